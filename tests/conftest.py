@@ -1,0 +1,32 @@
+"""How the suite runs: the same draws and the same sums each time, unless ``--long`` asks for new ones.
+
+``pytest``                 profile ``ci``: derandomized, so that a failure is the same on every machine
+``pytest --long``          profile ``long``: many more, random examples (or ``HYPOTHESIS_PROFILE=long``)
+``pytest -m smoke``        a few seconds
+"""
+
+import os
+
+# One BLAS thread: sums come out the same, and test processes do not compete. Processes started by the tests (and by
+# pytest-xdist) inherit the variables; in this one a plugin may have loaded numpy already, hence threadpoolctl below.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import hypothesis
+import numpy as np  # noqa: F401 (threadpoolctl limits the libraries that are loaded)
+import threadpoolctl
+
+threadpoolctl.threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]))
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=30, print_blob=True)
+hypothesis.settings.register_profile("long", derandomize=False, deadline=None, max_examples=1000, print_blob=True)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="hypothesis profile 'long': many random examples")
+
+
+def pytest_configure(config):
+    if not config.getoption("--hypothesis-profile", None):
+        hypothesis.settings.load_profile("long" if config.getoption("--long") else os.environ.get("HYPOTHESIS_PROFILE", "ci"))
