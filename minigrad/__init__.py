@@ -1,0 +1,12 @@
+"""minigrad: reverse-mode autodiff on numpy, with convolutional networks written in plain Python."""
+
+from minigrad.engine import (
+    ShapeError, backward, detect_anomaly, enable_grad, get_default_dtype, grad, is_grad_enabled, no_grad, op,
+    set_default_dtype, set_grad_enabled,
+)  # fmt: skip
+from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
+from minigrad.tensor import DTYPES, Tensor, as_tensor, from_dlpack, from_numpy, tensor
+
+__version__ = "0.1.0"
+float16, float32, float64 = DTYPES["float16"], DTYPES["float32"], DTYPES["float64"]
+half, float, double = float16, float32, float64

@@ -1,0 +1,753 @@
+"""Tensor: an array that knows how it was computed.
+
+Names, argument order and defaults are PyTorch's. Every operator and method is one line that calls an op; what this
+module adds is what a *value* means: see :meth:`Tensor._assign` for how ``x += y``, ``x[i] = v`` and ``x.add_(y)`` give one
+Tensor object a new value without ever changing another tensor, or an array that a graph still needs.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minigrad import engine
+from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, wrap
+from minigrad.ops import elementwise, index
+from minigrad.random import Generator, numpy_generator
+
+DTYPES = {
+    name: np.dtype(name)
+    for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
+}
+
+
+def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    """``data`` as an ndarray with the dtype rules of ``torch.tensor``.
+
+    Python floats become the default dtype (float32), Python ints int64; arrays, numpy scalars and Tensors keep theirs.
+    """
+    if isinstance(data, TensorBase):
+        array = np.asarray(data._data)
+    elif isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+    else:
+        if isinstance(data, (list, tuple)):
+            data = _plain(data)
+        elif not hasattr(data, "__array__") and hasattr(data, "__dlpack__"):
+            data = np.from_dlpack(data)
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"tensor: rows of different lengths do not make an array ({error})") from None
+        if array.dtype is F64 and not _holds_float64(data):
+            array = array.astype(get_default_dtype())
+    if dtype is not None:
+        array = array.astype(dtype, copy=False)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"tensor: {type(data).__name__} of dtype {array.dtype} is not numeric (float, int or bool)")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if copy and (array is data or array.base is not None or isinstance(data, (np.ndarray, TensorBase))):
+        array = array.copy()
+    return array
+
+
+def _plain(data: Any) -> Any:
+    """Nested lists with Tensors replaced by their arrays."""
+    if isinstance(data, TensorBase):
+        return data._data
+    return [_plain(x) for x in data] if isinstance(data, (list, tuple)) else data
+
+
+def _holds_float64(data: Any) -> bool:
+    """Whether float64 arrays or numpy scalars, rather than Python floats, made this float64."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return hasattr(data, "dtype")
+
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A Tensor that holds a copy of ``data``: ``torch.tensor``.
+
+    Args:
+        data: numbers, nested lists, arrays or Tensors. Python floats become float32, arrays keep their dtype.
+        dtype: convert to this dtype.
+        device: only ``None`` or ``"cpu"``.
+        requires_grad: record what is computed from it.
+
+    >>> import minigrad as mg
+    >>> mg.tensor([[1.0, 2.5], [3.0, 4.0]])
+    tensor([[1.0000, 2.5000],
+            [3.0000, 4.0000]])
+    >>> mg.tensor([1, 2]).dtype
+    dtype('int64')
+    """
+    _check_device(device)
+    return wrap(to_array(data, dtype, copy=True)).requires_grad_(requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """``data`` as a Tensor, sharing its memory where that is possible: ``torch.as_tensor``. A Tensor is returned as it is."""
+    _check_device(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None or data.dtype == dtype else cast(data, dtype=np.dtype(dtype))
+    return wrap(to_array(data, dtype))
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A Tensor over the memory of ``array``: ``torch.from_numpy``."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected an ndarray, not {type(array).__name__}")
+    return wrap(to_array(array))
+
+
+def from_dlpack(data: Any) -> Tensor:
+    """A Tensor over the memory of another library's array, through the DLPack protocol: ``torch.from_dlpack``."""
+    return wrap(to_array(np.from_dlpack(data)))
+
+
+def _check_device(device: Any) -> None:
+    if device is not None and str(device) not in ("cpu", "cpu:0"):
+        raise ValueError(f"minigrad computes on the CPU: there is no device {device!r}")
+
+
+# ------------------------------------------------------------------------------- who else holds this memory
+
+
+def _array_holders(t: TensorBase) -> int:
+    return sys.getrefcount(t._data)
+
+
+def _base_holders(t: TensorBase) -> int:
+    return sys.getrefcount(t._data.base)
+
+
+class _Probe(TensorBase):
+    __slots__ = ()
+
+    def __setitem__(self, key: Any, counts: list[int]) -> None:
+        counts.append(sys.getrefcount(self))
+
+
+def _calibrate() -> tuple[int, int, int]:
+    """What ``sys.getrefcount`` says, in this Python, of an array, of a base and of a Tensor that nobody else holds."""
+    probe, counts = _Probe(), []  # type: ignore[var-annotated]
+    probe._data = np.empty(1)
+    array = _array_holders(probe)
+    probe._data = np.empty(2)[:1]
+    base = _base_holders(probe)
+    probe[0] = counts
+    [_Probe()].pop()[0] = counts
+    return array, base, counts[1] if counts[1] < counts[0] else -1
+
+
+_ARRAY_ALONE, _BASE_ALONE, _TEMPORARY = _calibrate()
+
+
+# ------------------------------------------------------------------------------------------------ the class
+
+
+def _swapped(op: Callable) -> Callable:
+    """The reflected operator of ``op``: ``other - self``."""
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        return op(other, self)
+
+    return reflected
+
+
+def _augmented(op: Callable, name: str) -> Callable:
+    """``x += y`` and its like: ``x`` gets the value of ``op(x, y)``."""
+
+    def assign(self: Tensor, other: Any) -> Tensor:
+        return self._assign(op(self, other), name)
+
+    return assign
+
+
+def _in_place(op: Callable, name: str) -> Callable:
+    """``x.add_(y)`` and its like."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        self._refuse_alias(name)
+        return self._assign(op(self, *args, **kwargs), name)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Give this Tensor the value of ``{name[:-1]}(self, ...)``; see :meth:`Tensor._assign`."
+    return method
+
+
+@register_tensor
+class Tensor(TensorBase):
+    """An array with reverse-mode autodiff: ``torch.Tensor``. Made by :func:`minigrad.tensor` and by ops.
+
+    ``Tensor(data, dtype=None, requires_grad=False)`` is the same as :func:`minigrad.tensor`.
+
+    Attributes: ``grad`` (a Tensor, or None), ``requires_grad``, ``is_leaf``, ``grad_fn``, ``shape``, ``dtype``.
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # ndarray * Tensor asks the Tensor; np.exp(tensor) raises instead of detaching
+
+    def __new__(cls, data: Any = (), dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        _check_device(device)
+        self = object.__new__(cls)
+        self._data = to_array(data, dtype, copy=True)
+        self._node = self.grad = None
+        return self.requires_grad_(requires_grad)
+
+    # ------------------------------------------------------------------------------------ what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """A numpy dtype; compare it with ``mg.float32`` or ``np.float32``."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._data.ndim
+
+    @property
+    def device(self) -> str:
+        """Always ``"cpu"``."""
+        return "cpu"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._data.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._data.itemsize
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._data.itemsize
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self._data.shape if dim is None else self._data.shape[dim]
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self._data.ndim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._data.size
+
+    nelement = numel
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps in elements between neighbours along each dimension."""
+        steps = tuple(s // self._data.itemsize for s in self._data.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        return self._data.flags.c_contiguous
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating one."""
+        return self._data.dtype.kind == "f"
+
+    # --------------------------------------------------------------------------- place in the graph
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether what is computed from this Tensor is recorded."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Start or stop recording what is computed from this leaf. Raises ``RuntimeError`` for integers and non-leaves."""
+        if requires_grad:
+            if self._data.dtype.kind != "f":
+                raise RuntimeError(f"only floating tensors can require a gradient, and this one is {self._data.dtype}")
+            if self._node is None:
+                self._node = Leaf(self)
+        elif self._node is not None:
+            if not self.is_leaf:
+                raise RuntimeError("requires_grad can be turned off for leaves only; use x.detach() to cut the graph here")
+            self._node = None
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this Tensor is not the recorded result of an op."""
+        return self._node is None or self._node.plan is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The graph's vertex that made this Tensor; None for a leaf."""
+        return None if self.is_leaf else self._node
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+        """Add the gradient of this Tensor to the ``.grad`` of every leaf that it was computed from: ``torch.Tensor.backward``.
+
+        Args:
+            gradient: of this Tensor's shape; may be left out for a scalar (then 1).
+            retain_graph: keep the graph for another backward (default: ``create_graph``).
+            create_graph: record the backward pass, for higher derivatives.
+            inputs: only these leaves.
+
+        >>> import minigrad as mg
+        >>> w = mg.tensor([1.0, 2.0], requires_grad=True)
+        >>> (w * w).sum().backward()
+        >>> w.grad
+        tensor([2., 4.])
+        """
+        engine.backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+        """Call ``hook(grad)`` whenever the gradient of this Tensor has been computed; what it returns replaces it.
+
+        >>> import minigrad as mg
+        >>> x = mg.tensor([1.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g * 10)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10.])
+        >>> handle.remove()
+        """
+        if self._node is None:
+            raise RuntimeError("register_hook: this tensor does not require a gradient")
+        if self._node.hooks is None:
+            self._node.hooks = []
+        return RemovableHandle(self._node.hooks, hook)
+
+    def retain_grad(self) -> None:
+        """Make backward fill ``.grad`` of this intermediate Tensor too. A leaf has it anyway."""
+        if self._node is None:
+            raise RuntimeError("retain_grad: this tensor does not require a gradient")
+        if self.is_leaf or self.retains_grad:
+            return
+        hook = _RetainGrad(self)
+        if self._node.hooks is None:
+            self._node.hooks = []
+        self._node.hooks.append(hook)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether :meth:`retain_grad` was called."""
+        return self._node is not None and any(isinstance(h, _RetainGrad) and h.tensor() is self for h in self._node.hooks or ())
+
+    def detach(self) -> Tensor:
+        """The same value (and memory) without a graph."""
+        return wrap(self._data.view())
+
+    def detach_(self) -> Tensor:
+        """Cut this Tensor itself off its graph."""
+        self._node = None
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The value without a graph. ``p.data = value`` gives a parameter a new value without recording it."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = to_array(value)
+        if self._node is not None and self._node.plan is None and (array.shape, array.dtype) != (self._node.shape, self._node.dtype):
+            if array.dtype.kind != "f":
+                raise RuntimeError(f"data: a tensor that requires a gradient cannot become {array.dtype}")
+            self._data, self.grad, hooks = array, None, self._node.hooks
+            self._node = Leaf(self)
+            self._node.hooks = hooks
+        self._data = array
+
+    # ------------------------------------------------------------------------------- writing a value
+
+    def _assign(self, value: Any, name: str, check: bool = True) -> Tensor:
+        """Give this Tensor object a new value, and its place in the graph with it.
+
+        The value was computed into memory of its own, so no other tensor and no array that a graph keeps is changed: a
+        gradient is right whatever is written after. As in PyTorch the shape and the dtype stay, and a leaf that requires
+        a gradient is written under ``no_grad`` only.
+        """
+        self._refuse_leaf(name)
+        if value.shape != self._data.shape:
+            raise engine.ShapeError(f"{name}: the result has shape {value.shape}, which does not fit the tensor of shape {self._data.shape}")
+        if value.dtype != self._data.dtype:
+            if not np.can_cast(value.dtype, self._data.dtype, "same_kind"):
+                raise RuntimeError(f"{name}: a result of {value.dtype} cannot be written into a tensor of {self._data.dtype}")
+            value = cast(value, dtype=self._data.dtype)
+        if isinstance(value, TensorBase):
+            self._data = value._data
+            if is_grad_enabled():
+                self._node = value._node
+        else:
+            self._data = np.asarray(value)
+        return self
+
+    def _refuse_leaf(self, name: str) -> None:
+        if self._node is not None and self._node.plan is None and is_grad_enabled():
+            raise RuntimeError(
+                f"{name}: a leaf that requires a gradient cannot be written while the graph is recorded. "
+                "Write it under `with mg.no_grad():`, or work on x.clone()"
+            )
+
+    def _shares_memory(self) -> bool:
+        """Whether this is a view of memory that another array holds too (the result of indexing, reshaping, detach())."""
+        base = self._data.base
+        if base is None:
+            return False
+        del base
+        return not (_base_holders(self) <= _BASE_ALONE and isinstance(self._data.base, np.ndarray))
+
+    def _refuse_alias(self, name: str) -> None:
+        if self._shares_memory():
+            raise RuntimeError(
+                f"{name}: this tensor is a view of another (the result of indexing, reshaping or detach()). Tensors are values "
+                f"here, so writing it could not change the other, as PyTorch would. To change the other write x[0] = value "
+                f"instead of x[0].{name}(...); for a tensor of its own call .clone() first"
+            )
+
+    def _writable(self) -> bool:
+        """Whether nobody else holds this Tensor's memory, so that it may be written in place."""
+        return _array_holders(self) <= _ARRAY_ALONE and not self._shares_memory() and self._data.flags.writeable
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return index.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
+            raise RuntimeError(
+                "x[i][j] = value would be lost: tensors are values here, and x[i] is a new one. Write x[i, j] = value, "
+                "or x[i] = y with the whole new row"
+            )
+        self._refuse_leaf("x[i] = value")
+        recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
+        overwrite = self._writable()
+        written = index.setitem(self if recorded else self._data, value, key, overwrite=overwrite)
+        self._data = written._data if recorded else written
+        if recorded:
+            self._node = written._node
+
+    # -------------------------------------------------------------------------------- leaving minigrad
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The array itself, sharing memory. Raises ``RuntimeError`` if a gradient is required, unless ``force``."""
+        if self._node is not None and not force:
+            raise RuntimeError("numpy(): this tensor requires a gradient, which numpy would lose. Use x.detach().numpy()")
+        return self._data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"a tensor of {array.dtype} cannot become {np.dtype(dtype)} without a copy")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self._node is not None:
+            raise BufferError("__dlpack__: this tensor requires a gradient; export x.detach()")
+        return self._data.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._data.__dlpack_device__()
+
+    def item(self) -> Any:
+        """The only element as a Python number. Raises ``RuntimeError`` if there are several."""
+        if self._data.size != 1:
+            raise RuntimeError(f"item: a tensor of shape {self._data.shape} has {self._data.size} elements, not one")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Nested Python lists of numbers."""
+        return self._data.tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iub" or self._data.size != 1:
+            raise TypeError(f"only an integer tensor with one element can be an index, not {self._data.dtype}{self._data.shape}")
+        return int(self._data.item())
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise RuntimeError(f"the truth value of a tensor of shape {self._data.shape} is ambiguous; use x.any() or x.all()")
+        return bool(self._data.item())
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self._data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == (value._data if isinstance(value, TensorBase) else value)).any())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self._data.ndim == 0 else object.__format__(self, spec)
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+    def __copy__(self) -> Tensor:
+        raise_if_not_leaf(self, "copy")
+        return type(self)._rebuild(self._data, self.requires_grad, None)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) in memo:
+            return memo[id(self)]
+        raise_if_not_leaf(self, "deepcopy")
+        grad = None if self.grad is None else self.grad.__deepcopy__(memo)
+        memo[id(self)] = new = type(self)._rebuild(self._data.copy(), self.requires_grad, grad)
+        return new
+
+    def __reduce__(self) -> tuple:
+        raise_if_not_leaf(self, "pickle")
+        return type(self)._rebuild, (self._data, self.requires_grad, self.grad)
+
+    @classmethod
+    def _rebuild(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:
+        new = object.__new__(cls)
+        new._data, new._node, new.grad = array, None, grad
+        return new.requires_grad_(requires_grad)
+
+    # ----------------------------------------------------------------------------- dtypes and copies
+
+    def clone(self) -> Tensor:
+        """A copy with memory of its own; gradients flow through it."""
+        return elementwise.clone(self)
+
+    def contiguous(self) -> Tensor:
+        """This Tensor, or a row-major copy if it is not contiguous."""
+        return self if self._data.flags.c_contiguous else elementwise.clone(self)
+
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+        """This Tensor in another dtype; a device may be named if it is the CPU. ``other`` Tensor: its dtype."""
+        for a in args:
+            if isinstance(a, TensorBase):
+                dtype = a._data.dtype
+            elif isinstance(a, str) and a not in DTYPES:
+                device = a
+            else:
+                dtype = a
+        _check_device(device)
+        return self if dtype is None or self._data.dtype == dtype else cast(self, dtype=np.dtype(dtype))
+
+    def type(self, dtype: Any) -> Tensor:
+        """This Tensor in another dtype."""
+        return self.to(dtype=dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """This Tensor in the dtype of ``other``."""
+        return self.to(dtype=other.dtype)
+
+    def half(self) -> Tensor:
+        """float16"""
+        return self.to(dtype=np.float16)
+
+    def float(self) -> Tensor:
+        """float32"""
+        return self.to(dtype=np.float32)
+
+    def double(self) -> Tensor:
+        """float64"""
+        return self.to(dtype=np.float64)
+
+    def int(self) -> Tensor:
+        """int32"""
+        return self.to(dtype=np.int32)
+
+    def long(self) -> Tensor:
+        """int64"""
+        return self.to(dtype=np.int64)
+
+    def bool(self) -> Tensor:
+        """Whether elements are not zero."""
+        return self.to(dtype=np.bool_)
+
+    def cpu(self) -> Tensor:
+        """This Tensor."""
+        return self
+
+    # ------------------------------------------------------------------------------ in-place methods
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0."""
+        return self._fill(0, "zero_")
+
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to ``value``."""
+        return self._fill(value, "fill_")
+
+    def copy_(self, source: Any) -> Tensor:
+        """Take over the values of ``source``, broadcast and converted to this Tensor's shape and dtype."""
+        return self._fill(source, "copy_")
+
+    def _fill(self, value: Any, name: str) -> Tensor:
+        self._refuse_alias(name)
+        self._refuse_leaf(name)
+        self[...] = value
+        return self
+
+    def uniform_(self, low: Any = 0.0, high: Any = 1.0, generator: Generator | None = None) -> Tensor:
+        """Fill with samples from the uniform distribution on [low, high)."""
+        return self._fill(numpy_generator(generator).uniform(low, high, self._data.shape), "uniform_")
+
+    def normal_(self, mean: Any = 0.0, std: Any = 1.0, generator: Generator | None = None) -> Tensor:
+        """Fill with samples from the normal distribution."""
+        return self._fill(numpy_generator(generator).normal(mean, std, self._data.shape), "normal_")
+
+    add_ = _in_place(elementwise.add_scaled, "add_")
+    sub_ = _in_place(elementwise.sub_scaled, "sub_")
+    mul_ = _in_place(elementwise.mul, "mul_")
+    div_ = _in_place(elementwise.div, "div_")
+    pow_ = _in_place(elementwise.pow, "pow_")
+    neg_ = _in_place(elementwise.neg, "neg_")
+    exp_ = _in_place(elementwise.exp, "exp_")
+    sqrt_ = _in_place(elementwise.sqrt, "sqrt_")
+
+    # ---------------------------------------------------------------------------------- operators
+
+    __add__ = __radd__ = elementwise.add
+    __sub__ = elementwise.sub
+    __rsub__ = _swapped(elementwise.sub)
+    __mul__ = __rmul__ = elementwise.mul
+    __truediv__ = elementwise.div
+    __rtruediv__ = _swapped(elementwise.div)
+    __floordiv__ = elementwise.floor_divide
+    __rfloordiv__ = _swapped(elementwise.floor_divide)
+    __mod__ = elementwise.remainder
+    __rmod__ = _swapped(elementwise.remainder)
+    __pow__ = elementwise.pow
+    __rpow__ = _swapped(elementwise.pow)
+    __neg__ = elementwise.neg
+    __iadd__ = _augmented(elementwise.add, "+=")
+    __isub__ = _augmented(elementwise.sub, "-=")
+    __imul__ = _augmented(elementwise.mul, "*=")
+    __itruediv__ = _augmented(elementwise.div, "/=")
+    __ifloordiv__ = _augmented(elementwise.floor_divide, "//=")
+    __imod__ = _augmented(elementwise.remainder, "%=")
+    __ipow__ = _augmented(elementwise.pow, "**=")
+
+    # -------------------------------------------------------------------------- methods: elementwise
+
+    add = elementwise.add_scaled
+    sub = subtract = elementwise.sub_scaled
+    mul = multiply = elementwise.mul
+    div = divide = true_divide = elementwise.div
+    floor_divide = elementwise.floor_divide
+    remainder = elementwise.remainder
+    neg = negative = elementwise.neg
+    pow = elementwise.pow
+    square = elementwise.square
+    sqrt = elementwise.sqrt
+    rsqrt = elementwise.rsqrt
+    reciprocal = elementwise.reciprocal
+    exp = elementwise.exp
+    exp2 = elementwise.exp2
+    expm1 = elementwise.expm1
+    log = elementwise.log
+    log2 = elementwise.log2
+    log10 = elementwise.log10
+    log1p = elementwise.log1p
+
+    # --------------------------------------------------------------------------- methods: reductions
+
+    # -------------------------------------------------------------------------------- methods: shape
+
+    # ----------------------------------------------------------------------------- methods: indexing
+
+    # ----------------------------------------------------------------------- methods: linear algebra
+
+    # ------------------------------------------------------- methods: activations, softmax, new tensors
+
+
+class RemovableHandle:
+    """Removes a hook that was registered: ``handle.remove()``."""
+
+    def __init__(self, hooks: list, hook: Callable):
+        self._hooks, self._hook = hooks, _Hook(hook)
+        hooks.append(self._hook)
+
+    def remove(self) -> None:
+        """Remove the hook; a second call does nothing."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+class _Hook:
+    """A hook with an identity of its own: the same function may be registered twice."""
+
+    def __init__(self, function: Callable):
+        self.function = function
+
+    def __call__(self, g: Tensor) -> Any:
+        return self.function(g)
+
+
+class _RetainGrad:
+    """Adds the gradient that passes to ``.grad`` of an intermediate Tensor."""
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, g: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor.grad = g if tensor.grad is None else tensor.grad + g
+
+
+def raise_if_not_leaf(t: Tensor, what: str) -> None:
+    """Copies of intermediate results would silently lose their graph."""
+    if not t.is_leaf:
+        raise RuntimeError(f"{what}: only leaf tensors can be copied this way; use x.detach() first, or x.clone() to stay in the graph")
+
+
+def _repr(t: Tensor) -> str:
+    """``tensor([1.0000, 2.5000], dtype=float64, grad_fn=<mul>)``: values as PyTorch prints them."""
+    data = t._data
+    if data.dtype.kind == "f":
+        finite = data[np.isfinite(data)]
+        whole = bool((finite == np.trunc(finite)).all())
+        large = finite.size > 0 and (np.abs(finite).max() >= 1e5 or (not whole and 0 < np.abs(finite[finite != 0]).min() < 1e-4))
+        with np.printoptions(floatmode="maxprec" if whole and not large else "fixed", precision=4, suppress=not large):
+            text = np.array2string(data, separator=", ", prefix="tensor(", threshold=1000)
+    else:
+        text = np.array2string(data, separator=", ", prefix="tensor(", threshold=1000)
+    if not data.size:
+        text = "[]" if data.ndim == 1 else f"[], size={data.shape}"
+    parts = [text]
+    if data.dtype not in (get_default_dtype(), np.int64, np.bool_) or (not data.size and data.dtype != get_default_dtype()):
+        parts.append(f"dtype={data.dtype}")
+    if t._node is not None:
+        parts.append("requires_grad=True" if t.is_leaf else f"grad_fn=<{t._node.name}>")
+    return f"tensor({', '.join(parts)})"
