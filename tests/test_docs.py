@@ -1,0 +1,58 @@
+"""The README and the pages of docs/ do what they say: every ``python`` block runs, and the commands name things that exist."""
+
+import doctest
+import runpy
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if "_build" not in p.parts)
+SYBIL = Sybil(parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE), SkipParser()])
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "README.md").exists(), reason="the pages are not beside the tests (an installed wheel is tested)"
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    """The blocks of a page run from top to bottom in one namespace, in an empty folder."""
+    document = SYBIL.parse(ROOT / page)
+    monkeypatch.chdir(tmp_path)
+    for example in document.examples():
+        example.evaluate()
+
+
+def readme_commands():
+    return runpy.run_path(str(ROOT / ".ci" / "readme_command.py"))["commands"]((ROOT / "README.md").read_text(encoding="utf-8"))[:2]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_readme_command(number):
+    """CI runs these two lines word for word; here: one line of valid shell that names extras and files of this tree."""
+    command = readme_commands()[number - 1]
+    assert command.count("\n") == 0
+    subprocess.run(["bash", "-n", "-c", command], check=True)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    words = command.replace("'", "").split()
+    (asked,) = [word.removeprefix(".[").removesuffix("]") for word in words if word.startswith(".[")]
+    assert set(asked.split(",")) <= set(extras)
+    assert all((ROOT / word).exists() for word in words if word.startswith(("examples/", "tests/")))
+
+
+def test_readme_commands_are_the_main_job_and_the_suite():
+    main_job, suite = readme_commands()
+    assert main_job.endswith("examples/lenet5.py")
+    assert "-m pytest" in suite
+
+
+def test_ci_runs_the_readme_commands():
+    """CI takes the commands from the README instead of having a copy of them."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "readme_command.py 1" in script
+    assert "readme_command.py 2" in script
