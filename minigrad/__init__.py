@@ -4,6 +4,9 @@ from minigrad.engine import (
     ShapeError, backward, detect_anomaly, enable_grad, get_default_dtype, grad, is_grad_enabled, no_grad, op,
     set_default_dtype, set_grad_enabled,
 )  # fmt: skip
+from minigrad.ops.shape import (
+    cat, flatten, movedim, permute, reshape, squeeze, t, transpose, unflatten, unsqueeze,
+)  # fmt: skip
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from minigrad.tensor import DTYPES, Tensor, as_tensor, from_dlpack, from_numpy, tensor
 

@@ -17,6 +17,7 @@ import numpy as np
 from minigrad import engine
 from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, wrap
 from minigrad.ops import elementwise, index
+from minigrad.ops import shape as shaping
 from minigrad.random import Generator, numpy_generator
 
 DTYPES = {
@@ -677,6 +678,29 @@ class Tensor(TensorBase):
     # --------------------------------------------------------------------------- methods: reductions
 
     # -------------------------------------------------------------------------------- methods: shape
+
+    def reshape(self, *shape: int) -> Tensor:
+        """The elements in another shape, one size may be -1: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
+        return shaping.reshape(self, shaping.sizes_of(shape))
+
+    def permute(self, *dims: int) -> Tensor:
+        """Dimension ``i`` of the result is dimension ``dims[i]`` of this Tensor."""
+        return shaping.permute(self, shaping.sizes_of(dims))
+
+    view = shaping.view
+    view_as = shaping.view_as
+    reshape_as = shaping.reshape_as
+    transpose = swapaxes = swapdims = shaping.transpose
+    movedim = moveaxis = shaping.movedim
+    t = shaping.t
+    T = property(shaping.reverse_dims)
+    mT = property(shaping.matrix_transpose)
+    flatten = shaping.flatten
+    unflatten = shaping.unflatten
+    squeeze = shaping.squeeze
+    unsqueeze = shaping.unsqueeze
+    expand = shaping.expand
+    expand_as = shaping.expand_as
 
     # ----------------------------------------------------------------------------- methods: indexing
 
