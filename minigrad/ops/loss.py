@@ -1,0 +1,340 @@
+"""Losses. Negative log-likelihood is the one op here; the others are composed, and differentiable for it in every argument.
+
+Cross-entropy is ``log_softmax`` and then the negative log-likelihood, so it is exact for logits of any size.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, TensorBase, op
+from minigrad.ops import elementwise as ew
+from minigrad.ops.reduce import mean, sum
+from minigrad.ops.shape import reshape
+from minigrad.ops.softmax import log_softmax
+
+# ---------------------------------------------------------------------------- negative log-likelihood
+# index: N d1 d2 ... the class of each place;  scale: the same shape, the weight of each place (0: ignored)
+
+
+@op(input=lambda g, index, scale, input_shape, reduction: _nll_input(g, index, scale, shape=input_shape, reduction=reduction), index=None, scale=None)
+def _nll(input, index, scale, *, reduction):
+    """-input[n, index[n, d], d] * scale[n, d], summed unless ``reduction`` is ``"none"``. Linear in ``input``."""
+    picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0]  # N d1 d2 ...
+    losses = picked * -scale
+    return losses if reduction == "none" else np.add.reduce(losses, axis=None)
+
+
+@op(g_=lambda g, index, scale, reduction: _nll(g, index, scale, reduction=reduction), index=None, scale=None)
+def _nll_input(g_, index, scale, *, shape, reduction):
+    """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
+    out = np.zeros(shape, g_.dtype)
+    np.put_along_axis(out, index[:, None], (g_ * -scale)[:, None], axis=1)
+    return out
+
+
+def _array(x: Any) -> Any:
+    return x._data if isinstance(x, TensorBase) else x
+
+
+def _place(position: tuple[int, ...]) -> str:
+    return str(position[0]) if len(position) == 1 else str(position)
+
+
+def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray]:
+    """The class and the weight of each place, both of the target's shape. Ignored places get class 0 and weight 0."""
+    target = np.asarray(_array(target))
+    shape, dtype = input.shape, input.dtype
+    if target.dtype.kind not in "iu":
+        if target.dtype.kind == "f" and np.isnan(target).any():
+            where = tuple(int(i) for i in np.argwhere(np.isnan(target))[0])
+            raise ValueError(f"{name}: the target is NaN at index {_place(where)}")
+        raise RuntimeError(
+            f"{name}: class indices must be integers, not {target.dtype} (target {target.shape}); class probabilities have the input's shape {shape}"
+        )
+    expected = (shape[0], *shape[2:])
+    if target.shape != expected:
+        raise ShapeError(f"{name}: input {shape} needs a target of shape {expected}, not {target.shape}")
+    classes = shape[1]
+    ignored = target == ignore_index
+    wrong = ((target < 0) | (target >= classes)) & ~ignored
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise IndexError(f"{name}: target {target[where]} at index {_place(where)} is outside the {classes} classes (0..{classes - 1})")
+    index = np.where(ignored, 0, target).astype(np.intp, copy=False)
+    scale = (~ignored).astype(dtype) if weight is None else np.where(ignored, 0, np.take(weight, index)).astype(dtype)
+    return index, scale
+
+
+def _class_weight(name: str, weight: Any, classes: int, dtype: Any) -> np.ndarray | None:
+    if weight is None:
+        return None
+    if isinstance(weight, TensorBase) and weight._node is not None:
+        raise RuntimeError(f"{name}: the class weights are constants; pass weight.detach()")
+    weight = np.asarray(_array(weight))
+    if weight.shape != (classes,):
+        raise ShapeError(f"{name}: weight has shape {weight.shape}, but there are {classes} classes")
+    return weight.astype(dtype, copy=False)
+
+
+def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, bool]:
+    """Give an unbatched input (C,) a batch dimension."""
+    if not isinstance(input, (TensorBase, np.ndarray)):
+        raise TypeError(f"{name}: the input must be a Tensor, not {type(input).__name__}")
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"{name}: the input must be floating, not {input.dtype}")
+    if len(input.shape) == 0:
+        raise ShapeError(f"{name}: the input must be (C,) or (N, C, ...), not a scalar")
+    if len(input.shape) > 1:
+        return input, target, False
+    if not soft:
+        target = np.asarray(_array(target))
+        if target.shape:
+            raise ShapeError(f"{name}: input {input.shape} (one example) needs a scalar target, not {target.shape}")
+        return reshape(input, (1, -1)), target.reshape(1), True
+    return reshape(input, (1, -1)), reshape(target, (1, -1)), True
+
+
+def _reduction(name: str, reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
+    if size_average is not None or reduce is not None:
+        warnings.warn(f"{name}: size_average and reduce are deprecated, use reduction", UserWarning, stacklevel=3)
+        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{name}: reduction must be 'none', 'mean' or 'sum', not {reduction!r}")
+    return reduction
+
+
+def _refuse_empty(name: str, input: Any, reduction: str) -> None:
+    if reduction == "mean" and 0 in tuple(input.shape):
+        raise ValueError(f"{name}: the mean over an empty batch does not exist (input {tuple(input.shape)}); use reduction='sum'")
+
+
+def _picked(input: Any, index: np.ndarray, scale: np.ndarray, reduction: str) -> Any:
+    """The negative log-likelihood at ``index``; a mean is weighted by ``scale``."""
+    if reduction == "mean":
+        with np.errstate(divide="ignore", invalid="ignore"):  # every place ignored: NaN, as in PyTorch
+            scale = scale / np.add.reduce(scale, axis=None)
+    return _nll(input, index, scale, reduction=reduction)
+
+
+def nll_loss(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100, reduce: Any = None, reduction: str = "mean"
+) -> Any:
+    """Negative log-likelihood of class indices, given log-probabilities: ``torch.nn.functional.nll_loss``.
+
+    Args:
+        input: log-probabilities (C,), (N, C) or (N, C, d1, d2, ...).
+        target: integer classes, (), (N,) or (N, d1, d2, ...).
+        weight: (C,) weight of each class; the mean is a weighted one.
+        ignore_index: places with this target do not count.
+        reduction: 'none', 'mean' or 'sum'.
+
+    Raises:
+        IndexError: a target outside the classes. ShapeError: shapes that do not belong together.
+        RuntimeError: a floating target. ValueError: a NaN target, the mean of an empty batch.
+
+    >>> import minigrad as mg
+    >>> mg.nll_loss(mg.tensor([[-0.5, -2.0]]), mg.tensor([1]))
+    tensor(2.)
+    """
+    reduction = _reduction("nll_loss", reduction, size_average, reduce)
+    input, target, single = _batched("nll_loss", input, target, soft=False)
+    _refuse_empty("nll_loss", input, reduction)
+    weight = _class_weight("nll_loss", weight, input.shape[1], input.dtype)
+    index, scale = _classes("nll_loss", input, target, weight, ignore_index)
+    loss = _picked(input, index, scale, reduction)
+    return reshape(loss, ()) if single and reduction == "none" else loss
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Cross-entropy between logits and classes, or class probabilities: ``torch.nn.functional.cross_entropy``.
+
+    For one example with class t: ``-weight[t] log softmax(input)[t]``; with probabilities p: ``-sum_c weight[c] p[c] log softmax(input)[c]``.
+
+    Args:
+        input: logits (C,), (N, C) or (N, C, d1, d2, ...).
+        target: integer classes (N, d1, ...), or probabilities of the input's shape (differentiable).
+        weight: (C,) weight of each class. The mean over class indices is divided by the sum of their weights.
+        ignore_index: places with this class do not count (class indices only).
+        reduction: 'none', 'mean' or 'sum'.
+        label_smoothing: in [0, 1], the share of the uniform distribution that is mixed into the target.
+
+    Raises:
+        IndexError: a class outside 0..C-1. ShapeError, RuntimeError, ValueError: as :func:`nll_loss`; label_smoothing outside [0, 1].
+
+    >>> import minigrad as mg
+    >>> logits = mg.tensor([[2.0, 0.0], [0.0, 0.0]], requires_grad=True)
+    >>> loss = mg.cross_entropy(logits, mg.tensor([0, 1]))
+    >>> loss.backward()
+    >>> loss, logits.grad
+    (tensor(0.4100, grad_fn=<_nll>), tensor([[-0.0596,  0.0596],
+            [ 0.2500, -0.2500]]))
+    """
+    name = "cross_entropy"
+    reduction = _reduction(name, reduction, size_average, reduce)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"{name}: label_smoothing must be between 0 and 1, not {label_smoothing}")
+    target = target if isinstance(target, TensorBase) else np.asarray(target)
+    soft = target.dtype.kind == "f" and target.shape == input.shape
+    input, target, single = _batched(name, input, target, soft)
+    _refuse_empty(name, input, reduction)
+    classes = input.shape[1]
+    weight = _class_weight(name, weight, classes, input.dtype)
+    per_class = None if weight is None else weight.reshape((classes,) + (1,) * (len(input.shape) - 2))
+    logp = log_softmax(input, dim=1)
+    if soft:
+        loss = _soft_cross_entropy(logp, target, per_class, reduction, label_smoothing)
+    else:
+        index, scale = _classes(name, input, target, weight, ignore_index)
+        loss = _picked(logp, index, scale, reduction)
+        if label_smoothing:
+            share = np.where(np.asarray(_array(target)) == ignore_index, 0.0, -1.0 / classes).astype(logp.dtype)
+            spread = sum(logp if per_class is None else logp * per_class, dim=1) * share
+            if reduction != "none":
+                spread = sum(spread)
+            if reduction == "mean":
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    spread = spread * (np.ones((), logp.dtype) / np.add.reduce(scale, axis=None))
+            loss = loss * (1.0 - label_smoothing) + spread * label_smoothing
+    return reshape(loss, ()) if single and reduction == "none" else loss
+
+
+def _soft_cross_entropy(logp: Any, target: Any, per_class: np.ndarray | None, reduction: str, label_smoothing: float) -> Any:
+    """-sum_c weight_c target_c logp_c; the mean is over the places, whatever the weights (as in PyTorch)."""
+    values = _array(target)
+    if np.isnan(values).any():
+        where = tuple(int(i) for i in np.argwhere(np.isnan(values))[0])
+        raise ValueError(f"cross_entropy: the target is NaN at index {where}")
+    if label_smoothing:
+        target = target * (1.0 - label_smoothing) + label_smoothing / logp.shape[1]
+    losses = sum(logp * target if per_class is None else logp * target * per_class, dim=1) * -1.0
+    return _reduce(losses, reduction)
+
+
+# -------------------------------------------------------------------------------------- elementwise losses
+
+
+def _reduce(losses: Any, reduction: str) -> Any:
+    return losses if reduction == "none" else sum(losses) if reduction == "sum" else mean(losses)
+
+
+def _same_shape(name: str, input: Any, target: Any, reduction: str) -> None:
+    if tuple(input.shape) != tuple(target.shape):
+        raise ShapeError(f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape")
+    _refuse_empty(name, input, reduction)
+
+
+def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
+    return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None) -> Any:
+    """Mean of (input - target)**2: ``torch.nn.functional.mse_loss``. With ``weight`` the mean is divided by the sum of the weights.
+
+    Raises:
+        ShapeError: different shapes (PyTorch warns and broadcasts, which is hardly ever meant).
+
+    >>> import minigrad as mg
+    >>> mg.mse_loss(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    reduction = _reduction("mse_loss", reduction, size_average, reduce)
+    _same_shape("mse_loss", input, target, reduction)
+    losses = ew.square(input - target)
+    if weight is None:
+        return _reduce(losses, reduction)
+    _same_shape("mse_loss", input, weight, reduction)
+    losses = losses * weight
+    return sum(losses) / sum(weight) if reduction == "mean" else _reduce(losses, reduction)
+
+
+def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+    """Mean of abs(input - target): ``torch.nn.functional.l1_loss``."""
+    reduction = _reduction("l1_loss", reduction, size_average, reduce)
+    _same_shape("l1_loss", input, target, reduction)
+    return _reduce(ew.abs(input - target), reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
+    """d**2 / 2 where abs(d) < delta, else delta (abs(d) - delta / 2), for d = input - target: ``torch.nn.functional.huber_loss``."""
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta must be positive, not {delta}")
+    reduction = _reduction("huber_loss", reduction)
+    _same_shape("huber_loss", input, target, reduction)
+    d = ew.abs(input - target)
+    return _reduce(ew.where(ew.lt(d, delta), ew.square(d) * 0.5, (d - 0.5 * delta) * delta), reduction)
+
+
+def smooth_l1_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
+) -> Any:
+    """:func:`huber_loss` divided by its threshold ``beta``; l1 for beta = 0: ``torch.nn.functional.smooth_l1_loss``."""
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
+    reduction = _reduction("smooth_l1_loss", reduction, size_average, reduce)
+    return l1_loss(input, target, reduction=reduction) if beta == 0 else huber_loss(input, target, reduction, beta) * (1.0 / beta)
+
+
+def binary_cross_entropy(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Any:
+    """-(t log p + (1-t) log(1-p)) for probabilities p, logarithms not below -100: ``torch.nn.functional.binary_cross_entropy``.
+
+    Raises:
+        RuntimeError: an input outside [0, 1]. Prefer :func:`binary_cross_entropy_with_logits`, which is exact for any logit.
+    """
+    reduction = _reduction("binary_cross_entropy", reduction, size_average, reduce)
+    _same_shape("binary_cross_entropy", input, target, reduction)
+    values = _array(input)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise RuntimeError("binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits")
+    losses = (target - 1.0) * ew.clamp(ew.log1p(input * -1.0), min=-100.0) - target * ew.clamp(ew.log(input), min=-100.0)
+    return _weighted(losses, weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean", pos_weight: Any = None
+) -> Any:
+    """Binary cross-entropy of sigmoid(input), exact for any logit: ``torch.nn.functional.binary_cross_entropy_with_logits``.
+
+    (1 - t) x + (1 + (pos_weight - 1) t) log(1 + exp(-x)), where the last factor is logaddexp(0, -x).
+
+    >>> import minigrad as mg
+    >>> mg.binary_cross_entropy_with_logits(mg.tensor([1e4, 0.0]), mg.tensor([1.0, 1.0]))
+    tensor(0.3466)
+    """
+    name = "binary_cross_entropy_with_logits"
+    reduction = _reduction(name, reduction, size_average, reduce)
+    _same_shape(name, input, target, reduction)
+    softplus = ew.logaddexp(input * -1.0, 0.0)
+    if pos_weight is not None:
+        softplus = softplus * ((pos_weight - 1.0) * target + 1.0)
+    return _weighted((1.0 - target) * input + softplus, weight, reduction)
+
+
+def kl_div(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
+) -> Any:
+    """t (log t - input) for log-probabilities ``input``: ``torch.nn.functional.kl_div``. reduction may be 'batchmean', the divergence proper.
+
+    Raises:
+        ShapeError: different shapes.
+    """
+    batchmean = reduction == "batchmean"
+    reduction = _reduction("kl_div", "sum" if batchmean else reduction, size_average, reduce)
+    _same_shape("kl_div", input, target, "mean" if batchmean else reduction)
+    losses = ew.exp(target) * (target - input) if log_target else ew.xlogy(target, target) - target * input
+    loss = _reduce(losses, reduction)
+    return loss / input.shape[0] if batchmean else loss

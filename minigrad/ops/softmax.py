@@ -1,0 +1,88 @@
+"""Softmax and its logarithm, stable for logits of any size: the largest logit is subtracted before ``exp``.
+
+With p = softmax(x):  dp_i/dx_j = p_i (1[i=j] - p_j), hence the two formulas below.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import cast, op
+from minigrad.ops.elementwise import exp, neg
+from minigrad.ops.reduce import sum
+
+
+def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
+    """``x`` minus its maximum along ``dim``, in memory of its own."""
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{name}: floating logits are needed, not {x.dtype}")
+    if x.ndim and not -x.ndim <= dim < x.ndim:
+        raise IndexError(f"{name}: dim {dim} is out of range for an input of shape {x.shape}: it has {x.ndim} dimensions")
+    if x.ndim == 0:
+        return np.zeros_like(x)
+    if not x.size:
+        return x.copy()
+    with np.errstate(invalid="ignore"):  # a row of -inf alone gives NaN, as it must
+        return np.subtract(x, np.maximum.reduce(x, axis=dim, keepdims=True))
+
+
+def _axis(x: np.ndarray, dim: int) -> Any:
+    return dim if x.ndim else None
+
+
+@op(input=lambda g, out, dim: out * (g - sum(g * out, dim=dim, keepdim=True)))
+def _softmax(input, *, dim):
+    e = _shifted(input, dim, "softmax")
+    np.exp(e, out=e)
+    with np.errstate(invalid="ignore"):
+        e /= np.add.reduce(e, axis=_axis(e, dim), keepdims=True)
+    return e
+
+
+@op(input=lambda g, out, dim: g - exp(out) * sum(g, dim=dim, keepdim=True))
+def _log_softmax(input, *, dim):
+    x = _shifted(input, dim, "log_softmax")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x -= np.log(np.add.reduce(np.exp(x), axis=_axis(x, dim), keepdims=True))
+    return x
+
+
+def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """exp(x_i) / sum_j exp(x_j) along ``dim``: ``torch.nn.functional.softmax``.
+
+    Args:
+        input: floating logits of any shape.
+        dim: the dimension that sums to 1. Required.
+        dtype: convert the input first.
+
+    Raises:
+        IndexError: ``dim`` out of range. TypeError: ``dim`` left out. RuntimeError: integer logits.
+
+    >>> import minigrad as mg
+    >>> mg.softmax(mg.tensor([0.0, 0.0, 1e4]), dim=0)
+    tensor([0., 0., 1.])
+    """
+    return _softmax(_prepared(input, dim, dtype, "softmax"), dim=dim)
+
+
+def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """x_i - log sum_j exp(x_j) along ``dim``: ``torch.nn.functional.log_softmax``. Arguments as :func:`softmax`.
+
+    >>> import minigrad as mg
+    >>> mg.log_softmax(mg.tensor([0.0, 0.0]), dim=0)
+    tensor([-0.6931, -0.6931])
+    """
+    return _log_softmax(_prepared(input, dim, dtype, "log_softmax"), dim=dim)
+
+
+def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """softmax(-x): ``torch.nn.functional.softmin``."""
+    return softmax(neg(input), dim, dtype)
+
+
+def _prepared(input: Any, dim: int | None, dtype: Any, name: str) -> Any:
+    if dim is None:
+        raise TypeError(f"{name}: say along which dimension the result sums to 1, e.g. dim=1 for logits of shape (N, C)")
+    return input if dtype is None else cast(input, dtype=np.dtype(dtype))

@@ -1,0 +1,509 @@
+"""The engine: what an op keeps, how the walk goes, what is freed, and what it says when it is used wrongly."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import threading
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import engine
+from minigrad.ops import elementwise as ew
+
+
+def leaf(*shape, seed=0):
+    return mg.tensor(np.random.default_rng(seed).normal(size=shape), requires_grad=True)
+
+
+# ---------------------------------------------------------------------------------------- what an op keeps
+
+
+def kept_arrays(t):
+    return [v for args in t.grad_fn.kept for v in args if isinstance(v, np.ndarray)]
+
+
+def test_add_keeps_nothing():
+    x, y = leaf(3), leaf(3)
+    assert kept_arrays(x + y) == []
+
+
+def test_exp_keeps_only_its_result():
+    x = leaf(3)
+    y = x.exp()
+    (kept,) = kept_arrays(y)
+    assert kept is y.detach().numpy().base
+
+
+def test_an_array_that_no_formula_names_dies_with_its_variable():
+    hidden = leaf(1000) * 2  # add keeps neither of its arguments
+    array = weakref.ref(hidden._data)
+    total = hidden + 1
+    del hidden
+    assert array() is None
+    assert total.requires_grad
+
+
+def test_what_only_a_constants_formula_names_is_not_kept():
+    x, c = leaf(3), mg.ones(3)
+    y = x * c  # b's formula names a; b is a constant
+    assert [a is c._data for a in kept_arrays(y)] == [True]
+
+
+def test_shapes_are_kept_as_shapes():
+    @mg.op(x=lambda g, x_shape: ew.mul(g, mg.zeros(x_shape).numpy()))
+    def zero(x):
+        return x * 0
+
+    y = zero(leaf(4))
+    assert y.grad_fn.kept == (((4,),),)
+
+
+def test_a_tensor_is_not_part_of_a_cycle():
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(5)
+        y = (x.exp() * x).sum()
+        node = weakref.ref(y.grad_fn)
+        del y
+        assert node() is None  # freed by reference counts alone
+    finally:
+        gc.enable()
+
+
+# ------------------------------------------------------------------------------------- what op() refuses
+
+
+def test_a_formula_that_asks_for_an_unknown_name_is_refused_at_once():
+    with pytest.raises(TypeError, match="square: the formula of 'x' asks for 'y'; it can have x, x_shape, out, res"):
+
+        @mg.op(x=lambda g, y: g * y)
+        def square(x):
+            return x * x
+
+
+def test_a_formula_for_an_argument_that_does_not_exist_is_refused():
+    with pytest.raises(TypeError, match="'z' is not an input of square"):
+
+        @mg.op(z=lambda g: g)
+        def square(x):
+            return x * x
+
+
+def test_a_formula_must_take_g_first():
+    with pytest.raises(TypeError, match="must take g"):
+
+        @mg.op(x=lambda x: x)
+        def square(x):
+            return x * x
+
+
+def test_a_missing_formula_is_reported_when_it_is_needed():
+    @mg.op(a=lambda g, b: g * b)
+    def scale(a, b):
+        return a * b
+
+    assert scale(leaf(2), mg.ones(2)).requires_grad
+    with pytest.raises(RuntimeError, match="argument 'b' requires a gradient but the op has no formula"):
+        scale(leaf(2), leaf(2))
+
+
+def test_declared_constants_and_formula_free_ops_give_constants():
+    @mg.op(a=None)
+    def steps(a):
+        return np.floor(a)
+
+    @mg.op()
+    def sign_of(a):
+        return np.sign(a)
+
+    assert not steps(leaf(2)).requires_grad
+    assert not sign_of(leaf(2)).requires_grad
+
+
+def test_arguments_may_come_by_keyword_by_position_or_by_default():
+    @mg.op(x=lambda g, k: g * k, b=lambda g: g)
+    def affine(x, b=None, *, k=2.0):
+        return x * k if b is None else x * k + b
+
+    x = mg.ones(2, requires_grad=True)
+    for y in (affine(x, None, 3.0), affine(x, k=3.0), affine(b=None, x=x, k=3.0)):
+        assert y.tolist() == [3, 3]
+        y.sum().backward()
+    assert x.grad.tolist() == [9, 9]
+    with pytest.raises(TypeError):
+        affine()
+    with pytest.raises(TypeError):
+        affine(x, None, 1.0, 2.0)
+    assert affine.__name__ == "affine"
+
+
+# ------------------------------------------------------------------------------ several results, residuals
+
+
+@mg.op(x=lambda g, x, out: g[0] * 2.0 * x + g[1] * out[1])
+def square_and_exp(x):
+    return np.square(x), np.exp(x)
+
+
+def test_several_results_differentiate_to_any_order():
+    x = leaf(3)
+    a, b = square_and_exp(x)
+    (first,) = mg.grad((a * b).sum(), x, create_graph=True)
+    value = x.detach().numpy()
+    np.testing.assert_allclose(first.detach().numpy(), (2 * value + value**2) * np.exp(value))
+    (second,) = mg.grad(first.sum(), x, create_graph=True)
+    np.testing.assert_allclose(second.detach().numpy(), (2 + 4 * value + value**2) * np.exp(value))
+    (third,) = mg.grad(second.sum(), x)
+    np.testing.assert_allclose(third.numpy(), (6 + 6 * value + value**2) * np.exp(value))
+
+
+def test_an_unused_result_counts_as_zero():
+    x = leaf(3)
+    square_and_exp(x)[0].sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * x.detach().numpy())
+
+
+def test_a_residual_is_handed_from_kernel_to_formula():
+    @mg.op(x=lambda g, res: g * res)
+    def masked(x):
+        mask = (np.arange(x.size) % 2).reshape(x.shape).astype(x.dtype)
+        return x * mask, mask
+
+    assert masked(np.ones(4)).tolist() == [0, 1, 0, 1]  # with arrays: the result alone
+    x = leaf(4)
+    masked(x).sum().backward()
+    assert x.grad.tolist() == [0, 1, 0, 1]
+
+
+def test_variadic_ops_have_one_formula_for_all():
+    @mg.op(xs=lambda g, xs, k: [g * k * (i + 1) for i in range(len(xs))])
+    def weighted(*xs, k=1.0):
+        return sum(x * (i + 1) * k for i, x in enumerate(xs))
+
+    a, b, c = leaf(2), mg.ones(2, dtype=mg.float64), leaf(2)
+    weighted(a, b, c, k=2.0).sum().backward()
+    assert a.grad.tolist() == [2, 2]
+    assert c.grad.tolist() == [6, 6]
+    assert b.grad is None
+
+
+# --------------------------------------------------------------------------------------------- the walk
+
+
+def test_broadcasting_and_dtypes_are_undone():
+    x = mg.ones(3, 1, requires_grad=True)  # float32
+    y = mg.tensor(np.ones((2, 1, 4)), requires_grad=True)  # float64
+    (x * y).sum().backward()
+    assert (x.grad.shape, x.grad.dtype) == ((3, 1), mg.float32)
+    assert (y.grad.shape, y.grad.dtype) == ((2, 1, 4), mg.float64)
+    assert x.grad.tolist() == [[8], [8], [8]]
+
+
+def test_a_diamond_is_walked_once():
+    b = leaf()
+    calls = []
+
+    @mg.op(x=lambda g: calls.append(1) or g * 2.0)
+    def double(x):
+        return x * 2
+
+    y = b
+    for _ in range(16):
+        y = double(y) + double(y)
+    y.backward()
+    assert len(calls) == 32
+    assert b.grad.item() == 4.0**16
+
+
+def test_gradients_accumulate_and_own_their_memory():
+    x, y = leaf(3), leaf(3)
+    (x + y).backward(np.ones(3))
+    assert not np.shares_memory(x.grad.numpy(), y.grad.numpy())
+    before = x.grad
+    (x + y).backward(np.ones(3))
+    assert x.grad is before
+    assert x.grad.tolist() == [2, 2, 2]
+    x.sum().backward()  # a broadcast gradient becomes memory that can be written
+    x.grad.zero_()
+    assert x.grad.tolist() == [0, 0, 0]
+    fresh = leaf(3)
+    fresh.sum().backward()
+    fresh.grad.numpy()[0] = 5
+    assert fresh.grad.tolist() == [5, 1, 1]
+
+
+def test_the_seed_is_not_written():
+    x = leaf(3)
+    seed = np.ones(3)
+    y = x + 0
+    (y + y + y).backward(seed)
+    assert seed.tolist() == [1, 1, 1]
+    assert x.grad.tolist() == [3, 3, 3]
+    x.grad.zero_()
+    assert seed.tolist() == [1, 1, 1]
+
+
+def test_backward_frees_the_graph_and_says_so():
+    x = leaf(3)
+    y = x.exp()
+    big = weakref.ref(y._data)
+    loss = y.sum()
+    del y
+    loss.backward()
+    assert big() is None
+    with pytest.raises(RuntimeError, match="a second time .* retain_graph=True"):
+        loss.backward()
+    loss = x.exp().sum()
+    loss.backward(retain_graph=True)
+    loss.backward()
+
+
+def test_a_gradient_that_nobody_asked_for_is_not_computed():
+    @mg.op(x=lambda g: pytest.fail("computed"))
+    def never(x):
+        return x * 1.0
+
+    x, y = leaf(3), leaf(3)
+    (g,) = mg.grad((never(x) * y).sum(), y)
+    np.testing.assert_allclose(g.numpy(), x.detach().numpy())
+
+
+def test_grad_of_intermediate_results_and_unused_inputs():
+    x, unused = leaf(3), leaf(3)
+    h = x * 2
+    gh, gx = mg.grad((h * h).sum(), [h, x])
+    np.testing.assert_allclose(gh.numpy(), 2 * h.detach().numpy())
+    np.testing.assert_allclose(gx.numpy(), 4 * h.detach().numpy())
+    assert x.grad is None
+    with pytest.raises(RuntimeError, match="do not depend on input 1"):
+        mg.grad(x.sum(), [x, unused])
+    assert mg.grad(x.sum(), [x, unused], allow_unused=True)[1] is None
+    assert mg.grad(x.sum(), [x, unused], materialize_grads=True)[1].tolist() == [0, 0, 0]
+    with pytest.raises(RuntimeError, match="does not require a gradient"):
+        mg.grad(x.sum(), mg.ones(3))
+
+
+def test_backward_on_a_non_scalar_needs_a_gradient():
+    x = leaf(2, 3)
+    with pytest.raises(RuntimeError, match=r"only for a scalar, and this tensor has shape \(2, 3\)"):
+        (x * 2).backward()
+    with pytest.raises(engine.ShapeError, match=r"gradient has shape \(3,\) but the tensor has shape \(2, 3\)"):
+        (x * 2).backward(np.ones(3))
+    with pytest.raises(RuntimeError, match="nothing that it was computed from"):
+        mg.ones(1).backward()
+
+
+def test_backward_into_chosen_leaves_only():
+    x, y = leaf(3), leaf(3)
+    (x * y).sum().backward(inputs=[x])
+    assert y.grad is None
+    np.testing.assert_allclose(x.grad.numpy(), y.detach().numpy())
+
+
+def test_create_graph_to_the_fifth_order():
+    x = mg.tensor(0.7, dtype=mg.float64, requires_grad=True)
+    y = x.exp() * x**3
+    for _ in range(5):
+        (y,) = mg.grad(y, x, create_graph=True)
+    v = 0.7  # (x^3 e^x)^(5) = e^x (x^3 + 15 x^2 + 60 x + 60)
+    np.testing.assert_allclose(y.item(), np.exp(v) * (v**3 + 15 * v**2 + 60 * v + 60), rtol=1e-12)
+
+
+def test_create_graph_leaves_a_differentiable_grad():
+    x = leaf(3)
+    (x**3).sum().backward(create_graph=True)
+    (x.grad * x.grad).sum().backward()
+    value = x.detach().numpy()
+    np.testing.assert_allclose(x.grad.detach().numpy(), 3 * value**2 + 36 * value**3, rtol=1e-12)
+
+
+def test_a_wrong_gradient_shape_names_op_and_argument():
+    @mg.op(x=lambda g, x: mg.zeros(7).numpy())
+    def broken(x):
+        return x * 1.0
+
+    with pytest.raises(engine.ShapeError, match=r"broken: the formula of 'x' gave a gradient of shape \(7,\) for an argument of shape \(3,\)"):
+        broken(leaf(3)).sum().backward()
+
+
+def test_an_exception_in_a_formula_names_the_op():
+    @mg.op(x=lambda g: 1 / 0)
+    def broken(x):
+        return x * 1.0
+
+    with pytest.raises(ZeroDivisionError) as info:
+        broken(leaf(3)).sum().backward()
+    assert info.value.__notes__ == ["in the gradient of broken"]
+
+
+# ----------------------------------------------------------------------------------- hooks, retain_grad
+
+
+def test_hooks_see_and_replace_the_complete_gradient():
+    x = leaf(3)
+    h = x * 2
+    seen = []
+    handle = h.register_hook(lambda g: seen.append(g.tolist()))
+    twice = h.register_hook(lambda g: g * 10)
+    (h + h).sum().backward()
+    assert seen == [[2, 2, 2]]
+    assert x.grad.tolist() == [40, 40, 40]
+    handle.remove()
+    twice.remove()
+    handle.remove()
+    x.register_hook(lambda g: g * 0)
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [40, 40, 40]
+    with pytest.raises(engine.ShapeError, match="hook on"):
+        y = x * 2
+        y.register_hook(lambda g: g.sum())
+        y.sum().backward()
+
+
+def test_retain_grad_fills_the_grad_of_intermediate_results():
+    x = leaf(3)
+    h = x * 2
+    h.retain_grad()
+    h.retain_grad()
+    assert h.retains_grad
+    (h * h).sum().backward()
+    np.testing.assert_allclose(h.grad.numpy(), 2 * h.detach().numpy())
+    assert (x * 2).grad is None
+
+
+# ---------------------------------------------------------------------------------------------- modes
+
+
+def test_modes_belong_to_their_thread():
+    recorded = {}
+
+    def work():
+        recorded["other"] = (leaf(2) * 2).requires_grad
+
+    with mg.no_grad():
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        recorded["this"] = (leaf(2) * 2).requires_grad
+        with mg.enable_grad():
+            recorded["enabled"] = (leaf(2) * 2).requires_grad
+    assert recorded == {"other": True, "this": False, "enabled": True}
+    assert mg.is_grad_enabled()
+
+
+def test_modes_as_decorators_and_after_exceptions():
+    @mg.no_grad()
+    def evaluate(x, depth=2):
+        return evaluate(x, depth - 1) if depth else (x * 2).requires_grad
+
+    assert not evaluate(leaf(2))
+    assert mg.is_grad_enabled()
+    with pytest.raises(KeyError), mg.no_grad():
+        raise KeyError
+    assert mg.is_grad_enabled()
+    mg.set_grad_enabled(False)
+    assert not mg.is_grad_enabled()
+    mg.set_grad_enabled(True)
+    with mg.set_grad_enabled(False):
+        assert not mg.is_grad_enabled()
+    assert mg.is_grad_enabled()
+
+    @mg.set_grad_enabled(False)
+    def off():
+        return mg.is_grad_enabled()
+
+    assert mg.is_grad_enabled()
+    assert not off()
+
+
+def test_threads_may_run_backward_side_by_side():
+    results = [None] * 4
+
+    def work(i):
+        x = leaf(50, seed=i)
+        y = x
+        for _ in range(200):
+            y = (y * 1.01).tanh()
+        y.sum().backward()
+        results[i] = x.grad.numpy()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for i, got in enumerate(results):
+        work(i)
+        np.testing.assert_array_equal(got, results[i])
+
+
+# -------------------------------------------------------------------------------------------- anomalies
+
+
+def test_anomaly_detection_names_the_op_and_the_line_of_a_write_through_an_alias():
+    x = leaf(3)
+    array = np.ones(3)
+    with mg.detect_anomaly():
+        y = x * mg.from_numpy(array)  # the line that is reported
+        array[0] = 7
+        with pytest.raises(RuntimeError, match=r"mul: its argument 'b' was written .*test_engine.py:\d+: .*the line that is reported"):
+            y.sum().backward()
+
+
+def test_anomaly_detection_finds_the_first_nan():
+    x = mg.tensor([0.0, 1.0], requires_grad=True)
+    with mg.detect_anomaly():
+        y = x.sqrt() * mg.tensor([0.0, 1.0])
+        with pytest.raises(RuntimeError, match="sqrt: the gradient of 'x' is NaN"):
+            y.sum().backward()
+    (x.sqrt() * mg.tensor([0.0, 1.0])).sum().backward()
+
+
+# -------------------------------------------------------------------------------------- size and memory
+
+
+def test_a_chain_of_a_million_ops_is_walked_and_freed_without_recursion():
+    x = mg.tensor(1.0, dtype=mg.float64, requires_grad=True)
+    y = x
+    for _ in itertools.repeat(None, 1_000_000):
+        y = y + 1.0
+    y.backward()
+    assert x.grad.item() == 1
+    y = x
+    for _ in itertools.repeat(None, 1_000_000):
+        y = y + 1.0
+    del y  # never walked: freed from its end
+
+
+def test_memory_returns_after_a_thousand_steps():
+    w = mg.tensor(np.random.default_rng(0).normal(size=(20, 20)), requires_grad=True)
+    data = mg.tensor(np.ones((5, 20)))
+
+    def step():
+        w.grad = None
+        loss = ((data @ w).tanh() ** 2).mean()
+        loss.backward()
+        with mg.no_grad():
+            w.sub_(w.grad, alpha=0.01)
+
+    for _ in range(10):
+        step()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        step()
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(1000):
+            step()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert after - before < 20_000  # one graph of this step is some 10 kB
