@@ -10,15 +10,15 @@ An **op** is a kernel (a function of ndarrays) and one formula per argument::
 The keyword names the argument that the formula differentiates; the formula's **parameter names say what
 backward keeps**:
 
-==============  =====================================================================================
-``g``           always first: the gradient of the loss in the op's result (a tuple for several results)
-``out``         the op's result (a tuple when the kernel returns several)
-``res``         a residual: when a formula names it, the kernel returns ``(result, residual)``. Residuals are
-                constants for higher derivatives (an argmax, a dropout mask), never smooth functions of an input
-an input        that input's value
-input ``_shape``  that input's shape only, e.g. ``x_shape``
-a static        the value of a keyword-only argument
-==============  =====================================================================================
+=================  ====================================================================================================
+``g``              always first: the gradient of the loss in the op's result (a tuple for several results)
+``out``            the op's result (a tuple when the kernel returns several)
+``res``            a residual: when a formula names it, the kernel returns ``(result, residual)``. Residuals are
+                   constants for higher derivatives (an argmax, a dropout mask), never smooth functions of an input
+an input           that input's value
+input ``_shape``   that input's shape only, e.g. ``x_shape``
+a static           the value of a keyword-only argument
+=================  ====================================================================================================
 
 What no formula names is not kept alive, and neither is what only the formula of an argument without gradient
 names. Called with arrays an op *is* its kernel. Called with Tensors it records a :class:`Node`. So a formula that is

@@ -1,6 +1,8 @@
 """The README and the pages of docs/ do what they say: every ``python`` block runs, and the commands name things that exist."""
 
 import doctest
+import pkgutil
+import re
 import runpy
 import subprocess
 import tomllib
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+import minigrad
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if "_build" not in p.parts)
@@ -54,5 +58,14 @@ def test_readme_commands_are_the_main_job_and_the_suite():
 def test_ci_runs_the_readme_commands():
     """CI takes the commands from the README instead of having a copy of them."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "readme_command.py 1" in script
-    assert "readme_command.py 2" in script
+    assert re.findall(r"^ +readme_command (\d)$", script, re.MULTILINE) == ["1", "2"]
+    assert "python3 .ci/readme_command.py" in script
+
+
+def test_every_module_has_a_place_in_the_reference():
+    """docs/api describes the modules that there are, each once."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "api").glob("*.md")))
+    described = re.findall(r"^\.\. automodule:: (\S+)", pages, re.MULTILINE)
+    names = [info.name for info in pkgutil.walk_packages(minigrad.__path__, "minigrad.")]
+    public = ["minigrad", *(name for name in names if not any(part.startswith("_") for part in name.split(".")))]
+    assert sorted(described) == sorted(public)

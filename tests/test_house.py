@@ -32,13 +32,13 @@ STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms
 
 # May be imported by a room on first use, never by `import minigrad` or `import minigrad.nn`.
 HEAVY = {
-    "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "scipy", "sqlite3", "ssl", "torch", "tqdm", "urllib.request",
+    "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "sqlite3", "ssl", "torch", "tqdm", "urllib.request",
 }  # fmt: skip
 TOOLS = {"graphviz": "minigrad.graph", "hypothesis": "minigrad.testing", "pytest": "minigrad.testing"}  # tool -> the only room that uses it
 
 
 def storey(module: str) -> int | None:
-    """The storey of a module: that of its room, the longest name in the table that it begins with."""
+    """The storey of a module of ours: that of its room, `minigrad.graph` for `minigrad.graph.svg`; None for a stranger."""
     parts = module.split(".")
     if parts[0] != "minigrad":
         return None

@@ -1,0 +1,24 @@
+"""Sphinx: ``sphinx-build -W docs docs/_build`` in an environment with ``pip install -e '.[docs]'``."""
+
+from minigrad import __version__
+
+project = "minigrad"
+author = "The minigrad authors"
+copyright = "The minigrad authors"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = f"minigrad {__version__}"
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
