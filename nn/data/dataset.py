@@ -1,0 +1,210 @@
+"""Datasets: things with a length that hand out sample ``i``.
+
+Two optional methods make batches fast. Neither is needed, and neither is used where a subclass has overridden
+``__getitem__`` alone, since then only that method knows what the samples are.
+
+``get_batch(indices)``     the whole batch at once, equal to ``default_collate([self[i] for i in indices])``
+``__getitems__(indices)``  the list of samples (PyTorch's protocol)
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from minigrad.engine import ShapeError
+from minigrad.nn.data.collate import default_collate
+from minigrad.random import Generator, numpy_generator
+from minigrad.tensor import Tensor, as_tensor
+
+T = TypeVar("T", covariant=True)
+
+
+class Dataset(Generic[T]):
+    """Base of datasets: ``torch.utils.data.Dataset``. A subclass writes ``__getitem__``, and mostly ``__len__``.
+
+    >>> from minigrad.nn.data import Dataset, DataLoader
+    >>> class Squares(Dataset):
+    ...     def __len__(self):
+    ...         return 5
+    ...     def __getitem__(self, i):
+    ...         return i, i * i
+    >>> for x, y in DataLoader(Squares(), batch_size=3):
+    ...     print(x, y)
+    tensor([0, 1, 2]) tensor([0, 1, 4])
+    tensor([3, 4]) tensor([ 9, 16])
+    """
+
+    def __getitem__(self, index: int) -> T:
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
+
+    def __add__(self, other: Dataset[Any]) -> ConcatDataset[Any]:
+        return ConcatDataset([self, other])
+
+
+def fetch_samples(dataset: Any, indices: Sequence[int]) -> list[Any]:
+    """``[dataset[i] for i in indices]``, by the dataset's ``__getitems__`` where it has one."""
+    if _speaks_for_getitem(dataset, "__getitems__"):
+        return dataset.__getitems__(indices)
+    return [dataset[i] for i in indices]
+
+
+def fetch_batch(dataset: Any, indices: Sequence[int]) -> Any:
+    """``default_collate`` of the samples, by the dataset's ``get_batch`` where it has one.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import TensorDataset
+    >>> from minigrad.nn.data.dataset import fetch_batch
+    >>> fetch_batch(TensorDataset(mg.tensor([5, 6, 7])), [2, 0])
+    [tensor([7, 5])]
+    """
+    if len(indices) == 0:
+        raise ValueError("a batch needs at least one sample, but the list of indices is empty")
+    if _speaks_for_getitem(dataset, "get_batch"):
+        return dataset.get_batch(indices)
+    return default_collate(fetch_samples(dataset, indices))
+
+
+def _speaks_for_getitem(dataset: Any, method: str) -> bool:
+    """Whether ``method`` was written by somebody who knew what ``dataset[i]`` is: at its class or in one derived from that."""
+    for cls in type(dataset).__mro__:
+        if method in vars(cls):
+            return True
+        if "__getitem__" in vars(cls):
+            return False
+    return False
+
+
+class TensorDataset(Dataset[tuple[Any, ...]]):
+    """Tensors or arrays side by side; sample ``i`` is the tuple of their rows ``i``: ``torch.utils.data.TensorDataset``.
+
+    Raises:
+        ShapeError: different lengths, or a 0-d tensor.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import TensorDataset
+    >>> data = TensorDataset(mg.tensor([[0.0], [1.0]]), mg.tensor([4, 7]))
+    >>> len(data), data[1]
+    (2, (tensor([1.]), tensor(7)))
+    """
+
+    def __init__(self, *tensors: Any):
+        if not tensors:
+            raise ValueError("TensorDataset: at least one tensor is needed")
+        self.tensors = tuple(as_tensor(t) for t in tensors)
+        if any(t.ndim == 0 or len(t) != len(self.tensors[0]) for t in self.tensors):
+            shapes = ", ".join(str(tuple(t.shape)) for t in self.tensors)
+            raise ShapeError(f"TensorDataset: all tensors need the same first dimension, but their shapes are {shapes}")
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return tuple(t[index] for t in self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def get_batch(self, indices: Sequence[int]) -> list[Tensor]:
+        """Rows ``indices`` of each tensor, by one indexing operation each."""
+        return [
+            t[indices] if t.requires_grad else as_tensor(np.take(t.numpy(), indices, axis=0))  # np.take is the faster of the two
+            for t in self.tensors
+        ]
+
+
+class Subset(Dataset[T]):
+    """Samples ``indices`` of a dataset: ``torch.utils.data.Subset``.
+
+    >>> from minigrad.nn.data import Subset
+    >>> list(Subset("abcdef", [4, 0]))
+    ['e', 'a']
+    """
+
+    def __init__(self, dataset: Any, indices: Sequence[int]):
+        self.dataset = dataset
+        self.indices = indices
+
+    def __getitem__(self, index: Any) -> T:
+        return self.dataset[self.indices[index]]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[T]:
+        return fetch_samples(self.dataset, [self.indices[i] for i in indices])
+
+    def get_batch(self, indices: Sequence[int]) -> Any:
+        """The batch that the underlying dataset makes of these samples."""
+        return fetch_batch(self.dataset, [self.indices[i] for i in indices])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class ConcatDataset(Dataset[T]):
+    """Datasets one after the other: ``torch.utils.data.ConcatDataset``, also written ``a + b``.
+
+    >>> from minigrad.nn.data import ConcatDataset
+    >>> data = ConcatDataset(["abc", "de"])
+    >>> len(data), data[2], data[3], data[-1]
+    (5, 'c', 'd', 'e')
+    """
+
+    def __init__(self, datasets: Iterable[Any]):
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset: at least one dataset is needed")
+        self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))
+
+    def __getitem__(self, index: int) -> T:
+        size = len(self)
+        if not -size <= index < size:
+            raise IndexError(f"ConcatDataset: index {index} is out of range for {size} samples")
+        index %= size
+        which = bisect.bisect_right(self.cumulative_sizes, index)
+        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+
+def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset[Any]]:
+    """Split a dataset at random into parts of the given lengths, or fractions: ``torch.utils.data.random_split``.
+
+    Args:
+        dataset: anything with a length.
+        lengths: numbers of samples, or fractions with the sum 1. Samples that the rounding down of fractions leaves over go to
+            the parts in turn.
+        generator: where the permutation comes from (default: the process's generator).
+
+    Raises:
+        ValueError: lengths that do not add up to the dataset's, or a fraction outside 0..1.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import random_split
+    >>> [len(part) for part in random_split(range(11), [0.5, 0.3, 0.2])]
+    [6, 3, 2]
+    >>> a, b = random_split("abc", [2, 1], generator=mg.Generator().manual_seed(0))
+    >>> sorted([*a, *b])
+    ['a', 'b', 'c']
+    """
+    size = len(dataset)
+    if math.isclose(sum(lengths), 1):
+        if not all(0 <= fraction <= 1 for fraction in lengths):
+            raise ValueError(f"random_split: fractions lie between 0 and 1, but these are {list(lengths)}")
+        counts = [math.floor(size * fraction) for fraction in lengths]
+        for i in range(size - sum(counts)):
+            counts[i % len(counts)] += 1
+        for i, count in enumerate(counts):
+            if count == 0:
+                warnings.warn(f"random_split: part {i} is empty ({lengths[i]} of {size} samples)", stacklevel=2)
+    else:
+        counts = [int(length) for length in lengths]
+        if sum(counts) != size or min(counts) < 0 or counts != list(lengths):
+            raise ValueError(
+                f"random_split: lengths must be whole numbers that add up to the {size} samples of the dataset, or fractions that "
+                f"add up to 1, but they are {list(lengths)}"
+            )
+    order = numpy_generator(generator).permutation(size).tolist()
+    return [Subset(dataset, order[end - count : end]) for end, count in zip(itertools.accumulate(counts), counts, strict=True)]

@@ -1,0 +1,202 @@
+"""Download MNIST or Fashion-MNIST: ``python -m minigrad.nn.data.download FOLDER [mnist | fashion-mnist]``.
+
+A file appears under its own name only when it is whole: it grows as ``NAME.part``, its unzipped contents are compared with a
+known sha256, and then it is renamed. A broken transfer is resumed where it stopped, from the same mirror or the next. (The
+standard library does: `pooch` and its like cannot resume, and check the zipped bytes, which differ between mirrors.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import http.client
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from minigrad.nn.data.idx import DataError, read_contents
+from minigrad.nn.data.mnist import FILES, MNIST, FashionMNIST
+
+DATASETS: dict[str, type[MNIST]] = {cls.name: cls for cls in (MNIST, FashionMNIST)}
+CHUNK = 1 << 16
+TRIES = 5  # of one mirror, as long as each one brings the file forward
+
+
+class DownloadError(OSError):
+    """A file that no mirror could deliver. The message has what each of them said."""
+
+
+def download(
+    root: str | os.PathLike[str],
+    name: str = "mnist",
+    *,
+    mirrors: str | Iterable[str] | None = None,
+    progress: bool = True,
+    timeout: float = 30.0,
+) -> Path:
+    """Fetch the four files of a data set that are missing or damaged; return their folder, ``root/MNIST/raw`` (torchvision's place).
+
+    Args:
+        root: the folder to give to :class:`~minigrad.nn.data.MNIST`.
+        name: ``"mnist"`` or ``"fashion-mnist"``.
+        mirrors: addresses of folders with the four ``.gz`` files, instead of the well-known ones. The environment variable
+            ``MINIGRAD_MIRROR`` (several with spaces between them) does the same.
+        progress: show a bar, where tqdm is installed and there is a terminal.
+        timeout: seconds without a byte before a mirror is given up.
+
+    Raises:
+        DownloadError: a file that no mirror could deliver.
+        ValueError: another name.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"download: name is {' or '.join(map(repr, DATASETS))}, not {name!r}")
+    dataset = DATASETS[name]
+    chosen = mirrors or os.environ.get("MINIGRAD_MIRROR") or dataset.mirrors
+    bases = chosen.split() if isinstance(chosen, str) else list(chosen)
+    folder = Path(root) / dataset.folder / "raw"
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem in FILES:
+        urls = [f"{base.rstrip('/')}/{stem}.gz" for base in bases]
+        fetch(urls, folder / f"{stem}.gz", dataset.sha256[stem], progress=progress, timeout=timeout)
+    return folder
+
+
+def fetch(urls: Sequence[str], path: Path, sha256: str, *, progress: bool = True, timeout: float = 30.0) -> None:
+    """Download ``path`` from the first of ``urls`` that delivers contents (unzipped) with this sha256. A file that is there is kept.
+
+    Raises:
+        DownloadError: none did.
+    """
+    part = path.with_name(path.name + ".part")
+    with _alone_in(path.parent):
+        if path.exists() and not _fault(path, sha256):
+            return
+        said: list[str] = []
+        for url in urls:
+            for _ in range(TRIES):
+                before = _size(part)
+                try:
+                    _transfer(url, part, progress, timeout)
+                except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: not a URL
+                    said.append(f"{url}: {error}")
+                    if _size(part) > before:
+                        continue
+                    break
+                fault = _fault(part, sha256)
+                if not fault:
+                    os.replace(part, path)
+                    _sync(path.parent)
+                    return
+                said.append(f"{url}: {fault}")
+                part.unlink(missing_ok=True)
+                if not before:
+                    break  # a whole transfer, and still wrong; otherwise the beginning, from another mirror, may have been
+        raise DownloadError(f"{path.name} could not be downloaded:\n" + "\n".join(f"  {line}" for line in said or ["no mirror was given"]))
+
+
+def _transfer(url: str, part: Path, progress: bool, timeout: float) -> None:
+    """Bring ``part`` to the length that the server says, from where it stops or, if the server cannot, from the beginning."""
+    have = _size(part)
+    headers = {"User-Agent": "minigrad"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code == 416 and have:  # nothing after these bytes: the file is whole, or its sha256 will tell
+                return
+            raise
+    with response, open(part, "ab") as file:
+        if have and response.status == 206:
+            content_range = response.headers.get("Content-Range", "")
+            if not content_range.startswith(f"bytes {have}-"):
+                raise OSError(f"asked for the bytes from {have} on, got {content_range!r}")
+        else:
+            have = 0
+            file.truncate(0)
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        got = have
+        with _progress_bar(progress, total=total, initial=have, desc=part.stem) as bar:
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                got += len(chunk)
+                if bar is not None:
+                    bar.update(len(chunk))
+        file.flush()
+        os.fsync(file.fileno())
+    if total is not None and got != total:
+        raise OSError(f"the connection closed after {got} of {total} bytes")
+
+
+def _fault(path: Path, sha256: str) -> str:
+    """What is wrong with a file's contents, or nothing."""
+    try:
+        digest = hashlib.sha256(read_contents(path)).hexdigest()
+    except (DataError, FileNotFoundError) as error:
+        return str(error)
+    return "" if digest == sha256 else f"the contents have sha256 {digest}, expected {sha256}"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let one process at a time download into a folder: two would write to the same ``.part``."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: there a file that another process has open can be neither renamed nor replaced
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync(folder: Path) -> None:
+    """Have the file system write down a rename."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _progress_bar(progress: bool, **kwargs: Any) -> contextlib.AbstractContextManager[Any]:
+    """A tqdm bar, or None where it is not wanted or not installed."""
+    if progress:
+        with contextlib.suppress(ImportError):
+            from tqdm import tqdm
+
+            return tqdm(unit="B", unit_scale=True, disable=None, **kwargs)
+    return contextlib.nullcontext()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m minigrad.nn.data.download", description="Download MNIST or Fashion-MNIST.")
+    parser.add_argument("folder", help="where to put it: the root of MNIST(root)")
+    parser.add_argument("name", nargs="?", default="mnist", choices=sorted(DATASETS))
+    args = parser.parse_args(argv)
+    try:
+        print(download(args.folder, args.name))
+    except DownloadError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
