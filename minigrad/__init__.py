@@ -5,7 +5,10 @@ from minigrad.engine import (
     set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from minigrad.ops.shape import (
-    cat, flatten, movedim, permute, reshape, squeeze, t, transpose, unflatten, unsqueeze,
+    atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, cat, chunk, column_stack, concat, concatenate, diag,
+    diag_embed, diagflat, diagonal, dstack, expand as broadcast_to, flatten, flip, fliplr, flipud, hstack, meshgrid, moveaxis, movedim, narrow, permute, pixel_shuffle,
+    pixel_unshuffle, ravel, repeat_interleave, reshape, roll, rot90, select, split, squeeze, stack, swapaxes, swapdims, t, tensor_split, tile,
+    transpose, tril, triu, unbind, unflatten, unsqueeze, vstack,
 )  # fmt: skip
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from minigrad.tensor import DTYPES, Tensor, as_tensor, from_dlpack, from_numpy, tensor

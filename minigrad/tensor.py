@@ -687,6 +687,10 @@ class Tensor(TensorBase):
         """Dimension ``i`` of the result is dimension ``dims[i]`` of this Tensor."""
         return shaping.permute(self, shaping.sizes_of(dims))
 
+    def flip(self, *dims: int) -> Tensor:
+        """Dimensions ``dims`` run backwards: ``x.flip(0, 1)`` or ``x.flip((0, 1))``."""
+        return shaping.flip(self, shaping.sizes_of(dims))
+
     view = shaping.view
     view_as = shaping.view_as
     reshape_as = shaping.reshape_as
@@ -701,6 +705,27 @@ class Tensor(TensorBase):
     unsqueeze = shaping.unsqueeze
     expand = shaping.expand
     expand_as = shaping.expand_as
+    broadcast_to = shaping.expand
+    ravel = shaping.ravel
+    fliplr, flipud = shaping.fliplr, shaping.flipud
+    roll = shaping.roll
+    rot90 = shaping.rot90
+    tile = shaping.tile
+    repeat = shaping.repeat
+    repeat_interleave = shaping.repeat_interleave
+    split = shaping.split
+    chunk = shaping.chunk
+    tensor_split = shaping.tensor_split
+    unbind = shaping.unbind
+    narrow = shaping.narrow
+    select = shaping.select
+    unfold = shaping.unfold
+    diagonal = shaping.diagonal
+    diag = shaping.diag
+    diag_embed = shaping.diag_embed
+    diagflat = shaping.diagflat
+    tril = shaping.tril
+    triu = shaping.triu
 
     # ----------------------------------------------------------------------------- methods: indexing
 

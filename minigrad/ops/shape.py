@@ -7,6 +7,7 @@ view, the result is a view: no element is copied.
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -73,10 +74,13 @@ def reshape(x, *, shape):
     tensor([[1, 2],
             [3, 4]])
     """
+    shape = sizes_of(shape)
     try:
+        if shape and min(shape) < -1:
+            raise ValueError  # numpy would take any negative size for -1
         return x.reshape(shape)
     except ValueError:
-        raise ShapeError(f"reshape: shape {x.shape} with {x.size} elements does not fit into {sizes_of(shape)}") from None
+        raise ShapeError(f"reshape: shape {x.shape} with {x.size} elements does not fit into {shape}") from None
 
 
 def view(x: Any, *shape: Any) -> Any:
@@ -89,7 +93,7 @@ def view(x: Any, *shape: Any) -> Any:
     y = reshape(x, sizes_of(shape))
     before, after = (t._data if isinstance(t, TensorBase) else t for t in (x, y))
     if not before.flags.c_contiguous and before.size and not np.may_share_memory(before, after):
-        raise ShapeError(f"view: shape {sizes_of(shape)} needs a copy of a {before.shape} tensor with strides {before.strides}; use reshape")
+        raise ShapeError(f"view: shape {sizes_of(shape)} needs a copy of shape {before.shape} with strides {before.strides}; use reshape")
     return y
 
 
@@ -115,6 +119,11 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     return reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+def ravel(x: Any) -> Any:
+    """All elements in one dimension: ``torch.ravel``."""
+    return reshape(x, (math.prod(_shape(x)),))
 
 
 def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
@@ -186,6 +195,9 @@ def transpose(x, *, dim0, dim1):
     return x.swapaxes(dim0, dim1) if x.ndim else x.view()
 
 
+swapaxes = swapdims = transpose
+
+
 def movedim(x: Any, source: Any, destination: Any) -> Any:
     """Dimensions ``source`` move to places ``destination``, the others keep their order: ``torch.movedim``."""
     n = len(_shape(x))
@@ -198,6 +210,8 @@ def movedim(x: Any, source: Any, destination: Any) -> Any:
     goes = dict(zip(destination, source, strict=True))
     return permute(x, tuple([goes[d] if d in goes else next(rest) for d in range(n)]))
 
+
+moveaxis = movedim
 
 def t(x: Any) -> Any:
     """The transpose of a matrix; vectors and numbers stay: ``torch.t``."""
@@ -217,6 +231,63 @@ def matrix_transpose(x: Any) -> Any:
     if len(_shape(x)) < 2:
         raise ShapeError(f"mT: matrices are needed, not a tensor of shape {_shape(x)}")
     return transpose(x, -2, -1)
+
+
+@op(x=lambda g, dims: flip(g, dims))
+def flip(x, *, dims):
+    """Dimensions ``dims`` run backwards: ``torch.flip``. A view.
+
+    >>> import minigrad as mg
+    >>> mg.flip(mg.tensor([1, 2, 3]), (0,))
+    tensor([3, 2, 1])
+    """
+    return np.flip(x, positive_dims("flip", dims, x.ndim)) if x.ndim else x.view()
+
+
+def fliplr(x: Any) -> Any:
+    """Dimension 1 runs backwards: ``torch.fliplr``."""
+    return flip(x, (1,))
+
+
+def flipud(x: Any) -> Any:
+    """Dimension 0 runs backwards: ``torch.flipud``."""
+    return flip(x, (0,))
+
+
+def rot90(x: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
+    """``k`` quarter turns from ``dims[0]`` towards ``dims[1]``: ``torch.rot90``."""
+    dims = positive_dims("rot90", dims, len(_shape(x)))
+    if len(dims) != 2:
+        raise ShapeError(f"rot90: two dims span the plane of rotation, not {len(dims)}")
+    if k % 4 == 2:
+        return flip(x, dims)
+    if k % 4 == 1:
+        return transpose(flip(x, dims[1:]), *dims)
+    return transpose(flip(x, dims[:1]), *dims) if k % 4 else flip(x, ())
+
+
+def _roll_back(g, shifts, dims):
+    return roll(g, tuple([-s for s in sizes_of(shifts)]), dims)
+
+
+@op(x=_roll_back)
+def roll(x, *, shifts, dims=None):
+    """Elements moved by ``shifts`` along ``dims``, those that leave come back at the other end: ``torch.roll``.
+
+    Without ``dims`` the tensor is rolled as if it were flat. Raises ``ShapeError`` unless there is a shift per dim.
+
+    >>> import minigrad as mg
+    >>> mg.roll(mg.tensor([1, 2, 3]), 1)
+    tensor([3, 1, 2])
+    """
+    shifts = sizes_of(shifts)
+    if dims is not None and dims != ():
+        dims = tuple([positive_dim("roll", d, x.ndim) for d in sizes_of(dims)])
+    elif len(shifts) == 1:
+        return np.roll(x, shifts[0])
+    if len(shifts) != len(dims or ()):
+        raise ShapeError(f"roll: {len(shifts)} shifts but {len(dims or ())} dims")
+    return np.roll(x, shifts, dims) if x.ndim else x.copy()
 
 
 # ------------------------------------------------------------------------------------ broadcasting, repeating
@@ -248,6 +319,102 @@ def expand_as(x: Any, other: Any) -> Any:
     return expand(x, other.shape)
 
 
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """The shape in which tensors of ``shapes`` meet: ``torch.broadcast_shapes``. Raises ``ShapeError`` if they do not."""
+    try:
+        return np.broadcast_shapes(*map(sizes_of, shapes))
+    except ValueError:
+        raise ShapeError(
+            f"broadcast_shapes: {' and '.join(map(str, shapes))} do not broadcast: aligned at the last dimension, sizes must be equal or 1"
+        ) from None
+
+
+def broadcast_tensors(*tensors: Any) -> tuple:
+    """Views of all ``tensors`` in the shape in which they meet: ``torch.broadcast_tensors``."""
+    shape = broadcast_shapes(*map(_shape, tensors))
+    return tuple([broadcast_to(t, shape=shape) for t in tensors])
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:
+    """Coordinates of a grid, a tensor per axis: ``torch.meshgrid``.
+
+    Args:
+        tensors: vectors (or numbers), one per axis, or one sequence of them.
+        indexing: ``"ij"``: the first vector runs along dimension 0; ``"xy"``: along dimension 1.
+
+    >>> import minigrad as mg
+    >>> y, x = mg.meshgrid(mg.tensor([1, 2]), mg.tensor([3, 4, 5]))
+    >>> x
+    tensor([[3, 4, 5],
+            [3, 4, 5]])
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tuple(tensors[0])
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"meshgrid: indexing must be 'ij' or 'xy', not {indexing!r}")
+    if any(len(_shape(v)) > 1 for v in tensors):
+        raise ShapeError(f"meshgrid: vectors are needed, not shapes {', '.join(str(_shape(v)) for v in tensors)}")
+    n = len(tensors)
+    place = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
+    aligned = [reshape(v, (*[1] * p, -1 if _shape(v) != (0,) else 0, *[1] * (n - 1 - p))) for v, p in zip(tensors, place, strict=True)]
+    return broadcast_tensors(*aligned)
+
+
+def repeat(x: Any, *repeats: Any) -> Any:
+    """Copies of ``x`` side by side, ``repeats[i]`` along dimension ``i``: ``torch.Tensor.repeat``.
+
+    More numbers than dimensions add leading dimensions.
+
+    >>> import minigrad as mg
+    >>> mg.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    shape, times = _shape(x), sizes_of(repeats)
+    if len(times) < len(shape) or any(n < 0 for n in times):
+        raise ShapeError(f"repeat: {times} must hold a number >= 0 for each dimension of shape {shape}")
+    shape = (1,) * (len(times) - len(shape)) + shape
+    apart = [n for s in shape for n in (1, s)]  # 1 s0 1 s1 ...
+    together = [n for pair in zip(times, shape, strict=True) for n in pair]  # r0 s0 r1 s1 ...
+    return reshape(broadcast_to(reshape(x, tuple(apart)), shape=tuple(together)), tuple([r * s for r, s in zip(times, shape, strict=True)]))
+
+
+def tile(x: Any, *dims: Any) -> Any:
+    """:func:`repeat` that takes fewer numbers than dimensions, and leaves the first dimensions alone then: ``torch.tile``."""
+    times = sizes_of(dims)
+    return repeat(x, (1,) * (len(_shape(x)) - len(times)) + times)
+
+
+def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
+    """Each element repeated in place, along ``dim`` or flat: ``torch.repeat_interleave``.
+
+    Args:
+        x: any shape.
+        repeats: an int, or a vector of ints with one for each element along ``dim``.
+        dim: the dimension; None flattens ``x`` first.
+
+    >>> import minigrad as mg
+    >>> mg.repeat_interleave(mg.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
+    if dim is None:
+        x, dim = ravel(x), 0
+    shape = _shape(x)
+    dim = positive_dim("repeat_interleave", dim, len(shape))
+    counts = np.asarray(repeats._data if isinstance(repeats, TensorBase) else repeats)
+    if counts.dtype.kind not in "iu":
+        raise TypeError(f"repeat_interleave: repeats must be integers, not {counts.dtype}")
+    if counts.size and counts.min() < 0:
+        raise ShapeError("repeat_interleave: repeats must not be negative")
+    if counts.ndim > 1 or counts.size not in (1, shape[dim]):
+        raise ShapeError(f"repeat_interleave: repeats of shape {counts.shape} for the {shape[dim]} elements of dimension {dim} of {shape}")
+    if counts.size == 1:
+        n = int(counts.item())
+        spread = broadcast_to(unsqueeze(x, dim + 1), shape=(*shape[: dim + 1], n, *shape[dim + 1 :]))
+        return reshape(spread, (*shape[:dim], shape[dim] * n, *shape[dim + 1 :]))
+    return take(x, index=_along(dim, np.repeat(np.arange(shape[dim]), counts)))
+
+
 # ----------------------------------------------------------------------------------------- joining, splitting
 
 
@@ -268,14 +435,16 @@ def _cat(*xs, dim):
     if not xs:
         raise ShapeError("cat: at least one tensor is needed")
     arrays = [np.asarray(x) for x in xs]
-    sized = [a for a in arrays if a.shape != (0,)] or arrays  # as in PyTorch, an empty vector joins anything
+    sized = [a for a in arrays if a.shape != (0,)]  # as in PyTorch, an empty vector joins anything
+    if not sized:
+        return np.zeros(0, np.result_type(*arrays))
     shape = sized[0].shape
     if not all(a.ndim for a in sized):
         raise ShapeError("cat: a 0-d tensor cannot be joined; use stack")
     axis = positive_dim("cat", dim, len(shape))
-    for i, a in enumerate(arrays):
-        if a.shape != (0,) and (a.shape[:axis], a.shape[axis + 1 :]) != (shape[:axis], shape[axis + 1 :]) or a.ndim != len(shape) and a.size:
-            raise ShapeError(f"cat: tensor {i} has shape {a.shape}, which does not fit {shape}: sizes must be equal except in dimension {axis}")
+    for a in sized:
+        if a.ndim != len(shape) or (a.shape[:axis], a.shape[axis + 1 :]) != (shape[:axis], shape[axis + 1 :]):
+            raise ShapeError(f"cat: shapes {shape} and {a.shape} do not fit: sizes must be equal except in dimension {axis}")
     return np.concatenate(sized, axis=axis, dtype=np.result_type(*arrays))
 
 
@@ -287,6 +456,176 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     tensor([1, 2, 3])
     """
     return _cat(*tensors, dim=dim)
+
+
+concat = concatenate = cat
+
+@op(xs=lambda g, dim: _unbind(g, dim))
+def _stack(*xs, dim):
+    if not xs:
+        raise ShapeError("stack: at least one tensor is needed")
+    shape = _shape(xs[0])
+    for i, x in enumerate(xs):
+        if _shape(x) != shape:
+            raise ShapeError(f"stack: tensor {i} has shape {_shape(x)}, the first has {shape}; they must be equal")
+    return np.stack(xs, axis=positive_dim("stack", dim, len(shape) + 1))
+
+
+def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Tensors of one shape side by side along a new dimension ``dim``: ``torch.stack``.
+
+    >>> import minigrad as mg
+    >>> mg.stack([mg.tensor([1, 2]), mg.tensor([3, 4])], dim=1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    return _stack(*tensors, dim=dim)
+
+
+@op(x=lambda g, dim: _stack(*g, dim=dim))
+def _unbind(x, *, dim):
+    return tuple([x[_along(dim % x.ndim, i)] for i in range(x.shape[dim])])
+
+
+def unbind(x: Any, dim: int = 0) -> tuple:
+    """The slices along ``dim``, without that dimension: ``torch.unbind``. Views."""
+    shape = _shape(x)
+    if not shape:
+        raise IndexError("unbind: a 0-d tensor has no dimension to unbind")
+    dim = positive_dim("unbind", dim, len(shape))
+    return _unbind(x, dim) if shape[dim] else ()
+
+
+@op(x=lambda g, dim: _cat(*g, dim=dim))
+def _split(x, *, sizes, dim):
+    ends = list(itertools.accumulate(sizes))
+    return tuple([x[_along(dim, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)])
+
+
+def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
+    """Parts along ``dim``: of a given size (the last may be smaller), or of given sizes: ``torch.split``. Views.
+
+    Raises ``ShapeError`` if the sizes do not add up to the dimension.
+
+    >>> import minigrad as mg
+    >>> mg.split(mg.tensor([1, 2, 3]), 2)
+    (tensor([1, 2]), tensor([3]))
+    """
+    shape = _shape(x)
+    if not shape:
+        raise ShapeError("split: a 0-d tensor has no dimension to split")
+    dim = positive_dim("split", dim, len(shape))
+    n, sizes = shape[dim], split_size_or_sections
+    if isinstance(sizes, (tuple, list)):
+        sizes = sizes_of(sizes)
+        if sum(sizes) != n or any(size < 0 for size in sizes):
+            raise ShapeError(f"split: sizes {sizes} do not add up to {n}, the size of dimension {dim} of {shape}")
+        return _split(x, sizes, dim) if sizes else ()
+    size = operator.index(sizes)
+    if size < 0 or (size == 0 and n):
+        raise ShapeError(f"split: the size of a part must be positive, not {size}")
+    full = [size] * (n // size) if size else []
+    return _split(x, (*full, n - sum(full)) if n - sum(full) or not full else tuple(full), dim)
+
+
+def chunk(x: Any, chunks: int, dim: int = 0) -> tuple:
+    """At most ``chunks`` parts along ``dim``, all of one size but the last: ``torch.chunk``. Views."""
+    shape = _shape(x)
+    if not shape:
+        raise ShapeError("chunk: a 0-d tensor has no dimension to split")
+    if chunks < 1:
+        raise ShapeError(f"chunk: the number of chunks must be positive, not {chunks}")
+    n = shape[positive_dim("chunk", dim, len(shape))]
+    return split(x, -(-n // chunks), dim) if n else split(x, [0] * chunks, dim)
+
+
+def tensor_split(x: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
+    """Parts along ``dim``, cut at given places, or that many of nearly equal size: ``torch.tensor_split``. Views."""
+    shape, cuts = _shape(x), indices_or_sections
+    if not shape:
+        raise ShapeError("tensor_split: a 0-d tensor has no dimension to split")
+    dim = positive_dim("tensor_split", dim, len(shape))
+    n = shape[dim]
+    if isinstance(cuts, TensorBase):
+        cuts = cuts._data.tolist()
+    if isinstance(cuts, (tuple, list)):
+        edges = [0, *sizes_of(cuts), None]
+        return tuple([take(x, index=_along(dim, slice(a, b))) for a, b in itertools.pairwise(edges)])
+    sections = operator.index(cuts)
+    if sections < 1:
+        raise ValueError(f"tensor_split: the number of sections must be positive, not {sections}")
+    return _split(x, tuple([n // sections + (i < n % sections) for i in range(sections)]), dim)
+
+
+def narrow(x: Any, dim: int, start: Any, length: int) -> Any:
+    """``length`` elements along ``dim`` from ``start`` on: ``torch.narrow``. A view.
+
+    Raises ``ShapeError`` if they do not lie within the dimension.
+    """
+    shape = _shape(x)
+    if not shape:
+        raise ShapeError("narrow: a 0-d tensor has no dimension to narrow")
+    dim = positive_dim("narrow", dim, len(shape))
+    start, n = operator.index(start), shape[dim]
+    first = start + n if start < 0 else start
+    if not 0 <= first <= first + length <= n:
+        raise ShapeError(f"narrow: start {start} and length {length} do not lie within the {n} elements of dimension {dim} of {shape}")
+    return take(x, index=_along(dim, slice(first, first + length)))
+
+
+def select(x: Any, dim: int, index: Any) -> Any:
+    """Slice ``index`` along ``dim``, without that dimension: ``torch.select``. A view."""
+    shape = _shape(x)
+    if not shape:
+        raise IndexError("select: a 0-d tensor has no dimension to select from")
+    return take(x, index=_along(positive_dim("select", dim, len(shape)), operator.index(index)))
+
+
+def _each(function: Any, tensors: tuple) -> Any:
+    """Apply to one tensor, or to each of several: the atleast functions take both."""
+    if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)):
+        return function(tensors[0])
+    return tuple([function(x) for x in (tensors[0] if len(tensors) == 1 else tensors)])
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """With one dimension if there is none: ``torch.atleast_1d``. Several tensors give a tuple."""
+    return _each(lambda x: x if len(_shape(x)) else reshape(x, (1,)), tensors)
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """With leading dimensions, so that there are two: ``torch.atleast_2d``. Several tensors give a tuple."""
+    return _each(lambda x: x if len(_shape(x)) > 1 else reshape(x, (1, math.prod(_shape(x)))), tensors)
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """With three dimensions: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1): ``torch.atleast_3d``."""
+
+    def grown(x: Any) -> Any:
+        return x if len(_shape(x)) > 2 else unsqueeze(atleast_2d(x), 2)
+
+    return _each(grown, tensors)
+
+
+def hstack(tensors: Sequence[Any]) -> Any:
+    """Joined along dimension 1, vectors along dimension 0: ``torch.hstack``."""
+    tensors = atleast_1d(list(tensors))
+    return cat(tensors, 0 if tensors and len(_shape(tensors[0])) == 1 else 1)
+
+
+def vstack(tensors: Sequence[Any]) -> Any:
+    """Joined along dimension 0, vectors as rows: ``torch.vstack``."""
+    return cat(atleast_2d(list(tensors)), 0)
+
+
+def column_stack(tensors: Sequence[Any]) -> Any:
+    """Joined along dimension 1, vectors as columns: ``torch.column_stack``."""
+    return cat([reshape(x, (-1, 1)) if len(_shape(x)) < 2 else x for x in tensors], 1)
+
+
+def dstack(tensors: Sequence[Any]) -> Any:
+    """Joined along dimension 2: ``torch.dstack``."""
+    return cat(atleast_3d(list(tensors)), 2)
 
 
 # ----------------------------------------------------------------------------------------------------- padding
@@ -337,22 +676,25 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     for d, (s, (before, after)) in enumerate(zip(shape, widths, strict=True)):
         if s + before + after < 0 or min(before, 0) + min(after, 0) + s < 0:
             raise ShapeError(f"pad: {(before, after)} takes away more than the {s} elements of dimension {d} of shape {shape}")
-    if any(side < 0 for pair in widths for side in pair):
-        input = crop(input, tuple([(max(-a, 0), max(-b, 0)) for a, b in widths]))
+    shrunk = tuple([(max(-a, 0), max(-b, 0)) for a, b in widths])
     grown = tuple([(max(a, 0), max(b, 0)) for a, b in widths])
+    first = mode in ("constant", "circular")  # reflection sees what will be cropped, as in PyTorch
+    cropped = any(side for pair in shrunk for side in pair)
+    if cropped and first:
+        input = crop(input, shrunk)
     if mode == "constant":
         return pad_constant(input, grown, 0.0 if value is None else value)
     for d, pair in enumerate(grown):
         if pair != (0, 0):
             input = _pad_dim(input, d, *pair, mode)
-    return input
+    return crop(input, shrunk) if cropped and not first else input
 
 
 def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
     size = _shape(x)[dim]
     limit = {"reflect": size - 1, "circular": size, "replicate": math.inf if size else 0}[mode]
     if max(before, after) > limit:
-        raise ShapeError(f"pad: mode {mode!r} can add at most {limit} elements at a side of dimension {dim} of shape {_shape(x)}, not {(before, after)}")
+        raise ShapeError(f"pad: {mode} adds at most {limit} elements at a side of dimension {dim} of {_shape(x)}, not {(before, after)}")
 
     def part(start: int, stop: int, step: int = 1) -> Any:
         return take(x, index=_along(dim, slice(start, stop if stop >= 0 else None, step)))
@@ -368,3 +710,152 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
         shape[dim] = after
         right = broadcast_to(part(size - 1, size), shape=tuple(shape))
     return _cat(*([left] if before else []), x, *([right] if after else []), dim=dim)
+
+
+# ---------------------------------------------------------------------------------------- diagonals, triangles
+
+
+@op(x=lambda g, x_shape, offset, dim1, dim2: diagonal_put(g, x_shape, offset, dim1, dim2))
+def diagonal(x, *, offset=0, dim1=0, dim2=1):
+    """The diagonal of the matrices that ``dim1`` and ``dim2`` span, as the last dimension: ``torch.diagonal``. A view.
+
+    Args:
+        x: at least 2 dimensions.
+        offset: how far above the main diagonal.
+        dim1, dim2: the dimensions of the rows and of the columns.
+
+    >>> import minigrad as mg
+    >>> mg.diagonal(mg.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    return np.diagonal(x, offset, *_plane("diagonal", dim1, dim2, x.ndim))
+
+
+@op(g_=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
+def diagonal_put(g_, *, shape, offset=0, dim1=0, dim2=1):
+    """Zeros of ``shape`` with ``g_`` on a diagonal. The transpose of :func:`diagonal`."""
+    out = np.zeros(shape, g_.dtype)
+    i = np.arange(g_.shape[-1])
+    np.moveaxis(out, (dim1, dim2), (-2, -1))[..., i + max(-offset, 0), i + max(offset, 0)] = g_
+    return out
+
+
+def _plane(name: str, dim1: int, dim2: int, ndim: int) -> tuple[int, int]:
+    a, b = positive_dim(name, dim1, ndim), positive_dim(name, dim2, ndim)
+    if a == b:
+        raise ShapeError(f"{name}: the matrices need two different dims, not {dim1} and {dim2} of {ndim} dimensions")
+    return a, b
+
+
+def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """Square matrices with the last dimension of ``x`` on their diagonals: ``torch.diag_embed``.
+
+    >>> import minigrad as mg
+    >>> mg.diag_embed(mg.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    shape = _shape(x)
+    dims = _plane("diag_embed", dim1, dim2, len(shape) + 1)
+    if not shape:
+        raise ShapeError("diag_embed: at least 1 dimension is needed")
+    side = shape[-1] + abs(offset)
+    batch = iter(shape[:-1])
+    return diagonal_put(x, tuple([side if d in dims else next(batch) for d in range(len(shape) + 1)]), offset, *dims)
+
+
+def diag(x: Any, diagonal: int = 0) -> Any:
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal: ``torch.diag``."""
+    n = len(_shape(x))
+    if n not in (1, 2):
+        raise ShapeError(f"diag: a vector or a matrix is needed, not shape {_shape(x)}")
+    return _diagonal(x, diagonal) if n == 2 else diag_embed(x, diagonal)
+
+
+_diagonal = diagonal  # where a parameter has that name
+
+
+def diagflat(x: Any, offset: int = 0) -> Any:
+    """The square matrix with all elements of ``x`` on its diagonal: ``torch.diagflat``."""
+    return diag_embed(ravel(x), offset)
+
+
+@op(x=lambda g, diagonal: tril(g, diagonal))
+def tril(x, *, diagonal=0):
+    """Zeros above a diagonal of each matrix: ``torch.tril``.
+
+    >>> import minigrad as mg
+    >>> mg.tril(mg.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
+    _matrices("tril", x)
+    return np.tril(x, diagonal)
+
+
+@op(x=lambda g, diagonal: triu(g, diagonal))
+def triu(x, *, diagonal=0):
+    """Zeros below a diagonal of each matrix: ``torch.triu``."""
+    _matrices("triu", x)
+    return np.triu(x, diagonal)
+
+
+def _matrices(name: str, x: Any) -> None:
+    if x.ndim < 2:
+        raise ShapeError(f"{name}: matrices are needed, not shape {x.shape}")
+
+
+# ------------------------------------------------------------------------------------- windows, pixel shuffling
+
+
+@op(x=lambda g, x_shape, dimension, size, step: unfold_add(g, x_shape, dimension, size, step))
+def unfold(x, *, dimension, size, step):
+    """Windows of ``size`` elements along ``dimension``, one every ``step``, as a new last dimension: ``torch.Tensor.unfold``. A view.
+
+    >>> import minigrad as mg
+    >>> mg.tensor([1, 2, 3, 4]).unfold(0, 2, 1)
+    tensor([[1, 2],
+            [2, 3],
+            [3, 4]])
+    """
+    if not x.ndim:
+        raise ShapeError("unfold: a 0-d tensor has no dimension to unfold")
+    dim = positive_dim("unfold", dimension, x.ndim)
+    if step < 1 or not 0 <= size <= x.shape[dim]:
+        raise ShapeError(f"unfold: windows of {size} every {step} do not fit dimension {dim} of shape {x.shape}")
+    return np.lib.stride_tricks.sliding_window_view(x, size, dim)[_along(dim, slice(None, None, step))]
+
+
+@op(g_=lambda g, dimension, size, step: unfold(g, dimension, size, step))
+def unfold_add(g_, *, shape, dimension, size, step):
+    """Windows added up where they came from, in zeros of ``shape``. The transpose of :func:`unfold`."""
+    out = np.zeros(shape, g_.dtype)
+    dim = dimension % len(shape)
+    last = (g_.shape[dim] - 1) * step + 1
+    for i in range(size):
+        out[_along(dim, slice(i, i + last, step))] += g_[..., i]
+    return out
+
+
+def pixel_shuffle(x: Any, upscale_factor: int) -> Any:
+    """(..., C * r * r, H, W) becomes (..., C, H * r, W * r): ``torch.nn.functional.pixel_shuffle``."""
+    shape, r = _shape(x), upscale_factor
+    if len(shape) < 3 or r < 1 or shape[-3] % (r * r):
+        raise ShapeError(f"pixel_shuffle: {shape} must be (..., C * r * r, H, W) for the factor r={r}")
+    batch, (c, h, w) = shape[:-3], shape[-3:]
+    x = reshape(x, (*batch, c // (r * r), r, r, h, w))  # ... C r r H W
+    n = len(batch)
+    x = permute(x, (*range(n), n, n + 3, n + 1, n + 4, n + 2))  # ... C H r W r
+    return reshape(x, (*batch, c // (r * r), h * r, w * r))
+
+
+def pixel_unshuffle(x: Any, downscale_factor: int) -> Any:
+    """(..., C, H * r, W * r) becomes (..., C * r * r, H, W): ``torch.nn.functional.pixel_unshuffle``."""
+    shape, r = _shape(x), downscale_factor
+    if len(shape) < 3 or r < 1 or shape[-2] % r or shape[-1] % r:
+        raise ShapeError(f"pixel_unshuffle: {shape} must be (..., C, H * r, W * r) for the factor r={r}")
+    batch, (c, h, w) = shape[:-3], shape[-3:]
+    x = reshape(x, (*batch, c, h // r, r, w // r, r))  # ... C H r W r
+    n = len(batch)
+    x = permute(x, (*range(n), n, n + 2, n + 4, n + 1, n + 3))  # ... C r r H W
+    return reshape(x, (*batch, c * r * r, h // r, w // r))
