@@ -1,0 +1,806 @@
+"""Ops that make fewer elements out of many: sums, means, extremes, norms; and running sums, sorting and counting.
+
+``dim`` is an int, several, or None for all dimensions; ``keepdim`` leaves size 1 where dimensions were reduced. As in PyTorch
+numpy's names ``axis`` and ``keepdims`` are understood too. Gradients at ties are PyTorch's: ``max(x)``, ``amax`` and the
+infinity norm share the gradient evenly, ``max(x, dim)`` gives it to the element that ``indices`` names, the first maximum.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op
+from minigrad.ops import elementwise as ew
+from minigrad.ops import index
+from minigrad.ops.shape import flip, narrow, positive_dim, positive_dims, reshape
+
+F16, F32, I64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.int64)
+
+
+class ValuesIndices(NamedTuple):
+    """What ``max(x, dim)``, ``sort``, ``topk`` and the like return: elements, and where along ``dim`` they were."""
+
+    values: Any
+    indices: Any
+
+
+class MinMax(NamedTuple):
+    """What :func:`aminmax` returns."""
+
+    min: Any
+    max: Any
+
+
+# ------------------------------------------------------------------------------------------- arguments: dims
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def numpy_names(function: Callable) -> Callable:
+    """Let ``function`` take ``axis`` for ``dim``, ``keepdims`` for ``keepdim`` and ``out=None``, so that np.sum(x) works."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if kwargs:
+            if "out" in kwargs and kwargs["out"] is None:
+                del kwargs["out"]
+            for theirs, ours in _NUMPY_NAMES.items():
+                if theirs in kwargs:
+                    if ours in kwargs:
+                        raise TypeError(f"{function.__name__}: {ours} and {theirs} are the same argument")
+                    kwargs[ours] = kwargs.pop(theirs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _axes(name: str, shape: tuple[int, ...], dim: Any) -> tuple[int, ...] | None:
+    """The axes that ``dim`` names, counted from the front; None for all of them."""
+    if dim is None:
+        return None
+    if isinstance(dim, (tuple, list)):
+        return positive_dims(name, dim, len(shape)) if dim and shape else None
+    axis = positive_dim(name, dim, len(shape))
+    return (axis,) if shape else None
+
+
+def _count(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> int:
+    """How many elements a reduction over ``axes`` puts together."""
+    return math.prod(shape if axes is None else [shape[a] for a in axes])
+
+
+def _restored(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+    """``g`` with size 1 where a reduction of ``shape`` dropped dimensions, so that it broadcasts against what was reduced."""
+    if keepdim or (axes := _axes("sum", shape, dim)) is None:
+        return g
+    return reshape(g, tuple([1 if i in axes else s for i, s in enumerate(shape)]))
+
+
+def _require_elements(name: str, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> None:
+    """Refuse to look for an extreme among no elements: ``IndexError`` for an empty ``dim``, else ``ShapeError``."""
+    if axes is None:
+        if not math.prod(shape):
+            raise ShapeError(f"{name}: there is no element in shape {shape}")
+        return
+    for a in axes:
+        if not shape[a]:
+            raise IndexError(f"{name}: dimension {a} of shape {shape} has size 0, so there is no element to choose")
+
+
+def _require_floating(name: str, dtype: np.dtype) -> None:
+    if dtype.kind != "f":
+        raise TypeError(f"{name}: a floating dtype is needed, not {dtype}; convert with x.to(dtype), or pass dtype= where there is one")
+
+
+# ----------------------------------------------------------------------------------------------- sums and means
+
+
+def _accumulate(ufunc: Callable, x: np.ndarray, dtype: Any, **where: Any) -> np.ndarray:
+    """A reduction or running total by ``ufunc``: integers as int64, float16 by way of float32, as in PyTorch."""
+    dtype = np.dtype(dtype) if dtype is not None else x.dtype if x.dtype.kind == "f" else I64
+    total = ufunc(x, dtype=F32 if dtype == F16 else dtype, **where)
+    return total.astype(dtype) if dtype == F16 else total
+
+
+def _spread(g, x_shape, dim, keepdim):
+    return broadcast_to(_restored(g, x_shape, dim, keepdim), shape=x_shape)
+
+
+@numpy_names
+@op(x=_spread)
+def sum(x, *, dim=None, keepdim=False, dtype=None):
+    """Sum of the elements: ``torch.sum``.
+
+    Args:
+        x: any shape and dtype; integers and booleans give int64.
+        dim: an int or several; None for all.
+        keepdim: leave size 1 where dimensions were reduced.
+        dtype: add in this dtype.
+
+    Raises ``IndexError`` for a ``dim`` out of range. The sum of no elements is 0.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> mg.sum(x), x.sum(0), x.sum(dim=1, keepdim=True)
+    (tensor(10.), tensor([4., 6.]), tensor([[3.],
+            [7.]]))
+    """
+    return _accumulate(np.add.reduce, x, dtype, axis=_axes("sum", x.shape, dim), keepdims=keepdim)
+
+
+def _mean_x(g, x_shape, dim, keepdim):
+    count = _count(x_shape, _axes("mean", x_shape, dim))
+    return _spread(g * (1.0 / (count or 1)), x_shape, dim, keepdim)
+
+
+@numpy_names
+@op(x=_mean_x)
+def mean(x, *, dim=None, keepdim=False, dtype=None):
+    """Average of the elements: ``torch.mean``. Arguments as :func:`sum`.
+
+    Raises ``TypeError`` for integers unless ``dtype`` is a floating one, ``IndexError`` for a ``dim`` out of range. The mean of
+    no elements is NaN.
+
+    >>> import minigrad as mg
+    >>> mg.mean(mg.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
+    tensor([2., 4.])
+    """
+    _require_floating("mean", x.dtype if dtype is None else np.dtype(dtype))
+    axes = _axes("mean", x.shape, dim)
+    count = _count(x.shape, axes)
+    return _accumulate(np.add.reduce, x, dtype, axis=axes, keepdims=keepdim) * (1.0 / count if count else math.nan)
+
+
+@numpy_names
+def nansum(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """:func:`sum` in which NaN counts as 0: ``torch.nansum``."""
+    return sum(ew.where(ew.isnan(x), 0, x), dim, keepdim, dtype)
+
+
+@numpy_names
+def nanmean(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """:func:`mean` of the elements that are not NaN: ``torch.nanmean``. NaN where there is none."""
+    _require_floating("nanmean", x.dtype)
+    return ew.div(nansum(x, dim, keepdim, dtype=dtype), sum(cast(ew.logical_not(ew.isnan(x)), dtype=x.dtype), dim, keepdim))
+
+
+@numpy_names
+@op()
+def count_nonzero(x, *, dim=None):
+    """How many elements are not zero, as int64: ``torch.count_nonzero``."""
+    return np.asarray(np.count_nonzero(x, axis=_axes("count_nonzero", x.shape, dim)), I64)
+
+
+# --------------------------------------------------------------------------------------------- spread around the mean
+
+
+def _var_x(g, x, dim, correction, keepdim):
+    degrees = _count(x.shape, _axes("var", x.shape, dim)) - correction
+    return _restored(g, x.shape, dim, keepdim) * (2.0 / degrees if degrees > 0 else math.nan) * (x - mean(x, dim, True))
+
+
+@op(x=_var_x)
+def _var(x, *, dim, correction, keepdim):
+    _require_floating("var", x.dtype)
+    axes = _axes("var", x.shape, dim)
+    wide = x.astype(F32) if x.dtype == F16 else x
+    centred = np.asarray(wide - mean(wide, dim, True))
+    total = np.add.reduce(np.multiply(centred, centred, out=centred), axis=axes, keepdims=keepdim)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.true_divide(total, builtins.max(0, _count(x.shape, axes) - correction))
+    return variance.astype(x.dtype, copy=False)
+
+
+def _std_x(g, x, out, dim, correction, keepdim):
+    flat = ew.equal(out, 0)  # all elements equal: a kink, where the gradient is 0
+    return _var_x(ew.where(flat, 0.0, g / ew.where(flat, 1.0, 2.0 * out)), x, dim, correction, keepdim)
+
+
+@op(x=_std_x)
+def _std(x, *, dim, correction, keepdim):
+    return np.sqrt(_var.op.kernel(x, dim=dim, correction=correction, keepdim=keepdim))
+
+
+def _spread_arguments(name: str, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> tuple[Any, Any, bool]:
+    """PyTorch's two ways to say ``correction``: the number itself, or ``unbiased``, also as ``x.var(False)``."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise TypeError(f"{name}: correction and unbiased say the same thing; pass one of them")
+    if correction is None:
+        correction = 1 if unbiased is None else int(unbiased)
+    return dim, correction, keepdim
+
+
+@numpy_names
+def var(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
+    """Variance, sum (x - mean)² / (n - correction): ``torch.var``.
+
+    Args:
+        x: floating, any shape.
+        dim: an int or several; None for all.
+        unbiased: PyTorch's old name: True for a correction of 1, False for 0.
+        keepdim: leave size 1 where dimensions were reduced.
+        correction: what is subtracted from the number of elements, 1 by default.
+
+    Raises ``TypeError`` for integers. A single element with correction 1 gives NaN.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([1.0, 2.0, 3.0, 6.0])
+    >>> x.var(), x.var(correction=0)
+    (tensor(4.6667), tensor(3.5000))
+    """
+    return _var(x, *_spread_arguments("var", dim, unbiased, keepdim, correction))
+
+
+@numpy_names
+def std(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
+    """Standard deviation, the square root of :func:`var`: ``torch.std``. The gradient is 0 where all elements are equal.
+
+    >>> import minigrad as mg
+    >>> mg.std(mg.tensor([[1.0, 3.0], [2.0, 2.0]]), dim=1, correction=0)
+    tensor([1., 0.])
+    """
+    return _std(x, *_spread_arguments("std", dim, unbiased, keepdim, correction))
+
+
+@numpy_names
+def var_mean(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> tuple:
+    """``(var(x), mean(x))``: ``torch.var_mean``."""
+    dim, correction, keepdim = _spread_arguments("var_mean", dim, unbiased, keepdim, correction)
+    return _var(x, dim, correction, keepdim), mean(x, dim, keepdim)
+
+
+@numpy_names
+def std_mean(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> tuple:
+    """``(std(x), mean(x))``: ``torch.std_mean``."""
+    dim, correction, keepdim = _spread_arguments("std_mean", dim, unbiased, keepdim, correction)
+    return _std(x, dim, correction, keepdim), mean(x, dim, keepdim)
+
+
+# ----------------------------------------------------------------------------------------------------- products
+
+
+def _prod_x(g, x, out, res, dim, keepdim):
+    if not res:  # no zeros
+        return _restored(g * out, x.shape, dim, keepdim) / x
+    line, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
+    return _restored(g, x.shape, dim, keepdim) * reshape(_product_of_others(line, along), x.shape)
+
+
+def _product_of_others(x: Any, dim: int) -> Any:
+    """For each element the product of all others along ``dim``, whatever zeros there are: those before it times those after."""
+    before = shift(cumprod(x, dim), dim=dim, by=1, fill=1.0)
+    after = flip(shift(cumprod(flip(x, dim), dim), dim=dim, by=1, fill=1.0), dim)
+    return before * after
+
+
+@numpy_names
+@op(x=_prod_x)
+def prod(x, *, dim=None, keepdim=False, dtype=None):
+    """Product of the elements, of all or along one ``dim``: ``torch.prod``. Integers give int64; the product of nothing is 1.
+
+    The gradient is right at zeros too: with one zero it goes to that element, with several it is 0.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([2.0, 0.0, 3.0], requires_grad=True)
+    >>> x.prod().backward()
+    >>> x.grad
+    tensor([0., 6., 0.])
+    """
+    axes = None if dim is None else _axes("prod", x.shape, operator.index(dim))
+    return _accumulate(np.multiply.reduce, x, dtype, axis=axes, keepdims=keepdim), not np.all(x)
+
+
+# --------------------------------------------------------------------------------------------- running totals
+
+
+def _along(x: np.ndarray, dim: int, key: Any) -> np.ndarray:
+    """``x`` indexed by ``key`` in dimension ``dim``."""
+    return x[(*[slice(None)] * dim, key)]
+
+
+@op(x=lambda g, dim, by: shift(g, dim=dim, by=-by, fill=0.0))
+def shift(x, *, dim, by, fill):
+    """``x`` moved ``by`` places along ``dim``, to the front if negative; ``fill`` takes the places that become free."""
+    if not x.ndim:
+        return np.full_like(x, fill)
+    dim = positive_dim("shift", dim, x.ndim)
+    out = np.full_like(x, fill, order="C")
+    target, source = (slice(by, None), slice(None, -by)) if by > 0 else (slice(None, by), slice(-by, None))
+    _along(out, dim, target)[...] = _along(x, dim, source)
+    return out
+
+
+def _recurrence_b(g, a, dim):
+    # the adjoint runs backward: G_i = g_i + a_{i+1} G_{i+1}
+    return flip(linear_recurrence(flip(shift(a, dim=dim, by=-1, fill=0.0), dim), flip(g, dim), dim=dim), dim)
+
+
+@op(a=lambda g, a, out, dim: _recurrence_b(g, a, dim) * shift(out, dim=dim, by=1, fill=0.0), b=_recurrence_b)
+def linear_recurrence(a, b, *, dim):
+    """h_i = a_i h_{i-1} + b_i along ``dim``, with h_{-1} = 0, for ``a`` and ``b`` of one shape.
+
+    Its gradient is the same recurrence run backward; running products and log-sum-exps have theirs in it.
+
+    >>> import numpy as np
+    >>> linear_recurrence(np.array([0.0, 2.0, 2.0]), np.array([1.0, 0.0, 1.0]), dim=0)
+    array([1., 2., 5.])
+    """
+    if a.shape != b.shape:
+        raise ShapeError(f"linear_recurrence: a {a.shape} and b {b.shape} must have the same shape")
+    h = np.array(b, dtype=np.result_type(a, b))
+    if h.ndim:
+        dim = positive_dim("linear_recurrence", dim, h.ndim)
+        steps, factors = np.moveaxis(h, dim, 0), np.moveaxis(a, dim, 0)
+        for i in range(1, len(steps)):
+            steps[i] += factors[i] * steps[i - 1]
+    return h
+
+
+def _running(name: str, ufunc: np.ufunc, x: np.ndarray, dim: Any, dtype: Any) -> np.ndarray:
+    axis = positive_dim(name, dim, x.ndim)
+    if not x.ndim:
+        return _accumulate(ufunc.reduce, x, dtype)
+    return _accumulate(ufunc.accumulate, x, dtype, axis=axis)
+
+
+@numpy_names
+@op(x=lambda g, dim: flip(cumsum(flip(g, dim), dim), dim))
+def cumsum(x, *, dim, dtype=None):
+    """Running sum along ``dim``: ``torch.cumsum``. Integers give int64.
+
+    >>> import minigrad as mg
+    >>> mg.cumsum(mg.tensor([1, 2, 3]), dim=0)
+    tensor([1, 3, 6])
+    """
+    return _running("cumsum", np.add, x, dim, dtype)
+
+
+def _cumprod_x(g, x, out, res, dim):
+    if not res:  # no zeros
+        return cumsum.op.formulas["x"](g * out, dim) / x
+    # out_j = out_{i-1} x_i x_{i+1} ... x_j, so the sum over j of g_j x_{i+1} ... x_j is a recurrence without division
+    return _recurrence_b(g, x, dim) * shift(out, dim=dim, by=1, fill=1.0)
+
+
+@numpy_names
+@op(x=_cumprod_x)
+def cumprod(x, *, dim, dtype=None):
+    """Running product along ``dim``: ``torch.cumprod``. The gradient is right at zeros too. Integers give int64.
+
+    >>> import minigrad as mg
+    >>> mg.cumprod(mg.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 2., 6.])
+    """
+    return _running("cumprod", np.multiply, x, dim, dtype), not np.all(x)
+
+
+def _logcumsumexp_x(g, x, out, dim):
+    # the sum over j >= i of g_j exp(x_i - out_j), as a recurrence in ratios exp(out_{i-1} - out_i) <= 1: nothing overflows
+    past = shift(out, dim=dim, by=1, fill=-math.inf)
+    empty = ew.equal(out, -math.inf)
+    level = ew.where(empty, 0.0, out)
+    return _recurrence_b(g, ew.exp(past - level), dim) * ew.exp(x - level)
+
+
+@numpy_names
+@op(x=_logcumsumexp_x)
+def logcumsumexp(x, *, dim):
+    """Logarithm of the running sum of exponentials along ``dim``, without overflow: ``torch.logcumsumexp``."""
+    _require_floating("logcumsumexp", x.dtype)
+    with np.errstate(invalid="ignore"):
+        return _running("logcumsumexp", np.logaddexp, x, dim, None)
+
+
+# ------------------------------------------------------------------------------------------------------ extremes
+
+
+def _shared(g, x, out, dim, keepdim):
+    """The gradient of an extreme: divided evenly among the elements that equal it."""
+    equal = cast(ew.equal(x, _restored(out, x.shape, dim, keepdim)), dtype=g.dtype)
+    return _restored(ew.div(g, sum(equal, dim, keepdim)), x.shape, dim, keepdim) * equal
+
+
+@numpy_names
+@op(x=_shared)
+def amax(x, *, dim=None, keepdim=False):
+    """Largest element: ``torch.amax``. Equal ones share the gradient. NaN if there is one.
+
+    Args:
+        x: any shape.
+        dim: an int or several; None for all.
+        keepdim: leave size 1 where dimensions were reduced.
+
+    Raises ``ShapeError``, or ``IndexError`` if a ``dim`` is given, where there is no element.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([1.0, 3.0, 3.0], requires_grad=True)
+    >>> x.amax().backward()
+    >>> x.grad
+    tensor([0.0000, 0.5000, 0.5000])
+    """
+    axes = _axes("amax", x.shape, dim)
+    _require_elements("amax", x.shape, axes)
+    return np.maximum.reduce(x, axis=axes, keepdims=keepdim)
+
+
+@numpy_names
+@op(x=_shared)
+def amin(x, *, dim=None, keepdim=False):
+    """Smallest element: ``torch.amin``. As :func:`amax`."""
+    axes = _axes("amin", x.shape, dim)
+    _require_elements("amin", x.shape, axes)
+    return np.minimum.reduce(x, axis=axes, keepdims=keepdim)
+
+
+@numpy_names
+def aminmax(x: Any, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """``(amin(x), amax(x))`` as a named tuple ``min, max``: ``torch.aminmax``."""
+    return MinMax(amin(x, dim, keepdim), amax(x, dim, keepdim))
+
+
+def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: bool) -> np.ndarray:
+    axis = None if dim is None else positive_dim(name, dim, x.ndim)
+    _require_elements(name, x.shape, None if axis is None or not x.ndim else (axis,))
+    return np.asarray(function(x, axis=axis if x.ndim else None, keepdims=keepdim), I64)
+
+
+@numpy_names
+@op()
+def argmax(x, *, dim=None, keepdim=False):
+    """Where the first maximum is along ``dim``, or in the flattened tensor: ``torch.argmax``. int64.
+
+    >>> import minigrad as mg
+    >>> mg.argmax(mg.tensor([[1.0, 5.0, 2.0], [7.0, 0.0, 7.0]]), dim=1)
+    tensor([1, 0])
+    """
+    return _position("argmax", np.argmax, x, dim, keepdim)
+
+
+@numpy_names
+@op()
+def argmin(x, *, dim=None, keepdim=False):
+    """Where the first minimum is along ``dim``, or in the flattened tensor: ``torch.argmin``. int64."""
+    return _position("argmin", np.argmin, x, dim, keepdim)
+
+
+def _picked(x: Any, indices: Any, dim: int, keepdim: bool = True) -> ValuesIndices:
+    """The elements of ``x`` at ``indices`` along ``dim``, whose gradient goes back there."""
+    if not x.shape:
+        return ValuesIndices(reshape(x, ()), indices)
+    values = index.gather(x, dim, indices)
+    if not keepdim:
+        axis = positive_dim("gather", dim, len(x.shape))
+        shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+        values, indices = reshape(values, shape), reshape(indices, shape)
+    return ValuesIndices(values, indices)
+
+
+@numpy_names
+def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Largest elements: ``torch.max``, which is three functions.
+
+    * ``max(x)``: of all elements; equal ones share the gradient, as in :func:`amax`.
+    * ``max(x, dim, keepdim=False)``: along a dimension, a named tuple ``(values, indices)``; the gradient goes to the first maximum.
+    * ``max(x, other)``: element by element, :func:`minigrad.maximum`.
+
+    >>> import minigrad as mg
+    >>> values, indices = mg.max(mg.tensor([[1.0, 5.0], [7.0, 7.0]]), dim=1)
+    >>> values, indices
+    (tensor([5., 7.]), tensor([1, 0]))
+    """
+    if dim is None:
+        return amax(x, None, keepdim)
+    if isinstance(dim, (TensorBase, np.ndarray)):
+        return ew.maximum(x, dim)
+    return _picked(x, argmax(x, dim, True), dim, keepdim)
+
+
+@numpy_names
+def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Smallest elements: ``torch.min``, with the three forms of :func:`max`."""
+    if dim is None:
+        return amin(x, None, keepdim)
+    if isinstance(dim, (TensorBase, np.ndarray)):
+        return ew.minimum(x, dim)
+    return _picked(x, argmin(x, dim, True), dim, keepdim)
+
+
+@op()
+def _running_position(x, *, dim, largest):
+    # the last place so far at which the running extreme was met; NaN is the extreme from its place on
+    axis = positive_dim("cummax" if largest else "cummin", dim, x.ndim)
+    if not x.ndim:
+        return np.zeros((), I64)
+    best = (np.maximum if largest else np.minimum).accumulate(x, axis=axis)
+    places = np.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    return np.maximum.accumulate(np.where((x == best) | (x != x), places, 0), axis=axis).astype(I64, copy=False)
+
+
+@numpy_names
+def cummax(x: Any, dim: int) -> ValuesIndices:
+    """Running maximum along ``dim`` and where it was last met: ``torch.cummax``, a named tuple ``(values, indices)``.
+
+    >>> import minigrad as mg
+    >>> mg.cummax(mg.tensor([1.0, 3.0, 2.0]), dim=0).values
+    tensor([1., 3., 3.])
+    """
+    return _picked(x, _running_position(x, dim, True), dim)
+
+
+@numpy_names
+def cummin(x: Any, dim: int) -> ValuesIndices:
+    """Running minimum along ``dim`` and where it was last met: ``torch.cummin``."""
+    return _picked(x, _running_position(x, dim, False), dim)
+
+
+# ---------------------------------------------------------------------------------------------------- log-sum-exp, norms
+
+
+def _logsumexp_x(g, x, out, dim, keepdim):
+    out = _restored(out, x.shape, dim, keepdim)
+    return _restored(g, x.shape, dim, keepdim) * ew.exp(x - ew.where(ew.equal(out, -math.inf), 0.0, out))
+
+
+@numpy_names
+@op(x=_logsumexp_x)
+def logsumexp(x, *, dim, keepdim=False):
+    """log(sum(exp(x))) along ``dim`` without overflow: ``torch.logsumexp``. The gradient is softmax(x).
+
+    -inf, with gradient 0 (PyTorch: NaN), where all elements are -inf, as in a row that is masked out.
+
+    >>> import minigrad as mg
+    >>> mg.logsumexp(mg.tensor([1000.0, 1000.0]), dim=0)
+    tensor(1000.6931)
+    """
+    axes = _axes("logsumexp", x.shape, dim)
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    if not _count(x.shape, axes):
+        return np.add.reduce(x, axis=axes, keepdims=keepdim) - math.inf
+    with np.errstate(divide="ignore", over="ignore"):
+        highest = np.asarray(np.maximum.reduce(x, axis=axes, keepdims=True))
+        highest[~np.isfinite(highest)] = 0.0
+        out = np.log(_accumulate(np.add.reduce, np.exp(x - highest), None, axis=axes, keepdims=True)) + highest
+    return out if keepdim else out.reshape([s for i, s in enumerate(x.shape) if axes is not None and i not in axes])
+
+
+def _norm_x(g, x, out, p, dim, keepdim):
+    """x_i |x_i|^(p-2) / out^(p-1), and 0 at the origin, the tip of the cone."""
+    if p == 0:
+        return None  # a count: constant between its jumps
+    if math.isinf(p):
+        return _shared(g, ew.abs(x), out, dim, keepdim) * ew.sign(x)
+    g, out = _restored(g, x.shape, dim, keepdim), _restored(out, x.shape, dim, keepdim)
+    if p == 1:
+        return g * ew.sign(x)
+    at_zero = ew.equal(out, 0)
+    scale = ew.where(at_zero, 0.0, g)
+    out = ew.where(at_zero, 1.0, out)
+    if p == 2:
+        return x * (scale / out)
+    size = ew.abs(x)
+    if p < 1:  # |x|^(p-1) is infinite at 0
+        zero = ew.equal(x, 0)
+        return scale * ew.where(zero, 0.0, ew.sign(x) * (ew.where(zero, 1.0, size) / out) ** (p - 1.0))
+    return scale * ew.sign(x) * (size / out) ** (p - 1.0)
+
+
+@op(x=_norm_x)
+def _norm(x, *, p, dim, keepdim):
+    _require_floating("norm", x.dtype)
+    axes = _axes("norm", x.shape, dim)
+    if p < 0 or math.isinf(p):
+        _require_elements(f"norm with p={p}", x.shape, axes)
+    if p == 2 and axes is None and not keepdim and x.dtype.kind == "f" and x.dtype != F16:
+        flat = np.ravel(x, order="K")
+        return np.sqrt(np.dot(flat, flat))
+    wide = x.astype(F32) if x.dtype == F16 else x
+    if p == 2:
+        out = np.sqrt(np.add.reduce(wide * wide, axis=axes, keepdims=keepdim))
+    elif p == 0:
+        out = np.add.reduce(wide != 0, axis=axes, keepdims=keepdim, dtype=wide.dtype)
+    elif math.isinf(p):
+        out = (np.maximum if p > 0 else np.minimum).reduce(np.abs(wide), axis=axes, keepdims=keepdim)
+    elif p == 1:
+        out = np.add.reduce(np.abs(wide), axis=axes, keepdims=keepdim)
+    else:
+        with np.errstate(divide="ignore", over="ignore"):
+            out = np.add.reduce(np.abs(wide) ** p, axis=axes, keepdims=keepdim) ** (1.0 / p)
+    return out.astype(x.dtype, copy=False)
+
+
+@numpy_names
+def norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """(sum |x|^p)^(1/p), the p-norm of the elements as a vector: ``torch.norm``.
+
+    Args:
+        x: floating, any shape.
+        p: ``"fro"`` (the same as 2, the Euclidean norm), or a number: ``inf`` the largest absolute value, ``-inf`` the smallest, 0 the
+            number of elements that are not zero.
+        dim: an int or several; None for all.
+        keepdim: leave size 1 where dimensions were reduced.
+        dtype: convert to this dtype first.
+
+    Raises ``TypeError`` for integers, ``ShapeError`` where p < 0 or infinite and there is no element. The gradient of the zero vector is 0.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([3.0, -4.0])
+    >>> x.norm(), x.norm(1), x.norm(float("inf"))
+    (tensor(5.), tensor(7.), tensor(4.))
+    """
+    if p == "nuc":
+        raise NotImplementedError("norm: the nuclear norm needs singular values, which minigrad does not differentiate")
+    if p is None or p == "fro":
+        p = 2
+    if isinstance(p, str):
+        raise ValueError(f"norm: p must be a number or 'fro', not {p!r}")
+    return _norm(x if dtype is None else cast(x, dtype=np.dtype(dtype)), float(p), dim, keepdim)
+
+
+def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """:func:`norm` under its name ``torch.linalg.vector_norm``."""
+    return norm(x, ord, dim, keepdim, dtype=dtype)
+
+
+def dist(x: Any, other: Any, p: float = 2) -> Any:
+    """The p-norm of ``x - other``, which are broadcast: ``torch.dist``."""
+    return norm(ew.sub(x, other), p)
+
+
+# --------------------------------------------------------------------------------------------------- yes or no
+
+
+@numpy_names
+@op()
+def any(x, *, dim=None, keepdim=False):
+    """Whether an element is not zero: ``torch.any``. bool."""
+    return np.logical_or.reduce(x, axis=_axes("any", x.shape, dim), keepdims=keepdim)
+
+
+@numpy_names
+@op()
+def all(x, *, dim=None, keepdim=False):
+    """Whether no element is zero: ``torch.all``. bool; True if there are no elements."""
+    return np.logical_and.reduce(x, axis=_axes("all", x.shape, dim), keepdims=keepdim)
+
+
+# ----------------------------------------------------------------------------------------------- sorting, counting
+
+
+def _sorted_places(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
+    """Where the elements of the sorted array come from: stable, and NaN counts as the largest."""
+    if not descending:
+        return np.argsort(x, axis=axis, kind="stable")
+    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+
+
+@numpy_names
+@op()
+def argsort(x, *, dim=-1, descending=False, stable=False):
+    """Where the elements of ``sort(x, dim)`` come from: ``torch.argsort``. Always stable: equal elements keep their order."""
+    axis = positive_dim("argsort", dim, x.ndim)
+    return _sorted_places(x, axis, descending) if x.ndim else np.zeros((), I64)
+
+
+@numpy_names
+def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+    """The elements in order along ``dim``, a named tuple ``(values, indices)``: ``torch.sort``. NaN counts as the largest.
+
+    Always stable, so ``stable`` changes nothing. The gradient goes back to where the elements were.
+
+    >>> import minigrad as mg
+    >>> mg.sort(mg.tensor([3.0, 1.0, 2.0]), descending=True).indices
+    tensor([0, 2, 1])
+    """
+    return _picked(x, argsort(x, dim, descending), dim)
+
+
+@op()
+def _top_places(x, *, k, dim, largest):
+    axis = positive_dim("topk", dim, x.ndim)
+    size = x.shape[axis] if x.ndim else 1
+    if not 0 <= k <= size:
+        raise ShapeError(f"topk: k={k} is not in 0..{size}, the size of dimension {axis} of shape {x.shape}")
+    if not x.ndim:
+        return np.zeros((), I64)
+    return _along(_sorted_places(x, axis, largest), axis, slice(k))
+
+
+@numpy_names
+def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
+    """The ``k`` largest elements along ``dim``, the largest first (or the smallest): ``torch.topk``.
+
+    Returns a named tuple ``(values, indices)``; they are in order whatever ``sorted`` says. Among equal elements the first are taken.
+
+    >>> import minigrad as mg
+    >>> mg.topk(mg.tensor([1.0, 4.0, 3.0]), 2).indices
+    tensor([1, 2])
+    """
+    return _picked(x, _top_places(x, operator.index(k), dim, largest), dim)
+
+
+@numpy_names
+def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+    """The ``k``-th smallest element along ``dim``, counted from 1, as ``(values, indices)``: ``torch.kthvalue``."""
+    axis = positive_dim("kthvalue", dim, len(x.shape))
+    size = x.shape[axis] if x.shape else 1
+    if not 1 <= k <= size:
+        raise ShapeError(f"kthvalue: k={k} is not in 1..{size}, the size of dimension {axis} of shape {tuple(x.shape)}")
+    indices = argsort(x, dim)
+    return _picked(x, narrow(indices, axis, k - 1, 1) if x.shape else indices, dim, keepdim)
+
+
+@op()
+def _median_place(x, *, dim):
+    axis = positive_dim("median", dim, x.ndim)
+    if not x.ndim:
+        return np.zeros((), I64)
+    _require_elements("median", x.shape, (axis,))
+    places = _sorted_places(x, axis, False)
+    middle = np.asarray((x.shape[axis] - 1) // 2)
+    if x.dtype.kind == "f":  # NaNs are sorted last; where there is one, the first of them is the answer
+        real = np.add.reduce(~np.isnan(x), axis=axis, keepdims=True)
+        middle = np.where(real < x.shape[axis], real, middle)
+    return np.take_along_axis(places, np.broadcast_to(middle, [1 if i == axis else s for i, s in enumerate(x.shape)]), axis)
+
+
+@op(x=lambda g, x, out: _shared(g, x, out, None, False))
+def _median(x):
+    flat = np.ravel(x)
+    return flat[_median_place(flat, 0)[0]] if flat.size else np.asarray(math.nan, x.dtype)
+
+
+@numpy_names
+def median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle element, the lower of two: ``torch.median``. NaN if there is one.
+
+    ``median(x)`` is of all elements, and equal ones share the gradient; ``median(x, dim, keepdim=False)`` gives a named tuple
+    ``(values, indices)``.
+
+    >>> import minigrad as mg
+    >>> mg.median(mg.tensor([4.0, 1.0, 3.0, 2.0]))
+    tensor(2.)
+    """
+    return _median(x) if dim is None else _picked(x, _median_place(x, dim), dim, keepdim)
+
+
+@op()
+def unique(x, *, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The different elements (or, with ``dim``, slices) in ascending order: ``torch.unique``.
+
+    Returns them, followed by the place of each element among them if ``return_inverse`` and by how often each occurs if
+    ``return_counts``. They come sorted, whatever ``sorted`` says.
+
+    >>> import minigrad as mg
+    >>> mg.unique(mg.tensor([3, 1, 3]), return_counts=True)
+    (tensor([1, 3]), tensor([1, 2]))
+    """
+    axis = None if dim is None else positive_dim("unique", dim, x.ndim)
+    found = np.unique(x, return_inverse=return_inverse, return_counts=return_counts, axis=axis, equal_nan=False)
+    if return_inverse and axis is None:  # its shape differs between numpy versions
+        found = (found[0], found[1].reshape(x.shape), *found[2:])
+    return found
+
+
+@op()
+def bincount(x, weights=None, *, minlength=0):
+    """How often each of 0, 1, 2, ... occurs in a vector, or the sum of the ``weights`` at its places: ``torch.bincount``.
+
+    >>> import minigrad as mg
+    >>> mg.bincount(mg.tensor([1, 3, 1]))
+    tensor([0, 2, 0, 1])
+    """
+    if x.ndim != 1 or x.dtype.kind not in "iu" or (x.size and x.min() < 0):
+        raise ShapeError(f"bincount: a vector of integers >= 0 is needed, not {x.dtype} of shape {x.shape}")
+    if weights is not None and weights.shape != x.shape:
+        raise ShapeError(f"bincount: weights {weights.shape} must have the shape {x.shape} of the input")
+    return np.bincount(x, weights, minlength)
