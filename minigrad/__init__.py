@@ -4,6 +4,10 @@ from minigrad.engine import (
     ShapeError, backward, detect_anomaly, enable_grad, get_default_dtype, grad, is_grad_enabled, no_grad, op,
     set_default_dtype, set_grad_enabled,
 )  # fmt: skip
+from minigrad.ops.reduce import (
+    all, amax, amin, aminmax, any, argmax, argmin, argsort, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, dist, kthvalue,
+    logcumsumexp, logsumexp, max, mean, median, min, nanmean, nansum, norm, prod, sort, std, std_mean, sum, topk, unique, var, var_mean,
+)  # fmt: skip
 from minigrad.ops.shape import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, cat, chunk, column_stack, concat, concatenate, diag,
     diag_embed, diagflat, diagonal, dstack, expand as broadcast_to, flatten, flip, fliplr, flipud, hstack, meshgrid, moveaxis, movedim, narrow, permute, pixel_shuffle,

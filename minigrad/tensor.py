@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, wrap
-from minigrad.ops import elementwise, index
+from minigrad.ops import elementwise, index, reduce
 from minigrad.ops import shape as shaping
 from minigrad.random import Generator, numpy_generator
 
@@ -676,6 +676,39 @@ class Tensor(TensorBase):
     log1p = elementwise.log1p
 
     # --------------------------------------------------------------------------- methods: reductions
+
+    sum = reduce.sum
+    nansum = reduce.nansum
+    mean = reduce.mean
+    nanmean = reduce.nanmean
+    var = reduce.var
+    std = reduce.std
+    prod = reduce.prod
+    amax = reduce.amax
+    amin = reduce.amin
+    max = reduce.max
+    min = reduce.min
+    argmax = reduce.argmax
+    argmin = reduce.argmin
+    aminmax = reduce.aminmax
+    any = reduce.any
+    all = reduce.all
+    count_nonzero = reduce.count_nonzero
+    logsumexp = reduce.logsumexp
+    norm = reduce.norm
+    dist = reduce.dist
+    cumsum = reduce.cumsum
+    cumprod = reduce.cumprod
+    cummax = reduce.cummax
+    cummin = reduce.cummin
+    logcumsumexp = reduce.logcumsumexp
+    sort = reduce.sort
+    argsort = reduce.argsort
+    topk = reduce.topk
+    kthvalue = reduce.kthvalue
+    median = reduce.median
+    unique = reduce.unique
+    bincount = reduce.bincount
 
     # -------------------------------------------------------------------------------- methods: shape
 
