@@ -14,6 +14,7 @@ from minigrad.ops.shape import (
     pixel_unshuffle, ravel, repeat_interleave, reshape, roll, rot90, select, split, squeeze, stack, swapaxes, swapdims, t, tensor_split, tile,
     transpose, tril, triu, unbind, unflatten, unsqueeze, vstack,
 )  # fmt: skip
+from minigrad.ops.softmax import log_softmax, softmax
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from minigrad.tensor import DTYPES, Tensor, as_tensor, from_dlpack, from_numpy, tensor
 

@@ -18,6 +18,7 @@ from minigrad import engine
 from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, wrap
 from minigrad.ops import elementwise, index, reduce
 from minigrad.ops import shape as shaping
+from minigrad.ops import softmax as softmaxes
 from minigrad.random import Generator, numpy_generator
 
 DTYPES = {
@@ -765,6 +766,9 @@ class Tensor(TensorBase):
     # ----------------------------------------------------------------------- methods: linear algebra
 
     # ------------------------------------------------------- methods: activations, softmax, new tensors
+
+    softmax = softmaxes.softmax
+    log_softmax = softmaxes.log_softmax
 
 
 class RemovableHandle:

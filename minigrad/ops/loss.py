@@ -136,8 +136,8 @@ def nll_loss(
         IndexError: a target outside the classes. ShapeError: shapes that do not belong together.
         RuntimeError: a floating target. ValueError: a NaN target, the mean of an empty batch.
 
-    >>> import minigrad as mg
-    >>> mg.nll_loss(mg.tensor([[-0.5, -2.0]]), mg.tensor([1]))
+    >>> import minigrad as mg, minigrad.nn.functional as F
+    >>> F.nll_loss(mg.tensor([[-0.5, -2.0]]), mg.tensor([1]))
     tensor(2.)
     """
     reduction = _reduction("nll_loss", reduction, size_average, reduce)
@@ -174,9 +174,9 @@ def cross_entropy(
     Raises:
         IndexError: a class outside 0..C-1. ShapeError, RuntimeError, ValueError: as :func:`nll_loss`; label_smoothing outside [0, 1].
 
-    >>> import minigrad as mg
+    >>> import minigrad as mg, minigrad.nn.functional as F
     >>> logits = mg.tensor([[2.0, 0.0], [0.0, 0.0]], requires_grad=True)
-    >>> loss = mg.cross_entropy(logits, mg.tensor([0, 1]))
+    >>> loss = F.cross_entropy(logits, mg.tensor([0, 1]))
     >>> loss.backward()
     >>> loss, logits.grad
     (tensor(0.4100, grad_fn=<_nll>), tensor([[-0.0596,  0.0596],
@@ -246,8 +246,8 @@ def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = No
     Raises:
         ShapeError: different shapes (PyTorch warns and broadcasts, which is hardly ever meant).
 
-    >>> import minigrad as mg
-    >>> mg.mse_loss(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
+    >>> import minigrad as mg, minigrad.nn.functional as F
+    >>> F.mse_loss(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
     tensor(2.)
     """
     reduction = _reduction("mse_loss", reduction, size_average, reduce)
@@ -311,8 +311,8 @@ def binary_cross_entropy_with_logits(
 
     (1 - t) x + (1 + (pos_weight - 1) t) log(1 + exp(-x)), where the last factor is logaddexp(0, -x).
 
-    >>> import minigrad as mg
-    >>> mg.binary_cross_entropy_with_logits(mg.tensor([1e4, 0.0]), mg.tensor([1.0, 1.0]))
+    >>> import minigrad as mg, minigrad.nn.functional as F
+    >>> F.binary_cross_entropy_with_logits(mg.tensor([1e4, 0.0]), mg.tensor([1.0, 1.0]))
     tensor(0.3466)
     """
     name = "binary_cross_entropy_with_logits"

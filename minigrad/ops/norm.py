@@ -85,9 +85,9 @@ def batch_norm(
         ValueError: training on a single value per channel; evaluation without running statistics.
         ShapeError: vectors that do not have C entries.
 
-    >>> import minigrad as mg
+    >>> import minigrad as mg, minigrad.nn.functional as F
     >>> x = mg.tensor([[1.0, 10.0], [3.0, 30.0]])
-    >>> mg.batch_norm(x, None, None, training=True)
+    >>> F.batch_norm(x, None, None, training=True)
     tensor([[-1.0000, -1.0000],
             [ 1.0000,  1.0000]])
     """
@@ -159,8 +159,8 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     Raises:
         ShapeError: the last dimensions of the input, or weight or bias, are not ``normalized_shape``.
 
-    >>> import minigrad as mg
-    >>> mg.layer_norm(mg.tensor([[1.0, 2.0, 3.0]]), (3,))
+    >>> import minigrad as mg, minigrad.nn.functional as F
+    >>> F.layer_norm(mg.tensor([[1.0, 2.0, 3.0]]), (3,))
     tensor([[-1.2247,  0.0000,  1.2247]])
     """
     over, lead = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)

@@ -1,0 +1,172 @@
+"""LeNet-5 (LeCun et al. 1998) learns handwritten digits.
+
+    python examples/lenet5.py                                        # a sample of MNIST that comes with minigrad
+    python examples/lenet5.py --data FOLDER --download               # the 60,000 digits, fetched into FOLDER
+    python examples/lenet5.py --data FOLDER --dataset fashion-mnist  # shirts and shoes
+
+Prints loss and test accuracy after each epoch, and writes a checkpoint and four pictures into the folder --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import minigrad as mg
+import minigrad.nn.functional as F
+from minigrad import nn
+from minigrad.nn import optim
+from minigrad.nn.data import DataError, DataLoader, DownloadError, FashionMNIST, MNIST, download
+from minigrad.nn.data.transforms import Compose, Normalize, RandomAffine
+
+FASHION = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
+
+
+class LeNet5(nn.Module):
+    """Two convolutions with pooling, then three layers that see the whole image; ReLU and max pooling as used today."""
+
+    def __init__(self, classes: int = 10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.conv3 = nn.Conv2d(16, 120, 5)
+        self.fc1 = nn.Linear(120, 84)
+        self.fc2 = nn.Linear(84, classes)
+
+    def features(self, x):
+        """The feature maps of both convolutions."""
+        first = F.relu(self.conv1(x))  # N 6 28 28
+        second = F.relu(self.conv2(F.max_pool2d(first, 2)))  # N 16 10 10
+        return first, second
+
+    def forward(self, x):  # N 1 28 28
+        _, x = self.features(x)
+        x = F.relu(self.conv3(F.max_pool2d(x, 2)))  # N 120 1 1
+        x = F.relu(self.fc1(x.flatten(1)))
+        return self.fc2(x)  # N 10
+
+
+def options(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--data", type=Path, metavar="FOLDER", help="folder with the four idx files (plain or .gz); default: the sample that comes with minigrad")
+    add("--dataset", choices=["mnist", "fashion-mnist"], default="mnist", help="what --data holds (default: %(default)s)")
+    add("--download", action="store_true", help="fetch the files that --data lacks from the internet first")
+    add("--epochs", type=positive, default=12, metavar="N", help="passes over the training images (default: %(default)s)")
+    add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
+    add("--lr", type=float, default=3e-3, metavar="RATE", help="largest learning rate of AdamW; it rises and falls once (default: %(default)s)")
+    add("--weight-decay", type=float, default=1e-2, metavar="RATE", help="pull of the weights towards zero (default: %(default)s)")
+    add("--augment", action="store_true", help="turn, shift and scale the training images at random")
+    add("--seed", type=int, default=0, help="of initial weights, shuffling and augmentation (default: %(default)s)")
+    add("--out", type=Path, default=Path("runs/lenet5"), metavar="FOLDER", help="for checkpoint and pictures (default: %(default)s)")
+    add("--no-pictures", dest="pictures", action="store_false", help="train and save the checkpoint only")
+    args = parser.parse_args(argv)
+    if args.data is None and (args.dataset != "mnist" or args.download):
+        parser.error("--dataset fashion-mnist and --download need --data FOLDER: only a sample of MNIST comes with minigrad")
+    return args
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return int(text)
+
+
+def load(args: argparse.Namespace) -> tuple[MNIST, MNIST]:
+    """Training and test images, normalised; the training images changed at random with --augment."""
+    if args.download:
+        download(args.data, args.dataset)
+    kind = MNIST if args.dataset == "mnist" else FashionMNIST
+    mean, std = (0.1307, 0.3081) if args.dataset == "mnist" else (0.2860, 0.3530)
+    normalize = Normalize(mean, std)
+    augment = [RandomAffine(degrees=12, translate=0.08, scale=(0.9, 1.1))] if args.augment else []
+    return kind(args.data, train=True, transform=Compose([*augment, normalize])), kind(args.data, train=False, transform=normalize)
+
+
+def evaluate(model: nn.Module, loader: DataLoader) -> tuple[float, float, np.ndarray]:
+    """Mean loss, accuracy, and the confusion matrix: rows are true classes, columns predicted ones."""
+    model.eval()
+    loss, confusion = 0.0, np.zeros((10, 10), int)
+    with mg.no_grad():
+        for images, labels in loader:
+            logits = model(images)
+            loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            np.add.at(confusion, (labels.numpy(), logits.argmax(1).numpy()), 1)
+    return loss / confusion.sum(), confusion.trace() / confusion.sum(), confusion
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train, report, save. Returns the exit status."""
+    mg.manual_seed(args.seed)
+    training, test = load(args)
+    train_loader = DataLoader(training, args.batch_size, shuffle=True)
+    test_loader = DataLoader(test, 500)
+    model = LeNet5()
+    steps = args.epochs * len(train_loader)
+    optimizer = optim.AdamW(model.parameters(), lr=args.lr, weight_decay=args.weight_decay)
+    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=args.lr, total_steps=steps)
+    args.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = args.out / "lenet5.ckpt"
+    print(f"LeNet-5, {sum(p.numel() for p in model.parameters()):,} parameters; {len(training):,} images to learn, {len(test):,} to test")
+    history: list[dict[str, float]] = []
+    confusion = np.zeros((10, 10), int)
+    started = time.perf_counter()
+    try:
+        for epoch in range(1, args.epochs + 1):
+            model.train()
+            seen = total = 0.0
+            with tqdm(train_loader, desc=f"epoch {epoch:2}/{args.epochs}", unit="batch", leave=False, disable=None) as bar:
+                for images, labels in bar:
+                    loss = F.cross_entropy(model(images), labels)
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    scheduler.step()
+                    total += loss.item() * len(labels)
+                    seen += len(labels)
+                    bar.set_postfix(loss=f"{total / seen:.4f}", refresh=False)
+            test_loss, accuracy, confusion = evaluate(model, test_loader)
+            history.append({"epoch": epoch, "loss": total / seen, "test_loss": test_loss, "accuracy": accuracy})
+            nn.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "history": history}, checkpoint)
+            print(
+                f"epoch {epoch:2}/{args.epochs}  loss {total / seen:.4f}  test loss {test_loss:.4f}  test accuracy {accuracy:.2%}  "
+                f"{time.perf_counter() - started:.0f} s",
+                flush=True,
+            )
+    except KeyboardInterrupt:
+        print(f"\nstopped; {checkpoint} holds epoch {history[-1]['epoch']}" if history else "\nstopped before the first epoch ended: nothing to save")
+        return 130
+    saved = [checkpoint]
+    if args.pictures:
+        from pictures import draw  # beside this file
+
+        names = FASHION if args.dataset == "fashion-mnist" else [str(i) for i in range(10)]
+        with mg.no_grad():
+            image = test[0][0]
+            maps = [m.numpy()[0] for m in model.features(mg.as_tensor(image).unsqueeze(0))]
+        saved += draw(args.out, history, model.conv1.weight.detach().numpy(), test.images[0], maps, confusion, names)
+    print("saved " + ", ".join(str(path) for path in saved))
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; what a person can mend is told in one line."""
+    args = options(argv)
+    try:
+        return train(args)
+    except (DataError, DownloadError, OSError) as error:
+        print(f"lenet5: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(main())

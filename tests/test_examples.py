@@ -1,0 +1,142 @@
+"""The main job as a person runs it: pictures and checkpoint, Ctrl-C, and what a wrong folder says."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="the examples draw with matplotlib: pip install -e '.[examples]'")
+pytest.importorskip("tqdm", reason="the examples show progress with tqdm: pip install -e '.[examples]'")
+
+from minigrad import nn
+from minigrad.nn.data import write_idx
+
+LENET = Path(__file__).parents[1] / "examples" / "lenet5.py"
+pytestmark = pytest.mark.skipif(not LENET.exists(), reason="the examples are not here: this is an installed package's test run")
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, str(LENET), *args]
+
+
+def run(*args: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(*args), capture_output=True, text=True, timeout=180)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory) -> Path:
+    """A folder of idx files with a few striped images: class 0 upright, class 1 lying."""
+    folder = tmp_path_factory.mktemp("digits")
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 256), ("t10k", 64)):
+        labels = rng.integers(0, 2, n).astype(np.uint8)
+        stripes = np.broadcast_to(np.where(np.arange(28) // 3 % 2, 200, 0), (28, 28))
+        images = np.stack([stripes if label else stripes.T for label in labels]) + rng.integers(0, 56, (n, 28, 28))
+        write_idx(folder / f"{part}-images-idx3-ubyte", images.astype(np.uint8))
+        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
+    return folder
+
+
+def test_the_sample_is_learned_and_everything_is_saved(tmp_path):
+    result = run("--epochs", "2", "--out", str(tmp_path / "run"))
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "LeNet-5, 61,706 parameters; 5,000 images to learn, 1,000 to test"
+    accuracy = float(lines[2].split("test accuracy ")[1].split("%")[0])
+    assert accuracy > 94
+    state = nn.load(tmp_path / "run" / "lenet5.ckpt")
+    assert state["epoch"] == 2
+    assert len(state["history"]) == 2
+    assert state["model"]["conv1.weight"].shape == (6, 1, 5, 5)
+    import matplotlib.image
+
+    for name in ("curves", "filters", "feature_maps", "confusion"):
+        picture = matplotlib.image.imread(tmp_path / "run" / f"{name}.png")
+        assert picture.shape[0] > 200
+        assert picture.shape[1] > 500
+        assert picture.std() > 0.02  # something is drawn
+
+
+def test_a_folder_of_idx_files(digits, tmp_path):
+    result = run("--data", str(digits), "--epochs", "2", "--batch-size", "16", "--augment", "--no-pictures", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "256 images to learn, 64 to test" in result.stdout
+    assert result.stdout.splitlines()[2].split("test accuracy ")[1].startswith("100.00%")
+    assert [p.name for p in tmp_path.iterdir()] == ["lenet5.ckpt"]
+
+
+def test_two_runs_with_one_seed_are_equal_to_the_bit(digits, tmp_path):
+    for name in "ab":
+        run("--data", str(digits), "--epochs", "1", "--augment", "--no-pictures", "--seed", "5", "--out", str(tmp_path / name))
+    a, b = (nn.load(tmp_path / name / "lenet5.ckpt")["model"] for name in "ab")
+    for key in a:
+        np.testing.assert_array_equal(np.asarray(a[key]), np.asarray(b[key]))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX's")
+def test_ctrl_c_leaves_the_checkpoint_of_the_last_epoch(digits, tmp_path):
+    process = subprocess.Popen(
+        command("--data", str(digits), "--epochs", "100000", "--out", str(tmp_path)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "lenet5.ckpt").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    epoch = nn.load(tmp_path / "lenet5.ckpt")["epoch"]
+    assert out.rstrip().endswith(f"lenet5.ckpt holds epoch {epoch}")
+
+
+def spoil(folder: Path, name: str, change) -> None:
+    path = folder / name
+    path.write_bytes(change(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "message"),
+    [
+        ("a missing folder", lambda f: shutil.rmtree(f), "lenet5: "),
+        ("a missing file", lambda f: (f / "t10k-images-idx3-ubyte").unlink(), "t10k-images-idx3-ubyte"),
+        ("a truncated file", lambda f: spoil(f, "train-images-idx3-ubyte", lambda b: b[:5000]), "train-images-idx3-ubyte"),
+        ("a wrong magic number", lambda f: spoil(f, "train-images-idx3-ubyte", lambda b: b"PK\3\4" + b[4:]), "train-images-idx3-ubyte"),
+        ("a broken gzip", lambda f: spoil(f, "train-labels-idx1-ubyte.gz", lambda b: b[:-20]), "train-labels-idx1-ubyte.gz"),
+        (
+            "labels for other images",
+            lambda f: spoil(f, "t10k-labels-idx1-ubyte.gz", lambda b: gzip.compress(b"\0\0\x08\x01\0\0\0\x03\0\1\0")),
+            "t10k",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_data_is_told_in_one_line(digits, tmp_path, what, change, message):
+    folder = tmp_path / "data"
+    shutil.copytree(digits, folder)
+    change(folder)
+    result = run("--data", str(folder), "--out", str(tmp_path / "run"))
+    assert result.returncode == 1, what
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_explains_every_option():
+    text = run("--help").stdout
+    for option in ("--data", "--dataset", "--download", "--epochs", "--batch-size", "--lr", "--weight-decay", "--augment", "--seed", "--out", "--no-pictures"):
+        line = next(line for line in text.splitlines() if line.strip().startswith(option))
+        assert line
+    result = run("--epochs", "0")
+    assert result.returncode == 2
+    assert "0 is not a positive number" in result.stderr
