@@ -112,7 +112,7 @@ class MNIST(Dataset[tuple[Any, int]]):
 
     @classmethod
     def _find(cls, root: Path, stems: Sequence[str]) -> list[Path]:
-        """The file of each stem; where there is none, the first place it was looked for. Unzipped files are read faster: they come first."""
+        """The file of each stem, the unzipped one first (it is read faster); where there is none, the first place it was looked for."""
         names = [[n + suffix for n in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")] for stem in stems]
         paths = [[folder / n for folder in cls._folders(root) for n in spellings] for spellings in names]
         return [next((p for p in candidates if p.is_file()), candidates[0]) for candidates in paths]
@@ -160,7 +160,7 @@ class MNIST(Dataset[tuple[Any, int]]):
         ((1000, 1, 28, 28), (1000,), dtype('float32'))
         """
         images = self._floats(self.images)
-        if normalize:
+        if normalize is not False:
             mean, std = (self.mean, self.std) if normalize is True else normalize
             images = Normalize(mean, std)(images)
         return as_tensor(images), as_tensor(self.labels.copy())

@@ -126,16 +126,18 @@ def _bilinear(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     n, c, h, w = images.shape
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1))).ravel()
     # In the padded image a point far outside is as good as one on its rim, which is zero.
-    y = np.clip(y + 1, 0, h + 1)
-    x = np.clip(x + 1, 0, w + 1)
-    top = np.minimum(y.astype(np.intp), h)
-    left = np.minimum(x.astype(np.intp), w)
-    y, x = (y - top).astype(images.dtype)[:, None], (x - left).astype(images.dtype)[:, None]  # N 1 H W
+    y, x = np.clip(y + 1, 0, h + 1), np.clip(x + 1, 0, w + 1)
+    top, left = np.minimum(y.astype(np.intp), h), np.minimum(x.astype(np.intp), w)
+    down, right = (y - top).astype(images.dtype)[:, None], (x - left).astype(images.dtype)[:, None]  # N 1 H W
     plane = np.arange(n * c).reshape(n, c, 1, 1) * ((h + 2) * (w + 2))
     corner = plane + (top * (w + 2) + left)[:, None]  # N C H W
-    upper = padded[corner] * (1 - x) + padded[corner + 1] * x
-    lower = padded[corner + (w + 2)] * (1 - x) + padded[corner + (w + 3)] * x
-    return upper * (1 - y) + lower * y
+
+    def in_row(offset: int) -> np.ndarray:
+        a, b = (padded[start:].take(corner, mode="clip") for start in (offset, offset + 1))  # "clip" is the fast mode
+        return a + right * (b - a)
+
+    upper, lower = in_row(0), in_row(w + 2)
+    return upper + down * (lower - upper)
 
 
 def _pair(name: str, values: Sequence[float]) -> tuple[float, float]:
