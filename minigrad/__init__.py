@@ -4,6 +4,11 @@ from minigrad.engine import (
     ShapeError, backward, detect_anomaly, enable_grad, get_default_dtype, grad, is_grad_enabled, no_grad, op,
     set_default_dtype, set_grad_enabled,
 )  # fmt: skip
+from minigrad.ops import linalg
+from minigrad.ops.linalg import (
+    addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, cholesky, cross, det, dot, einsum, inner, inv as inverse, kron, linear, logdet,
+    matmul, matrix_power, mm, multi_dot as chain_matmul, mv, outer, slogdet, tensordot, trace, vdot,
+)  # fmt: skip
 from minigrad.ops.reduce import (
     all, amax, amin, aminmax, any, argmax, argmin, argsort, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, dist, kthvalue,
     logcumsumexp, logsumexp, max, mean, median, min, nanmean, nansum, norm, prod, sort, std, std_mean, sum, topk, unique, var, var_mean,

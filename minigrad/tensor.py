@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, wrap
-from minigrad.ops import elementwise, index, reduce
+from minigrad.ops import elementwise, index, linalg, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.random import Generator, numpy_generator
@@ -764,6 +764,29 @@ class Tensor(TensorBase):
     # ----------------------------------------------------------------------------- methods: indexing
 
     # ----------------------------------------------------------------------- methods: linear algebra
+
+    matmul = __matmul__ = linalg.matmul
+    __rmatmul__ = _swapped(linalg.matmul)
+    outer = ger = linalg.outer
+    inverse = linalg.inv
+    mm = linalg.mm
+    bmm = linalg.bmm
+    mv = linalg.mv
+    dot = linalg.dot
+    vdot = linalg.vdot
+    inner = linalg.inner
+    addmm = linalg.addmm
+    addmv = linalg.addmv
+    addr = linalg.addr
+    baddbmm = linalg.baddbmm
+    addbmm = linalg.addbmm
+    trace = linalg.trace
+    kron = linalg.kron
+    matrix_power = linalg.matrix_power
+    cholesky = linalg.cholesky
+    det = linalg.det
+    slogdet = linalg.slogdet
+    logdet = linalg.logdet
 
     # ------------------------------------------------------- methods: activations, softmax, new tensors
 

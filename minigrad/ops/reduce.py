@@ -199,7 +199,7 @@ def _var(x, *, dim, correction, keepdim):
 
 
 def _std_x(g, x, out, dim, correction, keepdim):
-    flat = ew.equal(out, 0)  # all elements equal: a kink, where the gradient is 0
+    flat = ew.eq(out, 0)  # all elements equal: a kink, where the gradient is 0
     return _var_x(ew.where(flat, 0.0, g / ew.where(flat, 1.0, 2.0 * out)), x, dim, correction, keepdim)
 
 
@@ -386,7 +386,7 @@ def cumprod(x, *, dim, dtype=None):
 def _logcumsumexp_x(g, x, out, dim):
     # the sum over j >= i of g_j exp(x_i - out_j), as a recurrence in ratios exp(out_{i-1} - out_i) <= 1: nothing overflows
     past = shift(out, dim=dim, by=1, fill=-math.inf)
-    empty = ew.equal(out, -math.inf)
+    empty = ew.eq(out, -math.inf)
     level = ew.where(empty, 0.0, out)
     return _recurrence_b(g, ew.exp(past - level), dim) * ew.exp(x - level)
 
@@ -405,7 +405,7 @@ def logcumsumexp(x, *, dim):
 
 def _shared(g, x, out, dim, keepdim):
     """The gradient of an extreme: divided evenly among the elements that equal it."""
-    equal = cast(ew.equal(x, _restored(out, x.shape, dim, keepdim)), dtype=g.dtype)
+    equal = cast(ew.eq(x, _restored(out, x.shape, dim, keepdim)), dtype=g.dtype)
     return _restored(ew.div(g, sum(equal, dim, keepdim)), x.shape, dim, keepdim) * equal
 
 
@@ -547,7 +547,7 @@ def cummin(x: Any, dim: int) -> ValuesIndices:
 
 def _logsumexp_x(g, x, out, dim, keepdim):
     out = _restored(out, x.shape, dim, keepdim)
-    return _restored(g, x.shape, dim, keepdim) * ew.exp(x - ew.where(ew.equal(out, -math.inf), 0.0, out))
+    return _restored(g, x.shape, dim, keepdim) * ew.exp(x - ew.where(ew.eq(out, -math.inf), 0.0, out))
 
 
 @numpy_names
@@ -582,14 +582,14 @@ def _norm_x(g, x, out, p, dim, keepdim):
     g, out = _restored(g, x.shape, dim, keepdim), _restored(out, x.shape, dim, keepdim)
     if p == 1:
         return g * ew.sign(x)
-    at_zero = ew.equal(out, 0)
+    at_zero = ew.eq(out, 0)
     scale = ew.where(at_zero, 0.0, g)
     out = ew.where(at_zero, 1.0, out)
     if p == 2:
         return x * (scale / out)
     size = ew.abs(x)
     if p < 1:  # |x|^(p-1) is infinite at 0
-        zero = ew.equal(x, 0)
+        zero = ew.eq(x, 0)
         return scale * ew.where(zero, 0.0, ew.sign(x) * (ew.where(zero, 1.0, size) / out) ** (p - 1.0))
     return scale * ew.sign(x) * (size / out) ** (p - 1.0)
 
@@ -644,11 +644,6 @@ def norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtyp
     if isinstance(p, str):
         raise ValueError(f"norm: p must be a number or 'fro', not {p!r}")
     return _norm(x if dtype is None else cast(x, dtype=np.dtype(dtype)), float(p), dim, keepdim)
-
-
-def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """:func:`norm` under its name ``torch.linalg.vector_norm``."""
-    return norm(x, ord, dim, keepdim, dtype=dtype)
 
 
 def dist(x: Any, other: Any, p: float = 2) -> Any:

@@ -1,0 +1,691 @@
+"""Products of vectors, matrices and tensors, all of them matrix products at heart; inverses, solutions and determinants.
+
+Operands of two floating dtypes are promoted, as in arithmetic (PyTorch refuses them).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine import ShapeError, cast, op
+from minigrad.ops import elementwise as ew
+from minigrad.ops import reduce
+from minigrad.ops.reduce import sum
+from minigrad.ops.shape import (
+    diagonal,
+    matrix_transpose,
+    permute,
+    positive_dim,
+    positive_dims,
+    reshape,
+    roll,
+    squeeze,
+    transpose,
+    unsqueeze,
+)  # fmt: skip
+
+
+class SlogdetResult(NamedTuple):
+    """What :func:`slogdet` returns."""
+
+    sign: Any
+    logabsdet: Any
+
+
+# ------------------------------------------------------------------------------------------------ matrix products
+
+
+def _require_dims(name: str, **wanted: tuple[Any, int]) -> None:
+    """Raise ``ShapeError`` unless each argument has its number of dimensions."""
+    for argument, (x, ndim) in wanted.items():
+        if len(x.shape) != ndim:
+            raise ShapeError(f"{name}: {argument} must have {ndim} dimension{'s' * (ndim != 1)}, not shape {tuple(x.shape)}")
+
+
+def _as_matrices(g, a, b):
+    """The operands of a matmul and the gradient of its result with the dimensions that a vector lacks."""
+    rows, columns = len(a.shape) > 1, len(b.shape) > 1
+    if not columns:
+        b, g = unsqueeze(b, 1), unsqueeze(g, -1)
+    if not rows:
+        a, g = unsqueeze(a, 0), unsqueeze(g, -2)
+    return g, a, b
+
+
+def _matmul_a(g, a, b):
+    g, _, b = _as_matrices(g, a, b)
+    return matmul(g, matrix_transpose(b))  # a vector's 1 among the rows is summed away like a broadcast dimension
+
+
+def _matmul_b(g, a, b):
+    vector = len(b.shape) == 1
+    g, a, b = _as_matrices(g, a, b)
+    if len(b.shape) == 2 and len(a.shape) > 2:  # one product over all batches instead of a sum of products
+        a, g = reshape(a, (-1, a.shape[-1])), reshape(g, (-1, g.shape[-1]))
+    gradient = matmul(matrix_transpose(a), g)
+    return reshape(gradient, gradient.shape[:-1]) if vector else gradient
+
+
+@op(a=_matmul_a, b=_matmul_b)
+def matmul(a, b):
+    """Matrix product: ``torch.matmul``, also ``a @ b``.
+
+    Args:
+        a: (..., n, k), or a vector (k,).
+        b: (..., k, m), or a vector (k,). The leading dimensions broadcast.
+
+    Returns (..., n, m), without the dimension that a vector lacks. Raises ``ShapeError`` if the inner sizes differ.
+
+    >>> import minigrad as mg
+    >>> mg.matmul(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    if not a.ndim or not b.ndim:
+        raise ShapeError(f"matmul: both operands need at least 1 dimension: {a.shape} @ {b.shape}; use * with numbers")
+    k = b.shape[-2 if b.ndim > 1 else 0]
+    if a.shape[-1] != k:
+        raise ShapeError(f"matmul: inner sizes differ: {a.shape} @ {b.shape} needs {a.shape[-1]} == {k}")
+    half = a.dtype == b.dtype == np.float16
+    if half:  # numpy has no fast float16 product; sums are kept in float32, as in PyTorch
+        a, b = a.astype(np.float32), b.astype(np.float32)
+    if a.ndim > 2 and b.ndim == 2:  # one product of all rows: numpy would multiply batch by batch
+        out = np.matmul(a.reshape(math.prod(a.shape[:-1]), k), b).reshape(*a.shape[:-1], b.shape[1])
+    else:
+        try:
+            out = np.matmul(a, b)
+        except ValueError:
+            raise ShapeError(f"matmul: the leading dimensions of {a.shape} @ {b.shape} do not broadcast") from None
+    return out.astype(np.float16) if half else out
+
+
+def mm(input: Any, mat2: Any) -> Any:
+    """Product of two matrices (n, k) and (k, m): ``torch.mm``. Raises ``ShapeError`` for other dimensions."""
+    _require_dims("mm", input=(input, 2), mat2=(mat2, 2))
+    return matmul(input, mat2)
+
+
+def bmm(input: Any, mat2: Any) -> Any:
+    """Products of the matrices in two batches (b, n, k) and (b, k, m), without broadcasting: ``torch.bmm``."""
+    _require_dims("bmm", input=(input, 3), mat2=(mat2, 3))
+    if input.shape[0] != mat2.shape[0]:
+        raise ShapeError(f"bmm: batch sizes differ: {tuple(input.shape)} and {tuple(mat2.shape)}")
+    return matmul(input, mat2)
+
+
+def mv(input: Any, vec: Any) -> Any:
+    """Product of a matrix (n, k) and a vector (k,): ``torch.mv``."""
+    _require_dims("mv", input=(input, 2), vec=(vec, 1))
+    return matmul(input, vec)
+
+
+def dot(input: Any, tensor: Any) -> Any:
+    """Scalar product of two vectors: ``torch.dot``. Unlike numpy's it refuses matrices."""
+    _require_dims("dot", input=(input, 1), tensor=(tensor, 1))
+    return matmul(input, tensor)
+
+
+def vdot(input: Any, other: Any) -> Any:
+    """Scalar product of two vectors: ``torch.vdot``, which for real numbers is :func:`dot`."""
+    return dot(input, other)
+
+
+def inner(input: Any, other: Any) -> Any:
+    """Scalar products along the last dimensions, (..., k) and (---, k) to (..., ---): ``torch.inner``. A 0-d operand multiplies."""
+    if not input.shape or not other.shape:
+        return ew.mul(input, other)
+    if input.shape[-1] != other.shape[-1]:
+        raise ShapeError(f"inner: the last sizes differ: {tuple(input.shape)} and {tuple(other.shape)}")
+    return tensordot(input, other, ([-1], [-1]))
+
+
+def outer(input: Any, vec2: Any) -> Any:
+    """All products of the elements of two vectors, (n,) and (m,) to (n, m): ``torch.outer``."""
+    _require_dims("outer", input=(input, 1), vec2=(vec2, 1))
+    return ew.mul(unsqueeze(input, 1), vec2)
+
+
+def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
+    """``beta * input + alpha * product``; with ``beta=0`` the input is ignored, whatever it holds."""
+    if alpha != 1:
+        product = ew.mul(product, alpha)
+    if beta == 0:
+        return product
+    total = ew.add(input if beta == 1 else ew.mul(input, beta), product)
+    if total.shape != product.shape:
+        raise ShapeError(f"{name}: input {tuple(input.shape)} does not broadcast to the product's shape {tuple(product.shape)}")
+    return total
+
+
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (mat1 @ mat2)``: ``torch.addmm``."""
+    return _plus_product("addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (mat @ vec)``: ``torch.addmv``."""
+    return _plus_product("addmv", input, mv(mat, vec), beta, alpha)
+
+
+def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * outer(vec1, vec2)``: ``torch.addr``."""
+    return _plus_product("addr", input, outer(vec1, vec2), beta, alpha)
+
+
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * bmm(batch1, batch2)``: ``torch.baddbmm``."""
+    return _plus_product("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * sum over the batch of (batch1 @ batch2)``: ``torch.addbmm``."""
+    return _plus_product("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)
+
+
+def _linear_weight(g, x):
+    g, x = reshape(g, (math.prod(g.shape[:-1]), g.shape[-1])), reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    return matmul(transpose(g, 0, 1), x)
+
+
+@op(x=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
+def linear(x, weight, bias=None):
+    """``x @ weight.T + bias``: ``torch.nn.functional.linear``.
+
+    Args:
+        x: (..., in).
+        weight: (out, in).
+        bias: (out,), or None.
+
+    Returns (..., out). Raises ``ShapeError`` if the sizes do not fit.
+
+    >>> import minigrad as mg
+    >>> mg.linear(mg.tensor([[1.0, 2.0]]), mg.tensor([[1.0, 1.0], [0.0, 3.0]]), mg.tensor([10.0, 0.0]))
+    tensor([[13.,  6.]])
+    """
+    if weight.ndim != 2:
+        raise ShapeError(f"linear: weight must be (out, in), not of shape {weight.shape}")
+    if not x.ndim or x.shape[-1] != weight.shape[1]:
+        features = x.shape[-1] if x.ndim else "no"
+        shapes = f"input {x.shape}, weight {weight.shape}"
+        raise ShapeError(f"linear: input has {features} features but weight expects {weight.shape[1]} ({shapes})")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
+    out = matmul(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight.T)
+    if bias is not None:
+        out = np.add(out, bias, out=out if np.result_type(out, bias) == out.dtype else None)
+    return out.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+    """y_o = sum over i, j of x1_i W_oij x2_j, plus ``bias``: ``torch.nn.functional.bilinear``.
+
+    ``input1`` (..., i), ``input2`` (..., j) and ``weight`` (o, i, j) give (..., o).
+    """
+    out = einsum("...i,oij,...j->...o", input1, weight, input2)
+    return out if bias is None else ew.add(out, bias)
+
+
+# ----------------------------------------------------------------------------------- sums of products over named axes
+
+
+@op(
+    a=lambda g, b, labels: contract(g, b, labels=(labels[2], labels[1], labels[0])),
+    b=lambda g, a, labels: contract(a, g, labels=(labels[0], labels[2], labels[1])),
+)
+def contract(a, b, *, labels):
+    """The product of two tensors, summed over the axes that the result does not have: what :func:`einsum` is made of.
+
+    Args:
+        a, b: any shapes.
+        labels: three tuples, of ints that name the axes of ``a``, of ``b`` and of the result. Each label comes at most once in a
+            tuple, in two tuples at least, and stands for one size.
+
+    The gradient is another contraction: of the incoming gradient with the other operand.
+
+    >>> import numpy as np
+    >>> contract(np.array([[1, 2], [3, 4]]), np.array([1, 10]), labels=((0, 1), (1,), (0,)))
+    array([21, 43])
+    """
+    la, lb, lo = labels
+    batch = [x for x in lo if x in la and x in lb]
+    summed = [x for x in la if x in lb and x not in lo]
+    rows = [x for x in la if x not in lb]
+    columns = [x for x in lb if x not in la]
+    if not summed:  # an outer product, or one element by element
+        return np.multiply(_spread_out(a, la, lo), _spread_out(b, lb, lo))
+    if batch and not rows and not columns:
+        return np.einsum(a, list(la), b, list(lb), list(lo))
+    size = dict(zip((*la, *lb), (*a.shape, *b.shape), strict=True))
+
+    def volume(axes: list[int]) -> int:
+        return math.prod([size[x] for x in axes])
+
+    shape = [size[x] for x in batch]
+    left = a.transpose([la.index(x) for x in (*batch, *rows, *summed)]).reshape(*shape, volume(rows), volume(summed))
+    right = b.transpose([lb.index(x) for x in (*batch, *summed, *columns)]).reshape(*shape, volume(summed), volume(columns))
+    order = [*batch, *rows, *columns]
+    out = matmul(left, right).reshape([size[x] for x in order])
+    return out.transpose([order.index(x) for x in lo])
+
+
+def _spread_out(x: np.ndarray, labels: tuple, target: tuple) -> np.ndarray:
+    """``x`` with its axes in the order of ``target``, and size 1 where ``labels`` lacks one."""
+    have = [t for t in target if t in labels]
+    sizes = dict(zip(labels, x.shape, strict=True))
+    return x.transpose([labels.index(t) for t in have]).reshape([sizes.get(t, 1) for t in target])
+
+
+def _parse(equation: str, operands: Sequence[Any]) -> tuple[list[list], list]:
+    """The labels of each operand's axes, and of the result's: letters, and -1, -2, ... for the axes of ``...`` from the right."""
+    text = equation.replace(" ", "")
+    if text.count("->") > 1 or "-" in text.replace("->", "") or ">" in text.replace("->", ""):
+        raise ValueError(f"einsum: {equation!r} must have the form 'ij,jk->ik', with at most one arrow")
+    left, arrow, right = text.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(operands):
+        raise ValueError(f"einsum: {equation!r} describes {len(terms)} operands, but there are {len(operands)}")
+    found, widest = [], 0
+    for term, x in zip(terms, operands, strict=True):
+        ndim = len(x.shape)
+        names = _letters(equation, term)
+        hidden = ndim - (len(names) - 1 if ... in names else len(names))
+        if hidden < 0 or (hidden and ... not in names):
+            raise ShapeError(f"einsum: {term!r} in {equation!r} does not name the {ndim} dimensions of shape {tuple(x.shape)}")
+        widest = max(widest, hidden)
+        found.append([label for n in names for label in (range(-hidden, 0) if n is ... else [n])])
+    hidden_axes = list(range(-widest, 0))
+    if not arrow:
+        counts: dict[Any, int] = {}
+        for label in itertools.chain(*found):
+            counts[label] = counts.get(label, 0) + 1
+        return found, [*hidden_axes, *sorted(n for n, times in counts.items() if isinstance(n, str) and times == 1)]
+    result = [label for n in _letters(equation, right) for label in (hidden_axes if n is ... else [n])]
+    if len(set(result)) != len(result):
+        raise ValueError(f"einsum: a letter comes twice in the result {right!r} of {equation!r}")
+    for label in result:
+        if isinstance(label, str) and not any(label in labels for labels in found):
+            raise ValueError(f"einsum: {label!r} in the result of {equation!r} names no dimension of an operand")
+    return found, result
+
+
+def _letters(equation: str, term: str) -> list:
+    """A term's letters, with ``Ellipsis`` for three dots."""
+    names: list = []
+    while term:
+        if term.startswith("..."):
+            names.append(...)
+            term = term[3:]
+        elif term[0].isascii() and term[0].isalpha():
+            names.append(term[0])
+            term = term[1:]
+        else:
+            raise ValueError(f"einsum: {term[0]!r} in {equation!r} is not a letter, a comma, '...' or '->'")
+    if names.count(...) > 1:
+        raise ValueError(f"einsum: '...' comes twice in a term of {equation!r}")
+    return names
+
+
+def _numbered(args: Sequence[Any]) -> tuple[str, list]:
+    """The other form of einsum's arguments, ``einsum(a, [0, 1], b, [1, 2], [0, 2])``, as an equation and operands."""
+    args = list(args)
+    result = args.pop() if len(args) % 2 else None
+
+    def letters(labels: Sequence[Any]) -> str:
+        if not all(x is ... or 0 <= x < 52 for x in labels):
+            raise ValueError(f"einsum: axes are named by numbers from 0 to 51, or ..., not {list(labels)}")
+        return "".join(["..." if x is ... else "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[x] for x in labels])
+
+    equation = ",".join([letters(labels) for labels in args[1::2]])
+    return equation if result is None else f"{equation}->{letters(result)}", args[::2]
+
+
+def einsum(equation: Any, *operands: Any) -> Any:
+    """Sums of products over axes that letters name: ``torch.einsum``.
+
+    Args:
+        equation: a term of letters per operand, a letter per axis, and after ``->`` those of the result; a letter that is missing there is
+            summed over. Without ``->``: the letters that come once, in alphabetical order. ``...`` stands for axes that broadcast;
+            a letter that comes twice in a term takes the diagonal.
+        operands: the tensors, or one list of them.
+
+    Several operands are multiplied in pairs, in the order that needs least work; each pair is one matrix product.
+
+    Raises ``ValueError`` for a malformed equation, ``ShapeError`` for sizes that do not fit it.
+
+    >>> import minigrad as mg
+    >>> a = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> mg.einsum("ij,jk->ik", a, a)
+    tensor([[ 7., 10.],
+            [15., 22.]])
+    >>> mg.einsum("ii", a)
+    tensor(5.)
+    """
+    if not isinstance(equation, str):
+        equation, operands = _numbered((equation, *operands))
+    elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    labels, result = _parse(equation, operands)
+    sizes: dict[Any, int] = {}
+    for term, x in zip(labels, operands, strict=True):
+        for label, size in zip(term, x.shape, strict=True):
+            if sizes.setdefault(label, size) == 1:
+                sizes[label] = size
+            elif size not in (1, sizes[label]):
+                name = "..." if isinstance(label, int) else repr(label)
+                raise ShapeError(f"einsum: {name} in {equation!r} has the sizes {sizes[label]} and {size} (shapes {_shapes(operands)})")
+    terms = [_without_repeats(x, term, sizes) for x, term in zip(operands, labels, strict=True)]
+    for step in _order([term for _, term in terms], result, sizes):
+        chosen = [terms.pop(i) for i in sorted(step, reverse=True)]
+        a, la = chosen.pop()
+        while chosen:
+            b, lb = chosen.pop()
+            needed = set(result).union(*[term for _, term in (*terms, *chosen)])
+            (a, la), (b, lb) = _summed(a, la, needed.union(lb)), _summed(b, lb, needed.union(la))
+            out = [x for x in result if x in la or x in lb] if not terms and not chosen else [x for x in dict.fromkeys(la + lb) if x in needed]
+            number = {x: n for n, x in enumerate(dict.fromkeys(la + lb))}
+            a, la = contract(a, b, labels=tuple([tuple([number[x] for x in part]) for part in (la, lb, out)])), out
+        terms.append((a, la))
+    x, term = _summed(*terms[0], set(result))
+    x = permute(x, tuple([term.index(label) for label in result if label in term]))
+    return x if len(term) == len(result) else reshape(x, tuple([sizes[label] if label in term else 1 for label in result]))
+
+
+def _shapes(operands: Sequence[Any]) -> str:
+    return ", ".join(str(tuple(x.shape)) for x in operands)
+
+
+def _without_repeats(x: Any, labels: list, sizes: dict) -> tuple[Any, list]:
+    """An operand with one axis per label: diagonals taken, and axes of size 1 that broadcast dropped."""
+    keep = [i for i, (label, size) in enumerate(zip(labels, x.shape, strict=True)) if size != 1 or sizes[label] == 1]
+    if len(keep) < len(labels):
+        x, labels = reshape(x, tuple([x.shape[i] for i in keep])), [labels[i] for i in keep]
+    while len(set(labels)) < len(labels):
+        label = next(label for label in labels if labels.count(label) > 1)
+        first = labels.index(label)
+        second = labels.index(label, first + 1)
+        x = diagonal(x, 0, first, second)  # the common axis comes last
+        labels = [*labels[:first], *labels[first + 1 : second], *labels[second + 1 :], label]
+    return x, labels
+
+
+def _summed(x: Any, labels: list, needed: set) -> tuple[Any, list]:
+    """``x`` summed over the axes that nothing else needs."""
+    alone = tuple([i for i, label in enumerate(labels) if label not in needed])
+    return (sum(x, alone), [label for label in labels if label in needed]) if alone else (x, labels)
+
+
+def _order(terms: list[list], result: list, sizes: dict) -> list[tuple[int, ...]]:
+    """Which terms to multiply next, again and again, so that little work is done; each product becomes the last term."""
+    if len(terms) <= 2:
+        return [tuple(range(len(terms)))]
+    number = {label: n for n, label in enumerate(sizes)}
+    shapes = [np.broadcast_to(0.0, [sizes[label] for label in term]) for term in terms]
+    arguments = [x for shape, term in zip(shapes, terms, strict=True) for x in (shape, [number[label] for label in term])]
+    present = set().union(*terms)
+    return np.einsum_path(*arguments, [number[label] for label in result if label in present], optimize="greedy")[0][1:]
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """The product of two tensors, summed over pairs of dimensions: ``torch.tensordot``.
+
+    Args:
+        a, b: any shapes.
+        dims: how many of the last dimensions of ``a`` go with the first of ``b``; or two lists, dimensions of ``a`` and their
+            partners in ``b``.
+
+    Returns the other dimensions of ``a``, then those of ``b``. Raises ``ShapeError`` if partners differ in size.
+
+    >>> import minigrad as mg
+    >>> mg.tensordot(mg.ones(2, 3, 4), mg.ones(4, 3, 5), dims=([1, 2], [1, 0])).shape
+    (2, 5)
+    """
+    na, nb = len(a.shape), len(b.shape)
+    if isinstance(dims, (int, np.integer)):
+        if not 0 <= dims <= min(na, nb):
+            raise ShapeError(f"tensordot: dims={dims} must be in 0..{min(na, nb)} for {_shapes((a, b))}")
+        first, second = tuple(range(na - dims, na)), tuple(range(dims))
+    else:
+        first, second = (positive_dims("tensordot", d, n) for d, n in zip(dims, (na, nb), strict=True))
+    if len(first) != len(second):
+        raise ShapeError(f"tensordot: {len(first)} dimensions of a but {len(second)} of b")
+    for i, j in zip(first, second, strict=True):
+        if a.shape[i] != b.shape[j]:
+            sizes = f"{a.shape[i]} and {b.shape[j]}"
+            raise ShapeError(f"tensordot: dimension {i} of {tuple(a.shape)} and {j} of {tuple(b.shape)} differ in size: {sizes}")
+    partner = dict(zip(second, first, strict=True))
+    la, lb = tuple(range(na)), tuple([partner.get(j, na + j) for j in range(nb)])
+    return contract(a, b, labels=(la, lb, tuple([x for x in la if x not in lb] + [x for x in lb if x not in la])))
+
+
+def kron(input: Any, other: Any) -> Any:
+    """Kronecker product: each element of ``input`` becomes a block, itself times ``other``: ``torch.kron``. Any numbers of dimensions."""
+    n = max(len(input.shape), len(other.shape))
+    s, t = ((1,) * (n - len(x.shape)) + tuple(x.shape) for x in (input, other))
+    blocks = ew.mul(reshape(input, tuple([y for x in s for y in (x, 1)])), reshape(other, tuple([y for x in t for y in (1, x)])))
+    return reshape(blocks, tuple([x * y for x, y in zip(s, t, strict=True)]))
+
+
+def trace(input: Any) -> Any:
+    """Sum of a matrix's diagonal: ``torch.trace``."""
+    _require_dims("trace", input=(input, 2))
+    return sum(diagonal(input, 0, 0, 1))
+
+
+def multi_dot(tensors: Sequence[Any]) -> Any:
+    """The product of several matrices, in an order that needs little work: ``torch.linalg.multi_dot``. Vectors may stand at the ends."""
+    tensors = list(tensors)
+    if len(tensors) < 2:
+        raise ShapeError(f"multi_dot: at least two tensors are needed, not {len(tensors)}")
+    for i, x in enumerate(tensors):
+        if len(x.shape) != 2 and not (len(x.shape) == 1 and i in (0, len(tensors) - 1)):
+            raise ShapeError(f"multi_dot: tensor {i} has shape {tuple(x.shape)}: matrices are needed, or vectors at the two ends")
+    for x, y in itertools.pairwise(tensors):
+        if x.shape[-1] != y.shape[0]:
+            raise ShapeError(f"multi_dot: inner sizes differ: {_shapes(tensors)}")
+    labels = [[i, i + 1] for i in range(len(tensors))]
+    labels[0], labels[-1] = labels[0][-len(tensors[0].shape) :], labels[-1][: len(tensors[-1].shape)]
+    ends = [0] * (len(tensors[0].shape) == 2) + [len(tensors)] * (len(tensors[-1].shape) == 2)
+    return einsum(*[x for pair in zip(tensors, labels, strict=True) for x in pair], ends)
+
+
+def matrix_power(input: Any, n: int) -> Any:
+    """The n-th power of square matrices (..., k, k), of their inverses if ``n`` is negative: ``torch.linalg.matrix_power``."""
+    _require_square("matrix_power", input)
+    if n == 0:
+        return ew.add(ew.mul(input, 0), np.eye(input.shape[-1], dtype=input.dtype))
+    square, power, n = (inv(input), None, -n) if n < 0 else (input, None, n)
+    while True:
+        if n & 1:
+            power = square if power is None else matmul(power, square)
+        n >>= 1
+        if not n:
+            return power
+        square = matmul(square, square)
+
+
+def cross(input: Any, other: Any, dim: int = -1) -> Any:
+    """Vector product of the vectors of 3 along ``dim``; other dimensions broadcast: ``torch.linalg.cross``."""
+    n = max(len(input.shape), len(other.shape))
+    dim = positive_dim("cross", dim, n) - n
+    for x in (input, other):
+        if len(x.shape) < -dim or x.shape[dim] != 3:
+            raise ShapeError(f"cross: dimension {dim} must have size 3 in both shapes {_shapes((input, other))}")
+    return ew.sub(ew.mul(roll(input, -1, dim), roll(other, -2, dim)), ew.mul(roll(input, -2, dim), roll(other, -1, dim)))
+
+
+# ------------------------------------------------------------------------------------------------------------ norms
+
+
+def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """(sum |x|^ord)^(1/ord) over ``dim``, by default over all: ``torch.linalg.vector_norm``. As :func:`minigrad.norm`."""
+    return reduce.norm(x, ord, dim, keepdim, dtype=dtype)
+
+
+def matrix_norm(x: Any, ord: Any = "fro", dim: tuple[int, int] = (-2, -1), keepdim: bool = False) -> Any:
+    """Norm of the matrices in the two dimensions ``dim``: ``torch.linalg.matrix_norm``.
+
+    Args:
+        x: (..., n, m).
+        ord: ``"fro"``, the square root of the sum of squares; 1 or -1, the largest or smallest sum of a column's absolute values;
+            ``inf`` or ``-inf``, of a row's. Norms made of singular values (2, -2, ``"nuc"``) raise ``NotImplementedError``.
+        dim: which dimensions are rows and columns.
+        keepdim: leave size 1 there.
+    """
+    rows, columns = positive_dims("matrix_norm", dim, len(x.shape))
+    if ord == "fro":
+        return reduce.norm(x, 2, (rows, columns), keepdim)
+    if ord in (2, -2, "nuc"):
+        raise NotImplementedError(f"matrix_norm: ord={ord!r} needs singular values, which minigrad does not differentiate")
+    if ord not in (1, -1, math.inf, -math.inf):
+        raise ValueError(f"matrix_norm: ord must be 'fro', 1, -1, inf or -inf, not {ord!r}")
+    inside, outside = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    extreme = (reduce.amax if ord > 0 else reduce.amin)(sum(ew.abs(x), inside, True), outside, True)
+    return extreme if keepdim else squeeze(extreme, (rows, columns))
+
+
+def norm(x: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """:func:`matrix_norm` where ``dim`` names two dimensions (or ``x`` has two), else :func:`vector_norm`: ``torch.linalg.norm``.
+
+    Without ``ord``, the square root of the sum of squares over ``dim``, or over all dimensions.
+    """
+    x = x if dtype is None else cast(x, dtype=np.dtype(dtype))
+    if ord is None:
+        return vector_norm(x, 2, dim, keepdim)
+    if dim is None and len(x.shape) > 2:
+        raise ShapeError(f"norm: with ord={ord!r} and without dim a vector or matrix is needed, not shape {tuple(x.shape)}")
+    if (dim is None and len(x.shape) == 2) or (isinstance(dim, (tuple, list)) and len(dim) == 2):
+        return matrix_norm(x, ord, (0, 1) if dim is None else dim, keepdim)
+    return vector_norm(x, ord, dim, keepdim)
+
+
+# ------------------------------------------------------------------------- inverses, solutions, determinants
+
+
+def _require_square(name: str, x: Any) -> None:
+    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
+        raise ShapeError(f"{name}: square matrices (..., n, n) are needed, not shape {tuple(x.shape)}")
+
+
+def _per_matrix(g: Any) -> Any:
+    """A number per matrix, shaped so that it multiplies the matrices."""
+    return reshape(g, (*g.shape, 1, 1))
+
+
+@op(x=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
+def inv(x):
+    """Inverse of square matrices (..., n, n): ``torch.linalg.inv``.
+
+    Raises ``numpy.linalg.LinAlgError`` for a singular matrix. To solve equations use :func:`solve`, which is faster and more accurate.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.inv(mg.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
+    _require_square("inv", x)
+    return np.linalg.inv(x)
+
+
+@op(
+    a=lambda g, a, out: -matmul(_solve(matrix_transpose(a), g), matrix_transpose(out)),
+    b=lambda g, a: _solve(matrix_transpose(a), g),
+)
+def _solve(a, b):
+    return np.linalg.solve(a, b)
+
+
+def solve(a: Any, b: Any) -> Any:
+    """The x for which ``a @ x`` is ``b``: ``torch.linalg.solve``.
+
+    Args:
+        a: square matrices (..., n, n).
+        b: (..., n, m); or vectors, (n,) or, with the leading dimensions of ``a``, (..., n).
+
+    Returns the shape of ``b``, leading dimensions broadcast. Raises ``numpy.linalg.LinAlgError`` for a singular matrix,
+    ``ShapeError`` for sizes that do not fit.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.solve(mg.tensor([[2.0, 0.0], [1.0, 1.0]]), mg.tensor([2.0, 5.0]))
+    tensor([1., 4.])
+    """
+    _require_square("solve", a)
+    vectors = len(b.shape) == 1 or (len(b.shape) == len(a.shape) - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
+    columns = unsqueeze(b, -1) if vectors else b
+    if len(columns.shape) < 2 or columns.shape[-2] != a.shape[-1]:
+        raise ShapeError(f"solve: a {tuple(a.shape)} and b {tuple(b.shape)} do not fit: b needs {a.shape[-1]} rows")
+    x = _solve(a, columns)
+    return reshape(x, x.shape[:-1]) if vectors else x
+
+
+def _cofactor_x(g, out, x):
+    # with the matrix of cofactors C = det(x) inv(x)^T:  dC = (tr(C^T dx) C - C dx^T C) / det(x)
+    total = _per_matrix(sum(g * out, (-2, -1)))
+    return (total * out - matmul(matmul(out, matrix_transpose(g)), out)) / _per_matrix(det(x))
+
+
+@op(x=_cofactor_x)
+def cofactor(x):
+    """The cofactors of square matrices (..., n, n), det(x) inv(x)^T, which singular matrices have too: the gradient of :func:`det`."""
+    u, s, v = np.linalg.svd(x)
+    others = np.where(np.eye(s.shape[-1], dtype=bool), 1.0, s[..., None, :]).prod(-1)  # the product of the other singular values
+    sign = np.linalg.det(u) * np.linalg.det(v)
+    return (sign[..., None, None] * np.matmul(u * others[..., None, :], v)).astype(x.dtype, copy=False)
+
+
+@op(x=lambda g, x: _per_matrix(g) * cofactor(x))
+def det(x):
+    """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Has a gradient at singular matrices too (a second one not)."""
+    _require_square("det", x)
+    return np.linalg.det(x)
+
+
+@op(x=lambda g, x: _per_matrix(g[1]) * matrix_transpose(inv(x)))
+def _slogdet(x):
+    _require_square("slogdet", x)
+    return tuple(np.linalg.slogdet(x))
+
+
+def slogdet(x: Any) -> SlogdetResult:
+    """Sign and logarithm of the absolute value of the determinant, a named tuple: ``torch.linalg.slogdet``. Does not overflow as det does.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.slogdet(mg.tensor([[0.0, 2.0], [1.0, 0.0]])).logabsdet
+    tensor(0.6931)
+    """
+    return SlogdetResult(*_slogdet(x))
+
+
+def logdet(x: Any) -> Any:
+    """Logarithm of the determinant, NaN where that is negative: ``torch.logdet``."""
+    sign, logabsdet = slogdet(x)
+    return ew.where(ew.less(sign, 0), math.nan, logabsdet)
+
+
+def _cholesky_x(g, out):
+    # S = L^-T phi(L^T g) L^-1 made symmetric, where phi takes the lower triangle and half the diagonal
+    n = out.shape[-1]
+    phi = np.tril(np.ones((n, n), out.dtype)) - 0.5 * np.eye(n, dtype=out.dtype)
+    transposed = matrix_transpose(out)
+    s = _solve(transposed, matmul(transposed, g) * phi)
+    s = matrix_transpose(_solve(transposed, matrix_transpose(s)))
+    return 0.5 * (s + matrix_transpose(s))
+
+
+@op(x=_cholesky_x)
+def cholesky(x):
+    """The lower triangular L with ``L @ L.mT == x``, for symmetric positive definite x (..., n, n): ``torch.linalg.cholesky``.
+
+    Only the lower triangle of ``x`` is read, and the gradient is symmetric. Raises ``numpy.linalg.LinAlgError`` if ``x`` is not
+    positive definite.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.cholesky(mg.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
+    _require_square("cholesky", x)
+    return np.linalg.cholesky(x)
