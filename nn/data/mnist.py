@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +87,8 @@ class MNIST(Dataset[tuple[Any, int]]):
 
     @classmethod
     def _embedded(cls, train: bool) -> tuple[np.ndarray, np.ndarray]:
+        from importlib import resources  # loads tempfile, shutil and more
+
         return read_sample((resources.files("minigrad.nn.data") / SAMPLE).read_bytes(), train)
 
     @classmethod
