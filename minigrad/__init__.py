@@ -5,6 +5,23 @@ from minigrad.engine import (
     set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from minigrad.ops import linalg
+from minigrad.ops.elementwise import (
+    abs, acos, acosh, add_scaled as add, addcdiv, addcmul, allclose, asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_left_shift,
+    bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, clone, cos, cosh, div_rounded as div, eq,
+    equal, erf, erfc, erfinv, exp, exp2, expm1, floor, floor_divide, fmax, fmin, fmod, frac, ge, gt, hypot, isclose, isfinite, isinf, isnan,
+    le, lerp, log, log1p, log2, log10, logaddexp, logaddexp2, logical_and, logical_not, logical_or, logical_xor, logit, lt, maximum,
+    minimum, mul, nan_to_num, ne, neg, pow, reciprocal, remainder, round, rsqrt, sigmoid, sign, sin, sinh, sqrt, square,
+    sub_scaled as sub, tan, tanh, trunc, where, xlogy,
+)  # fmt: skip
+from minigrad.ops.elementwise import (  # PyTorch's other names
+    abs as absolute, acos as arccos, acosh as arccosh, asin as arcsin, asinh as arcsinh, atan as arctan, atan2 as arctan2,
+    atanh as arctanh, clamp as clip, div as true_divide, div_rounded as divide, ge as greater_equal, gt as greater, le as less_equal,
+    lt as less, mul as multiply, ne as not_equal, neg as negative, sign as sgn, sub_scaled as subtract, trunc as fix,
+)  # fmt: skip
+from minigrad.ops.index import (
+    argwhere, gather, index_add, index_copy, index_fill, index_put, index_select, masked_fill, masked_scatter, masked_select, nonzero,
+    scatter, scatter_add, take, take_along_dim,
+)  # fmt: skip
 from minigrad.ops.linalg import (
     addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, cholesky, cross, det, dot, einsum, inner, inv as inverse, kron, linear, logdet,
     matmul, matrix_power, mm, multi_dot as chain_matmul, mv, outer, slogdet, tensordot, trace, vdot,
@@ -15,9 +32,9 @@ from minigrad.ops.reduce import (
 )  # fmt: skip
 from minigrad.ops.shape import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, cat, chunk, column_stack, concat, concatenate, diag,
-    diag_embed, diagflat, diagonal, dstack, expand as broadcast_to, flatten, flip, fliplr, flipud, hstack, meshgrid, moveaxis, movedim, narrow, permute, pixel_shuffle,
-    pixel_unshuffle, ravel, repeat_interleave, reshape, roll, rot90, select, split, squeeze, stack, swapaxes, swapdims, t, tensor_split, tile,
-    transpose, tril, triu, unbind, unflatten, unsqueeze, vstack,
+    diag_embed, diagflat, diagonal, dstack, expand as broadcast_to, flatten, flip, fliplr, flipud, hstack, meshgrid, moveaxis, movedim,
+    narrow, permute, pixel_shuffle, pixel_unshuffle, ravel, repeat_interleave, reshape, roll, rot90, select, split, squeeze, stack,
+    swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind, unflatten, unsqueeze, vstack,
 )  # fmt: skip
 from minigrad.ops.softmax import log_softmax, softmax
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state

@@ -171,6 +171,15 @@ def _augmented(op: Callable, name: str) -> Callable:
     return assign
 
 
+def _equality(op: Callable) -> Callable:
+    """``==`` or ``!=``. With None or a string Python compares identities, as for any other object."""
+
+    def compare(self: Tensor, other: Any) -> Any:
+        return NotImplemented if other is None or isinstance(other, str) else op(self, other)
+
+    return compare
+
+
 def _in_place(op: Callable, name: str) -> Callable:
     """``x.add_(y)`` and its like."""
 
@@ -426,7 +435,7 @@ class Tensor(TensorBase):
         return _array_holders(self) <= _ARRAY_ALONE and not self._shares_memory() and self._data.flags.writeable
 
     def __getitem__(self, key: Any) -> Tensor:
-        return index.getitem(self, key)
+        return index.subscript(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
@@ -436,8 +445,11 @@ class Tensor(TensorBase):
             )
         self._refuse_leaf("x[i] = value")
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
+        recorded = recorded and self._data.dtype.kind == "f"
+        if not recorded and isinstance(value, TensorBase):
+            value = value._data
         overwrite = self._writable()
-        written = index.setitem(self if recorded else self._data, value, key, overwrite=overwrite)
+        written = index.store(self if recorded else self._data, key, value, overwrite)
         self._data = written._data if recorded else written
         if recorded:
             self._node = written._node
@@ -625,11 +637,58 @@ class Tensor(TensorBase):
     add_ = _in_place(elementwise.add_scaled, "add_")
     sub_ = _in_place(elementwise.sub_scaled, "sub_")
     mul_ = _in_place(elementwise.mul, "mul_")
-    div_ = _in_place(elementwise.div, "div_")
+    div_ = _in_place(elementwise.div_rounded, "div_")
     pow_ = _in_place(elementwise.pow, "pow_")
     neg_ = _in_place(elementwise.neg, "neg_")
+    abs_ = _in_place(elementwise.abs, "abs_")
+    acos_ = _in_place(elementwise.acos, "acos_")
+    acosh_ = _in_place(elementwise.acosh, "acosh_")
+    addcdiv_ = _in_place(elementwise.addcdiv, "addcdiv_")
+    addcmul_ = _in_place(elementwise.addcmul, "addcmul_")
+    asin_ = _in_place(elementwise.asin, "asin_")
+    asinh_ = _in_place(elementwise.asinh, "asinh_")
+    atan_ = _in_place(elementwise.atan, "atan_")
+    atan2_ = _in_place(elementwise.atan2, "atan2_")
+    atanh_ = _in_place(elementwise.atanh, "atanh_")
+    ceil_ = _in_place(elementwise.ceil, "ceil_")
+    clamp_ = _in_place(elementwise.clamp, "clamp_")
+    clamp_max_ = _in_place(elementwise.clamp_max, "clamp_max_")
+    clamp_min_ = _in_place(elementwise.clamp_min, "clamp_min_")
+    clip_ = _in_place(elementwise.clamp, "clip_")
+    cos_ = _in_place(elementwise.cos, "cos_")
+    cosh_ = _in_place(elementwise.cosh, "cosh_")
+    erf_ = _in_place(elementwise.erf, "erf_")
+    erfc_ = _in_place(elementwise.erfc, "erfc_")
+    erfinv_ = _in_place(elementwise.erfinv, "erfinv_")
     exp_ = _in_place(elementwise.exp, "exp_")
+    exp2_ = _in_place(elementwise.exp2, "exp2_")
+    expm1_ = _in_place(elementwise.expm1, "expm1_")
+    floor_ = _in_place(elementwise.floor, "floor_")
+    floor_divide_ = _in_place(elementwise.floor_divide, "floor_divide_")
+    fmod_ = _in_place(elementwise.fmod, "fmod_")
+    frac_ = _in_place(elementwise.frac, "frac_")
+    hypot_ = _in_place(elementwise.hypot, "hypot_")
+    lerp_ = _in_place(elementwise.lerp, "lerp_")
+    log_ = _in_place(elementwise.log, "log_")
+    log10_ = _in_place(elementwise.log10, "log10_")
+    log1p_ = _in_place(elementwise.log1p, "log1p_")
+    log2_ = _in_place(elementwise.log2, "log2_")
+    logit_ = _in_place(elementwise.logit, "logit_")
+    nan_to_num_ = _in_place(elementwise.nan_to_num, "nan_to_num_")
+    reciprocal_ = _in_place(elementwise.reciprocal, "reciprocal_")
+    remainder_ = _in_place(elementwise.remainder, "remainder_")
+    round_ = _in_place(elementwise.round, "round_")
+    rsqrt_ = _in_place(elementwise.rsqrt, "rsqrt_")
+    sigmoid_ = _in_place(elementwise.sigmoid, "sigmoid_")
+    sign_ = _in_place(elementwise.sign, "sign_")
+    sin_ = _in_place(elementwise.sin, "sin_")
+    sinh_ = _in_place(elementwise.sinh, "sinh_")
     sqrt_ = _in_place(elementwise.sqrt, "sqrt_")
+    square_ = _in_place(elementwise.square, "square_")
+    tan_ = _in_place(elementwise.tan, "tan_")
+    tanh_ = _in_place(elementwise.tanh, "tanh_")
+    trunc_ = _in_place(elementwise.trunc, "trunc_")
+    xlogy_ = _in_place(elementwise.xlogy, "xlogy_")
 
     # ---------------------------------------------------------------------------------- operators
 
@@ -646,6 +705,21 @@ class Tensor(TensorBase):
     __pow__ = elementwise.pow
     __rpow__ = _swapped(elementwise.pow)
     __neg__ = elementwise.neg
+    __abs__ = elementwise.abs
+    __eq__ = _equality(elementwise.eq)  # type: ignore[assignment]
+    __ne__ = _equality(elementwise.ne)  # type: ignore[assignment]
+    __lt__ = elementwise.lt
+    __le__ = elementwise.le
+    __gt__ = elementwise.gt
+    __ge__ = elementwise.ge
+    __and__ = __rand__ = elementwise.bitwise_and
+    __or__ = __ror__ = elementwise.bitwise_or
+    __xor__ = __rxor__ = elementwise.bitwise_xor
+    __invert__ = elementwise.bitwise_not
+    __lshift__ = elementwise.bitwise_left_shift
+    __rlshift__ = _swapped(elementwise.bitwise_left_shift)
+    __rshift__ = elementwise.bitwise_right_shift
+    __rrshift__ = _swapped(elementwise.bitwise_right_shift)
     __iadd__ = _augmented(elementwise.add, "+=")
     __isub__ = _augmented(elementwise.sub, "-=")
     __imul__ = _augmented(elementwise.mul, "*=")
@@ -653,13 +727,23 @@ class Tensor(TensorBase):
     __ifloordiv__ = _augmented(elementwise.floor_divide, "//=")
     __imod__ = _augmented(elementwise.remainder, "%=")
     __ipow__ = _augmented(elementwise.pow, "**=")
+    __iand__ = _augmented(elementwise.bitwise_and, "&=")
+    __ior__ = _augmented(elementwise.bitwise_or, "|=")
+    __ixor__ = _augmented(elementwise.bitwise_xor, "^=")
+    __ilshift__ = _augmented(elementwise.bitwise_left_shift, "<<=")
+    __irshift__ = _augmented(elementwise.bitwise_right_shift, ">>=")
 
     # -------------------------------------------------------------------------- methods: elementwise
 
     add = elementwise.add_scaled
     sub = subtract = elementwise.sub_scaled
     mul = multiply = elementwise.mul
-    div = divide = true_divide = elementwise.div
+    div = divide = elementwise.div_rounded
+    true_divide = elementwise.div
+    addcmul = elementwise.addcmul
+    addcdiv = elementwise.addcdiv
+    lerp = elementwise.lerp
+    fmod = elementwise.fmod
     floor_divide = elementwise.floor_divide
     remainder = elementwise.remainder
     neg = negative = elementwise.neg
@@ -675,6 +759,67 @@ class Tensor(TensorBase):
     log2 = elementwise.log2
     log10 = elementwise.log10
     log1p = elementwise.log1p
+    logaddexp = elementwise.logaddexp
+    logaddexp2 = elementwise.logaddexp2
+    logit = elementwise.logit
+    xlogy = elementwise.xlogy
+    hypot = elementwise.hypot
+    sin = elementwise.sin
+    cos = elementwise.cos
+    tan = elementwise.tan
+    asin = arcsin = elementwise.asin
+    acos = arccos = elementwise.acos
+    atan = arctan = elementwise.atan
+    atan2 = arctan2 = elementwise.atan2
+    sinh = elementwise.sinh
+    cosh = elementwise.cosh
+    tanh = elementwise.tanh
+    asinh = arcsinh = elementwise.asinh
+    acosh = arccosh = elementwise.acosh
+    atanh = arctanh = elementwise.atanh
+    sigmoid = elementwise.sigmoid
+    erf = elementwise.erf
+    erfc = elementwise.erfc
+    erfinv = elementwise.erfinv
+    abs = absolute = elementwise.abs
+    sign = sgn = elementwise.sign
+    floor = elementwise.floor
+    ceil = elementwise.ceil
+    trunc = fix = elementwise.trunc
+    round = elementwise.round
+    frac = elementwise.frac
+    clamp = clip = elementwise.clamp
+    clamp_min = elementwise.clamp_min
+    clamp_max = elementwise.clamp_max
+    maximum = elementwise.maximum
+    minimum = elementwise.minimum
+    fmax = elementwise.fmax
+    fmin = elementwise.fmin
+    nan_to_num = elementwise.nan_to_num
+    eq = elementwise.eq
+    ne = not_equal = elementwise.ne
+    lt = less = elementwise.lt
+    le = less_equal = elementwise.le
+    gt = greater = elementwise.gt
+    ge = greater_equal = elementwise.ge
+    logical_and = elementwise.logical_and
+    logical_or = elementwise.logical_or
+    logical_xor = elementwise.logical_xor
+    logical_not = elementwise.logical_not
+    bitwise_and = elementwise.bitwise_and
+    bitwise_or = elementwise.bitwise_or
+    bitwise_xor = elementwise.bitwise_xor
+    bitwise_not = elementwise.bitwise_not
+    isnan = elementwise.isnan
+    isinf = elementwise.isinf
+    isfinite = elementwise.isfinite
+    isclose = elementwise.isclose
+    allclose = elementwise.allclose
+    equal = elementwise.equal
+
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """This Tensor's elements where ``condition``, else those of ``other``."""
+        return elementwise.where(condition, self, other)
 
     # --------------------------------------------------------------------------- methods: reductions
 
@@ -762,6 +907,30 @@ class Tensor(TensorBase):
     triu = shaping.triu
 
     # ----------------------------------------------------------------------------- methods: indexing
+
+    gather = index.gather
+    scatter = index.scatter
+    scatter_add = index.scatter_add
+    index_select = index.index_select
+    index_add = index.index_add
+    index_copy = index.index_copy
+    index_fill = index.index_fill
+    index_put = index.index_put
+    take = index.take
+    take_along_dim = index.take_along_dim
+    masked_fill = index.masked_fill
+    masked_select = index.masked_select
+    masked_scatter = index.masked_scatter
+    nonzero = index.nonzero
+    argwhere = index.argwhere
+    scatter_ = _in_place(index.scatter, "scatter_")
+    scatter_add_ = _in_place(index.scatter_add, "scatter_add_")
+    index_add_ = _in_place(index.index_add, "index_add_")
+    index_copy_ = _in_place(index.index_copy, "index_copy_")
+    index_fill_ = _in_place(index.index_fill, "index_fill_")
+    index_put_ = _in_place(index.index_put, "index_put_")
+    masked_fill_ = _in_place(index.masked_fill, "masked_fill_")
+    masked_scatter_ = _in_place(index.masked_scatter, "masked_scatter_")
 
     # ----------------------------------------------------------------------- methods: linear algebra
 

@@ -1,85 +1,589 @@
-"""Ops that pick elements and put them back: basic, boolean and integer-array indexing, gather and scatter.
+"""Ops that pick elements and put them back: every kind of ``x[key]`` and ``x[key] = v``, gather and scatter, embedding.
 
-``take`` and its transpose ``put_add`` are one pair for every kind of index; ``put`` is item assignment.
+Three ops do it all, with an index that :func:`plain_index` has made plain: ``getitem``, its transpose ``put_add``, and
+``setitem``. The named functions (gather, scatter_add, index_select, ...) say what index they mean and call these.
+
+A key may hold what numpy and PyTorch know: ints, slices, None, ..., masks, and integer arrays or Tensors with negative numbers and
+repetitions. Where the two differ this follows PyTorch: an int among index arrays just selects (``x[0, :, [1, 2]]`` is
+``x[0][:, [1, 2]]``). As in numpy, slices may run backwards, and a list of lists is one index array.
 """
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import TensorBase, op
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of
+from minigrad.ops import elementwise as ew
+from minigrad.ops.arguments import along, positive_dim
+
+# ------------------------------------------------------------------------------------------------- keys
 
 
-def _plain_index(key: Any) -> tuple:
-    """An index with Tensors, lists and the user's arrays replaced by arrays of its own."""
-    key = key if isinstance(key, tuple) else (key,)
-    return tuple([_plain_part(k) for k in key])
+def plain_index(key: Any, ndim: int) -> tuple:
+    """A key as a tuple of what numpy indexes with: ints, bools, slices of ints, None, ... and integer or boolean arrays.
+
+    Raises ``IndexError`` for anything else. Ends in ``...`` if it is free of arrays, so that numpy always gives a view.
+    """
+    parts = [_plain_part(k) for k in key] if isinstance(key, tuple) else [_plain_part(key)]
+    dots = [i for i, k in enumerate(parts) if k is Ellipsis]
+    if not any(isinstance(k, np.ndarray) for k in parts):
+        if not dots:
+            parts.append(Ellipsis)
+    elif len(dots) == 1 and sum(map(_consumes, parts)) == ndim:
+        del parts[dots[0]]  # dots that stand for nothing do not part the arrays around them: PyTorch's rule, not numpy's
+    return tuple(parts)
+
+
+def _consumes(k: Any) -> int:
+    """How many dimensions a part of an index takes up."""
+    if isinstance(k, np.ndarray) and k.dtype.kind == "b":
+        return k.ndim
+    return 0 if k is None or k is Ellipsis or type(k) is bool else 1
 
 
 def _plain_part(k: Any) -> Any:
-    if k is None or k is Ellipsis or isinstance(k, (bool, int, np.integer)):
+    if k is None or k is Ellipsis or type(k) is int or type(k) is bool:
         return k
     if isinstance(k, slice):
-        if k.step is not None and int(k.step) < 1:
-            return k  # negative steps are numpy's; PyTorch refuses them
-        return k
+        return slice(*[n if n is None else operator.index(n) for n in (k.start, k.stop, k.step)])
     if isinstance(k, TensorBase):
         k = k._data
     elif isinstance(k, np.ndarray):
-        k = k.copy()
-    else:
-        k = np.asarray(k)
-        if not k.size:
-            k = k.astype(np.intp)
-    if k.dtype.kind not in "iub":
-        raise IndexError(f"indices must be integers, booleans, slices, None or ..., not {k.dtype}")
-    return k
+        k = k.copy()  # the user may write it before backward
+    elif isinstance(k, (list, tuple, range)):
+        k = np.array([n._data if isinstance(n, TensorBase) else n for n in k])
+        k = k if k.size else k.astype(np.intp)
+    elif isinstance(k, np.bool_):
+        return bool(k)
+    elif hasattr(k, "__index__"):
+        return operator.index(k)
+    kind = k.dtype.kind if isinstance(k, np.ndarray) else None
+    if kind == "u" and k.dtype == np.uint8:
+        raise IndexError("getitem: a uint8 index is a mask in PyTorch and positions in numpy; say which by .bool() or .long()")
+    if kind not in ("i", "u", "b"):
+        what = getattr(k, "dtype", repr(k))
+        raise IndexError(f"getitem: an index is made of ints, slices, None, ... and integer or boolean arrays, not {what}")
+    if not k.ndim:
+        return k.item()  # as in PyTorch, a 0-d integer selects like an int
+    return np.ascontiguousarray(k, np.bool_ if kind == "b" else np.intp)
 
 
-def _is_basic(index: tuple) -> bool:
-    return not any(isinstance(k, (np.ndarray, bool)) for k in index)
+def _two_steps(index: tuple) -> tuple[tuple, tuple] | None:
+    """Ints and bools among index arrays: the index that applies them first, and the one for what that leaves. None otherwise."""
+    arrays = any(isinstance(k, np.ndarray) for k in index)
+    flags = any(type(k) is bool for k in index)
+    if not flags and not (arrays and any(type(k) is int for k in index)):
+        return None
+    first, then = [], []
+    for k in index:
+        if type(k) is bool:  # True is one more dimension of size 1, False of size 0
+            first.append(None)
+            then.append(np.arange(int(k)))
+        elif isinstance(k, np.ndarray):
+            first += [slice(None)] * _consumes(k)
+            then.append(k)
+        else:
+            first.append(k)
+            if type(k) is not int:
+                then.append(Ellipsis if k is Ellipsis else slice(None))
+    if not any(k is Ellipsis for k in first):
+        first.append(Ellipsis)  # for numpy to give a view
+    return tuple(first), tuple(then)
+
+
+def subscript(x: Any, key: Any) -> Any:
+    """``x[key]`` for any key: see the module's docstring."""
+    if type(key) is int:
+        return getitem(x, index=(key, Ellipsis))
+    index = plain_index(key, len(shape_of(x)))
+    steps = _two_steps(index)
+    return getitem(x, index=index) if steps is None else getitem(getitem(x, index=steps[0]), index=steps[1])
+
+
+def store(x: Any, key: Any, value: Any, overwrite: bool = False) -> Any:
+    """``x`` after ``x[key] = value``, in new memory unless ``overwrite`` says that the caller gives up that of ``x``."""
+    index = plain_index(key, len(shape_of(x)))
+    steps = _two_steps(index)
+    if steps is not None:
+        value, index = setitem(getitem(x, index=steps[0]), value, index=steps[1]), steps[0]
+    return setitem(x, value, index=index, overwrite=overwrite)
+
+
+# --------------------------------------------------------------------------------------- the three ops
 
 
 @op(x=lambda g, x_shape, index: put_add(g, shape=x_shape, index=index))
-def take(x, *, index):
-    """``x[index]`` for a tuple of ints, slices, None, ..., and boolean or integer arrays. Transpose of :func:`put_add`."""
-    return x[index]
+def getitem(x, *, index):
+    """``x[index]`` for a plain index. A view, unless arrays are in it. The transpose of :func:`put_add`."""
+    try:
+        return x[index]
+    except IndexError as error:
+        raise _explained("getitem", x.shape, index, error) from None
 
 
-@op(g_=lambda g, index: take(g, index=index))
+@op(g_=lambda g, index: getitem(g, index=index))
 def put_add(g_, *, shape, index):
-    """Zeros of ``shape`` with ``g_`` added at ``index``, where repeated places add up. Transpose of :func:`take`."""
+    """Zeros of ``shape`` with ``g_`` added at ``index``; what meets at one place adds up. The transpose of :func:`getitem`."""
     out = np.zeros(shape, g_.dtype)
-    if _is_basic(index):
-        out[index] = g_
+    if _repeats(index):
+        # Flat positions: numpy's add.at is five times faster with one index for one dimension.
+        np.add.at(out.reshape(-1), _positions(shape, index).reshape(-1), np.ascontiguousarray(g_).reshape(-1))
     else:
-        np.add.at(out, index, g_)
+        out[index] = g_
     return out
 
 
-def _put_x(g, index):
-    return put(g, 0.0, index=index)
+def _setitem_v(g, v_shape, index):
+    # Where places repeat, the last writer has won, and only it has a gradient.
+    gradient = getitem(g, index=index)
+    if _repeats(index):
+        places = _positions(g.shape, index)
+        turns = np.arange(places.size).reshape(places.shape)
+        last = np.empty(int(np.prod(g.shape)), np.intp)
+        last[places] = turns
+        won = last[places] == turns
+        if not won.all():
+            gradient = gradient * won
+    extra = len(v_shape) - len(gradient.shape)  # numpy takes a value with more dimensions, if they have size 1
+    return gradient if extra <= 0 else getitem(gradient, index=(*[None] * extra, Ellipsis))
 
 
-def _put_v(g, index):
-    return take(g, index=index)
+@op(x=lambda g, index: setitem(g, 0.0, index=index), v=_setitem_v)
+def setitem(x, v, *, index, overwrite=False):
+    """``x`` after ``x[index] = v``. Where ``index`` names a place twice, the last value stays.
 
-
-@op(x=_put_x, v=_put_v)
-def put(x, v, *, index, overwrite=False):
-    """A copy of ``x`` with ``x[index] = v``; ``overwrite=True`` when the caller gives up ``x`` itself."""
+    A copy, unless ``overwrite`` says that the caller gives up the memory of ``x``.
+    """
     out = x if overwrite else x.copy()
-    out[index] = v
+    try:
+        out[index] = np.ascontiguousarray(v) if _repeats(index) else v  # the last value is then the last in row-major order
+    except IndexError as error:
+        raise _explained("setitem", x.shape, index, error) from None
+    except ValueError:
+        if np.ndim(v) == 0:
+            raise
+        raise ShapeError(f"setitem: a value of shape {np.shape(v)} does not broadcast to {x[index].shape}, what it replaces") from None
     return out
 
 
-def getitem(x: Any, key: Any) -> Any:
-    """``x[key]``."""
-    return take(x, index=_plain_index(key))
+def _repeats(index: tuple) -> bool:
+    """Whether a place may come twice: not in slices and masks."""
+    return any(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in index)
 
 
-def setitem(x: Any, value: Any, key: Any, overwrite: bool = False) -> Any:
-    """``x`` after ``x[key] = value``."""
-    return put(x, value, index=_plain_index(key), overwrite=overwrite)
+def _positions(shape: tuple[int, ...], index: tuple) -> np.ndarray:
+    """Where the elements of ``x[index]`` lie in the flat ``x``, for an index with integer arrays: an array of the result's shape."""
+    parts: list[Any] = []
+    for k in index:  # masks as the positions of what they pick
+        parts += k.nonzero() if isinstance(k, np.ndarray) and k.dtype.kind == "b" else [k]
+    gap = next((i for i, k in enumerate(parts) if k is Ellipsis), len(parts))
+    parts[gap : gap + 1] = [slice(None)] * (len(shape) - sum(map(_consumes, parts)))
+
+    where_arrays = [i for i, k in enumerate(parts) if isinstance(k, np.ndarray)]
+    block = len(np.broadcast_shapes(*[parts[i].shape for i in where_arrays]))  # dimensions that the arrays make together
+    adjacent = where_arrays[-1] - where_arrays[0] + 1 == len(where_arrays)
+    start = where_arrays[0] if adjacent else 0  # numpy puts them first if a slice is between arrays
+    slices = [i for i in range(len(parts)) if i not in where_arrays]
+    ndim = block + len(slices)
+
+    places = np.zeros((1,) * ndim, np.intp)
+    axis, seen = 0, 0  # dimension of x, slices so far
+    for i, k in enumerate(parts):
+        stride = int(np.prod(shape[axis + 1 :])) if k is not None else 0
+        if i in where_arrays:
+            k = np.where(k < 0, k + shape[axis], k) if k.size and k.min() < 0 else k
+            places = places + (k * stride).reshape(*k.shape, *[1] * (ndim - start - block))
+        else:
+            at = seen + block if seen >= start else seen
+            if k is not None:
+                places = places + (np.arange(shape[axis])[k] * stride).reshape(-1, *[1] * (ndim - 1 - at))
+            seen += 1
+        axis += k is not None
+    return places
+
+
+def _explained(name: str, shape: tuple[int, ...], index: tuple, error: IndexError) -> IndexError:
+    """numpy's IndexError as one that names op, index, dimension and size."""
+    consumed = sum(map(_consumes, index))
+    if consumed > len(shape):
+        return IndexError(f"{name}: {consumed} indices for a tensor of {len(shape)} dimensions, shape {shape}")
+    axis = 0
+    for k in index:
+        if isinstance(k, np.ndarray) and k.dtype.kind == "b":
+            if k.shape != shape[axis : axis + k.ndim]:
+                return IndexError(f"{name}: a mask of shape {k.shape} does not fit dimensions of shape {shape[axis : axis + k.ndim]}")
+            axis += k.ndim
+        elif k is Ellipsis:
+            axis += len(shape) - consumed
+        elif k is not None:
+            if not isinstance(k, slice):
+                numbers, size = np.asarray(k), shape[axis]
+                wrong = numbers[(numbers < -size) | (numbers >= size)]
+                if wrong.size:
+                    return IndexError(f"{name}: index {wrong.flat[0]} is out of bounds for dimension {axis} with size {size}")
+            axis += 1
+    return IndexError(f"{name}: {error}")
+
+
+# ------------------------------------------------------------------------------ along one dimension
+
+
+def _integers(name: str, index: Any) -> np.ndarray:
+    """An index argument as an integer array."""
+    array = np.asarray(index._data if isinstance(index, TensorBase) else index)
+    if not array.size:
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: the index must hold integers, not {array.dtype}")
+    return array.astype(np.intp, copy=not isinstance(index, TensorBase))
+
+
+def _check_bounds(name: str, index: np.ndarray, size: int, dim: int, lowest: int = 0) -> None:
+    if index.size and not lowest <= index.min() <= index.max() < size:
+        wrong = index[(index < lowest) | (index >= size)].flat[0]
+        raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
+
+
+def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any, like: tuple[int, ...] | None = None) -> tuple:
+    """The key that places element (i, j, k) of ``index`` at (i, index[i, j, k], k), here for ``dim=1``: gather and scatter's."""
+    array, dim = _integers(name, index), positive_dim(name, dim, len(shape))
+    if array.ndim != len(shape) or not shape:
+        raise ShapeError(f"{name}: index of shape {array.shape} must have as many dimensions (at least 1) as the tensor of shape {shape}")
+    if array.size and any(n > s for d, (n, s) in enumerate(zip(array.shape, shape, strict=True)) if d != dim):
+        raise ShapeError(f"{name}: index of shape {array.shape} is larger than the tensor of shape {shape} in a dimension other than {dim}")
+    _check_bounds(name, array, shape[dim], dim)
+    axes = [np.arange(n).reshape(-1, *[1] * (array.ndim - 1 - d)) for d, n in enumerate(array.shape)]
+    return (*axes[:dim], array, *axes[dim + 1 :])
+
+
+def gather(input: Any, dim: int, index: Any) -> Any:
+    """Picks along ``dim``: ``out[i, j, k] = input[i, index[i, j, k], k]`` for ``dim=1``: ``torch.gather``.
+
+    Args:
+        input: any shape.
+        dim: the dimension that ``index`` counts along.
+        index: integers >= 0, with as many dimensions as ``input`` and, except along ``dim``, no larger. The result has its shape.
+
+    Raises ``IndexError`` for an index out of bounds, ``ShapeError`` for shapes that do not fit.
+
+    >>> import minigrad as mg
+    >>> scores = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> mg.gather(scores, 1, mg.tensor([[1], [0]]))
+    tensor([[2.],
+            [3.]])
+    """
+    return getitem(input, index=_grid("gather", shape_of(input), dim, index))
+
+
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """:func:`gather` with an index that broadcasts, negative numbers counting from the end: ``torch.take_along_dim``.
+
+    Without ``dim``, both are taken as flat.
+    """
+    array = _integers("take_along_dim", indices)
+    if dim is None:
+        return take(input, array.reshape(-1))
+    shape = shape_of(input)
+    dim = positive_dim("take_along_dim", dim, len(shape))
+    if array.ndim != len(shape):
+        raise ShapeError(f"take_along_dim: indices of shape {array.shape} must have as many dimensions as the tensor of shape {shape}")
+    try:
+        meet = np.broadcast_shapes((*shape[:dim], 1, *shape[dim + 1 :]), (*array.shape[:dim], 1, *array.shape[dim + 1 :]))
+    except ValueError:
+        raise ShapeError(
+            f"take_along_dim: indices of shape {array.shape} do not broadcast to shape {shape} around dimension {dim}"
+        ) from None
+    _check_bounds("take_along_dim", array, shape[dim], dim, -shape[dim])
+    array = np.where(array < 0, array + shape[dim], array)
+    around = (*meet[:dim], array.shape[dim], *meet[dim + 1 :])
+    input = broadcast_to(input, shape=(*meet[:dim], shape[dim], *meet[dim + 1 :]))
+    return gather(input, dim, np.broadcast_to(array, around))
+
+
+def _part(src: Any, shape: tuple[int, ...], name: str) -> Any:
+    """The corner of ``src`` that an index of ``shape`` uses."""
+    have = shape_of(src)
+    if have == shape or have == ():
+        return src
+    if len(have) != len(shape) or any(n > s for n, s in zip(shape, have, strict=True)):
+        raise ShapeError(f"{name}: index of shape {shape} is larger than src of shape {have}")
+    return getitem(src, index=(*[slice(n) for n in shape], Ellipsis))
+
+
+def scatter(input: Any, dim: int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
+    """``input`` with ``out[i, index[i, j, k], k] = src[i, j, k]`` for ``dim=1``: ``torch.scatter``.
+
+    Args:
+        input: any shape.
+        dim: the dimension that ``index`` counts along.
+        index: integers >= 0, with as many dimensions as ``input`` and, except along ``dim``, no larger.
+        src: values, at least as large as ``index``; or one number for all.
+        reduce: ``"add"`` makes this :func:`scatter_add`.
+
+    Where ``index`` names a place twice, the last value stays and gets the gradient (PyTorch leaves it open).
+
+    >>> import minigrad as mg
+    >>> mg.scatter(mg.zeros(2, 3), 1, mg.tensor([[1], [2]]), 7)
+    tensor([[0., 7., 0.],
+            [0., 0., 7.]])
+    """
+    if reduce == "add":
+        return scatter_add(input, dim, index, src)
+    if reduce is not None:
+        raise NotImplementedError(f"scatter: reduce={reduce!r} is not supported, only None and 'add'")
+    grid = _grid("scatter", shape_of(input), dim, index)
+    return setitem(input, _part(src, shape_of(index), "scatter"), index=grid)
+
+
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """``input`` with ``out[i, index[i, j, k], k] += src[i, j, k]`` for ``dim=1``: ``torch.scatter_add``. Arguments as in :func:`scatter`.
+
+    >>> import minigrad as mg
+    >>> mg.scatter_add(mg.zeros(3), 0, mg.tensor([0, 2, 2]), mg.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 0., 5.])
+    """
+    return index_put(input, _grid("scatter_add", shape_of(input), dim, index), _part(src, shape_of(index), "scatter_add"), accumulate=True)
+
+
+def _vector(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[int, np.ndarray]:
+    """``dim`` counted from the front, and a vector index along it."""
+    dim, array = positive_dim(name, dim, len(shape)), _integers(name, index)
+    if array.ndim > 1:
+        raise ShapeError(f"{name}: the index must be a vector, not of shape {array.shape}")
+    if not shape:
+        raise ShapeError(f"{name}: a 0-d tensor has no dimension to index")
+    _check_bounds(name, array, shape[dim], dim)
+    return dim, array.reshape(-1)
+
+
+def index_select(input: Any, dim: int, index: Any) -> Any:
+    """The slices ``index`` (a vector of integers >= 0) along ``dim``: ``torch.index_select``.
+
+    >>> import minigrad as mg
+    >>> mg.index_select(mg.tensor([[1, 2, 3], [4, 5, 6]]), 1, mg.tensor([2, 0]))
+    tensor([[3, 1],
+            [6, 4]])
+    """
+    dim, array = _vector("index_select", shape_of(input), dim, index)
+    return getitem(input, index=along(dim, array))
+
+
+def _source(name: str, shape: tuple[int, ...], dim: int, n: int, source: Any) -> None:
+    want = (*shape[:dim], n, *shape[dim + 1 :])
+    if shape_of(source) != want and shape_of(source) != ():
+        raise ShapeError(f"{name}: source has shape {shape_of(source)}, but {n} indices along dimension {dim} of {shape} need {want}")
+
+
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+    """``input`` with ``alpha * source`` added to its slices ``index`` along ``dim``: ``torch.index_add``.
+
+    >>> import minigrad as mg
+    >>> mg.index_add(mg.zeros(3), 0, mg.tensor([1, 1]), mg.tensor([1.0, 2.0]))
+    tensor([0., 3., 0.])
+    """
+    dim, array = _vector("index_add", shape_of(input), dim, index)
+    _source("index_add", shape_of(input), dim, array.size, source)
+    return index_put(input, along(dim, array), source if alpha == 1 else source * alpha, accumulate=True)
+
+
+def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """``input`` with its slices ``index`` along ``dim`` replaced by those of ``source``: ``torch.index_copy``."""
+    dim, array = _vector("index_copy", shape_of(input), dim, index)
+    _source("index_copy", shape_of(input), dim, array.size, source)
+    return setitem(input, source, index=along(dim, array))
+
+
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """``input`` with its slices ``index`` along ``dim`` filled with ``value``: ``torch.index_fill``."""
+    dim, array = _vector("index_fill", shape_of(input), dim, index)
+    return setitem(input, value, index=along(dim, array))
+
+
+def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+    """``input`` after ``input[indices] = values``, or ``+=`` where what meets adds up: ``torch.index_put``.
+
+    >>> import minigrad as mg
+    >>> mg.index_put(mg.zeros(3), (mg.tensor([0, 0]),), mg.tensor(1.0), accumulate=True)
+    tensor([2., 0., 0.])
+    """
+    if not accumulate:
+        return store(input, tuple(indices), values)
+    shape = shape_of(input)
+    index = plain_index(tuple(indices), len(shape))
+    if _two_steps(index) is not None:
+        raise IndexError("index_put: indices must be integer or boolean arrays")
+    if not hasattr(values, "dtype"):
+        values = np.asarray(values, input.dtype)
+    places = np.broadcast_to(0, shape)[index].shape
+    return input + put_add(broadcast_to(values, shape=places), shape=shape, index=index)
+
+
+def take(input: Any, index: Any) -> Any:
+    """Elements of the flat ``input``, in the shape of ``index``: ``torch.take``. Negative numbers count from the end.
+
+    >>> import minigrad as mg
+    >>> mg.take(mg.tensor([[1, 2], [3, 4]]), mg.tensor([0, -1]))
+    tensor([1, 4])
+    """
+    array, shape = _integers("take", index), shape_of(input)
+    size = int(np.prod(shape))
+    if array.size and not -size <= array.min() <= array.max() < size:
+        wrong = array[(array < -size) | (array >= size)].flat[0]
+        raise IndexError(f"take: index {wrong} is out of bounds for {size} elements")
+    array = np.where(array < 0, array + size, array)
+    if not shape:
+        input, shape = getitem(input, index=(None,)), (1,)
+    if not array.ndim:
+        return getitem(input, index=(*[int(i) for i in np.unravel_index(array, shape)], Ellipsis))
+    return getitem(input, index=np.unravel_index(array, shape) if size else (array,) * len(shape))
+
+
+# ------------------------------------------------------------------------------------------- masks
+
+
+def _mask(name: str, mask: Any) -> np.ndarray:
+    array = np.asarray(mask._data if isinstance(mask, TensorBase) else mask)
+    if array.dtype.kind != "b":
+        raise TypeError(f"{name}: the mask must be boolean, not {array.dtype}")
+    return array
+
+
+def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+    """``value`` where ``mask`` is True, ``input`` elsewhere; both broadcast: ``torch.masked_fill``. The dtype is that of ``input``.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([1.0, 2.0])
+    >>> mg.masked_fill(x, x > 1, -1)
+    tensor([ 1., -1.])
+    """
+    if shape_of(value):
+        raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, not of shape {shape_of(value)}")
+    return ew.where(_mask("masked_fill", mask), value, input)
+
+
+def masked_select(input: Any, mask: Any) -> Any:
+    """The elements where ``mask`` is True, as a vector; both broadcast: ``torch.masked_select``."""
+    array, shape = _mask("masked_select", mask), shape_of(input)
+    meet = _meet("masked_select", shape, array.shape)
+    if not meet:
+        return getitem(getitem(input, index=(None,)), index=(array.reshape(1),))
+    return getitem(input if shape == meet else broadcast_to(input, shape=meet), index=(np.broadcast_to(array, meet),))
+
+
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """``input`` with the first elements of ``source`` where ``mask`` is True, in row-major order: ``torch.masked_scatter``."""
+    array, shape = _mask("masked_scatter", mask), shape_of(input)
+    meet = _meet("masked_scatter", shape, array.shape)
+    array = np.broadcast_to(array, meet)
+    need, have = int(array.sum()), int(np.prod(shape_of(source)))
+    if have < need:
+        raise ShapeError(f"masked_scatter: the mask asks for {need} elements, source has {have}")
+    values = take(source, np.arange(need))
+    return setitem(input if shape == meet else broadcast_to(input, shape=meet), values, index=(array,))
+
+
+def _meet(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast") from None
+
+
+# ----------------------------------------------------------------------------------- integers in, integers out
+
+
+@op()
+def argwhere(x):
+    """The positions of what is not zero, a row per element: ``torch.argwhere``.
+
+    >>> import minigrad as mg
+    >>> mg.argwhere(mg.tensor([[0, 5], [6, 0]]))
+    tensor([[0, 1],
+            [1, 0]])
+    """
+    return np.argwhere(x)
+
+
+@op()
+def _nonzero(x):
+    return np.atleast_1d(x).nonzero()
+
+
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """:func:`argwhere`, or its columns as a tuple to index with: ``torch.nonzero``."""
+    return _nonzero(input) if as_tuple else argwhere(input)
+
+
+@op()
+def one_hot(input, *, num_classes=-1):
+    """A new last dimension with 1 at the place that ``input`` names and 0 elsewhere: ``torch.nn.functional.one_hot``.
+
+    Args:
+        input: integers >= 0, any shape.
+        num_classes: size of the new dimension; -1: one more than the largest.
+
+    Raises ``ValueError`` for a class out of range.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.index import one_hot
+    >>> one_hot(mg.tensor([1, 0]), num_classes=3)
+    tensor([[0, 1, 0],
+            [1, 0, 0]])
+    """
+    input = np.asarray(input)
+    if input.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: classes must be integers, not {input.dtype}")
+    if num_classes == -1:
+        if not input.size:
+            raise ShapeError("one_hot: num_classes cannot be found out from an empty tensor; pass it")
+        num_classes = int(input.max()) + 1
+    if num_classes < (1 if input.size else 0):
+        raise ValueError(f"one_hot: num_classes must be positive, not {num_classes}")
+    if input.size and not 0 <= input.min() <= input.max() < num_classes:
+        wrong = input[(input < 0) | (input >= num_classes)].flat[0]
+        raise ShapeError(f"one_hot: class {wrong} is outside the {num_classes} classes (0..{num_classes - 1})")
+    return (input[..., None] == np.arange(num_classes)).astype(np.int64)
+
+
+# ----------------------------------------------------------------------------------------- embedding
+
+
+def _embedding_weight(g, input, weight_shape, padding_idx):
+    if padding_idx is not None:  # that row is not trained
+        g = g * (input != padding_idx % weight_shape[0])[..., None]
+    return put_add(g, shape=weight_shape, index=plain_index(input, 2))
+
+
+@op(input=None, weight=_embedding_weight)
+def embedding(input, weight, *, padding_idx=None):
+    """Rows of ``weight``, one for each integer of ``input``: ``torch.nn.functional.embedding``.
+
+    Args:
+        input: integers in 0..V-1, any shape.
+        weight: (V, D).
+        padding_idx: the row that gets no gradient.
+
+    Returns ``input``'s shape with D appended. Raises ``IndexError`` for an integer out of range.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.index import embedding
+    >>> embedding(mg.tensor([1, 1]), mg.tensor([[0.0, 1.0], [2.0, 3.0]]))
+    tensor([[2., 3.],
+            [2., 3.]])
+    """
+    input = np.asarray(input)
+    if input.dtype.kind not in "iu":
+        raise TypeError(f"embedding: input must hold integers, not {input.dtype}")
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding: weight must be (rows, features), not of shape {weight.shape}")
+    rows = weight.shape[0]
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise IndexError(f"embedding: padding_idx {padding_idx} is out of range for {rows} rows")
+    if input.size and not 0 <= input.min() <= input.max() < rows:
+        wrong = input[(input < 0) | (input >= rows)].flat[0]
+        raise IndexError(f"embedding: index {wrong} is out of range for {rows} rows (0..{rows - 1})")
+    return np.take(weight, input, axis=0)

@@ -15,46 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, op
-from minigrad.ops.index import take
-
-# ------------------------------------------------------------------------------------- arguments: shapes, dims
-
-
-def _shape(x: Any) -> tuple[int, ...]:
-    return x.shape if hasattr(x, "shape") else np.shape(x)
-
-
-def sizes_of(args: Any) -> tuple[int, ...]:
-    """The ints of ``x.reshape(2, 3)``, ``x.reshape((2, 3))`` or ``reshape(x, 6)`` as a tuple."""
-    if isinstance(args, (tuple, list)):
-        if len(args) == 1 and isinstance(args[0], (tuple, list)):
-            args = args[0]
-        return tuple([operator.index(a) for a in args])
-    return (operator.index(args),)
-
-
-def positive_dim(name: str, dim: Any, ndim: int) -> int:
-    """``dim`` counted from the front. Raises ``IndexError`` if a tensor of ``ndim`` dimensions has no such; 0-d ones have 0 and -1."""
-    d = operator.index(dim)
-    n = ndim or 1
-    if not -n <= d < n:
-        raise IndexError(f"{name}: dim {d} is out of range for a tensor of {ndim} dimensions: it must be in {-n}..{n - 1}")
-    return d % n
-
-
-def positive_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
-    """Several dims counted from the front. Raises ``IndexError`` out of range, ``ShapeError`` if one comes twice."""
-    found = tuple([positive_dim(name, d, ndim) for d in sizes_of(dims)])
-    if len(set(found)) != len(found):
-        raise ShapeError(f"{name}: a dim comes twice in {sizes_of(dims)}")
-    return found
-
-
-def _along(dim: int, key: Any) -> tuple:
-    """The index that applies ``key`` to dimension ``dim``."""
-    return (*[slice(None)] * dim, key)
-
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of
+from minigrad.ops.arguments import along, positive_dim, positive_dims, sizes_of
+from minigrad.ops.index import getitem
 
 # ----------------------------------------------------------------------------------------------- reshaping
 
@@ -114,7 +77,7 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     >>> mg.zeros(2, 3, 4).flatten(1).shape
     (2, 12)
     """
-    shape = _shape(x)
+    shape = shape_of(x)
     start, end = positive_dim("flatten", start_dim, len(shape)), positive_dim("flatten", end_dim, len(shape))
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
@@ -123,12 +86,12 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 def ravel(x: Any) -> Any:
     """All elements in one dimension: ``torch.ravel``."""
-    return reshape(x, (math.prod(_shape(x)),))
+    return reshape(x, (math.prod(shape_of(x)),))
 
 
 def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
     """Dimension ``dim`` becomes several, of ``sizes`` (one may be -1): ``torch.unflatten``."""
-    shape = _shape(x)
+    shape = shape_of(x)
     dim = positive_dim("unflatten", dim, len(shape))
     sizes = sizes_of(sizes)
     if not sizes:
@@ -143,7 +106,7 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
 
 def squeeze(x: Any, dim: Any = None) -> Any:
     """Without the dimensions of size 1, or without those of ``dim`` (an int or a tuple) that have size 1: ``torch.squeeze``."""
-    shape = _shape(x)
+    shape = shape_of(x)
     if dim is None:
         return reshape(x, tuple([s for s in shape if s != 1]))
     dims = positive_dims("squeeze", dim, len(shape))
@@ -152,7 +115,7 @@ def squeeze(x: Any, dim: Any = None) -> Any:
 
 def unsqueeze(x: Any, dim: int) -> Any:
     """With a new dimension of size 1 at ``dim``: ``torch.unsqueeze``. -1 puts it last."""
-    shape = _shape(x)
+    shape = shape_of(x)
     dim = positive_dim("unsqueeze", dim, len(shape) + 1)
     return reshape(x, (*shape[:dim], 1, *shape[dim:]))
 
@@ -200,7 +163,7 @@ swapaxes = swapdims = transpose
 
 def movedim(x: Any, source: Any, destination: Any) -> Any:
     """Dimensions ``source`` move to places ``destination``, the others keep their order: ``torch.movedim``."""
-    n = len(_shape(x))
+    n = len(shape_of(x))
     source, destination = positive_dims("movedim", source, n), positive_dims("movedim", destination, n)
     if len(source) != len(destination):
         raise ShapeError(f"movedim: {len(source)} source dims but {len(destination)} destination dims")
@@ -213,23 +176,24 @@ def movedim(x: Any, source: Any, destination: Any) -> Any:
 
 moveaxis = movedim
 
+
 def t(x: Any) -> Any:
     """The transpose of a matrix; vectors and numbers stay: ``torch.t``."""
-    n = len(_shape(x))
+    n = len(shape_of(x))
     if n > 2:
-        raise ShapeError(f"t: a tensor of at most 2 dimensions is needed, not of shape {_shape(x)}")
+        raise ShapeError(f"t: a tensor of at most 2 dimensions is needed, not of shape {shape_of(x)}")
     return permute(x, tuple(range(n))[::-1])
 
 
 def reverse_dims(x: Any) -> Any:
     """All dimensions in reverse order: ``torch.Tensor.T``."""
-    return permute(x, tuple(range(len(_shape(x))))[::-1])
+    return permute(x, tuple(range(len(shape_of(x))))[::-1])
 
 
 def matrix_transpose(x: Any) -> Any:
     """The last two dimensions change places: ``torch.Tensor.mT``."""
-    if len(_shape(x)) < 2:
-        raise ShapeError(f"mT: matrices are needed, not a tensor of shape {_shape(x)}")
+    if len(shape_of(x)) < 2:
+        raise ShapeError(f"mT: matrices are needed, not a tensor of shape {shape_of(x)}")
     return transpose(x, -2, -1)
 
 
@@ -256,7 +220,7 @@ def flipud(x: Any) -> Any:
 
 def rot90(x: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     """``k`` quarter turns from ``dims[0]`` towards ``dims[1]``: ``torch.rot90``."""
-    dims = positive_dims("rot90", dims, len(_shape(x)))
+    dims = positive_dims("rot90", dims, len(shape_of(x)))
     if len(dims) != 2:
         raise ShapeError(f"rot90: two dims span the plane of rotation, not {len(dims)}")
     if k % 4 == 2:
@@ -301,7 +265,7 @@ def expand(x: Any, *sizes: Any) -> Any:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    shape, sizes = _shape(x), sizes_of(sizes)
+    shape, sizes = shape_of(x), sizes_of(sizes)
     lead = len(sizes) - len(shape)
     if lead < 0:
         raise ShapeError(f"expand: sizes {sizes} are fewer than the dimensions of shape {shape}")
@@ -331,7 +295,7 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
 
 def broadcast_tensors(*tensors: Any) -> tuple:
     """Views of all ``tensors`` in the shape in which they meet: ``torch.broadcast_tensors``."""
-    shape = broadcast_shapes(*map(_shape, tensors))
+    shape = broadcast_shapes(*map(shape_of, tensors))
     return tuple([broadcast_to(t, shape=shape) for t in tensors])
 
 
@@ -352,11 +316,11 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:
         tensors = tuple(tensors[0])
     if indexing not in ("ij", "xy"):
         raise ValueError(f"meshgrid: indexing must be 'ij' or 'xy', not {indexing!r}")
-    if any(len(_shape(v)) > 1 for v in tensors):
-        raise ShapeError(f"meshgrid: vectors are needed, not shapes {', '.join(str(_shape(v)) for v in tensors)}")
+    if any(len(shape_of(v)) > 1 for v in tensors):
+        raise ShapeError(f"meshgrid: vectors are needed, not shapes {', '.join(str(shape_of(v)) for v in tensors)}")
     n = len(tensors)
     place = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
-    aligned = [reshape(v, (*[1] * p, -1 if _shape(v) != (0,) else 0, *[1] * (n - 1 - p))) for v, p in zip(tensors, place, strict=True)]
+    aligned = [reshape(v, (*[1] * p, -1 if shape_of(v) != (0,) else 0, *[1] * (n - 1 - p))) for v, p in zip(tensors, place, strict=True)]
     return broadcast_tensors(*aligned)
 
 
@@ -370,7 +334,7 @@ def repeat(x: Any, *repeats: Any) -> Any:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    shape, times = _shape(x), sizes_of(repeats)
+    shape, times = shape_of(x), sizes_of(repeats)
     if len(times) < len(shape) or any(n < 0 for n in times):
         raise ShapeError(f"repeat: {times} must hold a number >= 0 for each dimension of shape {shape}")
     shape = (1,) * (len(times) - len(shape)) + shape
@@ -382,7 +346,7 @@ def repeat(x: Any, *repeats: Any) -> Any:
 def tile(x: Any, *dims: Any) -> Any:
     """:func:`repeat` that takes fewer numbers than dimensions, and leaves the first dimensions alone then: ``torch.tile``."""
     times = sizes_of(dims)
-    return repeat(x, (1,) * (len(_shape(x)) - len(times)) + times)
+    return repeat(x, (1,) * (len(shape_of(x)) - len(times)) + times)
 
 
 def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
@@ -399,7 +363,7 @@ def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
     """
     if dim is None:
         x, dim = ravel(x), 0
-    shape = _shape(x)
+    shape = shape_of(x)
     dim = positive_dim("repeat_interleave", dim, len(shape))
     counts = np.asarray(repeats._data if isinstance(repeats, TensorBase) else repeats)
     if counts.dtype.kind not in "iu":
@@ -412,7 +376,7 @@ def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
         n = int(counts.item())
         spread = broadcast_to(unsqueeze(x, dim + 1), shape=(*shape[: dim + 1], n, *shape[dim + 1 :]))
         return reshape(spread, (*shape[:dim], shape[dim] * n, *shape[dim + 1 :]))
-    return take(x, index=_along(dim, np.repeat(np.arange(shape[dim]), counts)))
+    return getitem(x, index=along(dim, np.repeat(np.arange(shape[dim]), counts)))
 
 
 # ----------------------------------------------------------------------------------------- joining, splitting
@@ -425,7 +389,7 @@ def _cat_xs(g, xs_shape, dim):
             gradients.append(np.zeros(0))
             continue
         axis = dim % len(shape)
-        gradients.append(take(g, index=_along(axis, slice(start, start + shape[axis]))))
+        gradients.append(getitem(g, index=along(axis, slice(start, start + shape[axis]))))
         start += shape[axis]
     return gradients
 
@@ -460,14 +424,15 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
 
 concat = concatenate = cat
 
+
 @op(xs=lambda g, dim: _unbind(g, dim))
 def _stack(*xs, dim):
     if not xs:
         raise ShapeError("stack: at least one tensor is needed")
-    shape = _shape(xs[0])
+    shape = shape_of(xs[0])
     for i, x in enumerate(xs):
-        if _shape(x) != shape:
-            raise ShapeError(f"stack: tensor {i} has shape {_shape(x)}, the first has {shape}; they must be equal")
+        if shape_of(x) != shape:
+            raise ShapeError(f"stack: tensor {i} has shape {shape_of(x)}, the first has {shape}; they must be equal")
     return np.stack(xs, axis=positive_dim("stack", dim, len(shape) + 1))
 
 
@@ -484,12 +449,12 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
 
 @op(x=lambda g, dim: _stack(*g, dim=dim))
 def _unbind(x, *, dim):
-    return tuple([x[_along(dim % x.ndim, i)] for i in range(x.shape[dim])])
+    return tuple([x[along(dim % x.ndim, i)] for i in range(x.shape[dim])])
 
 
 def unbind(x: Any, dim: int = 0) -> tuple:
     """The slices along ``dim``, without that dimension: ``torch.unbind``. Views."""
-    shape = _shape(x)
+    shape = shape_of(x)
     if not shape:
         raise IndexError("unbind: a 0-d tensor has no dimension to unbind")
     dim = positive_dim("unbind", dim, len(shape))
@@ -499,7 +464,7 @@ def unbind(x: Any, dim: int = 0) -> tuple:
 @op(x=lambda g, dim: _cat(*g, dim=dim))
 def _split(x, *, sizes, dim):
     ends = list(itertools.accumulate(sizes))
-    return tuple([x[_along(dim, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)])
+    return tuple([x[along(dim, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)])
 
 
 def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
@@ -511,7 +476,7 @@ def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     >>> mg.split(mg.tensor([1, 2, 3]), 2)
     (tensor([1, 2]), tensor([3]))
     """
-    shape = _shape(x)
+    shape = shape_of(x)
     if not shape:
         raise ShapeError("split: a 0-d tensor has no dimension to split")
     dim = positive_dim("split", dim, len(shape))
@@ -530,7 +495,7 @@ def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
 
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple:
     """At most ``chunks`` parts along ``dim``, all of one size but the last: ``torch.chunk``. Views."""
-    shape = _shape(x)
+    shape = shape_of(x)
     if not shape:
         raise ShapeError("chunk: a 0-d tensor has no dimension to split")
     if chunks < 1:
@@ -541,7 +506,7 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple:
 
 def tensor_split(x: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
     """Parts along ``dim``, cut at given places, or that many of nearly equal size: ``torch.tensor_split``. Views."""
-    shape, cuts = _shape(x), indices_or_sections
+    shape, cuts = shape_of(x), indices_or_sections
     if not shape:
         raise ShapeError("tensor_split: a 0-d tensor has no dimension to split")
     dim = positive_dim("tensor_split", dim, len(shape))
@@ -550,7 +515,7 @@ def tensor_split(x: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
         cuts = cuts._data.tolist()
     if isinstance(cuts, (tuple, list)):
         edges = [0, *sizes_of(cuts), None]
-        return tuple([take(x, index=_along(dim, slice(a, b))) for a, b in itertools.pairwise(edges)])
+        return tuple([getitem(x, index=along(dim, slice(a, b))) for a, b in itertools.pairwise(edges)])
     sections = operator.index(cuts)
     if sections < 1:
         raise ValueError(f"tensor_split: the number of sections must be positive, not {sections}")
@@ -562,7 +527,7 @@ def narrow(x: Any, dim: int, start: Any, length: int) -> Any:
 
     Raises ``ShapeError`` if they do not lie within the dimension.
     """
-    shape = _shape(x)
+    shape = shape_of(x)
     if not shape:
         raise ShapeError("narrow: a 0-d tensor has no dimension to narrow")
     dim = positive_dim("narrow", dim, len(shape))
@@ -570,15 +535,15 @@ def narrow(x: Any, dim: int, start: Any, length: int) -> Any:
     first = start + n if start < 0 else start
     if not 0 <= first <= first + length <= n:
         raise ShapeError(f"narrow: start {start} and length {length} do not lie within the {n} elements of dimension {dim} of {shape}")
-    return take(x, index=_along(dim, slice(first, first + length)))
+    return getitem(x, index=along(dim, slice(first, first + length)))
 
 
 def select(x: Any, dim: int, index: Any) -> Any:
     """Slice ``index`` along ``dim``, without that dimension: ``torch.select``. A view."""
-    shape = _shape(x)
+    shape = shape_of(x)
     if not shape:
         raise IndexError("select: a 0-d tensor has no dimension to select from")
-    return take(x, index=_along(positive_dim("select", dim, len(shape)), operator.index(index)))
+    return getitem(x, index=along(positive_dim("select", dim, len(shape)), operator.index(index)))
 
 
 def _each(function: Any, tensors: tuple) -> Any:
@@ -590,19 +555,19 @@ def _each(function: Any, tensors: tuple) -> Any:
 
 def atleast_1d(*tensors: Any) -> Any:
     """With one dimension if there is none: ``torch.atleast_1d``. Several tensors give a tuple."""
-    return _each(lambda x: x if len(_shape(x)) else reshape(x, (1,)), tensors)
+    return _each(lambda x: x if len(shape_of(x)) else reshape(x, (1,)), tensors)
 
 
 def atleast_2d(*tensors: Any) -> Any:
     """With leading dimensions, so that there are two: ``torch.atleast_2d``. Several tensors give a tuple."""
-    return _each(lambda x: x if len(_shape(x)) > 1 else reshape(x, (1, math.prod(_shape(x)))), tensors)
+    return _each(lambda x: x if len(shape_of(x)) > 1 else reshape(x, (1, math.prod(shape_of(x)))), tensors)
 
 
 def atleast_3d(*tensors: Any) -> Any:
     """With three dimensions: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1): ``torch.atleast_3d``."""
 
     def grown(x: Any) -> Any:
-        return x if len(_shape(x)) > 2 else unsqueeze(atleast_2d(x), 2)
+        return x if len(shape_of(x)) > 2 else unsqueeze(atleast_2d(x), 2)
 
     return _each(grown, tensors)
 
@@ -610,7 +575,7 @@ def atleast_3d(*tensors: Any) -> Any:
 def hstack(tensors: Sequence[Any]) -> Any:
     """Joined along dimension 1, vectors along dimension 0: ``torch.hstack``."""
     tensors = atleast_1d(list(tensors))
-    return cat(tensors, 0 if tensors and len(_shape(tensors[0])) == 1 else 1)
+    return cat(tensors, 0 if tensors and len(shape_of(tensors[0])) == 1 else 1)
 
 
 def vstack(tensors: Sequence[Any]) -> Any:
@@ -620,7 +585,7 @@ def vstack(tensors: Sequence[Any]) -> Any:
 
 def column_stack(tensors: Sequence[Any]) -> Any:
     """Joined along dimension 1, vectors as columns: ``torch.column_stack``."""
-    return cat([reshape(x, (-1, 1)) if len(_shape(x)) < 2 else x for x in tensors], 1)
+    return cat([reshape(x, (-1, 1)) if len(shape_of(x)) < 2 else x for x in tensors], 1)
 
 
 def dstack(tensors: Sequence[Any]) -> Any:
@@ -664,7 +629,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     >>> shape.pad(mg.tensor([1, 2, 3]), (2, 1), mode="reflect")
     tensor([3, 2, 1, 2, 3, 2])
     """
-    shape, pads = _shape(input), sizes_of(pad)
+    shape, pads = shape_of(input), sizes_of(pad)
     if len(pads) % 2 or len(pads) > 2 * len(shape):
         raise ShapeError(f"pad: {pads} must hold a pair (before, after) for each of at most {len(shape)} dimensions of shape {shape}")
     if mode not in ("constant", "reflect", "replicate", "circular"):
@@ -691,20 +656,20 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
 
 
 def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
-    size = _shape(x)[dim]
+    size = shape_of(x)[dim]
     limit = {"reflect": size - 1, "circular": size, "replicate": math.inf if size else 0}[mode]
     if max(before, after) > limit:
-        raise ShapeError(f"pad: {mode} adds at most {limit} elements at a side of dimension {dim} of {_shape(x)}, not {(before, after)}")
+        raise ShapeError(f"pad: {mode} adds at most {limit} elements at a side of dimension {dim} of {shape_of(x)}, not {(before, after)}")
 
     def part(start: int, stop: int, step: int = 1) -> Any:
-        return take(x, index=_along(dim, slice(start, stop if stop >= 0 else None, step)))
+        return getitem(x, index=along(dim, slice(start, stop if stop >= 0 else None, step)))
 
     if mode == "reflect":
         left, right = part(before, 0, -1), part(size - 2, size - 2 - after, -1)
     elif mode == "circular":
         left, right = part(size - before, size), part(0, after)
     else:
-        shape = list(_shape(x))
+        shape = list(shape_of(x))
         shape[dim] = before
         left = broadcast_to(part(0, 1), shape=tuple(shape))
         shape[dim] = after
@@ -755,7 +720,7 @@ def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     tensor([[1, 0],
             [0, 2]])
     """
-    shape = _shape(x)
+    shape = shape_of(x)
     dims = _plane("diag_embed", dim1, dim2, len(shape) + 1)
     if not shape:
         raise ShapeError("diag_embed: at least 1 dimension is needed")
@@ -766,9 +731,9 @@ def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
 
 def diag(x: Any, diagonal: int = 0) -> Any:
     """The diagonal of a matrix, or the matrix with a vector on its diagonal: ``torch.diag``."""
-    n = len(_shape(x))
+    n = len(shape_of(x))
     if n not in (1, 2):
-        raise ShapeError(f"diag: a vector or a matrix is needed, not shape {_shape(x)}")
+        raise ShapeError(f"diag: a vector or a matrix is needed, not shape {shape_of(x)}")
     return _diagonal(x, diagonal) if n == 2 else diag_embed(x, diagonal)
 
 
@@ -823,7 +788,7 @@ def unfold(x, *, dimension, size, step):
     dim = positive_dim("unfold", dimension, x.ndim)
     if step < 1 or not 0 <= size <= x.shape[dim]:
         raise ShapeError(f"unfold: windows of {size} every {step} do not fit dimension {dim} of shape {x.shape}")
-    return np.lib.stride_tricks.sliding_window_view(x, size, dim)[_along(dim, slice(None, None, step))]
+    return np.lib.stride_tricks.sliding_window_view(x, size, dim)[along(dim, slice(None, None, step))]
 
 
 @op(g_=lambda g, dimension, size, step: unfold(g, dimension, size, step))
@@ -833,13 +798,13 @@ def unfold_add(g_, *, shape, dimension, size, step):
     dim = dimension % len(shape)
     last = (g_.shape[dim] - 1) * step + 1
     for i in range(size):
-        out[_along(dim, slice(i, i + last, step))] += g_[..., i]
+        out[along(dim, slice(i, i + last, step))] += g_[..., i]
     return out
 
 
 def pixel_shuffle(x: Any, upscale_factor: int) -> Any:
     """(..., C * r * r, H, W) becomes (..., C, H * r, W * r): ``torch.nn.functional.pixel_shuffle``."""
-    shape, r = _shape(x), upscale_factor
+    shape, r = shape_of(x), upscale_factor
     if len(shape) < 3 or r < 1 or shape[-3] % (r * r):
         raise ShapeError(f"pixel_shuffle: {shape} must be (..., C * r * r, H, W) for the factor r={r}")
     batch, (c, h, w) = shape[:-3], shape[-3:]
@@ -851,7 +816,7 @@ def pixel_shuffle(x: Any, upscale_factor: int) -> Any:
 
 def pixel_unshuffle(x: Any, downscale_factor: int) -> Any:
     """(..., C, H * r, W * r) becomes (..., C * r * r, H, W): ``torch.nn.functional.pixel_unshuffle``."""
-    shape, r = _shape(x), downscale_factor
+    shape, r = shape_of(x), downscale_factor
     if len(shape) < 3 or r < 1 or shape[-2] % r or shape[-1] % r:
         raise ShapeError(f"pixel_unshuffle: {shape} must be (..., C, H * r, W * r) for the factor r={r}")
     batch, (c, h, w) = shape[:-3], shape[-3:]

@@ -1,0 +1,39 @@
+"""What the ops do with sizes and dims that users pass: ``x.sum(-1)``, ``x.permute(2, 0, 1)``, ``x.reshape((2, 3))``."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from minigrad.engine import ShapeError
+
+
+def sizes_of(args: Any) -> tuple[int, ...]:
+    """The ints of ``x.reshape(2, 3)``, ``x.reshape((2, 3))`` or ``reshape(x, 6)`` as a tuple."""
+    if isinstance(args, (tuple, list)):
+        if len(args) == 1 and isinstance(args[0], (tuple, list)):
+            args = args[0]
+        return tuple([operator.index(a) for a in args])
+    return (operator.index(args),)
+
+
+def positive_dim(name: str, dim: Any, ndim: int) -> int:
+    """``dim`` counted from the front. Raises ``IndexError`` if a tensor of ``ndim`` dimensions has no such; 0-d ones have 0 and -1."""
+    d = operator.index(dim)
+    n = ndim or 1
+    if not -n <= d < n:
+        raise IndexError(f"{name}: dim {d} is out of range for a tensor of {ndim} dimensions: it must be in {-n}..{n - 1}")
+    return d % n
+
+
+def positive_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
+    """Several dims counted from the front. Raises ``IndexError`` out of range, ``ShapeError`` if one comes twice."""
+    found = tuple([positive_dim(name, d, ndim) for d in sizes_of(dims)])
+    if len(set(found)) != len(found):
+        raise ShapeError(f"{name}: a dim comes twice in {sizes_of(dims)}")
+    return found
+
+
+def along(dim: int, key: Any) -> tuple:
+    """The index that applies ``key`` to dimension ``dim`` (counted from the front)."""
+    return (*[slice(None)] * dim, key)
