@@ -941,7 +941,7 @@ def backward(
         wanted = {_input_node(t, "backward") for t in _several(inputs)}
         if any(type(node) is not Leaf for node in wanted):
             raise RuntimeError("backward: inputs must be leaf tensors")
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):  # 1/0 in a formula is inf, as in the ops themselves
         walk(seeds, wanted, create_graph if retain_graph is None else retain_graph, create_graph, accumulate=True)
 
 
@@ -990,7 +990,7 @@ def grad(
     gradients = _several(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
     seeds = _seeds(outputs, gradients, create_graph, "grad")
     nodes = [_input_node(t, "grad") for t in inputs]
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
         found = walk(seeds, set(nodes), create_graph if retain_graph is None else retain_graph, create_graph, accumulate=False)
     results: list[Any] = []
     for i, (node, tensor) in enumerate(zip(nodes, inputs, strict=True)):
