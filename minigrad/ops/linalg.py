@@ -385,7 +385,9 @@ def einsum(equation: Any, *operands: Any) -> Any:
             b, lb = chosen.pop()
             needed = set(result).union(*[term for _, term in (*terms, *chosen)])
             (a, la), (b, lb) = _summed(a, la, needed.union(lb)), _summed(b, lb, needed.union(la))
-            out = [x for x in result if x in la or x in lb] if not terms and not chosen else [x for x in dict.fromkeys(la + lb) if x in needed]
+            out = [x for x in dict.fromkeys(la + lb) if x in needed]
+            if not terms and not chosen:
+                out.sort(key=result.index)
             number = {x: n for n, x in enumerate(dict.fromkeys(la + lb))}
             a, la = contract(a, b, labels=tuple([tuple([number[x] for x in part]) for part in (la, lb, out)])), out
         terms.append((a, la))
@@ -662,7 +664,7 @@ def slogdet(x: Any) -> SlogdetResult:
 def logdet(x: Any) -> Any:
     """Logarithm of the determinant, NaN where that is negative: ``torch.logdet``."""
     sign, logabsdet = slogdet(x)
-    return ew.where(ew.less(sign, 0), math.nan, logabsdet)
+    return ew.where(ew.lt(sign, 0), math.nan, logabsdet)
 
 
 def _cholesky_x(g, out):

@@ -137,7 +137,7 @@ def sum(x, *, dim=None, keepdim=False, dtype=None):
 
 def _mean_x(g, x_shape, dim, keepdim):
     count = _count(x_shape, _axes("mean", x_shape, dim))
-    return _spread(g * (1.0 / (count or 1)), x_shape, dim, keepdim)
+    return _spread(g / (count or 1), x_shape, dim, keepdim)
 
 
 @numpy_names
@@ -155,7 +155,8 @@ def mean(x, *, dim=None, keepdim=False, dtype=None):
     _require_floating("mean", x.dtype if dtype is None else np.dtype(dtype))
     axes = _axes("mean", x.shape, dim)
     count = _count(x.shape, axes)
-    return _accumulate(np.add.reduce, x, dtype, axis=axes, keepdims=keepdim) * (1.0 / count if count else math.nan)
+    total = _accumulate(np.add.reduce, x, dtype, axis=axes, keepdims=keepdim)
+    return total / count if count else total * math.nan
 
 
 @numpy_names
@@ -168,7 +169,8 @@ def nansum(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None)
 def nanmean(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """:func:`mean` of the elements that are not NaN: ``torch.nanmean``. NaN where there is none."""
     _require_floating("nanmean", x.dtype)
-    return ew.div(nansum(x, dim, keepdim, dtype=dtype), sum(cast(ew.logical_not(ew.isnan(x)), dtype=x.dtype), dim, keepdim))
+    share = ew.div(1.0, sum(cast(ew.logical_not(ew.isnan(x)), dtype=x.dtype), dim, keepdim))
+    return ew.mul(nansum(x, dim, keepdim, dtype=dtype), share)
 
 
 @numpy_names
@@ -406,7 +408,7 @@ def logcumsumexp(x, *, dim):
 def _shared(g, x, out, dim, keepdim):
     """The gradient of an extreme: divided evenly among the elements that equal it."""
     equal = cast(ew.eq(x, _restored(out, x.shape, dim, keepdim)), dtype=g.dtype)
-    return _restored(ew.div(g, sum(equal, dim, keepdim)), x.shape, dim, keepdim) * equal
+    return ew.mul(_restored(ew.div(g, sum(equal, dim, keepdim)), x.shape, dim, keepdim), equal)
 
 
 @numpy_names
@@ -562,8 +564,7 @@ def logsumexp(x, *, dim, keepdim=False):
     tensor(1000.6931)
     """
     axes = _axes("logsumexp", x.shape, dim)
-    if x.dtype.kind != "f":
-        x = x.astype(np.float64)
+    x = ew.real(x)
     if not _count(x.shape, axes):
         return np.add.reduce(x, axis=axes, keepdims=keepdim) - math.inf
     with np.errstate(divide="ignore", over="ignore"):
@@ -786,7 +787,7 @@ def unique(x, *, sorted=True, return_inverse=False, return_counts=False, dim=Non
     return found
 
 
-@op()
+@op(x=None, weights=lambda g, x: index.getitem(g, x))
 def bincount(x, weights=None, *, minlength=0):
     """How often each of 0, 1, 2, ... occurs in a vector, or the sum of the ``weights`` at its places: ``torch.bincount``.
 
@@ -798,4 +799,5 @@ def bincount(x, weights=None, *, minlength=0):
         raise ShapeError(f"bincount: a vector of integers >= 0 is needed, not {x.dtype} of shape {x.shape}")
     if weights is not None and weights.shape != x.shape:
         raise ShapeError(f"bincount: weights {weights.shape} must have the shape {x.shape} of the input")
-    return np.bincount(x, weights, minlength)
+    total = np.bincount(x, weights, minlength)
+    return total if weights is None or weights.dtype.kind != "f" else total.astype(weights.dtype, copy=False)
