@@ -608,7 +608,7 @@ def _maker(source: str) -> Callable:
         "_new": object.__new__, "_Node": Node, "_next_number": _next_number, "_grad_mode": _grad_mode.get, "_anomaly_users": _anomaly_users, "_NOTHING": {},
         "_explain": _explain, "_weaken": _weaken, "_remember": _remember, "_several": _record_several,
     }  # fmt: skip
-    exec(source, scope)
+    exec(compile(source, f"{__file__}: call", "exec"), scope)  # this file's name: tracebacks know whose frame it is
     return scope["make"]
 
 

@@ -45,7 +45,7 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarr
             array = np.asarray(data)
         except ValueError as error:
             raise ValueError(f"tensor: rows of different lengths do not make an array ({error})") from None
-        if array.dtype is F64 and not _holds_float64(data):
+        if dtype is None and array.dtype is F64 and not _holds_float64(data):
             array = array.astype(get_default_dtype())
     if dtype is not None:
         array = array.astype(dtype, copy=False)
