@@ -22,7 +22,8 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.nn import optim
-from minigrad.nn.data import DataError, DataLoader, DownloadError, FashionMNIST, MNIST, download
+from minigrad.nn.data import MNIST, DataError, DataLoader, FashionMNIST
+from minigrad.nn.data.download import DownloadError, download
 from minigrad.nn.data.transforms import Compose, Normalize, RandomAffine
 
 FASHION = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
