@@ -348,13 +348,13 @@ def _weaken(out: ndarray, arrays: Sequence[Any], static: dict[str, Any]) -> ndar
     """Take back a float64 that numpy made of smaller types, where PyTorch's promotion would not.
 
     Sized floating inputs decide the dtype, else 0-d ones do, else it is the default dtype: float32 * int64 and
-    float32 * (a 0-d float64) are float32, and so is int64 / int64. An explicit ``dtype=`` stands.
+    float32 * (a 0-d float64) are float32, and so is int64 / int64. numpy's scalars count as Python numbers. An explicit ``dtype=`` stands.
     """
     if static.get("dtype") is not None:
         return out
     sized, scalar = None, None
     for a in arrays:
-        if isinstance(a, (ndarray, np.generic)) and a.dtype.kind == "f":
+        if isinstance(a, ndarray) and a.dtype.kind == "f":
             if a.ndim:
                 if a.dtype is F64:
                     return out

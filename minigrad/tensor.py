@@ -27,6 +27,9 @@ DTYPES = {
 }
 
 
+_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # x += y may not turn a float into an int, nor an int into a bool
+
+
 def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
     """``data`` as an ndarray with the dtype rules of ``torch.tensor``.
 
@@ -375,7 +378,9 @@ class Tensor(TensorBase):
     @data.setter
     def data(self, value: Any) -> None:
         array = to_array(value)
-        if self._node is not None and self._node.plan is None and (array.shape, array.dtype) != (self._node.shape, self._node.dtype):
+        if self._node is not None and (array.shape, array.dtype) != (self._node.shape, self._node.dtype):
+            if self._node.plan is not None:
+                raise engine.ShapeError(f"data: {array.dtype}{array.shape} for a result of shape {self._node.shape}; detach it first")
             if array.dtype.kind != "f":
                 raise RuntimeError(f"data: a tensor that requires a gradient cannot become {array.dtype}")
             self._data, self.grad, hooks = array, None, self._node.hooks
@@ -396,7 +401,7 @@ class Tensor(TensorBase):
         if value.shape != self._data.shape:
             raise engine.ShapeError(f"{name}: the result has shape {value.shape}, which does not fit the tensor of shape {self._data.shape}")
         if value.dtype != self._data.dtype:
-            if not np.can_cast(value.dtype, self._data.dtype, "same_kind"):
+            if _KINDS[value.dtype.kind] > _KINDS[self._data.dtype.kind]:
                 raise RuntimeError(f"{name}: a result of {value.dtype} cannot be written into a tensor of {self._data.dtype}")
             value = cast(value, dtype=self._data.dtype)
         if isinstance(value, TensorBase):
@@ -512,7 +517,12 @@ class Tensor(TensorBase):
     def __iter__(self) -> Iterator[Tensor]:
         if not self._data.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(len(self._data)))
+        return self._rows()
+
+    def _rows(self) -> Iterator[Tensor]:
+        rows, data = shaping.unbind(self), self._data  # one op for all rows: the gradient of each alone is as large as x
+        for i in range(len(data)):
+            yield rows[i] if self._data is data else self[i]  # x was written meanwhile
 
     def __contains__(self, value: Any) -> bool:
         return bool((self._data == (value._data if isinstance(value, TensorBase) else value)).any())
@@ -614,6 +624,8 @@ class Tensor(TensorBase):
 
     def fill_(self, value: Any) -> Tensor:
         """Set every element to ``value``."""
+        if np.ndim(getattr(value, "_data", value)):
+            raise RuntimeError(f"fill_: a number or a 0-d tensor is needed, not shape {np.shape(value)}; copy_ takes more")
         return self._fill(value, "fill_")
 
     def copy_(self, source: Any) -> Tensor:
