@@ -1,0 +1,310 @@
+"""From wrong numbers to the likely mistake: each explanation here is a hypothesis that is tested on all elements.
+
+A hypothesis says how the analytic derivatives would differ from the numerical ones if a certain mistake had been made. The first that fits, among
+the ones from special to general, is reported. None is reported if none fits.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+Found = tuple[str, str]  # the mistake in a few words, and a sentence that begins with them
+
+
+class Evidence:
+    """What is known of one wrong gradient.
+
+    Attributes:
+        analytic, numerical: (elements, outputs) Jacobians of the argument.
+        kinks: where the second is not defined.
+        products: (elements, 3) analytic products A'v with the columns of ``directions`` (outputs, 3), as computed by one backward pass each.
+        expected: (elements, 3) the numerical ones.
+        shape: of the argument; ``results`` those of the outputs.
+        others: (name, shape, expected) of the other arguments.
+    """
+
+    def __init__(self, checker: Any, k: int):
+        leaf = checker.leaves[k]
+        self.checker, self.k = checker, k
+        self.function = checker.function
+        self.name, self.shape, self.value = leaf.name, leaf.array.shape, leaf.array.ravel()
+        self.results, self.center, self.directions = checker.shapes, checker.center, checker.directions
+        self.numerical, self.kinks = checker.numerical_jacobian(k)
+        self.analytic = checker.analytic_jacobian(k)
+        self.products = checker.analytic[k]
+        self.expected = self.numerical @ self.directions
+
+    def others(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Name and numerical products of each other argument of this shape."""
+        for j, leaf in enumerate(self.checker.leaves):
+            if j != self.k and leaf.array.shape == self.shape:
+                yield leaf.name, self.checker.numerical_jacobian(j)[0] @ self.directions
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal as far as numerical derivatives are exact, and not trivially so."""
+    size = np.abs(b).max(initial=0.0)
+    return bool(size > 1e-7 and a.shape == b.shape and np.abs(a - b).max(initial=0.0) <= 1e-5 * size)
+
+
+def explain(e: Evidence) -> tuple[str | None, str | None]:
+    """The first hypothesis that fits the evidence: what kind of mistake, and a sentence about it."""
+    with np.errstate(all="ignore"):
+        for hypothesis in HYPOTHESES:
+            found = hypothesis(e)
+            if found is not None:
+                return found
+    return None, None
+
+
+def not_finite(e: Evidence) -> Found | None:
+    """inf or NaN where the function has a derivative."""
+    if np.isfinite(e.products).all():
+        return None
+    return "not finite", "not finite: the formula gives inf or NaN where the function has a derivative (0 * inf, or a division by zero?)"
+
+
+def float32(e: Evidence) -> Found | None:
+    """Relative errors of 1e-8 to 1e-5 and only float32 numbers."""
+    rounded = e.products == e.products.astype(np.float32)
+    close = np.abs(e.products - e.expected) <= 1e-3 * np.abs(e.expected) + 1e-6
+    if close.all() and rounded.all() or (np.abs(e.products - e.expected) <= 2e-6 * np.abs(e.expected).max(initial=0.0)).all():
+        return "float32", "float32 used where float64 is needed: the values are right to about 7 digits only"
+    return None
+
+
+def ignores_g(e: Evidence) -> Found | None:
+    """The same gradient whatever arrives from above."""
+    a = e.products
+    if a.any() and np.array_equal(a[:, 0], a[:, 1]) and np.array_equal(a[:, 0], a[:, 2]):
+        return "formula ignores g", "formula ignores g: it gives the same gradient whatever gradient arrives; multiply by g (the chain rule)"
+    return None
+
+
+def not_linear(e: Evidence) -> Found | None:
+    """Backward must be linear in what arrives."""
+    a = e.products
+    if np.abs(a[:, 2] - (2 * a[:, 0] - 3 * a[:, 1])).max(initial=0.0) > 1e-6 * np.abs(a).max(initial=0.0):
+        return "not linear in g", "not linear in g: the formula must be linear in g, so g is a factor of each of its terms, once"
+    return None
+
+
+def swapped(e: Evidence) -> Found | None:
+    """The gradient of another argument."""
+    if same(e.products, e.expected):
+        return None
+    for name, expected in e.others():
+        if same(e.products, expected) and not same(expected, e.expected):
+            return "swapped arguments", f"swapped arguments: this is the gradient of '{name}'"
+    return None
+
+
+def zero(e: Evidence) -> Found | None:
+    """Zero for some inputs or all of them, right elsewhere."""
+    a, n = e.products, e.expected
+    dead = ~a.any(axis=1) & (np.abs(n) > 1e-7).any(axis=1)
+    if not dead.any():
+        return None
+    if dead.sum() == (np.abs(n) > 1e-7).any(axis=1).sum() and not a.any():
+        return "zero where it should not be", "zero where it should not be: no gradient at all arrives; is the graph cut, or a term forgotten?"
+    if np.allclose(a[~dead], n[~dead], rtol=1e-5, atol=1e-7):
+        return "zero where it should not be", f"zero where it should not be: {dead.sum()} elements get no gradient, the others the right one"
+    return None
+
+
+_NICE = {-1.0: "the sign is flipped", 2.0: "a square or a symmetric term counted twice?", 0.5: "the derivative of a square, or one of two equal terms?"}
+
+
+def constant_factor(e: Evidence) -> Found | None:
+    """c times the right gradient, with one c for all elements."""
+    a, n = e.products, e.expected
+    norm = float((n * n).sum())
+    if not norm:
+        return None
+    c = float((a * n).sum()) / norm
+    if not same(a, c * n) or abs(c - 1) < 1e-4:
+        return None
+    few = (np.abs(n[:, 0]) > 1e-7).sum() < 2
+    sizes = {float(np.prod(s)) for s in [e.shape, *e.results]} | {float(d) for s in [e.shape, *e.results] for d in s}
+    sizes |= {e.value.size / max(float(np.prod(s)), 1.0) for s in e.results}
+    count = next((s for s in sizes if s > 1 and (abs(c - s) < 1e-4 * s or abs(c * s - 1) < 1e-4)), None)
+    nice = min(_NICE, key=lambda f: abs(f - c))
+    if abs(nice - c) < 1e-4 and nice == -1.0:
+        return "constant factor", "constant factor: the sign is flipped, everywhere"
+    text = f"constant factor: the gradient is {c:.6g} times what it should be, everywhere"
+    if count is not None and count > 2:
+        return "constant factor", f"{text}; {count:g} is the number of elements along something: sum or mean?"
+    if abs(nice - c) < 1e-4:
+        return "constant factor", f"{text} ({_NICE[nice]})"
+    if few and abs(c * 12 - round(c * 12)) > 1e-4:
+        return None  # a single number is a multiple of any other
+    return "constant factor", text
+
+
+def reordered(e: Evidence) -> Found | None:
+    """The right numbers in the wrong places."""
+    a, n = e.products, e.expected
+    if same(a, n) or a.size < 2:
+        return None
+    shape = e.shape
+    A, N = a.reshape(*shape, 3), n.reshape(*shape, 3)
+    d = len(shape)
+    if d <= 4:
+        for axes in itertools.permutations(range(d)):
+            turned = N.transpose(*axes, d)
+            if axes != tuple(range(d)) and same(A, turned.reshape(A.shape)):
+                return "transposed", f"transposed: the gradient has its axes in the order {axes}"
+    for count in range(1, d + 1):
+        for axes in itertools.combinations(range(d), count):
+            if same(A, np.flip(N, axes)):
+                return "flipped", f"flipped: the gradient runs backwards along axis {', '.join(map(str, axes))} (a kernel that is not turned round?)"
+    for axis in range(d):
+        for by in (1, -1, 2, -2):
+            rolled = np.roll(N, by, axis)
+            inside = [slice(None)] * (d + 1)
+            inside[axis] = slice(abs(by), None) if by > 0 else slice(None, by)
+            if shape[axis] > abs(by) + 1 and same(A[tuple(inside)], rolled[tuple(inside)]):
+                return "shifted", f"shifted: the gradient is off by {by} along axis {axis} (padding or cropping at the wrong end?)"
+    if same(np.sort(a, axis=0), np.sort(n, axis=0)) and len(np.unique(np.round(n[:, 0], 9))) > 1:
+        return "permuted", "transposed or permuted: these are the right numbers in the wrong order"
+    return None
+
+
+def missing_outputs(e: Evidence) -> Found | None:
+    """An element influences several outputs, and only some of them are counted."""
+    a, n = e.analytic, e.numerical
+    there = np.abs(n) > 1e-7
+    dropped = there & (a == 0)
+    kept = ~dropped & ~e.kinks
+    if not dropped.any() or not np.allclose(a[kept], n[kept], rtol=1e-5, atol=1e-7):
+        return None
+    several = dropped.any(axis=1)
+    if (there.sum(axis=1)[several] < 2).all():
+        return None
+    i = int(np.argmax(dropped.sum(axis=1)))
+    count = f"an element of '{e.name}' reaches {there[i].sum()} outputs, but only {there[i].sum() - dropped[i].sum()} of them count"
+    integers = [x for x in e.function.call.args if getattr(x, "dtype", np.dtype(float)).kind in "iu"]
+    repeated = any(len(np.unique(getattr(x, "_data", x))) < x.size for x in map(np.asarray, integers)) or _indexed(e)
+    if repeated:
+        return "missing term for a repeated input", f"missing term for a repeated input: {count}; assignment keeps the last, gradients add up (np.add.at)"
+    if e.value.size < max((int(np.prod(s)) for s in e.results), default=1):
+        return "broadcast not summed", f"broadcast not summed: {count}; sum the gradient over what was broadcast"
+    return "missing terms", f"missing terms: {count}"
+
+
+def _indexed(e: Evidence) -> bool:
+    def arrays(v: Any) -> Iterator[np.ndarray]:
+        if isinstance(v, np.ndarray):
+            yield v
+        elif isinstance(v, (list, tuple)):
+            for x in v:
+                yield from arrays(x)
+
+    return any(a.dtype.kind in "iu" and len(np.unique(a)) < a.size for v in e.function.call.kwargs.values() for a in arrays(v))
+
+
+def shared_term(e: Evidence) -> Found | None:
+    """Right but for a term that all elements along an axis have in common: mean, sum, softmax ..."""
+    missing = (e.expected - e.products).reshape(*e.shape, 3)
+    if same(e.products, e.expected):
+        return None
+    quotients = [("", missing)]
+    if len(e.results) == 1 and e.results[0] == e.shape:
+        quotients.append((" times the result", missing / e.center.reshape(*e.shape, 1)))
+    quotients.append((" times the argument", missing / e.value.reshape(*e.shape, 1)))
+    for factor, term in quotients:
+        for axis in range(len(e.shape)):
+            if e.shape[axis] >= 3 and np.isfinite(term).all() and same(term, np.repeat(term.mean(axis, keepdims=True), e.shape[axis], axis)):
+                if factor == "" and not np.abs(missing).min() > 1e-7:
+                    continue
+                return (
+                    "missing mean term",
+                    f"missing mean term: what is missing is the same along axis {axis}{factor}. A mean, sum or norm along it depends on every element",
+                )
+    return None
+
+
+def product_rule(e: Evidence) -> Found | None:
+    """An element-wise product in which one of the factors was taken for a constant."""
+    if len(e.results) != 1 or e.results[0] != e.shape or e.value.size < 2 or e.function.order > 1:
+        return None
+    diagonal = np.diag(np.diag(e.numerical))
+    if not np.allclose(diagonal, e.numerical, atol=1e-7):
+        return None
+    other = (e.center / e.value)[:, None] * e.directions  # the derivative if x is one factor and the rest a constant
+    for term in (e.products, e.expected - e.products):
+        if np.isfinite(other).all() and same(term, other):
+            return (
+                "missing term for a repeated input",
+                f"missing term for a repeated input: '{e.name}' comes twice in the result, as a factor and in the rest; each needs its term (product rule)",
+            )
+    return None
+
+
+def half_of_a_product(e: Evidence) -> Found | None:
+    """A product of two expressions in x with only one of them differentiated: by Euler's theorem <x, gradient> is then exactly half."""
+    a, n = e.value @ e.products, e.value @ e.expected
+    if (np.abs(n) > 1e-6).all() and np.allclose(a, n / 2, rtol=1e-5) and np.allclose(n, 2 * (e.center @ e.directions), rtol=1e-5):
+        return (
+            "missing term for a repeated input",
+            f"missing term for a repeated input: the result is a product with '{e.name}' in it twice, and only one of the two is differentiated",
+        )
+    return None
+
+
+HYPOTHESES = [
+    not_finite, ignores_g, not_linear, swapped, constant_factor, float32, zero, reordered, missing_outputs, shared_term,
+    half_of_a_product, product_rule,
+]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------ exceptions
+
+_SHAPES = re.compile(r"the formula of '(\w+)' gave a gradient of shape (\(.*?\)) for an argument of shape (\(.*?\))")
+
+
+def _numbers(shape: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", shape))
+
+
+def explain_exception(error: Exception, function: Any, doing: str) -> tuple[str | None, str | None, str]:
+    """Argument, kind and sentence for an exception that a function or its formulas raised."""
+    match = _SHAPES.search(str(error))
+    if match:
+        name, got, wanted = match[1], _numbers(match[2]), _numbers(match[3])
+        more = np.prod(got) > np.prod(wanted) if got else False
+        if more and (not wanted or len(got) > len(wanted)):
+            return name, "broadcast not summed", (
+                f"broadcast not summed: the gradient of '{name}' has shape {got} and must have {wanted}; sum it over the axes along which '{name}' was used again"
+            )  # fmt: skip
+        return name, "wrong shape", f"wrong shape: the gradient of '{name}' must have its shape, {wanted}, and has {got}"
+    if doing == "the gradient of the gradient":
+        return _culprit(function), "second order only", (
+            "second order only: the formula is not itself differentiable: it computes with numpy or array methods where create_graph hands it "
+            f"Tensors ({type(error).__name__}). Write it with operators and ops"
+        )  # fmt: skip
+    if doing == "the gradient":
+        return _culprit(function), "the formula fails", f"the formula fails: {type(error).__name__} in the formula; does it use what it is given?"
+    return None, "the call fails", "the call fails: these arguments are not valid ones, or the function has a bug"
+
+
+def _culprit(function: Any) -> str | None:
+    """The argument whose formula raises: differentiate in one at a time."""
+    leaves = function.checked
+    for leaf in leaves:
+        for other in leaves:
+            other.checked = other is leaf
+        try:
+            recording = function.record()
+            recording.pullback([np.ones(np.shape(getattr(y, "_data", y))) for y in recording.outputs])
+        except Exception:
+            return leaf.name
+        finally:
+            for other in leaves:
+                other.checked = True
+    return None

@@ -1,0 +1,103 @@
+"""What an op can be checked on: declared by :func:`domain`, or inferred from the op's signature."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from minigrad.testing.function import name_of, op_of
+
+
+def domain(*whole: Callable, **arguments: Any) -> Callable[[Callable], Callable]:
+    """Declare on what values a function can be checked; goes above ``@op``, and above any function of Tensors.
+
+    Args:
+        arguments: for an argument of the function
+            an interval ``(low, high)`` that the elements of an array lie in;
+            a list of values to choose from, as statics have;
+            a strategy, or a function of the strategies module that returns one: ``lambda st: st.arrays(distinct=True)``;
+            anything else is a constant.
+        whole: or one function of the strategies module for the whole call: ``lambda st: st.matmul_operands()``.
+
+    Array arguments that are given as intervals, or not at all, broadcast with one another. ``check_op(f)`` without strategies and
+    ``python -m minigrad gradcheck FILE`` use the declaration. Nothing heavy is imported until then.
+
+    >>> import minigrad as mg, numpy as np
+    >>> from minigrad.testing import check_op, domain
+    >>> @domain(x=(0.1, 4.0), base=[2.0, 10.0])
+    ... @mg.op(x=lambda g, x, base: g / (x * np.log(base).item()))
+    ... def log_to(x, *, base):
+    ...     return np.log(x) / np.log(base).item()
+    >>> check_op(log_to, examples=10).rows[0].argument
+    'x'
+    """
+    if whole and (arguments or len(whole) > 1 or not callable(whole[0])):
+        raise TypeError("domain: either one function of the strategies module, or a keyword for each argument")
+
+    def declare(function: Callable) -> Callable:
+        known = set(inspect.signature(function).parameters)
+        unknown = set(arguments) - known
+        if unknown:
+            raise TypeError(f"domain: {name_of(function)} has no argument {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
+        function.domain = whole[0] if whole else arguments  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
+class CannotInfer(TypeError):
+    """The arguments of a function cannot be inferred, and it does not declare its domain."""
+
+
+def infer(function: Callable) -> Any:
+    """A strategy of calls for ``function``, from its declaration and its signature.
+
+    An argument without a declaration is an array if the function is an op and the argument an input without default; arguments
+    with defaults are left out. Raises :class:`CannotInfer`.
+    """
+    from minigrad.testing import strategies as st
+
+    declared = getattr(function, "domain", {})
+    if callable(declared):
+        return declared(st)
+    op = op_of(function)
+    options: dict[str, dict] = {}  # arrays that broadcast with one another: name -> options of st.arrays
+    others: dict[str, Any] = {}
+    for p in inspect.signature(function).parameters.values():
+        value = declared.get(p.name, p.default)
+        if p.name in declared:
+            if isinstance(value, st.SearchStrategy):
+                others[p.name] = value
+            elif callable(value) and not isinstance(value, type):
+                others[p.name] = value(st)
+            elif isinstance(value, list):
+                others[p.name] = st.sampled_from(value)
+            elif isinstance(value, tuple) and len(value) == 2 and (op is None or p.name in op.inputs):
+                options[p.name] = {"low": value[0], "high": value[1]}
+            else:
+                others[p.name] = st.just(value)
+        elif p.kind is p.VAR_POSITIONAL:
+            if op is not None and op.variadic == p.name and not op.inputs:
+                return st.shapes().flatmap(lambda shape: st.lists(st.arrays(shape), min_size=1, max_size=3)).map(lambda a: st.Call(a))
+            raise CannotInfer(f"{name_of(function)}: declare its domain: what *{p.name} takes cannot be inferred")
+        elif p.default is p.empty:
+            if op is None or p.name not in op.inputs:
+                raise CannotInfer(f"{name_of(function)}: declare its domain: there is no telling what '{p.name}' may be")
+            options[p.name] = {}
+    arrays = st.broadcastable(len(options), each=tuple(options.values()))
+    names = list(options)
+
+    @st.composite
+    def calls(draw: Any) -> Any:
+        found = dict(zip(names, draw(arrays).args, strict=True)) if names else {}
+        found.update({name: draw(strategy) for name, strategy in others.items()})
+        args = []
+        parameters = list(inspect.signature(function).parameters.values())
+        for p in parameters:  # by position as far as possible: it reads better
+            if p.kind is p.KEYWORD_ONLY or p.name not in found:
+                break
+            args.append(found.pop(p.name))
+        return st.Call(args, found)
+
+    return calls()

@@ -1,0 +1,298 @@
+"""Any differentiable function, seen by the checks as a map from a few float64 arrays to one long vector.
+
+:class:`Function` holds copies of the inputs in float64 that the checks may write to, evaluates the function at their present
+values, and records it for analytic gradients. :class:`Gradient` is the same view of the function's own gradient, which is
+what makes checks of higher order the same code as those of first order.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minigrad import engine
+from minigrad.engine import Op, TensorBase, wrap
+from minigrad.random import Generator, default_generator
+from minigrad.testing.call import Call
+
+
+def op_of(fn: Any) -> Op | None:
+    """The op that a function is; None for a composite of ops."""
+    found = getattr(fn, "op", None)
+    return found if isinstance(found, Op) else None
+
+
+def name_of(fn: Any) -> str:
+    """What a function, or a module, is called in messages."""
+    return getattr(fn, "__name__", None) or type(fn).__name__
+
+
+def is_module(fn: Any) -> bool:
+    """Whether ``fn`` has parameters of its own. Asked by duck-typing: this room is below ``minigrad.nn``."""
+    return callable(getattr(fn, "named_parameters", None))
+
+
+def _parameter_names(fn: Any, args: tuple) -> list[str]:
+    """A name for each positional argument."""
+    target = fn.forward if is_module(fn) and hasattr(fn, "forward") else fn
+    names: list[str] = []
+    try:
+        parameters = list(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError):  # builtins have none
+        parameters = []
+    for p in parameters:
+        if p.kind is p.VAR_POSITIONAL:
+            names += [f"{p.name}[{i}]" for i in range(len(args) - len(names))]
+        elif p.kind is not p.VAR_KEYWORD:
+            names.append(p.name)
+    return [*names, *(f"argument {i}" for i in range(len(names), len(args)))]
+
+
+class Leaf:
+    """An input array: ``name``, its working copy ``array``, where it stands (``slot``), and whether its gradient is checked."""
+
+    def __init__(self, name: str, array: np.ndarray, checked: bool):
+        self.name = name
+        self.array = array
+        self.checked = checked
+
+
+class _Randomness:
+    """Puts every generator that the function draws from back to where it was, before each evaluation."""
+
+    def __init__(self, values: Iterable[Any]):
+        self.generators = [default_generator, *(v for v in values if isinstance(v, Generator))]
+        self.states = self.now()
+        self.used = False
+
+    def now(self) -> list:
+        return [g.numpy.bit_generator.state for g in self.generators]
+
+    def look(self) -> None:
+        """After the first evaluation: are the generators where they were?"""
+        self.used = self.used or any(repr(a) != repr(b) for a, b in zip(self.now(), self.states, strict=True))
+
+    def rewind(self) -> None:
+        if self.used:
+            for g, state in zip(self.generators, self.states, strict=True):
+                g.numpy.bit_generator.state = state
+
+
+class Recording:
+    """A function's results with their graph, for as many vector-Jacobian products as one likes."""
+
+    def __init__(self, leaves: list[Any], outputs: list[Any]):
+        self.leaves = leaves
+        self.outputs = outputs
+
+    def pullback(self, cotangents: list[Any], create_graph: bool = False) -> list[Any]:
+        """For each leaf the gradient of the sum of ``outputs * cotangents``: arrays, or Tensors where ``create_graph``; None for zero."""
+        pairs = [(y, v) for y, v in zip(self.outputs, cotangents, strict=True) if isinstance(y, TensorBase) and y._node is not None]
+        if not pairs or not self.leaves:
+            return [None] * len(self.leaves)
+        found = engine.grad([y for y, _ in pairs], self.leaves, [v for _, v in pairs], True, create_graph, True)
+        return list(found) if create_graph else [None if t is None else t._data for t in found]
+
+
+class Function:
+    """``fn`` at ``call``, as a function of the float64 arrays in ``leaves``.
+
+    Args:
+        fn: an op, a function of Tensors, or a module (its parameters become leaves).
+        call: its arguments; floating arrays and Tensors in them, also inside lists, tuples and dicts, become leaves.
+        wrt: names of the arguments whose gradient is checked; None for all that are differentiable.
+    """
+
+    order = 1
+
+    def __init__(self, fn: Callable, call: Call, wrt: Iterable[str] | None = None):
+        self.fn = fn
+        self.call = call
+        self.op = op_of(fn)
+        self.name = name_of(fn)
+        self.is_module = is_module(fn)
+        self.leaves: list[Leaf] = []
+        self._tensors: list[Any] = []  # what stands for each leaf in a call with Tensors
+        self._wrt = None if wrt is None else {wrt} if isinstance(wrt, str) else set(wrt)
+        flat = list(_flat((call.args, call.kwargs)))
+        self._asked = any(isinstance(v, TensorBase) and v._node is not None for v in flat)
+        self.randomness = _Randomness(flat)
+        names = _parameter_names(fn, call.args)
+        args = [self._take(name, a, self._differentiable(i)) for i, (name, a) in enumerate(zip(names, call.args, strict=False))]
+        kwargs = {k: self._take(k, a, self._differentiable(k)) for k, a in call.kwargs.items()}
+        self.inputs = len(self.leaves)
+        self._arrays = _swap((args, kwargs), lambda leaf: leaf.array)
+        self._template = (args, kwargs)
+        self._parameters: list[tuple[Any, Leaf]] = []
+        self._buffers: list[tuple[Any, np.ndarray]] = []
+        if is_module(fn):
+            for name, p in fn.named_parameters():
+                leaf = Leaf(name, np.array(p._data, np.float64), self._is_wanted(name) and p._node is not None)
+                self._parameters.append((p, leaf))
+                self.leaves.append(leaf)
+            if hasattr(fn, "named_buffers"):
+                self._buffers = [(b, b._data.copy()) for _, b in fn.named_buffers()]
+        unknown = (self._wrt or set()) - {part for leaf in self.leaves for part in (leaf.name, leaf.name.split("[")[0])}
+        if unknown:
+            raise ValueError(f"{self.name}: {', '.join(sorted(unknown))} is not a floating argument; there are {[leaf.name for leaf in self.leaves]}")
+
+    # ------------------------------------------------------------------------------------------ the arguments
+
+    def _is_wanted(self, name: str) -> bool:
+        return self._wrt is None or name in self._wrt or name.split("[")[0] in self._wrt
+
+    def _differentiable(self, place: int | str) -> bool:
+        """Whether the argument at a position, or of a name, can have a gradient at all."""
+        if self.op is None:
+            return True
+        if isinstance(place, int):
+            if place >= len(self.op.inputs) and self.op.variadic is None:
+                return False  # a static that is passed by position
+            place = self.op.argument(place)
+        if not self.op.formulas:  # the result is a constant, and the numerical derivative must be zero
+            return place in self.op.inputs or place == self.op.variadic
+        return place in self.op.formulas
+
+    def _take(self, name: str, value: Any, differentiable: bool) -> Any:
+        """``value`` with a :class:`Leaf` in the place of each floating array."""
+        if isinstance(value, (TensorBase, np.ndarray)):
+            array = value._data if isinstance(value, TensorBase) else value
+            if array.dtype.kind != "f":
+                return value
+            asked = not self._asked or (isinstance(value, TensorBase) and value._node is not None)
+            leaf = Leaf(name, np.array(array, np.float64, order="C"), differentiable and self._is_wanted(name) and asked)
+            self.leaves.append(leaf)
+            return leaf
+        if isinstance(value, dict):
+            return {k: self._take(f"{name}[{k!r}]", v, differentiable) for k, v in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(self._take(f"{name}[{i}]", v, differentiable) for i, v in enumerate(value))
+        return value
+
+    @property
+    def checked(self) -> list[Leaf]:
+        """The leaves whose gradient is checked."""
+        return [leaf for leaf in self.leaves if leaf.checked]
+
+    def __enter__(self) -> Function:
+        for p, leaf in self._parameters:
+            leaf.saved = p._data, p._node, p.grad  # type: ignore[attr-defined]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for p, leaf in self._parameters:
+            p._data, p._node, p.grad = leaf.saved  # type: ignore[attr-defined]
+        for b, array in self._buffers:
+            b._data = array
+        self.randomness.rewind()
+
+    def arguments(self, value_of: Callable[[Leaf], Any]) -> tuple:
+        """Positional and keyword arguments of a call, with ``value_of(leaf)`` in the place of each leaf."""
+        return _swap(self._template, value_of)
+
+    def flat(self, value: Any) -> list[Any]:
+        """Everything inside nested lists, tuples and dicts."""
+        return list(_flat(value))
+
+    def asks_for_dtype(self) -> bool:
+        """Whether the dtype of the result is an argument of the call."""
+        default = None if self.op is None else self.op.statics.get("dtype")
+        return self.call.kwargs.get("dtype", default) not in (None, inspect.Parameter.empty)
+
+    # ---------------------------------------------------------------------------------------------- evaluation
+
+    def call_plainly(self) -> list[np.ndarray]:
+        """The floating results at the leaves' present values, without a graph. An op is called with arrays: its bare kernel."""
+        args, kwargs = self._arrays if self.op is not None else self._plain_tensors()
+        self.randomness.rewind()
+        with engine.no_grad():
+            out = self.fn(*args, **kwargs)
+        return [y for y in map(_array, _flat(out)) if y is not None]
+
+    def _plain_tensors(self) -> tuple:
+        if not self._tensors:
+            self._tensors = [_swap(self._template, lambda leaf: wrap(leaf.array))]
+        for p, leaf in self._parameters:
+            p._data, p._node = leaf.array, None
+        return self._tensors[0]
+
+    def record(self) -> Recording:
+        """Call the function with Tensors, in order to differentiate it at the leaves' present values."""
+        made: dict[int, Any] = {}
+
+        def tensor(leaf: Leaf) -> Any:
+            made[id(leaf)] = t = wrap(leaf.array)
+            return t.requires_grad_() if leaf.checked else t
+
+        args, kwargs = _swap(self._template, tensor)
+        for p, leaf in self._parameters:
+            p._data, p._node = leaf.array, None
+            if leaf.checked:
+                p._node = engine.Leaf(p)
+            made[id(leaf)] = p
+        self.randomness.rewind()
+        with engine.enable_grad():
+            out = self.fn(*args, **kwargs)
+        outputs = [y for y in _flat(out) if _array(y) is not None]
+        return Recording([made[id(leaf)] for leaf in self.checked], outputs)
+
+
+class Gradient:
+    """The gradient of ``base`` with fixed cotangents, as a function of the same leaves: what a check of the next order looks at."""
+
+    def __init__(self, base: Any, cotangents: list[np.ndarray]):
+        self.base = base
+        self.cotangents = cotangents
+        self.order = base.order + 1
+        self.fn, self.call, self.op, self.name = base.fn, base.call, base.op, base.name
+        self.leaves = base.leaves
+        self.randomness = base.randomness
+        self.asks_for_dtype = base.asks_for_dtype
+
+    @property
+    def checked(self) -> list[Leaf]:
+        """The leaves whose gradient is checked."""
+        return self.base.checked
+
+    def call_plainly(self) -> list[np.ndarray]:
+        """The gradients by an ordinary backward pass, where formulas see arrays."""
+        found = self.base.record().pullback(self.cotangents)[: len(self.checked)]
+        return [np.zeros_like(leaf.array) if g is None else g for g, leaf in zip(found, self.checked, strict=True)]
+
+    def record(self) -> Recording:
+        """The gradients with ``create_graph=True``, where formulas see Tensors; the cotangents are leaves too, the last ones."""
+        inner = self.base.record()
+        seeds = [wrap(v).requires_grad_() for v in self.cotangents]
+        found = inner.pullback(seeds, create_graph=True)[: len(self.checked)]
+        outputs = [wrap(np.zeros_like(leaf.array)) if g is None else g for g, leaf in zip(found, self.checked, strict=True)]
+        return Recording([*inner.leaves[: len(self.checked)], *seeds], outputs)
+
+
+def _array(y: Any) -> np.ndarray | None:
+    """The array of a floating result; None for everything else."""
+    a = y._data if isinstance(y, TensorBase) else y
+    return np.asarray(a) if isinstance(a, (np.ndarray, np.floating)) and a.dtype.kind == "f" else None
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        yield value
+        return
+    for v in value:
+        yield from _flat(v)
+
+
+def _swap(value: Any, function: Callable[[Leaf], Any]) -> Any:
+    """``value`` with ``function(leaf)`` in the place of each leaf."""
+    if isinstance(value, Leaf):
+        return function(value)
+    if isinstance(value, dict):
+        return {k: _swap(v, function) for k, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_swap(v, function) for v in value)
+    return value

@@ -1,0 +1,162 @@
+"""Numerical derivatives with error estimates, all outputs at once, and what happens to them at kinks.
+
+For every element of an input the function is evaluated twice, at x + h and x - h. The two one-sided slopes (the value at x is known)
+and their mean, the central difference, already decide almost every element: the mean has a relative error near 1e-10, and
+slopes that disagree give a kink away. Only where that is not enough is the element looked at more closely: for kinks
+with slopes of higher accuracy, for disagreement with the analytic value by :func:`extrapolate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+EPS = float(np.finfo(np.float64).eps)
+STEP = EPS ** (1 / 3)  # where rounding and truncation errors of a central difference balance: 6e-6
+Evaluate = Callable[[np.ndarray], None]  # writes all outputs, flattened, into a row
+
+
+def step_of(x: float) -> float:
+    """The step for an element: it grows with large ones, and does not cross zero for small ones."""
+    size = abs(x)
+    return STEP * size if size > 1.0 else STEP if size == 0.0 or size > 8 * STEP else size / 8
+
+
+class Columns:
+    """Derivatives of all outputs in some elements of an input: a row for each of them.
+
+    Attributes:
+        slopes: (elements, outputs) central differences.
+        noise: (elements, outputs) what rounding alone may have added to them.
+        kinks: boolean (elements, outputs): no derivative here; the slopes lie between ``low`` and ``high``.
+        low, high: {(row, output): one-sided slope}, with ``slack`` the accuracy of both.
+        finite: boolean (elements,): every evaluation was finite.
+    """
+
+    def __init__(self, evaluate: Evaluate, flat: np.ndarray, elements: range, center: np.ndarray):
+        n, m = len(elements), center.size
+        plus, minus = np.empty((n, m)), np.empty((n, m))
+        up, down = np.empty((n, 1)), np.empty((n, 1))
+        for row, i in enumerate(elements):
+            x = float(flat[i])
+            h = step_of(x)
+            flat[i] = high = x + h
+            evaluate(plus[row])
+            flat[i] = low = x - h
+            evaluate(minus[row])
+            flat[i] = x
+            up[row], down[row] = high - x, x - low  # the steps that were really made
+        self.slopes = (plus - minus) / (up + down)
+        self.finite = np.isfinite(self.slopes).all(axis=1)
+        changed = plus != minus
+        self.noise = np.where(changed, 8 * EPS * (np.abs(plus) + np.abs(minus)), 0.0) / (up + down)
+        self.kinks = np.zeros((n, m), bool)
+        self.low: dict[tuple[int, int], float] = {}
+        self.high: dict[tuple[int, int], float] = {}
+        self.slack: dict[tuple[int, int], float] = {}
+        self._evaluate, self._flat, self._elements, self._center = evaluate, flat, elements, center
+        right, left = (plus - center) / up, (center - minus) / down
+        gap = np.abs(right - left)
+        doubtful = gap > np.maximum(1e-3 * np.maximum(np.abs(right), np.abs(left)), 4 * self.noise)
+        doubtful[~self.finite] = False
+        for row in np.flatnonzero(doubtful.any(axis=1)):
+            self._look_closer(int(row), np.flatnonzero(doubtful[row]), gap[row])
+
+    def _at(self, row: int, step: float) -> np.ndarray:
+        """All outputs with the row's element moved by ``step``."""
+        i = self._elements[row]
+        x = self._flat[i]
+        out = np.empty(self._center.size)
+        self._flat[i] = x + step
+        self._evaluate(out)
+        self._flat[i] = x
+        return out
+
+    def _look_closer(self, row: int, outputs: np.ndarray, gap: np.ndarray) -> None:
+        """Tell kinks from curvature by taking a step of a sixteenth: a kink's one-sided slopes stay apart, a curve's approach."""
+        h = step_of(float(self._flat[self._elements[row]])) / 16
+        plus, minus, center = self._at(row, h), self._at(row, -h), self._center
+        right, left = (plus - center) / h, (center - minus) / h
+        ratio = np.abs(right - left)[outputs] / gap[outputs]
+        # The height of a jump does not shrink with the step, so that slopes grow by 16. Noise does too, but it is small.
+        tall = np.maximum(np.abs(plus - center), np.abs(minus - center))[outputs] > 1e-9 * (1e-3 + np.abs(center[outputs]))
+        jumps = outputs[(ratio > 8) & tall]
+        bends = outputs[(ratio > 0.4) & (ratio <= 2.5)]
+        smooth = outputs[ratio <= 0.4]
+        # Where the first step reached over a kink nearby, and the short one does not, the short one is right.
+        nearer = (right[smooth] + left[smooth]) / 2
+        crossed = np.abs(nearer - self.slopes[row, smooth]) > 1e-5 * np.abs(nearer) + 1e-6
+        self.slopes[row, smooth[crossed]] = nearer[crossed]
+        self.noise[row, smooth[crossed]] *= 16
+        for beside, where in ((False, bends), (True, jumps)):
+            if where.size:
+                self._one_sided(row, where, 256 * h, 16 * h, beside)
+
+    def _one_sided(self, row: int, outputs: np.ndarray, far: float, near: float, beside: bool) -> None:
+        """Slopes on either side of a kink, from three points each; ``beside`` a jump, without the value at x itself."""
+        found = []
+        for step in (far, near):
+            side = []
+            for sign in (1, -1):
+                s = sign * step
+                f1, f2 = self._at(row, s)[outputs], self._at(row, 2 * s)[outputs]
+                if beside:
+                    side.append((-5 * f1 + 8 * f2 - 3 * self._at(row, 3 * s)[outputs]) / (2 * s))
+                else:
+                    side.append((-3 * self._center[outputs] + 4 * f1 - f2) / (2 * s))
+            found.append(side)
+        for k, output in enumerate(outputs):
+            (right, left), (right_near, left_near) = (found[0][0][k], found[0][1][k]), (found[1][0][k], found[1][1][k])
+            size = max(abs(right_near), abs(left_near))
+            slack = 1e-6 * size + 1e-7
+            if not (abs(right - right_near) < 1e-4 * size + 1e-6 and abs(left - left_near) < 1e-4 * size + 1e-6):
+                right, left, slack = right_near, left_near, 1e-4 * size + 1e-6  # another kink between the two steps
+            place = row, int(output)
+            self.kinks[place] = True
+            self.low[place], self.high[place], self.slack[place] = min(right, left), max(right, left), slack
+
+
+def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """The derivative of all outputs in element ``i``, and an estimate of its error (Ridders 1982).
+
+    Central differences at steps that are halved again and again, extrapolated to step 0 by Richardson's scheme (their error is a series in h**2).
+    For each output the entry of the scheme that changes least is taken. Two ladders of steps are tried, one in proportion to
+    max(1, abs(x)), and one in proportion to small x itself: log(x) at 1e-8 needs other steps than exp(x).
+    """
+    x = float(flat[i])
+    best, error = np.full(n_outputs, np.nan), np.full(n_outputs, np.inf)
+    starts = [2.0**-4 * max(1.0, abs(x))] + ([abs(x) / 4] if 0 < abs(x) < 0.2 else [])
+    plus, minus = np.empty(n_outputs), np.empty(n_outputs)
+    for start in starts:
+        previous: list[np.ndarray] = []
+        for k in range(12):
+            h = start * 0.5**k
+            flat[i] = high = x + h
+            evaluate(plus)
+            flat[i] = low = x - h
+            evaluate(minus)
+            flat[i] = x
+            noise = 8 * EPS * np.where(plus != minus, np.abs(plus) + np.abs(minus), 0.0) / (high - low)
+            row = [(plus - minus) / (high - low)]
+            for j in range(1, k + 1):
+                row.append(row[j - 1] + (row[j - 1] - previous[j - 1]) / (4.0**j - 1.0))
+                change = np.maximum(np.abs(row[j] - row[j - 1]), np.abs(row[j] - previous[j - 1])) + noise
+                better = change < error  # NaN is never better
+                best[better], error[better] = row[j][better], change[better]
+            previous = row
+    return best, error
+
+
+def along(evaluate: Callable[[float], np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Derivative of ``evaluate(t)`` at t = 0, its error, and the slopes on the right and on the left of 0."""
+    t = np.zeros(1)
+    n = evaluate(0.0).size
+
+    def write(out: np.ndarray) -> None:
+        out[:] = evaluate(float(t[0]))
+
+    slope, error = extrapolate(write, t, 0, n)
+    h = 16 * STEP
+    f0, f1, f2, b1, b2 = (evaluate(s) for s in (0.0, h, 2 * h, -h, -2 * h))
+    return slope, error, (-3 * f0 + 4 * f1 - f2) / (2 * h), (3 * f0 - 4 * b1 + b2) / (2 * h)
