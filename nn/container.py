@@ -1,0 +1,368 @@
+"""Modules that hold modules, or parameters: Sequential, and lists and dicts that register what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, overload
+
+from minigrad.engine import TensorBase
+from minigrad.nn.module import Module, Parameter, _indent, _tree
+
+
+def _position(index: Any, length: int, name: str) -> int:
+    """``index`` counted from the front."""
+    try:
+        position = index.__index__()
+    except AttributeError:
+        raise TypeError(f"{name}: an index must be an integer or a slice, not {type(index).__name__}") from None
+    if not -length <= position < length:
+        raise IndexError(f"{name}: index {position} is out of range for {length} entries")
+    return position % length
+
+
+class _Numbered(Module):
+    """Children under names in order, mostly "0", "1", ...: what Sequential and ModuleList share."""
+
+    def _renumber(self, modules: Iterable[Module | None]) -> None:
+        for name in list(self._module_names):
+            delattr(self, name)
+        for i, module in enumerate(modules):
+            self.register_module(str(i), module)
+
+    def _list(self) -> list[Any]:
+        return list(self._modules.values())
+
+    def _name(self, index: Any) -> str:
+        return list(self._module_names)[_position(index, len(self), type(self).__name__)]
+
+    def __len__(self) -> int:
+        return len(self._module_names)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._list())
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.register_module(self._name(index), module)
+
+    def __delitem__(self, index: int | slice) -> None:
+        for name in list(self._module_names)[index] if isinstance(index, slice) else [self._name(index)]:
+            delattr(self, name)
+        if all(name.isdigit() for name in self._module_names):
+            self._renumber(self._list())
+
+    def _check(self, module: Any) -> Module:
+        if not isinstance(module, Module):
+            raise TypeError(f"{type(self).__name__}: an nn.Module is needed, not {type(module).__name__}")
+        return module
+
+    def insert(self, index: int, module: Module) -> Any:
+        """Put ``module`` before position ``index``."""
+        modules = self._list()
+        if not -len(modules) <= index <= len(modules):
+            raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(modules)} entries")
+        modules.insert(index, self._check(module))
+        self._renumber(modules)
+        return self
+
+    def append(self, module: Module) -> Any:
+        """Add ``module`` at the end. Returns this container."""
+        number = len(self)
+        while str(number) in self._module_names:  # a Sequential may hold names that were given
+            number += 1
+        self.register_module(str(number), self._check(module))
+        return self
+
+    def extend(self, modules: Iterable[Module]) -> Any:
+        """Add all of ``modules`` at the end. Returns this container."""
+        if isinstance(modules, (str, bytes)) or not isinstance(modules, Iterable):
+            raise TypeError(f"{type(self).__name__}.extend: an iterable of modules is needed, not {type(modules).__name__}")
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def pop(self, index: int | slice = -1) -> Any:
+        """Remove the module at ``index`` and return it."""
+        module = self[index]  # type: ignore[index]
+        del self[index]
+        return module
+
+
+class Sequential(_Numbered):
+    """Modules that are called one after another: ``torch.nn.Sequential``.
+
+    Args:
+        modules: modules, or one dict of name -> module.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> model(mg.ones(5, 2)).shape
+    (5, 1)
+    >>> model[:2]
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=True)
+      (1): ReLU()
+    )
+    >>> list(nn.Sequential({"hidden": nn.Linear(2, 3), "act": nn.ReLU()}).state_dict())
+    ['hidden.weight', 'hidden.bias']
+    """
+
+    def __init__(self, *modules: Any):
+        super().__init__()
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            for name, module in modules[0].items():
+                self.register_module(name, self._check(module))
+        else:
+            for i, module in enumerate(modules):
+                self.register_module(str(i), self._check(module))
+
+    def forward(self, input: Any) -> Any:
+        """Each module applied to the result of the one before."""
+        d = self.__dict__
+        for name in self._module_names:
+            input = d[name](input)
+        return input
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return type(self)(dict(list(self._modules.items())[index]))
+        return self.__dict__[self._name(index)]
+
+    def __add__(self, other: Sequential) -> Sequential:
+        if not isinstance(other, Sequential):
+            return NotImplemented
+        return Sequential(*self, *other)
+
+
+class ModuleList(_Numbered):
+    """A list of modules that is part of the model: ``torch.nn.ModuleList``. (Modules in a plain list would be lost.)
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+    >>> len(layers), len(list(layers.parameters()))
+    (3, 6)
+    """
+
+    def __init__(self, modules: Iterable[Module] | None = None):
+        super().__init__()
+        if modules is not None:
+            self.extend(modules)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> ModuleList: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return type(self)(self._list()[index])
+        return self.__dict__[self._name(index)]
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *other])
+
+    def __iadd__(self, modules: Iterable[Module]) -> ModuleList:
+        return self.extend(modules)
+
+    def __repr__(self) -> str:
+        texts = [repr(module) for module in self]
+        lines, i = [], 0
+        while i < len(texts):  # neighbours that look the same are shown once
+            j = i
+            while j + 1 < len(texts) and texts[j + 1] == texts[i]:
+                j += 1
+            lines.append(f"({i}): {_indent(texts[i])}" if i == j else f"({i}-{j}): {j - i + 1} x {_indent(texts[i])}")
+            i = j + 1
+        return _tree(self._get_name(), [], lines)
+
+
+class ModuleDict(Module):
+    """A dict of modules that is part of the model: ``torch.nn.ModuleDict``.
+
+    >>> from minigrad import nn
+    >>> heads = nn.ModuleDict({"digit": nn.Linear(8, 10), "letter": nn.Linear(8, 26)})
+    >>> "digit" in heads, list(heads)
+    (True, ['digit', 'letter'])
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None):
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._module_names:
+            raise KeyError(key)
+        return self.__dict__[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.register_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._module_names:
+            raise KeyError(key)
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._module_names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._module_names))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._module_names
+
+    def clear(self) -> None:
+        """Remove all modules."""
+        for key in self:
+            delattr(self, key)
+
+    def pop(self, key: str) -> Any:
+        """Remove a module and return it."""
+        module = self[key]
+        del self[key]
+        return module
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return self._modules.keys()
+
+    def values(self) -> Iterable[Any]:
+        """The modules."""
+        return self._modules.values()
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """``(name, module)`` pairs."""
+        return self._modules.items()
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+        """Add modules from a dict or from pairs."""
+        for key, module in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:  # type: ignore[union-attr]
+            self[key] = module
+
+
+def _as_parameter(value: Any) -> Any:
+    """Plain tensors become parameters, as in PyTorch."""
+    return Parameter(value) if isinstance(value, TensorBase) and not isinstance(value, Parameter) else value
+
+
+class ParameterList(Module):
+    """A list of parameters that is part of the model: ``torch.nn.ParameterList``. Tensors become parameters.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> weights = nn.ParameterList([mg.zeros(2), mg.ones(3)])
+    >>> [name for name, p in weights.named_parameters()]
+    ['0', '1']
+    """
+
+    def __init__(self, values: Iterable[Any] | None = None):
+        super().__init__()
+        self._size = 0
+        if values is not None:
+            self.extend(values)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self.__dict__[str(i)] for i in range(self._size)])
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return type(self)([self[i] for i in range(self._size)[index]])
+        return self.__dict__[str(_position(index, self._size, "ParameterList"))]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        setattr(self, str(_position(index, self._size, "ParameterList")), _as_parameter(value))
+
+    def append(self, value: Any) -> ParameterList:
+        """Add a parameter at the end. Returns this list."""
+        setattr(self, str(self._size), _as_parameter(value))
+        self._size += 1
+        return self
+
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        """Add parameters at the end. Returns this list."""
+        if isinstance(values, TensorBase) or not isinstance(values, Iterable):
+            raise TypeError(f"ParameterList.extend: a list of tensors is needed, not {type(values).__name__}")
+        for value in list(values):
+            self.append(value)
+        return self
+
+    def __iadd__(self, values: Iterable[Any]) -> ParameterList:
+        return self.extend(values)
+
+    def __repr__(self) -> str:
+        return _tree(self._get_name(), [], [_parameter_line(str(i), value) for i, value in enumerate(self)])
+
+
+class ParameterDict(Module):
+    """A dict of parameters that is part of the model: ``torch.nn.ParameterDict``. Tensors become parameters."""
+
+    def __init__(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None):
+        super().__init__()
+        self._keys: dict[str, None] = {}
+        if parameters is not None:
+            self.update(parameters)
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self.__dict__[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._check_name("parameter", key, self._keys)
+        setattr(self, key, _as_parameter(value))
+        self._keys[key] = None
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._keys:
+            raise KeyError(key)
+        del self._keys[key]
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._keys))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return self._keys.keys()
+
+    def values(self) -> Iterable[Any]:
+        """The parameters."""
+        return [self[key] for key in self]
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """``(name, parameter)`` pairs."""
+        return [(key, self[key]) for key in self]
+
+    def pop(self, key: str) -> Any:
+        """Remove a parameter and return it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Add parameters from a dict or from pairs."""
+        for key, value in parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters:  # type: ignore[union-attr]
+            self[key] = value
+
+    def __repr__(self) -> str:
+        return _tree(self._get_name(), [], [_parameter_line(key, value) for key, value in self.items()])
+
+
+def _parameter_line(name: str, value: Any) -> str:
+    if isinstance(value, Parameter):
+        return f"({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+    return f"({name}): {value!r}"

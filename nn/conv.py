@@ -1,0 +1,271 @@
+"""Convolutions and transposed convolutions over 1, 2 and 3 dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad.nn import functional as F
+from minigrad.nn import init
+from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.tensor import Tensor
+
+Size = int | Sequence[int]
+_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+def _sizes(value: Any, dims: int, name: str) -> tuple[int, ...]:
+    """One number for all dimensions, or one for each."""
+    sizes = (value,) * dims if isinstance(value, int) else tuple(value)
+    if len(sizes) != dims:
+        raise ValueError(f"{name} must be a number or {dims} of them, not {value}")
+    return sizes
+
+
+class _Conv(Module):
+    """What all convolutions share: weights, their initial values, and how they are shown."""
+
+    dims: int
+    transposed = False
+    weight: Parameter
+    bias: Parameter | None
+
+    def _set(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size,
+        padding: Size | str,
+        dilation: Size,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
+        dtype: Any,
+        output_padding: Size = 0,
+    ) -> None:
+        name = type(self).__name__
+        super().__init__()
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(f"{name}: {in_channels} input and {out_channels} output channels do not divide into {groups} groups")
+        if padding_mode not in _MODES:
+            raise ValueError(f"{name}: padding_mode must be one of {', '.join(_MODES)}, not {padding_mode!r}")
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
+        self.kernel_size = _sizes(kernel_size, self.dims, f"{name}: kernel_size")
+        self.stride = _sizes(stride, self.dims, f"{name}: stride")
+        self.dilation = _sizes(dilation, self.dims, f"{name}: dilation")
+        self.output_padding = _sizes(output_padding, self.dims, f"{name}: output_padding")
+        self.padding: Any = padding
+        if isinstance(padding, str):
+            if padding not in ("same", "valid"):
+                raise ValueError(f"{name}: padding must be numbers, 'same' or 'valid', not {padding!r}")
+            if padding == "same" and any(s != 1 for s in self.stride):
+                raise ValueError(f"{name}: padding='same' keeps the size, which a stride of {self.stride} cannot")
+        else:
+            self.padding = _sizes(padding, self.dims, f"{name}: padding")
+        self._margins = self._padding_margins()
+        channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
+        self.weight = empty_parameter((*channels, *self.kernel_size), dtype, device)
+        self.register_parameter("bias", empty_parameter((out_channels,), dtype, device) if bias else None)
+        self.reset_parameters()
+
+    def _padding_margins(self) -> list[int]:
+        """The padding as F.pad takes it, the last dimension first: for the modes that are not zeros."""
+        margins: list[int] = []
+        for i in reversed(range(self.dims)):
+            if self.padding == "valid":
+                margins += [0, 0]
+            elif self.padding == "same":
+                total = self.dilation[i] * (self.kernel_size[i] - 1)
+                margins += [total // 2, total - total // 2]
+            else:
+                margins += [self.padding[i], self.padding[i]]
+        return margins
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values, uniform on ±1/sqrt(fan_in)."""
+        init.default_weight_(self.weight)
+        if self.bias is not None:
+            init.default_bias_(self.bias, self.weight)
+
+    def _padded(self, input: Any) -> tuple[Any, Any]:
+        """The input and the padding that is left for the convolution itself."""
+        if self.padding_mode == "zeros":
+            return input, self.padding
+        return F.pad(input, self._margins, mode=self.padding_mode), 0
+
+    def extra_repr(self) -> str:
+        """The settings that are not the default ones."""
+        ones = (1,) * self.dims
+        zeros = (0,) * self.dims
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
+        if self.padding != zeros:
+            parts.append(f"padding={self.padding}")
+        if self.dilation != ones:
+            parts.append(f"dilation={self.dilation}")
+        if self.output_padding != zeros:
+            parts.append(f"output_padding={self.output_padding}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
+        return ", ".join(parts)
+
+
+class _Forward(_Conv):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        self._set(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+
+
+class Conv1d(_Forward):
+    """Convolution of (N, C, L): ``torch.nn.Conv1d``. Arguments as :class:`Conv2d`'s."""
+
+    dims = 1
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, L) to (N, out_channels, L')"""
+        input, padding = self._padded(input)
+        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+
+class Conv2d(_Forward):
+    """Convolution of (N, C, H, W), or of one image (C, H, W): ``torch.nn.Conv2d``.
+
+    Args:
+        in_channels, out_channels: C before and after.
+        kernel_size: of the window, a number or (height, width); likewise:
+        stride: step of the window.
+        padding: rows and columns added on each side, 'valid' (none) or 'same' (as many as keep the size).
+        dilation: distance of the window's taps.
+        groups: into which the channels are divided; each is convolved by itself.
+        bias: whether to add one for each output channel.
+        padding_mode: what is added: 'zeros', 'reflect', 'replicate' or 'circular'.
+        device, dtype: of the parameters.
+
+    Attributes: ``weight`` (out_channels, in_channels / groups, height, width) and ``bias`` (out_channels,), both uniform on
+    ±1/sqrt(fan_in) at first.
+
+    Raises ``ValueError`` for channels that do not divide into the groups, and for 'same' with a stride.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> nn.Conv2d(3, 8, 5, padding=2)(mg.ones(2, 3, 28, 28)).shape
+    (2, 8, 28, 28)
+    """
+
+    dims = 2
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, out_channels, H', W')"""
+        input, padding = self._padded(input)
+        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+
+class Conv3d(_Forward):
+    """Convolution of (N, C, D, H, W): ``torch.nn.Conv3d``. Arguments as :class:`Conv2d`'s."""
+
+    dims = 3
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, D, H, W) to (N, out_channels, D', H', W')"""
+        input, padding = self._padded(input)
+        return F.conv3d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+
+class _Transposed(_Conv):
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        if padding_mode != "zeros":
+            raise ValueError(f"{type(self).__name__}: only padding_mode='zeros' is supported, not {padding_mode!r}")
+        if isinstance(padding, str):
+            raise ValueError(f"{type(self).__name__}: padding must be numbers, not {padding!r}")
+        self._set(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype, output_padding
+        )
+
+    def _output_padding(self, input: Any, output_size: Sequence[int] | None) -> tuple[int, ...]:
+        """The output padding that gives ``output_size``, which several input sizes of the convolution share."""
+        if output_size is None:
+            return self.output_padding
+        wanted = tuple(output_size)[-self.dims :]
+        least = [
+            (n - 1) * s - 2 * p + d * (k - 1) + 1
+            for n, s, p, d, k in zip(input.shape[-self.dims :], self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+        ]
+        if len(wanted) != self.dims or any(not 0 <= w - m < s for w, m, s in zip(wanted, least, self.stride, strict=True)):
+            most = [m + s - 1 for m, s in zip(least, self.stride, strict=True)]
+            raise ValueError(f"{type(self).__name__}: output_size {tuple(output_size)} is not between {tuple(least)} and {tuple(most)}")
+        return tuple(w - m for w, m in zip(wanted, least, strict=True))
+
+
+class ConvTranspose1d(_Transposed):
+    """The transpose of :class:`Conv1d`, which upsamples: ``torch.nn.ConvTranspose1d``. Arguments as :class:`ConvTranspose2d`'s."""
+
+    dims = 1
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """(N, C, L) to (N, out_channels, L')"""
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose1d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+
+
+class ConvTranspose2d(_Transposed):
+    """The transpose of :class:`Conv2d` (its input gradient), which upsamples: ``torch.nn.ConvTranspose2d``.
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, groups, bias, dilation, device, dtype: as :class:`Conv2d`'s.
+        padding: rows and columns that are taken off each side of the result.
+        output_padding: rows and columns added at the end of the result, less than the stride.
+        padding_mode: only 'zeros'.
+
+    ``forward(input, output_size)`` chooses ``output_padding`` for a wanted size. ``weight``: (in_channels, out_channels / groups, ...).
+    """
+
+    dims = 2
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """(N, C, H, W) to (N, out_channels, H', W')"""
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+
+
+class ConvTranspose3d(_Transposed):
+    """The transpose of :class:`Conv3d`, which upsamples: ``torch.nn.ConvTranspose3d``. Arguments as :class:`ConvTranspose2d`'s."""
+
+    dims = 3
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """(N, C, D, H, W) to (N, out_channels, D', H', W')"""
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose3d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)

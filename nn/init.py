@@ -1,0 +1,232 @@
+"""Initialisers under the names and formulas of ``torch.nn.init``.
+
+Each gives the Tensor that it gets a new value, whether or not it requires a gradient, and returns it. Random ones draw from
+``generator``, by default from the process's, which ``mg.manual_seed`` seeds. They draw in float64, so a seed gives the same
+weights for every dtype.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import no_grad
+from minigrad.ops.elementwise import erfinv
+from minigrad.random import Generator, numpy_generator
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "orthogonal_", "sparse_",
+    "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
+]  # fmt: skip
+
+
+def _write(tensor: Tensor, value: Any, name: str) -> Tensor:
+    """Give ``tensor`` the value, in its own dtype."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name}: a Tensor is needed, not {type(tensor).__name__}")
+    if not tensor.is_leaf:
+        raise RuntimeError(f"{name}: only leaf tensors can be initialised, and this one was computed by {tensor.grad_fn}")
+    with no_grad():
+        return tensor._fill(value, name)
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """By how much a layer's weights must be larger because of the ``nonlinearity`` after it.
+
+    ============================  =====================
+    linear, conv*, sigmoid        1
+    tanh                          5/3
+    relu                          sqrt(2)
+    leaky_relu                    sqrt(2 / (1 + slope^2)), slope = ``param``, 0.01 by default
+    selu                          3/4
+    ============================  =====================
+
+    Raises ``ValueError`` for another name.
+    """
+    linear = [f"conv{kind}{d}d" for kind in ("", "_transpose") for d in (1, 2, 3)]
+    if nonlinearity in ("linear", "sigmoid", *linear):
+        return 1.0
+    if nonlinearity == "tanh":
+        return 5.0 / 3.0
+    if nonlinearity == "relu":
+        return math.sqrt(2.0)
+    if nonlinearity == "leaky_relu":
+        if param is not None and (isinstance(param, bool) or not isinstance(param, (int, float))):
+            raise ValueError(f"calculate_gain: the negative slope must be a number, not {param!r}")
+        return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
+    if nonlinearity == "selu":
+        return 0.75
+    raise ValueError(f"calculate_gain: there is no gain for {nonlinearity!r}")
+
+
+def fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """How many inputs reach one output of a weight (out, in, *kernel), and how many outputs one input reaches.
+
+    Raises ``ValueError`` for a Tensor with less than two dimensions.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"fan in and fan out need a weight with at least 2 dimensions (out, in, ...), not shape {tensor.shape}")
+    window = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * window, tensor.shape[0] * window
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fill from the uniform distribution on [a, b).
+
+    >>> import minigrad as mg
+    >>> w = mg.nn.init.uniform_(mg.empty(3, 5), -1, 1)
+    >>> bool((w.abs() <= 1).all())
+    True
+    """
+    return _write(tensor, numpy_generator(generator).uniform(a, b, tensor.shape), "uniform_")
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fill from the normal distribution."""
+    return _write(tensor, numpy_generator(generator).normal(mean, std, tensor.shape), "normal_")
+
+
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Generator | None = None
+) -> Tensor:
+    """Fill from the normal distribution of ``mean`` and ``std``, conditioned on [a, b] (by the inverse of its integral).
+
+    Raises ``ValueError`` if ``a > b`` or ``std < 0``.
+    """
+    if a > b or std < 0:
+        raise ValueError(f"trunc_normal_: std must not be negative and a must not exceed b (std={std}, a={a}, b={b})")
+    if std == 0:
+        return constant_(tensor, min(max(mean, a), b))
+    scale = std * math.sqrt(2.0)
+    u = numpy_generator(generator).uniform(math.erf((a - mean) / scale), math.erf((b - mean) / scale), tensor.shape)
+    return _write(tensor, np.clip(erfinv(u) * scale + mean, a, b), "trunc_normal_")
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """Fill with ``val``."""
+    return _write(tensor, val, "constant_")
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Fill with 1."""
+    return _write(tensor, 1.0, "ones_")
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fill with 0."""
+    return _write(tensor, 0.0, "zeros_")
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity, for a matrix. Raises ``ValueError`` for other ranks."""
+    if tensor.ndim != 2:
+        raise ValueError(f"eye_: a matrix is needed, not shape {tensor.shape}")
+    return _write(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A convolution weight (out, in, *kernel) that passes the channels of each group through: 1 at the middle of the window.
+
+    Raises ``ValueError`` if there are not 3 to 5 dimensions, or ``out`` is not divisible by ``groups``.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_: a weight with 3, 4 or 5 dimensions is needed, not shape {tensor.shape}")
+    out, inside, *window = tensor.shape
+    if out % groups:
+        raise ValueError(f"dirac_: {out} output channels do not divide into {groups} groups")
+    value = np.zeros(tensor.shape)
+    middle = tuple(k // 2 for k in window)
+    for group in range(groups):
+        for c in range(min(out // groups, inside)):
+            value[(group * (out // groups) + c, c, *middle)] = 1.0
+    return _write(tensor, value, "dirac_")
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Uniform on ±gain sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+    bound = gain * math.sqrt(6.0 / max(sum(fan_in_and_fan_out(tensor)), 1))
+    return _write(tensor, numpy_generator(generator).uniform(-bound, bound, tensor.shape), "xavier_uniform_")
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+    std = gain * math.sqrt(2.0 / max(sum(fan_in_and_fan_out(tensor)), 1))
+    return _write(tensor, numpy_generator(generator).normal(0.0, std, tensor.shape), "xavier_normal_")
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, name: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"{name}: mode must be 'fan_in' or 'fan_out', not {mode!r}")
+    fan = fan_in_and_fan_out(tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
+
+
+def _refuse_nothing(tensor: Tensor, name: str) -> bool:
+    if 0 in tensor.shape:
+        warnings.warn(f"{name}: a tensor of shape {tensor.shape} has no elements to initialise", UserWarning, stacklevel=3)
+        return True
+    return False
+
+
+def kaiming_uniform_(
+    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
+) -> Tensor:
+    """Uniform on ±gain sqrt(3 / fan) (He et al. 2015), with the gain of ``nonlinearity`` (``a``: the slope of a leaky ReLU)."""
+    if _refuse_nothing(tensor, "kaiming_uniform_"):
+        return tensor
+    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
+    return _write(tensor, numpy_generator(generator).uniform(-bound, bound, tensor.shape), "kaiming_uniform_")
+
+
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
+) -> Tensor:
+    """Normal with standard deviation gain / sqrt(fan) (He et al. 2015), with the gain of ``nonlinearity``."""
+    if _refuse_nothing(tensor, "kaiming_normal_"):
+        return tensor
+    std = _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_")
+    return _write(tensor, numpy_generator(generator).normal(0.0, std, tensor.shape), "kaiming_normal_")
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """``gain`` times a random matrix (out, in * kernel) with orthonormal rows or columns, whichever are fewer (Saxe et al. 2013).
+
+    Raises ``ValueError`` for a Tensor with less than two dimensions.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_: at least 2 dimensions are needed, not shape {tensor.shape}")
+    if 0 in tensor.shape:
+        return tensor
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    sample = numpy_generator(generator).standard_normal((rows, columns))
+    q, r = np.linalg.qr(sample.T if rows < columns else sample)
+    q *= np.sign(np.diag(r))  # without this the distribution would not be uniform over rotations
+    return _write(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape), "orthogonal_")
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """A matrix of normal samples in each column of which the share ``sparsity`` is 0 (Martens 2010). ``ValueError`` for other ranks."""
+    if tensor.ndim != 2:
+        raise ValueError(f"sparse_: a matrix is needed, not shape {tensor.shape}")
+    rng = numpy_generator(generator)
+    value = rng.normal(0.0, std, tensor.shape)
+    zeros = math.ceil(sparsity * tensor.shape[0])
+    for column in range(tensor.shape[1]):
+        value[rng.permutation(tensor.shape[0])[:zeros], column] = 0.0
+    return _write(tensor, value, "sparse_")
+
+
+def default_weight_(tensor: Tensor) -> Tensor:
+    """How layers start: uniform on ±1 / sqrt(fan_in), which is ``kaiming_uniform_(a=sqrt(5))``."""
+    return tensor if 0 in tensor.shape else kaiming_uniform_(tensor, a=math.sqrt(5.0))
+
+
+def default_bias_(bias: Tensor, weight: Tensor) -> Tensor:
+    """How biases of layers start: uniform on ±1 / sqrt(fan_in of the weight)."""
+    fan_in, _ = fan_in_and_fan_out(weight)
+    bound = 1.0 / math.sqrt(fan_in) if fan_in else 0.0
+    return uniform_(bias, -bound, bound)

@@ -1,0 +1,787 @@
+"""Module: a function with parameters, and a tree of such functions.
+
+Parameters, buffers and children are ordinary attributes: their values live in the instance's ``__dict__``, so reading one costs
+what reading any attribute costs. What makes them known is their *names*, which ``__setattr__`` notes in definition order.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from minigrad.engine import ShapeError, TensorBase, get_default_dtype, is_grad_enabled, wrap
+from minigrad.ops.watch import watch
+from minigrad.tensor import DTYPES, RemovableHandle, Tensor, _check_device, to_array
+
+Self = TypeVar("Self", bound="Module")
+
+
+class Parameter(Tensor):
+    """A Tensor that a :class:`Module` registers when it is assigned as an attribute: ``torch.nn.Parameter``.
+
+    Args:
+        data: a Tensor (whose memory is shared, and copied when either is written), or anything :func:`minigrad.tensor` takes.
+        requires_grad: whether what is computed from it is recorded.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> nn.Parameter(mg.zeros(2))
+    Parameter containing:
+    tensor([0., 0.], requires_grad=True)
+    """
+
+    def __new__(cls, data: Any = (), requires_grad: bool = True) -> Parameter:
+        """A parameter with the value of ``data``."""
+        self = object.__new__(cls)
+        self._data = data._data if isinstance(data, TensorBase) else to_array(data, copy=True)
+        self._node = self.grad = None
+        self.requires_grad_(requires_grad)
+        return self
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
+
+def empty_parameter(shape: Iterable[int], dtype: Any = None, device: Any = None) -> Parameter:
+    """A parameter of arbitrary value, which ``reset_parameters`` fills: what layers make in ``__init__``."""
+    _check_device(device)
+    return Parameter(wrap(np.empty(tuple(shape), get_default_dtype() if dtype is None else dtype)))
+
+
+class IncompatibleKeys(NamedTuple):
+    """What :meth:`Module.load_state_dict` did not find, and what it did not use."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+class _Path(str):
+    """The note on an exception that says in which module it was raised; grows at the front on the exception's way out."""
+
+    path: str
+    kind: str
+    outermost: weakref.ref[Module] | None
+
+    def __new__(cls, path: str, kind: str, outermost: Module) -> _Path:
+        self = super().__new__(cls, f"in {path} ({kind})" if path else f"in {kind}")
+        self.path, self.kind, self.outermost = path, kind, weakref.ref(outermost)
+        return self
+
+    def __reduce__(self) -> tuple:
+        return str, (str(self),)  # exceptions travel between processes; modules stay where they are
+
+
+class _HookEntry(NamedTuple):
+    """What was registered, as the ``function`` of the entry that a :class:`RemovableHandle` adds and removes."""
+
+    function: Callable[..., Any]
+    with_kwargs: bool = False
+    always_call: bool = False
+
+
+class _Hooks:
+    """A module's hooks; a module without any holds None instead, so that calling it costs nothing."""
+
+    def __init__(self) -> None:
+        self.forward_pre: list[Any] = []
+        self.forward: list[Any] = []
+        self.backward_pre: list[Any] = []
+        self.backward: list[Any] = []
+
+
+def _call_super(module: Module) -> AttributeError:
+    name = type(module).__name__
+    return AttributeError(f"{name}.__init__() must call super().__init__() before it assigns parameters, buffers or modules")
+
+
+class Module:
+    """What models are built from: ``torch.nn.Module``.
+
+    Assign Parameters, Modules and (with :meth:`register_buffer`) Tensors to attributes in ``__init__`` after
+    ``super().__init__()``, and define ``forward``. Call the module, not ``forward``: the call runs hooks, and an exception that
+    leaves it says in which module it was raised.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden = nn.Linear(4, 8)
+    ...         self.out = nn.Linear(8, 2)
+    ...     def forward(self, x):
+    ...         return self.out(self.hidden(x).relu())
+    >>> net = Net()
+    >>> net(mg.ones(3, 4)).shape
+    (3, 2)
+    >>> [name for name, p in net.named_parameters()]
+    ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
+    >>> net
+    Net(
+      (hidden): Linear(in_features=4, out_features=8, bias=True)
+      (out): Linear(in_features=8, out_features=2, bias=True)
+    )
+    """
+
+    training: bool
+    _hooks: _Hooks | None = None
+    _parameter_names: dict[str, None]  # dicts as ordered sets; the values are in __dict__
+    _buffer_names: dict[str, bool]  # name -> whether it is part of the state_dict
+    _module_names: dict[str, None]
+
+    def __init__(self) -> None:
+        d = self.__dict__
+        d["training"] = True
+        d["_parameter_names"], d["_buffer_names"], d["_module_names"] = {}, {}, {}
+
+    # ----------------------------------------------------------------------------------------------- calling
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; every subclass that is called defines it."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            if self._hooks is None:
+                return self.forward(*args, **kwargs)
+            return self._call_with_hooks(self._hooks, args, kwargs)
+        except Exception as error:
+            self._add_path(error)
+            raise
+
+    def _add_path(self, error: Exception) -> None:
+        """Note on ``error`` which module it comes from, by its path from this module."""
+        notes = getattr(error, "__notes__", [])
+        place = next((i for i, note in enumerate(notes) if isinstance(note, _Path)), None)
+        if place is None:
+            error.add_note(_Path("", type(self).__name__, self))
+            return
+        old = notes[place]
+        child = old.outermost()
+        if child is self:  # forward called itself
+            return
+        name = next((name for name, module in self.named_modules() if module is child), f"<{type(child).__name__} outside the model>")
+        notes[place] = _Path(f"{name}.{old.path}" if old.path else name, old.kind, self)
+
+    def _call_with_hooks(self, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
+        called: set[int] = set()
+        try:
+            for hook in list(hooks.forward_pre):
+                entry = hook.function
+                if entry.with_kwargs:
+                    changed = entry.function(self, args, kwargs)
+                    if changed is not None:
+                        if not (isinstance(changed, tuple) and len(changed) == 2):
+                            raise RuntimeError(f"a forward pre-hook with kwargs must return None or (args, kwargs), not {changed!r:.60}")
+                        args, kwargs = changed
+                else:
+                    changed = entry.function(self, args)
+                    if changed is not None:
+                        args = changed if isinstance(changed, tuple) else (changed,)
+            backward = _BackwardHooks(self, hooks) if is_grad_enabled() and (hooks.backward_pre or hooks.backward) else None
+            if backward is not None:
+                args = backward.watch_inputs(args)
+            result = self.forward(*args, **kwargs)
+            for hook in list(hooks.forward):
+                called.add(id(hook))
+                result = self._run_forward_hook(hook.function, args, kwargs, result)
+            return result if backward is None else backward.watch_outputs(result)
+        except Exception:
+            for hook in list(hooks.forward):  # those that clean up after themselves run after a failure too
+                if hook.function.always_call and id(hook) not in called:
+                    self._run_forward_hook(hook.function, args, kwargs, None)
+            raise
+
+    def _run_forward_hook(self, entry: _HookEntry, args: tuple, kwargs: dict[str, Any], result: Any) -> Any:
+        changed = entry.function(self, args, kwargs, result) if entry.with_kwargs else entry.function(self, args, result)
+        return result if changed is None else changed
+
+    def _register_hook(self, kind: str, entry: _HookEntry, prepend: bool) -> RemovableHandle:
+        if self._hooks is None:
+            self._hooks = _Hooks()
+        hooks = getattr(self._hooks, kind)
+        handle = RemovableHandle(hooks, entry)  # type: ignore[arg-type]
+        if prepend:
+            hooks.insert(0, hooks.pop())
+        return handle
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
+        """Call ``hook(module, args)`` before each ``forward``; what it returns (a value or a tuple), unless None, replaces ``args``.
+
+        Args:
+            hook: with ``with_kwargs`` it is ``hook(module, args, kwargs)`` and returns None or ``(args, kwargs)``.
+            prepend: run it before the hooks that are there already.
+            with_kwargs: see ``hook``.
+
+        Returns a handle whose ``remove()`` removes the hook.
+        """
+        return self._register_hook("forward_pre", _HookEntry(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after each ``forward``; what it returns, unless None, replaces the output.
+
+        Args:
+            hook: with ``with_kwargs`` it is ``hook(module, args, kwargs, output)``.
+            prepend: run it before the hooks that are there already.
+            with_kwargs: see ``hook``.
+            always_call: run it (with output None) even if ``forward`` raised.
+
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> layer = nn.Linear(2, 3)
+        >>> handle = layer.register_forward_hook(lambda module, args, out: print(args[0].shape, "->", out.shape))
+        >>> y = layer(mg.ones(5, 2))
+        (5, 2) -> (5, 3)
+        >>> handle.remove()
+        """
+        return self._register_hook("forward", _HookEntry(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` when backward reaches the module's outputs; a tuple it returns replaces ``grad_output``."""
+        return self._register_hook("backward_pre", _HookEntry(hook), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` when backward has passed the module; a tuple it returns replaces ``grad_input``.
+
+        ``grad_input`` has an entry for each positional argument of the call: None where it is no Tensor or needs no gradient.
+        """
+        return self._register_hook("backward", _HookEntry(hook), prepend)
+
+    # ------------------------------------------------------------------------------------------ registration
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        d = self.__dict__
+        if isinstance(value, Parameter):
+            self.register_parameter(name, value)
+        elif isinstance(value, Module):
+            self.register_module(name, value)
+        elif "_module_names" in d and (name in d["_parameter_names"] or name in d["_module_names"] or name in d["_buffer_names"]):
+            kind = "parameter" if name in d["_parameter_names"] else "module" if name in d["_module_names"] else "buffer"
+            if value is not None and not (kind == "buffer" and isinstance(value, TensorBase)):
+                expected = {"parameter": "an nn.Parameter", "module": "an nn.Module", "buffer": "a Tensor"}[kind]
+                raise TypeError(f"{type(self).__name__}.{name} is a {kind}: it can become {expected} or None, not {type(value).__name__}")
+            d[name] = value
+        else:
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self.__dict__:
+            self._forget(name)
+        object.__delattr__(self, name)
+
+    def __getattr__(self, name: str) -> Any:
+        """Only reached for attributes that do not exist."""
+        if "_module_names" not in self.__dict__ and name in Module.__annotations__:
+            raise _call_super(self)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def _forget(self, name: str) -> None:
+        for names in (self._parameter_names, self._buffer_names, self._module_names):
+            names.pop(name, None)
+
+    def _check_name(self, kind: str, name: Any, names: Mapping[str, Any]) -> None:
+        """Refuse names that could not be found again, or would hide a method."""
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name must be a string, not {type(name).__name__}")
+        if not name or "." in name:
+            raise KeyError(f"{kind} name {name!r} must not be empty or contain a dot")
+        if hasattr(Module, name):
+            raise KeyError(f"{kind} name '{name}' would hide Module.{name}; choose another one")
+
+    def _register(self, kind: str, name: str, value: Any, note: Any = None) -> None:
+        names = self.__dict__.get(f"_{kind}_names")
+        if names is None:
+            raise _call_super(self)
+        self._check_name(kind, name, names)
+        if name not in names:
+            self._forget(name)  # it may have been of another kind
+            names[name] = note
+        self.__dict__[name] = value
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter; the same as assigning it, and the way to declare one that is None."""
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"parameter '{name}' must be an nn.Parameter or None, not {type(param).__name__}")
+        if param is not None and not param.is_leaf:
+            raise ValueError(f"parameter '{name}' was computed from other tensors: it must be a leaf. Compute it in forward() instead")
+        self._register("parameter", name, param)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a Tensor that is part of the module's state but is not trained, such as a running mean.
+
+        Args:
+            name: the attribute's name.
+            tensor: its value, or None.
+            persistent: whether it is part of the ``state_dict``.
+
+        Raises ``TypeError`` if it is no Tensor and ``KeyError`` for a name that is taken or holds a dot.
+        """
+        if tensor is not None and not isinstance(tensor, TensorBase):
+            raise TypeError(f"buffer '{name}' must be a Tensor or None, not {type(tensor).__name__}")
+        if "_buffer_names" in self.__dict__ and name in self.__dict__ and name not in self._buffer_names:
+            raise KeyError(f"attribute '{name}' already exists")
+        self._register("buffer", name, tensor, persistent)
+        self._buffer_names[name] = persistent
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Add a child module; the same as assigning it, for names that are not identifiers."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"module '{name}' must be an nn.Module or None, not {type(module).__name__}")
+        self._register("module", name, module)
+
+    add_module = register_module
+
+    # --------------------------------------------------------------------------------------------- traversal
+
+    @property
+    def _modules(self) -> dict[str, Module | None]:
+        """Children by name, in definition order."""
+        return {name: self.__dict__[name] for name in self._module_names}
+
+    @property
+    def _parameters(self) -> dict[str, Parameter | None]:
+        """This module's own parameters by name, in definition order."""
+        return {name: self.__dict__[name] for name in self._parameter_names}
+
+    @property
+    def _buffers(self) -> dict[str, Tensor | None]:
+        """This module's own buffers by name, in definition order."""
+        return {name: self.__dict__[name] for name in self._buffer_names}
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """``(path, module)`` for this module and all below it, each module once.
+
+        >>> from minigrad import nn
+        >>> [name for name, module in nn.Sequential(nn.Flatten(), nn.Sequential(nn.ReLU())).named_modules()]
+        ['', '0', '1', '1.0']
+        """
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name in list(self._module_names):
+            module = self.__dict__[name]
+            if module is not None:
+                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """``(name, module)`` for the direct children, each once."""
+        seen = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The direct children, each once."""
+        return (module for _, module in self.named_children())
+
+    def _named_members(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+        seen = set()
+        for path, module in self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]:
+            for name in list(getattr(module, kind)):
+                member = module.__dict__[name]
+                if member is None or (remove_duplicate and id(member) in seen):
+                    continue
+                seen.add(id(member))
+                yield f"{path}.{name}" if path else name, member
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """``(path, parameter)`` for this module's parameters and, if ``recurse``, those below it. A shared one comes once.
+
+        Raises ``RuntimeError`` if a module is held in a plain list or dict, where its parameters would be lost.
+        """
+        if recurse:
+            _refuse_lost(self)
+        return self._named_members("_parameter_names", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """This module's parameters and, if ``recurse``, those below it, each once: what an optimiser is given."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """``(path, buffer)`` for this module's buffers and, if ``recurse``, those below it, each once."""
+        return self._named_members("_buffer_names", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """This module's buffers and, if ``recurse``, those below it, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as ``"layer2.0.conv1"``; this one for ``""``. Raises ``AttributeError``."""
+        module = self
+        for i, name in enumerate(target.split(".") if target else []):
+            if name not in module._module_names or module.__dict__[name] is None:
+                where = ".".join(target.split(".")[:i]) or type(self).__name__
+                raise AttributeError(f"there is no module '{target}': {where} has no child '{name}'")
+            module = module.__dict__[name]
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as ``"layer2.0.conv1.weight"``. Raises ``AttributeError``."""
+        return self._get_member("parameter", target)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path such as ``"layer2.0.bn1.running_mean"``. Raises ``AttributeError``."""
+        return self._get_member("buffer", target)
+
+    def _get_member(self, kind: str, target: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if name not in getattr(module, f"_{kind}_names"):
+            raise AttributeError(f"{path or type(self).__name__} has no {kind} '{name}'")
+        return module.__dict__[name]
+
+    def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
+        """Call ``fn(module)`` for every module below this one, children first, then this one. Returns this module."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    # ---------------------------------------------------------------------------------------- modes and dtypes
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Set training mode here and below: dropout drops, batch norm uses the batch. Returns this module."""
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be True or False, not {mode!r}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: Self) -> Self:
+        """Leave training mode, here and below. Returns this module."""
+        return self.train(False)
+
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """Freeze (False) or train all parameters here and below. Returns this module."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or fill them with zeros."""
+        zero_gradients(self.parameters(), set_to_none)
+
+    def to(self: Self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
+        """Convert all floating parameters and buffers, and the parameters' gradients, to ``dtype``; this module changes and is returned.
+
+        A dtype, a device (there is only the CPU) and a Tensor whose dtype is meant may be given by position.
+        Raises ``TypeError`` for a dtype that is not a floating one.
+        """
+        for a in args:
+            if isinstance(a, TensorBase):
+                dtype = a._data.dtype
+            elif a is None or isinstance(a, bool):
+                continue
+            elif isinstance(a, str) and a not in DTYPES:
+                device = a
+            else:
+                dtype = a
+        _check_device(device)
+        if dtype is None:
+            return self
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise TypeError(f"to: modules hold floating numbers; {dtype} is not a floating dtype")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor._data.dtype.kind == "f" and tensor._data.dtype != dtype:
+                grad = tensor.grad
+                tensor.data = tensor._data.astype(dtype)
+                tensor.grad = None if grad is None else wrap(grad._data.astype(dtype))
+        return self
+
+    def type(self: Self, dst_type: Any) -> Self:
+        """The same as ``to(dst_type)``."""
+        return self.to(dtype=dst_type)
+
+    def float(self: Self) -> Self:
+        """Convert to float32."""
+        return self.to(dtype=np.float32)
+
+    def double(self: Self) -> Self:
+        """Convert to float64."""
+        return self.to(dtype=np.float64)
+
+    def half(self: Self) -> Self:
+        """Convert to float16."""
+        return self.to(dtype=np.float16)
+
+    def cpu(self: Self) -> Self:
+        """This module."""
+        return self
+
+    # ------------------------------------------------------------------------------------------------- state
+
+    def get_extra_state(self) -> Any:
+        """State besides parameters and buffers, to be part of the ``state_dict``. A subclass that has some defines this and its twin."""
+        raise NotImplementedError
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take over what :meth:`get_extra_state` returned."""
+        raise NotImplementedError(f"{type(self).__name__} defines get_extra_state() but not set_extra_state()")
+
+    def _state(self) -> dict[str, Any]:
+        """name -> Parameter or buffer, or the Module itself for its extra state, in the order of the ``state_dict``."""
+        _refuse_lost(self)
+        state: dict[str, Any] = {}
+        for path, module in self.named_modules(remove_duplicate=False):
+            names = [*module._parameter_names, *(name for name, persistent in module._buffer_names.items() if persistent)]
+            for name in names:
+                if module.__dict__[name] is not None:
+                    state[f"{path}.{name}" if path else name] = module.__dict__[name]
+            if type(module).get_extra_state is not Module.get_extra_state:
+                state[f"{path}.{_EXTRA}" if path else _EXTRA] = module
+        return state
+
+    def state_dict(self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
+        """All parameters and persistent buffers, by path, as Tensors that are cut off from the graph.
+
+        Tensors are values: training on does not change a ``state_dict`` that was taken before.
+
+        Args:
+            destination: a dict to add to.
+            prefix: put before every path, e.g. ``"encoder."``.
+            keep_vars: give the parameters themselves.
+
+        >>> from minigrad import nn
+        >>> list(nn.BatchNorm2d(3).state_dict())
+        ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
+        """
+        found: dict[str, Any] = OrderedDict() if destination is None else destination
+        for name, value in self._state().items():
+            if isinstance(value, Module):
+                found[prefix + name] = value.get_extra_state()
+            else:
+                found[prefix + name] = value if keep_vars else value.detach()
+        return found
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
+        """Take over the values of a :meth:`state_dict`: all of them, or, if anything does not fit, none.
+
+        Args:
+            state_dict: path -> Tensor or array. Values are copied and converted to the dtype that is there.
+            strict: also refuse paths that are missing or that the model does not have.
+            assign: share the memory of the given values and take over their dtype.
+
+        Returns ``(missing_keys, unexpected_keys)``. Raises ``RuntimeError`` that lists everything that does not fit: missing
+        and unexpected paths, shapes that differ, and values that cannot be converted (fractions to integers).
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: a dict of tensors is needed, not {type(state_dict).__name__}")
+        state = self._state()
+        missing = [name for name in state if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in state]
+        problems: list[str] = []
+        if strict:
+            problems += [f"missing: {name} {_what(state[name])}" for name in missing]
+            problems += [f"unexpected: {name} {_what(state_dict[name])}" for name in unexpected]
+        values: list[tuple[Tensor, np.ndarray]] = []
+        for name, target in state.items():
+            if name not in state_dict or isinstance(target, Module):
+                continue
+            try:
+                values.append((target, _fitting(state_dict[name], target, assign)))
+            except (TypeError, ValueError, RuntimeError) as error:
+                problems.append(f"{name}: {error}")
+        if problems:
+            lines = "\n  ".join(problems)
+            raise RuntimeError(
+                f"load_state_dict: {len(problems)} entries do not fit {type(self).__name__}; nothing was changed:\n  {lines}"
+            )
+        for target, value in values:
+            target.data = value
+        for name, module in state.items():
+            if isinstance(module, Module) and name in state_dict:
+                module.set_extra_state(state_dict[name])
+        return IncompatibleKeys(missing, unexpected)
+
+    # -------------------------------------------------------------------------------------------------- repr
+
+    def extra_repr(self) -> str:
+        """What the ``repr`` shows between the parentheses; a subclass returns its settings."""
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        children = [f"({name}): {_indent(repr(module))}" for name, module in self._modules.items()]
+        return _tree(self._get_name(), extra.split("\n") if extra else [], children)
+
+
+_EXTRA = "_extra_state"
+
+
+def _indent(text: str) -> str:
+    return text.replace("\n", "\n  ")
+
+
+def _tree(name: str, extra: list[str], children: list[str]) -> str:
+    """``name(extra)`` on one line, or a line for each part."""
+    if not children and len(extra) <= 1:
+        return f"{name}({''.join(extra)})"
+    return f"{name}(\n  " + "\n  ".join([*extra, *children]) + "\n)"
+
+
+def _what(value: Any) -> str:
+    return f"{value.dtype}{tuple(value.shape)}" if hasattr(value, "dtype") and hasattr(value, "shape") else f"({type(value).__name__})"
+
+
+def _fitting(value: Any, target: Tensor, assign: bool) -> np.ndarray:
+    """An array of its own with the value's numbers and the target's shape and dtype."""
+    if hasattr(value, "detach"):
+        value = value.detach()  # it may be another library's
+    if not isinstance(value, (int, float, list)) and not hasattr(value, "__array__"):
+        raise TypeError(f"a tensor or an array is needed, not {type(value).__name__}")
+    array = to_array(value)
+    if array.shape != target._data.shape:
+        raise ShapeError(f"shape {array.shape} does not fit {target._data.shape}")
+    if not np.can_cast(array.dtype, target._data.dtype, "same_kind"):
+        raise TypeError(f"{array.dtype} cannot be converted to {target._data.dtype}")
+    return array if assign else array.astype(target._data.dtype, order="C")
+
+
+def zero_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:
+    """Forget the gradients of ``parameters``, or fill them with zeros: ``zero_grad`` of modules and optimisers."""
+    for p in parameters:
+        if p.grad is not None:
+            p.grad = None if set_to_none else wrap(np.zeros_like(p._data))
+
+
+# -------------------------------------------------------------------------------------- modules in plain lists
+
+_SCANNED = 256  # elements of a plain list that are looked at: lists of modules are short, lists of data may be long
+
+
+def _held(value: Any, depth: int = 3) -> Iterator[Module | Parameter]:
+    """The modules and parameters in nested plain lists, tuples and dicts."""
+    for item in islice(value.values() if isinstance(value, dict) else value, _SCANNED):
+        if isinstance(item, (Module, Parameter)):
+            yield item
+        elif depth and isinstance(item, (list, tuple, dict)):
+            yield from _held(item, depth - 1)
+
+
+def _refuse_lost(root: Module) -> None:
+    """Raise if an attribute is a plain list, tuple or dict with modules or parameters that are registered nowhere in ``root``."""
+    registered: set[int] | None = None
+    for path, module in root.named_modules():
+        for name, value in module.__dict__.items():
+            if type(value) not in _PLAIN or not value or name in _INTERNAL:
+                continue
+            for item in _held(value):
+                if registered is None:
+                    registered = {id(m) for m in root.modules()}
+                    registered |= {id(p) for _, p in root._named_members("_parameter_names", "", True, True)}
+                if id(item) in registered or (isinstance(item, Module) and any(m is module for m in item.modules())):  # a way back up
+                    continue
+                where = f"{type(root).__name__}.{path + '.' if path else ''}{name}"
+                what, base = ("modules", "Module") if isinstance(item, Module) else ("parameters", "Parameter")
+                kind = "Dict" if isinstance(value, dict) else "List"
+                raise RuntimeError(
+                    f"{where} is a plain {type(value).__name__} that holds {what} ({type(item).__name__}): "
+                    f"{'their parameters' if base == 'Module' else 'they'} would be lost; use nn.{base}{kind}"
+                )
+
+
+_PLAIN = (list, tuple, dict)
+_INTERNAL = ("_parameter_names", "_buffer_names", "_module_names")
+
+
+# --------------------------------------------------------------------------------------------- backward hooks
+
+
+class _BackwardHooks:
+    """One call of a module that has backward hooks. Its inputs and its outputs pass through :func:`watch`, whose gradients are
+    those of this call only, wherever else the tensors are used."""
+
+    def __init__(self, module: Module, hooks: _Hooks):
+        self.module, self.hooks = module, hooks
+        self.grad_output: tuple | None = None
+
+    def watch_inputs(self, args: tuple) -> tuple:
+        """``args`` with the Tensors that need a gradient replaced by watched ones."""
+        self.n_args = len(args)
+        self.args, watched = _watch_some(args, self._inputs_arrive)
+        return watched
+
+    def watch_outputs(self, result: Any) -> Any:
+        """``result`` with the Tensors that have a graph replaced by watched ones."""
+        several = isinstance(result, (tuple, list))
+        outputs = tuple(result) if several else (result,)
+        self.n_outputs = len(outputs)
+        self.outputs, outputs = _watch_some(outputs, self._outputs_arrive)
+        if not several:
+            return outputs[0]
+        return type(result)(*outputs) if hasattr(result, "_fields") else type(result)(outputs)
+
+    def _outputs_arrive(self, gradients: tuple) -> tuple:
+        self.grad_output = _spread(gradients, self.outputs, self.n_outputs)
+        for hook in list(self.hooks.backward_pre):
+            changed = hook.function.function(self.module, self.grad_output)
+            if changed is not None:
+                self.grad_output = _check_gradients("grad_output", changed, self.grad_output)
+        if not self.args:
+            self._run(tuple([None] * self.n_args))
+        return tuple([self.grad_output[i] for i in self.outputs])
+
+    def _inputs_arrive(self, gradients: tuple) -> tuple:
+        grad_input = self._run(_spread(gradients, self.args, self.n_args))
+        return tuple([grad_input[i] for i in self.args])
+
+    def _run(self, grad_input: tuple) -> tuple:
+        for hook in list(self.hooks.backward):
+            changed = hook.function.function(self.module, grad_input, self.grad_output)
+            if changed is not None:
+                grad_input = _check_gradients("grad_input", changed, grad_input)
+        return grad_input
+
+
+def _watch_some(values: tuple, hook: Callable[[tuple], tuple]) -> tuple[list[int], tuple]:
+    """The places of the Tensors with a graph among ``values``, and ``values`` with those watched."""
+    places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
+    replaced = list(values)
+    if places:
+        for i, y in zip(places, watch(*[values[i] for i in places], hook=hook), strict=True):
+            replaced[i] = y
+    return places, tuple(replaced)
+
+
+def _spread(gradients: tuple, places: list[int], n: int) -> tuple:
+    """``gradients`` at their places among ``n``, None elsewhere."""
+    found: list[Any] = [None] * n
+    for i, g in zip(places, gradients, strict=True):
+        found[i] = g
+    return tuple(found)
+
+
+def _check_gradients(what: str, changed: Any, before: tuple) -> tuple:
+    """What a backward hook returned, as a tuple that can stand for ``before``."""
+    changed = changed if isinstance(changed, tuple) else (changed,)
+    if len(changed) != len(before):
+        raise RuntimeError(f"a backward hook returned {len(changed)} gradients for a {what} of {len(before)}")
+    for new, old in zip(changed, before, strict=True):
+        if old is not None and getattr(new, "shape", None) != old.shape:
+            raise ShapeError(f"a backward hook returned {_what(new)} for a {what} of {_what(old)}")
+    return changed

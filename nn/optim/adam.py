@@ -1,0 +1,278 @@
+"""Adam and its family: steps of a moving average of gradients, divided by the root of a moving average of their squares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minigrad.nn.optim.optimizer import Optimizer
+
+
+class Adam(Optimizer):
+    """Kingma & Ba 2015: ``torch.optim.Adam``.
+
+    m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, and after t steps
+    p -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps).
+
+    Args:
+        params: Tensors or parameter groups.
+        lr: learning rate.
+        betas: decay of the two averages.
+        eps: keeps the division finite.
+        weight_decay: adds ``weight_decay * p`` to the gradient (see :class:`AdamW`).
+        amsgrad: divide by the largest v so far (Reddi et al. 2018).
+        maximize: climb instead of descending.
+        decoupled_weight_decay: shrink the parameter by ``lr * weight_decay`` instead, as :class:`AdamW` does.
+        foreach, fused: accepted for PyTorch's sake; the update is always fused.
+
+    Raises ``ValueError`` for options outside their range.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ):
+        options = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }  # fmt: skip
+        super().__init__(params, options)
+
+    def slots(self, group: dict[str, Any]) -> dict[str, float]:
+        """m and v, and the largest v for amsgrad."""
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0, **({"max_exp_avg_sq": 0.0} if group["amsgrad"] else {})}
+
+    def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:
+        """The two betas, and step size and epsilon with both corrections of the averages' bias in them."""
+        scalars["step"] += 1
+        t = scalars["step"]
+        beta1, beta2 = map(float, group["betas"])
+        root = math.sqrt(1.0 - beta2**t)
+        return beta1, beta2, float(group["lr"]) * root / (1.0 - beta1**t), float(group["eps"]) * root
+
+    def update(self, p: np.ndarray, g: np.ndarray, scratch: list[np.ndarray], c: tuple, **slots: np.ndarray) -> None:
+        """p -= lr m / (sqrt(v) + eps)"""
+        beta1, beta2, lr, eps = c
+        m, v, t = slots["exp_avg"], slots["exp_avg_sq"], scratch[0]
+        average(m, g, beta1, t)
+        average_of_squares(v, g, beta2, t)
+        if "max_exp_avg_sq" in slots:
+            v = np.maximum(slots["max_exp_avg_sq"], v, out=slots["max_exp_avg_sq"])
+        np.sqrt(v, out=t)
+        t += eps
+        np.divide(m, t, out=t)
+        t *= lr
+        p -= t
+
+
+def average(m: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray) -> None:
+    """m = beta m + (1 - beta) g"""
+    m *= beta
+    m += np.multiply(g, 1.0 - beta, out=t)
+
+
+def average_of_squares(v: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray) -> None:
+    """v = beta v + (1 - beta) g^2"""
+    v *= beta
+    np.square(g, out=t)
+    t *= 1.0 - beta
+    v += t
+
+
+class AdamW(Adam):
+    """Adam whose weight decay does not pass through the averages (Loshchilov & Hutter 2019): ``torch.optim.AdamW``.
+
+    Each step first shrinks the parameter: p *= 1 - lr weight_decay. Arguments as :class:`Adam`'s.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+    ):
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+
+
+class NAdam(Optimizer):
+    """Adam with Nesterov's momentum (Dozat 2016): ``torch.optim.NAdam``.
+
+    The momentum of step t is mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2). Arguments as :class:`Adam`'s.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+    ):
+        options = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize,
+        }  # fmt: skip
+        super().__init__(params, options)
+
+    def slots(self, group: dict[str, Any]) -> dict[str, float]:
+        """m and v."""
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+    def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The count of steps, and the product of the momenta so far."""
+        return {"step": 0, "mu_product": 1.0}
+
+    def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:
+        """The betas, the factors of g and of m, and epsilon, with the correction of v's bias in them."""
+        scalars["step"] += 1
+        t = scalars["step"]
+        beta1, beta2 = map(float, group["betas"])
+        decay, lr = float(group["momentum_decay"]), float(group["lr"])
+        mu = beta1 * (1.0 - 0.5 * 0.96 ** (t * decay))
+        mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((t + 1) * decay))
+        scalars["mu_product"] *= mu
+        product = scalars["mu_product"]
+        root = math.sqrt(1.0 - beta2**t)
+        return (
+            beta1,
+            beta2,
+            lr * root * (1.0 - mu) / (1.0 - product),
+            lr * root * mu_next / (1.0 - product * mu_next),
+            float(group["eps"]) * root,
+        )
+
+    def update(self, p: np.ndarray, g: np.ndarray, scratch: list[np.ndarray], c: tuple, **slots: np.ndarray) -> None:
+        """p -= (a g + b m) / (sqrt(v) + eps)"""
+        beta1, beta2, a, b, eps = c
+        m, v, (s, t, _) = slots["exp_avg"], slots["exp_avg_sq"], scratch
+        average(m, g, beta1, t)
+        average_of_squares(v, g, beta2, t)
+        np.multiply(m, b, out=s)
+        s += np.multiply(g, a, out=t)
+        np.sqrt(v, out=t)
+        t += eps
+        s /= t
+        p -= s
+
+
+class RAdam(Optimizer):
+    """Adam whose first steps, while v is known badly, are steps of momentum only (Liu et al. 2020): ``torch.optim.RAdam``.
+
+    Arguments as :class:`Adam`'s.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+    ):
+        options = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+        }  # fmt: skip
+        super().__init__(params, options)
+
+    def slots(self, group: dict[str, Any]) -> dict[str, float]:
+        """m and v."""
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+    def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:
+        """The betas, the step size, and epsilon: None while the variance of v is infinite."""
+        scalars["step"] += 1
+        t = scalars["step"]
+        beta1, beta2 = map(float, group["betas"])
+        lr = float(group["lr"]) / (1.0 - beta1**t)
+        unbiased = 1.0 - beta2**t
+        longest = 2.0 / (1.0 - beta2) - 1.0
+        length = longest - 2.0 * t * beta2**t / unbiased  # of a plain average that v is worth
+        if length <= 5.0:
+            return beta1, beta2, lr, None
+        rectified = math.sqrt((length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length))
+        return beta1, beta2, lr * rectified * math.sqrt(unbiased), float(group["eps"])
+
+    def update(self, p: np.ndarray, g: np.ndarray, scratch: list[np.ndarray], c: tuple, **slots: np.ndarray) -> None:
+        """p -= lr m / (sqrt(v) + eps), or p -= lr m"""
+        beta1, beta2, lr, eps = c
+        m, v, t = slots["exp_avg"], slots["exp_avg_sq"], scratch[0]
+        average(m, g, beta1, t)
+        average_of_squares(v, g, beta2, t)
+        if eps is None:
+            np.multiply(m, lr, out=t)
+        else:
+            np.sqrt(v, out=t)
+            t += eps
+            np.divide(m, t, out=t)
+            t *= lr
+        p -= t
+
+
+class Adamax(Optimizer):
+    """Adam with a moving maximum of abs(g) in place of the root of v (Kingma & Ba 2015): ``torch.optim.Adamax``."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+    ):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
+
+    def slots(self, group: dict[str, Any]) -> dict[str, float]:
+        """The average of g and the moving maximum of its size."""
+        return {"exp_avg": 0.0, "exp_inf": 0.0}
+
+    def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:
+        """The betas, step size, epsilon."""
+        scalars["step"] += 1
+        beta1, beta2 = map(float, group["betas"])
+        return beta1, beta2, float(group["lr"]) / (1.0 - beta1 ** scalars["step"]), float(group["eps"])
+
+    def update(self, p: np.ndarray, g: np.ndarray, scratch: list[np.ndarray], c: tuple, **slots: np.ndarray) -> None:
+        """p -= lr m / u"""
+        beta1, beta2, lr, eps = c
+        m, u, t = slots["exp_avg"], slots["exp_inf"], scratch[0]
+        average(m, g, beta1, t)
+        u *= beta2
+        np.abs(g, out=t)
+        t += eps
+        np.maximum(u, t, out=u)
+        np.divide(m, u, out=t)
+        t *= lr
+        p -= t

@@ -1,0 +1,360 @@
+"""The base of all optimisers: parameter groups, their state, and a step that is fused over parameters.
+
+An optimiser is a formula on flat arrays (:meth:`Optimizer.update`). The base lays the parameters out for it: small ones are
+gathered into one array that fits the cache, so that a model of a hundred biases costs a few numpy calls and not a thousand; large
+ones are walked through in pieces of the same size, so that temporaries never leave the cache.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, TensorBase, enable_grad, no_grad, wrap
+from minigrad.nn.module import Module, zero_gradients
+from minigrad.tensor import RemovableHandle, Tensor
+
+PIECE = 16384  # elements: five float32 arrays of this size stay in a level 2 cache
+SCRATCH = 4  # arrays of one piece that an update may use
+
+
+class Optimizer:
+    """Base of the optimisers: ``torch.optim.Optimizer``.
+
+    Args:
+        params: Tensors, or ``(name, Tensor)`` pairs, or dicts ``{"params": [...], "lr": ...}``: parameter groups with options of their own.
+        defaults: option -> value for groups that do not set it.
+
+    A subclass defines :meth:`update` (a formula on flat arrays) and, if it has any, :meth:`slots` (arrays that it keeps for each
+    parameter), :meth:`scalars` (numbers that it keeps) and :meth:`constants`; or it overrides :meth:`step`.
+
+    Attributes: ``param_groups``, a list of dicts that may be changed at any time; ``state``, for each parameter a dict of the
+    numbers and arrays kept for it (the arrays are the optimiser's own and change with every step).
+
+    >>> import numpy as np, minigrad as mg
+    >>> class SignDescent(mg.nn.optim.Optimizer):
+    ...     def __init__(self, params, lr):
+    ...         super().__init__(params, {"lr": lr})
+    ...     def update(self, p, g, scratch, c):
+    ...         p -= c["lr"] * np.sign(g)
+    >>> w = mg.tensor([1.0, -2.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> SignDescent([w], lr=0.5).step()
+    >>> w
+    tensor([ 0.5000, -1.5000], requires_grad=True)
+    """
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
+        if isinstance(params, (TensorBase, Module, str)) or not isinstance(params, Iterable):
+            advice = "; pass model.parameters()" if isinstance(params, Module) else ""
+            raise TypeError(f"{type(self).__name__}: params must be an iterable of Tensors or dicts, not {type(params).__name__}{advice}")
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self._reset()
+        self._step_count = 0  # read by the schedulers, which must come after
+        self._pre_hooks: list[Any] = []
+        self._post_hooks: list[Any] = []
+        groups = list(params)
+        if not groups:
+            raise ValueError(f"{type(self).__name__}: got an empty list of parameters")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def _reset(self) -> None:
+        self._plans: dict[int, tuple[list, list[_Bucket]]] = {}
+        self._scratch: dict[np.dtype, list[np.ndarray]] = {}
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters with options of their own, e.g. the layers of a pretrained model once they are to be trained too.
+
+        Raises ``TypeError`` for what is no Tensor, ``ValueError`` for one that is computed from others or that is there already.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"add_param_group: a dict is needed, not {type(param_group).__name__}")
+        group = dict(param_group)
+        params = group["params"]
+        params = [params] if isinstance(params, TensorBase) else params
+        if isinstance(params, (set, frozenset)):
+            raise TypeError("add_param_group: a set has no order, which the state_dict needs; use a list")
+        params = list(params)
+        if params and all(isinstance(p, tuple) for p in params):
+            group["param_names"] = [name for name, _ in params]
+            params = [p for _, p in params]
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"an optimizer takes Tensors, not {type(p).__name__}")
+            if not p.is_leaf:
+                raise ValueError(f"an optimizer takes leaf tensors, and this one was computed: {p.grad_fn}")
+        known = {id(p) for p in self._all_parameters()}
+        if len({id(p) for p in params}) < len(params):
+            raise ValueError("a parameter occurs twice in one parameter group")
+        if any(id(p) in known for p in params):
+            raise ValueError("a parameter occurs in more than one parameter group")
+        group["params"] = params
+        self.param_groups.append({**group, **{name: group.get(name, value) for name, value in self.defaults.items()}})
+        self._check(self.param_groups[-1])
+        self._reset()
+
+    def _all_parameters(self) -> Iterator[Tensor]:
+        return chain.from_iterable(group["params"] for group in self.param_groups)
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Refuse options outside their range, of whatever optimiser."""
+        for name in ("lr", "eps", "weight_decay", "momentum", "lr_decay", "alpha", "lambd", "momentum_decay", "initial_accumulator_value"):
+            value = group.get(name)
+            if value is not None and not float(value) >= 0.0:
+                raise ValueError(f"{type(self).__name__}: {name} must not be negative, but is {value}")
+        for name, beta in [*((f"betas[{i}]", b) for i, b in enumerate(group.get("betas", ()))), ("rho", group.get("rho", 0.0))]:
+            if not 0.0 <= float(beta) <= 1.0 or (name != "rho" and beta == 1.0):
+                raise ValueError(f"{type(self).__name__}: {name} must be between 0 and 1, but is {beta}")
+
+    # ---------------------------------------------------------------------------------- what a subclass defines
+
+    def slots(self, group: dict[str, Any]) -> dict[str, float]:
+        """Arrays of the parameter's shape that are kept for each parameter: name -> what they are filled with at first."""
+        return {}
+
+    def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
+        """Numbers that are kept for each parameter: name -> value before the first step."""
+        return {"step": 0}
+
+    def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> Any:
+        """Advance ``scalars`` by a step; what this returns is the ``c`` of :meth:`update`."""
+        scalars["step"] += 1
+        return group
+
+    def update(self, p: np.ndarray, g: np.ndarray, scratch: list[np.ndarray], c: Any, **slots: np.ndarray) -> None:
+        """Write the new value into ``p``, and new ones into the ``slots``.
+
+        All arrays are flat, of one length and of one dtype. ``g`` must not be written; the three arrays in ``scratch`` may be.
+        ``maximize`` and (unless ``decoupled_weight_decay``) ``weight_decay`` of the group are in ``g`` already.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines neither update() nor step()")
+
+    # ---------------------------------------------------------------------------------------------------- steps
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or fill them with zeros."""
+        zero_gradients(self._all_parameters(), set_to_none)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters that have a gradient.
+
+        Tensors are values: a parameter gets a new value, and a graph, a ``detach()``, a ``state_dict`` that holds the old one keeps it.
+
+        Args:
+            closure: computes the loss anew (and its gradients), called first; its loss is returned.
+        """
+        for hook in list(self._pre_hooks):
+            hook.function(self, (closure,), {})
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad(), np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+            for number, group in enumerate(self.param_groups):
+                for bucket in self._plan(number, group):
+                    bucket.step(self, group)
+        self._step_count += 1
+        for hook in list(self._post_hooks):
+            hook.function(self, (closure,), {})
+        return loss
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before every step."""
+        return RemovableHandle(self._pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after every step."""
+        return RemovableHandle(self._post_hooks, hook)
+
+    def _plan(self, number: int, group: dict[str, Any]) -> list[_Bucket]:
+        """The buckets for the parameters that have a gradient now; laid out anew when they are other ones than in the last step."""
+        slots = self.slots(group)
+        ready = [p for p in group["params"] if p.grad is not None]
+        key: list[Any] = [slots]
+        for p in ready:
+            data = p._data
+            if p.grad._data.shape != data.shape:
+                raise ShapeError(f"{type(self).__name__}: a parameter of shape {data.shape} has a gradient of shape {p.grad._data.shape}")
+            key.append((id(p), id(self.state.get(p)), data.shape, data.dtype))
+        plan = self._plans.get(number)
+        if plan is None or plan[0] != key:
+            buckets = _lay_out(self, group, ready, slots)
+            key = [slots, *((id(p), id(self.state[p]), p._data.shape, p._data.dtype) for p in ready)]
+            self._plans[number] = plan = key, buckets
+        return plan[1]
+
+    def _pieces(self, dtype: np.dtype) -> list[np.ndarray]:
+        """Scratch arrays of one piece."""
+        if dtype not in self._scratch:
+            self._scratch[dtype] = [np.empty(PIECE, dtype) for _ in range(SCRATCH)]
+        return self._scratch[dtype]
+
+    def _run(self, group: dict[str, Any], c: Any, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray]) -> None:
+        """:meth:`update` for one piece."""
+        own, *scratch = [s[: p.size] for s in self._pieces(p.dtype)]
+        decay = float(group.get("weight_decay", 0.0))
+        if group.get("maximize"):
+            g = np.negative(g, out=own)
+        if decay and not group.get("decoupled_weight_decay"):
+            np.multiply(p, decay, out=scratch[0])
+            g = np.add(g, scratch[0], out=own)
+        elif decay:
+            p *= 1.0 - float(group["lr"]) * decay
+        self.update(p, g, scratch, c, **slots)
+
+    # ---------------------------------------------------------------------------------------------------- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """The options of the groups and copies of what is kept for each parameter, as plain data and Tensors.
+
+        ``{"state": {number: {name: value}}, "param_groups": [{..., "params": [number, ...]}]}``, as PyTorch has it.
+        """
+        numbers = {id(p): i for i, p in enumerate(self._all_parameters())}
+        state = {
+            numbers[id(p)]: {name: _copied(value) for name, value in kept.items()}
+            for p, kept in self.state.items()
+            if id(p) in numbers and kept
+        }
+        groups = [
+            {**{k: v for k, v in group.items() if k != "params"}, "params": [numbers[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a :meth:`state_dict`, also one of PyTorch's: options of the groups and what was kept for each parameter.
+
+        Raises ``ValueError`` if groups or shapes differ; then nothing is changed.
+        """
+        groups, saved = state_dict["param_groups"], state_dict["state"]
+        sizes, ours = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
+        if len(sizes) != len(ours):
+            raise ValueError(f"load_state_dict: the state has {len(sizes)} parameter groups, the optimizer {len(ours)}")
+        if sizes != ours:
+            raise ValueError(f"load_state_dict: the state's groups have {sizes} parameters, the optimizer's {ours}")
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for theirs, group in zip(groups, self.param_groups, strict=True):
+            for number, p in zip(theirs["params"], group["params"], strict=True):
+                kept = saved.get(number, saved.get(str(number)))
+                if kept:
+                    state[p] = self._load_parameter(number, p, kept, {**group, **theirs})
+        for theirs, group in zip(groups, self.param_groups, strict=True):
+            group.update({k: v for k, v in theirs.items() if k != "params"})
+        self.state = state
+        self._reset()
+
+    def _load_parameter(self, number: int, p: Tensor, kept: Mapping[str, Any], group: dict[str, Any]) -> dict[str, Any]:
+        scalars = self.scalars(group)
+        found: dict[str, Any] = {}
+        for name, value in kept.items():
+            if value is None:
+                continue
+            if hasattr(value, "detach"):
+                value = value.detach()
+            if name in scalars:
+                number_ = np.asarray(value).item()
+                found[name] = type(scalars[name])(number_)
+                continue
+            array = np.array(value, dtype=p._data.dtype)
+            if array.shape != p._data.shape:
+                raise ValueError(f"load_state_dict: {name} of parameter {number} has shape {array.shape}, the parameter {p._data.shape}")
+            found[name] = array
+        if found and "step" in scalars:
+            found.setdefault("step", 1)  # PyTorch's SGD keeps no count: with a momentum buffer there was a step
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the layout of the arrays, which is made again."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("_plans", "_scratch")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def _copied(value: Any) -> Any:
+    """State as plain data and Tensors of their own."""
+    if isinstance(value, list):
+        return [_copied(v) for v in value]
+    return wrap(value.copy()) if isinstance(value, np.ndarray) else value
+
+
+class _Bucket:
+    """Parameters of one dtype and one count of steps that are updated together: several small ones, or a single one."""
+
+    def __init__(self, params: list[Tensor], states: list[dict[str, Any]], slots: dict[str, float], names: list[str]):
+        self.params, self.states, self.names = params, states, names
+        self.dtype = params[0]._data.dtype
+        ends = np.cumsum([p._data.size for p in params])
+        self.size = int(ends[-1])
+        self.slots = {name: np.empty(self.size, self.dtype) for name in slots}
+        starts = [0, *ends[:-1]]
+        for p, state, start, end in zip(params, states, starts, ends, strict=True):
+            for name, initial in slots.items():
+                view = self.slots[name][start:end].reshape(p._data.shape)
+                view[...] = state.get(name, initial)
+                state[name] = view
+        self.gathered = len(params) > 1
+        if self.gathered:
+            self.value, self.grad = np.empty(self.size, self.dtype), np.empty(self.size, self.dtype)
+            self.parts = [self.value[a:b].reshape(p._data.shape) for p, a, b in zip(params, starts, ends, strict=True)]
+
+    def step(self, optimizer: Optimizer, group: dict[str, Any]) -> None:
+        """One step of ``optimizer`` for these parameters."""
+        scalars = {name: self.states[0][name] for name in self.names}
+        c = optimizer.constants(group, scalars)
+        if self.gathered:
+            np.concatenate([p._data.ravel() for p in self.params], out=self.value)
+            np.concatenate([p.grad._data.ravel() for p in self.params], out=self.grad, casting="same_kind")
+            optimizer._run(group, c, self.value, self.grad, self.slots)
+            for p, part in zip(self.params, self.parts, strict=True):
+                p._data = part.copy()  # small: quicker than to find out whether the old memory may be written
+        else:
+            (p,) = self.params
+            if not p._writable() or not p._data.flags.c_contiguous:
+                p._data = p._data.copy()
+            value, grad = p._data.reshape(-1), p.grad._data.reshape(-1)
+            for start in range(0, self.size, PIECE):
+                piece = slice(start, start + PIECE)
+                optimizer._run(group, c, value[piece], grad[piece], {name: slot[piece] for name, slot in self.slots.items()})
+        for state in self.states:
+            state.update(scalars)
+
+
+def _lay_out(optimizer: Optimizer, group: dict[str, Any], params: list[Tensor], slots: dict[str, float]) -> list[_Bucket]:
+    """Buckets for ``params``: as many as fit into one piece, of one dtype and with the same numbers in their state."""
+    initial = optimizer.scalars(group)
+    buckets: list[list[Tensor]] = []
+    open_: dict[Any, tuple[list[Tensor], int]] = {}  # kind -> the bucket that takes more, and its size
+    for p in params:
+        state = optimizer.state[p]
+        for name, value in initial.items():
+            state.setdefault(name, value)
+        for name in slots:
+            if name in state and np.shape(state[name]) != p._data.shape:
+                raise RuntimeError(
+                    f"{type(optimizer).__name__}: a parameter has become {p._data.shape}, its {name} is {np.shape(state[name])}. "
+                    "Make a new optimizer after changing the shape of a parameter"
+                )
+        kind = (p._data.dtype, *(state[name] for name in initial))
+        bucket, size = open_.get(kind, ([], PIECE))
+        if size + p._data.size > PIECE:
+            bucket, size = [], 0
+            buckets.append(bucket)
+        bucket.append(p)
+        open_[kind] = bucket, size + p._data.size
+    return [_Bucket(b, [optimizer.state[p] for p in b], slots, list(initial)) for b in buckets]

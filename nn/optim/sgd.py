@@ -1,0 +1,76 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minigrad.nn.optim.optimizer import Optimizer
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum: ``torch.optim.SGD``.
+
+    b = momentum b + (1 - dampening) g (at the first step b = g), and p -= lr b; with ``nesterov`` p -= lr (g + momentum b).
+
+    Args:
+        params: Tensors or parameter groups.
+        lr: learning rate.
+        momentum, dampening, nesterov: as above.
+        weight_decay: adds ``weight_decay * p`` to the gradient.
+        maximize: climb instead of descending.
+        foreach, fused: accepted for PyTorch's sake; the update is always fused.
+
+    Raises ``ValueError`` for negative values, and for ``nesterov`` without momentum or with dampening.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+    ):
+        options = {
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
+            "maximize": maximize,
+        }  # fmt: skip
+        super().__init__(params, options)
+
+    def _check(self, group: dict[str, Any]) -> None:
+        super()._check(group)
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise ValueError("SGD: nesterov needs a positive momentum and no dampening")
+
+    def slots(self, group: dict[str, Any]) -> dict[str, float]:
+        """The moving sum of gradients."""
+        return {"momentum_buffer": 0.0} if group["momentum"] else {}
+
+    def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:
+        """lr, momentum, the share of the gradient, nesterov."""
+        first = scalars["step"] == 0
+        scalars["step"] += 1
+        return float(group["lr"]), float(group["momentum"]), 1.0 if first else 1.0 - float(group["dampening"]), group["nesterov"]
+
+    def update(self, p: np.ndarray, g: np.ndarray, scratch: list[np.ndarray], c: tuple, **slots: np.ndarray) -> None:
+        """p -= lr b"""
+        lr, momentum, share, nesterov = c
+        t = scratch[0]
+        if momentum:
+            b = slots["momentum_buffer"]
+            b *= momentum
+            b += g if share == 1.0 else np.multiply(g, share, out=t)
+            if nesterov:
+                np.multiply(b, momentum, out=t)
+                g = np.add(t, g, out=t)
+            else:
+                g = b
+        p -= np.multiply(g, lr, out=t)

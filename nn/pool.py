@@ -1,0 +1,206 @@
+"""Pooling layers. Each is a call of the function of its name in :mod:`minigrad.nn.functional`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad.nn import functional as F
+from minigrad.nn.module import Module
+from minigrad.tensor import Tensor
+
+Size = int | Sequence[int]
+
+
+class _MaxPool(Module):
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        dilation: Size = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ):
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation, self.return_indices, self.ceil_mode = padding, dilation, return_indices, ceil_mode
+
+    def _settings(self) -> tuple:
+        return self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        window = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}"
+        return f"{window}, ceil_mode={self.ceil_mode}"
+
+
+class MaxPool1d(_MaxPool):
+    """The largest element of each window of (N, C, L): ``torch.nn.MaxPool1d``. Arguments as :class:`MaxPool2d`'s."""
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, L) to (N, C, L')"""
+        return F.max_pool1d(input, *self._settings())
+
+
+class MaxPool2d(_MaxPool):
+    """The largest element of each window of (N, C, H, W): ``torch.nn.MaxPool2d``.
+
+    Args:
+        kernel_size: of the window, a number or (height, width); likewise:
+        stride: step of the window; its size by default.
+        padding: -inf is added on each side, at most half a window.
+        dilation: distance of the window's elements.
+        return_indices: also return where in the image each maximum was (for ``max_unpool2d``).
+        ceil_mode: windows may reach over the end.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> nn.MaxPool2d(2)(mg.arange(16.0).reshape(1, 1, 4, 4))
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    """
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, H, W) to (N, C, H', W')"""
+        return F.max_pool2d(input, *self._settings())
+
+
+class MaxPool3d(_MaxPool):
+    """The largest element of each window of (N, C, D, H, W): ``torch.nn.MaxPool3d``. Arguments as :class:`MaxPool2d`'s."""
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, D, H, W) to (N, C, D', H', W')"""
+        return F.max_pool3d(input, *self._settings())
+
+
+class AvgPool1d(Module):
+    """The mean of each window of (N, C, L): ``torch.nn.AvgPool1d``. Arguments as :class:`AvgPool2d`'s."""
+
+    def __init__(
+        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
+    ):
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, L) to (N, C, L')"""
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(AvgPool1d):
+    """The mean of each window of (N, C, H, W): ``torch.nn.AvgPool2d``.
+
+    Args:
+        kernel_size: of the window, a number or (height, width); likewise:
+        stride: step of the window; its size by default.
+        padding: zeros added on each side, at most half a window.
+        ceil_mode: windows may reach over the end.
+        count_include_pad: whether the zeros count in the mean.
+        divisor_override: divide the sums by this instead.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ):
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        self.divisor_override = divisor_override
+
+    def _settings(self) -> tuple:
+        return self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H', W')"""
+        return F.avg_pool2d(input, *self._settings())
+
+
+class AvgPool3d(AvgPool2d):
+    """The mean of each window of (N, C, D, H, W): ``torch.nn.AvgPool3d``. Arguments as :class:`AvgPool2d`'s."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, D, H, W) to (N, C, D', H', W')"""
+        return F.avg_pool3d(input, *self._settings())
+
+
+class _Adaptive(Module):
+    def __init__(self, output_size: int | Sequence[int | None]):
+        super().__init__()
+        self.output_size = output_size
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_Adaptive):
+    """Means over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveAvgPool1d``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, L) to (N, C, output_size)"""
+        return F.adaptive_avg_pool1d(input, self.output_size)
+
+
+class AdaptiveAvgPool2d(_Adaptive):
+    """Means over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveAvgPool2d``.
+
+    Args:
+        output_size: a number or (height, width), in which None keeps the input's.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> nn.AdaptiveAvgPool2d(1)(mg.ones(2, 8, 7, 5)).shape
+    (2, 8, 1, 1)
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, *output_size)"""
+        return F.adaptive_avg_pool2d(input, self.output_size)
+
+
+class AdaptiveAvgPool3d(_Adaptive):
+    """Means over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveAvgPool3d``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, D, H, W) to (N, C, *output_size)"""
+        return F.adaptive_avg_pool3d(input, self.output_size)
+
+
+class _AdaptiveMax(_Adaptive):
+    def __init__(self, output_size: int | Sequence[int | None], return_indices: bool = False):
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+
+class AdaptiveMaxPool1d(_AdaptiveMax):
+    """Maxima over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveMaxPool1d``."""
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, L) to (N, C, output_size)"""
+        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool2d(_AdaptiveMax):
+    """Maxima over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveMaxPool2d``."""
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, H, W) to (N, C, *output_size)"""
+        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMax):
+    """Maxima over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveMaxPool3d``."""
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, D, H, W) to (N, C, *output_size)"""
+        return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
