@@ -1,5 +1,14 @@
 """minigrad: reverse-mode autodiff on numpy, with convolutional networks written in plain Python."""
 
+from math import e, inf, nan, pi
+
+from numpy import finfo, iinfo
+
+from minigrad.creation import (
+    arange, bernoulli, empty, empty_like, eye, full, full_like, is_floating_point, is_tensor, linspace, logspace, multinomial, normal,
+    numel, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tril_indices, triu_indices, zeros,
+    zeros_like,
+)  # fmt: skip
 from minigrad.engine import (
     ShapeError, backward, detect_anomaly, enable_grad, get_default_dtype, grad, is_grad_enabled, no_grad, op,
     set_default_dtype, set_grad_enabled,
@@ -42,4 +51,8 @@ from minigrad.tensor import DTYPES, Tensor, as_tensor, from_dlpack, from_numpy, 
 
 __version__ = "0.1.0"
 float16, float32, float64 = DTYPES["float16"], DTYPES["float32"], DTYPES["float64"]
+int8, int16, int32, int64 = DTYPES["int8"], DTYPES["int16"], DTYPES["int32"], DTYPES["int64"]
+uint8, uint16, uint32, uint64 = DTYPES["uint8"], DTYPES["uint16"], DTYPES["uint32"], DTYPES["uint64"]
+bool = DTYPES["bool"]
 half, float, double = float16, float32, float64
+short, int, long = int16, int32, int64

@@ -116,8 +116,27 @@ def from_dlpack(data: Any) -> Tensor:
 
 
 def _check_device(device: Any) -> None:
+    """Raise ``ValueError`` for any device but the CPU."""
     if device is not None and str(device) not in ("cpu", "cpu:0"):
         raise ValueError(f"minigrad computes on the CPU: there is no device {device!r}")
+
+
+def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
+    """The shape that ``zeros(2, 3)``, ``zeros((2, 3))`` or ``zeros(size=(2, 3))`` asks for."""
+    if size is not None and sizes:
+        raise TypeError(f"{name}: the size is given twice")
+    shape = shaping.sizes_of(sizes if size is None else size)
+    if any(n < 0 for n in shape):
+        raise engine.ShapeError(f"{name}: a size cannot be negative: {shape}")
+    return shape
+
+
+def number_dtype(value: Any) -> np.dtype:
+    """The dtype that a new tensor full of ``value`` has: bool, int64 or the default floating one; an array's own."""
+    if isinstance(value, np.ndarray):
+        return value.dtype
+    kind = np.asarray(value).dtype.kind
+    return get_default_dtype() if kind == "f" else np.dtype(np.bool_ if kind == "b" else np.int64)
 
 
 # ------------------------------------------------------------------------------- who else holds this memory
@@ -646,6 +665,13 @@ class Tensor(TensorBase):
         """Fill with samples from the normal distribution."""
         return self._fill(numpy_generator(generator).normal(mean, std, self._data.shape), "normal_")
 
+    def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+        """Fill with ones, each with probability ``p`` (a number or a Tensor), and zeros."""
+        chance = np.asarray(p._data if isinstance(p, TensorBase) else p)
+        if not np.all((chance >= 0) & (chance <= 1)):
+            raise ValueError("bernoulli_: probabilities must be in [0, 1]")
+        return self._fill(numpy_generator(generator).random(self._data.shape) < chance, "bernoulli_")
+
     add_ = _in_place(elementwise.add_scaled, "add_")
     sub_ = _in_place(elementwise.sub_scaled, "sub_")
     mul_ = _in_place(elementwise.mul, "mul_")
@@ -970,6 +996,31 @@ class Tensor(TensorBase):
     logdet = linalg.logdet
 
     # ------------------------------------------------------- methods: activations, softmax, new tensors
+
+    def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """A Tensor with a copy of ``data`` in this one's dtype."""
+        return tensor(data, self.dtype if dtype is None else dtype, device, requires_grad)
+
+    def new_zeros(self, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """Zeros of another shape in this one's dtype."""
+        return self.new_full(new_shape("new_zeros", sizes, size), 0, dtype, device, requires_grad)
+
+    def new_ones(self, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """Ones of another shape in this one's dtype."""
+        return self.new_full(new_shape("new_ones", sizes, size), 1, dtype, device, requires_grad)
+
+    def new_empty(self, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """Uninitialised memory of another shape in this one's dtype."""
+        _check_device(device)
+        array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype)
+        return wrap(array).requires_grad_(requires_grad)
+
+    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """``fill_value`` in another shape and this one's dtype."""
+        _check_device(device)
+        value = fill_value._data if isinstance(fill_value, TensorBase) else fill_value
+        array = np.full(new_shape("new_full", (), size), value, self.dtype if dtype is None else dtype)
+        return wrap(array).requires_grad_(requires_grad)
 
     softmax = softmaxes.softmax
     log_softmax = softmaxes.log_softmax

@@ -24,7 +24,7 @@ STOREYS = [
     {"minigrad.kernels"},
     {"minigrad.engine"},
     {"minigrad.ops", "minigrad.random"},
-    {"minigrad.tensor"},
+    {"minigrad.creation", "minigrad.tensor"},
     {"minigrad", "minigrad.graph", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
 ]

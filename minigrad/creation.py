@@ -1,0 +1,430 @@
+"""New tensors: filled, counted, and random, with PyTorch's names, arguments and dtypes.
+
+What has no dtype of its own becomes the default one (float32); Python ints become int64. Every function takes
+``dtype``, ``device`` (only ``None`` or ``"cpu"``) and ``requires_grad``; random ones take ``generator``, by default the one that
+:func:`minigrad.manual_seed` seeds. None of them can be differentiated.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, TensorBase, get_default_dtype, wrap
+from minigrad.random import Generator, numpy_generator
+from minigrad.tensor import Tensor, _check_device, new_shape, number_dtype, to_array
+
+
+def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """``array`` as a Tensor of ``dtype``."""
+    _check_device(device)
+    array = np.asarray(array)
+    return wrap(array if dtype is None else array.astype(dtype, copy=False)).requires_grad_(requires_grad)
+
+
+def _float(dtype: Any) -> np.dtype:
+    return get_default_dtype() if dtype is None else np.dtype(dtype)
+
+
+def _array(x: Any) -> Any:
+    return x._data if isinstance(x, TensorBase) else x
+
+
+def _like(input: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """The shape of ``input``, and ``dtype`` or that of ``input``."""
+    array = np.asarray(_array(input))
+    return array.shape, array.dtype if dtype is None else np.dtype(dtype)
+
+
+# --------------------------------------------------------------------------------------------------- filled
+
+
+def zeros(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros: ``torch.zeros``. Sizes come one by one or as a tuple. Raises ``ShapeError`` for a negative size.
+
+    >>> import minigrad as mg
+    >>> mg.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    >>> mg.zeros((2,), dtype=mg.int64)
+    tensor([0, 0])
+    """
+    return _done(np.zeros(new_shape("zeros", sizes, size), _float(dtype)), None, device, requires_grad)
+
+
+def ones(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones: ``torch.ones``.
+
+    >>> import minigrad as mg
+    >>> mg.ones(3)
+    tensor([1., 1., 1.])
+    """
+    return _done(np.ones(new_shape("ones", sizes, size), _float(dtype)), None, device, requires_grad)
+
+
+def empty(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor whose values are whatever was in its memory: ``torch.empty``."""
+    return _done(np.empty(new_shape("empty", sizes, size), _float(dtype)), None, device, requires_grad)
+
+
+def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """``fill_value`` everywhere: ``torch.full``. A bool makes a bool tensor, an int an int64 one, a float one of the default dtype.
+
+    >>> import minigrad as mg
+    >>> mg.full((2, 2), 7)
+    tensor([[7, 7],
+            [7, 7]])
+    >>> mg.full((2,), 0.5)
+    tensor([0.5000, 0.5000])
+    """
+    value = _array(fill_value)
+    return _done(np.full(new_shape("full", (), size), value, number_dtype(value) if dtype is None else dtype), None, device, requires_grad)
+
+
+def eye(n: int, m: int | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal of an n x m matrix (n x n by default), zeros elsewhere: ``torch.eye``.
+
+    >>> import minigrad as mg
+    >>> mg.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    shape = new_shape("eye", (n, n if m is None else m), None)
+    return _done(np.eye(*shape, dtype=_float(dtype)), None, device, requires_grad)
+
+
+def zeros_like(input: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape and dtype of ``input``: ``torch.zeros_like``."""
+    return _done(np.zeros(*_like(input, dtype)), None, device, requires_grad)
+
+
+def ones_like(input: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape and dtype of ``input``: ``torch.ones_like``."""
+    return _done(np.ones(*_like(input, dtype)), None, device, requires_grad)
+
+
+def empty_like(input: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uninitialised memory in the shape and dtype of ``input``: ``torch.empty_like``."""
+    return _done(np.empty(*_like(input, dtype)), None, device, requires_grad)
+
+
+def full_like(input: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """``fill_value`` in the shape and dtype of ``input``: ``torch.full_like``.
+
+    >>> import minigrad as mg
+    >>> mg.full_like(mg.zeros(2), 3)
+    tensor([3., 3.])
+    """
+    shape, dtype = _like(input, dtype)
+    return _done(np.full(shape, _array(fill_value), dtype), None, device, requires_grad)
+
+
+# -------------------------------------------------------------------------------------------------- counted
+
+
+def _number(x: Any) -> Any:
+    """A Python number from a number or a tensor with one element."""
+    return x.item() if isinstance(x, (TensorBase, np.ndarray, np.generic)) else x  # type: ignore[union-attr]
+
+
+def arange(
+    start: Any, end: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """start, start + step, ... below ``end``: ``torch.arange``. ``arange(end)`` starts at 0. int64 if all numbers are ints.
+
+    Raises ``ValueError`` if ``step`` is 0 or leads away from ``end``.
+
+    >>> import minigrad as mg
+    >>> mg.arange(3), mg.arange(0, 1, 0.25)
+    (tensor([0, 1, 2]), tensor([0.0000, 0.2500, 0.5000, 0.7500]))
+    """
+    if end is None:
+        start, end = 0, start
+    start, end, step = _number(start), _number(end), _number(step)
+    if step == 0:
+        raise ValueError("arange: step must not be 0")
+    if (end - start) * step < 0:
+        raise ValueError(f"arange: step {step} leads away from the end, from {start} to {end}")
+    if not math.isfinite(end - start):
+        raise ValueError(f"arange: the range from {start} to {end} is not finite")
+    if all(isinstance(x, int) for x in (start, end, step)):
+        return _done(np.arange(start, end, step, np.int64), dtype, device, requires_grad)
+    steps = np.arange(math.ceil((end - start) / step), dtype=np.float64)
+    return _done(start + steps * step, _float(dtype), device, requires_grad)
+
+
+def _spaced(name: str, start: Any, end: Any, steps: int) -> np.ndarray:
+    if steps < 0:
+        raise ValueError(f"{name}: steps must not be negative, not {steps}")
+    return np.linspace(_number(start), _number(end), steps, dtype=np.float64)
+
+
+def linspace(start: Any, end: Any, steps: int, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """``steps`` numbers at equal distances, from ``start`` to ``end`` inclusive: ``torch.linspace``.
+
+    >>> import minigrad as mg
+    >>> mg.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    return _done(_spaced("linspace", start, end, steps), _float(dtype), device, requires_grad)
+
+
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """``base`` to the power of :func:`linspace`: ``torch.logspace``.
+
+    >>> import minigrad as mg
+    >>> mg.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    return _done(base ** _spaced("logspace", start, end, steps), _float(dtype), device, requires_grad)
+
+
+def tril_indices(row: int, col: int, offset: int = 0, dtype: Any = np.int64, device: Any = None) -> Tensor:
+    """The row and column numbers of the lower triangle of a row x col matrix, shape (2, n): ``torch.tril_indices``.
+
+    >>> import minigrad as mg
+    >>> mg.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return _done(np.stack(np.tril_indices(row, offset, col)), dtype, device, False)
+
+
+def triu_indices(row: int, col: int, offset: int = 0, dtype: Any = np.int64, device: Any = None) -> Tensor:
+    """The row and column numbers of the upper triangle of a row x col matrix, shape (2, n): ``torch.triu_indices``."""
+    return _done(np.stack(np.triu_indices(row, offset, col)), dtype, device, False)
+
+
+# --------------------------------------------------------------------------------------------------- random
+
+
+def _uniform(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> np.ndarray:
+    """Uniform on [0, 1) in ``dtype``."""
+    if dtype.kind != "f":
+        raise TypeError(f"rand: a floating dtype is needed, not {dtype}")
+    if dtype == np.float16:  # 11 bits, so that rounding cannot give 1
+        return (numpy_generator(generator).integers(0, 2**11, shape) / 2.0**11).astype(dtype)
+    return np.asarray(numpy_generator(generator).random(shape, dtype))
+
+
+def _gaussian(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> np.ndarray:
+    """Standard normal numbers in ``dtype``."""
+    if dtype.kind != "f":
+        raise TypeError(f"randn: a floating dtype is needed, not {dtype}")
+    drawn = numpy_generator(generator).standard_normal(shape, np.float32 if dtype == np.float16 else dtype)
+    return np.asarray(drawn).astype(dtype, copy=False)
+
+
+def rand(
+    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Uniform random numbers on [0, 1): ``torch.rand``.
+
+    >>> import minigrad as mg
+    >>> x = mg.rand(100)
+    >>> bool(((0 <= x) & (x < 1)).all())
+    True
+    """
+    return _done(_uniform(new_shape("rand", sizes, size), _float(dtype), generator), None, device, requires_grad)
+
+
+def randn(
+    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Random numbers of the normal distribution with mean 0 and variance 1: ``torch.randn``.
+
+    >>> import minigrad as mg
+    >>> mg.randn(2, 3).shape
+    (2, 3)
+    """
+    return _done(_gaussian(new_shape("randn", sizes, size), _float(dtype), generator), None, device, requires_grad)
+
+
+def randint(
+    low: int = 0,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = np.int64,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Random integers from ``low`` to ``high - 1``: ``torch.randint``. ``randint(high, size)`` starts at 0.
+
+    Raises ``ValueError`` if there is no integer in that range.
+
+    >>> import minigrad as mg
+    >>> mg.randint(3, (2, 2)).shape
+    (2, 2)
+    >>> mg.randint(5, 6, (3,))
+    tensor([5, 5, 5])
+    """
+    if size is None:  # randint(high, size)
+        low, high, size = 0, low, high
+    elif high is None:  # randint(high, size=size)
+        low, high = 0, low
+    if size is None:
+        raise TypeError("randint: the size is missing: randint(low, high, size) or randint(high, size)")
+    if low >= high:
+        raise ValueError(f"randint: low must be below high, but {low} >= {high}")
+    drawn = numpy_generator(generator).integers(low, high, new_shape("randint", (), size))
+    return _done(drawn, np.int64 if dtype is None else dtype, device, requires_grad)
+
+
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: Any = np.int64, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """The numbers from 0 to n - 1 in random order: ``torch.randperm``.
+
+    >>> import minigrad as mg
+    >>> sorted(mg.randperm(4).tolist())
+    [0, 1, 2, 3]
+    """
+    return _done(numpy_generator(generator).permutation(n), dtype, device, requires_grad)
+
+
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Normally distributed numbers: ``torch.normal``. ``mean`` and ``std`` are tensors, or numbers and then ``size`` says how many.
+
+    Raises ``ValueError`` for a negative ``std``, ``TypeError`` when two numbers come without ``size``.
+
+    >>> import minigrad as mg
+    >>> mg.normal(0.0, 1.0, (2, 3)).shape
+    (2, 3)
+    """
+    mean, std = _array(mean), _array(std)
+    arrays = [x for x in (mean, std) if isinstance(x, np.ndarray)]
+    if size is None and not arrays:
+        raise TypeError("normal: for a mean and a std that are numbers, say the size")
+    if np.any(np.less(std, 0)):
+        raise ValueError("normal: std must not be negative")
+    if dtype is None and arrays:
+        dtype = np.result_type(*[x.dtype for x in arrays])
+    try:
+        shape = new_shape("normal", (), size) if size is not None else np.broadcast_shapes(np.shape(mean), np.shape(std))
+    except ValueError:
+        raise ShapeError(f"normal: mean {np.shape(mean)} and std {np.shape(std)} do not broadcast") from None
+    return _done(_gaussian(shape, _float(dtype), generator) * std + mean, _float(dtype), device, requires_grad)
+
+
+def rand_like(
+    input: Any, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """:func:`rand` in the shape and dtype of ``input``: ``torch.rand_like``."""
+    return _done(_uniform(*_like(input, dtype), generator), None, device, requires_grad)
+
+
+def randn_like(
+    input: Any, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """:func:`randn` in the shape and dtype of ``input``: ``torch.randn_like``."""
+    return _done(_gaussian(*_like(input, dtype), generator), None, device, requires_grad)
+
+
+def randint_like(
+    input: Any,
+    low: int,
+    high: int | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """:func:`randint` in the shape and dtype of ``input``: ``torch.randint_like``."""
+    shape, dtype = _like(input, dtype)
+    return randint(low, high, size=shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def _probabilities(name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name}: probabilities must be floating, not {array.dtype}")
+    return array
+
+
+def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that ``input`` says, else 0: ``torch.bernoulli``. With ``p``, only the shape of ``input`` counts.
+
+    Raises ``ValueError`` if a probability is outside [0, 1].
+
+    >>> import minigrad as mg
+    >>> mg.bernoulli(mg.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
+    array = to_array(input)
+    chance = _probabilities("bernoulli", array) if p is None else np.asarray(p)
+    if not np.all((chance >= 0) & (chance <= 1)):  # NaN too
+        raise ValueError("bernoulli: probabilities must be in [0, 1]")
+    return wrap((numpy_generator(generator).random(array.shape) < chance).astype(array.dtype))
+
+
+def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """Random indices, each with a probability in proportion to its weight in the row: ``torch.multinomial``.
+
+    Args:
+        input: weights, shape (n,) or (rows, n), not necessarily of sum 1.
+        num_samples: how many indices a row.
+        replacement: whether an index may come twice.
+
+    Returns int64 of shape (num_samples,) or (rows, num_samples).
+    Raises ``ValueError`` for weights that are negative or not finite, or for fewer positive ones than are to be drawn.
+
+    >>> import minigrad as mg
+    >>> mg.multinomial(mg.tensor([0.0, 3.0, 0.0]), 4, replacement=True)
+    tensor([1, 1, 1, 1])
+    """
+    weights = _probabilities("multinomial", to_array(input))
+    if weights.ndim not in (1, 2) or not weights.shape[-1]:
+        raise ShapeError(f"multinomial: the weights must have shape (n,) or (rows, n) with n > 0, not {weights.shape}")
+    if num_samples < 1:
+        raise ValueError(f"multinomial: num_samples must be positive, not {num_samples}")
+    if not np.all(np.isfinite(weights)) or np.any(weights < 0):
+        raise ValueError("multinomial: weights must be finite and not negative")
+    rows = np.atleast_2d(weights).astype(np.float64)
+    possible = np.count_nonzero(rows, axis=1).min(initial=rows.shape[1])
+    if possible < (1 if replacement else num_samples):
+        raise ValueError(f"multinomial: a row has {possible} positive weights, too few to draw {num_samples} (replacement={replacement})")
+    random = numpy_generator(generator)
+    if replacement:
+        ends = np.cumsum(rows, axis=1)
+        draws = random.random((len(rows), num_samples)) * ends[:, -1:]
+        picked = [np.searchsorted(end, draw, side="right") for end, draw in zip(ends, draws, strict=True)]
+        last = rows.shape[1] - 1 - np.argmax(rows[:, ::-1] > 0, axis=1)  # where rounding put a draw on the very end
+        indices = np.minimum(np.array(picked, np.int64).reshape(len(rows), num_samples), last[:, None])
+    else:  # the first to arrive of n Poisson processes, again and again
+        with np.errstate(divide="ignore"):
+            arrival = random.standard_exponential(rows.shape) / rows
+        indices = np.argsort(arrival, axis=1)[:, :num_samples]
+    return wrap(indices.astype(np.int64).reshape(*weights.shape[:-1], num_samples))
+
+
+# ------------------------------------------------------------------------------------------ about a tensor
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether ``obj`` is a Tensor: ``torch.is_tensor``."""
+    return isinstance(obj, Tensor)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a floating one: ``torch.is_floating_point``."""
+    return input.is_floating_point()
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements: ``torch.numel``."""
+    return input.numel()
