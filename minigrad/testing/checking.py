@@ -262,35 +262,41 @@ class Checker:
         self._check_linearity()
 
     def _check_chunk(self, k: int, flat: np.ndarray, elements: range) -> tuple[float, int]:
-        V = self.directions[:, :2]
+        """Check some elements of leaf ``k``: the worst relative error, and how many are at kinks."""
         columns = Columns(self.evaluate, flat, elements, self.center)
         if not columns.finite.all():
             raise self._not_finite((k, elements[int(np.argmin(columns.finite))]), "the function")
-        target = self.analytic[k][elements.start : elements.stop, :2]
-        if not np.isfinite(target).all():
-            raise self._wrong(k, elements[int(np.argmin(np.isfinite(target).all(axis=1)))])
-        slopes, noise = columns.slopes, columns.noise
-        bent = columns.kinks
-        if bent.any():
-            target = target - self._at_kinks(k, elements, columns)
-            slopes, noise = np.where(bent, 0.0, slopes), np.where(bent, 0.0, noise)
-        weights = np.abs(V)
-        scale = np.abs(slopes) @ weights
-        difference = np.abs(slopes @ V - target)
-        allowed = self.atol + self.rtol * scale + noise @ weights
-        for row in np.flatnonzero((difference > allowed).any(axis=1)):
-            row = int(row)
-            better, error = numerical.extrapolate(self.evaluate, flat, elements[row], self.center.size)
-            better, error = np.where(bent[row], 0.0, better), np.where(bent[row], 0.0, error)
-            scale[row] = np.abs(better) @ weights
-            difference[row] = np.abs(better @ V - target[row])
+        analytic = self.analytic[k][elements.start : elements.stop, :2].copy()
+        if not np.isfinite(analytic).all():
+            raise self._wrong(k, elements[int(np.argmin(np.isfinite(analytic).all(axis=1)))])
+        analytic[columns.nowhere] = 0.0
+        weights = np.abs(self.directions[:, :2])
+        difference, scale, allowed = self._compare(columns, analytic, self._at_kinks(k, elements, columns))
+        suspects = np.flatnonzero((difference > allowed).any(axis=1))
+        if any([columns.look_for_jumps(int(row)) for row in suspects]):
+            difference, scale, allowed = self._compare(columns, analytic, self._at_kinks(k, elements, columns))
+        for row in map(int, np.flatnonzero((difference > allowed).any(axis=1))):
+            value, error = numerical.extrapolate(self.evaluate, flat, elements[row], self.center.size)
+            value, error = np.where(columns.kinks[row], 0.0, value), np.where(columns.kinks[row], 0.0, error)
+            smooth = analytic[row] - self._at_kinks(k, elements, columns)[row]
+            scale[row] = np.abs(value) @ weights
+            difference[row] = np.abs(value @ self.directions[:, :2] - smooth)
             doubt = error @ weights
             if not (difference[row] <= self.atol + self.rtol * scale[row] + 2 * doubt).all():
-                raise self._wrong(k, elements[row])
+                if np.isfinite(error).all() and not (error > 0.1 * np.abs(value) + 1e-3).any():
+                    raise self._wrong(k, elements[row])
+                raise self._unsettled(k, elements[row], value, error)
             if (doubt > 1e-3 * scale[row] + 1e-6).any():
-                raise self._unsettled(k, elements[row], better, error)
+                raise self._unsettled(k, elements[row], value, error)
         relative = difference / (scale + self.atol / self.rtol)
-        return float(relative.max(initial=0.0)), int(bent.any(axis=1).sum())
+        return float(relative.max(initial=0.0)), int((columns.kinks.any(axis=1) | columns.nowhere).sum())
+
+    def _compare(self, columns: Columns, analytic: np.ndarray, at_kinks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the products A'v and N'v without the entries at kinks: their difference, their size, and how large the first may be."""
+        slopes, noise = np.where(columns.kinks, 0.0, columns.slopes), np.where(columns.kinks, 0.0, columns.noise)
+        V = self.directions[:, :2]
+        scale = np.abs(slopes) @ np.abs(V)
+        return np.abs(slopes @ V - (analytic - at_kinks)), scale, self.atol + self.rtol * scale + noise @ np.abs(V)
 
     def _at_kinks(self, k: int, elements: range, columns: Columns) -> np.ndarray:
         """Check the analytic derivatives at kinks, one by one, and return what they contribute to A'v."""
@@ -508,7 +514,8 @@ class Checker:
         self.evaluate(row)
         for leaf, old in zip(self.leaves, before, strict=True):
             leaf.array[...] = old
-        return bool((row == row.astype(np.float32)).all())
+        long = row * 1024 != np.round(row * 1024)  # 0.5 is a float32 number whoever computed it
+        return bool(long.any() and (row == row.astype(np.float32)).all())
 
 
 def _brackets(index: tuple[int, ...]) -> str:

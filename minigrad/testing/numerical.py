@@ -32,6 +32,7 @@ class Columns:
         kinks: boolean (elements, outputs): no derivative here; the slopes lie between ``low`` and ``high``.
         low, high: {(row, output): one-sided slope}, with ``slack`` the accuracy of both.
         finite: boolean (elements,): every evaluation was finite.
+        nowhere: boolean (elements,): the element itself is inf or NaN, so that there is no derivative to compare with.
     """
 
     def __init__(self, evaluate: Evaluate, flat: np.ndarray, elements: range, center: np.ndarray):
@@ -48,6 +49,8 @@ class Columns:
             flat[i] = x
             up[row], down[row] = high - x, x - low  # the steps that were really made
         self.slopes = (plus - minus) / (up + down)
+        self.nowhere = ~np.isfinite(flat[elements.start : elements.stop])
+        self.slopes[self.nowhere] = 0.0
         self.finite = np.isfinite(self.slopes).all(axis=1)
         changed = plus != minus
         self.noise = np.where(changed, 8 * EPS * (np.abs(plus) + np.abs(minus)), 0.0) / (up + down)
@@ -58,6 +61,7 @@ class Columns:
         self._evaluate, self._flat, self._elements, self._center = evaluate, flat, elements, center
         right, left = (plus - center) / up, (center - minus) / down
         gap = np.abs(right - left)
+        gap[self.nowhere] = 0.0
         doubtful = gap > np.maximum(1e-3 * np.maximum(np.abs(right), np.abs(left)), 4 * self.noise)
         doubtful[~self.finite] = False
         for row in np.flatnonzero(doubtful.any(axis=1)):
@@ -92,6 +96,19 @@ class Columns:
         for beside, where in ((False, bends), (True, jumps)):
             if where.size:
                 self._one_sided(row, where, 256 * h, 16 * h, beside)
+
+    def look_for_jumps(self, row: int) -> bool:
+        """Find outputs that jump at the row's element, also those that jump evenly on both sides (the gradient of abs); True if there are new ones."""
+        h = step_of(float(self._flat[self._elements[row]])) / 16
+        center = self._center
+        sides = [(np.abs(self._at(row, sign * 16 * h) - center), np.abs(self._at(row, sign * h) - center)) for sign in (1, -1)]
+        jump = np.zeros(center.size, bool)
+        for far, near in sides:
+            jump |= (near > far / 2) & (near > 1e-9 * (1e-3 + np.abs(center)))
+        jump &= ~self.kinks[row]
+        if jump.any():
+            self._one_sided(row, np.flatnonzero(jump), 256 * h, 16 * h, True)
+        return bool(jump.any())
 
     def _one_sided(self, row: int, outputs: np.ndarray, far: float, near: float, beside: bool) -> None:
         """Slopes on either side of a kink, from three points each; ``beside`` a jump, without the value at x itself."""
