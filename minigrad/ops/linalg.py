@@ -15,19 +15,9 @@ import numpy as np
 from minigrad.engine import ShapeError, cast, op
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
+from minigrad.ops.arguments import positive_dim, positive_dims
 from minigrad.ops.reduce import sum
-from minigrad.ops.shape import (
-    diagonal,
-    matrix_transpose,
-    permute,
-    positive_dim,
-    positive_dims,
-    reshape,
-    roll,
-    squeeze,
-    transpose,
-    unsqueeze,
-)  # fmt: skip
+from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, squeeze, transpose, unsqueeze
 
 
 class SlogdetResult(NamedTuple):
@@ -57,6 +47,11 @@ def _as_matrices(g, a, b):
     return g, a, b
 
 
+def _rows(x):
+    """All vectors along the last dimension as the rows of one matrix."""
+    return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+
+
 def _matmul_a(g, a, b):
     g, _, b = _as_matrices(g, a, b)
     return matmul(g, matrix_transpose(b))  # a vector's 1 among the rows is summed away like a broadcast dimension
@@ -66,7 +61,7 @@ def _matmul_b(g, a, b):
     vector = len(b.shape) == 1
     g, a, b = _as_matrices(g, a, b)
     if len(b.shape) == 2 and len(a.shape) > 2:  # one product over all batches instead of a sum of products
-        a, g = reshape(a, (-1, a.shape[-1])), reshape(g, (-1, g.shape[-1]))
+        a, g = _rows(a), _rows(g)
     gradient = matmul(matrix_transpose(a), g)
     return reshape(gradient, gradient.shape[:-1]) if vector else gradient
 
@@ -94,7 +89,7 @@ def matmul(a, b):
     if half:  # numpy has no fast float16 product; sums are kept in float32, as in PyTorch
         a, b = a.astype(np.float32), b.astype(np.float32)
     if a.ndim > 2 and b.ndim == 2:  # one product of all rows: numpy would multiply batch by batch
-        out = np.matmul(a.reshape(math.prod(a.shape[:-1]), k), b).reshape(*a.shape[:-1], b.shape[1])
+        out = np.matmul(_rows(a), b).reshape(*a.shape[:-1], b.shape[1])
     else:
         try:
             out = np.matmul(a, b)
@@ -187,8 +182,7 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
 
 
 def _linear_weight(g, x):
-    g, x = reshape(g, (math.prod(g.shape[:-1]), g.shape[-1])), reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
-    return matmul(transpose(g, 0, 1), x)
+    return matmul(transpose(_rows(g), 0, 1), _rows(x))
 
 
 @op(x=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
@@ -214,7 +208,7 @@ def linear(x, weight, bias=None):
         raise ShapeError(f"linear: input has {features} features but weight expects {weight.shape[1]} ({shapes})")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
-    out = matmul(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight.T)
+    out = matmul(_rows(x), weight.T)
     if bias is not None:
         out = np.add(out, bias, out=out if np.result_type(out, bias) == out.dtype else None)
     return out.reshape(*x.shape[:-1], weight.shape[0])

@@ -19,7 +19,9 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op
 from minigrad.ops import elementwise as ew
 from minigrad.ops import index
-from minigrad.ops.shape import flip, narrow, positive_dim, positive_dims, reshape
+from minigrad.ops.arguments import along, positive_dim, positive_dims
+from minigrad.ops.elementwise import quiet
+from minigrad.ops.shape import flip, narrow, reshape
 
 F16, F32, I64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.int64)
 
@@ -192,12 +194,12 @@ def _var_x(g, x, dim, correction, keepdim):
 def _var(x, *, dim, correction, keepdim):
     _require_floating("var", x.dtype)
     axes = _axes("var", x.shape, dim)
+    count = _count(x.shape, axes)
     wide = x.astype(F32) if x.dtype == F16 else x
-    centred = np.asarray(wide - mean(wide, dim, True))
+    centred = np.asarray(wide - np.add.reduce(wide, axis=axes, keepdims=True) / (count or math.nan))
     total = np.add.reduce(np.multiply(centred, centred, out=centred), axis=axes, keepdims=keepdim)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.true_divide(total, builtins.max(0, _count(x.shape, axes) - correction))
-    return variance.astype(x.dtype, copy=False)
+    variance = quiet().run(np.true_divide, total, builtins.max(0, count - correction))  # 0 / 0 for a single element
+    return variance if wide is x else variance.astype(x.dtype)
 
 
 def _std_x(g, x, out, dim, correction, keepdim):
@@ -304,11 +306,6 @@ def prod(x, *, dim=None, keepdim=False, dtype=None):
 # --------------------------------------------------------------------------------------------- running totals
 
 
-def _along(x: np.ndarray, dim: int, key: Any) -> np.ndarray:
-    """``x`` indexed by ``key`` in dimension ``dim``."""
-    return x[(*[slice(None)] * dim, key)]
-
-
 @op(x=lambda g, dim, by: shift(g, dim=dim, by=-by, fill=0.0))
 def shift(x, *, dim, by, fill):
     """``x`` moved ``by`` places along ``dim``, to the front if negative; ``fill`` takes the places that become free."""
@@ -317,7 +314,7 @@ def shift(x, *, dim, by, fill):
     dim = positive_dim("shift", dim, x.ndim)
     out = np.full_like(x, fill, order="C")
     target, source = (slice(by, None), slice(None, -by)) if by > 0 else (slice(None, by), slice(-by, None))
-    _along(out, dim, target)[...] = _along(x, dim, source)
+    out[along(dim, target)] = x[along(dim, source)]
     return out
 
 
@@ -398,8 +395,7 @@ def _logcumsumexp_x(g, x, out, dim):
 def logcumsumexp(x, *, dim):
     """Logarithm of the running sum of exponentials along ``dim``, without overflow: ``torch.logcumsumexp``."""
     _require_floating("logcumsumexp", x.dtype)
-    with np.errstate(invalid="ignore"):
-        return _running("logcumsumexp", np.logaddexp, x, dim, None)
+    return quiet().run(_running, "logcumsumexp", np.logaddexp, x, dim, None)
 
 
 # ------------------------------------------------------------------------------------------------------ extremes
@@ -560,17 +556,17 @@ def logsumexp(x, *, dim, keepdim=False):
     -inf, with gradient 0 (PyTorch: NaN), where all elements are -inf, as in a row that is masked out.
 
     >>> import minigrad as mg
-    >>> mg.logsumexp(mg.tensor([1000.0, 1000.0]), dim=0)
-    tensor(1000.6931)
+    >>> mg.logsumexp(mg.tensor([500.0, 500.0]), dim=0)
+    tensor(500.6931)
     """
     axes = _axes("logsumexp", x.shape, dim)
     x = ew.real(x)
     if not _count(x.shape, axes):
         return np.add.reduce(x, axis=axes, keepdims=keepdim) - math.inf
-    with np.errstate(divide="ignore", over="ignore"):
-        highest = np.asarray(np.maximum.reduce(x, axis=axes, keepdims=True))
-        highest[~np.isfinite(highest)] = 0.0
-        out = np.log(_accumulate(np.add.reduce, np.exp(x - highest), None, axis=axes, keepdims=True)) + highest
+    highest = np.asarray(np.maximum.reduce(x, axis=axes, keepdims=True))
+    highest = np.where(np.isfinite(highest), highest, 0)
+    total = _accumulate(np.add.reduce, np.exp(x - highest), None, axis=axes, keepdims=True)
+    out = quiet().run(np.log, total) + highest
     return out if keepdim else out.reshape([s for i, s in enumerate(x.shape) if axes is not None and i not in axes])
 
 
@@ -614,8 +610,8 @@ def _norm(x, *, p, dim, keepdim):
     elif p == 1:
         out = np.add.reduce(np.abs(wide), axis=axes, keepdims=keepdim)
     else:
-        with np.errstate(divide="ignore", over="ignore"):
-            out = np.add.reduce(np.abs(wide) ** p, axis=axes, keepdims=keepdim) ** (1.0 / p)
+        total = np.add.reduce(quiet().run(np.power, np.abs(wide), p), axis=axes, keepdims=keepdim)
+        out = quiet().run(np.power, total, 1.0 / p)
     return out.astype(x.dtype, copy=False)
 
 
@@ -708,7 +704,7 @@ def _top_places(x, *, k, dim, largest):
         raise ShapeError(f"topk: k={k} is not in 0..{size}, the size of dimension {axis} of shape {x.shape}")
     if not x.ndim:
         return np.zeros((), I64)
-    return _along(_sorted_places(x, axis, largest), axis, slice(k))
+    return _sorted_places(x, axis, largest)[along(axis, slice(k))]
 
 
 @numpy_names
@@ -787,7 +783,7 @@ def unique(x, *, sorted=True, return_inverse=False, return_counts=False, dim=Non
     return found
 
 
-@op(x=None, weights=lambda g, x: index.getitem(g, x))
+@op(x=None, weights=lambda g, x: index.getitem(g, index=(x,)))
 def bincount(x, weights=None, *, minlength=0):
     """How often each of 0, 1, 2, ... occurs in a vector, or the sum of the ``weights`` at its places: ``torch.bincount``.
 
