@@ -127,6 +127,8 @@ class Checker:
         self.rng = np.random.default_rng([seed, function.order])
         self.leaves = function.checked
         self.rows: list[tuple[int, float, int]] = []  # elements, worst error, kinks of each leaf
+        self.bends: dict[int, set[tuple[int, int]]] = {}  # output -> (leaf, element) where it has kinks, but no jumps
+        self._entries: dict[int, list[np.ndarray]] = {}
         center = self._first_evaluation()
         self.shapes = [y.shape for y in center]
         self.center = np.concatenate([y.ravel() for y in center]) if center else np.zeros(0)
@@ -259,6 +261,8 @@ class Checker:
                 error, bent = self._check_chunk(k, flat, range(start, min(start + step, flat.size)))
                 worst, kinks = max(worst, error), kinks + bent
             self.rows.append((flat.size, worst, kinks))
+        if self.function.order == 1:
+            self._check_ties()
         self._check_linearity()
 
     def _check_chunk(self, k: int, flat: np.ndarray, elements: range) -> tuple[float, int]:
@@ -298,20 +302,70 @@ class Checker:
         scale = np.abs(slopes) @ np.abs(V)
         return np.abs(slopes @ V - (analytic - at_kinks)), scale, self.atol + self.rtol * scale + noise @ np.abs(V)
 
+    def entries(self, output: int) -> list[np.ndarray]:
+        """The derivatives of one output in every leaf: a row of A."""
+        if output not in self._entries:
+            one = np.zeros(self.center.size)
+            one[output] = 1.0
+            self._entries[output] = self.pullback(one)
+        return self._entries[output]
+
     def _at_kinks(self, k: int, elements: range, columns: Columns) -> np.ndarray:
         """Check the analytic derivatives at kinks, one by one, and return what they contribute to A'v."""
         part = np.zeros((len(elements), 2))
-        for output in np.flatnonzero(columns.kinks.any(axis=0)):
-            one = np.zeros(self.center.size)
-            one[output] = 1.0
-            entries = self.pullback(one)[k][elements.start : elements.stop]
-            for row in np.flatnonzero(columns.kinks[:, output]):
-                place = int(row), int(output)
+        for output in map(int, np.flatnonzero(columns.kinks.any(axis=0))):
+            entries = self.entries(output)[k]
+            for row in map(int, np.flatnonzero(columns.kinks[:, output])):
+                place, element = (row, output), elements[row]
                 low, high, slack = columns.low[place], columns.high[place], columns.slack[place]
-                if not low - slack <= entries[row] <= high + slack:
-                    raise self._wrong(k, elements[place[0]], place[1], (low, high))
-                part[row] += entries[row] * self.directions[output, :2]
+                if not low - slack <= entries[element] <= high + slack:
+                    raise self._wrong(k, element, output, (low, high))
+                part[row] += entries[element] * self.directions[output, :2]
+                if place not in columns.jumps:
+                    self.bends.setdefault(output, set()).add((k, element))
         return part
+
+    def _check_ties(self) -> None:
+        """Where one output has kinks in several elements, move them together: max(a, b) at a = b has slope 1 along (1, 1), so that the
+        subgradients, each anywhere between 0 and 1, must add up to 1.
+        """
+        known: dict[frozenset, tuple[np.ndarray, np.ndarray]] = {}
+        for output, places in self.bends.items():
+            if len(places) < 2:
+                continue
+            tied = frozenset(places)
+            if tied not in known:
+                h = 256 * numerical.STEP / 16
+                f1, f2, b1, b2 = (self._moved(tied, t) for t in (h, 2 * h, -h, -2 * h))
+                known[tied] = (-3 * self.center + 4 * f1 - f2) / (2 * h), (3 * self.center - 4 * b1 + b2) / (2 * h)
+            right, left = (float(slopes[output]) for slopes in known[tied])
+            low, high = min(right, left), max(right, left)
+            entries = self.entries(output)
+            total = float(sum(entries[k][i] for k, i in places))
+            slack = 1e-4 * (1.0 + abs(low) + abs(high))
+            if not low - slack <= total <= high + slack:
+                k, i = max(places, key=lambda place: abs(entries[place[0]][place[1]]))
+                leaf = self.leaves[k]
+                index = tuple(int(n) for n in np.unravel_index(i, leaf.array.shape))
+                place = self._output_index(output)
+                between = f"{low:.6g}" if high - low < slack else f"something from {low:.6g} to {high:.6g}"
+                raise self.fail(
+                    f"the gradient in argument '{leaf.name}' is wrong at a tie", argument=leaf.name, index=index, output_index=place,
+                    analytic=total, numerical=min(max(total, low), high), kind="ties",
+                    diagnosis="ties: each of the tied elements gets a gradient as if it were alone; give it to one of them, or share it",
+                    details=[f"for output {_brackets(place)}, {len(places)} elements are tied: their derivatives add up to {total:.6g}, must be {between}"],
+                )  # fmt: skip
+
+    def _moved(self, places: Iterable[tuple[int, int]], step: float) -> np.ndarray:
+        """All outputs with several elements moved by ``step``."""
+        before = [leaf.array.copy() for leaf in self.leaves]
+        for k, i in places:
+            self.leaves[k].array.reshape(-1)[i] += step
+        row = np.empty(self.center.size)
+        self.evaluate(row)
+        for leaf, old in zip(self.leaves, before, strict=True):
+            leaf.array[...] = old
+        return row
 
     def _check_linearity(self) -> None:
         """Backward of 2 v1 - 3 v2 must be 2 (backward of v1) - 3 (backward of v2)."""

@@ -31,6 +31,7 @@ class Columns:
         noise: (elements, outputs) what rounding alone may have added to them.
         kinks: boolean (elements, outputs): no derivative here; the slopes lie between ``low`` and ``high``.
         low, high: {(row, output): one-sided slope}, with ``slack`` the accuracy of both.
+        jumps: the (row, output) among them where the function is not even continuous.
         finite: boolean (elements,): every evaluation was finite.
         nowhere: boolean (elements,): the element itself is inf or NaN, so that there is no derivative to compare with.
     """
@@ -58,6 +59,7 @@ class Columns:
         self.low: dict[tuple[int, int], float] = {}
         self.high: dict[tuple[int, int], float] = {}
         self.slack: dict[tuple[int, int], float] = {}
+        self.jumps: set[tuple[int, int]] = set()
         self._evaluate, self._flat, self._elements, self._center = evaluate, flat, elements, center
         right, left = (plus - center) / up, (center - minus) / down
         gap = np.abs(right - left)
@@ -131,6 +133,8 @@ class Columns:
                 right, left, slack = right_near, left_near, 1e-4 * size + 1e-6  # another kink between the two steps
             place = row, int(output)
             self.kinks[place] = True
+            if beside:
+                self.jumps.add(place)
             self.low[place], self.high[place], self.slack[place] = min(right, left), max(right, left), slack
 
 
