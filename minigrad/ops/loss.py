@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, op
 from minigrad.ops import elementwise as ew
+from minigrad.ops.index import getitem
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape
 from minigrad.ops.softmax import log_softmax
@@ -20,19 +21,27 @@ from minigrad.ops.softmax import log_softmax
 # index: N d1 d2 ... the class of each place;  scale: the same shape, the weight of each place (0: ignored)
 
 
-@op(input=lambda g, index, scale, input_shape, reduction: _nll_input(g, index, scale, shape=input_shape, reduction=reduction), index=None, scale=None)
+@op(
+    input=lambda g, index, scale, input_shape, reduction: _nll_input(g, index, scale, shape=input_shape, reduction=reduction),
+    index=None,
+    scale=lambda g, input, index: g * _nll(input, index, 1.0, reduction="none"),
+)
 def _nll(input, index, scale, *, reduction):
     """-input[n, index[n, d], d] * scale[n, d], summed unless ``reduction`` is ``"none"``. Linear in ``input``."""
     picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0]  # N d1 d2 ...
-    losses = picked * -scale
+    losses = picked * (-1.0 * scale)
     return losses if reduction == "none" else np.add.reduce(losses, axis=None)
 
 
-@op(g_=lambda g, index, scale, reduction: _nll(g, index, scale, reduction=reduction), index=None, scale=None)
+@op(
+    g_=lambda g, index, scale, reduction: _nll(g, index, scale, reduction=reduction),
+    index=None,
+    scale=lambda g, g_, index: g_ * _nll(g, index, 1.0, reduction="none"),
+)
 def _nll_input(g_, index, scale, *, shape, reduction):
     """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
     out = np.zeros(shape, g_.dtype)
-    np.put_along_axis(out, index[:, None], (g_ * -scale)[:, None], axis=1)
+    np.put_along_axis(out, index[:, None], (g_ * (-1.0 * scale))[:, None], axis=1)
     return out
 
 
@@ -44,8 +53,8 @@ def _place(position: tuple[int, ...]) -> str:
     return str(position[0]) if len(position) == 1 else str(position)
 
 
-def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray]:
-    """The class and the weight of each place, both of the target's shape. Ignored places get class 0 and weight 0."""
+def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray, Any]:
+    """For each place its class, whether it counts (1 or 0), and its weight. Ignored places get class 0 and weight 0."""
     target = np.asarray(_array(target))
     shape, dtype = input.shape, input.dtype
     if target.dtype.kind not in "iu":
@@ -65,19 +74,13 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise IndexError(f"{name}: target {target[where]} at index {_place(where)} is outside the {classes} classes (0..{classes - 1})")
     index = np.where(ignored, 0, target).astype(np.intp, copy=False)
-    scale = (~ignored).astype(dtype) if weight is None else np.where(ignored, 0, np.take(weight, index)).astype(dtype)
-    return index, scale
+    counted = (~ignored).astype(dtype)
+    return index, counted, counted if weight is None else getitem(weight, index=(index,)) * counted
 
 
-def _class_weight(name: str, weight: Any, classes: int, dtype: Any) -> np.ndarray | None:
-    if weight is None:
-        return None
-    if isinstance(weight, TensorBase) and weight._node is not None:
-        raise RuntimeError(f"{name}: the class weights are constants; pass weight.detach()")
-    weight = np.asarray(_array(weight))
-    if weight.shape != (classes,):
-        raise ShapeError(f"{name}: weight has shape {weight.shape}, but there are {classes} classes")
-    return weight.astype(dtype, copy=False)
+def _check_weight(name: str, weight: Any, classes: int) -> None:
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise ShapeError(f"{name}: weight has shape {tuple(weight.shape)}, but there are {classes} classes")
 
 
 def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, bool]:
@@ -112,12 +115,9 @@ def _refuse_empty(name: str, input: Any, reduction: str) -> None:
         raise ValueError(f"{name}: the mean over an empty batch does not exist (input {tuple(input.shape)}); use reduction='sum'")
 
 
-def _picked(input: Any, index: np.ndarray, scale: np.ndarray, reduction: str) -> Any:
-    """The negative log-likelihood at ``index``; a mean is weighted by ``scale``."""
-    if reduction == "mean":
-        with np.errstate(divide="ignore", invalid="ignore"):  # every place ignored: NaN, as in PyTorch
-            scale = scale / np.add.reduce(scale, axis=None)
-    return _nll(input, index, scale, reduction=reduction)
+def _picked(input: Any, index: np.ndarray, scale: Any, reduction: str) -> Any:
+    """The negative log-likelihood at ``index``; a mean is weighted by ``scale`` (and NaN, as in PyTorch, where nothing counts)."""
+    return _nll(input, index, ew.div(scale, sum(scale)) if reduction == "mean" else scale, reduction=reduction)
 
 
 def nll_loss(
@@ -128,7 +128,7 @@ def nll_loss(
     Args:
         input: log-probabilities (C,), (N, C) or (N, C, d1, d2, ...).
         target: integer classes, (), (N,) or (N, d1, d2, ...).
-        weight: (C,) weight of each class; the mean is a weighted one.
+        weight: (C,) weight of each class, differentiable; the mean is a weighted one.
         ignore_index: places with this target do not count.
         reduction: 'none', 'mean' or 'sum'.
 
@@ -143,8 +143,8 @@ def nll_loss(
     reduction = _reduction("nll_loss", reduction, size_average, reduce)
     input, target, single = _batched("nll_loss", input, target, soft=False)
     _refuse_empty("nll_loss", input, reduction)
-    weight = _class_weight("nll_loss", weight, input.shape[1], input.dtype)
-    index, scale = _classes("nll_loss", input, target, weight, ignore_index)
+    _check_weight("nll_loss", weight, input.shape[1])
+    index, _, scale = _classes("nll_loss", input, target, weight, ignore_index)
     loss = _picked(input, index, scale, reduction)
     return reshape(loss, ()) if single and reduction == "none" else loss
 
@@ -191,27 +191,25 @@ def cross_entropy(
     input, target, single = _batched(name, input, target, soft)
     _refuse_empty(name, input, reduction)
     classes = input.shape[1]
-    weight = _class_weight(name, weight, classes, input.dtype)
-    per_class = None if weight is None else weight.reshape((classes,) + (1,) * (len(input.shape) - 2))
+    _check_weight(name, weight, classes)
+    per_class = None if weight is None else reshape(weight, (classes,) + (1,) * (len(input.shape) - 2))
     logp = log_softmax(input, dim=1)
     if soft:
         loss = _soft_cross_entropy(logp, target, per_class, reduction, label_smoothing)
     else:
-        index, scale = _classes(name, input, target, weight, ignore_index)
+        index, counted, scale = _classes(name, input, target, weight, ignore_index)
         loss = _picked(logp, index, scale, reduction)
         if label_smoothing:
-            share = np.where(np.asarray(_array(target)) == ignore_index, 0.0, -1.0 / classes).astype(logp.dtype)
-            spread = sum(logp if per_class is None else logp * per_class, dim=1) * share
+            spread = sum(logp if per_class is None else logp * per_class, dim=1) * (counted * (-1.0 / classes))
             if reduction != "none":
                 spread = sum(spread)
             if reduction == "mean":
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    spread = spread * (np.ones((), logp.dtype) / np.add.reduce(scale, axis=None))
+                spread = ew.div(spread, sum(scale))
             loss = loss * (1.0 - label_smoothing) + spread * label_smoothing
     return reshape(loss, ()) if single and reduction == "none" else loss
 
 
-def _soft_cross_entropy(logp: Any, target: Any, per_class: np.ndarray | None, reduction: str, label_smoothing: float) -> Any:
+def _soft_cross_entropy(logp: Any, target: Any, per_class: Any, reduction: str, label_smoothing: float) -> Any:
     """-sum_c weight_c target_c logp_c; the mean is over the places, whatever the weights (as in PyTorch)."""
     values = _array(target)
     if np.isnan(values).any():
@@ -273,8 +271,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
     reduction = _reduction("huber_loss", reduction)
     _same_shape("huber_loss", input, target, reduction)
-    d = ew.abs(input - target)
-    return _reduce(ew.where(ew.lt(d, delta), ew.square(d) * 0.5, (d - 0.5 * delta) * delta), reduction)
+    d = input - target
+    size = ew.abs(d)  # not squared: its second derivative at 0 is not that of d * d
+    return _reduce(ew.where(ew.lt(size, delta), ew.square(d) * 0.5, (size - 0.5 * delta) * delta), reduction)
 
 
 def smooth_l1_loss(
