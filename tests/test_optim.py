@@ -1,0 +1,653 @@
+"""Optimisers and schedulers by themselves; tests/test_torch_twin.py compares their numbers with PyTorch's."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn
+from minigrad.nn import optim
+from minigrad.nn.optim.optimizer import PIECE
+
+OPTIMIZERS = {
+    "SGD": lambda p: optim.SGD(p, lr=0.1),
+    "SGD momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.1, weight_decay=0.01),
+    "SGD nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda p: optim.Adam(p, lr=0.1),
+    "Adam amsgrad": lambda p: optim.Adam(p, lr=0.1, amsgrad=True, weight_decay=0.01),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.1),
+    "NAdam": lambda p: optim.NAdam(p, lr=0.1),
+    "RAdam": lambda p: optim.RAdam(p, lr=0.1),
+    "Adamax": lambda p: optim.Adamax(p, lr=0.1),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.01),
+    "RMSprop centered": lambda p: optim.RMSprop(p, lr=0.01, centered=True, momentum=0.5),
+    "Adagrad": lambda p: optim.Adagrad(p, lr=0.5),
+    "Adadelta": lambda p: optim.Adadelta(p, lr=10.0),
+    "Rprop": lambda p: optim.Rprop(p, lr=0.1),
+    "ASGD": lambda p: optim.ASGD(p, lr=0.1),
+}
+each_optimizer = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+SHAPES = [(3, 4), (), (5,), (0, 2), (PIECE + 7,), (2, 1, 3), (150, 120)]
+
+
+def parameters(shapes=SHAPES, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return [mg.tensor(rng.normal(size=shape).astype(dtype), requires_grad=True) for shape in shapes]
+
+
+def set_gradients(params, seed):
+    rng = np.random.default_rng(seed)
+    for p in params:
+        p.grad = mg.tensor(rng.normal(size=p.shape).astype(p.dtype))
+
+
+def values(params):
+    return [p.numpy(force=True).copy() for p in params]
+
+
+def assert_equal(a, b):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@each_optimizer
+def test_minimises(make):
+    """The distance to a known point falls."""
+    target = np.array([1.0, -2.0, 3.0])
+    w = mg.tensor(np.zeros(3), requires_grad=True)
+    optimizer = make([w])
+    for _ in range(60):
+        optimizer.zero_grad()
+        ((w - target) ** 2).sum().backward()
+        optimizer.step()
+    assert np.linalg.norm(w.numpy(force=True) - target) < 0.5 * np.linalg.norm(target)
+
+
+@each_optimizer
+def test_gathered_and_alone_are_the_same(make):
+    """Small parameters that are updated together get the values that each would get by itself."""
+    together, alone = parameters(), parameters()
+    optimizer, optimizers = make(together), [make([p]) for p in alone]
+    for step in range(4):
+        set_gradients(together, step)
+        set_gradients(alone, step)
+        optimizer.step()
+        for o in optimizers:
+            o.step()
+    for a, b in zip(values(together), values(alone), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13, atol=0)
+
+
+@each_optimizer
+@pytest.mark.parametrize("size", [6, PIECE + 5])
+def test_a_value_that_somebody_holds_stays(make, size):
+    """A step gives the parameter a new value; a detached tensor, an array, a state_dict and a graph keep the old one."""
+    layer = nn.Module()
+    layer.w = nn.Parameter(mg.tensor(np.linspace(1, 2, size)))
+    optimizer = make(layer.parameters())
+    before = layer.w.numpy(force=True).copy()
+    detached, array, state = layer.w.detach(), layer.w.numpy(force=True), layer.state_dict()
+    y = (layer.w * layer.w).sum()  # its gradient, 2 w, needs the old value
+    layer.w.grad = mg.tensor(np.ones(size))
+    object_before = layer.w
+    optimizer.step()
+    assert layer.w is object_before
+    assert not np.array_equal(layer.w.numpy(force=True), before)
+    for held in (detached.numpy(), array, state["w"].numpy()):
+        np.testing.assert_array_equal(held, before)
+    layer.w.grad = None
+    y.backward()
+    np.testing.assert_array_equal(layer.w.grad.numpy(), 2 * before)
+
+
+def test_large_parameters_are_written_in_place():
+    """Nobody else holds the array: no new one is made."""
+    w = mg.tensor(np.ones(PIECE + 1), requires_grad=True)
+    w.grad = mg.tensor(np.ones(PIECE + 1))
+    address = w._data.ctypes.data
+    optim.Adam([w]).step()
+    assert w._data.ctypes.data == address
+    assert (w.numpy(force=True) < 1).all()
+
+
+def test_gradients_are_left_alone():
+    for make in OPTIMIZERS.values():
+        params = parameters()
+        set_gradients(params, 3)
+        before = [p.grad.numpy().copy() for p in params]
+        make(params).step()
+        assert_equal([p.grad.numpy() for p in params], before)
+
+
+def test_not_contiguous():
+    w = mg.tensor(np.arange(6.0).reshape(2, 3).T, requires_grad=True)
+    v = nn.Parameter(mg.from_numpy(np.arange(2.0 * PIECE).reshape(2, -1).T))
+    for p in (w, v):
+        p.grad = mg.from_numpy(np.ones(p.shape[::-1]).T)
+    optim.SGD([w, v], lr=1.0).step()
+    np.testing.assert_array_equal(w.numpy(force=True), np.arange(6.0).reshape(2, 3).T - 1)
+    np.testing.assert_array_equal(v.numpy(force=True), np.arange(2.0 * PIECE).reshape(2, -1).T - 1)
+
+
+@each_optimizer
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_dtype_stays(make, dtype):
+    params = parameters([(3,), (4, 4)], dtype)
+    optimizer = make(params)
+    for step in range(2):
+        set_gradients(params, step)
+        optimizer.step()
+    assert {p.dtype for p in params} == {np.dtype(dtype)}
+    arrays = [v for kept in optimizer.state.values() for v in kept.values() if isinstance(v, np.ndarray)]
+    assert {a.dtype for a in arrays} <= {np.dtype(dtype)}
+
+
+def test_mixed_dtypes_in_one_group():
+    params = parameters([(3,)], np.float32) + parameters([(3,), (4,)], np.float64)
+    set_gradients(params, 0)
+    expected = [p.numpy(force=True) - np.float32(0.5) * p.grad.numpy() for p in params]
+    optim.SGD(params, lr=0.5).step()
+    for p, e in zip(params, expected, strict=True):
+        np.testing.assert_allclose(p.numpy(force=True), e, rtol=1e-6)
+
+
+@each_optimizer
+def test_parameters_without_gradient_are_skipped(make):
+    """And keep a count of steps of their own."""
+    params = parameters([(3,), (2, 2)])
+    optimizer = make(params)
+    set_gradients(params, 0)
+    optimizer.step()
+    before = values(params)
+    params[0].grad = None
+    optimizer.step()
+    assert np.array_equal(values(params)[0], before[0]) and not np.array_equal(values(params)[1], before[1])
+    assert [optimizer.state[p]["step"] for p in params] == [1, 2]
+    single = parameters([(3,), (2, 2)])
+    optimizer2 = make(single[:1])
+    set_gradients(single, 0)
+    optimizer2.step()
+    set_gradients(params, 5)
+    set_gradients(single, 5)
+    optimizer.step()
+    optimizer2.step()
+    np.testing.assert_allclose(params[0].numpy(force=True), single[0].numpy(force=True), rtol=1e-14)
+
+
+def test_groups_have_options_of_their_own():
+    a, b = parameters([(2,), (2,)])
+    optimizer = optim.SGD([{"params": a, "lr": 1.0}, {"params": [b]}], lr=0.1)
+    set_gradients([a, b], 0)
+    before = values([a, b])
+    optimizer.step()
+    for p, old, lr in zip((a, b), before, (1.0, 0.1), strict=True):
+        np.testing.assert_allclose(p.numpy(force=True), old - lr * p.grad.numpy(), rtol=1e-15)
+    optimizer.param_groups[1]["lr"] = 0.0
+    before = values([b])
+    optimizer.step()
+    assert_equal(values([b]), before)
+
+
+def test_add_param_group():
+    a, b = parameters([(2,), (3,)])
+    optimizer = optim.Adam([a], lr=0.1)
+    set_gradients([a, b], 0)
+    optimizer.step()
+    before = values([b])
+    optimizer.add_param_group({"params": [b], "lr": 0.5})
+    optimizer.step()
+    np.testing.assert_allclose(values([b])[0], before[0] - 0.5 * np.sign(b.grad.numpy()), rtol=1e-6)
+    assert optimizer.state[a]["step"] == 2 and optimizer.state[b]["step"] == 1
+    assert optimizer.param_groups[1]["betas"] == (0.9, 0.999)
+
+
+def test_named_parameters_are_accepted():
+    model = nn.Linear(2, 3)
+    optimizer = optim.SGD(model.named_parameters(), lr=0.1)
+    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
+    assert optimizer.param_groups[0]["params"] == [model.weight, model.bias]
+
+
+def test_refusals():
+    w = mg.tensor([1.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"pass model\.parameters\(\)"):
+        optim.SGD(nn.Linear(1, 1))
+    with pytest.raises(TypeError, match="iterable"):
+        optim.SGD(w)
+    with pytest.raises(ValueError, match="empty"):
+        optim.SGD([])
+    with pytest.raises(TypeError, match="ndarray"):
+        optim.SGD([np.ones(3)])
+    with pytest.raises(TypeError, match="order"):
+        optim.SGD([{"params": {w}}])
+    with pytest.raises(ValueError, match="leaf"):
+        optim.SGD([w * 2])
+    with pytest.raises(ValueError, match="twice"):
+        optim.SGD([w, w])
+    with pytest.raises(ValueError, match="more than one"):
+        optim.SGD([{"params": [w]}, {"params": [w]}])
+    with pytest.raises(ValueError, match="lr must not be negative"):
+        optim.Adam([w], lr=-1.0)
+    with pytest.raises(ValueError, match=r"betas\[1\]"):
+        optim.Adam([w], betas=(0.9, 1.0))
+    with pytest.raises(ValueError, match="nesterov"):
+        optim.SGD([w], nesterov=True)
+    with pytest.raises(ValueError, match="weight_decay"):
+        optim.SGD([{"params": [w], "weight_decay": -1.0}])
+    with pytest.raises(ValueError, match="etas"):
+        optim.Rprop([w], etas=(1.5, 1.2))
+    with pytest.raises(ValueError, match="rho"):
+        optim.Adadelta([w], rho=1.5)
+
+
+def test_gradient_of_another_shape():
+    w = mg.tensor([1.0, 2.0], requires_grad=True)
+    w.grad = mg.tensor([1.0])
+    with pytest.raises(mg.ShapeError, match=r"shape \(2,\) has a gradient of shape \(1,\)"):
+        optim.SGD([w]).step()
+
+
+def test_changed_shape_is_noticed():
+    w = mg.tensor([1.0, 2.0], requires_grad=True)
+    w.grad = mg.tensor([1.0, 1.0])
+    optimizer = optim.Adam([w])
+    optimizer.step()
+    w.data = mg.tensor([1.0, 2.0, 3.0])
+    w.grad = mg.tensor([1.0, 1.0, 1.0])
+    with pytest.raises(RuntimeError, match="Make a new optimizer"):
+        optimizer.step()
+
+
+def test_model_changes_dtype():
+    """model.double() after the optimizer was made: the state follows."""
+    model = nn.Linear(3, 2)
+    optimizer = optim.Adam(model.parameters())
+
+    def dtypes():
+        set_gradients(model.parameters(), 1)
+        optimizer.step()
+        return {v.dtype for kept in optimizer.state.values() for v in kept.values() if isinstance(v, np.ndarray)}
+
+    assert dtypes() == {np.dtype(np.float32)}
+    model.double()
+    assert dtypes() == {np.dtype(np.float64)}
+
+
+def test_closure():
+    w = mg.tensor([2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.25)
+
+    def closure():
+        assert mg.is_grad_enabled()
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with mg.no_grad():
+        loss = optimizer.step(closure)
+    assert loss.item() == 4.0 and w.item() == 1.0
+
+
+def test_maximize():
+    w = mg.tensor([2.0], requires_grad=True)
+    w.grad = mg.tensor([1.0])
+    optim.SGD([w], lr=0.5, maximize=True).step()
+    assert w.item() == 2.5
+
+
+def test_zero_grad():
+    w = mg.tensor([2.0], requires_grad=True)
+    optimizer = optim.SGD([w])
+    w.grad = held = mg.tensor([1.0])
+    optimizer.zero_grad(set_to_none=False)
+    assert w.grad.tolist() == [0.0] and held.tolist() == [1.0]
+    optimizer.zero_grad()
+    assert w.grad is None
+
+
+def test_hooks():
+    w = mg.tensor([2.0], requires_grad=True)
+    optimizer = optim.SGD([w])
+    calls = []
+    before = optimizer.register_step_pre_hook(lambda o, args, kwargs: calls.append(("before", o is optimizer)))
+    optimizer.register_step_post_hook(lambda o, args, kwargs: calls.append(("after", o is optimizer)))
+    optimizer.step()
+    before.remove()
+    optimizer.step()
+    assert calls == [("before", True), ("after", True), ("after", True)]
+
+
+# ---------------------------------------------------------------------------------------------------- state
+
+
+@each_optimizer
+@pytest.mark.parametrize("how", ["state_dict", "file", "pickle", "deepcopy"])
+def test_resuming_is_exact(make, how, tmp_path):
+    """Five steps, or two, a checkpoint and three: the same bits."""
+    straight = parameters()
+    optimizer = make(straight)
+    resumed = parameters()
+    first = make(resumed)
+    for step in range(5):
+        set_gradients(straight, step)
+        optimizer.step()
+    for step in range(2):
+        set_gradients(resumed, step)
+        first.step()
+    if how in ("state_dict", "file"):
+        state = {"params": [p.detach() for p in resumed], "optimizer": first.state_dict()}
+        if how == "file":
+            nn.save(state, tmp_path / "checkpoint")
+            state = nn.load(tmp_path / "checkpoint")
+        resumed = [mg.tensor(p, requires_grad=True) for p in state["params"]]
+        second = make(resumed)
+        second.load_state_dict(state["optimizer"])
+    else:
+        second = pickle.loads(pickle.dumps(first)) if how == "pickle" else copy.deepcopy(first)
+        resumed = second.param_groups[0]["params"]
+    for step in range(2, 5):
+        set_gradients(resumed, step)
+        second.step()
+    assert_equal(values(resumed), values(straight))
+
+
+def test_state_dict_is_a_snapshot():
+    (w,) = parameters([(3,)])
+    optimizer = optim.Adam([w])
+    set_gradients([w], 0)
+    optimizer.step()
+    state = optimizer.state_dict()
+    before = copy.deepcopy(state)
+    optimizer.step()
+    assert state["state"][0]["step"] == 1
+    np.testing.assert_array_equal(state["state"][0]["exp_avg"].numpy(), before["state"][0]["exp_avg"].numpy())
+    assert list(state) == ["state", "param_groups"]
+    assert list(state["state"][0]) == ["step", "exp_avg", "exp_avg_sq"]
+    assert state["param_groups"][0]["params"] == [0]
+
+
+def test_load_state_dict_refuses_what_does_not_fit_and_changes_nothing():
+    a = optim.Adam(parameters([(3,), (2,)]), lr=0.1)
+    set_gradients(a.param_groups[0]["params"], 0)
+    a.step()
+    before = copy.deepcopy(a.state_dict())
+    b = optim.Adam(parameters([(3,), (4,)]), lr=0.7)
+    set_gradients(b.param_groups[0]["params"], 0)
+    b.step()
+    with pytest.raises(ValueError, match=r"exp_avg of parameter 1 has shape \(4,\), the parameter \(2,\)"):
+        a.load_state_dict(b.state_dict())
+    with pytest.raises(ValueError, match=r"groups have \[1\] parameters, the optimizer's \[2\]"):
+        a.load_state_dict(optim.Adam(parameters([(3,)])).state_dict())
+    with pytest.raises(ValueError, match="2 parameter groups, the optimizer 1"):
+        a.load_state_dict(optim.Adam([{"params": parameters([(3,)])}, {"params": parameters([(2,)])}]).state_dict())
+    after = a.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    for i in (0, 1):
+        for name in ("exp_avg", "exp_avg_sq"):
+            np.testing.assert_array_equal(after["state"][i][name].numpy(), before["state"][i][name].numpy())
+
+
+def test_clearing_the_state_starts_anew():
+    a, b = parameters([(3,)]), parameters([(3,)])
+    optimizer, fresh = optim.Adam(a, lr=0.1), optim.Adam(b, lr=0.1)
+    set_gradients(a, 0)
+    optimizer.step()
+    b[0].data = a[0].detach().clone()
+    optimizer.state.clear()
+    set_gradients(a, 1)
+    set_gradients(b, 1)
+    optimizer.step()
+    fresh.step()
+    assert_equal(values(a), values(b))
+
+
+def test_momentum_switched_on_later():
+    (w,) = parameters([(3,)])
+    optimizer = optim.SGD([w], lr=0.1)
+    set_gradients([w], 0)
+    optimizer.step()
+    optimizer.param_groups[0]["momentum"] = 0.9
+    for _ in range(2):
+        before = values([w])[0]
+        optimizer.step()
+    np.testing.assert_allclose(w.numpy(force=True), before - 0.1 * 1.9 * w.grad.numpy(), rtol=1e-12)
+
+
+def test_repr():
+    text = repr(optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.5))
+    assert text.startswith("SGD (\nParameter Group 0\n") and "    lr: 0.5\n" in text and "tensor" not in text
+
+
+def test_an_optimizer_of_ones_own():
+    class Scaled(optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr})
+
+        def slots(self, group):
+            return {"seen": 0.0}
+
+        def update(self, p, g, scratch, c, **slots):
+            slots["seen"] += 1
+            p -= c["lr"] * g / slots["seen"]
+
+    w = mg.tensor([0.0, 0.0], requires_grad=True)
+    optimizer = Scaled([w], lr=1.0)
+    for _ in range(3):
+        w.grad = mg.tensor([6.0, 12.0])
+        optimizer.step()
+    assert w.tolist() == [-11.0, -22.0]
+    with pytest.raises(NotImplementedError, match="neither update"):
+        optim.Optimizer([w], {}).step()
+
+
+# ---------------------------------------------------------------------------------------------------- LBFGS
+
+
+def test_lbfgs():
+    w = mg.tensor(np.array([-1.0, 2.0]), requires_grad=True)
+    optimizer = optim.LBFGS([w], line_search_fn="strong_wolfe", max_iter=50)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2
+        loss.backward()
+        return loss
+
+    first = optimizer.step(closure)
+    optimizer.step(closure)
+    assert first.item() == 104.0
+    np.testing.assert_allclose(w.numpy(force=True), [1.0, 1.0], atol=1e-5)
+    with pytest.raises(TypeError, match="closure"):
+        optimizer.step()
+    with pytest.raises(ValueError, match="groups"):
+        optim.LBFGS([{"params": [w]}, {"params": []}])
+    with pytest.raises(ValueError, match="strong_wolfe"):
+        optim.LBFGS([w], line_search_fn="armijo")
+
+
+def test_lbfgs_resumes():
+    def run(steps, state=None):
+        w = mg.tensor(np.array([-1.0, 2.0]) if state is None else state["w"], requires_grad=True)
+        optimizer = optim.LBFGS([w], lr=0.01, max_iter=3)
+        if state is not None:
+            optimizer.load_state_dict(state["optimizer"])
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (1 - w[0]) ** 2 + 5 * (w[1] - w[0] ** 2) ** 2
+            loss.backward()
+            return loss
+
+        for _ in range(steps):
+            optimizer.step(closure)
+        return {"w": w.detach(), "optimizer": optimizer.state_dict()}
+
+    np.testing.assert_array_equal(run(2, run(3))["w"].numpy(), run(5)["w"].numpy())
+
+
+# ------------------------------------------------------------------------------------------------- schedulers
+
+
+def sgd(lr=1.0, **options):
+    return optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=lr, **options)
+
+
+def rates(scheduler, steps):
+    found = []
+    for _ in range(steps):
+        found.append(scheduler.get_last_lr()[0])
+        scheduler.optimizer.step()
+        scheduler.step()
+    return found
+
+
+def test_schedules():
+    schedulers = optim.lr_scheduler
+    assert rates(schedulers.MultiStepLR(sgd(), [1, 3], 0.5), 5) == [1.0, 0.5, 0.5, 0.25, 0.25]
+    assert rates(schedulers.LambdaLR(sgd(2.0), lambda epoch: 1 / (epoch + 1)), 3) == [2.0, 1.0, 2 / 3]
+    np.testing.assert_allclose(rates(schedulers.CosineAnnealingLR(sgd(), 4), 5), [1, 0.5 + 2**-1.5, 0.5, 0.5 - 2**-1.5, 0], atol=1e-15)
+    np.testing.assert_allclose(rates(schedulers.LinearLR(sgd(), 0.5, 1.0, 2), 4), [0.5, 0.75, 1.0, 1.0])
+    warm = sgd()
+    chain = schedulers.SequentialLR(warm, [schedulers.LinearLR(warm, 0.5, 1.0, 2), schedulers.ExponentialLR(warm, 0.5)], [2])
+    np.testing.assert_allclose(rates(chain, 5), [0.5, 0.75, 1.0, 0.5, 0.25])
+    cycle = schedulers.OneCycleLR(sgd(momentum=0.9), max_lr=1.0, total_steps=10)
+    found = rates(cycle, 10)
+    np.testing.assert_allclose([found[0], max(found), found[-1]], [0.04, 1.0, 4e-6])
+    with pytest.raises(ValueError, match="step 11 of a cycle of 10"):
+        cycle.step()
+
+
+def test_plateau():
+    scheduler = optim.lr_scheduler.ReduceLROnPlateau(sgd(), patience=1, factor=0.5)
+    found = []
+    for metric in [3.0, 2.0, 2.0, 2.0, mg.tensor(2.0), 2.0, 1.0]:
+        scheduler.step(metric)
+        found.append(scheduler.get_last_lr()[0])
+    assert found == [1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_scheduler_before_optimizer_is_warned_about():
+    scheduler = optim.lr_scheduler.StepLR(sgd(), 1)
+    with pytest.warns(UserWarning, match=r"before optimizer\.step"):
+        scheduler.step()
+
+
+SCHEDULERS = {
+    "StepLR": lambda o: optim.lr_scheduler.StepLR(o, 2),
+    "CosineAnnealingLR": lambda o: optim.lr_scheduler.CosineAnnealingLR(o, 5),
+    "WarmRestarts": lambda o: optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 2, 2),
+    "CyclicLR": lambda o: optim.lr_scheduler.CyclicLR(o, 0.1, 1.0, 3),
+    "OneCycleLR": lambda o: optim.lr_scheduler.OneCycleLR(o, 1.0, 20),
+    "LambdaLR": lambda o: optim.lr_scheduler.LambdaLR(o, lambda e: 0.9**e),
+    "SequentialLR": lambda o: optim.lr_scheduler.SequentialLR(
+        o, [optim.lr_scheduler.ConstantLR(o, 0.5, 2), optim.lr_scheduler.ExponentialLR(o, 0.9)], [3]
+    ),
+}
+
+
+@pytest.mark.parametrize("make", SCHEDULERS.values(), ids=SCHEDULERS)
+def test_schedulers_resume_from_a_file(make, tmp_path):
+    straight = make(sgd(momentum=0.9))
+    expected = rates(straight, 10)
+    first = make(sgd(momentum=0.9))
+    found = rates(first, 4)
+    nn.save({"scheduler": first.state_dict(), "optimizer": first.optimizer.state_dict()}, tmp_path / "state")
+    state = nn.load(tmp_path / "state")
+    second = make(sgd(momentum=0.9))
+    second.optimizer.load_state_dict(state["optimizer"])
+    second.load_state_dict(state["scheduler"])
+    second.optimizer.step()
+    assert found + rates(second, 6) == expected
+    assert second.optimizer.param_groups[0]["momentum"] == straight.optimizer.param_groups[0]["momentum"]
+
+
+def test_scheduler_refusals():
+    schedulers = optim.lr_scheduler
+    with pytest.raises(TypeError, match="Optimizer"):
+        schedulers.StepLR(nn.Linear(1, 1), 2)
+    with pytest.raises(ValueError, match="total_steps"):
+        schedulers.OneCycleLR(sgd(), 0.1)
+    with pytest.raises(ValueError, match="neither momentum nor betas"):
+        schedulers.OneCycleLR(optim.Adagrad([mg.tensor([1.0], requires_grad=True)]), 0.1, 10)
+    with pytest.raises(ValueError, match="2 values, the optimizer 1"):
+        schedulers.LambdaLR(sgd(), [lambda e: 1, lambda e: 1])
+    with pytest.raises(KeyError, match="initial_lr"):
+        schedulers.StepLR(sgd(), 2, last_epoch=3)
+    o = sgd()
+    with pytest.raises(ValueError, match="another optimizer"):
+        schedulers.ChainedScheduler([schedulers.StepLR(o, 2), schedulers.StepLR(sgd(), 2)])
+    with pytest.raises(ValueError, match="needs a metric"):
+        schedulers.SequentialLR(o, [schedulers.ReduceLROnPlateau(o)], [])
+    with pytest.raises(ValueError, match="1 milestones"):
+        schedulers.SequentialLR(o, [schedulers.StepLR(o, 2), schedulers.StepLR(o, 2)], [])
+
+
+# ---------------------------------------------------------------------------------------- averages and clipping
+
+
+def test_averaged_model():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    average = optim.swa_utils.AveragedModel(model)
+    seen = []
+    for step in range(3):
+        set_gradients(model.parameters(), step)
+        optim.SGD(model.parameters(), lr=1.0).step()
+        average.update_parameters(model)
+        seen.append(model[0].weight.numpy(force=True).copy())
+    np.testing.assert_allclose(average.module[0].weight.numpy(force=True), np.mean(seen, axis=0), rtol=1e-6)
+    assert average.n_averaged.item() == 3
+    assert "module.0.weight" in average.state_dict()
+    data = [mg.tensor(np.random.default_rng(i).normal(3, 2, (50, 2)).astype(np.float32)) for i in range(4)]
+    optim.swa_utils.update_bn(data, average)
+    hidden = np.concatenate([average.module[0](x).numpy(force=True) for x in data])
+    np.testing.assert_allclose(average.module[1].running_mean.numpy(), hidden.mean(0), rtol=1e-4)
+    assert average.module[1].momentum == 0.1
+
+
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, math.inf])
+def test_clip_grad_norm(norm_type):
+    params = parameters([(3, 4), (), (5,), (0,)])
+    set_gradients(params, 0)
+    params.append(mg.tensor([1.0], requires_grad=True))
+    held = params[0].grad.detach()
+    before = [p.grad.numpy().copy() for p in params[:-1]]
+    total = np.linalg.norm(np.concatenate([g.ravel() for g in before]), norm_type)
+    returned = nn.utils.clip_grad_norm_(iter(params), 0.5, norm_type)
+    assert math.isclose(returned.item(), total, rel_tol=1e-12)
+    for p, g in zip(params, before, strict=False):
+        np.testing.assert_allclose(p.grad.numpy(), g * 0.5 / total, rtol=1e-5)
+    np.testing.assert_array_equal(held.numpy(), before[0])
+    after = [p.grad.numpy().copy() for p in params[:-1]]
+    nn.utils.clip_grad_norm_(params, 1e6, norm_type)
+    assert_equal([p.grad.numpy() for p in params[:-1]], after)
+
+
+def test_clip_grad_norm_of_nan():
+    w = mg.tensor([1.0, 2.0], requires_grad=True)
+    w.grad = mg.tensor([math.nan, 1.0])
+    with pytest.raises(RuntimeError, match="nan"):
+        nn.utils.clip_grad_norm_([w], 1.0, error_if_nonfinite=True)
+    assert math.isnan(nn.utils.clip_grad_norm_(w, 1.0).item())
+    assert np.isnan(w.grad.numpy()).all()
+
+
+def test_clip_grad_value():
+    w = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    w.grad = mg.tensor([-5.0, 0.5, 7.0])
+    held = w.grad.detach()
+    nn.utils.clip_grad_value_([w], 2.0)
+    assert w.grad.tolist() == [-2.0, 0.5, 2.0] and held.tolist() == [-5.0, 0.5, 7.0]
+
+
+def test_parameters_to_vector_and_back():
+    params = parameters([(2, 3), (4,), ()])
+    vector = nn.utils.parameters_to_vector(params)
+    assert vector.shape == (11,) and vector.requires_grad
+    nn.utils.vector_to_parameters(vector * 2, params)
+    np.testing.assert_array_equal(nn.utils.parameters_to_vector(params).numpy(force=True), 2 * vector.numpy(force=True))
+    with pytest.raises(mg.ShapeError, match="11 elements"):
+        nn.utils.vector_to_parameters(vector[:3], params)
