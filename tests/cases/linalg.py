@@ -101,7 +101,7 @@ def vectors(draw):
 
 @hs.composite
 def bilinear_arguments(draw):
-    lead, n, m, out = draw(st.shapes(1, 2, 1, 2)), *(draw(hs.integers(1, 3)) for _ in range(3))
+    lead, n, m, out = draw(st.shapes(1, 2, 1, 2)), *(draw(hs.integers(1, 2)) for _ in range(3))
     return st.Call((draw(st.arrays((*lead, n))), draw(st.arrays((*lead, m))), draw(st.arrays((out, n, m))), draw(st.arrays((out,)))))
 
 
