@@ -410,10 +410,10 @@ class _Plan:
             if row is None and rows and rows[-1][0] is None:  # one call of the formula serves all of *args
                 continue
             rows.append((row, formula, tuple(source for source, _ in op.needs[name])))
-            tuples.append("(" + "".join(f"{expression}, " for _, expression in op.needs[name]) + ")")
+            tuples.append(_tuple([expression for _, expression in op.needs[name]]))
         self.rows = tuple(rows)
         names = [*op.inputs, *([op.variadic] if op.variadic else []), *op.statics, "out", "res"]
-        self.keep = eval(f"lambda {', '.join(names)}: ({''.join(f'{t}, ' for t in tuples)})", {"shape_of": shape_of})
+        self.keep = eval(f"lambda {', '.join(names)}: {_tuple(tuples)}", _SCOPE)
 
 
 class _Plans(dict):
@@ -470,7 +470,7 @@ class Op:
         self.needs = {name: self._needs(name, f) for name, f in formulas.items() if f is not None}
         self.has_residual = any(source == "res" for needs in self.needs.values() for source, _ in needs)
         self.plans = _Plans(self)
-        self.function = _compile(self)
+        self.function = _differentiable(self)
         _registry[f"{kernel.__module__}.{kernel.__qualname__}"] = self
 
     def _needs(self, argument: str, formula: Callable) -> list[tuple[Any, str]]:
@@ -492,9 +492,9 @@ class Op:
             elif name == self.variadic:
                 found.append(("*", name))
             elif base != name and base in self.inputs:
-                found.append((None, f"shape_of({base})"))
+                found.append((None, f"_shape_of({base})"))
             elif base != name and base == self.variadic:
-                found.append((None, f"tuple([shape_of(_) for _ in {base}])"))
+                found.append((None, f"tuple([_shape_of(_) for _ in {base}])"))
             else:
                 arrays = [*self.inputs, *([self.variadic] if self.variadic else [])]
                 known = [*arrays, *(f"{p}_shape" for p in arrays), *self.statics, "out", "res"]
@@ -509,69 +509,81 @@ class Op:
         return f"<op {self.name}{self.signature}>"
 
 
-# A call is compiled for each signature, as namedtuple and dataclass do, so that Python itself binds the arguments and
-# nothing is looked up twice: a third of the time of a general *args, **kwargs function. Ops that share a signature share the code.
+# What a call does is written once, below, and compiled for each op when it is first called, as namedtuple and dataclass do: Python
+# itself binds the arguments, and nothing is looked up twice. A general *args, **kwargs function takes three times as long.
+_FIRST_CALL = """
+def call(*args, **kwargs):
+    _specialize(_op)
+    return _op.function(*args, **kwargs)
+"""
 _CALL = """
-def make(_op, _kernel, _plans, _defaults):
-    def call({parameters}):
-        _mask = 0
-        _tensor = False
+def call({parameters}):
+    _mask = 0
+    _tensor = False
 {unwrap}
-        if not _tensor:
-            return _kernel({arguments}){first}
-        try:
-            out{res} = _kernel({arguments})
-        except Exception as _error:
-            raise _explain(_op, _error, ({inputs})) from None
-        if type(out) is not _ndarray:
-            if type(out) is tuple:
-                return _several(_plans, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
-            out = _asarray(out)
-        if out.dtype is _F64:
-            out = _weaken(out, ({inputs}), {static})
-        _t = _new(_engine._Tensor)
-        _t._data = out
-        _t.grad = _t._node = None
-        if _mask and _grad_mode():
-            _p = _plans[_mask]
-            if _p is not None:
-                _t._node = _n = _new(_Node)
-                _n.plan = _p
-                _n.parents = ({nodes})
-                _n.kept = _p.keep({keep})
-                _n.static = {static}
-                _n.shape = out.shape
-                _n.dtype = out.dtype
-                _n.number = _next_number()
-                _n.hooks = None
-                if _anomaly_users:
-                    _remember(_n)
-        return _t
-    return call
+    if not _tensor:
+        return _kernel({arguments}){first}
+    try:
+        out{res} = _kernel({arguments})
+    except Exception as _error:
+        raise _explain(_op, _error, ({inputs})) from None
+    if type(out) is not _ndarray:
+        if type(out) is tuple:
+            return _several(_plans, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
+        out = _asarray(out)
+    if out.dtype is _F64:
+        out = _weaken(out, ({inputs}), {static})
+    _t = _new(_engine._Tensor)
+    _t._data = out
+    _t.grad = _t._node = None
+    if _mask and _grad_mode():
+        _p = _plans[_mask]
+        if _p is not None:
+            _t._node = _n = _new(_Node)
+            _n.plan = _p
+            _n.parents = ({nodes})
+            _n.kept = {all_kept} if _mask == {all} else _p.keep({keep})
+            _n.static = {static}
+            _n.shape = out.shape
+            _n.dtype = out.dtype
+            _n.number = _next_number()
+            _n.hooks = None
+            if _anomaly_users:
+                _remember(_n)
+    return _t
 """
 _UNWRAP = """
-        _{x} = None
-        if isinstance({x}, _TensorBase):
-            _tensor = True
-            _{x} = {x}._node
-            {x} = {x}._data
-            if _{x} is not None:
-                _mask |= {bit}
+    _{x} = None
+    if isinstance({x}, _TensorBase):
+        _tensor = True
+        _{x} = {x}._node
+        {x} = {x}._data
+        if _{x} is not None:
+            _mask |= {bit}
 """
 _UNWRAP_ALL = """
-        _{x} = [_._node if isinstance(_, _TensorBase) else None for _ in {x}]
-        if any([isinstance(_, _TensorBase) for _ in {x}]):
-            _tensor = True
-            {x} = tuple([_._data if isinstance(_, _TensorBase) else _ for _ in {x}])
-            for _i, _ in enumerate(_{x}):
-                if _ is not None:
-                    _mask |= {bit} << _i
+    _{x} = [_._node if isinstance(_, _TensorBase) else None for _ in {x}]
+    if any([isinstance(_, _TensorBase) for _ in {x}]):
+        _tensor = True
+        {x} = tuple([_._data if isinstance(_, _TensorBase) else _ for _ in {x}])
+        for _i, _ in enumerate(_{x}):
+            if _ is not None:
+                _mask |= {bit} << _i
 """
 _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate", "Exception", "None", "self"}
 
 
-def _compile(op: Op) -> Callable:
+def _differentiable(op: Op) -> Callable:
     """The function that users call: records a node where a Tensor is among the inputs, else runs the kernel."""
+    scope = {**_SCOPE, "_op": op, "_kernel": op.kernel, "_plans": op.plans}
+    function = types.FunctionType(_first_call, scope)
+    functools.update_wrapper(function, op.kernel)
+    function.op = op  # type: ignore[attr-defined]
+    return function
+
+
+def _specialize(op: Op) -> None:
+    """Give ``op.function`` the code of :data:`_CALL` for this op's signature and formulas."""
     defaults = {**op.optional, **{k: v for k, v in op.statics.items() if v is not inspect.Parameter.empty}}
     parameters = [f"{x}=_defaults[{x!r}]" if x in op.optional else x for x in op.inputs]
     if op.variadic:
@@ -592,24 +604,21 @@ def _compile(op: Op) -> Callable:
         res=", res" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
         nodes="".join(f"{n}, " for n in nodes),
+        all=(1 << len(op.inputs)) - 1 if op.inputs and not op.variadic else -1,
+        all_kept=_tuple([_tuple([e for _, e in op.needs[x]]) for x in op.inputs if x in op.needs]),
         keep=", ".join([*(v.lstrip("*") for v in values), *op.statics, "out", "res" if op.has_residual else "None"]),
         static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
     )
-    function = _maker(source)(op, op.kernel, op.plans, defaults)
-    functools.update_wrapper(function, op.kernel)
-    function.op = op
-    return function
+    scope = op.function.__globals__
+    made: dict[str, Any] = {}
+    exec(compile(source, f"{__file__}: call", "exec"), {**scope, "_defaults": defaults}, made)  # a file name that tracebacks can place
+    call, function = made["call"], op.function
+    function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__  # type: ignore[attr-defined]
+    function.__code__ = call.__code__  # type: ignore[attr-defined]
 
 
-@functools.cache
-def _maker(source: str) -> Callable:
-    scope: dict[str, Any] = {
-        "_engine": sys.modules[__name__], "_TensorBase": TensorBase, "_ndarray": ndarray, "_asarray": np.asarray, "_F64": F64,
-        "_new": object.__new__, "_Node": Node, "_next_number": _next_number, "_grad_mode": _grad_mode.get, "_anomaly_users": _anomaly_users, "_NOTHING": {},
-        "_explain": _explain, "_weaken": _weaken, "_remember": _remember, "_several": _record_several,
-    }  # fmt: skip
-    exec(compile(source, f"{__file__}: call", "exec"), scope)  # this file's name: tracebacks know whose frame it is
-    return scope["make"]
+def _tuple(expressions: Iterable[str]) -> str:
+    return "(" + "".join(f"{e}, " for e in expressions) + ")"
 
 
 def _record_several(plans, mask, nodes, arrays, keep, static, outs) -> tuple:
@@ -624,6 +633,15 @@ def _record_several(plans, mask, nodes, arrays, keep, static, outs) -> tuple:
         _remember(node)
     return tuple(wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs))
 
+
+_SCOPE: dict[str, Any] = {
+    "_engine": sys.modules[__name__], "_TensorBase": TensorBase, "_ndarray": ndarray, "_asarray": np.asarray, "_F64": F64,
+    "_new": object.__new__, "_Node": Node, "_next_number": _next_number, "_NOTHING": {}, "_shape_of": shape_of,
+    "_grad_mode": _grad_mode.get, "_anomaly_users": _anomaly_users, "_remember": _remember, "_specialize": _specialize,
+    "_explain": _explain, "_weaken": _weaken, "_several": _record_several,
+}  # fmt: skip
+exec(compile(_FIRST_CALL, f"{__file__}: call", "exec"), _SCOPE)
+_first_call = _SCOPE.pop("call").__code__
 
 _registry: dict[str, Op] = {}
 
