@@ -1,6 +1,6 @@
 """What an op costs when there is nothing to compute: 900 chained ops on 8 float64 numbers, forward and backward.
 
-    python benchmarks/overhead.py
+python benchmarks/overhead.py
 """
 
 from __future__ import annotations

@@ -57,12 +57,18 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--data", type=Path, metavar="FOLDER", help="folder with the four idx files (plain or .gz); default: the sample that comes with minigrad")
+    add("--data", type=Path, metavar="FOLDER", help="the four idx files, plain or .gz (default: the sample that comes with minigrad)")
     add("--dataset", choices=["mnist", "fashion-mnist"], default="mnist", help="what --data holds (default: %(default)s)")
     add("--download", action="store_true", help="fetch the files that --data lacks from the internet first")
     add("--epochs", type=positive, default=12, metavar="N", help="passes over the training images (default: %(default)s)")
     add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
-    add("--lr", type=float, default=3e-3, metavar="RATE", help="largest learning rate of AdamW; it rises and falls once (default: %(default)s)")
+    add(
+        "--lr",
+        type=float,
+        default=3e-3,
+        metavar="RATE",
+        help="AdamW's largest learning rate; it rises and falls once (default: %(default)s)",
+    )
     add("--weight-decay", type=float, default=1e-2, metavar="RATE", help="pull of the weights towards zero (default: %(default)s)")
     add("--augment", action="store_true", help="turn, shift and scale the training images at random")
     add("--seed", type=int, default=0, help="of initial weights, shuffling and augmentation (default: %(default)s)")
@@ -143,7 +149,8 @@ def train(args: argparse.Namespace) -> int:
                 flush=True,
             )
     except KeyboardInterrupt:
-        print(f"\nstopped; {checkpoint} holds epoch {history[-1]['epoch']}" if history else "\nstopped before the first epoch ended: nothing to save")
+        kept = f"{checkpoint} holds epoch {history[-1]['epoch']}" if history else "no epoch had ended, so nothing was saved"
+        print(f"\nstopped; {kept}")
         return 130
     saved = [checkpoint]
     if args.pictures:

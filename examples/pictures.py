@@ -25,9 +25,7 @@ def training_curves(history: list[dict[str, float]]) -> Figure:
     left.legend(frameon=False)
     accuracy = [100 * row["accuracy"] for row in history]
     right.plot(epochs, accuracy, "s-", color=RED, ms=4)
-    right.annotate(
-        f"{accuracy[-1]:.2f} %", (epochs[-1], accuracy[-1]), textcoords="offset points", xytext=(0, -18), ha="right", color=RED, fontweight="bold"
-    )
+    right.annotate(f"{accuracy[-1]:.2f} %", (epochs[-1], accuracy[-1]), (0, -18), textcoords="offset points", ha="right", color=RED)
     right.set(xlabel="epoch", ylabel="%", title="Test accuracy")
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -54,9 +52,9 @@ def feature_maps(image: np.ndarray, maps: list[np.ndarray]) -> Figure:
     widest = max(len(m) for m in maps)
     figure = plt.figure(figsize=(0.85 * widest + 0.6, 1.15 * (len(maps) + 1) + 0.6), layout="constrained")
     rows = figure.subfigures(len(maps) + 1, 1)
-    for row, (title, pictures, colours) in zip(
-        rows, [("input", image[None], "gray_r"), *((f"layer {i + 1}: {len(m)} maps of {m.shape[1]}x{m.shape[2]}", m, "viridis") for i, m in enumerate(maps))], strict=True
-    ):
+    shown = [("input", image[None], "gray_r")]
+    shown += [(f"layer {i + 1}: {len(m)} maps of {m.shape[1]}x{m.shape[2]}", m, "viridis") for i, m in enumerate(maps)]
+    for row, (title, pictures, colours) in zip(rows, shown, strict=True):
         row.suptitle(title, fontsize=9, x=0.01, ha="left")
         for axes, picture in zip(row.subplots(1, widest, squeeze=False)[0], [*pictures, *[None] * widest], strict=False):
             axes.set_axis_off()
@@ -73,7 +71,7 @@ def confusion_matrix(confusion: np.ndarray, names: list[str]) -> Figure:
     for i, row in enumerate(confusion):
         for j, count in enumerate(row):
             if count:
-                axes.text(j, i, str(count), ha="center", va="center", fontsize=9, color=BLUE if i == j else "black", fontweight="bold" if i == j else None)
+                axes.text(j, i, str(count), ha="center", va="center", fontsize=9, color=BLUE if i == j else "black")
     turned = {"rotation": 40, "ha": "right"} if max(map(len, names)) > 2 else {}
     axes.set_xticks(range(len(names)), names, **turned)
     axes.set_yticks(range(len(names)), names)
@@ -83,7 +81,13 @@ def confusion_matrix(confusion: np.ndarray, names: list[str]) -> Figure:
 
 
 def draw(
-    folder: Path, history: list[dict[str, float]], weight: np.ndarray, image: np.ndarray, maps: list[np.ndarray], confusion: np.ndarray, names: list[str]
+    folder: Path,
+    history: list[dict[str, float]],
+    weight: np.ndarray,
+    image: np.ndarray,
+    maps: list[np.ndarray],
+    confusion: np.ndarray,
+    names: list[str],
 ) -> list[Path]:
     """Write the four pictures into ``folder`` and return their paths."""
     figures = {

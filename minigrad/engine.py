@@ -328,6 +328,7 @@ def _verify(node: Node) -> None:
 
 def _refuse_nan(node: Node, position: int | None, g: Any, gradient: Any) -> None:
     """Raise when a formula has turned a gradient without NaN into one with NaN."""
+
     def has_nan(x: Any) -> bool:
         return any(map(has_nan, x)) if isinstance(x, tuple) else bool(np.isnan(getattr(x, "_data", x)).any())
 
@@ -835,11 +836,9 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
             _verify(node)
         try:
             for (position, formula, sources), args in zip(plan.rows, kept):  # noqa: B905 (one row, one tuple)
-                if position is None:  # *args: one formula, a gradient for each
-                    targets = parents[len(plan.op.inputs) :]
-                else:
-                    targets = (parents[position],)
-                if needed is not None and not any([target in needed for target in targets]):
+                # *args: one formula, a gradient for each
+                targets = parents[len(plan.op.inputs) :] if position is None else (parents[position],)
+                if needed is not None and needed.isdisjoint(targets):
                     continue
                 gradients = formula(g, *(_as_tensors(args, sources, node) if record else args))
                 if position is not None:
@@ -1019,5 +1018,6 @@ def grad(
         elif allow_unused:
             results.append(None)
         else:
-            raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {tensor._data.shape}). Pass allow_unused=True to get None for it")
+            shape = tensor._data.shape
+            raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {shape}). Pass allow_unused=True to get None for it")
     return tuple(results)

@@ -418,7 +418,7 @@ class Tensor(TensorBase):
         """
         self._refuse_leaf(name)
         if value.shape != self._data.shape:
-            raise engine.ShapeError(f"{name}: the result has shape {value.shape}, which does not fit the tensor of shape {self._data.shape}")
+            raise engine.ShapeError(f"{name}: a result of shape {value.shape} does not fit a tensor of shape {self._data.shape}")
         if value.dtype != self._data.dtype:
             if _KINDS[value.dtype.kind] > _KINDS[self._data.dtype.kind]:
                 raise RuntimeError(f"{name}: a result of {value.dtype} cannot be written into a tensor of {self._data.dtype}")
@@ -443,8 +443,9 @@ class Tensor(TensorBase):
         base = self._data.base
         if base is None:
             return False
+        owner = isinstance(base, np.ndarray) and base.base is None  # not so over the memory of another library, file or buffer
         del base
-        return not (_base_holders(self) <= _BASE_ALONE and isinstance(self._data.base, np.ndarray))
+        return not (owner and _base_holders(self) <= _BASE_ALONE)
 
     def _refuse_alias(self, name: str) -> None:
         if self._shares_memory():
@@ -569,7 +570,11 @@ class Tensor(TensorBase):
 
     def __reduce__(self) -> tuple:
         raise_if_not_leaf(self, "pickle")
-        return type(self)._rebuild, (self._data, self.requires_grad, self.grad)
+        return type(self)._unpickle, (self._data, self.requires_grad, self.grad)
+
+    @classmethod
+    def _unpickle(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:
+        return cls._rebuild(array if array.base is None else array.copy(), requires_grad, grad)  # not the pickle's buffer
 
     @classmethod
     def _rebuild(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:

@@ -257,7 +257,7 @@ def test_backward_frees_the_graph_and_says_so():
     del y
     loss.backward()
     assert big() is None
-    with pytest.raises(RuntimeError, match="a second time .* retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"a second time .* retain_graph=True"):
         loss.backward()
     loss = x.exp().sum()
     loss.backward(retain_graph=True)
@@ -328,7 +328,9 @@ def test_a_wrong_gradient_shape_names_op_and_argument():
     def broken(x):
         return x * 1.0
 
-    with pytest.raises(engine.ShapeError, match=r"broken: the formula of 'x' gave a gradient of shape \(7,\) for an argument of shape \(3,\)"):
+    with pytest.raises(
+        engine.ShapeError, match=r"broken: the formula of 'x' gave a gradient of shape \(7,\) for an argument of shape \(3,\)"
+    ):
         broken(leaf(3)).sum().backward()
 
 
@@ -360,9 +362,9 @@ def test_hooks_see_and_replace_the_complete_gradient():
     x.register_hook(lambda g: g * 0)
     (x * 2).sum().backward()
     assert x.grad.tolist() == [40, 40, 40]
+    y = x * 2
+    y.register_hook(lambda g: g.sum())
     with pytest.raises(engine.ShapeError, match="hook on"):
-        y = x * 2
-        y.register_hook(lambda g: g.sum())
         y.sum().backward()
 
 

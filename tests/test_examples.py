@@ -85,7 +85,10 @@ def test_two_runs_with_one_seed_are_equal_to_the_bit(digits, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX's")
 def test_ctrl_c_leaves_the_checkpoint_of_the_last_epoch(digits, tmp_path):
     process = subprocess.Popen(
-        command("--data", str(digits), "--epochs", "100000", "--out", str(tmp_path)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command("--data", str(digits), "--epochs", "100000", "--out", str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "lenet5.ckpt").exists():
@@ -134,7 +137,7 @@ def test_what_is_wrong_with_the_data_is_told_in_one_line(digits, tmp_path, what,
 
 def test_help_explains_every_option():
     text = run("--help").stdout
-    for option in ("--data", "--dataset", "--download", "--epochs", "--batch-size", "--lr", "--weight-decay", "--augment", "--seed", "--out", "--no-pictures"):
+    for option in "--data --dataset --download --epochs --batch-size --lr --weight-decay --augment --seed --out --no-pictures".split():
         line = next(line for line in text.splitlines() if line.strip().startswith(option))
         assert line
     result = run("--epochs", "0")

@@ -62,7 +62,8 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
             where = tuple(int(i) for i in np.argwhere(np.isnan(target))[0])
             raise ValueError(f"{name}: the target is NaN at index {_place(where)}")
         raise RuntimeError(
-            f"{name}: class indices must be integers, not {target.dtype} (target {target.shape}); class probabilities have the input's shape {shape}"
+            f"{name}: class indices must be integers, not {target.dtype} (target {target.shape}); "
+            f"class probabilities have the input's shape {shape}"
         )
     expected = (shape[0], *shape[2:])
     if target.shape != expected:
@@ -121,7 +122,13 @@ def _picked(input: Any, index: np.ndarray, scale: Any, reduction: str) -> Any:
 
 
 def nll_loss(
-    input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100, reduce: Any = None, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Any:
     """Negative log-likelihood of class indices, given log-probabilities: ``torch.nn.functional.nll_loss``.
 
@@ -161,7 +168,8 @@ def cross_entropy(
 ) -> Any:
     """Cross-entropy between logits and classes, or class probabilities: ``torch.nn.functional.cross_entropy``.
 
-    For one example with class t: ``-weight[t] log softmax(input)[t]``; with probabilities p: ``-sum_c weight[c] p[c] log softmax(input)[c]``.
+    For one example with class t: ``-weight[t] log softmax(input)[t]``, with probabilities p:
+    ``-sum_c weight[c] p[c] log softmax(input)[c]``.
 
     Args:
         input: logits (C,), (N, C) or (N, C, d1, d2, ...).
@@ -298,13 +306,21 @@ def binary_cross_entropy(
     _same_shape("binary_cross_entropy", input, target, reduction)
     values = _array(input)
     if not ((values >= 0) & (values <= 1)).all():
-        raise RuntimeError("binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits")
+        raise RuntimeError(
+            "binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits"
+        )
     losses = (target - 1.0) * ew.clamp(ew.log1p(input * -1.0), min=-100.0) - target * ew.clamp(ew.log(input), min=-100.0)
     return _weighted(losses, weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
-    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean", pos_weight: Any = None
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
 ) -> Any:
     """Binary cross-entropy of sigmoid(input), exact for any logit: ``torch.nn.functional.binary_cross_entropy_with_logits``.
 
@@ -323,10 +339,10 @@ def binary_cross_entropy_with_logits(
     return _weighted((1.0 - target) * input + softplus, weight, reduction)
 
 
-def kl_div(
-    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
-) -> Any:
-    """t (log t - input) for log-probabilities ``input``: ``torch.nn.functional.kl_div``. reduction may be 'batchmean', the divergence proper.
+def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False) -> Any:
+    """t (log t - input) for log-probabilities ``input``: ``torch.nn.functional.kl_div``.
+
+    ``reduction="batchmean"`` gives the divergence proper: the sum divided by the size of the batch.
 
     Raises:
         ShapeError: different shapes.

@@ -13,7 +13,10 @@ def picks(draw):
     n, c = draw(hs.integers(0, 3)), draw(hs.integers(1, 4))
     space = draw(st.shapes(0, 2, 0, 3))
     index = draw(st.integers_array((n, *space), 0, c - 1))
-    return st.Call((draw(st.arrays((n, c, *space))), index, draw(st.arrays((n, *space), low=0.0))), {"reduction": draw(hs.sampled_from(["none", "sum"]))})
+    return st.Call(
+        (draw(st.arrays((n, c, *space))), index, draw(st.arrays((n, *space), low=0.0))),
+        {"reduction": draw(hs.sampled_from(["none", "sum"]))},
+    )
 
 
 @hs.composite
