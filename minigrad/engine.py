@@ -95,7 +95,7 @@ class _Mode(contextlib.ContextDecorator):
         self._switch.set(self._before.pop())
 
     def _recreate_cm(self) -> Any:  # a decorated function may run in several threads at once
-        return type(self)(self._value) if type(self) is set_grad_enabled else type(self)()
+        return type(self)(*([self._value] if type(self) is set_grad_enabled else []))
 
 
 class set_grad_enabled(_Mode):
@@ -119,7 +119,7 @@ class set_grad_enabled(_Mode):
         self._before.append(self._outside)
         _grad_mode.set(self._value)
 
-    def __call__(self, func: Callable) -> Callable:
+    def __call__(self, func: Any) -> Any:
         _grad_mode.set(self._outside)  # used as a decorator: nothing is switched outside the function
         return super().__call__(func)
 
@@ -213,7 +213,7 @@ def register_tensor(cls: type) -> type:
 
 def wrap(array: Any, node: Node | None = None) -> Any:
     """A Tensor over ``array`` (shared, not copied) at ``node`` of the graph."""
-    tensor = _new(_Tensor)
+    tensor: Any = _new(_Tensor)
     tensor._data = array
     tensor._node = node
     tensor.grad = None
@@ -239,12 +239,12 @@ class Node:
 
     __slots__ = ("__weakref__", "dtype", "hooks", "kept", "number", "parents", "plan", "shape", "static")
 
-    plan: _Plan | None
-    parents: Sequence[Node | None] | None
-    kept: tuple[tuple, ...] | None
+    plan: Any  # _Plan | None
+    parents: Any  # Sequence[Node | None] | None
+    kept: Any  # tuple[tuple, ...] | None
     static: dict[str, Any]
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    shape: Any  # tuple[int, ...]; of several results a tuple of (shape, dtype)
+    dtype: Any  # np.dtype; None where there are several results
     number: int
     hooks: list[Callable[[Any], Any]] | None
 
@@ -277,6 +277,8 @@ class Leaf(Node):
 
     __slots__ = ("tensor",)
 
+    tensor: weakref.ref[TensorBase]
+
     def __init__(self, tensor: TensorBase):
         super().__init__(None, (), (), {}, tensor._data.shape, tensor._data.dtype)
         self.tensor = weakref.ref(tensor)  # weak: the tensor owns its node, and a cycle would outlive the user
@@ -299,7 +301,7 @@ _watched: weakref.WeakKeyDictionary[Node, tuple[str, list]] = weakref.WeakKeyDic
 
 
 def _checksums(kept: tuple[tuple, ...]) -> list[list[int | None]]:
-    return [[zlib.crc32(np.ascontiguousarray(v).view(np.uint8)) if isinstance(v, ndarray) else None for v in args] for args in kept]
+    return [[zlib.crc32(np.ascontiguousarray(v).tobytes()) if isinstance(v, ndarray) else None for v in args] for args in kept]
 
 
 def _remember(node: Node) -> None:
@@ -614,8 +616,8 @@ def _specialize(op: Op) -> None:
     made: dict[str, Any] = {}
     exec(compile(source, f"{__file__}: call", "exec"), {**scope, "_defaults": defaults}, made)  # a file name that tracebacks can place
     call, function = made["call"], op.function
-    function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__  # type: ignore[attr-defined]
-    function.__code__ = call.__code__  # type: ignore[attr-defined]
+    function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
+    function.__code__ = call.__code__
 
 
 def _tuple(expressions: Iterable[str]) -> str:
@@ -814,7 +816,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         plan = node.plan
         if plan is None:
             if accumulate and (wanted is None or node in wanted):
-                _deliver(node.tensor(), g, record)
+                _deliver(node.tensor(), g, record)  # type: ignore[attr-defined]  # a node without a plan is a Leaf
             continue
         parents, kept = node.parents, node.kept
         if kept is None:

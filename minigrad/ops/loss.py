@@ -86,7 +86,7 @@ def _check_weight(name: str, weight: Any, classes: int) -> None:
 
 def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, bool]:
     """Give an unbatched input (C,) a batch dimension."""
-    if not isinstance(input, (TensorBase, np.ndarray)):
+    if not hasattr(input, "dtype"):
         raise TypeError(f"{name}: the input must be a Tensor, not {type(input).__name__}")
     if input.dtype.kind != "f":
         raise RuntimeError(f"{name}: the input must be floating, not {input.dtype}")
