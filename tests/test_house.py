@@ -1,6 +1,7 @@
 """House rules that no linter knows: which room may import which, what an import loads, what is packaged, what has a docstring."""
 
 import ast
+import functools
 import importlib
 import inspect
 import json
@@ -46,6 +47,7 @@ def storey(module: str) -> int | None:
     return STOREY["minigrad"] if len(parts) == 1 else STOREY[room]
 
 
+@functools.cache
 def sources() -> dict[str, Path]:
     """Module name -> file, for the files of minigrad/ and nn/ (without following the symlink)."""
     found = {}

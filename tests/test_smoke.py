@@ -7,7 +7,8 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.nn.data import MNIST
-from minigrad.testing import check_op, gradcheck, strategies as st
+from minigrad.testing import check_op, gradcheck
+from minigrad.testing import strategies as st
 
 pytestmark = pytest.mark.smoke
 
