@@ -37,8 +37,8 @@ def gradcheck(
     order: int = 1,
     kwargs: dict[str, Any] | None = None,
     wrt: Iterable[str] | None = None,
-    rtol: float = 1e-6,
-    atol: float = 1e-8,
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
     fast: bool = False,
     seed: int = 0,
 ) -> Report:
@@ -128,6 +128,7 @@ class Checker:
         self.leaves = function.checked
         self.rows: list[tuple[int, float, int]] = []  # elements, worst error, kinks of each leaf
         self.bends: dict[int, set[tuple[int, int]]] = {}  # output -> (leaf, element) where it has kinks, but no jumps
+        self._wrong_at_kink: tuple | None = None
         self._entries: dict[int, list[np.ndarray]] = {}
         center = self._first_evaluation()
         self.shapes = [y.shape for y in center]
@@ -136,6 +137,7 @@ class Checker:
         signs = self.rng.choice([-1.0, 1.0], (m, 2))
         self.directions = signs * self.rng.uniform(0.5, 1.5, (m, 2)) if m > 1 else np.array([[1.0, -0.75]])[:m]
         self.directions = np.hstack([self.directions, self.directions @ np.array([[2.0], [-3.0]])])
+        self._elsewhere()
         self.recording = self._record()
         self.differentiable = any(getattr(y, "_node", None) is not None for y in self.recording.outputs)
         self.analytic = self._analytic()
@@ -162,28 +164,28 @@ class Checker:
             ) from error  # fmt: skip
 
     def _first_evaluation(self) -> list[np.ndarray]:
-        """Evaluate twice: the same both times, in float64, and without writing to the inputs."""
+        """Evaluate here, elsewhere, and here again: the same both times, in float64, and without writing to the inputs."""
         function = self.function
         before = [leaf.array.copy() for leaf in function.leaves]
-        doing = "the call" if function.order == 1 else "the gradient"
+        first_order = function.order == 1
+        doing = "the call" if first_order else "the gradient"
+        order = 0 if first_order else function.order
         with self.blame(doing):
             first = [np.array(y) for y in function.call_plainly()]
+            self._refuse_edits(before, f"{doing} changes its argument", "the argument is written to; compute into a new array instead", order)
             function.randomness.look()
-            second = function.call_plainly()
-        for leaf, old in zip(function.leaves, before, strict=True):
-            if not np.array_equal(leaf.array, old, equal_nan=True):
-                kind = "in-place edit"
+            for leaf in self.leaves:
+                leaf.array += 1e-3 * self.rng.uniform(-1.0, 1.0, leaf.array.shape)
+            function.call_plainly()
+            for leaf, old in zip(function.leaves, before, strict=True):
                 leaf.array[...] = old
-                raise self.fail(
-                    f"{doing} changes its argument '{leaf.name}'", argument=leaf.name, kind=kind,
-                    diagnosis=f"{kind}: the argument is written to; compute into a new array instead",
-                )  # fmt: skip
+            second = function.call_plainly()
         if [y.shape for y in first] != [y.shape for y in second] or not all(
             np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True)
         ):
             kind = "not deterministic"
             raise self.fail(
-                f"{doing} gives another result the second time", kind=kind,
+                f"{doing} gives another result the second time", kind=kind, order=order,
                 diagnosis=f"{kind}: two evaluations at the same point differ. Draw random numbers from minigrad.random.numpy_generator(), "
                 "which the check rewinds, and keep no state between calls",
             )  # fmt: skip
@@ -191,10 +193,28 @@ class Checker:
             if y.dtype != np.float64 and not function.asks_for_dtype():
                 kind = "float32"
                 raise self.fail(
-                    f"{doing} returns {y.dtype} for float64 arguments", kind=kind,
+                    f"{doing} returns {y.dtype} for float64 arguments", kind=kind, order=order,
                     diagnosis=f"{kind} used where float64 is needed: a constant or a buffer of a smaller dtype decides the dtype of the result",
                 )  # fmt: skip
         return first
+
+    def _elsewhere(self) -> None:
+        """Evaluate at another point, so that state which a function keeps from its last call is stale when it is recorded."""
+        before = [leaf.array.copy() for leaf in self.leaves]
+        for leaf in self.leaves:
+            leaf.array *= -1.0 if self.function.order == 1 else 1.0
+        with contextlib.suppress(Exception):  # outside its domain the function may raise; what it returns here does not matter
+            self.function.call_plainly()
+        for leaf, old in zip(self.leaves, before, strict=True):
+            leaf.array[...] = old
+
+    def _refuse_edits(self, before: list[np.ndarray], what: str, advice: str, order: int) -> None:
+        """Raise if a leaf is not what it was."""
+        for leaf, old in zip(self.function.leaves, before, strict=True):
+            if not np.array_equal(leaf.array, old, equal_nan=True):
+                leaf.array[...] = old
+                kind = "in-place edit"
+                raise self.fail(f"{what} '{leaf.name}'", argument=leaf.name, order=order, kind=kind, diagnosis=f"{kind}: {advice}")
 
     def _record(self) -> Any:
         with self.blame("the call with Tensors" if self.function.order == 1 else "the gradient of the gradient"):
@@ -223,17 +243,30 @@ class Checker:
 
     def _analytic(self) -> list[np.ndarray]:
         """For each leaf an (elements, 3) array: A'v for the three directions."""
-        before = [leaf.array.copy() for leaf in self.function.leaves]
-        columns = [self.pullback(v) for v in self.directions.T] if self.center.size else [[np.zeros(leaf.array.size) for leaf in self.leaves]] * 3
-        for leaf, old in zip(self.function.leaves, before, strict=True):
-            if not np.array_equal(leaf.array, old, equal_nan=True):
-                kind = "in-place edit"
-                leaf.array[...] = old
+        if not self.center.size:
+            return [np.zeros((leaf.array.size, 3)) for leaf in self.leaves]
+        leaves = [leaf.array.copy() for leaf in self.function.leaves]
+        directions = self.directions.copy()
+        columns = []
+        for v in self.directions.T.copy():
+            columns.append(self.pullback(v))
+            if not (v == directions[:, len(columns) - 1]).all():
+                kind, culprit = "in-place edit", self._writer_to_g(directions[:, 0])
                 raise self.fail(
-                    f"backward changes the argument '{leaf.name}'", argument=leaf.name, kind=kind,
-                    diagnosis=f"{kind}: a formula writes to an array that it was given; compute into a new one",
+                    f"the gradient in argument '{culprit}' writes to g" if culprit else "backward writes to g", argument=culprit, kind=kind,
+                    diagnosis=f"{kind}: the formula writes to g, which belongs to others too; compute into a new array instead",
                 )  # fmt: skip
+        self._refuse_edits(leaves, "backward changes the argument", "a formula writes to an array that it was given; compute into a new one", self.function.order)
         return [np.stack([c[k] for c in columns], axis=1) for k in range(len(columns[0]))]
+
+    def _writer_to_g(self, v: np.ndarray) -> str | None:
+        """The argument whose formula changes g."""
+        for k, leaf in enumerate(self.leaves):
+            g = v.copy()
+            self.recording.pullback(self.split(g), only=k)
+            if not (g == v).all():
+                return leaf.name
+        return None
 
     # ---------------------------------------------------------------------------------------------- element by element
 
@@ -292,6 +325,8 @@ class Checker:
                 raise self._unsettled(k, elements[row], value, error)
             if (doubt > 1e-3 * scale[row] + 1e-6).any():
                 raise self._unsettled(k, elements[row], value, error)
+        if self._wrong_at_kink is not None:  # after all others, which say more
+            raise self._wrong(*self._wrong_at_kink)
         relative = difference / (scale + self.atol / self.rtol)
         return float(relative.max(initial=0.0)), int((columns.kinks.any(axis=1) | columns.nowhere).sum())
 
@@ -318,8 +353,8 @@ class Checker:
             for row in map(int, np.flatnonzero(columns.kinks[:, output])):
                 place, element = (row, output), elements[row]
                 low, high, slack = columns.low[place], columns.high[place], columns.slack[place]
-                if not low - slack <= entries[element] <= high + slack:
-                    raise self._wrong(k, element, output, (low, high))
+                if not low - slack <= entries[element] <= high + slack and self._wrong_at_kink is None:
+                    self._wrong_at_kink = k, element, output, (low, high)
                 part[row] += entries[element] * self.directions[output, :2]
                 if place not in columns.jumps:
                     self.bends.setdefault(output, set()).add((k, element))
@@ -517,6 +552,7 @@ class Checker:
         elif output is None and m > 1:
             where += ", for a sum of the outputs with random weights"
         if interval is not None:
+            interval = interval[0] + 0.0, interval[1] + 0.0  # no -0
             value = min(max(analytic, interval[0]), interval[1])
             line = f"{where}: analytic {analytic:.10g}, but the slopes on the two sides of the kink are {interval[0]:.6g} and {interval[1]:.6g}"
         else:
@@ -524,6 +560,11 @@ class Checker:
             if uncertainty > 1e-9 * abs(value) + 1e-10:
                 line += f" (± {uncertainty:.1g})"
         kind, diagnosis = explain(evidence) if evidence is not None else (None, None)
+        if interval is not None and not self.rounds_to_float32():
+            kind, diagnosis = "kink", "kink: at a point without a derivative the gradient must lie between the slopes on its two sides"
+        elif order == 1 and self._is_stale(k):
+            kind = "stale residual"
+            diagnosis = f"{kind}: the gradient depends on what was computed before this call; keep no state outside the residual"
         if order > 1:
             kind, diagnosis = "second order only", _second_order(self.function, leaf, kind, diagnosis)
         return self.fail(
@@ -531,11 +572,20 @@ class Checker:
             analytic=analytic, numerical=value, kind=kind, diagnosis=diagnosis, details=[line, *details],
         )  # fmt: skip
 
+    def _is_stale(self, k: int) -> bool:
+        """Whether the gradient would have been another, had something else been computed before."""
+        self.function.call_plainly()
+        if not self.center.size:
+            return False
+        again = self.function.record().pullback(self.split(self.directions[:, 0]))[k]
+        found = np.zeros(self.leaves[k].array.size) if again is None else np.asarray(again).ravel()
+        return not np.allclose(found, self.analytic[k][:, 0], rtol=1e-9, atol=1e-12, equal_nan=True)
+
     def _not_finite(self, where: tuple[int, int] | None, what: str) -> GradcheckError:
         """The function itself is inf or NaN here, or as near as the numerical derivative has to go."""
         advice = "not finite: choose arguments inside the function's domain, for strategies with low=, high= and avoid="
         if where is None:
-            return self.fail(f"{what} is not finite", kind="not finite", diagnosis=advice)
+            return self.fail(f"{what} is not finite", kind="not finite", diagnosis=advice, order=0 if self.function.order == 1 else self.function.order)
         leaf = self.leaves[where[0]]
         index = tuple(int(i) for i in np.unravel_index(where[1], leaf.array.shape))
         return self.fail(
@@ -548,7 +598,7 @@ class Checker:
         leaf = self.leaves[k]
         index = tuple(int(i) for i in np.unravel_index(element, leaf.array.shape))
         output = int(np.argmax(error))
-        if self._rounds_to_float32():
+        if self.rounds_to_float32():
             kind, text = "float32", "float32 used where float64 is needed: the results are float32 numbers although the arguments are float64"
         else:
             kind = "unsettled"
@@ -559,7 +609,7 @@ class Checker:
             details=[f"differences do not converge as the step goes to 0: {value[output]:.6g} ± {error[output]:.1g}"],
         )  # fmt: skip
 
-    def _rounds_to_float32(self) -> bool:
+    def rounds_to_float32(self) -> bool:
         """Whether the results at arguments with many digits are all float32 numbers."""
         before = [leaf.array.copy() for leaf in self.leaves]
         for leaf in self.leaves:

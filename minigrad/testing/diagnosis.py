@@ -39,11 +39,11 @@ class Evidence:
         self.products = checker.analytic[k]
         self.expected = self.numerical @ self.directions
 
-    def others(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Name and numerical products of each other argument of this shape."""
+    def others(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Name, analytic and numerical products of each other argument of this shape."""
         for j, leaf in enumerate(self.checker.leaves):
             if j != self.k and leaf.array.shape == self.shape:
-                yield leaf.name, self.checker.numerical_jacobian(j)[0] @ self.directions
+                yield leaf.name, self.checker.analytic[j], self.checker.numerical_jacobian(j)[0] @ self.directions
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -71,6 +71,8 @@ def not_finite(e: Evidence) -> Found | None:
 
 def float32(e: Evidence) -> Found | None:
     """Relative errors of 1e-8 to 1e-5 and only float32 numbers."""
+    if e.checker.rounds_to_float32():
+        return "float32", "float32 used where float64 is needed: the results are float32 numbers although the arguments are float64"
     rounded = e.products == e.products.astype(np.float32)
     close = np.abs(e.products - e.expected) <= 1e-3 * np.abs(e.expected) + 1e-6
     if close.all() and rounded.all() or (np.abs(e.products - e.expected) <= 2e-6 * np.abs(e.expected).max(initial=0.0)).all():
@@ -98,8 +100,8 @@ def swapped(e: Evidence) -> Found | None:
     """The gradient of another argument."""
     if same(e.products, e.expected):
         return None
-    for name, expected in e.others():
-        if same(e.products, expected) and not same(expected, e.expected):
+    for name, products, expected in e.others():
+        if same(e.products, expected) and same(products, e.expected) and not same(expected, e.expected):
             return "swapped arguments", f"swapped arguments: this is the gradient of '{name}'"
     return None
 
@@ -258,7 +260,7 @@ def half_of_a_product(e: Evidence) -> Found | None:
 
 
 HYPOTHESES = [
-    not_finite, ignores_g, not_linear, swapped, constant_factor, float32, zero, reordered, missing_outputs, shared_term,
+    not_finite, ignores_g, not_linear, float32, swapped, constant_factor, zero, reordered, missing_outputs, shared_term,
     half_of_a_product, product_rule,
 ]  # fmt: skip
 

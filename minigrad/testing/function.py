@@ -88,12 +88,13 @@ class Recording:
         self.leaves = leaves
         self.outputs = outputs
 
-    def pullback(self, cotangents: list[Any], create_graph: bool = False) -> list[Any]:
-        """For each leaf the gradient of the sum of ``outputs * cotangents``: arrays, or Tensors where ``create_graph``; None for zero."""
+    def pullback(self, cotangents: list[Any], create_graph: bool = False, only: int | None = None) -> list[Any]:
+        """For each leaf (or one) the gradient of the sum of ``outputs * cotangents``: arrays, or Tensors where ``create_graph``; None for zero."""
         pairs = [(y, v) for y, v in zip(self.outputs, cotangents, strict=True) if isinstance(y, TensorBase) and y._node is not None]
         if not pairs or not self.leaves:
             return [None] * len(self.leaves)
-        found = engine.grad([y for y, _ in pairs], self.leaves, [v for _, v in pairs], True, create_graph, True)
+        leaves = self.leaves if only is None else [self.leaves[only]]
+        found = engine.grad([y for y, _ in pairs], leaves, [v for _, v in pairs], True, create_graph, True)
         return list(found) if create_graph else [None if t is None else t._data for t in found]
 
 

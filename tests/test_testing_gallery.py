@@ -1,0 +1,28 @@
+"""Each wrong op of the gallery is caught, at the right argument and order, with the right diagnosis and a program that shows it."""
+
+import numpy as np
+import pytest
+from gallery import GALLERY
+
+from minigrad.testing import Call, GradcheckError, check_op
+
+
+@pytest.mark.parametrize("exhibit", GALLERY, ids=lambda e: e.op.__name__)
+def test_caught(exhibit):
+    with pytest.raises(GradcheckError) as caught, np.errstate(all="ignore"):
+        check_op(exhibit.op, *exhibit.strategies)
+    error = caught.value
+    assert error.op == exhibit.op.__name__
+    assert (error.argument, error.order, error.kind) == (exhibit.argument, exhibit.order, exhibit.kind), str(error)
+    assert error.diagnosis.startswith(exhibit.kind) or exhibit.kind in error.diagnosis
+    assert exhibit.words in str(error)
+    scope = {exhibit.op.__name__: exhibit.op, "np": np, "Call": Call, "check_op": check_op}
+    program = [line for line in error.code.splitlines() if not line.startswith(("import", "from"))]
+    with pytest.raises(GradcheckError) as again, np.errstate(all="ignore"):
+        exec("\n".join(program), scope)
+    assert (again.value.argument, again.value.order) == (exhibit.argument, exhibit.order)
+
+
+def test_the_gallery_is_large():
+    assert len({e.op.__name__ for e in GALLERY}) == len(GALLERY) >= 40
+    assert len({e.kind for e in GALLERY}) >= 20
