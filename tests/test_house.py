@@ -67,7 +67,7 @@ def is_type_checking(test: ast.expr) -> bool:
 def is_import_call(node: ast.AST) -> bool:
     if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
         return False
-    return ast.unparse(node.func) in ("__import__", "importlib.import_module", "import_module")
+    return getattr(node.func, "attr", getattr(node.func, "id", None)) in ("__import__", "import_module")
 
 
 def imports(name: str, path: Path, top_level_only: bool = False) -> list[tuple[int, str]]:
