@@ -1,6 +1,6 @@
 """Activations as modules. Each is a call of the function of its name in :mod:`minigrad.nn.functional`, where the formula stands.
 
-``inplace`` is accepted everywhere for PyTorch's sake; tensors are values here.
+``inplace=True`` gives the input Tensor itself the new value too. Tensors are values: no other tensor changes, and no memory is saved.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ReLU(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """max(x, 0)"""
-        return F.relu(input)
+        return F.relu(input, inplace=self.inplace)
 
 
 class ReLU6(_Simple):
@@ -55,7 +55,7 @@ class ReLU6(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """min(max(x, 0), 6)"""
-        return F.relu6(input)
+        return F.relu6(input, inplace=self.inplace)
 
 
 class SELU(_Simple):
@@ -63,7 +63,7 @@ class SELU(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """selu(x)"""
-        return F.selu(input)
+        return F.selu(input, inplace=self.inplace)
 
 
 class SiLU(_Simple):
@@ -71,7 +71,7 @@ class SiLU(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """x sigmoid(x)"""
-        return F.silu(input)
+        return F.silu(input, inplace=self.inplace)
 
 
 class Mish(_Simple):
@@ -79,7 +79,7 @@ class Mish(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """x tanh(softplus(x))"""
-        return F.mish(input)
+        return F.mish(input, inplace=self.inplace)
 
 
 class Hardswish(_Simple):
@@ -87,7 +87,7 @@ class Hardswish(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """x relu6(x + 3) / 6"""
-        return F.hardswish(input)
+        return F.hardswish(input, inplace=self.inplace)
 
 
 class Hardsigmoid(_Simple):
@@ -95,7 +95,7 @@ class Hardsigmoid(_Simple):
 
     def forward(self, input: Tensor) -> Tensor:
         """relu6(x + 3) / 6"""
-        return F.hardsigmoid(input)
+        return F.hardsigmoid(input, inplace=self.inplace)
 
 
 class Sigmoid(Module):
@@ -148,7 +148,7 @@ class LeakyReLU(_Activation):
 
     def forward(self, input: Tensor) -> Tensor:
         """x, or negative_slope x"""
-        return F.leaky_relu(input, self.negative_slope)
+        return F.leaky_relu(input, self.negative_slope, inplace=self.inplace)
 
 
 class RReLU(_Activation):
@@ -162,7 +162,7 @@ class RReLU(_Activation):
 
     def forward(self, input: Tensor) -> Tensor:
         """x, or slope x"""
-        return F.rrelu(input, self.lower, self.upper, self.training)
+        return F.rrelu(input, self.lower, self.upper, self.training, inplace=self.inplace)
 
 
 class PReLU(Module):
@@ -205,7 +205,7 @@ class ELU(_Activation):
 
     def forward(self, input: Tensor) -> Tensor:
         """x, or alpha (exp(x) - 1)"""
-        return F.elu(input, self.alpha)
+        return F.elu(input, self.alpha, inplace=self.inplace)
 
 
 class CELU(_Activation):
@@ -218,7 +218,7 @@ class CELU(_Activation):
 
     def forward(self, input: Tensor) -> Tensor:
         """x, or alpha (exp(x / alpha) - 1)"""
-        return F.celu(input, self.alpha)
+        return F.celu(input, self.alpha, inplace=self.inplace)
 
 
 class GELU(_Activation):
@@ -265,7 +265,7 @@ class Hardtanh(_Activation):
 
     def forward(self, input: Tensor) -> Tensor:
         """x between the bounds"""
-        return F.hardtanh(input, self.min_val, self.max_val)
+        return F.hardtanh(input, self.min_val, self.max_val, inplace=self.inplace)
 
 
 class Hardshrink(_Activation):
@@ -305,7 +305,7 @@ class Threshold(_Activation):
 
     def forward(self, input: Tensor) -> Tensor:
         """x or value"""
-        return F.threshold(input, self.threshold, self.value)
+        return F.threshold(input, self.threshold, self.value, inplace=self.inplace)
 
 
 class GLU(_Activation):

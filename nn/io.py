@@ -119,7 +119,7 @@ def _encode(obj: Any, where: str, arrays: list[np.ndarray], above: tuple[int, ..
         array = np.asarray(obj._data if isinstance(obj, TensorBase) else obj)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"save: {where} is an array of dtype {array.dtype}; floats, integers and booleans can be saved")
-        arrays.append(array)
+        arrays.append(array.astype(array.dtype.newbyteorder("<"), order="C", copy=False))
         return {"tensor" if isinstance(obj, TensorBase) else "array" if isinstance(obj, np.ndarray) else "number": len(arrays) - 1}
     if isinstance(obj, (Mapping, list, tuple)):
         if id(obj) in above:
@@ -177,7 +177,7 @@ def _write_archive(file: IO[bytes], text: bytes, arrays: list[np.ndarray]) -> No
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for i, array in enumerate(arrays):
             with archive.open(_info(zipfile, f"{i}.npy"), "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.ascontiguousarray(array).reshape(array.shape), version=(1, 0), allow_pickle=False)
+                np.lib.format.write_array(entry, array, version=(1, 0), allow_pickle=False)
         archive.writestr(_info(zipfile, _STRUCTURE), text)
 
 

@@ -282,7 +282,7 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         """Only reached for attributes that do not exist."""
-        if "_module_names" not in self.__dict__ and name in Module.__annotations__:
+        if "_module_names" not in self.__dict__ and (name in Module.__annotations__ or hasattr(Module, name)):
             raise _call_super(self)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
@@ -742,11 +742,14 @@ class _BackwardHooks:
             changed = hook.function.function(self.module, self.grad_output)
             if changed is not None:
                 self.grad_output = _check_gradients("grad_output", changed, self.grad_output)
+        grad_output = tuple([self.grad_output[i] for i in self.outputs])
         if not self.args:
             self._run(tuple([None] * self.n_args))
-        return tuple([self.grad_output[i] for i in self.outputs])
+        return grad_output
 
     def _inputs_arrive(self, gradients: tuple) -> tuple:
+        if self.grad_output is None:  # a second derivative may pass the inputs without having passed the outputs
+            return gradients
         grad_input = self._run(_spread(gradients, self.args, self.n_args))
         return tuple([grad_input[i] for i in self.args])
 
@@ -755,6 +758,7 @@ class _BackwardHooks:
             changed = hook.function.function(self.module, grad_input, self.grad_output)
             if changed is not None:
                 grad_input = _check_gradients("grad_input", changed, grad_input)
+        self.grad_output = None
         return grad_input
 
 

@@ -204,3 +204,71 @@ class AdaptiveMaxPool3d(_AdaptiveMax):
     def forward(self, input: Tensor) -> Any:
         """(N, C, D, H, W) to (N, C, *output_size)"""
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
+
+
+class _LPPool(Module):
+    def __init__(self, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False):
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, ceil_mode={self.ceil_mode}"
+
+
+class LPPool1d(_LPPool):
+    """(sum of x^p)^(1/p) over each window of (N, C, L): ``torch.nn.LPPool1d``, with p the ``norm_type``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, L) to (N, C, L')"""
+        return F.lp_pool1d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool2d(_LPPool):
+    """(sum of x^p)^(1/p) over each window of (N, C, H, W): ``torch.nn.LPPool2d``, with p the ``norm_type``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H', W')"""
+        return F.lp_pool2d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool3d(_LPPool):
+    """(sum of x^p)^(1/p) over each window of (N, C, D, H, W): ``torch.nn.LPPool3d``, with p the ``norm_type``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, D, H, W) to (N, C, D', H', W')"""
+        return F.lp_pool3d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+
+class _MaxUnpool(Module):
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Maxima put back where :class:`MaxPool1d` found them, zeros elsewhere: ``torch.nn.MaxUnpool1d``."""
+
+    def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
+        """(N, C, L') to (N, C, L)"""
+        return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Maxima put back where :class:`MaxPool2d` (with ``return_indices``) found them, zeros elsewhere: ``torch.nn.MaxUnpool2d``."""
+
+    def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
+        """(N, C, H', W') to (N, C, H, W)"""
+        return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Maxima put back where :class:`MaxPool3d` found them, zeros elsewhere: ``torch.nn.MaxUnpool3d``."""
+
+    def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
+        """(N, C, D', H', W') to (N, C, D, H, W)"""
+        return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
