@@ -271,8 +271,12 @@ class Checker:
     # ---------------------------------------------------------------------------------------------- element by element
 
     def evaluate(self, row: np.ndarray) -> None:
-        """Write all outputs at the leaves' present values into ``row``."""
-        outputs = self.function.call_plainly()
+        """Write all outputs at the leaves' present values into ``row``; NaN where the function refuses them, outside its domain."""
+        try:
+            outputs = self.function.call_plainly()
+        except Exception:
+            row[:] = np.nan
+            return
         if len(outputs) == 1:
             row[:] = outputs[0].reshape(-1)
         else:

@@ -98,7 +98,7 @@ def check_op(
         try:
             prove(op, call, report, **options)
         except GradcheckError as error:
-            first.append((error.argument, error.order))
+            first.append(_subject(error))
             if first[-1] == first[0]:  # another mistake of the same op must not take over while this one is made smaller
                 raise
 
@@ -144,12 +144,13 @@ def _vote(error: GradcheckError, op: Callable, calls: Any, options: dict[str, An
         try:
             prove(op, call, Report(""), **options)
         except GradcheckError as other:
-            if (other.argument, other.order) == (error.argument, error.order):
+            if _subject(other) == _subject(error):
                 found.append(other)
 
     _search(calls, collect, 40, shrink=False)
     large = [e for e in found if _size(e.call) >= 4]
-    telling = sorted(large if len(large) > 2 else found, key=lambda e: -_size(e.call))[:12]
+    telling = large if len(large) > 2 else found
+    telling = [e for e in telling if e.kind != "kink"] or telling  # what is wrong at kinks only, or elsewhere too?
     if not telling:
         return
     counts = collections.Counter(e.kind for e in telling if e.kind)
@@ -158,6 +159,11 @@ def _vote(error: GradcheckError, op: Callable, calls: Any, options: dict[str, An
     kind = next((kind for kind, n in counts.most_common() if kind not in always or n > len(telling) / 2), None)
     error.kind = kind
     error.diagnosis = collections.Counter(e.diagnosis for e in telling if e.kind == kind).most_common(1)[0][0] if kind else None
+
+
+def _subject(error: GradcheckError) -> tuple:
+    """What an error is about: two errors with the same subject come from the same mistake."""
+    return error.argument, error.order, error.numerical is None
 
 
 def _size(call: Call | None) -> int:
