@@ -14,6 +14,8 @@ from minigrad.engine import (
     set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from minigrad.ops import linalg
+from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
+from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
 from minigrad.ops.elementwise import (
     abs, acos, acosh, add_scaled as add, addcdiv, addcmul, allclose, asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_left_shift,
     bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min, clone, cos, cosh, div_rounded as div, eq,

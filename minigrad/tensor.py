@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, wrap
-from minigrad.ops import elementwise, index, linalg, reduce
+from minigrad.ops import activation, elementwise, index, linalg, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.random import Generator, numpy_generator
@@ -1001,6 +1001,11 @@ class Tensor(TensorBase):
     logdet = linalg.logdet
 
     # ------------------------------------------------------- methods: activations, softmax, new tensors
+
+    relu = activation.relu.op.function
+    relu_ = _in_place(activation.relu.op.function, "relu_")
+    prelu = activation.prelu
+    hardshrink = activation.hardshrink
 
     def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
         """A Tensor with a copy of ``data`` in this one's dtype."""

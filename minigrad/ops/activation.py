@@ -1,0 +1,459 @@
+"""Activation functions, with the names and signatures of ``torch.nn.functional``; each works element by element, for any shape.
+
+Where PyTorch has ``inplace``, ``inplace=True`` gives the Tensor ``input`` itself the new value, as ``input.relu_()`` does,
+and returns it. Tensors are values: no other tensor changes, and no memory is saved by it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, TensorBase, op, shape_of
+from minigrad.ops.arguments import positive_dim
+from minigrad.ops.elementwise import abs, eq, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
+from minigrad.ops.shape import chunk, reshape
+from minigrad.random import numpy_generator
+
+
+def with_inplace(function: Callable) -> Callable:
+    """``function`` with one more last argument, ``inplace=False``."""
+    signature = inspect.signature(function)
+    parameters = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in signature.parameters.values()]
+    flag = inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool)
+
+    @functools.wraps(function)
+    def call(input: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Any:
+        if len(args) == len(parameters):
+            *args, inplace = args  # type: ignore[assignment]
+        out = function(input, *args, **kwargs)
+        if not inplace or out is input:
+            return out
+        if not isinstance(input, TensorBase):
+            raise TypeError(f"{function.__name__}: inplace=True needs a Tensor, not {type(input).__name__}")
+        input._refuse_alias(f"{function.__name__}_")  # type: ignore[attr-defined]
+        return input._assign(out, f"{function.__name__}_")  # type: ignore[attr-defined]
+
+    call.__signature__ = signature.replace(parameters=[*parameters, flag])  # type: ignore[attr-defined]
+    return call
+
+
+# ---------------------------------------------------------------------------------------- pieces of straight lines
+
+
+@with_inplace
+@op(input=lambda g, out: where(out <= 0, 0.0, g))
+def relu(input):
+    """max(x, 0): ``torch.relu``. Its gradient at 0 is 0. Backward keeps the result only.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    >>> mg.relu(x).sum().backward()
+    >>> x.grad
+    tensor([0., 0., 1.])
+    """
+    return np.maximum(input, 0)
+
+
+@op(input=lambda g, out, min_val, max_val: where(logical_or(out <= min_val, out >= max_val), 0.0, g))
+def _hardtanh(input, *, min_val, max_val):
+    return np.clip(input, min_val, max_val)
+
+
+@with_inplace
+def hardtanh(input, min_val=-1.0, max_val=1.0):
+    """x limited to [min_val, max_val]: ``torch.nn.functional.hardtanh``. Unlike ``clamp``, its gradient on the bounds is 0.
+
+    Raises ``ValueError`` if ``min_val`` is above ``max_val``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import hardtanh
+    >>> hardtanh(mg.tensor([-3.0, 0.5, 3.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
+    return _hardtanh(input, min_val=min_val, max_val=max_val)
+
+
+@with_inplace
+def relu6(input):
+    """min(max(x, 0), 6): ``torch.nn.functional.relu6``."""
+    return _hardtanh(input, min_val=0, max_val=6)
+
+
+@with_inplace
+@op(input=lambda g, out: where(logical_and(out > 0, out < 1), g * (1.0 / 6.0), 0.0))
+def hardsigmoid(input):
+    """min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardsigmoid``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import hardsigmoid
+    >>> hardsigmoid(mg.tensor([-4.0, 0.0, 4.0]))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    return np.clip(real(input) + 3.0, 0.0, 6.0) * (1.0 / 6.0)
+
+
+@with_inplace
+@op(input=lambda g, input: where(input <= -3, 0.0, where(input < 3, g * (input * (1.0 / 3.0) + 0.5), g)))
+def hardswish(input):
+    """x min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardswish``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import hardswish
+    >>> hardswish(mg.tensor([-4.0, 0.0, 4.0]))
+    tensor([-0.,  0.,  4.])
+    """
+    input = real(input)
+    return quiet().run(np.multiply, input, np.clip(input + 3.0, 0.0, 6.0) * (1.0 / 6.0))
+
+
+@op(
+    input=lambda g, input, weight: where(input > 0, g, g * weight),
+    weight=lambda g, input: where(input > 0, 0.0, g * input),
+)
+def _prelu(input, weight):
+    """x where it is positive, else ``weight`` x, with broadcasting."""
+    return where(np.greater(input, 0), input, quiet().run(np.multiply, input, weight))
+
+
+@with_inplace
+@op(input=lambda g, res, negative_slope: where(res, g, g * negative_slope))
+def leaky_relu(input, *, negative_slope=0.01):
+    """x where it is positive, else ``negative_slope`` x: ``torch.nn.functional.leaky_relu``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import leaky_relu
+    >>> leaky_relu(mg.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1000,  2.0000])
+    """
+    positive = np.greater(input, 0)  # a byte an element, which backward keeps in place of the input
+    scaled = quiet().run(np.multiply, input, negative_slope)
+    return np.maximum(input, scaled) if 0 <= negative_slope <= 1 else where(positive, input, scaled), positive
+
+
+def prelu(input: Any, weight: Any) -> Any:
+    """x where it is positive, else ``weight`` x: ``torch.nn.functional.prelu``.
+
+    Args:
+        input: any shape; channels are dimension 1 (there is one channel below two dimensions).
+        weight: one element for all, or one per channel.
+
+    Raises ``ShapeError`` if the number of weights is neither 1 nor the number of channels.
+
+    >>> import minigrad as mg
+    >>> mg.prelu(mg.tensor([[-1.0, -1.0], [1.0, 1.0]]), mg.tensor([0.1, 0.2]))
+    tensor([[-0.1000, -0.2000],
+            [ 1.0000,  1.0000]])
+    """
+    shape, weights = shape_of(getattr(input, "_data", input)), shape_of(getattr(weight, "_data", weight))
+    channels = shape[1] if len(shape) > 1 else 1
+    if len(weights) > 1 or math.prod(weights) not in (1, channels):
+        raise ShapeError(f"prelu: weight {weights} must have 1 element or one for each of the {channels} channels of the input {shape}")
+    target = (channels, *[1] * (len(shape) - 2)) if math.prod(weights) > 1 else (1,) * min(len(shape), 1)
+    return _prelu(input, weight if weights == target else reshape(weight, target))
+
+
+@with_inplace
+def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
+    """Leaky relu whose slope is drawn per element from [lower, upper] in training, else their mean: ``torch.nn.functional.rrelu``.
+
+    Raises ``ValueError`` if ``lower`` is above ``upper``.
+
+    >>> import minigrad as mg
+    >>> mg.rrelu(mg.tensor([-1.0, 2.0]), 0.1, 0.3)
+    tensor([-0.2000,  2.0000])
+    """
+    if lower > upper:
+        raise ValueError(f"rrelu: lower {lower} is above upper {upper}")
+    if not training:
+        return leaky_relu(input, 0.5 * (lower + upper))
+    slopes = numpy_generator().uniform(lower, upper, shape_of(getattr(input, "_data", input)))
+    return _prelu(input, slopes.astype(input.dtype))
+
+
+@with_inplace
+@op(input=lambda g, input, threshold: where(input <= threshold, 0.0, g))
+def threshold(input, *, threshold, value):
+    """x where it is above ``threshold``, else ``value``: ``torch.nn.functional.threshold``.
+
+    >>> import minigrad as mg
+    >>> mg.threshold(mg.tensor([0.5, 2.0]), 1.0, -9.0)
+    tensor([-9.,  2.])
+    """
+    return where(np.less_equal(input, threshold), value, input)
+
+
+@op(input=lambda g, out: where(eq(out, 0), 0.0, g))
+def _softshrink(input, *, lambd):
+    return quiet().run(np.subtract, input, np.clip(input, -lambd, lambd))
+
+
+def softshrink(input: Any, lambd: float = 0.5) -> Any:
+    """x moved towards 0 by ``lambd``, and 0 in [-lambd, lambd]: ``torch.nn.functional.softshrink``.
+
+    Raises ``ValueError`` for a negative ``lambd``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import softshrink
+    >>> softshrink(mg.tensor([-2.0, 0.1, 2.0]))
+    tensor([-1.5000,  0.0000,  1.5000])
+    """
+    if not lambd >= 0:
+        raise ValueError(f"softshrink: lambd must not be negative, not {lambd}")
+    return _softshrink(input, lambd=lambd)
+
+
+@op(input=lambda g, input, lambd: where(abs(input) <= lambd, 0.0, g))
+def hardshrink(input, *, lambd=0.5):
+    """x, but 0 in [-lambd, lambd]: ``torch.nn.functional.hardshrink``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import hardshrink
+    >>> hardshrink(mg.tensor([-2.0, 0.1, 2.0]))
+    tensor([-2.,  0.,  2.])
+    """
+    return where(np.abs(input) <= lambd, 0.0, input)
+
+
+# --------------------------------------------------------------------------------------------- smooth ones
+
+
+def _elu_input(g, input, alpha, scale, input_scale):
+    # the inner `where` keeps e**x from overflowing where it is not wanted
+    falling = exp(where(input <= 0, input, 0.0) * input_scale) * (alpha * scale * input_scale)
+    return where(input <= 0, g * falling, g * scale)
+
+
+def _elu_kernel(x, alpha, scale, input_scale):
+    out = np.minimum(x, 0.0, out=np.empty_like(x))
+    np.multiply(out, input_scale, out)
+    np.expm1(out, out)
+    np.multiply(out, alpha * scale, out)
+    return np.add(out, np.maximum(x, 0.0) * scale, out)  # one of the two is 0
+
+
+@op(input=_elu_input)
+def _elu(input, *, alpha, scale=1.0, input_scale=1.0):
+    """scale x where x > 0, else scale alpha (e**(input_scale x) - 1)."""
+    return quiet().run(_elu_kernel, real(input), alpha, scale, input_scale)
+
+
+@with_inplace
+def elu(input, alpha=1.0):
+    """x where it is positive, else alpha (e**x - 1) (Clevert et al. 2016): ``torch.nn.functional.elu``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import elu
+    >>> elu(mg.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
+    return _elu(input, alpha=alpha)
+
+
+# the fixed point of mean 0 and variance 1 (Klambauer et al. 2017)
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@with_inplace
+def selu(input):
+    """1.0507 x where it is positive, else 1.0507 * 1.6733 (e**x - 1) (Klambauer et al. 2017): ``torch.selu``.
+
+    >>> import minigrad as mg
+    >>> mg.selu(mg.tensor([-1.0, 2.0]))
+    tensor([-1.1113,  2.1014])
+    """
+    return _elu(input, alpha=SELU_ALPHA, scale=SELU_SCALE)
+
+
+@with_inplace
+def celu(input, alpha=1.0):
+    """x where it is positive, else alpha (e**(x / alpha) - 1) (Barron 2017): ``torch.celu``. ``ZeroDivisionError`` if ``alpha`` is 0.
+
+    >>> import minigrad as mg
+    >>> mg.celu(mg.tensor([-1.0, 2.0]), 2.0)
+    tensor([-0.7869,  2.0000])
+    """
+    return _elu(input, alpha=alpha, input_scale=1.0 / alpha)
+
+
+_ROOT_HALF = math.sqrt(0.5)
+_ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
+_CUBIC = 0.044715
+
+
+def _gelu_input(g, input, approximate):
+    if approximate == "none":
+        return g * (erf(input * _ROOT_HALF) * 0.5 + 0.5 + input * exp(input * input * -0.5) * (0.5 * _ROOT_2_OVER_PI))
+    square = input * input
+    t = tanh(input * (square * _CUBIC + 1.0) * _ROOT_2_OVER_PI)
+    return g * (0.5 * (t + 1.0) + input * (1.0 - t * t) * (square * (3.0 * _CUBIC) + 1.0) * (0.5 * _ROOT_2_OVER_PI))
+
+
+def _gelu_kernel(x, approximate):
+    if approximate == "none":
+        out = erf(x * _ROOT_HALF)
+    else:
+        out = np.multiply(x, x, np.empty_like(x))
+        np.multiply(out, _CUBIC * _ROOT_2_OVER_PI, out)
+        np.add(out, _ROOT_2_OVER_PI, out)
+        np.multiply(out, x, out)
+        np.tanh(out, out)
+    np.add(out, 1.0, out)
+    np.multiply(out, x, out)
+    return np.multiply(out, 0.5, out)
+
+
+@op(input=_gelu_input)
+def gelu(input, *, approximate="none"):
+    """x times the probability that a standard normal number is below x (Hendrycks and Gimpel 2016): ``torch.nn.functional.gelu``.
+
+    ``approximate="tanh"`` is 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))). Raises ``ValueError`` for another word.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import gelu
+    >>> gelu(mg.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.1587,  0.0000,  0.8413])
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', not {approximate!r}")
+    return quiet().run(_gelu_kernel, real(input), approximate)
+
+
+def _silu_input(g, input):
+    s = sigmoid(input)
+    return g * (s * (input * (1.0 - s) + 1.0))
+
+
+@with_inplace
+@op(input=_silu_input)
+def silu(input):
+    """x sigmoid(x): ``torch.nn.functional.silu``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import silu
+    >>> silu(mg.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.2689,  0.0000,  0.7311])
+    """
+    input = real(input)
+    out = sigmoid(input)
+    return quiet().run(np.multiply, out, input, out)
+
+
+def _softplus_kernel(x, beta, threshold):
+    z = np.multiply(x, beta, np.empty_like(x))
+    out = np.negative(np.abs(z), np.empty_like(x))
+    np.exp(out, out)  # e**-|z| cannot overflow
+    np.log1p(out, out)
+    np.add(out, np.maximum(z, 0.0), out)
+    np.multiply(out, 1.0 / beta if beta else math.inf, out)
+    np.copyto(out, x, where=z > threshold)
+    return out
+
+
+@op(input=lambda g, input, beta, threshold: where(input * beta > threshold, g, g * sigmoid(input * beta)))
+def softplus(input, *, beta=1.0, threshold=20.0):
+    """log(1 + e**(beta x)) / beta, and x itself where beta x > threshold: ``torch.nn.functional.softplus``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import softplus
+    >>> softplus(mg.tensor([-1e4, 0.0, 1e4]))
+    tensor([    0.0000,     0.6931, 10000.0000])
+    """
+    return quiet().run(_softplus_kernel, real(input), beta, threshold)
+
+
+def _mish_input(g, input):
+    t = tanh(softplus(input))
+    return g * (t + input * (1.0 - t * t) * sigmoid(input))
+
+
+def _mish_kernel(x):
+    out = _softplus_kernel(x, 1.0, 20.0)
+    np.tanh(out, out)
+    return np.multiply(out, x, out)
+
+
+@with_inplace
+@op(input=_mish_input)
+def mish(input):
+    """x tanh(softplus(x)) (Misra 2019): ``torch.nn.functional.mish``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import mish
+    >>> mish(mg.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.3034,  0.0000,  0.8651])
+    """
+    return quiet().run(_mish_kernel, real(input))
+
+
+def _softsign_input(g, input):
+    size = abs(input) + 1.0
+    return g / (size * size)
+
+
+@op(input=_softsign_input)
+def softsign(input):
+    """x / (1 + abs(x)): ``torch.nn.functional.softsign``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import softsign
+    >>> softsign(mg.tensor([-1.0, 3.0]))
+    tensor([-0.5000,  0.7500])
+    """
+    input = real(input)
+    return quiet().run(np.divide, input, np.abs(input) + 1.0)
+
+
+def _logsigmoid_kernel(x):
+    out = np.negative(np.abs(x), np.empty_like(x))
+    np.exp(out, out)
+    np.log1p(out, out)
+    return np.subtract(np.minimum(x, 0.0), out, out)
+
+
+@op(input=lambda g, input: g * sigmoid(-input))
+def logsigmoid(input):
+    """log(sigmoid(x)) for ``x`` of any size: ``torch.nn.functional.logsigmoid``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import logsigmoid
+    >>> logsigmoid(mg.tensor([-1000.0, 0.0, 1000.0]))
+    tensor([-1000.0000, -0.6931, 0.0000])
+    """
+    return quiet().run(_logsigmoid_kernel, real(input))
+
+
+def tanhshrink(input: Any) -> Any:
+    """x - tanh(x): ``torch.nn.functional.tanhshrink``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import tanhshrink
+    >>> tanhshrink(mg.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.2384])
+    """
+    return sub(input, tanh(input))
+
+
+def glu(input: Any, dim: int = -1) -> Any:
+    """a sigmoid(b) for the halves a and b of the input along ``dim`` (Dauphin et al. 2017): ``torch.nn.functional.glu``.
+
+    Raises ``ShapeError`` if the size of ``dim`` is odd.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.activation import glu
+    >>> glu(mg.tensor([2.0, 3.0, 0.0, 0.0]))
+    tensor([1.0000, 1.5000])
+    """
+    shape = shape_of(getattr(input, "_data", input))
+    if not shape or shape[positive_dim("glu", dim, len(shape))] % 2:
+        raise ShapeError(f"glu: dim {dim} of the input {shape} must have an even size, to be halved")
+    a, b = chunk(input, 2, dim)
+    return mul(a, sigmoid(b))

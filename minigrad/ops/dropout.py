@@ -1,0 +1,144 @@
+"""Dropout: in training, elements or whole channels become 0 at random and the others grow to make up for it.
+
+The random mask comes from the process's generator (``mg.manual_seed``); applying it is one linear op, its own transpose.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, op, shape_of
+from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
+from minigrad.ops.elementwise import add, where
+from minigrad.random import numpy_generator
+
+
+@op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)
+def masked_scale(input, keep, *, scale):
+    """``scale`` times ``input`` where ``keep``, else 0. ``keep`` is a boolean array that broadcasts to the input's shape."""
+    return where(keep, input * scale, 0.0)
+
+
+def random_keep(shape: tuple[int, ...], p: float) -> np.ndarray:
+    """A boolean array, each element False with probability ``p``.
+
+    A random byte decides, and where it is just on the edge a further random number: exact for every ``p``, and three
+    times as fast as one float per element.
+    """
+    random = numpy_generator()
+    drawn = np.frombuffer(random.bytes(math.prod(shape)), np.uint8)
+    edge = math.floor(p * 256.0)
+    rest = p * 256.0 - edge  # of the bytes on the edge this fraction is dropped
+    keep = np.greater(drawn, edge)
+    if edge < 256:
+        undecided = np.flatnonzero(drawn == edge)
+        keep[undecided] = random.random(len(undecided)) >= rest
+    return keep.reshape(shape)
+
+
+def _check(name: str, input: Any, p: float) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{name}: p must be a probability between 0 and 1, not {p}")
+    if input.dtype.kind != "f":
+        raise TypeError(f"{name}: the input must be floating, not {input.dtype}")
+
+
+def _shape(input: Any) -> tuple[int, ...]:
+    return shape_of(getattr(input, "_data", input))
+
+
+def _drop(input: Any, mask_shape: tuple[int, ...], p: float) -> Any:
+    return masked_scale(input, random_keep(mask_shape, p), scale=1.0 / (1.0 - p) if p < 1 else 0.0)
+
+
+def _alpha_drop(input: Any, mask_shape: tuple[int, ...], p: float) -> Any:
+    # dropped elements become selu's lowest value; then a and b restore mean 0 and variance 1
+    keep = random_keep(mask_shape, p)
+    if p == 1:
+        return masked_scale(input, keep, scale=0.0)
+    lowest = -SELU_ALPHA * SELU_SCALE
+    a = 1.0 / math.sqrt((1.0 - p) * (1.0 + p * lowest * lowest))
+    b = -a * p * lowest
+    return add(masked_scale(input, keep, scale=a), np.where(keep, b, a * lowest + b).astype(input.dtype))
+
+
+def _channels(name: str, input: Any, unbatched: int | None, ndims: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a mask with one element for each channel of each example."""
+    shape = _shape(input)
+    if len(shape) not in ndims:
+        raise ShapeError(f"{name}: the input must have {' or '.join(map(str, ndims))} dimensions, not shape {shape}")
+    kept = 1 if len(shape) == unbatched else 2
+    return (*shape[:kept], *[1] * (len(shape) - kept))
+
+
+@with_inplace
+def dropout(input, p=0.5, training=True):
+    """In training each element is 0 with probability ``p``, else divided by 1 - p (Srivastava et al. 2014): ``torch.dropout``.
+
+    Returns the input itself when not training. Raises ``ValueError`` if ``p`` is not in [0, 1].
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.dropout import dropout
+    >>> sorted(set(dropout(mg.ones(100), 0.5).tolist()))
+    [0.0, 2.0]
+    """
+    _check("dropout", input, p)
+    return _drop(input, _shape(input), p) if training and p else input
+
+
+@with_inplace
+def dropout1d(input, p=0.5, training=True):
+    """:func:`dropout` of whole channels of an input (N, C, L) or (C, L): ``torch.nn.functional.dropout1d``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.dropout import dropout1d
+    >>> sorted(set(dropout1d(mg.ones(5, 100, 2)).sum(dim=2).flatten().tolist()))
+    [0.0, 4.0]
+    """
+    _check("dropout1d", input, p)
+    shape = _channels("dropout1d", input, 2, (2, 3))
+    return _drop(input, shape, p) if training and p else input
+
+
+@with_inplace
+def dropout2d(input, p=0.5, training=True):
+    """:func:`dropout` of whole channels of an input (N, C, H, W): ``torch.nn.functional.dropout2d``.
+
+    Three dimensions are taken for (N, C, L), as in PyTorch.
+    """
+    _check("dropout2d", input, p)
+    shape = _channels("dropout2d", input, None, (3, 4))
+    return _drop(input, shape, p) if training and p else input
+
+
+@with_inplace
+def dropout3d(input, p=0.5, training=True):
+    """:func:`dropout` of whole channels of an input (N, C, D, H, W) or (C, D, H, W): ``torch.nn.functional.dropout3d``."""
+    _check("dropout3d", input, p)
+    shape = _channels("dropout3d", input, 4, (4, 5))
+    return _drop(input, shape, p) if training and p else input
+
+
+@with_inplace
+def alpha_dropout(input, p=0.5, training=False):
+    """Dropout that keeps the mean 0 and variance 1 of selu networks (Klambauer et al. 2017): ``torch.nn.functional.alpha_dropout``.
+
+    Raises ``ValueError`` if ``p`` is not in [0, 1].
+    """
+    _check("alpha_dropout", input, p)
+    return _alpha_drop(input, _shape(input), p) if training and p else input
+
+
+@with_inplace
+def feature_alpha_dropout(input, p=0.5, training=False):
+    """:func:`alpha_dropout` of whole channels of an input (N, C, ...): ``torch.nn.functional.feature_alpha_dropout``."""
+    _check("feature_alpha_dropout", input, p)
+    if not training or not p:
+        return input
+    shape = _shape(input)
+    if len(shape) < 2:
+        raise ShapeError(f"feature_alpha_dropout: the input must have at least 2 dimensions (N, C, ...), not shape {shape}")
+    return _alpha_drop(input, (*shape[:2], *[1] * (len(shape) - 2)), p)
