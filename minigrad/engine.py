@@ -697,7 +697,7 @@ def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...
 def sum_to(x, *, shape):
     """Sum ``x`` over the axes along which ``shape`` was broadcast: the transpose of :func:`broadcast_to`."""
     axes = _sum_axes(x.shape, shape)
-    return np.add.reduce(x, axis=axes).reshape(shape) if axes else x.reshape(shape)
+    return np.asarray(np.add.reduce(x, axis=axes)).reshape(shape) if axes else x.reshape(shape)
 
 
 @op(x=lambda g, x_shape: sum_to(g, shape=x_shape))

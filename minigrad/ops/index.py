@@ -158,7 +158,10 @@ def setitem(x, v, *, index, overwrite=False):
 
     A copy, unless ``overwrite`` says that the caller gives up the memory of ``x``.
     """
-    out = x if overwrite else x.copy()
+    out = x if overwrite else np.array(x)
+    mask = index[0] if len(index) == 1 else None
+    if isinstance(mask, np.ndarray) and mask.dtype.kind == "b" and np.ndim(v) > 1:
+        index = mask.nonzero()  # numpy would not take a value of shape (1, n)
     try:
         out[index] = np.ascontiguousarray(v) if _repeats(index) else v  # the last value is then the last in row-major order
     except IndexError as error:
