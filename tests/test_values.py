@@ -1,0 +1,897 @@
+"""A Tensor is a value: writing one never changes another, nor a gradient; and what numpy, pickle and others make of a Tensor."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import operator
+import pickle
+import weakref
+from collections.abc import Callable
+
+import hypothesis.strategies as hs
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import minigrad as mg
+
+
+def leaf(values):
+    return mg.tensor(np.array(values, float), requires_grad=True)
+
+
+def address(t):
+    return t.detach().numpy().__array_interface__["data"][0]
+
+
+# ----------------------------------------------------------------------------------------- writing a leaf
+
+WRITES: dict[str, Callable] = {
+    "+=": lambda x: operator.iadd(x, 1),
+    "-=": lambda x: operator.isub(x, 1),
+    "*=": lambda x: operator.imul(x, 2),
+    "/=": lambda x: operator.itruediv(x, 2),
+    "**=": lambda x: operator.ipow(x, 2),
+    "//=": lambda x: operator.ifloordiv(x, 2),
+    "%=": lambda x: operator.imod(x, 2),
+    "[0] =": lambda x: operator.setitem(x, 0, 5.0),
+    "add_": lambda x: x.add_(1),
+    "mul_": lambda x: x.mul_(2),
+    "zero_": lambda x: x.zero_(),
+    "fill_": lambda x: x.fill_(7),
+    "copy_": lambda x: x.copy_(mg.tensor([7.0, 8.0, 9.0])),
+    "normal_": lambda x: x.normal_(),
+    "uniform_": lambda x: x.uniform_(),
+    "masked_fill_": lambda x: x.masked_fill_(mg.tensor([True, False, True]), 0),
+    "index_add_": lambda x: x.index_add_(0, mg.tensor([0, 0]), mg.tensor([1.0, 2.0])),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_leaf_that_requires_a_gradient_is_written_under_no_grad_only(name):
+    x = leaf([1, 2, 3])
+    with pytest.raises(RuntimeError, match="leaf"):
+        WRITES[name](x)
+    assert x.tolist() == [1, 2, 3]
+    with mg.no_grad():
+        WRITES[name](x)
+    assert x.tolist() != [1, 2, 3]
+    assert x.is_leaf
+    assert x.requires_grad
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_never_changes_what_backward_needs(name):
+    x = leaf([1, 2, 3])
+    y = x.sin()
+    z = y.exp() * y  # the graph keeps y, and exp(y)
+    before = mg.grad(z.sum(), x, retain_graph=True)[0]
+    WRITES[name](y)
+    after = mg.grad(z.sum(), x)[0]
+    assert after.tolist() == before.tolist()
+    with mg.no_grad():
+        z = (x * x).sum()
+        mg.set_grad_enabled(True)
+        z = (x * x).sum()
+        mg.set_grad_enabled(False)
+        WRITES[name](x)
+    z.backward()
+    assert x.grad.tolist() == [2, 4, 6]
+
+
+def test_the_gradient_of_a_write():
+    x, v = leaf([1, 2, 3]), leaf([10, 20])
+    y = x * 2
+    y[1:] = v
+    y[0] += 5
+    y *= y
+    assert y.tolist() == [49, 100, 400]
+    y.sum().backward()
+    assert x.grad.tolist() == [28, 0, 0]
+    assert v.grad.tolist() == [20, 40]
+
+
+def test_a_constant_becomes_part_of_the_graph_when_a_result_is_written_into_it():
+    x, c = leaf([1, 2]), mg.tensor(np.zeros(3))
+    c[:2] = x * 3
+    assert c.requires_grad
+    assert not c.is_leaf
+    c.sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    total = mg.tensor(0.0)
+    for i in range(2):
+        total += x[i] ** 2
+    total.backward()
+    assert x.grad.tolist() == [5, 7]
+
+
+def test_integers_take_the_value_of_a_float_without_its_gradient():
+    n = mg.tensor([1, 2])
+    n[0] = leaf(7.9)
+    assert n.tolist() == [7, 2]
+    assert not n.requires_grad
+
+
+def test_repeated_places_go_to_the_last_writer_and_so_does_the_gradient():
+    x, v = leaf([0, 0, 0]), leaf([1, 2, 3, 4])
+    y = x * 1
+    y[[0, 2, 0, 0]] = v
+    assert y.tolist() == [4, 0, 2]
+    (y * mg.tensor(np.array([5.0, 6, 7]))).sum().backward()
+    assert x.grad.tolist() == [0, 6, 0]
+    assert v.grad.tolist() == [0, 7, 0, 5]
+
+
+def test_an_optimizer_step():
+    w = leaf([1, 2])
+    same = w
+    (w * w).sum().backward()
+    with mg.no_grad():
+        w -= 0.5 * w.grad
+        w.grad.zero_()
+    assert same is w
+    assert w.tolist() == [0, 0]
+    assert w.grad.tolist() == [0, 0]
+    assert w.is_leaf
+    w.data -= 1
+    w.data = w.data * 3
+    assert w.tolist() == [-3, -3]
+    (w * w).sum().backward()
+    assert w.grad.tolist() == [-6, -6]
+
+
+def test_a_no_grad_write_in_the_middle_changes_values_but_not_the_graph():
+    x = leaf([1, 2])
+    y = x * 3
+    with mg.no_grad():
+        y += 100
+        y[0] = 0
+    assert y.tolist() == [0, 106]
+    (y * y).sum().backward()
+    assert x.grad.tolist() == [0, 636]
+
+
+def test_data_takes_another_shape_at_a_leaf_only():
+    x = leaf([1, 2])
+    x.sum().backward()
+    x.data = np.ones((2, 2))
+    assert x.grad is None
+    x.sum().backward()
+    assert x.grad.shape == (2, 2)
+    y = x * 2
+    with pytest.raises(mg.ShapeError, match="detach"):
+        y.data = np.ones(3)
+    with pytest.raises(RuntimeError, match="int64"):
+        x.data = np.ones(3, int)
+
+
+# ------------------------------------------------------------------------------------- shapes and dtypes stay
+
+
+def test_shape_and_dtype_stay():
+    x = mg.tensor([1.0, 2.0])
+    with pytest.raises(mg.ShapeError, match=r"add_: the result has shape \(3, 2\)"):
+        x.add_(mg.ones(3, 2))
+    with pytest.raises(mg.ShapeError, match=r"\(3,\)"):
+        x[:] = [1, 2, 3]
+    x += np.ones(2)
+    assert x.dtype == np.float32
+    x[0] = np.float64(0.1)
+    assert x.dtype == np.float32
+    n = mg.tensor([1, 2])
+    with pytest.raises(RuntimeError, match="float32 cannot be written into a tensor of int64"):
+        n += 0.5
+    with pytest.raises(RuntimeError, match="cannot be written"):
+        n /= 2
+    b = mg.tensor([True])
+    with pytest.raises(RuntimeError, match="bool"):
+        b += 1
+    u = mg.tensor([250], dtype=np.uint8)
+    u += mg.tensor([10])
+    assert (u.tolist(), u.dtype) == ([4], np.uint8)
+
+
+def test_a_failed_write_changes_nothing():
+    x = mg.tensor([1.0, 2.0])
+    for bad in (lambda: x.add_(mg.ones(3)), lambda: operator.setitem(x, 2, 1.0), lambda: operator.setitem(x, slice(None), [1, 2, 3])):
+        with pytest.raises((ValueError, IndexError)):
+            bad()
+        assert x.tolist() == [1, 2]
+
+
+# --------------------------------------------------------------------------------------------- views and copies
+
+
+def views(x):
+    return {
+        "index": x[0], "slice": x[:1], "reshape": x.reshape(-1), "view": x.view(-1), "transpose": x.T, "permute": x.permute(1, 0),
+        "expand": x.expand(2, 2, 2), "squeeze": x.squeeze(), "unsqueeze": x.unsqueeze(0), "flatten": x.flatten(), "detach": x.detach(),
+        "data": x.data, "flip": x.flip(0), "diagonal": x.diagonal(), "split": x.split(1)[0], "unbind": x.unbind()[0], "row": next(iter(x)),
+        "unfold": x.unfold(0, 1, 1), "narrow": x.narrow(0, 0, 1), "movedim": x.movedim(0, 1),
+    }  # fmt: skip
+
+
+VIEWS = list(views(mg.tensor([[1.0, 2.0], [3.0, 4.0]])))
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("graph", [False, True])
+def test_neither_a_view_nor_its_source_is_written_through(name, graph):
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=graph) * 1
+    view = views(x)[name]
+    before = view.tolist()
+    x += 10
+    x[0] = 100
+    assert view.tolist() == before
+    view[...] = -1
+    view += 5
+    assert x.tolist() == [[100, 100], [13, 14]]
+    assert set(np.ravel(view.tolist())) == {4}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_in_place_methods_of_views_are_refused(name):
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    for method in ("zero_", "exp_", "neg_", "normal_"):
+        with pytest.raises(RuntimeError, match=rf"{method}: this tensor is a view.*x\[0\] = value.*clone"):
+            getattr(views(x)[name], method)()
+    with pytest.raises(RuntimeError, match="view"):
+        views(x)[name].add_(1)
+    assert x.tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_view_whose_source_is_gone_may_be_written_in_place():
+    x = mg.tensor([1.0, 2.0, 3.0, 4.0]).reshape(2, 2)
+    before = address(x)
+    x.zero_()
+    x.add_(1)
+    x.view(4)[2:].clone().zero_()
+    assert x.tolist() == [[1, 1], [1, 1]]
+    x = mg.tensor([1.0, 2.0, 3.0, 4.0]).reshape(2, 2)
+    before = address(x)
+    x[0] = 5
+    assert address(x) == before
+
+
+def test_writing_the_row_of_a_row_is_refused():
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(RuntimeError, match=r"x\[i, j\] = value"):
+        x[0][1] = 5
+    with pytest.raises(RuntimeError, match="would be lost"):
+        x[0][1] += 5
+    with pytest.raises(RuntimeError, match="would be lost"):
+        x.view(-1)[0] = 5
+    with pytest.raises(RuntimeError, match="would be lost"):
+        x.data[0] = 5
+    assert x.tolist() == [[1, 2], [3, 4]]
+    x[0, 1] = 5
+    x[0] += 1
+    assert x.tolist() == [[2, 6], [3, 4]]
+
+
+class Holder:
+    def __init__(self, x):
+        self.x = x
+        self.many = [x, x[0]]
+
+    def get(self):
+        return self.x
+
+
+def test_tensors_that_somebody_holds_are_written_wherever_they_are_held():
+    holder = Holder(mg.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    holder.x[0] = 9
+    holder.many[0][1] = 8
+    holder.many[1][0] = 7  # a view that the list holds: it gets a value of its own
+    holder.get()[1, 1] = 6
+    holder.x.contiguous()[0, 0] = 5
+    assert holder.x.tolist() == [[5, 9], [8, 6]]
+    assert holder.many[1].tolist() == [7, 2]
+
+
+def test_iteration_sees_what_is_written_meanwhile():
+    x = mg.tensor([1.0, 1.0, 1.0])
+    for i, value in enumerate(x):
+        if i < 2:
+            x[i + 1] += value
+    assert x.tolist() == [1, 2, 3]
+
+
+# --------------------------------------------------------------------------- memory: in place, or not at all
+
+
+def test_a_tensor_alone_with_its_memory_is_written_in_place():
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    before = address(x)
+    x[0] = 5
+    x[0, 1] += 1
+    x[[0, 1], [1, 1]] = mg.tensor([7.0, 8.0])
+    x[x > 6] = 0
+    x.zero_()
+    x.fill_(3)
+    x.copy_(mg.ones(2, 2))
+    x.normal_()
+    assert address(x) == before
+
+
+def test_a_recorded_result_that_the_graph_does_not_keep_is_written_in_place():
+    x = leaf([1, 2])
+    y = x * 3
+    before = address(y)
+    y[0] = 1
+    y[1] += x[0]
+    assert address(y) == before
+    y = x.exp()  # exp keeps its result
+    before = address(y)
+    y[0] = 1
+    assert address(y) != before
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda x: x.detach(),
+        lambda x: x[0],
+        lambda x: x.numpy(),
+        lambda x: x.numpy()[1:],
+        lambda x: np.asarray(x),
+        lambda x: memoryview(x.numpy()),
+        lambda x: np.from_dlpack(x),
+        lambda x: copy.copy(x),
+        lambda x: iter(x.numpy()),
+        lambda x: mg.as_tensor(x.numpy()),
+        lambda x: np.broadcast_to(x.numpy(), (3, 2, 2)),
+        lambda x: np.lib.stride_tricks.as_strided(x.numpy(), (1,), (4,)),
+        lambda x: x.expand(3, 2, 2),
+        lambda x: x.unfold(0, 1, 1),
+    ],
+    ids=lambda f: None,
+)
+def test_a_tensor_whose_memory_is_shared_is_not(hold):
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    before = address(x)
+    alias = hold(x)
+    x[0] = 5
+    assert address(x) != before
+    assert 5 not in np.asarray(alias if not isinstance(alias, type(iter([]))) else x).ravel() or isinstance(alias, type(iter(x.numpy())))
+    del alias
+
+
+def test_the_array_that_a_tensor_was_made_over_is_not_written():
+    a = np.ones(3)
+    x = mg.from_numpy(a)
+    y = mg.tensor(a)
+    x[0] = y[0] = 5
+    x += 1
+    assert a.tolist() == [1, 1, 1]
+    a[1] = 7  # the user's own write is seen by who shares the memory
+    z = mg.from_numpy(a)
+    a[2] = 8
+    assert z.tolist() == [1, 7, 8]
+    assert mg.from_numpy(a).numpy() is a
+    frozen = np.ones(2)
+    frozen.flags.writeable = False
+    x = mg.from_numpy(frozen)
+    del frozen
+    x[0] = 2
+    assert x.tolist() == [2, 1]
+    x = mg.from_numpy(np.frombuffer(b"\0" * 16))
+    x[0] = 2
+    assert x.tolist() == [2, 0]
+
+
+def test_numpy_shares_memory():
+    x = mg.tensor([1.0, 2.0])
+    x.numpy()[0] = 5
+    assert x.tolist() == [5, 2]
+    with pytest.raises(RuntimeError, match=r"detach\(\)"):
+        leaf([1]).numpy()
+    y = leaf([1])
+    y.numpy(force=True)[0] = 2
+    y.detach().numpy()[0] += 1
+    assert y.tolist() == [3]
+
+
+def test_grad_is_not_shared_with_anything():
+    x, y = leaf([1, 2]), leaf([3, 4])
+    seed = mg.tensor(np.ones(2))
+    (x + y).backward(seed)
+    x.grad.zero_()
+    assert y.grad.tolist() == [1, 1]
+    assert seed.tolist() == [1, 1]
+    before = y.grad
+    kept = y.grad.detach()
+    (x + y).backward(seed)
+    assert before is y.grad
+    assert before.tolist() == [2, 2]
+    assert kept.tolist() == [1, 1]
+
+
+# ------------------------------------------------------------------------------------- numpy and other libraries
+
+
+def test_numpy_makes_an_array_of_a_tensor_without_gradient_only():
+    x = mg.tensor([1.0, 2.0])
+    assert np.asarray(x) is x.numpy()
+    assert np.array(x) is not x.numpy()
+    assert np.array(x, dtype=np.int64).tolist() == [1, 2]
+    assert np.asarray([mg.tensor(1.0), mg.tensor(2.0)]).tolist() == [1, 2]
+    with pytest.raises(ValueError, match="without a copy"):
+        np.asarray(x, dtype=np.float64, copy=False)
+    for function in (np.asarray, np.array, np.concatenate, np.stack):
+        with pytest.raises(RuntimeError, match="requires a gradient"):
+            function(leaf([[1, 2]]))
+
+
+def test_ufuncs_refuse_and_operators_reflect():
+    x, a = leaf([1, 2]), np.array([3.0, 4.0])
+    with pytest.raises(TypeError, match="__array_ufunc__"):
+        np.exp(x)
+    with pytest.raises(TypeError, match="__array_ufunc__"):
+        np.add(a, x)
+    for result in (a + x, a - x, a * x, a / x, a**x, a @ x, a // x, a % x):
+        assert isinstance(result, mg.Tensor)
+        assert result.requires_grad or result.grad_fn is None
+    assert (a - x).tolist() == [2, 2]
+    assert (a**x).tolist() == [3, 16]
+    assert (a < x).tolist() == [False, False]
+    assert (a == mg.tensor(a)).tolist() == [True, True]
+    with pytest.raises(TypeError, match="__array_ufunc__"):
+        a += x
+
+
+@pytest.mark.parametrize("scalar", [2, 2.0, True, np.float64(2), np.float32(2), np.int64(2)])
+def test_numbers_do_not_change_a_floating_dtype(scalar):
+    for dtype in (np.float16, np.float32, np.float64):
+        for shape in ((), (2,)):
+            x = mg.tensor(np.ones(shape, dtype))
+            if dtype == np.float16 and isinstance(scalar, np.generic):
+                continue  # numpy's own promotion: float16 with a numpy float32 or int64
+            assert (x * scalar).dtype == (scalar * x).dtype == dtype
+            assert isinstance(scalar * x, mg.Tensor)
+
+
+def test_dlpack_round_trips():
+    x = mg.tensor(np.arange(6.0).reshape(2, 3))
+    assert np.from_dlpack(x).tolist() == x.tolist()
+    assert mg.from_dlpack(np.arange(3)).tolist() == [0, 1, 2]
+    with pytest.raises(BufferError, match="detach"):
+        np.from_dlpack(leaf([1]))
+
+
+def test_dlpack_with_torch():
+    torch = pytest.importorskip("torch")
+    x = mg.tensor(np.arange(6.0).reshape(2, 3)).T
+    there = torch.from_dlpack(x)
+    assert there.tolist() == x.tolist()
+    there[0, 0] = 7  # shared
+    assert x.tolist()[0][0] == 7
+    x[0, 0] = 8  # a write of ours is not seen there
+    assert there[0, 0] == 7
+    back = mg.from_dlpack(torch.arange(4.0))
+    back[0] = 5
+    assert back.tolist() == [5, 1, 2, 3]
+    t = torch.arange(3.0)
+    x = mg.from_dlpack(t)
+    x += 1
+    x[0] = 9
+    assert t.tolist() == [0, 1, 2]
+    assert mg.tensor(t).tolist() == [0, 1, 2]
+
+
+# --------------------------------------------------------------------------------------------------- as an object
+
+
+def test_copies():
+    x = leaf([1, 2])
+    (x * x).sum().backward()
+    deep, shallow = copy.deepcopy(x), copy.copy(x)
+    assert deep.requires_grad
+    assert deep.is_leaf
+    assert deep.grad.tolist() == [2, 4]
+    assert not np.shares_memory(deep.detach().numpy(), x.detach().numpy())
+    with mg.no_grad():
+        x += 1
+        deep[0] = 7
+    assert (x.tolist(), deep.tolist(), shallow.tolist()) == ([2, 3], [7, 2], [1, 2])
+    assert shallow.requires_grad
+    pair = copy.deepcopy([x, x, x.grad])
+    assert pair[0] is pair[1]
+    assert pair[0].grad is pair[2]
+    for function in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(RuntimeError, match="leaf"):
+            function(x * 2)
+    assert copy.deepcopy((x * 2).detach()).tolist() == [4, 6]
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickling(protocol):
+    x = leaf([1, 2])
+    (x * x).sum().backward()
+    y = pickle.loads(pickle.dumps(x, protocol))
+    assert (y.tolist(), y.requires_grad, y.grad.tolist(), y.dtype) == ([1, 2], True, [2, 4], x.dtype)
+    y.sum().backward()
+    assert y.grad.tolist() == [3, 5]
+    row = pickle.loads(pickle.dumps(mg.tensor([[1.0, 2.0], [3.0, 4.0]])[1], protocol))
+    row.add_(1)  # it has memory of its own
+    assert row.tolist() == [4, 5]
+
+
+def test_weak_references_and_no_cycles():
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf([1, 2])
+        y = (x * 2).exp()
+        y[0] = 3
+        y += x
+        loss = y.sum()
+        loss.backward()
+        watch = [weakref.ref(t) for t in (x, y, loss)]
+        del x, y, loss
+        assert [w() for w in watch] == [None, None, None]
+    finally:
+        gc.enable()
+
+
+def test_as_a_sequence():
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert len(x) == 2
+    assert [row.tolist() for row in x] == [[1, 2], [3, 4]]
+    assert [row.tolist() for row in reversed(x)] == [[3, 4], [1, 2]]
+    a, (b, c) = x
+    assert (a.tolist(), b.item(), c.item()) == ([1, 2], 3, 4)
+    assert 3.0 in x
+    assert mg.tensor(4.0) in x
+    assert 5 not in x
+    assert len(mg.zeros(0, 3)) == 0
+    assert list(mg.zeros(0, 3)) == []
+    for function in (len, iter):
+        with pytest.raises(TypeError, match="0-d"):
+            function(mg.tensor(1.0))
+    y = leaf([1, 2, 3])
+    sum(v * v for v in y).backward()
+    assert y.grad.tolist() == [2, 4, 6]
+
+
+def test_as_a_number():
+    assert bool(mg.tensor([[2.0]]))
+    assert not mg.tensor(0)
+    for shape in ((0,), (2,)):
+        with pytest.raises(RuntimeError, match="ambiguous"):
+            bool(mg.zeros(*shape))
+    assert (float(leaf(2.5)), int(mg.tensor(2.5)), complex(mg.tensor(1.5))) == (2.5, 2, 1.5)
+    assert f"{leaf(2.5):.2f}" == "2.50"
+    assert f"{mg.tensor([1.0])}" == "tensor([1.])"
+    with pytest.raises(TypeError, match="format"):
+        f"{mg.tensor([1.0]):.2f}"
+    assert [10, 20, 30][mg.tensor(1)] == 20
+    assert list(range(mg.tensor([2]))) == [0, 1]
+    with pytest.raises(TypeError, match="index"):
+        [10, 20][mg.tensor(1.0)]
+    with pytest.raises(RuntimeError, match="elements"):
+        mg.zeros(2).item()
+
+
+def test_equality_is_elementwise_and_hashing_by_identity():
+    x, y = mg.tensor([1.0]), mg.tensor([1.0])
+    assert {x: 1, y: 2}[x] == 1
+    assert x != None  # noqa: E711 (the operator is what is tested)
+    assert (x == y).tolist() == [True]
+
+
+# ---------------------------------------------------- random programs against a model in which all is copied
+
+
+class Program:
+    """How a tensor was computed, as a function without side effects. Evaluated with complex leaves it gives derivatives too.
+
+    The derivative of a real analytic f along d is Im f(x + ih d) / h, without rounding error for h = 1e-30.
+    """
+
+    def __init__(self, function, *inputs):
+        self.function, self.inputs = function, inputs
+
+    def evaluate(self, bumps, memo):
+        if self not in memo:
+            memo[self] = np.asarray(self.function(*[p.evaluate(bumps, memo) for p in self.inputs]))
+        return memo[self]
+
+
+class Leaf(Program):
+    """A leaf: its value, and the name under which it can be bumped."""
+
+    def __init__(self, value, name=None):
+        self.value, self.name = np.array(value, complex), name
+
+    def evaluate(self, bumps, memo):
+        return self.value + bumps[self.name] if self.name in bumps else self.value
+
+
+def rewritten(before, value):
+    """A value that was written without being recorded: the derivative is still that of ``before``."""
+    return Program(lambda old: value + 1j * old.imag, before)
+
+
+class Entry:
+    """A live Tensor beside its program."""
+
+    def __init__(self, tensor, program, recorded, name=None):
+        self.tensor, self.program, self.recorded, self.name = tensor, program, recorded, name
+        self.renew()
+
+    def renew(self, program=None):
+        self.program = program or self.program
+        self.value = np.array(self.program.evaluate({}, {}).real)
+
+
+def put(x, key, v):
+    x = x.copy()
+    if isinstance(key, (int, tuple)) and ... not in np.index_exp[key]:
+        key = (*np.index_exp[key], ...)  # a value of shape (1,) fits one element then
+    elif isinstance(key, np.ndarray) and key.dtype == bool:
+        key = key.nonzero()  # and one of shape (1, n) n elements
+    x[key] = v
+    return x
+
+
+@hs.composite
+def keys(draw, shape):
+    """A key that numpy and we understand alike."""
+    if not shape:
+        return draw(hs.sampled_from([(), Ellipsis, None]))
+    kind = draw(hs.sampled_from(["int", "slice", "dots", "array", "mask", "pair"] if 0 not in shape else ["slice", "mask"]))
+    n = shape[0]
+    if kind == "int":
+        return draw(hs.integers(-n, n - 1))
+    if kind == "dots":
+        return (Ellipsis, draw(hs.integers(-shape[-1], shape[-1] - 1)))
+    if kind == "array":
+        return np.array(draw(hs.lists(hs.integers(-n, n - 1), max_size=3)), int)
+    if kind == "mask":
+        return np.array(draw(hs.lists(hs.booleans(), min_size=n, max_size=n)), bool)
+    bounds = hs.none() | hs.integers(-n, n)
+    one = slice(draw(bounds), draw(bounds), draw(hs.sampled_from([None, 2, -1])))
+    return one if kind == "slice" else (one, *[0] * (len(shape) - 1))
+
+
+VIEW_OPS = {
+    "detach": lambda x: x.detach(),
+    "flat": lambda x: x.reshape(-1),
+    "transpose": lambda x: x.T,
+    "unsqueeze": lambda x: x.unsqueeze(0) if x.ndim < 3 else x.squeeze(),
+    "flip": lambda x: x.flip(0) if x.ndim else x.view(()),
+    "expand": lambda x: x.expand(2, *x.shape) if x.ndim < 2 else x.swapaxes(0, -1),
+    "same": lambda x: x.view(x.shape),
+}
+PLAIN_VIEWS = {
+    "detach": lambda x: x.real.astype(complex),
+    "flat": lambda x: x.reshape(-1),
+    "transpose": lambda x: x.T,
+    "unsqueeze": lambda x: x[None] if x.ndim < 3 else x.squeeze(),
+    "flip": lambda x: x[::-1] if x.ndim else x,
+    "expand": lambda x: np.broadcast_to(x, (2, *x.shape)) if x.ndim < 2 else x.swapaxes(0, -1),
+    "same": lambda x: x,
+}
+UNARY = {"sin": (mg.Tensor.sin, np.sin), "exp": (lambda x: (x / 4).exp(), lambda x: np.exp(x / 4)), "clone": (mg.Tensor.clone, np.copy),
+         "square": (mg.Tensor.square, np.square), "half": (lambda x: x * 0.5, lambda x: x * 0.5)}  # fmt: skip
+BINARY = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+AUGMENTED = {"+": operator.iadd, "-": operator.isub, "*": operator.imul}
+IN_PLACE = {"+": mg.Tensor.add_, "-": mg.Tensor.sub_, "*": mg.Tensor.mul_}
+names = hs.sampled_from
+which = hs.integers(0, 30)
+
+
+class Values(RuleBasedStateMachine):
+    """Runs random programs of views, copies, writes and gradients, and compares every live tensor after every step."""
+
+    @initialize(shapes=hs.lists(hs.sampled_from([(), (1,), (2,), (3,), (2, 2), (1, 3)]), min_size=2, max_size=3))
+    def start(self, shapes):
+        self.pool: list[Entry] = []
+        self.aliases: list[tuple[np.ndarray, np.ndarray]] = []
+        self.grads: dict[int, np.ndarray] = {}
+        for name, shape in enumerate(shapes):
+            value = np.arange(np.prod(shape)).reshape(shape) * 0.25 + 0.5 + name
+            self.pool.append(Entry(mg.tensor(value, requires_grad=True), Leaf(value, name), True, name))
+            self.grads[name] = np.zeros(shape)
+        self.pool.append(Entry(mg.tensor(np.array([2.0, -1.0])), Leaf([2.0, -1.0]), False))
+
+    def pick(self, i):
+        return self.pool[i % len(self.pool)]
+
+    def add(self, tensor, program, recorded):
+        entry = Entry(tensor, program if recorded else Leaf(program.evaluate({}, {}).real), recorded)
+        if tensor.numel() <= 12 and np.abs(entry.value).max(initial=0) < 1e3:
+            self.pool.append(entry)
+
+    # ------------------------------------------------------------------------------- new tensors
+
+    @rule(i=which, name=names(sorted(VIEW_OPS)), grad=hs.booleans())
+    def view(self, i, name, grad):
+        x = self.pick(i)
+        with mg.set_grad_enabled(grad):
+            y = VIEW_OPS[name](x.tensor)
+        self.add(y, Program(PLAIN_VIEWS[name], x.program), x.recorded and grad and name != "detach")
+
+    @rule(i=which, data=hs.data())
+    def index(self, i, data):
+        x = self.pick(i)
+        key = data.draw(keys(x.value.shape), "key")
+        self.add(x.tensor[key], Program(lambda a: np.asarray(a[key]), x.program), x.recorded)
+
+    @rule(i=which, name=names(sorted(UNARY)), grad=hs.booleans())
+    def unary(self, i, name, grad):
+        x, (ours, plain) = self.pick(i), UNARY[name]
+        with mg.set_grad_enabled(grad):
+            self.add(ours(x.tensor), Program(plain, x.program), x.recorded and grad)
+
+    @rule(i=which, j=which, name=names(sorted(BINARY)))
+    def binary(self, i, j, name):
+        x, y = self.pick(i), self.pick(j)
+        try:
+            result = BINARY[name](x.value, y.value)
+        except ValueError:
+            with pytest.raises(mg.ShapeError):
+                BINARY[name](x.tensor, y.tensor)
+            return
+        if result.size <= 12:
+            self.add(BINARY[name](x.tensor, y.tensor), Program(BINARY[name], x.program, y.program), x.recorded or y.recorded)
+
+    @rule(i=which)
+    def rows(self, i):
+        x = self.pick(i)
+        if x.value.ndim:
+            for k, row in enumerate(x.tensor):
+                self.add(row, Program(lambda a, k=k: np.asarray(a[k]), x.program), x.recorded)
+
+    @rule(i=which)
+    def take_numpy(self, i):
+        array = self.pick(i).tensor.detach().numpy()
+        self.aliases.append((array, array.copy()))
+
+    @precondition(lambda self: len(self.pool) > 1)
+    @rule(i=which)
+    def drop(self, i):
+        del self.pool[i % len(self.pool)]
+
+    @precondition(lambda self: self.aliases)
+    @rule()
+    def drop_numpy(self):
+        self.aliases.pop(0)
+
+    # ------------------------------------------------------------------------------------ writes
+
+    def write(self, x, act, plain, others=(), grad=True, refusable=False):
+        """Run ``act``, which writes ``x``; ``plain`` is what it does to plain arrays, ``others`` the entries that it reads."""
+        try:
+            with np.errstate(all="ignore"):
+                after = plain(x.value, *[y.value for y in others])
+        except ValueError:
+            after = None
+        if after is not None and after.shape == x.value.shape and not np.abs(after).max(initial=0) < 1e3:
+            return
+        shared = any(np.shares_memory(x.tensor._data, a) for a, _ in self.aliases) or any(
+            np.shares_memory(x.tensor._data, y.tensor._data) for y in self.pool if y is not x
+        )
+        leaf_refused = grad and x.recorded and x.name is not None
+        same = any(x.tensor._data is y.tensor._data for y in self.pool if y is not x)  # x.data = y.data: not made as a view
+        must_refuse = refusable and shared and x.tensor._data.base is not None and not same
+        try:
+            with mg.set_grad_enabled(grad):
+                act(x.tensor)
+        except ValueError:
+            assert after is None or after.shape != x.value.shape
+            return
+        except RuntimeError as error:
+            assert leaf_refused or (refusable and x.tensor._data.base is not None), error
+            return
+        assert after is not None
+        assert not leaf_refused
+        assert not must_refuse
+        now = Program(plain, x.program, *[y.program for y in others])
+        if grad:
+            x.recorded = x.recorded or any(y.recorded for y in others)
+            x.renew(now if x.recorded else Leaf(after))
+        else:
+            x.renew(rewritten(x.program, after) if x.recorded else Leaf(after))
+
+    @rule(i=which, j=which, name=names(sorted(AUGMENTED)), grad=hs.booleans())
+    def augment(self, i, j, name, grad):
+        x, y = self.pick(i), self.pick(j)
+        self.write(x, lambda t: AUGMENTED[name](t, y.tensor), lambda a, b: BINARY[name](a, b), [y], grad)
+
+    @rule(i=which, j=which, name=names(sorted(AUGMENTED)), grad=hs.booleans())
+    def in_place(self, i, j, name, grad):
+        x, y = self.pick(i), self.pick(j)
+        self.write(x, lambda t: IN_PLACE[name](t, y.tensor), lambda a, b: BINARY[name](a, b), [y], grad, refusable=True)
+
+    @rule(i=which, value=hs.sampled_from([0.0, 1.5]), grad=hs.booleans())
+    def fill(self, i, value, grad):
+        self.write(self.pick(i), lambda t: t.fill_(value), lambda a: np.full_like(a, value), [], grad, refusable=True)
+
+    @rule(i=which, j=which, grad=hs.booleans())
+    def copy_from(self, i, j, grad):
+        x, y = self.pick(i), self.pick(j)
+        self.write(x, lambda t: t.copy_(y.tensor), lambda a, b: put(a, ..., b), [y], grad, refusable=True)
+
+    @rule(i=which, j=which, data=hs.data(), grad=hs.booleans())
+    def assign(self, i, j, data, grad):
+        x, y = self.pick(i), self.pick(j)
+        key = data.draw(keys(x.value.shape), "key")
+        self.write(x, lambda t: operator.setitem(t, key, y.tensor), lambda a, b: put(a, key, b), [y], grad)
+
+    @rule(i=which, value=hs.sampled_from([0.0, 2.0]), data=hs.data(), grad=hs.booleans())
+    def assign_number(self, i, value, data, grad):
+        x = self.pick(i)
+        key = data.draw(keys(x.value.shape), "key")
+        self.write(x, lambda t: operator.setitem(t, key, value), lambda a: put(a, key, value), [], grad)
+
+    @rule(i=which, j=which, data=hs.data(), grad=hs.booleans())
+    def assign_part(self, i, j, data, grad):
+        x, y = self.pick(i), self.pick(j)
+        key = data.draw(keys(x.value.shape), "key")
+
+        def act(t):
+            t[key] += y.tensor
+
+        def plain(a, b):
+            if np.broadcast_shapes(np.shape(a[key]), b.shape) != np.shape(a[key]):
+                raise ValueError
+            return put(a, key, a[key] + b)
+
+        self.write(x, act, plain, [y], grad)
+
+    @rule(i=which, j=which)
+    def set_data(self, i, j):
+        x, y = self.pick(i), self.pick(j)
+        if x.value.shape == y.value.shape:
+            x.tensor.data = y.tensor
+            x.renew(rewritten(x.program, y.value) if x.recorded else Leaf(y.value))
+
+    # --------------------------------------------------------------------------------- gradients
+
+    def derivative(self, program, seed, name):
+        """The gradient of sum(seed * program) in the leaf ``name``."""
+        gradient = np.zeros(self.grads[name].shape)
+        for place in np.ndindex(gradient.shape):
+            bump = np.zeros(gradient.shape, complex)
+            bump[place] = 1e-30j
+            gradient[place] = (program.evaluate({name: bump}, {}).imag * seed).sum() / 1e-30
+        return gradient
+
+    @rule(i=which, accumulate=hs.booleans())
+    def backward(self, i, accumulate):
+        y = self.pick(i)
+        if not y.recorded:
+            return
+        seed = np.linspace(-1, 1.5, y.value.size).reshape(y.value.shape)
+        leaves = [e for e in self.pool if e.name is not None]
+        expected = {e.name: self.derivative(y.program, seed, e.name) for e in leaves}
+        if accumulate:
+            y.tensor.backward(mg.tensor(seed), retain_graph=True)
+            for e in leaves:
+                self.grads[e.name] = self.grads[e.name] + expected[e.name]
+        elif leaves:
+            found = mg.grad(
+                y.tensor, [e.tensor for e in leaves], mg.tensor(seed), retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            for e, g in zip(leaves, found, strict=True):
+                np.testing.assert_allclose(g.numpy(), expected[e.name], rtol=1e-9, atol=1e-9)
+
+    @invariant()
+    def nobody_else_has_changed(self):
+        for e in getattr(self, "pool", ()):
+            np.testing.assert_allclose(e.tensor.detach().numpy(), e.value, rtol=1e-12, atol=1e-12)
+            assert e.tensor.requires_grad == e.recorded
+            assert e.tensor.is_leaf == (e.name is not None or not e.recorded)
+            if e.name is not None:
+                grad = np.zeros(e.value.shape) if e.tensor.grad is None else e.tensor.grad.numpy()
+                np.testing.assert_allclose(grad, self.grads[e.name], rtol=1e-9, atol=1e-9)
+        for array, before in getattr(self, "aliases", ()):
+            np.testing.assert_array_equal(array, before)
+
+
+TestValues = Values.TestCase
+TestValues.settings = settings(stateful_step_count=30, suppress_health_check=[])
