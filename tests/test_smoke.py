@@ -82,7 +82,7 @@ def test_state_goes_to_a_file_and_back(tmp_path):
     nn.save(model.state_dict(), tmp_path / "model.mg")
     other.load_state_dict(nn.load(tmp_path / "model.mg"))
     images, _ = bars(4)
-    assert np.array_equal(model.eval()(images).numpy(), other.eval()(images).numpy())
+    assert mg.equal(model.eval()(images), other.eval()(images))
 
 
 def test_the_sample_of_mnist_is_there():
