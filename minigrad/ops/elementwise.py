@@ -462,8 +462,8 @@ def sigmoid(x):
 # --------------------------------------------------------------------------------------- the error function
 # float64: the rational approximations of W. J. Cody, "Rational Chebyshev approximations for the error function",
 # Math. Comp. 23 (1969), with the coefficients of his program CALERF (netlib, specfun), good to the last digits.
-# float32: one rational function of x**2 for x up to 3.92, where erf rounds to 1: a least-squares fit reweighted until the
-# relative error was level (1.9e-8), good to about three units in the last place.
+# float32: erf(x) = tanh(x P(x**2)) for x up to 4, where it rounds to 1; numpy's tanh is fast and does the bending, so that a
+# polynomial is enough: a least-squares fit whose weights were changed until the relative error was level (7e-8).
 
 # fmt: off
 _CODY_SMALL = (  # erf(x) / x in x**2, |x| <= 0.46875
@@ -481,9 +481,9 @@ _CODY_LARGE = (  # (1 / sqrt(pi) - x erfc(x) exp(x**2)) x**2 in 1 / x**2, x >= 4
      6.58749161529837803e-4),
     (1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3),
 )
-_SINGLE = (  # erf(x) / x in x**2, |x| <= 3.92
-    (2.0500878479693845e-06, 0.0002848832709625498, 0.0037656310510037505, 0.05274876609491862, 0.19040676696903644, 1.128379146143934),
-    (3.8091749593575116e-05, 0.0011625393781229348, 0.014969244153564442, 0.1141092389644317, 0.5020763444976986, 1.0),
+_SINGLE = (  # atanh(erf(x)) / x in x**2, |x| <= 4
+    5.422908927630714e-09, 2.7538628479193934e-08, -4.794221746613224e-06, 8.459482011994453e-05, -6.148345743832144e-04,
+    -1.952912860732547e-04, 0.10276986495538899, 1.1283792471441338,
 )
 # fmt: on
 
@@ -503,8 +503,10 @@ def _rational(numerator_denominator, t):
 
 
 def _erf_single(x):
-    x = np.clip(x, -3.92, 3.92)
-    return np.clip(x * _rational(_SINGLE, x * x), -1.0, 1.0)
+    x = np.clip(x, -4.0, 4.0)
+    out = _polynomial(_SINGLE, x * x)
+    np.multiply(out, x, out)
+    return np.tanh(out, out)
 
 
 def _erfc_positive(x):
@@ -787,9 +789,26 @@ def _is_zero(x: Any) -> bool:
     return type(x) in (float, int) and x == 0 and math.copysign(1.0, x) > 0
 
 
+# np.where branches for every element, and waits where the mask is as irregular as that of a relu. Bits times 0 or 1 do not
+# branch: six times as fast for one number against 0, three times for two arrays.
+
+
 def _masked(x, keep):
-    """``x`` where ``keep``, else 0: its bits times 0 or 1. Unlike ``np.where`` it does not branch: six times as fast."""
+    """``x`` where ``keep``, else 0."""
     return np.multiply(x.view(_BITS[x.dtype]), keep).view(x.dtype)
+
+
+def _blended(condition, x, y):
+    """``x`` where ``condition``, else ``y``, for large arrays of one shape and dtype: y ^ ((x ^ y) * condition), bit by bit."""
+    out = np.empty(x.shape, x.dtype)
+    bits = [a.reshape(-1).view(_BITS[x.dtype]) for a in (x, y, out)]
+    condition = condition.reshape(-1)
+    for i in range(0, out.size, 16384):  # a piece at a time, in cache
+        a, b, c = [array[i : i + 16384] for array in bits]
+        np.bitwise_xor(a, b, c)
+        np.multiply(c, condition[i : i + 16384], c)
+        np.bitwise_xor(c, b, c)
+    return out
 
 
 @op(
@@ -816,6 +835,9 @@ def where(condition, input=None, other=None):
         return _masked(input, condition)
     if _is_zero(input) and getattr(other, "dtype", None) in _BITS:
         return _masked(other, np.logical_not(condition))
+    a, b = [getattr(x, "dtype", None) for x in (input, other)]
+    if a in _BITS and a is b and shape_of(input) == shape_of(other) == shape_of(condition) and input.size >= 4096:
+        return _blended(condition, input, other)
     return np.where(condition, input, other)
 
 
