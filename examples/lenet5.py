@@ -94,7 +94,7 @@ def load(args: argparse.Namespace) -> tuple[MNIST, MNIST]:
     kind = MNIST if args.dataset == "mnist" else FashionMNIST
     mean, std = (0.1307, 0.3081) if args.dataset == "mnist" else (0.2860, 0.3530)
     normalize = Normalize(mean, std)
-    augment = [RandomAffine(degrees=12, translate=0.08, scale=(0.9, 1.1))] if args.augment else []
+    augment = [RandomAffine(degrees=12, translate=(0.08, 0.08), scale=(0.9, 1.1))] if args.augment else []
     return kind(args.data, train=True, transform=Compose([*augment, normalize])), kind(args.data, train=False, transform=normalize)
 
 
