@@ -20,7 +20,7 @@ a23, a45 = mg.ones(2, 3), mg.ones(4, 5)
         (lambda: mg.bmm(mg.ones(2, 1, 3), mg.ones(4, 3, 1)), r"bmm: batch sizes differ: \(2, 1, 3\) and \(4, 3, 1\)"),
         (lambda: mg.dot(a23, a23), r"dot: input must have 1 dimension, not shape \(2, 3\)"),
         (lambda: mg.inner(a23, a45), r"inner: the last sizes differ: \(2, 3\) and \(4, 5\)"),
-        (lambda: mg.addmm(mg.ones(7), a23, a23.T), r"add: shapes \(7,\) and \(2, 2\) do not broadcast"),
+        (lambda: mg.addmm(mg.ones(7), a23, a23.T), r"addmm: input \(7,\) does not broadcast to the product's shape \(2, 2\)"),
         (lambda: mg.addmm(mg.ones(3, 2, 2), a23, a23.T), r"addmm: input \(3, 2, 2\) does not broadcast to the product's shape \(2, 2\)"),
         (lambda: mg.linear(a23, a45), r"linear: input has 3 features but weight expects 5 \(input \(2, 3\), weight \(4, 5\)\)"),
         (lambda: mg.linear(a23, mg.ones(4, 3), mg.ones(3)), r"linear: bias has shape \(3,\) but weight \(4, 3\) has 4 outputs"),

@@ -110,6 +110,18 @@ def test_results_have_names():
 # ------------------------------------------------------------------------------------------------- dtypes
 
 
+@pytest.mark.parametrize("shape", [(200_003, 3), (40, 5003, 2)])
+def test_many_rows_are_added_precisely(shape):
+    x = np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)
+    dims = tuple(range(len(shape) - 1))
+    exact = x.astype(np.float64)
+    for keepdim in (False, True):
+        for ours, reference in ((mg.sum, np.sum), (mg.mean, np.mean), (mg.var, lambda *a, **k: np.var(*a, ddof=1, **k))):
+            y = ours(mg.tensor(x), dims, keepdim=keepdim)
+            assert y.dtype == np.float32
+            np.testing.assert_allclose(y.numpy(), reference(exact, axis=dims, keepdims=keepdim), rtol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int32", "int64"])
 def test_integers_add_up_to_int64(dtype):
     x = mg.tensor(np.ones((2, 3), dtype))
@@ -120,8 +132,8 @@ def test_integers_add_up_to_int64(dtype):
 
 
 def test_float16_is_added_in_float32():
-    x = mg.tensor(np.full(60000, 0.25, np.float16))
-    assert x.mean().item() == 0.25 and x.mean().dtype == np.float16
+    x = mg.tensor(np.full(60000, 2.0, np.float16))  # the sum is beyond float16
+    assert x.mean().item() == 2 and x.mean().dtype == np.float16
     assert mg.tensor(np.full(4000, 1.0, np.float16)).cumsum(0)[-1].item() == 4000
 
 

@@ -5,6 +5,7 @@ Operands of two floating dtypes are promoted, as in arithmetic (PyTorch refuses 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -146,14 +147,15 @@ def outer(input: Any, vec2: Any) -> Any:
 
 def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
     """``beta * input + alpha * product``; with ``beta=0`` the input is ignored, whatever it holds."""
+    shape = tuple(product.shape)
     if alpha != 1:
         product = ew.mul(product, alpha)
     if beta == 0:
         return product
-    total = ew.add(input if beta == 1 else ew.mul(input, beta), product)
-    if total.shape != product.shape:
-        raise ShapeError(f"{name}: input {tuple(input.shape)} does not broadcast to the product's shape {tuple(product.shape)}")
-    return total
+    sizes = (1,) * (len(shape) - len(input.shape)) + tuple(input.shape)
+    if len(sizes) != len(shape) or any(n not in (1, size) for n, size in zip(sizes, shape, strict=True)):
+        raise ShapeError(f"{name}: input {tuple(input.shape)} does not broadcast to the product's shape {shape}")
+    return ew.add(input if beta == 1 else ew.mul(input, beta), product)
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
@@ -273,22 +275,21 @@ def _spread_out(x: np.ndarray, labels: tuple, target: tuple) -> np.ndarray:
     return x.transpose([labels.index(t) for t in have]).reshape([sizes.get(t, 1) for t in target])
 
 
-def _parse(equation: str, operands: Sequence[Any]) -> tuple[list[list], list]:
+def _parse(equation: str, shapes: Sequence[tuple]) -> tuple[list[list], list]:
     """The labels of each operand's axes, and of the result's: letters, and -1, -2, ... for the axes of ``...`` from the right."""
     text = equation.replace(" ", "")
     if text.count("->") > 1 or "-" in text.replace("->", "") or ">" in text.replace("->", ""):
         raise ValueError(f"einsum: {equation!r} must have the form 'ij,jk->ik', with at most one arrow")
     left, arrow, right = text.partition("->")
     terms = left.split(",")
-    if len(terms) != len(operands):
-        raise ValueError(f"einsum: {equation!r} describes {len(terms)} operands, but there are {len(operands)}")
+    if len(terms) != len(shapes):
+        raise ValueError(f"einsum: {equation!r} describes {len(terms)} operands, but there are {len(shapes)}")
     found, widest = [], 0
-    for term, x in zip(terms, operands, strict=True):
-        ndim = len(x.shape)
+    for term, shape in zip(terms, shapes, strict=True):
         names = _letters(equation, term)
-        hidden = ndim - (len(names) - 1 if ... in names else len(names))
+        hidden = len(shape) - (len(names) - 1 if ... in names else len(names))
         if hidden < 0 or (hidden and ... not in names):
-            raise ShapeError(f"einsum: {term!r} in {equation!r} does not name the {ndim} dimensions of shape {tuple(x.shape)}")
+            raise ShapeError(f"einsum: {term!r} in {equation!r} does not name the {len(shape)} dimensions of shape {shape}")
         widest = max(widest, hidden)
         found.append([label for n in names for label in (range(-hidden, 0) if n is ... else [n])])
     hidden_axes = list(range(-widest, 0))
@@ -323,18 +324,17 @@ def _letters(equation: str, term: str) -> list:
     return names
 
 
-def _numbered(args: Sequence[Any]) -> tuple[str, list]:
+def _numbered(*args: Any) -> tuple[str, tuple]:
     """The other form of einsum's arguments, ``einsum(a, [0, 1], b, [1, 2], [0, 2])``, as an equation and operands."""
-    args = list(args)
-    result = args.pop() if len(args) % 2 else None
+    pairs, result = (args, None) if len(args) % 2 == 0 else (args[:-1], args[-1])
 
     def letters(labels: Sequence[Any]) -> str:
         if not all(x is ... or 0 <= x < 52 for x in labels):
             raise ValueError(f"einsum: axes are named by numbers from 0 to 51, or ..., not {list(labels)}")
         return "".join(["..." if x is ... else "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[x] for x in labels])
 
-    equation = ",".join([letters(labels) for labels in args[1::2]])
-    return equation if result is None else f"{equation}->{letters(result)}", args[::2]
+    equation = ",".join([letters(labels) for labels in pairs[1::2]])
+    return equation if result is None else f"{equation}->{letters(result)}", pairs[::2]
 
 
 def einsum(equation: Any, *operands: Any) -> Any:
@@ -359,59 +359,83 @@ def einsum(equation: Any, *operands: Any) -> Any:
     tensor(5.)
     """
     if not isinstance(equation, str):
-        equation, operands = _numbered((equation, *operands))
+        equation, operands = _numbered(equation, *operands)
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
-    labels, result = _parse(equation, operands)
+    values = list(operands)
+    for function, places, keywords in _program(equation, tuple([tuple(x.shape) for x in operands])):
+        values.append(function(*[values[p] for p in places], **keywords))
+    return values[-1]
+
+
+class _Term(NamedTuple):
+    """An intermediate result of einsum: its place in the list of values, and the labels of its axes."""
+
+    place: int
+    labels: list
+
+
+@functools.lru_cache(512)
+def _program(equation: str, shapes: tuple[tuple, ...]) -> list[tuple]:
+    """What einsum does to operands of these shapes: (op, places of its arguments, keywords), each of which appends a value."""
+    found, result = _parse(equation, shapes)
     sizes: dict[Any, int] = {}
-    for term, x in zip(labels, operands, strict=True):
-        for label, size in zip(term, x.shape, strict=True):
+    for labels, shape in zip(found, shapes, strict=True):
+        for label, size in zip(labels, shape, strict=True):
             if sizes.setdefault(label, size) == 1:
                 sizes[label] = size
             elif size not in (1, sizes[label]):
                 name = "..." if isinstance(label, int) else repr(label)
-                raise ShapeError(f"einsum: {name} in {equation!r} has the sizes {sizes[label]} and {size} (shapes {_shapes(operands)})")
-    terms = [_without_repeats(x, term, sizes) for x, term in zip(operands, labels, strict=True)]
-    for step in _order([term for _, term in terms], result, sizes):
-        chosen = [terms.pop(i) for i in sorted(step, reverse=True)]
-        a, la = chosen.pop()
+                raise ShapeError(f"einsum: {name} in {equation!r} has the sizes {sizes[label]} and {size} (shapes {_listed(shapes)})")
+    number = {label: n for n, label in enumerate(sizes)}
+    steps: list[tuple] = []
+
+    def apply(function: Any, *terms: _Term, to: list, **keywords: Any) -> _Term:
+        steps.append((function, tuple([t.place for t in terms]), keywords))
+        return _Term(len(shapes) + len(steps) - 1, to)
+
+    def prepared(term: _Term, shape: tuple) -> _Term:
+        """An operand with one axis per label: without axes of size 1 that broadcast, diagonals taken."""
+        keep = [i for i, (label, size) in enumerate(zip(term.labels, shape, strict=True)) if size != 1 or sizes[label] == 1]
+        if len(keep) < len(shape):
+            term = apply(reshape, term, to=[term.labels[i] for i in keep], shape=tuple([shape[i] for i in keep]))
+        while len(set(labels := term.labels)) < len(labels):
+            label = next(label for label in labels if labels.count(label) > 1)
+            first = labels.index(label)
+            second = labels.index(label, first + 1)  # the common axis comes last
+            rest = [*labels[:first], *labels[first + 1 : second], *labels[second + 1 :], label]
+            term = apply(diagonal, term, to=rest, offset=0, dim1=first, dim2=second)
+        return term
+
+    def summed(term: _Term, needed: set) -> _Term:
+        """A term summed over the axes that nothing else needs."""
+        alone = tuple([i for i, label in enumerate(term.labels) if label not in needed])
+        return apply(sum, term, to=[label for label in term.labels if label in needed], dim=alone) if alone else term
+
+    terms = [prepared(_Term(i, labels), shape) for i, (labels, shape) in enumerate(zip(found, shapes, strict=True))]
+    for group in _order([t.labels for t in terms], result, sizes):
+        chosen = [terms.pop(i) for i in sorted(group, reverse=True)]
+        a = chosen.pop()
         while chosen:
-            b, lb = chosen.pop()
-            needed = set(result).union(*[term for _, term in (*terms, *chosen)])
-            (a, la), (b, lb) = _summed(a, la, needed.union(lb)), _summed(b, lb, needed.union(la))
-            out = [x for x in dict.fromkeys(la + lb) if x in needed]
+            b = chosen.pop()
+            needed = set(result).union(*[t.labels for t in (*terms, *chosen)])
+            a, b = summed(a, needed.union(b.labels)), summed(b, needed.union(a.labels))
+            out = [label for label in dict.fromkeys(a.labels + b.labels) if label in needed]
             if not terms and not chosen:
                 out.sort(key=result.index)
-            number = {x: n for n, x in enumerate(dict.fromkeys(la + lb))}
-            a, la = contract(a, b, labels=tuple([tuple([number[x] for x in part]) for part in (la, lb, out)])), out
-        terms.append((a, la))
-    x, term = _summed(*terms[0], set(result))
-    x = permute(x, tuple([term.index(label) for label in result if label in term]))
-    return x if len(term) == len(result) else reshape(x, tuple([sizes[label] if label in term else 1 for label in result]))
+            a = apply(contract, a, b, to=out, labels=tuple([tuple([number[x] for x in part]) for part in (a.labels, b.labels, out)]))
+        terms.append(a)
+    last = summed(terms[0], set(result))
+    have = [label for label in result if label in last.labels]
+    if last.labels != have or not steps:
+        last = apply(permute, last, to=have, dims=tuple([last.labels.index(label) for label in have]))
+    if have != result:
+        apply(reshape, last, to=result, shape=tuple([sizes[label] if label in have else 1 for label in result]))
+    return steps
 
 
-def _shapes(operands: Sequence[Any]) -> str:
-    return ", ".join(str(tuple(x.shape)) for x in operands)
-
-
-def _without_repeats(x: Any, labels: list, sizes: dict) -> tuple[Any, list]:
-    """An operand with one axis per label: diagonals taken, and axes of size 1 that broadcast dropped."""
-    keep = [i for i, (label, size) in enumerate(zip(labels, x.shape, strict=True)) if size != 1 or sizes[label] == 1]
-    if len(keep) < len(labels):
-        x, labels = reshape(x, tuple([x.shape[i] for i in keep])), [labels[i] for i in keep]
-    while len(set(labels)) < len(labels):
-        label = next(label for label in labels if labels.count(label) > 1)
-        first = labels.index(label)
-        second = labels.index(label, first + 1)
-        x = diagonal(x, 0, first, second)  # the common axis comes last
-        labels = [*labels[:first], *labels[first + 1 : second], *labels[second + 1 :], label]
-    return x, labels
-
-
-def _summed(x: Any, labels: list, needed: set) -> tuple[Any, list]:
-    """``x`` summed over the axes that nothing else needs."""
-    alone = tuple([i for i, label in enumerate(labels) if label not in needed])
-    return (sum(x, alone), [label for label in labels if label in needed]) if alone else (x, labels)
+def _listed(shapes: Sequence[Any]) -> str:
+    return ", ".join([str(tuple(shape)) for shape in shapes])
 
 
 def _order(terms: list[list], result: list, sizes: dict) -> list[tuple[int, ...]]:
@@ -442,7 +466,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     na, nb = len(a.shape), len(b.shape)
     if isinstance(dims, (int, np.integer)):
         if not 0 <= dims <= min(na, nb):
-            raise ShapeError(f"tensordot: dims={dims} must be in 0..{min(na, nb)} for {_shapes((a, b))}")
+            raise ShapeError(f"tensordot: dims={dims} must be in 0..{min(na, nb)} for {_listed((a.shape, b.shape))}")
         first, second = tuple(range(na - dims, na)), tuple(range(dims))
     else:
         first, second = (positive_dims("tensordot", d, n) for d, n in zip(dims, (na, nb), strict=True))
@@ -481,7 +505,7 @@ def multi_dot(tensors: Sequence[Any]) -> Any:
             raise ShapeError(f"multi_dot: tensor {i} has shape {tuple(x.shape)}: matrices are needed, or vectors at the two ends")
     for x, y in itertools.pairwise(tensors):
         if x.shape[-1] != y.shape[0]:
-            raise ShapeError(f"multi_dot: inner sizes differ: {_shapes(tensors)}")
+            raise ShapeError(f"multi_dot: inner sizes differ: {_listed([x.shape for x in tensors])}")
     labels = [[i, i + 1] for i in range(len(tensors))]
     labels[0], labels[-1] = labels[0][-len(tensors[0].shape) :], labels[-1][: len(tensors[-1].shape)]
     ends = [0] * (len(tensors[0].shape) == 2) + [len(tensors)] * (len(tensors[-1].shape) == 2)
@@ -509,7 +533,7 @@ def cross(input: Any, other: Any, dim: int = -1) -> Any:
     dim = positive_dim("cross", dim, n) - n
     for x in (input, other):
         if len(x.shape) < -dim or x.shape[dim] != 3:
-            raise ShapeError(f"cross: dimension {dim} must have size 3 in both shapes {_shapes((input, other))}")
+            raise ShapeError(f"cross: dimension {dim} must have size 3 in both shapes {_listed((input.shape, other.shape))}")
     return ew.sub(ew.mul(roll(input, -1, dim), roll(other, -2, dim)), ew.mul(roll(input, -2, dim), roll(other, -1, dim)))
 
 
@@ -521,7 +545,7 @@ def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, 
     return reduce.norm(x, ord, dim, keepdim, dtype=dtype)
 
 
-def matrix_norm(x: Any, ord: Any = "fro", dim: tuple[int, int] = (-2, -1), keepdim: bool = False) -> Any:
+def matrix_norm(x: Any, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False) -> Any:
     """Norm of the matrices in the two dimensions ``dim``: ``torch.linalg.matrix_norm``.
 
     Args:

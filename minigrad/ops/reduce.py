@@ -21,7 +21,7 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops import index
 from minigrad.ops.arguments import along, positive_dim, positive_dims
 from minigrad.ops.elementwise import quiet
-from minigrad.ops.shape import flip, narrow, reshape
+from minigrad.ops.shape import flip, narrow, reshape, select
 
 F16, F32, I64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.int64)
 
@@ -111,6 +111,26 @@ def _accumulate(ufunc: Callable, x: np.ndarray, dtype: Any, **where: Any) -> np.
     return total.astype(dtype) if dtype == F16 else total
 
 
+_BLOCK = 128  # rows
+
+
+def _add(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any, dtype: Any = None) -> np.ndarray:
+    """``np.add.reduce``, in blocks of blocks where numpy would add many rows one after another, and with them their rounding errors.
+
+    Along the last axis in memory numpy adds pairwise by itself.
+    """
+    if axis is not None and len(axis) < x.ndim and x.dtype.kind == "f" and x.flags.c_contiguous and axis == tuple(range(len(axis))):
+        kept = x.shape[len(axis) :]
+        count, width = math.prod(x.shape[: len(axis)]), math.prod(kept)
+        if count >= 4 * _BLOCK and width:
+            rows = x.reshape(count, width)
+            whole = count // _BLOCK * _BLOCK
+            blocks = np.add.reduce(rows[:whole].reshape(-1, _BLOCK, width), axis=1, dtype=dtype)
+            total = _add(blocks, (0,), False) + np.add.reduce(rows[whole:], axis=0, dtype=dtype)
+            return total.reshape((*[1] * len(axis), *kept) if keepdims else kept)
+    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
 def _spread(g, x_shape, dim, keepdim):
     return broadcast_to(_restored(g, x_shape, dim, keepdim), shape=x_shape)
 
@@ -134,7 +154,7 @@ def sum(x, *, dim=None, keepdim=False, dtype=None):
     (tensor(10.), tensor([4., 6.]), tensor([[3.],
             [7.]]))
     """
-    return _accumulate(np.add.reduce, x, dtype, axis=_axes("sum", x.shape, dim), keepdims=keepdim)
+    return _accumulate(_add, x, dtype, axis=_axes("sum", x.shape, dim), keepdims=keepdim)
 
 
 def _mean_x(g, x_shape, dim, keepdim):
@@ -154,11 +174,12 @@ def mean(x, *, dim=None, keepdim=False, dtype=None):
     >>> mg.mean(mg.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
     tensor([2., 4.])
     """
-    _require_floating("mean", x.dtype if dtype is None else np.dtype(dtype))
+    dtype = x.dtype if dtype is None else np.dtype(dtype)
+    _require_floating("mean", dtype)
     axes = _axes("mean", x.shape, dim)
     count = _count(x.shape, axes)
-    total = _accumulate(np.add.reduce, x, dtype, axis=axes, keepdims=keepdim)
-    return total / count if count else total * math.nan
+    total = _add(x, axes, keepdim, F32 if dtype == F16 else dtype)
+    return (total / (count or math.nan)).astype(dtype, copy=False)
 
 
 @numpy_names
@@ -190,16 +211,20 @@ def _var_x(g, x, dim, correction, keepdim):
     return _restored(g, x.shape, dim, keepdim) * (2.0 / degrees if degrees > 0 else math.nan) * (x - mean(x, dim, True))
 
 
-@op(x=_var_x)
-def _var(x, *, dim, correction, keepdim):
-    _require_floating("var", x.dtype)
-    axes = _axes("var", x.shape, dim)
+def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: Any) -> np.ndarray:
+    _require_floating(name, x.dtype)
+    axes = _axes(name, x.shape, dim)
     count = _count(x.shape, axes)
     wide = x.astype(F32) if x.dtype == F16 else x
-    centred = np.asarray(wide - np.add.reduce(wide, axis=axes, keepdims=True) / (count or math.nan))
-    total = np.add.reduce(np.multiply(centred, centred, out=centred), axis=axes, keepdims=keepdim)
+    centred = np.asarray(wide - _add(wide, axes, True) / (count or math.nan))
+    total = _add(np.multiply(centred, centred, out=centred), axes, keepdim)
     variance = quiet().run(np.true_divide, total, builtins.max(0, count - correction))  # 0 / 0 for a single element
     return variance if wide is x else variance.astype(x.dtype)
+
+
+@op(x=_var_x)
+def _var(x, *, dim, correction, keepdim):
+    return _variance("var", x, dim, correction, keepdim)
 
 
 def _std_x(g, x, out, dim, correction, keepdim):
@@ -209,7 +234,7 @@ def _std_x(g, x, out, dim, correction, keepdim):
 
 @op(x=_std_x)
 def _std(x, *, dim, correction, keepdim):
-    return np.sqrt(_var.op.kernel(x, dim=dim, correction=correction, keepdim=keepdim))
+    return np.sqrt(_variance("std", x, dim, correction, keepdim))
 
 
 def _spread_arguments(name: str, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> tuple[Any, Any, bool]:
@@ -351,8 +376,12 @@ def _running(name: str, ufunc: np.ufunc, x: np.ndarray, dim: Any, dtype: Any) ->
     return _accumulate(ufunc.accumulate, x, dtype, axis=axis)
 
 
+def _cumsum_x(g, dim):
+    return flip(cumsum(flip(g, dim), dim), dim)
+
+
 @numpy_names
-@op(x=lambda g, dim: flip(cumsum(flip(g, dim), dim), dim))
+@op(x=_cumsum_x)
 def cumsum(x, *, dim, dtype=None):
     """Running sum along ``dim``: ``torch.cumsum``. Integers give int64.
 
@@ -365,7 +394,7 @@ def cumsum(x, *, dim, dtype=None):
 
 def _cumprod_x(g, x, out, res, dim):
     if not res:  # no zeros
-        return cumsum.op.formulas["x"](g * out, dim) / x
+        return _cumsum_x(g * out, dim) / x
     # out_j = out_{i-1} x_i x_{i+1} ... x_j, so the sum over j of g_j x_{i+1} ... x_j is a recurrence without division
     return _recurrence_b(g, x, dim) * shift(out, dim=dim, by=1, fill=1.0)
 
@@ -470,16 +499,15 @@ def argmin(x, *, dim=None, keepdim=False):
     return _position("argmin", np.argmin, x, dim, keepdim)
 
 
-def _picked(x: Any, indices: Any, dim: int, keepdim: bool = True) -> ValuesIndices:
-    """The elements of ``x`` at ``indices`` along ``dim``, whose gradient goes back there."""
+def _picked(x: Any, indices: Any, dim: int) -> ValuesIndices:
+    """The elements of ``x`` at ``indices`` along ``dim``, whose gradient goes back there. ``indices`` may lack the dimension ``dim``."""
+    places = getattr(indices, "_data", indices)
     if not x.shape:
         return ValuesIndices(reshape(x, ()), indices)
-    values = index.gather(x, dim, indices)
-    if not keepdim:
-        axis = positive_dim("gather", dim, len(x.shape))
-        shape = (*x.shape[:axis], *x.shape[axis + 1 :])
-        values, indices = reshape(values, shape), reshape(indices, shape)
-    return ValuesIndices(values, indices)
+    axis = positive_dim("gather", dim, len(x.shape))
+    key: list[Any] = [np.arange(n).reshape(-1, *[1] * (places.ndim - 1 - i)) for i, n in enumerate(places.shape)]
+    key[axis : axis + places.ndim + 1 - len(x.shape)] = [places if places.ndim else int(places)]
+    return ValuesIndices(index.getitem(x, index=tuple(key)), indices)
 
 
 @numpy_names
@@ -499,7 +527,7 @@ def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
         return amax(x, None, keepdim)
     if isinstance(dim, (TensorBase, np.ndarray)):
         return ew.maximum(x, dim)
-    return _picked(x, argmax(x, dim, True), dim, keepdim)
+    return _picked(x, argmax(x, dim, keepdim), dim)
 
 
 @numpy_names
@@ -509,7 +537,7 @@ def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
         return amin(x, None, keepdim)
     if isinstance(dim, (TensorBase, np.ndarray)):
         return ew.minimum(x, dim)
-    return _picked(x, argmin(x, dim, True), dim, keepdim)
+    return _picked(x, argmin(x, dim, keepdim), dim)
 
 
 @op()
@@ -565,7 +593,7 @@ def logsumexp(x, *, dim, keepdim=False):
         return np.add.reduce(x, axis=axes, keepdims=keepdim) - math.inf
     highest = np.asarray(np.maximum.reduce(x, axis=axes, keepdims=True))
     highest = np.where(np.isfinite(highest), highest, 0)
-    total = _accumulate(np.add.reduce, np.exp(x - highest), None, axis=axes, keepdims=True)
+    total = _accumulate(_add, np.exp(x - highest), None, axis=axes, keepdims=True)
     out = quiet().run(np.log, total) + highest
     return out if keepdim else out.reshape([s for i, s in enumerate(x.shape) if axes is not None and i not in axes])
 
@@ -728,11 +756,13 @@ def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndi
     if not 1 <= k <= size:
         raise ShapeError(f"kthvalue: k={k} is not in 1..{size}, the size of dimension {axis} of shape {tuple(x.shape)}")
     indices = argsort(x, dim)
-    return _picked(x, narrow(indices, axis, k - 1, 1) if x.shape else indices, dim, keepdim)
+    if x.shape:
+        indices = narrow(indices, axis, k - 1, 1) if keepdim else select(indices, axis, k - 1)
+    return _picked(x, indices, dim)
 
 
 @op()
-def _median_place(x, *, dim):
+def _median_place(x, *, dim, keepdim):
     axis = positive_dim("median", dim, x.ndim)
     if not x.ndim:
         return np.zeros((), I64)
@@ -742,13 +772,14 @@ def _median_place(x, *, dim):
     if x.dtype.kind == "f":  # NaNs are sorted last; where there is one, the first of them is the answer
         real = np.add.reduce(~np.isnan(x), axis=axis, keepdims=True)
         middle = np.where(real < x.shape[axis], real, middle)
-    return np.take_along_axis(places, np.broadcast_to(middle, [1 if i == axis else s for i, s in enumerate(x.shape)]), axis)
+    found = np.take_along_axis(places, np.broadcast_to(middle, [1 if i == axis else s for i, s in enumerate(x.shape)]), axis)
+    return found if keepdim else found.squeeze(axis)
 
 
 @op(x=lambda g, x, out: _shared(g, x, out, None, False))
 def _median(x):
     flat = np.ravel(x)
-    return flat[_median_place(flat, 0)[0]] if flat.size else np.asarray(math.nan, x.dtype)
+    return flat[_median_place(flat, 0, False)] if flat.size else np.asarray(math.nan, x.dtype)
 
 
 @numpy_names
@@ -762,7 +793,7 @@ def median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> mg.median(mg.tensor([4.0, 1.0, 3.0, 2.0]))
     tensor(2.)
     """
-    return _median(x) if dim is None else _picked(x, _median_place(x, dim), dim, keepdim)
+    return _median(x) if dim is None else _picked(x, _median_place(x, dim, keepdim), dim)
 
 
 @op()
@@ -778,8 +809,8 @@ def unique(x, *, sorted=True, return_inverse=False, return_counts=False, dim=Non
     """
     axis = None if dim is None else positive_dim("unique", dim, x.ndim)
     found = np.unique(x, return_inverse=return_inverse, return_counts=return_counts, axis=axis, equal_nan=False)
-    if return_inverse and axis is None:  # its shape differs between numpy versions
-        found = (found[0], found[1].reshape(x.shape), *found[2:])
+    if return_inverse:  # its shape differs between versions of numpy
+        found = (found[0], found[1].reshape(x.shape if axis is None else -1), *found[2:])
     return found
 
 

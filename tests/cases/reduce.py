@@ -207,8 +207,8 @@ CASES = [
     Case(reduce.topk, top(), torch="topk"),
     Case(reduce.kthvalue, kth(), torch="kthvalue"),
     Case(
-        reduce._median_place, along(min_side=1, distinct=True),
-        torch=lambda torch, x, *, dim: torch.median(x, dim, True).indices,
+        reduce._median_place, reduction(several=False, all_dims=False, min_side=1, distinct=True),
+        torch=lambda torch, x, *, dim, keepdim: torch.median(x, dim, keepdim).indices,
     ),
     Case(reduce._median, st.arrays(min_side=1, distinct=True), torch="median"),
     Case(reduce.median, st.arrays(min_side=1, distinct=True), torch="median"),
