@@ -15,6 +15,7 @@ from minigrad.engine import (
 )  # fmt: skip
 from minigrad.ops import linalg
 from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
+from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
 from minigrad.ops.elementwise import (
     abs, acos, acosh, add_scaled as add, addcdiv, addcmul, allclose, asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_left_shift,
@@ -36,6 +37,9 @@ from minigrad.ops.index import (
 from minigrad.ops.linalg import (
     addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, cholesky, cross, det, dot, einsum, inner, inv as inverse, kron, linear, logdet,
     matmul, matrix_power, mm, multi_dot as chain_matmul, mv, outer, slogdet, tensordot, trace, vdot,
+)  # fmt: skip
+from minigrad.ops.pool import (
+    adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d,
 )  # fmt: skip
 from minigrad.ops.reduce import (
     all, amax, amin, aminmax, any, argmax, argmin, argsort, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, dist, kthvalue,

@@ -1,0 +1,179 @@
+"""Convolution as matrix products, without copying the input once per kernel cell.
+
+The textbook way (im2col) copies each window into a column, multiplies the weights with all columns, and so copies every cell
+of the input KH * KW times. Here the columns are unfolded along **all axes but the first**. Two facts make that enough:
+
+* Row i of the kernel meets, for output row r, row r + i of the input. Where columns are stored row after row, *all* that
+  kernel row i needs is one contiguous slice of them, i rows further on: BLAS reads it in place, nothing is copied. ::
+
+      y = sum over kernel rows i of   weights[i] (O, C KW)  @  columns[:, i OW : (i + OH) OW]   (C KW, OH OW)
+
+* A stride of s down the rows: put the input rows 0, s, 2s, ... first, then 1, s + 1, ..., and so on (``phases``). The rows that
+  kernel row i needs are neighbours again.
+
+The weight gradient multiplies the gradient with the same slices; the input gradient reads the lines of ``convolve``
+backwards, each transposed: it multiplies with the transposed weights *into* the slices, and folds the columns back.
+With stride 1 that is a convolution with the flipped kernel, which is faster.
+
+Work is cut into tiles whose columns stay in the cache: some images, or some rows of one image. The cut depends on shapes only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minigrad.kernels.windows import Axis, fold, sliding, unfold
+
+CACHE = 1 << 19  # bytes of columns in a tile of several images; one image is cut into blocks of rows above twice that
+
+
+class Window(NamedTuple):
+    """How a kernel slides: per spatial axis a stride, zeros (before, after), and a distance between the kernel's cells."""
+
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+
+
+class _Tile:
+    """Some images and some output rows of a convolution, with their columns in two views.
+
+    ``windows``  N C phases *kernel[1:] rows *sizes[1:]: what :func:`unfold` fills and :func:`fold` empties
+    ``slices``   for each kernel row the matrices that it meets, B G K L: K cells of windows, L pixels, for BLAS
+
+    There is a matrix for each image (B images). But deep layers have many weights and few pixels: there the images of a
+    tile lie side by side in one matrix (``merged``, B = 1).
+    """
+
+    images: slice
+
+    def __init__(self, rows: slice, columns: np.ndarray, merged: bool, groups: int, shifts: list[tuple[int, int]], axes: list[Axis]):
+        # columns: B C *kernel[1:] phases rows M *sizes[1:], with B or M the number of images and the other 1
+        self.rows, self.merged, self.groups, self.axes = rows, merged, groups, axes
+        d = 1 + len(axes)  # of the phases
+        batch, channels, *rest = columns.shape[:d]
+        phases, height, many, *sizes = columns.shape[d:]
+        by_image = np.moveaxis(columns, d + 2, 1).reshape(batch * many, channels, *rest, phases, height, *sizes)
+        self.windows = np.moveaxis(by_image, d, 2)
+        across = many * math.prod(sizes)  # pixels in a row
+        matrices = columns.reshape(batch, groups, channels // groups * math.prod(rest), phases * height * across)
+        length = (rows.stop - rows.start) * across
+        starts = [(phase * height + row) * across for phase, row in shifts]
+        self.slices = [matrices[..., start : start + length] for start in starts]
+
+    def pixels(self, y: np.ndarray) -> np.ndarray:
+        """This tile's part of ``y`` (N O *sizes, contiguous) as matrices B G O/G L: a view, or a copy if merged."""
+        part = y[self.images, :, self.rows]
+        if self.merged:
+            part = np.moveaxis(part, 0, 2)[None]  # 1 O rows N *sizes[1:]
+        return part.reshape(len(part), self.groups, y.shape[1] // self.groups, -1)
+
+    def store(self, pixels: np.ndarray, y: np.ndarray) -> None:
+        """Write what :meth:`pixels` gave to ``y``, if it was a copy."""
+        if self.merged:
+            part = np.moveaxis(y[self.images, :, self.rows], 0, 2)
+            part[...] = pixels.reshape(part.shape)
+
+
+def _tiles(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, dtype: np.dtype) -> Iterator[_Tile]:
+    """Cut a convolution into tiles. Their columns are zero where windows stick out of the input."""
+    n, channels, first, *others = x_shape
+    kernel, *rest = w_shape[2:]
+    stride, dilation, (before, _) = window.stride[0], window.dilation[0], window.padding[0]
+    reach = dilation * (kernel - 1)
+    phases, more = min(stride, reach + 1), reach // stride  # more: rows of columns beyond those of the output
+    shifts = [(i * dilation % stride, i * dilation // stride) for i in range(kernel)]
+    axes = list(map(sliding, others, sizes[1:], rest, window.stride[1:], [p for p, _ in window.padding[1:]], window.dilation[1:]))
+
+    merged = 2 * math.prod(sizes) < w_shape[1] * math.prod(rest)
+    budget = max(CACHE, math.prod(w_shape) * dtype.itemsize) if merged else CACHE  # each tile reads all weights
+    row_bytes = max(1, channels * math.prod(rest) * phases * math.prod(sizes[1:]) * dtype.itemsize)
+    blocks = -(-sizes[0] // max(1, 2 * budget // row_bytes - more))
+    block = -(-sizes[0] // blocks)
+    together = max(1, min(n, budget // (row_bytes * (block + more))))
+
+    columns = np.empty(0)
+    for row in range(0, sizes[0], block):
+        rows = slice(row, min(row + block, sizes[0]))
+        height = rows.stop - row + more
+        axis = sliding(first, height, phases, stride, before - row * stride)
+        for image in range(0, n, together):
+            images = slice(image, min(image + together, n))
+            if image == 0 or images.stop - image < together:
+                batch, many = (1, images.stop - image) if merged else (images.stop - image, 1)
+                shape = (batch, channels, *rest, phases, height, many, *sizes[1:])
+                if columns.shape == shape:
+                    columns.fill(0)
+                else:
+                    columns = np.zeros(shape, dtype)
+                tile = _Tile(rows, columns, merged, _groups(x_shape, w_shape), shifts, [axis, *axes])
+            tile.images = images
+            yield tile  # the same columns again: what lies outside the input stays zero
+
+
+def _groups(x_shape: Sequence[int], w_shape: Sequence[int]) -> int:
+    """A weight has the channels of one group: the shapes tell how many there are."""
+    return x_shape[1] // w_shape[1] if w_shape[1] else 1
+
+
+def _rows(w: np.ndarray, groups: int) -> np.ndarray:
+    """The weights of each kernel row: (O, C/G, KH, ...) to KH G O/G K."""
+    k, per_group = w.shape[2], w.shape[0] // groups
+    return np.ascontiguousarray(np.moveaxis(w, 2, 0)).reshape(k, groups, per_group, w[0, :, 0].size)
+
+
+def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], window: Window) -> np.ndarray:
+    """y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding] * w[o, c, k]; p runs over ``sizes``."""
+    y = np.empty((len(x), len(w), *sizes), x.dtype)
+    weights = _rows(w, _groups(x.shape, w.shape))
+    product = np.empty(0)
+    for tile in _tiles(x.shape, w.shape, sizes, window, x.dtype):
+        unfold(x[tile.images], tile.windows, tile.axes)
+        total = tile.pixels(y)
+        np.matmul(weights[0], tile.slices[0], out=total)
+        for weight, columns in zip(weights[1:], tile.slices[1:], strict=True):
+            if product.shape != total.shape:
+                product = np.empty_like(total)
+            total += np.matmul(weight, columns, out=product)
+        if bias is not None:
+            total += bias.reshape(tile.groups, -1, 1)
+        tile.store(total, y)
+    return y
+
+
+def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: Window) -> np.ndarray:
+    """The transpose of :func:`convolve` in x: x[n, c, p * stride + k * dilation - padding] += y[n, o, p] * w[o, c, k]; x has ``shape``."""
+    groups = _groups(shape, w.shape)
+    if max(window.stride) == 1:
+        flipped = np.flip(w, range(2, w.ndim)).reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2).reshape(shape[1], -1, *w.shape[2:])
+        padding = tuple([(d * (k - 1) - before, 0) for k, (before, _), d in zip(w.shape[2:], window.padding, window.dilation, strict=True)])
+        return convolve(y, flipped, None, shape[2:], window._replace(padding=padding))
+    x = np.zeros(shape, y.dtype)
+    y = np.ascontiguousarray(y)
+    weights = _rows(w, groups).swapaxes(2, 3)
+    multiply = np.multiply if weights.shape[3] == 1 else np.matmul  # a depthwise layer has outer products, on which BLAS is slow
+    for tile in _tiles(shape, w.shape, y.shape[2:], window, y.dtype):
+        tile.windows.fill(0)
+        part = tile.pixels(y)
+        for weight, columns in zip(weights, tile.slices, strict=True):
+            columns += multiply(weight, part)
+        fold(tile.windows, x[tile.images], tile.axes)
+    return x
+
+
+def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], window: Window) -> np.ndarray:
+    """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``."""
+    o, c, height, *rest = shape
+    groups = _groups(x.shape, shape)
+    w = np.zeros((height, groups, c * math.prod(rest), o // groups), x.dtype)
+    y = np.ascontiguousarray(y)
+    for tile in _tiles(x.shape, shape, y.shape[2:], window, x.dtype):
+        unfold(x[tile.images], tile.windows, tile.axes)
+        part = tile.pixels(y).swapaxes(2, 3)
+        for row, columns in zip(w, tile.slices, strict=True):
+            row += (columns @ part).sum(axis=0)
+    return np.ascontiguousarray(np.moveaxis(w.swapaxes(2, 3).reshape(height, o, c, *rest), 0, 2))

@@ -1,0 +1,154 @@
+"""Pooling one axis after another: the maximum (or sum) of a window is that of its rows' maxima (sums).
+
+A window of k x k cells then costs 2 k steps over the array instead of k * k, each a pass of one numpy function over strided
+slices: loops run over the cells of a window, never over windows. Images go through in tiles that stay in the cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from minigrad.kernels.windows import Axis
+
+CACHE = 1 << 19  # bytes of input in a tile
+
+
+def _tiles(x: np.ndarray) -> Iterator[slice]:
+    step = max(1, CACHE // max(1, x[:1].nbytes))
+    return (slice(n, n + step) for n in range(0, len(x), step))
+
+
+def _at(axis: int, ndim: int, cells: slice) -> tuple:
+    """The index that picks ``cells`` of one axis."""
+    return (*[slice(None)] * axis, cells, *[slice(None)] * (ndim - axis - 1))
+
+
+def _one_window(axes: Sequence[Axis]) -> bool:
+    """Whether there is just one window, with all cells in it."""
+    return all(axis.out == 1 and len(axis.places) == axis.size for axis in axes)
+
+
+def _lowest(dtype: np.dtype) -> float:
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+
+
+def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
+    """The largest cell of every window of ``x`` (N C *sizes), and which one of the window it is, counted row by row.
+
+    The first of several largest cells counts; the last NaN, if there is one.
+    """
+    cells = math.prod([axis.kernel for axis in axes])
+    y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
+    which = np.empty(y.shape, np.min_scalar_type(cells))
+    for tile in _tiles(x) if y.size else ():
+        best, codes = _max_tile(x[tile], axes, which.dtype, nan=False)
+        if x.dtype.kind == "f" and np.isnan(best).any():
+            best, codes = _max_tile(x[tile], axes, which.dtype, nan=True)
+        y[tile], which[tile] = best, codes
+    return y, which
+
+
+def _max_tile(x: np.ndarray, axes: Sequence[Axis], dtype: np.dtype, nan: bool) -> tuple[np.ndarray, np.ndarray]:
+    codes = None  # of each cell of x: which cell of the windows along the axes done so far it is
+    unit = 1
+    for a in reversed(range(2, x.ndim)):  # the last axis first, so that a later cell has a larger code
+        x, codes = _max_along(x, codes, a, axes[a - 2], unit, dtype, nan)
+        unit *= axes[a - 2].kernel
+    return x, codes
+
+
+def _max_along(
+    x: np.ndarray, codes: np.ndarray | None, a: int, axis: Axis, unit: int, dtype: np.dtype, nan: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    def coded(i: int, cells: slice) -> np.ndarray:
+        step = dtype.type(i * unit)
+        return step if codes is None else codes[_at(a, x.ndim, cells)] + step
+
+    shape = (*x.shape[:a], axis.out, *x.shape[a + 1 :])
+    best, which = np.empty(shape, x.dtype), np.empty(shape, dtype)
+    places = axis.places
+    i, windows, cells = places[0]
+    if windows.stop - windows.start == axis.out:  # every window has this cell: start with it
+        best[...] = x[_at(a, x.ndim, cells)]
+        which[...] = coded(i, cells)
+        places = places[1:]
+    else:
+        best.fill(_lowest(x.dtype))
+        for i, windows, cells in reversed(places):
+            which[_at(a, x.ndim, windows)] = coded(i, cells)
+    for i, windows, cells in places:
+        at = _at(a, x.ndim, windows)
+        old, new = best[at], x[_at(a, x.ndim, cells)]
+        larger = new > old
+        if nan:
+            larger |= np.isnan(new)
+        code = which[at]
+        np.maximum(code, larger.view(np.uint8) * coded(i, cells), out=code)  # without branches: a later cell has a larger code
+        np.maximum(old, new, out=old)
+    return best, which
+
+
+def flat_index(which: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+    """From a cell's number in its window, as :func:`max_pool` counts, to its place in the flattened spatial axes of the input."""
+    offsets = np.zeros((), np.intp)  # of a window's cells from its first
+    origins = np.zeros((), np.intp)  # of the windows
+    for axis in axes:
+        offsets = (offsets * axis.size)[..., None] + np.arange(axis.kernel) * axis.dilation
+        origins = (origins * axis.size)[..., None] + axis.starts
+    index = offsets.reshape(-1).take(which)
+    index += origins
+    return index
+
+
+def _flat(index: np.ndarray, cells: int) -> np.ndarray:
+    """Places in each channel's ``cells`` (N C *outs) as places in an array of all of them."""
+    images = math.prod(index.shape[:2])
+    return (index.reshape(images, math.prod(index.shape[2:])) + np.arange(images)[:, None] * cells).reshape(-1)
+
+
+def put_cells(y: np.ndarray, index: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Zeros (N C *sizes) with ``y`` added where ``index`` says, a place in the flattened sizes of each channel."""
+    x = np.zeros((*y.shape[:2], *sizes), y.dtype)
+    np.add.at(x.reshape(-1), _flat(index, math.prod(sizes)), y.reshape(-1))  # as fast as x[...] = y for flat indices
+    return x
+
+
+def take_cells(x: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """The cells of ``x`` (N C *sizes) that ``index`` names, a place in the flattened sizes of each channel."""
+    return x.reshape(-1).take(_flat(index, math.prod(x.shape[2:]))).reshape(index.shape)
+
+
+def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+    """The sum of every window of ``x`` (N C *sizes)."""
+    if _one_window(axes):
+        return x.sum(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype)
+    y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
+    for tile in _tiles(x):
+        part = x[tile]
+        for a, axis in enumerate(axes, 2):
+            whole = part
+            part = np.zeros((*whole.shape[:a], axis.out, *whole.shape[a + 1 :]), x.dtype)
+            for _, windows, cells in axis.places:
+                part[_at(a, x.ndim, windows)] += whole[_at(a, x.ndim, cells)]
+        y[tile] = part
+    return y
+
+
+def spread_pool(y: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+    """Add each element of ``y`` to all cells of its window: the transpose of :func:`sum_pool`."""
+    x = np.empty((*y.shape[:2], *[axis.size for axis in axes]), y.dtype)
+    if _one_window(axes):
+        x[...] = y
+        return x
+    for tile in _tiles(x):
+        part = y[tile]
+        for a, axis in reversed(list(enumerate(axes, 2))):
+            whole = part
+            part = np.zeros((*whole.shape[:a], axis.size, *whole.shape[a + 1 :]), y.dtype)
+            for _, windows, cells in axis.places:
+                part[_at(a, x.ndim, cells)] += whole[_at(a, x.ndim, windows)]
+        x[tile] = part
+    return x

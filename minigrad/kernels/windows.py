@@ -1,0 +1,95 @@
+"""How windows slide along the axes of an array: how many fit, and which cells they meet.
+
+Convolution, pooling and :func:`unfold` share what is here. Arrays are ``N C *sizes``: images, channels, one to three spatial axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+
+def output_size(size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int, ceil: bool = False) -> int:
+    """How many windows fit along an axis: the one formula for convolution and pooling.
+
+    A window of ``kernel`` cells, ``dilation`` apart, starts every ``stride`` cells of the padded axis. ``ceil`` counts a last window
+    that sticks out at the end too, if it starts inside the input or in the padding before it. Zero or less: none fits.
+
+    >>> output_size(28, 5, stride=1, padding=(2, 2), dilation=1)
+    28
+    >>> output_size(5, 2, stride=2, padding=(0, 0), dilation=1), output_size(5, 2, stride=2, padding=(0, 0), dilation=1, ceil=True)
+    (2, 3)
+    """
+    before, after = padding
+    room = size + before + after - dilation * (kernel - 1) - 1  # where the last window may start, counted in the padded axis
+    if ceil:
+        count = -(-room // stride) + 1
+        return count - 1 if (count - 1) * stride >= size + before else count
+    return room // stride + 1
+
+
+class Axis(NamedTuple):
+    """The windows along one axis.
+
+    ============  ===================================================================================================
+    ``size``      cells of the input
+    ``out``       windows
+    ``kernel``    cells of a window (of the longest one)
+    ``starts``    where each window starts; negative in the padding
+    ``dilation``  distance of a window's cells
+    ``places``    ``(i, windows, cells)``: slices of the windows whose cell number i lies in the input, and of those cells
+    ============  ===================================================================================================
+    """
+
+    size: int
+    out: int
+    kernel: int
+    starts: np.ndarray
+    dilation: int
+    places: list[tuple[int, slice, slice]]
+
+
+def sliding(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Axis:
+    """``out`` windows that start at ``-padding``, ``stride - padding``, ...
+
+    >>> sliding(size=4, out=4, kernel=3, stride=1, padding=1).places
+    [(0, slice(1, 4, None), slice(0, 3, 1)), (1, slice(0, 4, None), slice(0, 4, 1)), (2, slice(0, 3, None), slice(1, 4, 1))]
+    """
+    places = []
+    for i in range(kernel):
+        offset = i * dilation - padding  # window o has its cell i at o * stride + offset
+        first = max(0, -(offset // stride))
+        last = min(out - 1, (size - 1 - offset) // stride)
+        if first <= last:
+            places.append((i, slice(first, last + 1), slice(first * stride + offset, last * stride + offset + 1, stride)))
+    return Axis(size, out, kernel, np.arange(out) * stride - padding, dilation, places)
+
+
+def adaptive(size: int, out: int) -> Axis:
+    """``out`` windows that share an axis evenly: window o covers the cells from floor(o size / out) to ceil((o + 1) size / out)."""
+    if out and size % out == 0:
+        return sliding(size, out, size // out, size // out, 0)
+    starts = [o * size // out for o in range(out)]
+    counts = [-(-(o + 1) * size // out) - start for o, start in enumerate(starts)]
+    places = [(i, slice(o, o + 1), slice(starts[o] + i, starts[o] + i + 1)) for o in range(out) for i in range(counts[o])]
+    return Axis(size, out, max(counts, default=0), np.array(starts, np.intp), 1, places)
+
+
+def unfold(x: np.ndarray, columns: np.ndarray, axes: Sequence[Axis]) -> None:
+    """Copy the cells of all windows into ``columns``: N C *kernels *outs. Where windows stick out, ``columns`` keeps what it holds.
+
+    A loop over the cells of one window, never over windows.
+    """
+    for places in product(*[axis.places for axis in axes]):
+        cell, windows, cells = zip(*places, strict=True)
+        columns[(slice(None), slice(None), *cell, *windows)] = x[(..., *cells)]
+
+
+def fold(columns: np.ndarray, x: np.ndarray, axes: Sequence[Axis]) -> None:
+    """Add ``columns``, N C *kernels *outs, to the cells of ``x`` that :func:`unfold` copied them from: its transpose."""
+    for places in product(*[axis.places for axis in axes]):
+        cell, windows, cells = zip(*places, strict=True)
+        x[(..., *cells)] += columns[(slice(None), slice(None), *cell, *windows)]

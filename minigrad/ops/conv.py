@@ -1,0 +1,259 @@
+"""Convolution and its gradients: three ops that are each other's derivatives.
+
+A convolution is a sum of products. Along one axis, with stride s, padding p and dilation d::
+
+    y[n, o, i] = sum over c, k of  x[n, c, i s + k d - p] * w[o, c, k]          (x is 0 outside)
+
+Take a gradient g of the shape of y, multiply and add up everything::
+
+    <conv(x, w), g>  =  sum over n, o, c, i, k of  x[n, c, i s + k d - p] * w[o, c, k] * g[n, o, i]
+
+This number is linear in x, in w and in g, and treats all three alike. Its derivative in one of them collects what stands
+beside that one, and that is all there is to know about gradients here:
+
+======================  =====================  ===================================================
+derivative in           is called              sums
+======================  =====================  ===================================================
+g                       ``conv(x, w)``         ``x * w`` over the channels c and the kernel k
+x                       ``conv_input(g, w)``   ``g * w`` over the outputs o and the kernel k
+w                       ``conv_weight(x, g)``  ``x * g`` over the images n and the pixels i
+======================  =====================  ===================================================
+
+So the gradient of each of the three ops is written with the other two, and derivatives of any order follow.
+
+Several spatial axes change nothing but the number of indices. Groups cut the channels into parts that are convolved by
+themselves; the shapes tell how many there are, since a weight has the channels of one group. ``conv_input``, used forward, is
+what PyTorch calls a transposed convolution.
+
+The arithmetic is in :mod:`minigrad.kernels.conv`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.engine import ShapeError, op
+from minigrad.kernels import conv as kernels
+from minigrad.kernels.conv import Window
+from minigrad.kernels.windows import output_size
+from minigrad.ops import reduce
+from minigrad.ops.windows import as_batch, fitted, per_axis
+
+# ---------------------------------------------------------------------------------------- three ops, one trilinear form
+
+
+@op(
+    x=lambda g, w, x_shape, window: conv_input(g, w, shape=x_shape, window=window),
+    w=lambda g, x, w_shape, window: conv_weight(x, g, shape=w_shape, window=window),
+    bias=lambda g: reduce.sum(g, dim=(0, *range(2, g.ndim))),
+)
+def conv(x, w, bias=None, *, window):
+    """Convolution of x (N, C, \\*sizes) with w (O, C/groups, \\*kernel): (N, O, \\*outputs). A bias (O,) is added to every pixel."""
+    sizes = [output_size(*axis) for axis in zip(x.shape[2:], w.shape[2:], *window, strict=True)]
+    return kernels.convolve(x, w, bias, sizes, window)
+
+
+@op(
+    y=lambda g, w, window: conv(g, w, window=window),
+    w=lambda g, y, w_shape, window: conv_weight(g, y, shape=w_shape, window=window),
+)
+def conv_input(y, w, *, shape, window):
+    """The gradient of :func:`conv` in its input, which has ``shape``, where y is the gradient in its result."""
+    return kernels.input_gradient(y, w, shape, window)
+
+
+@op(
+    x=lambda g, y, x_shape, window: conv_input(y, g, shape=x_shape, window=window),
+    y=lambda g, x, window: conv(x, g, window=window),
+)
+def conv_weight(x, y, *, shape, window):
+    """The gradient of :func:`conv` in its weight, which has ``shape``, where y is the gradient in its result."""
+    return kernels.weight_gradient(x, y, shape, window)
+
+
+# --------------------------------------------------------------------------------------------- PyTorch's functions
+
+
+def conv1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+    """Convolution along one axis: ``torch.nn.functional.conv1d``. As :func:`conv2d`, with (N, C, L) and a weight (O, C/groups, K)."""
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+    """Convolution of images: ``torch.nn.functional.conv2d``.
+
+    Args:
+        input: (N, C, H, W), or one image (C, H, W).
+        weight: (O, C/groups, KH, KW).
+        bias: (O,), or None.
+        stride: distance between windows, an int or a pair.
+        padding: zeros on both sides of each axis, an int or a pair; ``"valid"`` (none) or ``"same"`` (as many as keep the
+            size, an odd one at the end; needs stride 1). Beyond PyTorch: (left, right, top, bottom).
+        dilation: distance between the cells of the kernel, an int or a pair.
+        groups: parts of the channels that are convolved by themselves; C and O must be multiples of it.
+
+    Returns:
+        (N, O, OH, OW) with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1.
+
+    Raises:
+        ShapeError: channels, kernel and input do not fit together.
+        RuntimeError: the dtypes differ.
+
+    >>> import minigrad as mg
+    >>> image = mg.tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]]], requires_grad=True)
+    >>> right_minus_left = mg.tensor([[[[-1.0, 0.0, 1.0]]]])
+    >>> y = mg.conv2d(image, right_minus_left)
+    >>> y.shape, y.flatten()
+    ((1, 1, 3, 1), tensor([2., 2., 2.], grad_fn=<reshape>))
+    >>> y.sum().backward()
+    >>> image.grad[0, 0]
+    tensor([[-1.,  0.,  1.],
+            [-1.,  0.,  1.],
+            [-1.,  0.,  1.]])
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+    """Convolution of volumes: ``torch.nn.functional.conv3d``. As :func:`conv2d`, with (N, C, D, H, W) and (O, C/groups, KD, KH, KW)."""
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose1d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """Transposed convolution along one axis: ``torch.nn.functional.conv_transpose1d``. As :func:`conv_transpose2d`, with (N, C, L)."""
+    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose2d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """Transposed convolution of images, the input gradient of :func:`conv2d`: ``torch.nn.functional.conv_transpose2d``.
+
+    Args:
+        input: (N, C, H, W), or one image (C, H, W).
+        weight: (C, O/groups, KH, KW): that of the convolution from O to C channels that is transposed.
+        bias: (O,), or None.
+        stride, padding, dilation, groups: of that convolution; padding is an int or a pair.
+        output_padding: rows and columns more at the end, less than stride or dilation: a convolution maps several sizes to one.
+
+    Returns:
+        (N, O, OH, OW) with OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
+
+    Raises:
+        ShapeError: channels, kernel and input do not fit together, or the output would have no pixels.
+        RuntimeError: the dtypes differ.
+
+    >>> import minigrad as mg
+    >>> mg.conv_transpose2d(mg.tensor([[[1.0, 2.0]]]), mg.tensor([[[[1.0, 10.0]]]]), stride=2)
+    tensor([[[ 1., 10.,  2., 20.]]])
+    """
+    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose3d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """Transposed convolution of volumes: ``torch.nn.functional.conv_transpose3d``. As :func:`conv_transpose2d`, with (N, C, D, H, W)."""
+    return _conv_transpose("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+# ----------------------------------------------------------------------------------------- from arguments to windows
+
+
+def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
+    x, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
+    shapes = _check(name, dims, input, weight, bias, groups, weight.shape[0] if weight.ndim else 0)
+    if x.shape[1] != weight.shape[1] * groups:
+        expected = weight.shape[1] * groups
+        raise ShapeError(f"{name}: input has {x.shape[1]} channels but weight expects {expected} ({shapes}, groups={groups})")
+    if weight.shape[0] % groups:
+        raise ShapeError(f"{name}: weight has {weight.shape[0]} output channels, which {groups} groups do not divide ({shapes})")
+    stride, dilation = per_axis(name, "stride", stride, dims), per_axis(name, "dilation", dilation, dims)
+    window = Window(stride, _padding(name, padding, weight.shape[2:], stride, dilation), dilation)
+    fitted(name, "kernel", shapes, x.shape[2:], weight.shape[2:], *window)
+    y = conv(x, weight, bias, window=window)
+    return y[0] if single else y
+
+
+def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
+    y, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
+    shapes = _check(name, dims, input, weight, bias, groups, weight.shape[1] * groups if weight.ndim > 1 else 0)
+    if y.shape[1] != weight.shape[0]:
+        raise ShapeError(f"{name}: input has {y.shape[1]} channels but weight expects {weight.shape[0]} ({shapes})")
+    if weight.shape[0] % groups:
+        raise ShapeError(f"{name}: weight has {weight.shape[0]} input channels, which {groups} groups do not divide ({shapes})")
+    stride, dilation = per_axis(name, "stride", stride, dims), per_axis(name, "dilation", dilation, dims)
+    padding, extra = per_axis(name, "padding", padding, dims, 0), per_axis(name, "output_padding", output_padding, dims, 0)
+    sizes = []
+    for n, k, s, p, d, e in zip(y.shape[2:], weight.shape[2:], stride, padding, dilation, extra, strict=True):
+        if e >= max(s, d):
+            raise ShapeError(f"{name}: output_padding {output_padding} must be less than stride {stride} or dilation {dilation}")
+        sizes.append((n - 1) * s - 2 * p + d * (k - 1) + e + 1)
+    if min(sizes) < 1 or min(y.shape[2:]) < 1:
+        raise ShapeError(f"{name}: the output would have sizes {tuple(sizes)} ({shapes}, padding {padding})")
+    # The convolution that maps these sizes to those of the input: it does not see the output padding.
+    window = Window(stride, tuple([(p, p - e) for p, e in zip(padding, extra, strict=True)]), dilation)
+    x = conv_input(y, weight, shape=(y.shape[0], weight.shape[1] * groups, *sizes), window=window)
+    if bias is not None:
+        x = x + bias[(slice(None), *[None] * dims)]
+    return x[0] if single else x
+
+
+def _check(name, dims, input, weight, bias, groups, outputs):
+    """What both directions ask of their arguments; gives the text that names the shapes."""
+    shapes = f"input {tuple(input.shape)}, weight {tuple(weight.shape)}"
+    if weight.ndim != dims + 2:
+        raise ShapeError(f"{name}: weight must have {dims + 2} dimensions ({shapes})")
+    if groups < 1:
+        raise ShapeError(f"{name}: groups must be at least 1, not {groups}")
+    if weight.shape[0] < 1 or min(weight.shape[2:]) < 1:
+        raise ShapeError(f"{name}: weight has a size of 0 ({shapes})")
+    if bias is not None and tuple(bias.shape) != (outputs,):
+        raise ShapeError(f"{name}: bias must have shape ({outputs},), one number per output channel, not {tuple(bias.shape)} ({shapes})")
+    for other, what in ((weight, "weight"), (bias, "bias")):
+        if other is not None and other.dtype != input.dtype:
+            raise RuntimeError(f"{name}: input is {input.dtype} but {what} is {other.dtype}; convert one, as in x.to(w.dtype)")
+    if input.dtype.kind == "b":
+        raise TypeError(f"{name}: bool tensors cannot be convolved; convert them, as in x.float()")
+    return shapes
+
+
+def _padding(name, padding, kernel, stride, dilation):
+    """``padding`` as users write it to (before, after) for each axis."""
+    dims = len(kernel)
+    if isinstance(padding, str):
+        if padding == "valid":
+            return ((0, 0),) * dims
+        if padding != "same":
+            raise ShapeError(f"{name}: padding must be 'valid', 'same' or numbers, not {padding!r}")
+        if max(stride) > 1:
+            raise ShapeError(f"{name}: padding 'same' needs stride 1, not {stride}")
+        total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        return tuple([(t // 2, t - t // 2) for t in total])
+    if isinstance(padding, (tuple, list)) and len(padding) == 2 * dims:
+        pads = per_axis(name, "padding", padding, 2 * dims, 0)  # the last axis first, as in torch.nn.functional.pad
+        return tuple([(pads[2 * i], pads[2 * i + 1]) for i in reversed(range(dims))])
+    return tuple([(p, p) for p in per_axis(name, "padding", padding, dims, 0)])

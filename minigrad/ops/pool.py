@@ -1,0 +1,421 @@
+"""Pooling: the maximum or the mean of every window, and the transposes that their gradients are.
+
+A maximum is a cell that was picked. Once it is known *which* cell, max pooling is linear: it takes cells, and its gradient
+puts cells. So ``take_cells`` and ``put_cells`` are a pair of transposes, as ``avg_pool`` and ``avg_pool_input`` are, and
+derivatives of any order follow.
+
+Functions take 1, 2 or 3 spatial axes by their names. The arithmetic is in :mod:`minigrad.kernels.pool`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, TensorBase, op
+from minigrad.kernels import pool as kernels
+from minigrad.kernels.windows import Axis, adaptive, sliding
+from minigrad.ops import elementwise as ew
+from minigrad.ops.windows import as_batch, by, fitted, per_axis
+
+# -------------------------------------------------------------------------------------------------------- the ops
+
+
+@op(x=lambda g, x_shape, res, axes: put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:]))
+def max_pool(x, *, axes):
+    """The largest cell of every window of x (N C \\*sizes). ``res`` says which of the window's cells it is, as a rule in one byte."""
+    return kernels.max_pool(x, axes)
+
+
+@op()
+def max_pool_index(x, *, axes):
+    """Where in the flattened sizes of x (N C \\*sizes) the largest cell of every window is: int64."""
+    return kernels.flat_index(kernels.max_pool(x, axes)[1], axes)
+
+
+@op(x=lambda g, x_shape, index: put_cells(g, index, sizes=x_shape[2:]))
+def take_cells(x, index):
+    """The cells of x (N C \\*sizes) at ``index`` (N C \\*outs), places in the flattened sizes. Transpose of :func:`put_cells`."""
+    return kernels.take_cells(x, index)
+
+
+@op(y=lambda g, index: take_cells(g, index))
+def put_cells(y, index, *, sizes):
+    """Zeros (N C \\*sizes) with y (N C \\*outs) added at ``index``, places in the flattened sizes. Transpose of :func:`take_cells`."""
+    return kernels.put_cells(y, index, sizes)
+
+
+@op(x=lambda g, axes, divisor: avg_pool_input(g, axes=axes, divisor=divisor))
+def avg_pool(x, *, axes, divisor):
+    """The sum of every window of x (N C \\*sizes) by ``divisor``, one number or one per window. Transpose of :func:`avg_pool_input`."""
+    total = kernels.sum_pool(x, axes)
+    return np.divide(total, divisor, dtype=x.dtype) if x.dtype.kind == "f" else np.trunc(total / divisor).astype(x.dtype)
+
+
+@op(y=lambda g, axes, divisor: avg_pool(g, axes=axes, divisor=divisor))
+def avg_pool_input(y, *, axes, divisor):
+    """y by ``divisor``, added to all cells of its windows: the gradient of :func:`avg_pool`, and its transpose."""
+    return kernels.spread_pool(np.divide(y, divisor, dtype=y.dtype), axes)
+
+
+# ------------------------------------------------------------------------------------------------ maximum pooling
+
+
+def max_pool1d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Largest element of every window along one axis: ``torch.nn.functional.max_pool1d``. As :func:`max_pool2d`, with (N, C, L)."""
+    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Largest pixel of every window: ``torch.nn.functional.max_pool2d``.
+
+    The gradient goes to the first of several largest pixels, row by row. NaN counts as the largest.
+
+    Args:
+        input: (N, C, H, W), or one image (C, H, W).
+        kernel_size: size of the window, an int or a pair.
+        stride: distance between windows, an int or a pair; the window's size if None.
+        padding: pixels of -inf on both sides of each axis, an int or a pair; at most half the window.
+        dilation: distance between the pixels of a window, an int or a pair.
+        ceil_mode: count a last window that sticks out, if it starts inside the input or the padding before it.
+        return_indices: also give the place of each maximum in the flattened (H, W), int64.
+
+    Returns:
+        (N, C, OH, OW) with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1, or ceil; with indices a pair.
+
+    Raises:
+        ShapeError: no window fits, or there is too much padding.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 2.0, 2.0]]], requires_grad=True)
+    >>> y = mg.max_pool2d(x, 2)
+    >>> y
+    tensor([[[5., 2.]]], grad_fn=<getitem>)
+    >>> y.sum().backward()
+    >>> x.grad
+    tensor([[[0., 1., 1., 0.],
+             [0., 0., 0., 0.]]])
+    """
+    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Largest voxel of every window: ``torch.nn.functional.max_pool3d``. As :func:`max_pool2d`, with (N, C, D, H, W)."""
+    return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Largest element of each of ``output_size`` windows: ``torch.nn.functional.adaptive_max_pool1d``."""
+    return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)
+
+
+def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Largest pixel of the windows of :func:`adaptive_avg_pool2d`: ``torch.nn.functional.adaptive_max_pool2d``."""
+    return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
+
+
+def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Largest voxel of windows that share the volume evenly: ``torch.nn.functional.adaptive_max_pool3d``."""
+    return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
+
+
+def max_unpool1d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Any:
+    """Put maxima back where they were, along one axis: ``torch.nn.functional.max_unpool1d``. As :func:`max_unpool2d`."""
+    return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Any:
+    """Put maxima back where they were, zeros elsewhere: ``torch.nn.functional.max_unpool2d``.
+
+    Where several indices name one pixel, the last of them wins, and only it has a gradient.
+
+    Args:
+        input: (N, C, H, W), or one image (C, H, W).
+        indices: of the same shape, from ``max_pool2d(..., return_indices=True)``.
+        kernel_size, stride, padding: of that pooling.
+        output_size: of the result, less than a stride away from (H - 1) stride - 2 padding + kernel_size, which is the default.
+
+    Raises:
+        ShapeError: shapes that do not fit together.
+        IndexError: an index outside the result.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.pool import max_unpool2d
+    >>> y, indices = mg.max_pool2d(mg.tensor([[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 2.0, 2.0]]]), 2, return_indices=True)
+    >>> max_unpool2d(y, indices, 2)
+    tensor([[[0., 5., 2., 0.],
+             [0., 0., 0., 0.]]])
+    """
+    return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Any:
+    """Put maxima back where they were in a volume: ``torch.nn.functional.max_unpool3d``. As :func:`max_unpool2d`."""
+    return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
+
+
+# ------------------------------------------------------------------------------------------------ average pooling
+
+
+def avg_pool1d(
+    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
+) -> Any:
+    """Mean of every window along one axis: ``torch.nn.functional.avg_pool1d``. As :func:`avg_pool2d`, with (N, C, L)."""
+    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+def avg_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: Any = None,
+) -> Any:
+    """Mean of every window: ``torch.nn.functional.avg_pool2d``.
+
+    Args:
+        input: (N, C, H, W), or one image (C, H, W).
+        kernel_size, stride, padding, ceil_mode: as for :func:`max_pool2d`, with zeros for padding.
+        count_include_pad: whether the zeros of the padding count as pixels.
+        divisor_override: divide by this number instead of the count of pixels.
+
+    Returns:
+        (N, C, OH, OW).
+
+    Raises:
+        ShapeError: no window fits, or there is too much padding.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.pool import avg_pool2d
+    >>> x = mg.tensor([[[1.0, 5.0, 2.0], [3.0, 4.0, 2.0]]])
+    >>> avg_pool2d(x, 2, ceil_mode=True)
+    tensor([[[3.2500, 2.0000]]])
+    """
+    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: Any = None,
+) -> Any:
+    """Mean of every window of a volume: ``torch.nn.functional.avg_pool3d``. As :func:`avg_pool2d`, with (N, C, D, H, W)."""
+    return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
+    """Mean of each of ``output_size`` windows: ``torch.nn.functional.adaptive_avg_pool1d``."""
+    return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
+
+
+def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
+    """Mean of windows that share the image evenly: ``torch.nn.functional.adaptive_avg_pool2d``.
+
+    Args:
+        input: (N, C, H, W), or one image (C, H, W).
+        output_size: OH and OW: an int, or a pair in which None keeps the input's size. Window o covers the rows from
+            floor(o H / OH) to ceil((o + 1) H / OH): neighbours may overlap, and 1 is the mean of all.
+
+    Returns:
+        (N, C, OH, OW).
+
+    Raises:
+        ShapeError: an input without pixels.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.pool import adaptive_avg_pool2d
+    >>> adaptive_avg_pool2d(mg.tensor([[[1.0, 5.0, 2.0], [3.0, 4.0, 2.0]]]), (1, 2))
+    tensor([[[3.2500, 3.2500]]])
+    """
+    return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
+
+
+def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
+    """Mean of windows that share the volume evenly: ``torch.nn.functional.adaptive_avg_pool3d``."""
+    return _adaptive_avg_pool("adaptive_avg_pool3d", 3, input, output_size)
+
+
+def lp_pool1d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+    """p-norm of every window along one axis: ``torch.nn.functional.lp_pool1d``. As :func:`lp_pool2d`."""
+    return _lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+    """p-norm of every window, (sum of x**p)**(1/p): ``torch.nn.functional.lp_pool2d``.
+
+    As in PyTorch the powers are of x itself, not of its absolute value, and the sum of a window that sticks out (``ceil_mode``)
+    is scaled up to a whole one. The gradient is 0 where the sum is.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.pool import lp_pool2d
+    >>> lp_pool2d(mg.tensor([[[3.0, 0.0], [0.0, 4.0]]]), 2, 2)
+    tensor([[[5.]]])
+    """
+    return _lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+    """p-norm of every window of a volume: ``torch.nn.functional.lp_pool3d``. As :func:`lp_pool2d`."""
+    return _lp_pool("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+# ---------------------------------------------------------------------------------------- from arguments to windows
+
+
+def _max_pool(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    x, single = _images(name, input, dims)
+    axes = _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode)
+    for axis in axes:
+        if len({w for _, windows, _ in axis.places for w in range(axis.out)[windows]}) < axis.out:
+            raise ShapeError(
+                f"{name}: a window meets nothing but padding "
+                f"(input {tuple(input.shape)}, kernel_size {kernel_size}, padding {padding}, dilation {dilation})"
+            )
+    return _maxima(x, axes, single, return_indices)
+
+
+def _maxima(x, axes, single, return_indices):
+    if not return_indices:
+        y = max_pool(x, axes=axes)
+        return y[0] if single else y
+    index = max_pool_index(x, axes=axes)
+    y = take_cells(x, index)
+    return (y[0], index[0]) if single else (y, index)
+
+
+def _adaptive_max_pool(name, dims, input, output_size, return_indices):
+    x, single = _images(name, input, dims)
+    return _maxima(x, _adaptive_axes(name, x, dims, output_size), single, return_indices)
+
+
+def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    x, single = _images(name, input, dims)
+    axes = _axes(name, x, dims, kernel_size, stride, padding, 1, ceil_mode)
+    if divisor_override is None:
+        divisor = _counts(axes, per_axis(name, "padding", padding, dims, 0) if count_include_pad else None)
+    elif divisor_override == 0:
+        raise ValueError(f"{name}: divisor_override must not be 0")
+    else:
+        divisor = divisor_override
+    y = avg_pool(x, axes=axes, divisor=divisor)
+    return y[0] if single else y
+
+
+def _adaptive_avg_pool(name, dims, input, output_size):
+    x, single = _images(name, input, dims)
+    axes = _adaptive_axes(name, x, dims, output_size)
+    y = avg_pool(x, axes=axes, divisor=_counts(axes))
+    return y[0] if single else y
+
+
+def _lp_pool(name, dims, input, norm_type, kernel_size, stride, ceil_mode):
+    mean = _avg_pool(name, dims, ew.pow(input, norm_type), kernel_size, stride, 0, ceil_mode, True, None)
+    total = mean * float(math.prod(per_axis(name, "kernel_size", kernel_size, dims)))
+    empty = ew.eq(total, 0)  # where the slope of the root is infinite
+    return ew.where(empty, 0.0, ew.pow(ew.where(empty, 1.0, total), 1.0 / norm_type))
+
+
+def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output_size):
+    y, single = _images(name, input, dims, pixels=False)
+    index = np.asarray(indices._data if isinstance(indices, TensorBase) else indices)
+    if index.shape != tuple(input.shape):
+        raise ShapeError(f"{name}: input has shape {tuple(input.shape)} but indices have shape {index.shape}")
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}: indices must be integers, not {index.dtype}")
+    index = index.reshape(y.shape)
+    kernel = per_axis(name, "kernel_size", kernel_size, dims)
+    stride = per_axis(name, "stride", stride, dims) if stride else kernel
+    padding = per_axis(name, "padding", padding, dims, 0)
+    sizes = tuple([(n - 1) * s - 2 * p + k for n, s, p, k in zip(y.shape[2:], stride, padding, kernel, strict=True)])
+    if output_size is not None:
+        wanted = tuple(output_size)[-dims:]
+        if len(wanted) < dims or any(abs(a - b) >= s for a, b, s in zip(wanted, sizes, stride, strict=True)):
+            raise ShapeError(f"{name}: output_size {tuple(output_size)} must be less than a stride {stride} away from {sizes}")
+        sizes = wanted
+    cells = math.prod(sizes)
+    if index.size and not 0 <= index.min() <= index.max() < cells:
+        wrong = index.max() if index.max() >= cells else index.min()
+        raise IndexError(f"{name}: index {wrong} is outside the {cells} cells of the output {by(sizes)}")
+    # where several indices name one cell, all but the last are taken out
+    flat = index.reshape(math.prod(index.shape[:2]), math.prod(index.shape[2:]))
+    order = np.arange(flat.shape[1])
+    winners = np.zeros((len(flat), cells), np.intp)
+    np.put_along_axis(winners, flat, order[None], 1)
+    wins = (np.take_along_axis(winners, flat, 1) == order).reshape(index.shape)
+    x = put_cells(y if wins.all() else ew.where(wins, y, 0.0), index, sizes=sizes)
+    return x[0] if single else x
+
+
+def _images(name, input, dims, pixels=True):
+    x, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
+    if x.dtype.kind == "b":
+        raise TypeError(f"{name}: bool tensors cannot be pooled; convert them, as in x.float()")
+    if pixels and 0 in x.shape[2:]:
+        raise ShapeError(f"{name}: the input has no pixels (input {tuple(input.shape)})")
+    return x, single
+
+
+def _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode) -> list[Axis]:
+    kernel, dilation = per_axis(name, "kernel_size", kernel_size, dims), per_axis(name, "dilation", dilation, dims)
+    stride = kernel if stride is None or stride == () or stride == [] else per_axis(name, "stride", stride, dims)
+    padding = per_axis(name, "padding", padding, dims, 0)
+    if any(p > k // 2 for k, p in zip(kernel, padding, strict=True)):
+        raise ShapeError(f"{name}: padding {padding} is more than half the window {by(kernel)} (input {tuple(x.shape)})")
+    out = fitted(name, "window", f"input {tuple(x.shape)}", x.shape[2:], kernel, stride, [(p, p) for p in padding], dilation, ceil_mode)
+    return list(map(sliding, x.shape[2:], out, kernel, stride, padding, dilation))
+
+
+def _adaptive_axes(name, x, dims, output_size) -> list[Axis]:
+    sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * dims
+    if len(sizes) != dims:
+        raise ShapeError(f"{name}: output_size must be an int or {dims} of them, not {output_size}")
+    sizes = per_axis(name, "output_size", [n if wanted is None else wanted for n, wanted in zip(x.shape[2:], sizes, strict=True)], dims, 0)
+    return list(map(adaptive, x.shape[2:], sizes))
+
+
+def _counts(axes: list[Axis], pads: tuple[int, ...] | None = None) -> Any:
+    """How many cells each window has, with those up to ``pads`` beyond the input or without: a number if all have as many."""
+    along = []
+    for a, axis in enumerate(axes):
+        if pads is None:
+            counts = np.zeros(axis.out, np.intp)
+            for _, windows, _ in axis.places:
+                counts[windows] += 1
+        else:
+            counts = np.minimum(axis.starts + axis.kernel, axis.size + pads[a]) - axis.starts
+        along.append(counts)
+    counts = functools.reduce(np.multiply.outer, along)
+    return counts.flat[0].item() if counts.size and (counts == counts.flat[0]).all() else counts

@@ -1,0 +1,68 @@
+"""What convolution, pooling and unfold do with the sizes that users pass, and what they say when windows do not fit."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad.engine import ShapeError
+from minigrad.kernels.windows import output_size
+
+
+def per_axis(name: str, what: str, value: Any, dims: int, least: int = 1) -> tuple[int, ...]:
+    """``value``, an int or ``dims`` of them, as a tuple. Raises ``ShapeError`` for another number of them, or for one below ``least``."""
+    if isinstance(value, (tuple, list)):
+        found = tuple([operator.index(v) for v in value])
+        if len(found) == 1:
+            found *= dims
+    else:
+        found = (operator.index(value),) * dims
+    if len(found) != dims:
+        raise ShapeError(f"{name}: {what} must be an int or {dims} of them, not {value}")
+    if min(found) < least:
+        raise ShapeError(f"{name}: {what} must be at least {least}, not {value}")
+    return found
+
+
+def by(sizes: Sequence[int]) -> str:
+    """``(3, 5)`` as ``3x5``."""
+    return "x".join(map(str, sizes))
+
+
+def as_batch(name: str, input: Any, dims: int, letters: str) -> tuple[Any, bool]:
+    """``input`` with a batch dimension, and whether one had to be added. Raises ``ShapeError`` for any other number of dimensions."""
+    if input.ndim == dims + 2:
+        return input, False
+    if input.ndim == dims + 1:
+        return input[None], True
+    axes = ", ".join(letters)
+    raise ShapeError(f"{name}: input must be (N, C, {axes}), or (C, {axes}) without a batch, not {tuple(input.shape)}")
+
+
+def fitted(
+    name: str,
+    noun: str,
+    shapes: str,
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+    ceil: bool = False,
+) -> tuple[int, ...]:
+    """How many windows fit along each axis. Raises ``ShapeError`` where none does, which names all that plays a part."""
+    out = tuple([output_size(*axis, ceil) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)])
+    if min(out) < 1:
+        dilated = f" with dilation {by(dilation)}" if max(dilation) > 1 else ""
+        padded = by([n + a + b for n, (a, b) in zip(sizes, padding, strict=True)])
+        pads = [p for pair in padding for p in pair]
+        if len(set(pads)) == 1:
+            shown: Any = pads[0]
+        else:
+            shown = tuple([a for a, _ in padding]) if all(a == b for a, b in padding) else tuple(padding)
+        raise ShapeError(
+            f"{name}: {noun} {by(kernel)}{dilated} does not fit the padded input {padded} ({shapes}, padding {shown}): "
+            f"the output would be {by([max(n, 0) for n in out])}"
+        )
+    return out
