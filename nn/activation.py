@@ -276,6 +276,10 @@ class Hardshrink(_Activation):
     def __init__(self, lambd: float = 0.5):
         super().__init__(lambd=lambd)
 
+    def extra_repr(self) -> str:
+        """The setting."""
+        return f"{self.lambd}"
+
     def forward(self, input: Tensor) -> Tensor:
         """x or 0"""
         return F.hardshrink(input, self.lambd)
@@ -288,6 +292,10 @@ class Softshrink(_Activation):
 
     def __init__(self, lambd: float = 0.5):
         super().__init__(lambd=lambd)
+
+    def extra_repr(self) -> str:
+        """The setting."""
+        return f"{self.lambd}"
 
     def forward(self, input: Tensor) -> Tensor:
         """x - lambd, 0 or x + lambd"""

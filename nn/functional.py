@@ -3,6 +3,8 @@
 They come from :mod:`minigrad.ops`, where the gradients are; those written here are composed of such.
 """
 
+# ruff: noqa: I001 (sorted, but several names on a line)
+
 from __future__ import annotations
 
 import math
@@ -13,28 +15,8 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase
 from minigrad.ops.activation import (
-    celu,
-    elu,
-    gelu,
-    glu,
-    hardshrink,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    leaky_relu,
-    logsigmoid,
-    mish,
-    prelu,
-    relu,
-    relu6,
-    rrelu,
-    selu,
-    silu,
-    softplus,
-    softshrink,
-    softsign,
-    tanhshrink,
-    threshold,
+    celu, elu, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid, mish, prelu, relu, relu6, rrelu, selu,
+    silu, softplus, softshrink, softsign, tanhshrink, threshold,
 )  # fmt: skip
 from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from minigrad.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
@@ -43,39 +25,13 @@ from minigrad.ops.fold import fold, unfold
 from minigrad.ops.index import embedding, gather, index_select, one_hot
 from minigrad.ops.linalg import bilinear, linear, matmul
 from minigrad.ops.loss import (
-    _reduce,
-    _reduction,
-    _same_shape,
-    _weighted,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    huber_loss,
-    kl_div,
-    l1_loss,
-    mse_loss,
-    nll_loss,
-    smooth_l1_loss,
+    _reduce, _reduction, _same_shape, _weighted, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss,
+    kl_div, l1_loss, mse_loss, nll_loss, smooth_l1_loss,
 )  # fmt: skip
 from minigrad.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from minigrad.ops.pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-    lp_pool1d,
-    lp_pool2d,
-    lp_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
-    max_unpool1d,
-    max_unpool2d,
+    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d,
+    avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, lp_pool3d, max_pool1d, max_pool2d, max_pool3d, max_unpool1d, max_unpool2d,
     max_unpool3d,
 )  # fmt: skip
 from minigrad.ops.reduce import mean, norm, sum

@@ -14,6 +14,14 @@ from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.tensor import Tensor
 
 
+def _start(weight: Parameter | None, bias: Parameter | None) -> None:
+    """Scale 1, shift 0."""
+    if weight is not None:
+        init.ones_(weight)
+    if bias is not None:
+        init.zeros_(bias)
+
+
 class _Norm(Module):
     """A scale and shift for each channel, and running statistics: what batch and instance norms share."""
 
@@ -25,12 +33,14 @@ class _Norm(Module):
     ranks: tuple[int, ...] = ()  # of the inputs that are taken
     needed: str = ""
 
-    def __init__(self, num_features: int, eps: float, momentum: float | None, affine: bool, track: bool, device: Any, dtype: Any):
+    def __init__(
+        self, num_features: int, eps: float, momentum: float | None, affine: bool, track: bool, device: Any, dtype: Any, bias: bool
+    ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track
-        for name in ("weight", "bias"):
-            self.register_parameter(name, empty_parameter((num_features,), dtype, device) if affine else None)
+        self.register_parameter("weight", empty_parameter((num_features,), dtype, device) if affine else None)
+        self.register_parameter("bias", empty_parameter((num_features,), dtype, device) if affine and bias else None)
         for name in ("running_mean", "running_var"):
             self.register_buffer(name, empty_parameter((num_features,), dtype, device).detach() if track else None)
         self.register_buffer("num_batches_tracked", wrap(np.zeros((), np.int64)) if track else None)
@@ -47,9 +57,7 @@ class _Norm(Module):
     def reset_parameters(self) -> None:
         """Forget the statistics; scale 1, shift 0."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
-            init.ones_(self.weight)
-            init.zeros_(self.bias)
+        _start(self.weight, self.bias)
 
     def _check_input(self, input: Any) -> None:
         if input.ndim not in self.ranks:
@@ -58,7 +66,7 @@ class _Norm(Module):
     def extra_repr(self) -> str:
         """The settings."""
         return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, bias={self.bias is not None}, "
             f"track_running_stats={self.track_running_stats}"
         )
 
@@ -73,8 +81,10 @@ class _BatchNorm(_Norm):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, normalised over the batch (training) or by the running statistics."""
@@ -105,7 +115,7 @@ class BatchNorm2d(_BatchNorm):
         num_features: C.
         eps: added to the variance.
         momentum: how fast the running statistics move; None: they are a plain average over all batches.
-        affine: whether to learn a scale (``weight``) and a shift (``bias``) for each channel.
+        affine: whether to learn a scale (``weight``) and, with ``bias``, a shift for each channel.
         track_running_stats: whether to keep ``running_mean`` and ``running_var`` for evaluation; else the batch is used there too.
         device, dtype: of parameters and statistics.
 
@@ -140,8 +150,10 @@ class _InstanceNorm(_Norm):
         track_running_stats: bool = False,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, normalised over space."""
@@ -167,7 +179,7 @@ class InstanceNorm2d(_InstanceNorm):
         num_features: C.
         eps: added to the variance.
         momentum: how fast running statistics move.
-        affine: whether to learn a scale and a shift for each channel.
+        affine: whether to learn a scale and, with ``bias``, a shift for each channel.
         track_running_stats: whether to keep running statistics and use them in evaluation.
         device, dtype: of parameters and statistics.
     """
@@ -188,7 +200,7 @@ class GroupNorm(Module):
         num_groups: into which the channels are divided.
         num_channels: C of the input (N, C, ...).
         eps: added to the variance.
-        affine: whether to learn a scale and a shift for each channel.
+        affine: whether to learn a scale and, with ``bias``, a shift for each channel.
         device, dtype: of the parameters.
 
     Raises ``ValueError`` if the channels do not divide into the groups.
@@ -197,20 +209,28 @@ class GroupNorm(Module):
     weight: Parameter | None
     bias: Parameter | None
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None, dtype: Any = None):
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ):
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_channels} channels do not divide into {num_groups} groups")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        for name in ("weight", "bias"):
-            self.register_parameter(name, empty_parameter((num_channels,), dtype, device) if affine else None)
+        self.register_parameter("weight", empty_parameter((num_channels,), dtype, device) if affine else None)
+        self.register_parameter("bias", empty_parameter((num_channels,), dtype, device) if affine and bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Scale 1, shift 0."""
-        if self.weight is not None and self.bias is not None:
-            init.ones_(self.weight)
-            init.zeros_(self.bias)
+        _start(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, normalised."""
@@ -218,7 +238,7 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """The settings."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
 
 
 class LayerNorm(Module):
@@ -253,10 +273,7 @@ class LayerNorm(Module):
 
     def reset_parameters(self) -> None:
         """Scale 1, shift 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        _start(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, normalised."""
@@ -264,7 +281,8 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         """The settings."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        affine = f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        return f"{self.normalized_shape}, eps={self.eps}, {affine}"
 
 
 class RMSNorm(Module):
@@ -295,8 +313,7 @@ class RMSNorm(Module):
 
     def reset_parameters(self) -> None:
         """Scale 1."""
-        if self.weight is not None:
-            init.ones_(self.weight)
+        _start(self.weight, None)
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, scaled."""

@@ -12,6 +12,10 @@ from minigrad.tensor import Tensor
 Size = int | Sequence[int]
 
 
+def _each(value: Size, dims: int) -> tuple[int, ...]:
+    return (value,) * dims if isinstance(value, int) else tuple(value)
+
+
 class _MaxPool(Module):
     def __init__(
         self,
@@ -74,26 +78,32 @@ class MaxPool3d(_MaxPool):
         return F.max_pool3d(input, *self._settings())
 
 
-class AvgPool1d(Module):
-    """The mean of each window of (N, C, L): ``torch.nn.AvgPool1d``. Arguments as :class:`AvgPool2d`'s."""
-
-    def __init__(
-        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
-    ):
+class _AvgPool(Module):
+    def __init__(self, kernel_size: Size, stride: Size | None, padding: Size, ceil_mode: bool, count_include_pad: bool):
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, L) to (N, C, L')"""
-        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
     def extra_repr(self) -> str:
         """The settings."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(AvgPool1d):
+class AvgPool1d(_AvgPool):
+    """The mean of each window of (N, C, L): ``torch.nn.AvgPool1d``. Arguments as :class:`AvgPool2d`'s."""
+
+    def __init__(
+        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
+    ):
+        window = _each(kernel_size, 1)
+        super().__init__(window, window if stride is None else _each(stride, 1), _each(padding, 1), ceil_mode, count_include_pad)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, L) to (N, C, L')"""
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+
+class AvgPool2d(_AvgPool):
     """The mean of each window of (N, C, H, W): ``torch.nn.AvgPool2d``.
 
     Args:
@@ -241,9 +251,12 @@ class LPPool3d(_LPPool):
 
 
 class _MaxUnpool(Module):
+    dims: int
+
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
         super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+        self.kernel_size, self.padding = _each(kernel_size, self.dims), _each(padding, self.dims)
+        self.stride = self.kernel_size if stride is None else _each(stride, self.dims)
 
     def extra_repr(self) -> str:
         """The settings."""
@@ -253,6 +266,8 @@ class _MaxUnpool(Module):
 class MaxUnpool1d(_MaxUnpool):
     """Maxima put back where :class:`MaxPool1d` found them, zeros elsewhere: ``torch.nn.MaxUnpool1d``."""
 
+    dims = 1
+
     def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
         """(N, C, L') to (N, C, L)"""
         return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
@@ -261,6 +276,8 @@ class MaxUnpool1d(_MaxUnpool):
 class MaxUnpool2d(_MaxUnpool):
     """Maxima put back where :class:`MaxPool2d` (with ``return_indices``) found them, zeros elsewhere: ``torch.nn.MaxUnpool2d``."""
 
+    dims = 2
+
     def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
         """(N, C, H', W') to (N, C, H, W)"""
         return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
@@ -268,6 +285,8 @@ class MaxUnpool2d(_MaxUnpool):
 
 class MaxUnpool3d(_MaxUnpool):
     """Maxima put back where :class:`MaxPool3d` found them, zeros elsewhere: ``torch.nn.MaxUnpool3d``."""
+
+    dims = 3
 
     def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
         """(N, C, D', H', W') to (N, C, D, H, W)"""

@@ -262,7 +262,7 @@ class Optimizer:
                 number_ = np.asarray(value).item()
                 found[name] = type(scalars[name])(number_)
                 continue
-            array = np.array(value, dtype=p._data.dtype)
+            array = np.asarray(value).astype(p._data.dtype)  # astype copies
             if array.shape != p._data.shape:
                 raise ValueError(f"load_state_dict: {name} of parameter {number} has shape {array.shape}, the parameter {p._data.shape}")
             found[name] = array
