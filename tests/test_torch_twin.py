@@ -47,6 +47,11 @@ def arrays(rng, inputs):
 image, images, rows, volumes = (3, 6, 7), (2, 4, 9, 8), (2, 4, 11), (2, 4, 5, 6, 5)
 positive = np.abs(np.random.default_rng(7).normal(size=(2, 4, 9, 8))) + 0.1
 
+ACTIVATIONS = [
+    "ReLU", "ReLU6", "SELU", "SiLU", "Mish", "Hardswish", "Hardsigmoid", "Sigmoid", "LogSigmoid", "Tanh", "Tanhshrink", "Softsign",
+    "LeakyReLU", "ELU", "CELU", "GELU", "Softplus", "Hardtanh", "Hardshrink", "Softshrink", "PReLU", "GLU", "Softmax2d",
+]  # fmt: skip
+
 LAYERS = [
     # name, arguments, shapes of the inputs (or the inputs)
     ("Identity", {}, [(3, 4)]),
@@ -118,34 +123,7 @@ LAYERS = [
     ("RMSNorm", {"normalized_shape": (9, 8), "eps": 0.1, "elementwise_affine": False}, [images]),
     ("LocalResponseNorm", {"size": 3, "alpha": 0.1}, [images]),
     ("LocalResponseNorm", {"size": 2, "k": 2.0, "beta": 0.5}, [rows]),
-    *[
-        (name, {}, [images])
-        for name in (
-            "ReLU",
-            "ReLU6",
-            "SELU",
-            "SiLU",
-            "Mish",
-            "Hardswish",
-            "Hardsigmoid",
-            "Sigmoid",
-            "LogSigmoid",
-            "Tanh",
-            "Tanhshrink",
-            "Softsign",
-            "LeakyReLU",
-            "ELU",
-            "CELU",
-            "GELU",
-            "Softplus",
-            "Hardtanh",
-            "Hardshrink",
-            "Softshrink",
-            "PReLU",
-            "GLU",
-            "Softmax2d",
-        )  # fmt: skip
-    ],
+    *[(name, {}, [images]) for name in ACTIVATIONS],
     ("LeakyReLU", {"negative_slope": 0.3}, [images]),
     ("RReLU", {"lower": 0.2, "upper": 0.2}, [images]),
     ("PReLU", {"num_parameters": 4, "init": 0.1}, [images]),
