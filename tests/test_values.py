@@ -172,7 +172,7 @@ def test_data_takes_another_shape_at_a_leaf_only():
 
 def test_shape_and_dtype_stay():
     x = mg.tensor([1.0, 2.0])
-    with pytest.raises(mg.ShapeError, match=r"add_: the result has shape \(3, 2\)"):
+    with pytest.raises(mg.ShapeError, match=r"add_: .*\(3, 2\).*\(2,\)"):
         x.add_(mg.ones(3, 2))
     with pytest.raises(mg.ShapeError, match=r"\(3,\)"):
         x[:] = [1, 2, 3]
@@ -401,6 +401,11 @@ def test_grad_is_not_shared_with_anything():
     x.grad.zero_()
     assert y.grad.tolist() == [1, 1]
     assert seed.tolist() == [1, 1]
+    numbers = np.ones(2)
+    z = leaf([0, 0])
+    (z * 1).backward(numbers)
+    numbers[0] = 9
+    assert z.grad.tolist() == [1, 1]
     before = y.grad
     kept = y.grad.detach()
     (x + y).backward(seed)
@@ -784,8 +789,9 @@ class Values(RuleBasedStateMachine):
         except ValueError:
             assert after is None or after.shape != x.value.shape
             return
-        except RuntimeError as error:
-            assert leaf_refused or (refusable and x.tensor._data.base is not None), error
+        except RuntimeError:
+            if not leaf_refused and not (refusable and x.tensor._data.base is not None):
+                raise
             return
         assert after is not None
         assert not leaf_refused
