@@ -342,6 +342,13 @@ class Module:
 
     add_module = register_module
 
+    def __copy__(self: Self) -> Self:
+        """A module with the same parameters, buffers and children; what is assigned to it later is its own."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new.__dict__.update({names: dict(self.__dict__[names]) for names in _INTERNAL})
+        return new
+
     # --------------------------------------------------------------------------------------------- traversal
 
     @property

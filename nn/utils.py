@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, wrap
+from minigrad.nn.module import Module
 from minigrad.ops.shape import cat, reshape
 from minigrad.tensor import Tensor
 
@@ -85,6 +86,48 @@ def _write(tensor: Tensor, function: Any) -> None:
     if not tensor._writable():
         tensor._data = tensor._data.copy()
     function(tensor._data)
+
+
+def functional_call(
+    module: Module, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]], args: Any = None, kwargs: dict[str, Any] | None = None
+) -> Any:
+    """The module's output with other values for some of its parameters and buffers: ``torch.func.functional_call``.
+
+    Args:
+        module: is left as it was.
+        parameters: path -> Tensor (or several such dicts), e.g. results of ops, so that derivatives flow through them.
+        args: the argument of the module, or a tuple of them. kwargs: its keyword arguments.
+
+    Raises ``AttributeError`` for a path that the module does not have, ``ShapeError`` for another shape. A parameter that is shared
+    is replaced under the names that are given only.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> layer = nn.Linear(2, 1, bias=False)
+    >>> nn.utils.functional_call(layer, {"weight": mg.tensor([[1.0, 10.0]])}, mg.tensor([[3.0, 4.0]]))
+    tensor([[43.]])
+    """
+    named: dict[str, Any] = {}
+    for d in [parameters] if isinstance(parameters, Mapping) else parameters:
+        named.update(d)
+    places = []
+    for path, value in named.items():
+        where, _, name = path.rpartition(".")
+        owner = module.get_submodule(where)
+        if name not in owner._parameter_names and name not in owner._buffer_names:
+            raise AttributeError(f"functional_call: {type(module).__name__} has no parameter or buffer '{path}'")
+        before = owner.__dict__[name]
+        if before is not None and before.shape != value.shape:
+            raise ShapeError(f"functional_call: {path} has shape {before.shape}, the value {value.shape}")
+        places.append((owner.__dict__, name, before, value))
+    args = () if args is None else args if isinstance(args, tuple) else (args,)
+    try:
+        for attributes, name, _, value in places:
+            attributes[name] = value
+        return module(*args, **(kwargs or {}))
+    finally:
+        for attributes, name, before, _ in reversed(places):
+            attributes[name] = before
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

@@ -407,6 +407,35 @@ def test_modules_are_freed_at_once():
         gc.enable()
 
 
+def test_shallow_copies():
+    net = Net()
+    other = copy.copy(net)
+    assert other.head is net.head
+    other.extra = nn.Linear(1, 1)
+    other.head = nn.Identity()
+    assert "extra.weight" in other.state_dict() and "extra.weight" not in net.state_dict() and isinstance(net.head, nn.Linear)
+
+
+def test_functional_call():
+    net = Net()
+    x = mg.ones(3, 4)
+    weight = mg.tensor(np.ones((2, 4), np.float32), requires_grad=True)
+    before = net(x)
+    y = nn.utils.functional_call(net, {"head.weight": weight * 2, "blocks.0.scale": mg.zeros(4)}, x)
+    hidden = net.blocks[1](mg.zeros(3, 4))
+    np.testing.assert_allclose(y.numpy(force=True), F.linear(hidden, weight * 2).numpy(force=True), rtol=1e-6)
+    y.sum().backward()
+    assert weight.grad is not None and net.head.weight.grad is None
+    np.testing.assert_array_equal(net(x).numpy(force=True), before.numpy(force=True))
+    with pytest.raises(AttributeError, match=r"no parameter or buffer 'head\.wieght'"):
+        nn.utils.functional_call(net, {"head.wieght": weight}, x)
+    with pytest.raises(mg.ShapeError, match=r"head.weight has shape \(2, 4\), the value \(1,\)"):
+        nn.utils.functional_call(net, [{"head.weight": mg.ones(1)}], x)
+    with pytest.raises(mg.ShapeError):
+        nn.utils.functional_call(net, {"head.weight": weight}, mg.ones(3, 5))
+    assert net.head.weight.is_leaf and net.head.weight.requires_grad and isinstance(net.head.weight, nn.Parameter)
+
+
 # ----------------------------------------------------------------------------------------------------- hooks
 
 
