@@ -1,0 +1,20 @@
+"""Pictures of computation: graphs with shapes, modules and gradients, as svg, png, pdf or dot.
+
+>>> import minigrad as mg
+>>> from minigrad import graph, nn
+>>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+>>> g = graph.draw(model, mg.ones(1, 4))
+>>> g
+<Graph Sequential: 3 ops, 4 module calls, 32 B kept for backward>
+>>> path = g.save("model.dot")
+
+``g.save`` writes svg, png, pdf, dot or json by the ending of the name; in a notebook ``g`` shows itself. See :func:`draw` for what
+can be in the picture, :mod:`minigrad.graph.model` for the graph as data.
+"""
+
+from minigrad.graph.draw import draw
+from minigrad.graph.model import Edge, Graph, Scope, Vertex
+from minigrad.graph.render import RenderError
+from minigrad.graph.trace import record, trace
+
+__all__ = ["Edge", "Graph", "RenderError", "Scope", "Vertex", "draw", "record", "trace"]

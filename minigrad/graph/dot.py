@@ -1,0 +1,401 @@
+"""From a graph to Graphviz's language, through the ``graphviz`` package: labels, colours, clusters, the legend, the way back."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from minigrad.graph.model import Graph, Scope, Vertex, human_bytes
+from minigrad.graph.view import Box, Link, View, describe_stretch, view
+
+FONT = "Helvetica"  # every Graphviz knows its metrics; the SVG names fonts of the same widths for readers without it
+INK, GREY, LINE = "#1f2933", "#5f6b76", "#8793a0"
+
+# family -> (fill, what the legend says). Light fills under black text, of different lightness, so that grey prints read too.
+FAMILIES = {
+    "conv": ("#a9cdf0", "convolution"),
+    "pool": ("#c3e6f5", "pooling"),
+    "linalg": ("#b8c4f2", "matrices"),
+    "activation": ("#ffd8a8", "activation"),
+    "elementwise": ("#fdf0cf", "elementwise"),
+    "norm": ("#c9e8c0", "normalisation"),
+    "softmax": ("#f6c6b4", "softmax"),
+    "loss": ("#f2a9a9", "loss"),
+    "reduce": ("#e5d4f3", "reduction"),
+    "shape": ("#e9ecef", "shape"),
+    "index": ("#d9d2c5", "indexing"),
+    "fold": ("#d5dde5", "windows"),
+    "dropout": ("#e3e3a9", "dropout"),
+    "custom": ("#ffb3d9", "your own op"),
+    "parameter": ("#ffffff", "parameter"),
+    "buffer": ("#ffffff", "buffer"),
+    "input": ("#d3f9d8", "input"),
+    "leaf": ("#d3f9d8", "leaf"),
+    "constant": ("#f4f4f4", "constant"),
+    "output": ("#d3f9d8", "output"),
+    "module": ("#dfe6ee", "module, folded"),
+    "summary": ("#eef1f4", "many ops"),
+}
+OTHER = ("#eeeeee", "other")
+STATES = {
+    "nan": ("#c92a2a", "NaN or infinite"), "exploding": ("#d9480f", "exploding"),
+    "vanishing": ("#1864ab", "vanishing"), "zero": ("#868e96", "zero"),
+}  # fmt: skip
+BACKWARD = "#a61e4d"
+
+
+def colour(name: str) -> str:
+    """The fill of a family."""
+    return FAMILIES.get(name, OTHER)[0]
+
+
+def short(text: str, width: int = 34) -> str:
+    """``text`` without its middle where it is too long for a label.
+
+    >>> short("features.denseblock3.denselayer24.conv1.weight", 24)
+    'features.de…conv1.weight'
+    """
+    text = " ".join(str(text).split())
+    return text if len(text) <= width else f"{text[: (width - 1) // 2]}…{text[-(width // 2) :]}"
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """``64×3×28×28``; ``(10)`` for one dimension, ``scalar`` for none."""
+    if len(shape) == 1:
+        return f"({shape[0]})"
+    return "×".join(map(str, shape)) if len(shape) else "scalar"
+
+
+def _escape(text: str) -> str:
+    """``text`` for an HTML-like label, in which a backslash would be an escape sequence too."""
+    return html.escape(text).replace("\\", "&#92;")
+
+
+def _small(text: str) -> str:
+    return f'<font point-size="9" color="{GREY}">{_escape(text)}</font>'
+
+
+def _rows(title: str, lines: Iterable[str]) -> str:
+    """An HTML-like label: a bold title and small lines below."""
+    text = f"<b>{_escape(title)}</b>"
+    for line in lines:
+        text += f"<br/>{_small(line)}"
+    return text
+
+
+def vertex_label(vertex: Vertex, extra: Iterable[str] = ()) -> str:
+    """The label of a vertex, without the angle brackets around it. The lines ``extra`` come first."""
+    if vertex.kind == "op":
+        lines = [short(f"{name} {value}") for name, value in vertex.static.items()]
+        if len(lines) > 1 and sum(map(len, lines)) < 34:
+            lines = [", ".join(lines)]
+        return _rows(short(vertex.name), [*extra, *lines[:6]])
+    lines = [" ".join([*(shape_text(s) for s in vertex.shapes), *(_dtype(d) for d in vertex.dtypes)]).strip()]
+    if vertex.kind in ("parameter", "buffer", "input", "constant") and vertex.bytes and vertex.bytes[0] >= 1024:
+        lines[0] += f" · {human_bytes(sum(vertex.bytes))}"
+    if vertex.kind in ("buffer", "constant"):
+        lines.append(vertex.kind)
+    if vertex.value:
+        lines = [short(f"= {vertex.value}"), *map(_dtype, vertex.dtypes)]
+        lines = [line for line in lines if line]
+    return _rows(short(vertex.name), lines)
+
+
+def _dtype(name: str) -> str:
+    return "" if name == "float32" else name
+
+
+def scope_label(scope: Scope, folded: bool = False) -> str:
+    """The label of a module: path, class, and for a folded one shapes and number of parameters."""
+    times = f" ×{scope.repeats}" if scope.repeats > 1 and not scope.same_as else ""
+    if not folded:
+        plain = scope.kind in (scope.name, "Sequential", "")
+        kind = "" if plain else f' <font color="{GREY}">{_escape(scope.kind)}</font>'  # an empty tag would be an error
+        return f"<b>{_escape(short(scope.name))}{times}</b>{kind}"
+    lines = [] if scope.name == scope.kind else [scope.kind]
+    if scope.inputs or scope.outputs:
+        lines.append(short(f"{', '.join(scope.inputs)} → {', '.join(scope.outputs)}", 44))
+    if scope.parameters:
+        lines.append(f"{scope.parameters:,} parameters" + (" each" if times else ""))
+    return _rows(short(scope.name) + times, lines)
+
+
+def box_label(box: Box, extra: Iterable[str] = ()) -> str:
+    """The label of a box of a view."""
+    if box.scope is not None:
+        return scope_label(box.scope, folded=True)
+    if box.vertex is not None:
+        return vertex_label(box.vertex, extra)
+    ops = sum(v.kind == "op" for v in box.vertices)
+    return _rows(f"{ops:,} ops", describe_stretch(box.vertices))
+
+
+def family_of(box: Box) -> str:
+    """The family whose colour a box has."""
+    return box.vertex.family if box.vertex is not None else "module" if box.scope is not None else "summary"
+
+
+def attributes(kind: str, family: str) -> dict[str, str]:
+    """Graphviz attributes of a box: what is computed is a filled box, what is given an outlined one with round ends."""
+    given = {"parameter": "rounded,filled", "buffer": "rounded,filled,dashed", "constant": "rounded,filled,dotted"}
+    if kind in given:
+        return {"style": given[kind], "fillcolor": colour(family), "color": LINE, "penwidth": "0.8"}
+    if kind in ("input", "leaf", "output"):
+        return {"style": "rounded,filled,bold", "fillcolor": colour(family), "color": "#2b8a3e"}
+    if kind == "module":
+        return {"style": "filled", "fillcolor": colour(family), "color": GREY, "penwidth": "1.4", "peripheries": "1"}
+    return {"style": "rounded,filled", "fillcolor": colour(family), "color": LINE}
+
+
+def tooltip(vertex: Vertex) -> str:
+    """What a pointer over the box shows."""
+    lines = [vertex.name]
+    lines += [f"{shape_text(s)} {d}, {human_bytes(b)}" for s, d, b in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True)]
+    for kept in vertex.keeps:
+        size = "shared" if kept["shared"] else human_bytes(kept["bytes"])
+        lines.append(f"keeps {kept['name']} {shape_text(kept['shape'])} {kept['dtype']} ({size})")
+    return "\n".join([*lines, *([vertex.line] if vertex.line else [])])
+
+
+def number(value: Any) -> str:
+    """A norm in three digits."""
+    return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def _link_label(link: Link) -> str:
+    edge = link.edges[0]
+    if edge.argument and all(e.source == edge.source and e.target == edge.target for e in link.edges) and len(link.edges) > 1:
+        times = f" ×{len(link.edges)}"
+    else:
+        times = ""
+    return " ".join(filter(None, [shape_text(edge.shape) if edge.shape else "", _dtype(edge.dtype)])) + times
+
+
+OPTIONS = {"depth": None, "repeats": True, "parameters": False, "legend": True, "direction": "TB", "limit": 2500, "backward": False}
+
+
+def source(graph: Graph) -> str:
+    """The picture of ``graph`` as dot text."""
+    options = {**OPTIONS, **graph.options}
+    seen = view(graph, options["depth"], options["repeats"], options["parameters"], options["limit"])
+    return _Writer(graph, seen, options).text()
+
+
+class _Writer:
+    def __init__(self, graph: Graph, seen: View, options: dict[str, Any]):
+        import graphviz
+
+        self.graph, self.seen, self.options = graph, seen, options
+        self.backward = bool(options["backward"])
+        self.digraph = graphviz.Digraph(name=graph.title or None)
+        self.by_id = {vertex.id: vertex for vertex in graph.vertices}
+        self.paths = {scope.id: scope.path for scope in graph.scopes}
+        self.states: set[str] = set()
+        computed = {box.id for box in seen.boxes.values() if box.vertex is None or box.vertex.kind == "op"}
+        ways = [link for link in seen.links if link.source in computed and link.target in computed]
+        self.chain = len({link.source for link in ways}) == len(ways) == len({link.target for link in ways})
+        self.ids = {place: f"n{i}" for i, place in enumerate(seen.boxes)}  # names for Graphviz, to which : / and \\ mean something
+
+    def text(self) -> str:
+        d, columns = self.digraph, self.seen.columns
+        d.attr("graph", rankdir=self.options["direction"], nodesep="0.22", ranksep="0.32", bgcolor="white")
+        d.attr("graph", fontname=FONT, fontsize="11", fontcolor=INK)
+        d.attr("graph", margin="0.1", tooltip=self.graph.title or " ", labelloc="t", labeljust="l")
+        if self.graph.title:
+            d.attr("graph", label=f"<{self.title()}>")
+        if columns > 1:
+            d.attr("graph", pack="24", packmode=f"array_ut{columns + 1}", nslimit="2", mclimit="0.5")
+        d.attr("node", shape="box", fontname=FONT, fontsize="11", fontcolor=INK, margin="0.13,0.06", height="0.3", width="0.4")
+        d.attr("edge", fontname=FONT, fontsize="9", fontcolor=GREY, color=LINE, arrowsize="0.6")
+        if self.options["legend"]:
+            self.legend()
+        for column in range(columns):
+            self.cluster("", column, d)
+        for link in self.seen.links:
+            self.link(link)
+        return str(d.source)
+
+    def title(self) -> str:
+        ops = sum(v.kind == "op" for v in self.graph.vertices)
+        facts = [f"{ops:,} op{'s' * (ops != 1)}"]
+        count = sum(_size(v) for v in self.graph.vertices if v.kind == "parameter")
+        if count:
+            facts.append(f"{count:,} parameters")
+        facts.append(f"backward keeps {human_bytes(self.graph.kept_bytes)}")
+        return f'<b>{_escape(short(self.graph.title, 60))}</b><br align="left"/>{_small(" · ".join(facts))}<br align="left"/>'
+
+    # ------------------------------------------------------------------------------------------------- boxes
+
+    def cluster(self, scope: str, column: int, parent: Any) -> None:
+        """Write the boxes of one column, each inside the clusters of its modules."""
+        inside: dict[str, list[Box]] = {}
+        for box in self.seen.boxes.values():
+            if box.column == column:
+                inside.setdefault(box.cluster, []).append(box)
+        needed = set()
+        parents = {s.id: s.parent for s in self.seen.clusters}
+        for place in inside:
+            while place and place not in needed:
+                needed.add(place)
+                place = parents[place]
+        children: dict[str, list[Scope]] = {}
+        for s in self.seen.clusters:
+            if s.id in needed:
+                children.setdefault(s.parent, []).append(s)
+        stack: list[tuple[str, Any, Any]] = [("", parent, iter(children.get("", ())))]
+        for box in inside.get("", ()):
+            self.box(box, parent)
+        import graphviz
+
+        place_of = {s.id: i for i, s in enumerate(self.seen.clusters)}
+        while stack:
+            place, target, rest = stack[-1]
+            child = next(rest, None)
+            if child is None:
+                stack.pop()
+                if stack:
+                    stack[-1][1].subgraph(target)
+                continue
+            sub = graphviz.Digraph(name=f"cluster_{place_of[child.id]}_{column}")
+            sub.attr(label="" if child.kind == child.name == self.graph.title else f"<{scope_label(child)}>", labeljust="l", fontsize="10")
+            sub.attr(style="rounded", color="#b6c0ca", bgcolor="#00000008")
+            sub.attr(tooltip=f"{child.path or child.kind} ({child.kind}), {child.parameters:,} parameters", margin="10")
+            for box in inside.get(child.id, ()):
+                self.box(box, sub)
+            stack.append((child.id, sub, iter(children.get(child.id, ()))))
+
+    def box(self, box: Box, target: Any) -> None:
+        kind = box.vertex.kind if box.vertex is not None else family_of(box)
+        style = attributes(kind, family_of(box))
+        tip = tooltip(box.vertex) if box.vertex is not None else (box.scope.path or box.scope.kind) if box.scope is not None else "many ops"
+        own = [f"{self.parameter_name(e)} {shape_text(e.shape)}" for e in self.hidden(box)]
+        if box.inside is not None:  # a module that is one op needs no frame
+            own.insert(0, short(f"{box.inside.name} {box.inside.kind}" + (f" ×{box.inside.repeats}" if box.inside.repeats > 1 else "")))
+        target.node(self.ids[box.id], f"<{box_label(box, own)}>", tooltip=_escape(tip), sortv=str(box.column + 1), **style)
+        if self.backward and self.flows(box):
+            self.backward_box(box, target)
+
+    def hidden(self, box: Box) -> list[Any]:
+        """The edges from parameters that have no box of their own."""
+        if self.options["parameters"] or box.vertex is None:
+            return []
+        if not hasattr(self, "_hidden"):
+            self._hidden: dict[str, list[Any]] = {}
+            for edge in self.graph.edges:
+                if self.by_id[edge.source].kind in ("parameter", "buffer"):
+                    self._hidden.setdefault(edge.target, []).append(edge)
+        return self._hidden.get(box.vertex.id, [])
+
+    def parameter_name(self, edge: Any) -> str:
+        """A parameter's name as its user's module knows it: ``weight`` in conv1, ``conv1.weight`` outside it."""
+        path = self.paths.get(self.by_id[edge.target].scope, "")
+        return short(self.by_id[edge.source].name.removeprefix(path + "."), 26)
+
+    # ---------------------------------------------------------------------------------------------- way back
+
+    def flows(self, box: Box) -> bool:
+        """Whether a gradient comes to this box."""
+        if box.vertex is not None:
+            return box.vertex.gradient is not None and box.vertex.kind != "output"
+        return any(v.gradient is not None for v in box.vertices)
+
+    def backward_box(self, box: Box, target: Any) -> None:
+        """The gradient op beside its op, and the dashed line of what it keeps."""
+        if box.vertex is None:
+            keeps = sum(k["bytes"] for v in box.vertices for k in v.keeps if not k["shared"])
+            name, lines, kept = (box.scope.name if box.scope else "ops"), [], human_bytes(keeps) if keeps else ""
+            gradients = [v.gradient for v in box.vertices]
+        else:
+            name, gradients = box.vertex.name, [box.vertex.gradient]
+            lines = [f"‖g‖ {number(box.vertex.gradient['norm'])}"] if box.vertex.gradient and box.vertex.kind != "op" else []
+            if lines and len((box.vertex.gradient or {}).get("value", "." * 24)) < 24:
+                lines = [f"= {(box.vertex.gradient or {})['value']}"]
+            for edge in self.hidden(box):
+                lines += [f"∂{self.parameter_name(edge)}  ‖g‖ {number(edge.gradient['norm'])}"] if edge.gradient else []
+            kept = ", ".join(f"{k['name']} {shape_text(k['shape'])}" for k in box.vertex.keeps[:3])
+        if kept and not self.chain:  # beside branches there is no room for the dashed lines
+            lines.append(f"keeps {short(kept, 30)}")
+            kept = ""
+        state = next((g["state"] for g in gradients if g and g["state"] in ("nan", "exploding", "vanishing")), "")
+        tint = STATES[state][0] if state else BACKWARD
+        self.states.update([state] if state else [])
+        target.node(
+            f"b{self.ids[box.id]}", f"<{_rows(f'∂ {short(name)}', lines)}>", style="rounded,filled", fillcolor="#fff5f8",
+            color=tint, fontcolor=tint, penwidth="2" if state else "1", sortv=str(box.column + 1),
+            tooltip=_escape(f"gradient of {name}"),
+        )  # fmt: skip
+        if not kept:
+            return
+        label = f"  keeps {short(kept, 30)}  "
+        target.edge(
+            self.ids[box.id], f"b{self.ids[box.id]}", label, style="dashed", constraint="false", arrowhead="none",
+            color="#c9b3bd", fontcolor="#a0808f", fontsize="8",
+        )  # fmt: skip
+
+    def link_back(self, link: Link) -> None:
+        a, b = self.seen.boxes[link.source], self.seen.boxes[link.target]
+        gradient = next((e.gradient for e in link.edges if e.gradient), None)
+        if gradient is None or not self.flows(a) or a.column != b.column:
+            return
+        state = gradient["state"]
+        tint, words = STATES.get(state, (BACKWARD, ""))
+        if state:
+            self.states.add(state)
+        label = f"‖g‖ {number(gradient['norm'])}" if state != "nan" else "NaN"
+        label += f" {words}" if state in ("exploding", "vanishing") else ""
+        target = f"b{self.ids[b.id]}" if self.flows(b) else self.ids[b.id]
+        # Written against its direction, so that both passes have the same ranks: forward down the page, backward up.
+        straight = a.vertex is None or a.vertex.kind == "op"
+        self.digraph.edge(
+            f"b{self.ids[a.id]}", target, f" {label} ", dir="back", color=tint, fontcolor=tint, weight="6" if straight else "1",
+            penwidth="2" if state in ("nan", "exploding") else "1", style="dotted" if state == "zero" else "solid",
+            tooltip=f"gradient {shape_text(gradient['shape'])}, norm {number(gradient['norm'])}",
+        )  # fmt: skip
+
+    def link(self, link: Link) -> None:
+        a, b = self.seen.boxes[link.source], self.seen.boxes[link.target]
+        label = _link_label(link) if a.vertex is None or a.vertex.kind in ("op",) else ""
+        style = {} if any(e.differentiable for e in link.edges) else {"style": "dashed"}
+        if a.vertex is None or a.vertex.kind in ("op", "input"):
+            style["weight"] = "6"  # the way of the data is straight
+        if b.vertex is not None and b.vertex.kind == "output":
+            label = ""
+        tip = ", ".join(dict.fromkeys(e.argument for e in link.edges if e.argument)) or "result"
+        if a.column != b.column:  # columns are laid out by themselves: a name at either end stands for the arrow
+            end = f"{self.ids[a.id]}_{b.column}"
+            name = a.vertex.name if a.vertex is not None else a.scope.name if a.scope else "ops"
+            text = f"from {short(name)} {shape_text(link.edges[0].shape)}"
+            self.digraph.node(end, text, shape="cds", fontsize="9", fontcolor=GREY, color=LINE, style="", sortv=str(b.column + 1))
+            self.digraph.edge(end, self.ids[b.id], tooltip=tip, **style)
+        else:
+            self.digraph.edge(self.ids[a.id], self.ids[b.id], f" {label} " if label else "", tooltip=tip, **style)
+        if self.backward:
+            self.link_back(link)
+
+    # ------------------------------------------------------------------------------------------------ legend
+
+    def legend(self) -> None:
+        """What the colours mean: a row for each family that is drawn."""
+        families = {family_of(box) if box.vertex is None else box.vertex.family for box in self.seen.boxes.values()}
+        rows = [(fill, words) for name, (fill, words) in FAMILIES.items() if name in families and name not in ("leaf", "output")]
+        if "leaf" in families and "input" not in families:
+            rows.append((colour("leaf"), "leaf: given, with gradient"))
+        if families - set(FAMILIES):
+            rows.append(OTHER)
+        sample = '<td bgcolor="{}" width="16" border="1" color="{}"> </td>'
+        lines = [(sample.format(fill, LINE), words) for fill, words in rows]
+        if self.backward:
+            lines.append((sample.format("#fff5f8", BACKWARD), "∂ gradient, with its norm"))
+        if any(not e.differentiable for link in self.seen.links for e in link.edges):
+            lines.append(("<td> ┄ </td>", "no gradient flows"))
+        cells = "".join(f'<tr>{cell}<td align="left">{_small(words)}</td></tr>' for cell, words in lines)
+        table = f'<table border="0" cellspacing="3" cellpadding="2">{cells}</table>'
+        self.digraph.node("legend", f"<{table}>", shape="plain", sortv="0", tooltip="legend")
+
+
+def _size(vertex: Vertex) -> int:
+    count = 1
+    for n in vertex.shapes[0]:
+        count *= n
+    return count

@@ -1,0 +1,161 @@
+"""``draw``: from a tensor, or from a model and its inputs, to a picture."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from minigrad import engine, random
+from minigrad.engine import Leaf, TensorBase, wrap
+from minigrad.graph.model import Graph
+from minigrad.graph.trace import record, tensors_in, trace
+
+
+def draw(
+    subject: Any,
+    *args: Any,
+    model: Any = None,
+    names: Mapping[str, TensorBase] | None = None,
+    depth: int | None = None,
+    repeats: bool = True,
+    backward: bool = False,
+    constants: bool = False,
+    parameters: bool = False,
+    legend: bool = True,
+    direction: str = "TB",
+    title: str = "",
+    limit: int = 2500,
+    **kwargs: Any,
+) -> Graph:
+    """Draw the graph behind a tensor, or run a model once and draw that.
+
+    Args:
+        subject: a Tensor, several (a tuple, list or dict), or a module.
+        args: the module's inputs; ``kwargs`` likewise. The run changes neither buffers nor the state of the random generator.
+        model: with a tensor: the module whose parameters give names and clusters, or the :class:`record` of its run.
+        names: names for tensors of the graph, inputs and outputs too: ``{"x": x, "loss": loss}``.
+        depth: fold all modules below this level into boxes: 0 is the whole model in one, 1 its children; None unfolds all.
+        repeats: draw equal neighbours once, marked ×18.
+        backward: run backward (from ones, where the result is no scalar) and draw it beside the forward pass, with the gradients'
+            norms.
+        constants: draw constant arguments too.
+        parameters: draw parameters and buffers as boxes of their own; if not, the ops that use them list them.
+        legend: explain the colours.
+        direction: ``TB`` from top to bottom, ``LR`` from left to right.
+        title: what the picture is called; a model's is its class.
+        limit: the most boxes that are laid out: beyond it neighbouring ops are summed up in one box.
+
+    Raises:
+        RuntimeError: nothing was recorded, or the graph has been freed by backward.
+
+    >>> import minigrad as mg
+    >>> from minigrad import graph
+    >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+    >>> g = graph.draw((x * x).sum(), names={"x": x})
+    >>> print([e.argument for e in g.edges if e.source == "v0"])
+    ['a', 'b']
+    """
+    if direction not in ("TB", "LR", "BT", "RL"):
+        raise ValueError(f"draw: direction must be TB, LR, BT or RL, not {direction!r}")
+    options = {
+        "depth": depth, "repeats": repeats, "parameters": parameters, "legend": legend, "direction": direction, "limit": limit,
+        "backward": backward,
+    }  # fmt: skip
+    if hasattr(subject, "named_modules"):
+        if model is not None:
+            raise TypeError("draw: model= goes with a tensor; draw(model, x) runs the model itself")
+        graph = _run(subject, args, kwargs, dict(names or {}), constants, backward, title)
+    else:
+        if args or kwargs:
+            raise TypeError(f"draw: inputs are for a module, and {type(subject).__name__} is none")
+        found = list(tensors_in(subject))
+        if not found:
+            raise TypeError(f"draw: a Tensor or a module is needed, not {type(subject).__name__}")
+        graph = trace(_named(found, names or {}), model=model, names=names, constants=constants, backward=backward, title=title)
+    graph.options = options
+    return graph
+
+
+def _named(outputs: list[Any], names: Mapping[str, TensorBase]) -> dict[str, TensorBase]:
+    """A name for each output: the user's, else output, or output 0, output 1, ..."""
+    found = {}
+    for i, tensor in enumerate(outputs):
+        name = next((name for name, t in names.items() if t is tensor), "output" if len(outputs) == 1 else f"output {i}")
+        found[name] = tensor
+    return found
+
+
+def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants: bool, backward: bool, title: str) -> Graph:
+    """Run ``model`` once with its inputs as leaves, leaving it as it was, and trace the result."""
+    args, kwargs = _as_tensors(args), {key: _as_tensors(value) for key, value in kwargs.items()}
+    inputs: dict[str, Any] = {}
+    pretend = []
+    renamed = {id(t._data): name for name, t in names.items()}
+    for name, value in _bind(model, args, kwargs).items():
+        several = list(tensors_in(value))
+        for i, tensor in enumerate(several):
+            inputs[renamed.get(id(tensor._data), name if len(several) == 1 else f"{name}[{i}]")] = tensor
+    changed = []
+    for tensor in inputs.values():  # inputs without gradient are recorded too, so that the picture begins with them
+        if tensor._node is None and tensor._data.dtype.kind == "f":
+            tensor._node = Leaf(tensor)
+            pretend.append(tensor._node)
+            changed.append(tensor)
+    buffers = [(b, b._data, b._data.copy()) for _, b in model.named_buffers()]
+    state = random.get_rng_state()
+    try:
+        with engine.enable_grad(), engine.detect_anomaly(), record(model) as recording:
+            output = model(*args, **kwargs)
+        found = list(tensors_in(output))
+        if not found:
+            raise TypeError(f"draw: {type(model).__name__} returned {type(output).__name__}, in which there is no Tensor")
+        outputs = _named(found, names)
+        return trace(
+            outputs,
+            model=recording,
+            inputs=inputs,
+            pretend=pretend,
+            constants=constants,
+            backward=backward,
+            title=title or type(model).__name__,
+        )
+    finally:
+        random.set_rng_state(state)
+        for tensor in changed:
+            tensor._node = None
+        for buffer, data, before in buffers:
+            buffer._data = data
+            if not np.array_equal(data, before):
+                data[...] = before
+
+
+def _as_tensors(value: Any) -> Any:
+    """Arrays as Tensors, and Tensors as other objects over the same arrays: the run marks them, and the caller's stay as they are."""
+    if isinstance(value, np.ndarray):
+        return wrap(value)
+    if isinstance(value, TensorBase):
+        return value if value._node is not None else wrap(value._data)
+    if type(value) in (tuple, list):
+        return type(value)(_as_tensors(v) for v in value)
+    return {key: _as_tensors(v) for key, v in value.items()} if type(value) is dict else value
+
+
+def _bind(model: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
+    """The inputs by the names that ``forward`` gives them."""
+    try:
+        bound = inspect.signature(model.forward).bind(*args, **kwargs)
+    except (TypeError, ValueError):  # the call itself will say what is wrong
+        return {f"input {i}": value for i, value in enumerate(args)} | kwargs
+    found: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        kind = bound.signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL and len(value) > 1:
+            found.update({f"{name}[{i}]": v for i, v in enumerate(value)})
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            found.update(value)
+        else:
+            found[name] = value
+    return found

@@ -1,0 +1,186 @@
+"""The graph model: what a traced graph is, as plain data that JSON can carry.
+
+Renderers read these four classes and nothing else, so a picture can be drawn from a file as well as from tensors:
+
+>>> import minigrad as mg
+>>> from minigrad import graph
+>>> x = mg.tensor(3.0, requires_grad=True)
+>>> g = graph.draw(x**2 + x, names={"x": x})
+>>> [v.name for v in g.vertices]
+['x', 'pow', 'add', 'output']
+>>> graph.Graph.from_dict(g.to_dict()) == g
+True
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Vertex:
+    """An op's call, or a tensor that no op of the graph made.
+
+    ============  ===================================================================================================
+    ``id``        what edges refer to; in order of creation, which is a topological order
+    ``kind``      ``op``, ``parameter``, ``buffer``, ``input``, ``leaf``, ``constant``, ``output`` or ``summary`` (of many ops)
+    ``name``      the op's name (``conv``), or the tensor's (``conv1.weight``, ``x``)
+    ``family``    the file of ops that it comes from (``linalg``), ``custom`` for a user's op, else the ``kind``
+    ``static``    keyword arguments of the call, as text: ``{"dim": "1"}``
+    ``shapes``    of each result; ``dtypes`` and ``bytes`` likewise
+    ``keeps``     what backward keeps for this op: ``{"name": "x", "shape": [2], "dtype": "float32", "bytes": 8, "shared": false}``.
+                  ``shared`` arrays live on elsewhere (a parameter, the result of an op that keeps it already), so they cost nothing
+    ``formulas``  argument -> its gradient formula, as written in the source
+    ``scope``     id of the module's call that made it, ``""`` outside
+    ``line``      the source line that made it, where known
+    ``value``     the numbers of a small tensor, as text
+    ``gradient``  after a backward pass: what arrived here, see :func:`minigrad.graph.gradients.summary`
+    ============  ===================================================================================================
+    """
+
+    id: str
+    kind: str
+    name: str
+    family: str
+    static: dict[str, str] = field(default_factory=dict)
+    shapes: list[list[int]] = field(default_factory=list)
+    dtypes: list[str] = field(default_factory=list)
+    bytes: list[int] = field(default_factory=list)
+    keeps: list[dict[str, Any]] = field(default_factory=list)
+    formulas: dict[str, str] = field(default_factory=dict)
+    scope: str = ""
+    line: str = ""
+    value: str = ""
+    gradient: dict[str, Any] | None = None
+
+
+@dataclass
+class Edge:
+    """A tensor on its way from the vertex ``source`` to the argument ``argument`` of ``target``.
+
+    ``result`` says which of the source's results it is. ``gradient`` summarises, after a backward pass, what came back along this
+    edge. ``differentiable`` is False where no gradient flows.
+    """
+
+    source: str
+    target: str
+    argument: str
+    shape: list[int]
+    dtype: str
+    result: int = 0
+    differentiable: bool = True
+    gradient: dict[str, Any] | None = None
+
+
+@dataclass
+class Scope:
+    """One call of a module.
+
+    ``id`` says where the call happened (``"layer1/0/conv1"``), ``path`` is the module's path in the model, ``kind`` its class,
+    ``parent`` the id of the call around it (``""`` for the model's own). Neighbours that do the same to the same shapes one
+    after the other are repeats: the first has their number in ``repeats``, the others its id in ``same_as``.
+    """
+
+    id: str
+    name: str
+    path: str
+    kind: str
+    parent: str
+    parameters: int = 0
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    repeats: int = 1
+    same_as: str = ""
+
+
+@dataclass
+class Graph:
+    """A traced graph, and the doors to its pictures.
+
+    Made by :func:`minigrad.graph.draw`. ``steps`` are the steps of backward, newest op first, if it was run (``backward=True``);
+    ``options`` are what ``draw`` was told about the picture.
+    """
+
+    vertices: list[Vertex]
+    edges: list[Edge]
+    scopes: list[Scope] = field(default_factory=list)
+    title: str = ""
+    kept_bytes: int = 0
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The graph as dicts, lists, strings and numbers."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Graph:
+        """The graph that :meth:`to_dict` was asked of."""
+        parts: dict[str, Any] = {"vertices": Vertex, "edges": Edge, "scopes": Scope}
+        values: dict[str, Any] = {key: [parts[key](**v) for v in value] if key in parts else value for key, value in data.items()}
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """The graph as JSON. Numbers that JSON lacks (NaN, infinity) are text in it."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Graph:
+        """The graph that :meth:`to_json` wrote."""
+        return cls.from_dict(json.loads(text))
+
+    # ------------------------------------------------------------------------------------------------- pictures
+
+    @property
+    def dot(self) -> str:
+        """The picture in Graphviz's language."""
+        from minigrad.graph.dot import source
+
+        return source(self)
+
+    @property
+    def svg(self) -> str:
+        """The picture as SVG text. Raises :class:`minigrad.graph.RenderError` where no Graphviz is installed."""
+        from minigrad.graph.render import render
+
+        return render(self.dot, "svg").decode("utf-8")
+
+    def save(self, path: Any) -> Any:
+        """Write the picture to ``path`` in the format that its ending names: svg, png, pdf, dot (or gv), json.
+
+        Returns the path that was written. Where no Graphviz is installed, svg, png and pdf become a ``.dot`` file beside it, and a line
+        says what to install.
+        """
+        from minigrad.graph.render import save
+
+        return save(self, path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from minigrad.graph.render import RenderError
+
+        try:
+            return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+        except RenderError as error:
+            return {"text/plain": f"{self!r}\n{error}"}
+
+    def __repr__(self) -> str:
+        ops = sum(v.kind == "op" for v in self.vertices)
+        modules = f", {len(self.scopes)} module calls" if self.scopes else ""
+        return f"<Graph{' ' + self.title if self.title else ''}: {ops} ops{modules}, {human_bytes(self.kept_bytes)} kept for backward>"
+
+
+def human_bytes(count: int) -> str:
+    """A size in memory for people.
+
+    >>> human_bytes(98), human_bytes(24_000), human_bytes(5_000_000)
+    ('98 B', '23 KB', '4.8 MB')
+    """
+    size = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024 or unit == "GB":
+            return f"{size:.{0 if unit == 'B' or size >= 10 else 1}f} {unit}"
+        size /= 1024
+    raise AssertionError

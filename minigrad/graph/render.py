@@ -1,0 +1,115 @@
+"""From dot text to files: by Graphviz's ``dot`` program, or by one that pip can install, or not at all, in one line.
+
+In this order: ``dot`` on PATH; ``graphviz-pure`` (a port of it as a single program in a wheel: svg and png); ``pygraphviz``
+(Graphviz itself in a wheel: also pdf). ``pip install "minigrad-nn[graph]"`` brings what is needed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+FORMATS = ("svg", "png", "pdf")
+TEXTS = {"dot": "dot", "gv": "dot", "json": "to_json"}
+TIMEOUT = 300
+
+
+class RenderError(RuntimeError):
+    """No Graphviz on this machine can write the wanted format; the text says what to install."""
+
+
+def _program() -> list[tuple[str, str]]:
+    """(name, path) of the programs that can lay out a graph here, the best first."""
+    found = []
+    dot = shutil.which("dot")
+    if dot:
+        found.append(("dot", dot))
+    scripts = os.pathsep.join([sysconfig.get_path("scripts"), str(Path(sys.executable).parent)])
+    pure = shutil.which("graphviz-pure") or shutil.which("graphviz-pure", path=scripts)
+    if pure:
+        found.append(("graphviz-pure", pure))
+    return found
+
+
+def engines(format: str = "svg") -> list[str]:
+    """The names of the Graphviz programs and packages here that can write ``format``, in the order in which they are tried."""
+    names = [name for name, _ in _program() if name == "dot" or format in ("svg", "png")]
+    if importlib.util.find_spec("pygraphviz") is not None:
+        names.append("pygraphviz")
+    return names
+
+
+def advice(format: str) -> str:
+    """What to install on this platform for ``format``."""
+    if format == "pdf" and engines("svg"):
+        return "pdf needs Graphviz itself: pip install pygraphviz"
+    system = {"darwin": "brew install graphviz", "win32": "winget install graphviz"}.get(sys.platform, "apt install graphviz")
+    return f"no Graphviz was found: pip install graphviz-pure (or {system})"
+
+
+def render(dot: str, format: str) -> bytes:
+    """The picture that ``dot`` text describes. Raises :class:`RenderError` where nothing here can draw it."""
+    if format not in FORMATS:
+        raise ValueError(f"graph: formats are {', '.join(FORMATS)}, not {format!r}")
+    problems = []
+    programs = dict(_program())
+    for name in engines(format):
+        try:
+            picture = _by_package(dot, format) if name == "pygraphviz" else _by_program(programs[name], dot, format)
+            return _portable(picture) if format == "svg" else picture
+        except (OSError, ValueError, ImportError, subprocess.SubprocessError) as error:
+            text = getattr(error, "stderr", None) or str(error)
+            text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+            problems.append(f"{name} failed: {' '.join(text.split())[:200]}")
+    raise RenderError("graph: " + ("; ".join([*problems, advice(format)]) if problems else advice(format)))
+
+
+def _by_program(program: str, dot: str, format: str) -> bytes:
+    resolution = ["-Gdpi=144"] if format == "png" else []
+    run = subprocess.run([program, f"-T{format}", *resolution], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
+    if not run.stdout:
+        raise ValueError(run.stderr.decode("utf-8", "replace") or "it wrote nothing")
+    return run.stdout
+
+
+def _by_package(dot: str, format: str) -> bytes:
+    """pygraphviz, in a process of its own: a crash in C must not take the user's Python with it."""
+    code = (
+        "import sys, pygraphviz; graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode()); "
+        "sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog='dot'))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, format], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
+    return run.stdout
+
+
+def _portable(svg: bytes) -> bytes:
+    """Without the XML prologue that HTML does not take, and with fonts of one width on every platform."""
+    text = svg.decode("utf-8")
+    text = text[text.index("<svg") :]
+    return text.replace('font-family="Helvetica"', 'font-family="Helvetica,Arial,Liberation Sans,Arimo,sans-serif"').encode()
+
+
+def save(graph: Any, path: Any) -> Path:
+    """See :meth:`minigrad.graph.Graph.save`."""
+    path = Path(path)
+    ending = path.suffix[1:].lower()
+    if ending in TEXTS:
+        value = getattr(graph, TEXTS[ending])
+        path.write_text(value() if callable(value) else value, encoding="utf-8")
+    elif ending in FORMATS:
+        dot = graph.dot
+        try:
+            path.write_bytes(render(dot, ending))
+        except RenderError as error:
+            path = path.with_suffix(".dot")
+            path.write_text(dot, encoding="utf-8")
+            print(f"{error}. Wrote {path} instead", file=sys.stderr)
+    else:
+        raise ValueError(f"graph: {path.name!r} must end in .svg, .png, .pdf, .dot, .gv or .json")
+    return path

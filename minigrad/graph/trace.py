@@ -1,0 +1,550 @@
+"""From tensors to a :class:`~minigrad.graph.model.Graph`: walk the recorded nodes, name the leaves, find the modules.
+
+Nothing here costs anything while nobody draws: the engine records what backward needs anyway, and which module made a node is
+known from the creation numbers between the beginning and the end of the module's call, which :class:`record` notes by hooks.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import inspect
+import math
+import textwrap
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import engine
+from minigrad.engine import Node, Pick, TensorBase
+from minigrad.graph.gradients import Backward
+from minigrad.graph.model import Edge, Graph, Scope, Vertex
+
+# ------------------------------------------------------------------------------------------------ module calls
+
+
+class record:
+    """Context manager that notes which module of ``model`` makes which nodes.
+
+    :func:`draw` uses it when it is given a model and its inputs. Around a computation of your own it gives a picture of a loss its
+    modules:
+
+    >>> import minigrad as mg
+    >>> from minigrad import graph, nn
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    >>> with graph.record(model) as recording:
+    ...     loss = model(mg.ones(1, 2)).sum()
+    >>> [scope.id for scope in graph.draw(loss, model=recording).scopes]
+    ['Sequential', 'Sequential/0', 'Sequential/1']
+    """
+
+    def __init__(self, model: Any):
+        self.model = model
+        self.scopes: list[Scope] = []
+        self.starts: list[int] = []  # creation numbers, ascending; a call is older than the calls inside it
+        self.ends: list[float] = []
+        self.parents: list[int] = []
+        self._open: list[int] = []
+        self._handles: list[Any] = []
+        self._times: dict[str, int] = {}
+
+    def __enter__(self) -> record:
+        for path, module in self.model.named_modules():
+            self._handles.append(module.register_forward_pre_hook(functools.partial(self._begin, path), prepend=True))
+            self._handles.append(module.register_forward_hook(self._end, always_call=True))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _begin(self, path: str, module: Any, args: tuple) -> None:
+        parent = self.scopes[self._open[-1]] if self._open else None
+        kind = type(module).__name__
+        if not path:
+            name = kind
+        elif parent is not None and parent.path and path.startswith(parent.path + "."):
+            name = path[len(parent.path) + 1 :]
+        else:
+            name = path
+        place = f"{parent.id}/{name}" if parent else name
+        times = self._times[place] = self._times.get(place, 0) + 1
+        if times > 1:  # a module that is called again, as the cell of a recurrent network is
+            name, place = f"{name} (call {times})", f"{place}#{times}"
+        parameters = sum(p._data.size for p in module.parameters())
+        scope = Scope(place, name, path, kind, parent.id if parent else "", parameters, [describe(t._data) for t in tensors_in(args)])
+        self.parents.append(self._open[-1] if self._open else -1)
+        self._open.append(len(self.scopes))
+        self.scopes.append(scope)
+        self.starts.append(engine._next_number())
+        self.ends.append(float("inf"))
+
+    def _end(self, module: Any, args: tuple, output: Any) -> None:
+        number = self._open.pop()
+        self.ends[number] = engine._next_number()
+        self.scopes[number].outputs = [describe(t._data) for t in tensors_in(output)]
+
+    def scope_of(self, number: int) -> str:
+        """The id of the innermost call during which the node with this creation number was made."""
+        place = bisect_right(self.starts, number) - 1
+        while place >= 0 and self.ends[place] < number:
+            place = self.parents[place]
+        return self.scopes[place].id if place >= 0 else ""
+
+
+def tensors_in(value: Any) -> Iterator[TensorBase]:
+    """The Tensors in nested tuples, lists and dicts."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, TensorBase):
+            yield item
+        elif isinstance(item, Mapping):
+            stack.extend(reversed(list(item.values())))
+        elif isinstance(item, (tuple, list)):
+            stack.extend(reversed(item))
+
+
+def describe(array: Any) -> str:
+    """Shape and dtype in a word or two: ``64×3×28×28``, with the dtype where it is not float32."""
+    shape = "×".join(map(str, array.shape)) if array.shape else "scalar"
+    return shape if array.dtype == np.float32 else f"{shape} {array.dtype}"
+
+
+_dtype_name = functools.cache(lambda dtype: dtype.name)  # numpy works it out anew each time
+
+
+# ------------------------------------------------------------------------------------------------ what an op says
+
+
+_PLACE = "minigrad.ops."
+
+
+def family(op: engine.Op) -> str:
+    """The family of an op: the file in which it is defined, ``custom`` for a user's."""
+    module = op.kernel.__module__
+    if module == "minigrad.engine":
+        return "shape"
+    return module[len(_PLACE) :] if module.startswith(_PLACE) else "custom"
+
+
+@functools.cache
+def _written(kernel: Any) -> dict[str, str]:
+    """The formulas in the source of a decorated kernel, as they are written."""
+    try:
+        text = textwrap.dedent(inspect.getsource(kernel))
+        tree = ast.parse(text)
+    except (OSError, TypeError, SyntaxError):  # typed at a prompt, or generated
+        return {}
+    function = tree.body[0]
+    found = {}
+    for decorator in getattr(function, "decorator_list", ()):
+        if isinstance(decorator, ast.Call):
+            for keyword in decorator.keywords:
+                if keyword.arg and (segment := ast.get_source_segment(text, keyword.value)):
+                    found[keyword.arg] = " ".join(segment.split()) if isinstance(keyword.value, ast.Lambda) else segment
+    return found
+
+
+@functools.cache
+def formulas(op: engine.Op) -> dict[str, str]:
+    """Argument -> its gradient formula as written in the source; a named function's text in full."""
+    written = _written(op.kernel)
+    found = {}
+    for name, formula in op.formulas.items():
+        if formula is None:
+            continue
+        text = written.get(name, "")
+        if not text.startswith("lambda"):
+            with contextlib.suppress(OSError, TypeError):
+                text = textwrap.dedent(inspect.getsource(formula)).rstrip()
+        found[name] = text or repr(formula)
+    return found
+
+
+def _text(value: Any) -> str:
+    """A static argument, shortened for a label."""
+    if isinstance(value, np.ndarray):
+        return f"{value}" if value.size <= 4 and value.ndim <= 1 else f"array {'×'.join(map(str, value.shape))}"
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, slice):
+        return ":".join("" if v is None else str(v) for v in ((value.start, value.stop) + ((value.step,) if value.step else ())))
+    if isinstance(value, tuple) and type(value) is tuple:
+        parts = [_text(v) for v in value]
+        if len(parts) > 1 and len(set(parts)) == 1 and all(isinstance(v, (int, tuple)) for v in value):
+            return parts[0]  # (2, 2) is 2, and ((1, 1), (1, 1)) is 1
+        return f"({', '.join(parts)})"
+    if isinstance(value, TensorBase):
+        return describe(value._data)
+    return str(value)
+
+
+_DEFAULT = {"dilation": "1", "groups": "1", "padding": "0", "stride": "1"}
+
+
+def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
+    """The keyword arguments of a call that say something: those that differ from their defaults, as text."""
+    found: dict[str, str] = {}
+    for name, value in static.items():
+        records = value if isinstance(value, (tuple, list)) and value and all(hasattr(v, "_fields") for v in value) else []
+        if hasattr(value, "_fields"):  # a record of settings, such as a convolution's window
+            found.update((part, _text(getattr(value, part))) for part in value._fields)
+        elif records:  # one for each axis, such as those of a pooling window
+            for part in ("kernel", "stride", "padding", "dilation"):
+                if hasattr(records[0], part):
+                    found[part] = _text(tuple(getattr(v, part) for v in records))
+            if hasattr(records[0], "starts") and "stride" not in found:
+                found["stride"] = _text(tuple(int(v.starts[1] - v.starts[0]) if len(v.starts) > 1 else 1 for v in records))
+                found["padding"] = _text(tuple(-min(int(v.starts[0]), 0) if len(v.starts) else 0 for v in records))
+        elif value is not None and not (op.statics.get(name) is not inspect.Parameter.empty and _same(op.statics.get(name), value)):
+            found[name] = _text(value)
+    return {name: text for name, text in found.items() if _DEFAULT.get(name) != text and text != ""}
+
+
+def _same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
+
+
+def numbers(array: np.ndarray, limit: int = 4) -> str:
+    """The numbers of a tensor with at most ``limit`` elements, else nothing."""
+    if array.size > limit or array.ndim > 1:
+        return ""
+    return f"{array.item():.4g}" if array.ndim == 0 else "[" + ", ".join(f"{v:.4g}" for v in array.tolist()) + "]"
+
+
+# ------------------------------------------------------------------------------------------------------- the walk
+
+
+def resolve(node: Node) -> tuple[Node, int]:
+    """The node of the op's call behind ``node``, and which of its results ``node`` is."""
+    if type(node) is Pick:
+        if node.parents is None:
+            raise _freed(node)
+        return node.parents[0], node.index
+    return node, 0
+
+
+def _freed(node: Node) -> RuntimeError:
+    return RuntimeError(
+        f"draw: the graph was freed by backward() (at {node.name}). Draw before backward, or keep it with backward(retain_graph=True)"
+    )
+
+
+def reachable(roots: Iterable[Node]) -> list[Node]:
+    """Every node that the roots were computed from, in order of creation; without recursion. Picks are among them."""
+    seen, stack = set(roots), list(roots)
+    while stack:
+        node = stack.pop()
+        if node.parents is None:
+            raise _freed(node)
+        for parent in node.parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=lambda node: node.number)
+
+
+class _Names:
+    """What is known by name: nodes of leaves, and arrays (of frozen parameters, buffers and integer inputs) by identity."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[Node, tuple[str, str]] = {}
+        self.arrays: dict[int, tuple[str, str, np.ndarray]] = {}
+
+    def add(self, kind: str, name: str, tensor: TensorBase) -> None:
+        if tensor._node is not None:
+            self.nodes.setdefault(tensor._node, (kind, name))
+        self.arrays.setdefault(id(tensor._data), (kind, name, tensor._data))
+
+
+def trace(
+    outputs: Mapping[str, TensorBase],
+    *,
+    model: Any = None,
+    names: Mapping[str, TensorBase] | None = None,
+    inputs: Mapping[str, TensorBase] | None = None,
+    pretend: Sequence[Node] = (),
+    constants: bool = False,
+    backward: bool = False,
+    title: str = "",
+) -> Graph:
+    """Trace the graph behind named ``outputs`` into plain data.
+
+    Args:
+        outputs: name -> Tensor.
+        model: the module (or a :class:`record` of its run) whose parameters and buffers give their names.
+        names: more names, for any tensor of the graph: name -> Tensor.
+        inputs: name -> Tensor that is drawn as an input.
+        pretend: leaves that stand for inputs without gradient: what backward keeps is told as if they were constants.
+        constants: draw constant arguments too.
+        backward: run backward through the graph and note gradients on vertices and edges, and the steps.
+        title: what the picture is called.
+    """
+    recording = model if isinstance(model, record) else None
+    if recording is not None:
+        model = recording.model
+    known = _Names()
+    for name, tensor in (names or {}).items():
+        known.add("leaf", name, tensor)
+    for name, tensor in (inputs or {}).items():
+        known.add("input", name, tensor)
+    for name, tensor in model.named_parameters() if model is not None else ():
+        known.add("parameter", name, tensor)
+    for name, tensor in model.named_buffers() if model is not None else ():
+        known.add("buffer", name, tensor)
+    roots = [t._node for t in outputs.values() if t._node is not None]
+    if not roots:
+        raise RuntimeError("draw: this tensor has no history: nothing that it was computed from has requires_grad=True")
+    nodes = reachable(roots)
+    ids = {node: f"v{i}" for i, node in enumerate(nodes)}
+    real = _with_gradient(nodes, set(pretend))
+    tracer = _Tracer(ids, known, recording, real, constants)
+    for node in nodes:
+        tracer.visit(node)
+    for name, tensor in outputs.items():
+        tracer.output(name, tensor)
+    graph = Graph(tracer.vertices, tracer.edges, list(recording.scopes) if recording else [], title, tracer.kept_bytes)
+    _place_tensors(graph, model if recording is None else None)
+    _mark_repeats(graph)
+    if backward:
+        run = Backward(outputs, nodes, real)
+        for node, gradient in run.arrived.items():
+            tracer.note_gradient(node, gradient)
+        for (node, position), gradient in run.returned.items():
+            tracer.edge_of[node, position].gradient = gradient
+        graph.steps = [{**step, "vertex": ids[resolve(node)[0]]} for node, step in run.steps]
+    return graph
+
+
+def _with_gradient(nodes: Sequence[Node], pretend: set[Node]) -> set[Node]:
+    """The nodes that would have been recorded if the leaves ``pretend`` were constants."""
+    real: set[Node] = set()
+    for node in nodes:
+        if (node.plan is None and node not in pretend) or any(parent in real for parent in node.parents or ()):
+            real.add(node)
+    return real
+
+
+class _Tracer:
+    """Turns nodes into vertices and edges, in order of creation."""
+
+    def __init__(self, ids: dict[Node, str], known: _Names, recording: record | None, real: set[Node], constants: bool):
+        self.ids, self.known, self.recording, self.real, self.constants = ids, known, recording, real, constants
+        self.vertices: list[Vertex] = []
+        self.edges: list[Edge] = []
+        self.by_id: dict[str, Vertex] = {}
+        self.edge_of: dict[tuple[Node, int], Edge] = {}
+        self.counted: set[int] = set()  # arrays whose bytes are counted
+        self.kept_bytes = 0
+        self.extra: dict[int, str] = {}  # id of a named array -> its vertex
+        self.leaving: dict[str, list[Edge]] = {}  # id of a vertex -> edges to outputs
+
+    def add(self, vertex: Vertex) -> Vertex:
+        self.vertices.append(vertex)
+        self.by_id[vertex.id] = vertex
+        return vertex
+
+    def visit(self, node: Node) -> None:
+        if type(node) is Pick:
+            return
+        if node.plan is None:
+            self.leaf(node)
+        else:
+            self.op(node)
+
+    def leaf(self, node: Node) -> None:
+        kind, name = self.known.nodes.get(node, ("leaf", ""))
+        tensor = node.tensor()  # type: ignore[attr-defined]
+        value = "" if tensor is None or kind in ("parameter", "buffer") else numbers(tensor._data)
+        if tensor is not None:
+            self.counted.add(id(tensor._data))
+        size = math.prod(node.shape) * node.dtype.itemsize
+        self.add(Vertex(self.ids[node], kind, name or "leaf", kind, {}, [list(node.shape)], [_dtype_name(node.dtype)], [size], value=value))
+
+    def op(self, node: Node) -> None:
+        assert node.plan is not None and node.parents is not None
+        op = node.plan.op
+        several = node.dtype is None
+        results = list(node.shape) if several else [(node.shape, node.dtype)]
+        vertex = Vertex(
+            self.ids[node],
+            "op",
+            op.name,
+            family(op),
+            statics(op, node.static),
+            [list(s) for s, _ in results],
+            [_dtype_name(d) for _, d in results],
+            [math.prod(s) * d.itemsize for s, d in results],
+            formulas=formulas(op),
+            scope=self.recording.scope_of(node.number) if self.recording else "",
+            line=engine._watched[node][0] if node in engine._watched else "",
+        )
+        constants = self.keep(node, vertex)
+        self.add(vertex)
+        for position, parent in enumerate(node.parents):
+            argument = op.argument(position)
+            if parent is None:
+                self.constant(vertex, argument, constants.get(argument))
+                continue
+            source, result = resolve(parent)
+            edge = Edge(
+                self.ids[source],
+                vertex.id,
+                argument,
+                list(parent.shape),
+                _dtype_name(parent.dtype),
+                result,
+                parent in self.real and node in self.real,
+            )
+            self.edges.append(edge)
+            self.edge_of[node, position] = edge
+
+    def keep(self, node: Node, vertex: Vertex) -> dict[str, Any]:
+        """Fill ``vertex.keeps``; return the values of constant arguments that are known because a formula names them."""
+        plan, parents = node.plan, node.parents
+        assert plan is not None and parents is not None
+        if node.kept is None:
+            raise _freed(node)
+        constants: dict[str, Any] = {}
+        told: set[tuple[str, int]] = set()
+        for (position, _, sources), args in zip(plan.rows, node.kept, strict=True):
+            targets = parents[len(plan.op.inputs) :] if position is None else (parents[position],)
+            needed = any(target in self.real for target in targets)
+            for source, value in zip(sources, args, strict=True):
+                name = plan.op.argument(source) if isinstance(source, int) else plan.op.variadic if source == "*" else source
+                if isinstance(source, int) and parents[source] is None:
+                    constants[name] = value
+                if not needed or source is None:
+                    continue
+                for array in value if isinstance(value, tuple) else (value,):
+                    if not isinstance(array, np.ndarray) or (name, id(array)) in told:
+                        continue
+                    told.add((name, id(array)))
+                    holder = array if array.base is None else array.base
+                    shared = id(holder) in self.counted or id(array) in self.counted or id(array) in self.known.arrays
+                    self.counted.update((id(array), id(holder)))
+                    if not shared:
+                        self.kept_bytes += array.nbytes
+                    vertex.keeps.append(
+                        {
+                            "name": name,
+                            "shape": list(array.shape),
+                            "dtype": _dtype_name(array.dtype),
+                            "bytes": array.nbytes,
+                            "shared": shared,
+                        }
+                    )
+        return constants
+
+    def constant(self, vertex: Vertex, argument: str, value: Any) -> None:
+        """An argument without a node: a named array is drawn, a number joins the statics, the rest is drawn if asked for."""
+        named = self.known.arrays.get(id(value)) if isinstance(value, np.ndarray) else None
+        if named is not None:
+            kind, name, array = named
+            if id(array) not in self.extra:
+                self.extra[id(array)] = f"c{len(self.extra)}"
+                self.add(
+                    Vertex(self.extra[id(array)], kind, name, kind, {}, [list(array.shape)], [_dtype_name(array.dtype)], [array.nbytes])
+                )
+            self.edges.append(Edge(self.extra[id(array)], vertex.id, argument, list(array.shape), _dtype_name(array.dtype), 0, False))
+        elif value is not None and np.ndim(value) == 0:
+            vertex.static[argument] = f"{np.asarray(value).item():.4g}"
+        elif self.constants and isinstance(value, np.ndarray):
+            place = self.extra[id(value)] = self.extra.get(id(value), f"c{len(self.extra)}")
+            if place not in self.by_id:
+                shapes, dtypes = [list(value.shape)], [_dtype_name(value.dtype)]
+                self.add(Vertex(place, "constant", argument, "constant", {}, shapes, dtypes, [value.nbytes], value=numbers(value)))
+            self.edges.append(Edge(place, vertex.id, argument, list(value.shape), _dtype_name(value.dtype), 0, False))
+
+    def output(self, name: str, tensor: TensorBase) -> None:
+        if tensor._node is None:
+            return
+        source, result = resolve(tensor._node)
+        data = tensor._data
+        place = f"o{len(self.vertices)}"
+        self.add(
+            Vertex(place, "output", name, "output", {}, [list(data.shape)], [_dtype_name(data.dtype)], [data.nbytes], value=numbers(data))
+        )
+        edge = Edge(self.ids[source], place, "", list(data.shape), _dtype_name(data.dtype), result)
+        self.edges.append(edge)
+        self.leaving.setdefault(edge.source, []).append(edge)
+
+    def note_gradient(self, node: Node, gradient: dict[str, Any]) -> None:
+        vertex = self.by_id[self.ids[resolve(node)[0]]]
+        vertex.gradient = gradient
+        for edge in self.leaving.get(vertex.id, ()):
+            edge.gradient = gradient
+
+
+def common(scopes: Iterable[str]) -> str:
+    """The innermost call that contains all the given ones."""
+    paths = [scope.split("/") if scope else [] for scope in scopes]
+    found = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        found.append(parts[0])
+    return "/".join(found)
+
+
+def _place_tensors(graph: Graph, model: Any) -> None:
+    """Put parameters and buffers beside the ops that use them. Without a recording, ops go to the modules whose parameters they use."""
+    by_id = {vertex.id: vertex for vertex in graph.vertices}
+    users: dict[str, set[str]] = {}
+    for edge in graph.edges:
+        users.setdefault(edge.source, set()).add(edge.target)
+    if model is not None and not graph.scopes:
+        kinds = {path: type(module).__name__ for path, module in model.named_modules()}
+        sizes = {path: sum(p._data.size for p in module.parameters()) for path, module in model.named_modules()}
+        found: dict[str, Scope] = {}
+        for vertex in graph.vertices:
+            if vertex.kind not in ("parameter", "buffer") or "." not in vertex.name:
+                continue
+            path = vertex.name.rpartition(".")[0]
+            for user in users.get(vertex.id, ()):
+                by_id[user].scope = by_id[user].scope or path.replace(".", "/")
+            while path and path.replace(".", "/") not in found:
+                place = path.replace(".", "/")
+                parent = place.rpartition("/")[0]
+                found[place] = Scope(place, path.rpartition(".")[2], path, kinds.get(path, ""), parent, sizes.get(path, 0))
+                path = path.rpartition(".")[0]
+        graph.scopes = sorted(found.values(), key=lambda scope: scope.id.count("/"))
+    for vertex in graph.vertices:
+        if vertex.kind in ("parameter", "buffer", "constant", "leaf") and vertex.id in users:
+            vertex.scope = common({by_id[user].scope for user in users[vertex.id]})
+
+
+def _mark_repeats(graph: Graph) -> None:
+    """Find neighbours that are the same: one signature, called one after the other in one parent."""
+    contents: dict[str, list[Any]] = {scope.id: [] for scope in graph.scopes}
+    place = {}
+    for vertex in graph.vertices:
+        if vertex.scope in contents and vertex.kind == "op":
+            place[vertex.id] = len(contents[vertex.scope])
+            shapes = tuple(map(tuple, vertex.shapes))
+            contents[vertex.scope].append((vertex.name, tuple(sorted(vertex.static.items())), shapes))
+    children: dict[str, list[Scope]] = {}
+    for scope in graph.scopes:
+        children.setdefault(scope.parent, []).append(scope)
+    signature: dict[str, Any] = {}
+    seen: dict[Any, int] = {}  # signatures by number: a tree's is small whatever is below it
+    for scope in reversed(graph.scopes):  # calls inside come after the call around them
+        below = tuple(signature[child.id] for child in children.get(scope.id, ()))
+        whole = (scope.kind, scope.parameters, tuple(scope.inputs), tuple(scope.outputs), tuple(contents[scope.id]), below)
+        signature[scope.id] = seen.setdefault(whole, len(seen))
+    empty = {scope.id for scope in graph.scopes if not contents[scope.id] and not children.get(scope.id)}
+    for siblings in children.values():
+        first = None
+        for scope in siblings:
+            if first is not None and signature[scope.id] == signature[first.id] and scope.id not in empty and scope.inputs == first.outputs:
+                first.repeats += 1
+                scope.same_as = first.id
+            else:
+                first = scope

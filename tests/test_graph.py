@@ -1,0 +1,392 @@
+"""Graphs as data and as pictures: what is traced, what is named, what is folded, and what is said when nothing can draw."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+pytest.importorskip("graphviz", reason="pictures are written with graphviz: pip install 'minigrad-nn[graph]'")
+
+import minigrad as mg
+from minigrad import graph, nn
+from minigrad.graph import render
+from minigrad.graph.gradients import summary
+from minigrad.graph.view import COLUMN, SUMMARY, view
+
+drawable = pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install graphviz-pure")
+
+
+def mlp():
+    mg.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(element.itertext()) for element in ET.fromstring(svg).iter() if element.tag.endswith("text")]
+
+
+def vertex(g, name):
+    (found,) = [v for v in g.vertices if v.name == name]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- data
+
+
+def test_an_expression_as_data():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    w = mg.tensor(3.0, requires_grad=True)
+    y = (x * w).sum()
+    g = graph.draw(y, names={"x": x, "w": w, "y": y})
+    assert [(v.name, v.kind) for v in g.vertices] == [("x", "leaf"), ("w", "leaf"), ("mul", "op"), ("sum", "op"), ("y", "output")]
+    names = {v.id: v.name for v in g.vertices}
+    assert [(names[e.source], names[e.target], e.argument, e.shape) for e in g.edges] == [
+        ("x", "mul", "a", [2]), ("w", "mul", "b", []), ("mul", "sum", "x", [2]), ("sum", "y", "", []),
+    ]  # fmt: skip
+    mul = vertex(g, "mul")
+    assert (mul.family, mul.shapes, mul.dtypes, mul.bytes) == ("elementwise", [[2]], ["float32"], [8])
+    assert mul.formulas["a"].startswith("lambda g, b")
+    assert {k["name"]: (k["shape"], k["shared"]) for k in mul.keeps} == {"a": ([2], True), "b": ([], True)}
+    assert g.kept_bytes == 0  # all that backward keeps are the leaves
+    assert graph.Graph.from_json(g.to_json()) == g
+
+
+def test_numbers_among_the_arguments_and_statics():
+    x = mg.ones(2, 3, requires_grad=True)
+    g = graph.draw(mg.softmax(x * 2.5, -1).mean((0,)))
+    assert vertex(g, "mul").static == {"b": "2.5"}
+    assert vertex(g, "mean").static == {"dim": "(0)"} or vertex(g, "mean").static["dim"] == "(0,)"
+
+
+def test_what_backward_keeps_is_counted_once_and_without_pretended_inputs():
+    """exp keeps its result, and tanh of it keeps its own; the input of a model is drawn but needs no gradient."""
+    x = mg.ones(100, requires_grad=True)
+    assert graph.draw(x.exp().tanh()).kept_bytes == 800
+    layer = nn.Linear(3, 2)
+    g = graph.draw(layer, mg.ones(5, 3))
+    assert [k["name"] for k in vertex(g, "linear").keeps] == ["x"]  # not the weight: no gradient goes to the input
+    first = next(e for e in g.edges if e.argument == "x")
+    assert not first.differentiable
+    x = mg.ones(5, 3, requires_grad=True)
+    assert {k["name"] for k in vertex(graph.draw(layer, x), "linear").keeps} == {"x", "weight"}
+
+
+def test_several_results():
+    x = mg.tensor([[3.0, 1.0], [2.0, 5.0]], requires_grad=True)
+    values, _ = mg.sort(x, 1)
+    q, r = mg.var_mean(x, 1)
+    g = graph.draw({"values": values, "q": q, "r": r}, backward=True)
+    assert len([v for v in g.vertices if v.kind == "output"]) == 3
+    assert not any("pick" in v.name.lower() for v in g.vertices)
+    assert vertex(g, "leaf").gradient["norm"] > 0
+
+
+def test_a_model_gives_names_and_modules():
+    g = graph.draw(mlp(), mg.ones(1, 4))
+    assert [s.id for s in g.scopes] == ["Sequential", "Sequential/0", "Sequential/1", "Sequential/2"]
+    assert [(s.kind, s.parameters, s.inputs, s.outputs) for s in g.scopes][1] == ("Linear", 40, ["1×4"], ["1×8"])
+    assert vertex(g, "0.weight").scope == "Sequential/0"
+    assert vertex(g, "input").kind == "input"
+    assert [v.scope for v in g.vertices if v.kind == "op"] == ["Sequential/0", "Sequential/1", "Sequential/2"]
+    assert all("test_graph.py" in v.line for v in g.vertices if v.kind == "op")
+
+
+def test_a_loss_with_the_names_of_its_model():
+    model = mlp()
+    loss = (model(mg.ones(1, 4)) ** 2).sum()
+    g = graph.draw(loss, model=model)
+    assert vertex(g, "2.bias").scope == "2"
+    with graph.record(model) as recording:
+        loss = (model(mg.ones(1, 4)) ** 2).sum()
+    g = graph.draw(loss, model=recording)
+    assert vertex(g, "relu").scope == "Sequential/1"
+    assert vertex(g, "pow").scope == ""
+
+
+def test_drawing_leaves_the_model_as_it_was():
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
+    before = {name: np.array(value) for name, value in model.state_dict().items()}
+    x = mg.ones(6, 4)
+    state = repr(mg.get_rng_state())
+    graph.draw(model, x, backward=True)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(before[name], np.asarray(value))
+    assert repr(mg.get_rng_state()) == state
+    assert not x.requires_grad
+    assert all(p.grad is None for p in model.parameters())
+    assert all(module._hooks is None or not any(vars(module._hooks).values()) for module in model.modules())
+
+
+def test_tracing_costs_nothing_when_nobody_draws():
+    """Modules have no hooks after drawing, and a node has no slot for anything that only a picture needs."""
+    model = mlp()
+    graph.draw(model, mg.ones(1, 4))
+    y = model(mg.ones(1, 4))
+    assert y._node not in mg.engine._watched
+    run = subprocess.run(
+        [sys.executable, "-c", "import sys, minigrad, minigrad.nn; print('minigrad.graph' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "False"
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.Linear(3, 3)
+
+    def forward(self, x, steps=4):
+        for _ in range(steps):
+            x = self.cell(x).tanh()
+        return {"state": x, "steps": [x.sum()]}
+
+
+def test_a_module_that_is_called_again():
+    g = graph.draw(Recurrent(), mg.ones(1, 3))
+    assert [s.id for s in g.scopes][1:4] == ["Recurrent/cell", "Recurrent/cell#2", "Recurrent/cell#3"]
+    assert vertex(g, "cell.weight").scope == "Recurrent"
+    assert {v.name for v in g.vertices if v.kind == "output"} == {"output 0", "output 1"}
+
+
+def test_what_cannot_be_drawn_says_why():
+    with pytest.raises(RuntimeError, match="has no history"):
+        graph.draw(mg.ones(2))
+    x = mg.ones(2, requires_grad=True)
+    y = (x * x).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="freed by backward"):
+        graph.draw(y)
+    with pytest.raises(TypeError, match="a Tensor or a module"):
+        graph.draw(3)
+    with pytest.raises(TypeError, match="inputs are for a module"):
+        graph.draw(x * x, x)
+    with pytest.raises(ValueError, match="direction"):
+        graph.draw(x * x, direction="up")
+    with pytest.raises(ValueError, match="must end in"):
+        graph.draw(x * x).save("picture.bmp")
+    with pytest.raises(mg.ShapeError):
+        graph.draw(mlp(), mg.ones(1, 5))
+
+
+# -------------------------------------------------------------------------------------------------- gradients
+
+
+def test_gradients_are_those_of_backward():
+    model = mlp()
+    x = mg.randn(6, 4)
+    g = graph.draw(model, x, backward=True)
+    assert all(p.grad is None for p in model.parameters())
+    model(x).backward(mg.ones(6, 2))
+    for name, p in model.named_parameters():
+        assert vertex(g, name).gradient["norm"] == pytest.approx(float(p.grad.norm()), rel=1e-5)
+    into_relu = next(e for e in g.edges if e.source == vertex(g, "relu").id)
+    assert into_relu.gradient["shape"] == [6, 8]
+
+
+def test_edges_tell_what_each_use_contributes():
+    x = mg.tensor(3.0, requires_grad=True)
+    g = graph.draw(x * 2.0 + x * 5.0, names={"x": x}, backward=True)
+    assert sorted(e.gradient["norm"] for e in g.edges if e.source == vertex(g, "x").id) == [2.0, 5.0]
+    assert vertex(g, "x").gradient["norm"] == 7.0
+
+
+@pytest.mark.parametrize(
+    ("values", "state"),
+    [
+        ([np.nan, 1.0], "nan"),
+        ([np.inf], "nan"),
+        ([0.0, 0.0], "zero"),
+        ([1e-9], "vanishing"),
+        ([1e6], "exploding"),
+        ([1.0], ""),
+        ([], "zero"),
+    ],
+)
+def test_states_of_gradients(values, state):
+    assert summary(np.array(values))["state"] == state
+
+
+def test_steps_of_backward_have_formula_numbers_and_outgoing_gradients():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    g = graph.draw((x * x).sum(), backward=True)
+    by_id = {v.id: v for v in g.vertices}
+    assert [by_id[s["vertex"]].name for s in g.steps] == ["sum", "mul"]
+    assert g.steps[0]["incoming"] == "1."
+    assert [(o["argument"], o["value"]) for o in g.steps[1]["outgoing"]] == [("a", "[1., 2.]"), ("b", "[1., 2.]")]
+    assert g.steps[1]["kept"] == {"a": "[1., 2.]", "b": "[1., 2.]"}
+
+
+@drawable
+def test_trouble_is_highlighted():
+    x = mg.tensor([0.0, 4.0], requires_grad=True)
+    y = mg.exp(x * 9).sum() + mg.sqrt(x * 0.0).sum()
+    g = graph.draw(y, backward=True)
+    assert "exploding" in g.dot
+    assert "NaN" in g.dot
+    assert '"#c92a2a"' in g.dot
+    shown = texts(g.svg)
+    assert any("exploding" in t for t in shown)
+    assert any(t.startswith("∂") for t in shown)
+
+
+@drawable
+def test_second_order_graphs_are_drawn():
+    x = mg.tensor(0.5, requires_grad=True)
+    (first,) = mg.grad(mg.tanh(x), x, create_graph=True)
+    (second,) = mg.grad(first, x, create_graph=True)
+    g = graph.draw(second, names={"x": x, "d²y/dx²": second})
+    assert vertex(g, "d²y/dx²").value == f"{second.item():.4g}"
+    assert "tanh" in texts(g.svg)
+
+
+# ------------------------------------------------------------------------------------------- folding, repeats
+
+
+class Deep(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for _ in range(n)])
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x)
+
+
+def test_folding_and_repeats():
+    g = graph.draw(Deep(18), mg.ones(1, 4), depth=1)
+    boxes = view(g, depth=1).boxes
+    assert [b.scope.name for b in boxes.values() if b.scope] == ["layers.0", "head"]
+    assert "layers.0 ×18" in g.dot
+    assert "20 parameters each" in g.dot
+    assert len([b for b in view(g, depth=1, repeats=False).boxes.values() if b.scope]) == 19
+    (whole,) = [b for b in view(g, depth=0).boxes.values() if b.scope]
+    assert whole.scope.kind == "Deep"
+    assert "1×4 → 1×2" in graph.draw(Deep(18), mg.ones(1, 4), depth=0).dot
+    full = view(g)
+    assert sum(b.vertex is not None and b.vertex.kind == "op" for b in full.boxes.values()) == 3
+    assert len(full.links) == 4  # input, linear, tanh, linear, output: the row of repeats is a single piece of the way
+
+
+def test_neighbours_that_differ_are_not_repeats():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3), nn.Linear(3, 3))
+    g = graph.draw(model, mg.ones(1, 4))
+    assert [(s.repeats, s.same_as) for s in g.scopes[1:]] == [(2, ""), (1, "Sequential/0"), (1, ""), (1, "")]
+
+
+def chain(n):
+    x = y = mg.tensor([1.0, 2.0], requires_grad=True)
+    for _ in range(n // 2):
+        y = (y * x).tanh()
+    return y
+
+
+@drawable
+def test_two_thousand_ops_are_drawn_in_seconds():
+    y = chain(2000)
+    started = time.process_time()
+    g = graph.draw(y)
+    svg = g.svg
+    assert time.process_time() - started < 3  # of ours; Graphviz runs beside it
+    assert svg.count("<title>n") >= 2000
+    assert len({b.column for b in view(g).boxes.values()}) == -(-2002 // COLUMN)
+
+
+def test_a_very_long_chain_is_summed_up_without_recursion():
+    g = graph.draw(chain(100_000))
+    assert len(g.vertices) == 100_002
+    boxes = view(g).boxes
+    assert len(boxes) <= SUMMARY + 3
+    assert sum(len(b.vertices) for b in boxes.values()) == 100_002
+    assert "×" in g.dot and len(g.dot) < 50_000
+
+
+# ----------------------------------------------------------------------------------------------------- pictures
+
+
+@drawable
+def test_labels_are_escaped_and_shortened():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    name = '<b>"x" & y</b>\\N'
+    g = graph.draw(x * x, names={name: x, "n" * 100: x}, title='a < b & "c"')
+    assert name in texts(g.svg)
+    assert 'a < b & "c"' in texts(g.svg)
+    y = mg.ones(2, requires_grad=True)
+    assert any("…" in t and len(t) < 40 for t in texts(graph.draw(y * y, names={"n" * 100: y}).svg))
+
+
+@drawable
+@pytest.mark.parametrize("ending", ["svg", "png", "dot", "gv", "json"])
+def test_save_by_ending(tmp_path, ending):
+    g = graph.draw(mlp(), mg.ones(1, 4))
+    path = g.save(tmp_path / f"model.{ending}")
+    data = path.read_bytes()
+    assert path.suffix == f".{ending}"
+    assert data.startswith({"svg": b"<svg", "png": b"\x89PNG", "dot": b"digraph", "gv": b"digraph", "json": b"{"}[ending])
+
+
+@drawable
+def test_a_notebook_shows_the_picture():
+    bundle = graph.draw(mlp(), mg.ones(1, 4))._repr_mimebundle_()
+    assert bundle["image/svg+xml"].startswith("<svg")
+    assert bundle["text/plain"] == "<Graph Sequential: 3 ops, 4 module calls, 32 B kept for backward>"
+
+
+@pytest.mark.skipif("pygraphviz" not in render.engines("pdf") and "dot" not in render.engines("pdf"), reason="pdf needs Graphviz itself")
+def test_pdf(tmp_path):
+    assert graph.draw(mlp(), mg.ones(1, 4)).save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_without_any_graphviz_there_is_dot_text_and_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(render, "_program", list)
+    monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None)
+    g = graph.draw(mlp(), mg.ones(1, 4))
+    path = g.save(tmp_path / "model.svg")
+    assert path.name == "model.dot" and path.read_text(encoding="utf-8").startswith("digraph")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pip install graphviz-pure" in line
+    assert "pip install" in g._repr_mimebundle_()["text/plain"]
+    with pytest.raises(graph.RenderError):
+        g.svg  # noqa: B018
+
+
+def test_a_program_that_fails_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    broken = tmp_path / "dot"
+    broken.write_text("#!/bin/sh\necho 'libexpat is missing' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(render, "_program", lambda: [("dot", str(broken))])
+    monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None)
+    path = graph.draw(mlp(), mg.ones(1, 4)).save(tmp_path / "model.svg")
+    assert path.suffix == ".dot"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "dot failed: libexpat is missing" in line
+
+
+@drawable
+def test_the_way_back_stands_beside_the_way_there():
+    """Boxes do not overlap, and each gradient op is on its op's level."""
+    svg = ET.fromstring(graph.draw(mlp(), mg.ones(1, 4), backward=True).svg)
+    boxes = {}
+    for group in svg.iter("{http://www.w3.org/2000/svg}g"):
+        if group.get("class") == "node":
+            title = group.find("{http://www.w3.org/2000/svg}title").text
+            numbers = [float(n) for path in group.iter() for n in re.findall(r"-?\d+\.?\d*", path.get("d") or path.get("points") or "")]
+            if numbers:
+                boxes[title] = (min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2]))
+    pairs = [(boxes[f"b{name}"], box) for name, box in boxes.items() if f"b{name}" in boxes]
+    assert len(pairs) == 3
+    for back, there in pairs:
+        assert abs((back[1] + back[3]) - (there[1] + there[3])) < 2
+    places = list(boxes.values())
+    for i, a in enumerate(places):
+        for b in places[i + 1 :]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
