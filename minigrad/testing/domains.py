@@ -50,11 +50,37 @@ class CannotInfer(TypeError):
     """The arguments of a function cannot be inferred, and it does not declare its domain."""
 
 
-def infer(function: Callable) -> Any:
+def candidates(function: Callable) -> list[tuple[str, Any]]:
+    """Strategies of calls to try one after the other, each with a remark: what is declared, or what an op might take.
+
+    Elementwise ops take anything, or positive numbers only, or numbers between 0 and 1; matrix products take matrices. Raises :class:`CannotInfer`.
+    """
+    from minigrad.testing import strategies as st
+
+    first = infer(function)
+    if hasattr(function, "domain"):
+        return [("", first)]
+    found = [("", first), ("on values from 0.1 to 3", infer(function, low=0.1)), ("on values from 0.1 to 0.9", infer(function, low=0.1, high=0.9))]
+    op = op_of(function)
+    if op is not None and op.variadic is None:
+        required = [n for n in op.inputs if n not in op.optional]
+        if len(required) == 2:
+            found.append(("on operands of a matrix product", st.matmul_operands()))
+        found.append(("on square matrices", _square_matrices(len(required))))
+    return found
+
+
+def _square_matrices(count: int) -> Any:
+    from minigrad.testing import strategies as st
+
+    return st.integers(1, 3).flatmap(lambda n: st.call(*[st.arrays((n, n))] * count))
+
+
+def infer(function: Callable, **range: float) -> Any:
     """A strategy of calls for ``function``, from its declaration and its signature.
 
-    An argument without a declaration is an array if the function is an op and the argument an input without default; arguments
-    with defaults are left out. Raises :class:`CannotInfer`.
+    An argument without a declaration is an array (with the given ``low`` and ``high``) if the function is an op and the
+    argument an input without default; arguments with defaults are left out. Raises :class:`CannotInfer`.
     """
     from minigrad.testing import strategies as st
 
@@ -79,12 +105,12 @@ def infer(function: Callable) -> Any:
                 others[p.name] = st.just(value)
         elif p.kind is p.VAR_POSITIONAL:
             if op is not None and op.variadic == p.name and not op.inputs:
-                return st.shapes().flatmap(lambda shape: st.lists(st.arrays(shape), min_size=1, max_size=3)).map(lambda a: st.Call(a))
+                return st.shapes().flatmap(lambda shape: st.lists(st.arrays(shape, **range), min_size=1, max_size=3)).map(lambda a: st.Call(a))
             raise CannotInfer(f"{name_of(function)}: declare its domain: what *{p.name} takes cannot be inferred")
         elif p.default is p.empty:
             if op is None or p.name not in op.inputs:
                 raise CannotInfer(f"{name_of(function)}: declare its domain: there is no telling what '{p.name}' may be")
-            options[p.name] = {}
+            options[p.name] = range
     arrays = st.broadcastable(len(options), each=tuple(options.values()))
     names = list(options)
 

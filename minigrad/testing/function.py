@@ -233,7 +233,7 @@ class Function:
             p._data, p._node = leaf.array, None
             if leaf.checked:
                 p._node = engine.Leaf(p)
-            made[id(leaf)] = p
+            made[id(leaf)] = wrap(leaf.array, p._node)  # the parameter itself leaves the graph at the next evaluation
         self.randomness.rewind()
         with engine.enable_grad():
             out = self.fn(*args, **kwargs)

@@ -114,28 +114,33 @@ class Columns:
 
     def _one_sided(self, row: int, outputs: np.ndarray, far: float, near: float, beside: bool) -> None:
         """Slopes on either side of a kink, from three points each; ``beside`` a jump, without the value at x itself."""
-        found = []
-        for step in (far, near):
-            side = []
-            for sign in (1, -1):
-                s = sign * step
-                f1, f2 = self._at(row, s)[outputs], self._at(row, 2 * s)[outputs]
-                if beside:
-                    side.append((-5 * f1 + 8 * f2 - 3 * self._at(row, 3 * s)[outputs]) / (2 * s))
-                else:
-                    side.append((-3 * self._center[outputs] + 4 * f1 - f2) / (2 * s))
-            found.append(side)
+        slopes = {step: self._sides(row, outputs, step, beside) for step in (far, near)}
         for k, output in enumerate(outputs):
-            (right, left), (right_near, left_near) = (found[0][0][k], found[0][1][k]), (found[1][0][k], found[1][1][k])
+            (right, left), (right_near, left_near) = slopes[far][:, k], slopes[near][:, k]
             size = max(abs(right_near), abs(left_near))
             slack = 1e-6 * size + 1e-7
             if not (abs(right - right_near) < 1e-4 * size + 1e-6 and abs(left - left_near) < 1e-4 * size + 1e-6):
-                right, left, slack = right_near, left_near, 1e-4 * size + 1e-6  # another kink between the two steps
+                # Another kink between the two steps, or no slopes at all: then they do not settle at smaller steps either.
+                right_closer, left_closer = self._sides(row, outputs[k : k + 1], near / 16, beside)[:, 0]
+                if not (abs(right_closer - right_near) < 1e-2 * size + 1e-4 and abs(left_closer - left_near) < 1e-2 * size + 1e-4):
+                    continue
+                right, left, slack = right_near, left_near, 1e-4 * size + 1e-6
             place = row, int(output)
             self.kinks[place] = True
             if beside:
                 self.jumps.add(place)
             self.low[place], self.high[place], self.slack[place] = min(right, left), max(right, left), slack
+
+    def _sides(self, row: int, outputs: np.ndarray, step: float, beside: bool) -> np.ndarray:
+        """(2, outputs): the slopes on the right and on the left."""
+        found = []
+        for s in (step, -step):
+            f1, f2 = self._at(row, s)[outputs], self._at(row, 2 * s)[outputs]
+            if beside:
+                found.append((-5 * f1 + 8 * f2 - 3 * self._at(row, 3 * s)[outputs]) / (2 * s))
+            else:
+                found.append((-3 * self._center[outputs] + 4 * f1 - f2) / (2 * s))
+        return np.array(found)
 
 
 def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:

@@ -89,14 +89,14 @@ class Report:
 
 
 def format_table(head: list[str], rows: Iterable[list[Any]]) -> list[str]:
-    """Lines of a table; numbers are aligned to the right."""
-    cells = [head, *([str(c) for c in row] for row in rows)]
-    right = [all(isinstance(row[i], (int, float)) or str(row[i])[:1].isdigit() for row in rows) for i in range(len(head))] if len(cells) > 1 else []
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    return [
-        "  ".join(c.rjust(w) if right and right[i] else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-        for row in cells
-    ]
+    """Lines of a table; columns of numbers are aligned to the right."""
+    lines = [head, *([str(c) for c in row] for row in rows)]
+    columns = []
+    for column in zip(*lines, strict=True):
+        right = all(cell[:1].isdigit() for cell in column[1:] if cell)
+        width = max(map(len, column))
+        columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in column])
+    return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
 
 
 class GradcheckError(AssertionError):

@@ -1,0 +1,23 @@
+"""The command line: ``python -m minigrad COMMAND ...``. Each command lives in the room that it belongs to."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = ["minigrad.testing.command"]  # modules with add_parser(subparsers), which sets `run` to a function of the parsed arguments
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="minigrad", description="Tools for models and ops that are made with minigrad.")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(name).add_parser(subparsers)
+    parsed = parser.parse_args(arguments)
+    return parsed.run(parsed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

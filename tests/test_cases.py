@@ -1,0 +1,198 @@
+"""Proves every row of the table of cases, and that the table is complete.
+
+Each row is drawn by hypothesis: ``pytest --long`` takes 1,000 examples for each and prints how many elements were at kinks.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import types
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+import minigrad as mg
+import minigrad.ops
+from minigrad.engine import TensorBase, registered_ops
+from minigrad.random import Generator
+from minigrad.testing import check_op
+from minigrad.testing import strategies as st
+
+FAMILIES = sorted(path.stem for path in (Path(__file__).parent / "cases").glob("[!_]*.py"))
+ROWS = [pytest.param(case, id=f"{family}-{case.name}") for family in FAMILIES for case in importlib.import_module(f"cases.{family}").CASES]
+
+
+def test_names_are_unique():
+    names = [row.id for row in ROWS]
+    assert len(set(names)) == len(names), sorted({n for n in names if names.count(n) > 1})
+
+
+# ------------------------------------------------------------------------------------------------- completeness
+
+
+def ops_of_the_library():
+    for info in pkgutil.walk_packages(mg.ops.__path__, "minigrad.ops."):
+        importlib.import_module(info.name)
+    return {name: op for name, op in registered_ops().items() if name.startswith("minigrad.") and "<locals>" not in name}
+
+
+def test_every_op_has_a_row():
+    """A new op cannot be forgotten."""
+    proven = {id(row.values[0].op.op) for row in ROWS if hasattr(row.values[0].op, "op")}
+    missing = [name for name, op in ops_of_the_library().items() if id(op) not in proven]
+    assert not missing, f"{len(missing)} ops without a row in tests/cases: {missing}"
+
+
+def public_functions():
+    """What ``minigrad`` exports from its op families."""
+    for name, value in vars(mg).items():
+        if isinstance(value, types.FunctionType) and not name.startswith("_") and value.__module__.startswith("minigrad.ops"):
+            yield name, value
+
+
+def test_every_public_function_has_a_row():
+    """Composites of ops are checked like ops."""
+    proven = {id(row.values[0].op) for row in ROWS}
+    missing = sorted(name for name, value in public_functions() if id(value) not in proven)
+    assert not missing, f"{len(missing)} functions without a row in tests/cases: {missing}"
+
+
+# ------------------------------------------------------------------------------------------------------- proofs
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_proof(case, request, capsys):
+    """Gradients of first and second order, dtypes, memory, strides: all that check_op checks."""
+    report = check_op(case.op, *case.strategies, **case.options)
+    if request.config.getoption("--long"):
+        with capsys.disabled():
+            print(f"\n{request.node.callspec.id}: {report.examples} examples, {report.elements} elements, {report.kinks} at kinks", end="")
+
+
+def arrays_of(outputs):
+    """All arrays among the results, in order."""
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if isinstance(outputs, (list, tuple)):
+        return [a for y in outputs for a in arrays_of(y)]
+    return [np.asarray(getattr(outputs, "_data", outputs))]
+
+
+def mapped(value, function):
+    """``value`` with each array in it replaced."""
+    if isinstance(value, np.ndarray):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(mapped(v, function) for v in value)
+    if isinstance(value, dict):
+        return {k: mapped(v, function) for k, v in value.items()}
+    return value
+
+
+def compare(ours, theirs, what, rtol=1e-9):
+    assert len(ours) == len(theirs), what
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.shape == other.shape, what
+        np.testing.assert_allclose(mine, other, rtol=rtol, atol=1e-10, err_msg=what)
+
+
+def on_examples(case, test):
+    """Run ``test(call)`` on examples of a row, as the active profile says."""
+
+    @hypothesis.settings(deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.given(call=st.call(*case.strategies))
+    def run(call):
+        with np.errstate(all="ignore"):
+            test(call)
+
+    run()
+
+
+def results(case, call, leaf=lambda a: mg.tensor(a)):
+    for value in [*call.args, *call.kwargs.values()]:
+        if isinstance(value, Generator):
+            value.manual_seed(0)
+    mg.manual_seed(0)
+    return case.op(*mapped(call.args, leaf), **mapped(call.kwargs, leaf))
+
+
+@pytest.mark.parametrize("case", [row for row in ROWS if row.values[0].numpy is not None])
+def test_numpy(case):
+    """The forward pass gives what numpy gives."""
+
+    def test(call):
+        compare(arrays_of(results(case, call)), arrays_of(case.numpy(*call.args, **call.kwargs)), str(call))
+
+    on_examples(case, test)
+
+
+def torch_function(torch, reference):
+    if callable(reference):
+        return lambda *args, **kwargs: reference(torch, *args, **kwargs)
+    for place in (torch, torch.nn.functional):
+        found = place
+        for part in reference.split("."):
+            found = getattr(found, part, None)
+        if found is not None:
+            return found
+    raise AttributeError(f"neither torch nor torch.nn.functional has {reference}")
+
+
+def tensors_in(value, kind):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [t for v in value for t in tensors_in(v, kind)]
+    return [value] if isinstance(value, kind) else []
+
+
+@pytest.mark.parametrize("case", [row for row in ROWS if row.values[0].torch is not None])
+def test_torch(case):
+    """Forward and gradient are those of PyTorch in float64, at kinks and ties too; and so are dtypes in float32."""
+    torch = pytest.importorskip("torch")
+    function = torch_function(torch, case.torch)
+    wrt = case.options.get("wrt")
+
+    def test(call):
+        # Names in `wrt` are those of the arguments that have a gradient; the others are constants on both sides.
+        names = list(call.kwargs)
+
+        def ours(a, grad=True):
+            return mg.tensor(a, requires_grad=grad and a.dtype.kind == "f")
+
+        def theirs(a, grad=True):
+            return torch.tensor(a, requires_grad=grad and a.dtype.kind == "f")
+
+        def build(make):
+            positional = argument_names(case.op, len(call.args))
+            args = [mapped(a, lambda v, n=n: make(v, wrt is None or n in wrt)) for n, a in zip(positional, call.args, strict=True)]
+            kwargs = {n: mapped(call.kwargs[n], lambda v, n=n: make(v, wrt is None or n in wrt)) for n in names}
+            return args, kwargs
+
+        (args, kwargs), (t_args, t_kwargs) = build(ours), build(theirs)
+        mine, other = case.op(*args, **kwargs), function(*t_args, **t_kwargs)
+        mine, other = tensors_in([mine], TensorBase), tensors_in([other], torch.Tensor)
+        compare([y._data for y in mine], [y.detach().numpy() for y in other], str(call))
+        assert [str(y.dtype) for y in mine] == [str(y.dtype).removeprefix("torch.") for y in other], str(call)
+        pairs = [(y, t) for y, t in zip(mine, other, strict=True) if y.requires_grad or t.requires_grad]
+        if not pairs:
+            return
+        weights = [np.cos(np.arange(y.numel(), dtype=float)).reshape(y.shape) for y, _ in pairs]
+        leaves = [t for t in tensors_in([args, kwargs], TensorBase) if t.requires_grad]
+        t_leaves = [t for t in tensors_in([t_args, t_kwargs], torch.Tensor) if t.requires_grad]
+        gradients = mg.grad([y for y, _ in pairs], leaves, weights, allow_unused=True, materialize_grads=True)
+        expected = torch.autograd.grad([t for _, t in pairs], t_leaves, [torch.tensor(w) for w in weights], allow_unused=True)
+        expected = [np.zeros(leaf.shape) if e is None else e.numpy() for e, leaf in zip(expected, t_leaves, strict=True)]
+        compare([g.numpy() for g in gradients], expected, f"gradient of {call}", rtol=1e-7)
+
+    on_examples(case, test)
+
+
+def argument_names(function, count):
+    """Names of the positional arguments, ``tensors`` for all of ``*tensors``."""
+    names = []
+    for p in inspect.signature(function).parameters.values():
+        names += [p.name] * (count - len(names)) if p.kind is p.VAR_POSITIONAL else [p.name]
+    return names[:count]

@@ -1,0 +1,372 @@
+"""gradcheck itself: what it accepts, what it finds, and that it leaves no traces."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.engine import TensorBase
+from minigrad.random import numpy_generator
+from minigrad.testing import Call, GradcheckError, Report, check_op, gradcheck
+from minigrad.testing import strategies as st
+from minigrad.testing.numerical import extrapolate, step_of
+
+X = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]])
+
+
+@mg.op(x=lambda g, x: g * x)
+def half_right(x):
+    return x * x
+
+
+# ------------------------------------------------------------------------------------------- numerical derivatives
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-9, 0.3, -2.0, 1e6])
+def test_extrapolation_is_exact_to_many_digits(x):
+    flat = np.array([x])
+
+    def evaluate(row):
+        row[:] = np.sin(flat[0] / max(1.0, abs(x))), flat[0] ** 3
+
+    value, error = extrapolate(evaluate, flat, 0, 2)
+    scale = max(1.0, abs(x))
+    exact = np.array([np.cos(x / scale) / scale, 3 * x * x])
+    assert (np.abs(value - exact) <= 1e-11 * np.abs(exact) + 1e-14).all()
+    assert (np.abs(value - exact) <= 3 * error + 1e-15).all()
+    assert flat[0] == x
+
+
+def test_extrapolation_finds_the_scale_of_small_numbers():
+    flat = np.array([1e-8])
+
+    def evaluate(row):
+        row[:] = np.log(flat[0])
+
+    with np.errstate(invalid="ignore"):
+        value, _ = extrapolate(evaluate, flat, 0, 1)
+    assert value[0] == pytest.approx(1e8, rel=1e-9)
+
+
+def test_steps_do_not_cross_zero():
+    assert all(0 < step_of(x) < abs(x) or x == 0 for x in (0.0, 1e-300, 1e-12, 1e-5, 0.1, -3.0, 1e12))
+
+
+# ---------------------------------------------------------------------------------------------------- what passes
+
+
+def test_report():
+    report = gradcheck(lambda x, w: mg.exp(x @ w), X, np.eye(3), order=2)
+    assert isinstance(report, Report)
+    assert [(r.argument, r.order, r.elements, r.kinks) for r in report.rows] == [("x", 1, 6, 0), ("w", 1, 9, 0), ("x", 2, 6, 0), ("w", 2, 9, 0)]
+    assert report.error < 1e-8
+    assert "argument  order  elements  worst error  kinks" in repr(report)
+    assert repr(report).startswith("<lambda>: passed")
+
+
+def test_fourth_order():
+    assert [r.order for r in gradcheck(mg.exp, X, order=4).rows] == [1, 2, 3, 4]
+
+
+def test_float32_inputs_are_checked_in_float64_and_left_alone():
+    x = X.astype(np.float32)
+    before = x.copy()
+    assert gradcheck(mg.exp, x).error < 1e-8
+    assert x.dtype == np.float32 and (x == before).all()
+
+
+def test_requires_grad_selects():
+    a, b = mg.tensor(X, requires_grad=True), mg.tensor(X)
+    assert {r.argument for r in gradcheck(mg.mul, a, b).rows} == {"a"}
+    assert {r.argument for r in gradcheck(mg.mul, b, b).rows} == {"a", "b"}
+    assert {r.argument for r in gradcheck(mg.mul, X, X, wrt="b").rows} == {"b"}
+    assert a.grad is None
+
+
+def test_wrt_must_exist():
+    with pytest.raises(ValueError, match="c is not a floating argument"):
+        gradcheck(mg.mul, X, X, wrt=["c"])
+
+
+def test_nothing_to_check():
+    with pytest.raises(ValueError, match="no floating argument"):
+        gradcheck(lambda x: x, np.arange(3))
+
+
+def test_order_must_be_positive():
+    with pytest.raises(ValueError, match="order"):
+        gradcheck(mg.exp, X, order=0)
+
+
+def test_nested_inputs_and_outputs():
+    def f(pair, options, *rest):
+        return {"sum": pair[0] + pair[1] * options["scale"], "rest": [rest[0].exp(), np.arange(3)]}
+
+    names = [r.argument for r in gradcheck(f, (X, X), {"scale": np.array(2.0)}, X).rows]
+    assert names == ["pair[0]", "pair[1]", "options['scale']", "rest[0]"]
+
+
+def test_keyword_arguments():
+    assert gradcheck(mg.sum, X, kwargs={"dim": 1, "keepdim": True}).elements == 6
+
+
+def test_zero_size_and_scalars():
+    assert gradcheck(mg.exp, np.zeros((0, 3)), order=2).elements == 0
+    assert gradcheck(mg.exp, np.array(1.0), order=2).elements == 2
+
+
+def test_random_functions_are_rewound():
+    def noisy(x):
+        return x * numpy_generator().normal(size=x.shape)
+
+    mg.manual_seed(3)
+    gradcheck(noisy, X, order=2)
+    after = numpy_generator().normal()
+    mg.manual_seed(3)
+    assert numpy_generator().normal() == after
+
+
+def test_large_inputs_in_fast_mode():
+    x = np.random.default_rng(0).normal(size=(300, 300))
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return mg.sin(x).sum()
+
+    report = gradcheck(f, x, fast=True, order=2)
+    assert report.rows[0].elements == 90_000
+    assert len(calls) < 500
+
+
+def test_fast_mode_traces_a_wrong_element():
+    @mg.op(x=lambda g, x: g * np.where(np.arange(x.size).reshape(x.shape) == 4321, 2.1, 2.0) * x)
+    def nearly_square(x):
+        return x * x
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(nearly_square, np.random.default_rng(0).normal(size=(100, 100)), fast=True)
+    assert caught.value.index == (43, 21)
+
+
+def test_fast_mode_passes_kinks():
+    x = np.zeros(50)
+    assert gradcheck(mg.abs, x, fast=True).kinks > 0
+
+
+# --------------------------------------------------------------------------------------------------------- kinks
+
+
+def test_subgradients_are_counted():
+    report = gradcheck(mg.abs, np.array([0.0, 1.0, -2.0, 0.0, 1e-7, -1e-12]), order=2)
+    assert [r.kinks for r in report.rows] == [2, 2]
+
+
+def test_a_kink_nearby_is_no_kink_here():
+    assert gradcheck(mg.abs, np.array([1e-6, -1e-7, 1e-12, 3e-5])).kinks == 0
+
+
+def test_jumps():
+    report = gradcheck(lambda x: mg.remainder(x, 1.0), np.array([0.0, 0.5, 2.0]))
+    assert report.rows[0].kinks == 2
+
+
+def test_curvature_is_not_taken_for_a_kink():
+    assert gradcheck(lambda x: x * x * 1e4, np.array([0.0, 1e-9, 1.0])).kinks == 0
+
+
+def test_outside_the_slopes_is_an_error():
+    @mg.op(x=lambda g, x: g * ((x >= 0) * 1.5 - (x < 0) * 1.0 - (x > 0) * 0.5))
+    def absolute(x):
+        return np.abs(x)
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(absolute, np.array([1.0, 0.0]))
+    assert (caught.value.kind, caught.value.index, caught.value.analytic, caught.value.numerical) == ("kink", (1,), 1.5, 1.0)
+
+
+# -------------------------------------------------------------------------------------------------------- failures
+
+
+def test_the_error_carries_the_facts():
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(half_right, X)
+    e = caught.value
+    assert isinstance(e, AssertionError)
+    assert (e.op, e.argument, e.order, e.index, e.output_index) == ("half_right", "x", 1, (0, 2), (0, 2))
+    assert (e.analytic, e.numerical) == (2.0, pytest.approx(4.0))
+    assert e.kind == "constant factor" and "0.5 times" in e.diagnosis
+    assert "at x[0, 2] = 2, for output [0, 2]: analytic 2, numerical 4" in str(e)
+    assert isinstance(e.call, Call)
+
+
+def test_small_errors_are_found():
+    @mg.op(x=lambda g, x: g * (2.0 + 1e-6) * x)
+    def square(x):
+        return x * x
+
+    with pytest.raises(GradcheckError):
+        gradcheck(square, X)
+
+
+def test_one_wrong_entry_of_the_jacobian_is_found():
+    @mg.op(x=lambda g, x: mg.matmul(np.where(np.eye(40) + np.eye(40, k=39), 1.0, 0.0).T, g))
+    def identity(x):
+        return x * 1.0
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(identity, np.random.default_rng(0).normal(size=40))
+    assert (caught.value.index, caught.value.output_index) == ((39,), (0,))
+
+
+def test_several_outputs_are_told_apart():
+    @mg.op(x=lambda g: g[0] + g[1])
+    def pair(x):
+        return x * 1.0, x * 2.0
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(pair, X)
+    assert caught.value.output_index[0] == 1
+
+
+def test_a_function_that_refuses_its_arguments():
+    with pytest.raises(GradcheckError, match="the call raised ShapeError") as caught:
+        gradcheck(mg.matmul, X, X)
+    assert caught.value.kind == "the call fails"
+    assert isinstance(caught.value.__cause__, mg.ShapeError)
+
+
+def test_noise_is_reported_as_such():
+    def rough(x):
+        return x + mg.tensor(np.sin(x.detach().numpy() * 1e15)) * 1e-2
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(rough, X)
+    assert caught.value.kind == "unsettled"
+
+
+# --------------------------------------------------------------------------------------------------------- modules
+
+
+class Layer:
+    """What gradcheck takes for a module: parameters and buffers with names, and forward."""
+
+    def __init__(self, factor=1.0):
+        self.weight = mg.tensor(np.full((3, 2), 0.5, np.float32), requires_grad=True)
+        self.frozen = mg.tensor(np.ones(2, np.float32))
+        self.count = mg.tensor(np.zeros(1, np.float32))
+        self.factor = factor
+
+    def named_parameters(self):
+        return [("linear.weight", self.weight), ("frozen", self.frozen)]
+
+    def named_buffers(self):
+        return [("count", self.count)]
+
+    def forward(self, input):
+        self.count += 1
+        weight = self.weight if self.factor == 1.0 else self.weight.detach()
+        return (input @ weight) * self.frozen
+
+    __call__ = forward
+
+
+def test_modules_and_their_parameters():
+    layer = Layer()
+    report = gradcheck(layer, X, order=2)
+    assert [r.argument for r in report.rows[:2]] == ["input", "linear.weight"]
+    assert layer.weight.dtype == np.float32 and layer.weight.is_leaf and layer.weight.requires_grad
+    assert layer.weight.grad is None
+    assert layer.count.numpy()[0] == 0
+
+
+def test_a_wrong_parameter_is_named():
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(Layer(factor=2.0), X)
+    assert (caught.value.op, caught.value.argument) == ("Layer", "linear.weight")
+    assert caught.value.kind == "zero where it should not be"
+
+
+# --------------------------------------------------------------------------------------------------------- check_op
+
+
+def test_check_op_reports():
+    report = check_op(mg.exp, st.arrays(), examples=15)
+    assert report.examples == 15
+    assert {(r.argument, r.order) for r in report.rows} == {("x", 1), ("x", 2)}
+
+
+def test_check_op_shrinks_and_prints_a_program():
+    @mg.op(a=lambda g, b: g * b, b=lambda g, a: g * a * (a < 2.5))
+    def product(a, b):
+        return a * b
+
+    with pytest.raises(GradcheckError) as caught:
+        check_op(product, st.broadcastable(2), examples=200)
+    a, b = caught.value.call.args
+    assert a.size == b.size == 1 and a.ravel()[0] >= 2.5
+    assert caught.value.argument == "b"
+    assert "check_op(product, np.array(" in str(caught.value)
+    assert not getattr(caught.value, "__notes__", None)
+
+
+def test_check_op_on_constants():
+    assert check_op(mg.mul, X, X).examples == 1
+    assert check_op(mg.sum, Call((X,), {"dim": 0})).examples == 1
+
+
+def test_check_op_on_composites():
+    report = check_op(lambda x: mg.exp(x) * x, st.arrays(), examples=10)
+    assert any("composite" in note for note in report.notes)
+
+
+def test_check_op_without_gradients():
+    assert check_op(mg.argmax, st.arrays(min_dims=1, min_side=1), examples=10).examples == 10
+
+
+def test_check_op_sees_integer_arguments_change():
+    @mg.op(x=lambda g, x, index: g * 1.0, index=None)
+    def careless(x, index):
+        index += 1
+        return x * 1.0
+
+    with pytest.raises(GradcheckError) as caught:
+        check_op(careless, X, np.arange(3))
+    assert caught.value.kind in ("in-place edit", "not deterministic")
+
+
+def test_check_op_compares_arrays_with_tensors():
+    @mg.op(x=lambda g, x: g * (3.0 if isinstance(x, TensorBase) else 2.0))
+    def two_faced(x):
+        return x * 2.0
+
+    with pytest.raises(GradcheckError) as caught:
+        check_op(two_faced, X, order=1)
+    assert caught.value.kind == "array mode"
+
+
+def test_check_op_needs_memory_to_be_freed_for_every_input():
+    kept = []
+
+    @mg.op(a=lambda g, b: g * b, b=lambda g, a: g * a)
+    def hoarder(a, b):
+        out = a * b
+        kept[:] = [out]
+        return out
+
+    with pytest.raises(GradcheckError) as caught:
+        check_op(hoarder, X, X)
+    assert caught.value.kind == "keeps too much"
+
+
+def test_declared_domain_is_used():
+    from minigrad.testing import domain
+
+    @domain(x=(0.5, 1.0), k=[2, 3])
+    @mg.op(x=lambda g, x, k: g * k * x ** (k - 1))
+    def power(x, *, k):
+        assert x.size == 0 or (x > 0.49).all()
+        return x**k
+
+    assert check_op(power, examples=10).examples == 10
+    with pytest.raises(TypeError, match="no argument y"):
+        domain(y=(0, 1))(power)
