@@ -188,7 +188,7 @@ def test_reductions_of_nothing():
     assert x.logsumexp(0).tolist() == [-inf] * 3
     assert x.amax(1).shape == x.max(1).values.shape == x.argmax(1).shape == (0,)
     assert x.any().item() is False and x.all().item() is True
-    assert x.sort(0).values.shape == x.cumsum(0).shape == (0, 3)
+    assert x.sort(0).values.shape == x.cumsum(0).shape == x.cummax(0).values.shape == x.topk(0, 0).indices.shape == (0, 3)
 
 
 @pytest.mark.parametrize("name", ["amax", "amin", "max", "min", "argmax", "argmin"])

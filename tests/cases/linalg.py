@@ -67,12 +67,7 @@ def chains(draw):
         shapes[0] = shapes[0][1:]
     if draw(hs.booleans()):
         shapes[-1] = shapes[-1][:1]
-    return st.Call([draw(st.arrays(tuple(shape))) for shape in shapes])
-
-
-def multi_dot(*tensors):
-    """``multi_dot`` with the tensors as arguments of their own, so that they can be differentiated."""
-    return linalg.multi_dot(tensors)
+    return st.Call(([draw(st.arrays(tuple(shape))) for shape in shapes],))
 
 
 def symmetric(function):
@@ -140,7 +135,7 @@ CASES = [
     ),
     Case(linalg.kron, st.call(st.arrays(max_dims=2, max_side=2), st.arrays(max_dims=2, max_side=3)), numpy=np.kron, torch="kron"),
     Case(linalg.trace, operands("n m"), numpy=np.trace, torch="trace"),
-    Case(multi_dot, chains(), numpy=lambda *x: np.linalg.multi_dot(x), torch=lambda torch, *x: torch.linalg.multi_dot(x)),
+    Case(linalg.multi_dot, chains(), numpy=np.linalg.multi_dot, torch=lambda torch, x: torch.linalg.multi_dot(x)),
     Case(
         linalg.matrix_power, st.call(square(), hs.integers(-2, 4)),
         numpy=np.linalg.matrix_power, torch=lambda torch, x, n: torch.linalg.matrix_power(x, n),
@@ -169,8 +164,9 @@ CASES = [
     Case(linalg._slogdet, square(), numpy=np.linalg.slogdet, torch="slogdet"),
     Case(linalg.slogdet, square(), numpy=np.linalg.slogdet, torch="slogdet"),
     Case(linalg.logdet, square(), numpy=lambda x: np.log(np.linalg.det(x)), torch="logdet"),
+    Case(linalg.cholesky, st.arrays((2, 1, 1), low=0.5), numpy=np.linalg.cholesky, torch=lambda torch, x: torch.linalg.cholesky(x)),
     Case(
-        symmetric(linalg.cholesky), square(),
+        symmetric(linalg.cholesky), square(), name="cholesky_of_symmetric",
         numpy=symmetric(np.linalg.cholesky), torch=lambda torch, x: torch.linalg.cholesky((x + x.mT) * 0.5),
     ),
 ]  # fmt: skip

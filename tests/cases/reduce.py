@@ -186,8 +186,8 @@ CASES = [
     Case(reduce.min, reduction(several=False, all_dims=False, min_side=1), torch="min", name="min_along"),
     Case(reduce.min, st.broadcastable(2), numpy=np.minimum, torch="min", name="min_of_two"),
     Case(reduce._running_position, st.call(along(), largest=True), torch=lambda torch, x, *, dim, largest: torch.cummax(x, dim).indices),
-    Case(reduce.cummax, along(), torch="cummax"),
-    Case(reduce.cummin, along(), torch="cummin"),
+    Case(reduce.cummax, along(min_side=1), torch="cummax"),
+    Case(reduce.cummin, along(min_side=1), torch="cummin"),
     # log-sum-exp and norms
     Case(reduce.logsumexp, reduction(min_side=1), torch=torch_reduction("logsumexp")),
     Case(reduce._norm, norm_arguments(avoid=(0,)), torch="norm"),
