@@ -647,6 +647,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     cropped = any(side for pair in shrunk for side in pair)
     if cropped and first:
         input = crop(input, shrunk)
+        if not any(side for pair in grown for side in pair):
+            return input
     if mode == "constant":
         return pad_constant(input, grown, 0.0 if value is None else value)
     for d, pair in enumerate(grown):
