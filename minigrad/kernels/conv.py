@@ -122,8 +122,8 @@ def _groups(x_shape: Sequence[int], w_shape: Sequence[int]) -> int:
 
 def _rows(w: np.ndarray, groups: int) -> np.ndarray:
     """The weights of each kernel row: (O, C/G, KH, ...) to KH G O/G K."""
-    k, per_group = w.shape[2], w.shape[0] // groups
-    return np.ascontiguousarray(np.moveaxis(w, 2, 0)).reshape(k, groups, per_group, w[0, :, 0].size)
+    o, c, k, *rest = w.shape
+    return np.ascontiguousarray(np.moveaxis(w, 2, 0)).reshape(k, groups, o // groups, c * math.prod(rest))
 
 
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], window: Window) -> np.ndarray:
@@ -149,7 +149,9 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
     """The transpose of :func:`convolve` in x: x[n, c, p * stride + k * dilation - padding] += y[n, o, p] * w[o, c, k]; x has ``shape``."""
     groups = _groups(shape, w.shape)
     if max(window.stride) == 1:
-        flipped = np.flip(w, range(2, w.ndim)).reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2).reshape(shape[1], -1, *w.shape[2:])
+        per_group = len(w) // groups
+        flipped = np.flip(w, range(2, w.ndim)).reshape(groups, per_group, *w.shape[1:])
+        flipped = flipped.swapaxes(1, 2).reshape(shape[1], per_group, *w.shape[2:])
         padding = tuple([(d * (k - 1) - before, 0) for k, (before, _), d in zip(w.shape[2:], window.padding, window.dilation, strict=True)])
         return convolve(y, flipped, None, shape[2:], window._replace(padding=padding))
     x = np.zeros(shape, y.dtype)

@@ -1,0 +1,364 @@
+"""Convolution against seven nested loops, against PyTorch, and against itself: however the work is cut, the result is the same."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as hs
+
+import minigrad as mg
+from minigrad.kernels import conv as kernels
+from minigrad.kernels import windows as sliding_windows
+from minigrad.ops import conv, fold
+from minigrad.testing import gradcheck
+from minigrad.testing import strategies as st
+
+rng = np.random.default_rng(0)
+
+
+def padded(padding, kernel, dilation):
+    """(before, after) for each axis."""
+    dims = len(kernel)
+    if padding == "valid":
+        return [(0, 0)] * dims
+    if padding == "same":
+        totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        return [(total // 2, total - total // 2) for total in totals]
+    return [(p, p) for p in each(padding, dims)]
+
+
+def each(value, dims):
+    return value if isinstance(value, tuple) else (value,) * dims
+
+
+def loops(x, w, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Convolution of images as its definition says: image, output channel, row, column, input channel, kernel row, kernel column."""
+    (up, down), (left, right) = padded(padding, w.shape[2:], each(dilation, 2))
+    (sh, sw), (dh, dw) = each(stride, 2), each(dilation, 2)
+    x = np.pad(x, ((0, 0), (0, 0), (up, down), (left, right)))
+    height = (x.shape[2] - dh * (w.shape[2] - 1) - 1) // sh + 1
+    width = (x.shape[3] - dw * (w.shape[3] - 1) - 1) // sw + 1
+    y = np.zeros((len(x), len(w), height, width))
+    per_group = w.shape[1]
+    for n, o, i, j in np.ndindex(*y.shape):
+        group = o // (len(w) // groups)
+        for c, k, m in np.ndindex(*w.shape[1:]):
+            y[n, o, i, j] += x[n, group * per_group + c, i * sh + k * dh, j * sw + m * dw] * w[o, c, k, m]
+        if bias is not None:
+            y[n, o, i, j] += bias[o]
+    return y
+
+
+@given(st.conv_arguments(2, unbatched=False))
+def test_forward_is_the_definition(call):
+    np.testing.assert_allclose(conv.conv2d(*call.args, **call.kwargs), loops(*call.args, **call.kwargs), rtol=1e-12, atol=1e-12)
+
+
+@given(st.conv_arguments(2, unbatched=False))
+def test_gradients_are_sums_over_the_same_products(call):
+    """<conv(x, w), g> is linear in each of the three: its value with unit vectors is the gradient."""
+    x, w, _ = call.args
+    y = loops(*call.args, **call.kwargs)
+    g = np.cos(np.arange(y.size)).reshape(y.shape)
+    leaves = [mg.tensor(a, requires_grad=True) for a in (x, w)]
+    gx, gw = mg.grad(conv.conv2d(*leaves, None, **call.kwargs), leaves, g)
+    for place in itertools.islice(np.ndindex(*x.shape), 3):
+        unit = np.zeros_like(x)
+        unit[place] = 1
+        np.testing.assert_allclose(gx.numpy()[place], (loops(unit, w, None, **call.kwargs) * g).sum(), rtol=1e-10, atol=1e-12)
+    for place in itertools.islice(np.ndindex(*w.shape), 3):
+        unit = np.zeros_like(w)
+        unit[place] = 1
+        np.testing.assert_allclose(gw.numpy()[place], (loops(x, unit, None, **call.kwargs) * g).sum(), rtol=1e-10, atol=1e-12)
+
+
+@given(st.conv_arguments(2, strings=False), hs.booleans())
+def test_torch_to_second_order(call, strided):
+    """Forward, gradients and the gradients of a function of the gradients, from contiguous and from strided memory."""
+    torch = pytest.importorskip("torch")
+    arrays = [a for a in call.args if a is not None]
+    expected = [torch.tensor(a, requires_grad=True) for a in arrays]
+    if strided:
+        arrays = [np.repeat(a, 2, axis=-1)[..., ::2] for a in arrays]
+    leaves = [mg.from_numpy(a).requires_grad_() for a in arrays]
+    y, t = conv.conv2d(*leaves, **call.kwargs), torch.nn.functional.conv2d(*expected, **call.kwargs)
+    np.testing.assert_allclose(y.detach().numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-10)
+    g = np.cos(np.arange(y.numel())).reshape(y.shape)
+    g, tg = mg.tensor(g, requires_grad=True), torch.tensor(g, requires_grad=True)
+    first, t_first = mg.grad(y, leaves, g, create_graph=True), torch.autograd.grad(t, expected, tg, create_graph=True)
+    for ours, theirs in zip(first, t_first, strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-10, atol=1e-10)
+    second = mg.grad(sum((a.sin() * a).sum() for a in first), [*leaves, g], allow_unused=True, materialize_grads=True)
+    t_second = torch.autograd.grad(sum((a.sin() * a).sum() for a in t_first), [*expected, tg], allow_unused=True)
+    for ours, theirs in zip(second, t_second, strict=True):
+        np.testing.assert_allclose(ours.numpy(), 0 if theirs is None else theirs.numpy(), rtol=1e-9, atol=1e-9)
+
+
+# ----------------------------------------------------------------------------------------- how the work is cut
+
+
+def triple(x, w, y, window):
+    return (
+        kernels.convolve(x, w, None, y.shape[2:], window),
+        kernels.input_gradient(y, w, x.shape, window),
+        kernels.weight_gradient(x, y, w.shape, window),
+    )
+
+
+@given(st.conv_arguments(2, strings=False, unbatched=False, max_extra=6), hs.sampled_from([1, 100, 1000]))
+def test_tiles_of_any_size_give_the_same(call, cache):
+    """One row at a time, some images at a time, all at once."""
+    x, w, _ = call.args
+    window = kernels.Window(
+        *[each(call.kwargs["stride"], 2), tuple((p, p) for p in each(call.kwargs["padding"], 2)), each(call.kwargs["dilation"], 2)]
+    )
+    y = conv.conv(x, w, window=window)
+    whole = triple(x, w, y, window)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "CACHE", cache)
+        for mine, other in zip(triple(x, w, y, window), whole, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("size", [3, 5])
+def test_deep_layers(stride, groups, size):
+    """Many channels and few pixels: there the images of a tile share a matrix. An odd image is left over."""
+    x, w = rng.normal(size=(5, 64, size, size)), rng.normal(size=(4, 64 // groups, 3, 3))
+    window = kernels.Window((stride, stride), ((1, 1), (1, 1)), (1, 1))
+    expected = loops(x, w, None, stride, 1, 1, groups)
+    with pytest.MonkeyPatch.context() as patch:
+        for cache in (1, 1 << 16, 1 << 24):
+            patch.setattr(kernels, "CACHE", cache)
+            tiles = list(kernels._tiles(x.shape, w.shape, expected.shape[2:], window, x.dtype))
+            assert all(tile.merged for tile in tiles) == (2 * expected[0, 0].size < w.shape[1] * 3)
+            y, gx, gw = triple(x, w, expected, window)
+            np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
+            # <y, y> = <x, gx> = <w, gw>: the three sums of the same products
+            np.testing.assert_allclose([(x * gx).sum(), (w * gw).sum()], (expected * expected).sum(), rtol=1e-10)
+
+
+def test_columns_stay_in_the_cache():
+    """No tile of a large layer needs more than a few megabytes, where all columns would take 115 MB."""
+    x_shape, w_shape, window = (8, 64, 112, 112), (64, 64, 3, 3), kernels.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+    sizes = [tile.windows.nbytes for tile in kernels._tiles(x_shape, w_shape, (112, 112), window, np.dtype(np.float32))]
+    assert max(sizes) <= 2 * kernels.CACHE
+    assert len(sizes) >= 8
+
+
+# ----------------------------------------------------------------------------------------------- PyTorch's functions
+
+
+@given(st.conv_arguments(2, unbatched=False, strings=False))
+def test_four_paddings(call):
+    """(left, right, top, bottom) is our extension: the same as padding the input first."""
+    x, w, bias = call.args
+    before = [(a, a) for a in each(call.kwargs.pop("padding"), 2)]
+    y = conv.conv2d(np.pad(x, ((0, 0), (0, 0), (before[0][0], 3), (1, before[1][1]))), w, bias, **call.kwargs)
+    mine = conv.conv2d(x, w, bias, padding=(1, before[1][1], before[0][0], 3), **call.kwargs)
+    np.testing.assert_allclose(mine, y, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dtypes(dtype):
+    x, w, b = (mg.tensor(rng.normal(size=s).astype(dtype), requires_grad=True) for s in ((2, 3, 6, 5), (4, 3, 3, 2), (4,)))
+    y = mg.conv2d(x, w, b, stride=2, padding=1)
+    y.sum().backward()
+    assert {a.dtype for a in (y, x.grad, w.grad, b.grad)} == {np.dtype(dtype)}
+    np.testing.assert_allclose(
+        y.detach().numpy(), loops(x.detach().numpy(), w.detach().numpy(), b.detach().numpy(), 2, 1), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_integers():
+    x, w = rng.integers(-9, 9, (1, 2, 4, 4)), rng.integers(-9, 9, (3, 2, 3, 3))
+    y = mg.conv2d(mg.tensor(x), mg.tensor(w))
+    assert y.dtype == np.int64
+    assert (y.numpy() == loops(x, w)).all()
+
+
+def test_empty_batch():
+    x, w = mg.zeros(0, 3, 8, 8, requires_grad=True), mg.ones(4, 3, 3, 3, requires_grad=True)
+    y = mg.conv2d(x, w, mg.ones(4), padding=1)
+    assert y.shape == (0, 4, 8, 8)
+    y.sum().backward()
+    assert x.grad.shape == (0, 3, 8, 8) and (w.grad.numpy() == 0).all()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_no_channels(stride):
+    x, w = mg.zeros(2, 0, 5, 5, requires_grad=True), mg.zeros(3, 0, 3, 3, requires_grad=True)
+    y = mg.conv2d(x, w, mg.ones(3), stride=stride)
+    assert (y.numpy(force=True) == np.ones((2, 3, 4 - stride, 4 - stride))).all()
+    y.sum().backward()
+    assert x.grad.shape == x.shape and w.grad.shape == w.shape
+
+
+def test_only_the_gradient_that_is_asked_for(monkeypatch):
+    """The first layer of a network does not compute the gradient of the images."""
+
+    def refuse(*_):
+        raise AssertionError("nobody asked for the input's gradient")
+
+    monkeypatch.setattr(kernels, "input_gradient", refuse)
+    w = mg.ones(1, 1, 2, 2, requires_grad=True)
+    mg.conv2d(mg.ones(1, 1, 3, 3), w).sum().backward()
+    assert (w.grad.numpy() == 4).all()
+
+
+def test_transposed_is_the_input_gradient():
+    x = mg.zeros(2, 3, 7, 6, dtype=mg.float64, requires_grad=True)
+    w = mg.tensor(rng.normal(size=(4, 3, 3, 2)), requires_grad=True)
+    y = mg.conv2d(x, w, stride=2, padding=1)
+    g = mg.tensor(rng.normal(size=y.shape))
+    (gx,) = mg.grad(y, x, g)
+    back = mg.conv_transpose2d(g, w, stride=2, padding=1, output_padding=(0, 0))
+    np.testing.assert_allclose(back.detach().numpy(), gx.numpy())
+
+
+def test_third_order():
+    """Bilinear by itself, so with something curved around it."""
+    x, w = (mg.tensor(rng.normal(size=s), requires_grad=True) for s in ((1, 2, 4, 3), (2, 1, 2, 2)))
+    assert gradcheck(lambda x, w: mg.conv2d(x.tanh(), w.exp(), stride=(2, 1), padding=1, groups=2).sin(), x, w, order=3)
+
+
+ERRORS = {
+    "conv2d: input has 3 channels but weight expects 4 (input (8, 3, 32, 32), weight (6, 4, 5, 5), groups=1)": (
+        lambda: mg.conv2d(mg.zeros(8, 3, 32, 32), mg.zeros(6, 4, 5, 5)),
+        mg.ShapeError,
+    ),
+    "conv2d: input has 3 channels but weight expects 8": (
+        lambda: mg.conv2d(mg.zeros(3, 9, 9), mg.zeros(6, 4, 5, 5), groups=2),
+        mg.ShapeError,
+    ),
+    "conv2d: weight has 3 output channels, which 2 groups do not divide": (
+        lambda: mg.conv2d(mg.zeros(1, 4, 9, 9), mg.zeros(3, 2, 5, 5), groups=2),
+        mg.ShapeError,
+    ),
+    "conv2d: kernel 5x5 does not fit the padded input 4x4 (input (1, 1, 2, 2), weight (1, 1, 5, 5), padding 1): the output would be 0x0": (
+        lambda: mg.conv2d(mg.zeros(1, 1, 2, 2), mg.zeros(1, 1, 5, 5), padding=1),
+        mg.ShapeError,
+    ),
+    "conv2d: kernel 3x1 with dilation 2x1 does not fit": (
+        lambda: mg.conv2d(mg.zeros(1, 1, 4, 4), mg.zeros(1, 1, 3, 1), dilation=(2, 1)),
+        mg.ShapeError,
+    ),
+    "conv2d: input must be (N, C, H, W), or (C, H, W) without a batch, not (5, 5)": (
+        lambda: mg.conv2d(mg.zeros(5, 5), mg.zeros(1, 1, 3, 3)),
+        mg.ShapeError,
+    ),
+    "conv2d: weight must have 4 dimensions": (lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(1, 3, 3)), mg.ShapeError),
+    "conv2d: weight has a size of 0": (lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(1, 1, 0, 3)), mg.ShapeError),
+    "conv2d: bias must have shape (2,)": (lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(2, 1, 3, 3), mg.zeros(3)), mg.ShapeError),
+    "conv2d: stride must be at least 1, not 0": (lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(2, 1, 3, 3), stride=0), mg.ShapeError),
+    "conv2d: stride must be an int or 2 of them": (
+        lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(2, 1, 3, 3), stride=(1, 1, 1)),
+        mg.ShapeError,
+    ),
+    "conv2d: padding must be at least 0, not -1": (
+        lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(2, 1, 3, 3), padding=-1),
+        mg.ShapeError,
+    ),
+    "conv2d: padding must be 'valid', 'same' or numbers": (
+        lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(2, 1, 3, 3), padding="full"),
+        mg.ShapeError,
+    ),
+    "conv2d: padding 'same' needs stride 1": (
+        lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(2, 1, 3, 3), stride=2, padding="same"),
+        mg.ShapeError,
+    ),
+    "conv2d: groups must be at least 1, not 0": (lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(2, 1, 3, 3), groups=0), mg.ShapeError),
+    "conv2d: input is float32 but weight is float64": (
+        lambda: mg.conv2d(mg.zeros(1, 1, 5, 5), mg.zeros(2, 1, 3, 3, dtype=mg.float64)),
+        RuntimeError,
+    ),
+    "conv2d: bool tensors cannot be convolved": (
+        lambda: mg.conv2d(mg.zeros(1, 1, 5, 5, dtype=bool), mg.zeros(2, 1, 3, 3, dtype=bool)),
+        TypeError,
+    ),
+    "conv_transpose2d: input has 2 channels but weight expects 3": (
+        lambda: mg.conv_transpose2d(mg.zeros(1, 2, 5, 5), mg.zeros(3, 1, 3, 3)),
+        mg.ShapeError,
+    ),
+    "conv_transpose2d: output_padding 1 must be less than stride": (
+        lambda: mg.conv_transpose2d(mg.zeros(1, 1, 5, 5), mg.zeros(1, 1, 3, 3), output_padding=1),
+        mg.ShapeError,
+    ),
+    "conv_transpose2d: the output would have sizes (-1, -1)": (
+        lambda: mg.conv_transpose2d(mg.zeros(1, 1, 1, 1), mg.zeros(1, 1, 3, 3), padding=2),
+        mg.ShapeError,
+    ),
+    "unfold: window 3x3 does not fit the padded input 2x2 (input (1, 1, 2, 2), padding 0)": (
+        lambda: fold.unfold(mg.zeros(1, 1, 2, 2), 3),
+        mg.ShapeError,
+    ),
+    "fold: 13 rows are not a multiple of a window's 4 cells": (lambda: fold.fold(mg.zeros(1, 13, 9), 4, 2), mg.ShapeError),
+    "fold: input has 8 columns but 9 windows fit, 3x3": (lambda: fold.fold(mg.zeros(1, 12, 8), 4, 2), mg.ShapeError),
+    "fold: input must be (N, C KH KW, L)": (lambda: fold.fold(mg.zeros(12), 4, 2), mg.ShapeError),
+}
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_errors(text):
+    function, kind = ERRORS[text]
+    with pytest.raises(kind) as caught:
+        function()
+    assert str(caught.value).startswith(text)
+    assert type(caught.value) is kind
+
+
+# ------------------------------------------------------------------------------------------------ unfold and fold
+
+
+@given(st.conv_arguments(2, unbatched=False, groups=False, bias=False, strings=False))
+def test_convolution_is_a_product_with_the_columns(call):
+    x, w, _ = call.args
+    static = {name: call.kwargs[name] for name in ("dilation", "padding", "stride")}
+    columns = fold.unfold(x, w.shape[2:], **static)
+    y = conv.conv2d(x, w, **static)
+    np.testing.assert_allclose(w.reshape(len(w), -1) @ columns, y.reshape(*y.shape[:2], math.prod(y.shape[2:])), rtol=1e-10, atol=1e-10)
+
+
+@given(st.conv_arguments(2, groups=False, bias=False, strings=False))
+def test_fold_is_the_transpose_of_unfold(call):
+    x, w, _ = call.args
+    static = {name: call.kwargs[name] for name in ("dilation", "padding", "stride")}
+    columns = fold.unfold(x, w.shape[2:], **static)
+    other = np.cos(np.arange(columns.size)).reshape(columns.shape)
+    folded = fold.fold(other, x.shape[-2:], w.shape[2:], **static)
+    np.testing.assert_allclose((columns * other).sum(), (x * folded).sum(), rtol=1e-10, atol=1e-10)
+
+
+@given(
+    size=hs.integers(1, 12),
+    kernel=hs.integers(1, 4),
+    stride=hs.integers(1, 4),
+    before=hs.integers(0, 3),
+    after=hs.integers(0, 3),
+    dilation=hs.integers(1, 3),
+)
+def test_windows_along_an_axis(size, kernel, stride, before, after, dilation):
+    """The places of an axis are those that stepping through the padded axis finds."""
+    starts = range(-before, size + after - dilation * (kernel - 1), stride)
+    out = sliding_windows.output_size(size, kernel, stride, (before, after), dilation)
+    assert max(out, 0) == len(starts)
+    if out < 1:
+        return
+    axis = sliding_windows.sliding(size, out, kernel, stride, before, dilation)
+    assert list(axis.starts) == list(starts)
+    found = {(i, o, c) for i, windows, cells in axis.places for o, c in zip(range(out)[windows], range(size)[cells], strict=True)}
+    wanted = {(i, o, s + i * dilation) for o, s in enumerate(starts) for i in range(kernel) if 0 <= s + i * dilation < size}
+    assert found == wanted
+
+
+@given(size=hs.integers(1, 12), out=hs.integers(1, 15))
+def test_adaptive_windows(size, out):
+    axis = sliding_windows.adaptive(size, out)
+    covered = [
+        [c for _, windows, cells in axis.places for w, c in zip(range(out)[windows], range(size)[cells], strict=True) if w == o]
+        for o in range(out)
+    ]
+    assert covered == [list(range(math.floor(o * size / out), math.ceil((o + 1) * size / out))) for o in range(out)]
