@@ -61,16 +61,16 @@ class _Tile:
         self.windows = np.moveaxis(by_image, d, 2)
         across = many * math.prod(sizes)  # pixels in a row
         matrices = columns.reshape(batch, groups, channels // groups * math.prod(rest), phases * height * across)
-        length = (rows.stop - rows.start) * across
+        self.length = (rows.stop - rows.start) * across
         starts = [(phase * height + row) * across for phase, row in shifts]
-        self.slices = [matrices[..., start : start + length] for start in starts]
+        self.slices = [matrices[..., start : start + self.length] for start in starts]
 
     def pixels(self, y: np.ndarray) -> np.ndarray:
         """This tile's part of ``y`` (N O *sizes, contiguous) as matrices B G O/G L: a view, or a copy if merged."""
         part = y[self.images, :, self.rows]
         if self.merged:
             part = np.moveaxis(part, 0, 2)[None]  # 1 O rows N *sizes[1:]
-        return part.reshape(len(part), self.groups, y.shape[1] // self.groups, -1)
+        return part.reshape(len(part), self.groups, y.shape[1] // self.groups, self.length)
 
     def store(self, pixels: np.ndarray, y: np.ndarray) -> None:
         """Write what :meth:`pixels` gave to ``y``, if it was a copy."""
