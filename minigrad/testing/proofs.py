@@ -158,7 +158,7 @@ def _vote(error: GradcheckError, op: Callable, calls: Any, options: dict[str, An
             if _subject(other) == _subject(error):
                 found.append(other)
 
-    _search(calls, collect, 40, shrink=False)
+    _search(calls, collect, 25, shrink=False)
     large = [e for e in found if _size(e.call) >= 4]
     telling = large if len(large) > 2 else found
     telling = [e for e in telling if e.kind != "kink"] or telling  # what is wrong at kinks only, or elsewhere too?
