@@ -305,6 +305,13 @@ def test_load_state_dict(convert):
     assert not np.array_equal(source.head.weight.numpy(force=True), weight.numpy(force=True))
 
 
+def test_load_state_dict_copies():
+    net, array = nn.Linear(2, 1, bias=False), np.ones((1, 2), np.float32)
+    net.load_state_dict({"weight": array})
+    array[:] = 7
+    assert net.weight.tolist() == [[1.0, 1.0]]
+
+
 def test_load_state_dict_says_everything_that_is_wrong_and_changes_nothing():
     net = nn.Sequential(OrderedDict(a=nn.Linear(2, 3), norm=nn.BatchNorm1d(3), b=nn.Linear(3, 1)))
     before = {name: value.numpy().copy() for name, value in net.state_dict().items()}
@@ -587,6 +594,18 @@ def test_errors_that_are_caught_and_replaced():
     assert caught.value.__cause__.__notes__ == ["in Linear"]  # it got no further
 
 
+def test_errors_in_a_module_that_calls_itself():
+    class Countdown(nn.Module):
+        def forward(self, n):
+            if n == 0:
+                raise ValueError("lift-off")
+            return self(n - 1)
+
+    with pytest.raises(ValueError, match="lift-off") as caught:
+        nn.Sequential(Countdown())(3)
+    assert caught.value.__notes__ == ["in 0 (Countdown)"]
+
+
 def test_a_module_without_forward():
     with pytest.raises(NotImplementedError, match=r"Mine has no forward\(\)"):
         type("Mine", (nn.Module,), {})()(1)
@@ -766,6 +785,13 @@ def test_orthogonal(shape):
     w = nn.init.orthogonal_(mg.empty(shape, dtype=mg.float64), gain=2.0).numpy().reshape(shape[0], -1)
     product = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
     np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-12)
+
+
+def test_orthogonal_matrices_are_any():
+    """Not only those that the decomposition prefers: every sign occurs."""
+    mg.manual_seed(0)
+    signs = {tuple(np.sign(np.diag(nn.init.orthogonal_(mg.empty(2, 2)).numpy()))) for _ in range(50)}
+    assert signs == {(1, 1), (1, -1), (-1, 1), (-1, -1)}
 
 
 def test_dirac_passes_channels_through():
@@ -968,6 +994,11 @@ def test_hostile_files_are_refused(tmp_path):
     ]:
         with pytest.raises(nn.CheckpointError):
             nn.load(bad)
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("state.json", good % "[1, 2]")
+    with pytest.raises(nn.CheckpointError, match="compressed"):
+        nn.load(bomb)
     np.savez_compressed(tmp_path / "c.npz", np.zeros(10))
     for path in ("c.npz", "text"):
         (tmp_path / "text").write_text("hello")

@@ -82,25 +82,28 @@ def test_gathered_and_alone_are_the_same(make):
 
 
 @each_optimizer
-@pytest.mark.parametrize("size", [6, PIECE + 5])
-def test_a_value_that_somebody_holds_stays(make, size):
+@pytest.mark.parametrize("sizes", [(6,), (PIECE + 5,), (6, 3)], ids=["small", "large", "gathered"])
+def test_a_value_that_somebody_holds_stays(make, sizes):
     """A step gives the parameter a new value; a detached tensor, an array, a state_dict and a graph keep the old one."""
     layer = nn.Module()
-    layer.w = nn.Parameter(mg.tensor(np.linspace(1, 2, size)))
+    for i, size in enumerate(sizes):
+        setattr(layer, f"w{i}", nn.Parameter(mg.tensor(np.linspace(1, 2, size))))
+    w = layer.w0
     optimizer = make(layer.parameters())
-    before = layer.w.numpy(force=True).copy()
-    detached, array, state = layer.w.detach(), layer.w.numpy(force=True), layer.state_dict()
-    y = (layer.w * layer.w).sum()  # its gradient, 2 w, needs the old value
-    layer.w.grad = mg.tensor(np.ones(size))
-    object_before = layer.w
-    optimizer.step()
-    assert layer.w is object_before
-    assert not np.array_equal(layer.w.numpy(force=True), before)
-    for held in (detached.numpy(), array, state["w"].numpy()):
-        np.testing.assert_array_equal(held, before)
-    layer.w.grad = None
-    y.backward()
-    np.testing.assert_array_equal(layer.w.grad.numpy(), 2 * before)
+    for _ in range(2):
+        before = w.numpy(force=True).copy()
+        detached, array, state = w.detach(), w.numpy(force=True), layer.state_dict()
+        y = (w * w).sum()  # its gradient, 2 w, needs the old value
+        for p in layer.parameters():
+            p.grad = mg.tensor(np.ones(p.shape))
+        optimizer.step()
+        assert layer.w0 is w
+        assert not np.array_equal(w.numpy(force=True), before)
+        for held in (detached.numpy(), array, state["w0"].numpy()):
+            np.testing.assert_array_equal(held, before)
+        w.grad = None
+        y.backward()
+        np.testing.assert_array_equal(w.grad.numpy(), 2 * before)
 
 
 def test_large_parameters_are_written_in_place():
@@ -166,15 +169,26 @@ def test_parameters_without_gradient_are_skipped(make):
     optimizer.step()
     assert np.array_equal(values(params)[0], before[0]) and not np.array_equal(values(params)[1], before[1])
     assert [optimizer.state[p]["step"] for p in params] == [1, 2]
-    single = parameters([(3,), (2, 2)])
-    optimizer2 = make(single[:1])
-    set_gradients(single, 0)
-    optimizer2.step()
+    alone = parameters([(3,), (2, 2)])  # the same steps, each by itself
+    for p, steps in zip(alone, ([0, 5], [0, 0, 5]), strict=True):
+        single = make([p])
+        for seed in steps:
+            set_gradients(alone, seed)
+            single.step()
     set_gradients(params, 5)
-    set_gradients(single, 5)
     optimizer.step()
-    optimizer2.step()
-    np.testing.assert_allclose(params[0].numpy(force=True), single[0].numpy(force=True), rtol=1e-14)
+    for p, q in zip(params, alone, strict=True):
+        np.testing.assert_allclose(p.numpy(force=True), q.numpy(force=True), rtol=1e-13)
+
+
+def test_sgd_in_numbers():
+    """The first step takes the whole gradient, the next ones the share that dampening leaves."""
+    w = mg.tensor([0.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=1.0, momentum=0.5, dampening=0.25)
+    for expected in (-1.0, -1.0 - (0.5 + 0.75), -2.25 - (0.625 + 0.75)):
+        w.grad = mg.tensor([1.0])
+        optimizer.step()
+        assert w.item() == expected
 
 
 def test_groups_have_options_of_their_own():
