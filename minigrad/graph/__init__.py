@@ -1,4 +1,4 @@
-"""Pictures of computation: graphs with shapes, modules and gradients, as svg, png, pdf or dot.
+"""Pictures of computation: graphs with shapes, modules and gradients, as svg, png, pdf, dot or an interactive page.
 
 >>> import minigrad as mg
 >>> from minigrad import graph, nn
@@ -8,7 +8,7 @@
 <Graph Sequential: 3 ops, 4 module calls, 32 B kept for backward>
 >>> path = g.save("model.dot")
 
-``g.save`` writes svg, png, pdf, dot or json by the ending of the name; in a notebook ``g`` shows itself. See :func:`draw` for what
+``g.save`` writes svg, png, pdf, dot, html or json by the ending of the name; in a notebook ``g`` shows itself. See :func:`draw` for what
 can be in the picture, :mod:`minigrad.graph.model` for the graph as data.
 """
 

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from minigrad.graph.model import Graph, Scope, Vertex, human_bytes
+from minigrad.graph.model import Edge, Graph, Scope, Vertex, human_bytes
 from minigrad.graph.view import Box, Link, View, describe_stretch, view
 
 FONT = "Helvetica"  # every Graphviz knows its metrics; the SVG names fonts of the same widths for readers without it
@@ -163,15 +163,6 @@ def number(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
 
 
-def _link_label(link: Link) -> str:
-    edge = link.edges[0]
-    if edge.argument and all(e.source == edge.source and e.target == edge.target for e in link.edges) and len(link.edges) > 1:
-        times = f" ×{len(link.edges)}"
-    else:
-        times = ""
-    return " ".join(filter(None, [shape_text(edge.shape) if edge.shape else "", _dtype(edge.dtype)])) + times
-
-
 OPTIONS = {"depth": None, "repeats": True, "parameters": False, "legend": True, "direction": "TB", "limit": 2500, "backward": False}
 
 
@@ -182,15 +173,54 @@ def source(graph: Graph) -> str:
     return _Writer(graph, seen, options).text()
 
 
-class _Writer:
+class Faces:
+    """How the boxes and links of a view look, for every renderer."""
+
+    def __init__(self, graph: Graph, seen: View, options: dict[str, Any]):
+        self.options = options
+        self.by_id = {vertex.id: vertex for vertex in graph.vertices}
+        self.paths = {scope.id: scope.path for scope in graph.scopes}
+        self.tensors: dict[str, list[Edge]] = {}  # vertex -> edges from parameters and buffers
+        for edge in graph.edges:
+            if self.by_id[edge.source].kind in ("parameter", "buffer"):
+                self.tensors.setdefault(edge.target, []).append(edge)
+
+    def face(self, box: Box) -> tuple[str, dict[str, str], str]:
+        """The label, the attributes and the tooltip of a box."""
+        kind = box.vertex.kind if box.vertex is not None else family_of(box)
+        lines = [f"{self.parameter_name(e)} {shape_text(e.shape)}" for e in self.hidden(box)]
+        if box.inside is not None:  # a module that is one op needs no frame
+            lines.insert(0, short(f"{box.inside.name} {box.inside.kind}" + (f" ×{box.inside.repeats}" if box.inside.repeats > 1 else "")))
+        tip = tooltip(box.vertex) if box.vertex is not None else (box.scope.path or box.scope.kind) if box.scope is not None else "many ops"
+        return box_label(box, lines), attributes(kind, family_of(box)), tip
+
+    def hidden(self, box: Box) -> list[Edge]:
+        """The edges from parameters that have no box of their own."""
+        return self.tensors.get(box.vertex.id, []) if box.vertex is not None and not self.options["parameters"] else []
+
+    def parameter_name(self, edge: Edge) -> str:
+        """A parameter's name as its user's module knows it: ``weight`` in conv1, ``conv1.weight`` outside it."""
+        path = self.paths.get(self.by_id[edge.target].scope, "")
+        return short(self.by_id[edge.source].name.removeprefix(path + "."), 26)
+
+    def link_label(self, link: Link) -> str:
+        """Shape and dtype of what goes along a link, where its source does not say it already."""
+        source, target = self.by_id.get(link.edges[0].source), self.by_id.get(link.edges[0].target)
+        if (source is not None and source.kind != "op") or (target is not None and target.kind == "output"):
+            return ""
+        edge = link.edges[0]
+        times = f" ×{len(link.edges)}" if len({(e.source, e.target) for e in link.edges}) == 1 and len(link.edges) > 1 else ""
+        return " ".join(filter(None, [shape_text(edge.shape) if edge.shape else "", _dtype(edge.dtype)])) + times
+
+
+class _Writer(Faces):
     def __init__(self, graph: Graph, seen: View, options: dict[str, Any]):
         import graphviz
 
-        self.graph, self.seen, self.options = graph, seen, options
+        super().__init__(graph, seen, options)
+        self.graph, self.seen = graph, seen
         self.backward = bool(options["backward"])
         self.digraph = graphviz.Digraph(name=graph.title or None)
-        self.by_id = {vertex.id: vertex for vertex in graph.vertices}
-        self.paths = {scope.id: scope.path for scope in graph.scopes}
         self.states: set[str] = set()
         computed = {box.id for box in seen.boxes.values() if box.vertex is None or box.vertex.kind == "op"}
         ways = [link for link in seen.links if link.source in computed and link.target in computed]
@@ -266,31 +296,10 @@ class _Writer:
             stack.append((child.id, sub, iter(children.get(child.id, ()))))
 
     def box(self, box: Box, target: Any) -> None:
-        kind = box.vertex.kind if box.vertex is not None else family_of(box)
-        style = attributes(kind, family_of(box))
-        tip = tooltip(box.vertex) if box.vertex is not None else (box.scope.path or box.scope.kind) if box.scope is not None else "many ops"
-        own = [f"{self.parameter_name(e)} {shape_text(e.shape)}" for e in self.hidden(box)]
-        if box.inside is not None:  # a module that is one op needs no frame
-            own.insert(0, short(f"{box.inside.name} {box.inside.kind}" + (f" ×{box.inside.repeats}" if box.inside.repeats > 1 else "")))
-        target.node(self.ids[box.id], f"<{box_label(box, own)}>", tooltip=_escape(tip), sortv=str(box.column + 1), **style)
+        label, look, tip = self.face(box)
+        target.node(self.ids[box.id], f"<{label}>", tooltip=_escape(tip), sortv=str(box.column + 1), **look)
         if self.backward and self.flows(box):
             self.backward_box(box, target)
-
-    def hidden(self, box: Box) -> list[Any]:
-        """The edges from parameters that have no box of their own."""
-        if self.options["parameters"] or box.vertex is None:
-            return []
-        if not hasattr(self, "_hidden"):
-            self._hidden: dict[str, list[Any]] = {}
-            for edge in self.graph.edges:
-                if self.by_id[edge.source].kind in ("parameter", "buffer"):
-                    self._hidden.setdefault(edge.target, []).append(edge)
-        return self._hidden.get(box.vertex.id, [])
-
-    def parameter_name(self, edge: Any) -> str:
-        """A parameter's name as its user's module knows it: ``weight`` in conv1, ``conv1.weight`` outside it."""
-        path = self.paths.get(self.by_id[edge.target].scope, "")
-        return short(self.by_id[edge.source].name.removeprefix(path + "."), 26)
 
     # ---------------------------------------------------------------------------------------------- way back
 
@@ -355,12 +364,10 @@ class _Writer:
 
     def link(self, link: Link) -> None:
         a, b = self.seen.boxes[link.source], self.seen.boxes[link.target]
-        label = _link_label(link) if a.vertex is None or a.vertex.kind in ("op",) else ""
+        label = self.link_label(link)
         style = {} if any(e.differentiable for e in link.edges) else {"style": "dashed"}
         if a.vertex is None or a.vertex.kind in ("op", "input"):
             style["weight"] = "6"  # the way of the data is straight
-        if b.vertex is not None and b.vertex.kind == "output":
-            label = ""
         tip = ", ".join(dict.fromkeys(e.argument for e in link.edges if e.argument)) or "result"
         if a.column != b.column:  # columns are laid out by themselves: a name at either end stands for the arrow
             end = f"{self.ids[a.id]}_{b.column}"

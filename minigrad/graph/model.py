@@ -148,8 +148,15 @@ class Graph:
 
         return render(self.dot, "svg").decode("utf-8")
 
+    @property
+    def html(self) -> str:
+        """An interactive page in one file: zoom, fold modules, hover, search, step through backward."""
+        from minigrad.graph.page import page
+
+        return page(self)
+
     def save(self, path: Any) -> Any:
-        """Write the picture to ``path`` in the format that its ending names: svg, png, pdf, dot (or gv), json.
+        """Write the picture to ``path`` in the format that its ending names: svg, png, pdf, dot (or gv), html, json.
 
         Returns the path that was written. Where no Graphviz is installed, svg, png and pdf become a ``.dot`` file beside it, and a line
         says what to install.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FORMATS = ("svg", "png", "pdf")
-TEXTS = {"dot": "dot", "gv": "dot", "json": "to_json"}
+TEXTS = {"dot": "dot", "gv": "dot", "html": "html", "htm": "html", "json": "to_json"}
 TIMEOUT = 300
 
 
@@ -111,5 +111,5 @@ def save(graph: Any, path: Any) -> Path:
             path.write_text(dot, encoding="utf-8")
             print(f"{error}. Wrote {path} instead", file=sys.stderr)
     else:
-        raise ValueError(f"graph: {path.name!r} must end in .svg, .png, .pdf, .dot, .gv or .json")
+        raise ValueError(f"graph: {path.name!r} must end in .svg, .png, .pdf, .dot, .gv, .html or .json")
     return path

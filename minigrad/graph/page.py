@@ -1,0 +1,134 @@
+"""The interactive page: one HTML file with the graph, its look, and Graphviz itself (compiled to WebAssembly), for any browser.
+
+The page asks the network for nothing. What it can: zoom and pan, fold and unfold modules by a click, details of an op under the
+pointer, search by name, the ways between two boxes, a dark look, and backward step by step.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from importlib import resources
+from typing import Any
+
+from minigrad.graph.dot import OPTIONS, Faces, human_bytes, number, scope_label, shape_text
+from minigrad.graph.model import Graph, Vertex
+from minigrad.graph.view import Box, view
+
+MOST = 600  # boxes that a browser is asked to lay out at once
+OPEN = 60  # boxes up to which a page starts unfolded
+
+
+def page(graph: Graph) -> str:
+    """``graph`` as the text of an HTML page."""
+    static = resources.files("minigrad.graph") / "static"
+    template = (static / "page.html").read_text(encoding="utf-8")
+    engine = (static / "viz-global.js").read_text(encoding="utf-8")
+    data = json.dumps(page_data(graph), allow_nan=False, ensure_ascii=False)
+    parts = {
+        "{{title}}": html.escape(graph.title or "graph"),
+        "{{data}}": data.replace("<", "\\u003c"),
+        "{{engine}}": engine.replace("</script", "<\\/script"),
+    }
+    return re.sub(r"\{\{(title|data|engine)\}\}", lambda mark: parts[mark[0]], template)
+
+
+def page_data(graph: Graph) -> dict[str, Any]:
+    """What the page's script is given: boxes, modules and links with labels and looks ready to be laid out, and the steps of backward."""
+    options = {**OPTIONS, **graph.options}
+    seen = view(graph, None, options["repeats"], options["parameters"], min(options["limit"], MOST))
+    faces = Faces(graph, seen, options)
+    names = {place: f"n{i}" for i, place in enumerate(seen.boxes)}
+    modules = {scope.id: f"m{i}" for i, scope in enumerate(seen.clusters)}
+    boxes = []
+    box_of = {}
+    for box in seen.boxes.values():
+        label, look, _ = faces.face(box)
+        for vertex in box.vertices:
+            box_of[vertex.id] = names[box.id]
+        boxes.append(
+            {
+                "id": names[box.id],
+                "module": modules.get(box.cluster, ""),
+                "name": _name(box),
+                "label": label,
+                "look": look,
+                "facts": _facts(box),
+            }
+        )
+    links = []
+    for link in seen.links:
+        gradient = next((e.gradient for e in link.edges if e.gradient), None)
+        label = faces.link_label(link)
+        if gradient is not None:
+            label += f"\n‖g‖ {number(gradient['norm'])}" + (f" {gradient['state']}" if gradient["state"] else "")
+        flows = any(e.differentiable for e in link.edges)
+        links.append(
+            {
+                "from": names[link.source],
+                "to": names[link.target],
+                "label": label.strip(),
+                "flows": flows,
+                "state": (gradient or {}).get("state", ""),
+            }
+        )
+    level: dict[str, int] = {"": 0}
+    calls = []
+    for scope in seen.clusters:
+        level[scope.id] = level[scope.parent] + 1
+        facts = [["class", scope.kind], ["path", scope.path], ["in", ", ".join(scope.inputs)], ["out", ", ".join(scope.outputs)]]
+        facts.append(["parameters", f"{scope.parameters:,}" if scope.parameters else ""])
+        folded = level[scope.id] > options["depth"] if options["depth"] is not None else len(boxes) > OPEN and level[scope.id] > 1
+        name, parent = scope.path or scope.name, modules.get(scope.parent, "")
+        known = {
+            "id": modules[scope.id],
+            "parent": parent,
+            "name": name,
+            "label": scope_label(scope),
+            "box": scope_label(scope, folded=True),
+        }
+        calls.append({**known, "facts": [f for f in facts if f[1]], "folded": folded})
+    by_id = {vertex.id: vertex for vertex in graph.vertices}
+    steps = [{**_step(step, by_id), "box": box_of[step["vertex"]]} for step in graph.steps if step["vertex"] in box_of]
+    about = {"title": graph.title, "summary": repr(graph)[1:-1], "direction": options["direction"]}
+    return {**about, "boxes": boxes, "links": links, "modules": calls, "steps": steps}
+
+
+def _name(box: Box) -> str:
+    if box.vertex is None:
+        return f"{len(box.vertices)} ops"
+    where = box.inside.path if box.inside is not None else ""
+    return f"{where} {box.vertex.name}".strip()
+
+
+def _facts(box: Box) -> list[list[str]]:
+    """Name and text of what the page shows about a box."""
+    if box.vertex is None:
+        return [["ops", f"{len(box.vertices):,}"]]
+    vertex = box.vertex
+    facts = [
+        ["kind", vertex.kind if vertex.kind != "op" else f"op ({vertex.family})"],
+        ["module", box.inside.path if box.inside else vertex.scope],
+    ]
+    for shape, dtype, count in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True):
+        facts.append(["result" if vertex.kind == "op" else "value", f"{shape_text(shape)} {dtype}, {human_bytes(count)}"])
+    facts.append(["numbers", vertex.value])
+    facts += [[name, value] for name, value in vertex.static.items()]
+    for kept in vertex.keeps:
+        held = "shared" if kept["shared"] else human_bytes(kept["bytes"])
+        facts.append(["keeps", f"{kept['name']} {shape_text(kept['shape'])} ({held})"])
+    facts += [[f"∂{name}", text] for name, text in vertex.formulas.items()]
+    if vertex.gradient is not None:
+        facts.append(["gradient", f"norm {number(vertex.gradient['norm'])} {vertex.gradient['state']}".strip()])
+    facts.append(["made at", vertex.line])
+    return [fact for fact in facts if fact[1]]
+
+
+def _step(step: dict[str, Any], by_id: dict[str, Vertex]) -> dict[str, Any]:
+    vertex = by_id[step["vertex"]]
+    outgoing = [
+        {"argument": o["argument"], "formula": vertex.formulas.get(o["argument"], ""), "value": o["value"], "norm": number(o["norm"])}
+        for o in step["outgoing"]
+    ]
+    return {"op": vertex.name, "incoming": step["incoming"], "kept": step["kept"], "outgoing": outgoing}

@@ -1,0 +1,159 @@
+"""The interactive page, in a browser where there is one: it loads, folds, searches, shows ways and steps through backward."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+pytest.importorskip("graphviz", reason="pictures are written with graphviz: pip install 'minigrad-nn[graph]'")
+
+import minigrad as mg
+from minigrad import graph, nn
+from minigrad.graph.page import page_data
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+in_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--window-size=1200,800", "--virtual-time-budget=20000", "--dump-dom",
+]  # fmt: skip
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.Linear(8, 8), nn.Tanh()))
+        self.side = nn.Linear(4, 2)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(self.body(x)) + self.side(x)
+
+
+def drawn(**options):
+    mg.manual_seed(0)
+    return graph.draw(Net(), mg.ones(1, 4), backward=True, title="a </script><script>x & y", **options)
+
+
+def test_what_the_page_is_given():
+    data = page_data(drawn(depth=1))
+    assert {m["name"]: m["folded"] for m in data["modules"]} == {"Net": False, "body": True, "body.1": True}
+    assert [s["op"] for s in data["steps"]] == ["add", "linear", "linear", "tanh", "linear", "linear"]
+    step = data["steps"][3]
+    assert step["outgoing"][0]["formula"].startswith("lambda g, out")
+    facts = dict(next(b for b in data["boxes"] if b["name"].endswith("tanh"))["facts"])
+    assert facts["keeps"] == "out 1×8 (32 B)"
+    assert "test_graph_page.py" in facts["made at"]
+
+
+def test_the_page_is_one_file_that_asks_nobody():
+    text = drawn().html
+    assert "a &lt;/script&gt;" in text
+    assert text.count("<script") == 3  # the data, the layout engine, the page
+    assert not re.search(r"""<(?:script|img|iframe)[^>]*\bsrc=|<link\b""", text)
+    assert len(text) < 2_000_000
+
+
+def act(tmp_path, actions: str, **options):
+    """What ``actions`` (the body of an async function of the loaded page) return, and the errors that the page met."""
+    harness = """<script>
+      const problems = [];
+      addEventListener("error", e => problems.push(e.message));
+      addEventListener("unhandledrejection", e => problems.push(String(e.reason)));
+      const ready = n => new Promise(done => {
+        const look = () => Number(document.body.dataset.drawn || 0) >= n ? done() : setTimeout(look, 20);
+        look();
+      });
+      const titles = () => [...svg.querySelectorAll("g.node")].map(n => n.querySelector("text").textContent);
+      const node = name => data.boxes.find(b => b.name === name).id;
+      const press = (id, shift = false) =>
+        document.getElementById(id).dispatchEvent(new MouseEvent("click", {bubbles: true, shiftKey: shift}));
+      const run = async () => { await ready(1); ACTIONS };
+      run().then(value => ({value}), error => ({error: String(error)})).then(found => {
+        const out = document.createElement("pre");
+        out.id = "result"; out.textContent = JSON.stringify({...found, problems});
+        document.body.append(out);
+      });
+    </script></body>"""
+    path = tmp_path / "page.html"
+    path.write_text(drawn(**options).html.replace("</body>", harness.replace("ACTIONS", actions)), encoding="utf-8")
+    command = [BROWSER, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    found = re.search(r'<pre id="result">(.*?)</pre>', dom, re.DOTALL)
+    assert found, dom[-2000:]
+    result = json.loads(html.unescape(found[1]))
+    assert result["problems"] == []
+    assert "error" not in result, result
+    return result["value"]
+
+
+@in_browser
+def test_it_loads_and_folds(tmp_path):
+    before, folded, after = act(
+        tmp_path,
+        """const before = titles(), m = data.modules.find(m => m.name === "body.1").id;
+        press(m); await ready(2); const folded = titles();
+        press(m); await ready(3); return [before, folded, titles()];""",
+    )
+    assert sorted(before) == ["add", "linear", "linear", "linear", "linear", "output", "tanh", "x"]
+    assert sorted(folded) == ["1", "add", "linear", "linear", "linear", "output", "x"]
+    assert sorted(after) == sorted(before)
+
+
+@in_browser
+def test_it_searches_and_reveals(tmp_path):
+    hits, message, shown = act(
+        tmp_path,
+        """const box = document.getElementById("search");
+        box.value = "head"; box.dispatchEvent(new Event("input"));
+        const hits = [...svg.querySelectorAll("g.node.hit")].map(n => boxes.get(n.id).name);
+        box.value = "nobody"; box.dispatchEvent(new Event("input"));
+        const message = document.getElementById("message").textContent;
+        box.value = "tanh"; box.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"})); await ready(2);
+        return [hits, message, titles()];""",
+        depth=1,
+    )
+    assert hits == ["head linear"]
+    assert message == "nothing has that name"
+    assert "tanh" in shown
+
+
+@in_browser
+def test_it_shows_ways_details_and_the_dark(tmp_path):
+    way, facts, dark, moved = act(
+        tmp_path,
+        """press(node("x")); press(node("side linear"), true);
+        const way = [...svg.querySelectorAll("g.node.hit")].map(n => boxes.get(n.id).name);
+        document.getElementById(node("head linear")).dispatchEvent(new PointerEvent("pointerenter"));
+        const facts = document.getElementById("details").textContent, was = document.documentElement.classList.contains("dark");
+        document.getElementById("look").click();
+        const dark = document.documentElement.classList.contains("dark") !== was, old = svg.style.transform;
+        document.getElementById("stage").dispatchEvent(new WheelEvent("wheel", {deltaY: -200, clientX: 300, clientY: 300}));
+        return [way, facts, dark, svg.style.transform !== old];""",
+    )
+    assert sorted(way) == ["side linear", "x"]
+    assert "1×2 float32, 8 B" in facts and "∂weight" in facts
+    assert dark and moved
+
+
+@in_browser
+def test_it_steps_through_backward(tmp_path):
+    first, fourth, marked, last = act(
+        tmp_path,
+        """const next = document.getElementById("next"), step = document.getElementById("step");
+        next.click(); const first = step.textContent;
+        next.click(); next.click(); next.click(); const fourth = step.textContent;
+        const marked = [...svg.querySelectorAll("g.node.now")].map(n => boxes.get(n.id).name);
+        for (let i = 0; i < 9; i++) next.click();
+        return [first, fourth, marked, document.getElementById("place").textContent];""",
+        depth=1,
+    )
+    assert first.startswith("add") and "[[1., 1.]]" in first
+    assert "tanh" in fourth and "lambda g, out" in fourth and "out, the result, kept" in fourth
+    assert marked == ["1 tanh"] or marked == ["body.1.1 tanh"]
+    assert last == "6 of 6"
