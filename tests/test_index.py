@@ -184,10 +184,20 @@ def test_the_padding_row_of_an_embedding_gets_no_gradient():
         assert second.tolist() == torch.autograd.grad((t_first**2).sum(), theirs)[0].tolist()
 
 
-def test_gradients_of_many_repeated_rows_are_sums():
+@pytest.mark.parametrize("width", [3, 1024])
+def test_gradients_of_many_repeated_rows_are_sums(width):
     rng = np.random.default_rng(0)
-    words, table = rng.integers(0, 5, 1000), mg.tensor(rng.normal(size=(5, 3)).astype(np.float32), requires_grad=True)
-    weights = rng.normal(size=(1000, 3)).astype(np.float32)
+    words, table = rng.integers(0, 5, 100), mg.tensor(rng.normal(size=(5, width)).astype(np.float32), requires_grad=True)
+    weights = rng.normal(size=(100, width)).astype(np.float32)
     (index.embedding(mg.tensor(words), table) * mg.tensor(weights)).sum().backward()
     assert table.grad.dtype == np.float32
-    np.testing.assert_allclose(table.grad.numpy(), [weights[words == k].sum(0) for k in range(5)], rtol=1e-4)
+    np.testing.assert_allclose(table.grad.numpy(), [weights[words == k].sum(0) for k in range(5)], rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_of_long_rows_picked_by_several_indices():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(-2, 2, (4, 1)), rng.integers(-3, 3, (1, 5))
+    g = rng.normal(size=(4, 5, 8, 128))
+    expected = np.zeros((2, 3, 8, 128))
+    np.add.at(expected, (a, b), g)
+    assert np.allclose(index.put_add(g, expected.shape, (a, b)), expected)

@@ -10,6 +10,12 @@ from minigrad.engine import ShapeError
 
 def sizes_of(args: Any) -> tuple[int, ...]:
     """The ints of ``x.reshape(2, 3)``, ``x.reshape((2, 3))`` or ``reshape(x, 6)`` as a tuple."""
+    if type(args) is tuple:
+        for a in args:
+            if type(a) is not int:
+                break
+        else:
+            return args
     if isinstance(args, (tuple, list)):
         if len(args) == 1 and isinstance(args[0], (tuple, list)):
             args = args[0]

@@ -10,6 +10,7 @@ repetitions. Where the two differ this follows PyTorch: an int among index array
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -129,11 +130,17 @@ def getitem(x, *, index):
 def put_add(g_, *, shape, index):
     """Zeros of ``shape`` with ``g_`` added at ``index``; what meets at one place adds up. The transpose of :func:`getitem`."""
     out = np.zeros(shape, g_.dtype)
-    if _repeats(index):
+    if not _repeats(index):
+        out[index] = g_
+        return out
+    width = math.prod(shape[len(index) :])
+    if width >= 1024 and all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in index):  # long rows: a sum for each
+        into, rows = out.reshape(-1, width), g_.reshape(-1, width)
+        for place, row in zip(_positions(shape[: len(index)], index).reshape(-1).tolist(), rows, strict=True):
+            into[place] += row
+    else:
         # Flat positions: numpy's add.at is five times faster with one index for one dimension.
         np.add.at(out.reshape(-1), _positions(shape, index).reshape(-1), np.ascontiguousarray(g_).reshape(-1))
-    else:
-        out[index] = g_
     return out
 
 

@@ -39,7 +39,7 @@ def reshape(x, *, shape):
     """
     shape = sizes_of(shape)
     try:
-        if shape and min(shape) < -1:
+        if min(shape, default=0) < -1:
             raise ValueError  # numpy would take any negative size for -1
         return x.reshape(shape)
     except ValueError:
@@ -449,7 +449,8 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
 
 @op(x=lambda g, dim: _stack(*g, dim=dim))
 def _unbind(x, *, dim):
-    return tuple([x[along(dim % x.ndim, i)] for i in range(x.shape[dim])])
+    before = along(dim % x.ndim, slice(None))[:-1]
+    return tuple([x[(*before, i, ...)] for i in range(x.shape[dim])])
 
 
 def unbind(x: Any, dim: int = 0) -> tuple:
@@ -599,7 +600,8 @@ def dstack(tensors: Sequence[Any]) -> Any:
 @op(x=lambda g, widths: crop(g, widths))
 def pad_constant(x, *, widths, value=0.0):
     """``value`` around ``x``: ``widths`` holds a pair (before, after) per dimension, none negative. Transpose of :func:`crop`."""
-    out = np.full([s + a + b for s, (a, b) in zip(x.shape, widths, strict=True)], value, x.dtype)
+    sizes = [s + a + b for s, (a, b) in zip(x.shape, widths, strict=True)]
+    out = np.full(sizes, value, x.dtype) if value else np.zeros(sizes, x.dtype)
     out[tuple([slice(a, a + s) for s, (a, _) in zip(x.shape, widths, strict=True)])] = x
     return out
 
