@@ -318,9 +318,9 @@ def xlogy(x, y):
     >>> mg.xlogy(mg.tensor([0.0, 2.0]), mg.tensor([0.0, 1.0]))
     tensor([0., 0.])
     """
-    x, y = np.asarray(x), real(y)
-    product = quiet().run(lambda: x * np.log(y))
-    return np.where((x == 0) & ~np.isnan(y), product.dtype.type(0), product)
+    log_y = _number_log(y) if isinstance(y, (int, float)) else quiet().run(np.log, real(y))
+    product = quiet().run(np.multiply, x, log_y)
+    return np.where(np.equal(x, 0) & ~np.isnan(y), product.dtype.type(0), product)
 
 
 def _quotient_log(x):
@@ -402,7 +402,7 @@ def atan2(y, x):
     >>> mg.atan2(mg.tensor([1.0, -1.0]), mg.tensor([1.0, -1.0]))
     tensor([ 0.7854, -2.3562])
     """
-    return quiet().run(np.arctan2, real(y), real(x))
+    return quiet().run(np.arctan2, y, x)
 
 
 @op(x=lambda g, x: g * cosh(x))
@@ -694,14 +694,15 @@ def _clamp_min(g, input, min, max):
 
 def _clamp_max(g, input, min, max):
     above = gt(input, max)
-    return where(above if min is None else logical_or(above, lt(max, min)), g, 0.0)
+    return where(above if min is None else logical_or(above, logical_and(le(max, min), lt(input, min))), g, 0.0)
 
 
 @op(input=_clamp_input, min=_clamp_min, max=_clamp_max)
 def clamp(input, min=None, max=None):
     """``input`` limited to [min, max]; one bound may be None: ``torch.clamp``. The result is ``max`` where min > max.
 
-    Bounds are numbers or Tensors. The gradient of ``input`` is 1 between the bounds and on them, 0 outside.
+    Bounds are numbers or Tensors. The gradient of ``input`` is 1 between the bounds and on them, 0 outside, where the bound that
+    acts gets it (``max`` if they are equal).
     Raises ``ValueError`` without any bound.
 
     >>> import minigrad as mg
