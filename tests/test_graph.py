@@ -318,7 +318,7 @@ def test_labels_are_escaped_and_shortened():
     x = mg.tensor([1.0, 2.0], requires_grad=True)
     name = '<b>"x" & y</b>\\N'
     g = graph.draw(x * x, names={name: x, "n" * 100: x}, title='a < b & "c"')
-    assert name in texts(g.svg)
+    assert name in [text.replace("\u200b", "") for text in texts(g.svg)]
     assert 'a < b & "c"' in texts(g.svg)
     y = mg.ones(2, requires_grad=True)
     assert any("…" in t and len(t) < 40 for t in texts(graph.draw(y * y, names={"n" * 100: y}).svg))

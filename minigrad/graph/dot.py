@@ -68,8 +68,8 @@ def shape_text(shape: Sequence[int]) -> str:
 
 
 def _escape(text: str) -> str:
-    """``text`` for an HTML-like label, in which a backslash would be an escape sequence too."""
-    return html.escape(text).replace("\\", "&#92;")
+    """``text`` for an HTML-like label. A backslash with a letter after it would be an escape sequence, even as an entity."""
+    return html.escape(text).replace("\\", "\\\u200b")
 
 
 def _small(text: str) -> str:

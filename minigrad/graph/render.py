@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def _portable(svg: bytes) -> bytes:
     """Without the XML prologue that HTML does not take, and with fonts of one width on every platform."""
     text = svg.decode("utf-8")
     text = text[text.index("<svg") :]
-    return text.replace('font-family="Helvetica"', 'font-family="Helvetica,Arial,Liberation Sans,Arimo,sans-serif"').encode()
+    return re.sub('font-family="Helvetica[^"]*"', 'font-family="Helvetica,Arial,Liberation Sans,Arimo,sans-serif"', text).encode()
 
 
 def save(graph: Any, path: Any) -> Path:

@@ -1,0 +1,128 @@
+"""Pictures of training: each is a Figure that says what it was given, and the maps are right where the answer is known."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="plots are drawn with matplotlib: pip install 'minigrad-nn[plot]'")
+
+import minigrad as mg
+from minigrad import nn
+from minigrad.graph import plots
+
+
+def drawn(figure):
+    """The figure's pixels: it can be drawn, and something is on it."""
+    import matplotlib.image
+
+    memory = io.BytesIO()
+    figure.savefig(memory, dpi=60)
+    memory.seek(0)
+    picture = matplotlib.image.imread(memory)
+    assert picture.std() > 0.01
+    return picture
+
+
+def titles(figure):
+    return [axes.get_title() for axes in figure.axes]
+
+
+def net():
+    mg.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+
+
+def test_training_curves():
+    history = [{"epoch": i, "loss": 1 / i, "test_loss": 1.2 / i, "accuracy": 1 - 0.3 / i} for i in (1, 2, 3)]
+    figure = plots.training_curves(history)
+    assert titles(figure) == ["Loss", "Test accuracy"]
+    training, test = figure.axes[0].lines
+    np.testing.assert_allclose(training.get_ydata(), [1, 1 / 2, 1 / 3])
+    np.testing.assert_allclose(test.get_ydata(), [1.2, 0.6, 0.4])
+    assert figure.axes[1].texts[0].get_text() == "90.00 %"
+    drawn(figure)
+    assert titles(plots.training_curves([{"loss": 0.0}])) == ["Loss"]
+    with pytest.raises(ValueError, match="empty"):
+        plots.training_curves([])
+    with pytest.raises(ValueError, match="only speed"):
+        plots.training_curves([{"speed": 3.0}])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_filters(channels):
+    figure = plots.filters(mg.randn(10, channels, 3, 3))
+    assert [t for t in titles(figure) if t] == [f"filter {i}" for i in range(10)]
+    drawn(figure)
+    assert len([t for t in titles(plots.filters(mg.randn(10, channels, 3, 3), most=6)) if t]) == 6
+    with pytest.raises(mg.ShapeError, match="filters"):
+        plots.filters(mg.randn(3, 3))
+
+
+def test_activations_and_feature_maps():
+    model, x = net(), mg.randn(2, 1, 8, 8)
+    found = plots.activations(model, x)
+    assert {name: a.shape for name, a in found.items()} == {"0": (2, 4, 6, 6), "1": (2, 4, 6, 6), "2": (2, 144), "3": (2, 3)}
+    np.testing.assert_array_equal(found["1"], np.maximum(found["0"], 0))
+    figure = plots.feature_maps(x.numpy()[0], {name: found[name] for name in "01"})
+    assert [f.get_suptitle() for f in figure.subfigs] == ["input", "0: 4 maps of 6×6", "1: 4 maps of 6×6"]
+    drawn(figure)
+    with pytest.raises(mg.ShapeError, match="feature_maps"):
+        plots.feature_maps(x.numpy()[0], [found["3"]])
+
+
+def test_histograms():
+    model = net()
+    model(mg.randn(2, 1, 8, 8)).sum().backward()
+    found = plots.gradients(model)
+    assert list(found) == ["0.weight", "0.bias", "3.weight", "3.bias"]
+    drawn(plots.histograms(found, title="gradients"))
+    figure = plots.histograms({"odd": np.array([0.0, 0.0, np.nan, 2.0])})
+    assert "50% zero" in figure.axes[0].texts[0].get_text() and "1 not finite" in figure.axes[0].texts[0].get_text()
+    drawn(plots.histograms({"none": np.array([np.nan])}))
+
+
+def test_confusion_matrix():
+    figure = plots.confusion_matrix(np.array([[3, 1], [0, 6]]), ["a", "b"])
+    assert titles(figure) == ["90.00% right, 1 of 10 wrong"]
+    assert [t.get_text() for t in figure.axes[0].texts] == ["3", "1", "6"]
+    drawn(figure)
+    with pytest.raises(mg.ShapeError):
+        plots.confusion_matrix(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="3 names for 2"):
+        plots.confusion_matrix(np.eye(2, dtype=int), "abc")
+
+
+class OnePixel(nn.Module):
+    """Class 1 where the pixel (2, 3) is bright, else class 0."""
+
+    def forward(self, x):
+        pixel = x[:, 0, 2, 3] * 4
+        return mg.stack([1 - pixel, pixel], 1)
+
+
+def test_saliency_finds_the_pixel():
+    image = np.ones((1, 6, 6), np.float32)
+    heat, chosen = plots.saliency_map(OnePixel(), image)
+    assert chosen == 1
+    expected = np.zeros((6, 6))
+    expected[2, 3] = 4
+    np.testing.assert_array_equal(heat, expected)
+    drawn(plots.saliency(OnePixel(), image, names=["dark", "bright"]))
+    model = net()
+    drawn(plots.saliency(model, np.random.default_rng(0).random((1, 8, 8), np.float32)))
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_occlusion_finds_the_pixel(stride):
+    image = np.ones((1, 8, 9), np.float32)
+    heat, chosen = plots.occlusion_map(OnePixel(), image, size=3, stride=stride, batch=7)
+    assert chosen == 1
+    assert heat.shape == (8, 9)
+    assert heat[2, 3] == heat.max() > 0.5
+    assert heat[7, 8] == 0
+    np.testing.assert_array_equal(image, 1)
+    drawn(plots.occlusion(OnePixel(), image, target=0, size=3))
