@@ -6,7 +6,8 @@ import argparse
 import importlib
 import sys
 
-COMMANDS = ["minigrad.testing.command"]  # modules with add_parser(subparsers), which sets `run` to a function of the parsed arguments
+# modules with add_parser(subparsers), which sets `run` to a function of the parsed arguments
+COMMANDS = ["minigrad.graph.command", "minigrad.testing.command"]
 
 
 def main(arguments: list[str] | None = None) -> int:
