@@ -343,8 +343,10 @@ def _refuse_nan(node: Node, position: int | None, g: Any, gradient: Any) -> None
 
 
 def shape_of(a: Any) -> tuple[int, ...]:
-    """The shape of an array, () for a Python number."""
-    return a.shape if isinstance(a, ndarray) else np.shape(a)
+    """The shape of an array or a Tensor, () for a Python number."""
+    if isinstance(a, ndarray):
+        return a.shape
+    return a._data.shape if isinstance(a, TensorBase) else np.shape(a)
 
 
 def _weaken(out: ndarray, arrays: Sequence[Any], static: dict[str, Any]) -> ndarray:

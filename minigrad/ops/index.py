@@ -29,13 +29,18 @@ def plain_index(key: Any, ndim: int) -> tuple:
 
     Raises ``IndexError`` for anything else. Ends in ``...`` if it is free of arrays, so that numpy always gives a view.
     """
-    parts = [_plain_part(k) for k in key] if isinstance(key, tuple) else [_plain_part(key)]
-    dots = [i for i, k in enumerate(parts) if k is Ellipsis]
-    if not any(isinstance(k, np.ndarray) for k in parts):
-        if not dots:
+    parts = [k if type(k) is int else _plain_part(k) for k in (key if isinstance(key, tuple) else (key,))]
+    arrays, dots = False, None
+    for i, k in enumerate(parts):
+        if k is Ellipsis:
+            dots = i
+        elif isinstance(k, np.ndarray):
+            arrays = True
+    if not arrays:
+        if dots is None:
             parts.append(Ellipsis)
-    elif len(dots) == 1 and sum(map(_consumes, parts)) == ndim:
-        del parts[dots[0]]  # dots that stand for nothing do not part the arrays around them: PyTorch's rule, not numpy's
+    elif dots is not None and sum(map(_consumes, parts)) == ndim:
+        del parts[dots]  # dots that stand for nothing do not part the arrays around them: PyTorch's rule, not numpy's
     return tuple(parts)
 
 
@@ -46,10 +51,15 @@ def _consumes(k: Any) -> int:
     return 0 if k is None or k is Ellipsis or type(k) is bool else 1
 
 
+_BOUND = (int, type(None))
+
+
 def _plain_part(k: Any) -> Any:
     if k is None or k is Ellipsis or type(k) is int or type(k) is bool:
         return k
     if isinstance(k, slice):
+        if type(k.start) in _BOUND and type(k.stop) in _BOUND and type(k.step) in _BOUND:
+            return k
         return slice(*[n if n is None else operator.index(n) for n in (k.start, k.stop, k.step)])
     if isinstance(k, TensorBase):
         k = k._data
@@ -75,9 +85,15 @@ def _plain_part(k: Any) -> Any:
 
 def _two_steps(index: tuple) -> tuple[tuple, tuple] | None:
     """Ints and bools among index arrays: the index that applies them first, and the one for what that leaves. None otherwise."""
-    arrays = any(isinstance(k, np.ndarray) for k in index)
-    flags = any(type(k) is bool for k in index)
-    if not flags and not (arrays and any(type(k) is int for k in index)):
+    arrays = ints = flags = False
+    for k in index:
+        if type(k) is int:
+            ints = True
+        elif type(k) is bool:
+            flags = True
+        elif isinstance(k, np.ndarray):
+            arrays = True
+    if not flags and not (arrays and ints):
         return None
     first, then = [], []
     for k in index:
