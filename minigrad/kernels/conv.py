@@ -150,7 +150,7 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
     groups = _groups(shape, w.shape)
     if max(window.stride) == 1:
         per_group = len(w) // groups
-        flipped = np.flip(w, range(2, w.ndim)).reshape(groups, per_group, *w.shape[1:])
+        flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, per_group, *w.shape[1:])
         flipped = flipped.swapaxes(1, 2).reshape(shape[1], per_group, *w.shape[2:])
         padding = tuple([(d * (k - 1) - before, 0) for k, (before, _), d in zip(w.shape[2:], window.padding, window.dilation, strict=True)])
         return convolve(y, flipped, None, shape[2:], window._replace(padding=padding))

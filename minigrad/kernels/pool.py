@@ -52,9 +52,9 @@ def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarra
 
 
 def _max_tile(x: np.ndarray, axes: Sequence[Axis], dtype: np.dtype, nan: bool) -> tuple[np.ndarray, np.ndarray]:
-    codes = None  # of each cell of x: which cell of the windows along the axes done so far it is
-    unit = 1
-    for a in reversed(range(2, x.ndim)):  # the last axis first, so that a later cell has a larger code
+    last, unit = x.ndim - 1, axes[-1].kernel
+    x, codes = _max_along(x, None, last, axes[-1], 1, dtype, nan)
+    for a in reversed(range(2, last)):  # the last axis first, so that a later cell has a larger code
         x, codes = _max_along(x, codes, a, axes[a - 2], unit, dtype, nan)
         unit *= axes[a - 2].kernel
     return x, codes
@@ -63,6 +63,8 @@ def _max_tile(x: np.ndarray, axes: Sequence[Axis], dtype: np.dtype, nan: bool) -
 def _max_along(
     x: np.ndarray, codes: np.ndarray | None, a: int, axis: Axis, unit: int, dtype: np.dtype, nan: bool
 ) -> tuple[np.ndarray, np.ndarray]:
+    """The maxima along axis ``a`` and their codes: i times ``unit`` for cell number i, plus the codes that the cells have already."""
+
     def coded(i: int, cells: slice) -> np.ndarray:
         step = dtype.type(i * unit)
         return step if codes is None else codes[_at(a, x.ndim, cells)] + step
