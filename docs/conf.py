@@ -1,6 +1,11 @@
 """Sphinx: ``sphinx-build -W docs docs/_build`` in an environment with ``pip install -e '.[docs]'``."""
 
+import sys
+from pathlib import Path
+
 from minigrad import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "minigrad"
 author = "The minigrad authors"
@@ -19,6 +24,13 @@ myst_heading_anchors = 3
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+
+def setup(app):
+    """The pictures of graphs.md are drawn anew for each build."""
+    import draw_gallery
+
+    app.connect("builder-inited", lambda app: draw_gallery.main(Path(app.srcdir) / "graphs"))

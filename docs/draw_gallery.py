@@ -185,7 +185,9 @@ def main(folder: Path) -> None:
     """Write every picture."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in PICTURES.items():
-        print(draw().save(folder / f"{name}.svg"))
+        draw().save(folder / f"{name}.svg")
+    mg.manual_seed(0)
+    graph.draw(LeNet5(), images(1, 1, 28, 28), backward=True).save(folder / "lenet5.html")
 
 
 if __name__ == "__main__":

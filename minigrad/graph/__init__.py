@@ -6,7 +6,8 @@
 >>> g = graph.draw(model, mg.ones(1, 4))
 >>> g
 <Graph Sequential: 3 ops, 4 module calls, 32 B kept for backward>
->>> path = g.save("model.dot")
+>>> g.dot.splitlines()[0]
+'digraph Sequential {'
 
 ``g.save`` writes svg, png, pdf, dot, html or json by the ending of the name; in a notebook ``g`` shows itself. See :func:`draw` for what
 can be in the picture, :mod:`minigrad.graph.model` for the graph as data.

@@ -1,0 +1,67 @@
+"""The gallery of docs/graphs.md: each picture is drawn, says what it must, and the page shows them all."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("graphviz", reason="pictures are written with graphviz: pip install 'minigrad-nn[graph]'")
+
+from minigrad.graph import render
+
+SCRIPT = Path(__file__).parents[1] / "docs" / "draw_gallery.py"
+pytestmark = [
+    pytest.mark.skipif(not SCRIPT.exists(), reason="the pages are not beside the tests (an installed wheel is tested)"),
+    pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install graphviz-pure"),
+]
+PICTURES = runpy.run_path(str(SCRIPT))["PICTURES"] if SCRIPT.exists() else {}
+
+SAID = {
+    "scalar": ["tanh", "∂ tanh", "= 0.5", "keeps out scalar"],
+    "mlp": ["0.weight", "16×4", "8×16", "matrices"],
+    "mlp_backward": ["∂ linear", "keeps x 8×4", "weight 16×16"],
+    "lenet5": ["max_pool", "kernel 2, stride 2", "padding 2", "bias (84)", "1×16×5×5", "61,706 parameters"],
+    "lenet5_folded": ["features", "classifier", "1×1×28×28 → 1×16×5×5", "59,134 parameters"],
+    "inception": ["cat", "three", "five", "1×56×14×14"],
+    "resnet_folded": ["0 ×9", "1 ×8", "4,672 parameters each"],
+    "resnet": ["standardize", "layer3", "0 ×9", "2×64×8×8"],
+    "second_order": ["tanh", "d²y/dx²", "= -0.7269"],
+    "custom_op": ["leaky", "slope 0.2", "your own op", "∂ leaky"],
+    "exploding": ["NaN", "exploding"],
+}
+
+
+def test_every_picture_is_on_the_page():
+    page = (SCRIPT.parent / "graphs.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"graphs/(\w+)\.svg", page)) == sorted(PICTURES) == sorted(SAID)
+
+
+def overlaps(svg: ET.Element) -> list[tuple[str, str]]:
+    """Pairs of boxes that share some of the page."""
+    places = {}
+    name = "{http://www.w3.org/2000/svg}"
+    for group in svg.iter(f"{name}g"):
+        if group.get("class") == "node":
+            numbers = [float(n) for e in group.iter() for n in re.findall(r"-?\d+\.?\d*", e.get("d") or e.get("points") or "")]
+            if numbers:
+                places[group.get("id")] = (min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2]))
+    items = list(places.items())
+    return [
+        (a, b)
+        for i, (a, p) in enumerate(items)
+        for b, q in items[i + 1 :]
+        if not (p[2] <= q[0] or q[2] <= p[0] or p[3] <= q[1] or q[3] <= p[1])
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture(name):
+    svg = ET.fromstring(PICTURES[name]().svg)
+    texts = ["".join(e.itertext()) for e in svg.iter("{http://www.w3.org/2000/svg}text")]
+    missing = [words for words in SAID[name] if not any(words in text for text in texts)]
+    assert not missing, texts
+    assert not overlaps(svg)
