@@ -182,16 +182,16 @@ def _number_log(number):
 
 
 def _pow_base(g, a, b):
-    # d(a**b)/da = b a**(b-1), and 0 where b == 0 (also at a == 0, where a**-1 is infinite)
+    # d(a**b)/da = b a**(b-1), and 0 where b == 0, also at a == 0, where a**-1 is infinite
     if isinstance(b, (int, float)):
         return _flat(g) if b == 0 else g * (b * pow(a, b - 1))
-    return g * b * pow(a, where(eq(b, 0), 1.0, b - 1.0))
+    return g * b * pow(a, where(logical_and(eq(a, 0), eq(b, 0)), 1.0, b - 1.0))
 
 
 def _pow_exponent(g, a, b, out):
     # d(a**b)/db = a**b log a, and 0 where a == 0 and b >= 0 (the limit: 0**b is constant there)
     if isinstance(a, (int, float)):
-        return g * where(ge(b, 0), 0.0, -math.inf) if a == 0 else g * (out * _number_log(a))
+        return g * log(where(ge(b, 0), 1.0, b * 0.0)) if a == 0 else g * (out * _number_log(a))
     return g * out * log(where(logical_and(eq(a, 0), ge(b, 0)), 1.0, a))
 
 
@@ -306,7 +306,7 @@ def logaddexp2(a, b):
 def _xlogy_x(g, x, y):
     # log y, but 0 at x == 0 where log y does not exist; log(1) there keeps infinities out of higher derivatives
     if isinstance(y, (int, float)):
-        return g * (math.log(y) if y > 0 else where(eq(x, 0), 0.0, _number_log(y)))
+        return g * (math.log(y) if y > 0 else where(eq(x, 0), 0.0, x * 0.0 + _number_log(y)))
     return g * log(where(logical_and(eq(x, 0), le(y, 0)), 1.0, y))
 
 
@@ -327,7 +327,7 @@ def _quotient_log(x):
     return np.log(x / (1.0 - x))
 
 
-@op(x=lambda g, x: g / (x * (1.0 - x)))
+@op(x=lambda g, x: where(logical_or(x < 0, x > 1), math.nan, g / (x * (1.0 - x))))
 def _logit(x):
     return quiet().run(_quotient_log, real(x))
 

@@ -128,6 +128,7 @@ CASES = [
     Case(elementwise.pow, powers(), numpy=np.power, torch="pow"),
     Case(elementwise.pow, POSITIVE, hs.sampled_from([0.5, -1, -0.5, 1.5]), numpy=np.power, torch="pow", name="pow with a number"),
     Case(elementwise.pow, hs.sampled_from([2, 0.5, 1]), ANY, torch="pow", name="pow of a number"),
+    Case(elementwise.pow, 0, POSITIVE, torch="pow", name="pow of 0"),
     Case(elementwise.square, ANY, numpy=np.square, torch="square"),
     Case(elementwise.sqrt, POSITIVE, numpy=np.sqrt, torch="sqrt"),
     Case(elementwise.rsqrt, POSITIVE, numpy=lambda x: 1 / np.sqrt(x), torch="rsqrt"),
@@ -145,6 +146,7 @@ CASES = [
     Case(elementwise.logaddexp2, PAIR, numpy=np.logaddexp2, torch="logaddexp2"),
     Case(elementwise.xlogy, st.broadcastable(2, each=({}, {"low": 0.2, "high": 3.0})), torch="xlogy"),
     Case(elementwise.xlogy, ANY, hs.sampled_from([2.0, 0.5]), torch="xlogy", name="xlogy with a number"),
+    Case(elementwise.xlogy, hs.sampled_from([2.0, 0.0]), POSITIVE, torch="xlogy", name="xlogy of a number"),
     Case(elementwise._logit, st.arrays(low=0.05, high=0.95), torch="logit"),
     Case(elementwise.logit, st.arrays(low=0.02, high=0.98), hs.sampled_from([None, 0.1]), torch="logit"),
     # circular and hyperbolic
