@@ -95,9 +95,10 @@ class Columns:
         crossed = np.abs(nearer - self.slopes[row, smooth]) > 1e-5 * np.abs(nearer) + 1e-6
         self.slopes[row, smooth[crossed]] = nearer[crossed]
         self.noise[row, smooth[crossed]] *= 16
-        for beside, where in ((False, bends), (True, jumps)):
-            if where.size:
-                self._one_sided(row, where, 256 * h, 16 * h, beside)
+        if bends.size:
+            self._one_sided(row, bends, 256 * h, 16 * h, False, np.array([right[bends], left[bends]]))
+        if jumps.size:
+            self._one_sided(row, jumps, 256 * h, 16 * h, True)
 
     def look_for_jumps(self, row: int) -> bool:
         """Find outputs that jump at the row's element, also those that jump evenly on both sides (the gradient of abs); True if there are new ones."""
@@ -112,11 +113,15 @@ class Columns:
             self._one_sided(row, np.flatnonzero(jump), 256 * h, 16 * h, True)
         return bool(jump.any())
 
-    def _one_sided(self, row: int, outputs: np.ndarray, far: float, near: float, beside: bool) -> None:
-        """Slopes on either side of a kink, from three points each; ``beside`` a jump, without the value at x itself."""
-        slopes = {step: self._sides(row, outputs, step, beside) for step in (far, near)}
+    def _one_sided(self, row: int, outputs: np.ndarray, far: float, near: float, beside: bool, rough: np.ndarray | None = None) -> None:
+        """Slopes on either side of a kink, from three points each; ``beside`` a jump, without the value at x itself.
+
+        They must agree with those of a shorter step, or with ``rough`` ones that are known.
+        """
+        precise = self._sides(row, outputs, far, beside)
+        check = precise if rough is not None and np.allclose(rough, precise, rtol=1e-4, atol=1e-4) else self._sides(row, outputs, near, beside)
         for k, output in enumerate(outputs):
-            (right, left), (right_near, left_near) = slopes[far][:, k], slopes[near][:, k]
+            (right, left), (right_near, left_near) = precise[:, k], check[:, k]
             size = max(abs(right_near), abs(left_near))
             slack = 1e-6 * size + 1e-7
             if not (abs(right - right_near) < 1e-4 * size + 1e-6 and abs(left - left_near) < 1e-4 * size + 1e-6):
