@@ -176,6 +176,13 @@ def lerp(start, end, weight):
 
 # ------------------------------------------------------------------------------------------ powers and roots
 
+_BOOL = np.dtype(np.bool_)
+
+
+def _counted(x):
+    """Booleans as int64, PyTorch's dtype for their powers; numpy's is int8."""
+    return x.astype(np.int64) if getattr(x, "dtype", None) is _BOOL else x
+
 
 def _number_log(number):
     return math.log(number) if number > 0 else -math.inf if number == 0 else math.nan
@@ -201,13 +208,13 @@ def pow(a, b):
 
     Raises ``ValueError`` for integers with a negative integer exponent, as numpy does.
     """
-    return quiet().run(operator.pow, a, b)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
+    return quiet().run(operator.pow, a if isinstance(b, np.ndarray) else _counted(a), b)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
 
 
 @op(x=lambda g, x: g * (2.0 * x))
 def square(x):
     """``x * x``: ``torch.square``."""
-    return quiet().run(np.square, x)
+    return quiet().run(np.square, _counted(x))
 
 
 @op(x=lambda g, out: g * 0.5 / out)
@@ -402,6 +409,7 @@ def atan2(y, x):
     >>> mg.atan2(mg.tensor([1.0, -1.0]), mg.tensor([1.0, -1.0]))
     tensor([ 0.7854, -2.3562])
     """
+    y, x = [a if isinstance(a, (int, float)) else real(a) for a in (y, x)]
     return quiet().run(np.arctan2, y, x)
 
 
