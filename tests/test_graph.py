@@ -335,6 +335,17 @@ def test_save_by_ending(tmp_path, ending):
 
 
 @drawable
+def test_texts_fit_their_boxes_in_any_font():
+    """A reader without Helvetica gets a stand-in, which may be wider: each text says how wide it may be."""
+    svg = ET.fromstring(graph.draw(mlp(), mg.ones(1, 4)).svg)
+    labels = [e for e in svg.iter("{http://www.w3.org/2000/svg}text") if "".join(e.itertext()).strip()]
+    assert len(labels) > 10
+    assert all(0 < float(e.get("textLength")) < 300 for e in labels)
+    (relu,) = [e for e in labels if e.text == "1 ReLU"]
+    assert float(relu.get("textLength")) == pytest.approx(9 * (0.556 + 0.278 + 0.722 + 0.556 + 0.556 + 0.722), abs=0.02)
+
+
+@drawable
 def test_a_notebook_shows_the_picture():
     bundle = graph.draw(mlp(), mg.ones(1, 4))._repr_mimebundle_()
     assert bundle["image/svg+xml"].startswith("<svg")

@@ -6,6 +6,7 @@ In this order: ``dot`` on PATH; ``graphviz-pure`` (a port of it as a single prog
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 import re
@@ -89,11 +90,39 @@ def _by_package(dot: str, format: str) -> bytes:
     return run.stdout
 
 
+# Widths of Helvetica's characters from space to ~, in thousandths of the size: what boxes were made to hold.
+_WIDTHS = (
+    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 278 584 584 584 556 1015 "
+    "667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 667 944 667 667 611 278 278 278 469 556 333 "
+    "556 556 500 556 556 278 556 556 222 222 500 222 833 556 556 556 556 333 500 278 556 500 722 500 500 500 334 260 334 584"
+)
+WIDTHS = [int(width) for width in _WIDTHS.split(" ")]
+TEXT = re.compile(r'<text ([^>]*?)font-size="([\d.]+)"([^>]*)>([^<]+)</text>')
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """How wide ``text`` is in Helvetica; of a character that is not ASCII, about.
+
+    >>> text_width("10", 10.0)
+    11.12
+    """
+    total = sum(WIDTHS[ord(c) - 32] if " " <= c <= "~" else 556 if c.isprintable() else 0 for c in text)
+    return round(total * size / 1000 * (1.06 if bold else 1), 2)
+
+
 def _portable(svg: bytes) -> bytes:
-    """Without the XML prologue that HTML does not take, and with fonts of one width on every platform."""
+    """Without the XML prologue that HTML does not take, and with texts as wide as their boxes expect in whatever font a reader has."""
     text = svg.decode("utf-8")
     text = text[text.index("<svg") :]
-    return re.sub('font-family="Helvetica[^"]*"', 'font-family="Helvetica,Arial,Liberation Sans,Arimo,sans-serif"', text).encode()
+    text = re.sub('font-family="Helvetica[^"]*"', 'font-family="Helvetica,Arial,Liberation Sans,Arimo,sans-serif"', text)
+
+    def fixed(found: re.Match) -> str:
+        before, size, after, words = found.groups()
+        width = text_width(html.unescape(words), float(size), 'font-weight="bold"' in before + after)
+        length = f' textLength="{width}" lengthAdjust="spacingAndGlyphs"' if words.strip() else ""
+        return f'<text {before}font-size="{size}"{after}{length}>{words}</text>'
+
+    return TEXT.sub(fixed, text).encode()
 
 
 def save(graph: Any, path: Any) -> Path:
