@@ -11,7 +11,8 @@ DTYPES = ["float32", "float64", "int64", "bool"]
 MORE = ["float16", "int32", "uint8"]  # among these a 0-d tensor is not weak: int32 of shape (2,) + int64 of shape () is int64
 ALL = [*itertools.product(DTYPES, [True, False]), *itertools.product(MORE, [True])]
 BINARY = [
-    "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum", "atan2", "eq", "lt", "logical_and", "where",
+    "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum", "atan2", "eq", "lt", "logical_and",
+    "where",
 ]  # fmt: skip
 UNARY = [
     "exp", "log", "sqrt", "sin", "tanh", "sigmoid", "erf", "rsqrt", "reciprocal", "abs", "neg", "square", "floor", "round", "sign", "relu",

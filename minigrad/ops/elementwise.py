@@ -180,7 +180,7 @@ _BOOL = np.dtype(np.bool_)
 
 
 def _counted(x):
-    """Booleans as int64, PyTorch's dtype for their powers; numpy's is int8."""
+    """Booleans as int64, as in PyTorch, where numpy would make do with int8 or float16."""
     return x.astype(np.int64) if getattr(x, "dtype", None) is _BOOL else x
 
 
@@ -208,7 +208,8 @@ def pow(a, b):
 
     Raises ``ValueError`` for integers with a negative integer exponent, as numpy does.
     """
-    return quiet().run(operator.pow, a if isinstance(b, np.ndarray) else _counted(a), b)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
+    a = a if isinstance(b, np.ndarray) else _counted(a)
+    return quiet().run(operator.pow, a, b)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
 
 
 @op(x=lambda g, x: g * (2.0 * x))
@@ -409,8 +410,7 @@ def atan2(y, x):
     >>> mg.atan2(mg.tensor([1.0, -1.0]), mg.tensor([1.0, -1.0]))
     tensor([ 0.7854, -2.3562])
     """
-    y, x = [a if isinstance(a, (int, float)) else real(a) for a in (y, x)]
-    return quiet().run(np.arctan2, y, x)
+    return quiet().run(np.arctan2, _counted(y), x)
 
 
 @op(x=lambda g, x: g * cosh(x))
