@@ -452,7 +452,8 @@ class Tensor(TensorBase):
             raise RuntimeError(
                 f"{name}: this tensor is a view of another (the result of indexing, reshaping or detach()). Tensors are values "
                 f"here, so writing it could not change the other, as PyTorch would. To change the other write x[0] = value "
-                f"instead of x[0].{name}(...); for a tensor of its own call .clone() first"
+                f"instead of x[0].{name}(...), and p.{name}(...) under no_grad instead of p.data.{name}(...); for a tensor of its own "
+                f"call .clone() first"
             )
 
     def _writable(self) -> bool:
@@ -466,7 +467,7 @@ class Tensor(TensorBase):
         if sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
             raise RuntimeError(
                 "x[i][j] = value would be lost: tensors are values here, and x[i] is a new one. Write x[i, j] = value, "
-                "or x[i] = y with the whole new row"
+                "or x[i] = y with the whole new row; for p.data[i] = value write p[i] = value under no_grad"
             )
         self._refuse_leaf("x[i] = value")
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
