@@ -180,7 +180,7 @@ _BOOL = np.dtype(np.bool_)
 
 
 def _counted(x):
-    """Booleans as int64, as in PyTorch, where numpy would make do with int8 or float16."""
+    """Booleans as int64, as in PyTorch, where numpy would make do with int8."""
     return x.astype(np.int64) if getattr(x, "dtype", None) is _BOOL else x
 
 
@@ -410,7 +410,9 @@ def atan2(y, x):
     >>> mg.atan2(mg.tensor([1.0, -1.0]), mg.tensor([1.0, -1.0]))
     tensor([ 0.7854, -2.3562])
     """
-    return quiet().run(np.arctan2, _counted(y), x)
+    if not any(isinstance(a, float) or (isinstance(a, np.ndarray) and a.dtype.kind == "f") for a in (y, x)):
+        y = real(y)  # of small integers numpy would make float16
+    return quiet().run(np.arctan2, y, x)
 
 
 @op(x=lambda g, x: g * cosh(x))
