@@ -15,6 +15,8 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
 
+toc_object_entries = False  # hundreds of them, in the sidebar of each page
+
 html_theme = "furo"
 html_title = f"minigrad {__version__}"
 
