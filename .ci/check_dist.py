@@ -18,7 +18,8 @@ def expected() -> dict[str, str]:
         for pattern in config["package-data"].get(package, []):
             paths += (ROOT / folder).glob(pattern)
         for path in paths:
-            files[f"{package.replace('.', '/')}/{path.name}"] = f"{folder}/{path.name}"
+            inside = path.relative_to(ROOT / folder).as_posix()
+            files[f"{package.replace('.', '/')}/{inside}"] = f"{folder}/{inside}"
     return files
 
 
