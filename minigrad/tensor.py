@@ -902,15 +902,15 @@ class Tensor(TensorBase):
 
     # -------------------------------------------------------------------------------- methods: shape
 
-    def reshape(self, *shape: int) -> Tensor:
+    def reshape(self, *shape: Any) -> Tensor:
         """The elements in another shape, one size may be -1: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
         return shaping.reshape(self, shaping.sizes_of(shape))
 
-    def permute(self, *dims: int) -> Tensor:
+    def permute(self, *dims: Any) -> Tensor:
         """Dimension ``i`` of the result is dimension ``dims[i]`` of this Tensor."""
         return shaping.permute(self, shaping.sizes_of(dims))
 
-    def flip(self, *dims: int) -> Tensor:
+    def flip(self, *dims: Any) -> Tensor:
         """Dimensions ``dims`` run backwards: ``x.flip(0, 1)`` or ``x.flip((0, 1))``."""
         return shaping.flip(self, shaping.sizes_of(dims))
 

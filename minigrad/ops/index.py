@@ -95,7 +95,8 @@ def _two_steps(index: tuple) -> tuple[tuple, tuple] | None:
             arrays = True
     if not flags and not (arrays and ints):
         return None
-    first, then = [], []
+    first: list[Any] = []
+    then: list[Any] = []
     for k in index:
         if type(k) is bool:  # True is one more dimension of size 1, False of size 0
             first.append(None)
