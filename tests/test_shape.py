@@ -75,6 +75,8 @@ def test_an_empty_vector_joins_anything():
     x.requires_grad = True
     mg.cat([x, X[0], x], 1).sum().backward()
     assert x.grad.shape == (0,)
+    (first,) = mg.grad(mg.cat([x, X[0]], 1).sum(), x, create_graph=True)
+    assert isinstance(first, mg.Tensor)
     assert mg.cat([mg.zeros(0), mg.zeros(0)]).shape == (0,)
 
 

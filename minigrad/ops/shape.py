@@ -386,7 +386,7 @@ def _cat_xs(g, xs_shape, dim):
     gradients, start = [], 0
     for shape in xs_shape:
         if shape == (0,) and len(g.shape) != 1:
-            gradients.append(np.zeros(0))
+            gradients.append(reshape(getitem(g, index=(slice(0), Ellipsis)), shape))  # the empty vector that joins anything
             continue
         axis = dim % len(shape)
         gradients.append(getitem(g, index=along(axis, slice(start, start + shape[axis]))))
