@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -163,6 +164,8 @@ def number(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
 
 
+MANY = 12  # uses of a tensor up to which arrows are drawn; beyond it each user is told the name
+
 OPTIONS = {"depth": None, "repeats": True, "parameters": False, "legend": True, "direction": "TB", "limit": 2500, "backward": False}
 
 
@@ -222,6 +225,7 @@ class _Writer(Faces):
         self.backward = bool(options["backward"])
         self.digraph = graphviz.Digraph(name=graph.title or None)
         self.states: set[str] = set()
+        self.uses = Counter(link.source for link in seen.links)
         computed = {box.id for box in seen.boxes.values() if box.vertex is None or box.vertex.kind == "op"}
         ways = [link for link in seen.links if link.source in computed and link.target in computed]
         self.chain = len({link.source for link in ways}) == len(ways) == len({link.target for link in ways})
@@ -369,8 +373,9 @@ class _Writer(Faces):
         if a.vertex is None or a.vertex.kind in ("op", "input"):
             style["weight"] = "6"  # the way of the data is straight
         tip = ", ".join(dict.fromkeys(e.argument for e in link.edges if e.argument)) or "result"
-        if a.column != b.column:  # columns are laid out by themselves: a name at either end stands for the arrow
-            end = f"{self.ids[a.id]}_{b.column}"
+        many = self.uses[a.id] > MANY and a.vertex is not None and a.vertex.kind != "op"
+        if a.column != b.column or many:  # columns are laid out by themselves, and long arrows to many users hide what is between
+            end = f"{self.ids[a.id]}_{self.ids[b.id]}"
             name = a.vertex.name if a.vertex is not None else a.scope.name if a.scope else "ops"
             text = f"from {short(name)} {shape_text(link.edges[0].shape)}"
             self.digraph.node(end, text, shape="cds", fontsize="9", fontcolor=GREY, color=LINE, style="", sortv=str(b.column + 1))
