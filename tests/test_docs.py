@@ -32,6 +32,12 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
         example.evaluate()
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_page_is_finished(page):
+    """No placeholder is left in a page."""
+    assert not re.findall(r"@[A-Z]+@|\b(?:TODO|FIXME|TBD|XXX)\b", (ROOT / page).read_text(encoding="utf-8"))
+
+
 def readme_commands():
     return runpy.run_path(str(ROOT / ".ci" / "readme_command.py"))["commands"]((ROOT / "README.md").read_text(encoding="utf-8"))[:2]
 
