@@ -12,14 +12,15 @@ import numpy as np
 
 from minigrad.engine import ShapeError, op, shape_of
 from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
-from minigrad.ops.elementwise import add, where
+from minigrad.ops.elementwise import add, quiet, where
 from minigrad.random import numpy_generator
 
 
 @op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)
 def masked_scale(input, keep, *, scale):
     """``scale`` times ``input`` where ``keep``, else 0. ``keep`` is a boolean array that broadcasts to the input's shape."""
-    return where(keep, input * scale, 0.0)
+    out = np.asarray(where(keep, input, 0.0))
+    return quiet().run(np.multiply, out, scale, out)
 
 
 def random_keep(shape: tuple[int, ...], p: float) -> np.ndarray:
