@@ -91,9 +91,9 @@ def reversal_that_forgets_to_turn_back(x):
 
 
 @wrong(st.arrays((5, 2)), argument="x", kind="permuted")
-@mg.op(x=lambda g, order: mg.index_select(g, 0, order))
-def shuffle_with_the_order_not_inverted(x, *, order=np.array([1, 2, 4, 0, 3])):
-    return x[order]
+@mg.op(x=lambda g, order: mg.index_select(g, 0, np.array(order)))
+def shuffle_with_the_order_not_inverted(x, *, order=(1, 2, 4, 0, 3)):
+    return x[list(order)]
 
 
 @wrong(st.broadcastable(2, min_side=1), argument="a", kind="swapped arguments", words="gradient of 'b'")

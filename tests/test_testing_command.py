@@ -89,7 +89,7 @@ def test_an_op_whose_arguments_are_unknown(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "target, words",
+    ("target", "words"),
     [
         ("nothing.py", "there is no file nothing.py"),
         ("minigrad.ops.nothing", "no file and no module minigrad.ops.nothing"),

@@ -57,7 +57,12 @@ def test_steps_do_not_cross_zero():
 def test_report():
     report = gradcheck(lambda x, w: mg.exp(x @ w), X, np.eye(3), order=2)
     assert isinstance(report, Report)
-    assert [(r.argument, r.order, r.elements, r.kinks) for r in report.rows] == [("x", 1, 6, 0), ("w", 1, 9, 0), ("x", 2, 6, 0), ("w", 2, 9, 0)]
+    assert [(r.argument, r.order, r.elements, r.kinks) for r in report.rows] == [
+        ("x", 1, 6, 0),
+        ("w", 1, 9, 0),
+        ("x", 2, 6, 0),
+        ("w", 2, 9, 0),
+    ]
     assert report.error < 1e-8
     assert "argument  order  elements  worst error  kinks" in repr(report)
     assert repr(report).startswith("<lambda>: passed")

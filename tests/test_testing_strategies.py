@@ -49,7 +49,7 @@ def test_arrays():
     assert {a.dtype for a in seen(st.arrays(dtype=np.float32), 5)} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("low, high", [(0.1, 0.1), (1e-8, 2e-8), (-1e6, 1e6), (5, 6), (0.3, 0.4)])
+@pytest.mark.parametrize(("low", "high"), [(0.1, 0.1), (1e-8, 2e-8), (-1e6, 1e6), (5, 6), (0.3, 0.4)])
 def test_any_range(low, high):
     values = np.concatenate([a.ravel() for a in seen(st.arrays(low=low, high=high), 50)])
     assert values.min() >= low and values.max() <= high
@@ -184,7 +184,13 @@ def test_calls_can_be_pasted():
 
     call = Call(
         (np.array([[1.5, -np.inf]]), np.float32(2.5), [np.arange(3), (1,)], "ij->j", None, mg.tensor([1.0], requires_grad=True)),
-        {"dtype": np.dtype("float32"), "index": (slice(None, 2), Ellipsis), "mask": np.array([True]), "kind": np.float64, "nothing": np.zeros((0, 2), np.int64)},
+        {
+            "dtype": np.dtype("float32"),
+            "index": (slice(None, 2), Ellipsis),
+            "mask": np.array([True]),
+            "kind": np.float64,
+            "nothing": np.zeros((0, 2), np.int64),
+        },
     )
     again = eval(repr(call), {"np": np, "mg": mg, "Call": Call})
     assert repr(again) == repr(call)

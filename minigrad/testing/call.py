@@ -33,6 +33,16 @@ class Call:
         return ", ".join([*map(source, self.args), *(f"{k}={source(v)}" for k, v in self.kwargs.items())])
 
 
+def arrays_in(value: Any) -> list[np.ndarray]:
+    """All arrays, and those of Tensors, in nested lists, tuples and dicts."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [a for v in value for a in arrays_in(v)]
+    value = value._data if isinstance(value, TensorBase) else value
+    return [value] if isinstance(value, np.ndarray) else []
+
+
 def source(value: Any) -> str:
     """Python code that makes ``value``: arrays become ``np.array(...)``, Tensors ``mg.tensor(...)``.
 

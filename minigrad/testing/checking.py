@@ -3,11 +3,11 @@
 How a check of a function f: R^n -> R^m works, for an input x with analytic Jacobian A (rows that backward gives) and numerical one N:
 
 * N is computed column by column: two evaluations per input element, each giving all m outputs (:mod:`minigrad.testing.numerical`).
-  A few elements are moved together at first, each by a random multiple of its step u. If the derivative along u agrees with A u to all digits
-  and no slopes differ, each of them is right, by the argument that follows; otherwise they are looked at one by one.
+  A few elements are moved together at first, each by a random multiple of its step. If the derivative along this u agrees with
+  A u to all digits and no slopes differ, each of them is right, by the argument that follows; otherwise they are looked at one by one.
 * A is *not* computed row by row, which would take m backward passes. Instead A'v is compared with N'v, element by element, for a few random
   v (fixed seed). If A and N differ anywhere in the derivatives of one input element, then A'v and N'v differ there too, unless v
-  happens to be orthogonal to the difference: for random v that has probability zero, and with a relative tolerance of 1e-6 and two v about 1e-12.
+  happens to be orthogonal to the difference: for random v that has probability zero, and about 1e-16 with two v and a tolerance of 1e-8.
 * That argument needs a backward pass that is linear in v, so this is checked too, with a third v that is a combination.
 * Single entries of A (one backward pass each) are computed where there are kinks, and to report a failure.
 
@@ -22,15 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.testing import numerical
+from minigrad.testing import failures, numerical
 from minigrad.testing.call import Call
-from minigrad.testing.diagnosis import Evidence, explain, explain_exception
+from minigrad.testing.diagnosis import explain_exception
 from minigrad.testing.function import Function, Gradient
 from minigrad.testing.numerical import Columns
 from minigrad.testing.report import GradcheckError, Report
 
 _CHUNK = 2**20  # elements of the numerical Jacobian that are in memory at a time
-_ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
 def gradcheck(
@@ -87,7 +86,7 @@ def gradcheck(
       at x[1] = 3, for output [1]: analytic 3, numerical 6
       2 of 2 elements are wrong
     <BLANKLINE>
-      Likely mistake: constant factor: the gradient is 0.5 times what it should be, everywhere (the derivative of a square, or one of two equal terms?)
+      Likely mistake: constant factor: the gradient is 0.5 times what it should be, everywhere ...
     <BLANKLINE>
       The arguments: np.array([1.0, 3.0])
     """
@@ -162,9 +161,9 @@ class Checker:
         except GradcheckError:
             raise
         except Exception as error:
-            argument, kind, diagnosis = explain_exception(error, self.function, doing)
+            argument, kind, advice = explain_exception(error, self.function, doing)
             raise self.fail(
-                f"{doing} raised {type(error).__name__}", argument=argument, kind=kind, diagnosis=diagnosis,
+                f"{doing} raised {type(error).__name__}", argument=argument, kind=kind, advice=advice,
                 order=self.function.order if doing != "the call" else 0,
                 details=[line for line in str(error).splitlines() if line],
             ) from error  # fmt: skip
@@ -178,7 +177,9 @@ class Checker:
         order = 0 if first_order else function.order
         with self.blame(doing):
             first = [np.array(y) for y in function.call_plainly()]
-            self._refuse_edits(before, f"{doing} changes its argument", "the argument is written to; compute into a new array instead", order)
+            self._refuse_edits(
+                before, f"{doing} changes its argument", "the argument is written to; compute into a new array instead", order
+            )
             function.randomness.look()
             for leaf in self.leaves:
                 leaf.array += 1e-3 * self.rng.uniform(-1.0, 1.0, leaf.array.shape)
@@ -189,26 +190,24 @@ class Checker:
         if [y.shape for y in first] != [y.shape for y in second] or not all(
             np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True)
         ):
-            kind = "not deterministic"
             raise self.fail(
-                f"{doing} gives another result the second time", kind=kind, order=order,
-                diagnosis=f"{kind}: two evaluations at the same point differ. Draw random numbers from minigrad.random.numpy_generator(), "
+                f"{doing} gives another result the second time", kind="not deterministic", order=order,
+                advice="two evaluations at the same point differ. Draw random numbers from minigrad.random.numpy_generator(), "
                 "which the check rewinds, and keep no state between calls",
             )  # fmt: skip
         for y in first:
             if y.dtype != np.float64 and not function.asks_for_dtype():
-                kind = "float32"
                 raise self.fail(
-                    f"{doing} returns {y.dtype} for float64 arguments", kind=kind, order=order,
-                    diagnosis=f"{kind} used where float64 is needed: a constant or a buffer of a smaller dtype decides the dtype of the result",
+                    f"{doing} returns {y.dtype} for float64 arguments", kind="float32", order=order,
+                    advice="it is used where float64 is needed: a constant or buffer of a smaller dtype decides the dtype of the result",
                 )  # fmt: skip
         return first
 
     def _elsewhere(self) -> None:
-        """Evaluate at another point, so that state which a function keeps from its last call is stale when it is recorded."""
+        """Evaluate at another point, so that state which a function keeps from its last call is stale in the next."""
         before = [leaf.array.copy() for leaf in self.leaves]
         for leaf in self.leaves:
-            leaf.array *= -1.0 if self.function.order == 1 else 1.0
+            leaf.array *= -1.0
         with contextlib.suppress(Exception):  # outside its domain the function may raise; what it returns here does not matter
             self.function.call_plainly()
         for leaf, old in zip(self.leaves, before, strict=True):
@@ -219,8 +218,7 @@ class Checker:
         for leaf, old in zip(self.function.leaves, before, strict=True):
             if not np.array_equal(leaf.array, old, equal_nan=True):
                 leaf.array[...] = old
-                kind = "in-place edit"
-                raise self.fail(f"{what} '{leaf.name}'", argument=leaf.name, order=order, kind=kind, diagnosis=f"{kind}: {advice}")
+                raise self.fail(f"{what} '{leaf.name}'", argument=leaf.name, order=order, kind="in-place edit", advice=advice)
 
     def _record(self) -> Any:
         with self.blame("the call with Tensors" if self.function.order == 1 else "the gradient of the gradient"):
@@ -257,12 +255,18 @@ class Checker:
         for v in self.directions.T.copy():
             columns.append(self.pullback(v))
             if not (v == directions[:, len(columns) - 1]).all():
-                kind, culprit = "in-place edit", self._writer_to_g(directions[:, 0])
+                culprit = self._writer_to_g(directions[:, 0])
                 raise self.fail(
-                    f"the gradient in argument '{culprit}' writes to g" if culprit else "backward writes to g", argument=culprit, kind=kind,
-                    diagnosis=f"{kind}: the formula writes to g, which belongs to others too; compute into a new array instead",
+                    f"the gradient in argument '{culprit}' writes to g" if culprit else "backward writes to g",
+                    argument=culprit, kind="in-place edit",
+                    advice="the formula writes to g, which belongs to others too; compute into a new array instead",
                 )  # fmt: skip
-        self._refuse_edits(leaves, "backward changes the argument", "a formula writes to an array that it was given; compute into a new one", self.function.order)
+        self._refuse_edits(
+            leaves,
+            "backward changes the argument",
+            "a formula writes to an array that it was given; compute into a new one",
+            self.function.order,
+        )
         return [np.stack([c[k] for c in columns], axis=1) for k in range(len(columns[0]))]
 
     def _writer_to_g(self, v: np.ndarray) -> str | None:
@@ -273,6 +277,26 @@ class Checker:
             if not (g == v).all():
                 return leaf.name
         return None
+
+    def output_index(self, output: int) -> tuple[int, ...]:
+        """The index of an element of the flattened outputs; the number of the output comes first where there are several."""
+        for number, shape in enumerate(self.shapes):
+            n = int(np.prod(shape))
+            if output < n:
+                index = tuple(int(i) for i in np.unravel_index(output, shape))
+                return index if len(self.shapes) == 1 else (number, *index)
+            output -= n
+        raise IndexError(output)
+
+    def numerical_jacobian(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """(elements, outputs) numerical derivatives of leaf ``k``, and where there are kinks."""
+        flat = self.leaves[k].array.reshape(-1)
+        columns = Columns(self.evaluate, flat, range(flat.size), self.center)
+        return columns.slopes, columns.kinks
+
+    def analytic_jacobian(self, k: int) -> np.ndarray:
+        """(elements, outputs) analytic derivatives of leaf ``k``: a backward pass for each output."""
+        return np.stack([self.entries(output)[k] for output in range(self.center.size)], axis=1)
 
     # ---------------------------------------------------------------------------------------------- element by element
 
@@ -295,7 +319,7 @@ class Checker:
         """Check every element of every leaf, then what the module's docstring needs: linearity."""
         m = self.center.size
         if not np.isfinite(self.center).all():
-            raise self._not_finite(None, "the result" if self.function.order == 1 else "the gradient")
+            raise failures.not_finite(self, None, "the result" if self.function.order == 1 else "the gradient")
         step = max(1, _CHUNK // max(m, 1))
         for k, leaf in enumerate(self.leaves):
             flat = leaf.array.reshape(-1)
@@ -319,15 +343,15 @@ class Checker:
         """Check some elements of leaf ``k``: the worst relative error, and how many are at kinks."""
         columns = Columns(self.evaluate, flat, elements, self.center)
         if not columns.finite.all():
-            raise self._not_finite((k, elements[int(np.argmin(columns.finite))]), "the function")
+            raise failures.not_finite(self, (k, elements[int(np.argmin(columns.finite))]), "the function")
         analytic = self.analytic[k][elements.start : elements.stop, :2].copy()
         if not np.isfinite(analytic).all():
-            raise self._wrong(k, elements[int(np.argmin(np.isfinite(analytic).all(axis=1)))])
+            raise failures.wrong(self, k, elements[int(np.argmin(np.isfinite(analytic).all(axis=1)))])
         analytic[columns.nowhere] = 0.0
         weights = np.abs(self.directions[:, :2])
         difference, scale, allowed = self._compare(columns, analytic, self._at_kinks(k, elements, columns))
         suspects = np.flatnonzero((difference > allowed).any(axis=1))
-        if any([columns.look_for_jumps(int(row)) for row in suspects]):
+        if any(columns.look_for_jumps(int(row)) for row in suspects):
             difference, scale, allowed = self._compare(columns, analytic, self._at_kinks(k, elements, columns))
         for row in map(int, np.flatnonzero((difference > allowed).any(axis=1))):
             value, error = numerical.extrapolate(self.evaluate, flat, elements[row], self.center.size)
@@ -339,17 +363,17 @@ class Checker:
             if not (difference[row] <= self.atol + self.rtol * scale[row] + 2 * doubt).all():
                 plain = np.where(columns.kinks[row], 0.0, columns.slopes[row])
                 if (np.abs(value - plain) + error <= 0.1 * np.abs(value) + 1e-3).all():
-                    raise self._wrong(k, elements[row])
-                raise self._unsettled(k, elements[row], value, error + np.abs(value - plain))
+                    raise failures.wrong(self, k, elements[row])
+                raise failures.unsettled(self, k, elements[row], value, error + np.abs(value - plain))
             if (doubt > 1e-3 * scale[row] + 1e-6).any():
-                raise self._unsettled(k, elements[row], value, error)
+                raise failures.unsettled(self, k, elements[row], value, error)
         if self._wrong_at_kink is not None:  # after all others, which say more
-            raise self._wrong(*self._wrong_at_kink)
+            raise failures.wrong(self, *self._wrong_at_kink)
         relative = difference / (scale + self.atol / self.rtol)
         return float(relative.max(initial=0.0)), int((columns.kinks.any(axis=1) | columns.nowhere).sum())
 
     def _agrees_together(self, k: int, flat: np.ndarray, elements: range) -> float | None:
-        """Move some elements together, each by a random multiple of its step: the relative error; None unless it is small and there is no kink."""
+        """Move some elements together, each by a random multiple of its step: the relative error. None unless small, without kinks."""
         V, h = self.directions[:, :2], numerical.STEP
         part = slice(elements.start, elements.stop)
         center = flat[part].copy()
@@ -430,17 +454,7 @@ class Checker:
             total = float(sum(entries[k][i] for k, i in places))
             slack = 1e-4 * (1.0 + abs(low) + abs(high))
             if not low - slack <= total <= high + slack:
-                k, i = max(places, key=lambda place: abs(entries[place[0]][place[1]]))
-                leaf = self.leaves[k]
-                index = tuple(int(n) for n in np.unravel_index(i, leaf.array.shape))
-                place = self._output_index(output)
-                between = f"{low:.6g}" if high - low < slack else f"something from {low:.6g} to {high:.6g}"
-                raise self.fail(
-                    f"the gradient in argument '{leaf.name}' is wrong at a tie", argument=leaf.name, index=index, output_index=place,
-                    analytic=total, numerical=min(max(total, low), high), kind="ties",
-                    diagnosis="ties: each of the tied elements gets a gradient as if it were alone; give it to one of them, or share it",
-                    details=[f"for output {_brackets(place)}, {len(places)} elements are tied: their derivatives add up to {total:.6g}, must be {between}"],
-                )  # fmt: skip
+                raise failures.wrong_at_a_tie(self, sorted(places), output, total, low, high)
 
     def _moved(self, places: Iterable[tuple[int, int]], step: float) -> np.ndarray:
         """All outputs with several elements moved by ``step``."""
@@ -460,7 +474,7 @@ class Checker:
             off = np.abs(a[:, 2] - (2.0 * a[:, 0] - 3.0 * a[:, 1]))
             allowed = 1e-9 * np.abs(a).max(initial=0.0) + self.atol
             if off.max(initial=0.0) > allowed:
-                raise self._wrong(k, int(np.argmax(off)))
+                raise failures.wrong(self, k, int(np.argmax(off)))
 
     def check_cotangents(self, base: Checker) -> None:
         """Check the derivative of the gradient A'v in v, which must be A: <v, A u> = <u, A'v> for random u and v.
@@ -477,38 +491,27 @@ class Checker:
             scale = np.abs(base.directions).T @ np.abs(image) + np.abs(expected)
             off = np.abs(base.directions.T @ image - expected)
             if (off > 1e-8 * scale + self.atol).any():
-                index, wanted = self._worst_cotangent(base, k, u[u != 0], image)
-                raise self.fail(
-                    f"the gradient of the gradient in argument '{leaf.name}' is wrong",
-                    argument=leaf.name, output_index=self._output_index(index, base.shapes),
-                    analytic=float(image[index]), numerical=float(wanted[index]), kind="second order only",
-                    details=[f"differentiated in g{_brackets(self._output_index(index, base.shapes))}: analytic {image[index]:.10g}, expected {wanted[index]:.10g}"],
-                    diagnosis="second order only: the formula's own derivative in g is wrong. Is it written with ops, and are these right?",
-                )  # fmt: skip
-
-    def _worst_cotangent(self, base: Checker, k: int, u: np.ndarray, image: np.ndarray) -> tuple[int, np.ndarray]:
-        wanted = np.array([base.pullback(one)[k] @ u for one in np.eye(base.center.size)])
-        return int(np.argmax(np.abs(image - wanted))), wanted
+                raise failures.wrong_in_g(self, base, k, u[u != 0], image)
 
     # ------------------------------------------------------------------------------------------- random directions
 
     def fast(self) -> None:
         """Check the derivative of each leaf along two random directions."""
         if not np.isfinite(self.center).all():
-            raise self._not_finite(None, "the result" if self.function.order == 1 else "the gradient")
+            raise failures.not_finite(self, None, "the result" if self.function.order == 1 else "the gradient")
         for k, leaf in enumerate(self.leaves):
             n, worst, kinks = leaf.array.size, 0.0, 0
             for _ in range(2 if n and self.center.size else 0):
                 direction = self.rng.choice([-1.0, 1.0], n) * self.rng.uniform(0.5, 1.5, n)
                 off, error, bent = self._along(k, direction)
                 if off:
-                    raise self._wrong(k, self._bisect(k, direction))
+                    raise failures.wrong(self, k, self._bisect(k, direction))
                 worst, kinks = max(worst, error), kinks + bent
             self.rows.append((n, worst, kinks))
         self._check_linearity()
 
     def _along(self, k: int, direction: np.ndarray) -> tuple[float, float, int]:
-        """How far analytic and numerical derivative along ``direction`` are apart beyond what is allowed, relatively, and whether there is a kink."""
+        """Along ``direction``: the difference to the numerical derivative if it is too large, its relative size, and whether there is a kink."""
         flat = self.leaves[k].array.reshape(-1)
         center, V = flat.copy(), self.directions[:, :2]
 
@@ -544,150 +547,3 @@ class Checker:
                 off.append(self._along(k, part)[0])
             elements = halves[int(np.argmax(off))]
         return int(elements[0])
-
-    # -------------------------------------------------------------------------------------------------- failures
-
-    def _output_index(self, output: int, shapes: list[tuple[int, ...]] | None = None) -> tuple[int, ...]:
-        """The index of an element of the flattened outputs; the number of the output comes first where there are several."""
-        shapes = self.shapes if shapes is None else shapes
-        for number, shape in enumerate(shapes):
-            n = int(np.prod(shape))
-            if output < n:
-                index = tuple(int(i) for i in np.unravel_index(output, shape))
-                return index if len(shapes) == 1 else (number, *index)
-            output -= n
-        raise IndexError(output)
-
-    def numerical_jacobian(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """(elements, outputs) numerical derivatives of leaf ``k``, and where there are kinks."""
-        flat = self.leaves[k].array.reshape(-1)
-        columns = Columns(self.evaluate, flat, range(flat.size), self.center)
-        return columns.slopes, columns.kinks
-
-    def analytic_jacobian(self, k: int) -> np.ndarray:
-        """(elements, outputs) analytic derivatives of leaf ``k``: a backward pass for each output."""
-        return np.stack([self.pullback(one)[k] for one in np.eye(self.center.size)], axis=1)
-
-    def _wrong(self, k: int, element: int, output: int | None = None, interval: tuple[float, float] | None = None) -> GradcheckError:
-        """The report of a wrong gradient: the worst element, and what the numbers of all elements say about the mistake."""
-        leaf, m = self.leaves[k], self.center.size
-        order = self.function.order
-        what = "gradient" if order == 1 else f"{_ORDINALS.get(order, f'{order}th')}-order gradient"
-        small = leaf.array.size * m <= 2**18 and m <= 2048
-        evidence = Evidence(self, k) if small else None
-        details = []
-        if evidence is not None and output is None:
-            off = np.where(evidence.kinks, 0.0, np.abs(evidence.analytic - evidence.numerical))
-            if not np.isfinite(off).all():
-                off = np.where(np.isfinite(off), 0.0, 1.0)
-            wrong = off > 1e-5 * np.abs(evidence.numerical) + 1e-7
-            if wrong.any():
-                element, output = (int(i) for i in np.unravel_index(np.argmax(off), off.shape))
-                details.append(f"{wrong.any(axis=1).sum()} of {wrong.shape[0]} elements are wrong")
-        if output is not None:
-            one = np.zeros(m)
-            one[output] = 1.0
-            analytic = float(self.pullback(one)[k][element])
-            column, error = numerical.extrapolate(self.evaluate, leaf.array.reshape(-1), element, m)
-            value, uncertainty = float(column[output]), float(error[output])
-        else:  # one backward pass of a sum over all outputs, with random weights
-            v = self.directions[:, 2]
-            analytic = float(self.analytic[k][element, 2])
-            column, error = numerical.extrapolate(self.evaluate, leaf.array.reshape(-1), element, m)
-            value, uncertainty = float(column @ v), float(error @ np.abs(v))
-        index = tuple(int(i) for i in np.unravel_index(element, leaf.array.shape))
-        place = self._output_index(output) if output is not None else None
-        where = f"at {leaf.name}{_brackets(index)} = {leaf.array[index]:.6g}"
-        if place:
-            where += f", for output {_brackets(place)}"
-        elif output is None and m > 1:
-            where += ", for a sum of the outputs with random weights"
-        if interval is not None:
-            interval = interval[0] + 0.0, interval[1] + 0.0  # no -0
-            value = min(max(analytic, interval[0]), interval[1])
-            line = f"{where}: analytic {analytic:.10g}, but the slopes on the two sides of the kink are {interval[0]:.6g} and {interval[1]:.6g}"
-        else:
-            line = f"{where}: analytic {analytic:.10g}, numerical {value:.10g}"
-            if uncertainty > 1e-9 * abs(value) + 1e-10:
-                line += f" (± {uncertainty:.1g})"
-        kind, diagnosis = explain(evidence) if evidence is not None else (None, None)
-        if interval is not None and not self.rounds_to_float32():
-            kind, diagnosis = "kink", "kink: at a point without a derivative the gradient must lie between the slopes on its two sides"
-        elif order == 1 and self._is_stale(k):
-            kind = "stale residual"
-            diagnosis = f"{kind}: the gradient depends on what was computed before this call; keep no state outside the residual"
-        if order > 1:
-            kind, diagnosis = "second order only", _second_order(self.function, leaf, kind, diagnosis)
-        return self.fail(
-            f"the {what} in argument '{leaf.name}' is wrong", argument=leaf.name, index=index, output_index=place,
-            analytic=analytic, numerical=value, kind=kind, diagnosis=diagnosis, details=[line, *details],
-        )  # fmt: skip
-
-    def _is_stale(self, k: int) -> bool:
-        """Whether the gradient would have been another, had something else been computed before."""
-        self.function.call_plainly()
-        if not self.center.size:
-            return False
-        again = self.function.record().pullback(self.split(self.directions[:, 0]))[k]
-        found = np.zeros(self.leaves[k].array.size) if again is None else np.asarray(again).ravel()
-        return not np.allclose(found, self.analytic[k][:, 0], rtol=1e-9, atol=1e-12, equal_nan=True)
-
-    def _not_finite(self, where: tuple[int, int] | None, what: str) -> GradcheckError:
-        """The function itself is inf or NaN here, or as near as the numerical derivative has to go."""
-        advice = "not finite: choose arguments inside the function's domain, for strategies with low=, high= and avoid="
-        if where is None:
-            return self.fail(f"{what} is not finite", kind="not finite", diagnosis=advice, order=0 if self.function.order == 1 else self.function.order)
-        leaf = self.leaves[where[0]]
-        index = tuple(int(i) for i in np.unravel_index(where[1], leaf.array.shape))
-        return self.fail(
-            f"{what} is not finite beside {leaf.name}{_brackets(index)} = {leaf.array[index]:.6g}",
-            argument=leaf.name, index=index, kind="not finite", diagnosis=advice,
-        )  # fmt: skip
-
-    def _unsettled(self, k: int, element: int, value: np.ndarray, error: np.ndarray) -> GradcheckError:
-        """The numerical derivative has no limit: noise, or a singularity."""
-        leaf = self.leaves[k]
-        index = tuple(int(i) for i in np.unravel_index(element, leaf.array.shape))
-        output = int(np.argmax(error))
-        if self.rounds_to_float32():
-            kind, text = "float32", "float32 used where float64 is needed: the results are float32 numbers although the arguments are float64"
-        else:
-            kind = "unsettled"
-            text = "unsettled: the function is too rough here to have a derivative: noise, an infinite slope, or a jump close by"
-        return self.fail(
-            f"no numerical derivative at {leaf.name}{_brackets(index)} = {leaf.array[index]:.6g}",
-            argument=leaf.name, index=index, output_index=self._output_index(output), numerical=float(value[output]), kind=kind, diagnosis=text,
-            details=[f"differences do not converge as the step goes to 0: {value[output]:.6g} ± {error[output]:.1g}"],
-        )  # fmt: skip
-
-    def rounds_to_float32(self) -> bool:
-        """Whether the results at arguments with many digits are all float32 numbers."""
-        before = [leaf.array.copy() for leaf in self.leaves]
-        for leaf in self.leaves:
-            leaf.array *= 1 + 1e-3 / np.pi
-        row = np.empty(self.center.size)
-        self.evaluate(row)
-        for leaf, old in zip(self.leaves, before, strict=True):
-            leaf.array[...] = old
-        long = row * 1024 != np.round(row * 1024)  # 0.5 is a float32 number whoever computed it
-        return bool(long.any() and (row == row.astype(np.float32)).all())
-
-
-def _brackets(index: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, index))}]" if index else ""
-
-
-def _second_order(function: Any, leaf: Any, kind: str | None, diagnosis: str | None) -> str:
-    """Why a gradient that is right to first order may be wrong to second."""
-    text = "second order only: the gradient is right, but the formula is not itself differentiable"
-    op = function.op
-    named = [name for name, needs in op.needs.items() if any(source == "res" for source, _ in needs)] if op is not None else []
-    if named:
-        text += f". The formula of {' and '.join(map(repr, named))} uses the residual `res`, a constant for higher derivatives: compute it from the inputs"
-    elif kind and kind.startswith("zero"):
-        text += ": it reads a value outside the graph (an array, detach(), a cached number). Write it with operators and ops on its parameters"
-    elif diagnosis:
-        text += f" ({diagnosis})"
-    else:
-        text += ": an op that it uses has a wrong gradient, or a value it depends on is a constant for the graph"
-    return text

@@ -77,10 +77,10 @@ def functions(module: ModuleType) -> Iterator[tuple[str, Callable]]:
     """The ops that a module defines, and its functions that declare their domain, in the order of the file."""
     seen = set()
     for name, value in vars(module).items():
-        if callable(value) and id(value) not in seen and getattr(value, "__module__", None) == module.__name__:
-            if op_of(value) is not None or getattr(value, "domain", None) is not None:
-                seen.add(id(value))
-                yield name, value
+        ours = callable(value) and getattr(value, "__module__", None) == module.__name__
+        if ours and id(value) not in seen and (op_of(value) is not None or getattr(value, "domain", None) is not None):
+            seen.add(id(value))
+            yield name, value
 
 
 def select(target: str) -> list[tuple[str, Callable]]:

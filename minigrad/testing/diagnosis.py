@@ -1,7 +1,7 @@
 """From wrong numbers to the likely mistake: each explanation here is a hypothesis that is tested on all elements.
 
-A hypothesis says how the analytic derivatives would differ from the numerical ones if a certain mistake had been made. The first that fits, among
-the ones from special to general, is reported. None is reported if none fits.
+A hypothesis says how the analytic derivatives would differ from the numerical ones if a certain mistake had been made. The first
+that fits, among the ones from special to general, is reported. None is reported if none fits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
-Found = tuple[str, str]  # the mistake in a few words, and a sentence that begins with them
+from minigrad.testing.call import arrays_in
+
+ROUNDED = "it is used where float64 is needed: the results are float32 numbers although the arguments are float64"
+Found = tuple[str, str]  # the mistake in a few words, and what it means or how to mend it
 
 
 class Evidence:
@@ -22,13 +25,14 @@ class Evidence:
     Attributes:
         analytic, numerical: (elements, outputs) Jacobians of the argument.
         kinks: where the second is not defined.
-        products: (elements, 3) analytic products A'v with the columns of ``directions`` (outputs, 3), as computed by one backward pass each.
+        products: (elements, 3) analytic products A'v with the columns of ``directions`` (outputs, 3), one backward pass each.
         expected: (elements, 3) the numerical ones.
         shape: of the argument; ``results`` those of the outputs.
+        rounds: whether all results are float32 numbers.
         others: (name, shape, expected) of the other arguments.
     """
 
-    def __init__(self, checker: Any, k: int):
+    def __init__(self, checker: Any, k: int, rounds: bool):
         leaf = checker.leaves[k]
         self.checker, self.k = checker, k
         self.function = checker.function
@@ -38,6 +42,7 @@ class Evidence:
         self.analytic = checker.analytic_jacobian(k)
         self.products = checker.analytic[k]
         self.expected = self.numerical @ self.directions
+        self.rounds = rounds
 
     def others(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Name, analytic and numerical products of each other argument of this shape."""
@@ -53,7 +58,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def explain(e: Evidence) -> tuple[str | None, str | None]:
-    """The first hypothesis that fits the evidence: what kind of mistake, and a sentence about it."""
+    """The first hypothesis that fits the evidence: what kind of mistake, and advice."""
     with np.errstate(all="ignore"):
         for hypothesis in HYPOTHESES:
             found = hypothesis(e)
@@ -66,17 +71,17 @@ def not_finite(e: Evidence) -> Found | None:
     """inf or NaN where the function has a derivative."""
     if np.isfinite(e.products).all():
         return None
-    return "not finite", "not finite: the formula gives inf or NaN where the function has a derivative (0 * inf, or a division by zero?)"
+    return "not finite", "the formula gives inf or NaN where the function has a derivative (0 * inf, or a division by zero?)"
 
 
 def float32(e: Evidence) -> Found | None:
     """Relative errors of 1e-8 to 1e-5 and only float32 numbers."""
-    if e.checker.rounds_to_float32():
-        return "float32", "float32 used where float64 is needed: the results are float32 numbers although the arguments are float64"
+    if e.rounds:
+        return "float32", ROUNDED
     rounded = e.products == e.products.astype(np.float32)
     close = np.abs(e.products - e.expected) <= 1e-3 * np.abs(e.expected) + 1e-6
-    if close.all() and rounded.all() or (np.abs(e.products - e.expected) <= 2e-6 * np.abs(e.expected).max(initial=0.0)).all():
-        return "float32", "float32 used where float64 is needed: the values are right to about 7 digits only"
+    if (close.all() and rounded.all()) or (np.abs(e.products - e.expected) <= 2e-6 * np.abs(e.expected).max(initial=0.0)).all():
+        return "float32", "it is used where float64 is needed: the values are right to about 7 digits only"
     return None
 
 
@@ -84,7 +89,7 @@ def ignores_g(e: Evidence) -> Found | None:
     """The same gradient whatever arrives from above."""
     a = e.products
     if a.any() and np.array_equal(a[:, 0], a[:, 1]) and np.array_equal(a[:, 0], a[:, 2]):
-        return "formula ignores g", "formula ignores g: it gives the same gradient whatever gradient arrives; multiply by g (the chain rule)"
+        return "formula ignores g", "it gives the same gradient whatever gradient arrives; multiply by g (the chain rule)"
     return None
 
 
@@ -92,7 +97,7 @@ def not_linear(e: Evidence) -> Found | None:
     """Backward must be linear in what arrives."""
     a = e.products
     if np.abs(a[:, 2] - (2 * a[:, 0] - 3 * a[:, 1])).max(initial=0.0) > 1e-6 * np.abs(a).max(initial=0.0):
-        return "not linear in g", "not linear in g: the formula must be linear in g, so g is a factor of each of its terms, once"
+        return "not linear in g", "the formula must be linear in g, so g is a factor of each of its terms, once"
     return None
 
 
@@ -102,7 +107,7 @@ def swapped(e: Evidence) -> Found | None:
         return None
     for name, products, expected in e.others():
         if same(e.products, expected) and same(products, e.expected) and not same(expected, e.expected):
-            return "swapped arguments", f"swapped arguments: this is the gradient of '{name}'"
+            return "swapped arguments", f"this is the gradient of '{name}'"
     return None
 
 
@@ -113,13 +118,17 @@ def zero(e: Evidence) -> Found | None:
     if not dead.any():
         return None
     if dead.sum() == (np.abs(n) > 1e-7).any(axis=1).sum() and not a.any():
-        return "zero where it should not be", "zero where it should not be: no gradient at all arrives; is the graph cut, or a term forgotten?"
+        return "zero where it should not be", "no gradient at all arrives; is the graph cut, or a term forgotten?"
     if np.allclose(a[~dead], n[~dead], rtol=1e-5, atol=1e-7):
-        return "zero where it should not be", f"zero where it should not be: {dead.sum()} elements get no gradient, the others the right one"
+        return "zero where it should not be", f"{dead.sum()} elements get no gradient, the others the right one"
     return None
 
 
-_NICE = {-1.0: "the sign is flipped", 2.0: "a square or a symmetric term counted twice?", 0.5: "the derivative of a square, or one of two equal terms?"}
+_NICE = {
+    -1.0: "the sign is flipped",
+    2.0: "a square, or a symmetric term counted twice?",
+    0.5: "the derivative of a square, or one of two equal terms?",
+}
 
 
 def constant_factor(e: Evidence) -> Found | None:
@@ -137,8 +146,8 @@ def constant_factor(e: Evidence) -> Found | None:
     count = next((s for s in sizes if s > 1 and (abs(c - s) < 1e-4 * s or abs(c * s - 1) < 1e-4)), None)
     nice = min(_NICE, key=lambda f: abs(f - c))
     if abs(nice - c) < 1e-4 and nice == -1.0:
-        return "constant factor", "constant factor: the sign is flipped, everywhere"
-    text = f"constant factor: the gradient is {c:.6g} times what it should be, everywhere"
+        return "constant factor", "the sign is flipped, everywhere"
+    text = f"the gradient is {c:.6g} times what it should be, everywhere"
     if count is not None and count > 2:
         return "constant factor", f"{text}; {count:g} is the number of elements along something: sum or mean?"
     if abs(nice - c) < 1e-4:
@@ -160,20 +169,21 @@ def reordered(e: Evidence) -> Found | None:
         for axes in itertools.permutations(range(d)):
             turned = N.transpose(*axes, d)
             if axes != tuple(range(d)) and same(A, turned.reshape(A.shape)):
-                return "transposed", f"transposed: the gradient has its axes in the order {axes}"
+                return "transposed", f"the gradient has its axes in the order {axes}"
     for count in range(1, d + 1):
         for axes in itertools.combinations(range(d), count):
             if same(A, np.flip(N, axes)):
-                return "flipped", f"flipped: the gradient runs backwards along axis {', '.join(map(str, axes))} (a kernel that is not turned round?)"
+                where = ", ".join(map(str, axes))
+                return "flipped", f"the gradient runs backwards along axis {where} (a kernel that is not turned round?)"
     for axis in range(d):
         for by in (1, -1, 2, -2):
             rolled = np.roll(N, by, axis)
             inside = [slice(None)] * (d + 1)
             inside[axis] = slice(abs(by), None) if by > 0 else slice(None, by)
             if shape[axis] > abs(by) + 1 and same(A[tuple(inside)], rolled[tuple(inside)]):
-                return "shifted", f"shifted: the gradient is off by {by} along axis {axis} (padding or cropping at the wrong end?)"
+                return "shifted", f"the gradient is off by {by} along axis {axis} (padding or cropping at the wrong end?)"
     if same(np.sort(a, axis=0), np.sort(n, axis=0)) and len(np.unique(np.round(n[:, 0], 9))) > 1:
-        return "permuted", "transposed or permuted: these are the right numbers in the wrong order"
+        return "permuted", "these are the right numbers in the wrong order"
     return None
 
 
@@ -190,24 +200,12 @@ def missing_outputs(e: Evidence) -> Found | None:
         return None
     i = int(np.argmax(dropped.sum(axis=1)))
     count = f"an element of '{e.name}' reaches {there[i].sum()} outputs, but only {there[i].sum() - dropped[i].sum()} of them count"
-    integers = [x for x in e.function.call.args if getattr(x, "dtype", np.dtype(float)).kind in "iu"]
-    repeated = any(len(np.unique(getattr(x, "_data", x))) < x.size for x in map(np.asarray, integers)) or _indexed(e)
-    if repeated:
-        return "missing term for a repeated input", f"missing term for a repeated input: {count}; assignment keeps the last, gradients add up (np.add.at)"
+    integers = [x for x in arrays_in((e.function.call.args, e.function.call.kwargs)) if x.dtype.kind in "iu"]
+    if any(len(np.unique(x)) < x.size for x in integers):
+        return "missing term for a repeated input", f"{count}; assignment keeps the last, gradients add up (np.add.at)"
     if e.value.size < max((int(np.prod(s)) for s in e.results), default=1):
-        return "broadcast not summed", f"broadcast not summed: {count}; sum the gradient over what was broadcast"
-    return "missing terms", f"missing terms: {count}"
-
-
-def _indexed(e: Evidence) -> bool:
-    def arrays(v: Any) -> Iterator[np.ndarray]:
-        if isinstance(v, np.ndarray):
-            yield v
-        elif isinstance(v, (list, tuple)):
-            for x in v:
-                yield from arrays(x)
-
-    return any(a.dtype.kind in "iu" and len(np.unique(a)) < a.size for v in e.function.call.kwargs.values() for a in arrays(v))
+        return "broadcast not summed", f"{count}; sum the gradient over what was broadcast"
+    return "missing terms", count
 
 
 def shared_term(e: Evidence) -> Found | None:
@@ -221,12 +219,14 @@ def shared_term(e: Evidence) -> Found | None:
     quotients.append((" times the argument", missing / e.value.reshape(*e.shape, 1)))
     for factor, term in quotients:
         for axis in range(len(e.shape)):
-            if e.shape[axis] >= 3 and np.isfinite(term).all() and same(term, np.repeat(term.mean(axis, keepdims=True), e.shape[axis], axis)):
+            if e.shape[axis] < 3 or not np.isfinite(term).all():
+                continue
+            if same(term, np.repeat(term.mean(axis, keepdims=True), e.shape[axis], axis)):
                 if factor == "" and not np.abs(missing).min() > 1e-7:
                     continue
                 return (
                     "missing mean term",
-                    f"missing mean term: what is missing is the same along axis {axis}{factor}. A mean, sum or norm along it depends on every element",
+                    f"what is missing is the same along axis {axis}{factor}. A mean, sum or norm along it depends on every element",
                 )
     return None
 
@@ -243,7 +243,7 @@ def product_rule(e: Evidence) -> Found | None:
         if np.isfinite(other).all() and same(term, other):
             return (
                 "missing term for a repeated input",
-                f"missing term for a repeated input: '{e.name}' comes twice in the result, as a factor and in the rest; each needs its term (product rule)",
+                f"'{e.name}' comes twice in the result, as a factor and in the rest; each needs its term (product rule)",
             )
     return None
 
@@ -254,7 +254,7 @@ def half_of_a_product(e: Evidence) -> Found | None:
     if (np.abs(n) > 1e-6).all() and np.allclose(a, n / 2, rtol=1e-5) and np.allclose(n, 2 * (e.center @ e.directions), rtol=1e-5):
         return (
             "missing term for a repeated input",
-            f"missing term for a repeated input: the result is a product with '{e.name}' in it twice, and only one of the two is differentiated",
+            f"the result is a product with '{e.name}' in it twice, and only one of the two is differentiated",
         )
     return None
 
@@ -275,24 +275,24 @@ def _numbers(shape: str) -> tuple[int, ...]:
 
 
 def explain_exception(error: Exception, function: Any, doing: str) -> tuple[str | None, str | None, str]:
-    """Argument, kind and sentence for an exception that a function or its formulas raised."""
+    """Argument, kind and advice for an exception that a function or its formulas raised."""
     match = _SHAPES.search(str(error))
     if match:
         name, got, wanted = match[1], _numbers(match[2]), _numbers(match[3])
         more = np.prod(got) > np.prod(wanted) if got else False
         if more and (not wanted or len(got) > len(wanted)):
             return name, "broadcast not summed", (
-                f"broadcast not summed: the gradient of '{name}' has shape {got} and must have {wanted}; sum it over the axes along which '{name}' was used again"
+                f"the gradient of '{name}' has shape {got} and must have {wanted}; sum it over the axes along which '{name}' was used again"
             )  # fmt: skip
-        return name, "wrong shape", f"wrong shape: the gradient of '{name}' must have its shape, {wanted}, and has {got}"
+        return name, "wrong shape", f"the gradient of '{name}' must have its shape, {wanted}, and has {got}"
     if doing == "the gradient of the gradient":
         return _culprit(function), "second order only", (
-            "second order only: the formula is not itself differentiable: it computes with numpy or array methods where create_graph hands it "
+            "the formula is not itself differentiable: it computes with numpy or array methods where create_graph hands it "
             f"Tensors ({type(error).__name__}). Write it with operators and ops"
         )  # fmt: skip
     if doing == "the gradient":
-        return _culprit(function), "the formula fails", f"the formula fails: {type(error).__name__} in the formula; does it use what it is given?"
-    return None, "the call fails", "the call fails: these arguments are not valid ones, or the function has a bug"
+        return _culprit(function), "the formula fails", f"{type(error).__name__} in the formula; does it use what it is given?"
+    return None, "the call fails", "these arguments are not valid ones, or the function has a bug"
 
 
 def _culprit(function: Any) -> str | None:

@@ -53,14 +53,19 @@ class CannotInfer(TypeError):
 def candidates(function: Callable) -> list[tuple[str, Any]]:
     """Strategies of calls to try one after the other, each with a remark: what is declared, or what an op might take.
 
-    Elementwise ops take anything, or positive numbers only, or numbers between 0 and 1; matrix products take matrices. Raises :class:`CannotInfer`.
+    Elementwise ops take anything, or positive numbers only, or numbers between 0 and 1; matrix products take matrices.
+    Raises :class:`CannotInfer`.
     """
     from minigrad.testing import strategies as st
 
     first = infer(function)
     if hasattr(function, "domain"):
         return [("", first)]
-    found = [("", first), ("on values from 0.1 to 3", infer(function, low=0.1)), ("on values from 0.1 to 0.9", infer(function, low=0.1, high=0.9))]
+    found = [
+        ("", first),
+        ("on values from 0.1 to 3", infer(function, low=0.1)),
+        ("on values from 0.1 to 0.9", infer(function, low=0.1, high=0.9)),
+    ]
     op = op_of(function)
     if op is not None and op.variadic is None:
         required = [n for n in op.inputs if n not in op.optional]
@@ -76,7 +81,7 @@ def _square_matrices(count: int) -> Any:
     return st.integers(1, 3).flatmap(lambda n: st.call(*[st.arrays((n, n))] * count))
 
 
-def infer(function: Callable, **range: float) -> Any:
+def infer(function: Callable, **bounds: Any) -> Any:
     """A strategy of calls for ``function``, from its declaration and its signature.
 
     An argument without a declaration is an array (with the given ``low`` and ``high``) if the function is an op and the
@@ -105,12 +110,16 @@ def infer(function: Callable, **range: float) -> Any:
                 others[p.name] = st.just(value)
         elif p.kind is p.VAR_POSITIONAL:
             if op is not None and op.variadic == p.name and not op.inputs:
-                return st.shapes().flatmap(lambda shape: st.lists(st.arrays(shape, **range), min_size=1, max_size=3)).map(lambda a: st.Call(a))
+                return (
+                    st.shapes()
+                    .flatmap(lambda shape: st.lists(st.arrays(shape, **bounds), min_size=1, max_size=3))
+                    .map(lambda a: st.Call(a))
+                )
             raise CannotInfer(f"{name_of(function)}: declare its domain: what *{p.name} takes cannot be inferred")
         elif p.default is p.empty:
             if op is None or p.name not in op.inputs:
                 raise CannotInfer(f"{name_of(function)}: declare its domain: there is no telling what '{p.name}' may be")
-            options[p.name] = range
+            options[p.name] = bounds
     arrays = st.broadcastable(len(options), each=tuple(options.values()))
     names = list(options)
 

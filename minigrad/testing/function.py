@@ -89,7 +89,7 @@ class Recording:
         self.outputs = outputs
 
     def pullback(self, cotangents: list[Any], create_graph: bool = False, only: int | None = None) -> list[Any]:
-        """For each leaf (or one) the gradient of the sum of ``outputs * cotangents``: arrays, or Tensors where ``create_graph``; None for zero."""
+        """The gradient of the sum of ``outputs * cotangents`` in each leaf, or one: arrays (Tensors if ``create_graph``), None for zero."""
         pairs = [(y, v) for y, v in zip(self.outputs, cotangents, strict=True) if isinstance(y, TensorBase) and y._node is not None]
         if not pairs or not self.leaves:
             return [None] * len(self.leaves)
@@ -109,7 +109,7 @@ class Function:
 
     order = 1
 
-    def __init__(self, fn: Callable, call: Call, wrt: Iterable[str] | None = None):
+    def __init__(self, fn: Any, call: Call, wrt: Iterable[str] | None = None):
         self.fn = fn
         self.call = call
         self.op = op_of(fn)
@@ -138,7 +138,9 @@ class Function:
                 self._buffers = [(b, b._data.copy()) for _, b in fn.named_buffers()]
         unknown = (self._wrt or set()) - {part for leaf in self.leaves for part in (leaf.name, leaf.name.split("[")[0])}
         if unknown:
-            raise ValueError(f"{self.name}: {', '.join(sorted(unknown))} is not a floating argument; there are {[leaf.name for leaf in self.leaves]}")
+            raise ValueError(
+                f"{self.name}: {', '.join(sorted(unknown))} is not a floating argument; there are {[leaf.name for leaf in self.leaves]}"
+            )
 
     # ------------------------------------------------------------------------------------------ the arguments
 
@@ -180,12 +182,12 @@ class Function:
 
     def __enter__(self) -> Function:
         for p, leaf in self._parameters:
-            leaf.saved = p._data, p._node, p.grad  # type: ignore[attr-defined]
+            leaf.saved = p._data, p._node, p.grad
         return self
 
     def __exit__(self, *exc: object) -> None:
         for p, leaf in self._parameters:
-            p._data, p._node, p.grad = leaf.saved  # type: ignore[attr-defined]
+            p._data, p._node, p.grad = leaf.saved
         for b, array in self._buffers:
             b._data = array
         self.randomness.rewind()

@@ -66,8 +66,8 @@ class Columns:
         gap[self.nowhere] = 0.0
         doubtful = gap > np.maximum(1e-3 * np.maximum(np.abs(right), np.abs(left)), 4 * self.noise)
         doubtful[~self.finite] = False
-        for row in np.flatnonzero(doubtful.any(axis=1)):
-            self._look_closer(int(row), np.flatnonzero(doubtful[row]), gap[row])
+        for suspect in map(int, np.flatnonzero(doubtful.any(axis=1))):
+            self._look_closer(suspect, np.flatnonzero(doubtful[suspect]), gap[suspect])
 
     def _at(self, row: int, step: float) -> np.ndarray:
         """All outputs with the row's element moved by ``step``."""
@@ -101,7 +101,7 @@ class Columns:
             self._one_sided(row, jumps, 256 * h, 16 * h, True)
 
     def look_for_jumps(self, row: int) -> bool:
-        """Find outputs that jump at the row's element, also those that jump evenly on both sides (the gradient of abs); True if there are new ones."""
+        """Find outputs that jump at the row's element, even evenly on both sides, as the gradient of abs does; True if there are new ones."""
         h = step_of(float(self._flat[self._elements[row]])) / 16
         center = self._center
         sides = [(np.abs(self._at(row, sign * 16 * h) - center), np.abs(self._at(row, sign * h) - center)) for sign in (1, -1)]
@@ -119,7 +119,9 @@ class Columns:
         They must agree with those of a shorter step, or with ``rough`` ones that are known.
         """
         precise = self._sides(row, outputs, far, beside)
-        check = precise if rough is not None and np.allclose(rough, precise, rtol=1e-4, atol=1e-4) else self._sides(row, outputs, near, beside)
+        check = (
+            precise if rough is not None and np.allclose(rough, precise, rtol=1e-4, atol=1e-4) else self._sides(row, outputs, near, beside)
+        )
         for k, output in enumerate(outputs):
             (right, left), (right_near, left_near) = precise[:, k], check[:, k]
             size = max(abs(right_near), abs(left_near))
@@ -151,8 +153,8 @@ class Columns:
 def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
     """The derivative of all outputs in element ``i``, and an estimate of its error (Ridders 1982).
 
-    Central differences at steps that are halved again and again, extrapolated to step 0 by Richardson's scheme (their error is a series in h**2).
-    For each output the entry of the scheme that changes least is taken. Two ladders of steps are tried, one in proportion to
+    Central differences at steps that are halved again and again, extrapolated to step 0 by Richardson's scheme (their error is a
+    series in h**2). For each output the entry of the scheme that changes least is taken. Two ladders of steps are tried, one in proportion to
     max(1, abs(x)), and one in proportion to small x itself: log(x) at 1e-8 needs other steps than exp(x).
     """
     x = float(flat[i])

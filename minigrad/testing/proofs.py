@@ -17,7 +17,7 @@ from minigrad import engine
 from minigrad.engine import Pick, TensorBase, wrap
 from minigrad.testing import domains
 from minigrad.testing import strategies as st
-from minigrad.testing.call import Call, source
+from minigrad.testing.call import Call, arrays_in, source
 from minigrad.testing.checking import check_gradients
 from minigrad.testing.function import Function, Leaf, name_of
 from minigrad.testing.report import GradcheckError, Report
@@ -79,7 +79,7 @@ def check_op(
       at x[0] = 0, for output [0]: analytic 1, numerical 2
       1 of 1 elements are wrong
     <BLANKLINE>
-      Likely mistake: constant factor: the gradient is 0.5 times what it should be, everywhere (the derivative of a square, or one of two equal terms?)
+      Likely mistake: constant factor: the gradient is 0.5 times what it should be, everywhere ...
     <BLANKLINE>
       To reproduce:
     <BLANKLINE>
@@ -89,7 +89,7 @@ def check_op(
         check_op(wrong, np.array([0.0]))
     """
     __tracebackhide__ = True
-    options = {"order": order, "wrt": wrt, "rtol": rtol, "atol": atol, "float32": float32, "strided": strided}
+    options: dict[str, Any] = {"order": order, "wrt": wrt, "rtol": rtol, "atol": atol, "float32": float32, "strided": strided}
     if not strategies:
         strategies = (domains.infer(op),)
     report = Report(name_of(op), examples=0)
@@ -168,7 +168,7 @@ def _vote(error: GradcheckError, op: Callable, calls: Any, options: dict[str, An
     always = ("constant factor", "zero where it should not be")
     kind = next((kind for kind, n in counts.most_common() if kind not in always or n > len(telling) / 2), None)
     error.kind = kind
-    error.diagnosis = collections.Counter(e.diagnosis for e in telling if e.kind == kind).most_common(1)[0][0] if kind else None
+    error.advice = collections.Counter(e.advice for e in telling if e.kind == kind).most_common(1)[0][0] if kind else None
 
 
 def _subject(error: GradcheckError) -> tuple:
@@ -187,7 +187,8 @@ def _finished(error: GradcheckError, op: Callable, call: Call | None, options: d
         return error
     name, module = name_of(op), getattr(op, "__module__", None)
     importable = module != "__main__" and getattr(sys.modules.get(str(module)), name, None) is op
-    extra = "".join(f", {k}={source(v)}" for k, v in options.items() if v is not None and v != check_op.__kwdefaults__[k])
+    defaults: Any = check_op.__kwdefaults__
+    extra = "".join(f", {k}={source(v)}" for k, v in options.items() if v is not None and v != defaults[k])
     simple = call.args and not call.kwargs
     plain = source(call.args)[1:-1].removesuffix(",") if simple else repr(call)
     lines = ["import numpy as np", f"from minigrad.testing import {'' if simple else 'Call, '}check_op"]
@@ -199,11 +200,13 @@ def _finished(error: GradcheckError, op: Callable, call: Call | None, options: d
 # ------------------------------------------------------------------------------------------------------ one example
 
 
-def prove(op: Callable, call: Call, report: Report, *, order: int, wrt: Any, rtol: float, atol: float, float32: bool, strided: bool) -> None:
+def prove(
+    op: Callable, call: Call, report: Report, *, order: int, wrt: Any, rtol: float, atol: float, float32: bool, strided: bool
+) -> None:
     """All checks on one call; adds to ``report``, or raises :class:`GradcheckError`."""
     __tracebackhide__ = True
     report.examples += 1
-    before = [(a, a.copy()) for a in _arrays(call)]
+    before = [(a, a.copy()) for a in arrays_in((call.args, call.kwargs))]
     with Function(op, call, wrt) as function, np.errstate(all="ignore"):
         check_gradients(function, report, order, rtol, atol, 0, fast=False, group=8)
         fail = _Failures(function)
@@ -230,18 +233,8 @@ class _Failures:
     def __init__(self, function: Function):
         self.function = function
 
-    def __call__(self, headline: str, kind: str, diagnosis: str, **facts: Any) -> GradcheckError:
-        return GradcheckError(self.function.name, headline, kind=kind, diagnosis=f"{kind}: {diagnosis}", call=self.function.call, **facts)
-
-
-def _arrays(value: Any) -> list[np.ndarray]:
-    if isinstance(value, Call):
-        return _arrays((value.args, value.kwargs))
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    if isinstance(value, (list, tuple)):
-        return [a for v in value for a in _arrays(v)]
-    return [value] if isinstance(value, np.ndarray) else []
+    def __call__(self, headline: str, kind: str, advice: str, **facts: Any) -> GradcheckError:
+        return GradcheckError(self.function.name, headline, kind=kind, advice=advice, call=self.function.call, **facts)
 
 
 def _as_tensors(function: Function, convert: Callable[[np.ndarray], np.ndarray] = lambda a: a, grad: bool = False) -> tuple:
@@ -302,7 +295,8 @@ def _check_array_mode(function: Function, tensors: list[Any], fail: _Failures) -
 def _strided(a: np.ndarray) -> np.ndarray:
     """The same values in a larger array, with gaps, and with the axes stored in another order."""
     room = np.full(tuple(2 * n + 1 for n in reversed(a.shape)), np.nan, a.dtype)
-    view = room.transpose()[(*(slice(1, 2 * n + 1, 2) for n in a.shape), ...)]
+    inside: Any = (*(slice(1, 2 * n + 1, 2) for n in a.shape), ...)  # the dots: a view of a 0-d array too
+    view = room.transpose()[inside]
     view[...] = a
     return view
 
@@ -310,7 +304,11 @@ def _strided(a: np.ndarray) -> np.ndarray:
 def _check_strided(function: Function, tensors: list[Any], fail: _Failures) -> None:
     found = _results(function, _as_tensors(function, _strided))
     if len(found) != len(tensors) or not all(_equal(_value(a), _value(b), exactly=False) for a, b in zip(found, tensors, strict=True)):
-        raise fail("strided arguments give another result than contiguous ones", "strides", "the kernel assumes contiguous memory (ravel, view, strides?)")
+        raise fail(
+            "strided arguments give another result than contiguous ones",
+            "strides",
+            "the kernel assumes contiguous memory (ravel, view, strides?)",
+        )
 
 
 _WIDENS = "a float64 constant or array widens the result; Python floats do not"
@@ -320,7 +318,7 @@ def _check_float32(function: Function, fail: _Failures) -> None:
     """float32 in, float32 out, forward and backward."""
     if not function.leaves[: function.inputs] or function.asks_for_dtype() or function.is_module:
         return
-    if function.op is not None and all(a.dtype.kind in "fb" for a in _arrays(function.call)):
+    if function.op is not None and all(a.dtype.kind in "fb" for a in arrays_in((function.call.args, function.call.kwargs))):
         for y in _results(function, function.arguments(lambda leaf: leaf.array.astype(np.float32))):
             if getattr(y, "dtype", np.dtype(bool)) == np.float64:
                 raise fail("the kernel gives a float64 result for float32 arguments", "dtype", _WIDENS)
@@ -333,11 +331,17 @@ def _check_float32(function: Function, fail: _Failures) -> None:
     leaves = [t for t in function.flat(arguments) if isinstance(t, TensorBase) and t._node is not None]
     if not differentiable or not leaves:
         return
-    if function.op is not None and not any(a.dtype.kind in "iu" for a in _arrays(function.call)):
+    if function.op is not None and not any(a.dtype.kind in "iu" for a in arrays_in((function.call.args, function.call.kwargs))):
         _check_formula_dtypes(function, differentiable, fail)
-    for leaf, g in zip(function.checked, engine.grad(differentiable, leaves, [np.ones_like(y._data) for y in differentiable], None, False, True), strict=True):
+    for leaf, g in zip(
+        function.checked,
+        engine.grad(differentiable, leaves, [np.ones_like(y._data) for y in differentiable], None, False, True),
+        strict=True,
+    ):
         if g is not None and (g.dtype != np.float32 or g.shape != leaf.array.shape):
-            raise fail(f"the gradient of '{leaf.name}' is {g.dtype}{g.shape}", "dtype", f"it must be float32{leaf.array.shape}", argument=leaf.name)
+            raise fail(
+                f"the gradient of '{leaf.name}' is {g.dtype}{g.shape}", "dtype", f"it must be float32{leaf.array.shape}", argument=leaf.name
+            )
 
 
 def _check_formula_dtypes(function: Function, outputs: list[Any], fail: _Failures) -> None:
@@ -385,8 +389,8 @@ def _check_memory(function: Function, fail: _Failures) -> None:
 
 
 def _call_and_forget(function: Function) -> tuple[Any, list[tuple[Any, str, Any]], dict[str, Any]]:
-    """The node of a recorded call of which nothing else is kept: weak references to arguments and result, and which of them share memory."""
-    op = function.op
+    """The node of a call of which nothing else is kept; weak references to arguments and result; arguments that the result is a view of."""
+    op: Any = function.op
     references: list[tuple[Any, str, Any]] = []
     made: list[tuple[str, np.ndarray]] = []
 
@@ -407,6 +411,8 @@ def _call_and_forget(function: Function) -> tuple[Any, list[tuple[Any, str, Any]
     node = recorded[0]._node
     if isinstance(node, Pick):
         node = node.parents[0]
-    shared = {name: place for (name, a), (_, _, place) in zip(made, references, strict=True) for y in recorded if np.may_share_memory(a, y._data)}
+    shared = {
+        name: place for (name, a), (_, _, place) in zip(made, references, strict=True) for y in recorded if np.may_share_memory(a, y._data)
+    }
     references += [(weakref.ref(y._data), "out", "out") for y in recorded]
     return node, references, shared

@@ -14,7 +14,8 @@ class Row:
     """What was found for one argument at one order.
 
     ``error`` is the largest difference between the analytic and the numerical gradient, relative to the size of the
-    element's derivatives; ``kinks`` counts the elements where the function has no derivative and the analytic value was accepted as a subgradient.
+    element's derivatives; ``kinks`` counts the elements where the function has no derivative and the analytic value was accepted
+    as a subgradient.
     """
 
     argument: str
@@ -110,7 +111,7 @@ class GradcheckError(AssertionError):
         output_index: index of the result's element whose derivative is compared, or None.
         analytic, numerical: the two values of the derivative there.
         kind: the likely mistake in a few words, such as ``"constant factor"``; None where nothing fits.
-        diagnosis: the same as a sentence, that begins with ``kind``.
+        advice: what it means and how to mend it; ``diagnosis`` is both, ``"constant factor: the gradient is 0.5 times ..."``.
         call: the arguments, a :class:`Call`.
     """
 
@@ -126,7 +127,7 @@ class GradcheckError(AssertionError):
         analytic: float | None = None,
         numerical: float | None = None,
         kind: str | None = None,
-        diagnosis: str | None = None,
+        advice: str | None = None,
         details: Iterable[str] = (),
         call: Call | None = None,
     ):
@@ -139,11 +140,16 @@ class GradcheckError(AssertionError):
         self.analytic = analytic
         self.numerical = numerical
         self.kind = kind
-        self.diagnosis = diagnosis
+        self.advice = advice
         self.details = list(details)
         self.call = call
         self.code: str | None = None  # a program that shows the failure
         super().__init__(headline)
+
+    @property
+    def diagnosis(self) -> str | None:
+        """The likely mistake as a sentence; None where nothing fits."""
+        return f"{self.kind}: {self.advice}" if self.kind else None
 
     def __str__(self) -> str:
         lines = [f"{self.op}: {self.headline}"]

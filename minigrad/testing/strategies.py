@@ -51,7 +51,7 @@ def _or_draw(draw: Any, value: Any) -> Any:
 @functools.cache
 def _sides(low: int, high: int) -> SearchStrategy[int]:
     """Sizes of a dimension: 1 is the simplest, and 0 (if allowed) comes up once in sixteen."""
-    likely = [n for n in range(max(low, 1), high + 1)]
+    likely = list(range(max(low, 1), high + 1))
     if low > 0 or not likely:
         return _sampled(likely or [low])
     return _sampled((likely * 15)[: 15 * max(1, len(likely) // 8)] + [0] * max(1, len(likely) // 8))
