@@ -478,11 +478,11 @@ GOOD = bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6])
         (GOOD[:-1], r"truncated: uint8 of shape \(2, 3\) makes 18 bytes, but there are 17"),
         (GOOD[:4] + b"\xff" * 8 + GOOD[12:], "truncated"),
         (GOOD + b"x", "trailing bytes: .* makes 18 bytes, but there are 19"),
-        (gzip.compress(GOOD)[:-5], r"unreadable gzip of \d+ bytes \(.+\)"),
-        (gzip.compress(GOOD)[:-8] + b"\0" * 8, "unreadable gzip"),
+        (gzip.compress(GOOD, mtime=0)[:-5], r"unreadable gzip of \d+ bytes \(.+\)"),
+        (gzip.compress(GOOD, mtime=0)[:-8] + b"\0" * 8, "unreadable gzip"),
         (b"\x1f\x8b\x08", "unreadable gzip"),
-        (gzip.compress(GOOD)[:10] + b"\xff\xff\xff" + gzip.compress(GOOD)[13:], "unreadable gzip"),
-        (gzip.compress(GOOD + b"xy"), "trailing bytes"),
+        (gzip.compress(GOOD, mtime=0)[:10] + b"\xff\xff\xff" + gzip.compress(GOOD, mtime=0)[13:], "unreadable gzip"),
+        (gzip.compress(GOOD + b"xy", mtime=0), "trailing bytes"),
     ],
 )
 def test_idx_errors(tmp_path, data, message):
