@@ -129,9 +129,7 @@ def _number(x: Any) -> Any:
     return x.item() if isinstance(x, (TensorBase, np.ndarray, np.generic)) else x  # type: ignore[union-attr]
 
 
-def arange(
-    start: Any, end: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """start, start + step, ... below ``end``: ``torch.arange``. ``arange(end)`` starts at 0. int64 if all numbers are ints.
 
     Raises ``ValueError`` if ``step`` is 0 or leads away from ``end``.
@@ -150,7 +148,7 @@ def arange(
     if not math.isfinite(end - start):
         raise ValueError(f"arange: the range from {start} to {end} is not finite")
     if all(isinstance(x, int) for x in (start, end, step)):
-        return _done(np.arange(start, end, step, np.int64), dtype, device, requires_grad)
+        return _done(np.arange(int(start), int(end), int(step), dtype=np.int64), dtype, device, requires_grad)
     steps = np.arange(math.ceil((end - start) / step), dtype=np.float64)
     return _done(start + steps * step, _float(dtype), device, requires_grad)
 

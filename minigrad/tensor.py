@@ -214,6 +214,9 @@ def _in_place(op: Callable, name: str) -> Callable:
     return method
 
 
+_relu: Any = activation.relu  # a function with `inplace`; its op is what the methods are
+
+
 @register_tensor
 class Tensor(TensorBase):
     """An array with reverse-mode autodiff: ``torch.Tensor``. Made by :func:`minigrad.tensor` and by ops.
@@ -750,8 +753,8 @@ class Tensor(TensorBase):
     __rpow__ = _swapped(elementwise.pow)
     __neg__ = elementwise.neg
     __abs__ = elementwise.abs
-    __eq__ = _equality(elementwise.eq)  # type: ignore[assignment]
-    __ne__ = _equality(elementwise.ne)  # type: ignore[assignment]
+    __eq__ = _equality(elementwise.eq)
+    __ne__ = _equality(elementwise.ne)
     __lt__ = elementwise.lt
     __le__ = elementwise.le
     __gt__ = elementwise.gt
@@ -1003,8 +1006,8 @@ class Tensor(TensorBase):
 
     # ------------------------------------------------------- methods: activations, softmax, new tensors
 
-    relu = activation.relu.op.function
-    relu_ = _in_place(activation.relu.op.function, "relu_")
+    relu = _relu.op.function
+    relu_ = _in_place(_relu.op.function, "relu_")
     prelu = activation.prelu
     hardshrink = activation.hardshrink
 

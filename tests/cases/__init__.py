@@ -38,7 +38,13 @@ class Case:
     options: dict[str, Any]
 
     def __init__(
-        self, op: Callable, *strategies: Any, numpy: Callable | None = None, torch: str | Callable | None = None, name: str | None = None, **options: Any
+        self,
+        op: Callable,
+        *strategies: Any,
+        numpy: Callable | None = None,
+        torch: str | Callable | None = None,
+        name: str | None = None,
+        **options: Any,
     ):
         self.op = op
         self.strategies = strategies
