@@ -64,7 +64,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs reach one output of a weight (out, in, *kernel), and how many outputs one input reaches.
+    """How many inputs reach one output of a weight ``(out, in, *kernel)``, and how many outputs one input reaches.
 
     Raises ``ValueError`` for a Tensor with less than two dimensions.
     """
@@ -129,7 +129,7 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """A convolution weight (out, in, *kernel) that passes the channels of each group through: 1 at the middle of the window.
+    """A convolution weight ``(out, in, *kernel)`` that passes the channels of each group through: 1 at the middle of the window.
 
     Raises ``ValueError`` if there are not 3 to 5 dimensions, or ``out`` is not divisible by ``groups``.
     """

@@ -174,7 +174,7 @@ class AdaptiveAvgPool2d(_Adaptive):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, *output_size)"""
+        """(N, C, H, W) to ``(N, C, *output_size)``."""
         return F.adaptive_avg_pool2d(input, self.output_size)
 
 
@@ -182,7 +182,7 @@ class AdaptiveAvgPool3d(_Adaptive):
     """Means over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveAvgPool3d``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, D, H, W) to (N, C, *output_size)"""
+        """(N, C, D, H, W) to ``(N, C, *output_size)``."""
         return F.adaptive_avg_pool3d(input, self.output_size)
 
 
@@ -204,7 +204,7 @@ class AdaptiveMaxPool2d(_AdaptiveMax):
     """Maxima over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveMaxPool2d``."""
 
     def forward(self, input: Tensor) -> Any:
-        """(N, C, H, W) to (N, C, *output_size)"""
+        """(N, C, H, W) to ``(N, C, *output_size)``."""
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
 
@@ -212,7 +212,7 @@ class AdaptiveMaxPool3d(_AdaptiveMax):
     """Maxima over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveMaxPool3d``."""
 
     def forward(self, input: Tensor) -> Any:
-        """(N, C, D, H, W) to (N, C, *output_size)"""
+        """(N, C, D, H, W) to ``(N, C, *output_size)``."""
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
 
 

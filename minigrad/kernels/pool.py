@@ -36,7 +36,7 @@ def _lowest(dtype: np.dtype) -> float:
 
 
 def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
-    """The largest cell of every window of ``x`` (N C *sizes), and which one of the window it is, counted row by row.
+    """The largest cell of every window of ``x`` (``N C *sizes``), and which one of the window it is, counted row by row.
 
     The first of several largest cells counts; the last NaN, if there is one.
     """
@@ -106,25 +106,25 @@ def flat_index(which: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
 
 
 def _flat(index: np.ndarray, cells: int) -> np.ndarray:
-    """Places in each channel's ``cells`` (N C *outs) as places in an array of all of them."""
+    """Places in each channel's ``cells`` (``N C *outs``) as places in an array of all of them."""
     images = math.prod(index.shape[:2])
     return (index.reshape(images, math.prod(index.shape[2:])) + np.arange(images)[:, None] * cells).reshape(-1)
 
 
 def put_cells(y: np.ndarray, index: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Zeros (N C *sizes) with ``y`` added where ``index`` says, a place in the flattened sizes of each channel."""
+    """Zeros (``N C *sizes``) with ``y`` added where ``index`` says, a place in the flattened sizes of each channel."""
     x = np.zeros((*y.shape[:2], *sizes), y.dtype)
     np.add.at(x.reshape(-1), _flat(index, math.prod(sizes)), y.reshape(-1))  # as fast as x[...] = y for flat indices
     return x
 
 
 def take_cells(x: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """The cells of ``x`` (N C *sizes) that ``index`` names, a place in the flattened sizes of each channel."""
+    """The cells of ``x`` (``N C *sizes``) that ``index`` names, a place in the flattened sizes of each channel."""
     return x.reshape(-1).take(_flat(index, math.prod(x.shape[2:]))).reshape(index.shape)
 
 
 def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
-    """The sum of every window of ``x`` (N C *sizes)."""
+    """The sum of every window of ``x`` (``N C *sizes``)."""
     if _one_window(axes):
         return x.sum(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype)
     y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)

@@ -79,7 +79,7 @@ def adaptive(size: int, out: int) -> Axis:
 
 
 def unfold(x: np.ndarray, columns: np.ndarray, axes: Sequence[Axis]) -> None:
-    """Copy the cells of all windows into ``columns``: N C *kernels *outs. Where windows stick out, ``columns`` keeps what it holds.
+    """Copy the cells of all windows into ``columns``: ``N C *kernels *outs``. Where windows stick out, ``columns`` keeps what it holds.
 
     A loop over the cells of one window, never over windows.
     """
@@ -89,7 +89,7 @@ def unfold(x: np.ndarray, columns: np.ndarray, axes: Sequence[Axis]) -> None:
 
 
 def fold(columns: np.ndarray, x: np.ndarray, axes: Sequence[Axis]) -> None:
-    """Add ``columns``, N C *kernels *outs, to the cells of ``x`` that :func:`unfold` copied them from: its transpose."""
+    """Add ``columns``, ``N C *kernels *outs``, to the cells of ``x`` that :func:`unfold` copied them from: its transpose."""
     for places in product(*[axis.places for axis in axes]):
         cell, windows, cells = zip(*places, strict=True)
         x[(..., *cells)] += columns[(slice(None), slice(None), *cell, *windows)]

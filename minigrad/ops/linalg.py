@@ -541,7 +541,7 @@ def cross(input: Any, other: Any, dim: int = -1) -> Any:
 
 
 def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """(sum |x|^ord)^(1/ord) over ``dim``, by default over all: ``torch.linalg.vector_norm``. As :func:`minigrad.norm`."""
+    """``(sum |x|^ord)^(1/ord)`` over ``dim``, by default over all: ``torch.linalg.vector_norm``. As :func:`minigrad.norm`."""
     return reduce.norm(x, ord, dim, keepdim, dtype=dtype)
 
 

@@ -154,7 +154,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     """Normalise over the last dimensions (Ba et al. 2016): ``torch.nn.functional.layer_norm``.
 
     Args:
-        input: (*, *normalized_shape). weight, bias: of ``normalized_shape``, or None.
+        input: ``(*, *normalized_shape)``. weight, bias: of ``normalized_shape``, or None.
 
     Raises:
         ShapeError: the last dimensions of the input, or weight or bias, are not ``normalized_shape``.

@@ -645,7 +645,7 @@ def _norm(x, *, p, dim, keepdim):
 
 @numpy_names
 def norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """(sum |x|^p)^(1/p), the p-norm of the elements as a vector: ``torch.norm``.
+    """``(sum |x|^p)^(1/p)``, the p-norm of the elements as a vector: ``torch.norm``.
 
     Args:
         x: floating, any shape.

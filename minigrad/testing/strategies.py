@@ -335,12 +335,12 @@ def conv_arguments(
 ) -> Call:
     """Valid arguments of a convolution: ``Call((input, weight, bias), {"stride", "padding", "dilation", "groups"})``.
 
-    Shapes as in PyTorch: input (N, C, *sizes) or (C, *sizes), weight (O, C / groups, *kernel), bias (O,) or None. Each output has at
+    Shapes as in PyTorch: input ``(N, C, *sizes)`` or ``(C, *sizes)``, weight ``(O, C / groups, *kernel)``, bias (O,) or None. Each output has at
     least one element along each dimension, except that the batch is empty now and then.
 
     Args:
         dims: 1, 2 or 3.
-        transposed: arguments of ``conv_transpose``: weight (C, O / groups, *kernel), and ``output_padding=``.
+        transposed: arguments of ``conv_transpose``: weight ``(C, O / groups, *kernel)``, and ``output_padding=``.
         groups, bias, unbatched: whether these may come up.
         strings: whether padding may be ``"same"`` or ``"valid"``.
         max_kernel, max_extra: the largest kernel, and how much larger than the kernel the padded input may be.
@@ -402,7 +402,7 @@ def pool_arguments(
 ) -> Call:
     """Valid arguments of a pooling: ``Call((input,), {"kernel_size", "stride", "padding", "ceil_mode", ...})``.
 
-    Input (N, C, *sizes) or (C, *sizes); padding is at most half the window, as PyTorch asks.
+    Input ``(N, C, *sizes)`` or ``(C, *sizes)``; padding is at most half the window, as PyTorch asks.
 
     Args:
         dims: 1, 2 or 3.

@@ -95,7 +95,7 @@ def average_of_squares(v: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray)
 class AdamW(Adam):
     """Adam whose weight decay does not pass through the averages (Loshchilov & Hutter 2019): ``torch.optim.AdamW``.
 
-    Each step first shrinks the parameter: p *= 1 - lr weight_decay. Arguments as :class:`Adam`'s.
+    Each step first shrinks the parameter: ``p *= 1 - lr * weight_decay``. Arguments as :class:`Adam`'s.
     """
 
     def __init__(
