@@ -208,8 +208,9 @@ def pow(a, b):
 
     Raises ``ValueError`` for integers with a negative integer exponent, as numpy does.
     """
-    a = a if isinstance(b, np.ndarray) else _counted(a)
-    return quiet().run(operator.pow, a, b)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
+    if isinstance(b, (int, float)):
+        return quiet().run(operator.pow, _counted(a), b)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
+    return quiet().run(np.power, a, b)
 
 
 @op(x=lambda g, x: g * (2.0 * x))
