@@ -58,6 +58,7 @@ class Leaf:
         self.name = name
         self.array = array
         self.checked = checked
+        self.saved: Any = None  # of a parameter: what it held before the check
 
 
 class _Randomness:
