@@ -137,11 +137,10 @@ class Function:
                 self.leaves.append(leaf)
             if hasattr(fn, "named_buffers"):
                 self._buffers = [(b, b._data.copy()) for _, b in fn.named_buffers()]
-        unknown = (self._wrt or set()) - {part for leaf in self.leaves for part in (leaf.name, leaf.name.split("[")[0])}
+        known = {*names, *call.kwargs, *(part for leaf in self.leaves for part in (leaf.name, leaf.name.split("[")[0]))}
+        unknown = (self._wrt or set()) - known
         if unknown:
-            raise ValueError(
-                f"{self.name}: {', '.join(sorted(unknown))} is not a floating argument; there are {[leaf.name for leaf in self.leaves]}"
-            )
+            raise ValueError(f"{self.name}: {', '.join(sorted(unknown))} is not an argument; there are {', '.join(sorted(known))}")
 
     # ------------------------------------------------------------------------------------------ the arguments
 
