@@ -19,7 +19,7 @@ import threadpoolctl
 
 threadpoolctl.threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]))
 
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=30, print_blob=True)
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=20, print_blob=True)
 hypothesis.settings.register_profile("long", derandomize=False, deadline=None, max_examples=1000, print_blob=True)
 
 
