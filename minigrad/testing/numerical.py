@@ -163,7 +163,7 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
     plus, minus = np.empty(n_outputs), np.empty(n_outputs)
     for start in starts:
         previous: list[np.ndarray] = []
-        for k in range(12):
+        for k in range(20):
             h = start * 0.5**k
             flat[i] = high = x + h
             evaluate(plus)
@@ -172,7 +172,7 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
             flat[i] = x
             noise = 8 * EPS * np.where(plus != minus, np.abs(plus) + np.abs(minus), 0.0) / (high - low)
             row = [(plus - minus) / (high - low)]
-            for j in range(1, k + 1):
+            for j in range(1, min(k, 8) + 1):
                 row.append(row[j - 1] + (row[j - 1] - previous[j - 1]) / (4.0**j - 1.0))
                 change = np.maximum(np.abs(row[j] - row[j - 1]), np.abs(row[j] - previous[j - 1])) + noise
                 better = change < error  # NaN is never better
