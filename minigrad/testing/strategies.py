@@ -69,7 +69,7 @@ def shapes(draw: Any, min_dims: int = 0, max_dims: int = 3, min_side: int = 0, m
 
     >>> from minigrad.testing import strategies as st
     >>> from hypothesis import find, settings
-    >>> find(st.shapes(), lambda shape: len(shape) == 2 and 0 in shape, settings=settings(database=None))
+    >>> find(st.shapes(), lambda shape: len(shape) == 2 and 0 in shape, settings=settings(database=None, max_examples=1000))
     (1, 0)
     """
     return tuple([draw(_sides(min_side, max_side)) for _ in range(draw(_dims(min_dims, max_dims)))])
@@ -168,9 +168,9 @@ def arrays(
 
     >>> from minigrad.testing import strategies as st
     >>> from hypothesis import find, settings
-    >>> find(st.arrays((2, 3)), lambda a: a.sum() > 2, settings=settings(database=None)).shape
+    >>> find(st.arrays((2, 3)), lambda a: a.sum() > 2, settings=settings(database=None, max_examples=1000)).shape
     (2, 3)
-    >>> find(st.arrays(low=0.5, high=2), lambda a: a.size == 2, settings=settings(database=None))
+    >>> find(st.arrays(low=0.5, high=2), lambda a: a.size == 2, settings=settings(database=None, max_examples=1000))
     array([1., 1.])
     """
     if shape is None:
@@ -188,7 +188,7 @@ def integers_array(draw: Any, shape: Any, low: int, high: int, dtype: Any = np.i
 
     >>> from minigrad.testing import strategies as st
     >>> from hypothesis import find, settings
-    >>> find(st.integers_array(3, 0, 9), lambda a: a.max() > 4, settings=settings(database=None))
+    >>> find(st.integers_array(3, 0, 9), lambda a: a.max() > 4, settings=settings(database=None, max_examples=1000))
     array([0, 0, 5])
     """
     shape = _or_draw(draw, shape)
@@ -208,7 +208,7 @@ def booleans_array(draw: Any, shape: Any) -> np.ndarray:
 
     >>> from minigrad.testing import strategies as st
     >>> from hypothesis import find, settings
-    >>> find(st.booleans_array((2, 2)), lambda a: a.sum() == 1, settings=settings(database=None))
+    >>> find(st.booleans_array((2, 2)), lambda a: a.sum() == 1, settings=settings(database=None, max_examples=1000))
     array([[False, False],
            [False,  True]])
     """
@@ -226,7 +226,7 @@ def call(draw: Any, *args: Any, **kwargs: Any) -> Call:
 
     >>> from minigrad.testing import strategies as st
     >>> from hypothesis import find, settings
-    >>> find(st.call(st.arrays(2), dim=0, keepdim=st.booleans()), lambda c: True, settings=settings(database=None))
+    >>> find(st.call(st.arrays(2), dim=0, keepdim=st.booleans()), lambda c: True, settings=settings(database=None, max_examples=1000))
     Call((np.array([0.0, 0.0]),), {'dim': 0, 'keepdim': False})
     """
     positional: list[Any] = []
@@ -293,7 +293,7 @@ def matmul_operands(draw: Any, *, max_side: int = 3, min_side: int = 0, batch: b
 
     >>> from minigrad.testing import strategies as st
     >>> from hypothesis import find, settings
-    >>> c = find(st.matmul_operands(), lambda c: c.args[0].size > 1, settings=settings(database=None))
+    >>> c = find(st.matmul_operands(), lambda c: c.args[0].size > 1, settings=settings(database=None, max_examples=1000))
     >>> (c.args[0] @ c.args[1]).size
     1
     """
@@ -467,7 +467,7 @@ def logits_and_targets(
 
     >>> from minigrad.testing import strategies as st
     >>> from hypothesis import find, settings
-    >>> find(st.logits_and_targets(soft=False), lambda c: c.args[0].ndim == 2, settings=settings(database=None)).args
+    >>> find(st.logits_and_targets(soft=False), lambda c: c.args[0].ndim == 2, settings=settings(database=None, max_examples=1000)).args
     (array([[0.]]), array([0]))
     """
     classes = draw(_integers(1, 4))
@@ -562,7 +562,7 @@ def einsum_operands(draw: Any, *, max_operands: int = 3, ellipsis: bool = False,
 
     >>> from minigrad.testing import strategies as st
     >>> from hypothesis import find, settings
-    >>> find(st.einsum_operands(), lambda c: c.args[1].ndim, settings=settings(database=None))
+    >>> find(st.einsum_operands(), lambda c: c.args[1].ndim, settings=settings(database=None, max_examples=1000))
     Call(('i->', np.array([0.0])))
     """
     letters = "ijkl"
