@@ -30,3 +30,20 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if not config.getoption("--hypothesis-profile", None):
         hypothesis.settings.load_profile("long" if config.getoption("--long") else os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """After ``--long``: what each row of the table of cases was proven on. (Properties come back from the processes of pytest-xdist.)"""
+    if not config.getoption("--long"):
+        return
+    reports = terminalreporter.getreports("passed")
+    proofs = sorted((r.nodeid.partition("[")[2].rstrip("]"), value) for r in reports for key, value in r.user_properties if key == "proof")
+    if not proofs:
+        return
+    terminalreporter.section("proofs")
+    terminalreporter.write_line(f"{'examples':>9} {'elements':>12} {'at kinks':>9}  row")
+    for name, (examples, elements, kinks) in [
+        *proofs,
+        (f"{len(proofs)} rows", [sum(column) for column in zip(*[v for _, v in proofs], strict=True)]),
+    ]:
+        terminalreporter.write_line(f"{examples:>9,} {elements:>12,} {kinks:>9,}  {name}")
