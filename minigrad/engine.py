@@ -536,9 +536,9 @@ def call({parameters}):
         if type(out) is tuple:
             return _several(_plans, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
         out = _asarray(out)
-    if out.dtype is _F64:
+    if out.dtype is _F64{promoted}:
         out = _weaken(out, ({inputs}), {static})
-    _t = _new(_engine._Tensor)
+    _t = _new(_Tensor)
     _t._data = out
     _t.grad = _t._node = None
     if _mask and _grad_mode():
@@ -547,7 +547,7 @@ def call({parameters}):
             _t._node = _n = _new(_Node)
             _n.plan = _p
             _n.parents = ({nodes})
-            _n.kept = {all_kept} if _mask == {all} else _p.keep({keep})
+            _n.kept = {kept}
             _n.static = {static}
             _n.shape = out.shape
             _n.dtype = out.dtype
@@ -559,7 +559,7 @@ def call({parameters}):
 """
 _UNWRAP = """
     _{x} = None
-    if isinstance({x}, _TensorBase):
+    if type({x}) is _Tensor or isinstance({x}, _TensorBase):
         _tensor = True
         _{x} = {x}._node
         {x} = {x}._data
@@ -601,6 +601,12 @@ def _specialize(op: Op) -> None:
     unwrap = [_UNWRAP.format(x=x, bit=1 << i) for i, x in enumerate(op.inputs)]
     if op.variadic:
         unwrap.append(_UNWRAP_ALL.format(x=op.variadic, bit=1 << len(op.inputs)))
+    keep = ", ".join([*(v.lstrip("*") for v in values), *op.statics, "out", "res" if op.has_residual else "None"])
+    kept = f"_p.keep({keep})"
+    if not op.variadic and len(op.inputs) <= 2:  # few ways to need a gradient: no call for what can be written out
+        for mask in range(1, 1 << len(op.inputs)):
+            rows = [_tuple([e for _, e in op.needs[x]]) for i, x in enumerate(op.inputs) if mask >> i & 1 and x in op.needs]
+            kept = f"{_tuple(rows)} if _mask == {mask} else {kept}"
     source = _CALL.format(
         parameters=", ".join(parameters),
         unwrap="".join(unwrap),
@@ -609,12 +615,13 @@ def _specialize(op: Op) -> None:
         res=", res" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
         nodes="".join(f"{n}, " for n in nodes),
-        all=(1 << len(op.inputs)) - 1 if op.inputs and not op.variadic else -1,
-        all_kept=_tuple([_tuple([e for _, e in op.needs[x]]) for x in op.inputs if x in op.needs]),
-        keep=", ".join([*(v.lstrip("*") for v in values), *op.statics, "out", "res" if op.has_residual else "None"]),
+        promoted=f" and not (type({op.inputs[0]}) is _ndarray and {op.inputs[0]}.dtype is _F64 and {op.inputs[0]}.ndim)" if op.inputs else "",
+        keep=keep,
+        kept=kept,
         static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
     )
     scope = op.function.__globals__
+    scope["_Tensor"] = _Tensor
     made: dict[str, Any] = {}
     exec(compile(source, f"{__file__}: call", "exec"), {**scope, "_defaults": defaults}, made)  # a file name that tracebacks can place
     call, function = made["call"], op.function

@@ -24,7 +24,8 @@ quiet = _context.copy
 
 def real(x: Any) -> np.ndarray:
     """``x`` as an array of a floating dtype: integers and booleans become the default one, as in PyTorch."""
-    x = np.asarray(x)
+    if type(x) is not np.ndarray:
+        x = np.asarray(x)
     return x if x.dtype.kind == "f" else x.astype(get_default_dtype())
 
 
