@@ -39,7 +39,7 @@ import traceback
 import types
 import weakref
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from heapq import heappop, heappush
 from typing import Any
@@ -201,7 +201,7 @@ class TensorBase:
 
 _Tensor: type = TensorBase  # tensor.py registers the class that wraps results
 _new = object.__new__
-_next_number = itertools.count().__next__
+_numbers = itertools.count()
 
 
 def register_tensor(cls: type) -> type:
@@ -229,7 +229,7 @@ class Node:
     ===========  ============================================================================================
     ``plan``     the formulas to run, and the op they belong to; None for a leaf
     ``parents``  a node per argument, None where an argument is a constant; None once freed
-    ``kept``     a tuple per formula: its arguments after ``g``; None once freed
+    ``kept``     what the formulas name, each thing once, in the order of ``plan.keeps``; None once freed
     ``static``   the keyword arguments of the call
     ``shape``    of the result, and ``dtype``: what a gradient that arrives here must have
     ``number``   creation number
@@ -241,22 +241,23 @@ class Node:
 
     plan: Any  # _Plan | None
     parents: Any  # Sequence[Node | None] | None
-    kept: Any  # tuple[tuple, ...] | None
+    kept: Any  # tuple | None
     static: dict[str, Any]
     shape: Any  # tuple[int, ...]; of several results a tuple of (shape, dtype)
     dtype: Any  # np.dtype; None where there are several results
     number: int
     hooks: list[Callable[[Any], Any]] | None
 
-    def __init__(self, plan, parents, kept, static, shape, dtype):
+    def fill(self, plan, parents, kept, static, shape, dtype):  # not __init__: without one, a call makes its node a third faster
         self.plan = plan
         self.parents = parents
         self.kept = kept
         self.static = static
         self.shape = shape
         self.dtype = dtype
-        self.number = _next_number()
+        self.number = next(_numbers)
         self.hooks = None
+        return self
 
     @property
     def op(self) -> Op | None:
@@ -267,6 +268,11 @@ class Node:
     def name(self) -> str:
         """The op's name, ``leaf`` for a leaf."""
         return self.plan.op.name if self.plan is not None else "leaf"
+
+    def formulas(self) -> Iterator[tuple[int | None, Callable, tuple, tuple]]:
+        """For each formula that backward runs: its input's position (None for ``*args``), itself, where its arguments come from, and they."""
+        for position, formula, sources, pick in self.plan.rows:
+            yield position, formula, sources, self.kept if pick is None else pick(self.kept)
 
     def __repr__(self) -> str:
         return f"<{self.name} node, shape {self.shape}>"
@@ -280,7 +286,7 @@ class Leaf(Node):
     tensor: weakref.ref[TensorBase]
 
     def __init__(self, tensor: TensorBase):
-        super().__init__(None, (), (), {}, tensor._data.shape, tensor._data.dtype)
+        self.fill(None, (), (), {}, tensor._data.shape, tensor._data.dtype)
         self.tensor = weakref.ref(tensor)  # weak: the tensor owns its node, and a cycle would outlive the user
 
 
@@ -290,7 +296,7 @@ class Pick(Node):
     __slots__ = ("index",)
 
     def __init__(self, source: Node, index: int, array: ndarray):
-        super().__init__(source.plan, (source,), (), source.static, array.shape, array.dtype)
+        self.fill(source.plan, (source,), (), source.static, array.shape, array.dtype)
         self.index = index
 
 
@@ -300,8 +306,8 @@ class Pick(Node):
 _watched: weakref.WeakKeyDictionary[Node, tuple[str, list]] = weakref.WeakKeyDictionary()
 
 
-def _checksums(kept: tuple[tuple, ...]) -> list[list[int | None]]:
-    return [[zlib.crc32(np.ascontiguousarray(v).tobytes()) if isinstance(v, ndarray) else None for v in args] for args in kept]
+def _checksums(kept: tuple) -> list[int | None]:
+    return [zlib.crc32(np.ascontiguousarray(v).tobytes()) if isinstance(v, ndarray) else None for v in kept]
 
 
 def _remember(node: Node) -> None:
@@ -318,14 +324,13 @@ def _verify(node: Node) -> None:
     if node not in _watched:
         return
     line, before = _watched[node]
-    for (_, _, sources), old, new in zip(node.plan.rows, before, _checksums(node.kept), strict=True):
-        for source, a, b in zip(sources, old, new, strict=True):
-            if a != b:
-                what = f"its argument '{node.plan.op.argument(source)}'" if isinstance(source, int) else "its result"
-                raise RuntimeError(
-                    f"{node.name}: {what} was written after the forward pass, through an alias such as .numpy(), "
-                    f"and its gradient needs the old values. The op was called at {line}"
-                )
+    for source, old, new in zip(node.plan.keeps, before, _checksums(node.kept), strict=True):
+        if old != new:
+            what = f"its argument '{node.plan.op.argument(source)}'" if isinstance(source, int) else "its result"
+            raise RuntimeError(
+                f"{node.name}: {what} was written after the forward pass, through an alias such as .numpy(), "
+                f"and its gradient needs the old values. The op was called at {line}"
+            )
 
 
 def _refuse_nan(node: Node, position: int | None, g: Any, gradient: Any) -> None:
@@ -391,16 +396,16 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
 class _Plan:
     """How a call is recorded when just the inputs at the positions ``wanted`` need a gradient.
 
-    ``rows`` holds for each formula to run the input's position (None for ``*args``), the formula, and where its
-    arguments come from; ``keep(*inputs, *statics, out, res)`` gathers a tuple of arguments per row.
+    ``rows`` holds for each formula to run the input's position (None for ``*args``), the formula, where its arguments come
+    from, and what picks them from what is kept (None: they are all of it). ``keep(*inputs, *statics, out, res)`` gathers what is
+    kept, and ``keeps`` says where each thing comes from.
     """
 
-    __slots__ = ("keep", "op", "rows")
+    __slots__ = ("keep", "keeps", "op", "rows")
 
     def __init__(self, op: Op, wanted: Iterable[int]):
         self.op = op
-        rows: list[tuple[int | None, Callable, tuple]] = []
-        tuples = []
+        rows: list[tuple[int | None, Callable, str]] = []
         for position in wanted:
             name = op.argument(position)
             formula = op.formulas.get(name)
@@ -414,11 +419,17 @@ class _Plan:
             row = None if name == op.variadic else position
             if row is None and rows and rows[-1][0] is None:  # one call of the formula serves all of *args
                 continue
-            rows.append((row, formula, tuple(source for source, _ in op.needs[name])))
-            tuples.append(_tuple([expression for _, expression in op.needs[name]]))
-        self.rows = tuple(rows)
+            rows.append((row, formula, name))
+        kept = list(dict.fromkeys(need for _, _, name in rows for need in op.needs[name]))  # two formulas may name the same thing
+        self.keeps = tuple(source for source, _ in kept)
+        self.rows = tuple((row, formula, tuple(s for s, _ in op.needs[name]), _picker(kept, op.needs[name])) for row, formula, name in rows)
         names = [*op.inputs, *([op.variadic] if op.variadic else []), *op.statics, "out", "res"]
-        self.keep = eval(f"lambda {', '.join(names)}: {_tuple(tuples)}", _SCOPE)
+        self.keep = eval(f"lambda {', '.join(names)}: {_tuple([expression for _, expression in kept])}", _SCOPE)
+
+
+def _picker(kept: list, needs: list) -> Callable[[tuple], tuple] | None:
+    """The function that takes ``needs`` from a tuple of what is kept; None where they are the same."""
+    return None if needs == kept else eval(f"lambda kept: {_tuple([f'kept[{kept.index(need)}]' for need in needs])}")
 
 
 class _Plans(dict):
@@ -536,25 +547,27 @@ def call({parameters}):
         if type(out) is tuple:
             return _several(_plans, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
         out = _asarray(out)
-    if out.dtype is _F64{promoted}:
+    _dtype = out.dtype
+    if _dtype is _F64{promoted}:
         out = _weaken(out, ({inputs}), {static})
+        _dtype = out.dtype
     _t = _new(_Tensor)
     _t._data = out
-    _t.grad = _t._node = None
-    if _mask and _grad_mode():
-        _p = _plans[_mask]
-        if _p is not None:
-            _t._node = _n = _new(_Node)
-            _n.plan = _p
-            _n.parents = ({nodes})
-            _n.kept = {kept}
-            _n.static = {static}
-            _n.shape = out.shape
-            _n.dtype = out.dtype
-            _n.number = _next_number()
-            _n.hooks = None
-            if _anomaly_users:
-                _remember(_n)
+    _t.grad = None
+    if _mask and _grad_mode() and (_p := _plans[_mask]) is not None:
+        _t._node = _n = _Node()
+        _n.plan = _p
+        _n.parents = ({nodes})
+        _n.kept = {kept}
+        _n.static = {static}
+        _n.shape = out.shape
+        _n.dtype = _dtype
+        _n.number = _next(_numbers)
+        _n.hooks = None
+        if _anomaly_users:
+            _remember(_n)
+    else:
+        _t._node = None
     return _t
 """
 _UNWRAP = """
@@ -605,8 +618,8 @@ def _specialize(op: Op) -> None:
     kept = f"_p.keep({keep})"
     if not op.variadic and len(op.inputs) <= 2:  # few ways to need a gradient: no call for what can be written out
         for mask in range(1, 1 << len(op.inputs)):
-            rows = [_tuple([e for _, e in op.needs[x]]) for i, x in enumerate(op.inputs) if mask >> i & 1 and x in op.needs]
-            kept = f"{_tuple(rows)} if _mask == {mask} else {kept}"
+            wanted = [op.needs.get(x, []) for i, x in enumerate(op.inputs) if mask >> i & 1]
+            kept = f"{_tuple(dict.fromkeys(e for needs in wanted for _, e in needs))} if _mask == {mask} else {kept}"
     source = _CALL.format(
         parameters=", ".join(parameters),
         unwrap="".join(unwrap),
@@ -640,7 +653,7 @@ def _record_several(plans, mask, nodes, arrays, keep, static, outs) -> tuple:
     if plan is None:
         return tuple(wrap(a) for a in outs)
     keep = (*keep[:-2], outs, keep[-1])
-    node = Node(plan, nodes, plan.keep(*keep), static, tuple((a.shape, a.dtype) for a in outs), None)
+    node = Node().fill(plan, nodes, plan.keep(*keep), static, tuple((a.shape, a.dtype) for a in outs), None)
     if _anomaly_users:
         _remember(node)
     return tuple(wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs))
@@ -648,7 +661,7 @@ def _record_several(plans, mask, nodes, arrays, keep, static, outs) -> tuple:
 
 _SCOPE: dict[str, Any] = {
     "_engine": sys.modules[__name__], "_TensorBase": TensorBase, "_ndarray": ndarray, "_asarray": np.asarray, "_F64": F64,
-    "_new": object.__new__, "_Node": Node, "_next_number": _next_number, "_NOTHING": {}, "_shape_of": shape_of,
+    "_new": object.__new__, "_Node": Node, "_numbers": _numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": _grad_mode.get, "_anomaly_users": _anomaly_users, "_remember": _remember, "_specialize": _specialize,
     "_explain": _explain, "_weaken": _weaken, "_several": _record_several,
 }  # fmt: skip
@@ -846,15 +859,18 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         if watching:
             _verify(node)
         try:
-            for (position, formula, sources), args in zip(plan.rows, kept):  # noqa: B905 (one row, one tuple)
-                # *args: one formula, a gradient for each
-                targets = parents[len(plan.op.inputs) :] if position is None else (parents[position],)
-                if needed is not None and needed.isdisjoint(targets):
-                    continue
-                gradients = formula(g, *(_as_tensors(args, sources, node) if record else args))
+            for position, formula, sources, pick in plan.rows:
                 if position is not None:
-                    gradients = (gradients,)
-                for target, gradient in zip(targets, gradients, strict=True):
+                    target = parents[position]
+                    if needed is not None and target not in needed:
+                        continue
+                else:  # *args: one formula, a gradient for each
+                    targets = parents[len(plan.op.inputs) :]
+                    if needed is not None and needed.isdisjoint(targets):
+                        continue
+                args = kept if pick is None else pick(kept)
+                gradient = formula(g, *(_as_tensors(args, sources, node) if record else args))
+                for target, gradient in zip(targets, gradient, strict=True) if position is None else ((target, gradient),):
                     if target is None or gradient is None:
                         continue
                     if type(gradient) is not ndarray and not isinstance(gradient, TensorBase):

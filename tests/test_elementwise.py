@@ -424,7 +424,7 @@ def test_what_backward_keeps():
     x = mg.ones(1000, requires_grad=True)
 
     def kept(y):
-        return [(a.dtype.name, a is y._data) for args in y._node.kept for a in args if isinstance(a, np.ndarray)]
+        return [(a.dtype.name, a is y._data) for a in y._node.kept if isinstance(a, np.ndarray)]
 
     assert kept(activation.relu(x)) == [("float32", True)]
     assert kept(activation.leaky_relu(x)) == [("bool", False)]

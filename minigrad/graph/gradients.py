@@ -105,7 +105,7 @@ class Backward:
         plan, parents = node.plan, node.parents
         assert node.kept is not None and parents is not None
         outgoing, kept = [], {}
-        for (position, formula, sources), args in zip(plan.rows, node.kept, strict=True):
+        for position, formula, sources, args in node.formulas():
             first = len(plan.op.inputs)
             places = range(first, len(parents)) if position is None else (position,)
             if not any(parents[i] in real for i in places):

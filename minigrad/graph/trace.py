@@ -80,12 +80,12 @@ class record:
         self.parents.append(self._open[-1] if self._open else -1)
         self._open.append(len(self.scopes))
         self.scopes.append(scope)
-        self.starts.append(engine._next_number())
+        self.starts.append(next(engine._numbers))
         self.ends.append(float("inf"))
 
     def _end(self, module: Any, args: tuple, output: Any) -> None:
         number = self._open.pop()
-        self.ends[number] = engine._next_number()
+        self.ends[number] = next(engine._numbers)
         self.scopes[number].outputs = [describe(t._data) for t in tensors_in(output)]
 
     def scope_of(self, number: int) -> str:
@@ -414,7 +414,7 @@ class _Tracer:
             raise _freed(node)
         constants: dict[str, Any] = {}
         told: set[tuple[str, int]] = set()
-        for (position, _, sources), args in zip(plan.rows, node.kept, strict=True):
+        for position, _, sources, args in node.formulas():
             targets = parents[len(plan.op.inputs) :] if position is None else (parents[position],)
             needed = any(target in self.real for target in targets)
             for source, value in zip(sources, args, strict=True):

@@ -351,7 +351,7 @@ def _check_formula_dtypes(function: Function, outputs: list[Any], fail: _Failure
     if isinstance(node, Pick):
         node = node.parents[0]
         g = tuple(np.ones(shape, dtype) for shape, dtype in node.shape)
-    for (position, formula, _), args in zip(node.plan.rows, node.kept, strict=True):
+    for position, formula, _, args in node.formulas():
         found = formula(g, *args)
         name = node.op.variadic if position is None else node.op.argument(position)
         for gradient in found if position is None else (found,):
@@ -368,7 +368,7 @@ def _check_memory(function: Function, fail: _Failures) -> None:
     node, references, shared = _call_and_forget(function)
     if node is None:
         return
-    named = {s for _, _, sources in node.plan.rows for s in sources}
+    named = set(node.plan.keeps)
     alive = [(name, place) for reference, name, place in references if reference() is not None]
     if any(place not in named for _, place in alive):
         gc.collect()  # a cycle inside the kernel is not a leak
