@@ -249,6 +249,7 @@ class Node:
     hooks: list[Callable[[Any], Any]] | None
 
     def fill(self, plan, parents, kept, static, shape, dtype):  # not __init__: without one, a call makes its node a third faster
+        """Set what the table above lists; returns the node."""
         self.plan = plan
         self.parents = parents
         self.kept = kept
@@ -628,7 +629,9 @@ def _specialize(op: Op) -> None:
         res=", res" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
         nodes="".join(f"{n}, " for n in nodes),
-        promoted=f" and not (type({op.inputs[0]}) is _ndarray and {op.inputs[0]}.dtype is _F64 and {op.inputs[0]}.ndim)" if op.inputs else "",
+        promoted=f" and not (type({op.inputs[0]}) is _ndarray and {op.inputs[0]}.dtype is _F64 and {op.inputs[0]}.ndim)"
+        if op.inputs
+        else "",
         keep=keep,
         kept=kept,
         static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
@@ -861,16 +864,16 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         try:
             for position, formula, sources, pick in plan.rows:
                 if position is not None:
-                    target = parents[position]
-                    if needed is not None and target not in needed:
+                    only = parents[position]
+                    if needed is not None and only not in needed:
                         continue
                 else:  # *args: one formula, a gradient for each
                     targets = parents[len(plan.op.inputs) :]
                     if needed is not None and needed.isdisjoint(targets):
                         continue
                 args = kept if pick is None else pick(kept)
-                gradient = formula(g, *(_as_tensors(args, sources, node) if record else args))
-                for target, gradient in zip(targets, gradient, strict=True) if position is None else ((target, gradient),):
+                result = formula(g, *(_as_tensors(args, sources, node) if record else args))
+                for target, gradient in zip(targets, result, strict=True) if position is None else ((only, result),):
                     if target is None or gradient is None:
                         continue
                     if type(gradient) is not ndarray and not isinstance(gradient, TensorBase):
