@@ -192,11 +192,11 @@ def is_grad_enabled() -> bool:
 class TensorBase:
     """What the engine knows of a Tensor: an array, its place in the graph (None: a constant), a gradient."""
 
-    __slots__ = ("__weakref__", "_data", "_node", "grad")
+    __slots__ = ("__weakref__", "_data", "_grad", "_node")
 
     _data: ndarray
+    _grad: Any  # a Tensor or None; users see it as .grad
     _node: Node | None
-    grad: Any
 
 
 _Tensor: type = TensorBase  # tensor.py registers the class that wraps results
@@ -216,7 +216,7 @@ def wrap(array: Any, node: Node | None = None) -> Any:
     tensor: Any = _new(_Tensor)
     tensor._data = array
     tensor._node = node
-    tensor.grad = None
+    tensor._grad = None
     return tensor
 
 
@@ -554,7 +554,7 @@ def call({parameters}):
         _dtype = out.dtype
     _t = _new(_Tensor)
     _t._data = out
-    _t.grad = None
+    _t._grad = None
     if _mask and _grad_mode() and (_p := _plans[_mask]) is not None:
         _t._node = _n = _Node()
         _n.plan = _p
@@ -910,14 +910,14 @@ def _deliver(tensor: TensorBase | None, g: Any, record: bool) -> None:
     """Add a leaf's gradient to ``tensor.grad``, which owns its memory."""
     if tensor is None:  # the user has dropped the leaf
         return
-    before = tensor.grad
+    before = tensor._grad
     if record:
-        tensor.grad = g if before is None else before + g
+        tensor._grad = g if before is None else before + g
     elif before is None:
-        tensor.grad = wrap(g if _own(g) else g.copy())
+        tensor._grad = wrap(g if _own(g) else g.copy())
     elif before._node is not None:
         before = before._data + g
-        tensor.grad = wrap(before)
+        tensor._grad = wrap(before)
     else:
         before._data = before._data + g
 

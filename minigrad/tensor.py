@@ -233,7 +233,7 @@ class Tensor(TensorBase):
         _check_device(device)
         self = object.__new__(cls)
         self._data = to_array(data, dtype, copy=True)
-        self._node = self.grad = None
+        self._node = self._grad = None
         return self.requires_grad_(requires_grad)
 
     # ------------------------------------------------------------------------------------ what it is
@@ -300,6 +300,30 @@ class Tensor(TensorBase):
         return self._data.dtype.kind == "f"
 
     # --------------------------------------------------------------------------- place in the graph
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The sum of the gradients that ``backward()`` has brought here; None before the first.
+
+        Raises ``TypeError`` when it is set to anything but a Tensor or None, ``ShapeError`` for one of another shape, ``RuntimeError``
+        for one of another dtype.
+        """
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, TensorBase):
+                raise TypeError(f"grad: a Tensor or None is needed, not {type(value).__name__}")
+            if value._data.shape != self._data.shape:
+                raise engine.ShapeError(f"grad: a gradient of shape {value._data.shape} for a tensor of shape {self._data.shape}")
+            if value._data.dtype != self._data.dtype:
+                raise RuntimeError(f"grad: a gradient of dtype {value._data.dtype} for a tensor of dtype {self._data.dtype}")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
 
     @property
     def requires_grad(self) -> bool:
@@ -405,7 +429,7 @@ class Tensor(TensorBase):
                 raise engine.ShapeError(f"data: {array.dtype}{array.shape} for a result of shape {self._node.shape}; detach it first")
             if array.dtype.kind != "f":
                 raise RuntimeError(f"data: a tensor that requires a gradient cannot become {array.dtype}")
-            self._data, self.grad, hooks = array, None, self._node.hooks
+            self._data, self._grad, hooks = array, None, self._node.hooks
             self._node = Leaf(self)
             self._node.hooks = hooks
         self._data = array
@@ -583,7 +607,7 @@ class Tensor(TensorBase):
     @classmethod
     def _rebuild(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:
         new = object.__new__(cls)
-        new._data, new._node, new.grad = array, None, grad
+        new._data, new._node, new._grad = array, None, grad
         return new.requires_grad_(requires_grad)
 
     # ----------------------------------------------------------------------------- dtypes and copies

@@ -39,7 +39,7 @@ class Parameter(Tensor):
         """A parameter with the value of ``data``."""
         self = object.__new__(cls)
         self._data = data._data if isinstance(data, TensorBase) else to_array(data, copy=True)
-        self._node = self.grad = None
+        self._node = self._grad = None
         self.requires_grad_(requires_grad)
         return self
 
@@ -514,7 +514,7 @@ class Module:
             if tensor._data.dtype.kind == "f" and tensor._data.dtype != dtype:
                 grad = tensor.grad
                 tensor.data = tensor._data.astype(dtype)
-                tensor.grad = None if grad is None else wrap(grad._data.astype(dtype))
+                tensor._grad = None if grad is None else wrap(grad._data.astype(dtype))
         return self
 
     def type(self: Self, dst_type: Any) -> Self:

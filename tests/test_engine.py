@@ -379,6 +379,24 @@ def test_retain_grad_fills_the_grad_of_intermediate_results():
     assert (x * 2).grad is None
 
 
+def test_grad_takes_what_fits():
+    x = leaf(3)
+    x.grad = g = mg.ones(3, dtype=mg.float64)
+    x.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
+    assert x.grad is g  # as in PyTorch, gradients are added to the Tensor that is there
+    for wrong, error, text in [
+        (1.0, TypeError, "a Tensor or None is needed, not float"),
+        (mg.ones(2, dtype=mg.float64), mg.ShapeError, r"a gradient of shape \(2,\) for a tensor of shape \(3,\)"),
+        (mg.ones(3), RuntimeError, "a gradient of dtype float32 for a tensor of dtype float64"),
+    ]:
+        with pytest.raises(error, match=text):
+            x.grad = wrong
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
+    del x.grad
+    assert x.grad is None
+
+
 # ---------------------------------------------------------------------------------------------- modes
 
 

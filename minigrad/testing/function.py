@@ -182,12 +182,12 @@ class Function:
 
     def __enter__(self) -> Function:
         for p, leaf in self._parameters:
-            leaf.saved = p._data, p._node, p.grad
+            leaf.saved = p._data, p._node, p._grad
         return self
 
     def __exit__(self, *exc: object) -> None:
         for p, leaf in self._parameters:
-            p._data, p._node, p.grad = leaf.saved
+            p._data, p._node, p._grad = leaf.saved
         for b, array in self._buffers:
             b._data = array
         self.randomness.rewind()

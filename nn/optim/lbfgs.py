@@ -161,7 +161,7 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> np.ndarray:
         return np.concatenate(
-            [np.zeros(p._data.size, p._data.dtype) if p.grad is None else p.grad._data.ravel() for p in self._all_parameters()]
+            [np.zeros(p._data.size, p._data.dtype) if p._grad is None else p._grad._data.ravel() for p in self._all_parameters()]
         )
 
     def _set_values(self, flat: np.ndarray) -> None:
