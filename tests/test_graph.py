@@ -19,7 +19,7 @@ from minigrad.graph import render
 from minigrad.graph.gradients import summary
 from minigrad.graph.view import COLUMN, SUMMARY, view
 
-drawable = pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install graphviz-pure")
+drawable = pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install pygraphviz")
 
 
 def mlp():
@@ -352,19 +352,35 @@ def test_a_notebook_shows_the_picture():
     assert bundle["text/plain"] == "<Graph Sequential: 3 ops, 4 module calls, 32 B kept for backward>"
 
 
-@pytest.mark.skipif("pygraphviz" not in render.engines("pdf") and "dot" not in render.engines("pdf"), reason="pdf needs Graphviz itself")
+@pytest.mark.skipif(not render.engines("pdf"), reason="pdf needs Graphviz itself: pip install pygraphviz")
 def test_pdf(tmp_path):
     assert graph.draw(mlp(), mg.ones(1, 4)).save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 
+@drawable
+@pytest.mark.parametrize("name", render.engines("svg"))
+def test_every_graphviz_draws_the_same_picture(monkeypatch, name):
+    """Whatever lays the graph out: the same texts in a picture of about the same size (fonts that stand in for Helvetica are wider)."""
+    g = graph.draw(mlp(), mg.ones(1, 4), backward=True)
+    usual = g.svg
+    monkeypatch.setattr(render, "engines", lambda format="svg": [name])
+    again = graph.draw(mlp(), mg.ones(1, 4), backward=True).svg
+    assert sorted(texts(again)) == sorted(texts(usual))
+
+    def size(svg):
+        return [float(ET.fromstring(svg).get(side).removesuffix("pt")) for side in ("width", "height")]
+
+    np.testing.assert_allclose(size(again), size(usual), rtol=0.15)
+
+
 def test_without_any_graphviz_there_is_dot_text_and_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(render, "_program", list)
+    monkeypatch.setattr(render, "_program", lambda name: None)
     monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None)
     g = graph.draw(mlp(), mg.ones(1, 4))
     path = g.save(tmp_path / "model.svg")
     assert path.name == "model.dot" and path.read_text(encoding="utf-8").startswith("digraph")
     (line,) = capsys.readouterr().err.splitlines()
-    assert "pip install graphviz-pure" in line
+    assert "pip install pygraphviz" in line
     assert "pip install" in g._repr_mimebundle_()["text/plain"]
     with pytest.raises(graph.RenderError):
         g.svg  # noqa: B018
@@ -374,7 +390,7 @@ def test_a_program_that_fails_is_told_in_one_line(tmp_path, monkeypatch, capsys)
     broken = tmp_path / "dot"
     broken.write_text("#!/bin/sh\necho 'libexpat is missing' >&2\nexit 3\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(render, "_program", lambda: [("dot", str(broken))])
+    monkeypatch.setattr(render, "_program", lambda name: str(broken) if name == "dot" else None)
     monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None)
     path = graph.draw(mlp(), mg.ones(1, 4)).save(tmp_path / "model.svg")
     assert path.suffix == ".dot"

@@ -16,7 +16,7 @@ from minigrad.graph import render
 SCRIPT = Path(__file__).parents[1] / "docs" / "draw_gallery.py"
 pytestmark = [
     pytest.mark.skipif(not SCRIPT.exists(), reason="the pages are not beside the tests (an installed wheel is tested)"),
-    pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install graphviz-pure"),
+    pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install pygraphviz"),
 ]
 PICTURES = runpy.run_path(str(SCRIPT))["PICTURES"] if SCRIPT.exists() else {}
 

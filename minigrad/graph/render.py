@@ -1,7 +1,7 @@
 """From dot text to files: by Graphviz's ``dot`` program, or by one that pip can install, or not at all, in one line.
 
-In this order: ``dot`` on PATH; ``graphviz-pure`` (a port of it as a single program in a wheel: svg and png); ``pygraphviz``
-(Graphviz itself in a wheel: also pdf). ``pip install "minigrad-nn[graph]"`` brings what is needed.
+In this order: ``dot`` on PATH; ``pygraphviz`` (Graphviz itself in a wheel); ``graphviz-pure`` (a port of it as a single program in a
+wheel: svg and png only). ``pip install "minigrad-nn[graph]"`` brings the second, on Macs with an Intel processor the third.
 """
 
 from __future__ import annotations
@@ -26,33 +26,27 @@ class RenderError(RuntimeError):
     """No Graphviz on this machine can write the wanted format; the text says what to install."""
 
 
-def _program() -> list[tuple[str, str]]:
-    """(name, path) of the programs that can lay out a graph here, the best first."""
-    found = []
-    dot = shutil.which("dot")
-    if dot:
-        found.append(("dot", dot))
+def _program(name: str) -> str | None:
+    """The path of a program on PATH, or beside the Python that runs."""
     scripts = os.pathsep.join([sysconfig.get_path("scripts"), str(Path(sys.executable).parent)])
-    pure = shutil.which("graphviz-pure") or shutil.which("graphviz-pure", path=scripts)
-    if pure:
-        found.append(("graphviz-pure", pure))
-    return found
+    return shutil.which(name) or shutil.which(name, path=scripts)
 
 
 def engines(format: str = "svg") -> list[str]:
     """The names of the Graphviz programs and packages here that can write ``format``, in the order in which they are tried."""
-    names = [name for name, _ in _program() if name == "dot" or format in ("svg", "png")]
+    names = ["dot"] if _program("dot") else []
     if importlib.util.find_spec("pygraphviz") is not None:
         names.append("pygraphviz")
+    if format in ("svg", "png") and _program("graphviz-pure"):
+        names.append("graphviz-pure")
     return names
 
 
 def advice(format: str) -> str:
     """What to install on this platform for ``format``."""
-    if format == "pdf" and engines("svg"):
-        return "pdf needs Graphviz itself: pip install pygraphviz"
     system = {"darwin": "brew install graphviz", "win32": "winget install graphviz"}.get(sys.platform, "apt install graphviz")
-    return f"no Graphviz was found: pip install graphviz-pure (or {system})"
+    problem = f"{format} needs Graphviz itself" if engines("svg") else "no Graphviz was found"
+    return f"{problem}: pip install pygraphviz (or {system})"
 
 
 def render(dot: str, format: str) -> bytes:
@@ -60,10 +54,9 @@ def render(dot: str, format: str) -> bytes:
     if format not in FORMATS:
         raise ValueError(f"graph: formats are {', '.join(FORMATS)}, not {format!r}")
     problems = []
-    programs = dict(_program())
     for name in engines(format):
         try:
-            picture = _by_package(dot, format) if name == "pygraphviz" else _by_program(programs[name], dot, format)
+            picture = _by_package(dot, format) if name == "pygraphviz" else _by_program(str(_program(name)), dot, format)
             return _portable(picture) if format == "svg" else picture
         except (OSError, ValueError, ImportError, subprocess.SubprocessError) as error:
             text = getattr(error, "stderr", None) or str(error)
@@ -72,9 +65,12 @@ def render(dot: str, format: str) -> bytes:
     raise RenderError("graph: " + ("; ".join([*problems, advice(format)]) if problems else advice(format)))
 
 
+def _resolution(format: str) -> list[str]:
+    return ["-Gdpi=144"] if format == "png" else []
+
+
 def _by_program(program: str, dot: str, format: str) -> bytes:
-    resolution = ["-Gdpi=144"] if format == "png" else []
-    run = subprocess.run([program, f"-T{format}", *resolution], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
+    run = subprocess.run([program, f"-T{format}", *_resolution(format)], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
     if not run.stdout:
         raise ValueError(run.stderr.decode("utf-8", "replace") or "it wrote nothing")
     return run.stdout
@@ -84,9 +80,9 @@ def _by_package(dot: str, format: str) -> bytes:
     """pygraphviz, in a process of its own: a crash in C must not take the user's Python with it."""
     code = (
         "import sys, pygraphviz; graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode()); "
-        "sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog='dot'))"
+        "sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog='dot', args=' '.join(sys.argv[2:])))"
     )
-    run = subprocess.run([sys.executable, "-c", code, format], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
+    run = subprocess.run([sys.executable, "-c", code, format, *_resolution(format)], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
     return run.stdout
 
 
