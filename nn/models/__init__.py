@@ -1,0 +1,61 @@
+"""Convolutional networks of the literature, in plain minigrad, under torchvision's names: its checkpoints fit them.
+
+=================================  ==========================================================================================
+:class:`LeNet5`                    LeCun et al. 1998
+:func:`alexnet`                    Krizhevsky 2014 ("one weird trick")
+:func:`vgg11` ... :func:`vgg19`    Simonyan and Zisserman 2014; ``_bn`` with batch normalisation
+:func:`resnet18` ...               He et al. 2015, for ImageNet; :func:`resnet20` ... for CIFAR
+:func:`googlenet`                  Szegedy et al. 2014
+=================================  ==========================================================================================
+
+None of them comes with weights.
+"""
+
+from minigrad.nn.models.alexnet import AlexNet, alexnet
+from minigrad.nn.models.googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
+from minigrad.nn.models.lenet import LeNet5
+from minigrad.nn.models.resnet import (
+    CifarResNet,
+    ResNet,
+    resnet18,
+    resnet20,
+    resnet32,
+    resnet34,
+    resnet44,
+    resnet50,
+    resnet56,
+    resnet101,
+    resnet110,
+    resnet152,
+)
+from minigrad.nn.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+
+__all__ = [
+    "VGG",
+    "AlexNet",
+    "CifarResNet",
+    "GoogLeNet",
+    "GoogLeNetOutputs",
+    "LeNet5",
+    "ResNet",
+    "alexnet",
+    "googlenet",
+    "resnet18",
+    "resnet20",
+    "resnet32",
+    "resnet34",
+    "resnet44",
+    "resnet50",
+    "resnet56",
+    "resnet101",
+    "resnet110",
+    "resnet152",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+]
