@@ -12,7 +12,7 @@ backward keeps**:
 
 =================  ====================================================================================================
 ``g``              always first: the gradient of the loss in the op's result (a tuple for several results)
-``out``            the op's result (a tuple when the kernel returns several)
+``out``            the op's result (a tuple when the kernel returns several; ``out_0``, ``out_1``, ... are one of them)
 ``res``            a residual: when a formula names it, the kernel returns ``(result, residual)``. Residuals are
                    constants for higher derivatives (an argmax, a dropout mask), never smooth functions of an input
 an input           that input's value
@@ -45,6 +45,8 @@ from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
+
+from minigrad.kernels.sums import add_reduce
 
 F64 = np.dtype(np.float64)
 ndarray = np.ndarray
@@ -506,6 +508,8 @@ class Op:
                 found.append((None, name))
             elif name in ("out", "res"):
                 found.append((name, name))
+            elif name.startswith("out_") and name[4:].isdecimal():
+                found.append((name, f"out[{name[4:]}]"))
             elif name == self.variadic:
                 found.append(("*", name))
             elif base != name and base in self.inputs:
@@ -722,7 +726,7 @@ def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...
 def sum_to(x, *, shape):
     """Sum ``x`` over the axes along which ``shape`` was broadcast: the transpose of :func:`broadcast_to`."""
     axes = _sum_axes(x.shape, shape)
-    return np.asarray(np.add.reduce(x, axis=axes)).reshape(shape) if axes else x.reshape(shape)
+    return np.asarray(add_reduce(x, axes)).reshape(shape) if axes else x.reshape(shape)
 
 
 @op(x=lambda g, x_shape: sum_to(g, shape=x_shape))
@@ -777,6 +781,8 @@ def _as_tensors(args: tuple, sources: tuple, node: Node) -> list:
             found.append(value)
         elif source == "out":
             found.append(tuple(wrap(a, Pick(node, i, a)) for i, a in enumerate(value)) if type(value) is tuple else wrap(value, node))
+        elif type(source) is str and source.startswith("out_"):
+            found.append(wrap(value, Pick(node, int(source[4:]), value)))
         elif source == "*":
             n = len(node.plan.op.inputs)
             found.append(tuple(wrap(a, p) if p is not None else a for a, p in zip(value, parents[n:], strict=True)))

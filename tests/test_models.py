@@ -34,10 +34,16 @@ def test_googlenet_without_its_helpers():
 @pytest.mark.parametrize(
     ("model", "names"),
     [
-        (models.resnet18, ["conv1.weight", "bn1.running_var", "layer2.0.downsample.0.weight", "layer4.1.bn2.num_batches_tracked", "fc.bias"]),
+        (
+            models.resnet18,
+            ["conv1.weight", "bn1.running_var", "layer2.0.downsample.0.weight", "layer4.1.bn2.num_batches_tracked", "fc.bias"],
+        ),
         (models.resnet50, ["layer1.0.downsample.1.bias", "layer3.5.conv3.weight"]),
         (models.alexnet, ["features.0.weight", "features.10.bias", "classifier.1.weight", "classifier.6.bias"]),
-        (models.vgg11_bn, ["features.0.weight", "features.1.running_mean", "features.25.weight", "classifier.0.weight", "classifier.6.bias"]),
+        (
+            models.vgg11_bn,
+            ["features.0.weight", "features.1.running_mean", "features.25.weight", "classifier.0.weight", "classifier.6.bias"],
+        ),
         (models.googlenet, ["conv1.conv.weight", "inception4e.branch3.1.bn.weight", "inception3a.branch4.1.conv.weight", "aux1.fc2.bias"]),
     ],
 )

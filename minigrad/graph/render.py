@@ -70,7 +70,9 @@ def _resolution(format: str) -> list[str]:
 
 
 def _by_program(program: str, dot: str, format: str) -> bytes:
-    run = subprocess.run([program, f"-T{format}", *_resolution(format)], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
+    run = subprocess.run(
+        [program, f"-T{format}", *_resolution(format)], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True
+    )
     if not run.stdout:
         raise ValueError(run.stderr.decode("utf-8", "replace") or "it wrote nothing")
     return run.stdout
@@ -82,7 +84,9 @@ def _by_package(dot: str, format: str) -> bytes:
         "import sys, pygraphviz; graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode()); "
         "sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog='dot', args=' '.join(sys.argv[2:])))"
     )
-    run = subprocess.run([sys.executable, "-c", code, format, *_resolution(format)], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code, format, *_resolution(format)], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True
+    )
     return run.stdout
 
 

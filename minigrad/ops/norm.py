@@ -1,54 +1,116 @@
-"""Normalisation: batch, layer, group, instance and RMS norm are one op, :func:`standardize`, and a scale and shift.
+"""Normalisation: batch, layer, group and instance norm are one op, :func:`standardize`.
 
-Let m and v be mean and (biased) variance of x over ``dim`` with M elements, r = 1/sqrt(v + eps) and y = (x - m) r.
-For gradients g, g_m, g_v that arrive at y, m and v::
+Let m and v be mean and (biased) variance of x over ``dim`` with M elements, r = 1/sqrt(v + eps), and y = (x - m) r w + b. For gradients
+g, g_m, g_v that arrive at y, m and v, where means and sums are over ``dim``::
 
-    dx = r (g - mean(g) - y mean(g y)) + g_m / M + g_v 2 (x - m) / M
+    dw = sum(g (x - m)) r        db = sum(g)
+    dx = r (g w - mean(g w) - (x - m) r^2 mean(g w (x - m))) + g_m / M + g_v 2 (x - m) / M
 
-Everything but g and y is constant over ``dim``, so with x - m = y / r the gradient is a g + b y + c.
+All but g and x is constant over ``dim`` (w too, but for layer and group norm), so dx is a g + b (x - m) + c.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, no_grad, op, shape_of
-from minigrad.ops.elementwise import add, div, mul, rsqrt, sqrt, square
-from minigrad.ops.reduce import mean, sum
+from minigrad.engine import ShapeError, no_grad, op, shape_of, sum_to
+from minigrad.kernels import norm as kernels
+from minigrad.ops.elementwise import add, mul, rsqrt, square
+from minigrad.ops.reduce import mean
 from minigrad.ops.shape import reshape
 
-
-def _standardize(g, x_shape, out, dim, eps):
-    gy, gm, gv = g
-    y, _, v = out
-    count = max(int(np.prod([x_shape[d] for d in dim])), 1)
-    r = rsqrt(v + eps)
-    a = r
-    b = (gv * 2.0 / r - r * sum(gy * y, dim=dim, keepdim=True)) * (1.0 / count)
-    c = (gm - r * sum(gy, dim=dim, keepdim=True)) * (1.0 / count)
-    return gy * a + y * b + c
+# ----------------------------------------------------------------------------------------- sums and products in one pass
 
 
-@op(x=_standardize)
-def standardize(x, *, dim, eps):
-    """``((x - mean) / sqrt(var + eps), mean, var)`` over the dimensions ``dim``, which mean and var keep with size 1. var is biased."""
-    count = max(int(np.prod([x.shape[d] for d in dim])), 1)
-    m = np.add.reduce(x, axis=dim, keepdims=True) / count
-    y = x - m
-    v = np.add.reduce(np.square(y), axis=dim, keepdims=True) / count
-    y *= 1.0 / np.sqrt(v + eps)
-    return y, m, v
+@op(
+    a=lambda g, x, m: g * (x - m),
+    x=lambda g, a: g * a,
+    m=lambda g, a, m_shape: -g * sum_to(a, shape=m_shape),
+)
+def centered_dot(a, x, m, *, dim):
+    """The sum of ``a * (x - m)`` over the dimensions ``dim``, kept with size 1. m has the shape of the result."""
+    return kernels.centered_dot(a, x, m, dim)
 
 
-def _affine(y: Any, weight: Any, bias: Any, shape: tuple[int, ...]) -> Any:
-    """``y * weight + bias``, each reshaped to ``shape`` where given."""
+@op(
+    y=lambda g, a: g * a,
+    x=lambda g, b: g * b,
+    m=lambda g, b: -g * b,
+    a=lambda g, y: g * y,
+    b=lambda g, x, m: g * (x - m),
+    c=lambda g: g,
+)
+def blend(y, x, m, a, b, c):
+    """``y * a + (x - m) * b + c``, where m, a, b and c broadcast to y and x."""
+    return kernels.blend(y, x, m, a, b, c)
+
+
+@op(
+    x=lambda g, a, shape: g * reshape(a, shape),
+    m=lambda g, a, m_shape, shape: reshape(sum_to(g * reshape(-a, shape), shape=shape), m_shape),
+    a=lambda g, x, m, a_shape, shape: reshape(sum_to(g * (x - reshape(m, shape)), shape=shape), a_shape),
+    c=lambda g, c_shape, shape: reshape(sum_to(g, shape=shape), c_shape),
+)
+def affine(x, m, a, c=None, *, shape):
+    """``(x - m) * a + c``, where m, a and c are reshaped to ``shape``, which broadcasts to x."""
+    return kernels.affine(x, m.reshape(shape), a.reshape(shape), c if c is None else c.reshape(shape))
+
+
+# --------------------------------------------------------------------------------------------------- standardize
+
+
+def _factor(g, weight, r, dim, shape):
+    """g times the weight, and what is left to multiply with: r, or r times the weight where that is constant over ``dim``."""
+    if weight is None:
+        return g, r
+    weight = reshape(weight, shape)
+    if _constant(shape, dim):
+        return g, r * weight
+    return g * weight, r
+
+
+def _constant(shape: tuple[int, ...], dim: tuple[int, ...]) -> bool:
+    return all(shape[d] == 1 for d in dim)
+
+
+def _x(g, x, weight, out_1, out_2, dim, shape, eps):
+    count = max(math.prod([x.shape[d] for d in dim]), 1)
+    r = rsqrt(out_2 + eps)
+    gy, a = _factor(g[0], weight, r, dim, shape)
+    b = (g[2] * 2.0 - a * r * r * centered_dot(gy, x, out_1, dim=dim)) * (1.0 / count)
+    c = (g[1] - a * sum_to(gy, shape=out_1.shape)) * (1.0 / count)
+    return blend(gy, x, out_1, a, b, c)
+
+
+def _weight(g, x, weight_shape, out_1, out_2, dim, shape, eps):
+    r = rsqrt(out_2 + eps)
+    parts = centered_dot(g[0], x, out_1, dim=dim) * r if _constant(shape, dim) else g[0] * (x - out_1) * r
+    return reshape(sum_to(parts, shape=shape), weight_shape)
+
+
+def _bias(g, bias_shape, shape):
+    return reshape(sum_to(g[0], shape=shape), bias_shape)
+
+
+@op(x=_x, weight=_weight, bias=_bias)
+def standardize(x, weight=None, bias=None, *, dim, shape, eps):
+    """``((x - mean) / sqrt(var + eps) * weight + bias, mean, var)`` over ``dim``, which mean and (biased) var keep with size 1.
+
+    weight and bias are reshaped to ``shape``, which broadcasts to x.
+    """
+    m, v = kernels.moments(x, dim)
+    a = 1.0 / np.sqrt(v + eps)
     if weight is not None:
-        y = mul(y, reshape(weight, shape))
-    if bias is not None:
-        y = add(y, reshape(bias, shape))
-    return y
+        a = a * weight.reshape(shape)
+    return kernels.affine(x, m, a, bias if bias is None else bias.reshape(shape)), m, v
+
+
+def _affine(y: Any, weight: Any, shape: tuple[int, ...]) -> Any:
+    """``y * weight``, reshaped to ``shape`` where given."""
+    return y if weight is None else mul(y, reshape(weight, shape))
 
 
 def _check(name: str, input: Any, channels: int, **vectors: Any) -> None:
@@ -100,21 +162,16 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: running_mean and running_var are needed when training=False")
-        scale = div(1.0, sqrt(running_var + eps))
-        if weight is not None:
-            scale = mul(scale, weight)
-        shift = mul(running_mean, mul(scale, -1.0))
-        if bias is not None:
-            shift = add(shift, bias)
-        return add(mul(input, reshape(scale, per_channel)), reshape(shift, per_channel))
+        scale = rsqrt(add(running_var, eps))
+        return affine(input, running_mean, scale if weight is None else mul(scale, weight), bias, shape=per_channel)
     count = int(np.prod(shape)) // max(channels, 1)
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of shape {shape}")
-    y, m, v = standardize(input, dim=(0, *range(2, len(shape))), eps=eps)
+    y, m, v = standardize(input, weight, bias, dim=(0, *range(2, len(shape))), shape=per_channel, eps=eps)
     with no_grad():
         _move(running_mean, reshape(m, (channels,)), momentum)
         _move(running_var, reshape(v, (channels,)) * (count / max(count - 1, 1)), momentum)
-    return _affine(y, weight, bias, per_channel)
+    return y
 
 
 def _move(running: Any, value: Any, momentum: float) -> None:
@@ -143,11 +200,12 @@ def instance_norm(
     count = int(np.prod(space))
     if count == 1:
         raise ValueError(f"instance_norm: expected more than 1 spatial element when training, got an input of shape {shape}")
-    y, m, v = standardize(input, dim=tuple(range(2, len(shape))), eps=eps)
+    per_channel = (1, channels) + (1,) * len(space)
+    y, m, v = standardize(input, weight, bias, dim=tuple(range(2, len(shape))), shape=per_channel, eps=eps)
     with no_grad():
         _move(running_mean, mean(reshape(m, (n, channels)), dim=0), momentum)
         _move(running_var, mean(reshape(v, (n, channels)), dim=0) * (count / max(count - 1, 1)), momentum)
-    return _affine(y, weight, bias, (1, channels) + (1,) * len(space))
+    return y
 
 
 def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
@@ -164,15 +222,14 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     tensor([[-1.2247,  0.0000,  1.2247]])
     """
     over, lead = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
-    y, _, _ = standardize(input, dim=over, eps=eps)
-    return _affine(y, weight, bias, lead)
+    return standardize(input, weight, bias, dim=over, shape=(1,) * (input.ndim - len(lead)) + lead, eps=eps)[0]
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
     """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions: ``torch.nn.functional.rms_norm``. eps: the dtype's by default."""
     over, lead = _trailing("rms_norm", input, normalized_shape, weight=weight)
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
-    return _affine(mul(input, rsqrt(mean(square(input), dim=over, keepdim=True) + eps)), weight, None, lead)
+    return _affine(mul(input, rsqrt(mean(square(input), dim=over, keepdim=True) + eps)), weight, lead)
 
 
 def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -200,5 +257,6 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     if num_groups < 1 or channels % num_groups:
         raise ShapeError(f"group_norm: {channels} channels do not divide into {num_groups} groups (input {shape})")
     _check("group_norm", input, channels, weight=weight, bias=bias)
-    y, _, _ = standardize(reshape(input, (n, num_groups, channels // num_groups, *space)), dim=tuple(range(2, len(shape) + 1)), eps=eps)
-    return _affine(reshape(y, shape), weight, bias, (1, channels) + (1,) * len(space))
+    per_channel = (1, num_groups, channels // num_groups) + (1,) * len(space)
+    grouped = reshape(input, (n, num_groups, channels // num_groups, *space))
+    return reshape(standardize(grouped, weight, bias, dim=tuple(range(2, len(shape) + 1)), shape=per_channel, eps=eps)[0], shape)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op
+from minigrad.kernels.sums import add_reduce
 from minigrad.ops import elementwise as ew
 from minigrad.ops import index
 from minigrad.ops.arguments import along, positive_dim, positive_dims
@@ -111,26 +112,6 @@ def _accumulate(ufunc: Callable, x: np.ndarray, dtype: Any, **where: Any) -> np.
     return total.astype(dtype) if dtype == F16 else total
 
 
-_BLOCK = 128  # rows
-
-
-def _add(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any, dtype: Any = None) -> np.ndarray:
-    """``np.add.reduce``, in blocks of blocks where numpy would add many rows one after another, and with them their rounding errors.
-
-    Along the last axis in memory numpy adds pairwise by itself.
-    """
-    if axis is not None and len(axis) < x.ndim and x.dtype.kind == "f" and x.flags.c_contiguous and axis == tuple(range(len(axis))):
-        kept = x.shape[len(axis) :]
-        count, width = math.prod(x.shape[: len(axis)]), math.prod(kept)
-        if count >= 4 * _BLOCK and width:
-            rows = x.reshape(count, width)
-            whole = count // _BLOCK * _BLOCK
-            blocks = np.add.reduce(rows[:whole].reshape(-1, _BLOCK, width), axis=1, dtype=dtype)
-            total = _add(blocks, (0,), False) + np.add.reduce(rows[whole:], axis=0, dtype=dtype)
-            return total.reshape((*[1] * len(axis), *kept) if keepdims else kept)
-    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
-
-
 def _spread(g, x_shape, dim, keepdim):
     return broadcast_to(_restored(g, x_shape, dim, keepdim), shape=x_shape)
 
@@ -154,7 +135,7 @@ def sum(x, *, dim=None, keepdim=False, dtype=None):
     (tensor(10.), tensor([4., 6.]), tensor([[3.],
             [7.]]))
     """
-    return _accumulate(_add, x, dtype, axis=_axes("sum", x.shape, dim), keepdims=keepdim)
+    return _accumulate(add_reduce, x, dtype, axis=_axes("sum", x.shape, dim), keepdims=keepdim)
 
 
 def _mean_x(g, x_shape, dim, keepdim):
@@ -178,7 +159,7 @@ def mean(x, *, dim=None, keepdim=False, dtype=None):
     _require_floating("mean", dtype)
     axes = _axes("mean", x.shape, dim)
     count = _count(x.shape, axes)
-    total = _add(x, axes, keepdim, F32 if dtype == F16 else dtype)
+    total = add_reduce(x, axes, keepdim, F32 if dtype == F16 else dtype)
     return (total / (count or math.nan)).astype(dtype, copy=False)
 
 
@@ -216,8 +197,8 @@ def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: An
     axes = _axes(name, x.shape, dim)
     count = _count(x.shape, axes)
     wide = x.astype(F32) if x.dtype == F16 else x
-    centred = np.asarray(wide - _add(wide, axes, True) / (count or math.nan))
-    total = _add(np.multiply(centred, centred, out=centred), axes, keepdim)
+    centred = np.asarray(wide - add_reduce(wide, axes, True) / (count or math.nan))
+    total = add_reduce(np.multiply(centred, centred, out=centred), axes, keepdim)
     variance = quiet().run(np.true_divide, total, builtins.max(0, count - correction))  # 0 / 0 for a single element
     return variance if wide is x else variance.astype(x.dtype)
 
@@ -593,7 +574,7 @@ def logsumexp(x, *, dim, keepdim=False):
         return np.add.reduce(x, axis=axes, keepdims=keepdim) - math.inf
     highest = np.asarray(np.maximum.reduce(x, axis=axes, keepdims=True))
     highest = np.where(np.isfinite(highest), highest, 0)
-    total = _accumulate(_add, np.exp(x - highest), None, axis=axes, keepdims=True)
+    total = _accumulate(add_reduce, np.exp(x - highest), None, axis=axes, keepdims=True)
     out = quiet().run(np.log, total) + highest
     return out if keepdim else out.reshape([s for i, s in enumerate(x.shape) if axes is not None and i not in axes])
 

@@ -369,6 +369,9 @@ def _check_memory(function: Function, fail: _Failures) -> None:
     if node is None:
         return
     named = set(node.plan.keeps)
+    results = {place for _, name, place in references if name == "out"}
+    if "out" in named:
+        named |= results
     alive = [(name, place) for reference, name, place in references if reference() is not None]
     if any(place not in named for _, place in alive):
         gc.collect()  # a cycle inside the kernel is not a leak
@@ -376,15 +379,15 @@ def _check_memory(function: Function, fail: _Failures) -> None:
     for name, place in alive:
         if place in named or ("*" in named and isinstance(place, int) and place >= len(node.op.inputs)):
             continue
-        if place != "out" and name in shared and ("out" in named):
+        if place not in results and name in shared and named & results:
             continue  # the result is a view of the argument, and a formula names the result
-        if place == "out" and any(s in named for s in shared.values()):
+        if place in results and any(s in named for s in shared.values()):
             continue
-        what = "its result" if place == "out" else f"the argument '{name}'"
+        what = "its result" if place in results else f"the argument '{name}'"
         through = " (through the residual: name it in the formula instead)" if "res" in named else ""
         raise fail(
             f"{what} stays in memory although no formula names it", "keeps too much",
-            f"the op holds on to {what} beyond the call{through}", argument=None if place == "out" else name,
+            f"the op holds on to {what} beyond the call{through}", argument=None if place in results else name,
         )  # fmt: skip
 
 
@@ -414,5 +417,5 @@ def _call_and_forget(function: Function) -> tuple[Any, list[tuple[Any, str, Any]
     shared = {
         name: place for (name, a), (_, _, place) in zip(made, references, strict=True) for y in recorded if np.may_share_memory(a, y._data)
     }
-    references += [(weakref.ref(y._data), "out", "out") for y in recorded]
+    references += [(weakref.ref(y._data), "out", f"out_{getattr(y._node, 'index', 0)}") for y in recorded]
     return node, references, shared

@@ -57,17 +57,52 @@ def trailing(draw, vectors=2):
 
 @hs.composite
 def over(draw):
+    """Any dimensions to standardize over; a weight and a bias that vary along some dimensions."""
     x = draw(st.arrays(min_dims=1, min_side=1))
     dim = tuple(sorted(draw(hs.sets(hs.integers(0, x.ndim - 1), min_size=1))))
-    return st.Call((x,), {"dim": dim, "eps": 0.25})
+    shape = tuple(n if draw(hs.booleans()) else 1 for n in x.shape)
+    vectors = [draw(st.arrays((int(np.prod(shape)),), low=0.5, high=2.0)) if draw(hs.booleans()) else None for _ in range(2)]
+    return st.Call((x, *vectors), {"dim": dim, "shape": shape, "eps": 0.25})
 
 
-def _standardize(x, *, dim, eps):
+def _standardize(x, weight, bias, *, dim, shape, eps):
     m, v = x.mean(axis=dim, keepdims=True), x.var(axis=dim, keepdims=True)
-    return (x - m) / np.sqrt(v + eps), m, v
+    w, b = (default if p is None else p.reshape(shape) for p, default in ((weight, 1.0), (bias, 0.0)))
+    return (x - m) / np.sqrt(v + eps) * w + b, m, v
+
+
+@hs.composite
+def dots(draw):
+    x = draw(st.arrays())
+    dim = tuple(sorted(draw(hs.sets(hs.integers(0, x.ndim - 1))))) if x.ndim else ()
+    shape = tuple(1 if d in dim else n for d, n in enumerate(x.shape))
+    return st.Call((draw(st.arrays(x.shape)), x, draw(st.arrays(shape))), {"dim": dim})
+
+
+@hs.composite
+def blends(draw):
+    x = draw(st.arrays())
+    others = [draw(st.arrays(tuple(n if draw(hs.booleans()) else 1 for n in x.shape))) for _ in range(4)]
+    return st.Call((draw(st.arrays(x.shape)), x, *others))
+
+
+@hs.composite
+def affines(draw):
+    x = draw(st.arrays())
+    shape = tuple(n if draw(hs.booleans()) else 1 for n in x.shape)
+    count = int(np.prod(shape))
+    m, a, c = (draw(st.arrays((count,))) for _ in range(3))
+    return st.Call((x, m, a, c if draw(hs.booleans()) else None), {"shape": shape})
+
+
+def _affine(x, m, a, c, *, shape):
+    return (x - m.reshape(shape)) * a.reshape(shape) + (0.0 if c is None else c.reshape(shape))
 
 
 CASES = [
+    Case(norm.centered_dot, dots(), numpy=lambda a, x, m, *, dim: (a * (x - m)).sum(axis=dim, keepdims=True)),
+    Case(norm.blend, blends(), numpy=lambda y, x, m, a, b, c: y * a + (x - m) * b + c),
+    Case(norm.affine, affines(), numpy=_affine),
     Case(norm.standardize, over(), numpy=_standardize),
     Case(norm.batch_norm, training(), torch=lambda torch, *a, **k: torch.nn.functional.batch_norm(*a, **k), name="batch_norm training"),
     Case(

@@ -1,0 +1,64 @@
+"""Sums over leading and trailing axes at the speed of memory, and with small rounding errors.
+
+numpy adds pairwise along the last axis in memory only; elsewhere it adds row after row, and with them their rounding errors. Here rows
+are added in blocks of blocks. BLAS does it, as a product with ones, which is faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+BLOCK = 128  # rows that are added one after another
+LONGEST = 4096  # terms of one dot product: beyond it numpy's pairwise sums round less
+
+
+def split(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, int, int] | None:
+    """The N C L of an array of ``shape`` that is summed over ``dim``, as sizes before, of and behind the axes that are kept.
+
+    None if the axes that are kept are not neighbours.
+
+    >>> split((8, 3, 5, 5), (0, 2, 3))
+    (8, 3, 25)
+    """
+    kept = [d for d in range(len(shape)) if d not in dim]
+    if not kept:
+        return 1, 1, math.prod(shape)
+    first, last = kept[0], kept[-1]
+    if len(kept) != last - first + 1:
+        return None
+    return math.prod(shape[:first]), math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
+
+
+def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: bool = False, dtype: Any = None) -> np.ndarray:
+    """``np.add.reduce``."""
+    three = None
+    if axis is not None and x.size > 1024 and x.dtype in (np.float32, np.float64) and dtype in (None, x.dtype) and x.flags.c_contiguous:
+        three = split(x.shape, axis)
+    if three is None or three[1] == 1:
+        return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+    n, c, l = three
+    rows = x.reshape(n * c, l)
+    if l == 1:
+        sums = rows
+    elif 8 <= l <= LONGEST:
+        sums = rows @ np.ones(l, x.dtype)
+    else:
+        sums = np.add.reduce(rows, axis=1)
+    shape = [1 if d in axis else size for d, size in enumerate(x.shape) if keepdims or d not in axis]
+    return _add_rows(sums.reshape(n, c)).reshape(shape)
+
+
+def _add_rows(rows: np.ndarray) -> np.ndarray:
+    """The sum of the rows of a matrix."""
+    n, c = rows.shape
+    if n == 1:
+        return rows[0]
+    if n <= BLOCK:
+        return np.ones(n, rows.dtype) @ rows
+    whole = n // BLOCK * BLOCK
+    total = _add_rows(np.ones(BLOCK, rows.dtype) @ rows[:whole].reshape(-1, BLOCK, c))
+    return total if whole == n else total + _add_rows(rows[whole:])
