@@ -33,12 +33,11 @@ def split(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, int, int] | No
     return math.prod(shape[:first]), math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
 
 
-def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: bool = False, dtype: Any = None) -> np.ndarray:
+def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = False, dtype: Any = None) -> np.ndarray:
     """``np.add.reduce``."""
-    three = None
-    if axis is not None and x.size > 1024 and x.dtype in (np.float32, np.float64) and dtype in (None, x.dtype) and x.flags.c_contiguous:
-        three = split(x.shape, axis)
-    if three is None or three[1] == 1:
+    blas = x.size > 1024 and x.dtype in (np.float32, np.float64) and dtype in (None, x.dtype) and x.flags.c_contiguous
+    three = split(x.shape, axis) if blas and axis is not None else None
+    if axis is None or three is None or three[1] == 1:
         return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
     n, c, l = three
     rows = x.reshape(n * c, l)

@@ -112,18 +112,20 @@ class GoogLeNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | GoogLeNetOutputs:
         """Logits, or :class:`GoogLeNetOutputs`."""
-        extra = self.training and self.aux1 is not None and self.aux2 is not None
+        aux1 = aux2 = None
         x = self.maxpool1(self.conv1(x))  # N 64 56 56
         x = self.maxpool2(self.conv3(self.conv2(x)))  # N 192 28 28
         x = self.maxpool3(self.inception3b(self.inception3a(x)))  # N 480 14 14
         x = self.inception4a(x)  # N 512 14 14
-        aux1 = self.aux1(x) if extra else None
+        if self.training and self.aux1 is not None:
+            aux1 = self.aux1(x)
         x = self.inception4d(self.inception4c(self.inception4b(x)))  # N 528 14 14
-        aux2 = self.aux2(x) if extra else None
+        if self.training and self.aux2 is not None:
+            aux2 = self.aux2(x)
         x = self.maxpool4(self.inception4e(x))  # N 832 7 7
         x = self.inception5b(self.inception5a(x))  # N 1024 7 7
         x = self.fc(self.dropout(self.avgpool(x).flatten(1)))
-        return GoogLeNetOutputs(x, aux2, aux1) if extra else x
+        return x if aux1 is None or aux2 is None else GoogLeNetOutputs(x, aux2, aux1)
 
 
 def googlenet(num_classes: int = 1000, aux_logits: bool = True, dropout: float = 0.2, dropout_aux: float = 0.7) -> GoogLeNet:
