@@ -180,7 +180,7 @@ class Faces:
     """How the boxes and links of a view look, for every renderer."""
 
     def __init__(self, graph: Graph, seen: View, options: dict[str, Any]):
-        self.options = options
+        self.seen, self.options = seen, options
         self.by_id = {vertex.id: vertex for vertex in graph.vertices}
         self.paths = {scope.id: scope.path for scope in graph.scopes}
         self.tensors: dict[str, list[Edge]] = {}  # vertex -> edges from parameters and buffers
@@ -207,7 +207,9 @@ class Faces:
         return short(self.by_id[edge.source].name.removeprefix(path + "."), 26)
 
     def link_label(self, link: Link) -> str:
-        """Shape and dtype of what goes along a link, where its source does not say it already."""
+        """Shape and dtype of what goes along a link, where a box at its ends does not say it already: a folded module does."""
+        if any(name in self.seen.boxes and self.seen.boxes[name].scope is not None for name in (link.source, link.target)):
+            return ""
         source, target = self.by_id.get(link.edges[0].source), self.by_id.get(link.edges[0].target)
         if (source is not None and source.kind != "op") or (target is not None and target.kind == "output"):
             return ""
@@ -221,7 +223,7 @@ class _Writer(Faces):
         import graphviz
 
         super().__init__(graph, seen, options)
-        self.graph, self.seen = graph, seen
+        self.graph = graph
         self.backward = bool(options["backward"])
         self.digraph = graphviz.Digraph(name=graph.title or None)
         self.states: set[str] = set()
