@@ -10,6 +10,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import graph, nn
+from minigrad.nn import models
 
 PICTURES: dict[str, Callable[[], graph.Graph]] = {}
 
@@ -103,51 +104,28 @@ def inception() -> graph.Graph:
     return graph.draw(Inception(32), images(1, 32, 14, 14))
 
 
-class Block(nn.Module):
-    """A residual block."""
-
-    def __init__(self, inputs: int, channels: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, channels, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.shortcut = nn.Identity() if stride == 1 else nn.Conv2d(inputs, channels, 1, stride, bias=False)
-
-    def forward(self, x):
-        """x and what two convolutions add to it."""
-        return (self.bn2(self.conv2(self.bn1(self.conv1(x)).relu())) + self.shortcut(x)).relu()
-
-
-class ResNet(nn.Module):
-    """A residual network for small images: 6 n + 2 layers."""
-
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 16, 3, padding=1, bias=False)
-        self.layer1 = nn.Sequential(*[Block(16, 16) for _ in range(n)])
-        self.layer2 = nn.Sequential(Block(16, 32, 2), *[Block(32, 32) for _ in range(n - 1)])
-        self.layer3 = nn.Sequential(Block(32, 64, 2), *[Block(64, 64) for _ in range(n - 1)])
-        self.head = nn.Linear(64, 10)
-
-    def forward(self, x):
-        """Logits."""
-        x = self.layer3(self.layer2(self.layer1(self.stem(x).relu())))
-        return self.head(x.mean((2, 3)))
+@picture
+def resnet50() -> graph.Graph:
+    """A residual network for ImageNet at depth 1."""
+    return graph.draw(models.resnet50(), images(2, 3, 64, 64), depth=1, title="ResNet-50")
 
 
 @picture
-def resnet_folded() -> graph.Graph:
+def googlenet() -> graph.Graph:
+    """GoogLeNet at depth 1."""
+    return graph.draw(models.googlenet(aux_logits=False), images(2, 3, 64, 64), depth=1)
+
+
+@picture
+def resnet56_folded() -> graph.Graph:
     """A residual network at depth 2, equal blocks drawn once."""
-    mg.manual_seed(0)
-    return graph.draw(ResNet(9), images(2, 3, 32, 32), depth=2, title="ResNet-56")
+    return graph.draw(models.resnet56(), images(2, 3, 32, 32), depth=2, title="ResNet-56")
 
 
 @picture
-def resnet() -> graph.Graph:
+def resnet56() -> graph.Graph:
     """A residual network unfolded, equal blocks drawn once."""
-    mg.manual_seed(0)
-    return graph.draw(ResNet(9), images(2, 3, 32, 32), title="ResNet-56")
+    return graph.draw(models.resnet56(), images(2, 3, 32, 32), title="ResNet-56")
 
 
 @picture

@@ -294,7 +294,8 @@ class _Writer(Faces):
                     stack[-1][1].subgraph(target)
                 continue
             sub = graphviz.Digraph(name=f"cluster_{place_of[child.id]}_{column}")
-            sub.attr(label="" if child.kind == child.name == self.graph.title else f"<{scope_label(child)}>", labeljust="l", fontsize="10")
+            label = "" if child.kind == child.name == self.graph.title else f"<{scope_label(child)}>"
+            sub.attr(label=label, labeljust="c" if self.backward else "l", fontsize="10")  # between the ways there and back
             sub.attr(style="rounded", color="#b6c0ca", bgcolor="#00000008")
             sub.attr(tooltip=f"{child.path or child.kind} ({child.kind}), {child.parameters:,} parameters", margin="10")
             for box in inside.get(child.id, ()):
