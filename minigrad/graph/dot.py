@@ -330,7 +330,7 @@ class _Writer(Faces):
             for edge in self.hidden(box):
                 lines += [f"∂{self.parameter_name(edge)}  ‖g‖ {number(edge.gradient['norm'])}"] if edge.gradient else []
             kept = ", ".join(f"{k['name']} {shape_text(k['shape'])}" for k in box.vertex.keeps[:3])
-        if kept and not self.chain:  # beside branches there is no room for the dashed lines
+        if kept and not (self.chain and self.options["direction"] in ("TB", "BT")):  # where dashed lines or their words have no room
             lines.append(f"keeps {short(kept, 30)}")
             kept = ""
         state = next((g["state"] for g in gradients if g and g["state"] in ("nan", "exploding", "vanishing")), "")
