@@ -1,0 +1,153 @@
+"""The work, for libraries that record a graph while they compute: all but JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.libraries import Unable
+from benchmarks.models import CLASSES, MODELS
+
+
+def normal(*shape: int) -> np.ndarray:
+    """Random numbers in float32, the same for every library."""
+    return np.random.default_rng(sum(shape)).standard_normal(shape, np.float32)
+
+
+class Eager:
+    """A subclass says how its library makes tensors and what its functions are called; the work is written here, once.
+
+    ``F`` holds functions under PyTorch's names, ``nn`` layers, ``optimizer(model)`` has ``zero_grad()`` and ``step()``.
+    """
+
+    F: Any
+    nn: Any
+
+    def tensor(self, array: np.ndarray, grad: bool = False) -> Any:
+        """A tensor over ``array``."""
+        raise NotImplementedError
+
+    def backward(self, y: Any, g: Any = None) -> None:
+        """Gradients of ``y`` for all leaves; ``g`` is the gradient that arrives, 1 if None."""
+        y.backward() if g is None else y.backward(g)
+
+    def clear(self, leaves: list[Any]) -> None:
+        """Forget the gradients."""
+        for x in leaves:
+            x.grad = None
+
+    def optimizer(self, model: Any) -> Any:
+        """Stochastic gradient descent with momentum 0.9."""
+        raise NotImplementedError
+
+    def _both(self, function: Callable[..., Any], leaves: list[Any]) -> Callable[[], None]:
+        """Forward and backward of ``function(*leaves)``."""
+        g = self.tensor(normal(*function(*leaves).shape))
+        wanted = [x for x in leaves if self.wants_gradient(x)]
+
+        def run() -> None:
+            self.backward(function(*leaves), g)
+            self.clear(wanted)
+
+        return run
+
+    def wants_gradient(self, x: Any) -> bool:
+        """Whether ``x`` was made to get a gradient."""
+        return x.requires_grad
+
+    # ------------------------------------------------------------------------------------------------- kinds of work
+
+    def chain(self, ops: int, backward: bool) -> Callable[[], Any]:
+        """Multiply, add and tanh in turn, on 8 numbers in float64."""
+        values, ones = np.linspace(0.1, 0.2, 8), np.ones(8)
+        tanh = self.F.tanh
+
+        def forward() -> Any:
+            y = x = self.tensor(values, True)
+            scale = self.tensor(ones)
+            for _ in range(ops // 3):
+                y = y * scale
+                y = y + x
+                y = tanh(y)
+            return y
+
+        return (lambda: self.backward(forward(), self.tensor(ones))) if backward else forward
+
+    def conv(self, n, channels, size, out, kernel, first=False, transposed=False, groups=1, **options) -> Callable[[], Any]:
+        """A convolution with bias; ``first``: the images need no gradient, as in a network's first layer."""
+        if groups > 1:
+            options["groups"] = groups
+        convolve = self.F.conv_transpose2d if transposed else self.F.conv2d
+        w_shape = (channels, out) if transposed else (out, channels // groups)
+        x = self.tensor(normal(n, channels, size, size), not first)
+        w = self.tensor(normal(*w_shape, kernel, kernel), True)
+        return self._both(lambda x, w, b: convolve(x, w, b, **options), [x, w, self.tensor(normal(out), True)])
+
+    def map(self, function: str, shape: tuple[int, ...], options: dict[str, Any]) -> Callable[[], Any]:
+        """A function of one tensor."""
+        x = self.tensor(normal(*shape), True)
+        if function == "batch_norm":
+            weights = [self.tensor(normal(shape[1]), True) for _ in range(2)]
+            return self._both(self.F.batch_norm, [x, *weights])
+        called = getattr(self.F, function)
+        return self._both(lambda x: called(x, **options), [x])
+
+    def linear(self, n: int, inputs: int, outputs: int) -> Callable[[], Any]:
+        """A linear layer."""
+        leaves = [self.tensor(normal(*shape), True) for shape in ((n, inputs), (outputs, inputs), (outputs,))]
+        return self._both(self.F.linear, leaves)
+
+    def cross_entropy(self, n: int, classes: int) -> Callable[[], Any]:
+        """Forward and backward of the loss."""
+        x, labels = self.tensor(normal(n, classes), True), self.labels(n, classes)
+
+        def run() -> None:
+            self.backward(self.F.cross_entropy(x, labels))
+            self.clear([x])
+
+        return run
+
+    def labels(self, n: int, classes: int) -> Any:
+        """A class for each image."""
+        return self.tensor(np.random.default_rng(n).integers(classes, size=n))
+
+    def _model(self, model: str, batch: int, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+        try:
+            network = MODELS[model](self.nn)
+        except AttributeError as error:
+            raise Unable(str(error)) from None
+        return network, self.tensor(normal(batch, *shape)), self.labels(batch, CLASSES[model])
+
+    def step(self, **which: Any) -> Callable[[], Any]:
+        """A training step: forward, backward, and an update of the parameters."""
+        model, x, labels = self._model(**which)
+        optimizer = self.optimizer(model)
+
+        def run() -> None:
+            optimizer.zero_grad()
+            self.backward(self.F.cross_entropy(model(x), labels))
+            optimizer.step()
+
+        return run
+
+    def gradients(self, **which: Any) -> Callable[[], Any]:
+        """Forward and backward, without an update."""
+        model, x, labels = self._model(**which)
+        parameters = list(model.parameters())
+
+        def run() -> None:
+            self.backward(self.F.cross_entropy(model(x), labels))
+            self.clear(parameters)
+
+        return run
+
+    def gradcheck(self, size: int) -> Callable[[], Any]:
+        """A check of all gradients of a convolution of 3 into 4 channels, in float64."""
+        raise Unable("no gradient checker")
+
+    @staticmethod
+    def _gradcheck_arrays(size: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(0)
+        return [rng.normal(size=(2, 3, size, size)), rng.normal(size=(4, 3, 3, 3))]

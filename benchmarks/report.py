@@ -1,0 +1,91 @@
+"""The table, the JSON and the plot of what was measured."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from benchmarks.libraries import US
+
+
+def ratio(result: dict[str, Any], peer: str) -> float | None:
+    """Our time (or memory) over the peer's in one row: the quotient of the medians."""
+    values = result["values"]
+    if US not in values or peer not in values:
+        return None
+    return statistics.median(values[US]) / statistics.median(values[peer])
+
+
+def _amount(value: float, unit: str) -> str:
+    if unit == "B":
+        return f"{value / 2**20:.0f} MiB"
+    for size, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= size:
+            return f"{value / size:.3g} {name}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def table(run: dict[str, Any]) -> str:
+    """A Markdown table for each number of threads: our median, and our ratio to each peer's."""
+    peers = [*(name for name in run["versions"] if name != US), *(["numpy"] if any("numpy" in r["values"] for r in run["results"]) else [])]
+    parts = [f"{run['machine']}; " + ", ".join(f"{name} {version}".strip() for name, version in run["versions"].items())]
+    if run["absent"]:
+        parts.append("Not installed: " + ", ".join(run["absent"]))
+    for threads in dict.fromkeys(result["threads"] for result in run["results"]):
+        header = [f"{threads} thread{'s' if threads > 1 else ''}", US, *[f"{US} / {peer}" for peer in peers]]
+        lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
+        for result in run["results"]:
+            if result["threads"] == threads and US in result["values"]:
+                ratios = [ratio(result, peer) for peer in peers]
+                ours = _amount(statistics.median(result["values"][US]), result["unit"])
+                lines.append([result["title"], ours, *["–" if r is None else f"{r:.2f}" for r in ratios]])
+        parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
+    return "\n\n".join(parts)
+
+
+def save(run: dict[str, Any], path: Path) -> None:
+    """Write ``run`` to ``path``, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+    part.replace(path)
+
+
+def plot(run: dict[str, Any], path: Path) -> None:
+    """Draw the time of every library over ours, a row each; a column of the figure per number of threads."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    columns = list(dict.fromkeys(result["threads"] for result in run["results"]))
+    titles = list(dict.fromkeys(result["title"] for result in run["results"]))
+    peers = [name for name in run["versions"] if name != US]
+    figure, axes = plt.subplots(
+        1, len(columns), figsize=(5 + 4 * len(columns), 1.5 + 0.3 * len(titles)), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, threads in zip(axes[0], columns, strict=True):
+        for i, peer in enumerate(peers):
+            points = [
+                (1 / r, titles.index(result["title"]))
+                for result in run["results"]
+                if result["threads"] == threads and (r := ratio(result, peer)) is not None
+            ]
+            if points:
+                axis.scatter(*zip(*points, strict=True), s=36, marker="osD^v"[i % 5], label=peer, color=f"C{i + 1}", zorder=3)
+        axis.axvline(1, color="C0", label=US)
+        axis.set(
+            xscale="log", title=f"{threads} thread{'s' if threads > 1 else ''}", xlabel=f"time (or memory) over {US}'s: right is slower"
+        )
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+        axis.xaxis.set_minor_formatter(lambda value, _: "")
+        axis.set_yticks(range(len(titles)), titles)
+        axis.grid(alpha=0.3)
+    axes[0][0].invert_yaxis()
+    axes[0][-1].legend()
+    part = path.with_name(f".{path.name}.part")
+    figure.savefig(part, format=path.suffix[1:], dpi=120)
+    plt.close(figure)
+    part.replace(path)

@@ -1,0 +1,65 @@
+"""What is timed: a row names a kind of work, which every library that can do it sets up by itself, and its sizes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Row(NamedTuple):
+    """One line of the table.
+
+    ``kind`` is a method of a library's class in :mod:`benchmarks.libraries`, ``sizes`` its arguments; ``tiny`` replaces some of them by
+    sizes that take no time, to see that everything runs. ``unit`` is what a time is divided by: a call holds that many ops.
+    """
+
+    title: str
+    kind: str
+    sizes: dict[str, Any]
+    tiny: dict[str, Any]
+    unit: int = 1
+
+
+def _conv(n: int, channels: int, size: int, out: int, kernel: int, **more: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    sizes = {"n": n, "channels": channels, "size": size, "out": out, "kernel": kernel, **more}
+    return "conv", sizes, {"n": 1, "size": min(size, 2 * kernel + 5)}
+
+
+def _map(function: str, n: int, channels: int, size: int, **options: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    return "map", {"function": function, "shape": (n, channels, size, size), "options": options}, {"shape": (2, channels, 9, 9)}
+
+
+def _model(kind: str, model: str, batch: int, shape: tuple[int, ...]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    return kind, {"model": model, "batch": batch, "shape": shape}, {"batch": 2, "shape": (shape[0], *[min(s, 64) for s in shape[1:]])}
+
+
+ROWS: dict[str, Row] = {
+    "op": Row("an op on 8 numbers, forward", "chain", {"ops": 900, "backward": False}, {"ops": 9}, unit=900),
+    "op-backward": Row("an op on 8 numbers, forward and backward", "chain", {"ops": 900, "backward": True}, {"ops": 9}, unit=900),
+    "conv-lenet1": Row("conv 5x5, 1 → 6, 28x28, batch 64", *_conv(64, 1, 28, 6, 5, padding=2, first=True)),
+    "conv-lenet2": Row("conv 5x5, 6 → 16, 14x14, batch 64", *_conv(64, 6, 14, 16, 5)),
+    "conv-64": Row("conv 3x3, 64 → 64, 32x32, batch 32", *_conv(32, 64, 32, 64, 3, padding=1)),
+    "conv-128": Row("conv 3x3, 128 → 128, 16x16, batch 32", *_conv(32, 128, 16, 128, 3, padding=1)),
+    "conv-256": Row("conv 3x3, 256 → 256, 8x8, batch 32", *_conv(32, 256, 8, 256, 3, padding=1)),
+    "conv-alexnet": Row("conv 11x11 stride 4, 3 → 64, 224x224, batch 8", *_conv(8, 3, 224, 64, 11, stride=4, padding=2, first=True)),
+    "conv-1x1": Row("conv 1x1, 256 → 64, 14x14, batch 32", *_conv(32, 256, 14, 64, 1)),
+    "conv-depthwise": Row("conv 3x3 depthwise, 128, 28x28, batch 32", *_conv(32, 128, 28, 128, 3, padding=1, groups=128)),
+    "conv-dilated": Row("conv 3x3 dilation 2, 64 → 64, 32x32, batch 16", *_conv(16, 64, 32, 64, 3, padding=2, dilation=2)),
+    "conv-transpose": Row(
+        "transposed conv 4x4 stride 2, 64 → 32, 16x16, batch 32", *_conv(32, 64, 16, 32, 4, stride=2, padding=1, transposed=True)
+    ),
+    "max-pool": Row("max_pool2d 2x2, 64 channels, 32x32, batch 64", *_map("max_pool2d", 64, 64, 32, kernel_size=2)),
+    "max-pool-3": Row("max_pool2d 3x3 stride 2, 64 channels, 55x55, batch 8", *_map("max_pool2d", 8, 64, 55, kernel_size=3, stride=2)),
+    "avg-pool": Row("avg_pool2d 2x2, 64 channels, 32x32, batch 64", *_map("avg_pool2d", 64, 64, 32, kernel_size=2)),
+    "batch-norm": Row("batch_norm, 16 channels, 32x32, batch 128", *_map("batch_norm", 128, 16, 32)),
+    "relu": Row("relu, 16 channels, 32x32, batch 128", *_map("relu", 128, 16, 32)),
+    "linear": Row(
+        "linear 1024 → 1024, batch 64", "linear", {"n": 64, "inputs": 1024, "outputs": 1024}, {"n": 2, "inputs": 8, "outputs": 8}
+    ),
+    "cross-entropy": Row("cross_entropy, 1000 classes, batch 128", "cross_entropy", {"n": 128, "classes": 1000}, {"n": 4, "classes": 10}),
+    "gradcheck": Row("gradcheck of conv2d, 402 elements", "gradcheck", {"size": 7}, {"size": 3}),
+    "lenet": Row("LeNet-5 training step, batch 64", *_model("step", "lenet5", 64, (1, 28, 28))),
+    "resnet": Row("ResNet-20 training step, batch 128, 32x32", *_model("step", "resnet20", 128, (3, 32, 32))),
+    "alexnet": Row("AlexNet forward and backward, batch 8, 224x224", *_model("gradients", "alexnet", 8, (3, 224, 224))),
+    "import": Row("import", "import", {}, {}),
+    "memory": Row("peak memory of a ResNet-20 step", *_model("step", "resnet20", 128, (3, 32, 32))),
+}

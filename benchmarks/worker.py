@@ -1,0 +1,99 @@
+"""One library in a process of its own, with its threads: answers questions, one JSON object a line."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.libraries import LIBRARIES, US, Unable
+from benchmarks.rows import ROWS
+
+
+def work(library: Any, name: str, tiny: bool) -> Callable[[], Any]:
+    """What row ``name`` times, called once before the clock runs."""
+    row = ROWS[name]
+    function = getattr(library, row.kind)(**{**row.sizes, **(row.tiny if tiny else {})})
+    function()
+    return function
+
+
+def seconds(function: Callable[[], Any], repeat: int) -> float:
+    """Seconds of a call, the mean of ``repeat``."""
+    gc.collect()
+    start = time.perf_counter()
+    for _ in range(repeat):
+        function()
+    return (time.perf_counter() - start) / repeat
+
+
+def _status(key: str) -> int:
+    """A number of kilobytes that Linux knows of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+def peak_bytes(library: Any, name: str, tiny: bool) -> int:
+    """How far three training steps raise the memory of this process above what library, model, and data take.
+
+    The highest memory that the process ever had is forgotten first (Linux lets a process do that). Elsewhere it can be
+    missed that loading the library once took as much.
+    """
+    row = ROWS[name]
+    function = getattr(library, row.kind)(**{**row.sizes, **(row.tiny if tiny else {})})
+    gc.collect()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        before, peak = _status("VmRSS"), lambda: _status("VmHWM")
+    except OSError:
+        before, peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(3):
+        function()
+    return max(peak() - before, 1) * (1 if sys.platform == "darwin" else 1024)
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    name, threads = sys.argv[1], int(sys.argv[2])
+    with contextlib.suppress(AttributeError, OSError):  # a library without a switch for threads still sees only as many cores
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    out, sys.stdout = sys.stdout, sys.stderr  # a library may print
+
+    def say(**answer: Any) -> None:
+        print(json.dumps(answer), file=out, flush=True)
+
+    try:
+        module = importlib.import_module(f"benchmarks.libraries.{LIBRARIES[name][0]}")
+    except ImportError as error:
+        say(absent=str(error))
+        return
+    library = module.Library(threads)
+    say(version=module.VERSION)
+    function: Callable[[], Any] | None = None
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            if "prepare" in question:
+                function = None  # frees the last row's arrays first
+                function = work(library, question["prepare"], question["tiny"])
+                say(seconds=seconds(function, 1))
+            elif "memory" in question:
+                say(bytes=peak_bytes(library, question["memory"], question["tiny"]))
+            else:
+                say(seconds=seconds(function, question["repeat"]))
+        except Exception as error:  # what a peer cannot do is left out of its column; we can do everything
+            if name == US and not isinstance(error, Unable):
+                raise
+            say(unable=f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""``python -m benchmarks`` on sizes that take no time: that it runs and what it writes, not how quick anything is."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.report import ratio, table
+from benchmarks.rows import ROWS
+
+
+LIBRARIES = ["minigrad", "PyTorch"] if importlib.util.find_spec("torch") else ["minigrad"]
+
+
+def test_every_row_runs_and_is_written(tmp_path, capsys):
+    run = main(["--tiny", "--threads", "1", "--libraries", ",".join(LIBRARIES), "--out", str(tmp_path)])
+    assert list(run["versions"]) == LIBRARIES
+    assert {result["row"] for result in run["results"]} == set(ROWS)
+    for result in run["results"]:
+        for library in LIBRARIES:
+            assert all(value > 0 for value in result["values"][library]), result
+    assert json.loads((tmp_path / "benchmarks.json").read_text()) == run
+    assert (tmp_path / "benchmarks.png").stat().st_size > 10_000
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["benchmarks.json", "benchmarks.png"]
+    printed = capsys.readouterr().out
+    assert f"minigrad {run['versions']['minigrad']}" in printed.splitlines()[0]
+    assert all(row.title in printed for row in ROWS.values())
+
+
+def test_ratios_are_quotients_of_medians():
+    values = {"minigrad": [2.0, 9.0, 1.0], "PyTorch": [4.0, 4.0, 8.0], "numpy": [1e-3]}
+    result = {"row": "import", "title": "import", "threads": 1, "unit": "s", "values": values}
+    run = {"machine": "a machine", "versions": {"minigrad": "1", "PyTorch": "2", "JAX": "3"}, "absent": ["DeZero"], "results": [result]}
+    assert ratio(result, "PyTorch") == 0.5
+    assert ratio(result, "JAX") is None
+    assert table(run).splitlines()[-1] == "| import | 2 s | 0.50 | – | 2000.00 |"
+    assert "Not installed: DeZero" in table(run)
+
+
+def test_unknown_rows_and_libraries_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["--rows", "lenet,lennet"])
+    assert "'lennet' is not one of" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--libraries", "Torch"])
+    assert "'Torch' is not one of minigrad, PyTorch, JAX, DeZero, MyGrad" in capsys.readouterr().err
