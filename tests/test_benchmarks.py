@@ -11,7 +11,6 @@ from benchmarks.__main__ import main
 from benchmarks.report import ratio, table
 from benchmarks.rows import ROWS
 
-
 LIBRARIES = ["minigrad", "PyTorch"] if importlib.util.find_spec("torch") else ["minigrad"]
 
 
