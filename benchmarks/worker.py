@@ -23,12 +23,13 @@ def work(library: Any, name: str, tiny: bool) -> Callable[[], Any]:
     row = ROWS[name]
     function = getattr(library, row.kind)(**{**row.sizes, **(row.tiny if tiny else {})})
     function()
+    gc.collect()
+    gc.freeze()  # what libraries loaded is not looked at again
     return function
 
 
 def seconds(function: Callable[[], Any], repeat: int) -> float:
     """Seconds of a call, the mean of ``repeat``."""
-    gc.collect()
     start = time.perf_counter()
     for _ in range(repeat):
         function()
