@@ -12,10 +12,9 @@ P = hs.sampled_from([0.0, 0.3, 0.5, 1.0])
 @hs.composite
 def masked(draw):
     """An array and a mask that broadcasts to its shape."""
-    x, mask = draw(st.broadcastable(2)).args
-    while mask.ndim > x.ndim or any(m not in (1, n) for m, n in zip(mask.shape[::-1], x.shape[::-1], strict=False)):
-        x, mask = mask, x
-    return st.Call((x, mask > 0), {"scale": draw(hs.sampled_from([0.0, 1.0, 2.5]))})
+    x = draw(st.arrays())
+    shape = tuple(n if draw(hs.booleans()) else 1 for n in x.shape)[draw(hs.integers(0, x.ndim)) :]
+    return st.Call((x, draw(st.arrays(shape)) > 0), {"scale": draw(hs.sampled_from([0.0, 1.0, 2.5]))})
 
 
 def dims(low, high):
