@@ -380,3 +380,16 @@ def test_declared_domain_is_used():
 def test_a_derivative_that_settles_slowly():
     """x abs(x) has the derivative 0 at 0, which differences approach in proportion to the step only."""
     assert gradcheck(lambda x: x * mg.abs(x) + 1.0, np.array([0.0, 1.0]), group=1).error < 1e-4
+
+
+def test_a_second_derivative_that_jumps():
+    """The gradient of norm(p=3) is like x * abs(x) near 0: its differences shrink only as fast as the step."""
+    x = mg.tensor([[0.0, 0.0], [0.03, 0.0]], dtype=mg.float64, requires_grad=True)
+    assert gradcheck(lambda x: mg.norm(x, 3.0, 0), x, order=2)
+
+
+def test_steep_slopes_beside_a_kink():
+    """1 / (x (1 - x)), the gradient of logit, is steep and curved where clamping at 0.9 ends it."""
+    x = mg.tensor([0.5, 0.5, 0.9], dtype=mg.float64, requires_grad=True)
+    report = gradcheck(lambda x: mg.logit(x, 0.1), x, order=2)
+    assert [row.kinks for row in report.rows] == [1, 1]

@@ -114,7 +114,7 @@ class Columns:
         return bool(jump.any())
 
     def _one_sided(self, row: int, outputs: np.ndarray, far: float, near: float, beside: bool, rough: np.ndarray | None = None) -> None:
-        """Slopes on either side of a kink, from three points each; ``beside`` a jump, without the value at x itself.
+        """Slopes on either side of a kink, from four points each; ``beside`` a jump, without the value at x itself.
 
         They must agree with those of a shorter step, or with ``rough`` ones that are known.
         """
@@ -142,27 +142,28 @@ class Columns:
         """(2, outputs): the slopes on the right and on the left."""
         found = []
         for s in (step, -step):
-            f1, f2 = self._at(row, s)[outputs], self._at(row, 2 * s)[outputs]
+            f1, f2, f3 = (self._at(row, i * s)[outputs] for i in (1, 2, 3))
             if beside:
-                found.append((-5 * f1 + 8 * f2 - 3 * self._at(row, 3 * s)[outputs]) / (2 * s))
+                found.append((-26 * f1 + 57 * f2 - 42 * f3 + 11 * self._at(row, 4 * s)[outputs]) / (6 * s))
             else:
-                found.append((-3 * self._center[outputs] + 4 * f1 - f2) / (2 * s))
+                found.append((-11 * self._center[outputs] + 18 * f1 - 9 * f2 + 2 * f3) / (6 * s))
         return np.array(found)
 
 
 def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
     """The derivative of all outputs in element ``i``, and an estimate of its error (Ridders 1982).
 
-    Central differences at steps that are halved again and again, extrapolated to step 0 by Richardson's scheme (their error is a
-    series in h**2). For each output the entry of the scheme that changes least is taken. Two ladders of steps are tried, one in proportion to
-    max(1, abs(x)), and one in proportion to small x itself: log(x) at 1e-8 needs other steps than exp(x).
+    Central differences at steps that are halved again and again, extrapolated to step 0 by Richardson's scheme: their error is a series
+    in h**2 or, where a higher derivative jumps (x * abs(x) at 0), in h. For each output the entry that changes least is taken. Two ladders
+    of steps are tried, one in proportion to max(1, abs(x)), and one in proportion to small x itself: log(x) at 1e-8 needs other steps
+    than exp(x).
     """
     x = float(flat[i])
     best, error = np.full(n_outputs, np.nan), np.full(n_outputs, np.inf)
     starts = [2.0**-4 * max(1.0, abs(x))] + ([abs(x) / 4] if 0 < abs(x) < 0.2 else [])
     plus, minus = np.empty(n_outputs), np.empty(n_outputs)
     for start in starts:
-        previous: list[np.ndarray] = []
+        schemes: dict[float, list[np.ndarray]] = {4.0: [], 2.0: []}
         for k in range(20):
             h = start * 0.5**k
             flat[i] = high = x + h
@@ -171,13 +172,14 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
             evaluate(minus)
             flat[i] = x
             noise = 8 * EPS * np.where(plus != minus, np.abs(plus) + np.abs(minus), 0.0) / (high - low)
-            row = [(plus - minus) / (high - low)]
-            for j in range(1, min(k, 8) + 1):
-                row.append(row[j - 1] + (row[j - 1] - previous[j - 1]) / (4.0**j - 1.0))
-                change = np.maximum(np.abs(row[j] - row[j - 1]), np.abs(row[j] - previous[j - 1])) + noise
-                better = change < error  # NaN is never better
-                best[better], error[better] = row[j][better], change[better]
-            previous = row
+            for base, previous in schemes.items():
+                row = [(plus - minus) / (high - low)]
+                for j in range(1, min(k, 8) + 1):
+                    row.append(row[j - 1] + (row[j - 1] - previous[j - 1]) / (base**j - 1.0))
+                    change = np.maximum(np.abs(row[j] - row[j - 1]), np.abs(row[j] - previous[j - 1])) + noise
+                    better = change < error  # NaN is never better
+                    best[better], error[better] = row[j][better], change[better]
+                schemes[base] = row
     return best, error
 
 
