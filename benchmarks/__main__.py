@@ -98,7 +98,10 @@ def imports(libraries: list[str], options: argparse.Namespace) -> dict[str, list
     """Seconds of importing each library, and numpy alone, each time in a new process."""
     packages = {"numpy": "numpy", **{name: LIBRARIES[name][1] for name in libraries}}
     times: dict[str, list[float]] = {name: [] for name in packages}
-    for i in range(1 if options.tiny else options.rounds):
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+    }  # an installed package is compiled
+    for i in range(-1, 1 if options.tiny else options.rounds):
         for name in packages if i % 2 else reversed(list(packages)):
             before = "import numpy as np; np.int = int; " if name == "DeZero" else ""
             code = f"import time; start = time.perf_counter(); {before}import {packages[name]}; print(time.perf_counter() - start)"

@@ -46,6 +46,7 @@ from minigrad.engine import (
     set_default_dtype,
     set_grad_enabled,
 )  # fmt: skip
+from minigrad.kernels.memory import keep_freed_memory
 from minigrad.ops import linalg
 from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
 from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -363,6 +364,8 @@ uint8, uint16, uint32, uint64 = DTYPES["uint8"], DTYPES["uint16"], DTYPES["uint3
 bool = DTYPES["bool"]
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
+
+keep_freed_memory()
 
 __all__ = [
     "DTYPES",
