@@ -98,17 +98,16 @@ def imports(libraries: list[str], options: argparse.Namespace) -> dict[str, list
     """Seconds of importing each library, and numpy alone, each time in a new process."""
     packages = {"numpy": "numpy", **{name: LIBRARIES[name][1] for name in libraries}}
     times: dict[str, list[float]] = {name: [] for name in packages}
-    environment = {
-        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
-    }  # an installed package is compiled
+    # an installed package is compiled: the first time, which does not count, byte code is written
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for i in range(-1, 1 if options.tiny else options.rounds):
         for name in packages if i % 2 else reversed(list(packages)):
             before = "import numpy as np; np.int = int; " if name == "DeZero" else ""
             code = f"import time; start = time.perf_counter(); {before}import {packages[name]}; print(time.perf_counter() - start)"
-            done = subprocess.run(
-                [sys.executable, "-c", code], cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True, check=True
-            )
-            times[name].append(float(done.stdout.split()[-1]))
+            command = [sys.executable, "-c", code]
+            done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True, check=True)
+            if i >= 0:
+                times[name].append(float(done.stdout.split()[-1]))
     return times
 
 
