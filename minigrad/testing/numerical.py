@@ -159,11 +159,13 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
     than exp(x).
     """
     x = float(flat[i])
-    best, error = np.full(n_outputs, np.nan), np.full(n_outputs, np.inf)
     starts = [2.0**-4 * max(1.0, abs(x))] + ([abs(x) / 4] if 0 < abs(x) < 0.2 else [])
     plus, minus = np.empty(n_outputs), np.empty(n_outputs)
+    schemes = {
+        base: (np.full(n_outputs, np.nan), np.full(n_outputs, np.inf)) for base in (4.0, 2.0)
+    }  # base -> what changes least, its change
     for start in starts:
-        schemes: dict[float, list[np.ndarray]] = {4.0: [], 2.0: []}
+        previous: dict[float, list[np.ndarray]] = {}
         for k in range(20):
             h = start * 0.5**k
             flat[i] = high = x + h
@@ -172,15 +174,18 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
             evaluate(minus)
             flat[i] = x
             noise = 8 * EPS * np.where(plus != minus, np.abs(plus) + np.abs(minus), 0.0) / (high - low)
-            for base, previous in schemes.items():
+            for base, (best, error) in schemes.items():
                 row = [(plus - minus) / (high - low)]
                 for j in range(1, min(k, 8) + 1):
-                    row.append(row[j - 1] + (row[j - 1] - previous[j - 1]) / (base**j - 1.0))
-                    change = np.maximum(np.abs(row[j] - row[j - 1]), np.abs(row[j] - previous[j - 1])) + noise
+                    above = previous[base][j - 1]
+                    row.append(row[j - 1] + (row[j - 1] - above) / (base**j - 1.0))
+                    change = np.maximum(np.abs(row[j] - row[j - 1]), np.abs(row[j] - above)) + noise
                     better = change < error  # NaN is never better
                     best[better], error[better] = row[j][better], change[better]
-                schemes[base] = row
-    return best, error
+                previous[base] = row
+    (best, error), (best_in_h, error_in_h) = schemes.values()
+    rough = ~(error < 1e-6 * np.maximum(np.abs(best), 1e-2)) & (error_in_h < error)  # more entries agree by chance more often
+    return np.where(rough, best_in_h, best), np.where(rough, error_in_h, error)
 
 
 def along(evaluate: Callable[[float], np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
