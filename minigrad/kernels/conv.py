@@ -16,16 +16,20 @@ backwards, each transposed: it multiplies with the transposed weights *into* the
 With stride 1 that is a convolution with the flipped kernel, which is faster.
 
 Work is cut into tiles whose columns stay in the cache: some images, or some rows of one image. The cut depends on shapes only.
+
+Large layers with 3x3 kernels are left to :mod:`minigrad.kernels.winograd`; :func:`algorithm` says which.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from minigrad.kernels import winograd
 from minigrad.kernels.windows import Axis, fold, sliding, unfold
 
 CACHE = 1 << 19  # bytes of columns in a tile of several images; one image is cut into blocks of rows above twice that
@@ -37,6 +41,41 @@ class Window(NamedTuple):
     stride: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
     dilation: tuple[int, ...]
+
+
+ALGORITHMS = ("direct", "winograd")
+_forced: list[str] = []
+
+
+@contextlib.contextmanager
+def force(name: str) -> Iterator[None]:
+    """While a ``with`` block runs, use one of :data:`ALGORITHMS` wherever it can be used, in all threads: for tests and benchmarks."""
+    if name not in ALGORITHMS:
+        raise ValueError(f"algorithm {name!r} is none of {', '.join(ALGORITHMS)}")
+    _forced.append(name)
+    try:
+        yield
+    finally:
+        _forced.pop()
+
+
+def algorithm(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, dtype: np.dtype) -> str:
+    """Which of :data:`ALGORITHMS` takes less time, by a model that knows shapes only.
+
+    >>> window = Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+    >>> algorithm((32, 64, 32, 32), (64, 64, 3, 3), (32, 32), window, np.dtype(np.float32))
+    'winograd'
+    >>> algorithm((128, 16, 32, 32), (16, 16, 3, 3), (32, 32), window, np.dtype(np.float32))
+    'direct'
+    """
+    fits = tuple(w_shape[2:]) == (3, 3) and max(window.stride) == max(window.dilation) == 1 and x_shape[1] == w_shape[1]
+    if not fits or dtype not in (np.float32, np.float64) or math.prod(x_shape) == 0 or math.prod(sizes) * w_shape[0] == 0:
+        return "direct"
+    if _forced:
+        return _forced[-1]
+    n, (o, c) = x_shape[0], w_shape[:2]
+    direct = 0.225 * n * math.prod(sizes) * c * o  # nanoseconds, at 25 ps for each of 9 products
+    return "winograd" if winograd.nanoseconds(n, c, o, sizes) < direct else "direct"
 
 
 class _Tile:
@@ -128,6 +167,8 @@ def _rows(w: np.ndarray, groups: int) -> np.ndarray:
 
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], window: Window) -> np.ndarray:
     """y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding] * w[o, c, k]; p runs over ``sizes``."""
+    if algorithm(x.shape, w.shape, sizes, window, x.dtype) == "winograd":
+        return winograd.convolve(x, w, bias, sizes, window.padding)
     y = np.empty((len(x), len(w), *sizes), x.dtype)
     weights = _rows(w, _groups(x.shape, w.shape))
     product = np.empty(0)
@@ -169,6 +210,8 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
 
 def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``."""
+    if algorithm(x.shape, shape, y.shape[2:], window, x.dtype) == "winograd":
+        return winograd.weight_gradient(x, y, shape, window.padding)
     o, c, height, *rest = shape
     groups = _groups(x.shape, shape)
     w = np.zeros((height, groups, c * math.prod(rest), o // groups), x.dtype)
