@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def _matrices(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 # A row of six elements in runs that numpy copies as one element each: (first element, dtype).
-_RUNS = {
+_RUNS: dict[Any, list[tuple[int, Any]]] = {
     np.dtype(np.float32): [(0, np.complex128), (4, np.complex64)],
     np.dtype(np.float64): [(0, np.complex128), (2, np.complex128), (4, np.complex128)],
 }
@@ -120,7 +121,7 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Seque
     th, tw, parts = _tiling(x.shape, o, sizes, x.itemsize)
     y = np.empty((len(x), o, *sizes), x.dtype)
     exact = (4 * th, 4 * tw) == tuple(sizes)
-    products = np.empty(0)
+    products = np.empty((0, 0), x.dtype)
     for images in parts:
         inputs = _input(x[images], th, tw, padding)
         n, count = len(x[images]), o * inputs.shape[2]
