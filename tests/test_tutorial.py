@@ -1,0 +1,32 @@
+"""The tutorial script is PyTorch code: with other imports, and nothing else changed, it reaches the same accuracy there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "examples" / "tutorial.py"
+pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the examples are not here: this is an installed package's test run")
+
+
+def accuracy(source: str) -> float:
+    names: dict = {"__name__": "tutorial"}
+    exec(compile(source, str(SCRIPT), "exec", dont_inherit=True), names)
+    return names["main"]()
+
+
+def test_the_tutorial_learns_with_minigrad(capsys):
+    assert accuracy(SCRIPT.read_text(encoding="utf-8")) > 0.95
+    assert capsys.readouterr().out.count("test accuracy") == 3
+
+
+def test_the_tutorial_learns_with_pytorch():
+    pytest.importorskip("torch")
+    source = SCRIPT.read_text(encoding="utf-8")
+    before, _, rest = source.partition("# On minigrad:\n")
+    _, _, after = rest.partition("# The same on both:\n")
+    lines = before.partition("# On PyTorch:\n")[2].strip().splitlines()
+    source = before + "\n".join(line.removeprefix("# ") for line in lines) + "\n" + after
+    assert "import minigrad" not in source
+    assert accuracy(source) > 0.95
