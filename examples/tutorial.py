@@ -16,6 +16,7 @@ import tempfile
 # import torch.nn.functional as F
 # from torch import load, nn, optim, save
 # from torch.utils.data import DataLoader, Dataset
+# from minigrad.nn.data import MNIST  # the digits, as arrays
 # On minigrad:
 import minigrad as torch
 import minigrad.nn.functional as F
