@@ -13,7 +13,7 @@ of the input KH * KW times. Here the columns are unfolded along **all axes but t
 
 The weight gradient multiplies the gradient with the same slices; the input gradient reads the lines of ``convolve``
 backwards, each transposed: it multiplies with the transposed weights *into* the slices, and folds the columns back.
-With stride 1 that is a convolution with the flipped kernel, which is faster.
+With stride 1 that is a convolution with the flipped kernel, which is faster where it has not many more pixels to compute.
 
 Work is cut into tiles whose columns stay in the cache: some images, or some rows of one image. The cut depends on shapes only.
 
@@ -189,7 +189,7 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Seque
 def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in x: x[n, c, p * stride + k * dilation - padding] += y[n, o, p] * w[o, c, k]; x has ``shape``."""
     groups = _groups(shape, w.shape)
-    if max(window.stride) == 1:
+    if max(window.stride) == 1 and 2 * math.prod(y.shape[2:]) >= math.prod(shape[2:]):
         per_group = len(w) // groups
         flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, per_group, *w.shape[1:])
         flipped = flipped.swapaxes(1, 2).reshape(shape[1], per_group, *w.shape[2:])
