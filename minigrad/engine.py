@@ -593,6 +593,11 @@ _UNWRAP_ALL = """
             if _ is not None:
                 _mask |= {bit} << _i
 """
+# What makes it sure that nothing was promoted: the first input is a sized float64. A node knows that sooner than an array.
+_PROMOTED = (
+    " and not (_{x} is not None and _{x}.dtype is _F64 and _{x}.shape)"
+    " and not (type({x}) is _ndarray and {x}.dtype is _F64 and {x}.ndim)"
+)
 _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate", "Exception", "None", "self"}
 
 
@@ -633,9 +638,7 @@ def _specialize(op: Op) -> None:
         res=", res" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
         nodes="".join(f"{n}, " for n in nodes),
-        promoted=f" and not (type({op.inputs[0]}) is _ndarray and {op.inputs[0]}.dtype is _F64 and {op.inputs[0]}.ndim)"
-        if op.inputs
-        else "",
+        promoted=_PROMOTED.format(x=op.inputs[0]) if op.inputs else "",
         keep=keep,
         kept=kept,
         static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
