@@ -595,8 +595,7 @@ _UNWRAP_ALL = """
 """
 # What makes it sure that nothing was promoted: the first input is a sized float64. A node knows that sooner than an array.
 _PROMOTED = (
-    " and not (_{x} is not None and _{x}.dtype is _F64 and _{x}.shape)"
-    " and not (type({x}) is _ndarray and {x}.dtype is _F64 and {x}.ndim)"
+    " and not (_{x} is not None and _{x}.dtype is _F64 and _{x}.shape) and not (type({x}) is _ndarray and {x}.dtype is _F64 and {x}.ndim)"
 )
 _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate", "Exception", "None", "self"}
 

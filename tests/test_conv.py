@@ -156,9 +156,10 @@ def test_columns_stay_in_the_cache():
 def test_four_paddings(call):
     """(left, right, top, bottom) is our extension: the same as padding the input first."""
     x, w, bias = call.args
-    before = [(a, a) for a in each(call.kwargs.pop("padding"), 2)]
-    y = conv.conv2d(np.pad(x, ((0, 0), (0, 0), (before[0][0], 3), (1, before[1][1]))), w, bias, **call.kwargs)
-    mine = conv.conv2d(x, w, bias, padding=(1, before[1][1], before[0][0], 3), **call.kwargs)
+    vertical, horizontal = each(call.kwargs.pop("padding"), 2)
+    left, right, top, bottom = horizontal + 1, horizontal, vertical, vertical + 3
+    y = conv.conv2d(np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right))), w, bias, **call.kwargs)
+    mine = conv.conv2d(x, w, bias, padding=(left, right, top, bottom), **call.kwargs)
     np.testing.assert_allclose(mine, y, rtol=1e-12, atol=1e-12)
 
 

@@ -90,6 +90,7 @@ def test_ctrl_c_leaves_the_checkpoint_of_the_last_epoch(digits, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it, and so would this one
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "lenet5.ckpt").exists():
