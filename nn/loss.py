@@ -343,3 +343,27 @@ class GaussianNLLLoss(_Loss):
     def forward(self, input: Tensor, target: Tensor, var: Any) -> Tensor:
         """The loss, reduced."""
         return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
+
+
+class CTCLoss(_Loss):
+    """Labels without alignment to the steps of the input (Graves et al. 2006): ``torch.nn.CTCLoss``.
+
+    Args:
+        blank: the class that stands for no label.
+        reduction: 'none', 'sum', or 'mean': each loss divided by its number of labels, then the mean.
+        zero_infinity: 0 in place of the infinite loss of a target that its steps cannot hold.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> log_probs = mg.zeros(6, 2, 5).log_softmax(-1)  # T N C
+    >>> nn.CTCLoss()(log_probs, mg.tensor([[1, 2], [3, 0]]), (6, 5), (2, 1)).shape
+    ()
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False):
+        super().__init__(reduction=reduction)
+        self.blank, self.zero_infinity = blank, zero_infinity
+
+    def forward(self, log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
+        """The loss of log_probs (T, N, C) for labels (N, S), reduced."""
+        return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity)

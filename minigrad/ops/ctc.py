@@ -1,0 +1,142 @@
+"""Connectionist temporal classification: the probability of a label sequence, summed over all ways to place it in time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, shape_of
+from minigrad.ops import elementwise as ew
+from minigrad.ops.index import gather, getitem
+from minigrad.ops.loss import _array, _reduce, _reduction, _refuse_empty
+from minigrad.ops.reduce import logsumexp
+from minigrad.ops.shape import pad_constant, reshape, stack, unfold
+
+_NAME = "ctc_loss"
+
+
+def _lengths(what: str, given: Any, n: int, highest: int, rule: str) -> np.ndarray:
+    """``given`` as N integers between 0 and ``highest``."""
+    lengths = np.asarray(_array(given)).reshape(-1)
+    if lengths.size and lengths.dtype.kind not in "iu":
+        raise RuntimeError(f"{_NAME}: {what} must be integers, not {lengths.dtype}")
+    if lengths.shape != (n,):
+        raise ShapeError(f"{_NAME}: {what} must hold a number for each of the {n} sequences, not {lengths.size}")
+    wrong = (lengths < 0) | (lengths > highest)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise ShapeError(f"{_NAME}: {what}[{i}] is {lengths[i]}, but must be between 0 and {highest}, {rule}")
+    return lengths.astype(np.intp)
+
+
+def _labels(targets: Any, target_lengths: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N, S), with zeros behind each sequence's own, and how many of them are its own."""
+    targets = np.asarray(_array(targets))
+    if targets.size and targets.dtype.kind not in "iu":
+        raise RuntimeError(f"{_NAME}: targets must be integers, not {targets.dtype}")
+    if targets.ndim == 2:
+        if len(targets) != n:
+            raise ShapeError(f"{_NAME}: targets {targets.shape} must be (N, S) with N = {n}, or all labels in one row")
+        lengths = _lengths("target_lengths", target_lengths, n, targets.shape[1], f"the width of targets {targets.shape}")
+        return np.where(np.arange(targets.shape[1]) < lengths[:, None], targets, 0), lengths
+    if targets.ndim != 1:
+        raise ShapeError(f"{_NAME}: targets must be (N, S) or all labels in one row, not of shape {targets.shape}")
+    lengths = _lengths("target_lengths", target_lengths, n, targets.size, "the number of labels in targets")
+    if lengths.sum() != targets.size:
+        raise ShapeError(f"{_NAME}: target_lengths add up to {lengths.sum()}, but targets holds {targets.size} labels")
+    labels = np.zeros((n, lengths.max(initial=0)), np.intp)
+    labels[np.arange(labels.shape[1]) < lengths[:, None]] = targets  # row-major: one sequence after another
+    return labels, lengths
+
+
+def _check_labels(labels: np.ndarray, lengths: np.ndarray, blank: int, classes: int) -> None:
+    own = np.arange(labels.shape[1]) < lengths[:, None]
+    for wrong, rule in (
+        ((labels < 0) | (labels >= classes), f"is outside the {classes} classes (0..{classes - 1})"),
+        (labels == blank, "is the blank, which cannot be a label"),
+    ):
+        if (wrong & own).any():
+            i, j = (int(k) for k in np.argwhere(wrong & own)[0])
+            raise IndexError(f"{_NAME}: label {labels[i, j]} at place {j} of sequence {i} {rule}")
+
+
+def ctc_loss(
+    log_probs: Any,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Any:
+    """Connectionist temporal classification (Graves et al. 2006): ``torch.nn.functional.ctc_loss``.
+
+    Minus the logarithm of the probability of a sequence of labels, summed over all its alignments: each label held for one step or
+    more, with any number of blanks between labels, and at least one between equal ones. The sum is the forward recursion over time, in
+    log space; it is composed of ops, and so has derivatives of any order.
+
+    Args:
+        log_probs: (T, N, C) or (T, C), logarithms of probabilities, as of :func:`log_softmax`.
+        targets: labels (N, S), of which the first ``target_lengths[n]`` count, or all labels in one row, a sequence after another.
+        input_lengths: the steps of each sequence, N numbers up to T.
+        target_lengths: the labels of each sequence, N numbers.
+        blank: the class that stands for no label.
+        reduction: 'none' (N,), 'sum', or 'mean': each loss divided by its number of labels, then the mean.
+        zero_infinity: 0 in place of an infinite loss.
+
+    A target that its steps cannot hold has the loss inf, and the gradient 0 (PyTorch: NaN, unless ``zero_infinity`` is set). The
+    gradient is that of the formula; PyTorch's adds exp(log_probs), which :func:`log_softmax` takes away again.
+
+    Raises:
+        IndexError: a label outside the classes, or that is the blank. ShapeError: lengths or shapes that do not belong together.
+        RuntimeError: labels or lengths that are no integers.
+
+    >>> import minigrad as mg, minigrad.nn.functional as F
+    >>> log_probs = mg.full((2, 1, 2), 0.5).log()  # two steps, each a blank or the label 1 with probability 1/2
+    >>> F.ctc_loss(log_probs, mg.tensor([[1]]), (2,), (1,)).exp()  # 1/P; of four paths three give the label
+    tensor(1.3333)
+    """
+    reduction = _reduction(_NAME, reduction)
+    shape, dtype = shape_of(log_probs), np.dtype(log_probs.dtype)
+    if len(shape) not in (2, 3):
+        raise ShapeError(f"{_NAME}: log_probs must be (T, N, C) or (T, C), not of shape {shape}")
+    if dtype.kind != "f":
+        raise RuntimeError(f"{_NAME}: log_probs must be floating, not {dtype}")
+    single = len(shape) == 2
+    if single:
+        log_probs = reshape(log_probs, (shape[0], 1, shape[1]))
+        if np.ndim(_array(targets)) == 0:
+            raise ShapeError(f"{_NAME}: targets must hold a row of labels, not a scalar")
+    _refuse_empty(_NAME, log_probs[0] if shape[0] else np.empty(shape[1:]), reduction)
+    steps, n, classes = shape_of(log_probs)
+    if not 0 <= blank < classes:
+        raise IndexError(f"{_NAME}: blank {blank} is outside the {classes} classes (0..{classes - 1})")
+    ends = _lengths("input_lengths", input_lengths, n, steps, f"the number of steps of log_probs {shape}")
+    labels, lengths = _labels(targets, target_lengths, n)
+    _check_labels(labels, lengths, blank, classes)
+
+    states = np.full((n, 2 * labels.shape[1] + 1), blank, np.intp)  # blank, label, blank, label, ..., blank
+    states[:, 1::2] = labels
+    emitted = gather(log_probs, 2, np.broadcast_to(states, (steps, *states.shape)))  # T N 2S+1
+    # A state is entered from itself, the one before, or the one before that: unless it is a blank, or the same label again.
+    entry = np.zeros((*states.shape, 3), dtype)
+    entry[:, 2:, 0][states[:, 2:] == states[:, :-2]] = -math.inf
+    # Before the first step all is on a place before the states, from where the first blank and the first label can be entered.
+    start = np.full((n, 2 + states.shape[1]), -math.inf, dtype)
+    start[:, 1] = 0.0
+    alpha: Any = start
+    alphas = [alpha]
+    for t in range(int(ends.max(initial=0))):
+        alpha = logsumexp(unfold(alpha, 1, 3, 1) + entry, dim=-1) + emitted[t]  # N 2S+1
+        alpha = pad_constant(alpha, widths=((0, 0), (2, 0)), value=-math.inf)
+        alphas.append(alpha)
+    sequence = np.arange(n)[:, None]
+    last = 2 * lengths[:, None] + np.array([1, 2])  # the last label, or the blank after it
+    losses = logsumexp(getitem(stack(alphas), index=(ends[:, None], sequence, last)), dim=-1) * -1.0
+    if zero_infinity:
+        losses = ew.where(np.isinf(_array(losses)), 0.0, losses)
+    if reduction == "mean":
+        losses = losses / np.maximum(lengths, 1).astype(dtype)
+    return reshape(losses, ()) if single and reduction == "none" else _reduce(losses, reduction)
