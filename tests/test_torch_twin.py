@@ -731,3 +731,39 @@ def test_state_dicts_go_both_ways():
     assert list(ours.state_dict()) == list(theirs.state_dict())
     ours.load_state_dict(theirs.state_dict())
     theirs.load_state_dict({k: torch.tensor(v.numpy()) for k, v in network(nn).state_dict().items()})
+
+
+# ------------------------------------------------------------------------------------------------------- cells
+
+
+@pytest.mark.parametrize("batch", [(3,), ()])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("name", "options"), [("RNNCell", {}), ("RNNCell", {"nonlinearity": "relu"}), ("LSTMCell", {}), ("GRUCell", {})])
+def test_cell(name, options, bias, batch):
+    """Three steps in time from zeros: the states, and the gradients of weights and inputs."""
+    rng = np.random.default_rng(3)
+    ours = getattr(nn, name)(4, 5, bias=bias, dtype=mg.float64, **options)
+    theirs = getattr(torch.nn, name)(4, 5, bias=bias, dtype=torch.float64, **options)
+    ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
+    pairs = [pair(rng.normal(size=(*batch, 4))) for _ in range(3)]
+    a = b = None
+    for x, y in pairs:
+        a, b = ours(x, a), theirs(y, b)
+        close(a, b, name)
+    for state in (a, b):
+        hidden, cell = state if name == "LSTMCell" else (state, state)
+        (hidden**3 + cell**2).sum().backward()
+    for x, y in pairs:
+        close(x.grad, y.grad, name)
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(p.grad, q.grad, name)
+
+
+@pytest.mark.parametrize("name", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_cell_shapes(name):
+    cell = getattr(nn, name)(4, 5)
+    with pytest.raises(mg.ShapeError, match=rf"{name}: input must be \(N, 4\) or \(4,\), but is \(3, 6\)"):
+        cell(mg.ones(3, 6))
+    state = mg.ones(2, 5)
+    with pytest.raises(mg.ShapeError, match=rf"{name}: .* must be \(3, 5\) beside input \(3, 4\), but is \(2, 5\)"):
+        cell(mg.ones(3, 4), (state, state) if name == "LSTMCell" else state)
