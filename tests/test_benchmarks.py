@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+pytest.importorskip("benchmarks", reason="the benchmarks are not beside the tests (an installed wheel is tested)")
+
 from benchmarks.__main__ import main
 from benchmarks.report import ratio, table
 from benchmarks.rows import ROWS
