@@ -433,3 +433,24 @@ def test_rounding_of_winograd():
 def test_unknown_algorithm():
     with pytest.raises(ValueError, match="'fft' is none of direct, winograd"), kernels.force("fft"):
         pass
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_stays_where_it_is(value):
+    """It reaches the pixels that see it and no others, without a warning, whatever the algorithm."""
+    x, w = rng.standard_normal((2, 2, 8, 8)).astype(np.float32), rng.standard_normal((3, 2, 3, 3)).astype(np.float32)
+    x[0, 1, 2, 5] = value
+    g = rng.standard_normal((2, 3, 8, 8)).astype(np.float32)
+    g[1, 0, 4, 4] = value
+    window = kernels.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+    found = {}
+    for name in kernels.ALGORITHMS:
+        with kernels.force(name):
+            found[name] = (
+                mg.conv2d(mg.tensor(x), mg.tensor(w), padding=1).numpy(),
+                conv.conv_input(mg.tensor(g), mg.tensor(w), shape=x.shape, window=window).numpy(),
+                conv.conv_weight(mg.tensor(x), mg.ones(2, 3, 8, 8), shape=w.shape, window=window).numpy(),
+            )
+    for direct, other in zip(*found.values(), strict=True):
+        np.testing.assert_array_equal(np.isfinite(other), np.isfinite(direct))
+        np.testing.assert_allclose(other, direct, rtol=1e-4, atol=1e-4)

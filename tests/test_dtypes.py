@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+import minigrad.nn.functional as F
 
 DTYPES = ["float32", "float64", "int64", "bool"]
 MORE = ["float16", "int32", "uint8"]  # among these a 0-d tensor is not weak: int32 of shape (2,) + int64 of shape () is int64
@@ -116,3 +117,16 @@ def test_default_dtype():
     finally:
         mg.set_default_dtype(before)
     assert (mg.tensor([1, 2]) / 2).dtype == mg.float32
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_normalisation_of_integers_and_of_mixed_dtypes(training):
+    """Integers count as the default dtype, and the wider of two floating dtypes wins, as in arithmetic."""
+    x = mg.arange(12).reshape(3, 4)
+    mean, var = (None, None) if training else (mg.zeros(4), mg.ones(4))
+    y = F.batch_norm(x, mean, var, training=training)
+    assert y.dtype == mg.float32
+    np.testing.assert_array_equal(y.numpy(), F.batch_norm(x.float(), mean, var, training=training).numpy())
+    assert F.layer_norm(x, (4,)).dtype == mg.float32
+    wide = F.batch_norm(x.float(), mean, var, mg.ones(4, dtype=mg.float64), training=training)
+    assert wide.dtype == mg.float64

@@ -17,15 +17,16 @@ With stride 1 that is a convolution with the flipped kernel, which is faster whe
 
 Work is cut into tiles whose columns stay in the cache: some images, or some rows of one image. The cut depends on shapes only.
 
-Large layers with 3x3 kernels are left to :mod:`minigrad.kernels.winograd`; :func:`algorithm` says which.
+Large layers with 3x3 kernels are left to :mod:`minigrad.kernels.winograd`; :func:`algorithm` says which. It mixes the pixels of a tile, so
+that an infinity or a NaN would reach pixels that do not see it: a result that is not finite is computed again, directly.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,6 +77,13 @@ def algorithm(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[in
     n, (o, c) = x_shape[0], w_shape[:2]
     direct = 0.225 * n * math.prod(sizes) * c * o  # nanoseconds, at 25 ps for each of 9 products
     return "winograd" if winograd.nanoseconds(n, c, o, sizes) < direct else "direct"
+
+
+def _finite(function: Callable[..., np.ndarray], *args: Any) -> np.ndarray | None:
+    """The result of ``function`` without numpy's warnings; None if it is not finite."""
+    with np.errstate(all="ignore"):
+        result = function(*args)
+        return result if np.isfinite(result.sum()) else None
 
 
 class _Tile:
@@ -168,7 +176,9 @@ def _rows(w: np.ndarray, groups: int) -> np.ndarray:
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], window: Window) -> np.ndarray:
     """y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding] * w[o, c, k]; p runs over ``sizes``."""
     if algorithm(x.shape, w.shape, sizes, window, x.dtype) == "winograd":
-        return winograd.convolve(x, w, bias, sizes, window.padding)
+        y = _finite(winograd.convolve, x, w, bias, sizes, window.padding)
+        if y is not None:
+            return y
     y = np.empty((len(x), len(w), *sizes), x.dtype)
     weights = _rows(w, _groups(x.shape, w.shape))
     product = np.empty(0)
@@ -211,7 +221,9 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
 def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``."""
     if algorithm(x.shape, shape, y.shape[2:], window, x.dtype) == "winograd":
-        return winograd.weight_gradient(x, y, shape, window.padding)
+        gradient = _finite(winograd.weight_gradient, x, y, shape, window.padding)
+        if gradient is not None:
+            return gradient
     o, c, height, *rest = shape
     groups = _groups(x.shape, shape)
     w = np.zeros((height, groups, c * math.prod(rest), o // groups), x.dtype)

@@ -40,7 +40,7 @@ def centered_dot(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int]
         return np.add.reduce(a * (x - m), axis=tuple(dim), keepdims=True)
     n, c, l = three
     x, a, center = x.reshape(three), a.reshape(three), m.reshape(1, c, 1)
-    total = np.zeros(c, x.dtype)
+    total = np.zeros(c, np.result_type(a, x, m))
     for batch, channels in _tiles(n, c, l * x.itemsize):
         total[channels] += _dots(a[batch, channels], x[batch, channels] - center[:, channels])
     return total.reshape(m.shape)
@@ -67,7 +67,7 @@ def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
 
 def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) -> np.ndarray:
     """``(x - m) * a + c``, where m, a and c broadcast to x, in one pass."""
-    y = np.empty(x.shape, x.dtype)
+    y = np.empty(x.shape, np.result_type(x, m, a) if c is None else np.result_type(x, m, a, c))
     for part in _parts(x):
         out = y[part]
         np.subtract(x[part], _part(m, x, part), out=out)
@@ -79,7 +79,7 @@ def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) ->
 
 def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """``g * a + (x - m) * b + c``, where m, a, b and c broadcast to x, in one pass."""
-    y = np.empty(x.shape, x.dtype)
+    y = np.empty(x.shape, np.result_type(g, x, m, a, b, c))
     for part in _parts(x):
         out = y[part]
         np.subtract(x[part], _part(m, x, part), out=out)

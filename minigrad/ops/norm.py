@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, no_grad, op, shape_of, sum_to
 from minigrad.kernels import norm as kernels
-from minigrad.ops.elementwise import add, mul, rsqrt, square
+from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.reduce import mean
 from minigrad.ops.shape import reshape
 
@@ -56,7 +56,7 @@ def blend(y, x, m, a, b, c):
 )
 def affine(x, m, a, c=None, *, shape):
     """``(x - m) * a + c``, where m, a and c are reshaped to ``shape``, which broadcasts to x."""
-    return kernels.affine(x, m.reshape(shape), a.reshape(shape), c if c is None else c.reshape(shape))
+    return kernels.affine(real(x), m.reshape(shape), a.reshape(shape), c if c is None else c.reshape(shape))
 
 
 # --------------------------------------------------------------------------------------------------- standardize
@@ -101,6 +101,7 @@ def standardize(x, weight=None, bias=None, *, dim, shape, eps):
 
     weight and bias are reshaped to ``shape``, which broadcasts to x.
     """
+    x = real(x)
     m, v = kernels.moments(x, dim)
     a = 1.0 / np.sqrt(v + eps)
     if weight is not None:
