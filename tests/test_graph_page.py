@@ -20,7 +20,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 in_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium")
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--window-size=1200,800", "--virtual-time-budget=20000", "--dump-dom",
+    "--disable-component-update", "--disable-sync", "--window-size=1200,800", "--virtual-time-budget=5000000", "--dump-dom",
 ]  # fmt: skip
 
 
