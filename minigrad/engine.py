@@ -423,7 +423,7 @@ class _Plan:
             if row is None and rows and rows[-1][0] is None:  # one call of the formula serves all of *args
                 continue
             rows.append((row, formula, name))
-        kept = list(dict.fromkeys(need for _, _, name in rows for need in op.needs[name]))  # two formulas may name the same thing
+        kept = op.kept(name for _, _, name in rows)
         self.keeps = tuple(source for source, _ in kept)
         self.rows = tuple((row, formula, tuple(s for s, _ in op.needs[name]), _picker(kept, op.needs[name])) for row, formula, name in rows)
         names = [*op.inputs, *([op.variadic] if op.variadic else []), *op.statics, "out", "res"]
@@ -521,6 +521,10 @@ class Op:
                 known = [*arrays, *(f"{p}_shape" for p in arrays), *self.statics, "out", "res"]
                 raise TypeError(f"@op {self.name}: the formula of '{argument}' asks for '{name}'; it can have {', '.join(known)}")
         return found
+
+    def kept(self, inputs: Iterable[str]) -> list[tuple[Any, str]]:
+        """What the formulas of ``inputs`` name, each thing once, as in ``needs``."""
+        return list(dict.fromkeys(need for name in inputs for need in self.needs.get(name, ())))
 
     def argument(self, position: int) -> str:
         """The name of the input at ``position`` of a call."""
@@ -627,8 +631,8 @@ def _specialize(op: Op) -> None:
     kept = f"_p.keep({keep})"
     if not op.variadic and len(op.inputs) <= 2:  # few ways to need a gradient: no call for what can be written out
         for mask in range(1, 1 << len(op.inputs)):
-            wanted = [op.needs.get(x, []) for i, x in enumerate(op.inputs) if mask >> i & 1]
-            kept = f"{_tuple(dict.fromkeys(e for needs in wanted for _, e in needs))} if _mask == {mask} else {kept}"
+            needs = op.kept(x for i, x in enumerate(op.inputs) if mask >> i & 1)
+            kept = f"{_tuple([e for _, e in needs])} if _mask == {mask} else {kept}"
     source = _CALL.format(
         parameters=", ".join(parameters),
         unwrap="".join(unwrap),
@@ -669,7 +673,7 @@ def _record_several(plans, mask, nodes, arrays, keep, static, outs) -> tuple:
 
 
 _SCOPE: dict[str, Any] = {
-    "_engine": sys.modules[__name__], "_TensorBase": TensorBase, "_ndarray": ndarray, "_asarray": np.asarray, "_F64": F64,
+    "_TensorBase": TensorBase, "_ndarray": ndarray, "_asarray": np.asarray, "_F64": F64,
     "_new": object.__new__, "_Node": Node, "_numbers": _numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": _grad_mode.get, "_anomaly_users": _anomaly_users, "_remember": _remember, "_specialize": _specialize,
     "_explain": _explain, "_weaken": _weaken, "_several": _record_several,

@@ -56,7 +56,7 @@ def render(dot: str, format: str) -> bytes:
     problems = []
     for name in engines(format):
         try:
-            picture = _by_package(dot, format) if name == "pygraphviz" else _by_program(str(_program(name)), dot, format)
+            picture = _draw(_command(name, format), dot)
             return _portable(picture) if format == "svg" else picture
         except (OSError, ValueError, ImportError, subprocess.SubprocessError) as error:
             text = getattr(error, "stderr", None) or str(error)
@@ -65,29 +65,24 @@ def render(dot: str, format: str) -> bytes:
     raise RenderError("graph: " + ("; ".join([*problems, advice(format)]) if problems else advice(format)))
 
 
-def _resolution(format: str) -> list[str]:
-    return ["-Gdpi=144"] if format == "png" else []
-
-
-def _by_program(program: str, dot: str, format: str) -> bytes:
-    run = subprocess.run(
-        [program, f"-T{format}", *_resolution(format)], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True
-    )
+def _draw(command: list[str], dot: str) -> bytes:
+    """What a program that reads dot text writes."""
+    run = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
     if not run.stdout:
         raise ValueError(run.stderr.decode("utf-8", "replace") or "it wrote nothing")
     return run.stdout
 
 
-def _by_package(dot: str, format: str) -> bytes:
-    """pygraphviz, in a process of its own: a crash in C must not take the user's Python with it."""
+def _command(name: str, format: str) -> list[str]:
+    """How to call one of :func:`engines`. pygraphviz runs in a process of its own: a crash in C must not take the user's Python with it."""
+    resolution = ["-Gdpi=144"] if format == "png" else []
+    if name != "pygraphviz":
+        return [str(_program(name)), f"-T{format}", *resolution]
     code = (
         "import sys, pygraphviz; graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode()); "
         "sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog='dot', args=' '.join(sys.argv[2:])))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code, format, *_resolution(format)], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True
-    )
-    return run.stdout
+    return [sys.executable, "-c", code, format, *resolution]
 
 
 # Widths of Helvetica's characters from space to ~, in thousandths of the size: what boxes were made to hold.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.sums import add_reduce, split
+from minigrad.kernels.tiles import cut
 
 CACHE = 1 << 18  # bytes of one array in a tile
 
@@ -20,10 +21,8 @@ CACHE = 1 << 18  # bytes of one array in a tile
 def _tiles(n: int, c: int, item_bytes: int) -> Iterator[tuple[slice, slice]]:
     """Parts of the axes N and C: some of the batch with all of C or, without a batch, some of C."""
     if n == 1:
-        step = max(1, CACHE // max(item_bytes, 1))
-        return ((slice(None), slice(i, i + step)) for i in range(0, c, step))
-    step = max(1, CACHE // max(item_bytes * c, 1))
-    return ((slice(i, i + step), slice(None)) for i in range(0, n, step))
+        return ((slice(None), channels) for channels in cut(c, item_bytes, CACHE))
+    return ((batch, slice(None)) for batch in cut(n, c * item_bytes, CACHE))
 
 
 def _dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -89,11 +88,8 @@ def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndar
     return y
 
 
-def _parts(x: np.ndarray) -> Iterator[Any]:
-    if x.ndim == 0:
-        return iter([...])
-    step = max(1, CACHE // max(x[:1].nbytes, 1))
-    return (slice(i, i + step) for i in range(0, len(x), step))
+def _parts(x: np.ndarray) -> list[Any]:
+    return cut(len(x), x[:1].nbytes, CACHE) if x.ndim else [...]
 
 
 def _part(a: np.ndarray, x: np.ndarray, part: Any) -> np.ndarray:

@@ -7,18 +7,18 @@ slices: loops run over the cells of a window, never over windows. Images go thro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.kernels.tiles import cut
 from minigrad.kernels.windows import Axis
 
 CACHE = 1 << 19  # bytes of input in a tile
 
 
-def _tiles(x: np.ndarray) -> Iterator[slice]:
-    step = max(1, CACHE // max(1, x[:1].nbytes))
-    return (slice(n, n + step) for n in range(0, len(x), step))
+def _tiles(x: np.ndarray) -> list[slice]:
+    return cut(len(x), x[:1].nbytes, CACHE)
 
 
 def _at(axis: int, ndim: int, cells: slice) -> tuple:

@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.tiles import cut
+
 CACHE = 3 << 18  # bytes of transformed input in a part of the images
 WEIGHTS = 4 << 20  # bytes of transformed weights that every part may read again
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
@@ -104,14 +106,12 @@ def _input(x: np.ndarray, th: int, tw: int, padding: Sequence[tuple[int, int]]) 
 
 
 def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], itemsize: int) -> tuple[int, int, list[slice]]:
-    """Tiles down and across, and the images in parts of about equal size whose transformed input stays in the cache."""
+    """Tiles down and across, and the images in parts whose transformed input stays in the cache."""
     th, tw = -(-sizes[0] // 4), -(-sizes[1] // 4)
     n, c = x_shape[:2]
     weights = 36 * outputs * c * itemsize
     budget = CACHE if weights <= WEIGHTS else max(CACHE, weights)
-    step = max(1, min(n, budget // max(1, 36 * c * th * tw * itemsize)))
-    step = -(-n // -(-n // step)) if n else 1
-    return th, tw, [slice(i, min(i + step, n)) for i in range(0, n, step)]
+    return th, tw, cut(n, 36 * c * th * tw * itemsize, budget)
 
 
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], padding: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -109,11 +109,6 @@ def standardize(x, weight=None, bias=None, *, dim, shape, eps):
     return kernels.affine(x, m, a, bias if bias is None else bias.reshape(shape)), m, v
 
 
-def _affine(y: Any, weight: Any, shape: tuple[int, ...]) -> Any:
-    """``y * weight``, reshaped to ``shape`` where given."""
-    return y if weight is None else mul(y, reshape(weight, shape))
-
-
 def _check(name: str, input: Any, channels: int, **vectors: Any) -> None:
     """Per-channel vectors must have one entry for each channel."""
     for key, v in vectors.items():
@@ -228,9 +223,10 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
     """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions: ``torch.nn.functional.rms_norm``. eps: the dtype's by default."""
-    over, lead = _trailing("rms_norm", input, normalized_shape, weight=weight)
+    over, _ = _trailing("rms_norm", input, normalized_shape, weight=weight)
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
-    return _affine(mul(input, rsqrt(mean(square(input), dim=over, keepdim=True) + eps)), weight, lead)
+    y = mul(input, rsqrt(mean(square(input), dim=over, keepdim=True) + eps))
+    return y if weight is None else mul(y, weight)
 
 
 def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

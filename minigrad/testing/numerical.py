@@ -8,7 +8,7 @@ with slopes of higher accuracy, for disagreement with the analytic value by :fun
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -146,8 +146,14 @@ class Columns:
             if beside:
                 found.append((-26 * f1 + 57 * f2 - 42 * f3 + 11 * self._at(row, 4 * s)[outputs]) / (6 * s))
             else:
-                found.append((-11 * self._center[outputs] + 18 * f1 - 9 * f2 + 2 * f3) / (6 * s))
+                found.append(_one_sided_slope((self._center[outputs], f1, f2, f3), s))
         return np.array(found)
+
+
+def _one_sided_slope(points: Sequence[np.ndarray], step: float) -> np.ndarray:
+    """The slope at the first of four points ``step`` apart; with a negative step, to its left."""
+    f0, f1, f2, f3 = points
+    return (-11 * f0 + 18 * f1 - 9 * f2 + 2 * f3) / (6 * step)
 
 
 def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,9 +167,8 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
     x = float(flat[i])
     starts = [2.0**-4 * max(1.0, abs(x))] + ([abs(x) / 4] if 0 < abs(x) < 0.2 else [])
     plus, minus = np.empty(n_outputs), np.empty(n_outputs)
-    schemes = {
-        base: (np.full(n_outputs, np.nan), np.full(n_outputs, np.inf)) for base in (4.0, 2.0)
-    }  # base -> what changes least, its change
+    # For each base, 4 for a series in h**2 and 2 for one in h: what changes least, and its change.
+    schemes = {base: (np.full(n_outputs, np.nan), np.full(n_outputs, np.inf)) for base in (4.0, 2.0)}
     for start in starts:
         previous: dict[float, list[np.ndarray]] = {}
         for k in range(20):
@@ -191,12 +196,12 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
 def along(evaluate: Callable[[float], np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Derivative of ``evaluate(t)`` at t = 0, its error, and the slopes on the right and on the left of 0."""
     t = np.zeros(1)
-    n = evaluate(0.0).size
+    center = evaluate(0.0)
 
     def write(out: np.ndarray) -> None:
         out[:] = evaluate(float(t[0]))
 
-    slope, error = extrapolate(write, t, 0, n)
+    slope, error = extrapolate(write, t, 0, center.size)
     h = 16 * STEP
-    f0, f1, f2, b1, b2 = (evaluate(s) for s in (0.0, h, 2 * h, -h, -2 * h))
-    return slope, error, (-3 * f0 + 4 * f1 - f2) / (2 * h), (3 * f0 - 4 * b1 + b2) / (2 * h)
+    right, left = (_one_sided_slope([center, *(evaluate(i * s) for i in (1, 2, 3))], s) for s in (h, -h))
+    return slope, error, right, left

@@ -64,6 +64,13 @@ class Bottleneck(nn.Module):
         return F.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
+def _initialize(model: nn.Module) -> None:
+    """Convolutions as He et al. 2015 ("Delving deep into rectifiers"), by their outputs."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
 class ResNet(nn.Module):
     """A residual network for ImageNet: torchvision's ``ResNet``.
 
@@ -90,9 +97,7 @@ class ResNet(nn.Module):
         self.layer4 = self._stage(block, 512, layers[3], 2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(512 * block.expansion, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        _initialize(self)
 
     def _stage(self, block: type[BasicBlock] | type[Bottleneck], planes: int, blocks: int, stride: int) -> nn.Sequential:
         downsample = None
@@ -168,9 +173,7 @@ class CifarResNet(nn.Module):
         self.layer2 = nn.Sequential(BasicBlock(16, 32, 2, _Shortcut(16)), *[BasicBlock(32, 32) for _ in range(n - 1)])
         self.layer3 = nn.Sequential(BasicBlock(32, 64, 2, _Shortcut(32)), *[BasicBlock(64, 64) for _ in range(n - 1)])
         self.fc = nn.Linear(64, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        _initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""

@@ -1,0 +1,14 @@
+"""Work in parts that stay in the cache: the one cut for convolution, pooling and normalisation."""
+
+from __future__ import annotations
+
+
+def cut(count: int, item_bytes: int, budget: int) -> list[slice]:
+    """``count`` items in parts of about equal size: of ``budget`` bytes at most, but one item at least.
+
+    >>> cut(5, 100, 300)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    most = max(1, budget // max(1, item_bytes))
+    step = max(1, -(-count // max(1, -(-count // most))))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
