@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -37,6 +38,14 @@ def test_a_model_becomes_a_file(folder, capsys, target):
     assert [v["shapes"] for v in graph["vertices"] if v["kind"] == "input"] == [[[2, 4]]]
     assert main(["graph", target, "--input", "2,4", "--backward", "--depth", "1", "-o", "net.html"]) == 0
     assert "step by step" in (folder / "net.html").read_text(encoding="utf-8")
+
+
+def test_without_the_package_graphviz_there_is_one_line(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+    assert main(["graph", "my_models:tiny", "--input", "2,4", "-o", "net.svg"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("minigrad graph: dot text is written by the package graphviz: pip install")
+    assert not (folder / "net.svg").exists()
 
 
 def test_training_mode(folder, capsys):

@@ -33,7 +33,7 @@ SAID = {
     "resnet56": ["standardize", "layer3", "0 ×9", "2×64×8×8"],
     "second_order": ["tanh", "d²y/dx²", "= -0.7269"],
     "custom_op": ["leaky", "slope 0.2", "your own op", "∂ leaky"],
-    "exploding": ["NaN", "exploding"],
+    "exploding": ["infinite", "NaN", "exploding"],
 }
 
 

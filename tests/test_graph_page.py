@@ -125,7 +125,7 @@ def test_it_searches_and_reveals(tmp_path):
 
 @in_browser
 def test_it_shows_ways_details_and_the_dark(tmp_path):
-    way, facts, dark, moved = act(
+    way, facts, dark, zoomed, dragged, legend = act(
         tmp_path,
         """press(node("x")); press(node("side linear"), true);
         const way = [...svg.querySelectorAll("g.node.hit")].map(n => boxes.get(n.id).name);
@@ -134,11 +134,19 @@ def test_it_shows_ways_details_and_the_dark(tmp_path):
         document.getElementById("look").click();
         const dark = document.documentElement.classList.contains("dark") !== was, old = svg.style.transform;
         document.getElementById("stage").dispatchEvent(new WheelEvent("wheel", {deltaY: -200, clientX: 300, clientY: 300}));
-        return [way, facts, dark, svg.style.transform !== old];""",
+        const zoomed = svg.style.transform !== old, stage = document.getElementById("stage"), before = [left, top_];
+        stage.dispatchEvent(new PointerEvent("pointerdown", {clientX: 300, clientY: 300}));
+        dispatchEvent(new PointerEvent("pointermove", {clientX: 340, clientY: 290}));
+        dispatchEvent(new PointerEvent("pointerup", {}));
+        dispatchEvent(new PointerEvent("pointermove", {clientX: 900, clientY: 900}));
+        const legend = [...document.querySelectorAll("#legend li")].map(li => li.textContent);
+        return [way, facts, dark, zoomed, [left - before[0], top_ - before[1]], legend];""",
     )
     assert sorted(way) == ["side linear", "x"]
     assert "1×2 float32, 8 B" in facts and "∂weight" in facts
-    assert dark and moved
+    assert dark and zoomed
+    assert dragged == [40, -10]
+    assert legend == ["matrices", "elementwise", "input", "module, folded"]
 
 
 @in_browser
@@ -153,7 +161,7 @@ def test_it_steps_through_backward(tmp_path):
         return [first, fourth, marked, document.getElementById("place").textContent];""",
         depth=1,
     )
-    assert first.startswith("add") and "[[1., 1.]]" in first
+    assert first.startswith("add") and "[[0., 1.]]" in first  # the larger of two scores
     assert "tanh" in fourth and "lambda g, out" in fourth and "out, the result, kept" in fourth
     assert marked == ["1 tanh"] or marked == ["body.1.1 tanh"]
     assert last == "6 of 6"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import engine
+from minigrad.graph.dot import RenderError
 from minigrad.graph.draw import draw
 from minigrad.tensor import DTYPES, Tensor, as_tensor
 
@@ -102,9 +103,9 @@ def main(arguments: argparse.Namespace) -> int:
             model, *inputs(arguments.input), depth=arguments.depth, backward=arguments.backward, parameters=arguments.parameters
         )  # fmt: skip
         path = graph.save(arguments.output)
-    except (CommandError, engine.ShapeError, OSError, ValueError) as error:
+    except (CommandError, engine.ShapeError, RenderError, OSError, ValueError) as error:
         note = "; ".join(getattr(error, "__notes__", []))
-        print(f"minigrad graph: {error}{f' ({note})' if note else ''}", file=sys.stderr)
+        print(f"minigrad graph: {str(error).removeprefix('graph: ')}{f' ({note})' if note else ''}", file=sys.stderr)
         return 1
     print(f"{path}: {repr(graph)[1:-1]}")
     return 0

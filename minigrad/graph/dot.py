@@ -5,10 +5,16 @@ from __future__ import annotations
 import html
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import Any
 
 from minigrad.graph.model import Edge, Graph, Scope, Vertex, human_bytes
 from minigrad.graph.view import Box, Link, View, describe_stretch, view
+
+
+class RenderError(RuntimeError):
+    """What writes the wanted format is not installed here; the text says what to install."""
+
 
 FONT = "Helvetica"  # every Graphviz knows its metrics; the SVG names fonts of the same widths for readers without it
 INK, GREY, LINE = "#1f2933", "#5f6b76", "#8793a0"
@@ -40,10 +46,29 @@ FAMILIES = {
 }
 OTHER = ("#eeeeee", "other")
 STATES = {
-    "nan": ("#c92a2a", "NaN or infinite"), "exploding": ("#d9480f", "exploding"),
+    "nan": ("#c92a2a", "NaN"), "inf": ("#c92a2a", "infinite"), "exploding": ("#d9480f", "exploding"),
     "vanishing": ("#1864ab", "vanishing"), "zero": ("#868e96", "zero"),
 }  # fmt: skip
 BACKWARD = "#a61e4d"
+
+
+# Widths of Helvetica's characters from space to ~, in thousandths of the size: what boxes were made to hold.
+_WIDTHS = (
+    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 278 584 584 584 556 1015 "
+    "667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 667 944 667 667 611 278 278 278 469 556 333 "
+    "556 556 500 556 556 278 556 556 222 222 500 222 833 556 556 556 556 333 500 278 556 500 722 500 500 500 334 260 334 584"
+)
+WIDTHS = [int(width) for width in _WIDTHS.split(" ")]
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """How wide ``text`` is in Helvetica; of a character that is not ASCII, about.
+
+    >>> text_width("10", 10.0)
+    11.12
+    """
+    total = sum(WIDTHS[ord(c) - 32] if " " <= c <= "~" else 556 if c.isprintable() else 0 for c in text)
+    return round(total * size / 1000 * (1.06 if bold else 1), 2)
 
 
 def colour(name: str) -> str:
@@ -77,12 +102,17 @@ def _small(text: str) -> str:
     return f'<font point-size="9" color="{GREY}">{_escape(text)}</font>'
 
 
-def _rows(title: str, lines: Iterable[str]) -> str:
-    """An HTML-like label: a bold title and small lines below."""
-    text = f"<b>{_escape(title)}</b>"
-    for line in lines:
-        text += f"<br/>{_small(line)}"
-    return text
+def _rows(title: str, lines: Iterable[str], align: str = "center", kind: str = "") -> str:
+    """An HTML-like label: a bold title, the class ``kind`` beside it, and small lines below.
+
+    Each line is a cell that says its size: how far ``<br/>`` goes, and how wide a text is, depends on the fonts of the machine.
+    """
+    kind = f"\u00a0 {kind}" if kind else ""
+    beside, room = (_small(kind), text_width(kind, 9)) if kind else ("", 0)
+    cells = [(f"<b>{_escape(title)}</b>{beside}", 14, text_width(title, 11, bold=True) + room)]
+    cells += [(_small(line), 12, text_width(line, 9)) for line in lines]
+    rows = "".join(f'<tr><td align="{align}" height="{high}" width="{ceil(wide)}">{text}</td></tr>' for text, high, wide in cells)
+    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0">{rows}</table>'
 
 
 def vertex_label(vertex: Vertex, extra: Iterable[str] = ()) -> str:
@@ -112,14 +142,16 @@ def scope_label(scope: Scope, folded: bool = False) -> str:
     times = f" ×{scope.repeats}" if scope.repeats > 1 and not scope.same_as else ""
     if not folded:
         plain = scope.kind in (scope.name, "Sequential", "")
-        kind = "" if plain else f' <font color="{GREY}">{_escape(scope.kind)}</font>'  # an empty tag would be an error
+        kind = "" if plain else f'<font color="{GREY}">\u00a0 {_escape(scope.kind)}</font>'  # an empty tag would be an error
         return f"<b>{_escape(short(scope.name))}{times}</b>{kind}"
-    lines = [] if scope.name == scope.kind else [scope.kind]
+    lines = []
     if scope.inputs or scope.outputs:
         lines.append(short(f"{', '.join(scope.inputs)} → {', '.join(scope.outputs)}", 44))
     if scope.parameters:
         lines.append(f"{scope.parameters:,} parameters" + (" each" if times else ""))
-    return _rows(short(scope.name) + times, lines)
+    if sum(map(len, lines)) < 48:  # pages are higher than wide
+        lines = [" · ".join(lines)] if lines else []
+    return _rows(short(scope.name) + times, lines, kind="" if scope.name == scope.kind else short(scope.kind))
 
 
 def box_label(box: Box, extra: Iterable[str] = ()) -> str:
@@ -197,6 +229,16 @@ class Faces:
         tip = tooltip(box.vertex) if box.vertex is not None else (box.scope.path or box.scope.kind) if box.scope is not None else "many ops"
         return box_label(box, lines), attributes(kind, family_of(box)), tip
 
+    def families(self) -> list[tuple[str, str]]:
+        """The fill, and what it means, of each family in the picture."""
+        families = {family_of(box) if box.vertex is None else box.vertex.family for box in self.seen.boxes.values()}
+        rows = [(fill, words) for name, (fill, words) in FAMILIES.items() if name in families and name not in ("leaf", "output")]
+        if "leaf" in families and "input" not in families:
+            rows.append((colour("leaf"), "leaf: given, with gradient"))
+        if families - set(FAMILIES):
+            rows.append(OTHER)
+        return rows
+
     def hidden(self, box: Box) -> list[Edge]:
         """The edges from parameters that have no box of their own."""
         return self.tensors.get(box.vertex.id, []) if box.vertex is not None and not self.options["parameters"] else []
@@ -218,10 +260,20 @@ class Faces:
         return " ".join(filter(None, [shape_text(edge.shape) if edge.shape else "", _dtype(edge.dtype)])) + times
 
 
+def _package() -> Any:
+    """The package ``graphviz``. Raises :class:`RenderError` where it is missing."""
+    try:
+        import graphviz
+    except ImportError:
+        raise RenderError(
+            'graph: dot text is written by the package graphviz: pip install "minigrad-nn[graph]" (.html and .json need nothing)'
+        ) from None
+    return graphviz
+
+
 class _Writer(Faces):
     def __init__(self, graph: Graph, seen: View, options: dict[str, Any]):
-        import graphviz
-
+        graphviz = _package()
         super().__init__(graph, seen, options)
         self.graph = graph
         self.backward = bool(options["backward"])
@@ -235,7 +287,8 @@ class _Writer(Faces):
 
     def text(self) -> str:
         d, columns = self.digraph, self.seen.columns
-        d.attr("graph", rankdir=self.options["direction"], nodesep="0.22", ranksep="0.32", bgcolor="white")
+        silent = not self.backward and not any(map(self.link_label, self.seen.links))  # arrows without words may be short
+        d.attr("graph", rankdir=self.options["direction"], nodesep="0.22", ranksep="0.2" if silent else "0.32", bgcolor="white")
         d.attr("graph", fontname=FONT, fontsize="11", fontcolor=INK)
         d.attr("graph", margin="0.1", tooltip=self.graph.title or " ", labelloc="t", labeljust="l")
         if self.graph.title:
@@ -258,8 +311,11 @@ class _Writer(Faces):
         count = sum(_size(v) for v in self.graph.vertices if v.kind == "parameter")
         if count:
             facts.append(f"{count:,} parameters")
+        dtypes = {d for v in self.graph.vertices for d in v.dtypes if d.startswith(("float", "complex"))}
+        if "float32" in dtypes:  # labels name the others
+            facts.append("float32" if len(dtypes) == 1 else "float32 unless marked")
         facts.append(f"backward keeps {human_bytes(self.graph.kept_bytes)}")
-        return f'<b>{_escape(short(self.graph.title, 60))}</b><br align="left"/>{_small(" · ".join(facts))}<br align="left"/>'
+        return _rows(short(self.graph.title, 60), [" · ".join(facts)], align="left")
 
     # ------------------------------------------------------------------------------------------------- boxes
 
@@ -282,8 +338,7 @@ class _Writer(Faces):
         stack: list[tuple[str, Any, Any]] = [("", parent, iter(children.get("", ())))]
         for box in inside.get("", ()):
             self.box(box, parent)
-        import graphviz
-
+        graphviz = _package()
         place_of = {s.id: i for i, s in enumerate(self.seen.clusters)}
         while stack:
             place, target, rest = stack[-1]
@@ -333,7 +388,7 @@ class _Writer(Faces):
         if kept and not (self.chain and self.options["direction"] in ("TB", "BT")):  # where dashed lines or their words have no room
             lines.append(f"keeps {short(kept, 30)}")
             kept = ""
-        state = next((g["state"] for g in gradients if g and g["state"] in ("nan", "exploding", "vanishing")), "")
+        state = next((g["state"] for g in gradients if g and g["state"] not in ("", "zero")), "")
         tint = STATES[state][0] if state else BACKWARD
         self.states.update([state] if state else [])
         target.node(
@@ -358,14 +413,14 @@ class _Writer(Faces):
         tint, words = STATES.get(state, (BACKWARD, ""))
         if state:
             self.states.add(state)
-        label = f"‖g‖ {number(gradient['norm'])}" if state != "nan" else "NaN"
+        label = words if state in ("nan", "inf") else f"‖g‖ {number(gradient['norm'])}"
         label += f" {words}" if state in ("exploding", "vanishing") else ""
         target = f"b{self.ids[b.id]}" if self.flows(b) else self.ids[b.id]
         # Written against its direction, so that both passes have the same ranks: forward down the page, backward up.
         straight = a.vertex is None or a.vertex.kind == "op"
         self.digraph.edge(
             f"b{self.ids[a.id]}", target, f" {label} ", dir="back", color=tint, fontcolor=tint, weight="6" if straight else "1",
-            penwidth="2" if state in ("nan", "exploding") else "1", style="dotted" if state == "zero" else "solid",
+            penwidth="2" if state in ("nan", "inf", "exploding") else "1", style="dotted" if state == "zero" else "solid",
             tooltip=f"gradient {shape_text(gradient['shape'])}, norm {number(gradient['norm'])}",
         )  # fmt: skip
 
@@ -392,12 +447,7 @@ class _Writer(Faces):
 
     def legend(self) -> None:
         """What the colours mean: a row for each family that is drawn."""
-        families = {family_of(box) if box.vertex is None else box.vertex.family for box in self.seen.boxes.values()}
-        rows = [(fill, words) for name, (fill, words) in FAMILIES.items() if name in families and name not in ("leaf", "output")]
-        if "leaf" in families and "input" not in families:
-            rows.append((colour("leaf"), "leaf: given, with gradient"))
-        if families - set(FAMILIES):
-            rows.append(OTHER)
+        rows = self.families()
         sample = '<td bgcolor="{}" width="16" border="1" color="{}"> </td>'
         lines = [(sample.format(fill, LINE), words) for fill, words in rows]
         if self.backward:

@@ -22,6 +22,7 @@ def draw(
     depth: int | None = None,
     repeats: bool = True,
     backward: bool = False,
+    gradient: Any = None,
     constants: bool = False,
     parameters: bool = False,
     legend: bool = True,
@@ -39,8 +40,10 @@ def draw(
         names: names for tensors of the graph, inputs and outputs too: ``{"x": x, "loss": loss}``.
         depth: fold all modules below this level into boxes: 0 is the whole model in one, 1 its children; None unfolds all.
         repeats: draw equal neighbours once, marked ×18.
-        backward: run backward (from ones, where the result is no scalar) and draw it beside the forward pass, with the gradients'
-            norms.
+        backward: run backward and draw it beside the forward pass, with the gradients' norms.
+        gradient: where backward starts: an array of the result's shape (a dict by name or a sequence in order, for several). Without
+            it: from 1 for a scalar; for a model's scores ``(N, C, ...)`` from 1 at the largest along C and 0 elsewhere (the sum over
+            classes is constant after a softmax, and tells nothing); else from ones.
         constants: draw constant arguments too.
         parameters: draw parameters and buffers as boxes of their own; if not, the ops that use them list them.
         legend: explain the colours.
@@ -50,6 +53,7 @@ def draw(
 
     Raises:
         RuntimeError: nothing was recorded, or the graph has been freed by backward.
+        ShapeError: ``gradient`` has another shape than the result.
 
     >>> import minigrad as mg
     >>> from minigrad import graph
@@ -67,14 +71,16 @@ def draw(
     if hasattr(subject, "named_modules"):
         if model is not None:
             raise TypeError("draw: model= goes with a tensor; draw(model, x) runs the model itself")
-        graph = _run(subject, args, kwargs, dict(names or {}), constants, backward, title)
+        graph = _run(subject, args, kwargs, dict(names or {}), constants, backward, gradient, title)
     else:
         if args or kwargs:
             raise TypeError(f"draw: inputs are for a module, and {type(subject).__name__} is none")
         found = list(tensors_in(subject))
         if not found:
             raise TypeError(f"draw: a Tensor or a module is needed, not {type(subject).__name__}")
-        graph = trace(_named(found, names or {}), model=model, names=names, constants=constants, backward=backward, title=title)
+        outputs = _named(found, names or {})
+        seeds = _seeds(outputs, gradient, scores=False)
+        graph = trace(outputs, model=model, names=names, constants=constants, backward=backward, seeds=seeds, title=title)
     graph.options = options
     return graph
 
@@ -88,7 +94,33 @@ def _named(outputs: list[Any], names: Mapping[str, TensorBase]) -> dict[str, Ten
     return found
 
 
-def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants: bool, backward: bool, title: str) -> Graph:
+def _seeds(outputs: Mapping[str, TensorBase], gradient: Any, scores: bool) -> dict[str, np.ndarray]:
+    """The gradient of each output that backward starts from, by name; nothing for one that starts from ones."""
+    given: Any = {}
+    if isinstance(gradient, Mapping):
+        given = gradient
+    elif isinstance(gradient, (tuple, list)) and len(outputs) > 1:
+        given = dict(zip(outputs, gradient, strict=False))
+    elif gradient is not None:
+        given = {next(iter(outputs)): gradient}
+    unknown = [name for name in given if name not in outputs]
+    if unknown:
+        raise ValueError(f"draw: gradient names {unknown[0]!r}, but the outputs are {', '.join(outputs)}")
+    seeds = {}
+    for name, tensor in outputs.items():
+        data = tensor._data
+        if given.get(name) is not None:
+            seed = np.asarray(getattr(given[name], "_data", given[name]), dtype=data.dtype)
+            if seed.shape != data.shape:
+                raise engine.ShapeError(f"draw: gradient has shape {seed.shape}, but {name} has {data.shape}")
+            seeds[name] = seed
+        elif scores and data.ndim > 1 and data.size and data.dtype.kind == "f":
+            seeds[name] = seed = np.zeros_like(data)
+            np.put_along_axis(seed, np.expand_dims(data.argmax(1), 1), 1, 1)
+    return seeds
+
+
+def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants: bool, backward: bool, gradient: Any, title: str) -> Graph:
     """Run ``model`` once with its inputs as leaves, leaving it as it was, and trace the result."""
     args, kwargs = _as_tensors(args), {key: _as_tensors(value) for key, value in kwargs.items()}
     inputs: dict[str, Any] = {}
@@ -120,6 +152,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
             pretend=pretend,
             constants=constants,
             backward=backward,
+            seeds=_seeds(outputs, gradient, scores=True),
             title=title or type(model).__name__,
         )
     finally:

@@ -20,7 +20,7 @@ VANISHING, EXPLODING = 1e-7, 1e4  # of a gradient's root mean square
 def summary(array: np.ndarray) -> dict[str, Any]:
     """A gradient in a few numbers: ``shape``, ``norm``, ``rms``, ``state`` and, where it is small, ``value``.
 
-    ``state`` is ``nan`` (a NaN or infinity is among the elements), ``zero``, ``vanishing`` (root mean square below 1e-7),
+    ``state`` is ``nan`` (a NaN is among the elements), ``inf`` (an infinity, but no NaN), ``zero``, ``vanishing`` (root mean square below 1e-7),
     ``exploding`` (above 1e4) or ``""``. Norms that are not finite are text, so that JSON can carry them.
 
     >>> import numpy as np
@@ -32,10 +32,11 @@ def summary(array: np.ndarray) -> dict[str, Any]:
     largest = float(np.abs(flat).max()) if finite and flat.size else 0.0
     norm = largest * float(np.sqrt(np.square(flat / largest).sum())) if largest else 0.0  # squares neither overflow nor vanish
     rms = norm / max(flat.size, 1) ** 0.5
-    state = "nan" if not finite else "zero" if norm == 0 else "vanishing" if rms < VANISHING else "exploding" if rms > EXPLODING else ""
+    odd = "" if finite else "nan" if np.isnan(flat).any() else "inf"
+    state = odd or ("zero" if norm == 0 else "vanishing" if rms < VANISHING else "exploding" if rms > EXPLODING else "")
     known: dict[str, Any] = {"shape": list(np.shape(array)), "norm": norm, "rms": rms, "state": state}
-    if not finite:
-        known["norm"] = known["rms"] = "nan"
+    if odd:
+        known["norm"] = known["rms"] = odd
     if flat.size <= 16:
         known["value"] = show(array)
     return known
@@ -57,7 +58,7 @@ def show(value: Any) -> str:
 
 
 class Backward:
-    """One backward pass, watched. ``outputs`` that are not scalars start with ones.
+    """One backward pass, watched, from ``seeds``: the gradient of each of ``outputs``, by name; ones where there is none.
 
     ============  ====================================================================================================
     ``arrived``   node -> summary of the whole gradient of its result
@@ -66,7 +67,7 @@ class Backward:
     ============  ====================================================================================================
     """
 
-    def __init__(self, outputs: Mapping[str, TensorBase], nodes: Sequence[Node], real: set[Node]):
+    def __init__(self, outputs: Mapping[str, TensorBase], nodes: Sequence[Node], real: set[Node], seeds: Mapping[str, np.ndarray]):
         self.arrived: dict[Node, dict[str, Any]] = {}
         self.returned: dict[tuple[Node, int], dict[str, Any]] = {}
         self.steps: list[tuple[Node, dict[str, Any]]] = []
@@ -80,10 +81,10 @@ class Backward:
 
             hooks.append((node, hook))
             node.hooks = [*(node.hooks or []), hook]
-        seeds = [(t._node, np.ones_like(t._data)) for t in outputs.values() if t._node is not None]
+        starts = [(t._node, seeds.get(name, np.ones_like(t._data))) for name, t in outputs.items() if t._node is not None]
         try:
             with engine.no_grad(), np.errstate(all="ignore"):
-                engine.walk(seeds, None, True, False, accumulate=False)
+                engine.walk(starts, None, True, False, accumulate=False)
                 for node in reversed(nodes):
                     self._step(node, incoming, real)
         finally:

@@ -136,7 +136,7 @@ class Graph:
 
     @property
     def dot(self) -> str:
-        """The picture in Graphviz's language."""
+        """The picture in Graphviz's language. Raises :class:`minigrad.graph.RenderError` without the package ``graphviz``."""
         from minigrad.graph.dot import source
 
         return source(self)
@@ -159,14 +159,14 @@ class Graph:
         """Write the picture to ``path`` in the format that its ending names: svg, png, pdf, dot (or gv), html, json.
 
         Returns the path that was written. Where no Graphviz is installed, svg, png and pdf become a ``.dot`` file beside it, and a line
-        says what to install.
+        says what to install. Raises :class:`minigrad.graph.RenderError` without the package ``graphviz``, for any ending but html and json.
         """
         from minigrad.graph.render import save
 
         return save(self, path)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from minigrad.graph.render import RenderError
+        from minigrad.graph.dot import RenderError
 
         try:
             return {"image/svg+xml": self.svg, "text/plain": repr(self)}

@@ -12,7 +12,7 @@ import re
 from importlib import resources
 from typing import Any
 
-from minigrad.graph.dot import OPTIONS, Faces, human_bytes, number, scope_label, shape_text
+from minigrad.graph.dot import FAMILIES, OPTIONS, STATES, Faces, human_bytes, number, scope_label, shape_text
 from minigrad.graph.model import Graph, Vertex
 from minigrad.graph.view import Box, view
 
@@ -62,7 +62,9 @@ def page_data(graph: Graph) -> dict[str, Any]:
         gradient = next((e.gradient for e in link.edges if e.gradient), None)
         label = faces.link_label(link)
         if gradient is not None:
-            label += f"\n‖g‖ {number(gradient['norm'])}" + (f" {gradient['state']}" if gradient["state"] else "")
+            label += f"\n‖g‖ {number(gradient['norm'])}" + (
+                f" {STATES[gradient['state']][1]}" if gradient["state"] not in ("", "nan", "inf") else ""
+            )
         flows = any(e.differentiable for e in link.edges)
         links.append(
             {
@@ -70,7 +72,7 @@ def page_data(graph: Graph) -> dict[str, Any]:
                 "to": names[link.target],
                 "label": label.strip(),
                 "flows": flows,
-                "state": (gradient or {}).get("state", ""),
+                "colour": STATES.get((gradient or {}).get("state", ""), ("", ""))[0],
             }
         )
     level: dict[str, int] = {"": 0}
@@ -91,7 +93,8 @@ def page_data(graph: Graph) -> dict[str, Any]:
         calls.append({**known, "facts": [f for f in facts if f[1]], "folded": folded})
     by_id = {vertex.id: vertex for vertex in graph.vertices}
     steps = [{**_step(step, by_id), "box": box_of[step["vertex"]]} for step in graph.steps if step["vertex"] in box_of]
-    about = {"title": graph.title, "summary": repr(graph)[1:-1], "direction": options["direction"]}
+    legend = [*faces.families(), *([FAMILIES["module"]] if calls else [])]
+    about = {"title": graph.title, "summary": repr(graph)[1:-1], "direction": options["direction"], "legend": legend}
     return {**about, "boxes": boxes, "links": links, "modules": calls, "steps": steps}
 
 

@@ -17,13 +17,11 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+from minigrad.graph.dot import RenderError, text_width
+
 FORMATS = ("svg", "png", "pdf")
 TEXTS = {"dot": "dot", "gv": "dot", "html": "html", "htm": "html", "json": "to_json"}
 TIMEOUT = 300
-
-
-class RenderError(RuntimeError):
-    """No Graphviz on this machine can write the wanted format; the text says what to install."""
 
 
 def _program(name: str) -> str | None:
@@ -85,24 +83,8 @@ def _command(name: str, format: str) -> list[str]:
     return [sys.executable, "-c", code, format, *resolution]
 
 
-# Widths of Helvetica's characters from space to ~, in thousandths of the size: what boxes were made to hold.
-_WIDTHS = (
-    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 278 584 584 584 556 1015 "
-    "667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 667 944 667 667 611 278 278 278 469 556 333 "
-    "556 556 500 556 556 278 556 556 222 222 500 222 833 556 556 556 556 333 500 278 556 500 722 500 500 500 334 260 334 584"
-)
-WIDTHS = [int(width) for width in _WIDTHS.split(" ")]
-TEXT = re.compile(r'<text ([^>]*?)font-size="([\d.]+)"([^>]*)>([^<]+)</text>')
-
-
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """How wide ``text`` is in Helvetica; of a character that is not ASCII, about.
-
-    >>> text_width("10", 10.0)
-    11.12
-    """
-    total = sum(WIDTHS[ord(c) - 32] if " " <= c <= "~" else 556 if c.isprintable() else 0 for c in text)
-    return round(total * size / 1000 * (1.06 if bold else 1), 2)
+TEXT = re.compile(r'<text (?P<before>[^>]*?)x="(?P<x>-?[\d.]+)" y="(?P<y>-?[\d.]+)"(?P<rest>[^>]*)>(?P<words>[^<]+)</text>')
+INDENT = 8.5  # points from a cluster's frame to a label on its left
 
 
 def _portable(svg: bytes) -> bytes:
@@ -110,14 +92,44 @@ def _portable(svg: bytes) -> bytes:
     text = svg.decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub('font-family="Helvetica[^"]*"', 'font-family="Helvetica,Arial,Liberation Sans,Arimo,sans-serif"', text)
+    return "".join(map(_fitted, re.split('(?=<g id="[^"]*" class=")', text))).encode()
+
+
+def _fitted(group: str) -> str:
+    """One node, cluster or edge, each text in it as wide as Helvetica would be, and where such a text would stand.
+
+    Graphviz placed the texts by the widths of the font that it had: lines in a node are centred anew, and what follows another text on
+    the same line moves up to it.
+    """
+    shape = re.search(r' (?:points|d)="([^"]*)"', group)
+    across = [float(x) for x in re.findall(r"(-?[\d.]+),", shape[1])] if shape else [0.0]
+    middle, left = (min(across) + max(across)) / 2, min(across)
+    lines: dict[str, list[re.Match]] = {}  # the texts of a line have the same y
+    for found in TEXT.finditer(group):
+        lines.setdefault(found["y"], []).append(found)
+    places: dict[int, float] = {}
+    for line in lines.values():
+        x = float(line[0]["x"])
+        wide = sum(map(_wide, line))
+        if ('class="node"' in group and "<title>legend</title>" not in group) or ('class="cluster"' in group and x - left > INDENT):
+            x = middle - wide / 2
+        for one in line:
+            places[one.start()] = x
+            x += _wide(one)
 
     def fixed(found: re.Match) -> str:
-        before, size, after, words = found.groups()
-        width = text_width(html.unescape(words), float(size), 'font-weight="bold"' in before + after)
-        length = f' textLength="{width}" lengthAdjust="spacingAndGlyphs"' if words.strip() else ""
-        return f'<text {before}font-size="{size}"{after}{length}>{words}</text>'
+        if not found["words"].strip():
+            return found[0]
+        x = found["x"] if 'text-anchor="middle"' in found["before"] else f"{places[found.start()]:.2f}"
+        length = f'textLength="{_wide(found)}" lengthAdjust="spacingAndGlyphs"'
+        return f'<text {found["before"]}x="{x}" y="{found["y"]}"{found["rest"]} {length}>{found["words"]}</text>'
 
-    return TEXT.sub(fixed, text).encode()
+    return TEXT.sub(fixed, group)
+
+
+def _wide(found: re.Match) -> float:
+    size = re.search(r'font-size="([\d.]+)"', found["rest"])
+    return text_width(html.unescape(found["words"]), float(size[1]) if size else 14.0, 'font-weight="bold"' in found["rest"])
 
 
 def save(graph: Any, path: Any) -> Path:

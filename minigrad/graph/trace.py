@@ -273,6 +273,7 @@ def trace(
     pretend: Sequence[Node] = (),
     constants: bool = False,
     backward: bool = False,
+    seeds: Mapping[str, np.ndarray] | None = None,
     title: str = "",
 ) -> Graph:
     """Trace the graph behind named ``outputs`` into plain data.
@@ -285,6 +286,7 @@ def trace(
         pretend: leaves that stand for inputs without gradient: what backward keeps is told as if they were constants.
         constants: draw constant arguments too.
         backward: run backward through the graph and note gradients on vertices and edges, and the steps.
+        seeds: output's name -> gradient that backward starts from; ones where there is none.
         title: what the picture is called.
     """
     recording = model if isinstance(model, record) else None
@@ -314,7 +316,7 @@ def trace(
     _place_tensors(graph, model if recording is None else None)
     _mark_repeats(graph)
     if backward:
-        run = Backward(outputs, nodes, real)
+        run = Backward(outputs, nodes, real, seeds or {})
         for node, gradient in run.arrived.items():
             tracer.note_gradient(node, gradient)
         for (node, position), gradient in run.returned.items():
