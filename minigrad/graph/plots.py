@@ -76,8 +76,8 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
             axes.plot(epochs, values, style, color=colour, ms=4, label=word)
             if title == "Accuracy":
                 axes.annotate(
-                    f"{values[-1]:.2f} %", (epochs[-1], values[-1]), textcoords="offset points", xytext=(0, -18), ha="right", color=colour,
-                    fontweight="bold",
+                    f"{values[-1]:.2f} %", (epochs[-1], values[-1]), textcoords="offset points", xytext=(6, 0), ha="left", va="center",
+                    color=colour, fontweight="bold", annotation_clip=False,
                 )  # fmt: skip
         if title == "Loss":
             axes.set(ylabel="loss", yscale="log" if all(row[n] > 0 for row in history for n in group) else "linear")
@@ -132,7 +132,7 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
 
 
 def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int = 32) -> Figure:
-    """An image, and below it a row of feature maps for each layer.
+    """An image, and below it a row of feature maps for each layer, each from its smallest to its largest number (maps of 1×1 together).
 
     Args:
         image: (C, H, W) or (H, W).
@@ -153,8 +153,9 @@ def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int 
         row.suptitle(title, fontsize=9, x=0.01, ha="left")
         for axes, picture in zip(row.subplots(1, widest, squeeze=False)[0], [*pictures, *[None] * widest], strict=False):
             axes.set_axis_off()
-            if picture is not None:
-                axes.imshow(picture, cmap=colours)
+            if picture is not None:  # single numbers have nothing to be compared with but each other
+                scale = {"vmin": min(map(np.min, pictures)), "vmax": max(map(np.max, pictures))} if picture.size == 1 else {}
+                axes.imshow(picture, cmap=colours, **scale)
     return figure
 
 
@@ -216,6 +217,7 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
         axes.text(0.97, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=RED if strange else GREY)
         axes.set(yticks=[])
         axes.tick_params(labelsize=8)
+        axes.locator_params(axis="x", nbins=4)
         axes.spines[["top", "right", "left"]].set_visible(False)
     for axes in cells[len(arrays) :]:
         axes.remove()
