@@ -272,9 +272,14 @@ class Node:
         """The op's name, ``leaf`` for a leaf."""
         return self.plan.op.name if self.plan is not None else "leaf"
 
-    def formulas(self) -> Iterator[tuple[int | None, Callable, tuple, tuple]]:
-        """For each formula that backward runs: its input's position (None for ``*args``), itself, where its arguments come from, and they."""
-        for position, formula, sources, pick in self.plan.rows:
+    def formulas(self) -> Iterator[tuple[int | Sequence[int], Callable, tuple, tuple]]:
+        """For each formula that backward runs: its input's position, itself, where its arguments come from, and they.
+
+        A formula that gives the gradients of several inputs, a :func:`joint` one or that of ``*args``, has their positions.
+        """
+        for position, formula, sources, pick, places in self.plan.rows:
+            if position is None:
+                position = range(len(self.plan.op.inputs), len(self.parents)) if places is None else places
             yield position, formula, sources, self.kept if pick is None else pick(self.kept)
 
     def __repr__(self) -> str:
@@ -336,14 +341,14 @@ def _verify(node: Node) -> None:
             )
 
 
-def _refuse_nan(node: Node, position: int | None, g: Any, gradient: Any) -> None:
+def _refuse_nan(node: Node, position: int, g: Any, gradient: Any) -> None:
     """Raise when a formula has turned a gradient without NaN into one with NaN."""
 
     def has_nan(x: Any) -> bool:
         return any(map(has_nan, x)) if isinstance(x, tuple) else bool(np.isnan(getattr(x, "_data", x)).any())
 
     if node in _watched and has_nan(gradient) and not has_nan(g):
-        name = node.plan.op.variadic if position is None else node.plan.op.argument(position)
+        name = node.plan.op.argument(position)
         raise RuntimeError(f"{node.name}: the gradient of '{name}' is NaN. The op was called at {_watched[node][0]}")
 
 
@@ -399,16 +404,16 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
 class _Plan:
     """How a call is recorded when just the inputs at the positions ``wanted`` need a gradient.
 
-    ``rows`` holds for each formula to run the input's position (None for ``*args``), the formula, where its arguments come
-    from, and what picks them from what is kept (None: they are all of it). ``keep(*inputs, *statics, out, res)`` gathers what is
-    kept, and ``keeps`` says where each thing comes from.
+    ``rows`` holds for each formula to run the input's position (None where it serves several), the formula, where its arguments
+    come from, what picks them from what is kept (None: they are all of it), and the positions that a joint formula serves (None: those of
+    ``*args``). ``keep(*inputs, *statics, out, res)`` gathers what is kept, and ``keeps`` says where each thing comes from.
     """
 
     __slots__ = ("keep", "keeps", "op", "rows")
 
     def __init__(self, op: Op, wanted: Iterable[int]):
         self.op = op
-        rows: list[tuple[int | None, Callable, str]] = []
+        rows: list[tuple[int | None, Callable, str, tuple[int, ...] | None]] = []
         for position in wanted:
             name = op.argument(position)
             formula = op.formulas.get(name)
@@ -419,13 +424,16 @@ class _Plan:
                     f"{op.name}: argument '{name}' requires a gradient but the op has no formula for it. "
                     f"Add {name}=lambda g, ...: ... to @op (or {name}=None if it is constant in it), or pass {name}.detach()"
                 )
-            row = None if name == op.variadic else position
-            if row is None and rows and rows[-1][0] is None:  # one call of the formula serves all of *args
+            together = name == op.variadic or formula in op.joint
+            if together and any(formula is known for _, known, _, _ in rows):  # one call serves all
                 continue
-            rows.append((row, formula, name))
-        kept = op.kept(name for _, _, name in rows)
+            rows.append((None if together else position, formula, name, op.joint.get(formula)))
+        kept = op.kept(name for _, _, name, _ in rows)
         self.keeps = tuple(source for source, _ in kept)
-        self.rows = tuple((row, formula, tuple(s for s, _ in op.needs[name]), _picker(kept, op.needs[name])) for row, formula, name in rows)
+        self.rows = tuple(
+            (row, formula, tuple(s for s, _ in op.needs[name]), _picker(kept, op.needs[name]), places)
+            for row, formula, name, places in rows
+        )
         names = [*op.inputs, *([op.variadic] if op.variadic else []), *op.statics, "out", "res"]
         self.keep = eval(f"lambda {', '.join(names)}: {_tuple([expression for _, expression in kept])}", _SCOPE)
 
@@ -458,6 +466,7 @@ class Op:
     ``inputs``       names of the positional parameters, without ``*args``
     ``variadic``     the name of ``*args``, or None
     ``statics``      keyword-only parameter -> default (``inspect.Parameter.empty`` where there is none)
+    ``joint``        formula that serves several inputs -> their positions
     ``needs``        input -> (source, expression) for each thing its formula names
     ===============  =========================================================================================
     """
@@ -486,6 +495,10 @@ class Op:
         for name in (*inputs, *self.statics):
             if name in _RESERVED or name.startswith("_"):
                 raise TypeError(f"@op {self.name}: a parameter cannot be called '{name}'")
+        self.joint: dict[Callable, tuple[int, ...]] = {}
+        for f in formulas.values():
+            if f is not None and getattr(f, "joint", False):
+                self.joint[f] = tuple(i for i, name in enumerate(self.inputs) if formulas.get(name) is f)
         self.needs = {name: self._needs(name, f) for name, f in formulas.items() if f is not None}
         self.has_residual = any(source == "res" for needs in self.needs.values() for source, _ in needs)
         self.plans = _Plans(self)
@@ -689,6 +702,29 @@ def registered_ops() -> dict[str, Op]:
     return dict(_registry)
 
 
+def joint(formula: Callable) -> Callable:
+    """Mark a formula that gives the gradients of several inputs at once, where they share work.
+
+    It is named for each of them, and returns a gradient for each in the order of the kernel's parameters (None for one that it has none
+    for; a function without arguments for one that is computed only if it is wanted). Backward calls it once, if any is.
+
+    >>> import numpy as np, minigrad as mg
+    >>> @mg.joint
+    ... def sides(g, a, b):
+    ...     scaled = g / mg.sqrt(a * a + b * b)
+    ...     return scaled * a, scaled * b
+    >>> @mg.op(a=sides, b=sides)
+    ... def hypotenuse(a, b):
+    ...     return np.hypot(a, b)
+    >>> a, b = mg.tensor(3.0, requires_grad=True), mg.tensor(4.0, requires_grad=True)
+    >>> hypotenuse(a, b).backward()
+    >>> a.grad, b.grad
+    (tensor(0.6000), tensor(0.8000))
+    """
+    formula.joint = True  # type: ignore[attr-defined]
+    return formula
+
+
 def op(**formulas: Callable | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a kernel differentiable: one formula per input, whose parameter names say what backward keeps.
 
@@ -763,19 +799,26 @@ def _own(g: ndarray) -> bool:
     return g.base is None and g.flags.writeable and sys.getrefcount(g) <= _ALONE + 2
 
 
-def _fit(gradient: Any, node: Node, plan: _Plan, position: int | None) -> Any:
+def _fit(gradient: Any, node: Node, plan: _Plan, position: int) -> Any:
     """Undo broadcasting and promotion: a gradient with the shape and dtype of the node it goes to."""
     if gradient.shape != node.shape:
         try:
             gradient = sum_to(gradient, shape=node.shape)
         except ShapeError:
-            name = plan.op.variadic if position is None else plan.op.argument(position)
+            name = plan.op.argument(position)
             raise ShapeError(
                 f"{plan.op.name}: the formula of '{name}' gave a gradient of shape {gradient.shape} for an argument of shape {node.shape}"
             ) from None
     if gradient.dtype != node.dtype:
         gradient = cast(gradient, dtype=node.dtype)
     return gradient
+
+
+def settle(gradients: Sequence[Any], targets: Sequence[Node | None]) -> list[Any]:
+    """What a formula for several inputs returned, with the functions called whose gradients are wanted."""
+    if len(gradients) != len(targets):
+        raise ValueError(f"the formula for {len(targets)} inputs returned {len(gradients)} gradients")
+    return [g() if type(g) is types.FunctionType and t is not None else g for g, t in zip(gradients, targets, strict=True)]
 
 
 def _as_tensors(args: tuple, sources: tuple, node: Node) -> list:
@@ -874,26 +917,34 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         if watching:
             _verify(node)
         try:
-            for position, formula, sources, pick in plan.rows:
+            for position, formula, sources, pick, places in plan.rows:
                 if position is not None:
                     only = parents[position]
                     if needed is not None and only not in needed:
                         continue
-                else:  # *args: one formula, a gradient for each
-                    targets = parents[len(plan.op.inputs) :]
-                    if needed is not None and needed.isdisjoint(targets):
-                        continue
+                else:  # one formula for several inputs
+                    if places is None:
+                        places = range(len(plan.op.inputs), len(parents))
+                    targets = [parents[i] for i in places]
+                    if needed is not None:
+                        targets = [target if target in needed else None for target in targets]
+                        if not any(targets):
+                            continue
                 args = kept if pick is None else pick(kept)
                 result = formula(g, *(_as_tensors(args, sources, node) if record else args))
-                for target, gradient in zip(targets, result, strict=True) if position is None else ((only, result),):
+                if position is None:
+                    result = settle(result, targets)
+                for place, target, gradient in (
+                    zip(places, targets, result, strict=True) if position is None else ((position, only, result),)
+                ):
                     if target is None or gradient is None:
                         continue
                     if type(gradient) is not ndarray and not isinstance(gradient, TensorBase):
                         gradient = np.asarray(gradient)
                     if gradient.shape != target.shape or gradient.dtype is not target.dtype:
-                        gradient = _fit(gradient, target, plan, position)
+                        gradient = _fit(gradient, target, plan, place)
                     if watching:
-                        _refuse_nan(node, position, g, gradient)
+                        _refuse_nan(node, place, g, gradient)
                     if target not in pending:
                         pending[target] = gradient
                         heappush(heap, (-target.number, target))

@@ -196,6 +196,44 @@ def test_variadic_ops_have_one_formula_for_all():
 # --------------------------------------------------------------------------------------------- the walk
 
 
+def test_a_joint_formula_is_called_once_for_all_its_arguments():
+    calls = []
+
+    @mg.joint
+    def gradients(g, a, b, c_shape):
+        calls.append("formula")
+
+        def of_a():
+            calls.append("a")
+            return g * b
+
+        return of_a, g * a, mg.zeros(c_shape, dtype=mg.float64)
+
+    @mg.op(a=gradients, b=gradients, c=gradients)
+    def times(a, b, c=0.0):
+        return a * b + 0.0 * c
+
+    a, b = (mg.tensor([2.0, v], requires_grad=True, dtype=mg.float64) for v in (3.0, 5.0))
+    times(a, b).sum().backward()
+    assert calls == ["formula", "a"]
+    assert a.grad.tolist() == [2.0, 5.0] and b.grad.tolist() == [2.0, 3.0]
+    calls.clear()
+    assert mg.grad(times(a, b, a).sum(), b)[0].tolist() == [2.0, 3.0]
+    assert calls == ["formula"]  # nobody asked for the gradient of a
+    (ga,) = mg.grad(times(a, times(a, b)).sum(), a, create_graph=True)  # a a b
+    (gab,) = mg.grad(ga.sum(), b)
+    assert gab.tolist() == [4.0, 6.0]
+    mg.testing.gradcheck(times, a, b, order=3)
+
+    @mg.op(a=gradients, b=mg.joint(lambda g, a: (g * a, g)))
+    def wrong(a, b, c=0.0):
+        return a * b
+
+    with pytest.raises(ValueError, match="the formula for 1 inputs returned 2 gradients") as told:
+        wrong(a.detach(), b).sum().backward()
+    assert "in the gradient of wrong" in told.value.__notes__
+
+
 def test_broadcasting_and_dtypes_are_undone():
     x = mg.ones(3, 1, requires_grad=True)  # float32
     y = mg.tensor(np.ones((2, 1, 4)), requires_grad=True)  # float64

@@ -107,8 +107,7 @@ class Backward:
         assert node.kept is not None and parents is not None
         outgoing, kept = [], {}
         for position, formula, sources, args in node.formulas():
-            first = len(plan.op.inputs)
-            places = range(first, len(parents)) if position is None else (position,)
+            places = (position,) if isinstance(position, int) else position
             if not any(parents[i] in real for i in places):
                 continue
             for source, value in zip(sources, args, strict=True):
@@ -116,11 +115,12 @@ class Backward:
                     name = plan.op.argument(source) if isinstance(source, int) else plan.op.variadic if source == "*" else source
                     kept[str(name)] = show(value)
             results = formula(g, *args)
-            for place, result in zip(places, results if position is None else (results,), strict=True):
+            several = (results,) if isinstance(position, int) else engine.settle(results, [parents[i] for i in places])
+            for place, result in zip(places, several, strict=True):
                 target = parents[place]
                 if target is None or result is None:
                     continue
-                fitted = engine._fit(np.asarray(result), target, plan, position)
+                fitted = engine._fit(np.asarray(result), target, plan, place)
                 self.returned[node, place] = summary(fitted)
                 outgoing.append({"argument": plan.op.argument(place), "value": show(fitted), **summary(fitted)})
         step = {"incoming": show(g), "kept": kept, "outgoing": outgoing}

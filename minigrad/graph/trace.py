@@ -417,7 +417,7 @@ class _Tracer:
         constants: dict[str, Any] = {}
         told: set[tuple[str, int]] = set()
         for position, _, sources, args in node.formulas():
-            targets = parents[len(plan.op.inputs) :] if position is None else (parents[position],)
+            targets = (parents[position],) if isinstance(position, int) else [parents[i] for i in position]
             needed = any(target in self.real for target in targets)
             for source, value in zip(sources, args, strict=True):
                 name = plan.op.argument(source) if isinstance(source, int) else plan.op.variadic if source == "*" else source

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.sums import add_reduce, split
+from minigrad.kernels.sums import add_lines, add_reduce, add_rows, split
 from minigrad.kernels.tiles import cut
 
-CACHE = 1 << 18  # bytes of one array in a tile
+CACHE = 1 << 19  # bytes of one array in a tile
 
 
 def _tiles(n: int, c: int, item_bytes: int) -> Iterator[tuple[slice, slice]]:
@@ -25,24 +25,29 @@ def _tiles(n: int, c: int, item_bytes: int) -> Iterator[tuple[slice, slice]]:
     return ((batch, slice(None)) for batch in cut(n, c * item_bytes, CACHE))
 
 
-def _dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Sums of ``a * b`` over the first and last of their axes N C L."""
+def _dots(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """Sums of ``a * b`` over the last of their axes N C L, into ``out``."""
     if a.shape[2] >= 8:
-        return np.vecdot(a, b).sum(axis=0)
-    return np.einsum("ncl,ncl->c", a, b)
+        np.vecdot(a, b, out=out)
+    elif a.shape[2] == 1:
+        np.multiply(a[..., 0], b[..., 0], out=out)
+    else:
+        np.einsum("ncl,ncl->nc", a, b, out=out)
 
 
-def centered_dot(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int]) -> np.ndarray:
-    """The sum of ``a * (x - m)`` over the axes ``dim``, which the result keeps with size 1. m has the shape of the result."""
+def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The sums of ``a`` and of ``a * (x - m)`` over the axes ``dim``, which both keep with size 1. m has the shape of the results."""
     three = split(x.shape, dim)
     if three is None or x.size == 0:
-        return np.add.reduce(a * (x - m), axis=tuple(dim), keepdims=True)
+        return np.add.reduce(a, axis=tuple(dim), keepdims=True), np.add.reduce(a * (x - m), axis=tuple(dim), keepdims=True)
     n, c, l = three
     x, a, center = x.reshape(three), a.reshape(three), m.reshape(1, c, 1)
-    total = np.zeros(c, np.result_type(a, x, m))
-    for batch, channels in _tiles(n, c, l * x.itemsize):
-        total[channels] += _dots(a[batch, channels], x[batch, channels] - center[:, channels])
-    return total.reshape(m.shape)
+    totals, dots = np.empty((2, n, c), np.result_type(a, x, m))
+    for tile in _tiles(n, c, l * x.itemsize):
+        part = a[tile]
+        add_lines(part, totals[tile])
+        _dots(part, x[tile] - center[:, tile[1]], dots[tile])
+    return add_rows(totals).reshape(m.shape), add_rows(dots).reshape(m.shape)
 
 
 def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -56,36 +61,53 @@ def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     shape = [1 if d in dim else size for d, size in enumerate(x.shape)]
     x = x.reshape(three)
     m = add_reduce(x, (0, 2)) * x.dtype.type(1 / count)
-    square = np.zeros(c, x.dtype)
+    squares = np.empty((n, c), x.dtype)
     center = m.reshape(1, c, 1)
-    for batch, channels in _tiles(n, c, l * x.itemsize):
-        part = x[batch, channels] - center[:, channels]
-        square[channels] += _dots(part, part)
-    return m.reshape(shape), (square * x.dtype.type(1 / count)).reshape(shape)
+    for tile in _tiles(n, c, l * x.itemsize):
+        part = x[tile] - center[:, tile[1]]
+        _dots(part, part, squares[tile])
+    return m.reshape(shape), (add_rows(squares) * x.dtype.type(1 / count)).reshape(shape)
 
 
 def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) -> np.ndarray:
     """``(x - m) * a + c``, where m, a and c broadcast to x, in one pass."""
-    y = np.empty(x.shape, np.result_type(x, m, a) if c is None else np.result_type(x, m, a, c))
+    shape, dtype = x.shape, np.result_type(x, m, a) if c is None else np.result_type(x, m, a, c)
+    (x,), (m, a, *more) = _lines([x], [m, a] if c is None else [m, a, c])
+    y = np.empty(x.shape, dtype)
     for part in _parts(x):
         out = y[part]
         np.subtract(x[part], _part(m, x, part), out=out)
         out *= _part(a, x, part)
-        if c is not None:
+        for c in more:
             out += _part(c, x, part)
-    return y
+    return y.reshape(shape)
 
 
 def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """``g * a + (x - m) * b + c``, where m, a, b and c broadcast to x, in one pass."""
-    y = np.empty(x.shape, np.result_type(g, x, m, a, b, c))
+    shape, dtype = x.shape, np.result_type(g, x, m, a, b, c)
+    (g, x), (m, a, b, c) = _lines([g, x], [m, a, b, c])
+    y = np.empty(x.shape, dtype)
     for part in _parts(x):
         out = y[part]
         np.subtract(x[part], _part(m, x, part), out=out)
         out *= _part(b, x, part)
         out += _part(c, x, part)
         out += g[part] * _part(a, x, part)
-    return y
+    return y.reshape(shape)
+
+
+def _lines(arrays: list[np.ndarray], vectors: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Arrays of one shape as matrices with a line for each image, and vectors that are the same for all images as one such line.
+
+    numpy's loop over neighbours is as long as a line then, not as a channel. Where it would not pay, all stay as they are.
+    """
+    shape = arrays[0].shape
+    pays = len(shape) > 2 and shape[0] > 3 and math.prod(shape) > 1 << 14
+    if not pays or any(v.ndim == len(shape) and len(v) > 1 for v in vectors):
+        return arrays, vectors
+    wide = [np.broadcast_to(v, (1, *shape[1:])).reshape(1, -1) for v in vectors]
+    return [x.reshape(shape[0], -1) for x in arrays], wide
 
 
 def _parts(x: np.ndarray) -> list[Any]:

@@ -40,18 +40,22 @@ def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = Fals
     if axis is None or three is None or three[1] == 1:
         return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
     n, c, l = three
-    rows = x.reshape(n * c, l)
-    if l == 1:
-        sums = rows
-    elif 8 <= l <= LONGEST:
-        sums = rows @ np.ones(l, x.dtype)
-    else:
-        sums = np.add.reduce(rows, axis=1)
+    sums = x.reshape(n, c) if l == 1 else add_lines(x.reshape(n, c, l), np.empty((n, c), x.dtype))
     shape = [1 if d in axis else size for d, size in enumerate(x.shape) if keepdims or d not in axis]
-    return _add_rows(sums.reshape(n, c)).reshape(shape)
+    return add_rows(sums).reshape(shape)
 
 
-def _add_rows(rows: np.ndarray) -> np.ndarray:
+def add_lines(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """The sums over the last axis of x, N C L, into ``out``."""
+    l = x.shape[2]
+    if 8 <= l <= LONGEST and x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype:
+        np.matmul(x.reshape(-1, l), np.ones(l, x.dtype), out=out.reshape(-1))
+    else:
+        np.add.reduce(x, axis=2, out=out)
+    return out
+
+
+def add_rows(rows: np.ndarray) -> np.ndarray:
     """The sum of the rows of a matrix."""
     n, c = rows.shape
     if n == 1:
@@ -59,5 +63,5 @@ def _add_rows(rows: np.ndarray) -> np.ndarray:
     if n <= BLOCK:
         return np.ones(n, rows.dtype) @ rows
     whole = n // BLOCK * BLOCK
-    total = _add_rows(np.ones(BLOCK, rows.dtype) @ rows[:whole].reshape(-1, BLOCK, c))
-    return total if whole == n else total + _add_rows(rows[whole:])
+    total = add_rows(np.ones(BLOCK, rows.dtype) @ rows[:whole].reshape(-1, BLOCK, c))
+    return total if whole == n else total + add_rows(rows[whole:])

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, no_grad, op, shape_of, sum_to
+from minigrad.engine import ShapeError, joint, no_grad, op, shape_of, sum_to
 from minigrad.kernels import norm as kernels
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.reduce import mean
@@ -26,13 +26,13 @@ from minigrad.ops.shape import reshape
 
 
 @op(
-    a=lambda g, x, m: g * (x - m),
-    x=lambda g, a: g * a,
-    m=lambda g, a, m_shape: -g * sum_to(a, shape=m_shape),
+    a=lambda g, x, m: g[0] + g[1] * (x - m),
+    x=lambda g, a: g[1] * a,
+    m=lambda g, a, m_shape: -g[1] * sum_to(a, shape=m_shape),
 )
-def centered_dot(a, x, m, *, dim):
-    """The sum of ``a * (x - m)`` over the dimensions ``dim``, kept with size 1. m has the shape of the result."""
-    return kernels.centered_dot(a, x, m, dim)
+def centered_sums(a, x, m, *, dim):
+    """The sums of ``a`` and of ``a * (x - m)`` over the dimensions ``dim``, kept with size 1. m has the shape of the results."""
+    return kernels.centered_sums(a, x, m, dim)
 
 
 @op(
@@ -62,40 +62,33 @@ def affine(x, m, a, c=None, *, shape):
 # --------------------------------------------------------------------------------------------------- standardize
 
 
-def _factor(g, weight, r, dim, shape):
-    """g times the weight, and what is left to multiply with: r, or r times the weight where that is constant over ``dim``."""
-    if weight is None:
-        return g, r
-    weight = reshape(weight, shape)
-    if _constant(shape, dim):
-        return g, r * weight
-    return g * weight, r
-
-
-def _constant(shape: tuple[int, ...], dim: tuple[int, ...]) -> bool:
-    return all(shape[d] == 1 for d in dim)
-
-
-def _x(g, x, weight, out_1, out_2, dim, shape, eps):
+@joint
+def _gradients(g, x, weight, bias_shape, out_1, out_2, dim, shape, eps):
+    gy, gm, gv = g
     count = max(math.prod([x.shape[d] for d in dim]), 1)
     r = rsqrt(out_2 + eps)
-    gy, a = _factor(g[0], weight, r, dim, shape)
-    b = (g[2] * 2.0 - a * r * r * centered_dot(gy, x, out_1, dim=dim)) * (1.0 / count)
-    c = (g[1] - a * sum_to(gy, shape=out_1.shape)) * (1.0 / count)
-    return blend(gy, x, out_1, a, b, c)
+    dw = db = None
+    if weight is None:
+        total, dot = centered_sums(gy, x, out_1, dim=dim)
+        a = r
+        db = reshape(sum_to(gy, shape=shape), bias_shape) if bias_shape else None
+    elif all(shape[d] == 1 for d in dim):  # the weight is the same all over dim: the sums with it are its multiples
+        total, dot = centered_sums(gy, x, out_1, dim=dim)
+        a = r * reshape(weight, shape)
+        dw = reshape(sum_to(dot * r, shape=shape), weight.shape)
+        db = reshape(sum_to(total, shape=shape), bias_shape) if bias_shape else None
+    else:
+        dw = reshape(sum_to(gy * (x - out_1) * r, shape=shape), weight.shape)
+        db = reshape(sum_to(gy, shape=shape), bias_shape) if bias_shape else None
+        gy = gy * reshape(weight, shape)
+        total, dot = centered_sums(gy, x, out_1, dim=dim)
+        a = r
+    b = (gv * 2.0 - a * r * r * dot) * (1.0 / count)
+    c = (gm - a * total) * (1.0 / count)
+    return lambda: blend(gy, x, out_1, a, b, c), dw, db
 
 
-def _weight(g, x, weight_shape, out_1, out_2, dim, shape, eps):
-    r = rsqrt(out_2 + eps)
-    parts = centered_dot(g[0], x, out_1, dim=dim) * r if _constant(shape, dim) else g[0] * (x - out_1) * r
-    return reshape(sum_to(parts, shape=shape), weight_shape)
-
-
-def _bias(g, bias_shape, shape):
-    return reshape(sum_to(g[0], shape=shape), bias_shape)
-
-
-@op(x=_x, weight=_weight, bias=_bias)
+@op(x=_gradients, weight=_gradients, bias=_gradients)
 def standardize(x, weight=None, bias=None, *, dim, shape, eps):
     """``((x - mean) / sqrt(var + eps) * weight + bias, mean, var)`` over ``dim``, which mean and (biased) var keep with size 1.
 

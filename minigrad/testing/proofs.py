@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis.strategies import SearchStrategy
 
 from minigrad import engine
-from minigrad.engine import Pick, TensorBase, wrap
+from minigrad.engine import Pick, TensorBase, settle, wrap
 from minigrad.testing import domains
 from minigrad.testing import strategies as st
 from minigrad.testing.call import Call, arrays_in, source
@@ -353,8 +353,11 @@ def _check_formula_dtypes(function: Function, outputs: list[Any], fail: _Failure
         g = tuple(np.ones(shape, dtype) for shape, dtype in node.shape)
     for position, formula, _, args in node.formulas():
         found = formula(g, *args)
-        name = node.op.variadic if position is None else node.op.argument(position)
-        for gradient in found if position is None else (found,):
+        single = isinstance(position, int)
+        for place, gradient in zip(
+            (position,) if single else position, (found,) if single else settle(found, [node.parents[i] for i in position]), strict=True
+        ):
+            name = node.op.argument(place)
             dtype = getattr(gradient, "dtype", None)
             if gradient is not None and dtype is not None and dtype != np.float32:
                 raise fail(

@@ -100,7 +100,11 @@ def _affine(x, m, a, c, *, shape):
 
 
 CASES = [
-    Case(norm.centered_dot, dots(), numpy=lambda a, x, m, *, dim: (a * (x - m)).sum(axis=dim, keepdims=True)),
+    Case(
+        norm.centered_sums,
+        dots(),
+        numpy=lambda a, x, m, *, dim: (a.sum(axis=dim, keepdims=True), (a * (x - m)).sum(axis=dim, keepdims=True)),
+    ),
     Case(norm.blend, blends(), numpy=lambda y, x, m, a, b, c: y * a + (x - m) * b + c),
     Case(norm.affine, affines(), numpy=_affine),
     Case(norm.standardize, over(), numpy=_standardize),
