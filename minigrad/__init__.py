@@ -48,6 +48,7 @@ from minigrad.engine import (
     set_grad_enabled,
 )  # fmt: skip
 from minigrad.kernels.memory import keep_freed_memory
+from minigrad.kernels.threads import get_num_threads, set_num_threads
 from minigrad.ops import linalg
 from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
 from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -511,6 +512,7 @@ __all__ = [
     "gather",
     "ge",
     "get_default_dtype",
+    "get_num_threads",
     "get_rng_state",
     "grad",
     "greater",
@@ -642,6 +644,7 @@ __all__ = [
     "selu",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_num_threads",
     "set_rng_state",
     "sgn",
     "short",

@@ -133,8 +133,8 @@ def test_deep_layers(stride, groups, size):
     with pytest.MonkeyPatch.context() as patch:
         for cache in (1, 1 << 16, 1 << 24):
             patch.setattr(kernels, "CACHE", cache)
-            tiles = list(kernels._tiles(x.shape, w.shape, expected.shape[2:], window, x.dtype))
-            assert all(tile.merged for tile in tiles) == (2 * expected[0, 0].size < w.shape[1] * 3)
+            whole = kernels._Cut(x.shape, w.shape, expected.shape[2:], window, x.dtype)
+            assert all(tile.merged for share in whole.shares() for tile in whole.tiles(share)) == (2 * expected[0, 0].size < w.shape[1] * 3)
             y, gx, gw = triple(x, w, expected, window)
             np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
             # <y, y> = <x, gx> = <w, gw>: the three sums of the same products
@@ -144,7 +144,8 @@ def test_deep_layers(stride, groups, size):
 def test_columns_stay_in_the_cache():
     """No tile of a large layer needs more than a few megabytes, where all columns would take 115 MB."""
     x_shape, w_shape, window = (8, 64, 112, 112), (64, 64, 3, 3), kernels.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
-    sizes = [tile.windows.nbytes for tile in kernels._tiles(x_shape, w_shape, (112, 112), window, np.dtype(np.float32))]
+    whole = kernels._Cut(x_shape, w_shape, (112, 112), window, np.dtype(np.float32))
+    sizes = [tile.windows.nbytes for share in whole.shares() for tile in whole.tiles(share)]
     assert max(sizes) <= 2 * kernels.CACHE
     assert len(sizes) >= 8
 

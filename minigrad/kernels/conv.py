@@ -31,9 +31,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.kernels import winograd
+from minigrad.kernels.threads import one_blas_thread, parallel
+from minigrad.kernels.tiles import cut
 from minigrad.kernels.windows import Axis, fold, sliding, unfold
 
-CACHE = 1 << 19  # bytes of columns in a tile of several images; one image is cut into blocks of rows above twice that
+CACHE = 1 << 20  # bytes of columns in a tile of several images; one image is cut into blocks of rows above twice that
+SHARES = 16  # that the threads take from, at most
+SHARE = 1 << 21  # products in a share, at least: about 50 microseconds of work
+TURNED = 512  # pixels up to which a weight gradient is faster with a copy of y that is turned round: BLAS has a way for small matrices
+TOTALS = 8 << 20  # bytes of sums, of which each share of a weight gradient has its own
 
 
 class Window(NamedTuple):
@@ -79,11 +85,10 @@ def algorithm(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[in
     return "winograd" if winograd.nanoseconds(n, c, o, sizes) < direct else "direct"
 
 
-def _finite(function: Callable[..., np.ndarray], *args: Any) -> np.ndarray | None:
+def _finite(function: Callable[..., np.ndarray | None], *args: Any) -> np.ndarray | None:
     """The result of ``function`` without numpy's warnings; None if it is not finite."""
-    with np.errstate(all="ignore"):
-        result = function(*args)
-        return result if np.isfinite(result.sum()) else None
+    with np.errstate(all="ignore"), one_blas_thread:
+        return function(*args)
 
 
 class _Tile:
@@ -126,40 +131,58 @@ class _Tile:
             part[...] = pixels.reshape(part.shape)
 
 
-def _tiles(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, dtype: np.dtype) -> Iterator[_Tile]:
-    """Cut a convolution into tiles. Their columns are zero where windows stick out of the input."""
-    n, channels, first, *others = x_shape
-    kernel, *rest = w_shape[2:]
-    stride, dilation, (before, _) = window.stride[0], window.dilation[0], window.padding[0]
-    reach = dilation * (kernel - 1)
-    phases, more = min(stride, reach + 1), reach // stride  # more: rows of columns beyond those of the output
-    shifts = [(i * dilation % stride, i * dilation // stride) for i in range(kernel)]
-    axes = list(map(sliding, others, sizes[1:], rest, window.stride[1:], [p for p, _ in window.padding[1:]], window.dilation[1:]))
+class _Cut:
+    """A convolution cut into tiles, each some rows of the output of some images, by shapes only."""
 
-    merged = 2 * math.prod(sizes) < w_shape[1] * math.prod(rest)
-    budget = max(CACHE, math.prod(w_shape) * dtype.itemsize) if merged else CACHE  # each tile reads all weights
-    row_bytes = max(1, channels * math.prod(rest) * phases * math.prod(sizes[1:]) * dtype.itemsize)
-    blocks = -(-sizes[0] // max(1, 2 * budget // row_bytes - more))
-    block = -(-sizes[0] // blocks)
-    together = max(1, min(n, budget // (row_bytes * (block + more))))
+    def __init__(self, x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, dtype: np.dtype):
+        n, channels, self.first, *others = x_shape
+        kernel, *rest = w_shape[2:]
+        self.stride, dilation, (self.before, _) = window.stride[0], window.dilation[0], window.padding[0]
+        reach = dilation * (kernel - 1)
+        self.phases, self.more = min(self.stride, reach + 1), reach // self.stride  # more: rows of columns beyond those of the output
+        self.shifts = [(i * dilation % self.stride, i * dilation // self.stride) for i in range(kernel)]
+        self.axes = list(map(sliding, others, sizes[1:], rest, window.stride[1:], [p for p, _ in window.padding[1:]], window.dilation[1:]))
+        self.channels, self.rest, self.sizes, self.dtype = channels, rest, sizes, dtype
+        self.groups = _groups(x_shape, w_shape)
 
-    columns = np.empty(0)
-    for row in range(0, sizes[0], block):
-        rows = slice(row, min(row + block, sizes[0]))
-        height = rows.stop - row + more
-        axis = sliding(first, height, phases, stride, before - row * stride)
-        for image in range(0, n, together):
-            images = slice(image, min(image + together, n))
-            if image == 0 or images.stop - image < together:
-                batch, many = (1, images.stop - image) if merged else (images.stop - image, 1)
-                shape = (batch, channels, *rest, phases, height, many, *sizes[1:])
+        self.merged = 2 * math.prod(sizes) < w_shape[1] * math.prod(rest)
+        budget = max(CACHE, math.prod(w_shape) * dtype.itemsize) if self.merged else CACHE  # each tile reads all weights
+        row_bytes = max(1, channels * math.prod(rest) * self.phases * math.prod(sizes[1:]) * dtype.itemsize)
+        blocks = -(-sizes[0] // max(1, 2 * budget // row_bytes - self.more))
+        block = -(-sizes[0] // blocks)
+        together = max(1, min(n, budget // (row_bytes * (block + self.more))))
+        self.rows = [slice(row, min(row + block, sizes[0])) for row in range(0, sizes[0], block)]
+        self.images = [slice(image, min(image + together, n)) for image in range(0, n, together)]
+        self.shares_at_most = max(1, min(SHARES, n * math.prod(sizes) * math.prod(w_shape) // SHARE))
+
+    def shares(self, most: int = SHARES, apart: bool = False) -> list[list[tuple[slice, slice]]]:
+        """The tiles in up to ``most`` shares for :func:`parallel`; ``apart``: no image is in two of them."""
+        most = min(most, self.shares_at_most)
+        if apart:
+            groups = cut(len(self.images), 1, -(-len(self.images) // most))
+            return [[(rows, images) for rows in self.rows for images in self.images[group]] for group in groups]
+        places = [(rows, images) for rows in self.rows for images in self.images]
+        return [places[group] for group in cut(len(places), 1, -(-len(places) // most))]
+
+    def tiles(self, share: list[tuple[slice, slice]]) -> Iterator[_Tile]:
+        """The tiles of a share, one after another in the same columns, which are zero where windows stick out of the input."""
+        columns = np.empty(0)
+        made: tuple[int, int] | None = None
+        for rows, images in share:
+            count = images.stop - images.start
+            if made != (rows.start, count):
+                height = rows.stop - rows.start + self.more
+                axis = sliding(self.first, height, self.phases, self.stride, self.before - rows.start * self.stride)
+                batch, many = (1, count) if self.merged else (count, 1)
+                shape = (batch, self.channels, *self.rest, self.phases, height, many, *self.sizes[1:])
                 if columns.shape == shape:
                     columns.fill(0)
                 else:
-                    columns = np.zeros(shape, dtype)
-                tile = _Tile(rows, columns, merged, _groups(x_shape, w_shape), shifts, [axis, *axes])
+                    columns = np.zeros(shape, self.dtype)
+                tile = _Tile(rows, columns, self.merged, self.groups, self.shifts, [axis, *self.axes])
+                made = rows.start, count
             tile.images = images
-            yield tile  # the same columns again: what lies outside the input stays zero
+            yield tile
 
 
 def _groups(x_shape: Sequence[int], w_shape: Sequence[int]) -> int:
@@ -180,19 +203,24 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Seque
         if y is not None:
             return y
     y = np.empty((len(x), len(w), *sizes), x.dtype)
-    weights = _rows(w, _groups(x.shape, w.shape))
-    product = np.empty(0)
-    for tile in _tiles(x.shape, w.shape, sizes, window, x.dtype):
-        unfold(x[tile.images], tile.windows, tile.axes)
-        total = tile.pixels(y)
-        np.matmul(weights[0], tile.slices[0], out=total)
-        for weight, columns in zip(weights[1:], tile.slices[1:], strict=True):
-            if product.shape != total.shape:
-                product = np.empty_like(total)
-            total += np.matmul(weight, columns, out=product)
-        if bias is not None:
-            total += bias.reshape(tile.groups, -1, 1)
-        tile.store(total, y)
+    whole = _Cut(x.shape, w.shape, sizes, window, x.dtype)
+    weights = _rows(w, whole.groups)
+
+    def work(share: list[tuple[slice, slice]]) -> None:
+        product = np.empty(0)
+        for tile in whole.tiles(share):
+            unfold(x[tile.images], tile.windows, tile.axes)
+            total = tile.pixels(y)
+            np.matmul(weights[0], tile.slices[0], out=total)
+            for weight, columns in zip(weights[1:], tile.slices[1:], strict=True):
+                if product.shape != total.shape:
+                    product = np.empty_like(total)
+                total += np.matmul(weight, columns, out=product)
+            if bias is not None:
+                total += bias.reshape(tile.groups, -1, 1)
+            tile.store(total, y)
+
+    parallel(work, whole.shares())
     return y
 
 
@@ -207,14 +235,19 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
         return convolve(y, flipped, None, shape[2:], window._replace(padding=padding))
     x = np.zeros(shape, y.dtype)
     y = np.ascontiguousarray(y)
+    whole = _Cut(shape, w.shape, y.shape[2:], window, y.dtype)
     weights = _rows(w, groups).swapaxes(2, 3)
     multiply = np.multiply if weights.shape[3] == 1 else np.matmul  # a depthwise layer has outer products, on which BLAS is slow
-    for tile in _tiles(shape, w.shape, y.shape[2:], window, y.dtype):
-        tile.windows.fill(0)
-        part = tile.pixels(y)
-        for weight, columns in zip(weights, tile.slices, strict=True):
-            columns += multiply(weight, part)
-        fold(tile.windows, x[tile.images], tile.axes)
+
+    def work(share: list[tuple[slice, slice]]) -> None:
+        for tile in whole.tiles(share):
+            tile.windows.fill(0)
+            part = tile.pixels(y)
+            for weight, columns in zip(weights, tile.slices, strict=True):
+                columns += multiply(weight, part)
+            fold(tile.windows, x[tile.images], tile.axes)
+
+    parallel(work, whole.shares(apart=True))
     return x
 
 
@@ -225,12 +258,20 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], window: 
         if gradient is not None:
             return gradient
     o, c, height, *rest = shape
-    groups = _groups(x.shape, shape)
-    w = np.zeros((height, groups, c * math.prod(rest), o // groups), x.dtype)
+    whole = _Cut(x.shape, shape, y.shape[2:], window, x.dtype)
+    shares = whole.shares(max(2, TOTALS // max(1, math.prod(shape) * x.itemsize)))
+    totals = np.zeros((max(1, len(shares)), height, whole.groups, c * math.prod(rest), o // whole.groups), x.dtype)
     y = np.ascontiguousarray(y)
-    for tile in _tiles(x.shape, shape, y.shape[2:], window, x.dtype):
-        unfold(x[tile.images], tile.windows, tile.axes)
-        part = tile.pixels(y).swapaxes(2, 3)
-        for row, columns in zip(w, tile.slices, strict=True):
-            row += (columns @ part).sum(axis=0)
+
+    def work(i: int) -> None:
+        for tile in whole.tiles(shares[i]):
+            unfold(x[tile.images], tile.windows, tile.axes)
+            part = tile.pixels(y).swapaxes(2, 3)  # ... L O/G
+            if tile.length <= TURNED:
+                part = np.ascontiguousarray(part)
+            for row, columns in zip(totals[i], tile.slices, strict=True):
+                row += (columns @ part).sum(axis=0)
+
+    parallel(work, range(len(shares)))
+    w = totals[0] if len(totals) == 1 else totals.sum(axis=0)
     return np.ascontiguousarray(np.moveaxis(w.swapaxes(2, 3).reshape(height, o, c, *rest), 0, 2))

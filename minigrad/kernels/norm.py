@@ -7,22 +7,23 @@ run of neighbours (N = 1 for layer norm). They go through in tiles that stay in 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.kernels.sums import add_lines, add_reduce, add_rows, split
+from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
 CACHE = 1 << 19  # bytes of one array in a tile
 
 
-def _tiles(n: int, c: int, item_bytes: int) -> Iterator[tuple[slice, slice]]:
+def _tiles(n: int, c: int, item_bytes: int) -> list[tuple[slice, slice]]:
     """Parts of the axes N and C: some of the batch with all of C or, without a batch, some of C."""
     if n == 1:
-        return ((slice(None), channels) for channels in cut(c, item_bytes, CACHE))
-    return ((batch, slice(None)) for batch in cut(n, c * item_bytes, CACHE))
+        return [(slice(None), channels) for channels in cut(c, item_bytes, CACHE)]
+    return [(batch, slice(None)) for batch in cut(n, c * item_bytes, CACHE)]
 
 
 def _dots(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
@@ -43,10 +44,13 @@ def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int
     n, c, l = three
     x, a, center = x.reshape(three), a.reshape(three), m.reshape(1, c, 1)
     totals, dots = np.empty((2, n, c), np.result_type(a, x, m))
-    for tile in _tiles(n, c, l * x.itemsize):
+
+    def work(tile: tuple[slice, slice]) -> None:
         part = a[tile]
         add_lines(part, totals[tile])
         _dots(part, x[tile] - center[:, tile[1]], dots[tile])
+
+    parallel(work, _tiles(n, c, l * x.itemsize))
     return add_rows(totals).reshape(m.shape), add_rows(dots).reshape(m.shape)
 
 
@@ -63,9 +67,12 @@ def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     m = add_reduce(x, (0, 2)) * x.dtype.type(1 / count)
     squares = np.empty((n, c), x.dtype)
     center = m.reshape(1, c, 1)
-    for tile in _tiles(n, c, l * x.itemsize):
+
+    def work(tile: tuple[slice, slice]) -> None:
         part = x[tile] - center[:, tile[1]]
         _dots(part, part, squares[tile])
+
+    parallel(work, _tiles(n, c, l * x.itemsize))
     return m.reshape(shape), (add_rows(squares) * x.dtype.type(1 / count)).reshape(shape)
 
 
@@ -74,12 +81,15 @@ def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) ->
     shape, dtype = x.shape, np.result_type(x, m, a) if c is None else np.result_type(x, m, a, c)
     (x,), (m, a, *more) = _lines([x], [m, a] if c is None else [m, a, c])
     y = np.empty(x.shape, dtype)
-    for part in _parts(x):
+
+    def work(part: Any) -> None:
         out = y[part]
         np.subtract(x[part], _part(m, x, part), out=out)
         out *= _part(a, x, part)
         for c in more:
             out += _part(c, x, part)
+
+    parallel(work, _parts(x))
     return y.reshape(shape)
 
 
@@ -88,12 +98,15 @@ def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndar
     shape, dtype = x.shape, np.result_type(g, x, m, a, b, c)
     (g, x), (m, a, b, c) = _lines([g, x], [m, a, b, c])
     y = np.empty(x.shape, dtype)
-    for part in _parts(x):
+
+    def work(part: Any) -> None:
         out = y[part]
         np.subtract(x[part], _part(m, x, part), out=out)
         out *= _part(b, x, part)
         out += _part(c, x, part)
         out += g[part] * _part(a, x, part)
+
+    parallel(work, _parts(x))
     return y.reshape(shape)
 
 

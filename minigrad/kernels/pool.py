@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 from minigrad.kernels.windows import Axis
 
@@ -43,11 +44,14 @@ def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarra
     cells = math.prod([axis.kernel for axis in axes])
     y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
     which = np.empty(y.shape, np.min_scalar_type(cells))
-    for tile in _tiles(x) if y.size else ():
+
+    def work(tile: slice) -> None:
         best, codes = _max_tile(x[tile], axes, which.dtype, nan=False)
         if x.dtype.kind == "f" and np.isnan(best).any():
             best, codes = _max_tile(x[tile], axes, which.dtype, nan=True)
         y[tile], which[tile] = best, codes
+
+    parallel(work, _tiles(x) if y.size else [])
     return y, which
 
 
@@ -128,7 +132,8 @@ def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     if _one_window(axes):
         return x.sum(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype)
     y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
-    for tile in _tiles(x):
+
+    def work(tile: slice) -> None:
         part = x[tile]
         for a, axis in enumerate(axes, 2):
             whole = part
@@ -136,6 +141,8 @@ def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
             for _, windows, cells in axis.places:
                 part[_at(a, x.ndim, windows)] += whole[_at(a, x.ndim, cells)]
         y[tile] = part
+
+    parallel(work, _tiles(x))
     return y
 
 
@@ -145,7 +152,8 @@ def spread_pool(y: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     if _one_window(axes):
         x[...] = y
         return x
-    for tile in _tiles(x):
+
+    def work(tile: slice) -> None:
         part = y[tile]
         for a, axis in reversed(list(enumerate(axes, 2))):
             whole = part
@@ -153,4 +161,6 @@ def spread_pool(y: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
             for _, windows, cells in axis.places:
                 part[_at(a, x.ndim, cells)] += whole[_at(a, x.ndim, windows)]
         x[tile] = part
+
+    parallel(work, _tiles(x))
     return x

@@ -12,6 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.threads import one_blas_thread, parallel
+from minigrad.kernels.tiles import cut
+
+CACHE = 1 << 19  # bytes in a part
+PARALLEL = 1 << 13  # elements up to which BLAS takes one thread by itself
 BLOCK = 128  # rows that are added one after another
 LONGEST = 4096  # terms of one dot product: beyond it numpy's pairwise sums round less
 
@@ -40,7 +45,12 @@ def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = Fals
     if axis is None or three is None or three[1] == 1:
         return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
     n, c, l = three
-    sums = x.reshape(n, c) if l == 1 else add_lines(x.reshape(n, c, l), np.empty((n, c), x.dtype))
+    if x.size > PARALLEL and l > 1:
+        sums = np.empty((n, c), x.dtype)
+        lines, out = x.reshape(1, n * c, l), sums.reshape(1, n * c)
+        parallel(lambda part: add_lines(lines[:, part], out[:, part]), cut(n * c, l * x.itemsize, CACHE))
+    else:
+        sums = x.reshape(n, c) if l == 1 else add_lines(x.reshape(n, c, l), np.empty((n, c), x.dtype))
     shape = [1 if d in axis else size for d, size in enumerate(x.shape) if keepdims or d not in axis]
     return add_rows(sums).reshape(shape)
 
@@ -57,11 +67,18 @@ def add_lines(x: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 def add_rows(rows: np.ndarray) -> np.ndarray:
     """The sum of the rows of a matrix."""
+    if rows.size < 8192:  # BLAS does not divide so few among threads
+        return _add_rows(rows)
+    with one_blas_thread:
+        return _add_rows(rows)
+
+
+def _add_rows(rows: np.ndarray) -> np.ndarray:
     n, c = rows.shape
     if n == 1:
         return rows[0]
     if n <= BLOCK:
         return np.ones(n, rows.dtype) @ rows
     whole = n // BLOCK * BLOCK
-    total = add_rows(np.ones(BLOCK, rows.dtype) @ rows[:whole].reshape(-1, BLOCK, c))
-    return total if whole == n else total + add_rows(rows[whole:])
+    total = _add_rows(np.ones(BLOCK, rows.dtype) @ rows[:whole].reshape(-1, BLOCK, c))
+    return total if whole == n else total + _add_rows(rows[whole:])

@@ -24,9 +24,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
 CACHE = 3 << 18  # bytes of transformed input in a part of the images
+SHARES = 16  # of a weight gradient, at most, which
+TOTALS = 8 << 20  # have that many bytes of sums together
 WEIGHTS = 4 << 20  # bytes of transformed weights that every part may read again
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 
@@ -114,22 +117,27 @@ def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], itemsize
     return th, tw, cut(n, 36 * c * th * tw * itemsize, budget)
 
 
-def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], padding: Sequence[tuple[int, int]]) -> np.ndarray:
-    """As :func:`minigrad.kernels.conv.convolve`, of a 3x3 kernel with stride and dilation 1 in one group."""
+def convolve(
+    x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], padding: Sequence[tuple[int, int]]
+) -> np.ndarray | None:
+    """As :func:`minigrad.kernels.conv.convolve`, of a 3x3 kernel with stride and dilation 1 in one group. None if it is not finite."""
     o, c = w.shape[:2]
     a, g, _ = _matrices(x.dtype)
     weights = (g @ w.reshape(o * c, 9).T).reshape(36, o, c)
     th, tw, parts = _tiling(x.shape, o, sizes, x.itemsize)
     y = np.empty((len(x), o, *sizes), x.dtype)
     exact = (4 * th, 4 * tw) == tuple(sizes)
-    products = np.empty((0, 0), x.dtype)
-    for images in parts:
+    odd = []
+
+    def work(images: slice) -> None:
         inputs = _input(x[images], th, tw, padding)
         n, count = len(x[images]), o * inputs.shape[2]
-        if products.shape != (36, count):
-            products = np.empty((36, count + 16), x.dtype)[:, :count]
+        products = np.empty((36, count + 16), x.dtype)[:, :count]
         np.matmul(weights, inputs, out=products.reshape(36, o, -1))
         pixels = products.T @ a.T  # O*N*tiles 16
+        if not np.isfinite(pixels.sum()):
+            odd.append(images)
+            return
         if bias is not None:
             pixels.reshape(o, -1)[...] += bias[:, None]
         to = y[images] if exact else np.empty((n, o, 4 * th, 4 * tw), x.dtype)
@@ -138,21 +146,31 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Seque
         to.view(np.complex128).reshape(n, o, th, 4, tw, runs)[...] = source.transpose(1, 0, 2, 4, 3, 5)
         if not exact:
             y[images] = to[:, :, : sizes[0], : sizes[1]]
-    return y
+
+    parallel(work, parts)
+    return None if odd else y
 
 
-def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], padding: Sequence[tuple[int, int]]) -> np.ndarray:
-    """As :func:`minigrad.kernels.conv.weight_gradient`, of a 3x3 kernel with stride and dilation 1 in one group."""
+def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], padding: Sequence[tuple[int, int]]) -> np.ndarray | None:
+    """As :func:`minigrad.kernels.conv.weight_gradient`, of a 3x3 kernel with stride and dilation 1 in one group. None if it is not finite."""
     o, c = shape[:2]
     a, g, _ = _matrices(x.dtype)
     th, tw, parts = _tiling(x.shape, o, y.shape[2:], x.itemsize)
-    total = np.zeros((36, o, c), x.dtype)
-    for images in parts:
-        part = y[images]
-        exact = (4 * th, 4 * tw) == part.shape[2:] and part.flags.c_contiguous
-        tiles = _copy_tiles(part if exact else _framed(part, 4 * th, 4 * tw, 0, 0), 4, th, tw, images_first=exact)
-        total += _planes(a.T, tiles, o) @ _input(x[images], th, tw, padding).swapaxes(1, 2)
-    return (total.reshape(36, -1).T @ g).reshape(o, c, 3, 3)
+    most = max(2, min(SHARES, TOTALS // max(1, 36 * o * c * x.itemsize)))
+    shares = [parts[share] for share in cut(len(parts), 1, -(-len(parts) // most))]
+    totals = np.zeros((max(1, len(shares)), 36, o, c), x.dtype)
+
+    def work(i: int) -> None:
+        for images in shares[i]:
+            part = y[images]
+            exact = (4 * th, 4 * tw) == part.shape[2:] and part.flags.c_contiguous
+            tiles = _copy_tiles(part if exact else _framed(part, 4 * th, 4 * tw, 0, 0), 4, th, tw, images_first=exact)
+            totals[i] += _planes(a.T, tiles, o) @ _input(x[images], th, tw, padding).swapaxes(1, 2)
+
+    parallel(work, range(len(shares)))
+    total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
+    w = (total.reshape(36, -1).T @ g).reshape(o, c, 3, 3)
+    return w if np.isfinite(w.sum()) else None
 
 
 def nanoseconds(n: int, c: int, o: int, sizes: Sequence[int]) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, op, shape_of
+from minigrad.kernels import maps
 from minigrad.ops.arguments import positive_dim
 from minigrad.ops.elementwise import abs, eq, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
 from minigrad.ops.shape import chunk, reshape
@@ -57,7 +58,7 @@ def relu(input):
     >>> x.grad
     tensor([0., 0., 1.])
     """
-    return np.maximum(input, 0)
+    return np.maximum(input, 0) if input.size < maps.LARGE else maps.positive(input)
 
 
 @op(input=lambda g, out, min_val, max_val: where(logical_or(out <= min_val, out >= max_val), 0.0, g))

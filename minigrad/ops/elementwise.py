@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import TensorBase, get_default_dtype, op, shape_of
+from minigrad.kernels import maps
 
 # numpy's floating-point warnings are off inside this context. `quiet().run(f, x)` calls f(x) there: a copy of a context is
 # made in constant time, and this is ten times as fast as `with np.errstate(...)`.
@@ -806,9 +807,12 @@ def _is_zero(x: Any) -> bool:
 # branch: six times as fast for one number against 0, three times for two arrays.
 
 
-def _masked(x, keep):
-    """``x`` where ``keep``, else 0."""
-    return np.multiply(x.view(_BITS[x.dtype]), keep).view(x.dtype)
+def _masked(x, mask, kept):
+    """``x`` where ``mask`` is ``kept``, else 0."""
+    bits = x.view(_BITS[x.dtype])
+    if x.size >= maps.LARGE and x.shape == mask.shape:
+        return maps.masked(bits, mask, kept).view(x.dtype)
+    return np.multiply(bits, mask if kept else np.logical_not(mask)).view(x.dtype)
 
 
 def _blended(condition, x, y):
@@ -845,9 +849,9 @@ def where(condition, input=None, other=None):
     if np.asarray(condition).dtype != np.bool_:
         raise TypeError(f"where: the condition must be boolean, not {np.asarray(condition).dtype}")
     if _is_zero(other) and getattr(input, "dtype", None) in _BITS:
-        return _masked(input, condition)
+        return _masked(input, condition, True)
     if _is_zero(input) and getattr(other, "dtype", None) in _BITS:
-        return _masked(other, np.logical_not(condition))
+        return _masked(other, condition, False)
     a, b = [getattr(x, "dtype", None) for x in (input, other)]
     if a in _BITS and a is b and shape_of(input) == shape_of(other) == shape_of(condition) and input.size >= 4096:
         return _blended(condition, input, other)

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine import ShapeError, cast, op
+from minigrad.kernels import products
+from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dim, positive_dims
@@ -90,10 +92,10 @@ def matmul(a, b):
     if half:  # numpy has no fast float16 product; sums are kept in float32, as in PyTorch
         a, b = a.astype(np.float32), b.astype(np.float32)
     if a.ndim > 2 and b.ndim == 2:  # one product of all rows: numpy would multiply batch by batch
-        out = np.matmul(_rows(a), b).reshape(*a.shape[:-1], b.shape[1])
+        out = products.matmul(_rows(a), b).reshape(*a.shape[:-1], b.shape[1])
     else:
         try:
-            out = np.matmul(a, b)
+            out = products.matmul(a, b)
         except ValueError:
             raise ShapeError(f"matmul: the leading dimensions of {a.shape} @ {b.shape} do not broadcast") from None
     return out.astype(np.float16) if half else out
@@ -607,7 +609,8 @@ def inv(x):
             [0.0000, 0.2500]])
     """
     _require_square("inv", x)
-    return np.linalg.inv(x)
+    with one_blas_thread:
+        return np.linalg.inv(x)
 
 
 @op(
@@ -615,7 +618,8 @@ def inv(x):
     b=lambda g, a: _solve(matrix_transpose(a), g),
 )
 def _solve(a, b):
-    return np.linalg.solve(a, b)
+    with one_blas_thread:
+        return np.linalg.solve(a, b)
 
 
 def solve(a: Any, b: Any) -> Any:
@@ -650,23 +654,26 @@ def _cofactor_x(g, out, x):
 @op(x=_cofactor_x)
 def cofactor(x):
     """The cofactors of square matrices (..., n, n), det(x) inv(x)^T, which singular matrices have too: the gradient of :func:`det`."""
-    u, s, v = np.linalg.svd(x)
+    with one_blas_thread:
+        u, s, v = np.linalg.svd(x)
+        sign = np.linalg.det(u) * np.linalg.det(v)
     others = np.where(np.eye(s.shape[-1], dtype=bool), 1.0, s[..., None, :]).prod(-1)  # the product of the other singular values
-    sign = np.linalg.det(u) * np.linalg.det(v)
-    return (sign[..., None, None] * np.matmul(u * others[..., None, :], v)).astype(x.dtype, copy=False)
+    return (sign[..., None, None] * products.matmul(u * others[..., None, :], v)).astype(x.dtype, copy=False)
 
 
 @op(x=lambda g, x: _per_matrix(g) * cofactor(x))
 def det(x):
     """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Has a gradient at singular matrices too (a second one not)."""
     _require_square("det", x)
-    return np.linalg.det(x)
+    with one_blas_thread:
+        return np.linalg.det(x)
 
 
 @op(x=lambda g, x: _per_matrix(g[1]) * matrix_transpose(inv(x)))
 def _slogdet(x):
     _require_square("slogdet", x)
-    return tuple(np.linalg.slogdet(x))
+    with one_blas_thread:
+        return tuple(np.linalg.slogdet(x))
 
 
 def slogdet(x: Any) -> SlogdetResult:
@@ -708,4 +715,5 @@ def cholesky(x):
             [1., 2.]])
     """
     _require_square("cholesky", x)
-    return np.linalg.cholesky(x)
+    with one_blas_thread:
+        return np.linalg.cholesky(x)

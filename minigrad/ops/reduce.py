@@ -18,6 +18,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op
 from minigrad.kernels.sums import add_reduce
+from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import index
 from minigrad.ops.arguments import along, positive_dim, positive_dims
@@ -608,7 +609,8 @@ def _norm(x, *, p, dim, keepdim):
         _require_elements(f"norm with p={p}", x.shape, axes)
     if p == 2 and axes is None and not keepdim and x.dtype.kind == "f" and x.dtype != F16:
         flat = np.ravel(x, order="K")
-        return np.sqrt(np.dot(flat, flat))
+        with one_blas_thread:
+            return np.sqrt(np.dot(flat, flat))
     wide = x.astype(F32) if x.dtype == F16 else x
     if p == 2:
         out = np.sqrt(np.add.reduce(wide * wide, axis=axes, keepdims=keepdim))

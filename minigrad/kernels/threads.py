@@ -1,0 +1,223 @@
+"""A few threads that share one kernel's work, with BLAS at one thread in each of them.
+
+A kernel cuts its work into parts by shapes alone, never by the number of threads, and BLAS never divides a product among threads of its
+own, which may change the order of its sums: so results are the same, bit for bit, for any number of threads.
+
+numpy lets other threads run while it computes. What lies between its calls does not run at the same time as other Python: parts should take
+a hundred microseconds or more.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import importlib
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import numpy as np
+
+Part = TypeVar("Part")
+
+
+# -------------------------------------------------------------------------------------------------- how many
+
+
+def _available() -> int:
+    """``OMP_NUM_THREADS``, as for other libraries that compute, else the number of processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_count = 0  # 0: not asked for yet
+
+
+def get_num_threads() -> int:
+    """How many threads a kernel may use: ``torch.get_num_threads``.
+
+    At first ``OMP_NUM_THREADS``, if it is set, else the number of processors that this process may run on.
+    """
+    global _count
+    if _count == 0:
+        _count = _available()
+    return _count
+
+
+def set_num_threads(num_threads: int) -> None:
+    """Let kernels use up to ``num_threads`` threads: ``torch.set_num_threads``. Results do not depend on it.
+
+    Raises:
+        TypeError: ``num_threads`` is no integer.
+        ValueError: it is below 1.
+
+    >>> import minigrad as mg
+    >>> before = mg.get_num_threads()
+    >>> mg.set_num_threads(1)
+    >>> mg.get_num_threads()
+    1
+    >>> mg.set_num_threads(before)
+    """
+    global _count
+    if isinstance(num_threads, bool) or not isinstance(num_threads, (int, np.integer)):
+        raise TypeError(f"set_num_threads: an integer is needed, not {type(num_threads).__name__}")
+    if num_threads < 1:
+        raise ValueError(f"set_num_threads: at least one thread is needed, not {num_threads}")
+    _count = int(num_threads)
+
+
+# ------------------------------------------------------------------------------------------------------ BLAS
+
+
+def _find_blas() -> tuple[Callable[[int], None], Callable[[], int]] | None:
+    """The functions of numpy's BLAS that set and get its number of threads; None where it has none that can be found."""
+    try:
+        core = importlib.import_module("numpy._core._multiarray_umath")
+        library = ctypes.CDLL(core.__file__)  # a name is also looked for in what the library was linked with
+    except (ImportError, OSError):
+        return None
+    for name in ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}"):
+        try:
+            set_count, get_count = (getattr(library, name.format(f"{verb}_num_threads")) for verb in ("set", "get"))
+        except AttributeError:
+            continue
+        set_count.argtypes, set_count.restype = [ctypes.c_int], None
+        get_count.argtypes, get_count.restype = [], ctypes.c_int
+        return set_count, get_count
+    return None
+
+
+class _Blas:
+    """BLAS at one thread while anybody asks for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        self.before = 1
+        self.functions = _find_blas()
+
+    def __enter__(self) -> None:
+        if self.functions is None:
+            return
+        with self.lock:
+            if self.users == 0:
+                set_count, get_count = self.functions
+                self.before = get_count()
+                if self.before != 1:
+                    set_count(1)
+            self.users += 1
+
+    def __exit__(self, *error: object) -> None:
+        if self.functions is None:
+            return
+        with self.lock:
+            self.users -= 1
+            if self.users == 0 and self.before != 1:
+                self.functions[0](self.before)
+
+
+one_blas_thread = _Blas()
+
+
+# --------------------------------------------------------------------------------------------------- the pool
+
+
+class _Job:
+    """Parts that several threads take one after another."""
+
+    def __init__(self, work: Callable[[Any], object], parts: Sequence[Any]):
+        self.work, self.parts = work, parts
+        self.next = itertools.count().__next__  # one step of the interpreter: no two threads get the same number
+        self.left = len(parts)
+        self.lock = threading.Lock()
+        self.done = threading.Lock()
+        self.done.acquire()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Take parts until there are none."""
+        count = len(self.parts)
+        while (i := self.next()) < count:
+            try:
+                if self.error is None:
+                    self.work(self.parts[i])
+            except BaseException as error:  # handed to the thread that waits
+                self.error = error
+            with self.lock:
+                self.left -= 1
+                if self.left == 0:
+                    self.done.release()
+
+
+class _Pool:
+    """Threads that wait for jobs. They end with the process; after a fork the child starts its own."""
+
+    def __init__(self) -> None:
+        self.jobs: SimpleQueue[tuple[contextvars.Context, _Job]] = SimpleQueue()
+        self.threads = 0
+        self.lock = threading.Lock()
+
+    def share(self, job: _Job, helpers: int) -> None:
+        """Work on ``job`` in this thread and up to ``helpers`` others, until it is done."""
+        if self.threads < helpers:
+            with self.lock:
+                while self.threads < helpers:
+                    threading.Thread(target=self._serve, name=f"minigrad-{self.threads}", daemon=True).start()
+                    self.threads += 1
+        for _ in range(helpers):
+            self.jobs.put((contextvars.copy_context(), job))  # np.errstate is part of the context
+        job.run()
+        job.done.acquire()
+        if job.error is not None:
+            raise job.error
+
+    def _serve(self) -> None:
+        _inside.busy = True
+        while True:
+            context, job = self.jobs.get()
+            context.run(job.run)
+            del context, job  # or their arrays would live until the next one
+
+
+_inside = threading.local()  # .busy in a thread that works on a job: what it calls works alone
+_pool = _Pool()
+
+
+def _after_fork() -> None:
+    global _pool
+    _pool = _Pool()
+    one_blas_thread.lock = threading.Lock()
+    one_blas_thread.users = 0
+    _inside.busy = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def parallel(work: Callable[[Part], object], parts: Sequence[Part]) -> None:
+    """Call ``work`` with each of ``parts``, which may be at the same time in several threads, and return when all are done.
+
+    ``work`` must write to places of its own. BLAS has one thread meanwhile. Raises what ``work`` raises first.
+
+    >>> squares = [0] * 4
+    >>> parallel(lambda i: squares.__setitem__(i, i * i), range(4))
+    >>> squares
+    [0, 1, 4, 9]
+    """
+    with one_blas_thread:
+        helpers = min(get_num_threads(), len(parts)) - 1
+        if helpers < 1 or getattr(_inside, "busy", False):
+            for part in parts:
+                work(part)
+            return
+        _inside.busy = True
+        try:
+            _pool.share(_Job(work, parts), helpers)
+        finally:
+            _inside.busy = False
