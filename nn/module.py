@@ -47,6 +47,128 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
+class UninitializedError(ValueError, RuntimeError):
+    """The value of a parameter or buffer was needed before its shape was known."""
+
+
+class _Uninitialized:
+    """What :class:`UninitializedParameter` and :class:`UninitializedBuffer` share: everything but a value.
+
+    The slot where a Tensor has its array holds dtype and ``requires_grad``. The property in front of it raises, and so does
+    whatever would read the value or its shape.
+    """
+
+    __slots__ = ()
+    cls_to_become: type[Tensor]
+
+    def __new__(cls, requires_grad: bool, device: Any, dtype: Any) -> Any:
+        _check_device(device)
+        self: Any = object.__new__(cls)
+        self._node = self._grad = None
+        _pending.__set__(self, (np.dtype(get_default_dtype() if dtype is None else dtype), requires_grad))
+        return self
+
+    @property
+    def _data(self) -> np.ndarray:
+        raise self._error()
+
+    @_data.setter
+    def _data(self, value: np.ndarray) -> None:
+        raise self._error()
+
+    def _error(self) -> UninitializedError:
+        return UninitializedError(
+            f"an {type(self).__name__} has no value and no shape yet: call the model once, so that its lazy layers learn their sizes"
+        )
+
+    @property
+    def dtype(self) -> np.dtype:
+        """What it will have."""
+        return _pending.__get__(self)[0]
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether what is computed from it will be recorded."""
+        return _pending.__get__(self)[1]
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Set :attr:`requires_grad`."""
+        _pending.__set__(self, (self.dtype, requires_grad))
+        return self
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating one."""
+        return self.dtype.kind == "f"
+
+    def _convert(self, dtype: np.dtype) -> None:
+        _pending.__set__(self, (dtype, self.requires_grad))
+
+    def materialize(self, shape: Iterable[int], device: Any = None, dtype: Any = None) -> None:
+        """Become an ordinary Parameter or Tensor of this shape, its value arbitrary."""
+        _check_device(device)
+        old, requires_grad = _pending.__get__(self)
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        tensor: Any = self
+        tensor._data = np.empty(tuple(shape), old if dtype is None else dtype)
+        tensor.requires_grad_(requires_grad)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return memo.setdefault(id(self), type(self)(self.requires_grad, None, self.dtype))
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.requires_grad, None, self.dtype)
+
+
+_pending: Any = TensorBase.__dict__["_data"]
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """A parameter whose shape is not known yet: ``torch.nn.UninitializedParameter``. Lazy layers have them until their first call.
+
+    Args:
+        requires_grad, device, dtype: of the parameter that it will be.
+
+    Only these can be asked for and changed. Anything that needs a value or a shape raises :class:`UninitializedError`.
+
+    >>> from minigrad import nn
+    >>> p = nn.UninitializedParameter()
+    >>> p
+    <UninitializedParameter>
+    >>> p.materialize((2, 3))
+    >>> type(p), p.shape
+    (<class 'minigrad.nn.module.Parameter'>, (2, 3))
+    """
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> UninitializedParameter:
+        """See the class."""
+        return _Uninitialized.__new__(cls, requires_grad, device, dtype)
+
+
+class UninitializedBuffer(_Uninitialized, Tensor):
+    """A buffer whose shape is not known yet: ``torch.nn.UninitializedBuffer``. Give it to :meth:`Module.register_buffer`."""
+
+    __slots__ = ()
+    cls_to_become = Tensor
+
+    def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None) -> UninitializedBuffer:
+        """See :class:`UninitializedParameter`."""
+        return _Uninitialized.__new__(cls, requires_grad, device, dtype)
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether ``param`` is an :class:`UninitializedParameter` or :class:`UninitializedBuffer`: ``torch.nn.parameter.is_lazy``."""
+    return isinstance(param, _Uninitialized)
+
+
 def empty_parameter(shape: Iterable[int], dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter of arbitrary value, which ``reset_parameters`` fills: what layers make in ``__init__``."""
     _check_device(device)
@@ -511,7 +633,9 @@ class Module:
         if dtype.kind != "f":
             raise TypeError(f"to: modules hold floating numbers; {dtype} is not a floating dtype")
         for tensor in (*self.parameters(), *self.buffers()):
-            if tensor._data.dtype.kind == "f" and tensor._data.dtype != dtype:
+            if isinstance(tensor, _Uninitialized):
+                tensor._convert(dtype)
+            elif tensor._data.dtype.kind == "f" and tensor._data.dtype != dtype:
                 grad = tensor.grad
                 tensor.data = tensor._data.astype(dtype)
                 tensor._grad = None if grad is None else wrap(grad._data.astype(dtype))
@@ -561,7 +685,7 @@ class Module:
         return state
 
     def state_dict(self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
-        """All parameters and persistent buffers, by path, as Tensors that are cut off from the graph.
+        """All parameters and persistent buffers, by path, as Tensors that are cut off from the graph. Uninitialised ones as they are.
 
         Tensors are values: training on does not change a ``state_dict`` that was taken before.
 
@@ -579,7 +703,7 @@ class Module:
             if isinstance(value, Module):
                 found[prefix + name] = value.get_extra_state()
             else:
-                found[prefix + name] = value if keep_vars else value.detach()
+                found[prefix + name] = value if keep_vars or is_lazy(value) else value.detach()
         return found
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
@@ -604,7 +728,7 @@ class Module:
             problems += [f"unexpected: {name} {_what(state_dict[name])}" for name in unexpected]
         values: list[tuple[Tensor, np.ndarray]] = []
         for name, target in state.items():
-            if name not in state_dict or isinstance(target, Module):
+            if name not in state_dict or isinstance(target, Module) or (is_lazy(target) and is_lazy(state_dict[name])):
                 continue
             try:
                 values.append((target, _fitting(state_dict[name], target, assign)))
@@ -616,6 +740,8 @@ class Module:
                 f"load_state_dict: {len(problems)} entries do not fit {type(self).__name__}; nothing was changed:\n  {lines}"
             )
         for target, value in values:
+            if isinstance(target, _Uninitialized):
+                target.materialize(value.shape)
             target.data = value
         for name, module in state.items():
             if isinstance(module, Module) and name in state_dict:
@@ -652,21 +778,25 @@ def _tree(name: str, extra: list[str], children: list[str]) -> str:
 
 
 def _what(value: Any) -> str:
+    if is_lazy(value):
+        return "(uninitialised)"
     return f"{value.dtype}{tuple(value.shape)}" if hasattr(value, "dtype") and hasattr(value, "shape") else f"({type(value).__name__})"
 
 
 def _fitting(value: Any, target: Tensor, assign: bool) -> np.ndarray:
     """An array of its own with the value's numbers and the target's shape and dtype."""
+    if is_lazy(value):
+        raise TypeError("it is uninitialised in the state_dict: call the model that it comes from once before")
     if hasattr(value, "detach"):
         value = value.detach()  # it may be another library's
     if not isinstance(value, (int, float, list)) and not hasattr(value, "__array__"):
         raise TypeError(f"a tensor or an array is needed, not {type(value).__name__}")
     array = to_array(value)
-    if array.shape != target._data.shape:
-        raise ShapeError(f"shape {array.shape} does not fit {target._data.shape}")
-    if not np.can_cast(array.dtype, target._data.dtype, "same_kind"):
-        raise TypeError(f"{array.dtype} cannot be converted to {target._data.dtype}")
-    return array if assign else array.astype(target._data.dtype, order="C")
+    if not is_lazy(target) and array.shape != target.shape:  # one that is uninitialised takes any shape
+        raise ShapeError(f"shape {array.shape} does not fit {target.shape}")
+    if not np.can_cast(array.dtype, target.dtype, "same_kind"):
+        raise TypeError(f"{array.dtype} cannot be converted to {target.dtype}")
+    return array if assign else array.astype(target.dtype, order="C")
 
 
 def zero_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:

@@ -1,7 +1,9 @@
-"""Recurrent cells: one step in time."""
+"""Recurrent layers, which run over a whole sequence, and recurrent cells: one step in time."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad.creation import zeros
@@ -9,7 +11,30 @@ from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.nn.utils.rnn import PackedSequence
+from minigrad.ops.index import index_select
+from minigrad.ops.shape import cat, split, stack, transpose, unbind
 from minigrad.tensor import Tensor
+
+# ------------------------------------------------------------------------------------------ one step in time
+# From the gates' sums (what the input and the hidden state give, biases included) to the next state.
+
+
+def _lstm_step(sums: Tensor, c: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    i, f, g, o = split(sums, size, -1)
+    new = F.sigmoid(f) * c + F.sigmoid(i) * F.tanh(g)
+    return F.sigmoid(o) * F.tanh(new), new
+
+
+def _gru_step(a: Tensor, b: Tensor, h: Tensor, size: int) -> Tensor:
+    """``a`` from the input, ``b`` from the hidden state ``h``: the new gate multiplies the latter only."""
+    (ra, za, na), (rb, zb, nb) = split(a, size, -1), split(b, size, -1)
+    z = F.sigmoid(za + zb)
+    n = F.tanh(na + F.sigmoid(ra + rb) * nb)
+    return n + z * (h - n)
+
+
+# ----------------------------------------------------------------------------------------------------- cells
 
 
 class _Cell(Module):
@@ -53,10 +78,6 @@ class _Cell(Module):
 
     def _sums(self, input: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         return F.linear(input, self.weight_ih, self.bias_ih), F.linear(hidden, self.weight_hh, self.bias_hh)
-
-    def _parts(self, sums: Tensor) -> list[Tensor]:
-        h = self.hidden_size
-        return [sums[..., i * h : (i + 1) * h] for i in range(self.gates)]
 
     def extra_repr(self) -> str:
         """The settings."""
@@ -104,9 +125,7 @@ class LSTMCell(_Cell):
         """The next hidden and cell states."""
         h, c = (None, None) if hx is None else hx
         a, b = self._sums(input, self._hidden(input, h, "h"))
-        i, f, g, o = self._parts(a + b)
-        new = F.sigmoid(f) * self._hidden(input, c, "c") + F.sigmoid(i) * F.tanh(g)
-        return F.sigmoid(o) * F.tanh(new), new
+        return _lstm_step(a + b, self._hidden(input, c, "c"), self.hidden_size)
 
 
 class GRUCell(_Cell):
@@ -126,7 +145,342 @@ class GRUCell(_Cell):
         """The next hidden state."""
         h = self._hidden(input, hx, "hx")
         a, b = self._sums(input, h)
-        (ra, za, na), (rb, zb, nb) = self._parts(a), self._parts(b)
-        z = F.sigmoid(za + zb)
-        n = F.tanh(na + F.sigmoid(ra + rb) * nb)
-        return n + z * (h - n)
+        return _gru_step(a, b, h, self.hidden_size)
+
+
+# ---------------------------------------------------------------------------------------------------- layers
+
+_GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
+
+_State = tuple[Tensor, ...]  # (h,), or an LSTM's (h, c)
+
+
+class RNNBase(Module):
+    """What :class:`RNN`, :class:`LSTM` and :class:`GRU` share: ``torch.nn.RNNBase``.
+
+    Args:
+        mode: 'RNN_TANH', 'RNN_RELU', 'LSTM' or 'GRU'. The others are those of :class:`LSTM`.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        name = type(self).__name__
+        if mode not in _GATES:
+            raise ValueError(f"{name}: mode must be one of {', '.join(_GATES)}, not {mode!r}")
+        for option, flag in (("bias", bias), ("batch_first", batch_first)):  # a size in their place is the mistake to make
+            if not isinstance(flag, bool):
+                raise TypeError(f"{name}: {option} must be True or False, not {flag!r}")
+        for option, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if size <= 0:
+                raise ValueError(f"{name}: {option} must be positive, but is {size}")
+        if not 0 <= proj_size < hidden_size:
+            raise ValueError(f"{name}: proj_size must be 0 or smaller than hidden_size ({hidden_size}), but is {proj_size}")
+        if proj_size and mode != "LSTM":
+            raise ValueError(f"{name}: proj_size is for LSTM only")
+        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(f"{name}: dropout must be a number from 0 to 1, but is {dropout}")
+        if dropout and num_layers == 1:
+            warnings.warn(f"{name}: dropout comes between layers, and there is one layer: dropout={dropout} does nothing", stacklevel=3)
+        self.mode, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional, self.proj_size = bidirectional, proj_size
+        rows, out = _GATES[mode] * hidden_size, proj_size or hidden_size
+        for layer in range(num_layers):
+            features = input_size if layer == 0 else out * self._directions
+            for suffix in self._suffixes(layer):
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, features), "weight_hh": (rows, out)}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, hidden_size)
+                for part, shape in shapes.items():
+                    self.register_parameter(f"{part}_{suffix}", empty_parameter(shape, dtype, device))
+        self.reset_parameters()
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    def _suffixes(self, layer: int) -> list[str]:
+        """Of the names of a layer's parameters, for each direction."""
+        return [f"l{layer}", f"l{layer}_reverse"][: self._directions]
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction."""
+        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        return [[p for name, p in self._parameters.items() if name.split("_", 2)[2] == suffix and p is not None] for suffix in suffixes]
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values, uniform on ±1/sqrt(hidden_size)."""
+        bound = self.hidden_size**-0.5
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def flatten_parameters(self) -> None:
+        """Nothing: PyTorch moves the weights together in a GPU's memory."""
+
+    # ------------------------------------------------------------------------------------------------- arguments
+
+    def _batched(self, input: Tensor) -> Tensor:
+        """(T, N, in) of the input, which is checked."""
+        name = type(self).__name__
+        rule = f"({'N, T' if self.batch_first else 'T, N'}, {self.input_size}), or (T, {self.input_size}) without a batch"
+        if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
+            raise ShapeError(f"{name}: input must be {rule}, but is {tuple(input.shape)}")
+        x = input.unsqueeze(1) if input.ndim == 2 else transpose(input, 0, 1) if self.batch_first else input
+        if not x.shape[0]:
+            raise ShapeError(f"{name}: a sequence needs at least one step, but the input is {tuple(input.shape)}")
+        return x
+
+    def _first_states(self, hx: Any, batch: int | None, count: int, dtype: Any) -> _State:
+        """(layers * directions, N, size) of each state: ``hx``, which is checked, or zeros. ``batch`` is None for unbatched input."""
+        name, lstm = type(self).__name__, self.mode == "LSTM"
+        sizes = {"h_0": self.proj_size or self.hidden_size} | ({"c_0": self.hidden_size} if lstm else {})
+        depth = self.num_layers * self._directions
+        if hx is None:
+            return tuple([zeros(depth, count, size, dtype=dtype) for size in sizes.values()])
+        if lstm and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
+            raise TypeError(f"{name}: hx must be a pair (h_0, c_0), not {type(hx).__name__}")
+        if not lstm and isinstance(hx, (tuple, list)):
+            raise TypeError(f"{name}: hx must be one Tensor h_0, not a {type(hx).__name__}")
+        states = tuple(hx) if lstm else (hx,)
+        for (which, size), state in zip(sizes.items(), states, strict=True):
+            shape = (depth, size) if batch is None else (depth, batch, size)
+            if tuple(state.shape) != shape:
+                parts = "layers * directions, " + ("" if batch is None else "batch, ") + "size"
+                raise ShapeError(f"{name}: {which} must be ({parts}) = {shape}, but is {tuple(state.shape)}")
+        return tuple([s.unsqueeze(1) for s in states]) if batch is None else states
+
+    # --------------------------------------------------------------------------------------------------- forward
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        """The outputs of the last layer at all steps, and the states of all layers after the last step."""
+        packed = input if isinstance(input, PackedSequence) else None
+        if packed is not None:
+            x = packed.data
+            if x.ndim != 2 or x.shape[-1] != self.input_size:
+                raise ShapeError(
+                    f"{type(self).__name__}: the data of a packed input must be (steps, {self.input_size}), but is {tuple(x.shape)}"
+                )
+            sizes = packed.batch_sizes.tolist()
+            states = self._first_states(hx, sizes[0], sizes[0], x.dtype)
+            if packed.sorted_indices is not None:
+                states = tuple([index_select(s, 1, packed.sorted_indices) for s in states])
+        else:
+            steps = self._batched(input)
+            length, count = steps.shape[:2]
+            states = self._first_states(hx, None if input.ndim == 2 else count, count, steps.dtype)
+            x, sizes = steps.reshape(length * count, self.input_size), [count] * length
+        y, states = self._run(x, sizes, states)
+        if packed is not None:
+            if packed.unsorted_indices is not None:
+                states = tuple([index_select(s, 1, packed.unsorted_indices) for s in states])
+            return PackedSequence(y, *packed[1:]), self._handed_out(states)
+        y = y.reshape(length, count, y.shape[-1])
+        if input.ndim == 2:
+            return y.squeeze(1), self._handed_out(tuple([s.squeeze(1) for s in states]))
+        return (transpose(y, 0, 1) if self.batch_first else y), self._handed_out(states)
+
+    def _handed_out(self, states: _State) -> Any:
+        return states if self.mode == "LSTM" else states[0]
+
+    def _run(self, x: Tensor, sizes: list[int], states: _State) -> tuple[Tensor, _State]:
+        """All layers. ``x`` holds the steps one after the other, ``sizes[t]`` rows for step t; the states (depth, N, size)."""
+        firsts = list(zip(*[unbind(s) for s in states], strict=True))  # of each layer and direction
+        lasts: list[_State] = []
+        for layer in range(self.num_layers):
+            if layer and self.dropout:
+                x = F.dropout(x, self.dropout, self.training)
+            outputs = []
+            for suffix in self._suffixes(layer):
+                step, sums = self._step(suffix, x)
+                # One product gave what the input contributes to all steps; here are its parts.
+                y, last = _walk(step, split(sums, sizes), firsts[len(lasts)], suffix.endswith("_reverse"))
+                outputs.append(y)
+                lasts.append(last)
+            x = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
+        return x, tuple([stack(s) for s in zip(*lasts, strict=True)])
+
+    def _step(self, suffix: str, x: Tensor) -> tuple[Callable[[Tensor, _State], _State], Tensor]:
+        """A function from (what the input contributes to a step, state) to the next state, and these contributions for all of ``x``."""
+        part = self.__dict__
+        w_ih, w_hh, w_hr = part[f"weight_ih_{suffix}"], part[f"weight_hh_{suffix}"], part.get(f"weight_hr_{suffix}")
+        b_ih, b_hh = (part[f"bias_ih_{suffix}"], part[f"bias_hh_{suffix}"]) if self.bias else (None, None)
+        size = self.hidden_size
+        if self.mode == "GRU":
+            return (lambda a, s: (_gru_step(a, F.linear(s[0], w_hh, b_hh), s[0], size),)), F.linear(x, w_ih, b_ih)
+
+        def lstm(a: Tensor, s: _State) -> _State:
+            h, c = _lstm_step(a + F.linear(s[0], w_hh), s[1], size)
+            return (h if w_hr is None else F.linear(h, w_hr)), c
+
+        # The two biases meet in a sum, so both go into the one product.
+        sums = F.linear(x, w_ih, None if b_ih is None else b_ih + b_hh)
+        if self.mode == "LSTM":
+            return lstm, sums
+        squash = F.tanh if self.mode == "RNN_TANH" else F.relu
+        return (lambda a, s: (squash(a + F.linear(s[0], w_hh)),)), sums
+
+    def extra_repr(self) -> str:
+        """The settings, as far as they are not the default."""
+        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        changed = [f"{k}={getattr(self, k)}" for k, default in defaults.items() if getattr(self, k) != default]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *changed])
+
+
+def _walk(step: Callable[[Tensor, _State], _State], parts: Sequence[Tensor], first: _State, backwards: bool) -> tuple[Tensor, _State]:
+    """Take ``step`` through time. Returns the first state of each step, one after the other, and the state after each sequence's last.
+
+    ``parts[t]`` holds the sequences that have a step t, which are those at the front: the longest come first.
+    """
+    size, outputs = len(parts[0]), []
+    if backwards:  # a sequence joins at its last step
+        state = tuple([s[: len(parts[-1])] for s in first]) if len(parts[-1]) < size else first
+        for part in reversed(parts):
+            here, n = len(state[0]), len(part)
+            if here < n:
+                state = tuple([cat([s, f[here:n]]) for s, f in zip(state, first, strict=True)])
+            state = step(part, state)
+            outputs.append(state[0])
+        return cat(outputs[::-1]), state
+    state, ended = first, []
+    for part in parts:
+        here, n = len(state[0]), len(part)
+        if n < here:  # a sequence leaves after its last step
+            ended.append([s[n:] for s in state])
+            state = tuple([s[:n] for s in state])
+        state = step(part, state)
+        outputs.append(state[0])
+    if ended:
+        state = tuple([cat([s, *[e[k] for e in reversed(ended)]]) for k, s in enumerate(state)])
+    return cat(outputs), state
+
+
+class RNN(RNNBase):
+    """h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), or relu, in ``num_layers`` layers: ``torch.nn.RNN``.
+
+    Arguments, shapes and errors are those of :class:`LSTM`, except:
+
+    Args:
+        nonlinearity: 'tanh' or 'relu'. There is no ``proj_size``.
+
+    The state is one Tensor (num_layers * directions, N, hidden).
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> y, h = nn.RNN(10, 20, num_layers=2)(mg.ones(5, 3, 10))
+    >>> y.shape, h.shape
+    ((5, 3, 20), (2, 3, 20))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNN: nonlinearity must be 'tanh' or 'relu', but is {nonlinearity!r}")
+        mode = f"RNN_{nonlinearity.upper()}"
+        super().__init__(mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
+        self.nonlinearity = nonlinearity
+
+
+class LSTM(RNNBase):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997) over a sequence: ``torch.nn.LSTM``.
+
+    Each step is that of :class:`LSTMCell`; with ``proj_size`` the hidden state is W_hr h (Sak et al. 2014).
+
+    Args:
+        input_size, hidden_size: features of the input and of the state.
+        num_layers: layer k takes the outputs of layer k - 1.
+        bias: whether there are any.
+        batch_first: sequences are (N, T, features) instead of (T, N, features). States are not affected.
+        dropout: of the outputs of all layers but the last, in training.
+        bidirectional: a second set of weights goes through time backwards; its output is put beside the other's.
+        proj_size: size of the hidden state, less than ``hidden_size``; 0: no projection.
+        device, dtype: of the parameters.
+
+    Called with ``input`` and, optionally, ``(h_0, c_0)`` (zeros by default):
+
+    - input: (T, N, in), unbatched (T, in), or a :class:`~minigrad.nn.utils.rnn.PackedSequence`;
+    - h_0: (num_layers * directions, N, out), c_0: (num_layers * directions, N, hidden), both without N if the input is unbatched.
+      out is ``proj_size`` or ``hidden_size``.
+
+    Returns ``output, (h_n, c_n)``: (T, N, directions * out), or packed, and states in the shapes of h_0 and c_0.
+
+    Raises ``ShapeError`` for inputs and states of other shapes, ``ValueError`` for options out of range.
+
+    Attributes: ``weight_ih_l0`` (4 hidden, in), ``weight_hh_l0`` (4 hidden, out), ``bias_ih_l0`` and ``bias_hh_l0`` (4 hidden,),
+    ``weight_hr_l0`` (proj_size, hidden), and so on for each layer, each also with the suffix ``_reverse``.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> y, (h, c) = nn.LSTM(10, 20, batch_first=True, bidirectional=True)(mg.ones(3, 5, 10))
+    >>> y.shape, h.shape, c.shape
+    ((3, 5, 40), (2, 3, 20), (2, 3, 20))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype)
+
+
+class GRU(RNNBase):
+    """Gated recurrent units (Cho et al. 2014) over a sequence: ``torch.nn.GRU``. Each step is that of :class:`GRUCell`.
+
+    Arguments, shapes and errors are those of :class:`LSTM`, except that there is no ``proj_size`` and the state is one Tensor
+    (num_layers * directions, N, hidden).
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> y, h = nn.GRU(10, 20)(mg.ones(5, 10))
+    >>> y.shape, h.shape
+    ((5, 20), (1, 20))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import TensorBase, enable_grad, no_grad, wrap
-from minigrad.nn.module import Module, zero_gradients
+from minigrad.nn.module import Module, UninitializedError, is_lazy, zero_gradients
 from minigrad.tensor import RemovableHandle, Tensor
 
 PIECE = 16384  # elements: five float32 arrays of this size stay in a level 2 cache
@@ -72,7 +72,8 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own, e.g. the layers of a pretrained model once they are to be trained too.
 
-        Raises ``TypeError`` for what is no Tensor, ``ValueError`` for one that is computed from others or that is there already.
+        Raises ``TypeError`` for what is no Tensor, ``ValueError`` for one that is computed from others, that is there already or that
+        is uninitialised (a lazy layer's before its first call).
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"add_param_group: a dict is needed, not {type(param_group).__name__}")
@@ -88,6 +89,11 @@ class Optimizer:
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"an optimizer takes Tensors, not {type(p).__name__}")
+            if is_lazy(p):
+                raise UninitializedError(
+                    "an optimizer was given an uninitialised parameter: call the model once, so that its lazy layers learn their sizes, "
+                    "and make the optimizer after that"
+                )
             if not p.is_leaf:
                 raise ValueError(f"an optimizer takes leaf tensors, and this one was computed: {p.grad_fn}")
         known = {id(p) for p in self._all_parameters()}
