@@ -1,7 +1,7 @@
 """What models are built from: modules, losses, initialisers, optimisers, data and a model zoo.
 
 The names are those of ``torch.nn``. ``nn.functional`` has the functions behind the layers, ``nn.init`` the initialisers, ``nn.optim`` the
-optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load`` write and read checkpoints.
+optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load``, which are ``mg.save`` and ``mg.load``, write and read checkpoints.
 
 >>> import minigrad as mg
 >>> from minigrad import nn
@@ -18,6 +18,7 @@ if __name__ != "minigrad.nn":
     # Under a second name every class here would exist twice, and isinstance() would fail between the two.
     raise ImportError(f"the folder nn/ is the package minigrad.nn and cannot be imported as {__name__!r}: write `from minigrad import nn`")
 
+from minigrad.checkpoint import CheckpointError, load, save
 from minigrad.nn import functional, init, optim, utils
 from minigrad.nn.activation import (
     CELU, ELU, GELU, GLU, SELU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
@@ -32,7 +33,6 @@ from minigrad.nn.image import (
     PairwiseDistance, PixelShuffle, PixelUnshuffle, ReflectionPad1d, ReflectionPad2d, ReflectionPad3d, ReplicationPad1d, ReplicationPad2d,
     ReplicationPad3d, Unfold, Upsample, UpsamplingBilinear2d, UpsamplingNearest2d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
 )  # fmt: skip
-from minigrad.nn.io import CheckpointError, load, save
 from minigrad.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten
 from minigrad.nn.loss import (
     BCELoss, BCEWithLogitsLoss, CosineEmbeddingLoss, CrossEntropyLoss, CTCLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss,

@@ -25,7 +25,7 @@ STOREYS = [
     {"minigrad.kernels"},
     {"minigrad.engine"},
     {"minigrad.ops", "minigrad.random"},
-    {"minigrad.creation", "minigrad.tensor"},
+    {"minigrad.checkpoint", "minigrad.creation", "minigrad.tensor"},
     {"minigrad", "minigrad.graph", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
 ]
