@@ -49,6 +49,7 @@ from minigrad.nn.pool import (
     AvgPool2d, AvgPool3d, LPPool1d, LPPool2d, LPPool3d, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
 )  # fmt: skip
 from minigrad.nn.recurrent import GRUCell, LSTMCell, RNNCell
+from minigrad.nn.safetensors import load_safetensors, save_safetensors
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
@@ -66,5 +67,5 @@ __all__ = [
     "ReplicationPad2d", "ReplicationPad3d", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d",
     "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "TripletMarginLoss",
     "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d",
-    "ZeroPad2d", "ZeroPad3d", "functional", "init", "load", "optim", "save", "utils",
+    "ZeroPad2d", "ZeroPad3d", "functional", "init", "load", "load_safetensors", "optim", "save", "save_safetensors", "utils",
 ]  # fmt: skip

@@ -179,7 +179,7 @@ STATES = st.recursive(
 
 
 @given(STATES)
-@settings(max_examples=100)
+@settings(max_examples=max(100, settings.default.max_examples))
 def test_any_state_comes_back(state):
     buffer = io.BytesIO()
     mg.save(state, buffer)
@@ -235,7 +235,7 @@ def test_every_flipped_byte_is_found_or_harmless():
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=max(300, settings.default.max_examples))
 def test_random_damage_is_found_or_harmless(data):
     """Several places at once, overwritten, cut out or put in, among them the fields that hold lengths and offsets."""
     content = whole()
