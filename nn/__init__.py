@@ -1,7 +1,8 @@
 """What models are built from: modules, losses, initialisers, optimisers, data and a model zoo.
 
 The names are those of ``torch.nn``. ``nn.functional`` has the functions behind the layers, ``nn.init`` the initialisers, ``nn.optim`` the
-optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load``, which are ``mg.save`` and ``mg.load``, write and read checkpoints.
+optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load``, which are ``mg.save`` and ``mg.load``, write and read checkpoints;
+``nn.load_torch`` reads PyTorch's.
 
 >>> import minigrad as mg
 >>> from minigrad import nn
@@ -50,6 +51,7 @@ from minigrad.nn.pool import (
 )  # fmt: skip
 from minigrad.nn.recurrent import GRUCell, LSTMCell, RNNCell
 from minigrad.nn.safetensors import load_safetensors, save_safetensors
+from minigrad.nn.torch_files import load_torch
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
@@ -67,5 +69,5 @@ __all__ = [
     "ReplicationPad2d", "ReplicationPad3d", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d",
     "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "TripletMarginLoss",
     "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d",
-    "ZeroPad2d", "ZeroPad3d", "functional", "init", "load", "load_safetensors", "optim", "save", "save_safetensors", "utils",
+    "ZeroPad2d", "ZeroPad3d", "functional", "init", "load", "load_safetensors", "load_torch", "optim", "save", "save_safetensors", "utils",
 ]  # fmt: skip
