@@ -4,6 +4,7 @@ from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
+from minigrad.checkpoint import CheckpointError, load, save
 from minigrad.creation import (
     arange,
     bernoulli,
@@ -371,6 +372,7 @@ keep_freed_memory()
 
 __all__ = [
     "DTYPES",
+    "CheckpointError",
     "Generator",
     "ShapeError",
     "Tensor",
@@ -554,6 +556,7 @@ __all__ = [
     "linalg",
     "linear",
     "linspace",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -638,6 +641,7 @@ __all__ = [
     "round",
     "rrelu",
     "rsqrt",
+    "save",
     "scatter",
     "scatter_add",
     "select",

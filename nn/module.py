@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from minigrad.checkpoint import TENSOR_CLASSES
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, is_grad_enabled, wrap
 from minigrad.ops.watch import watch
 from minigrad.tensor import DTYPES, RemovableHandle, Tensor, _check_device, to_array
@@ -45,6 +46,9 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+TENSOR_CLASSES["parameter"] = Parameter  # what mg.load makes of one
 
 
 class UninitializedError(ValueError, RuntimeError):

@@ -25,7 +25,7 @@ STOREYS = [
     {"minigrad.kernels"},
     {"minigrad.engine"},
     {"minigrad.ops", "minigrad.random"},
-    {"minigrad.creation", "minigrad.tensor"},
+    {"minigrad.checkpoint", "minigrad.creation", "minigrad.tensor"},
     {"minigrad", "minigrad.graph", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
 ]
@@ -33,9 +33,14 @@ STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms
 
 # May be imported by a room on first use, never by `import minigrad` or `import minigrad.nn`.
 HEAVY = {
-    "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "sqlite3", "ssl", "torch", "tqdm", "urllib.request",
+    "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "safetensors", "sqlite3", "ssl", "torch", "tqdm", "urllib.request",
 }  # fmt: skip
-TOOLS = {"graphviz": "minigrad.graph", "hypothesis": "minigrad.testing", "pytest": "minigrad.testing"}  # tool -> the only room that uses it
+TOOLS = {
+    "graphviz": "minigrad.graph",
+    "hypothesis": "minigrad.testing",
+    "pytest": "minigrad.testing",
+    "safetensors": "minigrad.nn",
+}  # tool -> the only room that uses it
 
 
 def storey(module: str) -> int | None:

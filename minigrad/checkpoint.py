@@ -1,0 +1,374 @@
+"""Checkpoints: nested dicts, lists, numbers, arrays and Tensors in one file, written whole or not at all, read without running anything.
+
+A file is an uncompressed zip archive: ``state.json`` with the structure, and an ``.npy`` file for each array, so ``numpy.load`` and any
+unzip program can open it too. The archive has a checksum for every entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import numpy as np
+
+from minigrad.engine import TensorBase
+from minigrad.tensor import DTYPES, Tensor, _check_device
+
+__all__ = ["CheckpointError", "load", "save"]
+
+_FORMAT, _VERSION = "minigrad checkpoint", 2
+_STRUCTURE = "state.json"
+_DEEPEST = 100  # levels of nesting
+
+TENSOR_CLASSES: dict[str, type[Tensor]] = {"tensor": Tensor}  # name in a file -> class; minigrad.nn adds its Parameter
+
+
+class CheckpointError(RuntimeError):
+    """A file that is no checkpoint, or is truncated, damaged or hostile."""
+
+
+def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
+    """Write ``obj`` to a file, whole or not at all: ``torch.save`` for plain state.
+
+    The file appears under its name only when all of it is on the disk, so a run that is killed while it saves leaves the checkpoint
+    before untouched.
+
+    Args:
+        obj: dicts, OrderedDicts, lists and tuples, nested at will, of Tensors, Parameters, arrays, dtypes, strings, bytes, numbers, booleans
+            and None. Keys of dicts are strings, numbers, booleans or None. Tensors are saved by value, without their graph and gradient. What
+            shares memory is written once, and shares memory when it is loaded.
+        f: a path, or a binary file to write into.
+
+    Raises ``TypeError`` that says where in ``obj`` there is something else, and ``ValueError`` where it contains itself or is nested more
+    than 100 levels deep.
+
+    >>> import os, tempfile
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> model = nn.Linear(2, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "checkpoint.mg")
+    ...     mg.save({"model": model.state_dict(), "epoch": 3, "rng": mg.get_rng_state()}, path)
+    ...     state = mg.load(path)
+    >>> state["epoch"], list(state["model"])
+    (3, ['weight', 'bias'])
+    >>> model.load_state_dict(state["model"])
+    <All keys matched successfully>
+    """
+    import json
+
+    writer = _Writer()
+    structure = writer.encode(obj, "state", ())
+    text = json.dumps({"format": _FORMAT, "version": _VERSION, "state": structure}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if isinstance(f, (str, os.PathLike)):
+        with whole_file(f) as file:
+            _write_archive(file, text, writer.arrays)
+    else:
+        _write_archive(f, text, writer.arrays)
+
+
+def load(f: str | os.PathLike[str] | IO[bytes], map_location: Any = None, *, weights_only: bool = True) -> Any:
+    """What :func:`save` wrote: ``torch.load``. Nothing in the file is run.
+
+    A Parameter comes back as an ``nn.Parameter`` where ``minigrad.nn`` has been imported, as it is wherever there is a model, and else as a
+    Tensor that requires a gradient. To read PyTorch's own files there is ``nn.load_torch``.
+
+    Args:
+        f: a path, or a binary file that can seek.
+        map_location: only ``None`` or ``"cpu"``.
+        weights_only: for scripts that come from PyTorch; a file never holds anything else.
+
+    Raises:
+        CheckpointError: the file is no checkpoint, or is truncated, damaged or hostile. Of a damaged file nothing is returned: every entry has
+            a checksum. No more memory is taken than the file is long.
+        OSError: it cannot be read (``FileNotFoundError``, ...).
+    """
+    _check_device(map_location)
+    with opened(f) as file, explained(f):
+        return _load(file)
+
+
+def _load(file: IO[bytes]) -> Any:
+    import json
+
+    with open_archive(file) as archive:
+        if _STRUCTURE not in archive.NameToInfo:
+            for name in archive.NameToInfo:
+                if name.rpartition("/")[2] == "data.pkl":
+                    raise CheckpointError("it is PyTorch's: nn.load_torch reads it")
+        header = json.loads(read_entry(archive, _STRUCTURE).decode("utf-8", "surrogatepass"))
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+            raise CheckpointError("it was not written by minigrad")
+        if header.get("version") != _VERSION:
+            raise CheckpointError(f"it has version {header.get('version')}, and this minigrad reads version {_VERSION}")
+        return _Reader(archive).decode(header["state"])
+
+
+# --------------------------------------------------------------------------------------------------------- structure
+
+_PLAIN = (str, int, float, bool, type(None))
+_DTYPE_NAMES = {np.dtype(code).name: np.dtype(code) for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] + "?"}
+
+
+class _Writer:
+    """Turns state into JSON, and collects the arrays in it."""
+
+    def __init__(self) -> None:
+        self.arrays: list[np.ndarray] = []
+        self._objects: dict[int, tuple[int, Any]] = {}  # id -> number and object, of every Tensor and array
+        self._memory: dict[tuple, tuple[int, np.ndarray]] = {}  # where an array is -> its place in self.arrays; the array, to keep it there
+
+    def encode(self, obj: Any, where: str, above: tuple[int, ...]) -> Any:
+        """``obj`` as JSON: plain values and lists as they are, everything else as ``{kind: ...}``."""
+        if type(obj) in _PLAIN:
+            return obj
+        if isinstance(obj, (TensorBase, np.ndarray)):
+            if id(obj) in self._objects:
+                return {"again": self._objects[id(obj)][0]}
+            self._objects[id(obj)] = len(self._objects), obj
+            if isinstance(obj, np.ndarray):
+                return {"array": self._place(obj, where)}
+            kind = next(name for name, cls in reversed(TENSOR_CLASSES.items()) if isinstance(obj, cls))
+            return {kind: [self._place(np.asarray(obj._data), where), obj.requires_grad]}  # type: ignore[attr-defined]
+        if isinstance(obj, np.generic) and obj.dtype.kind in "fiubc":
+            return {"number": self._place(np.asarray(obj), where)}
+        if isinstance(obj, (Mapping, list, tuple)):
+            return self._encode_container(obj, where, above)
+        if isinstance(obj, bytes):
+            return {"bytes": self._place(np.frombuffer(obj, np.uint8), where)}
+        if isinstance(obj, np.dtype) and obj.name in _DTYPE_NAMES:
+            return {"dtype": obj.name}
+        for base in (str, int, float):
+            if isinstance(obj, base):  # a subclass is saved as what it is based on
+                return base(obj)
+        raise TypeError(
+            f"save: {where} is {type(obj).__name__}; dicts, lists, tuples, Tensors, arrays, strings, bytes, numbers, booleans and None can be "
+            "saved. Of a model or an optimizer save its state_dict()"
+        )
+
+    def _encode_container(self, obj: Any, where: str, above: tuple[int, ...]) -> Any:
+        if id(obj) in above:
+            raise ValueError(f"save: {where} contains itself")
+        if len(above) >= _DEEPEST:
+            raise ValueError(f"save: {where} is nested more than {_DEEPEST} levels deep")
+        above = (*above, id(obj))
+        if isinstance(obj, Mapping):
+            for key in obj:
+                if type(key) not in _PLAIN:
+                    raise TypeError(
+                        f"save: {where} has a key of type {type(key).__name__}; keys must be strings, numbers, booleans or None"
+                    )
+            items = [[key, self.encode(value, f"{where}[{key!r}]", above)] for key, value in obj.items()]
+            return {"ordered" if isinstance(obj, OrderedDict) else "dict": items}
+        items = [self.encode(value, f"{where}[{i}]", above) for i, value in enumerate(obj)]
+        return items if isinstance(obj, list) else {"tuple": items}
+
+    def _place(self, array: np.ndarray, where: str) -> int:
+        """The place in ``self.arrays`` of the array's numbers, which are put there once."""
+        if array.dtype.kind not in "fiubc":
+            raise TypeError(f"save: {where} is an array of dtype {array.dtype}; numbers and booleans can be saved")
+        memory = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str)
+        if memory not in self._memory:
+            self._memory[memory] = len(self.arrays), array
+            self.arrays.append(array.astype(array.dtype.newbyteorder("<"), order="C", copy=False))
+        return self._memory[memory][0]
+
+
+class _Reader:
+    """Turns JSON back into state. Arrays are read when they are first met."""
+
+    def __init__(self, archive: Any) -> None:
+        self._archive = archive
+        self._objects: list[Any] = []
+        self._arrays: dict[int, np.ndarray] = {}
+        self._bytes: dict[int, bytes] = {}
+
+    def decode(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [self.decode(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        ((kind, content),) = node.items()
+        if kind == "dict":
+            return {key: self.decode(value) for key, value in content}
+        if kind == "ordered":
+            return OrderedDict((key, self.decode(value)) for key, value in content)
+        if kind == "tuple":
+            return tuple(self.decode(item) for item in content)
+        if kind == "number":
+            return self._array(content)[()]
+        if kind == "bytes":
+            if content not in self._bytes:
+                self._bytes[content] = self._array(content).tobytes()
+            return self._bytes[content]
+        if kind == "dtype":
+            return _DTYPE_NAMES[content]
+        if kind == "again":
+            return self._objects[_index(content)]
+        if kind == "array":
+            known = content in self._arrays
+            array = self._array(content)
+            self._objects.append(array.view() if known else array)
+        elif kind in ("tensor", "parameter"):
+            place, requires_grad = content
+            array = self._array(place)
+            if array.dtype not in DTYPES.values():
+                raise CheckpointError(f"it holds a tensor of dtype {array.dtype}, which there is not")
+            self._objects.append(TENSOR_CLASSES.get(kind, Tensor)._rebuild(array, bool(requires_grad), None))
+        else:
+            raise CheckpointError(f"it holds an unknown kind of value, {kind!r}")
+        return self._objects[-1]
+
+    def _array(self, place: Any) -> np.ndarray:
+        if place not in self._arrays:
+            self._arrays[place] = _read_npy(self._archive, f"{_index(place)}.npy")
+        return self._arrays[place]
+
+
+def _index(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise CheckpointError(f"{value!r} where a position is expected")
+    return value
+
+
+# ----------------------------------------------------------------------------------------------------------- archive
+
+
+def _write_archive(file: IO[bytes], text: bytes, arrays: list[np.ndarray]) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for i, array in enumerate(arrays):
+            with archive.open(_info(zipfile, f"{i}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, version=(1, 0), allow_pickle=False)
+        archive.writestr(_info(zipfile, _STRUCTURE), text)
+
+
+def _info(zipfile: Any, name: str) -> Any:
+    info = zipfile.ZipInfo(name)  # dated 1980: equal states make equal files
+    info.external_attr = 0o644 << 16
+    return info
+
+
+@contextlib.contextmanager
+def open_archive(file: IO[bytes]) -> Iterator[Any]:
+    """The zip archive in ``file``, whose entries are uncompressed and together no longer than the file."""
+    import zipfile
+
+    length = file.seek(0, os.SEEK_END)
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        for entry in entries:
+            if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
+                raise CheckpointError(f"its entry {entry.filename} is compressed or encrypted, which is never done to a checkpoint")
+            if entry.file_size != entry.compress_size:
+                raise CheckpointError(f"its entry {entry.filename} has two lengths")
+        if sum(entry.file_size for entry in entries) > length:
+            raise CheckpointError("its entries claim to be longer than the file")
+        if len({entry.filename for entry in entries}) < len(entries):
+            raise CheckpointError("two of its entries have one name")
+        yield archive
+
+
+def read_entry(archive: Any, name: str) -> bytes:
+    """An entry's bytes, whose checksum zipfile compares."""
+    return archive.read(name)
+
+
+def read_array(entry: IO[bytes], left: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of its own from the ``left`` bytes that end an entry of an archive, in this machine's byte order."""
+    count = 1
+    for n in shape:
+        count *= n
+    if any(n < 0 for n in shape) or count * dtype.itemsize != left:
+        raise CheckpointError(f"an array of {dtype} and shape {shape} does not fill the {left} bytes that are there for it")
+    flat = np.empty(count, dtype)
+    view = memoryview(flat.view(np.uint8))  # type: ignore[arg-type]
+    done = 0
+    while done < left and (n := entry.readinto(view[done:])):  # type: ignore[attr-defined]
+        done += n
+    if done < left or entry.read(1):  # the read at the end has the checksum compared
+        raise CheckpointError("an array has another length than announced")
+    if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
+        raise CheckpointError("an array of booleans holds other numbers than 0 and 1")
+    return flat.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+
+
+def _read_npy(archive: Any, name: str) -> np.ndarray:
+    with archive.open(name) as entry:
+        if np.lib.format.read_magic(entry) != (1, 0):
+            raise CheckpointError("an array has an unknown version")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(entry)
+        if dtype.kind not in "fiubc" or fortran:
+            raise CheckpointError(f"an array is of dtype {dtype}, or in an order that save() never writes")
+        return read_array(entry, archive.getinfo(name).file_size - entry.tell(), shape, dtype)
+
+
+# ------------------------------------------------------------------------------------------------------------- files
+
+
+@contextlib.contextmanager
+def opened(f: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
+    """A file to read from: the one at a path, or the one that was given."""
+    if isinstance(f, (str, os.PathLike)):
+        with open(f, "rb") as file:
+            yield file
+    elif hasattr(f, "read") and hasattr(f, "seek"):
+        yield f
+    else:
+        raise TypeError(f"load: a path or a binary file is needed, not {type(f).__name__}")
+
+
+@contextlib.contextmanager
+def explained(f: Any, what: str = "checkpoint") -> Iterator[None]:
+    """Whatever a reader makes of damaged bytes becomes a :class:`CheckpointError` that names the file."""
+    name = os.fspath(f) if isinstance(f, (str, os.PathLike)) else getattr(f, "name", "the file")
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{name}: not a {what} that can be read: {error}") from None
+    except Exception as error:
+        raise CheckpointError(f"{name}: not a {what}, or truncated or damaged ({type(error).__name__}: {error})") from error
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of the one at ``path`` when the block ends well, and is forgotten when it does not.
+
+    Its bytes are on the disk before its name is, and the name is before this returns.
+    """
+    import secrets
+
+    path = os.path.realpath(path)
+    mode = os.stat(path).st_mode if os.path.exists(path) else None
+    if mode is not None and not stat.S_ISREG(mode):  # a device or a pipe is written to, not replaced
+        buffer = io.BytesIO()  # they cannot seek
+        yield buffer
+        with open(path, "wb") as device:
+            device.write(buffer.getbuffer())
+        return
+    folder = os.path.dirname(path)
+    temporary = os.path.join(folder, f".minigrad-{secrets.token_hex(8)}.tmp")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(temporary, stat.S_IMODE(mode))
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
