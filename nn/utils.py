@@ -19,7 +19,9 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [p.grad for p in tensors if p.grad is not None]
 
 
-def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+) -> Tensor:
     """The norm of all elements of ``tensors`` taken together: ``torch.nn.utils.get_total_norm``.
 
     Raises ``RuntimeError`` for a norm that is NaN or infinite, if ``error_if_nonfinite``.
