@@ -1,6 +1,7 @@
 """Every public name of torch.nn.functional, torch.nn and torch.nn.utils is here, under the same signature, or docs say why not."""
 
 import inspect
+import itertools
 import re
 from pathlib import Path
 
@@ -19,10 +20,7 @@ DIFFERENCES = Path(__file__).parent.parent / "docs" / "differences-from-pytorch.
 UNDER_WAY = {
     "F.multi_head_attention_forward", "nn.Buffer", "nn.GRU", "nn.LSTM", "nn.MultiheadAttention", "nn.RNN", "nn.RNNBase", "nn.RNNCellBase",
     "nn.Transformer", "nn.TransformerDecoder", "nn.TransformerDecoderLayer", "nn.TransformerEncoder", "nn.TransformerEncoderLayer",
-    "nn.UninitializedBuffer", "nn.UninitializedParameter", "utils.clip_grad_norm", "utils.clip_grads_with_norm_",
-    "utils.convert_conv2d_weight_memory_format", "utils.convert_conv3d_weight_memory_format", "utils.fuse_conv_bn_eval",
-    "utils.fuse_conv_bn_weights", "utils.fuse_linear_bn_eval", "utils.fuse_linear_bn_weights", "utils.remove_spectral_norm",
-    "utils.remove_weight_norm", "utils.skip_init", "utils.spectral_norm", "utils.weight_norm",
+    "nn.UninitializedBuffer", "nn.UninitializedParameter",
 }  # fmt: skip
 UNDER_WAY |= {
     f"nn.Lazy{name}"
@@ -88,8 +86,11 @@ def is_pytorchs(value):
     return (getattr(value, "__module__", None) or "torch").split(".")[0] in ("torch", "builtins")
 
 
+HELPERS = {"get_swap_module_params_on_conversion", "is_opaque_reference_type", "is_traceable_wrapper_subclass"}  # imported by parametrize
+
+
 def names(prefix, module, kind):
-    found = {n: v for n, v in vars(module).items() if not n.startswith("_") and kind(v) and is_pytorchs(v)}
+    found = {n: v for n, v in vars(module).items() if not n.startswith("_") and n not in HELPERS and kind(v) and is_pytorchs(v)}
     return {f"{prefix}.{name}" for name in found}
 
 
@@ -97,10 +98,16 @@ def function(value):
     return callable(value) and not inspect.isclass(value)
 
 
-OURS = {"F": F, "nn": nn, "utils": nn.utils}
-THEIRS = {"F": torch.nn.functional, "nn": torch.nn, "utils": torch.nn.utils}
+OURS = {"F": F, "nn": nn, "utils": nn.utils, "parametrizations": nn.utils.parametrizations, "parametrize": nn.utils.parametrize}
+THEIRS = {
+    "F": torch.nn.functional,
+    "nn": torch.nn,
+    "utils": torch.nn.utils,
+    "parametrizations": torch.nn.utils.parametrizations,
+    "parametrize": torch.nn.utils.parametrize,
+}
 NAMES = sorted(
-    names("F", torch.nn.functional, function) | names("nn", torch.nn, inspect.isclass) | names("utils", torch.nn.utils, function)
+    itertools.chain(*[names(prefix, module, inspect.isclass if prefix == "nn" else function) for prefix, module in THEIRS.items()])
 )
 
 
