@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from minigrad.nn import functional as F
@@ -253,12 +254,23 @@ class Softplus(_Activation):
 
 
 class Hardtanh(_Activation):
-    """x, kept between min_val and max_val: ``torch.nn.Hardtanh``."""
+    """x, kept between min_val and max_val: ``torch.nn.Hardtanh``. ``min_value`` and ``max_value`` are their old names."""
 
     min_val: float
     max_val: float
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ):
+        for old, name, value in (("min_value", "min_val", min_value), ("max_value", "max_val", max_value)):
+            if value is not None:
+                warnings.warn(f"Hardtanh: {old} is deprecated, use {name}", FutureWarning, stacklevel=2)
+        min_val, max_val = min_val if min_value is None else min_value, max_val if max_value is None else max_value
         if not min_val < max_val:
             raise ValueError(f"Hardtanh: min_val must be below max_val ({min_val}, {max_val})")
         super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,10 @@ _MODES = ("zeros", "reflect", "replicate", "circular")
 
 def _sizes(value: Any, dims: int, name: str) -> tuple[int, ...]:
     """One number for all dimensions, or one for each."""
-    sizes = (value,) * dims if isinstance(value, int) else tuple(value)
+    try:
+        sizes = (value,) * dims if isinstance(value, int) else tuple([operator.index(v) for v in value])
+    except TypeError:
+        raise TypeError(f"{name} must be an int or {dims} of them, not {value!r}") from None
     if len(sizes) != dims:
         raise ValueError(f"{name} must be a number or {dims} of them, not {value}")
     return sizes

@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase
+from minigrad.engine import ShapeError, TensorBase, no_grad
 from minigrad.ops.activation import (
-    celu, elu, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid, mish, prelu, relu, relu6, rrelu, selu,
-    silu, softplus, softshrink, softsign, tanhshrink, threshold,
+    celu, celu_, elu, elu_, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, hardtanh_, leaky_relu, leaky_relu_, logsigmoid, mish,
+    prelu, relu, relu6, relu_, rrelu, rrelu_, selu, selu_, silu, softplus, softshrink, softsign, tanhshrink, threshold, threshold_,
 )  # fmt: skip
 from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from minigrad.ops.ctc import ctc_loss
 from minigrad.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from minigrad.ops.elementwise import clamp, eq, exp, log, logaddexp, maximum, minimum, ne, sigmoid, sqrt, square, tanh, where
 from minigrad.ops.fold import fold, unfold
-from minigrad.ops.index import embedding, gather, index_select, one_hot
+from minigrad.ops.embedding import embedding, embedding_bag
+from minigrad.ops.index import gather, index_select, one_hot
 from minigrad.ops.linalg import bilinear, linear, matmul
 from minigrad.ops.loss import (
     _reduce, _reduction, _same_shape, _weighted, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss,
@@ -31,14 +32,17 @@ from minigrad.ops.loss import (
 )  # fmt: skip
 from minigrad.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from minigrad.ops.pool import (
-    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d,
-    avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, lp_pool3d, max_pool1d, max_pool2d, max_pool3d, max_unpool1d, max_unpool2d,
-    max_unpool3d,
+    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool1d_with_indices,
+    adaptive_max_pool2d, adaptive_max_pool2d_with_indices, adaptive_max_pool3d, adaptive_max_pool3d_with_indices, avg_pool1d, avg_pool2d,
+    avg_pool3d, fractional_max_pool2d, fractional_max_pool2d_with_indices, fractional_max_pool3d, fractional_max_pool3d_with_indices,
+    lp_pool1d, lp_pool2d, lp_pool3d, max_pool1d, max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d,
+    max_pool3d_with_indices, max_unpool1d, max_unpool2d, max_unpool3d,
 )  # fmt: skip
 from minigrad.ops.reduce import mean, norm, sum
 from minigrad.ops.shape import (
     cat, expand, pad, permute, pixel_shuffle, pixel_unshuffle, repeat_interleave, reshape, split, squeeze, transpose, unsqueeze,
 )  # fmt: skip
+from minigrad.ops.resample import affine_grid, grid_sample, interpolate, upsample, upsample_bilinear, upsample_nearest
 from minigrad.ops.shape import unfold as _windows
 from minigrad.ops.softmax import log_softmax, softmax, softmin
 from minigrad.random import numpy_generator
@@ -51,14 +55,19 @@ def _array(x: Any) -> np.ndarray:
 # --------------------------------------------------------------------------------------- lengths and distances
 
 
-def normalize(input: Any, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12) -> Any:
+def normalize(input: Any, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12, out: Any = None) -> Any:
     """``input`` divided by its p-norm along ``dim``, or by ``eps`` if that is larger: ``torch.nn.functional.normalize``.
+
+    A Tensor ``out`` is given that value (and no gradient, as in PyTorch), and returned.
 
     >>> import minigrad as mg
     >>> import minigrad.nn.functional as F
     >>> F.normalize(mg.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])
     """
+    if out is not None:
+        with no_grad():
+            return out.copy_(input / clamp(norm(input, p, dim, keepdim=True), min=eps))
     return input / clamp(norm(input, p, dim, keepdim=True), min=eps)
 
 
@@ -74,6 +83,27 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     return norm(x1 - x2 + eps, p, -1, keepdim=keepdim)
 
 
+def pdist(input: Any, p: float = 2.0) -> Any:
+    """The p-norms of the differences of all pairs of rows, the first row's first: ``torch.nn.functional.pdist``.
+
+    Args:
+        input: (N, M). p: the order of the norm, at least 0.
+
+    Returns (N (N - 1) / 2,). Raises ``ShapeError`` for another number of dimensions, ``ValueError`` for a negative ``p``.
+
+    >>> import minigrad as mg
+    >>> import minigrad.nn.functional as F
+    >>> F.pdist(mg.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
+    tensor([5.0000, 1.0000, 4.2426])
+    """
+    if input.ndim != 2:
+        raise ShapeError(f"pdist: the input must be (N, M), not of shape {tuple(input.shape)}")
+    if p < 0:
+        raise ValueError(f"pdist: p must not be negative, not {p}")
+    first, second = np.triu_indices(input.shape[0], 1)
+    return norm(index_select(input, 0, first) - index_select(input, 0, second), p, -1)
+
+
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
     """Each channel divided by (k + alpha times the mean square of ``size`` channels around it)^beta.
 
@@ -86,6 +116,19 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     return input / (mean(squares, dim=-1) * alpha + k) ** beta
 
 
+def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+    """:func:`conv1d` with another order of dimensions: ``torch.nn.functional.conv_tbc``.
+
+    Args:
+        input: (T, N, C): time first. weight: (K, C, O). bias: (O,). pad: zeros on both sides.
+
+    Returns (T + 2 pad - K + 1, N, O).
+    """
+    if input.ndim != 3 or weight.ndim != 3:
+        raise ShapeError(f"conv_tbc: input {tuple(input.shape)} must be (T, N, C), and weight {tuple(weight.shape)} (K, C, O)")
+    return permute(conv1d(permute(input, (1, 2, 0)), permute(weight, (2, 1, 0)), bias, padding=pad), (2, 0, 1))
+
+
 def channel_shuffle(input: Any, groups: int) -> Any:
     """Channels of (N, C, ...) dealt out anew: the first of each group, then the second of each: ``torch.nn.functional.channel_shuffle``."""
     n, c, *space = input.shape
@@ -94,101 +137,9 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     return reshape(transpose(reshape(input, (n, groups, c // groups, *space)), 1, 2), tuple(input.shape))
 
 
-# ------------------------------------------------------------------------------------------ sizes of images
-
-
-def _interpolation(size: int, out: int, mode: str, align_corners: bool, scale: float | None, dtype: Any) -> np.ndarray:
-    """The matrix (out, size) that takes pixels to pixels between them."""
-    if align_corners:
-        x = np.arange(out) * ((size - 1) / (out - 1) if out > 1 else 0.0)
-    else:
-        x = (np.arange(out) + 0.5) * (size / out if scale is None else 1.0 / scale) - 0.5
-    matrix = np.zeros((out, size))
-    rows = np.arange(out)
-    if mode == "linear":
-        x = np.maximum(x, 0.0)
-        left = np.minimum(np.floor(x).astype(int), size - 1)
-        share = np.where(left < size - 1, x - left, 0.0)
-        np.add.at(matrix, (rows, left), 1.0 - share)
-        np.add.at(matrix, (rows, np.minimum(left + 1, size - 1)), share)
-    else:  # Keys' cubic convolution with a = -0.75
-        a, left = -0.75, np.floor(x).astype(int)
-        for tap in (-1, 0, 1, 2):
-            d = np.abs(x - left - tap)
-            near = ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
-            far = ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
-            np.add.at(matrix, (rows, np.clip(left + tap, 0, size - 1)), np.where(d <= 1.0, near, far))
-    return matrix.astype(dtype)
-
-
-_LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
-
-
-def interpolate(
-    input: Any,
-    size: Any = None,
-    scale_factor: Any = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None,
-    antialias: bool = False,
-) -> Any:
-    """Images of another size: ``torch.nn.functional.interpolate``.
-
-    Args:
-        input: (N, C, L), (N, C, H, W) or (N, C, D, H, W).
-        size: the new sizes, a number or one for each dimension; or
-        scale_factor: factors of the sizes, likewise.
-        mode: 'nearest', 'nearest-exact', 'linear' (L), 'bilinear' and 'bicubic' (H, W) or 'trilinear' (D, H, W).
-        align_corners: whether the corner pixels keep their place (not for the nearest modes).
-        recompute_scale_factor: use the factors that the rounded sizes have.
-        antialias: not supported.
-
-    Raises ``ValueError`` for a mode that does not fit the input's rank, or both or none of ``size`` and ``scale_factor``.
-
-    >>> import minigrad as mg
-    >>> import minigrad.nn.functional as F
-    >>> F.interpolate(mg.tensor([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
-    tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
-    """
-    shape = tuple(input.shape)
-    dims = len(shape) - 2
-    nearest = mode in ("nearest", "nearest-exact")
-    if antialias:
-        raise NotImplementedError("interpolate: antialias is not supported")
-    if dims not in (1, 2, 3) or not (nearest or _LINEAR.get(mode) == dims):
-        raise ValueError(f"interpolate: mode {mode!r} does not fit an input of shape {shape}")
-    if nearest and align_corners is not None:
-        raise ValueError(f"interpolate: align_corners has no meaning for mode {mode!r}")
-    if (size is None) == (scale_factor is None):
-        raise ValueError("interpolate: give either size or scale_factor")
-    given = size if scale_factor is None else scale_factor
-    each = list(given) if isinstance(given, (list, tuple)) else [given] * dims
-    if len(each) != dims:
-        raise ValueError(f"interpolate: {len(each)} sizes or factors for an input of shape {shape} with {dims} spatial dimensions")
-    scales: list[float | None] = [None] * dims
-    if scale_factor is None:
-        sizes = [int(s) for s in each]
-    else:
-        sizes = [math.floor(n * float(s)) for n, s in zip(shape[2:], each, strict=True)]
-        if not recompute_scale_factor:
-            scales = [float(s) for s in each]
-    if min(sizes) < 1:
-        raise ShapeError(f"interpolate: an input of shape {shape} would become {(*shape[:2], *sizes)}")
-    out = input
-    for i, (n, m, scale) in enumerate(zip(shape[2:], sizes, scales, strict=True)):
-        dim = i + 2
-        if n == m and scale in (None, 1.0):
-            continue
-        if nearest:
-            offset = 0.5 if mode == "nearest-exact" else 0.0
-            step = np.float32(n / m if scale is None else 1.0 / scale)  # as PyTorch rounds it
-            index = np.minimum(((np.arange(m) + offset) * step).astype(np.int64), n - 1)
-            out = index_select(out, dim, index)
-        else:
-            matrix = _interpolation(n, m, "cubic" if mode == "bicubic" else "linear", bool(align_corners), scale, input.dtype)
-            out = transpose(matmul(transpose(out, dim, -1), matrix.T), dim, -1)
-    return out
+def native_channel_shuffle(input: Any, groups: int) -> Any:
+    """:func:`channel_shuffle`, as ``torch.nn.functional`` also calls it."""
+    return channel_shuffle(input, groups)
 
 
 # --------------------------------------------------------------------------------------------------- attention
@@ -410,6 +361,15 @@ def multi_head_attention_forward(
     if batched:
         return out, weights
     return squeeze(out, 1), None if weights is None else squeeze(weights, 0)
+    return matmul(dropout(_softmax_or_zero(weights), dropout_p, dropout_p > 0.0), value)
+
+
+def _softmax_or_zero(scores: Any) -> Any:
+    """Softmax along the last dimension; a row of -inf alone (a query that may look at nothing) gives zeros, as in PyTorch."""
+    blind = np.isneginf(_array(scores)).all(-1, keepdims=True)
+    if not blind.any():
+        return softmax(scores, -1)
+    return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
 
 
 def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
@@ -428,6 +388,56 @@ def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float
 
 
 # ------------------------------------------------------------------------------------------------------ losses
+
+
+def linear_cross_entropy(
+    input: Any,
+    linear_weight: Any,
+    target: Any,
+    *,
+    linear_bias: Any = None,
+    weight: Any = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Any:
+    """:func:`cross_entropy` of :func:`linear`: ``torch.nn.functional.linear_cross_entropy``.
+
+    Args:
+        input: (N, in) or (in,). linear_weight: (C, in), or (C, d1, ..., in) for a loss at each of d1 x ... places.
+        target: as for :func:`cross_entropy`, for logits (N, C, d1, ...).
+        linear_bias: of the shape of ``linear_weight`` without its last dimension.
+        weight, reduction, ignore_index, label_smoothing: as for :func:`cross_entropy`; ``ignore_index`` for class indices only.
+        options: must be None; PyTorch's say how to cut the work up, which changes no result.
+
+    Raises:
+        ShapeError: sizes that do not fit. ValueError: ``ignore_index`` with probabilities. NotImplementedError: ``options``.
+    """
+    name = "linear_cross_entropy"
+    if options is not None:
+        raise NotImplementedError(f"{name}: options are not supported; leave them at None, which gives the same result")
+    shapes = f"input {tuple(input.shape)}, linear_weight {tuple(linear_weight.shape)}"
+    if input.ndim not in (1, 2) or linear_weight.ndim < 2 or input.shape[-1] != linear_weight.shape[-1]:
+        raise ShapeError(f"{name}: needs an input (N, in) or (in,) and a linear_weight (C, ..., in) ({shapes})")
+    if input.ndim == 1 and linear_weight.ndim > 2:
+        raise ShapeError(f"{name}: a loss at several places needs an input with a batch dimension ({shapes})")
+    places = tuple(linear_weight.shape[:-1])
+    if linear_bias is not None and tuple(linear_bias.shape) != places:
+        raise ShapeError(f"{name}: linear_bias must have shape {places}, not {tuple(linear_bias.shape)} ({shapes})")
+    rows = reshape(linear_weight, (math.prod(places), linear_weight.shape[-1]))
+    logits = linear(input, rows, None if linear_bias is None else reshape(linear_bias, (math.prod(places),)))
+    logits = reshape(logits, (*tuple(input.shape[:-1]), *places))
+    if ignore_index is not None and _array(target).dtype.kind == "f":
+        raise ValueError(f"{name}: ignore_index is for class indices, and the target holds probabilities")
+    return cross_entropy(
+        logits,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
 
 
 def margin_ranking_loss(
@@ -633,16 +643,133 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
 
 
 __all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-    "adaptive_max_pool3d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "bilinear", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "celu", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "ctc_loss", "dropout", "dropout1d", "dropout2d", "dropout3d",
-    "elu", "embedding", "feature_alpha_dropout", "fold", "gaussian_nll_loss", "gelu", "glu", "group_norm", "gumbel_softmax", "hardshrink",
-    "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss",
-    "layer_norm", "leaky_relu", "linear", "local_response_norm", "log_softmax", "logsigmoid", "lp_pool1d", "lp_pool2d", "lp_pool3d",
-    "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d", "mish", "mse_loss", "multi_head_attention_forward",
-    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad",
-    "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6", "rms_norm", "rrelu",
-    "scaled_dot_product_attention", "selu", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus",
-    "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d",
+    "adaptive_max_pool3d_with_indices",
+    "affine_grid",
+    "alpha_dropout",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "batch_norm",
+    "bilinear",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "celu",
+    "celu_",
+    "channel_shuffle",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_tbc",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
+    "cross_entropy",
+    "ctc_loss",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "elu",
+    "elu_",
+    "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
+    "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
+    "gaussian_nll_loss",
+    "gelu",
+    "glu",
+    "grid_sample",
+    "group_norm",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "instance_norm",
+    "interpolate",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "leaky_relu_",
+    "linear",
+    "linear_cross_entropy",
+    "local_response_norm",
+    "log_softmax",
+    "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "mish",
+    "mse_loss",
+    "multi_head_attention_forward",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "native_channel_shuffle",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "pairwise_distance",
+    "pdist",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "poisson_nll_loss",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_",
+    "rms_norm",
+    "rrelu",
+    "rrelu_",
+    "scaled_dot_product_attention",
+    "selu",
+    "selu_",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+    "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
+from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.ops.loss import _reduction
 from minigrad.tensor import Tensor
@@ -367,3 +370,72 @@ class CTCLoss(_Loss):
     def forward(self, log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
         """The loss of log_probs (T, N, C) for labels (N, S), reduced."""
         return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity)
+
+
+class NLLLoss2d(NLLLoss):
+    """:class:`NLLLoss` by its old name: ``torch.nn.NLLLoss2d``."""
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """A linear layer and the cross-entropy of what it gives: ``torch.nn.LinearCrossEntropyLoss``.
+
+    Args:
+        in_features: size of an example. num_classes: C.
+        out_features: sizes (d1, ...) of the places that each have a class of their own; () for one class per example.
+        bias: whether the linear layer has one. device, dtype: of its parameters.
+        reduction, weight, ignore_index, label_smoothing, options: see :func:`minigrad.nn.functional.linear_cross_entropy`.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> nn.LinearCrossEntropyLoss(5, 10)(mg.zeros(2, 5), mg.tensor([3, 1]))
+    tensor(2.3026, grad_fn=<mul>)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: Any = None,
+    ):
+        name = "LinearCrossEntropyLoss"
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise ShapeError(f"{name}: weight must have shape ({num_classes},), not {tuple(weight.shape)}")
+        if not 0.0 <= label_smoothing <= 1.0:
+            raise ValueError(f"{name}: label_smoothing must be between 0 and 1, not {label_smoothing}")
+        super().__init__(weight, reduction=reduction)
+        self.num_classes, self.out_features = num_classes, tuple(out_features)
+        self.ignore_index, self.label_smoothing, self.options = ignore_index, label_smoothing, options
+        self.linear = Linear(in_features, math.prod(self.out_features, start=num_classes), bias=bias, device=device, dtype=dtype)
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        """The loss, reduced."""
+        places = (self.num_classes, *self.out_features)
+        bias = self.linear.bias
+        return F.linear_cross_entropy(
+            input,
+            self.linear.weight.reshape(*places, self.linear.in_features),
+            target,
+            linear_bias=None if bias is None else bias.reshape(*places),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, out_features={self.out_features}, "
+            f"bias={self.linear.bias is not None}, reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
+        )

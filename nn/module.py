@@ -26,7 +26,7 @@ class Parameter(Tensor):
     """A Tensor that a :class:`Module` registers when it is assigned as an attribute: ``torch.nn.Parameter``.
 
     Args:
-        data: a Tensor (whose memory is shared, and copied when either is written), or anything :func:`minigrad.tensor` takes.
+        data: a Tensor (whose memory is shared, and copied when either is written), or anything :func:`minigrad.tensor` takes; None: no element.
         requires_grad: whether what is computed from it is recorded.
 
     >>> import minigrad as mg
@@ -36,10 +36,10 @@ class Parameter(Tensor):
     tensor([0., 0.], requires_grad=True)
     """
 
-    def __new__(cls, data: Any = (), requires_grad: bool = True) -> Parameter:
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         """A parameter with the value of ``data``."""
         self = object.__new__(cls)
-        self._data = data._data if isinstance(data, TensorBase) else to_array(data, copy=True)
+        self._data = data._data if isinstance(data, TensorBase) else to_array(() if data is None else data, copy=True)
         self._node = self._grad = None
         self.requires_grad_(requires_grad)
         return self

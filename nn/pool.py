@@ -291,3 +291,64 @@ class MaxUnpool3d(_MaxUnpool):
     def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
         """(N, C, D', H', W') to (N, C, D, H, W)"""
         return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class _FractionalMaxPool(Module):
+    dims: int
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        output_size: Size | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ):
+        super().__init__()
+        name = type(self).__name__
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(f"{name}: give either output_size or output_ratio")
+        self.kernel_size, self.return_indices = _each(kernel_size, self.dims), return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else _each(output_size, self.dims)
+        ratio = (output_ratio,) * self.dims if isinstance(output_ratio, (int, float)) else output_ratio
+        self.output_ratio = None if ratio is None else tuple(ratio)
+        if self.output_ratio is not None and (len(self.output_ratio) != self.dims or not all(0 < r < 1 for r in self.output_ratio)):
+            raise ValueError(f"{name}: output_ratio must be a number between 0 and 1, or {self.dims} of them, not {output_ratio}")
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """The largest of each of randomly placed windows of (N, C, H, W) (Graham 2015): ``torch.nn.FractionalMaxPool2d``.
+
+    Args:
+        kernel_size: size of the windows, an int or a pair.
+        output_size: H' and W'; or output_ratio: H' / H and W' / W, each between 0 and 1.
+        return_indices: also give the place of each maximum, for :class:`MaxUnpool2d`.
+
+    Raises ``ValueError`` unless one of size and ratio is given. See :func:`minigrad.nn.functional.fractional_max_pool2d`.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> nn.FractionalMaxPool2d(2, output_ratio=0.7)(mg.ones(1, 3, 10, 20)).shape
+    (1, 3, 7, 14)
+    """
+
+    dims = 2
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, H, W) to (N, C, H', W')"""
+        return F.fractional_max_pool2d(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The largest of each of randomly placed windows of (N, C, D, H, W): ``torch.nn.FractionalMaxPool3d``."""
+
+    dims = 3
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, D, H, W) to (N, C, D', H', W')"""
+        return F.fractional_max_pool3d(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )

@@ -9,6 +9,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 from minigrad.ops import index
+from minigrad.ops.embedding import embedding
 from minigrad.testing import strategies as st
 
 
@@ -154,10 +155,10 @@ X = mg.tensor(np.zeros((2, 3)))
         (lambda: index.one_hot(mg.tensor([0, 3]), 3), mg.ShapeError, r"one_hot: class 3 is outside the 3 classes \(0\.\.2\)"),
         (lambda: index.one_hot(mg.tensor([-1, 2])), mg.ShapeError, "one_hot: class -1"),
         (lambda: index.one_hot(mg.tensor([0.0])), TypeError, "one_hot: classes must be integers"),
-        (lambda: index.embedding(mg.tensor([2]), X), IndexError, r"embedding: index 2 is out of range for 2 rows \(0\.\.1\)"),
-        (lambda: index.embedding(mg.tensor([-1]), X), IndexError, "embedding: index -1"),
-        (lambda: index.embedding(mg.tensor([0]), X[0]), mg.ShapeError, r"embedding: weight must be \(rows, features\)"),
-        (lambda: index.embedding(mg.tensor([0]), X, padding_idx=2), IndexError, "padding_idx 2"),
+        (lambda: embedding(mg.tensor([2]), X), IndexError, r"embedding: index 2 is out of range for 2 rows \(0\.\.1\)"),
+        (lambda: embedding(mg.tensor([-1]), X), IndexError, "embedding: index -1"),
+        (lambda: embedding(mg.tensor([0]), X[0]), mg.ShapeError, r"embedding: weight must be \(rows, features\)"),
+        (lambda: embedding(mg.tensor([0]), X, padding_idx=2), IndexError, "padding_idx 2"),
     ],
 )  # fmt: skip
 def test_what_is_refused(act, kind, message):
@@ -175,10 +176,10 @@ def test_the_padding_row_of_an_embedding_gets_no_gradient():
     lookup = torch.nn.functional.embedding
     for padding in (None, 0, 2, -1):
         ours, theirs = mg.tensor(table, requires_grad=True), torch.tensor(table, requires_grad=True)
-        (index.embedding(mg.tensor(words), ours, padding_idx=padding) ** 2).sum().backward()
+        (embedding(mg.tensor(words), ours, padding_idx=padding) ** 2).sum().backward()
         (lookup(torch.tensor(words), theirs, padding_idx=padding) ** 2).sum().backward()
         assert ours.grad.tolist() == theirs.grad.tolist()
-        (first,) = mg.grad((index.embedding(mg.tensor(words), ours, padding_idx=padding) ** 3).sum(), ours, create_graph=True)
+        (first,) = mg.grad((embedding(mg.tensor(words), ours, padding_idx=padding) ** 3).sum(), ours, create_graph=True)
         (second,) = mg.grad((first**2).sum(), ours)
         (t_first,) = torch.autograd.grad((lookup(torch.tensor(words), theirs, padding_idx=padding) ** 3).sum(), theirs, create_graph=True)
         assert second.tolist() == torch.autograd.grad((t_first**2).sum(), theirs)[0].tolist()
@@ -189,7 +190,7 @@ def test_gradients_of_many_repeated_rows_are_sums(width):
     rng = np.random.default_rng(0)
     words, table = rng.integers(0, 5, 100), mg.tensor(rng.normal(size=(5, width)).astype(np.float32), requires_grad=True)
     weights = rng.normal(size=(100, width)).astype(np.float32)
-    (index.embedding(mg.tensor(words), table) * mg.tensor(weights)).sum().backward()
+    (embedding(mg.tensor(words), table) * mg.tensor(weights)).sum().backward()
     assert table.grad.dtype == np.float32
     np.testing.assert_allclose(table.grad.numpy(), [weights[words == k].sum(0) for k in range(5)], rtol=1e-4, atol=1e-5)
 

@@ -96,8 +96,10 @@ def test_other_wrong_arguments():
 
 
 def test_softmax_says_what_it_needs():
-    with pytest.raises(TypeError, match="dim=1 for logits"):
-        F.softmax(mg.zeros(2, 3))
+    with pytest.warns(UserWarning, match="taken to be 1; say so"):
+        assert F.softmax(mg.zeros(2, 4)).tolist() == [[0.25] * 4] * 2
+    with pytest.warns(UserWarning, match="taken to be 0"):
+        assert F.softmin(mg.zeros(4)).tolist() == [0.25] * 4
     with pytest.raises(IndexError, match="dim 2 is out of range"):
         F.softmax(mg.zeros(2, 3), dim=2)
 

@@ -218,22 +218,16 @@ def test_layer(name, options, inputs):
 as_in_2_13 = pytest.mark.skipif(not torch.__version__.startswith("2.13"), reason="arguments and prints are those of PyTorch 2.13")
 
 
-def assert_same_signature(ours, theirs, left_out=()):
+def assert_same_signature(ours, theirs):
     """The same arguments in the same order with the same defaults, so that calls by position port too."""
     a, b = inspect.signature(ours).parameters, inspect.signature(theirs).parameters
     if any(p.kind is p.VAR_POSITIONAL for p in b.values()):
         return
-    plain = [p for p in b.values() if not p.name.startswith("_") and p.name not in left_out]
+    plain = [p for p in b.values() if not p.name.startswith("_")]
     assert [p.name for p in a.values() if not p.name.startswith("_")] == [p.name for p in plain]
     for p in plain:
         assert a[p.name].kind == p.kind, p.name
         assert a[p.name].default == p.default, p.name
-
-
-@as_in_2_13
-@pytest.mark.parametrize("name", sorted({name for name, _, _ in LAYERS}))
-def test_layer_has_pytorchs_arguments(name):
-    assert_same_signature(getattr(nn, name), getattr(torch.nn, name), left_out=("min_value", "max_value"))
 
 
 @as_in_2_13
@@ -358,12 +352,6 @@ def test_loss(name, options, inputs, reduction):
         close(a.grad, b.grad, f"gradient of input {i}")
 
 
-@as_in_2_13
-@pytest.mark.parametrize("name", sorted({name for name, _, _ in LOSSES}))
-def test_loss_has_pytorchs_arguments(name):
-    assert_same_signature(getattr(nn, name), getattr(torch.nn, name))
-
-
 # -------------------------------------------------------------------------------------------------- functional
 
 
@@ -393,23 +381,6 @@ def test_attention(options):
     z.sum().backward()
     for a, b in pairs:
         close(a.grad, b.grad)
-
-
-UNNEEDED = {"out", "sparse", "max_norm", "scale_grad_by_freq"}
-
-
-@as_in_2_13
-@pytest.mark.parametrize("name", sorted(set(F.__all__) - {"embedding"}))
-def test_function_has_pytorchs_arguments(name):
-    """The same names in the same order; ours may lack some at the end that mean nothing here."""
-    theirs = getattr(torch.nn.functional, name)
-    if not inspect.isfunction(theirs):
-        return  # a builtin, whose arguments cannot be read
-    a, b = inspect.signature(getattr(F, name)).parameters, inspect.signature(theirs).parameters
-    if any(p.kind is p.VAR_POSITIONAL for p in b.values()) or len(b) == 1:
-        return
-    names = [p for p in b if not p.startswith("_") and p not in UNNEEDED]
-    assert list(a) == names[: len(a)]
 
 
 # -------------------------------------------------------------------------------------------------- optimisers

@@ -44,6 +44,19 @@ def with_inplace(function: Callable) -> Callable:
     return call
 
 
+def _always(function: Callable) -> Callable:
+    """``function`` of :func:`with_inplace` with ``inplace=True``: ``torch.nn.functional``'s functions that end in ``_``."""
+
+    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(input, *args, inplace=True, **kwargs)
+
+    *parameters, _ = inspect.signature(function).parameters.values()
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__name__ = call.__qualname__ = f"{function.__name__}_"
+    call.__doc__ = f"Give the Tensor ``input`` the value of :func:`{function.__name__}`, and return it."
+    return call
+
+
 # ---------------------------------------------------------------------------------------- pieces of straight lines
 
 
@@ -458,3 +471,15 @@ def glu(input: Any, dim: int = -1) -> Any:
         raise ShapeError(f"glu: dim {dim} of the input {shape} must have an even size, to be halved")
     a, b = chunk(input, 2, dim)
     return mul(a, sigmoid(b))
+
+
+# ------------------------------------------------------------------------------------------------ in place
+
+celu_ = _always(celu)
+elu_ = _always(elu)
+hardtanh_ = _always(hardtanh)
+leaky_relu_ = _always(leaky_relu)
+relu_ = _always(relu)
+rrelu_ = _always(rrelu)
+selu_ = _always(selu)
+threshold_ = _always(threshold)

@@ -430,10 +430,10 @@ def cosh(x):
     return quiet().run(np.cosh, real(x))
 
 
-@op(x=lambda g, out: g * (1.0 - out * out))
-def tanh(x):
+@op(input=lambda g, out: g * (1.0 - out * out))
+def tanh(input):
     """Hyperbolic tangent: ``torch.tanh``."""
-    return np.tanh(real(x))
+    return np.tanh(real(input))
 
 
 @op(x=lambda g, x: g / sqrt(x * x + 1.0))
@@ -461,15 +461,15 @@ def _sigmoid(x):
     return np.reciprocal(out, out)  # e**-x = inf gives 0
 
 
-@op(x=lambda g, out: g * (out * (1.0 - out)))
-def sigmoid(x):
-    """1 / (1 + e**-x), for ``x`` of any size: ``torch.sigmoid``.
+@op(input=lambda g, out: g * (out * (1.0 - out)))
+def sigmoid(input):
+    """1 / (1 + e**-x), for x of any size: ``torch.sigmoid``.
 
     >>> import minigrad as mg
     >>> mg.sigmoid(mg.tensor([-1e4, 0.0, 1e4]))
     tensor([0.0000, 0.5000, 1.0000])
     """
-    return quiet().run(_sigmoid, real(x))
+    return quiet().run(_sigmoid, real(input))
 
 
 # --------------------------------------------------------------------------------------- the error function

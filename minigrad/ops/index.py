@@ -1,4 +1,4 @@
-"""Ops that pick elements and put them back: every kind of ``x[key]`` and ``x[key] = v``, gather and scatter, embedding.
+"""Ops that pick elements and put them back: every kind of ``x[key]`` and ``x[key] = v``, gather and scatter.
 
 Three ops do it all, with an index that :func:`plain_index` has made plain: ``getitem``, its transpose ``put_add``, and
 ``setitem``. The named functions (gather, scatter_add, index_select, ...) say what index they mean and call these.
@@ -574,43 +574,3 @@ def one_hot(input, *, num_classes=-1):
         wrong = input[(input < 0) | (input >= num_classes)].flat[0]
         raise ShapeError(f"one_hot: class {wrong} is outside the {num_classes} classes (0..{num_classes - 1})")
     return (input[..., None] == np.arange(num_classes)).astype(np.int64)
-
-
-# ----------------------------------------------------------------------------------------- embedding
-
-
-def _embedding_weight(g, input, weight_shape, padding_idx):
-    if padding_idx is not None:  # that row is not trained
-        g = g * (input != padding_idx % weight_shape[0])[..., None]
-    return put_add(g, shape=weight_shape, index=plain_index(input, 2))
-
-
-@op(input=None, weight=_embedding_weight)
-def embedding(input, weight, *, padding_idx=None):
-    """Rows of ``weight``, one for each integer of ``input``: ``torch.nn.functional.embedding``.
-
-    Args:
-        input: integers in 0..V-1, any shape.
-        weight: (V, D).
-        padding_idx: the row that gets no gradient.
-
-    Returns ``input``'s shape with D appended. Raises ``IndexError`` for an integer out of range.
-
-    >>> import minigrad as mg
-    >>> from minigrad.ops.index import embedding
-    >>> embedding(mg.tensor([1, 1]), mg.tensor([[0.0, 1.0], [2.0, 3.0]]))
-    tensor([[2., 3.],
-            [2., 3.]])
-    """
-    input = np.asarray(input)
-    if input.dtype.kind not in "iu":
-        raise TypeError(f"embedding: input must hold integers, not {input.dtype}")
-    if weight.ndim != 2:
-        raise ShapeError(f"embedding: weight must be (rows, features), not of shape {weight.shape}")
-    rows = weight.shape[0]
-    if padding_idx is not None and not -rows <= padding_idx < rows:
-        raise IndexError(f"embedding: padding_idx {padding_idx} is out of range for {rows} rows")
-    if input.size and not 0 <= input.min() <= input.max() < rows:
-        wrong = input[(input < 0) | (input >= rows)].flat[0]
-        raise IndexError(f"embedding: index {wrong} is out of range for {rows} rows (0..{rows - 1})")
-    return np.take(weight, input, axis=0)

@@ -185,16 +185,16 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
     return _plus_product("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)
 
 
-def _linear_weight(g, x):
-    return matmul(transpose(_rows(g), 0, 1), _rows(x))
+def _linear_weight(g, input):
+    return matmul(transpose(_rows(g), 0, 1), _rows(input))
 
 
-@op(x=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
-def linear(x, weight, bias=None):
+@op(input=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
+def linear(input, weight, bias=None):
     """``x @ weight.T + bias``: ``torch.nn.functional.linear``.
 
     Args:
-        x: (..., in).
+        input: (..., in).
         weight: (out, in).
         bias: (out,), or None.
 
@@ -206,16 +206,16 @@ def linear(x, weight, bias=None):
     """
     if weight.ndim != 2:
         raise ShapeError(f"linear: weight must be (out, in), not of shape {weight.shape}")
-    if not x.ndim or x.shape[-1] != weight.shape[1]:
-        features = x.shape[-1] if x.ndim else "no"
-        shapes = f"input {x.shape}, weight {weight.shape}"
+    if not input.ndim or input.shape[-1] != weight.shape[1]:
+        features = input.shape[-1] if input.ndim else "no"
+        shapes = f"input {input.shape}, weight {weight.shape}"
         raise ShapeError(f"linear: input has {features} features but weight expects {weight.shape[1]} ({shapes})")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
-    out = matmul(_rows(x), weight.T)
+    out = matmul(_rows(input), weight.T)
     if bias is not None:
         out = np.add(out, bias, out=out if np.result_type(out, bias) == out.dtype else None)
-    return out.reshape(*x.shape[:-1], weight.shape[0])
+    return out.reshape(*input.shape[:-1], weight.shape[0])
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:

@@ -258,30 +258,40 @@ def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = No
     """
     reduction = _reduction("mse_loss", reduction, size_average, reduce)
     _same_shape("mse_loss", input, target, reduction)
-    losses = ew.square(input - target)
+    return _weighted_mean("mse_loss", ew.square(input - target), weight, reduction)
+
+
+def _weighted_mean(name: str, losses: Any, weight: Any, reduction: str) -> Any:
+    """The losses, reduced; a mean with weights is divided by their sum."""
     if weight is None:
         return _reduce(losses, reduction)
-    _same_shape("mse_loss", input, weight, reduction)
+    _same_shape(name, losses, weight, reduction)
     losses = losses * weight
     return sum(losses) / sum(weight) if reduction == "mean" else _reduce(losses, reduction)
 
 
-def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
-    """Mean of abs(input - target): ``torch.nn.functional.l1_loss``."""
+def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None) -> Any:
+    """Mean of abs(input - target): ``torch.nn.functional.l1_loss``. ``weight`` as for :func:`mse_loss`."""
     reduction = _reduction("l1_loss", reduction, size_average, reduce)
     _same_shape("l1_loss", input, target, reduction)
-    return _reduce(ew.abs(input - target), reduction)
+    return _weighted_mean("l1_loss", ew.abs(input - target), weight, reduction)
 
 
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
-    """d**2 / 2 where abs(d) < delta, else delta (abs(d) - delta / 2), for d = input - target: ``torch.nn.functional.huber_loss``."""
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+    """d**2 / 2 where abs(d) < delta, else delta (abs(d) - delta / 2), for d = input - target: ``torch.nn.functional.huber_loss``.
+
+    ``weight`` is a factor for each element; unlike that of :func:`mse_loss` the mean is over their number, as in PyTorch.
+    """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
     reduction = _reduction("huber_loss", reduction)
     _same_shape("huber_loss", input, target, reduction)
     d = input - target
     size = ew.abs(d)  # not squared: its second derivative at 0 is not that of d * d
-    return _reduce(ew.where(ew.lt(size, delta), ew.square(d) * 0.5, (size - 0.5 * delta) * delta), reduction)
+    losses = ew.where(ew.lt(size, delta), ew.square(d) * 0.5, (size - 0.5 * delta) * delta)
+    if weight is not None:
+        _same_shape("huber_loss", input, weight, reduction)
+    return _weighted(losses, weight, reduction)
 
 
 def smooth_l1_loss(

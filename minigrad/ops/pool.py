@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op
+from minigrad.engine import ShapeError, TensorBase, op, wrap
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.windows import Axis, adaptive, sliding
 from minigrad.ops import elementwise as ew
 from minigrad.ops.windows import as_batch, by, fitted, per_axis
+from minigrad.random import numpy_generator
 
 # -------------------------------------------------------------------------------------------------------- the ops
 
@@ -181,6 +182,135 @@ def max_unpool3d(input: Any, indices: Any, kernel_size: Any, stride: Any = None,
     return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
+def max_pool1d_with_indices(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """:func:`max_pool1d` with ``return_indices=True``, whatever is passed: ``torch.nn.functional.max_pool1d_with_indices``."""
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool2d_with_indices(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """:func:`max_pool2d` with ``return_indices=True``, whatever is passed: ``torch.nn.functional.max_pool2d_with_indices``."""
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool3d_with_indices(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """:func:`max_pool3d` with ``return_indices=True``, whatever is passed: ``torch.nn.functional.max_pool3d_with_indices``."""
+    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """:func:`adaptive_max_pool1d` with its indices: ``torch.nn.functional.adaptive_max_pool1d_with_indices``."""
+    return adaptive_max_pool1d(input, output_size, True)
+
+
+def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """:func:`adaptive_max_pool2d` with its indices: ``torch.nn.functional.adaptive_max_pool2d_with_indices``."""
+    return adaptive_max_pool2d(input, output_size, True)
+
+
+def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """:func:`adaptive_max_pool3d` with its indices: ``torch.nn.functional.adaptive_max_pool3d_with_indices``."""
+    return adaptive_max_pool3d(input, output_size, True)
+
+
+# ----------------------------------------------------------------------------------- maxima of windows at random places
+
+
+def fractional_max_pool2d_with_indices(
+    input: Any,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Any = None,
+) -> Any:
+    """:func:`fractional_max_pool2d` with its indices: ``torch.nn.functional.fractional_max_pool2d_with_indices``."""
+    return _fractional_max_pool("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, True, _random_samples)
+
+
+def fractional_max_pool2d(
+    input: Any,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Any = None,
+) -> Any:
+    """Largest pixel of windows at random places (Graham 2015): ``torch.nn.functional.fractional_max_pool2d``.
+
+    Along an axis, window i begins at floor(a (i + u)) - floor(a u), where a = (H - KH) / (OH - 1) and u is drawn from [0, 1) for each
+    channel; the last window ends with the image.
+
+    Args:
+        input: (N, C, H, W), or one image (C, H, W).
+        kernel_size: size of the windows, an int or a pair.
+        output_size: OH and OW, an int or a pair; or
+        output_ratio: OH / H and OW / W, each between 0 and 1; a number or a pair.
+        return_indices: also give the place of each maximum in the flattened (H, W), int64.
+        _random_samples: the numbers u, (N, C, 2), that of OW first; drawn with :func:`minigrad.manual_seed`'s generator if None.
+
+    Returns (N, C, OH, OW), with indices a pair. Raises ``ValueError`` unless one of size and ratio is given, ``ShapeError`` for windows
+    that do not fit.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.pool import fractional_max_pool2d
+    >>> fractional_max_pool2d(mg.arange(16.0).reshape(1, 4, 4), 2, output_size=2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
+    return _fractional_max_pool("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+
+def fractional_max_pool3d_with_indices(
+    input: Any,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Any = None,
+) -> Any:
+    """:func:`fractional_max_pool3d` with its indices: ``torch.nn.functional.fractional_max_pool3d_with_indices``."""
+    return _fractional_max_pool("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, True, _random_samples)
+
+
+def fractional_max_pool3d(
+    input: Any,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Any = None,
+) -> Any:
+    """Largest voxel of windows at random places: ``torch.nn.functional.fractional_max_pool3d``. As :func:`fractional_max_pool2d`.
+
+    ``_random_samples`` is (N, C, 3), for OD, OH and OW.
+    """
+    return _fractional_max_pool("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+
 # ------------------------------------------------------------------------------------------------ average pooling
 
 
@@ -319,6 +449,46 @@ def _maxima(x, axes, single, return_indices):
 def _adaptive_max_pool(name, dims, input, output_size, return_indices):
     x, single = _images(name, input, dims)
     return _maxima(x, _adaptive_axes(name, x, dims, output_size), single, return_indices)
+
+
+def _fractional_max_pool(name, dims, input, kernel_size, output_size, output_ratio, return_indices, samples):
+    x, single = _images(name, input, dims)
+    kernel, sizes = per_axis(name, "kernel_size", kernel_size, dims), x.shape[2:]
+    if (output_size is None) == (output_ratio is None):
+        raise ValueError(f"{name}: give either output_size or output_ratio")
+    if output_size is None:
+        ratios = tuple(output_ratio) if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * dims
+        if len(ratios) != dims or not all(0 < r < 1 for r in ratios):
+            raise ValueError(f"{name}: output_ratio must be a number between 0 and 1, or {dims} of them, not {output_ratio}")
+        outs = tuple([int(n * r) for n, r in zip(sizes, ratios, strict=True)])
+    else:
+        outs = per_axis(name, "output_size", output_size, dims)
+    if min(outs) < 1 or any(o + k - 1 > n for o, k, n in zip(outs, kernel, sizes, strict=True)):
+        raise ShapeError(f"{name}: {by(outs)} windows {by(kernel)} do not fit the input {by(sizes)} (input {tuple(input.shape)})")
+    if samples is None:
+        samples = numpy_generator().random((*x.shape[:2], dims))
+    else:
+        samples = np.asarray(samples._data if isinstance(samples, TensorBase) else samples)
+        if samples.shape != (*x.shape[:2], dims):
+            raise ShapeError(f"{name}: _random_samples must have shape {(*x.shape[:2], dims)}, not {samples.shape}")
+    samples = samples.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)  # PyTorch rounds in the input's dtype
+    places = np.zeros((*x.shape[:2], *[1] * 2 * dims), np.intp)  # of all cells: N C O.. K.., in the flattened sizes
+    for a, (n, out, k) in enumerate(zip(sizes, outs, kernel, strict=True)):
+        u = samples[..., dims - 1 - a if dims == 2 else a, None]  # N C 1; PyTorch's pairs are (W, H), its triples (D, H, W)
+        step = u.dtype.type(n - k) / u.dtype.type(max(out - 1, 1))
+        starts = ((np.arange(out, dtype=u.dtype) + u) * step).astype(np.intp) - (u * step).astype(np.intp)
+        starts[..., -1] = n - k
+        along = starts[..., None] + np.arange(k)  # N C O K
+        shape = [1] * 2 * dims
+        shape[a], shape[dims + a] = out, k
+        places = places * n + along.reshape(*x.shape[:2], *shape)
+    cells = kernels.take_cells(x._data if isinstance(x, TensorBase) else x, places).reshape(*x.shape[:2], *outs, math.prod(kernel))
+    best = np.where(np.isnan(cells), np.inf, cells).argmax(-1) if cells.dtype.kind == "f" else cells.argmax(-1)
+    index = np.take_along_axis(places.reshape(cells.shape), best[..., None], -1)[..., 0]
+    y = take_cells(x, index)
+    if single:
+        y, index = y[0], index[0]
+    return (y, wrap(index.astype(np.int64)) if isinstance(y, TensorBase) else index.astype(np.int64)) if return_indices else y
 
 
 def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):

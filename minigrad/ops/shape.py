@@ -806,25 +806,25 @@ def unfold_add(g_, *, shape, dimension, size, step):
     return out
 
 
-def pixel_shuffle(x: Any, upscale_factor: int) -> Any:
+def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     """(..., C * r * r, H, W) becomes (..., C, H * r, W * r): ``torch.nn.functional.pixel_shuffle``."""
-    shape, r = shape_of(x), upscale_factor
+    shape, r = shape_of(input), upscale_factor
     if len(shape) < 3 or r < 1 or shape[-3] % (r * r):
         raise ShapeError(f"pixel_shuffle: {shape} must be (..., C * r * r, H, W) for the factor r={r}")
     batch, (c, h, w) = shape[:-3], shape[-3:]
-    x = reshape(x, (*batch, c // (r * r), r, r, h, w))  # ... C r r H W
+    x = reshape(input, (*batch, c // (r * r), r, r, h, w))  # ... C r r H W
     n = len(batch)
     x = permute(x, (*range(n), n, n + 3, n + 1, n + 4, n + 2))  # ... C H r W r
     return reshape(x, (*batch, c // (r * r), h * r, w * r))
 
 
-def pixel_unshuffle(x: Any, downscale_factor: int) -> Any:
+def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     """(..., C, H * r, W * r) becomes (..., C * r * r, H, W): ``torch.nn.functional.pixel_unshuffle``."""
-    shape, r = shape_of(x), downscale_factor
+    shape, r = shape_of(input), downscale_factor
     if len(shape) < 3 or r < 1 or shape[-2] % r or shape[-1] % r:
         raise ShapeError(f"pixel_unshuffle: {shape} must be (..., C, H * r, W * r) for the factor r={r}")
     batch, (c, h, w) = shape[:-3], shape[-3:]
-    x = reshape(x, (*batch, c, h // r, r, w // r, r))  # ... C H r W r
+    x = reshape(input, (*batch, c, h // r, r, w // r, r))  # ... C H r W r
     n = len(batch)
     x = permute(x, (*range(n), n, n + 2, n + 4, n + 1, n + 3))  # ... C r r H W
     return reshape(x, (*batch, c * r * r, h // r, w // r))

@@ -5,6 +5,7 @@ With p = softmax(x):  dp_i/dx_j = p_i (1[i=j] - p_j), hence the two formulas bel
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -54,17 +55,17 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
 
     Args:
         input: floating logits of any shape.
-        dim: the dimension that sums to 1. Required.
+        dim: the dimension that sums to 1. Without it PyTorch guesses (0 for 0, 1 and 3 dimensions, else 1) and warns; so does this.
         dtype: convert the input first.
 
     Raises:
-        IndexError: ``dim`` out of range. TypeError: ``dim`` left out. RuntimeError: integer logits.
+        IndexError: ``dim`` out of range. RuntimeError: integer logits.
 
     >>> import minigrad as mg
     >>> mg.softmax(mg.tensor([0.0, 0.0, 1e4]), dim=0)
     tensor([0., 0., 1.])
     """
-    return _softmax(_prepared(input, dim, dtype, "softmax"), dim=dim)
+    return _softmax(input if dtype is None else cast(input, dtype=np.dtype(dtype)), dim=_dim("softmax", input) if dim is None else dim)
 
 
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
@@ -74,15 +75,17 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     >>> mg.log_softmax(mg.tensor([0.0, 0.0]), dim=0)
     tensor([-0.6931, -0.6931])
     """
-    return _log_softmax(_prepared(input, dim, dtype, "log_softmax"), dim=dim)
+    dim = _dim("log_softmax", input) if dim is None else dim
+    return _log_softmax(input if dtype is None else cast(input, dtype=np.dtype(dtype)), dim=dim)
 
 
 def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """softmax(-x): ``torch.nn.functional.softmin``."""
-    return softmax(neg(input), dim, dtype)
+    return softmax(neg(input), _dim("softmin", input) if dim is None else dim, dtype)
 
 
-def _prepared(input: Any, dim: int | None, dtype: Any, name: str) -> Any:
-    if dim is None:
-        raise TypeError(f"{name}: say along which dimension the result sums to 1, e.g. dim=1 for logits of shape (N, C)")
-    return input if dtype is None else cast(input, dtype=np.dtype(dtype))
+def _dim(name: str, input: Any) -> int:
+    """The dimension that PyTorch takes where none is given."""
+    dim = 0 if input.ndim in (0, 1, 3) else 1
+    warnings.warn(f"{name}: which dimension sums to 1 is taken to be {dim}; say so, as in dim={dim}", UserWarning, stacklevel=3)
+    return dim

@@ -11,13 +11,19 @@ from minigrad.kernels.windows import output_size
 
 
 def per_axis(name: str, what: str, value: Any, dims: int, least: int = 1) -> tuple[int, ...]:
-    """``value``, an int or ``dims`` of them, as a tuple. Raises ``ShapeError`` for another number of them, or for one below ``least``."""
-    if isinstance(value, (tuple, list)):
-        found = tuple([operator.index(v) for v in value])
-        if len(found) == 1:
-            found *= dims
-    else:
-        found = (operator.index(value),) * dims
+    """``value``, an int or ``dims`` of them, as a tuple.
+
+    Raises ``ShapeError`` for another number of them or for one below ``least``, ``TypeError`` for anything but ints.
+    """
+    try:
+        if isinstance(value, (tuple, list)):
+            found = tuple([operator.index(v) for v in value])
+            if len(found) == 1:
+                found *= dims
+        else:
+            found = (operator.index(value),) * dims
+    except TypeError:
+        raise TypeError(f"{name}: {what} must be an int or {dims} of them, not {value!r}") from None
     if len(found) != dims:
         raise ShapeError(f"{name}: {what} must be an int or {dims} of them, not {value}")
     if min(found) < least:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, wrap
-from minigrad.nn.module import Module
+from minigrad.engine import ShapeError, TensorBase, no_grad, wrap
+from minigrad.nn.module import Module, Parameter
+from minigrad.nn.utils import parametrizations, parametrize
+from minigrad.nn.utils.hooked import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
+from minigrad.ops.elementwise import rsqrt
 from minigrad.ops.shape import cat, reshape
+from minigrad.random import numpy_generator
 from minigrad.tensor import Tensor
+
+M = TypeVar("M", bound=Module)
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -19,7 +26,9 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [p.grad for p in tensors if p.grad is not None]
 
 
-def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+) -> Tensor:
     """The norm of all elements of ``tensors`` taken together: ``torch.nn.utils.get_total_norm``.
 
     Raises ``RuntimeError`` for a norm that is NaN or infinite, if ``error_if_nonfinite``.
@@ -68,11 +77,33 @@ def clip_grad_norm_(
     """
     gradients = _gradients(parameters)
     total = get_total_norm(gradients, norm_type, error_if_nonfinite)
+    _scale_down(gradients, max_norm, total)
+    return total
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor | float, foreach: bool | None = None
+) -> None:
+    """:func:`clip_grad_norm_` with a norm that is known: ``torch.nn.utils.clip_grads_with_norm_``."""
+    _scale_down(_gradients(parameters), max_norm, total_norm)
+
+
+def _scale_down(gradients: list[Tensor], max_norm: float, total: Tensor | float) -> None:
     scale = float(max_norm) / (float(total) + 1e-6)
     if not scale >= 1.0:  # NaN passes on, as in PyTorch
         for g in gradients:
             _write(g, lambda a: np.multiply(a, scale, out=a))
-    return total
+
+
+def clip_grad_norm(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """:func:`clip_grad_norm_` by its old name: ``torch.nn.utils.clip_grad_norm``."""
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
@@ -144,3 +175,100 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     ends = np.cumsum(sizes)
     for p, end, size in zip(parameters, ends, sizes, strict=True):
         p.data = vec._data[end - size : end].reshape(p.shape).astype(p.dtype)
+
+
+def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
+    """A module whose parameters have arbitrary values, and for which no random number was used up: ``torch.nn.utils.skip_init``.
+
+    >>> from minigrad import nn
+    >>> nn.utils.skip_init(nn.Linear, 3, 4).weight.shape
+    (4, 3)
+    """
+    if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
+        raise RuntimeError(f"skip_init: a subclass of nn.Module is needed, not {module_cls!r}")
+    generator = numpy_generator().bit_generator
+    state = generator.state
+    try:
+        return module_cls(*args, **kwargs)
+    finally:
+        generator.state = state
+
+
+# ----------------------------------------------------------------------------- batch norm folded into the layer before it
+
+
+def fuse_conv_bn_eval(conv: M, bn: Module, transpose: bool = False) -> M:
+    """A copy of a convolution that does what it and the batch norm after it do in evaluation: ``torch.nn.utils.fuse_conv_bn_eval``.
+
+    Args:
+        conv: a convolution, or with ``transpose`` a transposed one. bn: a batch norm with running statistics.
+
+    Raises ``ValueError`` if one of the two is in training mode, or there are no statistics.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> conv, bn = nn.Conv2d(1, 2, 3).eval(), nn.BatchNorm2d(2).eval()
+    >>> x = mg.ones(1, 1, 4, 4)
+    >>> bool(mg.allclose(nn.utils.fuse_conv_bn_eval(conv, bn)(x), bn(conv(x)), atol=1e-6))
+    True
+    """
+    return _fused("fuse_conv_bn_eval", conv, bn, fuse_conv_bn_weights, transpose)
+
+
+def fuse_linear_bn_eval(linear: M, bn: Module) -> M:
+    """:func:`fuse_conv_bn_eval` for a linear layer: ``torch.nn.utils.fuse_linear_bn_eval``."""
+    features, wanted = linear.weight.shape[0], getattr(bn, "num_features", None)
+    if wanted != features and wanted != 1:
+        raise ShapeError(f"fuse_linear_bn_eval: the linear layer has {features} outputs, the batch norm {wanted} features")
+    return _fused("fuse_linear_bn_eval", linear, bn, fuse_linear_bn_weights)
+
+
+def _fused(name: str, layer: M, bn: Any, fuse: Any, *more: Any) -> M:
+    if layer.training or bn.training:
+        raise ValueError(f"{name}: both modules must be in evaluation mode: call eval() first")
+    if bn.running_mean is None or bn.running_var is None:
+        raise ValueError(f"{name}: the batch norm has no running statistics")
+    new: Any = copy.deepcopy(layer)
+    new.weight, new.bias = fuse(new.weight, new.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias, *more)
+    return new
+
+
+def fuse_conv_bn_weights(
+    conv_w: Tensor,
+    conv_b: Tensor | None,
+    bn_rm: Tensor,
+    bn_rv: Tensor,
+    bn_eps: float,
+    bn_w: Tensor | None,
+    bn_b: Tensor | None,
+    transpose: bool = False,
+) -> tuple[Parameter, Parameter]:
+    """Weight and bias of :func:`fuse_conv_bn_eval`'s convolution: ``torch.nn.utils.fuse_conv_bn_weights``.
+
+    Args:
+        conv_w, conv_b: of the convolution. bn_rm, bn_rv, bn_eps, bn_w, bn_b: mean, variance, eps, weight and bias of the batch norm.
+        transpose: whether dimension 1 of ``conv_w`` is that of the outputs, as in transposed convolutions.
+    """
+    with no_grad():
+        scale = rsqrt(bn_rv + bn_eps) if bn_w is None else bn_w * rsqrt(bn_rv + bn_eps)
+        shift = (bn_rm * -1.0 if conv_b is None else conv_b - bn_rm) * scale
+        bias = shift if bn_b is None else shift + bn_b
+        weight = conv_w * reshape(scale, (1, -1) + (1,) * (conv_w.ndim - 2) if transpose else (-1,) + (1,) * (conv_w.ndim - 1))
+    trained = conv_w.requires_grad if conv_b is None else conv_b.requires_grad
+    return Parameter(weight.to(conv_w.dtype), conv_w.requires_grad), Parameter(
+        bias.to((conv_w if conv_b is None else conv_b).dtype), trained
+    )
+
+
+def fuse_linear_bn_weights(
+    linear_w: Tensor, linear_b: Tensor | None, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Tensor, bn_b: Tensor
+) -> tuple[Parameter, Parameter]:
+    """Weight and bias of :func:`fuse_linear_bn_eval`'s layer: ``torch.nn.utils.fuse_linear_bn_weights``. As :func:`fuse_conv_bn_weights`."""
+    return fuse_conv_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
+
+
+__all__ = [
+    "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "functional_call", "fuse_conv_bn_eval",
+    "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights", "get_total_norm", "parameters_to_vector", "parametrizations",
+    "parametrize", "remove_spectral_norm", "remove_weight_norm", "skip_init", "spectral_norm", "vector_to_parameters", "weight_norm",
+]  # fmt: skip

@@ -160,12 +160,6 @@ def mask_sources(draw):
     return st.Call((x, mask, draw(st.arrays((int(mask.sum()) + draw(hs.integers(0, 2)),)))))
 
 
-@hs.composite
-def tables(draw):
-    weight = draw(st.arrays((draw(hs.integers(1, 4)), draw(hs.integers(1, 3)))))
-    return st.Call((draw(st.integers_array(st.shapes(0, 2), 0, len(weight) - 1)), weight))
-
-
 CASES = [
     # the three ops behind every key
     Case(index.getitem, keys().map(plain)),
@@ -204,6 +198,4 @@ CASES = [
     Case(index._nonzero, st.arrays(), numpy=lambda x: np.atleast_1d(x).nonzero(), torch=lambda torch, x: torch.nonzero(x, as_tuple=True)),
     Case(index.nonzero, st.call(st.arrays(), as_tuple=hs.booleans()), torch="nonzero"),
     Case(index.one_hot, st.call(st.integers_array(st.shapes(), 0, 3), num_classes=hs.integers(4, 6)), torch="one_hot"),
-    # embedding
-    Case(index.embedding, tables(), numpy=lambda i, w: w[i], torch=lambda torch, i, w: torch.nn.functional.embedding(i, w)),
 ]

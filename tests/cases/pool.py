@@ -113,6 +113,18 @@ def unpooled(draw, dims):
     return st.Call((call.args[0], index), {"kernel_size": kernel})
 
 
+@hs.composite
+def fractional(draw, dims):
+    """Windows at places that are drawn here; PyTorch wants some room around those of volumes. Distinct numbers: no maxima tie."""
+    lead = draw(st.shapes(2, 2, 1, 2))
+    outs = tuple(draw(hs.integers(1, 3)) for _ in range(dims))
+    kernel = tuple(draw(hs.integers(1, 2)) for _ in range(dims))
+    sizes = tuple(o + k + draw(hs.integers(0, 2)) for o, k in zip(outs, kernel, strict=True))
+    order = np.random.default_rng(draw(hs.integers(0, 99)))
+    x = 0.25 * order.permutation(math.prod((*lead, *sizes))).reshape(*lead, *sizes) - 1.0
+    return st.Call((x,), {"kernel_size": kernel, "output_size": outs, "_random_samples": order.random((*lead, dims))})
+
+
 CASES = [
     Case(pool.max_pool, windows("max")),
     Case(pool.max_pool_index, windows("max")),
@@ -131,3 +143,12 @@ for dims in (1, 2, 3):
         (f"lp_pool{dims}d", powers(dims)),
     ):
         CASES.append(Case(getattr(pool, name), strategy, torch=functional(name)))
+for dims in (2, 3):
+    CASES.append(
+        Case(
+            getattr(pool, f"fractional_max_pool{dims}d"),
+            fractional(dims),
+            torch=functional(f"fractional_max_pool{dims}d"),
+            wrt="input",
+        )
+    )

@@ -1,0 +1,126 @@
+"""Weights of a given length or a given norm, computed whenever they are read: ``torch.nn.utils.parametrizations``."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from minigrad.creation import randn
+from minigrad.engine import no_grad
+from minigrad.nn import functional as F
+from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from minigrad.nn.module import Module
+from minigrad.nn.utils.parametrize import register_parametrization
+from minigrad.ops.linalg import dot, mv
+from minigrad.ops.reduce import norm
+from minigrad.ops.shape import permute, reshape
+from minigrad.tensor import Tensor
+
+M = TypeVar("M", bound=Module)
+
+
+def length_except(weight: Any, dim: int | None) -> Any:
+    """The 2-norm over all dimensions but ``dim`` (kept, with size 1), or over all if that is None or -1."""
+    if dim in (None, -1):
+        return norm(weight)
+    return norm(weight, 2.0, tuple(d for d in range(weight.ndim) if d != dim % weight.ndim), keepdim=True)
+
+
+def as_matrix(weight: Any, dim: int) -> Any:
+    """``weight`` with ``dim`` in front and all others in one."""
+    front = weight if dim == 0 else permute(weight, (dim, *[d for d in range(weight.ndim) if d != dim]))
+    return reshape(front, (front.shape[0], -1))
+
+
+def default_dim(module: Module) -> int:
+    """The dimension of a layer's outputs in its weight."""
+    return 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)) else 0
+
+
+class _WeightNorm(Module):
+    def __init__(self, dim: int | None = 0):
+        super().__init__()
+        self.dim = -1 if dim is None else dim
+
+    def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
+        return weight_v * (weight_g / length_except(weight_v, self.dim))
+
+    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return length_except(weight, self.dim), weight
+
+
+def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
+    """A weight as a direction times a length (Salimans and Kingma 2016): ``torch.nn.utils.parametrizations.weight_norm``.
+
+    Args:
+        module: is changed, and returned.
+        name: the parameter. It becomes g v / |v|, with g ``parametrizations.NAME.original0`` and v ``original1``.
+        dim: the dimension along which there is a length for each place; None for one length in all.
+
+    >>> from minigrad import nn
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 4))
+    >>> layer.parametrizations.weight.original0.shape, layer.parametrizations.weight.original1.shape
+    ((4, 1), (4, 3))
+    """
+    return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
+
+
+class _SpectralNorm(Module):
+    _u: Tensor
+    _v: Tensor
+
+    def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12):
+        super().__init__()
+        if not -weight.ndim <= dim < weight.ndim:
+            raise IndexError(f"spectral_norm: dim {dim} is out of range for a weight of {weight.ndim} dimensions")
+        if n_power_iterations <= 0:
+            raise ValueError(f"spectral_norm: n_power_iterations must be positive, not {n_power_iterations}")
+        self.dim, self.eps, self.n_power_iterations = dim % weight.ndim, eps, n_power_iterations
+        if weight.ndim > 1:
+            with no_grad():
+                matrix = as_matrix(weight, self.dim)
+                self.register_buffer("_u", F.normalize(randn(matrix.shape[0], dtype=weight.dtype), dim=0, eps=eps))
+                self.register_buffer("_v", F.normalize(randn(matrix.shape[1], dtype=weight.dtype), dim=0, eps=eps))
+                self._iterate(matrix, 15)
+
+    def _iterate(self, matrix: Tensor, times: int) -> None:
+        with no_grad():
+            for _ in range(times):
+                self._u = F.normalize(mv(matrix, self._v), dim=0, eps=self.eps)
+                self._v = F.normalize(mv(matrix.T, self._u), dim=0, eps=self.eps)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if weight.ndim == 1:
+            return F.normalize(weight, dim=0, eps=self.eps)
+        matrix = as_matrix(weight, self.dim)
+        if self.training:
+            self._iterate(matrix.detach(), self.n_power_iterations)
+        return weight / dot(self._u, mv(matrix, self._v))
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return value  # it is only of this norm if it was before; PyTorch does the same
+
+
+def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None) -> M:
+    """A weight divided by its largest singular value (Miyato et al. 2018): ``torch.nn.utils.parametrizations.spectral_norm``.
+
+    Args:
+        module: is changed, and returned.
+        name: the parameter; its original is ``parametrizations.NAME.original``.
+        n_power_iterations: steps of the power method, which estimates that value, at each reading in training.
+        eps: vectors are not divided by less.
+        dim: the dimension of the outputs: 1 for transposed convolutions, else 0.
+
+    Raises ``ValueError`` if the module has no such parameter, ``IndexError`` for a ``dim`` out of range.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> layer = nn.utils.parametrizations.spectral_norm(nn.Linear(20, 40))
+    >>> bool(abs(mg.linalg.vector_norm(layer.weight @ layer.parametrizations.weight[0]._v) - 1) < 0.1)
+    True
+    """
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter '{name}'")
+    return register_parametrization(
+        module, name, _SpectralNorm(weight, n_power_iterations, default_dim(module) if dim is None else dim, eps)
+    )
