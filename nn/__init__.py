@@ -1,7 +1,7 @@
 """What models are built from: modules, losses, initialisers, optimisers, data and a model zoo.
 
 The names are those of ``torch.nn``. ``nn.functional`` has the functions behind the layers, ``nn.init`` the initialisers, ``nn.optim`` the
-optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load`` write and read checkpoints.
+optimisers, ``nn.data`` datasets and the loader, ``nn.models`` networks of the literature, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load`` write and read checkpoints.
 
 >>> import minigrad as mg
 >>> from minigrad import nn
@@ -17,6 +17,8 @@ optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load`` write an
 if __name__ != "minigrad.nn":
     # Under a second name every class here would exist twice, and isinstance() would fail between the two.
     raise ImportError(f"the folder nn/ is the package minigrad.nn and cannot be imported as {__name__!r}: write `from minigrad import nn`")
+
+from typing import TYPE_CHECKING, Any
 
 from minigrad.nn import functional, init, optim, utils
 from minigrad.nn.activation import (
@@ -50,6 +52,22 @@ from minigrad.nn.pool import (
 )  # fmt: skip
 from minigrad.nn.recurrent import GRUCell, LSTMCell, RNNCell
 
+if TYPE_CHECKING:
+    from minigrad.nn import data, models
+else:  # loaded when they are first used: not every program needs them
+
+    def __getattr__(name: str) -> Any:
+        if name in ("data", "models"):
+            from importlib import import_module
+
+            return import_module(f"minigrad.nn.{name}")
+        raise AttributeError(f"module 'minigrad.nn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "data", "models"})
+
+
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AlphaDropout", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCELoss", "BCEWithLogitsLoss",
@@ -66,5 +84,5 @@ __all__ = [
     "ReplicationPad2d", "ReplicationPad3d", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d",
     "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "TripletMarginLoss",
     "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d",
-    "ZeroPad2d", "ZeroPad3d", "functional", "init", "load", "optim", "save", "utils",
+    "ZeroPad2d", "ZeroPad3d", "data", "functional", "init", "load", "models", "optim", "save", "utils",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
 from minigrad.engine import TensorBase
-from minigrad.nn.module import Module, Parameter, _indent, _tree
+from minigrad.nn.module import Module, Parameter, _indent, _tree, check_name
 
 
 def _position(index: Any, length: int, name: str) -> int:
@@ -20,48 +20,55 @@ def _position(index: Any, length: int, name: str) -> int:
     return position % length
 
 
+# The helpers of the containers are functions, so that a subclass may use any name for its own attributes.
+
+
+def _renumber(container: Module, modules: Iterable[Module | None]) -> None:
+    for name in list(container._module_names):
+        delattr(container, name)
+    for i, module in enumerate(modules):
+        container.register_module(str(i), module)
+
+
+def _list(container: Module) -> list[Any]:
+    return list(container._modules.values())
+
+
+def _name(container: _Numbered, index: Any) -> str:
+    return list(container._module_names)[_position(index, len(container), type(container).__name__)]
+
+
+def _check(container: Module, module: Any) -> Module:
+    if not isinstance(module, Module):
+        raise TypeError(f"{type(container).__name__}: an nn.Module is needed, not {type(module).__name__}")
+    return module
+
+
 class _Numbered(Module):
     """Children under names in order, mostly "0", "1", ...: what Sequential and ModuleList share."""
-
-    def _renumber(self, modules: Iterable[Module | None]) -> None:
-        for name in list(self._module_names):
-            delattr(self, name)
-        for i, module in enumerate(modules):
-            self.register_module(str(i), module)
-
-    def _list(self) -> list[Any]:
-        return list(self._modules.values())
-
-    def _name(self, index: Any) -> str:
-        return list(self._module_names)[_position(index, len(self), type(self).__name__)]
 
     def __len__(self) -> int:
         return len(self._module_names)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._list())
+        return iter(_list(self))
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self.register_module(self._name(index), module)
+        self.register_module(_name(self, index), module)
 
     def __delitem__(self, index: int | slice) -> None:
-        for name in list(self._module_names)[index] if isinstance(index, slice) else [self._name(index)]:
+        for name in list(self._module_names)[index] if isinstance(index, slice) else [_name(self, index)]:
             delattr(self, name)
         if all(name.isdigit() for name in self._module_names):
-            self._renumber(self._list())
-
-    def _check(self, module: Any) -> Module:
-        if not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}: an nn.Module is needed, not {type(module).__name__}")
-        return module
+            _renumber(self, _list(self))
 
     def insert(self, index: int, module: Module) -> Any:
         """Put ``module`` before position ``index``."""
-        modules = self._list()
+        modules = _list(self)
         if not -len(modules) <= index <= len(modules):
             raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(modules)} entries")
-        modules.insert(index, self._check(module))
-        self._renumber(modules)
+        modules.insert(index, _check(self, module))
+        _renumber(self, modules)
         return self
 
     def append(self, module: Module) -> Any:
@@ -69,7 +76,7 @@ class _Numbered(Module):
         number = len(self)
         while str(number) in self._module_names:  # a Sequential may hold names that were given
             number += 1
-        self.register_module(str(number), self._check(module))
+        self.register_module(str(number), _check(self, module))
         return self
 
     def extend(self, modules: Iterable[Module]) -> Any:
@@ -111,10 +118,10 @@ class Sequential(_Numbered):
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], Mapping):
             for name, module in modules[0].items():
-                self.register_module(name, self._check(module))
+                self.register_module(name, _check(self, module))
         else:
             for i, module in enumerate(modules):
-                self.register_module(str(i), self._check(module))
+                self.register_module(str(i), _check(self, module))
 
     def forward(self, input: Any) -> Any:
         """Each module applied to the result of the one before."""
@@ -130,7 +137,7 @@ class Sequential(_Numbered):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return type(self)(dict(list(self._modules.items())[index]))
-        return self.__dict__[self._name(index)]
+        return self.__dict__[_name(self, index)]
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
@@ -159,8 +166,8 @@ class ModuleList(_Numbered):
     def __getitem__(self, index: slice) -> ModuleList: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(self._list()[index])
-        return self.__dict__[self._name(index)]
+            return type(self)(_list(self)[index])
+        return self.__dict__[_name(self, index)]
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
@@ -316,7 +323,7 @@ class ParameterDict(Module):
         return self.__dict__[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._check_name("parameter", key, self._keys)
+        check_name("parameter", key)
         setattr(self, key, _as_parameter(value))
         self._keys[key] = None
 

@@ -6,6 +6,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad import nn
 from minigrad.nn import models
 from minigrad.nn.models import efficientnet
 
@@ -140,3 +141,98 @@ def test_blocks_are_left_out_in_training_only():
     assert y[kept].allclose(2 * whole[kept], atol=1e-5)
     block.eval()
     assert ((block(x) - x) != 0).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        ({}, 31_030_658),
+        ({"in_channels": 1, "num_classes": 1}, 31_030_593),
+        ({"in_channels": 3, "num_classes": 1, "batch_norm": True}, 31_037_633),
+    ],
+)
+def test_unet_parameters(options, parameters):
+    """The paper's figure 1, and with batch normalisation as in the networks for RGB images that followed."""
+    assert sum(p.numel() for p in models.UNet(**options).parameters()) == parameters
+
+
+def test_unet_sizes():
+    """Figure 1 of the paper: 572 pixels become 388; a padded network keeps any size."""
+    with mg.no_grad():
+        assert models.UNet(width=1)(mg.zeros(1, 1, 572, 572)).shape == (1, 2, 388, 388)
+        for size in [(16, 16), (17, 31), (45, 20)]:
+            assert models.UNet(3, 5, width=2, padded=True, batch_norm=True)(mg.zeros(2, 3, *size)).shape == (2, 5, *size)
+        with pytest.raises(mg.ShapeError, match="UNet: an image of 100x572 pixels is too small for 4 halvings"):
+            models.UNet(width=1)(mg.zeros(1, 1, 100, 572))
+        with pytest.raises(mg.ShapeError, match="UNet: an image of 8x8 pixels is too small for 4 halvings"):
+            models.UNet(width=1, padded=True)(mg.zeros(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_unet_learns_an_edge(padded):
+    """Every parameter has a gradient, and a few steps lower the loss of marking what is bright."""
+    mg.manual_seed(0)
+    model = models.UNet(1, 2, width=4, depth=2, padded=padded, batch_norm=padded)
+    image = mg.randn(2, 1, 44, 44)
+    label = (image[:, 0] > 0).long()
+    optimizer = nn.optim.Adam(model.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(12):
+        logits = model(image)
+        margin = (44 - logits.shape[2]) // 2
+        loss = F.cross_entropy(logits, label[:, margin : 44 - margin, margin : 44 - margin])
+        model.zero_grad()
+        loss.backward()
+        assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_wavenet_parameters():
+    """Counted by hand from figure 4: an embedding, a causal convolution, and in each layer three convolutions with their biases."""
+    layer = (32 * 64 * 2 + 64) + (32 * 32 + 32) + (32 * 256 + 256)
+    expected = 256 * 32 + (32 * 32 * 2 + 32) + 30 * layer + 2 * (256 * 256 + 256)
+    model = models.WaveNet()
+    assert sum(p.numel() for p in model.parameters()) == expected
+    assert model.receptive_field == 3071
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3])
+def test_wavenet_is_causal_and_reaches_as_far_as_it_says(kernel_size):
+    """A change at t changes no prediction before t, that at t + receptive_field - 1, and none after."""
+    mg.manual_seed(0)
+    model = models.WaveNet(8, layers=3, blocks=2, residual=6, gated=5, skip=7, kernel_size=kernel_size).double()
+    reach = model.receptive_field
+    sound = mg.randint(8, (1, 3 * reach))
+    changed = sound.clone()
+    changed[0, reach] = (sound[0, reach] + 1) % 8
+    with mg.no_grad():
+        differs = (model(sound) != model(changed)).any(1)[0].nonzero().flatten()
+    assert differs[0] == reach and differs[-1] == 2 * reach - 1
+
+
+def test_wavenet_learns_a_tone():
+    mg.manual_seed(0)
+    model = models.WaveNet(16, layers=3, blocks=1, residual=8, gated=8, skip=16)
+    x = models.mu_law_encode((mg.arange(64).float() * (2 * mg.pi / 8)).sin(), 16).unsqueeze(0)
+    optimizer = nn.optim.Adam(model.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(40):
+        loss = F.cross_entropy(model(x)[:, :, :-1], x[:, 1:])
+        model.zero_grad()
+        loss.backward()
+        last = [f"layers.2.to_residual.{name}" for name in ("weight", "bias")]  # what the last layer hands on goes nowhere
+        assert [name for name, p in model.named_parameters() if p.grad is None] == last
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.2 * losses[0]
+
+
+def test_mu_law():
+    """There and back, within half a step; equation 3.1 of the paper."""
+    labels = mg.arange(256)
+    assert models.mu_law_encode(models.mu_law_decode(labels)).equal(labels)
+    sound = mg.linspace(-1, 1, 1001)
+    error = (models.mu_law_decode(models.mu_law_encode(sound)) - sound).abs()
+    assert error.max() < 0.025 and error[490:511].max() < 0.001

@@ -9,6 +9,8 @@ EfficientNet-Lite, which torchvision does not have, bears the names of the packa
 :func:`resnet18` ...               He et al. 2015, for ImageNet; :func:`resnet20` ... for CIFAR
 :func:`googlenet`                  Szegedy et al. 2014
 :func:`efficientnet_lite0` ...     Tan and Le 2019, without squeeze-and-excitation
+:class:`UNet`                      Ronneberger et al. 2015, for the segmentation of images
+:class:`WaveNet`                   van den Oord et al. 2016, for sound
 =================================  ==========================================================================================
 
 None of them comes with weights.
@@ -39,7 +41,9 @@ from minigrad.nn.models.resnet import (
     resnet110,
     resnet152,
 )
+from minigrad.nn.models.unet import UNet
 from minigrad.nn.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+from minigrad.nn.models.wavenet import WaveNet, mu_law_decode, mu_law_encode
 
 __all__ = [
     "VGG",
@@ -50,6 +54,8 @@ __all__ = [
     "GoogLeNetOutputs",
     "LeNet5",
     "ResNet",
+    "UNet",
+    "WaveNet",
     "alexnet",
     "efficientnet_lite0",
     "efficientnet_lite1",
@@ -57,6 +63,8 @@ __all__ = [
     "efficientnet_lite3",
     "efficientnet_lite4",
     "googlenet",
+    "mu_law_decode",
+    "mu_law_encode",
     "resnet18",
     "resnet20",
     "resnet32",
