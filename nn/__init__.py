@@ -34,6 +34,7 @@ from minigrad.nn.image import (
     PairwiseDistance, PixelShuffle, PixelUnshuffle, ReflectionPad1d, ReflectionPad2d, ReflectionPad3d, ReplicationPad1d, ReplicationPad2d,
     ReplicationPad3d, Unfold, Upsample, UpsamplingBilinear2d, UpsamplingNearest2d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
 )  # fmt: skip
+from minigrad.nn.inspection import shapes_only, summary
 from minigrad.nn.io import CheckpointError, load, save
 from minigrad.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten
 from minigrad.nn.loss import (
@@ -84,5 +85,5 @@ __all__ = [
     "ReplicationPad2d", "ReplicationPad3d", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d",
     "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "TripletMarginLoss",
     "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d",
-    "ZeroPad2d", "ZeroPad3d", "data", "functional", "init", "load", "models", "optim", "save", "utils",
+    "ZeroPad2d", "ZeroPad3d", "data", "functional", "init", "load", "models", "optim", "save", "shapes_only", "summary", "utils",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, is_grad_enabled, wrap
+from minigrad.ops.outline import is_outlining, light, outline
 from minigrad.ops.watch import watch
 from minigrad.tensor import DTYPES, RemovableHandle, Tensor, _check_device, to_array
 
@@ -39,6 +40,8 @@ class Parameter(Tensor):
         """A parameter with the value of ``data``."""
         self = object.__new__(cls)
         self._data = data._data if isinstance(data, TensorBase) else to_array(data, copy=True)
+        if is_outlining():
+            self._data = light(self._data)
         self._node = self._grad = None
         self.requires_grad_(requires_grad)
         return self
@@ -50,7 +53,8 @@ class Parameter(Tensor):
 def empty_parameter(shape: Iterable[int], dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter of arbitrary value, which ``reset_parameters`` fills: what layers make in ``__init__``."""
     _check_device(device)
-    return Parameter(wrap(np.empty(tuple(shape), get_default_dtype() if dtype is None else dtype)))
+    make = outline if is_outlining() else np.empty
+    return Parameter(wrap(make(tuple(shape), get_default_dtype() if dtype is None else dtype)))
 
 
 class IncompatibleKeys(NamedTuple):
