@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from minigrad.engine import TensorBase
 from minigrad.nn.module import Module, Parameter, _indent, _tree, check_name
+from minigrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    M = DefaultTypeVar("M", bound=Module, default=Module)
+else:  # a default, which nn.ModuleList without a parameter needs, is part of the language from Python 3.13 on
+    M = TypeVar("M", bound=Module)
+Self = TypeVar("Self", bound="_Numbered[Any]")
 
 
 def _position(index: Any, length: int, name: str) -> int:
@@ -34,7 +43,7 @@ def _list(container: Module) -> list[Any]:
     return list(container._modules.values())
 
 
-def _name(container: _Numbered, index: Any) -> str:
+def _name(container: _Numbered[Any], index: Any) -> str:
     return list(container._module_names)[_position(index, len(container), type(container).__name__)]
 
 
@@ -44,16 +53,16 @@ def _check(container: Module, module: Any) -> Module:
     return module
 
 
-class _Numbered(Module):
+class _Numbered(Module, Generic[M]):
     """Children under names in order, mostly "0", "1", ...: what Sequential and ModuleList share."""
 
     def __len__(self) -> int:
         return len(self._module_names)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[M]:
         return iter(_list(self))
 
-    def __setitem__(self, index: int, module: Module) -> None:
+    def __setitem__(self, index: int, module: M) -> None:
         self.register_module(_name(self, index), module)
 
     def __delitem__(self, index: int | slice) -> None:
@@ -62,7 +71,7 @@ class _Numbered(Module):
         if all(name.isdigit() for name in self._module_names):
             _renumber(self, _list(self))
 
-    def insert(self, index: int, module: Module) -> Any:
+    def insert(self: Self, index: int, module: Module) -> Self:
         """Put ``module`` before position ``index``."""
         modules = _list(self)
         if not -len(modules) <= index <= len(modules):
@@ -71,7 +80,7 @@ class _Numbered(Module):
         _renumber(self, modules)
         return self
 
-    def append(self, module: Module) -> Any:
+    def append(self: Self, module: Module) -> Self:
         """Add ``module`` at the end. Returns this container."""
         number = len(self)
         while str(number) in self._module_names:  # a Sequential may hold names that were given
@@ -79,7 +88,7 @@ class _Numbered(Module):
         self.register_module(str(number), _check(self, module))
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Any:
+    def extend(self: Self, modules: Iterable[Module]) -> Self:
         """Add all of ``modules`` at the end. Returns this container."""
         if isinstance(modules, (str, bytes)) or not isinstance(modules, Iterable):
             raise TypeError(f"{type(self).__name__}.extend: an iterable of modules is needed, not {type(modules).__name__}")
@@ -94,7 +103,7 @@ class _Numbered(Module):
         return module
 
 
-class Sequential(_Numbered):
+class Sequential(_Numbered[Module]):
     """Modules that are called one after another: ``torch.nn.Sequential``.
 
     Args:
@@ -123,7 +132,7 @@ class Sequential(_Numbered):
             for i, module in enumerate(modules):
                 self.register_module(str(i), _check(self, module))
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Each module applied to the result of the one before."""
         d = self.__dict__
         for name in self._module_names:
@@ -131,7 +140,7 @@ class Sequential(_Numbered):
         return input
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> Module: ...
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: Any) -> Any:
@@ -145,7 +154,7 @@ class Sequential(_Numbered):
         return Sequential(*self, *other)
 
 
-class ModuleList(_Numbered):
+class ModuleList(_Numbered[M]):
     """A list of modules that is part of the model: ``torch.nn.ModuleList``. (Modules in a plain list would be lost.)
 
     >>> import minigrad as mg
@@ -155,24 +164,24 @@ class ModuleList(_Numbered):
     (3, 6)
     """
 
-    def __init__(self, modules: Iterable[Module] | None = None):
+    def __init__(self, modules: Iterable[M] | None = None):
         super().__init__()
         if modules is not None:
             self.extend(modules)
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> M: ...
     @overload
-    def __getitem__(self, index: slice) -> ModuleList: ...
+    def __getitem__(self, index: slice) -> ModuleList[M]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return type(self)(_list(self)[index])
         return self.__dict__[_name(self, index)]
 
-    def __add__(self, other: Iterable[Module]) -> ModuleList:
+    def __add__(self, other: Iterable[M]) -> ModuleList[M]:
         return ModuleList([*self, *other])
 
-    def __iadd__(self, modules: Iterable[Module]) -> ModuleList:
+    def __iadd__(self, modules: Iterable[M]) -> ModuleList[M]:
         return self.extend(modules)
 
     def __repr__(self) -> str:
@@ -187,7 +196,7 @@ class ModuleList(_Numbered):
         return _tree(self._get_name(), [], lines)
 
 
-class ModuleDict(Module):
+class ModuleDict(Module, Generic[M]):
     """A dict of modules that is part of the model: ``torch.nn.ModuleDict``.
 
     >>> from minigrad import nn
@@ -196,17 +205,17 @@ class ModuleDict(Module):
     (True, ['digit', 'letter'])
     """
 
-    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None):
+    def __init__(self, modules: Mapping[str, M] | Iterable[tuple[str, M]] | None = None):
         super().__init__()
         if modules is not None:
             self.update(modules)
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> M:
         if key not in self._module_names:
             raise KeyError(key)
         return self.__dict__[key]
 
-    def __setitem__(self, key: str, module: Module) -> None:
+    def __setitem__(self, key: str, module: M) -> None:
         self.register_module(key, module)
 
     def __delitem__(self, key: str) -> None:
@@ -228,7 +237,7 @@ class ModuleDict(Module):
         for key in self:
             delattr(self, key)
 
-    def pop(self, key: str) -> Any:
+    def pop(self, key: str) -> M:
         """Remove a module and return it."""
         module = self[key]
         del self[key]
@@ -238,15 +247,15 @@ class ModuleDict(Module):
         """The names."""
         return self._modules.keys()
 
-    def values(self) -> Iterable[Any]:
+    def values(self) -> Iterable[M]:
         """The modules."""
-        return self._modules.values()
+        return self._modules.values()  # type: ignore[return-value]  # none is None here
 
-    def items(self) -> Iterable[tuple[str, Any]]:
+    def items(self) -> Iterable[tuple[str, M]]:
         """``(name, module)`` pairs."""
-        return self._modules.items()
+        return self._modules.items()  # type: ignore[return-value]  # none is None here
 
-    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+    def update(self, modules: Mapping[str, M] | Iterable[tuple[str, M]]) -> None:
         """Add modules from a dict or from pairs."""
         for key, module in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
             self[key] = module

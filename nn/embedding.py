@@ -11,6 +11,7 @@ from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.tensor import Tensor
+from minigrad.types import DType
 
 
 class Embedding(Module):
@@ -44,7 +45,7 @@ class Embedding(Module):
         sparse: bool = False,
         _weight: Tensor | None = None,
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ):
         super().__init__()
         if max_norm is not None or scale_grad_by_freq or sparse:
@@ -79,7 +80,7 @@ class Embedding(Module):
             value[self.padding_idx] = 0.0
             self.weight.data = value
 
-    def forward(self, input: Any) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Integers (...) to vectors (..., D)"""
         index = input._data if isinstance(input, TensorBase) else np.asarray(input)
         return F.embedding(index, self.weight, padding_idx=self.padding_idx)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +40,10 @@ from minigrad.ops.shape import pad, pixel_shuffle, pixel_unshuffle, repeat_inter
 from minigrad.ops.shape import unfold as _windows
 from minigrad.ops.softmax import log_softmax, softmax, softmin
 from minigrad.random import numpy_generator
+from minigrad.types import Operand, Size
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 
 def _array(x: Any) -> np.ndarray:
@@ -49,7 +53,7 @@ def _array(x: Any) -> np.ndarray:
 # --------------------------------------------------------------------------------------- lengths and distances
 
 
-def normalize(input: Any, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12) -> Any:
+def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12) -> Tensor:
     """``input`` divided by its p-norm along ``dim``, or by ``eps`` if that is larger: ``torch.nn.functional.normalize``.
 
     >>> import minigrad as mg
@@ -60,19 +64,19 @@ def normalize(input: Any, p: float = 2.0, dim: int | Sequence[int] = 1, eps: flo
     return input / clamp(norm(input, p, dim, keepdim=True), min=eps)
 
 
-def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along ``dim``: ``torch.nn.functional.cosine_similarity``."""
     a = clamp(norm(x1, 2.0, dim, keepdim=True), min=eps)
     b = clamp(norm(x2, 2.0, dim, keepdim=True), min=eps)
     return sum((x1 / a) * (x2 / b), dim=dim)
 
 
-def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension: ``torch.nn.functional.pairwise_distance``."""
     return norm(x1 - x2 + eps, p, -1, keepdim=keepdim)
 
 
-def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Each channel divided by (k + alpha times the mean square of ``size`` channels around it)^beta.
 
     ``torch.nn.functional.local_response_norm`` (Krizhevsky et al. 2012). input: (N, C, ...).
@@ -84,7 +88,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     return input / (mean(squares, dim=-1) * alpha + k) ** beta
 
 
-def channel_shuffle(input: Any, groups: int) -> Any:
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels of (N, C, ...) dealt out anew: the first of each group, then the second of each: ``torch.nn.functional.channel_shuffle``."""
     n, c, *space = input.shape
     if groups < 1 or c % groups:
@@ -123,14 +127,14 @@ _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
 
 
 def interpolate(
-    input: Any,
-    size: Any = None,
-    scale_factor: Any = None,
+    input: Tensor,
+    size: Size | None = None,
+    scale_factor: float | Sequence[float] | None = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
-) -> Any:
+) -> Tensor:
     """Images of another size: ``torch.nn.functional.interpolate``.
 
     Args:
@@ -161,7 +165,7 @@ def interpolate(
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: give either size or scale_factor")
     given = size if scale_factor is None else scale_factor
-    each = list(given) if isinstance(given, (list, tuple)) else [given] * dims
+    each: list[Any] = list(given) if isinstance(given, (list, tuple)) else [given] * dims
     if len(each) != dims:
         raise ValueError(f"interpolate: {len(each)} sizes or factors for an input of shape {shape} with {dims} spatial dimensions")
     scales: list[float | None] = [None] * dims
@@ -193,15 +197,15 @@ def interpolate(
 
 
 def scaled_dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    attn_mask: Any = None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
-) -> Any:
+) -> Tensor:
     """softmax(query key^T scale + mask) value: ``torch.nn.functional.scaled_dot_product_attention`` (Vaswani et al. 2017).
 
     Args:
@@ -218,17 +222,18 @@ def scaled_dot_product_attention(
         repeats = query.shape[-3] // key.shape[-3]
         key, value = repeat_interleave(key, repeats, -3), repeat_interleave(value, repeats, -3)
     weights = matmul(query * (query.shape[-1] ** -0.5 if scale is None else scale), transpose(key, -2, -1))  # ... L S
+    mask: Any = attn_mask
     if is_causal:
-        if attn_mask is not None:
+        if mask is not None:
             raise RuntimeError("scaled_dot_product_attention: give either attn_mask or is_causal")
-        attn_mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool)
-    if attn_mask is not None:
-        boolean = _array(attn_mask).dtype.kind == "b"
-        weights = where(attn_mask, weights, -math.inf) if boolean else weights + attn_mask
+        mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool)
+    if mask is not None:
+        boolean = _array(mask).dtype.kind == "b"
+        weights = where(mask, weights, -math.inf) if boolean else weights + mask
     return matmul(dropout(softmax(weights, -1), dropout_p, dropout_p > 0.0), value)
 
 
-def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """A random choice that can be differentiated (Jang et al. 2017): ``torch.nn.functional.gumbel_softmax``.
 
     Softmax of logits with Gumbel noise, at temperature ``tau``. With ``hard`` the result is one-hot and its gradient that of the softmax.
@@ -247,16 +252,27 @@ def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float
 
 
 def margin_ranking_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """max(0, -target (input1 - input2) + margin), target 1 or -1: ``torch.nn.functional.margin_ranking_loss``."""
     reduction = _reduction("margin_ranking_loss", reduction, size_average, reduce)
     return _reduce(clamp((input2 - input1) * target + margin, min=0.0), reduction)
 
 
 def hinge_embedding_loss(
-    input: Any, target: Any, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """input where target is 1, max(0, margin - input) where it is -1: ``torch.nn.functional.hinge_embedding_loss``."""
     reduction = _reduction("hinge_embedding_loss", reduction, size_average, reduce)
     near = where(ne(target, -1), input, 0.0)
@@ -264,7 +280,9 @@ def hinge_embedding_loss(
     return _reduce(near + far, reduction)
 
 
-def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
     """log(1 + exp(-target input)), target 1 or -1: ``torch.nn.functional.soft_margin_loss``."""
     reduction = _reduction("soft_margin_loss", reduction, size_average, reduce)
     _same_shape("soft_margin_loss", input, target, reduction)
@@ -272,8 +290,14 @@ def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: 
 
 
 def cosine_embedding_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """1 - cos where target is 1, max(0, cos - margin) where it is -1: ``torch.nn.functional.cosine_embedding_loss``."""
     reduction = _reduction("cosine_embedding_loss", reduction, size_average, reduce)
     tiny = 1e-12
@@ -282,17 +306,17 @@ def cosine_embedding_loss(
 
 
 def triplet_margin_loss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
     margin: float = 1.0,
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
-    size_average: Any = None,
-    reduce: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with the p-norm: ``torch.nn.functional.triplet_margin_loss``."""
     reduction = _reduction("triplet_margin_loss", reduction, size_average, reduce)
 
@@ -305,15 +329,15 @@ def triplet_margin_loss(
 
 
 def triplet_margin_with_distance_loss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
     *,
     distance_function: Callable[[Any, Any], Any] | None = None,
     margin: float = 1.0,
     swap: bool = False,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """:func:`triplet_margin_loss` with a distance of one's own: ``torch.nn.functional.triplet_margin_with_distance_loss``.
 
     ``swap``: use the distance between positive and negative where that is smaller than anchor's.
@@ -344,15 +368,15 @@ def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarra
 
 
 def multi_margin_loss(
-    input: Any,
-    target: Any,
+    input: Tensor,
+    target: Tensor,
     p: int = 1,
     margin: float = 1.0,
-    weight: Any = None,
-    size_average: Any = None,
-    reduce: Any = None,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """sum over the other classes of max(0, margin - input[target] + input[c])^p / C: ``torch.nn.functional.multi_margin_loss``.
 
     Args:
@@ -372,7 +396,9 @@ def multi_margin_loss(
     return reshape(losses, ()) if single else _reduce(losses, reduction)
 
 
-def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
     """sum over labels j and non-labels i of max(0, 1 - input[j] + input[i]) / C: ``torch.nn.functional.multilabel_margin_loss``.
 
     target: classes of the input's shape, up to the first -1 of each row.
@@ -389,8 +415,13 @@ def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, re
 
 
 def multilabel_soft_margin_loss(
-    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Binary cross-entropy of sigmoid(input), mean over the classes: ``torch.nn.functional.multilabel_soft_margin_loss``."""
     reduction = _reduction("multilabel_soft_margin_loss", reduction, size_average, reduce)
     _same_shape("multilabel_soft_margin_loss", input, target, reduction)
@@ -399,15 +430,15 @@ def multilabel_soft_margin_loss(
 
 
 def poisson_nll_loss(
-    input: Any,
-    target: Any,
+    input: Tensor,
+    target: Tensor,
     log_input: bool = True,
     full: bool = False,
-    size_average: Any = None,
+    size_average: bool | None = None,
     eps: float = 1e-8,
-    reduce: Any = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """exp(input) - target input, or without ``log_input`` input - target log(input + eps): ``torch.nn.functional.poisson_nll_loss``.
 
     ``full`` adds Stirling's formula for log(target!) where target > 1.
@@ -421,7 +452,9 @@ def poisson_nll_loss(
     return _reduce(losses, reduction)
 
 
-def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Any:
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Operand, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
     """(log var + (input - target)^2 / var) / 2: ``torch.nn.functional.gaussian_nll_loss``.
 
     Args:
@@ -441,7 +474,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
     if values.shape not in ((), shape, (*shape[:-1], 1)):
         if values.shape != shape[:-1]:
             raise ShapeError(f"gaussian_nll_loss: var has shape {values.shape}, the input {shape}")
-        var = unsqueeze(var, -1)
+        var = unsqueeze(var, -1)  # type: ignore[arg-type]  # a number has shape ()
         values = values[..., None]
     var = var + np.maximum(eps - values, 0.0).astype(input.dtype)
     losses = (log(var) + square(input - target) / var) * 0.5

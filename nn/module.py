@@ -10,7 +10,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from minigrad.ops.watch import watch
 from minigrad.tensor import DTYPES, RemovableHandle, Tensor, _check_device, to_array
 
 Self = TypeVar("Self", bound="Module")
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
 
 
 class Parameter(Tensor):
@@ -106,6 +108,13 @@ class _Hooks:
 _RESERVED = frozenset({"_hooks", "_parameter_names", "_buffer_names", "_module_names", "_parameters", "_buffers", "_modules"})
 
 
+class _HasForward(Protocol[P, R]):
+    """For type checkers: a module whose forward() takes P and returns R."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """See :meth:`Module.forward`."""
+
+
 def _call_super(module: Module) -> AttributeError:
     name = type(module).__name__
     return AttributeError(f"{name}.__init__() must call super().__init__() before it assigns parameters, buffers or modules")
@@ -161,14 +170,21 @@ class Module:
         """What the module computes; every subclass that is called defines it."""
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            if self._hooks is None:
-                return self.forward(*args, **kwargs)
-            return _call_with_hooks(self, self._hooks, args, kwargs)
-        except Exception as error:
-            _add_path(self, error)
-            raise
+    if TYPE_CHECKING:  # a call takes what the forward() of its class takes, and returns what that returns
+
+        @property
+        def __call__(self: _HasForward[P, R]) -> Callable[P, R]: ...
+
+    else:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                if self._hooks is None:
+                    return self.forward(*args, **kwargs)
+                return _call_with_hooks(self, self._hooks, args, kwargs)
+            except Exception as error:
+                _add_path(self, error)
+                raise
 
     def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
         """Call ``hook(module, args)`` before each ``forward``; what it returns (a value or a tuple), unless None, replaces ``args``.

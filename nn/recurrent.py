@@ -10,6 +10,7 @@ from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.tensor import Tensor
+from minigrad.types import DType
 
 
 class _Cell(Module):
@@ -19,7 +20,7 @@ class _Cell(Module):
     bias_ih: Parameter | None
     bias_hh: Parameter | None
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DType = None):
         super().__init__()
         if hidden_size <= 0:
             raise ValueError(f"{type(self).__name__}: hidden_size must be positive, but is {hidden_size}")
@@ -73,7 +74,7 @@ class RNNCell(_Cell):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: DType = None
     ):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNNCell: nonlinearity must be 'tanh' or 'relu', but is {nonlinearity!r}")

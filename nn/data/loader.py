@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import Any, Generic, overload
 
 from minigrad.nn.data.collate import default_collate, default_convert
-from minigrad.nn.data.dataset import fetch_batch, fetch_samples
+from minigrad.nn.data.dataset import Indexed, T, fetch_batch, fetch_samples
 from minigrad.random import Generator, numpy_generator
+from minigrad.tensor import Tensor
+from minigrad.types import Operand
 
 
 class Sampler:
@@ -113,7 +115,7 @@ class BatchSampler(Sampler):
         return whole + (rest > 0 and not self.drop_last)
 
 
-class DataLoader:
+class DataLoader(Generic[T]):
     """Batches of a dataset, pass after pass: ``torch.utils.data.DataLoader``, in the calling process.
 
     Args:
@@ -147,7 +149,7 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Indexed[T],
         batch_size: int | None = 1,
         shuffle: bool | None = False,
         *,
@@ -168,7 +170,7 @@ class DataLoader:
         elif batch_size is None and drop_last:
             raise ValueError("DataLoader: batch_size=None turns batches off and excludes drop_last")
         if sampler is None:  # where there is a batch_sampler, nothing asks this one
-            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)  # type: ignore[arg-type]  # has a length
         if batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset = dataset
@@ -177,8 +179,17 @@ class DataLoader:
         self.sampler = sampler
         self.batch_sampler = batch_sampler
         self.generator = generator
-        self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
+        self.collate_fn: Callable[[Any], Any] = collate_fn or (default_convert if batch_sampler is None else default_collate)
 
+    # What default_collate makes of the samples. With a collate_fn of your own annotate the loader as a DataLoader[Any].
+    @overload
+    def __iter__(self: DataLoader[Operand]) -> Iterator[Tensor]: ...
+    @overload
+    def __iter__(self: DataLoader[tuple[Operand, ...]]) -> Iterator[list[Tensor]]: ...
+    @overload
+    def __iter__(self: DataLoader[Mapping[str, Operand]]) -> Iterator[dict[str, Tensor]]: ...
+    @overload
+    def __iter__(self) -> Iterator[Any]: ...
     def __iter__(self) -> Iterator[Any]:
         if self.batch_sampler is None:
             for index in self.sampler:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from typing import Any
 
 import minigrad as mg
@@ -106,8 +108,9 @@ class WaveNet(nn.Module):
         """Logits for the sample after each one."""
         x = self.embedding(samples).transpose(1, 2)  # N residual T
         x = self.causal(F.pad(x, (self.reach, 0)))
-        total: Tensor | None = None
+        skips: list[Tensor] = []
         for layer in self.layers:
             x, skip = layer(x)
-            total = skip if total is None else total + skip
+            skips.append(skip)
+        total = functools.reduce(operator.add, skips)
         return self.out(F.relu(self.hidden(F.relu(total))))
