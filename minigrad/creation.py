@@ -15,6 +15,7 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, wrap
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, _check_device, new_shape, number_dtype, to_array
+from minigrad.types import DType, Operand, Size
 
 
 def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -32,7 +33,7 @@ def _array(x: Any) -> Any:
     return x._data if isinstance(x, TensorBase) else x
 
 
-def _like(input: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
+def _like(input: Tensor, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
     """The shape of ``input``, and ``dtype`` or that of ``input``."""
     array = np.asarray(_array(input))
     return array.shape, array.dtype if dtype is None else np.dtype(dtype)
@@ -41,7 +42,7 @@ def _like(input: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
 # --------------------------------------------------------------------------------------------------- filled
 
 
-def zeros(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros: ``torch.zeros``. Sizes come one by one or as a tuple. Raises ``ShapeError`` for a negative size.
 
     >>> import minigrad as mg
@@ -54,7 +55,7 @@ def zeros(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, 
     return _done(np.zeros(new_shape("zeros", sizes, size), _float(dtype)), None, device, requires_grad)
 
 
-def ones(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones: ``torch.ones``.
 
     >>> import minigrad as mg
@@ -64,12 +65,12 @@ def ones(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, r
     return _done(np.ones(new_shape("ones", sizes, size), _float(dtype)), None, device, requires_grad)
 
 
-def empty(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor whose values are whatever was in its memory: ``torch.empty``."""
     return _done(np.empty(new_shape("empty", sizes, size), _float(dtype)), None, device, requires_grad)
 
 
-def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full(size: Size, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """``fill_value`` everywhere: ``torch.full``. A bool makes a bool tensor, an int an int64 one, a float one of the default dtype.
 
     >>> import minigrad as mg
@@ -83,7 +84,7 @@ def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requ
     return _done(np.full(new_shape("full", (), size), value, number_dtype(value) if dtype is None else dtype), None, device, requires_grad)
 
 
-def eye(n: int, m: int | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(n: int, m: int | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones on the diagonal of an n x m matrix (n x n by default), zeros elsewhere: ``torch.eye``.
 
     >>> import minigrad as mg
@@ -95,22 +96,22 @@ def eye(n: int, m: int | None = None, dtype: Any = None, device: Any = None, req
     return _done(np.eye(*shape, dtype=_float(dtype)), None, device, requires_grad)
 
 
-def zeros_like(input: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape and dtype of ``input``: ``torch.zeros_like``."""
     return _done(np.zeros(*_like(input, dtype)), None, device, requires_grad)
 
 
-def ones_like(input: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape and dtype of ``input``: ``torch.ones_like``."""
     return _done(np.ones(*_like(input, dtype)), None, device, requires_grad)
 
 
-def empty_like(input: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Uninitialised memory in the shape and dtype of ``input``: ``torch.empty_like``."""
     return _done(np.empty(*_like(input, dtype)), None, device, requires_grad)
 
 
-def full_like(input: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full_like(input: Tensor, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """``fill_value`` in the shape and dtype of ``input``: ``torch.full_like``.
 
     >>> import minigrad as mg
@@ -129,7 +130,7 @@ def _number(x: Any) -> Any:
     return x.item() if isinstance(x, (TensorBase, np.ndarray, np.generic)) else x  # type: ignore[union-attr]
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """start, start + step, ... below ``end``: ``torch.arange``. ``arange(end)`` starts at 0. int64 if all numbers are ints.
 
     Raises ``ValueError`` if ``step`` is 0 or leads away from ``end``.
@@ -159,7 +160,7 @@ def _spaced(name: str, start: Any, end: Any, steps: int) -> np.ndarray:
     return np.linspace(_number(start), _number(end), steps, dtype=np.float64)
 
 
-def linspace(start: Any, end: Any, steps: int, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def linspace(start: Any, end: Any, steps: int, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """``steps`` numbers at equal distances, from ``start`` to ``end`` inclusive: ``torch.linspace``.
 
     >>> import minigrad as mg
@@ -170,7 +171,7 @@ def linspace(start: Any, end: Any, steps: int, dtype: Any = None, device: Any = 
 
 
 def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: Any, end: Any, steps: int, base: float = 10.0, dtype: DType = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """``base`` to the power of :func:`linspace`: ``torch.logspace``.
 
@@ -181,7 +182,7 @@ def logspace(
     return _done(base ** _spaced("logspace", start, end, steps), _float(dtype), device, requires_grad)
 
 
-def tril_indices(row: int, col: int, offset: int = 0, dtype: Any = np.int64, device: Any = None) -> Tensor:
+def tril_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, device: Any = None) -> Tensor:
     """The row and column numbers of the lower triangle of a row x col matrix, shape (2, n): ``torch.tril_indices``.
 
     >>> import minigrad as mg
@@ -192,7 +193,7 @@ def tril_indices(row: int, col: int, offset: int = 0, dtype: Any = np.int64, dev
     return _done(np.stack(np.tril_indices(row, offset, col)), dtype, device, False)
 
 
-def triu_indices(row: int, col: int, offset: int = 0, dtype: Any = np.int64, device: Any = None) -> Tensor:
+def triu_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, device: Any = None) -> Tensor:
     """The row and column numbers of the upper triangle of a row x col matrix, shape (2, n): ``torch.triu_indices``."""
     return _done(np.stack(np.triu_indices(row, offset, col)), dtype, device, False)
 
@@ -218,7 +219,12 @@ def _gaussian(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | No
 
 
 def rand(
-    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    *sizes: Size,
+    size: Size | None = None,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Uniform random numbers on [0, 1): ``torch.rand``.
 
@@ -231,7 +237,12 @@ def rand(
 
 
 def randn(
-    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    *sizes: Size,
+    size: Size | None = None,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Random numbers of the normal distribution with mean 0 and variance 1: ``torch.randn``.
 
@@ -245,10 +256,10 @@ def randn(
 def randint(
     low: int = 0,
     high: Any = None,
-    size: Any = None,
+    size: Size | None = None,
     *,
     generator: Generator | None = None,
-    dtype: Any = np.int64,
+    dtype: DType = np.int64,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -275,7 +286,7 @@ def randint(
 
 
 def randperm(
-    n: int, *, generator: Generator | None = None, dtype: Any = np.int64, device: Any = None, requires_grad: bool = False
+    n: int, *, generator: Generator | None = None, dtype: DType = np.int64, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """The numbers from 0 to n - 1 in random order: ``torch.randperm``.
 
@@ -289,10 +300,10 @@ def randperm(
 def normal(
     mean: Any,
     std: Any = 1.0,
-    size: Any = None,
+    size: Size | None = None,
     *,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DType = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -320,26 +331,26 @@ def normal(
 
 
 def rand_like(
-    input: Any, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor, *, generator: Generator | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """:func:`rand` in the shape and dtype of ``input``: ``torch.rand_like``."""
     return _done(_uniform(*_like(input, dtype), generator), None, device, requires_grad)
 
 
 def randn_like(
-    input: Any, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor, *, generator: Generator | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """:func:`randn` in the shape and dtype of ``input``: ``torch.randn_like``."""
     return _done(_gaussian(*_like(input, dtype), generator), None, device, requires_grad)
 
 
 def randint_like(
-    input: Any,
+    input: Tensor,
     low: int,
     high: int | None = None,
     *,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DType = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -354,7 +365,7 @@ def _probabilities(name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
-def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that ``input`` says, else 0: ``torch.bernoulli``. With ``p``, only the shape of ``input`` counts.
 
     Raises ``ValueError`` if a probability is outside [0, 1].
@@ -370,7 +381,7 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
     return wrap((numpy_generator(generator).random(array.shape) < chance).astype(array.dtype))
 
 
-def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """Random indices, each with a probability in proportion to its weight in the row: ``torch.multinomial``.
 
     Args:

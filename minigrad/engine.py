@@ -42,11 +42,19 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from heapq import heappop, heappush
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 
 from minigrad.kernels.sums import add_reduce
+from minigrad.types import Array, DType, Operand, P
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
+C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
+Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"
 
 F64 = np.dtype(np.float64)
 ndarray = np.ndarray
@@ -63,21 +71,21 @@ class ShapeError(ValueError, RuntimeError):
 _grad_mode: ContextVar[bool] = ContextVar("grad_mode", default=True)
 _anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
 _anomaly_users: list[object] = []  # the active detect_anomaly blocks of all threads: empty costs an op nothing
-_default_dtype = np.dtype(np.float32)
+_default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
 
-def get_default_dtype() -> np.dtype:
+def get_default_dtype() -> np.dtype[Any]:
     """The floating dtype that Python numbers become (float32 unless :func:`set_default_dtype` changed it)."""
     return _default_dtype
 
 
-def set_default_dtype(dtype: Any) -> None:
+def set_default_dtype(dtype: DType) -> None:
     """Set the floating dtype that Python numbers become: float16, float32 or float64."""
     global _default_dtype
-    dtype = np.dtype(dtype)
-    if dtype.kind != "f":
-        raise TypeError(f"set_default_dtype: a floating dtype is needed, not {dtype}")
-    _default_dtype = dtype
+    found = np.dtype(dtype)
+    if found.kind != "f":
+        raise TypeError(f"set_default_dtype: a floating dtype is needed, not {found}")
+    _default_dtype = found
 
 
 class _Mode(contextlib.ContextDecorator):
@@ -121,7 +129,7 @@ class set_grad_enabled(_Mode):
         self._before.append(self._outside)
         _grad_mode.set(self._value)
 
-    def __call__(self, func: Any) -> Any:
+    def __call__(self, func: F) -> F:
         _grad_mode.set(self._outside)  # used as a decorator: nothing is switched outside the function
         return super().__call__(func)
 
@@ -206,7 +214,7 @@ _new = object.__new__
 _numbers = itertools.count()
 
 
-def register_tensor(cls: type) -> type:
+def register_tensor(cls: C) -> C:
     """Make ``cls`` the class of every op's results (called once, by :mod:`minigrad.tensor`)."""
     global _Tensor
     _Tensor = cls
@@ -250,8 +258,8 @@ class Node:
     number: int
     hooks: list[Callable[[Any], Any]] | None
 
-    def fill(self, plan, parents, kept, static, shape, dtype):  # not __init__: without one, a call makes its node a third faster
-        """Set what the table above lists; returns the node."""
+    def fill(self, plan: Any, parents: Any, kept: Any, static: dict[str, Any], shape: Any, dtype: Any) -> Node:
+        """Set what the table above lists; returns the node. (Not ``__init__``: without one, a call makes its node a third faster.)"""
         self.plan = plan
         self.parents = parents
         self.kept = kept
@@ -725,7 +733,7 @@ def joint(formula: Callable) -> Callable:
     return formula
 
 
-def op(**formulas: Callable | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def op(**formulas: Callable[..., Any] | None) -> Callable[[Callable[P, Any]], Callable[P, Tensor]]:
     """Make a kernel differentiable: one formula per input, whose parameter names say what backward keeps.
 
     The kernel takes ndarrays and returns an ndarray (or a tuple of them). Its positional parameters are inputs, its
@@ -734,7 +742,10 @@ def op(**formulas: Callable | None) -> Callable[[Callable[..., Any]], Callable[.
     result does not depend smoothly on one input. A gradient that is larger than its input because of
     broadcasting is summed by the engine.
 
-    The function that is returned has the kernel's name, signature and docstring; its ``.op`` is the :class:`Op`.
+    The function that is returned has the kernel's name, signature and docstring; its ``.op`` is the :class:`Op`. To a type checker it
+    is a function with the kernel's parameters that returns a Tensor; :data:`minigrad.types.Array` annotates a kernel, and
+    :func:`minigrad.types.called_as` says where that is not how it is called.
+
     Raises ``TypeError`` at once when a formula asks for a name that the op does not have.
 
     >>> import numpy as np, minigrad as mg
@@ -747,7 +758,7 @@ def op(**formulas: Callable | None) -> Callable[[Callable[..., Any]], Callable[.
     tensor([0.5000, 1.0000])
     """
 
-    def decorate(kernel: Callable) -> Callable:
+    def decorate(kernel: Callable[P, Any]) -> Callable[P, Tensor]:
         return Op(kernel, formulas).function
 
     return decorate
@@ -765,20 +776,20 @@ def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...
 
 
 @op(x=lambda g, x_shape: broadcast_to(g, shape=x_shape))
-def sum_to(x, *, shape):
+def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     """Sum ``x`` over the axes along which ``shape`` was broadcast: the transpose of :func:`broadcast_to`."""
     axes = _sum_axes(x.shape, shape)
     return np.asarray(add_reduce(x, axes)).reshape(shape) if axes else x.reshape(shape)
 
 
 @op(x=lambda g, x_shape: sum_to(g, shape=x_shape))
-def broadcast_to(x, *, shape):
+def broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     """View ``x`` in a larger shape, by numpy's rules. The transpose of :func:`sum_to`."""
     return np.broadcast_to(x, shape)
 
 
 @op(x=lambda g: g)  # the engine gives every gradient the dtype of its input
-def cast(x, *, dtype):
+def cast(x: Operand, *, dtype: DType) -> Array:
     """``x`` in another dtype, without a copy where it already has it."""
     return np.asarray(x).astype(dtype, copy=False)
 
@@ -1024,11 +1035,11 @@ def _several(x: Any) -> tuple:
 
 
 def backward(
-    tensors: Any,
-    grad_tensors: Any = None,
+    tensors: Tensor | Iterable[Tensor],
+    grad_tensors: Gradients = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    inputs: Any = None,
+    inputs: Tensor | Iterable[Tensor] | None = None,
 ) -> None:
     """Add the gradients of ``tensors`` to the ``.grad`` of the leaves (or of ``inputs`` only): ``torch.autograd.backward``.
 
@@ -1043,9 +1054,9 @@ def backward(
         RuntimeError: a tensor without a graph, a gradient missing for a non-scalar, a graph already freed.
         ShapeError: a gradient of another shape than its tensor.
     """
-    tensors = _several(tensors)
-    gradients = _several(grad_tensors) if grad_tensors is not None else (None,) * len(tensors)
-    seeds = _seeds(tensors, gradients, create_graph, "backward")
+    outputs = _several(tensors)
+    gradients = _several(grad_tensors) if grad_tensors is not None else (None,) * len(outputs)
+    seeds = _seeds(outputs, gradients, create_graph, "backward")
     wanted = None
     if inputs is not None:
         wanted = {_input_node(t, "backward") for t in _several(inputs)}
@@ -1063,6 +1074,39 @@ def _input_node(tensor: Any, who: str) -> Node:
     return tensor._node
 
 
+@overload
+def grad(
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: Literal[False] | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor, ...]: ...
+@overload
+def grad(
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    *,
+    allow_unused: bool | None,
+    materialize_grads: Literal[False] = False,
+) -> tuple[Tensor | None, ...]: ...
+@overload
+def grad(
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    *,
+    allow_unused: bool | None = None,
+    materialize_grads: Literal[True],
+) -> tuple[Tensor, ...]: ...
+@overload
 def grad(
     outputs: Any,
     inputs: Any,
@@ -1071,7 +1115,16 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
-) -> tuple:
+) -> tuple[Any, ...]: ...
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> Any:
     """Gradients of ``outputs`` in ``inputs``, a Tensor per input, without touching any ``.grad``: ``torch.autograd.grad``.
 
     Args:

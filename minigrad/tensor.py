@@ -7,10 +7,11 @@ Tensor object a new value without ever changing another tensor, or an array that
 
 from __future__ import annotations
 
+import builtins
 import sys
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Concatenate, TypeVar, overload
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from minigrad.ops import activation, elementwise, index, linalg, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.random import Generator, numpy_generator
+from minigrad.types import DType, Operand, P, Size
+
+Self = TypeVar("Self", bound="Tensor")
 
 DTYPES = {
     name: np.dtype(name)
@@ -75,7 +79,7 @@ def _holds_float64(data: Any) -> bool:
     return hasattr(data, "dtype")
 
 
-def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor that holds a copy of ``data``: ``torch.tensor``.
 
     Args:
@@ -95,7 +99,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return wrap(to_array(data, dtype, copy=True)).requires_grad_(requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
     """``data`` as a Tensor, sharing its memory where that is possible: ``torch.as_tensor``. A Tensor is returned as it is."""
     _check_device(device)
     if isinstance(data, Tensor):
@@ -175,37 +179,37 @@ _ARRAY_ALONE, _BASE_ALONE, _TEMPORARY = _calibrate()
 # ------------------------------------------------------------------------------------------------ the class
 
 
-def _swapped(op: Callable) -> Callable:
+def _swapped(op: Callable[[Operand, Operand], Tensor]) -> Callable[[Tensor, Operand], Tensor]:
     """The reflected operator of ``op``: ``other - self``."""
 
-    def reflected(self: Tensor, other: Any) -> Any:
+    def reflected(self: Tensor, other: Operand) -> Tensor:
         return op(other, self)
 
     return reflected
 
 
-def _augmented(op: Callable, name: str) -> Callable:
+def _augmented(op: Callable[[Operand, Operand], Tensor], name: str) -> Callable[[Self, Operand], Self]:
     """``x += y`` and its like: ``x`` gets the value of ``op(x, y)``."""
 
-    def assign(self: Tensor, other: Any) -> Tensor:
+    def assign(self: Self, other: Operand) -> Self:
         return self._assign(op(self, other), name)
 
     return assign
 
 
-def _equality(op: Callable) -> Callable:
+def _equality(op: Callable[[Operand, Operand], Tensor]) -> Callable[[Tensor, Any], Tensor]:
     """``==`` or ``!=``. With None or a string Python compares identities, as for any other object."""
 
-    def compare(self: Tensor, other: Any) -> Any:
+    def compare(self: Tensor, other: Any) -> Tensor:
         return NotImplemented if other is None or isinstance(other, str) else op(self, other)
 
     return compare
 
 
-def _in_place(op: Callable, name: str) -> Callable:
+def _in_place(op: Callable[Concatenate[Any, P], Any], name: str) -> Callable[Concatenate[Self, P], Self]:
     """``x.add_(y)`` and its like."""
 
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def method(self: Self, *args: P.args, **kwargs: P.kwargs) -> Self:
         self._refuse_alias(name)
         return self._assign(op(self, *args, **kwargs), name)
 
@@ -214,7 +218,7 @@ def _in_place(op: Callable, name: str) -> Callable:
     return method
 
 
-_relu: Any = activation.relu  # a function with `inplace`; its op is what the methods are
+_relu: Callable[[Tensor], Tensor] = getattr(activation.relu, "op").function  # noqa: B009  # without `inplace`, which only the function has
 
 
 @register_tensor
@@ -229,7 +233,7 @@ class Tensor(TensorBase):
     __slots__ = ()
     __array_ufunc__ = None  # ndarray * Tensor asks the Tensor; np.exp(tensor) raises instead of detaching
 
-    def __new__(cls, data: Any = (), dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def __new__(cls, data: Any = (), dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         _check_device(device)
         self = object.__new__(cls)
         self._data = to_array(data, dtype, copy=True)
@@ -244,7 +248,7 @@ class Tensor(TensorBase):
         return self._data.shape
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         """A numpy dtype; compare it with ``mg.float32`` or ``np.float32``."""
         return self._data.dtype
 
@@ -272,6 +276,10 @@ class Tensor(TensorBase):
         """Bytes of one element."""
         return self._data.itemsize
 
+    @overload
+    def size(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def size(self, dim: int) -> int: ...
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one dimension."""
         return self._data.shape if dim is None else self._data.shape[dim]
@@ -286,6 +294,10 @@ class Tensor(TensorBase):
 
     nelement = numel
 
+    @overload
+    def stride(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def stride(self, dim: int) -> int: ...
     def stride(self, dim: int | None = None) -> Any:
         """Steps in elements between neighbours along each dimension."""
         steps = tuple(s // self._data.itemsize for s in self._data.strides)
@@ -334,7 +346,7 @@ class Tensor(TensorBase):
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+    def requires_grad_(self: Self, requires_grad: builtins.bool = True) -> Self:
         """Start or stop recording what is computed from this leaf. Raises ``RuntimeError`` for integers and non-leaves."""
         if requires_grad:
             if self._data.dtype.kind != "f":
@@ -357,7 +369,13 @@ class Tensor(TensorBase):
         """The graph's vertex that made this Tensor; None for a leaf."""
         return None if self.is_leaf else self._node
 
-    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+    def backward(
+        self,
+        gradient: Operand | None = None,
+        retain_graph: builtins.bool | None = None,
+        create_graph: builtins.bool = False,
+        inputs: Tensor | Iterable[Tensor] | None = None,
+    ) -> None:
         """Add the gradient of this Tensor to the ``.grad`` of every leaf that it was computed from: ``torch.Tensor.backward``.
 
         Args:
@@ -411,7 +429,7 @@ class Tensor(TensorBase):
         """The same value (and memory) without a graph."""
         return wrap(self._data.view())
 
-    def detach_(self) -> Tensor:
+    def detach_(self: Self) -> Self:
         """Cut this Tensor itself off its graph."""
         self._node = None
         return self
@@ -436,7 +454,7 @@ class Tensor(TensorBase):
 
     # ------------------------------------------------------------------------------- writing a value
 
-    def _assign(self, value: Any, name: str, check: bool = True) -> Tensor:
+    def _assign(self: Self, value: Any, name: str, check: bool = True) -> Self:
         """Give this Tensor object a new value, and its place in the graph with it.
 
         The value was computed into memory of its own, so no other tensor and no array that a graph keeps is changed: a
@@ -531,7 +549,7 @@ class Tensor(TensorBase):
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._data.__dlpack_device__()
 
-    def item(self) -> Any:
+    def item(self) -> builtins.float | builtins.int | builtins.bool:
         """The only element as a Python number. Raises ``RuntimeError`` if there are several."""
         if self._data.size != 1:
             raise RuntimeError(f"item: a tensor of shape {self._data.shape} has {self._data.size} elements, not one")
@@ -620,7 +638,7 @@ class Tensor(TensorBase):
         """This Tensor, or a row-major copy if it is not contiguous."""
         return self if self._data.flags.c_contiguous else elementwise.clone(self)
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+    def to(self, *args: Any, dtype: DType = None, device: Any = None, **_: Any) -> Tensor:
         """This Tensor in another dtype; a device may be named if it is the CPU. ``other`` Tensor: its dtype."""
         for a in args:
             if isinstance(a, TensorBase):
@@ -632,7 +650,7 @@ class Tensor(TensorBase):
         _check_device(device)
         return self if dtype is None or self._data.dtype == dtype else cast(self, dtype=np.dtype(dtype))
 
-    def type(self, dtype: Any) -> Tensor:
+    def type(self, dtype: DType) -> Tensor:
         """This Tensor in another dtype."""
         return self.to(dtype=dtype)
 
@@ -670,35 +688,35 @@ class Tensor(TensorBase):
 
     # ------------------------------------------------------------------------------ in-place methods
 
-    def zero_(self) -> Tensor:
+    def zero_(self: Self) -> Self:
         """Set every element to 0."""
         return self._fill(0, "zero_")
 
-    def fill_(self, value: Any) -> Tensor:
+    def fill_(self: Self, value: Any) -> Self:
         """Set every element to ``value``."""
         if np.ndim(getattr(value, "_data", value)):
             raise RuntimeError(f"fill_: a number or a 0-d tensor is needed, not shape {np.shape(value)}; copy_ takes more")
         return self._fill(value, "fill_")
 
-    def copy_(self, source: Any) -> Tensor:
+    def copy_(self: Self, source: Any) -> Self:
         """Take over the values of ``source``, broadcast and converted to this Tensor's shape and dtype."""
         return self._fill(source, "copy_")
 
-    def _fill(self, value: Any, name: str) -> Tensor:
+    def _fill(self: Self, value: Any, name: str) -> Self:
         self._refuse_alias(name)
         self._refuse_leaf(name)
         self[...] = value
         return self
 
-    def uniform_(self, low: Any = 0.0, high: Any = 1.0, generator: Generator | None = None) -> Tensor:
+    def uniform_(self: Self, low: Any = 0.0, high: Any = 1.0, generator: Generator | None = None) -> Self:
         """Fill with samples from the uniform distribution on [low, high)."""
         return self._fill(numpy_generator(generator).uniform(low, high, self._data.shape), "uniform_")
 
-    def normal_(self, mean: Any = 0.0, std: Any = 1.0, generator: Generator | None = None) -> Tensor:
+    def normal_(self: Self, mean: Any = 0.0, std: Any = 1.0, generator: Generator | None = None) -> Self:
         """Fill with samples from the normal distribution."""
         return self._fill(numpy_generator(generator).normal(mean, std, self._data.shape), "normal_")
 
-    def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+    def bernoulli_(self: Self, p: Any = 0.5, *, generator: Generator | None = None) -> Self:
         """Fill with ones, each with probability ``p`` (a number or a Tensor), and zeros."""
         chance = np.asarray(p._data if isinstance(p, TensorBase) else p)
         if not np.all((chance >= 0) & (chance <= 1)):
@@ -777,8 +795,8 @@ class Tensor(TensorBase):
     __rpow__ = _swapped(elementwise.pow)
     __neg__ = elementwise.neg
     __abs__ = elementwise.abs
-    __eq__ = _equality(elementwise.eq)
-    __ne__ = _equality(elementwise.ne)
+    __eq__ = _equality(elementwise.eq)  # type: ignore[assignment]  # no bool, as object has it
+    __ne__ = _equality(elementwise.ne)  # type: ignore[assignment]
     __lt__ = elementwise.lt
     __le__ = elementwise.le
     __gt__ = elementwise.gt
@@ -888,7 +906,7 @@ class Tensor(TensorBase):
     allclose = elementwise.allclose
     equal = elementwise.equal
 
-    def where(self, condition: Any, other: Any) -> Tensor:
+    def where(self, condition: Tensor | np.ndarray, other: Operand) -> Tensor:
         """This Tensor's elements where ``condition``, else those of ``other``."""
         return elementwise.where(condition, self, other)
 
@@ -929,15 +947,15 @@ class Tensor(TensorBase):
 
     # -------------------------------------------------------------------------------- methods: shape
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Size) -> Tensor:
         """The elements in another shape, one size may be -1: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
         return shaping.reshape(self, shaping.sizes_of(shape))
 
-    def permute(self, *dims: Any) -> Tensor:
+    def permute(self, *dims: Size) -> Tensor:
         """Dimension ``i`` of the result is dimension ``dims[i]`` of this Tensor."""
         return shaping.permute(self, shaping.sizes_of(dims))
 
-    def flip(self, *dims: Any) -> Tensor:
+    def flip(self, *dims: Size) -> Tensor:
         """Dimensions ``dims`` run backwards: ``x.flip(0, 1)`` or ``x.flip((0, 1))``."""
         return shaping.flip(self, shaping.sizes_of(dims))
 
@@ -947,8 +965,8 @@ class Tensor(TensorBase):
     transpose = swapaxes = swapdims = shaping.transpose
     movedim = moveaxis = shaping.movedim
     t = shaping.t
-    T = property(shaping.reverse_dims)
-    mT = property(shaping.matrix_transpose)
+    T: Tensor = property(shaping.reverse_dims)  # type: ignore[assignment]  # what it gives
+    mT: Tensor = property(shaping.matrix_transpose)  # type: ignore[assignment]
     flatten = shaping.flatten
     unflatten = shaping.unflatten
     squeeze = shaping.squeeze
@@ -1030,30 +1048,38 @@ class Tensor(TensorBase):
 
     # ------------------------------------------------------- methods: activations, softmax, new tensors
 
-    relu = _relu.op.function
-    relu_ = _in_place(_relu.op.function, "relu_")
+    relu = _relu
+    relu_ = _in_place(_relu, "relu_")
     prelu = activation.prelu
     hardshrink = activation.hardshrink
 
-    def new_tensor(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+    def new_tensor(self, data: Any, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
         """A Tensor with a copy of ``data`` in this one's dtype."""
         return tensor(data, self.dtype if dtype is None else dtype, device, requires_grad)
 
-    def new_zeros(self, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+    def new_zeros(
+        self, *sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
+    ) -> Tensor:
         """Zeros of another shape in this one's dtype."""
         return self.new_full(new_shape("new_zeros", sizes, size), 0, dtype, device, requires_grad)
 
-    def new_ones(self, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+    def new_ones(
+        self, *sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
+    ) -> Tensor:
         """Ones of another shape in this one's dtype."""
         return self.new_full(new_shape("new_ones", sizes, size), 1, dtype, device, requires_grad)
 
-    def new_empty(self, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+    def new_empty(
+        self, *sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
+    ) -> Tensor:
         """Uninitialised memory of another shape in this one's dtype."""
         _check_device(device)
         array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype)
         return wrap(array).requires_grad_(requires_grad)
 
-    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+    def new_full(
+        self, size: Size, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
+    ) -> Tensor:
         """``fill_value`` in another shape and this one's dtype."""
         _check_device(device)
         value = fill_value._data if isinstance(fill_value, TensorBase) else fill_value

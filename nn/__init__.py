@@ -1,8 +1,8 @@
 """What models are built from: modules, losses, initialisers, optimisers, data and a model zoo.
 
 The names are those of ``torch.nn``. ``nn.functional`` has the functions behind the layers, ``nn.init`` the initialisers, ``nn.optim`` the
-optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load``, which are ``mg.save`` and ``mg.load``, write and read checkpoints;
-``nn.load_torch`` reads PyTorch's.
+optimisers, ``nn.data`` datasets and the loader, ``nn.models`` networks of the literature, ``nn.utils`` gradient clipping; ``nn.save`` and
+``nn.load``, which are ``mg.save`` and ``mg.load``, write and read checkpoints; ``nn.load_torch`` reads PyTorch's.
 
 >>> import minigrad as mg
 >>> from minigrad import nn
@@ -18,6 +18,8 @@ optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load``, which a
 if __name__ != "minigrad.nn":
     # Under a second name every class here would exist twice, and isinstance() would fail between the two.
     raise ImportError(f"the folder nn/ is the package minigrad.nn and cannot be imported as {__name__!r}: write `from minigrad import nn`")
+
+from typing import TYPE_CHECKING, Any
 
 from minigrad.checkpoint import CheckpointError, load, save
 from minigrad.nn import functional, init, optim, utils
@@ -36,6 +38,7 @@ from minigrad.nn.image import (
     PairwiseDistance, PixelShuffle, PixelUnshuffle, ReflectionPad1d, ReflectionPad2d, ReflectionPad3d, ReplicationPad1d, ReplicationPad2d,
     ReplicationPad3d, Unfold, Upsample, UpsamplingBilinear2d, UpsamplingNearest2d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
 )  # fmt: skip
+from minigrad.nn.inspection import shapes_only, summary
 from minigrad.nn.lazy import (
     LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyConv1d, LazyConv2d, LazyConv3d, LazyConvTranspose1d, LazyConvTranspose2d,
     LazyConvTranspose3d, LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d, LazyLinear, LazyModuleMixin,
@@ -60,6 +63,22 @@ from minigrad.nn.transformer import Transformer, TransformerDecoder, Transformer
 from minigrad.nn.safetensors import load_safetensors, save_safetensors
 from minigrad.nn.torch_files import load_torch
 
+if TYPE_CHECKING:
+    from minigrad.nn import data, models
+else:  # loaded when they are first used: not every program needs them
+
+    def __getattr__(name: str) -> Any:
+        if name in ("data", "models"):
+            from importlib import import_module
+
+            return import_module(f"minigrad.nn.{name}")
+        raise AttributeError(f"module 'minigrad.nn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "data", "models"})
+
+
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
     "AdaptiveLogSoftmaxWithLoss", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AlphaDropout", "AvgPool1d", "AvgPool2d",
@@ -81,5 +100,6 @@ __all__ = [
     "Softsign", "Tanh", "Tanhshrink", "Threshold", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
     "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "UninitializedBuffer",
     "UninitializedError", "UninitializedParameter", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d",
-    "ZeroPad3d", "functional", "init", "is_lazy", "load", "load_safetensors", "load_torch", "optim", "save", "save_safetensors", "utils",
+    "ZeroPad3d", "data", "functional", "init", "is_lazy", "load", "load_safetensors", "load_torch", "models", "optim", "save",
+    "save_safetensors", "shapes_only", "summary", "utils",
 ]  # fmt: skip

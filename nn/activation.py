@@ -12,6 +12,7 @@ from minigrad.nn import functional as F
 from minigrad.nn import init as initialisers
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.tensor import Tensor
+from minigrad.types import DType
 
 
 class _Activation(Module):
@@ -177,7 +178,7 @@ class PReLU(Module):
 
     weight: Parameter
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: DType = None):
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = empty_parameter((num_parameters,), dtype, device)

@@ -86,7 +86,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draw new initial values."""
         self.head.reset_parameters()
-        for first, second in self.tail:
+        tail: Any = self.tail  # each is a Sequential of two
+        for first, second in tail:
             first.reset_parameters()
             second.reset_parameters()
 

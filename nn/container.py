@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from minigrad.engine import TensorBase
-from minigrad.nn.module import Module, Parameter, _indent, _tree
+from minigrad.nn.module import Module, Parameter, _indent, _tree, check_name
+from minigrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    M = DefaultTypeVar("M", bound=Module, default=Module)
+else:  # a default, which nn.ModuleList without a parameter needs, is part of the language from Python 3.13 on
+    M = TypeVar("M", bound=Module)
+Self = TypeVar("Self", bound="_Numbered[Any]")
 
 
 def _position(index: Any, length: int, name: str) -> int:
@@ -20,59 +29,66 @@ def _position(index: Any, length: int, name: str) -> int:
     return position % length
 
 
-class _Numbered(Module):
+# The helpers of the containers are functions, so that a subclass may use any name for its own attributes.
+
+
+def _renumber(container: Module, modules: Iterable[Module | None]) -> None:
+    for name in list(container._module_names):
+        delattr(container, name)
+    for i, module in enumerate(modules):
+        container.register_module(str(i), module)
+
+
+def _list(container: Module) -> list[Any]:
+    return list(container._modules.values())
+
+
+def _name(container: _Numbered[Any], index: Any) -> str:
+    return list(container._module_names)[_position(index, len(container), type(container).__name__)]
+
+
+def _check(container: Module, module: Any) -> Module:
+    if not isinstance(module, Module):
+        raise TypeError(f"{type(container).__name__}: an nn.Module is needed, not {type(module).__name__}")
+    return module
+
+
+class _Numbered(Module, Generic[M]):
     """Children under names in order, mostly "0", "1", ...: what Sequential and ModuleList share."""
-
-    def _renumber(self, modules: Iterable[Module | None]) -> None:
-        for name in list(self._module_names):
-            delattr(self, name)
-        for i, module in enumerate(modules):
-            self.register_module(str(i), module)
-
-    def _list(self) -> list[Any]:
-        return list(self._modules.values())
-
-    def _name(self, index: Any) -> str:
-        return list(self._module_names)[_position(index, len(self), type(self).__name__)]
 
     def __len__(self) -> int:
         return len(self._module_names)
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._list())
+    def __iter__(self) -> Iterator[M]:
+        return iter(_list(self))
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        self.register_module(self._name(index), module)
+    def __setitem__(self, index: int, module: M) -> None:
+        self.register_module(_name(self, index), module)
 
     def __delitem__(self, index: int | slice) -> None:
-        for name in list(self._module_names)[index] if isinstance(index, slice) else [self._name(index)]:
+        for name in list(self._module_names)[index] if isinstance(index, slice) else [_name(self, index)]:
             delattr(self, name)
         if all(name.isdigit() for name in self._module_names):
-            self._renumber(self._list())
+            _renumber(self, _list(self))
 
-    def _check(self, module: Any) -> Module:
-        if not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}: an nn.Module is needed, not {type(module).__name__}")
-        return module
-
-    def insert(self, index: int, module: Module) -> Any:
+    def insert(self: Self, index: int, module: Module) -> Self:
         """Put ``module`` before position ``index``."""
-        modules = self._list()
+        modules = _list(self)
         if not -len(modules) <= index <= len(modules):
             raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(modules)} entries")
-        modules.insert(index, self._check(module))
-        self._renumber(modules)
+        modules.insert(index, _check(self, module))
+        _renumber(self, modules)
         return self
 
-    def append(self, module: Module) -> Any:
+    def append(self: Self, module: Module) -> Self:
         """Add ``module`` at the end. Returns this container."""
         number = len(self)
         while str(number) in self._module_names:  # a Sequential may hold names that were given
             number += 1
-        self.register_module(str(number), self._check(module))
+        self.register_module(str(number), _check(self, module))
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Any:
+    def extend(self: Self, modules: Iterable[Module]) -> Self:
         """Add all of ``modules`` at the end. Returns this container."""
         if isinstance(modules, (str, bytes)) or not isinstance(modules, Iterable):
             raise TypeError(f"{type(self).__name__}.extend: an iterable of modules is needed, not {type(modules).__name__}")
@@ -87,7 +103,7 @@ class _Numbered(Module):
         return module
 
 
-class Sequential(_Numbered):
+class Sequential(_Numbered[Module]):
     """Modules that are called one after another: ``torch.nn.Sequential``.
 
     Args:
@@ -111,12 +127,12 @@ class Sequential(_Numbered):
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], Mapping):
             for name, module in modules[0].items():
-                self.register_module(name, self._check(module))
+                self.register_module(name, _check(self, module))
         else:
             for i, module in enumerate(modules):
-                self.register_module(str(i), self._check(module))
+                self.register_module(str(i), _check(self, module))
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Each module applied to the result of the one before."""
         d = self.__dict__
         for name in self._module_names:
@@ -124,13 +140,13 @@ class Sequential(_Numbered):
         return input
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> Module: ...
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return type(self)(dict(list(self._modules.items())[index]))
-        return self.__dict__[self._name(index)]
+        return self.__dict__[_name(self, index)]
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
@@ -138,7 +154,7 @@ class Sequential(_Numbered):
         return Sequential(*self, *other)
 
 
-class ModuleList(_Numbered):
+class ModuleList(_Numbered[M]):
     """A list of modules that is part of the model: ``torch.nn.ModuleList``. (Modules in a plain list would be lost.)
 
     >>> import minigrad as mg
@@ -148,24 +164,24 @@ class ModuleList(_Numbered):
     (3, 6)
     """
 
-    def __init__(self, modules: Iterable[Module] | None = None):
+    def __init__(self, modules: Iterable[M] | None = None):
         super().__init__()
         if modules is not None:
             self.extend(modules)
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> M: ...
     @overload
-    def __getitem__(self, index: slice) -> ModuleList: ...
+    def __getitem__(self, index: slice) -> ModuleList[M]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(self._list()[index])
-        return self.__dict__[self._name(index)]
+            return type(self)(_list(self)[index])
+        return self.__dict__[_name(self, index)]
 
-    def __add__(self, other: Iterable[Module]) -> ModuleList:
+    def __add__(self, other: Iterable[M]) -> ModuleList[M]:
         return ModuleList([*self, *other])
 
-    def __iadd__(self, modules: Iterable[Module]) -> ModuleList:
+    def __iadd__(self, modules: Iterable[M]) -> ModuleList[M]:
         return self.extend(modules)
 
     def __repr__(self) -> str:
@@ -180,7 +196,7 @@ class ModuleList(_Numbered):
         return _tree(self._get_name(), [], lines)
 
 
-class ModuleDict(Module):
+class ModuleDict(Module, Generic[M]):
     """A dict of modules that is part of the model: ``torch.nn.ModuleDict``.
 
     >>> from minigrad import nn
@@ -189,17 +205,17 @@ class ModuleDict(Module):
     (True, ['digit', 'letter'])
     """
 
-    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None):
+    def __init__(self, modules: Mapping[str, M] | Iterable[tuple[str, M]] | None = None):
         super().__init__()
         if modules is not None:
             self.update(modules)
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> M:
         if key not in self._module_names:
             raise KeyError(key)
         return self.__dict__[key]
 
-    def __setitem__(self, key: str, module: Module) -> None:
+    def __setitem__(self, key: str, module: M) -> None:
         self.register_module(key, module)
 
     def __delitem__(self, key: str) -> None:
@@ -221,7 +237,7 @@ class ModuleDict(Module):
         for key in self:
             delattr(self, key)
 
-    def pop(self, key: str) -> Any:
+    def pop(self, key: str) -> M:
         """Remove a module and return it."""
         module = self[key]
         del self[key]
@@ -231,15 +247,15 @@ class ModuleDict(Module):
         """The names."""
         return self._modules.keys()
 
-    def values(self) -> Iterable[Any]:
+    def values(self) -> Iterable[M]:
         """The modules."""
-        return self._modules.values()
+        return self._modules.values()  # type: ignore[return-value]  # none is None here
 
-    def items(self) -> Iterable[tuple[str, Any]]:
+    def items(self) -> Iterable[tuple[str, M]]:
         """``(name, module)`` pairs."""
-        return self._modules.items()
+        return self._modules.items()  # type: ignore[return-value]  # none is None here
 
-    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+    def update(self, modules: Mapping[str, M] | Iterable[tuple[str, M]]) -> None:
         """Add modules from a dict or from pairs."""
         for key, module in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
             self[key] = module
@@ -316,7 +332,7 @@ class ParameterDict(Module):
         return self.__dict__[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._check_name("parameter", key, self._keys)
+        check_name("parameter", key)
         setattr(self, key, _as_parameter(value))
         self._keys[key] = None
 

@@ -10,6 +10,7 @@ from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.tensor import Tensor
+from minigrad.types import DType
 
 Size = int | Sequence[int]
 _MODES = ("zeros", "reflect", "replicate", "circular")
@@ -132,7 +133,7 @@ class _Forward(_Conv):
         bias: bool = True,
         padding_mode: str = "zeros",
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ):
         self._set(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
 
@@ -208,7 +209,7 @@ class _Transposed(_Conv):
         dilation: Size = 1,
         padding_mode: str = "zeros",
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ):
         if padding_mode != "zeros":
             raise ValueError(f"{type(self).__name__}: only padding_mode='zeros' is supported, not {padding_mode!r}")

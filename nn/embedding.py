@@ -11,6 +11,7 @@ from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.tensor import Tensor
+from minigrad.types import DType
 
 
 def _table(name: str, embeddings: Any) -> Tensor:
@@ -89,7 +90,7 @@ class Embedding(_Table):
         _weight: Tensor | None = None,
         _freeze: bool = False,
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ):
         super().__init__()
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
@@ -110,7 +111,7 @@ class Embedding(_Table):
         table = _table(cls.__name__, embeddings)
         return cls(table.shape[0], table.shape[1], padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, table, freeze)
 
-    def forward(self, input: Any) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Integers (...) to vectors (..., D)"""
         index = input._data if isinstance(input, TensorBase) else np.asarray(input)
         return F.embedding(index, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)

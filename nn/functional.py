@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,6 +46,10 @@ from minigrad.ops.resample import affine_grid, grid_sample, interpolate, upsampl
 from minigrad.ops.shape import unfold as _windows
 from minigrad.ops.softmax import log_softmax, softmax, softmin
 from minigrad.random import numpy_generator
+from minigrad.types import Operand
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 
 def _array(x: Any) -> np.ndarray:
@@ -55,7 +59,7 @@ def _array(x: Any) -> np.ndarray:
 # --------------------------------------------------------------------------------------- lengths and distances
 
 
-def normalize(input: Any, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12, out: Any = None) -> Any:
+def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
     """``input`` divided by its p-norm along ``dim``, or by ``eps`` if that is larger: ``torch.nn.functional.normalize``.
 
     A Tensor ``out`` is given that value (and no gradient, as in PyTorch), and returned.
@@ -71,19 +75,19 @@ def normalize(input: Any, p: float = 2.0, dim: int | Sequence[int] = 1, eps: flo
     return input / clamp(norm(input, p, dim, keepdim=True), min=eps)
 
 
-def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along ``dim``: ``torch.nn.functional.cosine_similarity``."""
     a = clamp(norm(x1, 2.0, dim, keepdim=True), min=eps)
     b = clamp(norm(x2, 2.0, dim, keepdim=True), min=eps)
     return sum((x1 / a) * (x2 / b), dim=dim)
 
 
-def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension: ``torch.nn.functional.pairwise_distance``."""
     return norm(x1 - x2 + eps, p, -1, keepdim=keepdim)
 
 
-def pdist(input: Any, p: float = 2.0) -> Any:
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norms of the differences of all pairs of rows, the first row's first: ``torch.nn.functional.pdist``.
 
     Args:
@@ -104,7 +108,7 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     return norm(index_select(input, 0, first) - index_select(input, 0, second), p, -1)
 
 
-def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Each channel divided by (k + alpha times the mean square of ``size`` channels around it)^beta.
 
     ``torch.nn.functional.local_response_norm`` (Krizhevsky et al. 2012). input: (N, C, ...).
@@ -116,7 +120,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     return input / (mean(squares, dim=-1) * alpha + k) ** beta
 
 
-def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+def conv_tbc(input: Tensor, weight: Tensor, bias: Any, pad: int = 0) -> Tensor:
     """:func:`conv1d` with another order of dimensions: ``torch.nn.functional.conv_tbc``.
 
     Args:
@@ -129,7 +133,7 @@ def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
     return permute(conv1d(permute(input, (1, 2, 0)), permute(weight, (2, 1, 0)), bias, padding=pad), (2, 0, 1))
 
 
-def channel_shuffle(input: Any, groups: int) -> Any:
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels of (N, C, ...) dealt out anew: the first of each group, then the second of each: ``torch.nn.functional.channel_shuffle``."""
     n, c, *space = input.shape
     if groups < 1 or c % groups:
@@ -137,7 +141,7 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     return reshape(transpose(reshape(input, (n, groups, c // groups, *space)), 1, 2), tuple(input.shape))
 
 
-def native_channel_shuffle(input: Any, groups: int) -> Any:
+def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """:func:`channel_shuffle`, as ``torch.nn.functional`` also calls it."""
     return channel_shuffle(input, groups)
 
@@ -146,15 +150,15 @@ def native_channel_shuffle(input: Any, groups: int) -> Any:
 
 
 def scaled_dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    attn_mask: Any = None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
-) -> Any:
+) -> Tensor:
     """softmax(query key^T scale + mask) value: ``torch.nn.functional.scaled_dot_product_attention`` (Vaswani et al. 2017).
 
     Args:
@@ -171,25 +175,25 @@ def scaled_dot_product_attention(
         repeats = query.shape[-3] // key.shape[-3]
         key, value = repeat_interleave(key, repeats, -3), repeat_interleave(value, repeats, -3)
     weights = matmul(query * (query.shape[-1] ** -0.5 if scale is None else scale), transpose(key, -2, -1))  # ... L S
+    mask: Any = attn_mask
     if is_causal:
-        if attn_mask is not None:
+        if mask is not None:
             raise RuntimeError("scaled_dot_product_attention: give either attn_mask or is_causal")
-        attn_mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool)
-    blind = None  # ... L 1: rows that see nothing
-    if attn_mask is not None:
-        mask = _array(attn_mask)
-        if mask.dtype.kind not in "bf":
-            raise TypeError(f"scaled_dot_product_attention: attn_mask must be boolean or floating, not {mask.dtype}")
-        boolean = mask.dtype.kind == "b"
-        nothing = (~mask if boolean else np.isneginf(mask)).all(-1, keepdims=True)
-        if nothing.any():  # their softmax would be 0 / 0: they see everything, and count for nothing
-            blind = nothing
-            attn_mask = mask | blind if boolean else where(blind, 0.0, attn_mask)
-        weights = where(attn_mask, weights, -math.inf) if boolean else weights + attn_mask
-    weights = softmax(weights, -1)
-    if blind is not None:
-        weights = where(blind, 0.0, weights)
-    return matmul(dropout(weights, dropout_p, dropout_p > 0.0), value)
+        mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool)
+    if mask is not None:
+        kind = _array(mask).dtype
+        if kind.kind not in "bf":
+            raise TypeError(f"scaled_dot_product_attention: attn_mask must be boolean or floating, not {kind}")
+        weights = where(mask, weights, -math.inf) if kind.kind == "b" else weights + mask
+    return matmul(dropout(_softmax_or_zero(weights), dropout_p, dropout_p > 0.0), value)
+
+
+def _softmax_or_zero(scores: Any) -> Any:
+    """Softmax along the last dimension; a row of -inf alone (a query that may look at nothing) gives zeros, as in PyTorch."""
+    blind: Any = np.isneginf(_array(scores)).all(-1, keepdims=True)
+    if not blind.any():
+        return softmax(scores, -1)
+    return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
 
 
 def _heads(x: Any, num_heads: int) -> Any:
@@ -226,23 +230,21 @@ def _to_add(mask: Any, dtype: Any) -> Any:
     return np.where(mask, -math.inf, 0.0).astype(dtype) if _is_boolean(mask) else mask
 
 
-def _projected(
-    query: Any, key: Any, value: Any, weight: Any, weights: tuple[Any, Any, Any] | None, bias: Any
-) -> tuple[Any, Any, Any] | list[Any]:
+def _projected(query: Any, key: Any, value: Any, weight: Any, weights: tuple[Any, ...] | None, bias: Any) -> Sequence[Tensor]:
     """Query, key and value times their parts of the weight; those that are the same Tensor in one product."""
     size = query.shape[-1]
     if weights is None:
         if query is key and key is value:
             return split(linear(query, weight, bias), size, -1)
-        weights = split(weight, size)
+        weights = tuple(split(weight, size))
     biases = (None, None, None) if bias is None else split(bias, size)
     return [linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
 
 
 def multi_head_attention_forward(
-    query: Any,
-    key: Any,
-    value: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
     embed_dim_to_check: int,
     num_heads: int,
     in_proj_weight: Any,
@@ -339,7 +341,7 @@ def multi_head_attention_forward(
     if static_v is not None:
         v = reshape(static_v, (batch, num_heads, -1, size // num_heads))
     if add_zero_attn:
-        zeros = np.zeros((batch, num_heads, 1, size // num_heads), q.dtype)
+        zeros: Any = np.zeros((batch, num_heads, 1, size // num_heads), q.dtype)
         k, v = cat([k, zeros], 2), cat([v, zeros], 2)
     more = k.shape[2] - source  # keys that no mask hides
     if mask is not None and more > 0:
@@ -353,7 +355,7 @@ def multi_head_attention_forward(
         weights = dropout(softmax(weights, -1), dropout_p, training)
         out = matmul(weights, v)
     else:
-        visible = ~mask if mask is not None and _is_boolean(mask) else mask
+        visible: Any = ~mask if mask is not None and _is_boolean(mask) else mask
         out = scaled_dot_product_attention(q, k, v, visible, dropout_p if training else 0.0)
     out = linear(reshape(permute(out, (2, 0, 1, 3)), (target, batch, size)), out_proj_weight, out_proj_bias)
     if weights is not None and average_attn_weights:
@@ -361,18 +363,9 @@ def multi_head_attention_forward(
     if batched:
         return out, weights
     return squeeze(out, 1), None if weights is None else squeeze(weights, 0)
-    return matmul(dropout(_softmax_or_zero(weights), dropout_p, dropout_p > 0.0), value)
 
 
-def _softmax_or_zero(scores: Any) -> Any:
-    """Softmax along the last dimension; a row of -inf alone (a query that may look at nothing) gives zeros, as in PyTorch."""
-    blind = np.isneginf(_array(scores)).all(-1, keepdims=True)
-    if not blind.any():
-        return softmax(scores, -1)
-    return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
-
-
-def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """A random choice that can be differentiated (Jang et al. 2017): ``torch.nn.functional.gumbel_softmax``.
 
     Softmax of logits with Gumbel noise, at temperature ``tau``. With ``hard`` the result is one-hot and its gradient that of the softmax.
@@ -391,17 +384,17 @@ def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float
 
 
 def linear_cross_entropy(
-    input: Any,
+    input: Tensor,
     linear_weight: Any,
-    target: Any,
+    target: Tensor,
     *,
     linear_bias: Any = None,
-    weight: Any = None,
+    weight: Tensor | None = None,
     reduction: str = "mean",
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
     options: Any = None,
-) -> Any:
+) -> Tensor:
     """:func:`cross_entropy` of :func:`linear`: ``torch.nn.functional.linear_cross_entropy``.
 
     Args:
@@ -441,16 +434,27 @@ def linear_cross_entropy(
 
 
 def margin_ranking_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """max(0, -target (input1 - input2) + margin), target 1 or -1: ``torch.nn.functional.margin_ranking_loss``."""
     reduction = _reduction("margin_ranking_loss", reduction, size_average, reduce)
     return _reduce(clamp((input2 - input1) * target + margin, min=0.0), reduction)
 
 
 def hinge_embedding_loss(
-    input: Any, target: Any, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """input where target is 1, max(0, margin - input) where it is -1: ``torch.nn.functional.hinge_embedding_loss``."""
     reduction = _reduction("hinge_embedding_loss", reduction, size_average, reduce)
     near = where(ne(target, -1), input, 0.0)
@@ -458,7 +462,9 @@ def hinge_embedding_loss(
     return _reduce(near + far, reduction)
 
 
-def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
     """log(1 + exp(-target input)), target 1 or -1: ``torch.nn.functional.soft_margin_loss``."""
     reduction = _reduction("soft_margin_loss", reduction, size_average, reduce)
     _same_shape("soft_margin_loss", input, target, reduction)
@@ -466,8 +472,14 @@ def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: 
 
 
 def cosine_embedding_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """1 - cos where target is 1, max(0, cos - margin) where it is -1: ``torch.nn.functional.cosine_embedding_loss``."""
     reduction = _reduction("cosine_embedding_loss", reduction, size_average, reduce)
     tiny = 1e-12
@@ -476,17 +488,17 @@ def cosine_embedding_loss(
 
 
 def triplet_margin_loss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
     margin: float = 1.0,
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
-    size_average: Any = None,
-    reduce: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with the p-norm: ``torch.nn.functional.triplet_margin_loss``."""
     reduction = _reduction("triplet_margin_loss", reduction, size_average, reduce)
 
@@ -499,15 +511,15 @@ def triplet_margin_loss(
 
 
 def triplet_margin_with_distance_loss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
     *,
     distance_function: Callable[[Any, Any], Any] | None = None,
     margin: float = 1.0,
     swap: bool = False,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """:func:`triplet_margin_loss` with a distance of one's own: ``torch.nn.functional.triplet_margin_with_distance_loss``.
 
     ``swap``: use the distance between positive and negative where that is smaller than anchor's.
@@ -538,15 +550,15 @@ def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarra
 
 
 def multi_margin_loss(
-    input: Any,
-    target: Any,
+    input: Tensor,
+    target: Tensor,
     p: int = 1,
     margin: float = 1.0,
-    weight: Any = None,
-    size_average: Any = None,
-    reduce: Any = None,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """sum over the other classes of max(0, margin - input[target] + input[c])^p / C: ``torch.nn.functional.multi_margin_loss``.
 
     Args:
@@ -566,7 +578,9 @@ def multi_margin_loss(
     return reshape(losses, ()) if single else _reduce(losses, reduction)
 
 
-def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
     """sum over labels j and non-labels i of max(0, 1 - input[j] + input[i]) / C: ``torch.nn.functional.multilabel_margin_loss``.
 
     target: classes of the input's shape, up to the first -1 of each row.
@@ -583,8 +597,13 @@ def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, re
 
 
 def multilabel_soft_margin_loss(
-    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Binary cross-entropy of sigmoid(input), mean over the classes: ``torch.nn.functional.multilabel_soft_margin_loss``."""
     reduction = _reduction("multilabel_soft_margin_loss", reduction, size_average, reduce)
     _same_shape("multilabel_soft_margin_loss", input, target, reduction)
@@ -593,15 +612,15 @@ def multilabel_soft_margin_loss(
 
 
 def poisson_nll_loss(
-    input: Any,
-    target: Any,
+    input: Tensor,
+    target: Tensor,
     log_input: bool = True,
     full: bool = False,
-    size_average: Any = None,
+    size_average: bool | None = None,
     eps: float = 1e-8,
-    reduce: Any = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """exp(input) - target input, or without ``log_input`` input - target log(input + eps): ``torch.nn.functional.poisson_nll_loss``.
 
     ``full`` adds Stirling's formula for log(target!) where target > 1.
@@ -615,7 +634,9 @@ def poisson_nll_loss(
     return _reduce(losses, reduction)
 
 
-def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Any:
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Operand, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
     """(log var + (input - target)^2 / var) / 2: ``torch.nn.functional.gaussian_nll_loss``.
 
     Args:
@@ -635,7 +656,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
     if values.shape not in ((), shape, (*shape[:-1], 1)):
         if values.shape != shape[:-1]:
             raise ShapeError(f"gaussian_nll_loss: var has shape {values.shape}, the input {shape}")
-        var = unsqueeze(var, -1)
+        var = unsqueeze(var, -1)  # type: ignore[arg-type]  # a number has shape ()
         values = values[..., None]
     var = var + np.maximum(eps - values, 0.0).astype(input.dtype)
     losses = (log(var) + square(input - target) / var) * 0.5

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
 from minigrad.engine import no_grad
 from minigrad.ops.elementwise import erfinv
+from minigrad.ops.outline import is_outline
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor
 
@@ -22,6 +25,19 @@ __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "orthogonal_", "sparse_",
     "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
 ]  # fmt: skip
+
+
+P = ParamSpec("P")
+
+
+def _filling(initialise: Callable[Concatenate[Tensor, P], Tensor]) -> Callable[Concatenate[Tensor, P], Tensor]:
+    """Leave a Tensor without memory (see :func:`minigrad.nn.shapes_only`) as it is."""
+
+    @wraps(initialise)
+    def initialiser(tensor: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        return tensor if isinstance(tensor, Tensor) and is_outline(tensor._data) else initialise(tensor, *args, **kwargs)
+
+    return initialiser
 
 
 def _write(tensor: Tensor, value: Any, name: str) -> Tensor:
@@ -74,6 +90,7 @@ def fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * window, tensor.shape[0] * window
 
 
+@_filling
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill from the uniform distribution on [a, b).
 
@@ -85,11 +102,13 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     return _write(tensor, numpy_generator(generator).uniform(a, b, tensor.shape), "uniform_")
 
 
+@_filling
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill from the normal distribution."""
     return _write(tensor, numpy_generator(generator).normal(mean, std, tensor.shape), "normal_")
 
 
+@_filling
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Generator | None = None
 ) -> Tensor:
@@ -106,6 +125,7 @@ def trunc_normal_(
     return _write(tensor, np.clip(erfinv(u) * scale + mean, a, b), "trunc_normal_")
 
 
+@_filling
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with ``val``."""
     return _write(tensor, val, "constant_")
@@ -121,6 +141,7 @@ def zeros_(tensor: Tensor) -> Tensor:
     return _write(tensor, 0.0, "zeros_")
 
 
+@_filling
 def eye_(tensor: Tensor) -> Tensor:
     """The identity, for a matrix. Raises ``ValueError`` for other ranks."""
     if tensor.ndim != 2:
@@ -128,6 +149,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return _write(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
 
 
+@_filling
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution weight ``(out, in, *kernel)`` that passes the channels of each group through: 1 at the middle of the window.
 
@@ -146,12 +168,14 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     return _write(tensor, value, "dirac_")
 
 
+@_filling
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on ±gain sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
     bound = gain * math.sqrt(6.0 / max(sum(fan_in_and_fan_out(tensor)), 1))
     return _write(tensor, numpy_generator(generator).uniform(-bound, bound, tensor.shape), "xavier_uniform_")
 
 
+@_filling
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
     std = gain * math.sqrt(2.0 / max(sum(fan_in_and_fan_out(tensor)), 1))
@@ -172,6 +196,7 @@ def _refuse_nothing(tensor: Tensor, name: str) -> bool:
     return False
 
 
+@_filling
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
@@ -182,6 +207,7 @@ def kaiming_uniform_(
     return _write(tensor, numpy_generator(generator).uniform(-bound, bound, tensor.shape), "kaiming_uniform_")
 
 
+@_filling
 def kaiming_normal_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
@@ -192,6 +218,7 @@ def kaiming_normal_(
     return _write(tensor, numpy_generator(generator).normal(0.0, std, tensor.shape), "kaiming_normal_")
 
 
+@_filling
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """``gain`` times a random matrix (out, in * kernel) with orthonormal rows or columns, whichever are fewer (Saxe et al. 2013).
 
@@ -208,6 +235,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     return _write(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape), "orthogonal_")
 
 
+@_filling
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """A matrix of normal samples in each column of which the share ``sparsity`` is 0 (Martens 2010). ``ValueError`` for other ranks."""
     if tensor.ndim != 2:

@@ -10,16 +10,19 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
 from minigrad.checkpoint import TENSOR_CLASSES
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, is_grad_enabled, wrap
+from minigrad.ops.outline import is_outlining, light, outline
 from minigrad.ops.watch import watch
 from minigrad.tensor import DTYPES, RemovableHandle, Tensor, _check_device, to_array
 
 Self = TypeVar("Self", bound="Module")
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
 
 
 class Parameter(Tensor):
@@ -40,6 +43,8 @@ class Parameter(Tensor):
         """A parameter with the value of ``data``."""
         self = object.__new__(cls)
         self._data = data._data if isinstance(data, TensorBase) else to_array(() if data is None else data, copy=True)
+        if is_outlining():
+            self._data = light(self._data)
         self._node = self._grad = None
         self.requires_grad_(requires_grad)
         return self
@@ -176,7 +181,8 @@ def is_lazy(param: Any) -> bool:
 def empty_parameter(shape: Iterable[int], dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter of arbitrary value, which ``reset_parameters`` fills: what layers make in ``__init__``."""
     _check_device(device)
-    return Parameter(wrap(np.empty(tuple(shape), get_default_dtype() if dtype is None else dtype)))
+    make = outline if is_outlining() else np.empty
+    return Parameter(wrap(make(tuple(shape), get_default_dtype() if dtype is None else dtype)))
 
 
 class IncompatibleKeys(NamedTuple):
@@ -225,6 +231,16 @@ class _Hooks:
         self.backward: list[Any] = []
 
 
+_RESERVED = frozenset({"_hooks", "_parameter_names", "_buffer_names", "_module_names", "_parameters", "_buffers", "_modules"})
+
+
+class _HasForward(Protocol[P, R]):
+    """For type checkers: a module whose forward() takes P and returns R."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """See :meth:`Module.forward`."""
+
+
 def _call_super(module: Module) -> AttributeError:
     name = type(module).__name__
     return AttributeError(f"{name}.__init__() must call super().__init__() before it assigns parameters, buffers or modules")
@@ -264,6 +280,11 @@ class Module:
     _buffer_names: dict[str, bool]  # name -> whether it is part of the state_dict
     _module_names: dict[str, None]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in vars(cls).keys() & _RESERVED:
+            raise TypeError(f"{cls.__name__}.{name}: nn.Module keeps its own records under this name; choose another one")
+
     def __init__(self) -> None:
         d = self.__dict__
         d["training"] = True
@@ -275,70 +296,21 @@ class Module:
         """What the module computes; every subclass that is called defines it."""
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            if self._hooks is None:
-                return self.forward(*args, **kwargs)
-            return self._call_with_hooks(self._hooks, args, kwargs)
-        except Exception as error:
-            self._add_path(error)
-            raise
+    if TYPE_CHECKING:  # a call takes what the forward() of its class takes, and returns what that returns
 
-    def _add_path(self, error: Exception) -> None:
-        """Note on ``error`` which module it comes from, by its path from this module."""
-        notes = getattr(error, "__notes__", [])
-        place = next((i for i, note in enumerate(notes) if isinstance(note, _Path)), None)
-        if place is None:
-            error.add_note(_Path("", type(self).__name__, self))
-            return
-        old = notes[place]
-        child = old.outermost()
-        if child is self:  # forward called itself
-            return
-        name = next((name for name, module in self.named_modules() if module is child), f"<{type(child).__name__} outside the model>")
-        notes[place] = _Path(f"{name}.{old.path}" if old.path else name, old.kind, self)
+        @property
+        def __call__(self: _HasForward[P, R]) -> Callable[P, R]: ...
 
-    def _call_with_hooks(self, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
-        called: set[int] = set()
-        try:
-            for hook in list(hooks.forward_pre):
-                entry = hook.function
-                if entry.with_kwargs:
-                    changed = entry.function(self, args, kwargs)
-                    if changed is not None:
-                        if not (isinstance(changed, tuple) and len(changed) == 2):
-                            raise RuntimeError(f"a forward pre-hook with kwargs must return None or (args, kwargs), not {changed!r:.60}")
-                        args, kwargs = changed
-                else:
-                    changed = entry.function(self, args)
-                    if changed is not None:
-                        args = changed if isinstance(changed, tuple) else (changed,)
-            backward = _BackwardHooks(self, hooks) if is_grad_enabled() and (hooks.backward_pre or hooks.backward) else None
-            if backward is not None:
-                args = backward.watch_inputs(args)
-            result = self.forward(*args, **kwargs)
-            for hook in list(hooks.forward):
-                called.add(id(hook))
-                result = self._run_forward_hook(hook.function, args, kwargs, result)
-            return result if backward is None else backward.watch_outputs(result)
-        except Exception:
-            for hook in list(hooks.forward):  # those that clean up after themselves run after a failure too
-                if hook.function.always_call and id(hook) not in called:
-                    self._run_forward_hook(hook.function, args, kwargs, None)
-            raise
+    else:
 
-    def _run_forward_hook(self, entry: _HookEntry, args: tuple, kwargs: dict[str, Any], result: Any) -> Any:
-        changed = entry.function(self, args, kwargs, result) if entry.with_kwargs else entry.function(self, args, result)
-        return result if changed is None else changed
-
-    def _register_hook(self, kind: str, entry: _HookEntry, prepend: bool) -> RemovableHandle:
-        if self._hooks is None:
-            self._hooks = _Hooks()
-        hooks = getattr(self._hooks, kind)
-        handle = RemovableHandle(hooks, entry)  # type: ignore[arg-type]
-        if prepend:
-            hooks.insert(0, hooks.pop())
-        return handle
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                if self._hooks is None:
+                    return self.forward(*args, **kwargs)
+                return _call_with_hooks(self, self._hooks, args, kwargs)
+            except Exception as error:
+                _add_path(self, error)
+                raise
 
     def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
         """Call ``hook(module, args)`` before each ``forward``; what it returns (a value or a tuple), unless None, replaces ``args``.
@@ -350,7 +322,7 @@ class Module:
 
         Returns a handle whose ``remove()`` removes the hook.
         """
-        return self._register_hook("forward_pre", _HookEntry(hook, with_kwargs), prepend)
+        return _register_hook(self, "forward_pre", _HookEntry(hook, with_kwargs), prepend)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -371,18 +343,18 @@ class Module:
         (5, 2) -> (5, 3)
         >>> handle.remove()
         """
-        return self._register_hook("forward", _HookEntry(hook, with_kwargs, always_call), prepend)
+        return _register_hook(self, "forward", _HookEntry(hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` when backward reaches the module's outputs; a tuple it returns replaces ``grad_output``."""
-        return self._register_hook("backward_pre", _HookEntry(hook), prepend)
+        return _register_hook(self, "backward_pre", _HookEntry(hook), prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` when backward has passed the module; a tuple it returns replaces ``grad_input``.
 
         ``grad_input`` has an entry for each positional argument of the call: None where it is no Tensor or needs no gradient.
         """
-        return self._register_hook("backward", _HookEntry(hook), prepend)
+        return _register_hook(self, "backward", _HookEntry(hook), prepend)
 
     # ------------------------------------------------------------------------------------------ registration
 
@@ -398,12 +370,14 @@ class Module:
                 expected = {"parameter": "an nn.Parameter", "module": "an nn.Module", "buffer": "a Tensor"}[kind]
                 raise TypeError(f"{type(self).__name__}.{name} is a {kind}: it can become {expected} or None, not {type(value).__name__}")
             d[name] = value
+        elif name in _RESERVED:
+            raise AttributeError(f"{type(self).__name__}.{name}: nn.Module keeps its own records under this name; choose another one")
         else:
             object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         if name in self.__dict__:
-            self._forget(name)
+            _forget(self, name)
         object.__delattr__(self, name)
 
     def __getattr__(self, name: str) -> Any:
@@ -412,36 +386,13 @@ class Module:
             raise _call_super(self)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
-    def _forget(self, name: str) -> None:
-        for names in (self._parameter_names, self._buffer_names, self._module_names):
-            names.pop(name, None)
-
-    def _check_name(self, kind: str, name: Any, names: Mapping[str, Any]) -> None:
-        """Refuse names that could not be found again, or would hide a method."""
-        if not isinstance(name, str):
-            raise TypeError(f"{kind} name must be a string, not {type(name).__name__}")
-        if not name or "." in name:
-            raise KeyError(f"{kind} name {name!r} must not be empty or contain a dot")
-        if hasattr(Module, name):
-            raise KeyError(f"{kind} name '{name}' would hide Module.{name}; choose another one")
-
-    def _register(self, kind: str, name: str, value: Any, note: Any = None) -> None:
-        names = self.__dict__.get(f"_{kind}_names")
-        if names is None:
-            raise _call_super(self)
-        self._check_name(kind, name, names)
-        if name not in names:
-            self._forget(name)  # it may have been of another kind
-            names[name] = note
-        self.__dict__[name] = value
-
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter; the same as assigning it, and the way to declare one that is None."""
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"parameter '{name}' must be an nn.Parameter or None, not {type(param).__name__}")
         if param is not None and not param.is_leaf:
             raise ValueError(f"parameter '{name}' was computed from other tensors: it must be a leaf. Compute it in forward() instead")
-        self._register("parameter", name, param)
+        _register(self, "parameter", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a Tensor that is part of the module's state but is not trained, such as a running mean.
@@ -457,14 +408,14 @@ class Module:
             raise TypeError(f"buffer '{name}' must be a Tensor or None, not {type(tensor).__name__}")
         if "_buffer_names" in self.__dict__ and name in self.__dict__ and name not in self._buffer_names:
             raise KeyError(f"attribute '{name}' already exists")
-        self._register("buffer", name, tensor, persistent)
+        _register(self, "buffer", name, tensor, persistent)
         self._buffer_names[name] = persistent
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Add a child module; the same as assigning it, for names that are not identifiers."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"module '{name}' must be an nn.Module or None, not {type(module).__name__}")
-        self._register("module", name, module)
+        _register(self, "module", name, module)
 
     add_module = register_module
 
@@ -571,18 +522,11 @@ class Module:
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as ``"layer2.0.conv1.weight"``. Raises ``AttributeError``."""
-        return self._get_member("parameter", target)
+        return _get_member(self, "parameter", target)
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a path such as ``"layer2.0.bn1.running_mean"``. Raises ``AttributeError``."""
-        return self._get_member("buffer", target)
-
-    def _get_member(self, kind: str, target: str) -> Any:
-        path, _, name = target.rpartition(".")
-        module = self.get_submodule(path)
-        if name not in getattr(module, f"_{kind}_names"):
-            raise AttributeError(f"{path or type(self).__name__} has no {kind} '{name}'")
-        return module.__dict__[name]
+        return _get_member(self, "buffer", target)
 
     def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
         """Call ``fn(module)`` for every module below this one, children first, then this one. Returns this module."""
@@ -675,19 +619,6 @@ class Module:
         """Take over what :meth:`get_extra_state` returned."""
         raise NotImplementedError(f"{type(self).__name__} defines get_extra_state() but not set_extra_state()")
 
-    def _state(self) -> dict[str, Any]:
-        """name -> Parameter or buffer, or the Module itself for its extra state, in the order of the ``state_dict``."""
-        _refuse_lost(self)
-        state: dict[str, Any] = {}
-        for path, module in self.named_modules(remove_duplicate=False):
-            names = [*module._parameter_names, *(name for name, persistent in module._buffer_names.items() if persistent)]
-            for name in names:
-                if module.__dict__[name] is not None:
-                    state[f"{path}.{name}" if path else name] = module.__dict__[name]
-            if type(module).get_extra_state is not Module.get_extra_state:
-                state[f"{path}.{_EXTRA}" if path else _EXTRA] = module
-        return state
-
     def state_dict(self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
         """All parameters and persistent buffers, by path, as Tensors that are cut off from the graph. Uninitialised ones as they are.
 
@@ -703,7 +634,7 @@ class Module:
         ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
         """
         found: dict[str, Any] = OrderedDict() if destination is None else destination
-        for name, value in self._state().items():
+        for name, value in _state(self).items():
             if isinstance(value, Module):
                 found[prefix + name] = value.get_extra_state()
             else:
@@ -723,7 +654,7 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: a dict of tensors is needed, not {type(state_dict).__name__}")
-        state = self._state()
+        state = _state(self)
         missing = [name for name in state if name not in state_dict]
         unexpected = [name for name in state_dict if name not in state]
         problems: list[str] = []
@@ -765,6 +696,115 @@ class Module:
         extra = self.extra_repr()
         children = [f"({name}): {_indent(repr(module))}" for name, module in self._modules.items()]
         return _tree(self._get_name(), extra.split("\n") if extra else [], children)
+
+
+# What follows works for Module, and is not part of it, so that a subclass may use any of these names for its own attributes.
+
+
+def _add_path(root: Module, error: Exception) -> None:
+    """Note on ``error`` which module it comes from, by its path from ``root``."""
+    notes = getattr(error, "__notes__", [])
+    place = next((i for i, note in enumerate(notes) if isinstance(note, _Path)), None)
+    if place is None:
+        error.add_note(_Path("", type(root).__name__, root))
+        return
+    old = notes[place]
+    child = old.outermost()
+    if child is root:  # forward called itself
+        return
+    name = next((name for name, module in root.named_modules() if module is child), f"<{type(child).__name__} outside the model>")
+    notes[place] = _Path(f"{name}.{old.path}" if old.path else name, old.kind, root)
+
+
+def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
+    called: set[int] = set()
+    try:
+        for hook in list(hooks.forward_pre):
+            entry = hook.function
+            if entry.with_kwargs:
+                changed = entry.function(module, args, kwargs)
+                if changed is not None:
+                    if not (isinstance(changed, tuple) and len(changed) == 2):
+                        raise RuntimeError(f"a forward pre-hook with kwargs must return None or (args, kwargs), not {changed!r:.60}")
+                    args, kwargs = changed
+            else:
+                changed = entry.function(module, args)
+                if changed is not None:
+                    args = changed if isinstance(changed, tuple) else (changed,)
+        backward = _BackwardHooks(module, hooks) if is_grad_enabled() and (hooks.backward_pre or hooks.backward) else None
+        if backward is not None:
+            args = backward.watch_inputs(args)
+        result = module.forward(*args, **kwargs)
+        for hook in list(hooks.forward):
+            called.add(id(hook))
+            result = _run_forward_hook(module, hook.function, args, kwargs, result)
+        return result if backward is None else backward.watch_outputs(result)
+    except Exception:
+        for hook in list(hooks.forward):  # those that clean up after themselves run after a failure too
+            if hook.function.always_call and id(hook) not in called:
+                _run_forward_hook(module, hook.function, args, kwargs, None)
+        raise
+
+
+def _run_forward_hook(module: Module, entry: _HookEntry, args: tuple, kwargs: dict[str, Any], result: Any) -> Any:
+    changed = entry.function(module, args, kwargs, result) if entry.with_kwargs else entry.function(module, args, result)
+    return result if changed is None else changed
+
+
+def _register_hook(module: Module, kind: str, entry: _HookEntry, prepend: bool) -> RemovableHandle:
+    hooks = getattr(module.__dict__.setdefault("_hooks", _Hooks()), kind)
+    handle = RemovableHandle(hooks, entry)  # type: ignore[arg-type]
+    if prepend:
+        hooks.insert(0, hooks.pop())
+    return handle
+
+
+def _forget(module: Module, name: str) -> None:
+    for names in (module._parameter_names, module._buffer_names, module._module_names):
+        names.pop(name, None)
+
+
+def check_name(kind: str, name: Any) -> None:
+    """Refuse names that could not be found again, or would hide a method."""
+    if not isinstance(name, str):
+        raise TypeError(f"{kind} name must be a string, not {type(name).__name__}")
+    if not name or "." in name:
+        raise KeyError(f"{kind} name {name!r} must not be empty or contain a dot")
+    if hasattr(Module, name) or name in _RESERVED:
+        raise KeyError(f"{kind} name '{name}' would hide Module.{name}; choose another one")
+
+
+def _register(module: Module, kind: str, name: str, value: Any, note: Any = None) -> None:
+    names = module.__dict__.get(f"_{kind}_names")
+    if names is None:
+        raise _call_super(module)
+    check_name(kind, name)
+    if name not in names:
+        _forget(module, name)  # it may have been of another kind
+        names[name] = note
+    module.__dict__[name] = value
+
+
+def _get_member(root: Module, kind: str, target: str) -> Any:
+    path, _, name = target.rpartition(".")
+    module = root.get_submodule(path)
+    if name not in getattr(module, f"_{kind}_names"):
+        raise AttributeError(f"{path or type(root).__name__} has no {kind} '{name}'")
+    return module.__dict__[name]
+
+
+def _state(root: Module) -> dict[str, Any]:
+    """name -> Parameter or buffer, or the Module itself for its extra state, in the order of the ``state_dict``."""
+    _refuse_lost(root)
+    state: dict[str, Any] = {}
+    for path, module in root.named_modules(remove_duplicate=False):
+        names = [*module._parameter_names, *(name for name, persistent in module._buffer_names.items() if persistent)]
+        for name in names:
+            if module.__dict__[name] is not None:
+                state[f"{path}.{name}" if path else name] = module.__dict__[name]
+        if type(module).get_extra_state is not Module.get_extra_state:
+            state[f"{path}.{_EXTRA}" if path else _EXTRA] = module
+    return state
 
 
 _EXTRA = "_extra_state"

@@ -12,6 +12,7 @@ from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.tensor import Tensor
+from minigrad.types import DType
 
 
 def _start(weight: Parameter | None, bias: Parameter | None) -> None:
@@ -80,7 +81,7 @@ class _BatchNorm(_Norm):
         affine: bool = True,
         track_running_stats: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
         *,
         bias: bool = True,
     ):
@@ -149,7 +150,7 @@ class _InstanceNorm(_Norm):
         affine: bool = False,
         track_running_stats: bool = False,
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
         *,
         bias: bool = True,
     ):
@@ -216,7 +217,7 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
         *,
         bias: bool = True,
     ):
@@ -262,7 +263,7 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ):
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
@@ -303,7 +304,7 @@ class RMSNorm(Module):
         eps: float | None = None,
         elementwise_affine: bool = True,
         device: Any = None,
-        dtype: Any = None,
+        dtype: DType = None,
     ):
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)

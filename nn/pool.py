@@ -42,7 +42,7 @@ class _MaxPool(Module):
 class MaxPool1d(_MaxPool):
     """The largest element of each window of (N, C, L): ``torch.nn.MaxPool1d``. Arguments as :class:`MaxPool2d`'s."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, L) to (N, C, L')"""
         return F.max_pool1d(input, *self._settings())
 
@@ -65,7 +65,7 @@ class MaxPool2d(_MaxPool):
               [13., 15.]]]])
     """
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H', W')"""
         return F.max_pool2d(input, *self._settings())
 
@@ -73,7 +73,7 @@ class MaxPool2d(_MaxPool):
 class MaxPool3d(_MaxPool):
     """The largest element of each window of (N, C, D, H, W): ``torch.nn.MaxPool3d``. Arguments as :class:`MaxPool2d`'s."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, D, H, W) to (N, C, D', H', W')"""
         return F.max_pool3d(input, *self._settings())
 
@@ -195,7 +195,7 @@ class _AdaptiveMax(_Adaptive):
 class AdaptiveMaxPool1d(_AdaptiveMax):
     """Maxima over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveMaxPool1d``."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, L) to (N, C, output_size)"""
         return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
@@ -203,7 +203,7 @@ class AdaptiveMaxPool1d(_AdaptiveMax):
 class AdaptiveMaxPool2d(_AdaptiveMax):
     """Maxima over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveMaxPool2d``."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) to ``(N, C, *output_size)``."""
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
@@ -211,7 +211,7 @@ class AdaptiveMaxPool2d(_AdaptiveMax):
 class AdaptiveMaxPool3d(_AdaptiveMax):
     """Maxima over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveMaxPool3d``."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, D, H, W) to ``(N, C, *output_size)``."""
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
 
@@ -268,7 +268,7 @@ class MaxUnpool1d(_MaxUnpool):
 
     dims = 1
 
-    def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """(N, C, L') to (N, C, L)"""
         return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
@@ -278,7 +278,7 @@ class MaxUnpool2d(_MaxUnpool):
 
     dims = 2
 
-    def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """(N, C, H', W') to (N, C, H, W)"""
         return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
@@ -288,7 +288,7 @@ class MaxUnpool3d(_MaxUnpool):
 
     dims = 3
 
-    def forward(self, input: Tensor, indices: Any, output_size: Sequence[int] | None = None) -> Tensor:
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """(N, C, D', H', W') to (N, C, D, H, W)"""
         return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 

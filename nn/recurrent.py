@@ -15,6 +15,7 @@ from minigrad.nn.utils.rnn import PackedSequence
 from minigrad.ops.index import index_select
 from minigrad.ops.shape import cat, split, stack, transpose, unbind
 from minigrad.tensor import Tensor
+from minigrad.types import DType
 
 # ------------------------------------------------------------------------------------------ one step in time
 # From the gates' sums (what the input and the hidden state give, biases included) to the next state.
@@ -44,7 +45,7 @@ class _Cell(Module):
     bias_ih: Parameter | None
     bias_hh: Parameter | None
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DType = None):
         super().__init__()
         if hidden_size <= 0:
             raise ValueError(f"{type(self).__name__}: hidden_size must be positive, but is {hidden_size}")
@@ -94,7 +95,7 @@ class RNNCell(_Cell):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: DType = None
     ):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNNCell: nonlinearity must be 'tanh' or 'relu', but is {nonlinearity!r}")

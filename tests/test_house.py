@@ -22,7 +22,7 @@ CHECKOUT = pytest.mark.skipif(not (ROOT / "nn" / "__init__.py").exists(), reason
 # The storeys of the house, the lowest first. A module imports from its own storey or from below. The front door
 # `minigrad` opens on the storey of the rooms that people enter through it.
 STOREYS = [
-    {"minigrad.kernels"},
+    {"minigrad.kernels", "minigrad.types"},
     {"minigrad.engine"},
     {"minigrad.ops", "minigrad.random"},
     {"minigrad.checkpoint", "minigrad.creation", "minigrad.tensor"},

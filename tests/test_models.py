@@ -5,25 +5,42 @@ from __future__ import annotations
 import pytest
 
 import minigrad as mg
+import minigrad.nn.functional as F
+from minigrad import nn
 from minigrad.nn import models
+from minigrad.nn.models import efficientnet
 
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
         ("alexnet", 61_100_840),
+        ("efficientnet_lite0", 4_652_008),
+        ("efficientnet_lite1", 5_416_680),
+        ("efficientnet_lite2", 6_092_072),
+        ("efficientnet_lite3", 8_197_096),
+        ("efficientnet_lite4", 13_006_568),
+        ("vgg11", 132_863_336),
+        ("vgg13", 133_047_848),
         ("vgg16", 138_357_544),
+        ("vgg19", 143_667_240),
+        ("vgg16_bn", 138_365_992),
         ("resnet18", 11_689_512),
         ("resnet34", 21_797_672),
         ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
         ("googlenet", 13_004_888),
+        ("LeNet5", 61_706),
         ("resnet20", 269_722),
+        ("resnet32", 464_154),
+        ("resnet44", 658_586),
         ("resnet56", 853_018),
         ("resnet110", 1_727_962),
     ],
 )
 def test_number_of_parameters(name, parameters):
-    """As torchvision counts; of the networks for CIFAR as table 6 of He et al. rounds (0.27, 0.85, 1.7 million)."""
+    """As torchvision counts; of the networks for CIFAR as table 6 of He et al. rounds (0.27, 0.46, 0.66, 0.85, 1.7 million)."""
     assert sum(p.numel() for p in getattr(models, name)().parameters()) == parameters
 
 
@@ -44,6 +61,21 @@ def test_googlenet_without_its_helpers():
             models.vgg11_bn,
             ["features.0.weight", "features.1.running_mean", "features.25.weight", "classifier.0.weight", "classifier.6.bias"],
         ),
+        (
+            models.efficientnet_lite0,
+            [
+                "_conv_stem.weight",
+                "_bn0.running_var",
+                "_blocks.0._depthwise_conv.weight",
+                "_blocks.1._expand_conv.weight",
+                "_blocks.1._bn0.bias",
+                "_blocks.15._project_conv.weight",
+                "_blocks.15._bn2.num_batches_tracked",
+                "_conv_head.weight",
+                "_bn1.weight",
+                "_fc.bias",
+            ],
+        ),
         (models.googlenet, ["conv1.conv.weight", "inception4e.branch3.1.bn.weight", "inception3a.branch4.1.conv.weight", "aux1.fc2.bias"]),
     ],
 )
@@ -59,6 +91,7 @@ def test_names_are_those_of_torchvision(model, names):
         (models.resnet20, (3, 32)),
         (models.resnet18, (3, 64)),
         (models.resnet50, (3, 64)),
+        (lambda n: models.efficientnet_lite0(n, dropout=0.0, drop_connect=0.0), (3, 32)),
         (lambda n: models.alexnet(n, dropout=0.0), (3, 67)),
         (lambda n: models.googlenet(n, dropout=0.0, dropout_aux=0.0), (3, 64)),
     ],
@@ -79,3 +112,127 @@ def test_every_parameter_has_a_gradient(model, size):
 def test_unknown_vgg():
     with pytest.raises(ValueError, match=r"layers must be one of \[11, 13, 16, 19\], not 12"):
         models.VGG(12)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "margins"), [(8, 3, 2, (0, 1)), (7, 3, 2, (1, 1)), (8, 5, 2, (1, 2)), (8, 5, 1, (2, 2))]
+)
+def test_same_convolution(size, kernel, stride, margins):
+    """As many outputs as inputs over the stride; an odd zero comes last, as in TensorFlow."""
+    mg.manual_seed(0)
+    layer = efficientnet.SameConv2d(2, 4, kernel, stride)
+    x = mg.randn(1, 2, size, size)
+    y = layer(x)
+    assert y.shape == (1, 4, -(-size // stride), -(-size // stride))
+    assert y.allclose(F.conv2d(F.pad(x, margins * 2), layer.weight, None, stride), atol=1e-6)
+
+
+def test_blocks_are_left_out_in_training_only():
+    """Of each image by itself; the others' are divided by the probability of being kept, so that the mean stays."""
+    mg.manual_seed(0)
+    block = efficientnet.MBConvBlock(4, 4, 3, 1, 6, drop=0.5)
+    x = mg.randn(64, 4, 5, 5)
+    block.drop = 0.0
+    whole = block(x) - x
+    block.drop = 0.5
+    y = block(x) - x
+    kept = (y != 0).flatten(1).any(1)
+    assert 16 < kept.sum().item() < 48
+    assert y[kept].allclose(2 * whole[kept], atol=1e-5)
+    block.eval()
+    assert ((block(x) - x) != 0).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        ({}, 31_030_658),
+        ({"in_channels": 1, "num_classes": 1}, 31_030_593),
+        ({"in_channels": 3, "num_classes": 1, "batch_norm": True}, 31_037_633),
+    ],
+)
+def test_unet_parameters(options, parameters):
+    """The paper's figure 1, and with batch normalisation as in the networks for RGB images that followed."""
+    assert sum(p.numel() for p in models.UNet(**options).parameters()) == parameters
+
+
+def test_unet_sizes():
+    """Figure 1 of the paper: 572 pixels become 388; a padded network keeps any size."""
+    with mg.no_grad():
+        assert models.UNet(width=1)(mg.zeros(1, 1, 572, 572)).shape == (1, 2, 388, 388)
+        for size in [(16, 16), (17, 31), (45, 20)]:
+            assert models.UNet(3, 5, width=2, padded=True, batch_norm=True)(mg.zeros(2, 3, *size)).shape == (2, 5, *size)
+        with pytest.raises(mg.ShapeError, match="UNet: an image of 100x572 pixels is too small for 4 halvings"):
+            models.UNet(width=1)(mg.zeros(1, 1, 100, 572))
+        with pytest.raises(mg.ShapeError, match="UNet: an image of 8x8 pixels is too small for 4 halvings"):
+            models.UNet(width=1, padded=True)(mg.zeros(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_unet_learns_an_edge(padded):
+    """Every parameter has a gradient, and a few steps lower the loss of marking what is bright."""
+    mg.manual_seed(0)
+    model = models.UNet(1, 2, width=4, depth=2, padded=padded, batch_norm=padded)
+    image = mg.randn(2, 1, 44, 44)
+    label = (image[:, 0] > 0).long()
+    optimizer = nn.optim.Adam(model.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(12):
+        logits = model(image)
+        margin = (44 - logits.shape[2]) // 2
+        loss = F.cross_entropy(logits, label[:, margin : 44 - margin, margin : 44 - margin])
+        model.zero_grad()
+        loss.backward()
+        assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_wavenet_parameters():
+    """Counted by hand from figure 4: an embedding, a causal convolution, and in each layer three convolutions with their biases."""
+    layer = (32 * 64 * 2 + 64) + (32 * 32 + 32) + (32 * 256 + 256)
+    expected = 256 * 32 + (32 * 32 * 2 + 32) + 30 * layer + 2 * (256 * 256 + 256)
+    model = models.WaveNet()
+    assert sum(p.numel() for p in model.parameters()) == expected
+    assert model.receptive_field == 3071
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3])
+def test_wavenet_is_causal_and_reaches_as_far_as_it_says(kernel_size):
+    """A change at t changes no prediction before t, that at t + receptive_field - 1, and none after."""
+    mg.manual_seed(0)
+    model = models.WaveNet(8, layers=3, blocks=2, residual=6, gated=5, skip=7, kernel_size=kernel_size).double()
+    reach = model.receptive_field
+    sound = mg.randint(8, (1, 3 * reach))
+    changed = sound.clone()
+    changed[0, reach] = (sound[0, reach] + 1) % 8
+    with mg.no_grad():
+        differs = (model(sound) != model(changed)).any(1)[0].nonzero().flatten()
+    assert differs[0] == reach and differs[-1] == 2 * reach - 1
+
+
+def test_wavenet_learns_a_tone():
+    mg.manual_seed(0)
+    model = models.WaveNet(16, layers=3, blocks=1, residual=8, gated=8, skip=16)
+    x = models.mu_law_encode((mg.arange(64).float() * (2 * mg.pi / 8)).sin(), 16).unsqueeze(0)
+    optimizer = nn.optim.Adam(model.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(40):
+        loss = F.cross_entropy(model(x)[:, :, :-1], x[:, 1:])
+        model.zero_grad()
+        loss.backward()
+        last = [f"layers.2.to_residual.{name}" for name in ("weight", "bias")]  # what the last layer hands on goes nowhere
+        assert [name for name, p in model.named_parameters() if p.grad is None] == last
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.2 * losses[0]
+
+
+def test_mu_law():
+    """There and back, within half a step; equation 3.1 of the paper."""
+    labels = mg.arange(256)
+    assert models.mu_law_encode(models.mu_law_decode(labels)).equal(labels)
+    sound = mg.linspace(-1, 1, 1001)
+    error = (models.mu_law_decode(models.mu_law_encode(sound)) - sound).abs()
+    assert error.max() < 0.025 and error[490:511].max() < 0.001

@@ -4,6 +4,8 @@ import copy
 import gc
 import math
 import pickle
+import subprocess
+import sys
 import weakref
 from collections import OrderedDict
 
@@ -846,3 +848,72 @@ def test_layers_start_as_pytorchs_do(make):
         values = p.numpy(force=True)
         assert 0.095 < np.abs(values).max() <= 0.1  # 1 / sqrt(fan_in)
         assert abs(values.std() * math.sqrt(300) - 1) < 0.15
+
+
+# ----------------------------------------------------------------------------------------- names of a user's own
+
+
+HELPERS = (
+    "_state",
+    "_register",
+    "_forget",
+    "_check_name",
+    "_get_member",
+    "_add_path",
+    "_call_with_hooks",
+    "_name",
+    "_list",
+    "_check",
+    "_renumber",
+)
+
+
+@pytest.mark.parametrize("base", [nn.Module, nn.Sequential, nn.ModuleList])
+def test_a_users_private_names_hide_nothing(base):
+    """Module's helpers are no part of it: an attribute, a buffer or a method of any of their names is the user's."""
+
+    class Net(base):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("_state", mg.ones(1))
+            for name in HELPERS[1:]:
+                setattr(self, name, "mine")
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.layer(x)
+
+    net = Net()
+    net.register_forward_hook(lambda module, args, out: None)
+    assert net(mg.ones(1, 2)).shape == (1, 2)
+    assert list(net.state_dict()) == ["_state", "layer.weight", "layer.bias"]
+    net.load_state_dict(net.state_dict())
+    with pytest.raises(RuntimeError) as error:
+        net(mg.ones(1, 3))
+    assert "in layer (Linear)" in error.value.__notes__
+    assert net.get_parameter("layer.bias") is net.layer.bias
+    assert net._name == "mine"
+    del net.layer
+
+
+@pytest.mark.parametrize("name", ["_hooks", "_parameter_names", "_buffer_names", "_module_names", "_parameters", "_buffers", "_modules"])
+def test_names_that_module_needs_are_refused(name):
+    """Its records; they are few, and an attribute of the same name would lose the model's parameters in silence."""
+    with pytest.raises(AttributeError, match=f"Module.{name}: nn.Module keeps its own records under this name"):
+        setattr(nn.Module(), name, {})
+    with pytest.raises(KeyError, match=name):
+        nn.Module().register_buffer(name, mg.ones(1))
+    with pytest.raises(TypeError, match=f"Net.{name}: nn.Module keeps its own records"):
+        type("Net", (nn.Module,), {name: None})
+
+
+def test_data_and_models_are_there_without_an_import():
+    """But `import minigrad.nn` has not loaded them."""
+    code = (
+        "import sys, minigrad; from minigrad import nn;"
+        "assert not {'minigrad.nn.models', 'minigrad.nn.data'} & set(sys.modules);"
+        "assert {'data', 'models'} <= set(dir(nn));"
+        "assert nn.models.LeNet5 and nn.data.DataLoader;"
+        "assert not hasattr(nn, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

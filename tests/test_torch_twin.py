@@ -104,6 +104,11 @@ LAYERS = [
     ("AdaptiveMaxPool3d", {"output_size": 2}, [volumes]),
     ("LPPool1d", {"norm_type": 2, "kernel_size": 3}, [np.abs(np.random.default_rng(8).normal(size=rows)) + 0.1]),
     ("LPPool2d", {"norm_type": 3, "kernel_size": 2, "stride": 1}, [positive]),
+    (
+        "LPPool3d",
+        {"norm_type": 2, "kernel_size": (2, 3, 2), "ceil_mode": True},
+        [np.abs(np.random.default_rng(9).normal(size=volumes)) + 0.1],
+    ),
     ("BatchNorm1d", {"num_features": 4}, [(6, 4)]),
     ("BatchNorm1d", {"num_features": 4, "momentum": None, "eps": 0.01}, [rows]),
     ("BatchNorm2d", {"num_features": 4}, [images]),
@@ -144,7 +149,9 @@ LAYERS = [
     ("Dropout2d", {"p": 0.0}, [images]),
     ("Embedding", {"num_embeddings": 7, "embedding_dim": 3}, [np.array([[1, 2, 2], [6, 0, 1]])]),
     ("Embedding", {"num_embeddings": 7, "embedding_dim": 3, "padding_idx": -5}, [np.array([1, 2, 2, 3])]),
+    ("ZeroPad1d", {"padding": (2, 1)}, [rows]),
     ("ZeroPad2d", {"padding": (1, 2, 0, 3)}, [images]),
+    ("ZeroPad3d", {"padding": (1, 0, 2, -1, 0, 1)}, [volumes]),
     ("ZeroPad2d", {"padding": (-1, 2, 0, -3)}, [images]),
     ("ConstantPad1d", {"padding": 2, "value": 3.5}, [rows]),
     ("ConstantPad2d", {"padding": (1, 2, 0, 3), "value": 3.5}, [images]),
@@ -178,7 +185,9 @@ LAYERS = [
     ("Fold", {"output_size": (5, 6), "kernel_size": 2, "stride": 1}, [(2, 12, 20)]),
     ("CosineSimilarity", {"dim": 1}, [images, images]),
     ("PairwiseDistance", {"p": 1.5}, [(5, 4), (5, 4)]),
+    ("MaxUnpool1d", {"kernel_size": 2}, [(1, 2, 3), np.array([[[0, 3, 5], [1, 2, 4]]])]),
     ("MaxUnpool2d", {"kernel_size": 2}, [(1, 1, 2, 2), np.array([[[[0, 3], [9, 14]]]])]),
+    ("MaxUnpool3d", {"kernel_size": 2}, [(1, 1, 2, 1, 2), np.array([[[[[0, 7]], [[17, 22]]]]])]),
 ]
 IDS = [f"{name}-{i}" for i, (name, _, _) in enumerate(LAYERS)]
 
@@ -350,6 +359,23 @@ def test_loss(name, options, inputs, reduction):
     z.backward(torch.tensor(g))
     for i, (a, b) in enumerate(pairs):
         close(a.grad, b.grad, f"gradient of input {i}")
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("options", [{}, {"blank": 2}, {"zero_infinity": True}])
+def test_ctc_loss(options, reduction):
+    """Its four arguments are of four kinds. One label does not fit its input: infinity, or with zero_infinity nothing."""
+    rng = np.random.default_rng(6)
+    ours, theirs = nn.CTCLoss(reduction=reduction, **options), torch.nn.CTCLoss(reduction=reduction, **options)
+    labels = rng.integers(3, 6, (3, 4))
+    lengths = (9, 7, 2) if "zero_infinity" in options else (9, 7, 8)
+    x, u = pair(rng.normal(size=(9, 3, 6)))
+    y = ours(F.log_softmax(x, 2), mg.tensor(labels), mg.tensor(lengths), mg.tensor((4, 2, 3)))
+    z = theirs(u.log_softmax(2), torch.tensor(labels), torch.tensor(lengths), torch.tensor((4, 2, 3)))
+    close(y, z, "loss")
+    y.sum().backward()
+    z.sum().backward()
+    close(x.grad, u.grad, "gradient of the logits")
 
 
 # -------------------------------------------------------------------------------------------------- functional

@@ -30,3 +30,18 @@ def test_the_tutorial_learns_with_pytorch():
     source = before + "\n".join(line.removeprefix("# ") for line in lines) + "\n" + after
     assert "import minigrad" not in source
     assert accuracy(source) > 0.95
+
+
+PAGE = SCRIPT.parents[1] / "docs" / "porting-from-pytorch.md"
+
+
+def test_the_script_of_the_page_on_porting_learns_with_pytorch(tmp_path, monkeypatch):
+    """The first three blocks of the page: PyTorch's imports, ours, and a script, which runs after either. (test_docs.py runs it after ours.)"""
+    pytest.importorskip("torch")
+    theirs, ours, script = [block.partition("\n")[2] for block in PAGE.read_text(encoding="utf-8").split("```")[1:6:2]]
+    assert "minigrad" in ours and "minigrad" not in theirs + script
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(theirs + script, str(PAGE), "exec", dont_inherit=True), names)
+    assert type(names["loss"]).__module__.startswith("torch")
+    assert names["accuracy"] > 0.95

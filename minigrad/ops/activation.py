@@ -10,16 +10,21 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, op, shape_of
 from minigrad.kernels import maps
+from minigrad.ops import signatures as like
 from minigrad.ops.arguments import positive_dim
 from minigrad.ops.elementwise import abs, eq, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
 from minigrad.ops.shape import chunk, reshape
 from minigrad.random import numpy_generator
+from minigrad.types import Array, called_as
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 
 def with_inplace(function: Callable) -> Callable:
@@ -60,9 +65,10 @@ def _always(function: Callable) -> Callable:
 # ---------------------------------------------------------------------------------------- pieces of straight lines
 
 
+@called_as(like.activation)
 @with_inplace
 @op(input=lambda g, out: where(out <= 0, 0.0, g))
-def relu(input):
+def relu(input: Array) -> Array:
     """max(x, 0): ``torch.relu``. Its gradient at 0 is 0. Backward keeps the result only.
 
     >>> import minigrad as mg
@@ -75,12 +81,13 @@ def relu(input):
 
 
 @op(input=lambda g, out, min_val, max_val: where(logical_or(out <= min_val, out >= max_val), 0.0, g))
-def _hardtanh(input, *, min_val, max_val):
+def _hardtanh(input: Array, *, min_val: float, max_val: float) -> Array:
     return np.clip(input, min_val, max_val)
 
 
+@called_as(like.hardtanh)
 @with_inplace
-def hardtanh(input, min_val=-1.0, max_val=1.0):
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x limited to [min_val, max_val]: ``torch.nn.functional.hardtanh``. Unlike ``clamp``, its gradient on the bounds is 0.
 
     Raises ``ValueError`` if ``min_val`` is above ``max_val``.
@@ -95,15 +102,17 @@ def hardtanh(input, min_val=-1.0, max_val=1.0):
     return _hardtanh(input, min_val=min_val, max_val=max_val)
 
 
+@called_as(like.activation)
 @with_inplace
-def relu6(input):
+def relu6(input: Tensor) -> Tensor:
     """min(max(x, 0), 6): ``torch.nn.functional.relu6``."""
     return _hardtanh(input, min_val=0, max_val=6)
 
 
+@called_as(like.activation)
 @with_inplace
 @op(input=lambda g, out: where(logical_and(out > 0, out < 1), g * (1.0 / 6.0), 0.0))
-def hardsigmoid(input):
+def hardsigmoid(input: Array) -> Array:
     """min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardsigmoid``.
 
     >>> import minigrad as mg
@@ -114,9 +123,10 @@ def hardsigmoid(input):
     return np.clip(real(input) + 3.0, 0.0, 6.0) * (1.0 / 6.0)
 
 
+@called_as(like.activation)
 @with_inplace
 @op(input=lambda g, input: where(input <= -3, 0.0, where(input < 3, g * (input * (1.0 / 3.0) + 0.5), g)))
-def hardswish(input):
+def hardswish(input: Array) -> Array:
     """x min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardswish``.
 
     >>> import minigrad as mg
@@ -132,14 +142,15 @@ def hardswish(input):
     input=lambda g, input, weight: where(input > 0, g, g * weight),
     weight=lambda g, input: where(input > 0, 0.0, g * input),
 )
-def _prelu(input, weight):
+def _prelu(input: Array, weight: Array) -> Array:
     """x where it is positive, else ``weight`` x, with broadcasting."""
     return where(np.greater(input, 0), input, quiet().run(np.multiply, input, weight))
 
 
+@called_as(like.leaky_relu)
 @with_inplace
 @op(input=lambda g, res, negative_slope: where(res, g, g * negative_slope))
-def leaky_relu(input, *, negative_slope=0.01):
+def leaky_relu(input: Array, *, negative_slope: float = 0.01) -> Array:
     """x where it is positive, else ``negative_slope`` x: ``torch.nn.functional.leaky_relu``.
 
     >>> import minigrad as mg
@@ -152,7 +163,7 @@ def leaky_relu(input, *, negative_slope=0.01):
     return np.maximum(input, scaled) if 0 <= negative_slope <= 1 else where(positive, input, scaled), positive
 
 
-def prelu(input: Any, weight: Any) -> Any:
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where it is positive, else ``weight`` x: ``torch.nn.functional.prelu``.
 
     Args:
@@ -174,8 +185,9 @@ def prelu(input: Any, weight: Any) -> Any:
     return _prelu(input, weight if weights == target else reshape(weight, target))
 
 
+@called_as(like.rrelu)
 @with_inplace
-def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
+def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
     """Leaky relu whose slope is drawn per element from [lower, upper] in training, else their mean: ``torch.nn.functional.rrelu``.
 
     Raises ``ValueError`` if ``lower`` is above ``upper``.
@@ -192,9 +204,10 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
     return _prelu(input, slopes.astype(input.dtype))
 
 
+@called_as(like.threshold)
 @with_inplace
 @op(input=lambda g, input, threshold: where(input <= threshold, 0.0, g))
-def threshold(input, *, threshold, value):
+def threshold(input: Array, *, threshold: float, value: float) -> Array:
     """x where it is above ``threshold``, else ``value``: ``torch.nn.functional.threshold``.
 
     >>> import minigrad as mg
@@ -205,11 +218,11 @@ def threshold(input, *, threshold, value):
 
 
 @op(input=lambda g, out: where(eq(out, 0), 0.0, g))
-def _softshrink(input, *, lambd):
+def _softshrink(input: Array, *, lambd: float) -> Array:
     return quiet().run(np.subtract, input, np.clip(input, -lambd, lambd))
 
 
-def softshrink(input: Any, lambd: float = 0.5) -> Any:
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by ``lambd``, and 0 in [-lambd, lambd]: ``torch.nn.functional.softshrink``.
 
     Raises ``ValueError`` for a negative ``lambd``.
@@ -224,8 +237,9 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     return _softshrink(input, lambd=lambd)
 
 
+@called_as(like.hardshrink)
 @op(input=lambda g, input, lambd: where(abs(input) <= lambd, 0.0, g))
-def hardshrink(input, *, lambd=0.5):
+def hardshrink(input: Array, *, lambd: float = 0.5) -> Array:
     """x, but 0 in [-lambd, lambd]: ``torch.nn.functional.hardshrink``.
 
     >>> import minigrad as mg
@@ -254,13 +268,14 @@ def _elu_kernel(x, alpha, scale, input_scale):
 
 
 @op(input=_elu_input)
-def _elu(input, *, alpha, scale=1.0, input_scale=1.0):
+def _elu(input: Array, *, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Array:
     """scale x where x > 0, else scale alpha (e**(input_scale x) - 1)."""
     return quiet().run(_elu_kernel, real(input), alpha, scale, input_scale)
 
 
+@called_as(like.elu)
 @with_inplace
-def elu(input, alpha=1.0):
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x where it is positive, else alpha (e**x - 1) (Clevert et al. 2016): ``torch.nn.functional.elu``.
 
     >>> import minigrad as mg
@@ -276,8 +291,9 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
 
+@called_as(like.activation)
 @with_inplace
-def selu(input):
+def selu(input: Tensor) -> Tensor:
     """1.0507 x where it is positive, else 1.0507 * 1.6733 (e**x - 1) (Klambauer et al. 2017): ``torch.selu``.
 
     >>> import minigrad as mg
@@ -287,8 +303,9 @@ def selu(input):
     return _elu(input, alpha=SELU_ALPHA, scale=SELU_SCALE)
 
 
+@called_as(like.elu)
 @with_inplace
-def celu(input, alpha=1.0):
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x where it is positive, else alpha (e**(x / alpha) - 1) (Barron 2017): ``torch.celu``. ``ZeroDivisionError`` if ``alpha`` is 0.
 
     >>> import minigrad as mg
@@ -311,7 +328,8 @@ def _gelu_input(g, input, approximate):
     return g * (0.5 * (t + 1.0) + input * (1.0 - t * t) * (square * (3.0 * _CUBIC) + 1.0) * (0.5 * _ROOT_2_OVER_PI))
 
 
-def _gelu_kernel(x, approximate):
+def _gelu_kernel(x: Array, approximate: str) -> Array:
+    out: Array
     if approximate == "none":
         out = erf(x * _ROOT_HALF)
     else:
@@ -325,8 +343,9 @@ def _gelu_kernel(x, approximate):
     return np.multiply(out, 0.5, out)
 
 
+@called_as(like.gelu)
 @op(input=_gelu_input)
-def gelu(input, *, approximate="none"):
+def gelu(input: Array, *, approximate: str = "none") -> Array:
     """x times the probability that a standard normal number is below x (Hendrycks and Gimpel 2016): ``torch.nn.functional.gelu``.
 
     ``approximate="tanh"`` is 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))). Raises ``ValueError`` for another word.
@@ -346,9 +365,10 @@ def _silu_input(g, input):
     return g * (s * (input * (1.0 - s) + 1.0))
 
 
+@called_as(like.activation)
 @with_inplace
 @op(input=_silu_input)
-def silu(input):
+def silu(input: Array) -> Array:
     """x sigmoid(x): ``torch.nn.functional.silu``.
 
     >>> import minigrad as mg
@@ -357,7 +377,7 @@ def silu(input):
     tensor([-0.2689,  0.0000,  0.7311])
     """
     input = real(input)
-    out = sigmoid(input)
+    out: Array = sigmoid(input)
     return quiet().run(np.multiply, out, input, out)
 
 
@@ -372,8 +392,9 @@ def _softplus_kernel(x, beta, threshold):
     return out
 
 
+@called_as(like.softplus)
 @op(input=lambda g, input, beta, threshold: where(input * beta > threshold, g, g * sigmoid(input * beta)))
-def softplus(input, *, beta=1.0, threshold=20.0):
+def softplus(input: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + e**(beta x)) / beta, and x itself where beta x > threshold: ``torch.nn.functional.softplus``.
 
     >>> import minigrad as mg
@@ -395,9 +416,10 @@ def _mish_kernel(x):
     return np.multiply(out, x, out)
 
 
+@called_as(like.activation)
 @with_inplace
 @op(input=_mish_input)
-def mish(input):
+def mish(input: Array) -> Array:
     """x tanh(softplus(x)) (Misra 2019): ``torch.nn.functional.mish``.
 
     >>> import minigrad as mg
@@ -414,7 +436,7 @@ def _softsign_input(g, input):
 
 
 @op(input=_softsign_input)
-def softsign(input):
+def softsign(input: Array) -> Array:
     """x / (1 + abs(x)): ``torch.nn.functional.softsign``.
 
     >>> import minigrad as mg
@@ -434,7 +456,7 @@ def _logsigmoid_kernel(x):
 
 
 @op(input=lambda g, input: g * sigmoid(-input))
-def logsigmoid(input):
+def logsigmoid(input: Array) -> Array:
     """log(sigmoid(x)) for ``x`` of any size: ``torch.nn.functional.logsigmoid``.
 
     >>> import minigrad as mg
@@ -445,7 +467,7 @@ def logsigmoid(input):
     return quiet().run(_logsigmoid_kernel, real(input))
 
 
-def tanhshrink(input: Any) -> Any:
+def tanhshrink(input: Tensor) -> Tensor:
     """x - tanh(x): ``torch.nn.functional.tanhshrink``.
 
     >>> import minigrad as mg
@@ -456,7 +478,7 @@ def tanhshrink(input: Any) -> Any:
     return sub(input, tanh(input))
 
 
-def glu(input: Any, dim: int = -1) -> Any:
+def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a sigmoid(b) for the halves a and b of the input along ``dim`` (Dauphin et al. 2017): ``torch.nn.functional.glu``.
 
     Raises ``ShapeError`` if the size of ``dim`` is odd.

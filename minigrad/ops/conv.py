@@ -30,7 +30,7 @@ The arithmetic is in :mod:`minigrad.kernels.conv`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigrad.engine import ShapeError, op
 from minigrad.kernels import conv as kernels
@@ -38,6 +38,10 @@ from minigrad.kernels.conv import Window
 from minigrad.kernels.windows import output_size
 from minigrad.ops import reduce
 from minigrad.ops.windows import as_batch, fitted, per_axis
+from minigrad.types import Array, Size
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 # ---------------------------------------------------------------------------------------- three ops, one trilinear form
 
@@ -47,7 +51,7 @@ from minigrad.ops.windows import as_batch, fitted, per_axis
     w=lambda g, x, w_shape, window: conv_weight(x, g, shape=w_shape, window=window),
     bias=lambda g: reduce.sum(g, dim=(0, *range(2, g.ndim))),
 )
-def conv(x, w, bias=None, *, window):
+def conv(x: Array, w: Array, bias: Array = None, *, window: Any) -> Array:
     """Convolution of x (N, C, \\*sizes) with w (O, C/groups, \\*kernel): (N, O, \\*outputs). A bias (O,) is added to every pixel."""
     sizes = [output_size(*axis) for axis in zip(x.shape[2:], w.shape[2:], *window, strict=True)]
     return kernels.convolve(x, w, bias, sizes, window)
@@ -57,7 +61,7 @@ def conv(x, w, bias=None, *, window):
     y=lambda g, w, window: conv(g, w, window=window),
     w=lambda g, y, w_shape, window: conv_weight(g, y, shape=w_shape, window=window),
 )
-def conv_input(y, w, *, shape, window):
+def conv_input(y: Array, w: Array, *, shape: Any, window: Any) -> Array:
     """The gradient of :func:`conv` in its input, which has ``shape``, where y is the gradient in its result."""
     return kernels.input_gradient(y, w, shape, window)
 
@@ -66,7 +70,7 @@ def conv_input(y, w, *, shape, window):
     x=lambda g, y, x_shape, window: conv_input(y, g, shape=x_shape, window=window),
     y=lambda g, x, window: conv(x, g, window=window),
 )
-def conv_weight(x, y, *, shape, window):
+def conv_weight(x: Array, y: Array, *, shape: Any, window: Any) -> Array:
     """The gradient of :func:`conv` in its weight, which has ``shape``, where y is the gradient in its result."""
     return kernels.weight_gradient(x, y, shape, window)
 
@@ -74,12 +78,28 @@ def conv_weight(x, y, *, shape, window):
 # --------------------------------------------------------------------------------------------- PyTorch's functions
 
 
-def conv1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
     """Convolution along one axis: ``torch.nn.functional.conv1d``. As :func:`conv2d`, with (N, C, L) and a weight (O, C/groups, K)."""
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
     """Convolution of images: ``torch.nn.functional.conv2d``.
 
     Args:
@@ -114,35 +134,43 @@ def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: 
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
     """Convolution of volumes: ``torch.nn.functional.conv3d``. As :func:`conv2d`, with (N, C, D, H, W) and (O, C/groups, KD, KH, KW)."""
     return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
     groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
+    dilation: Size = 1,
+) -> Tensor:
     """Transposed convolution along one axis: ``torch.nn.functional.conv_transpose1d``. As :func:`conv_transpose2d`, with (N, C, L)."""
     return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose2d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
     groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
+    dilation: Size = 1,
+) -> Tensor:
     """Transposed convolution of images, the input gradient of :func:`conv2d`: ``torch.nn.functional.conv_transpose2d``.
 
     Args:
@@ -167,15 +195,15 @@ def conv_transpose2d(
 
 
 def conv_transpose3d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
     groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
+    dilation: Size = 1,
+) -> Tensor:
     """Transposed convolution of volumes: ``torch.nn.functional.conv_transpose3d``. As :func:`conv_transpose2d`, with (N, C, D, H, W)."""
     return _conv_transpose("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 

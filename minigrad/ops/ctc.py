@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from minigrad.ops.index import gather, getitem
 from minigrad.ops.loss import _array, _reduce, _reduction, _refuse_empty
 from minigrad.ops.reduce import logsumexp
 from minigrad.ops.shape import pad_constant, reshape, stack, unfold
+from minigrad.types import Operand
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 _NAME = "ctc_loss"
 
@@ -63,14 +68,14 @@ def _check_labels(labels: np.ndarray, lengths: np.ndarray, blank: int, classes: 
 
 
 def ctc_loss(
-    log_probs: Any,
-    targets: Any,
-    input_lengths: Any,
-    target_lengths: Any,
+    log_probs: Tensor,
+    targets: Operand,
+    input_lengths: Operand | Sequence[int],
+    target_lengths: Operand | Sequence[int],
     blank: int = 0,
     reduction: str = "mean",
     zero_infinity: bool = False,
-) -> Any:
+) -> Tensor:
     """Connectionist temporal classification (Graves et al. 2006): ``torch.nn.functional.ctc_loss``.
 
     Minus the logarithm of the probability of a sequence of labels, summed over all its alignments: each label held for one step or

@@ -6,18 +6,23 @@ The random mask comes from the process's generator (``mg.manual_seed``); applyin
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.engine import ShapeError, op, shape_of
+from minigrad.ops import signatures as like
 from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
 from minigrad.ops.elementwise import add, quiet, where
 from minigrad.random import numpy_generator
+from minigrad.types import Array, called_as
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 
 @op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)
-def masked_scale(input, keep, *, scale):
+def masked_scale(input: Array, keep: Array, *, scale: float) -> Array:
     """``scale`` times ``input`` where ``keep``, else 0. ``keep`` is a boolean array that broadcasts to the input's shape."""
     out = np.asarray(where(keep, input, 0.0))
     return quiet().run(np.multiply, out, scale, out)
@@ -75,8 +80,9 @@ def _channels(name: str, input: Any, unbatched: int | None, ndims: tuple[int, ..
     return (*shape[:kept], *[1] * (len(shape) - kept))
 
 
+@called_as(like.dropout)
 @with_inplace
-def dropout(input, p=0.5, training=True):
+def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """In training each element is 0 with probability ``p``, else divided by 1 - p (Srivastava et al. 2014): ``torch.dropout``.
 
     Returns the input itself when not training. Raises ``ValueError`` if ``p`` is not in [0, 1].
@@ -90,8 +96,9 @@ def dropout(input, p=0.5, training=True):
     return _drop(input, _shape(input), p) if training and p else input
 
 
+@called_as(like.dropout)
 @with_inplace
-def dropout1d(input, p=0.5, training=True):
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """:func:`dropout` of whole channels of an input (N, C, L) or (C, L): ``torch.nn.functional.dropout1d``.
 
     >>> import minigrad as mg
@@ -104,8 +111,9 @@ def dropout1d(input, p=0.5, training=True):
     return _drop(input, shape, p) if training and p else input
 
 
+@called_as(like.dropout)
 @with_inplace
-def dropout2d(input, p=0.5, training=True):
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """:func:`dropout` of whole channels of an input (N, C, H, W): ``torch.nn.functional.dropout2d``.
 
     Three dimensions are taken for (N, C, L), as in PyTorch.
@@ -115,16 +123,18 @@ def dropout2d(input, p=0.5, training=True):
     return _drop(input, shape, p) if training and p else input
 
 
+@called_as(like.dropout)
 @with_inplace
-def dropout3d(input, p=0.5, training=True):
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """:func:`dropout` of whole channels of an input (N, C, D, H, W) or (C, D, H, W): ``torch.nn.functional.dropout3d``."""
     _check("dropout3d", input, p)
     shape = _channels("dropout3d", input, 4, (4, 5))
     return _drop(input, shape, p) if training and p else input
 
 
+@called_as(like.alpha_dropout)
 @with_inplace
-def alpha_dropout(input, p=0.5, training=False):
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False) -> Tensor:
     """Dropout that keeps the mean 0 and variance 1 of selu networks (Klambauer et al. 2017): ``torch.nn.functional.alpha_dropout``.
 
     Raises ``ValueError`` if ``p`` is not in [0, 1].
@@ -133,8 +143,9 @@ def alpha_dropout(input, p=0.5, training=False):
     return _alpha_drop(input, _shape(input), p) if training and p else input
 
 
+@called_as(like.alpha_dropout)
 @with_inplace
-def feature_alpha_dropout(input, p=0.5, training=False):
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False) -> Tensor:
     """:func:`alpha_dropout` of whole channels of an input (N, C, ...): ``torch.nn.functional.feature_alpha_dropout``."""
     _check("feature_alpha_dropout", input, p)
     if not training or not p:

@@ -9,12 +9,17 @@ from __future__ import annotations
 import contextvars
 import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.engine import TensorBase, get_default_dtype, op, shape_of
 from minigrad.kernels import maps
+from minigrad.ops import signatures as like
+from minigrad.types import Array, Operand, called_as
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 # numpy's floating-point warnings are off inside this context. `quiet().run(f, x)` calls f(x) there: a copy of a context is
 # made in constant time, and this is ten times as fast as `with np.errstate(...)`.
@@ -23,7 +28,7 @@ _context.run(np.seterr, all="ignore")
 quiet = _context.copy
 
 
-def real(x: Any) -> np.ndarray:
+def real(x: Operand) -> np.ndarray:
     """``x`` as an array of a floating dtype: integers and booleans become the default one, as in PyTorch."""
     if type(x) is not np.ndarray:
         x = np.asarray(x)
@@ -39,7 +44,7 @@ def _flat(g):
 
 
 @op(a=lambda g: g, b=lambda g: g)
-def add(a, b):
+def add(a: Operand, b: Operand) -> Array:
     """``a + b``: ``torch.add``.
 
     >>> import minigrad as mg
@@ -50,25 +55,25 @@ def add(a, b):
 
 
 @op(a=lambda g: g, b=lambda g: -g)
-def sub(a, b):
+def sub(a: Operand, b: Operand) -> Array:
     """``a - b``: ``torch.sub``."""
     return quiet().run(np.subtract, a, b)
 
 
 @op(a=lambda g, b: g * b, b=lambda g, a: g * a)
-def mul(a, b):
+def mul(a: Operand, b: Operand) -> Array:
     """``a * b``: ``torch.mul``."""
     return quiet().run(np.multiply, a, b)
 
 
 @op(a=lambda g, b: g / b, b=lambda g, b, out: -g * out / b)
-def div(a, b):
+def div(a: Operand, b: Operand) -> Array:
     """``a / b``, true division. Integers give the default floating dtype; x/0 is inf or NaN, as in PyTorch."""
     return quiet().run(np.true_divide, a, b)
 
 
 @op(x=lambda g: -g)
-def neg(x):
+def neg(x: Operand) -> Array:
     """``-x``: ``torch.neg``."""
     return np.negative(x)
 
@@ -80,7 +85,7 @@ def _refuse_zero(name: str, a: Any, b: Any) -> None:
 
 
 @op(a=_flat, b=_flat)
-def floor_divide(a, b):
+def floor_divide(a: Operand, b: Operand) -> Array:
     """``a // b``, rounded towards minus infinity: ``torch.floor_divide``. The gradient is zero.
 
     Raises ``ZeroDivisionError`` when integers are divided by zero.
@@ -94,7 +99,7 @@ def floor_divide(a, b):
 
 
 @op(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
-def remainder(a, b):
+def remainder(a: Operand, b: Operand) -> Array:
     """``a % b`` with the sign of ``b``: ``torch.remainder``. It is a - b * floor(a / b).
 
     Raises ``ZeroDivisionError`` when integers are divided by zero.
@@ -104,7 +109,7 @@ def remainder(a, b):
 
 
 @op(a=lambda g: g, b=lambda g, a, b: -g * trunc(a / b))
-def fmod(a, b):
+def fmod(a: Operand, b: Operand) -> Array:
     """The remainder with the sign of ``a``: ``torch.fmod``. It is a - b * trunc(a / b).
 
     Raises ``ZeroDivisionError`` when integers are divided by zero.
@@ -117,17 +122,17 @@ def fmod(a, b):
     return quiet().run(np.fmod, a, b)
 
 
-def add_scaled(a, b, *, alpha=1):
+def add_scaled(a: Operand, b: Operand, *, alpha: float = 1) -> Tensor:
     """``a + alpha * b``: ``torch.add``."""
     return add(a, b if alpha == 1 else mul(b, alpha))
 
 
-def sub_scaled(a, b, *, alpha=1):
+def sub_scaled(a: Operand, b: Operand, *, alpha: float = 1) -> Tensor:
     """``a - alpha * b``: ``torch.sub``."""
     return sub(a, b if alpha == 1 else mul(b, alpha))
 
 
-def div_rounded(a, b, *, rounding_mode=None):
+def div_rounded(a: Operand, b: Operand, *, rounding_mode: str | None = None) -> Tensor:
     """``a / b``: ``torch.div``. ``rounding_mode``: None, ``"trunc"`` (towards zero) or ``"floor"``, with a gradient of zero.
 
     Raises ``ValueError`` for another mode, ``ZeroDivisionError`` when integers are divided by zero with rounding.
@@ -146,12 +151,12 @@ def div_rounded(a, b, *, rounding_mode=None):
     raise ValueError(f"div: rounding_mode must be None, 'trunc' or 'floor', not {rounding_mode!r}")
 
 
-def addcmul(input, tensor1, tensor2, *, value=1):
+def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``: ``torch.addcmul``."""
     return add_scaled(input, mul(tensor1, tensor2), alpha=value)
 
 
-def addcdiv(input, tensor1, tensor2, *, value=1):
+def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``: ``torch.addcdiv``."""
     return add_scaled(input, div(tensor1, tensor2), alpha=value)
 
@@ -166,7 +171,7 @@ def _lerp(start, end, weight):
     end=lambda g, weight: g * weight,
     weight=lambda g, start, end: g * (end - start),
 )
-def lerp(start, end, weight):
+def lerp(start: Operand, end: Operand, weight: Operand) -> Array:
     """``start + weight * (end - start)``, which is exactly ``end`` at weight 1: ``torch.lerp``.
 
     >>> import minigrad as mg
@@ -205,7 +210,7 @@ def _pow_exponent(g, a, b, out):
 
 
 @op(a=_pow_base, b=_pow_exponent)
-def pow(a, b):
+def pow(a: Operand, b: Operand) -> Array:
     """``a ** b``: ``torch.pow``. NaN for a negative base with a fractional exponent.
 
     Raises ``ValueError`` for integers with a negative integer exponent, as numpy does.
@@ -216,31 +221,31 @@ def pow(a, b):
 
 
 @op(x=lambda g, x: g * (2.0 * x))
-def square(x):
+def square(x: Operand) -> Array:
     """``x * x``: ``torch.square``."""
     return quiet().run(np.square, _counted(x))
 
 
 @op(x=lambda g, out: g * 0.5 / out)
-def sqrt(x):
+def sqrt(x: Operand) -> Array:
     """Square root: ``torch.sqrt``. NaN below zero."""
     return quiet().run(np.sqrt, real(x))
 
 
 @op(x=lambda g, out: g * (-0.5 * out * out * out))
-def rsqrt(x):
+def rsqrt(x: Operand) -> Array:
     """``1 / sqrt(x)``: ``torch.rsqrt``."""
     return quiet().run(lambda: 1.0 / np.sqrt(real(x)))
 
 
 @op(x=lambda g, out: -g * out * out)
-def reciprocal(x):
+def reciprocal(x: Operand) -> Array:
     """``1 / x``: ``torch.reciprocal``."""
     return quiet().run(np.true_divide, 1.0, real(x))
 
 
 @op(a=lambda g, a, out: g * (a / out), b=lambda g, b, out: g * (b / out))
-def hypot(a, b):
+def hypot(a: Operand, b: Operand) -> Array:
     """``sqrt(a**2 + b**2)`` without overflow in between: ``torch.hypot``. Its gradient at (0, 0) is NaN, as in PyTorch."""
     return quiet().run(np.hypot, a, b)
 
@@ -249,7 +254,7 @@ def hypot(a, b):
 
 
 @op(x=lambda g, out: g * out)
-def exp(x):
+def exp(x: Operand) -> Array:
     """e**x: ``torch.exp``. Infinite above 88.7 in float32, without a warning.
 
     >>> import minigrad as mg
@@ -262,43 +267,43 @@ def exp(x):
 
 
 @op(x=lambda g, out: g * (out * math.log(2.0)))
-def exp2(x):
+def exp2(x: Operand) -> Array:
     """2**x: ``torch.exp2``."""
     return quiet().run(np.exp2, real(x))
 
 
 @op(x=lambda g, out: g * (out + 1.0))
-def expm1(x):
+def expm1(x: Operand) -> Array:
     """e**x - 1 without cancellation near zero: ``torch.expm1``."""
     return quiet().run(np.expm1, real(x))
 
 
 @op(x=lambda g, x: g / x)
-def log(x):
+def log(x: Operand) -> Array:
     """Natural logarithm: ``torch.log``. -inf at zero, NaN below."""
     return quiet().run(np.log, real(x))
 
 
 @op(x=lambda g, x: g / (x * math.log(2.0)))
-def log2(x):
+def log2(x: Operand) -> Array:
     """Logarithm to base 2: ``torch.log2``."""
     return quiet().run(np.log2, real(x))
 
 
 @op(x=lambda g, x: g / (x * math.log(10.0)))
-def log10(x):
+def log10(x: Operand) -> Array:
     """Logarithm to base 10: ``torch.log10``."""
     return quiet().run(np.log10, real(x))
 
 
 @op(x=lambda g, x: g / (x + 1.0))
-def log1p(x):
+def log1p(x: Operand) -> Array:
     """log(1 + x) without cancellation near zero: ``torch.log1p``."""
     return quiet().run(np.log1p, real(x))
 
 
 @op(a=lambda g, a, b: g * sigmoid(a - b), b=lambda g, a, b: g * sigmoid(b - a))
-def logaddexp(a, b):
+def logaddexp(a: Operand, b: Operand) -> Array:
     """log(e**a + e**b) without overflow: ``torch.logaddexp``.
 
     >>> import minigrad as mg
@@ -309,7 +314,7 @@ def logaddexp(a, b):
 
 
 @op(a=lambda g, a, b: g * sigmoid((a - b) * math.log(2.0)), b=lambda g, a, b: g * sigmoid((b - a) * math.log(2.0)))
-def logaddexp2(a, b):
+def logaddexp2(a: Operand, b: Operand) -> Array:
     """log2(2**a + 2**b) without overflow: ``torch.logaddexp2``."""
     return quiet().run(np.logaddexp2, a, b)
 
@@ -322,7 +327,7 @@ def _xlogy_x(g, x, y):
 
 
 @op(x=_xlogy_x, y=lambda g, x, y: g * x / y)
-def xlogy(x, y):
+def xlogy(x: Operand, y: Operand) -> Array:
     """``x * log(y)``, and 0 where ``x`` is 0 unless ``y`` is NaN: ``torch.xlogy``.
 
     >>> import minigrad as mg
@@ -339,11 +344,11 @@ def _quotient_log(x):
 
 
 @op(x=lambda g, x: where(logical_or(x < 0, x > 1), math.nan, g / (x * (1.0 - x))))
-def _logit(x):
+def _logit(x: Operand) -> Array:
     return quiet().run(_quotient_log, real(x))
 
 
-def logit(input, eps=None):
+def logit(input: Operand, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), the inverse of :func:`sigmoid`: ``torch.logit``. ``eps``: first clamp to [eps, 1 - eps].
 
     >>> import minigrad as mg
@@ -357,7 +362,7 @@ def logit(input, eps=None):
 
 
 @op(x=lambda g, x: g * cos(x))
-def sin(x):
+def sin(x: Operand) -> Array:
     """Sine: ``torch.sin``.
 
     >>> import minigrad as mg
@@ -371,31 +376,31 @@ def sin(x):
 
 
 @op(x=lambda g, x: -g * sin(x))
-def cos(x):
+def cos(x: Operand) -> Array:
     """Cosine: ``torch.cos``."""
     return quiet().run(np.cos, real(x))
 
 
 @op(x=lambda g, out: g * (out * out + 1.0))
-def tan(x):
+def tan(x: Operand) -> Array:
     """Tangent: ``torch.tan``."""
     return quiet().run(np.tan, real(x))
 
 
 @op(x=lambda g, x: g / sqrt(1.0 - x * x))
-def asin(x):
+def asin(x: Operand) -> Array:
     """Inverse sine: ``torch.asin``. NaN outside [-1, 1]."""
     return quiet().run(np.arcsin, real(x))
 
 
 @op(x=lambda g, x: -g / sqrt(1.0 - x * x))
-def acos(x):
+def acos(x: Operand) -> Array:
     """Inverse cosine: ``torch.acos``. NaN outside [-1, 1]."""
     return quiet().run(np.arccos, real(x))
 
 
 @op(x=lambda g, x: g / (x * x + 1.0))
-def atan(x):
+def atan(x: Operand) -> Array:
     """Inverse tangent: ``torch.atan``."""
     return quiet().run(np.arctan, real(x))
 
@@ -406,7 +411,7 @@ def _atan2_share(g, a, b):
 
 
 @op(y=lambda g, y, x: _atan2_share(g, x, y), x=lambda g, y, x: -_atan2_share(g, y, x))
-def atan2(y, x):
+def atan2(y: Operand, x: Operand) -> Array:
     """The angle of the point (x, y), in (-pi, pi]: ``torch.atan2``. Its gradient at the origin is 0, as in PyTorch.
 
     >>> import minigrad as mg
@@ -419,37 +424,37 @@ def atan2(y, x):
 
 
 @op(x=lambda g, x: g * cosh(x))
-def sinh(x):
+def sinh(x: Operand) -> Array:
     """Hyperbolic sine: ``torch.sinh``."""
     return quiet().run(np.sinh, real(x))
 
 
 @op(x=lambda g, x: g * sinh(x))
-def cosh(x):
+def cosh(x: Operand) -> Array:
     """Hyperbolic cosine: ``torch.cosh``."""
     return quiet().run(np.cosh, real(x))
 
 
 @op(input=lambda g, out: g * (1.0 - out * out))
-def tanh(input):
+def tanh(input: Operand) -> Array:
     """Hyperbolic tangent: ``torch.tanh``."""
     return np.tanh(real(input))
 
 
 @op(x=lambda g, x: g / sqrt(x * x + 1.0))
-def asinh(x):
+def asinh(x: Operand) -> Array:
     """Inverse hyperbolic sine: ``torch.asinh``."""
     return quiet().run(np.arcsinh, real(x))
 
 
 @op(x=lambda g, x: g / sqrt((x - 1.0) * (x + 1.0)))
-def acosh(x):
+def acosh(x: Operand) -> Array:
     """Inverse hyperbolic cosine: ``torch.acosh``. NaN below 1."""
     return quiet().run(np.arccosh, real(x))
 
 
 @op(x=lambda g, x: g / (1.0 - x * x))
-def atanh(x):
+def atanh(x: Operand) -> Array:
     """Inverse hyperbolic tangent: ``torch.atanh``. Infinite at -1 and 1, NaN beyond."""
     return quiet().run(np.arctanh, real(x))
 
@@ -462,7 +467,7 @@ def _sigmoid(x):
 
 
 @op(input=lambda g, out: g * (out * (1.0 - out)))
-def sigmoid(input):
+def sigmoid(input: Operand) -> Array:
     """1 / (1 + e**-x), for x of any size: ``torch.sigmoid``.
 
     >>> import minigrad as mg
@@ -568,8 +573,8 @@ def _in_blocks(function, x, dtype):
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
-@op(x=lambda g, x: g * (exp(-(x * x)) * _TWO_OVER_ROOT_PI))
-def erf(x):
+@op(x=lambda g, x: g * (exp(-(x * x)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
+def erf(x: Operand) -> Array:
     """The error function, 2/sqrt(pi) times the integral of e**-t**2 from 0 to x: ``torch.erf``.
 
     >>> import minigrad as mg
@@ -581,8 +586,8 @@ def erf(x):
     return quiet().run(_in_blocks, _erf_double if double else _erf_single, x, np.float64 if double else np.float32)
 
 
-@op(x=lambda g, x: -g * (exp(-(x * x)) * _TWO_OVER_ROOT_PI))
-def erfc(x):
+@op(x=lambda g, x: -g * (exp(-(x * x)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
+def erfc(x: Operand) -> Array:
     """1 - erf(x) without cancellation for large ``x``: ``torch.erfc``."""
     return quiet().run(_in_blocks, _erfc_double, real(x), np.float64)
 
@@ -627,8 +632,8 @@ def _erfinv(y):
     return out * math.sqrt(0.5)
 
 
-@op(x=lambda g, out: g * (exp(out * out) * (1.0 / _TWO_OVER_ROOT_PI)))
-def erfinv(x):
+@op(x=lambda g, out: g * (exp(out * out) * (1.0 / _TWO_OVER_ROOT_PI)))  # type: ignore[operator]  # Tensor is not known yet
+def erfinv(x: Operand) -> Array:
     """The inverse of :func:`erf`: ``torch.erfinv``. Infinite at -1 and 1, NaN beyond."""
     return quiet().run(_in_blocks, _erfinv, real(x), np.float64)
 
@@ -637,13 +642,13 @@ def erfinv(x):
 
 
 @op(x=lambda g, x: g * sign(x))
-def abs(x):
+def abs(x: Operand) -> Array:
     """Absolute value: ``torch.abs``. Its gradient at 0 is 0."""
     return np.abs(x)
 
 
 @op(x=_flat)
-def sign(x):
+def sign(x: Operand) -> Array:
     """-1, 0 or 1 (0 for NaN): ``torch.sign``. The gradient is zero."""
     x = np.asarray(x)
     return x.copy() if x.dtype.kind == "b" else np.subtract(x > 0, x < 0, dtype=x.dtype)
@@ -655,7 +660,7 @@ def _rounded(ufunc, x):
 
 
 @op(x=_flat)
-def floor(x):
+def floor(x: Operand) -> Array:
     """The largest integer that is not above ``x``: ``torch.floor``. The gradient is zero.
 
     >>> import minigrad as mg
@@ -666,19 +671,19 @@ def floor(x):
 
 
 @op(x=_flat)
-def ceil(x):
+def ceil(x: Operand) -> Array:
     """The smallest integer that is not below ``x``: ``torch.ceil``. The gradient is zero."""
     return _rounded(np.ceil, x)
 
 
 @op(x=_flat)
-def trunc(x):
+def trunc(x: Operand) -> Array:
     """The integer next to ``x`` towards zero: ``torch.trunc``. The gradient is zero."""
     return _rounded(np.trunc, x)
 
 
 @op(x=_flat)
-def round(x, *, decimals=0):
+def round(x: Array, *, decimals: int = 0) -> Array:
     """The nearest number with that many decimals, halves to even: ``torch.round``. The gradient is zero.
 
     >>> import minigrad as mg
@@ -689,7 +694,7 @@ def round(x, *, decimals=0):
 
 
 @op(x=lambda g: g)
-def frac(x):
+def frac(x: Operand) -> Array:
     """``x - trunc(x)``: ``torch.frac``."""
     return quiet().run(np.subtract, x, np.trunc(x))
 
@@ -710,8 +715,9 @@ def _clamp_max(g, input, min, max):
     return where(above if min is None else logical_or(above, logical_and(le(max, min), lt(input, min))), g, 0.0)
 
 
+@called_as(like.clamp)
 @op(input=_clamp_input, min=_clamp_min, max=_clamp_max)
-def clamp(input, min=None, max=None):
+def clamp(input: Array, min: Array = None, max: Array = None) -> Array:
     """``input`` limited to [min, max]; one bound may be None: ``torch.clamp``. The result is ``max`` where min > max.
 
     Bounds are numbers or Tensors. The gradient of ``input`` is 1 between the bounds and on them, 0 outside, where the bound that
@@ -727,12 +733,12 @@ def clamp(input, min=None, max=None):
     return np.clip(input, min, max)
 
 
-def clamp_min(input, min):
+def clamp_min(input: Operand, min: Operand) -> Tensor:
     """``clamp(input, min=min)``: ``torch.clamp_min``."""
     return clamp(input, min)
 
 
-def clamp_max(input, max):
+def clamp_max(input: Operand, max: Operand) -> Tensor:
     """``clamp(input, max=max)``: ``torch.clamp_max``."""
     return clamp(input, None, max)
 
@@ -742,7 +748,7 @@ def _share(g, loses, ties):
 
 
 @op(a=lambda g, a, b: _share(g, lt(a, b), eq(a, b)), b=lambda g, a, b: _share(g, lt(b, a), eq(a, b)))
-def maximum(a, b):
+def maximum(a: Operand, b: Operand) -> Array:
     """The larger of two elements, NaN if one is: ``torch.maximum``. At a tie each gets half of the gradient.
 
     >>> import minigrad as mg
@@ -755,7 +761,7 @@ def maximum(a, b):
 
 
 @op(a=lambda g, a, b: _share(g, gt(a, b), eq(a, b)), b=lambda g, a, b: _share(g, gt(b, a), eq(a, b)))
-def minimum(a, b):
+def minimum(a: Operand, b: Operand) -> Array:
     """The smaller of two elements, NaN if one is: ``torch.minimum``. At a tie each gets half of the gradient."""
     return np.minimum(a, b)
 
@@ -766,19 +772,20 @@ def _wins(g, wins, b, first):
 
 
 @op(a=lambda g, a, b: _wins(g, ge(a, b), b, True), b=lambda g, a, b: _wins(g, ge(a, b), b, False))
-def fmax(a, b):
+def fmax(a: Operand, b: Operand) -> Array:
     """The larger of two elements; a number wins over NaN: ``torch.fmax``. At a tie ``a`` gets the gradient."""
     return np.fmax(a, b)
 
 
 @op(a=lambda g, a, b: _wins(g, le(a, b), b, True), b=lambda g, a, b: _wins(g, le(a, b), b, False))
-def fmin(a, b):
+def fmin(a: Operand, b: Operand) -> Array:
     """The smaller of two elements; a number wins over NaN: ``torch.fmin``. At a tie ``a`` gets the gradient."""
     return np.fmin(a, b)
 
 
+@called_as(like.nan_to_num)
 @op(x=lambda g, x: where(isfinite(x), g, 0.0))
-def nan_to_num(x, *, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(x: Operand, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """Finite numbers for NaN and infinities (by default 0 and the largest and least number): ``torch.nan_to_num``.
 
     >>> import minigrad as mg
@@ -789,7 +796,7 @@ def nan_to_num(x, *, nan=0.0, posinf=None, neginf=None):
 
 
 @op(x=lambda g: g)
-def clone(x):
+def clone(x: Operand) -> Array:
     """A copy of ``x`` in memory of its own: ``torch.clone``."""
     return np.array(x, order="C")
 
@@ -828,12 +835,13 @@ def _blended(condition, x, y):
     return out
 
 
+@called_as(like.where)
 @op(
     condition=None,
     input=lambda g, condition: where(condition, g, 0.0),
     other=lambda g, condition: where(condition, 0.0, g),
 )
-def where(condition, input=None, other=None):
+def where(condition: Array, input: Array = None, other: Array = None) -> Array:
     """``input`` where ``condition``, else ``other``: ``torch.where``. The three are broadcast; the two may be numbers.
 
     ``where(condition)`` is the tuple of the indices where it holds, one integer Tensor per dimension.
@@ -862,7 +870,7 @@ def where(condition, input=None, other=None):
 
 
 @op()
-def eq(a, b):
+def eq(a: Operand, b: Operand) -> Array:
     """``a == b``, element by element: ``torch.eq``. See :func:`equal` for whole tensors.
 
     >>> import minigrad as mg
@@ -873,61 +881,61 @@ def eq(a, b):
 
 
 @op()
-def ne(a, b):
+def ne(a: Operand, b: Operand) -> Array:
     """``a != b``: ``torch.ne``."""
     return np.not_equal(a, b)
 
 
 @op()
-def lt(a, b):
+def lt(a: Operand, b: Operand) -> Array:
     """``a < b``: ``torch.lt``."""
     return np.less(a, b)
 
 
 @op()
-def le(a, b):
+def le(a: Operand, b: Operand) -> Array:
     """``a <= b``: ``torch.le``."""
     return np.less_equal(a, b)
 
 
 @op()
-def gt(a, b):
+def gt(a: Operand, b: Operand) -> Array:
     """``a > b``: ``torch.gt``."""
     return np.greater(a, b)
 
 
 @op()
-def ge(a, b):
+def ge(a: Operand, b: Operand) -> Array:
     """``a >= b``: ``torch.ge``."""
     return np.greater_equal(a, b)
 
 
 @op()
-def logical_and(a, b):
+def logical_and(a: Operand, b: Operand) -> Array:
     """Whether both are not zero: ``torch.logical_and``."""
     return np.logical_and(a, b)
 
 
 @op()
-def logical_or(a, b):
+def logical_or(a: Operand, b: Operand) -> Array:
     """Whether one of them is not zero: ``torch.logical_or``."""
     return np.logical_or(a, b)
 
 
 @op()
-def logical_xor(a, b):
+def logical_xor(a: Operand, b: Operand) -> Array:
     """Whether just one of them is not zero: ``torch.logical_xor``."""
     return np.logical_xor(a, b)
 
 
 @op()
-def logical_not(x):
+def logical_not(x: Operand) -> Array:
     """Whether ``x`` is zero: ``torch.logical_not``."""
     return np.logical_not(x)
 
 
 @op()
-def bitwise_and(a, b):
+def bitwise_and(a: Operand, b: Operand) -> Array:
     """``a & b`` of integers or booleans: ``torch.bitwise_and``. Raises ``TypeError`` for floats, as all bitwise ops do.
 
     >>> import minigrad as mg
@@ -939,55 +947,56 @@ def bitwise_and(a, b):
 
 
 @op()
-def bitwise_or(a, b):
+def bitwise_or(a: Operand, b: Operand) -> Array:
     """``a | b`` of integers or booleans: ``torch.bitwise_or``."""
     return np.bitwise_or(a, b)
 
 
 @op()
-def bitwise_xor(a, b):
+def bitwise_xor(a: Operand, b: Operand) -> Array:
     """``a ^ b`` of integers or booleans: ``torch.bitwise_xor``."""
     return np.bitwise_xor(a, b)
 
 
 @op()
-def bitwise_not(x):
+def bitwise_not(x: Operand) -> Array:
     """``~x`` of integers or booleans: ``torch.bitwise_not``."""
     return np.invert(x)
 
 
 @op()
-def bitwise_left_shift(a, b):
+def bitwise_left_shift(a: Operand, b: Operand) -> Array:
     """``a << b`` of integers: ``torch.bitwise_left_shift``."""
     return np.left_shift(a, b)
 
 
 @op()
-def bitwise_right_shift(a, b):
+def bitwise_right_shift(a: Operand, b: Operand) -> Array:
     """``a >> b`` of integers: ``torch.bitwise_right_shift``."""
     return np.right_shift(a, b)
 
 
 @op()
-def isnan(x):
+def isnan(x: Operand) -> Array:
     """Whether ``x`` is NaN: ``torch.isnan``."""
     return np.isnan(x)
 
 
 @op()
-def isinf(x):
+def isinf(x: Operand) -> Array:
     """Whether ``x`` is infinite: ``torch.isinf``."""
     return np.isinf(x)
 
 
 @op()
-def isfinite(x):
+def isfinite(x: Operand) -> Array:
     """Whether ``x`` is neither infinite nor NaN: ``torch.isfinite``."""
     return np.isfinite(x)
 
 
+@called_as(like.isclose)
 @op()
-def isclose(a, b, *, rtol=1e-5, atol=1e-8, equal_nan=False):
+def isclose(a: Operand, b: Operand, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """Whether ``|a - b| <= atol + rtol * |b|``: ``torch.isclose``.
 
     >>> import minigrad as mg
@@ -1001,12 +1010,12 @@ def _array(x: Any) -> Any:
     return x._data if isinstance(x, TensorBase) else x
 
 
-def allclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
+def allclose(a: Operand, b: Operand, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False) -> bool:
     """Whether :func:`isclose` holds everywhere, a Python bool: ``torch.allclose``."""
     return bool(np.all(isclose(_array(a), _array(b), rtol=rtol, atol=atol, equal_nan=equal_nan)))
 
 
-def equal(a, b):
+def equal(a: Operand, b: Operand) -> bool:
     """Whether two tensors have the same shape and the same elements, a Python bool: ``torch.equal``.
 
     >>> import minigrad as mg

@@ -15,7 +15,9 @@ import numpy as np
 
 from minigrad.engine import ShapeError, op
 from minigrad.kernels import windows as kernels
+from minigrad.ops import signatures as like
 from minigrad.ops.windows import as_batch, fitted, per_axis
+from minigrad.types import Array, Size, called_as
 
 
 def _axes(name, shapes, sizes, kernel_size, dilation, padding, stride):
@@ -31,8 +33,9 @@ def _unfold_input(g, input_shape, kernel_size, dilation, padding, stride):
     return fold(g, input_shape[-2:], kernel_size, dilation, padding, stride)
 
 
+@called_as(like.unfold)
 @op(input=_unfold_input)
-def unfold(input, *, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(input: Array, *, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
     """The windows of images as columns: ``torch.nn.functional.unfold``. Transpose of :func:`fold`.
 
     Args:
@@ -65,8 +68,9 @@ def _fold_input(g, kernel_size, dilation, padding, stride):
     return unfold(g, kernel_size, dilation, padding, stride)
 
 
+@called_as(like.fold)
 @op(input=_fold_input)
-def fold(input, *, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(input: Array, *, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
     """Images from columns, adding up where windows overlap: ``torch.nn.functional.fold``. Transpose of :func:`unfold`.
 
     Args:

@@ -13,13 +13,18 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of
 from minigrad.ops import elementwise as ew
+from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim
+from minigrad.types import Array, Operand, called_as
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 # ------------------------------------------------------------------------------------------------- keys
 
@@ -113,7 +118,7 @@ def _two_steps(index: tuple) -> tuple[tuple, tuple] | None:
     return tuple(first), tuple(then)
 
 
-def subscript(x: Any, key: Any) -> Any:
+def subscript(x: Tensor, key: Any) -> Tensor:
     """``x[key]`` for any key: see the module's docstring."""
     if type(key) is int:
         return getitem(x, index=(key, Ellipsis))
@@ -135,7 +140,7 @@ def store(x: Any, key: Any, value: Any, overwrite: bool = False) -> Any:
 
 
 @op(x=lambda g, x_shape, index: put_add(g, shape=x_shape, index=index))
-def getitem(x, *, index):
+def getitem(x: Array, *, index: Any) -> Array:
     """``x[index]`` for a plain index. A view, unless arrays are in it. The transpose of :func:`put_add`."""
     try:
         return x[index]
@@ -144,7 +149,7 @@ def getitem(x, *, index):
 
 
 @op(g_=lambda g, index: getitem(g, index=index))
-def put_add(g_, *, shape, index):
+def put_add(g_: Array, *, shape: Any, index: Any) -> Array:
     """Zeros of ``shape`` with ``g_`` added at ``index``; what meets at one place adds up. The transpose of :func:`getitem`."""
     out = np.zeros(shape, g_.dtype)
     if not _repeats(index):
@@ -177,7 +182,7 @@ def _setitem_v(g, v_shape, index):
 
 
 @op(x=lambda g, index: setitem(g, 0.0, index=index), v=_setitem_v)
-def setitem(x, v, *, index, overwrite=False):
+def setitem(x: Array, v: Array, *, index: Any, overwrite: bool = False) -> Array:
     """``x`` after ``x[index] = v``. Where ``index`` names a place twice, the last value stays.
 
     A copy, unless ``overwrite`` says that the caller gives up the memory of ``x``.
@@ -287,7 +292,7 @@ def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any, like: tuple[i
     return (*axes[:dim], array, *axes[dim + 1 :])
 
 
-def gather(input: Any, dim: int, index: Any) -> Any:
+def gather(input: Tensor, dim: int, index: Operand) -> Tensor:
     """Picks along ``dim``: ``out[i, j, k] = input[i, index[i, j, k], k]`` for ``dim=1``: ``torch.gather``.
 
     Args:
@@ -306,7 +311,7 @@ def gather(input: Any, dim: int, index: Any) -> Any:
     return getitem(input, index=_grid("gather", shape_of(input), dim, index))
 
 
-def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+def take_along_dim(input: Tensor, indices: Operand, dim: int | None = None) -> Tensor:
     """:func:`gather` with an index that broadcasts, negative numbers counting from the end: ``torch.take_along_dim``.
 
     Without ``dim``, both are taken as flat.
@@ -341,7 +346,7 @@ def _part(src: Any, shape: tuple[int, ...], name: str) -> Any:
     return getitem(src, index=(*[slice(n) for n in shape], Ellipsis))
 
 
-def scatter(input: Any, dim: int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
+def scatter(input: Tensor, dim: int, index: Operand, src: Operand, *, reduce: str | None = None) -> Tensor:
     """``input`` with ``out[i, index[i, j, k], k] = src[i, j, k]`` for ``dim=1``: ``torch.scatter``.
 
     Args:
@@ -366,7 +371,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any, *, reduce: str | None = 
     return setitem(input, _part(src, shape_of(index), "scatter"), index=grid)
 
 
-def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+def scatter_add(input: Tensor, dim: int, index: Operand, src: Operand) -> Tensor:
     """``input`` with ``out[i, index[i, j, k], k] += src[i, j, k]`` for ``dim=1``: ``torch.scatter_add``. Arguments as in :func:`scatter`.
 
     >>> import minigrad as mg
@@ -387,7 +392,7 @@ def _vector(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[in
     return dim, array.reshape(-1)
 
 
-def index_select(input: Any, dim: int, index: Any) -> Any:
+def index_select(input: Tensor, dim: int, index: Operand) -> Tensor:
     """The slices ``index`` (a vector of integers >= 0) along ``dim``: ``torch.index_select``.
 
     >>> import minigrad as mg
@@ -405,7 +410,7 @@ def _source(name: str, shape: tuple[int, ...], dim: int, n: int, source: Any) ->
         raise ShapeError(f"{name}: source has shape {shape_of(source)}, but {n} indices along dimension {dim} of {shape} need {want}")
 
 
-def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+def index_add(input: Tensor, dim: int, index: Operand, source: Tensor, *, alpha: float = 1) -> Tensor:
     """``input`` with ``alpha * source`` added to its slices ``index`` along ``dim``: ``torch.index_add``.
 
     >>> import minigrad as mg
@@ -417,20 +422,20 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     return index_put(input, along(dim, array), source if alpha == 1 else source * alpha, accumulate=True)
 
 
-def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+def index_copy(input: Tensor, dim: int, index: Operand, source: Operand) -> Tensor:
     """``input`` with its slices ``index`` along ``dim`` replaced by those of ``source``: ``torch.index_copy``."""
     dim, array = _vector("index_copy", shape_of(input), dim, index)
     _source("index_copy", shape_of(input), dim, array.size, source)
     return setitem(input, source, index=along(dim, array))
 
 
-def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+def index_fill(input: Tensor, dim: int, index: Operand, value: Operand) -> Tensor:
     """``input`` with its slices ``index`` along ``dim`` filled with ``value``: ``torch.index_fill``."""
     dim, array = _vector("index_fill", shape_of(input), dim, index)
     return setitem(input, value, index=along(dim, array))
 
 
-def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+def index_put(input: Tensor, indices: Sequence[Any], values: Operand, accumulate: bool = False) -> Tensor:
     """``input`` after ``input[indices] = values``, or ``+=`` where what meets adds up: ``torch.index_put``.
 
     >>> import minigrad as mg
@@ -449,7 +454,7 @@ def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool 
     return input + put_add(broadcast_to(values, shape=places), shape=shape, index=index)
 
 
-def take(input: Any, index: Any) -> Any:
+def take(input: Operand, index: Operand) -> Tensor:
     """Elements of the flat ``input``, in the shape of ``index``: ``torch.take``. Negative numbers count from the end.
 
     >>> import minigrad as mg
@@ -479,7 +484,7 @@ def _mask(name: str, mask: Any) -> np.ndarray:
     return array
 
 
-def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+def masked_fill(input: Tensor, mask: Operand, value: Operand) -> Tensor:
     """``value`` where ``mask`` is True, ``input`` elsewhere; both broadcast: ``torch.masked_fill``. The dtype is that of ``input``.
 
     >>> import minigrad as mg
@@ -492,7 +497,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     return ew.where(_mask("masked_fill", mask), value, input)
 
 
-def masked_select(input: Any, mask: Any) -> Any:
+def masked_select(input: Tensor, mask: Operand) -> Tensor:
     """The elements where ``mask`` is True, as a vector; both broadcast: ``torch.masked_select``."""
     array, shape = _mask("masked_select", mask), shape_of(input)
     meet = _meet("masked_select", shape, array.shape)
@@ -501,7 +506,7 @@ def masked_select(input: Any, mask: Any) -> Any:
     return getitem(input if shape == meet else broadcast_to(input, shape=meet), index=(np.broadcast_to(array, meet),))
 
 
-def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+def masked_scatter(input: Tensor, mask: Operand, source: Operand) -> Tensor:
     """``input`` with the first elements of ``source`` where ``mask`` is True, in row-major order: ``torch.masked_scatter``."""
     array, shape = _mask("masked_scatter", mask), shape_of(input)
     meet = _meet("masked_scatter", shape, array.shape)
@@ -524,7 +529,7 @@ def _meet(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @op()
-def argwhere(x):
+def argwhere(x: Array) -> Array:
     """The positions of what is not zero, a row per element: ``torch.argwhere``.
 
     >>> import minigrad as mg
@@ -536,17 +541,19 @@ def argwhere(x):
 
 
 @op()
-def _nonzero(x):
+def _nonzero(x: Array) -> Array:
     return np.atleast_1d(x).nonzero()
 
 
-def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+@called_as(like.nonzero)
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """:func:`argwhere`, or its columns as a tuple to index with: ``torch.nonzero``."""
     return _nonzero(input) if as_tuple else argwhere(input)
 
 
+@called_as(like.one_hot)
 @op()
-def one_hot(input, *, num_classes=-1):
+def one_hot(input: Array, *, num_classes: int = -1) -> Array:
     """A new last dimension with 1 at the place that ``input`` names and 0 elsewhere: ``torch.nn.functional.one_hot``.
 
     Args:

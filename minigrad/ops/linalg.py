@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dim, positive_dims
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, squeeze, transpose, unsqueeze
+from minigrad.types import Array, Dims, DType
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 
 class SlogdetResult(NamedTuple):
@@ -70,7 +74,7 @@ def _matmul_b(g, a, b):
 
 
 @op(a=_matmul_a, b=_matmul_b)
-def matmul(a, b):
+def matmul(a: Array, b: Array) -> Array:
     """Matrix product: ``torch.matmul``, also ``a @ b``.
 
     Args:
@@ -101,13 +105,13 @@ def matmul(a, b):
     return out.astype(np.float16) if half else out
 
 
-def mm(input: Any, mat2: Any) -> Any:
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices (n, k) and (k, m): ``torch.mm``. Raises ``ShapeError`` for other dimensions."""
     _require_dims("mm", input=(input, 2), mat2=(mat2, 2))
     return matmul(input, mat2)
 
 
-def bmm(input: Any, mat2: Any) -> Any:
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Products of the matrices in two batches (b, n, k) and (b, k, m), without broadcasting: ``torch.bmm``."""
     _require_dims("bmm", input=(input, 3), mat2=(mat2, 3))
     if input.shape[0] != mat2.shape[0]:
@@ -115,24 +119,24 @@ def bmm(input: Any, mat2: Any) -> Any:
     return matmul(input, mat2)
 
 
-def mv(input: Any, vec: Any) -> Any:
+def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix (n, k) and a vector (k,): ``torch.mv``."""
     _require_dims("mv", input=(input, 2), vec=(vec, 1))
     return matmul(input, vec)
 
 
-def dot(input: Any, tensor: Any) -> Any:
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Scalar product of two vectors: ``torch.dot``. Unlike numpy's it refuses matrices."""
     _require_dims("dot", input=(input, 1), tensor=(tensor, 1))
     return matmul(input, tensor)
 
 
-def vdot(input: Any, other: Any) -> Any:
+def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Scalar product of two vectors: ``torch.vdot``, which for real numbers is :func:`dot`."""
     return dot(input, other)
 
 
-def inner(input: Any, other: Any) -> Any:
+def inner(input: Tensor, other: Tensor) -> Tensor:
     """Scalar products along the last dimensions, (..., k) and (---, k) to (..., ---): ``torch.inner``. A 0-d operand multiplies."""
     if not input.shape or not other.shape:
         return ew.mul(input, other)
@@ -141,7 +145,7 @@ def inner(input: Any, other: Any) -> Any:
     return tensordot(input, other, ([-1], [-1]))
 
 
-def outer(input: Any, vec2: Any) -> Any:
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of the elements of two vectors, (n,) and (m,) to (n, m): ``torch.outer``."""
     _require_dims("outer", input=(input, 1), vec2=(vec2, 1))
     return ew.mul(unsqueeze(input, 1), vec2)
@@ -160,27 +164,27 @@ def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float
     return ew.add(input if beta == 1 else ew.mul(input, beta), product)
 
 
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)``: ``torch.addmm``."""
     return _plus_product("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
-def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)``: ``torch.addmv``."""
     return _plus_product("addmv", input, mv(mat, vec), beta, alpha)
 
 
-def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``: ``torch.addr``."""
     return _plus_product("addr", input, outer(vec1, vec2), beta, alpha)
 
 
-def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * bmm(batch1, batch2)``: ``torch.baddbmm``."""
     return _plus_product("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
-def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * sum over the batch of (batch1 @ batch2)``: ``torch.addbmm``."""
     return _plus_product("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)
 
@@ -190,7 +194,7 @@ def _linear_weight(g, input):
 
 
 @op(input=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
-def linear(input, weight, bias=None):
+def linear(input: Array, weight: Array, bias: Array = None) -> Array:
     """``x @ weight.T + bias``: ``torch.nn.functional.linear``.
 
     Args:
@@ -212,13 +216,13 @@ def linear(input, weight, bias=None):
         raise ShapeError(f"linear: input has {features} features but weight expects {weight.shape[1]} ({shapes})")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
-    out = matmul(_rows(input), weight.T)
+    out: Array = matmul(_rows(input), weight.T)
     if bias is not None:
         out = np.add(out, bias, out=out if np.result_type(out, bias) == out.dtype else None)
     return out.reshape(*input.shape[:-1], weight.shape[0])
 
 
-def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_o = sum over i, j of x1_i W_oij x2_j, plus ``bias``: ``torch.nn.functional.bilinear``.
 
     ``input1`` (..., i), ``input2`` (..., j) and ``weight`` (o, i, j) give (..., o).
@@ -234,7 +238,7 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     a=lambda g, b, labels: contract(g, b, labels=(labels[2], labels[1], labels[0])),
     b=lambda g, a, labels: contract(a, g, labels=(labels[0], labels[2], labels[1])),
 )
-def contract(a, b, *, labels):
+def contract(a: Array, b: Array, *, labels: Any) -> Array:
     """The product of two tensors, summed over the axes that the result does not have: what :func:`einsum` is made of.
 
     Args:
@@ -266,7 +270,7 @@ def contract(a, b, *, labels):
     left = a.transpose([la.index(x) for x in (*batch, *rows, *summed)]).reshape(*shape, volume(rows), volume(summed))
     right = b.transpose([lb.index(x) for x in (*batch, *summed, *columns)]).reshape(*shape, volume(summed), volume(columns))
     order = [*batch, *rows, *columns]
-    out = matmul(left, right).reshape([size[x] for x in order])
+    out: Array = matmul(left, right).reshape([size[x] for x in order])
     return out.transpose([order.index(x) for x in lo])
 
 
@@ -339,7 +343,7 @@ def _numbered(*args: Any) -> tuple[str, tuple]:
     return equation if result is None else f"{equation}->{letters(result)}", pairs[::2]
 
 
-def einsum(equation: Any, *operands: Any) -> Any:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sums of products over axes that letters name: ``torch.einsum``.
 
     Args:
@@ -451,7 +455,7 @@ def _order(terms: list[list], result: list, sizes: dict) -> list[tuple[int, ...]
     return np.einsum_path(*arguments, [number[label] for label in result if label in present], optimize="greedy")[0][1:]
 
 
-def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """The product of two tensors, summed over pairs of dimensions: ``torch.tensordot``.
 
     Args:
@@ -483,7 +487,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     return contract(a, b, labels=(la, lb, tuple([x for x in la if x not in lb] + [x for x in lb if x not in la])))
 
 
-def kron(input: Any, other: Any) -> Any:
+def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: each element of ``input`` becomes a block, itself times ``other``: ``torch.kron``. Any numbers of dimensions."""
     n = max(len(input.shape), len(other.shape))
     s, t = ((1,) * (n - len(x.shape)) + tuple(x.shape) for x in (input, other))
@@ -491,13 +495,13 @@ def kron(input: Any, other: Any) -> Any:
     return reshape(blocks, tuple([x * y for x, y in zip(s, t, strict=True)]))
 
 
-def trace(input: Any) -> Any:
+def trace(input: Tensor) -> Tensor:
     """Sum of a matrix's diagonal: ``torch.trace``."""
     _require_dims("trace", input=(input, 2))
     return sum(diagonal(input, 0, 0, 1))
 
 
-def multi_dot(tensors: Sequence[Any]) -> Any:
+def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     """The product of several matrices, in an order that needs little work: ``torch.linalg.multi_dot``. Vectors may stand at the ends."""
     tensors = list(tensors)
     if len(tensors) < 2:
@@ -514,12 +518,13 @@ def multi_dot(tensors: Sequence[Any]) -> Any:
     return einsum(*[x for pair in zip(tensors, labels, strict=True) for x in pair], ends)
 
 
-def matrix_power(input: Any, n: int) -> Any:
+def matrix_power(input: Tensor, n: int) -> Tensor:
     """The n-th power of square matrices (..., k, k), of their inverses if ``n`` is negative: ``torch.linalg.matrix_power``."""
     _require_square("matrix_power", input)
     if n == 0:
         return ew.add(ew.mul(input, 0), np.eye(input.shape[-1], dtype=input.dtype))
-    square, power, n = (inv(input), None, -n) if n < 0 else (input, None, n)
+    square, n = (inv(input), -n) if n < 0 else (input, n)
+    power: Any = None
     while True:
         if n & 1:
             power = square if power is None else matmul(power, square)
@@ -529,7 +534,7 @@ def matrix_power(input: Any, n: int) -> Any:
         square = matmul(square, square)
 
 
-def cross(input: Any, other: Any, dim: int = -1) -> Any:
+def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     """Vector product of the vectors of 3 along ``dim``; other dimensions broadcast: ``torch.linalg.cross``."""
     n = max(len(input.shape), len(other.shape))
     dim = positive_dim("cross", dim, n) - n
@@ -542,12 +547,12 @@ def cross(input: Any, other: Any, dim: int = -1) -> Any:
 # ------------------------------------------------------------------------------------------------------------ norms
 
 
-def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """``(sum |x|^ord)^(1/ord)`` over ``dim``, by default over all: ``torch.linalg.vector_norm``. As :func:`minigrad.norm`."""
     return reduce.norm(x, ord, dim, keepdim, dtype=dtype)
 
 
-def matrix_norm(x: Any, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False) -> Any:
+def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False) -> Tensor:
     """Norm of the matrices in the two dimensions ``dim``: ``torch.linalg.matrix_norm``.
 
     Args:
@@ -569,7 +574,7 @@ def matrix_norm(x: Any, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim
     return extreme if keepdim else squeeze(extreme, (rows, columns))
 
 
-def norm(x: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def norm(x: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """:func:`matrix_norm` where ``dim`` names two dimensions (or ``x`` has two), else :func:`vector_norm`: ``torch.linalg.norm``.
 
     Without ``ord``, the square root of the sum of squares over ``dim``, or over all dimensions.
@@ -598,7 +603,7 @@ def _per_matrix(g: Any) -> Any:
 
 
 @op(x=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
-def inv(x):
+def inv(x: Array) -> Array:
     """Inverse of square matrices (..., n, n): ``torch.linalg.inv``.
 
     Raises ``numpy.linalg.LinAlgError`` for a singular matrix. To solve equations use :func:`solve`, which is faster and more accurate.
@@ -617,12 +622,12 @@ def inv(x):
     a=lambda g, a, out: -matmul(_solve(matrix_transpose(a), g), matrix_transpose(out)),
     b=lambda g, a: _solve(matrix_transpose(a), g),
 )
-def _solve(a, b):
+def _solve(a: Array, b: Array) -> Array:
     with one_blas_thread:
         return np.linalg.solve(a, b)
 
 
-def solve(a: Any, b: Any) -> Any:
+def solve(a: Tensor, b: Tensor) -> Tensor:
     """The x for which ``a @ x`` is ``b``: ``torch.linalg.solve``.
 
     Args:
@@ -652,7 +657,7 @@ def _cofactor_x(g, out, x):
 
 
 @op(x=_cofactor_x)
-def cofactor(x):
+def cofactor(x: Array) -> Array:
     """The cofactors of square matrices (..., n, n), det(x) inv(x)^T, which singular matrices have too: the gradient of :func:`det`."""
     with one_blas_thread:
         u, s, v = np.linalg.svd(x)
@@ -662,7 +667,7 @@ def cofactor(x):
 
 
 @op(x=lambda g, x: _per_matrix(g) * cofactor(x))
-def det(x):
+def det(x: Array) -> Array:
     """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Has a gradient at singular matrices too (a second one not)."""
     _require_square("det", x)
     with one_blas_thread:
@@ -670,13 +675,13 @@ def det(x):
 
 
 @op(x=lambda g, x: _per_matrix(g[1]) * matrix_transpose(inv(x)))
-def _slogdet(x):
+def _slogdet(x: Array) -> Array:
     _require_square("slogdet", x)
     with one_blas_thread:
         return tuple(np.linalg.slogdet(x))
 
 
-def slogdet(x: Any) -> SlogdetResult:
+def slogdet(x: Tensor) -> SlogdetResult:
     """Sign and logarithm of the absolute value of the determinant, a named tuple: ``torch.linalg.slogdet``. Does not overflow as det does.
 
     >>> import minigrad as mg
@@ -686,7 +691,7 @@ def slogdet(x: Any) -> SlogdetResult:
     return SlogdetResult(*_slogdet(x))
 
 
-def logdet(x: Any) -> Any:
+def logdet(x: Tensor) -> Tensor:
     """Logarithm of the determinant, NaN where that is negative: ``torch.logdet``."""
     sign, logabsdet = slogdet(x)
     return ew.where(ew.lt(sign, 0), math.nan, logabsdet)
@@ -703,7 +708,7 @@ def _cholesky_x(g, out):
 
 
 @op(x=_cholesky_x)
-def cholesky(x):
+def cholesky(x: Array) -> Array:
     """The lower triangular L with ``L @ L.mT == x``, for symmetric positive definite x (..., n, n): ``torch.linalg.cholesky``.
 
     Only the lower triangle of ``x`` is read, and the gradient is symmetric. Raises ``numpy.linalg.LinAlgError`` if ``x`` is not

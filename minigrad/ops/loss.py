@@ -6,7 +6,7 @@ Cross-entropy is ``log_softmax`` and then the negative log-likelihood, so it is 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from minigrad.ops.index import getitem
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape
 from minigrad.ops.softmax import log_softmax
+from minigrad.types import Array
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 # ---------------------------------------------------------------------------- negative log-likelihood
 # index: N d1 d2 ... the class of each place;  scale: the same shape, the weight of each place (0: ignored)
@@ -26,7 +30,7 @@ from minigrad.ops.softmax import log_softmax
     index=None,
     scale=lambda g, input, index: g * _nll(input, index, 1.0, reduction="none"),
 )
-def _nll(input, index, scale, *, reduction):
+def _nll(input: Array, index: Array, scale: Array, *, reduction: str) -> Array:
     """-input[n, index[n, d], d] * scale[n, d], summed unless ``reduction`` is ``"none"``. Linear in ``input``."""
     picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0]  # N d1 d2 ...
     losses = picked * (-1.0 * scale)
@@ -38,7 +42,7 @@ def _nll(input, index, scale, *, reduction):
     index=None,
     scale=lambda g, g_, index: g_ * _nll(g, index, 1.0, reduction="none"),
 )
-def _nll_input(g_, index, scale, *, shape, reduction):
+def _nll_input(g_: Array, index: Array, scale: Array, *, shape: Any, reduction: str) -> Array:
     """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
     out = np.zeros(shape, g_.dtype)
     np.put_along_axis(out, index[:, None], (g_ * (-1.0 * scale))[:, None], axis=1)
@@ -122,14 +126,14 @@ def _picked(input: Any, index: np.ndarray, scale: Any, reduction: str) -> Any:
 
 
 def nll_loss(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
-    reduce: Any = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-) -> Any:
+) -> Tensor:
     """Negative log-likelihood of class indices, given log-probabilities: ``torch.nn.functional.nll_loss``.
 
     Args:
@@ -157,15 +161,15 @@ def nll_loss(
 
 
 def cross_entropy(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
-    reduce: Any = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Any:
+) -> Tensor:
     """Cross-entropy between logits and classes, or class probabilities: ``torch.nn.functional.cross_entropy``.
 
     For one example with class t: ``-weight[t] log softmax(input)[t]``, with probabilities p:
@@ -246,7 +250,14 @@ def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
     return _reduce(losses if weight is None else losses * weight, reduction)
 
 
-def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None) -> Any:
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """Mean of (input - target)**2: ``torch.nn.functional.mse_loss``. With ``weight`` the mean is divided by the sum of the weights.
 
     Raises:
@@ -270,14 +281,21 @@ def _weighted_mean(name: str, losses: Any, weight: Any, reduction: str) -> Any:
     return sum(losses) / sum(weight) if reduction == "mean" else _reduce(losses, reduction)
 
 
-def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None) -> Any:
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """Mean of abs(input - target): ``torch.nn.functional.l1_loss``. ``weight`` as for :func:`mse_loss`."""
     reduction = _reduction("l1_loss", reduction, size_average, reduce)
     _same_shape("l1_loss", input, target, reduction)
     return _weighted_mean("l1_loss", ew.abs(input - target), weight, reduction)
 
 
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
     """d**2 / 2 where abs(d) < delta, else delta (abs(d) - delta / 2), for d = input - target: ``torch.nn.functional.huber_loss``.
 
     ``weight`` is a factor for each element; unlike that of :func:`mse_loss` the mean is over their number, as in PyTorch.
@@ -295,8 +313,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 
 def smooth_l1_loss(
-    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
-) -> Any:
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0
+) -> Tensor:
     """:func:`huber_loss` divided by its threshold ``beta``; l1 for beta = 0: ``torch.nn.functional.smooth_l1_loss``."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
@@ -305,8 +323,13 @@ def smooth_l1_loss(
 
 
 def binary_cross_entropy(
-    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """-(t log p + (1-t) log(1-p)) for probabilities p, logarithms not below -100: ``torch.nn.functional.binary_cross_entropy``.
 
     Raises:
@@ -324,14 +347,14 @@ def binary_cross_entropy(
 
 
 def binary_cross_entropy_with_logits(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-    pos_weight: Any = None,
-) -> Any:
+    pos_weight: Tensor | None = None,
+) -> Tensor:
     """Binary cross-entropy of sigmoid(input), exact for any logit: ``torch.nn.functional.binary_cross_entropy_with_logits``.
 
     (1 - t) x + (1 + (pos_weight - 1) t) log(1 + exp(-x)), where the last factor is logaddexp(0, -x).
@@ -349,7 +372,14 @@ def binary_cross_entropy_with_logits(
     return _weighted((1.0 - target) * input + softplus, weight, reduction)
 
 
-def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False) -> Any:
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
     """t (log t - input) for log-probabilities ``input``: ``torch.nn.functional.kl_div``.
 
     ``reduction="batchmean"`` gives the divergence proper: the sum divided by the size of the batch.

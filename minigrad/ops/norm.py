@@ -12,7 +12,7 @@ All but g and x is constant over ``dim`` (w too, but for layer and group norm), 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from minigrad.kernels import norm as kernels
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.reduce import mean
 from minigrad.ops.shape import reshape
+from minigrad.types import Array, Operand, Size
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 # ----------------------------------------------------------------------------------------- sums and products in one pass
 
@@ -30,7 +34,7 @@ from minigrad.ops.shape import reshape
     x=lambda g, a: g[1] * a,
     m=lambda g, a, m_shape: -g[1] * sum_to(a, shape=m_shape),
 )
-def centered_sums(a, x, m, *, dim):
+def centered_sums(a: Array, x: Array, m: Array, *, dim: tuple[int, ...]) -> tuple[Array, Array]:
     """The sums of ``a`` and of ``a * (x - m)`` over the dimensions ``dim``, kept with size 1. m has the shape of the results."""
     return kernels.centered_sums(a, x, m, dim)
 
@@ -43,7 +47,7 @@ def centered_sums(a, x, m, *, dim):
     b=lambda g, x, m: g * (x - m),
     c=lambda g: g,
 )
-def blend(y, x, m, a, b, c):
+def blend(y: Array, x: Array, m: Array, a: Array, b: Array, c: Array) -> Array:
     """``y * a + (x - m) * b + c``, where m, a, b and c broadcast to y and x."""
     return kernels.blend(y, x, m, a, b, c)
 
@@ -54,7 +58,7 @@ def blend(y, x, m, a, b, c):
     a=lambda g, x, m, a_shape, shape: reshape(sum_to(g * (x - reshape(m, shape)), shape=shape), a_shape),
     c=lambda g, c_shape, shape: reshape(sum_to(g, shape=shape), c_shape),
 )
-def affine(x, m, a, c=None, *, shape):
+def affine(x: Array, m: Array, a: Array, c: Array = None, *, shape: Any) -> Array:
     """``(x - m) * a + c``, where m, a and c are reshaped to ``shape``, which broadcasts to x."""
     return kernels.affine(real(x), m.reshape(shape), a.reshape(shape), c if c is None else c.reshape(shape))
 
@@ -89,7 +93,7 @@ def _gradients(g, x, weight, bias_shape, out_1, out_2, dim, shape, eps):
 
 
 @op(x=_gradients, weight=_gradients, bias=_gradients)
-def standardize(x, weight=None, bias=None, *, dim, shape, eps):
+def standardize(x: Array, weight: Array = None, bias: Array = None, *, dim: tuple[int, ...], shape: tuple[int, ...], eps: float) -> Array:
     """``((x - mean) / sqrt(var + eps) * weight + bias, mean, var)`` over ``dim``, which mean and (biased) var keep with size 1.
 
     weight and bias are reshaped to ``shape``, which broadcasts to x.
@@ -109,21 +113,21 @@ def _check(name: str, input: Any, channels: int, **vectors: Any) -> None:
             raise ShapeError(f"{name}: {key} has shape {shape_of_any(v)} but the input {shape_of_any(input)} has {channels} channels")
 
 
-def shape_of_any(x: Any) -> tuple[int, ...]:
+def shape_of_any(x: Tensor) -> tuple[int, ...]:
     """The shape of a Tensor, array or number."""
     return tuple(x.shape) if hasattr(x, "shape") else shape_of(x)
 
 
 def batch_norm(
-    input: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
+    input: Tensor,
+    running_mean: Operand | None,
+    running_var: Operand | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
-) -> Any:
+) -> Tensor:
     """Normalise each channel over the batch (Ioffe & Szegedy 2015): ``torch.nn.functional.batch_norm``.
 
     In training, mean and biased variance of the batch are used, and the running statistics (Tensors or arrays of
@@ -169,15 +173,15 @@ def _move(running: Any, value: Any, momentum: float) -> None:
 
 
 def instance_norm(
-    input: Any,
-    running_mean: Any = None,
-    running_var: Any = None,
-    weight: Any = None,
-    bias: Any = None,
+    input: Tensor,
+    running_mean: Operand | None = None,
+    running_var: Operand | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
     use_input_stats: bool = True,
     momentum: float = 0.1,
     eps: float = 1e-5,
-) -> Any:
+) -> Tensor:
     """Normalise each channel of each image by itself: ``torch.nn.functional.instance_norm``. input: (N, C, ...)."""
     shape = shape_of_any(input)
     if len(shape) < 3:
@@ -197,7 +201,9 @@ def instance_norm(
     return y
 
 
-def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def layer_norm(
+    input: Tensor, normalized_shape: Size, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
     """Normalise over the last dimensions (Ba et al. 2016): ``torch.nn.functional.layer_norm``.
 
     Args:
@@ -214,7 +220,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     return standardize(input, weight, bias, dim=over, shape=(1,) * (input.ndim - len(lead)) + lead, eps=eps)[0]
 
 
-def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions: ``torch.nn.functional.rms_norm``. eps: the dtype's by default."""
     over, _ = _trailing("rms_norm", input, normalized_shape, weight=weight)
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
@@ -234,7 +240,7 @@ def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -
     return tuple(range(len(shape) - len(last), len(shape))), last
 
 
-def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise over groups of channels of each image (Wu & He 2018): ``torch.nn.functional.group_norm``.
 
     Raises:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,45 +20,50 @@ from minigrad.engine import ShapeError, TensorBase, op, wrap
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.windows import Axis, adaptive, sliding
 from minigrad.ops import elementwise as ew
+from minigrad.ops import signatures as like
 from minigrad.ops.windows import as_batch, by, fitted, per_axis
 from minigrad.random import numpy_generator
+from minigrad.types import Array, Operand, Size, called_as
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 # -------------------------------------------------------------------------------------------------------- the ops
 
 
 @op(x=lambda g, x_shape, res, axes: put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:]))
-def max_pool(x, *, axes):
+def max_pool(x: Array, *, axes: Any) -> Array:
     """The largest cell of every window of x (N C \\*sizes). ``res`` says which of the window's cells it is, as a rule in one byte."""
     return kernels.max_pool(x, axes)
 
 
 @op()
-def max_pool_index(x, *, axes):
+def max_pool_index(x: Array, *, axes: Any) -> Array:
     """Where in the flattened sizes of x (N C \\*sizes) the largest cell of every window is: int64."""
     return kernels.flat_index(kernels.max_pool(x, axes)[1], axes)
 
 
 @op(x=lambda g, x_shape, index: put_cells(g, index, sizes=x_shape[2:]))
-def take_cells(x, index):
+def take_cells(x: Array, index: Array) -> Array:
     """The cells of x (N C \\*sizes) at ``index`` (N C \\*outs), places in the flattened sizes. Transpose of :func:`put_cells`."""
     return kernels.take_cells(x, index)
 
 
 @op(y=lambda g, index: take_cells(g, index))
-def put_cells(y, index, *, sizes):
+def put_cells(y: Array, index: Array, *, sizes: Any) -> Array:
     """Zeros (N C \\*sizes) with y (N C \\*outs) added at ``index``, places in the flattened sizes. Transpose of :func:`take_cells`."""
     return kernels.put_cells(y, index, sizes)
 
 
 @op(x=lambda g, axes, divisor: avg_pool_input(g, axes=axes, divisor=divisor))
-def avg_pool(x, *, axes, divisor):
+def avg_pool(x: Array, *, axes: Any, divisor: Any) -> Array:
     """The sum of every window of x (N C \\*sizes) by ``divisor``, one number or one per window. Transpose of :func:`avg_pool_input`."""
     total = kernels.sum_pool(x, axes)
     return np.divide(total, divisor, dtype=x.dtype) if x.dtype.kind == "f" else np.trunc(total / divisor).astype(x.dtype)
 
 
 @op(y=lambda g, axes, divisor: avg_pool(g, axes=axes, divisor=divisor))
-def avg_pool_input(y, *, axes, divisor):
+def avg_pool_input(y: Array, *, axes: Any, divisor: Any) -> Array:
     """y by ``divisor``, added to all cells of its windows: the gradient of :func:`avg_pool`, and its transpose."""
     return kernels.spread_pool(np.divide(y, divisor, dtype=y.dtype), axes)
 
@@ -65,12 +71,13 @@ def avg_pool_input(y, *, axes, divisor):
 # ------------------------------------------------------------------------------------------------ maximum pooling
 
 
+@called_as(like.max_pool)
 def max_pool1d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -78,12 +85,13 @@ def max_pool1d(
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@called_as(like.max_pool)
 def max_pool2d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -119,12 +127,13 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@called_as(like.max_pool)
 def max_pool3d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -132,27 +141,34 @@ def max_pool3d(
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+@called_as(like.adaptive_max_pool)
+def adaptive_max_pool1d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
     """Largest element of each of ``output_size`` windows: ``torch.nn.functional.adaptive_max_pool1d``."""
     return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+@called_as(like.adaptive_max_pool)
+def adaptive_max_pool2d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
     """Largest pixel of the windows of :func:`adaptive_avg_pool2d`: ``torch.nn.functional.adaptive_max_pool2d``."""
     return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+@called_as(like.adaptive_max_pool)
+def adaptive_max_pool3d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
     """Largest voxel of windows that share the volume evenly: ``torch.nn.functional.adaptive_max_pool3d``."""
     return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
-def max_unpool1d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Any:
+def max_unpool1d(
+    input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
+) -> Tensor:
     """Put maxima back where they were, along one axis: ``torch.nn.functional.max_unpool1d``. As :func:`max_unpool2d`."""
     return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool2d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Any:
+def max_unpool2d(
+    input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
+) -> Tensor:
     """Put maxima back where they were, zeros elsewhere: ``torch.nn.functional.max_unpool2d``.
 
     Where several indices name one pixel, the last of them wins, and only it has a gradient.
@@ -177,7 +193,9 @@ def max_unpool2d(input: Any, indices: Any, kernel_size: Any, stride: Any = None,
     return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool3d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Any:
+def max_unpool3d(
+    input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
+) -> Tensor:
     """Put maxima back where they were in a volume: ``torch.nn.functional.max_unpool3d``. As :func:`max_unpool2d`."""
     return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
@@ -315,21 +333,21 @@ def fractional_max_pool3d(
 
 
 def avg_pool1d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
-) -> Any:
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
+) -> Tensor:
     """Mean of every window along one axis: ``torch.nn.functional.avg_pool1d``. As :func:`avg_pool2d`, with (N, C, L)."""
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
 def avg_pool2d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    divisor_override: Any = None,
-) -> Any:
+    divisor_override: int | None = None,
+) -> Tensor:
     """Mean of every window: ``torch.nn.functional.avg_pool2d``.
 
     Args:
@@ -354,24 +372,24 @@ def avg_pool2d(
 
 
 def avg_pool3d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    divisor_override: Any = None,
-) -> Any:
+    divisor_override: int | None = None,
+) -> Tensor:
     """Mean of every window of a volume: ``torch.nn.functional.avg_pool3d``. As :func:`avg_pool2d`, with (N, C, D, H, W)."""
     return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
+def adaptive_avg_pool1d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of ``output_size`` windows: ``torch.nn.functional.adaptive_avg_pool1d``."""
     return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
 
 
-def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
+def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of windows that share the image evenly: ``torch.nn.functional.adaptive_avg_pool2d``.
 
     Args:
@@ -393,17 +411,17 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
 
-def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
+def adaptive_avg_pool3d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of windows that share the volume evenly: ``torch.nn.functional.adaptive_avg_pool3d``."""
     return _adaptive_avg_pool("adaptive_avg_pool3d", 3, input, output_size)
 
 
-def lp_pool1d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window along one axis: ``torch.nn.functional.lp_pool1d``. As :func:`lp_pool2d`."""
     return _lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window, (sum of x**p)**(1/p): ``torch.nn.functional.lp_pool2d``.
 
     As in PyTorch the powers are of x itself, not of its absolute value, and the sum of a window that sticks out (``ceil_mode``)
@@ -417,7 +435,7 @@ def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
     return _lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def lp_pool3d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window of a volume: ``torch.nn.functional.lp_pool3d``. As :func:`lp_pool2d`."""
     return _lp_pool("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
 

@@ -12,7 +12,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,9 +21,14 @@ from minigrad.kernels.sums import add_reduce
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import index
+from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims
 from minigrad.ops.elementwise import quiet
 from minigrad.ops.shape import flip, narrow, reshape, select
+from minigrad.types import Array, Dims, DType, called_as
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 F16, F32, I64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.int64)
 
@@ -31,23 +36,24 @@ F16, F32, I64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.int64)
 class ValuesIndices(NamedTuple):
     """What ``max(x, dim)``, ``sort``, ``topk`` and the like return: elements, and where along ``dim`` they were."""
 
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
 class MinMax(NamedTuple):
     """What :func:`aminmax` returns."""
 
-    min: Any
-    max: Any
+    min: Tensor
+    max: Tensor
 
 
 # ------------------------------------------------------------------------------------------- arguments: dims
 
+F = TypeVar("F", bound=Callable[..., Any])
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 
-def numpy_names(function: Callable) -> Callable:
+def numpy_names(function: F) -> F:
     """Let ``function`` take ``axis`` for ``dim``, ``keepdims`` for ``keepdim`` and ``out=None``, so that np.sum(x) works."""
 
     @functools.wraps(function)
@@ -62,7 +68,7 @@ def numpy_names(function: Callable) -> Callable:
                     kwargs[ours] = kwargs.pop(theirs)
         return function(*args, **kwargs)
 
-    return call
+    return call  # type: ignore[return-value]
 
 
 def _axes(name: str, shape: tuple[int, ...], dim: Any) -> tuple[int, ...] | None:
@@ -117,9 +123,10 @@ def _spread(g, x_shape, dim, keepdim):
     return broadcast_to(_restored(g, x_shape, dim, keepdim), shape=x_shape)
 
 
+@called_as(like.total)
 @numpy_names
 @op(x=_spread)
-def sum(x, *, dim=None, keepdim=False, dtype=None):
+def sum(x: Array, *, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
     """Sum of the elements: ``torch.sum``.
 
     Args:
@@ -144,9 +151,10 @@ def _mean_x(g, x_shape, dim, keepdim):
     return _spread(g / (count or 1), x_shape, dim, keepdim)
 
 
+@called_as(like.total)
 @numpy_names
 @op(x=_mean_x)
-def mean(x, *, dim=None, keepdim=False, dtype=None):
+def mean(x: Array, *, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
     """Average of the elements: ``torch.mean``. Arguments as :func:`sum`.
 
     Raises ``TypeError`` for integers unless ``dtype`` is a floating one, ``IndexError`` for a ``dim`` out of range. The mean of
@@ -164,23 +172,26 @@ def mean(x, *, dim=None, keepdim=False, dtype=None):
     return (total / (count or math.nan)).astype(dtype, copy=False)
 
 
+@called_as(like.total)
 @numpy_names
-def nansum(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def nansum(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """:func:`sum` in which NaN counts as 0: ``torch.nansum``."""
     return sum(ew.where(ew.isnan(x), 0, x), dim, keepdim, dtype)
 
 
+@called_as(like.total)
 @numpy_names
-def nanmean(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def nanmean(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """:func:`mean` of the elements that are not NaN: ``torch.nanmean``. NaN where there is none."""
     _require_floating("nanmean", x.dtype)
     share = ew.div(1.0, sum(cast(ew.logical_not(ew.isnan(x)), dtype=x.dtype), dim, keepdim))
     return ew.mul(nansum(x, dim, keepdim, dtype=dtype), share)
 
 
+@called_as(like.count)
 @numpy_names
 @op()
-def count_nonzero(x, *, dim=None):
+def count_nonzero(x: Array, *, dim: Dims = None) -> Array:
     """How many elements are not zero, as int64: ``torch.count_nonzero``."""
     return np.asarray(np.count_nonzero(x, axis=_axes("count_nonzero", x.shape, dim)), I64)
 
@@ -204,8 +215,9 @@ def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: An
     return variance if wide is x else variance.astype(x.dtype)
 
 
+@called_as(like.anyhow)
 @op(x=_var_x)
-def _var(x, *, dim, correction, keepdim):
+def _var(x: Array, *, dim: Dims, correction: float, keepdim: bool) -> Array:
     return _variance("var", x, dim, correction, keepdim)
 
 
@@ -214,8 +226,9 @@ def _std_x(g, x, out, dim, correction, keepdim):
     return _var_x(ew.where(flat, 0.0, g / ew.where(flat, 1.0, 2.0 * out)), x, dim, correction, keepdim)
 
 
+@called_as(like.anyhow)
 @op(x=_std_x)
-def _std(x, *, dim, correction, keepdim):
+def _std(x: Array, *, dim: Dims, correction: float, keepdim: bool) -> Array:
     return np.sqrt(_variance("std", x, dim, correction, keepdim))
 
 
@@ -231,7 +244,7 @@ def _spread_arguments(name: str, dim: Any, unbiased: Any, keepdim: bool, correct
 
 
 @numpy_names
-def var(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
+def var(x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Tensor:
     """Variance, sum (x - mean)² / (n - correction): ``torch.var``.
 
     Args:
@@ -252,7 +265,7 @@ def var(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = F
 
 
 @numpy_names
-def std(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
+def std(x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Tensor:
     """Standard deviation, the square root of :func:`var`: ``torch.std``. The gradient is 0 where all elements are equal.
 
     >>> import minigrad as mg
@@ -263,14 +276,18 @@ def std(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = F
 
 
 @numpy_names
-def var_mean(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> tuple:
+def var_mean(
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+) -> tuple[Tensor, Tensor]:
     """``(var(x), mean(x))``: ``torch.var_mean``."""
     dim, correction, keepdim = _spread_arguments("var_mean", dim, unbiased, keepdim, correction)
     return _var(x, dim, correction, keepdim), mean(x, dim, keepdim)
 
 
 @numpy_names
-def std_mean(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> tuple:
+def std_mean(
+    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+) -> tuple[Tensor, Tensor]:
     """``(std(x), mean(x))``: ``torch.std_mean``."""
     dim, correction, keepdim = _spread_arguments("std_mean", dim, unbiased, keepdim, correction)
     return _std(x, dim, correction, keepdim), mean(x, dim, keepdim)
@@ -293,9 +310,10 @@ def _product_of_others(x: Any, dim: int) -> Any:
     return before * after
 
 
+@called_as(like.total)
 @numpy_names
 @op(x=_prod_x)
-def prod(x, *, dim=None, keepdim=False, dtype=None):
+def prod(x: Array, *, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
     """Product of the elements, of all or along one ``dim``: ``torch.prod``. Integers give int64; the product of nothing is 1.
 
     The gradient is right at zeros too: with one zero it goes to that element, with several it is 0.
@@ -314,7 +332,7 @@ def prod(x, *, dim=None, keepdim=False, dtype=None):
 
 
 @op(x=lambda g, dim, by: shift(g, dim=dim, by=-by, fill=0.0))
-def shift(x, *, dim, by, fill):
+def shift(x: Array, *, dim: int, by: int, fill: float) -> Array:
     """``x`` moved ``by`` places along ``dim``, to the front if negative; ``fill`` takes the places that become free."""
     if not x.ndim:
         return np.full_like(x, fill)
@@ -331,7 +349,7 @@ def _recurrence_b(g, a, dim):
 
 
 @op(a=lambda g, a, out, dim: _recurrence_b(g, a, dim) * shift(out, dim=dim, by=1, fill=0.0), b=_recurrence_b)
-def linear_recurrence(a, b, *, dim):
+def linear_recurrence(a: Array, b: Array, *, dim: int) -> Array:
     """h_i = a_i h_{i-1} + b_i along ``dim``, with h_{-1} = 0, for ``a`` and ``b`` of one shape.
 
     Its gradient is the same recurrence run backward; running products and log-sum-exps have theirs in it.
@@ -362,9 +380,10 @@ def _cumsum_x(g, dim):
     return flip(cumsum(flip(g, dim), dim), dim)
 
 
+@called_as(like.running)
 @numpy_names
 @op(x=_cumsum_x)
-def cumsum(x, *, dim, dtype=None):
+def cumsum(x: Array, *, dim: int, dtype: DType = None) -> Array:
     """Running sum along ``dim``: ``torch.cumsum``. Integers give int64.
 
     >>> import minigrad as mg
@@ -381,9 +400,10 @@ def _cumprod_x(g, x, out, res, dim):
     return _recurrence_b(g, x, dim) * shift(out, dim=dim, by=1, fill=1.0)
 
 
+@called_as(like.running)
 @numpy_names
 @op(x=_cumprod_x)
-def cumprod(x, *, dim, dtype=None):
+def cumprod(x: Array, *, dim: int, dtype: DType = None) -> Array:
     """Running product along ``dim``: ``torch.cumprod``. The gradient is right at zeros too. Integers give int64.
 
     >>> import minigrad as mg
@@ -401,9 +421,10 @@ def _logcumsumexp_x(g, x, out, dim):
     return _recurrence_b(g, ew.exp(past - level), dim) * ew.exp(x - level)
 
 
+@called_as(like.along_one)
 @numpy_names
 @op(x=_logcumsumexp_x)
-def logcumsumexp(x, *, dim):
+def logcumsumexp(x: Array, *, dim: int) -> Array:
     """Logarithm of the running sum of exponentials along ``dim``, without overflow: ``torch.logcumsumexp``."""
     _require_floating("logcumsumexp", x.dtype)
     return quiet().run(_running, "logcumsumexp", np.logaddexp, x, dim, None)
@@ -418,9 +439,10 @@ def _shared(g, x, out, dim, keepdim):
     return ew.mul(_restored(ew.div(g, sum(equal, dim, keepdim)), x.shape, dim, keepdim), equal)
 
 
+@called_as(like.extreme)
 @numpy_names
 @op(x=_shared)
-def amax(x, *, dim=None, keepdim=False):
+def amax(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
     """Largest element: ``torch.amax``. Equal ones share the gradient. NaN if there is one.
 
     Args:
@@ -441,9 +463,10 @@ def amax(x, *, dim=None, keepdim=False):
     return np.maximum.reduce(x, axis=axes, keepdims=keepdim)
 
 
+@called_as(like.extreme)
 @numpy_names
 @op(x=_shared)
-def amin(x, *, dim=None, keepdim=False):
+def amin(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
     """Smallest element: ``torch.amin``. As :func:`amax`."""
     axes = _axes("amin", x.shape, dim)
     _require_elements("amin", x.shape, axes)
@@ -451,7 +474,7 @@ def amin(x, *, dim=None, keepdim=False):
 
 
 @numpy_names
-def aminmax(x: Any, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+def aminmax(x: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
     """``(amin(x), amax(x))`` as a named tuple ``min, max``: ``torch.aminmax``."""
     return MinMax(amin(x, dim, keepdim), amax(x, dim, keepdim))
 
@@ -462,9 +485,10 @@ def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: b
     return np.asarray(function(x, axis=axis if x.ndim else None, keepdims=keepdim), I64)
 
 
+@called_as(like.extreme)
 @numpy_names
 @op()
-def argmax(x, *, dim=None, keepdim=False):
+def argmax(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
     """Where the first maximum is along ``dim``, or in the flattened tensor: ``torch.argmax``. int64.
 
     >>> import minigrad as mg
@@ -474,9 +498,10 @@ def argmax(x, *, dim=None, keepdim=False):
     return _position("argmax", np.argmax, x, dim, keepdim)
 
 
+@called_as(like.extreme)
 @numpy_names
 @op()
-def argmin(x, *, dim=None, keepdim=False):
+def argmin(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
     """Where the first minimum is along ``dim``, or in the flattened tensor: ``torch.argmin``. int64."""
     return _position("argmin", np.argmin, x, dim, keepdim)
 
@@ -492,6 +517,7 @@ def _picked(x: Any, indices: Any, dim: int) -> ValuesIndices:
     return ValuesIndices(index.getitem(x, index=tuple(key)), indices)
 
 
+@called_as(like.largest)
 @numpy_names
 def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Largest elements: ``torch.max``, which is three functions.
@@ -508,22 +534,24 @@ def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     if dim is None:
         return amax(x, None, keepdim)
     if isinstance(dim, (TensorBase, np.ndarray)):
-        return ew.maximum(x, dim)
+        return ew.maximum(x, dim)  # type: ignore[arg-type]  # a Tensor
     return _picked(x, argmax(x, dim, keepdim), dim)
 
 
+@called_as(like.largest)
 @numpy_names
 def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Smallest elements: ``torch.min``, with the three forms of :func:`max`."""
     if dim is None:
         return amin(x, None, keepdim)
     if isinstance(dim, (TensorBase, np.ndarray)):
-        return ew.minimum(x, dim)
+        return ew.minimum(x, dim)  # type: ignore[arg-type]  # a Tensor
     return _picked(x, argmin(x, dim, keepdim), dim)
 
 
+@called_as(like.anyhow)
 @op()
-def _running_position(x, *, dim, largest):
+def _running_position(x: Array, *, dim: int, largest: bool) -> Array:
     # the last place so far at which the running extreme was met; NaN is the extreme from its place on
     axis = positive_dim("cummax" if largest else "cummin", dim, x.ndim)
     if not x.ndim:
@@ -534,7 +562,7 @@ def _running_position(x, *, dim, largest):
 
 
 @numpy_names
-def cummax(x: Any, dim: int) -> ValuesIndices:
+def cummax(x: Tensor, dim: int) -> ValuesIndices:
     """Running maximum along ``dim`` and where it was last met: ``torch.cummax``, a named tuple ``(values, indices)``.
 
     >>> import minigrad as mg
@@ -545,7 +573,7 @@ def cummax(x: Any, dim: int) -> ValuesIndices:
 
 
 @numpy_names
-def cummin(x: Any, dim: int) -> ValuesIndices:
+def cummin(x: Tensor, dim: int) -> ValuesIndices:
     """Running minimum along ``dim`` and where it was last met: ``torch.cummin``."""
     return _picked(x, _running_position(x, dim, False), dim)
 
@@ -558,9 +586,10 @@ def _logsumexp_x(g, x, out, dim, keepdim):
     return _restored(g, x.shape, dim, keepdim) * ew.exp(x - ew.where(ew.eq(out, -math.inf), 0.0, out))
 
 
+@called_as(like.along_some)
 @numpy_names
 @op(x=_logsumexp_x)
-def logsumexp(x, *, dim, keepdim=False):
+def logsumexp(x: Array, *, dim: Any, keepdim: Any = False) -> Array:
     """log(sum(exp(x))) along ``dim`` without overflow: ``torch.logsumexp``. The gradient is softmax(x).
 
     -inf, with gradient 0 (PyTorch: NaN), where all elements are -inf, as in a row that is masked out.
@@ -601,8 +630,9 @@ def _norm_x(g, x, out, p, dim, keepdim):
     return scale * ew.sign(x) * (size / out) ** (p - 1.0)
 
 
+@called_as(like.anyhow)
 @op(x=_norm_x)
-def _norm(x, *, p, dim, keepdim):
+def _norm(x: Array, *, p: Any, dim: Any, keepdim: Any) -> Array:
     _require_floating("norm", x.dtype)
     axes = _axes("norm", x.shape, dim)
     if p < 0 or math.isinf(p):
@@ -627,7 +657,7 @@ def _norm(x, *, p, dim, keepdim):
 
 
 @numpy_names
-def norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def norm(x: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """``(sum |x|^p)^(1/p)``, the p-norm of the elements as a vector: ``torch.norm``.
 
     Args:
@@ -654,7 +684,7 @@ def norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtyp
     return _norm(x if dtype is None else cast(x, dtype=np.dtype(dtype)), float(p), dim, keepdim)
 
 
-def dist(x: Any, other: Any, p: float = 2) -> Any:
+def dist(x: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of ``x - other``, which are broadcast: ``torch.dist``."""
     return norm(ew.sub(x, other), p)
 
@@ -662,16 +692,18 @@ def dist(x: Any, other: Any, p: float = 2) -> Any:
 # --------------------------------------------------------------------------------------------------- yes or no
 
 
+@called_as(like.extreme)
 @numpy_names
 @op()
-def any(x, *, dim=None, keepdim=False):
+def any(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
     """Whether an element is not zero: ``torch.any``. bool."""
     return np.logical_or.reduce(x, axis=_axes("any", x.shape, dim), keepdims=keepdim)
 
 
+@called_as(like.extreme)
 @numpy_names
 @op()
-def all(x, *, dim=None, keepdim=False):
+def all(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
     """Whether no element is zero: ``torch.all``. bool; True if there are no elements."""
     return np.logical_and.reduce(x, axis=_axes("all", x.shape, dim), keepdims=keepdim)
 
@@ -686,16 +718,17 @@ def _sorted_places(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
     return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
 
 
+@called_as(like.order)
 @numpy_names
 @op()
-def argsort(x, *, dim=-1, descending=False, stable=False):
+def argsort(x: Array, *, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
     """Where the elements of ``sort(x, dim)`` come from: ``torch.argsort``. Always stable: equal elements keep their order."""
     axis = positive_dim("argsort", dim, x.ndim)
     return _sorted_places(x, axis, descending) if x.ndim else np.zeros((), I64)
 
 
 @numpy_names
-def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
     """The elements in order along ``dim``, a named tuple ``(values, indices)``: ``torch.sort``. NaN counts as the largest.
 
     Always stable, so ``stable`` changes nothing. The gradient goes back to where the elements were.
@@ -707,8 +740,9 @@ def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) 
     return _picked(x, argsort(x, dim, descending), dim)
 
 
+@called_as(like.anyhow)
 @op()
-def _top_places(x, *, k, dim, largest):
+def _top_places(x: Array, *, k: int, dim: int, largest: bool) -> Array:
     axis = positive_dim("topk", dim, x.ndim)
     size = x.shape[axis] if x.ndim else 1
     if not 0 <= k <= size:
@@ -719,7 +753,7 @@ def _top_places(x, *, k, dim, largest):
 
 
 @numpy_names
-def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The ``k`` largest elements along ``dim``, the largest first (or the smallest): ``torch.topk``.
 
     Returns a named tuple ``(values, indices)``; they are in order whatever ``sorted`` says. Among equal elements the first are taken.
@@ -732,7 +766,7 @@ def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = Tru
 
 
 @numpy_names
-def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """The ``k``-th smallest element along ``dim``, counted from 1, as ``(values, indices)``: ``torch.kthvalue``."""
     axis = positive_dim("kthvalue", dim, len(x.shape))
     size = x.shape[axis] if x.shape else 1
@@ -744,8 +778,9 @@ def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndi
     return _picked(x, indices, dim)
 
 
+@called_as(like.anyhow)
 @op()
-def _median_place(x, *, dim, keepdim):
+def _median_place(x: Array, *, dim: Any, keepdim: Any) -> Array:
     axis = positive_dim("median", dim, x.ndim)
     if not x.ndim:
         return np.zeros((), I64)
@@ -760,11 +795,12 @@ def _median_place(x, *, dim, keepdim):
 
 
 @op(x=lambda g, x, out: _shared(g, x, out, None, False))
-def _median(x):
+def _median(x: Array) -> Array:
     flat = np.ravel(x)
     return flat[_median_place(flat, 0, False)] if flat.size else np.asarray(math.nan, x.dtype)
 
 
+@called_as(like.median)
 @numpy_names
 def median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, the lower of two: ``torch.median``. NaN if there is one.
@@ -779,8 +815,9 @@ def median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     return _median(x) if dim is None else _picked(x, _median_place(x, dim, keepdim), dim)
 
 
+@called_as(like.unique)
 @op()
-def unique(x, *, sorted=True, return_inverse=False, return_counts=False, dim=None):
+def unique(x: Array, *, sorted: bool = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Array:
     """The different elements (or, with ``dim``, slices) in ascending order: ``torch.unique``.
 
     Returns them, followed by the place of each element among them if ``return_inverse`` and by how often each occurs if
@@ -797,8 +834,9 @@ def unique(x, *, sorted=True, return_inverse=False, return_counts=False, dim=Non
     return found
 
 
+@called_as(like.bins)
 @op(x=None, weights=lambda g, x: index.getitem(g, index=(x,)))
-def bincount(x, weights=None, *, minlength=0):
+def bincount(x: Array, weights: Array = None, *, minlength: int = 0) -> Array:
     """How often each of 0, 1, 2, ... occurs in a vector, or the sum of the ``weights`` at its places: ``torch.bincount``.
 
     >>> import minigrad as mg

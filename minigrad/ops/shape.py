@@ -11,19 +11,25 @@ import itertools
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of
+from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims, sizes_of
 from minigrad.ops.index import getitem
+from minigrad.types import Array, Dims, Operand, Size, called_as
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 # ----------------------------------------------------------------------------------------------- reshaping
 
 
+@called_as(like.to_shape)
 @op(x=lambda g, x_shape: reshape(g, x_shape))
-def reshape(x, *, shape):
+def reshape(x: Array, *, shape: Any) -> Array:
     """The elements in row-major order in another shape: ``torch.reshape``. A view where strides allow it.
 
     Args:
@@ -46,7 +52,7 @@ def reshape(x, *, shape):
         raise ShapeError(f"reshape: shape {x.shape} with {x.size} elements does not fit into {shape}") from None
 
 
-def view(x: Any, *shape: Any) -> Any:
+def view(x: Tensor, *shape: Any) -> Tensor:
     """:func:`reshape` that never copies: ``torch.Tensor.view``.
 
     Raises ``ShapeError`` where the strides would need a copy (after a transpose, say); ``reshape`` copies then.
@@ -60,17 +66,17 @@ def view(x: Any, *shape: Any) -> Any:
     return y
 
 
-def view_as(x: Any, other: Any) -> Any:
+def view_as(x: Tensor, other: Tensor) -> Tensor:
     """:func:`view` in the shape of ``other``: ``torch.Tensor.view_as``."""
     return view(x, other.shape)
 
 
-def reshape_as(x: Any, other: Any) -> Any:
+def reshape_as(x: Tensor, other: Tensor) -> Tensor:
     """:func:`reshape` to the shape of ``other``: ``torch.Tensor.reshape_as``."""
     return reshape(x, other.shape)
 
 
-def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` (both included) become one: ``torch.flatten``. A 0-d tensor becomes 1-d.
 
     >>> import minigrad as mg
@@ -84,12 +90,12 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     return reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
-def ravel(x: Any) -> Any:
+def ravel(x: Tensor) -> Tensor:
     """All elements in one dimension: ``torch.ravel``."""
     return reshape(x, (math.prod(shape_of(x)),))
 
 
-def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
+def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Dimension ``dim`` becomes several, of ``sizes`` (one may be -1): ``torch.unflatten``."""
     shape = shape_of(x)
     dim = positive_dim("unflatten", dim, len(shape))
@@ -104,7 +110,7 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
     return reshape(x, (*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
-def squeeze(x: Any, dim: Any = None) -> Any:
+def squeeze(x: Tensor, dim: Dims = None) -> Tensor:
     """Without the dimensions of size 1, or without those of ``dim`` (an int or a tuple) that have size 1: ``torch.squeeze``."""
     shape = shape_of(x)
     if dim is None:
@@ -113,7 +119,7 @@ def squeeze(x: Any, dim: Any = None) -> Any:
     return reshape(x, tuple([s for i, s in enumerate(shape) if s != 1 or i not in dims]))
 
 
-def unsqueeze(x: Any, dim: int) -> Any:
+def unsqueeze(x: Tensor, dim: int) -> Tensor:
     """With a new dimension of size 1 at ``dim``: ``torch.unsqueeze``. -1 puts it last."""
     shape = shape_of(x)
     dim = positive_dim("unsqueeze", dim, len(shape) + 1)
@@ -123,8 +129,9 @@ def unsqueeze(x: Any, dim: int) -> Any:
 # ------------------------------------------------------------------------------------- reordering dimensions
 
 
+@called_as(like.over_dims)
 @op(x=lambda g, dims: permute(g, _inverse(dims)))
-def permute(x, *, dims):
+def permute(x: Array, *, dims: Any) -> Array:
     """Dimension ``i`` of the result is dimension ``dims[i]`` of ``x``: ``torch.permute``. A view.
 
     Raises ``ShapeError`` unless ``dims`` names each dimension once, ``IndexError`` for one out of range.
@@ -146,8 +153,9 @@ def _inverse(dims: Any) -> tuple[int, ...]:
     return tuple(place)
 
 
+@called_as(like.swap)
 @op(x=lambda g, dim0, dim1: transpose(g, dim0, dim1))
-def transpose(x, *, dim0, dim1):
+def transpose(x: Array, *, dim0: int, dim1: int) -> Array:
     """Two dimensions change places: ``torch.transpose``. A view.
 
     >>> import minigrad as mg
@@ -161,7 +169,7 @@ def transpose(x, *, dim0, dim1):
 swapaxes = swapdims = transpose
 
 
-def movedim(x: Any, source: Any, destination: Any) -> Any:
+def movedim(x: Tensor, source: Size, destination: Size) -> Tensor:
     """Dimensions ``source`` move to places ``destination``, the others keep their order: ``torch.movedim``."""
     n = len(shape_of(x))
     source, destination = positive_dims("movedim", source, n), positive_dims("movedim", destination, n)
@@ -177,7 +185,7 @@ def movedim(x: Any, source: Any, destination: Any) -> Any:
 moveaxis = movedim
 
 
-def t(x: Any) -> Any:
+def t(x: Tensor) -> Tensor:
     """The transpose of a matrix; vectors and numbers stay: ``torch.t``."""
     n = len(shape_of(x))
     if n > 2:
@@ -185,20 +193,21 @@ def t(x: Any) -> Any:
     return permute(x, tuple(range(n))[::-1])
 
 
-def reverse_dims(x: Any) -> Any:
+def reverse_dims(x: Tensor) -> Tensor:
     """All dimensions in reverse order: ``torch.Tensor.T``."""
     return permute(x, tuple(range(len(shape_of(x))))[::-1])
 
 
-def matrix_transpose(x: Any) -> Any:
+def matrix_transpose(x: Tensor) -> Tensor:
     """The last two dimensions change places: ``torch.Tensor.mT``."""
     if len(shape_of(x)) < 2:
         raise ShapeError(f"mT: matrices are needed, not a tensor of shape {shape_of(x)}")
     return transpose(x, -2, -1)
 
 
+@called_as(like.over_dims)
 @op(x=lambda g, dims: flip(g, dims))
-def flip(x, *, dims):
+def flip(x: Array, *, dims: Any) -> Array:
     """Dimensions ``dims`` run backwards: ``torch.flip``. A view.
 
     >>> import minigrad as mg
@@ -208,17 +217,17 @@ def flip(x, *, dims):
     return np.flip(x, positive_dims("flip", dims, x.ndim)) if x.ndim else x.view()
 
 
-def fliplr(x: Any) -> Any:
+def fliplr(x: Tensor) -> Tensor:
     """Dimension 1 runs backwards: ``torch.fliplr``."""
     return flip(x, (1,))
 
 
-def flipud(x: Any) -> Any:
+def flipud(x: Tensor) -> Tensor:
     """Dimension 0 runs backwards: ``torch.flipud``."""
     return flip(x, (0,))
 
 
-def rot90(x: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
+def rot90(x: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """``k`` quarter turns from ``dims[0]`` towards ``dims[1]``: ``torch.rot90``."""
     dims = positive_dims("rot90", dims, len(shape_of(x)))
     if len(dims) != 2:
@@ -234,8 +243,9 @@ def _roll_back(g, shifts, dims):
     return roll(g, tuple([-s for s in sizes_of(shifts)]), dims)
 
 
+@called_as(like.roll)
 @op(x=_roll_back)
-def roll(x, *, shifts, dims=None):
+def roll(x: Array, *, shifts: Any, dims: Any = None) -> Array:
     """Elements moved by ``shifts`` along ``dims``, those that leave come back at the other end: ``torch.roll``.
 
     Without ``dims`` the tensor is rolled as if it were flat. Raises ``ShapeError`` unless there is a shift per dim.
@@ -257,7 +267,7 @@ def roll(x, *, shifts, dims=None):
 # ------------------------------------------------------------------------------------ broadcasting, repeating
 
 
-def expand(x: Any, *sizes: Any) -> Any:
+def expand(x: Tensor, *sizes: Any) -> Tensor:
     """A view in which dimensions of size 1 have other sizes, and new ones lead: ``torch.Tensor.expand``. -1 keeps a size.
 
     >>> import minigrad as mg
@@ -278,7 +288,7 @@ def expand(x: Any, *sizes: Any) -> Any:
     return broadcast_to(x, shape=target)
 
 
-def expand_as(x: Any, other: Any) -> Any:
+def expand_as(x: Tensor, other: Tensor) -> Tensor:
     """:func:`expand` to the shape of ``other``: ``torch.Tensor.expand_as``."""
     return expand(x, other.shape)
 
@@ -293,13 +303,13 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
         ) from None
 
 
-def broadcast_tensors(*tensors: Any) -> tuple:
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Views of all ``tensors`` in the shape in which they meet: ``torch.broadcast_tensors``."""
     shape = broadcast_shapes(*map(shape_of, tensors))
     return tuple([broadcast_to(t, shape=shape) for t in tensors])
 
 
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:
+def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinates of a grid, a tensor per axis: ``torch.meshgrid``.
 
     Args:
@@ -324,7 +334,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:
     return broadcast_tensors(*aligned)
 
 
-def repeat(x: Any, *repeats: Any) -> Any:
+def repeat(x: Tensor, *repeats: Any) -> Tensor:
     """Copies of ``x`` side by side, ``repeats[i]`` along dimension ``i``: ``torch.Tensor.repeat``.
 
     More numbers than dimensions add leading dimensions.
@@ -343,13 +353,13 @@ def repeat(x: Any, *repeats: Any) -> Any:
     return reshape(broadcast_to(reshape(x, tuple(apart)), shape=tuple(together)), tuple([r * s for r, s in zip(times, shape, strict=True)]))
 
 
-def tile(x: Any, *dims: Any) -> Any:
+def tile(x: Tensor, *dims: Any) -> Tensor:
     """:func:`repeat` that takes fewer numbers than dimensions, and leaves the first dimensions alone then: ``torch.tile``."""
     times = sizes_of(dims)
     return repeat(x, (1,) * (len(shape_of(x)) - len(times)) + times)
 
 
-def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
+def repeat_interleave(x: Tensor, repeats: Operand, dim: int | None = None) -> Tensor:
     """Each element repeated in place, along ``dim`` or flat: ``torch.repeat_interleave``.
 
     Args:
@@ -395,7 +405,7 @@ def _cat_xs(g, xs_shape, dim):
 
 
 @op(xs=_cat_xs)
-def _cat(*xs, dim):
+def _cat(*xs: Array, dim: int) -> Array:
     if not xs:
         raise ShapeError("cat: at least one tensor is needed")
     arrays = [np.asarray(x) for x in xs]
@@ -412,7 +422,7 @@ def _cat(*xs, dim):
     return np.concatenate(sized, axis=axis, dtype=np.result_type(*arrays))
 
 
-def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along dimension ``dim``: ``torch.cat``. The other sizes must be equal.
 
     >>> import minigrad as mg
@@ -426,7 +436,7 @@ concat = concatenate = cat
 
 
 @op(xs=lambda g, dim: _unbind(g, dim))
-def _stack(*xs, dim):
+def _stack(*xs: Array, dim: int) -> Array:
     if not xs:
         raise ShapeError("stack: at least one tensor is needed")
     shape = shape_of(xs[0])
@@ -436,7 +446,7 @@ def _stack(*xs, dim):
     return np.stack(xs, axis=positive_dim("stack", dim, len(shape) + 1))
 
 
-def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape side by side along a new dimension ``dim``: ``torch.stack``.
 
     >>> import minigrad as mg
@@ -447,13 +457,14 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     return _stack(*tensors, dim=dim)
 
 
+@called_as(like.several)
 @op(x=lambda g, dim: _stack(*g, dim=dim))
-def _unbind(x, *, dim):
+def _unbind(x: Array, *, dim: int) -> Array:
     before = along(dim % x.ndim, slice(None))[:-1]
     return tuple([x[(*before, i, ...)] for i in range(x.shape[dim])])
 
 
-def unbind(x: Any, dim: int = 0) -> tuple:
+def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along ``dim``, without that dimension: ``torch.unbind``. Views."""
     shape = shape_of(x)
     if not shape:
@@ -462,13 +473,14 @@ def unbind(x: Any, dim: int = 0) -> tuple:
     return _unbind(x, dim) if shape[dim] else ()
 
 
+@called_as(like.several)
 @op(x=lambda g, dim: _cat(*g, dim=dim))
-def _split(x, *, sizes, dim):
+def _split(x: Array, *, sizes: Any, dim: int) -> Array:
     ends = list(itertools.accumulate(sizes))
     return tuple([x[along(dim, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)])
 
 
-def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
+def split(x: Tensor, split_size_or_sections: Size, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of a given size (the last may be smaller), or of given sizes: ``torch.split``. Views.
 
     Raises ``ShapeError`` if the sizes do not add up to the dimension.
@@ -481,20 +493,20 @@ def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
     if not shape:
         raise ShapeError("split: a 0-d tensor has no dimension to split")
     dim = positive_dim("split", dim, len(shape))
-    n, sizes = shape[dim], split_size_or_sections
-    if isinstance(sizes, (tuple, list)):
-        sizes = sizes_of(sizes)
+    n, given = shape[dim], split_size_or_sections
+    if isinstance(given, (tuple, list)):
+        sizes = sizes_of(given)
         if sum(sizes) != n or any(size < 0 for size in sizes):
             raise ShapeError(f"split: sizes {sizes} do not add up to {n}, the size of dimension {dim} of {shape}")
         return _split(x, sizes, dim) if sizes else ()
-    size = operator.index(sizes)
+    size = operator.index(given)  # type: ignore[arg-type]  # raises TypeError
     if size < 0 or (size == 0 and n):
         raise ShapeError(f"split: the size of a part must be positive, not {size}")
     full = [size] * (n // size) if size else []
     return _split(x, (*full, n - sum(full)) if n - sum(full) or not full else tuple(full), dim)
 
 
-def chunk(x: Any, chunks: int, dim: int = 0) -> tuple:
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts along ``dim``, all of one size but the last: ``torch.chunk``. Views."""
     shape = shape_of(x)
     if not shape:
@@ -505,7 +517,7 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple:
     return split(x, -(-n // chunks), dim) if n else split(x, [0] * chunks, dim)
 
 
-def tensor_split(x: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
+def tensor_split(x: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``, cut at given places, or that many of nearly equal size: ``torch.tensor_split``. Views."""
     shape, cuts = shape_of(x), indices_or_sections
     if not shape:
@@ -523,7 +535,7 @@ def tensor_split(x: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
     return _split(x, tuple([n // sections + (i < n % sections) for i in range(sections)]), dim)
 
 
-def narrow(x: Any, dim: int, start: Any, length: int) -> Any:
+def narrow(x: Tensor, dim: int, start: SupportsIndex, length: int) -> Tensor:
     """``length`` elements along ``dim`` from ``start`` on: ``torch.narrow``. A view.
 
     Raises ``ShapeError`` if they do not lie within the dimension.
@@ -532,14 +544,14 @@ def narrow(x: Any, dim: int, start: Any, length: int) -> Any:
     if not shape:
         raise ShapeError("narrow: a 0-d tensor has no dimension to narrow")
     dim = positive_dim("narrow", dim, len(shape))
-    start, n = operator.index(start), shape[dim]
-    first = start + n if start < 0 else start
+    place, n = operator.index(start), shape[dim]
+    first = place + n if place < 0 else place
     if not 0 <= first <= first + length <= n:
-        raise ShapeError(f"narrow: start {start} and length {length} do not lie within the {n} elements of dimension {dim} of {shape}")
+        raise ShapeError(f"narrow: start {place} and length {length} do not lie within the {n} elements of dimension {dim} of {shape}")
     return getitem(x, index=along(dim, slice(first, first + length)))
 
 
-def select(x: Any, dim: int, index: Any) -> Any:
+def select(x: Tensor, dim: int, index: SupportsIndex) -> Tensor:
     """Slice ``index`` along ``dim``, without that dimension: ``torch.select``. A view."""
     shape = shape_of(x)
     if not shape:
@@ -554,16 +566,19 @@ def _each(function: Any, tensors: tuple) -> Any:
     return tuple([function(x) for x in (tensors[0] if len(tensors) == 1 else tensors)])
 
 
+@called_as(like.at_least)
 def atleast_1d(*tensors: Any) -> Any:
     """With one dimension if there is none: ``torch.atleast_1d``. Several tensors give a tuple."""
     return _each(lambda x: x if len(shape_of(x)) else reshape(x, (1,)), tensors)
 
 
+@called_as(like.at_least)
 def atleast_2d(*tensors: Any) -> Any:
     """With leading dimensions, so that there are two: ``torch.atleast_2d``. Several tensors give a tuple."""
     return _each(lambda x: x if len(shape_of(x)) > 1 else reshape(x, (1, math.prod(shape_of(x)))), tensors)
 
 
+@called_as(like.at_least)
 def atleast_3d(*tensors: Any) -> Any:
     """With three dimensions: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1): ``torch.atleast_3d``."""
 
@@ -573,23 +588,23 @@ def atleast_3d(*tensors: Any) -> Any:
     return _each(grown, tensors)
 
 
-def hstack(tensors: Sequence[Any]) -> Any:
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 1, vectors along dimension 0: ``torch.hstack``."""
-    tensors = atleast_1d(list(tensors))
-    return cat(tensors, 0 if tensors and len(shape_of(tensors[0])) == 1 else 1)
+    grown = atleast_1d(list(tensors))
+    return cat(grown, 0 if grown and len(shape_of(grown[0])) == 1 else 1)
 
 
-def vstack(tensors: Sequence[Any]) -> Any:
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 0, vectors as rows: ``torch.vstack``."""
     return cat(atleast_2d(list(tensors)), 0)
 
 
-def column_stack(tensors: Sequence[Any]) -> Any:
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 1, vectors as columns: ``torch.column_stack``."""
     return cat([reshape(x, (-1, 1)) if len(shape_of(x)) < 2 else x for x in tensors], 1)
 
 
-def dstack(tensors: Sequence[Any]) -> Any:
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along dimension 2: ``torch.dstack``."""
     return cat(atleast_3d(list(tensors)), 2)
 
@@ -597,8 +612,9 @@ def dstack(tensors: Sequence[Any]) -> Any:
 # ----------------------------------------------------------------------------------------------------- padding
 
 
+@called_as(like.margins)
 @op(x=lambda g, widths: crop(g, widths))
-def pad_constant(x, *, widths, value=0.0):
+def pad_constant(x: Array, *, widths: Any, value: float = 0.0) -> Array:
     """``value`` around ``x``: ``widths`` holds a pair (before, after) per dimension, none negative. Transpose of :func:`crop`."""
     sizes = [s + a + b for s, (a, b) in zip(x.shape, widths, strict=True)]
     out = np.full(sizes, value, x.dtype) if value else np.zeros(sizes, x.dtype)
@@ -606,13 +622,14 @@ def pad_constant(x, *, widths, value=0.0):
     return out
 
 
+@called_as(like.margins)
 @op(x=lambda g, widths: pad_constant(g, widths))
-def crop(x, *, widths):
+def crop(x: Array, *, widths: Any) -> Array:
     """``x`` without ``widths`` elements at its sides: a pair (before, after) per dimension. A view. Transpose of :func:`pad_constant`."""
     return x[tuple([slice(a, s - b) for s, (a, b) in zip(x.shape, widths, strict=True)])]
 
 
-def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Elements added at the sides of the last dimensions: ``torch.nn.functional.pad``.
 
     Args:
@@ -684,8 +701,9 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
 # ---------------------------------------------------------------------------------------- diagonals, triangles
 
 
+@called_as(like.diagonal)
 @op(x=lambda g, x_shape, offset, dim1, dim2: diagonal_put(g, x_shape, offset, dim1, dim2))
-def diagonal(x, *, offset=0, dim1=0, dim2=1):
+def diagonal(x: Array, *, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """The diagonal of the matrices that ``dim1`` and ``dim2`` span, as the last dimension: ``torch.diagonal``. A view.
 
     Args:
@@ -700,8 +718,9 @@ def diagonal(x, *, offset=0, dim1=0, dim2=1):
     return np.diagonal(x, offset, *_plane("diagonal", dim1, dim2, x.ndim))
 
 
+@called_as(like.anyhow)
 @op(g_=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
-def diagonal_put(g_, *, shape, offset=0, dim1=0, dim2=1):
+def diagonal_put(g_: Array, *, shape: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """Zeros of ``shape`` with ``g_`` on a diagonal. The transpose of :func:`diagonal`."""
     out = np.zeros(shape, g_.dtype)
     i = np.arange(g_.shape[-1])
@@ -716,7 +735,7 @@ def _plane(name: str, dim1: int, dim2: int, ndim: int) -> tuple[int, int]:
     return a, b
 
 
-def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Square matrices with the last dimension of ``x`` on their diagonals: ``torch.diag_embed``.
 
     >>> import minigrad as mg
@@ -733,7 +752,7 @@ def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     return diagonal_put(x, tuple([side if d in dims else next(batch) for d in range(len(shape) + 1)]), offset, *dims)
 
 
-def diag(x: Any, diagonal: int = 0) -> Any:
+def diag(x: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or the matrix with a vector on its diagonal: ``torch.diag``."""
     n = len(shape_of(x))
     if n not in (1, 2):
@@ -744,13 +763,14 @@ def diag(x: Any, diagonal: int = 0) -> Any:
 _diagonal = diagonal  # where a parameter has that name
 
 
-def diagflat(x: Any, offset: int = 0) -> Any:
+def diagflat(x: Tensor, offset: int = 0) -> Tensor:
     """The square matrix with all elements of ``x`` on its diagonal: ``torch.diagflat``."""
     return diag_embed(ravel(x), offset)
 
 
+@called_as(like.triangle)
 @op(x=lambda g, diagonal: tril(g, diagonal))
-def tril(x, *, diagonal=0):
+def tril(x: Array, *, diagonal: int = 0) -> Array:
     """Zeros above a diagonal of each matrix: ``torch.tril``.
 
     >>> import minigrad as mg
@@ -762,8 +782,9 @@ def tril(x, *, diagonal=0):
     return np.tril(x, diagonal)
 
 
+@called_as(like.triangle)
 @op(x=lambda g, diagonal: triu(g, diagonal))
-def triu(x, *, diagonal=0):
+def triu(x: Array, *, diagonal: int = 0) -> Array:
     """Zeros below a diagonal of each matrix: ``torch.triu``."""
     _matrices("triu", x)
     return np.triu(x, diagonal)
@@ -777,8 +798,9 @@ def _matrices(name: str, x: Any) -> None:
 # ------------------------------------------------------------------------------------- windows, pixel shuffling
 
 
+@called_as(like.windows)
 @op(x=lambda g, x_shape, dimension, size, step: unfold_add(g, x_shape, dimension, size, step))
-def unfold(x, *, dimension, size, step):
+def unfold(x: Array, *, dimension: int, size: int, step: int) -> Array:
     """Windows of ``size`` elements along ``dimension``, one every ``step``, as a new last dimension: ``torch.Tensor.unfold``. A view.
 
     >>> import minigrad as mg
@@ -796,7 +818,7 @@ def unfold(x, *, dimension, size, step):
 
 
 @op(g_=lambda g, dimension, size, step: unfold(g, dimension, size, step))
-def unfold_add(g_, *, shape, dimension, size, step):
+def unfold_add(g_: Array, *, shape: Any, dimension: int, size: int, step: int) -> Array:
     """Windows added up where they came from, in zeros of ``shape``. The transpose of :func:`unfold`."""
     out = np.zeros(shape, g_.dtype)
     dim = dimension % len(shape)
@@ -806,7 +828,7 @@ def unfold_add(g_, *, shape, dimension, size, step):
     return out
 
 
-def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(..., C * r * r, H, W) becomes (..., C, H * r, W * r): ``torch.nn.functional.pixel_shuffle``."""
     shape, r = shape_of(input), upscale_factor
     if len(shape) < 3 or r < 1 or shape[-3] % (r * r):
@@ -818,7 +840,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     return reshape(x, (*batch, c // (r * r), h * r, w * r))
 
 
-def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(..., C, H * r, W * r) becomes (..., C * r * r, H, W): ``torch.nn.functional.pixel_unshuffle``."""
     shape, r = shape_of(input), downscale_factor
     if len(shape) < 3 or r < 1 or shape[-2] % r or shape[-1] % r:

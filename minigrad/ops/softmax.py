@@ -6,13 +6,17 @@ With p = softmax(x):  dp_i/dx_j = p_i (1[i=j] - p_j), hence the two formulas bel
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.engine import cast, op
 from minigrad.ops.elementwise import exp, neg
 from minigrad.ops.reduce import sum
+from minigrad.types import Array, DType
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
 
 
 def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
@@ -34,7 +38,7 @@ def _axis(x: np.ndarray, dim: int) -> Any:
 
 
 @op(input=lambda g, out, dim: out * (g - sum(g * out, dim=dim, keepdim=True)))
-def _softmax(input, *, dim):
+def _softmax(input: Array, *, dim: Any) -> Array:
     e = _shifted(input, dim, "softmax")
     np.exp(e, out=e)
     with np.errstate(invalid="ignore"):
@@ -43,14 +47,14 @@ def _softmax(input, *, dim):
 
 
 @op(input=lambda g, out, dim: g - exp(out) * sum(g, dim=dim, keepdim=True))
-def _log_softmax(input, *, dim):
+def _log_softmax(input: Array, *, dim: Any) -> Array:
     x = _shifted(input, dim, "log_softmax")
     with np.errstate(divide="ignore", invalid="ignore"):
         x -= np.log(np.add.reduce(np.exp(x), axis=_axis(x, dim), keepdims=True))
     return x
 
 
-def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+def softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:
     """exp(x_i) / sum_j exp(x_j) along ``dim``: ``torch.nn.functional.softmax``.
 
     Args:
@@ -68,7 +72,7 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     return _softmax(input if dtype is None else cast(input, dtype=np.dtype(dtype)), dim=_dim("softmax", input) if dim is None else dim)
 
 
-def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+def log_softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:
     """x_i - log sum_j exp(x_j) along ``dim``: ``torch.nn.functional.log_softmax``. Arguments as :func:`softmax`.
 
     >>> import minigrad as mg
@@ -79,7 +83,7 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     return _log_softmax(input if dtype is None else cast(input, dtype=np.dtype(dtype)), dim=dim)
 
 
-def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+def softmin(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:
     """softmax(-x): ``torch.nn.functional.softmin``."""
     return softmax(neg(input), _dim("softmin", input) if dim is None else dim, dtype)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.engine import TensorBase, op, wrap
+from minigrad.ops import signatures as like
+from minigrad.types import Array, called_as
 
 
 def _call(g: tuple, hook: Any) -> tuple:
@@ -15,8 +17,9 @@ def _call(g: tuple, hook: Any) -> tuple:
     return tuple([part._data for part in changed]) if plain else changed
 
 
+@called_as(like.several)
 @op(xs=_call)
-def watch(*xs, hook=None):
+def watch(*xs: Array, hook: Any = None) -> Array:
     """The arguments, unchanged, as a tuple. Once backward has all their gradients it calls ``hook(gradients)``.
 
     Args:

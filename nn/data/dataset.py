@@ -14,7 +14,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,13 @@ from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, as_tensor
 
 T = TypeVar("T", covariant=True)
+
+
+class Indexed(Protocol[T]):
+    """What a loader takes: anything that hands out a sample for an index."""
+
+    def __getitem__(self, index: int, /) -> T:
+        """Sample ``index``."""
 
 
 class Dataset(Generic[T]):
@@ -105,7 +112,7 @@ def _speaks_for_getitem(dataset: Any, method: str) -> bool:
     return False
 
 
-class TensorDataset(Dataset[tuple[Any, ...]]):
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Tensors or arrays side by side; sample ``i`` is the tuple of their rows ``i``: ``torch.utils.data.TensorDataset``.
 
     Raises:
@@ -148,7 +155,7 @@ class Subset(Dataset[T]):
     ['e', 'a']
     """
 
-    def __init__(self, dataset: Any, indices: Sequence[int]):
+    def __init__(self, dataset: Indexed[T], indices: Sequence[int]):
         self.dataset = dataset
         self.indices = indices
 
@@ -175,13 +182,13 @@ class ConcatDataset(Dataset[T]):
     (5, 'c', 'd', 'e')
     """
 
-    def __init__(self, datasets: Iterable[Any]):
+    def __init__(self, datasets: Iterable[Indexed[T]]):
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: at least one dataset is needed")
         if any(isinstance(d, IterableDataset) for d in self.datasets):
             raise TypeError("ConcatDataset: the samples of an IterableDataset have no index; ChainDataset puts such datasets in a row")
-        self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))
+        self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))  # type: ignore[arg-type]
 
     def __getitem__(self, index: int) -> T:
         size = len(self)
@@ -276,7 +283,7 @@ class StackDataset(Dataset[Any]):
         return self._length
 
 
-def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset[Any]]:
+def random_split(dataset: Indexed[T], lengths: Sequence[float], generator: Generator | None = None) -> list[Subset[T]]:
     """Split a dataset at random into parts of the given lengths, or fractions: ``torch.utils.data.random_split``.
 
     Args:
@@ -296,7 +303,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
     >>> sorted([*a, *b])
     ['a', 'b', 'c']
     """
-    size = len(dataset)
+    size = len(dataset)  # type: ignore[arg-type]  # raises TypeError where there is none
     if math.isclose(sum(lengths), 1):
         if not all(0 <= fraction <= 1 for fraction in lengths):
             raise ValueError(f"random_split: fractions lie between 0 and 1, but these are {list(lengths)}")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import collections
 import itertools
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, overload
 
 from minigrad.nn.data.collate import default_collate, default_convert
-from minigrad.nn.data.dataset import IterableDataset
+from minigrad.nn.data.dataset import Indexed, IterableDataset, T
 from minigrad.nn.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from minigrad.nn.data.workers import END, Fetcher, Pool, derived_seed
 from minigrad.random import Generator, drawing_from, numpy_generator
-
-T = TypeVar("T", covariant=True)
+from minigrad.tensor import Tensor
+from minigrad.types import Operand
 
 
 class DataLoader(Generic[T]):
@@ -75,7 +75,7 @@ class DataLoader(Generic[T]):
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Indexed[T],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable[Any] | None = None,
@@ -123,7 +123,7 @@ class DataLoader(Generic[T]):
         if stream:
             sampler = itertools.repeat(None)  # the positions that a stream is asked for
         elif sampler is None:  # where there is a batch_sampler, nothing asks this one
-            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)  # type: ignore[arg-type]
         if batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset = dataset
@@ -139,12 +139,21 @@ class DataLoader(Generic[T]):
         self.sampler = sampler
         self.batch_sampler = batch_sampler
         self.generator = generator
-        self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
+        self.collate_fn: Callable[[Any], Any] = collate_fn or (default_convert if batch_sampler is None else default_collate)
 
         self._current: weakref.ref[_Pass] | None = None  # the pass that is under way
         self._resume: dict[str, Any] | None = None  # where the next one begins
         self._pool: Pool | None = None  # workers that stay
 
+    # What default_collate makes of the samples. With a collate_fn of your own annotate the loader as a DataLoader[Any].
+    @overload
+    def __iter__(self: DataLoader[Operand]) -> Iterator[Tensor]: ...
+    @overload
+    def __iter__(self: DataLoader[tuple[Operand, ...]]) -> Iterator[list[Tensor]]: ...
+    @overload
+    def __iter__(self: DataLoader[Mapping[str, Operand]]) -> Iterator[dict[str, Tensor]]: ...
+    @overload
+    def __iter__(self) -> Iterator[Any]: ...
     def __iter__(self) -> Iterator[Any]:
         begin, self._resume = self._resume, None
         if begin is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from minigrad.engine import TensorBase, enable_grad, no_grad, wrap
 from minigrad.nn.module import Module, UninitializedError, is_lazy, zero_gradients
 from minigrad.tensor import RemovableHandle, Tensor
 
+R = TypeVar("R")
 PIECE = 16384  # elements: five float32 arrays of this size stay in a level 2 cache
 SCRATCH = 4  # arrays of one piece that an update may use
 
@@ -148,6 +149,10 @@ class Optimizer:
         """Forget the gradients of all parameters, or fill them with zeros."""
         zero_gradients(self._all_parameters(), set_to_none)
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], R]) -> R: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters that have a gradient.
 

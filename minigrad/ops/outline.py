@@ -1,0 +1,272 @@
+"""Outlines: arrays that have a shape and a dtype, and no memory. What a model would compute, without computing it.
+
+An outline is one number that numpy shows at every place (all strides are 0), so whatever asks for a shape, a dtype, a view or a value
+works as with any array. Inside :func:`outlining` the ops of the calling thread make outlines: they find the shape of their result
+without the work, in one of these ways.
+
+=====================  ====================================================================================================
+an op element by       the kernel runs on one element; the shape is what the arguments broadcast to
+element
+an op on each sample   the kernel runs on an empty batch: so it checks its arguments as ever, and does nothing
+(convolution, ...)
+a view (reshape, ...)  the kernel itself, since it takes no time
+any other op           where arguments are large, the kernel runs on two samples and on three, and the sizes that grew are those of
+                       the batch; where that cannot be, on all
+=====================  ====================================================================================================
+
+Ops of a user's own are among the last. While nobody is inside, nothing here is on the way of an op.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import Op, broadcast_to, cast, registered_ops
+from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, linalg, norm, pool, shape
+
+LARGE = 1 << 16  # elements: below that a kernel is left to do its work
+
+Listener = Callable[[Op, int], None]
+_listener: ContextVar[Listener | None] = ContextVar("outlining", default=None)
+_lock = threading.Lock()
+_inside = 0  # how many blocks of all threads are active
+
+
+def outline(shape: tuple[int, ...], dtype: Any, value: Any = 0) -> np.ndarray:
+    """An array without memory, full of ``value``.
+
+    >>> x = outline((10**6, 10**6), np.float32)
+    >>> x.shape, x.dtype, x[5, 7]
+    ((1000000, 1000000), dtype('float32'), np.float32(0.0))
+    """
+    return np.broadcast_to(np.asarray(value).astype(dtype), shape)
+
+
+def is_outline(array: np.ndarray) -> bool:
+    """Whether ``array`` has more elements than memory for them."""
+    return array.size > 1 and not any(stride for stride, n in zip(array.strides, array.shape, strict=True) if n > 1)
+
+
+def is_outlining() -> bool:
+    """Whether the calling thread is inside :func:`outlining`."""
+    return _listener.get() is not None
+
+
+@contextlib.contextmanager
+def outlining(listener: Listener | None = None) -> Iterator[None]:
+    """In this block the ops of the calling thread give outlines; ``listener(op, multiply_adds)`` hears of each.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.outline import outline, outlining
+    >>> with mg.no_grad(), outlining():
+    ...     mg.conv2d(mg.from_numpy(outline((4096, 3, 512, 512), np.float32)), mg.ones(64, 3, 3, 3)).shape
+    (4096, 64, 510, 510)
+    """
+    global _inside
+    with _lock:
+        _inside += 1
+        if _inside == 1:
+            for op in registered_ops().values():
+                op.function.__globals__["_kernel"] = _outlined(op)  # each op has globals of its own
+    token = _listener.set(listener or (lambda op, multiply_adds: None))
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                for op in registered_ops().values():
+                    op.function.__globals__["_kernel"] = op.kernel
+
+
+def _outlined(op: Op) -> Callable[..., Any]:
+    """The kernel of ``op`` for threads inside :func:`outlining`; other threads get what they would have got."""
+    infer, count = _rule(op), _COUNTS.get(op)
+
+    def kernel(*arrays: Any, **static: Any) -> Any:
+        listener = _listener.get()
+        if listener is None:
+            return op.kernel(*arrays, **static)
+        token = _listener.set(None)  # ops that the kernel is made of are not heard of, and compute
+        try:
+            out = infer(op, arrays, static)
+        finally:
+            _listener.reset(token)
+        listener(op, 0 if count is None else count(_first(op, out), *arrays, **static))
+        return out
+
+    return kernel
+
+
+def _first(op: Op, out: Any) -> Any:
+    """The result of a kernel that also returns a residual."""
+    return out[0] if op.has_residual else out
+
+
+# ------------------------------------------------------------------------------------------------ shapes of results
+
+
+def light(value: Any) -> Any:
+    """An array, or a tuple with arrays in it, with outlines in place of those that are large."""
+    if isinstance(value, tuple):
+        return tuple([light(v) for v in value])
+    if isinstance(value, np.ndarray) and value.size > LARGE and not is_outline(value):
+        return outline(value.shape, value.dtype, value.flat[0])
+    return value
+
+
+def _is_large(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.size > LARGE
+
+
+def _compute(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    return light(op.kernel(*arrays, **static))
+
+
+def _by_element(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    """Of an op whose result at a place depends on its arguments at that place."""
+    sizes = np.broadcast_shapes(*[a.shape for a in arrays if isinstance(a, np.ndarray)])
+    if math.prod(sizes) <= LARGE:
+        return _compute(op, arrays, static)
+    one = op.kernel(*[a[(slice(1),) * a.ndim] if isinstance(a, np.ndarray) and a.ndim else a for a in arrays], **static)
+    out = _first(op, one)
+    out = outline(sizes, out.dtype, out.flat[0]) if out.size else op.kernel(*arrays, **static)
+    return (out, None) if op.has_residual else out
+
+
+def _by_sample(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    """Of an op that treats the samples of its first argument one by one."""
+    x, *rest = arrays
+    if x.ndim < 2:
+        return _compute(op, arrays, static)
+    if "shape" in static and op is not _AFFINE:  # that of the result
+        static = {**static, "shape": (0, *static["shape"][1:])}
+    empty = _first(op, op.kernel(x[:0], *rest, **static))
+    out = outline((x.shape[0], *empty.shape[1:]), empty.dtype)
+    return (out, None) if op.has_residual else out
+
+
+def _store(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    """``x`` after ``x[index] = v``."""
+    x, v = arrays
+    if not _is_large(x):
+        return _compute(op, arrays, static)
+    np.broadcast_shapes(x[static["index"]].shape, np.shape(v))
+    return outline(x.shape, x.dtype, x.flat[0])
+
+
+def _matmul(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    a, b = arrays
+    if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
+        return _compute(op, arrays, static)
+    empty = op.kernel(a[..., :0, :], b, **static) if b.ndim == 2 else op.kernel(a[..., :0, :], b[..., :0], **static)
+    return outline((*empty.shape[:-2], a.shape[-2], b.shape[-1]), empty.dtype)
+
+
+def _contract(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    a, b = arrays
+    la, lb, lo = static["labels"]
+    size = dict(zip((*la, *lb), (*a.shape, *b.shape), strict=True))
+    return outline(tuple([size[label] for label in lo]), np.result_type(a, b))
+
+
+def _cat(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    """Along one axis; another one is left out of the work, and put back."""
+    first: Any = arrays[0] if arrays else None
+    axis = static["dim"] % first.ndim if isinstance(first, np.ndarray) and first.ndim else 0
+    if axis == 0 or not any(_is_large(a) for a in arrays) or any(np.shape(a)[:1] != np.shape(first)[:1] for a in arrays):
+        return _by_batch(op, arrays, static)
+    empty = op.kernel(*[a[:0] for a in arrays], **static)
+    return outline((first.shape[0], *empty.shape[1:]), empty.dtype)
+
+
+def _pad(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    return (_by_batch if any(static["widths"][0]) else _by_sample)(op, arrays, static)
+
+
+def _embedding(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    places, weight = arrays
+    if not places.ndim:
+        return _compute(op, arrays, static)
+    empty = op.kernel(places[:0], weight[:1], **{**static, "padding_idx": None})
+    return outline((*places.shape, *empty.shape[places.ndim :]), empty.dtype)
+
+
+def _by_batch(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
+    """Of any op: from what two samples and three give, as long as they give the same but for the batch."""
+    large = next((a for a in arrays if _is_large(a)), None)
+    if large is None or large.shape[0] < 4:
+        return _compute(op, arrays, static)
+    n = large.shape[0]
+    for fits in (lambda a: a is large, lambda a: isinstance(a, np.ndarray) and a.ndim > 0 and a.shape[0] == n):
+        with contextlib.suppress(Exception):  # other arguments have a batch too, or static ones hold its size
+            two, three = (op.kernel(*[a[:m] if fits(a) else a for a in arrays], **static) for m in (2, 3))
+            return _grown(two, three, n)
+    return _compute(op, arrays, static)
+
+
+def _grown(two: Any, three: Any, n: int) -> Any:
+    """What the kernel that gave ``two`` for two samples and ``three`` for three gives for ``n``."""
+    if isinstance(two, tuple):
+        return tuple([_grown(a, b, n) for a, b in zip(two, three, strict=True)])
+    if not isinstance(two, np.ndarray):
+        return two
+    sizes = tuple([a + (b - a) * (n - 2) for a, b in zip(two.shape, three.shape, strict=True)])
+    return outline(sizes, two.dtype, two.flat[0] if two.size else 0)
+
+
+def _op(function: Any) -> Op:
+    return function.op
+
+
+_AFFINE = _op(norm.affine)
+_SAMPLES = {_op(f) for f in (conv.conv, conv.conv_input, linalg.linear, pool.max_pool, pool.avg_pool, norm.affine, fold.unfold)}
+_VIEWS = {
+    _op(f)
+    for f in (
+        broadcast_to, shape.reshape, shape.permute, shape.transpose, shape.flip, index.getitem, shape._unbind, shape._split, shape.diagonal, shape.unfold
+    )
+}  # fmt: skip
+_ELEMENTS = {_op(cast), _op(dropout.masked_scale)}
+_SPECIAL = {
+    _op(index.setitem): _store,
+    _op(embedding._embedding): _embedding,
+    _op(linalg.matmul): _matmul,
+    _op(linalg.contract): _contract,
+    _op(shape._cat): _cat,
+    _op(shape.pad_constant): _pad,
+}
+
+
+def _rule(op: Op) -> Callable[[Op, tuple, dict[str, Any]], Any]:
+    if op in _SPECIAL:
+        return _SPECIAL[op]
+    if op in _SAMPLES:
+        return _by_sample
+    if op in _VIEWS:
+        return _compute
+    if op in _ELEMENTS or (op.kernel.__module__ in (activation.__name__, elementwise.__name__) and op.name != "prelu"):
+        return _by_element
+    return _by_batch
+
+
+# --------------------------------------------------------------------------------------------------- multiply-adds
+
+# Products that are added up: what the literature counts. A bias, an activation, a pooling, a normalisation count nothing.
+_COUNTS: dict[Op, Callable[..., int]] = {
+    _op(conv.conv): lambda out, x, w, bias=None, *, window: out.size * math.prod(w.shape[1:]),
+    _op(conv.conv_input): lambda out, y, w, *, shape, window: y.size * math.prod(w.shape[1:]),
+    _op(linalg.linear): lambda out, x, weight, bias=None: out.size * weight.shape[1],
+    _op(linalg.matmul): lambda out, a, b: out.size * a.shape[-1],
+    _op(linalg.contract): lambda out, a, b, *, labels: math.prod(
+        dict(zip((*labels[0], *labels[1]), (*a.shape, *b.shape), strict=True)).values()
+    ),
+}

@@ -1,0 +1,91 @@
+"""Every class that has a counterpart in PyTorch is compared with it: the twin tests leave none out."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+from minigrad import nn
+
+torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
+
+HERE = Path(__file__).parent
+BASES = {  # nothing to compare by itself: bases, and what holds modules, parameters or other schedulers' steps
+    "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList", "Sequential", "Optimizer", "LRScheduler",
+    "UninitializedBuffer", "UninitializedParameter",
+}  # fmt: skip
+
+
+def compared(source: str) -> set[str]:
+    """Names that a file of twin tests compares: strings in its tables and in parametrize, and attributes of torch that its tests use.
+
+    A table of arguments or of prints compares no numbers, so the decorators of such tests do not count.
+    """
+    tree = ast.parse(source)
+    if not any(
+        isinstance(n, ast.Call) and ast.unparse(n.func).endswith("importorskip") and "torch" in ast.unparse(n) for n in ast.walk(tree)
+    ):
+        return set()
+    found: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef):
+            if statement.name.endswith(("_arguments", "_pytorchs")):
+                continue
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value).startswith("torch."):
+                    found.add(node.attr)
+        roots = (
+            statement.decorator_list if isinstance(statement, ast.FunctionDef) else [statement] if isinstance(statement, ast.Assign) else []
+        )
+        for root in roots:
+            for node in ast.walk(root):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value.partition(",")[0])
+    return found
+
+
+def classes(ours, theirs) -> list[str]:
+    """Public classes of ``ours`` that ``theirs`` has too."""
+    names = [
+        name for name in dir(ours) if not name.startswith("_") and getattr(getattr(ours, name), "__module__", "").startswith("minigrad.")
+    ]
+    names = [name for name in names if inspect.isclass(getattr(ours, name))]
+    return [name for name in names if inspect.isclass(getattr(theirs, name, None)) and name not in BASES]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "least"),
+    [(nn, torch.nn, 120), (nn.optim, torch.optim, 12), (nn.optim.lr_scheduler, torch.optim.lr_scheduler, 14)],
+    ids=["nn", "optim", "lr_scheduler"],
+)
+def test_every_class_with_a_counterpart_has_a_twin_test(ours, theirs, least):
+    """Layers, losses, optimisers, schedulers: what fails here needs a row in a table of tests/test_torch_twin.py, or a test of its own."""
+    names = classes(ours, theirs)
+    assert len(names) >= least
+    known = set().union(*[compared(path.read_text(encoding="utf-8")) for path in HERE.glob("test_*.py")])
+    assert [name for name in names if name not in known] == []
+
+
+def test_the_reader_of_tables_tells_what_is_compared():
+    """The test above can fail: names in other tests, in tests of arguments only and in files without torch do not count."""
+    source = """
+torch = pytest.importorskip("torch")
+TABLE = [("Linear", {"in_features": 3})]
+SCHEDULERS = {"StepLR, once": 1}
+
+@pytest.mark.parametrize("name", ["ReLU"])
+def test_numbers(name):
+    torch.nn.GELU()(x)
+    nn.ELU()
+
+@pytest.mark.parametrize("name", ["Tanh"])
+def test_layer_has_pytorchs_arguments(name):
+    assert torch.nn.Mish
+"""
+    found = compared(source)
+    assert {"Linear", "StepLR", "ReLU", "GELU"} <= found
+    assert not {"ELU", "Tanh", "Mish"} & found
+    assert compared(source.replace("importorskip", "skip")) == set()

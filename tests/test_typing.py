@@ -1,0 +1,126 @@
+"""The types that users see: a strict checker passes a typed script, knows its results, and finds its mistakes; nothing public is untyped."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import pkgutil
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minigrad
+import minigrad.nn
+
+HERE = Path(__file__).parent
+SCRIPT = HERE / "typed" / "train.py"
+MYPY = pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+
+
+def strict(path: Path, folder: Path) -> tuple[int, str]:
+    """``mypy --strict`` on a script outside the checkout, as a user runs it on what is installed."""
+    package = Path(minigrad.__file__).parent
+    environment = dict(os.environ)
+    if "site-packages" not in package.parts:  # installed as editable: the checker must be told where
+        environment["MYPYPATH"] = str(package.parent)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", str(folder / "cache"), str(path)]
+    found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return found.returncode, found.stdout + found.stderr
+
+
+@MYPY
+def test_a_typed_script_passes(tmp_path):
+    """Every ``assert_type`` in it holds, so no result is Any."""
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
+    code, output = strict(script, tmp_path)
+    assert code == 0, output
+
+
+MISTAKES = {
+    'mg.exp("x")': "arg-type",
+    "F.relu(3)": "arg-type",
+    'x.sum("dim")': "arg-type",
+    "x.sum(dimension=0)": "call-arg",
+    "F.softmax(x, dimension=0)": "call-arg",
+    "nn.Linear(3, 2)(x, x)": "call-arg",
+    "nn.Linear(3, 2)(3)": "arg-type",
+    "nn.CrossEntropyLoss()(x)": "call-arg",
+    "nn.ModuleList([nn.ReLU()])[0](1)": "arg-type",
+    "nn.optim.SGD([x]).step(3)": "call-overload",
+    "x.item().shape": "union-attr",
+    "answer: int = x.sum()": "assignment",
+}
+
+
+@MYPY
+def test_the_checker_finds_mistakes(tmp_path):
+    """What is assert_type'd above would hold of Any too, if Any came in elsewhere: here each line must be refused."""
+    script = tmp_path / "wrong.py"
+    head = ["import minigrad as mg", "import minigrad.nn.functional as F", "from minigrad import nn", "x = mg.ones(2, 3)"]
+    script.write_text("\n".join([*head, *MISTAKES]), encoding="utf-8")
+    _, output = strict(script, tmp_path)
+    found = {int(line): code for line, code in re.findall(r"wrong\.py:(\d+): error: .*\[([a-z-]+)\]$", output, re.MULTILINE)}
+    assert {text: found.get(len(head) + 1 + i) for i, text in enumerate(MISTAKES)} == MISTAKES
+
+
+def test_the_typed_script_runs():
+    """It is a training script, after all."""
+    assert runpy.run_path(str(SCRIPT))["main"](epochs=30) > 0.9
+
+
+# -------------------------------------------------------------------------------------------- complete annotations
+
+
+def public_functions():
+    """(name, function) for each public function and method that is defined in minigrad, however it is decorated."""
+    for info in pkgutil.walk_packages(minigrad.__path__, "minigrad."):
+        parts = info.name.split(".")
+        if any(part.startswith("_") for part in parts) or info.name in ("minigrad.testing.plugin", "minigrad.testing.strategies"):
+            continue
+        module = importlib.import_module(info.name)
+        for name, value in vars(module).items():
+            if name.startswith("_") or getattr(value, "__module__", None) != info.name:
+                continue
+            if inspect.isclass(value):
+                for key, member in vars(value).items():
+                    function = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
+                    if inspect.isfunction(function) and function.__module__ == info.name and (key == "__init__" or not key.startswith("_")):
+                        yield f"{info.name}.{name}.{key}", function
+            elif inspect.isfunction(inspect.unwrap(value)) if callable(value) else False:
+                yield f"{info.name}.{name}", inspect.unwrap(value)
+
+
+def missing(function) -> list[str]:
+    """Parameters without an annotation, and "return"."""
+    signature = inspect.signature(function)
+    names = [
+        p.name
+        for i, p in enumerate(signature.parameters.values())
+        if p.annotation is p.empty and not (i == 0 and p.name in ("self", "cls"))
+    ]
+    return names + (["return"] if signature.return_annotation is signature.empty and function.__name__ != "__init__" else [])
+
+
+def test_public_functions_have_complete_annotations():
+    """Ops, functions, methods: each parameter and each result."""
+    found = list(public_functions())
+    assert len(found) > 900
+    assert {name: what for name, function in found if (what := missing(function))} == {}
+
+
+def test_the_reader_of_annotations_sees_what_is_missing():
+    """The test above can fail."""
+
+    def half(x: int, y, *rest, z=3) -> int: ...
+
+    def none(self, x: int): ...
+
+    assert missing(half) == ["y", "rest", "z"]
+    assert missing(none) == ["return"]
