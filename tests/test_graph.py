@@ -69,11 +69,11 @@ def test_what_backward_keeps_is_counted_once_and_without_pretended_inputs():
     assert graph.draw(x.exp().tanh()).kept_bytes == 800
     layer = nn.Linear(3, 2)
     g = graph.draw(layer, mg.ones(5, 3))
-    assert [k["name"] for k in vertex(g, "linear").keeps] == ["x"]  # not the weight: no gradient goes to the input
-    first = next(e for e in g.edges if e.argument == "x")
+    assert [k["name"] for k in vertex(g, "linear").keeps] == ["input"]  # not the weight: no gradient goes to the input
+    first = next(e for e in g.edges if e.argument == "input")
     assert not first.differentiable
     x = mg.ones(5, 3, requires_grad=True)
-    assert {k["name"] for k in vertex(graph.draw(layer, x), "linear").keeps} == {"x", "weight"}
+    assert {k["name"] for k in vertex(graph.draw(layer, x), "linear").keeps} == {"input", "weight"}
 
 
 def test_several_results():

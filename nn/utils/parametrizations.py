@@ -53,7 +53,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
 
     Args:
         module: is changed, and returned.
-        name: the parameter. It becomes g v / |v|, with g ``parametrizations.NAME.original0`` and v ``original1``.
+        name: the parameter. It becomes g v / norm(v), with g ``parametrizations.NAME.original0`` and v ``original1``.
         dim: the dimension along which there is a length for each place; None for one length in all.
 
     >>> from minigrad import nn
