@@ -182,7 +182,7 @@ class TransformerEncoder(Module):
         super().__init__()
         self.layers = _copies("TransformerEncoder", encoder_layer, num_layers)
         self.num_layers, self.enable_nested_tensor, self.mask_check = num_layers, enable_nested_tensor, mask_check
-        self.register_module("norm", norm)
+        self.norm = norm
 
     def forward(self, src: Tensor, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None) -> Tensor:
         """A Tensor of the shape of ``src``; every layer is given the masks."""
@@ -205,7 +205,7 @@ class TransformerDecoder(Module):
         super().__init__()
         self.layers = _copies("TransformerDecoder", decoder_layer, num_layers)
         self.num_layers = num_layers
-        self.register_module("norm", norm)
+        self.norm = norm
 
     def forward(
         self,

@@ -368,7 +368,11 @@ def test_arguments(torch):
         for name, p in b.items():
             if name != "activation":
                 assert a[name].default == p.default, (ours, name)
-    for make in (lambda n: n.TransformerDecoderLayer(8, 2, norm_first=True), lambda n: n.Transformer(8, 2, 1, 1, activation=n.GELU())):
+    for make in (
+        lambda n: n.TransformerEncoder(n.TransformerEncoderLayer(8, 2), 2),
+        lambda n: n.TransformerDecoder(n.TransformerDecoderLayer(8, 2, norm_first=True), 1, n.LayerNorm(8)),
+        lambda n: n.Transformer(8, 2, 1, 1, activation=n.GELU()),
+    ):
         theirs = repr(make(torch.nn)).replace("NonDynamicallyQuantizableLinear", "Linear")
         assert repr(make(nn)) == theirs
 

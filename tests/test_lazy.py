@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn
+from minigrad import graph, nn
 
 LAYERS = [
     # name, arguments, shape of the input, the plain layer's first argument
@@ -166,6 +166,16 @@ def test_optimisers_refuse():
     model(mg.ones(2, 4)).sum().backward()
     optimizer.step()
     assert model[2].bias.item() == pytest.approx(before - 0.2)
+
+
+def test_a_picture_needs_shapes():
+    """Drawing changes no model, so it initialises none."""
+    model, x = nn.Sequential(nn.LazyConv2d(2, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(3)), mg.ones(2, 1, 5, 5)
+    for part in (model, model[:1], model[3:]):
+        with pytest.raises(nn.UninitializedError, match="call the model once"):
+            graph.draw(part, x)
+    model(x)
+    assert "Conv2d" in graph.draw(model, x).dot
 
 
 def test_a_checkpoint_needs_values():

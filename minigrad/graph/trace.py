@@ -50,8 +50,10 @@ class record:
         self._open: list[int] = []
         self._handles: list[Any] = []
         self._times: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
 
     def __enter__(self) -> record:
+        self._sizes = _parameter_counts(self.model)  # raises for a lazy layer that has never been called: drawing changes no model
         for path, module in self.model.named_modules():
             self._handles.append(module.register_forward_pre_hook(functools.partial(self._begin, path), prepend=True))
             self._handles.append(module.register_forward_hook(self._end, always_call=True))
@@ -75,8 +77,8 @@ class record:
         times = self._times[place] = self._times.get(place, 0) + 1
         if times > 1:  # a module that is called again, as the cell of a recurrent network is
             name, place = f"{name} (call {times})", f"{place}#{times}"
-        parameters = sum(p._data.size for p in module.parameters())
-        scope = Scope(place, name, path, kind, parent.id if parent else "", parameters, [describe(t._data) for t in tensors_in(args)])
+        inputs = [describe(t._data) for t in tensors_in(args)]
+        scope = Scope(place, name, path, kind, parent.id if parent else "", self._sizes[path], inputs)
         self.parents.append(self._open[-1] if self._open else -1)
         self._open.append(len(self.scopes))
         self.scopes.append(scope)
@@ -94,6 +96,11 @@ class record:
         while place >= 0 and self.ends[place] < number:
             place = self.parents[place]
         return self.scopes[place].id if place >= 0 else ""
+
+
+def _parameter_counts(model: Any) -> dict[str, int]:
+    """path -> number of elements of the parameters of the module there."""
+    return {path: sum(p._data.size for p in module.parameters()) for path, module in model.named_modules()}
 
 
 def tensors_in(value: Any) -> Iterator[TensorBase]:
@@ -504,7 +511,7 @@ def _place_tensors(graph: Graph, model: Any) -> None:
         users.setdefault(edge.source, set()).add(edge.target)
     if model is not None and not graph.scopes:
         kinds = {path: type(module).__name__ for path, module in model.named_modules()}
-        sizes = {path: sum(p._data.size for p in module.parameters()) for path, module in model.named_modules()}
+        sizes = _parameter_counts(model)
         found: dict[str, Scope] = {}
         for vertex in graph.vertices:
             if vertex.kind not in ("parameter", "buffer") or "." not in vertex.name:
