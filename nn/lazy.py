@@ -18,7 +18,7 @@ from minigrad.nn.conv import (
     _Transposed,
 )
 from minigrad.nn.linear import Linear
-from minigrad.nn.module import Module, UninitializedBuffer, UninitializedParameter, is_lazy
+from minigrad.nn.module import Module, UninitializedBuffer, UninitializedParameter, add_path, is_lazy
 from minigrad.nn.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, _InstanceNorm, _Norm
 from minigrad.tensor import Tensor
 
@@ -74,7 +74,7 @@ class LazyModuleMixin(Module):
             if self.has_uninitialized_params():
                 raise RuntimeError(f"{type(self).__name__}: initialize_parameters() has left a parameter or buffer uninitialised")
         except Exception as error:
-            self._add_path(error)
+            add_path(self, error)
             raise
         self._to_initialize = False
         if self.cls_to_become is not None:

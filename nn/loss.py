@@ -391,7 +391,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.LinearCrossEntropyLoss(5, 10)(mg.zeros(2, 5), mg.tensor([3, 1]))
-    tensor(2.3026, grad_fn=<mul>)
+    tensor(2.3026, grad_fn=<nll>)
     """
 
     def __init__(

@@ -309,7 +309,7 @@ class Module:
                     return self.forward(*args, **kwargs)
                 return _call_with_hooks(self, self._hooks, args, kwargs)
             except Exception as error:
-                _add_path(self, error)
+                add_path(self, error)
                 raise
 
     def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
@@ -701,7 +701,7 @@ class Module:
 # What follows works for Module, and is not part of it, so that a subclass may use any of these names for its own attributes.
 
 
-def _add_path(root: Module, error: Exception) -> None:
+def add_path(root: Module, error: Exception) -> None:
     """Note on ``error`` which module it comes from, by its path from ``root``."""
     notes = getattr(error, "__notes__", [])
     place = next((i for i, note in enumerate(notes) if isinstance(note, _Path)), None)

@@ -177,7 +177,11 @@ def twins(torch, kind, *args, **options):
     for n in (nn, torch.nn):  # an activation that is no string is the library's own function
         own = {k: getattr(n.functional, v) if v == "silu" else v for k, v in options.items()}
         made.append(getattr(n, kind)(*args, **own).double())
-    ours, theirs = made
+    return with_weights(torch, *made)
+
+
+def with_weights(torch, ours, theirs):
+    """The two, with the same random weights."""
     assert list(ours.state_dict()) == list(theirs.state_dict())
     rng = np.random.default_rng(3)
     state = {name: rng.normal(size=tuple(p.shape)) * 0.5 for name, p in theirs.state_dict().items()}
@@ -329,6 +333,17 @@ def test_transformer_layer(torch, kind, options, form, masks):
     for k, a in masks_for(masks, batch, 5, 4, 2, rng).items():
         given[{"attn_mask": "memory_mask", "key_padding_mask": "memory_key_padding_mask"}[k]] = a
     compare(torch, ours, theirs, [sequence(5), sequence(4)], masks=given)
+
+
+@pytest.mark.parametrize("kind", ["TransformerEncoder", "TransformerDecoder"])
+def test_stacks(torch, kind):
+    made = []
+    for n in (nn, torch.nn):
+        layer = getattr(n, f"{kind}Layer")(8, 2, 16, dropout=0.0, batch_first=True)
+        made.append(getattr(n, kind)(layer, 2, n.LayerNorm(8)).double())
+    rng = np.random.default_rng(5)
+    arrays = [rng.normal(size=(3, length, 8)) for length in ((4,) if kind == "TransformerEncoder" else (4, 6))]
+    compare(torch, *with_weights(torch, *made), arrays)
 
 
 @pytest.mark.parametrize("norm_first", [False, True])

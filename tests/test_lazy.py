@@ -14,22 +14,22 @@ from minigrad import graph, nn
 
 LAYERS = [
     # name, arguments, shape of the input, the plain layer's first argument
-    ("Linear", {"out_features": 4}, (2, 3, 5), 5),
-    ("Linear", {"out_features": 4, "bias": False}, (5,), 5),
-    ("Conv1d", {"out_channels": 4, "kernel_size": 3, "padding": "same"}, (2, 6, 9), 6),
-    ("Conv2d", {"out_channels": 4, "kernel_size": (3, 2), "stride": 2, "groups": 2, "bias": False}, (2, 6, 7, 8), 6),
-    ("Conv2d", {"out_channels": 4, "kernel_size": 3, "padding": 1, "padding_mode": "reflect"}, (6, 7, 8), 6),
-    ("Conv3d", {"out_channels": 4, "kernel_size": 2, "dilation": 2}, (2, 3, 4, 5, 6), 3),
-    ("ConvTranspose1d", {"out_channels": 4, "kernel_size": 3, "stride": 2, "output_padding": 1}, (2, 6, 5), 6),
-    ("ConvTranspose2d", {"out_channels": 4, "kernel_size": 3, "groups": 2}, (2, 6, 4, 5), 6),
-    ("ConvTranspose3d", {"out_channels": 4, "kernel_size": 2, "bias": False}, (2, 3, 2, 3, 4), 3),
-    ("BatchNorm1d", {}, (6, 4), 4),
-    ("BatchNorm1d", {"affine": False, "momentum": None}, (6, 4, 5), 4),
-    ("BatchNorm2d", {"eps": 0.1, "bias": False}, (2, 4, 3, 5), 4),
-    ("BatchNorm3d", {"track_running_stats": False}, (2, 4, 3, 2, 5), 4),
-    ("InstanceNorm1d", {"affine": True, "track_running_stats": True}, (2, 3, 5), 3),
-    ("InstanceNorm2d", {"affine": False, "track_running_stats": True}, (2, 3, 4, 5), 3),
-    ("InstanceNorm3d", {"affine": True, "track_running_stats": False}, (2, 3, 4, 5, 2), 3),
+    ("LazyLinear", {"out_features": 4}, (2, 3, 5), 5),
+    ("LazyLinear", {"out_features": 4, "bias": False}, (5,), 5),
+    ("LazyConv1d", {"out_channels": 4, "kernel_size": 3, "padding": "same"}, (2, 6, 9), 6),
+    ("LazyConv2d", {"out_channels": 4, "kernel_size": (3, 2), "stride": 2, "groups": 2, "bias": False}, (2, 6, 7, 8), 6),
+    ("LazyConv2d", {"out_channels": 4, "kernel_size": 3, "padding": 1, "padding_mode": "reflect"}, (6, 7, 8), 6),
+    ("LazyConv3d", {"out_channels": 4, "kernel_size": 2, "dilation": 2}, (2, 3, 4, 5, 6), 3),
+    ("LazyConvTranspose1d", {"out_channels": 4, "kernel_size": 3, "stride": 2, "output_padding": 1}, (2, 6, 5), 6),
+    ("LazyConvTranspose2d", {"out_channels": 4, "kernel_size": 3, "groups": 2}, (2, 6, 4, 5), 6),
+    ("LazyConvTranspose3d", {"out_channels": 4, "kernel_size": 2, "bias": False}, (2, 3, 2, 3, 4), 3),
+    ("LazyBatchNorm1d", {}, (6, 4), 4),
+    ("LazyBatchNorm1d", {"affine": False, "momentum": None}, (6, 4, 5), 4),
+    ("LazyBatchNorm2d", {"eps": 0.1, "bias": False}, (2, 4, 3, 5), 4),
+    ("LazyBatchNorm3d", {"track_running_stats": False}, (2, 4, 3, 2, 5), 4),
+    ("LazyInstanceNorm1d", {"affine": True, "track_running_stats": True}, (2, 3, 5), 3),
+    ("LazyInstanceNorm2d", {"affine": False, "track_running_stats": True}, (2, 3, 4, 5), 3),
+    ("LazyInstanceNorm3d", {"affine": True, "track_running_stats": False}, (2, 3, 4, 5, 2), 3),
 ]
 IDS = [f"{name}-{i}" for i, (name, *_) in enumerate(LAYERS)]
 each_layer = pytest.mark.parametrize(("name", "options", "shape", "size"), LAYERS, ids=IDS)
@@ -39,12 +39,12 @@ each_layer = pytest.mark.parametrize(("name", "options", "shape", "size"), LAYER
 def test_becomes_the_plain_layer(name, options, shape, size):
     """After the first call nothing tells it from the layer that was told its size: class, repr, values and all."""
     x = mg.tensor(np.random.default_rng(0).normal(size=shape))
-    lazy = getattr(nn, "Lazy" + name)(**options).double()
-    assert (isinstance(lazy, getattr(nn, name)) and not lazy.has_uninitialized_params()) or type(lazy).__name__ == "Lazy" + name
+    lazy = getattr(nn, name)(**options).double()
+    assert (isinstance(lazy, getattr(nn, name.removeprefix("Lazy"))) and not lazy.has_uninitialized_params()) or type(lazy).__name__ == name
     mg.manual_seed(3)
     y = lazy(x)
     mg.manual_seed(3)
-    plain = getattr(nn, name)(size, **options).double()
+    plain = getattr(nn, name.removeprefix("Lazy"))(size, **options).double()
     # The values were drawn in float64 at once, and in float32 first: the same numbers up to that.
     z = plain(x)
     np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=1e-5, atol=1e-6)
@@ -111,12 +111,12 @@ def test_copies_and_pickles():
 @each_layer
 def test_loads_what_the_plain_layer_has(name, options, shape, size):
     x = mg.randn(*shape)
-    plain = getattr(nn, name)(size, **options)
+    plain = getattr(nn, name.removeprefix("Lazy"))(size, **options)
     plain(x)
     for state in (plain.state_dict(), {k: v.numpy() for k, v in plain.state_dict().items()}):
-        lazy = getattr(nn, "Lazy" + name)(**options)
+        lazy = getattr(nn, name)(**options)
         lazy.load_state_dict(state)
-        assert type(lazy).__name__ == "Lazy" + name and not lazy.has_uninitialized_params()
+        assert type(lazy).__name__ == name and not lazy.has_uninitialized_params()
         assert mg.equal(lazy.eval()(x), plain.eval()(x))
         assert type(lazy) is type(plain) and repr(lazy) == repr(plain)
 
@@ -273,13 +273,13 @@ def torch():
 @each_layer
 def test_twin(torch, name, options, shape, size):
     """The same names and prints before and after the first call, and then the same results."""
-    ours, theirs = getattr(nn, "Lazy" + name)(**options).double(), getattr(torch.nn, "Lazy" + name)(**options).double()
+    ours, theirs = getattr(nn, name)(**options).double(), getattr(torch.nn, name)(**options).double()
     assert repr(ours) == repr(theirs)
     assert {k: repr(v) for k, v in ours.state_dict().items()} == {k: repr(v) for k, v in theirs.state_dict().items()}
     x = np.random.default_rng(1).normal(size=shape)
     ours(mg.tensor(x))
     theirs(torch.tensor(x))
-    assert type(ours).__name__ == type(theirs).__name__ == name
+    assert type(ours).__name__ == type(theirs).__name__ == name.removeprefix("Lazy")
     assert repr(ours) == repr(theirs)
     ours.load_state_dict(theirs.state_dict())
     a, b = ours(mg.tensor(x)), theirs(torch.tensor(x))

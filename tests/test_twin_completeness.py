@@ -13,14 +13,14 @@ from minigrad import nn
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
 
 HERE = Path(__file__).parent
-BASES = {  # nothing to compare by itself: bases, and what holds modules, parameters or other schedulers' steps
+BASES = {  # nothing to compare by itself: bases, what holds modules, parameters or other schedulers' steps, an old name
     "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList", "Sequential", "Optimizer", "LRScheduler",
-    "UninitializedBuffer", "UninitializedParameter",
+    "UninitializedBuffer", "UninitializedParameter", "NLLLoss2d",
 }  # fmt: skip
 
 
 def compared(source: str) -> set[str]:
-    """Names that a file of twin tests compares: strings in its tables and in parametrize, and attributes of torch that its tests use.
+    """Names that a file of twin tests compares: strings in its tables, in parametrize and in its tests' calls, and attributes of torch there.
 
     A table of arguments or of prints compares no numbers, so the decorators of such tests do not count.
     """
@@ -37,6 +37,8 @@ def compared(source: str) -> set[str]:
             for node in ast.walk(statement):
                 if isinstance(node, ast.Attribute) and ast.unparse(node.value).startswith("torch."):
                     found.add(node.attr)
+                if isinstance(node, ast.Call):
+                    found.update(a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
         roots = (
             statement.decorator_list if isinstance(statement, ast.FunctionDef) else [statement] if isinstance(statement, ast.Assign) else []
         )

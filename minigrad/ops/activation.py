@@ -56,7 +56,7 @@ def _always(function: Callable) -> Callable:
         return function(input, *args, inplace=True, **kwargs)
 
     *parameters, _ = inspect.signature(function).parameters.values()
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature(parameters, return_annotation="Tensor")  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = f"{function.__name__}_"
     call.__doc__ = f"Give the Tensor ``input`` the value of :func:`{function.__name__}`, and return it."
     return call
