@@ -20,18 +20,23 @@ import minigrad as mg
 from minigrad.nn.data import (
     MNIST,
     BatchSampler,
+    ChainDataset,
     Compose,
     ConcatDataset,
     DataError,
     DataLoader,
     Dataset,
     FashionMNIST,
+    IterableDataset,
     Normalize,
     RandomAffine,
     RandomSampler,
     SequentialSampler,
+    StackDataset,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
     default_convert,
     make_sample,
@@ -54,6 +59,8 @@ def assert_same(a, b):
         assert len(a) == len(b)
         for x, y in zip(a, b, strict=True):
             assert_same(x, y)
+    elif isinstance(a, dict):
+        assert_same(list(a.items()), list(b.items()))
     elif isinstance(a, mg.Tensor):
         assert a.dtype == b.dtype
         assert_array_equal(a.numpy(), b.numpy(), strict=True)
@@ -218,6 +225,56 @@ def test_abstract_dataset():
         type("Bare", (Dataset,), {})()[0]
 
 
+class Stream(IterableDataset):
+    def __init__(self, values):
+        self.values = values
+
+    def __iter__(self):
+        return iter(self.values)
+
+    def __len__(self):
+        return len(self.values)
+
+
+def test_chain_dataset():
+    chain = Stream([1, 2]) + Stream([]) + Stream([3])
+    assert isinstance(chain, ChainDataset)
+    assert list(chain) == list(chain) == [1, 2, 3]
+    assert len(chain) == 3
+    for refuse in (list, len):
+        with pytest.raises(TypeError, match="a list is not"):
+            refuse(ChainDataset([[1]]))
+    with pytest.raises(TypeError, match="Stream is an IterableDataset"):
+        Stream([1])[0]
+    with pytest.raises(NotImplementedError, match="Bare must define __iter__"):
+        iter(type("Bare", (IterableDataset,), {})())
+    with pytest.raises(TypeError, match="ChainDataset"):
+        ConcatDataset([[1], Stream([2])])
+
+
+def test_stack_dataset():
+    rows, names = TensorDataset(np.arange(6.0).reshape(3, 2)), "abc"
+    pairs = StackDataset(rows, names)
+    assert len(pairs) == 3
+    assert pairs[1][0][0].tolist() == [2, 3] and pairs[1][1] == "b"
+    named = StackDataset(row=rows, name=names, squares=Squares(3))
+    assert set(named[0]) == {"row", "name", "squares"}
+    for data in (pairs, named, StackDataset(pairs, named)):
+        samples = [data[i] for i in (2, 0, 2)]
+        assert_same(default_collate(data.__getitems__([2, 0, 2])), default_collate(samples))
+        assert_same(data.get_batch([2, 0, 2]), default_collate(samples))
+        assert_same(next(iter(DataLoader(data, 3))), default_collate([data[i] for i in range(3)]))
+
+
+def test_stack_dataset_errors():
+    with pytest.raises(ValueError, match=r"their lengths are \[2, 3\]"):
+        StackDataset("ab", "abc")
+    with pytest.raises(ValueError, match="at least one"):
+        StackDataset()
+    with pytest.raises(ValueError, match="all by name"):
+        StackDataset("ab", b="ab")
+
+
 @pytest.mark.parametrize(
     ("lengths", "counts"),
     [
@@ -281,6 +338,70 @@ def test_random_sampler_counts():
     drawn = list(RandomSampler(range(3), replacement=True, num_samples=200, generator=seeded()))
     assert len(drawn) == 200
     assert set(drawn) == {0, 1, 2}
+
+
+def test_random_sampler_draws_a_pass_at_once():
+    """How far a pass got leaves no trace in the generator, so that fetching ahead changes nothing."""
+    for replacement in (False, True):
+        for taken in (1, 9, 10):
+            generator = seeded(4)
+            order = iter(RandomSampler(range(4), replacement, num_samples=10, generator=generator))
+            for _ in range(taken):
+                next(order)
+            if taken == 1:
+                expected = generator.get_state()
+            assert generator.get_state() == expected
+
+
+def test_subset_random_sampler():
+    sampler = SubsetRandomSampler([3, 1, 4, 15, 9, 2, 6], generator=seeded())
+    first, second = list(sampler), list(sampler)
+    assert sorted(first) == sorted(second) == [1, 2, 3, 4, 6, 9, 15]
+    assert first != second
+    assert len(sampler) == 7
+    assert list(SubsetRandomSampler([], generator=seeded())) == []
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_weighted_random_sampler_follows_the_weights(replacement):
+    """The first index drawn is i with probability weight i / sum, and the second one likewise among those that are left."""
+    weights, n = np.array([0.0, 1.0, 3.0, 6.0]), 20_000
+    if replacement:
+        drawn = np.array(list(WeightedRandomSampler(weights, n, generator=seeded())))
+    else:
+        generator = seeded()
+        pairs = np.array([list(WeightedRandomSampler(weights, 2, False, generator=generator)) for _ in range(n)])
+        assert (pairs[:, 0] != pairs[:, 1]).all()
+        drawn = pairs[:, 0]
+        after = pairs[drawn == 3, 1]  # 1 and 2 are left, with weights 1 and 3
+        assert_allclose(np.mean(after == 2), 0.75, atol=0.02)
+    assert_allclose(np.bincount(drawn, minlength=4) / n, weights / 10, atol=0.015)
+    assert drawn.tolist().count(0) == 0
+
+
+def test_weighted_random_sampler_takes_all_without_replacement():
+    assert sorted(WeightedRandomSampler([1e-300, 5, 0, 1e300], 3, replacement=False, generator=seeded())) == [0, 1, 3]
+    assert len(WeightedRandomSampler([1, 1], 7)) == 7
+    assert set(WeightedRandomSampler([1e308, 1e308], 100, generator=seeded())) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.0], 0), "num_samples must be a positive integer, not 0"),
+        (([1.0], True), "num_samples"),
+        (([1.0], 1, 1), "replacement is True or False"),
+        (([[1.0]], 1), r"their shape is \(1, 1\)"),
+        (([], 1), "one at least is above zero"),
+        (([0.0, 0.0], 1), "one at least is above zero"),
+        (([1.0, -1.0], 1), "not negative"),
+        (([1.0, np.nan], 1), "finite"),
+        (([1.0, 0.0, 2.0], 3, False), "2 of 3 weights are above zero"),
+    ],
+)
+def test_weighted_random_sampler_refuses(arguments, message):
+    with pytest.raises(ValueError, match=f"^WeightedRandomSampler: .*{message}"):
+        WeightedRandomSampler(*arguments)
 
 
 def test_sampler_errors():
@@ -385,6 +506,25 @@ def test_loader_of_an_empty_dataset():
 def test_loader_refuses(options):
     with pytest.raises(ValueError, match=r"exclude|positive integer"):
         DataLoader(range(3), **options)
+
+
+@pytest.mark.parametrize(("size", "drop", "expected"), [(2, False, [[1, 2], [3, 4], [5]]), (2, True, [[1, 2], [3, 4]]), (9, True, [])])
+def test_loader_of_a_stream(size, drop, expected):
+    loader = DataLoader(Stream([1, 2, 3, 4, 5]), size, drop_last=drop)
+    for _ in range(2):
+        assert [batch.tolist() for batch in loader] == expected
+    assert len(loader) == len(expected)
+
+
+def test_loader_of_a_stream_without_batches():
+    assert list(DataLoader(Stream([1, 2]), batch_size=None)) == [1, 2]
+    assert len(DataLoader(Stream([1, 2]), batch_size=None)) == 2
+    with pytest.raises(TypeError, match="len"):
+        len(DataLoader(type("Endless", (IterableDataset,), {})()))
+    for options in ({"shuffle": True}, {"sampler": [0]}, {"batch_sampler": [[0]]}):
+        with pytest.raises(ValueError, match="gives the order itself"):
+            DataLoader(Stream([1]), **options)
+    assert [b.tolist() for b in DataLoader(Stream([1]), shuffle=False)] == [[1]]
 
 
 def test_loader_needs_getitem():

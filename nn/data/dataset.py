@@ -13,7 +13,7 @@ import bisect
 import itertools
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -46,6 +46,30 @@ class Dataset(Generic[T]):
 
     def __add__(self, other: Dataset[Any]) -> ConcatDataset[Any]:
         return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset[T]):
+    """Base of datasets that hand out their samples one after the other, as a stream does: ``torch.utils.data.IterableDataset``.
+
+    A subclass writes ``__iter__``, and may write ``__len__``. In a loader with several workers each of them iterates a copy, so each
+    should hand out a part of its own: :func:`minigrad.nn.data.get_worker_info` tells which.
+
+    >>> from minigrad.nn.data import DataLoader, IterableDataset
+    >>> class Countdown(IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter([3, 2, 1])
+    >>> [batch.tolist() for batch in DataLoader(Countdown(), batch_size=2)]
+    [[3, 2], [1]]
+    """
+
+    def __getitem__(self, index: int) -> T:
+        raise TypeError(f"{type(self).__name__} is an IterableDataset: its samples have no index, they come one after the other")
+
+    def __iter__(self) -> Iterator[T]:
+        raise NotImplementedError(f"{type(self).__name__} must define __iter__")
+
+    def __add__(self, other: Dataset[Any]) -> ChainDataset[Any]:  # type: ignore[override]
+        return ChainDataset([self, other])
 
 
 def fetch_samples(dataset: Any, indices: Sequence[int]) -> list[Any]:
@@ -155,6 +179,8 @@ class ConcatDataset(Dataset[T]):
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: at least one dataset is needed")
+        if any(isinstance(d, IterableDataset) for d in self.datasets):
+            raise TypeError("ConcatDataset: the samples of an IterableDataset have no index; ChainDataset puts such datasets in a row")
         self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))
 
     def __getitem__(self, index: int) -> T:
@@ -167,6 +193,87 @@ class ConcatDataset(Dataset[T]):
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
+
+
+class ChainDataset(IterableDataset[T]):
+    """Streams one after the other: ``torch.utils.data.ChainDataset``, also written ``a + b``.
+
+    Raises ``TypeError``, when it is iterated, for a dataset that is not an :class:`IterableDataset`.
+
+    >>> from minigrad.nn.data import ChainDataset, IterableDataset
+    >>> class Letters(IterableDataset):
+    ...     def __init__(self, letters):
+    ...         self.letters = letters
+    ...     def __iter__(self):
+    ...         return iter(self.letters)
+    >>> list(Letters("ab") + Letters("c"))
+    ['a', 'b', 'c']
+    """
+
+    def __init__(self, datasets: Iterable[Any]):
+        self.datasets = datasets
+
+    def _streams(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(f"ChainDataset: every dataset must be an IterableDataset, and a {type(dataset).__name__} is not")
+            yield dataset
+
+    def __iter__(self) -> Iterator[T]:
+        return itertools.chain.from_iterable(self._streams())
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self._streams())
+
+
+class StackDataset(Dataset[Any]):
+    """Datasets of one length side by side: ``torch.utils.data.StackDataset``.
+
+    Args:
+        args: sample ``i`` is the tuple of their samples ``i``,
+        kwargs: or, where they are given by name, the dict of these.
+
+    Raises:
+        ValueError: no dataset, datasets of different lengths, or some by position and some by name.
+
+    >>> from minigrad.nn.data import StackDataset
+    >>> StackDataset("abc", [1, 2, 3])[1]
+    ('b', 2)
+    >>> StackDataset(letter="abc", number=[1, 2, 3])[1]
+    {'letter': 'b', 'number': 2}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if args and kwargs:
+            raise ValueError("StackDataset: give the datasets all by position (samples are tuples) or all by name (samples are dicts)")
+        if not args and not kwargs:
+            raise ValueError("StackDataset: at least one dataset is needed")
+        self.datasets: Any = args or kwargs
+        sizes = [len(d) for d in args or kwargs.values()]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"StackDataset: the datasets need the same length, but their lengths are {sizes}")
+        self._length = sizes[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        if isinstance(self.datasets, dict):
+            columns = [fetch_samples(dataset, indices) for dataset in self.datasets.values()]
+            return [dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)]
+        return list(zip(*(fetch_samples(dataset, indices) for dataset in self.datasets), strict=True))
+
+    def get_batch(self, indices: Sequence[int]) -> Any:
+        """The batches that the datasets make of these samples, in a list or by name."""
+        if isinstance(self.datasets, dict):
+            return {name: fetch_batch(dataset, indices) for name, dataset in self.datasets.items()}
+        batches = [fetch_batch(dataset, indices) for dataset in self.datasets]
+        return [tuple(b) if isinstance(b, list) and isinstance(b[0], (str, bytes)) else b for b in batches]  # as collating tuples does
+
+    def __len__(self) -> int:
+        return self._length
 
 
 def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset[Any]]:

@@ -3,114 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from minigrad.nn.data.collate import default_collate, default_convert
-from minigrad.nn.data.dataset import fetch_batch, fetch_samples
-from minigrad.random import Generator, numpy_generator
-
-
-class Sampler:
-    """Base of samplers: an iterable of indices, mostly with a length. ``torch.utils.data.Sampler``."""
-
-    def __iter__(self) -> Iterator[Any]:
-        raise NotImplementedError(f"{type(self).__name__} must define __iter__")
-
-
-class SequentialSampler(Sampler):
-    """0, 1, 2, ...: ``torch.utils.data.SequentialSampler``.
-
-    >>> from minigrad.nn.data import SequentialSampler
-    >>> list(SequentialSampler("abc"))
-    [0, 1, 2]
-    """
-
-    def __init__(self, data_source: Sized):
-        self.data_source = data_source
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self.data_source)))
-
-    def __len__(self) -> int:
-        return len(self.data_source)
-
-
-class RandomSampler(Sampler):
-    """Indices in random order, a new one in each pass: ``torch.utils.data.RandomSampler``.
-
-    Args:
-        data_source: anything with a length.
-        replacement: draw each index independently, so that some come twice.
-        num_samples: how many to draw (default: as many as there are samples). More than that without replacement gives one
-            permutation after the other.
-        generator: default: the process's generator.
-
-    Raises:
-        ValueError: nothing to draw from.
-
-    >>> import minigrad as mg
-    >>> from minigrad.nn.data import RandomSampler
-    >>> sorted(RandomSampler("abcd", generator=mg.Generator().manual_seed(3)))
-    [0, 1, 2, 3]
-    """
-
-    def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, generator: Generator | None = None):
-        if not isinstance(replacement, bool):
-            raise TypeError(f"RandomSampler: replacement is True or False, not {replacement!r}")
-        self.data_source = data_source
-        self.replacement = replacement
-        self._num_samples = num_samples
-        self.generator = generator
-        if not isinstance(self.num_samples, int) or self.num_samples <= 0:
-            why = " (the dataset is empty)" if num_samples is None else ""
-            raise ValueError(f"RandomSampler: num_samples must be a positive integer, not {self.num_samples!r}{why}")
-        if len(data_source) == 0:
-            raise ValueError("RandomSampler: the dataset is empty")
-
-    @property
-    def num_samples(self) -> int:
-        """How many indices a pass draws."""
-        return len(self.data_source) if self._num_samples is None else self._num_samples
-
-    def __iter__(self) -> Iterator[int]:
-        rng, n = numpy_generator(self.generator), len(self.data_source)
-        if self.replacement:
-            yield from rng.integers(n, size=self.num_samples).tolist()
-            return
-        for start in range(0, self.num_samples, n):
-            yield from rng.permutation(n)[: self.num_samples - start].tolist()
-
-    def __len__(self) -> int:
-        return self.num_samples
-
-
-class BatchSampler(Sampler):
-    """Lists of ``batch_size`` indices from another sampler: ``torch.utils.data.BatchSampler``.
-
-    >>> from minigrad.nn.data import BatchSampler
-    >>> list(BatchSampler(range(5), batch_size=2, drop_last=False))
-    [[0, 1], [2, 3], [4]]
-    """
-
-    def __init__(self, sampler: Iterable[Any], batch_size: int, drop_last: bool = False):
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
-            raise ValueError(f"batch_size must be a positive integer, not {batch_size!r}")
-        if not isinstance(drop_last, bool):
-            raise ValueError(f"drop_last is True or False, not {drop_last!r}")
-        self.sampler = sampler
-        self.batch_size = batch_size
-        self.drop_last = drop_last
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        indices = iter(self.sampler)
-        while batch := list(itertools.islice(indices, self.batch_size)):
-            if len(batch) == self.batch_size or not self.drop_last:
-                yield batch
-
-    def __len__(self) -> int:
-        whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
-        return whole + (rest > 0 and not self.drop_last)
+from minigrad.nn.data.dataset import IterableDataset, fetch_batch, fetch_samples
+from minigrad.nn.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from minigrad.random import Generator
 
 
 class DataLoader:
@@ -157,8 +56,11 @@ class DataLoader:
         drop_last: bool = False,
         generator: Generator | None = None,
     ):
+        stream = isinstance(dataset, IterableDataset)
         if not hasattr(dataset, "__getitem__"):
             raise TypeError(f"DataLoader: a dataset has __getitem__(index), and {type(dataset).__name__} has not")
+        if stream and (shuffle or sampler is not None or batch_sampler is not None):
+            raise ValueError("DataLoader: an IterableDataset gives the order itself, and excludes shuffle, sampler and batch_sampler")
         if sampler is not None and shuffle:
             raise ValueError("DataLoader: sampler and shuffle exclude one another: the sampler gives the order")
         if batch_sampler is not None:
@@ -167,7 +69,9 @@ class DataLoader:
             batch_size = None
         elif batch_size is None and drop_last:
             raise ValueError("DataLoader: batch_size=None turns batches off and excludes drop_last")
-        if sampler is None:  # where there is a batch_sampler, nothing asks this one
+        if stream:
+            sampler = itertools.repeat(None)  # the positions that a stream is asked for
+        elif sampler is None:  # where there is a batch_sampler, nothing asks this one
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         if batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
@@ -180,7 +84,9 @@ class DataLoader:
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
 
     def __iter__(self) -> Iterator[Any]:
-        if self.batch_sampler is None:
+        if isinstance(self.dataset, IterableDataset):
+            yield from self._batches_of_stream()
+        elif self.batch_sampler is None:
             for index in self.sampler:
                 yield self.collate_fn(self.dataset[index])
         elif self.collate_fn is default_collate:
@@ -190,5 +96,17 @@ class DataLoader:
             for indices in self.batch_sampler:
                 yield self.collate_fn(fetch_samples(self.dataset, indices))
 
+    def _batches_of_stream(self) -> Iterator[Any]:
+        samples = iter(self.dataset)
+        if self.batch_size is None:
+            yield from map(self.collate_fn, samples)
+            return
+        while batch := list(itertools.islice(samples, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
+                yield self.collate_fn(batch)
+
     def __len__(self) -> int:
+        if isinstance(self.dataset, IterableDataset):
+            whole, rest = divmod(len(self.dataset), self.batch_size or 1)  # type: ignore[arg-type]
+            return whole + (rest > 0 and not self.drop_last)
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]

@@ -1,0 +1,218 @@
+"""Samplers: in which order the samples of a dataset are taken, and which of them make a batch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from minigrad.engine import ShapeError
+from minigrad.random import Generator, numpy_generator
+
+T = TypeVar("T", covariant=True)
+
+
+class Sampler(Generic[T]):
+    """Base of samplers: an iterable of indices (or of lists of them), mostly with a length. ``torch.utils.data.Sampler``.
+
+    A subclass writes ``__iter__``. What it draws in there from the process's generator is the same in a loader with any number of
+    workers, and again when a pass is resumed (see :class:`DataLoader`).
+
+    >>> from minigrad.nn.data import DataLoader, Sampler
+    >>> class Backwards(Sampler):
+    ...     def __init__(self, data):
+    ...         self.data = data
+    ...     def __iter__(self):
+    ...         return iter(range(len(self.data) - 1, -1, -1))
+    >>> [batch.tolist() for batch in DataLoader([5, 6, 7], batch_size=2, sampler=Backwards([5, 6, 7]))]
+    [[7, 6], [5]]
+    """
+
+    def __iter__(self) -> Iterator[T]:
+        raise NotImplementedError(f"{type(self).__name__} must define __iter__")
+
+
+class SequentialSampler(Sampler[int]):
+    """0, 1, 2, ...: ``torch.utils.data.SequentialSampler``.
+
+    >>> from minigrad.nn.data import SequentialSampler
+    >>> list(SequentialSampler("abc"))
+    [0, 1, 2]
+    """
+
+    def __init__(self, data_source: Sized):
+        self.data_source = data_source
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.data_source)))
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+
+class RandomSampler(Sampler[int]):
+    """Indices in random order, a new one in each pass: ``torch.utils.data.RandomSampler``.
+
+    Args:
+        data_source: anything with a length.
+        replacement: draw each index independently, so that some come twice.
+        num_samples: how many to draw (default: as many as there are samples). More than that without replacement gives one
+            permutation after the other.
+        generator: default: the process's generator. All of a pass is drawn when it begins.
+
+    Raises:
+        TypeError: ``replacement`` is not a bool.
+        ValueError: nothing to draw from, or ``num_samples`` not positive.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import RandomSampler
+    >>> sorted(RandomSampler("abcd", generator=mg.Generator().manual_seed(3)))
+    [0, 1, 2, 3]
+    """
+
+    def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, generator: Generator | None = None):
+        if not isinstance(replacement, bool):
+            raise TypeError(f"RandomSampler: replacement is True or False, not {replacement!r}")
+        self.data_source = data_source
+        self.replacement = replacement
+        self._num_samples = num_samples
+        self.generator = generator
+        if not isinstance(self.num_samples, int) or self.num_samples <= 0:
+            why = " (the dataset is empty)" if num_samples is None else ""
+            raise ValueError(f"RandomSampler: num_samples must be a positive integer, not {self.num_samples!r}{why}")
+        if len(data_source) == 0:
+            raise ValueError("RandomSampler: the dataset is empty")
+
+    @property
+    def num_samples(self) -> int:
+        """How many indices a pass draws."""
+        return len(self.data_source) if self._num_samples is None else self._num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        rng, n = numpy_generator(self.generator), len(self.data_source)
+        # All at once: a loader that fetches ahead, or is left early, then takes no other draws from the generator than any other.
+        if self.replacement:
+            order = rng.integers(n, size=self.num_samples)
+        else:
+            order = np.concatenate([rng.permutation(n) for _ in range(0, self.num_samples, n)])[: self.num_samples]
+        yield from order.tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler[int]):
+    """The given indices in random order: ``torch.utils.data.SubsetRandomSampler``.
+
+    Args:
+        indices: a sequence of them.
+        generator: default: the process's generator.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import SubsetRandomSampler
+    >>> sorted(SubsetRandomSampler([7, 3, 5], generator=mg.Generator().manual_seed(0)))
+    [3, 5, 7]
+    """
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None):
+        self.indices = indices
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        for i in numpy_generator(self.generator).permutation(len(self.indices)).tolist():
+            yield self.indices[i]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Indices ``0 ... len(weights) - 1``, each as likely as its weight: ``torch.utils.data.WeightedRandomSampler``.
+
+    Args:
+        weights: one that is not negative for each sample; they need not add up to 1. For classes that differ in size, give each
+            sample one over the number of samples of its class.
+        num_samples: how many to draw in a pass.
+        replacement: False draws no index twice: then each draw is among those that are left, by their weights.
+        generator: default: the process's generator.
+
+    Raises:
+        ShapeError: weights that are no row of numbers.
+        ValueError: weights that are negative, not finite, or all zero; ``num_samples`` not positive, or without replacement more than
+            there are weights above zero.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import WeightedRandomSampler
+    >>> drawn = list(WeightedRandomSampler([1.0, 0.0, 3.0], 1000, generator=mg.Generator().manual_seed(0)))
+    >>> drawn.count(1), 700 < drawn.count(2) < 800
+    (0, True)
+    """
+
+    def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Generator | None = None):
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(f"WeightedRandomSampler: num_samples must be a positive integer, not {num_samples!r}")
+        if not isinstance(replacement, bool):
+            raise ValueError(f"WeightedRandomSampler: replacement is True or False, not {replacement!r}")
+        self.weights = np.array(weights, np.float64)
+        if self.weights.ndim != 1:
+            raise ShapeError(f"WeightedRandomSampler: the weights are a row of numbers, but their shape is {self.weights.shape}")
+        if not (np.isfinite(self.weights).all() and (self.weights >= 0).all() and self.weights.any()):
+            raise ValueError("WeightedRandomSampler: weights are finite and not negative, and one at least is above zero")
+        possible = np.count_nonzero(self.weights)
+        if not replacement and num_samples > possible:
+            raise ValueError(
+                f"WeightedRandomSampler: {num_samples} samples cannot be drawn without replacement: {possible} of "
+                f"{len(self.weights)} weights are above zero"
+            )
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        rng = numpy_generator(self.generator)
+        if self.replacement:
+            weights = self.weights / self.weights.max()  # so that their sum does not overflow
+            yield from rng.choice(len(weights), self.num_samples, p=weights / weights.sum()).tolist()
+            return
+        # One after the other by weight is the order in which independent processes with these rates arrive; logarithms of the times
+        # neither overflow nor become zero.
+        possible = np.flatnonzero(self.weights)
+        with np.errstate(divide="ignore"):
+            times = np.log(rng.standard_exponential(len(possible))) - np.log(self.weights[possible])
+        yield from possible[np.argsort(times, kind="stable")[: self.num_samples]].tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class BatchSampler(Sampler[list[Any]]):
+    """Lists of ``batch_size`` indices from another sampler: ``torch.utils.data.BatchSampler``.
+
+    Raises:
+        ValueError: ``batch_size`` is not a positive integer, or ``drop_last`` not a bool.
+
+    >>> from minigrad.nn.data import BatchSampler
+    >>> list(BatchSampler(range(5), batch_size=2, drop_last=False))
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(self, sampler: Iterable[Any], batch_size: int, drop_last: bool = False):
+        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
+            raise ValueError(f"batch_size must be a positive integer, not {batch_size!r}")
+        if not isinstance(drop_last, bool):
+            raise ValueError(f"drop_last is True or False, not {drop_last!r}")
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        indices = iter(self.sampler)
+        while batch := list(itertools.islice(indices, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
+                yield batch
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
+        return whole + (rest > 0 and not self.drop_last)
