@@ -6,6 +6,7 @@ from the one that :func:`manual_seed` seeds.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,46 @@ class Generator:
 default_generator = Generator()
 
 
+class _ThisThread(threading.local):
+    generator: Generator | None = None  # stands in for the process's, see drawing_from
+
+
+_this_thread = _ThisThread()
+
+
+class drawing_from:
+    """While a ``with`` block runs, what this thread draws from the process's generator comes from ``generator`` instead.
+
+    So the block can be given random numbers that depend on nothing else, and leaves no trace in the process's generator. That goes for
+    :func:`manual_seed`, :func:`get_rng_state` and :func:`set_rng_state` too. A loader makes each of its batches in such a block.
+
+    >>> import minigrad as mg
+    >>> from minigrad.random import Generator, drawing_from
+    >>> def draw(seed):
+    ...     with drawing_from(Generator().manual_seed(seed)):
+    ...         return mg.randn(3).tolist()
+    >>> _ = mg.manual_seed(1)
+    >>> before = mg.get_rng_state()
+    >>> draw(5) == draw(5), mg.get_rng_state() == before
+    (True, True)
+    """
+
+    def __init__(self, generator: Generator):
+        self.generator = generator
+
+    def __enter__(self) -> Generator:
+        self.outer = _this_thread.generator
+        _this_thread.generator = self.generator
+        return self.generator
+
+    def __exit__(self, *_: Any) -> None:
+        _this_thread.generator = self.outer
+
+
+def _current() -> Generator:
+    return _this_thread.generator or default_generator
+
+
 def manual_seed(seed: int) -> Generator:
     """Seed the process's generator, so that what follows is reproducible: ``torch.manual_seed``.
 
@@ -64,24 +105,24 @@ def manual_seed(seed: int) -> Generator:
     >>> bool((a == mg.randn(3)).all())
     True
     """
-    return default_generator.manual_seed(seed)
+    return _current().manual_seed(seed)
 
 
 def initial_seed() -> int:
     """The seed of the process's generator."""
-    return default_generator.initial_seed()
+    return _current().initial_seed()
 
 
 def get_rng_state() -> dict[str, Any]:
     """The state of the process's generator, for :func:`set_rng_state`."""
-    return default_generator.get_state()
+    return _current().get_state()
 
 
 def set_rng_state(state: dict[str, Any]) -> None:
     """Put the process's generator where :func:`get_rng_state` found it."""
-    default_generator.set_state(state)
+    _current().set_state(state)
 
 
 def numpy_generator(generator: Generator | None = None) -> np.random.Generator:
     """The numpy generator of ``generator``, or the process's where it is None."""
-    return (default_generator if generator is None else generator).numpy
+    return (_current() if generator is None else generator).numpy

@@ -22,10 +22,11 @@ from minigrad.nn.data.sampler import (
     WeightedRandomSampler,
 )
 from minigrad.nn.data.transforms import Compose, Normalize, RandomAffine
+from minigrad.nn.data.workers import WorkerInfo, get_worker_info
 
 __all__ = [
     "MNIST", "BatchSampler", "ChainDataset", "Compose", "ConcatDataset", "DataError", "DataLoader", "Dataset", "FashionMNIST",
     "IterableDataset", "Normalize", "RandomAffine", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
-    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "default_collate", "default_convert", "random_split", "read_idx",
-    "write_idx",
+    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "WorkerInfo", "default_collate", "default_convert", "get_worker_info", "random_split",
+    "read_idx", "write_idx",
 ]  # fmt: skip
