@@ -21,12 +21,32 @@ from minigrad.nn.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from minigrad.nn.data.transforms import Compose, Normalize, RandomAffine
+from minigrad.nn.data.transforms import (
+    CenterCrop,
+    ColorJitter,
+    Compose,
+    Cutout,
+    Lambda,
+    Normalize,
+    Pad,
+    RandomAffine,
+    RandomApply,
+    RandomCrop,
+    RandomErasing,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomRotation,
+    RandomVerticalFlip,
+    Resize,
+    ToTensor,
+)
 from minigrad.nn.data.workers import WorkerInfo, get_worker_info
 
 __all__ = [
-    "MNIST", "BatchSampler", "ChainDataset", "Compose", "ConcatDataset", "DataError", "DataLoader", "Dataset", "FashionMNIST",
-    "IterableDataset", "Normalize", "RandomAffine", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
-    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "WorkerInfo", "default_collate", "default_convert", "get_worker_info", "random_split",
-    "read_idx", "write_idx",
+    "MNIST", "BatchSampler", "CenterCrop", "ChainDataset", "ColorJitter", "Compose", "ConcatDataset", "Cutout", "DataError",
+    "DataLoader", "Dataset", "FashionMNIST", "IterableDataset", "Lambda", "Normalize", "Pad", "RandomAffine", "RandomApply",
+    "RandomCrop", "RandomErasing", "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomSampler", "RandomVerticalFlip",
+    "Resize", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "ToTensor",
+    "WeightedRandomSampler", "WorkerInfo", "default_collate", "default_convert", "get_worker_info", "random_split", "read_idx",
+    "write_idx",
 ]  # fmt: skip
