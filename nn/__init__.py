@@ -1,7 +1,7 @@
 """What models are built from: modules, losses, initialisers, optimisers, data and a model zoo.
 
 The names are those of ``torch.nn``. ``nn.functional`` has the functions behind the layers, ``nn.init`` the initialisers, ``nn.optim`` the
-optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load`` write and read checkpoints.
+optimisers, ``nn.utils`` gradient clipping; ``nn.save`` and ``nn.load`` write and read checkpoints; ``nn.fit`` is a training loop.
 
 >>> import minigrad as mg
 >>> from minigrad import nn
@@ -18,7 +18,7 @@ if __name__ != "minigrad.nn":
     # Under a second name every class here would exist twice, and isinstance() would fail between the two.
     raise ImportError(f"the folder nn/ is the package minigrad.nn and cannot be imported as {__name__!r}: write `from minigrad import nn`")
 
-from minigrad.nn import functional, init, optim, utils
+from minigrad.nn import functional, init, metrics, optim, training, utils
 from minigrad.nn.activation import (
     CELU, ELU, GELU, GLU, SELU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
     RReLU, Sigmoid, SiLU, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
@@ -49,6 +49,7 @@ from minigrad.nn.pool import (
     AvgPool2d, AvgPool3d, LPPool1d, LPPool2d, LPPool3d, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
 )  # fmt: skip
 from minigrad.nn.recurrent import GRUCell, LSTMCell, RNNCell
+from minigrad.nn.training import evaluate, fit
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
@@ -66,5 +67,5 @@ __all__ = [
     "ReplicationPad2d", "ReplicationPad3d", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d",
     "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "TripletMarginLoss",
     "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d",
-    "ZeroPad2d", "ZeroPad3d", "functional", "init", "load", "optim", "save", "utils",
+    "ZeroPad2d", "ZeroPad3d", "evaluate", "fit", "functional", "init", "load", "metrics", "optim", "save", "training", "utils",
 ]  # fmt: skip
