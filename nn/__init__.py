@@ -2,7 +2,7 @@
 
 The names are those of ``torch.nn``. ``nn.functional`` has the functions behind the layers, ``nn.init`` the initialisers, ``nn.optim`` the
 optimisers, ``nn.data`` datasets and the loader, ``nn.models`` networks of the literature, ``nn.utils`` gradient clipping; ``nn.save`` and
-``nn.load``, which are ``mg.save`` and ``mg.load``, write and read checkpoints; ``nn.load_torch`` reads PyTorch's.
+``nn.load``, which are ``mg.save`` and ``mg.load``, write and read checkpoints; ``nn.load_torch`` reads PyTorch's. ``nn.fit`` is a training loop.
 
 >>> import minigrad as mg
 >>> from minigrad import nn
@@ -22,7 +22,7 @@ if __name__ != "minigrad.nn":
 from typing import TYPE_CHECKING, Any
 
 from minigrad.checkpoint import CheckpointError, load, save
-from minigrad.nn import functional, init, optim, utils
+from minigrad.nn import functional, init, metrics, optim, training, utils
 from minigrad.nn.activation import (
     CELU, ELU, GELU, GLU, SELU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
     RReLU, Sigmoid, SiLU, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
@@ -62,6 +62,7 @@ from minigrad.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RN
 from minigrad.nn.transformer import Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer
 from minigrad.nn.safetensors import load_safetensors, save_safetensors
 from minigrad.nn.torch_files import load_torch
+from minigrad.nn.training import evaluate, fit
 
 if TYPE_CHECKING:
     from minigrad.nn import data, models
@@ -100,6 +101,6 @@ __all__ = [
     "Softsign", "Tanh", "Tanhshrink", "Threshold", "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
     "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "UninitializedBuffer",
     "UninitializedError", "UninitializedParameter", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d",
-    "ZeroPad3d", "data", "functional", "init", "is_lazy", "load", "load_safetensors", "load_torch", "models", "optim", "save",
-    "save_safetensors", "shapes_only", "summary", "utils",
+    "ZeroPad3d", "data", "evaluate", "fit", "functional", "init", "is_lazy", "load", "load_safetensors", "load_torch", "metrics",
+    "models", "optim", "save", "save_safetensors", "shapes_only", "summary", "training", "utils",
 ]  # fmt: skip

@@ -1,0 +1,600 @@
+"""The training loop: what it does is what a loop by hand does, and a run that is killed ends as one that is not."""
+
+import csv
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import minigrad as mg
+from minigrad import nn
+from minigrad.nn.data import DataLoader, TensorDataset
+from minigrad.nn.metrics import Accuracy, ConfusionMatrix, TopK
+from minigrad.nn.training import EMA, Callback, ClipGradNorm, ClipGradValue, EarlyStopping, Log
+
+
+def bits(state):
+    """Nested state with arrays as bytes, so that == compares every bit."""
+    if isinstance(state, dict):
+        return {key: bits(value) for key, value in state.items() if key != "seconds"}
+    if isinstance(state, (list, tuple)):
+        return [bits(value) for value in state]
+    if hasattr(state, "dtype"):
+        array = np.asarray(state.numpy(force=True) if isinstance(state, mg.Tensor) else state)
+        return array.dtype.str, array.shape, array.tobytes()
+    return state
+
+
+def problem(seed=0, n=50, noise=0.0):
+    """Points in the plane, which of two regions they lie in, a network that learns it, and an optimizer."""
+    mg.manual_seed(seed)
+    x = mg.randn(n, 2)
+    y = (x[:, 0] * x[:, 1] > 0).long()
+    data = TensorDataset(x + noise * mg.randn(n, 2), y)
+    model = nn.Sequential(nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 2))
+    return data, model, nn.optim.Adam(model.parameters(), lr=0.02)
+
+
+LOSS = nn.CrossEntropyLoss()
+
+
+def test_fit_is_the_loop_one_would_write():
+    data, model, optimizer = problem()
+    scheduler = nn.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+    loader, test = DataLoader(data, 16, shuffle=True), DataLoader(data, 20)
+    metrics = [Accuracy(), TopK(2), ConfusionMatrix(2)]
+    history = nn.fit(model, loader, LOSS, optimizer, epochs=5, validation=test, metrics=metrics, scheduler=scheduler, progress=False)
+
+    data, other, optimizer = problem()
+    scheduler = nn.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+    loader, test = DataLoader(data, 16, shuffle=True), DataLoader(data, 20)
+    for epoch in range(5):
+        other.train()
+        lr, total, right = optimizer.param_groups[0]["lr"], 0.0, 0
+        for x, y in loader:
+            out = other(x)
+            loss = LOSS(out, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(y)
+            right += int((out.argmax(1) == y).sum())
+        logs = history[epoch]
+        assert (logs["epoch"], logs["step"], logs["lr"]) == (epoch + 1, 4 * (epoch + 1), lr)
+        assert logs["loss"] == pytest.approx(total / 50, rel=1e-12) and logs["accuracy"] == right / 50 and logs["top2"] == 1
+        other.eval()
+        with mg.no_grad():
+            batches = [(other(x), y) for x, y in test]
+        expected = sum(LOSS(out, y).item() * len(y) for out, y in batches) / 50
+        assert logs["val_loss"] == pytest.approx(expected, rel=1e-12)
+        assert logs["val_accuracy"] == sum(int((out.argmax(1) == y).sum()) for out, y in batches) / 50
+        assert np.trace(logs["val_confusion"]) / 50 == logs["val_accuracy"]
+        scheduler.step()
+    assert bits(model.state_dict()) == bits(other.state_dict())
+    assert not model.training
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert metrics[2].accuracy() == history[-1]["val_accuracy"], "metrics hold the last validation"
+
+
+@pytest.mark.parametrize("per", ["step", "epoch"])
+def test_schedulers(per):
+    data, model, optimizer = problem()
+    scheduler = nn.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    history = nn.fit(
+        model, DataLoader(data, 10), LOSS, optimizer, epochs=3, scheduler=scheduler, scheduler_per=per, progress=False, metrics=[]
+    )
+    steps = [5, 10, 15] if per == "step" else [0, 1, 2]
+    assert [logs["lr"] for logs in history] == pytest.approx([0.02 * 0.9**k for k in steps])
+
+
+def test_a_scheduler_that_follows_the_loss():
+    data, model, optimizer = problem()
+    scheduler = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0, threshold=10.0, threshold_mode="abs")
+    history = nn.fit(
+        model, DataLoader(data, 10), LOSS, optimizer, epochs=3, scheduler=scheduler, progress=False, validation=DataLoader(data, 50)
+    )
+    assert [logs["lr"] for logs in history] == pytest.approx([0.02, 0.02, 0.002])
+    assert scheduler.best == history[0]["val_loss"]
+
+
+def test_other_batches():
+    """Batches of any kind by ``forward``, and any iterable for a loader."""
+    _, model, optimizer = problem()
+    batches = [{"points": mg.randn(n, 2), "label": mg.zeros(n, dtype=mg.int64)} for n in (3, 5)]
+
+    def forward(model, batch):
+        return model(batch["points"]), {"y": batch["label"]}
+
+    def loss(outputs, targets):
+        return LOSS(outputs, targets["y"])
+
+    history = nn.fit(model, batches, loss, optimizer, epochs=2, forward=forward, progress=False)
+    assert history[-1]["step"] == 4
+    found = nn.evaluate(model, batches, loss, forward=forward)
+    each = [nn.evaluate(model, [b], loss, forward=forward)["loss"] for b in batches]
+    assert found["loss"] == pytest.approx((3 * each[0] + 5 * each[1]) / 8)
+
+
+def test_evaluate_leaves_the_model_as_it_was():
+    data, model, _ = problem()
+    model[1].eval()
+    model[3].p = 0.9
+    before = bits(model.state_dict())
+    first, second = (nn.evaluate(model, DataLoader(data, 20), LOSS, [Accuracy()]) for _ in range(2))
+    assert first == second, "no dropout"
+    assert bits(model.state_dict()) == before
+    assert model.training and not model[1].training
+    with pytest.raises(ZeroDivisionError):
+        nn.evaluate(model, DataLoader(data, 20), lambda outputs, targets: 1 / 0)
+    assert model.training and not model[1].training
+    assert all(p.grad is None for p in model.parameters())
+
+
+# -------------------------------------------------------------------------------------------------------- callbacks
+
+
+class Watch(Callback):
+    def __init__(self):
+        self.events = []
+
+    def begin(self, run):
+        self.events.append("begin")
+
+    def after_backward(self, run):
+        self.before = run.model[0].weight.detach().clone()
+        assert run.model[0].weight.grad is not None and run.model.training
+
+    def after_step(self, run):
+        assert not (run.model[0].weight == self.before).all()
+        self.events.append(("step", run.epoch, run.step))
+
+    def after_epoch(self, run):
+        assert run.history[-1] is run.logs
+        self.events.append(("epoch", run.epoch, len(run.history)))
+        run.stop = run.epoch == 2
+
+    def end(self, run):
+        self.events.append("end")
+
+
+def test_the_order_of_events():
+    data, model, optimizer = problem()
+    watch = Watch()
+    assert len(nn.fit(model, DataLoader(data, 25), LOSS, optimizer, epochs=9, callbacks=[watch], progress=False)) == 2
+    first = [("step", 1, 1), ("step", 1, 2), ("epoch", 1, 1)]
+    assert watch.events == ["begin", *first, ("step", 2, 3), ("step", 2, 4), ("epoch", 2, 2), "end"]
+
+
+class Scripted(Callback):
+    """Values of our own for the logs, and weights that say which epoch it is."""
+
+    def __init__(self, values, name="val_loss"):
+        self.values, self.name = values, name
+
+    def after_epoch(self, run):
+        run.logs[self.name] = self.values[run.epoch - 1]
+        with mg.no_grad():
+            run.model[0].bias.fill_(float(run.epoch))
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "epochs", "best"),
+    [
+        ([5, 4, 3, 3, 3, 1], {"patience": 2}, 5, 3),
+        ([5, 4, 3, 3, 1, 9, 9], {"patience": 2}, 7, 5),
+        ([5, 4.5, 4.2, 3.9, 3.8, 3.7], {"patience": 3, "min_delta": 1}, 6, 4),
+        ([1, 2, 2, 3, 1, 1, 9], {"monitor": "val_accuracy", "patience": 3}, 7, 7),
+        ([1, 2, 2, 1, 1, 9], {"monitor": "val_accuracy", "patience": 3}, 5, 2),
+        ([3, math.nan, math.nan, 1], {"patience": 2}, 3, 1),
+        ([math.nan, 2, 3, 3], {"patience": 2}, 4, 2),
+        ([1, 2, 3], {"patience": 1, "mode": "max", "monitor": "val_loss"}, 3, 3),
+    ],
+)
+def test_early_stopping(values, options, epochs, best):
+    for restore in (True, False):
+        data, model, optimizer = problem()
+        stopping = EarlyStopping(**options, restore_best=restore)
+        history = nn.fit(
+            model,
+            DataLoader(data, 50),
+            LOSS,
+            optimizer,
+            epochs=len(values),
+            callbacks=[Scripted(values, options.get("monitor", "val_loss")), stopping],
+            progress=False,
+        )
+        assert (len(history), stopping.best_epoch, stopping.best) == (epochs, best, values[best - 1])
+        assert model[0].bias.tolist() == [best if restore else epochs] * 16
+
+
+def test_early_stopping_without_its_value():
+    data, model, optimizer = problem()
+    with pytest.raises(KeyError, match="there is no 'val_top5' among the values of an epoch: epoch, step, lr, loss, seconds"):
+        nn.fit(model, DataLoader(data, 50), LOSS, optimizer, epochs=1, callbacks=[EarlyStopping("val_top5")], progress=False)
+
+
+def test_clipping():
+    data, model, _ = problem()
+    optimizer = nn.optim.SGD(model.parameters(), lr=1.0)
+    seen = []
+
+    class Norms(Callback):
+        def after_backward(self, run):
+            seen.append(float(nn.utils.get_total_norm([p.grad for p in run.model.parameters()])))
+
+    clip = ClipGradNorm(0.05)
+    nn.fit(model, DataLoader(data, 10), LOSS, optimizer, epochs=1, callbacks=[Norms(), clip, Norms()], progress=False)
+    assert min(seen[::2]) > 0.05
+    assert seen[1::2] == pytest.approx([0.05] * 5, rel=1e-4)
+    assert clip.norm == pytest.approx(seen[-2], rel=1e-6)
+    largest = []
+
+    class Largest(Callback):
+        def after_backward(self, run):
+            largest.append(max(float(p.grad.abs().max()) for p in run.model.parameters()))
+
+    nn.fit(model, DataLoader(data, 10), LOSS, optimizer, epochs=1, callbacks=[ClipGradValue(0.01), Largest()], progress=False)
+    assert largest == pytest.approx([0.01] * 5)
+
+
+def test_moving_average_is_evaluated():
+    data, model, optimizer = problem()
+    ema = EMA(0.8)
+    expected = []
+
+    class ByHand(Callback):
+        def after_step(self, run):
+            now = {k: v.numpy(force=True).astype(np.float64) for k, v in run.model.state_dict().items()}
+            expected.append(now if not expected else {k: 0.8 * expected[-1][k] + 0.2 * now[k] for k in now})
+
+    loader = DataLoader(data, 10)
+    history = nn.fit(model, loader, LOSS, optimizer, epochs=4, callbacks=[ema, ByHand()], validation=loader, progress=False)
+    average = ema.average.module.state_dict()
+    for name, value in average.items():
+        if "num_batches" not in name:
+            np.testing.assert_allclose(value.numpy(force=True), expected[-1][name], rtol=1e-4, atol=1e-6)
+    assert history[-1]["val_loss"] == nn.evaluate(ema.average, loader, LOSS)["loss"] != nn.evaluate(model, loader, LOSS)["loss"]
+
+
+def test_early_stopping_restores_the_average():
+    data, model, optimizer = problem()
+    ema, stopping = EMA(0.5), EarlyStopping(patience=50)
+    loader = DataLoader(data, 10)
+    history = nn.fit(model, loader, LOSS, optimizer, epochs=30, callbacks=[ema, stopping], validation=loader, progress=False)
+    best = min(logs["val_loss"] for logs in history)
+    assert stopping.best == best == nn.evaluate(ema.average, loader, LOSS)["loss"]
+
+
+# ------------------------------------------------------------------------------------------------------------- logs
+
+
+def test_logs_are_written(tmp_path):
+    data, model, optimizer = problem()
+    history = nn.fit(
+        model,
+        DataLoader(data, 25),
+        LOSS,
+        optimizer,
+        epochs=3,
+        metrics=[Accuracy(), ConfusionMatrix(2)],
+        callbacks=[Log(tmp_path / "log.csv"), Log(str(tmp_path / "log.jsonl"))],
+        progress=False,
+    )
+    assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == history
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "step", "lr", "loss", "accuracy", "seconds"]
+    assert [float(row["loss"]) for row in rows] == [logs["loss"] for logs in history]
+    assert {path.name for path in tmp_path.iterdir()} == {"log.csv", "log.jsonl"}
+    with pytest.raises(ValueError, match=r"ends in \.csv or \.jsonl, not 'log\.txt'"):
+        Log("log.txt")
+
+
+def test_logs_of_numbers_that_are_not_finite_and_of_columns_that_come_later(tmp_path):
+    for suffix in ("csv", "jsonl"):
+        log = Log(tmp_path / f"log.{suffix}")
+        run = nn.training.Run(nn.Identity(), None, None, 2)
+        run.history = [{"epoch": 1, "loss": math.nan}, {"epoch": 2, "loss": 0.5, "note": 'a "b", c', "list": [math.inf, 1]}]
+        log.after_epoch(run)
+        log.after_epoch(run)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines == [{"epoch": 1, "loss": None}, {"epoch": 2, "loss": 0.5, "note": 'a "b", c', "list": [None, 1]}]
+    with open(tmp_path / "log.csv", newline="") as file:
+        assert list(csv.DictReader(file))[1] == {"epoch": "2", "loss": "0.5", "note": 'a "b", c'}
+
+
+def test_a_log_that_cannot_be_written_keeps_the_one_before(tmp_path, monkeypatch):
+    log = Log(tmp_path / "log.csv")
+    run = nn.training.Run(nn.Identity(), None, None, 2)
+    run.history = [{"epoch": 1}]
+    log.after_epoch(run)
+
+    def full(descriptor):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    run.history.append({"epoch": 2})
+    with pytest.raises(OSError, match="no space"):
+        log.after_epoch(run)
+    assert (tmp_path / "log.csv").read_text() == "epoch\n1\n"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("with_tqdm", [True, False])
+def test_progress_is_a_line_for_each_epoch(with_tqdm, capsys, monkeypatch):
+    if with_tqdm:
+        pytest.importorskip("tqdm")
+    else:
+        monkeypatch.setitem(sys.modules, "tqdm", None)
+    data, model, optimizer = problem()
+    loader = DataLoader(data, 25)
+    history = nn.fit(model, loader, LOSS, optimizer, epochs=10, metrics=[Accuracy(), ConfusionMatrix(2)], validation=loader)
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 10
+    logs = history[0]
+    values = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+    assert lines[0].startswith(f"epoch  1/10  {values}  ")
+    assert err == "", "no bar where there is no terminal"
+    nn.fit(model, loader, LOSS, optimizer, epochs=1, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_on_a_terminal(monkeypatch):
+    pytest.importorskip("tqdm")
+    data, model, optimizer = problem()
+
+    class Terminal:
+        written = ""
+
+        def write(self, text):
+            Terminal.written += text
+
+        def flush(self):
+            pass
+
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    nn.fit(model, DataLoader(data, 5), LOSS, optimizer, epochs=2)
+    assert "epoch 2/2" in Terminal.written and "/10" in Terminal.written
+
+
+# ---------------------------------------------------------------------------------------------------------- failures
+
+
+def test_a_loss_that_is_not_finite():
+    data, model, optimizer = problem()
+    x, y = data.tensors
+    x[33] = math.inf
+    before = None
+
+    def loss(outputs, targets):
+        nonlocal before
+        before = bits(model.state_dict()["0.weight"])
+        return LOSS(outputs, targets)
+
+    message = r"loss is nan at step 4 \(epoch 1\); all parameters are finite, the largest \d\.\d+ in \d\.\w+; .*look at this batch"
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=message):
+        nn.fit(model, DataLoader(TensorDataset(x, y), 10), loss, optimizer, epochs=2, progress=False)
+    assert bits(model.state_dict()["0.weight"]) == before, "the step was not taken"
+
+
+def test_parameters_that_are_not_finite_are_named():
+    class Spoil(Callback):
+        def after_step(self, run):
+            with mg.no_grad():
+                run.model[4].weight[0, 3] = math.nan
+
+    data, model, optimizer = problem()
+    message = r"loss is nan at step 2 \(epoch 1\); not finite any more are the parameters 4\.weight: a smaller learning rate"
+    with pytest.raises(FloatingPointError, match=message):
+        nn.fit(model, DataLoader(data, 10), LOSS, optimizer, epochs=3, callbacks=[Spoil()], progress=False)
+
+
+def test_parameters_that_grew_are_named():
+    data, model, _ = problem()
+    optimizer = nn.optim.SGD(model.parameters(), lr=1e38)
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"are finite, the largest \d\S*e\+3[678] in \d\.\w+"):
+        nn.fit(model, DataLoader(data, 10), LOSS, optimizer, epochs=3, progress=False)
+
+
+def test_a_loss_that_is_no_number():
+    data, model, optimizer = problem()
+    with pytest.raises(mg.ShapeError, match=r"the mean over a batch, but its shape is \(10,\)"):
+        nn.fit(model, DataLoader(data, 10), nn.CrossEntropyLoss(reduction="none"), optimizer, epochs=1, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scheduler_per": "batch"}, "scheduler_per"),
+        ({"checkpoint_every": 3}, "goes with checkpoint=PATH"),
+        ({"checkpoint_every": 0, "checkpoint": "x"}, "positive number of steps"),
+        ({"metrics": [Accuracy(), Accuracy()]}, "called loss, accuracy, accuracy"),
+        ({"metrics": [Accuracy("loss")]}, "names of their own"),
+    ],
+)
+def test_fit_refuses(options, message):
+    data, model, optimizer = problem()
+    with pytest.raises(ValueError, match=message):
+        nn.fit(model, DataLoader(data, 10), LOSS, optimizer, epochs=1, **options)
+    for wrong in ({"mode": "up"}, {"patience": 0}, {"min_delta": -1}):
+        with pytest.raises(ValueError, match="EarlyStopping"):
+            EarlyStopping(**wrong)
+
+
+def test_checkpoints_within_an_epoch_need_a_loader_with_a_state(tmp_path):
+    _, model, optimizer = problem()
+    with pytest.raises(ValueError, match="the loader needs state_dict"):
+        nn.fit(model, [(mg.randn(2, 2), mg.tensor([0, 1]))], LOSS, optimizer, epochs=1, checkpoint=tmp_path / "c", checkpoint_every=1)
+
+
+# ---------------------------------------------------------------------------------------------------------- resuming
+
+
+class Dies(Exception):
+    pass
+
+
+class DieAt(Callback):
+    """Ends a run in the middle, as a failure would."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def after_backward(self, run):
+        if run.step == self.step:
+            raise Dies
+
+
+def train(folder, die_at=None, epochs=4, every=3, num_workers=0, stop_after=50):
+    """A run with everything that has a state. Starts in a process whose random numbers are somewhere else each time."""
+    data, model, optimizer = problem()
+    loader = DataLoader(data, 8, shuffle=True, num_workers=num_workers)
+    scheduler = nn.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=1000)
+    ema, stopping = EMA(0.9), EarlyStopping(patience=stop_after)
+    if die_at is None or die_at > 0:
+        mg.manual_seed(1)
+    history = nn.fit(
+        model,
+        loader,
+        LOSS,
+        optimizer,
+        epochs=epochs,
+        validation=DataLoader(data, 20),
+        metrics=[Accuracy(), ConfusionMatrix(2)],
+        scheduler=scheduler,
+        scheduler_per="step",
+        callbacks=[ClipGradNorm(1.0), ema, stopping, Log(folder / "log.jsonl"), DieAt(die_at)],
+        checkpoint=folder / "run.mg",
+        checkpoint_every=every,
+        progress=False,
+    )
+    return bits([history, model.state_dict(), ema.average.state_dict(), optimizer.state_dict(), scheduler.state_dict(), mg.get_rng_state()])
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_run_resumes_bit_for_bit(num_workers, tmp_path):
+    (tmp_path / "whole").mkdir()
+    expected = train(tmp_path / "whole")
+    deaths = (0, 1, 3, 6, 7, 8, 13, 14, 20, 27) if num_workers == 0 else (5, 14)
+    for die_at in deaths:  # 7 steps make an epoch
+        folder = tmp_path / str(die_at)
+        folder.mkdir()
+        with pytest.raises(Dies):
+            train(folder, die_at, num_workers=num_workers)
+        mg.manual_seed(12345)
+        if (folder / "run.mg").exists():
+            mg.randn(die_at)
+        assert train(folder, num_workers=num_workers) == expected
+        assert bits(nn.load(folder / "run.mg")) == bits(nn.load(tmp_path / "whole" / "run.mg"))
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        assert bits(lines) == expected[0], "no epoch is missing or written twice"
+
+
+def test_a_run_that_dies_again_and_again(tmp_path):
+    (tmp_path / "whole").mkdir(), (tmp_path / "killed").mkdir()
+    expected = train(tmp_path / "whole", every=1)
+    for die_at in itertools.count(1):
+        try:
+            result = train(tmp_path / "killed", die_at, every=1)
+        except Dies:
+            continue
+        assert result == expected
+        break
+    assert die_at == 28
+
+
+def test_a_run_that_has_ended_is_not_run_again(tmp_path):
+    expected = train(tmp_path)
+    before = (tmp_path / "run.mg").stat().st_mtime_ns
+    assert train(tmp_path) == expected
+    assert (tmp_path / "run.mg").stat().st_mtime_ns == before
+    longer = train(tmp_path, epochs=6)
+    assert len(longer[0]) == 6 and longer[0][:4] == expected[0]
+    other = tmp_path / "other"
+    other.mkdir()
+    assert train(other, epochs=6)[0] == longer[0], "more epochs later are the same as more epochs at once"
+
+
+def test_early_stopping_survives(tmp_path):
+    """A run that stopped early stays stopped, with its best weights."""
+    expected = train(tmp_path, epochs=60, stop_after=3)
+    assert len(expected[0]) < 60
+    assert train(tmp_path, epochs=60, stop_after=3) == expected
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    data, model, optimizer = problem()
+
+    def fit(**options):
+        nn.fit(model, DataLoader(data, 25), LOSS, optimizer, epochs=1, checkpoint=tmp_path / "c", progress=False, **options)
+
+    fit()
+    with pytest.raises(ValueError, match=r"a run with the metrics \['loss'\], and this run has \['loss', 'accuracy'\]"):
+        fit(metrics=[Accuracy()])
+    with pytest.raises(ValueError, match=r"the callbacks \[\], and this run has \['EMA'\]"):
+        fit(callbacks=[EMA()])
+    with pytest.raises(ValueError, match="was not written by fit with these arguments"):
+        fit(scheduler=nn.optim.lr_scheduler.ConstantLR(optimizer))
+    nn.save({"model": 1}, tmp_path / "c")
+    with pytest.raises(ValueError, match="was not written by fit"):
+        fit()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from test_training import train
+print("ready", flush=True)
+train(Path(sys.argv[1]), epochs=30, every=2)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_killed_run_resumes_bit_for_bit(tmp_path):
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    paths = os.pathsep.join([os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))])
+
+    def start(name):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / name)], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": paths}
+        )
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    begun = time.perf_counter()
+    process = start("whole")
+    ready = time.perf_counter()
+    process.communicate()
+    seconds = time.perf_counter() - ready
+    assert process.returncode == 0 and begun < ready
+    rng = np.random.default_rng(0)
+    kills = 0
+    for _ in range(30):
+        process = start("killed")
+        try:
+            process.wait(timeout=float(rng.uniform(0, 0.4 * seconds)))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.communicate()
+        if process.returncode == 0:
+            break
+    else:
+        pytest.fail("the run never came to its end")
+    assert kills >= 2
+    whole, killed = (nn.load(tmp_path / name / "run.mg") for name in ("whole", "killed"))
+    assert bits(killed) == bits(whole)
+    assert_array_equal(killed["model"]["0.weight"].numpy(), whole["model"]["0.weight"].numpy())
