@@ -46,6 +46,8 @@ from minigrad.nn.data import (
     workers,
 )
 
+# Python 3.12 and later warn of what the documentation of the workers says about fork; here it is asked for.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
