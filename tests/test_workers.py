@@ -440,7 +440,8 @@ def test_persistent_workers_after_a_pass_was_left():
 
 
 SLEEPER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it runs in the background ignore it
 from minigrad.nn.data import DataLoader
 from datasets_for_workers import Failing, sleep_long
 
