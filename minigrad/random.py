@@ -6,10 +6,14 @@ from the one that :func:`manual_seed` seeds.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
 import numpy as np
+
+
+_making = threading.Lock()
 
 
 class Generator:
@@ -29,12 +33,21 @@ class Generator:
     def manual_seed(self, seed: int) -> Generator:
         """Start the sequence that belongs to ``seed``; negative seeds are taken modulo 2**64, as in PyTorch."""
         self._seed = int(seed) % 2**64
-        self.numpy = np.random.default_rng(self._seed)
+        self._numpy: np.random.Generator | None = None
         return self
+
+    @property
+    def numpy(self) -> np.random.Generator:
+        """numpy's generator, made when it is first asked for: loading numpy.random takes a third of the time of loading numpy."""
+        if self._numpy is None:
+            with _making:
+                if self._numpy is None:
+                    self._numpy = np.random.default_rng(self._seed)
+        return self._numpy
 
     def seed(self) -> int:
         """Start an unpredictable sequence and return its seed."""
-        self.manual_seed(int(np.random.SeedSequence().generate_state(1, np.uint64)[0]))
+        self.manual_seed(int.from_bytes(os.urandom(8), "little"))
         return self._seed
 
     def initial_seed(self) -> int:

@@ -37,7 +37,7 @@ from minigrad.kernels.windows import Axis, fold, sliding, unfold
 
 CACHE = 1 << 20  # bytes of columns in a tile of several images; one image is cut into blocks of rows above twice that
 SHARES = 16  # that the threads take from, at most
-SHARE = 1 << 21  # products in a share, at least: about 50 microseconds of work
+SHARE = 6 << 20  # products in a share, at least: about 150 microseconds of work
 TURNED = 512  # pixels up to which a weight gradient is faster with a copy of y that is turned round: BLAS has a way for small matrices
 TOTALS = 8 << 20  # bytes of sums, of which each share of a weight gradient has its own
 
@@ -150,10 +150,12 @@ class _Cut:
         row_bytes = max(1, channels * math.prod(rest) * self.phases * math.prod(sizes[1:]) * dtype.itemsize)
         blocks = -(-sizes[0] // max(1, 2 * budget // row_bytes - self.more))
         block = -(-sizes[0] // blocks)
+        self.shares_at_most = max(1, min(SHARES, n * math.prod(sizes) * math.prod(w_shape) // SHARE))
         together = max(1, min(n, budget // (row_bytes * (block + self.more))))
+        batches = max(-(-n // together), -(-self.shares_at_most // blocks) if n else 0)
+        together = max(1, -(-n // max(1, batches)))
         self.rows = [slice(row, min(row + block, sizes[0])) for row in range(0, sizes[0], block)]
         self.images = [slice(image, min(image + together, n)) for image in range(0, n, together)]
-        self.shares_at_most = max(1, min(SHARES, n * math.prod(sizes) * math.prod(w_shape) // SHARE))
 
     def shares(self, most: int = SHARES, apart: bool = False) -> list[list[tuple[slice, slice]]]:
         """The tiles in up to ``most`` shares for :func:`parallel`; ``apart``: no image is in two of them."""

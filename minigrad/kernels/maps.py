@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.threads import parallel
+from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 
-LARGE = 1 << 16  # elements from which several threads pay
+LARGE = 1 << 16  # elements from which parts pay
 PART = 1 << 16  # elements in a part
 LINE = 4096  # zeros that stand for one: numpy takes the maximum of two arrays faster than that of an array and a number
 
@@ -28,7 +28,7 @@ def positive(x: np.ndarray) -> np.ndarray:
         np.maximum(a[:lines].reshape(-1, LINE), zeros, out=to[:lines].reshape(-1, LINE))
         np.maximum(a[lines:], 0, out=to[lines:])
 
-    parallel(work, cut(source.size, 1, PART))
+    parallel(work, cut(source.size, 1, PART), worth=source.nbytes > WORTH)
     return out.reshape(x.shape)
 
 
@@ -45,5 +45,5 @@ def masked(bits: np.ndarray, mask: np.ndarray, kept: bool) -> np.ndarray:
         keep = flags[part] if kept else np.logical_not(flags[part])
         np.multiply(source[part], keep, out=out[part])
 
-    parallel(work, cut(source.size, 1, PART))
+    parallel(work, cut(source.size, 1, PART), worth=source.nbytes > WORTH)
     return out.reshape(bits.shape)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.sums import add_lines, add_reduce, add_rows, split
-from minigrad.kernels.threads import parallel
+from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 
 CACHE = 1 << 19  # bytes of one array in a tile
@@ -50,7 +50,7 @@ def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int
         add_lines(part, totals[tile])
         _dots(part, x[tile] - center[:, tile[1]], dots[tile])
 
-    parallel(work, _tiles(n, c, l * x.itemsize))
+    parallel(work, _tiles(n, c, l * x.itemsize), worth=x.nbytes > WORTH)
     return add_rows(totals).reshape(m.shape), add_rows(dots).reshape(m.shape)
 
 
@@ -72,7 +72,7 @@ def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         part = x[tile] - center[:, tile[1]]
         _dots(part, part, squares[tile])
 
-    parallel(work, _tiles(n, c, l * x.itemsize))
+    parallel(work, _tiles(n, c, l * x.itemsize), worth=x.nbytes > WORTH)
     return m.reshape(shape), (add_rows(squares) * x.dtype.type(1 / count)).reshape(shape)
 
 
@@ -89,7 +89,7 @@ def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) ->
         for c in more:
             out += _part(c, x, part)
 
-    parallel(work, _parts(x))
+    parallel(work, _parts(x), worth=x.nbytes > WORTH)
     return y.reshape(shape)
 
 
@@ -106,7 +106,7 @@ def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndar
         out += _part(c, x, part)
         out += g[part] * _part(a, x, part)
 
-    parallel(work, _parts(x))
+    parallel(work, _parts(x), worth=x.nbytes > WORTH)
     return y.reshape(shape)
 
 

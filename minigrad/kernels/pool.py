@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.kernels.threads import parallel
+from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 from minigrad.kernels.windows import Axis
 
@@ -51,7 +51,7 @@ def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarra
             best, codes = _max_tile(x[tile], axes, which.dtype, nan=True)
         y[tile], which[tile] = best, codes
 
-    parallel(work, _tiles(x) if y.size else [])
+    parallel(work, _tiles(x) if y.size else [], worth=x.nbytes > WORTH)
     return y, which
 
 
@@ -142,7 +142,7 @@ def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
                 part[_at(a, x.ndim, windows)] += whole[_at(a, x.ndim, cells)]
         y[tile] = part
 
-    parallel(work, _tiles(x))
+    parallel(work, _tiles(x), worth=x.nbytes > WORTH)
     return y
 
 
@@ -162,5 +162,5 @@ def spread_pool(y: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
                 part[_at(a, x.ndim, cells)] += whole[_at(a, x.ndim, windows)]
         x[tile] = part
 
-    parallel(work, _tiles(x))
+    parallel(work, _tiles(x), worth=x.nbytes > WORTH)
     return x

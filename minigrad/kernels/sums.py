@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.threads import one_blas_thread, parallel
+from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
 CACHE = 1 << 19  # bytes in a part
@@ -48,7 +48,7 @@ def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = Fals
     if x.size > PARALLEL and l > 1:
         sums = np.empty((n, c), x.dtype)
         lines, out = x.reshape(1, n * c, l), sums.reshape(1, n * c)
-        parallel(lambda part: add_lines(lines[:, part], out[:, part]), cut(n * c, l * x.itemsize, CACHE))
+        parallel(lambda part: add_lines(lines[:, part], out[:, part]), cut(n * c, l * x.itemsize, CACHE), worth=x.nbytes > WORTH)
     else:
         sums = x.reshape(n, c) if l == 1 else add_lines(x.reshape(n, c, l), np.empty((n, c), x.dtype))
     shape = [1 if d in axis else size for d, size in enumerate(x.shape) if keepdims or d not in axis]

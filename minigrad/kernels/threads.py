@@ -200,10 +200,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def parallel(work: Callable[[Part], object], parts: Sequence[Part]) -> None:
+WORTH = 1 << 21  # bytes that a kernel reads in one pass, from which a second thread pays: to wake it takes a hundred microseconds
+
+
+def parallel(work: Callable[[Part], object], parts: Sequence[Part], worth: bool = True) -> None:
     """Call ``work`` with each of ``parts``, which may be at the same time in several threads, and return when all are done.
 
-    ``work`` must write to places of its own. BLAS has one thread meanwhile. Raises what ``work`` raises first.
+    ``worth``: whether there is enough to do for that. ``work`` must write to places of its own. BLAS has one thread meanwhile. Raises what ``work`` raises first.
 
     >>> squares = [0] * 4
     >>> parallel(lambda i: squares.__setitem__(i, i * i), range(4))
@@ -211,7 +214,7 @@ def parallel(work: Callable[[Part], object], parts: Sequence[Part]) -> None:
     [0, 1, 4, 9]
     """
     with one_blas_thread:
-        helpers = min(get_num_threads(), len(parts)) - 1
+        helpers = min(get_num_threads(), len(parts)) - 1 if worth else 0
         if helpers < 1 or getattr(_inside, "busy", False):
             for part in parts:
                 work(part)

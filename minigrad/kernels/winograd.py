@@ -114,7 +114,8 @@ def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], itemsize
     n, c = x_shape[:2]
     weights = 36 * outputs * c * itemsize
     budget = CACHE if weights <= WEIGHTS else max(CACHE, weights)
-    return th, tw, cut(n, 36 * c * th * tw * itemsize, budget)
+    image = 36 * c * th * tw * itemsize
+    return th, tw, cut(n, image, min(budget, -(-n // 2) * image))  # two parts at least, for two threads
 
 
 def convolve(
