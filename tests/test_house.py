@@ -160,9 +160,7 @@ def test_the_reader_of_imports_sees_them_all(tmp_path):
 @pytest.mark.parametrize("module", ["minigrad", "minigrad.nn"])
 def test_import_is_light(module):
     """Importing loads numpy, the standard library and ourselves: nothing heavy, nothing optional."""
-    code = (
-        f"import json, sys, numpy\nbefore = set(sys.modules)\nimport {module}\nprint(json.dumps(sorted(set(sys.modules) - before)))"
-    )
+    code = f"import json, sys, numpy\nbefore = set(sys.modules)\nimport {module}\nprint(json.dumps(sorted(set(sys.modules) - before)))"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     loaded = json.loads(run.stdout)
     assert module in loaded
