@@ -253,13 +253,16 @@ def test_whole_shifts_and_fill(interpolation):
     """Draws that come out as whole pixels: the picture moves, and what is uncovered has the fill."""
     x = images(1, h=5, w=4)
 
-    class Half(np.random.Generator):  # shifts by the largest amount
+    class Highest(np.random.Generator):
         def uniform(self, low=0.0, high=1.0, size=None):
             return np.full(size, high)
 
-    generator = mg.Generator()
-    generator.numpy = Half(np.random.PCG64(0))
-    out = RandomAffine(0, (0.25, 0.4), interpolation=interpolation, fill=(7, 8, 9), generator=generator)(x)
+    class Largest(mg.Generator):  # shifts by the largest amount
+        @property
+        def numpy(self):
+            return Highest(np.random.PCG64(0))
+
+    out = RandomAffine(0, (0.25, 0.4), interpolation=interpolation, fill=(7, 8, 9), generator=Largest())(x)
     assert_allclose(out[:, :, 2:, 1:], x[:, :, :3, :3])
     assert_allclose(out[0, :, 0], np.repeat([[7], [8], [9]], 4, 1))
     assert_allclose(out[0, :, :, 0], np.repeat([[7], [8], [9]], 5, 1))
