@@ -107,8 +107,9 @@ def triple(x, w, y, window):
     )
 
 
+@pytest.mark.parametrize("name", kernels.ALGORITHMS)
 @given(st.conv_arguments(2, strings=False, unbatched=False, max_extra=6), hs.sampled_from([1, 100, 1000]))
-def test_tiles_of_any_size_give_the_same(call, cache):
+def test_tiles_of_any_size_give_the_same(name, call, cache):
     """One row at a time, some images at a time, all at once."""
     x, w, _ = call.args
     window = kernels.Window(
@@ -116,8 +117,9 @@ def test_tiles_of_any_size_give_the_same(call, cache):
     )
     y = conv.conv(x, w, window=window)
     whole = triple(x, w, y, window)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "CACHE", cache)
+    with pytest.MonkeyPatch.context() as patch, kernels.force(name):
+        for budget in ("CACHE", "ROW_CACHE", "SMALL"):
+            patch.setattr(kernels, budget, cache)
         for mine, other in zip(triple(x, w, y, window), whole, strict=True):
             np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-10)
 
@@ -130,11 +132,11 @@ def test_deep_layers(stride, groups, size):
     x, w = rng.normal(size=(5, 64, size, size)), rng.normal(size=(4, 64 // groups, 3, 3))
     window = kernels.Window((stride, stride), ((1, 1), (1, 1)), (1, 1))
     expected = loops(x, w, None, stride, 1, 1, groups)
+    chosen = kernels.algorithm("scatter", x.shape, w.shape, expected.shape[2:], window, x.dtype)
+    assert chosen == (kernels.MERGED if 2 * expected[0, 0].size < w.shape[1] * 3 else kernels.IMAGES)
     with pytest.MonkeyPatch.context() as patch:
         for cache in (1, 1 << 16, 1 << 24):
             patch.setattr(kernels, "CACHE", cache)
-            whole = kernels._Cut(x.shape, w.shape, expected.shape[2:], window, x.dtype)
-            assert all(tile.merged for share in whole.shares() for tile in whole.tiles(share)) == (2 * expected[0, 0].size < w.shape[1] * 3)
             y, gx, gw = triple(x, w, expected, window)
             np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
             # <y, y> = <x, gx> = <w, gw>: the three sums of the same products
@@ -144,7 +146,7 @@ def test_deep_layers(stride, groups, size):
 def test_columns_stay_in_the_cache():
     """No tile of a large layer needs more than a few megabytes, where all columns would take 115 MB."""
     x_shape, w_shape, window = (8, 64, 112, 112), (64, 64, 3, 3), kernels.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
-    whole = kernels._Cut(x_shape, w_shape, (112, 112), window, np.dtype(np.float32))
+    whole = kernels._Cut(x_shape, w_shape, (112, 112), window, np.dtype(np.float32), kernels.IMAGES)
     sizes = [tile.windows.nbytes for share in whole.shares() for tile in whole.tiles(share)]
     assert max(sizes) <= 2 * kernels.CACHE
     assert len(sizes) >= 8
@@ -400,7 +402,7 @@ def test_each_algorithm_gives_the_same(name, layer):
     (top, _), (left, _) = window.padding
     tolerance = {"rtol": 1e-4, "atol": 2e-4} if x.dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-10}
     with kernels.force(name):
-        assert kernels.algorithm(x.shape, w.shape, sizes, window, x.dtype) == name
+        assert all(kernels.algorithm(wanted, x.shape, w.shape, sizes, window, x.dtype) == name for wanted in ("output", "weight"))
         results = [
             (kernels.convolve(x, w, bias, sizes, window), expected),
             (kernels.input_gradient(g, w, x.shape, window), spread[:, :, top : top + x.shape[2], left : left + x.shape[3]]),
@@ -427,12 +429,12 @@ def test_rounding_of_winograd():
     for name in kernels.ALGORITHMS:
         with kernels.force(name):
             errors[name] = np.std(kernels.convolve(x, w, None, (16, 16), window) - exact) / np.std(exact)
-    assert errors["direct"] < 4e-7
+    assert max(errors[name] for name in (kernels.IMAGES, kernels.MERGED, kernels.ROWS)) < 5e-7
     assert errors["winograd"] < 2e-6
 
 
 def test_unknown_algorithm():
-    with pytest.raises(ValueError, match="'fft' is none of direct, winograd"), kernels.force("fft"):
+    with pytest.raises(ValueError, match="'fft' is none of images, merged, rows, winograd"), kernels.force("fft"):
         pass
 
 
@@ -452,6 +454,6 @@ def test_what_is_not_finite_stays_where_it_is(value):
                 conv.conv_input(mg.tensor(g), mg.tensor(w), shape=x.shape, window=window).numpy(),
                 conv.conv_weight(mg.tensor(x), mg.ones(2, 3, 8, 8), shape=w.shape, window=window).numpy(),
             )
-    for direct, other in zip(*found.values(), strict=True):
+    for direct, other in ((a, b) for others in found.values() for a, b in zip(found[kernels.IMAGES], others, strict=True)):
         np.testing.assert_array_equal(np.isfinite(other), np.isfinite(direct))
         np.testing.assert_allclose(other, direct, rtol=1e-4, atol=1e-4)

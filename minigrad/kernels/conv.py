@@ -11,13 +11,19 @@ of the input KH * KW times. Here the columns are unfolded along **all axes but t
 * A stride of s down the rows: put the input rows 0, s, 2s, ... first, then 1, s + 1, ..., and so on (``phases``). The rows that
   kernel row i needs are neighbours again.
 
+Where a kernel row has few cells (C KW small), such products are too thin, and adding them up takes long. There the rows of several images
+lie side by side, row after row with *all their cells*: what output row r needs of all kernel rows is then one contiguous matrix
+(``ROWS`` below), which overlaps with that of the next output row. ::
+
+      y[r] = weights (O, KH C KW)  @  columns[r s : r s + KH]   (KH C KW, N OW)
+
 The weight gradient multiplies the gradient with the same slices; the input gradient reads the lines of ``convolve``
 backwards, each transposed: it multiplies with the transposed weights *into* the slices, and folds the columns back.
 With stride 1 that is a convolution with the flipped kernel, which is faster where it has not many more pixels to compute.
 
 Work is cut into tiles whose columns stay in the cache: some images, or some rows of one image. The cut depends on shapes only.
 
-Large layers with 3x3 kernels are left to :mod:`minigrad.kernels.winograd`; :func:`algorithm` says which. It mixes the pixels of a tile, so
+Large layers with 3x3 kernels are left to :mod:`minigrad.kernels.winograd`; :func:`algorithm` chooses. It mixes the pixels of a tile, so
 that an infinity or a NaN would reach pixels that do not see it: a result that is not finite is computed again, directly.
 """
 
@@ -33,12 +39,14 @@ import numpy as np
 from minigrad.kernels import winograd
 from minigrad.kernels.threads import one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
-from minigrad.kernels.windows import Axis, fold, sliding, unfold
+from minigrad.kernels.windows import fold, sliding, unfold
 
-CACHE = 1 << 20  # bytes of columns in a tile of several images; one image is cut into blocks of rows above twice that
-SHARES = 16  # that the threads take from, at most
+CACHE = 1 << 21  # bytes of columns in a tile; fewer and larger tiles let threads meet less often
+SHARES = 8  # that the threads take from, at most
 SHARE = 6 << 20  # products in a share, at least: about 150 microseconds of work
 TURNED = 512  # pixels up to which a weight gradient is faster with a copy of y that is turned round: BLAS has a way for small matrices
+ROW_CACHE = 1 << 19  # the same of a tile with a matrix for each row
+SMALL = 1000000  # products up to which BLAS multiplies matrices without packing them first, which is faster for few rows
 TOTALS = 8 << 20  # bytes of sums, of which each share of a weight gradient has its own
 
 
@@ -50,7 +58,12 @@ class Window(NamedTuple):
     dilation: tuple[int, ...]
 
 
-ALGORITHMS = ("direct", "winograd")
+# Winograd's algorithm, and direct ones by how the columns of a tile lie in memory, that is, for what there is one matrix:
+IMAGES = "images"  # for each image: N C *kernel[1:] phases rows *sizes[1:]
+MERGED = "merged"  # for all images: C *kernel[1:] phases rows N *sizes[1:]
+ROWS = "rows"  # for each row of the output, with the cells of all kernel rows: rows C *kernel[1:] N *sizes[1:]
+WINOGRAD = "winograd"
+ALGORITHMS = (IMAGES, MERGED, ROWS, WINOGRAD)
 _forced: list[str] = []
 
 
@@ -66,23 +79,39 @@ def force(name: str) -> Iterator[None]:
         _forced.pop()
 
 
-def algorithm(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, dtype: np.dtype) -> str:
-    """Which of :data:`ALGORITHMS` takes less time, by a model that knows shapes only.
+def algorithm(
+    wanted: str, x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, dtype: np.dtype | type
+) -> str:
+    """Which of :data:`ALGORITHMS` takes least time, by a model that knows shapes only.
+
+    Args:
+        wanted: ``"output"``; ``"weight"``, for its gradient; or ``"scatter"``, for an input gradient that is no convolution itself.
 
     >>> window = Window((1, 1), ((1, 1), (1, 1)), (1, 1))
-    >>> algorithm((32, 64, 32, 32), (64, 64, 3, 3), (32, 32), window, np.dtype(np.float32))
+    >>> algorithm("output", (32, 64, 32, 32), (64, 64, 3, 3), (32, 32), window, np.float32)
     'winograd'
-    >>> algorithm((128, 16, 32, 32), (16, 16, 3, 3), (32, 32), window, np.dtype(np.float32))
-    'direct'
+    >>> algorithm("output", (128, 32, 16, 16), (32, 32, 3, 3), (16, 16), window, np.float32)
+    'images'
+    >>> algorithm("output", (32, 3, 64, 64), (32, 3, 3, 3), (64, 64), window, np.float32)
+    'rows'
     """
-    fits = tuple(w_shape[2:]) == (3, 3) and max(window.stride) == max(window.dilation) == 1 and x_shape[1] == w_shape[1]
-    if not fits or dtype not in (np.float32, np.float64) or math.prod(x_shape) == 0 or math.prod(sizes) * w_shape[0] == 0:
-        return "direct"
-    if _forced:
+    n, (o, c, kernel, *rest) = x_shape[0], w_shape
+    pixels, cells = math.prod(sizes), c * math.prod(rest)  # cells of a kernel row
+    one_group, dense = x_shape[1] == c, math.prod(x_shape) * pixels * o > 0
+    can_winograd = wanted != "scatter" and one_group and dense and dtype in (np.float32, np.float64)
+    can_winograd = can_winograd and tuple(w_shape[2:]) == (3, 3) and max(window.stride) == max(window.dilation) == 1
+    can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # scattering would write where matrices overlap
+    if _forced and (can_winograd or _forced[-1] != WINOGRAD) and (can_rows or _forced[-1] != ROWS):
         return _forced[-1]
-    n, (o, c) = x_shape[0], w_shape[:2]
-    direct = 0.225 * n * math.prod(sizes) * c * o  # nanoseconds, at 25 ps for each of 9 products
-    return "winograd" if winograd.nanoseconds(n, c, o, sizes) < direct else "direct"
+    if can_winograd:
+        direct = 0.225 * n * pixels * c * o  # nanoseconds, at 25 ps for each of 9 products
+        if winograd.nanoseconds(n, c, o, sizes) < direct:
+            return WINOGRAD
+    across = math.prod(sizes[1:])
+    thin = kernel > 1 and cells < 8 * kernel * (kernel - 1) and (wanted == "output" or (kernel >= 5 and kernel * cells >= 100))
+    if can_rows and thin and across >= 8 and n * across >= 64:
+        return ROWS
+    return MERGED if 2 * pixels < cells else IMAGES
 
 
 def _finite(function: Callable[..., np.ndarray | None], *args: Any) -> np.ndarray | None:
@@ -91,71 +120,139 @@ def _finite(function: Callable[..., np.ndarray | None], *args: Any) -> np.ndarra
         return function(*args)
 
 
+def _parallel(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
+    """:func:`parallel`, without a warning of invalid values: BLAS may multiply an infinity with a zero whose product nobody reads."""
+    with np.errstate(invalid="ignore"):
+        parallel(work, parts)
+
+
 class _Tile:
     """Some images and some output rows of a convolution, with their columns in two views.
 
     ``windows``  N C phases *kernel[1:] rows *sizes[1:]: what :func:`unfold` fills and :func:`fold` empties
-    ``slices``   for each kernel row the matrices that it meets, B G K L: K cells of windows, L pixels, for BLAS
-
-    There is a matrix for each image (B images). But deep layers have many weights and few pixels: there the images of a
-    tile lie side by side in one matrix (``merged``, B = 1).
+    ``slices``   matrices B G K L, for BLAS: K cells of windows, L pixels; B images, or 1, or B rows of the output.
+                 As many as there are kernel rows; or one, whose K cells are those of all kernel rows
     """
 
     images: slice
 
-    def __init__(self, rows: slice, columns: np.ndarray, merged: bool, groups: int, shifts: list[tuple[int, int]], axes: list[Axis]):
-        # columns: B C *kernel[1:] phases rows M *sizes[1:], with B or M the number of images and the other 1
-        self.rows, self.merged, self.groups, self.axes = rows, merged, groups, axes
-        d = 1 + len(axes)  # of the phases
-        batch, channels, *rest = columns.shape[:d]
-        phases, height, many, *sizes = columns.shape[d:]
-        by_image = np.moveaxis(columns, d + 2, 1).reshape(batch * many, channels, *rest, phases, height, *sizes)
-        self.windows = np.moveaxis(by_image, d, 2)
-        across = many * math.prod(sizes)  # pixels in a row
-        matrices = columns.reshape(batch, groups, channels // groups * math.prod(rest), phases * height * across)
-        self.length = (rows.stop - rows.start) * across
-        starts = [(phase * height + row) * across for phase, row in shifts]
-        self.slices = [matrices[..., start : start + self.length] for start in starts]
+    def __init__(self, cut: _Cut, rows: slice, count: int, columns: np.ndarray | None):
+        inner, height = math.prod(cut.sizes[1:]), rows.stop - rows.start
+        self.rows, self.layout, self.groups, self.made = rows, cut.layout, cut.groups, (rows, count)
+        before = cut.before - rows.start * cut.stride
+        if cut.layout == ROWS:
+            self.axes = [sliding(cut.first, (height - 1) * cut.stride + cut.kernel, 1, 1, before), *cut.axes]
+        else:
+            self.axes = [sliding(cut.first, height + cut.more, cut.phases, cut.stride, before), *cut.axes]
+        held = self.axes[0].out
+        cells, phases = (cut.channels, *cut.rest), (cut.phases, held)
+        shape, images = {
+            IMAGES: ((count, *cells, *phases, *cut.sizes[1:]), 0),
+            MERGED: ((*cells, *phases, count, *cut.sizes[1:]), len(cells) + 2),
+            ROWS: ((held, *cells, count, *cut.sizes[1:]), len(cells) + 1),
+        }[cut.layout]
+        if columns is not None and columns.shape == shape:
+            columns.fill(0)
+        else:
+            columns = np.zeros(shape, cut.dtype)
+        self.columns = columns
+        by_image = np.moveaxis(columns, images, 0)  # N, then as in ``shape``
+        if cut.layout == ROWS:
+            self.windows = np.moveaxis(by_image, 1, 1 + len(cells))[:, :, None]
+            self.length = count * inner
+            item, line, row = columns.itemsize, self.length * columns.itemsize, math.prod(cells) * self.length * columns.itemsize
+            overlapping = (height, 1, cut.kernel * math.prod(cells), self.length)
+            self.slices = [np.ndarray(overlapping, columns.dtype, columns, 0, (cut.stride * row, 0, line, item))]
+        else:
+            self.windows = np.moveaxis(by_image, 1 + len(cells), 2)
+            across = inner if cut.layout == IMAGES else count * inner  # pixels in a row
+            self.length = height * across
+            batch = count if cut.layout == IMAGES else 1
+            matrices = columns.reshape(batch, self.groups, math.prod(cells) // self.groups, math.prod(phases) * across)
+            starts = [(phase * held + row) * across for phase, row in cut.shifts]
+            self.slices = [matrices[..., start : start + self.length] for start in starts]
+
+    def _turned(self, y: np.ndarray) -> np.ndarray:
+        """This tile's part of ``y``, N O *sizes, with its axes as the matrices need them."""
+        part = y[self.images, :, self.rows]
+        if self.layout == MERGED:
+            return np.moveaxis(part, 0, 2)[None]  # 1 O rows N *sizes[1:]
+        return np.moveaxis(part, (2, 0), (0, 2)) if self.layout == ROWS else part  # rows O N *sizes[1:]
 
     def pixels(self, y: np.ndarray) -> np.ndarray:
-        """This tile's part of ``y`` (N O *sizes, contiguous) as matrices B G O/G L: a view, or a copy if merged."""
-        part = y[self.images, :, self.rows]
-        if self.merged:
-            part = np.moveaxis(part, 0, 2)[None]  # 1 O rows N *sizes[1:]
+        """This tile's part of ``y`` (N O *sizes, contiguous) as matrices B G O/G L: a view, if there is one for each image, or a copy."""
+        part = self._turned(y)
         return part.reshape(len(part), self.groups, y.shape[1] // self.groups, self.length)
 
+    def room(self, y: np.ndarray) -> np.ndarray:
+        """What :meth:`pixels` gives, to be written to: it holds anything."""
+        if self.layout == IMAGES:
+            return self.pixels(y)
+        return np.empty((len(self.slices[0]), self.groups, y.shape[1] // self.groups, self.length), y.dtype)
+
     def store(self, pixels: np.ndarray, y: np.ndarray) -> None:
-        """Write what :meth:`pixels` gave to ``y``, if it was a copy."""
-        if self.merged:
-            part = np.moveaxis(y[self.images, :, self.rows], 0, 2)
+        """Write what :meth:`room` gave to ``y``, if it is not there yet."""
+        if self.layout != IMAGES:
+            part = self._turned(y)
             part[...] = pixels.reshape(part.shape)
 
 
 class _Cut:
-    """A convolution cut into tiles, each some rows of the output of some images, by shapes only."""
+    """A convolution cut into tiles, each some rows of the output of some images, by shapes only.
 
-    def __init__(self, x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, dtype: np.dtype):
-        n, channels, self.first, *others = x_shape
-        kernel, *rest = w_shape[2:]
+    ``small``: with matrices of up to SMALL products each, if that does not make too many of them.
+    """
+
+    def __init__(
+        self,
+        x_shape: Sequence[int],
+        w_shape: Sequence[int],
+        sizes: Sequence[int],
+        window: Window,
+        dtype: np.dtype,
+        layout: str,
+        small: bool = False,
+    ):
+        n, self.channels, self.first, *others = x_shape
+        self.kernel, *self.rest = w_shape[2:]
         self.stride, dilation, (self.before, _) = window.stride[0], window.dilation[0], window.padding[0]
-        reach = dilation * (kernel - 1)
+        reach = dilation * (self.kernel - 1)
         self.phases, self.more = min(self.stride, reach + 1), reach // self.stride  # more: rows of columns beyond those of the output
-        self.shifts = [(i * dilation % self.stride, i * dilation // self.stride) for i in range(kernel)]
-        self.axes = list(map(sliding, others, sizes[1:], rest, window.stride[1:], [p for p, _ in window.padding[1:]], window.dilation[1:]))
-        self.channels, self.rest, self.sizes, self.dtype = channels, rest, sizes, dtype
-        self.groups = _groups(x_shape, w_shape)
+        self.shifts = [(i * dilation % self.stride, i * dilation // self.stride) for i in range(self.kernel)]
+        strides, paddings, dilations = window.stride[1:], [before for before, _ in window.padding[1:]], window.dilation[1:]
+        self.axes = list(map(sliding, others, sizes[1:], self.rest, strides, paddings, dilations))
+        self.sizes, self.dtype, self.groups, self.layout = sizes, dtype, _groups(x_shape, w_shape), layout
+        self.spare: list[_Tile] = []  # of shares that are done, for the next share of any thread
 
-        self.merged = 2 * math.prod(sizes) < w_shape[1] * math.prod(rest)
-        budget = max(CACHE, math.prod(w_shape) * dtype.itemsize) if self.merged else CACHE  # each tile reads all weights
-        row_bytes = max(1, channels * math.prod(rest) * self.phases * math.prod(sizes[1:]) * dtype.itemsize)
-        blocks = -(-sizes[0] // max(1, 2 * budget // row_bytes - self.more))
-        block = -(-sizes[0] // blocks)
+        across = math.prod(sizes[1:])  # pixels in a row
+        cells = w_shape[1] * math.prod(self.rest)  # of a kernel row
+        per_group = w_shape[0] // self.groups
+        self.matrices = (1, 1, per_group, self.kernel * cells) if self.layout == ROWS else (self.kernel, self.groups, per_group, cells)
+        row_bytes = max(1, self.channels * math.prod(self.rest) * across * dtype.itemsize)
+        products = max(1, per_group * cells * across)  # of a kernel row with a row of pixels
+        budget = CACHE
+        if self.layout == ROWS:
+            budget = min(ROW_CACHE, SMALL // (products * self.kernel) * (self._held(sizes[0]) * row_bytes))
+        elif self.layout == MERGED:
+            budget = max(CACHE, math.prod(w_shape) * dtype.itemsize)  # each tile reads all weights
+        most = sizes[0]  # rows in a block
+        while most > 1 and self._held(most) * row_bytes > 2 * max(budget, CACHE):
+            most = -(-most // 2)
+        if layout == IMAGES and small and SMALL // products >= max(4, 128 // across):
+            most = min(most, SMALL // products)
+        blocks = -(-sizes[0] // max(1, most))
+        block = max(1, -(-sizes[0] // max(1, blocks)))
         self.shares_at_most = max(1, min(SHARES, n * math.prod(sizes) * math.prod(w_shape) // SHARE))
-        together = max(1, min(n, budget // (row_bytes * (block + self.more))))
-        batches = max(-(-n // together), -(-self.shares_at_most // blocks) if n else 0)
+        together = max(1, min(n, budget // (row_bytes * self._held(block))))
+        batches = max(-(-n // together), -(-self.shares_at_most // blocks) if n and blocks else 0)
         together = max(1, -(-n // max(1, batches)))
+        together = next((some for some in range(together, 2 * together // 3, -1) if n % some == 0), together)  # no smaller last tile
         self.rows = [slice(row, min(row + block, sizes[0])) for row in range(0, sizes[0], block)]
         self.images = [slice(image, min(image + together, n)) for image in range(0, n, together)]
+
+    def _held(self, height: int) -> int:
+        """How many rows of columns a tile with ``height`` rows of the output has, in all phases."""
+        return (height - 1) * self.stride + self.kernel if self.layout == ROWS else self.phases * (height + self.more)
 
     def shares(self, most: int = SHARES, apart: bool = False) -> list[list[tuple[slice, slice]]]:
         """The tiles in up to ``most`` shares for :func:`parallel`; ``apart``: no image is in two of them."""
@@ -168,23 +265,27 @@ class _Cut:
 
     def tiles(self, share: list[tuple[slice, slice]]) -> Iterator[_Tile]:
         """The tiles of a share, one after another in the same columns, which are zero where windows stick out of the input."""
-        columns = np.empty(0)
-        made: tuple[int, int] | None = None
+        tile = self.spare.pop() if self.spare else None
         for rows, images in share:
             count = images.stop - images.start
-            if made != (rows.start, count):
-                height = rows.stop - rows.start + self.more
-                axis = sliding(self.first, height, self.phases, self.stride, self.before - rows.start * self.stride)
-                batch, many = (1, count) if self.merged else (count, 1)
-                shape = (batch, self.channels, *self.rest, self.phases, height, many, *self.sizes[1:])
-                if columns.shape == shape:
-                    columns.fill(0)
-                else:
-                    columns = np.zeros(shape, self.dtype)
-                tile = _Tile(rows, columns, self.merged, self.groups, self.shifts, [axis, *self.axes])
-                made = rows.start, count
+            if tile is None or tile.made != (rows, count):
+                tile = _Tile(self, rows, count, tile and tile.columns)
             tile.images = images
             yield tile
+        if tile is not None:
+            self.spare.append(tile)
+
+    def weights(self, w: np.ndarray) -> np.ndarray:
+        """The weights that each of a tile's slices meets: (O, C/G, KH, ...) to S G O/G K."""
+        by_row = w.swapaxes(1, 2) if self.layout == ROWS else np.moveaxis(w, 2, 0)
+        return np.ascontiguousarray(by_row).reshape(self.matrices)
+
+    def unweights(self, weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        """What :meth:`weights` was given, of ``shape``, from its result."""
+        o, c, kernel, *rest = shape
+        if self.layout == ROWS:
+            return np.ascontiguousarray(weights.reshape(o, kernel, c, *rest).swapaxes(1, 2))
+        return np.ascontiguousarray(np.moveaxis(weights.reshape(kernel, o, c, *rest), 0, 2))
 
 
 def _groups(x_shape: Sequence[int], w_shape: Sequence[int]) -> int:
@@ -192,27 +293,23 @@ def _groups(x_shape: Sequence[int], w_shape: Sequence[int]) -> int:
     return x_shape[1] // w_shape[1] if w_shape[1] else 1
 
 
-def _rows(w: np.ndarray, groups: int) -> np.ndarray:
-    """The weights of each kernel row: (O, C/G, KH, ...) to KH G O/G K."""
-    o, c, k, *rest = w.shape
-    return np.ascontiguousarray(np.moveaxis(w, 2, 0)).reshape(k, groups, o // groups, c * math.prod(rest))
-
-
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], window: Window) -> np.ndarray:
     """y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding] * w[o, c, k]; p runs over ``sizes``."""
-    if algorithm(x.shape, w.shape, sizes, window, x.dtype) == "winograd":
+    chosen = algorithm("output", x.shape, w.shape, sizes, window, x.dtype)
+    if chosen == WINOGRAD:
         y = _finite(winograd.convolve, x, w, bias, sizes, window.padding)
         if y is not None:
             return y
+        chosen = IMAGES
     y = np.empty((len(x), len(w), *sizes), x.dtype)
-    whole = _Cut(x.shape, w.shape, sizes, window, x.dtype)
-    weights = _rows(w, whole.groups)
+    whole = _Cut(x.shape, w.shape, sizes, window, x.dtype, chosen)
+    weights = whole.weights(w)
 
     def work(share: list[tuple[slice, slice]]) -> None:
         product = np.empty(0)
         for tile in whole.tiles(share):
             unfold(x[tile.images], tile.windows, tile.axes)
-            total = tile.pixels(y)
+            total = tile.room(y)
             np.matmul(weights[0], tile.slices[0], out=total)
             for weight, columns in zip(weights[1:], tile.slices[1:], strict=True):
                 if product.shape != total.shape:
@@ -222,7 +319,7 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Seque
                 total += bias.reshape(tile.groups, -1, 1)
             tile.store(total, y)
 
-    parallel(work, whole.shares())
+    _parallel(work, whole.shares())
     return y
 
 
@@ -237,8 +334,9 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
         return convolve(y, flipped, None, shape[2:], window._replace(padding=padding))
     x = np.zeros(shape, y.dtype)
     y = np.ascontiguousarray(y)
-    whole = _Cut(shape, w.shape, y.shape[2:], window, y.dtype)
-    weights = _rows(w, groups).swapaxes(2, 3)
+    chosen = algorithm("scatter", shape, w.shape, y.shape[2:], window, y.dtype)
+    whole = _Cut(shape, w.shape, y.shape[2:], window, y.dtype, chosen)
+    weights = whole.weights(w).swapaxes(2, 3)
     multiply = np.multiply if weights.shape[3] == 1 else np.matmul  # a depthwise layer has outer products, on which BLAS is slow
 
     def work(share: list[tuple[slice, slice]]) -> None:
@@ -249,31 +347,33 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
                 columns += multiply(weight, part)
             fold(tile.windows, x[tile.images], tile.axes)
 
-    parallel(work, whole.shares(apart=True))
+    _parallel(work, whole.shares(apart=True))
     return x
 
 
 def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``."""
-    if algorithm(x.shape, shape, y.shape[2:], window, x.dtype) == "winograd":
+    chosen = algorithm("weight", x.shape, shape, y.shape[2:], window, x.dtype)
+    if chosen == WINOGRAD:
         gradient = _finite(winograd.weight_gradient, x, y, shape, window.padding)
         if gradient is not None:
             return gradient
-    o, c, height, *rest = shape
-    whole = _Cut(x.shape, shape, y.shape[2:], window, x.dtype)
+        chosen = IMAGES
+    whole = _Cut(x.shape, shape, y.shape[2:], window, x.dtype, chosen, small=True)
     shares = whole.shares(max(2, TOTALS // max(1, math.prod(shape) * x.itemsize)))
-    totals = np.zeros((max(1, len(shares)), height, whole.groups, c * math.prod(rest), o // whole.groups), x.dtype)
+    slices, groups, o, k = whole.matrices
+    totals = np.zeros((max(1, len(shares)), slices, groups, k, o), x.dtype)
     y = np.ascontiguousarray(y)
 
     def work(i: int) -> None:
         for tile in whole.tiles(shares[i]):
             unfold(x[tile.images], tile.windows, tile.axes)
-            part = tile.pixels(y).swapaxes(2, 3)  # ... L O/G
+            part = tile.pixels(y).swapaxes(2, 3)  # B G L O/G
             if tile.length <= TURNED:
                 part = np.ascontiguousarray(part)
-            for row, columns in zip(totals[i], tile.slices, strict=True):
-                row += (columns @ part).sum(axis=0)
+            for total, columns in zip(totals[i], tile.slices, strict=True):
+                total += (columns @ part).sum(axis=0)
 
-    parallel(work, range(len(shares)))
-    w = totals[0] if len(totals) == 1 else totals.sum(axis=0)
-    return np.ascontiguousarray(np.moveaxis(w.swapaxes(2, 3).reshape(height, o, c, *rest), 0, 2))
+    _parallel(work, range(len(shares)))
+    total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
+    return whole.unweights(total.swapaxes(2, 3), shape)

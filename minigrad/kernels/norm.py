@@ -16,7 +16,7 @@ from minigrad.kernels.sums import add_lines, add_reduce, add_rows, split
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 
-CACHE = 1 << 19  # bytes of one array in a tile
+CACHE = 1 << 21  # bytes of one array in a tile
 
 
 def _tiles(n: int, c: int, item_bytes: int) -> list[tuple[slice, slice]]:

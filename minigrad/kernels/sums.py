@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
-CACHE = 1 << 19  # bytes in a part
+CACHE = 1 << 21  # bytes in a part
 PARALLEL = 1 << 13  # elements up to which BLAS takes one thread by itself
 BLOCK = 128  # rows that are added one after another
 LONGEST = 4096  # terms of one dot product: beyond it numpy's pairwise sums round less

@@ -27,7 +27,7 @@ import numpy as np
 from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
-CACHE = 3 << 18  # bytes of transformed input in a part of the images
+CACHE = 3 << 19  # bytes of transformed input in a part of the images
 SHARES = 16  # of a weight gradient, at most, which
 TOTALS = 8 << 20  # have that many bytes of sums together
 WEIGHTS = 4 << 20  # bytes of transformed weights that every part may read again
