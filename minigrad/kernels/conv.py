@@ -156,15 +156,18 @@ class _Tile:
         else:
             columns = np.zeros(shape, cut.dtype)
         self.columns = columns
-        by_image = np.moveaxis(columns, images, 0)  # N, then as in ``shape``
+        axes = list(range(columns.ndim))
+        axes.insert(0, axes.pop(images))  # N, then as in ``shape``
         if cut.layout == ROWS:
-            self.windows = np.moveaxis(by_image, 1, 1 + len(cells))[:, :, None]
+            axes.insert(1 + len(cells), axes.pop(1))
+            self.windows = columns.transpose(axes)[:, :, None]
             self.length = count * inner
             item, line, row = columns.itemsize, self.length * columns.itemsize, math.prod(cells) * self.length * columns.itemsize
             overlapping = (height, 1, cut.kernel * math.prod(cells), self.length)
             self.slices = [np.ndarray(overlapping, columns.dtype, columns, 0, (cut.stride * row, 0, line, item))]
         else:
-            self.windows = np.moveaxis(by_image, 1 + len(cells), 2)
+            axes.insert(2, axes.pop(1 + len(cells)))
+            self.windows = columns.transpose(axes)
             across = inner if cut.layout == IMAGES else count * inner  # pixels in a row
             self.length = height * across
             batch = count if cut.layout == IMAGES else 1
@@ -175,9 +178,10 @@ class _Tile:
     def _turned(self, y: np.ndarray) -> np.ndarray:
         """This tile's part of ``y``, N O *sizes, with its axes as the matrices need them."""
         part = y[self.images, :, self.rows]
+        others = range(3, y.ndim)
         if self.layout == MERGED:
-            return np.moveaxis(part, 0, 2)[None]  # 1 O rows N *sizes[1:]
-        return np.moveaxis(part, (2, 0), (0, 2)) if self.layout == ROWS else part  # rows O N *sizes[1:]
+            return part.transpose(1, 2, 0, *others)[None]  # 1 O rows N *sizes[1:]
+        return part.transpose(2, 1, 0, *others) if self.layout == ROWS else part  # rows O N *sizes[1:]
 
     def pixels(self, y: np.ndarray) -> np.ndarray:
         """This tile's part of ``y`` (N O *sizes, contiguous) as matrices B G O/G L: a view, if there is one for each image, or a copy."""
