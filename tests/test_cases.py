@@ -16,6 +16,7 @@ import pytest
 import minigrad as mg
 import minigrad.ops
 from minigrad.engine import TensorBase, registered_ops
+from minigrad.kernels import conv as conv_kernels
 from minigrad.random import Generator
 from minigrad.testing import check_op
 from minigrad.testing import strategies as st
@@ -67,6 +68,14 @@ def test_proof(case, record_property):
     """Gradients of first and second order, dtypes, memory, strides: all that check_op checks."""
     report = check_op(case.op, *case.strategies, **case.options)
     record_property("proof", (report.examples, report.elements, report.kinks))  # conftest.py prints a table of these
+
+
+@pytest.mark.parametrize("name", conv_kernels.ALGORITHMS)
+@pytest.mark.parametrize("case", [row for row in ROWS if row.id.startswith("conv-conv")])
+def test_proof_of_convolution_by_each_algorithm(case, name):
+    """The same proof where shapes would have chosen another way."""
+    with conv_kernels.force(name):
+        check_op(case.op, *case.strategies, **case.options)
 
 
 def arrays_of(outputs):

@@ -43,7 +43,7 @@ from minigrad.kernels.windows import fold, sliding, unfold
 
 CACHE = 1 << 21  # bytes of columns in a tile; fewer and larger tiles let threads meet less often
 SHARES = 8  # that the threads take from, at most
-SHARE = 6 << 20  # products in a share, at least: about 150 microseconds of work
+SHARE = 20 << 20  # products in a share, at least: about half a millisecond of work
 TURNED = 512  # pixels up to which a weight gradient is faster with a copy of y that is turned round: BLAS has a way for small matrices
 ROW_CACHE = 1 << 19  # the same of a tile with a matrix for each row
 SMALL = 1000000  # products up to which BLAS multiplies matrices without packing them first, which is faster for few rows
