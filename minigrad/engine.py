@@ -961,6 +961,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                         heappush(heap, (-target.number, target))
                     else:
                         arrive(target, gradient)
+            result = gradient = None  # or a leaf's gradient would have two holders, and be copied
         except Exception as error:
             error.add_note(f"in the gradient of {node.name}")
             raise

@@ -118,7 +118,7 @@ def test_the_parts_of_a_function_of_each_element():
         np.testing.assert_array_equal(maps.positive(x), np.maximum(x, 0))
         mask = x > 0.5
         for kept in (True, False):
-            np.testing.assert_array_equal(maps.masked(x.view(np.int32), mask, kept).view(np.float32), np.where(mask == kept, x, 0))
+            np.testing.assert_array_equal(maps.masked(x, mask, kept, np.dtype(np.int32)), np.where(mask == kept, x, 0))
     odd = np.array([np.nan, -np.nan, -np.inf, np.inf, -0.0] * maps.LINE, np.float32)
     np.testing.assert_array_equal(maps.positive(odd), np.maximum(odd, 0))
     turned = normal(300, 400).T

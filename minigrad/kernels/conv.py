@@ -45,7 +45,7 @@ CACHE = 1 << 21  # bytes of columns in a tile; fewer and larger tiles let thread
 SHARES = 8  # that the threads take from, at most
 SHARE = 20 << 20  # products in a share, at least: about half a millisecond of work
 TURNED = 512  # pixels up to which a weight gradient is faster with a copy of y that is turned round: BLAS has a way for small matrices
-ROW_CACHE = 1 << 19  # the same of a tile with a matrix for each row
+ROW_CACHE = 3 << 19  # the same of a tile with a matrix for each row
 SMALL = 1000000  # products up to which BLAS multiplies matrices without packing them first, which is faster for few rows
 TOTALS = 8 << 20  # bytes of sums, of which each share of a weight gradient has its own
 
@@ -108,7 +108,7 @@ def algorithm(
         if winograd.nanoseconds(n, c, o, sizes) < direct:
             return WINOGRAD
     across = math.prod(sizes[1:])
-    thin = kernel > 1 and cells < 8 * kernel * (kernel - 1) and (wanted == "output" or (kernel >= 5 and kernel * cells >= 100))
+    thin = kernel > 1 and cells < 12 * (kernel - 1) ** 2 and (wanted == "output" or (kernel >= 5 and kernel * cells >= 100))
     if can_rows and thin and across >= 8 and n * across >= 64:
         return ROWS
     return MERGED if 2 * pixels < cells else IMAGES
@@ -273,7 +273,7 @@ class _Cut:
         for rows, images in share:
             count = images.stop - images.start
             if tile is None or tile.made != (rows, count):
-                tile = _Tile(self, rows, count, tile and tile.columns)
+                tile = _Tile(self, rows, count, None if tile is None else tile.columns)
             tile.images = images
             yield tile
         if tile is not None:

@@ -80,7 +80,8 @@ def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) ->
     """``(x - m) * a + c``, where m, a and c broadcast to x, in one pass."""
     shape, dtype = x.shape, np.result_type(x, m, a) if c is None else np.result_type(x, m, a, c)
     (x,), (m, a, *more) = _lines([x], [m, a] if c is None else [m, a, c])
-    y = np.empty(x.shape, dtype)
+    result = np.empty(shape, dtype)
+    y = result.reshape(x.shape)
 
     def work(part: Any) -> None:
         out = y[part]
@@ -90,14 +91,15 @@ def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) ->
             out += _part(c, x, part)
 
     parallel(work, _parts(x), worth=x.nbytes > WORTH)
-    return y.reshape(shape)
+    return result
 
 
 def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """``g * a + (x - m) * b + c``, where m, a, b and c broadcast to x, in one pass."""
     shape, dtype = x.shape, np.result_type(g, x, m, a, b, c)
     (g, x), (m, a, b, c) = _lines([g, x], [m, a, b, c])
-    y = np.empty(x.shape, dtype)
+    result = np.empty(shape, dtype)
+    y = result.reshape(x.shape)
 
     def work(part: Any) -> None:
         out = y[part]
@@ -107,7 +109,7 @@ def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndar
         out += g[part] * _part(a, x, part)
 
     parallel(work, _parts(x), worth=x.nbytes > WORTH)
-    return y.reshape(shape)
+    return result
 
 
 def _lines(arrays: list[np.ndarray], vectors: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

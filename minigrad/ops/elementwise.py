@@ -816,10 +816,9 @@ def _is_zero(x: Any) -> bool:
 
 def _masked(x, mask, kept):
     """``x`` where ``mask`` is ``kept``, else 0."""
-    bits = x.view(_BITS[x.dtype])
     if x.size >= maps.LARGE and x.shape == mask.shape:
-        return maps.masked(bits, mask, kept).view(x.dtype)
-    return np.multiply(bits, mask if kept else np.logical_not(mask)).view(x.dtype)
+        return maps.masked(x, mask, kept, _BITS[x.dtype])
+    return np.multiply(x.view(_BITS[x.dtype]), mask if kept else np.logical_not(mask)).view(x.dtype)
 
 
 def _blended(condition, x, y):
