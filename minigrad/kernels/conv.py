@@ -42,10 +42,10 @@ from minigrad.kernels.tiles import cut
 from minigrad.kernels.windows import fold, sliding, unfold
 
 CACHE = 1 << 21  # bytes of columns in a tile; fewer and larger tiles let threads meet less often
+ROW_CACHE = 3 << 19  # the same where there is a matrix for each row
 SHARES = 8  # that the threads take from, at most
 SHARE = 20 << 20  # products in a share, at least: about half a millisecond of work
 TURNED = 512  # pixels up to which a weight gradient is faster with a copy of y that is turned round: BLAS has a way for small matrices
-ROW_CACHE = 3 << 19  # the same of a tile with a matrix for each row
 SMALL = 1000000  # products up to which BLAS multiplies matrices without packing them first, which is faster for few rows
 TOTALS = 8 << 20  # bytes of sums, of which each share of a weight gradient has its own
 
