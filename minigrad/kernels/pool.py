@@ -73,26 +73,31 @@ def _max_along(
         step = dtype.type(i * unit)
         return step if codes is None else codes[_at(a, x.ndim, cells)] + step
 
-    shape = (*x.shape[:a], axis.out, *x.shape[a + 1 :])
-    best, which = np.empty(shape, x.dtype), np.empty(shape, dtype)
-    places = axis.places
-    i, windows, cells = places[0]
-    if windows.stop - windows.start == axis.out:  # every window has this cell: start with it
-        best[...] = x[_at(a, x.ndim, cells)]
-        which[...] = coded(i, cells)
-        places = places[1:]
-    else:
-        best.fill(_lowest(x.dtype))
-        for i, windows, cells in reversed(places):
-            which[_at(a, x.ndim, windows)] = coded(i, cells)
-    for i, windows, cells in places:
-        at = _at(a, x.ndim, windows)
-        old, new = best[at], x[_at(a, x.ndim, cells)]
+    def cell(cells: slice) -> np.ndarray:  # in one piece: numpy copies, and then compares neighbours, faster than it compares with steps
+        return np.ascontiguousarray(x[_at(a, x.ndim, cells)])
+
+    def beaten(old: np.ndarray, new: np.ndarray) -> np.ndarray:
         larger = new > old
         if nan:
             larger |= np.isnan(new)
-        code = which[at]
-        np.maximum(code, larger.view(np.uint8) * coded(i, cells), out=code)  # without branches: a later cell has a larger code
+        return larger.view(np.uint8)
+
+    (i, windows, cells), *others = axis.places
+    if windows.stop - windows.start == axis.out:  # every window has this cell: start with it
+        best = cell(cells)
+        if best.base is not None or best is x:
+            best = best.copy()
+        which = np.full(best.shape, coded(i, cells), dtype) if codes is None else coded(i, cells)
+    else:
+        others = axis.places
+        shape = (*x.shape[:a], axis.out, *x.shape[a + 1 :])
+        best, which = np.full(shape, _lowest(x.dtype), x.dtype), np.empty(shape, dtype)
+        for i, windows, cells in reversed(others):
+            which[_at(a, x.ndim, windows)] = coded(i, cells)
+    for i, windows, cells in others:
+        at = _at(a, x.ndim, windows)
+        old, new, code = best[at], cell(cells), which[at]
+        np.maximum(code, beaten(old, new) * coded(i, cells), out=code)  # without branches: a later cell has a larger code
         np.maximum(old, new, out=old)
     return best, which
 
