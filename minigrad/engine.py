@@ -568,9 +568,9 @@ def call({parameters}):
     _tensor = False
 {unwrap}
     if not _tensor:
-        return _kernel({arguments}){first}
+        return {kernel}{first}
     try:
-        out{res} = _kernel({arguments})
+        out{res} = {kernel}
     except Exception as _error:
         raise _explain(_op, _error, ({inputs})) from None
     if type(out) is not _ndarray:
@@ -654,10 +654,16 @@ def _specialize(op: Op) -> None:
         for mask in range(1, 1 << len(op.inputs)):
             needs = op.kept(x for i, x in enumerate(op.inputs) if mask >> i & 1)
             kept = f"{_tuple([e for _, e in needs])} if _mask == {mask} else {kept}"
+    kernel = f"_kernel({', '.join([*values, *(f'{s}={s}' for s in op.statics)])})"
+    scope = op.function.__globals__
+    if hasattr(op.kernel, "written_out"):  # unless another kernel is in its place, as for outlines
+        expression, names = op.kernel.written_out
+        scope.update(names, _written_out=op.kernel)
+        kernel = f"({expression} if _kernel is _written_out else {kernel})"
     source = _CALL.format(
         parameters=", ".join(parameters),
         unwrap="".join(unwrap),
-        arguments=", ".join([*values, *(f"{s}={s}" for s in op.statics)]),
+        kernel=kernel,
         first="[0]" if op.has_residual else "",
         res=", res" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
@@ -667,7 +673,6 @@ def _specialize(op: Op) -> None:
         kept=kept,
         static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
     )
-    scope = op.function.__globals__
     scope["_Tensor"] = _Tensor
     made: dict[str, Any] = {}
     exec(compile(source, f"{__file__}: call", "exec"), {**scope, "_defaults": defaults}, made)  # a file name that tracebacks can place
