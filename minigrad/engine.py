@@ -648,14 +648,16 @@ def _specialize(op: Op) -> None:
     unwrap = [_UNWRAP.format(x=x, bit=1 << i) for i, x in enumerate(op.inputs)]
     if op.variadic:
         unwrap.append(_UNWRAP_ALL.format(x=op.variadic, bit=1 << len(op.inputs)))
+    scope = op.function.__globals__
     keep = ", ".join([*(v.lstrip("*") for v in values), *op.statics, "out", "res" if op.has_residual else "None"])
     kept = f"_p.keep({keep})"
-    if not op.variadic and len(op.inputs) <= 2:  # few ways to need a gradient: no call for what can be written out
+    if not op.variadic and len(op.inputs) <= 2:  # few ways to need a gradient: a list of plans, no call for what can be written out
+        if all(x in op.formulas for x in op.inputs):  # else a plan may raise, once it is needed
+            scope["_plans"] = [op.plans[mask] for mask in range(1 << len(op.inputs))]
         for mask in range(1, 1 << len(op.inputs)):
             needs = op.kept(x for i, x in enumerate(op.inputs) if mask >> i & 1)
             kept = f"{_tuple([e for _, e in needs])} if _mask == {mask} else {kept}"
     kernel = f"_kernel({', '.join([*values, *(f'{s}={s}' for s in op.statics)])})"
-    scope = op.function.__globals__
     if hasattr(op.kernel, "written_out"):  # unless another kernel is in its place, as for outlines
         expression, names = op.kernel.written_out
         scope.update(names, _written_out=op.kernel)
