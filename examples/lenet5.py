@@ -149,7 +149,8 @@ def train(args: argparse.Namespace) -> int:
                 flush=True,
             )
     except KeyboardInterrupt:
-        kept = f"{checkpoint} holds epoch {history[-1]['epoch']}" if history else "no epoch had ended, so nothing was saved"
+        ended = history and checkpoint.exists()  # asked of the file: the last epoch may have been stopped while it was written
+        kept = f"{checkpoint} holds epoch {nn.load(checkpoint)['epoch']}" if ended else "no epoch had ended, so nothing was saved"
         print(f"\nstopped; {kept}")
         return 130
     saved = [checkpoint]
