@@ -57,8 +57,9 @@ def loops(x, w, bias=None, stride=1, padding=0, dilation=1, groups=1):
 @each_algorithm
 @given(st.conv_arguments(2, unbatched=False))
 def test_forward_is_the_definition(name, call):
+    tolerance = 1e-11 if name == kernels.WINOGRAD else 1e-12
     with kernels.force(name):
-        np.testing.assert_allclose(conv.conv2d(*call.args, **call.kwargs), loops(*call.args, **call.kwargs), rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(conv.conv2d(*call.args, **call.kwargs), loops(*call.args, **call.kwargs), rtol=tolerance, atol=tolerance)
 
 
 @given(st.conv_arguments(2, unbatched=False))
@@ -148,6 +149,9 @@ def test_deep_layers(stride, groups, size):
     with pytest.MonkeyPatch.context() as patch:
         for cache in (1, 1 << 16, 1 << 24):
             patch.setattr(kernels, "CACHE", cache)
+            whole = kernels._Cut(x.shape, w.shape, expected.shape[2:], window, x.dtype, chosen)
+            one = [tile.slices[0].shape[0] == 1 for share in whole.shares() for tile in whole.tiles(share) if tile.made[1] > 1]
+            assert all(merged == (chosen == kernels.MERGED) for merged in one)
             y, gx, gw = triple(x, w, expected, window)
             np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
             # <y, y> = <x, gx> = <w, gw>: the three sums of the same products
@@ -440,7 +444,8 @@ def test_rounding_of_winograd():
     for name in kernels.ALGORITHMS:
         with kernels.force(name):
             errors[name] = np.std(kernels.convolve(x, w, None, (16, 16), window) - exact) / np.std(exact)
-    assert max(errors[name] for name in (kernels.IMAGES, kernels.MERGED, kernels.ROWS)) < 5e-7
+    assert max(errors[kernels.IMAGES], errors[kernels.MERGED]) < 4e-7
+    assert errors[kernels.ROWS] < 5e-7  # one sum where the others add up one for each kernel row
     assert errors["winograd"] < 2e-6
 
 
