@@ -1,7 +1,7 @@
 """Make the checkpoints in this folder: ``python tests/torch_files/make_torch_files.py`` where PyTorch is installed.
 
 ``zip.pt`` and ``pickles.pt`` are written by ``torch.save``. Today's PyTorch still reads, but no longer writes, the other two: ``big.pt`` is
-``zip.pt`` with every number turned around, and ``tar.pt`` what PyTorch 0.1 wrote. tests/test_torch_files.py has PyTorch read all four.
+``zip.pt`` with every number turned around, and ``tar.pt`` what PyTorch 0.1 wrote. tests/files/test_torch_files.py has PyTorch read all four.
 """
 
 import io

@@ -43,7 +43,7 @@ def test_every_op_has_a_row():
     """A new op cannot be forgotten."""
     proven = {id(row.values[0].op.op) for row in ROWS if hasattr(row.values[0].op, "op")}
     missing = [name for name, op in ops_of_the_library().items() if id(op) not in proven]
-    assert not missing, f"{len(missing)} ops without a row in tests/cases: {missing}"
+    assert not missing, f"{len(missing)} ops without a row in tests/ops/cases: {missing}"
 
 
 def public_functions():
@@ -57,7 +57,7 @@ def test_every_public_function_has_a_row():
     """Composites of ops are checked like ops."""
     proven = {id(row.values[0].op) for row in ROWS}
     missing = sorted(name for name, value in public_functions() if id(value) not in proven)
-    assert not missing, f"{len(missing)} functions without a row in tests/cases: {missing}"
+    assert not missing, f"{len(missing)} functions without a row in tests/ops/cases: {missing}"
 
 
 # ------------------------------------------------------------------------------------------------------- proofs

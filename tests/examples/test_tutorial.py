@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "tutorial.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "tutorial.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the examples are not here: this is an installed package's test run")
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -565,7 +566,7 @@ train(Path(sys.argv[1]), epochs=30, every=2)
 def test_a_killed_run_resumes_bit_for_bit(tmp_path):
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-    paths = os.pathsep.join([os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))])
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
 
     def start(name):
         process = subprocess.Popen(

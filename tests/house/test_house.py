@@ -16,7 +16,7 @@ import pytest
 
 import minigrad
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CHECKOUT = pytest.mark.skipif(not (ROOT / "nn" / "__init__.py").exists(), reason="needs the source tree (an installed wheel is tested)")
 
 # The storeys of the house, the lowest first. A module imports from its own storey or from below. The front door
@@ -110,7 +110,7 @@ def imports(name: str, path: Path, top_level_only: bool = False) -> list[tuple[i
 def test_every_room_has_a_storey():
     """A new module of minigrad must be given its place in STOREYS."""
     rooms = {".".join(name.split(".")[:2]) for name in sources()} - {"minigrad.__main__"}
-    assert rooms <= set(STOREY), "say in STOREYS (tests/test_house.py) which storey these belong to"
+    assert rooms <= set(STOREY), "say in STOREYS (tests/house/test_house.py) which storey these belong to"
 
 
 @CHECKOUT

@@ -12,7 +12,7 @@ from minigrad import nn
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 BASES = {  # nothing to compare by itself: bases, what holds modules, parameters or other schedulers' steps, an old name
     "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList", "Sequential", "Optimizer", "LRScheduler",
     "UninitializedBuffer", "UninitializedParameter", "NLLLoss2d",
@@ -64,10 +64,10 @@ def classes(ours, theirs) -> list[str]:
     ids=["nn", "optim", "lr_scheduler"],
 )
 def test_every_class_with_a_counterpart_has_a_twin_test(ours, theirs, least):
-    """Layers, losses, optimisers, schedulers: what fails here needs a row in a table of tests/test_torch_twin.py, or a test of its own."""
+    """Layers, losses, optimisers, schedulers: what fails here needs a row in a table of tests/nn/test_torch_twin.py, or a test of its own."""
     names = classes(ours, theirs)
     assert len(names) >= least
-    known = set().union(*[compared(path.read_text(encoding="utf-8")) for path in HERE.glob("test_*.py")])
+    known = set().union(*[compared(path.read_text(encoding="utf-8")) for path in HERE.rglob("test_*.py")])
     assert [name for name in names if name not in known] == []
 
 

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not
 
 pytestmark = pytest.mark.skipif(not torch.__version__.startswith("2.13"), reason="names and arguments are those of PyTorch 2.13")
 
-DIFFERENCES = Path(__file__).parent.parent / "docs" / "differences-from-pytorch.md"
+DIFFERENCES = Path(__file__).parents[2] / "docs" / "differences-from-pytorch.md"
 
 # In work: allowed to be missing, and compared like all others once there.
 # What Python cannot read off PyTorch's builtins and dispatchers, from their documentation.

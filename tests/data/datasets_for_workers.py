@@ -1,4 +1,4 @@
-"""What tests/test_workers.py sends to worker processes: they import it from here, and without pytest."""
+"""What tests/data/test_workers.py sends to worker processes: they import it from here, and without pytest."""
 
 import os
 import random

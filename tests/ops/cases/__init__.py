@@ -4,7 +4,7 @@ A row says what an op is checked on and against::
 
     Case(elementwise.exp, st.arrays(), numpy=np.exp, torch="exp")
 
-``tests/test_cases.py`` proves each row with :func:`minigrad.testing.check_op` (gradients of first and second order, dtypes,
+``tests/ops/test_cases.py`` proves each row with :func:`minigrad.testing.check_op` (gradients of first and second order, dtypes,
 broadcasting, ...), compares the forward pass with ``numpy=`` and forward and gradient with ``torch=``, and fails when a registered
 op has no row.
 """

@@ -21,7 +21,7 @@ pytest.importorskip("tqdm", reason="the examples show progress with tqdm: pip in
 from minigrad import nn
 from minigrad.nn.data import write_idx
 
-LENET = Path(__file__).parents[1] / "examples" / "lenet5.py"
+LENET = Path(__file__).parents[2] / "examples" / "lenet5.py"
 pytestmark = pytest.mark.skipif(not LENET.exists(), reason="the examples are not here: this is an installed package's test run")
 
 

@@ -228,7 +228,7 @@ def test_workers_have_one_blas_thread():
 
 
 def environment():
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])}
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])}
 
 
 # -------------------------------------------------------------------------------------------------------- streams

@@ -1,4 +1,4 @@
-"""Modules, containers and initialisers; tests/test_torch_twin.py compares the layers' numbers with PyTorch's."""
+"""Modules, containers and initialisers; tests/nn/test_torch_twin.py compares the layers' numbers with PyTorch's."""
 
 import copy
 import gc

@@ -13,7 +13,7 @@ pytest.importorskip("graphviz", reason="pictures are written with graphviz: pip 
 
 from minigrad.graph import render
 
-SCRIPT = Path(__file__).parents[1] / "docs" / "draw_gallery.py"
+SCRIPT = Path(__file__).parents[2] / "docs" / "draw_gallery.py"
 pytestmark = [
     pytest.mark.skipif(not SCRIPT.exists(), reason="the pages are not beside the tests (an installed wheel is tested)"),
     pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install pygraphviz"),

@@ -1,4 +1,4 @@
-"""A gallery of wrong ops: each makes one mistake that people make, and ``test_testing_gallery.py`` proves that it is caught and named."""
+"""Wrong ops: each makes one mistake that people make, and ``test_mistakes.py`` proves that it is caught and named."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Wrong:
     words: str
 
 
-GALLERY: list[Wrong] = []
+MISTAKES: list[Wrong] = []
 
 
 def wrong(*strategies: Any, argument: str | None, kind: str, order: int = 1, words: str = "") -> Callable:
-    """Hang an op in the gallery: ``kind`` is the diagnosis it must get, ``words`` occur in the message."""
+    """Hang an op among the mistakes: ``kind`` is the diagnosis it must get, ``words`` occur in the message."""
 
     def hang(function: Callable) -> Callable:
-        GALLERY.append(Wrong(function, strategies, argument, kind, order, words))
+        MISTAKES.append(Wrong(function, strategies, argument, kind, order, words))
         return function
 
     return hang
