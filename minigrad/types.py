@@ -5,6 +5,7 @@
 ``Array``      what a kernel takes and returns: ndarrays, and numbers where its caller passed some. Unchecked
 ``Size``       a number for all dimensions, or one for each
 ``Dims``       the dimensions that an op works on: one, several, or None for all
+``Tensor``     :class:`minigrad.Tensor`
 ``DType``      what names a dtype: ``mg.float32``, ``np.float32``, ``"float32"``
 =============  ===================================================================================================
 """
@@ -19,7 +20,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    from minigrad.tensor import Tensor
+    from minigrad.tensor import Tensor as Tensor
+else:  # at run time a word in annotations: modules below minigrad.tensor name the class from here
+    Tensor = "Tensor"
 
 Operand: TypeAlias = "Tensor | np.ndarray | np.generic | float"
 Array: TypeAlias = Any
@@ -32,15 +35,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def called_as(signature: F) -> Callable[[Callable[..., Any]], F]:
-    """Tell type checkers how the decorated function is called; at run time nothing is changed.
+    """Tell type checkers how a function is called whose result depends on its arguments: by the overloads of ``signature``.
 
-    An op takes its keyword-only parameters by position too, which the signature of its kernel does not say.
+    At run time nothing is changed.
 
-    >>> def like_sum(x: Tensor, dim: Dims = None) -> Tensor: ...
-    >>> @called_as(like_sum)
-    ... def total(x, *, dim=None):
+    >>> def like_max(x: Tensor, dim: Dims = None) -> Tensor: ...
+    >>> @called_as(like_max)
+    ... def extreme(x, dim=None):
     ...     return x
-    >>> total(3)
+    >>> extreme(3)
     3
     """
     return lambda function: function  # type: ignore[return-value]  # what is said above

@@ -120,7 +120,7 @@ class Backward:
                 target = parents[place]
                 if target is None or result is None:
                     continue
-                fitted = engine._fit(np.asarray(result), target, plan, place)
+                fitted = engine.fit(np.asarray(result), target, plan, place)
                 self.returned[node, place] = summary(fitted)
                 outgoing.append({"argument": plan.op.argument(place), "value": show(fitted), **summary(fitted)})
         step = {"incoming": show(g), "kept": kept, "outgoing": outgoing}

@@ -82,12 +82,12 @@ class record:
         self.parents.append(self._open[-1] if self._open else -1)
         self._open.append(len(self.scopes))
         self.scopes.append(scope)
-        self.starts.append(next(engine._numbers))
+        self.starts.append(next(engine.numbers))
         self.ends.append(float("inf"))
 
     def _end(self, module: Any, args: tuple, output: Any) -> None:
         number = self._open.pop()
-        self.ends[number] = next(engine._numbers)
+        self.ends[number] = next(engine.numbers)
         self.scopes[number].outputs = [describe(t._data) for t in tensors_in(output)]
 
     def scope_of(self, number: int) -> str:
@@ -393,7 +393,7 @@ class _Tracer:
             [math.prod(s) * d.itemsize for s, d in results],
             formulas=formulas(op),
             scope=self.recording.scope_of(node.number) if self.recording else "",
-            line=engine._watched[node][0] if node in engine._watched else "",
+            line=engine.line_of(node),
         )
         constants = self.keep(node, vertex)
         self.add(vertex)

@@ -81,7 +81,7 @@ def relu(input: Array) -> Array:
 
 
 @op(input=lambda g, out, min_val, max_val: where(logical_or(out <= min_val, out >= max_val), 0.0, g))
-def _hardtanh(input: Array, *, min_val: float, max_val: float) -> Array:
+def _hardtanh(input: Array, min_val: float, max_val: float) -> Array:
     return np.clip(input, min_val, max_val)
 
 
@@ -150,7 +150,7 @@ def _prelu(input: Array, weight: Array) -> Array:
 @called_as(like.leaky_relu)
 @with_inplace
 @op(input=lambda g, res, negative_slope: where(res, g, g * negative_slope))
-def leaky_relu(input: Array, *, negative_slope: float = 0.01) -> Array:
+def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     """x where it is positive, else ``negative_slope`` x: ``torch.nn.functional.leaky_relu``.
 
     >>> import minigrad as mg
@@ -207,7 +207,7 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
 @called_as(like.threshold)
 @with_inplace
 @op(input=lambda g, input, threshold: where(input <= threshold, 0.0, g))
-def threshold(input: Array, *, threshold: float, value: float) -> Array:
+def threshold(input: Array, threshold: float, value: float) -> Array:
     """x where it is above ``threshold``, else ``value``: ``torch.nn.functional.threshold``.
 
     >>> import minigrad as mg
@@ -218,7 +218,7 @@ def threshold(input: Array, *, threshold: float, value: float) -> Array:
 
 
 @op(input=lambda g, out: where(eq(out, 0), 0.0, g))
-def _softshrink(input: Array, *, lambd: float) -> Array:
+def _softshrink(input: Array, lambd: float) -> Array:
     return quiet().run(np.subtract, input, np.clip(input, -lambd, lambd))
 
 
@@ -239,7 +239,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 @called_as(like.hardshrink)
 @op(input=lambda g, input, lambd: where(abs(input) <= lambd, 0.0, g))
-def hardshrink(input: Array, *, lambd: float = 0.5) -> Array:
+def hardshrink(input: Array, lambd: float = 0.5) -> Array:
     """x, but 0 in [-lambd, lambd]: ``torch.nn.functional.hardshrink``.
 
     >>> import minigrad as mg
@@ -268,7 +268,7 @@ def _elu_kernel(x, alpha, scale, input_scale):
 
 
 @op(input=_elu_input)
-def _elu(input: Array, *, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Array:
+def _elu(input: Array, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Array:
     """scale x where x > 0, else scale alpha (e**(input_scale x) - 1)."""
     return quiet().run(_elu_kernel, real(input), alpha, scale, input_scale)
 
@@ -345,7 +345,7 @@ def _gelu_kernel(x: Array, approximate: str) -> Array:
 
 @called_as(like.gelu)
 @op(input=_gelu_input)
-def gelu(input: Array, *, approximate: str = "none") -> Array:
+def gelu(input: Array, approximate: str = "none") -> Array:
     """x times the probability that a standard normal number is below x (Hendrycks and Gimpel 2016): ``torch.nn.functional.gelu``.
 
     ``approximate="tanh"`` is 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))). Raises ``ValueError`` for another word.
@@ -394,7 +394,7 @@ def _softplus_kernel(x, beta, threshold):
 
 @called_as(like.softplus)
 @op(input=lambda g, input, beta, threshold: where(input * beta > threshold, g, g * sigmoid(input * beta)))
-def softplus(input: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
+def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + e**(beta x)) / beta, and x itself where beta x > threshold: ``torch.nn.functional.softplus``.
 
     >>> import minigrad as mg

@@ -61,7 +61,7 @@ def conv(x: Array, w: Array, bias: Array = None, *, window: Any) -> Array:
     y=lambda g, w, window: conv(g, w, window=window),
     w=lambda g, y, w_shape, window: conv_weight(g, y, shape=w_shape, window=window),
 )
-def conv_input(y: Array, w: Array, *, shape: Any, window: Any) -> Array:
+def conv_input(y: Array, w: Array, shape: Any, window: Any) -> Array:
     """The gradient of :func:`conv` in its input, which has ``shape``, where y is the gradient in its result."""
     return kernels.input_gradient(y, w, shape, window)
 
@@ -70,7 +70,7 @@ def conv_input(y: Array, w: Array, *, shape: Any, window: Any) -> Array:
     x=lambda g, y, x_shape, window: conv_input(y, g, shape=x_shape, window=window),
     y=lambda g, x, window: conv(x, g, window=window),
 )
-def conv_weight(x: Array, y: Array, *, shape: Any, window: Any) -> Array:
+def conv_weight(x: Array, y: Array, shape: Any, window: Any) -> Array:
     """The gradient of :func:`conv` in its weight, which has ``shape``, where y is the gradient in its result."""
     return kernels.weight_gradient(x, y, shape, window)
 

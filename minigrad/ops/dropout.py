@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)
-def masked_scale(input: Array, keep: Array, *, scale: float) -> Array:
+def masked_scale(input: Array, keep: Array, scale: float) -> Array:
     """``scale`` times ``input`` where ``keep``, else 0. ``keep`` is a boolean array that broadcasts to the input's shape."""
     out = np.asarray(where(keep, input, 0.0))
     return quiet().run(np.multiply, out, scale, out)

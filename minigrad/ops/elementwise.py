@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import inspect
 import math
 import operator
 from collections.abc import Callable
@@ -41,23 +40,19 @@ def real(x: Operand) -> np.ndarray:
 
 
 def _numpys(ufunc: np.ufunc, floating: bool = False) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
-    """Make a signature a kernel: numpy's ``ufunc`` of its arguments, without warnings; ``floating``: of one that is made an array of floats.
-
-    The engine writes such a kernel out in the op's call, as ``written_out`` says, instead of calling it: that is a twelfth of a small op.
-    """
+    """Make a signature a kernel: numpy's ``ufunc`` of its arguments, without warnings; ``floating``: of one that is made an array of floats."""
 
     def decorate(signature: Callable[P, Any]) -> Callable[P, Any]:
-        def kernel(*arrays: Any) -> Any:
-            return quiet().run(ufunc, *(map(real, arrays) if floating else arrays))
+        if floating:
 
-        functools.update_wrapper(kernel, signature)
-        arguments = [
-            f"{x} if type({x}) is _ndarray and {x}.dtype.kind == 'f' else _real({x})" if floating else x
-            for x in inspect.signature(signature).parameters
-        ]
-        scope = {"_quiet": quiet, "_ufunc": ufunc, "_real": real, "_ndarray": np.ndarray}
-        kernel.written_out = f"_quiet().run(_ufunc, {', '.join(arguments)})", scope  # type: ignore[attr-defined]
-        return kernel  # type: ignore[return-value]
+            def kernel(x: Any) -> Any:
+                return quiet().run(ufunc, x if type(x) is np.ndarray and x.dtype.kind == "f" else real(x))
+        else:
+
+            def kernel(*arrays: Any) -> Any:  # type: ignore[misc]
+                return quiet().run(ufunc, *arrays)
+
+        return functools.update_wrapper(kernel, signature)  # type: ignore[return-value]
 
     return decorate
 
@@ -710,7 +705,7 @@ def trunc(x: Operand) -> Array:
 
 
 @op(x=_flat)
-def round(x: Array, *, decimals: int = 0) -> Array:
+def round(x: Array, decimals: int = 0) -> Array:
     """The nearest number with that many decimals, halves to even: ``torch.round``. The gradient is zero.
 
     >>> import minigrad as mg
@@ -812,7 +807,7 @@ def fmin(a: Operand, b: Operand) -> Array:
 
 @called_as(like.nan_to_num)
 @op(x=lambda g, x: where(isfinite(x), g, 0.0))
-def nan_to_num(x: Operand, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
+def nan_to_num(x: Operand, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """Finite numbers for NaN and infinities (by default 0 and the largest and least number): ``torch.nan_to_num``.
 
     >>> import minigrad as mg
@@ -1022,7 +1017,7 @@ def isfinite(x: Operand) -> Array:
 
 @called_as(like.isclose)
 @op()
-def isclose(a: Operand, b: Operand, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
+def isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """Whether ``|a - b| <= atol + rtol * |b|``: ``torch.isclose``.
 
     >>> import minigrad as mg

@@ -27,7 +27,7 @@ def _embedding_weight(g, input, weight_shape, padding_idx, scale_grad_by_freq):
 
 
 @op(input=None, weight=_embedding_weight)
-def _embedding(input, weight, *, padding_idx=None, scale_grad_by_freq=False):
+def _embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
     input = np.asarray(input)
     if input.dtype.kind not in "iu":
         raise TypeError(f"embedding: input must hold integers, not {input.dtype}")

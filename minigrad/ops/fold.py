@@ -35,7 +35,7 @@ def _unfold_input(g, input_shape, kernel_size, dilation, padding, stride):
 
 @called_as(like.unfold)
 @op(input=_unfold_input)
-def unfold(input: Array, *, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
+def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
     """The windows of images as columns: ``torch.nn.functional.unfold``. Transpose of :func:`fold`.
 
     Args:
@@ -70,7 +70,7 @@ def _fold_input(g, kernel_size, dilation, padding, stride):
 
 @called_as(like.fold)
 @op(input=_fold_input)
-def fold(input: Array, *, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
+def fold(input: Array, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
     """Images from columns, adding up where windows overlap: ``torch.nn.functional.fold``. Transpose of :func:`unfold`.
 
     Args:

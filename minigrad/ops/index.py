@@ -140,7 +140,7 @@ def store(x: Any, key: Any, value: Any, overwrite: bool = False) -> Any:
 
 
 @op(x=lambda g, x_shape, index: put_add(g, shape=x_shape, index=index))
-def getitem(x: Array, *, index: Any) -> Array:
+def getitem(x: Array, index: Any) -> Array:
     """``x[index]`` for a plain index. A view, unless arrays are in it. The transpose of :func:`put_add`."""
     try:
         return x[index]
@@ -149,7 +149,7 @@ def getitem(x: Array, *, index: Any) -> Array:
 
 
 @op(g_=lambda g, index: getitem(g, index=index))
-def put_add(g_: Array, *, shape: Any, index: Any) -> Array:
+def put_add(g_: Array, shape: Any, index: Any) -> Array:
     """Zeros of ``shape`` with ``g_`` added at ``index``; what meets at one place adds up. The transpose of :func:`getitem`."""
     out = np.zeros(shape, g_.dtype)
     if not _repeats(index):
@@ -182,7 +182,7 @@ def _setitem_v(g, v_shape, index):
 
 
 @op(x=lambda g, index: setitem(g, 0.0, index=index), v=_setitem_v)
-def setitem(x: Array, v: Array, *, index: Any, overwrite: bool = False) -> Array:
+def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
     """``x`` after ``x[index] = v``. Where ``index`` names a place twice, the last value stays.
 
     A copy, unless ``overwrite`` says that the caller gives up the memory of ``x``.
@@ -528,7 +528,7 @@ def _meet(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 # ----------------------------------------------------------------------------------- integers in, integers out
 
 
-@op()
+@op(x=None)
 def argwhere(x: Array) -> Array:
     """The positions of what is not zero, a row per element: ``torch.argwhere``.
 
@@ -540,7 +540,7 @@ def argwhere(x: Array) -> Array:
     return np.argwhere(x)
 
 
-@op()
+@op(x=None)
 def _nonzero(x: Array) -> Array:
     return np.atleast_1d(x).nonzero()
 
@@ -552,8 +552,8 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 
 
 @called_as(like.one_hot)
-@op()
-def one_hot(input: Array, *, num_classes: int = -1) -> Array:
+@op(input=None)
+def one_hot(input: Array, num_classes: int = -1) -> Array:
     """A new last dimension with 1 at the place that ``input`` names and 0 elsewhere: ``torch.nn.functional.one_hot``.
 
     Args:

@@ -238,7 +238,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     a=lambda g, b, labels: contract(g, b, labels=(labels[2], labels[1], labels[0])),
     b=lambda g, a, labels: contract(a, g, labels=(labels[0], labels[2], labels[1])),
 )
-def contract(a: Array, b: Array, *, labels: Any) -> Array:
+def contract(a: Array, b: Array, labels: Any) -> Array:
     """The product of two tensors, summed over the axes that the result does not have: what :func:`einsum` is made of.
 
     Args:

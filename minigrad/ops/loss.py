@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     index=None,
     scale=lambda g, input, index: g * _nll(input, index, 1.0, reduction="none"),
 )
-def _nll(input: Array, index: Array, scale: Array, *, reduction: str) -> Array:
+def _nll(input: Array, index: Array, scale: Array, reduction: str) -> Array:
     """-input[n, index[n, d], d] * scale[n, d], summed unless ``reduction`` is ``"none"``. Linear in ``input``."""
     picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0]  # N d1 d2 ...
     losses = picked * (-1.0 * scale)
@@ -42,7 +42,7 @@ def _nll(input: Array, index: Array, scale: Array, *, reduction: str) -> Array:
     index=None,
     scale=lambda g, g_, index: g_ * _nll(g, index, 1.0, reduction="none"),
 )
-def _nll_input(g_: Array, index: Array, scale: Array, *, shape: Any, reduction: str) -> Array:
+def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, reduction: str) -> Array:
     """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
     out = np.zeros(shape, g_.dtype)
     np.put_along_axis(out, index[:, None], (g_ * (-1.0 * scale))[:, None], axis=1)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     x=lambda g, a: g[1] * a,
     m=lambda g, a, m_shape: -g[1] * sum_to(a, shape=m_shape),
 )
-def centered_sums(a: Array, x: Array, m: Array, *, dim: tuple[int, ...]) -> tuple[Array, Array]:
+def centered_sums(a: Array, x: Array, m: Array, dim: tuple[int, ...]) -> tuple[Array, Array]:
     """The sums of ``a`` and of ``a * (x - m)`` over the dimensions ``dim``, kept with size 1. m has the shape of the results."""
     return kernels.centered_sums(a, x, m, dim)
 

@@ -91,16 +91,17 @@ def _outlined(op: Op) -> Callable[..., Any]:
     """The kernel of ``op`` for threads inside :func:`outlining`; other threads get what they would have got."""
     infer, count = _rule(op), _COUNTS.get(op)
 
-    def kernel(*arrays: Any, **static: Any) -> Any:
+    def kernel(*args: Any, **kwargs: Any) -> Any:
         listener = _listener.get()
         if listener is None:
-            return op.kernel(*arrays, **static)
+            return op.kernel(*args, **kwargs)
+        arrays, static = op.split(args, kwargs)
         token = _listener.set(None)  # ops that the kernel is made of are not heard of, and compute
         try:
             out = infer(op, arrays, static)
         finally:
             _listener.reset(token)
-        listener(op, 0 if count is None else count(_first(op, out), *arrays, **static))
+        listener(op, 0 if count is None else count(_first(op, out), arrays, static))
         return out
 
     return kernel
@@ -128,7 +129,7 @@ def _is_large(value: Any) -> bool:
 
 
 def _compute(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
-    return light(op.kernel(*arrays, **static))
+    return light(op.run(arrays, static))
 
 
 def _by_element(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
@@ -136,9 +137,9 @@ def _by_element(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
     sizes = np.broadcast_shapes(*[a.shape for a in arrays if isinstance(a, np.ndarray)])
     if math.prod(sizes) <= LARGE:
         return _compute(op, arrays, static)
-    one = op.kernel(*[a[(slice(1),) * a.ndim] if isinstance(a, np.ndarray) and a.ndim else a for a in arrays], **static)
+    one = op.run([a[(slice(1),) * a.ndim] if isinstance(a, np.ndarray) and a.ndim else a for a in arrays], static)
     out = _first(op, one)
-    out = outline(sizes, out.dtype, out.flat[0]) if out.size else op.kernel(*arrays, **static)
+    out = outline(sizes, out.dtype, out.flat[0]) if out.size else op.run(arrays, static)
     return (out, None) if op.has_residual else out
 
 
@@ -149,7 +150,7 @@ def _by_sample(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
         return _compute(op, arrays, static)
     if "shape" in static and op is not _AFFINE:  # that of the result
         static = {**static, "shape": (0, *static["shape"][1:])}
-    empty = _first(op, op.kernel(x[:0], *rest, **static))
+    empty = _first(op, op.run((x[:0], *rest), static))
     out = outline((x.shape[0], *empty.shape[1:]), empty.dtype)
     return (out, None) if op.has_residual else out
 
@@ -167,7 +168,7 @@ def _matmul(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
     a, b = arrays
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         return _compute(op, arrays, static)
-    empty = op.kernel(a[..., :0, :], b, **static) if b.ndim == 2 else op.kernel(a[..., :0, :], b[..., :0], **static)
+    empty = op.run((a[..., :0, :], b if b.ndim == 2 else b[..., :0]), static)
     return outline((*empty.shape[:-2], a.shape[-2], b.shape[-1]), empty.dtype)
 
 
@@ -184,7 +185,7 @@ def _cat(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
     axis = static["dim"] % first.ndim if isinstance(first, np.ndarray) and first.ndim else 0
     if axis == 0 or not any(_is_large(a) for a in arrays) or any(np.shape(a)[:1] != np.shape(first)[:1] for a in arrays):
         return _by_batch(op, arrays, static)
-    empty = op.kernel(*[a[:0] for a in arrays], **static)
+    empty = op.run([a[:0] for a in arrays], static)
     return outline((first.shape[0], *empty.shape[1:]), empty.dtype)
 
 
@@ -196,7 +197,7 @@ def _embedding(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
     places, weight = arrays
     if not places.ndim:
         return _compute(op, arrays, static)
-    empty = op.kernel(places[:0], weight[:1], **{**static, "padding_idx": None})
+    empty = op.run((places[:0], weight[:1]), {**static, "padding_idx": None})
     return outline((*places.shape, *empty.shape[places.ndim :]), empty.dtype)
 
 
@@ -208,7 +209,7 @@ def _by_batch(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
     n = large.shape[0]
     for fits in (lambda a: a is large, lambda a: isinstance(a, np.ndarray) and a.ndim > 0 and a.shape[0] == n):
         with contextlib.suppress(Exception):  # other arguments have a batch too, or static ones hold its size
-            two, three = (op.kernel(*[a[:m] if fits(a) else a for a in arrays], **static) for m in (2, 3))
+            two, three = (op.run([a[:m] if fits(a) else a for a in arrays], static) for m in (2, 3))
             return _grown(two, three, n)
     return _compute(op, arrays, static)
 
@@ -261,12 +262,12 @@ def _rule(op: Op) -> Callable[[Op, tuple, dict[str, Any]], Any]:
 # --------------------------------------------------------------------------------------------------- multiply-adds
 
 # Products that are added up: what the literature counts. A bias, an activation, a pooling, a normalisation count nothing.
-_COUNTS: dict[Op, Callable[..., int]] = {
-    _op(conv.conv): lambda out, x, w, bias=None, *, window: out.size * math.prod(w.shape[1:]),
-    _op(conv.conv_input): lambda out, y, w, *, shape, window: y.size * math.prod(w.shape[1:]),
-    _op(linalg.linear): lambda out, x, weight, bias=None: out.size * weight.shape[1],
-    _op(linalg.matmul): lambda out, a, b: out.size * a.shape[-1],
-    _op(linalg.contract): lambda out, a, b, *, labels: math.prod(
-        dict(zip((*labels[0], *labels[1]), (*a.shape, *b.shape), strict=True)).values()
+_COUNTS: dict[Op, Callable[[Any, tuple, dict[str, Any]], int]] = {  # (result, inputs, statics) -> number
+    _op(conv.conv): lambda out, inputs, static: out.size * math.prod(inputs[1].shape[1:]),
+    _op(conv.conv_input): lambda out, inputs, static: inputs[0].size * math.prod(inputs[1].shape[1:]),
+    _op(linalg.linear): lambda out, inputs, static: out.size * inputs[1].shape[1],
+    _op(linalg.matmul): lambda out, inputs, static: out.size * inputs[0].shape[-1],
+    _op(linalg.contract): lambda out, inputs, static: math.prod(
+        dict(zip((*static["labels"][0], *static["labels"][1]), (*inputs[0].shape, *inputs[1].shape), strict=True)).values()
     ),
 }

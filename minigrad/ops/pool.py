@@ -32,38 +32,38 @@ if TYPE_CHECKING:
 
 
 @op(x=lambda g, x_shape, res, axes: put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:]))
-def max_pool(x: Array, *, axes: Any) -> Array:
+def max_pool(x: Array, axes: Any) -> Array:
     """The largest cell of every window of x (N C \\*sizes). ``res`` says which of the window's cells it is, as a rule in one byte."""
     return kernels.max_pool(x, axes)
 
 
-@op()
-def max_pool_index(x: Array, *, axes: Any) -> Array:
+@op(x=None)
+def max_pool_index(x: Array, axes: Any) -> Array:
     """Where in the flattened sizes of x (N C \\*sizes) the largest cell of every window is: int64."""
     return kernels.flat_index(kernels.max_pool(x, axes)[1], axes)
 
 
-@op(x=lambda g, x_shape, index: put_cells(g, index, sizes=x_shape[2:]))
+@op(x=lambda g, x_shape, index: put_cells(g, index, sizes=x_shape[2:]), index=None)
 def take_cells(x: Array, index: Array) -> Array:
     """The cells of x (N C \\*sizes) at ``index`` (N C \\*outs), places in the flattened sizes. Transpose of :func:`put_cells`."""
     return kernels.take_cells(x, index)
 
 
-@op(y=lambda g, index: take_cells(g, index))
-def put_cells(y: Array, index: Array, *, sizes: Any) -> Array:
+@op(y=lambda g, index: take_cells(g, index), index=None)
+def put_cells(y: Array, index: Array, sizes: Any) -> Array:
     """Zeros (N C \\*sizes) with y (N C \\*outs) added at ``index``, places in the flattened sizes. Transpose of :func:`take_cells`."""
     return kernels.put_cells(y, index, sizes)
 
 
 @op(x=lambda g, axes, divisor: avg_pool_input(g, axes=axes, divisor=divisor))
-def avg_pool(x: Array, *, axes: Any, divisor: Any) -> Array:
+def avg_pool(x: Array, axes: Any, divisor: Any) -> Array:
     """The sum of every window of x (N C \\*sizes) by ``divisor``, one number or one per window. Transpose of :func:`avg_pool_input`."""
     total = kernels.sum_pool(x, axes)
     return np.divide(total, divisor, dtype=x.dtype) if x.dtype.kind == "f" else np.trunc(total / divisor).astype(x.dtype)
 
 
 @op(y=lambda g, axes, divisor: avg_pool(g, axes=axes, divisor=divisor))
-def avg_pool_input(y: Array, *, axes: Any, divisor: Any) -> Array:
+def avg_pool_input(y: Array, axes: Any, divisor: Any) -> Array:
     """y by ``divisor``, added to all cells of its windows: the gradient of :func:`avg_pool`, and its transpose."""
     return kernels.spread_pool(np.divide(y, divisor, dtype=y.dtype), axes)
 

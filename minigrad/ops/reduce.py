@@ -126,7 +126,7 @@ def _spread(g, x_shape, dim, keepdim):
 @called_as(like.total)
 @numpy_names
 @op(x=_spread)
-def sum(x: Array, *, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
+def sum(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
     """Sum of the elements: ``torch.sum``.
 
     Args:
@@ -154,7 +154,7 @@ def _mean_x(g, x_shape, dim, keepdim):
 @called_as(like.total)
 @numpy_names
 @op(x=_mean_x)
-def mean(x: Array, *, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
+def mean(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
     """Average of the elements: ``torch.mean``. Arguments as :func:`sum`.
 
     Raises ``TypeError`` for integers unless ``dtype`` is a floating one, ``IndexError`` for a ``dim`` out of range. The mean of
@@ -190,8 +190,8 @@ def nanmean(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType 
 
 @called_as(like.count)
 @numpy_names
-@op()
-def count_nonzero(x: Array, *, dim: Dims = None) -> Array:
+@op(x=None)
+def count_nonzero(x: Array, dim: Dims = None) -> Array:
     """How many elements are not zero, as int64: ``torch.count_nonzero``."""
     return np.asarray(np.count_nonzero(x, axis=_axes("count_nonzero", x.shape, dim)), I64)
 
@@ -217,7 +217,7 @@ def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: An
 
 @called_as(like.anyhow)
 @op(x=_var_x)
-def _var(x: Array, *, dim: Dims, correction: float, keepdim: bool) -> Array:
+def _var(x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     return _variance("var", x, dim, correction, keepdim)
 
 
@@ -228,7 +228,7 @@ def _std_x(g, x, out, dim, correction, keepdim):
 
 @called_as(like.anyhow)
 @op(x=_std_x)
-def _std(x: Array, *, dim: Dims, correction: float, keepdim: bool) -> Array:
+def _std(x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     return np.sqrt(_variance("std", x, dim, correction, keepdim))
 
 
@@ -313,7 +313,7 @@ def _product_of_others(x: Any, dim: int) -> Any:
 @called_as(like.total)
 @numpy_names
 @op(x=_prod_x)
-def prod(x: Array, *, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
+def prod(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
     """Product of the elements, of all or along one ``dim``: ``torch.prod``. Integers give int64; the product of nothing is 1.
 
     The gradient is right at zeros too: with one zero it goes to that element, with several it is 0.
@@ -332,7 +332,7 @@ def prod(x: Array, *, dim: Any = None, keepdim: Any = False, dtype: DType = None
 
 
 @op(x=lambda g, dim, by: shift(g, dim=dim, by=-by, fill=0.0))
-def shift(x: Array, *, dim: int, by: int, fill: float) -> Array:
+def shift(x: Array, dim: int, by: int, fill: float) -> Array:
     """``x`` moved ``by`` places along ``dim``, to the front if negative; ``fill`` takes the places that become free."""
     if not x.ndim:
         return np.full_like(x, fill)
@@ -349,7 +349,7 @@ def _recurrence_b(g, a, dim):
 
 
 @op(a=lambda g, a, out, dim: _recurrence_b(g, a, dim) * shift(out, dim=dim, by=1, fill=0.0), b=_recurrence_b)
-def linear_recurrence(a: Array, b: Array, *, dim: int) -> Array:
+def linear_recurrence(a: Array, b: Array, dim: int) -> Array:
     """h_i = a_i h_{i-1} + b_i along ``dim``, with h_{-1} = 0, for ``a`` and ``b`` of one shape.
 
     Its gradient is the same recurrence run backward; running products and log-sum-exps have theirs in it.
@@ -383,7 +383,7 @@ def _cumsum_x(g, dim):
 @called_as(like.running)
 @numpy_names
 @op(x=_cumsum_x)
-def cumsum(x: Array, *, dim: int, dtype: DType = None) -> Array:
+def cumsum(x: Array, dim: int, dtype: DType = None) -> Array:
     """Running sum along ``dim``: ``torch.cumsum``. Integers give int64.
 
     >>> import minigrad as mg
@@ -403,7 +403,7 @@ def _cumprod_x(g, x, out, res, dim):
 @called_as(like.running)
 @numpy_names
 @op(x=_cumprod_x)
-def cumprod(x: Array, *, dim: int, dtype: DType = None) -> Array:
+def cumprod(x: Array, dim: int, dtype: DType = None) -> Array:
     """Running product along ``dim``: ``torch.cumprod``. The gradient is right at zeros too. Integers give int64.
 
     >>> import minigrad as mg
@@ -424,7 +424,7 @@ def _logcumsumexp_x(g, x, out, dim):
 @called_as(like.along_one)
 @numpy_names
 @op(x=_logcumsumexp_x)
-def logcumsumexp(x: Array, *, dim: int) -> Array:
+def logcumsumexp(x: Array, dim: int) -> Array:
     """Logarithm of the running sum of exponentials along ``dim``, without overflow: ``torch.logcumsumexp``."""
     _require_floating("logcumsumexp", x.dtype)
     return quiet().run(_running, "logcumsumexp", np.logaddexp, x, dim, None)
@@ -442,7 +442,7 @@ def _shared(g, x, out, dim, keepdim):
 @called_as(like.extreme)
 @numpy_names
 @op(x=_shared)
-def amax(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
+def amax(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     """Largest element: ``torch.amax``. Equal ones share the gradient. NaN if there is one.
 
     Args:
@@ -466,7 +466,7 @@ def amax(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
 @called_as(like.extreme)
 @numpy_names
 @op(x=_shared)
-def amin(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
+def amin(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     """Smallest element: ``torch.amin``. As :func:`amax`."""
     axes = _axes("amin", x.shape, dim)
     _require_elements("amin", x.shape, axes)
@@ -487,8 +487,8 @@ def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: b
 
 @called_as(like.extreme)
 @numpy_names
-@op()
-def argmax(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
+@op(x=None)
+def argmax(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     """Where the first maximum is along ``dim``, or in the flattened tensor: ``torch.argmax``. int64.
 
     >>> import minigrad as mg
@@ -500,8 +500,8 @@ def argmax(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
 
 @called_as(like.extreme)
 @numpy_names
-@op()
-def argmin(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
+@op(x=None)
+def argmin(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     """Where the first minimum is along ``dim``, or in the flattened tensor: ``torch.argmin``. int64."""
     return _position("argmin", np.argmin, x, dim, keepdim)
 
@@ -550,8 +550,8 @@ def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 @called_as(like.anyhow)
-@op()
-def _running_position(x: Array, *, dim: int, largest: bool) -> Array:
+@op(x=None)
+def _running_position(x: Array, dim: int, largest: bool) -> Array:
     # the last place so far at which the running extreme was met; NaN is the extreme from its place on
     axis = positive_dim("cummax" if largest else "cummin", dim, x.ndim)
     if not x.ndim:
@@ -589,7 +589,7 @@ def _logsumexp_x(g, x, out, dim, keepdim):
 @called_as(like.along_some)
 @numpy_names
 @op(x=_logsumexp_x)
-def logsumexp(x: Array, *, dim: Any, keepdim: Any = False) -> Array:
+def logsumexp(x: Array, dim: Any, keepdim: Any = False) -> Array:
     """log(sum(exp(x))) along ``dim`` without overflow: ``torch.logsumexp``. The gradient is softmax(x).
 
     -inf, with gradient 0 (PyTorch: NaN), where all elements are -inf, as in a row that is masked out.
@@ -632,7 +632,7 @@ def _norm_x(g, x, out, p, dim, keepdim):
 
 @called_as(like.anyhow)
 @op(x=_norm_x)
-def _norm(x: Array, *, p: Any, dim: Any, keepdim: Any) -> Array:
+def _norm(x: Array, p: Any, dim: Any, keepdim: Any) -> Array:
     _require_floating("norm", x.dtype)
     axes = _axes("norm", x.shape, dim)
     if p < 0 or math.isinf(p):
@@ -694,16 +694,16 @@ def dist(x: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 @called_as(like.extreme)
 @numpy_names
-@op()
-def any(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
+@op(x=None)
+def any(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     """Whether an element is not zero: ``torch.any``. bool."""
     return np.logical_or.reduce(x, axis=_axes("any", x.shape, dim), keepdims=keepdim)
 
 
 @called_as(like.extreme)
 @numpy_names
-@op()
-def all(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
+@op(x=None)
+def all(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     """Whether no element is zero: ``torch.all``. bool; True if there are no elements."""
     return np.logical_and.reduce(x, axis=_axes("all", x.shape, dim), keepdims=keepdim)
 
@@ -720,8 +720,8 @@ def _sorted_places(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
 
 @called_as(like.order)
 @numpy_names
-@op()
-def argsort(x: Array, *, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
+@op(x=None)
+def argsort(x: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
     """Where the elements of ``sort(x, dim)`` come from: ``torch.argsort``. Always stable: equal elements keep their order."""
     axis = positive_dim("argsort", dim, x.ndim)
     return _sorted_places(x, axis, descending) if x.ndim else np.zeros((), I64)
@@ -741,8 +741,8 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = Fals
 
 
 @called_as(like.anyhow)
-@op()
-def _top_places(x: Array, *, k: int, dim: int, largest: bool) -> Array:
+@op(x=None)
+def _top_places(x: Array, k: int, dim: int, largest: bool) -> Array:
     axis = positive_dim("topk", dim, x.ndim)
     size = x.shape[axis] if x.ndim else 1
     if not 0 <= k <= size:
@@ -779,8 +779,8 @@ def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesI
 
 
 @called_as(like.anyhow)
-@op()
-def _median_place(x: Array, *, dim: Any, keepdim: Any) -> Array:
+@op(x=None)
+def _median_place(x: Array, dim: Any, keepdim: Any) -> Array:
     axis = positive_dim("median", dim, x.ndim)
     if not x.ndim:
         return np.zeros((), I64)
@@ -816,8 +816,8 @@ def median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 @called_as(like.unique)
-@op()
-def unique(x: Array, *, sorted: bool = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Array:
+@op(x=None)
+def unique(x: Array, sorted: bool = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Array:
     """The different elements (or, with ``dim``, slices) in ascending order: ``torch.unique``.
 
     Returns them, followed by the place of each element among them if ``return_inverse`` and by how often each occurs if
@@ -836,7 +836,7 @@ def unique(x: Array, *, sorted: bool = True, return_inverse: Any = False, return
 
 @called_as(like.bins)
 @op(x=None, weights=lambda g, x: index.getitem(g, index=(x,)))
-def bincount(x: Array, weights: Array = None, *, minlength: int = 0) -> Array:
+def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
     """How often each of 0, 1, 2, ... occurs in a vector, or the sum of the ``weights`` at its places: ``torch.bincount``.
 
     >>> import minigrad as mg

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @called_as(like.to_shape)
 @op(x=lambda g, x_shape: reshape(g, x_shape))
-def reshape(x: Array, *, shape: Any) -> Array:
+def reshape(x: Array, shape: Any) -> Array:
     """The elements in row-major order in another shape: ``torch.reshape``. A view where strides allow it.
 
     Args:
@@ -131,7 +131,7 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
 
 @called_as(like.over_dims)
 @op(x=lambda g, dims: permute(g, _inverse(dims)))
-def permute(x: Array, *, dims: Any) -> Array:
+def permute(x: Array, dims: Any) -> Array:
     """Dimension ``i`` of the result is dimension ``dims[i]`` of ``x``: ``torch.permute``. A view.
 
     Raises ``ShapeError`` unless ``dims`` names each dimension once, ``IndexError`` for one out of range.
@@ -155,7 +155,7 @@ def _inverse(dims: Any) -> tuple[int, ...]:
 
 @called_as(like.swap)
 @op(x=lambda g, dim0, dim1: transpose(g, dim0, dim1))
-def transpose(x: Array, *, dim0: int, dim1: int) -> Array:
+def transpose(x: Array, dim0: int, dim1: int) -> Array:
     """Two dimensions change places: ``torch.transpose``. A view.
 
     >>> import minigrad as mg
@@ -207,7 +207,7 @@ def matrix_transpose(x: Tensor) -> Tensor:
 
 @called_as(like.over_dims)
 @op(x=lambda g, dims: flip(g, dims))
-def flip(x: Array, *, dims: Any) -> Array:
+def flip(x: Array, dims: Any) -> Array:
     """Dimensions ``dims`` run backwards: ``torch.flip``. A view.
 
     >>> import minigrad as mg
@@ -245,7 +245,7 @@ def _roll_back(g, shifts, dims):
 
 @called_as(like.roll)
 @op(x=_roll_back)
-def roll(x: Array, *, shifts: Any, dims: Any = None) -> Array:
+def roll(x: Array, shifts: Any, dims: Any = None) -> Array:
     """Elements moved by ``shifts`` along ``dims``, those that leave come back at the other end: ``torch.roll``.
 
     Without ``dims`` the tensor is rolled as if it were flat. Raises ``ShapeError`` unless there is a shift per dim.
@@ -459,7 +459,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @called_as(like.several)
 @op(x=lambda g, dim: _stack(*g, dim=dim))
-def _unbind(x: Array, *, dim: int) -> Array:
+def _unbind(x: Array, dim: int) -> Array:
     before = along(dim % x.ndim, slice(None))[:-1]
     return tuple([x[(*before, i, ...)] for i in range(x.shape[dim])])
 
@@ -475,7 +475,7 @@ def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @called_as(like.several)
 @op(x=lambda g, dim: _cat(*g, dim=dim))
-def _split(x: Array, *, sizes: Any, dim: int) -> Array:
+def _split(x: Array, sizes: Any, dim: int) -> Array:
     ends = list(itertools.accumulate(sizes))
     return tuple([x[along(dim, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)])
 
@@ -614,7 +614,7 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 
 @called_as(like.margins)
 @op(x=lambda g, widths: crop(g, widths))
-def pad_constant(x: Array, *, widths: Any, value: float = 0.0) -> Array:
+def pad_constant(x: Array, widths: Any, value: float = 0.0) -> Array:
     """``value`` around ``x``: ``widths`` holds a pair (before, after) per dimension, none negative. Transpose of :func:`crop`."""
     sizes = [s + a + b for s, (a, b) in zip(x.shape, widths, strict=True)]
     out = np.full(sizes, value, x.dtype) if value else np.zeros(sizes, x.dtype)
@@ -624,7 +624,7 @@ def pad_constant(x: Array, *, widths: Any, value: float = 0.0) -> Array:
 
 @called_as(like.margins)
 @op(x=lambda g, widths: pad_constant(g, widths))
-def crop(x: Array, *, widths: Any) -> Array:
+def crop(x: Array, widths: Any) -> Array:
     """``x`` without ``widths`` elements at its sides: a pair (before, after) per dimension. A view. Transpose of :func:`pad_constant`."""
     return x[tuple([slice(a, s - b) for s, (a, b) in zip(x.shape, widths, strict=True)])]
 
@@ -703,7 +703,7 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
 
 @called_as(like.diagonal)
 @op(x=lambda g, x_shape, offset, dim1, dim2: diagonal_put(g, x_shape, offset, dim1, dim2))
-def diagonal(x: Array, *, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
+def diagonal(x: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """The diagonal of the matrices that ``dim1`` and ``dim2`` span, as the last dimension: ``torch.diagonal``. A view.
 
     Args:
@@ -720,7 +720,7 @@ def diagonal(x: Array, *, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arra
 
 @called_as(like.anyhow)
 @op(g_=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
-def diagonal_put(g_: Array, *, shape: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
+def diagonal_put(g_: Array, shape: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """Zeros of ``shape`` with ``g_`` on a diagonal. The transpose of :func:`diagonal`."""
     out = np.zeros(shape, g_.dtype)
     i = np.arange(g_.shape[-1])
@@ -770,7 +770,7 @@ def diagflat(x: Tensor, offset: int = 0) -> Tensor:
 
 @called_as(like.triangle)
 @op(x=lambda g, diagonal: tril(g, diagonal))
-def tril(x: Array, *, diagonal: int = 0) -> Array:
+def tril(x: Array, diagonal: int = 0) -> Array:
     """Zeros above a diagonal of each matrix: ``torch.tril``.
 
     >>> import minigrad as mg
@@ -784,7 +784,7 @@ def tril(x: Array, *, diagonal: int = 0) -> Array:
 
 @called_as(like.triangle)
 @op(x=lambda g, diagonal: triu(g, diagonal))
-def triu(x: Array, *, diagonal: int = 0) -> Array:
+def triu(x: Array, diagonal: int = 0) -> Array:
     """Zeros below a diagonal of each matrix: ``torch.triu``."""
     _matrices("triu", x)
     return np.triu(x, diagonal)
@@ -800,7 +800,7 @@ def _matrices(name: str, x: Any) -> None:
 
 @called_as(like.windows)
 @op(x=lambda g, x_shape, dimension, size, step: unfold_add(g, x_shape, dimension, size, step))
-def unfold(x: Array, *, dimension: int, size: int, step: int) -> Array:
+def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
     """Windows of ``size`` elements along ``dimension``, one every ``step``, as a new last dimension: ``torch.Tensor.unfold``. A view.
 
     >>> import minigrad as mg
@@ -818,7 +818,7 @@ def unfold(x: Array, *, dimension: int, size: int, step: int) -> Array:
 
 
 @op(g_=lambda g, dimension, size, step: unfold(g, dimension, size, step))
-def unfold_add(g_: Array, *, shape: Any, dimension: int, size: int, step: int) -> Array:
+def unfold_add(g_: Array, shape: Any, dimension: int, size: int, step: int) -> Array:
     """Windows added up where they came from, in zeros of ``shape``. The transpose of :func:`unfold`."""
     out = np.zeros(shape, g_.dtype)
     dim = dimension % len(shape)

@@ -38,7 +38,7 @@ def _axis(x: np.ndarray, dim: int) -> Any:
 
 
 @op(input=lambda g, out, dim: out * (g - sum(g * out, dim=dim, keepdim=True)))
-def _softmax(input: Array, *, dim: Any) -> Array:
+def _softmax(input: Array, dim: Any) -> Array:
     e = _shifted(input, dim, "softmax")
     np.exp(e, out=e)
     with np.errstate(invalid="ignore"):
@@ -47,7 +47,7 @@ def _softmax(input: Array, *, dim: Any) -> Array:
 
 
 @op(input=lambda g, out, dim: g - exp(out) * sum(g, dim=dim, keepdim=True))
-def _log_softmax(input: Array, *, dim: Any) -> Array:
+def _log_softmax(input: Array, dim: Any) -> Array:
     x = _shifted(input, dim, "log_softmax")
     with np.errstate(divide="ignore", invalid="ignore"):
         x -= np.log(np.add.reduce(np.exp(x), axis=_axis(x, dim), keepdims=True))

@@ -52,12 +52,13 @@ def _parameter_names(fn: Any, args: tuple) -> list[str]:
 
 
 class Leaf:
-    """An input array: ``name``, its working copy ``array``, where it stands (``slot``), and whether its gradient is checked."""
+    """An input array: ``name``, its working copy ``array``, whether its gradient is checked, and whether it is a static argument of an op."""
 
-    def __init__(self, name: str, array: np.ndarray, checked: bool):
+    def __init__(self, name: str, array: np.ndarray, checked: bool, static: bool = False):
         self.name = name
         self.array = array
         self.checked = checked
+        self.static = static
         self.saved: Any = None  # of a parameter: what it held before the check
 
 
@@ -123,8 +124,8 @@ class Function:
         self._asked = any(isinstance(v, TensorBase) and v._node is not None for v in flat)
         self.randomness = _Randomness(flat)
         names = _parameter_names(fn, call.args)
-        args = [self._take(name, a, self._differentiable(i)) for i, (name, a) in enumerate(zip(names, call.args, strict=False))]
-        kwargs = {k: self._take(k, a, self._differentiable(k)) for k, a in call.kwargs.items()}
+        args = [self._take(name, a) for name, a in zip(names, call.args, strict=False)]
+        kwargs = {k: self._take(k, a) for k, a in call.kwargs.items()}
         self.inputs = len(self.leaves)
         self._arrays = _swap((args, kwargs), lambda leaf: leaf.array)
         self._template = (args, kwargs)
@@ -147,32 +148,27 @@ class Function:
     def _is_wanted(self, name: str) -> bool:
         return self._wrt is None or name in self._wrt or name.split("[")[0] in self._wrt
 
-    def _differentiable(self, place: int | str) -> bool:
-        """Whether the argument at a position, or of a name, can have a gradient at all."""
-        if self.op is None:
-            return True
-        if isinstance(place, int):
-            if place >= len(self.op.inputs) and self.op.variadic is None:
-                return False  # a static that is passed by position
-            place = self.op.argument(place)
-        if not self.op.formulas:  # the result is a constant, and the numerical derivative must be zero
-            return place in self.op.inputs or place == self.op.variadic
-        return place in self.op.formulas
+    def _differentiable(self, name: str) -> bool:
+        """Whether the argument of a name can have a gradient at all. Where all results are constants, it must be zero."""
+        base = name.split("[")[0]
+        return self.op is None or base in self.op.formulas or not self.op.formulas
 
-    def _take(self, name: str, value: Any, differentiable: bool) -> Any:
+    def _take(self, name: str, value: Any) -> Any:
         """``value`` with a :class:`Leaf` in the place of each floating array."""
         if isinstance(value, (TensorBase, np.ndarray)):
             array = value._data if isinstance(value, TensorBase) else value
             if array.dtype.kind != "f":
                 return value
             asked = not self._asked or (isinstance(value, TensorBase) and value._node is not None)
-            leaf = Leaf(name, np.array(array, np.float64, order="C"), differentiable and self._is_wanted(name) and asked)
+            static = self.op is not None and name.split("[")[0] in self.op.statics
+            checked = not static and self._differentiable(name) and self._is_wanted(name) and asked
+            leaf = Leaf(name, np.array(array, np.float64, order="C"), checked, static)
             self.leaves.append(leaf)
             return leaf
         if isinstance(value, dict):
-            return {k: self._take(f"{name}[{k!r}]", v, differentiable) for k, v in value.items()}
+            return {k: self._take(f"{name}[{k!r}]", v) for k, v in value.items()}
         if type(value) in (list, tuple):
-            return type(value)(self._take(f"{name}[{i}]", v, differentiable) for i, v in enumerate(value))
+            return type(value)(self._take(f"{name}[{i}]", v) for i, v in enumerate(value))
         return value
 
     @property
@@ -227,6 +223,8 @@ class Function:
         made: dict[int, Any] = {}
 
         def tensor(leaf: Leaf) -> Any:
+            if leaf.static:
+                return leaf.array
             made[id(leaf)] = t = wrap(leaf.array)
             return t.requires_grad_() if leaf.checked else t
 

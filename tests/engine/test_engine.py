@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import cProfile
 import gc
+import inspect
 import itertools
+import pstats
 import threading
+import traceback
 import tracemalloc
 import weakref
 
@@ -88,7 +92,7 @@ def test_a_formula_that_asks_for_an_unknown_name_is_refused_at_once():
 
 
 def test_a_formula_for_an_argument_that_does_not_exist_is_refused():
-    with pytest.raises(TypeError, match="'z' is not an input of square"):
+    with pytest.raises(TypeError, match="'z' is not a parameter of square"):
 
         @mg.op(z=lambda g: g)
         def square(x):
@@ -103,14 +107,110 @@ def test_a_formula_must_take_g_first():
             return x * x
 
 
-def test_a_missing_formula_is_reported_when_it_is_needed():
+def test_what_op_names_is_an_input_and_the_rest_is_static():
     @mg.op(a=lambda g, b: g * b)
+    def scale(a, b, more=0):
+        return a * b + more
+
+    assert scale(leaf(2), 3.0).requires_grad and scale.op.inputs == ("a",) and list(scale.op.statics) == ["b", "more"]
+    assert scale(mg.ones(2), 3.0, 1).tolist() == scale(mg.ones(2), b=3.0, more=1).tolist() == [4.0, 4.0]
+    for b in (mg.ones(2), leaf(2), mg.tensor(2.0)):
+        with pytest.raises(TypeError, match=r"scale: 'b' got a Tensor, but it is not an input.* name it in @op .b=None if"):
+            scale(leaf(2), b)
+    assert scale(mg.ones(2), mg.tensor(3)).tolist() == [3.0, 3.0]  # a 0-d integer is an index, as for Python itself
+    assert str(inspect.signature(scale)) == "(a, b, more=0)"
+
+
+def test_an_input_may_be_keyword_only_and_a_static_may_come_first():
+    @mg.op(x=lambda g, k: g * k, bias=lambda g: g)
+    def affine(k, x, *, bias=None):
+        return k * x if bias is None else k * x + bias
+
+    x, b = leaf(2), leaf(2)
+    affine(3.0, x, bias=b).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0] and b.grad.tolist() == [1.0, 1.0]
+    assert affine(3.0, np.ones(2)).tolist() == [3.0, 3.0]
+    with pytest.raises(TypeError, match=r"'late' cannot follow .xs"):
+
+        @mg.op(xs=lambda g: [g], late=lambda g: g)
+        def wrong(*xs, late):
+            return xs[0]
+
+
+def test_numpys_keywords_come_to_ours_in_one_place():
+    x = leaf(2, 3)
+    assert x.sum(axis=1, keepdims=True).shape == mg.sum(x, axis=1, keepdims=True).shape == (2, 1)
+    assert mg.cumsum(x, axis=1).tolist() == mg.cumsum(x, 1).tolist()
+
+    @mg.op(x=None)
+    def along(x, dim, keepdim=False):
+        return np.sum(x, axis=dim, keepdims=keepdim)
+
+    assert along(x, axis=0).shape == (3,) and along(axis=0, x=x, keepdims=True).shape == (1, 3)
+    for wrong, words in (
+        (lambda: along(x), r"along\(\) missing 1 required argument: 'dim'"),
+        (lambda: along(x, 0, axis=0), r"along: dim and axis are the same argument|multiple values for argument 'dim'"),
+        (lambda: along(x, 0, axes=0), r"along\(\) got an unexpected keyword argument 'axes'"),
+        (lambda: mg.exp(x, axis=0), r"exp\(\) got an unexpected keyword argument 'axis'"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            wrong()
+
+
+def test_tools_see_into_ops():
+    """A profile, a traceback and a debugger show the op's name and its generated lines."""
+    x = leaf(4, 4)
+    profile = cProfile.Profile()
+    profile.runcall(lambda: mg.exp(mg.matmul(x, x)).sum().tanh())
+    rows = {(code, name) for code, _, name in pstats.Stats(profile).stats}
+    names = ("exp", "matmul", "sum", "tanh")
+    assert len({row for row in rows if row[0].startswith("<op ") and row[1] in names}) == 4
+    with pytest.raises(ValueError, match="matmul") as caught:
+        mg.matmul(x, leaf(3))
+    frame = next(f for f in traceback.extract_tb(caught.value.__traceback__) if f.filename.startswith("<op "))
+    assert frame.name == "matmul" and "_explain" in frame.line
+
+
+def test_integer_results_are_constants():
+    x = leaf(2)
+    assert not x.int().requires_grad and not x.long().requires_grad and not x.bool().requires_grad and x.double().requires_grad
+    y = mg.tensor([1.5, 2.25], requires_grad=True)
+    (y * y.int()).sum().backward()
+    assert y.grad.tolist() == [1.0, 2.0]
+
+
+def test_a_residual_is_declared_constant_or_refused_by_double_backward():
+    def kernel(x):
+        return x**3, 3 * x * x
+
+    silent = mg.op(x=lambda g, res: g * res)(kernel)
+    x = mg.tensor(2.0, requires_grad=True)
+    assert mg.grad(silent(x), x)[0].item() == 12.0
+    with pytest.raises(RuntimeError, match="kernel: create_graph=True would take the residual"):
+        mg.grad(silent(x), x, create_graph=True)
+    declared = mg.op(x=lambda g, res: g * res, res=None)(kernel)
+    assert mg.grad(declared(x), x, create_graph=True)[0].item() == 12.0
+    with pytest.raises(TypeError, match="no formula names res"):
+        mg.op(x=lambda g: g, res=None)(kernel)
+    one = mg.op(x=lambda g, res: g * res)(lambda x: np.stack([x, x]))
+    for value in (x, np.ones(2)):
+        with pytest.raises(TypeError, match=r"a formula names res, so the kernel must return .result, residual., not a ndarray"):
+            one(value)
+
+
+def test_a_kernel_that_returns_no_numbers_is_refused():
+    for returned, words in ((None, "returned None .is its return missing"), ("text", "a str")):
+        wrong = mg.op(x=lambda g: g)(lambda x, returned=returned: returned)
+        with pytest.raises(TypeError, match=words):
+            wrong(leaf(2))
+
+
+def test_a_formula_is_asked_for_in_the_op():
+    @mg.op(a=lambda g, b: g * b, b=None)
     def scale(a, b):
         return a * b
 
-    assert scale(leaf(2), mg.ones(2)).requires_grad
-    with pytest.raises(RuntimeError, match="argument 'b' requires a gradient but the op has no formula"):
-        scale(leaf(2), leaf(2))
+    assert scale(leaf(2), leaf(2)).requires_grad and not scale(mg.ones(2), leaf(2)).requires_grad
 
 
 def test_declared_constants_and_formula_free_ops_give_constants():
@@ -128,7 +228,7 @@ def test_declared_constants_and_formula_free_ops_give_constants():
 
 def test_arguments_may_come_by_keyword_by_position_or_by_default():
     @mg.op(x=lambda g, k: g * k, b=lambda g: g)
-    def affine(x, b=None, *, k=2.0):
+    def affine(x, b=None, k=2.0):
         return x * k if b is None else x * k + b
 
     x = mg.ones(2, requires_grad=True)
@@ -225,7 +325,7 @@ def test_a_joint_formula_is_called_once_for_all_its_arguments():
     assert gab.tolist() == [4.0, 6.0]
     mg.testing.gradcheck(times, a, b, order=3)
 
-    @mg.op(a=gradients, b=mg.joint(lambda g, a: (g * a, g)))
+    @mg.op(a=gradients, b=mg.joint(lambda g, a: (g * a, g)), c=None)
     def wrong(a, b, c=0.0):
         return a * b
 

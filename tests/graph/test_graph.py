@@ -127,7 +127,7 @@ def test_tracing_costs_nothing_when_nobody_draws():
     model = mlp()
     graph.draw(model, mg.ones(1, 4))
     y = model(mg.ones(1, 4))
-    assert y._node not in mg.engine._watched
+    assert not mg.engine.line_of(y._node)
     run = subprocess.run(
         [sys.executable, "-c", "import sys, minigrad, minigrad.nn; print('minigrad.graph' in sys.modules)"],
         capture_output=True,

@@ -48,7 +48,7 @@ def test_what_the_page_is_given():
     assert step["outgoing"][0]["formula"].startswith("lambda g, out")
     facts = dict(next(b for b in data["boxes"] if b["name"].endswith("tanh"))["facts"])
     assert facts["keeps"] == "out 1×8 (32 B)"
-    assert "test_graph_page.py" in facts["made at"]
+    assert "test_page.py" in facts["made at"]
 
 
 def test_the_page_is_one_file_that_asks_nobody():

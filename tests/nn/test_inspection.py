@@ -383,14 +383,8 @@ def test_an_op_of_a_users_own():
     def halves(x):
         return np.concatenate([x[:, ::2], x.mean(1, keepdims=True)], 1)
 
-    try:
+    class Net(nn.Module):
+        def forward(self, x):
+            return halves(x)
 
-        class Net(nn.Module):
-            def forward(self, x):
-                return halves(x)
-
-        assert nn.summary(Net(), (10**7, 9)).rows[0].output_shape == (10**7, 6)
-    finally:
-        from minigrad import engine
-
-        engine._registry.pop(next(name for name, op in engine._registry.items() if op.function is halves))
+    assert nn.summary(Net(), (10**7, 9)).rows[0].output_shape == (10**7, 6)

@@ -133,7 +133,7 @@ def test_functional_exports_what_it_has():
 def parameters_of_ours(value):
     """The parameters that a call has in truth: for an op those of the code that was made for it."""
     if hasattr(value, "op") and "__signature__" not in vars(value):
-        engine._specialize(value.op)
+        engine.specialize(value.op)
         return list(inspect.Signature.from_callable(value, follow_wrapped=False).parameters.values())
     return list(inspect.signature(value).parameters.values())
 

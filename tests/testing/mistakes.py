@@ -363,7 +363,7 @@ def double_with_a_cache(x):
 
 
 @wrong(st.arrays(), argument="x", kind="keeps too much", order=0, words="name it in the formula instead")
-@mg.op(x=lambda g, res: g * 3.0)
+@mg.op(x=lambda g, res: g * 3.0, res=None)
 def triple_with_its_argument_as_a_residual(x):
     return x * 3.0, x
 

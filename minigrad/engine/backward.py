@@ -1,0 +1,390 @@
+"""The walk back through the graph, and the two ways in: :func:`backward` fills ``.grad``, :func:`grad` returns gradients."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from typing import Any, Literal, TypeAlias, overload
+
+import numpy as np
+
+from minigrad.engine import anomaly
+from minigrad.engine.fitting import cast, fit
+from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, tensor_types, wrap
+from minigrad.engine.modes import set_grad_enabled
+from minigrad.engine.op import ShapeError
+from minigrad.types import Operand, Tensor
+
+Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"
+
+
+def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bool, record: bool, accumulate: bool) -> dict[Node, Any]:
+    """Carry the gradients ``seeds`` back through the graph, newest node first, and return those of ``wanted``.
+
+    A heap holds the frontier: an op is newer than its inputs, so when a node is popped all that used it is done. Gradients
+    are ndarrays, or Tensors where ``record`` (``create_graph``) is set. ``wanted=None``: every leaf.
+    """
+    needed = None if wanted is None else _needed([node for node, _ in seeds], wanted)
+    pending: dict[Node, Any] = {}  # node -> the sum of the gradients that have arrived; of several results, a list of such
+    owned: set[Node] = set()  # nodes whose pending sum is an array that only the walk holds
+    found: dict[Node, Any] = {}
+    watching = anomaly.watching()
+    ndarray = np.ndarray
+
+    for node, g in seeds:
+        pending[node] = pending[node] + g if node in pending else g
+    heap = [(-node.number, node) for node in pending]
+    heapify(heap)
+    while heap:
+        node = heappop(heap)[1]
+        g = pending.pop(node)
+        if node.hooks is not None:
+            g = _run_hooks(node, g, record)
+        if wanted is not None and node in wanted:
+            found[node] = g
+        plan = node.plan
+        if plan is None:
+            if accumulate and (wanted is None or node in wanted):
+                deliver(node.tensor(), g, record)  # type: ignore[attr-defined]  # a node without a plan is a Leaf
+            continue
+        parents, kept = node.parents, node.kept
+        if kept is None:
+            raise RuntimeError(
+                f"{node.name}: backward a second time through a graph that was freed by the first. "
+                "Pass retain_graph=True to the first backward to keep it."
+            )
+        if type(node) is Pick:
+            source = parents[0]
+            if needed is None or source in needed:
+                if source not in pending:
+                    pending[source] = [None] * len(source.shape)
+                    heappush(heap, (-source.number, source))
+                parts = pending[source]
+                parts[node.index] = g if parts[node.index] is None else parts[node.index] + g
+            continue
+        if node.dtype is None:  # several results: those that nobody used have a gradient of zero
+            g = tuple([np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
+        if watching:
+            anomaly.verify(node)
+        try:
+            for position, formula, sources, pick, places in plan.rows:
+                if position is not None:
+                    only = parents[position]
+                    if needed is not None and only not in needed:
+                        continue
+                else:  # one formula for several inputs
+                    if places is None:
+                        places = range(len(plan.op.inputs), len(parents))
+                    targets = [parents[i] for i in places]
+                    if needed is not None:
+                        targets = [target if target in needed else None for target in targets]
+                        if not any(targets):
+                            continue
+                args = kept if pick is None else pick(kept)
+                result = formula(g, *(_as_tensors(args, sources, node) if record else args))
+                if position is None:
+                    result = settle(result, targets)
+                for place, target, gradient in (
+                    zip(places, targets, result, strict=True) if position is None else ((position, only, result),)
+                ):
+                    if target is None or gradient is None:
+                        continue
+                    if type(gradient) is not ndarray and type(gradient) not in tensor_types:
+                        gradient = np.asarray(gradient)
+                    if gradient.shape != target.shape or gradient.dtype is not target.dtype:
+                        gradient = fit(gradient, target, plan, place)
+                    if watching:
+                        anomaly.refuse_nan(node, place, g, gradient)
+                    if target not in pending:
+                        pending[target] = gradient
+                        heappush(heap, (-target.number, target))
+                    elif record:
+                        pending[target] = pending[target] + gradient
+                    elif target in owned:
+                        pending[target] += gradient
+                    else:
+                        pending[target] = np.asarray(pending[target] + gradient)
+                        owned.add(target)
+            result = gradient = None  # or a leaf's gradient would have two holders, and be copied
+        except Exception as error:
+            error.add_note(f"in the gradient of {node.name}")
+            raise
+        if not retain:
+            node.kept = node.parents = None
+    return found
+
+
+def _needed(roots: Iterable[Node], wanted: set[Node]) -> set[Node]:
+    """The nodes on a path from ``roots`` to ``wanted``: a gradient that nobody asked for is never computed."""
+    seen, stack = set(roots), list(roots)
+    while stack:
+        for parent in stack.pop().parents or ():
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    needed: set[Node] = set()
+    for node in sorted(seen, key=lambda node: node.number):
+        if node in wanted or any(parent in needed for parent in node.parents or ()):
+            needed.add(node)
+    return needed
+
+
+def settle(gradients: Sequence[Any], targets: Sequence[Node | None]) -> list[Any]:
+    """What a formula for several inputs returned, with the functions called whose gradients are wanted."""
+    if len(gradients) != len(targets):
+        raise ValueError(f"the formula for {len(targets)} inputs returned {len(gradients)} gradients")
+    return [g() if type(g) is types.FunctionType and t is not None else g for g, t in zip(gradients, targets, strict=True)]
+
+
+def _as_tensors(args: tuple, sources: tuple, node: Node) -> list:
+    """A formula's kept arrays as Tensors at their places in the graph, for ``create_graph=True``."""
+    parents = node.parents
+    found: list[Any] = []
+    for value, source in zip(args, sources, strict=True):
+        if source is None:
+            found.append(value)
+        elif source == "res":
+            if not node.op.constant and not _is_constant(value):
+                raise RuntimeError(
+                    f"{node.name}: create_graph=True would take the residual that its formula names for a constant, and second "
+                    "derivatives could be silently wrong. If it does not depend on an input (a drawn mask), say @op(..., res=None); if it "
+                    "does, return it as a second result and name it out_1, or compute it in the formula from the inputs"
+                )
+            found.append(value)
+        elif source == "out":
+            found.append(tuple(wrap(a, Pick(node, i, a)) for i, a in enumerate(value)) if type(value) is tuple else wrap(value, node))
+        elif type(source) is str and source.startswith("out_"):
+            found.append(wrap(value, Pick(node, int(source[4:]), value)))
+        elif source == "*":
+            n = len(node.plan.op.inputs)
+            found.append(tuple(wrap(a, p) if p is not None else a for a, p in zip(value, parents[n:], strict=True)))
+        else:
+            found.append(wrap(value, parents[source]) if parents[source] is not None else value)
+    return found
+
+
+def _is_constant(residual: Any) -> bool:
+    """Whether a residual cannot depend smoothly on an input: positions, masks, settings."""
+    if isinstance(residual, (tuple, list)):
+        return all(map(_is_constant, residual))
+    if isinstance(residual, (np.ndarray, np.generic)):
+        return residual.dtype.kind in "iub"
+    return residual is None or isinstance(residual, (bool, int, str, slice))
+
+
+def _run_hooks(node: Node, g: Any, record: bool) -> Any:
+    """The gradient after the hooks of ``node``; those that keep it (``retain_grad``) come last, as in PyTorch."""
+    for hook in sorted(node.hooks or (), key=lambda hook: getattr(hook, "last", False)):
+        changed = hook(g if record else wrap(g))
+        if changed is not None:
+            shape, dtype = getattr(changed, "shape", None), getattr(changed, "dtype", None)
+            if shape != node.shape or dtype != node.dtype:
+                raise ShapeError(f"hook on {node.name}: returned {dtype}{shape} for a gradient of {node.dtype}{node.shape}")
+            g = changed if record else getattr(changed, "_data", changed)
+    return g
+
+
+def _alone_count() -> int:
+    array = np.empty(0)
+    return sys.getrefcount(array)
+
+
+_ALONE = _alone_count()  # what getrefcount says of an array that one local variable holds
+
+
+def _own(g: np.ndarray) -> bool:
+    """Whether the caller's variable is the only holder of ``g`` and its memory (so that it may be written)."""
+    return g.base is None and g.flags.writeable and sys.getrefcount(g) <= _ALONE + 2
+
+
+def deliver(tensor: TensorBase | None, g: Any, record: bool) -> None:
+    """Add a gradient to ``tensor.grad``, which owns its memory."""
+    if tensor is None:  # the user has dropped the leaf
+        return
+    before = tensor._grad
+    if record:
+        tensor._grad = g if before is None else before + g
+    elif before is None:
+        tensor._grad = wrap(g if _own(g) else g.copy())
+    elif before._node is not None:
+        before = before._data + g
+        tensor._grad = wrap(before)
+    else:
+        before._data = before._data + g
+
+
+# --------------------------------------------------------------------------------------------- the two ways in
+
+
+def _seeds(outputs: Sequence[Any], gradients: Sequence[Any], record: bool, who: str) -> list[tuple[Node, Any]]:
+    """Check what the walk starts from: a node and a gradient for each output."""
+    if len(outputs) != len(gradients):
+        raise RuntimeError(f"{who}: {len(outputs)} outputs but {len(gradients)} gradients")
+    seeds = []
+    for y, g in zip(outputs, gradients, strict=True):
+        if not isinstance(y, TensorBase):
+            raise TypeError(f"{who}: outputs must be Tensors, not {type(y).__name__}")
+        if y._node is None:
+            raise RuntimeError(f"{who}: this tensor does not require a gradient: nothing that it was computed from has requires_grad=True")
+        data = y._data
+        if g is None:
+            if data.size != 1:
+                raise RuntimeError(
+                    f"{who}: a gradient can be left out only for a scalar, and this tensor has shape {data.shape}. "
+                    f"Reduce it first, as in y.sum().{who}(), or pass a gradient of its shape"
+                )
+            g = np.ones_like(data)
+        else:
+            if record and isinstance(g, TensorBase):
+                array = g._data
+            else:
+                g = array = np.asarray(g._data if isinstance(g, TensorBase) else g)
+            if array.shape != data.shape:
+                raise ShapeError(f"{who}: the gradient has shape {array.shape} but the tensor has shape {data.shape}")
+            if array.dtype != data.dtype:
+                g = cast(g, data.dtype)
+        seeds.append((y._node, wrap(g) if record and not isinstance(g, TensorBase) else g))
+    return seeds
+
+
+def _several(x: Any) -> tuple:
+    return (x,) if x is None or isinstance(x, (TensorBase, np.ndarray)) or not isinstance(x, Iterable) else tuple(x)
+
+
+def backward(
+    tensors: Tensor | Iterable[Tensor],
+    grad_tensors: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Iterable[Tensor] | None = None,
+) -> None:
+    """Add the gradients of ``tensors`` to the ``.grad`` of the leaves (or of ``inputs`` only): ``torch.autograd.backward``.
+
+    Args:
+        tensors: a Tensor, or several, that require a gradient.
+        grad_tensors: a gradient per tensor, of its shape; None stands for 1 and needs a tensor with one element.
+        retain_graph: keep the graph for another backward (default: the value of ``create_graph``).
+        create_graph: record the backward pass too, so that the gradients can be differentiated.
+        inputs: the tensors to whose ``.grad`` gradients are added, intermediate results among them; all leaves by default.
+
+    Raises:
+        RuntimeError: a tensor without a graph, a gradient missing for a non-scalar, a graph already freed, no ``inputs``.
+        ShapeError: a gradient of another shape than its tensor.
+    """
+    outputs = _several(tensors)
+    gradients = _several(grad_tensors) if grad_tensors is not None else (None,) * len(outputs)
+    seeds = _seeds(outputs, gradients, create_graph, "backward")
+    retain = create_graph if retain_graph is None else retain_graph
+    targets = None if inputs is None else {_input_node(t, "backward"): t for t in _several(inputs)}
+    if targets is not None and not targets:
+        raise RuntimeError("backward: inputs is empty: name at least one tensor, or leave it out")
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):  # 1/0 in a formula is inf, as in the ops themselves
+        found = walk(seeds, None if targets is None else set(targets), retain, create_graph, accumulate=True)
+    for node, g in found.items():
+        if type(node) is not Leaf and targets is not None:
+            deliver(targets[node], g, create_graph)
+
+
+def _input_node(tensor: Any, who: str) -> Node:
+    if not isinstance(tensor, TensorBase):
+        raise TypeError(f"{who}: inputs must be Tensors, not {type(tensor).__name__}")
+    if tensor._node is None:
+        raise RuntimeError(f"{who}: one of the inputs does not require a gradient")
+    return tensor._node
+
+
+@overload
+def grad(
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: Literal[False] | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor, ...]: ...
+@overload
+def grad(
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    *,
+    allow_unused: bool | None,
+    materialize_grads: Literal[False] = False,
+) -> tuple[Tensor | None, ...]: ...
+@overload
+def grad(
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    *,
+    allow_unused: bool | None = None,
+    materialize_grads: Literal[True],
+) -> tuple[Tensor, ...]: ...
+@overload
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]: ...
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> Any:
+    """Gradients of ``outputs`` in ``inputs``, a Tensor per input, without touching any ``.grad``: ``torch.autograd.grad``.
+
+    Args:
+        outputs: a Tensor, or several (their gradients add up).
+        inputs: the Tensors to differentiate in; intermediate results may be among them.
+        grad_outputs: the vector of the vector-Jacobian product: per output an array of its shape, or None for a scalar's 1.
+        retain_graph: keep the graph for another backward (default: the value of ``create_graph``).
+        create_graph: record the computation of the gradients, for higher derivatives.
+        allow_unused: give None for an input that the outputs do not depend on, instead of raising.
+        materialize_grads: give zeros for it.
+
+    Raises:
+        RuntimeError: an unused or constant input, a graph already freed.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor(3.0, requires_grad=True)
+    >>> (first,) = mg.grad(x**3, x, create_graph=True)
+    >>> mg.grad(first, x)
+    (tensor(18.),)
+    """
+    if materialize_grads:
+        if allow_unused is False:
+            raise ValueError("grad: materialize_grads=True needs allow_unused=True, or leave it out")
+        allow_unused = True
+    outputs, inputs = _several(outputs), _several(inputs)
+    gradients = _several(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
+    seeds = _seeds(outputs, gradients, create_graph, "grad")
+    nodes = [_input_node(t, "grad") for t in inputs]
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+        found = walk(seeds, set(nodes), create_graph if retain_graph is None else retain_graph, create_graph, accumulate=False)
+    results: list[Any] = []
+    for i, (node, tensor) in enumerate(zip(nodes, inputs, strict=True)):
+        if node in found:
+            results.append(found[node] if create_graph else wrap(found[node]))
+        elif materialize_grads:
+            results.append(wrap(np.zeros_like(tensor._data)))
+        elif allow_unused:
+            results.append(None)
+        else:
+            shape = tensor._data.shape
+            raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {shape}). Pass allow_unused=True to get None for it")
+    return tuple(results)

@@ -1,0 +1,54 @@
+"""The engine's own ops, which bring a gradient to the shape and dtype of the argument that it belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine.graph import Node
+from minigrad.engine.op import Plan, ShapeError, op
+from minigrad.kernels.sums import add_reduce
+from minigrad.types import Array, DType, Operand
+
+
+def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes along which ``target`` was broadcast to become ``shape``."""
+    lead = len(shape) - len(target)
+    if lead < 0 or any(t not in (1, s) for s, t in zip(shape[lead:], target, strict=True)):
+        raise ShapeError(f"shape {target} does not broadcast to {shape}")
+    return (*range(lead), *(lead + i for i, t in enumerate(target) if t == 1 and shape[lead + i] != 1))
+
+
+@op(x=lambda g, x_shape: broadcast_to(g, x_shape))
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Sum ``x`` over the axes along which ``shape`` was broadcast: the transpose of :func:`broadcast_to`."""
+    axes = _sum_axes(x.shape, shape)
+    return np.asarray(add_reduce(x, axes)).reshape(shape) if axes else x.reshape(shape)
+
+
+@op(x=lambda g, x_shape: sum_to(g, x_shape))
+def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """View ``x`` in a larger shape, by numpy's rules. The transpose of :func:`sum_to`."""
+    return np.broadcast_to(x, shape)
+
+
+@op(x=lambda g: g)  # the engine gives every gradient the dtype of its input
+def cast(x: Operand, dtype: DType) -> Array:
+    """``x`` in another dtype, without a copy where it already has it. Integers and booleans carry no gradient."""
+    return np.asarray(x).astype(dtype, copy=False)
+
+
+def fit(gradient: Any, node: Node, plan: Plan, position: int) -> Any:
+    """Undo broadcasting and promotion: a gradient with the shape and dtype of the node that it goes to."""
+    if gradient.shape != node.shape:
+        try:
+            gradient = sum_to(gradient, node.shape)
+        except ShapeError:
+            name = plan.op.argument(position)
+            raise ShapeError(
+                f"{plan.op.name}: the formula of '{name}' gave a gradient of shape {gradient.shape} for an argument of shape {node.shape}"
+            ) from None
+    if gradient.dtype != node.dtype:
+        gradient = cast(gradient, node.dtype)
+    return gradient

@@ -1,0 +1,148 @@
+"""The graph: what the engine knows of a Tensor, and the vertices that an op's calls leave behind."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+C = TypeVar("C", bound=type)
+
+tensor_types: set[type] = set()  # TensorBase and all its subclasses: `type(x) in tensor_types` takes half the time of isinstance
+
+
+class TensorBase:
+    """What the engine knows of a Tensor: an array, its place in the graph (None: a constant), a gradient."""
+
+    __slots__ = ("__weakref__", "_data", "_grad", "_node")
+
+    _data: np.ndarray
+    _grad: Any  # a Tensor or None; users see it as .grad
+    _node: Node | None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        tensor_types.add(cls)
+
+
+tensor_types.add(TensorBase)
+_Tensor: type = TensorBase  # tensor.py registers the class that wraps results
+_new = object.__new__
+numbers = itertools.count()  # creation numbers of nodes
+
+
+def register_tensor(cls: C) -> C:
+    """Make ``cls`` the class of every op's results (called once, by :mod:`minigrad.tensor`)."""
+    global _Tensor
+    _Tensor = cls
+    return cls
+
+
+def tensor_class() -> type:
+    """The class that :func:`register_tensor` was given."""
+    return _Tensor
+
+
+def wrap(array: Any, node: Node | None = None) -> Any:
+    """A Tensor over ``array`` (shared, not copied) at ``node`` of the graph."""
+    tensor: Any = _new(_Tensor)
+    tensor._data = array
+    tensor._node = node
+    tensor._grad = None
+    return tensor
+
+
+def shape_of(a: Any) -> tuple[int, ...]:
+    """The shape of an array or a Tensor, () for a Python number."""
+    if isinstance(a, np.ndarray):
+        return a.shape
+    return a._data.shape if type(a) in tensor_types else np.shape(a)
+
+
+class Node:
+    """A vertex of the graph: one op's call.
+
+    Not a Tensor: values that backward does not need die with the user's variable. Creation order is a topological
+    order, since an op's inputs exist before its result.
+
+    ===========  ============================================================================================
+    ``plan``     the formulas to run, and the op they belong to; None for a leaf
+    ``parents``  a node per argument, None where an argument is a constant; None once freed
+    ``kept``     what the formulas name, each thing once, in the order of ``plan.keeps``; None once freed
+    ``static``   the static arguments of the call
+    ``shape``    of the result, and ``dtype``: what a gradient that arrives here must have
+    ``number``   creation number
+    ``hooks``    functions of the gradient, called once it is complete
+    ===========  ============================================================================================
+    """
+
+    __slots__ = ("__weakref__", "dtype", "hooks", "kept", "number", "parents", "plan", "shape", "static")
+
+    plan: Any  # op.Plan | None
+    parents: Any  # Sequence[Node | None] | None
+    kept: Any  # tuple | None
+    static: dict[str, Any]
+    shape: Any  # tuple[int, ...]; of several results a tuple of (shape, dtype)
+    dtype: Any  # np.dtype; None where there are several results
+    number: int
+    hooks: list[Callable[[Any], Any]] | None
+
+    def fill(self, plan: Any, parents: Any, kept: Any, static: dict[str, Any], shape: Any, dtype: Any) -> Node:
+        """Set what the table above lists; returns the node. (Not ``__init__``: without one, a call makes its node a third faster.)"""
+        self.plan = plan
+        self.parents = parents
+        self.kept = kept
+        self.static = static
+        self.shape = shape
+        self.dtype = dtype
+        self.number = next(numbers)
+        self.hooks = None
+        return self
+
+    @property
+    def op(self) -> Any:
+        """The :class:`~minigrad.engine.op.Op` that was called; None for a leaf."""
+        return self.plan.op if self.plan is not None else None
+
+    @property
+    def name(self) -> str:
+        """The op's name, ``leaf`` for a leaf."""
+        return self.plan.op.name if self.plan is not None else "leaf"
+
+    def formulas(self) -> Iterator[tuple[int | Sequence[int], Callable, tuple, tuple]]:
+        """For each formula that backward runs: its input's position, itself, where its arguments come from, and they.
+
+        A formula that gives the gradients of several inputs, a :func:`~minigrad.engine.joint` one or that of ``*args``, has their positions.
+        """
+        for position, formula, sources, pick, places in self.plan.rows:
+            if position is None:
+                position = range(len(self.plan.op.inputs), len(self.parents)) if places is None else places
+            yield position, formula, sources, self.kept if pick is None else pick(self.kept)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} node, shape {self.shape}>"
+
+
+class Leaf(Node):
+    """A vertex without an op: a tensor that the user made. Its gradient is added to ``tensor.grad``."""
+
+    __slots__ = ("tensor",)
+
+    tensor: weakref.ref[TensorBase]
+
+    def __init__(self, tensor: TensorBase):
+        self.fill(None, (), (), {}, tensor._data.shape, tensor._data.dtype)
+        self.tensor = weakref.ref(tensor)  # weak: the tensor owns its node, and a cycle would outlive the user
+
+
+class Pick(Node):
+    """One result of an op that has several: hands its gradient to place ``index`` of that op's tuple."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, source: Node, index: int, array: np.ndarray):
+        self.fill(source.plan, (source,), (), source.static, array.shape, array.dtype)
+        self.index = index

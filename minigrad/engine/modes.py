@@ -1,0 +1,173 @@
+"""Switches of the calling thread: whether ops record a graph, whether anomalies are looked for, the default dtype."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minigrad.types import DType
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# A ContextVar belongs to its thread (and asyncio task), and is read in a third of the time of a threading.local.
+grad_mode: ContextVar[bool] = ContextVar("grad_mode", default=True)
+_default_dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+def is_grad_enabled() -> bool:
+    """True where ops of this thread record a graph."""
+    return grad_mode.get()
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The floating dtype that Python numbers become (float32 unless :func:`set_default_dtype` changed it)."""
+    return _default_dtype
+
+
+def set_default_dtype(dtype: DType) -> None:
+    """Set the floating dtype that Python numbers become: float16, float32 or float64. Raises ``TypeError`` for any other."""
+    global _default_dtype
+    found = np.dtype(dtype)
+    if found not in (np.float16, np.float32, np.float64):
+        raise TypeError(f"set_default_dtype: float16, float32 or float64 is needed, not {found}")
+    _default_dtype = found.newbyteorder("=")
+
+
+class Mode:
+    """Base of a switch that holds while a ``with`` block, a decorated function or a decorated generator runs.
+
+    A generator that is decorated runs each of its steps inside; its caller's code between two steps does not.
+    """
+
+    switch: ContextVar[bool]
+
+    def __init__(self, value: bool):
+        self._value = value
+        self._before: list[bool] = []  # a stack: one object may be entered again while it is active
+
+    def __enter__(self) -> None:
+        self._before.append(self.switch.get())
+        self.switch.set(self._value)
+
+    def __exit__(self, *exc: object) -> None:
+        self.switch.set(self._before.pop())
+
+    def _again(self) -> Mode:
+        """A mode like this one, for one call of a decorated function: it may run in several threads at once."""
+        return type(self)()  # type: ignore[call-arg]  # modes without arguments; others say their own
+
+    def __call__(self, function: F) -> F:
+        if isinstance(function, type):
+            raise TypeError(f"{type(self).__name__}: it decorates functions, not the class {function.__name__}; decorate its methods")
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def steps(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+                return (yield from _inside(function(*args, **kwargs), self._again))
+
+            return steps  # type: ignore[return-value]
+        if inspect.isasyncgenfunction(function):
+            raise TypeError(f"{type(self).__name__}: it does not decorate asynchronous generators; use it as a context manager inside")
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def task(*args: Any, **kwargs: Any) -> Any:
+                with self._again():
+                    return await function(*args, **kwargs)
+
+            return task  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._again():
+                return function(*args, **kwargs)
+
+        return call  # type: ignore[return-value]
+
+
+def _inside(generator: Generator[Any, Any, Any], mode: Callable[[], contextlib.AbstractContextManager[Any]]) -> Generator[Any, Any, Any]:
+    """Run each step of ``generator`` inside a ``mode()`` of its own, and hand on what is sent or thrown into it."""
+    step: Callable[[], Any] = lambda: next(generator)
+    try:
+        while True:
+            with mode():
+                value = step()
+            try:
+                sent = yield value
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                step = functools.partial(generator.throw, error)
+            else:
+                step = functools.partial(generator.send, sent)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        with mode():
+            generator.close()
+
+
+class set_grad_enabled(Mode):
+    """Context manager, decorator, or plain call that switches the recording of graphs in this thread.
+
+    >>> import minigrad as mg
+    >>> x = mg.ones(2, requires_grad=True)
+    >>> with mg.set_grad_enabled(False):
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    switch = grad_mode
+
+    def __init__(self, mode: bool):
+        super().__init__(bool(mode))
+        self._outside = grad_mode.get()
+        grad_mode.set(self._value)  # as in PyTorch, a plain call takes effect at once
+
+    def __enter__(self) -> None:
+        self._before.append(self._outside)
+        grad_mode.set(self._value)
+
+    def __call__(self, function: F) -> F:
+        grad_mode.set(self._outside)  # used as a decorator: nothing is switched outside the function
+        return super().__call__(function)
+
+    def _again(self) -> Mode:
+        return set_grad_enabled(self._value)
+
+
+class _Fixed(Mode):
+    """A mode without arguments: ``@mg.no_grad`` decorates as ``@mg.no_grad()`` does."""
+
+    value: bool
+
+    def __new__(cls, function: Any = None) -> Any:
+        return object.__new__(cls) if function is None else cls()(function)
+
+    def __init__(self, function: Any = None) -> None:
+        super().__init__(self.value)
+
+
+class no_grad(_Fixed):
+    """Context manager or decorator: ops in this thread record no graph.
+
+    >>> import minigrad as mg
+    >>> x = mg.ones(2, requires_grad=True)
+    >>> with mg.no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    switch, value = grad_mode, False
+
+
+class enable_grad(_Fixed):
+    """Context manager or decorator: ops in this thread record again, inside :class:`no_grad`."""
+
+    switch, value = grad_mode, True

@@ -1,0 +1,606 @@
+"""What an op is: a kernel, one formula per input, and the function that users call.
+
+:func:`op` reads the kernel's signature and the formulas' parameter names once. The function it returns is generated for the op when
+it is first called, as ``namedtuple`` and ``dataclass`` do: Python itself binds the arguments, and nothing is looked up twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import linecache
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import anomaly
+from minigrad.engine.graph import Node, Pick, numbers, shape_of, tensor_class, tensor_types, wrap
+from minigrad.engine.modes import get_default_dtype, grad_mode
+from minigrad.types import P, Tensor
+
+F32 = np.dtype(np.float32)
+F64 = np.dtype(np.float64)
+BOOL = np.dtype(np.bool_)
+_MISSING: Any = inspect.Parameter.empty
+
+
+class ShapeError(ValueError, RuntimeError):
+    """Sizes that do not fit an op. A ``ValueError`` as in numpy and a ``RuntimeError`` as in PyTorch."""
+
+    __module__ = "minigrad"
+
+
+# ------------------------------------------------------------------------------------------- numpy's keywords
+
+NUMPY_NAMES = {"axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",)}  # numpy's name -> ours
+
+
+def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
+    """The keyword arguments of a call under the names of ``parameters``: ``axis`` for ``dim``, ``keepdims`` for ``keepdim``.
+
+    ``out=None``, which ``np.sum(tensor)`` hands on, is dropped. Raises ``TypeError`` where one argument comes under both names.
+    """
+    found = dict(keywords)
+    if found.get("out", 0) is None and "out" not in parameters:
+        del found["out"]
+    for theirs, candidates in NUMPY_NAMES.items():
+        ours = next((c for c in candidates if c in parameters), None)
+        if theirs in found and ours is not None and theirs not in parameters:
+            if ours in found:
+                raise TypeError(f"{name}: {ours} and {theirs} are the same argument")
+            found[ours] = found.pop(theirs)
+    return found
+
+
+def numpy_names(function: Callable[P, Any]) -> Callable[P, Any]:
+    """Let a plain function take numpy's keywords, ``axis`` and ``keepdims``, as every op does that has a ``dim``."""
+    parameters = tuple(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **(with_our_names(function.__name__, kwargs, parameters) if kwargs else kwargs))
+
+    return call
+
+
+# ------------------------------------------------------------------------------------- how a call is recorded
+
+
+class Plan:
+    """How a call is recorded when just the inputs at the positions ``wanted`` need a gradient.
+
+    ``rows`` holds for each formula to run the input's position (None where it serves several), the formula, where its arguments
+    come from, what picks them from what is kept (None: they are all of it), and the positions that a joint formula serves (None: those of
+    ``*args``). ``keep(*inputs, *statics, out, res)`` gathers what is kept, and ``keeps`` says where each thing comes from.
+    """
+
+    __slots__ = ("keep", "keeps", "op", "rows")
+
+    def __init__(self, op: Op, wanted: Iterable[int]):
+        self.op = op
+        rows: list[tuple[int | None, Callable, str, tuple[int, ...] | None]] = []
+        for position in wanted:
+            name = op.argument(position)
+            formula = op.formulas.get(name)
+            if formula is None:
+                if name in op.formulas:  # declared constant in this argument: `name=None`
+                    continue
+                raise RuntimeError(
+                    f"{op.name}: argument '{name}' requires a gradient but the op has no formula for it. "
+                    f"Add {name}=lambda g, ...: ... to @op (or {name}=None if it is constant in it), or pass {name}.detach()"
+                )
+            together = name == op.variadic or formula in op.joint
+            if together and any(formula is known for _, known, _, _ in rows):  # one call serves all
+                continue
+            rows.append((None if together else position, formula, name, op.joint.get(formula)))
+        kept = op.kept(name for _, _, name, _ in rows)
+        self.keeps = tuple(source for source, _ in kept)
+        self.rows = tuple(
+            (row, formula, tuple(s for s, _ in op.needs[name]), _picker(kept, op.needs[name]), places)
+            for row, formula, name, places in rows
+        )
+        names = [*op.inputs, *([op.variadic] if op.variadic else []), *op.statics, "out", "res"]
+        self.keep = eval(f"lambda {', '.join(names)}: {_tuple([expression for _, expression in kept])}", {"_shape_of": shape_of})
+
+
+def _picker(kept: list, needs: list) -> Callable[[tuple], tuple] | None:
+    """The function that takes ``needs`` from a tuple of what is kept; None where they are the same."""
+    return None if needs == kept else eval(f"lambda kept: {_tuple([f'kept[{kept.index(need)}]' for need in needs])}")
+
+
+def _tuple(expressions: Iterable[str]) -> str:
+    return "(" + "".join(f"{e}, " for e in expressions) + ")"
+
+
+class _Plans(dict):
+    """Bit mask of the inputs that need a gradient -> plan (None: the result is a constant), made when first asked for."""
+
+    def __init__(self, op: Op):
+        self.op = op
+
+    def __missing__(self, mask: int) -> Plan | None:
+        plan = Plan(self.op, [i for i in range(mask.bit_length()) if mask >> i & 1]) if self.op.formulas else None
+        self[mask] = plan if plan is not None and plan.rows else None
+        return self[mask]
+
+
+# ----------------------------------------------------------------------------------------------------- the op
+
+
+class Op:
+    """What :func:`op` knows of a function: the function's ``.op`` attribute.
+
+    =================  =======================================================================================
+    ``name``           the kernel's name, without a leading underscore
+    ``kernel``         the function of ndarrays that was decorated
+    ``function``       the differentiable function that :func:`op` returned
+    ``signature``      of the kernel, and so of the function
+    ``formulas``       input -> formula, or None where the result is constant in it
+    ``inputs``         names of the parameters that ``@op`` names, in the kernel's order, without ``*args``
+    ``variadic``       the name of ``*args``, or None
+    ``statics``        every other parameter -> default (``inspect.Parameter.empty`` where there is none)
+    ``joint``          formula that serves several inputs -> their positions
+    ``needs``          input -> (source, expression) for each thing its formula names
+    ``has_residual``   whether a formula names ``res``: the kernel returns (result, residual)
+    ``constant``       whether the residual was declared constant, by ``res=None``
+    =================  =======================================================================================
+    """
+
+    def __init__(self, kernel: Callable, formulas: dict[str, Callable | None]):
+        self.kernel = kernel
+        self.name: str = kernel.__name__.lstrip("_")  # an op behind a public function of another signature (cat) bears its name
+        self.constant = formulas.get("res", 0) is None
+        self.formulas = {name: f for name, f in formulas.items() if name != "res" or f is not None}
+        self.signature = inspect.signature(kernel)
+        inputs: list[str] = []
+        self.statics: dict[str, Any] = {}
+        self.optional: dict[str, Any] = {}  # input -> default
+        self.variadic: str | None = None
+        for p in self.signature.parameters.values():
+            if p.name in _RESERVED or p.name.startswith("_"):
+                raise TypeError(f"@op {self.name}: a parameter cannot be called '{p.name}'")
+            if p.kind is p.VAR_KEYWORD:
+                raise TypeError(f"@op {self.name}: **{p.name} is not allowed; name each static argument")
+            if p.kind is p.VAR_POSITIONAL:
+                self.variadic = p.name
+            elif p.name in self.formulas or (not formulas and p.default is p.empty):  # a bare @op(): what must be passed
+                inputs.append(p.name)
+                if p.default is not p.empty:
+                    self.optional[p.name] = p.default
+                if self.variadic:
+                    raise TypeError(f"@op {self.name}: the input '{p.name}' cannot follow *{self.variadic}")
+            else:
+                self.statics[p.name] = p.default
+        self.inputs: tuple[str, ...] = tuple(inputs)
+        for name in self.formulas:
+            if name not in self.inputs and name != self.variadic:
+                raise TypeError(f"@op {self.name}: '{name}' is not a parameter of {self.name}{self.signature}")
+        if not inputs and not self.variadic:
+            raise TypeError(f"@op {self.name}: it names no input of {self.name}{self.signature}; name one, with a formula or None")
+        self.joint: dict[Callable, tuple[int, ...]] = {}
+        for f in self.formulas.values():
+            if f is not None and getattr(f, "joint", False):
+                self.joint[f] = tuple(i for i, name in enumerate(self.inputs) if self.formulas.get(name) is f)
+        self.needs = {name: self._needs(name, f) for name, f in self.formulas.items() if f is not None}
+        self.has_residual = any(source == "res" for needs in self.needs.values() for source, _ in needs)
+        if self.constant and not self.has_residual:
+            raise TypeError(f"@op {self.name}: res=None declares a residual constant, but no formula names res")
+        self.plans = _Plans(self)
+        self.function = _differentiable(self)
+        _registry[f"{kernel.__module__}.{kernel.__qualname__}"] = self
+
+    def _needs(self, argument: str, formula: Callable) -> list[tuple[Any, str]]:
+        """For each parameter of ``formula`` after g: where it comes from, and the expression that keeps it."""
+        parameters = list(inspect.signature(formula).parameters)
+        if not parameters or parameters[0] != "g":
+            raise TypeError(f"@op {self.name}: the formula of '{argument}' must take g, the incoming gradient, first")
+        found: list[tuple[Any, str]] = []
+        for name in parameters[1:]:
+            base = name.removesuffix("_shape")
+            if name in self.inputs:
+                found.append((self.inputs.index(name), name))
+            elif name in self.statics:
+                found.append((None, name))
+            elif name in ("out", "res"):
+                found.append((name, name))
+            elif name.startswith("out_") and name[4:].isdecimal():
+                found.append((name, f"out[{name[4:]}]"))
+            elif name == self.variadic:
+                found.append(("*", name))
+            elif base != name and base in self.inputs:
+                found.append((None, f"_shape_of({base})"))
+            elif base != name and base == self.variadic:
+                found.append((None, f"tuple([_shape_of(_) for _ in {base}])"))
+            else:
+                arrays = [*self.inputs, *([self.variadic] if self.variadic else [])]
+                known = [*arrays, *(f"{p}_shape" for p in arrays), *self.statics, "out", "res"]
+                raise TypeError(f"@op {self.name}: the formula of '{argument}' asks for '{name}'; it can have {', '.join(known)}")
+        return found
+
+    def kept(self, inputs: Iterable[str]) -> list[tuple[Any, str]]:
+        """What the formulas of ``inputs`` name, each thing once, as in ``needs``."""
+        return list(dict.fromkeys(need for name in inputs for need in self.needs.get(name, ())))
+
+    def argument(self, position: int) -> str:
+        """The name of the input at ``position`` of a call."""
+        return self.inputs[position] if position < len(self.inputs) else str(self.variadic)
+
+    def split(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        """The inputs and the statics of a call ``(*args, **kwargs)``, defaults filled in."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        values = dict(bound.arguments)
+        rest = values.pop(self.variadic) if self.variadic else ()
+        return (*[values.pop(x) for x in self.inputs], *rest), values
+
+    def run(self, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
+        """The kernel of what :meth:`split` gave, each argument where it stands in the signature."""
+        values = {**dict(zip(self.inputs, inputs, strict=False)), **statics}
+        args: list[Any] = []
+        for p in self.signature.parameters.values():
+            if p.kind is p.VAR_POSITIONAL:
+                args += inputs[len(self.inputs) :]
+            elif p.kind is not p.KEYWORD_ONLY and p.name in values:
+                args.append(values.pop(p.name))
+        return self.kernel(*args, **values)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{self.signature}>"
+
+
+_registry: dict[str, Op] = {}
+
+
+def registered_ops() -> dict[str, Op]:
+    """Every op that :func:`op` has made in this process, by its qualified name."""
+    return dict(_registry)
+
+
+def joint(formula: Callable) -> Callable:
+    """Mark a formula that gives the gradients of several inputs at once, where they share work.
+
+    It is named for each of them, and returns a gradient for each in the order of the kernel's parameters (None for one that it has none
+    for; a function without arguments for one that is computed only if it is wanted). Backward calls it once, if any is.
+
+    >>> import numpy as np, minigrad as mg
+    >>> @mg.joint
+    ... def sides(g, a, b):
+    ...     scaled = g / mg.sqrt(a * a + b * b)
+    ...     return scaled * a, scaled * b
+    >>> @mg.op(a=sides, b=sides)
+    ... def hypotenuse(a, b):
+    ...     return np.hypot(a, b)
+    >>> a, b = mg.tensor(3.0, requires_grad=True), mg.tensor(4.0, requires_grad=True)
+    >>> hypotenuse(a, b).backward()
+    >>> a.grad, b.grad
+    (tensor(0.6000), tensor(0.8000))
+    """
+    formula.joint = True  # type: ignore[attr-defined]
+    return formula
+
+
+def op(**formulas: Callable[..., Any] | None) -> Callable[[Callable[P, Any]], Callable[P, Tensor]]:
+    """Make a kernel differentiable: one formula per input, whose parameter names say what backward keeps.
+
+    The kernel takes ndarrays and returns an ndarray (or a tuple of them). The parameters that ``@op`` names are its inputs; every other
+    parameter is static (an axis, a stride), wherever it stands, and the function is called as the kernel's signature reads.
+    ``name=None`` names an input in which the result is constant, or that it does not depend on smoothly. ``res=None`` declares that the
+    residual is a constant for higher derivatives. ``@op()`` makes a function whose result is a constant; its inputs are then the
+    parameters without a default. A gradient that is larger than its input because of broadcasting is summed by the engine.
+
+    The function that is returned has the kernel's name, signature and docstring, and takes numpy's ``axis`` and ``keepdims`` wherever
+    it has a ``dim`` and a ``keepdim``; its ``.op`` is the :class:`Op`. To a type checker it
+    is a function with the kernel's parameters that returns a Tensor; :data:`minigrad.types.Array` annotates a kernel.
+
+    Raises ``TypeError`` at once when a formula asks for a name that the op does not have.
+
+    >>> import numpy as np, minigrad as mg
+    >>> @mg.op(x=lambda g, x, slope: g * mg.where(x > 0, 1, slope))
+    ... def leaky(x, slope=0.1):
+    ...     return np.where(x > 0, x, slope * x)
+    >>> x = mg.tensor([-1.0, 2.0], requires_grad=True)
+    >>> leaky(x, 0.5).sum().backward()
+    >>> x.grad
+    tensor([0.5000, 1.0000])
+    """
+
+    def decorate(kernel: Callable[P, Any]) -> Callable[P, Tensor]:
+        return Op(kernel, formulas).function
+
+    return decorate
+
+
+# ----------------------------------------------------------------------------- what a call does when not all is plain
+
+
+def _weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, Any]) -> np.ndarray:
+    """``out`` in the dtype of PyTorch's promotion where numpy's is wider: sized inputs decide, else 0-d ones, else the default.
+
+    float32 * (a 0-d float64), float32 * int64 and int64 / int64 are float32, int32 + (a 0-d int64) is int32. An input of a higher
+    category (bool, integer, floating) counts whatever its size. numpy's scalars count as Python numbers. An explicit ``dtype=`` stands.
+    """
+    if static.get("dtype") is not None:
+        return out
+    sized: list[np.dtype] = []
+    scalar: list[np.dtype] = []
+    for i, a in enumerate(arrays):
+        if isinstance(a, np.ndarray) and op.argument(i) not in _POSITIONS:
+            (sized if a.ndim else scalar).append(a.dtype)
+    if out.dtype.kind == "f":
+        sized, scalar = [d for d in sized if d.kind == "f"], [d for d in scalar if d.kind == "f"]
+        if not sized and not scalar:
+            return out.astype(get_default_dtype(), copy=False) if out.dtype is F64 else out
+    elif not sized or not scalar or out.dtype != np.result_type(*sized, *scalar):
+        return out
+    wanted = np.result_type(*(sized or scalar))
+    if out.dtype.kind != "f" and _category(wanted) < _category(out.dtype):  # bool + (a 0-d int64) is int64
+        return out
+    return out.astype(wanted, copy=False) if wanted.itemsize < out.dtype.itemsize else out
+
+
+_POSITIONS = {"index", "indices", "condition", "mask", "target"}  # inputs that choose elements, and take no part in a result's dtype
+
+
+def _category(dtype: np.dtype) -> int:
+    return {"b": 0, "u": 1, "i": 1}.get(dtype.kind, 2)
+
+
+def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
+    """The kernel's exception, made to name the op and its arguments."""
+    text = str(error)
+    if isinstance(error, ValueError) and "broadcast" in text and not text.startswith(f"{op.name}:"):
+        shapes = " and ".join(str(shape_of(a)) for a in arrays)
+        return ShapeError(f"{op.name}: shapes {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1")
+    if not text.startswith(f"{op.name}:"):
+        shown = [f"{a.dtype}{a.shape}" if isinstance(a, np.ndarray) else f"={a!r:.40}" for a in arrays]
+        names = [op.argument(i) for i in range(len(arrays))]
+        error.add_note(f"in {op.name}({', '.join(n + (s if s[0] == '=' else ' ' + s) for n, s in zip(names, shown, strict=True))})")
+    return error
+
+
+def _refuse_tensor(op: Op, name: str, value: Any) -> Any:
+    """The number in a 0-d integer Tensor, as an index is. Raises ``TypeError`` for any other Tensor: no gradient would reach it."""
+    if value._data.ndim == 0 and value._data.dtype.kind in "iub" and value._node is None:
+        return value._data[()]
+    raise TypeError(
+        f"{op.name}: '{name}' got a Tensor, but it is not an input, and no gradient would reach it. "
+        f"In the op, name it in @op ({name}=None if the result is constant in it); in a call, pass a number or an array"
+    )
+
+
+def _rebind(op: Op, bound: dict[str, Any], more: dict[str, Any]) -> Any:
+    """Call ``op`` again with numpy's keywords under our names. Raises ``TypeError`` for a keyword that is unknown or missing."""
+    given = {name: value for name, value in bound.items() if value is not _MISSING}
+    more = with_our_names(op.name, more, op.signature.parameters)
+    for name in more:
+        if name not in bound:
+            raise TypeError(f"{op.name}() got an unexpected keyword argument '{name}'")
+        if given.get(name, op.signature.parameters[name].default) is not op.signature.parameters[name].default:
+            raise TypeError(f"{op.name}() got multiple values for argument '{name}'")
+    given |= more
+    for name in bound:
+        if name not in given:
+            raise TypeError(f"{op.name}() missing 1 required argument: '{name}'")
+    return op.function(**given)
+
+
+def _split(op: Op, returned: Any) -> tuple[Any, Any]:
+    """The result and the residual that a kernel returned."""
+    if type(returned) is not tuple or len(returned) != 2:
+        raise TypeError(f"{op.name}: a formula names res, so the kernel must return (result, residual), not {_kind_of(returned)}")
+    return returned
+
+
+def _kind_of(value: Any) -> str:
+    return f"a tuple of {len(value)}" if isinstance(value, tuple) else "None" if value is None else f"a {type(value).__name__}"
+
+
+def _as_result(op: Op, out: Any) -> np.ndarray:
+    """What a kernel returned, as an array. Raises ``TypeError`` unless it consists of numbers."""
+    if type(out) in tensor_types:
+        raise TypeError(f"{op.name}: the kernel returned a Tensor; kernels take and return arrays")
+    array = np.asarray(out)
+    if array.dtype.kind not in "fiub":
+        hint = " (is its return missing?)" if out is None else ""
+        what = f"an array of {array.dtype}" if isinstance(out, np.ndarray) else _kind_of(out)
+        raise TypeError(f"{op.name}: the kernel returned {what}{hint}; it must return an array of numbers, or a tuple of such")
+    return array
+
+
+def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple, static: dict[str, Any], outs: tuple) -> tuple:
+    """Wrap a kernel's tuple of results: one node for the call, and a :class:`Pick` for each floating result."""
+    outs = tuple(_weaken(op, a, arrays, static) if a.dtype is F64 else a for a in [_as_result(op, a) for a in outs])
+    plan = op.plans[mask] if mask and grad_mode.get() else None
+    if plan is None:
+        return tuple(wrap(a) for a in outs)
+    keep = (*keep[:-2], outs, keep[-1])
+    node = Node().fill(plan, nodes, plan.keep(*keep), static, tuple((a.shape, a.dtype) for a in outs), None)
+    if anomaly.users:
+        anomaly.remember(node)
+    return tuple(wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs))
+
+
+# ------------------------------------------------------------------------------------------ the generated function
+
+# A general *args, **kwargs function would take three times as long as this text, filled in for one op.
+_CALL = """\
+def call({parameters}):
+{rebind}    _mask = 0
+    _tensor = False
+{unwrap}{refuse}    if not _tensor:
+        return {plain}
+    try:
+        {result} = {kernel}
+    except Exception as _error:
+        raise _explain(_op, _error, ({inputs})) from None
+{split}    if type(out) is not _ndarray:
+        if type(out) is tuple:
+            return _several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
+        out = _as_result(_op, out)
+    _dtype = out.dtype
+    if {promoted}:
+        out = _weaken(_op, out, ({inputs}), {static})
+        _dtype = out.dtype
+    _t = _new(_Tensor)
+    _t._data = out
+    _t._grad = None
+    if _mask and _grad_mode() and (_p := _plans[_mask]) is not None and (_dtype is _F32 or _dtype.kind == 'f'):
+        _t._node = _n = _Node()
+        _n.plan = _p
+        _n.parents = ({nodes})
+        _n.kept = {kept}
+        _n.static = {static}
+        _n.shape = out.shape
+        _n.dtype = _dtype
+        _n.number = _next(_numbers)
+        _n.hooks = None
+        if _anomaly_users:
+            _remember(_n)
+    else:
+        _t._node = None
+    return _t
+"""
+_UNWRAP = """\
+    _{x} = None
+    if type({x}) in _tensors:
+        _tensor = True
+        _{x} = {x}._node
+        {x} = {x}._data
+        if _{x} is not None:
+            _mask |= {bit}
+"""
+_UNWRAP_ALL = """\
+    _{x} = [_._node if type(_) in _tensors else None for _ in {x}]
+    if any([type(_) in _tensors for _ in {x}]):
+        _tensor = True
+        {x} = tuple([_._data if type(_) in _tensors else _ for _ in {x}])
+        for _i, _ in enumerate(_{x}):
+            if _ is not None:
+                _mask |= {bit} << _i
+"""
+_REFUSE = """\
+    if type({x}) in _tensors:
+        {x} = _refuse_tensor(_op, '{x}', {x})
+"""
+_REBIND = """\
+    if {condition}:
+        return _rebind(_op, {bound}, _more)
+"""
+# Where the dtype may be wider than PyTorch's. A float32 result is not, if no input is a float16 (a node knows that sooner than an array),
+# nor a float64 one whose first input is a sized float64.
+_ONE = "_dtype is _F64 and not ((_{x} is not None and _{x}.dtype is _F64) or (type({x}) is _ndarray and {x}.dtype is _F64))"
+_MANY = "({others}) if _dtype is _F32 else _dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _F64 and {x}.ndim)"
+_OTHER = "(_{x} is None or _{x}.dtype is not _F32) and type({x}) is _ndarray and {x}.dtype is not _F32"
+_RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate", "Exception", "None", "self"}
+
+
+def _differentiable(op: Op) -> Callable:
+    """The function that users call: records a node where a Tensor is among the inputs, else runs the kernel."""
+    scope = {**_SCOPE, "_op": op, "_kernel": op.kernel, "_plans": op.plans}
+    code = _first_call.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
+    function = types.FunctionType(code, scope)
+    functools.update_wrapper(function, op.kernel)
+    function.op = op  # type: ignore[attr-defined]
+    return function
+
+
+def _first_call(*args, **kwargs):
+    specialize(_op)  # type: ignore[name-defined]  # noqa: F821  # a global of the copy that each op has of this function
+    return _op.function(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+
+
+def specialize(op: Op) -> None:
+    """Give ``op.function`` the code of :data:`_CALL` for this op's signature and formulas (its first call does)."""
+    many = [*op.inputs, *([op.variadic] if op.variadic else [])]
+    values = [*op.inputs, *([f"*{op.variadic}"] if op.variadic else [])]
+    nodes = [*(f"_{x}" for x in op.inputs), *([f"*_{op.variadic}"] if op.variadic else [])]
+    unwrap = [_UNWRAP.format(x=x, bit=1 << i) for i, x in enumerate(op.inputs)]
+    if op.variadic:
+        unwrap.append(_UNWRAP_ALL.format(x=op.variadic, bit=1 << len(op.inputs)))
+    scope = op.function.__globals__
+    keep = ", ".join([*many, *op.statics, "out", "res" if op.has_residual else "None"])
+    kept = f"_p.keep({keep})"
+    if not op.variadic and len(op.inputs) <= 2:  # few ways to need a gradient: a list of plans, no call for what can be written out
+        if all(x in op.formulas for x in op.inputs):  # else a plan may raise, once it is needed
+            scope["_plans"] = [op.plans[mask] for mask in range(1 << len(op.inputs))]
+        for mask in range(1, 1 << len(op.inputs)):
+            needs = op.kept(x for i, x in enumerate(op.inputs) if mask >> i & 1)
+            kept = f"{_tuple([e for _, e in needs])} if _mask == {mask} else {kept}"
+    parameters, passed, rebind = _parameters(op)
+    kernel, result = f"_kernel({', '.join(passed)})", "out"
+    plain = kernel
+    if op.has_residual:
+        plain, result = f"_split(_op, {kernel})[0]", "_both"
+    if len(many) == 1 and not op.variadic:
+        promoted = _ONE.format(x=many[0])
+    elif op.variadic:
+        promoted = "_dtype is not _BOOL"
+    else:
+        promoted = _MANY.format(x=many[0], others=" or ".join(_OTHER.format(x=x) for x in op.inputs))
+    source = _CALL.format(
+        parameters=", ".join(parameters),
+        rebind=rebind,
+        unwrap="".join(unwrap),
+        refuse="".join(_REFUSE.format(x=x) for x in op.statics),
+        kernel=kernel,
+        plain=plain,
+        result=result,
+        split="    out, res = _split(_op, _both)\n" if op.has_residual else "",
+        inputs="".join(f"{v}, " for v in values),
+        nodes="".join(f"{n}, " for n in nodes),
+        promoted=promoted,
+        keep=keep,
+        kept=kept,
+        static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
+    )
+    filename = f"{anomaly.GENERATED}{op.kernel.__module__}.{op.kernel.__qualname__}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks and debuggers
+    scope["_Tensor"] = tensor_class()
+    made: dict[str, Any] = {}
+    exec(compile(source, filename, "exec"), {**scope, "_defaults": op.signature.parameters}, made)
+    call, function = made["call"], op.function
+    function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
+    function.__code__ = call.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
+
+
+def _parameters(op: Op) -> tuple[list[str], list[str], str]:
+    """The parameters of an op's function, what it passes to the kernel, and the lines that bring numpy's keywords under our names."""
+    renamed = not op.variadic and any(ours in op.signature.parameters for names in NUMPY_NAMES.values() for ours in names)
+    parameters: list[str] = []
+    passed: list[str] = []
+    missing: list[str] = []
+    last = None
+    for p in op.signature.parameters.values():
+        if last is p.POSITIONAL_ONLY and p.kind is not last:
+            parameters.append("/")
+        if p.kind is p.KEYWORD_ONLY and last not in (p.KEYWORD_ONLY, p.VAR_POSITIONAL):
+            parameters.append("*")
+        last = p.kind
+        if p.kind is p.VAR_POSITIONAL:
+            parameters.append(f"*{p.name}")
+            passed.append(f"*{p.name}")
+            continue
+        default = f"=_defaults[{p.name!r}].default" if p.default is not p.empty or renamed else ""
+        if renamed and p.default is p.empty:  # it may come under numpy's name
+            missing.append(p.name)
+        parameters.append(p.name + default)
+        passed.append(f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name)
+    if last is inspect.Parameter.POSITIONAL_ONLY:
+        parameters.append("/")
+    if not renamed:
+        return parameters, passed, ""
+    parameters.append("**_more")
+    condition = " or ".join(["_more", *(f"{name} is _MISSING" for name in missing)])
+    bound = "{" + ", ".join(f"{name!r}: {name}" for name in op.signature.parameters) + "}"
+    return parameters, passed, _REBIND.format(condition=condition, bound=bound)
+
+
+_SCOPE: dict[str, Any] = {
+    "_tensors": tensor_types, "_ndarray": np.ndarray, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
+    "_new": object.__new__, "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
+    "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
+    "_explain": _explain, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
+    "_refuse_tensor": _refuse_tensor, "_rebind": _rebind,
+}  # fmt: skip
