@@ -241,6 +241,8 @@ def _as_tensors(function: Function, convert: Callable[[np.ndarray], np.ndarray] 
     """The call's arguments with a Tensor over ``convert(array)`` in the place of each leaf."""
 
     def tensor(leaf: Leaf) -> Any:
+        if leaf.static:
+            return convert(leaf.array)
         t = wrap(convert(leaf.array))
         return t.requires_grad_() if grad and leaf.checked else t
 
