@@ -58,6 +58,7 @@ from minigrad.ops.elementwise import (
     abs,
     acos,
     acosh,
+    add,
     addcdiv,
     addcmul,
     allclose,
@@ -79,6 +80,7 @@ from minigrad.ops.elementwise import (
     clone,
     cos,
     cosh,
+    div,
     eq,
     equal,
     erf,
@@ -131,6 +133,7 @@ from minigrad.ops.elementwise import (
     sinh,
     sqrt,
     square,
+    sub,
     tan,
     tanh,
     trunc,
@@ -145,9 +148,6 @@ from minigrad.ops.elementwise import (
 )
 from minigrad.ops.elementwise import (
     acosh as arccosh,
-)
-from minigrad.ops.elementwise import (
-    add_scaled as add,
 )
 from minigrad.ops.elementwise import (
     asin as arcsin,
@@ -168,13 +168,7 @@ from minigrad.ops.elementwise import (
     clamp as clip,
 )
 from minigrad.ops.elementwise import (
-    div as true_divide,
-)
-from minigrad.ops.elementwise import (
-    div_rounded as div,
-)
-from minigrad.ops.elementwise import (
-    div_rounded as divide,
+    div as divide,
 )
 from minigrad.ops.elementwise import (
     ge as greater_equal,
@@ -198,13 +192,13 @@ from minigrad.ops.elementwise import (
     neg as negative,
 )
 from minigrad.ops.elementwise import (
+    over as true_divide,
+)
+from minigrad.ops.elementwise import (
     sign as sgn,
 )
 from minigrad.ops.elementwise import (
-    sub_scaled as sub,
-)
-from minigrad.ops.elementwise import (
-    sub_scaled as subtract,
+    sub as subtract,
 )
 from minigrad.ops.elementwise import (
     trunc as fix,

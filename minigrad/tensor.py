@@ -723,10 +723,10 @@ class Tensor(TensorBase):
             raise ValueError("bernoulli_: probabilities must be in [0, 1]")
         return self._fill(numpy_generator(generator).random(self._data.shape) < chance, "bernoulli_")
 
-    add_ = _in_place(elementwise.add_scaled, "add_")
-    sub_ = _in_place(elementwise.sub_scaled, "sub_")
+    add_ = _in_place(elementwise.add, "add_")
+    sub_ = _in_place(elementwise.sub, "sub_")
     mul_ = _in_place(elementwise.mul, "mul_")
-    div_ = _in_place(elementwise.div_rounded, "div_")
+    div_ = _in_place(elementwise.div, "div_")
     pow_ = _in_place(elementwise.pow, "pow_")
     neg_ = _in_place(elementwise.neg, "neg_")
     abs_ = _in_place(elementwise.abs, "abs_")
@@ -781,12 +781,12 @@ class Tensor(TensorBase):
 
     # ---------------------------------------------------------------------------------- operators
 
-    __add__ = __radd__ = elementwise.add
-    __sub__ = elementwise.sub
-    __rsub__ = _swapped(elementwise.sub)
+    __add__ = __radd__ = elementwise.plus
+    __sub__ = elementwise.minus
+    __rsub__ = _swapped(elementwise.minus)
     __mul__ = __rmul__ = elementwise.mul
-    __truediv__ = elementwise.div
-    __rtruediv__ = _swapped(elementwise.div)
+    __truediv__ = elementwise.over
+    __rtruediv__ = _swapped(elementwise.over)
     __floordiv__ = elementwise.floor_divide
     __rfloordiv__ = _swapped(elementwise.floor_divide)
     __mod__ = elementwise.remainder
@@ -809,10 +809,10 @@ class Tensor(TensorBase):
     __rlshift__ = _swapped(elementwise.bitwise_left_shift)
     __rshift__ = elementwise.bitwise_right_shift
     __rrshift__ = _swapped(elementwise.bitwise_right_shift)
-    __iadd__ = _augmented(elementwise.add, "+=")
-    __isub__ = _augmented(elementwise.sub, "-=")
+    __iadd__ = _augmented(elementwise.plus, "+=")
+    __isub__ = _augmented(elementwise.minus, "-=")
     __imul__ = _augmented(elementwise.mul, "*=")
-    __itruediv__ = _augmented(elementwise.div, "/=")
+    __itruediv__ = _augmented(elementwise.over, "/=")
     __ifloordiv__ = _augmented(elementwise.floor_divide, "//=")
     __imod__ = _augmented(elementwise.remainder, "%=")
     __ipow__ = _augmented(elementwise.pow, "**=")
@@ -824,11 +824,11 @@ class Tensor(TensorBase):
 
     # -------------------------------------------------------------------------- methods: elementwise
 
-    add = elementwise.add_scaled
-    sub = subtract = elementwise.sub_scaled
+    add = elementwise.add
+    sub = subtract = elementwise.sub
     mul = multiply = elementwise.mul
-    div = divide = elementwise.div_rounded
-    true_divide = elementwise.div
+    div = divide = elementwise.div
+    true_divide = elementwise.over
     addcmul = elementwise.addcmul
     addcdiv = elementwise.addcdiv
     lerp = elementwise.lerp

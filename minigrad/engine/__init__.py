@@ -26,7 +26,7 @@ names. Called with arrays an op *is* its kernel. Called with Tensors it records 
 written with operators and other ops serves twice: ordinary backward hands it ndarrays, and
 ``create_graph=True`` hands it Tensors, so that the same text records a graph: derivatives of any order.
 
-The rooms, each on those before it: ``modes`` (switches), ``graph`` (nodes), ``anomaly`` (who is to blame), ``op`` (:func:`op` and its
+The rooms, each on those before it: ``keywords`` (numpy's), ``modes`` (switches), ``graph`` (nodes), ``anomaly`` (who is to blame), ``op`` (:func:`op` and its
 calls), ``fitting`` (the engine's own ops: broadcasting undone), ``backward`` (the walk). None of them knows an op of
 :mod:`minigrad.ops`, nor the Tensor's methods: :mod:`minigrad.tensor` registers its class in ``graph``.
 """
@@ -35,5 +35,6 @@ from minigrad.engine.anomaly import detect_anomaly, line_of, recording_lines
 from minigrad.engine.backward import backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, fit, sum_to
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, numbers, register_tensor, shape_of, tensor_types, wrap
+from minigrad.engine.keywords import take_numpy_names
 from minigrad.engine.modes import Mode, enable_grad, get_default_dtype, is_grad_enabled, no_grad, set_default_dtype, set_grad_enabled
-from minigrad.engine.op import F32, F64, Op, Plan, ShapeError, joint, numpy_names, op, registered_ops, specialize
+from minigrad.engine.op import F32, F64, Op, Plan, ShapeError, joint, op, registered_ops, specialize

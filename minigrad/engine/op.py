@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad.engine import anomaly
 from minigrad.engine.graph import Node, Pick, numbers, shape_of, tensor_class, tensor_types, wrap
+from minigrad.engine.keywords import NUMPY_NAMES, with_our_names
 from minigrad.engine.modes import get_default_dtype, grad_mode
 from minigrad.types import P, Tensor
 
@@ -30,39 +31,6 @@ class ShapeError(ValueError, RuntimeError):
     """Sizes that do not fit an op. A ``ValueError`` as in numpy and a ``RuntimeError`` as in PyTorch."""
 
     __module__ = "minigrad"
-
-
-# ------------------------------------------------------------------------------------------- numpy's keywords
-
-NUMPY_NAMES = {"axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",)}  # numpy's name -> ours
-
-
-def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
-    """The keyword arguments of a call under the names of ``parameters``: ``axis`` for ``dim``, ``keepdims`` for ``keepdim``.
-
-    ``out=None``, which ``np.sum(tensor)`` hands on, is dropped. Raises ``TypeError`` where one argument comes under both names.
-    """
-    found = dict(keywords)
-    if found.get("out", 0) is None and "out" not in parameters:
-        del found["out"]
-    for theirs, candidates in NUMPY_NAMES.items():
-        ours = next((c for c in candidates if c in parameters), None)
-        if theirs in found and ours is not None and theirs not in parameters:
-            if ours in found:
-                raise TypeError(f"{name}: {ours} and {theirs} are the same argument")
-            found[ours] = found.pop(theirs)
-    return found
-
-
-def numpy_names(function: Callable[P, Any]) -> Callable[P, Any]:
-    """Let a plain function take numpy's keywords, ``axis`` and ``keepdims``, as every op does that has a ``dim``."""
-    parameters = tuple(inspect.signature(function).parameters)
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **(with_our_names(function.__name__, kwargs, parameters) if kwargs else kwargs))
-
-    return call
 
 
 # ------------------------------------------------------------------------------------- how a call is recorded
@@ -372,16 +340,13 @@ def _refuse_tensor(op: Op, name: str, value: Any) -> Any:
 
 def _rebind(op: Op, bound: dict[str, Any], more: dict[str, Any]) -> Any:
     """Call ``op`` again with numpy's keywords under our names. Raises ``TypeError`` for a keyword that is unknown or missing."""
-    given = {name: value for name, value in bound.items() if value is not _MISSING}
-    more = with_our_names(op.name, more, op.signature.parameters)
-    for name in more:
+    given = {name: value for name, value in bound.items() if value is not op.signature.parameters[name].default}
+    given |= with_our_names(op.name, {**given, **more}, bound)
+    for name in given:
         if name not in bound:
             raise TypeError(f"{op.name}() got an unexpected keyword argument '{name}'")
-        if given.get(name, op.signature.parameters[name].default) is not op.signature.parameters[name].default:
-            raise TypeError(f"{op.name}() got multiple values for argument '{name}'")
-    given |= more
-    for name in bound:
-        if name not in given:
+    for name, value in bound.items():
+        if value is _MISSING and name not in given:
             raise TypeError(f"{op.name}() missing 1 required argument: '{name}'")
     return op.function(**given)
 

@@ -60,7 +60,7 @@ def draw(
     >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
     >>> g = graph.draw((x * x).sum(), names={"x": x})
     >>> print([e.argument for e in g.edges if e.source == "v0"])
-    ['a', 'b']
+    ['input', 'other']
     """
     if direction not in ("TB", "LR", "BT", "RL"):
         raise ValueError(f"draw: direction must be TB, LR, BT or RL, not {direction!r}")

@@ -237,7 +237,6 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return _softshrink(input, lambd=lambd)
 
 
-@called_as(like.hardshrink)
 @op(input=lambda g, input, lambd: where(abs(input) <= lambd, 0.0, g))
 def hardshrink(input: Array, lambd: float = 0.5) -> Array:
     """x, but 0 in [-lambd, lambd]: ``torch.nn.functional.hardshrink``.
@@ -343,7 +342,6 @@ def _gelu_kernel(x: Array, approximate: str) -> Array:
     return np.multiply(out, 0.5, out)
 
 
-@called_as(like.gelu)
 @op(input=_gelu_input)
 def gelu(input: Array, approximate: str = "none") -> Array:
     """x times the probability that a standard normal number is below x (Hendrycks and Gimpel 2016): ``torch.nn.functional.gelu``.
@@ -392,7 +390,6 @@ def _softplus_kernel(x, beta, threshold):
     return out
 
 
-@called_as(like.softplus)
 @op(input=lambda g, input, beta, threshold: where(input * beta > threshold, g, g * sigmoid(input * beta)))
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + e**(beta x)) / beta, and x itself where beta x > threshold: ``torch.nn.functional.softplus``.

@@ -39,8 +39,11 @@ def real(x: Operand) -> np.ndarray:
     return x if x.dtype.kind == "f" else x.astype(get_default_dtype())
 
 
-def _numpys(ufunc: np.ufunc, floating: bool = False) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
-    """Make a signature a kernel: numpy's ``ufunc`` of its arguments, without warnings; ``floating``: of one that is made an array of floats."""
+def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable[[Callable[P, Any]], Callable[P, Any]]:
+    """Make a signature a kernel: numpy's ``ufunc`` of its arguments, without warnings; ``floating``: of one that is made an array of floats.
+
+    ``name`` is the op's where the function has another one.
+    """
 
     def decorate(signature: Callable[P, Any]) -> Callable[P, Any]:
         if floating:
@@ -52,7 +55,9 @@ def _numpys(ufunc: np.ufunc, floating: bool = False) -> Callable[[Callable[P, An
             def kernel(*arrays: Any) -> Any:  # type: ignore[misc]
                 return quiet().run(ufunc, *arrays)
 
-        return functools.update_wrapper(kernel, signature)  # type: ignore[return-value]
+        functools.update_wrapper(kernel, signature)
+        kernel.__name__ = kernel.__qualname__ = name or signature.__name__
+        return kernel  # type: ignore[return-value]
 
     return decorate
 
@@ -66,38 +71,33 @@ def _flat(g):
 
 
 @op(a=lambda g: g, b=lambda g: g)
-@_numpys(np.add)
-def add(a: Operand, b: Operand) -> Array:
-    """``a + b``: ``torch.add``.
-
-    >>> import minigrad as mg
-    >>> mg.add(mg.tensor([1.0, 2.0]), 1)
-    tensor([2., 3.])
-    """
+@_numpys(np.add, name="add")
+def plus(a: Operand, b: Operand) -> Array:
+    """``a + b``: the operator, and :func:`add` without its factor."""
 
 
 @op(a=lambda g: g, b=lambda g: -g)
-@_numpys(np.subtract)
-def sub(a: Operand, b: Operand) -> Array:
-    """``a - b``: ``torch.sub``."""
+@_numpys(np.subtract, name="sub")
+def minus(a: Operand, b: Operand) -> Array:
+    """``a - b``: the operator, and :func:`sub` without its factor."""
 
 
-@op(a=lambda g, b: g * b, b=lambda g, a: g * a)
+@op(input=lambda g, other: g * other, other=lambda g, input: g * input)
 @_numpys(np.multiply)
-def mul(a: Operand, b: Operand) -> Array:
-    """``a * b``: ``torch.mul``."""
+def mul(input: Operand, other: Operand) -> Array:
+    """``input * other``: ``torch.mul``."""
 
 
 @op(a=lambda g, b: g / b, b=lambda g, b, out: -g * out / b)
-@_numpys(np.true_divide)
-def div(a: Operand, b: Operand) -> Array:
-    """``a / b``, true division. Integers give the default floating dtype; x/0 is inf or NaN, as in PyTorch."""
+@_numpys(np.true_divide, name="div")
+def over(a: Operand, b: Operand) -> Array:
+    """``a / b``: the operator, and :func:`div` without rounding."""
 
 
-@op(x=lambda g: -g)
-def neg(x: Operand) -> Array:
-    """``-x``: ``torch.neg``."""
-    return np.negative(x)
+@op(input=lambda g: -g)
+def neg(input: Operand) -> Array:
+    """``-input``: ``torch.neg``."""
+    return np.negative(input)
 
 
 def _refuse_zero(name: str, a: Any, b: Any) -> None:
@@ -106,9 +106,9 @@ def _refuse_zero(name: str, a: Any, b: Any) -> None:
         raise ZeroDivisionError(f"{name}: division of integers by zero")
 
 
-@op(a=_flat, b=_flat)
-def floor_divide(a: Operand, b: Operand) -> Array:
-    """``a // b``, rounded towards minus infinity: ``torch.floor_divide``. The gradient is zero.
+@op(input=_flat, other=_flat)
+def floor_divide(input: Operand, other: Operand) -> Array:
+    """``input // other``, rounded towards minus infinity: ``torch.floor_divide``. The gradient is zero.
 
     Raises ``ZeroDivisionError`` when integers are divided by zero.
 
@@ -116,23 +116,23 @@ def floor_divide(a: Operand, b: Operand) -> Array:
     >>> mg.tensor([7.0, -7.0]) // 2
     tensor([ 3., -4.])
     """
-    _refuse_zero("floor_divide", a, b)
-    return quiet().run(np.floor_divide, a, b)
+    _refuse_zero("floor_divide", input, other)
+    return quiet().run(np.floor_divide, input, other)
 
 
-@op(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
-def remainder(a: Operand, b: Operand) -> Array:
-    """``a % b`` with the sign of ``b``: ``torch.remainder``. It is a - b * floor(a / b).
+@op(input=lambda g: g, other=lambda g, input, other: -g * floor_divide(input, other))
+def remainder(input: Operand, other: Operand) -> Array:
+    """``input % other`` with the sign of ``other``: ``torch.remainder``. It is a - b * floor(a / b).
 
     Raises ``ZeroDivisionError`` when integers are divided by zero.
     """
-    _refuse_zero("remainder", a, b)
-    return quiet().run(np.remainder, a, b)
+    _refuse_zero("remainder", input, other)
+    return quiet().run(np.remainder, input, other)
 
 
-@op(a=lambda g: g, b=lambda g, a, b: -g * trunc(a / b))
-def fmod(a: Operand, b: Operand) -> Array:
-    """The remainder with the sign of ``a``: ``torch.fmod``. It is a - b * trunc(a / b).
+@op(input=lambda g: g, other=lambda g, input, other: -g * trunc(input / other))
+def fmod(input: Operand, other: Operand) -> Array:
+    """The remainder with the sign of ``input``: ``torch.fmod``. It is a - b * trunc(a / b).
 
     Raises ``ZeroDivisionError`` when integers are divided by zero.
 
@@ -140,22 +140,29 @@ def fmod(a: Operand, b: Operand) -> Array:
     >>> mg.fmod(mg.tensor([5.0, -5.0]), 3)
     tensor([ 2., -2.])
     """
-    _refuse_zero("fmod", a, b)
-    return quiet().run(np.fmod, a, b)
+    _refuse_zero("fmod", input, other)
+    return quiet().run(np.fmod, input, other)
 
 
-def add_scaled(a: Operand, b: Operand, *, alpha: float = 1) -> Tensor:
-    """``a + alpha * b``: ``torch.add``."""
-    return add(a, b if alpha == 1 else mul(b, alpha))
+def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
+    """``input + alpha * other``: ``torch.add``.
+
+    >>> import minigrad as mg
+    >>> mg.add(mg.tensor([1.0, 2.0]), 1, alpha=10)
+    tensor([11., 12.])
+    """
+    return plus(input, other if alpha == 1 else mul(other, alpha))
 
 
-def sub_scaled(a: Operand, b: Operand, *, alpha: float = 1) -> Tensor:
-    """``a - alpha * b``: ``torch.sub``."""
-    return sub(a, b if alpha == 1 else mul(b, alpha))
+def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
+    """``input - alpha * other``: ``torch.sub``."""
+    return minus(input, other if alpha == 1 else mul(other, alpha))
 
 
-def div_rounded(a: Operand, b: Operand, *, rounding_mode: str | None = None) -> Tensor:
-    """``a / b``: ``torch.div``. ``rounding_mode``: None, ``"trunc"`` (towards zero) or ``"floor"``, with a gradient of zero.
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
+    """``input / other``: ``torch.div``. Integers give the default floating dtype; x / 0 is inf or NaN.
+
+    ``rounding_mode``: None, ``"trunc"`` (towards zero) or ``"floor"``, with a gradient of zero.
 
     Raises ``ValueError`` for another mode, ``ZeroDivisionError`` when integers are divided by zero with rounding.
 
@@ -164,23 +171,23 @@ def div_rounded(a: Operand, b: Operand, *, rounding_mode: str | None = None) -> 
     (tensor([ 3.5000, -3.5000]), tensor([ 3, -3]))
     """
     if rounding_mode is None:
-        return div(a, b)
+        return over(input, other)
     if rounding_mode == "floor":
-        return floor_divide(a, b)
+        return floor_divide(input, other)
     if rounding_mode == "trunc":
-        integers = all(getattr(x, "dtype", np.dtype(type(x))).kind in "iub" for x in (a, b))
-        return floor_divide(sub(a, fmod(a, b)), b) if integers else trunc(div(a, b))
+        integers = all(getattr(x, "dtype", np.dtype(type(x))).kind in "iub" for x in (input, other))
+        return floor_divide(sub(input, fmod(input, other)), other) if integers else trunc(div(input, other))
     raise ValueError(f"div: rounding_mode must be None, 'trunc' or 'floor', not {rounding_mode!r}")
 
 
 def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``: ``torch.addcmul``."""
-    return add_scaled(input, mul(tensor1, tensor2), alpha=value)
+    return add(input, mul(tensor1, tensor2), alpha=value)
 
 
 def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``: ``torch.addcdiv``."""
-    return add_scaled(input, div(tensor1, tensor2), alpha=value)
+    return add(input, div(tensor1, tensor2), alpha=value)
 
 
 def _lerp(start, end, weight):
@@ -189,18 +196,18 @@ def _lerp(start, end, weight):
 
 
 @op(
-    start=lambda g, weight: g * (1.0 - weight),
+    input=lambda g, weight: g * (1.0 - weight),
     end=lambda g, weight: g * weight,
-    weight=lambda g, start, end: g * (end - start),
+    weight=lambda g, input, end: g * (end - input),
 )
-def lerp(start: Operand, end: Operand, weight: Operand) -> Array:
-    """``start + weight * (end - start)``, which is exactly ``end`` at weight 1: ``torch.lerp``.
+def lerp(input: Operand, end: Operand, weight: Operand) -> Array:
+    """``input + weight * (end - input)``, which is exactly ``end`` at weight 1: ``torch.lerp``.
 
     >>> import minigrad as mg
     >>> mg.lerp(mg.tensor([0.0, 10.0]), mg.tensor([10.0, 20.0]), 0.25)
     tensor([ 2.5000, 12.5000])
     """
-    return quiet().run(_lerp, start, end, weight)
+    return quiet().run(_lerp, input, end, weight)
 
 
 # ------------------------------------------------------------------------------------------ powers and roots
@@ -217,67 +224,67 @@ def _number_log(number):
     return math.log(number) if number > 0 else -math.inf if number == 0 else math.nan
 
 
-def _pow_base(g, a, b):
+def _pow_base(g, input, exponent):
     # d(a**b)/da = b a**(b-1), and 0 where b == 0, also at a == 0, where a**-1 is infinite
-    if isinstance(b, (int, float)):
-        return _flat(g) if b == 0 else g * (b * pow(a, b - 1))
-    return g * b * pow(a, where(logical_and(eq(a, 0), eq(b, 0)), 1.0, b - 1.0))
+    if isinstance(exponent, (int, float)):
+        return _flat(g) if exponent == 0 else g * (exponent * pow(input, exponent - 1))
+    return g * exponent * pow(input, where(logical_and(eq(input, 0), eq(exponent, 0)), 1.0, exponent - 1.0))
 
 
-def _pow_exponent(g, a, b, out):
+def _pow_exponent(g, input, exponent, out):
     # d(a**b)/db = a**b log a, and 0 where a == 0 and b >= 0 (the limit: 0**b is constant there)
-    if isinstance(a, (int, float)):
-        return g * log(where(ge(b, 0), 1.0, b * 0.0)) if a == 0 else g * (out * _number_log(a))
-    return g * out * log(where(logical_and(eq(a, 0), ge(b, 0)), 1.0, a))
+    if isinstance(input, (int, float)):
+        return g * log(where(ge(exponent, 0), 1.0, exponent * 0.0)) if input == 0 else g * (out * _number_log(input))
+    return g * out * log(where(logical_and(eq(input, 0), ge(exponent, 0)), 1.0, input))
 
 
-@op(a=_pow_base, b=_pow_exponent)
-def pow(a: Operand, b: Operand) -> Array:
-    """``a ** b``: ``torch.pow``. NaN for a negative base with a fractional exponent.
+@op(input=_pow_base, exponent=_pow_exponent)
+def pow(input: Operand, exponent: Operand) -> Array:
+    """``input ** exponent``: ``torch.pow``. NaN for a negative base with a fractional exponent.
 
     Raises ``ValueError`` for integers with a negative integer exponent, as numpy does.
     """
-    if isinstance(b, (int, float)):
-        return quiet().run(operator.pow, _counted(a), b)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
-    return quiet().run(np.power, a, b)
+    if isinstance(exponent, (int, float)):
+        return quiet().run(operator.pow, _counted(input), exponent)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
+    return quiet().run(np.power, input, exponent)
 
 
-@op(x=lambda g, x: g * (2.0 * x))
-def square(x: Operand) -> Array:
-    """``x * x``: ``torch.square``."""
-    return quiet().run(np.square, _counted(x))
+@op(input=lambda g, input: g * (2.0 * input))
+def square(input: Operand) -> Array:
+    """``input * input``: ``torch.square``."""
+    return quiet().run(np.square, _counted(input))
 
 
-@op(x=lambda g, out: g * 0.5 / out)
+@op(input=lambda g, out: g * 0.5 / out)
 @_numpys(np.sqrt, floating=True)
-def sqrt(x: Operand) -> Array:
+def sqrt(input: Operand) -> Array:
     """Square root: ``torch.sqrt``. NaN below zero."""
 
 
-@op(x=lambda g, out: g * (-0.5 * out * out * out))
-def rsqrt(x: Operand) -> Array:
-    """``1 / sqrt(x)``: ``torch.rsqrt``."""
-    return quiet().run(lambda: 1.0 / np.sqrt(real(x)))
+@op(input=lambda g, out: g * (-0.5 * out * out * out))
+def rsqrt(input: Operand) -> Array:
+    """``1 / sqrt(input)``: ``torch.rsqrt``."""
+    return quiet().run(lambda: 1.0 / np.sqrt(real(input)))
 
 
-@op(x=lambda g, out: -g * out * out)
-def reciprocal(x: Operand) -> Array:
-    """``1 / x``: ``torch.reciprocal``."""
-    return quiet().run(np.true_divide, 1.0, real(x))
+@op(input=lambda g, out: -g * out * out)
+def reciprocal(input: Operand) -> Array:
+    """``1 / input``: ``torch.reciprocal``."""
+    return quiet().run(np.true_divide, 1.0, real(input))
 
 
-@op(a=lambda g, a, out: g * (a / out), b=lambda g, b, out: g * (b / out))
+@op(input=lambda g, input, out: g * (input / out), other=lambda g, other, out: g * (other / out))
 @_numpys(np.hypot)
-def hypot(a: Operand, b: Operand) -> Array:
-    """``sqrt(a**2 + b**2)`` without overflow in between: ``torch.hypot``. Its gradient at (0, 0) is NaN, as in PyTorch."""
+def hypot(input: Operand, other: Operand) -> Array:
+    """``sqrt(input**2 + other**2)`` without overflow in between: ``torch.hypot``. Its gradient at (0, 0) is NaN, as in PyTorch."""
 
 
 # --------------------------------------------------------------------------------- exponentials and logarithms
 
 
-@op(x=lambda g, out: g * out)
+@op(input=lambda g, out: g * out)
 @_numpys(np.exp, floating=True)
-def exp(x: Operand) -> Array:
+def exp(input: Operand) -> Array:
     """e**x: ``torch.exp``. Infinite above 88.7 in float32, without a warning.
 
     >>> import minigrad as mg
@@ -288,45 +295,45 @@ def exp(x: Operand) -> Array:
     """
 
 
-@op(x=lambda g, out: g * (out * math.log(2.0)))
+@op(input=lambda g, out: g * (out * math.log(2.0)))
 @_numpys(np.exp2, floating=True)
-def exp2(x: Operand) -> Array:
+def exp2(input: Operand) -> Array:
     """2**x: ``torch.exp2``."""
 
 
-@op(x=lambda g, out: g * (out + 1.0))
+@op(input=lambda g, out: g * (out + 1.0))
 @_numpys(np.expm1, floating=True)
-def expm1(x: Operand) -> Array:
+def expm1(input: Operand) -> Array:
     """e**x - 1 without cancellation near zero: ``torch.expm1``."""
 
 
-@op(x=lambda g, x: g / x)
+@op(input=lambda g, input: g / input)
 @_numpys(np.log, floating=True)
-def log(x: Operand) -> Array:
+def log(input: Operand) -> Array:
     """Natural logarithm: ``torch.log``. -inf at zero, NaN below."""
 
 
-@op(x=lambda g, x: g / (x * math.log(2.0)))
+@op(input=lambda g, input: g / (input * math.log(2.0)))
 @_numpys(np.log2, floating=True)
-def log2(x: Operand) -> Array:
+def log2(input: Operand) -> Array:
     """Logarithm to base 2: ``torch.log2``."""
 
 
-@op(x=lambda g, x: g / (x * math.log(10.0)))
+@op(input=lambda g, input: g / (input * math.log(10.0)))
 @_numpys(np.log10, floating=True)
-def log10(x: Operand) -> Array:
+def log10(input: Operand) -> Array:
     """Logarithm to base 10: ``torch.log10``."""
 
 
-@op(x=lambda g, x: g / (x + 1.0))
+@op(input=lambda g, input: g / (input + 1.0))
 @_numpys(np.log1p, floating=True)
-def log1p(x: Operand) -> Array:
+def log1p(input: Operand) -> Array:
     """log(1 + x) without cancellation near zero: ``torch.log1p``."""
 
 
-@op(a=lambda g, a, b: g * sigmoid(a - b), b=lambda g, a, b: g * sigmoid(b - a))
+@op(input=lambda g, input, other: g * sigmoid(input - other), other=lambda g, input, other: g * sigmoid(other - input))
 @_numpys(np.logaddexp)
-def logaddexp(a: Operand, b: Operand) -> Array:
+def logaddexp(input: Operand, other: Operand) -> Array:
     """log(e**a + e**b) without overflow: ``torch.logaddexp``.
 
     >>> import minigrad as mg
@@ -335,30 +342,33 @@ def logaddexp(a: Operand, b: Operand) -> Array:
     """
 
 
-@op(a=lambda g, a, b: g * sigmoid((a - b) * math.log(2.0)), b=lambda g, a, b: g * sigmoid((b - a) * math.log(2.0)))
+@op(
+    input=lambda g, input, other: g * sigmoid((input - other) * math.log(2.0)),
+    other=lambda g, input, other: g * sigmoid((other - input) * math.log(2.0)),
+)
 @_numpys(np.logaddexp2)
-def logaddexp2(a: Operand, b: Operand) -> Array:
+def logaddexp2(input: Operand, other: Operand) -> Array:
     """log2(2**a + 2**b) without overflow: ``torch.logaddexp2``."""
 
 
-def _xlogy_x(g, x, y):
+def _xlogy_x(g, input, y):
     # log y, but 0 at x == 0 where log y does not exist; log(1) there keeps infinities out of higher derivatives
     if isinstance(y, (int, float)):
-        return g * (math.log(y) if y > 0 else where(eq(x, 0), 0.0, x * 0.0 + _number_log(y)))
-    return g * log(where(logical_and(eq(x, 0), le(y, 0)), 1.0, y))
+        return g * (math.log(y) if y > 0 else where(eq(input, 0), 0.0, input * 0.0 + _number_log(y)))
+    return g * log(where(logical_and(eq(input, 0), le(y, 0)), 1.0, y))
 
 
-@op(x=_xlogy_x, y=lambda g, x, y: g * x / y)
-def xlogy(x: Operand, y: Operand) -> Array:
-    """``x * log(y)``, and 0 where ``x`` is 0 unless ``y`` is NaN: ``torch.xlogy``.
+@op(input=_xlogy_x, y=lambda g, input, y: g * input / y)
+def xlogy(input: Operand, y: Operand) -> Array:
+    """``input * log(y)``, and 0 where ``input`` is 0 unless ``y`` is NaN: ``torch.xlogy``.
 
     >>> import minigrad as mg
     >>> mg.xlogy(mg.tensor([0.0, 2.0]), mg.tensor([0.0, 1.0]))
     tensor([0., 0.])
     """
     log_y = _number_log(y) if isinstance(y, (int, float)) else quiet().run(np.log, real(y))
-    product = quiet().run(np.multiply, x, log_y)
-    return np.where(np.equal(x, 0) & ~np.isnan(y), product.dtype.type(0), product)
+    product = quiet().run(np.multiply, input, log_y)
+    return np.where(np.equal(input, 0) & ~np.isnan(y), product.dtype.type(0), product)
 
 
 def _quotient_log(x):
@@ -383,9 +393,9 @@ def logit(input: Operand, eps: float | None = None) -> Tensor:
 # ----------------------------------------------------------------------------------- circular and hyperbolic
 
 
-@op(x=lambda g, x: g * cos(x))
+@op(input=lambda g, input: g * cos(input))
 @_numpys(np.sin, floating=True)
-def sin(x: Operand) -> Array:
+def sin(input: Operand) -> Array:
     """Sine: ``torch.sin``.
 
     >>> import minigrad as mg
@@ -397,33 +407,33 @@ def sin(x: Operand) -> Array:
     """
 
 
-@op(x=lambda g, x: -g * sin(x))
+@op(input=lambda g, input: -g * sin(input))
 @_numpys(np.cos, floating=True)
-def cos(x: Operand) -> Array:
+def cos(input: Operand) -> Array:
     """Cosine: ``torch.cos``."""
 
 
-@op(x=lambda g, out: g * (out * out + 1.0))
+@op(input=lambda g, out: g * (out * out + 1.0))
 @_numpys(np.tan, floating=True)
-def tan(x: Operand) -> Array:
+def tan(input: Operand) -> Array:
     """Tangent: ``torch.tan``."""
 
 
-@op(x=lambda g, x: g / sqrt(1.0 - x * x))
+@op(input=lambda g, input: g / sqrt(1.0 - input * input))
 @_numpys(np.arcsin, floating=True)
-def asin(x: Operand) -> Array:
+def asin(input: Operand) -> Array:
     """Inverse sine: ``torch.asin``. NaN outside [-1, 1]."""
 
 
-@op(x=lambda g, x: -g / sqrt(1.0 - x * x))
+@op(input=lambda g, input: -g / sqrt(1.0 - input * input))
 @_numpys(np.arccos, floating=True)
-def acos(x: Operand) -> Array:
+def acos(input: Operand) -> Array:
     """Inverse cosine: ``torch.acos``. NaN outside [-1, 1]."""
 
 
-@op(x=lambda g, x: g / (x * x + 1.0))
+@op(input=lambda g, input: g / (input * input + 1.0))
 @_numpys(np.arctan, floating=True)
-def atan(x: Operand) -> Array:
+def atan(input: Operand) -> Array:
     """Inverse tangent: ``torch.atan``."""
 
 
@@ -432,28 +442,28 @@ def _atan2_share(g, a, b):
     return g * (a / where(eq(square_sum, 0), 1.0, square_sum))  # 0 at the origin
 
 
-@op(y=lambda g, y, x: _atan2_share(g, x, y), x=lambda g, y, x: -_atan2_share(g, y, x))
-def atan2(y: Operand, x: Operand) -> Array:
+@op(input=lambda g, input, other: _atan2_share(g, other, input), other=lambda g, input, other: -_atan2_share(g, input, other))
+def atan2(input: Operand, other: Operand) -> Array:
     """The angle of the point (x, y), in (-pi, pi]: ``torch.atan2``. Its gradient at the origin is 0, as in PyTorch.
 
     >>> import minigrad as mg
     >>> mg.atan2(mg.tensor([1.0, -1.0]), mg.tensor([1.0, -1.0]))
     tensor([ 0.7854, -2.3562])
     """
-    if not any(isinstance(a, float) or (isinstance(a, np.ndarray) and a.dtype.kind == "f") for a in (y, x)):
-        y = real(y)  # of small integers numpy would make float16
-    return quiet().run(np.arctan2, y, x)
+    if not any(isinstance(a, float) or (isinstance(a, np.ndarray) and a.dtype.kind == "f") for a in (input, other)):
+        input = real(input)  # of small integers numpy would make float16
+    return quiet().run(np.arctan2, input, other)
 
 
-@op(x=lambda g, x: g * cosh(x))
+@op(input=lambda g, input: g * cosh(input))
 @_numpys(np.sinh, floating=True)
-def sinh(x: Operand) -> Array:
+def sinh(input: Operand) -> Array:
     """Hyperbolic sine: ``torch.sinh``."""
 
 
-@op(x=lambda g, x: g * sinh(x))
+@op(input=lambda g, input: g * sinh(input))
 @_numpys(np.cosh, floating=True)
-def cosh(x: Operand) -> Array:
+def cosh(input: Operand) -> Array:
     """Hyperbolic cosine: ``torch.cosh``."""
 
 
@@ -463,21 +473,21 @@ def tanh(input: Operand) -> Array:
     """Hyperbolic tangent: ``torch.tanh``."""
 
 
-@op(x=lambda g, x: g / sqrt(x * x + 1.0))
+@op(input=lambda g, input: g / sqrt(input * input + 1.0))
 @_numpys(np.arcsinh, floating=True)
-def asinh(x: Operand) -> Array:
+def asinh(input: Operand) -> Array:
     """Inverse hyperbolic sine: ``torch.asinh``."""
 
 
-@op(x=lambda g, x: g / sqrt((x - 1.0) * (x + 1.0)))
+@op(input=lambda g, input: g / sqrt((input - 1.0) * (input + 1.0)))
 @_numpys(np.arccosh, floating=True)
-def acosh(x: Operand) -> Array:
+def acosh(input: Operand) -> Array:
     """Inverse hyperbolic cosine: ``torch.acosh``. NaN below 1."""
 
 
-@op(x=lambda g, x: g / (1.0 - x * x))
+@op(input=lambda g, input: g / (1.0 - input * input))
 @_numpys(np.arctanh, floating=True)
-def atanh(x: Operand) -> Array:
+def atanh(input: Operand) -> Array:
     """Inverse hyperbolic tangent: ``torch.atanh``. Infinite at -1 and 1, NaN beyond."""
 
 
@@ -595,23 +605,23 @@ def _in_blocks(function, x, dtype):
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
-@op(x=lambda g, x: g * (exp(-(x * x)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
-def erf(x: Operand) -> Array:
+@op(input=lambda g, input: g * (exp(-(input * input)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
+def erf(input: Operand) -> Array:
     """The error function, 2/sqrt(pi) times the integral of e**-t**2 from 0 to x: ``torch.erf``.
 
     >>> import minigrad as mg
     >>> mg.erf(mg.tensor([0.0, 0.5, 10.0]))
     tensor([0.0000, 0.5205, 1.0000])
     """
-    x = real(x)
-    double = x.dtype.itemsize > 4
-    return quiet().run(_in_blocks, _erf_double if double else _erf_single, x, np.float64 if double else np.float32)
+    input = real(input)
+    double = input.dtype.itemsize > 4
+    return quiet().run(_in_blocks, _erf_double if double else _erf_single, input, np.float64 if double else np.float32)
 
 
-@op(x=lambda g, x: -g * (exp(-(x * x)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
-def erfc(x: Operand) -> Array:
-    """1 - erf(x) without cancellation for large ``x``: ``torch.erfc``."""
-    return quiet().run(_in_blocks, _erfc_double, real(x), np.float64)
+@op(input=lambda g, input: -g * (exp(-(input * input)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
+def erfc(input: Operand) -> Array:
+    """1 - erf(x) without cancellation for large ``input``: ``torch.erfc``."""
+    return quiet().run(_in_blocks, _erfc_double, real(input), np.float64)
 
 
 # The quantile function of the normal distribution: M. J. Wichura, "Algorithm AS 241: the percentage points of the normal
@@ -654,26 +664,26 @@ def _erfinv(y):
     return out * math.sqrt(0.5)
 
 
-@op(x=lambda g, out: g * (exp(out * out) * (1.0 / _TWO_OVER_ROOT_PI)))  # type: ignore[operator]  # Tensor is not known yet
-def erfinv(x: Operand) -> Array:
+@op(input=lambda g, out: g * (exp(out * out) * (1.0 / _TWO_OVER_ROOT_PI)))  # type: ignore[operator]  # Tensor is not known yet
+def erfinv(input: Operand) -> Array:
     """The inverse of :func:`erf`: ``torch.erfinv``. Infinite at -1 and 1, NaN beyond."""
-    return quiet().run(_in_blocks, _erfinv, real(x), np.float64)
+    return quiet().run(_in_blocks, _erfinv, real(input), np.float64)
 
 
 # --------------------------------------------------------------------------------- sign, rounding, comparison
 
 
-@op(x=lambda g, x: g * sign(x))
-def abs(x: Operand) -> Array:
+@op(input=lambda g, input: g * sign(input))
+def abs(input: Operand) -> Array:
     """Absolute value: ``torch.abs``. Its gradient at 0 is 0."""
-    return np.abs(x)
+    return np.abs(input)
 
 
-@op(x=_flat)
-def sign(x: Operand) -> Array:
+@op(input=_flat)
+def sign(input: Operand) -> Array:
     """-1, 0 or 1 (0 for NaN): ``torch.sign``. The gradient is zero."""
-    x = np.asarray(x)
-    return x.copy() if x.dtype.kind == "b" else np.subtract(x > 0, x < 0, dtype=x.dtype)
+    input = np.asarray(input)
+    return input.copy() if input.dtype.kind == "b" else np.subtract(input > 0, input < 0, dtype=input.dtype)
 
 
 def _rounded(ufunc, x):
@@ -681,44 +691,44 @@ def _rounded(ufunc, x):
     return ufunc(x) if x.dtype.kind == "f" else x.copy()
 
 
-@op(x=_flat)
-def floor(x: Operand) -> Array:
-    """The largest integer that is not above ``x``: ``torch.floor``. The gradient is zero.
+@op(input=_flat)
+def floor(input: Operand) -> Array:
+    """The largest integer that is not above ``input``: ``torch.floor``. The gradient is zero.
 
     >>> import minigrad as mg
     >>> mg.floor(mg.tensor([-1.5, 1.5]))
     tensor([-2.,  1.])
     """
-    return _rounded(np.floor, x)
+    return _rounded(np.floor, input)
 
 
-@op(x=_flat)
-def ceil(x: Operand) -> Array:
-    """The smallest integer that is not below ``x``: ``torch.ceil``. The gradient is zero."""
-    return _rounded(np.ceil, x)
+@op(input=_flat)
+def ceil(input: Operand) -> Array:
+    """The smallest integer that is not below ``input``: ``torch.ceil``. The gradient is zero."""
+    return _rounded(np.ceil, input)
 
 
-@op(x=_flat)
-def trunc(x: Operand) -> Array:
-    """The integer next to ``x`` towards zero: ``torch.trunc``. The gradient is zero."""
-    return _rounded(np.trunc, x)
+@op(input=_flat)
+def trunc(input: Operand) -> Array:
+    """The integer next to ``input`` towards zero: ``torch.trunc``. The gradient is zero."""
+    return _rounded(np.trunc, input)
 
 
-@op(x=_flat)
-def round(x: Array, decimals: int = 0) -> Array:
+@op(input=_flat)
+def round(input: Array, decimals: int = 0) -> Array:
     """The nearest number with that many decimals, halves to even: ``torch.round``. The gradient is zero.
 
     >>> import minigrad as mg
     >>> mg.round(mg.tensor([0.5, 1.5, 2.567])), mg.round(mg.tensor(2.567), decimals=1)
     (tensor([0., 2., 3.]), tensor(2.6000))
     """
-    return quiet().run(np.round, x, decimals)
+    return quiet().run(np.round, input, decimals)
 
 
-@op(x=lambda g: g)
-def frac(x: Operand) -> Array:
-    """``x - trunc(x)``: ``torch.frac``."""
-    return quiet().run(np.subtract, x, np.trunc(x))
+@op(input=lambda g: g)
+def frac(input: Operand) -> Array:
+    """``input - trunc(input)``: ``torch.frac``."""
+    return quiet().run(np.subtract, input, np.trunc(input))
 
 
 def _clamp_input(g, input, min, max):
@@ -737,9 +747,8 @@ def _clamp_max(g, input, min, max):
     return where(above if min is None else logical_or(above, logical_and(le(max, min), lt(input, min))), g, 0.0)
 
 
-@called_as(like.clamp)
 @op(input=_clamp_input, min=_clamp_min, max=_clamp_max)
-def clamp(input: Array, min: Array = None, max: Array = None) -> Array:
+def clamp(input: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """``input`` limited to [min, max]; one bound may be None: ``torch.clamp``. The result is ``max`` where min > max.
 
     Bounds are numbers or Tensors. The gradient of ``input`` is 1 between the bounds and on them, 0 outside, where the bound that
@@ -769,8 +778,11 @@ def _share(g, loses, ties):
     return where(loses, 0.0, where(ties, g * 0.5, g))
 
 
-@op(a=lambda g, a, b: _share(g, lt(a, b), eq(a, b)), b=lambda g, a, b: _share(g, lt(b, a), eq(a, b)))
-def maximum(a: Operand, b: Operand) -> Array:
+@op(
+    input=lambda g, input, other: _share(g, lt(input, other), eq(input, other)),
+    other=lambda g, input, other: _share(g, lt(other, input), eq(input, other)),
+)
+def maximum(input: Operand, other: Operand) -> Array:
     """The larger of two elements, NaN if one is: ``torch.maximum``. At a tie each gets half of the gradient.
 
     >>> import minigrad as mg
@@ -779,13 +791,16 @@ def maximum(a: Operand, b: Operand) -> Array:
     >>> x.grad
     tensor([0.0000, 1.0000, 0.5000])
     """
-    return np.maximum(a, b)
+    return np.maximum(input, other)
 
 
-@op(a=lambda g, a, b: _share(g, gt(a, b), eq(a, b)), b=lambda g, a, b: _share(g, gt(b, a), eq(a, b)))
-def minimum(a: Operand, b: Operand) -> Array:
+@op(
+    input=lambda g, input, other: _share(g, gt(input, other), eq(input, other)),
+    other=lambda g, input, other: _share(g, gt(other, input), eq(input, other)),
+)
+def minimum(input: Operand, other: Operand) -> Array:
     """The smaller of two elements, NaN if one is: ``torch.minimum``. At a tie each gets half of the gradient."""
-    return np.minimum(a, b)
+    return np.minimum(input, other)
 
 
 def _wins(g, wins, b, first):
@@ -793,34 +808,39 @@ def _wins(g, wins, b, first):
     return where(wins if first else logical_not(wins), g, 0.0)
 
 
-@op(a=lambda g, a, b: _wins(g, ge(a, b), b, True), b=lambda g, a, b: _wins(g, ge(a, b), b, False))
-def fmax(a: Operand, b: Operand) -> Array:
-    """The larger of two elements; a number wins over NaN: ``torch.fmax``. At a tie ``a`` gets the gradient."""
-    return np.fmax(a, b)
+@op(
+    input=lambda g, input, other: _wins(g, ge(input, other), other, True),
+    other=lambda g, input, other: _wins(g, ge(input, other), other, False),
+)
+def fmax(input: Operand, other: Operand) -> Array:
+    """The larger of two elements; a number wins over NaN: ``torch.fmax``. At a tie ``input`` gets the gradient."""
+    return np.fmax(input, other)
 
 
-@op(a=lambda g, a, b: _wins(g, le(a, b), b, True), b=lambda g, a, b: _wins(g, le(a, b), b, False))
-def fmin(a: Operand, b: Operand) -> Array:
-    """The smaller of two elements; a number wins over NaN: ``torch.fmin``. At a tie ``a`` gets the gradient."""
-    return np.fmin(a, b)
+@op(
+    input=lambda g, input, other: _wins(g, le(input, other), other, True),
+    other=lambda g, input, other: _wins(g, le(input, other), other, False),
+)
+def fmin(input: Operand, other: Operand) -> Array:
+    """The smaller of two elements; a number wins over NaN: ``torch.fmin``. At a tie ``input`` gets the gradient."""
+    return np.fmin(input, other)
 
 
-@called_as(like.nan_to_num)
-@op(x=lambda g, x: where(isfinite(x), g, 0.0))
-def nan_to_num(x: Operand, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
+@op(input=lambda g, input: where(isfinite(input), g, 0.0))
+def nan_to_num(input: Operand, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """Finite numbers for NaN and infinities (by default 0 and the largest and least number): ``torch.nan_to_num``.
 
     >>> import minigrad as mg
     >>> mg.nan_to_num(mg.tensor([float("nan"), 1.0, float("inf")]), posinf=9)
     tensor([0., 1., 9.])
     """
-    return np.nan_to_num(x, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
+    return np.nan_to_num(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
 
 
-@op(x=lambda g: g)
-def clone(x: Operand) -> Array:
-    """A copy of ``x`` in memory of its own: ``torch.clone``."""
-    return np.array(x, order="C")
+@op(input=lambda g: g)
+def clone(input: Operand) -> Array:
+    """A copy of ``input`` in memory of its own: ``torch.clone``."""
+    return np.array(input, order="C")
 
 
 # --------------------------------------------------------------------------------------------------- choosing
@@ -891,156 +911,155 @@ def where(condition: Array, input: Array = None, other: Array = None) -> Array:
 
 
 @op()
-def eq(a: Operand, b: Operand) -> Array:
-    """``a == b``, element by element: ``torch.eq``. See :func:`equal` for whole tensors.
+def eq(input: Operand, other: Operand) -> Array:
+    """``input == other``, element by element: ``torch.eq``. See :func:`equal` for whole tensors.
 
     >>> import minigrad as mg
     >>> mg.tensor([1, 2]) == mg.tensor([1, 3])
     tensor([ True, False])
     """
-    return np.equal(a, b)
+    return np.equal(input, other)
 
 
 @op()
-def ne(a: Operand, b: Operand) -> Array:
-    """``a != b``: ``torch.ne``."""
-    return np.not_equal(a, b)
+def ne(input: Operand, other: Operand) -> Array:
+    """``input != other``: ``torch.ne``."""
+    return np.not_equal(input, other)
 
 
 @op()
-def lt(a: Operand, b: Operand) -> Array:
-    """``a < b``: ``torch.lt``."""
-    return np.less(a, b)
+def lt(input: Operand, other: Operand) -> Array:
+    """``input < other``: ``torch.lt``."""
+    return np.less(input, other)
 
 
 @op()
-def le(a: Operand, b: Operand) -> Array:
-    """``a <= b``: ``torch.le``."""
-    return np.less_equal(a, b)
+def le(input: Operand, other: Operand) -> Array:
+    """``input <= other``: ``torch.le``."""
+    return np.less_equal(input, other)
 
 
 @op()
-def gt(a: Operand, b: Operand) -> Array:
-    """``a > b``: ``torch.gt``."""
-    return np.greater(a, b)
+def gt(input: Operand, other: Operand) -> Array:
+    """``input > other``: ``torch.gt``."""
+    return np.greater(input, other)
 
 
 @op()
-def ge(a: Operand, b: Operand) -> Array:
-    """``a >= b``: ``torch.ge``."""
-    return np.greater_equal(a, b)
+def ge(input: Operand, other: Operand) -> Array:
+    """``input >= other``: ``torch.ge``."""
+    return np.greater_equal(input, other)
 
 
 @op()
-def logical_and(a: Operand, b: Operand) -> Array:
+def logical_and(input: Operand, other: Operand) -> Array:
     """Whether both are not zero: ``torch.logical_and``."""
-    return np.logical_and(a, b)
+    return np.logical_and(input, other)
 
 
 @op()
-def logical_or(a: Operand, b: Operand) -> Array:
+def logical_or(input: Operand, other: Operand) -> Array:
     """Whether one of them is not zero: ``torch.logical_or``."""
-    return np.logical_or(a, b)
+    return np.logical_or(input, other)
 
 
 @op()
-def logical_xor(a: Operand, b: Operand) -> Array:
+def logical_xor(input: Operand, other: Operand) -> Array:
     """Whether just one of them is not zero: ``torch.logical_xor``."""
-    return np.logical_xor(a, b)
+    return np.logical_xor(input, other)
 
 
 @op()
-def logical_not(x: Operand) -> Array:
-    """Whether ``x`` is zero: ``torch.logical_not``."""
-    return np.logical_not(x)
+def logical_not(input: Operand) -> Array:
+    """Whether ``input`` is zero: ``torch.logical_not``."""
+    return np.logical_not(input)
 
 
 @op()
-def bitwise_and(a: Operand, b: Operand) -> Array:
-    """``a & b`` of integers or booleans: ``torch.bitwise_and``. Raises ``TypeError`` for floats, as all bitwise ops do.
+def bitwise_and(input: Operand, other: Operand) -> Array:
+    """``input & other`` of integers or booleans: ``torch.bitwise_and``. Raises ``TypeError`` for floats, as all bitwise ops do.
 
     >>> import minigrad as mg
     >>> x = mg.tensor([1.0, 2.0, 3.0])
     >>> (x > 1) & (x < 3)
     tensor([False,  True, False])
     """
-    return np.bitwise_and(a, b)
+    return np.bitwise_and(input, other)
 
 
 @op()
-def bitwise_or(a: Operand, b: Operand) -> Array:
-    """``a | b`` of integers or booleans: ``torch.bitwise_or``."""
-    return np.bitwise_or(a, b)
+def bitwise_or(input: Operand, other: Operand) -> Array:
+    """``input | other`` of integers or booleans: ``torch.bitwise_or``."""
+    return np.bitwise_or(input, other)
 
 
 @op()
-def bitwise_xor(a: Operand, b: Operand) -> Array:
-    """``a ^ b`` of integers or booleans: ``torch.bitwise_xor``."""
-    return np.bitwise_xor(a, b)
+def bitwise_xor(input: Operand, other: Operand) -> Array:
+    """``input ^ other`` of integers or booleans: ``torch.bitwise_xor``."""
+    return np.bitwise_xor(input, other)
 
 
 @op()
-def bitwise_not(x: Operand) -> Array:
-    """``~x`` of integers or booleans: ``torch.bitwise_not``."""
-    return np.invert(x)
+def bitwise_not(input: Operand) -> Array:
+    """``~input`` of integers or booleans: ``torch.bitwise_not``."""
+    return np.invert(input)
 
 
 @op()
-def bitwise_left_shift(a: Operand, b: Operand) -> Array:
-    """``a << b`` of integers: ``torch.bitwise_left_shift``."""
-    return np.left_shift(a, b)
+def bitwise_left_shift(input: Operand, other: Operand) -> Array:
+    """``input << other`` of integers: ``torch.bitwise_left_shift``."""
+    return np.left_shift(input, other)
 
 
 @op()
-def bitwise_right_shift(a: Operand, b: Operand) -> Array:
-    """``a >> b`` of integers: ``torch.bitwise_right_shift``."""
-    return np.right_shift(a, b)
+def bitwise_right_shift(input: Operand, other: Operand) -> Array:
+    """``input >> other`` of integers: ``torch.bitwise_right_shift``."""
+    return np.right_shift(input, other)
 
 
 @op()
-def isnan(x: Operand) -> Array:
-    """Whether ``x`` is NaN: ``torch.isnan``."""
-    return np.isnan(x)
+def isnan(input: Operand) -> Array:
+    """Whether ``input`` is NaN: ``torch.isnan``."""
+    return np.isnan(input)
 
 
 @op()
-def isinf(x: Operand) -> Array:
-    """Whether ``x`` is infinite: ``torch.isinf``."""
-    return np.isinf(x)
+def isinf(input: Operand) -> Array:
+    """Whether ``input`` is infinite: ``torch.isinf``."""
+    return np.isinf(input)
 
 
 @op()
-def isfinite(x: Operand) -> Array:
-    """Whether ``x`` is neither infinite nor NaN: ``torch.isfinite``."""
-    return np.isfinite(x)
+def isfinite(input: Operand) -> Array:
+    """Whether ``input`` is neither infinite nor NaN: ``torch.isfinite``."""
+    return np.isfinite(input)
 
 
-@called_as(like.isclose)
 @op()
-def isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
-    """Whether ``|a - b| <= atol + rtol * |b|``: ``torch.isclose``.
+def isclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
+    """Whether ``|input - other| <= atol + rtol * |other|``: ``torch.isclose``.
 
     >>> import minigrad as mg
     >>> mg.isclose(mg.tensor([1.0, 2.0]), mg.tensor([1.000001, 2.1]))
     tensor([ True, False])
     """
-    return quiet().run(np.isclose, a, b, rtol, atol, equal_nan)
+    return quiet().run(np.isclose, input, other, rtol, atol, equal_nan)
 
 
 def _array(x: Any) -> Any:
     return x._data if isinstance(x, TensorBase) else x
 
 
-def allclose(a: Operand, b: Operand, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False) -> bool:
+def allclose(input: Operand, other: Operand, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False) -> bool:
     """Whether :func:`isclose` holds everywhere, a Python bool: ``torch.allclose``."""
-    return bool(np.all(isclose(_array(a), _array(b), rtol=rtol, atol=atol, equal_nan=equal_nan)))
+    return bool(np.all(isclose(_array(input), _array(other), rtol=rtol, atol=atol, equal_nan=equal_nan)))
 
 
-def equal(a: Operand, b: Operand) -> bool:
+def equal(input: Operand, other: Operand) -> bool:
     """Whether two tensors have the same shape and the same elements, a Python bool: ``torch.equal``.
 
     >>> import minigrad as mg
     >>> mg.equal(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 2.0]))
     True
     """
-    return shape_of(_array(a)) == shape_of(_array(b)) and bool(np.all(np.equal(_array(a), _array(b))))
+    return shape_of(_array(input)) == shape_of(_array(other)) and bool(np.all(np.equal(_array(input), _array(other))))

@@ -15,9 +15,8 @@ import numpy as np
 
 from minigrad.engine import ShapeError, op
 from minigrad.kernels import windows as kernels
-from minigrad.ops import signatures as like
 from minigrad.ops.windows import as_batch, fitted, per_axis
-from minigrad.types import Array, Size, called_as
+from minigrad.types import Array, Size
 
 
 def _axes(name, shapes, sizes, kernel_size, dilation, padding, stride):
@@ -33,7 +32,6 @@ def _unfold_input(g, input_shape, kernel_size, dilation, padding, stride):
     return fold(g, input_shape[-2:], kernel_size, dilation, padding, stride)
 
 
-@called_as(like.unfold)
 @op(input=_unfold_input)
 def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
     """The windows of images as columns: ``torch.nn.functional.unfold``. Transpose of :func:`fold`.
@@ -68,7 +66,6 @@ def _fold_input(g, kernel_size, dilation, padding, stride):
     return unfold(g, kernel_size, dilation, padding, stride)
 
 
-@called_as(like.fold)
 @op(input=_fold_input)
 def fold(input: Array, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
     """Images from columns, adding up where windows overlap: ``torch.nn.functional.fold``. Transpose of :func:`unfold`.

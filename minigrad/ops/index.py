@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim
@@ -528,8 +528,8 @@ def _meet(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 # ----------------------------------------------------------------------------------- integers in, integers out
 
 
-@op(x=None)
-def argwhere(x: Array) -> Array:
+@op(input=None)
+def argwhere(input: Array) -> Array:
     """The positions of what is not zero, a row per element: ``torch.argwhere``.
 
     >>> import minigrad as mg
@@ -537,7 +537,7 @@ def argwhere(x: Array) -> Array:
     tensor([[0, 1],
             [1, 0]])
     """
-    return np.argwhere(x)
+    return np.argwhere(input)
 
 
 @op(x=None)
@@ -551,7 +551,6 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return _nonzero(input) if as_tuple else argwhere(input)
 
 
-@called_as(like.one_hot)
 @op(input=None)
 def one_hot(input: Array, num_classes: int = -1) -> Array:
     """A new last dimension with 1 at the place that ``input`` names and 0 elsewhere: ``torch.nn.functional.one_hot``.
@@ -581,3 +580,6 @@ def one_hot(input: Array, num_classes: int = -1) -> Array:
         wrong = input[(input < 0) | (input >= num_classes)].flat[0]
         raise ShapeError(f"one_hot: class {wrong} is outside the {num_classes} classes (0..{num_classes - 1})")
     return (input[..., None] == np.arange(num_classes)).astype(np.int64)
+
+
+take_numpy_names(__name__)

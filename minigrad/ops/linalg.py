@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, op
+from minigrad.engine import ShapeError, cast, op, take_numpy_names
 from minigrad.kernels import products
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
@@ -59,27 +59,27 @@ def _rows(x):
     return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _matmul_a(g, a, b):
-    g, _, b = _as_matrices(g, a, b)
-    return matmul(g, matrix_transpose(b))  # a vector's 1 among the rows is summed away like a broadcast dimension
+def _matmul_a(g, input, other):
+    g, _, other = _as_matrices(g, input, other)
+    return matmul(g, matrix_transpose(other))  # a vector's 1 among the rows is summed away like a broadcast dimension
 
 
-def _matmul_b(g, a, b):
-    vector = len(b.shape) == 1
-    g, a, b = _as_matrices(g, a, b)
-    if len(b.shape) == 2 and len(a.shape) > 2:  # one product over all batches instead of a sum of products
-        a, g = _rows(a), _rows(g)
-    gradient = matmul(matrix_transpose(a), g)
+def _matmul_b(g, input, other):
+    vector = len(other.shape) == 1
+    g, input, other = _as_matrices(g, input, other)
+    if len(other.shape) == 2 and len(input.shape) > 2:  # one product over all batches instead of a sum of products
+        input, g = _rows(input), _rows(g)
+    gradient = matmul(matrix_transpose(input), g)
     return reshape(gradient, gradient.shape[:-1]) if vector else gradient
 
 
-@op(a=_matmul_a, b=_matmul_b)
-def matmul(a: Array, b: Array) -> Array:
-    """Matrix product: ``torch.matmul``, also ``a @ b``.
+@op(input=_matmul_a, other=_matmul_b)
+def matmul(input: Array, other: Array) -> Array:
+    """Matrix product: ``torch.matmul``, also ``input @ other``.
 
     Args:
-        a: (..., n, k), or a vector (k,).
-        b: (..., k, m), or a vector (k,). The leading dimensions broadcast.
+        input: (..., n, k), or a vector (k,).
+        other: (..., k, m), or a vector (k,). The leading dimensions broadcast.
 
     Returns (..., n, m), without the dimension that a vector lacks. Raises ``ShapeError`` if the inner sizes differ.
 
@@ -87,21 +87,21 @@ def matmul(a: Array, b: Array) -> Array:
     >>> mg.matmul(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    if not a.ndim or not b.ndim:
-        raise ShapeError(f"matmul: both operands need at least 1 dimension: {a.shape} @ {b.shape}; use * with numbers")
-    k = b.shape[-2 if b.ndim > 1 else 0]
-    if a.shape[-1] != k:
-        raise ShapeError(f"matmul: inner sizes differ: {a.shape} @ {b.shape} needs {a.shape[-1]} == {k}")
-    half = a.dtype == b.dtype == np.float16
+    if not input.ndim or not other.ndim:
+        raise ShapeError(f"matmul: both operands need at least 1 dimension: {input.shape} @ {other.shape}; use * with numbers")
+    k = other.shape[-2 if other.ndim > 1 else 0]
+    if input.shape[-1] != k:
+        raise ShapeError(f"matmul: inner sizes differ: {input.shape} @ {other.shape} needs {input.shape[-1]} == {k}")
+    half = input.dtype == other.dtype == np.float16
     if half:  # numpy has no fast float16 product; sums are kept in float32, as in PyTorch
-        a, b = a.astype(np.float32), b.astype(np.float32)
-    if a.ndim > 2 and b.ndim == 2:  # one product of all rows: numpy would multiply batch by batch
-        out = products.matmul(_rows(a), b).reshape(*a.shape[:-1], b.shape[1])
+        input, other = input.astype(np.float32), other.astype(np.float32)
+    if input.ndim > 2 and other.ndim == 2:  # one product of all rows: numpy would multiply batch by batch
+        out = products.matmul(_rows(input), other).reshape(*input.shape[:-1], other.shape[1])
     else:
         try:
-            out = products.matmul(a, b)
+            out = products.matmul(input, other)
         except ValueError:
-            raise ShapeError(f"matmul: the leading dimensions of {a.shape} @ {b.shape} do not broadcast") from None
+            raise ShapeError(f"matmul: the leading dimensions of {input.shape} @ {other.shape} do not broadcast") from None
     return out.astype(np.float16) if half else out
 
 
@@ -455,36 +455,36 @@ def _order(terms: list[list], result: list, sizes: dict) -> list[tuple[int, ...]
     return np.einsum_path(*arguments, [number[label] for label in result if label in present], optimize="greedy")[0][1:]
 
 
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
     """The product of two tensors, summed over pairs of dimensions: ``torch.tensordot``.
 
     Args:
         a, b: any shapes.
-        dims: how many of the last dimensions of ``a`` go with the first of ``b``; or two lists, dimensions of ``a`` and their
-            partners in ``b``.
+        dims: how many of the last dimensions of ``input`` go with the first of ``other``; or two lists, dimensions of ``input`` and their
+            partners in ``other``.
 
-    Returns the other dimensions of ``a``, then those of ``b``. Raises ``ShapeError`` if partners differ in size.
+    Returns the other dimensions of ``input``, then those of ``other``. Raises ``ShapeError`` if partners differ in size.
 
     >>> import minigrad as mg
     >>> mg.tensordot(mg.ones(2, 3, 4), mg.ones(4, 3, 5), dims=([1, 2], [1, 0])).shape
     (2, 5)
     """
-    na, nb = len(a.shape), len(b.shape)
+    na, nb = len(input.shape), len(other.shape)
     if isinstance(dims, (int, np.integer)):
         if not 0 <= dims <= min(na, nb):
-            raise ShapeError(f"tensordot: dims={dims} must be in 0..{min(na, nb)} for {_listed((a.shape, b.shape))}")
+            raise ShapeError(f"tensordot: dims={dims} must be in 0..{min(na, nb)} for {_listed((input.shape, other.shape))}")
         first, second = tuple(range(na - dims, na)), tuple(range(dims))
     else:
         first, second = (positive_dims("tensordot", d, n) for d, n in zip(dims, (na, nb), strict=True))
     if len(first) != len(second):
         raise ShapeError(f"tensordot: {len(first)} dimensions of a but {len(second)} of b")
     for i, j in zip(first, second, strict=True):
-        if a.shape[i] != b.shape[j]:
-            sizes = f"{a.shape[i]} and {b.shape[j]}"
-            raise ShapeError(f"tensordot: dimension {i} of {tuple(a.shape)} and {j} of {tuple(b.shape)} differ in size: {sizes}")
+        if input.shape[i] != other.shape[j]:
+            sizes = f"{input.shape[i]} and {other.shape[j]}"
+            raise ShapeError(f"tensordot: dimension {i} of {tuple(input.shape)} and {j} of {tuple(other.shape)} differ in size: {sizes}")
     partner = dict(zip(second, first, strict=True))
     la, lb = tuple(range(na)), tuple([partner.get(j, na + j) for j in range(nb)])
-    return contract(a, b, labels=(la, lb, tuple([x for x in la if x not in lb] + [x for x in lb if x not in la])))
+    return contract(input, other, labels=(la, lb, tuple([x for x in la if x not in lb] + [x for x in lb if x not in la])))
 
 
 def kron(input: Tensor, other: Tensor) -> Tensor:
@@ -602,8 +602,8 @@ def _per_matrix(g: Any) -> Any:
     return reshape(g, (*g.shape, 1, 1))
 
 
-@op(x=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
-def inv(x: Array) -> Array:
+@op(input=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
+def inv(input: Array) -> Array:
     """Inverse of square matrices (..., n, n): ``torch.linalg.inv``.
 
     Raises ``numpy.linalg.LinAlgError`` for a singular matrix. To solve equations use :func:`solve`, which is faster and more accurate.
@@ -613,9 +613,9 @@ def inv(x: Array) -> Array:
     tensor([[0.5000, 0.0000],
             [0.0000, 0.2500]])
     """
-    _require_square("inv", x)
+    _require_square("inv", input)
     with one_blas_thread:
-        return np.linalg.inv(x)
+        return np.linalg.inv(input)
 
 
 @op(
@@ -666,12 +666,12 @@ def cofactor(x: Array) -> Array:
     return (sign[..., None, None] * products.matmul(u * others[..., None, :], v)).astype(x.dtype, copy=False)
 
 
-@op(x=lambda g, x: _per_matrix(g) * cofactor(x))
-def det(x: Array) -> Array:
+@op(input=lambda g, input: _per_matrix(g) * cofactor(input))
+def det(input: Array) -> Array:
     """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Has a gradient at singular matrices too (a second one not)."""
-    _require_square("det", x)
+    _require_square("det", input)
     with one_blas_thread:
-        return np.linalg.det(x)
+        return np.linalg.det(input)
 
 
 @op(x=lambda g, x: _per_matrix(g[1]) * matrix_transpose(inv(x)))
@@ -681,19 +681,19 @@ def _slogdet(x: Array) -> Array:
         return tuple(np.linalg.slogdet(x))
 
 
-def slogdet(x: Tensor) -> SlogdetResult:
+def slogdet(input: Tensor) -> SlogdetResult:
     """Sign and logarithm of the absolute value of the determinant, a named tuple: ``torch.linalg.slogdet``. Does not overflow as det does.
 
     >>> import minigrad as mg
     >>> mg.linalg.slogdet(mg.tensor([[0.0, 2.0], [1.0, 0.0]])).logabsdet
     tensor(0.6931)
     """
-    return SlogdetResult(*_slogdet(x))
+    return SlogdetResult(*_slogdet(input))
 
 
-def logdet(x: Tensor) -> Tensor:
+def logdet(input: Tensor) -> Tensor:
     """Logarithm of the determinant, NaN where that is negative: ``torch.logdet``."""
-    sign, logabsdet = slogdet(x)
+    sign, logabsdet = slogdet(input)
     return ew.where(ew.lt(sign, 0), math.nan, logabsdet)
 
 
@@ -707,11 +707,11 @@ def _cholesky_x(g, out):
     return 0.5 * (s + matrix_transpose(s))
 
 
-@op(x=_cholesky_x)
-def cholesky(x: Array) -> Array:
-    """The lower triangular L with ``L @ L.mT == x``, for symmetric positive definite x (..., n, n): ``torch.linalg.cholesky``.
+@op(input=_cholesky_x)
+def cholesky(input: Array) -> Array:
+    """The lower triangular L with ``L @ L.mT == input``, for symmetric positive definite x (..., n, n): ``torch.linalg.cholesky``.
 
-    Only the lower triangle of ``x`` is read, and the gradient is symmetric. Raises ``numpy.linalg.LinAlgError`` if ``x`` is not
+    Only the lower triangle of ``input`` is read, and the gradient is symmetric. Raises ``numpy.linalg.LinAlgError`` if ``input`` is not
     positive definite.
 
     >>> import minigrad as mg
@@ -719,6 +719,9 @@ def cholesky(x: Array) -> Array:
     tensor([[2., 0.],
             [1., 2.]])
     """
-    _require_square("cholesky", x)
+    _require_square("cholesky", input)
     with one_blas_thread:
-        return np.linalg.cholesky(x)
+        return np.linalg.cholesky(input)
+
+
+take_numpy_names(__name__)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op
+from minigrad.engine import ShapeError, TensorBase, op, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops.index import getitem
 from minigrad.ops.reduce import mean, sum
@@ -393,3 +393,6 @@ def kl_div(
     losses = ew.exp(target) * (target - input) if log_target else ew.xlogy(target, target) - target * input
     loss = _reduce(losses, reduction)
     return loss / input.shape[0] if batchmean else loss
+
+
+take_numpy_names(__name__)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, joint, no_grad, op, shape_of, sum_to
+from minigrad.engine import ShapeError, joint, no_grad, op, shape_of, sum_to, take_numpy_names
 from minigrad.kernels import norm as kernels
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.reduce import mean
@@ -256,3 +256,6 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     per_channel = (1, num_groups, channels // num_groups) + (1,) * len(space)
     grouped = reshape(input, (n, num_groups, channels // num_groups, *space))
     return reshape(standardize(grouped, weight, bias, dim=tuple(range(2, len(shape) + 1)), shape=per_channel, eps=eps)[0], shape)
+
+
+take_numpy_names(__name__)

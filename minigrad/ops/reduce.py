@@ -8,15 +8,14 @@ infinity norm share the gradient evenly, ``max(x, dim)`` gives it to the element
 from __future__ import annotations
 
 import builtins
-import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, take_numpy_names
 from minigrad.kernels.sums import add_reduce
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
@@ -48,27 +47,6 @@ class MinMax(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------- arguments: dims
-
-F = TypeVar("F", bound=Callable[..., Any])
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
-
-
-def numpy_names(function: F) -> F:
-    """Let ``function`` take ``axis`` for ``dim``, ``keepdims`` for ``keepdim`` and ``out=None``, so that np.sum(x) works."""
-
-    @functools.wraps(function)
-    def call(*args, **kwargs):
-        if kwargs:
-            if "out" in kwargs and kwargs["out"] is None:
-                del kwargs["out"]
-            for theirs, ours in _NUMPY_NAMES.items():
-                if theirs in kwargs:
-                    if ours in kwargs:
-                        raise TypeError(f"{function.__name__}: {ours} and {theirs} are the same argument")
-                    kwargs[ours] = kwargs.pop(theirs)
-        return function(*args, **kwargs)
-
-    return call  # type: ignore[return-value]
 
 
 def _axes(name: str, shape: tuple[int, ...], dim: Any) -> tuple[int, ...] | None:
@@ -119,18 +97,16 @@ def _accumulate(ufunc: Callable, x: np.ndarray, dtype: Any, **where: Any) -> np.
     return total.astype(dtype) if dtype == F16 else total
 
 
-def _spread(g, x_shape, dim, keepdim):
-    return broadcast_to(_restored(g, x_shape, dim, keepdim), shape=x_shape)
+def _spread(g, input_shape, dim, keepdim):
+    return broadcast_to(_restored(g, input_shape, dim, keepdim), shape=input_shape)
 
 
-@called_as(like.total)
-@numpy_names
-@op(x=_spread)
-def sum(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
+@op(input=_spread)
+def sum(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Sum of the elements: ``torch.sum``.
 
     Args:
-        x: any shape and dtype; integers and booleans give int64.
+        input: any shape and dtype; integers and booleans give int64.
         dim: an int or several; None for all.
         keepdim: leave size 1 where dimensions were reduced.
         dtype: add in this dtype.
@@ -143,18 +119,16 @@ def sum(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) ->
     (tensor(10.), tensor([4., 6.]), tensor([[3.],
             [7.]]))
     """
-    return _accumulate(add_reduce, x, dtype, axis=_axes("sum", x.shape, dim), keepdims=keepdim)
+    return _accumulate(add_reduce, input, dtype, axis=_axes("sum", input.shape, dim), keepdims=keepdim)
 
 
-def _mean_x(g, x_shape, dim, keepdim):
-    count = _count(x_shape, _axes("mean", x_shape, dim))
-    return _spread(g / (count or 1), x_shape, dim, keepdim)
+def _mean_x(g, input_shape, dim, keepdim):
+    count = _count(input_shape, _axes("mean", input_shape, dim))
+    return _spread(g / (count or 1), input_shape, dim, keepdim)
 
 
-@called_as(like.total)
-@numpy_names
-@op(x=_mean_x)
-def mean(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
+@op(input=_mean_x)
+def mean(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Average of the elements: ``torch.mean``. Arguments as :func:`sum`.
 
     Raises ``TypeError`` for integers unless ``dtype`` is a floating one, ``IndexError`` for a ``dim`` out of range. The mean of
@@ -164,36 +138,30 @@ def mean(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) -
     >>> mg.mean(mg.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
     tensor([2., 4.])
     """
-    dtype = x.dtype if dtype is None else np.dtype(dtype)
+    dtype = input.dtype if dtype is None else np.dtype(dtype)
     _require_floating("mean", dtype)
-    axes = _axes("mean", x.shape, dim)
-    count = _count(x.shape, axes)
-    total = add_reduce(x, axes, keepdim, F32 if dtype == F16 else dtype)
+    axes = _axes("mean", input.shape, dim)
+    count = _count(input.shape, axes)
+    total = add_reduce(input, axes, keepdim, F32 if dtype == F16 else dtype)
     return (total / (count or math.nan)).astype(dtype, copy=False)
 
 
-@called_as(like.total)
-@numpy_names
-def nansum(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """:func:`sum` in which NaN counts as 0: ``torch.nansum``."""
-    return sum(ew.where(ew.isnan(x), 0, x), dim, keepdim, dtype)
+    return sum(ew.where(ew.isnan(input), 0, input), dim, keepdim, dtype)
 
 
-@called_as(like.total)
-@numpy_names
-def nanmean(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
+def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """:func:`mean` of the elements that are not NaN: ``torch.nanmean``. NaN where there is none."""
-    _require_floating("nanmean", x.dtype)
-    share = ew.div(1.0, sum(cast(ew.logical_not(ew.isnan(x)), dtype=x.dtype), dim, keepdim))
-    return ew.mul(nansum(x, dim, keepdim, dtype=dtype), share)
+    _require_floating("nanmean", input.dtype)
+    share = ew.div(1.0, sum(cast(ew.logical_not(ew.isnan(input)), dtype=input.dtype), dim, keepdim))
+    return ew.mul(nansum(input, dim, keepdim, dtype=dtype), share)
 
 
-@called_as(like.count)
-@numpy_names
-@op(x=None)
-def count_nonzero(x: Array, dim: Dims = None) -> Array:
+@op(input=None)
+def count_nonzero(input: Array, dim: Dims = None) -> Array:
     """How many elements are not zero, as int64: ``torch.count_nonzero``."""
-    return np.asarray(np.count_nonzero(x, axis=_axes("count_nonzero", x.shape, dim)), I64)
+    return np.asarray(np.count_nonzero(input, axis=_axes("count_nonzero", input.shape, dim)), I64)
 
 
 # --------------------------------------------------------------------------------------------- spread around the mean
@@ -215,7 +183,6 @@ def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: An
     return variance if wide is x else variance.astype(x.dtype)
 
 
-@called_as(like.anyhow)
 @op(x=_var_x)
 def _var(x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     return _variance("var", x, dim, correction, keepdim)
@@ -226,7 +193,6 @@ def _std_x(g, x, out, dim, correction, keepdim):
     return _var_x(ew.where(flat, 0.0, g / ew.where(flat, 1.0, 2.0 * out)), x, dim, correction, keepdim)
 
 
-@called_as(like.anyhow)
 @op(x=_std_x)
 def _std(x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     return np.sqrt(_variance("std", x, dim, correction, keepdim))
@@ -243,12 +209,11 @@ def _spread_arguments(name: str, dim: Any, unbiased: Any, keepdim: bool, correct
     return dim, correction, keepdim
 
 
-@numpy_names
-def var(x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Tensor:
+def var(input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Tensor:
     """Variance, sum (x - mean)² / (n - correction): ``torch.var``.
 
     Args:
-        x: floating, any shape.
+        input: floating, any shape.
         dim: an int or several; None for all.
         unbiased: PyTorch's old name: True for a correction of 1, False for 0.
         keepdim: leave size 1 where dimensions were reduced.
@@ -261,46 +226,43 @@ def var(x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool
     >>> x.var(), x.var(correction=0)
     (tensor(4.6667), tensor(3.5000))
     """
-    return _var(x, *_spread_arguments("var", dim, unbiased, keepdim, correction))
+    return _var(input, *_spread_arguments("var", dim, unbiased, keepdim, correction))
 
 
-@numpy_names
-def std(x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Tensor:
+def std(input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Tensor:
     """Standard deviation, the square root of :func:`var`: ``torch.std``. The gradient is 0 where all elements are equal.
 
     >>> import minigrad as mg
     >>> mg.std(mg.tensor([[1.0, 3.0], [2.0, 2.0]]), dim=1, correction=0)
     tensor([1., 0.])
     """
-    return _std(x, *_spread_arguments("std", dim, unbiased, keepdim, correction))
+    return _std(input, *_spread_arguments("std", dim, unbiased, keepdim, correction))
 
 
-@numpy_names
 def var_mean(
-    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """``(var(x), mean(x))``: ``torch.var_mean``."""
+    """``(var(input), mean(input))``: ``torch.var_mean``."""
     dim, correction, keepdim = _spread_arguments("var_mean", dim, unbiased, keepdim, correction)
-    return _var(x, dim, correction, keepdim), mean(x, dim, keepdim)
+    return _var(input, dim, correction, keepdim), mean(input, dim, keepdim)
 
 
-@numpy_names
 def std_mean(
-    x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """``(std(x), mean(x))``: ``torch.std_mean``."""
+    """``(std(input), mean(input))``: ``torch.std_mean``."""
     dim, correction, keepdim = _spread_arguments("std_mean", dim, unbiased, keepdim, correction)
-    return _std(x, dim, correction, keepdim), mean(x, dim, keepdim)
+    return _std(input, dim, correction, keepdim), mean(input, dim, keepdim)
 
 
 # ----------------------------------------------------------------------------------------------------- products
 
 
-def _prod_x(g, x, out, res, dim, keepdim):
+def _prod_x(g, input, out, res, dim, keepdim):
     if not res:  # no zeros
-        return _restored(g * out, x.shape, dim, keepdim) / x
-    line, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
-    return _restored(g, x.shape, dim, keepdim) * reshape(_product_of_others(line, along), x.shape)
+        return _restored(g * out, input.shape, dim, keepdim) / input
+    line, along = (reshape(input, (-1,)), 0) if dim is None else (input, dim)
+    return _restored(g, input.shape, dim, keepdim) * reshape(_product_of_others(line, along), input.shape)
 
 
 def _product_of_others(x: Any, dim: int) -> Any:
@@ -310,10 +272,8 @@ def _product_of_others(x: Any, dim: int) -> Any:
     return before * after
 
 
-@called_as(like.total)
-@numpy_names
-@op(x=_prod_x)
-def prod(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) -> Array:
+@op(input=_prod_x)
+def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Product of the elements, of all or along one ``dim``: ``torch.prod``. Integers give int64; the product of nothing is 1.
 
     The gradient is right at zeros too: with one zero it goes to that element, with several it is 0.
@@ -324,8 +284,8 @@ def prod(x: Array, dim: Any = None, keepdim: Any = False, dtype: DType = None) -
     >>> x.grad
     tensor([0., 6., 0.])
     """
-    axes = None if dim is None else _axes("prod", x.shape, operator.index(dim))
-    return _accumulate(np.multiply.reduce, x, dtype, axis=axes, keepdims=keepdim), not np.all(x)
+    axes = None if dim is None else _axes("prod", input.shape, operator.index(dim))  # type: ignore[arg-type]
+    return _accumulate(np.multiply.reduce, input, dtype, axis=axes, keepdims=keepdim), not np.all(input)
 
 
 # --------------------------------------------------------------------------------------------- running totals
@@ -380,73 +340,65 @@ def _cumsum_x(g, dim):
     return flip(cumsum(flip(g, dim), dim), dim)
 
 
-@called_as(like.running)
-@numpy_names
-@op(x=_cumsum_x)
-def cumsum(x: Array, dim: int, dtype: DType = None) -> Array:
+@op(input=_cumsum_x)
+def cumsum(input: Array, dim: int, dtype: DType = None) -> Array:
     """Running sum along ``dim``: ``torch.cumsum``. Integers give int64.
 
     >>> import minigrad as mg
     >>> mg.cumsum(mg.tensor([1, 2, 3]), dim=0)
     tensor([1, 3, 6])
     """
-    return _running("cumsum", np.add, x, dim, dtype)
+    return _running("cumsum", np.add, input, dim, dtype)
 
 
-def _cumprod_x(g, x, out, res, dim):
+def _cumprod_x(g, input, out, res, dim):
     if not res:  # no zeros
-        return _cumsum_x(g * out, dim) / x
+        return _cumsum_x(g * out, dim) / input
     # out_j = out_{i-1} x_i x_{i+1} ... x_j, so the sum over j of g_j x_{i+1} ... x_j is a recurrence without division
-    return _recurrence_b(g, x, dim) * shift(out, dim=dim, by=1, fill=1.0)
+    return _recurrence_b(g, input, dim) * shift(out, dim=dim, by=1, fill=1.0)
 
 
-@called_as(like.running)
-@numpy_names
-@op(x=_cumprod_x)
-def cumprod(x: Array, dim: int, dtype: DType = None) -> Array:
+@op(input=_cumprod_x)
+def cumprod(input: Array, dim: int, dtype: DType = None) -> Array:
     """Running product along ``dim``: ``torch.cumprod``. The gradient is right at zeros too. Integers give int64.
 
     >>> import minigrad as mg
     >>> mg.cumprod(mg.tensor([1.0, 2.0, 3.0]), dim=0)
     tensor([1., 2., 6.])
     """
-    return _running("cumprod", np.multiply, x, dim, dtype), not np.all(x)
+    return _running("cumprod", np.multiply, input, dim, dtype), not np.all(input)
 
 
-def _logcumsumexp_x(g, x, out, dim):
+def _logcumsumexp_x(g, input, out, dim):
     # the sum over j >= i of g_j exp(x_i - out_j), as a recurrence in ratios exp(out_{i-1} - out_i) <= 1: nothing overflows
     past = shift(out, dim=dim, by=1, fill=-math.inf)
     empty = ew.eq(out, -math.inf)
     level = ew.where(empty, 0.0, out)
-    return _recurrence_b(g, ew.exp(past - level), dim) * ew.exp(x - level)
+    return _recurrence_b(g, ew.exp(past - level), dim) * ew.exp(input - level)
 
 
-@called_as(like.along_one)
-@numpy_names
-@op(x=_logcumsumexp_x)
-def logcumsumexp(x: Array, dim: int) -> Array:
+@op(input=_logcumsumexp_x)
+def logcumsumexp(input: Array, dim: int) -> Array:
     """Logarithm of the running sum of exponentials along ``dim``, without overflow: ``torch.logcumsumexp``."""
-    _require_floating("logcumsumexp", x.dtype)
-    return quiet().run(_running, "logcumsumexp", np.logaddexp, x, dim, None)
+    _require_floating("logcumsumexp", input.dtype)
+    return quiet().run(_running, "logcumsumexp", np.logaddexp, input, dim, None)
 
 
 # ------------------------------------------------------------------------------------------------------ extremes
 
 
-def _shared(g, x, out, dim, keepdim):
+def _shared(g, input, out, dim, keepdim):
     """The gradient of an extreme: divided evenly among the elements that equal it."""
-    equal = cast(ew.eq(x, _restored(out, x.shape, dim, keepdim)), dtype=g.dtype)
-    return ew.mul(_restored(ew.div(g, sum(equal, dim, keepdim)), x.shape, dim, keepdim), equal)
+    equal = cast(ew.eq(input, _restored(out, input.shape, dim, keepdim)), dtype=g.dtype)
+    return ew.mul(_restored(ew.div(g, sum(equal, dim, keepdim)), input.shape, dim, keepdim), equal)
 
 
-@called_as(like.extreme)
-@numpy_names
-@op(x=_shared)
-def amax(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
+@op(input=_shared)
+def amax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Largest element: ``torch.amax``. Equal ones share the gradient. NaN if there is one.
 
     Args:
-        x: any shape.
+        input: any shape.
         dim: an int or several; None for all.
         keepdim: leave size 1 where dimensions were reduced.
 
@@ -458,25 +410,22 @@ def amax(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     >>> x.grad
     tensor([0.0000, 0.5000, 0.5000])
     """
-    axes = _axes("amax", x.shape, dim)
-    _require_elements("amax", x.shape, axes)
-    return np.maximum.reduce(x, axis=axes, keepdims=keepdim)
+    axes = _axes("amax", input.shape, dim)
+    _require_elements("amax", input.shape, axes)
+    return np.maximum.reduce(input, axis=axes, keepdims=keepdim)
 
 
-@called_as(like.extreme)
-@numpy_names
-@op(x=_shared)
-def amin(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
+@op(input=_shared)
+def amin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Smallest element: ``torch.amin``. As :func:`amax`."""
-    axes = _axes("amin", x.shape, dim)
-    _require_elements("amin", x.shape, axes)
-    return np.minimum.reduce(x, axis=axes, keepdims=keepdim)
+    axes = _axes("amin", input.shape, dim)
+    _require_elements("amin", input.shape, axes)
+    return np.minimum.reduce(input, axis=axes, keepdims=keepdim)
 
 
-@numpy_names
-def aminmax(x: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
-    """``(amin(x), amax(x))`` as a named tuple ``min, max``: ``torch.aminmax``."""
-    return MinMax(amin(x, dim, keepdim), amax(x, dim, keepdim))
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """``(amin(input), amax(input))`` as a named tuple ``min, max``: ``torch.aminmax``."""
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: bool) -> np.ndarray:
@@ -485,25 +434,21 @@ def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: b
     return np.asarray(function(x, axis=axis if x.ndim else None, keepdims=keepdim), I64)
 
 
-@called_as(like.extreme)
-@numpy_names
-@op(x=None)
-def argmax(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
+@op(input=None)
+def argmax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Where the first maximum is along ``dim``, or in the flattened tensor: ``torch.argmax``. int64.
 
     >>> import minigrad as mg
     >>> mg.argmax(mg.tensor([[1.0, 5.0, 2.0], [7.0, 0.0, 7.0]]), dim=1)
     tensor([1, 0])
     """
-    return _position("argmax", np.argmax, x, dim, keepdim)
+    return _position("argmax", np.argmax, input, dim, keepdim)
 
 
-@called_as(like.extreme)
-@numpy_names
-@op(x=None)
-def argmin(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
+@op(input=None)
+def argmin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Where the first minimum is along ``dim``, or in the flattened tensor: ``torch.argmin``. int64."""
-    return _position("argmin", np.argmin, x, dim, keepdim)
+    return _position("argmin", np.argmin, input, dim, keepdim)
 
 
 def _picked(x: Any, indices: Any, dim: int) -> ValuesIndices:
@@ -518,13 +463,12 @@ def _picked(x: Any, indices: Any, dim: int) -> ValuesIndices:
 
 
 @called_as(like.largest)
-@numpy_names
-def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Largest elements: ``torch.max``, which is three functions.
 
-    * ``max(x)``: of all elements; equal ones share the gradient, as in :func:`amax`.
-    * ``max(x, dim, keepdim=False)``: along a dimension, a named tuple ``(values, indices)``; the gradient goes to the first maximum.
-    * ``max(x, other)``: element by element, :func:`minigrad.maximum`.
+    * ``max(input)``: of all elements; equal ones share the gradient, as in :func:`amax`.
+    * ``max(input, dim, keepdim=False)``: along a dimension, a named tuple ``(values, indices)``; the gradient goes to the first maximum.
+    * ``max(input, other)``: element by element, :func:`minigrad.maximum`.
 
     >>> import minigrad as mg
     >>> values, indices = mg.max(mg.tensor([[1.0, 5.0], [7.0, 7.0]]), dim=1)
@@ -532,24 +476,22 @@ def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     (tensor([5., 7.]), tensor([1, 0]))
     """
     if dim is None:
-        return amax(x, None, keepdim)
+        return amax(input, None, keepdim)
     if isinstance(dim, (TensorBase, np.ndarray)):
-        return ew.maximum(x, dim)  # type: ignore[arg-type]  # a Tensor
-    return _picked(x, argmax(x, dim, keepdim), dim)
+        return ew.maximum(input, dim)  # type: ignore[arg-type]  # a Tensor
+    return _picked(input, argmax(input, dim, keepdim), dim)
 
 
 @called_as(like.largest)
-@numpy_names
-def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Smallest elements: ``torch.min``, with the three forms of :func:`max`."""
     if dim is None:
-        return amin(x, None, keepdim)
+        return amin(input, None, keepdim)
     if isinstance(dim, (TensorBase, np.ndarray)):
-        return ew.minimum(x, dim)  # type: ignore[arg-type]  # a Tensor
-    return _picked(x, argmin(x, dim, keepdim), dim)
+        return ew.minimum(input, dim)  # type: ignore[arg-type]  # a Tensor
+    return _picked(input, argmin(input, dim, keepdim), dim)
 
 
-@called_as(like.anyhow)
 @op(x=None)
 def _running_position(x: Array, dim: int, largest: bool) -> Array:
     # the last place so far at which the running extreme was met; NaN is the extreme from its place on
@@ -561,35 +503,31 @@ def _running_position(x: Array, dim: int, largest: bool) -> Array:
     return np.maximum.accumulate(np.where((x == best) | (x != x), places, 0), axis=axis).astype(I64, copy=False)
 
 
-@numpy_names
-def cummax(x: Tensor, dim: int) -> ValuesIndices:
+def cummax(input: Tensor, dim: int) -> ValuesIndices:
     """Running maximum along ``dim`` and where it was last met: ``torch.cummax``, a named tuple ``(values, indices)``.
 
     >>> import minigrad as mg
     >>> mg.cummax(mg.tensor([1.0, 3.0, 2.0]), dim=0).values
     tensor([1., 3., 3.])
     """
-    return _picked(x, _running_position(x, dim, True), dim)
+    return _picked(input, _running_position(input, dim, True), dim)
 
 
-@numpy_names
-def cummin(x: Tensor, dim: int) -> ValuesIndices:
+def cummin(input: Tensor, dim: int) -> ValuesIndices:
     """Running minimum along ``dim`` and where it was last met: ``torch.cummin``."""
-    return _picked(x, _running_position(x, dim, False), dim)
+    return _picked(input, _running_position(input, dim, False), dim)
 
 
 # ---------------------------------------------------------------------------------------------------- log-sum-exp, norms
 
 
-def _logsumexp_x(g, x, out, dim, keepdim):
-    out = _restored(out, x.shape, dim, keepdim)
-    return _restored(g, x.shape, dim, keepdim) * ew.exp(x - ew.where(ew.eq(out, -math.inf), 0.0, out))
+def _logsumexp_x(g, input, out, dim, keepdim):
+    out = _restored(out, input.shape, dim, keepdim)
+    return _restored(g, input.shape, dim, keepdim) * ew.exp(input - ew.where(ew.eq(out, -math.inf), 0.0, out))
 
 
-@called_as(like.along_some)
-@numpy_names
-@op(x=_logsumexp_x)
-def logsumexp(x: Array, dim: Any, keepdim: Any = False) -> Array:
+@op(input=_logsumexp_x)
+def logsumexp(input: Array, dim: Dims, keepdim: Any = False) -> Array:
     """log(sum(exp(x))) along ``dim`` without overflow: ``torch.logsumexp``. The gradient is softmax(x).
 
     -inf, with gradient 0 (PyTorch: NaN), where all elements are -inf, as in a row that is masked out.
@@ -598,15 +536,15 @@ def logsumexp(x: Array, dim: Any, keepdim: Any = False) -> Array:
     >>> mg.logsumexp(mg.tensor([500.0, 500.0]), dim=0)
     tensor(500.6931)
     """
-    axes = _axes("logsumexp", x.shape, dim)
-    x = ew.real(x)
-    if not _count(x.shape, axes):
-        return np.add.reduce(x, axis=axes, keepdims=keepdim) - math.inf
-    highest = np.asarray(np.maximum.reduce(x, axis=axes, keepdims=True))
+    axes = _axes("logsumexp", input.shape, dim)
+    input = ew.real(input)
+    if not _count(input.shape, axes):
+        return np.add.reduce(input, axis=axes, keepdims=keepdim) - math.inf
+    highest = np.asarray(np.maximum.reduce(input, axis=axes, keepdims=True))
     highest = np.where(np.isfinite(highest), highest, 0)
-    total = _accumulate(add_reduce, np.exp(x - highest), None, axis=axes, keepdims=True)
+    total = _accumulate(add_reduce, np.exp(input - highest), None, axis=axes, keepdims=True)
     out = quiet().run(np.log, total) + highest
-    return out if keepdim else out.reshape([s for i, s in enumerate(x.shape) if axes is not None and i not in axes])
+    return out if keepdim else out.reshape([s for i, s in enumerate(input.shape) if axes is not None and i not in axes])
 
 
 def _norm_x(g, x, out, p, dim, keepdim):
@@ -630,7 +568,6 @@ def _norm_x(g, x, out, p, dim, keepdim):
     return scale * ew.sign(x) * (size / out) ** (p - 1.0)
 
 
-@called_as(like.anyhow)
 @op(x=_norm_x)
 def _norm(x: Array, p: Any, dim: Any, keepdim: Any) -> Array:
     _require_floating("norm", x.dtype)
@@ -656,12 +593,11 @@ def _norm(x: Array, p: Any, dim: Any, keepdim: Any) -> Array:
     return out.astype(x.dtype, copy=False)
 
 
-@numpy_names
-def norm(x: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
-    """``(sum |x|^p)^(1/p)``, the p-norm of the elements as a vector: ``torch.norm``.
+def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
+    """``(sum |input|^p)^(1/p)``, the p-norm of the elements as a vector: ``torch.norm``.
 
     Args:
-        x: floating, any shape.
+        input: floating, any shape.
         p: ``"fro"`` (the same as 2, the Euclidean norm), or a number: ``inf`` the largest absolute value, ``-inf`` the smallest, 0 the
             number of elements that are not zero.
         dim: an int or several; None for all.
@@ -681,31 +617,27 @@ def norm(x: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, 
         p = 2
     if isinstance(p, str):
         raise ValueError(f"norm: p must be a number or 'fro', not {p!r}")
-    return _norm(x if dtype is None else cast(x, dtype=np.dtype(dtype)), float(p), dim, keepdim)
+    return _norm(input if dtype is None else cast(input, dtype=np.dtype(dtype)), float(p), dim, keepdim)
 
 
-def dist(x: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The p-norm of ``x - other``, which are broadcast: ``torch.dist``."""
-    return norm(ew.sub(x, other), p)
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of ``input - other``, which are broadcast: ``torch.dist``."""
+    return norm(ew.sub(input, other), p)
 
 
 # --------------------------------------------------------------------------------------------------- yes or no
 
 
-@called_as(like.extreme)
-@numpy_names
-@op(x=None)
-def any(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
+@op(input=None)
+def any(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Whether an element is not zero: ``torch.any``. bool."""
-    return np.logical_or.reduce(x, axis=_axes("any", x.shape, dim), keepdims=keepdim)
+    return np.logical_or.reduce(input, axis=_axes("any", input.shape, dim), keepdims=keepdim)
 
 
-@called_as(like.extreme)
-@numpy_names
-@op(x=None)
-def all(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
+@op(input=None)
+def all(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Whether no element is zero: ``torch.all``. bool; True if there are no elements."""
-    return np.logical_and.reduce(x, axis=_axes("all", x.shape, dim), keepdims=keepdim)
+    return np.logical_and.reduce(input, axis=_axes("all", input.shape, dim), keepdims=keepdim)
 
 
 # ----------------------------------------------------------------------------------------------- sorting, counting
@@ -718,17 +650,14 @@ def _sorted_places(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
     return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
 
 
-@called_as(like.order)
-@numpy_names
-@op(x=None)
-def argsort(x: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
-    """Where the elements of ``sort(x, dim)`` come from: ``torch.argsort``. Always stable: equal elements keep their order."""
-    axis = positive_dim("argsort", dim, x.ndim)
-    return _sorted_places(x, axis, descending) if x.ndim else np.zeros((), I64)
+@op(input=None)
+def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
+    """Where the elements of ``sort(input, dim)`` come from: ``torch.argsort``. Always stable: equal elements keep their order."""
+    axis = positive_dim("argsort", dim, input.ndim)
+    return _sorted_places(input, axis, descending) if input.ndim else np.zeros((), I64)
 
 
-@numpy_names
-def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
     """The elements in order along ``dim``, a named tuple ``(values, indices)``: ``torch.sort``. NaN counts as the largest.
 
     Always stable, so ``stable`` changes nothing. The gradient goes back to where the elements were.
@@ -737,10 +666,9 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = Fals
     >>> mg.sort(mg.tensor([3.0, 1.0, 2.0]), descending=True).indices
     tensor([0, 2, 1])
     """
-    return _picked(x, argsort(x, dim, descending), dim)
+    return _picked(input, argsort(input, dim, descending), dim)
 
 
-@called_as(like.anyhow)
 @op(x=None)
 def _top_places(x: Array, k: int, dim: int, largest: bool) -> Array:
     axis = positive_dim("topk", dim, x.ndim)
@@ -752,8 +680,7 @@ def _top_places(x: Array, k: int, dim: int, largest: bool) -> Array:
     return _sorted_places(x, axis, largest)[along(axis, slice(k))]
 
 
-@numpy_names
-def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The ``k`` largest elements along ``dim``, the largest first (or the smallest): ``torch.topk``.
 
     Returns a named tuple ``(values, indices)``; they are in order whatever ``sorted`` says. Among equal elements the first are taken.
@@ -762,23 +689,21 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
     >>> mg.topk(mg.tensor([1.0, 4.0, 3.0]), 2).indices
     tensor([1, 2])
     """
-    return _picked(x, _top_places(x, operator.index(k), dim, largest), dim)
+    return _picked(input, _top_places(input, operator.index(k), dim, largest), dim)
 
 
-@numpy_names
-def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """The ``k``-th smallest element along ``dim``, counted from 1, as ``(values, indices)``: ``torch.kthvalue``."""
-    axis = positive_dim("kthvalue", dim, len(x.shape))
-    size = x.shape[axis] if x.shape else 1
+    axis = positive_dim("kthvalue", dim, len(input.shape))
+    size = input.shape[axis] if input.shape else 1
     if not 1 <= k <= size:
-        raise ShapeError(f"kthvalue: k={k} is not in 1..{size}, the size of dimension {axis} of shape {tuple(x.shape)}")
-    indices = argsort(x, dim)
-    if x.shape:
+        raise ShapeError(f"kthvalue: k={k} is not in 1..{size}, the size of dimension {axis} of shape {tuple(input.shape)}")
+    indices = argsort(input, dim)
+    if input.shape:
         indices = narrow(indices, axis, k - 1, 1) if keepdim else select(indices, axis, k - 1)
-    return _picked(x, indices, dim)
+    return _picked(input, indices, dim)
 
 
-@called_as(like.anyhow)
 @op(x=None)
 def _median_place(x: Array, dim: Any, keepdim: Any) -> Array:
     axis = positive_dim("median", dim, x.ndim)
@@ -801,23 +726,22 @@ def _median(x: Array) -> Array:
 
 
 @called_as(like.median)
-@numpy_names
-def median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, the lower of two: ``torch.median``. NaN if there is one.
 
-    ``median(x)`` is of all elements, and equal ones share the gradient; ``median(x, dim, keepdim=False)`` gives a named tuple
+    ``median(input)`` is of all elements, and equal ones share the gradient; ``median(input, dim, keepdim=False)`` gives a named tuple
     ``(values, indices)``.
 
     >>> import minigrad as mg
     >>> mg.median(mg.tensor([4.0, 1.0, 3.0, 2.0]))
     tensor(2.)
     """
-    return _median(x) if dim is None else _picked(x, _median_place(x, dim, keepdim), dim)
+    return _median(input) if dim is None else _picked(input, _median_place(input, dim, keepdim), dim)
 
 
 @called_as(like.unique)
-@op(x=None)
-def unique(x: Array, sorted: bool = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Array:
+@op(input=None)
+def unique(input: Array, sorted: bool = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Array:
     """The different elements (or, with ``dim``, slices) in ascending order: ``torch.unique``.
 
     Returns them, followed by the place of each element among them if ``return_inverse`` and by how often each occurs if
@@ -827,25 +751,27 @@ def unique(x: Array, sorted: bool = True, return_inverse: Any = False, return_co
     >>> mg.unique(mg.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
-    axis = None if dim is None else positive_dim("unique", dim, x.ndim)
-    found = np.unique(x, return_inverse=return_inverse, return_counts=return_counts, axis=axis, equal_nan=False)
+    axis = None if dim is None else positive_dim("unique", dim, input.ndim)
+    found = np.unique(input, return_inverse=return_inverse, return_counts=return_counts, axis=axis, equal_nan=False)
     if return_inverse:  # its shape differs between versions of numpy
-        found = (found[0], found[1].reshape(x.shape if axis is None else -1), *found[2:])
+        found = (found[0], found[1].reshape(input.shape if axis is None else -1), *found[2:])
     return found
 
 
-@called_as(like.bins)
-@op(x=None, weights=lambda g, x: index.getitem(g, index=(x,)))
-def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
+@op(input=None, weights=lambda g, input: index.getitem(g, index=(input,)))
+def bincount(input: Array, weights: Array = None, minlength: int = 0) -> Array:
     """How often each of 0, 1, 2, ... occurs in a vector, or the sum of the ``weights`` at its places: ``torch.bincount``.
 
     >>> import minigrad as mg
     >>> mg.bincount(mg.tensor([1, 3, 1]))
     tensor([0, 2, 0, 1])
     """
-    if x.ndim != 1 or x.dtype.kind not in "iu" or (x.size and x.min() < 0):
-        raise ShapeError(f"bincount: a vector of integers >= 0 is needed, not {x.dtype} of shape {x.shape}")
-    if weights is not None and weights.shape != x.shape:
-        raise ShapeError(f"bincount: weights {weights.shape} must have the shape {x.shape} of the input")
-    total = np.bincount(x, weights, minlength)
+    if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and input.min() < 0):
+        raise ShapeError(f"bincount: a vector of integers >= 0 is needed, not {input.dtype} of shape {input.shape}")
+    if weights is not None and weights.shape != input.shape:
+        raise ShapeError(f"bincount: weights {weights.shape} must have the shape {input.shape} of the input")
+    total = np.bincount(input, weights, minlength)
     return total if weights is None or weights.dtype.kind != "f" else total.astype(weights.dtype, copy=False)
+
+
+take_numpy_names(__name__)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of, take_numpy_names
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims, sizes_of
 from minigrad.ops.index import getitem
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 # ----------------------------------------------------------------------------------------------- reshaping
 
 
-@called_as(like.to_shape)
-@op(x=lambda g, x_shape: reshape(g, x_shape))
-def reshape(x: Array, shape: Any) -> Array:
+@op(input=lambda g, input_shape: reshape(g, input_shape))
+def reshape(input: Array, shape: Size) -> Array:
     """The elements in row-major order in another shape: ``torch.reshape``. A view where strides allow it.
 
     Args:
-        x: any shape.
+        input: any shape.
         shape: sizes with the same product; one may be -1, which stands for what is left.
 
     Raises ``ShapeError`` if the number of elements differs.
@@ -47,9 +46,9 @@ def reshape(x: Array, shape: Any) -> Array:
     try:
         if min(shape, default=0) < -1:
             raise ValueError  # numpy would take any negative size for -1
-        return x.reshape(shape)
+        return input.reshape(shape)
     except ValueError:
-        raise ShapeError(f"reshape: shape {x.shape} with {x.size} elements does not fit into {shape}") from None
+        raise ShapeError(f"reshape: shape {input.shape} with {input.size} elements does not fit into {shape}") from None
 
 
 def view(x: Tensor, *shape: Any) -> Tensor:
@@ -76,28 +75,28 @@ def reshape_as(x: Tensor, other: Tensor) -> Tensor:
     return reshape(x, other.shape)
 
 
-def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` (both included) become one: ``torch.flatten``. A 0-d tensor becomes 1-d.
 
     >>> import minigrad as mg
     >>> mg.zeros(2, 3, 4).flatten(1).shape
     (2, 12)
     """
-    shape = shape_of(x)
+    shape = shape_of(input)
     start, end = positive_dim("flatten", start_dim, len(shape)), positive_dim("flatten", end_dim, len(shape))
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
-    return reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
-def ravel(x: Tensor) -> Tensor:
+def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension: ``torch.ravel``."""
-    return reshape(x, (math.prod(shape_of(x)),))
+    return reshape(input, (math.prod(shape_of(input)),))
 
 
-def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Dimension ``dim`` becomes several, of ``sizes`` (one may be -1): ``torch.unflatten``."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     dim = positive_dim("unflatten", dim, len(shape))
     sizes = sizes_of(sizes)
     if not sizes:
@@ -107,32 +106,31 @@ def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         sizes = tuple([shape[dim] // (known or 1) if s == -1 else s for s in sizes])
     if math.prod(sizes) != shape[dim]:
         raise ShapeError(f"unflatten: sizes {sizes} do not multiply to {shape[dim]}, the size of dimension {dim} of {shape}")
-    return reshape(x, (*shape[:dim], *sizes, *shape[dim + 1 :]))
+    return reshape(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
-def squeeze(x: Tensor, dim: Dims = None) -> Tensor:
+def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     """Without the dimensions of size 1, or without those of ``dim`` (an int or a tuple) that have size 1: ``torch.squeeze``."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     if dim is None:
-        return reshape(x, tuple([s for s in shape if s != 1]))
+        return reshape(input, tuple([s for s in shape if s != 1]))
     dims = positive_dims("squeeze", dim, len(shape))
-    return reshape(x, tuple([s for i, s in enumerate(shape) if s != 1 or i not in dims]))
+    return reshape(input, tuple([s for i, s in enumerate(shape) if s != 1 or i not in dims]))
 
 
-def unsqueeze(x: Tensor, dim: int) -> Tensor:
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a new dimension of size 1 at ``dim``: ``torch.unsqueeze``. -1 puts it last."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     dim = positive_dim("unsqueeze", dim, len(shape) + 1)
-    return reshape(x, (*shape[:dim], 1, *shape[dim:]))
+    return reshape(input, (*shape[:dim], 1, *shape[dim:]))
 
 
 # ------------------------------------------------------------------------------------- reordering dimensions
 
 
-@called_as(like.over_dims)
-@op(x=lambda g, dims: permute(g, _inverse(dims)))
-def permute(x: Array, dims: Any) -> Array:
-    """Dimension ``i`` of the result is dimension ``dims[i]`` of ``x``: ``torch.permute``. A view.
+@op(input=lambda g, dims: permute(g, _inverse(dims)))
+def permute(input: Array, dims: Size) -> Array:
+    """Dimension ``i`` of the result is dimension ``dims[i]`` of ``input``: ``torch.permute``. A view.
 
     Raises ``ShapeError`` unless ``dims`` names each dimension once, ``IndexError`` for one out of range.
 
@@ -140,9 +138,9 @@ def permute(x: Array, dims: Any) -> Array:
     >>> mg.permute(mg.zeros(2, 3, 4), (2, 0, 1)).shape
     (4, 2, 3)
     """
-    if len(sizes_of(dims)) != x.ndim:
-        raise ShapeError(f"permute: dims {sizes_of(dims)} do not name the {x.ndim} dimensions of shape {x.shape}")
-    return x.transpose(positive_dims("permute", dims, x.ndim))
+    if len(sizes_of(dims)) != input.ndim:
+        raise ShapeError(f"permute: dims {sizes_of(dims)} do not name the {input.ndim} dimensions of shape {input.shape}")
+    return input.transpose(positive_dims("permute", dims, input.ndim))
 
 
 def _inverse(dims: Any) -> tuple[int, ...]:
@@ -153,44 +151,43 @@ def _inverse(dims: Any) -> tuple[int, ...]:
     return tuple(place)
 
 
-@called_as(like.swap)
-@op(x=lambda g, dim0, dim1: transpose(g, dim0, dim1))
-def transpose(x: Array, dim0: int, dim1: int) -> Array:
+@op(input=lambda g, dim0, dim1: transpose(g, dim0, dim1))
+def transpose(input: Array, dim0: int, dim1: int) -> Array:
     """Two dimensions change places: ``torch.transpose``. A view.
 
     >>> import minigrad as mg
     >>> mg.zeros(2, 3, 4).transpose(0, -1).shape
     (4, 3, 2)
     """
-    dim0, dim1 = positive_dim("transpose", dim0, x.ndim), positive_dim("transpose", dim1, x.ndim)
-    return x.swapaxes(dim0, dim1) if x.ndim else x.view()
+    dim0, dim1 = positive_dim("transpose", dim0, input.ndim), positive_dim("transpose", dim1, input.ndim)
+    return input.swapaxes(dim0, dim1) if input.ndim else input.view()
 
 
 swapaxes = swapdims = transpose
 
 
-def movedim(x: Tensor, source: Size, destination: Size) -> Tensor:
+def movedim(input: Tensor, source: Size, destination: Size) -> Tensor:
     """Dimensions ``source`` move to places ``destination``, the others keep their order: ``torch.movedim``."""
-    n = len(shape_of(x))
+    n = len(shape_of(input))
     source, destination = positive_dims("movedim", source, n), positive_dims("movedim", destination, n)
     if len(source) != len(destination):
         raise ShapeError(f"movedim: {len(source)} source dims but {len(destination)} destination dims")
     if not n:
-        return permute(x, ())
+        return permute(input, ())
     rest = iter([d for d in range(n) if d not in source])
     goes = dict(zip(destination, source, strict=True))
-    return permute(x, tuple([goes[d] if d in goes else next(rest) for d in range(n)]))
+    return permute(input, tuple([goes[d] if d in goes else next(rest) for d in range(n)]))
 
 
 moveaxis = movedim
 
 
-def t(x: Tensor) -> Tensor:
+def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; vectors and numbers stay: ``torch.t``."""
-    n = len(shape_of(x))
+    n = len(shape_of(input))
     if n > 2:
-        raise ShapeError(f"t: a tensor of at most 2 dimensions is needed, not of shape {shape_of(x)}")
-    return permute(x, tuple(range(n))[::-1])
+        raise ShapeError(f"t: a tensor of at most 2 dimensions is needed, not of shape {shape_of(input)}")
+    return permute(input, tuple(range(n))[::-1])
 
 
 def reverse_dims(x: Tensor) -> Tensor:
@@ -205,47 +202,45 @@ def matrix_transpose(x: Tensor) -> Tensor:
     return transpose(x, -2, -1)
 
 
-@called_as(like.over_dims)
-@op(x=lambda g, dims: flip(g, dims))
-def flip(x: Array, dims: Any) -> Array:
+@op(input=lambda g, dims: flip(g, dims))
+def flip(input: Array, dims: Size) -> Array:
     """Dimensions ``dims`` run backwards: ``torch.flip``. A view.
 
     >>> import minigrad as mg
     >>> mg.flip(mg.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
     """
-    return np.flip(x, positive_dims("flip", dims, x.ndim)) if x.ndim else x.view()
+    return np.flip(input, positive_dims("flip", dims, input.ndim)) if input.ndim else input.view()
 
 
-def fliplr(x: Tensor) -> Tensor:
+def fliplr(input: Tensor) -> Tensor:
     """Dimension 1 runs backwards: ``torch.fliplr``."""
-    return flip(x, (1,))
+    return flip(input, (1,))
 
 
-def flipud(x: Tensor) -> Tensor:
+def flipud(input: Tensor) -> Tensor:
     """Dimension 0 runs backwards: ``torch.flipud``."""
-    return flip(x, (0,))
+    return flip(input, (0,))
 
 
-def rot90(x: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """``k`` quarter turns from ``dims[0]`` towards ``dims[1]``: ``torch.rot90``."""
-    dims = positive_dims("rot90", dims, len(shape_of(x)))
+    dims = positive_dims("rot90", dims, len(shape_of(input)))
     if len(dims) != 2:
         raise ShapeError(f"rot90: two dims span the plane of rotation, not {len(dims)}")
     if k % 4 == 2:
-        return flip(x, dims)
+        return flip(input, dims)
     if k % 4 == 1:
-        return transpose(flip(x, dims[1:]), *dims)
-    return transpose(flip(x, dims[:1]), *dims) if k % 4 else flip(x, ())
+        return transpose(flip(input, dims[1:]), *dims)
+    return transpose(flip(input, dims[:1]), *dims) if k % 4 else flip(input, ())
 
 
 def _roll_back(g, shifts, dims):
     return roll(g, tuple([-s for s in sizes_of(shifts)]), dims)
 
 
-@called_as(like.roll)
-@op(x=_roll_back)
-def roll(x: Array, shifts: Any, dims: Any = None) -> Array:
+@op(input=_roll_back)
+def roll(input: Array, shifts: Size, dims: Dims = None) -> Array:
     """Elements moved by ``shifts`` along ``dims``, those that leave come back at the other end: ``torch.roll``.
 
     Without ``dims`` the tensor is rolled as if it were flat. Raises ``ShapeError`` unless there is a shift per dim.
@@ -256,18 +251,18 @@ def roll(x: Array, shifts: Any, dims: Any = None) -> Array:
     """
     shifts = sizes_of(shifts)
     if dims is not None and dims != ():
-        dims = tuple([positive_dim("roll", d, x.ndim) for d in sizes_of(dims)])
+        dims = tuple([positive_dim("roll", d, input.ndim) for d in sizes_of(dims)])
     elif len(shifts) == 1:
-        return np.roll(x, shifts[0])
+        return np.roll(input, shifts[0])
     if len(shifts) != len(dims or ()):
         raise ShapeError(f"roll: {len(shifts)} shifts but {len(dims or ())} dims")
-    return np.roll(x, shifts, dims) if x.ndim else x.copy()
+    return np.roll(input, shifts, dims) if input.ndim else input.copy()
 
 
 # ------------------------------------------------------------------------------------ broadcasting, repeating
 
 
-def expand(x: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any) -> Tensor:
     """A view in which dimensions of size 1 have other sizes, and new ones lead: ``torch.Tensor.expand``. -1 keeps a size.
 
     >>> import minigrad as mg
@@ -275,7 +270,7 @@ def expand(x: Tensor, *sizes: Any) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    shape, sizes = shape_of(x), sizes_of(sizes)
+    shape, sizes = shape_of(input), sizes_of(sizes)
     lead = len(sizes) - len(shape)
     if lead < 0:
         raise ShapeError(f"expand: sizes {sizes} are fewer than the dimensions of shape {shape}")
@@ -285,7 +280,7 @@ def expand(x: Tensor, *sizes: Any) -> Tensor:
     for have, want in zip(shape, target[lead:], strict=True):
         if have not in (1, want):
             raise ShapeError(f"expand: shape {shape} does not expand to {sizes}: sizes must be equal, or 1 in the tensor")
-    return broadcast_to(x, shape=target)
+    return broadcast_to(input, shape=target)
 
 
 def expand_as(x: Tensor, other: Tensor) -> Tensor:
@@ -353,27 +348,27 @@ def repeat(x: Tensor, *repeats: Any) -> Tensor:
     return reshape(broadcast_to(reshape(x, tuple(apart)), shape=tuple(together)), tuple([r * s for r, s in zip(times, shape, strict=True)]))
 
 
-def tile(x: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *dims: Any) -> Tensor:
     """:func:`repeat` that takes fewer numbers than dimensions, and leaves the first dimensions alone then: ``torch.tile``."""
     times = sizes_of(dims)
-    return repeat(x, (1,) * (len(shape_of(x)) - len(times)) + times)
+    return repeat(input, (1,) * (len(shape_of(input)) - len(times)) + times)
 
 
-def repeat_interleave(x: Tensor, repeats: Operand, dim: int | None = None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None) -> Tensor:
     """Each element repeated in place, along ``dim`` or flat: ``torch.repeat_interleave``.
 
     Args:
-        x: any shape.
+        input: any shape.
         repeats: an int, or a vector of ints with one for each element along ``dim``.
-        dim: the dimension; None flattens ``x`` first.
+        dim: the dimension; None flattens ``input`` first.
 
     >>> import minigrad as mg
     >>> mg.repeat_interleave(mg.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
     if dim is None:
-        x, dim = ravel(x), 0
-    shape = shape_of(x)
+        input, dim = ravel(input), 0
+    shape = shape_of(input)
     dim = positive_dim("repeat_interleave", dim, len(shape))
     counts = np.asarray(repeats._data if isinstance(repeats, TensorBase) else repeats)
     if counts.dtype.kind not in "iu":
@@ -384,9 +379,9 @@ def repeat_interleave(x: Tensor, repeats: Operand, dim: int | None = None) -> Te
         raise ShapeError(f"repeat_interleave: repeats of shape {counts.shape} for the {shape[dim]} elements of dimension {dim} of {shape}")
     if counts.size == 1:
         n = int(counts.item())
-        spread = broadcast_to(unsqueeze(x, dim + 1), shape=(*shape[: dim + 1], n, *shape[dim + 1 :]))
+        spread = broadcast_to(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], n, *shape[dim + 1 :]))
         return reshape(spread, (*shape[:dim], shape[dim] * n, *shape[dim + 1 :]))
-    return getitem(x, index=along(dim, np.repeat(np.arange(shape[dim]), counts)))
+    return getitem(input, index=along(dim, np.repeat(np.arange(shape[dim]), counts)))
 
 
 # ----------------------------------------------------------------------------------------- joining, splitting
@@ -464,13 +459,13 @@ def _unbind(x: Array, dim: int) -> Array:
     return tuple([x[(*before, i, ...)] for i in range(x.shape[dim])])
 
 
-def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along ``dim``, without that dimension: ``torch.unbind``. Views."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     if not shape:
         raise IndexError("unbind: a 0-d tensor has no dimension to unbind")
     dim = positive_dim("unbind", dim, len(shape))
-    return _unbind(x, dim) if shape[dim] else ()
+    return _unbind(input, dim) if shape[dim] else ()
 
 
 @called_as(like.several)
@@ -480,7 +475,7 @@ def _split(x: Array, sizes: Any, dim: int) -> Array:
     return tuple([x[along(dim, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)])
 
 
-def split(x: Tensor, split_size_or_sections: Size, dim: int = 0) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Size, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of a given size (the last may be smaller), or of given sizes: ``torch.split``. Views.
 
     Raises ``ShapeError`` if the sizes do not add up to the dimension.
@@ -489,7 +484,7 @@ def split(x: Tensor, split_size_or_sections: Size, dim: int = 0) -> tuple[Tensor
     >>> mg.split(mg.tensor([1, 2, 3]), 2)
     (tensor([1, 2]), tensor([3]))
     """
-    shape = shape_of(x)
+    shape = shape_of(tensor)
     if not shape:
         raise ShapeError("split: a 0-d tensor has no dimension to split")
     dim = positive_dim("split", dim, len(shape))
@@ -498,28 +493,28 @@ def split(x: Tensor, split_size_or_sections: Size, dim: int = 0) -> tuple[Tensor
         sizes = sizes_of(given)
         if sum(sizes) != n or any(size < 0 for size in sizes):
             raise ShapeError(f"split: sizes {sizes} do not add up to {n}, the size of dimension {dim} of {shape}")
-        return _split(x, sizes, dim) if sizes else ()
+        return _split(tensor, sizes, dim) if sizes else ()
     size = operator.index(given)  # type: ignore[arg-type]  # raises TypeError
     if size < 0 or (size == 0 and n):
         raise ShapeError(f"split: the size of a part must be positive, not {size}")
     full = [size] * (n // size) if size else []
-    return _split(x, (*full, n - sum(full)) if n - sum(full) or not full else tuple(full), dim)
+    return _split(tensor, (*full, n - sum(full)) if n - sum(full) or not full else tuple(full), dim)
 
 
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts along ``dim``, all of one size but the last: ``torch.chunk``. Views."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     if not shape:
         raise ShapeError("chunk: a 0-d tensor has no dimension to split")
     if chunks < 1:
         raise ShapeError(f"chunk: the number of chunks must be positive, not {chunks}")
     n = shape[positive_dim("chunk", dim, len(shape))]
-    return split(x, -(-n // chunks), dim) if n else split(x, [0] * chunks, dim)
+    return split(input, -(-n // chunks), dim) if n else split(input, [0] * chunks, dim)
 
 
-def tensor_split(x: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``, cut at given places, or that many of nearly equal size: ``torch.tensor_split``. Views."""
-    shape, cuts = shape_of(x), indices_or_sections
+    shape, cuts = shape_of(input), indices_or_sections
     if not shape:
         raise ShapeError("tensor_split: a 0-d tensor has no dimension to split")
     dim = positive_dim("tensor_split", dim, len(shape))
@@ -528,19 +523,19 @@ def tensor_split(x: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Ten
         cuts = cuts._data.tolist()
     if isinstance(cuts, (tuple, list)):
         edges = [0, *sizes_of(cuts), None]
-        return tuple([getitem(x, index=along(dim, slice(a, b))) for a, b in itertools.pairwise(edges)])
+        return tuple([getitem(input, index=along(dim, slice(a, b))) for a, b in itertools.pairwise(edges)])
     sections = operator.index(cuts)
     if sections < 1:
         raise ValueError(f"tensor_split: the number of sections must be positive, not {sections}")
-    return _split(x, tuple([n // sections + (i < n % sections) for i in range(sections)]), dim)
+    return _split(input, tuple([n // sections + (i < n % sections) for i in range(sections)]), dim)
 
 
-def narrow(x: Tensor, dim: int, start: SupportsIndex, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: SupportsIndex, length: int) -> Tensor:
     """``length`` elements along ``dim`` from ``start`` on: ``torch.narrow``. A view.
 
     Raises ``ShapeError`` if they do not lie within the dimension.
     """
-    shape = shape_of(x)
+    shape = shape_of(input)
     if not shape:
         raise ShapeError("narrow: a 0-d tensor has no dimension to narrow")
     dim = positive_dim("narrow", dim, len(shape))
@@ -548,15 +543,15 @@ def narrow(x: Tensor, dim: int, start: SupportsIndex, length: int) -> Tensor:
     first = place + n if place < 0 else place
     if not 0 <= first <= first + length <= n:
         raise ShapeError(f"narrow: start {place} and length {length} do not lie within the {n} elements of dimension {dim} of {shape}")
-    return getitem(x, index=along(dim, slice(first, first + length)))
+    return getitem(input, index=along(dim, slice(first, first + length)))
 
 
-def select(x: Tensor, dim: int, index: SupportsIndex) -> Tensor:
+def select(input: Tensor, dim: int, index: SupportsIndex) -> Tensor:
     """Slice ``index`` along ``dim``, without that dimension: ``torch.select``. A view."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     if not shape:
         raise IndexError("select: a 0-d tensor has no dimension to select from")
-    return getitem(x, index=along(positive_dim("select", dim, len(shape)), operator.index(index)))
+    return getitem(input, index=along(positive_dim("select", dim, len(shape)), operator.index(index)))
 
 
 def _each(function: Any, tensors: tuple) -> Any:
@@ -612,9 +607,8 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 # ----------------------------------------------------------------------------------------------------- padding
 
 
-@called_as(like.margins)
 @op(x=lambda g, widths: crop(g, widths))
-def pad_constant(x: Array, widths: Any, value: float = 0.0) -> Array:
+def pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
     """``value`` around ``x``: ``widths`` holds a pair (before, after) per dimension, none negative. Transpose of :func:`crop`."""
     sizes = [s + a + b for s, (a, b) in zip(x.shape, widths, strict=True)]
     out = np.full(sizes, value, x.dtype) if value else np.zeros(sizes, x.dtype)
@@ -622,9 +616,8 @@ def pad_constant(x: Array, widths: Any, value: float = 0.0) -> Array:
     return out
 
 
-@called_as(like.margins)
 @op(x=lambda g, widths: pad_constant(g, widths))
-def crop(x: Array, widths: Any) -> Array:
+def crop(x: Array, widths: Sequence[tuple[int, int]]) -> Array:
     """``x`` without ``widths`` elements at its sides: a pair (before, after) per dimension. A view. Transpose of :func:`pad_constant`."""
     return x[tuple([slice(a, s - b) for s, (a, b) in zip(x.shape, widths, strict=True)])]
 
@@ -701,13 +694,12 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
 # ---------------------------------------------------------------------------------------- diagonals, triangles
 
 
-@called_as(like.diagonal)
-@op(x=lambda g, x_shape, offset, dim1, dim2: diagonal_put(g, x_shape, offset, dim1, dim2))
-def diagonal(x: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
+@op(input=lambda g, input_shape, offset, dim1, dim2: diagonal_put(g, input_shape, offset, dim1, dim2))
+def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """The diagonal of the matrices that ``dim1`` and ``dim2`` span, as the last dimension: ``torch.diagonal``. A view.
 
     Args:
-        x: at least 2 dimensions.
+        input: at least 2 dimensions.
         offset: how far above the main diagonal.
         dim1, dim2: the dimensions of the rows and of the columns.
 
@@ -715,10 +707,9 @@ def diagonal(x: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     >>> mg.diagonal(mg.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
     """
-    return np.diagonal(x, offset, *_plane("diagonal", dim1, dim2, x.ndim))
+    return np.diagonal(input, offset, *_plane("diagonal", dim1, dim2, input.ndim))
 
 
-@called_as(like.anyhow)
 @op(g_=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
 def diagonal_put(g_: Array, shape: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """Zeros of ``shape`` with ``g_`` on a diagonal. The transpose of :func:`diagonal`."""
@@ -735,42 +726,41 @@ def _plane(name: str, dim1: int, dim2: int, ndim: int) -> tuple[int, int]:
     return a, b
 
 
-def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Square matrices with the last dimension of ``x`` on their diagonals: ``torch.diag_embed``.
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Square matrices with the last dimension of ``input`` on their diagonals: ``torch.diag_embed``.
 
     >>> import minigrad as mg
     >>> mg.diag_embed(mg.tensor([1, 2]))
     tensor([[1, 0],
             [0, 2]])
     """
-    shape = shape_of(x)
+    shape = shape_of(input)
     dims = _plane("diag_embed", dim1, dim2, len(shape) + 1)
     if not shape:
         raise ShapeError("diag_embed: at least 1 dimension is needed")
     side = shape[-1] + abs(offset)
     batch = iter(shape[:-1])
-    return diagonal_put(x, tuple([side if d in dims else next(batch) for d in range(len(shape) + 1)]), offset, *dims)
+    return diagonal_put(input, tuple([side if d in dims else next(batch) for d in range(len(shape) + 1)]), offset, *dims)
 
 
-def diag(x: Tensor, diagonal: int = 0) -> Tensor:
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or the matrix with a vector on its diagonal: ``torch.diag``."""
-    n = len(shape_of(x))
+    n = len(shape_of(input))
     if n not in (1, 2):
-        raise ShapeError(f"diag: a vector or a matrix is needed, not shape {shape_of(x)}")
-    return _diagonal(x, diagonal) if n == 2 else diag_embed(x, diagonal)
+        raise ShapeError(f"diag: a vector or a matrix is needed, not shape {shape_of(input)}")
+    return _diagonal(input, diagonal) if n == 2 else diag_embed(input, diagonal)
 
 
 _diagonal = diagonal  # where a parameter has that name
 
 
-def diagflat(x: Tensor, offset: int = 0) -> Tensor:
-    """The square matrix with all elements of ``x`` on its diagonal: ``torch.diagflat``."""
-    return diag_embed(ravel(x), offset)
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """The square matrix with all elements of ``input`` on its diagonal: ``torch.diagflat``."""
+    return diag_embed(ravel(input), offset)
 
 
-@called_as(like.triangle)
-@op(x=lambda g, diagonal: tril(g, diagonal))
-def tril(x: Array, diagonal: int = 0) -> Array:
+@op(input=lambda g, diagonal: tril(g, diagonal))
+def tril(input: Array, diagonal: int = 0) -> Array:
     """Zeros above a diagonal of each matrix: ``torch.tril``.
 
     >>> import minigrad as mg
@@ -778,16 +768,15 @@ def tril(x: Array, diagonal: int = 0) -> Array:
     tensor([[1., 0.],
             [1., 1.]])
     """
-    _matrices("tril", x)
-    return np.tril(x, diagonal)
+    _matrices("tril", input)
+    return np.tril(input, diagonal)
 
 
-@called_as(like.triangle)
-@op(x=lambda g, diagonal: triu(g, diagonal))
-def triu(x: Array, diagonal: int = 0) -> Array:
+@op(input=lambda g, diagonal: triu(g, diagonal))
+def triu(input: Array, diagonal: int = 0) -> Array:
     """Zeros below a diagonal of each matrix: ``torch.triu``."""
-    _matrices("triu", x)
-    return np.triu(x, diagonal)
+    _matrices("triu", input)
+    return np.triu(input, diagonal)
 
 
 def _matrices(name: str, x: Any) -> None:
@@ -798,7 +787,6 @@ def _matrices(name: str, x: Any) -> None:
 # ------------------------------------------------------------------------------------- windows, pixel shuffling
 
 
-@called_as(like.windows)
 @op(x=lambda g, x_shape, dimension, size, step: unfold_add(g, x_shape, dimension, size, step))
 def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
     """Windows of ``size`` elements along ``dimension``, one every ``step``, as a new last dimension: ``torch.Tensor.unfold``. A view.
@@ -850,3 +838,6 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     n = len(batch)
     x = permute(x, (*range(n), n, n + 2, n + 4, n + 1, n + 3))  # ... C r r H W
     return reshape(x, (*batch, c * r * r, h // r, w // r))
+
+
+take_numpy_names(__name__)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from minigrad.types import Dims, DType, Operand, Size
+from minigrad.types import Operand, Size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,26 +20,9 @@ if TYPE_CHECKING:
     from minigrad.ops.reduce import ValuesIndices
     from minigrad.tensor import Tensor
 
-# ----------------------------------------------------------------------------------------------- ops that are private
-
-
-def anyhow(*args: Any, **statics: Any) -> Tensor:
-    """By position or by name."""
-
 
 def several(*args: Any, **statics: Any) -> tuple[Tensor, ...]:
     """With several results."""
-
-
-# --------------------------------------------------------------------------------------------------- elementwise
-
-
-def nan_to_num(x: Operand, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
-    """Numbers in place of what is none."""
-
-
-def clamp(input: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
-    """Bounds, one of which may be missing."""
 
 
 @overload
@@ -50,62 +33,27 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """A choice between two, or the indices where a condition holds."""
 
 
-def isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """A comparison with tolerances."""
-
-
-# ----------------------------------------------------------------------------------------------------- reductions
-
-
-def total(x: Operand, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Tensor:
-    """A sum, a mean, a product."""
-
-
-def extreme(x: Operand, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """One element out of several."""
-
-
-def count(x: Operand, dim: Dims = None) -> Tensor:
-    """A number of elements."""
-
-
-def running(x: Operand, dim: int, dtype: DType = None) -> Tensor:
-    """A running sum, a running product."""
-
-
-def along_one(x: Operand, dim: int) -> Tensor:
-    """A function of the elements along one dimension, of the same shape."""
-
-
-def along_some(x: Operand, dim: Dims, keepdim: bool = False) -> Tensor:
-    """One number for the elements along dimensions that must be named."""
-
-
-def order(x: Operand, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """An order along one dimension."""
-
-
 @overload
-def largest(x: Operand, dim: None = None, keepdim: bool = False) -> Tensor: ...
+def largest(input: Operand, dim: None = None, keepdim: bool = False) -> Tensor: ...
 @overload
-def largest(x: Operand, dim: int, keepdim: bool = False) -> ValuesIndices: ...
+def largest(input: Operand, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 @overload
-def largest(x: Operand, other: Tensor | np.ndarray, /) -> Tensor: ...
-def largest(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def largest(input: Operand, other: Tensor | np.ndarray, /) -> Tensor: ...
+def largest(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The extreme of all, along a dimension, or of two tensors."""
 
 
 @overload
-def median(x: Operand, dim: None = None, keepdim: bool = False) -> Tensor: ...
+def median(input: Operand, dim: None = None, keepdim: bool = False) -> Tensor: ...
 @overload
-def median(x: Operand, dim: int, keepdim: bool = False) -> ValuesIndices: ...
-def median(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def median(input: Operand, dim: int, keepdim: bool = False) -> ValuesIndices: ...
+def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The median of all, or along a dimension."""
 
 
 @overload
 def unique(
-    x: Operand,
+    input: Operand,
     sorted: bool = True,
     return_inverse: Literal[False] = False,
     return_counts: Literal[False] = False,
@@ -113,9 +61,9 @@ def unique(
 ) -> Tensor: ...
 @overload
 def unique(
-    x: Operand, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+    input: Operand, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> tuple[Tensor, ...]: ...
-def unique(x: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """What is different, and if asked for, where it is and how often."""
 
 
@@ -125,45 +73,6 @@ def nonzero(input: Operand, *, as_tuple: Literal[False] = False) -> Tensor: ...
 def nonzero(input: Operand, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ...
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """Where elements are not zero."""
-
-
-def bins(x: Operand, weights: Operand | None = None, minlength: int = 0) -> Tensor:
-    """How many there are of each integer."""
-
-
-# --------------------------------------------------------------------------------------------------------- shapes
-
-
-def to_shape(x: Operand, shape: Size) -> Tensor:
-    """The same elements in another shape."""
-
-
-def over_dims(x: Operand, dims: Size) -> Tensor:
-    """The same elements, dimensions in another order or direction."""
-
-
-def swap(x: Operand, dim0: int, dim1: int) -> Tensor:
-    """Two dimensions that change places."""
-
-
-def roll(x: Operand, shifts: Size, dims: Dims = None) -> Tensor:
-    """Elements that are moved along dimensions."""
-
-
-def diagonal(x: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """A diagonal of two dimensions."""
-
-
-def triangle(x: Operand, diagonal: int = 0) -> Tensor:
-    """One side of a diagonal."""
-
-
-def windows(x: Operand, dimension: int, size: int, step: int) -> Tensor:
-    """Windows along one dimension."""
-
-
-def margins(x: Operand, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
-    """Elements more, or fewer, on both sides of each dimension."""
 
 
 @overload
@@ -258,37 +167,9 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """A function with a factor."""
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """A function with a dead zone."""
-
-
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """A function with an approximation."""
-
-
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """A function that becomes linear at a threshold."""
-
-
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """A dropout that is on by default."""
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """A dropout that is off by default."""
-
-
-def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Tensor:
-    """The windows of images as columns."""
-
-
-def fold(input: Tensor, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Tensor:
-    """Columns added up to images."""
-
-
-def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
-    """Integers as rows of zeros with a one."""
-
-
-def embedding(input: Operand, weight: Operand, padding_idx: int | None = None) -> Tensor:
-    """Rows of a table."""

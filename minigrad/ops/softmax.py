@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine import cast, op
+from minigrad.engine import cast, op, take_numpy_names
 from minigrad.ops.elementwise import exp, neg
 from minigrad.ops.reduce import sum
 from minigrad.types import Array, DType
@@ -93,3 +93,6 @@ def _dim(name: str, input: Any) -> int:
     dim = 0 if input.ndim in (0, 1, 3) else 1
     warnings.warn(f"{name}: which dimension sums to 1 is taken to be {dim}; say so, as in dim={dim}", UserWarning, stacklevel=3)
     return dim
+
+
+take_numpy_names(__name__)

@@ -404,6 +404,8 @@ def _call_and_forget(function: Function) -> tuple[Any, list[tuple[Any, str, Any]
 
     def tensor(leaf: Leaf) -> Any:
         array = leaf.array.copy()
+        if leaf.static:
+            return array
         base = leaf.name.split("[")[0]
         place = "*" if base == op.variadic else op.inputs.index(base) if base in op.inputs else None
         if place is not None:

@@ -149,7 +149,7 @@ def test_numpys_keywords_come_to_ours_in_one_place():
     assert along(x, axis=0).shape == (3,) and along(axis=0, x=x, keepdims=True).shape == (1, 3)
     for wrong, words in (
         (lambda: along(x), r"along\(\) missing 1 required argument: 'dim'"),
-        (lambda: along(x, 0, axis=0), r"along: dim and axis are the same argument|multiple values for argument 'dim'"),
+        (lambda: along(x, 0, axis=0), r"along: dim and axis are the same argument"),
         (lambda: along(x, 0, axes=0), r"along\(\) got an unexpected keyword argument 'axes'"),
         (lambda: mg.exp(x, axis=0), r"exp\(\) got an unexpected keyword argument 'axis'"),
     ):
@@ -610,7 +610,7 @@ def test_anomaly_detection_names_the_op_and_the_line_of_a_write_through_an_alias
     with mg.detect_anomaly():
         y = x * mg.from_numpy(array)  # the line that is reported
         array[0] = 7
-        with pytest.raises(RuntimeError, match=r"mul: its argument 'b' was written .*test_engine.py:\d+: .*the line that is reported"):
+        with pytest.raises(RuntimeError, match=r"mul: its argument 'other' was written .*test_engine.py:\d+: .*the line that is reported"):
             y.sum().backward()
 
 
@@ -618,7 +618,7 @@ def test_anomaly_detection_finds_the_first_nan():
     x = mg.tensor([0.0, 1.0], requires_grad=True)
     with mg.detect_anomaly():
         y = x.sqrt() * mg.tensor([0.0, 1.0])
-        with pytest.raises(RuntimeError, match="sqrt: the gradient of 'x' is NaN"):
+        with pytest.raises(RuntimeError, match="sqrt: the gradient of 'input' is NaN"):
             y.sum().backward()
     (x.sqrt() * mg.tensor([0.0, 1.0])).sum().backward()
 

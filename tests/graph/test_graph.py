@@ -46,12 +46,12 @@ def test_an_expression_as_data():
     assert [(v.name, v.kind) for v in g.vertices] == [("x", "leaf"), ("w", "leaf"), ("mul", "op"), ("sum", "op"), ("y", "output")]
     names = {v.id: v.name for v in g.vertices}
     assert [(names[e.source], names[e.target], e.argument, e.shape) for e in g.edges] == [
-        ("x", "mul", "a", [2]), ("w", "mul", "b", []), ("mul", "sum", "x", [2]), ("sum", "y", "", []),
+        ("x", "mul", "input", [2]), ("w", "mul", "other", []), ("mul", "sum", "input", [2]), ("sum", "y", "", []),
     ]  # fmt: skip
     mul = vertex(g, "mul")
     assert (mul.family, mul.shapes, mul.dtypes, mul.bytes) == ("elementwise", [[2]], ["float32"], [8])
-    assert mul.formulas["a"].startswith("lambda g, b")
-    assert {k["name"]: (k["shape"], k["shared"]) for k in mul.keeps} == {"a": ([2], True), "b": ([], True)}
+    assert mul.formulas["input"].startswith("lambda g, other")
+    assert {k["name"]: (k["shape"], k["shared"]) for k in mul.keeps} == {"input": ([2], True), "other": ([], True)}
     assert g.kept_bytes == 0  # all that backward keeps are the leaves
     assert graph.Graph.from_json(g.to_json()) == g
 
@@ -59,7 +59,7 @@ def test_an_expression_as_data():
 def test_numbers_among_the_arguments_and_statics():
     x = mg.ones(2, 3, requires_grad=True)
     g = graph.draw(mg.softmax(x * 2.5, -1).mean((0,)))
-    assert vertex(g, "mul").static == {"b": "2.5"}
+    assert vertex(g, "mul").static == {"other": "2.5"}
     assert vertex(g, "mean").static == {"dim": "(0)"} or vertex(g, "mean").static["dim"] == "(0,)"
 
 
@@ -220,8 +220,8 @@ def test_steps_of_backward_have_formula_numbers_and_outgoing_gradients():
     by_id = {v.id: v for v in g.vertices}
     assert [by_id[s["vertex"]].name for s in g.steps] == ["sum", "mul"]
     assert g.steps[0]["incoming"] == "1."
-    assert [(o["argument"], o["value"]) for o in g.steps[1]["outgoing"]] == [("a", "[1., 2.]"), ("b", "[1., 2.]")]
-    assert g.steps[1]["kept"] == {"a": "[1., 2.]", "b": "[1., 2.]"}
+    assert [(o["argument"], o["value"]) for o in g.steps[1]["outgoing"]] == [("input", "[1., 2.]"), ("other", "[1., 2.]")]
+    assert g.steps[1]["kept"] == {"input": "[1., 2.]", "other": "[1., 2.]"}
 
 
 def test_backward_starts_where_it_is_told_to():

@@ -1,0 +1,53 @@
+"""numpy's names for keyword arguments, ``axis`` and ``keepdims``, wherever an op or a function has a ``dim`` and a ``keepdim``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+NUMPY_NAMES = {"axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",)}  # numpy's name -> ours
+
+
+def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
+    """The keyword arguments of a call under the names of ``parameters``: ``axis`` for ``dim``, ``keepdims`` for ``keepdim``.
+
+    ``out=None``, which ``np.sum(tensor)`` hands on, is dropped. Raises ``TypeError`` where one argument comes under both names.
+    """
+    found = dict(keywords)
+    if found.get("out", 0) is None and "out" not in parameters:
+        del found["out"]
+    for theirs, candidates in NUMPY_NAMES.items():
+        ours = next((c for c in candidates if c in parameters), None)
+        if theirs in found and ours is not None and theirs not in parameters:
+            if ours in found:
+                raise TypeError(f"{name}: {ours} and {theirs} are the same argument")
+            found[ours] = found.pop(theirs)
+    return found
+
+
+def take_numpy_names(place: str | type) -> None:
+    """Let the plain functions of a module (by name), or the methods of a class, take numpy's names. Ops do so by themselves.
+
+    The last line of a module whose functions have a ``dim`` calls it: ``take_numpy_names(__name__)``.
+    """
+    holder = sys.modules[place] if isinstance(place, str) else place
+    module = place if isinstance(place, str) else place.__module__
+    ours = {name for names in NUMPY_NAMES.values() for name in names}
+    renaming: dict[Callable, Callable] = {}  # `concat` and `cat` stay one function
+    for name, function in list(vars(holder).items()):
+        if isinstance(function, types.FunctionType) and function.__module__ == module and not hasattr(function, "op"):
+            parameters = inspect.signature(function).parameters
+            if not name.startswith("_") and ours.intersection(parameters):
+                setattr(holder, name, renaming.setdefault(function, _renaming(function, tuple(parameters))))
+
+
+def _renaming(function: Callable, parameters: tuple[str, ...]) -> Callable:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **(with_our_names(function.__name__, kwargs, parameters) if kwargs else kwargs))
+
+    return call
