@@ -105,13 +105,13 @@ def torch_sized(name):
 
 CASES = [
     # arithmetic
-    Case(elementwise.plus, PAIR, numpy=np.add, torch="add"),
+    Case(elementwise.plus, PAIR, numpy=np.add, torch="add", name="plus"),
     Case(elementwise.plus, number_and_array([2, 0.5]), numpy=np.add, torch=lambda torch, a, b: a + b, name="add a number"),
-    Case(elementwise.minus, PAIR, numpy=np.subtract, torch="sub"),
+    Case(elementwise.minus, PAIR, numpy=np.subtract, torch="sub", name="minus"),
     Case(elementwise.minus, number_and_array([2, 0.5]), numpy=np.subtract, torch=lambda torch, a, b: a - b, name="sub a number"),
     Case(elementwise.mul, PAIR, numpy=np.multiply, torch="mul"),
     Case(elementwise.mul, number_and_array([2, 0.5]), numpy=np.multiply, torch=lambda torch, a, b: a * b, name="mul a number"),
-    Case(elementwise.over, DIVISION, numpy=np.divide, torch="div"),
+    Case(elementwise.over, DIVISION, numpy=np.divide, torch="div", name="over"),
     Case(elementwise.over, number_and_array([2, 0.5], avoid=(0.0,), margin=0.2), torch=lambda torch, a, b: a / b, name="div a number"),
     Case(elementwise.neg, ANY, numpy=np.negative, torch="neg"),
     Case(elementwise.floor_divide, moduli(), numpy=np.floor_divide, wrt=()),
