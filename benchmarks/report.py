@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.libraries import US
+from minigrad.files.atomic import whole_file
 
 
 def ratio(result: dict[str, Any], peer: str) -> float | None:
@@ -48,9 +49,8 @@ def table(run: dict[str, Any]) -> str:
 def save(run: dict[str, Any], path: Path) -> None:
     """Write ``run`` to ``path``, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
-    part.replace(path)
+    with whole_file(path) as file:
+        file.write((json.dumps(run, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def plot(run: dict[str, Any], path: Path) -> None:
@@ -85,7 +85,6 @@ def plot(run: dict[str, Any], path: Path) -> None:
         axis.grid(alpha=0.3)
     axes[0][0].invert_yaxis()
     axes[0][-1].legend()
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, format=path.suffix[1:], dpi=120)
+    with whole_file(path) as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=120)
     plt.close(figure)
-    part.replace(path)

@@ -4,7 +4,6 @@ from math import e, inf, nan, pi
 
 from numpy import finfo, iinfo
 
-from minigrad.checkpoint import CheckpointError, load, save
 from minigrad.creation import (
     arange,
     bernoulli,
@@ -48,6 +47,7 @@ from minigrad.engine import (
     set_default_dtype,
     set_grad_enabled,
 )  # fmt: skip
+from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.kernels.memory import keep_freed_memory
 from minigrad.kernels.threads import get_num_threads, set_num_threads
 from minigrad.ops import linalg

@@ -14,13 +14,13 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, wrap
 from minigrad.random import Generator, numpy_generator
-from minigrad.tensor import Tensor, _check_device, new_shape, number_dtype, to_array
+from minigrad.tensor import Tensor, check_device, new_shape, number_dtype, to_array
 from minigrad.types import DType, Operand, Size
 
 
 def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """``array`` as a Tensor of ``dtype``."""
-    _check_device(device)
+    check_device(device)
     array = np.asarray(array)
     return wrap(array if dtype is None else array.astype(dtype, copy=False)).requires_grad_(requires_grad)
 

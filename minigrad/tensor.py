@@ -95,13 +95,13 @@ def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bo
     >>> mg.tensor([1, 2]).dtype
     dtype('int64')
     """
-    _check_device(device)
+    check_device(device)
     return wrap(to_array(data, dtype, copy=True)).requires_grad_(requires_grad)
 
 
 def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
     """``data`` as a Tensor, sharing its memory where that is possible: ``torch.as_tensor``. A Tensor is returned as it is."""
-    _check_device(device)
+    check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or data.dtype == dtype else cast(data, dtype=np.dtype(dtype))
     return wrap(to_array(data, dtype))
@@ -119,7 +119,7 @@ def from_dlpack(data: Any) -> Tensor:
     return wrap(to_array(np.from_dlpack(data)))
 
 
-def _check_device(device: Any) -> None:
+def check_device(device: Any) -> None:
     """Raise ``ValueError`` for any device but the CPU."""
     if device is not None and str(device) not in ("cpu", "cpu:0"):
         raise ValueError(f"minigrad computes on the CPU: there is no device {device!r}")
@@ -234,7 +234,7 @@ class Tensor(TensorBase):
     __array_ufunc__ = None  # ndarray * Tensor asks the Tensor; np.exp(tensor) raises instead of detaching
 
     def __new__(cls, data: Any = (), dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-        _check_device(device)
+        check_device(device)
         self = object.__new__(cls)
         self._data = to_array(data, dtype, copy=True)
         self._node = self._grad = None
@@ -647,7 +647,7 @@ class Tensor(TensorBase):
                 device = a
             else:
                 dtype = a
-        _check_device(device)
+        check_device(device)
         return self if dtype is None or self._data.dtype == dtype else cast(self, dtype=np.dtype(dtype))
 
     def type(self, dtype: DType) -> Tensor:
@@ -1073,7 +1073,7 @@ class Tensor(TensorBase):
         self, *sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
     ) -> Tensor:
         """Uninitialised memory of another shape in this one's dtype."""
-        _check_device(device)
+        check_device(device)
         array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype)
         return wrap(array).requires_grad_(requires_grad)
 
@@ -1081,7 +1081,7 @@ class Tensor(TensorBase):
         self, size: Size, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
     ) -> Tensor:
         """``fill_value`` in another shape and this one's dtype."""
-        _check_device(device)
+        check_device(device)
         value = fill_value._data if isinstance(fill_value, TensorBase) else fill_value
         array = np.full(new_shape("new_full", (), size), value, self.dtype if dtype is None else dtype)
         return wrap(array).requires_grad_(requires_grad)

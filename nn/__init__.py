@@ -21,7 +21,9 @@ if __name__ != "minigrad.nn":
 
 from typing import TYPE_CHECKING, Any
 
-from minigrad.checkpoint import CheckpointError, load, save
+from minigrad.files.checkpoint import CheckpointError, load, save
+from minigrad.files.safetensors import load_safetensors, save_safetensors
+from minigrad.files.torch_files import load_torch
 from minigrad.nn import functional, init, metrics, optim, training, utils
 from minigrad.nn.activation import (
     CELU, ELU, GELU, GLU, SELU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
@@ -60,8 +62,6 @@ from minigrad.nn.pool import (
 )  # fmt: skip
 from minigrad.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
 from minigrad.nn.transformer import Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer
-from minigrad.nn.safetensors import load_safetensors, save_safetensors
-from minigrad.nn.torch_files import load_torch
 from minigrad.nn.training import evaluate, fit
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
-from minigrad.checkpoint import TENSOR_CLASSES
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, is_grad_enabled, wrap
+from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.ops.outline import is_outlining, light, outline
 from minigrad.ops.watch import watch
-from minigrad.tensor import DTYPES, RemovableHandle, Tensor, _check_device, to_array
+from minigrad.tensor import DTYPES, RemovableHandle, Tensor, check_device, to_array
 
 Self = TypeVar("Self", bound="Module")
 P = ParamSpec("P")
@@ -71,7 +71,7 @@ class _Uninitialized:
     cls_to_become: type[Tensor]
 
     def __new__(cls, requires_grad: bool, device: Any, dtype: Any) -> Any:
-        _check_device(device)
+        check_device(device)
         self: Any = object.__new__(cls)
         self._node = self._grad = None
         _pending.__set__(self, (np.dtype(get_default_dtype() if dtype is None else dtype), requires_grad))
@@ -118,7 +118,7 @@ class _Uninitialized:
 
     def materialize(self, shape: Iterable[int], device: Any = None, dtype: Any = None) -> None:
         """Become an ordinary Parameter or Tensor of this shape, its value arbitrary."""
-        _check_device(device)
+        check_device(device)
         old, requires_grad = _pending.__get__(self)
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
         tensor: Any = self
@@ -180,7 +180,7 @@ def is_lazy(param: Any) -> bool:
 
 def empty_parameter(shape: Iterable[int], dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter of arbitrary value, which ``reset_parameters`` fills: what layers make in ``__init__``."""
-    _check_device(device)
+    check_device(device)
     make = outline if is_outlining() else np.empty
     return Parameter(wrap(make(tuple(shape), get_default_dtype() if dtype is None else dtype)))
 
@@ -574,7 +574,7 @@ class Module:
                 device = a
             else:
                 dtype = a
-        _check_device(device)
+        check_device(device)
         if dtype is None:
             return self
         dtype = np.dtype(dtype)

@@ -13,7 +13,6 @@ import io
 import json
 import math
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -22,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.checkpoint import load, save
 from minigrad.engine import ShapeError, TensorBase, no_grad
+from minigrad.files.atomic import whole_file
+from minigrad.files.checkpoint import load, save
 from minigrad.nn.metrics import Mean, Metric
 from minigrad.nn.module import Module
 from minigrad.nn.optim.lr_scheduler import ReduceLROnPlateau
@@ -406,7 +406,8 @@ class Log(Callback):
             raise ValueError(f"Log: the name of the file ends in .csv or .jsonl, not {self.path.name!r}")
 
     def after_epoch(self, run: Run) -> None:
-        _write_whole(self.path, (_table if self.path.suffix == ".csv" else _lines)(run.history))
+        with whole_file(self.path) as file:
+            file.write((_table if self.path.suffix == ".csv" else _lines)(run.history).encode())
 
 
 def _table(history: list[dict[str, Any]]) -> str:
@@ -425,19 +426,6 @@ def _lines(history: list[dict[str, Any]]) -> str:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     return "".join(json.dumps({k: finite(v) for k, v in logs.items()}, allow_nan=False) + "\n" for logs in history)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "x", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 # --------------------------------------------------------------------------------------------------------- details

@@ -17,7 +17,7 @@ from minigrad.nn.dropout import Dropout
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.norm import LayerNorm
-from minigrad.tensor import Tensor, _check_device
+from minigrad.tensor import Tensor, check_device
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
 
@@ -341,6 +341,6 @@ class Transformer(Module):
         tensor([[  0., -inf],
                 [  0.,   0.]])
         """
-        _check_device(device)
+        check_device(device)
         dtype = get_default_dtype() if dtype is None else np.dtype(dtype)
         return wrap(np.where(np.tri(sz, dtype=bool), 0.0, -np.inf).astype(dtype))

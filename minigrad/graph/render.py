@@ -17,6 +17,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+from minigrad.files.atomic import whole_file
 from minigrad.graph.dot import RenderError, text_width
 
 FORMATS = ("svg", "png", "pdf")
@@ -138,15 +139,16 @@ def save(graph: Any, path: Any) -> Path:
     ending = path.suffix[1:].lower()
     if ending in TEXTS:
         value = getattr(graph, TEXTS[ending])
-        path.write_text(value() if callable(value) else value, encoding="utf-8")
+        content = (value() if callable(value) else value).encode()
     elif ending in FORMATS:
         dot = graph.dot
         try:
-            path.write_bytes(render(dot, ending))
+            content = render(dot, ending)
         except RenderError as error:
-            path = path.with_suffix(".dot")
-            path.write_text(dot, encoding="utf-8")
+            path, content = path.with_suffix(".dot"), dot.encode()
             print(f"{error}. Wrote {path} instead", file=sys.stderr)
     else:
         raise ValueError(f"graph: {path.name!r} must end in .svg, .png, .pdf, .dot, .gv, .html or .json")
+    with whole_file(path) as file:
+        file.write(content)
     return path

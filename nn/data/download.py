@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from minigrad.files.atomic import put_in_place
 from minigrad.nn.data.idx import DataError, read_contents
 from minigrad.nn.data.mnist import FILES, MNIST, FashionMNIST
 
@@ -89,8 +90,7 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, *, progress: bool = True
                     break
                 fault = _fault(part, sha256)
                 if not fault:
-                    os.replace(part, path)
-                    _sync(path.parent)
+                    put_in_place(part, path)
                     return
                 said.append(f"{url}: {fault}")
                 part.unlink(missing_ok=True)
@@ -162,16 +162,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    """Have the file system write down a rename."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _progress_bar(progress: bool, **kwargs: Any) -> contextlib.AbstractContextManager[Any]:

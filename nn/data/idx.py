@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minigrad.files.atomic import whole_file
+
 DTYPE_CODES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMS = 32  # what every numpy can hold; files in the wild have 1 to 4
 
@@ -103,4 +105,5 @@ def write_idx(path: str | os.PathLike[str], array: np.ndarray) -> None:
         TypeError: a dtype that the format does not have (it has uint8, int8, int16, int32, float32 and float64).
     """
     data = to_idx(array)
-    Path(path).write_bytes(gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
+    with whole_file(path) as file:
+        file.write(gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)

@@ -23,9 +23,9 @@ CHECKOUT = pytest.mark.skipif(not (ROOT / "nn" / "__init__.py").exists(), reason
 # `minigrad` opens on the storey of the rooms that people enter through it.
 STOREYS = [
     {"minigrad.kernels", "minigrad.types"},
-    {"minigrad.engine"},
+    {"minigrad.engine", "minigrad.tree"},
     {"minigrad.ops", "minigrad.random"},
-    {"minigrad.checkpoint", "minigrad.creation", "minigrad.tensor"},
+    {"minigrad.creation", "minigrad.files", "minigrad.tensor"},
     {"minigrad", "minigrad.graph", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
 ]
@@ -39,7 +39,7 @@ TOOLS = {
     "graphviz": "minigrad.graph",
     "hypothesis": "minigrad.testing",
     "pytest": "minigrad.testing",
-    "safetensors": "minigrad.nn",
+    "safetensors": "minigrad.files",
 }  # tool -> the only room that uses it
 
 

@@ -16,9 +16,8 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from minigrad.checkpoint import CheckpointError, explained, open_archive, opened, read_array, read_entry
 from minigrad.engine import wrap
-from minigrad.nn.module import Parameter
+from minigrad.files.checkpoint import TENSOR_CLASSES, CheckpointError, explained, open_archive, opened, read_array, read_entry
 from minigrad.tensor import DTYPES, Tensor
 
 __all__ = ["load_torch"]
@@ -295,7 +294,9 @@ class _Machine:
         return self._part(storage.views[id(dtype)], offset, size, stride, bool(requires_grad))
 
     def _parameter(self, data: Any, requires_grad: Any = True, hooks: Any = None) -> Any:
-        return None if self._dry else Parameter(_expect(data, Tensor), bool(requires_grad))
+        if self._dry:
+            return None
+        return TENSOR_CLASSES.get("parameter", Tensor)._rebuild(_expect(data, Tensor)._data, bool(requires_grad), None)
 
     def _part(self, storage: _Storage, offset: Any, size: Any, stride: Any, requires_grad: bool) -> Any:
         size, stride = self._size(size), self._size(stride)

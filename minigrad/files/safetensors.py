@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 
-from minigrad.checkpoint import CheckpointError, explained, opened, whole_file
 from minigrad.engine import TensorBase, wrap
-from minigrad.tensor import DTYPES
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.files.atomic import whole_file
+from minigrad.files.checkpoint import CheckpointError, explained, opened
+from minigrad.tensor import DTYPES, Tensor
 
 __all__ = ["load_safetensors", "save_safetensors"]
 

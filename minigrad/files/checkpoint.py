@@ -7,9 +7,7 @@ unzip program can open it too. The archive has a checksum for every entry.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import stat
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
@@ -17,7 +15,8 @@ from typing import IO, Any
 import numpy as np
 
 from minigrad.engine import TensorBase
-from minigrad.tensor import DTYPES, Tensor, _check_device
+from minigrad.files.atomic import whole_file
+from minigrad.tensor import DTYPES, Tensor, check_device
 
 __all__ = ["CheckpointError", "load", "save"]
 
@@ -88,7 +87,7 @@ def load(f: str | os.PathLike[str] | IO[bytes], map_location: Any = None, *, wei
             a checksum. No more memory is taken than the file is long.
         OSError: it cannot be read (``FileNotFoundError``, ...).
     """
-    _check_device(map_location)
+    check_device(map_location)
     with opened(f) as file, explained(f):
         return _load(file)
 
@@ -334,41 +333,3 @@ def explained(f: Any, what: str = "checkpoint") -> Iterator[None]:
         raise CheckpointError(f"{name}: not a {what} that can be read: {error}") from None
     except Exception as error:
         raise CheckpointError(f"{name}: not a {what}, or truncated or damaged ({type(error).__name__}: {error})") from error
-
-
-@contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of the one at ``path`` when the block ends well, and is forgotten when it does not.
-
-    Its bytes are on the disk before its name is, and the name is before this returns.
-    """
-    import secrets
-
-    path = os.path.realpath(path)
-    mode = os.stat(path).st_mode if os.path.exists(path) else None
-    if mode is not None and not stat.S_ISREG(mode):  # a device or a pipe is written to, not replaced
-        buffer = io.BytesIO()  # they cannot seek
-        yield buffer
-        with open(path, "wb") as device:
-            device.write(buffer.getbuffer())
-        return
-    folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".minigrad-{secrets.token_hex(8)}.tmp")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(temporary, stat.S_IMODE(mode))
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,0 +1,64 @@
+"""Files that are there whole or not at all: they grow under another name, and get theirs when their bytes are on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+from collections.abc import Iterator
+from typing import IO
+
+__all__ = ["put_in_place", "whole_file"]
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A new binary file that takes the place of the one at ``path`` when the block ends well, and is removed when it does not.
+
+    A symlink stays one: what it points to is replaced. Its bytes are on the disk before its name is, and the name is before this returns.
+
+    Raises ``OSError`` where the folder does not exist or cannot be written.
+
+    >>> import os, tempfile
+    >>> from minigrad.files.atomic import whole_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole_file(os.path.join(folder, "a.txt")) as file:
+    ...         _ = file.write(b"all of it")
+    ...     os.listdir(folder)
+    ['a.txt']
+    """
+    import secrets
+
+    path = os.path.realpath(path)
+    mode = os.stat(path).st_mode if os.path.exists(path) else None
+    if mode is not None and not stat.S_ISREG(mode):  # a device or a pipe is written to, not replaced
+        buffer = io.BytesIO()  # they cannot seek
+        yield buffer
+        with open(path, "wb") as device:
+            device.write(buffer.getbuffer())
+        return
+    temporary = os.path.join(os.path.dirname(path), f".minigrad-{secrets.token_hex(8)}.tmp")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(temporary, stat.S_IMODE(mode))
+        put_in_place(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def put_in_place(temporary: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """Rename a finished file to ``path``, in place of what is there, and have the file system write the rename down."""
+    os.replace(temporary, path)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
