@@ -15,6 +15,7 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, wrap
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, check_device, new_shape, number_dtype, to_array
+from minigrad.tree import array_of, unwrapped
 from minigrad.types import DType, Operand, Size
 
 
@@ -29,13 +30,9 @@ def _float(dtype: Any) -> np.dtype:
     return get_default_dtype() if dtype is None else np.dtype(dtype)
 
 
-def _array(x: Any) -> Any:
-    return x._data if isinstance(x, TensorBase) else x
-
-
 def _like(input: Tensor, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
     """The shape of ``input``, and ``dtype`` or that of ``input``."""
-    array = np.asarray(_array(input))
+    array = array_of(input)
     return array.shape, array.dtype if dtype is None else np.dtype(dtype)
 
 
@@ -80,7 +77,7 @@ def full(size: Size, fill_value: Operand, dtype: DType = None, device: Any = Non
     >>> mg.full((2,), 0.5)
     tensor([0.5000, 0.5000])
     """
-    value = _array(fill_value)
+    value = unwrapped(fill_value)
     return _done(np.full(new_shape("full", (), size), value, number_dtype(value) if dtype is None else dtype), None, device, requires_grad)
 
 
@@ -119,7 +116,7 @@ def full_like(input: Tensor, fill_value: Operand, dtype: DType = None, device: A
     tensor([3., 3.])
     """
     shape, dtype = _like(input, dtype)
-    return _done(np.full(shape, _array(fill_value), dtype), None, device, requires_grad)
+    return _done(np.full(shape, unwrapped(fill_value), dtype), None, device, requires_grad)
 
 
 # -------------------------------------------------------------------------------------------------- counted
@@ -315,7 +312,7 @@ def normal(
     >>> mg.normal(0.0, 1.0, (2, 3)).shape
     (2, 3)
     """
-    mean, std = _array(mean), _array(std)
+    mean, std = unwrapped(mean), unwrapped(std)
     arrays = [x for x in (mean, std) if isinstance(x, np.ndarray)]
     if size is None and not arrays:
         raise TypeError("normal: for a mean and a std that are numbers, say the size")

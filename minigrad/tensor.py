@@ -21,6 +21,7 @@ from minigrad.ops import activation, elementwise, index, linalg, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.random import Generator, numpy_generator
+from minigrad.tree import array_of, unwrapped
 from minigrad.types import DType, Operand, P, Size
 
 Self = TypeVar("Self", bound="Tensor")
@@ -591,7 +592,7 @@ class Tensor(TensorBase):
             yield rows[i] if self._data is data else self[i]  # x was written meanwhile
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self._data == (value._data if isinstance(value, TensorBase) else value)).any())
+        return bool((self._data == (unwrapped(value))).any())
 
     def __hash__(self) -> int:
         return id(self)
@@ -718,7 +719,7 @@ class Tensor(TensorBase):
 
     def bernoulli_(self: Self, p: Any = 0.5, *, generator: Generator | None = None) -> Self:
         """Fill with ones, each with probability ``p`` (a number or a Tensor), and zeros."""
-        chance = np.asarray(p._data if isinstance(p, TensorBase) else p)
+        chance = array_of(p)
         if not np.all((chance >= 0) & (chance <= 1)):
             raise ValueError("bernoulli_: probabilities must be in [0, 1]")
         return self._fill(numpy_generator(generator).random(self._data.shape) < chance, "bernoulli_")
@@ -1082,7 +1083,7 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """``fill_value`` in another shape and this one's dtype."""
         check_device(device)
-        value = fill_value._data if isinstance(fill_value, TensorBase) else fill_value
+        value = unwrapped(fill_value)
         array = np.full(new_shape("new_full", (), size), value, self.dtype if dtype is None else dtype)
         return wrap(array).requires_grad_(requires_grad)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from minigrad.engine import ShapeError, TensorBase
+from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.tensor import Tensor
+from minigrad.tree import array_of
 from minigrad.types import DType
 
 
@@ -113,7 +112,7 @@ class Embedding(_Table):
 
     def forward(self, input: Tensor) -> Tensor:
         """Integers (...) to vectors (..., D)"""
-        index = input._data if isinstance(input, TensorBase) else np.asarray(input)
+        index = array_of(input)
         return F.embedding(index, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
 
     def extra_repr(self) -> str:

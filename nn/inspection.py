@@ -15,6 +15,7 @@ from minigrad.nn.module import Module, Parameter
 from minigrad.ops.outline import outline, outlining
 from minigrad.random import default_generator
 from minigrad.tensor import RemovableHandle, Tensor, as_tensor, from_numpy
+from minigrad.tree import bytes_text, tensors_in, tree_map
 
 
 @contextlib.contextmanager
@@ -43,7 +44,7 @@ class Row:
     ``name``              path from the model, "" for itself
     ``class_name``        of the module's class
     ``depth``             0 for the model, 1 for its children, ...
-    ``output_shape``      a shape, or tuples and dicts of shapes as the module returns; None where it was not called
+    ``output_shape``      a shape, or what the module returns with shapes for its Tensors; None where it was not called
     ``parameters``        number of elements; a parameter with several names counts once
     ``trainable``         those that require a gradient
     ``multiply_adds``     products in convolutions, linear layers and products of matrices, of all calls
@@ -114,7 +115,7 @@ class Summary:
                         ("-" if row.output_shape is None else f"{row.output_shape}") + times,
                         f"{row.parameters:,}{frozen}" if row.parameters else "-",
                         f"{row.multiply_adds:,}" if row.multiply_adds else "-",
-                        _size(row.activation_bytes) if row.calls else "-",
+                        bytes_text(row.activation_bytes) if row.calls else "-",
                     )
                 )
         widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
@@ -124,9 +125,9 @@ class Summary:
         rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
         frozen = f", {self.trainable:,} of them trainable" if self.trainable != self.parameters else ""
         totals = [
-            f"{self.parameters:,} parameters{frozen} ({_size(self.parameter_bytes)}), buffers {_size(self.buffer_bytes)}",
+            f"{self.parameters:,} parameters{frozen} ({bytes_text(self.parameter_bytes)}), buffers {bytes_text(self.buffer_bytes)}",
             f"{self.multiply_adds:,} multiply-adds",
-            f"input {_size(self.input_bytes)}, activations {_size(self.activation_bytes)}",
+            f"input {bytes_text(self.input_bytes)}, activations {bytes_text(self.activation_bytes)}",
         ]
         return "\n".join(line.rstrip() for line in [table[0], rule, *table[1:], rule, *totals])
 
@@ -161,15 +162,15 @@ def summary(
     >>> nn.summary(nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Flatten(), nn.Linear(3456, 10)), (32, 1, 28, 28))
     layer         output shape     parameters  multiply-adds  activations
     ---------------------------------------------------------------------
-    Sequential    (32, 10)             34,726      3,870,720      1.27 MB
-      0: Conv2d   (32, 6, 24, 24)         156      2,764,800    432.00 KB
-      1: ReLU     (32, 6, 24, 24)           -              -    432.00 KB
-      2: Flatten  (32, 3456)                -              -    432.00 KB
-      3: Linear   (32, 10)             34,570      1,105,920      1.25 KB
+    Sequential    (32, 10)             34,726      3,870,720       1.3 MB
+      0: Conv2d   (32, 6, 24, 24)         156      2,764,800       432 KB
+      1: ReLU     (32, 6, 24, 24)           -              -       432 KB
+      2: Flatten  (32, 3456)                -              -       432 KB
+      3: Linear   (32, 10)             34,570      1,105,920       1.2 KB
     ---------------------------------------------------------------------
-    34,726 parameters (135.65 KB), buffers 0 B
+    34,726 parameters (136 KB), buffers 0 B
     3,870,720 multiply-adds
-    input 98.00 KB, activations 1.27 MB
+    input 98 KB, activations 1.3 MB
     """
     if (input_size is None) == (input_data is None):
         raise TypeError("summary: give either input_size or input_data")
@@ -284,9 +285,9 @@ class _Recorder:
     def _end(self, module: Module, args: Any, output: Any) -> None:
         row, others = self.active[-1]
         row.calls += 1
-        row.output_shape = _shapes(output)
+        row.output_shape = tree_map(lambda x: x._data.shape if isinstance(x, TensorBase) else None, output)
         if not others:
-            self._add("activation_bytes", _bytes(_tensors(output)))
+            self._add("activation_bytes", _bytes(tensors_in(output)))
         self.active.pop()
 
     def _add(self, what: str, amount: int) -> None:
@@ -308,32 +309,5 @@ class _Recorder:
         return list(self.rows.values())
 
 
-def _shapes(output: Any) -> Any:
-    """The shapes of what a module returns, in the structure that it returns."""
-    if isinstance(output, TensorBase):
-        return output._data.shape
-    if isinstance(output, Mapping):
-        return {key: _shapes(value) for key, value in output.items()}
-    if isinstance(output, (list, tuple)):
-        return tuple(_shapes(value) for value in output)
-    return None
-
-
-def _tensors(output: Any) -> Iterator[Tensor]:
-    if isinstance(output, Tensor):
-        yield output
-    elif isinstance(output, (Mapping, list, tuple)):
-        for value in output.values() if isinstance(output, Mapping) else output:
-            yield from _tensors(value)
-
-
 def _bytes(tensors: Iterable[Tensor]) -> int:
     return sum(math.prod(t.shape) * t.itemsize for t in tensors)
-
-
-def _size(count: int) -> str:
-    """Bytes as people read them: powers of 1024."""
-    for unit, scale in (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
-        if count >= scale:
-            return f"{count / scale:.2f} {unit}"
-    return f"{count} B"

@@ -19,11 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase
-
-
-def _array(x: Any) -> np.ndarray:
-    return np.asarray(x._data if isinstance(x, TensorBase) else x)
+from minigrad.engine import ShapeError
+from minigrad.tree import array_of
 
 
 class Metric:
@@ -88,7 +85,7 @@ class Mean(Metric):
 
     def update(self, value: Any, weight: float = 1.0) -> None:
         """Take a value with its weight."""
-        self.total += float(_array(value)) * weight
+        self.total += float(array_of(value)) * weight
         self.weight += weight
 
     def compute(self) -> float:
@@ -126,7 +123,7 @@ class Accuracy(Metric):
             scores, targets = _classes(type(self).__name__, outputs, targets)
             right = self._right(scores, targets)
         else:
-            values, targets = _array(outputs), _array(targets)
+            values, targets = array_of(outputs), array_of(targets)
             if values.shape != targets.shape:
                 raise ShapeError(f"Accuracy: with a threshold outputs and targets have one shape, not {values.shape} and {targets.shape}")
             right = (values > self._threshold) == (targets > 0.5)
@@ -199,7 +196,7 @@ class ConfusionMatrix(Metric):
         self.matrix = np.zeros((self._num_classes, self._num_classes), np.int64)
 
     def update(self, outputs: Any, targets: Any) -> None:
-        predicted, targets = _array(outputs), _array(targets)
+        predicted, targets = array_of(outputs), array_of(targets)
         if predicted.shape != targets.shape:
             scores, targets = _classes("ConfusionMatrix", predicted, targets)
             predicted = scores.argmax(1)
@@ -239,7 +236,7 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _classes(name: str, outputs: Any, targets: Any) -> tuple[np.ndarray, np.ndarray]:
-    scores, targets = _array(outputs), _array(targets)
+    scores, targets = array_of(outputs), array_of(targets)
     if scores.ndim < 2 or scores.shape[:1] + scores.shape[2:] != targets.shape or scores.shape[1] == 0:
         raise ShapeError(f"{name}: outputs are (N, C, ...) and targets (N, ...), not {scores.shape} and {targets.shape}")
     return scores, targets

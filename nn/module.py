@@ -9,7 +9,6 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.ops.outline import is_outlining, light, outline
 from minigrad.ops.watch import watch
 from minigrad.tensor import DTYPES, RemovableHandle, Tensor, check_device, to_array
+from minigrad.tree import leaves, rebuilt
 
 Self = TypeVar("Self", bound="Module")
 P = ParamSpec("P")
@@ -852,16 +852,10 @@ def zero_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:
 
 # -------------------------------------------------------------------------------------- modules in plain lists
 
-_SCANNED = 256  # elements of a plain list that are looked at: lists of modules are short, lists of data may be long
-
-
-def _held(value: Any, depth: int = 3) -> Iterator[Module | Parameter]:
-    """The modules and parameters in nested plain lists, tuples and dicts."""
-    for item in islice(value.values() if isinstance(value, dict) else value, _SCANNED):
-        if isinstance(item, (Module, Parameter)):
-            yield item
-        elif depth and isinstance(item, (list, tuple, dict)):
-            yield from _held(item, depth - 1)
+_SCANNED, _DEPTH = (
+    256,
+    4,
+)  # elements of a plain list that are looked at, and lists in lists: those of modules are short, those of data may be long
 
 
 def _refuse_lost(root: Module) -> None:
@@ -871,7 +865,9 @@ def _refuse_lost(root: Module) -> None:
         for name, value in module.__dict__.items():
             if type(value) not in _PLAIN or not value or name in _INTERNAL:
                 continue
-            for item in _held(value):
+            for item in leaves(value, _SCANNED, _DEPTH):
+                if not isinstance(item, (Module, Parameter)):
+                    continue
                 if registered is None:
                     registered = {id(m) for m in root.modules()}
                     registered |= {id(p) for _, p in root._named_members("_parameter_names", "", True, True)}
@@ -915,7 +911,7 @@ class _BackwardHooks:
         self.outputs, outputs = _watch_some(outputs, self._outputs_arrive)
         if not several:
             return outputs[0]
-        return type(result)(*outputs) if hasattr(result, "_fields") else type(result)(outputs)
+        return rebuilt(result, outputs)
 
     def _outputs_arrive(self, gradients: tuple) -> tuple:
         self.grad_output = _spread(gradients, self.outputs, self.n_outputs)

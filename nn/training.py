@@ -14,14 +14,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, no_grad
+from minigrad.engine import ShapeError, no_grad
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import load, save
 from minigrad.nn.metrics import Mean, Metric
@@ -30,6 +30,7 @@ from minigrad.nn.optim.lr_scheduler import ReduceLROnPlateau
 from minigrad.nn.optim.swa_utils import AveragedModel, get_ema_avg_fn
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from minigrad.random import get_rng_state, set_rng_state
+from minigrad.tree import leaves, tree_map, unwrapped
 
 Forward = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -421,11 +422,9 @@ def _table(history: list[dict[str, Any]]) -> str:
 
 def _lines(history: list[dict[str, Any]]) -> str:
     def finite(value: Any) -> Any:
-        if isinstance(value, list):
-            return [finite(v) for v in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    return "".join(json.dumps({k: finite(v) for k, v in logs.items()}, allow_nan=False) + "\n" for logs in history)
+    return "".join(json.dumps(tree_map(finite, logs), allow_nan=False) + "\n" for logs in history)
 
 
 # --------------------------------------------------------------------------------------------------------- details
@@ -467,16 +466,13 @@ def _step_scheduler(scheduler: Any, value: float) -> None:
 
 
 def _batch_size(targets: Any) -> int:
-    while isinstance(targets, (Mapping, list, tuple)) and len(targets):
-        targets = next(iter(targets.values() if isinstance(targets, Mapping) else targets))
-    shape = getattr(targets, "shape", (1,))
+    shape = getattr(next(leaves(targets), None), "shape", (1,))
     return shape[0] if len(shape) else 1
 
 
 def _plain(value: Any) -> Any:
     """A number or nested lists of numbers, for logs and checkpoints."""
-    if isinstance(value, TensorBase):
-        value = value._data
+    value = unwrapped(value)
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 

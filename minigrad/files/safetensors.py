@@ -17,6 +17,7 @@ from minigrad.engine import TensorBase, wrap
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import CheckpointError, explained, opened
 from minigrad.tensor import DTYPES, Tensor
+from minigrad.tree import array_of
 
 __all__ = ["load_safetensors", "save_safetensors"]
 
@@ -59,7 +60,7 @@ def save_safetensors(
             raise TypeError(
                 f"save_safetensors: {name!r} is {type(value).__name__}; the format holds a flat dict of tensors. mg.save takes nested state"
             )
-        array = np.asarray(value._data if isinstance(value, TensorBase) else value)
+        array = array_of(value)
         if array.dtype.newbyteorder("=") not in DTYPES.values():
             raise TypeError(f"save_safetensors: {name!r} is an array of dtype {array.dtype}; those of tensors can be saved")
         arrays[name] = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)

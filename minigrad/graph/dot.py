@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
 
-from minigrad.graph.model import Edge, Graph, Scope, Vertex, human_bytes
+from minigrad.graph.model import Edge, Graph, Scope, Vertex
 from minigrad.graph.view import Box, Link, View, describe_stretch, view
+from minigrad.tree import bytes_text
 
 
 class RenderError(RuntimeError):
@@ -124,7 +125,7 @@ def vertex_label(vertex: Vertex, extra: Iterable[str] = ()) -> str:
         return _rows(short(vertex.name), [*extra, *lines[:6]])
     lines = [" ".join([*(shape_text(s) for s in vertex.shapes), *(_dtype(d) for d in vertex.dtypes)]).strip()]
     if vertex.kind in ("parameter", "buffer", "input", "constant") and vertex.bytes and vertex.bytes[0] >= 1024:
-        lines[0] += f" · {human_bytes(sum(vertex.bytes))}"
+        lines[0] += f" · {bytes_text(sum(vertex.bytes))}"
     if vertex.kind in ("buffer", "constant"):
         lines.append(vertex.kind)
     if vertex.value:
@@ -184,9 +185,9 @@ def attributes(kind: str, family: str) -> dict[str, str]:
 def tooltip(vertex: Vertex) -> str:
     """What a pointer over the box shows."""
     lines = [vertex.name]
-    lines += [f"{shape_text(s)} {d}, {human_bytes(b)}" for s, d, b in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True)]
+    lines += [f"{shape_text(s)} {d}, {bytes_text(b)}" for s, d, b in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True)]
     for kept in vertex.keeps:
-        size = "shared" if kept["shared"] else human_bytes(kept["bytes"])
+        size = "shared" if kept["shared"] else bytes_text(kept["bytes"])
         lines.append(f"keeps {kept['name']} {shape_text(kept['shape'])} {kept['dtype']} ({size})")
     return "\n".join([*lines, *([vertex.line] if vertex.line else [])])
 
@@ -314,7 +315,7 @@ class _Writer(Faces):
         dtypes = {d for v in self.graph.vertices for d in v.dtypes if d.startswith(("float", "complex"))}
         if "float32" in dtypes:  # labels name the others
             facts.append("float32" if len(dtypes) == 1 else "float32 unless marked")
-        facts.append(f"backward keeps {human_bytes(self.graph.kept_bytes)}")
+        facts.append(f"backward keeps {bytes_text(self.graph.kept_bytes)}")
         return _rows(short(self.graph.title, 60), [" · ".join(facts)], align="left")
 
     # ------------------------------------------------------------------------------------------------- boxes
@@ -375,7 +376,7 @@ class _Writer(Faces):
         """The gradient op beside its op, and the dashed line of what it keeps."""
         if box.vertex is None:
             keeps = sum(k["bytes"] for v in box.vertices for k in v.keeps if not k["shared"])
-            name, lines, kept = (box.scope.name if box.scope else "ops"), [], human_bytes(keeps) if keeps else ""
+            name, lines, kept = (box.scope.name if box.scope else "ops"), [], bytes_text(keeps) if keeps else ""
             gradients = [v.gradient for v in box.vertices]
         else:
             name, gradients = box.vertex.name, [box.vertex.gradient]

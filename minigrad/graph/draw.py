@@ -11,7 +11,8 @@ import numpy as np
 from minigrad import engine, random
 from minigrad.engine import Leaf, TensorBase, wrap
 from minigrad.graph.model import Graph
-from minigrad.graph.trace import record, tensors_in, trace
+from minigrad.graph.trace import record, trace
+from minigrad.tree import tensors_in, tree_map, unwrapped
 
 
 def draw(
@@ -167,13 +168,12 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
 
 def _as_tensors(value: Any) -> Any:
     """Arrays as Tensors, and Tensors as other objects over the same arrays: the run marks them, and the caller's stay as they are."""
-    if isinstance(value, np.ndarray):
-        return wrap(value)
-    if isinstance(value, TensorBase):
-        return value if value._node is not None else wrap(value._data)
-    if type(value) in (tuple, list):
-        return type(value)(_as_tensors(v) for v in value)
-    return {key: _as_tensors(v) for key, v in value.items()} if type(value) is dict else value
+
+    def tensor(x: Any) -> Any:
+        fresh = isinstance(x, np.ndarray) or (isinstance(x, TensorBase) and x._node is None)
+        return wrap(unwrapped(x)) if fresh else x
+
+    return tree_map(tensor, value)
 
 
 def _bind(model: Any, args: tuple, kwargs: dict) -> dict[str, Any]:

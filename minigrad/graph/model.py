@@ -19,6 +19,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from minigrad.tree import bytes_text
+
 
 @dataclass
 class Vertex:
@@ -176,18 +178,4 @@ class Graph:
     def __repr__(self) -> str:
         ops = sum(v.kind == "op" for v in self.vertices)
         modules = f", {len(self.scopes)} module calls" if self.scopes else ""
-        return f"<Graph{' ' + self.title if self.title else ''}: {ops} ops{modules}, {human_bytes(self.kept_bytes)} kept for backward>"
-
-
-def human_bytes(count: int) -> str:
-    """A size in memory for people.
-
-    >>> human_bytes(98), human_bytes(24_000), human_bytes(5_000_000)
-    ('98 B', '23 KB', '4.8 MB')
-    """
-    size = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1024 or unit == "GB":
-            return f"{size:.{0 if unit == 'B' or size >= 10 else 1}f} {unit}"
-        size /= 1024
-    raise AssertionError
+        return f"<Graph{' ' + self.title if self.title else ''}: {ops} ops{modules}, {bytes_text(self.kept_bytes)} kept for backward>"

@@ -12,9 +12,10 @@ import re
 from importlib import resources
 from typing import Any
 
-from minigrad.graph.dot import FAMILIES, OPTIONS, STATES, Faces, human_bytes, number, scope_label, shape_text
+from minigrad.graph.dot import FAMILIES, OPTIONS, STATES, Faces, number, scope_label, shape_text
 from minigrad.graph.model import Graph, Vertex
 from minigrad.graph.view import Box, view
+from minigrad.tree import bytes_text
 
 MOST = 600  # boxes that a browser is asked to lay out at once
 OPEN = 60  # boxes up to which a page starts unfolded
@@ -115,11 +116,11 @@ def _facts(box: Box) -> list[list[str]]:
         ["module", box.inside.path if box.inside else vertex.scope],
     ]
     for shape, dtype, count in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True):
-        facts.append(["result" if vertex.kind == "op" else "value", f"{shape_text(shape)} {dtype}, {human_bytes(count)}"])
+        facts.append(["result" if vertex.kind == "op" else "value", f"{shape_text(shape)} {dtype}, {bytes_text(count)}"])
     facts.append(["numbers", vertex.value])
     facts += [[name, value] for name, value in vertex.static.items()]
     for kept in vertex.keeps:
-        held = "shared" if kept["shared"] else human_bytes(kept["bytes"])
+        held = "shared" if kept["shared"] else bytes_text(kept["bytes"])
         facts.append(["keeps", f"{kept['name']} {shape_text(kept['shape'])} ({held})"])
     facts += [[f"∂{name}", text] for name, text in vertex.formulas.items()]
     if vertex.gradient is not None:

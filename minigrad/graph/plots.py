@@ -19,6 +19,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import TensorBase, wrap
+from minigrad.tree import array_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,10 +34,6 @@ def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
-
-
-def _array(value: Any) -> np.ndarray:
-    return np.asarray(value._data if isinstance(value, TensorBase) else value)
 
 
 def _picture(image: np.ndarray) -> np.ndarray:
@@ -105,7 +102,7 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
     >>> len(plots.filters(mg.randn(6, 1, 5, 5)).axes)  # six filters and a scale
     7
     """
-    weight = _array(weight)
+    weight = array_of(weight)
     if weight.ndim != 4:
         raise engine.ShapeError(f"filters: a weight must be (out, channels, height, width), not {weight.shape}")
     shown = weight[:most]
@@ -140,14 +137,14 @@ def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int 
         most: maps of a layer beyond so many are left out.
     """
     named = maps.items() if isinstance(maps, Mapping) else [(f"layer {i + 1}", m) for i, m in enumerate(maps)]
-    arrays = {name: _array(m) for name, m in named}
+    arrays = {name: array_of(m) for name, m in named}
     layers = [(name, m[0] if m.ndim == 4 else m) for name, m in arrays.items()]
     wrong = [f"{name} {m.shape}" for name, m in layers if m.ndim != 3]
     if wrong or not layers:
         raise engine.ShapeError(f"feature_maps: maps must be (channels, height, width), not {', '.join(wrong) or 'missing'}")
     widest = max(min(len(m), most) for _, m in layers)
     figure = _figure(max(0.85 * widest, 4) + 0.6, 1.15 * (len(layers) + 1) + 0.6)
-    rows = [("input", [_picture(_array(image))], "gray_r")]
+    rows = [("input", [_picture(array_of(image))], "gray_r")]
     rows += [(f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}", list(m[:most]), "viridis") for name, m in layers]
     for row, (title, pictures, colours) in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
         row.suptitle(title, fontsize=9, x=0.01, ha="left")
@@ -205,7 +202,7 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
     figure = _figure(3.2 * columns, 2.2 * rows + 0.4)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, value) in zip(cells, arrays.items(), strict=False):
-        flat = _array(value).astype(float).ravel()
+        flat = array_of(value).astype(float).ravel()
         finite = flat[np.isfinite(flat)]
         if len(finite):
             axes.hist(finite, bins=bins, color=BLUE)
@@ -228,7 +225,7 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
 
 def gradients(model: Any) -> dict[str, np.ndarray]:
     """The gradients that backward left in a model's parameters: name -> array, for :func:`histograms`."""
-    return {name: _array(p.grad) for name, p in model.named_parameters() if p.grad is not None}
+    return {name: array_of(p.grad) for name, p in model.named_parameters() if p.grad is not None}
 
 
 def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figure:
@@ -238,7 +235,7 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
         confusion: (classes, classes) counts.
         names: of the classes (default: their numbers).
     """
-    confusion = _array(confusion)
+    confusion = array_of(confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise engine.ShapeError(f"confusion_matrix: a square matrix of counts is needed, not {confusion.shape}")
     classes = len(confusion)
@@ -293,7 +290,7 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
         image: (C, H, W).
         target: the class (default: that of the highest score).
     """
-    x = wrap(np.ascontiguousarray(_array(image))[None])
+    x = wrap(np.ascontiguousarray(array_of(image))[None])
     x.requires_grad_()
     with engine.enable_grad():
         scores = model(x)
@@ -307,7 +304,7 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
 def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
     """Which pixels the score of a class depends on: :func:`saliency_map` beside the image."""
     heat, chosen = saliency_map(model, image, target)
-    return _side_by_side(_array(image), heat, "inferno", "input", f"|d score of {names[chosen] if names else chosen} / d pixel|")
+    return _side_by_side(array_of(image), heat, "inferno", "input", f"|d score of {names[chosen] if names else chosen} / d pixel|")
 
 
 def occlusion_map(
@@ -324,7 +321,7 @@ def occlusion_map(
         fill: the value of a covered pixel.
         batch: images that the model is given at once.
     """
-    image = np.ascontiguousarray(_array(image))
+    image = np.ascontiguousarray(array_of(image))
     _, height, width = image.shape
     with engine.no_grad():
         before = _softmax(_scores(model, image[None])._data)[0]
@@ -351,4 +348,6 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 def occlusion(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None, **options: Any) -> Figure:
     """What the model needs to see: :func:`occlusion_map` (whose ``options`` it takes) beside the image."""
     heat, chosen = occlusion_map(model, image, target, **options)
-    return _side_by_side(_array(image), heat, "magma", "input", f"loss of probability of {names[chosen] if names else chosen} when covered")
+    return _side_by_side(
+        array_of(image), heat, "magma", "input", f"loss of probability of {names[chosen] if names else chosen} when covered"
+    )

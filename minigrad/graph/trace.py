@@ -13,7 +13,7 @@ import inspect
 import math
 import textwrap
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from minigrad import engine
 from minigrad.engine import Node, Pick, TensorBase
 from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
+from minigrad.tree import tensors_in
 
 # ------------------------------------------------------------------------------------------------ module calls
 
@@ -101,19 +102,6 @@ class record:
 def _parameter_counts(model: Any) -> dict[str, int]:
     """path -> number of elements of the parameters of the module there."""
     return {path: sum(p._data.size for p in module.parameters()) for path, module in model.named_modules()}
-
-
-def tensors_in(value: Any) -> Iterator[TensorBase]:
-    """The Tensors in nested tuples, lists and dicts."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, TensorBase):
-            yield item
-        elif isinstance(item, Mapping):
-            stack.extend(reversed(list(item.values())))
-        elif isinstance(item, (tuple, list)):
-            stack.extend(reversed(item))
 
 
 def describe(array: Any) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from minigrad.engine import ShapeError, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops.index import gather, getitem
-from minigrad.ops.loss import _array, _reduce, _reduction, _refuse_empty
+from minigrad.ops.loss import _reduce, _reduction, _refuse_empty
+from minigrad.tree import array_of
 from minigrad.ops.reduce import logsumexp
 from minigrad.ops.shape import pad_constant, reshape, stack, unfold
 from minigrad.types import Operand
@@ -24,7 +25,7 @@ _NAME = "ctc_loss"
 
 def _lengths(what: str, given: Any, n: int, highest: int, rule: str) -> np.ndarray:
     """``given`` as N integers between 0 and ``highest``."""
-    lengths = np.asarray(_array(given)).reshape(-1)
+    lengths = np.asarray(array_of(given)).reshape(-1)
     if lengths.size and lengths.dtype.kind not in "iu":
         raise RuntimeError(f"{_NAME}: {what} must be integers, not {lengths.dtype}")
     if lengths.shape != (n,):
@@ -38,7 +39,7 @@ def _lengths(what: str, given: Any, n: int, highest: int, rule: str) -> np.ndarr
 
 def _labels(targets: Any, target_lengths: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Labels (N, S), with zeros behind each sequence's own, and how many of them are its own."""
-    targets = np.asarray(_array(targets))
+    targets = np.asarray(array_of(targets))
     if targets.size and targets.dtype.kind not in "iu":
         raise RuntimeError(f"{_NAME}: targets must be integers, not {targets.dtype}")
     if targets.ndim == 2:
@@ -112,7 +113,7 @@ def ctc_loss(
     single = len(shape) == 2
     if single:
         log_probs = reshape(log_probs, (shape[0], 1, shape[1]))
-        if np.ndim(_array(targets)) == 0:
+        if np.ndim(array_of(targets)) == 0:
             raise ShapeError(f"{_NAME}: targets must hold a row of labels, not a scalar")
     _refuse_empty(_NAME, log_probs[0] if shape[0] else np.empty(shape[1:]), reduction)
     steps, n, classes = shape_of(log_probs)
@@ -141,7 +142,7 @@ def ctc_loss(
     last = 2 * lengths[:, None] + np.array([1, 2])  # the last label, or the blank after it
     losses = logsumexp(getitem(stack(alphas), index=(ends[:, None], sequence, last)), dim=-1) * -1.0
     if zero_infinity:
-        losses = ew.where(np.isinf(_array(losses)), 0.0, losses)
+        losses = ew.where(np.isinf(array_of(losses)), 0.0, losses)
     if reduction == "mean":
         losses = losses / np.maximum(lengths, 1).astype(dtype)
     return reshape(losses, ()) if single and reduction == "none" else _reduce(losses, reduction)

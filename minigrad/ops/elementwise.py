@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from minigrad.engine import TensorBase, get_default_dtype, op, shape_of
+from minigrad.engine import get_default_dtype, op, shape_of
 from minigrad.kernels import maps
 from minigrad.ops import signatures as like
+from minigrad.tree import unwrapped
 from minigrad.types import Array, Operand, called_as
 
 if TYPE_CHECKING:
@@ -1046,13 +1047,9 @@ def isclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e
     return quiet().run(np.isclose, input, other, rtol, atol, equal_nan)
 
 
-def _array(x: Any) -> Any:
-    return x._data if isinstance(x, TensorBase) else x
-
-
 def allclose(input: Operand, other: Operand, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False) -> bool:
     """Whether :func:`isclose` holds everywhere, a Python bool: ``torch.allclose``."""
-    return bool(np.all(isclose(_array(input), _array(other), rtol=rtol, atol=atol, equal_nan=equal_nan)))
+    return bool(np.all(isclose(unwrapped(input), unwrapped(other), rtol=rtol, atol=atol, equal_nan=equal_nan)))
 
 
 def equal(input: Operand, other: Operand) -> bool:
@@ -1062,4 +1059,4 @@ def equal(input: Operand, other: Operand) -> bool:
     >>> mg.equal(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 2.0]))
     True
     """
-    return shape_of(_array(input)) == shape_of(_array(other)) and bool(np.all(np.equal(_array(input), _array(other))))
+    return shape_of(unwrapped(input)) == shape_of(unwrapped(other)) and bool(np.all(np.equal(unwrapped(input), unwrapped(other))))

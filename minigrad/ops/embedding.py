@@ -11,17 +11,14 @@ from minigrad.engine import ShapeError, TensorBase, no_grad, op
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, plain_index, put_add
 from minigrad.ops.shape import unsqueeze
-
-
-def _array(x: Any) -> np.ndarray:
-    return x._data if isinstance(x, TensorBase) else np.asarray(x)
+from minigrad.tree import array_of
 
 
 def _embedding_weight(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     if padding_idx is not None:  # that row is not trained
         g = g * (input != padding_idx % weight_shape[0])[..., None]
     if scale_grad_by_freq:
-        index = _array(input)
+        index = array_of(input)
         g = g * (1.0 / np.bincount(index.reshape(-1), minlength=1)[index][..., None]).astype(g.dtype)
     return put_add(g, shape=weight_shape, index=plain_index(input, 2))
 
@@ -71,13 +68,13 @@ def embedding(
             [2., 3.]])
     """
     if max_norm is not None:
-        weight = _renormed("embedding", weight, _array(input), max_norm, norm_type)
+        weight = _renormed("embedding", weight, array_of(input), max_norm, norm_type)
     return _embedding(input, weight, padding_idx=padding_idx, scale_grad_by_freq=scale_grad_by_freq)
 
 
 def _renormed(name: str, weight: Any, input: np.ndarray, max_norm: float, norm_type: float) -> Any:
     """``weight`` with the rows that ``input`` names no longer than ``max_norm``. A Tensor is given that value."""
-    table = _array(weight)
+    table = array_of(weight)
     if input.size and not 0 <= input.min() <= input.max() < len(table):
         raise IndexError(f"{name}: indices {input.min()}..{input.max()} are out of range for {len(table)} rows (0..{len(table) - 1})")
     rows = np.unique(input)
@@ -127,7 +124,7 @@ def embedding_bag(
             [2., 3.]])
     """
     name = "embedding_bag"
-    index = _array(input)
+    index = array_of(input)
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"{name}: mode must be 'sum', 'mean' or 'max', not {mode!r}")
     if mode == "max" and (scale_grad_by_freq or sparse):
@@ -168,9 +165,9 @@ def _bags(name: str, index: np.ndarray, offsets: Any, include_last_offset: bool)
         return edges[:-1], edges[1:]
     if index.ndim != 1:
         raise ShapeError(f"{name}: input must be (B, N) or (T,), not of shape {index.shape}")
-    if offsets is None or _array(offsets).ndim != 1:
+    if offsets is None or array_of(offsets).ndim != 1:
         raise ValueError(f"{name}: an input (T,) needs offsets (B,), which say where each bag begins")
-    starts = _array(offsets)
+    starts = array_of(offsets)
     if starts.dtype.kind not in "iu" and starts.size:
         raise TypeError(f"{name}: offsets must hold integers, not {starts.dtype}")
     edges = starts.astype(np.intp) if include_last_offset else np.append(starts.astype(np.intp), len(index))
@@ -183,7 +180,7 @@ def _bags(name: str, index: np.ndarray, offsets: Any, include_last_offset: bool)
 
 def _maxima(rows: Any, bag: np.ndarray, bags: int) -> Any:
     """The largest of each feature over the rows of each bag, the first of equal ones; zeros where a bag has no row."""
-    values = _array(rows)
+    values = array_of(rows)
     edges = np.searchsorted(bag, np.arange(bags + 1))
     places = np.zeros((bags, values.shape[1]), np.intp)
     for i, (start, end) in enumerate(pairwise(edges)):

@@ -21,6 +21,7 @@ from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of, 
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim
+from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Operand, called_as
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _plain_part(k: Any) -> Any:
     elif isinstance(k, np.ndarray):
         k = k.copy()  # the user may write it before backward
     elif isinstance(k, (list, tuple, range)):
-        k = np.array([n._data if isinstance(n, TensorBase) else n for n in k])
+        k = np.array([unwrapped(n) for n in k])
         k = k if k.size else k.astype(np.intp)
     elif isinstance(k, np.bool_):
         return bool(k)
@@ -266,7 +267,7 @@ def _explained(name: str, shape: tuple[int, ...], index: tuple, error: IndexErro
 
 def _integers(name: str, index: Any) -> np.ndarray:
     """An index argument as an integer array."""
-    array = np.asarray(index._data if isinstance(index, TensorBase) else index)
+    array = array_of(index)
     if not array.size:
         array = array.astype(np.intp)
     if array.dtype.kind not in "iu":
@@ -478,7 +479,7 @@ def take(input: Operand, index: Operand) -> Tensor:
 
 
 def _mask(name: str, mask: Any) -> np.ndarray:
-    array = np.asarray(mask._data if isinstance(mask, TensorBase) else mask)
+    array = array_of(mask)
     if array.dtype.kind != "b":
         raise TypeError(f"{name}: the mask must be boolean, not {array.dtype}")
     return array

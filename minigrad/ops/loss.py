@@ -16,6 +16,7 @@ from minigrad.ops.index import getitem
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape
 from minigrad.ops.softmax import log_softmax
+from minigrad.tree import array_of
 from minigrad.types import Array
 
 if TYPE_CHECKING:
@@ -49,17 +50,13 @@ def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, reduction: str
     return out
 
 
-def _array(x: Any) -> Any:
-    return x._data if isinstance(x, TensorBase) else x
-
-
 def _place(position: tuple[int, ...]) -> str:
     return str(position[0]) if len(position) == 1 else str(position)
 
 
 def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray, Any]:
     """For each place its class, whether it counts (1 or 0), and its weight. Ignored places get class 0 and weight 0."""
-    target = np.asarray(_array(target))
+    target = array_of(target)
     shape, dtype = input.shape, input.dtype
     if target.dtype.kind not in "iu":
         if target.dtype.kind == "f" and np.isnan(target).any():
@@ -99,7 +96,7 @@ def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, 
     if len(input.shape) > 1:
         return input, target, False
     if not soft:
-        target = np.asarray(_array(target))
+        target = array_of(target)
         if target.shape:
             raise ShapeError(f"{name}: input {input.shape} (one example) needs a scalar target, not {target.shape}")
         return reshape(input, (1, -1)), target.reshape(1), True
@@ -223,7 +220,7 @@ def cross_entropy(
 
 def _soft_cross_entropy(logp: Any, target: Any, per_class: Any, reduction: str, label_smoothing: float) -> Any:
     """-sum_c weight_c target_c logp_c; the mean is over the places, whatever the weights (as in PyTorch)."""
-    values = _array(target)
+    values = array_of(target)
     if np.isnan(values).any():
         where = tuple(int(i) for i in np.argwhere(np.isnan(values))[0])
         raise ValueError(f"cross_entropy: the target is NaN at index {where}")
@@ -337,7 +334,7 @@ def binary_cross_entropy(
     """
     reduction = _reduction("binary_cross_entropy", reduction, size_average, reduce)
     _same_shape("binary_cross_entropy", input, target, reduction)
-    values = _array(input)
+    values = array_of(input)
     if not ((values >= 0) & (values <= 1)).all():
         raise RuntimeError(
             "binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits"

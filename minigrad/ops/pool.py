@@ -23,6 +23,7 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.windows import as_batch, by, fitted, per_axis
 from minigrad.random import numpy_generator
+from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Operand, Size, called_as
 
 if TYPE_CHECKING:
@@ -486,7 +487,7 @@ def _fractional_max_pool(name, dims, input, kernel_size, output_size, output_rat
     if samples is None:
         samples = numpy_generator().random((*x.shape[:2], dims))
     else:
-        samples = np.asarray(samples._data if isinstance(samples, TensorBase) else samples)
+        samples = array_of(samples)
         if samples.shape != (*x.shape[:2], dims):
             raise ShapeError(f"{name}: _random_samples must have shape {(*x.shape[:2], dims)}, not {samples.shape}")
     samples = samples.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)  # PyTorch rounds in the input's dtype
@@ -500,7 +501,7 @@ def _fractional_max_pool(name, dims, input, kernel_size, output_size, output_rat
         shape = [1] * 2 * dims
         shape[a], shape[dims + a] = out, k
         places = places * n + along.reshape(*x.shape[:2], *shape)
-    cells = kernels.take_cells(x._data if isinstance(x, TensorBase) else x, places).reshape(*x.shape[:2], *outs, math.prod(kernel))
+    cells = kernels.take_cells(unwrapped(x), places).reshape(*x.shape[:2], *outs, math.prod(kernel))
     best = np.where(np.isnan(cells), np.inf, cells).argmax(-1) if cells.dtype.kind == "f" else cells.argmax(-1)
     index = np.take_along_axis(places.reshape(cells.shape), best[..., None], -1)[..., 0]
     y = take_cells(x, index)
@@ -538,7 +539,7 @@ def _lp_pool(name, dims, input, norm_type, kernel_size, stride, ceil_mode):
 
 def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output_size):
     y, single = _images(name, input, dims, pixels=False)
-    index = np.asarray(indices._data if isinstance(indices, TensorBase) else indices)
+    index = array_of(indices)
     if index.shape != tuple(input.shape):
         raise ShapeError(f"{name}: input has shape {tuple(input.shape)} but indices have shape {index.shape}")
     if index.dtype.kind not in "iu":

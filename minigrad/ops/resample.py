@@ -12,18 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase
+from minigrad.engine import ShapeError
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, index_select
 from minigrad.ops.linalg import matmul
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, take_cells
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import reshape, transpose, unsqueeze
-
-
-def _array(x: Any) -> np.ndarray:
-    return x._data if isinstance(x, TensorBase) else np.asarray(x)
-
+from minigrad.tree import array_of
 
 # -------------------------------------------------------------------------------------------- another size
 
@@ -275,16 +271,16 @@ def grid_sample(input: Any, grid: Any, mode: str = "bilinear", padding_mode: str
     for axis, n in enumerate(sizes):
         x = getitem(grid, index=(Ellipsis, dims - 1 - axis))
         x = (x + 1.0) * (0.5 * (n - 1)) if align else ((x + 1.0) * n - 1.0) * 0.5
-        points.append(where(np.isfinite(_array(x)), x, -100.0 - n))  # NaN and infinity: somewhere outside
+        points.append(where(np.isfinite(array_of(x)), x, -100.0 - n))  # NaN and infinity: somewhere outside
     if mode != "bicubic":
         points = [_inside(x, n, padding_mode, align) for x, n in zip(points, sizes, strict=True)]
     if mode == "nearest":
-        out = _read(input, [np.rint(_array(x)).astype(np.int64) for x in points])
+        out = _read(input, [np.rint(array_of(x)).astype(np.int64) for x in points])
         still = sum(where(np.zeros(tuple(grid.shape), bool), grid, 0.0), dim=-1)  # zeros, which depend on the grid as in PyTorch
         return out + unsqueeze(still, 1)
     taps: list[list[tuple[np.ndarray, Any]]] = []  # of each axis: cells and their weights
     for x, n in zip(points, sizes, strict=True):
-        left = np.floor(_array(x))
+        left = np.floor(array_of(x))
         t = x - left
         if mode == "bilinear":
             taps.append([(left.astype(np.int64), 1.0 - t), (left.astype(np.int64) + 1, t)])
@@ -315,7 +311,7 @@ def _inside(x: Any, size: int, padding_mode: str, align: bool) -> Any:
     """Places along an axis of ``size`` pixels, those outside moved as ``padding_mode`` says."""
     if padding_mode == "zeros":
         return x
-    data = _array(x)
+    data = array_of(x)
     value, slope = data, np.ones(data.shape, data.dtype)
     if padding_mode == "reflection":
         low, span = (0.0, float(size - 1)) if align else (-0.5, float(size))

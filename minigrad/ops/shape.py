@@ -19,6 +19,7 @@ from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of, 
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims, sizes_of
 from minigrad.ops.index import getitem
+from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Dims, Operand, Size, called_as
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def view(x: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, np.integer, TensorBase)):
         raise TypeError(f"view: sizes must be ints, not {shape[0]!r}; another dtype is given by x.to(dtype)")
     y = reshape(x, sizes_of(shape))
-    before, after = (t._data if isinstance(t, TensorBase) else t for t in (x, y))
+    before, after = (unwrapped(t) for t in (x, y))
     if not before.flags.c_contiguous and before.size and not np.may_share_memory(before, after):
         raise ShapeError(f"view: shape {sizes_of(shape)} needs a copy of shape {before.shape} with strides {before.strides}; use reshape")
     return y
@@ -370,7 +371,7 @@ def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None) -
         input, dim = ravel(input), 0
     shape = shape_of(input)
     dim = positive_dim("repeat_interleave", dim, len(shape))
-    counts = np.asarray(repeats._data if isinstance(repeats, TensorBase) else repeats)
+    counts = array_of(repeats)
     if counts.dtype.kind not in "iu":
         raise TypeError(f"repeat_interleave: repeats must be integers, not {counts.dtype}")
     if counts.size and counts.min() < 0:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import TensorBase
+from minigrad.tree import leaves, unwrapped
 
 
 class Call:
@@ -35,12 +36,7 @@ class Call:
 
 def arrays_in(value: Any) -> list[np.ndarray]:
     """All arrays, and those of Tensors, in nested lists, tuples and dicts."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        return [a for v in value for a in arrays_in(v)]
-    value = value._data if isinstance(value, TensorBase) else value
-    return [value] if isinstance(value, np.ndarray) else []
+    return [x for x in map(unwrapped, leaves(value)) if isinstance(x, np.ndarray)]
 
 
 def source(value: Any) -> str:

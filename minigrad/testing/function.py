@@ -8,7 +8,7 @@ what makes checks of higher order the same code as those of first order.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from minigrad import engine
 from minigrad.engine import Op, TensorBase, wrap
 from minigrad.random import Generator, default_generator
 from minigrad.testing.call import Call
+from minigrad.tree import leaves, tree_map, unwrapped
 
 
 def op_of(fn: Any) -> Op | None:
@@ -120,14 +121,14 @@ class Function:
         self.leaves: list[Leaf] = []
         self._tensors: list[Any] = []  # what stands for each leaf in a call with Tensors
         self._wrt = None if wrt is None else {wrt} if isinstance(wrt, str) else set(wrt)
-        flat = list(_flat((call.args, call.kwargs)))
+        flat = list(leaves((call.args, call.kwargs)))
         self._asked = any(isinstance(v, TensorBase) and v._node is not None for v in flat)
         self.randomness = _Randomness(flat)
         names = _parameter_names(fn, call.args)
         args = [self._take(name, a) for name, a in zip(names, call.args, strict=False)]
         kwargs = {k: self._take(k, a) for k, a in call.kwargs.items()}
         self.inputs = len(self.leaves)
-        self._arrays = _swap((args, kwargs), lambda leaf: leaf.array)
+        self._arrays = _swap(lambda leaf: leaf.array, (args, kwargs))
         self._template = (args, kwargs)
         self._parameters: list[tuple[Any, Leaf]] = []
         self._buffers: list[tuple[Any, np.ndarray]] = []
@@ -155,21 +156,19 @@ class Function:
 
     def _take(self, name: str, value: Any) -> Any:
         """``value`` with a :class:`Leaf` in the place of each floating array."""
-        if isinstance(value, (TensorBase, np.ndarray)):
-            array = value._data if isinstance(value, TensorBase) else value
-            if array.dtype.kind != "f":
-                return value
-            asked = not self._asked or (isinstance(value, TensorBase) and value._node is not None)
-            static = self.op is not None and name.split("[")[0] in self.op.statics
-            checked = not static and self._differentiable(name) and self._is_wanted(name) and asked
-            leaf = Leaf(name, np.array(array, np.float64, order="C"), checked, static)
+
+        def taken(x: Any, where: str) -> Any:
+            array = unwrapped(x)
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                return x
+            asked = not self._asked or (isinstance(x, TensorBase) and x._node is not None)
+            static = self.op is not None and where.split("[")[0] in self.op.statics
+            checked = not static and self._differentiable(where) and self._is_wanted(where) and asked
+            leaf = Leaf(where, np.array(array, np.float64, order="C"), checked, static)
             self.leaves.append(leaf)
             return leaf
-        if isinstance(value, dict):
-            return {k: self._take(f"{name}[{k!r}]", v) for k, v in value.items()}
-        if type(value) in (list, tuple):
-            return type(value)(self._take(f"{name}[{i}]", v) for i, v in enumerate(value))
-        return value
+
+        return tree_map(taken, value, name)
 
     @property
     def checked(self) -> list[Leaf]:
@@ -190,11 +189,11 @@ class Function:
 
     def arguments(self, value_of: Callable[[Leaf], Any]) -> tuple:
         """Positional and keyword arguments of a call, with ``value_of(leaf)`` in the place of each leaf."""
-        return _swap(self._template, value_of)
+        return _swap(value_of, self._template)
 
     def flat(self, value: Any) -> list[Any]:
         """Everything inside nested lists, tuples and dicts."""
-        return list(_flat(value))
+        return list(leaves(value))
 
     def asks_for_dtype(self) -> bool:
         """Whether the dtype of the result is an argument of the call."""
@@ -209,11 +208,11 @@ class Function:
         self.randomness.rewind()
         with engine.no_grad():
             out = self.fn(*args, **kwargs)
-        return [y for y in map(_array, _flat(out)) if y is not None]
+        return [y for y in map(_array, leaves(out)) if y is not None]
 
     def _plain_tensors(self) -> tuple:
         if not self._tensors:
-            self._tensors = [_swap(self._template, lambda leaf: wrap(leaf.array))]
+            self._tensors = [_swap(lambda leaf: wrap(leaf.array), self._template)]
         for p, leaf in self._parameters:
             p._data, p._node = leaf.array, None
         return self._tensors[0]
@@ -228,7 +227,7 @@ class Function:
             made[id(leaf)] = t = wrap(leaf.array)
             return t.requires_grad_() if leaf.checked else t
 
-        args, kwargs = _swap(self._template, tensor)
+        args, kwargs = _swap(tensor, self._template)
         for p, leaf in self._parameters:
             p._data, p._node = leaf.array, None
             if leaf.checked:
@@ -237,7 +236,7 @@ class Function:
         self.randomness.rewind()
         with engine.enable_grad():
             out = self.fn(*args, **kwargs)
-        outputs = [y for y in _flat(out) if _array(y) is not None]
+        outputs = [y for y in leaves(out) if _array(y) is not None]
         return Recording([made[id(leaf)] for leaf in self.checked], outputs)
 
 
@@ -274,26 +273,10 @@ class Gradient:
 
 def _array(y: Any) -> np.ndarray | None:
     """The array of a floating result; None for everything else."""
-    a = y._data if isinstance(y, TensorBase) else y
+    a = unwrapped(y)
     return np.asarray(a) if isinstance(a, (np.ndarray, np.floating)) and a.dtype.kind == "f" else None
 
 
-def _flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, (list, tuple)):
-        yield value
-        return
-    for v in value:
-        yield from _flat(v)
-
-
-def _swap(value: Any, function: Callable[[Leaf], Any]) -> Any:
-    """``value`` with ``function(leaf)`` in the place of each leaf."""
-    if isinstance(value, Leaf):
-        return function(value)
-    if isinstance(value, dict):
-        return {k: _swap(v, function) for k, v in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_swap(v, function) for v in value)
-    return value
+def _swap(function: Callable[[Leaf], Any], value: Any) -> Any:
+    """``value`` with ``function(leaf)`` in the place of each :class:`Leaf`."""
+    return tree_map(lambda x: function(x) if isinstance(x, Leaf) else x, value)

@@ -21,6 +21,7 @@ from minigrad.testing.call import Call, arrays_in, source
 from minigrad.testing.checking import check_gradients
 from minigrad.testing.function import Function, Leaf, name_of
 from minigrad.testing.report import GradcheckError, Report
+from minigrad.tree import unwrapped
 
 
 def check_op(
@@ -256,10 +257,6 @@ def _results(function: Function, arguments: tuple) -> list[Any]:
     return function.flat(function.fn(*args, **kwargs))
 
 
-def _value(y: Any) -> Any:
-    return y._data if isinstance(y, TensorBase) else y
-
-
 def _equal(a: Any, b: Any, exactly: bool = True) -> bool:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
@@ -275,19 +272,19 @@ def _check_array_mode(function: Function, tensors: list[Any], fail: _Failures) -
     arrays = _results(function, function.arguments(lambda leaf: leaf.array))
     if any(isinstance(a, TensorBase) for a in arrays):
         raise fail("called with arrays it returns a Tensor", "array mode", "the kernel must use numpy on arrays, without making Tensors")
-    if len(arrays) != len(tensors) or not all(_equal(_value(t), a) for t, a in zip(tensors, arrays, strict=True)):
+    if len(arrays) != len(tensors) or not all(_equal(unwrapped(t), a) for t, a in zip(tensors, arrays, strict=True)):
         raise fail("called with arrays it gives another result than with Tensors", "array mode", "the kernel depends on how it was called")
     if not function.checked:
         return
     recording = function.record()
-    seeds = [np.cos(np.arange(np.size(_value(y)), dtype=float)).reshape(np.shape(_value(y))) for y in recording.outputs]
+    seeds = [np.cos(np.arange(np.size(unwrapped(y)), dtype=float)).reshape(np.shape(unwrapped(y))) for y in recording.outputs]
     plain = recording.pullback(seeds)
     try:
         recorded = recording.pullback(seeds, create_graph=True)
     except Exception:  # a formula that Tensors cannot run: an error of second order, if that was asked for
         return
     for leaf, a, t in zip(function.checked, plain, recorded, strict=True):
-        if (a is None) != (t is None) or (a is not None and not _equal(_value(t), a, exactly=False)):
+        if (a is None) != (t is None) or (a is not None and not _equal(unwrapped(t), a, exactly=False)):
             raise fail(
                 f"the formula of '{leaf.name}' gives other values with create_graph=True", "array mode",
                 "the formula depends on whether it sees arrays or Tensors", argument=leaf.name, order=1,
@@ -305,7 +302,9 @@ def _strided(a: np.ndarray) -> np.ndarray:
 
 def _check_strided(function: Function, tensors: list[Any], fail: _Failures) -> None:
     found = _results(function, _as_tensors(function, _strided))
-    if len(found) != len(tensors) or not all(_equal(_value(a), _value(b), exactly=False) for a, b in zip(found, tensors, strict=True)):
+    if len(found) != len(tensors) or not all(
+        _equal(unwrapped(a), unwrapped(b), exactly=False) for a, b in zip(found, tensors, strict=True)
+    ):
         raise fail(
             "strided arguments give another result than contiguous ones",
             "strides",
@@ -327,8 +326,8 @@ def _check_float32(function: Function, fail: _Failures) -> None:
     with engine.enable_grad():
         outputs = _results(function, arguments := _as_tensors(function, lambda a: a.astype(np.float32), grad=True))
     for y in outputs:
-        if getattr(_value(y), "dtype", np.dtype(bool)).kind == "f" and _value(y).dtype != np.float32:
-            raise fail(f"float32 arguments give a {_value(y).dtype} result", "dtype", _WIDENS)
+        if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f" and unwrapped(y).dtype != np.float32:
+            raise fail(f"float32 arguments give a {unwrapped(y).dtype} result", "dtype", _WIDENS)
     differentiable = [y for y in outputs if isinstance(y, TensorBase) and y._node is not None]
     leaves = [t for t in function.flat(arguments) if isinstance(t, TensorBase) and t._node is not None]
     if not differentiable or not leaves:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from minigrad.engine import ShapeError
 from minigrad.ops.shape import stack
 from minigrad.tensor import Tensor, as_tensor
+from minigrad.tree import rebuilt
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -54,10 +54,11 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, (str, bytes)):
         return batch
     if isinstance(first, Mapping):
-        return _rebuild(first, lambda key: default_collate([sample[key] for sample in batch]))
+        return rebuilt(first, [default_collate([sample[key] for sample in batch]) for key in first])
     if isinstance(first, Sequence):
         _check_equal([len(sample) for sample in batch], "length")
-        return _rebuild(first, [default_collate(column) for column in zip(*batch, strict=True)].__getitem__)
+        columns = [default_collate(column) for column in zip(*batch, strict=True)]
+        return rebuilt(first, columns) if hasattr(first, "_fields") else columns
     raise TypeError(
         f"default_collate: a batch may hold Tensors, arrays, numbers, strings, mappings and sequences, not {type(first).__name__}; "
         "give the loader a collate_fn"
@@ -78,22 +79,12 @@ def default_convert(data: Any) -> Any:
         return data
     if isinstance(data, (np.ndarray, np.generic)):
         return data if data.dtype.kind in "SUO" else as_tensor(data)
-    if isinstance(data, (Mapping, Sequence)):
-        return _rebuild(data, lambda key: default_convert(data[key]))
+    if isinstance(data, Mapping):
+        return rebuilt(data, [default_convert(value) for value in data.values()])
+    if isinstance(data, Sequence):
+        converted = [default_convert(value) for value in data]
+        return rebuilt(data, converted) if hasattr(data, "_fields") else converted
     return data
-
-
-def _rebuild(like: Any, value: Callable[[Any], Any]) -> Any:
-    """A container of the kind of ``like`` with ``value(key)`` at each key, or at each position."""
-    if isinstance(like, Mapping):
-        items = {key: value(key) for key in like}
-        if not isinstance(like, MutableMapping):
-            return items
-        clone = copy.copy(like)  # a defaultdict, say, keeps its factory
-        clone.update(items)
-        return clone
-    values = [value(i) for i in range(len(like))]
-    return type(like)(*values) if isinstance(like, tuple) and hasattr(like, "_fields") else values
 
 
 def _check_numeric(sample: np.ndarray | np.generic) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from minigrad.engine import TensorBase, enable_grad, no_grad, wrap
 from minigrad.nn.module import Module, UninitializedError, is_lazy, zero_gradients
 from minigrad.tensor import RemovableHandle, Tensor
+from minigrad.tree import tree_map
 
 R = TypeVar("R")
 PIECE = 16384  # elements: five float32 arrays of this size stay in a level 2 cache
@@ -227,7 +228,7 @@ class Optimizer:
         """
         numbers = {id(p): i for i, p in enumerate(self._all_parameters())}
         state = {
-            numbers[id(p)]: {name: _copied(value) for name, value in kept.items()}
+            numbers[id(p)]: tree_map(lambda x: wrap(x.copy()) if isinstance(x, np.ndarray) else x, dict(kept))
             for p, kept in self.state.items()
             if id(p) in numbers and kept
         }
@@ -293,13 +294,6 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
-
-
-def _copied(value: Any) -> Any:
-    """State as plain data and Tensors of their own."""
-    if isinstance(value, list):
-        return [_copied(v) for v in value]
-    return wrap(value.copy()) if isinstance(value, np.ndarray) else value
 
 
 class _Bucket:

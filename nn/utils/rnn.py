@@ -11,10 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, wrap
+from minigrad.engine import ShapeError, wrap
 from minigrad.ops.index import getitem, index_select, setitem
 from minigrad.ops.shape import pad, stack, transpose
 from minigrad.tensor import Tensor
+from minigrad.tree import array_of
 
 _P = TypeVar("_P", bound="PackedSequence")
 
@@ -103,7 +104,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
 
 
 def _lengths(name: str, lengths: Any, count: int) -> np.ndarray:
-    found = np.asarray(lengths._data if isinstance(lengths, TensorBase) else lengths)
+    found = array_of(lengths)
     if found.size and found.dtype.kind not in "iu":
         raise TypeError(f"{name}: lengths must be integers, not {found.dtype}")
     if found.shape != (count,):

@@ -191,7 +191,7 @@ def shapes(output, batch=None):
         return tuple((batch or {}).get(n, n) if i == 0 else n for i, n in enumerate(output.shape))
     if isinstance(output, dict):
         return {key: shapes(value, batch) for key, value in output.items()}
-    return tuple(shapes(value, batch) for value in output)
+    return type(output)(shapes(value, batch) for value in output)
 
 
 def test_multiply_adds_are_those_of_the_ops_that_run():
