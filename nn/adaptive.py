@@ -11,12 +11,12 @@ import numpy as np
 from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn.container import ModuleList, Sequential
-from minigrad.nn.functional import _array
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.ops.index import gather, getitem, index_put
 from minigrad.ops.shape import cat, reshape, unsqueeze
 from minigrad.tensor import Tensor
+from minigrad.tree import array_of
 
 
 class AdaptiveOutput(NamedTuple):
@@ -93,7 +93,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     def forward(self, input_: Tensor, target_: Any) -> AdaptiveOutput:
         """The log-probabilities of the targets, and the loss."""
-        target = _array(target_)
+        target = array_of(target_)
         if target.ndim > 1 or input_.ndim != target.ndim + 1 or tuple(input_.shape[:-1]) != target.shape:
             raise ShapeError(
                 f"AdaptiveLogSoftmaxWithLoss: needs an input (N, {self.in_features}) and a target (N,), or an input "
@@ -129,8 +129,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
         As PyTorch's, it looks into the clusters only where the head ranks one of them first.
         """
-        best = _array(self.head(input)).argmax(1)
+        best = array_of(self.head(input)).argmax(1)
         (rows,) = np.nonzero(best >= self.shortlist_size)
         if len(rows):
-            best[rows] = _array(self.log_prob(getitem(input, index=(rows,)))).argmax(1)
+            best[rows] = array_of(self.log_prob(getitem(input, index=(rows,)))).argmax(1)
         return Tensor(best)

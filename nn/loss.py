@@ -10,7 +10,7 @@ from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
-from minigrad.ops.loss import _reduction
+from minigrad.ops.loss import reduction_of
 from minigrad.tensor import Tensor
 from minigrad.types import Operand
 
@@ -23,7 +23,7 @@ class _Loss(Module):
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"):
         super().__init__()
         name = type(self).__name__
-        self.reduction = reduction if reduction == "batchmean" else _reduction(name, reduction, size_average, reduce)
+        self.reduction = reduction if reduction == "batchmean" else reduction_of(name, reduction, size_average, reduce)
 
 
 class _WeightedLoss(_Loss):

@@ -37,6 +37,7 @@ from minigrad.kernels import conv as kernels
 from minigrad.kernels.conv import Window
 from minigrad.kernels.windows import output_size
 from minigrad.ops import reduce
+from minigrad.ops.shape import permute
 from minigrad.ops.windows import as_batch, fitted, per_axis
 from minigrad.types import Array, Size
 
@@ -285,3 +286,16 @@ def _padding(name, padding, kernel, stride, dilation):
         pads = per_axis(name, "padding", padding, 2 * dims, 0)  # the last axis first, as in torch.nn.functional.pad
         return tuple([(pads[2 * i], pads[2 * i + 1]) for i in reversed(range(dims))])
     return tuple([(p, p) for p in per_axis(name, "padding", padding, dims, 0)])
+
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Any, pad: int = 0) -> Tensor:
+    """:func:`conv1d` with another order of dimensions: ``torch.nn.functional.conv_tbc``.
+
+    Args:
+        input: (T, N, C): time first. weight: (K, C, O). bias: (O,). pad: zeros on both sides.
+
+    Returns (T + 2 pad - K + 1, N, O).
+    """
+    if input.ndim != 3 or weight.ndim != 3:
+        raise ShapeError(f"conv_tbc: input {tuple(input.shape)} must be (T, N, C), and weight {tuple(weight.shape)} (K, C, O)")
+    return permute(conv1d(permute(input, (1, 2, 0)), permute(weight, (2, 1, 0)), bias, padding=pad), (2, 0, 1))

@@ -11,10 +11,10 @@ import numpy as np
 from minigrad.engine import ShapeError, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops.index import gather, getitem
-from minigrad.ops.loss import _reduce, _reduction, _refuse_empty
-from minigrad.tree import array_of
+from minigrad.ops.loss import reduced, reduction_of, refuse_empty
 from minigrad.ops.reduce import logsumexp
 from minigrad.ops.shape import pad_constant, reshape, stack, unfold
+from minigrad.tree import array_of
 from minigrad.types import Operand
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def ctc_loss(
     >>> F.ctc_loss(log_probs, mg.tensor([[1]]), (2,), (1,)).exp()  # 1/P; of four paths three give the label
     tensor(1.3333)
     """
-    reduction = _reduction(_NAME, reduction)
+    reduction = reduction_of(_NAME, reduction)
     shape, dtype = shape_of(log_probs), np.dtype(log_probs.dtype)
     if len(shape) not in (2, 3):
         raise ShapeError(f"{_NAME}: log_probs must be (T, N, C) or (T, C), not of shape {shape}")
@@ -115,7 +115,7 @@ def ctc_loss(
         log_probs = reshape(log_probs, (shape[0], 1, shape[1]))
         if np.ndim(array_of(targets)) == 0:
             raise ShapeError(f"{_NAME}: targets must hold a row of labels, not a scalar")
-    _refuse_empty(_NAME, log_probs[0] if shape[0] else np.empty(shape[1:]), reduction)
+    refuse_empty(_NAME, log_probs[0] if shape[0] else np.empty(shape[1:]), reduction)
     steps, n, classes = shape_of(log_probs)
     if not 0 <= blank < classes:
         raise IndexError(f"{_NAME}: blank {blank} is outside the {classes} classes (0..{classes - 1})")
@@ -145,4 +145,4 @@ def ctc_loss(
         losses = ew.where(np.isinf(array_of(losses)), 0.0, losses)
     if reduction == "mean":
         losses = losses / np.maximum(lengths, 1).astype(dtype)
-    return reshape(losses, ()) if single and reduction == "none" else _reduce(losses, reduction)
+    return reshape(losses, ()) if single and reduction == "none" else reduced(losses, reduction)

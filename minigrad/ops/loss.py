@@ -5,6 +5,7 @@ Cross-entropy is ``log_softmax`` and then the negative log-likelihood, so it is 
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, op, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops.index import getitem
+from minigrad.ops.linalg import linear
 from minigrad.ops.reduce import mean, sum
-from minigrad.ops.shape import reshape
+from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.ops.softmax import log_softmax
 from minigrad.tree import array_of
-from minigrad.types import Array
+from minigrad.types import Array, Operand
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -103,7 +105,7 @@ def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, 
     return reshape(input, (1, -1)), reshape(target, (1, -1)), True
 
 
-def _reduction(name: str, reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
+def reduction_of(name: str, reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
     if size_average is not None or reduce is not None:
         warnings.warn(f"{name}: size_average and reduce are deprecated, use reduction", UserWarning, stacklevel=3)
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
@@ -112,7 +114,7 @@ def _reduction(name: str, reduction: str, size_average: bool | None = None, redu
     return reduction
 
 
-def _refuse_empty(name: str, input: Any, reduction: str) -> None:
+def refuse_empty(name: str, input: Any, reduction: str) -> None:
     if reduction == "mean" and 0 in tuple(input.shape):
         raise ValueError(f"{name}: the mean over an empty batch does not exist (input {tuple(input.shape)}); use reduction='sum'")
 
@@ -148,9 +150,9 @@ def nll_loss(
     >>> F.nll_loss(mg.tensor([[-0.5, -2.0]]), mg.tensor([1]))
     tensor(2.)
     """
-    reduction = _reduction("nll_loss", reduction, size_average, reduce)
+    reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     input, target, single = _batched("nll_loss", input, target, soft=False)
-    _refuse_empty("nll_loss", input, reduction)
+    refuse_empty("nll_loss", input, reduction)
     _check_weight("nll_loss", weight, input.shape[1])
     index, _, scale = _classes("nll_loss", input, target, weight, ignore_index)
     loss = _picked(input, index, scale, reduction)
@@ -192,13 +194,13 @@ def cross_entropy(
             [ 0.2500, -0.2500]]))
     """
     name = "cross_entropy"
-    reduction = _reduction(name, reduction, size_average, reduce)
+    reduction = reduction_of(name, reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"{name}: label_smoothing must be between 0 and 1, not {label_smoothing}")
     target = target if isinstance(target, TensorBase) else np.asarray(target)
     soft = target.dtype.kind == "f" and target.shape == input.shape
     input, target, single = _batched(name, input, target, soft)
-    _refuse_empty(name, input, reduction)
+    refuse_empty(name, input, reduction)
     classes = input.shape[1]
     _check_weight(name, weight, classes)
     per_class = None if weight is None else reshape(weight, (classes,) + (1,) * (len(input.shape) - 2))
@@ -227,24 +229,24 @@ def _soft_cross_entropy(logp: Any, target: Any, per_class: Any, reduction: str, 
     if label_smoothing:
         target = target * (1.0 - label_smoothing) + label_smoothing / logp.shape[1]
     losses = sum(logp * target if per_class is None else logp * target * per_class, dim=1) * -1.0
-    return _reduce(losses, reduction)
+    return reduced(losses, reduction)
 
 
 # -------------------------------------------------------------------------------------- elementwise losses
 
 
-def _reduce(losses: Any, reduction: str) -> Any:
+def reduced(losses: Any, reduction: str) -> Any:
     return losses if reduction == "none" else sum(losses) if reduction == "sum" else mean(losses)
 
 
-def _same_shape(name: str, input: Any, target: Any, reduction: str) -> None:
+def check_same_shape(name: str, input: Any, target: Any, reduction: str) -> None:
     if tuple(input.shape) != tuple(target.shape):
         raise ShapeError(f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape")
-    _refuse_empty(name, input, reduction)
+    refuse_empty(name, input, reduction)
 
 
-def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
-    return _reduce(losses if weight is None else losses * weight, reduction)
+def weighted(losses: Any, weight: Any, reduction: str) -> Any:
+    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 def mse_loss(
@@ -264,18 +266,18 @@ def mse_loss(
     >>> F.mse_loss(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    reduction = _reduction("mse_loss", reduction, size_average, reduce)
-    _same_shape("mse_loss", input, target, reduction)
+    reduction = reduction_of("mse_loss", reduction, size_average, reduce)
+    check_same_shape("mse_loss", input, target, reduction)
     return _weighted_mean("mse_loss", ew.square(input - target), weight, reduction)
 
 
 def _weighted_mean(name: str, losses: Any, weight: Any, reduction: str) -> Any:
     """The losses, reduced; a mean with weights is divided by their sum."""
     if weight is None:
-        return _reduce(losses, reduction)
-    _same_shape(name, losses, weight, reduction)
+        return reduced(losses, reduction)
+    check_same_shape(name, losses, weight, reduction)
     losses = losses * weight
-    return sum(losses) / sum(weight) if reduction == "mean" else _reduce(losses, reduction)
+    return sum(losses) / sum(weight) if reduction == "mean" else reduced(losses, reduction)
 
 
 def l1_loss(
@@ -287,8 +289,8 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """Mean of abs(input - target): ``torch.nn.functional.l1_loss``. ``weight`` as for :func:`mse_loss`."""
-    reduction = _reduction("l1_loss", reduction, size_average, reduce)
-    _same_shape("l1_loss", input, target, reduction)
+    reduction = reduction_of("l1_loss", reduction, size_average, reduce)
+    check_same_shape("l1_loss", input, target, reduction)
     return _weighted_mean("l1_loss", ew.abs(input - target), weight, reduction)
 
 
@@ -299,14 +301,14 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
-    reduction = _reduction("huber_loss", reduction)
-    _same_shape("huber_loss", input, target, reduction)
+    reduction = reduction_of("huber_loss", reduction)
+    check_same_shape("huber_loss", input, target, reduction)
     d = input - target
     size = ew.abs(d)  # not squared: its second derivative at 0 is not that of d * d
     losses = ew.where(ew.lt(size, delta), ew.square(d) * 0.5, (size - 0.5 * delta) * delta)
     if weight is not None:
-        _same_shape("huber_loss", input, weight, reduction)
-    return _weighted(losses, weight, reduction)
+        check_same_shape("huber_loss", input, weight, reduction)
+    return weighted(losses, weight, reduction)
 
 
 def smooth_l1_loss(
@@ -315,7 +317,7 @@ def smooth_l1_loss(
     """:func:`huber_loss` divided by its threshold ``beta``; l1 for beta = 0: ``torch.nn.functional.smooth_l1_loss``."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
-    reduction = _reduction("smooth_l1_loss", reduction, size_average, reduce)
+    reduction = reduction_of("smooth_l1_loss", reduction, size_average, reduce)
     return l1_loss(input, target, reduction=reduction) if beta == 0 else huber_loss(input, target, reduction, beta) * (1.0 / beta)
 
 
@@ -332,15 +334,15 @@ def binary_cross_entropy(
     Raises:
         RuntimeError: an input outside [0, 1]. Prefer :func:`binary_cross_entropy_with_logits`, which is exact for any logit.
     """
-    reduction = _reduction("binary_cross_entropy", reduction, size_average, reduce)
-    _same_shape("binary_cross_entropy", input, target, reduction)
+    reduction = reduction_of("binary_cross_entropy", reduction, size_average, reduce)
+    check_same_shape("binary_cross_entropy", input, target, reduction)
     values = array_of(input)
     if not ((values >= 0) & (values <= 1)).all():
         raise RuntimeError(
             "binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits"
         )
     losses = (target - 1.0) * ew.clamp(ew.log1p(input * -1.0), min=-100.0) - target * ew.clamp(ew.log(input), min=-100.0)
-    return _weighted(losses, weight, reduction)
+    return weighted(losses, weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -361,12 +363,12 @@ def binary_cross_entropy_with_logits(
     tensor(0.3466)
     """
     name = "binary_cross_entropy_with_logits"
-    reduction = _reduction(name, reduction, size_average, reduce)
-    _same_shape(name, input, target, reduction)
+    reduction = reduction_of(name, reduction, size_average, reduce)
+    check_same_shape(name, input, target, reduction)
     softplus = ew.logaddexp(input * -1.0, 0.0)
     if pos_weight is not None:
         softplus = softplus * ((pos_weight - 1.0) * target + 1.0)
-    return _weighted((1.0 - target) * input + softplus, weight, reduction)
+    return weighted((1.0 - target) * input + softplus, weight, reduction)
 
 
 def kl_div(
@@ -385,11 +387,113 @@ def kl_div(
         ShapeError: different shapes.
     """
     batchmean = reduction == "batchmean"
-    reduction = _reduction("kl_div", "sum" if batchmean else reduction, size_average, reduce)
-    _same_shape("kl_div", input, target, "mean" if batchmean else reduction)
+    reduction = reduction_of("kl_div", "sum" if batchmean else reduction, size_average, reduce)
+    check_same_shape("kl_div", input, target, "mean" if batchmean else reduction)
     losses = ew.exp(target) * (target - input) if log_target else ew.xlogy(target, target) - target * input
-    loss = _reduce(losses, reduction)
+    loss = reduced(losses, reduction)
     return loss / input.shape[0] if batchmean else loss
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Any,
+    target: Tensor,
+    *,
+    linear_bias: Any = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """:func:`cross_entropy` of :func:`linear`: ``torch.nn.functional.linear_cross_entropy``.
+
+    Args:
+        input: (N, in) or (in,). linear_weight: (C, in), or (C, d1, ..., in) for a loss at each of d1 x ... places.
+        target: as for :func:`cross_entropy`, for logits (N, C, d1, ...).
+        linear_bias: of the shape of ``linear_weight`` without its last dimension.
+        weight, reduction, ignore_index, label_smoothing: as for :func:`cross_entropy`; ``ignore_index`` for class indices only.
+        options: must be None; PyTorch's say how to cut the work up, which changes no result.
+
+    Raises:
+        ShapeError: sizes that do not fit. ValueError: ``ignore_index`` with probabilities. NotImplementedError: ``options``.
+    """
+    name = "linear_cross_entropy"
+    if options is not None:
+        raise NotImplementedError(f"{name}: options are not supported; leave them at None, which gives the same result")
+    shapes = f"input {tuple(input.shape)}, linear_weight {tuple(linear_weight.shape)}"
+    if input.ndim not in (1, 2) or linear_weight.ndim < 2 or input.shape[-1] != linear_weight.shape[-1]:
+        raise ShapeError(f"{name}: needs an input (N, in) or (in,) and a linear_weight (C, ..., in) ({shapes})")
+    if input.ndim == 1 and linear_weight.ndim > 2:
+        raise ShapeError(f"{name}: a loss at several places needs an input with a batch dimension ({shapes})")
+    places = tuple(linear_weight.shape[:-1])
+    if linear_bias is not None and tuple(linear_bias.shape) != places:
+        raise ShapeError(f"{name}: linear_bias must have shape {places}, not {tuple(linear_bias.shape)} ({shapes})")
+    rows = reshape(linear_weight, (math.prod(places), linear_weight.shape[-1]))
+    logits = linear(input, rows, None if linear_bias is None else reshape(linear_bias, (math.prod(places),)))
+    logits = reshape(logits, (*tuple(input.shape[:-1]), *places))
+    if ignore_index is not None and array_of(target).dtype.kind == "f":
+        raise ValueError(f"{name}: ignore_index is for class indices, and the target holds probabilities")
+    return cross_entropy(
+        logits,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """exp(input) - target input, or without ``log_input`` input - target log(input + eps): ``torch.nn.functional.poisson_nll_loss``.
+
+    ``full`` adds Stirling's formula for log(target!) where target > 1.
+    """
+    reduction = reduction_of("poisson_nll_loss", reduction, size_average, reduce)
+    losses = ew.exp(input) - input * target if log_input else input - ew.log(input + eps) * target
+    if full:
+        large = ew.maximum(target, 1.0)
+        stirling = large * ew.log(large) - large + ew.log(large * (2.0 * math.pi)) * 0.5
+        losses = losses + ew.where(target > 1, stirling, 0.0)
+    return reduced(losses, reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Operand, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """(log var + (input - target)^2 / var) / 2: ``torch.nn.functional.gaussian_nll_loss``.
+
+    Args:
+        input: the means. target: of the same shape.
+        var: the variances: of the input's shape, or without (or with size 1 in) its last dimension, or a number.
+        full: add log(2 pi) / 2.
+        eps: variances below count as this; their gradient passes all the same.
+        reduction: 'none', 'mean' or 'sum'.
+
+    Raises ``ValueError`` for a negative variance.
+    """
+    reduction = reduction_of("gaussian_nll_loss", reduction)
+    values = array_of(var)
+    if (values < 0).any():
+        raise ValueError("gaussian_nll_loss: var has negative entries")
+    shape = tuple(input.shape)
+    if values.shape not in ((), shape, (*shape[:-1], 1)):
+        if values.shape != shape[:-1]:
+            raise ShapeError(f"gaussian_nll_loss: var has shape {values.shape}, the input {shape}")
+        var = unsqueeze(var, -1)  # type: ignore[arg-type]  # a number has shape ()
+        values = values[..., None]
+    var = var + np.maximum(eps - values, 0.0).astype(input.dtype)
+    losses = (ew.log(var) + ew.square(input - target) / var) * 0.5
+    return reduced(losses + 0.5 * math.log(2.0 * math.pi) if full else losses, reduction)
 
 
 take_numpy_names(__name__)

@@ -20,7 +20,7 @@ from minigrad.engine import ShapeError, joint, no_grad, op, shape_of, sum_to, ta
 from minigrad.kernels import norm as kernels
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.reduce import mean
-from minigrad.ops.shape import reshape
+from minigrad.ops.shape import pad, reshape, unfold
 from minigrad.types import Array, Operand, Size
 
 if TYPE_CHECKING:
@@ -256,6 +256,18 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     per_channel = (1, num_groups, channels // num_groups) + (1,) * len(space)
     grouped = reshape(input, (n, num_groups, channels // num_groups, *space))
     return reshape(standardize(grouped, weight, bias, dim=tuple(range(2, len(shape) + 1)), shape=per_channel, eps=eps)[0], shape)
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """Each channel divided by (k + alpha times the mean square of ``size`` channels around it)^beta.
+
+    ``torch.nn.functional.local_response_norm`` (Krizhevsky et al. 2012). input: (N, C, ...).
+    """
+    if input.ndim < 3:
+        raise ShapeError(f"local_response_norm: the input must be (N, C, L, ...), not of shape {tuple(input.shape)}")
+    around = [0, 0] * (input.ndim - 2) + [size // 2, (size - 1) // 2]
+    squares = unfold(pad(square(input), around), 1, size, 1)  # N C ... size
+    return input / (mean(squares, dim=-1) * alpha + k) ** beta
 
 
 take_numpy_names(__name__)

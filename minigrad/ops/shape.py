@@ -841,4 +841,17 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return reshape(x, (*batch, c * r * r, h // r, w // r))
 
 
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Channels of (N, C, ...) dealt out anew: the first of each group, then the second of each: ``torch.nn.functional.channel_shuffle``."""
+    n, c, *space = input.shape
+    if groups < 1 or c % groups:
+        raise ShapeError(f"channel_shuffle: {c} channels do not divide into {groups} groups (input {tuple(input.shape)})")
+    return reshape(transpose(reshape(input, (n, groups, c // groups, *space)), 1, 2), tuple(input.shape))
+
+
+def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """:func:`channel_shuffle`, as ``torch.nn.functional`` also calls it."""
+    return channel_shuffle(input, groups)
+
+
 take_numpy_names(__name__)

@@ -13,6 +13,8 @@ import numpy as np
 from minigrad.engine import cast, op, take_numpy_names
 from minigrad.ops.elementwise import exp, neg
 from minigrad.ops.reduce import sum
+from minigrad.random import numpy_generator
+from minigrad.tree import array_of
 from minigrad.types import Array, DType
 
 if TYPE_CHECKING:
@@ -93,6 +95,21 @@ def _dim(name: str, input: Any) -> int:
     dim = 0 if input.ndim in (0, 1, 3) else 1
     warnings.warn(f"{name}: which dimension sums to 1 is taken to be {dim}; say so, as in dim={dim}", UserWarning, stacklevel=3)
     return dim
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """A random choice that can be differentiated (Jang et al. 2017): ``torch.nn.functional.gumbel_softmax``.
+
+    Softmax of logits with Gumbel noise, at temperature ``tau``. With ``hard`` the result is one-hot and its gradient that of the softmax.
+    """
+    noise = numpy_generator().gumbel(size=tuple(logits.shape)).astype(logits.dtype)
+    soft = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    values = array_of(soft)
+    choice = np.zeros_like(values)
+    np.put_along_axis(choice, values.argmax(dim, keepdims=True), 1.0, dim)
+    return choice - values + soft
 
 
 take_numpy_names(__name__)

@@ -9,7 +9,7 @@ import pytest
 import minigrad as mg
 from minigrad.tree import array_of, bytes_text, leaves, rebuilt, tensors_in, tree_map, unwrapped
 
-Pair = namedtuple("Pair", "first second")  # noqa: PYI024 (what users have)
+Pair = namedtuple("Pair", "first second")
 
 
 def test_leaves_come_from_left_to_right():

@@ -1,0 +1,66 @@
+"""Lengths, angles and distances of vectors, composed of norms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, no_grad, take_numpy_names
+from minigrad.ops.elementwise import clamp
+from minigrad.ops.index import index_select
+from minigrad.ops.reduce import norm, sum
+from minigrad.types import Tensor
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
+    """``input`` divided by its p-norm along ``dim``, or by ``eps`` if that is larger: ``torch.nn.functional.normalize``.
+
+    A Tensor ``out`` is given that value (and no gradient, as in PyTorch), and returned.
+
+    >>> import minigrad as mg
+    >>> import minigrad.nn.functional as F
+    >>> F.normalize(mg.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    if out is not None:
+        with no_grad():
+            return out.copy_(input / clamp(norm(input, p, dim, keepdim=True), min=eps))
+    return input / clamp(norm(input, p, dim, keepdim=True), min=eps)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between vectors along ``dim``: ``torch.nn.functional.cosine_similarity``."""
+    a = clamp(norm(x1, 2.0, dim, keepdim=True), min=eps)
+    b = clamp(norm(x2, 2.0, dim, keepdim=True), min=eps)
+    return sum((x1 / a) * (x2 / b), dim=dim)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The p-norm of x1 - x2 + eps along the last dimension: ``torch.nn.functional.pairwise_distance``."""
+    return norm(x1 - x2 + eps, p, -1, keepdim=keepdim)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norms of the differences of all pairs of rows, the first row's first: ``torch.nn.functional.pdist``.
+
+    Args:
+        input: (N, M). p: the order of the norm, at least 0.
+
+    Returns (N (N - 1) / 2,). Raises ``ShapeError`` for another number of dimensions, ``ValueError`` for a negative ``p``.
+
+    >>> import minigrad as mg
+    >>> import minigrad.nn.functional as F
+    >>> F.pdist(mg.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
+    tensor([5.0000, 1.0000, 4.2426])
+    """
+    if input.ndim != 2:
+        raise ShapeError(f"pdist: the input must be (N, M), not of shape {tuple(input.shape)}")
+    if p < 0:
+        raise ValueError(f"pdist: p must not be negative, not {p}")
+    first, second = np.triu_indices(input.shape[0], 1)
+    return norm(index_select(input, 0, first) - index_select(input, 0, second), p, -1)
+
+
+take_numpy_names(__name__)

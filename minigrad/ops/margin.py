@@ -1,0 +1,200 @@
+"""Losses with a margin: what is on the right side of it by far enough costs nothing. And their smooth relatives.
+
+Composed of other ops, so they can be differentiated to any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError
+from minigrad.ops.activation import logsigmoid
+from minigrad.ops.distance import pairwise_distance
+from minigrad.ops.elementwise import clamp, eq, logaddexp, minimum, ne, sqrt, square, where
+from minigrad.ops.index import gather
+from minigrad.ops.loss import check_same_shape, reduced, reduction_of, weighted
+from minigrad.ops.reduce import mean, sum
+from minigrad.ops.shape import reshape, unsqueeze
+from minigrad.tree import array_of
+from minigrad.types import Tensor
+
+
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, -target (input1 - input2) + margin), target 1 or -1: ``torch.nn.functional.margin_ranking_loss``."""
+    reduction = reduction_of("margin_ranking_loss", reduction, size_average, reduce)
+    return reduced(clamp((input2 - input1) * target + margin, min=0.0), reduction)
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """input where target is 1, max(0, margin - input) where it is -1: ``torch.nn.functional.hinge_embedding_loss``."""
+    reduction = reduction_of("hinge_embedding_loss", reduction, size_average, reduce)
+    near = where(ne(target, -1), input, 0.0)
+    far = where(ne(target, 1), clamp(margin - input, min=0.0), 0.0)
+    return reduced(near + far, reduction)
+
+
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
+    """log(1 + exp(-target input)), target 1 or -1: ``torch.nn.functional.soft_margin_loss``."""
+    reduction = reduction_of("soft_margin_loss", reduction, size_average, reduce)
+    check_same_shape("soft_margin_loss", input, target, reduction)
+    return reduced(logaddexp(input * target * -1.0, 0.0), reduction)
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 - cos where target is 1, max(0, cos - margin) where it is -1: ``torch.nn.functional.cosine_embedding_loss``."""
+    reduction = reduction_of("cosine_embedding_loss", reduction, size_average, reduce)
+    tiny = 1e-12
+    cos = sum(input1 * input2, dim=-1) / sqrt((sum(square(input1), dim=-1) + tiny) * (sum(square(input2), dim=-1) + tiny))
+    return reduced(where(eq(target, 1), 1.0 - cos, 0.0) + where(eq(target, -1), clamp(cos - margin, min=0.0), 0.0), reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin) with the p-norm: ``torch.nn.functional.triplet_margin_loss``."""
+    reduction = reduction_of("triplet_margin_loss", reduction, size_average, reduce)
+
+    def distance(a: Any, b: Any) -> Any:
+        return pairwise_distance(a, b, p, eps)
+
+    return triplet_margin_with_distance_loss(
+        anchor, positive, negative, distance_function=distance, margin=margin, swap=swap, reduction=reduction
+    )
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Any, Any], Any] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """:func:`triplet_margin_loss` with a distance of one's own: ``torch.nn.functional.triplet_margin_with_distance_loss``.
+
+    ``swap``: use the distance between positive and negative where that is smaller than anchor's.
+    """
+    reduction = reduction_of("triplet_margin_with_distance_loss", reduction)
+    distance = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = minimum(far, distance(positive, negative))
+    return reduced(clamp(near - far + margin, min=0.0), reduction)
+
+
+def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarray, bool]:
+    """An input (N, C) or (C,), and integer targets of rank ``rank`` (less one without a batch), both with a batch dimension."""
+    classes = array_of(target)
+    if classes.dtype.kind not in "iu":
+        raise RuntimeError(f"{name}: class indices must be integers, not {classes.dtype}")
+    single = input.ndim == 1
+    if single:
+        input, classes = reshape(input, (1, -1)), classes[None]
+    expected = tuple(input.shape)[:rank]
+    if input.ndim != 2 or classes.shape != expected:
+        raise ShapeError(f"{name}: an input (N, C) needs a target {expected}, not {classes.shape} (input {tuple(input.shape)})")
+    low = -1 if rank == 2 else 0
+    if classes.size and not low <= classes.min() <= classes.max() < input.shape[1]:
+        raise IndexError(f"{name}: a target is outside the {input.shape[1]} classes (0..{input.shape[1] - 1})")
+    return input, classes, single
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """sum over the other classes of max(0, margin - input[target] + input[c])^p / C: ``torch.nn.functional.multi_margin_loss``.
+
+    Args:
+        input: (N, C) or (C,). target: classes (N,) or ().
+        p: 1 or 2. margin: see above. weight: (C,) factor of each class. reduction: 'none', 'mean' or 'sum'.
+    """
+    reduction = reduction_of("multi_margin_loss", reduction, size_average, reduce)
+    if p not in (1, 2):
+        raise ValueError(f"multi_margin_loss: p must be 1 or 2, not {p}")
+    input, classes, single = _rows("multi_margin_loss", input, target, 1)
+    excess = clamp(input - gather(input, 1, classes[:, None]) + margin, min=0.0)
+    others = np.ones(tuple(input.shape), input.dtype)
+    others[np.arange(len(classes)), classes] = 0.0
+    if weight is not None:
+        others *= array_of(weight)[classes][:, None]
+    losses = sum((excess if p == 1 else square(excess)) * others, dim=1) / input.shape[1]
+    return reshape(losses, ()) if single else reduced(losses, reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
+    """sum over labels j and non-labels i of max(0, 1 - input[j] + input[i]) / C: ``torch.nn.functional.multilabel_margin_loss``.
+
+    target: classes of the input's shape, up to the first -1 of each row.
+    """
+    reduction = reduction_of("multilabel_margin_loss", reduction, size_average, reduce)
+    input, classes, single = _rows("multilabel_margin_loss", input, target, 2)
+    listed = np.logical_and.accumulate(classes >= 0, axis=1)
+    labels = np.zeros(tuple(input.shape), input.dtype)
+    rows = np.broadcast_to(np.arange(len(classes))[:, None], classes.shape)
+    labels[rows[listed], classes[listed]] = 1.0
+    excess = clamp(unsqueeze(input, 1) - unsqueeze(input, 2) + 1.0, min=0.0)  # N label non-label
+    losses = sum(excess * (labels[:, :, None] * (1.0 - labels[:, None, :])), dim=(1, 2)) / input.shape[1]
+    return reshape(losses, ()) if single else reduced(losses, reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Binary cross-entropy of sigmoid(input), mean over the classes: ``torch.nn.functional.multilabel_soft_margin_loss``."""
+    reduction = reduction_of("multilabel_soft_margin_loss", reduction, size_average, reduce)
+    check_same_shape("multilabel_soft_margin_loss", input, target, reduction)
+    losses = logsigmoid(input) * target + logsigmoid(input * -1.0) * (1.0 - target)
+    return reduced(mean(weighted(losses, weight, "none"), dim=-1) * -1.0, reduction)
