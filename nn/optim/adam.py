@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.nn.optim.optimizer import Optimizer
+from minigrad.nn.optim.optimizer import Optimizer, betas_in_range, not_negative
 
 
 class Adam(Optimizer):
@@ -50,6 +50,11 @@ class Adam(Optimizer):
             "decoupled_weight_decay": decoupled_weight_decay,
         }  # fmt: skip
         super().__init__(params, options)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "eps", "weight_decay")
+        betas_in_range(self, group)
 
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """m and v, and the largest v for amsgrad."""
@@ -139,6 +144,11 @@ class NAdam(Optimizer):
         }  # fmt: skip
         super().__init__(params, options)
 
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "eps", "weight_decay", "momentum_decay")
+        betas_in_range(self, group)
+
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """m and v."""
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
@@ -204,6 +214,11 @@ class RAdam(Optimizer):
         }  # fmt: skip
         super().__init__(params, options)
 
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "eps", "weight_decay")
+        betas_in_range(self, group)
+
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """m and v."""
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
@@ -253,6 +268,11 @@ class Adamax(Optimizer):
         maximize: bool = False,
     ):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
+
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "eps", "weight_decay")
+        betas_in_range(self, group)
 
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """The average of g and the moving maximum of its size."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.nn.optim.adam import average, average_of_squares
-from minigrad.nn.optim.optimizer import Optimizer
+from minigrad.nn.optim.optimizer import Optimizer, not_negative, number
 
 
 class RMSprop(Optimizer):
@@ -43,6 +43,10 @@ class RMSprop(Optimizer):
             "maximize": maximize,
         }  # fmt: skip
         super().__init__(params, options)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "eps", "momentum", "weight_decay", "alpha")
 
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """The average of squares and, where asked for, the average gradient and the momentum."""
@@ -100,6 +104,10 @@ class Adagrad(Optimizer):
         }  # fmt: skip
         super().__init__(params, options)
 
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """The sum of squares."""
         return {"sum": float(group["initial_accumulator_value"])}
@@ -140,6 +148,12 @@ class Adadelta(Optimizer):
     ):
         super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
 
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "eps", "weight_decay")
+        if not 0.0 <= number(self, "rho", group["rho"]) <= 1.0:
+            raise ValueError(f"Adadelta: rho must be between 0 and 1, but is {group['rho']}")
+
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """Averages of the squares of gradients and of steps."""
         return {"square_avg": 0.0, "acc_delta": 0.0}
@@ -176,9 +190,14 @@ class Rprop(Optimizer):
         foreach: bool | None = None,
         maximize: bool = False,
     ):
-        if not 0.0 < etas[0] < 1.0 < etas[1]:
-            raise ValueError(f"Rprop: etas must be a factor below 1 and one above, not {etas}")
         super().__init__(params, {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize})
+
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr")
+        low, high = (number(self, f"etas[{i}]", eta) for i, eta in enumerate(group["etas"]))
+        if not 0.0 < low < 1.0 < high:
+            raise ValueError(f"Rprop: etas must be a factor below 1 and one above, not {group['etas']}")
 
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """The last gradient and the step sizes."""
@@ -220,6 +239,10 @@ class ASGD(Optimizer):
     ):
         options = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, options)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "lambd", "alpha", "weight_decay")
 
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """The average of the parameter."""

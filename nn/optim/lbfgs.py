@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine import enable_grad, no_grad
-from minigrad.nn.optim.optimizer import Optimizer
+from minigrad.nn.optim.optimizer import Optimizer, not_negative
 from minigrad.tensor import Tensor
 
 
@@ -147,6 +147,10 @@ class LBFGS(Optimizer):
         if line_search_fn not in (None, "strong_wolfe"):
             raise ValueError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', not {line_search_fn!r}")
         super().__init__(params, options)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr")
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Only the constructor's group: raises ``ValueError`` for another."""

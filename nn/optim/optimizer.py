@@ -7,6 +7,7 @@ ones are walked through in pieces of the same size, so that temporaries never le
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -17,11 +18,47 @@ import numpy as np
 from minigrad.engine import TensorBase, enable_grad, no_grad, wrap
 from minigrad.nn.module import Module, UninitializedError, is_lazy, zero_gradients
 from minigrad.tensor import RemovableHandle, Tensor
-from minigrad.tree import tree_map
+from minigrad.tree import tree_map, unwrapped
 
 R = TypeVar("R")
 PIECE = 16384  # elements: five float32 arrays of this size stay in a level 2 cache
 SCRATCH = 4  # arrays of one piece that an update may use
+
+
+def number(owner: Any, name: str, value: Any) -> float:
+    """An option's value as a float: a number, or a Tensor or array of one element.
+
+    Raises ``TypeError`` for anything else, ``ValueError`` for another number of elements.
+    """
+    array = unwrapped(value)
+    if isinstance(array, np.ndarray) and array.size != 1:
+        raise ValueError(f"{type(owner).__name__}: {name} must have one element, not shape {array.shape}")
+    if not isinstance(array, (int, float, np.number, np.ndarray)):
+        raise TypeError(f"{type(owner).__name__}: {name} must be a number, not {value!r} ({type(value).__name__})")
+    return float(array.item() if isinstance(array, np.ndarray) else array)
+
+
+def not_negative(owner: Any, group: Mapping[str, Any], *names: str) -> None:
+    """Raise ``ValueError`` for the first of these options that is negative or NaN; the learning rate must be finite too."""
+    for name in names:
+        found = number(owner, name, group[name])
+        if not found >= 0.0 or (name == "lr" and found == math.inf):
+            rule = "must be finite and not negative" if name == "lr" else "must not be negative"
+            raise ValueError(f"{type(owner).__name__}: {name} {rule}, but is {found:g}")
+
+
+def betas_in_range(owner: Any, group: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` unless ``betas`` are two numbers from 0 to 1, without 1: both Tensors or none."""
+    betas, who = group["betas"], type(owner).__name__
+    if not isinstance(betas, (tuple, list)):
+        raise TypeError(f"{who}: betas must be two numbers, not {betas!r} ({type(betas).__name__})")
+    if len(betas) != 2:
+        raise ValueError(f"{who}: betas must be two numbers, not {len(betas)}")
+    if isinstance(betas[0], TensorBase) != isinstance(betas[1], TensorBase):
+        raise ValueError(f"{who}: betas must be two numbers or two Tensors, not one of each")
+    for i, beta in enumerate(betas):
+        if not 0.0 <= number(owner, f"betas[{i}]", beta) < 1.0:
+            raise ValueError(f"{who}: betas[{i}] must be between 0 and 1, but is {number(owner, 'betas', beta):g}")
 
 
 class Optimizer:
@@ -32,7 +69,7 @@ class Optimizer:
         defaults: option -> value for groups that do not set it.
 
     A subclass defines :meth:`update` (a formula on flat arrays) and, if it has any, :meth:`slots` (arrays that it keeps for each
-    parameter), :meth:`scalars` (numbers that it keeps) and :meth:`constants`; or it overrides :meth:`step`.
+    parameter), :meth:`scalars` (numbers that it keeps), :meth:`constants`, and :meth:`check` for its options; or it overrides :meth:`step`.
 
     Attributes: ``param_groups``, a list of dicts that may be changed at any time; ``state``, for each parameter a dict of the
     numbers and arrays kept for it (the arrays are the optimiser's own and change with every step).
@@ -75,7 +112,7 @@ class Optimizer:
         """Add parameters with options of their own, e.g. the layers of a pretrained model once they are to be trained too.
 
         Raises ``TypeError`` for what is no Tensor, ``ValueError`` for one that is computed from others, that is there already or that
-        is uninitialised (a lazy layer's before its first call).
+        is uninitialised (a lazy layer's before its first call), for options out of range, and where some parameters have names and some not.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"add_param_group: a dict is needed, not {type(param_group).__name__}")
@@ -85,9 +122,13 @@ class Optimizer:
         if isinstance(params, (set, frozenset)):
             raise TypeError("add_param_group: a set has no order, which the state_dict needs; use a list")
         params = list(params)
-        if params and all(isinstance(p, tuple) for p in params):
+        if any(isinstance(p, tuple) for p in params):
+            if not all(isinstance(p, tuple) and len(p) == 2 for p in params):
+                raise ValueError("add_param_group: either all parameters of a group are pairs (name, Tensor), or none is")
             group["param_names"] = [name for name, _ in params]
             params = [p for _, p in params]
+        if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
+            raise ValueError("add_param_group: either the parameters of all groups have names, or those of none")
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"an optimizer takes Tensors, not {type(p).__name__}")
@@ -104,22 +145,16 @@ class Optimizer:
         if any(id(p) in known for p in params):
             raise ValueError("a parameter occurs in more than one parameter group")
         group["params"] = params
-        self.param_groups.append({**group, **{name: group.get(name, value) for name, value in self.defaults.items()}})
-        self._check(self.param_groups[-1])
+        new = {**group, **{name: group.get(name, value) for name, value in self.defaults.items()}}
+        self.check(new)
+        self.param_groups.append(new)
         self._reset()
 
     def _all_parameters(self) -> Iterator[Tensor]:
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
-    def _check(self, group: dict[str, Any]) -> None:
-        """Refuse options outside their range, of whatever optimiser."""
-        for name in ("lr", "eps", "weight_decay", "momentum", "lr_decay", "alpha", "lambd", "momentum_decay", "initial_accumulator_value"):
-            value = group.get(name)
-            if value is not None and not float(value) >= 0.0:
-                raise ValueError(f"{type(self).__name__}: {name} must not be negative, but is {value}")
-        for name, beta in [*((f"betas[{i}]", b) for i, b in enumerate(group.get("betas", ()))), ("rho", group.get("rho", 0.0))]:
-            if not 0.0 <= float(beta) <= 1.0 or (name != "rho" and beta == 1.0):
-                raise ValueError(f"{type(self).__name__}: {name} must be between 0 and 1, but is {beta}")
+    def check(self, group: dict[str, Any]) -> None:
+        """Refuse options of a new group that are out of range: a subclass says which, with :func:`not_negative` and its like."""
 
     # ---------------------------------------------------------------------------------- what a subclass defines
 

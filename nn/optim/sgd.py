@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.nn.optim.optimizer import Optimizer
+from minigrad.nn.optim.optimizer import Optimizer, not_negative
 
 
 class SGD(Optimizer):
@@ -45,8 +45,9 @@ class SGD(Optimizer):
         }  # fmt: skip
         super().__init__(params, options)
 
-    def _check(self, group: dict[str, Any]) -> None:
-        super()._check(group)
+    def check(self, group: dict[str, Any]) -> None:
+        """See the class."""
+        not_negative(self, group, "lr", "momentum", "weight_decay")
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs a positive momentum and no dampening")
 

@@ -243,7 +243,7 @@ def test_refusals():
         optim.SGD([w, w])
     with pytest.raises(ValueError, match="more than one"):
         optim.SGD([{"params": [w]}, {"params": [w]}])
-    with pytest.raises(ValueError, match="lr must not be negative"):
+    with pytest.raises(ValueError, match="lr must be finite and not negative"):
         optim.Adam([w], lr=-1.0)
     with pytest.raises(ValueError, match=r"betas\[1\]"):
         optim.Adam([w], betas=(0.9, 1.0))
@@ -658,3 +658,81 @@ def test_parameters_to_vector_and_back():
     np.testing.assert_array_equal(nn.utils.parameters_to_vector(params).numpy(force=True), 2 * vector.numpy(force=True))
     with pytest.raises(mg.ShapeError, match="11 elements"):
         nn.utils.vector_to_parameters(vector[:3], params)
+
+
+# ------------------------------------------------------------------------------------------------------ bad options
+
+NAN, INF = float("nan"), float("inf")
+NOT_NEGATIVE = {
+    "SGD": ["lr", "momentum", "weight_decay"],
+    "Adam": ["lr", "eps", "weight_decay"],
+    "AdamW": ["lr", "eps", "weight_decay"],
+    "NAdam": ["lr", "eps", "weight_decay", "momentum_decay"],
+    "RAdam": ["lr", "eps", "weight_decay"],
+    "Adamax": ["lr", "eps", "weight_decay"],
+    "RMSprop": ["lr", "eps", "momentum", "weight_decay", "alpha"],
+    "Adagrad": ["lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"],
+    "Adadelta": ["lr", "eps", "weight_decay"],
+    "Rprop": ["lr"],
+    "ASGD": ["lr", "weight_decay", "alpha", "lambd"],
+    "LBFGS": ["lr"],
+}
+WITH_BETAS = ["Adam", "AdamW", "NAdam", "RAdam", "Adamax"]
+
+
+def parameter():
+    return mg.tensor([1.0], requires_grad=True)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NOT_NEGATIVE.items() for name in names])
+def test_an_option_is_a_number_that_is_not_negative(kind, name):
+    make = getattr(nn.optim, kind)
+    for value in (-1.0, NAN, np.float32(-1), mg.tensor(-1.0), *([INF] if name == "lr" else [])):
+        with pytest.raises(ValueError, match=rf"^{kind}: {name} must .*not .*negative, but is"):
+            make([parameter()], **{name: value})
+        if kind != "LBFGS":
+            with pytest.raises(ValueError, match=rf"^{kind}: {name} must"):
+                make([{"params": [parameter()], name: value}])
+    for value in ("0.1", None, [0.1]):
+        with pytest.raises(TypeError, match=rf"^{kind}: {name} must be a number, not "):
+            make([parameter()], **{name: value})
+    with pytest.raises(ValueError, match=rf"^{kind}: {name} must have one element, not shape \(2,\)"):
+        make([parameter()], **{name: mg.tensor([0.1, 0.2])})
+    for value in (0.1, np.float32(0.1), mg.tensor(0.1), True):
+        make([parameter()], **{name: value})
+
+
+@pytest.mark.parametrize("kind", WITH_BETAS)
+def test_betas_are_two_numbers_or_two_tensors(kind):
+    make = getattr(nn.optim, kind)
+    t = mg.tensor
+    for betas, error, what in [
+        ((0.9, 1.0), ValueError, r"betas\[1\] must be between 0 and 1, but is 1"),
+        ((NAN, 0.9), ValueError, r"betas\[0\] must be between"),
+        ((t(0.9), 0.999), ValueError, "two numbers or two Tensors, not one of each"),
+        ((0.9, t(0.999)), ValueError, "two numbers or two Tensors, not one of each"),
+        ((0.9,), ValueError, "betas must be two numbers, not 1"),
+        (0.9, TypeError, r"betas must be two numbers, not 0\.9 \(float\)"),
+        (("0.9", 0.9), TypeError, r"betas\[0\] must be a number, not '0\.9' \(str\)"),
+    ]:
+        with pytest.raises(error, match=f"^{kind}: .*{what}"):
+            make([parameter()], betas=betas)
+    make([parameter()], betas=(t(0.9), t(0.999)))
+
+
+def test_names_are_for_all_parameters_or_for_none():
+    named, plain = ("w", parameter()), parameter()
+    for params in ([named, plain], [plain, named], [("w", plain, 1)]):
+        with pytest.raises(ValueError, match="all parameters of a group are pairs"):
+            nn.optim.SGD(params)
+    for first, second in (([named], [plain]), ([plain], [named]), ([named], [])):
+        with pytest.raises(ValueError, match="parameters of all groups have names, or those of none"):
+            nn.optim.SGD([{"params": first}, {"params": second}])
+    assert nn.optim.SGD([named]).param_groups[0]["param_names"] == ["w"]
+
+
+def test_a_refused_group_is_not_added():
+    optimizer = nn.optim.SGD([parameter()], lr=0.1)
+    with pytest.raises(ValueError, match="lr"):
+        optimizer.add_param_group({"params": [parameter()], "lr": -1.0})
+    assert len(optimizer.param_groups) == 1
