@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.engine import no_grad
 from minigrad.ops.elementwise import erfinv
-from minigrad.ops.outline import is_outline
+from minigrad.ops.shape_inference import is_outline
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, is_grad_enabled, wrap
 from minigrad.files.checkpoint import TENSOR_CLASSES
-from minigrad.ops.outline import is_outlining, light, outline
-from minigrad.ops.watch import watch
+from minigrad.ops.backward_hook import watch
+from minigrad.ops.shape_inference import is_outlining, light, outline
 from minigrad.tensor import DTYPES, RemovableHandle, Tensor, check_device, to_array
 from minigrad.tree import leaves, rebuilt
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.engine import Op, TensorBase, get_default_dtype, no_grad
 from minigrad.nn.module import Module, Parameter
-from minigrad.ops.outline import outline, outlining
+from minigrad.ops.shape_inference import outline, outlining
 from minigrad.random import default_generator
 from minigrad.tensor import RemovableHandle, Tensor, as_tensor, from_numpy
 from minigrad.tree import bytes_text, tensors_in, tree_map

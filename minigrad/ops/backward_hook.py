@@ -27,7 +27,7 @@ def watch(*xs: Array, hook: Any = None) -> Array:
         hook: takes a tuple of gradients, as Tensors, and returns a tuple of the gradients to go on with.
 
     >>> import minigrad as mg
-    >>> from minigrad.ops.watch import watch
+    >>> from minigrad.ops.backward_hook import watch
     >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
     >>> (y,) = watch(x, hook=lambda gradients: (gradients[0] * 10,))
     >>> y.sum().backward()

@@ -38,7 +38,7 @@ from minigrad.kernels.conv import Window
 from minigrad.kernels.windows import output_size
 from minigrad.ops import reduce
 from minigrad.ops.shape import permute
-from minigrad.ops.windows import as_batch, fitted, per_axis
+from minigrad.ops.window_sizes import as_batch, fitted, per_axis
 from minigrad.types import Array, Size
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, op
 from minigrad.kernels import windows as kernels
-from minigrad.ops.windows import as_batch, fitted, per_axis
+from minigrad.ops.window_sizes import as_batch, fitted, per_axis
 from minigrad.types import Array, Size
 
 

@@ -106,6 +106,7 @@ def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, 
 
 
 def reduction_of(name: str, reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
+    """The reduction to use, given PyTorch's old options too. Raises ``ValueError`` for one that there is not, and warns of old options."""
     if size_average is not None or reduce is not None:
         warnings.warn(f"{name}: size_average and reduce are deprecated, use reduction", UserWarning, stacklevel=3)
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
@@ -115,6 +116,7 @@ def reduction_of(name: str, reduction: str, size_average: bool | None = None, re
 
 
 def refuse_empty(name: str, input: Any, reduction: str) -> None:
+    """Raise ``ValueError`` for the mean of a loss over no element."""
     if reduction == "mean" and 0 in tuple(input.shape):
         raise ValueError(f"{name}: the mean over an empty batch does not exist (input {tuple(input.shape)}); use reduction='sum'")
 
@@ -236,16 +238,19 @@ def _soft_cross_entropy(logp: Any, target: Any, per_class: Any, reduction: str, 
 
 
 def reduced(losses: Any, reduction: str) -> Any:
+    """The losses, their sum or their mean."""
     return losses if reduction == "none" else sum(losses) if reduction == "sum" else mean(losses)
 
 
 def check_same_shape(name: str, input: Any, target: Any, reduction: str) -> None:
+    """Raise ``ShapeError`` unless input and target have one shape, ``ValueError`` for the mean over none."""
     if tuple(input.shape) != tuple(target.shape):
         raise ShapeError(f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape")
     refuse_empty(name, input, reduction)
 
 
 def weighted(losses: Any, weight: Any, reduction: str) -> Any:
+    """The losses times their weights, reduced; a mean is divided by their number, whatever the weights."""
     return reduced(losses if weight is None else losses * weight, reduction)
 
 

@@ -21,7 +21,7 @@ from minigrad.kernels import pool as kernels
 from minigrad.kernels.windows import Axis, adaptive, sliding
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
-from minigrad.ops.windows import as_batch, by, fitted, per_axis
+from minigrad.ops.window_sizes import as_batch, by, fitted, per_axis
 from minigrad.random import numpy_generator
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Operand, Size, called_as

@@ -64,7 +64,7 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
     """In this block the ops of the calling thread give outlines; ``listener(op, multiply_adds)`` hears of each.
 
     >>> import minigrad as mg
-    >>> from minigrad.ops.outline import outline, outlining
+    >>> from minigrad.ops.shape_inference import outline, outlining
     >>> with mg.no_grad(), outlining():
     ...     mg.conv2d(mg.from_numpy(outline((4096, 3, 512, 512), np.float32)), mg.ones(64, 3, 3, 3)).shape
     (4096, 64, 510, 510)

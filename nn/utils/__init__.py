@@ -12,7 +12,7 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, no_grad, wrap
 from minigrad.nn.module import Module, Parameter
 from minigrad.nn.utils import parametrizations, parametrize
-from minigrad.nn.utils.hooked import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
+from minigrad.nn.utils.norm_hooks import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from minigrad.ops.elementwise import rsqrt
 from minigrad.ops.shape import cat, reshape
 from minigrad.random import numpy_generator

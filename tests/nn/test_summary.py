@@ -16,7 +16,7 @@ import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.engine import registered_ops
 from minigrad.nn import models
-from minigrad.ops.outline import is_outline, outline, outlining
+from minigrad.ops.shape_inference import is_outline, outline, outlining
 
 # ------------------------------------------------------------------------------------------------ the literature
 

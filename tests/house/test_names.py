@@ -1,0 +1,72 @@
+"""The faces `minigrad`, `minigrad.nn` and `minigrad.nn.functional`: each name stands there once, in the reference, and for type checkers."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from test_typing import MYPY, strict
+
+import minigrad
+import minigrad.nn
+import minigrad.nn.functional
+
+FACES = [minigrad, minigrad.nn, minigrad.nn.functional]
+DOCS = Path(__file__).parents[2] / "docs" / "api"
+
+
+def bound(module: ModuleType) -> list[str]:
+    """The names that the source of a face binds, as often as it does."""
+    found = []
+    for node in ast.parse(Path(module.__file__).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            found += [alias.asname or alias.name for alias in node.names]
+        elif isinstance(node, ast.Assign):
+            found += [name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    return found
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.__name__)
+def test_a_name_stands_once(face):
+    count = Counter(bound(face))
+    assert [name for name, n in count.items() if n > 1] == []
+    assert len(face.__all__) == len(set(face.__all__)) > 100
+    assert set(face.__all__) - set(count) <= {"data", "models"}  # which nn loads when they are first used
+    assert set(count) - set(face.__all__) <= {"MYPY", "TYPE_CHECKING", "Any", "memory"}
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.__name__)
+def test_import_star_brings_the_public_names(face):
+    names: dict = {}
+    exec(f"from {face.__name__} import *", names)
+    assert set(names) - {"__builtins__"} == set(face.__all__)
+
+
+@pytest.mark.skipif(not DOCS.exists(), reason="the reference is not beside the tests (an installed wheel is tested)")
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.__name__)
+def test_a_name_is_in_the_reference(face):
+    """Docs describe modules: the one that a public thing is from is among them."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
+    described = set(re.findall(r"^\.\. automodule:: (\S+)", pages, re.MULTILINE))
+    plain = (float, str, dict, np.dtype)  # constants
+    things = {name: getattr(face, name) for name in face.__all__}
+    homes = {name: x.__name__ if isinstance(x, ModuleType) else x.__module__ for name, x in things.items() if not isinstance(x, plain)}
+    assert {name: home for name, home in homes.items() if home not in described and not home.startswith("numpy")} == {}
+
+
+@MYPY
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.__name__)
+def test_a_strict_checker_knows_the_names(face, tmp_path):
+    """As attributes and from ``import *``; one that is not there is refused."""
+    script = tmp_path / "names.py"
+    public = sorted(set(face.__all__) - {"__version__"})
+    lines = [f"import {face.__name__} as face", *(f"face.{name}" for name in public)]
+    script.write_text("\n".join([*lines, "face.no_such_name"]), encoding="utf-8")
+    _, output = strict(script, tmp_path)
+    assert re.findall(r"^names\.py:(\d+): error", output, re.MULTILINE) == [str(len(lines) + 1)], output
+    script.write_text("\n".join([f"from {face.__name__} import *", *public, "no_such_name"]), encoding="utf-8")
+    _, output = strict(script, tmp_path)
+    assert re.findall(r"^names\.py:(\d+): error", output, re.MULTILINE) == [str(len(lines) + 1)], output
