@@ -23,7 +23,7 @@ import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.nn import optim
 from minigrad.nn.data import MNIST, DataError, DataLoader, FashionMNIST
-from minigrad.nn.data.download import DownloadError, download
+from minigrad.nn.data.download import DownloadError
 from minigrad.nn.data.transforms import Compose, Normalize, RandomAffine
 
 FASHION = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
@@ -89,9 +89,9 @@ def positive(text: str) -> int:
 
 def load(args: argparse.Namespace) -> tuple[MNIST, MNIST]:
     """Training and test images, normalised; the training images changed at random with --augment."""
-    if args.download:
-        download(args.data, args.dataset)
     kind = MNIST if args.dataset == "mnist" else FashionMNIST
+    if args.download:
+        kind.download(args.data)
     mean, std = (0.1307, 0.3081) if args.dataset == "mnist" else (0.2860, 0.3530)
     normalize = Normalize(mean, std)
     augment = [RandomAffine(degrees=12, translate=(0.08, 0.08), scale=(0.9, 1.1))] if args.augment else []

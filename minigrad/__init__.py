@@ -1,7 +1,7 @@
 """minigrad: reverse-mode autodiff on numpy, with convolutional networks written in plain Python."""
 
 # mypy: implicit-reexport
-# ruff: noqa: F401, I001 (names are imported to be exported; sorted, but several on a line)
+# ruff: noqa: I001 (names are imported to be exported; sorted, but several on a line)
 
 from math import e, inf, nan, pi
 from numpy import finfo, iinfo

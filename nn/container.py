@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from minigrad.engine import TensorBase
-from minigrad.nn.module import Module, Parameter, _indent, _tree, check_name
+from minigrad.nn.module import Module, Parameter, check_name, indent, tree_text
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -191,9 +191,9 @@ class ModuleList(_Numbered[M]):
             j = i
             while j + 1 < len(texts) and texts[j + 1] == texts[i]:
                 j += 1
-            lines.append(f"({i}): {_indent(texts[i])}" if i == j else f"({i}-{j}): {j - i + 1} x {_indent(texts[i])}")
+            lines.append(f"({i}): {indent(texts[i])}" if i == j else f"({i}-{j}): {j - i + 1} x {indent(texts[i])}")
             i = j + 1
-        return _tree(self._get_name(), [], lines)
+        return tree_text(self._get_name(), [], lines)
 
 
 class ModuleDict(Module, Generic[M]):
@@ -314,7 +314,7 @@ class ParameterList(Module):
         return self.extend(values)
 
     def __repr__(self) -> str:
-        return _tree(self._get_name(), [], [_parameter_line(str(i), value) for i, value in enumerate(self)])
+        return tree_text(self._get_name(), [], [_parameter_line(str(i), value) for i, value in enumerate(self)])
 
 
 class ParameterDict(Module):
@@ -375,7 +375,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def __repr__(self) -> str:
-        return _tree(self._get_name(), [], [_parameter_line(key, value) for key, value in self.items()])
+        return tree_text(self._get_name(), [], [_parameter_line(key, value) for key, value in self.items()])
 
 
 def _parameter_line(name: str, value: Any) -> str:

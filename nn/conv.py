@@ -27,7 +27,7 @@ def _sizes(value: Any, dims: int, name: str) -> tuple[int, ...]:
     return sizes
 
 
-class _Conv(Module):
+class ConvBase(Module):
     """What all convolutions share: weights, their initial values, and how they are shown."""
 
     dims: int
@@ -120,7 +120,9 @@ class _Conv(Module):
         return ", ".join(parts)
 
 
-class _Forward(_Conv):
+class ForwardConv(ConvBase):
+    """Convolutions from the input to the output."""
+
     def __init__(
         self,
         in_channels: int,
@@ -138,7 +140,7 @@ class _Forward(_Conv):
         self._set(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
 
 
-class Conv1d(_Forward):
+class Conv1d(ForwardConv):
     """Convolution of (N, C, L): ``torch.nn.Conv1d``. Arguments as :class:`Conv2d`'s."""
 
     dims = 1
@@ -149,7 +151,7 @@ class Conv1d(_Forward):
         return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
-class Conv2d(_Forward):
+class Conv2d(ForwardConv):
     """Convolution of (N, C, H, W), or of one image (C, H, W): ``torch.nn.Conv2d``.
 
     Args:
@@ -182,7 +184,7 @@ class Conv2d(_Forward):
         return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
-class Conv3d(_Forward):
+class Conv3d(ForwardConv):
     """Convolution of (N, C, D, H, W): ``torch.nn.Conv3d``. Arguments as :class:`Conv2d`'s."""
 
     dims = 3
@@ -193,7 +195,9 @@ class Conv3d(_Forward):
         return F.conv3d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
-class _Transposed(_Conv):
+class TransposedConv(ConvBase):
+    """Transposed convolutions."""
+
     transposed = True
 
     def __init__(
@@ -234,7 +238,7 @@ class _Transposed(_Conv):
         return tuple(w - m for w, m in zip(wanted, least, strict=True))
 
 
-class ConvTranspose1d(_Transposed):
+class ConvTranspose1d(TransposedConv):
     """The transpose of :class:`Conv1d`, which upsamples: ``torch.nn.ConvTranspose1d``. Arguments as :class:`ConvTranspose2d`'s."""
 
     dims = 1
@@ -245,7 +249,7 @@ class ConvTranspose1d(_Transposed):
         return F.conv_transpose1d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
 
-class ConvTranspose2d(_Transposed):
+class ConvTranspose2d(TransposedConv):
     """The transpose of :class:`Conv2d` (its input gradient), which upsamples: ``torch.nn.ConvTranspose2d``.
 
     Args:
@@ -265,7 +269,7 @@ class ConvTranspose2d(_Transposed):
         return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
 
-class ConvTranspose3d(_Transposed):
+class ConvTranspose3d(TransposedConv):
     """The transpose of :class:`Conv3d`, which upsamples: ``torch.nn.ConvTranspose3d``. Arguments as :class:`ConvTranspose2d`'s."""
 
     dims = 3

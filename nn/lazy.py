@@ -9,17 +9,26 @@ from minigrad.nn.conv import (
     Conv1d,
     Conv2d,
     Conv3d,
+    ConvBase,
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,
+    ForwardConv,
     Size,
-    _Conv,
-    _Forward,
-    _Transposed,
+    TransposedConv,
 )
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module, UninitializedBuffer, UninitializedParameter, add_path, is_lazy
-from minigrad.nn.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, _InstanceNorm, _Norm
+from minigrad.nn.norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    InstanceNormBase,
+    NormBase,
+)
 from minigrad.tensor import Tensor
 
 
@@ -159,7 +168,7 @@ class LazyLinear(_LazyLayer, Linear):
 # ---------------------------------------------------------------------------------------------- convolutions
 
 
-class _LazyConv(_LazyLayer, _Conv):
+class _LazyConv(_LazyLayer, ConvBase):
     inferred = "in_channels"
 
     def _infer(self, input: Tensor) -> int:
@@ -178,7 +187,7 @@ class _LazyConv(_LazyLayer, _Conv):
         return {"weight": (*inner, *self.kernel_size), "bias": (self.out_channels,)}
 
 
-class _LazyForward(_LazyConv, _Forward):
+class _LazyForward(_LazyConv, ForwardConv):
     def __init__(
         self,
         out_channels: int,
@@ -192,11 +201,11 @@ class _LazyForward(_LazyConv, _Forward):
         device: Any = None,
         dtype: Any = None,
     ):
-        _Forward.__init__(self, 0, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        ForwardConv.__init__(self, 0, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
         self._postpone(dtype)
 
 
-class _LazyTransposed(_LazyConv, _Transposed):
+class _LazyTransposed(_LazyConv, TransposedConv):
     def __init__(
         self,
         out_channels: int,
@@ -211,7 +220,7 @@ class _LazyTransposed(_LazyConv, _Transposed):
         device: Any = None,
         dtype: Any = None,
     ):
-        _Transposed.__init__(
+        TransposedConv.__init__(
             self, 0, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation, padding_mode, device, dtype
         )
         self._postpone(dtype)
@@ -268,7 +277,7 @@ class LazyConvTranspose3d(_LazyTransposed, ConvTranspose3d):
 # ------------------------------------------------------------------------------------------------------ norms
 
 
-class _LazyNorm(_LazyLayer, _Norm):
+class _LazyNorm(_LazyLayer, NormBase):
     inferred = "num_features"
 
     def __init__(
@@ -282,12 +291,12 @@ class _LazyNorm(_LazyLayer, _Norm):
         *,
         bias: bool = True,
     ):
-        _Norm.__init__(self, 0, eps, momentum, affine, track_running_stats, device, dtype, bias)
+        NormBase.__init__(self, 0, eps, momentum, affine, track_running_stats, device, dtype, bias)
         self._postpone(dtype)
 
     def _infer(self, input: Tensor) -> int:
         self._check_input(input)
-        alone = isinstance(self, _InstanceNorm) and input.ndim == self.ranks[0]
+        alone = isinstance(self, InstanceNormBase) and input.ndim == self.ranks[0]
         return input.shape[0 if alone else 1]
 
     def _shapes(self, size: int) -> dict[str, tuple[int, ...]]:

@@ -694,8 +694,8 @@ class Module:
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
-        children = [f"({name}): {_indent(repr(module))}" for name, module in self._modules.items()]
-        return _tree(self._get_name(), extra.split("\n") if extra else [], children)
+        children = [f"({name}): {indent(repr(module))}" for name, module in self._modules.items()]
+        return tree_text(self._get_name(), extra.split("\n") if extra else [], children)
 
 
 # What follows works for Module, and is not part of it, so that a subclass may use any of these names for its own attributes.
@@ -810,11 +810,12 @@ def _state(root: Module) -> dict[str, Any]:
 _EXTRA = "_extra_state"
 
 
-def _indent(text: str) -> str:
+def indent(text: str) -> str:
+    """The text with its lines but the first further to the right."""
     return text.replace("\n", "\n  ")
 
 
-def _tree(name: str, extra: list[str], children: list[str]) -> str:
+def tree_text(name: str, extra: list[str], children: list[str]) -> str:
     """``name(extra)`` on one line, or a line for each part."""
     if not children and len(extra) <= 1:
         return f"{name}({''.join(extra)})"

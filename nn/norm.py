@@ -23,7 +23,7 @@ def _start(weight: Parameter | None, bias: Parameter | None) -> None:
         init.zeros_(bias)
 
 
-class _Norm(Module):
+class NormBase(Module):
     """A scale and shift for each channel, and running statistics: what batch and instance norms share."""
 
     weight: Parameter | None
@@ -72,7 +72,7 @@ class _Norm(Module):
         )
 
 
-class _BatchNorm(_Norm):
+class _BatchNorm(NormBase):
     def __init__(
         self,
         num_features: int,
@@ -141,7 +141,9 @@ class BatchNorm3d(_BatchNorm):
     ranks, needed = (5,), "(N, C, D, H, W)"
 
 
-class _InstanceNorm(_Norm):
+class InstanceNormBase(NormBase):
+    """Instance normalisation in any number of dimensions."""
+
     def __init__(
         self,
         num_features: int,
@@ -167,13 +169,13 @@ class _InstanceNorm(_Norm):
         return y.squeeze(0) if alone else y
 
 
-class InstanceNorm1d(_InstanceNorm):
+class InstanceNorm1d(InstanceNormBase):
     """Each channel of each example of (N, C, L) or (C, L) normalised by itself: ``torch.nn.InstanceNorm1d``."""
 
     ranks, needed = (2, 3), "(N, C, L) or (C, L)"
 
 
-class InstanceNorm2d(_InstanceNorm):
+class InstanceNorm2d(InstanceNormBase):
     """Each channel of each image of (N, C, H, W) or (C, H, W) normalised by itself: ``torch.nn.InstanceNorm2d``.
 
     Args:
@@ -188,7 +190,7 @@ class InstanceNorm2d(_InstanceNorm):
     ranks, needed = (3, 4), "(N, C, H, W) or (C, H, W)"
 
 
-class InstanceNorm3d(_InstanceNorm):
+class InstanceNorm3d(InstanceNormBase):
     """Each channel of each volume of (N, C, D, H, W) or (C, D, H, W) normalised by itself: ``torch.nn.InstanceNorm3d``."""
 
     ranks, needed = (4, 5), "(N, C, D, H, W) or (C, D, H, W)"

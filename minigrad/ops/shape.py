@@ -476,6 +476,9 @@ def _split(x: Array, sizes: Any, dim: int) -> Array:
     return tuple([x[along(dim, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)])
 
 
+CAT, UNBIND, SPLIT = _cat.op, _unbind.op, _split.op  # type: ignore[attr-defined]  # behind the functions of these names
+
+
 def split(tensor: Tensor, split_size_or_sections: Size, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of a given size (the last may be smaller), or of given sizes: ``torch.split``. Views.
 

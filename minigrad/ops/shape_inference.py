@@ -233,16 +233,16 @@ _SAMPLES = {_op(f) for f in (conv.conv, conv.conv_input, linalg.linear, pool.max
 _VIEWS = {
     _op(f)
     for f in (
-        broadcast_to, shape.reshape, shape.permute, shape.transpose, shape.flip, index.getitem, shape._unbind, shape._split, shape.diagonal, shape.unfold
+        broadcast_to, shape.reshape, shape.permute, shape.transpose, shape.flip, index.getitem, shape.diagonal, shape.unfold
     )
-}  # fmt: skip
+} | {shape.UNBIND, shape.SPLIT}  # fmt: skip
 _ELEMENTS = {_op(cast), _op(dropout.masked_scale)}
 _SPECIAL = {
     _op(index.setitem): _store,
-    _op(embedding._embedding): _embedding,
+    embedding.EMBEDDING: _embedding,
     _op(linalg.matmul): _matmul,
     _op(linalg.contract): _contract,
-    _op(shape._cat): _cat,
+    shape.CAT: _cat,
     _op(shape.pad_constant): _pad,
 }
 

@@ -1,4 +1,4 @@
-"""Download MNIST or Fashion-MNIST: ``python -m minigrad.nn.data.download FOLDER [mnist | fashion-mnist]``.
+"""Download the files of a data set; :meth:`minigrad.nn.data.MNIST.download` and ``python -m minigrad.nn.data`` do so for MNIST.
 
 A file appears under its own name only when it is whole: it grows as ``NAME.part``, its unzipped contents are compared with a
 known sha256, and then it is renamed. A broken transfer is resumed where it stopped, from the same mirror or the next. (The
@@ -7,23 +7,19 @@ standard library does: `pooch` and its like cannot resume, and check the zipped 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import http.client
 import os
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from minigrad.files.atomic import put_in_place
 from minigrad.nn.data.idx import DataError, read_contents
-from minigrad.nn.data.mnist import FILES, MNIST, FashionMNIST
 
-DATASETS: dict[str, type[MNIST]] = {cls.name: cls for cls in (MNIST, FashionMNIST)}
 CHUNK = 1 << 16
 TRIES = 5  # of one mirror, as long as each one brings the file forward
 
@@ -33,37 +29,25 @@ class DownloadError(OSError):
 
 
 def download(
-    root: str | os.PathLike[str],
-    name: str = "mnist",
-    *,
-    mirrors: str | Iterable[str] | None = None,
-    progress: bool = True,
-    timeout: float = 30.0,
+    folder: str | os.PathLike[str], files: Mapping[str, str], mirrors: str | Iterable[str], *, progress: bool = True, timeout: float = 30.0
 ) -> Path:
-    """Fetch the four files of a data set that are missing or damaged; return their folder, ``root/MNIST/raw`` (torchvision's place).
+    """Fetch the files of a data set that are missing or damaged; return their folder.
 
     Args:
-        root: the folder to give to :class:`~minigrad.nn.data.MNIST`.
-        name: ``"mnist"`` or ``"fashion-mnist"``.
-        mirrors: addresses of folders with the four ``.gz`` files, instead of the well-known ones. The environment variable
-            ``MINIGRAD_MIRROR`` (several with spaces between them) does the same.
+        folder: where to put them. It is made where it is missing.
+        files: the name of each file, without ``.gz`` -> the sha256 of its unzipped contents.
+        mirrors: addresses of folders with the ``.gz`` files, in a list or with spaces between them.
         progress: show a bar, where tqdm is installed and there is a terminal.
         timeout: seconds without a byte before a mirror is given up.
 
     Raises:
         DownloadError: a file that no mirror could deliver.
-        ValueError: another name.
     """
-    if name not in DATASETS:
-        raise ValueError(f"download: name is {' or '.join(map(repr, DATASETS))}, not {name!r}")
-    dataset = DATASETS[name]
-    chosen = mirrors or os.environ.get("MINIGRAD_MIRROR") or dataset.mirrors
-    bases = chosen.split() if isinstance(chosen, str) else list(chosen)
-    folder = Path(root) / dataset.folder / "raw"
+    bases = mirrors.split() if isinstance(mirrors, str) else list(mirrors)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for stem in FILES:
-        urls = [f"{base.rstrip('/')}/{stem}.gz" for base in bases]
-        fetch(urls, folder / f"{stem}.gz", dataset.sha256[stem], progress=progress, timeout=timeout)
+    for stem, sha256 in files.items():
+        fetch([f"{base.rstrip('/')}/{stem}.gz" for base in bases], folder / f"{stem}.gz", sha256, progress=progress, timeout=timeout)
     return folder
 
 
@@ -172,21 +156,3 @@ def _progress_bar(progress: bool, **kwargs: Any) -> contextlib.AbstractContextMa
 
             return tqdm(unit="B", unit_scale=True, disable=None, **kwargs)
     return contextlib.nullcontext()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m minigrad.nn.data.download", description="Download MNIST or Fashion-MNIST.")
-    parser.add_argument("folder", help="where to put it: the root of MNIST(root)")
-    parser.add_argument("name", nargs="?", default="mnist", choices=sorted(DATASETS))
-    args = parser.parse_args(argv)
-    try:
-        print(download(args.folder, args.name))
-    except DownloadError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class MNIST(Dataset[tuple[Any, int]]):
         train: the training set, or the test set.
         transform: applied to each image, a float32 array (1, 28, 28) in [0, 1]. Where it has an attribute ``batched`` that is
             true, it is given a whole batch (N, 1, 28, 28) by the loader.
-        download: fetch the files into ``root/MNIST/raw`` where they are missing, see :func:`minigrad.nn.data.download.download`.
+        download: fetch the files into ``root/MNIST/raw`` where they are missing, see :meth:`download`.
 
     Attributes:
         images: uint8 (N, 28, 28).
@@ -86,6 +86,26 @@ class MNIST(Dataset[tuple[Any, int]]):
             self.images, self.labels = self._from_folder(Path(root), train, download)
 
     @classmethod
+    def download(
+        cls, root: str | os.PathLike[str], *, mirrors: str | Iterable[str] | None = None, progress: bool = True, timeout: float = 30.0
+    ) -> Path:
+        """Fetch the four files that are missing or damaged; return their folder, ``root/MNIST/raw`` (torchvision's place).
+
+        Args:
+            root: the folder to give to the class.
+            mirrors: addresses of folders with the four ``.gz`` files, instead of the well-known ones. The environment variable
+                ``MINIGRAD_MIRROR`` (several with spaces between them) does the same.
+            progress, timeout: see :func:`minigrad.nn.data.download.download`.
+
+        Raises:
+            DownloadError: a file that no mirror could deliver.
+        """
+        from minigrad.nn.data.download import download  # loads urllib
+
+        chosen = mirrors or os.environ.get("MINIGRAD_MIRROR") or cls.mirrors
+        return download(Path(root) / cls.folder / "raw", cls.sha256, chosen, progress=progress, timeout=timeout)
+
+    @classmethod
     def _embedded(cls, train: bool) -> tuple[np.ndarray, np.ndarray]:
         from importlib import resources  # loads tempfile, shutil and more
 
@@ -95,9 +115,7 @@ class MNIST(Dataset[tuple[Any, int]]):
     def _from_folder(cls, root: Path, train: bool, download: bool) -> tuple[np.ndarray, np.ndarray]:
         stems = FILES[:2] if train else FILES[2:]
         if download and not all(path.is_file() for path in cls._find(root, stems)):
-            from minigrad.nn.data.download import download as fetch_files  # loads urllib
-
-            fetch_files(root, cls.name)
+            cls.download(root)
         images, labels = cls._find(root, stems)
         for path in (images, labels):
             if not path.is_file():
@@ -207,6 +225,26 @@ class FashionMNIST(MNIST):
     }
 
     @classmethod
+    def download(
+        cls, root: str | os.PathLike[str], *, mirrors: str | Iterable[str] | None = None, progress: bool = True, timeout: float = 30.0
+    ) -> Path:
+        """Fetch the four files that are missing or damaged; return their folder, ``root/MNIST/raw`` (torchvision's place).
+
+        Args:
+            root: the folder to give to the class.
+            mirrors: addresses of folders with the four ``.gz`` files, instead of the well-known ones. The environment variable
+                ``MINIGRAD_MIRROR`` (several with spaces between them) does the same.
+            progress, timeout: see :func:`minigrad.nn.data.download.download`.
+
+        Raises:
+            DownloadError: a file that no mirror could deliver.
+        """
+        from minigrad.nn.data.download import download  # loads urllib
+
+        chosen = mirrors or os.environ.get("MINIGRAD_MIRROR") or cls.mirrors
+        return download(Path(root) / cls.folder / "raw", cls.sha256, chosen, progress=progress, timeout=timeout)
+
+    @classmethod
     def _embedded(cls, train: bool) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("FashionMNIST: root is needed; only MNIST has an embedded sample")
 
@@ -214,7 +252,7 @@ class FashionMNIST(MNIST):
 def read_sample(packed: bytes, train: bool) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 (N, 28, 28) and labels int64 (N,) from the bytes of the embedded sample.
 
-    They are, compressed by xz, what :mod:`minigrad.nn.data.make_sample` put there: training images, training labels, test
+    They are, compressed by xz, what tests/data/make_sample.py of the sources put there: training images, training labels, test
     images, test labels, a byte for each pixel and each label.
     """
     import lzma

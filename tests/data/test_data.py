@@ -12,6 +12,7 @@ import time
 from importlib import resources
 from pathlib import Path
 
+import make_sample
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -39,11 +40,11 @@ from minigrad.nn.data import (
     WeightedRandomSampler,
     default_collate,
     default_convert,
-    make_sample,
     random_split,
     read_idx,
     write_idx,
 )
+from minigrad.nn.data import __main__ as command
 from minigrad.nn.data import download as dl
 from minigrad.nn.data.mnist import FILES, SAMPLE, SAMPLE_SIZES, read_sample
 
@@ -1160,35 +1161,36 @@ def test_download_a_dataset(served, tmp_path, dataset):
     assert sorted(p.name for p in (tmp_path / "new" / "root" / dataset.folder / "raw").iterdir()) == sorted(f"{s}.gz" for s in FILES)
     assert len(served.requests) == 4
     assert len(dataset(tmp_path / "new" / "root", download=True)) == 24
-    assert dl.download(tmp_path / "new" / "root", dataset.name) == tmp_path / "new" / "root" / dataset.folder / "raw"
+    assert dataset.download(tmp_path / "new" / "root") == tmp_path / "new" / "root" / dataset.folder / "raw"
     assert len(served.requests) == 4, "what is there is not downloaded again"
 
 
 def test_download_from_other_mirrors(served, tmp_path, monkeypatch):
     monkeypatch.setattr(MNIST, "mirrors", ())
     with pytest.raises(dl.DownloadError, match="no mirror"):
-        dl.download(tmp_path)
-    dl.download(tmp_path / "argument", mirrors=[f"{served.base}/wrong", f"{served.base}/mnist"])
+        MNIST.download(tmp_path)
+    MNIST.download(tmp_path / "argument", mirrors=[f"{served.base}/wrong", f"{served.base}/mnist"])
     assert served.requests[0][0] == "/wrong/train-images-idx3-ubyte.gz"
     monkeypatch.setenv("MINIGRAD_MIRROR", f"{served.base}/wrong {served.base}/mnist/")
     assert len(MNIST(tmp_path / "environment", download=True)) == 24
     served.requests.clear()
-    dl.download(tmp_path / "both", mirrors=f"{served.base}/mnist")
+    MNIST.download(tmp_path / "both", mirrors=f"{served.base}/mnist")
     assert len(served.requests) == 4, "the argument comes before the environment"
-    dl.download(tmp_path / "folder", mirrors=(tmp_path / "mnist").as_uri())
+    MNIST.download(tmp_path / "folder", mirrors=(tmp_path / "mnist").as_uri())
     assert len(MNIST(tmp_path / "folder")) == 24
 
 
 def test_download_errors(served, tmp_path, monkeypatch, capsys):
-    with pytest.raises(ValueError, match="'mnist' or 'fashion-mnist', not 'cifar'"):
-        dl.download(tmp_path, "cifar")
+    with pytest.raises(SystemExit):
+        command.main([str(tmp_path), "cifar"])
+    assert "choose from" in capsys.readouterr().err
     monkeypatch.setenv("MINIGRAD_MIRROR", f"{served.base}/wrong")
     with pytest.raises(dl.DownloadError, match="404"):
         MNIST(tmp_path / "none", download=True)
-    assert dl.main([str(tmp_path / "none")]) == 1
+    assert command.main([str(tmp_path / "none")]) == 1
     assert "train-images-idx3-ubyte.gz could not be downloaded" in capsys.readouterr().err
     monkeypatch.delenv("MINIGRAD_MIRROR")
-    assert dl.main([str(tmp_path / "some"), "fashion-mnist"]) == 0
+    assert command.main([str(tmp_path / "some"), "fashion-mnist"]) == 0
     assert Path(capsys.readouterr().out.strip()) == tmp_path / "some" / "FashionMNIST" / "raw"
 
 

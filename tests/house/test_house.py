@@ -234,6 +234,41 @@ def test_no_machine_paths():
     assert not wrong, "\n".join(wrong)
 
 
+SLOTS = {"_data", "_grad", "_node"}  # of TensorBase: what a Tensor is made of, which all rooms read
+
+
+def borrowed(tree: ast.Module) -> list[tuple[int, str]]:
+    """(line, name) for each private name of another of our modules that a file uses: imported, or as its attribute."""
+    found, modules = [], set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minigrad":
+            modules.update(alias.asname or alias.name for alias in node.names)
+            found += [(node.lineno, alias.name) for alias in node.names if re.match("_(?!_)", alias.name)]
+        elif isinstance(node, ast.Import):
+            modules.update(alias.asname for alias in node.names if alias.asname and alias.name.startswith("minigrad"))
+    for node in ast.walk(tree):
+        of_a_module = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+        if of_a_module and re.match("_(?!_)", node.attr) and node.attr not in SLOTS:
+            found.append((node.lineno, f"{node.value.id}.{node.attr}"))
+    return sorted(found)
+
+
+@CHECKOUT
+def test_private_names_stay_in_their_file():
+    """What begins with an underscore is used in its own file only."""
+    wrong = []
+    for path in sources().values():
+        for line, name in borrowed(ast.parse(path.read_text(encoding="utf-8"))):
+            wrong.append(f"{path.relative_to(ROOT)}:{line}: {name} is private to another file")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_reader_of_private_names_sees_them():
+    source = "from minigrad.ops import shape\nfrom minigrad.engine import _walk, op\nimport os\nimport minigrad.random as r\n"
+    source += "shape._cat\nos._exit\nr._seed\nself._x\nx._data\nshape.cat\nop.__name__\n"
+    assert borrowed(ast.parse(source)) == [(2, "_walk"), (5, "shape._cat"), (7, "r._seed")]
+
+
 # ------------------------------------------------------------------------------------------------------ docstrings
 
 

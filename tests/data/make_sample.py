@@ -1,4 +1,4 @@
-"""Draw the embedded sample of MNIST from the four full idx files: ``python -m minigrad.nn.data.make_sample FOLDER [OUTPUT]``.
+"""Draw the embedded sample of MNIST from the four full idx files: ``python tests/data/make_sample.py FOLDER [OUTPUT]``.
 
 500 digits of each class from the training set and 100 of each from the test set, drawn without replacement by numpy's
 ``RandomState(SEED)`` (whose stream is frozen for good), in the order of the full set. Images and labels of the training
@@ -27,7 +27,6 @@ def draw(labels: np.ndarray, per_class: int, rng: np.random.RandomState) -> np.n
     """Sorted indices of ``per_class`` random samples of each of the ten classes.
 
     >>> import numpy as np
-    >>> from minigrad.nn.data.make_sample import draw
     >>> indices = draw(np.arange(100) % 10, 2, np.random.RandomState(0))
     >>> len(indices), np.bincount(indices % 10)
     (20, array([2, 2, 2, 2, 2, 2, 2, 2, 2, 2]))
@@ -52,9 +51,11 @@ def make_sample(root: str | Path) -> bytes:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m minigrad.nn.data.make_sample", description="Draw the embedded sample of MNIST.")
+    parser = argparse.ArgumentParser(description="Draw the embedded sample of MNIST.")
     parser.add_argument("folder", help="the folder with the full MNIST (idx files)")
-    parser.add_argument("output", nargs="?", type=Path, default=Path(__file__).with_name(SAMPLE), help="default: the package's own file")
+    parser.add_argument(
+        "output", nargs="?", type=Path, default=Path(__file__).parents[2] / "nn" / "data" / SAMPLE, help="default: the package's own file"
+    )
     args = parser.parse_args(argv)
     packed = make_sample(args.folder)
     args.output.write_bytes(packed)
