@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.ops.window_sizes import per_axis
 from minigrad.tensor import Tensor
-from minigrad.types import DType
+from minigrad.types import DType, Size
 
-Size = int | Sequence[int]
 _MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-def _sizes(value: Any, dims: int, name: str) -> tuple[int, ...]:
-    """One number for all dimensions, or one for each."""
-    try:
-        sizes = (value,) * dims if isinstance(value, int) else tuple([operator.index(v) for v in value])
-    except TypeError:
-        raise TypeError(f"{name} must be an int or {dims} of them, not {value!r}") from None
-    if len(sizes) != dims:
-        raise ValueError(f"{name} must be a number or {dims} of them, not {value}")
-    return sizes
 
 
 class ConvBase(Module):
@@ -57,10 +45,10 @@ class ConvBase(Module):
         if padding_mode not in _MODES:
             raise ValueError(f"{name}: padding_mode must be one of {', '.join(_MODES)}, not {padding_mode!r}")
         self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
-        self.kernel_size = _sizes(kernel_size, self.dims, f"{name}: kernel_size")
-        self.stride = _sizes(stride, self.dims, f"{name}: stride")
-        self.dilation = _sizes(dilation, self.dims, f"{name}: dilation")
-        self.output_padding = _sizes(output_padding, self.dims, f"{name}: output_padding")
+        self.kernel_size = per_axis(name, "kernel_size", kernel_size, self.dims)
+        self.stride = per_axis(name, "stride", stride, self.dims)
+        self.dilation = per_axis(name, "dilation", dilation, self.dims)
+        self.output_padding = per_axis(name, "output_padding", output_padding, self.dims, 0)
         self.padding: Any = padding
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
@@ -68,7 +56,7 @@ class ConvBase(Module):
             if padding == "same" and any(s != 1 for s in self.stride):
                 raise ValueError(f"{name}: padding='same' keeps the size, which a stride of {self.stride} cannot")
         else:
-            self.padding = _sizes(padding, self.dims, f"{name}: padding")
+            self.padding = per_axis(name, "padding", padding, self.dims, 0)
         self._margins = self._padding_margins()
         channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
         self.weight = empty_parameter((*channels, *self.kernel_size), dtype, device)

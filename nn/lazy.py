@@ -14,7 +14,6 @@ from minigrad.nn.conv import (
     ConvTranspose2d,
     ConvTranspose3d,
     ForwardConv,
-    Size,
     TransposedConv,
 )
 from minigrad.nn.linear import Linear
@@ -30,6 +29,7 @@ from minigrad.nn.norm import (
     NormBase,
 )
 from minigrad.tensor import Tensor
+from minigrad.types import Size
 
 
 class LazyModuleMixin(Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.ops.window_sizes import per_axis
 from minigrad.types import Size, Tensor
 
 
@@ -14,9 +15,7 @@ class _Pad(Module):
 
     def __init__(self, padding: Size):
         super().__init__()
-        self.padding = (padding,) * (2 * self.dims) if isinstance(padding, int) else tuple(padding)
-        if len(self.padding) != 2 * self.dims:
-            raise ValueError(f"{type(self).__name__}: padding must be a number or {2 * self.dims} of them, not {padding}")
+        self.padding = per_axis(type(self).__name__, "padding", padding, 2 * self.dims, None)  # negative: a crop
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, padded."""

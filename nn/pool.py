@@ -7,13 +7,9 @@ from typing import Any
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.ops.window_sizes import per_axis
 from minigrad.tensor import Tensor
-
-Size = int | Sequence[int]
-
-
-def _each(value: Size, dims: int) -> tuple[int, ...]:
-    return (value,) * dims if isinstance(value, int) else tuple(value)
+from minigrad.types import Size
 
 
 class _MaxPool(Module):
@@ -95,8 +91,10 @@ class AvgPool1d(_AvgPool):
     def __init__(
         self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
     ):
-        window = _each(kernel_size, 1)
-        super().__init__(window, window if stride is None else _each(stride, 1), _each(padding, 1), ceil_mode, count_include_pad)
+        name = type(self).__name__
+        window = per_axis(name, "kernel_size", kernel_size, 1)
+        step = window if stride is None else per_axis(name, "stride", stride, 1)
+        super().__init__(window, step, per_axis(name, "padding", padding, 1, 0), ceil_mode, count_include_pad)
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, L) to (N, C, L')"""
@@ -255,8 +253,10 @@ class _MaxUnpool(Module):
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
         super().__init__()
-        self.kernel_size, self.padding = _each(kernel_size, self.dims), _each(padding, self.dims)
-        self.stride = self.kernel_size if stride is None else _each(stride, self.dims)
+        name = type(self).__name__
+        self.kernel_size = per_axis(name, "kernel_size", kernel_size, self.dims)
+        self.padding = per_axis(name, "padding", padding, self.dims, 0)
+        self.stride = self.kernel_size if stride is None else per_axis(name, "stride", stride, self.dims)
 
     def extra_repr(self) -> str:
         """The settings."""
@@ -308,9 +308,9 @@ class _FractionalMaxPool(Module):
         name = type(self).__name__
         if (output_size is None) == (output_ratio is None):
             raise ValueError(f"{name}: give either output_size or output_ratio")
-        self.kernel_size, self.return_indices = _each(kernel_size, self.dims), return_indices
+        self.kernel_size, self.return_indices = per_axis(name, "kernel_size", kernel_size, self.dims), return_indices
         self.register_buffer("_random_samples", _random_samples)
-        self.output_size = None if output_size is None else _each(output_size, self.dims)
+        self.output_size = None if output_size is None else per_axis(name, "output_size", output_size, self.dims)
         ratio = (output_ratio,) * self.dims if isinstance(output_ratio, (int, float)) else output_ratio
         self.output_ratio = None if ratio is None else tuple(ratio)
         if self.output_ratio is not None and (len(self.output_ratio) != self.dims or not all(0 < r < 1 for r in self.output_ratio)):

@@ -10,10 +10,10 @@ from minigrad.engine import ShapeError
 from minigrad.kernels.windows import output_size
 
 
-def per_axis(name: str, what: str, value: Any, dims: int, least: int = 1) -> tuple[int, ...]:
+def per_axis(name: str, what: str, value: Any, dims: int, least: int | None = 1) -> tuple[int, ...]:
     """``value``, an int or ``dims`` of them, as a tuple.
 
-    Raises ``ShapeError`` for another number of them or for one below ``least``, ``TypeError`` for anything but ints.
+    Raises ``ShapeError`` for another number of them or for one below ``least`` (unless it is None), ``TypeError`` for anything but ints.
     """
     try:
         if isinstance(value, (tuple, list)):
@@ -26,7 +26,7 @@ def per_axis(name: str, what: str, value: Any, dims: int, least: int = 1) -> tup
         raise TypeError(f"{name}: {what} must be an int or {dims} of them, not {value!r}") from None
     if len(found) != dims:
         raise ShapeError(f"{name}: {what} must be an int or {dims} of them, not {value}")
-    if min(found) < least:
+    if least is not None and min(found) < least:
         raise ShapeError(f"{name}: {what} must be at least {least}, not {value}")
     return found
 
