@@ -429,7 +429,7 @@ def call({parameters}):
 """
 _UNWRAP = """\
     _{x} = None
-    if type({x}) in _tensors:
+    if type({x}) is _Tensor or type({x}) in _tensors:
         _tensor = True
         _{x} = {x}._node
         {x} = {x}._data

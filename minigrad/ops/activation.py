@@ -10,7 +10,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +21,7 @@ from minigrad.ops.arguments import positive_dim
 from minigrad.ops.elementwise import abs, eq, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
 from minigrad.ops.shape import chunk, reshape
 from minigrad.random import numpy_generator
-from minigrad.types import Array, called_as
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Tensor, called_as
 
 
 def with_inplace(function: Callable) -> Callable:

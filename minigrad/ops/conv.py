@@ -30,7 +30,7 @@ The arithmetic is in :mod:`minigrad.kernels.conv`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minigrad.engine import ShapeError, op
 from minigrad.kernels import conv as kernels
@@ -39,10 +39,7 @@ from minigrad.kernels.windows import output_size
 from minigrad.ops import reduce
 from minigrad.ops.shape import permute
 from minigrad.ops.window_sizes import as_batch, fitted, per_axis
-from minigrad.types import Array, Size
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Size, Tensor
 
 # ---------------------------------------------------------------------------------------- three ops, one trilinear form
 

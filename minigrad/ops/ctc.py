@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,7 @@ from minigrad.ops.loss import reduced, reduction_of, refuse_empty
 from minigrad.ops.reduce import logsumexp
 from minigrad.ops.shape import pad_constant, reshape, stack, unfold
 from minigrad.tree import array_of
-from minigrad.types import Operand
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Operand, Tensor
 
 _NAME = "ctc_loss"
 

@@ -6,7 +6,7 @@ The random mask comes from the process's generator (``mg.manual_seed``); applyin
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,7 @@ from minigrad.ops import signatures as like
 from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
 from minigrad.ops.elementwise import add, quiet, where
 from minigrad.random import numpy_generator
-from minigrad.types import Array, called_as
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Tensor, called_as
 
 
 @op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)

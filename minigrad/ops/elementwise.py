@@ -11,7 +11,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -19,10 +19,7 @@ from minigrad.engine import get_default_dtype, op, shape_of
 from minigrad.kernels import maps
 from minigrad.ops import signatures as like
 from minigrad.tree import unwrapped
-from minigrad.types import Array, Operand, called_as
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Operand, Tensor, called_as
 
 P = ParamSpec("P")
 
@@ -47,14 +44,30 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
     """
 
     def decorate(signature: Callable[P, Any]) -> Callable[P, Any]:
+        run = _context.run
+        kernel: Callable[..., Any]
         if floating:
 
             def kernel(x: Any) -> Any:
-                return quiet().run(ufunc, x if type(x) is np.ndarray and x.dtype.kind == "f" else real(x))
+                x = x if type(x) is np.ndarray and x.dtype.kind == "f" else real(x)
+                try:
+                    return run(ufunc, x)
+                except RuntimeError:  # another thread is in that context, or a finaliser runs inside: a copy is a third slower
+                    return quiet().run(ufunc, x)
+        elif ufunc.nin == 1:
+
+            def kernel(x: Any) -> Any:
+                try:
+                    return run(ufunc, x)
+                except RuntimeError:
+                    return quiet().run(ufunc, x)
         else:
 
-            def kernel(*arrays: Any) -> Any:  # type: ignore[misc]
-                return quiet().run(ufunc, *arrays)
+            def kernel(a: Any, b: Any) -> Any:
+                try:
+                    return run(ufunc, a, b)
+                except RuntimeError:
+                    return quiet().run(ufunc, a, b)
 
         functools.update_wrapper(kernel, signature)
         kernel.__name__ = kernel.__qualname__ = name or signature.__name__

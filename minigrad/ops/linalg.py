@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,10 +21,7 @@ from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dim, positive_dims
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, squeeze, transpose, unsqueeze
-from minigrad.types import Array, Dims, DType
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Dims, DType, Tensor
 
 
 class SlogdetResult(NamedTuple):

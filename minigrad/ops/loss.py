@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +19,7 @@ from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.ops.softmax import log_softmax
 from minigrad.tree import array_of
-from minigrad.types import Array, Operand
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Operand, Tensor
 
 # ---------------------------------------------------------------------------- negative log-likelihood
 # index: N d1 d2 ... the class of each place;  scale: the same shape, the weight of each place (0: ignored)

@@ -12,7 +12,7 @@ All but g and x is constant over ``dim`` (w too, but for layer and group norm), 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +21,7 @@ from minigrad.kernels import norm as kernels
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.reduce import mean
 from minigrad.ops.shape import pad, reshape, unfold
-from minigrad.types import Array, Operand, Size
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Operand, Size, Tensor
 
 # ----------------------------------------------------------------------------------------- sums and products in one pass
 

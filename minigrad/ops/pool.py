@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +24,7 @@ from minigrad.ops import signatures as like
 from minigrad.ops.window_sizes import as_batch, by, fitted, per_axis
 from minigrad.random import numpy_generator
 from minigrad.tree import array_of, unwrapped
-from minigrad.types import Array, Operand, Size, called_as
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Operand, Size, Tensor, called_as
 
 # -------------------------------------------------------------------------------------------------------- the ops
 

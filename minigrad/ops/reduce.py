@@ -11,7 +11,7 @@ import builtins
 import math
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,27 +23,11 @@ from minigrad.ops import index
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims
 from minigrad.ops.elementwise import quiet
+from minigrad.ops.results import MinMax, ValuesIndices
 from minigrad.ops.shape import flip, narrow, reshape, select
-from minigrad.types import Array, Dims, DType, called_as
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Dims, DType, Tensor, called_as
 
 F16, F32, I64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.int64)
-
-
-class ValuesIndices(NamedTuple):
-    """What ``max(x, dim)``, ``sort``, ``topk`` and the like return: elements, and where along ``dim`` they were."""
-
-    values: Tensor
-    indices: Tensor
-
-
-class MinMax(NamedTuple):
-    """What :func:`aminmax` returns."""
-
-    min: Tensor
-    max: Tensor
 
 
 # ------------------------------------------------------------------------------------------- arguments: dims

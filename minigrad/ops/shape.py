@@ -11,7 +11,7 @@ import itertools
 import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -20,10 +20,7 @@ from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims, sizes_of
 from minigrad.ops.index import getitem
 from minigrad.tree import array_of, unwrapped
-from minigrad.types import Array, Dims, Operand, Size, called_as
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
 
 # ----------------------------------------------------------------------------------------------- reshaping
 

@@ -1,8 +1,7 @@
-"""How ops are called, for type checkers. Nothing here is run.
+"""Signatures for type checkers where one function has several, or has one that its definition does not show. Nothing here is run.
 
-An op takes its keyword-only parameters by position too (``x.sum(0)``), some functions take one more than their kernel
-(``inplace``), and a Tensor comes out where the kernel returns an array. ``@called_as`` gives an op the signature of a function below;
-several ops may share one.
+``max(x)`` gives a Tensor and ``max(x, 0)`` a pair: such results are overloads. ``relu`` and its like get their last parameter, ``inplace``,
+from a decorator. ``@called_as(like.largest)`` gives a function the signature of :func:`largest`; several functions may share one.
 """
 
 # mypy: disable-error-code="empty-body"
@@ -10,15 +9,12 @@ several ops may share one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
-from minigrad.types import Operand, Size
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from minigrad.ops.reduce import ValuesIndices
-    from minigrad.tensor import Tensor
+from minigrad.ops.results import ValuesIndices
+from minigrad.types import Operand, Size, Tensor
 
 
 def several(*args: Any, **statics: Any) -> tuple[Tensor, ...]:

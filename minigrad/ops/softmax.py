@@ -6,7 +6,7 @@ With p = softmax(x):  dp_i/dx_j = p_i (1[i=j] - p_j), hence the two formulas bel
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,7 @@ from minigrad.ops.elementwise import exp, neg
 from minigrad.ops.reduce import sum
 from minigrad.random import numpy_generator
 from minigrad.tree import array_of
-from minigrad.types import Array, DType
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+from minigrad.types import Array, DType, Tensor
 
 
 def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
