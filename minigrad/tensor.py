@@ -8,6 +8,7 @@ Tensor object a new value without ever changing another tensor, or an array that
 from __future__ import annotations
 
 import builtins
+import gc
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ from typing import Any, Concatenate, TypeVar, overload
 import numpy as np
 
 from minigrad import engine
-from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, wrap
+from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, tensor_types, wrap
 from minigrad.ops import activation, elementwise, index, linalg, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
@@ -158,12 +159,23 @@ def _base_holders(t: TensorBase) -> int:
 class _Probe(TensorBase):
     __slots__ = ()
 
-    def __setitem__(self, key: Any, counts: list[int]) -> None:
+    def __getitem__(self, key: Any) -> _Probe:
+        return _Probe()
+
+    def __setitem__(self, key: Any, counts: Any) -> None:
+        if isinstance(counts, list):
+            counts.append(sys.getrefcount(self))
+
+    def __iadd__(self, counts: list[int]) -> _Probe:
         counts.append(sys.getrefcount(self))
+        return self
 
 
-def _calibrate() -> tuple[int, int, int]:
-    """What ``sys.getrefcount`` says, in this Python, of an array, of a base and of a Tensor that nobody else holds."""
+def _calibrate() -> tuple[int, int, int, int]:
+    """What ``sys.getrefcount`` says, in this Python, of an array, of a base and of a Tensor that nobody else holds.
+
+    Of a Tensor inside ``__setitem__`` and inside ``__iadd__``; -1 where it cannot be told from one that a variable holds.
+    """
     probe, counts = _Probe(), []  # type: ignore[var-annotated]
     probe._data = np.empty(1)
     array = _array_holders(probe)
@@ -171,10 +183,68 @@ def _calibrate() -> tuple[int, int, int]:
     base = _base_holders(probe)
     probe[0] = counts
     [_Probe()].pop()[0] = counts
-    return array, base, counts[1] if counts[1] < counts[0] else -1
+    temporary = counts[1] if counts[1] < counts[0] else -1
+    counts.clear()
+    named = probe[0]
+    named += counts
+    probe[0] += counts
+    return array, base, temporary, counts[1] if counts[1] < counts[0] else -1
 
 
-_ARRAY_ALONE, _BASE_ALONE, _TEMPORARY = _calibrate()
+_ARRAY_ALONE, _BASE_ALONE, _TEMPORARY, _IN_PLACE_TEMPORARY = _calibrate()
+
+
+def root_of(array: np.ndarray) -> np.ndarray:
+    """The array that owns the memory which ``array`` is a view of: itself, if it has memory of its own."""
+    base: Any = array.base
+    while base is not None:
+        if isinstance(base, np.ndarray):
+            array = base
+        base = getattr(base, "base", None)  # as_strided puts an object between two arrays
+    return array
+
+
+# id of an array whose memory a Tensor was given up by a write, while views of it may be held -> (the array, those Tensors)
+_left: dict[int, tuple[weakref.ref[np.ndarray], list[weakref.ref[TensorBase]]]] = {}
+
+
+def leave_memory(t: TensorBase) -> None:
+    """Note that ``t`` is about to get memory of its own, so that views which stay behind still know what they were made from."""
+    root = root_of(t._data)
+    if sys.getrefcount(root) <= _ARRAY_ALONE + 1:  # and the variable here
+        return
+    key = id(root)
+    if key not in _left:
+        _left[key] = (weakref.ref(root, lambda _: _left.pop(key, None)), [])
+    _left[key][1].append(weakref.ref(t))
+
+
+def live_source(view: TensorBase) -> Any:
+    """A Tensor that is in use and that ``view`` is a view of, or that was one with it before it was written; None if there is none.
+
+    Nothing is noted when a view is made, which costs nothing then; a write looks through what Python's garbage collector knows.
+    """
+    own = view._data
+    root = root_of(own)
+    for known in _left[id(root)][1] if id(root) in _left else ():
+        t = known()
+        if t is not None and t is not view:
+            return t
+    if own.base is root and sys.getrefcount(root) <= _BASE_ALONE + 1:  # and the variable here
+        return None
+    for t in gc.get_objects():
+        if type(t) in tensor_types and t is not view and type(t) is not _Data:
+            array = getattr(t, "_data", None)
+            if array is not None and array is not own and root_of(array) is root and _overlap(array, own):
+                return t
+    return None
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
+        return True
 
 
 # ------------------------------------------------------------------------------------------------ the class
@@ -193,6 +263,8 @@ def _augmented(op: Callable[[Operand, Operand], Tensor], name: str) -> Callable[
     """``x += y`` and its like: ``x`` gets the value of ``op(x, y)``."""
 
     def assign(self: Self, other: Operand) -> Self:
+        if self._data.base is not None and sys.getrefcount(self) > _IN_PLACE_TEMPORARY:  # x[i] += y is no lost write: x[i] = ... follows
+            self._refuse_lost_write(name)
         return self._assign(op(self, other), name)
 
     return assign
@@ -211,7 +283,7 @@ def _in_place(op: Callable[Concatenate[Any, P], Any], name: str) -> Callable[Con
     """``x.add_(y)`` and its like."""
 
     def method(self: Self, *args: P.args, **kwargs: P.kwargs) -> Self:
-        self._refuse_alias(name)
+        self._refuse_lost_write(name)
         return self._assign(op(self, *args, **kwargs), name)
 
     method.__name__ = method.__qualname__ = name
@@ -437,8 +509,19 @@ class Tensor(TensorBase):
 
     @property
     def data(self) -> Tensor:
-        """The value without a graph. ``p.data = value`` gives a parameter a new value without recording it."""
-        return self.detach()
+        """The value of this very Tensor, outside the graph: what is written into ``p.data`` is written into ``p``, and never recorded.
+
+        Gradients of what was computed before stay right: arrays that a graph keeps are not touched.
+
+        >>> import minigrad as mg
+        >>> p = mg.tensor([1.0, 2.0], requires_grad=True)
+        >>> p.data.mul_(10)
+        tensor([10., 20.])
+        >>> p.data[0] = 5
+        >>> p
+        tensor([ 5., 20.], requires_grad=True)
+        """
+        return _Data(self)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -469,6 +552,7 @@ class Tensor(TensorBase):
             if _KINDS[value.dtype.kind] > _KINDS[self._data.dtype.kind]:
                 raise RuntimeError(f"{name}: a result of {value.dtype} cannot be written into a tensor of {self._data.dtype}")
             value = cast(value, dtype=self._data.dtype)
+        leave_memory(self)
         if isinstance(value, TensorBase):
             self._data = value._data
             if is_grad_enabled():
@@ -493,13 +577,15 @@ class Tensor(TensorBase):
         del base
         return not (owner and _base_holders(self) <= _BASE_ALONE)
 
-    def _refuse_alias(self, name: str) -> None:
-        if self._shares_memory():
+    def _refuse_lost_write(self, name: str) -> None:
+        """Raise where a write to this view would not reach the Tensor that it was made from, and which is still there to be read."""
+        source = live_source(self) if self._data.base is not None else None
+        if source is not None:
             raise RuntimeError(
-                f"{name}: this tensor is a view of another (the result of indexing, reshaping or detach()). Tensors are values "
-                f"here, so writing it could not change the other, as PyTorch would. To change the other write x[0] = value "
-                f"instead of x[0].{name}(...), and p.{name}(...) under no_grad instead of p.data.{name}(...); for a tensor of its own "
-                f"call .clone() first"
+                f"{name}: this tensor is a view of another of shape {source.shape} (the result of indexing, reshaping, splitting, iterating "
+                f"or detach()), and tensors are values here: the write would not reach the other, as it does in PyTorch, and be lost "
+                f"there. To change the other, write x[i] = value or x[i] += value into it, or x.data for its value outside the graph; "
+                f"for a tensor of its own, write y = y + 1 instead of y += 1, or y = x[i].clone()"
             )
 
     def _writable(self) -> bool:
@@ -510,17 +596,21 @@ class Tensor(TensorBase):
         return index.subscript(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
-            raise RuntimeError(
-                "x[i][j] = value would be lost: tensors are values here, and x[i] is a new one. Write x[i, j] = value, "
-                "or x[i] = y with the whole new row; for p.data[i] = value write p[i] = value under no_grad"
-            )
+        if self._data.base is not None:
+            if sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
+                raise RuntimeError(
+                    "x[i][j] = value would be lost: tensors are values here, and x[i] is a new one. Write x[i, j] = value, "
+                    "or x[i] = y with the whole new row"
+                )
+            self._refuse_lost_write("x[i] = value")
         self._refuse_leaf("x[i] = value")
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
         recorded = recorded and self._data.dtype.kind == "f"
         if not recorded and isinstance(value, TensorBase):
             value = value._data
         overwrite = self._writable()
+        if not overwrite:
+            leave_memory(self)
         written = index.store(self if recorded else self._data, key, value, overwrite)
         self._data = written._data if recorded else written
         if recorded:
@@ -604,7 +694,8 @@ class Tensor(TensorBase):
         return _repr(self)
 
     def __copy__(self) -> Tensor:
-        raise_if_not_leaf(self, "copy")
+        if not self.is_leaf:
+            return wrap(self._data, self._node)
         return type(self)._rebuild(self._data, self.requires_grad, None)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -639,17 +730,43 @@ class Tensor(TensorBase):
         """This Tensor, or a row-major copy if it is not contiguous."""
         return self if self._data.flags.c_contiguous else elementwise.clone(self)
 
-    def to(self, *args: Any, dtype: DType = None, device: Any = None, **_: Any) -> Tensor:
-        """This Tensor in another dtype; a device may be named if it is the CPU. ``other`` Tensor: its dtype."""
+    def to(
+        self,
+        *args: Any,
+        dtype: DType = None,
+        device: Any = None,
+        other: Tensor | None = None,
+        non_blocking: builtins.bool = False,
+        copy: builtins.bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        """This Tensor in another dtype: ``torch.Tensor.to``. Itself where nothing changes, unless ``copy`` is set.
+
+        Args:
+            args: a dtype, a device, or another Tensor whose dtype is taken; after it ``non_blocking`` and ``copy``, as in PyTorch.
+            dtype: the dtype.
+            device: only the CPU.
+            other: a Tensor whose dtype is taken.
+            non_blocking: without effect on a CPU.
+            copy: return a new Tensor in any case.
+            memory_format: without effect: the elements of a Tensor are in row-major order.
+        """
+        flags = [a for a in args if isinstance(a, builtins.bool)]
+        if len(flags) > 2:
+            raise TypeError(f"to: at most non_blocking and copy come by position, not {flags}")
+        copy = flags[1] if len(flags) == 2 else copy
         for a in args:
             if isinstance(a, TensorBase):
                 dtype = a._data.dtype
             elif isinstance(a, str) and a not in DTYPES:
                 device = a
-            else:
+            elif a is not None and not isinstance(a, builtins.bool):
                 dtype = a
         check_device(device)
-        return self if dtype is None or self._data.dtype == dtype else cast(self, dtype=np.dtype(dtype))
+        dtype = other.dtype if other is not None else self._data.dtype if dtype is None else np.dtype(dtype)
+        if self._data.dtype != dtype:
+            return cast(self, dtype)
+        return elementwise.clone(self) if copy else self
 
     def type(self, dtype: DType) -> Tensor:
         """This Tensor in another dtype."""
@@ -704,7 +821,7 @@ class Tensor(TensorBase):
         return self._fill(source, "copy_")
 
     def _fill(self: Self, value: Any, name: str) -> Self:
-        self._refuse_alias(name)
+        self._refuse_lost_write(name)
         self._refuse_leaf(name)
         self[...] = value
         return self
@@ -1120,8 +1237,59 @@ class _Hook:
         return self.function(g)
 
 
+class _Data(Tensor):
+    """``x.data``: another name for the array of ``x``, which is no part of the graph. Writing it gives ``x`` the new array."""
+
+    __slots__ = ("_owner",)
+
+    _owner: Tensor
+
+    def __new__(cls, owner: Any) -> Any:
+        self = object.__new__(cls)
+        self._owner = owner._owner if type(owner) is _Data else owner
+        self._node = self._grad = None
+        return self
+
+    def __init__(self, owner: Any) -> None:
+        pass
+
+    @property
+    def _data(self) -> np.ndarray:
+        return self._owner._data
+
+    @_data.setter
+    def _data(self, array: np.ndarray) -> None:
+        if array is not self._owner._data:
+            Tensor.data.fset(self._owner, array)  # type: ignore[attr-defined]
+
+    def _refuse_lost_write(self, name: str) -> None:
+        self._owner._refuse_lost_write(name)
+
+    def _shares_memory(self) -> builtins.bool:
+        return False  # a write reaches the owner, and there is nothing to lose
+
+    def _writable(self) -> builtins.bool:
+        return self._owner._writable()
+
+    def requires_grad_(self: Self, requires_grad: builtins.bool = True) -> Self:
+        if requires_grad:
+            raise RuntimeError("data: it has no gradient of its own; use x.detach().clone().requires_grad_()")
+        return self
+
+    def __reduce__(self) -> tuple:
+        return wrap(self._data).__reduce__()
+
+    def __copy__(self) -> Tensor:
+        return wrap(self._data)
+
+    def __deepcopy__(self, memo: dict[builtins.int, Any]) -> Tensor:
+        return wrap(self._data.copy())
+
+
 class _RetainGrad:
     """Adds the gradient that passes to ``.grad`` of an intermediate Tensor."""
+
+    last = True  # after the hooks that change it
 
     def __init__(self, tensor: Tensor):
         self.tensor = weakref.ref(tensor)

@@ -39,7 +39,7 @@ def with_inplace(function: Callable) -> Callable:
             return out
         if not isinstance(input, TensorBase):
             raise TypeError(f"{function.__name__}: inplace=True needs a Tensor, not {type(input).__name__}")
-        input._refuse_alias(f"{function.__name__}_")  # type: ignore[attr-defined]
+        input._refuse_lost_write(f"{function.__name__}_")  # type: ignore[attr-defined]
         return input._assign(out, f"{function.__name__}_")  # type: ignore[attr-defined]
 
     call.__signature__ = signature.replace(parameters=[*parameters, flag])  # type: ignore[attr-defined]

@@ -110,8 +110,7 @@ def test_initialisers_refuse_what_would_be_lost():
     with pytest.raises(TypeError, match="ndarray"):
         nn.init.ones_(np.ones(2))
     layer = nn.Linear(2, 2)
-    with pytest.raises(RuntimeError, match="view"):
-        nn.init.zeros_(layer.weight.data)
+    assert nn.init.zeros_(layer.weight.data).tolist() == layer.weight.tolist() == [[0, 0], [0, 0]]
     whole = mg.ones(2, 2)
     with pytest.raises(RuntimeError, match="view"):
         nn.init.zeros_(whole[0])
