@@ -1246,6 +1246,7 @@ class _Data(Tensor):
 
     def __new__(cls, owner: Any) -> Any:
         self = object.__new__(cls)
+        _ = owner._data  # a parameter that has no value yet says so
         self._owner = owner._owner if type(owner) is _Data else owner
         self._node = self._grad = None
         return self

@@ -226,7 +226,7 @@ def test_neither_a_view_nor_its_source_is_written_through(name, graph):
     x[0] = 100
     assert view.tolist() == before
     for write in (lambda: operator.setitem(view, ..., -1), lambda: operator.iadd(view, 5)):
-        with pytest.raises(RuntimeError, match="view of another.*be lost"):
+        with pytest.raises(RuntimeError, match=r"view of another.*be lost"):
             write()
     assert x.tolist() == [[100, 100], [13, 14]] and view.tolist() == before
     del x  # there is nobody left to whom the write could be lost
