@@ -26,7 +26,7 @@ STOREYS = [
     {"minigrad.engine", "minigrad.tree"},
     {"minigrad.ops", "minigrad.random"},
     {"minigrad.creation", "minigrad.files", "minigrad.tensor"},
-    {"minigrad", "minigrad.graph", "minigrad.testing", "minigrad.transforms"},
+    {"minigrad", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
 ]
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}

@@ -1,0 +1,94 @@
+"""What the chapters share: the command line, the digits, and where pictures go.
+
+A chapter is read and run from top to bottom, as a script or cell by cell (Jupyter and VS Code open its ``# %%`` cells as a notebook).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from packages import Missing
+
+import minigrad as mg
+from minigrad.nn.data import MNIST, DataError, DataLoader, Normalize
+from minigrad.nn.data.download import DownloadError
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return int(text)
+
+
+class Chapter:
+    """A chapter's options, read from the command line (in a notebook: their defaults), and its folder for pictures.
+
+    Args:
+        file: the script's ``__file__``; its name is the chapter's.
+        about: the script's ``__doc__``, for ``--help``.
+        full: what ``--full`` does, for chapters that have it.
+        defaults: further options that are positive whole numbers, as ``epochs=5``.
+
+    From here on, what a person can mend (a wrong option, missing data, Ctrl-C) ends the script with one line.
+    """
+
+    def __init__(self, file: str, about: str | None, *, full: str | None = None, **defaults: int):
+        self.name = Path(file).stem
+        parser = argparse.ArgumentParser(self.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+        add = parser.add_argument
+        add("--out", type=Path, default=Path("runs", self.name), metavar="FOLDER", help="for the pictures (default: %(default)s)")
+        add("--seed", type=int, default=0, help="of everything that is random (default: %(default)s)")
+        if full:
+            add("--full", action="store_true", help=full)
+            add("--data", type=Path, default=Path("data"), metavar="FOLDER", help="of MNIST for --full; fetched if missing (default: data)")
+        for name, value in defaults.items():
+            add(f"--{name}", type=positive, default=value, metavar="N", help="(default: %(default)s)")
+        self.options = parser.parse_args([] if "ipykernel" in sys.modules else None)
+        sys.excepthook = self._end
+        mg.manual_seed(self.options.seed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.options, name)
+
+    def digits(self, batch: int = 64) -> tuple[DataLoader, DataLoader]:
+        """Loaders of training and test digits (N, 1, 28, 28), normalised: the sample that comes with minigrad, or all with ``--full``."""
+        root = self.data if getattr(self.options, "full", False) else None
+        sets: list[Any] = [
+            MNIST(root, train, transform=Normalize(MNIST.mean, MNIST.std), download=root is not None) for train in (True, False)
+        ]
+        return DataLoader(sets[0], batch, shuffle=True), DataLoader(sets[1], 500)
+
+    def save(self, name: str, figure: Any, dpi: int = 100) -> Any:
+        """Write a figure into the chapter's folder, as a PNG of 256 colours, which are enough, and give it back: a notebook shows it."""
+        from PIL import Image  # matplotlib brings it
+
+        memory = io.BytesIO()
+        figure.savefig(memory, dpi=dpi)
+        self.out.mkdir(parents=True, exist_ok=True)
+        with Image.open(memory) as picture:
+            picture.convert("RGB").quantize(256).save(self.out / name, optimize=True)
+        print(f"saved {self.out / name}")
+        return figure
+
+    def _end(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            print(f"\n{self.name}: stopped", file=sys.stderr)
+        elif issubclass(kind, (DataError, DownloadError, Missing, OSError)):
+            print(f"{self.name}: {error}", file=sys.stderr)
+        else:
+            sys.__excepthook__(kind, error, traceback)
+
+
+def table(rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows in columns: words on the left, numbers on the right; a float below 1 in magnitude as it is, others with commas."""
+    texts = [[f"{v:,}" if isinstance(v, int) else f"{v:.4g}" if isinstance(v, float) else str(v) for v in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row, values in zip(texts, rows, strict=True):
+        cells = [t.ljust(w) if isinstance(v, str) else t.rjust(w) for t, w, v in zip(row, widths, values, strict=True)]
+        print("  ".join(cells).rstrip())

@@ -1,0 +1,80 @@
+"""Pictures side by side, each under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad import engine
+from minigrad.graph.plots import RED, _array, _figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def images(
+    pictures: Mapping[str, Any],
+    columns: int = 5,
+    *,
+    colours: str = "gray",
+    signed: bool = False,
+    boxes: Mapping[str, Sequence[tuple[float, float, float, float]]] | None = None,
+    size: float = 2.0,
+    title: str = "",
+) -> Figure:
+    """Pictures in rows, each with its name above it.
+
+    Args:
+        pictures: name -> (H, W), (1, H, W), or (3, H, W) in colour with values from 0 to 1 (or uint8).
+        columns: pictures in a row.
+        colours: matplotlib's name of the colours for pictures of one channel; each runs from its smallest to its largest number.
+        signed: instead, all from blue (below zero) to red (above) on one scale.
+        boxes: name -> rectangles (top, left, height, width) in pixels to draw on that picture.
+        size: of a picture, in inches.
+        title: above all.
+
+    Raises:
+        ValueError: no pictures, or boxes for a name that is no picture's.
+        ShapeError: one that is no picture.
+
+    >>> import numpy as np
+    >>> from minigrad import plots
+    >>> figure = plots.images({"noise": np.eye(4), "signal": np.ones((3, 4, 4))})
+    >>> [axes.get_title() for axes in figure.axes]
+    ['noise', 'signal']
+    """
+    arrays = {name: _array(picture) for name, picture in pictures.items()}
+    if not arrays:
+        raise ValueError("images: nothing to show")
+    if strangers := set(boxes or ()) - set(arrays):
+        raise ValueError(f"images: boxes for {', '.join(sorted(strangers))}, but the pictures are {', '.join(arrays)}")
+    for name, array in arrays.items():
+        if not (array.ndim == 2 or (array.ndim == 3 and len(array) in (1, 3))):
+            raise engine.ShapeError(f"images: {name} must be (H, W), (1, H, W) or (3, H, W), not {array.shape}")
+    columns = min(columns, len(arrays))
+    rows = -(-len(arrays) // columns)
+    height, width = next(iter(arrays.values())).shape[-2:]
+    tall = min(max(height / width, 0.1), 2.5)
+    figure = _figure(size * columns, (size * tall + 0.3) * rows + (0.4 if title else 0))
+    largest = max(np.abs(array).max(initial=1e-12) for array in arrays.values())
+    scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest} if signed else {"cmap": colours}
+    cells = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (name, array) in zip(cells, arrays.items(), strict=False):
+        if array.ndim == 3 and len(array) == 3:
+            shown = np.moveaxis(array, 0, -1)
+            axes.imshow(shown if array.dtype == np.uint8 else np.clip(shown, 0, 1))
+        else:
+            axes.imshow(array.reshape(array.shape[-2:]), **scale)
+        axes.set_title(name, fontsize=9)
+        axes.set(xticks=[], yticks=[])
+        for top, left, high, wide in (boxes or {}).get(name, ()):
+            from matplotlib.patches import Rectangle
+
+            axes.add_patch(Rectangle((left - 0.5, top - 0.5), wide, high, fill=False, edgecolor=RED, linewidth=2))
+    for axes in cells[len(arrays) :]:
+        axes.remove()
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure

@@ -1,0 +1,64 @@
+"""Curves over a common axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad import engine
+from minigrad.graph.plots import _array, _figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "", title: str = "", *, log: bool = False) -> Figure:
+    """Curves by name over one axis, each with its name at its end.
+
+    Args:
+        x: (N,) numbers.
+        curves: name -> (N,) numbers.
+        xlabel, ylabel, title: what to write there.
+        log: a logarithmic axis for the values.
+
+    Raises:
+        ValueError: no curves.
+        ShapeError: one that is not as long as ``x``.
+
+    >>> from minigrad import plots
+    >>> figure = plots.lines([1, 2, 3], {"squares": [1, 4, 9], "cubes": [1, 8, 27]}, "n")
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['squares', 'cubes']
+    """
+    x = _array(x)
+    arrays = {name: _array(curve) for name, curve in curves.items()}
+    if not arrays:
+        raise ValueError("lines: nothing to show")
+    for name, array in arrays.items():
+        if x.ndim != 1 or array.shape != x.shape:
+            raise engine.ShapeError(f"lines: {name} {array.shape} is not a number for each of x {x.shape}")
+    figure = _figure(6.4, 3.6)
+    axes = figure.subplots()
+    ends = []
+    for name, array in arrays.items():
+        (line,) = axes.plot(x, array, "o-", markersize=4)
+        ends.append((float(array[-1]), name, line.get_color()))
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
+    if x.dtype.kind in "iu":
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    low, high = (np.log(v) if log else np.asarray(v) for v in axes.get_ylim())
+    room, last = 0.06 * (high - low), -np.inf  # names keep a distance, the lowest at its curve's end
+    places = {}
+    for value, name, colour in sorted(ends):
+        last = max(float(np.log(value) if log else value), last + room)
+        places[name] = (float(np.exp(last) if log else last), colour)
+    for name in arrays:
+        place, colour = places[name]
+        axes.annotate(
+            name, (x[-1], place), textcoords="offset points", xytext=(8, 0), va="center", color=colour, fontsize=9, annotation_clip=False
+        )
+    return figure
