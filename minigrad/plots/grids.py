@@ -32,7 +32,7 @@ def _draw(axes: Any, matrix: np.ndarray, colours: np.ndarray, title: str = "", *
         zero = colours[i, j] == ZERO
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=colours[i, j], edgecolor="#777777", linewidth=0.8, linestyle=":" if zero else "-"))
         if write and not np.isnan(matrix[i, j]):
-            axes.text(j + 0.5, i + 0.55, _number(matrix[i, j]), ha="center", va="center", fontsize=9, color="#999999" if zero else "black")
+            axes.text(j + 0.5, i + 0.55, _number(float(matrix[i, j])), ha="center", va="center", fontsize=9, color="#999999" if zero else "black")
     axes.set(xlim=(-0.15, width + 0.15), ylim=(height + 0.15, -0.15), aspect="equal")
     axes.set_axis_off()
     if title:
@@ -113,7 +113,7 @@ def window(
     x, w = np.atleast_3d(_array(image).astype(float).T).T, np.atleast_3d(_array(kernel).astype(float).T).T
     if x.ndim != 3 or w.ndim != 3 or len(x) != len(w):
         raise engine.ShapeError(f"window: image {x.shape} and kernel {w.shape} are (C, H, W) and (C, KH, KW) with the same C")
-    result = conv2d(x[None], w[None], stride=stride, padding=padding, dilation=dilation)[0, 0] + bias
+    result = _array(conv2d(wrap(x[None]), wrap(w[None]), stride=stride, padding=padding, dilation=dilation))[0, 0] + bias
     if not (0 <= at[0] < result.shape[0] and 0 <= at[1] < result.shape[1]):
         raise IndexError(f"window: at={at} is outside the result of {result.shape[0]}×{result.shape[1]}")
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))

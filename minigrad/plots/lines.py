@@ -47,11 +47,11 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
         ends.append((float(array[-1]), name, line.get_color()))
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
     if x.dtype.kind in "iu":
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     low, high = (np.log(v) if log else np.asarray(v) for v in axes.get_ylim())
-    room, last = 0.06 * (high - low), -np.inf  # names keep a distance, the lowest at its curve's end
+    room, last = 0.06 * float(high - low), -np.inf  # names keep a distance, the lowest at its curve's end
     places = {}
     for value, name, colour in sorted(ends):
         last = max(float(np.log(value) if log else value), last + room)

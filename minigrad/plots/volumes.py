@@ -33,7 +33,7 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
 
     >>> from minigrad import plots
     >>> figure = plots.volumes([(1, 28, 28), (8, 24, 24), (8, 12, 12)], ["8 filters of 5×5", "max pool 2×2"])
-    >>> [text.get_text() for text in figure.axes[0].texts]
+    >>> [text.get_text() for text in figure.axes[0].texts if text.get_text()]
     ['28×28×1', '24×24×8', '12×12×8', '8 filters\\nof 5×5', 'max pool\\n2×2']
     """
     sizes = [tuple(int(n) for n in shape) for shape in shapes]

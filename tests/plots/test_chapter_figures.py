@@ -66,13 +66,7 @@ def test_weight_bars():
 
 def test_volumes():
     figure = plots.volumes([(1, 28, 28), (8, 24, 24), (100,)], ["conv", "dense"], faces=[np.eye(28), None, None])
-    assert texts(figure.axes[0]) == ["28×28×1", "24×24×8", "100", "conv", "", "dense", ""] or {
-        "28×28×1",
-        "24×24×8",
-        "100",
-        "conv",
-        "dense",
-    } <= set(texts(figure.axes[0]))
+    assert {"28×28×1", "24×24×8", "100", "conv", "dense"} <= set(texts(figure.axes[0]))
     fronts = [p.get_path().vertices for p in figure.axes[0].patches][::3]  # front, top, side of each
     heights = [np.ptp(v[:, 1]) for v in fronts[:2]]
     assert heights[1] / heights[0] == pytest.approx(24 / 28)  # to scale

@@ -1,0 +1,126 @@
+"""What the chapters share: one line for what a person can mend, options that are checked, and pages made of the scripts' cells."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
+pytestmark = pytest.mark.skipif(not SCRIPTS, reason="the examples are not here: this is an installed package's test run")
+needs_extras = pytest.mark.usefixtures("extras")
+
+
+@pytest.fixture
+def extras():
+    pytest.importorskip("matplotlib", reason="the chapters draw with matplotlib: pip install -e '.[examples]'")
+    pytest.importorskip("tqdm", reason="the chapters show progress with tqdm: pip install -e '.[examples]'")
+
+
+def page(script: Path, language: str = "") -> Path:
+    return ROOT / "docs" / language / "chapters" / f"{script.stem.replace('_', '-')}.md"
+
+
+def blocks(path: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("language", ["", "ja"])
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_page_is_made_of_its_scripts_cells(script, language):
+    """Each block of a page is text of the script, which a test of its own runs; they follow one another; both languages show the same."""
+    source, place = script.read_text(encoding="utf-8"), 0
+    shown = blocks(page(script, language))
+    assert len(shown) >= 3
+    for block in shown:
+        found = source.find(block.strip("\n"), place)
+        assert found >= 0, f"not in {script.name}, or not in this order:\n{block}"
+        place = found + len(block.strip("\n"))
+    assert shown == blocks(page(script))
+
+
+@pytest.mark.parametrize("language", ["", "ja"])
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_page_is_whole(script, language):
+    text = page(script, language).read_text(encoding="utf-8")
+    for heading in (["Exercises", "Sources"], ["演習", "出典"])[bool(language)]:
+        assert f"\n## {heading}\n" in text
+    assert f"examples/{script.name}" in text
+    assert "$" in text  # its mathematics
+    links = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert links
+    for link in links:
+        assert (page(script, language).parent / link).stat().st_size < 100_000
+    pictures = {path.name for path in (ROOT / "docs" / "chapters" / "images" / page(script).stem).iterdir()}
+    assert {Path(link).name for link in links} == pictures
+
+
+def test_the_table_of_texts_names_what_there_is():
+    """docs/texts.md: what a row names exists, every chapter that is here is named, and other rows say "not yet"."""
+    for path in (ROOT / "docs" / "texts.md", ROOT / "docs" / "ja" / "texts.md"):
+        text = path.read_text(encoding="utf-8")
+        rows = [line for line in text.splitlines() if re.match(r"\| \d{3}[ ,]", line) and line.count("|") == 6]
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            if not link.startswith("http"):
+                assert (path.parent / link).exists(), link
+        for script in SCRIPTS:
+            assert f"examples/{script.name}" in text
+            assert f"test_{script.stem}.py" in text
+        said = "not yet" if path.parent.name == "docs" else "未着手"
+        assert len(rows) > 40
+        assert all(("examples/" in row) != (said in row) for row in rows)
+
+
+def run(*options: str, script: Path | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, str(script or SCRIPTS[0]), *options], capture_output=True, text=True, timeout=120)
+
+
+@needs_extras
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_help_and_wrong_options(script, tmp_path):
+    result = run("--help", script=script)
+    assert result.returncode == 0
+    assert "--out" in result.stdout and "--seed" in result.stdout
+    result = run("--flat-earth", script=script)
+    assert result.returncode == 2
+    assert "unrecognized arguments: --flat-earth" in result.stderr.splitlines()[-1]
+
+
+@needs_extras
+def test_what_is_wrong_is_told_in_one_line(tmp_path):
+    result = run("--epochs", "0")
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].endswith("0 is not a positive number")
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"not idx")
+    for name in ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (tmp_path / name).write_bytes(b"")
+    result = run("--full", "--data", str(tmp_path))
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("01_templates: ") and str(tmp_path) in line
+
+
+@needs_extras
+@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX's")
+def test_ctrl_c_is_one_line(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-u", str(SCRIPTS[0]), "--epochs", "100000", "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background jobs ignore it
+    )
+    assert process.stdout is not None
+    assert "epoch" in process.stdout.readline()  # it is training
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert err.strip() == "01_templates: stopped"
