@@ -4,12 +4,12 @@ import numpy as np
 
 
 def test_templates(chapter):
-    names = chapter("01_templates", "--epochs", "4", "--pictures", "2000")
+    names = chapter("01_templates")
     assert names["templates"].shape == (10, 784)
     np.testing.assert_array_equal(names["likeness"].argmax(1), range(10))  # each is most like the mean of its own class
     assert names["one_accuracy"] > 0.85 and names["two_accuracy"] > 0.8
     assert names["first"].shape == (10, 784) and names["second"].shape == (10, 10)
     assert names["colour_two_accuracy"] > names["colour_accuracy"] > 0.85
     assert names["horse_mirror"] < 0.2  # a horse faces one way
-    assert names["template_mirror"] > 0.5  # the one template faces both
+    assert names["template_mirror"] > 0.6  # the one template faces both
     assert names["divided"] > 0.95  # each of two templates has the horses of one side

@@ -13,7 +13,11 @@ def test_by_hand(chapter):
     assert names["wrong"] == 0
     assert [row[4:] for row in names["rows"][3:5]] == [[3, 0], [3, 1]]  # 7 fits, of 8 a column is left over
     assert names["batch_error"] < 1e-5
-    assert {name: len(values) for name, values in names["widths"].items()} == {"narrow: n - k + 1": 6, "equal width: n": 8, "wide: n + k - 1": 10}
+    assert {name: len(values) for name, values in names["widths"].items()} == {
+        "narrow: n - k + 1": 6,
+        "equal width: n": 8,
+        "wide: n + k - 1": 10,
+    }
     assert all(names["matches"])
     assert names["commutes"] and not names["correlation_commutes"]
     np.testing.assert_array_equal(names["transposed"], names["matrix"].T)

@@ -23,7 +23,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "chapters/" not in page])  # those are cells of scripts: tests/examples runs them
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "chapters/" not in page]
+)  # those are cells of scripts: tests/examples runs them
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     """The blocks of a page run from top to bottom in one namespace, in an empty folder."""
     document = SYBIL.parse(ROOT / page)
@@ -59,6 +61,13 @@ def test_readme_commands_are_the_main_job_and_the_suite():
     main_job, suite = readme_commands()
     assert main_job.endswith("examples/lenet5.py")
     assert "-m pytest" in suite
+
+
+def test_the_readme_says_the_same_in_japanese():
+    """Code, commands and the numbers in its tables are those of the English one."""
+    english, japanese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md"))
+    for pattern in (r"^```.*?^```", r"^\|.*?(`[^`]+`)", r"\d+\.\d+(?: %| cents)?"):
+        assert re.findall(pattern, japanese, re.MULTILINE | re.DOTALL) == re.findall(pattern, english, re.MULTILINE | re.DOTALL), pattern
 
 
 def test_ci_runs_the_readme_commands():
