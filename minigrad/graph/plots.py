@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 BLUE, RED, GREY = "#2c6fbb", "#c8442f", "#666666"
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty matplotlib figure, in inches, that belongs to no window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -36,7 +37,7 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _picture(image: np.ndarray) -> np.ndarray:
+def as_picture(image: np.ndarray) -> np.ndarray:
     """(C, H, W) with one or three channels, or (H, W), as matplotlib wants it, with values from 0 to 1."""
     image = np.asarray(image, dtype=float)
     if image.ndim == 3:
@@ -64,7 +65,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     words = {"loss": "training", "test_loss": "test", "accuracy": "test", "train_accuracy": "training"}
     colours = {"training": (BLUE, "o-"), "test": (RED, "s-")}
     epochs = [row.get("epoch", i + 1) for i, row in enumerate(history)]
-    figure = _figure(5 * len(groups), 4)
+    figure = new_figure(5 * len(groups), 4)
     for axes, (title, group) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
         for name in group:
             word = words.get(name, name.replace("_", " "))
@@ -111,7 +112,7 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
     largest = np.abs(flat).max(initial=1e-12)
     columns = max(1, min(columns, len(shown)))
     rows = -(-len(shown) // columns)
-    figure = _figure(max(1.5 * columns + 0.8, 4), 1.6 * rows + 0.6)
+    figure = new_figure(max(1.5 * columns + 0.8, 4), 1.6 * rows + 0.6)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for i, axes in enumerate(cells):
         if i >= len(shown):
@@ -143,8 +144,8 @@ def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int 
     if wrong or not layers:
         raise engine.ShapeError(f"feature_maps: maps must be (channels, height, width), not {', '.join(wrong) or 'missing'}")
     widest = max(min(len(m), most) for _, m in layers)
-    figure = _figure(max(0.85 * widest, 4) + 0.6, 1.15 * (len(layers) + 1) + 0.6)
-    rows = [("input", [_picture(array_of(image))], "gray_r")]
+    figure = new_figure(max(0.85 * widest, 4) + 0.6, 1.15 * (len(layers) + 1) + 0.6)
+    rows = [("input", [as_picture(array_of(image))], "gray_r")]
     rows += [(f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}", list(m[:most]), "viridis") for name, m in layers]
     for row, (title, pictures, colours) in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
         row.suptitle(title, fontsize=9, x=0.01, ha="left")
@@ -199,7 +200,7 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
         raise ValueError("histograms: nothing to show")
     columns = min(4, len(arrays))
     rows = -(-len(arrays) // columns)
-    figure = _figure(3.2 * columns, 2.2 * rows + 0.4)
+    figure = new_figure(3.2 * columns, 2.2 * rows + 0.4)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, value) in zip(cells, arrays.items(), strict=False):
         flat = array_of(value).astype(float).ravel()
@@ -243,7 +244,7 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
     if len(labels) != classes:
         raise ValueError(f"confusion_matrix: {len(labels)} names for {classes} classes")
     side = max(4.2, 0.6 * classes + 1.2)
-    figure = _figure(side, side - 0.6)
+    figure = new_figure(side, side - 0.6)
     axes = figure.subplots()
     mistakes = confusion * (1 - np.eye(classes, dtype=int))
     axes.imshow(mistakes, cmap="Reds", vmin=0, vmax=max(mistakes.max(initial=0), 1) * 1.4)
@@ -269,11 +270,11 @@ def _scores(model: Any, image: np.ndarray) -> Any:
 
 
 def _side_by_side(image: np.ndarray, heat: np.ndarray, colours: str, left: str, right: str) -> Figure:
-    figure = _figure(8.4, 4)
+    figure = new_figure(8.4, 4)
     first, second = figure.subplots(1, 2)
-    first.imshow(_picture(image), cmap="gray_r")
+    first.imshow(as_picture(image), cmap="gray_r")
     first.set_title(left, fontsize=10)
-    second.imshow(_picture(image), cmap="gray_r", alpha=0.25)
+    second.imshow(as_picture(image), cmap="gray_r", alpha=0.25)
     shown = second.imshow(heat, cmap=colours, alpha=0.85)
     second.set_title(right, fontsize=10)
     figure.colorbar(shown, ax=second, shrink=0.8)

@@ -9,8 +9,9 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import wrap
-from minigrad.graph.plots import _array, _figure
+from minigrad.graph.plots import new_figure
 from minigrad.ops.conv import conv2d, conv_transpose2d
+from minigrad.tree import array_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +62,7 @@ def numbers(
     >>> [text.get_text() for axes in figure.axes for text in axes.texts]
     ['1', '0', '0', '1', '→', '2', '0', '0', '2']
     """
-    arrays = {name: np.atleast_2d(_array(m).astype(float)) for name, m in matrices.items()}
+    arrays = {name: np.atleast_2d(array_of(m).astype(float)) for name, m in matrices.items()}
     if not arrays:
         raise ValueError("numbers: nothing to show")
     for name, array in arrays.items():
@@ -75,7 +76,7 @@ def numbers(
     tallest = max(map(len, arrays.values()))
     widths = [max(array.shape[1] + 0.3, 0.2 * len(name)) for name, array in arrays.items()]  # a name may be wider than its matrix
     ratios = [width for pair in zip(widths, [*[1.0 if word else 0.4 for word in words], 0.0], strict=True) for width in pair][:-1]
-    figure = _figure(0.4 * sum(ratios) + 0.2, 0.4 * tallest + 0.5)
+    figure = new_figure(0.4 * sum(ratios) + 0.2, 0.4 * tallest + 0.5)
     row = figure.subplots(1, len(ratios), squeeze=False, gridspec_kw={"width_ratios": ratios})[0]
     for axes, width, (name, array) in zip(row[::2], widths, arrays.items(), strict=True):
         colours = np.full(array.shape, PLAIN)
@@ -112,10 +113,10 @@ def window(
     >>> figure.axes[-1].get_title(), figure.get_suptitle()
     ('result 4×4', 'sum of products: 3')
     """
-    x, w = np.atleast_3d(_array(image).astype(float).T).T, np.atleast_3d(_array(kernel).astype(float).T).T
+    x, w = np.atleast_3d(array_of(image).astype(float).T).T, np.atleast_3d(array_of(kernel).astype(float).T).T
     if x.ndim != 3 or w.ndim != 3 or len(x) != len(w):
         raise engine.ShapeError(f"window: image {x.shape} and kernel {w.shape} are (C, H, W) and (C, KH, KW) with the same C")
-    result = _array(conv2d(wrap(x[None]), wrap(w[None]), stride=stride, padding=padding, dilation=dilation))[0, 0] + bias
+    result = array_of(conv2d(wrap(x[None]), wrap(w[None]), stride=stride, padding=padding, dilation=dilation))[0, 0] + bias
     if not (0 <= at[0] < result.shape[0] and 0 <= at[1] < result.shape[1]):
         raise IndexError(f"window: at={at} is outside the result of {result.shape[0]}×{result.shape[1]}")
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
@@ -127,7 +128,7 @@ def window(
     ground[np.ix_(rows, columns)] = SEEN
     channels, height = len(x), padded.shape[1]
     wide = padded.shape[2] + w.shape[2] + 4.5 + result.shape[1]
-    figure = _figure(0.4 * wide + 0.3, 0.4 * channels * (height + 1) + 0.5)
+    figure = new_figure(0.4 * wide + 0.3, 0.4 * channels * (height + 1) + 0.5)
     grid = figure.add_gridspec(channels, 5, width_ratios=[padded.shape[2], 1, w.shape[2], 3, result.shape[1]])
     for c in range(channels):
         name = f"channel {c}, " if channels > 1 else ""
@@ -192,7 +193,7 @@ def cells(
     ground[edge : edge + inner : spread, edge : edge + inner : spread] = "#a9c8ec"
     shown = np.unique(np.linspace(0, out * out - 1, min(steps, out * out)).round().astype(int))
     each = max(len(ground), out)
-    figure = _figure(0.27 * (each + 1) * len(shown) + 0.2, 0.27 * (len(ground) + out + 2) + 0.4)
+    figure = new_figure(0.27 * (each + 1) * len(shown) + 0.2, 0.27 * (len(ground) + out + 2) + 0.4)
     grid = figure.subplots(2, len(shown), squeeze=False, gridspec_kw={"height_ratios": [out + 0.3, len(ground) + 0.3]})
     for column, number in enumerate(shown):
         i, j = divmod(int(number), out)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import engine
-from minigrad.graph.plots import RED, _array, _figure
+from minigrad.graph.plots import RED, new_figure
+from minigrad.tree import array_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,7 @@ def images(
     >>> [axes.get_title() for axes in figure.axes]
     ['noise', 'signal']
     """
-    arrays = {name: _array(picture) for name, picture in pictures.items()}
+    arrays = {name: array_of(picture) for name, picture in pictures.items()}
     if not arrays:
         raise ValueError("images: nothing to show")
     if strangers := set(boxes or ()) - set(arrays):
@@ -57,7 +58,7 @@ def images(
     rows = -(-len(arrays) // columns)
     height, width = next(iter(arrays.values())).shape[-2:]
     tall = min(max(height / width, 0.1), 2.5)
-    figure = _figure(size * columns, (size * tall + 0.3) * rows + (0.4 if title else 0))
+    figure = new_figure(size * columns, (size * tall + 0.3) * rows + (0.4 if title else 0))
     largest = max(np.abs(array).max(initial=1e-12) for array in arrays.values())
     scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest} if signed else {"cmap": colours}
     cells = figure.subplots(rows, columns, squeeze=False).ravel()

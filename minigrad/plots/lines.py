@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import engine
-from minigrad.graph.plots import _array, _figure
+from minigrad.graph.plots import new_figure
+from minigrad.tree import array_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,14 +33,14 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['squares', 'cubes']
     """
-    x = _array(x)
-    arrays = {name: _array(curve) for name, curve in curves.items()}
+    x = array_of(x)
+    arrays = {name: array_of(curve) for name, curve in curves.items()}
     if not arrays:
         raise ValueError("lines: nothing to show")
     for name, array in arrays.items():
         if x.ndim != 1 or array.shape != x.shape:
             raise engine.ShapeError(f"lines: {name} {array.shape} is not a number for each of x {x.shape}")
-    figure = _figure(6.4, 3.6)
+    figure = new_figure(6.4, 3.6)
     axes = figure.subplots()
     ends = []
     for name, array in arrays.items():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import engine
-from minigrad.graph.plots import _array, _figure, _picture
+from minigrad.graph.plots import as_picture, new_figure
+from minigrad.tree import array_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +54,7 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
         else:
             boxes.append((0.5, 3 + 6 * size[0] / longest, 0.35))
     gap, x, spots = 3.4, 0.0, []
-    figure = _figure(2, 2)
+    figure = new_figure(2, 2)
     axes = figure.subplots()
     for size, (w, h, d), face in zip(sizes, boxes, faces or [None] * len(sizes), strict=True):
         corner, back = np.array([x, -h / 2]), d * SLANT
@@ -63,7 +64,7 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
         for corners, colour in zip((front, top, side), FACES, strict=True):
             axes.fill(*corners.T, facecolor=colour, edgecolor="#33557a", linewidth=1, zorder=2)
         if face is not None:
-            axes.imshow(_picture(_array(face)), cmap="gray_r", extent=(x, x + w, -h / 2, h / 2), zorder=3, aspect="auto")
+            axes.imshow(as_picture(array_of(face)), cmap="gray_r", extent=(x, x + w, -h / 2, h / 2), zorder=3, aspect="auto")
             axes.plot(*np.vstack([front, front[:1]]).T, color="#33557a", linewidth=1, zorder=4)
         label = "×".join(map(str, (*size[1:], size[0])))
         axes.text(x + (w + back[0]) / 2, -h / 2 - 0.5, label, ha="center", va="top", fontsize=10, fontweight="bold")

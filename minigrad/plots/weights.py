@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import engine
-from minigrad.graph.plots import BLUE, RED, _array, _figure
+from minigrad.graph.plots import BLUE, RED, new_figure
+from minigrad.tree import array_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def _as_images(name: str, weight: Any, shape: Sequence[int]) -> np.ndarray:
     """(out, C, H, W) with values from -1 to 1."""
-    weight = _array(weight)
+    weight = array_of(weight)
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise engine.ShapeError(f"{name}: shape is (1, H, W) or (3, H, W), not {tuple(shape)}")
     if weight.ndim != 2 or weight.shape[1] != np.prod(shape):
@@ -61,7 +62,7 @@ def weight_images(weight: Any, shape: Sequence[int], names: Sequence[str] | None
         raise ValueError(f"weight_images: {len(titles)} names for {len(images)} neurons")
     columns = max(1, min(columns, len(images)))
     rows = -(-len(images) // columns)
-    figure = _figure(1.7 * columns, 1.95 * rows)
+    figure = new_figure(1.7 * columns, 1.95 * rows)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, image, title in zip(cells, images, titles, strict=False):
         _show(axes, image)
@@ -93,13 +94,13 @@ def weight_bars(
     >>> len(figure.axes), figure.axes[5].get_ylabel()  # five images, then two rows of bars
     (7, 'class 0')
     """
-    images, second = _as_images("weight_bars", first, shape), _array(second)
+    images, second = _as_images("weight_bars", first, shape), array_of(second)
     hidden = len(images)
     if second.ndim != 2 or second.shape[1] != hidden:
         raise engine.ShapeError(f"weight_bars: second is (classes, {hidden}), as the first layer has {hidden} neurons, not {second.shape}")
     if outside := [i for i in outputs if not 0 <= i < len(second)]:
         raise IndexError(f"weight_bars: output {outside[0]} is outside the {len(second)} classes")
-    figure = _figure(1.05 * hidden + 0.7, 1.2 + 1.15 * len(outputs))
+    figure = new_figure(1.05 * hidden + 0.7, 1.2 + 1.15 * len(outputs))
     grid = figure.add_gridspec(1 + len(outputs), hidden, height_ratios=[1.0, *[1.1] * len(outputs)])
     for i, image in enumerate(images):
         axes = figure.add_subplot(grid[0, i])
