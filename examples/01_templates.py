@@ -14,7 +14,7 @@ from minigrad import nn, plots
 from minigrad.nn.data import DataLoader, TensorDataset
 from minigrad.nn.metrics import Accuracy
 
-chapter = Chapter(__file__, __doc__, full="all 60,000 digits of MNIST", epochs=6, pictures=4000)
+chapter = Chapter("01_templates", __doc__, full="all 60,000 digits of MNIST", epochs=6, pictures=4000)
 train, test = chapter.digits()
 
 

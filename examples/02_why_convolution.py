@@ -15,7 +15,7 @@ import minigrad.nn.functional as F
 from minigrad import nn, plots
 from minigrad.nn.metrics import Accuracy
 
-chapter = Chapter(__file__, __doc__, crowds=30, steps=400, epochs=4)
+chapter = Chapter("02_why_convolution", __doc__, crowds=30, steps=400, epochs=4)
 
 megapixel = (1, 1, 1000, 1000)
 counts = {

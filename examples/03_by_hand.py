@@ -13,7 +13,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, plots
 
-chapter = Chapter(__file__, __doc__)
+chapter = Chapter("03_by_hand", __doc__)
 
 image = np.array([
     [1, 0, 0, 0, 0, 1],

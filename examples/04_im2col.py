@@ -14,7 +14,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, plots
 
-chapter = Chapter(__file__, __doc__, full="all 60,000 digits of MNIST", epochs=6)
+chapter = Chapter("04_im2col", __doc__, full="all 60,000 digits of MNIST", epochs=6)
 
 
 def im2col(x, height, width, stride=1, pad=0):

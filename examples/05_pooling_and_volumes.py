@@ -13,7 +13,7 @@ import minigrad.nn.functional as F
 from minigrad import nn, plots
 from minigrad.nn.metrics import Accuracy
 
-chapter = Chapter(__file__, __doc__, full="all 60,000 digits of MNIST", epochs=4)
+chapter = Chapter("05_pooling_and_volumes", __doc__, full="all 60,000 digits of MNIST", epochs=4)
 
 image = np.array([[1, 3, 2, 0], [5, 4, 1, 1], [0, 2, 6, 8], [1, 1, 7, 3]], np.float32)
 x = mg.tensor(image[None, None], requires_grad=True)

@@ -30,7 +30,7 @@ class Chapter:
     """A chapter's options, read from the command line (in a notebook: their defaults), and its folder for pictures.
 
     Args:
-        file: the script's ``__file__``; its name is the chapter's.
+        name: the script's, without ``.py`` (a notebook has no ``__file__``).
         about: the script's ``__doc__``, for ``--help``.
         full: what ``--full`` does, for chapters that have it.
         defaults: further options that are positive whole numbers, as ``epochs=5``.
@@ -38,8 +38,8 @@ class Chapter:
     From here on, what a person can mend (a wrong option, missing data, Ctrl-C) ends the script with one line.
     """
 
-    def __init__(self, file: str, about: str | None, *, full: str | None = None, **defaults: int):
-        self.name = Path(file).stem
+    def __init__(self, name: str, about: str | None, *, full: str | None = None, **defaults: int):
+        self.name = name
         parser = argparse.ArgumentParser(self.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
         add = parser.add_argument
         add("--out", type=Path, default=Path("runs", self.name), metavar="FOLDER", help="for the pictures (default: %(default)s)")
@@ -47,8 +47,8 @@ class Chapter:
         if full:
             add("--full", action="store_true", help=full)
             add("--data", type=Path, default=Path("data"), metavar="FOLDER", help="of MNIST for --full; fetched if missing (default: data)")
-        for name, value in defaults.items():
-            add(f"--{name}", type=positive, default=value, metavar="N", help="(default: %(default)s)")
+        for option, value in defaults.items():
+            add(f"--{option}", type=positive, default=value, metavar="N", help="(default: %(default)s)")
         self.options = parser.parse_args([] if "ipykernel" in sys.modules else None)
         sys.excepthook = self._end
         mg.manual_seed(self.options.seed)

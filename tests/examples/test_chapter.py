@@ -62,6 +62,14 @@ def test_a_page_is_whole(script, language):
     assert {Path(link).name for link in links} == pictures
 
 
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_cells_run_in_a_notebook(script):
+    """They say the script's name themselves: a notebook has no ``__file__``."""
+    source = script.read_text(encoding="utf-8")
+    assert f'Chapter("{script.stem}", ' in source
+    assert "__file__" not in source
+
+
 def test_the_table_of_texts_names_what_there_is():
     """docs/texts.md: what a row names exists, every chapter that is here is named, and other rows say "not yet"."""
     for path in (ROOT / "docs" / "texts.md", ROOT / "docs" / "ja" / "texts.md"):
