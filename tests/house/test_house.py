@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import graphlib
 import importlib
 import inspect
 import json
@@ -75,14 +76,14 @@ def is_import_call(node: ast.AST) -> bool:
     return getattr(node.func, "attr", getattr(node.func, "id", None)) in ("__import__", "import_module")
 
 
-def imports(name: str, path: Path, top_level_only: bool = False) -> list[tuple[int, str]]:
-    """(line, module) for each import in a file, those inside functions included, those under TYPE_CHECKING not."""
+def imports(name: str, path: Path, top_level_only: bool = False, for_types: bool = False) -> list[tuple[int, str]]:
+    """(line, module) for each import in a file, those inside functions included, those under TYPE_CHECKING only if asked for."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found: list[tuple[int, str]] = []
     modules = sources()
 
     def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and is_type_checking(node.test):
+        if isinstance(node, ast.If) and is_type_checking(node.test) and not for_types:
             for child in node.orelse:
                 visit(child)
             return
@@ -128,6 +129,24 @@ def test_imports_go_down():
 
 
 @CHECKOUT
+def test_no_circle():
+    """No module needs one that needs it, counting imports inside functions and for annotations; only types.py names Tensor upwards.
+
+    Of a package's face what it imports at once counts: the rooms that it opens when they are first entered (nn.models) may use it.
+    """
+    arrows: dict[str, set[str]] = {}
+    for name, path in sources().items():
+        face = path.name == "__init__.py"
+        targets = {t for _, t in imports(name, path, top_level_only=face, for_types=not face) if t in sources() and t != name}
+        arrows[name] = targets - ({"minigrad.tensor"} if name == "minigrad.types" else set())
+    try:
+        order = list(graphlib.TopologicalSorter(arrows).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail("a circle of imports: " + " <- ".join(error.args[1]))
+    assert set(order) == set(sources())
+
+
+@CHECKOUT
 def test_tools_stay_in_their_rooms():
     """graphviz is the graph room's business, hypothesis and pytest the testing room's, and nothing at all needs torch."""
     wrong = []
@@ -154,6 +173,7 @@ def test_the_reader_of_imports_sees_them_all(tmp_path):
         "graphviz", "minigrad.nn", "minigrad.graph",
     ]  # fmt: skip
     assert [target for _, target in imports("minigrad.module", path, top_level_only=True)][-1] == "graphviz"
+    assert "torch" in [target for _, target in imports("minigrad.module", path, for_types=True)]
 
 
 @pytest.mark.smoke
