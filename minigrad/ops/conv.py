@@ -34,8 +34,7 @@ from typing import Any
 
 from minigrad.engine import ShapeError, op
 from minigrad.kernels import conv as kernels
-from minigrad.kernels.conv import Window
-from minigrad.kernels.windows import output_size
+from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
 from minigrad.ops.shape import permute
 from minigrad.ops.window_sizes import as_batch, fitted, per_axis
@@ -49,14 +48,13 @@ from minigrad.types import Array, Size, Tensor
     w=lambda g, x, w_shape, window: conv_weight(x, g, shape=w_shape, window=window),
     bias=lambda g: reduce.sum(g, dim=(0, *range(2, g.ndim))),
 )
-def conv(x: Array, w: Array, bias: Array = None, *, window: Any) -> Array:
-    """Convolution of x (N, C, \\*sizes) with w (O, C/groups, \\*kernel): (N, O, \\*outputs). A bias (O,) is added to every pixel."""
-    sizes = [output_size(*axis) for axis in zip(x.shape[2:], w.shape[2:], *window, strict=True)]
+def conv(x: Array, w: Array, bias: Array = None, *, sizes: Any, window: Any) -> Array:
+    """Convolution of x (N, C, ...) with w (O, C/groups, \\*kernel): (N, O, \\*sizes). A bias (O,) is added to every pixel."""
     return kernels.convolve(x, w, bias, sizes, window)
 
 
 @op(
-    y=lambda g, w, window: conv(g, w, window=window),
+    y=lambda g, w, y_shape, window: conv(g, w, sizes=y_shape[2:], window=window),
     w=lambda g, y, w_shape, window: conv_weight(g, y, shape=w_shape, window=window),
 )
 def conv_input(y: Array, w: Array, shape: Any, window: Any) -> Array:
@@ -66,7 +64,7 @@ def conv_input(y: Array, w: Array, shape: Any, window: Any) -> Array:
 
 @op(
     x=lambda g, y, x_shape, window: conv_input(y, g, shape=x_shape, window=window),
-    y=lambda g, x, window: conv(x, g, window=window),
+    y=lambda g, x, y_shape, window: conv(x, g, sizes=y_shape[2:], window=window),
 )
 def conv_weight(x: Array, y: Array, shape: Any, window: Any) -> Array:
     """The gradient of :func:`conv` in its weight, which has ``shape``, where y is the gradient in its result."""
@@ -219,8 +217,8 @@ def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
         raise ShapeError(f"{name}: weight has {weight.shape[0]} output channels, which {groups} groups do not divide ({shapes})")
     stride, dilation = per_axis(name, "stride", stride, dims), per_axis(name, "dilation", dilation, dims)
     window = Window(stride, _padding(name, padding, weight.shape[2:], stride, dilation), dilation)
-    fitted(name, "kernel", shapes, x.shape[2:], weight.shape[2:], *window)
-    y = conv(x, weight, bias, window=window)
+    sizes = fitted(name, "kernel", shapes, x.shape[2:], weight.shape[2:], *window)
+    y = conv(x, weight, bias, sizes=sizes, window=window)
     return y[0] if single else y
 
 

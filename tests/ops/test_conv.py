@@ -10,6 +10,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 from minigrad.kernels import conv as kernels
+from minigrad.kernels import layouts
 from minigrad.kernels import windows as sliding_windows
 from minigrad.ops import conv, fold
 from minigrad.testing import gradcheck
@@ -124,14 +125,14 @@ def triple(x, w, y, window):
 def test_tiles_of_any_size_give_the_same(name, call, cache):
     """One row at a time, some images at a time, all at once."""
     x, w, _ = call.args
-    window = kernels.Window(
+    window = layouts.Window(
         *[each(call.kwargs["stride"], 2), tuple((p, p) for p in each(call.kwargs["padding"], 2)), each(call.kwargs["dilation"], 2)]
     )
-    y = conv.conv(x, w, window=window)
+    y = conv.conv2d(x, w, **call.kwargs)
     whole = triple(x, w, y, window)
     with pytest.MonkeyPatch.context() as patch, kernels.force(name):
         for budget in ("CACHE", "ROW_CACHE", "SMALL"):
-            patch.setattr(kernels, budget, cache)
+            patch.setattr(layouts, budget, cache)
         for mine, other in zip(triple(x, w, y, window), whole, strict=True):
             np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-10)
 
@@ -142,16 +143,16 @@ def test_tiles_of_any_size_give_the_same(name, call, cache):
 def test_deep_layers(stride, groups, size):
     """Many channels and few pixels: there the images of a tile share a matrix. An odd image is left over."""
     x, w = rng.normal(size=(5, 64, size, size)), rng.normal(size=(4, 64 // groups, 3, 3))
-    window = kernels.Window((stride, stride), ((1, 1), (1, 1)), (1, 1))
+    window = layouts.Window((stride, stride), ((1, 1), (1, 1)), (1, 1))
     expected = loops(x, w, None, stride, 1, 1, groups)
     chosen = kernels.algorithm("scatter", x.shape, w.shape, expected.shape[2:], window, x.dtype)
-    assert chosen == (kernels.MERGED if 2 * expected[0, 0].size < w.shape[1] * 3 else kernels.IMAGES)
+    assert chosen == (layouts.Merged.name if 2 * expected[0, 0].size < w.shape[1] * 3 else layouts.Images.name)
     with pytest.MonkeyPatch.context() as patch:
         for cache in (1, 1 << 16, 1 << 24):
-            patch.setattr(kernels, "CACHE", cache)
-            whole = kernels._Cut(x.shape, w.shape, expected.shape[2:], window, x.dtype, chosen)
-            one = [tile.slices[0].shape[0] == 1 for share in whole.shares() for tile in whole.tiles(share) if tile.made[1] > 1]
-            assert all(merged == (chosen == kernels.MERGED) for merged in one)
+            patch.setattr(layouts, "CACHE", cache)
+            whole = layouts.LAYOUTS[chosen](x.shape, w.shape, expected.shape[2:], window, x.dtype)
+            one = [tile.slices[0].shape[0] == 1 for share in whole.shares() for tile, _ in whole.tiles(share) if tile.n > 1]
+            assert all(merged == (chosen == layouts.Merged.name) for merged in one)
             y, gx, gw = triple(x, w, expected, window)
             np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
             # <y, y> = <x, gx> = <w, gw>: the three sums of the same products
@@ -160,10 +161,10 @@ def test_deep_layers(stride, groups, size):
 
 def test_columns_stay_in_the_cache():
     """No tile of a large layer needs more than a few megabytes, where all columns would take 115 MB."""
-    x_shape, w_shape, window = (8, 64, 112, 112), (64, 64, 3, 3), kernels.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
-    whole = kernels._Cut(x_shape, w_shape, (112, 112), window, np.dtype(np.float32), kernels.IMAGES)
-    sizes = [tile.windows.nbytes for share in whole.shares() for tile in whole.tiles(share)]
-    assert max(sizes) <= 2 * kernels.CACHE
+    x_shape, w_shape, window = (8, 64, 112, 112), (64, 64, 3, 3), layouts.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+    whole = layouts.Images(x_shape, w_shape, (112, 112), window, np.dtype(np.float32))
+    sizes = [tile.windows.nbytes for share in whole.shares() for tile, _ in whole.tiles(share)]
+    assert max(sizes) <= 2 * layouts.CACHE
     assert len(sizes) >= 8
 
 
@@ -396,7 +397,7 @@ def layers_of_three(draw):
     x, w = (np.random.default_rng(draw(hs.integers(0, 9))).standard_normal(shape).astype(dtype) for shape in [(n, c, *size), (o, c, 3, 3)])
     if draw(hs.booleans()):
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    return x, w, draw(hs.booleans()), kernels.Window((1, 1), padding, (1, 1))
+    return x, w, draw(hs.booleans()), layouts.Window((1, 1), padding, (1, 1))
 
 
 @each_algorithm
@@ -438,14 +439,14 @@ def test_gradients_of_each_algorithm(name):
 def test_rounding_of_winograd():
     """What its module promises: in float32 about five times the error of direct sums, far from what training notices."""
     x, w = rng.standard_normal((2, 64, 16, 16)).astype(np.float32), rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
-    window = kernels.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+    window = layouts.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
     exact = kernels.convolve(x.astype(np.float64), w.astype(np.float64), None, (16, 16), window)
     errors = {}
     for name in kernels.ALGORITHMS:
         with kernels.force(name):
             errors[name] = np.std(kernels.convolve(x, w, None, (16, 16), window) - exact) / np.std(exact)
-    assert max(errors[kernels.IMAGES], errors[kernels.MERGED]) < 4e-7
-    assert errors[kernels.ROWS] < 5e-7  # one sum where the others add up one for each kernel row
+    assert max(errors[layouts.Images.name], errors[layouts.Merged.name]) < 4e-7
+    assert errors[layouts.Rows.name] < 5e-7  # one sum where the others add up one for each kernel row
     assert errors["winograd"] < 2e-6
 
 
@@ -461,7 +462,7 @@ def test_what_is_not_finite_stays_where_it_is(value):
     x[0, 1, 2, 5] = value
     g = rng.standard_normal((2, 3, 8, 8)).astype(np.float32)
     g[1, 0, 4, 4] = value
-    window = kernels.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+    window = layouts.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
     found = {}
     for name in kernels.ALGORITHMS:
         with kernels.force(name):
@@ -470,6 +471,6 @@ def test_what_is_not_finite_stays_where_it_is(value):
                 conv.conv_input(mg.tensor(g), mg.tensor(w), shape=x.shape, window=window).numpy(),
                 conv.conv_weight(mg.tensor(x), mg.ones(2, 3, 8, 8), shape=w.shape, window=window).numpy(),
             )
-    for direct, other in ((a, b) for others in found.values() for a, b in zip(found[kernels.IMAGES], others, strict=True)):
+    for direct, other in ((a, b) for others in found.values() for a, b in zip(found[layouts.Images.name], others, strict=True)):
         np.testing.assert_array_equal(np.isfinite(other), np.isfinite(direct))
         np.testing.assert_allclose(other, direct, rtol=1e-4, atol=1e-4)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as hs
 
 from cases import Case
-from minigrad.kernels.conv import Window
+from minigrad.kernels.layouts import Window
 from minigrad.kernels.windows import output_size
 from minigrad.ops import conv, fold
 from minigrad.testing import strategies as st
@@ -34,7 +34,7 @@ def trilinear(draw, op):
     sizes = tuple(map(output_size, x.shape[2:], w.shape[2:], *window))
     y = draw(st.arrays((len(x), len(w), *sizes)))
     if op is conv.conv:
-        return st.Call((x, w, bias), {"window": window})
+        return st.Call((x, w, bias), {"sizes": sizes, "window": window})
     if op is conv.conv_input:
         return st.Call((y, w), {"shape": x.shape, "window": window})
     return st.Call((x, y), {"shape": w.shape, "window": window})
