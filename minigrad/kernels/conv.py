@@ -15,6 +15,7 @@ that an infinity or a NaN would reach pixels that do not see it: a result that i
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -22,11 +23,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels import winograd
-from minigrad.kernels.layouts import LAYOUTS, Images, Merged, Rows, Window, groups_of
+from minigrad.kernels.layouts import LAYOUTS, Images, Merged, Rows, Tile, Window, groups_of, layout
 from minigrad.kernels.threads import one_blas_thread, parallel
 from minigrad.kernels.windows import fold, unfold
 
 TURNED = 512  # pixels up to which a weight gradient is faster with a copy of y that is turned round: BLAS has a way for small matrices
+DEEP = 1 << 16  # weights of a kernel row from which to turn their sums round at the end takes longer than that copy saves
 TOTALS = 8 << 20  # bytes of sums, of which each share of a weight gradient has its own
 
 WINOGRAD = "winograd"
@@ -47,7 +49,7 @@ def force(name: str) -> Iterator[None]:
 
 
 def algorithm(
-    wanted: str, x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, dtype: np.dtype | type
+    wanted: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window, dtype: np.dtype | type
 ) -> str:
     """Which of :data:`ALGORITHMS` takes least time, by a model that knows shapes only.
 
@@ -62,23 +64,34 @@ def algorithm(
     >>> algorithm("output", (32, 3, 64, 64), (32, 3, 3, 3), (64, 64), window, np.float32)
     'rows'
     """
+    fastest, possible = _choices(wanted, x_shape, w_shape, sizes, window, np.dtype(dtype))
+    return _forced[-1] if _forced and _forced[-1] in possible else fastest
+
+
+@functools.lru_cache(maxsize=1024)
+def _choices(
+    wanted: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window, dtype: np.dtype
+) -> tuple[str, tuple[str, ...]]:
+    """The fastest algorithm, and all that can be used."""
     n, (o, c, kernel, *rest) = x_shape[0], w_shape
     pixels, cells = math.prod(sizes), c * math.prod(rest)  # cells of a kernel row
     one_group, dense = x_shape[1] == c, math.prod(x_shape) * pixels * o > 0
     can_winograd = wanted != "scatter" and one_group and dense and dtype in (np.float32, np.float64)
-    can_winograd = can_winograd and tuple(w_shape[2:]) == (3, 3) and max(window.stride) == max(window.dilation) == 1
+    can_winograd = can_winograd and w_shape[2:] == (3, 3) and max(window.stride) == max(window.dilation) == 1
     can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # scattering would write where matrices overlap
-    if _forced and (can_winograd or _forced[-1] != WINOGRAD) and (can_rows or _forced[-1] != Rows.name):
-        return _forced[-1]
+    possible = (Images.name, Merged.name, *[Rows.name] * can_rows, *[WINOGRAD] * can_winograd)
     if can_winograd:
         direct = 0.225 * n * pixels * c * o  # nanoseconds, at 25 ps for each of 9 products
         if winograd.nanoseconds(n, c, o, sizes) < direct:
-            return WINOGRAD
+            return WINOGRAD, possible
     across = math.prod(sizes[1:])
-    thin = kernel > 1 and cells < 12 * (kernel - 1) ** 2 and (wanted == "output" or (kernel >= 5 and kernel * cells >= 100))
+    if wanted == "output":  # wide images make products of more than SMALL, for which BLAS packs its matrices
+        thin = cells < (12 if across < 64 else 32) * (kernel - 1) ** 2 and (kernel > 3 or o > 16 or across >= 64)
+    else:
+        thin = cells < 12 * (kernel - 1) ** 2 and kernel >= 5 and kernel * cells >= 100
     if can_rows and thin and across >= 8 and n * across >= 64:
-        return Rows.name
-    return Merged.name if 2 * pixels < cells else Images.name
+        return Rows.name, possible
+    return Merged.name if 2 * pixels < cells else Images.name, possible
 
 
 def _finite(function: Callable[..., np.ndarray | None], *args: Any) -> np.ndarray | None:
@@ -93,7 +106,7 @@ def _parallel(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
         parallel(work, parts)
 
 
-def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], window: Window) -> np.ndarray:
+def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple[int, ...], window: Window) -> np.ndarray:
     """y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding] * w[o, c, k]; p runs over ``sizes``."""
     chosen = algorithm("output", x.shape, w.shape, sizes, window, x.dtype)
     if chosen == WINOGRAD:
@@ -102,12 +115,13 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Seque
             return y
         chosen = Images.name
     y = np.empty((len(x), len(w), *sizes), x.dtype)
-    whole = LAYOUTS[chosen](x.shape, w.shape, sizes, window, x.dtype)
+    whole = layout(chosen, x.shape, w.shape, sizes, window, x.dtype)
+    spare: list[Tile] = []
     weights = whole.weights(w)
 
     def work(share: list[tuple[slice, slice]]) -> None:
         product = np.empty(0)
-        for tile, images in whole.tiles(share):
+        for tile, images in whole.tiles(share, spare):
             unfold(x[images], tile.windows, tile.axes)
             part = y[images, :, tile.rows]
             total = whole.room(tile, part)
@@ -124,7 +138,7 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Seque
     return y
 
 
-def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: Window) -> np.ndarray:
+def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in x: x[n, c, p * stride + k * dilation - padding] += y[n, o, p] * w[o, c, k]; x has ``shape``."""
     groups = groups_of(shape, w.shape)
     if max(window.stride) == 1 and 2 * math.prod(y.shape[2:]) >= math.prod(shape[2:]):
@@ -136,12 +150,13 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
     x = np.zeros(shape, y.dtype)
     y = np.ascontiguousarray(y)
     chosen = algorithm("scatter", shape, w.shape, y.shape[2:], window, y.dtype)
-    whole = LAYOUTS[chosen](shape, w.shape, y.shape[2:], window, y.dtype)
+    whole = layout(chosen, shape, w.shape, y.shape[2:], window, y.dtype)
+    spare: list[Tile] = []
     weights = whole.weights(w).swapaxes(2, 3)
     multiply = np.multiply if weights.shape[3] == 1 else np.matmul  # a depthwise layer has outer products, on which BLAS is slow
 
     def work(share: list[tuple[slice, slice]]) -> None:
-        for tile, images in whole.tiles(share):
+        for tile, images in whole.tiles(share, spare):
             tile.windows.fill(0)
             part = whole.pixels(y[images, :, tile.rows])
             for weight, columns in zip(weights, tile.slices, strict=True):
@@ -152,7 +167,7 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: Sequence[int], window: W
     return x
 
 
-def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], window: Window) -> np.ndarray:
+def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``."""
     chosen = algorithm("weight", x.shape, shape, y.shape[2:], window, x.dtype)
     if chosen == WINOGRAD:
@@ -160,21 +175,25 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], window: 
         if gradient is not None:
             return gradient
         chosen = Images.name
-    whole = LAYOUTS[chosen](x.shape, shape, y.shape[2:], window, x.dtype, small=True)
+    whole = layout(chosen, x.shape, shape, y.shape[2:], window, x.dtype, small=True)
+    spare: list[Tile] = []
     shares = whole.shares(max(2, TOTALS // max(1, math.prod(shape) * x.itemsize)))
     slices, groups, o, k = whole.matrices
-    totals = np.zeros((max(1, len(shares)), slices, groups, k, o), x.dtype)
+    deep = o * k >= DEEP
+    totals = np.zeros((max(1, len(shares)), slices, groups, *((o, k) if deep else (k, o))), x.dtype)
     y = np.ascontiguousarray(y)
 
     def work(i: int) -> None:
-        for tile, images in whole.tiles(shares[i]):
+        for tile, images in whole.tiles(shares[i], spare):
             unfold(x[images], tile.windows, tile.axes)
-            part = whole.pixels(y[images, :, tile.rows]).swapaxes(2, 3)  # B G L O/G
-            if part.shape[2] <= TURNED:
-                part = np.ascontiguousarray(part)
+            part = whole.pixels(y[images, :, tile.rows])
+            if not deep:
+                part = part.swapaxes(2, 3)  # B G L O/G
+                if part.shape[2] <= TURNED:
+                    part = np.ascontiguousarray(part)
             for total, columns in zip(totals[i], tile.slices, strict=True):
-                total += (columns @ part).sum(axis=0)
+                total += (part @ columns.swapaxes(2, 3) if deep else columns @ part).sum(axis=0)
 
     _parallel(work, range(len(shares)))
     total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
-    return whole.unweights(total.swapaxes(2, 3), shape)
+    return whole.unweights(total if deep else total.swapaxes(2, 3), shape)

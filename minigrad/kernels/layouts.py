@@ -10,6 +10,7 @@ each line of a picture is inside the line above it, and the last one has neighbo
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -84,7 +85,6 @@ class Layout:
         self.sizes, self.dtype, self.groups, self.outputs = sizes, dtype, groups_of(x_shape, w_shape), w_shape[0]
         self.across = math.prod(sizes[1:])  # pixels in a row
         self.cells = self.channels * math.prod(self.rest)  # of a kernel row, in all groups
-        self.spare: list[Tile] = []  # of shares that are done, for the next share of any thread
 
         row_bytes = max(1, self.cells * self.across * dtype.itemsize)
         products = max(1, self.outputs // self.groups * (self.cells // self.groups) * self.across)  # of a kernel row with a row of pixels
@@ -145,16 +145,16 @@ class Layout:
         places = [(rows, images) for rows in self.rows for images in self.images]
         return [places[group] for group in cut(len(places), 1, -(-len(places) // most))]
 
-    def tiles(self, share: list[tuple[slice, slice]]) -> Iterator[tuple[Tile, slice]]:
-        """The tiles of a share and their images, one after another in the same columns."""
-        tile = self.spare.pop() if self.spare else None
+    def tiles(self, share: list[tuple[slice, slice]], spare: list[Tile]) -> Iterator[tuple[Tile, slice]]:
+        """The tiles of a share and their images, one after another in the same columns. ``spare``: tiles of shares that are done, in any thread."""
+        tile = spare.pop() if spare else None
         for rows, images in share:
             count = images.stop - images.start
             if tile is None or (tile.rows, tile.n) != (rows, count):
                 tile = self.lay(rows, count, None if tile is None else tile.columns)
             yield tile, images
         if tile is not None:
-            self.spare.append(tile)
+            spare.append(tile)
 
     def pixels(self, part: np.ndarray) -> np.ndarray:
         """A tile's part of y as matrices B G O/G L: a view if y lies in memory as they do, or a copy."""
@@ -178,6 +178,27 @@ def _columns(shape: tuple[int, ...], dtype: np.dtype, used: np.ndarray | None) -
         return np.zeros(shape, dtype)
     used.fill(0)
     return used
+
+
+def transposed(w: np.ndarray, *axes: int) -> np.ndarray:
+    """A copy of ``w`` with its first axes as ``axes`` say. What is behind them is copied as one element, not number by number.
+
+    >>> transposed(np.arange(8).reshape(2, 2, 2), 1, 0).tolist()
+    [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    """
+    behind = w.shape[len(axes) :]
+    if math.prod(behind) < 2 or not w.flags.c_contiguous or w.size == 0:
+        return np.ascontiguousarray(w.transpose(*axes, *range(len(axes), w.ndim)))
+    elements = w.reshape(*w.shape[: len(axes)], -1).view(f"V{math.prod(behind) * w.itemsize}")[..., 0]
+    copy = np.ascontiguousarray(elements.transpose(axes))
+    return copy.reshape(*copy.shape, 1).view(w.dtype).reshape(*copy.shape, *behind)
+
+
+def _moved(a: np.ndarray, source: int, to: int) -> np.ndarray:
+    """``np.moveaxis`` of one axis, in a fifth of the time."""
+    axes = list(range(a.ndim))
+    axes.insert(to, axes.pop(source))
+    return a.transpose(axes)
 
 
 class Images(Layout):
@@ -223,7 +244,7 @@ class Images(Layout):
         matrices = columns.reshape(batch, self.groups, self.cells // self.groups, first.kernel * first.out * across)
         starts = [(phase * first.out + row) * across for phase, row in self.shifts]
         slices = [matrices[..., start : start + height * across] for start in starts]
-        return Tile(rows, count, [first, *self.others], columns, np.moveaxis(images, 2 + len(self.rest), 2), slices)
+        return Tile(rows, count, [first, *self.others], columns, _moved(images, 2 + len(self.rest), 2), slices)
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         return part
@@ -235,11 +256,11 @@ class Images(Layout):
         """It is there already."""
 
     def weights(self, w: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(np.moveaxis(w, 2, 0)).reshape(self.matrices)
+        return transposed(w, 2, 0, 1).reshape(self.matrices)
 
     def unweights(self, weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         o, c, kernel, *rest = shape
-        return np.ascontiguousarray(np.moveaxis(weights.reshape(kernel, o, c, *rest), 0, 2))
+        return transposed(weights.reshape(kernel, o, c, *rest), 1, 2, 0)
 
 
 class Merged(Images):
@@ -262,7 +283,7 @@ class Merged(Images):
     def lay(self, rows: slice, count: int, columns: np.ndarray | None) -> Tile:
         pixels = (self.phases, rows.stop - rows.start + self.more, count, *self.sizes[1:])
         columns = _columns((self.channels, *self.rest, *pixels), self.dtype, columns)
-        return self._sliced(rows, count, columns, np.moveaxis(columns, 3 + len(self.rest), 0), 1, count * self.across)
+        return self._sliced(rows, count, columns, _moved(columns, 3 + len(self.rest), 0), 1, count * self.across)
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         return part.transpose(1, 2, 0, *range(3, part.ndim))[None]  # 1 O rows N *sizes[1:]
@@ -301,7 +322,7 @@ class Rows(Layout):
         height = rows.stop - rows.start
         first = sliding(self.first, self.held(height), 1, 1, self.before - rows.start * self.stride)
         columns = _columns((first.out, self.channels, *self.rest, count, *self.sizes[1:]), self.dtype, columns)
-        images = np.moveaxis(columns, (2 + len(self.rest), 0), (0, 2 + len(self.rest)))
+        images = _moved(_moved(columns, 2 + len(self.rest), 0), 1, 2 + len(self.rest))
         length, item = count * self.across, columns.itemsize
         strides = (self.stride * self.cells * length * item, 0, length * item, item)
         matrices: np.ndarray = np.ndarray((height, 1, self.kernel * self.cells, length), columns.dtype, columns, 0, strides)
@@ -311,11 +332,25 @@ class Rows(Layout):
         return part.transpose(2, 1, 0, *range(3, part.ndim))  # rows O N *sizes[1:]
 
     def weights(self, w: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(self.matrices)
+        return transposed(w, 0, 2, 1).reshape(self.matrices)
 
     def unweights(self, weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         o, c, kernel, *rest = shape
-        return np.ascontiguousarray(weights.reshape(o, kernel, c, *rest).swapaxes(1, 2))
+        return transposed(weights.reshape(o, kernel, c, *rest), 0, 2, 1)
 
 
 LAYOUTS: dict[str, type[Layout]] = {layout.name: layout for layout in (Images, Merged, Rows)}
+
+
+@functools.lru_cache(maxsize=512)
+def layout(
+    name: str,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    sizes: tuple[int, ...],
+    window: Window,
+    dtype: np.dtype,
+    small: bool = False,
+) -> Layout:
+    """A layout by its name, kept for the next call with the same shapes: to cut small layers takes longer than to multiply them."""
+    return LAYOUTS[name](x_shape, w_shape, sizes, window, dtype, small)

@@ -82,7 +82,7 @@ def _max_along(
             larger |= np.isnan(new)
         return larger.view(np.uint8)
 
-    (i, windows, cells), *others = axis.places
+    (i, windows, cells), others = axis.places[0], axis.places[1:]
     if windows.stop - windows.start == axis.out:  # every window has this cell: start with it
         best = cell(cells)
         if best.base is not None or best is x:

@@ -5,6 +5,7 @@ Convolution, pooling and :func:`unfold` share what is here. Arrays are ``N C *si
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
@@ -49,14 +50,15 @@ class Axis(NamedTuple):
     kernel: int
     starts: np.ndarray
     dilation: int
-    places: list[tuple[int, slice, slice]]
+    places: tuple[tuple[int, slice, slice], ...]
 
 
+@functools.lru_cache(maxsize=4096)
 def sliding(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Axis:
     """``out`` windows that start at ``-padding``, ``stride - padding``, ...
 
     >>> sliding(size=4, out=4, kernel=3, stride=1, padding=1).places
-    [(0, slice(1, 4, None), slice(0, 3, 1)), (1, slice(0, 4, None), slice(0, 4, 1)), (2, slice(0, 3, None), slice(1, 4, 1))]
+    ((0, slice(1, 4, None), slice(0, 3, 1)), (1, slice(0, 4, None), slice(0, 4, 1)), (2, slice(0, 3, None), slice(1, 4, 1)))
     """
     places = []
     for i in range(kernel):
@@ -65,7 +67,9 @@ def sliding(size: int, out: int, kernel: int, stride: int, padding: int, dilatio
         last = min(out - 1, (size - 1 - offset) // stride)
         if first <= last:
             places.append((i, slice(first, last + 1), slice(first * stride + offset, last * stride + offset + 1, stride)))
-    return Axis(size, out, kernel, np.arange(out) * stride - padding, dilation, places)
+    starts = np.arange(out) * stride - padding
+    starts.flags.writeable = False  # all callers share it
+    return Axis(size, out, kernel, starts, dilation, tuple(places))
 
 
 def adaptive(size: int, out: int) -> Axis:
@@ -75,7 +79,7 @@ def adaptive(size: int, out: int) -> Axis:
     starts = [o * size // out for o in range(out)]
     counts = [-(-(o + 1) * size // out) - start for o, start in enumerate(starts)]
     places = [(i, slice(o, o + 1), slice(starts[o] + i, starts[o] + i + 1)) for o in range(out) for i in range(counts[o])]
-    return Axis(size, out, max(counts, default=0), np.array(starts, np.intp), 1, places)
+    return Axis(size, out, max(counts, default=0), np.array(starts, np.intp), 1, tuple(places))
 
 
 def unfold(x: np.ndarray, columns: np.ndarray, axes: Sequence[Axis]) -> None:

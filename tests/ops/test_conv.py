@@ -1,5 +1,6 @@
 """Convolution against seven nested loops, against PyTorch, and against itself: however the work is cut, the result is the same."""
 
+import contextlib
 import itertools
 import math
 
@@ -112,6 +113,17 @@ def compare_with_torch(torch, call, strided):
 # ----------------------------------------------------------------------------------------- how the work is cut
 
 
+@contextlib.contextmanager
+def budgets(**values):
+    """Other budgets for layouts, and none kept from before."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setattr(layouts, name, value)
+        layouts.layout.cache_clear()
+        yield
+    layouts.layout.cache_clear()
+
+
 def triple(x, w, y, window):
     return (
         kernels.convolve(x, w, None, y.shape[2:], window),
@@ -130,9 +142,7 @@ def test_tiles_of_any_size_give_the_same(name, call, cache):
     )
     y = conv.conv2d(x, w, **call.kwargs)
     whole = triple(x, w, y, window)
-    with pytest.MonkeyPatch.context() as patch, kernels.force(name):
-        for budget in ("CACHE", "ROW_CACHE", "SMALL"):
-            patch.setattr(layouts, budget, cache)
+    with budgets(CACHE=cache, ROW_CACHE=cache, SMALL=cache), kernels.force(name):
         for mine, other in zip(triple(x, w, y, window), whole, strict=True):
             np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-10)
 
@@ -147,11 +157,10 @@ def test_deep_layers(stride, groups, size):
     expected = loops(x, w, None, stride, 1, 1, groups)
     chosen = kernels.algorithm("scatter", x.shape, w.shape, expected.shape[2:], window, x.dtype)
     assert chosen == (layouts.Merged.name if 2 * expected[0, 0].size < w.shape[1] * 3 else layouts.Images.name)
-    with pytest.MonkeyPatch.context() as patch:
-        for cache in (1, 1 << 16, 1 << 24):
-            patch.setattr(layouts, "CACHE", cache)
+    for cache in (1, 1 << 16, 1 << 24):
+        with budgets(CACHE=cache):
             whole = layouts.LAYOUTS[chosen](x.shape, w.shape, expected.shape[2:], window, x.dtype)
-            one = [tile.slices[0].shape[0] == 1 for share in whole.shares() for tile, _ in whole.tiles(share) if tile.n > 1]
+            one = [tile.slices[0].shape[0] == 1 for share in whole.shares() for tile, _ in whole.tiles(share, []) if tile.n > 1]
             assert all(merged == (chosen == layouts.Merged.name) for merged in one)
             y, gx, gw = triple(x, w, expected, window)
             np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
@@ -163,7 +172,7 @@ def test_columns_stay_in_the_cache():
     """No tile of a large layer needs more than a few megabytes, where all columns would take 115 MB."""
     x_shape, w_shape, window = (8, 64, 112, 112), (64, 64, 3, 3), layouts.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
     whole = layouts.Images(x_shape, w_shape, (112, 112), window, np.dtype(np.float32))
-    sizes = [tile.windows.nbytes for share in whole.shares() for tile, _ in whole.tiles(share)]
+    sizes = [tile.windows.nbytes for share in whole.shares() for tile, _ in whole.tiles(share, [])]
     assert max(sizes) <= 2 * layouts.CACHE
     assert len(sizes) >= 8
 
