@@ -18,6 +18,7 @@ from minigrad.kernels.tiles import cut
 CACHE = 1 << 21  # bytes in a part
 PARALLEL = 1 << 13  # elements up to which BLAS takes one thread by itself
 BLOCK = 128  # rows that are added one after another
+RUN = 32  # numbers of a running sum that are added up by one product
 LONGEST = 4096  # terms of one dot product: beyond it numpy's pairwise sums round less
 
 
@@ -82,3 +83,38 @@ def _add_rows(rows: np.ndarray) -> np.ndarray:
     whole = n // BLOCK * BLOCK
     total = _add_rows(np.ones(BLOCK, rows.dtype) @ rows[:whole].reshape(-1, BLOCK, c))
     return total if whole == n else total + _add_rows(rows[whole:])
+
+
+def running_sum(x: np.ndarray) -> np.ndarray:
+    """``np.add.accumulate`` along the last axis, of floats.
+
+    numpy adds one number after another. Here a product with a triangle of ones adds up runs of a few numbers, and their totals are added
+    one after another: faster, and with fewer roundings on the way to each sum.
+
+    >>> running_sum(np.arange(100.0))[-2:]
+    array([4851., 4950.])
+    """
+    n = x.shape[-1]
+    runs = n // RUN
+    if x.dtype not in (np.float32, np.float64) or runs < 2 or x.size < 4096:
+        return np.add.accumulate(x, axis=-1)
+    source = np.ascontiguousarray(x).reshape(-1, n)
+    result = np.empty(x.shape, x.dtype)
+    y, whole = result.reshape(-1, n), runs * RUN
+    ones = np.triu(np.ones((RUN, RUN), x.dtype))
+    odd = []
+
+    def work(part: slice) -> None:
+        sums = source[part, :whole].reshape(-1, runs, RUN) @ ones
+        totals = np.add.accumulate(sums[:, :, -1], axis=1)
+        np.add(sums[:, 1:], totals[:, :-1, None], out=sums[:, 1:])
+        y[part, :whole] = sums.reshape(-1, whole)
+        if whole < n:
+            rest = np.add.accumulate(source[part, whole:], axis=1)
+            np.add(rest, totals[:, -1:], out=y[part, whole:])
+        if not np.isfinite(totals[:, -1]).all():
+            odd.append(part)  # a product with zero made NaN of an infinity that comes later
+
+    with np.errstate(invalid="ignore", over="ignore"):
+        parallel(work, cut(len(y), n * x.itemsize, CACHE // 4), worth=x.nbytes > WORTH)
+    return np.add.accumulate(x, axis=-1) if odd else result

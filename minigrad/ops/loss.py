@@ -13,6 +13,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, op, take_numpy_names
 from minigrad.ops import elementwise as ew
+from minigrad.ops.activation import logsigmoid
 from minigrad.ops.index import getitem
 from minigrad.ops.linalg import linear
 from minigrad.ops.reduce import mean, sum
@@ -358,7 +359,7 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Binary cross-entropy of sigmoid(input), exact for any logit: ``torch.nn.functional.binary_cross_entropy_with_logits``.
 
-    (1 - t) x + (1 + (pos_weight - 1) t) log(1 + exp(-x)), where the last factor is logaddexp(0, -x).
+    (1 - t) x - (1 + (pos_weight - 1) t) logsigmoid(x).
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> F.binary_cross_entropy_with_logits(mg.tensor([1e4, 0.0]), mg.tensor([1.0, 1.0]))
@@ -367,10 +368,10 @@ def binary_cross_entropy_with_logits(
     name = "binary_cross_entropy_with_logits"
     reduction = reduction_of(name, reduction, size_average, reduce)
     check_same_shape(name, input, target, reduction)
-    softplus = ew.logaddexp(input * -1.0, 0.0)
+    positive = logsigmoid(input)
     if pos_weight is not None:
-        softplus = softplus * ((pos_weight - 1.0) * target + 1.0)
-    return weighted((1.0 - target) * input + softplus, weight, reduction)
+        positive = positive * ((pos_weight - 1.0) * target + 1.0)
+    return weighted((1.0 - target) * input - positive, weight, reduction)
 
 
 def kl_div(

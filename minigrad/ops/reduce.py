@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, take_numpy_names
-from minigrad.kernels.sums import add_reduce
+from minigrad.kernels.sorting import sorted_places, top_places
+from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import index
@@ -332,6 +333,9 @@ def cumsum(input: Array, dim: int, dtype: DType = None) -> Array:
     >>> mg.cumsum(mg.tensor([1, 2, 3]), dim=0)
     tensor([1, 3, 6])
     """
+    last = input.ndim and positive_dim("cumsum", dim, input.ndim) == input.ndim - 1
+    if last and input.dtype in (F32, np.float64) and dtype in (None, input.dtype):
+        return running_sum(input)
     return _running("cumsum", np.add, input, dim, dtype)
 
 
@@ -627,18 +631,11 @@ def all(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
 # ----------------------------------------------------------------------------------------------- sorting, counting
 
 
-def _sorted_places(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    """Where the elements of the sorted array come from: stable, and NaN counts as the largest."""
-    if not descending:
-        return np.argsort(x, axis=axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
-
-
 @op(input=None)
 def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
     """Where the elements of ``sort(input, dim)`` come from: ``torch.argsort``. Always stable: equal elements keep their order."""
     axis = positive_dim("argsort", dim, input.ndim)
-    return _sorted_places(input, axis, descending) if input.ndim else np.zeros((), I64)
+    return sorted_places(input, axis, descending) if input.ndim else np.zeros((), I64)
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
@@ -661,7 +658,7 @@ def _top_places(x: Array, k: int, dim: int, largest: bool) -> Array:
         raise ShapeError(f"topk: k={k} is not in 0..{size}, the size of dimension {axis} of shape {x.shape}")
     if not x.ndim:
         return np.zeros((), I64)
-    return _sorted_places(x, axis, largest)[along(axis, slice(k))]
+    return top_places(x, k, axis, largest)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
@@ -694,7 +691,7 @@ def _median_place(x: Array, dim: Any, keepdim: Any) -> Array:
     if not x.ndim:
         return np.zeros((), I64)
     _require_elements("median", x.shape, (axis,))
-    places = _sorted_places(x, axis, False)
+    places = sorted_places(x, axis, False)
     middle = np.asarray((x.shape[axis] - 1) // 2)
     if x.dtype.kind == "f":  # NaNs are sorted last; where there is one, the first of them is the answer
         real = np.add.reduce(~np.isnan(x), axis=axis, keepdims=True)

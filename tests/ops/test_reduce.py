@@ -99,6 +99,45 @@ def test_sort_puts_nan_last_or_first():
     assert x.topk(3).indices.tolist() == [1, 3, 0]
 
 
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("kind", ["distinct", "ties", "nan", "integers"])
+def test_topk_of_long_rows_is_the_start_of_a_stable_sort(kind, largest):
+    """Long rows are partitioned, not sorted: equal elements at the border and NaN must not show."""
+    x = np.random.default_rng(3).standard_normal((7, 200)).astype(np.float32)
+    if kind in ("ties", "integers"):
+        x = np.round(3 * x)
+    if kind == "nan":
+        x[2, 50:90] = x[3, 7] = nan
+        x[4] = np.round(x[4])
+    x = x.astype(np.int64) if kind == "integers" else x
+    for k, dim in ((1, 1), (10, 1), (50, 1), (3, 0), (60, 1), (0, 1)):
+        for wide in (x, np.repeat(x, 2, axis=1)[:, ::2], np.ascontiguousarray(x.T).T):
+            found = mg.tensor(wide).topk(k, dim, largest)
+            values, indices = mg.tensor(x).sort(dim, descending=largest)
+            np.testing.assert_array_equal(found.indices.numpy(), indices.numpy()[:k] if dim == 0 else indices.numpy()[:, :k])
+            np.testing.assert_array_equal(found.values.numpy(), values.numpy()[:k] if dim == 0 else values.numpy()[:, :k])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(3, 4097), (700, 64), (70, 65), (5, 7, 130), (2, 100000)])
+def test_cumsum_of_long_rows(dtype, shape):
+    """Against float64 sums of the same numbers, with no larger error than one addition after another."""
+    x = np.random.default_rng(4).standard_normal(shape).astype(dtype)
+    exact = np.add.accumulate(x.astype(np.longdouble), axis=-1)
+    found = mg.tensor(x).cumsum(-1).numpy()
+    plain = np.abs(np.add.accumulate(x, axis=-1) - exact).max()
+    assert found.dtype == dtype and found.shape == shape
+    assert np.abs(found - exact).max() <= 1.2 * plain
+    np.testing.assert_array_equal(mg.tensor(np.repeat(x, 2, -1)[..., ::2]).cumsum(-1).numpy(), found)
+
+
+@pytest.mark.parametrize("value", [nan, math.inf, -math.inf])
+def test_cumsum_is_not_finite_from_there_on(value):
+    x = np.ones((40, 200), np.float32)
+    x[3, 150], x[7, 199], x[9, 0] = value, value, value
+    np.testing.assert_array_equal(mg.tensor(x).cumsum(1).numpy(), np.add.accumulate(x, axis=1))
+
+
 def test_results_have_names():
     x = mg.tensor([[3.0, 1.0, 2.0]])
     for found in (x.max(1), x.min(1), x.sort(1), x.topk(2), x.cummax(1), x.kthvalue(1), x.median(1)):
