@@ -15,7 +15,8 @@ can be in the picture, :mod:`minigrad.graph.model` for the graph as data.
 
 from minigrad.graph.dot import RenderError
 from minigrad.graph.draw import draw
-from minigrad.graph.model import Edge, Graph, Scope, Vertex
+from minigrad.graph.model import Edge, Scope, Vertex
+from minigrad.graph.picture import Graph
 from minigrad.graph.trace import record, trace
 
 __all__ = ["Edge", "Graph", "RenderError", "Scope", "Vertex", "draw", "record", "trace"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad import engine, random
 from minigrad.engine import Leaf, TensorBase, wrap
-from minigrad.graph.model import Graph
+from minigrad.graph.picture import Graph
 from minigrad.graph.trace import record, trace
 from minigrad.tree import tensors_in, tree_map, unwrapped
 
@@ -81,7 +81,8 @@ def draw(
             raise TypeError(f"draw: a Tensor or a module is needed, not {type(subject).__name__}")
         outputs = _named(found, names or {})
         seeds = _seeds(outputs, gradient, scores=False)
-        graph = trace(outputs, model=model, names=names, constants=constants, backward=backward, seeds=seeds, title=title)
+        traced = trace(outputs, model=model, names=names, constants=constants, backward=backward, seeds=seeds, title=title)
+        graph = Graph.of(traced)
     graph.options = options
     return graph
 
@@ -140,21 +141,23 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
     buffers = [(b, b._data, b._data.copy()) for _, b in model.named_buffers()]
     state = random.get_rng_state()
     try:
-        with engine.enable_grad(), engine.detect_anomaly(), record(model) as recording:
+        with engine.enable_grad(), engine.recording_lines(), record(model) as recording:
             output = model(*args, **kwargs)
         found = list(tensors_in(output))
         if not found:
             raise TypeError(f"draw: {type(model).__name__} returned {type(output).__name__}, in which there is no Tensor")
         outputs = _named(found, names)
-        return trace(
-            outputs,
-            model=recording,
-            inputs=inputs,
-            pretend=pretend,
-            constants=constants,
-            backward=backward,
-            seeds=_seeds(outputs, gradient, scores=True),
-            title=title or type(model).__name__,
+        return Graph.of(
+            trace(
+                outputs,
+                model=recording,
+                inputs=inputs,
+                pretend=pretend,
+                constants=constants,
+                backward=backward,
+                seeds=_seeds(outputs, gradient, scores=True),
+                title=title or type(model).__name__,
+            )
         )
     finally:
         random.set_rng_state(state)

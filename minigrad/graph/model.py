@@ -1,6 +1,6 @@
 """The graph model: what a traced graph is, as plain data that JSON can carry.
 
-Renderers read these four classes and nothing else, so a picture can be drawn from a file as well as from tensors:
+Renderers read these four classes and nothing else, and this module knows no renderer, so a picture can be drawn from a file as well as from tensors:
 
 >>> import minigrad as mg
 >>> from minigrad import graph
@@ -100,9 +100,9 @@ class Scope:
 
 @dataclass
 class Graph:
-    """A traced graph, and the doors to its pictures.
+    """A traced graph. :class:`minigrad.graph.Graph` is this with the doors to its pictures.
 
-    Made by :func:`minigrad.graph.draw`. ``steps`` are the steps of backward, newest op first, if it was run (``backward=True``);
+    ``steps`` are the steps of backward, newest op first, if it was run (``backward=True``);
     ``options`` are what ``draw`` was told about the picture.
     """
 
@@ -133,47 +133,6 @@ class Graph:
     def from_json(cls, text: str) -> Graph:
         """The graph that :meth:`to_json` wrote."""
         return cls.from_dict(json.loads(text))
-
-    # ------------------------------------------------------------------------------------------------- pictures
-
-    @property
-    def dot(self) -> str:
-        """The picture in Graphviz's language. Raises :class:`minigrad.graph.RenderError` without the package ``graphviz``."""
-        from minigrad.graph.dot import source
-
-        return source(self)
-
-    @property
-    def svg(self) -> str:
-        """The picture as SVG text. Raises :class:`minigrad.graph.RenderError` where no Graphviz is installed."""
-        from minigrad.graph.render import render
-
-        return render(self.dot, "svg").decode("utf-8")
-
-    @property
-    def html(self) -> str:
-        """An interactive page in one file: zoom, fold modules, hover, search, step through backward."""
-        from minigrad.graph.page import page
-
-        return page(self)
-
-    def save(self, path: Any) -> Any:
-        """Write the picture to ``path`` in the format that its ending names: svg, png, pdf, dot (or gv), html, json.
-
-        Returns the path that was written. Where no Graphviz is installed, svg, png and pdf become a ``.dot`` file beside it, and a line
-        says what to install. Raises :class:`minigrad.graph.RenderError` without the package ``graphviz``, for any ending but html and json.
-        """
-        from minigrad.graph.render import save
-
-        return save(self, path)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from minigrad.graph.dot import RenderError
-
-        try:
-            return {"image/svg+xml": self.svg, "text/plain": repr(self)}
-        except RenderError as error:
-            return {"text/plain": f"{self!r}\n{error}"}
 
     def __repr__(self) -> str:
         ops = sum(v.kind == "op" for v in self.vertices)

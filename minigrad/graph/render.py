@@ -15,13 +15,10 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import Any
 
-from minigrad.files.atomic import whole_file
 from minigrad.graph.dot import RenderError, text_width
 
 FORMATS = ("svg", "png", "pdf")
-TEXTS = {"dot": "dot", "gv": "dot", "html": "html", "htm": "html", "json": "to_json"}
 TIMEOUT = 300
 
 
@@ -131,24 +128,3 @@ def _fitted(group: str) -> str:
 def _wide(found: re.Match) -> float:
     size = re.search(r'font-size="([\d.]+)"', found["rest"])
     return text_width(html.unescape(found["words"]), float(size[1]) if size else 14.0, 'font-weight="bold"' in found["rest"])
-
-
-def save(graph: Any, path: Any) -> Path:
-    """See :meth:`minigrad.graph.Graph.save`."""
-    path = Path(path)
-    ending = path.suffix[1:].lower()
-    if ending in TEXTS:
-        value = getattr(graph, TEXTS[ending])
-        content = (value() if callable(value) else value).encode()
-    elif ending in FORMATS:
-        dot = graph.dot
-        try:
-            content = render(dot, ending)
-        except RenderError as error:
-            path, content = path.with_suffix(".dot"), dot.encode()
-            print(f"{error}. Wrote {path} instead", file=sys.stderr)
-    else:
-        raise ValueError(f"graph: {path.name!r} must end in .svg, .png, .pdf, .dot, .gv, .html or .json")
-    with whole_file(path) as file:
-        file.write(content)
-    return path
