@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigrad.graph import plots
+from minigrad import plots
 
 
 def draw(

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.calls import heard, unchanged
 from minigrad.engine import Op, TensorBase, get_default_dtype, no_grad
 from minigrad.nn.module import Module, Parameter
 from minigrad.ops.shape_inference import outline, outlining
-from minigrad.random import default_generator
-from minigrad.tensor import RemovableHandle, Tensor, as_tensor, from_numpy
+from minigrad.tensor import Tensor, as_tensor, from_numpy
 from minigrad.tree import bytes_text, tensors_in, tree_map
 
 
@@ -185,7 +185,7 @@ def summary(
     inputs = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
     recorder = _Recorder(model)
     try:
-        with _unchanged(model), recorder, no_grad(), outlining(recorder.hear):
+        with unchanged(model, training=False), heard(model, recorder.begin, recorder.end), no_grad(), outlining(recorder.hear):
             model(*args, **kwargs)
     except Exception as error:
         error.add_note(f"in nn.summary, with inputs of shape {', '.join(str(x.shape) for x in inputs)}")
@@ -234,55 +234,26 @@ def _is_shape(size: Any) -> bool:
 # ----------------------------------------------------------------------------------------------- the call
 
 
-@contextlib.contextmanager
-def _unchanged(model: Module) -> Iterator[None]:
-    """Evaluation mode, and afterwards modes, buffers, values and the random generator as they were."""
-    modules = list(model.modules())
-    modes = [module.training for module in modules]
-    buffers = [{name: module.__dict__[name] for name in module._buffer_names} for module in modules]
-    values = [(t, t._data) for t in (*_parameters(model), *model.buffers()) if hasattr(t, "_data")]
-    random = default_generator.get_state()
-    for module in modules:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module, mode, held in zip(modules, modes, buffers, strict=True):
-            module.training = mode
-            module.__dict__.update(held)
-        for tensor, value in values:
-            tensor._data = value
-        default_generator.set_state(random)
-
-
 def _parameters(module: Module) -> list[Parameter]:
     return [p for p in module.parameters() if p is not None]
 
 
 class _Recorder:
-    """Hooks on all modules of a model, which fill a :class:`Row` for each."""
+    """Hears of the calls of a model's modules, and fills a :class:`Row` for each."""
 
     def __init__(self, model: Module):
         self.modules = dict(model.named_modules())
         self.rows = {module: Row(name, type(module).__name__, name.count(".") + 1 if name else 0) for name, module in self.modules.items()}
         self.active: list[tuple[Row, list[bool]]] = []  # the calls that are going on, and whether each has called another
-        self.handles: list[RemovableHandle] = []
 
-    def __enter__(self) -> None:
-        for module in self.rows:
-            self.handles.append(module.register_forward_pre_hook(self._begin))
-            self.handles.append(module.register_forward_hook(self._end, always_call=True))
-
-    def __exit__(self, *exc: object) -> None:
-        for handle in self.handles:
-            handle.remove()
-
-    def _begin(self, module: Module, args: Any) -> None:
+    def begin(self, path: str, module: Module, args: Any) -> None:
+        """A call begins."""
         if self.active:
             self.active[-1][1].append(True)
         self.active.append((self.rows[module], []))
 
-    def _end(self, module: Module, args: Any, output: Any) -> None:
+    def end(self, path: str, module: Module, args: Any, output: Any) -> None:
+        """The innermost call ends."""
         row, others = self.active[-1]
         row.calls += 1
         row.output_shape = tree_map(lambda x: x._data.shape if isinstance(x, TensorBase) else None, output)

@@ -15,12 +15,13 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minigrad.calls import in_mode
 from minigrad.engine import ShapeError, no_grad
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import load, save
@@ -264,20 +265,13 @@ def evaluate(
     mean = Mean("loss")
     for metric in metrics:
         metric.reset()
-    modes = [(module, module.training) for module in model.modules()] if isinstance(model, Module) else []
-    try:
-        if isinstance(model, Module):
-            model.eval()
-        with no_grad():
-            for batch in loader:
-                outputs, targets = forward(model, batch)
-                if loss is not None:
-                    mean.update(loss(outputs, targets), _batch_size(targets))
-                for metric in metrics:
-                    metric.update(outputs, targets)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with in_mode(model, training=False) if isinstance(model, Module) else nullcontext(), no_grad():
+        for batch in loader:
+            outputs, targets = forward(model, batch)
+            if loss is not None:
+                mean.update(loss(outputs, targets), _batch_size(targets))
+            for metric in metrics:
+                metric.update(outputs, targets)
     return ({} if loss is None else {"loss": mean.compute()}) | {m.name: _plain(m.compute()) for m in metrics}
 
 

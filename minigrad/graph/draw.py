@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import engine, random
+from minigrad import engine
+from minigrad.calls import unchanged
 from minigrad.engine import Leaf, TensorBase, wrap
 from minigrad.graph.picture import Graph
 from minigrad.graph.trace import record, trace
@@ -138,10 +139,8 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
             tensor._node = Leaf(tensor)
             pretend.append(tensor._node)
             changed.append(tensor)
-    buffers = [(b, b._data, b._data.copy()) for _, b in model.named_buffers()]
-    state = random.get_rng_state()
     try:
-        with engine.enable_grad(), engine.recording_lines(), record(model) as recording:
+        with unchanged(model), engine.enable_grad(), engine.recording_lines(), record(model) as recording:
             output = model(*args, **kwargs)
         found = list(tensors_in(output))
         if not found:
@@ -160,13 +159,8 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
             )
         )
     finally:
-        random.set_rng_state(state)
         for tensor in changed:
             tensor._node = None
-        for buffer, data, before in buffers:
-            buffer._data = data
-            if not np.array_equal(data, before):
-                data[...] = before
 
 
 def _as_tensors(value: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import engine
+from minigrad.calls import heard
 from minigrad.engine import Node, Pick, TensorBase
 from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
@@ -49,21 +50,17 @@ class record:
         self.ends: list[float] = []
         self.parents: list[int] = []
         self._open: list[int] = []
-        self._handles: list[Any] = []
+        self._hearing = heard(model, self._begin, self._end)
         self._times: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
 
     def __enter__(self) -> record:
         self._sizes = _parameter_counts(self.model)  # raises for a lazy layer that has never been called: drawing changes no model
-        for path, module in self.model.named_modules():
-            self._handles.append(module.register_forward_pre_hook(functools.partial(self._begin, path), prepend=True))
-            self._handles.append(module.register_forward_hook(self._end, always_call=True))
+        self._hearing.__enter__()
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+    def __exit__(self, *exc: Any) -> None:
+        self._hearing.__exit__(*exc)
 
     def _begin(self, path: str, module: Any, args: tuple) -> None:
         parent = self.scopes[self._open[-1]] if self._open else None
@@ -86,7 +83,7 @@ class record:
         self.starts.append(next(engine.numbers))
         self.ends.append(float("inf"))
 
-    def _end(self, module: Any, args: tuple, output: Any) -> None:
+    def _end(self, path: str, module: Any, args: tuple, output: Any) -> None:
         number = self._open.pop()
         self.ends[number] = next(engine.numbers)
         self.scopes[number].outputs = [describe(t._data) for t in tensors_in(output)]

@@ -9,8 +9,8 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import wrap
-from minigrad.graph.plots import new_figure
 from minigrad.ops.conv import conv2d, conv_transpose2d
+from minigrad.plots.network import new_figure
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:

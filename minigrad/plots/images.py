@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import engine
-from minigrad.graph.plots import RED, new_figure
+from minigrad.plots.network import RED, new_figure
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:

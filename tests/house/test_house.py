@@ -26,7 +26,7 @@ STOREYS = [
     {"minigrad.kernels", "minigrad.types"},
     {"minigrad.engine", "minigrad.tree"},
     {"minigrad.ops", "minigrad.random"},
-    {"minigrad.creation", "minigrad.files", "minigrad.tensor"},
+    {"minigrad.calls", "minigrad.creation", "minigrad.files", "minigrad.tensor"},
     {"minigrad", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 
 import numpy as np
@@ -10,8 +11,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="plots are drawn with matplotlib: pip install 'minigrad-nn[plot]'")
 
 import minigrad as mg
-from minigrad import nn
-from minigrad.graph import plots
+from minigrad import nn, plots
 
 
 def drawn(figure):
@@ -126,3 +126,26 @@ def test_occlusion_finds_the_pixel(stride):
     assert heat[7, 8] == 0
     np.testing.assert_array_equal(image, 1)
     drawn(plots.occlusion(OnePixel(), image, target=0, size=3))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        plots.activations,
+        lambda m, x: plots.saliency(m, x),
+        lambda m, x: plots.occlusion(m, x, size=4, stride=4),
+        lambda m, x: plots.saliency_map(m, x[0]),
+    ],
+    ids=["activations", "saliency", "occlusion", "saliency_map"],
+)
+def test_a_model_in_training_mode_is_left_as_it_was(draw):
+    """What a figure shows is the model in evaluation mode; mode, running statistics and the generator stay where they were."""
+    mg.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(72, 3))
+    model[4].eval()
+    x = mg.randn(1, 1, 8, 8)
+    state, mean, draws = copy.deepcopy(model.state_dict()), model[1].running_mean, mg.get_rng_state()
+    draw(model, x)
+    assert [m.training for m in model] == [True, True, True, True, False, True] and model.training
+    assert mg.get_rng_state() == draws and model[1].running_mean is mean
+    assert all(mg.equal(model.state_dict()[name], value) for name, value in state.items())

@@ -4,7 +4,7 @@
 The figures belong to no window and no global state, so nothing has to be closed.
 
 >>> import numpy as np
->>> from minigrad.graph import plots
+>>> from minigrad import plots
 >>> figure = plots.confusion_matrix(np.array([[9, 1], [2, 8]]), ["cat", "dog"])
 >>> figure.axes[0].get_title()
 '85.00% right, 3 of 20 wrong'
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import engine
+from minigrad.calls import heard, unchanged
 from minigrad.engine import TensorBase, wrap
 from minigrad.tree import array_of
 
@@ -99,7 +100,7 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
         most: filters beyond so many are left out.
 
     >>> import minigrad as mg
-    >>> from minigrad.graph import plots
+    >>> from minigrad import plots
     >>> len(plots.filters(mg.randn(6, 1, 5, 5)).axes)  # six filters and a scale
     7
     """
@@ -167,27 +168,19 @@ def activations(model: Any, *inputs: Any, kinds: Callable[[Any], bool] | None = 
 
     >>> import minigrad as mg
     >>> from minigrad import nn
-    >>> from minigrad.graph import plots
+    >>> from minigrad import plots
     >>> {name: a.shape for name, a in plots.activations(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), mg.ones(5, 2)).items()}
     {'0': (5, 3), '1': (5, 3)}
     """
     found: dict[str, np.ndarray] = {}
-    handles = []
     wanted = kinds or (lambda module: not list(module.children()))
-    try:
-        for path, module in model.named_modules():
-            if wanted(module):
 
-                def hook(module: Any, args: Any, output: Any, path: str = path) -> None:
-                    if isinstance(output, TensorBase):
-                        found[path] = output._data
+    def end(path: str, module: Any, args: Any, output: Any) -> None:
+        if wanted(module) and isinstance(output, TensorBase):
+            found[path] = output._data
 
-                handles.append(module.register_forward_hook(hook))
-        with engine.no_grad():
-            model(*inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with unchanged(model, training=False), heard(model, end=end), engine.no_grad():
+        model(*inputs)
     return found
 
 
@@ -262,6 +255,15 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
     return figure
 
 
+def _one(image: Any) -> np.ndarray:
+    """(C, H, W) of one image, which may come as a batch of one."""
+    array = np.ascontiguousarray(array_of(image))
+    array = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if array.ndim != 3:
+        raise engine.ShapeError(f"plots: one image (C, H, W) is needed, not {array.shape}")
+    return array
+
+
 def _scores(model: Any, image: np.ndarray) -> Any:
     scores = model(wrap(image))
     if not isinstance(scores, TensorBase) or scores._data.ndim != 2:
@@ -288,12 +290,12 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
 
     Args:
         model: from (1, C, H, W) to scores (1, classes).
-        image: (C, H, W).
+        image: (C, H, W), or a batch of one.
         target: the class (default: that of the highest score).
     """
-    x = wrap(np.ascontiguousarray(array_of(image))[None])
+    x = wrap(_one(image)[None])
     x.requires_grad_()
-    with engine.enable_grad():
+    with unchanged(model, training=False), engine.enable_grad():
         scores = model(x)
         if scores._data.ndim != 2:
             raise engine.ShapeError(f"saliency: the model must return scores (N, classes), not {scores._data.shape}")
@@ -305,7 +307,7 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
 def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
     """Which pixels the score of a class depends on: :func:`saliency_map` beside the image."""
     heat, chosen = saliency_map(model, image, target)
-    return _side_by_side(array_of(image), heat, "inferno", "input", f"|d score of {names[chosen] if names else chosen} / d pixel|")
+    return _side_by_side(_one(image), heat, "inferno", "input", f"|d score of {names[chosen] if names else chosen} / d pixel|")
 
 
 def occlusion_map(
@@ -315,16 +317,16 @@ def occlusion_map(
 
     Args:
         model: from (N, C, H, W) to scores (N, classes).
-        image: (C, H, W).
+        image: (C, H, W), or a batch of one.
         target: the class (default: that of the highest score).
         size: side of the square.
         stride: distance between squares; what lies between takes the mean of those that cover it.
         fill: the value of a covered pixel.
         batch: images that the model is given at once.
     """
-    image = np.ascontiguousarray(array_of(image))
+    image = _one(image)
     _, height, width = image.shape
-    with engine.no_grad():
+    with unchanged(model, training=False), engine.no_grad():
         before = _softmax(_scores(model, image[None])._data)[0]
         chosen = int(before.argmax()) if target is None else target
         corners = [(i, j) for i in range(-(size // 2), height - size // 2, stride) for j in range(-(size // 2), width - size // 2, stride)]
@@ -349,6 +351,4 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 def occlusion(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None, **options: Any) -> Figure:
     """What the model needs to see: :func:`occlusion_map` (whose ``options`` it takes) beside the image."""
     heat, chosen = occlusion_map(model, image, target, **options)
-    return _side_by_side(
-        array_of(image), heat, "magma", "input", f"loss of probability of {names[chosen] if names else chosen} when covered"
-    )
+    return _side_by_side(_one(image), heat, "magma", "input", f"loss of probability of {names[chosen] if names else chosen} when covered")

@@ -1,0 +1,97 @@
+"""Running a model to look at it: its modules' calls are heard of, and afterwards it is as it was.
+
+A model is anything with the methods of :class:`minigrad.nn.Module` that are used here: this room lies below ``minigrad.nn``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minigrad.random import default_generator
+
+
+@contextlib.contextmanager
+def in_mode(model: Any, training: bool | None) -> Iterator[None]:
+    """In this block all modules of ``model`` are in training mode, or not (None: as they are); afterwards each is in its own."""
+    modes = [(module, module.training) for module in model.modules()]
+    if training is not None:
+        for module, _ in modes:
+            module.training = training
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextlib.contextmanager
+def unchanged(model: Any, training: bool | None = None) -> Iterator[None]:
+    """:func:`in_mode`, and afterwards buffers (running statistics), parameters and the process's generator are as they were too.
+
+    Of a plain function, which has no modules, only the generator.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> from minigrad.calls import unchanged
+    >>> norm = nn.BatchNorm1d(2)
+    >>> with unchanged(norm, training=True):
+    ...     y = norm(mg.randn(8, 2) + 5)
+    >>> norm.running_mean, norm.training
+    (tensor([0., 0.]), True)
+    """
+    is_module = hasattr(model, "named_modules")
+    held = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()] if is_module else []
+    parameters = [(p, p._data) for p in model.parameters() if hasattr(p, "_data")] if is_module else []  # a lazy one has no value yet
+    buffers = [(b, b._data, b._data.copy()) for _, named in held for b in named.values() if hasattr(b, "_data")]
+    random = default_generator.get_state()
+    try:
+        with in_mode(model, training) if is_module else contextlib.nullcontext():
+            yield
+    finally:
+        for module, named in held:
+            module.__dict__.update(named)
+        for tensor, value in parameters:
+            tensor._data = value
+        for tensor, value, before in buffers:
+            tensor._data = value
+            if not np.array_equal(value, before, equal_nan=value.dtype.kind == "f"):
+                value[...] = before
+        default_generator.set_state(random)
+
+
+@contextlib.contextmanager
+def heard(
+    model: Any,
+    begin: Callable[[str, Any, tuple], None] | None = None,
+    end: Callable[[str, Any, tuple, Any], None] | None = None,
+) -> Iterator[None]:
+    """In this block ``begin(path, module, args)`` and ``end(path, module, args, output)`` hear of every call of a module of ``model``.
+
+    ``begin`` comes before all other hooks; ``end`` comes even where the call has failed.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> from minigrad.calls import heard
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> with heard(model, end=lambda path, module, args, output: print(path or "all", output.shape)):
+    ...     y = model(mg.ones(1, 2))
+    0 (1, 3)
+    1 (1, 3)
+    all (1, 3)
+    """
+    handles = []
+    try:
+        for path, module in model.named_modules():
+            if begin is not None:
+                handles.append(module.register_forward_pre_hook(functools.partial(begin, path), prepend=True))
+            if end is not None:
+                handles.append(module.register_forward_hook(functools.partial(end, path), always_call=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
