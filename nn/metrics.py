@@ -231,6 +231,25 @@ class ConfusionMatrix(Metric):
         return _ratio(2 * self.matrix.diagonal(), self.matrix.sum(0) + self.matrix.sum(1))
 
 
+def named(name: str) -> Metric:
+    """The metric that a name stands for in :func:`minigrad.nn.fit`: ``"accuracy"``, or ``"top5"`` with any number.
+
+    Raises:
+        ValueError: another name.
+
+    >>> from minigrad.nn.metrics import named
+    >>> named("accuracy"), named("top3")
+    (Accuracy('accuracy': nan), TopK('top3': nan))
+    """
+    if name == "accuracy":
+        return Accuracy()
+    if name.startswith("top") and name[3:].isdecimal():
+        return TopK(int(name[3:]))
+    raise ValueError(
+        f'there is no metric called {name!r}: names are "accuracy" and "top5" (with any number); others are made, as ConfusionMatrix(10)'
+    )
+
+
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.full(len(a), np.nan), where=b > 0)
 

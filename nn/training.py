@@ -12,10 +12,11 @@ import csv
 import io
 import json
 import math
+import operator
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,50 @@ from minigrad.calls import in_mode
 from minigrad.engine import ShapeError, no_grad
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import load, save
-from minigrad.nn.metrics import Mean, Metric
+from minigrad.nn.bar import bar
+from minigrad.nn.data.dataset import Dataset, IterableDataset
+from minigrad.nn.metrics import Mean, Metric, named
 from minigrad.nn.module import Module
+from minigrad.nn.optim.lbfgs import LBFGS
 from minigrad.nn.optim.lr_scheduler import ReduceLROnPlateau
 from minigrad.nn.optim.swa_utils import AveragedModel, get_ema_avg_fn
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from minigrad.random import get_rng_state, set_rng_state
+from minigrad.tensor import Tensor
 from minigrad.tree import leaves, tree_map, unwrapped
 
 Forward = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def call_on_pair(model: Any, batch: Any) -> tuple[Any, Any]:
-    """``inputs, targets = batch``: the model's outputs of the inputs, and the targets."""
-    inputs, targets = batch
-    return model(inputs), targets
+    """``inputs, targets = batch``: the model's outputs of the inputs, and the targets.
+
+    What is in a batch of another kind is not guessed.
+
+    Raises:
+        TypeError: the batch is no pair; says which ``forward`` to write.
+
+    >>> from minigrad.nn.training import call_on_pair
+    >>> call_on_pair(abs, (-2, 1))
+    (2, 1)
+    """
+    if isinstance(batch, (tuple, list)) and len(batch) == 2:
+        return model(batch[0]), batch[1]
+    what, example = type(batch).__name__, "model(batch), batch"
+    if isinstance(batch, Mapping) and len(batch) > 1:
+        what = f"{what} with the keys {', '.join(map(repr, batch))}"
+        *inputs, target = [f"batch[{key!r}]" for key in batch]
+        example = f"model({', '.join(inputs)}), {target}"
+    elif isinstance(batch, (tuple, list)):
+        what = f"{what} of {len(batch)}"
+        if len(batch) > 2:
+            example = f"model({', '.join(f'batch[{i}]' for i in range(len(batch) - 1))}), batch[{len(batch) - 1}]"
+    elif hasattr(batch, "shape"):
+        what = f"{what} of shape {tuple(batch.shape)}"
+    raise TypeError(
+        f"a batch is a pair (inputs, targets), but the loader gave a {what}; say what is what, e.g. "
+        f"forward=lambda model, batch: ({example})"
+    )
 
 
 class Run:
@@ -107,7 +137,7 @@ def fit(
     *,
     epochs: int,
     validation: Iterable[Any] | None = None,
-    metrics: Sequence[Metric] = (),
+    metrics: Metric | str | Sequence[Metric | str] = (),
     scheduler: Any = None,
     scheduler_per: str = "epoch",
     callbacks: Sequence[Callback] = (),
@@ -120,26 +150,31 @@ def fit(
 
     Args:
         model: is in training mode for an epoch, and in evaluation mode for ``validation`` and afterwards.
-        loader: batches, e.g. a :class:`minigrad.nn.data.DataLoader`.
+        loader: batches, e.g. a :class:`minigrad.nn.data.DataLoader`. It is iterated once an epoch.
         loss: ``loss(outputs, targets)``, the mean over a batch.
-        optimizer: its ``step()`` takes no closure.
-        epochs: passes over ``loader``, those before a checkpoint included.
+        optimizer: of the model's parameters; its ``step()`` takes no closure.
+        epochs: passes over ``loader``, those before a checkpoint included; 1 or more.
         validation: batches to evaluate on after each epoch.
-        metrics: see :mod:`minigrad.nn.metrics`; in training mode for the training batches. Afterwards they hold what they gathered last.
+        metrics: see :mod:`minigrad.nn.metrics`, or names, ``"accuracy"`` and ``"top5"``; in training mode for the training batches.
+            Afterwards they hold what they gathered last.
         scheduler: of the learning rate. One that follows a metric (``ReduceLROnPlateau``) is told ``val_loss``, or ``loss``.
         scheduler_per: ``"epoch"`` or ``"step"``: when the scheduler steps.
         callbacks: :class:`EarlyStopping`, :class:`ClipGradNorm`, :class:`EMA`, :class:`Log`, or a :class:`Callback` of yours, in order.
-        forward: ``(model, batch) -> (outputs, targets)``, for batches that are not ``(inputs, targets)``.
+        forward: ``(model, batch) -> (outputs, targets)``, for batches that are not ``(inputs, targets)``: ``lambda model, batch:
+            (model(batch["image"]), batch["label"])`` for dicts, ``lambda model, batch: (model(batch[0], batch[1]), batch[2])`` for triples.
         checkpoint: a file that is written after each epoch, whole or not at all. If it is there, the run goes on from it, and ends bit for bit
-            like one that was never interrupted, provided that everything random comes from minigrad's generator.
+            like one that was never interrupted, provided that everything random comes from minigrad's generator. With ``progress`` a line
+            says from where it goes on. The options of the optimizer and the scheduler have to be those that the run was begun with.
         checkpoint_every: write it after so many steps as well. The loader needs ``state_dict()``.
-        progress: a line for each epoch, and on a terminal, if tqdm is installed, a bar.
+        progress: a line for each epoch, and on a terminal or in a notebook, if tqdm is installed, a bar.
 
     Returns the logs of all epochs: ``epoch``, ``step``, ``lr``, ``loss`` (the mean over samples), the metrics, the same with ``val_``, ``seconds``.
 
     Raises:
         FloatingPointError: the loss is not finite; says at which step and what else is not. The step is not taken.
-        ValueError: metrics of one name, or a checkpoint of a run with other callbacks or metrics.
+        TypeError: an argument of another kind, a batch that is no pair without ``forward``, a loss that is no Tensor, a metric that is no number.
+        ValueError: no batch in ``loader`` or ``validation``; an optimizer or scheduler of another model; metrics of one name; or a checkpoint
+            of a run with other metrics, callbacks, optimizer or scheduler, or other options of these: the message says what differs.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -153,41 +188,44 @@ def fit(
     >>> len(history), history[-1]["accuracy"] > 0.95
     (20, True)
     """
+    _check_arguments(model, loader, loss, optimizer, epochs, validation, scheduler, callbacks, forward)
     if scheduler_per not in ("epoch", "step"):
         raise ValueError(f'fit: scheduler_per is "epoch" or "step", not {scheduler_per!r}')
-    if checkpoint_every is not None:
-        if checkpoint is None or checkpoint_every < 1:
-            raise ValueError(f"fit: checkpoint_every={checkpoint_every} is a positive number of steps, and goes with checkpoint=PATH")
-        if not hasattr(loader, "state_dict"):
-            raise ValueError("fit: to be resumed within an epoch (checkpoint_every) the loader needs state_dict(), as a DataLoader has")
-    _check_names(metrics)
+    _check_files(checkpoint, checkpoint_every, loader)
+    measured = _check_metrics("fit", metrics)
     mean = Mean("loss")
     run = Run(model, optimizer, scheduler, epochs)
     for callback in callbacks:
         callback.begin(run)
 
+    options = {"optimizer": _options(optimizer), "scheduler": _options(scheduler)}
+
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader, "validation": validation}
     stateful: dict[str, Any] = {name: part for name, part in parts.items() if hasattr(part, "state_dict")}
-    gathered: list[Metric] = [mean, *metrics]
+    gathered: list[Metric] = [mean, *measured]
 
     def write(within: bool) -> None:
         if checkpoint is not None:
             state: dict[str, Any] = {name: thing.state_dict() for name, thing in stateful.items()}
             state["metrics"] = [[m.name, m.state_dict()] for m in gathered]
             state["callbacks"] = [[type(c).__name__, c.state_dict()] for c in callbacks]
+            state["begun with"] = begun_with
+            state["now"] = {"optimizer": _options(optimizer), "scheduler": _options(scheduler)}
             state["run"] = {"epoch": run.epoch, "step": run.step, "stop": run.stop, "history": run.history, "within": within}
             state["rng"] = get_rng_state()
             save(state, checkpoint)
 
-    within = False
+    within, begun_with = False, options
     if checkpoint is not None and os.path.exists(checkpoint):
         state = load(checkpoint)
-        if not isinstance(state, dict) or not {*stateful, "run", "metrics", "callbacks", "rng"} <= set(state):
+        if not isinstance(state, dict) or not {*stateful, "run", "metrics", "callbacks", "rng", "begun with"} - {"scheduler"} <= set(state):
             raise ValueError(
                 f"fit: {os.fspath(checkpoint)} is not the checkpoint of such a run: it was not written by fit with these arguments"
             )
         _check_same(checkpoint, "metrics", state, [m.name for m in gathered])
         _check_same(checkpoint, "callbacks", state, [type(c).__name__ for c in callbacks])
+        _check_options(checkpoint, options, state)
+        begun_with = state["begun with"]
         for name, thing in stateful.items():
             thing.load_state_dict(state[name])
         for metric, (_, saved) in zip(gathered, state["metrics"], strict=True):
@@ -196,19 +234,23 @@ def fit(
             callback.load_state_dict(saved)
         run.epoch, run.step, run.stop, run.history, within = (state["run"][k] for k in ("epoch", "step", "stop", "history", "within"))
         set_rng_state(state["rng"])
+        if progress:
+            print(_resumed(checkpoint, run, within), flush=True)
 
     while run.epoch <= epochs and not run.stop:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), run.step
         model.train()
         if not within:
             for metric in gathered:
                 metric.reset()
-        within = False
         with closing(_bar(loader, f"epoch {run.epoch}/{epochs}", mean, progress)) as batches:  # type: ignore[type-var]
             for batch in batches:
-                outputs, targets = forward(model, batch)
-                value = loss(outputs, targets)
-                _check_finite(value, run)
+                outputs, targets = _pair(forward(model, batch))
+                size = _batch_size(targets)
+                if size == 0:
+                    raise ValueError(f"fit: the batch of step {run.step + 1} (epoch {run.epoch}) has no samples")
+                value = _check_loss("fit", loss(outputs, targets))
+                _check_step(value, run)
                 optimizer.zero_grad()
                 value.backward()
                 for callback in callbacks:
@@ -219,15 +261,18 @@ def fit(
                     callback.after_step(run)
                 if scheduler is not None and scheduler_per == "step":
                     _step_scheduler(scheduler, value.item())
-                mean.update(value, _batch_size(targets))
-                for metric in metrics:
+                mean.update(value, size)
+                for metric in measured:
                     metric.update(outputs, targets)
                 if checkpoint_every and run.step % checkpoint_every == 0:
                     write(within=True)
+        if run.step == before and not within:  # a run that was stopped after an epoch's last step goes on with no batch
+            raise ValueError(_no_batch("fit", "loader", loader, run.epoch))
+        within = False
         run.logs = {"epoch": run.epoch, "step": run.step, "lr": float(optimizer.param_groups[0]["lr"])}
-        run.logs |= {m.name: _plain(m.compute()) for m in gathered}
+        run.logs |= {m.name: _computed(m) for m in gathered}
         if validation is not None:
-            found = evaluate(run.evaluated, validation, loss, metrics, forward)
+            found = _evaluate("fit", run.evaluated, validation, loss, measured, forward, run.epoch)
             run.logs |= {f"val_{name}": value for name, value in found.items()}
         run.logs["seconds"] = round(time.perf_counter() - started, 3)
         if scheduler is not None and scheduler_per == "epoch":
@@ -249,30 +294,46 @@ def evaluate(
     model: Any,
     loader: Iterable[Any],
     loss: Callable[[Any, Any], Any] | None = None,
-    metrics: Sequence[Metric] = (),
+    metrics: Metric | str | Sequence[Metric | str] = (),
     forward: Forward = call_on_pair,
 ) -> dict[str, Any]:
     """The mean loss over the samples of ``loader``, and the metrics, by name; in evaluation mode and without gradients.
 
-    The model is in the mode afterwards that it was in before. The metrics are reset first.
+    The model is in the mode afterwards that it was in before. The metrics are reset first; names may stand for them, as in :func:`fit`.
+
+    Raises:
+        TypeError: as for :func:`fit`.
+        ValueError: no batch in ``loader``, or metrics of one name.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.evaluate(nn.Identity(), [(mg.tensor([[1.0, 0.0]]), mg.tensor([0]))], metrics=[nn.metrics.Accuracy()])
     {'accuracy': 1.0}
     """
-    _check_names(metrics)
-    mean = Mean("loss")
+    _check_model("evaluate", model)
+    _check_loader("evaluate", "loader", loader)
+    for what, function in (("loss", loss), ("forward", forward)):
+        if function is not None:
+            _check_function("evaluate", what, function)
+    return _evaluate("evaluate", model, loader, loss, _check_metrics("evaluate", metrics), forward)
+
+
+def _evaluate(name: str, model: Any, loader: Any, loss: Any, metrics: Sequence[Metric], forward: Forward, epoch: int = 1) -> dict[str, Any]:
+    """:func:`evaluate`, or its part in the epoch of :func:`fit`, as ``name`` says."""
+    mean, empty = Mean("loss"), True
     for metric in metrics:
         metric.reset()
     with in_mode(model, training=False) if isinstance(model, Module) else nullcontext(), no_grad():
         for batch in loader:
-            outputs, targets = forward(model, batch)
+            empty = False
+            outputs, targets = _pair(forward(model, batch))
             if loss is not None:
-                mean.update(loss(outputs, targets), _batch_size(targets))
+                mean.update(_check_loss(name, loss(outputs, targets)), _batch_size(targets))
             for metric in metrics:
                 metric.update(outputs, targets)
-    return ({} if loss is None else {"loss": mean.compute()}) | {m.name: _plain(m.compute()) for m in metrics}
+    if empty:
+        raise ValueError(_no_batch(name, "validation" if name == "fit" else "loader", loader, epoch))
+    return ({} if loss is None else {"loss": mean.compute()}) | {m.name: _computed(m) for m in metrics}
 
 
 # ------------------------------------------------------------------------------------------------------ callbacks
@@ -424,10 +485,215 @@ def _lines(history: list[dict[str, Any]]) -> str:
 # --------------------------------------------------------------------------------------------------------- details
 
 
-def _check_names(metrics: Sequence[Metric]) -> None:
-    names = ["loss", *(m.name for m in metrics)]
+def _is(thing: Any) -> str:
+    """What an argument is, for a message."""
+    return f"the class {thing.__name__}; make one: {thing.__name__}(...)" if isinstance(thing, type) else type(thing).__name__
+
+
+def _check_model(name: str, model: Any) -> None:
+    if isinstance(model, type) or not callable(model):
+        raise TypeError(f"{name}: the model is a Module, not {_is(model)}")
+
+
+def _check_function(name: str, what: str, function: Any) -> None:
+    if isinstance(function, type) or not callable(function):
+        takes = "(outputs, targets), e.g. nn.CrossEntropyLoss()" if what == "loss" else "(model, batch) that returns (outputs, targets)"
+        shown = repr(function) if isinstance(function, str) else _is(function)
+        raise TypeError(f"{name}: {what} is a function of {takes}, not {shown}")
+
+
+def _check_loader(name: str, what: str, loader: Any, again: bool = False) -> None:
+    """``again``: whether it is iterated more than once."""
+    advice = "DataLoader(dataset, batch_size=64) makes batches of a dataset, and TensorDataset(x, y) a dataset of arrays"
+    single = isinstance(loader, Dataset) and not isinstance(loader, IterableDataset)
+    if single or hasattr(loader, "shape") or isinstance(loader, (str, Mapping)) or not hasattr(loader, "__iter__"):
+        raise TypeError(f"{name}: {what} is an iterable of batches, not {_is(loader)}; {advice}")
+    if isinstance(loader, (tuple, list)) and len(loader) == 2 and all(hasattr(part, "shape") for part in loader):
+        raise TypeError(f"{name}: {what} is an iterable of batches (inputs, targets), not one pair of arrays; {advice}")
+    if isinstance(loader, type):
+        raise TypeError(f"{name}: {what} is an iterable of batches, not {_is(loader)}")
+    if hasattr(loader, "__len__") and _length(loader) == 0:
+        raise ValueError(_no_batch(name, what, loader, 1))
+    if again and (isinstance(loader, Generator) or (isinstance(loader, Iterator) and type(loader).__module__ in ("builtins", "itertools"))):
+        raise ValueError(
+            f"{name}: {what} is a {type(loader).__name__}, which is used up after one epoch, and there are more; give a DataLoader or a list"
+        )
+
+
+def _length(loader: Any) -> int | None:
+    """None where it is not known: a DataLoader of a stream has no length."""
+    try:
+        return len(loader)
+    except (TypeError, NotImplementedError):
+        return None
+
+
+def _no_batch(name: str, what: str, loader: Any, epoch: int) -> str:
+    if epoch > 1 or isinstance(loader, Iterator):
+        return (
+            f"{name}: {what} gave no batch{f' in epoch {epoch}' if name == 'fit' else ''}: "
+            f"the {type(loader).__name__} is used up; give a DataLoader or a list"
+        )
+    why = " (drop_last drops the only batch)" if getattr(loader, "drop_last", False) else ""
+    return f"{name}: {what} gave no batch: the {type(loader).__name__} is empty{why}"
+
+
+def _check_arguments(
+    model: Any, loader: Any, loss: Any, optimizer: Any, epochs: Any, validation: Any, scheduler: Any, callbacks: Any, forward: Any
+) -> None:
+    """The first argument that cannot be right is the one that is reported."""
+    if not isinstance(model, Module):
+        raise TypeError(f"fit: the model is a Module, not {_is(model)}")
+    try:
+        if operator.index(epochs) < 1 or isinstance(epochs, bool):
+            raise ValueError(f"fit: epochs is the number of passes, 1 or more, not {epochs}")
+    except TypeError:
+        raise TypeError(f"fit: epochs is a whole number of passes, not {epochs!r}") from None
+    _check_loader("fit", "loader", loader, again=epochs > 1)
+    _check_function("fit", "loss", loss)
+    if isinstance(optimizer, type) or not all(hasattr(optimizer, part) for part in ("step", "zero_grad", "param_groups")):
+        raise TypeError(f"fit: optimizer is an optimizer, e.g. nn.optim.Adam(model.parameters()), not {_is(optimizer)}")
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    own = {id(p): p for p in model.parameters()}
+    if not trained & set(own):
+        raise ValueError(
+            f"fit: the {type(optimizer).__name__} holds none of the {len(own)} parameters of the model, so that nothing would be learned; "
+            "make it of this model: model.parameters()"
+        )
+    if not any(own[i].requires_grad for i in trained & set(own)):
+        raise ValueError(
+            "fit: none of the model's parameters that the optimizer holds requires a gradient; model.requires_grad_() lets them learn"
+        )
+    if isinstance(optimizer, LBFGS):
+        raise TypeError("fit: LBFGS calls the model several times a step, by a closure; write the loop by hand: optimizer.step(closure)")
+    if validation is not None:
+        _check_loader("fit", "validation", validation, again=epochs > 1)
+    if scheduler is not None:
+        if isinstance(scheduler, type) or not hasattr(scheduler, "step"):
+            raise TypeError(f"fit: scheduler is a scheduler of the learning rate, e.g. StepLR(optimizer, 10), not {_is(scheduler)}")
+        if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+            raise ValueError(
+                "fit: the scheduler is that of another optimizer, so that the learning rate would never change; make it of this one"
+            )
+    _check_callbacks(callbacks)
+    _check_function("fit", "forward", forward)
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    moments = ("begin", "after_backward", "after_step", "after_epoch", "end")
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"fit: callbacks is a list of Callbacks, not {_is(callbacks)}")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"fit: a callback is an object of a class that derives from nn.training.Callback, not {_is(callback)}")
+        if all(getattr(type(callback), moment) is getattr(Callback, moment) for moment in moments):
+            raise ValueError(f"fit: the callback {type(callback).__name__} would never be called: it has none of {', '.join(moments)}")
+
+
+def _check_files(checkpoint: Any, checkpoint_every: Any, loader: Any) -> None:
+    if checkpoint is not None:
+        path = Path(checkpoint)
+        if path.is_dir():
+            raise IsADirectoryError(f"fit: checkpoint={os.fspath(checkpoint)!r} is a folder; give the name of a file")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"fit: checkpoint={os.fspath(checkpoint)!r}: there is no folder {os.fspath(path.parent)!r}")
+    if checkpoint_every is not None:
+        if checkpoint is None or not isinstance(checkpoint_every, int) or checkpoint_every < 1:
+            raise ValueError(f"fit: checkpoint_every={checkpoint_every} is a positive number of steps, and goes with checkpoint=PATH")
+        if not hasattr(loader, "state_dict"):
+            raise ValueError("fit: to be resumed within an epoch (checkpoint_every) the loader needs state_dict(), as a DataLoader has")
+
+
+def _check_metrics(name: str, metrics: Any) -> list[Metric]:
+    metrics = [metrics] if isinstance(metrics, (Metric, str)) else metrics  # one, without brackets
+    if not isinstance(metrics, (list, tuple)):
+        raise TypeError(f"{name}: metrics is a list of Metrics or names, not {_is(metrics)}")
+    found: list[Metric] = [named(m) if isinstance(m, str) else m for m in metrics]
+    for metric in found:
+        if isinstance(metric, type) or not all(hasattr(metric, part) for part in ("name", "reset", "update", "compute", "state_dict")):
+            raise TypeError(f'{name}: a metric is a Metric, e.g. nn.metrics.Accuracy(), or a name, "accuracy", not {_is(metric)}')
+    names = ["loss", *(m.name for m in found)]
     if len(set(names)) < len(names):
-        raise ValueError(f"metrics need names of their own (Accuracy(name=...)), but with the loss they are called {', '.join(names)}")
+        raise ValueError(
+            f"{name}: metrics need names of their own (Accuracy(name=...)), but with the loss they are called {', '.join(names)}"
+        )
+    return found
+
+
+def _pair(given: Any) -> tuple[Any, Any]:
+    if isinstance(given, (tuple, list)) and len(given) == 2:
+        return given[0], given[1]
+    what = f"{type(given).__name__} of {len(given)}" if isinstance(given, (tuple, list)) else type(given).__name__
+    raise TypeError(f"forward: it returns a pair (outputs, targets), not {what}")
+
+
+def _check_loss(name: str, value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: the loss function returned {type(value).__name__}; it returns a Tensor, the mean over a batch")
+    if value.numel() != 1:
+        raise ShapeError(
+            f"{name}: the loss is one number, the mean over a batch, but its shape is {tuple(value.shape)}; "
+            "use reduction='mean', or .mean()"
+        )
+    return value
+
+
+def _computed(metric: Metric) -> Any:
+    value = _plain(metric.compute())
+
+    def numbers(value: Any) -> bool:
+        return all(map(numbers, value)) if isinstance(value, list) else isinstance(value, (int, float))
+
+    if not numbers(value):
+        raise TypeError(f"the metric {metric.name!r} computed {value!r}; it computes a number, or an array or list of numbers")
+    return value
+
+
+def _options(part: Any) -> Any:
+    """What an optimizer or scheduler was made with, for :func:`_check_options`: its kind, and its options by name."""
+    if not hasattr(part, "state_dict"):
+        return ["None" if part is None else type(part).__name__, {}]
+    if not hasattr(part, "param_groups"):
+        return [type(part).__name__, dict(part.state_dict())]
+    groups = part.state_dict()["param_groups"]
+    return [type(part).__name__, {f"{k}{f' of group {i}' * (len(groups) > 1)}": v for i, g in enumerate(groups) for k, v in g.items()}]
+
+
+def _check_options(path: Any, options: dict[str, Any], state: dict[str, Any]) -> None:
+    """They are as the run was begun, or (objects that were trained on in one process) as they were when the file was written."""
+    path = os.fspath(path)
+    rest = f"; to go on with its weights alone: model.load_state_dict(nn.load({path!r})['model']), and another checkpoint"
+    for what, (kind, _) in options.items():
+        begun = state["begun with"][what][0]
+        if kind != begun:
+            raise ValueError(f"fit: {path} is the checkpoint of a run with the {what} {begun}, and this run has {kind}{rest}")
+    for what, (kind, own) in options.items():
+        begun, now = state["begun with"][what][1], state["now"][what][1]
+        name = next(iter(_differing(own, begun)), None)
+        if name is not None and _differing(own, now):
+            a, b = (_plain(there.get(name, "not set")) for there in (begun, own))
+            raise ValueError(f"fit: {path} is the checkpoint of a run whose {kind} has {name}={a}, and this run's has {b}{rest}")
+
+
+def _differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    return [name for name in {**a, **b} if name not in a or name not in b or repr(_nested(a[name])) != repr(_nested(b[name]))]
+
+
+def _nested(value: Any) -> Any:
+    """Nested plain data with lists for tuples, which a file does not keep apart everywhere."""
+    if isinstance(value, Mapping):
+        return {key: _nested(v) for key, v in value.items()}
+    return [_nested(v) for v in value] if isinstance(value, (list, tuple)) else _plain(value)
+
+
+def _resumed(path: Any, run: Run, within: bool) -> str:
+    path = os.fspath(path)
+    if run.stop:
+        return f"fit: {path} holds a run that was stopped after epoch {len(run.history)}; nothing is trained; give another checkpoint to begin anew"
+    if run.epoch > run.epochs:
+        done = f"{path} holds a run that has ended, after epoch {len(run.history)}"
+        return f"fit: {done}; nothing is trained; ask for more epochs, or give another checkpoint to begin anew"
+    return f"fit: goes on from {path}, {'within' if within else 'at the start of'} epoch {run.epoch} of {run.epochs}, after step {run.step}"
 
 
 def _check_same(path: Any, what: str, state: dict[str, Any], here: list[str]) -> None:
@@ -436,9 +702,13 @@ def _check_same(path: Any, what: str, state: dict[str, Any], here: list[str]) ->
         raise ValueError(f"fit: {os.fspath(path)} is the checkpoint of a run with the {what} {there}, and this run has {here}")
 
 
-def _check_finite(value: Any, run: Run) -> None:
-    if value.numel() != 1:
-        raise ShapeError(f"fit: the loss is a number, the mean over a batch, but its shape is {tuple(value.shape)}")
+def _check_step(value: Any, run: Run) -> None:
+    """Whether the loss can be followed."""
+    if not value.requires_grad:
+        raise ValueError(
+            "fit: the loss depends on no parameter that requires a gradient: the loss function or forward takes the outputs out of the graph "
+            "(.detach(), .numpy(), no_grad), or does not use them"
+        )
     number = value.item()
     if math.isfinite(number):
         return
@@ -472,17 +742,14 @@ def _plain(value: Any) -> Any:
 
 def _bar(loader: Iterable[Any], title: str, mean: Mean, progress: bool) -> Iterator[Any]:
     """The batches, with a bar for those who watch."""
-    tqdm: Any = None
-    if progress:
-        with suppress(ImportError):
-            from tqdm import tqdm
-    if tqdm is None:
+    shown = bar(loader, desc=title, unit="batch", leave=False) if progress else None
+    if shown is None:
         yield from loader
         return
-    with tqdm(loader, desc=title, unit="batch", leave=False, disable=None) as bar:
-        for batch in bar:
+    with shown:
+        for batch in shown:
             yield batch
-            bar.set_postfix(loss=f"{mean.compute():.4f}", refresh=False)
+            shown.set_postfix(loss=f"{mean.compute():.4f}", refresh=False)
 
 
 def _line(run: Run) -> str:

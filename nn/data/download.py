@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.files.atomic import put_in_place
+from minigrad.nn.bar import bar
 from minigrad.nn.data.idx import DataError, read_contents
 
 CHUNK = 1 << 16
@@ -150,9 +151,5 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def _progress_bar(progress: bool, **kwargs: Any) -> contextlib.AbstractContextManager[Any]:
     """A tqdm bar, or None where it is not wanted or not installed."""
-    if progress:
-        with contextlib.suppress(ImportError):
-            from tqdm import tqdm
-
-            return tqdm(unit="B", unit_scale=True, disable=None, **kwargs)
-    return contextlib.nullcontext()
+    shown = bar(unit="B", unit_scale=True, **kwargs) if progress else None
+    return contextlib.nullcontext() if shown is None else shown

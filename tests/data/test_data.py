@@ -1113,12 +1113,12 @@ def test_two_at_once(server, target):
 
 
 def test_progress_bar(server, target, monkeypatch, capsys):
-    tqdm = pytest.importorskip("tqdm")
+    tqdm = pytest.importorskip("tqdm.auto")
     seen = []
 
     class Bar(tqdm.tqdm):
-        def __init__(self, **kwargs):
-            super().__init__(**{**kwargs, "disable": False})
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **{**kwargs, "disable": False})
 
         def close(self):
             seen.append((self.n, self.initial, self.total, self.desc))

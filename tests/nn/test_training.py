@@ -1,6 +1,7 @@
 """The training loop: what it does is what a loop by hand does, and a run that is killed ends as one that is not."""
 
 import csv
+import io
 import itertools
 import json
 import math
@@ -370,6 +371,20 @@ def test_a_bar_on_a_terminal(monkeypatch):
     assert "epoch 2/2" in Terminal.written and "/10" in Terminal.written
 
 
+def test_a_bar_in_a_notebook(monkeypatch):
+    """What a notebook prints to is a class of ipykernel's, and no terminal."""
+    pytest.importorskip("tqdm")
+    data, model, optimizer = problem()
+
+    class OutStream(io.StringIO):
+        __module__ = "ipykernel.iostream"
+
+    stream = OutStream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    nn.fit(model, DataLoader(data, 5), LOSS, optimizer, epochs=2)
+    assert "epoch 2/2" in stream.getvalue() and "/10" in stream.getvalue()
+
+
 # ---------------------------------------------------------------------------------------------------------- failures
 
 
@@ -432,6 +447,217 @@ def test_fit_refuses(options, message):
     for wrong in ({"mode": "up"}, {"patience": 0}, {"min_delta": -1}):
         with pytest.raises(ValueError, match="EarlyStopping"):
             EarlyStopping(**wrong)
+
+
+def pairs(n=3, size=4):
+    return [(mg.randn(size, 2), mg.tensor([0, 1] * (size // 2))) for _ in range(n)]
+
+
+def metric(value):
+    class Odd(nn.metrics.Mean):
+        def update(self, outputs, targets):
+            pass
+
+        def compute(self):
+            return value
+
+    return Odd("odd")
+
+
+class Misspelt(Callback):
+    def on_epoch_end(self, run):
+        raise AssertionError
+
+
+OTHER = nn.Linear(2, 2)
+BAD_CALLS = {
+    # what is given instead: (argument, its value, kind of error, what the message says)
+    "no model": ("model", lambda x: x, TypeError, "fit: the model is a Module, not function"),
+    "a class of models": ("model", nn.Identity, TypeError, r"not the class Identity; make one: Identity\(\.\.\.\)"),
+    "no epochs": ("epochs", 0, ValueError, "fit: epochs is the number of passes, 1 or more, not 0"),
+    "negative epochs": ("epochs", -1, ValueError, "1 or more, not -1"),
+    "half an epoch": ("epochs", 2.5, TypeError, "fit: epochs is a whole number of passes, not 2.5"),
+    "epochs as text": ("epochs", "3", TypeError, "whole number of passes, not '3'"),
+    "epochs as a bool": ("epochs", True, ValueError, "1 or more, not True"),
+    "an empty list": ("loader", [], ValueError, "fit: loader gave no batch: the list is empty"),
+    "a number for a loader": ("loader", 3, TypeError, "fit: loader is an iterable of batches, not int; DataLoader"),
+    "text for a loader": ("loader", "data", TypeError, "iterable of batches, not str"),
+    "a dict for a loader": ("loader", {"x": 1}, TypeError, "iterable of batches, not dict"),
+    "a dataset": ("loader", TensorDataset(mg.randn(4, 2), mg.zeros(4).long()), TypeError, "not TensorDataset; DataLoader.* makes batches"),
+    "a tensor": ("loader", mg.randn(4, 2), TypeError, "iterable of batches, not Tensor"),
+    "x and y": ("loader", (mg.randn(4, 2), mg.zeros(4).long()), TypeError, r"not one pair of arrays; .*TensorDataset\(x, y\)"),
+    "a used-up generator": ("loader", iter(()), ValueError, "fit: loader is a tuple_iterator, which is used up after one epoch"),
+    "a generator": ("loader", (b for b in pairs()), ValueError, "fit: loader is a generator, which is used up after one epoch"),
+    "no validation batches": ("validation", [], ValueError, "fit: validation gave no batch: the list is empty"),
+    "a generator to validate": ("validation", (b for b in pairs()), ValueError, "fit: validation is a generator, which is used up"),
+    "a class of losses": ("loss", nn.CrossEntropyLoss, TypeError, "fit: loss is a function of .*not the class CrossEntropyLoss; make one"),
+    "a name for a loss": ("loss", "crossentropy", TypeError, "loss is a function of .*CrossEntropyLoss.*not 'crossentropy'"),
+    "a loss that is a float": ("loss", lambda o, t: 1.0, TypeError, "fit: the loss function returned float; it returns a Tensor"),
+    "a loss without return": ("loss", lambda o, t: None, TypeError, "the loss function returned NoneType"),
+    "losses": ("loss", nn.CrossEntropyLoss(reduction="none"), mg.ShapeError, r"fit: the loss is one number.*its shape is \(4,\)"),
+    "a detached loss": ("loss", lambda o, t: o.detach().mean(), ValueError, "fit: the loss depends on no parameter that requires a gradient"),
+    "another model's optimizer": ("optimizer", nn.optim.SGD(OTHER.parameters(), lr=1), ValueError, "SGD holds none of the 2 parameters"),
+    "a class of optimizers": ("optimizer", nn.optim.Adam, TypeError, "fit: optimizer is an optimizer, .* not the class Adam; make one"),
+    "a name for an optimizer": ("optimizer", "adam", TypeError, "fit: optimizer is an optimizer, .* not str"),
+    "a metric's class": ("metrics", [Accuracy], TypeError, "fit: a metric is a Metric, .* not the class Accuracy; make one"),
+    "a function as a metric": ("metrics", [lambda o, t: 1], TypeError, "a metric is a Metric, .* not function"),
+    "an unknown metric": ("metrics", ["acc"], ValueError, 'there is no metric called \'acc\': names are "accuracy" and "top5"'),
+    "metrics in a number": ("metrics", 3, TypeError, "fit: metrics is a list of Metrics or names, not int"),
+    "a metric of text": ("metrics", [metric("good")], TypeError, "the metric 'odd' computed 'good'; it computes a number"),
+    "a metric of nothing": ("metrics", [metric(None)], TypeError, "the metric 'odd' computed None"),
+    "a function as a callback": ("callbacks", [lambda run: 1], TypeError, "fit: a callback is an object .*Callback, not function"),
+    "a callback's class": ("callbacks", [EMA], TypeError, "not the class EMA; make one"),
+    "callbacks in a function": ("callbacks", print, TypeError, "fit: callbacks is a list of Callbacks, not builtin_function"),
+    "a misspelt callback": ("callbacks", [Misspelt()], ValueError, "Misspelt would never be called: it has none of begin, after_backward"),
+    "a number to go forward": ("forward", 3, TypeError, "fit: forward is a function of .* not int"),
+    "forward without targets": ("forward", lambda m, b: m(b[0]), TypeError, r"forward: it returns a pair \(outputs, targets\), not Tensor"),
+    "a scheduler's class": ("scheduler", nn.optim.lr_scheduler.StepLR, TypeError, "fit: scheduler is a scheduler .* not the class StepLR"),
+    "another's scheduler": (
+        "scheduler", nn.optim.lr_scheduler.StepLR(nn.optim.SGD(OTHER.parameters(), lr=1), 1), ValueError, "scheduler is that of another opt",
+    ),
+    "a folder": ("checkpoint", ".", IsADirectoryError, "fit: checkpoint='.' is a folder"),
+    "a folder that is not there": ("checkpoint", "nowhere/run.mg", FileNotFoundError, "there is no folder 'nowhere'"),
+    "a tensor as a batch": ("loader", [mg.randn(2, 2)], TypeError, r"gave a Tensor of shape \(2, 2\); .*\(model\(batch\), batch\)"),
+    "a triple": ("loader", [(1, 2, 3)], TypeError, r"gave a tuple of 3; .*\(model\(batch\[0\], batch\[1\]\), batch\[2\]\)"),
+    "a single": ("loader", [[mg.randn(2, 2)]], TypeError, r"a pair \(inputs, targets\), but the loader gave a list of 1"),
+    "a dict": ("loader", [{"x": 1, "y": 2}], TypeError, r"a dict with the keys 'x', 'y'; .*\(model\(batch\['x'\]\), batch\['y'\]\)"),
+    "a batch of nothing": ("loader", [(mg.zeros(0, 2), mg.zeros(0).long())], ValueError, r"fit: the batch of step 1 \(epoch 1\) has no samples"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_what_fit_cannot_use_is_told_in_one_line(case, tmp_path, monkeypatch):
+    """And before the first step: the model is as it was."""
+    monkeypatch.chdir(tmp_path)
+    name, value, error, message = BAD_CALLS[case]
+    model = nn.Linear(2, 2)
+    given = {
+        "model": model,
+        "loader": pairs(),
+        "loss": LOSS,
+        "optimizer": nn.optim.Adam(model.parameters()),
+        "epochs": 2,
+        "progress": False,
+    }
+    before = bits(model.state_dict())
+    with pytest.raises(error, match=message) as caught:
+        nn.fit(**given | {name: value})
+    assert "\n" not in str(caught.value)
+    assert name == "metrics" or bits(model.state_dict()) == before
+
+
+@pytest.mark.parametrize("name", ["loader", "loss", "metrics", "forward", "model"])
+def test_evaluate_refuses_the_same(name):
+    cases = [case for case in BAD_CALLS.values() if case[0] == name]
+    for _, value, _, message in cases:
+        if name == "model" or "depends on no" in message or "used up" in message or "no samples" in message:
+            continue
+        with pytest.raises((TypeError, ValueError, mg.ShapeError), match=message.replace("fit:", "evaluate:")):
+            nn.evaluate(**{"model": nn.Linear(2, 2), "loader": pairs(), "loss": LOSS} | {name: value})
+    with pytest.raises(ValueError, match="evaluate: loader gave no batch: the generator is used up"):
+        nn.evaluate(nn.Identity(), (batch for batch in ()))
+    with pytest.raises(TypeError, match="evaluate: the model is a Module, not str"):
+        nn.evaluate("model", pairs())
+
+
+def test_a_loader_that_is_used_up_is_noticed_where_its_kind_does_not_tell():
+    class Once:
+        def __init__(self):
+            self.batches = iter(pairs())
+
+        def __iter__(self):
+            return self.batches
+
+    model = nn.Linear(2, 2)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="fit: loader gave no batch in epoch 2: the Once is used up; give a DataLoader or a list"):
+        nn.fit(model, Once(), LOSS, optimizer, epochs=2, progress=False)
+    with pytest.raises(ValueError, match="fit: validation gave no batch in epoch 2: the Once is used up"):
+        nn.fit(model, pairs(), LOSS, optimizer, epochs=2, validation=Once(), progress=False)
+    with pytest.raises(ValueError, match=r"the DataLoader is empty \(drop_last drops the only batch\)"):
+        nn.fit(model, DataLoader(TensorDataset(mg.randn(3, 2)), 4, drop_last=True), LOSS, optimizer, epochs=1)
+    once = (batch for batch in pairs())
+    assert nn.fit(model, once, LOSS, optimizer, epochs=1, progress=False)[0]["step"] == 3, "one epoch uses a generator once"
+
+
+def test_a_model_whose_parameters_are_frozen():
+    model = nn.Linear(2, 2).requires_grad_(False)
+    with pytest.raises(ValueError, match=r"none of the model's parameters that the optimizer holds requires a gradient"):
+        nn.fit(model, pairs(), LOSS, nn.optim.SGD(model.parameters(), lr=1), epochs=1)
+
+
+def test_metrics_by_name():
+    model = nn.Linear(2, 2)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    for metrics in (["accuracy", "top2"], "accuracy", Accuracy()):
+        logs = nn.fit(model, pairs(), LOSS, optimizer, epochs=1, metrics=metrics, validation=pairs(), progress=False)[0]
+        assert 0 <= logs["accuracy"] <= 1 and 0 <= logs["val_accuracy"] <= 1 and logs.get("top2", 1.0) == 1
+    assert nn.evaluate(model, pairs(), metrics="top2") == {"top2": 1.0}
+
+
+def resume(folder, optimizer="Adam", lr=0.02, scheduler=None, epochs=1, **options):
+    data, model, _ = problem()
+    optimizer = getattr(nn.optim, optimizer)(model.parameters(), lr=lr)
+    schedules = nn.optim.lr_scheduler
+    if scheduler is not None:
+        scheduler = getattr(schedules, scheduler[0])(optimizer, *scheduler[1:])
+    nn.fit(model, DataLoader(data, 25), LOSS, optimizer, epochs=epochs, scheduler=scheduler, checkpoint=folder / "c.mg", **options)
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        (
+            {},
+            {"optimizer": "SGD"},
+            "a run with the optimizer Adam, and this run has SGD; to go on with its weights alone: model.load_state_",
+        ),
+        ({}, {"lr": 0.01}, "a run whose Adam has lr=0.02, and this run's has 0.01"),
+        ({"scheduler": ("StepLR", 1)}, {"scheduler": ("ExponentialLR", 0.5)}, "the scheduler StepLR, and this run has ExponentialLR"),
+        ({"scheduler": ("StepLR", 1)}, {"scheduler": ("StepLR", 2)}, "a run whose StepLR has step_size=1, and this run's has 2"),
+        ({"scheduler": ("StepLR", 1)}, {}, "the scheduler StepLR, and this run has None"),
+        ({"scheduler": ("StepLR", 1)}, {"scheduler": ("StepLR", 1), "lr": 0.1}, "Adam has lr=0.02, and this run's has 0.1"),
+    ],
+)
+def test_a_resumed_run_with_other_options_says_what_differs(first, then, message, tmp_path):
+    resume(tmp_path, progress=False, **first)
+    for epochs in (1, 2):
+        with pytest.raises(ValueError, match=message):
+            resume(tmp_path, progress=False, epochs=epochs, **then)
+    assert resume(tmp_path, progress=False, epochs=2, **first)._step_count, "the same options go on"
+
+
+def test_a_run_that_goes_on_with_the_objects_it_has(tmp_path):
+    """Whose learning rate the schedule has changed since."""
+    data, model, optimizer = problem()
+    scheduler = nn.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    for epochs in (1, 2, 3):
+        history = nn.fit(
+            model, DataLoader(data, 25), LOSS, optimizer, epochs=epochs, scheduler=scheduler, checkpoint=tmp_path / "c.mg", progress=False
+        )
+    assert [logs["lr"] for logs in history] == [0.02, 0.01, 0.005]
+
+
+def test_a_resumed_run_says_so(tmp_path, capsys):
+    resume(tmp_path)
+    assert "goes on" not in capsys.readouterr().out
+    resume(tmp_path)
+    path = tmp_path / "c.mg"
+    assert capsys.readouterr().out == (
+        f"fit: {path} holds a run that has ended, after epoch 1; nothing is trained; "
+        "ask for more epochs, or give another checkpoint to begin anew\n"
+    )
+    resume(tmp_path, epochs=2)
+    assert capsys.readouterr().out.splitlines()[0] == f"fit: goes on from {path}, at the start of epoch 2 of 2, after step 2"
+    resume(tmp_path, epochs=3, progress=False)
+    assert capsys.readouterr().out == ""
+    stopping = EarlyStopping("loss", patience=1, min_delta=10.0)
+    path.unlink()
+    for _ in range(2):
+        resume(tmp_path, epochs=9, callbacks=[stopping])
+    stopped = f"fit: {path} holds a run that was stopped after epoch 2; nothing is trained; give another checkpoint to begin anew\n"
+    assert capsys.readouterr().out.endswith(stopped)
 
 
 def test_checkpoints_within_an_epoch_need_a_loader_with_a_state(tmp_path):
@@ -546,7 +772,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         fit(metrics=[Accuracy()])
     with pytest.raises(ValueError, match=r"the callbacks \[\], and this run has \['EMA'\]"):
         fit(callbacks=[EMA()])
-    with pytest.raises(ValueError, match="was not written by fit with these arguments"):
+    with pytest.raises(ValueError, match="a run with the scheduler None, and this run has ConstantLR"):
         fit(scheduler=nn.optim.lr_scheduler.ConstantLR(optimizer))
     nn.save({"model": 1}, tmp_path / "c")
     with pytest.raises(ValueError, match="was not written by fit"):
