@@ -30,12 +30,15 @@ class MNIST(Dataset[tuple[Any, int]]):
             digits from the training set and 1,000 from the test set that comes with minigrad.
         train: the training set, or the test set.
         transform: applied to each image, a float32 array (1, 28, 28) in [0, 1]. Where it has an attribute ``batched`` that is
-            true, it is given a whole batch (N, 1, 28, 28) by the loader.
+            true, it is given a whole batch (N, 1, 28, 28) by the loader. :class:`ToTensor` makes it a Tensor of that shape.
+        target_transform: applied to each label, an int.
         download: fetch the files into ``root/MNIST/raw`` where they are missing, see :meth:`download`.
 
     Attributes:
-        images: uint8 (N, 28, 28).
-        labels: int64 (N,), 0 to 9.
+        data: the images, a uint8 Tensor (N, 28, 28).
+        targets: the labels, an int64 Tensor (N,), 0 to 9. Others may be assigned to both, to leave digits out, say.
+        images, labels: the same as arrays.
+        classes, class_to_idx: the names of the classes, and the label of each.
 
     Raises:
         FileNotFoundError: no such files.
@@ -46,6 +49,8 @@ class MNIST(Dataset[tuple[Any, int]]):
     >>> digits = MNIST(train=False)
     >>> len(digits), digits.images.shape, digits.labels[:8]
     (1000, (1000, 28, 28), array([1, 6, 4, 4, 1, 4, 2, 9]))
+    >>> digits.data.dtype, digits.targets[:3], digits.classes[1]
+    (dtype('uint8'), tensor([1, 6, 4]), '1 - one')
     >>> image, label = digits[0]
     >>> image.shape, str(image.dtype), label
     ((1, 28, 28), 'float32', 1)
@@ -56,7 +61,9 @@ class MNIST(Dataset[tuple[Any, int]]):
 
     name = "mnist"
     folder = "MNIST"
-    classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    classes = [
+        "0 - zero", "1 - one", "2 - two", "3 - three", "4 - four", "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine",
+    ]  # fmt: skip
     mean, std = 0.1307, 0.3081  # of the pixels of the training set, in [0, 1]
     mirrors = (
         "https://ossci-datasets.s3.amazonaws.com/mnist",
@@ -75,15 +82,39 @@ class MNIST(Dataset[tuple[Any, int]]):
         self,
         root: str | os.PathLike[str] | None = None,
         train: bool = True,
-        *,
         transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
         download: bool = False,
     ):
-        self.root, self.train, self.transform = root, train, transform
-        if root is None:
-            self.images, self.labels = self._embedded(train)
-        else:
-            self.images, self.labels = self._from_folder(Path(root), train, download)
+        name = type(self).__name__
+        if not isinstance(train, (bool, np.bool_)):
+            raise TypeError(f"{name}: train is True (the training set) or False (the test set), not {train!r}")
+        for what, function in (("transform", transform), ("target_transform", target_transform)):
+            if function is not None and (isinstance(function, type) or not callable(function)):
+                shown = (
+                    f"the class {function.__name__}; make one: {function.__name__}(...)" if isinstance(function, type) else repr(function)
+                )
+                raise TypeError(f"{name}: {what} is a function, not {shown}")
+        if root is None and download:
+            raise ValueError(f"{name}: download=True needs a folder, root; without one the sample that comes with minigrad is read")
+        self.root, self.train, self.transform, self.target_transform = root, train, transform, target_transform
+        images, labels = self._embedded(train) if root is None else self._from_folder(Path(root), train, download)
+        self.data, self.targets = as_tensor(images), as_tensor(labels)
+
+    @property
+    def images(self) -> np.ndarray:
+        """``data`` as an array."""
+        return np.asarray(self.data)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """``targets`` as an array."""
+        return np.asarray(self.targets)
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """The label of each class by its name."""
+        return {name: label for label, name in enumerate(self.classes)}
 
     @classmethod
     def download(
@@ -156,12 +187,15 @@ class MNIST(Dataset[tuple[Any, int]]):
         return images, labels.astype(np.int64)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
-        image = self._floats(self.images[index])
-        return image if self.transform is None else self.transform(image), int(self.labels[index])
+        image, label = self._floats(self.images[index]), int(self.labels[index])
+        return (
+            image if self.transform is None else self.transform(image),
+            label if self.target_transform is None else self.target_transform(label),
+        )
 
     def get_batch(self, indices: Sequence[int]) -> Any:
         """The batch of samples ``indices``: images (N, 1, 28, 28) float32 and labels (N,) int64, as Tensors in a list."""
-        if self.transform is not None and not getattr(self.transform, "batched", False):
+        if self.target_transform is not None or (self.transform is not None and not getattr(self.transform, "batched", False)):
             return default_collate([self[i] for i in indices])
         images = self._floats(np.take(self.images, indices, axis=0))
         return [as_tensor(images if self.transform is None else self.transform(images)), as_tensor(np.take(self.labels, indices))]
@@ -190,7 +224,7 @@ class MNIST(Dataset[tuple[Any, int]]):
         return np.divide(images[..., None, :, :], 255, dtype=np.float32)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.data)
 
     def __repr__(self) -> str:
         where = "the embedded sample" if self.root is None else f"root={os.fspath(self.root)!r}"
@@ -205,12 +239,12 @@ class FashionMNIST(MNIST):
 
     >>> from minigrad.nn.data import FashionMNIST
     >>> FashionMNIST.classes[:3]
-    ('T-shirt/top', 'Trouser', 'Pullover')
+    ['T-shirt/top', 'Trouser', 'Pullover']
     """
 
     name = "fashion-mnist"
     folder = "FashionMNIST"
-    classes = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+    classes = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
     mean, std = 0.2860, 0.3530
     mirrors = (
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",

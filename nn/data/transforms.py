@@ -135,28 +135,67 @@ class RandomApply(_Images):
 
 
 class ToTensor:
-    """An image (H, W, C) or (H, W), or a batch (N, H, W, C), as a Tensor with the channels first: ``torchvision.transforms.ToTensor``.
+    """An image as a Tensor with the channels first: ``torchvision.transforms.ToTensor``.
 
-    Bytes become float32 in [0, 1]; other dtypes stay. An image of the library PIL is taken as well.
+    ==============================================  ========================================================================
+    an image                                        the Tensor
+    ==============================================  ========================================================================
+    of the library PIL, or bytes (H, W, C), (H, W)  float32 (C, H, W) in [0, 1]
+    another array (H, W, C), (H, W)                 (C, H, W); values and dtype stay
+    floats (C, H, W), as a dataset here gives them  the same (C, H, W): the channels, 1 or 3, are first already
+    batches with N in front                         batches
+    ==============================================  ========================================================================
+
+    Raises:
+        ShapeError: another number of dimensions; bytes with the channels first (torchvision would take rows for channels); or floats that
+            may be either.
+        TypeError: no image, or a Tensor already.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import ToTensor
     >>> ToTensor()(np.full((4, 6, 3), 51, np.uint8)).shape, ToTensor()(np.array([[51]], np.uint8))
     ((3, 4, 6), tensor([[[0.2000]]]))
+    >>> ToTensor()(np.zeros((1, 28, 28), np.float32)).shape
+    (1, 28, 28)
     """
 
     batched = True
 
     def __call__(self, pic: Any) -> Tensor:
         if isinstance(pic, Tensor):
-            raise TypeError("ToTensor: this is a Tensor already")
+            raise TypeError("ToTensor: this is a Tensor already; leave ToTensor out")
+        of_pil = hasattr(pic, "getbands")
+        if not of_pil and not isinstance(pic, np.ndarray):
+            raise TypeError(f"ToTensor: an array or an image of PIL is needed, not {type(pic).__name__}")
         array = np.asarray(pic)
         if array.ndim not in (2, 3, 4) or array.dtype.kind not in "fiub":
             raise ShapeError(f"ToTensor: images are (H, W), (H, W, C) or (N, H, W, C), not {array.shape} of {array.dtype}")
+        if of_pil and array.dtype == np.bool_:
+            array = array.astype(np.uint8) * 255  # an image of two colours
         if array.ndim == 2:
             array = array[..., None]
-        array = np.ascontiguousarray(np.moveaxis(array, -1, -3))
+        if of_pil or not self._channels_first(array):
+            array = np.moveaxis(array, -1, -3)
+        array = np.array(array, order="C")  # the Tensor's own
         return as_tensor(np.divide(array, 255, dtype=np.float32) if array.dtype == np.uint8 else array)
+
+    @staticmethod
+    def _channels_first(array: np.ndarray) -> bool:
+        """Whether this is no (..., H, W, C) but (..., C, H, W), as the transforms of floats here take and give it."""
+        first, last = array.shape[-3], array.shape[-1]
+        if first not in (1, 3) or (last <= 4 and array.dtype.kind != "f"):
+            return False
+        if array.dtype.kind != "f":
+            raise ShapeError(
+                f"ToTensor: an image of {array.dtype} is (H, W, C), and {array.shape} seems to have the channels first; "
+                "np.moveaxis(image, -3, -1) moves them to the end, and as_tensor(image) / 255 needs no ToTensor"
+            )
+        if last <= 4:
+            raise ShapeError(
+                f"ToTensor: floats of shape {array.shape} may be (H, W, C) or (C, H, W); as_tensor(image) leaves the shape as it is, "
+                "and as_tensor(np.moveaxis(image, -1, -3)) has the channels, which are last, first"
+            )
+        return True
 
 
 class Normalize(_Images):

@@ -37,6 +37,7 @@ from minigrad.nn.data import (
     Subset,
     SubsetRandomSampler,
     TensorDataset,
+    ToTensor,
     WeightedRandomSampler,
     default_collate,
     default_convert,
@@ -739,6 +740,61 @@ def test_mnist_batches_equal_collated_samples(tmp_path):
         assert_same(data.get_batch([3, 0, 23]), expected)
         assert_same(next(iter(DataLoader(Subset(data, [3, 0, 23]), 3))), expected)
     assert expected[0].shape == (3, 5), "a transform that knows nothing of batches is applied image by image"
+
+
+@pytest.mark.parametrize("kind", [MNIST, FashionMNIST])
+def test_a_script_for_torchvisions_mnist(tmp_path, kind):
+    """The transform of nearly every such script keeps the images upright; what else they touch is there."""
+    arrays = fake_mnist(tmp_path)
+    pixels, labels = arrays["train-images-idx3-ubyte"], arrays["train-labels-idx1-ubyte"]
+    data = kind(root=str(tmp_path), train=True, download=True, transform=Compose([ToTensor(), Normalize((0.1307,), (0.3081,))]))
+    expected = ((pixels / np.float32(255) - np.float32(0.1307)) / np.float32(0.3081))[:, None]
+    image, label = data[7]
+    assert isinstance(image, mg.Tensor) and image.shape == (1, 28, 28) and type(label) is int and label == labels[7]
+    assert_allclose(image.numpy(), expected[7], rtol=1e-6)
+    x, y = next(iter(DataLoader(data, 24)))
+    assert x.shape == (24, 1, 28, 28) and x.dtype == np.float32 and y.dtype == np.int64
+    assert_allclose(x.numpy(), expected, rtol=1e-6)
+    assert_allclose(kind(tmp_path, transform=ToTensor())[3][0].numpy(), pixels[3:4] / np.float32(255))
+
+    assert isinstance(data.data, mg.Tensor) and data.data.shape == (24, 28, 28) and data.data.dtype == np.uint8
+    assert isinstance(data.targets, mg.Tensor) and data.targets.shape == (24,) and data.targets.dtype == np.int64
+    assert_array_equal(data.data.numpy(), pixels)
+    assert len(data.classes) == 10 and data.class_to_idx[data.classes[3]] == 3 and isinstance(data.classes, list)
+    assert MNIST.classes[0] == "0 - zero" and MNIST.classes[9] == "9 - nine" and FashionMNIST.classes[9] == "Ankle boot"
+
+    keep = (data.targets == labels[0]) | (data.targets == labels[1])  # two of the digits
+    data.data, data.targets = data.data[keep], data.targets[keep]
+    some = np.isin(labels, labels[:2])
+    assert len(data) == some.sum() and [data[i][1] for i in range(len(data))] == labels[some].tolist()
+    x, y = next(iter(DataLoader(data, 24)))
+    assert_allclose(x.numpy(), expected[some], rtol=1e-6)
+    assert_array_equal(y.numpy(), labels[some])
+
+
+def test_mnist_with_changed_labels(tmp_path):
+    arrays = fake_mnist(tmp_path)
+    odd = (arrays["train-labels-idx1-ubyte"] % 2).tolist()
+    data = MNIST(tmp_path, True, None, lambda label: label % 2)  # torchvision's order
+    assert [data[i][1] for i in range(24)] == odd
+    assert next(iter(DataLoader(data, 24)))[1].tolist() == odd
+    assert MNIST(tmp_path, True, None, None, True).targets.tolist() == arrays["train-labels-idx1-ubyte"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"train": "train"}, TypeError, r"MNIST: train is True \(the training set\) or False \(the test set\), not 'train'"),
+        ({"train": 1}, TypeError, "MNIST: train is True"),
+        ({"transform": ToTensor}, TypeError, r"MNIST: transform is a function, not the class ToTensor; make one: ToTensor\(\.\.\.\)"),
+        ({"transform": [ToTensor()]}, TypeError, r"MNIST: transform is a function, not \["),
+        ({"target_transform": 3}, TypeError, "MNIST: target_transform is a function, not 3"),
+        ({"download": True}, ValueError, "MNIST: download=True needs a folder, root"),
+    ],
+)
+def test_mnist_refuses(options, error, message):
+    with pytest.raises(error, match=message):
+        MNIST(**options)
 
 
 def test_mnist_tensors(tmp_path):

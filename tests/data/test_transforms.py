@@ -405,6 +405,53 @@ def test_to_tensor():
         ToTensor()(mg.zeros(1, 2, 2))
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "F", "I", "LA"])
+def test_to_tensor_of_an_image_of_pil(mode):
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.random.default_rng(0).integers(256, size=(4, 6, 3)).astype(np.uint8)
+    picture = image.fromarray(pixels).convert(mode)
+    out = ToTensor()(picture)
+    expected = np.asarray(picture)
+    expected = expected.reshape(4, 6, -1).transpose(2, 0, 1)
+    scale = {"1": np.float32(1), "F": np.float32(1), "I": np.int32(1)}.get(mode, np.float32(255))
+    assert out.shape == (len(picture.getbands()), 4, 6) and out.dtype == scale.dtype
+    assert_allclose(out.numpy(), expected / scale)
+
+
+@pytest.mark.parametrize("lead", [(), (5,)])
+def test_to_tensor_never_takes_rows_for_channels(lead):
+    """Images of floats have their channels first in this house; what may be either is refused."""
+    for channels in (1, 3):
+        floats = np.random.default_rng(0).random((*lead, channels, 28, 20), dtype=np.float32)
+        out = ToTensor()(floats)
+        assert_array_equal(out.numpy(), floats)
+        out += 1
+        assert floats.max() < 1, "the Tensor has values of its own"
+        last = np.moveaxis(floats, -3, -1)
+        assert_array_equal(ToTensor()(last).numpy(), floats)
+        for whole in (np.uint8, np.int64):
+            with pytest.raises(mg.ShapeError, match=r"^ToTensor: an image of \w+ is \(H, W, C\), and .* seems to have the channels first"):
+                ToTensor()((floats * 255).astype(whole))
+            assert ToTensor()((last * 255).astype(whole)).shape == (*lead, channels, 28, 20)
+        with pytest.raises(mg.ShapeError, match=r"^ToTensor: floats of shape .* may be \(H, W, C\) or \(C, H, W\)"):
+            ToTensor()(floats[..., :3])
+    assert ToTensor()(np.zeros((*lead, 3, 2, 3), np.uint8)).shape == (*lead, 3, 3, 2), "bytes are (H, W, C)"
+
+
+def test_to_tensor_anywhere_in_a_chain():
+    """Before and after transforms of arrays, the images stay upright."""
+    image = np.random.default_rng(0).random((1, 28, 28), dtype=np.float32)
+    expected = Resize(20)(image)
+    for chain in ([Resize(20), ToTensor()], [ToTensor(), Resize(20)], [CenterCrop(28), ToTensor(), Resize((20, 20))]):
+        assert_allclose(np.asarray(Compose(chain)(image)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", ["picture", [[1, 2], [3, 4]], None, 3])
+def test_to_tensor_of_no_image(wrong):
+    with pytest.raises(TypeError, match=r"^ToTensor: an array or an image of PIL is needed, not \w+"):
+        ToTensor()(wrong)
+
+
 def test_random_apply():
     x = images(400, dtype=np.float32)
     out = RandomApply([Normalize(1.0, 0.5), np.abs], p=0.3, generator=seeded())(x)  # one of them takes single images only
