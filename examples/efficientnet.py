@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from command import count, run  # beside this file
 from packages import Missing, file_of, picture_of  # beside this file
 
 import minigrad as mg
@@ -115,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run; what a person can mend is told in one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="*", type=Path, help="photographs (default: three that scikit-image and scikit-learn bring)")
-    parser.add_argument("--top", type=int, default=3, metavar="N", help="how many classes to print (default: %(default)s)")
+    parser.add_argument("--top", type=count, default=3, metavar="N", help="how many classes to print (default: %(default)s)")
     args = parser.parse_args(argv)
     try:
         model, names = pretrained(), class_names()
@@ -135,4 +136,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -10,12 +10,13 @@ Prints loss and test accuracy after each epoch, and writes a checkpoint and four
 from __future__ import annotations
 
 import argparse
-import contextlib
+import math
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from command import count, rate, rate_or_zero, run  # beside this file
 from tqdm import tqdm
 
 import minigrad as mg
@@ -60,16 +61,16 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     add("--data", type=Path, metavar="FOLDER", help="the four idx files, plain or .gz (default: the sample that comes with minigrad)")
     add("--dataset", choices=["mnist", "fashion-mnist"], default="mnist", help="what --data holds (default: %(default)s)")
     add("--download", action="store_true", help="fetch the files that --data lacks from the internet first")
-    add("--epochs", type=positive, default=12, metavar="N", help="passes over the training images (default: %(default)s)")
-    add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
+    add("--epochs", type=count, default=12, metavar="N", help="passes over the training images (default: %(default)s)")
+    add("--batch-size", type=count, default=64, metavar="N", help="images per step (default: %(default)s)")
     add(
         "--lr",
-        type=float,
+        type=rate,
         default=3e-3,
         metavar="RATE",
         help="AdamW's largest learning rate; it rises and falls once (default: %(default)s)",
     )
-    add("--weight-decay", type=float, default=1e-2, metavar="RATE", help="pull of the weights towards zero (default: %(default)s)")
+    add("--weight-decay", type=rate_or_zero, default=1e-2, metavar="RATE", help="pull of the weights towards zero (default: %(default)s)")
     add("--augment", action="store_true", help="turn, shift and scale the training images at random")
     add("--seed", type=int, default=0, help="of initial weights, shuffling and augmentation (default: %(default)s)")
     add("--out", type=Path, default=Path("runs/lenet5"), metavar="FOLDER", help="for checkpoint and pictures (default: %(default)s)")
@@ -80,11 +81,8 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return int(text)
+class Diverged(Exception):
+    """Training has left the numbers; the text says when."""
 
 
 def load(args: argparse.Namespace) -> tuple[MNIST, MNIST]:
@@ -110,6 +108,12 @@ def evaluate(model: nn.Module, loader: DataLoader) -> tuple[float, float, np.nda
     return loss / confusion.sum(), confusion.trace() / confusion.sum(), confusion
 
 
+def kept(checkpoint: Path, history: list[dict[str, float]]) -> str:
+    """What a run that ends early leaves."""
+    ended = history and checkpoint.exists()  # asked of the file: the last epoch may have been stopped while it was written
+    return f"{checkpoint} holds epoch {nn.load(checkpoint)['epoch']}" if ended else "no epoch had ended, so nothing was saved"
+
+
 def train(args: argparse.Namespace) -> int:
     """Train, report, save. Returns the exit status."""
     mg.manual_seed(args.seed)
@@ -133,14 +137,19 @@ def train(args: argparse.Namespace) -> int:
             with tqdm(train_loader, desc=f"epoch {epoch:2}/{args.epochs}", unit="batch", leave=False, disable=None) as bar:
                 for images, labels in bar:
                     loss = F.cross_entropy(model(images), labels)
+                    value = loss.item()
+                    if not math.isfinite(value):
+                        raise Diverged(f"the loss is {value} in epoch {epoch}")
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
                     scheduler.step()
-                    total += loss.item() * len(labels)
+                    total += value * len(labels)
                     seen += len(labels)
                     bar.set_postfix(loss=f"{total / seen:.4f}", refresh=False)
             test_loss, accuracy, confusion = evaluate(model, test_loader)
+            if not math.isfinite(test_loss):
+                raise Diverged(f"the test loss is {test_loss} after epoch {epoch}")
             history.append({"epoch": epoch, "loss": total / seen, "test_loss": test_loss, "accuracy": accuracy})
             nn.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "history": history}, checkpoint)
             print(
@@ -148,10 +157,11 @@ def train(args: argparse.Namespace) -> int:
                 f"{time.perf_counter() - started:.0f} s",
                 flush=True,
             )
+    except Diverged as error:
+        print(f"lenet5: {error}; a smaller --lr than {args.lr:g} may help; {kept(checkpoint, history)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        ended = history and checkpoint.exists()  # asked of the file: the last epoch may have been stopped while it was written
-        kept = f"{checkpoint} holds epoch {nn.load(checkpoint)['epoch']}" if ended else "no epoch had ended, so nothing was saved"
-        print(f"\nstopped; {kept}")
+        print(f"\nstopped; {kept(checkpoint, history)}")
         return 130
     saved = [checkpoint]
     if args.pictures:
@@ -170,12 +180,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run; what a person can mend is told in one line."""
     args = options(argv)
     try:
-        return train(args)
+        with np.errstate(all="ignore"):  # numbers that grow too large are told once, as a loss
+            return train(args)
+    except BrokenPipeError:
+        raise  # command.run knows it
     except (DataError, DownloadError, OSError) as error:
         print(f"lenet5: {error}", file=sys.stderr)
         return 1
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):
-        sys.exit(main())
+    run(main)

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from command import count, run  # beside this file
 from packages import Missing, file_of, picture_of  # beside this file
 
 import minigrad as mg
@@ -225,7 +226,7 @@ def main(argv: list[str] | None = None) -> int:
         "--out", type=Path, default=Path("runs/mtcnn.png"), help="where to write it with the faces marked (default: %(default)s)"
     )
     parser.add_argument(
-        "--smallest", type=int, default=20, metavar="PIXELS", help="width of the smallest face to look for (default: %(default)s)"
+        "--smallest", type=count, default=20, metavar="PIXELS", help="width of the smallest face to look for (default: %(default)s)"
     )
     args = parser.parse_args(argv)
     try:
@@ -245,10 +246,14 @@ def main(argv: list[str] | None = None) -> int:
         left, top, right, bottom = box.round().astype(int)
         eyes = " and ".join(f"({x:.0f}, {y:.0f})" for x, y in points[:2])
         print(f"({left}, {top}) to ({right}, {bottom}), probability {score:.4f}, eyes at {eyes}")
-    mark(picture, boxes, landmarks, args.out)
+    try:
+        mark(picture, boxes, landmarks, args.out)
+    except (OSError, ValueError) as error:  # ValueError: a name that ends in no kind of picture
+        print(f"mtcnn: {args.out} cannot be written: {error}", file=sys.stderr)
+        return 1
     print(f"saved {args.out}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -17,6 +17,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+from command import run  # beside this file
 from packages import Missing, file_of  # beside this file
 
 import minigrad as mg
@@ -124,4 +125,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -103,4 +103,15 @@ def main(epochs=3):
 
 
 if __name__ == "__main__":
-    main()
+    import argparse
+
+    from command import count, run  # beside this file
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=count, default=3, metavar="N", help="passes over the digits (default: %(default)s)")
+    options = parser.parse_args()
+
+    def job():
+        main(options.epochs)
+
+    run(job)

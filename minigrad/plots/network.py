@@ -29,13 +29,10 @@ BLUE, RED, GREY = "#2c6fbb", "#c8442f", "#666666"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty matplotlib figure, in inches, that belongs to no window."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    """An empty matplotlib figure, in inches, that belongs to no window, and shows itself in a notebook."""
+    from minigrad.plots.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:

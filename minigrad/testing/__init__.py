@@ -21,10 +21,17 @@ __all__ = ["Call", "GradcheckError", "Report", "check_op", "domain", "gradcheck"
 
 def __getattr__(name: str) -> Any:
     """Load a room of the kit when it is first used: only ``check_op`` and ``strategies`` need hypothesis."""
-    if name == "strategies":
-        return importlib.import_module("minigrad.testing.strategies")
-    if name in _HOME:
-        return getattr(importlib.import_module(f"minigrad.testing.{_HOME[name]}"), name)
+    try:
+        if name == "strategies":
+            return importlib.import_module("minigrad.testing.strategies")
+        if name in _HOME:
+            return getattr(importlib.import_module(f"minigrad.testing.{_HOME[name]}"), name)
+    except ImportError as error:
+        if (error.name or "").startswith("hypothesis"):
+            raise ImportError(
+                f'minigrad.testing: {name} draws inputs with hypothesis: pip install "minigrad-nn[testing]" ({error})'
+            ) from error
+        raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -146,4 +146,80 @@ def test_help_explains_every_option():
         assert line
     result = run("--epochs", "0")
     assert result.returncode == 2
-    assert "0 is not a positive number" in result.stderr
+    assert "0 is not a whole number above 0" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("example", "args", "message"),
+    [
+        ("lenet5", ["--lr", "-1"], "--lr: -1 is not a number above 0"),
+        ("lenet5", ["--lr", "nan"], "--lr: nan is not a number above 0"),
+        ("lenet5", ["--lr", "inf"], "--lr: inf is not a number above 0"),
+        ("lenet5", ["--lr", "fast"], "--lr: fast is not a number above 0"),
+        ("lenet5", ["--weight-decay", "-1"], "--weight-decay: -1 is not a number, 0 or above"),
+        ("lenet5", ["--batch-size", "0"], "--batch-size: 0 is not a whole number above 0"),
+        ("lenet5", ["--epochs", "2.5"], "--epochs: 2.5 is not a whole number above 0"),
+        ("lenet5", ["--seed", "x"], "--seed: invalid int value: 'x'"),
+        ("mtcnn", ["--smallest", "0"], "--smallest: 0 is not a whole number above 0"),
+        ("mtcnn", ["--smallest", "-20"], "--smallest: -20 is not a whole number above 0"),
+        ("efficientnet", ["--top", "0"], "--top: 0 is not a whole number above 0"),
+        ("pitch", ["nan"], "the network knows pitches from 32 to 1975 Hz"),
+        ("tutorial", ["--epochs", "0"], "--epochs: 0 is not a whole number above 0"),
+        ("tutorial", ["digits"], "unrecognized arguments: digits"),
+    ],
+)
+def test_an_option_out_of_its_range(example, args, message):
+    result = subprocess.run([sys.executable, str(LENET.with_stem(example)), *args], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2 and result.stdout == ""
+    assert message in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("rate", ["1e9", "1e3"])
+def test_a_run_that_leaves_the_numbers_saves_none(digits, tmp_path, rate):
+    result = run("--data", str(digits), "--lr", rate, "--batch-size", "8", "--epochs", "3", "--out", str(tmp_path))
+    assert result.returncode == 1
+    assert result.stderr.startswith("lenet5: the ") and result.stderr.count("\n") == 1, result.stderr
+    assert f"a smaller --lr than {float(rate):g} may help; no epoch had ended, so nothing was saved" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_of_the_tutorial_does_not_train():
+    result = subprocess.run([sys.executable, str(LENET.with_stem("tutorial")), "--help"], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0 and result.stderr == ""
+    assert result.stdout.startswith("usage: tutorial.py") and "--epochs" in result.stdout and "test accuracy" not in result.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX's")
+def test_ctrl_c_in_the_tutorial_is_one_line():
+    process = subprocess.Popen(
+        [sys.executable, "-u", str(LENET.with_stem("tutorial")), "--epochs", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout.readline().startswith("epoch 1 ")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "\ntutorial: stopped\n"
+
+
+@pytest.mark.parametrize("example", ["mtcnn", "efficientnet", "pitch"])
+def test_ctrl_c_in_the_other_examples_is_one_line(example):
+    """Wherever it comes: here, while weights are read, for which no package is needed."""
+    code = (
+        f"import sys\nsys.path.insert(0, {str(LENET.parent)!r})\nsys.argv = ['{example}.py']\nimport {example}\n"
+        f"def interrupted(*args):\n    raise KeyboardInterrupt\n{example}.pretrained = interrupted\n{example}.run({example}.main)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", f"\n{example}: stopped\n")
+    last = LENET.with_stem(example).read_text(encoding="utf-8").splitlines()[-2:]
+    assert last == ['if __name__ == "__main__":', "    run(main)"], "this is how the script starts"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes of this kind")
+def test_a_reader_who_leaves_is_no_failure(digits, tmp_path):
+    shell = " ".join(map(repr, command("--data", str(digits), "--epochs", "3", "--no-pictures", "--out", str(tmp_path))))
+    result = subprocess.run(["sh", "-c", f"{shell} | head -n 1"], capture_output=True, text=True, timeout=120)
+    assert result.stderr == "" and result.stdout.startswith("LeNet-5")

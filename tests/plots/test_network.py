@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import io
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -149,3 +152,18 @@ def test_a_model_in_training_mode_is_left_as_it_was(draw):
     assert [m.training for m in model] == [True, True, True, True, False, True] and model.training
     assert mg.get_rng_state() == draws and model[1].running_mean is mean
     assert all(mg.equal(model.state_dict()[name], value) for name, value in state.items())
+
+
+def test_a_figure_shows_itself_in_a_notebook():
+    """IPython asks for _repr_png_, whether it was told of matplotlib or not."""
+    figure = plots.training_curves([{"loss": 1.0}, {"loss": 0.5}])
+    shown = figure._repr_png_()
+    assert shown.startswith(b"\x89PNG") and drawn(figure).size
+    again = pickle.loads(pickle.dumps(figure))
+    assert again._repr_png_() == shown
+
+
+def test_without_matplotlib_the_extra_is_named():
+    code = "import sys\nsys.modules['matplotlib'] = None\nfrom minigrad import plots\nplots.training_curves([{'loss': 1.0}])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert 'ImportError: plots: figures are drawn by matplotlib: pip install "minigrad-nn[plot]"' in result.stderr

@@ -1,5 +1,8 @@
 """What the strategies draw is valid, varied, and shrinks to something short."""
 
+import subprocess
+import sys
+
 import hypothesis
 import numpy as np
 import pytest
@@ -207,3 +210,13 @@ def test_strategies_of_hypothesis_are_at_hand():
     assert st.just(1) is not None
     with pytest.raises(AttributeError, match="no attribute"):
         st.no_such_strategy  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["strategies", "check_op"])
+def test_without_hypothesis_the_extra_is_named(name):
+    code = f"import sys\nsys.modules['hypothesis'] = None\nfrom minigrad.testing import gradcheck\nfrom minigrad.testing import {name}"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stderr.splitlines()[-1] == (
+        f'ImportError: minigrad.testing: {name} draws inputs with hypothesis: pip install "minigrad-nn[testing]" '
+        "(import of hypothesis halted; None in sys.modules)"
+    )
