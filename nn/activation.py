@@ -11,6 +11,7 @@ from typing import Any
 from minigrad.nn import functional as F
 from minigrad.nn import init as initialisers
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.nn.options import check
 from minigrad.tensor import Tensor
 from minigrad.types import DType
 
@@ -160,6 +161,9 @@ class RReLU(_Activation):
     upper: float
 
     def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False):
+        check(self, locals())
+        if lower > upper:
+            raise ValueError(f"RReLU: lower must not be above upper, but they are {lower} and {upper}")
         super().__init__(lower=lower, upper=upper, inplace=inplace)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -179,6 +183,7 @@ class PReLU(Module):
     weight: Parameter
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: DType = None):
+        check(self, locals())
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = empty_parameter((num_parameters,), dtype, device)
@@ -216,6 +221,7 @@ class CELU(_Activation):
     alpha: float
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
+        check(self, locals(), alpha="not 0")
         super().__init__(alpha=alpha, inplace=inplace)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -247,6 +253,7 @@ class Softplus(_Activation):
     threshold: float
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+        check(self, locals(), beta="not 0")
         super().__init__(beta=beta, threshold=threshold)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -304,6 +311,7 @@ class Softshrink(_Activation):
     lambd: float
 
     def __init__(self, lambd: float = 0.5):
+        check(self, locals())
         super().__init__(lambd=lambd)
 
     def extra_repr(self) -> str:

@@ -13,6 +13,7 @@ from minigrad.nn import functional as F
 from minigrad.nn.container import ModuleList, Sequential
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
+from minigrad.nn.options import check
 from minigrad.ops.index import gather, getitem, index_put
 from minigrad.ops.shape import cat, reshape, unsqueeze
 from minigrad.tensor import Tensor
@@ -63,6 +64,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         device: Any = None,
         dtype: Any = None,
     ):
+        check(self, locals())
         super().__init__()
         edges = [int(c) for c in cutoffs]
         rising = all(a < b for a, b in pairwise([0, *edges, n_classes]))

@@ -8,6 +8,7 @@ from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.nn.options import check
 from minigrad.ops.shape import transpose
 from minigrad.tensor import Tensor
 
@@ -62,6 +63,7 @@ class MultiheadAttention(Module):
         device: Any = None,
         dtype: Any = None,
     ):
+        check(self, locals())
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0 or embed_dim % num_heads:
             raise ValueError(f"MultiheadAttention: {embed_dim} features (embed_dim) do not divide into {num_heads} heads (num_heads)")

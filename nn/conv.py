@@ -8,6 +8,7 @@ from typing import Any
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.nn.options import check
 from minigrad.ops.window_sizes import per_axis
 from minigrad.tensor import Tensor
 from minigrad.types import DType, Size
@@ -38,6 +39,7 @@ class ConvBase(Module):
         dtype: Any,
         output_padding: Size = 0,
     ) -> None:
+        check(self, locals())
         name = type(self).__name__
         super().__init__()
         if groups < 1 or in_channels % groups or out_channels % groups:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.nn.options import check
 from minigrad.types import Tensor
 
 
@@ -11,6 +12,7 @@ class CosineSimilarity(Module):
     """The cosine of the angle between vectors along ``dim``: ``torch.nn.CosineSimilarity``."""
 
     def __init__(self, dim: int = 1, eps: float = 1e-8):
+        check(self, locals())
         super().__init__()
         self.dim, self.eps = dim, eps
 
@@ -23,6 +25,7 @@ class PairwiseDistance(Module):
     """The p-norm of x1 - x2 along the last dimension: ``torch.nn.PairwiseDistance``."""
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
+        check(self, locals())
         super().__init__()
         self.norm, self.eps, self.keepdim = p, eps, keepdim
 

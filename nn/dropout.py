@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.nn.options import check
 from minigrad.tensor import Tensor
 
 
 class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
+        check(self, locals(), p="from 0 to 1")
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"{type(self).__name__}: p must be a probability between 0 and 1, not {p}")
         self.p, self.inplace = p, inplace
 
     def extra_repr(self) -> str:

@@ -8,6 +8,7 @@ from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.nn.options import check
 from minigrad.tensor import Tensor
 from minigrad.tree import array_of
 from minigrad.types import DType
@@ -91,6 +92,7 @@ class Embedding(_Table):
         device: Any = None,
         dtype: DType = None,
     ):
+        check(self, locals())
         super().__init__()
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         self._make_table(num_embeddings, embedding_dim, padding_idx, _weight, _freeze, device, dtype)
@@ -154,6 +156,7 @@ class EmbeddingBag(_Table):
         device: Any = None,
         dtype: Any = None,
     ):
+        check(self, locals())
         super().__init__()
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         self.mode, self.include_last_offset = mode, include_last_offset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.nn.options import check
 from minigrad.types import Size, Tensor
 
 
@@ -14,6 +15,8 @@ class Unfold(Module):
         kernel_size, dilation, padding, stride: of the windows, numbers or (height, width).
     """
 
+    dims = 2
+
     def __init__(
         self,
         kernel_size: Size,
@@ -21,6 +24,7 @@ class Unfold(Module):
         padding: Size = 0,
         stride: Size = 1,
     ):
+        check(self, locals())
         super().__init__()
         self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
 
@@ -41,6 +45,8 @@ class Fold(Module):
         kernel_size, dilation, padding, stride: of the windows, numbers or (height, width).
     """
 
+    dims = 2
+
     def __init__(
         self,
         output_size: Size,
@@ -49,6 +55,7 @@ class Fold(Module):
         padding: Size = 0,
         stride: Size = 1,
     ):
+        check(self, locals())
         super().__init__()
         self.output_size = output_size
         self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.nn.options import check
 from minigrad.tensor import Tensor
 from minigrad.types import DType
 
@@ -45,6 +46,7 @@ class Linear(Module):
     bias: Parameter | None
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: DType = None):
+        check(self, locals())
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = empty_parameter((out_features, in_features), dtype, device)
@@ -79,9 +81,10 @@ class Bilinear(Module):
     bias: Parameter | None
 
     def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: DType = None):
+        check(self, locals())
         super().__init__()
-        if in1_features <= 0:
-            raise ValueError(f"Bilinear: in1_features must be positive, but is {in1_features}")
+        if in1_features == 0:
+            raise ValueError("Bilinear: in1_features must be a whole number, 1 or above, but is 0")
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         self.weight = empty_parameter((out_features, in1_features, in2_features), dtype, device)
         self.register_parameter("bias", empty_parameter((out_features,), dtype, device) if bias else None)

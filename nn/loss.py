@@ -10,6 +10,7 @@ from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
+from minigrad.nn.options import check
 from minigrad.ops.loss import reduction_of
 from minigrad.tensor import Tensor
 from minigrad.types import Operand
@@ -84,6 +85,7 @@ class CrossEntropyLoss(_WeightedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ):
+        check(self, locals())
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
@@ -169,6 +171,7 @@ class HuberLoss(_Loss):
     """d^2 / 2 for abs(d) < delta, else delta (abs(d) - delta / 2), with d = input - target: ``torch.nn.HuberLoss``."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
+        check(self, locals())
         super().__init__(reduction=reduction)
         self.delta = delta
 
@@ -181,6 +184,7 @@ class SmoothL1Loss(_Loss):
     """The Huber loss divided by its threshold ``beta``: ``torch.nn.SmoothL1Loss``."""
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0):
+        check(self, locals(), beta="0 or above")
         super().__init__(size_average, reduce, reduction)
         self.beta = beta
 
@@ -246,6 +250,7 @@ class TripletMarginLoss(_Loss):
         reduce: bool | None = None,
         reduction: str = "mean",
     ):
+        check(self, locals(), margin="above 0")
         super().__init__(size_average, reduce, reduction)
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
 
@@ -265,6 +270,7 @@ class TripletMarginWithDistanceLoss(_Loss):
         swap: bool = False,
         reduction: str = "mean",
     ):
+        check(self, locals(), margin="above 0")
         super().__init__(reduction=reduction)
         self.distance_function, self.margin, self.swap = distance_function, margin, swap
 
@@ -293,6 +299,8 @@ class MultiMarginLoss(_WeightedLoss):
         reduce: bool | None = None,
         reduction: str = "mean",
     ):
+        if p not in (1, 2):
+            raise ValueError(f"MultiMarginLoss: p must be 1 or 2, but is {p!r}")
         super().__init__(weight, size_average, reduce, reduction)
         self.p, self.margin = p, margin
 
@@ -329,6 +337,7 @@ class PoissonNLLLoss(_Loss):
         reduce: bool | None = None,
         reduction: str = "mean",
     ):
+        check(self, locals())
         super().__init__(size_average, reduce, reduction)
         self.log_input, self.full, self.eps = log_input, full, eps
 
@@ -341,6 +350,7 @@ class GaussianNLLLoss(_Loss):
     """(log var + (input - target)^2 / var) / 2: ``torch.nn.GaussianNLLLoss``."""
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
+        check(self, locals())
         super().__init__(reduction=reduction)
         self.full, self.eps = full, eps
 
@@ -365,6 +375,7 @@ class CTCLoss(_Loss):
     """
 
     def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False):
+        check(self, locals())
         super().__init__(reduction=reduction)
         self.blank, self.zero_infinity = blank, zero_infinity
 
@@ -409,11 +420,10 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         label_smoothing: float = 0.0,
         options: Any = None,
     ):
+        check(self, locals())
         name = "LinearCrossEntropyLoss"
         if weight is not None and tuple(weight.shape) != (num_classes,):
             raise ShapeError(f"{name}: weight must have shape ({num_classes},), not {tuple(weight.shape)}")
-        if not 0.0 <= label_smoothing <= 1.0:
-            raise ValueError(f"{name}: label_smoothing must be between 0 and 1, not {label_smoothing}")
         super().__init__(weight, reduction=reduction)
         self.num_classes, self.out_features = num_classes, tuple(out_features)
         self.ignore_index, self.label_smoothing, self.options = ignore_index, label_smoothing, options

@@ -49,6 +49,12 @@ class Parameter(Tensor):
         self.requires_grad_(requires_grad)
         return self
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        """The value alone: a copied model begins without gradients, as PyTorch's does. (A Tensor's copy keeps its own.)"""
+        if id(self) not in memo:
+            memo[id(self)] = type(self)._rebuild(self._data.copy(), self.requires_grad, None)
+        return memo[id(self)]
+
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
 

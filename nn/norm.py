@@ -11,6 +11,7 @@ from minigrad.engine import ShapeError, wrap
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.nn.options import check
 from minigrad.tensor import Tensor
 from minigrad.types import DType
 
@@ -33,10 +34,12 @@ class NormBase(Module):
     num_batches_tracked: Tensor | None
     ranks: tuple[int, ...] = ()  # of the inputs that are taken
     needed: str = ""
+    _ranges: dict[str, str] = {}  # of options, where they are not the usual
 
     def __init__(
         self, num_features: int, eps: float, momentum: float | None, affine: bool, track: bool, device: Any, dtype: Any, bias: bool
     ):
+        check(self, locals(), **self._ranges)
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track
@@ -73,6 +76,8 @@ class NormBase(Module):
 
 
 class _BatchNorm(NormBase):
+    _ranges = {"eps": "above 0"}
+
     def __init__(
         self,
         num_features: int,
@@ -223,6 +228,7 @@ class GroupNorm(Module):
         *,
         bias: bool = True,
     ):
+        check(self, locals())
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_channels} channels do not divide into {num_groups} groups")
@@ -267,6 +273,7 @@ class LayerNorm(Module):
         device: Any = None,
         dtype: DType = None,
     ):
+        check(self, locals())
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
@@ -308,6 +315,7 @@ class RMSNorm(Module):
         device: Any = None,
         dtype: DType = None,
     ):
+        check(self, locals())
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
@@ -334,6 +342,7 @@ class LocalResponseNorm(Module):
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+        check(self, locals())
         super().__init__()
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 

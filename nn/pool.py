@@ -7,12 +7,15 @@ from typing import Any
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.nn.options import check
 from minigrad.ops.window_sizes import per_axis
 from minigrad.tensor import Tensor
 from minigrad.types import Size
 
 
 class _MaxPool(Module):
+    dims: int
+
     def __init__(
         self,
         kernel_size: Size,
@@ -22,6 +25,7 @@ class _MaxPool(Module):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ):
+        check(self, locals())
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.dilation, self.return_indices, self.ceil_mode = padding, dilation, return_indices, ceil_mode
@@ -37,6 +41,8 @@ class _MaxPool(Module):
 
 class MaxPool1d(_MaxPool):
     """The largest element of each window of (N, C, L): ``torch.nn.MaxPool1d``. Arguments as :class:`MaxPool2d`'s."""
+
+    dims = 1
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, L) to (N, C, L')"""
@@ -61,6 +67,8 @@ class MaxPool2d(_MaxPool):
               [13., 15.]]]])
     """
 
+    dims = 2
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H', W')"""
         return F.max_pool2d(input, *self._settings())
@@ -69,13 +77,18 @@ class MaxPool2d(_MaxPool):
 class MaxPool3d(_MaxPool):
     """The largest element of each window of (N, C, D, H, W): ``torch.nn.MaxPool3d``. Arguments as :class:`MaxPool2d`'s."""
 
+    dims = 3
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, D, H, W) to (N, C, D', H', W')"""
         return F.max_pool3d(input, *self._settings())
 
 
 class _AvgPool(Module):
+    dims: int
+
     def __init__(self, kernel_size: Size, stride: Size | None, padding: Size, ceil_mode: bool, count_include_pad: bool):
+        check(self, locals())
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
@@ -87,6 +100,8 @@ class _AvgPool(Module):
 
 class AvgPool1d(_AvgPool):
     """The mean of each window of (N, C, L): ``torch.nn.AvgPool1d``. Arguments as :class:`AvgPool2d`'s."""
+
+    dims = 1
 
     def __init__(
         self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
@@ -113,6 +128,8 @@ class AvgPool2d(_AvgPool):
         divisor_override: divide the sums by this instead.
     """
 
+    dims = 2
+
     def __init__(
         self,
         kernel_size: Size,
@@ -122,6 +139,7 @@ class AvgPool2d(_AvgPool):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ):
+        check(self, locals(), divisor_override="not 0")
         super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
         self.divisor_override = divisor_override
 
@@ -136,6 +154,8 @@ class AvgPool2d(_AvgPool):
 class AvgPool3d(AvgPool2d):
     """The mean of each window of (N, C, D, H, W): ``torch.nn.AvgPool3d``. Arguments as :class:`AvgPool2d`'s."""
 
+    dims = 3
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, D, H, W) to (N, C, D', H', W')"""
         return F.avg_pool3d(input, *self._settings())
@@ -143,6 +163,7 @@ class AvgPool3d(AvgPool2d):
 
 class _Adaptive(Module):
     def __init__(self, output_size: int | Sequence[int | None]):
+        check(self, locals())
         super().__init__()
         self.output_size = output_size
 
@@ -215,7 +236,10 @@ class AdaptiveMaxPool3d(_AdaptiveMax):
 
 
 class _LPPool(Module):
+    dims: int
+
     def __init__(self, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False):
+        check(self, locals(), norm_type="not 0")
         super().__init__()
         self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
 
@@ -227,6 +251,8 @@ class _LPPool(Module):
 class LPPool1d(_LPPool):
     """(sum of x^p)^(1/p) over each window of (N, C, L): ``torch.nn.LPPool1d``, with p the ``norm_type``."""
 
+    dims = 1
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, L) to (N, C, L')"""
         return F.lp_pool1d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
@@ -235,6 +261,8 @@ class LPPool1d(_LPPool):
 class LPPool2d(_LPPool):
     """(sum of x^p)^(1/p) over each window of (N, C, H, W): ``torch.nn.LPPool2d``, with p the ``norm_type``."""
 
+    dims = 2
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H', W')"""
         return F.lp_pool2d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
@@ -242,6 +270,8 @@ class LPPool2d(_LPPool):
 
 class LPPool3d(_LPPool):
     """(sum of x^p)^(1/p) over each window of (N, C, D, H, W): ``torch.nn.LPPool3d``, with p the ``norm_type``."""
+
+    dims = 3
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, D, H, W) to (N, C, D', H', W')"""
@@ -252,6 +282,7 @@ class _MaxUnpool(Module):
     dims: int
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+        check(self, locals())
         super().__init__()
         name = type(self).__name__
         self.kernel_size = per_axis(name, "kernel_size", kernel_size, self.dims)

@@ -11,6 +11,7 @@ from minigrad.engine import ShapeError
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
+from minigrad.nn.options import check
 from minigrad.nn.utils.rnn import PackedSequence
 from minigrad.ops.index import index_select
 from minigrad.ops.shape import cat, split, stack, transpose, unbind
@@ -46,9 +47,8 @@ class _Cell(Module):
     bias_hh: Parameter | None
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DType = None):
+        check(self, locals())
         super().__init__()
-        if hidden_size <= 0:
-            raise ValueError(f"{type(self).__name__}: hidden_size must be positive, but is {hidden_size}")
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = self.gates * hidden_size
         self.weight_ih = empty_parameter((rows, input_size), dtype, device)
@@ -177,6 +177,7 @@ class RNNBase(Module):
         device: Any = None,
         dtype: Any = None,
     ):
+        check(self, locals())
         super().__init__()
         name = type(self).__name__
         if mode not in _GATES:
@@ -184,14 +185,13 @@ class RNNBase(Module):
         for option, flag in (("bias", bias), ("batch_first", batch_first)):  # a size in their place is the mistake to make
             if not isinstance(flag, bool):
                 raise TypeError(f"{name}: {option} must be True or False, not {flag!r}")
-        for option, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if size <= 0:
-                raise ValueError(f"{name}: {option} must be positive, but is {size}")
+        if input_size < 1:  # a cell may have no input
+            raise ValueError(f"{name}: input_size must be a whole number, 1 or above, but is {input_size}")
         if not 0 <= proj_size < hidden_size:
             raise ValueError(f"{name}: proj_size must be 0 or smaller than hidden_size ({hidden_size}), but is {proj_size}")
         if proj_size and mode != "LSTM":
             raise ValueError(f"{name}: proj_size is for LSTM only")
-        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+        if isinstance(dropout, bool):
             raise ValueError(f"{name}: dropout must be a number from 0 to 1, but is {dropout}")
         if dropout and num_layers == 1:
             warnings.warn(f"{name}: dropout comes between layers, and there is one layer: dropout={dropout} does nothing", stacklevel=3)

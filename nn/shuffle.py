@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.nn.options import check
 from minigrad.types import Tensor
 
 
@@ -11,6 +12,7 @@ class PixelShuffle(Module):
     """(N, C r^2, H, W) to (N, C, H r, W r): ``torch.nn.PixelShuffle``, with r the ``upscale_factor``."""
 
     def __init__(self, upscale_factor: int):
+        check(self, locals())
         super().__init__()
         self.upscale_factor = upscale_factor
 
@@ -27,6 +29,7 @@ class PixelUnshuffle(Module):
     """(N, C, H r, W r) to (N, C r^2, H, W): ``torch.nn.PixelUnshuffle``, with r the ``downscale_factor``."""
 
     def __init__(self, downscale_factor: int):
+        check(self, locals())
         super().__init__()
         self.downscale_factor = downscale_factor
 
@@ -43,6 +46,7 @@ class ChannelShuffle(Module):
     """The channels of (N, C, ...) dealt out anew over ``groups``: ``torch.nn.ChannelShuffle``."""
 
     def __init__(self, groups: int):
+        check(self, locals())
         super().__init__()
         self.groups = groups
 

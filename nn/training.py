@@ -27,7 +27,6 @@ from minigrad.engine import ShapeError, no_grad
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import load, save
 from minigrad.nn.bar import bar
-from minigrad.nn.data.dataset import Dataset, IterableDataset
 from minigrad.nn.metrics import Mean, Metric, named
 from minigrad.nn.module import Module
 from minigrad.nn.optim.lbfgs import LBFGS
@@ -504,6 +503,8 @@ def _check_function(name: str, what: str, function: Any) -> None:
 
 def _check_loader(name: str, what: str, loader: Any, again: bool = False) -> None:
     """``again``: whether it is iterated more than once."""
+    from minigrad.nn.data.dataset import Dataset, IterableDataset  # what is not used is not loaded
+
     advice = "DataLoader(dataset, batch_size=64) makes batches of a dataset, and TensorDataset(x, y) a dataset of arrays"
     single = isinstance(loader, Dataset) and not isinstance(loader, IterableDataset)
     if single or hasattr(loader, "shape") or isinstance(loader, (str, Mapping)) or not hasattr(loader, "__iter__"):

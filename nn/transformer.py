@@ -17,6 +17,7 @@ from minigrad.nn.dropout import Dropout
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.norm import LayerNorm
+from minigrad.nn.options import check
 from minigrad.tensor import Tensor, check_device
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
@@ -41,6 +42,7 @@ class _Layer(Module):
         device: Any = None,
         dtype: Any = None,
     ):
+        check(self, locals())
         super().__init__()
         if isinstance(activation, str):
             if activation not in _ACTIVATIONS:
@@ -179,6 +181,7 @@ class TransformerEncoder(Module):
         enable_nested_tensor: bool = True,
         mask_check: bool = True,
     ):
+        check(self, locals())
         super().__init__()
         self.layers = _copies("TransformerEncoder", encoder_layer, num_layers)
         self.num_layers, self.enable_nested_tensor, self.mask_check = num_layers, enable_nested_tensor, mask_check
@@ -202,6 +205,7 @@ class TransformerDecoder(Module):
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
+        check(self, locals())
         super().__init__()
         self.layers = _copies("TransformerDecoder", decoder_layer, num_layers)
         self.num_layers = num_layers
@@ -269,6 +273,7 @@ class Transformer(Module):
         device: Any = None,
         dtype: Any = None,
     ):
+        check(self, locals())
         super().__init__()
         options = (
             d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, device, dtype,

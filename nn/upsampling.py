@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module
+from minigrad.nn.options import check
 from minigrad.types import Size, Tensor
 
 
@@ -26,6 +27,7 @@ class Upsample(Module):
         align_corners: bool | None = None,
         recompute_scale_factor: bool | None = None,
     ):
+        check(self, locals())
         super().__init__()
         self.size, self.mode = size, mode
         self.scale_factor = tuple(map(float, scale_factor)) if isinstance(scale_factor, Sequence) else scale_factor and float(scale_factor)

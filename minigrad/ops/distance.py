@@ -32,6 +32,8 @@ def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along ``dim``: ``torch.nn.functional.cosine_similarity``."""
+    if not eps >= 0:
+        raise ValueError(f"cosine_similarity: eps must be 0 or above, but is {eps}")
     a = clamp(norm(x1, 2.0, dim, keepdim=True), min=eps)
     b = clamp(norm(x2, 2.0, dim, keepdim=True), min=eps)
     return sum((x1 / a) * (x2 / b), dim=dim)

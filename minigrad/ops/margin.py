@@ -90,6 +90,7 @@ def triplet_margin_loss(
 ) -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with the p-norm: ``torch.nn.functional.triplet_margin_loss``."""
     reduction = reduction_of("triplet_margin_loss", reduction, size_average, reduce)
+    _check_margin("triplet_margin_loss", margin)
 
     def distance(a: Any, b: Any) -> Any:
         return pairwise_distance(a, b, p, eps)
@@ -114,11 +115,17 @@ def triplet_margin_with_distance_loss(
     ``swap``: use the distance between positive and negative where that is smaller than anchor's.
     """
     reduction = reduction_of("triplet_margin_with_distance_loss", reduction)
+    _check_margin("triplet_margin_with_distance_loss", margin)
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = minimum(far, distance(positive, negative))
     return reduced(clamp(near - far + margin, min=0.0), reduction)
+
+
+def _check_margin(name: str, margin: float) -> None:
+    if not margin > 0:
+        raise ValueError(f"{name}: margin must be above 0, but is {margin}")
 
 
 def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarray, bool]:

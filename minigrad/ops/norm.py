@@ -262,6 +262,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """
     if input.ndim < 3:
         raise ShapeError(f"local_response_norm: the input must be (N, C, L, ...), not of shape {tuple(input.shape)}")
+    if size < 1:
+        raise ValueError(f"local_response_norm: size must be 1 or above, but is {size}")
     around = [0, 0] * (input.ndim - 2) + [size // 2, (size - 1) // 2]
     squares = unfold(pad(square(input), around), 1, size, 1)  # N C ... size
     return input / (mean(squares, dim=-1) * alpha + k) ** beta

@@ -118,6 +118,22 @@ def test_extra_state():
         b.load_state_dict({"0.w": mg.ones(1)})
 
 
+def test_a_copied_parameter_has_no_gradient():
+    """A model's neither; a plain Tensor's copy keeps it. So it is with PyTorch."""
+    model = nn.Linear(2, 2)
+    model(mg.ones(1, 2)).sum().backward()
+    twice = copy.deepcopy([model, model.weight])
+    assert twice[0].weight is twice[1] and twice[1].grad is None and twice[0].bias.grad is None
+    assert model.weight.grad is not None and copy.copy(model.weight).grad is None
+    assert (twice[1] == model.weight).all() and type(twice[1]) is nn.Parameter and twice[1].requires_grad
+    with mg.no_grad():
+        twice[1][0, 0] = 9.0
+    assert model.weight[0, 0] != 9.0
+    x = mg.ones(2, requires_grad=True)
+    (2 * x).sum().backward()
+    assert copy.deepcopy(x).grad.tolist() == [2.0, 2.0]
+
+
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_deepcopy_and_pickle(clone):
     net = Net()

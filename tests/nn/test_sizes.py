@@ -15,6 +15,8 @@ from minigrad import nn
         (lambda: nn.Conv3d(1, 1, (3, 3)), mg.ShapeError, r"Conv3d: kernel_size must be an int or 3 of them, not \(3, 3\)"),
         (lambda: nn.Conv2d(1, 1, 2.5), TypeError, "Conv2d: kernel_size must be an int or 2 of them, not 2.5"),
         (lambda: nn.MaxUnpool2d((2, 2, 2)), mg.ShapeError, "MaxUnpool2d: kernel_size must be an int or 2 of them"),
+        (lambda: nn.MaxPool2d((3, 3, 3)), mg.ShapeError, r"MaxPool2d: kernel_size must be an int or 2 of them, not \(3, 3, 3\)"),
+        (lambda: nn.Unfold(2, stride=(1, 0)), mg.ShapeError, r"Unfold: stride must be at least 1, not \(1, 0\)"),
         (lambda: nn.AvgPool1d(2, stride=0), mg.ShapeError, "AvgPool1d: stride must be at least 1"),
         (lambda: nn.FractionalMaxPool2d(2, output_size="3"), TypeError, "FractionalMaxPool2d: output_size must be an int or 2 of them"),
         (lambda: nn.ZeroPad2d((1, 2)), mg.ShapeError, r"ZeroPad2d: padding must be an int or 4 of them, not \(1, 2\)"),

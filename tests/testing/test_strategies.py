@@ -216,7 +216,5 @@ def test_strategies_of_hypothesis_are_at_hand():
 def test_without_hypothesis_the_extra_is_named(name):
     code = f"import sys\nsys.modules['hypothesis'] = None\nfrom minigrad.testing import gradcheck\nfrom minigrad.testing import {name}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stderr.splitlines()[-1] == (
-        f'ImportError: minigrad.testing: {name} draws inputs with hypothesis: pip install "minigrad-nn[testing]" '
-        "(import of hypothesis halted; None in sys.modules)"
-    )
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f'ImportError: minigrad.testing: {name} draws inputs with hypothesis: pip install "minigrad-nn[testing]" (')

@@ -1,0 +1,90 @@
+"""What the options of layers may be: one table, which every constructor asks first."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from minigrad.ops.window_sizes import per_axis
+
+WHOLE = {  # whole numbers from this one on; a sequence of them where an option may be one
+    **dict.fromkeys(
+        [
+            "in_features", "out_features", "in1_features", "in2_features", "num_features", "num_channels", "in_channels", "out_channels",
+            "num_embeddings", "embedding_dim", "num_parameters", "normalized_shape", "dim_feedforward", "kdim", "vdim", "input_size",
+            "output_size", "blank",
+        ],
+        0,
+    ),
+    **dict.fromkeys(
+        [
+            "groups", "num_groups", "upscale_factor", "downscale_factor", "size", "hidden_size",
+            "num_layers", "embed_dim", "num_heads", "d_model", "nhead", "num_encoder_layers", "num_decoder_layers", "n_classes",
+            "num_classes",
+        ],
+        1,
+    ),
+}  # fmt: skip
+SIZES = {
+    "kernel_size": 1,
+    "stride": 1,
+    "dilation": 1,
+    "padding": 0,
+    "output_padding": 0,
+}  # a whole number from this on, or one for each axis
+RANGES = {
+    "0 or above": lambda v: 0 <= v < math.inf,
+    "above 0": lambda v: 0 < v < math.inf,
+    "from 0 to 1": lambda v: 0 <= v <= 1,
+    "not 0": lambda v: v != 0 and not math.isnan(v),
+    "finite": math.isfinite,
+}
+REAL = {  # numbers in this range
+    **dict.fromkeys(["eps", "layer_norm_eps", "lambd", "max_norm"], "0 or above"),
+    **dict.fromkeys(["delta", "div_value", "scale_factor"], "above 0"),
+    **dict.fromkeys(["momentum", "dropout", "label_smoothing"], "from 0 to 1"),
+    **dict.fromkeys(["lower", "upper"], "finite"),
+}
+
+
+def check(module: Any, given: Mapping[str, Any], **ranges: str) -> None:
+    """Refuse options out of their range: ``check(self, locals())`` at the head of a constructor.
+
+    Args:
+        module: whose class the message names.
+        given: options by name; those that are in no table are left alone, as is None (an option that was not given).
+        ranges: of numbers whose name is not in the table, or means something else there.
+
+    Raises:
+        ShapeError: a size is too small, or is not one for each of the layer's ``dims`` axes.
+        TypeError: an option is no number, or no whole number where one is needed.
+        ValueError: it is out of its range.
+
+    >>> from minigrad import nn
+    >>> nn.Linear(-3, 3)
+    Traceback (most recent call last):
+    ValueError: Linear: in_features must be a whole number, 0 or above, but is -3
+    """
+    for name, value in given.items():
+        if value is None or (name == "padding" and isinstance(value, str)):  # 'same', 'valid': a convolution's own affair
+            continue
+        if (real := ranges.get(name) or REAL.get(name)) is not None:
+            _check(module, name, value, f"a number, {real}", float, RANGES[real])
+        elif name in SIZES:
+            per_axis(type(module).__name__, name, value, module.dims, SIZES[name])
+        elif name in WHOLE:
+            _check(module, name, value, f"a whole number, {WHOLE[name]} or above", operator.index, WHOLE[name].__le__)
+
+
+def _check(module: Any, name: str, value: Any, rule: str, number: Callable[[Any], Any], fits: Callable[[Any], bool]) -> None:
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    try:
+        if isinstance(value, str):  # float("3") is a number, and this is none
+            raise TypeError
+        right = all(fits(number(v)) for v in (value if several else [value]) if v is not None)
+    except TypeError:
+        raise TypeError(f"{type(module).__name__}: {name} must be {rule}, but is {value!r}") from None
+    if not right:
+        raise ValueError(f"{type(module).__name__}: {name} must be {rule}{' (each)' if several else ''}, but is {value!r}")
