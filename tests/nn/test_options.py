@@ -104,7 +104,7 @@ def test_lazy_and_derived_modules_are_checked_as_well(kind):
     first = {nn.Linear: (-1, 2), nn.Conv2d: (3, 4, -1), nn.BatchNorm2d: (-4,)}[kind]
     with pytest.raises(ValueError, match=r"^Mine: "):
         Mine(*first)
-    with pytest.raises(mg.ShapeError, match="^LazyConv2d: kernel_size must be at least 1, not 0"):
+    with pytest.raises(mg.ShapeError, match=r"^LazyConv2d: kernel_size must be at least 1, not 0"):
         nn.LazyConv2d(3, 0)
 
 
