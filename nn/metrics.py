@@ -246,7 +246,7 @@ def named(name: str) -> Metric:
     if name.startswith("top") and name[3:].isdecimal():
         return TopK(int(name[3:]))
     raise ValueError(
-        f'there is no metric called {name!r}: names are "accuracy" and "top5" (with any number); others are made, as ConfusionMatrix(10)'
+        f'metrics: there is none called {name!r}; names are "accuracy" and "top5" (with any number); others are made, as ConfusionMatrix(10)'
     )
 
 

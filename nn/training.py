@@ -66,7 +66,7 @@ def call_on_pair(model: Any, batch: Any) -> tuple[Any, Any]:
     elif hasattr(batch, "shape"):
         what = f"{what} of shape {tuple(batch.shape)}"
     raise TypeError(
-        f"a batch is a pair (inputs, targets), but the loader gave a {what}; say what is what, e.g. "
+        f"forward: a batch is a pair (inputs, targets), but the loader gave a {what}; say what is what, e.g. "
         f"forward=lambda model, batch: ({example})"
     )
 
@@ -646,7 +646,7 @@ def _computed(metric: Metric) -> Any:
         return all(map(numbers, value)) if isinstance(value, list) else isinstance(value, (int, float))
 
     if not numbers(value):
-        raise TypeError(f"the metric {metric.name!r} computed {value!r}; it computes a number, or an array or list of numbers")
+        raise TypeError(f"metrics: {metric.name!r} computed {value!r}; it computes a number, or an array or list of numbers")
     return value
 
 
