@@ -27,13 +27,8 @@ WHOLE = {  # whole numbers from this one on; a sequence of them where an option 
         1,
     ),
 }  # fmt: skip
-SIZES = {
-    "kernel_size": 1,
-    "stride": 1,
-    "dilation": 1,
-    "padding": 0,
-    "output_padding": 0,
-}  # a whole number from this on, or one for each axis
+# a whole number from this one on, or one for each axis
+SIZES = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": 0, "output_padding": 0}
 RANGES = {
     "0 or above": lambda v: 0 <= v < math.inf,
     "above 0": lambda v: 0 < v < math.inf,

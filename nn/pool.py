@@ -282,7 +282,6 @@ class _MaxUnpool(Module):
     dims: int
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
-        check(self, locals())
         super().__init__()
         name = type(self).__name__
         self.kernel_size = per_axis(name, "kernel_size", kernel_size, self.dims)
