@@ -743,14 +743,15 @@ def _plain(value: Any) -> Any:
 
 def _bar(loader: Iterable[Any], title: str, mean: Mean, progress: bool) -> Iterator[Any]:
     """The batches, with a bar for those who watch."""
-    shown = bar(loader, desc=title, unit="batch", leave=False) if progress else None
+    shown = bar(total=_length(loader), desc=title, unit="batch", leave=False) if progress else None
     if shown is None:
         yield from loader
         return
     with shown:
-        for batch in shown:
+        for batch in loader:
             yield batch
             shown.set_postfix(loss=f"{mean.compute():.4f}", refresh=False)
+            shown.update()
 
 
 def _line(run: Run) -> str:

@@ -350,6 +350,18 @@ def test_progress_is_a_line_for_each_epoch(with_tqdm, capsys, monkeypatch):
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_bar_changes_nothing(monkeypatch):
+    """A loader that shuffles draws numbers whenever it is iterated: with a bar that is once an epoch as well, shown or not."""
+    pytest.importorskip("tqdm")
+    finals = []
+    for progress, terminal in ((False, False), (True, False), (True, True)):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
+        data, model, optimizer = problem()
+        nn.fit(model, DataLoader(data, 16, shuffle=True), LOSS, optimizer, epochs=2, progress=progress)
+        finals.append(bits([model.state_dict(), mg.get_rng_state()]))
+    assert finals[0] == finals[1] == finals[2]
+
+
 def test_a_bar_on_a_terminal(monkeypatch):
     pytest.importorskip("tqdm")
     data, model, optimizer = problem()
