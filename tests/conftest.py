@@ -25,6 +25,7 @@ hypothesis.settings.register_profile("long", derandomize=False, deadline=None, m
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="hypothesis profile 'long': many random examples")
+    parser.addoption("--opinfo", action="store_true", help="tests/pytorch: all samples of PyTorch's own databases, not a few")
 
 
 def pytest_configure(config):
