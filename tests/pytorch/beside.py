@@ -229,15 +229,23 @@ class Call:
     """One call in both libraries: the same arguments, results, gradients."""
 
     def __init__(
-        self, theirs: Callable, mine: Callable, args: tuple, kwargs: dict, *, order: int, uninitialised: bool = False, parameters: tuple = ((), ())
+        self,
+        theirs: Callable,
+        mine: Callable,
+        args: tuple,
+        kwargs: dict,
+        *,
+        order: int,
+        uninitialised: bool = False,
+        parameters: tuple = ((), ()),
     ):
         self.theirs, self.mine, self.args, self.kwargs = theirs, mine, args, kwargs
         self.order, self.uninitialised = order, uninitialised
         self.parameters = parameters
         self.random = uninitialised  # then only shapes and dtypes can be compared
         self.text = call_text(args, kwargs)
-        floats = [t for t in tensors_in([args, kwargs], torch.Tensor)]
-        self.dtype = dtype_name(floats[0]) if floats else "-"
+        tensors = tensors_in([args, kwargs], torch.Tensor)
+        self.dtype = dtype_name(tensors[0]) if tensors else "-"
 
     def difference(self, kind: str, detail: str) -> list[Difference]:
         return [Difference(kind, self.dtype, self.text, detail)]
@@ -429,4 +437,3 @@ def refusal(mine: Callable, args: tuple, kwargs: dict, expected: str) -> list[Di
         return []
     tensors = tensors_in([args, kwargs], torch.Tensor)
     return [Difference("accepted", dtype_name(tensors[0]) if tensors else "-", call_text(args, kwargs), f"PyTorch: {expected[:160]}")]
-
