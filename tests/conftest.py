@@ -13,8 +13,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+import answers
 import hypothesis
 import numpy as np  # noqa: F401 (threadpoolctl limits the libraries that are loaded)
+import pytest
 import threadpoolctl
 
 threadpoolctl.threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]))
@@ -28,7 +30,14 @@ def pytest_addoption(parser):
     parser.addoption("--opinfo", action="store_true", help="tests/pytorch: all samples of PyTorch's own databases, not a few")
 
 
+    parser.addoption("--record-answers", action="store_true", help="write PyTorch's answers down in tests/answers, for machines without it")
+
+
 def pytest_configure(config):
+    if config.getoption("--record-answers"):
+        if not answers.LIVE or config.getoption("numprocesses", None):
+            raise pytest.UsageError("--record-answers needs PyTorch (pip install -e '.[torch]') and one process (without -n)")
+        config.recorded_answers = {}
     if not config.getoption("--hypothesis-profile", None):
         hypothesis.settings.load_profile("long" if config.getoption("--long") else os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
@@ -48,3 +57,27 @@ def pytest_terminal_summary(terminalreporter, config):
         (f"{len(proofs)} rows", [sum(column) for column in zip(*[v for _, v in proofs], strict=True)]),
     ]:
         terminalreporter.write_line(f"{examples:>9,} {elements:>12,} {kinks:>9,}  {name}")
+
+
+# ----------------------------------------------------------------------------------------- PyTorch's answers (tests/answers.py)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """What a file of tests asks PyTorch while it is imported is on a tape of its own."""
+    if not isinstance(collector, pytest.Module):
+        return (yield)
+    with answers.on_tape(collector.nodeid, getattr(collector.config, "recorded_answers", None), collector.config.getoption("--long")):
+        return (yield)
+
+
+@pytest.fixture(autouse=True)
+def tape(request):
+    """The tape of the running test."""
+    with answers.on_tape(request.node.nodeid, getattr(request.config, "recorded_answers", None), request.config.getoption("--long")):
+        yield
+
+
+def pytest_sessionfinish(session):
+    if recorded := getattr(session.config, "recorded_answers", None):
+        answers.save(recorded)

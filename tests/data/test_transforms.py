@@ -2,6 +2,7 @@
 
 import colorsys
 
+from answers import torch
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -179,7 +180,6 @@ def test_center_crop():
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
 @pytest.mark.parametrize("antialias", [True, False])
 def test_resize_is_pytorchs(size, mode, antialias):
-    torch = pytest.importorskip("torch")
     x = images()
     out = Resize(size, mode, antialias=antialias)(x)
     options = {"align_corners": False, "antialias": antialias} if mode == "bilinear" else {}
@@ -273,7 +273,6 @@ def test_whole_shifts_and_fill(interpolation):
 @pytest.mark.parametrize("fill", [0, 0.5])
 def test_random_affine_is_pytorchs(interpolation, center, fill):
     """The same matrix, written as a product, into PyTorch's grid_sample."""
-    torch = pytest.importorskip("torch")
     x = images(20, h=9, w=7)
     transform = RandomAffine((-40, 70), (0.2, 0.3), (0.6, 1.5), (-20, 10, 5, 25), interpolation, fill, center, generator=seeded(5))
     out = transform(x)

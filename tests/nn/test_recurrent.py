@@ -6,6 +6,7 @@ import itertools
 import pickle
 import re
 
+from answers import torch
 import numpy as np
 import pytest
 
@@ -266,18 +267,13 @@ def test_a_sequence_can_be_learnt():
 # ---------------------------------------------------------------------------------------------- beside PyTorch's
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
-
-
 def close(ours, theirs, what=""):
     a, b = ours.detach().numpy(), theirs.detach().numpy()
     assert a.shape == b.shape and a.dtype == b.dtype, f"{what}: {a.dtype}{a.shape} and {b.dtype}{b.shape}"
     np.testing.assert_allclose(a, b, rtol=RTOL, atol=ATOL, err_msg=what)
 
 
-def twins(torch, kind, **options):
+def twins(kind, **options):
     """A layer of ours and one of PyTorch's with the same float64 weights."""
     ours, theirs = getattr(nn, kind)(3, 4, **options).double(), getattr(torch.nn, kind)(3, 4, **options).double()
     assert list(ours.state_dict()) == list(theirs.state_dict())
@@ -290,11 +286,11 @@ def twins(torch, kind, **options):
 @pytest.mark.parametrize("form", ["batch", "batch_first", "unbatched", "packed", "packed_unsorted"])
 @pytest.mark.parametrize(("layers", "bidirectional", "bias"), list(itertools.product([1, 3], [False, True], [True, False])))
 @pytest.mark.parametrize(("kind", "options"), KINDS)
-def test_layer(torch, kind, options, layers, bidirectional, bias, form, given):
+def test_layer(kind, options, layers, bidirectional, bias, form, given):
     """Outputs and last states, and the gradients of input, first states and all weights."""
     rng = np.random.default_rng(4)
     ours, theirs = twins(
-        torch, kind, num_layers=layers, bidirectional=bidirectional, bias=bias, batch_first=form == "batch_first", **options
+        kind, num_layers=layers, bidirectional=bidirectional, bias=bias, batch_first=form == "batch_first", **options
     )
     batch = () if form == "unbatched" else (4,)
     shape = (4, 5, 3) if form == "batch_first" else (5, *batch, 3)
@@ -319,7 +315,7 @@ def test_layer(torch, kind, options, layers, bidirectional, bias, form, given):
 
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("trailing", [(), (2,), (2, 3)])
-def test_packing(torch, batch_first, trailing):
+def test_packing(batch_first, trailing):
     rng = np.random.default_rng(5)
     theirs = torch.nn.utils.rnn
     array = rng.normal(size=((4, 5) if batch_first else (5, 4)) + trailing)
@@ -345,7 +341,7 @@ def test_packing(torch, batch_first, trailing):
     close(rnn.invert_permutation(mg.tensor([2, 0, 3, 1])), theirs.invert_permutation(torch.tensor([2, 0, 3, 1])))
 
 
-def test_arguments(torch):
+def test_arguments():
     """The same arguments in the same places. PyTorch hides those of the layers behind *args: they are in the docstrings' overloads."""
     theirs = torch.nn.utils.rnn
     for name in rnn.__all__:
@@ -359,7 +355,7 @@ def test_arguments(torch):
         assert repr(make(nn)) == repr(make(torch.nn))
 
 
-def test_initial_weights(torch):
+def test_initial_weights():
     """As widely spread as PyTorch's: uniform on ±1/sqrt(hidden)."""
     mg.manual_seed(0)
     for (name, ours), theirs in zip(nn.GRU(64, 256).named_parameters(), torch.nn.GRU(64, 256).parameters(), strict=True):

@@ -3,6 +3,7 @@
 import inspect
 import math
 
+from answers import torch
 import numpy as np
 import pytest
 
@@ -11,7 +12,6 @@ import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.nn import optim
 
-torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
 
 RTOL, ATOL = 1e-7, 1e-10
 
@@ -264,9 +264,9 @@ def test_random_layers(name):
     shape = {"Dropout1d": (100, 50, 4), "Dropout3d": (50, 100, 2, 2, 2)}.get(name, (100, 50, 2, 2))
     x = np.random.default_rng(0).normal(size=shape)
     ours, theirs = getattr(nn, name)(), getattr(torch.nn, name)()
-    y, z = ours(mg.tensor(x)).numpy(), theirs(torch.tensor(x)).numpy()
-    assert abs(y.mean() - z.mean()) < 0.05 and abs(y.std() / z.std() - 1) < 0.03
-    close(ours.eval()(mg.tensor(x)), theirs.eval()(torch.tensor(x)))
+    y, z = ours(mg.tensor(x)).numpy(), theirs(torch.tensor(x))
+    assert abs(y.mean() - z.mean().item()) < 0.05 and abs(y.std() / z.std(correction=0).item() - 1) < 0.03
+    close(ours.eval()(mg.tensor(x[:2])), theirs.eval()(torch.tensor(x[:2])))
     assert repr(ours) == repr(theirs)
 
 
@@ -449,7 +449,10 @@ def float64():
     torch.set_default_dtype(torch.float32)
 
 
-def twins(name, options, shapes=((3, 4), (5,), (), (2, 3, 3), (150, 130))):
+SMALL = ((3, 4), (5,), (), (2, 3, 3))
+
+
+def twins(name, options, shapes=(*SMALL, (150, 130))):
     rng = np.random.default_rng(0)
     pairs = [pair(rng.normal(size=shape)) for shape in shapes]
     made = []
@@ -457,6 +460,11 @@ def twins(name, options, shapes=((3, 4), (5,), (), (2, 3, 3), (150, 130))):
         params = [p[i] for p in pairs]
         made.append(getattr(library, name)([{"params": params[:2]}, {"params": params[2:], "lr": 0.05}], **options))
     return pairs, made[0], made[1]
+
+
+def some(x):
+    """Of a large tensor every 997th number: PyTorch's answers are stored."""
+    return x.detach().reshape(-1)[:: 997 if math.prod(x.shape) > 5000 else 1]
 
 
 def step_both(pairs, ours, theirs, seed, skip=None):
@@ -475,12 +483,12 @@ def test_optimizer(name, options, float64):
     for step in range(12):
         step_both(pairs, ours, theirs, step, skip=1 if step % 3 == 0 else None)
         for p, q in pairs:
-            np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-13, atol=1e-13)
+            np.testing.assert_allclose(some(p).numpy(), some(q).numpy(), rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
 def test_optimizer_goes_on_from_pytorchs_state(name, options, float64):
-    pairs, ours, theirs = twins(name, options)
+    pairs, ours, theirs = twins(name, options, SMALL)
     for step in range(3):
         step_both(pairs, ours, theirs, step)
     fresh = getattr(optim, name)([{"params": g["params"]} for g in ours.param_groups], **options)
@@ -635,12 +643,13 @@ def test_initialisers_draw_from_pytorchs_distributions(fill):
     torch.manual_seed(0)
     shape = (100, 60, 2, 5)
     a = fill(nn.init, mg.empty(shape, dtype=mg.float64)).numpy().ravel()
-    b = fill(torch.nn.init, torch.empty(shape, dtype=torch.float64)).numpy().ravel()
-    spread = b.std()
-    assert abs(a.mean() - b.mean()) < 0.03 * spread
+    b = fill(torch.nn.init, torch.empty(shape, dtype=torch.float64))
+    spread = b.std(correction=0).item()
+    assert abs(a.mean() - b.mean().item()) < 0.03 * spread
     assert abs(a.std() / spread - 1) < 0.02
-    assert abs((a**4).mean() / (b**4).mean() - 1) < 0.1
-    np.testing.assert_allclose(np.quantile(a, [0.1, 0.25, 0.75, 0.9]), np.quantile(b, [0.1, 0.25, 0.75, 0.9]), atol=0.05 * spread)
+    assert abs((a**4).mean() / (b**4).mean().item() - 1) < 0.1
+    parts = [0.1, 0.25, 0.75, 0.9]
+    np.testing.assert_allclose(np.quantile(a, parts), b.quantile(torch.tensor(parts, dtype=torch.float64)).numpy(), atol=0.05 * spread)
 
 
 def test_dirac_and_eye():
@@ -651,7 +660,7 @@ def test_dirac_and_eye():
 
 @pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, math.inf])
 def test_clipping(norm_type):
-    pairs, _, _ = twins("SGD", {"lr": 0.1})
+    pairs, _, _ = twins("SGD", {"lr": 0.1}, SMALL)
     rng = np.random.default_rng(0)
     for p, q in pairs:
         g = rng.normal(size=p.shape)

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+from answers import torch
 import numpy as np
 import pytest
 
@@ -33,11 +34,6 @@ class RankOne(nn.Module):
         return value[:, 0], value[0] / value[0, 0]
 
 
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
-
-
 # ------------------------------------------------------------------------------------------------ beside PyTorch's
 
 
@@ -58,7 +54,7 @@ LAYERS = [
 @pytest.mark.parametrize(
     "place", ["utils.weight_norm", "utils.spectral_norm", "utils.parametrizations.weight_norm", "utils.parametrizations.spectral_norm"]
 )
-def test_normalised_weights(torch, place, options, layer):
+def test_normalised_weights(place, options, layer):
     """The same state, the same outputs and gradients in three steps of training and one of evaluation; the same again without."""
     name, arguments, shape = layer
     rng = np.random.default_rng(0)
@@ -107,7 +103,7 @@ def test_normalised_weights(torch, place, options, layer):
     ("name", "arguments", "norm", "shape"),
     [("Conv2d", (2, 4, 3), "BatchNorm2d", (2, 2, 5, 5)), ("ConvTranspose2d", (2, 4, 3), "BatchNorm2d", (2, 2, 5, 5)), ("Linear", (3, 4), "BatchNorm1d", (5, 3))],
 )  # fmt: skip
-def test_batch_norm_is_folded_into_the_layer(torch, name, arguments, norm, shape, bias):
+def test_batch_norm_is_folded_into_the_layer(name, arguments, norm, shape, bias):
     rng = np.random.default_rng(1)
     pairs = []
     for library in (nn, torch.nn):
@@ -132,7 +128,7 @@ def test_batch_norm_is_folded_into_the_layer(torch, name, arguments, norm, shape
     assert (layer.weight == before).all() and fused[0] is not layer
 
 
-def test_clipping_with_a_known_norm(torch):
+def test_clipping_with_a_known_norm():
     gradients = np.random.default_rng(0).normal(size=(2, 3))
     for norm in (10.0, 0.1):
         p, q = nn.Parameter(np.zeros((2, 3))), torch.nn.Parameter(torch.zeros(2, 3, dtype=torch.float64))

@@ -7,6 +7,7 @@ import math
 import pickle
 import re
 
+from answers import torch
 import numpy as np
 import pytest
 
@@ -16,11 +17,6 @@ from minigrad import nn
 from minigrad.testing import gradcheck
 
 RTOL, ATOL = 1e-7, 1e-10
-
-
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
 
 
 def close(ours, theirs, what=""):
@@ -171,16 +167,16 @@ def test_a_shift_can_be_learnt():
 # ---------------------------------------------------------------------------------------------- beside PyTorch's
 
 
-def twins(torch, kind, *args, **options):
+def twins(kind, *args, **options):
     """A layer of ours and one of PyTorch's with the same random float64 weights, biases included."""
     made = []
     for n in (nn, torch.nn):  # an activation that is no string is the library's own function
         own = {k: getattr(n.functional, v) if v == "silu" else v for k, v in options.items()}
         made.append(getattr(n, kind)(*args, **own).double())
-    return with_weights(torch, *made)
+    return with_weights(*made)
 
 
-def with_weights(torch, ours, theirs):
+def with_weights(ours, theirs):
     """The two, with the same random weights."""
     assert list(ours.state_dict()) == list(theirs.state_dict())
     rng = np.random.default_rng(3)
@@ -190,7 +186,7 @@ def with_weights(torch, ours, theirs):
     return ours, theirs
 
 
-def compare(torch, ours, theirs, arrays, same=(), masks=None, **options):
+def compare(ours, theirs, arrays, same=(), masks=None, **options):
     """Results, and the gradients of inputs, floating masks and weights. ``same``: (i, j) for input i being input j."""
     found = []
     for library, layer in ((mg, ours), (torch, theirs)):
@@ -246,9 +242,9 @@ def masks_for(kind, batch, target, source, heads, rng):
 @pytest.mark.parametrize("masks", MASKS)
 @pytest.mark.parametrize("form", ["batch", "batch_first", "unbatched"])
 @pytest.mark.parametrize("options", VARIANTS, ids=lambda options: "-".join(options) or "plain")
-def test_attention(torch, options, form, masks):
+def test_attention(options, form, masks):
     rng = np.random.default_rng(4)
-    ours, theirs = twins(torch, "MultiheadAttention", 8, 2, batch_first=form == "batch_first", **options)
+    ours, theirs = twins("MultiheadAttention", 8, 2, batch_first=form == "batch_first", **options)
     target, source, batch = 5, 4, 3
     features = (8, options.get("kdim", 8), options.get("vdim", 8))
 
@@ -258,17 +254,17 @@ def test_attention(torch, options, form, masks):
     arrays = [rng.normal(size=shape(n, size)) for n, size in zip((target, source, source), features, strict=True)]
     given = masks_for(masks, None if form == "unbatched" else batch, target, source, 2, rng)
     for need, average in ((True, True), (True, False), (False, True)):
-        compare(torch, ours, theirs, arrays, masks=given, need_weights=need, average_attn_weights=average)
+        compare(ours, theirs, arrays, masks=given, need_weights=need, average_attn_weights=average)
     if options.get("kdim", options.get("vdim", 8)) == 8:
-        compare(torch, ours, theirs, arrays, same=[(2, 1)], masks=given)
+        compare(ours, theirs, arrays, same=[(2, 1)], masks=given)
         given = masks_for(masks, None if form == "unbatched" else batch, target, target, 2, rng)
-        compare(torch, ours, theirs, arrays[:1] * 3, same=[(1, 0), (2, 0)], masks=given, need_weights=False)
+        compare(ours, theirs, arrays[:1] * 3, same=[(1, 0), (2, 0)], masks=given, need_weights=False)
 
 
 @pytest.mark.parametrize("masks", ["none", "float"])
 @pytest.mark.parametrize("need", [True, False])
-def test_causal_hint(torch, need, masks):
-    ours, theirs = twins(torch, "MultiheadAttention", 8, 2)
+def test_causal_hint(need, masks):
+    ours, theirs = twins("MultiheadAttention", 8, 2)
     x = np.random.default_rng(5).normal(size=(5, 3, 8))
     mask = np.triu(np.full((5, 5), -np.inf), 1) if masks == "float" else ~np.tri(5, dtype=bool)
     found = []
@@ -280,18 +276,18 @@ def test_causal_hint(torch, need, masks):
 
 
 @pytest.mark.parametrize("need", [True, False])
-def test_queries_that_see_nothing(torch, need):
+def test_queries_that_see_nothing(need):
     """NaN with weights, zeros (so the output's bias) without."""
-    ours, theirs = twins(torch, "MultiheadAttention", 8, 2)
+    ours, theirs = twins("MultiheadAttention", 8, 2)
     padding = np.array([[True] * 4, [False, False, True, True]])
     compare(
-        torch, ours, theirs, [np.random.default_rng(6).normal(size=(4, 2, 8))] * 3, masks={"key_padding_mask": padding}, need_weights=need
+        ours, theirs, [np.random.default_rng(6).normal(size=(4, 2, 8))] * 3, masks={"key_padding_mask": padding}, need_weights=need
     )
 
 
-def test_static_keys(torch):
+def test_static_keys():
     rng = np.random.default_rng(7)
-    ours, theirs = twins(torch, "MultiheadAttention", 8, 2)
+    ours, theirs = twins("MultiheadAttention", 8, 2)
     x, k, v = rng.normal(size=(5, 3, 8)), rng.normal(size=(6, 4, 4)), rng.normal(size=(6, 4, 4))
     found = []
     for library, layer, f in ((mg, ours, F), (torch, theirs, torch.nn.functional)):
@@ -315,9 +311,9 @@ def test_static_keys(torch):
     ids=lambda options: "-".join(options) or "plain",
 )
 @pytest.mark.parametrize("kind", ["TransformerEncoderLayer", "TransformerDecoderLayer"])
-def test_transformer_layer(torch, kind, options, form, masks):
+def test_transformer_layer(kind, options, form, masks):
     rng = np.random.default_rng(8)
-    ours, theirs = twins(torch, kind, 8, 2, 12, 0.0, batch_first=form == "batch_first", **options)
+    ours, theirs = twins(kind, 8, 2, 12, 0.0, batch_first=form == "batch_first", **options)
     batch = None if form == "unbatched" else 3
 
     def sequence(length):
@@ -326,44 +322,44 @@ def test_transformer_layer(torch, kind, options, form, masks):
     own_masks = masks_for(masks, batch, 5, 5, 2, rng)
     if kind == "TransformerEncoderLayer":
         names = {"attn_mask": "src_mask", "key_padding_mask": "src_key_padding_mask"}
-        compare(torch, ours, theirs, [sequence(5)], masks={names[k]: a for k, a in own_masks.items()})
+        compare(ours, theirs, [sequence(5)], masks={names[k]: a for k, a in own_masks.items()})
         return
     given = {"attn_mask": "tgt_mask", "key_padding_mask": "tgt_key_padding_mask"}
     given = {given[k]: a for k, a in own_masks.items()}
     for k, a in masks_for(masks, batch, 5, 4, 2, rng).items():
         given[{"attn_mask": "memory_mask", "key_padding_mask": "memory_key_padding_mask"}[k]] = a
-    compare(torch, ours, theirs, [sequence(5), sequence(4)], masks=given)
+    compare(ours, theirs, [sequence(5), sequence(4)], masks=given)
 
 
 @pytest.mark.parametrize("kind", ["TransformerEncoder", "TransformerDecoder"])
-def test_stacks(torch, kind):
+def test_stacks(kind):
     made = []
     for n in (nn, torch.nn):
         layer = getattr(n, f"{kind}Layer")(8, 2, 16, dropout=0.0, batch_first=True)
         made.append(getattr(n, kind)(layer, 2, n.LayerNorm(8)).double())
     rng = np.random.default_rng(5)
     arrays = [rng.normal(size=(3, length, 8)) for length in ((4,) if kind == "TransformerEncoder" else (4, 6))]
-    compare(torch, *with_weights(torch, *made), arrays)
+    compare(*with_weights(*made), arrays)
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")
-def test_transformer(torch, norm_first, batch_first):
+def test_transformer(norm_first, batch_first):
     rng = np.random.default_rng(9)
-    ours, theirs = twins(torch, "Transformer", 8, 2, 2, 3, 12, 0.0, norm_first=norm_first, batch_first=batch_first)
+    ours, theirs = twins("Transformer", 8, 2, 2, 3, 12, 0.0, norm_first=norm_first, batch_first=batch_first)
     src, tgt = rng.normal(size=(5, 2, 8)), rng.normal(size=(4, 2, 8))
     if batch_first:
         src, tgt = src.swapaxes(0, 1), tgt.swapaxes(0, 1)
     padding = np.array([[False] * 5, [False, False, False, True, True]])
     masks = {"tgt_mask": ~np.tri(4, dtype=bool), "src_key_padding_mask": padding, "memory_key_padding_mask": padding}
-    compare(torch, ours, theirs, [src, tgt], masks=masks)
-    compare(torch, ours, theirs, [src, tgt], masks={"tgt_mask": ~np.tri(4, dtype=bool)}, tgt_is_causal=True)
+    compare(ours, theirs, [src, tgt], masks=masks)
+    compare(ours, theirs, [src, tgt], masks={"tgt_mask": ~np.tri(4, dtype=bool)}, tgt_is_causal=True)
     close(causal(4), torch.nn.Transformer.generate_square_subsequent_mask(4, dtype=torch.float64))
 
 
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")
-def test_arguments(torch):
+def test_arguments():
     if not torch.__version__.startswith("2.13"):
         pytest.skip("arguments are those of PyTorch 2.13")
     names = [
@@ -392,7 +388,7 @@ def test_arguments(torch):
         assert repr(make(nn)) == theirs
 
 
-def test_initial_weights(torch):
+def test_initial_weights():
     """As widely spread as PyTorch's."""
     mg.manual_seed(0)
     for make in (lambda n: n.MultiheadAttention(128, 4, add_bias_kv=True), lambda n: n.MultiheadAttention(128, 4, kdim=64)):

@@ -3,12 +3,14 @@
 Each row is drawn by hypothesis: ``pytest --long`` takes 1,000 examples for each and ends with a table of how many elements were at kinks.
 """
 
+import functools
 import importlib
 import inspect
 import pkgutil
 import types
 from pathlib import Path
 
+from answers import on_drawn, torch
 import hypothesis
 import numpy as np
 import pytest
@@ -105,8 +107,12 @@ def compare(ours, theirs, what, rtol=1e-9):
         np.testing.assert_allclose(mine, other, rtol=rtol, atol=1e-10, err_msg=what)
 
 
+def examples(case):
+    """What runs a ``test(call)`` on examples of a row: half as many as its proof takes."""
+    return functools.partial(on_examples, case)
+
+
 def on_examples(case, test):
-    """Run ``test(call)`` on examples of a row: half as many as its proof takes."""
     count = max(hypothesis.settings().max_examples // 2, 10)
 
     @hypothesis.settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck))
@@ -136,7 +142,7 @@ def test_numpy(case):
     on_examples(case, test)
 
 
-def torch_function(torch, reference):
+def torch_function(reference):
     if callable(reference):
         return lambda *args, **kwargs: reference(torch, *args, **kwargs)
     for place in (torch, torch.nn.functional):
@@ -160,8 +166,7 @@ def tensors_in(value, kind):
 @pytest.mark.parametrize("case", [row for row in ROWS if row.values[0].torch is not None])
 def test_torch(case):
     """Forward and gradient are those of PyTorch in float64, at kinks and ties too; and so are dtypes in float32."""
-    torch = pytest.importorskip("torch")
-    function = torch_function(torch, case.torch)
+    function = torch_function(case.torch)
     wrt = case.options.get("wrt")
     wrt = (wrt,) if isinstance(wrt, str) else wrt
 
@@ -197,7 +202,7 @@ def test_torch(case):
         expected = [np.zeros(leaf.shape) if e is None else e.numpy() for e, leaf in zip(expected, t_leaves, strict=True)]
         compare([g.numpy() for g in gradients], expected, f"gradient of {call}", rtol=1e-7)
 
-    on_examples(case, test)
+    on_drawn(examples(case), test)
 
 
 def argument_names(function, count):

@@ -2,6 +2,7 @@
 
 import itertools
 
+from answers import torch
 import numpy as np
 import pytest
 
@@ -21,11 +22,6 @@ UNARY = [
 ]  # fmt: skip
 NUMBERS = {"int": 2, "float": 2.5, "bool": True}
 
-try:
-    import torch
-except ImportError:
-    torch = None
-WITH_TORCH = pytest.mark.skipif(torch is None, reason="compares with PyTorch")
 
 
 def call(library, name, *args):
@@ -54,7 +50,6 @@ def compare(name, ours, theirs, what):
     assert expected is None or found == expected, f"{name}({what}): {found}, PyTorch {expected}"
 
 
-@WITH_TORCH
 @pytest.mark.parametrize("name", BINARY)
 def test_two_tensors(name):
     for (a, a_sized), (b, b_sized) in itertools.product(ALL, repeat=2):
@@ -64,7 +59,6 @@ def test_two_tensors(name):
         compare(name, *operands, f"{a}{'[2]' if a_sized else '[]'}, {b}{'[2]' if b_sized else '[]'}")
 
 
-@WITH_TORCH
 @pytest.mark.parametrize("kind", NUMBERS)
 @pytest.mark.parametrize("operator", ["+", "-", "*", "/", "//", "%", "**", "==", "<", "&", "|", "where", "clamp"])
 def test_tensor_and_number(operator, kind):
@@ -88,7 +82,6 @@ def test_tensor_and_number(operator, kind):
         assert found == expected, f"{dtype}{'[2]' if sized else '[]'} {operator} {kind}, swapped: {swap}: {found}, PyTorch {expected}"
 
 
-@WITH_TORCH
 @pytest.mark.parametrize("name", UNARY)
 def test_functions(name):
     for dtype, sized in itertools.product(DTYPES + MORE, [True, False]):

@@ -2,15 +2,15 @@
 
 import inspect
 import itertools
+import operator
 import re
 from pathlib import Path
 
 import pytest
+from answers import noted, torch
 
 import minigrad.nn.functional as F
 from minigrad import engine, nn
-
-torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
 
 pytestmark = pytest.mark.skipif(not torch.__version__.startswith("2.13"), reason="names and arguments are those of PyTorch 2.13")
 
@@ -90,20 +90,35 @@ def function(value):
 
 OURS = {"F": F, "nn": nn, "utils": nn.utils, "parametrizations": nn.utils.parametrizations, "parametrize": nn.utils.parametrize}
 THEIRS = {
-    "F": torch.nn.functional,
-    "nn": torch.nn,
-    "utils": torch.nn.utils,
-    "parametrizations": torch.nn.utils.parametrizations,
-    "parametrize": torch.nn.utils.parametrize,
+    "F": "nn.functional",
+    "nn": "nn",
+    "utils": "nn.utils",
+    "parametrizations": "nn.utils.parametrizations",
+    "parametrize": "nn.utils.parametrize",
 }
-NAMES = sorted(
-    itertools.chain(*[names(prefix, module, inspect.isclass if prefix == "nn" else function) for prefix, module in THEIRS.items()])
-)
 
 
-def find(places, path):
+def names_of(torch):
+    """All public names, and those of functions that Python cannot read a signature off."""
+    found = {p: names(p, operator.attrgetter(path)(torch), inspect.isclass if p == "nn" else function) for p, path in THEIRS.items()}
+    everything = sorted(itertools.chain(*found.values()))
+    return everything, [p[2:] for p in everything if p.startswith("F.") and unreadable(getattr(torch.nn.functional, p[2:]))]
+
+
+def unreadable(value):
+    try:
+        kinds = {p.kind for p in inspect.signature(value).parameters.values()}
+    except ValueError:
+        return True
+    return kinds == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+NAMES, UNREADABLE = noted(names_of)
+
+
+def find(path):
     prefix, name = path.split(".")
-    return getattr(places[prefix], name, None)
+    return getattr(OURS[prefix], name, None)
 
 
 def reasons():
@@ -119,12 +134,12 @@ needs_docs = pytest.mark.skipif(not DIFFERENCES.exists(), reason="the pages are 
 
 @needs_docs
 def test_what_is_missing_is_documented():
-    missing = {path for path in NAMES if find(OURS, path) is None}
+    missing = {path for path in NAMES if find(path) is None}
     assert sorted(missing) == sorted(reasons()), "names that are missing, and those that the docs list with a reason"
 
 
 def test_functional_exports_what_it_has():
-    assert sorted(F.__all__) == sorted(path[2:] for path in NAMES if path.startswith("F.") and find(OURS, path) is not None)
+    assert sorted(F.__all__) == sorted(path[2:] for path in NAMES if path.startswith("F.") and find(path) is not None)
 
 
 # -------------------------------------------------------------------------------------------------- signatures
@@ -147,13 +162,13 @@ LAYERS = {
 LEFT_OUT = {"nn.UninitializedBuffer": "persistent"}  # register_buffer says it
 
 
-def parameters_of_theirs(path):
-    name = path.split(".")[1]
+def parameters_of_theirs(torch, path):
+    prefix, name = path.split(".")
     if path in LAYERS:
         return list(inspect.signature(eval(f"lambda {LAYERS[path]}: 0")).parameters.values())
     if path.startswith("F.") and name in BUILTINS:
         return list(inspect.signature(eval(f"lambda {BUILTINS[name]}: 0")).parameters.values())
-    value = find(THEIRS, path)
+    value = getattr(operator.attrgetter(THEIRS[prefix])(torch), name)
     for kind in value.__mro__ if inspect.isclass(value) else [value]:
         found = list(inspect.signature(kind).parameters.values())
         if not any(p.kind is p.VAR_POSITIONAL for p in found):
@@ -173,20 +188,12 @@ def plain(default):
     return default
 
 
-@pytest.mark.parametrize("path", [path for path in NAMES if find(OURS, path) is not None])
+@pytest.mark.parametrize("path", [path for path in NAMES if find(path) is not None])
 def test_signature(path):
     """The same parameters in the same order, of the same kind, with the same defaults."""
-    assert public(parameters_of_ours(find(OURS, path))) == public(parameters_of_theirs(path))
+    assert public(parameters_of_ours(find(path))) == noted(lambda torch: public(parameters_of_theirs(torch, path)))
 
 
 def test_the_table_of_builtins_is_needed():
     """A name is in the table because its signature cannot be read, and every such name is."""
-
-    def unreadable(name):
-        try:
-            kinds = {p.kind for p in inspect.signature(getattr(torch.nn.functional, name)).parameters.values()}
-        except ValueError:
-            return True
-        return kinds == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-
-    assert sorted(BUILTINS) == [path[2:] for path in NAMES if path.startswith("F.") and hasattr(F, path[2:]) and unreadable(path[2:])]
+    assert sorted(BUILTINS) == [path[2:] for path in NAMES if path.startswith("F.") and hasattr(F, path[2:]) and path[2:] in UNREADABLE]

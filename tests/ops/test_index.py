@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from answers import torch
 import hypothesis
 import numpy as np
 import pytest
@@ -171,7 +172,6 @@ def test_what_is_refused(act, kind, message):
 
 
 def test_the_padding_row_of_an_embedding_gets_no_gradient():
-    torch = pytest.importorskip("torch")
     words, table = np.array([[0, 2, 1], [2, 2, 0]]), np.arange(6.0).reshape(3, 2)
     lookup = torch.nn.functional.embedding
     for padding in (None, 0, 2, -1):

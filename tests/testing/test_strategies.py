@@ -6,6 +6,7 @@ import sys
 import hypothesis
 import numpy as np
 import pytest
+from answers import torch
 from hypothesis import given
 
 from minigrad.engine import TensorBase
@@ -121,7 +122,6 @@ def test_matmul_operands():
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_conv_arguments(dims, transposed):
-    torch = pytest.importorskip("torch")
     function = getattr(torch.nn.functional, f"conv_transpose{dims}d" if transposed else f"conv{dims}d")
     groups, lead = set(), set()
     for call in seen(st.conv_arguments(dims, transposed=transposed), 150):
@@ -136,7 +136,6 @@ def test_conv_arguments(dims, transposed):
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["max", "avg"])
 def test_pool_arguments(dims, kind):
-    torch = pytest.importorskip("torch")
     function = getattr(torch.nn.functional, f"{kind}_pool{dims}d")
     for call in seen(st.pool_arguments(dims, kind=kind), 100):
         x = torch.tensor(call.args[0])
@@ -150,7 +149,6 @@ def test_pool_arguments(dims, kind):
 
 @pytest.mark.parametrize("soft", [False, True, None])
 def test_logits_and_targets(soft):
-    torch = pytest.importorskip("torch")
     keywords = set()
     for call in seen(st.logits_and_targets(soft=soft), 200):
         logits, target = map(torch.tensor, call.args)
