@@ -8,7 +8,7 @@ A test that compares with PyTorch says ``from answers import torch`` and goes on
 - where it is not, the same steps are taken from the tape. A tensor of PyTorch is then only a number on the tape: numbers, arrays and
   texts, which the test looks at, are there in full. A step that is not the next on the tape is an error that says so.
 
-What a test draws with hypothesis differs from version to version of hypothesis: it is noted too, see :func:`on_drawn`.
+What hypothesis draws is noted too, see :func:`on_drawn`. A test that needs PyTorch itself is marked ``live``.
 What it reads off PyTorch itself (names, signatures) passes through :func:`noted`.
 """
 
@@ -245,7 +245,9 @@ def alike(stored: Any, now: Any) -> bool:
     if isinstance(stored, (list, tuple)) and isinstance(now, (list, tuple)):
         return len(stored) == len(now) and all(alike(a, b) for a, b in zip(stored, now, strict=True))
     if type(stored) is float or type(now) is float:
-        return isinstance(stored, (int, float)) and isinstance(now, (int, float)) and bool(np.isclose(stored, now, 1e-4, 1e-6, equal_nan=True))
+        return (
+            isinstance(stored, (int, float)) and isinstance(now, (int, float)) and bool(np.isclose(stored, now, 1e-4, 1e-6, equal_nan=True))
+        )
     return stored == now
 
 
@@ -279,7 +281,7 @@ class StandIn:
         object.__setattr__(self, "_object", value)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") and name not in READABLE or name == "pytestmark":  # what pytest looks for on whatever a module holds
+        if (name.startswith("_") and name not in READABLE) or name == "pytestmark":  # what pytest looks for on whatever a module holds
             raise AttributeError(name)
         return running().step(f".{name}", None, lambda: getattr(self._object, name))
 
@@ -403,11 +405,12 @@ def key_of(name: str) -> str:
 class on_tape:
     """Within it, what is asked of ``torch`` belongs to the tape of that name."""
 
-    def __init__(self, name: str, recording: dict | None = None, drawn_anew: bool = False):
-        self.name, self.recording, self.drawn_anew = name, recording, drawn_anew
+    def __init__(self, name: str, recording: dict | None = None):
+        self.name, self.recording = name, recording
 
     def __enter__(self) -> Tape:
-        self.tape = Tape(self.name, None if LIVE else tapes(self.name)["tapes"].get(key_of(self.name)))
+        stored = None if LIVE and not self.is_compared() else tapes(self.name)["tapes"].get(key_of(self.name))
+        self.tape = Tape(self.name, stored)
         _running.append(self.tape)
         return self.tape
 
@@ -418,9 +421,12 @@ class on_tape:
         if self.recording is not None:
             self.recording.setdefault(file_of(self.name).name, {})[key_of(self.name)] = self.tape.steps
             return
-        stored = tapes(self.name)
-        if not self.drawn_anew and stored["torch"] == importlib.import_module("torch").__version__.partition("+")[0]:
-            compare(self.name, stored["tapes"].get(key_of(self.name)), self.tape.steps)
+        if self.is_compared():
+            compare(self.name, self.tape.recorded, self.tape.steps)
+
+    def is_compared(self) -> bool:
+        """Whether live answers must be the stored ones: they are of one version of PyTorch, and are not being recorded."""
+        return self.recording is None and tapes(self.name)["torch"] == importlib.import_module("torch").__version__.partition("+")[0]
 
 
 def compare(name: str, stored: list | None, live: list) -> None:
@@ -428,7 +434,9 @@ def compare(name: str, stored: list | None, live: list) -> None:
     assert stored is not None, f"{name} has no stored answers: record them (pytest --record-answers)"
     assert len(stored) == len(live), f"{name}: {len(live)} steps, {len(stored)} are stored: record them again (pytest --record-answers)"
     for i, (a, b) in enumerate(zip(stored, live, strict=True)):
-        assert a[0] == b[0] and same(a[2], b[2]), f"{name}, step {i}: {a} is stored, PyTorch says {b}: record again (pytest --record-answers)"
+        assert a[0] == b[0] and same(a[2], b[2]), (
+            f"{name}, step {i}: {a} is stored, PyTorch says {b}: record again (pytest --record-answers)"
+        )
 
 
 def same(a: Any, b: Any) -> bool:
@@ -436,7 +444,11 @@ def same(a: Any, b: Any) -> bool:
         if "array" in a or "number" in a:
             x, y = (unpacked(next(iter(v.values()))) for v in (a, b))
             rtol, atol = AGREE.get(x.dtype.kind, (0.0, 0.0))
-            return x.dtype == y.dtype and x.shape == y.shape and bool(np.allclose(x, y, max(rtol, 1e-4 * (x.dtype.itemsize < 8)), atol, equal_nan=True))
+            return (
+                x.dtype == y.dtype
+                and x.shape == y.shape
+                and bool(np.allclose(x, y, max(rtol, 1e-4 * (x.dtype.itemsize < 8)), atol, equal_nan=True))
+            )
         return all(same(a[k], b[k]) for k in a)
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
@@ -462,18 +474,32 @@ def save(recording: dict[str, dict]) -> None:
 
 
 def on_drawn(run: Callable[[Callable], None], test: Callable[[Any], None]) -> None:
-    """``run(test)``, where ``run`` draws values and calls ``test`` with each: without PyTorch, with those that were drawn when recording."""
+    """``run(test)``, where ``run`` draws values and calls ``test`` with each.
+
+    What hypothesis draws depends on its version, and on what is imported. So tapes hold what was drawn when they were recorded; with
+    PyTorch, ``test`` gets these and those that are drawn now, without it these only.
+    """
     tape = running()
 
     def noting(value: Any) -> None:
         tape.steps.append(["drawn", "", tape.write(value)[0]])
         test(value)
 
-    if LIVE:
+    if not LIVE:
+        while tape.ahead() == "drawn":
+            test(tape.read(tape.next()[2]))
+        return
+    stored = [answer for what, _, answer in tape.recorded or () if what == "drawn"]
+    if not stored:
         run(noting)
         return
-    while tape.ahead() == "drawn":
-        test(tape.read(tape.next()[2]))
+    _running.append(Tape(tape.name))  # what is drawn now is compared with PyTorch as it is, and what was drawn then with the tape
+    try:
+        run(test)
+    finally:
+        _running.pop()
+    for value in stored:
+        noting(tape.read(value))
 
 
 def noted(compute: Callable[[Any], Any]) -> Any:

@@ -29,7 +29,6 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="hypothesis profile 'long': many random examples")
     parser.addoption("--opinfo", action="store_true", help="tests/pytorch: all samples of PyTorch's own databases, not a few")
 
-
     parser.addoption("--record-answers", action="store_true", help="write PyTorch's answers down in tests/answers, for machines without it")
 
 
@@ -67,15 +66,23 @@ def pytest_make_collect_report(collector):
     """What a file of tests asks PyTorch while it is imported is on a tape of its own."""
     if not isinstance(collector, pytest.Module):
         return (yield)
-    with answers.on_tape(collector.nodeid, getattr(collector.config, "recorded_answers", None), collector.config.getoption("--long")):
+    with answers.on_tape(collector.nodeid, getattr(collector.config, "recorded_answers", None)):
         return (yield)
 
 
 @pytest.fixture(autouse=True)
 def tape(request):
     """The tape of the running test."""
-    with answers.on_tape(request.node.nodeid, getattr(request.config, "recorded_answers", None), request.config.getoption("--long")):
+    with answers.on_tape(request.node.nodeid, getattr(request.config, "recorded_answers", None)):
         yield
+
+
+def pytest_collection_modifyitems(config, items):
+    """A test that is marked ``live`` asks PyTorch itself, and is not collected where there is none."""
+    if not answers.LIVE:
+        live = [item for item in items if item.get_closest_marker("live")]
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if item not in live]
 
 
 def pytest_sessionfinish(session):

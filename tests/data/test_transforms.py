@@ -2,9 +2,9 @@
 
 import colorsys
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 import minigrad as mg

@@ -1,12 +1,11 @@
 """New tensors: values, dtypes and errors are PyTorch's; random ones follow the seed and their distribution."""
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 
 import minigrad as mg
 from minigrad.random import Generator
-
 
 # Written once, run with both libraries.
 SAME = [

@@ -106,7 +106,8 @@ def test_mtcnn_finds_two_faces_and_none(example):
 @pytest.fixture
 def facenet(monkeypatch):
     """facenet-pytorch's own detector. All that it needs of torchvision is non-maximum suppression, which is done plainly here."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     need(*FACENET)
 
     def batched_nms(boxes, scores, groups, limit):
@@ -131,6 +132,7 @@ def facenet(monkeypatch):
         del sys.modules[name]
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("settings", [{}, {"min_face_size": 12, "thresholds": [0.3, 0.3, 0.3]}])
 def test_mtcnn_agrees_with_facenet_pytorch(example, facenet, settings):
     """To a thousandth of a pixel."""
@@ -177,9 +179,11 @@ def test_efficientnet_prints_names():
 
 
 @pytest.mark.parametrize("size", [224, 160, 97])
+@pytest.mark.live
 def test_efficientnet_agrees_with_pytorch(example, size):
     """Logits to 1e-4, for odd sizes too, where the padding is on one side or on both."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     need(*EFFICIENTNET)
     need("efficientnet_lite_pytorch", "--no-deps efficientnet-lite-pytorch==0.1.0")
     efficientnet = example("efficientnet")
@@ -253,9 +257,11 @@ def test_pitch_prints_what_it_hears(tmp_path):
 
 
 @pytest.mark.parametrize("size", ["tiny", "full"])
+@pytest.mark.live
 def test_crepe_agrees_with_torchcrepe(example, monkeypatch, size):
     """torchcrepe's own network, whose module is loaded without the libraries for sound that its package imports."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     need(*CREPE)
     pitch = example("pitch")
     file_of = importlib.import_module("packages").file_of

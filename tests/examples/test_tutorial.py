@@ -21,8 +21,8 @@ def test_the_tutorial_learns_with_minigrad(capsys):
     assert capsys.readouterr().out.count("test accuracy") == 3
 
 
+@pytest.mark.live
 def test_the_tutorial_learns_with_pytorch():
-    pytest.importorskip("torch")
     source = SCRIPT.read_text(encoding="utf-8")
     before, _, rest = source.partition("# On minigrad:\n")
     _, _, after = rest.partition("# The same on both:\n")
@@ -35,9 +35,9 @@ def test_the_tutorial_learns_with_pytorch():
 PAGE = SCRIPT.parents[1] / "docs" / "porting-from-pytorch.md"
 
 
+@pytest.mark.live
 def test_the_script_of_the_page_on_porting_learns_with_pytorch(tmp_path, monkeypatch):
     """The first three blocks of the page: PyTorch's imports, ours, and a script, which runs after either. (test_docs.py runs it after ours.)"""
-    pytest.importorskip("torch")
     theirs, ours, script = [block.partition("\n")[2] for block in PAGE.read_text(encoding="utf-8").split("```")[1:6:2]]
     assert "minigrad" in ours and "minigrad" not in theirs + script
     monkeypatch.chdir(tmp_path)

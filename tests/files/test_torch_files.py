@@ -76,9 +76,10 @@ def test_everything_else(name):
 
 
 @pytest.mark.parametrize("name", MADE["NAMES"])
+@pytest.mark.live
 def test_pytorch_reads_the_same(name):
     """The files in the folder are PyTorch's, and what it makes of them is what we do."""
-    torch = pytest.importorskip("torch")
+    import torch
 
     def compare(ours, theirs):
         if isinstance(theirs, torch.Tensor):
@@ -104,8 +105,8 @@ def test_pytorch_reads_the_same(name):
 
 
 @pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+@pytest.mark.live
 def test_the_files_are_what_the_script_makes(tmp_path):
-    pytest.importorskip("torch")
     MADE["main"](tmp_path)
     for name in MADE["NAMES"]:
         new, old = nn.load_torch(tmp_path / f"{name}.pt"), nn.load_torch(FOLDER / f"{name}.pt")
@@ -114,8 +115,10 @@ def test_the_files_are_what_the_script_makes(tmp_path):
 
 @pytest.mark.parametrize("archive", [True, False])
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.live
 def test_protocols(archive, protocol):
-    torch = pytest.importorskip("torch")
+    import torch
+
     model = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.LSTM(2, 2))
     buffer = io.BytesIO()
     state = {"model": model.state_dict(), "set": {1, "a"}, "tuples": ((), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)), "bytes": b"x" * 300}
@@ -127,8 +130,10 @@ def test_protocols(archive, protocol):
         assert same(numpy(loaded["model"][key]), tensor.numpy())
 
 
+@pytest.mark.live
 def test_files_without_checksums():
-    torch = pytest.importorskip("torch")
+    import torch
+
     if not hasattr(torch.serialization, "set_crc32_options"):
         pytest.skip("this PyTorch always writes checksums")
     buffer = io.BytesIO()
@@ -209,12 +214,14 @@ def tensor(offset=0, size=(2, 3), stride=(3, 1), of=None, **named):
 SIX = np.arange(6, dtype="<f4").tobytes()
 
 
+@pytest.mark.live
 def test_the_helpers_make_checkpoints():
     """The refusals below are due to what is wrong in each file, for without that it is read, by PyTorch too."""
     content = archive(pickled({"x": tensor(), "view": tensor(1, (2,), (3,))}), [SIX])
     loaded = nn.load_torch(content)
     assert loaded["x"].tolist() == [[0, 1, 2], [3, 4, 5]] and loaded["view"].tolist() == [1, 4]
-    torch = pytest.importorskip("torch")
+    import torch
+
     content.seek(0)
     assert torch.load(content, weights_only=True)["x"].tolist() == [[0, 1, 2], [3, 4, 5]]
 

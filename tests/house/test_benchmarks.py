@@ -27,8 +27,8 @@ def test_rows_run_and_are_written(tmp_path, capsys):
     assert all(ROWS[name].title in printed for name in names)
 
 
+@pytest.mark.live
 def test_pytorch_does_the_same_work():
-    pytest.importorskip("torch")
     run = main(
         ["--tiny", "--threads", "1", "--libraries", "PyTorch,minigrad", "--rows", "op-backward,conv-transpose,batch-norm,lenet,resnet"]
     )

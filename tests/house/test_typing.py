@@ -20,7 +20,7 @@ import minigrad.nn
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "typed" / "train.py"
-MYPY = pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+MYPY = pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="needs mypy: pip install mypy")
 
 
 def strict(path: Path, folder: Path) -> tuple[int, str]:

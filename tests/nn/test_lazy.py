@@ -6,9 +6,9 @@ import io
 import pickle
 import re
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 
 import minigrad as mg
 from minigrad import graph, nn

@@ -6,9 +6,9 @@ import itertools
 import pickle
 import re
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 
 import minigrad as mg
 from minigrad import nn
@@ -289,9 +289,7 @@ def twins(kind, **options):
 def test_layer(kind, options, layers, bidirectional, bias, form, given):
     """Outputs and last states, and the gradients of input, first states and all weights."""
     rng = np.random.default_rng(4)
-    ours, theirs = twins(
-        kind, num_layers=layers, bidirectional=bidirectional, bias=bias, batch_first=form == "batch_first", **options
-    )
+    ours, theirs = twins(kind, num_layers=layers, bidirectional=bidirectional, bias=bias, batch_first=form == "batch_first", **options)
     batch = () if form == "unbatched" else (4,)
     shape = (4, 5, 3) if form == "batch_first" else (5, *batch, 3)
     arrays = [rng.normal(size=shape), *(states_of(kind, ours, batch, rng) if given else [])]

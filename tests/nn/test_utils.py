@@ -3,9 +3,9 @@
 import copy
 import pickle
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 
 import minigrad as mg
 from minigrad import nn

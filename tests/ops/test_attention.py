@@ -7,9 +7,9 @@ import math
 import pickle
 import re
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 
 import minigrad as mg
 import minigrad.nn.functional as F
@@ -244,9 +244,9 @@ def masks_for(kind, batch, target, source, heads, rng):
 @pytest.mark.parametrize("options", VARIANTS, ids=lambda options: "-".join(options) or "plain")
 def test_attention(options, form, masks):
     rng = np.random.default_rng(4)
-    ours, theirs = twins("MultiheadAttention", 8, 2, batch_first=form == "batch_first", **options)
+    ours, theirs = twins("MultiheadAttention", 4, 2, batch_first=form == "batch_first", **options)
     target, source, batch = 5, 4, 3
-    features = (8, options.get("kdim", 8), options.get("vdim", 8))
+    features = (4, options.get("kdim", 4), options.get("vdim", 4))
 
     def shape(length, size):
         return {"batch": (length, batch, size), "batch_first": (batch, length, size), "unbatched": (length, size)}[form]
@@ -255,7 +255,7 @@ def test_attention(options, form, masks):
     given = masks_for(masks, None if form == "unbatched" else batch, target, source, 2, rng)
     for need, average in ((True, True), (True, False), (False, True)):
         compare(ours, theirs, arrays, masks=given, need_weights=need, average_attn_weights=average)
-    if options.get("kdim", options.get("vdim", 8)) == 8:
+    if options.get("kdim", options.get("vdim", 4)) == 4:
         compare(ours, theirs, arrays, same=[(2, 1)], masks=given)
         given = masks_for(masks, None if form == "unbatched" else batch, target, target, 2, rng)
         compare(ours, theirs, arrays[:1] * 3, same=[(1, 0), (2, 0)], masks=given, need_weights=False)
@@ -280,9 +280,7 @@ def test_queries_that_see_nothing(need):
     """NaN with weights, zeros (so the output's bias) without."""
     ours, theirs = twins("MultiheadAttention", 8, 2)
     padding = np.array([[True] * 4, [False, False, True, True]])
-    compare(
-        ours, theirs, [np.random.default_rng(6).normal(size=(4, 2, 8))] * 3, masks={"key_padding_mask": padding}, need_weights=need
-    )
+    compare(ours, theirs, [np.random.default_rng(6).normal(size=(4, 2, 8))] * 3, masks={"key_padding_mask": padding}, need_weights=need)
 
 
 def test_static_keys():

@@ -10,10 +10,10 @@ import pkgutil
 import types
 from pathlib import Path
 
-from answers import on_drawn, torch
 import hypothesis
 import numpy as np
 import pytest
+from answers import on_drawn, torch
 
 import minigrad as mg
 import minigrad.ops

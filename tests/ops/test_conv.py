@@ -4,9 +4,9 @@ import contextlib
 import itertools
 import math
 
-from answers import on_drawn, torch
 import numpy as np
 import pytest
+from answers import on_drawn, torch
 from hypothesis import given
 from hypothesis import strategies as hs
 

@@ -2,9 +2,9 @@
 
 import itertools
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 
 import minigrad as mg
 import minigrad.nn.functional as F

@@ -4,14 +4,13 @@ import itertools
 import math
 import statistics
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 
 import minigrad as mg
 from minigrad.ops import activation, dropout
 from minigrad.ops.elementwise import quiet
-
 
 inf, nan = math.inf, math.nan
 

@@ -3,9 +3,9 @@
 import itertools
 import warnings
 
-from answers import torch
 import numpy as np
 import pytest
+from answers import torch
 
 import minigrad as mg
 import minigrad.nn.functional as F

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from answers import torch
 import hypothesis
 import numpy as np
 import pytest
+from answers import torch
 from hypothesis import strategies as hs
 
 import minigrad as mg

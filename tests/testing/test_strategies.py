@@ -121,7 +121,10 @@ def test_matmul_operands():
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.live
 def test_conv_arguments(dims, transposed):
+    import torch
+
     function = getattr(torch.nn.functional, f"conv_transpose{dims}d" if transposed else f"conv{dims}d")
     groups, lead = set(), set()
     for call in seen(st.conv_arguments(dims, transposed=transposed), 150):
@@ -135,7 +138,10 @@ def test_conv_arguments(dims, transposed):
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.live
 def test_pool_arguments(dims, kind):
+    import torch
+
     function = getattr(torch.nn.functional, f"{kind}_pool{dims}d")
     for call in seen(st.pool_arguments(dims, kind=kind), 100):
         x = torch.tensor(call.args[0])
@@ -148,7 +154,10 @@ def test_pool_arguments(dims, kind):
 
 
 @pytest.mark.parametrize("soft", [False, True, None])
+@pytest.mark.live
 def test_logits_and_targets(soft):
+    import torch
+
     keywords = set()
     for call in seen(st.logits_and_targets(soft=soft), 200):
         logits, target = map(torch.tensor, call.args)
