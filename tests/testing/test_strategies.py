@@ -6,7 +6,6 @@ import sys
 import hypothesis
 import numpy as np
 import pytest
-from answers import torch
 from hypothesis import given
 
 from minigrad.engine import TensorBase
