@@ -46,7 +46,7 @@ from minigrad.ops.reduce import (
 )  # fmt: skip
 from minigrad.ops.shape import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, cat, chunk, column_stack, concat, concatenate, diag,
-    diag_embed, diagflat, diagonal, dstack, expand as broadcast_to, flatten, flip, fliplr, flipud, hstack, meshgrid, moveaxis, movedim,
+    diag_embed, diagflat, diagonal, dstack, broadcast_to, flatten, flip, fliplr, flipud, hstack, meshgrid, moveaxis, movedim,
     narrow, permute, pixel_shuffle, pixel_unshuffle, ravel, repeat_interleave, reshape, roll, rot90, select, split, squeeze, stack,
     swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind, unflatten, unsqueeze, vstack,
 )  # fmt: skip

@@ -21,6 +21,7 @@ from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype
 from minigrad.ops import activation, elementwise, index, linalg, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
+from minigrad.ops.arguments import either
 from minigrad.random import Generator, numpy_generator
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import DType, Operand, P, Size
@@ -1065,17 +1066,17 @@ class Tensor(TensorBase):
 
     # -------------------------------------------------------------------------------- methods: shape
 
-    def reshape(self, *shape: Size) -> Tensor:
+    def reshape(self, *sizes: Size, shape: Size | None = None) -> Tensor:
         """The elements in another shape, one size may be -1: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
-        return shaping.reshape(self, shaping.sizes_of(shape))
+        return shaping.reshape(self, shaping.sizes_of(either("reshape", sizes, shape)))
 
-    def permute(self, *dims: Size) -> Tensor:
-        """Dimension ``i`` of the result is dimension ``dims[i]`` of this Tensor."""
-        return shaping.permute(self, shaping.sizes_of(dims))
+    def permute(self, *order: Size, dims: Size | None = None) -> Tensor:
+        """Dimension ``i`` of the result is dimension ``order[i]`` of this Tensor."""
+        return shaping.permute(self, shaping.sizes_of(either("permute", order, dims)))
 
-    def flip(self, *dims: Size) -> Tensor:
-        """Dimensions ``dims`` run backwards: ``x.flip(0, 1)`` or ``x.flip((0, 1))``."""
-        return shaping.flip(self, shaping.sizes_of(dims))
+    def flip(self, *along: Size, dims: Size | None = None) -> Tensor:
+        """Dimensions ``along`` run backwards: ``x.flip(0, 1)`` or ``x.flip((0, 1))``."""
+        return shaping.flip(self, shaping.sizes_of(either("flip", along, dims)))
 
     view = shaping.view
     view_as = shaping.view_as
@@ -1091,7 +1092,7 @@ class Tensor(TensorBase):
     unsqueeze = shaping.unsqueeze
     expand = shaping.expand
     expand_as = shaping.expand_as
-    broadcast_to = shaping.expand
+    broadcast_to = shaping.broadcast_to
     ravel = shaping.ravel
     fliplr, flipud = shaping.fliplr, shaping.flipud
     roll = shaping.roll
@@ -1099,7 +1100,11 @@ class Tensor(TensorBase):
     tile = shaping.tile
     repeat = shaping.repeat
     repeat_interleave = shaping.repeat_interleave
-    split = shaping.split
+
+    def split(self, split_size: Size, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+        """:func:`minigrad.split` of this Tensor."""
+        return shaping.split(self, split_size, dim)
+
     chunk = shaping.chunk
     tensor_split = shaping.tensor_split
     unbind = shaping.unbind

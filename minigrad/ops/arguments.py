@@ -23,6 +23,15 @@ def sizes_of(args: Any) -> tuple[int, ...]:
     return (operator.index(args),)
 
 
+def either(name: str, args: tuple, named: Any) -> Any:
+    """What came by position (``x.expand(2, 3)``), or under its name (``x.expand(size=(2, 3))``). Raises ``TypeError`` for both."""
+    if named is None:
+        return args
+    if args:
+        raise TypeError(f"{name}: the same is given by position and by name")
+    return named
+
+
 def positive_dim(name: str, dim: Any, ndim: int) -> int:
     """``dim`` counted from the front. Raises ``IndexError`` if a tensor of ``ndim`` dimensions has no such; 0-d ones have 0 and -1."""
     d = operator.index(dim)

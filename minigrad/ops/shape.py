@@ -15,9 +15,9 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of, take_numpy_names
+from minigrad.engine import ShapeError, TensorBase, fitting, op, shape_of, take_numpy_names
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import along, positive_dim, positive_dims, sizes_of
+from minigrad.ops.arguments import along, either, positive_dim, positive_dims, sizes_of
 from minigrad.ops.index import getitem
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
@@ -49,11 +49,12 @@ def reshape(input: Array, shape: Size) -> Array:
         raise ShapeError(f"reshape: shape {input.shape} with {input.size} elements does not fit into {shape}") from None
 
 
-def view(x: Tensor, *shape: Any) -> Tensor:
+def view(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """:func:`reshape` that never copies: ``torch.Tensor.view``.
 
     Raises ``ShapeError`` where the strides would need a copy (after a transpose, say); ``reshape`` copies then.
     """
+    shape = either("view", sizes, size)
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, np.integer, TensorBase)):
         raise TypeError(f"view: sizes must be ints, not {shape[0]!r}; another dtype is given by x.to(dtype)")
     y = reshape(x, sizes_of(shape))
@@ -260,7 +261,7 @@ def roll(input: Array, shifts: Size, dims: Dims = None) -> Array:
 # ------------------------------------------------------------------------------------ broadcasting, repeating
 
 
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """A view in which dimensions of size 1 have other sizes, and new ones lead: ``torch.Tensor.expand``. -1 keeps a size.
 
     >>> import minigrad as mg
@@ -268,7 +269,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    shape, sizes = shape_of(input), sizes_of(sizes)
+    shape, sizes = shape_of(input), sizes_of(either("expand", sizes, size))
     lead = len(sizes) - len(shape)
     if lead < 0:
         raise ShapeError(f"expand: sizes {sizes} are fewer than the dimensions of shape {shape}")
@@ -278,7 +279,12 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     for have, want in zip(shape, target[lead:], strict=True):
         if have not in (1, want):
             raise ShapeError(f"expand: shape {shape} does not expand to {sizes}: sizes must be equal, or 1 in the tensor")
-    return broadcast_to(input, shape=target)
+    return fitting.broadcast_to(input, shape=target)
+
+
+def broadcast_to(input: Tensor, size: Size) -> Tensor:
+    """:func:`expand` under numpy's name: ``torch.broadcast_to``."""
+    return expand(input, size=size)
 
 
 def expand_as(x: Tensor, other: Tensor) -> Tensor:
@@ -299,7 +305,7 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Views of all ``tensors`` in the shape in which they meet: ``torch.broadcast_tensors``."""
     shape = broadcast_shapes(*map(shape_of, tensors))
-    return tuple([broadcast_to(t, shape=shape) for t in tensors])
+    return tuple([fitting.broadcast_to(t, shape=shape) for t in tensors])
 
 
 def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
@@ -327,8 +333,8 @@ def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
     return broadcast_tensors(*aligned)
 
 
-def repeat(x: Tensor, *repeats: Any) -> Tensor:
-    """Copies of ``x`` side by side, ``repeats[i]`` along dimension ``i``: ``torch.Tensor.repeat``.
+def repeat(x: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
+    """Copies of ``x`` side by side, ``sizes[i]`` along dimension ``i``: ``torch.Tensor.repeat``.
 
     More numbers than dimensions add leading dimensions.
 
@@ -337,18 +343,20 @@ def repeat(x: Tensor, *repeats: Any) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    shape, times = shape_of(x), sizes_of(repeats)
+    shape, times = shape_of(x), sizes_of(either("repeat", sizes, repeats))
     if len(times) < len(shape) or any(n < 0 for n in times):
         raise ShapeError(f"repeat: {times} must hold a number >= 0 for each dimension of shape {shape}")
     shape = (1,) * (len(times) - len(shape)) + shape
     apart = [n for s in shape for n in (1, s)]  # 1 s0 1 s1 ...
     together = [n for pair in zip(times, shape, strict=True) for n in pair]  # r0 s0 r1 s1 ...
-    return reshape(broadcast_to(reshape(x, tuple(apart)), shape=tuple(together)), tuple([r * s for r, s in zip(times, shape, strict=True)]))
+    return reshape(
+        fitting.broadcast_to(reshape(x, tuple(apart)), shape=tuple(together)), tuple([r * s for r, s in zip(times, shape, strict=True)])
+    )
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
     """:func:`repeat` that takes fewer numbers than dimensions, and leaves the first dimensions alone then: ``torch.tile``."""
-    times = sizes_of(dims)
+    times = sizes_of(either("tile", sizes, dims))
     return repeat(input, (1,) * (len(shape_of(input)) - len(times)) + times)
 
 
@@ -377,7 +385,7 @@ def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None) -
         raise ShapeError(f"repeat_interleave: repeats of shape {counts.shape} for the {shape[dim]} elements of dimension {dim} of {shape}")
     if counts.size == 1:
         n = int(counts.item())
-        spread = broadcast_to(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], n, *shape[dim + 1 :]))
+        spread = fitting.broadcast_to(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], n, *shape[dim + 1 :]))
         return reshape(spread, (*shape[:dim], shape[dim] * n, *shape[dim + 1 :]))
     return getitem(input, index=along(dim, np.repeat(np.arange(shape[dim]), counts)))
 
@@ -686,9 +694,9 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
     else:
         shape = list(shape_of(x))
         shape[dim] = before
-        left = broadcast_to(part(0, 1), shape=tuple(shape))
+        left = fitting.broadcast_to(part(0, 1), shape=tuple(shape))
         shape[dim] = after
-        right = broadcast_to(part(size - 1, size), shape=tuple(shape))
+        right = fitting.broadcast_to(part(size - 1, size), shape=tuple(shape))
     return _cat(*([left] if before else []), x, *([right] if after else []), dim=dim)
 
 
