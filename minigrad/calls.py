@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.random import default_generator
+from minigrad.random import get_rng_state, set_rng_state
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def in_mode(model: Any, training: bool | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unchanged(model: Any, training: bool | None = None) -> Iterator[None]:
-    """:func:`in_mode`, and afterwards buffers (running statistics), parameters and the process's generator are as they were too.
+    """:func:`in_mode`, and afterwards buffers (running statistics), parameters and the generator are as they were too.
 
     Of a plain function, which has no modules, only the generator.
 
@@ -47,8 +47,9 @@ def unchanged(model: Any, training: bool | None = None) -> Iterator[None]:
     is_module = hasattr(model, "named_modules")
     held = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()] if is_module else []
     parameters = [(p, p._data) for p in model.parameters() if hasattr(p, "_data")] if is_module else []  # a lazy one has no value yet
-    buffers = [(b, b._data, b._data.copy()) for _, named in held for b in named.values() if hasattr(b, "_data")]
-    random = default_generator.get_state()
+    buffers = [(b, b._data) for _, named in held for b in named.values() if hasattr(b, "_data")]
+    before = [value.copy() if value.flags.writeable else None for _, value in buffers]  # an outline cannot be written, and may be huge
+    random = get_rng_state()  # of the generator that this thread draws from
     try:
         with in_mode(model, training) if is_module else contextlib.nullcontext():
             yield
@@ -57,11 +58,11 @@ def unchanged(model: Any, training: bool | None = None) -> Iterator[None]:
             module.__dict__.update(named)
         for tensor, value in parameters:
             tensor._data = value
-        for tensor, value, before in buffers:
+        for (tensor, value), copy in zip(buffers, before, strict=True):
             tensor._data = value
-            if not np.array_equal(value, before, equal_nan=value.dtype.kind == "f"):
-                value[...] = before
-        default_generator.set_state(random)
+            if copy is not None and not np.array_equal(value, copy, equal_nan=value.dtype.kind == "f"):
+                value[...] = copy
+        set_rng_state(random)
 
 
 @contextlib.contextmanager
