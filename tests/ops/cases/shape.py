@@ -361,6 +361,7 @@ CASES = [
     ),
     Case(shape.roll, rolled(), numpy=lambda x, *, shifts, dims=None: np.roll(x, shifts, dims), torch="roll"),
     # broadcasting and repeating
+    Case(shape.broadcast_to, expanded(minus_one=False), name="broadcast_to a size", numpy=np.broadcast_to, torch="broadcast_to"),
     Case(shape.expand, expanded(), torch=lambda torch, x, sizes: x.expand(sizes)),
     Case(
         shape.expand_as,
