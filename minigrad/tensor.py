@@ -130,9 +130,7 @@ def check_device(device: Any) -> None:
 
 def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
     """The shape that ``zeros(2, 3)``, ``zeros((2, 3))`` or ``zeros(size=(2, 3))`` asks for."""
-    if size is not None and sizes:
-        raise TypeError(f"{name}: the size is given twice")
-    shape = shaping.sizes_of(sizes if size is None else size)
+    shape = shaping.sizes_of(either(name, "size", sizes, size))
     if any(n < 0 for n in shape):
         raise engine.ShapeError(f"{name}: a size cannot be negative: {shape}")
     return shape
@@ -597,14 +595,17 @@ class Tensor(TensorBase):
         return index.subscript(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self._data.base is not None:
-            if sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
-                raise RuntimeError(
-                    "x[i][j] = value would be lost: tensors are values here, and x[i] is a new one. Write x[i, j] = value, "
-                    "or x[i] = y with the whole new row"
-                )
-            self._refuse_lost_write("x[i] = value")
-        self._refuse_leaf("x[i] = value")
+        if self._data.base is not None and sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
+            raise RuntimeError(
+                "x[i][j] = value would be lost: tensors are values here, and x[i] is a new one. Write x[i, j] = value, "
+                "or x[i] = y with the whole new row"
+            )
+        self._store(key, value, "x[i] = value")
+
+    def _store(self, key: Any, value: Any, name: str) -> None:
+        """``x[key] = value``, on behalf of ``name``."""
+        self._refuse_lost_write(name)
+        self._refuse_leaf(name)
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
         recorded = recorded and self._data.dtype.kind == "f"
         if not recorded and isinstance(value, TensorBase):
@@ -822,9 +823,7 @@ class Tensor(TensorBase):
         return self._fill(source, "copy_")
 
     def _fill(self: Self, value: Any, name: str) -> Self:
-        self._refuse_lost_write(name)
-        self._refuse_leaf(name)
-        self[...] = value
+        self._store(..., value, name)
         return self
 
     def uniform_(self: Self, low: Any = 0.0, high: Any = 1.0, generator: Generator | None = None) -> Self:
@@ -1068,15 +1067,15 @@ class Tensor(TensorBase):
 
     def reshape(self, *sizes: Size, shape: Size | None = None) -> Tensor:
         """The elements in another shape, one size may be -1: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
-        return shaping.reshape(self, shaping.sizes_of(either("reshape", sizes, shape)))
+        return shaping.reshape(self, shaping.sizes_of(either("reshape", "shape", sizes, shape)))
 
     def permute(self, *order: Size, dims: Size | None = None) -> Tensor:
         """Dimension ``i`` of the result is dimension ``order[i]`` of this Tensor."""
-        return shaping.permute(self, shaping.sizes_of(either("permute", order, dims)))
+        return shaping.permute(self, shaping.sizes_of(either("permute", "dims", order, dims)))
 
     def flip(self, *along: Size, dims: Size | None = None) -> Tensor:
         """Dimensions ``along`` run backwards: ``x.flip(0, 1)`` or ``x.flip((0, 1))``."""
-        return shaping.flip(self, shaping.sizes_of(either("flip", along, dims)))
+        return shaping.flip(self, shaping.sizes_of(either("flip", "dims", along, dims)))
 
     view = shaping.view
     view_as = shaping.view_as

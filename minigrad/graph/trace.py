@@ -50,12 +50,13 @@ class record:
         self.ends: list[float] = []
         self.parents: list[int] = []
         self._open: list[int] = []
-        self._hearing = heard(model, self._begin, self._end)
+        self._hearing: Any = None
         self._times: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
 
     def __enter__(self) -> record:
         self._sizes = _parameter_counts(self.model)  # raises for a lazy layer that has never been called: drawing changes no model
+        self._hearing = heard(self.model, self._begin, self._end)
         self._hearing.__enter__()
         return self
 

@@ -23,12 +23,12 @@ def sizes_of(args: Any) -> tuple[int, ...]:
     return (operator.index(args),)
 
 
-def either(name: str, args: tuple, named: Any) -> Any:
+def either(name: str, what: str, args: tuple, named: Any) -> Any:
     """What came by position (``x.expand(2, 3)``), or under its name (``x.expand(size=(2, 3))``). Raises ``TypeError`` for both."""
     if named is None:
         return args
     if args:
-        raise TypeError(f"{name}: the same is given by position and by name")
+        raise TypeError(f"{name}: the {what} is given twice")
     return named
 
 

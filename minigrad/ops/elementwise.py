@@ -38,7 +38,7 @@ def real(x: Operand) -> np.ndarray:
 
 
 def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable[[Callable[P, Any]], Callable[P, Any]]:
-    """Make a signature a kernel: numpy's ``ufunc`` of its arguments, without warnings; ``floating``: of one that is made an array of floats.
+    """Make a signature a kernel: numpy's ``ufunc`` of two arguments, without warnings; ``floating``: of one that is made an array of floats.
 
     ``name`` is the op's where the function has another one.
     """
@@ -54,13 +54,7 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
                     return run(ufunc, x)
                 except RuntimeError:  # another thread is in that context, or a finaliser runs inside: a copy is a third slower
                     return quiet().run(ufunc, x)
-        elif ufunc.nin == 1:
 
-            def kernel(x: Any) -> Any:
-                try:
-                    return run(ufunc, x)
-                except RuntimeError:
-                    return quiet().run(ufunc, x)
         else:
 
             def kernel(a: Any, b: Any) -> Any:

@@ -54,7 +54,7 @@ def view(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:
 
     Raises ``ShapeError`` where the strides would need a copy (after a transpose, say); ``reshape`` copies then.
     """
-    shape = either("view", sizes, size)
+    shape = either("view", "size", sizes, size)
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, np.integer, TensorBase)):
         raise TypeError(f"view: sizes must be ints, not {shape[0]!r}; another dtype is given by x.to(dtype)")
     y = reshape(x, sizes_of(shape))
@@ -269,7 +269,7 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    shape, sizes = shape_of(input), sizes_of(either("expand", sizes, size))
+    shape, sizes = shape_of(input), sizes_of(either("expand", "size", sizes, size))
     lead = len(sizes) - len(shape)
     if lead < 0:
         raise ShapeError(f"expand: sizes {sizes} are fewer than the dimensions of shape {shape}")
@@ -343,7 +343,7 @@ def repeat(x: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    shape, times = shape_of(x), sizes_of(either("repeat", sizes, repeats))
+    shape, times = shape_of(x), sizes_of(either("repeat", "repeats", sizes, repeats))
     if len(times) < len(shape) or any(n < 0 for n in times):
         raise ShapeError(f"repeat: {times} must hold a number >= 0 for each dimension of shape {shape}")
     shape = (1,) * (len(times) - len(shape)) + shape
@@ -356,7 +356,7 @@ def repeat(x: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
 
 def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
     """:func:`repeat` that takes fewer numbers than dimensions, and leaves the first dimensions alone then: ``torch.tile``."""
-    times = sizes_of(either("tile", sizes, dims))
+    times = sizes_of(either("tile", "dims", sizes, dims))
     return repeat(input, (1,) * (len(shape_of(input)) - len(times)) + times)
 
 

@@ -120,7 +120,7 @@ class MNIST(Dataset[tuple[Any, int]]):
     def download(
         cls, root: str | os.PathLike[str], *, mirrors: str | Iterable[str] | None = None, progress: bool = True, timeout: float = 30.0
     ) -> Path:
-        """Fetch the four files that are missing or damaged; return their folder, ``root/MNIST/raw`` (torchvision's place).
+        """Fetch the four files that are missing or damaged; return their folder, torchvision's ``root/<class>/raw``.
 
         Args:
             root: the folder to give to the class.
@@ -257,26 +257,6 @@ class FashionMNIST(MNIST):
         "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
         "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     }
-
-    @classmethod
-    def download(
-        cls, root: str | os.PathLike[str], *, mirrors: str | Iterable[str] | None = None, progress: bool = True, timeout: float = 30.0
-    ) -> Path:
-        """Fetch the four files that are missing or damaged; return their folder, ``root/MNIST/raw`` (torchvision's place).
-
-        Args:
-            root: the folder to give to the class.
-            mirrors: addresses of folders with the four ``.gz`` files, instead of the well-known ones. The environment variable
-                ``MINIGRAD_MIRROR`` (several with spaces between them) does the same.
-            progress, timeout: see :func:`minigrad.nn.data.download.download`.
-
-        Raises:
-            DownloadError: a file that no mirror could deliver.
-        """
-        from minigrad.nn.data.download import download  # loads urllib
-
-        chosen = mirrors or os.environ.get("MINIGRAD_MIRROR") or cls.mirrors
-        return download(Path(root) / cls.folder / "raw", cls.sha256, chosen, progress=progress, timeout=timeout)
 
     @classmethod
     def _embedded(cls, train: bool) -> tuple[np.ndarray, np.ndarray]:

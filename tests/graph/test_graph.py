@@ -451,3 +451,12 @@ def test_the_way_back_stands_beside_the_way_there():
     for i, a in enumerate(places):
         for b in places[i + 1 :]:
             assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def test_a_recording_goes_on_where_it_is_entered_again():
+    model = nn.Sequential(nn.Linear(2, 3))
+    recording = graph.record(model)
+    for _ in range(2):
+        with recording:
+            model(mg.ones(1, 2))
+    assert [scope.id for scope in recording.scopes] == ["Sequential", "Sequential/0", "Sequential#2", "Sequential#2/0"]
