@@ -28,7 +28,7 @@ def images(
     """Pictures in rows, each with its name above it.
 
     Args:
-        pictures: name -> (H, W), (1, H, W), or (3, H, W) in colour with values from 0 to 1 (or uint8).
+        pictures: name -> (H, W), (1, H, W), or (3, H, W) in colour with values from 0 to 1 (or uint8); or a batch of one.
         columns: pictures in a row.
         colours: matplotlib's name of the colours for pictures of one channel; each runs from its smallest to its largest number.
         signed: instead, all from blue (below zero) to red (above) on one scale.
@@ -47,6 +47,7 @@ def images(
     ['noise', 'signal']
     """
     arrays = {name: array_of(picture) for name, picture in pictures.items()}
+    arrays = {name: array[0] if array.ndim == 4 and len(array) == 1 else array for name, array in arrays.items()}
     if not arrays:
         raise ValueError("images: nothing to show")
     if strangers := set(boxes or ()) - set(arrays):

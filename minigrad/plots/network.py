@@ -36,8 +36,9 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:
-    """(C, H, W) with one or three channels, or (H, W), as matplotlib wants it, with values from 0 to 1."""
+    """(C, H, W) with one or three channels, a batch of one such, or (H, W), as matplotlib wants it, with values from 0 to 1."""
     image = np.asarray(image, dtype=float)
+    image = image[0] if image.ndim == 4 and len(image) == 1 else image
     if image.ndim == 3:
         image = image[0] if image.shape[0] == 1 else np.moveaxis(image, 0, -1) if image.shape[0] in (3, 4) else image.mean(0)
     if image.ndim != 2 and image.ndim != 3:
@@ -131,7 +132,7 @@ def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int 
     """An image, and below it a row of feature maps for each layer, each from its smallest to its largest number (maps of 1×1 together).
 
     Args:
-        image: (C, H, W) or (H, W).
+        image: (C, H, W), a batch of one, or (H, W).
         maps: for each layer (channels, height, width), in a list, or by name as :func:`activations` gives them; of a batch the first.
         most: maps of a layer beyond so many are left out.
     """

@@ -167,3 +167,57 @@ def test_without_matplotlib_the_extra_is_named():
     code = "import sys\nsys.modules['matplotlib'] = None\nfrom minigrad import plots\nplots.training_curves([{'loss': 1.0}])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert 'ImportError: plots: figures are drawn by matplotlib: pip install "minigrad-nn[plot]"' in result.stderr
+
+
+def japanese_font(path, name):
+    """A font file that has frames for Latin letters and digits, and full squares for the kana and kanji below."""
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    def square(side):
+        pen = TTGlyphPen(None)
+        pen.moveTo((0, 0))
+        for corner in ((0, side), (side, side), (side, 0)):
+            pen.lineTo(corner)
+        pen.closePath()
+        return pen.glyph()
+
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", "full"])
+    builder.setupCharacterMap({ord(c): "full" for c in "猫いぬ"})
+    builder.setupGlyf({".notdef": square(100), "full": square(900)})
+    builder.setupHorizontalMetrics({".notdef": (200, 0), "full": (1000, 0)})
+    builder.setupHorizontalHeader(ascent=900, descent=-100)
+    builder.setupNameTable({"familyName": name, "styleName": "Regular"})
+    builder.setupOS2(sTypoAscender=900, usWeightClass=400)
+    builder.setupPost()
+    builder.save(path)
+
+
+def test_japanese_names_are_drawn_in_a_font_that_has_their_glyphs(tmp_path, monkeypatch):
+    from matplotlib import font_manager
+
+    from minigrad.plots.figure import font_with
+
+    fonts = [f for f in font_manager.fontManager.ttflist if f.name.startswith("DejaVu")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    confusion = np.array([[3, 1], [0, 6]])
+    assert font_with("いぬ猫") is None
+    frames = drawn(plots.confusion_matrix(confusion, ["猫", "いぬ"]))  # and no warning, which would be an error here
+    japanese_font(tmp_path / "squares.ttf", "Squares")
+    font_manager.fontManager.addfont(tmp_path / "squares.ttf")
+    assert font_with("いぬ猫") == "Squares"
+    figure = plots.confusion_matrix(confusion, ["猫", "いぬ"])
+    glyphs = drawn(figure)
+    assert [label.get_fontfamily()[-1] for label in figure.axes[0].get_yticklabels()] == ["Squares", "Squares"]
+    assert figure.axes[0].xaxis.label.get_fontfamily() == ["sans-serif"]
+    assert (frames != glyphs).any()
+
+
+def test_a_batch_of_one_is_an_image():
+    model, x = net(), mg.randn(1, 1, 8, 8)
+    maps = {name: a for name, a in plots.activations(model, x).items() if a.ndim == 4}
+    np.testing.assert_array_equal(drawn(plots.feature_maps(x, maps)), drawn(plots.feature_maps(x[0], maps)))
+    np.testing.assert_array_equal(drawn(plots.images({"x": x})), drawn(plots.images({"x": x[0]})))
+    with pytest.raises(mg.ShapeError):
+        plots.images({"two": mg.ones(2, 1, 8, 8)})
