@@ -31,7 +31,7 @@ calls), ``fitting`` (the engine's own ops: broadcasting undone), ``backward`` (t
 :mod:`minigrad.ops`, nor the Tensor's methods: :mod:`minigrad.tensor` registers its class in ``graph``.
 """
 
-from minigrad.engine.anomaly import detect_anomaly, line_of, recording_lines
+from minigrad.engine.anomaly import detect_anomaly, function_of, line_of, recording_lines
 from minigrad.engine.backward import backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, fit, sum_to
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, numbers, register_tensor, shape_of, tensor_types, wrap

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import linecache
 import os
-import traceback
+import sys
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _lines_mode: ContextVar[bool] = ContextVar("lines_mode", default=False)
 users: list[object] = []  # the active blocks of all threads that want to hear of nodes: empty costs an op nothing
 
 _lines: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the line that called its op
+_functions: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the public function of the op's file around it
 _checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # of what it keeps
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 GENERATED = "<op "  # how the file name of an op's generated code begins
@@ -60,7 +62,7 @@ class detect_anomaly(Mode):
 
 @contextlib.contextmanager
 def recording_lines() -> Iterator[None]:
-    """In this block each op of the calling thread remembers the line that called it, for :func:`line_of`."""
+    """In this block each op of the calling thread remembers who called it, for :func:`line_of` and :func:`function_of`."""
     token, user = _lines_mode.set(True), object()
     users.append(user)
     try:
@@ -75,15 +77,24 @@ def line_of(node: Node) -> str:
     return _lines.get(node, "")
 
 
+def function_of(node: Node) -> str:
+    """The public function that called the node's op, where it stands in the op's own file: ``conv2d`` for ``conv``; else empty."""
+    return _functions.get(node, "")
+
+
 def remember(node: Node) -> None:
     """Note who called the op of a new node, and what its formulas need (an op calls this while somebody is in ``users``)."""
     watched = _anomaly_mode.get()
     if not watched and not _lines_mode.get():  # it is another thread that wants to know
         return
-    stack = traceback.extract_stack(limit=50)
-    ours = (_PACKAGE, GENERATED)
-    frame = next((f for f in reversed(stack) if not f.filename.startswith(ours) or f.filename.startswith("<doctest")), stack[0])
-    _lines[node] = f"{frame.filename}:{frame.lineno}: {frame.line}"
+    frame, home = sys._getframe(1), node.op.kernel.__code__.co_filename
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, GENERATED)):
+        name = frame.f_code.co_name
+        if frame.f_code.co_filename == home and not name.startswith(("_", "<")):
+            _functions.setdefault(node, name)
+        frame = frame.f_back
+    file, number = frame.f_code.co_filename, frame.f_lineno
+    _lines[node] = f"{file}:{number}: {linecache.getline(file, number, frame.f_globals).strip()}"
     if watched:
         _checksums[node] = _sums(node.kept)
 

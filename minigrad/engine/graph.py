@@ -72,7 +72,7 @@ class Node:
     ``plan``     the formulas to run, and the op they belong to; None for a leaf
     ``parents``  a node per argument, None where an argument is a constant; None once freed
     ``kept``     what the formulas name, each thing once, in the order of ``plan.keeps``; None once freed
-    ``static``   the static arguments of the call
+    ``static``   the static arguments of the call; for an op of two inputs also the one that is a number, if no formula keeps it
     ``shape``    of the result, and ``dtype``: what a gradient that arrives here must have
     ``number``   creation number
     ``hooks``    functions of the gradient, called once it is complete

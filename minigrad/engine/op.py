@@ -416,7 +416,7 @@ def call({parameters}):
         _n.plan = _p
         _n.parents = ({nodes})
         _n.kept = {kept}
-        _n.static = {static}
+        _n.static = {told}
         _n.shape = out.shape
         _n.dtype = _dtype
         _n.number = _next(_numbers)
@@ -504,6 +504,7 @@ def specialize(op: Op) -> None:
         promoted = "_dtype is not _BOOL"
     else:
         promoted = _MANY.format(x=many[0], others=" or ".join(_OTHER.format(x=x) for x in op.inputs))
+    static = "{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING"
     source = _CALL.format(
         parameters=", ".join(parameters),
         rebind=rebind,
@@ -518,7 +519,8 @@ def specialize(op: Op) -> None:
         promoted=promoted,
         keep=keep,
         kept=kept,
-        static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
+        static=static,
+        told=_numbers_told(op, static),
     )
     filename = f"{anomaly.GENERATED}{op.kernel.__module__}.{op.kernel.__qualname__}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks and debuggers
@@ -528,6 +530,20 @@ def specialize(op: Op) -> None:
     call, function = made["call"], op.function
     function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
     function.__code__ = call.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
+
+
+def _numbers_told(op: Op, static: str) -> str:
+    """The expression of a node's ``static``: beside the statics, the number (the 100 of ``x + 100``) that no formula keeps.
+
+    Only a picture asks for it, so an array, which would live longer for it, is not kept. For ops of two inputs.
+    """
+    told = static
+    if len(op.inputs) == 2 and not op.variadic and not op.statics:
+        for mask, x, number in ((1, *op.inputs), (2, *reversed(op.inputs))):
+            if x in op.needs and number not in [expression for _, expression in op.needs[x]]:
+                told = f"{{{number!r}: {number}}} if _mask == {mask} and type({number}) is not _ndarray else {told}"
+        told = told if told == static else f"{static} if _mask == 3 else {told}"
+    return told
 
 
 def _parameters(op: Op) -> tuple[list[str], list[str], str]:

@@ -119,6 +119,8 @@ def _rows(title: str, lines: Iterable[str], align: str = "center", kind: str = "
 def vertex_label(vertex: Vertex, extra: Iterable[str] = ()) -> str:
     """The label of a vertex, without the angle brackets around it. The lines ``extra`` come first."""
     if vertex.kind == "op":
+        if expression := with_number(vertex):
+            return _rows(short(vertex.name), [*extra, expression])
         lines = [short(f"{name} {value}") for name, value in vertex.static.items()]
         if len(lines) > 1 and sum(map(len, lines)) < 34:
             lines = [", ".join(lines)]
@@ -132,6 +134,18 @@ def vertex_label(vertex: Vertex, extra: Iterable[str] = ()) -> str:
         lines = [short(f"= {vertex.value}"), *map(_dtype, vertex.dtypes)]
         lines = [line for line in lines if line]
     return _rows(short(vertex.name), lines)
+
+
+SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "/", "pow": "^"}
+
+
+def with_number(vertex: Vertex) -> str:
+    """How arithmetic of a tensor and a number is written: ``… + 100``, ``5 − …``; empty for all else."""
+    if vertex.name not in SIGNS or len(vertex.static) != 1 or vertex.family != "elementwise":
+        return ""
+    ((argument, number),) = vertex.static.items()
+    sides = ["…", number] if argument in ("b", "other", "exponent") else [number, "…"]
+    return f" {SIGNS[vertex.name]} ".join(sides)
 
 
 def _dtype(name: str) -> str:
@@ -184,7 +198,7 @@ def attributes(kind: str, family: str) -> dict[str, str]:
 
 def tooltip(vertex: Vertex) -> str:
     """What a pointer over the box shows."""
-    lines = [vertex.name]
+    lines = [f"{vertex.name}, by the op {vertex.op}" if vertex.op and vertex.op != vertex.name else vertex.name]
     lines += [f"{shape_text(s)} {d}, {bytes_text(b)}" for s, d, b in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True)]
     for kept in vertex.keeps:
         size = "shared" if kept["shared"] else bytes_text(kept["bytes"])

@@ -140,7 +140,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
             pretend.append(tensor._node)
             changed.append(tensor)
     try:
-        with unchanged(model), engine.enable_grad(), engine.recording_lines(), record(model) as recording:
+        with unchanged(model), engine.enable_grad(), record(model) as recording:
             output = model(*args, **kwargs)
         found = list(tensors_in(output))
         if not found:

@@ -29,9 +29,10 @@ class Vertex:
     ============  ===================================================================================================
     ``id``        what edges refer to; in order of creation, which is a topological order
     ``kind``      ``op``, ``parameter``, ``buffer``, ``input``, ``leaf``, ``constant``, ``output`` or ``summary`` (of many ops)
-    ``name``      the op's name (``conv``), or the tensor's (``conv1.weight``, ``x``)
+    ``name``      of an op as the user called it (``conv2d``, see :func:`minigrad.graph.trace.called`), or the tensor's (``conv1.weight``)
+    ``op``        the op's own name (``conv``); empty for a tensor
     ``family``    the file of ops that it comes from (``linalg``), ``custom`` for a user's op, else the ``kind``
-    ``static``    keyword arguments of the call, as text: ``{"dim": "1"}``
+    ``static``    arguments of the call that are no tensors, as text: ``{"dim": "1"}``
     ``shapes``    of each result; ``dtypes`` and ``bytes`` likewise
     ``keeps``     what backward keeps for this op: ``{"name": "x", "shape": [2], "dtype": "float32", "bytes": 8, "shared": false}``.
                   ``shared`` arrays live on elsewhere (a parameter, the result of an op that keeps it already), so they cost nothing
@@ -57,6 +58,7 @@ class Vertex:
     line: str = ""
     value: str = ""
     gradient: dict[str, Any] | None = None
+    op: str = ""
 
 
 @dataclass

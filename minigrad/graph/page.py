@@ -113,6 +113,7 @@ def _facts(box: Box) -> list[list[str]]:
     vertex = box.vertex
     facts = [
         ["kind", vertex.kind if vertex.kind != "op" else f"op ({vertex.family})"],
+        ["by the op", vertex.op if vertex.op != vertex.name else ""],
         ["module", box.inside.path if box.inside else vertex.scope],
     ]
     for shape, dtype, count in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True):

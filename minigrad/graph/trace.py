@@ -11,6 +11,7 @@ import contextlib
 import functools
 import inspect
 import math
+import sys
 import textwrap
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ from minigrad.tree import tensors_in
 
 
 class record:
-    """Context manager that notes which module of ``model`` makes which nodes.
+    """Context manager that notes which module of ``model``, and which line of the program, makes which nodes.
 
     :func:`draw` uses it when it is given a model and its inputs. Around a computation of your own it gives a picture of a loss its
     modules:
@@ -50,18 +51,18 @@ class record:
         self.ends: list[float] = []
         self.parents: list[int] = []
         self._open: list[int] = []
-        self._hearing: Any = None
+        self._looking = contextlib.ExitStack()
         self._times: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
 
     def __enter__(self) -> record:
         self._sizes = _parameter_counts(self.model)  # raises for a lazy layer that has never been called: drawing changes no model
-        self._hearing = heard(self.model, self._begin, self._end)
-        self._hearing.__enter__()
+        self._looking.enter_context(heard(self.model, self._begin, self._end))
+        self._looking.enter_context(engine.recording_lines())
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        self._hearing.__exit__(*exc)
+        self._looking.close()
 
     def _begin(self, path: str, module: Any, args: tuple) -> None:
         parent = self.scopes[self._open[-1]] if self._open else None
@@ -115,14 +116,29 @@ _dtype_name = functools.cache(lambda dtype: dtype.name)  # numpy works it out an
 
 
 _PLACE = "minigrad.ops."
+_FACES = ("minigrad", "minigrad.nn.functional")  # where users find ops
+_ACTIVATIONS = {"sigmoid", "tanh"}  # which stand among the elementwise functions
 
 
 def family(op: engine.Op) -> str:
     """The family of an op: the file in which it is defined, ``custom`` for a user's."""
     module = op.kernel.__module__
-    if module == "minigrad.engine":
+    if module.startswith("minigrad.engine"):
         return "shape"
+    if op.name in _ACTIVATIONS and module.startswith(_PLACE):
+        return "activation"
     return module[len(_PLACE) :] if module.startswith(_PLACE) else "custom"
+
+
+def called(node: Node) -> str:
+    """The name by which the user knows the op of ``node``: that of the public function that called it, where it is no public op itself.
+
+    ``conv2d`` for ``conv``, ``layer_norm`` or ``batch_norm`` for ``standardize``: known of what was computed while :class:`record`, or
+    ``draw`` of a model, looked on. Else, and for public ops and the user's own, the op's name.
+    """
+    faces = [sys.modules.get(face) for face in _FACES]  # looked up, not imported: nn is above this room
+    names = (node.op.name, engine.function_of(node))
+    return next((name for name in names if name and any(hasattr(face, name) for face in faces)), node.op.name)
 
 
 @functools.cache
@@ -371,7 +387,7 @@ class _Tracer:
         vertex = Vertex(
             self.ids[node],
             "op",
-            op.name,
+            called(node),
             family(op),
             statics(op, node.static),
             [list(s) for s, _ in results],
@@ -380,6 +396,7 @@ class _Tracer:
             formulas=formulas(op),
             scope=self.recording.scope_of(node.number) if self.recording else "",
             line=engine.line_of(node),
+            op=op.name,
         )
         constants = self.keep(node, vertex)
         self.add(vertex)

@@ -30,7 +30,7 @@ SAID = {
     "resnet50": ["layer4", "Sequential", "2×1024×4×4 → 2×2048×2×2", "14,964,736 parameters"],
     "googlenet": ["inception5b", "ConvBNReLU", "2×832×2×2 → 2×1024×2×2"],
     "resnet56_folded": ["0 ×9", "1 ×8", "4,672 parameters each"],
-    "resnet56": ["standardize", "layer3", "0 ×9", "2×64×8×8"],
+    "resnet56": ["batch_norm", "layer3", "0 ×9", "2×64×8×8"],
     "second_order": ["tanh", "d²y/dx²", "= -0.7269"],
     "custom_op": ["leaky", "slope 0.2", "your own op", "∂ leaky"],
     "exploding": ["infinite", "NaN", "exploding"],

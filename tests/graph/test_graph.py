@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import weakref
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -17,6 +18,7 @@ from minigrad import graph, nn
 from minigrad.graph import render
 from minigrad.graph.gradients import summary
 from minigrad.graph.view import COLUMN, SUMMARY, view
+from minigrad.nn import functional as F
 
 drawable = pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install pygraphviz")
 
@@ -61,6 +63,62 @@ def test_numbers_among_the_arguments_and_statics():
     g = graph.draw(mg.softmax(x * 2.5, -1).mean((0,)))
     assert vertex(g, "mul").static == {"other": "2.5"}
     assert vertex(g, "mean").static == {"dim": "(0)"} or vertex(g, "mean").static["dim"] == "(0,)"
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (lambda x: x + 100, "… + 100"), (lambda x: 100 + x, "… + 100"), (lambda x: 5 - x, "5 − …"), (lambda x: x - 5, "… − 5"),
+        (lambda x: 4 / x, "4 / …"), (lambda x: x / np.float32(4), "… / 4"), (lambda x: 3 * x, "… × 3"), (lambda x: x**2, "… ^ 2"),
+        (lambda x: 2**x, "2 ^ …"),
+    ],
+)  # fmt: skip
+def test_a_number_is_in_the_box_whether_a_formula_keeps_it_or_not(expression, text):
+    g = graph.draw(expression(mg.ones(2, requires_grad=True)))
+    assert f">{text}<" in g.dot
+    (op,) = [v for v in g.vertices if v.kind == "op"]
+    assert len(op.static) == 1 and len(g.edges) == 2
+
+
+def test_arrays_do_not_live_longer_for_a_picture():
+    x, other = mg.ones(2, requires_grad=True), mg.ones(2)
+    array = weakref.ref(other._data)
+    y = x + other
+    del other
+    assert array() is None and y._node.static == {}
+
+
+def test_ops_bear_the_names_that_the_user_knows():
+    class Net(nn.Module):
+        def forward(self, x):
+            x = F.layer_norm(x, (6,))
+            x = F.conv_transpose2d(x, mg.ones(2, 3, 2, 2))
+            x = F.batch_norm(x, None, None, training=True)
+            x = F.dropout(F.adaptive_avg_pool2d(F.conv2d(x, mg.ones(3, 3, 2, 2)), 1)[:, :, 0, 0])
+            return F.nll_loss(F.log_softmax(x.sigmoid(), 1), mg.tensor([0]))
+
+    g = graph.draw(Net(), mg.ones(1, 2, 6, 6))
+    assert [(v.name, v.op) for v in g.vertices if v.kind == "op"] == [
+        ("layer_norm", "standardize"), ("conv_transpose2d", "conv_input"), ("batch_norm", "standardize"), ("conv2d", "conv"),
+        ("adaptive_avg_pool2d", "avg_pool"), ("getitem", "getitem"), ("dropout", "masked_scale"), ("sigmoid", "sigmoid"),
+        ("log_softmax", "log_softmax"), ("nll_loss", "nll"),
+    ]  # fmt: skip
+    assert vertex(g, "sigmoid").family == "activation"
+    assert "conv_transpose2d, by the op conv_input" in g.dot
+    assert '["by the op", "conv_input"]' in g.html
+
+
+def test_a_recording_knows_the_users_names_and_lines():
+    layer = nn.LayerNorm(3)
+    with graph.record(layer) as recording:
+        loss = layer(mg.ones(2, 3)).sum()
+    named = vertex(graph.draw(loss, model=recording), "layer_norm")
+    assert "test_graph.py" in named.line and "loss = layer(" in named.line
+
+
+def test_drawing_reads_no_array_to_learn_a_line(monkeypatch):
+    monkeypatch.setattr("zlib.crc32", lambda *_: pytest.fail("an array was checksummed"))
+    assert all(v.line for v in graph.draw(mlp(), mg.ones(1, 4)).vertices if v.kind == "op")
 
 
 def test_what_backward_keeps_is_counted_once_and_without_pretended_inputs():
