@@ -72,14 +72,15 @@ class Node:
     ``plan``     the formulas to run, and the op they belong to; None for a leaf
     ``parents``  a node per argument, None where an argument is a constant; None once freed
     ``kept``     what the formulas name, each thing once, in the order of ``plan.keeps``; None once freed
-    ``static``   the static arguments of the call; for an op of two inputs also the one that is a number, if no formula keeps it
+    ``static``   the static arguments of the call
     ``shape``    of the result, and ``dtype``: what a gradient that arrives here must have
     ``number``   creation number
     ``hooks``    functions of the gradient, called once it is complete
+    ``constant`` the number beside a tensor that no formula keeps, such as the 100 of ``x + 100``, for pictures; else not set
     ===========  ============================================================================================
     """
 
-    __slots__ = ("__weakref__", "dtype", "hooks", "kept", "number", "parents", "plan", "shape", "static")
+    __slots__ = ("__weakref__", "constant", "dtype", "hooks", "kept", "number", "parents", "plan", "shape", "static")
 
     plan: Any  # op.Plan | None
     parents: Any  # Sequence[Node | None] | None
@@ -89,6 +90,7 @@ class Node:
     dtype: Any  # np.dtype; None where there are several results
     number: int
     hooks: list[Callable[[Any], Any]] | None
+    constant: complex
 
     def fill(self, plan: Any, parents: Any, kept: Any, static: dict[str, Any], shape: Any, dtype: Any) -> Node:
         """Set what the table above lists; returns the node. (Not ``__init__``: without one, a call makes its node a third faster.)"""

@@ -416,12 +416,12 @@ def call({parameters}):
         _n.plan = _p
         _n.parents = ({nodes})
         _n.kept = {kept}
-        _n.static = {told}
+        _n.static = {static}
         _n.shape = out.shape
         _n.dtype = _dtype
         _n.number = _next(_numbers)
         _n.hooks = None
-        if _anomaly_users:
+{constant}        if _anomaly_users:
             _remember(_n)
     else:
         _t._node = None
@@ -504,7 +504,6 @@ def specialize(op: Op) -> None:
         promoted = "_dtype is not _BOOL"
     else:
         promoted = _MANY.format(x=many[0], others=" or ".join(_OTHER.format(x=x) for x in op.inputs))
-    static = "{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING"
     source = _CALL.format(
         parameters=", ".join(parameters),
         rebind=rebind,
@@ -519,8 +518,8 @@ def specialize(op: Op) -> None:
         promoted=promoted,
         keep=keep,
         kept=kept,
-        static=static,
-        told=_numbers_told(op, static),
+        static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
+        constant=_constant_told(op),
     )
     filename = f"{anomaly.GENERATED}{op.kernel.__module__}.{op.kernel.__qualname__}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks and debuggers
@@ -532,18 +531,14 @@ def specialize(op: Op) -> None:
     function.__code__ = call.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
 
 
-def _numbers_told(op: Op, static: str) -> str:
-    """The expression of a node's ``static``: beside the statics, the number (the 100 of ``x + 100``) that no formula keeps.
-
-    Only a picture asks for it, so an array, which would live longer for it, is not kept. For ops of two inputs.
-    """
-    told = static
-    if len(op.inputs) == 2 and not op.variadic and not op.statics:
+def _constant_told(op: Op) -> str:
+    """The lines that store a node's ``constant``, for an op of two inputs. Arrays are left out: they would live longer for it."""
+    lines = ""
+    if len(op.inputs) == 2 and not op.variadic:
         for mask, x, number in ((1, *op.inputs), (2, *reversed(op.inputs))):
             if x in op.needs and number not in [expression for _, expression in op.needs[x]]:
-                told = f"{{{number!r}: {number}}} if _mask == {mask} and type({number}) is not _ndarray else {told}"
-        told = told if told == static else f"{static} if _mask == 3 else {told}"
-    return told
+                lines += f"            if _mask == {mask} and type({number}) is not _ndarray:\n                _n.constant = {number}\n"
+    return f"        if _mask != 3:\n{lines}" if lines else ""
 
 
 def _parameters(op: Op) -> tuple[list[str], list[str], str]:

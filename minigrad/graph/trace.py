@@ -217,6 +217,13 @@ def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in found.items() if _DEFAULT.get(name) != text and text != ""}
 
 
+def _with_constant(node: Node) -> dict[str, Any]:
+    """The static arguments, and the number beside a tensor: ``{"other": 100}`` for ``x + 100``."""
+    if not hasattr(node, "constant"):
+        return node.static
+    return {**node.static, node.op.inputs[[parent is None for parent in node.parents].index(True)]: node.constant}
+
+
 def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
 
@@ -389,7 +396,7 @@ class _Tracer:
             "op",
             called(node),
             family(op),
-            statics(op, node.static),
+            statics(op, _with_constant(node)),
             [list(s) for s, _ in results],
             [_dtype_name(d) for _, d in results],
             [math.prod(s) * d.itemsize for s, d in results],
