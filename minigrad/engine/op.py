@@ -405,13 +405,14 @@ def call({parameters}):
             return _several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
         out = _as_result(_op, out)
     _dtype = out.dtype
-    if {promoted}:
+    _same = {same}
+    if not _same and ({promoted}):
         out = _weaken(_op, out, ({inputs}), {static})
         _dtype = out.dtype
     _t = _new(_Tensor)
     _t._data = out
     _t._grad = None
-    if _mask and _grad_mode() and (_p := _plans[_mask]) is not None and (_dtype is _F32 or _dtype.kind == 'f'):
+    if _mask and _grad_mode() and (_p := _plans[_mask]) is not None and (_same or _dtype.kind == 'f'):
         _t._node = _n = _Node()
         _n.plan = _p
         _n.parents = ({nodes})
@@ -453,9 +454,10 @@ _REBIND = """\
     if {condition}:
         return _rebind(_op, {bound}, _more)
 """
-# Where the dtype may be wider than PyTorch's. A float32 result is not, if no input is a float16 (a node knows that sooner than an array),
-# nor a float64 one whose first input is a sized float64.
-_ONE = "_dtype is _F64 and not ((_{x} is not None and _{x}.dtype is _F64) or (type({x}) is _ndarray and {x}.dtype is _F64))"
+# A result is in PyTorch's dtype already if it is in that of its first input, which has a node and is not 0-d. Else it may be wider: but not
+# a float32 one, if no input is a float16 (a node knows that sooner than an array), nor a float64 one whose first input is a sized float64.
+_SAME = "_{x} is not None and _{x}.dtype is _dtype and _{x}.shape"
+_ONE = "_dtype is _F64 and not (type({x}) is _ndarray and {x}.dtype is _F64)"
 _MANY = "({others}) if _dtype is _F32 else _dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _F64 and {x}.ndim)"
 _OTHER = "(_{x} is None or _{x}.dtype is not _F32) and type({x}) is _ndarray and {x}.dtype is not _F32"
 _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate", "Exception", "None", "self"}
@@ -515,6 +517,7 @@ def specialize(op: Op) -> None:
         split="    out, res = _split(_op, _both)\n" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
         nodes="".join(f"{n}, " for n in nodes),
+        same="False" if op.variadic else _SAME.format(x=many[0]),
         promoted=promoted,
         keep=keep,
         kept=kept,

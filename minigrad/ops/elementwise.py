@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from minigrad.engine import get_default_dtype, op, shape_of
+from minigrad.engine import F32, F64, get_default_dtype, op, shape_of
 from minigrad.kernels import maps
 from minigrad.ops import signatures as like
 from minigrad.tree import unwrapped
@@ -44,12 +44,13 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
     """
 
     def decorate(signature: Callable[P, Any]) -> Callable[P, Any]:
-        run = _context.run
+        run, f32, f64 = _context.run, F32, F64
         kernel: Callable[..., Any]
         if floating:
 
             def kernel(x: Any) -> Any:
-                x = x if type(x) is np.ndarray and x.dtype.kind == "f" else real(x)
+                if type(x) is not np.ndarray or ((dtype := x.dtype) is not f32 and dtype is not f64 and dtype.kind != "f"):
+                    x = real(x)
                 try:
                     return run(ufunc, x)
                 except RuntimeError:  # another thread is in that context, or a finaliser runs inside: a copy is a third slower
