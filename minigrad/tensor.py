@@ -1313,8 +1313,9 @@ def raise_if_not_leaf(t: Tensor, what: str) -> None:
 
 def _repr(t: Tensor) -> str:
     """``tensor([1.0000, 2.5000], dtype=float64, grad_fn=<mul>)``: values as PyTorch prints them."""
-    data = t._data
-    if data.dtype.kind == "f":
+    data, dtype = t._data, t._data.dtype
+    if dtype.kind == "f":
+        data = data.astype(np.float32) if dtype.itemsize == 2 else data  # numpy writes 18000 in float16 as 1.8e+04, and has no 1e5 there
         finite = data[np.isfinite(data)]
         whole = bool((finite == np.trunc(finite)).all())
         large = finite.size > 0 and (np.abs(finite).max() >= 1e5 or (not whole and 0 < np.abs(finite[finite != 0]).min() < 1e-4))
@@ -1325,8 +1326,8 @@ def _repr(t: Tensor) -> str:
     if not data.size:
         text = "[]" if data.ndim == 1 else f"[], size={data.shape}"
     parts = [text]
-    if data.dtype not in (get_default_dtype(), np.int64, np.bool_) or (not data.size and data.dtype != get_default_dtype()):
-        parts.append(f"dtype={data.dtype}")
+    if dtype not in (get_default_dtype(), np.int64, np.bool_) or (not data.size and dtype != get_default_dtype()):
+        parts.append(f"dtype={dtype}")
     if t._node is not None:
         parts.append("requires_grad=True" if t.is_leaf else f"grad_fn=<{t._node.name}>")
     return f"tensor({', '.join(parts)})"

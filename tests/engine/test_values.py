@@ -952,3 +952,11 @@ class Values(RuleBasedStateMachine):
 
 TestValues = Values.TestCase
 TestValues.settings = settings(stateful_step_count=30, suppress_health_check=[])
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [([18000.0], "[18000.]"), ([0.1, 60000.0], "[    0.1000, 60000.0000]"), ([1e-5], "[1.0014e-05]"), ([float("inf"), 1.5], "[   inf, 1.5000]")],
+)
+def test_float16_prints_as_pytorch_does_without_a_warning(values, text):
+    assert str(mg.tensor(values, dtype=mg.float16)) == f"tensor({text}, dtype=float16)"
