@@ -1318,9 +1318,11 @@ def _repr(t: Tensor) -> str:
         data = data.astype(np.float32) if dtype.itemsize == 2 else data  # numpy writes 18000 in float16 as 1.8e+04, and has no 1e5 there
         finite = data[np.isfinite(data)]
         whole = bool((finite == np.trunc(finite)).all())
-        large = finite.size > 0 and (np.abs(finite).max() >= 1e5 or (not whole and 0 < np.abs(finite[finite != 0]).min() < 1e-4))
-        with np.printoptions(floatmode="maxprec" if whole and not large else "fixed", precision=4, suppress=not large):
-            text = np.array2string(data, separator=", ", prefix="tensor(", threshold=1000)
+        sizes = np.abs(finite[finite != 0], dtype=np.float64)
+        wide = sizes.size > 0 and (sizes.max() > 1000 * sizes.min() or sizes.max() > 1e8 or (not whole and sizes.min() < 1e-4))
+        form: dict[str, Any] = {"float": f"{{:{10 + bool((data < 0).any())}.4e}}".format} if wide else {}
+        with np.printoptions(floatmode="maxprec" if whole else "fixed", precision=4, suppress=True):
+            text = np.array2string(data, separator=", ", prefix="tensor(", threshold=1000, formatter=form)
     else:
         text = np.array2string(data, separator=", ", prefix="tensor(", threshold=1000)
     if not data.size:

@@ -955,8 +955,23 @@ TestValues.settings = settings(stateful_step_count=30, suppress_health_check=[])
 
 
 @pytest.mark.parametrize(
-    ("values", "text"),
-    [([18000.0], "[18000.]"), ([0.1, 60000.0], "[    0.1000, 60000.0000]"), ([1e-5], "[1.0014e-05]"), ([float("inf"), 1.5], "[   inf, 1.5000]")],
+    ("values", "dtype", "text"),
+    [
+        ([18000.0], "float16", "[18000.]"),
+        ([0.1, 60000.0], "float16", "[9.9976e-02, 6.0000e+04]"),  # largest / smallest above 1000
+        ([0.1, 60000.0], "float32", "[1.0000e-01, 6.0000e+04]"),
+        ([1.0, 2000.0, 0.0], "float32", "[1.0000e+00, 2.0000e+03, 0.0000e+00]"),
+        ([123456.0], "float32", "[123456.]"),
+        ([123456.5, 123.25], "float32", "[1.2346e+05, 1.2325e+02]"),
+        ([2e8], "float32", "[2.0000e+08]"),
+        ([1e-5], "float32", "[1.0000e-05]"),
+        ([-0.5, 12.25], "float32", "[-0.5000, 12.2500]"),
+        ([[1.0, -2.0], [1e5, 3.0]], "float32", "[[ 1.0000e+00, -2.0000e+00],\n        [ 1.0000e+05,  3.0000e+00]]"),
+        ([float("inf"), 1.5], "float16", "[   inf, 1.5000]"),
+        ([float("nan"), 1.0, -2.0], "float32", "[nan,  1., -2.]"),
+    ],
 )
-def test_float16_prints_as_pytorch_does_without_a_warning(values, text):
-    assert str(mg.tensor(values, dtype=mg.float16)) == f"tensor({text}, dtype=float16)"
+def test_numbers_print_as_in_pytorch(values, dtype, text):
+    """And without a warning, which a float16 compared with 1e5 would give."""
+    suffix = "" if dtype == "float32" else f", dtype={dtype}"
+    assert str(mg.tensor(values, dtype=dtype)) == f"tensor({text}{suffix})"
