@@ -1,4 +1,4 @@
-"""The autodiff engine: what an op is, how a graph is recorded, and how gradients walk back through it.
+"""The autodiff engine: what an op is, how a graph is recorded, and how the backward pass computes gradients from it.
 
 An **op** is a kernel (a function of ndarrays) and one formula per argument::
 
@@ -7,28 +7,28 @@ An **op** is a kernel (a function of ndarrays) and one formula per argument::
     def mul(a, b):
         return np.multiply(a, b)
 
-The keyword names the argument that the formula differentiates; the formula's **parameter names say what
-backward keeps**:
+Each keyword of ``@op`` names an argument, and gives the formula of its gradient. The formula's **parameter names say
+which values are kept for the backward pass**:
 
 =================  ====================================================================================================
-``g``              always first: the gradient of the loss in the op's result (a tuple for several results)
+``g``              always first: the gradient of the loss with respect to the op's result (a tuple if there are several)
 ``out``            the op's result (a tuple when the kernel returns several; ``out_0``, ``out_1``, ... are one of them)
 ``res``            a residual: when a formula names it, the kernel returns ``(result, residual)``. Integers and booleans (the
                    positions of maxima, a mask) are constants for higher derivatives; anything else must be declared constant,
                    by ``res=None`` (a drawn mask of floats), or ``create_graph=True`` raises
 an input           that input's value
 input ``_shape``   that input's shape only, e.g. ``x_shape``
-a static           the value of a parameter that ``@op`` does not name
+another name       the value of a static argument: a parameter of the kernel that ``@op`` does not name
 =================  ====================================================================================================
 
-What no formula names is not kept alive, and neither is what only the formula of an argument without gradient
-names. Called with arrays an op *is* its kernel. Called with Tensors it records a :class:`Node`. So a formula that is
-written with operators and other ops serves twice: ordinary backward hands it ndarrays, and
-``create_graph=True`` hands it Tensors, so that the same text records a graph: derivatives of any order.
+A node keeps only the values that its formulas name, and only those of arguments that require a gradient. Called with
+arrays, an op runs its kernel only. Called with Tensors, it also records a :class:`Node`. Formulas consist of operators
+and other ops, so one formula has two uses: the ordinary backward pass calls it with ndarrays, and ``create_graph=True``
+calls it with Tensors, which records a graph again. This gives derivatives of any order.
 
-The rooms, each on those before it: ``keywords`` (numpy's), ``modes`` (switches), ``graph`` (nodes), ``anomaly`` (who is to blame), ``op`` (:func:`op` and its
-calls), ``fitting`` (the engine's own ops: broadcasting undone), ``backward`` (the walk). None of them knows an op of
-:mod:`minigrad.ops`, nor the Tensor's methods: :mod:`minigrad.tensor` registers its class in ``graph``.
+Each module imports only those before it: ``keywords`` (numpy's names), ``modes`` (switches), ``graph`` (nodes), ``anomaly`` (finds the line of an
+error), ``op`` (:func:`op` and its calls), ``fitting`` (sums a gradient over broadcast axes), ``backward`` (the backward pass). None of
+them imports :mod:`minigrad.ops` or the Tensor class: :mod:`minigrad.tensor` registers its class in ``graph``.
 """
 
 from minigrad.engine.anomaly import detect_anomaly, function_of, line_of, recording_lines

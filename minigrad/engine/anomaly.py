@@ -1,4 +1,4 @@
-"""What finds the line to blame: arrays that are written between forward and backward, gradients that become NaN."""
+"""Finds the line that caused a wrong gradient: an array was written between forward and backward, or a gradient became NaN."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from minigrad.engine.modes import Mode
 
 _anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
 _lines_mode: ContextVar[bool] = ContextVar("lines_mode", default=False)
-users: list[object] = []  # the active blocks of all threads that want to hear of nodes: empty costs an op nothing
+users: list[object] = []  # the active blocks of all threads; while it is empty, an op does no work for this module
 
 _lines: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the line that called its op
-_functions: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the public function of the op's file around it
-_checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # of what it keeps
+_functions: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the public function that called its op
+_checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # node -> checksums of its kept arrays
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
-GENERATED = "<op "  # how the file name of an op's generated code begins
+GENERATED = "<op "  # the file name of an op's generated code begins with this
 
 
 class detect_anomaly(Mode):
-    """Context manager that finds what breaks a gradient, at some cost in time.
+    """Context manager that finds the op whose gradient is wrong or NaN. It makes ops slower.
 
-    Inside it every op remembers the line that called it, every array that backward needs is checksummed, and
-    backward raises ``RuntimeError`` with the op and that line when such an array was written through an alias
-    (``x.numpy()[0] = …``), or when a formula turns finite gradients into NaN.
+    Inside it, the line that called each op is stored, with checksums of the arrays kept for the backward pass. The backward
+    pass raises ``RuntimeError`` with the op and that line if such an array was written in place through an alias
+    (``x.numpy()[0] = …``), or if a formula returns NaN for a gradient without NaN.
 
     >>> import minigrad as mg
     >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
@@ -62,7 +62,7 @@ class detect_anomaly(Mode):
 
 @contextlib.contextmanager
 def recording_lines() -> Iterator[None]:
-    """In this block each op of the calling thread remembers who called it, for :func:`line_of` and :func:`function_of`."""
+    """Context manager: the caller of each op in this thread is stored, for :func:`line_of` and :func:`function_of`."""
     token, user = _lines_mode.set(True), object()
     users.append(user)
     try:
@@ -73,19 +73,19 @@ def recording_lines() -> Iterator[None]:
 
 
 def line_of(node: Node) -> str:
-    """``file:number: text`` of the line that called the node's op; empty where nobody recorded it."""
+    """``file:number: text`` of the line that called the node's op; empty if it was not recorded."""
     return _lines.get(node, "")
 
 
 def function_of(node: Node) -> str:
-    """The public function that called the node's op, where it stands in the op's own file: ``conv2d`` for ``conv``; else empty."""
+    """The public function that called the node's op, if both are in the same file: ``conv2d`` for ``conv``; else empty."""
     return _functions.get(node, "")
 
 
 def remember(node: Node) -> None:
-    """Note who called the op of a new node, and what its formulas need (an op calls this while somebody is in ``users``)."""
+    """Store the caller of a new node's op, and checksums of the kept arrays. Ops call this while ``users`` is not empty."""
     watched = _anomaly_mode.get()
-    if not watched and not _lines_mode.get():  # it is another thread that wants to know
+    if not watched and not _lines_mode.get():  # the block is active in another thread only
         return
     frame, home = sys._getframe(1), node.op.kernel.__code__.co_filename
     while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, GENERATED)):
@@ -109,7 +109,7 @@ def watching() -> bool:
 
 
 def verify(node: Node) -> None:
-    """Raise when an array that a formula needs is not what it was when the op ran."""
+    """Raise ``RuntimeError`` if an array kept for a formula has changed since the op ran."""
     before = _checksums.get(node)
     if before is None:
         return
@@ -123,7 +123,7 @@ def verify(node: Node) -> None:
 
 
 def refuse_nan(node: Node, position: int, g: Any, gradient: Any) -> None:
-    """Raise when a formula has turned a gradient without NaN into one with NaN."""
+    """Raise ``RuntimeError`` if a formula returned NaN although the incoming gradient ``g`` has none."""
 
     def has_nan(x: Any) -> bool:
         return any(map(has_nan, x)) if isinstance(x, tuple) else bool(np.isnan(getattr(x, "_data", x)).any())

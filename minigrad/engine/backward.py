@@ -1,4 +1,4 @@
-"""The walk back through the graph, and the two ways in: :func:`backward` fills ``.grad``, :func:`grad` returns gradients."""
+"""The backward pass, and the two functions that start it: :func:`backward` fills ``.grad``, :func:`grad` returns gradients."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"
 
 
 def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bool, record: bool, accumulate: bool) -> dict[Node, Any]:
-    """Carry the gradients ``seeds`` back through the graph, newest node first, and return those of ``wanted``.
+    """Propagate the gradients ``seeds`` back through the graph, newest node first, and return those of the nodes ``wanted``.
 
-    A heap holds the frontier: an op is newer than its inputs, so when a node is popped all that used it is done. Gradients
-    are ndarrays, or Tensors where ``record`` (``create_graph``) is set. ``wanted=None``: every leaf.
+    A heap holds the nodes to visit. An op is newer than its inputs, so when a node is popped, all nodes that used it are done.
+    Gradients are ndarrays, or Tensors if ``record`` (``create_graph``) is set. ``wanted=None`` stands for every leaf.
     """
     needed = None if wanted is None else _needed([node for node, _ in seeds], wanted)
-    pending: dict[Node, Any] = {}  # node -> the sum of the gradients that have arrived; of several results, a list of such
-    owned: set[Node] = set()  # nodes whose pending sum is an array that only the walk holds
+    pending: dict[Node, Any] = {}  # node -> the sum of its gradients so far; a list of sums if the op has several results
+    owned: set[Node] = set()  # nodes whose pending sum is a new array of this function, so that += may write into it
     found: dict[Node, Any] = {}
     watching = anomaly.watching()
     ndarray = np.ndarray
@@ -64,7 +64,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                 parts = pending[source]
                 parts[node.index] = g if parts[node.index] is None else parts[node.index] + g
             continue
-        if node.dtype is None:  # several results: those that nobody used have a gradient of zero
+        if node.dtype is None:  # several results: the gradient of an unused one is zero
             g = tuple([np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
         if watching:
             anomaly.verify(node)
@@ -107,7 +107,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                     else:
                         pending[target] = np.asarray(pending[target] + gradient)
                         owned.add(target)
-            result = gradient = None  # or a leaf's gradient would have two holders, and be copied
+            result = gradient = None  # a second reference would make deliver() copy the gradient of a leaf
         except Exception as error:
             error.add_note(f"in the gradient of {node.name}")
             raise
@@ -117,7 +117,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
 
 
 def _needed(roots: Iterable[Node], wanted: set[Node]) -> set[Node]:
-    """The nodes on a path from ``roots`` to ``wanted``: a gradient that nobody asked for is never computed."""
+    """The nodes on a path from ``roots`` to ``wanted``: only their gradients are computed."""
     seen, stack = set(roots), list(roots)
     while stack:
         for parent in stack.pop().parents or ():
@@ -132,14 +132,14 @@ def _needed(roots: Iterable[Node], wanted: set[Node]) -> set[Node]:
 
 
 def settle(gradients: Sequence[Any], targets: Sequence[Node | None]) -> list[Any]:
-    """What a formula for several inputs returned, with the functions called whose gradients are wanted."""
+    """The gradients that a joint formula returned. A gradient given as a function is computed here, if its target is not None."""
     if len(gradients) != len(targets):
         raise ValueError(f"the formula for {len(targets)} inputs returned {len(gradients)} gradients")
     return [g() if type(g) is types.FunctionType and t is not None else g for g, t in zip(gradients, targets, strict=True)]
 
 
 def _as_tensors(args: tuple, sources: tuple, node: Node) -> list:
-    """A formula's kept arrays as Tensors at their places in the graph, for ``create_graph=True``."""
+    """The kept arrays of a formula as Tensors with their graph nodes, for ``create_graph=True``."""
     parents = node.parents
     found: list[Any] = []
     for value, source in zip(args, sources, strict=True):
@@ -191,17 +191,17 @@ def _alone_count() -> int:
     return sys.getrefcount(array)
 
 
-_ALONE = _alone_count()  # what getrefcount says of an array that one local variable holds
+_ALONE = _alone_count()  # the reference count of an array that one local variable holds
 
 
 def _own(g: np.ndarray) -> bool:
-    """Whether the caller's variable is the only holder of ``g`` and its memory (so that it may be written)."""
+    """Whether the caller holds the only reference to ``g`` and its memory, so that ``g`` may be written in place."""
     return g.base is None and g.flags.writeable and sys.getrefcount(g) <= _ALONE + 2
 
 
 def deliver(tensor: TensorBase | None, g: Any, record: bool) -> None:
-    """Add a gradient to ``tensor.grad``, which owns its memory."""
-    if tensor is None:  # the user has dropped the leaf
+    """Add a gradient to ``tensor.grad``. Without ``record``, an array that is referenced elsewhere is copied first."""
+    if tensor is None:  # the leaf tensor was deleted
         return
     before = tensor._grad
     if record:
@@ -215,11 +215,11 @@ def deliver(tensor: TensorBase | None, g: Any, record: bool) -> None:
         before._data = before._data + g
 
 
-# --------------------------------------------------------------------------------------------- the two ways in
+# ------------------------------------------------------------------------------------------- backward and grad
 
 
 def _seeds(outputs: Sequence[Any], gradients: Sequence[Any], record: bool, who: str) -> list[tuple[Node, Any]]:
-    """Check what the walk starts from: a node and a gradient for each output."""
+    """The pairs (node, gradient) that the backward pass starts from, one per output, after checking them."""
     if len(outputs) != len(gradients):
         raise RuntimeError(f"{who}: {len(outputs)} outputs but {len(gradients)} gradients")
     seeds = []
@@ -264,14 +264,14 @@ def backward(
 
     Args:
         tensors: a Tensor, or several, that require a gradient.
-        grad_tensors: a gradient per tensor, of its shape; None stands for 1 and needs a tensor with one element.
+        grad_tensors: one gradient per tensor, of the same shape; None stands for 1 and is allowed for a tensor with one element only.
         retain_graph: keep the graph for another backward (default: the value of ``create_graph``).
         create_graph: record the backward pass too, so that the gradients can be differentiated.
-        inputs: the tensors to whose ``.grad`` gradients are added, intermediate results among them; all leaves by default.
+        inputs: the tensors whose ``.grad`` is updated, leaves or intermediate results; by default all leaves.
 
     Raises:
-        RuntimeError: a tensor without a graph, a gradient missing for a non-scalar, a graph already freed, no ``inputs``.
-        ShapeError: a gradient of another shape than its tensor.
+        RuntimeError: a tensor has no graph, a non-scalar has no gradient, the graph is already freed, or ``inputs`` is empty.
+        ShapeError: a gradient does not have the shape of its tensor.
     """
     outputs = _several(tensors)
     gradients = _several(grad_tensors) if grad_tensors is not None else (None,) * len(outputs)
@@ -346,19 +346,19 @@ def grad(
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
 ) -> Any:
-    """Gradients of ``outputs`` in ``inputs``, a Tensor per input, without touching any ``.grad``: ``torch.autograd.grad``.
+    """Gradients of ``outputs`` with respect to ``inputs``, one Tensor per input; no ``.grad`` changes: ``torch.autograd.grad``.
 
     Args:
         outputs: a Tensor, or several (their gradients add up).
-        inputs: the Tensors to differentiate in; intermediate results may be among them.
-        grad_outputs: the vector of the vector-Jacobian product: per output an array of its shape, or None for a scalar's 1.
+        inputs: the Tensors to differentiate with respect to; intermediate results are allowed.
+        grad_outputs: the vector of the vector-Jacobian product: an array of the same shape per output, or None (1) for a scalar.
         retain_graph: keep the graph for another backward (default: the value of ``create_graph``).
         create_graph: record the computation of the gradients, for higher derivatives.
-        allow_unused: give None for an input that the outputs do not depend on, instead of raising.
-        materialize_grads: give zeros for it.
+        allow_unused: return None for an input that the outputs do not depend on, instead of raising.
+        materialize_grads: return zeros for such an input.
 
     Raises:
-        RuntimeError: an unused or constant input, a graph already freed.
+        RuntimeError: an input is unused or constant, or the graph is already freed.
 
     >>> import minigrad as mg
     >>> x = mg.tensor(3.0, requires_grad=True)

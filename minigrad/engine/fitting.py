@@ -1,4 +1,4 @@
-"""The engine's own ops, which bring a gradient to the shape and dtype of the argument that it belongs to."""
+"""The engine's own ops, which convert a gradient to the shape and dtype of its argument."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...
 
 @op(x=lambda g, x_shape: broadcast_to(g, x_shape))
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
-    """Sum ``x`` over the axes along which ``shape`` was broadcast: the transpose of :func:`broadcast_to`."""
+    """``x`` summed over the axes along which ``shape`` was broadcast: the transpose of :func:`broadcast_to`."""
     axes = _sum_axes(x.shape, shape)
     return np.asarray(add_reduce(x, axes)).reshape(shape) if axes else x.reshape(shape)
 
 
 @op(x=lambda g, x_shape: sum_to(g, x_shape))
 def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
-    """View ``x`` in a larger shape, by numpy's rules. The transpose of :func:`sum_to`."""
+    """A view of ``x`` in a larger shape, by numpy's rules. The transpose of :func:`sum_to`."""
     return np.broadcast_to(x, shape)
 
 
 @op(x=lambda g: g)  # the engine gives every gradient the dtype of its input
 def cast(x: Operand, dtype: DType) -> Array:
-    """``x`` in another dtype, without a copy where it already has it. Integers and booleans carry no gradient."""
+    """``x`` in another dtype, without a copy if it already has that dtype. Integers and booleans carry no gradient."""
     return np.asarray(x).astype(dtype, copy=False)
 
 
 def fit(gradient: Any, node: Node, plan: Plan, position: int) -> Any:
-    """Undo broadcasting and promotion: a gradient with the shape and dtype of the node that it goes to."""
+    """``gradient`` summed over broadcast axes and cast, so that it has the shape and dtype of ``node``."""
     if gradient.shape != node.shape:
         try:
             gradient = sum_to(gradient, node.shape)

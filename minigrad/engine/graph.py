@@ -1,4 +1,4 @@
-"""The graph: what the engine knows of a Tensor, and the vertices that an op's calls leave behind."""
+"""The graph: the base class of Tensor, and the nodes that calls of ops record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ tensor_types: set[type] = set()  # TensorBase and all its subclasses: `type(x) i
 
 
 class TensorBase:
-    """What the engine knows of a Tensor: an array, its place in the graph (None: a constant), a gradient."""
+    """Base class of Tensor with the attributes that the engine uses: an array, a graph node (None: a constant), a gradient."""
 
     __slots__ = ("__weakref__", "_data", "_grad", "_node")
 
@@ -29,7 +29,7 @@ class TensorBase:
 
 
 tensor_types.add(TensorBase)
-_Tensor: type = TensorBase  # tensor.py registers the class that wraps results
+_Tensor: type = TensorBase  # the class of results; tensor.py registers its own
 _new = object.__new__
 numbers = itertools.count()  # creation numbers of nodes
 
@@ -47,7 +47,7 @@ def tensor_class() -> type:
 
 
 def wrap(array: Any, node: Node | None = None) -> Any:
-    """A Tensor over ``array`` (shared, not copied) at ``node`` of the graph."""
+    """A Tensor that shares the memory of ``array``, with ``node`` as its graph node."""
     tensor: Any = _new(_Tensor)
     tensor._data = array
     tensor._node = node
@@ -63,20 +63,20 @@ def shape_of(a: Any) -> tuple[int, ...]:
 
 
 class Node:
-    """A vertex of the graph: one op's call.
+    """A node of the graph: one call of an op.
 
-    Not a Tensor: values that backward does not need die with the user's variable. Creation order is a topological
-    order, since an op's inputs exist before its result.
+    A node holds no Tensor, so values that the backward pass does not need are freed with the user's variable. The order of
+    creation is a topological order, because an op's inputs exist before its result.
 
     ===========  ============================================================================================
-    ``plan``     the formulas to run, and the op they belong to; None for a leaf
-    ``parents``  a node per argument, None where an argument is a constant; None once freed
-    ``kept``     what the formulas name, each thing once, in the order of ``plan.keeps``; None once freed
+    ``plan``     the op and the formulas to run; None for a leaf
+    ``parents``  one node per argument, None for a constant argument; None after the graph is freed
+    ``kept``     the values that the formulas name, each once, in the order of ``plan.keeps``; None after the graph is freed
     ``static``   the static arguments of the call
-    ``shape``    of the result, and ``dtype``: what a gradient that arrives here must have
+    ``shape``    shape of the result and of its gradient; ``dtype`` likewise
     ``number``   creation number
-    ``hooks``    functions of the gradient, called once it is complete
-    ``constant`` the number beside a tensor that no formula keeps, such as the 100 of ``x + 100``, for pictures; else not set
+    ``hooks``    functions that are called with the complete gradient
+    ``constant`` a number that was an operand and is not in ``kept``, such as the 100 of ``x + 100``, for pictures; else not set
     ===========  ============================================================================================
     """
 
@@ -86,14 +86,14 @@ class Node:
     parents: Any  # Sequence[Node | None] | None
     kept: Any  # tuple | None
     static: dict[str, Any]
-    shape: Any  # tuple[int, ...]; of several results a tuple of (shape, dtype)
-    dtype: Any  # np.dtype; None where there are several results
+    shape: Any  # tuple[int, ...]; for several results a tuple of (shape, dtype) pairs
+    dtype: Any  # np.dtype; None for several results
     number: int
     hooks: list[Callable[[Any], Any]] | None
     constant: complex
 
     def fill(self, plan: Any, parents: Any, kept: Any, static: dict[str, Any], shape: Any, dtype: Any) -> Node:
-        """Set what the table above lists; returns the node. (Not ``__init__``: without one, a call makes its node a third faster.)"""
+        """Set the attributes of the table above, and return the node. (Without an ``__init__``, creating a node is a third faster.)"""
         self.plan = plan
         self.parents = parents
         self.kept = kept
@@ -115,9 +115,9 @@ class Node:
         return self.plan.op.name if self.plan is not None else "leaf"
 
     def formulas(self) -> Iterator[tuple[int | Sequence[int], Callable, tuple, tuple]]:
-        """For each formula that backward runs: its input's position, itself, where its arguments come from, and they.
+        """For each formula of the backward pass: its input's position, the formula, the sources of its arguments, the arguments.
 
-        A formula that gives the gradients of several inputs, a :func:`~minigrad.engine.joint` one or that of ``*args``, has their positions.
+        A formula for several inputs, a :func:`~minigrad.engine.joint` one or that of ``*args``, has a sequence of positions.
         """
         for position, formula, sources, pick, places in self.plan.rows:
             if position is None:
@@ -129,7 +129,7 @@ class Node:
 
 
 class Leaf(Node):
-    """A vertex without an op: a tensor that the user made. Its gradient is added to ``tensor.grad``."""
+    """A node without an op: a tensor that the user made. Its gradient is added to ``tensor.grad``."""
 
     __slots__ = ("tensor",)
 
@@ -137,11 +137,11 @@ class Leaf(Node):
 
     def __init__(self, tensor: TensorBase):
         self.fill(None, (), (), {}, tensor._data.shape, tensor._data.dtype)
-        self.tensor = weakref.ref(tensor)  # weak: the tensor owns its node, and a cycle would outlive the user
+        self.tensor = weakref.ref(tensor)  # weak: the tensor owns its node, and a cycle would wait for the garbage collector
 
 
 class Pick(Node):
-    """One result of an op that has several: hands its gradient to place ``index`` of that op's tuple."""
+    """One result of an op with several results. Its gradient goes to position ``index`` of that op's tuple of gradients."""
 
     __slots__ = ("index",)
 

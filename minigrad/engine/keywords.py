@@ -1,4 +1,4 @@
-"""numpy's names for keyword arguments, ``axis`` and ``keepdims``, wherever an op or a function has a ``dim`` and a ``keepdim``."""
+"""numpy's keyword names ``axis`` and ``keepdims``, accepted by every op and function that has ``dim`` and ``keepdim``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ NUMPY_NAMES = {"axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim
 
 
 def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
-    """The keyword arguments of a call under the names of ``parameters``: ``axis`` for ``dim``, ``keepdims`` for ``keepdim``.
+    """The keyword arguments of a call with numpy's names replaced by those of ``parameters``: ``axis`` by ``dim``, ``keepdims`` by ``keepdim``.
 
-    ``out=None``, which ``np.sum(tensor)`` hands on, is dropped. Raises ``TypeError`` where one argument comes under both names.
+    ``out=None``, which ``np.sum(tensor)`` passes, is dropped. Raises ``TypeError`` if one argument is given under both names.
     """
     found = dict(keywords)
     if found.get("out", 0) is None and "out" not in parameters:
@@ -30,9 +30,9 @@ def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str
 
 
 def take_numpy_names(place: str | type) -> None:
-    """Let the plain functions of a module (by name), or the methods of a class, take numpy's names. Ops do so by themselves.
+    """Make the plain functions of a module (given by name) or the methods of a class accept numpy's names. Ops already do.
 
-    The last line of a module whose functions have a ``dim`` calls it: ``take_numpy_names(__name__)``.
+    A module whose functions have a ``dim`` ends with the call ``take_numpy_names(__name__)``.
     """
     holder = sys.modules[place] if isinstance(place, str) else place
     module = place if isinstance(place, str) else place.__module__

@@ -1,7 +1,7 @@
-"""What an op is: a kernel, one formula per input, and the function that users call.
+"""An op: a kernel, one gradient formula per input, and the function that users call.
 
-:func:`op` reads the kernel's signature and the formulas' parameter names once. The function it returns is generated for the op when
-it is first called, as ``namedtuple`` and ``dataclass`` do: Python itself binds the arguments, and nothing is looked up twice.
+:func:`op` reads the kernel's signature and the formulas' parameter names once. The code of the function it returns is generated at
+the first call, as ``namedtuple`` and ``dataclass`` generate theirs: so Python binds the arguments, and a call looks nothing up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MISSING: Any = inspect.Parameter.empty
 
 
 class ShapeError(ValueError, RuntimeError):
-    """Sizes that do not fit an op. A ``ValueError`` as in numpy and a ``RuntimeError`` as in PyTorch."""
+    """Raised for shapes that do not fit an op. It is a ``ValueError`` as in numpy and a ``RuntimeError`` as in PyTorch."""
 
     __module__ = "minigrad"
 
@@ -37,11 +37,11 @@ class ShapeError(ValueError, RuntimeError):
 
 
 class Plan:
-    """How a call is recorded when just the inputs at the positions ``wanted`` need a gradient.
+    """How a call is recorded if only the inputs at the positions ``wanted`` require a gradient.
 
-    ``rows`` holds for each formula to run the input's position (None where it serves several), the formula, where its arguments
-    come from, what picks them from what is kept (None: they are all of it), and the positions that a joint formula serves (None: those of
-    ``*args``). ``keep(*inputs, *statics, out, res)`` gathers what is kept, and ``keeps`` says where each thing comes from.
+    ``rows`` has an entry for each formula to run: the input's position (None for several inputs), the formula, the sources of its
+    arguments, the function that selects them from the kept values (None: it takes all of them), and the positions of a joint formula's
+    inputs (None: those of ``*args``). ``keep(*inputs, *statics, out, res)`` returns the kept values; ``keeps`` lists their sources.
     """
 
     __slots__ = ("keep", "keeps", "op", "rows")
@@ -53,14 +53,14 @@ class Plan:
             name = op.argument(position)
             formula = op.formulas.get(name)
             if formula is None:
-                if name in op.formulas:  # declared constant in this argument: `name=None`
+                if name in op.formulas:  # `name=None`: this argument has no gradient
                     continue
                 raise RuntimeError(
                     f"{op.name}: argument '{name}' requires a gradient but the op has no formula for it. "
                     f"Add {name}=lambda g, ...: ... to @op (or {name}=None if it is constant in it), or pass {name}.detach()"
                 )
             together = name == op.variadic or formula in op.joint
-            if together and any(formula is known for _, known, _, _ in rows):  # one call serves all
+            if together and any(formula is known for _, known, _, _ in rows):  # one call returns all gradients
                 continue
             rows.append((None if together else position, formula, name, op.joint.get(formula)))
         kept = op.kept(name for _, _, name, _ in rows)
@@ -74,7 +74,7 @@ class Plan:
 
 
 def _picker(kept: list, needs: list) -> Callable[[tuple], tuple] | None:
-    """The function that takes ``needs`` from a tuple of what is kept; None where they are the same."""
+    """The function that selects ``needs`` from the tuple of kept values; None if they are the same."""
     return None if needs == kept else eval(f"lambda kept: {_tuple([f'kept[{kept.index(need)}]' for need in needs])}")
 
 
@@ -83,7 +83,7 @@ def _tuple(expressions: Iterable[str]) -> str:
 
 
 class _Plans(dict):
-    """Bit mask of the inputs that need a gradient -> plan (None: the result is a constant), made when first asked for."""
+    """Bit mask of the inputs that require a gradient -> plan (None: the result is a constant), made at the first lookup."""
 
     def __init__(self, op: Op):
         self.op = op
@@ -98,27 +98,27 @@ class _Plans(dict):
 
 
 class Op:
-    """What :func:`op` knows of a function: the function's ``.op`` attribute.
+    """The description of an op: the ``.op`` attribute of the function that :func:`op` returns.
 
     =================  =======================================================================================
     ``name``           the kernel's name, without a leading underscore
     ``kernel``         the function of ndarrays that was decorated
     ``function``       the differentiable function that :func:`op` returned
-    ``signature``      of the kernel, and so of the function
-    ``formulas``       input -> formula, or None where the result is constant in it
-    ``inputs``         names of the parameters that ``@op`` names, in the kernel's order, without ``*args``
+    ``signature``      the signature of the kernel and of the function
+    ``formulas``       input -> formula, or None for an input without gradient
+    ``inputs``         the parameters that ``@op`` names, in the kernel's order, without ``*args``
     ``variadic``       the name of ``*args``, or None
-    ``statics``        every other parameter -> default (``inspect.Parameter.empty`` where there is none)
-    ``joint``          formula that serves several inputs -> their positions
-    ``needs``          input -> (source, expression) for each thing its formula names
+    ``statics``        every other parameter -> default (``inspect.Parameter.empty`` if there is none)
+    ``joint``          formula for several inputs -> their positions
+    ``needs``          input -> (source, expression) for each value that its formula names
     ``has_residual``   whether a formula names ``res``: the kernel returns (result, residual)
-    ``constant``       whether the residual was declared constant, by ``res=None``
+    ``constant``       whether ``res=None`` declared the residual constant
     =================  =======================================================================================
     """
 
     def __init__(self, kernel: Callable, formulas: dict[str, Callable | None]):
         self.kernel = kernel
-        self.name: str = kernel.__name__.lstrip("_")  # an op behind a public function of another signature (cat) bears its name
+        self.name: str = kernel.__name__.lstrip("_")  # `_cat`, the op that the public function `cat` calls, is named "cat"
         self.constant = formulas.get("res", 0) is None
         self.formulas = {name: f for name, f in formulas.items() if name != "res" or f is not None}
         self.signature = inspect.signature(kernel)
@@ -133,7 +133,7 @@ class Op:
                 raise TypeError(f"@op {self.name}: **{p.name} is not allowed; name each static argument")
             if p.kind is p.VAR_POSITIONAL:
                 self.variadic = p.name
-            elif p.name in self.formulas or (not formulas and p.default is p.empty):  # a bare @op(): what must be passed
+            elif p.name in self.formulas or (not formulas and p.default is p.empty):  # @op(): parameters without a default
                 inputs.append(p.name)
                 if p.default is not p.empty:
                     self.optional[p.name] = p.default
@@ -160,7 +160,7 @@ class Op:
         _registry[f"{kernel.__module__}.{kernel.__qualname__}"] = self
 
     def _needs(self, argument: str, formula: Callable) -> list[tuple[Any, str]]:
-        """For each parameter of ``formula`` after g: where it comes from, and the expression that keeps it."""
+        """For each parameter of ``formula`` after g: its source, and the expression that is evaluated to keep it."""
         parameters = list(inspect.signature(formula).parameters)
         if not parameters or parameters[0] != "g":
             raise TypeError(f"@op {self.name}: the formula of '{argument}' must take g, the incoming gradient, first")
@@ -188,7 +188,7 @@ class Op:
         return found
 
     def kept(self, inputs: Iterable[str]) -> list[tuple[Any, str]]:
-        """What the formulas of ``inputs`` name, each thing once, as in ``needs``."""
+        """The values that the formulas of ``inputs`` name, each once, as pairs like those of ``needs``."""
         return list(dict.fromkeys(need for name in inputs for need in self.needs.get(name, ())))
 
     def argument(self, position: int) -> str:
@@ -196,7 +196,7 @@ class Op:
         return self.inputs[position] if position < len(self.inputs) else str(self.variadic)
 
     def split(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        """The inputs and the statics of a call ``(*args, **kwargs)``, defaults filled in."""
+        """The inputs and the static arguments of a call ``(*args, **kwargs)``, defaults filled in."""
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         values = dict(bound.arguments)
@@ -204,7 +204,7 @@ class Op:
         return (*[values.pop(x) for x in self.inputs], *rest), values
 
     def run(self, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
-        """The kernel of what :meth:`split` gave, each argument where it stands in the signature."""
+        """The kernel's result for the inputs and static arguments that :meth:`split` returned."""
         values = {**dict(zip(self.inputs, inputs, strict=False)), **statics}
         args: list[Any] = []
         for p in self.signature.parameters.values():
@@ -227,10 +227,10 @@ def registered_ops() -> dict[str, Op]:
 
 
 def joint(formula: Callable) -> Callable:
-    """Mark a formula that gives the gradients of several inputs at once, where they share work.
+    """Mark a formula that returns the gradients of several inputs at once, because they share work.
 
-    It is named for each of them, and returns a gradient for each in the order of the kernel's parameters (None for one that it has none
-    for; a function without arguments for one that is computed only if it is wanted). Backward calls it once, if any is.
+    Pass it to ``@op`` under the name of each such input. It returns one gradient per input, in the order of the kernel's parameters: None
+    for no gradient, or a function without arguments that is called only if its gradient is needed. A backward pass calls the formula once.
 
     >>> import numpy as np, minigrad as mg
     >>> @mg.joint
@@ -250,19 +250,19 @@ def joint(formula: Callable) -> Callable:
 
 
 def op(**formulas: Callable[..., Any] | None) -> Callable[[Callable[P, Any]], Callable[P, Tensor]]:
-    """Make a kernel differentiable: one formula per input, whose parameter names say what backward keeps.
+    """Make a kernel differentiable: one formula per input, whose parameter names say which values the backward pass needs.
 
-    The kernel takes ndarrays and returns an ndarray (or a tuple of them). The parameters that ``@op`` names are its inputs; every other
-    parameter is static (an axis, a stride), wherever it stands, and the function is called as the kernel's signature reads.
-    ``name=None`` names an input in which the result is constant, or that it does not depend on smoothly. ``res=None`` declares that the
-    residual is a constant for higher derivatives. ``@op()`` makes a function whose result is a constant; its inputs are then the
-    parameters without a default. A gradient that is larger than its input because of broadcasting is summed by the engine.
+    The kernel takes ndarrays and returns an ndarray (or a tuple of them). The parameters that ``@op`` names are its inputs; all other
+    parameters, in any position, are static (an axis, a stride). ``name=None`` declares an input without gradient: the result is constant in
+    it, or not a smooth function of it. ``res=None`` declares the residual a constant for higher derivatives. ``@op()`` makes a
+    function whose result is a constant; its inputs are the parameters without a default. If a formula's gradient has the
+    broadcast shape, the engine sums it to the shape of the input.
 
-    The function that is returned has the kernel's name, signature and docstring, and takes numpy's ``axis`` and ``keepdims`` wherever
-    it has a ``dim`` and a ``keepdim``; its ``.op`` is the :class:`Op`. To a type checker it
-    is a function with the kernel's parameters that returns a Tensor; :data:`minigrad.types.Array` annotates a kernel.
+    The returned function has the kernel's name, signature and docstring, and also accepts numpy's ``axis`` and ``keepdims`` for
+    ``dim`` and ``keepdim``. Its ``.op`` is the :class:`Op`. For a type checker it takes the kernel's
+    parameters and returns a Tensor; annotate the arrays of a kernel with :data:`minigrad.types.Array`.
 
-    Raises ``TypeError`` at once when a formula asks for a name that the op does not have.
+    Raises ``TypeError`` when the op is defined, if a formula has a parameter that is not in the table of :mod:`minigrad.engine`.
 
     >>> import numpy as np, minigrad as mg
     >>> @mg.op(x=lambda g, x, slope: g * mg.where(x > 0, 1, slope))
@@ -280,14 +280,14 @@ def op(**formulas: Callable[..., Any] | None) -> Callable[[Callable[P, Any]], Ca
     return decorate
 
 
-# ----------------------------------------------------------------------------- what a call does when not all is plain
+# ------------------------------------------------------------------------- helpers of the generated function
 
 
 def _weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, Any]) -> np.ndarray:
-    """``out`` in the dtype of PyTorch's promotion where numpy's is wider: sized inputs decide, else 0-d ones, else the default.
+    """``out`` cast to PyTorch's promoted dtype if numpy's is wider. Inputs with axes decide, then 0-d ones, then the default dtype.
 
-    float32 * (a 0-d float64), float32 * int64 and int64 / int64 are float32, int32 + (a 0-d int64) is int32. An input of a higher
-    category (bool, integer, floating) counts whatever its size. numpy's scalars count as Python numbers. An explicit ``dtype=`` stands.
+    float32 * (a 0-d float64), float32 * int64 and int64 / int64 are float32, int32 + (a 0-d int64) is int32. A 0-d input decides if its
+    category (bool < integer < floating) is higher. numpy scalars count as Python numbers. With an explicit ``dtype=`` nothing changes.
     """
     if static.get("dtype") is not None:
         return out
@@ -308,7 +308,7 @@ def _weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, An
     return out.astype(wanted, copy=False) if wanted.itemsize < out.dtype.itemsize else out
 
 
-_POSITIONS = {"index", "indices", "condition", "mask", "target"}  # inputs that choose elements, and take no part in a result's dtype
+_POSITIONS = {"index", "indices", "condition", "mask", "target"}  # inputs that select elements; they do not affect the result's dtype
 
 
 def _category(dtype: np.dtype) -> int:
@@ -316,7 +316,7 @@ def _category(dtype: np.dtype) -> int:
 
 
 def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
-    """The kernel's exception, made to name the op and its arguments."""
+    """The kernel's exception with the op and the shapes of its arguments added."""
     text = str(error)
     if isinstance(error, ValueError) and "broadcast" in text and not text.startswith(f"{op.name}:"):
         shapes = " and ".join(str(shape_of(a)) for a in arrays)
@@ -329,7 +329,7 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
 
 
 def _refuse_tensor(op: Op, name: str, value: Any) -> Any:
-    """The number in a 0-d integer Tensor, as an index is. Raises ``TypeError`` for any other Tensor: no gradient would reach it."""
+    """The number in a 0-d integer Tensor. Raises ``TypeError`` for any other Tensor, because it would get no gradient."""
     if value._data.ndim == 0 and value._data.dtype.kind in "iub" and value._node is None:
         return value._data[()]
     raise TypeError(
@@ -339,7 +339,7 @@ def _refuse_tensor(op: Op, name: str, value: Any) -> Any:
 
 
 def _rebind(op: Op, bound: dict[str, Any], more: dict[str, Any]) -> Any:
-    """Call ``op`` again with numpy's keywords under our names. Raises ``TypeError`` for a keyword that is unknown or missing."""
+    """Call ``op`` again with numpy's keyword names replaced by ours. Raises ``TypeError`` for an unknown or missing keyword."""
     given = {name: value for name, value in bound.items() if value is not op.signature.parameters[name].default}
     given |= with_our_names(op.name, {**given, **more}, bound)
     for name in given:
@@ -363,7 +363,7 @@ def _kind_of(value: Any) -> str:
 
 
 def _as_result(op: Op, out: Any) -> np.ndarray:
-    """What a kernel returned, as an array. Raises ``TypeError`` unless it consists of numbers."""
+    """The kernel's return value as an array. Raises ``TypeError`` unless it consists of numbers."""
     if type(out) in tensor_types:
         raise TypeError(f"{op.name}: the kernel returned a Tensor; kernels take and return arrays")
     array = np.asarray(out)
@@ -375,7 +375,7 @@ def _as_result(op: Op, out: Any) -> np.ndarray:
 
 
 def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple, static: dict[str, Any], outs: tuple) -> tuple:
-    """Wrap a kernel's tuple of results: one node for the call, and a :class:`Pick` for each floating result."""
+    """The Tensors for a kernel's tuple of results: one node for the call, and a :class:`Pick` for each floating result."""
     outs = tuple(_weaken(op, a, arrays, static) if a.dtype is F64 else a for a in [_as_result(op, a) for a in outs])
     plan = op.plans[mask] if mask and grad_mode.get() else None
     if plan is None:
@@ -389,7 +389,7 @@ def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
 
 # ------------------------------------------------------------------------------------------ the generated function
 
-# A general *args, **kwargs function would take three times as long as this text, filled in for one op.
+# A general function with *args and **kwargs would take three times as long as this code, generated for one op.
 _CALL = """\
 def call({parameters}):
 {rebind}    _mask = 0
@@ -454,8 +454,8 @@ _REBIND = """\
     if {condition}:
         return _rebind(_op, {bound}, _more)
 """
-# A result is in PyTorch's dtype already if it is in that of its first input, which has a node and is not 0-d. Else it may be wider: but not
-# a float32 one, if no input is a float16 (a node knows that sooner than an array), nor a float64 one whose first input is a sized float64.
+# _weaken can be skipped if the result has the dtype of its first input, which has a node and is not 0-d; for a float32 result, if no
+# input is float16 (checked on nodes first, which is faster); for a float64 result, if the first input is a float64 array with axes.
 _SAME = "_{x} is not None and _{x}.dtype is _dtype and _{x}.shape"
 _ONE = "_dtype is _F64 and not (type({x}) is _ndarray and {x}.dtype is _F64)"
 _MANY = "({others}) if _dtype is _F32 else _dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _F64 and {x}.ndim)"
@@ -464,7 +464,7 @@ _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate
 
 
 def _differentiable(op: Op) -> Callable:
-    """The function that users call: records a node where a Tensor is among the inputs, else runs the kernel."""
+    """The function that users call. With a Tensor among its inputs it records a node; otherwise it only runs the kernel."""
     scope = {**_SCOPE, "_op": op, "_kernel": op.kernel, "_plans": op.plans}
     code = _first_call.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
     function = types.FunctionType(code, scope)
@@ -479,7 +479,7 @@ def _first_call(*args, **kwargs):
 
 
 def specialize(op: Op) -> None:
-    """Give ``op.function`` the code of :data:`_CALL` for this op's signature and formulas (its first call does)."""
+    """Generate the code of ``op.function`` from :data:`_CALL`, for this op's signature and formulas (done at the first call)."""
     many = [*op.inputs, *([op.variadic] if op.variadic else [])]
     values = [*op.inputs, *([f"*{op.variadic}"] if op.variadic else [])]
     nodes = [*(f"_{x}" for x in op.inputs), *([f"*_{op.variadic}"] if op.variadic else [])]
@@ -489,8 +489,8 @@ def specialize(op: Op) -> None:
     scope = op.function.__globals__
     keep = ", ".join([*many, *op.statics, "out", "res" if op.has_residual else "None"])
     kept = f"_p.keep({keep})"
-    if not op.variadic and len(op.inputs) <= 2:  # few ways to need a gradient: a list of plans, no call for what can be written out
-        if all(x in op.formulas for x in op.inputs):  # else a plan may raise, once it is needed
+    if not op.variadic and len(op.inputs) <= 2:  # few masks: a list of plans, and the kept tuple written out instead of a call
+        if all(x in op.formulas for x in op.inputs):  # else making a plan may raise, which must wait until it is needed
             scope["_plans"] = [op.plans[mask] for mask in range(1 << len(op.inputs))]
         for mask in range(1, 1 << len(op.inputs)):
             needs = op.kept(x for i, x in enumerate(op.inputs) if mask >> i & 1)
@@ -535,7 +535,7 @@ def specialize(op: Op) -> None:
 
 
 def _constant_told(op: Op) -> str:
-    """The lines that store a node's ``constant``, for an op of two inputs. Arrays are left out: they would live longer for it."""
+    """The lines that store a node's ``constant``, for an op of two inputs. Arrays are not stored: the node would keep them alive."""
     lines = ""
     if len(op.inputs) == 2 and not op.variadic:
         for mask, x, number in ((1, *op.inputs), (2, *reversed(op.inputs))):
@@ -545,7 +545,7 @@ def _constant_told(op: Op) -> str:
 
 
 def _parameters(op: Op) -> tuple[list[str], list[str], str]:
-    """The parameters of an op's function, what it passes to the kernel, and the lines that bring numpy's keywords under our names."""
+    """The parameters of an op's function, the arguments it passes to the kernel, and the lines that rename numpy's keywords."""
     renamed = not op.variadic and any(ours in op.signature.parameters for names in NUMPY_NAMES.values() for ours in names)
     parameters: list[str] = []
     passed: list[str] = []
@@ -562,7 +562,7 @@ def _parameters(op: Op) -> tuple[list[str], list[str], str]:
             passed.append(f"*{p.name}")
             continue
         default = f"=_defaults[{p.name!r}].default" if p.default is not p.empty or renamed else ""
-        if renamed and p.default is p.empty:  # it may come under numpy's name
+        if renamed and p.default is p.empty:  # it may be given under numpy's name
             missing.append(p.name)
         parameters.append(p.name + default)
         passed.append(f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name)
