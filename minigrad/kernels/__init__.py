@@ -1,1 +1,1 @@
-"""Compute on ndarrays that is too long for an op's kernel: windows, convolution, pooling. No gradients here, and no Tensors."""
+"""Functions of ndarrays that are too long for an op's kernel: windows, convolution, pooling. No gradients and no Tensors here."""

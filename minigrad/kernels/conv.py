@@ -2,14 +2,14 @@
 
 The textbook way (im2col) copies each window into a column, multiplies the weights with all columns, and so copies every cell
 of the input KH * KW times. Here the columns are unfolded along **all axes but the first**: KW copies, of which BLAS reads overlapping
-parts. :mod:`minigrad.kernels.layouts` has the three ways in which they lie in memory, and cuts the work into tiles that stay in the cache.
+slices. :mod:`minigrad.kernels.layouts` has three memory layouts for the columns, and cuts the work into tiles that fit in the cache.
 
-The weight gradient multiplies the gradient with the same parts; the input gradient reads the lines of ``convolve``
-backwards, each transposed: it multiplies with the transposed weights *into* the parts, and folds the columns back.
-With stride 1 that is a convolution with the flipped kernel, which is faster where it has not many more pixels to compute.
+The weight gradient multiplies the gradient with the same slices. The input gradient applies the steps of ``convolve`` transposed and
+in reverse order: products with the transposed weights are added *into* the slices, and the columns are folded back into the input.
+With stride 1 this is a convolution with the flipped kernel, which is faster unless it computes many more pixels.
 
-Large layers with 3x3 kernels are left to :mod:`minigrad.kernels.winograd`; :func:`algorithm` chooses. It mixes the pixels of a tile, so
-that an infinity or a NaN would reach pixels that do not see it: a result that is not finite is computed again, directly.
+Large layers with 3x3 kernels use :mod:`minigrad.kernels.winograd`; :func:`algorithm` chooses. Winograd mixes the pixels of a tile, so
+an infinity or a NaN would spread to pixels outside its window: a result that is not finite is computed again by a direct algorithm.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from minigrad.kernels.layouts import LAYOUTS, Images, Merged, Rows, Tile, Window
 from minigrad.kernels.threads import one_blas_thread, parallel
 from minigrad.kernels.windows import fold, unfold
 
-TURNED = 512  # pixels up to which a weight gradient is faster with a copy of y that is turned round: BLAS has a way for small matrices
-DEEP = 1 << 16  # weights of a kernel row from which to turn their sums round at the end takes longer than that copy saves
-TOTALS = 8 << 20  # bytes of sums, of which each share of a weight gradient has its own
+TURNED = 512  # up to so many pixels, a weight gradient is faster with a transposed copy of y: BLAS has a path for small matrices
+DEEP = 1 << 16  # from so many weights in a kernel row, transposing the sums at the end takes longer than that copy saves
+TOTALS = 8 << 20  # bytes of all partial sums of a weight gradient: each share has its own
 
 WINOGRAD = "winograd"
-ALGORITHMS = (*LAYOUTS, WINOGRAD)  # direct ones by the layout of their columns
+ALGORITHMS = (*LAYOUTS, WINOGRAD)  # the direct algorithms are named after their column layout
 _forced: list[str] = []
 
 
 @contextlib.contextmanager
 def force(name: str) -> Iterator[None]:
-    """While a ``with`` block runs, use one of :data:`ALGORITHMS` wherever it can be used, in all threads: for tests and benchmarks."""
+    """Context manager that makes all threads use one of :data:`ALGORITHMS` wherever it is possible: for tests and benchmarks."""
     if name not in ALGORITHMS:
         raise ValueError(f"algorithm {name!r} is none of {', '.join(ALGORITHMS)}")
     _forced.append(name)
@@ -51,10 +51,10 @@ def force(name: str) -> Iterator[None]:
 def algorithm(
     wanted: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window, dtype: np.dtype | type
 ) -> str:
-    """Which of :data:`ALGORITHMS` takes least time, by a model that knows shapes only.
+    """The fastest of :data:`ALGORITHMS`, estimated from the shapes alone.
 
     Args:
-        wanted: ``"output"``; ``"weight"``, for its gradient; or ``"scatter"``, for an input gradient that is no convolution itself.
+        wanted: ``"output"``, ``"weight"`` (the weight gradient), or ``"scatter"`` (an input gradient that is not done as a convolution).
 
     >>> window = Window((1, 1), ((1, 1), (1, 1)), (1, 1))
     >>> algorithm("output", (32, 64, 32, 32), (64, 64, 3, 3), (32, 32), window, np.float32)
@@ -72,20 +72,20 @@ def algorithm(
 def _choices(
     wanted: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window, dtype: np.dtype
 ) -> tuple[str, tuple[str, ...]]:
-    """The fastest algorithm, and all that can be used."""
+    """The fastest algorithm, and all possible ones."""
     n, (o, c, kernel, *rest) = x_shape[0], w_shape
     pixels, cells = math.prod(sizes), c * math.prod(rest)  # cells of a kernel row
     one_group, dense = x_shape[1] == c, math.prod(x_shape) * pixels * o > 0
     can_winograd = wanted != "scatter" and one_group and dense and dtype in (np.float32, np.float64)
     can_winograd = can_winograd and w_shape[2:] == (3, 3) and max(window.stride) == max(window.dilation) == 1
-    can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # scattering would write where matrices overlap
+    can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # in-place additions into overlapping matrices go wrong
     possible = (Images.name, Merged.name, *[Rows.name] * can_rows, *[WINOGRAD] * can_winograd)
     if can_winograd:
         direct = 0.225 * n * pixels * c * o  # nanoseconds, at 25 ps for each of 9 products
         if winograd.nanoseconds(n, c, o, sizes) < direct:
             return WINOGRAD, possible
     across = math.prod(sizes[1:])
-    if wanted == "output":  # wide images make products of more than SMALL, for which BLAS packs its matrices
+    if wanted == "output":  # for wide images the products exceed SMALL, so that BLAS packs the matrices
         thin = cells < (12 if across < 64 else 32) * (kernel - 1) ** 2 and (kernel > 3 or o > 16 or across >= 64)
     else:
         thin = cells < 12 * (kernel - 1) ** 2 and kernel >= 5 and kernel * cells >= 100
@@ -101,7 +101,7 @@ def _finite(function: Callable[..., np.ndarray | None], *args: Any) -> np.ndarra
 
 
 def _parallel(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
-    """:func:`parallel`, without a warning of invalid values: BLAS may multiply an infinity with a zero whose product nobody reads."""
+    """:func:`parallel` without warnings of invalid values: BLAS may compute inf * 0 in places that are never read."""
     with np.errstate(invalid="ignore"):
         parallel(work, parts)
 
@@ -153,7 +153,7 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window:
     whole = layout(chosen, shape, w.shape, y.shape[2:], window, y.dtype)
     spare: list[Tile] = []
     weights = whole.weights(w).swapaxes(2, 3)
-    multiply = np.multiply if weights.shape[3] == 1 else np.matmul  # a depthwise layer has outer products, on which BLAS is slow
+    multiply = np.multiply if weights.shape[3] == 1 else np.matmul  # a depthwise layer computes outer products, which are slow in BLAS
 
     def work(share: list[tuple[slice, slice]]) -> None:
         for tile, images in whole.tiles(share, spare):

@@ -1,11 +1,11 @@
-"""Where the columns of a convolution lie in memory: one class for each layout, and how each cuts the work into tiles.
+"""The memory layouts of the columns of a convolution: one class per layout, which also cuts the work into tiles.
 
-A *tile* is some rows of the output of some images. Its *columns* hold every cell that its windows meet, unfolded along all axes but
-the first, and for the first axis as :class:`Images`, :class:`Merged` and :class:`Rows` say, each with a picture. Columns stay in the
-cache; a tile's place and size depend on shapes only, so that results do not depend on the number of threads.
+A *tile* is a range of output rows of a few images. Its *columns* hold every input cell in its windows. They are unfolded along all axes
+but the first; :class:`Images`, :class:`Merged` and :class:`Rows` treat the first axis differently, each shown by a picture. Columns fit
+in the cache. The position and size of a tile depend on shapes only, so results do not depend on the number of threads.
 
-In the pictures an image is N, a channel C, the kernel KH x KW and the output OH x OW, where there may be one axis more or one less;
-each line of a picture is inside the line above it, and the last one has neighbours in memory.
+In the pictures N is the image, C the channel, KH x KW the kernel and OH x OW the output (1-d and 3-d convolution are analogous). Each
+line is an axis, from the outermost to the innermost: the elements of the last one are contiguous in memory.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import numpy as np
 from minigrad.kernels.tiles import cut
 from minigrad.kernels.windows import Axis, sliding
 
-CACHE = 1 << 21  # bytes of columns in a tile; fewer and larger tiles let threads meet less often
-ROW_CACHE = 3 << 19  # the same where there is a matrix for each row
-SHARES = 8  # that the threads take from, at most
-SHARE = 20 << 20  # products in a share, at least: about half a millisecond of work
-SMALL = 1000000  # products up to which BLAS multiplies matrices without packing them first, which is faster for few rows
+CACHE = 1 << 21  # bytes of columns in a tile; with fewer and larger tiles, threads wait less for one another
+ROW_CACHE = 3 << 19  # the same for the layout Rows
+SHARES = 8  # at most so many shares of work for the threads
+SHARE = 20 << 20  # multiplications in a share, at least: about half a millisecond of work
+SMALL = 1000000  # up to so many multiplications, BLAS does not pack the matrices first, which is faster for few rows
 
 
 class Window(NamedTuple):
-    """How a kernel slides: per spatial axis a stride, zeros (before, after), and a distance between the kernel's cells."""
+    """How a kernel slides, per spatial axis: the stride, the zero padding (before, after), and the dilation."""
 
     stride: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
@@ -36,18 +36,18 @@ class Window(NamedTuple):
 
 
 def groups_of(x_shape: Sequence[int], w_shape: Sequence[int]) -> int:
-    """A weight has the channels of one group: the shapes tell how many groups there are."""
+    """The number of groups: the channels of x divided by those of the weight, which has the channels of one group."""
     return x_shape[1] // w_shape[1] if w_shape[1] else 1
 
 
 class Tile(NamedTuple):
-    """Some rows of the output of as many images as ``n`` says, with their columns in two views.
+    """A range of output rows of ``n`` images, with two views of their columns.
 
     ============  ========================================================================================================
     ``axes``      how windows slide over the input, from the tile's first row
-    ``windows``   N C phases \\*kernel[1:] rows \\*sizes[1:]: what ``unfold`` fills and ``fold`` empties
-    ``slices``    matrices B G K L, for BLAS: B of them, in G groups, K cells of windows, L pixels. As many slices as there are
-                  kernel rows, each of which meets its own weights; or one, whose K cells are those of all kernel rows
+    ``windows``   N C phases \\*kernel[1:] rows \\*sizes[1:]: ``unfold`` writes it and ``fold`` reads it
+    ``slices``    matrices B G K L, for BLAS: B of them, in G groups, K cells of windows, L pixels. There is one slice per
+                  kernel row, multiplied with the weights of that row; or only one, with the cells of all kernel rows
     ============  ========================================================================================================
     """
 
@@ -60,13 +60,13 @@ class Tile(NamedTuple):
 
 
 class Layout:
-    """A convolution cut into tiles: what all layouts share.
+    """A convolution cut into tiles: the base class of the layouts.
 
-    ``small``: with matrices of up to SMALL products each, if that does not make too many of them.
+    ``small`` limits matrices to SMALL multiplications each, unless there would be too many matrices.
     """
 
     name: str
-    matrices: tuple[int, int, int, int]  # S G O/G K: the weights that each of a tile's slices meets
+    matrices: tuple[int, int, int, int]  # S G O/G K: the shape of the weights for the S slices of a tile
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Layout:
         self.cells = self.channels * math.prod(self.rest)  # of a kernel row, in all groups
 
         row_bytes = max(1, self.cells * self.across * dtype.itemsize)
-        products = max(1, self.outputs // self.groups * (self.cells // self.groups) * self.across)  # of a kernel row with a row of pixels
+        products = max(1, self.outputs // self.groups * (self.cells // self.groups) * self.across)  # per kernel row and row of pixels
         budget = self.budget(row_bytes, products)
         most = sizes[0]  # rows in a block
         while most > 1 and self.held(most) * row_bytes > 2 * max(budget, CACHE):
@@ -100,14 +100,14 @@ class Layout:
         together = max(1, min(n, budget // (row_bytes * self.held(block))))
         batches = max(-(-n // together), -(-self.shares_at_most // blocks) if n and blocks else 0)
         together = max(1, -(-n // max(1, batches)))
-        together = next((some for some in range(together, 2 * together // 3, -1) if n % some == 0), together)  # no smaller last tile
+        together = next((some for some in range(together, 2 * together // 3, -1) if n % some == 0), together)  # tiles of equal size
         self.rows = [slice(row, min(row + block, sizes[0])) for row in range(0, sizes[0], block)]
         self.images = [slice(image, min(image + together, n)) for image in range(0, n, together)]
 
-    # ------------------------------------------------------------------------------------- what each layout says
+    # --------------------------------------------------------------------------------- what each layout overrides
 
     def held(self, height: int) -> int:
-        """How many rows the columns of a tile hold that has ``height`` rows of the output."""
+        """The number of rows in the columns of a tile with ``height`` output rows."""
         raise NotImplementedError
 
     def budget(self, row_bytes: int, products: int) -> int:
@@ -115,15 +115,15 @@ class Layout:
         return CACHE
 
     def small_rows(self, products: int) -> int:
-        """Rows in a block at most, if matrices shall be small; ``products``: of a kernel row with a row of pixels."""
+        """The most rows in a block if matrices are to be small. ``products``: multiplications per kernel row and row of pixels."""
         return self.sizes[0]
 
     def lay(self, rows: slice, count: int, columns: np.ndarray | None) -> Tile:
-        """A tile, in the memory of ``columns`` if it is of the right shape. Columns are 0 where windows stick out of the input."""
+        """A tile, in the memory of ``columns`` if that has the right shape. Columns are 0 for cells in the padding."""
         raise NotImplementedError
 
     def turned(self, part: np.ndarray) -> np.ndarray:
-        """A tile's part of y, N O rows \\*sizes[1:], with its axes as the matrices have them: B O, then the L pixels."""
+        """A tile's part of y, N O rows \\*sizes[1:], with its axes in the order of the matrices: B O, then the L pixels."""
         raise NotImplementedError
 
     def weights(self, w: np.ndarray) -> np.ndarray:
@@ -131,13 +131,13 @@ class Layout:
         raise NotImplementedError
 
     def unweights(self, weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-        """What :meth:`weights` was given, of ``shape``, from its result."""
+        """The inverse of :meth:`weights`: its argument, of ``shape``, from its result."""
         raise NotImplementedError
 
     # -------------------------------------------------------------------------------------- tiles, and y in a tile
 
     def shares(self, most: int = SHARES, apart: bool = False) -> list[list[tuple[slice, slice]]]:
-        """The tiles' (rows, images) in up to ``most`` shares for threads; ``apart``: no image is in two of them."""
+        """The (rows, images) of all tiles in up to ``most`` shares for threads. With ``apart``, no image is in two shares."""
         most = min(most, self.shares_at_most)
         if apart:
             groups = cut(len(self.images), 1, -(-len(self.images) // most))
@@ -146,7 +146,7 @@ class Layout:
         return [places[group] for group in cut(len(places), 1, -(-len(places) // most))]
 
     def tiles(self, share: list[tuple[slice, slice]], spare: list[Tile]) -> Iterator[tuple[Tile, slice]]:
-        """The tiles of a share and their images, one after another in the same columns. ``spare``: tiles of shares that are done, in any thread."""
+        """The tiles of a share and their images. All use the same columns in turn; ``spare`` has tiles of finished shares, to be used again."""
         tile = spare.pop() if spare else None
         for rows, images in share:
             count = images.stop - images.start
@@ -157,17 +157,17 @@ class Layout:
             spare.append(tile)
 
     def pixels(self, part: np.ndarray) -> np.ndarray:
-        """A tile's part of y as matrices B G O/G L: a view if y lies in memory as they do, or a copy."""
+        """A tile's part of y as matrices B G O/G L: a view if the memory layout of y allows it, else a copy."""
         turned = self.turned(part)
         return turned.reshape(len(turned), self.groups, self.outputs // self.groups, math.prod(turned.shape[2:]))
 
     def room(self, tile: Tile, part: np.ndarray) -> np.ndarray:
-        """What :meth:`pixels` gives, to be written to: it holds anything."""
+        """An array of the shape that :meth:`pixels` returns, with undefined values, to be written to."""
         batch, _, _, length = tile.slices[0].shape
         return np.empty((batch, self.groups, self.outputs // self.groups, length), part.dtype)
 
     def store(self, pixels: np.ndarray, part: np.ndarray) -> None:
-        """Write what :meth:`room` gave to a tile's part of y."""
+        """Copy the array that :meth:`room` returned to a tile's part of y."""
         turned = self.turned(part)
         turned[...] = pixels.reshape(turned.shape)
 
@@ -181,7 +181,7 @@ def _columns(shape: tuple[int, ...], dtype: np.dtype, used: np.ndarray | None) -
 
 
 def transposed(w: np.ndarray, *axes: int) -> np.ndarray:
-    """A copy of ``w`` with its first axes as ``axes`` say. What is behind them is copied as one element, not number by number.
+    """A contiguous copy of ``w`` with its first axes permuted by ``axes``. The axes behind them are copied as one large element.
 
     >>> transposed(np.arange(8).reshape(2, 2, 2), 1, 0).tolist()
     [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
@@ -207,12 +207,12 @@ class Images(Layout):
         N                               a matrix each, and in it
           C, *kernel[1:]                a line for each cell of a kernel row: KW of them for each channel
             phases                      rows 0, s, 2 s, ... of the input, then rows 1, s + 1, ...: s is the stride
-              rows                      of the tile, and as many more as a kernel reaches beyond them
+              rows                      those of the tile, and those that the kernel reaches beyond it
                 OW                      the pixels of a row
 
-    Row i of the kernel meets, for row r of the output, row r s + i of the input: with the rows in phases, all that it needs for all
-    rows of a tile lies together in each line, from row i // s of phase i % s on. BLAS reads it in place, nothing is copied. The
-    result is the tile's part of y, as it lies there. ::
+    For output row r, kernel row i reads input row r s + i. Because the rows are sorted by phase, the input rows of kernel row i for all
+    output rows of a tile are contiguous in each line: they begin at row i // s of phase i % s. BLAS reads them in place, without a
+    copy, and writes its result directly to the tile's part of y. ::
 
         y (O, OH OW)  =  sum over kernel rows i of   weights[i] (O, C KW)  @  columns[:, start[i] : start[i] + OH OW]
     """
@@ -221,7 +221,7 @@ class Images(Layout):
 
     def __init__(self, x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Window, *args: Any, **kwargs: Any):
         stride, dilation, reach = window.stride[0], window.dilation[0], window.dilation[0] * (w_shape[2] - 1)
-        self.phases, self.more = min(stride, reach + 1), reach // stride  # more: rows of columns beyond those of the output
+        self.phases, self.more = min(stride, reach + 1), reach // stride  # more: rows of the columns minus rows of the output
         self.shifts = [(i * dilation % stride, i * dilation // stride) for i in range(w_shape[2])]  # phase and row of each kernel row
         super().__init__(x_shape, w_shape, sizes, window, *args, **kwargs)
         self.matrices = (self.kernel, self.groups, self.outputs // self.groups, self.cells // self.groups)
@@ -238,7 +238,7 @@ class Images(Layout):
         return self._sliced(rows, count, columns, columns, count, self.across)
 
     def _sliced(self, rows: slice, count: int, columns: np.ndarray, images: np.ndarray, batch: int, across: int) -> Tile:
-        """The tile of ``columns``, ``batch`` matrices of ``across`` pixels in a row; ``images`` are the same with N as the first axis."""
+        """The tile of ``columns``: ``batch`` matrices with ``across`` pixels in a row. ``images`` is a view of them with N as the first axis."""
         height = rows.stop - rows.start
         first = sliding(self.first, height + self.more, self.phases, self.stride, self.before - rows.start * self.stride)
         matrices = columns.reshape(batch, self.groups, self.cells // self.groups, first.kernel * first.out * across)
@@ -253,7 +253,7 @@ class Images(Layout):
         return self.pixels(part)
 
     def store(self, pixels: np.ndarray, part: np.ndarray) -> None:
-        """It is there already."""
+        """Do nothing: the pixels were written to ``part`` itself."""
 
     def weights(self, w: np.ndarray) -> np.ndarray:
         return transposed(w, 2, 0, 1).reshape(self.matrices)
@@ -264,7 +264,7 @@ class Images(Layout):
 
 
 class Merged(Images):
-    """One matrix for all images of a tile: for deep layers, where a matrix for each image would have few pixels. ::
+    """One matrix for all images of a tile: for deep layers, where a matrix per image would have few pixels. ::
 
         C, *kernel[1:]                  a line for each cell of a kernel row
           phases
@@ -272,7 +272,7 @@ class Merged(Images):
               N
                 OW                      the pixels of a row of one image, beside those of the next image
 
-    Kernel rows read it as in :class:`Images`; a row of pixels is as long as the rows of all images together.
+    Kernel rows read it as in :class:`Images`, but a row holds the pixels of all images.
     """
 
     name = "merged"
@@ -294,14 +294,14 @@ class Merged(Images):
 class Rows(Layout):
     """A matrix for each row of the output, with the cells of all kernel rows. ::
 
-        rows                            of the input that the tile meets, one after another
+        rows                            the input rows of the tile, in order
           C, *kernel[1:]                a line for each cell of a kernel row
             N
               OW                        the pixels of a row of one image, beside those of the next image
 
-    What row r of the output needs of all kernel rows are the lines of rows r s to r s + KH of the input: one matrix, which overlaps
-    with that of the next output row. Where a kernel row has few cells, as in input layers, the products of :class:`Images` would be too
-    thin, and to add them up would take as long as to multiply. ::
+    Output row r needs the lines of input rows r s to r s + KH - 1. Together they are one matrix, which overlaps with that of the next
+    output row. This layout is for kernel rows of few cells, as in input layers: there the matrices of :class:`Images` are so thin that
+    adding their products takes as long as multiplying. ::
 
         y[r] (O, N OW)  =  weights (O, KH C KW)  @  columns[r s : r s + KH]
     """
@@ -352,5 +352,5 @@ def layout(
     dtype: np.dtype,
     small: bool = False,
 ) -> Layout:
-    """A layout by its name, kept for the next call with the same shapes: to cut small layers takes longer than to multiply them."""
+    """A layout by its name, cached for the next call with the same shapes: cutting a small layer takes longer than multiplying it."""
     return LAYOUTS[name](x_shape, w_shape, sizes, window, dtype, small)

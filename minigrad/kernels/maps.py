@@ -1,4 +1,4 @@
-"""Functions of each element of large arrays, by several threads."""
+"""Elementwise functions of large arrays, computed by several threads."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 
-LARGE = 1 << 16  # elements from which parts pay
+LARGE = 1 << 16  # elements from which these functions are faster than numpy's
 PART = 1 << 18  # elements in a part
-LINE = 1 << 14  # zeros that stand for one: numpy takes the maximum of two arrays faster than that of an array and a number
+LINE = 1 << 14  # length of an array of zeros: numpy takes the maximum of two arrays faster than that of an array and a number
 
 
 def positive(x: np.ndarray) -> np.ndarray:
@@ -34,7 +34,7 @@ def positive(x: np.ndarray) -> np.ndarray:
 
 
 def masked(x: np.ndarray, mask: np.ndarray, kept: bool, bits: np.dtype) -> np.ndarray:
-    """``x`` where ``mask`` is ``kept``, else 0. ``bits``: integers as wide as the elements of x.
+    """``x`` where ``mask == kept``, else 0. ``bits``: an integer dtype as wide as that of x.
 
     >>> masked(np.array([1.0, 2.0, 3.0]), np.array([True, False, True]), kept=False, bits=np.dtype(np.int64))
     array([0., 2., 0.])

@@ -1,8 +1,8 @@
-"""Memory that arrays give back is kept for the next ones.
+"""Keeps the memory of deleted arrays for new ones.
 
-numpy takes the memory of every large array from the C library, and gives it back when the array goes. glibc returns much of it to the
-operating system at once, which then hands out empty pages one by one when the next training step asks for the same amount: that takes
-longer than to fill an array. So glibc is told to keep it.
+numpy allocates every large array through the C library, and frees it when the array is deleted. glibc returns most of that memory to the
+operating system at once. When the next training step allocates the same amount, the system provides it page by page, which takes
+longer than filling the array. So glibc is told to keep freed memory.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import sys
 
-KEPT = 1 << 30  # bytes: larger arrays are returned at once, and so is what is free beyond this
+KEPT = 1 << 30  # bytes: larger arrays are returned to the system at once, and so is free memory beyond this limit
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3), from glibc's malloc.h
 
 
 def keep_freed_memory(limit: int = KEPT) -> bool:
-    """Let malloc keep up to ``limit`` freed bytes for this process, and say whether it does.
+    """Let malloc keep up to ``limit`` freed bytes for this process, and return whether it does.
 
-    Only glibc is asked, and not if the user has said what it shall do, by ``MALLOC_TRIM_THRESHOLD_``, ``MALLOC_MMAP_THRESHOLD_`` or a
+    This works with glibc only. Nothing is changed if the user has set ``MALLOC_TRIM_THRESHOLD_``, ``MALLOC_MMAP_THRESHOLD_`` or a
     ``glibc.malloc`` entry in ``GLIBC_TUNABLES``.
     """
     settings = os.environ

@@ -1,7 +1,7 @@
-"""Sums over some axes of an array in one pass over memory: what normalisation is made of.
+"""Sums over some axes of an array in one pass over memory, for normalisation.
 
-The axes that are summed over lie before and behind those that are kept, so arrays become ``N C L``: a batch, what is kept, and a
-run of neighbours (N = 1 for layer norm). They go through in tiles that stay in the cache, and products are summed by BLAS.
+The summed axes are before and after the kept ones, so arrays are reshaped to ``N C L``: the leading axes, the kept ones, and the
+trailing ones (N = 1 for layer norm). Arrays are processed in tiles that fit in the cache, and BLAS sums products.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CACHE = 1 << 21  # bytes of one array in a tile
 
 
 def _tiles(n: int, c: int, item_bytes: int) -> list[tuple[slice, slice]]:
-    """Parts of the axes N and C: some of the batch with all of C or, without a batch, some of C."""
+    """Slices of the axes N and C: a range of N with all of C or, if N is 1, a range of C."""
     if n == 1:
         return [(slice(None), channels) for channels in cut(c, item_bytes, CACHE)]
     return [(batch, slice(None)) for batch in cut(n, c * item_bytes, CACHE)]
@@ -37,7 +37,7 @@ def _dots(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
 
 
 def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The sums of ``a`` and of ``a * (x - m)`` over the axes ``dim``, which both keep with size 1. m has the shape of the results."""
+    """The sums of ``a`` and of ``a * (x - m)`` over the axes ``dim``, which keep size 1. m has the shape of the results."""
     three = split(x.shape, dim)
     if three is None or x.size == 0:
         return np.add.reduce(a, axis=tuple(dim), keepdims=True), np.add.reduce(a * (x - m), axis=tuple(dim), keepdims=True)
@@ -55,7 +55,7 @@ def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int
 
 
 def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and (biased) variance over the axes ``dim``, which both keep with size 1. In two passes: no cancellation where the mean is large."""
+    """Mean and (biased) variance over the axes ``dim``, which keep size 1. Two passes avoid cancellation if the mean is large."""
     count = max(math.prod([x.shape[d] for d in dim]), 1)
     three = split(x.shape, dim)
     if three is None or x.size == 0:
@@ -113,9 +113,9 @@ def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndar
 
 
 def _lines(arrays: list[np.ndarray], vectors: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Arrays of one shape as matrices with a line for each image, and vectors that are the same for all images as one such line.
+    """Arrays of one shape as matrices with a row for each image, and vectors that are the same for all images as one such row.
 
-    numpy's loop over neighbours is as long as a line then, not as a channel. Where it would not pay, all stay as they are.
+    This makes numpy's inner loop as long as an image instead of a channel. If that is not faster, all are returned unchanged.
     """
     shape = arrays[0].shape
     pays = len(shape) > 2 and shape[0] > 3 and math.prod(shape) > 1 << 14
@@ -130,5 +130,5 @@ def _parts(x: np.ndarray) -> list[Any]:
 
 
 def _part(a: np.ndarray, x: np.ndarray, part: Any) -> np.ndarray:
-    """What of ``a``, which broadcasts to x, belongs to a part of x."""
+    """The part of ``a``, which broadcasts to x, that belongs to a part of x."""
     return a[part] if a.ndim == x.ndim > 0 and len(a) == len(x) else a

@@ -1,7 +1,7 @@
 """Pooling one axis after another: the maximum (or sum) of a window is that of its rows' maxima (sums).
 
-A window of k x k cells then costs 2 k steps over the array instead of k * k, each a pass of one numpy function over strided
-slices: loops run over the cells of a window, never over windows. Images go through in tiles that stay in the cache.
+A window of k x k cells then takes 2 k passes over the array instead of k * k. Each pass is one numpy function of strided
+slices: loops run over the cells of a window, never over windows. Images are processed in tiles that fit in the cache.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def _lowest(dtype: np.dtype) -> float:
 
 
 def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
-    """The largest cell of every window of ``x`` (``N C *sizes``), and which one of the window it is, counted row by row.
+    """The maximum of every window of ``x`` (``N C *sizes``), and its cell number in the window, counted row by row.
 
-    The first of several largest cells counts; the last NaN, if there is one.
+    Of equal maxima the first counts. If a window has NaNs, the last of them counts.
     """
     cells = math.prod([axis.kernel for axis in axes])
     y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
@@ -67,13 +67,13 @@ def _max_tile(x: np.ndarray, axes: Sequence[Axis], dtype: np.dtype, nan: bool) -
 def _max_along(
     x: np.ndarray, codes: np.ndarray | None, a: int, axis: Axis, unit: int, dtype: np.dtype, nan: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The maxima along axis ``a`` and their codes: i times ``unit`` for cell number i, plus the codes that the cells have already."""
+    """The maxima along axis ``a`` and their codes: i times ``unit`` for cell number i, plus the code from the axes already done."""
 
     def coded(i: int, cells: slice) -> np.ndarray:
         step = dtype.type(i * unit)
         return step if codes is None else codes[_at(a, x.ndim, cells)] + step
 
-    def cell(cells: slice) -> np.ndarray:  # in one piece: numpy copies, and then compares neighbours, faster than it compares with steps
+    def cell(cells: slice) -> np.ndarray:  # contiguous: a copy and a contiguous comparison are faster than a strided comparison
         return np.ascontiguousarray(x[_at(a, x.ndim, cells)])
 
     def beaten(old: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -97,15 +97,15 @@ def _max_along(
     for i, windows, cells in others:
         at = _at(a, x.ndim, windows)
         old, new, code = best[at], cell(cells), which[at]
-        np.maximum(code, beaten(old, new) * coded(i, cells), out=code)  # without branches: a later cell has a larger code
+        np.maximum(code, beaten(old, new) * coded(i, cells), out=code)  # faster than np.where; works since later cells have larger codes
         np.maximum(old, new, out=old)
     return best, which
 
 
 def flat_index(which: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
-    """From a cell's number in its window, as :func:`max_pool` counts, to its place in the flattened spatial axes of the input."""
-    offsets = np.zeros((), np.intp)  # of a window's cells from its first
-    origins = np.zeros((), np.intp)  # of the windows
+    """The flat index in the spatial axes of the input, for cell numbers ``which`` that :func:`max_pool` returned."""
+    offsets = np.zeros((), np.intp)  # flat distance of a window's cells from its first cell
+    origins = np.zeros((), np.intp)  # flat index of each window's first cell
     for axis in axes:
         offsets = (offsets * axis.size)[..., None] + np.arange(axis.kernel) * axis.dilation
         origins = (origins * axis.size)[..., None] + axis.starts
@@ -115,20 +115,20 @@ def flat_index(which: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
 
 
 def _flat(index: np.ndarray, cells: int) -> np.ndarray:
-    """Places in each channel's ``cells`` (``N C *outs``) as places in an array of all of them."""
+    """Flat indices into the ``cells`` of each channel (``N C *outs``) as indices into the whole flattened array."""
     images = math.prod(index.shape[:2])
     return (index.reshape(images, math.prod(index.shape[2:])) + np.arange(images)[:, None] * cells).reshape(-1)
 
 
 def put_cells(y: np.ndarray, index: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Zeros (``N C *sizes``) with ``y`` added where ``index`` says, a place in the flattened sizes of each channel."""
+    """Zeros (``N C *sizes``) with ``y`` added at ``index``, flat indices into the spatial axes of each channel."""
     x = np.zeros((*y.shape[:2], *sizes), y.dtype)
     np.add.at(x.reshape(-1), _flat(index, math.prod(sizes)), y.reshape(-1))  # as fast as x[...] = y for flat indices
     return x
 
 
 def take_cells(x: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """The cells of ``x`` (``N C *sizes``) that ``index`` names, a place in the flattened sizes of each channel."""
+    """The cells of ``x`` (``N C *sizes``) at ``index``, flat indices into the spatial axes of each channel."""
     return x.reshape(-1).take(_flat(index, math.prod(x.shape[2:]))).reshape(index.shape)
 
 
@@ -152,7 +152,7 @@ def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
 
 
 def spread_pool(y: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
-    """Add each element of ``y`` to all cells of its window: the transpose of :func:`sum_pool`."""
+    """Zeros with each element of ``y`` added to all cells of its window: the transpose of :func:`sum_pool`."""
     x = np.empty((*y.shape[:2], *[axis.size for axis in axes]), y.dtype)
     if _one_window(axes):
         x[...] = y

@@ -1,4 +1,4 @@
-"""Matrix products: numpy's, cut into parts for several threads where they are large."""
+"""Matrix products of numpy, divided among several threads if they are large."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy as np
 from minigrad.kernels.threads import one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
-SMALL = 1 << 17  # products of numbers: BLAS never divides so few among threads
-PART = 1 << 22  # products in a part, at least: about 80 microseconds of work
+SMALL = 1 << 17  # multiplications: BLAS never divides so few among threads
+PART = 1 << 22  # multiplications in a part, at least: about 80 microseconds of work
 PARTS = 8
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """``np.matmul``. Raises what it raises."""
+    """The result of ``np.matmul``, with its exceptions."""
     work = a.size * (b.shape[-1] if b.ndim > 1 else 1)
     if (work < SMALL and b.size < SMALL) or a.dtype.kind != "f" or b.dtype.kind != "f":
         return np.matmul(a, b)
@@ -43,6 +43,6 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         axis = -1
     step = -(-shape[axis] // parts)
     if axis:
-        step = -(-step // 16) * 16  # whole vectors
+        step = -(-step // 16) * 16  # a multiple of the length of SIMD vectors
     parallel(work_on, cut(shape[axis], 1, step))
     return out

@@ -1,15 +1,15 @@
-"""Where the elements of a sorted array come from. Equal elements keep their order, and NaN counts as the largest."""
+"""Stable argsort and top-k indices. Equal elements keep their order, and NaN counts as the largest."""
 
 from __future__ import annotations
 
 import numpy as np
 
-FEW = 4  # of an axis at least so many times the elements that are wanted, for a partition to pay
-SHORT = 64  # elements of an axis below which to sort all is as fast
+FEW = 4  # a partition is faster only if the axis has at least FEW * k elements
+SHORT = 64  # below so many elements, sorting the whole axis is as fast
 
 
 def sorted_places(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    """As ``np.argsort``, stable in both directions.
+    """The indices of ``np.argsort``, stable in both directions.
 
     >>> sorted_places(np.array([1.0, 3.0, 1.0]), 0, descending=False), sorted_places(np.array([1.0, 3.0, 1.0]), 0, descending=True)
     (array([0, 2, 1]), array([1, 0, 2]))
@@ -22,8 +22,8 @@ def sorted_places(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
 def top_places(x: np.ndarray, k: int, axis: int, largest: bool) -> np.ndarray:
     """The first ``k`` of :func:`sorted_places`, without sorting the rest.
 
-    A partition finds the k-th element. Where no other element is equal to it, what it leaves on its side are the k that are wanted, and
-    only they are sorted; else, or if it is NaN, which of them come first is seen from all.
+    A partition finds the k-th element. If no other element equals it, the k elements on its side are the result, and only they are
+    sorted. If there are equal ones, or it is NaN, the whole axis is sorted, to take the first of them.
     """
     n = x.shape[axis]
     everything = (*[slice(None)] * axis, slice(k))

@@ -1,7 +1,7 @@
-"""Sums over leading and trailing axes at the speed of memory, and with small rounding errors.
+"""Fast sums over leading and trailing axes, with small rounding errors.
 
-numpy adds pairwise along the last axis in memory only; elsewhere it adds row after row, and with them their rounding errors. Here rows
-are added in blocks of blocks. BLAS does it, as a product with ones, which is faster.
+numpy uses pairwise summation along the last axis in memory only. Along other axes it adds row after row, so rounding errors accumulate.
+Here rows are added in blocks, and then the blocks. BLAS computes each block as a product with a vector of ones, which is faster.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
 CACHE = 1 << 21  # bytes in a part
-PARALLEL = 1 << 13  # elements up to which BLAS takes one thread by itself
+PARALLEL = 1 << 13  # up to so many elements, BLAS uses only one thread
 BLOCK = 128  # rows that are added one after another
-RUN = 32  # numbers of a running sum that are added up by one product
-LONGEST = 4096  # terms of one dot product: beyond it numpy's pairwise sums round less
+RUN = 32  # elements of a running sum that one product adds up
+LONGEST = 4096  # terms of one dot product; for longer sums numpy's pairwise summation is more accurate
 
 
 def split(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, int, int] | None:
-    """The N C L of an array of ``shape`` that is summed over ``dim``, as sizes before, of and behind the axes that are kept.
+    """The sizes N C L of an array of ``shape`` that is summed over ``dim``: before the kept axes, of them, and after them.
 
-    None if the axes that are kept are not neighbours.
+    None if the kept axes are not adjacent.
 
     >>> split((8, 3, 5, 5), (0, 2, 3))
     (8, 3, 25)
@@ -40,7 +40,7 @@ def split(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, int, int] | No
 
 
 def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = False, dtype: Any = None) -> np.ndarray:
-    """``np.add.reduce``."""
+    """The result of ``np.add.reduce``, faster and more accurate for contiguous floats."""
     blas = x.size > 1024 and x.dtype in (np.float32, np.float64) and dtype in (None, x.dtype) and x.flags.c_contiguous
     three = split(x.shape, axis) if blas and axis is not None else None
     if axis is None or three is None or three[1] == 1:
@@ -86,10 +86,10 @@ def _add_rows(rows: np.ndarray) -> np.ndarray:
 
 
 def running_sum(x: np.ndarray) -> np.ndarray:
-    """``np.add.accumulate`` along the last axis, of floats.
+    """The result of ``np.add.accumulate`` along the last axis, for floats.
 
-    numpy adds one number after another. Here a product with a triangle of ones adds up runs of a few numbers, and their totals are added
-    one after another: faster, and with fewer roundings on the way to each sum.
+    numpy adds one number after another. Here a product with a triangular matrix of ones computes the running sums of RUN numbers at a
+    time, and only their totals are added one after another: this is faster and has fewer rounding errors.
 
     >>> running_sum(np.arange(100.0))[-2:]
     array([4851., 4950.])
@@ -113,7 +113,7 @@ def running_sum(x: np.ndarray) -> np.ndarray:
             rest = np.add.accumulate(source[part, whole:], axis=1)
             np.add(rest, totals[:, -1:], out=y[part, whole:])
         if not np.isfinite(totals[:, -1]).all():
-            odd.append(part)  # a product with zero made NaN of an infinity that comes later
+            odd.append(part)  # inf * 0 in the product gives NaN in sums before the infinity
 
     with np.errstate(invalid="ignore", over="ignore"):
         parallel(work, cut(len(y), n * x.itemsize, CACHE // 4), worth=x.nbytes > WORTH)

@@ -1,10 +1,10 @@
-"""A few threads that share one kernel's work, with BLAS at one thread in each of them.
+"""A pool of threads that share the work of one kernel, while BLAS uses one thread in each of them.
 
-A kernel cuts its work into parts by shapes alone, never by the number of threads, and BLAS never divides a product among threads of its
-own, which may change the order of its sums: so results are the same, bit for bit, for any number of threads.
+A kernel cuts its work into parts by shapes alone, never by the number of threads. BLAS is not allowed threads of its own, because they
+may change the order of sums. So results are the same, bit for bit, for any number of threads.
 
-numpy lets other threads run while it computes. What lies between its calls does not run at the same time as other Python: parts should take
-a hundred microseconds or more.
+numpy releases the GIL while it computes. The Python code between its calls holds the GIL and does not run in parallel, so a part should
+take a hundred microseconds or more.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Part = TypeVar("Part")
 
 
 def _available() -> int:
-    """``OMP_NUM_THREADS``, as for other libraries that compute, else the number of processors that this process may use."""
+    """``OMP_NUM_THREADS`` if it is set, as in other numerical libraries, else the number of processors that this process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
@@ -75,10 +75,10 @@ def set_num_threads(num_threads: int) -> None:
 
 
 def _find_blas() -> tuple[Callable[[int], None], Callable[[], int]] | None:
-    """The functions of numpy's BLAS that set and get its number of threads; None where it has none that can be found."""
+    """The functions of numpy's BLAS that set and get its number of threads; None if they cannot be found."""
     try:
         core = importlib.import_module("numpy._core._multiarray_umath")
-        library = ctypes.CDLL(core.__file__)  # a name is also looked for in what the library was linked with
+        library = ctypes.CDLL(core.__file__)  # a symbol is also searched for in the libraries that this one is linked with
     except (ImportError, OSError):
         return None
     for name in ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}"):
@@ -93,7 +93,7 @@ def _find_blas() -> tuple[Callable[[int], None], Callable[[], int]] | None:
 
 
 class _Blas:
-    """BLAS at one thread while anybody asks for it."""
+    """Context manager that sets BLAS to one thread until the last thread has left it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -128,11 +128,11 @@ one_blas_thread = _Blas()
 
 
 class _Job:
-    """Parts that several threads take one after another."""
+    """A list of parts of work that several threads process."""
 
     def __init__(self, work: Callable[[Any], object], parts: Sequence[Any]):
         self.work, self.parts = work, parts
-        self.next = itertools.count().__next__  # one step of the interpreter: no two threads get the same number
+        self.next = itertools.count().__next__  # atomic: no two threads get the same number
         self.left = len(parts)
         self.lock = threading.Lock()
         self.done = threading.Lock()
@@ -146,7 +146,7 @@ class _Job:
             try:
                 if self.error is None:
                     self.work(self.parts[i])
-            except BaseException as error:  # handed to the thread that waits
+            except BaseException as error:  # raised again in the thread that waits
                 self.error = error
             with self.lock:
                 self.left -= 1
@@ -181,10 +181,10 @@ class _Pool:
         while True:
             context, job = self.jobs.get()
             context.run(job.run)
-            del context, job  # or their arrays would live until the next one
+            del context, job  # so that their arrays are freed before the next job
 
 
-_inside = threading.local()  # .busy in a thread that works on a job: what it calls works alone
+_inside = threading.local()  # .busy in a thread that works on a job: calls of `parallel` inside it use no further threads
 _pool = _Pool()
 
 
@@ -200,13 +200,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-WORTH = 1 << 21  # bytes that a kernel reads in one pass, from which a second thread pays: to wake it takes a hundred microseconds
+WORTH = 1 << 21  # a second thread is used if a kernel reads more bytes than this: waking it takes a hundred microseconds
 
 
 def parallel(work: Callable[[Part], object], parts: Sequence[Part], worth: bool = True) -> None:
-    """Call ``work`` with each of ``parts``, which may be at the same time in several threads, and return when all are done.
+    """Call ``work`` with each of ``parts``, possibly in several threads at the same time, and return when all are done.
 
-    ``worth``: whether there is enough to do for that. ``work`` must write to places of its own. BLAS has one thread meanwhile. Raises what ``work`` raises first.
+    ``worth``: whether there is enough work for several threads. Two calls of ``work`` must not write to the same memory. BLAS uses one
+    thread meanwhile. Raises the first exception that ``work`` raises.
 
     >>> squares = [0] * 4
     >>> parallel(lambda i: squares.__setitem__(i, i * i), range(4))

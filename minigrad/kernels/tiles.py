@@ -1,10 +1,10 @@
-"""Work in parts that stay in the cache: the one cut for convolution, pooling and normalisation."""
+"""Divides work into parts that fit in the cache: shared by convolution, pooling and normalisation."""
 
 from __future__ import annotations
 
 
 def cut(count: int, item_bytes: int, budget: int) -> list[slice]:
-    """``count`` items in parts of about equal size: of ``budget`` bytes at most, but one item at least.
+    """Slices of ``count`` items in parts of about equal size: at most ``budget`` bytes, but at least one item each.
 
     >>> cut(5, 100, 300)
     [slice(0, 3, None), slice(3, 5, None)]

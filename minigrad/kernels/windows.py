@@ -1,6 +1,6 @@
-"""How windows slide along the axes of an array: how many fit, and which cells they meet.
+"""Windows that slide along the axes of an array: how many there are, and which cells they contain.
 
-Convolution, pooling and :func:`unfold` share what is here. Arrays are ``N C *sizes``: images, channels, one to three spatial axes.
+Convolution, pooling and :func:`unfold` use this module. Arrays are ``N C *sizes``: images, channels, one to three spatial axes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 
 def output_size(size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int, ceil: bool = False) -> int:
-    """How many windows fit along an axis: the one formula for convolution and pooling.
+    """The number of windows that fit along an axis: the one formula for convolution and pooling.
 
-    A window of ``kernel`` cells, ``dilation`` apart, starts every ``stride`` cells of the padded axis. ``ceil`` counts a last window
-    that sticks out at the end too, if it starts inside the input or in the padding before it. Zero or less: none fits.
+    A window of ``kernel`` cells, ``dilation`` apart, starts every ``stride`` cells of the padded axis. With ``ceil``, a last window that
+    extends beyond the end counts too, if it starts inside the input or in the padding before it. Zero or less: none fits.
 
     >>> output_size(28, 5, stride=1, padding=(2, 2), dilation=1)
     28
@@ -41,7 +41,7 @@ class Axis(NamedTuple):
     ``kernel``    cells of a window (of the longest one)
     ``starts``    where each window starts; negative in the padding
     ``dilation``  distance of a window's cells
-    ``places``    ``(i, windows, cells)``: slices of the windows whose cell number i lies in the input, and of those cells
+    ``places``    ``(i, windows, cells)`` for each cell number i: the slice of windows whose cell i is in the input, the slice of those cells
     ============  ===================================================================================================
     """
 
@@ -73,7 +73,7 @@ def sliding(size: int, out: int, kernel: int, stride: int, padding: int, dilatio
 
 
 def adaptive(size: int, out: int) -> Axis:
-    """``out`` windows that share an axis evenly: window o covers the cells from floor(o size / out) to ceil((o + 1) size / out)."""
+    """``out`` windows that divide an axis evenly: window o has the cells from floor(o size / out) to ceil((o + 1) size / out) - 1."""
     if out and size % out == 0:
         return sliding(size, out, size // out, size // out, 0)
     starts = [o * size // out for o in range(out)]
@@ -83,9 +83,9 @@ def adaptive(size: int, out: int) -> Axis:
 
 
 def unfold(x: np.ndarray, columns: np.ndarray, axes: Sequence[Axis]) -> None:
-    """Copy the cells of all windows into ``columns``: ``N C *kernels *outs``. Where windows stick out, ``columns`` keeps what it holds.
+    """Copy the cells of all windows into ``columns``: ``N C *kernels *outs``. For cells outside the input, ``columns`` is unchanged.
 
-    A loop over the cells of one window, never over windows.
+    The loop runs over the cells of one window, never over windows.
     """
     for places in product(*[axis.places for axis in axes]):
         cell, windows, cells = zip(*places, strict=True)

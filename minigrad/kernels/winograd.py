@@ -1,19 +1,19 @@
 """3x3 convolution with a quarter of the multiplications: Winograd's minimal filtering F(4x4, 3x3) (Lavin & Gray 2015).
 
-An output tile of 4x4 pixels depends on 6x6 pixels of the input. Multiply polynomials instead of sliding a window: evaluate tile and
-kernel at six points, multiply, interpolate. With the matrices of :func:`toom_cook`, in two dimensions::
+An output tile of 4x4 pixels depends on 6x6 pixels of the input. Instead of sliding a window, tile and kernel are treated as polynomials:
+evaluate both at six points, multiply, interpolate. With the matrices of :func:`toom_cook`, in two dimensions::
 
-    y = A' [(G w G') * (B' x B)] A                6x6 products for 4x4 outputs, where sliding takes 9 * 16
+    y = A' [(G w G') * (B' x B)] A                6x6 products for 4x4 outputs; a sliding window needs 9 * 16
 
-Over all channels the products are 36 matrix products. The transforms are matrix products too: with (B x B)' of a flat tile, say, a
-36x36 matrix by Kronecker's product. BLAS also does the change of layout on the way, so that no array is ever transposed: tiles are
-copied in runs of four pixels, as they lie in memory, to ``channels tiles 36``, of which BLAS makes ``36 channels tiles``.
+Over all channels these are 36 matrix products. The transforms are matrix products too: that of a flattened input tile, for example,
+is the 36x36 Kronecker product of B' with itself. BLAS also changes the layout, so no array is transposed: tiles are
+copied in runs of four contiguous pixels to ``channels tiles 36``, and the product with BLAS has the layout ``36 channels tiles``.
 
-The gradient in the weight is the transpose of all this. That in the input is a convolution with the flipped kernel.
+The weight gradient is the transpose of all this. The input gradient is a convolution with the flipped kernel.
 
 **Rounding.** The points are 0, ±3/4, ±3/2 and infinity. In float32 the root mean square error is about 5 times that of direct
 summation (9e-7 against 1.6e-7 of the result's standard deviation, with 64 channels); with Lavin's points 0, ±1, ±2 it would be 12 times.
-Errors are relative to the largest pixels of a tile: next to one that is a million times as large, small results lose their digits.
+Errors are relative to the largest pixels of a tile: if one pixel is a million times as large as the others, their results lose their digits.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
 CACHE = 3 << 19  # bytes of transformed input in a part of the images
-SHARES = 16  # of a weight gradient, at most, which
-TOTALS = 8 << 20  # have that many bytes of sums together
-WEIGHTS = 4 << 20  # bytes of transformed weights that every part may read again
+SHARES = 16  # shares of a weight gradient, at most
+TOTALS = 8 << 20  # bytes of the partial sums of all shares together
+WEIGHTS = 4 << 20  # up to so many bytes of transformed weights, each part may read them again
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 
 
 def toom_cook(points: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A', G and B' of one-dimensional minimal filtering with three taps at ``points`` and infinity (Toom-Cook, transposed).
+    """The matrices A', G and B' of one-dimensional minimal filtering with three taps at ``points`` and infinity (transposed Toom-Cook).
 
     >>> a, g, b = toom_cook(POINTS)
     >>> x, w = np.arange(6.0), np.array([1.0, 2.0, 4.0])
@@ -52,18 +52,18 @@ def toom_cook(points: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarr
         g[i] = np.array([1.0, point, point**2]) / scale
         b[i, : m - 1] = np.poly(others)[::-1]
     a[n - 1, -1], g[-1, 2], b[-1] = 1.0, 1.0, np.poly(points)[::-1]
-    balance = 2.0 ** np.round(np.log2(np.abs(b).sum(axis=1) / np.abs(g).sum(axis=1)) / 2)[:, None]  # rows of like size round less
+    balance = 2.0 ** np.round(np.log2(np.abs(b).sum(axis=1) / np.abs(g).sum(axis=1)) / 2)[:, None]  # rows of similar size: less rounding
     return a, g * balance, b / balance
 
 
 @functools.cache
 def _matrices(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For flat tiles in two dimensions: of the output (16, 36), of the kernel (36, 9), of the input (36, 36)."""
+    """The transforms of flattened two-dimensional tiles: of the output (16, 36), of the kernel (36, 9), of the input (36, 36)."""
     a, g, b = (np.kron(m, m).astype(dtype) for m in toom_cook(POINTS))
     return a, g, b
 
 
-# A row of six elements in runs that numpy copies as one element each: (first element, dtype).
+# A row of six pixels as runs that numpy copies as one element each: (first pixel, dtype of the run).
 _RUNS: dict[Any, list[tuple[int, Any]]] = {
     np.dtype(np.float32): [(0, np.complex128), (4, np.complex64)],
     np.dtype(np.float64): [(0, np.complex128), (2, np.complex128), (4, np.complex128)],
@@ -71,7 +71,7 @@ _RUNS: dict[Any, list[tuple[int, Any]]] = {
 
 
 def _copy_tiles(source: np.ndarray, side: int, th: int, tw: int, images_first: bool) -> np.ndarray:
-    """Tiles of ``side`` x ``side`` pixels that begin every four pixels: C N H W, or N C H W, in one piece to C*N*th*tw side*side."""
+    """Tiles of ``side`` x ``side`` pixels that begin every four pixels, from C N H W or N C H W, as an array C*N*th*tw side*side."""
     c, n = (source.shape[1], source.shape[0]) if images_first else source.shape[:2]
     *outer, row, size = source.strides
     outer = outer[::-1] if images_first else outer
@@ -85,7 +85,7 @@ def _copy_tiles(source: np.ndarray, side: int, th: int, tw: int, images_first: b
 
 
 def _framed(x: np.ndarray, height: int, width: int, top: int, left: int) -> np.ndarray:
-    """N C H W to C N height width, with x from (top, left) and zeros around it; negative ones cut x."""
+    """N C H W as C N height width: x begins at (top, left), with zeros around it. Negative ``top`` and ``left`` crop x."""
     n, c = x.shape[:2]
     whole = np.zeros((c, n, height, width), x.dtype)
     part = x[:, :, max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)].swapaxes(0, 1)
@@ -97,7 +97,7 @@ def _framed(x: np.ndarray, height: int, width: int, top: int, left: int) -> np.n
 def _planes(matrix: np.ndarray, tiles: np.ndarray, channels: int) -> np.ndarray:
     """Each tile multiplied with ``matrix``: channels*K side*side to 36 channels K."""
     count = len(tiles)
-    planes = np.empty((36, count + 16), tiles.dtype)[:, :count]  # rows apart by no power of two, or they share lines of the cache
+    planes = np.empty((36, count + 16), tiles.dtype)[:, :count]  # rows a power of two apart would compete for the same cache lines
     np.matmul(matrix, tiles.T, out=planes)
     return planes.reshape(36, channels, -1)
 
@@ -109,7 +109,7 @@ def _input(x: np.ndarray, th: int, tw: int, padding: Sequence[tuple[int, int]]) 
 
 
 def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], itemsize: int) -> tuple[int, int, list[slice]]:
-    """Tiles down and across, and the images in parts whose transformed input stays in the cache."""
+    """The numbers of tiles down and across, and the images in parts whose transformed input fits in the cache."""
     th, tw = -(-sizes[0] // 4), -(-sizes[1] // 4)
     n, c = x_shape[:2]
     weights = 36 * outputs * c * itemsize
@@ -121,7 +121,7 @@ def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], itemsize
 def convolve(
     x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], padding: Sequence[tuple[int, int]]
 ) -> np.ndarray | None:
-    """As :func:`minigrad.kernels.conv.convolve`, of a 3x3 kernel with stride and dilation 1 in one group. None if it is not finite."""
+    """The result of :func:`minigrad.kernels.conv.convolve` for a 3x3 kernel, stride 1, dilation 1, one group; None if it is not finite."""
     o, c = w.shape[:2]
     a, g, _ = _matrices(x.dtype)
     weights = (g @ w.reshape(o * c, 9).T).reshape(36, o, c)
@@ -153,7 +153,7 @@ def convolve(
 
 
 def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], padding: Sequence[tuple[int, int]]) -> np.ndarray | None:
-    """As :func:`minigrad.kernels.conv.weight_gradient`, of a 3x3 kernel with stride and dilation 1 in one group. None if it is not finite."""
+    """The result of :func:`minigrad.kernels.conv.weight_gradient` for a 3x3 kernel, stride 1, dilation 1, one group; None if it is not finite."""
     o, c = shape[:2]
     a, g, _ = _matrices(x.dtype)
     th, tw, parts = _tiling(x.shape, o, y.shape[2:], x.itemsize)
@@ -175,6 +175,6 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], padding:
 
 
 def nanoseconds(n: int, c: int, o: int, sizes: Sequence[int]) -> float:
-    """About how long a convolution takes: transforms of tiles, products, transforms of weights (fitted to ``benchmarks``, one core at 3.5 GHz)."""
+    """Estimated time of a convolution: transforms of tiles, products, transforms of weights (fitted to ``benchmarks``, one core at 3.5 GHz)."""
     tiles = n * -(-sizes[0] // 4) * -(-sizes[1] // 4)
     return 1e5 + tiles * (57 * (c + o) + 0.68 * c * o) + 100 * c * o
