@@ -64,8 +64,8 @@ short, int, long = int16, int32, int64
 
 memory.keep_freed_memory()
 
-MYPY = False  # mypy takes it for True, and exports what is imported: it does not read a list that is computed. Other checkers do
-if not MYPY:  # all that is imported above, but for modules
+MYPY = False  # mypy treats it as True and exports all imported names, because it cannot read a computed list. Other checkers can
+if not MYPY:  # all names imported above, except modules
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(linalg))]
     __all__ += ["__version__", "linalg"]
     __all__.remove("MYPY")

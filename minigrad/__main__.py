@@ -1,4 +1,4 @@
-"""The command line: ``python -m minigrad COMMAND ...``. Each command lives in the room that it belongs to."""
+"""The command line: ``python -m minigrad COMMAND ...``. Each command is defined in the package that implements it."""
 
 from __future__ import annotations
 

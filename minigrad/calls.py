@@ -1,6 +1,6 @@
-"""Running a model to look at it: its modules' calls are heard of, and afterwards it is as it was.
+"""Context managers that observe the calls of a model's modules, or restore the model's state afterwards.
 
-A model is anything with the methods of :class:`minigrad.nn.Module` that are used here: this room lies below ``minigrad.nn``.
+A model is any object with the methods of :class:`minigrad.nn.Module` that are used here: this module does not import ``minigrad.nn``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from minigrad.random import get_rng_state, set_rng_state
 
 @contextlib.contextmanager
 def in_mode(model: Any, training: bool | None) -> Iterator[None]:
-    """In this block all modules of ``model`` are in training mode, or not (None: as they are); afterwards each is in its own."""
+    """Context manager that sets the ``training`` mode of all modules of ``model`` (None: no change), and restores each one's mode."""
     modes = [(module, module.training) for module in model.modules()]
     if training is not None:
         for module, _ in modes:
@@ -31,9 +31,9 @@ def in_mode(model: Any, training: bool | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unchanged(model: Any, training: bool | None = None) -> Iterator[None]:
-    """:func:`in_mode`, and afterwards buffers (running statistics), parameters and the generator are as they were too.
+    """:func:`in_mode` that also restores buffers (running statistics), parameters and the state of the random generator.
 
-    Of a plain function, which has no modules, only the generator.
+    For a plain function, which has no modules, it restores the generator only.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -46,10 +46,10 @@ def unchanged(model: Any, training: bool | None = None) -> Iterator[None]:
     """
     is_module = hasattr(model, "named_modules")
     held = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()] if is_module else []
-    parameters = [(p, p._data) for p in model.parameters() if hasattr(p, "_data")] if is_module else []  # a lazy one has no value yet
+    parameters = [(p, p._data) for p in model.parameters() if hasattr(p, "_data")] if is_module else []  # a lazy parameter has no value yet
     buffers = [(b, b._data) for _, named in held for b in named.values() if hasattr(b, "_data")]
-    before = [value.copy() if value.flags.writeable else None for _, value in buffers]  # an outline cannot be written, and may be huge
-    random = get_rng_state()  # of the generator that this thread draws from
+    before = [value.copy() if value.flags.writeable else None for _, value in buffers]  # an outline is read-only, and may be huge
+    random = get_rng_state()  # the state of this thread's generator
     try:
         with in_mode(model, training) if is_module else contextlib.nullcontext():
             yield
@@ -71,9 +71,9 @@ def heard(
     begin: Callable[[str, Any, tuple], None] | None = None,
     end: Callable[[str, Any, tuple, Any], None] | None = None,
 ) -> Iterator[None]:
-    """In this block ``begin(path, module, args)`` and ``end(path, module, args, output)`` hear of every call of a module of ``model``.
+    """Context manager that calls ``begin(path, module, args)`` before, and ``end(path, module, args, output)`` after each call of a module.
 
-    ``begin`` comes before all other hooks; ``end`` comes even where the call has failed.
+    ``begin`` is called before all other hooks; ``end`` is called even if the module raised an exception.
 
     >>> import minigrad as mg
     >>> from minigrad import nn

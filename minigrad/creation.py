@@ -1,8 +1,8 @@
-"""New tensors: filled, counted, and random, with PyTorch's names, arguments and dtypes.
+"""New tensors: constant, evenly spaced and random ones, with PyTorch's names, arguments and dtypes.
 
-What has no dtype of its own becomes the default one (float32); Python ints become int64. Every function takes
-``dtype``, ``device`` (only ``None`` or ``"cpu"``) and ``requires_grad``; random ones take ``generator``, by default the one that
-:func:`minigrad.manual_seed` seeds. None of them can be differentiated.
+The default dtype (float32) is used unless ``dtype`` is given or follows from the arguments; Python ints become int64. Every function takes
+``dtype``, ``device`` (only ``None`` or ``"cpu"``) and ``requires_grad``. Random ones take ``generator``; the default is the generator
+that :func:`minigrad.manual_seed` seeds. None of these functions is differentiable.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _like(input: Tensor, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def zeros(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros: ``torch.zeros``. Sizes come one by one or as a tuple. Raises ``ShapeError`` for a negative size.
+    """Zeros: ``torch.zeros``. Sizes are passed one by one or as a tuple. Raises ``ShapeError`` for a negative size.
 
     >>> import minigrad as mg
     >>> mg.zeros(2, 3)
@@ -63,7 +63,7 @@ def ones(*sizes: Size, size: Size | None = None, dtype: DType = None, device: An
 
 
 def empty(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor whose values are whatever was in its memory: ``torch.empty``."""
+    """A tensor with uninitialised memory: ``torch.empty``."""
     return _done(np.empty(new_shape("empty", sizes, size), _float(dtype)), None, device, requires_grad)
 
 
@@ -104,7 +104,7 @@ def ones_like(input: Tensor, dtype: DType = None, device: Any = None, requires_g
 
 
 def empty_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uninitialised memory in the shape and dtype of ``input``: ``torch.empty_like``."""
+    """A tensor with uninitialised memory, of the shape and dtype of ``input``: ``torch.empty_like``."""
     return _done(np.empty(*_like(input, dtype)), None, device, requires_grad)
 
 
@@ -180,7 +180,7 @@ def logspace(
 
 
 def tril_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, device: Any = None) -> Tensor:
-    """The row and column numbers of the lower triangle of a row x col matrix, shape (2, n): ``torch.tril_indices``.
+    """The row and column indices of the lower triangle of a row x col matrix, shape (2, n): ``torch.tril_indices``.
 
     >>> import minigrad as mg
     >>> mg.tril_indices(2, 2)
@@ -191,7 +191,7 @@ def tril_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, d
 
 
 def triu_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, device: Any = None) -> Tensor:
-    """The row and column numbers of the upper triangle of a row x col matrix, shape (2, n): ``torch.triu_indices``."""
+    """The row and column indices of the upper triangle of a row x col matrix, shape (2, n): ``torch.triu_indices``."""
     return _done(np.stack(np.triu_indices(row, offset, col)), dtype, device, False)
 
 
@@ -304,9 +304,9 @@ def normal(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normally distributed numbers: ``torch.normal``. ``mean`` and ``std`` are tensors, or numbers and then ``size`` says how many.
+    """Normally distributed numbers: ``torch.normal``. ``mean`` and ``std`` are tensors or numbers; if both are numbers, ``size`` is needed.
 
-    Raises ``ValueError`` for a negative ``std``, ``TypeError`` when two numbers come without ``size``.
+    Raises ``ValueError`` for a negative ``std``, ``TypeError`` for two numbers without ``size``.
 
     >>> import minigrad as mg
     >>> mg.normal(0.0, 1.0, (2, 3)).shape
@@ -363,7 +363,7 @@ def _probabilities(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that ``input`` says, else 0: ``torch.bernoulli``. With ``p``, only the shape of ``input`` counts.
+    """1 with the probability given by ``input``, else 0: ``torch.bernoulli``. With ``p``, only the shape of ``input`` is used.
 
     Raises ``ValueError`` if a probability is outside [0, 1].
 
@@ -379,15 +379,15 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
 
 
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
-    """Random indices, each with a probability in proportion to its weight in the row: ``torch.multinomial``.
+    """Random indices, each drawn with a probability proportional to its weight in the row: ``torch.multinomial``.
 
     Args:
-        input: weights, shape (n,) or (rows, n), not necessarily of sum 1.
-        num_samples: how many indices a row.
-        replacement: whether an index may come twice.
+        input: weights, shape (n,) or (rows, n); their sum need not be 1.
+        num_samples: the number of indices per row.
+        replacement: whether an index may be drawn more than once.
 
     Returns int64 of shape (num_samples,) or (rows, num_samples).
-    Raises ``ValueError`` for weights that are negative or not finite, or for fewer positive ones than are to be drawn.
+    Raises ``ValueError`` if a weight is negative or not finite, or if a row has too few positive weights.
 
     >>> import minigrad as mg
     >>> mg.multinomial(mg.tensor([0.0, 3.0, 0.0]), 4, replacement=True)
@@ -409,9 +409,9 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         ends = np.cumsum(rows, axis=1)
         draws = random.random((len(rows), num_samples)) * ends[:, -1:]
         picked = [np.searchsorted(end, draw, side="right") for end, draw in zip(ends, draws, strict=True)]
-        last = rows.shape[1] - 1 - np.argmax(rows[:, ::-1] > 0, axis=1)  # where rounding put a draw on the very end
+        last = rows.shape[1] - 1 - np.argmax(rows[:, ::-1] > 0, axis=1)  # rounding may put a draw beyond the last one
         indices = np.minimum(np.array(picked, np.int64).reshape(len(rows), num_samples), last[:, None])
-    else:  # the first to arrive of n Poisson processes, again and again
+    else:  # the order of the first arrivals of n Poisson processes
         with np.errstate(divide="ignore"):
             arrival = random.standard_exponential(rows.shape) / rows
         indices = np.argsort(arrival, axis=1)[:, :num_samples]

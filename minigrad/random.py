@@ -1,4 +1,4 @@
-"""Random numbers: one generator for the process, and generators of one's own.
+"""Random numbers: one generator for the process, and further generators that the user makes.
 
 Everything random in minigrad (``randn``, dropout, initialisers, shuffling) draws from a :class:`Generator`, by default
 from the one that :func:`manual_seed` seeds.
@@ -30,14 +30,14 @@ class Generator:
         self.seed()
 
     def manual_seed(self, seed: int) -> Generator:
-        """Start the sequence that belongs to ``seed``; negative seeds are taken modulo 2**64, as in PyTorch."""
+        """Start the sequence of ``seed``, and return the generator. Negative seeds are taken modulo 2**64, as in PyTorch."""
         self._seed = int(seed) % 2**64
         self._numpy: np.random.Generator | None = None
         return self
 
     @property
     def numpy(self) -> np.random.Generator:
-        """numpy's generator, made when it is first asked for: loading numpy.random takes a third of the time of loading numpy."""
+        """numpy's generator, made at the first access: importing numpy.random takes a third of the time of importing numpy."""
         if self._numpy is None:
             with _making:
                 if self._numpy is None:
@@ -58,7 +58,7 @@ class Generator:
         return {"seed": self._seed, "bits": self.numpy.bit_generator.state}
 
     def set_state(self, state: dict[str, Any]) -> Generator:
-        """Go to the position that :meth:`get_state` returned."""
+        """Restore the position that :meth:`get_state` returned, and return the generator."""
         self.manual_seed(state["seed"])
         self.numpy.bit_generator.state = state["bits"]
         return self
@@ -68,17 +68,17 @@ default_generator = Generator()
 
 
 class _ThisThread(threading.local):
-    generator: Generator | None = None  # stands in for the process's, see drawing_from
+    generator: Generator | None = None  # replaces the process's generator, see drawing_from
 
 
 _this_thread = _ThisThread()
 
 
 class drawing_from:
-    """While a ``with`` block runs, what this thread draws from the process's generator comes from ``generator`` instead.
+    """Context manager: this thread draws from ``generator`` wherever it would draw from the process's generator.
 
-    So the block can be given random numbers that depend on nothing else, and leaves no trace in the process's generator. That goes for
-    :func:`manual_seed`, :func:`get_rng_state` and :func:`set_rng_state` too. A loader makes each of its batches in such a block.
+    The random numbers in the block then depend on ``generator`` only, and the state of the process's generator does not change.
+    :func:`manual_seed`, :func:`get_rng_state` and :func:`set_rng_state` use ``generator`` too. A loader makes each batch in such a block.
 
     >>> import minigrad as mg
     >>> from minigrad.random import Generator, drawing_from
@@ -108,7 +108,7 @@ def _current() -> Generator:
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seed the process's generator, so that what follows is reproducible: ``torch.manual_seed``.
+    """Seed the process's generator, so that later random numbers are reproducible, and return it: ``torch.manual_seed``.
 
     >>> import minigrad as mg
     >>> _ = mg.manual_seed(0)
@@ -131,10 +131,10 @@ def get_rng_state() -> dict[str, Any]:
 
 
 def set_rng_state(state: dict[str, Any]) -> None:
-    """Put the process's generator where :func:`get_rng_state` found it."""
+    """Restore the state of the process's generator that :func:`get_rng_state` returned."""
     _current().set_state(state)
 
 
 def numpy_generator(generator: Generator | None = None) -> np.random.Generator:
-    """The numpy generator of ``generator``, or the process's where it is None."""
+    """The numpy generator of ``generator``, or that of the process's generator if it is None."""
     return (_current() if generator is None else generator).numpy

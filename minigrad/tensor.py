@@ -1,8 +1,8 @@
-"""Tensor: an array that knows how it was computed.
+"""Tensor: an array with a reference to the graph that computed it.
 
-Names, argument order and defaults are PyTorch's. Every operator and method is one line that calls an op; what this
-module adds is what a *value* means: see :meth:`Tensor._assign` for how ``x += y``, ``x[i] = v`` and ``x.add_(y)`` give one
-Tensor object a new value without ever changing another tensor, or an array that a graph still needs.
+Names, argument order and defaults are PyTorch's. Every operator and method is one line that calls an op. This module also
+implements writes: ``x += y``, ``x[i] = v`` and ``x.add_(y)`` give one Tensor object a new value, and never change another
+tensor or an array that a graph still needs; see :meth:`Tensor._assign`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # x += y may not turn a float into an
 def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
     """``data`` as an ndarray with the dtype rules of ``torch.tensor``.
 
-    Python floats become the default dtype (float32), Python ints int64; arrays, numpy scalars and Tensors keep theirs.
+    Python floats get the default dtype (float32), Python ints int64; arrays, numpy scalars and Tensors keep their dtype.
     """
     if isinstance(data, TensorBase):
         array = np.asarray(data._data)
@@ -76,7 +76,7 @@ def _plain(data: Any) -> Any:
 
 
 def _holds_float64(data: Any) -> bool:
-    """Whether float64 arrays or numpy scalars, rather than Python floats, made this float64."""
+    """Whether ``data`` consists of float64 arrays or numpy scalars, and not of Python floats."""
     while isinstance(data, (list, tuple)) and data:
         data = data[0]
     return hasattr(data, "dtype")
@@ -89,7 +89,7 @@ def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bo
         data: numbers, nested lists, arrays or Tensors. Python floats become float32, arrays keep their dtype.
         dtype: convert to this dtype.
         device: only ``None`` or ``"cpu"``.
-        requires_grad: record what is computed from it.
+        requires_grad: whether ops of this Tensor record a graph.
 
     >>> import minigrad as mg
     >>> mg.tensor([[1.0, 2.5], [3.0, 4.0]])
@@ -103,7 +103,7 @@ def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bo
 
 
 def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
-    """``data`` as a Tensor, sharing its memory where that is possible: ``torch.as_tensor``. A Tensor is returned as it is."""
+    """``data`` as a Tensor that shares its memory if possible: ``torch.as_tensor``. A Tensor is returned unchanged."""
     check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or data.dtype == dtype else cast(data, dtype=np.dtype(dtype))
@@ -111,25 +111,25 @@ def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A Tensor over the memory of ``array``: ``torch.from_numpy``."""
+    """A Tensor that shares the memory of ``array``: ``torch.from_numpy``."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an ndarray, not {type(array).__name__}")
     return wrap(to_array(array))
 
 
 def from_dlpack(data: Any) -> Tensor:
-    """A Tensor over the memory of another library's array, through the DLPack protocol: ``torch.from_dlpack``."""
+    """A Tensor that shares the memory of another library's array, by the DLPack protocol: ``torch.from_dlpack``."""
     return wrap(to_array(np.from_dlpack(data)))
 
 
 def check_device(device: Any) -> None:
-    """Raise ``ValueError`` for any device but the CPU."""
+    """Raise ``ValueError`` for any device other than the CPU."""
     if device is not None and str(device) not in ("cpu", "cpu:0"):
         raise ValueError(f"minigrad computes on the CPU: there is no device {device!r}")
 
 
 def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
-    """The shape that ``zeros(2, 3)``, ``zeros((2, 3))`` or ``zeros(size=(2, 3))`` asks for."""
+    """The shape (2, 3) from the arguments of ``zeros(2, 3)``, ``zeros((2, 3))`` or ``zeros(size=(2, 3))``."""
     shape = shaping.sizes_of(either(name, "size", sizes, size))
     if any(n < 0 for n in shape):
         raise engine.ShapeError(f"{name}: a size cannot be negative: {shape}")
@@ -137,14 +137,14 @@ def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
 
 
 def number_dtype(value: Any) -> np.dtype:
-    """The dtype that a new tensor full of ``value`` has: bool, int64 or the default floating one; an array's own."""
+    """The dtype of a new tensor filled with ``value``: bool, int64 or the default floating dtype; for an array its own."""
     if isinstance(value, np.ndarray):
         return value.dtype
     kind = np.asarray(value).dtype.kind
     return get_default_dtype() if kind == "f" else np.dtype(np.bool_ if kind == "b" else np.int64)
 
 
-# ------------------------------------------------------------------------------- who else holds this memory
+# --------------------------------------------------------------------- detecting other users of the memory
 
 
 def _array_holders(t: TensorBase) -> int:
@@ -171,9 +171,9 @@ class _Probe(TensorBase):
 
 
 def _calibrate() -> tuple[int, int, int, int]:
-    """What ``sys.getrefcount`` says, in this Python, of an array, of a base and of a Tensor that nobody else holds.
+    """The reference counts, in this Python version, of an array, of a view's base and of a temporary Tensor without other references.
 
-    Of a Tensor inside ``__setitem__`` and inside ``__iadd__``; -1 where it cannot be told from one that a variable holds.
+    The last is measured in ``__setitem__`` and in ``__iadd__``; it is -1 if it is the same as for a Tensor in a variable.
     """
     probe, counts = _Probe(), []  # type: ignore[var-annotated]
     probe._data = np.empty(1)
@@ -194,7 +194,7 @@ _ARRAY_ALONE, _BASE_ALONE, _TEMPORARY, _IN_PLACE_TEMPORARY = _calibrate()
 
 
 def root_of(array: np.ndarray) -> np.ndarray:
-    """The array that owns the memory which ``array`` is a view of: itself, if it has memory of its own."""
+    """The array that owns the memory of ``array``: its base, or ``array`` itself if it is not a view."""
     base: Any = array.base
     while base is not None:
         if isinstance(base, np.ndarray):
@@ -203,12 +203,12 @@ def root_of(array: np.ndarray) -> np.ndarray:
     return array
 
 
-# id of an array whose memory a Tensor was given up by a write, while views of it may be held -> (the array, those Tensors)
+# id of an array -> (the array, the Tensors that left its memory when they were written, while views of it may still exist)
 _left: dict[int, tuple[weakref.ref[np.ndarray], list[weakref.ref[TensorBase]]]] = {}
 
 
 def leave_memory(t: TensorBase) -> None:
-    """Note that ``t`` is about to get memory of its own, so that views which stay behind still know what they were made from."""
+    """Store that ``t`` leaves its memory for a new array, so that :func:`live_source` finds ``t`` for views of the old memory."""
     root = root_of(t._data)
     if sys.getrefcount(root) <= _ARRAY_ALONE + 1:  # and the variable here
         return
@@ -219,9 +219,9 @@ def leave_memory(t: TensorBase) -> None:
 
 
 def live_source(view: TensorBase) -> Any:
-    """A Tensor that is in use and that ``view`` is a view of, or that was one with it before it was written; None if there is none.
+    """Another Tensor in use that shares memory with ``view``, or shared it until it was written; None if there is none.
 
-    Nothing is noted when a view is made, which costs nothing then; a write looks through what Python's garbage collector knows.
+    Making a view stores nothing, so it costs nothing. Instead a write searches the objects of Python's garbage collector.
     """
     own = view._data
     root = root_of(own)
@@ -259,10 +259,10 @@ def _swapped(op: Callable[[Operand, Operand], Tensor]) -> Callable[[Tensor, Oper
 
 
 def _augmented(op: Callable[[Operand, Operand], Tensor], name: str) -> Callable[[Self, Operand], Self]:
-    """``x += y`` and its like: ``x`` gets the value of ``op(x, y)``."""
+    """The method for ``x += y`` and similar operators: ``x`` gets the value of ``op(x, y)``."""
 
     def assign(self: Self, other: Operand) -> Self:
-        if self._data.base is not None and sys.getrefcount(self) > _IN_PLACE_TEMPORARY:  # x[i] += y is no lost write: x[i] = ... follows
+        if self._data.base is not None and sys.getrefcount(self) > _IN_PLACE_TEMPORARY:  # not for x[i] += y, where x[i] = ... follows
             self._refuse_lost_write(name)
         return self._assign(op(self, other), name)
 
@@ -279,7 +279,7 @@ def _equality(op: Callable[[Operand, Operand], Tensor]) -> Callable[[Tensor, Any
 
 
 def _in_place(op: Callable[Concatenate[Any, P], Any], name: str) -> Callable[Concatenate[Self, P], Self]:
-    """``x.add_(y)`` and its like."""
+    """The method ``x.add_(y)``, or a similar one, for ``op``."""
 
     def method(self: Self, *args: P.args, **kwargs: P.kwargs) -> Self:
         self._refuse_lost_write(name)
@@ -303,7 +303,7 @@ class Tensor(TensorBase):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # ndarray * Tensor asks the Tensor; np.exp(tensor) raises instead of detaching
+    __array_ufunc__ = None  # ndarray * Tensor calls Tensor.__rmul__; np.exp(tensor) raises instead of detaching
 
     def __new__(cls, data: Any = (), dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         check_device(device)
@@ -371,26 +371,26 @@ class Tensor(TensorBase):
     @overload
     def stride(self, dim: int) -> int: ...
     def stride(self, dim: int | None = None) -> Any:
-        """Steps in elements between neighbours along each dimension."""
+        """The stride of each dimension, in elements."""
         steps = tuple(s // self._data.itemsize for s in self._data.strides)
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self) -> bool:
-        """Whether the elements lie in row-major order without gaps."""
+        """Whether the elements are in row-major order in memory, without gaps."""
         return self._data.flags.c_contiguous
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating one."""
         return self._data.dtype.kind == "f"
 
-    # --------------------------------------------------------------------------- place in the graph
+    # --------------------------------------------------------------------------- gradient and graph
 
     @property
     def grad(self) -> Tensor | None:
-        """The sum of the gradients that ``backward()`` has brought here; None before the first.
+        """The sum of the gradients that ``backward()`` has computed; None before the first call.
 
-        Raises ``TypeError`` when it is set to anything but a Tensor or None, ``ShapeError`` for one of another shape, ``RuntimeError``
-        for one of another dtype.
+        Setting it raises ``TypeError`` unless the value is a Tensor or None, ``ShapeError`` if the shape differs, ``RuntimeError``
+        if the dtype differs.
         """
         return self._grad
 
@@ -411,7 +411,7 @@ class Tensor(TensorBase):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether what is computed from this Tensor is recorded."""
+        """Whether ops of this Tensor record a graph."""
         return self._node is not None
 
     @requires_grad.setter
@@ -419,7 +419,7 @@ class Tensor(TensorBase):
         self.requires_grad_(value)
 
     def requires_grad_(self: Self, requires_grad: builtins.bool = True) -> Self:
-        """Start or stop recording what is computed from this leaf. Raises ``RuntimeError`` for integers and non-leaves."""
+        """Start or stop recording the ops of this leaf, and return it. Raises ``RuntimeError`` for integers and non-leaves."""
         if requires_grad:
             if self._data.dtype.kind != "f":
                 raise RuntimeError(f"only floating tensors can require a gradient, and this one is {self._data.dtype}")
@@ -438,7 +438,7 @@ class Tensor(TensorBase):
 
     @property
     def grad_fn(self) -> Node | None:
-        """The graph's vertex that made this Tensor; None for a leaf."""
+        """The graph node of the op that computed this Tensor; None for a leaf."""
         return None if self.is_leaf else self._node
 
     def backward(
@@ -451,10 +451,10 @@ class Tensor(TensorBase):
         """Add the gradient of this Tensor to the ``.grad`` of every leaf that it was computed from: ``torch.Tensor.backward``.
 
         Args:
-            gradient: of this Tensor's shape; may be left out for a scalar (then 1).
-            retain_graph: keep the graph for another backward (default: ``create_graph``).
+            gradient: an array of this Tensor's shape; the default is 1, for a scalar only.
+            retain_graph: keep the graph for another backward pass (default: ``create_graph``).
             create_graph: record the backward pass, for higher derivatives.
-            inputs: only these leaves.
+            inputs: add gradients to these Tensors only.
 
         >>> import minigrad as mg
         >>> w = mg.tensor([1.0, 2.0], requires_grad=True)
@@ -465,7 +465,7 @@ class Tensor(TensorBase):
         engine.backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
-        """Call ``hook(grad)`` whenever the gradient of this Tensor has been computed; what it returns replaces it.
+        """Call ``hook(grad)`` whenever the gradient of this Tensor has been computed. A value that it returns replaces the gradient.
 
         >>> import minigrad as mg
         >>> x = mg.tensor([1.0], requires_grad=True)
@@ -482,7 +482,7 @@ class Tensor(TensorBase):
         return RemovableHandle(self._node.hooks, hook)
 
     def retain_grad(self) -> None:
-        """Make backward fill ``.grad`` of this intermediate Tensor too. A leaf has it anyway."""
+        """Make ``backward()`` also set ``.grad`` of this intermediate Tensor. For a leaf it always does."""
         if self._node is None:
             raise RuntimeError("retain_grad: this tensor does not require a gradient")
         if self.is_leaf or self.retains_grad:
@@ -502,15 +502,15 @@ class Tensor(TensorBase):
         return wrap(self._data.view())
 
     def detach_(self: Self) -> Self:
-        """Cut this Tensor itself off its graph."""
+        """Remove this Tensor from its graph, in place, and return it."""
         self._node = None
         return self
 
     @property
     def data(self) -> Tensor:
-        """The value of this very Tensor, outside the graph: what is written into ``p.data`` is written into ``p``, and never recorded.
+        """The value of this Tensor outside the graph: a write into ``p.data`` changes ``p`` itself, and is never recorded.
 
-        Gradients of what was computed before stay right: arrays that a graph keeps are not touched.
+        Gradients of earlier results stay correct, because arrays that a graph keeps do not change.
 
         >>> import minigrad as mg
         >>> p = mg.tensor([1.0, 2.0], requires_grad=True)
@@ -538,11 +538,11 @@ class Tensor(TensorBase):
     # ------------------------------------------------------------------------------- writing a value
 
     def _assign(self: Self, value: Any, name: str, check: bool = True) -> Self:
-        """Give this Tensor object a new value, and its place in the graph with it.
+        """Give this Tensor object the array and the graph node of ``value``.
 
-        The value was computed into memory of its own, so no other tensor and no array that a graph keeps is changed: a
-        gradient is right whatever is written after. As in PyTorch the shape and the dtype stay, and a leaf that requires
-        a gradient is written under ``no_grad`` only.
+        The new value has its own memory, so no other tensor and no array that a graph keeps changes: gradients stay correct
+        whatever is written later. As in PyTorch, shape and dtype do not change, and a leaf that requires a gradient can be
+        written under ``no_grad`` only.
         """
         self._refuse_leaf(name)
         if value.shape != self._data.shape:
@@ -568,16 +568,16 @@ class Tensor(TensorBase):
             )
 
     def _shares_memory(self) -> bool:
-        """Whether this is a view of memory that another array holds too (the result of indexing, reshaping, detach())."""
+        """Whether this is a view whose memory is also used by another array (the result of indexing, reshaping, detach())."""
         base = self._data.base
         if base is None:
             return False
-        owner = isinstance(base, np.ndarray) and base.base is None  # not so over the memory of another library, file or buffer
+        owner = isinstance(base, np.ndarray) and base.base is None  # False for memory of another library, a file or a buffer
         del base
         return not (owner and _base_holders(self) <= _BASE_ALONE)
 
     def _refuse_lost_write(self, name: str) -> None:
-        """Raise where a write to this view would not reach the Tensor that it was made from, and which is still there to be read."""
+        """Raise ``RuntimeError`` if this is a view of another Tensor in use, which a write to the view would not change."""
         source = live_source(self) if self._data.base is not None else None
         if source is not None:
             raise RuntimeError(
@@ -588,7 +588,7 @@ class Tensor(TensorBase):
             )
 
     def _writable(self) -> bool:
-        """Whether nobody else holds this Tensor's memory, so that it may be written in place."""
+        """Whether nothing else refers to this Tensor's memory, so that it may be written in place."""
         return _array_holders(self) <= _ARRAY_ALONE and not self._shares_memory() and self._data.flags.writeable
 
     def __getitem__(self, key: Any) -> Tensor:
@@ -603,7 +603,7 @@ class Tensor(TensorBase):
         self._store(key, value, "x[i] = value")
 
     def _store(self, key: Any, value: Any, name: str) -> None:
-        """``x[key] = value``, on behalf of ``name``."""
+        """Do ``x[key] = value``; ``name`` is the operation in error messages."""
         self._refuse_lost_write(name)
         self._refuse_leaf(name)
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
@@ -621,7 +621,7 @@ class Tensor(TensorBase):
     # -------------------------------------------------------------------------------- leaving minigrad
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The array itself, sharing memory. Raises ``RuntimeError`` if a gradient is required, unless ``force``."""
+        """The array itself, not a copy. Raises ``RuntimeError`` if the Tensor requires a gradient, unless ``force``."""
         if self._node is not None and not force:
             raise RuntimeError("numpy(): this tensor requires a gradient, which numpy would lose. Use x.detach().numpy()")
         return self._data
@@ -679,7 +679,7 @@ class Tensor(TensorBase):
         return self._rows()
 
     def _rows(self) -> Iterator[Tensor]:
-        rows, data = shaping.unbind(self), self._data  # one op for all rows: the gradient of each alone is as large as x
+        rows, data = shaping.unbind(self), self._data  # one op for all rows: with an op per row, each gradient would be as large as x
         for i in range(len(data)):
             yield rows[i] if self._data is data else self[i]  # x was written meanwhile
 
@@ -725,7 +725,7 @@ class Tensor(TensorBase):
     # ----------------------------------------------------------------------------- dtypes and copies
 
     def clone(self) -> Tensor:
-        """A copy with memory of its own; gradients flow through it."""
+        """A copy with its own memory; gradients flow through it."""
         return elementwise.clone(self)
 
     def contiguous(self) -> Tensor:
@@ -742,16 +742,16 @@ class Tensor(TensorBase):
         copy: builtins.bool = False,
         memory_format: Any = None,
     ) -> Tensor:
-        """This Tensor in another dtype: ``torch.Tensor.to``. Itself where nothing changes, unless ``copy`` is set.
+        """This Tensor in another dtype: ``torch.Tensor.to``. If nothing changes, the Tensor itself, unless ``copy`` is set.
 
         Args:
-            args: a dtype, a device, or another Tensor whose dtype is taken; after it ``non_blocking`` and ``copy``, as in PyTorch.
-            dtype: the dtype.
+            args: a dtype, a device, or a Tensor whose dtype is used; then ``non_blocking`` and ``copy``, as in PyTorch.
+            dtype: the new dtype.
             device: only the CPU.
-            other: a Tensor whose dtype is taken.
-            non_blocking: without effect on a CPU.
-            copy: return a new Tensor in any case.
-            memory_format: without effect: the elements of a Tensor are in row-major order.
+            other: a Tensor whose dtype is used.
+            non_blocking: has no effect on a CPU.
+            copy: always return a new Tensor.
+            memory_format: has no effect: the elements of a Tensor are in row-major order.
         """
         flags = [a for a in args if isinstance(a, builtins.bool)]
         if len(flags) > 2:
@@ -799,7 +799,7 @@ class Tensor(TensorBase):
         return self.to(dtype=np.int64)
 
     def bool(self) -> Tensor:
-        """Whether elements are not zero."""
+        """A bool Tensor: True for elements that are not zero."""
         return self.to(dtype=np.bool_)
 
     def cpu(self) -> Tensor:
@@ -819,7 +819,7 @@ class Tensor(TensorBase):
         return self._fill(value, "fill_")
 
     def copy_(self: Self, source: Any) -> Self:
-        """Take over the values of ``source``, broadcast and converted to this Tensor's shape and dtype."""
+        """Copy the values of ``source``, broadcast and converted to this Tensor's shape and dtype."""
         return self._fill(source, "copy_")
 
     def _fill(self: Self, value: Any, name: str) -> Self:
@@ -913,7 +913,7 @@ class Tensor(TensorBase):
     __rpow__ = _swapped(elementwise.pow)
     __neg__ = elementwise.neg
     __abs__ = elementwise.abs
-    __eq__ = _equality(elementwise.eq)  # type: ignore[assignment]  # no bool, as object has it
+    __eq__ = _equality(elementwise.eq)  # type: ignore[assignment]  # object's returns a bool
     __ne__ = _equality(elementwise.ne)  # type: ignore[assignment]
     __lt__ = elementwise.lt
     __le__ = elementwise.le
@@ -1066,7 +1066,7 @@ class Tensor(TensorBase):
     # -------------------------------------------------------------------------------- methods: shape
 
     def reshape(self, *sizes: Size, shape: Size | None = None) -> Tensor:
-        """The elements in another shape, one size may be -1: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
+        """The elements in another shape, of which one size may be -1: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
         return shaping.reshape(self, shaping.sizes_of(either("reshape", "shape", sizes, shape)))
 
     def permute(self, *order: Size, dims: Size | None = None) -> Tensor:
@@ -1074,7 +1074,7 @@ class Tensor(TensorBase):
         return shaping.permute(self, shaping.sizes_of(either("permute", "dims", order, dims)))
 
     def flip(self, *along: Size, dims: Size | None = None) -> Tensor:
-        """Dimensions ``along`` run backwards: ``x.flip(0, 1)`` or ``x.flip((0, 1))``."""
+        """The elements in reverse order along the dimensions ``along``: ``x.flip(0, 1)`` or ``x.flip((0, 1))``."""
         return shaping.flip(self, shaping.sizes_of(either("flip", "dims", along, dims)))
 
     view = shaping.view
@@ -1194,7 +1194,7 @@ class Tensor(TensorBase):
     def new_empty(
         self, *sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
     ) -> Tensor:
-        """Uninitialised memory of another shape in this one's dtype."""
+        """A Tensor with uninitialised memory, of another shape and this one's dtype."""
         check_device(device)
         array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype)
         return wrap(array).requires_grad_(requires_grad)
@@ -1232,7 +1232,7 @@ class RemovableHandle:
 
 
 class _Hook:
-    """A hook with an identity of its own: the same function may be registered twice."""
+    """A hook as a separate object, because the same function may be registered twice."""
 
     def __init__(self, function: Callable):
         self.function = function
@@ -1242,7 +1242,7 @@ class _Hook:
 
 
 class _Data(Tensor):
-    """``x.data``: another name for the array of ``x``, which is no part of the graph. Writing it gives ``x`` the new array."""
+    """``x.data``: a Tensor outside the graph that uses the array of ``x``. Writing to it gives ``x`` the new array."""
 
     __slots__ = ("_owner",)
 
@@ -1250,7 +1250,7 @@ class _Data(Tensor):
 
     def __new__(cls, owner: Any) -> Any:
         self = object.__new__(cls)
-        _ = owner._data  # a parameter that has no value yet says so
+        _ = owner._data  # raises if a lazy parameter has no value yet
         self._owner = owner._owner if type(owner) is _Data else owner
         self._node = self._grad = None
         return self
@@ -1271,7 +1271,7 @@ class _Data(Tensor):
         self._owner._refuse_lost_write(name)
 
     def _shares_memory(self) -> builtins.bool:
-        return False  # a write reaches the owner, and there is nothing to lose
+        return False  # a write changes the owner, so it cannot be lost
 
     def _writable(self) -> builtins.bool:
         return self._owner._writable()
@@ -1292,9 +1292,9 @@ class _Data(Tensor):
 
 
 class _RetainGrad:
-    """Adds the gradient that passes to ``.grad`` of an intermediate Tensor."""
+    """A hook that adds the gradient to ``.grad`` of an intermediate Tensor."""
 
-    last = True  # after the hooks that change it
+    last = True  # called after the hooks that change the gradient
 
     def __init__(self, tensor: Tensor):
         self.tensor = weakref.ref(tensor)
@@ -1306,13 +1306,13 @@ class _RetainGrad:
 
 
 def raise_if_not_leaf(t: Tensor, what: str) -> None:
-    """Copies of intermediate results would silently lose their graph."""
+    """Raise ``RuntimeError`` for an intermediate result, because its copy would lose the graph silently."""
     if not t.is_leaf:
         raise RuntimeError(f"{what}: only leaf tensors can be copied this way; use x.detach() first, or x.clone() to stay in the graph")
 
 
 def _repr(t: Tensor) -> str:
-    """``tensor([1.0000, 2.5000], dtype=float64, grad_fn=<mul>)``: values as PyTorch prints them."""
+    """Text like ``tensor([1.0000, 2.5000], dtype=float64, grad_fn=<mul>)``, with values as PyTorch prints them."""
     data, dtype = t._data, t._data.dtype
     if dtype.kind == "f":
         data = data.astype(np.float32) if dtype.itemsize == 2 else data  # numpy writes 18000 in float16 as 1.8e+04, and has no 1e5 there

@@ -1,6 +1,6 @@
-"""Nested values: what is in dicts, lists and tuples that hold one another, and the array in whatever may be a Tensor.
+"""Functions of nested dicts, lists and tuples, and of values that may be a Tensor or an array.
 
-Mappings, lists and tuples (named ones too) are containers; everything else is a leaf: an array, a Tensor, a string, a module.
+Mappings, lists and tuples (also named tuples) are containers; everything else is a leaf: an array, a Tensor, a string, a module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["array_of", "bytes_text", "leaves", "rebuilt", "tensors_in", "tree_ma
 
 
 def array_of(x: Any) -> np.ndarray:
-    """The array of a Tensor, without a copy; of anything else what ``np.asarray`` makes.
+    """The array of a Tensor, without a copy; for anything else the result of ``np.asarray``.
 
     >>> import minigrad as mg
     >>> from minigrad.tree import array_of
@@ -29,17 +29,17 @@ def array_of(x: Any) -> np.ndarray:
 
 
 def unwrapped(x: Any) -> Any:
-    """The array of a Tensor; anything else, a Python number say, as it is."""
+    """The array of a Tensor; anything else, such as a Python number, unchanged."""
     return x._data if isinstance(x, TensorBase) else x
 
 
 def leaves(value: Any, widest: int | None = None, deepest: int | None = None) -> Iterator[Any]:
-    """What is in nested containers, from left to right; ``value`` itself where it is no container.
+    """The leaves of nested containers, from left to right; ``value`` itself if it is not a container.
 
     Args:
-        value: dicts, lists and tuples, nested at will, and not in a circle unless ``deepest`` is given.
-        widest: how many items of a container are looked at; None: all.
-        deepest: how many containers deep is looked; None: all of them.
+        value: dicts, lists and tuples, nested to any depth. With ``deepest`` they may contain themselves.
+        widest: the most items of a container to visit; None: all.
+        deepest: the most levels of containers to visit; None: all.
 
     >>> from minigrad.tree import leaves
     >>> list(leaves({"a": [1, (2, 3)], "b": 4}))
@@ -63,10 +63,10 @@ def tensors_in(value: Any) -> Iterator[Any]:
 
 
 def rebuilt(like: Any, values: Any) -> Any:
-    """A container of the kind of ``like`` with other values, one for each of its own and in their order.
+    """A container of the same type as ``like`` with other values, given in the order of its own.
 
-    A mutable mapping is copied (a defaultdict keeps its factory); of an immutable one a dict is made. A subclass of list or of tuple is called
-    with the values: a named tuple with each as an argument.
+    A mutable mapping is copied (a defaultdict keeps its factory); an immutable one becomes a dict. A subclass of list or tuple is called
+    with the values, and a named tuple with one argument per value.
 
     >>> from minigrad.tree import rebuilt
     >>> rebuilt({"a": 1, "b": 2}, [3, 4]), rebuilt((1, 2), [3, 4])
@@ -83,12 +83,12 @@ def rebuilt(like: Any, values: Any) -> Any:
 
 
 def tree_map(function: Callable[..., Any], value: Any, name: str | None = None) -> Any:
-    """``value`` with ``function(leaf)`` in the place of each leaf.
+    """A copy of ``value`` with each leaf replaced by ``function(leaf)``.
 
     Args:
-        function: called with a leaf; with ``name``, as ``function(leaf, where)``, where ``where`` is ``name`` followed by the keys to the leaf.
-        value: dicts, lists and tuples, nested at will.
-        name: what ``value`` is called.
+        function: called as ``function(leaf)`` or, if ``name`` is given, as ``function(leaf, path)``: path is ``name`` and the keys to the leaf.
+        value: dicts, lists and tuples, nested to any depth.
+        name: the name of ``value`` at the beginning of the paths.
 
     >>> from minigrad.tree import tree_map
     >>> tree_map(lambda x: 2 * x, {"a": [1, 2], "b": (3,)})
@@ -103,7 +103,7 @@ def tree_map(function: Callable[..., Any], value: Any, name: str | None = None) 
 
 
 def bytes_text(count: int) -> str:
-    """A number of bytes for people, in powers of 1024.
+    """A number of bytes as readable text, in powers of 1024.
 
     >>> from minigrad.tree import bytes_text
     >>> bytes_text(98), bytes_text(24_000), bytes_text(5_000_000)

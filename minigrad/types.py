@@ -1,12 +1,12 @@
-"""The types that annotations name: what may be passed to ops and layers.
+"""Types for annotations of the arguments of ops and layers.
 
 =============  ===================================================================================================
-``Operand``    what arithmetic takes: a Tensor, an array, a number
-``Array``      what a kernel takes and returns: ndarrays, and numbers where its caller passed some. Unchecked
+``Operand``    an operand of arithmetic: a Tensor, an array or a number
+``Array``      an argument or result of a kernel: an ndarray, or a number if the caller passed one. Not checked
 ``Size``       a number for all dimensions, or one for each
 ``Dims``       the dimensions that an op works on: one, several, or None for all
 ``Tensor``     :class:`minigrad.Tensor`
-``DType``      what names a dtype: ``mg.float32``, ``np.float32``, ``"float32"``
+``DType``      a dtype or its name: ``mg.float32``, ``np.float32``, ``"float32"``
 =============  ===================================================================================================
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from minigrad.tensor import Tensor as Tensor
-else:  # at run time a word in annotations: modules below minigrad.tensor name the class from here
+else:  # at run time only a string for annotations: modules that minigrad.tensor imports take the name from here
     Tensor = "Tensor"
 
 Operand: TypeAlias = "Tensor | np.ndarray | np.generic | float"
@@ -35,9 +35,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def called_as(signature: F) -> Callable[[Callable[..., Any]], F]:
-    """Tell type checkers how a function is called whose result depends on its arguments: by the overloads of ``signature``.
+    """Decorator that gives a function the overloads of ``signature`` for type checkers, if its result type depends on its arguments.
 
-    At run time nothing is changed.
+    It has no effect at run time.
 
     >>> def like_max(x: Tensor, dim: Dims = None) -> Tensor: ...
     >>> @called_as(like_max)
@@ -46,4 +46,4 @@ def called_as(signature: F) -> Callable[[Callable[..., Any]], F]:
     >>> extreme(3)
     3
     """
-    return lambda function: function  # type: ignore[return-value]  # what is said above
+    return lambda function: function  # type: ignore[return-value]  # on purpose, see above

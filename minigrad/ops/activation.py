@@ -1,7 +1,7 @@
-"""Activation functions, with the names and signatures of ``torch.nn.functional``; each works element by element, for any shape.
+"""Activation functions, with the names and signatures of ``torch.nn.functional``; all are elementwise, for any shape.
 
 Where PyTorch has ``inplace``, ``inplace=True`` gives the Tensor ``input`` itself the new value, as ``input.relu_()`` does,
-and returns it. Tensors are values: no other tensor changes, and no memory is saved by it.
+and returns it. No other tensor changes, and it saves no memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from minigrad.types import Array, Tensor, called_as
 
 
 def with_inplace(function: Callable) -> Callable:
-    """``function`` with one more last argument, ``inplace=False``."""
+    """``function`` with an additional last argument, ``inplace=False``."""
     signature = inspect.signature(function)
     parameters = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in signature.parameters.values()]
     flag = inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool)
@@ -47,7 +47,7 @@ def with_inplace(function: Callable) -> Callable:
 
 
 def _always(function: Callable) -> Callable:
-    """``function`` of :func:`with_inplace` with ``inplace=True``: ``torch.nn.functional``'s functions that end in ``_``."""
+    """A function that calls ``function`` with ``inplace=True``, as the functions of ``torch.nn.functional`` that end in ``_``."""
 
     def call(input: Any, *args: Any, **kwargs: Any) -> Any:
         return function(input, *args, inplace=True, **kwargs)
@@ -59,14 +59,14 @@ def _always(function: Callable) -> Callable:
     return call
 
 
-# ---------------------------------------------------------------------------------------- pieces of straight lines
+# ------------------------------------------------------------------------------------ piecewise linear functions
 
 
 @called_as(like.activation)
 @with_inplace
 @op(input=lambda g, out: where(out <= 0, 0.0, g))
 def relu(input: Array) -> Array:
-    """max(x, 0): ``torch.relu``. Its gradient at 0 is 0. Backward keeps the result only.
+    """max(x, 0): ``torch.relu``. Its gradient at 0 is 0. Only the result is kept for the backward pass.
 
     >>> import minigrad as mg
     >>> x = mg.tensor([-1.0, 0.0, 2.0], requires_grad=True)
@@ -85,7 +85,7 @@ def _hardtanh(input: Array, min_val: float, max_val: float) -> Array:
 @called_as(like.hardtanh)
 @with_inplace
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """x limited to [min_val, max_val]: ``torch.nn.functional.hardtanh``. Unlike ``clamp``, its gradient on the bounds is 0.
+    """x limited to [min_val, max_val]: ``torch.nn.functional.hardtanh``. Its gradient at the bounds is 0, unlike that of ``clamp``.
 
     Raises ``ValueError`` if ``min_val`` is above ``max_val``.
 
@@ -140,7 +140,7 @@ def hardswish(input: Array) -> Array:
     weight=lambda g, input: where(input > 0, 0.0, g * input),
 )
 def _prelu(input: Array, weight: Array) -> Array:
-    """x where it is positive, else ``weight`` x, with broadcasting."""
+    """x if it is positive, else ``weight`` x, with broadcasting."""
     return where(np.greater(input, 0), input, quiet().run(np.multiply, input, weight))
 
 
@@ -148,24 +148,24 @@ def _prelu(input: Array, weight: Array) -> Array:
 @with_inplace
 @op(input=lambda g, res, negative_slope: where(res, g, g * negative_slope))
 def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
-    """x where it is positive, else ``negative_slope`` x: ``torch.nn.functional.leaky_relu``.
+    """x if it is positive, else ``negative_slope`` x: ``torch.nn.functional.leaky_relu``.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.activation import leaky_relu
     >>> leaky_relu(mg.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1000,  2.0000])
     """
-    positive = np.greater(input, 0)  # a byte an element, which backward keeps in place of the input
+    positive = np.greater(input, 0)  # kept for the backward pass instead of the input: one byte per element
     scaled = quiet().run(np.multiply, input, negative_slope)
     return np.maximum(input, scaled) if 0 <= negative_slope <= 1 else where(positive, input, scaled), positive
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """x where it is positive, else ``weight`` x: ``torch.nn.functional.prelu``.
+    """x if it is positive, else ``weight`` x: ``torch.nn.functional.prelu``.
 
     Args:
-        input: any shape; channels are dimension 1 (there is one channel below two dimensions).
-        weight: one element for all, or one per channel.
+        input: any shape; channels are dimension 1 (an input with fewer than two dimensions has one channel).
+        weight: one element for all channels, or one per channel.
 
     Raises ``ShapeError`` if the number of weights is neither 1 nor the number of channels.
 
@@ -185,7 +185,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 @called_as(like.rrelu)
 @with_inplace
 def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
-    """Leaky relu whose slope is drawn per element from [lower, upper] in training, else their mean: ``torch.nn.functional.rrelu``.
+    """Leaky relu whose slope is random in [lower, upper] per element in training, else their mean: ``torch.nn.functional.rrelu``.
 
     Raises ``ValueError`` if ``lower`` is above ``upper``.
 
@@ -205,7 +205,7 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
 @with_inplace
 @op(input=lambda g, input, threshold: where(input <= threshold, 0.0, g))
 def threshold(input: Array, threshold: float, value: float) -> Array:
-    """x where it is above ``threshold``, else ``value``: ``torch.nn.functional.threshold``.
+    """x if it is above ``threshold``, else ``value``: ``torch.nn.functional.threshold``.
 
     >>> import minigrad as mg
     >>> mg.threshold(mg.tensor([0.5, 2.0]), 1.0, -9.0)
@@ -236,7 +236,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 @op(input=lambda g, input, lambd: where(abs(input) <= lambd, 0.0, g))
 def hardshrink(input: Array, lambd: float = 0.5) -> Array:
-    """x, but 0 in [-lambd, lambd]: ``torch.nn.functional.hardshrink``.
+    """x if it is outside [-lambd, lambd], else 0: ``torch.nn.functional.hardshrink``.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.activation import hardshrink
@@ -246,11 +246,11 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:
     return where(np.abs(input) <= lambd, 0.0, input)
 
 
-# --------------------------------------------------------------------------------------------- smooth ones
+# ----------------------------------------------------------------------------------------- smooth functions
 
 
 def _elu_input(g, input, alpha, scale, input_scale):
-    # the inner `where` keeps e**x from overflowing where it is not wanted
+    # the inner `where` prevents an overflow of e**x for positive x, where it is not used
     falling = exp(where(input <= 0, input, 0.0) * input_scale) * (alpha * scale * input_scale)
     return where(input <= 0, g * falling, g * scale)
 
@@ -272,7 +272,7 @@ def _elu(input: Array, alpha: float, scale: float = 1.0, input_scale: float = 1.
 @called_as(like.elu)
 @with_inplace
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """x where it is positive, else alpha (e**x - 1) (Clevert et al. 2016): ``torch.nn.functional.elu``.
+    """x if it is positive, else alpha (e**x - 1) (Clevert et al. 2016): ``torch.nn.functional.elu``.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.activation import elu
@@ -282,7 +282,7 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     return _elu(input, alpha=alpha)
 
 
-# the fixed point of mean 0 and variance 1 (Klambauer et al. 2017)
+# with these constants, mean 0 and variance 1 are a fixed point of the layers (Klambauer et al. 2017)
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
@@ -290,7 +290,7 @@ SELU_SCALE = 1.0507009873554804934193349852946
 @called_as(like.activation)
 @with_inplace
 def selu(input: Tensor) -> Tensor:
-    """1.0507 x where it is positive, else 1.0507 * 1.6733 (e**x - 1) (Klambauer et al. 2017): ``torch.selu``.
+    """1.0507 x if it is positive, else 1.0507 * 1.6733 (e**x - 1) (Klambauer et al. 2017): ``torch.selu``.
 
     >>> import minigrad as mg
     >>> mg.selu(mg.tensor([-1.0, 2.0]))
@@ -302,7 +302,7 @@ def selu(input: Tensor) -> Tensor:
 @called_as(like.elu)
 @with_inplace
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """x where it is positive, else alpha (e**(x / alpha) - 1) (Barron 2017): ``torch.celu``. ``ZeroDivisionError`` if ``alpha`` is 0.
+    """x if it is positive, else alpha (e**(x / alpha) - 1) (Barron 2017): ``torch.celu``. Raises ``ZeroDivisionError`` if ``alpha`` is 0.
 
     >>> import minigrad as mg
     >>> mg.celu(mg.tensor([-1.0, 2.0]), 2.0)
@@ -343,7 +343,7 @@ def _gelu_kernel(x: Array, approximate: str) -> Array:
 def gelu(input: Array, approximate: str = "none") -> Array:
     """x times the probability that a standard normal number is below x (Hendrycks and Gimpel 2016): ``torch.nn.functional.gelu``.
 
-    ``approximate="tanh"`` is 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))). Raises ``ValueError`` for another word.
+    ``approximate="tanh"`` is 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))). Raises ``ValueError`` for any other string.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.activation import gelu
@@ -389,7 +389,7 @@ def _softplus_kernel(x, beta, threshold):
 
 @op(input=lambda g, input, beta, threshold: where(input * beta > threshold, g, g * sigmoid(input * beta)))
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
-    """log(1 + e**(beta x)) / beta, and x itself where beta x > threshold: ``torch.nn.functional.softplus``.
+    """log(1 + e**(beta x)) / beta, but x if beta x > threshold: ``torch.nn.functional.softplus``.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.activation import softplus
@@ -451,7 +451,7 @@ def _logsigmoid_kernel(x):
 
 @op(input=lambda g, input: g * sigmoid(-input))
 def logsigmoid(input: Array) -> Array:
-    """log(sigmoid(x)) for ``x`` of any size: ``torch.nn.functional.logsigmoid``.
+    """log(sigmoid(x)), without overflow: ``torch.nn.functional.logsigmoid``.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.activation import logsigmoid

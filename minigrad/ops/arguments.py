@@ -1,4 +1,4 @@
-"""What the ops do with sizes and dims that users pass: ``x.sum(-1)``, ``x.permute(2, 0, 1)``, ``x.reshape((2, 3))``."""
+"""Normalisation of the sizes and dims that users pass: ``x.sum(-1)``, ``x.permute(2, 0, 1)``, ``x.reshape((2, 3))``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sizes_of(args: Any) -> tuple[int, ...]:
 
 
 def either(name: str, what: str, args: tuple, named: Any) -> Any:
-    """What came by position (``x.expand(2, 3)``), or under its name (``x.expand(size=(2, 3))``). Raises ``TypeError`` for both."""
+    """The positional arguments (``x.expand(2, 3)``) or the named one (``x.expand(size=(2, 3))``). Raises ``TypeError`` for both."""
     if named is None:
         return args
     if args:
@@ -33,7 +33,7 @@ def either(name: str, what: str, args: tuple, named: Any) -> Any:
 
 
 def positive_dim(name: str, dim: Any, ndim: int) -> int:
-    """``dim`` counted from the front. Raises ``IndexError`` if a tensor of ``ndim`` dimensions has no such; 0-d ones have 0 and -1."""
+    """``dim`` as a number from 0 to ``ndim`` - 1. Raises ``IndexError`` if it is out of range; a 0-d tensor accepts 0 and -1."""
     d = operator.index(dim)
     n = ndim or 1
     if not -n <= d < n:
@@ -42,7 +42,7 @@ def positive_dim(name: str, dim: Any, ndim: int) -> int:
 
 
 def positive_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
-    """Several dims counted from the front. Raises ``IndexError`` out of range, ``ShapeError`` if one comes twice."""
+    """:func:`positive_dim` of several dims. Raises ``IndexError`` if one is out of range, ``ShapeError`` if one is repeated."""
     found = tuple([positive_dim(name, d, ndim) for d in sizes_of(dims)])
     if len(set(found)) != len(found):
         raise ShapeError(f"{name}: a dim comes twice in {sizes_of(dims)}")
@@ -50,5 +50,5 @@ def positive_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
 
 
 def along(dim: int, key: Any) -> tuple:
-    """The index that applies ``key`` to dimension ``dim`` (counted from the front)."""
+    """The index that applies ``key`` to dimension ``dim``, which is not negative."""
     return (*[slice(None)] * dim, key)

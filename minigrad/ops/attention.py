@@ -1,7 +1,7 @@
-"""Attention: a mean of values, weighted by how well their keys fit a query. Composed of products, softmax and dropout.
+"""Attention: a mean of values, weighted by the similarity of their keys to a query. Composed of matrix products, softmax and dropout.
 
-Masks come in two kinds: booleans, and numbers to be added to the scores. In :func:`scaled_dot_product_attention` a boolean says what may be
-looked at, in :func:`multi_head_attention_forward` what may not: so it is in PyTorch.
+A mask is boolean, or has numbers to be added to the scores. As in PyTorch, True means that a key is used in
+:func:`scaled_dot_product_attention`, but that it is ignored in :func:`multi_head_attention_forward`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def scaled_dot_product_attention(
 
     Args:
         query: (..., L, E). key: (..., S, E). value: (..., S, Ev).
-        attn_mask: (..., L, S), added; booleans say what may be looked at (in :func:`multi_head_attention_forward`, what may not).
-        dropout_p: dropout of the weights.
-        is_causal: position i looks at 0..i only.
-        scale: 1 / sqrt(E) by default.
-        enable_gqa: groups of heads of the query share one head of key and value.
+        attn_mask: (..., L, S), numbers to be added, or booleans: True for keys to use (:func:`multi_head_attention_forward`: to ignore).
+        dropout_p: dropout probability of the attention weights.
+        is_causal: position i attends to positions 0..i only.
+        scale: factor of the scores, 1 / sqrt(E) by default.
+        enable_gqa: groups of query heads share one head of key and value.
 
-    Returns (..., L, Ev). A row of the mask that lets nothing be looked at gives zeros, as in PyTorch.
+    Returns (..., L, Ev). A query whose keys are all masked gives zeros, as in PyTorch.
     """
     if enable_gqa:
         repeats = query.shape[-3] // key.shape[-3]
@@ -63,7 +63,7 @@ def scaled_dot_product_attention(
 
 
 def _softmax_or_zero(scores: Any) -> Any:
-    """Softmax along the last dimension; a row of -inf alone (a query that may look at nothing) gives zeros, as in PyTorch."""
+    """Softmax along the last dimension. If all scores of a row are -inf (all keys masked), it gives zeros, as in PyTorch."""
     blind: Any = np.isneginf(array_of(scores)).all(-1, keepdims=True)
     if not blind.any():
         return softmax(scores, -1)
@@ -77,7 +77,7 @@ def _heads(x: Any, num_heads: int) -> Any:
 
 
 def _attention_mask(what: str, mask: Any, shapes: dict[int, tuple[int, ...]], to: tuple[int, ...]) -> Any:
-    """A mask of one of the given shapes (by its rank) in four dimensions: booleans as an array, numbers as they are."""
+    """A mask of one of ``shapes`` (number of dimensions -> shape), reshaped to four dimensions; a boolean mask as an array."""
     kind, shape = array_of(mask).dtype, tuple(mask.shape)
     if kind.kind not in "bf":
         raise TypeError(f"multi_head_attention_forward: {what} must be boolean or floating, not {kind}")
@@ -91,7 +91,7 @@ def _is_boolean(mask: Any) -> bool:
 
 
 def _summed_masks(a: Any, b: Any, dtype: Any) -> Any:
-    """Two masks of booleans (what is hidden) or of numbers to be added, as one."""
+    """The combination of two masks, each boolean (True: ignored) or with numbers to be added."""
     if a is None or b is None:
         return b if a is None else a
     if _is_boolean(a) and _is_boolean(b):
@@ -100,12 +100,12 @@ def _summed_masks(a: Any, b: Any, dtype: Any) -> Any:
 
 
 def _to_add(mask: Any, dtype: Any) -> Any:
-    """-inf where a boolean mask hides, 0 elsewhere; numbers as they are."""
+    """-inf where a boolean mask is True, 0 elsewhere; a mask of numbers unchanged."""
     return np.where(mask, -math.inf, 0.0).astype(dtype) if _is_boolean(mask) else mask
 
 
 def _projected(query: Any, key: Any, value: Any, weight: Any, weights: tuple[Any, ...] | None, bias: Any) -> Sequence[Tensor]:
-    """Query, key and value times their parts of the weight; those that are the same Tensor in one product."""
+    """Query, key and value multiplied with their parts of the weight; one product if all three are the same Tensor."""
     size = query.shape[-1]
     if weights is None:
         if query is key and key is value:
@@ -142,31 +142,31 @@ def multi_head_attention_forward(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Any, Any]:
-    """What :class:`minigrad.nn.MultiheadAttention` computes: ``torch.nn.functional.multi_head_attention_forward``.
+    """The function that :class:`minigrad.nn.MultiheadAttention` computes: ``torch.nn.functional.multi_head_attention_forward``.
 
     Args:
         query: (L, N, E). key: (S, N, Ek). value: (S, N, Ev). Or all three without N.
         embed_dim_to_check: E.
-        num_heads: E / num_heads features for each.
-        in_proj_weight: (3 E, E), for query, key and value one below the other. in_proj_bias: (3 E,) or None.
-        bias_k, bias_v: (1, 1, E), one more key and value for every sequence; or None.
-        add_zero_attn: one more key and value of zeros.
-        dropout_p: dropout of the weights, in training.
+        num_heads: the number of heads, each with E / num_heads features.
+        in_proj_weight: (3 E, E), the weights for query, key and value, concatenated. in_proj_bias: (3 E,) or None.
+        bias_k, bias_v: (1, 1, E), an additional key and value for every sequence; or None.
+        add_zero_attn: append a key and a value of zeros.
+        dropout_p: dropout probability of the attention weights, in training.
         out_proj_weight: (E, E). out_proj_bias: (E,) or None.
         training: see ``dropout_p``.
         key_padding_mask: (N, S) or (S,): keys to ignore (True), or numbers to add.
         need_weights: also return the attention weights.
         attn_mask: (L, S) or (N num_heads, L, S): pairs to ignore (True), or numbers to add.
-        use_separate_proj_weight: use q_proj_weight (E, E), k_proj_weight (E, Ek) and v_proj_weight (E, Ev) for in_proj_weight.
-        static_k, static_v: (N num_heads, S, E / num_heads), used for the projected key and value.
-        average_attn_weights: return their mean over the heads.
-        is_causal: a hint that ``attn_mask`` is causal; the mask is what counts.
+        use_separate_proj_weight: use q_proj_weight (E, E), k_proj_weight (E, Ek), v_proj_weight (E, Ev) instead of in_proj_weight.
+        static_k, static_v: (N num_heads, S, E / num_heads), used instead of the projected key and value.
+        average_attn_weights: return the mean of the weights over the heads.
+        is_causal: a hint that ``attn_mask`` is causal; only the mask is used.
 
-    Returns (L, N, E) and, or None, the weights: (N, L, S), or (N, num_heads, L, S) if they are not averaged.
+    Returns (L, N, E) and the weights, or None: (N, L, S), or (N, num_heads, L, S) if they are not averaged.
 
-    A query whose keys are all hidden gives zeros without ``need_weights`` and NaN with it, as in PyTorch.
+    A query whose keys are all masked gives zeros without ``need_weights`` and NaN with it, as in PyTorch.
 
-    Raises ``ShapeError`` for shapes that do not fit each other, ``RuntimeError`` for ``is_causal`` without a mask.
+    Raises ``ShapeError`` for shapes that do not fit together, ``RuntimeError`` for ``is_causal`` without a mask.
     """
     name = "multi_head_attention_forward"
     batched = query.ndim == 3
@@ -217,7 +217,7 @@ def multi_head_attention_forward(
     if add_zero_attn:
         zeros: Any = np.zeros((batch, num_heads, 1, size // num_heads), q.dtype)
         k, v = cat([k, zeros], 2), cat([v, zeros], 2)
-    more = k.shape[2] - source  # keys that no mask hides
+    more = k.shape[2] - source  # appended keys, which are never masked
     if mask is not None and more > 0:
         mask = np.pad(mask, [(0, 0)] * 3 + [(0, more)]) if _is_boolean(mask) else pad(mask, (0, more))
 

@@ -1,4 +1,4 @@
-"""An op that does nothing forward and calls a function on the way back: what backward hooks of modules are made of."""
+"""An op that returns its inputs and calls a function in the backward pass. It implements the backward hooks of modules."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def _call(g: tuple, hook: Any) -> tuple:
 @called_as(like.several)
 @op(xs=_call)
 def watch(*xs: Array, hook: Any = None) -> Array:
-    """The arguments, unchanged, as a tuple. Once backward has all their gradients it calls ``hook(gradients)``.
+    """The arguments, unchanged, as a tuple. The backward pass calls ``hook(gradients)`` when it has all their gradients.
 
     Args:
-        xs: tensors. One that nobody used has a gradient of zeros.
-        hook: takes a tuple of gradients, as Tensors, and returns a tuple of the gradients to go on with.
+        xs: tensors. The gradient of an unused one is zeros.
+        hook: takes a tuple of gradients, as Tensors, and returns the tuple of gradients that the backward pass continues with.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.backward_hook import watch

@@ -8,22 +8,22 @@ Take a gradient g of the shape of y, multiply and add up everything::
 
     <conv(x, w), g>  =  sum over n, o, c, i, k of  x[n, c, i s + k d - p] * w[o, c, k] * g[n, o, i]
 
-This number is linear in x, in w and in g, and treats all three alike. Its derivative in one of them collects what stands
-beside that one, and that is all there is to know about gradients here:
+This number is linear in x, in w and in g, and symmetric in their roles. Its derivative with respect to one of them is the sum
+of the products of the other two, and these three sums are the three ops:
 
 ======================  =====================  ===================================================
-derivative in           is called              sums
+derivative w.r.t.       op                     sums
 ======================  =====================  ===================================================
 g                       ``conv(x, w)``         ``x * w`` over the channels c and the kernel k
 x                       ``conv_input(g, w)``   ``g * w`` over the outputs o and the kernel k
 w                       ``conv_weight(x, g)``  ``x * g`` over the images n and the pixels i
 ======================  =====================  ===================================================
 
-So the gradient of each of the three ops is written with the other two, and derivatives of any order follow.
+So the gradient formulas of each op use the other two ops, which gives derivatives of any order.
 
-Several spatial axes change nothing but the number of indices. Groups cut the channels into parts that are convolved by
-themselves; the shapes tell how many there are, since a weight has the channels of one group. ``conv_input``, used forward, is
-what PyTorch calls a transposed convolution.
+Further spatial axes only add indices. Groups divide the channels into parts that are convolved separately; their number follows
+from the shapes, because a weight has the channels of one group. ``conv_input`` as a forward op is PyTorch's transposed
+convolution.
 
 The arithmetic is in :mod:`minigrad.kernels.conv`.
 """
@@ -58,7 +58,7 @@ def conv(x: Array, w: Array, bias: Array = None, *, sizes: Any, window: Any) -> 
     w=lambda g, y, w_shape, window: conv_weight(g, y, shape=w_shape, window=window),
 )
 def conv_input(y: Array, w: Array, shape: Any, window: Any) -> Array:
-    """The gradient of :func:`conv` in its input, which has ``shape``, where y is the gradient in its result."""
+    """The gradient of :func:`conv` with respect to its input, of ``shape``; y is the gradient of the result."""
     return kernels.input_gradient(y, w, shape, window)
 
 
@@ -67,7 +67,7 @@ def conv_input(y: Array, w: Array, shape: Any, window: Any) -> Array:
     y=lambda g, x, y_shape, window: conv(x, g, sizes=y_shape[2:], window=window),
 )
 def conv_weight(x: Array, y: Array, shape: Any, window: Any) -> Array:
-    """The gradient of :func:`conv` in its weight, which has ``shape``, where y is the gradient in its result."""
+    """The gradient of :func:`conv` with respect to its weight, of ``shape``; y is the gradient of the result."""
     return kernels.weight_gradient(x, y, shape, window)
 
 
@@ -83,7 +83,7 @@ def conv1d(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution along one axis: ``torch.nn.functional.conv1d``. As :func:`conv2d`, with (N, C, L) and a weight (O, C/groups, K)."""
+    """Convolution along one axis: ``torch.nn.functional.conv1d``. Like :func:`conv2d`, with (N, C, L) and a weight (O, C/groups, K)."""
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -103,10 +103,10 @@ def conv2d(
         weight: (O, C/groups, KH, KW).
         bias: (O,), or None.
         stride: distance between windows, an int or a pair.
-        padding: zeros on both sides of each axis, an int or a pair; ``"valid"`` (none) or ``"same"`` (as many as keep the
-            size, an odd one at the end; needs stride 1). Beyond PyTorch: (left, right, top, bottom).
+        padding: zeros on both sides of each axis, an int or a pair; ``"valid"`` (none) or ``"same"`` (the output has the size of the
+            input; an odd zero goes at the end; needs stride 1). Not in PyTorch: (left, right, top, bottom).
         dilation: distance between the cells of the kernel, an int or a pair.
-        groups: parts of the channels that are convolved by themselves; C and O must be multiples of it.
+        groups: number of parts of the channels that are convolved separately; C and O must be multiples of it.
 
     Returns:
         (N, O, OH, OW) with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1.
@@ -139,7 +139,7 @@ def conv3d(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution of volumes: ``torch.nn.functional.conv3d``. As :func:`conv2d`, with (N, C, D, H, W) and (O, C/groups, KD, KH, KW)."""
+    """Convolution of volumes: ``torch.nn.functional.conv3d``. Like :func:`conv2d`, with (N, C, D, H, W) and (O, C/groups, KD, KH, KW)."""
     return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -153,7 +153,7 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: Size = 1,
 ) -> Tensor:
-    """Transposed convolution along one axis: ``torch.nn.functional.conv_transpose1d``. As :func:`conv_transpose2d`, with (N, C, L)."""
+    """Transposed convolution along one axis: ``torch.nn.functional.conv_transpose1d``. Like :func:`conv_transpose2d`, with (N, C, L)."""
     return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -171,10 +171,11 @@ def conv_transpose2d(
 
     Args:
         input: (N, C, H, W), or one image (C, H, W).
-        weight: (C, O/groups, KH, KW): that of the convolution from O to C channels that is transposed.
+        weight: (C, O/groups, KH, KW), the weight of a convolution from O to C channels; this function is its transpose.
         bias: (O,), or None.
-        stride, padding, dilation, groups: of that convolution; padding is an int or a pair.
-        output_padding: rows and columns more at the end, less than stride or dilation: a convolution maps several sizes to one.
+        stride, padding, dilation, groups: those of that convolution; padding is an int or a pair.
+        output_padding: rows and columns added at the end, since several input sizes of a strided convolution give the same output
+            size; less than stride or dilation.
 
     Returns:
         (N, O, OH, OW) with OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
@@ -200,7 +201,7 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Size = 1,
 ) -> Tensor:
-    """Transposed convolution of volumes: ``torch.nn.functional.conv_transpose3d``. As :func:`conv_transpose2d`, with (N, C, D, H, W)."""
+    """Transposed convolution of volumes: ``torch.nn.functional.conv_transpose3d``. Like :func:`conv_transpose2d`, with (N, C, D, H, W)."""
     return _conv_transpose("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -238,7 +239,7 @@ def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_pad
         sizes.append((n - 1) * s - 2 * p + d * (k - 1) + e + 1)
     if min(sizes) < 1 or min(y.shape[2:]) < 1:
         raise ShapeError(f"{name}: the output would have sizes {tuple(sizes)} ({shapes}, padding {padding})")
-    # The convolution that maps these sizes to those of the input: it does not see the output padding.
+    # The window of the convolution from these sizes to those of the input: output_padding reduces its padding at the end.
     window = Window(stride, tuple([(p, p - e) for p, e in zip(padding, extra, strict=True)]), dilation)
     x = conv_input(y, weight, shape=(y.shape[0], weight.shape[1] * groups, *sizes), window=window)
     if bias is not None:
@@ -247,7 +248,7 @@ def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_pad
 
 
 def _check(name, dims, input, weight, bias, groups, outputs):
-    """What both directions ask of their arguments; gives the text that names the shapes."""
+    """Check the arguments of convolution or transposed convolution, and return a text with the shapes for error messages."""
     shapes = f"input {tuple(input.shape)}, weight {tuple(weight.shape)}"
     if weight.ndim != dims + 2:
         raise ShapeError(f"{name}: weight must have {dims + 2} dimensions ({shapes})")
@@ -266,7 +267,7 @@ def _check(name, dims, input, weight, bias, groups, outputs):
 
 
 def _padding(name, padding, kernel, stride, dilation):
-    """``padding`` as users write it to (before, after) for each axis."""
+    """The user's ``padding`` as (before, after) for each axis."""
     dims = len(kernel)
     if isinstance(padding, str):
         if padding == "valid":

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: the probability of a label sequence, summed over all ways to place it in time."""
+"""Connectionist temporal classification: the probability of a label sequence, summed over all its alignments in time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _lengths(what: str, given: Any, n: int, highest: int, rule: str) -> np.ndarr
 
 
 def _labels(targets: Any, target_lengths: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (N, S), with zeros behind each sequence's own, and how many of them are its own."""
+    """The labels (N, S), padded with zeros, and the number of labels of each sequence."""
     targets = np.asarray(array_of(targets))
     if targets.size and targets.dtype.kind not in "iu":
         raise RuntimeError(f"{_NAME}: targets must be integers, not {targets.dtype}")
@@ -76,25 +76,25 @@ def ctc_loss(
 ) -> Tensor:
     """Connectionist temporal classification (Graves et al. 2006): ``torch.nn.functional.ctc_loss``.
 
-    Minus the logarithm of the probability of a sequence of labels, summed over all its alignments: each label held for one step or
-    more, with any number of blanks between labels, and at least one between equal ones. The sum is the forward recursion over time, in
-    log space; it is composed of ops, and so has derivatives of any order.
+    The negative log-probability of a sequence of labels, summed over all its alignments. In an alignment each label lasts one step or
+    more, with any number of blanks between labels, and at least one between equal labels. The sum is the forward recursion over
+    time, in log space. It is composed of ops, so it has derivatives of any order.
 
     Args:
-        log_probs: (T, N, C) or (T, C), logarithms of probabilities, as of :func:`log_softmax`.
-        targets: labels (N, S), of which the first ``target_lengths[n]`` count, or all labels in one row, a sequence after another.
-        input_lengths: the steps of each sequence, N numbers up to T.
-        target_lengths: the labels of each sequence, N numbers.
+        log_probs: (T, N, C) or (T, C), log-probabilities, for example from :func:`log_softmax`.
+        targets: labels (N, S), of which the first ``target_lengths[n]`` are used, or the labels of all sequences, concatenated.
+        input_lengths: the number of steps of each sequence, N numbers up to T.
+        target_lengths: the number of labels of each sequence, N numbers.
         blank: the class that stands for no label.
-        reduction: 'none' (N,), 'sum', or 'mean': each loss divided by its number of labels, then the mean.
-        zero_infinity: 0 in place of an infinite loss.
+        reduction: 'none' (N,), 'sum', or 'mean': each loss is divided by its number of labels, then averaged.
+        zero_infinity: replace an infinite loss by 0.
 
-    A target that its steps cannot hold has the loss inf, and the gradient 0 (PyTorch: NaN, unless ``zero_infinity`` is set). The
-    gradient is that of the formula; PyTorch's adds exp(log_probs), which :func:`log_softmax` takes away again.
+    If a target needs more steps than there are, its loss is inf and its gradient 0 (PyTorch: NaN, unless ``zero_infinity`` is set). The
+    gradient is that of the formula. PyTorch's also contains exp(log_probs), which the gradient of :func:`log_softmax` removes again.
 
     Raises:
-        IndexError: a label outside the classes, or that is the blank. ShapeError: lengths or shapes that do not belong together.
-        RuntimeError: labels or lengths that are no integers.
+        IndexError: a label is outside the classes or is the blank. ShapeError: lengths or shapes do not fit together.
+        RuntimeError: labels or lengths are not integers.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> log_probs = mg.full((2, 1, 2), 0.5).log()  # two steps, each a blank or the label 1 with probability 1/2
@@ -123,10 +123,10 @@ def ctc_loss(
     states = np.full((n, 2 * labels.shape[1] + 1), blank, np.intp)  # blank, label, blank, label, ..., blank
     states[:, 1::2] = labels
     emitted = gather(log_probs, 2, np.broadcast_to(states, (steps, *states.shape)))  # T N 2S+1
-    # A state is entered from itself, the one before, or the one before that: unless it is a blank, or the same label again.
+    # A state is entered from itself, from the state before, or from two states before; the last only if the two states differ.
     entry = np.zeros((*states.shape, 3), dtype)
     entry[:, 2:, 0][states[:, 2:] == states[:, :-2]] = -math.inf
-    # Before the first step all is on a place before the states, from where the first blank and the first label can be entered.
+    # Before the first step, all probability is in an extra state, from which the first blank and the first label can be entered.
     start = np.full((n, 2 + states.shape[1]), -math.inf, dtype)
     start[:, 1] = 0.0
     alpha: Any = start

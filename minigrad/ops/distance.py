@@ -1,4 +1,4 @@
-"""Lengths, angles and distances of vectors, composed of norms."""
+"""Normalised vectors, cosine similarity and distances, composed of norms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minigrad.types import Tensor
 def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
     """``input`` divided by its p-norm along ``dim``, or by ``eps`` if that is larger: ``torch.nn.functional.normalize``.
 
-    A Tensor ``out`` is given that value (and no gradient, as in PyTorch), and returned.
+    If a Tensor ``out`` is given, the value is written into it (without a gradient, as in PyTorch), and it is returned.
 
     >>> import minigrad as mg
     >>> import minigrad.nn.functional as F
@@ -45,7 +45,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The p-norms of the differences of all pairs of rows, the first row's first: ``torch.nn.functional.pdist``.
+    """The p-norms of the differences of all pairs of rows (0, 1), (0, 2), ..., (1, 2), ...: ``torch.nn.functional.pdist``.
 
     Args:
         input: (N, M). p: the order of the norm, at least 0.

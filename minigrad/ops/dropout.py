@@ -1,6 +1,6 @@
-"""Dropout: in training, elements or whole channels become 0 at random and the others grow to make up for it.
+"""Dropout: in training, random elements or whole channels become 0, and the others are scaled up so that the mean stays the same.
 
-The random mask comes from the process's generator (``mg.manual_seed``); applying it is one linear op, its own transpose.
+The random mask is drawn from the process's generator (``mg.manual_seed``). Applying the mask is one linear op, its own transpose.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from minigrad.types import Array, Tensor, called_as
 
 @op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)
 def masked_scale(input: Array, keep: Array, scale: float) -> Array:
-    """``scale`` times ``input`` where ``keep``, else 0. ``keep`` is a boolean array that broadcasts to the input's shape."""
+    """``scale`` times ``input`` where ``keep`` is True, else 0. ``keep`` is a boolean array that broadcasts to the input's shape."""
     out = np.asarray(where(keep, input, 0.0))
     return quiet().run(np.multiply, out, scale, out)
 
@@ -28,13 +28,13 @@ def masked_scale(input: Array, keep: Array, scale: float) -> Array:
 def random_keep(shape: tuple[int, ...], p: float) -> np.ndarray:
     """A boolean array, each element False with probability ``p``.
 
-    A random byte decides, and where it is just on the edge a further random number: exact for every ``p``, and three
-    times as fast as one float per element.
+    One random byte per element is compared with 256 p; only if it equals floor(256 p), a random float decides. This is exact for
+    every ``p``, and three times as fast as one float per element.
     """
     random = numpy_generator()
     drawn = np.frombuffer(random.bytes(math.prod(shape)), np.uint8)
     edge = math.floor(p * 256.0)
-    rest = p * 256.0 - edge  # of the bytes on the edge this fraction is dropped
+    rest = p * 256.0 - edge  # the fraction of the bytes equal to `edge` that is dropped
     keep = np.greater(drawn, edge)
     if edge < 256:
         undecided = np.flatnonzero(drawn == edge)
@@ -80,7 +80,7 @@ def _channels(name: str, input: Any, unbatched: int | None, ndims: tuple[int, ..
 @called_as(like.dropout)
 @with_inplace
 def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """In training each element is 0 with probability ``p``, else divided by 1 - p (Srivastava et al. 2014): ``torch.dropout``.
+    """In training, 0 with probability ``p``, else the element divided by 1 - p (Srivastava et al. 2014): ``torch.dropout``.
 
     Returns the input itself when not training. Raises ``ValueError`` if ``p`` is not in [0, 1].
 
@@ -113,7 +113,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """:func:`dropout` of whole channels of an input (N, C, H, W): ``torch.nn.functional.dropout2d``.
 
-    Three dimensions are taken for (N, C, L), as in PyTorch.
+    An input with three dimensions is treated as (N, C, L), as in PyTorch.
     """
     _check("dropout2d", input, p)
     shape = _channels("dropout2d", input, None, (3, 4))

@@ -1,4 +1,4 @@
-"""Ops that work element by element: arithmetic with broadcasting, functions, rounding, comparisons, logic.
+"""Elementwise ops: arithmetic with broadcasting, functions, rounding, comparisons, logic.
 
 Broadcasting is numpy's. The engine sums a gradient back to the shape of a broadcast argument, so the formulas
 below are those of one element. Overflow, division by zero and invalid values give inf and NaN silently, as in PyTorch.
@@ -31,7 +31,7 @@ quiet = _context.copy
 
 
 def real(x: Operand) -> np.ndarray:
-    """``x`` as an array of a floating dtype: integers and booleans become the default one, as in PyTorch."""
+    """``x`` as a floating array: integers and booleans are converted to the default dtype, as in PyTorch."""
     if type(x) is not np.ndarray:
         x = np.asarray(x)
     return x if x.dtype.kind == "f" else x.astype(get_default_dtype())
@@ -72,7 +72,7 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
 
 
 def _flat(g):
-    """The gradient of a function that is constant between its jumps: zeros, as in PyTorch."""
+    """The gradient of a piecewise constant function: zeros, as in PyTorch."""
     return where(False, g, 0.0)
 
 
@@ -225,7 +225,7 @@ _BOOL = np.dtype(np.bool_)
 
 
 def _counted(x):
-    """Booleans as int64, as in PyTorch, where numpy would make do with int8."""
+    """Booleans as int64, as in PyTorch (numpy uses int8)."""
     return x.astype(np.int64) if getattr(x, "dtype", None) is _BOOL else x
 
 
@@ -509,7 +509,7 @@ def _sigmoid(x):
 
 @op(input=lambda g, out: g * (out * (1.0 - out)))
 def sigmoid(input: Operand) -> Array:
-    """1 / (1 + e**-x), for x of any size: ``torch.sigmoid``.
+    """1 / (1 + e**-x), without overflow: ``torch.sigmoid``.
 
     >>> import minigrad as mg
     >>> mg.sigmoid(mg.tensor([-1e4, 0.0, 1e4]))
@@ -521,8 +521,8 @@ def sigmoid(input: Operand) -> Array:
 # --------------------------------------------------------------------------------------- the error function
 # float64: the rational approximations of W. J. Cody, "Rational Chebyshev approximations for the error function",
 # Math. Comp. 23 (1969), with the coefficients of his program CALERF (netlib, specfun), good to the last digits.
-# float32: erf(x) = tanh(x P(x**2)) for x up to 4, where it rounds to 1; numpy's tanh is fast and does the bending, so that a
-# polynomial is enough: a least-squares fit whose weights were changed until the relative error was level (7e-8).
+# float32: erf(x) = tanh(x P(x**2)) for x up to 4, where it rounds to 1. numpy's tanh is fast, and P is a polynomial: a
+# least-squares fit whose weights were adjusted until the relative error was about the same everywhere (7e-8).
 
 # fmt: off
 _CODY_SMALL = (  # erf(x) / x in x**2, |x| <= 0.46875
@@ -603,7 +603,7 @@ def _erfc_double(x):
 
 
 def _in_blocks(function, x, dtype):
-    """``function`` of a flat array of ``dtype``, a piece at a time so that what it computes in between stays in cache."""
+    """``function`` of a flat array of ``dtype``, one piece at a time, so that its intermediate results stay in the cache."""
     flat = x.reshape(-1)
     out = np.empty(flat.shape, x.dtype)
     for i in range(0, flat.size, 16384):
@@ -725,7 +725,7 @@ def trunc(input: Operand) -> Array:
 
 @op(input=_flat)
 def round(input: Array, decimals: int = 0) -> Array:
-    """The nearest number with that many decimals, halves to even: ``torch.round``. The gradient is zero.
+    """The nearest number with ``decimals`` decimals, halves to even: ``torch.round``. The gradient is zero.
 
     >>> import minigrad as mg
     >>> mg.round(mg.tensor([0.5, 1.5, 2.567])), mg.round(mg.tensor(2.567), decimals=1)
@@ -760,9 +760,9 @@ def _clamp_max(g, input, min, max):
 def clamp(input: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """``input`` limited to [min, max]; one bound may be None: ``torch.clamp``. The result is ``max`` where min > max.
 
-    Bounds are numbers or Tensors. The gradient of ``input`` is 1 between the bounds and on them, 0 outside, where the bound that
-    acts gets it (``max`` if they are equal).
-    Raises ``ValueError`` without any bound.
+    Bounds are numbers or Tensors. ``input`` gets the gradient between the bounds and at them; outside, the bound that limits it
+    gets the gradient (``max`` if both are equal).
+    Raises ``ValueError`` if both bounds are None.
 
     >>> import minigrad as mg
     >>> mg.clamp(mg.tensor([-2.0, 0.5, 2.0]), -1, 1)
@@ -792,7 +792,7 @@ def _share(g, loses, ties):
     other=lambda g, input, other: _share(g, lt(other, input), eq(input, other)),
 )
 def maximum(input: Operand, other: Operand) -> Array:
-    """The larger of two elements, NaN if one is: ``torch.maximum``. At a tie each gets half of the gradient.
+    """The larger of two elements, NaN if one is NaN: ``torch.maximum``. At a tie each gets half of the gradient.
 
     >>> import minigrad as mg
     >>> x = mg.tensor([1.0, 5.0, 2.0], requires_grad=True)
@@ -808,7 +808,7 @@ def maximum(input: Operand, other: Operand) -> Array:
     other=lambda g, input, other: _share(g, gt(other, input), eq(input, other)),
 )
 def minimum(input: Operand, other: Operand) -> Array:
-    """The smaller of two elements, NaN if one is: ``torch.minimum``. At a tie each gets half of the gradient."""
+    """The smaller of two elements, NaN if one is NaN: ``torch.minimum``. At a tie each gets half of the gradient."""
     return np.minimum(input, other)
 
 
@@ -822,7 +822,7 @@ def _wins(g, wins, b, first):
     other=lambda g, input, other: _wins(g, ge(input, other), other, False),
 )
 def fmax(input: Operand, other: Operand) -> Array:
-    """The larger of two elements; a number wins over NaN: ``torch.fmax``. At a tie ``input`` gets the gradient."""
+    """The larger of two elements; of a number and NaN, the number: ``torch.fmax``. At a tie ``input`` gets the gradient."""
     return np.fmax(input, other)
 
 
@@ -831,13 +831,13 @@ def fmax(input: Operand, other: Operand) -> Array:
     other=lambda g, input, other: _wins(g, le(input, other), other, False),
 )
 def fmin(input: Operand, other: Operand) -> Array:
-    """The smaller of two elements; a number wins over NaN: ``torch.fmin``. At a tie ``input`` gets the gradient."""
+    """The smaller of two elements; of a number and NaN, the number: ``torch.fmin``. At a tie ``input`` gets the gradient."""
     return np.fmin(input, other)
 
 
 @op(input=lambda g, input: where(isfinite(input), g, 0.0))
 def nan_to_num(input: Operand, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
-    """Finite numbers for NaN and infinities (by default 0 and the largest and least number): ``torch.nan_to_num``.
+    """``input`` with NaN and infinities replaced (by default by 0 and the largest and smallest number): ``torch.nan_to_num``.
 
     >>> import minigrad as mg
     >>> mg.nan_to_num(mg.tensor([float("nan"), 1.0, float("inf")]), posinf=9)
@@ -848,7 +848,7 @@ def nan_to_num(input: Operand, nan: float = 0.0, posinf: float | None = None, ne
 
 @op(input=lambda g: g)
 def clone(input: Operand) -> Array:
-    """A copy of ``input`` in memory of its own: ``torch.clone``."""
+    """A copy of ``input`` with its own memory: ``torch.clone``."""
     return np.array(input, order="C")
 
 
@@ -861,12 +861,12 @@ def _is_zero(x: Any) -> bool:
     return type(x) in (float, int) and x == 0 and math.copysign(1.0, x) > 0
 
 
-# np.where branches for every element, and waits where the mask is as irregular as that of a relu. Bits times 0 or 1 do not
-# branch: six times as fast for one number against 0, three times for two arrays.
+# np.where branches for every element, which is slow for an irregular mask such as that of a relu. Multiplying the bits by 0 or 1
+# has no branch: it is six times as fast for an array and 0, three times for two arrays.
 
 
 def _masked(x, mask, kept):
-    """``x`` where ``mask`` is ``kept``, else 0."""
+    """``x`` where ``mask == kept``, else 0."""
     if x.size >= maps.LARGE and x.shape == mask.shape:
         return maps.masked(x, mask, kept, _BITS[x.dtype])
     return np.multiply(x.view(_BITS[x.dtype]), mask if kept else np.logical_not(mask)).view(x.dtype)
@@ -892,9 +892,9 @@ def _blended(condition, x, y):
     other=lambda g, condition: where(condition, 0.0, g),
 )
 def where(condition: Array, input: Array = None, other: Array = None) -> Array:
-    """``input`` where ``condition``, else ``other``: ``torch.where``. The three are broadcast; the two may be numbers.
+    """``input`` where ``condition`` is True, else ``other``: ``torch.where``. All three broadcast; ``input`` and ``other`` may be numbers.
 
-    ``where(condition)`` is the tuple of the indices where it holds, one integer Tensor per dimension.
+    ``where(condition)`` is the tuple of the indices where it is True, one integer Tensor per dimension.
     Raises ``TypeError`` if ``condition`` is not boolean.
 
     >>> import minigrad as mg
@@ -916,12 +916,12 @@ def where(condition: Array, input: Array = None, other: Array = None) -> Array:
     return np.where(condition, input, other)
 
 
-# --------------------------------------------------------------------------------------- questions: booleans
+# --------------------------------------------------------------------------------------- comparisons and logic
 
 
 @op()
 def eq(input: Operand, other: Operand) -> Array:
-    """``input == other``, element by element: ``torch.eq``. See :func:`equal` for whole tensors.
+    """``input == other``, elementwise: ``torch.eq``. See :func:`equal` for whole tensors.
 
     >>> import minigrad as mg
     >>> mg.tensor([1, 2]) == mg.tensor([1, 3])
@@ -962,19 +962,19 @@ def ge(input: Operand, other: Operand) -> Array:
 
 @op()
 def logical_and(input: Operand, other: Operand) -> Array:
-    """Whether both are not zero: ``torch.logical_and``."""
+    """Whether both are nonzero: ``torch.logical_and``."""
     return np.logical_and(input, other)
 
 
 @op()
 def logical_or(input: Operand, other: Operand) -> Array:
-    """Whether one of them is not zero: ``torch.logical_or``."""
+    """Whether at least one of them is nonzero: ``torch.logical_or``."""
     return np.logical_or(input, other)
 
 
 @op()
 def logical_xor(input: Operand, other: Operand) -> Array:
-    """Whether just one of them is not zero: ``torch.logical_xor``."""
+    """Whether exactly one of them is nonzero: ``torch.logical_xor``."""
     return np.logical_xor(input, other)
 
 

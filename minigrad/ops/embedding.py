@@ -1,4 +1,4 @@
-"""Lookup tables: rows of a matrix by number, and sums, means or maxima of bags of them."""
+"""Embedding lookup: rows of a matrix by their index, and the sum, mean or maximum of bags of rows."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def embedding(
         input: integers in 0..V-1, any shape.
         weight: (V, D).
         padding_idx: the row that gets no gradient.
-        max_norm: rows that are asked for and longer than this are first shortened to it, in ``weight`` itself, which keeps that value.
-        norm_type: the norm that ``max_norm`` means.
-        scale_grad_by_freq: divide the gradient of a row by how often ``input`` names it.
-        sparse: accepted for PyTorch's sake; the gradient has the same value, and is dense.
+        max_norm: selected rows with a larger norm are first scaled to this norm, in place in ``weight``.
+        norm_type: the p of the p-norm for ``max_norm``.
+        scale_grad_by_freq: divide the gradient of a row by the number of times it occurs in ``input``.
+        sparse: accepted for compatibility with PyTorch; the gradient is always dense.
 
     Returns ``input``'s shape with D appended. Raises ``IndexError`` for an integer out of range.
 
@@ -76,7 +76,7 @@ def embedding(
 
 
 def _renormed(name: str, weight: Any, input: np.ndarray, max_norm: float, norm_type: float) -> Any:
-    """``weight`` with the rows that ``input`` names no longer than ``max_norm``. A Tensor is given that value."""
+    """``weight`` with the rows selected by ``input`` scaled to a norm of at most ``max_norm``. A Tensor is changed in place."""
     table = array_of(weight)
     if input.size and not 0 <= input.min() <= input.max() < len(table):
         raise IndexError(f"{name}: indices {input.min()}..{input.max()} are out of range for {len(table)} rows (0..{len(table) - 1})")
@@ -109,16 +109,16 @@ def embedding_bag(
     """The sum, mean or maximum of the rows of each bag: ``torch.nn.functional.embedding_bag``. An empty bag gives zeros.
 
     Args:
-        input: integers in 0..V-1: (B, N) for B bags of N, or (T,) for bags of any size, one after the other.
+        input: integers in 0..V-1: (B, N) for B bags of N, or (T,) for bags of any size, concatenated.
         weight: (V, D).
-        offsets: for ``input`` (T,) where each bag begins; the first at 0.
+        offsets: for ``input`` (T,), the position where each bag begins; the first is 0.
         max_norm, norm_type, scale_grad_by_freq, sparse: as for :func:`embedding`.
         mode: 'sum', 'mean' or 'max'.
         per_sample_weights: factors of the rows, of the shape of ``input``, differentiable; for mode 'sum'.
         include_last_offset: the last of ``offsets`` is the end of the last bag.
-        padding_idx: a row that does not count, and gets no gradient.
+        padding_idx: a row that is left out of the bags and gets no gradient.
 
-    Returns (B, D). Raises ``ValueError`` for arguments that do not go together, ``IndexError`` for an integer out of range.
+    Returns (B, D). Raises ``ValueError`` for arguments that cannot be combined, ``IndexError`` for an integer out of range.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.embedding import embedding_bag
@@ -158,7 +158,7 @@ def embedding_bag(
 
 
 def _bags(name: str, index: np.ndarray, offsets: Any, include_last_offset: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Where each bag begins and ends in the flat index."""
+    """The positions where each bag begins and ends in the flat index."""
     if index.dtype.kind not in "iu" and index.size:
         raise TypeError(f"{name}: input must hold integers, not {index.dtype}")
     if index.ndim == 2:
@@ -182,7 +182,7 @@ def _bags(name: str, index: np.ndarray, offsets: Any, include_last_offset: bool)
 
 
 def _maxima(rows: Any, bag: np.ndarray, bags: int) -> Any:
-    """The largest of each feature over the rows of each bag, the first of equal ones; zeros where a bag has no row."""
+    """The maximum of each feature over the rows of each bag (of equal rows the first counts); zeros for an empty bag."""
     values = array_of(rows)
     edges = np.searchsorted(bag, np.arange(bags + 1))
     places = np.zeros((bags, values.shape[1]), np.intp)

@@ -1,10 +1,10 @@
-"""Cutting images into the windows that a kernel sees, and adding such windows up again: a pair of transposes.
+"""Unfold copies the windows of images into columns, and fold adds columns back into images. Each is the transpose of the other.
 
 This is "im2col" and "col2im". A convolution is a matrix product with the columns::
 
     y = weight.reshape(O, C KH KW) @ unfold(x, (KH, KW))          # N O L, one column for each of the L windows
 
-:mod:`minigrad.ops.conv` computes it without ever making all columns, but that is all there is to it.
+:mod:`minigrad.ops.conv` computes the same result without making all columns at once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 
 
     Args:
         input: (N, C, H, W), or one image (C, H, W).
-        kernel_size, dilation, padding, stride: of the windows, as for ``conv2d``; an int or a pair each.
+        kernel_size, dilation, padding, stride: as for ``conv2d``; an int or a pair each.
 
     Returns:
         (N, C KH KW, L): a column for each of the L windows, in the order of ``conv2d``'s output pixels.
@@ -68,22 +68,22 @@ def _fold_input(g, kernel_size, dilation, padding, stride):
 
 @op(input=_fold_input)
 def fold(input: Array, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
-    """Images from columns, adding up where windows overlap: ``torch.nn.functional.fold``. Transpose of :func:`unfold`.
+    """Images from columns, with overlapping windows added up: ``torch.nn.functional.fold``. Transpose of :func:`unfold`.
 
     Args:
         input: (N, C KH KW, L), or (C KH KW, L) for one image.
         output_size: H and W of the result; an int or a pair.
-        kernel_size, dilation, padding, stride: of the windows; an int or a pair each.
+        kernel_size, dilation, padding, stride: as for :func:`unfold`; an int or a pair each.
 
     Returns:
         (N, C, H, W).
 
     Raises:
-        ShapeError: the columns are not those of C channels of such windows.
+        ShapeError: the size or the number of the columns does not fit these windows.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.fold import fold
-    >>> fold(mg.ones(4, 4), (3, 3), (2, 2))  # how many windows see each pixel
+    >>> fold(mg.ones(4, 4), (3, 3), (2, 2))  # the number of windows that contain each pixel
     tensor([[[1., 2., 1.],
              [2., 4., 2.],
              [1., 2., 1.]]])

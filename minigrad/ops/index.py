@@ -1,11 +1,11 @@
-"""Ops that pick elements and put them back: every kind of ``x[key]`` and ``x[key] = v``, gather and scatter.
+"""Indexing: every kind of ``x[key]`` and ``x[key] = v``, gather and scatter.
 
-Three ops do it all, with an index that :func:`plain_index` has made plain: ``getitem``, its transpose ``put_add``, and
-``setitem``. The named functions (gather, scatter_add, index_select, ...) say what index they mean and call these.
+There are three ops: ``getitem``, its transpose ``put_add``, and ``setitem``. They take an index that :func:`plain_index` has
+normalised. The named functions (gather, scatter_add, index_select, ...) build an index and call these ops.
 
-A key may hold what numpy and PyTorch know: ints, slices, None, ..., masks, and integer arrays or Tensors with negative numbers and
-repetitions. Where the two differ this follows PyTorch: an int among index arrays just selects (``x[0, :, [1, 2]]`` is
-``x[0][:, [1, 2]]``). As in numpy, slices may run backwards, and a list of lists is one index array.
+A key may contain the same parts as in numpy and PyTorch: ints, slices, None, ..., masks, and integer arrays or Tensors with negative or
+repeated numbers. Where the two libraries differ, PyTorch is followed: an int among index arrays just selects (``x[0, :, [1, 2]]`` is
+``x[0][:, [1, 2]]``). As in numpy, slices may have negative steps, and a list of lists is one index array.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from minigrad.types import Array, Operand, Tensor, called_as
 
 
 def plain_index(key: Any, ndim: int) -> tuple:
-    """A key as a tuple of what numpy indexes with: ints, bools, slices of ints, None, ... and integer or boolean arrays.
+    """A key as a tuple of index types of numpy: ints, bools, slices of ints, None, ... and integer or boolean arrays.
 
-    Raises ``IndexError`` for anything else. Ends in ``...`` if it is free of arrays, so that numpy always gives a view.
+    Raises ``IndexError`` for anything else. A key without arrays gets ``...`` at its end, so that numpy always returns a view.
     """
     parts = [k if type(k) is int else _plain_part(k) for k in (key if isinstance(key, tuple) else (key,))]
     arrays, dots = False, None
@@ -43,12 +43,12 @@ def plain_index(key: Any, ndim: int) -> tuple:
         if dots is None:
             parts.append(Ellipsis)
     elif dots is not None and sum(map(_consumes, parts)) == ndim:
-        del parts[dots]  # dots that stand for nothing do not part the arrays around them: PyTorch's rule, not numpy's
+        del parts[dots]  # an Ellipsis for no dimension does not separate the arrays around it: PyTorch's rule, not numpy's
     return tuple(parts)
 
 
 def _consumes(k: Any) -> int:
-    """How many dimensions a part of an index takes up."""
+    """The number of dimensions of x that a part of an index applies to."""
     if isinstance(k, np.ndarray) and k.dtype.kind == "b":
         return k.ndim
     return 0 if k is None or k is Ellipsis or type(k) is bool else 1
@@ -67,7 +67,7 @@ def _plain_part(k: Any) -> Any:
     if isinstance(k, TensorBase):
         k = k._data
     elif isinstance(k, np.ndarray):
-        k = k.copy()  # the user may write it before backward
+        k = k.copy()  # the user may write into it before the backward pass
     elif isinstance(k, (list, tuple, range)):
         k = np.array([unwrapped(n) for n in k])
         k = k if k.size else k.astype(np.intp)
@@ -87,7 +87,7 @@ def _plain_part(k: Any) -> Any:
 
 
 def _two_steps(index: tuple) -> tuple[tuple, tuple] | None:
-    """Ints and bools among index arrays: the index that applies them first, and the one for what that leaves. None otherwise."""
+    """A key with ints or bools among index arrays as two indices: first the ints and bools, then the rest. None for other keys."""
     arrays = ints = flags = False
     for k in index:
         if type(k) is int:
@@ -126,7 +126,7 @@ def subscript(x: Tensor, key: Any) -> Tensor:
 
 
 def store(x: Any, key: Any, value: Any, overwrite: bool = False) -> Any:
-    """``x`` after ``x[key] = value``, in new memory unless ``overwrite`` says that the caller gives up that of ``x``."""
+    """``x`` after ``x[key] = value``, as a new array, or in place if ``overwrite`` is True."""
     index = plain_index(key, len(shape_of(x)))
     steps = _two_steps(index)
     if steps is not None:
@@ -139,7 +139,7 @@ def store(x: Any, key: Any, value: Any, overwrite: bool = False) -> Any:
 
 @op(x=lambda g, x_shape, index: put_add(g, shape=x_shape, index=index))
 def getitem(x: Array, index: Any) -> Array:
-    """``x[index]`` for a plain index. A view, unless arrays are in it. The transpose of :func:`put_add`."""
+    """``x[index]`` for a plain index. A view if the index has no arrays. The transpose of :func:`put_add`."""
     try:
         return x[index]
     except IndexError as error:
@@ -148,7 +148,7 @@ def getitem(x: Array, index: Any) -> Array:
 
 @op(g_=lambda g, index: getitem(g, index=index))
 def put_add(g_: Array, shape: Any, index: Any) -> Array:
-    """Zeros of ``shape`` with ``g_`` added at ``index``; what meets at one place adds up. The transpose of :func:`getitem`."""
+    """Zeros of ``shape`` with ``g_`` added at ``index``; values at a repeated index add up. The transpose of :func:`getitem`."""
     out = np.zeros(shape, g_.dtype)
     if not _repeats(index):
         out[index] = g_
@@ -165,7 +165,7 @@ def put_add(g_: Array, shape: Any, index: Any) -> Array:
 
 
 def _setitem_v(g, v_shape, index):
-    # Where places repeat, the last writer has won, and only it has a gradient.
+    # At a repeated index only the value that was written last gets a gradient.
     gradient = getitem(g, index=index)
     if _repeats(index):
         places = _positions(g.shape, index)
@@ -181,9 +181,9 @@ def _setitem_v(g, v_shape, index):
 
 @op(x=lambda g, index: setitem(g, 0.0, index=index), v=_setitem_v)
 def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
-    """``x`` after ``x[index] = v``. Where ``index`` names a place twice, the last value stays.
+    """``x`` after ``x[index] = v``. At a repeated index the last value is stored.
 
-    A copy, unless ``overwrite`` says that the caller gives up the memory of ``x``.
+    A copy, or ``x`` itself, written in place, if ``overwrite`` is True.
     """
     out = x if overwrite else np.array(x)
     mask = index[0] if len(index) == 1 else None
@@ -201,12 +201,12 @@ def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
 
 
 def _repeats(index: tuple) -> bool:
-    """Whether a place may come twice: not in slices and masks."""
+    """Whether an index may have repeated positions: not with slices and masks alone."""
     return any(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in index)
 
 
 def _positions(shape: tuple[int, ...], index: tuple) -> np.ndarray:
-    """Where the elements of ``x[index]`` lie in the flat ``x``, for an index with integer arrays: an array of the result's shape."""
+    """The flat positions in ``x`` of the elements of ``x[index]``, for an index with integer arrays: an array of the result's shape."""
     parts: list[Any] = []
     for k in index:  # masks as the positions of what they pick
         parts += k.nonzero() if isinstance(k, np.ndarray) and k.dtype.kind == "b" else [k]
@@ -237,7 +237,7 @@ def _positions(shape: tuple[int, ...], index: tuple) -> np.ndarray:
 
 
 def _explained(name: str, shape: tuple[int, ...], index: tuple, error: IndexError) -> IndexError:
-    """numpy's IndexError as one that names op, index, dimension and size."""
+    """numpy's IndexError with the op, index, dimension and size in its message."""
     consumed = sum(map(_consumes, index))
     if consumed > len(shape):
         return IndexError(f"{name}: {consumed} indices for a tensor of {len(shape)} dimensions, shape {shape}")
@@ -279,7 +279,7 @@ def _check_bounds(name: str, index: np.ndarray, size: int, dim: int, lowest: int
 
 
 def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any, like: tuple[int, ...] | None = None) -> tuple:
-    """The key that places element (i, j, k) of ``index`` at (i, index[i, j, k], k), here for ``dim=1``: gather and scatter's."""
+    """The key of gather and scatter: for ``dim=1``, element (i, j, k) of ``index`` refers to position (i, index[i, j, k], k)."""
     array, dim = _integers(name, index), positive_dim(name, dim, len(shape))
     if array.ndim != len(shape) or not shape:
         raise ShapeError(f"{name}: index of shape {array.shape} must have as many dimensions (at least 1) as the tensor of shape {shape}")
@@ -291,7 +291,7 @@ def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any, like: tuple[i
 
 
 def gather(input: Tensor, dim: int, index: Operand) -> Tensor:
-    """Picks along ``dim``: ``out[i, j, k] = input[i, index[i, j, k], k]`` for ``dim=1``: ``torch.gather``.
+    """Elements selected along ``dim``: ``out[i, j, k] = input[i, index[i, j, k], k]`` for ``dim=1``: ``torch.gather``.
 
     Args:
         input: any shape.
@@ -312,7 +312,7 @@ def gather(input: Tensor, dim: int, index: Operand) -> Tensor:
 def take_along_dim(input: Tensor, indices: Operand, dim: int | None = None) -> Tensor:
     """:func:`gather` with an index that broadcasts, negative numbers counting from the end: ``torch.take_along_dim``.
 
-    Without ``dim``, both are taken as flat.
+    Without ``dim``, both are flattened.
     """
     array = _integers("take_along_dim", indices)
     if dim is None:
@@ -354,7 +354,7 @@ def scatter(input: Tensor, dim: int, index: Operand, src: Operand, *, reduce: st
         src: values, at least as large as ``index``; or one number for all.
         reduce: ``"add"`` makes this :func:`scatter_add`.
 
-    Where ``index`` names a place twice, the last value stays and gets the gradient (PyTorch leaves it open).
+    At a repeated index the last value is stored and gets the gradient (in PyTorch this is undefined).
 
     >>> import minigrad as mg
     >>> mg.scatter(mg.zeros(2, 3), 1, mg.tensor([[1], [2]]), 7)
@@ -434,7 +434,7 @@ def index_fill(input: Tensor, dim: int, index: Operand, value: Operand) -> Tenso
 
 
 def index_put(input: Tensor, indices: Sequence[Any], values: Operand, accumulate: bool = False) -> Tensor:
-    """``input`` after ``input[indices] = values``, or ``+=`` where what meets adds up: ``torch.index_put``.
+    """``input`` after ``input[indices] = values``; with ``accumulate`` values are added, also at repeated indices: ``torch.index_put``.
 
     >>> import minigrad as mg
     >>> mg.index_put(mg.zeros(3), (mg.tensor([0, 0]),), mg.tensor(1.0), accumulate=True)
@@ -528,7 +528,7 @@ def _meet(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 @op(input=None)
 def argwhere(input: Array) -> Array:
-    """The positions of what is not zero, a row per element: ``torch.argwhere``.
+    """The indices of the nonzero elements, one row per element: ``torch.argwhere``.
 
     >>> import minigrad as mg
     >>> mg.argwhere(mg.tensor([[0, 5], [6, 0]]))
@@ -551,7 +551,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 
 @op(input=None)
 def one_hot(input: Array, num_classes: int = -1) -> Array:
-    """A new last dimension with 1 at the place that ``input`` names and 0 elsewhere: ``torch.nn.functional.one_hot``.
+    """One-hot vectors in a new last dimension, with 1 at the index given by ``input``: ``torch.nn.functional.one_hot``.
 
     Args:
         input: integers >= 0, any shape.

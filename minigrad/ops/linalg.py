@@ -1,4 +1,4 @@
-"""Products of vectors, matrices and tensors, all of them matrix products at heart; inverses, solutions and determinants.
+"""Products of vectors, matrices and tensors, all computed as matrix products; inverses, linear equations and determinants.
 
 Operands of two floating dtypes are promoted, as in arithmetic (PyTorch refuses them).
 """
@@ -25,7 +25,7 @@ from minigrad.types import Array, Dims, DType, Tensor
 
 
 class SlogdetResult(NamedTuple):
-    """What :func:`slogdet` returns."""
+    """The result of :func:`slogdet`."""
 
     sign: Any
     logabsdet: Any
@@ -35,14 +35,14 @@ class SlogdetResult(NamedTuple):
 
 
 def _require_dims(name: str, **wanted: tuple[Any, int]) -> None:
-    """Raise ``ShapeError`` unless each argument has its number of dimensions."""
+    """Raise ``ShapeError`` unless each argument has the required number of dimensions."""
     for argument, (x, ndim) in wanted.items():
         if len(x.shape) != ndim:
             raise ShapeError(f"{name}: {argument} must have {ndim} dimension{'s' * (ndim != 1)}, not shape {tuple(x.shape)}")
 
 
 def _as_matrices(g, a, b):
-    """The operands of a matmul and the gradient of its result with the dimensions that a vector lacks."""
+    """The operands of a matmul and the gradient of its result, with vectors as matrices of one row or column."""
     rows, columns = len(a.shape) > 1, len(b.shape) > 1
     if not columns:
         b, g = unsqueeze(b, 1), unsqueeze(g, -1)
@@ -58,7 +58,7 @@ def _rows(x):
 
 def _matmul_a(g, input, other):
     g, _, other = _as_matrices(g, input, other)
-    return matmul(g, matrix_transpose(other))  # a vector's 1 among the rows is summed away like a broadcast dimension
+    return matmul(g, matrix_transpose(other))  # the added dimension of a vector is summed over like a broadcast one
 
 
 def _matmul_b(g, input, other):
@@ -78,7 +78,7 @@ def matmul(input: Array, other: Array) -> Array:
         input: (..., n, k), or a vector (k,).
         other: (..., k, m), or a vector (k,). The leading dimensions broadcast.
 
-    Returns (..., n, m), without the dimension that a vector lacks. Raises ``ShapeError`` if the inner sizes differ.
+    Returns (..., n, m), without n or m if that operand is a vector. Raises ``ShapeError`` if the inner sizes differ.
 
     >>> import minigrad as mg
     >>> mg.matmul(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([1.0, 1.0]))
@@ -123,7 +123,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
-    """Scalar product of two vectors: ``torch.dot``. Unlike numpy's it refuses matrices."""
+    """Scalar product of two vectors: ``torch.dot``. Raises ``ShapeError`` for matrices, unlike numpy's."""
     _require_dims("dot", input=(input, 1), tensor=(tensor, 1))
     return matmul(input, tensor)
 
@@ -236,12 +236,12 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     b=lambda g, a, labels: contract(a, g, labels=(labels[0], labels[2], labels[1])),
 )
 def contract(a: Array, b: Array, labels: Any) -> Array:
-    """The product of two tensors, summed over the axes that the result does not have: what :func:`einsum` is made of.
+    """The product of two tensors, summed over the axes that the result does not have: the op that :func:`einsum` uses.
 
     Args:
         a, b: any shapes.
-        labels: three tuples, of ints that name the axes of ``a``, of ``b`` and of the result. Each label comes at most once in a
-            tuple, in two tuples at least, and stands for one size.
+        labels: three tuples of ints, the labels of the axes of ``a``, of ``b`` and of the result. Each label occurs at most once in a
+            tuple, in at least two tuples, and has one size.
 
     The gradient is another contraction: of the incoming gradient with the other operand.
 
@@ -272,7 +272,7 @@ def contract(a: Array, b: Array, labels: Any) -> Array:
 
 
 def _spread_out(x: np.ndarray, labels: tuple, target: tuple) -> np.ndarray:
-    """``x`` with its axes in the order of ``target``, and size 1 where ``labels`` lacks one."""
+    """``x`` with its axes in the order of ``target``, and with size 1 for labels that ``x`` does not have."""
     have = [t for t in target if t in labels]
     sizes = dict(zip(labels, x.shape, strict=True))
     return x.transpose([labels.index(t) for t in have]).reshape([sizes.get(t, 1) for t in target])
@@ -341,15 +341,15 @@ def _numbered(*args: Any) -> tuple[str, tuple]:
 
 
 def einsum(equation: Any, *operands: Any) -> Tensor:
-    """Sums of products over axes that letters name: ``torch.einsum``.
+    """Sums of products over axes with letters as labels: ``torch.einsum``.
 
     Args:
-        equation: a term of letters per operand, a letter per axis, and after ``->`` those of the result; a letter that is missing there is
-            summed over. Without ``->``: the letters that come once, in alphabetical order. ``...`` stands for axes that broadcast;
-            a letter that comes twice in a term takes the diagonal.
+        equation: one term per operand, with one letter per axis, and after ``->`` the letters of the result. Letters that are not in the
+            result are summed over. Without ``->`` the result has the letters that occur once, in alphabetical order. ``...`` stands
+            for axes that broadcast; a letter that occurs twice in a term takes the diagonal.
         operands: the tensors, or one list of them.
 
-    Several operands are multiplied in pairs, in the order that needs least work; each pair is one matrix product.
+    Several operands are multiplied in pairs, in an order that needs little work; each pair is one matrix product.
 
     Raises ``ValueError`` for a malformed equation, ``ShapeError`` for sizes that do not fit it.
 
@@ -372,7 +372,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
 
 
 class _Term(NamedTuple):
-    """An intermediate result of einsum: its place in the list of values, and the labels of its axes."""
+    """An intermediate result of einsum: its index in the list of values, and the labels of its axes."""
 
     place: int
     labels: list
@@ -380,7 +380,7 @@ class _Term(NamedTuple):
 
 @functools.lru_cache(512)
 def _program(equation: str, shapes: tuple[tuple, ...]) -> list[tuple]:
-    """What einsum does to operands of these shapes: (op, places of its arguments, keywords), each of which appends a value."""
+    """The steps of einsum for operands of these shapes: (op, indices of its arguments, keywords). Each step appends a value."""
     found, result = _parse(equation, shapes)
     sizes: dict[Any, int] = {}
     for labels, shape in zip(found, shapes, strict=True):
@@ -411,7 +411,7 @@ def _program(equation: str, shapes: tuple[tuple, ...]) -> list[tuple]:
         return term
 
     def summed(term: _Term, needed: set) -> _Term:
-        """A term summed over the axes that nothing else needs."""
+        """A term summed over the axes that neither another term nor the result has."""
         alone = tuple([i for i, label in enumerate(term.labels) if label not in needed])
         return apply(sum, term, to=[label for label in term.labels if label in needed], dim=alone) if alone else term
 
@@ -442,7 +442,7 @@ def _listed(shapes: Sequence[Any]) -> str:
 
 
 def _order(terms: list[list], result: list, sizes: dict) -> list[tuple[int, ...]]:
-    """Which terms to multiply next, again and again, so that little work is done; each product becomes the last term."""
+    """The pairs of terms to multiply, in an order that needs little work; each product is appended to the terms."""
     if len(terms) <= 2:
         return [tuple(range(len(terms)))]
     number = {label: n for n, label in enumerate(sizes)}
@@ -456,11 +456,11 @@ def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
     """The product of two tensors, summed over pairs of dimensions: ``torch.tensordot``.
 
     Args:
-        a, b: any shapes.
-        dims: how many of the last dimensions of ``input`` go with the first of ``other``; or two lists, dimensions of ``input`` and their
-            partners in ``other``.
+        input, other: any shapes.
+        dims: the number of last dimensions of ``input`` to sum over with the first of ``other``; or two lists, dimensions of ``input`` and
+            the dimensions of ``other`` that they are paired with.
 
-    Returns the other dimensions of ``input``, then those of ``other``. Raises ``ShapeError`` if partners differ in size.
+    Returns the remaining dimensions of ``input``, then those of ``other``. Raises ``ShapeError`` if paired dimensions differ in size.
 
     >>> import minigrad as mg
     >>> mg.tensordot(mg.ones(2, 3, 4), mg.ones(4, 3, 5), dims=([1, 2], [1, 0])).shape
@@ -493,13 +493,13 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 
 def trace(input: Tensor) -> Tensor:
-    """Sum of a matrix's diagonal: ``torch.trace``."""
+    """Sum of the diagonal of a matrix: ``torch.trace``."""
     _require_dims("trace", input=(input, 2))
     return sum(diagonal(input, 0, 0, 1))
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
-    """The product of several matrices, in an order that needs little work: ``torch.linalg.multi_dot``. Vectors may stand at the ends."""
+    """The product of several matrices, in an order that needs little work: ``torch.linalg.multi_dot``. The first and last may be vectors."""
     tensors = list(tensors)
     if len(tensors) < 2:
         raise ShapeError(f"multi_dot: at least two tensors are needed, not {len(tensors)}")
@@ -532,7 +532,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
 
 
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
-    """Vector product of the vectors of 3 along ``dim``; other dimensions broadcast: ``torch.linalg.cross``."""
+    """Cross product of vectors with 3 elements along ``dim``; other dimensions broadcast: ``torch.linalg.cross``."""
     n = max(len(input.shape), len(other.shape))
     dim = positive_dim("cross", dim, n) - n
     for x in (input, other):
@@ -557,7 +557,7 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
         ord: ``"fro"``, the square root of the sum of squares; 1 or -1, the largest or smallest sum of a column's absolute values;
             ``inf`` or ``-inf``, of a row's. Norms made of singular values (2, -2, ``"nuc"``) raise ``NotImplementedError``.
         dim: which dimensions are rows and columns.
-        keepdim: leave size 1 there.
+        keepdim: keep these dimensions with size 1.
     """
     rows, columns = positive_dims("matrix_norm", dim, len(x.shape))
     if ord == "fro":
@@ -572,7 +572,7 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
 
 
 def norm(x: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
-    """:func:`matrix_norm` where ``dim`` names two dimensions (or ``x`` has two), else :func:`vector_norm`: ``torch.linalg.norm``.
+    """:func:`matrix_norm` if ``dim`` has two dimensions (or ``x`` has two), else :func:`vector_norm`: ``torch.linalg.norm``.
 
     Without ``ord``, the square root of the sum of squares over ``dim``, or over all dimensions.
     """
@@ -595,7 +595,7 @@ def _require_square(name: str, x: Any) -> None:
 
 
 def _per_matrix(g: Any) -> Any:
-    """A number per matrix, shaped so that it multiplies the matrices."""
+    """One number per matrix, reshaped so that it broadcasts to the matrices."""
     return reshape(g, (*g.shape, 1, 1))
 
 
@@ -625,7 +625,7 @@ def _solve(a: Array, b: Array) -> Array:
 
 
 def solve(a: Tensor, b: Tensor) -> Tensor:
-    """The x for which ``a @ x`` is ``b``: ``torch.linalg.solve``.
+    """The solution x of ``a @ x == b``: ``torch.linalg.solve``.
 
     Args:
         a: square matrices (..., n, n).
@@ -655,7 +655,7 @@ def _cofactor_x(g, out, x):
 
 @op(x=_cofactor_x)
 def cofactor(x: Array) -> Array:
-    """The cofactors of square matrices (..., n, n), det(x) inv(x)^T, which singular matrices have too: the gradient of :func:`det`."""
+    """The cofactors of square matrices (..., n, n), det(x) inv(x)^T, defined for singular ones too: the gradient of :func:`det`."""
     with one_blas_thread:
         u, s, v = np.linalg.svd(x)
         sign = np.linalg.det(u) * np.linalg.det(v)
@@ -665,7 +665,7 @@ def cofactor(x: Array) -> Array:
 
 @op(input=lambda g, input: _per_matrix(g) * cofactor(input))
 def det(input: Array) -> Array:
-    """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Has a gradient at singular matrices too (a second one not)."""
+    """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Singular matrices have a first gradient, but no second one."""
     _require_square("det", input)
     with one_blas_thread:
         return np.linalg.det(input)
@@ -679,7 +679,7 @@ def _slogdet(x: Array) -> Array:
 
 
 def slogdet(input: Tensor) -> SlogdetResult:
-    """Sign and logarithm of the absolute value of the determinant, a named tuple: ``torch.linalg.slogdet``. Does not overflow as det does.
+    """Sign and logarithm of the absolute value of the determinant, a named tuple: ``torch.linalg.slogdet``. It avoids the overflow of det.
 
     >>> import minigrad as mg
     >>> mg.linalg.slogdet(mg.tensor([[0.0, 2.0], [1.0, 0.0]])).logabsdet

@@ -1,4 +1,4 @@
-"""Losses. Negative log-likelihood is the one op here; the others are composed, and differentiable for it in every argument.
+"""Losses. Negative log-likelihood is the only op here; the others are composed of ops, so every argument is differentiable.
 
 Cross-entropy is ``log_softmax`` and then the negative log-likelihood, so it is exact for logits of any size.
 """
@@ -55,7 +55,7 @@ def _place(position: tuple[int, ...]) -> str:
 
 
 def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray, Any]:
-    """For each place its class, whether it counts (1 or 0), and its weight. Ignored places get class 0 and weight 0."""
+    """For each position its class, 1 or (if ignored) 0, and its weight. Ignored positions get class 0 and weight 0."""
     target = array_of(target)
     shape, dtype = input.shape, input.dtype
     if target.dtype.kind not in "iu":
@@ -104,7 +104,7 @@ def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, 
 
 
 def reduction_of(name: str, reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
-    """The reduction to use, given PyTorch's old options too. Raises ``ValueError`` for one that there is not, and warns of old options."""
+    """The reduction, also from PyTorch's old options. Raises ``ValueError`` for an unknown one, and warns about old options."""
     if size_average is not None or reduce is not None:
         warnings.warn(f"{name}: size_average and reduce are deprecated, use reduction", UserWarning, stacklevel=3)
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
@@ -114,13 +114,13 @@ def reduction_of(name: str, reduction: str, size_average: bool | None = None, re
 
 
 def refuse_empty(name: str, input: Any, reduction: str) -> None:
-    """Raise ``ValueError`` for the mean of a loss over no element."""
+    """Raise ``ValueError`` for the mean of a loss without elements."""
     if reduction == "mean" and 0 in tuple(input.shape):
         raise ValueError(f"{name}: the mean over an empty batch does not exist (input {tuple(input.shape)}); use reduction='sum'")
 
 
 def _picked(input: Any, index: np.ndarray, scale: Any, reduction: str) -> Any:
-    """The negative log-likelihood at ``index``; a mean is weighted by ``scale`` (and NaN, as in PyTorch, where nothing counts)."""
+    """The negative log-likelihood at ``index``; a mean is weighted by ``scale`` (NaN if all positions are ignored, as in PyTorch)."""
     return _nll(input, index, ew.div(scale, sum(scale)) if reduction == "mean" else scale, reduction=reduction)
 
 
@@ -248,7 +248,7 @@ def check_same_shape(name: str, input: Any, target: Any, reduction: str) -> None
 
 
 def weighted(losses: Any, weight: Any, reduction: str) -> Any:
-    """The losses times their weights, reduced; a mean is divided by their number, whatever the weights."""
+    """The losses times their weights, reduced; a mean is divided by the number of losses, not by the sum of the weights."""
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
@@ -263,7 +263,7 @@ def mse_loss(
     """Mean of (input - target)**2: ``torch.nn.functional.mse_loss``. With ``weight`` the mean is divided by the sum of the weights.
 
     Raises:
-        ShapeError: different shapes (PyTorch warns and broadcasts, which is hardly ever meant).
+        ShapeError: the shapes differ (PyTorch warns and broadcasts, which is rarely intended).
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> F.mse_loss(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
@@ -300,7 +300,7 @@ def l1_loss(
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
     """d**2 / 2 where abs(d) < delta, else delta (abs(d) - delta / 2), for d = input - target: ``torch.nn.functional.huber_loss``.
 
-    ``weight`` is a factor for each element; unlike that of :func:`mse_loss` the mean is over their number, as in PyTorch.
+    ``weight`` is a factor for each element. As in PyTorch the mean is divided by their number, unlike that of :func:`mse_loss`.
     """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
@@ -416,7 +416,7 @@ def linear_cross_entropy(
         target: as for :func:`cross_entropy`, for logits (N, C, d1, ...).
         linear_bias: of the shape of ``linear_weight`` without its last dimension.
         weight, reduction, ignore_index, label_smoothing: as for :func:`cross_entropy`; ``ignore_index`` for class indices only.
-        options: must be None; PyTorch's say how to cut the work up, which changes no result.
+        options: must be None; PyTorch's options divide the work into parts and do not change the result.
 
     Raises:
         ShapeError: sizes that do not fit. ValueError: ``ignore_index`` with probabilities. NotImplementedError: ``options``.
@@ -479,7 +479,7 @@ def gaussian_nll_loss(
         input: the means. target: of the same shape.
         var: the variances: of the input's shape, or without (or with size 1 in) its last dimension, or a number.
         full: add log(2 pi) / 2.
-        eps: variances below count as this; their gradient passes all the same.
+        eps: smaller variances are replaced by this value; their gradient is not changed.
         reduction: 'none', 'mean' or 'sum'.
 
     Raises ``ValueError`` for a negative variance.

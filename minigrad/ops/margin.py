@@ -1,6 +1,6 @@
-"""Losses with a margin: what is on the right side of it by far enough costs nothing. And their smooth relatives.
+"""Margin losses, which are 0 for inputs on the correct side of the margin, and smooth losses like them.
 
-Composed of other ops, so they can be differentiated to any order.
+Composed of other ops, so they have derivatives of any order.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """input where target is 1, max(0, margin - input) where it is -1: ``torch.nn.functional.hinge_embedding_loss``."""
+    """input if target is 1, max(0, margin - input) if it is -1: ``torch.nn.functional.hinge_embedding_loss``."""
     reduction = reduction_of("hinge_embedding_loss", reduction, size_average, reduce)
     near = where(ne(target, -1), input, 0.0)
     far = where(ne(target, 1), clamp(margin - input, min=0.0), 0.0)
@@ -69,7 +69,7 @@ def cosine_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """1 - cos where target is 1, max(0, cos - margin) where it is -1: ``torch.nn.functional.cosine_embedding_loss``."""
+    """1 - cos if target is 1, max(0, cos - margin) if it is -1: ``torch.nn.functional.cosine_embedding_loss``."""
     reduction = reduction_of("cosine_embedding_loss", reduction, size_average, reduce)
     tiny = 1e-12
     cos = sum(input1 * input2, dim=-1) / sqrt((sum(square(input1), dim=-1) + tiny) * (sum(square(input2), dim=-1) + tiny))
@@ -110,9 +110,9 @@ def triplet_margin_with_distance_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Tensor:
-    """:func:`triplet_margin_loss` with a distance of one's own: ``torch.nn.functional.triplet_margin_with_distance_loss``.
+    """:func:`triplet_margin_loss` with a given distance function: ``torch.nn.functional.triplet_margin_with_distance_loss``.
 
-    ``swap``: use the distance between positive and negative where that is smaller than anchor's.
+    ``swap``: use d(positive, negative) instead of d(anchor, negative) if it is smaller.
     """
     reduction = reduction_of("triplet_margin_with_distance_loss", reduction)
     _check_margin("triplet_margin_with_distance_loss", margin)
@@ -129,7 +129,7 @@ def _check_margin(name: str, margin: float) -> None:
 
 
 def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarray, bool]:
-    """An input (N, C) or (C,), and integer targets of rank ``rank`` (less one without a batch), both with a batch dimension."""
+    """The input (N, C) or (C,) and the integer targets with a batch dimension; targets have ``rank`` dimensions, one fewer without a batch."""
     classes = array_of(target)
     if classes.dtype.kind not in "iu":
         raise RuntimeError(f"{name}: class indices must be integers, not {classes.dtype}")
@@ -179,7 +179,7 @@ def multilabel_margin_loss(
 ) -> Tensor:
     """sum over labels j and non-labels i of max(0, 1 - input[j] + input[i]) / C: ``torch.nn.functional.multilabel_margin_loss``.
 
-    target: classes of the input's shape, up to the first -1 of each row.
+    target: classes, of the input's shape; in each row those before the first -1 are the labels.
     """
     reduction = reduction_of("multilabel_margin_loss", reduction, size_average, reduce)
     input, classes, single = _rows("multilabel_margin_loss", input, target, 2)

@@ -6,7 +6,7 @@ g, g_m, g_v that arrive at y, m and v, where means and sums are over ``dim``::
     dw = sum(g (x - m)) r        db = sum(g)
     dx = r (g w - mean(g w) - (x - m) r^2 mean(g w (x - m))) + g_m / M + g_v 2 (x - m) / M
 
-All but g and x is constant over ``dim`` (w too, but for layer and group norm), so dx is a g + b (x - m) + c.
+All values except g and x are constant over ``dim`` (w is not in layer and group norm), so dx is a g + b (x - m) + c.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _gradients(g, x, weight, bias_shape, out_1, out_2, dim, shape, eps):
         total, dot = centered_sums(gy, x, out_1, dim=dim)
         a = r
         db = reshape(sum_to(gy, shape=shape), bias_shape) if bias_shape else None
-    elif all(shape[d] == 1 for d in dim):  # the weight is the same all over dim: the sums with it are its multiples
+    elif all(shape[d] == 1 for d in dim):  # the weight is constant over dim, so it is a factor of the sums
         total, dot = centered_sums(gy, x, out_1, dim=dim)
         a = r * reshape(weight, shape)
         dw = reshape(sum_to(dot * r, shape=shape), weight.shape)
@@ -104,7 +104,7 @@ def standardize(x: Array, weight: Array = None, bias: Array = None, *, dim: tupl
 
 
 def _check(name: str, input: Any, channels: int, **vectors: Any) -> None:
-    """Per-channel vectors must have one entry for each channel."""
+    """Raise ``ShapeError`` unless each per-channel vector has one entry per channel."""
     for key, v in vectors.items():
         if v is not None and shape_of_any(v) != (channels,):
             raise ShapeError(f"{name}: {key} has shape {shape_of_any(v)} but the input {shape_of_any(input)} has {channels} channels")

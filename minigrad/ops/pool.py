@@ -1,10 +1,10 @@
-"""Pooling: the maximum or the mean of every window, and the transposes that their gradients are.
+"""Pooling: the maximum or the mean of every window, and the transposed ops that compute their gradients.
 
-A maximum is a cell that was picked. Once it is known *which* cell, max pooling is linear: it takes cells, and its gradient
-puts cells. So ``take_cells`` and ``put_cells`` are a pair of transposes, as ``avg_pool`` and ``avg_pool_input`` are, and
-derivatives of any order follow.
+If the index of each maximum is known, max pooling is linear: ``take_cells`` reads the cells at these indices, and its gradient
+``put_cells`` adds to them. These two ops are each other's transpose, as are ``avg_pool`` and ``avg_pool_input``, which gives
+derivatives of any order.
 
-Functions take 1, 2 or 3 spatial axes by their names. The arithmetic is in :mod:`minigrad.kernels.pool`.
+The number of spatial axes, 1 to 3, is in a function's name. The arithmetic is in :mod:`minigrad.kernels.pool`.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ from minigrad.types import Array, Operand, Size, Tensor, called_as
 
 @op(x=lambda g, x_shape, res, axes: put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:]))
 def max_pool(x: Array, axes: Any) -> Array:
-    """The largest cell of every window of x (N C \\*sizes). ``res`` says which of the window's cells it is, as a rule in one byte."""
+    """The maximum of every window of x (N C \\*sizes). ``res`` is its cell number in the window, usually one byte."""
     return kernels.max_pool(x, axes)
 
 
 @op(x=None)
 def max_pool_index(x: Array, axes: Any) -> Array:
-    """Where in the flattened sizes of x (N C \\*sizes) the largest cell of every window is: int64."""
+    """The index of the maximum of every window in the flattened spatial axes of x (N C \\*sizes), int64."""
     return kernels.flat_index(kernels.max_pool(x, axes)[1], axes)
 
 
 @op(x=lambda g, x_shape, index: put_cells(g, index, sizes=x_shape[2:]), index=None)
 def take_cells(x: Array, index: Array) -> Array:
-    """The cells of x (N C \\*sizes) at ``index`` (N C \\*outs), places in the flattened sizes. Transpose of :func:`put_cells`."""
+    """The cells of x (N C \\*sizes) at ``index`` (N C \\*outs), into the flattened spatial axes. Transpose of :func:`put_cells`."""
     return kernels.take_cells(x, index)
 
 
 @op(y=lambda g, index: take_cells(g, index), index=None)
 def put_cells(y: Array, index: Array, sizes: Any) -> Array:
-    """Zeros (N C \\*sizes) with y (N C \\*outs) added at ``index``, places in the flattened sizes. Transpose of :func:`take_cells`."""
+    """Zeros (N C \\*sizes) with y (N C \\*outs) added at ``index``, into the flattened spatial axes. Transpose of :func:`take_cells`."""
     return kernels.put_cells(y, index, sizes)
 
 
 @op(x=lambda g, axes, divisor: avg_pool_input(g, axes=axes, divisor=divisor))
 def avg_pool(x: Array, axes: Any, divisor: Any) -> Array:
-    """The sum of every window of x (N C \\*sizes) by ``divisor``, one number or one per window. Transpose of :func:`avg_pool_input`."""
+    """The sum of every window of x (N C \\*sizes) / ``divisor``, a number or one per window. Transpose of :func:`avg_pool_input`."""
     total = kernels.sum_pool(x, axes)
     return np.divide(total, divisor, dtype=x.dtype) if x.dtype.kind == "f" else np.trunc(total / divisor).astype(x.dtype)
 
 
 @op(y=lambda g, axes, divisor: avg_pool(g, axes=axes, divisor=divisor))
 def avg_pool_input(y: Array, axes: Any, divisor: Any) -> Array:
-    """y by ``divisor``, added to all cells of its windows: the gradient of :func:`avg_pool`, and its transpose."""
+    """y / ``divisor``, added to all cells of its windows: the gradient of :func:`avg_pool`, and its transpose."""
     return kernels.spread_pool(np.divide(y, divisor, dtype=y.dtype), axes)
 
 
@@ -79,7 +79,7 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Largest element of every window along one axis: ``torch.nn.functional.max_pool1d``. As :func:`max_pool2d`, with (N, C, L)."""
+    """Maximum of every window along one axis: ``torch.nn.functional.max_pool1d``. Like :func:`max_pool2d`, with (N, C, L)."""
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -93,9 +93,9 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Largest pixel of every window: ``torch.nn.functional.max_pool2d``.
+    """Maximum of every window: ``torch.nn.functional.max_pool2d``.
 
-    The gradient goes to the first of several largest pixels, row by row. NaN counts as the largest.
+    Of several equal maxima the first, in row-major order, gets the gradient. NaN counts as the largest.
 
     Args:
         input: (N, C, H, W), or one image (C, H, W).
@@ -103,11 +103,11 @@ def max_pool2d(
         stride: distance between windows, an int or a pair; the window's size if None.
         padding: pixels of -inf on both sides of each axis, an int or a pair; at most half the window.
         dilation: distance between the pixels of a window, an int or a pair.
-        ceil_mode: count a last window that sticks out, if it starts inside the input or the padding before it.
-        return_indices: also give the place of each maximum in the flattened (H, W), int64.
+        ceil_mode: add a last window that extends beyond the input, if it starts inside the input or the padding before it.
+        return_indices: also return the index of each maximum in the flattened (H, W), int64.
 
     Returns:
-        (N, C, OH, OW) with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1, or ceil; with indices a pair.
+        (N, C, OH, OW) with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1 (ceil in ``ceil_mode``), or a pair with indices.
 
     Raises:
         ShapeError: no window fits, or there is too much padding.
@@ -135,51 +135,51 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Largest voxel of every window: ``torch.nn.functional.max_pool3d``. As :func:`max_pool2d`, with (N, C, D, H, W)."""
+    """Maximum of every window of a volume: ``torch.nn.functional.max_pool3d``. Like :func:`max_pool2d`, with (N, C, D, H, W)."""
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 @called_as(like.adaptive_max_pool)
 def adaptive_max_pool1d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
-    """Largest element of each of ``output_size`` windows: ``torch.nn.functional.adaptive_max_pool1d``."""
+    """Maximum of each of ``output_size`` windows: ``torch.nn.functional.adaptive_max_pool1d``."""
     return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
 @called_as(like.adaptive_max_pool)
 def adaptive_max_pool2d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
-    """Largest pixel of the windows of :func:`adaptive_avg_pool2d`: ``torch.nn.functional.adaptive_max_pool2d``."""
+    """Maximum of each window of :func:`adaptive_avg_pool2d`: ``torch.nn.functional.adaptive_max_pool2d``."""
     return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
 @called_as(like.adaptive_max_pool)
 def adaptive_max_pool3d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
-    """Largest voxel of windows that share the volume evenly: ``torch.nn.functional.adaptive_max_pool3d``."""
+    """Maximum of each of the windows that divide a volume evenly: ``torch.nn.functional.adaptive_max_pool3d``."""
     return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
 def max_unpool1d(
     input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
 ) -> Tensor:
-    """Put maxima back where they were, along one axis: ``torch.nn.functional.max_unpool1d``. As :func:`max_unpool2d`."""
+    """Zeros with the maxima at their original positions, along one axis: ``torch.nn.functional.max_unpool1d``. Like :func:`max_unpool2d`."""
     return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool2d(
     input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
 ) -> Tensor:
-    """Put maxima back where they were, zeros elsewhere: ``torch.nn.functional.max_unpool2d``.
+    """Zeros with the maxima at their original positions: ``torch.nn.functional.max_unpool2d``.
 
-    Where several indices name one pixel, the last of them wins, and only it has a gradient.
+    If several indices are equal, the value of the last one is used, and only it gets a gradient.
 
     Args:
         input: (N, C, H, W), or one image (C, H, W).
         indices: of the same shape, from ``max_pool2d(..., return_indices=True)``.
-        kernel_size, stride, padding: of that pooling.
-        output_size: of the result, less than a stride away from (H - 1) stride - 2 padding + kernel_size, which is the default.
+        kernel_size, stride, padding: those of that pooling.
+        output_size: the size of the result, (H - 1) stride - 2 padding + kernel_size by default; it may differ by less than a stride.
 
     Raises:
-        ShapeError: shapes that do not fit together.
-        IndexError: an index outside the result.
+        ShapeError: the shapes do not fit together.
+        IndexError: an index is outside the result.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.pool import max_unpool2d
@@ -194,7 +194,7 @@ def max_unpool2d(
 def max_unpool3d(
     input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
 ) -> Tensor:
-    """Put maxima back where they were in a volume: ``torch.nn.functional.max_unpool3d``. As :func:`max_unpool2d`."""
+    """A volume of zeros with the maxima at their original positions: ``torch.nn.functional.max_unpool3d``. Like :func:`max_unpool2d`."""
     return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -207,7 +207,7 @@ def max_pool1d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """:func:`max_pool1d` with ``return_indices=True``, whatever is passed: ``torch.nn.functional.max_pool1d_with_indices``."""
+    """:func:`max_pool1d` that always returns indices: ``torch.nn.functional.max_pool1d_with_indices``."""
     return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -220,7 +220,7 @@ def max_pool2d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """:func:`max_pool2d` with ``return_indices=True``, whatever is passed: ``torch.nn.functional.max_pool2d_with_indices``."""
+    """:func:`max_pool2d` that always returns indices: ``torch.nn.functional.max_pool2d_with_indices``."""
     return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -233,7 +233,7 @@ def max_pool3d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """:func:`max_pool3d` with ``return_indices=True``, whatever is passed: ``torch.nn.functional.max_pool3d_with_indices``."""
+    """:func:`max_pool3d` that always returns indices: ``torch.nn.functional.max_pool3d_with_indices``."""
     return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -252,7 +252,7 @@ def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indice
     return adaptive_max_pool3d(input, output_size, True)
 
 
-# ----------------------------------------------------------------------------------- maxima of windows at random places
+# ------------------------------------------------------------------------------- maxima of windows at random positions
 
 
 def fractional_max_pool2d_with_indices(
@@ -275,21 +275,21 @@ def fractional_max_pool2d(
     return_indices: bool = False,
     _random_samples: Any = None,
 ) -> Any:
-    """Largest pixel of windows at random places (Graham 2015): ``torch.nn.functional.fractional_max_pool2d``.
+    """Maximum of each of the windows at random positions (Graham 2015): ``torch.nn.functional.fractional_max_pool2d``.
 
-    Along an axis, window i begins at floor(a (i + u)) - floor(a u), where a = (H - KH) / (OH - 1) and u is drawn from [0, 1) for each
+    Along an axis, window i begins at floor(a (i + u)) - floor(a u), where a = (H - KH) / (OH - 1) and u is random in [0, 1) for each
     channel; the last window ends with the image.
 
     Args:
         input: (N, C, H, W), or one image (C, H, W).
         kernel_size: size of the windows, an int or a pair.
-        output_size: OH and OW, an int or a pair; or
-        output_ratio: OH / H and OW / W, each between 0 and 1; a number or a pair.
-        return_indices: also give the place of each maximum in the flattened (H, W), int64.
-        _random_samples: the numbers u, (N, C, 2), that of OW first; drawn with :func:`minigrad.manual_seed`'s generator if None.
+        output_size: OH and OW, an int or a pair.
+        output_ratio: instead of ``output_size``, OH / H and OW / W, each between 0 and 1; a number or a pair.
+        return_indices: also return the index of each maximum in the flattened (H, W), int64.
+        _random_samples: the numbers u, (N, C, 2), first for OW, then for OH; None: drawn from :func:`minigrad.manual_seed`'s generator.
 
-    Returns (N, C, OH, OW), with indices a pair. Raises ``ValueError`` unless one of size and ratio is given, ``ShapeError`` for windows
-    that do not fit.
+    Returns (N, C, OH, OW), or a pair with indices. Raises ``ValueError`` unless exactly one of size and ratio is given, ``ShapeError`` for
+    windows that do not fit.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.pool import fractional_max_pool2d
@@ -320,7 +320,7 @@ def fractional_max_pool3d(
     return_indices: bool = False,
     _random_samples: Any = None,
 ) -> Any:
-    """Largest voxel of windows at random places: ``torch.nn.functional.fractional_max_pool3d``. As :func:`fractional_max_pool2d`.
+    """Maximum of each window of a volume, at random positions: ``torch.nn.functional.fractional_max_pool3d``. See :func:`fractional_max_pool2d`.
 
     ``_random_samples`` is (N, C, 3), for OD, OH and OW.
     """
@@ -333,7 +333,7 @@ def fractional_max_pool3d(
 def avg_pool1d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
 ) -> Tensor:
-    """Mean of every window along one axis: ``torch.nn.functional.avg_pool1d``. As :func:`avg_pool2d`, with (N, C, L)."""
+    """Mean of every window along one axis: ``torch.nn.functional.avg_pool1d``. Like :func:`avg_pool2d`, with (N, C, L)."""
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
@@ -350,7 +350,7 @@ def avg_pool2d(
 
     Args:
         input: (N, C, H, W), or one image (C, H, W).
-        kernel_size, stride, padding, ceil_mode: as for :func:`max_pool2d`, with zeros for padding.
+        kernel_size, stride, padding, ceil_mode: as for :func:`max_pool2d`, but the padding is zeros.
         count_include_pad: whether the zeros of the padding count as pixels.
         divisor_override: divide by this number instead of the count of pixels.
 
@@ -378,7 +378,7 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """Mean of every window of a volume: ``torch.nn.functional.avg_pool3d``. As :func:`avg_pool2d`, with (N, C, D, H, W)."""
+    """Mean of every window of a volume: ``torch.nn.functional.avg_pool3d``. Like :func:`avg_pool2d`, with (N, C, D, H, W)."""
     return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
@@ -388,18 +388,18 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Size | Sequence[int | None] 
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
-    """Mean of windows that share the image evenly: ``torch.nn.functional.adaptive_avg_pool2d``.
+    """Mean of each of the windows that divide an image evenly: ``torch.nn.functional.adaptive_avg_pool2d``.
 
     Args:
         input: (N, C, H, W), or one image (C, H, W).
-        output_size: OH and OW: an int, or a pair in which None keeps the input's size. Window o covers the rows from
-            floor(o H / OH) to ceil((o + 1) H / OH): neighbours may overlap, and 1 is the mean of all.
+        output_size: OH and OW: an int, or a pair in which None keeps the input's size. Window o has the rows from
+            floor(o H / OH) to ceil((o + 1) H / OH) - 1: windows may overlap. Size 1 gives the mean of all pixels.
 
     Returns:
         (N, C, OH, OW).
 
     Raises:
-        ShapeError: an input without pixels.
+        ShapeError: the input has no pixels.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.pool import adaptive_avg_pool2d
@@ -410,20 +410,20 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] 
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
-    """Mean of windows that share the volume evenly: ``torch.nn.functional.adaptive_avg_pool3d``."""
+    """Mean of each of the windows that divide a volume evenly: ``torch.nn.functional.adaptive_avg_pool3d``."""
     return _adaptive_avg_pool("adaptive_avg_pool3d", 3, input, output_size)
 
 
 def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
-    """p-norm of every window along one axis: ``torch.nn.functional.lp_pool1d``. As :func:`lp_pool2d`."""
+    """p-norm of every window along one axis: ``torch.nn.functional.lp_pool1d``. Like :func:`lp_pool2d`."""
     return _lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window, (sum of x**p)**(1/p): ``torch.nn.functional.lp_pool2d``.
 
-    As in PyTorch the powers are of x itself, not of its absolute value, and the sum of a window that sticks out (``ceil_mode``)
-    is scaled up to a whole one. The gradient is 0 where the sum is.
+    As in PyTorch, x itself is raised to the power p, not its absolute value. With ``ceil_mode``, the sum of a window that extends beyond
+    the input is scaled up to the size of a whole window. The gradient is 0 if the sum is 0.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.pool import lp_pool2d
@@ -434,7 +434,7 @@ def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size |
 
 
 def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
-    """p-norm of every window of a volume: ``torch.nn.functional.lp_pool3d``. As :func:`lp_pool2d`."""
+    """p-norm of every window of a volume: ``torch.nn.functional.lp_pool3d``. Like :func:`lp_pool2d`."""
     return _lp_pool("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -488,7 +488,7 @@ def _fractional_max_pool(name, dims, input, kernel_size, output_size, output_rat
         if samples.shape != (*x.shape[:2], dims):
             raise ShapeError(f"{name}: _random_samples must have shape {(*x.shape[:2], dims)}, not {samples.shape}")
     samples = samples.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)  # PyTorch rounds in the input's dtype
-    places = np.zeros((*x.shape[:2], *[1] * 2 * dims), np.intp)  # of all cells: N C O.. K.., in the flattened sizes
+    places = np.zeros((*x.shape[:2], *[1] * 2 * dims), np.intp)  # flat index of each cell of each window: N C O.. K..
     for a, (n, out, k) in enumerate(zip(sizes, outs, kernel, strict=True)):
         u = samples[..., dims - 1 - a if dims == 2 else a, None]  # N C 1; PyTorch's pairs are (W, H), its triples (D, H, W)
         step = u.dtype.type(n - k) / u.dtype.type(max(out - 1, 1))
@@ -530,7 +530,7 @@ def _adaptive_avg_pool(name, dims, input, output_size):
 def _lp_pool(name, dims, input, norm_type, kernel_size, stride, ceil_mode):
     mean = _avg_pool(name, dims, ew.pow(input, norm_type), kernel_size, stride, 0, ceil_mode, True, None)
     total = mean * float(math.prod(per_axis(name, "kernel_size", kernel_size, dims)))
-    empty = ew.eq(total, 0)  # where the slope of the root is infinite
+    empty = ew.eq(total, 0)  # the derivative of the root is infinite there
     return ew.where(empty, 0.0, ew.pow(ew.where(empty, 1.0, total), 1.0 / norm_type))
 
 
@@ -555,7 +555,7 @@ def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output
     if index.size and not 0 <= index.min() <= index.max() < cells:
         wrong = index.max() if index.max() >= cells else index.min()
         raise IndexError(f"{name}: index {wrong} is outside the {cells} cells of the output {by(sizes)}")
-    # where several indices name one cell, all but the last are taken out
+    # of several equal indices, all but the last are removed
     flat = index.reshape(math.prod(index.shape[:2]), math.prod(index.shape[2:]))
     order = np.arange(flat.shape[1])
     winners = np.zeros((len(flat), cells), np.intp)
@@ -593,7 +593,7 @@ def _adaptive_axes(name, x, dims, output_size) -> list[Axis]:
 
 
 def _counts(axes: list[Axis], pads: tuple[int, ...] | None = None) -> Any:
-    """How many cells each window has, with those up to ``pads`` beyond the input or without: a number if all have as many."""
+    """The number of cells of each window, including up to ``pads`` cells beyond the input; a single number if all are equal."""
     along = []
     for a, axis in enumerate(axes):
         if pads is None:

@@ -1,8 +1,8 @@
-"""Ops that make fewer elements out of many: sums, means, extremes, norms; and running sums, sorting and counting.
+"""Reductions: sums, means, maxima, norms; and cumulative sums, sorting and counting.
 
-``dim`` is an int, several, or None for all dimensions; ``keepdim`` leaves size 1 where dimensions were reduced. As in PyTorch
-numpy's names ``axis`` and ``keepdims`` are understood too. Gradients at ties are PyTorch's: ``max(x)``, ``amax`` and the
-infinity norm share the gradient evenly, ``max(x, dim)`` gives it to the element that ``indices`` names, the first maximum.
+``dim`` is an int, several, or None for all dimensions; ``keepdim`` keeps reduced dimensions with size 1. As in PyTorch,
+numpy's names ``axis`` and ``keepdims`` are accepted too. Gradients at ties are PyTorch's: ``max(x)``, ``amax`` and the
+infinity norm divide the gradient evenly among equal elements, ``max(x, dim)`` gives it to the first maximum, as in ``indices``.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ def _axes(name: str, shape: tuple[int, ...], dim: Any) -> tuple[int, ...] | None
 
 
 def _count(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> int:
-    """How many elements a reduction over ``axes`` puts together."""
+    """The number of elements that a reduction over ``axes`` combines into one."""
     return math.prod(shape if axes is None else [shape[a] for a in axes])
 
 
 def _restored(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
-    """``g`` with size 1 where a reduction of ``shape`` dropped dimensions, so that it broadcasts against what was reduced."""
+    """``g`` with the dimensions that a reduction of ``shape`` removed, with size 1, so that it broadcasts to ``shape``."""
     if keepdim or (axes := _axes("sum", shape, dim)) is None:
         return g
     return reshape(g, tuple([1 if i in axes else s for i, s in enumerate(shape)]))
 
 
 def _require_elements(name: str, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> None:
-    """Refuse to look for an extreme among no elements: ``IndexError`` for an empty ``dim``, else ``ShapeError``."""
+    """Raise ``IndexError`` (with ``dim``) or ``ShapeError`` for the maximum or minimum of no elements."""
     if axes is None:
         if not math.prod(shape):
             raise ShapeError(f"{name}: there is no element in shape {shape}")
@@ -76,7 +76,7 @@ def _require_floating(name: str, dtype: np.dtype) -> None:
 
 
 def _accumulate(ufunc: Callable, x: np.ndarray, dtype: Any, **where: Any) -> np.ndarray:
-    """A reduction or running total by ``ufunc``: integers as int64, float16 by way of float32, as in PyTorch."""
+    """A reduction or cumulative op of ``ufunc``: integers become int64, float16 is computed in float32, as in PyTorch."""
     dtype = np.dtype(dtype) if dtype is not None else x.dtype if x.dtype.kind == "f" else I64
     total = ufunc(x, dtype=F32 if dtype == F16 else dtype, **where)
     return total.astype(dtype) if dtype == F16 else total
@@ -114,7 +114,7 @@ def _mean_x(g, input_shape, dim, keepdim):
 
 @op(input=_mean_x)
 def mean(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
-    """Average of the elements: ``torch.mean``. Arguments as :func:`sum`.
+    """Mean of the elements: ``torch.mean``. Same arguments as :func:`sum`.
 
     Raises ``TypeError`` for integers unless ``dtype`` is a floating one, ``IndexError`` for a ``dim`` out of range. The mean of
     no elements is NaN.
@@ -137,7 +137,7 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTy
 
 
 def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
-    """:func:`mean` of the elements that are not NaN: ``torch.nanmean``. NaN where there is none."""
+    """:func:`mean` of the elements that are not NaN: ``torch.nanmean``. NaN if all are NaN."""
     _require_floating("nanmean", input.dtype)
     share = ew.div(1.0, sum(cast(ew.logical_not(ew.isnan(input)), dtype=input.dtype), dim, keepdim))
     return ew.mul(nansum(input, dim, keepdim, dtype=dtype), share)
@@ -145,7 +145,7 @@ def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DT
 
 @op(input=None)
 def count_nonzero(input: Array, dim: Dims = None) -> Array:
-    """How many elements are not zero, as int64: ``torch.count_nonzero``."""
+    """The number of nonzero elements, as int64: ``torch.count_nonzero``."""
     return np.asarray(np.count_nonzero(input, axis=_axes("count_nonzero", input.shape, dim)), I64)
 
 
@@ -202,7 +202,7 @@ def var(input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: 
         dim: an int or several; None for all.
         unbiased: PyTorch's old name: True for a correction of 1, False for 0.
         keepdim: leave size 1 where dimensions were reduced.
-        correction: what is subtracted from the number of elements, 1 by default.
+        correction: the number subtracted from the number of elements, 1 by default.
 
     Raises ``TypeError`` for integers. A single element with correction 1 gives NaN.
 
@@ -251,7 +251,7 @@ def _prod_x(g, input, out, res, dim, keepdim):
 
 
 def _product_of_others(x: Any, dim: int) -> Any:
-    """For each element the product of all others along ``dim``, whatever zeros there are: those before it times those after."""
+    """For each element the product of all others along ``dim``: those before it times those after it, so zeros do no harm."""
     before = shift(cumprod(x, dim), dim=dim, by=1, fill=1.0)
     after = flip(shift(cumprod(flip(x, dim), dim), dim=dim, by=1, fill=1.0), dim)
     return before * after
@@ -261,7 +261,7 @@ def _product_of_others(x: Any, dim: int) -> Any:
 def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Product of the elements, of all or along one ``dim``: ``torch.prod``. Integers give int64; the product of nothing is 1.
 
-    The gradient is right at zeros too: with one zero it goes to that element, with several it is 0.
+    The gradient is correct at zeros too: with one zero only that element gets a gradient, with several it is 0.
 
     >>> import minigrad as mg
     >>> x = mg.tensor([2.0, 0.0, 3.0], requires_grad=True)
@@ -278,7 +278,7 @@ def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
 
 @op(x=lambda g, dim, by: shift(g, dim=dim, by=-by, fill=0.0))
 def shift(x: Array, dim: int, by: int, fill: float) -> Array:
-    """``x`` moved ``by`` places along ``dim``, to the front if negative; ``fill`` takes the places that become free."""
+    """``x`` shifted by ``by`` positions along ``dim``, to the front if negative; free positions are filled with ``fill``."""
     if not x.ndim:
         return np.full_like(x, fill)
     dim = positive_dim("shift", dim, x.ndim)
@@ -297,7 +297,7 @@ def _recurrence_b(g, a, dim):
 def linear_recurrence(a: Array, b: Array, dim: int) -> Array:
     """h_i = a_i h_{i-1} + b_i along ``dim``, with h_{-1} = 0, for ``a`` and ``b`` of one shape.
 
-    Its gradient is the same recurrence run backward; running products and log-sum-exps have theirs in it.
+    Its gradient is the same recurrence in reverse order. The gradients of cumprod and logcumsumexp use it.
 
     >>> import numpy as np
     >>> linear_recurrence(np.array([0.0, 2.0, 2.0]), np.array([1.0, 0.0, 1.0]), dim=0)
@@ -348,7 +348,7 @@ def _cumprod_x(g, input, out, res, dim):
 
 @op(input=_cumprod_x)
 def cumprod(input: Array, dim: int, dtype: DType = None) -> Array:
-    """Running product along ``dim``: ``torch.cumprod``. The gradient is right at zeros too. Integers give int64.
+    """Running product along ``dim``: ``torch.cumprod``. The gradient is correct at zeros too. Integers give int64.
 
     >>> import minigrad as mg
     >>> mg.cumprod(mg.tensor([1.0, 2.0, 3.0]), dim=0)
@@ -376,7 +376,7 @@ def logcumsumexp(input: Array, dim: int) -> Array:
 
 
 def _shared(g, input, out, dim, keepdim):
-    """The gradient of an extreme: divided evenly among the elements that equal it."""
+    """The gradient of a maximum or minimum: divided evenly among the elements equal to it."""
     equal = cast(ew.eq(input, _restored(out, input.shape, dim, keepdim)), dtype=g.dtype)
     return ew.mul(_restored(ew.div(g, sum(equal, dim, keepdim)), input.shape, dim, keepdim), equal)
 
@@ -390,7 +390,7 @@ def amax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
         dim: an int or several; None for all.
         keepdim: leave size 1 where dimensions were reduced.
 
-    Raises ``ShapeError``, or ``IndexError`` if a ``dim`` is given, where there is no element.
+    Raises ``ShapeError``, or ``IndexError`` if a ``dim`` is given, for an empty tensor.
 
     >>> import minigrad as mg
     >>> x = mg.tensor([1.0, 3.0, 3.0], requires_grad=True)
@@ -424,7 +424,7 @@ def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: b
 
 @op(input=None)
 def argmax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
-    """Where the first maximum is along ``dim``, or in the flattened tensor: ``torch.argmax``. int64.
+    """Index of the first maximum along ``dim``, or in the flattened tensor: ``torch.argmax``. int64.
 
     >>> import minigrad as mg
     >>> mg.argmax(mg.tensor([[1.0, 5.0, 2.0], [7.0, 0.0, 7.0]]), dim=1)
@@ -435,12 +435,12 @@ def argmax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
 
 @op(input=None)
 def argmin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
-    """Where the first minimum is along ``dim``, or in the flattened tensor: ``torch.argmin``. int64."""
+    """Index of the first minimum along ``dim``, or in the flattened tensor: ``torch.argmin``. int64."""
     return _position("argmin", np.argmin, input, dim, keepdim)
 
 
 def _picked(x: Any, indices: Any, dim: int) -> ValuesIndices:
-    """The elements of ``x`` at ``indices`` along ``dim``, whose gradient goes back there. ``indices`` may lack the dimension ``dim``."""
+    """The elements of ``x`` at ``indices`` along ``dim``, with a gradient. ``indices`` may be without the dimension ``dim``."""
     places = getattr(indices, "_data", indices)
     if not x.shape:
         return ValuesIndices(reshape(x, ()), indices)
@@ -482,7 +482,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 @op(x=None)
 def _running_position(x: Array, dim: int, largest: bool) -> Array:
-    # the last place so far at which the running extreme was met; NaN is the extreme from its place on
+    # the last position so far with the running maximum (or minimum); after a NaN, NaN is the result
     axis = positive_dim("cummax" if largest else "cummin", dim, x.ndim)
     if not x.ndim:
         return np.zeros((), I64)
@@ -492,7 +492,7 @@ def _running_position(x: Array, dim: int, largest: bool) -> Array:
 
 
 def cummax(input: Tensor, dim: int) -> ValuesIndices:
-    """Running maximum along ``dim`` and where it was last met: ``torch.cummax``, a named tuple ``(values, indices)``.
+    """Running maximum along ``dim`` and the index of its last occurrence: ``torch.cummax``, a named tuple ``(values, indices)``.
 
     >>> import minigrad as mg
     >>> mg.cummax(mg.tensor([1.0, 3.0, 2.0]), dim=0).values
@@ -502,7 +502,7 @@ def cummax(input: Tensor, dim: int) -> ValuesIndices:
 
 
 def cummin(input: Tensor, dim: int) -> ValuesIndices:
-    """Running minimum along ``dim`` and where it was last met: ``torch.cummin``."""
+    """Running minimum along ``dim`` and the index of its last occurrence: ``torch.cummin``."""
     return _picked(input, _running_position(input, dim, False), dim)
 
 
@@ -518,7 +518,7 @@ def _logsumexp_x(g, input, out, dim, keepdim):
 def logsumexp(input: Array, dim: Dims, keepdim: Any = False) -> Array:
     """log(sum(exp(x))) along ``dim`` without overflow: ``torch.logsumexp``. The gradient is softmax(x).
 
-    -inf, with gradient 0 (PyTorch: NaN), where all elements are -inf, as in a row that is masked out.
+    If all elements are -inf, as in a masked row, the result is -inf and the gradient 0 (PyTorch: NaN).
 
     >>> import minigrad as mg
     >>> mg.logsumexp(mg.tensor([500.0, 500.0]), dim=0)
@@ -536,7 +536,7 @@ def logsumexp(input: Array, dim: Dims, keepdim: Any = False) -> Array:
 
 
 def _norm_x(g, x, out, p, dim, keepdim):
-    """x_i |x_i|^(p-2) / out^(p-1), and 0 at the origin, the tip of the cone."""
+    """x_i |x_i|^(p-2) / out^(p-1), and 0 for the zero vector."""
     if p == 0:
         return None  # a count: constant between its jumps
     if math.isinf(p):
@@ -613,18 +613,18 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return norm(ew.sub(input, other), p)
 
 
-# --------------------------------------------------------------------------------------------------- yes or no
+# ------------------------------------------------------------------------------------------------- any and all
 
 
 @op(input=None)
 def any(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
-    """Whether an element is not zero: ``torch.any``. bool."""
+    """Whether any element is nonzero: ``torch.any``. bool."""
     return np.logical_or.reduce(input, axis=_axes("any", input.shape, dim), keepdims=keepdim)
 
 
 @op(input=None)
 def all(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
-    """Whether no element is zero: ``torch.all``. bool; True if there are no elements."""
+    """Whether all elements are nonzero: ``torch.all``. bool; True if there are no elements."""
     return np.logical_and.reduce(input, axis=_axes("all", input.shape, dim), keepdims=keepdim)
 
 
@@ -633,7 +633,7 @@ def all(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
 
 @op(input=None)
 def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
-    """Where the elements of ``sort(input, dim)`` come from: ``torch.argsort``. Always stable: equal elements keep their order."""
+    """The indices that sort ``input`` along ``dim``: ``torch.argsort``. Always stable: equal elements keep their order."""
     axis = positive_dim("argsort", dim, input.ndim)
     return sorted_places(input, axis, descending) if input.ndim else np.zeros((), I64)
 
@@ -641,7 +641,7 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
     """The elements in order along ``dim``, a named tuple ``(values, indices)``: ``torch.sort``. NaN counts as the largest.
 
-    Always stable, so ``stable`` changes nothing. The gradient goes back to where the elements were.
+    Always stable, so ``stable`` has no effect. The gradient goes to the original positions.
 
     >>> import minigrad as mg
     >>> mg.sort(mg.tensor([3.0, 1.0, 2.0]), descending=True).indices
@@ -664,7 +664,7 @@ def _top_places(x: Array, k: int, dim: int, largest: bool) -> Array:
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The ``k`` largest elements along ``dim``, the largest first (or the smallest): ``torch.topk``.
 
-    Returns a named tuple ``(values, indices)``; they are in order whatever ``sorted`` says. Among equal elements the first are taken.
+    Returns a named tuple ``(values, indices)``, always sorted (``sorted`` has no effect). Of equal elements the first are taken.
 
     >>> import minigrad as mg
     >>> mg.topk(mg.tensor([1.0, 4.0, 3.0]), 2).indices
@@ -693,7 +693,7 @@ def _median_place(x: Array, dim: Any, keepdim: Any) -> Array:
     _require_elements("median", x.shape, (axis,))
     places = sorted_places(x, axis, False)
     middle = np.asarray((x.shape[axis] - 1) // 2)
-    if x.dtype.kind == "f":  # NaNs are sorted last; where there is one, the first of them is the answer
+    if x.dtype.kind == "f":  # NaNs are sorted last; if there are any, the first of them is the result
         real = np.add.reduce(~np.isnan(x), axis=axis, keepdims=True)
         middle = np.where(real < x.shape[axis], real, middle)
     found = np.take_along_axis(places, np.broadcast_to(middle, [1 if i == axis else s for i, s in enumerate(x.shape)]), axis)
@@ -708,9 +708,9 @@ def _median(x: Array) -> Array:
 
 @called_as(like.median)
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The middle element, the lower of two: ``torch.median``. NaN if there is one.
+    """The middle element, or the lower of the two middle ones: ``torch.median``. NaN if any element is NaN.
 
-    ``median(input)`` is of all elements, and equal ones share the gradient; ``median(input, dim, keepdim=False)`` gives a named tuple
+    ``median(input)`` is that of all elements; equal ones share the gradient. ``median(input, dim, keepdim=False)`` is a named tuple
     ``(values, indices)``.
 
     >>> import minigrad as mg
@@ -723,10 +723,10 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 @called_as(like.unique)
 @op(input=None)
 def unique(input: Array, sorted: bool = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Array:
-    """The different elements (or, with ``dim``, slices) in ascending order: ``torch.unique``.
+    """The distinct elements (or, with ``dim``, slices) in ascending order: ``torch.unique``.
 
-    Returns them, followed by the place of each element among them if ``return_inverse`` and by how often each occurs if
-    ``return_counts``. They come sorted, whatever ``sorted`` says.
+    With ``return_inverse`` the position of each element among them is returned too, and with ``return_counts`` the number of
+    occurrences of each. They are always sorted (``sorted`` has no effect).
 
     >>> import minigrad as mg
     >>> mg.unique(mg.tensor([3, 1, 3]), return_counts=True)
@@ -741,7 +741,7 @@ def unique(input: Array, sorted: bool = True, return_inverse: Any = False, retur
 
 @op(input=None, weights=lambda g, input: index.getitem(g, index=(input,)))
 def bincount(input: Array, weights: Array = None, minlength: int = 0) -> Array:
-    """How often each of 0, 1, 2, ... occurs in a vector, or the sum of the ``weights`` at its places: ``torch.bincount``.
+    """The number of occurrences of 0, 1, 2, ... in a vector, or the sum of their ``weights``: ``torch.bincount``.
 
     >>> import minigrad as mg
     >>> mg.bincount(mg.tensor([1, 3, 1]))

@@ -1,7 +1,7 @@
-"""Images of another size, and images read at any place: resampling, composed of ops, so of any order.
+"""Resampling of images to another size or at the points of a grid. Composed of ops, so it has derivatives of any order.
 
-Interpolation to another size is separable and linear in the pixels: a matrix for each axis. Reading at the points of a grid is linear in
-the pixels and smooth in the points, but for where they cross from one pixel to the next; it takes cells and weighs them.
+Interpolation to another size is linear in the pixels and separable: one matrix per axis. Sampling at the points of a grid is a weighted
+sum of the pixels around each point. It is linear in the pixels, and smooth in a point except where the point moves to the next pixel.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _triangle(d: np.ndarray) -> np.ndarray:
 
 
 def _cubic(d: np.ndarray, a: float) -> np.ndarray:
-    """Keys' cubic convolution."""
+    """The kernel of Keys' cubic convolution."""
     d = np.abs(d)
     near = ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
     far = ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
@@ -75,7 +75,7 @@ def _interpolation(size: int, out: int, reach: int, align_corners: bool, scale: 
 
 
 def _filtering(size: int, out: int, mode: str, align_corners: bool, scale: float | None, dtype: Any) -> np.ndarray:
-    """The matrix (out, size) of a filter that is widened where the image shrinks, so that it sees every pixel: Pillow's resampling."""
+    """The matrix (out, size) of a filter that is widened if the image shrinks, so that every pixel contributes: Pillow's resampling."""
     _, reach, filter = _MODES[mode]
     between = (size - 1) / (out - 1) if out > 1 else 0.0
     step = between if align_corners else size / out if scale is None else 1.0 / scale
@@ -91,8 +91,8 @@ def _filtering(size: int, out: int, mode: str, align_corners: bool, scale: float
 
 
 def _nearest(size: int, out: int, mode: str, dims: int, scale: float | None, dtype: Any) -> np.ndarray:
-    """Which pixel each new one copies, rounded as PyTorch rounds: in single precision but for float64 lines and volumes."""
-    if dims == 2 and mode == "nearest":  # of images these sizes are exact, whatever the scale
+    """The index of the pixel that each new pixel copies, rounded as in PyTorch: in float32, except for float64 lines and volumes."""
+    if dims == 2 and mode == "nearest":  # for these sizes of images the result is exact for any scale
         if out == size:
             return np.arange(out)
         if out == 2 * size:
@@ -118,15 +118,15 @@ def interpolate(
 
     Args:
         input: (N, C, L), (N, C, H, W) or (N, C, D, H, W).
-        size: the new sizes, a number or one for each dimension; or
-        scale_factor: factors of the sizes, likewise.
+        size: the new sizes, a number or one for each dimension.
+        scale_factor: instead of ``size``, a factor or one for each dimension.
         mode: 'nearest', 'nearest-exact', 'area', 'linear' (L), 'bilinear', 'bicubic' and 'lanczos' (H, W) or 'trilinear' (D, H, W).
-        align_corners: whether the corner pixels keep their place (not for the nearest modes and 'area').
-        recompute_scale_factor: use the factors that the rounded sizes have.
-        antialias: where the image shrinks, weigh all pixels, as Pillow does ('bilinear', 'bicubic' and, always, 'lanczos').
+        align_corners: whether the corner pixels keep their positions (not for the nearest modes and 'area').
+        recompute_scale_factor: compute the factors again from the rounded sizes.
+        antialias: if the image shrinks, use a wider filter, as Pillow does (for 'bilinear' and 'bicubic'; 'lanczos' always does).
 
-    Raises ``ValueError`` for a mode that does not fit the input's rank, or both or none of ``size`` and ``scale_factor``, ``TypeError``
-    for integers, but in the nearest modes.
+    Raises ``ValueError`` for a mode that does not fit the number of dimensions, or unless exactly one of ``size`` and ``scale_factor`` is
+    given; ``TypeError`` for integers, except in the nearest modes.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.resample import interpolate
@@ -201,11 +201,11 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
 
 
 def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any:
-    """The points that affine maps take the pixels of an image to, for :func:`grid_sample`: ``torch.nn.functional.affine_grid``.
+    """The pixel coordinates of an image after an affine map, as a grid for :func:`grid_sample`: ``torch.nn.functional.affine_grid``.
 
     Args:
         theta: (N, 2, 3), or (N, 3, 4) for volumes: a matrix and a shift for each image.
-        size: (N, C, H, W), or (N, C, D, H, W): of the image that is to be made.
+        size: (N, C, H, W), or (N, C, D, H, W): the size of the new image.
         align_corners: whether -1 and 1 are the centres of the corner pixels; else (the default) they are the edges of the image.
 
     Returns (N, H, W, 2), x before y, or (N, D, H, W, 3). Raises ``ShapeError`` for sizes that do not fit, ``TypeError`` for integers.
@@ -234,16 +234,16 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
 
 
 def grid_sample(input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:
-    """Images read at the points of a grid: ``torch.nn.functional.grid_sample``.
+    """Images sampled at the points of a grid: ``torch.nn.functional.grid_sample``.
 
     Args:
         input: (N, C, H, W), or (N, C, D, H, W).
         grid: (N, OH, OW, 2), or (N, OD, OH, OW, 3): x, y (and z) of each point, -1 to 1 across the image.
         mode: 'bilinear' (of volumes too), 'nearest', or 'bicubic' (of images).
-        padding_mode: what is outside: 'zeros', 'border' (the nearest pixel of the edge) or 'reflection'.
+        padding_mode: the values outside the image: 'zeros', 'border' (the nearest pixel of the edge) or 'reflection'.
         align_corners: whether -1 and 1 are the centres of the corner pixels; else (the default) they are the edges of the image.
 
-    Returns (N, C, OH, OW). The gradient in ``grid`` is that between pixels, and 0 for 'nearest' and where a point is held at the border.
+    Returns (N, C, OH, OW). The gradient of ``grid`` is the slope between pixels, and 0 for 'nearest' and for points moved to the edge.
 
     Raises ``ShapeError`` for shapes that do not fit, ``ValueError`` for unknown modes, ``RuntimeError`` for dtypes that differ.
 
@@ -271,14 +271,14 @@ def grid_sample(input: Any, grid: Any, mode: str = "bilinear", padding_mode: str
     for axis, n in enumerate(sizes):
         x = getitem(grid, index=(Ellipsis, dims - 1 - axis))
         x = (x + 1.0) * (0.5 * (n - 1)) if align else ((x + 1.0) * n - 1.0) * 0.5
-        points.append(where(np.isfinite(array_of(x)), x, -100.0 - n))  # NaN and infinity: somewhere outside
+        points.append(where(np.isfinite(array_of(x)), x, -100.0 - n))  # NaN and infinity become a point outside
     if mode != "bicubic":
         points = [_inside(x, n, padding_mode, align) for x, n in zip(points, sizes, strict=True)]
     if mode == "nearest":
         out = _read(input, [np.rint(array_of(x)).astype(np.int64) for x in points])
         still = sum(where(np.zeros(tuple(grid.shape), bool), grid, 0.0), dim=-1)  # zeros, which depend on the grid as in PyTorch
         return out + unsqueeze(still, 1)
-    taps: list[list[tuple[np.ndarray, Any]]] = []  # of each axis: cells and their weights
+    taps: list[list[tuple[np.ndarray, Any]]] = []  # for each axis: cells and their weights
     for x, n in zip(points, sizes, strict=True):
         left = np.floor(array_of(x))
         t = x - left
@@ -308,7 +308,7 @@ def _cubic_weights(t: Any, a: float = -0.75) -> list[Any]:
 
 
 def _inside(x: Any, size: int, padding_mode: str, align: bool) -> Any:
-    """Places along an axis of ``size`` pixels, those outside moved as ``padding_mode`` says."""
+    """Positions along an axis of ``size`` pixels; positions outside are moved according to ``padding_mode``."""
     if padding_mode == "zeros":
         return x
     data = array_of(x)
@@ -325,11 +325,11 @@ def _inside(x: Any, size: int, padding_mode: str, align: bool) -> Any:
             slope = np.where(odd != (data < low), -slope, slope)
     slope = np.where((value > 0) & (value < size - 1), slope, 0.0).astype(data.dtype)
     value = np.clip(value, 0, size - 1).astype(data.dtype)
-    return (x - data) * slope + value  # the value, and the slope that a derivative sees
+    return (x - data) * slope + value  # `value`, with the derivative `slope`
 
 
 def _read(input: Any, cells: list[np.ndarray]) -> Any:
-    """input (N C \\*sizes) at ``cells``, a number along each axis for each point (N \\*outs): (N C \\*outs), zeros outside."""
+    """The pixels (N C \\*outs) of the input (N C \\*sizes) at ``cells``, an index (N \\*outs) for each axis; zeros outside."""
     sizes = tuple(input.shape[2:])
     within = np.logical_and.reduce([(c >= 0) & (c < n) for c, n in zip(cells, sizes, strict=True)])
     flat = np.zeros(within.shape, np.int64)

@@ -8,14 +8,14 @@ from minigrad.types import Tensor
 
 
 class ValuesIndices(NamedTuple):
-    """What ``max(x, dim)``, ``sort``, ``topk`` and the like return: elements, and where along ``dim`` they were."""
+    """The result of ``max(x, dim)``, ``sort``, ``topk`` and similar ops: elements, and their indices along ``dim``."""
 
     values: Tensor
     indices: Tensor
 
 
 class MinMax(NamedTuple):
-    """What :func:`aminmax` returns."""
+    """The result of :func:`aminmax`."""
 
     min: Tensor
     max: Tensor

@@ -1,8 +1,8 @@
 """Ops that rearrange elements: reshaping, reordering dimensions, joining, splitting, repeating, padding, diagonals.
 
 All are linear, so the gradient of each is its transpose, another op of this file: reshape/reshape, permute/inverse permute,
-cat/split, stack/unbind, flip/flip, roll/roll back, pad/crop, diagonal/diagonal_put, unfold/unfold_add. Where numpy can give a
-view, the result is a view: no element is copied.
+cat/split, stack/unbind, flip/flip, roll/roll back, pad/crop, diagonal/diagonal_put, unfold/unfold_add. The result is a view,
+without a copy of elements, wherever numpy can make one.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
 
 @op(input=lambda g, input_shape: reshape(g, input_shape))
 def reshape(input: Array, shape: Size) -> Array:
-    """The elements in row-major order in another shape: ``torch.reshape``. A view where strides allow it.
+    """The elements in row-major order in another shape: ``torch.reshape``. A view if the strides allow it.
 
     Args:
         input: any shape.
-        shape: sizes with the same product; one may be -1, which stands for what is left.
+        shape: sizes with the same product; one may be -1 and is then computed from the others.
 
     Raises ``ShapeError`` if the number of elements differs.
 
@@ -43,7 +43,7 @@ def reshape(input: Array, shape: Size) -> Array:
     shape = sizes_of(shape)
     try:
         if min(shape, default=0) < -1:
-            raise ValueError  # numpy would take any negative size for -1
+            raise ValueError  # numpy would treat any negative size as -1
         return input.reshape(shape)
     except ValueError:
         raise ShapeError(f"reshape: shape {input.shape} with {input.size} elements does not fit into {shape}") from None
@@ -52,7 +52,7 @@ def reshape(input: Array, shape: Size) -> Array:
 def view(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """:func:`reshape` that never copies: ``torch.Tensor.view``.
 
-    Raises ``ShapeError`` where the strides would need a copy (after a transpose, say); ``reshape`` copies then.
+    Raises ``ShapeError`` if the strides require a copy (for example after a transpose); ``reshape`` copies then.
     """
     shape = either("view", "size", sizes, size)
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, np.integer, TensorBase)):
@@ -75,7 +75,7 @@ def reshape_as(x: Tensor, other: Tensor) -> Tensor:
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions ``start_dim`` to ``end_dim`` (both included) become one: ``torch.flatten``. A 0-d tensor becomes 1-d.
+    """``input`` with dimensions ``start_dim`` to ``end_dim`` (inclusive) merged into one: ``torch.flatten``. A 0-d tensor becomes 1-d.
 
     >>> import minigrad as mg
     >>> mg.zeros(2, 3, 4).flatten(1).shape
@@ -94,7 +94,7 @@ def ravel(input: Tensor) -> Tensor:
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """Dimension ``dim`` becomes several, of ``sizes`` (one may be -1): ``torch.unflatten``."""
+    """``input`` with dimension ``dim`` split into several, of ``sizes`` (one may be -1): ``torch.unflatten``."""
     shape = shape_of(input)
     dim = positive_dim("unflatten", dim, len(shape))
     sizes = sizes_of(sizes)
@@ -109,7 +109,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
-    """Without the dimensions of size 1, or without those of ``dim`` (an int or a tuple) that have size 1: ``torch.squeeze``."""
+    """``input`` without its dimensions of size 1; with ``dim`` (an int or a tuple) only those are removed: ``torch.squeeze``."""
     shape = shape_of(input)
     if dim is None:
         return reshape(input, tuple([s for s in shape if s != 1]))
@@ -118,7 +118,7 @@ def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """With a new dimension of size 1 at ``dim``: ``torch.unsqueeze``. -1 puts it last."""
+    """``input`` with a new dimension of size 1 at ``dim``: ``torch.unsqueeze``. -1 appends it at the end."""
     shape = shape_of(input)
     dim = positive_dim("unsqueeze", dim, len(shape) + 1)
     return reshape(input, (*shape[:dim], 1, *shape[dim:]))
@@ -152,7 +152,7 @@ def _inverse(dims: Any) -> tuple[int, ...]:
 
 @op(input=lambda g, dim0, dim1: transpose(g, dim0, dim1))
 def transpose(input: Array, dim0: int, dim1: int) -> Array:
-    """Two dimensions change places: ``torch.transpose``. A view.
+    """``input`` with two dimensions swapped: ``torch.transpose``. A view.
 
     >>> import minigrad as mg
     >>> mg.zeros(2, 3, 4).transpose(0, -1).shape
@@ -166,7 +166,7 @@ swapaxes = swapdims = transpose
 
 
 def movedim(input: Tensor, source: Size, destination: Size) -> Tensor:
-    """Dimensions ``source`` move to places ``destination``, the others keep their order: ``torch.movedim``."""
+    """``input`` with dimensions ``source`` moved to positions ``destination``; the others keep their order: ``torch.movedim``."""
     n = len(shape_of(input))
     source, destination = positive_dims("movedim", source, n), positive_dims("movedim", destination, n)
     if len(source) != len(destination):
@@ -182,7 +182,7 @@ moveaxis = movedim
 
 
 def t(input: Tensor) -> Tensor:
-    """The transpose of a matrix; vectors and numbers stay: ``torch.t``."""
+    """The transpose of a matrix; a vector or 0-d tensor is returned unchanged: ``torch.t``."""
     n = len(shape_of(input))
     if n > 2:
         raise ShapeError(f"t: a tensor of at most 2 dimensions is needed, not of shape {shape_of(input)}")
@@ -190,12 +190,12 @@ def t(input: Tensor) -> Tensor:
 
 
 def reverse_dims(x: Tensor) -> Tensor:
-    """All dimensions in reverse order: ``torch.Tensor.T``."""
+    """``input`` with its dimensions in reverse order: ``torch.Tensor.T``."""
     return permute(x, tuple(range(len(shape_of(x))))[::-1])
 
 
 def matrix_transpose(x: Tensor) -> Tensor:
-    """The last two dimensions change places: ``torch.Tensor.mT``."""
+    """``input`` with its last two dimensions swapped: ``torch.Tensor.mT``."""
     if len(shape_of(x)) < 2:
         raise ShapeError(f"mT: matrices are needed, not a tensor of shape {shape_of(x)}")
     return transpose(x, -2, -1)
@@ -203,7 +203,7 @@ def matrix_transpose(x: Tensor) -> Tensor:
 
 @op(input=lambda g, dims: flip(g, dims))
 def flip(input: Array, dims: Size) -> Array:
-    """Dimensions ``dims`` run backwards: ``torch.flip``. A view.
+    """The elements in reverse order along ``dims``: ``torch.flip``. A view.
 
     >>> import minigrad as mg
     >>> mg.flip(mg.tensor([1, 2, 3]), (0,))
@@ -213,17 +213,17 @@ def flip(input: Array, dims: Size) -> Array:
 
 
 def fliplr(input: Tensor) -> Tensor:
-    """Dimension 1 runs backwards: ``torch.fliplr``."""
+    """The elements in reverse order along dimension 1: ``torch.fliplr``."""
     return flip(input, (1,))
 
 
 def flipud(input: Tensor) -> Tensor:
-    """Dimension 0 runs backwards: ``torch.flipud``."""
+    """The elements in reverse order along dimension 0: ``torch.flipud``."""
     return flip(input, (0,))
 
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """``k`` quarter turns from ``dims[0]`` towards ``dims[1]``: ``torch.rot90``."""
+    """``input`` rotated by 90 degrees ``k`` times, from ``dims[0]`` towards ``dims[1]``: ``torch.rot90``."""
     dims = positive_dims("rot90", dims, len(shape_of(input)))
     if len(dims) != 2:
         raise ShapeError(f"rot90: two dims span the plane of rotation, not {len(dims)}")
@@ -240,9 +240,9 @@ def _roll_back(g, shifts, dims):
 
 @op(input=_roll_back)
 def roll(input: Array, shifts: Size, dims: Dims = None) -> Array:
-    """Elements moved by ``shifts`` along ``dims``, those that leave come back at the other end: ``torch.roll``.
+    """The elements shifted cyclically by ``shifts`` along ``dims``: ``torch.roll``.
 
-    Without ``dims`` the tensor is rolled as if it were flat. Raises ``ShapeError`` unless there is a shift per dim.
+    Without ``dims`` the flattened tensor is shifted. Raises ``ShapeError`` unless there is one shift per dim.
 
     >>> import minigrad as mg
     >>> mg.roll(mg.tensor([1, 2, 3]), 1)
@@ -262,7 +262,7 @@ def roll(input: Array, shifts: Size, dims: Dims = None) -> Array:
 
 
 def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
-    """A view in which dimensions of size 1 have other sizes, and new ones lead: ``torch.Tensor.expand``. -1 keeps a size.
+    """A view with dimensions of size 1 broadcast to other sizes; new ones come first: ``torch.Tensor.expand``. -1 keeps a size.
 
     >>> import minigrad as mg
     >>> mg.tensor([[1], [2]]).expand(-1, 3)
@@ -293,7 +293,7 @@ def expand_as(x: Tensor, other: Tensor) -> Tensor:
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
-    """The shape in which tensors of ``shapes`` meet: ``torch.broadcast_shapes``. Raises ``ShapeError`` if they do not."""
+    """The shape that all ``shapes`` broadcast to: ``torch.broadcast_shapes``. Raises ``ShapeError`` if there is none."""
     try:
         return np.broadcast_shapes(*map(sizes_of, shapes))
     except ValueError:
@@ -303,7 +303,7 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Views of all ``tensors`` in the shape in which they meet: ``torch.broadcast_tensors``."""
+    """Views of all ``tensors``, broadcast to one shape: ``torch.broadcast_tensors``."""
     shape = broadcast_shapes(*map(shape_of, tensors))
     return tuple([fitting.broadcast_to(t, shape=shape) for t in tensors])
 
@@ -313,7 +313,7 @@ def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
 
     Args:
         tensors: vectors (or numbers), one per axis, or one sequence of them.
-        indexing: ``"ij"``: the first vector runs along dimension 0; ``"xy"``: along dimension 1.
+        indexing: ``"ij"``: the first vector varies along dimension 0; ``"xy"``: along dimension 1.
 
     >>> import minigrad as mg
     >>> y, x = mg.meshgrid(mg.tensor([1, 2]), mg.tensor([3, 4, 5]))
@@ -334,9 +334,9 @@ def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 def repeat(x: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
-    """Copies of ``x`` side by side, ``sizes[i]`` along dimension ``i``: ``torch.Tensor.repeat``.
+    """``x`` repeated ``sizes[i]`` times along dimension ``i``: ``torch.Tensor.repeat``.
 
-    More numbers than dimensions add leading dimensions.
+    If there are more numbers than dimensions, leading dimensions are added.
 
     >>> import minigrad as mg
     >>> mg.tensor([1, 2]).repeat(2, 2)
@@ -355,13 +355,13 @@ def repeat(x: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
 
 
 def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
-    """:func:`repeat` that takes fewer numbers than dimensions, and leaves the first dimensions alone then: ``torch.tile``."""
+    """:func:`repeat` that also accepts fewer numbers than dimensions, for the last dimensions: ``torch.tile``."""
     times = sizes_of(either("tile", "dims", sizes, dims))
     return repeat(input, (1,) * (len(shape_of(input)) - len(times)) + times)
 
 
 def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None) -> Tensor:
-    """Each element repeated in place, along ``dim`` or flat: ``torch.repeat_interleave``.
+    """Each element repeated, with its copies next to each other, along ``dim`` or flattened: ``torch.repeat_interleave``.
 
     Args:
         input: any shape.
@@ -397,7 +397,7 @@ def _cat_xs(g, xs_shape, dim):
     gradients, start = [], 0
     for shape in xs_shape:
         if shape == (0,) and len(g.shape) != 1:
-            gradients.append(reshape(getitem(g, index=(slice(0), Ellipsis)), shape))  # the empty vector that joins anything
+            gradients.append(reshape(getitem(g, index=(slice(0), Ellipsis)), shape))  # an empty vector, which can be joined with any tensor
             continue
         axis = dim % len(shape)
         gradients.append(getitem(g, index=along(axis, slice(start, start + shape[axis]))))
@@ -410,7 +410,7 @@ def _cat(*xs: Array, dim: int) -> Array:
     if not xs:
         raise ShapeError("cat: at least one tensor is needed")
     arrays = [np.asarray(x) for x in xs]
-    sized = [a for a in arrays if a.shape != (0,)]  # as in PyTorch, an empty vector joins anything
+    sized = [a for a in arrays if a.shape != (0,)]  # as in PyTorch, an empty vector can be joined with any tensor
     if not sized:
         return np.zeros(0, np.result_type(*arrays))
     shape = sized[0].shape
@@ -448,7 +448,7 @@ def _stack(*xs: Array, dim: int) -> Array:
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape side by side along a new dimension ``dim``: ``torch.stack``.
+    """Tensors of one shape joined along a new dimension ``dim``: ``torch.stack``.
 
     >>> import minigrad as mg
     >>> mg.stack([mg.tensor([1, 2]), mg.tensor([3, 4])], dim=1)
@@ -485,7 +485,7 @@ CAT, UNBIND, SPLIT = _cat.op, _unbind.op, _split.op  # type: ignore[attr-defined
 
 
 def split(tensor: Tensor, split_size_or_sections: Size, dim: int = 0) -> tuple[Tensor, ...]:
-    """Parts along ``dim``: of a given size (the last may be smaller), or of given sizes: ``torch.split``. Views.
+    """Parts along ``dim``, each of a given size (the last may be smaller), or of given sizes: ``torch.split``. Views.
 
     Raises ``ShapeError`` if the sizes do not add up to the dimension.
 
@@ -522,7 +522,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Parts along ``dim``, cut at given places, or that many of nearly equal size: ``torch.tensor_split``. Views."""
+    """Parts along ``dim``, split at given positions, or a given number of nearly equal size: ``torch.tensor_split``. Views."""
     shape, cuts = shape_of(input), indices_or_sections
     if not shape:
         raise ShapeError("tensor_split: a 0-d tensor has no dimension to split")
@@ -542,7 +542,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 def narrow(input: Tensor, dim: int, start: SupportsIndex, length: int) -> Tensor:
     """``length`` elements along ``dim`` from ``start`` on: ``torch.narrow``. A view.
 
-    Raises ``ShapeError`` if they do not lie within the dimension.
+    Raises ``ShapeError`` if they are not all in the dimension.
     """
     shape = shape_of(input)
     if not shape:
@@ -564,7 +564,7 @@ def select(input: Tensor, dim: int, index: SupportsIndex) -> Tensor:
 
 
 def _each(function: Any, tensors: tuple) -> Any:
-    """Apply to one tensor, or to each of several: the atleast functions take both."""
+    """The result of a function of one tensor, or a tuple of results for several: the atleast functions accept both."""
     if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)):
         return function(tensors[0])
     return tuple([function(x) for x in (tensors[0] if len(tensors) == 1 else tensors)])
@@ -572,19 +572,19 @@ def _each(function: Any, tensors: tuple) -> Any:
 
 @called_as(like.at_least)
 def atleast_1d(*tensors: Any) -> Any:
-    """With one dimension if there is none: ``torch.atleast_1d``. Several tensors give a tuple."""
+    """``tensors`` with at least one dimension: ``torch.atleast_1d``. Several tensors give a tuple."""
     return _each(lambda x: x if len(shape_of(x)) else reshape(x, (1,)), tensors)
 
 
 @called_as(like.at_least)
 def atleast_2d(*tensors: Any) -> Any:
-    """With leading dimensions, so that there are two: ``torch.atleast_2d``. Several tensors give a tuple."""
+    """``tensors`` with at least two dimensions; new ones come first: ``torch.atleast_2d``. Several tensors give a tuple."""
     return _each(lambda x: x if len(shape_of(x)) > 1 else reshape(x, (1, math.prod(shape_of(x)))), tensors)
 
 
 @called_as(like.at_least)
 def atleast_3d(*tensors: Any) -> Any:
-    """With three dimensions: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1): ``torch.atleast_3d``."""
+    """``tensors`` with at least three dimensions: (n,) becomes (1, n, 1), (m, n) becomes (m, n, 1): ``torch.atleast_3d``."""
 
     def grown(x: Any) -> Any:
         return x if len(shape_of(x)) > 2 else unsqueeze(atleast_2d(x), 2)
@@ -593,23 +593,23 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along dimension 1, vectors along dimension 0: ``torch.hstack``."""
+    """Tensors joined along dimension 1, vectors along dimension 0: ``torch.hstack``."""
     grown = atleast_1d(list(tensors))
     return cat(grown, 0 if grown and len(shape_of(grown[0])) == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along dimension 0, vectors as rows: ``torch.vstack``."""
+    """Tensors joined along dimension 0, vectors as rows: ``torch.vstack``."""
     return cat(atleast_2d(list(tensors)), 0)
 
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along dimension 1, vectors as columns: ``torch.column_stack``."""
+    """Tensors joined along dimension 1, vectors as columns: ``torch.column_stack``."""
     return cat([reshape(x, (-1, 1)) if len(shape_of(x)) < 2 else x for x in tensors], 1)
 
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along dimension 2: ``torch.dstack``."""
+    """Tensors joined along dimension 2: ``torch.dstack``."""
     return cat(atleast_3d(list(tensors)), 2)
 
 
@@ -618,7 +618,7 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 
 @op(x=lambda g, widths: crop(g, widths))
 def pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
-    """``value`` around ``x``: ``widths`` holds a pair (before, after) per dimension, none negative. Transpose of :func:`crop`."""
+    """``x`` padded with ``value``: ``widths`` has a pair (before, after) >= 0 per dimension. Transpose of :func:`crop`."""
     sizes = [s + a + b for s, (a, b) in zip(x.shape, widths, strict=True)]
     out = np.full(sizes, value, x.dtype) if value else np.zeros(sizes, x.dtype)
     out[tuple([slice(a, a + s) for s, (a, _) in zip(x.shape, widths, strict=True)])] = x
@@ -627,21 +627,21 @@ def pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0
 
 @op(x=lambda g, widths: pad_constant(g, widths))
 def crop(x: Array, widths: Sequence[tuple[int, int]]) -> Array:
-    """``x`` without ``widths`` elements at its sides: a pair (before, after) per dimension. A view. Transpose of :func:`pad_constant`."""
+    """``x`` cropped by ``widths``, a pair (before, after) per dimension. A view. Transpose of :func:`pad_constant`."""
     return x[tuple([slice(a, s - b) for s, (a, b) in zip(x.shape, widths, strict=True)])]
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Elements added at the sides of the last dimensions: ``torch.nn.functional.pad``.
+    """``input`` padded at both ends of its last dimensions: ``torch.nn.functional.pad``.
 
     Args:
         input: any shape.
-        pad: pairs (before, after), the first for the last dimension, the second for the last but one, ... A negative
-            number takes elements away.
+        pad: pairs (before, after), the first for the last dimension, the second for the one before it, ... A negative
+            number removes elements.
         mode: ``"constant"``, ``"reflect"`` (without repeating the edge), ``"replicate"`` (the edge) or ``"circular"``.
-        value: of the new elements in mode ``"constant"`` (0 by default).
+        value: the value of the new elements in mode ``"constant"`` (0 by default).
 
-    Raises ``ShapeError`` if ``pad`` does not hold a pair for each of at most all dimensions, or the padding does not fit.
+    Raises ``ShapeError`` if ``pad`` has an odd length or more pairs than there are dimensions, or if the padding does not fit.
 
     >>> import minigrad as mg
     >>> from minigrad.ops import shape
@@ -664,7 +664,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             raise ShapeError(f"pad: {(before, after)} takes away more than the {s} elements of dimension {d} of shape {shape}")
     shrunk = tuple([(max(-a, 0), max(-b, 0)) for a, b in widths])
     grown = tuple([(max(a, 0), max(b, 0)) for a, b in widths])
-    first = mode in ("constant", "circular")  # reflection sees what will be cropped, as in PyTorch
+    first = mode in ("constant", "circular")  # the other modes pad before they crop, as in PyTorch
     cropped = any(side for pair in shrunk for side in pair)
     if cropped and first:
         input = crop(input, shrunk)
@@ -705,11 +705,11 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
 
 @op(input=lambda g, input_shape, offset, dim1, dim2: diagonal_put(g, input_shape, offset, dim1, dim2))
 def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
-    """The diagonal of the matrices that ``dim1`` and ``dim2`` span, as the last dimension: ``torch.diagonal``. A view.
+    """The diagonal of the matrices in dimensions ``dim1`` and ``dim2``, as the last dimension: ``torch.diagonal``. A view.
 
     Args:
         input: at least 2 dimensions.
-        offset: how far above the main diagonal.
+        offset: the distance above the main diagonal (below if negative).
         dim1, dim2: the dimensions of the rows and of the columns.
 
     >>> import minigrad as mg
@@ -760,7 +760,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return _diagonal(input, diagonal) if n == 2 else diag_embed(input, diagonal)
 
 
-_diagonal = diagonal  # where a parameter has that name
+_diagonal = diagonal  # for functions with a parameter `diagonal`
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
@@ -770,7 +770,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 @op(input=lambda g, diagonal: tril(g, diagonal))
 def tril(input: Array, diagonal: int = 0) -> Array:
-    """Zeros above a diagonal of each matrix: ``torch.tril``.
+    """``input`` with zeros above a diagonal of each matrix: ``torch.tril``.
 
     >>> import minigrad as mg
     >>> mg.tril(mg.ones(2, 2))
@@ -783,7 +783,7 @@ def tril(input: Array, diagonal: int = 0) -> Array:
 
 @op(input=lambda g, diagonal: triu(g, diagonal))
 def triu(input: Array, diagonal: int = 0) -> Array:
-    """Zeros below a diagonal of each matrix: ``torch.triu``."""
+    """``input`` with zeros below a diagonal of each matrix: ``torch.triu``."""
     _matrices("triu", input)
     return np.triu(input, diagonal)
 
@@ -816,7 +816,7 @@ def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
 
 @op(g_=lambda g, dimension, size, step: unfold(g, dimension, size, step))
 def unfold_add(g_: Array, shape: Any, dimension: int, size: int, step: int) -> Array:
-    """Windows added up where they came from, in zeros of ``shape``. The transpose of :func:`unfold`."""
+    """Zeros of ``shape`` with the windows added at their original positions. The transpose of :func:`unfold`."""
     out = np.zeros(shape, g_.dtype)
     dim = dimension % len(shape)
     last = (g_.shape[dim] - 1) * step + 1
@@ -826,7 +826,7 @@ def unfold_add(g_: Array, shape: Any, dimension: int, size: int, step: int) -> A
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
-    """(..., C * r * r, H, W) becomes (..., C, H * r, W * r): ``torch.nn.functional.pixel_shuffle``."""
+    """The elements of (..., C * r * r, H, W) as (..., C, H * r, W * r): ``torch.nn.functional.pixel_shuffle``."""
     shape, r = shape_of(input), upscale_factor
     if len(shape) < 3 or r < 1 or shape[-3] % (r * r):
         raise ShapeError(f"pixel_shuffle: {shape} must be (..., C * r * r, H, W) for the factor r={r}")
@@ -838,7 +838,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """(..., C, H * r, W * r) becomes (..., C * r * r, H, W): ``torch.nn.functional.pixel_unshuffle``."""
+    """The elements of (..., C, H * r, W * r) as (..., C * r * r, H, W): ``torch.nn.functional.pixel_unshuffle``."""
     shape, r = shape_of(input), downscale_factor
     if len(shape) < 3 or r < 1 or shape[-2] % r or shape[-1] % r:
         raise ShapeError(f"pixel_unshuffle: {shape} must be (..., C, H * r, W * r) for the factor r={r}")
@@ -850,7 +850,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """Channels of (N, C, ...) dealt out anew: the first of each group, then the second of each: ``torch.nn.functional.channel_shuffle``."""
+    """The channels of (N, C, ...) in a new order: the first of each group, then the second of each: ``torch.nn.functional.channel_shuffle``."""
     n, c, *space = input.shape
     if groups < 1 or c % groups:
         raise ShapeError(f"channel_shuffle: {c} channels do not divide into {groups} groups (input {tuple(input.shape)})")

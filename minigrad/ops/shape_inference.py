@@ -1,20 +1,19 @@
-"""Outlines: arrays that have a shape and a dtype, and no memory. What a model would compute, without computing it.
+"""Shape inference: the shapes and dtypes of a model's results, without computing them.
 
-An outline is one number that numpy shows at every place (all strides are 0), so whatever asks for a shape, a dtype, a view or a value
-works as with any array. Inside :func:`outlining` the ops of the calling thread make outlines: they find the shape of their result
-without the work, in one of these ways.
+An *outline* is an array with a shape and a dtype but only one number in memory (all strides are 0), so code that reads its shape, dtype,
+views or values works as with any array. Inside :func:`outlining` the ops of the calling thread return outlines. They find the shape of
+their result in one of these ways.
 
 =====================  ====================================================================================================
-an op element by       the kernel runs on one element; the shape is what the arguments broadcast to
-element
-an op on each sample   the kernel runs on an empty batch: so it checks its arguments as ever, and does nothing
+an elementwise op      the kernel runs on one element; the shape is the broadcast shape of the arguments
+an op on each sample   the kernel runs on an empty batch: it checks its arguments as usual, but computes nothing
 (convolution, ...)
-a view (reshape, ...)  the kernel itself, since it takes no time
-any other op           where arguments are large, the kernel runs on two samples and on three, and the sizes that grew are those of
-                       the batch; where that cannot be, on all
+a view (reshape, ...)  the kernel itself runs, since it takes no time
+any other op           if arguments are large, the kernel runs on two samples and on three: the sizes that differ are those of
+                       the batch. If that is impossible, it runs on all samples
 =====================  ====================================================================================================
 
-Ops of a user's own are among the last. While nobody is inside, nothing here is on the way of an op.
+Ops that users define are of the last kind. While no thread is inside :func:`outlining`, this module has no effect on ops.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ import numpy as np
 from minigrad.engine import Op, broadcast_to, cast, registered_ops
 from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, linalg, norm, pool, shape
 
-LARGE = 1 << 16  # elements: below that a kernel is left to do its work
+LARGE = 1 << 16  # elements; for smaller arrays the kernel simply runs
 
 Listener = Callable[[Op, int], None]
 _listener: ContextVar[Listener | None] = ContextVar("outlining", default=None)
 _lock = threading.Lock()
-_inside = 0  # how many blocks of all threads are active
+_inside = 0  # the number of active blocks in all threads
 
 
 def outline(shape: tuple[int, ...], dtype: Any, value: Any = 0) -> np.ndarray:
-    """An array without memory, full of ``value``.
+    """An array filled with ``value`` that needs memory for one number only.
 
     >>> x = outline((10**6, 10**6), np.float32)
     >>> x.shape, x.dtype, x[5, 7]
@@ -50,7 +49,7 @@ def outline(shape: tuple[int, ...], dtype: Any, value: Any = 0) -> np.ndarray:
 
 
 def is_outline(array: np.ndarray) -> bool:
-    """Whether ``array`` has more elements than memory for them."""
+    """Whether ``array`` has more elements than its memory holds."""
     return array.size > 1 and not any(stride for stride, n in zip(array.strides, array.shape, strict=True) if n > 1)
 
 
@@ -61,7 +60,7 @@ def is_outlining() -> bool:
 
 @contextlib.contextmanager
 def outlining(listener: Listener | None = None) -> Iterator[None]:
-    """In this block the ops of the calling thread give outlines; ``listener(op, multiply_adds)`` hears of each.
+    """Context manager: the ops of the calling thread return outlines, and each calls ``listener(op, multiply_adds)``.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.shape_inference import outline, outlining
@@ -88,7 +87,7 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
 
 
 def _outlined(op: Op) -> Callable[..., Any]:
-    """The kernel of ``op`` for threads inside :func:`outlining`; other threads get what they would have got."""
+    """A kernel for ``op`` that returns outlines in threads inside :func:`outlining`, and the usual result in others."""
     infer, count = _rule(op), _COUNTS.get(op)
 
     def kernel(*args: Any, **kwargs: Any) -> Any:
@@ -96,7 +95,7 @@ def _outlined(op: Op) -> Callable[..., Any]:
         if listener is None:
             return op.kernel(*args, **kwargs)
         arrays, static = op.split(args, kwargs)
-        token = _listener.set(None)  # ops that the kernel is made of are not heard of, and compute
+        token = _listener.set(None)  # ops that the kernel itself calls compute, and do not call the listener
         try:
             out = infer(op, arrays, static)
         finally:
@@ -116,7 +115,7 @@ def _first(op: Op, out: Any) -> Any:
 
 
 def light(value: Any) -> Any:
-    """An array, or a tuple with arrays in it, with outlines in place of those that are large."""
+    """An array, or a tuple of arrays, with each large array replaced by an outline."""
     if isinstance(value, tuple):
         return tuple([light(v) for v in value])
     if isinstance(value, np.ndarray) and value.size > LARGE and not is_outline(value):
@@ -133,7 +132,7 @@ def _compute(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
 
 
 def _by_element(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
-    """Of an op whose result at a place depends on its arguments at that place."""
+    """The outline of the result of an elementwise op."""
     sizes = np.broadcast_shapes(*[a.shape for a in arrays if isinstance(a, np.ndarray)])
     if math.prod(sizes) <= LARGE:
         return _compute(op, arrays, static)
@@ -144,11 +143,11 @@ def _by_element(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
 
 
 def _by_sample(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
-    """Of an op that treats the samples of its first argument one by one."""
+    """The outline of the result of an op that processes each sample of its first argument separately."""
     x, *rest = arrays
     if x.ndim < 2:
         return _compute(op, arrays, static)
-    if "shape" in static and op is not _AFFINE:  # that of the result
+    if "shape" in static and op is not _AFFINE:  # the shape of the result
         static = {**static, "shape": (0, *static["shape"][1:])}
     empty = _first(op, op.run((x[:0], *rest), static))
     out = outline((x.shape[0], *empty.shape[1:]), empty.dtype)
@@ -180,7 +179,7 @@ def _contract(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
 
 
 def _cat(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
-    """Along one axis; another one is left out of the work, and put back."""
+    """The outline of an op along axis ``dim``. Unless that is the batch axis, the kernel runs on an empty batch."""
     first: Any = arrays[0] if arrays else None
     axis = static["dim"] % first.ndim if isinstance(first, np.ndarray) and first.ndim else 0
     if axis == 0 or not any(_is_large(a) for a in arrays) or any(np.shape(a)[:1] != np.shape(first)[:1] for a in arrays):
@@ -202,7 +201,7 @@ def _embedding(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
 
 
 def _by_batch(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
-    """Of any op: from what two samples and three give, as long as they give the same but for the batch."""
+    """The outline for any op: from its results for two and for three samples, if these differ in the batch size only."""
     large = next((a for a in arrays if _is_large(a)), None)
     if large is None or large.shape[0] < 4:
         return _compute(op, arrays, static)
@@ -215,7 +214,7 @@ def _by_batch(op: Op, arrays: tuple, static: dict[str, Any]) -> Any:
 
 
 def _grown(two: Any, three: Any, n: int) -> Any:
-    """What the kernel that gave ``two`` for two samples and ``three`` for three gives for ``n``."""
+    """The outline of a kernel's result for ``n`` samples, from its results ``two`` and ``three`` for two and three samples."""
     if isinstance(two, tuple):
         return tuple([_grown(a, b, n) for a, b in zip(two, three, strict=True)])
     if not isinstance(two, np.ndarray):
@@ -261,7 +260,7 @@ def _rule(op: Op) -> Callable[[Op, tuple, dict[str, Any]], Any]:
 
 # --------------------------------------------------------------------------------------------------- multiply-adds
 
-# Products that are added up: what the literature counts. A bias, an activation, a pooling, a normalisation count nothing.
+# Multiply-adds, as in the literature: bias, activation, pooling and normalisation are not counted.
 _COUNTS: dict[Op, Callable[[Any, tuple, dict[str, Any]], int]] = {  # (result, inputs, statics) -> number
     _op(conv.conv): lambda out, inputs, static: out.size * math.prod(inputs[1].shape[1:]),
     _op(conv.conv_input): lambda out, inputs, static: inputs[0].size * math.prod(inputs[1].shape[1:]),

@@ -1,7 +1,7 @@
-"""Signatures for type checkers where one function has several, or has one that its definition does not show. Nothing here is run.
+"""Signatures for type checkers, of functions that are overloaded or that get parameters from a decorator. Nothing here is run.
 
-``max(x)`` gives a Tensor and ``max(x, 0)`` a pair: such results are overloads. ``relu`` and its like get their last parameter, ``inplace``,
-from a decorator. ``@called_as(like.largest)`` gives a function the signature of :func:`largest`; several functions may share one.
+``max(x)`` returns a Tensor and ``max(x, 0)`` a pair: that needs overloads. ``relu`` and similar functions get their last parameter,
+``inplace``, from a decorator. ``@called_as(like.largest)`` gives a function the signature of :func:`largest`.
 """
 
 # mypy: disable-error-code="empty-body"
@@ -18,7 +18,7 @@ from minigrad.types import Operand, Size, Tensor
 
 
 def several(*args: Any, **statics: Any) -> tuple[Tensor, ...]:
-    """With several results."""
+    """A function with several results."""
 
 
 @overload
@@ -26,7 +26,7 @@ def where(condition: Tensor | np.ndarray) -> tuple[Tensor, ...]: ...
 @overload
 def where(condition: Tensor | np.ndarray | bool, input: Operand, other: Operand) -> Tensor: ...
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
-    """A choice between two, or the indices where a condition holds."""
+    """The elements of one of two tensors, or the indices where a condition is True."""
 
 
 @overload
@@ -36,7 +36,7 @@ def largest(input: Operand, dim: int, keepdim: bool = False) -> ValuesIndices: .
 @overload
 def largest(input: Operand, other: Tensor | np.ndarray, /) -> Tensor: ...
 def largest(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """The extreme of all, along a dimension, or of two tensors."""
+    """The maximum or minimum of all elements, along a dimension, or of two tensors."""
 
 
 @overload
@@ -44,7 +44,7 @@ def median(input: Operand, dim: None = None, keepdim: bool = False) -> Tensor: .
 @overload
 def median(input: Operand, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """The median of all, or along a dimension."""
+    """The median of all elements, or along a dimension."""
 
 
 @overload
@@ -60,7 +60,7 @@ def unique(
     input: Operand, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> tuple[Tensor, ...]: ...
 def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
-    """What is different, and if asked for, where it is and how often."""
+    """The distinct elements and, if requested, their positions and counts."""
 
 
 @overload
@@ -68,7 +68,7 @@ def nonzero(input: Operand, *, as_tuple: Literal[False] = False) -> Tensor: ...
 @overload
 def nonzero(input: Operand, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ...
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
-    """Where elements are not zero."""
+    """The indices of nonzero elements."""
 
 
 @overload
@@ -124,7 +124,7 @@ def max_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The largest of each window, and if asked for, where it is."""
+    """The maximum of each window and, if requested, its index."""
 
 
 @overload
@@ -136,7 +136,7 @@ def adaptive_max_pool(
 @overload
 def adaptive_max_pool(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any: ...
 def adaptive_max_pool(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest of each window, of which there is a given number."""
+    """The maximum of each window, for a given number of windows."""
 
 
 def activation(input: Tensor, inplace: bool = False) -> Tensor:
@@ -152,7 +152,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Tensor:
-    """A function with a slope that is drawn."""
+    """A function with a random slope."""
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:

@@ -19,7 +19,7 @@ from minigrad.types import Array, DType, Tensor
 
 
 def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
-    """``x`` minus its maximum along ``dim``, in memory of its own."""
+    """``x`` minus its maximum along ``dim``, as a new array."""
     if x.dtype.kind != "f":
         raise RuntimeError(f"{name}: floating logits are needed, not {x.dtype}")
     if x.ndim and not -x.ndim <= dim < x.ndim:
@@ -28,7 +28,7 @@ def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
         return np.zeros_like(x)
     if not x.size:
         return x.copy()
-    with np.errstate(invalid="ignore"):  # a row of -inf alone gives NaN, as it must
+    with np.errstate(invalid="ignore"):  # a row with only -inf gives NaN, which is correct
         return np.subtract(x, np.maximum.reduce(x, axis=dim, keepdims=True))
 
 
@@ -58,7 +58,7 @@ def softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tenso
 
     Args:
         input: floating logits of any shape.
-        dim: the dimension that sums to 1. Without it PyTorch guesses (0 for 0, 1 and 3 dimensions, else 1) and warns; so does this.
+        dim: the dimension that sums to 1. Without it, 0 is used for 0, 1 and 3 dimensions, else 1, with a warning, as in PyTorch.
         dtype: convert the input first.
 
     Raises:
@@ -72,7 +72,7 @@ def softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tenso
 
 
 def log_softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:
-    """x_i - log sum_j exp(x_j) along ``dim``: ``torch.nn.functional.log_softmax``. Arguments as :func:`softmax`.
+    """x_i - log sum_j exp(x_j) along ``dim``: ``torch.nn.functional.log_softmax``. Same arguments as :func:`softmax`.
 
     >>> import minigrad as mg
     >>> mg.log_softmax(mg.tensor([0.0, 0.0]), dim=0)
@@ -88,16 +88,16 @@ def softmin(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tenso
 
 
 def _dim(name: str, input: Any) -> int:
-    """The dimension that PyTorch takes where none is given."""
+    """The dimension that PyTorch uses if none is given."""
     dim = 0 if input.ndim in (0, 1, 3) else 1
     warnings.warn(f"{name}: which dimension sums to 1 is taken to be {dim}; say so, as in dim={dim}", UserWarning, stacklevel=3)
     return dim
 
 
 def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """A random choice that can be differentiated (Jang et al. 2017): ``torch.nn.functional.gumbel_softmax``.
+    """A differentiable random choice (Jang et al. 2017): ``torch.nn.functional.gumbel_softmax``.
 
-    Softmax of logits with Gumbel noise, at temperature ``tau``. With ``hard`` the result is one-hot and its gradient that of the softmax.
+    Softmax of logits with Gumbel noise, at temperature ``tau``. With ``hard`` the result is one-hot, with the gradient of the softmax.
     """
     noise = numpy_generator().gumbel(size=tuple(logits.shape)).astype(logits.dtype)
     soft = softmax((logits + noise) / tau, dim)

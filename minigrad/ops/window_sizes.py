@@ -1,4 +1,4 @@
-"""What convolution, pooling and unfold do with the sizes that users pass, and what they say when windows do not fit."""
+"""Checks of the sizes that users pass to convolution, pooling and unfold, with error messages for windows that do not fit."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fitted(
     dilation: Sequence[int],
     ceil: bool = False,
 ) -> tuple[int, ...]:
-    """How many windows fit along each axis. Raises ``ShapeError`` where none does, which names all that plays a part."""
+    """The number of windows that fit along each axis. Raises ``ShapeError`` if none fits, with all the sizes in its message."""
     out = tuple([output_size(*axis, ceil) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)])
     if min(out) < 1:
         dilated = f" with dilation {by(dilation)}" if max(dilation) > 1 else ""
