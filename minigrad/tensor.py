@@ -582,9 +582,9 @@ class Tensor(TensorBase):
         if source is not None:
             raise RuntimeError(
                 f"{name}: this tensor is a view of another of shape {source.shape} (the result of indexing, reshaping, splitting, iterating "
-                f"or detach()), and tensors are values here: the write would not reach the other, as it does in PyTorch, and be lost "
-                f"there. To change the other, write x[i] = value or x[i] += value into it, or x.data for its value outside the graph; "
-                f"for a tensor of its own, write y = y + 1 instead of y += 1, or y = x[i].clone()"
+                f"or detach()). Tensors are values here: unlike in PyTorch, the write would not change the other tensor, and would be lost. "
+                f"To change the other, write x[i] = value or x[i] += value into it, or x.data for its value outside the graph. "
+                f"For a tensor with its own memory, write y = y + 1 instead of y += 1, or y = x[i].clone()"
             )
 
     def _writable(self) -> bool:
@@ -597,7 +597,7 @@ class Tensor(TensorBase):
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._data.base is not None and sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
             raise RuntimeError(
-                "x[i][j] = value would be lost: tensors are values here, and x[i] is a new one. Write x[i, j] = value, "
+                "x[i][j] = value would be lost: tensors are values here, and x[i] is a new tensor. Write x[i, j] = value, "
                 "or x[i] = y with the whole new row"
             )
         self._store(key, value, "x[i] = value")

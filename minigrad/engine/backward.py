@@ -148,9 +148,9 @@ def _as_tensors(args: tuple, sources: tuple, node: Node) -> list:
         elif source == "res":
             if not node.op.constant and not _is_constant(value):
                 raise RuntimeError(
-                    f"{node.name}: create_graph=True would take the residual that its formula names for a constant, and second "
-                    "derivatives could be silently wrong. If it does not depend on an input (a drawn mask), say @op(..., res=None); if it "
-                    "does, return it as a second result and name it out_1, or compute it in the formula from the inputs"
+                    f"{node.name}: create_graph=True would treat the residual `res` as a constant, and second derivatives could be "
+                    "silently wrong. If it does not depend on an input (a random mask), write @op(..., res=None); if it does, return it "
+                    "as a second result and name it out_1, or compute it in the formula from the inputs"
                 )
             found.append(value)
         elif source == "out":

@@ -146,7 +146,7 @@ class Op:
             if name not in self.inputs and name != self.variadic:
                 raise TypeError(f"@op {self.name}: '{name}' is not a parameter of {self.name}{self.signature}")
         if not inputs and not self.variadic:
-            raise TypeError(f"@op {self.name}: it names no input of {self.name}{self.signature}; name one, with a formula or None")
+            raise TypeError(f"@op {self.name}: no input of {self.name}{self.signature} is named; name one, with a formula or None")
         self.joint: dict[Callable, tuple[int, ...]] = {}
         for f in self.formulas.values():
             if f is not None and getattr(f, "joint", False):
@@ -184,7 +184,7 @@ class Op:
             else:
                 arrays = [*self.inputs, *([self.variadic] if self.variadic else [])]
                 known = [*arrays, *(f"{p}_shape" for p in arrays), *self.statics, "out", "res"]
-                raise TypeError(f"@op {self.name}: the formula of '{argument}' asks for '{name}'; it can have {', '.join(known)}")
+                raise TypeError(f"@op {self.name}: the formula of '{argument}' has a parameter '{name}'; it can have {', '.join(known)}")
         return found
 
     def kept(self, inputs: Iterable[str]) -> list[tuple[Any, str]]:
@@ -333,7 +333,7 @@ def _refuse_tensor(op: Op, name: str, value: Any) -> Any:
     if value._data.ndim == 0 and value._data.dtype.kind in "iub" and value._node is None:
         return value._data[()]
     raise TypeError(
-        f"{op.name}: '{name}' got a Tensor, but it is not an input, and no gradient would reach it. "
+        f"{op.name}: '{name}' is a Tensor, but not an input of the op, so it would get no gradient. "
         f"In the op, name it in @op ({name}=None if the result is constant in it); in a call, pass a number or an array"
     )
 

@@ -77,7 +77,7 @@ def _plain_part(k: Any) -> Any:
         return operator.index(k)
     kind = k.dtype.kind if isinstance(k, np.ndarray) else None
     if kind == "u" and k.dtype == np.uint8:
-        raise IndexError("getitem: a uint8 index is a mask in PyTorch and positions in numpy; say which by .bool() or .long()")
+        raise IndexError("getitem: a uint8 index is a mask in PyTorch and positions in numpy; convert it with .bool() or .long()")
     if kind not in ("i", "u", "b"):
         what = getattr(k, "dtype", repr(k))
         raise IndexError(f"getitem: an index is made of ints, slices, None, ... and integer or boolean arrays, not {what}")

@@ -275,7 +275,7 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
         raise ShapeError(f"expand: sizes {sizes} are fewer than the dimensions of shape {shape}")
     target = tuple([shape[i - lead] if s == -1 and i >= lead else s for i, s in enumerate(sizes)])
     if -1 in target:
-        raise ShapeError(f"expand: -1 in {sizes} stands at a new dimension of shape {shape}, where there is no size to keep")
+        raise ShapeError(f"expand: -1 in {sizes} is the size of a new dimension, and shape {shape} has no such dimension to keep")
     for have, want in zip(shape, target[lead:], strict=True):
         if have not in (1, want):
             raise ShapeError(f"expand: shape {shape} does not expand to {sizes}: sizes must be equal, or 1 in the tensor")

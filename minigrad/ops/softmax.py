@@ -90,7 +90,7 @@ def softmin(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tenso
 def _dim(name: str, input: Any) -> int:
     """The dimension that PyTorch uses if none is given."""
     dim = 0 if input.ndim in (0, 1, 3) else 1
-    warnings.warn(f"{name}: which dimension sums to 1 is taken to be {dim}; say so, as in dim={dim}", UserWarning, stacklevel=3)
+    warnings.warn(f"{name}: dim is not given, and dim={dim} is used as in PyTorch; pass it, as in dim={dim}", UserWarning, stacklevel=3)
     return dim
 
 

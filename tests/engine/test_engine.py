@@ -84,7 +84,7 @@ def test_a_tensor_is_not_part_of_a_cycle():
 
 
 def test_a_formula_that_asks_for_an_unknown_name_is_refused_at_once():
-    with pytest.raises(TypeError, match="square: the formula of 'x' asks for 'y'; it can have x, x_shape, out, res"):
+    with pytest.raises(TypeError, match="square: the formula of 'x' has a parameter 'y'; it can have x, x_shape, out, res"):
 
         @mg.op(x=lambda g, y: g * y)
         def square(x):
@@ -115,7 +115,7 @@ def test_what_op_names_is_an_input_and_the_rest_is_static():
     assert scale(leaf(2), 3.0).requires_grad and scale.op.inputs == ("a",) and list(scale.op.statics) == ["b", "more"]
     assert scale(mg.ones(2), 3.0, 1).tolist() == scale(mg.ones(2), b=3.0, more=1).tolist() == [4.0, 4.0]
     for b in (mg.ones(2), leaf(2), mg.tensor(2.0)):
-        with pytest.raises(TypeError, match=r"scale: 'b' got a Tensor, but it is not an input.* name it in @op .b=None if"):
+        with pytest.raises(TypeError, match=r"scale: 'b' is a Tensor, but not an input of the op.* name it in @op .b=None if"):
             scale(leaf(2), b)
     assert scale(mg.ones(2), mg.tensor(3)).tolist() == [3.0, 3.0]  # a 0-d integer is an index, as for Python itself
     assert str(inspect.signature(scale)) == "(a, b, more=0)"
@@ -186,7 +186,7 @@ def test_a_residual_is_declared_constant_or_refused_by_double_backward():
     silent = mg.op(x=lambda g, res: g * res)(kernel)
     x = mg.tensor(2.0, requires_grad=True)
     assert mg.grad(silent(x), x)[0].item() == 12.0
-    with pytest.raises(RuntimeError, match="kernel: create_graph=True would take the residual"):
+    with pytest.raises(RuntimeError, match="kernel: create_graph=True would treat the residual"):
         mg.grad(silent(x), x, create_graph=True)
     declared = mg.op(x=lambda g, res: g * res, res=None)(kernel)
     assert mg.grad(declared(x), x, create_graph=True)[0].item() == 12.0
