@@ -96,9 +96,9 @@ def test_other_wrong_arguments():
 
 
 def test_softmax_says_what_it_needs():
-    with pytest.warns(UserWarning, match="taken to be 1; say so"):
+    with pytest.warns(UserWarning, match="dim=1 is used as in PyTorch"):
         assert F.softmax(mg.zeros(2, 4)).tolist() == [[0.25] * 4] * 2
-    with pytest.warns(UserWarning, match="taken to be 0"):
+    with pytest.warns(UserWarning, match="dim=0 is used"):
         assert F.softmin(mg.zeros(4)).tolist() == [0.25] * 4
     with pytest.raises(IndexError, match="dim 2 is out of range"):
         F.softmax(mg.zeros(2, 3), dim=2)
