@@ -68,16 +68,16 @@ class Node:
     A node holds no Tensor, so values that the backward pass does not need are freed with the user's variable. The order of
     creation is a topological order, because an op's inputs exist before its result.
 
-    ===========  ============================================================================================
-    ``plan``     the op and the formulas to run; None for a leaf
-    ``parents``  one node per argument, None for a constant argument; None after the graph is freed
-    ``kept``     the values that the formulas name, each once, in the order of ``plan.keeps``; None after the graph is freed
-    ``static``   the static arguments of the call
-    ``shape``    shape of the result and of its gradient; ``dtype`` likewise
-    ``number``   creation number
-    ``hooks``    functions that are called with the complete gradient
-    ``constant`` a number that was an operand and is not in ``kept``, such as the 100 of ``x + 100``, for pictures; else not set
-    ===========  ============================================================================================
+    ============  ============================================================================================
+    ``plan``      the op and the formulas to run; None for a leaf
+    ``parents``   one node per argument, None for a constant argument; None after the graph is freed
+    ``kept``      the values that the formulas name, each once, in the order of ``plan.keeps``; None after the graph is freed
+    ``static``    the static arguments of the call
+    ``shape``     shape of the result and of its gradient; ``dtype`` likewise
+    ``number``    creation number
+    ``hooks``     functions that are called with the complete gradient
+    ``constant``  a number that was an operand and is not in ``kept``, such as the 100 of ``x + 100``, for pictures; else not set
+    ============  ============================================================================================
     """
 
     __slots__ = ("__weakref__", "constant", "dtype", "hooks", "kept", "number", "parents", "plan", "shape", "static")
