@@ -1320,7 +1320,7 @@ def _repr(t: Tensor) -> str:
         whole = bool((finite == np.trunc(finite)).all())
         sizes = np.abs(finite[finite != 0], dtype=np.float64)
         wide = sizes.size > 0 and (sizes.max() > 1000 * sizes.min() or sizes.max() > 1e8 or (not whole and sizes.min() < 1e-4))
-        form: dict[str, Any] = {"float": f"{{:{10 + bool((data < 0).any())}.4e}}".format} if wide else {}
+        form: Any = {"float": f"{{:{10 + bool((data < 0).any())}.4e}}".format} if wide else {}
         with np.printoptions(floatmode="maxprec" if whole else "fixed", precision=4, suppress=True):
             text = np.array2string(data, separator=", ", prefix="tensor(", threshold=1000, formatter=form)
     else:
