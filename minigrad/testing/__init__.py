@@ -4,6 +4,7 @@
 ``check_op(op, *strategies)``  proves an op on inputs that hypothesis draws, and shrinks a failure to a minimal example
 ``strategies``               what such inputs can be drawn from
 ``domain``                   declares what an op can be checked on, for ``python -m minigrad gradcheck FILE``
+``surrogate``                declares that an op's gradient is, on purpose, that of another function
 ``GradcheckError``           what a failure raises: it names argument, element, values and the likely mistake
 """
 
@@ -14,9 +15,10 @@ from typing import Any
 
 _HOME = {
     "Call": "call", "GradcheckError": "report", "Report": "report", "check_op": "proofs", "domain": "domains", "gradcheck": "checking",
+    "surrogate": "domains",
 }  # fmt: skip
 
-__all__ = ["Call", "GradcheckError", "Report", "check_op", "domain", "gradcheck", "strategies"]
+__all__ = ["Call", "GradcheckError", "Report", "check_op", "domain", "gradcheck", "strategies", "surrogate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine import TensorBase
+from minigrad.random import Generator
 from minigrad.tree import leaves, unwrapped
 
 
@@ -59,11 +61,19 @@ def source(value: Any) -> str:
         text = repr(value.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
         return f"np.array({text}{dtype})"
     if isinstance(value, np.generic):
-        return f"np.{value.dtype.name}({value.item()!r})"
+        return f"np.{value.dtype.name}({source(value.item())})"
+    if type(value) is float and not math.isfinite(value):
+        return "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
+    if isinstance(value, slice):
+        return f"slice({source(value.start)}, {source(value.stop)}, {source(value.step)})"
+    if isinstance(value, Generator):
+        return f"mg.Generator().manual_seed({value.initial_seed()})"
     if isinstance(value, np.dtype):
         return f"np.dtype({value.name!r})"
     if isinstance(value, type) and issubclass(value, np.generic):
         return f"np.{value.__name__}"
+    if isinstance(value, type) and value.__module__ == "builtins":
+        return value.__name__
     if type(value) is tuple:
         return "(" + ", ".join(map(source, value)) + ("," if len(value) == 1 else "") + ")"
     if type(value) is list:

@@ -25,9 +25,10 @@ import numpy as np
 from minigrad.testing import failures, numerical
 from minigrad.testing.call import Call
 from minigrad.testing.diagnosis import explain_exception
-from minigrad.testing.function import Function, Gradient
+from minigrad.testing.function import Function, Gradient, refuse_wrong_count
 from minigrad.testing.numerical import Columns
 from minigrad.testing.report import GradcheckError, Report
+from minigrad.tree import unwrapped
 
 _CHUNK = 2**20  # elements of the numerical Jacobian that are in memory at a time
 
@@ -43,6 +44,7 @@ def gradcheck(
     fast: bool = False,
     group: int = 8,
     seed: int = 0,
+    surrogate: Callable | None = None,
 ) -> Report:
     """Compare the gradients of ``fn(*inputs, **kwargs)`` with numerical ones, in float64, and return a :class:`Report`.
 
@@ -59,10 +61,14 @@ def gradcheck(
             gradient is found just as surely and still traced to an element, but a small error beside large ones may be overlooked.
         group: how many elements are moved together at first (see the module's docstring); 1 to look at each by itself.
         seed: of the random directions.
+        surrogate: a function of the same arguments, whose derivatives the gradients of ``fn`` are meant to be, as with a straight-through
+            rounding; by default what :func:`minigrad.testing.surrogate` declared. They are then compared with its numerical derivatives.
 
     Raises:
-        GradcheckError: a gradient is wrong; the message says where, by how much, and which mistake explains the numbers.
+        GradcheckError: a gradient is wrong, or nothing that has one came back; the message says where, by how much, and which mistake
+            explains the numbers.
         ValueError: there is nothing to check.
+        TypeError: there are too few or too many inputs.
 
     At kinks (``relu`` at 0, ties of a maximum) a value between the one-sided slopes is accepted as a subgradient and counted.
 
@@ -93,12 +99,16 @@ def gradcheck(
     __tracebackhide__ = True
     if order < 1 or group < 1:
         raise ValueError(f"gradcheck: order and group must be at least 1, not {order} and {group}")
-    function = Function(fn, Call(inputs, kwargs), wrt)
+    call = Call(inputs, kwargs)
+    refuse_wrong_count(fn, call, f"{len(inputs)} {'was' if len(inputs) == 1 else 'were'} given")
+    function = Function(fn, call, wrt, surrogate)
     if not function.checked:
         raise ValueError(f"gradcheck: {function.name} has no floating argument to check")
     report = Report(function.name)
     with function, np.errstate(all="ignore"):
         check_gradients(function, report, order, rtol, atol, seed, fast, group)
+    for what in function.unseen:
+        report.note(f"a {what} among the results is not checked")
     return report
 
 
@@ -107,7 +117,7 @@ def check_gradients(function: Function, report: Report, order: int, rtol: float,
     present: Any = function
     previous: Any = None
     for level in range(1, order + 1):
-        checker = Checker(present, rtol, atol, seed)
+        checker = Checker(present, rtol, atol, seed, previous)
         checker.fast() if fast else checker.run(group)
         for row, leaf in zip(checker.rows, function.checked, strict=True):
             mine = report.row(leaf.name, level)
@@ -126,8 +136,9 @@ def check_gradients(function: Function, report: Report, order: int, rtol: float,
 class Checker:
     """The check of one function at one point: numerical against analytic derivatives in every leaf."""
 
-    def __init__(self, function: Any, rtol: float, atol: float, seed: int):
+    def __init__(self, function: Any, rtol: float, atol: float, seed: int, base: Checker | None = None):
         self.function = function
+        self.base = base  # the check of the function whose gradient this one is
         self.rtol, self.atol = rtol, atol
         self.rng = np.random.default_rng([seed, function.order])
         self.leaves = function.checked
@@ -144,6 +155,7 @@ class Checker:
         self.directions = np.hstack([self.directions, self.directions @ np.array([[2.0], [-3.0]])])
         self._elsewhere()
         self.recording = self._record()
+        self._compare_with_recording(center)
         self.differentiable = any(getattr(y, "_node", None) is not None for y in self.recording.outputs)
         self.analytic = self._analytic()
 
@@ -161,6 +173,7 @@ class Checker:
         except GradcheckError:
             raise
         except Exception as error:
+            self.refuse_edit(error, doing)
             argument, kind, advice = explain_exception(error, self.function, doing)
             raise self.fail(
                 f"{doing} raised {type(error).__name__}", argument=argument, kind=kind, advice=advice,
@@ -168,23 +181,40 @@ class Checker:
                 details=[line for line in str(error).splitlines() if line],
             ) from error  # fmt: skip
 
-    def _first_evaluation(self) -> list[np.ndarray]:
-        """Evaluate here, elsewhere, and here again: the same both times, in float64, and without writing to the inputs."""
+    def refuse_edit(self, error: Exception, doing: str) -> None:
+        """Raise if the exception of the function under test is about a write to an argument: the function sees them read-only."""
+        if "read-only" not in str(error):
+            return
         function = self.function
-        before = [leaf.array.copy() for leaf in function.leaves]
+        plain = function.call_plainly if doing.startswith("the call") or function.order > 1 else self._backward
+        name = function.written(plain) or function.written(self._backward)
+        if name is not None:
+            what = "the call" if doing.startswith("the call") else "backward"
+            raise self.fail(
+                f"{what} changes the argument '{name}'", argument=name, kind="in-place edit",
+                order=0 if what == "the call" else function.order,
+                advice="the argument is written to, and belongs to others too; compute into a new array instead",
+            ) from error  # fmt: skip
+
+    def _backward(self) -> None:
+        """A backward pass."""
+        recording = self.function.record()
+        recording.pullback([np.ones(np.shape(unwrapped(y))) for y in recording.outputs], create_graph=self.function.order > 1)
+
+    def _first_evaluation(self) -> list[np.ndarray]:
+        """Evaluate here, elsewhere, and here again: the same both times, and in float64. Returns what is to be differentiated."""
+        function = self.function
+        before = [leaf.array.copy() for leaf in self.leaves]
         first_order = function.order == 1
         doing = "the call" if first_order else "the gradient"
         order = 0 if first_order else function.order
         with self.blame(doing):
             first = [np.array(y) for y in function.call_plainly()]
-            self._refuse_edits(
-                before, f"{doing} changes its argument", "the argument is written to; compute into a new array instead", order
-            )
             function.randomness.look()
             for leaf in self.leaves:
                 leaf.array += 1e-3 * self.rng.uniform(-1.0, 1.0, leaf.array.shape)
             function.call_plainly()
-            for leaf, old in zip(function.leaves, before, strict=True):
+            for leaf, old in zip(self.leaves, before, strict=True):
                 leaf.array[...] = old
             second = function.call_plainly()
         if [y.shape for y in first] != [y.shape for y in second] or not all(
@@ -201,7 +231,25 @@ class Checker:
                     f"{doing} returns {y.dtype} for float64 arguments", kind="float32", order=order,
                     advice="it is used where float64 is needed: a constant or buffer of a smaller dtype decides the dtype of the result",
                 )  # fmt: skip
-        return first
+        if not first_order or function.surrogate is None:
+            return first
+        with self.blame("the call of the surrogate"):
+            declared = [np.array(y) for y in function.differentiated()]
+        if [y.shape for y in declared] != [y.shape for y in first]:
+            raise self.fail(
+                f"the surrogate returns {[y.shape for y in declared]}, the function {[y.shape for y in first]}", kind="surrogate",
+                advice="the two must have results of the same shapes",
+            )  # fmt: skip
+        return declared
+
+    def _compare_with_recording(self, center: list[np.ndarray]) -> None:
+        """Where a graph is recorded, the results must be as many, and of the shapes, that they are where none is."""
+        recorded = [np.shape(unwrapped(y)) for y in self.recording.outputs]
+        if recorded != self.shapes:
+            raise self.fail(
+                f"the call with gradients gives results of shapes {recorded}, without gradients {self.shapes}", kind="not deterministic",
+                advice="the function depends on whether a graph is recorded",
+            )  # fmt: skip
 
     def _elsewhere(self) -> None:
         """Evaluate at another point, so that state which a function keeps from its last call is stale in the next."""
@@ -212,13 +260,6 @@ class Checker:
             self.function.call_plainly()
         for leaf, old in zip(self.leaves, before, strict=True):
             leaf.array[...] = old
-
-    def _refuse_edits(self, before: list[np.ndarray], what: str, advice: str, order: int) -> None:
-        """Raise if a leaf is not what it was."""
-        for leaf, old in zip(self.function.leaves, before, strict=True):
-            if not np.array_equal(leaf.array, old, equal_nan=True):
-                leaf.array[...] = old
-                raise self.fail(f"{what} '{leaf.name}'", argument=leaf.name, order=order, kind="in-place edit", advice=advice)
 
     def _record(self) -> Any:
         with self.blame("the call with Tensors" if self.function.order == 1 else "the gradient of the gradient"):
@@ -247,9 +288,7 @@ class Checker:
 
     def _analytic(self) -> list[np.ndarray]:
         """For each leaf an (elements, 3) array: A'v for the three directions."""
-        if not self.center.size:
-            return [np.zeros((leaf.array.size, 3)) for leaf in self.leaves]
-        leaves = [leaf.array.copy() for leaf in self.function.leaves]
+        results = [np.array(unwrapped(y)) for y in self.recording.outputs]
         directions = self.directions.copy()
         columns = []
         for v in self.directions.T.copy():
@@ -261,12 +300,12 @@ class Checker:
                     argument=culprit, kind="in-place edit",
                     advice="the formula writes to g, which belongs to others too; compute into a new array instead",
                 )  # fmt: skip
-        self._refuse_edits(
-            leaves,
-            "backward changes the argument",
-            "a formula writes to an array that it was given; compute into a new one",
-            self.function.order,
-        )
+        for y, old in zip(self.recording.outputs, results, strict=True):
+            if not np.array_equal(unwrapped(y), old, equal_nan=True):
+                raise self.fail(
+                    "backward changes the result", kind="in-place edit",
+                    advice="a formula writes to an array that it was given; compute into a new one",
+                )  # fmt: skip
         return [np.stack([c[k] for c in columns], axis=1) for k in range(len(columns[0]))]
 
     def _writer_to_g(self, v: np.ndarray) -> str | None:
@@ -303,8 +342,9 @@ class Checker:
     def evaluate(self, row: np.ndarray) -> None:
         """Write all outputs at the leaves' present values into ``row``; NaN where the function refuses them, outside its domain."""
         try:
-            outputs = self.function.call_plainly()
-        except Exception:
+            outputs = self.function.differentiated()
+        except Exception as error:
+            self.refuse_edit(error, "the call" if self.function.order == 1 else "the gradient")
             row[:] = np.nan
             return
         if len(outputs) == 1:
@@ -322,6 +362,11 @@ class Checker:
             raise failures.not_finite(self, None, "the result" if self.function.order == 1 else "the gradient")
         step = max(1, _CHUNK // max(m, 1))
         for k, leaf in enumerate(self.leaves):
+            if not m and self.analytic[k].any():
+                raise self.fail(
+                    f"the gradient in argument '{leaf.name}' is not zero although the result is empty", argument=leaf.name, kind="empty",
+                    advice="an empty result has no elements to depend on; is the gradient divided by their number?",
+                )  # fmt: skip
             flat = leaf.array.reshape(-1)
             worst, kinks, start = 0.0, 0, 0
             while m and start < flat.size:
@@ -492,7 +537,7 @@ class Checker:
             scale = np.abs(base.directions).T @ np.abs(image) + np.abs(expected)
             off = np.abs(base.directions.T @ image - expected)
             if (off > 1e-8 * scale + self.atol).any():
-                raise failures.wrong_in_g(self, base, k, u[u != 0], image)
+                raise failures.wrong_in_g(self, base, k)
 
     # ------------------------------------------------------------------------------------------- random directions
 

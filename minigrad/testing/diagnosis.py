@@ -6,6 +6,7 @@ that fits, among the ones from special to general, is reported. None is reported
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from collections.abc import Iterator
@@ -43,12 +44,69 @@ class Evidence:
         self.products = checker.analytic[k]
         self.expected = self.numerical @ self.directions
         self.rounds = rounds
+        off = np.where(self.kinks, 0.0, np.abs(self.analytic - self.numerical))
+        self.off = np.where(np.isfinite(off), off, 1.0 + off[np.isfinite(off)].max(initial=0.0))
+        self.bad = self.off > 1e-5 * np.abs(self.numerical) + 1e-7  # (elements, outputs)
+
+    def places(self, all_of_them: bool = False) -> Places:
+        """Which elements are wrong, and by what factor; without those that are 0 as they should be, which says nothing of a formula."""
+        a, n = self.products, self.expected
+        told = self.bad.any(axis=1) | (np.abs(n) > 1e-7).any(axis=1) | all_of_them
+        factors = (a * n).sum(axis=1) / (n * n).sum(axis=1)
+        exact = (np.abs(a - factors[:, None] * n) <= 1e-5 * np.abs(n).max(axis=1, initial=0.0)[:, None]).all(axis=1)
+        return Places(self.value[told], self.bad.any(axis=1)[told], np.where(exact, factors, np.nan)[told])
 
     def others(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Name, analytic and numerical products of each other argument of this shape."""
         for j, leaf in enumerate(self.checker.leaves):
             if j != self.k and leaf.array.shape == self.shape:
                 yield leaf.name, self.checker.analytic[j], self.checker.numerical_jacobian(j)[0] @ self.directions
+
+
+@dataclasses.dataclass
+class Places:
+    """Elements of one argument: their ``values``, whether their derivatives are ``bad``, and by what ``factors`` (NaN: by none)."""
+
+    values: np.ndarray
+    bad: np.ndarray
+    factors: np.ndarray
+
+    def __add__(self, other: Places) -> Places:
+        return Places(*(np.concatenate(pair) for pair in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+
+    def condition(self, name: str) -> str | None:
+        """What tells the wrong elements from the right ones, ``x < 0`` say; None if their values do not, or if all are of one kind."""
+        bad, good = self.values[self.bad], self.values[~self.bad]
+        if not bad.size or not good.size:
+            return None
+        if (bad == bad[0]).all() and not (good == bad[0]).any():
+            return f"{name} == {bad[0] + 0.0:.6g}"
+        for text, b, g in ((name, bad, good), (f"abs({name})", np.abs(bad), np.abs(good))):
+            for sign, word in ((1, ">"), (-1, "<")):
+                low, high = (sign * g).max(), (sign * b).min()
+                if low < high:
+                    return f"{text} {word} 0" if low <= 0 < high else f"{text} {word}= {sign * high + 0.0:.6g}"
+        return None
+
+    def explain(self, name: str, least: int = 1) -> Found | None:
+        """The mistake of a formula that is right at some elements; None unless ``least`` wrong ones, and right ones, can be told apart."""
+        where = self.condition(name)
+        if where is None or self.bad.sum() < least or (~self.bad).sum() < least:
+            return None
+        factors = self.factors[self.bad]
+        how = ""
+        if np.isfinite(factors).all() and np.ptp(factors) < 1e-4 * max(1.0, abs(factors[0])):
+            how = "; the sign is flipped there" if abs(factors[0] + 1) < 1e-4 else f"; it is {factors[0]:.6g} times what it should be there"
+        advice = f"only where {where} ({self.count()}){how}. A branch of the formula, or a special value, or an overflow?"
+        return "wrong at some elements", advice
+
+    def count(self) -> str:
+        """``3 of 12 elements are wrong``."""
+        return f"{self.bad.sum()} of {_elements(self.bad.size)} {'is' if self.bad.sum() == 1 else 'are'} wrong"
+
+
+def _elements(count: int) -> str:
+    return f"{count} element{'s' if count != 1 else ''}"
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -78,10 +136,13 @@ def float32(e: Evidence) -> Found | None:
     """Relative errors of 1e-8 to 1e-5 and only float32 numbers."""
     if e.rounds:
         return "float32", ROUNDED
-    rounded = e.products == e.products.astype(np.float32)
-    close = np.abs(e.products - e.expected) <= 1e-3 * np.abs(e.expected) + 1e-6
-    if (close.all() and rounded.all()) or (np.abs(e.products - e.expected) <= 2e-6 * np.abs(e.expected).max(initial=0.0)).all():
-        return "float32", "it is used where float64 is needed: the values are right to about 7 digits only"
+    a, n = e.products, e.expected
+    off, size = np.abs(a - n), np.abs(n).max(initial=0.0)
+    for kind, dtype, digits in (("float32", np.float32, 7), ("float16", np.float16, 3)):
+        rounded = (a == a.astype(dtype)).all() or (e.analytic == e.analytic.astype(dtype)).all()
+        near = (off <= 10.0 ** (1 - digits) * np.abs(n) + 10.0 ** (1 - digits) * 1e-3).all()
+        if (rounded and near) or (kind == "float32" and (off <= 2e-6 * size).all()):
+            return kind, f"it is used where float64 is needed: the values are right to about {digits} digits only"
     return None
 
 
@@ -111,6 +172,16 @@ def swapped(e: Evidence) -> Found | None:
     return None
 
 
+def flat(e: Evidence) -> Found | None:
+    """A gradient of a function that does not change."""
+    if np.abs(e.numerical).max(initial=0.0) > 1e-7 or e.kinks.any():
+        return None
+    return "not zero where it should be", (
+        f"the result does not change with '{e.name}' here (a step, a count?); if the gradient is that of another function on purpose, "
+        "declare it with surrogate="
+    )  # fmt: skip
+
+
 def zero(e: Evidence) -> Found | None:
     """Zero for some inputs or all of them, right elsewhere."""
     a, n = e.products, e.expected
@@ -120,7 +191,10 @@ def zero(e: Evidence) -> Found | None:
     if dead.sum() == (np.abs(n) > 1e-7).any(axis=1).sum() and not a.any():
         return "zero where it should not be", "no gradient at all arrives; is the graph cut, or a term forgotten?"
     if np.allclose(a[~dead], n[~dead], rtol=1e-5, atol=1e-7):
-        return "zero where it should not be", f"{dead.sum()} elements get no gradient, the others the right one"
+        return (
+            "zero where it should not be",
+            f"{_elements(dead.sum())} {'get' if dead.sum() > 1 else 'gets'} no gradient, the others the right one",
+        )
     return None
 
 
@@ -129,6 +203,31 @@ _NICE = {
     2.0: "a square, or a symmetric term counted twice?",
     0.5: "the derivative of a square, or one of two equal terms?",
 }
+
+
+def half_swapped(e: Evidence) -> Found | None:
+    """The gradient of another argument, which has the right one itself."""
+    if same(e.products, e.expected):
+        return None
+    for name, products, expected in e.others():
+        if same(e.products, expected) and same(products, expected) and not same(expected, e.expected):
+            return "swapped arguments", f"this is the gradient of '{name}', whose own is right; does the formula name the wrong argument?"
+    return None
+
+
+def one_result(e: Evidence) -> Found | None:
+    """Of several results, those with wrong derivatives."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in e.results])
+    wrong = [i for i, part in enumerate(np.split(e.bad, ends[:-1], axis=1)) if part.any()]
+    if len(e.results) < 2 or len(wrong) == len(e.results):
+        return None
+    which = ", ".join(map(str, wrong))
+    return "wrong for one result", f"of the {len(e.results)} results the derivatives of result {which} only are wrong (counted from 0)"
+
+
+def some_elements(e: Evidence) -> Found | None:
+    """Right at some elements, wrong at others, and the values of the elements tell which."""
+    return e.places().explain(e.name)
 
 
 def constant_factor(e: Evidence) -> Found | None:
@@ -141,13 +240,14 @@ def constant_factor(e: Evidence) -> Found | None:
     if not same(a, c * n) or abs(c - 1) < 1e-4:
         return None
     few = (np.abs(n[:, 0]) > 1e-7).sum() < 2
+    everywhere = "" if few else ", everywhere"
     sizes = {float(np.prod(s)) for s in [e.shape, *e.results]} | {float(d) for s in [e.shape, *e.results] for d in s}
     sizes |= {e.value.size / max(float(np.prod(s)), 1.0) for s in e.results}
     count = next((s for s in sizes if s > 1 and (abs(c - s) < 1e-4 * s or abs(c * s - 1) < 1e-4)), None)
     nice = min(_NICE, key=lambda f: abs(f - c))
     if abs(nice - c) < 1e-4 and nice == -1.0:
-        return "constant factor", "the sign is flipped, everywhere"
-    text = f"the gradient is {c:.6g} times what it should be, everywhere"
+        return "constant factor", f"the sign is flipped{everywhere}"
+    text = f"the gradient is {c:.6g} times what it should be{everywhere}"
     if count is not None and count > 2:
         return "constant factor", f"{text}; {count:g} is the number of elements along something: sum or mean?"
     if abs(nice - c) < 1e-4:
@@ -260,8 +360,8 @@ def half_of_a_product(e: Evidence) -> Found | None:
 
 
 HYPOTHESES = [
-    not_finite, ignores_g, not_linear, float32, swapped, constant_factor, zero, reordered, missing_outputs, shared_term,
-    half_of_a_product, product_rule,
+    not_finite, ignores_g, not_linear, float32, flat, swapped, constant_factor, zero, reordered, missing_outputs, shared_term,
+    half_of_a_product, product_rule, half_swapped, one_result, some_elements,
 ]  # fmt: skip
 
 
@@ -285,6 +385,16 @@ def explain_exception(error: Exception, function: Any, doing: str) -> tuple[str 
                 f"the gradient of '{name}' has shape {got} and must have {wanted}; sum it over the axes along which '{name}' was used again"
             )  # fmt: skip
         return name, "wrong shape", f"the gradient of '{name}' must have its shape, {wanted}, and has {got}"
+    if "the kernel returned" in str(error) or "the kernel must return (result, residual)" in str(error):
+        advice = (
+            "a formula names res: return two things, the result and the residual" if "residual" in str(error) else "is its return missing?"
+        )
+        return None, "nothing to differentiate", advice
+    if doing == "the gradient of the gradient" and "residual" in str(error):
+        return _culprit(function), "second order only", (
+            "the residual `res` depends on an input and is no constant: return it as a second result and name it out_1, "
+            "or compute it in the formula from the inputs"
+        )  # fmt: skip
     if doing == "the gradient of the gradient":
         return _culprit(function), "second order only", (
             "the formula is not itself differentiable: it computes with numpy or array methods where create_graph hands it "

@@ -14,7 +14,7 @@ def domain(*whole: Callable, **arguments: Any) -> Callable[[Callable], Callable]
 
     Args:
         arguments: for an argument of the function
-            an interval ``(low, high)`` that the elements of an array lie in;
+            an interval ``(low, high)`` that the elements of an array lie in (None: no bound, so that large ones are drawn too);
             a list of values to choose from, as statics have;
             a strategy, or a function of the strategies module that returns one: ``lambda st: st.arrays(distinct=True)``;
             anything else is a constant.
@@ -46,6 +46,31 @@ def domain(*whole: Callable, **arguments: Any) -> Callable[[Callable], Callable]
     return declare
 
 
+def surrogate(declared: Callable) -> Callable[[Callable], Callable]:
+    """Declare that the gradients of a function are, on purpose, those of another one; goes above ``@op``.
+
+    Args:
+        declared: a function of the same arguments, given as Tensors, with results of the same shapes.
+
+    The checks then compare the gradients with the numerical derivatives of ``declared``. Everything else is checked as ever.
+
+    >>> import minigrad as mg, numpy as np
+    >>> from minigrad.testing import gradcheck, surrogate
+    >>> @surrogate(lambda x: mg.clamp(x, -1.0, 1.0))
+    ... @mg.op(x=lambda g, x: g * (abs(x) <= 1.0))
+    ... def binarized(x):
+    ...     return np.where(x >= 0, x.dtype.type(1), x.dtype.type(-1))
+    >>> gradcheck(binarized, np.array([-2.0, 0.5])).elements
+    2
+    """
+
+    def declare(function: Callable) -> Callable:
+        function.surrogate = declared  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
 class CannotInfer(TypeError):
     """The arguments of a function cannot be inferred, and it does not declare its domain."""
 
@@ -53,7 +78,7 @@ class CannotInfer(TypeError):
 def candidates(function: Callable) -> list[tuple[str, Any]]:
     """Strategies of calls to try one after the other, each with a remark: what is declared, or what an op might take.
 
-    Elementwise ops take anything, or positive numbers only, or numbers between 0 and 1; matrix products take matrices.
+    Elementwise ops take anything, or small numbers only (exp overflows), or positive ones, or numbers between 0 and 1; matrix products take matrices.
     Raises :class:`CannotInfer`.
     """
     from minigrad.testing import strategies as st
@@ -63,7 +88,8 @@ def candidates(function: Callable) -> list[tuple[str, Any]]:
         return [("", first)]
     found = [
         ("", first),
-        ("on values from 0.1 to 3", infer(function, low=0.1)),
+        ("on values from -3 to 3", infer(function, low=-3.0, high=3.0)),
+        ("on values from 0.1 to 3", infer(function, low=0.1, high=3.0)),
         ("on values from 0.1 to 0.9", infer(function, low=0.1, high=0.9)),
     ]
     op = op_of(function)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.testing import numerical
 from minigrad.testing.diagnosis import ROUNDED, Evidence, explain
+from minigrad.testing.function import Gradient, name_of
 from minigrad.testing.report import GradcheckError
 
 _ORDINALS = {1: "", 2: "second-order ", 3: "third-order "}
@@ -31,62 +33,145 @@ def wrong(checker: Any, k: int, element: int, output: int | None = None, interva
     evidence = Evidence(checker, k, rounds_to_float32(checker)) if small else None
     details = []
     if evidence is not None and output is None:
-        off = np.where(evidence.kinks, 0.0, np.abs(evidence.analytic - evidence.numerical))
-        off = np.where(np.isfinite(off), off, 1.0 + off[np.isfinite(off)].max(initial=0.0))
-        bad = off > 1e-5 * np.abs(evidence.numerical) + 1e-7
+        bad = evidence.bad
         if bad.any():
-            element, output = (int(i) for i in np.unravel_index(np.argmax(off), off.shape))
-            details.append(f"{bad.any(axis=1).sum()} of {bad.shape[0]} elements are wrong")
+            element, output = (int(i) for i in np.unravel_index(np.argmax(evidence.off), bad.shape))
+            details.append(evidence.places(all_of_them=True).count())
     column, error = numerical.extrapolate(checker.evaluate, leaf.array.reshape(-1), element, m)
-    if output is not None:
-        analytic, value, uncertainty = float(checker.entries(output)[k][element]), float(column[output]), float(error[output])
-    else:  # the derivative of a sum over all outputs with random weights
-        v = checker.directions[:, 2]
-        analytic, value, uncertainty = float(checker.analytic[k][element, 2]), float(column @ v), float(error @ np.abs(v))
+    if output is None:
+        output = _worst_output(checker, k, element, column)
+    analytic, value, uncertainty = float(checker.entries(output)[k][element]), float(column[output]), float(error[output])
     index, where = place_of(leaf, element)
-    result = checker.output_index(output) if output is not None else None
-    where += (
-        f", for output {brackets(result)}"
-        if result
-        else ", for a sum of the outputs with random weights"
-        if result is None and m > 1
-        else ""
-    )
+    result = checker.output_index(output)
+    if order == 1:
+        where += f", for output {brackets(result)}" if result else ""
+    else:  # the outputs are elements of a gradient, one argument's after the other
+        gradient, inside = (result[0], result[1:]) if len(checker.shapes) > 1 else (0, result)
+        where += f", of the gradient in {checker.leaves[gradient].name}{brackets(inside)}"
+        one = _with_one_g(checker, k, element, output) if order == 2 and interval is None else None
+        if one is not None:
+            of, analytic, value = one
+            where += f" of output {of}" if of else ""
+        else:
+            where += ", with random weights g"
+    kind, advice = explain(evidence) if evidence is not None else (None, None)
     if interval is not None:
         low, high = interval[0] + 0.0, interval[1] + 0.0  # no -0
         value = min(max(analytic, low), high)
         comparison = f"analytic {analytic:.10g}, but the slopes on the two sides of the kink are {low:.6g} and {high:.6g}"
+    elif abs(analytic - value) <= 1e-5 * abs(value) + 1e-7 + 2 * uncertainty and kind != "float32":
+        comparison, analytic = _with_another_g(checker, k, element, output, value)
     else:
         comparison = f"analytic {analytic:.10g}, numerical {value:.10g}"
         if uncertainty > 1e-9 * abs(value) + 1e-10:
             comparison += f" (± {uncertainty:.1g})"
-    kind, advice = explain(evidence) if evidence is not None else (None, None)
     if interval is not None and not rounds_to_float32(checker):
         kind, advice = "kink", "at a point without a derivative the gradient must lie between the slopes on its two sides"
+    elif _is_fickle(checker, k):
+        kind, advice = "not deterministic", "the formula gives another gradient each time; it must depend on nothing but its parameters"
     elif order == 1 and _is_stale(checker, k):
         kind, advice = "stale residual", "the gradient depends on what was computed before this call; keep no state outside the residual"
     if order > 1:
         kind, advice = "second order only", _second_order(checker.function, kind, advice)
-    return checker.fail(
+    if order == 1 and checker.function.surrogate is not None:
+        details.append(f"the numerical derivatives are those of the surrogate, {name_of(checker.function.surrogate)}")
+    found = checker.fail(
         f"the {_ORDINALS.get(order, f'{order}th-order ')}gradient in argument '{leaf.name}' is wrong",
         argument=leaf.name, index=index, output_index=result, analytic=analytic, numerical=value,
         kind=kind, advice=advice, details=[f"at {where}: {comparison}", *details],
     )  # fmt: skip
+    found.places = evidence.places() if evidence is not None and interval is None else None
+    return found
+
+
+def _worst(size: int, off: Callable[[np.ndarray], float]) -> int:
+    """The place to which a difference ``off(places)``, linear in what is at them, can be traced: keep the half that is further off."""
+    places = np.arange(size)
+    while places.size > 1:
+        halves = np.array_split(places, 2)
+        places = halves[int(np.argmax([np.nan_to_num(off(half), nan=np.inf) for half in halves]))]
+    return int(places[0])
+
+
+def _only(v: np.ndarray, places: np.ndarray) -> np.ndarray:
+    part = np.zeros_like(v)
+    part[places] = v[places]
+    return part
+
+
+def _worst_output(checker: Any, k: int, element: int, column: np.ndarray) -> int:
+    """The output to which the difference in an element can be traced."""
+
+    def off(outputs: np.ndarray) -> float:
+        part = _only(checker.directions[:, 2], outputs)
+        return abs(float(checker.pullback(part)[k][element] - column @ part))
+
+    return _worst(checker.center.size, off)
+
+
+def _with_one_g(checker: Any, k: int, element: int, output: int) -> tuple[str, float, float] | None:
+    """Of a wrong second derivative: for which output's gradient, and the two values. None if it cannot be traced to one."""
+    base = checker.base
+    flat, m = checker.leaves[k].array.reshape(-1), checker.center.size
+
+    def values(cotangent: np.ndarray) -> tuple[float, float]:
+        function = Gradient(checker.function.base, base.split(cotangent))
+        one = np.zeros(m)
+        one[output] = 1.0
+
+        def evaluate(row: np.ndarray) -> None:
+            row[:] = np.concatenate([y.ravel() for y in function.call_plainly()])
+
+        analytic = function.record().pullback(checker.split(one))[k]
+        value = numerical.extrapolate(evaluate, flat, element, m)[0][output]
+        return 0.0 if analytic is None else float(np.ravel(analytic)[element]), float(value)
+
+    def off(outputs: np.ndarray) -> float:
+        analytic, value = values(_only(base.directions[:, 0], outputs))
+        return abs(analytic - value)
+
+    number = _worst(base.center.size, off)
+    analytic, value = values(_only(np.ones(base.center.size), np.array([number])))
+    if abs(analytic - value) <= 1e-5 * abs(value) + 1e-7:
+        return None
+    return brackets(base.output_index(number)), analytic, value
+
+
+def _with_another_g(checker: Any, k: int, element: int, output: int, value: float) -> tuple[str, float]:
+    """What to say of a gradient that is right for g = 1 at ``output``, and what it is per unit of another g that shows the mistake."""
+    for g in (2.0, -1.0, 0.5):
+        v = np.zeros(checker.center.size)
+        v[output] = g
+        found = float(checker.pullback(v)[k][element])
+        if not abs(found - g * value) <= 1e-5 * abs(g * value) + 1e-7:
+            said = (
+                f"with g = {g:g} there the formula gives {found:.10g}, which is {found / g:.10g} for each unit of g; numerical {value:.10g}"
+            )
+            return said, found / g
+    ones = float(checker.pullback(np.ones(checker.center.size))[k][element])
+    return f"right where g is 1 there and 0 elsewhere, but not for other g: with g = 1 everywhere it gives {ones:.10g}", float("nan")
+
+
+def _is_fickle(checker: Any, k: int) -> bool:
+    """Whether the same backward pass gives another gradient when it is repeated."""
+    v = checker.directions[:, 0].copy()
+    first, second, third = (checker.pullback(v)[k] for _ in range(3))
+    return not (np.array_equal(first, second, equal_nan=True) and np.array_equal(second, third, equal_nan=True))
 
 
 def _second_order(function: Any, kind: str | None, advice: str | None) -> str:
     """Why a gradient that is right to first order may be wrong to second."""
+    if kind == "not finite":
+        return "the gradient is right, but the derivative of its formula is inf or NaN (an overflow on the way, 0 * inf, or a division by zero?)"
     text = "the gradient is right, but the formula is not itself differentiable"
-    needs = {} if function.op is None else function.op.needs
-    named = [repr(name) for name, sources in needs.items() if any(source == "res" for source, _ in sources)]
-    if named:
-        text += f". The formula of {' and '.join(named)} uses the residual `res`, a constant for higher derivatives: "
-        return text + "compute it from the inputs"
+    if function.op is not None and function.op.constant:
+        text += ". Its residual `res` was declared constant (res=None) and is not: "
+        return text + "return it as a second result and name it out_1, or compute it in the formula from the inputs"
     if kind and kind.startswith("zero"):
         text += ": it reads a value outside the graph (an array, detach(), a cached number). "
         return text + "Write it with operators and ops on its parameters"
     if kind:
-        return f"{text} ({kind}: {advice})"
+        return f"{text} ({kind}: {advice}). Does a term of it read a value outside the graph (an array, detach(), a cached number)?"
     return text + ": an op that it uses has a wrong gradient, or a value it depends on is a constant for the graph"
 
 
@@ -116,26 +201,45 @@ def wrong_at_a_tie(checker: Any, places: list[tuple[int, int]], output: int, tot
     )  # fmt: skip
 
 
-def wrong_in_g(checker: Any, base: Any, k: int, u: np.ndarray, image: np.ndarray) -> GradcheckError:
-    """The error for a gradient whose own derivative in the incoming gradient g is ``image``, and should be A u."""
-    leaf = checker.leaves[k]
-    wanted = np.array([base.entries(output)[k] @ u for output in range(base.center.size)])
+def wrong_in_g(checker: Any, base: Any, k: int) -> GradcheckError:
+    """The error for a gradient in leaf ``k`` whose own derivative in the incoming gradient g is wrong: of element i it must be row i of A'."""
+    leaf, n = checker.leaves[k], len(checker.leaves)
+    start = sum(other.array.size for other in checker.leaves[:k])
+
+    def both(elements: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        v = np.zeros(checker.center.size)
+        v[start + elements] = u[elements]
+        image = np.concatenate([*checker.pullback(v)[n:], np.zeros(0)])
+        return image, np.array([base.entries(output)[k][elements] @ u[elements] for output in range(base.center.size)])
+
+    u = checker.directions[start : start + leaf.array.size, 0]
+    element = _worst(leaf.array.size, lambda elements: float(np.abs(np.subtract(*both(elements, u))).max()))
+    image, wanted = both(np.array([element]), np.ones_like(u))
     output = int(np.argmax(np.abs(image - wanted)))
-    result = base.output_index(output)
+    result, (index, where) = base.output_index(output), place_of(leaf, element)
     return checker.fail(
         f"the gradient of the gradient in argument '{leaf.name}' is wrong",
-        argument=leaf.name, output_index=result, analytic=float(image[output]), numerical=float(wanted[output]), kind="second order only",
-        details=[f"differentiated in g{brackets(result)}: analytic {image[output]:.10g}, expected {wanted[output]:.10g}"],
+        argument=leaf.name, index=index, output_index=result, analytic=float(image[output]), numerical=float(wanted[output]),
+        kind="second order only",
+        details=[f"at {where}, differentiated in g{brackets(result)}: analytic {image[output]:.10g}, expected {wanted[output]:.10g}"],
         advice="the formula's own derivative in g is wrong. Is it written with ops, and are these right?",
     )  # fmt: skip
 
 
 def not_finite(checker: Any, where: tuple[int, int] | None, what: str) -> GradcheckError:
     """The function itself is inf or NaN here, or as near as the numerical derivative has to go."""
-    advice = "choose arguments inside the function's domain, for strategies with low=, high= and avoid="
+    advice = (
+        "if its true value is finite (that of log(1 + exp(x)) is), write it so that nothing overflows on the way; "
+        "else say the domain, for strategies with low=, high= and avoid="
+    )
     order = checker.function.order
     if where is None:
-        return checker.fail(f"{what} is not finite", kind="not finite", advice=advice, order=0 if order == 1 else order)
+        output = int(np.argmin(np.isfinite(checker.center)))
+        result = checker.output_index(output)
+        return checker.fail(
+            f"{what} is not finite", kind="not finite", advice=advice, order=0 if order == 1 else order, output_index=result,
+            details=[f"{what}{brackets(result)} is {checker.center[output]:g}"],
+        )  # fmt: skip
     leaf = checker.leaves[where[0]]
     index, place = place_of(leaf, where[1])
     return checker.fail(f"{what} is not finite beside {place}", argument=leaf.name, index=index, kind="not finite", advice=advice)

@@ -7,6 +7,7 @@ what makes checks of higher order the same code as those of first order.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,6 +18,7 @@ from minigrad import engine
 from minigrad.engine import Op, TensorBase, wrap
 from minigrad.random import Generator, default_generator
 from minigrad.testing.call import Call
+from minigrad.testing.report import GradcheckError
 from minigrad.tree import leaves, tree_map, unwrapped
 
 
@@ -52,12 +54,38 @@ def _parameter_names(fn: Any, args: tuple) -> list[str]:
     return [*names, *(f"argument {i}" for i in range(len(names), len(args)))]
 
 
+def refuse_wrong_count(fn: Callable, call: Call, given: str) -> None:
+    """Raise ``TypeError`` unless ``call`` has as many arguments as ``fn`` takes; ``given`` says how many there are, in the words of the user."""
+    try:
+        signature = inspect.signature(fn.forward if is_module(fn) and hasattr(fn, "forward") else fn)
+    except (TypeError, ValueError):  # builtins have none
+        return
+    try:
+        signature.bind(*call.args, **call.kwargs)
+    except TypeError as error:
+        positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        op = op_of(fn)
+        inputs = [p.name for p in positional if (p.name in op.inputs if op is not None else p.default is p.empty)]
+        takes = f"takes {len(inputs)} input{'s' * (len(inputs) != 1)}" if inputs else f"takes {signature}"
+        raise TypeError(f"{name_of(fn)} {takes}, {given}: {error}") from None
+
+
 class Leaf:
-    """An input array: ``name``, its working copy ``array``, whether its gradient is checked, and whether it is a static argument of an op."""
+    """An input array.
+
+    Attributes:
+        name: what it is called in messages.
+        array: the working copy that the check moves.
+        view: the same memory as the function sees it. It is read-only, so that a function that writes to its argument is caught where it does.
+        checked: whether its gradient is checked.
+        static: whether it is a static argument of an op.
+    """
 
     def __init__(self, name: str, array: np.ndarray, checked: bool, static: bool = False):
         self.name = name
         self.array = array
+        self.view = array.view()
+        self.view.flags.writeable = False
         self.checked = checked
         self.static = static
         self.saved: Any = None  # of a parameter: what it held before the check
@@ -108,17 +136,21 @@ class Function:
         fn: an op, a function of Tensors, or a module (its parameters become leaves).
         call: its arguments; floating arrays and Tensors in them, also inside lists, tuples and dicts, become leaves.
         wrt: names of the arguments whose gradient is checked; None for all that are differentiable.
+        surrogate: the function whose derivatives the gradients of ``fn`` must be, where these are not its own.
     """
 
     order = 1
 
-    def __init__(self, fn: Any, call: Call, wrt: Iterable[str] | None = None):
+    def __init__(self, fn: Any, call: Call, wrt: Iterable[str] | None = None, surrogate: Callable | None = None):
         self.fn = fn
+        self.surrogate = surrogate or getattr(fn, "surrogate", None)
         self.call = call
         self.op = op_of(fn)
         self.name = name_of(fn)
         self.is_module = is_module(fn)
         self.leaves: list[Leaf] = []
+        self.others: list[Leaf] = []  # integer and boolean arrays, which are no leaves
+        self.unseen: list[str] = []  # what is returned beside Tensors and is none
         self._tensors: list[Any] = []  # what stands for each leaf in a call with Tensors
         self._wrt = None if wrt is None else {wrt} if isinstance(wrt, str) else set(wrt)
         flat = list(leaves((call.args, call.kwargs)))
@@ -128,7 +160,7 @@ class Function:
         args = [self._take(name, a) for name, a in zip(names, call.args, strict=False)]
         kwargs = {k: self._take(k, a) for k, a in call.kwargs.items()}
         self.inputs = len(self.leaves)
-        self._arrays = _swap(lambda leaf: leaf.array, (args, kwargs))
+        self._arrays = _swap(lambda leaf: leaf.view, (args, kwargs))
         self._template = (args, kwargs)
         self._parameters: list[tuple[Any, Leaf]] = []
         self._buffers: list[tuple[Any, np.ndarray]] = []
@@ -159,8 +191,11 @@ class Function:
 
         def taken(x: Any, where: str) -> Any:
             array = unwrapped(x)
-            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            if not isinstance(array, np.ndarray):
                 return x
+            if array.dtype.kind != "f":
+                self.others.append(other := Leaf(where, array.copy(), False))
+                return wrap(other.view) if isinstance(x, TensorBase) else other.view
             asked = not self._asked or (isinstance(x, TensorBase) and x._node is not None)
             static = self.op is not None and where.split("[")[0] in self.op.statics
             checked = not static and self._differentiable(where) and self._is_wanted(where) and asked
@@ -174,6 +209,28 @@ class Function:
     def checked(self) -> list[Leaf]:
         """The leaves whose gradient is checked."""
         return [leaf for leaf in self.leaves if leaf.checked]
+
+    def written(self, run: Callable[[], Any]) -> str | None:
+        """The name of the argument that ``run()`` writes to, if it may; None if there is none."""
+        everything = [*self.leaves, *self.others]
+        before = [leaf.array.copy() for leaf in everything]
+        for leaf in everything:
+            leaf.view.flags.writeable = True
+        try:
+            for by in (0.0, 0.25, -0.5):  # where the arguments are, and beside: x *= 2 does not change a zero
+                for leaf in self.leaves:
+                    leaf.array += by
+                present = [leaf.array.copy() for leaf in everything]
+                with contextlib.suppress(Exception):
+                    run()
+                for leaf, old in zip(everything, present, strict=True):
+                    if not np.array_equal(leaf.array, old, equal_nan=old.dtype.kind == "f"):
+                        return leaf.name
+            return None
+        finally:
+            for leaf, old in zip(everything, before, strict=True):
+                leaf.array[...] = old
+                leaf.view.flags.writeable = False
 
     def __enter__(self) -> Function:
         for p, leaf in self._parameters:
@@ -202,19 +259,62 @@ class Function:
 
     # ---------------------------------------------------------------------------------------------- evaluation
 
+    def results(self, out: Any) -> list[Any]:
+        """The floating results among what the function returned. Raises :class:`GradcheckError` where nothing has a gradient."""
+        found = list(leaves(out))
+        floating = [y for y in found if _array(y) is not None]
+        if floating:
+            self.unseen = [type(y).__name__ for y in found if not isinstance(y, (TensorBase, np.ndarray, np.generic, type(None)))]
+            return floating
+        no_gradient = (self.op is not None and not any(self.op.formulas.values())) or not self.checked
+        numbers = (TensorBase, np.ndarray, np.generic) if self.op is not None else (TensorBase, np.ndarray, np.generic, bool, int, float)
+        if not (no_gradient and (found or not self.checked) and all(isinstance(y, numbers) for y in found)):
+            who = "the kernel" if self.op is not None else "the function"
+            raise GradcheckError(
+                self.name, f"{who} returned {_described(out)}", kind="nothing to differentiate", advice=_missing(found), call=self.call
+            )
+        return []
+
     def call_plainly(self) -> list[np.ndarray]:
         """The floating results at the leaves' present values, without a graph. An op is called with arrays: its bare kernel."""
         args, kwargs = self._arrays if self.op is not None else self._plain_tensors()
         self.randomness.rewind()
         with engine.no_grad():
             out = self.fn(*args, **kwargs)
-        return [y for y in map(_array, leaves(out)) if y is not None]
+        if self.op is None:
+            self._refuse_rebound()
+        return [np.asarray(unwrapped(y)) for y in self.results(out)]
+
+    def differentiated(self) -> list[np.ndarray]:
+        """The results whose numerical derivatives are compared with the gradients: the function's own, or those of its surrogate."""
+        if self.surrogate is None:
+            return self.call_plainly()
+        args, kwargs = self._plain_tensors()
+        self.randomness.rewind()
+        with engine.no_grad():
+            out = self.surrogate(*args, **kwargs)
+        return [np.array(unwrapped(y), np.float64) for y in self.results(out)]
+
+    def _refuse_rebound(self) -> None:
+        """Raise if a Tensor that was an argument now holds another array: the function wrote ``x *= 2``."""
+        for tensor, leaf in self._plain:
+            if tensor._data is not leaf.view:
+                self._tensors = []
+                advice = "the argument is written to, and belongs to others too; compute a new Tensor instead"
+                headline = f"the call changes the argument '{leaf.name}'"
+                raise GradcheckError(self.name, headline, argument=leaf.name, kind="in-place edit", advice=advice, call=self.call)
 
     def _plain_tensors(self) -> tuple:
         if not self._tensors:
-            self._tensors = [_swap(lambda leaf: wrap(leaf.array), self._template)]
+            self._plain: list[tuple[Any, Leaf]] = []
+
+            def tensor(leaf: Leaf) -> Any:
+                self._plain.append((wrap(leaf.view), leaf))
+                return leaf.view if leaf.static else self._plain[-1][0]
+
+            self._tensors = [_swap(tensor, self._template)]
         for p, leaf in self._parameters:
-            p._data, p._node = leaf.array, None
+            p._data, p._node = leaf.view, None
         return self._tensors[0]
 
     def record(self) -> Recording:
@@ -223,21 +323,20 @@ class Function:
 
         def tensor(leaf: Leaf) -> Any:
             if leaf.static:
-                return leaf.array
-            made[id(leaf)] = t = wrap(leaf.array)
+                return leaf.view
+            made[id(leaf)] = t = wrap(leaf.view)
             return t.requires_grad_() if leaf.checked else t
 
         args, kwargs = _swap(tensor, self._template)
         for p, leaf in self._parameters:
-            p._data, p._node = leaf.array, None
+            p._data, p._node = leaf.view, None
             if leaf.checked:
                 p._node = engine.Leaf(p)
-            made[id(leaf)] = wrap(leaf.array, p._node)  # the parameter itself leaves the graph at the next evaluation
+            made[id(leaf)] = wrap(leaf.view, p._node)  # the parameter itself leaves the graph at the next evaluation
         self.randomness.rewind()
         with engine.enable_grad():
             out = self.fn(*args, **kwargs)
-        outputs = [y for y in leaves(out) if _array(y) is not None]
-        return Recording([made[id(leaf)] for leaf in self.checked], outputs)
+        return Recording([made[id(leaf)] for leaf in self.checked], self.results(out))
 
 
 class Gradient:
@@ -248,7 +347,7 @@ class Gradient:
         self.cotangents = cotangents
         self.order = base.order + 1
         self.fn, self.call, self.op, self.name = base.fn, base.call, base.op, base.name
-        self.leaves = base.leaves
+        self.leaves, self.written = base.leaves, base.written
         self.randomness = base.randomness
         self.asks_for_dtype = base.asks_for_dtype
 
@@ -261,6 +360,8 @@ class Gradient:
         """The gradients by an ordinary backward pass, where formulas see arrays."""
         found = self.base.record().pullback(self.cotangents)[: len(self.checked)]
         return [np.zeros_like(leaf.array) if g is None else g for g, leaf in zip(found, self.checked, strict=True)]
+
+    differentiated = call_plainly
 
     def record(self) -> Recording:
         """The gradients with ``create_graph=True``, where formulas see Tensors; the cotangents are leaves too, the last ones."""
@@ -275,6 +376,39 @@ def _array(y: Any) -> np.ndarray | None:
     """The array of a floating result; None for everything else."""
     a = unwrapped(y)
     return np.asarray(a) if isinstance(a, (np.ndarray, np.floating)) and a.dtype.kind == "f" else None
+
+
+class _Words(str):
+    """Text that prints without quotation marks."""
+
+    __repr__ = str.__str__
+
+
+def _described(out: Any) -> str:
+    """What a function returned, in a few words."""
+    array = unwrapped(out)
+    if isinstance(array, (np.ndarray, np.generic)):
+        return f"{'an' if array.dtype.kind == 'i' else 'a'} {array.dtype} {'Tensor' if isinstance(out, TensorBase) else 'array'} of shape {array.shape}"
+    if out is None:
+        return "None"
+    if isinstance(out, (list, tuple, dict)) and not out:
+        return f"an empty {type(out).__name__}"
+    text = repr(tree_map(lambda x: _Words(_described(x)) if isinstance(x, (TensorBase, np.ndarray)) else x, out))
+    return f"the {type(out).__name__} {text if len(text) < 60 else text[:57] + '...'}"
+
+
+def _missing(found: list[Any]) -> str:
+    """Advice about results (the leaves of what was returned) of which none has a gradient."""
+    if not found or found == [None]:
+        return "is its return missing?" if found else "there is nothing to differentiate; return a Tensor"
+    if all(isinstance(unwrapped(y), (np.ndarray, np.generic)) for y in found):
+        return (
+            "comparisons, integers and indices have no gradient; return the numbers that they are computed from, "
+            "or say wrt=() if no gradient is meant"
+        )
+    if any(isinstance(y, (bool, int, float)) for y in found):
+        return "the graph ends at float(), item() or tolist(), and a number has no gradient; return the Tensor"
+    return "return a Tensor, or several in a tuple, list or dict"
 
 
 def _swap(function: Callable[[Leaf], Any], value: Any) -> Any:

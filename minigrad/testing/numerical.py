@@ -167,6 +167,7 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
     x = float(flat[i])
     starts = [2.0**-4 * max(1.0, abs(x))] + ([abs(x) / 4] if 0 < abs(x) < 0.2 else [])
     plus, minus = np.empty(n_outputs), np.empty(n_outputs)
+    moves = np.zeros(n_outputs, bool)  # at any step so far: a small step may be lost in rounding, which is no proof of a derivative of 0
     # For each base, 4 for a series in h**2 and 2 for one in h: what changes least, and its change.
     schemes = {base: (np.full(n_outputs, np.nan), np.full(n_outputs, np.inf)) for base in (4.0, 2.0)}
     for start in starts:
@@ -178,7 +179,8 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
             flat[i] = low = x - h
             evaluate(minus)
             flat[i] = x
-            noise = 8 * EPS * np.where(plus != minus, np.abs(plus) + np.abs(minus), 0.0) / (high - low)
+            moves |= plus != minus
+            noise = 8 * EPS * np.where(moves, np.abs(plus) + np.abs(minus), 0.0) / (high - low)
             for base, (best, error) in schemes.items():
                 row = [(plus - minus) / (high - low)]
                 for j in range(1, min(k, 8) + 1):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import collections
+import functools
 import gc
-import sys
+import operator
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import hypothesis
+import hypothesis.errors
 import numpy as np
 from hypothesis.strategies import SearchStrategy
 
@@ -17,9 +19,12 @@ from minigrad import engine
 from minigrad.engine import Pick, TensorBase, settle, wrap
 from minigrad.testing import domains
 from minigrad.testing import strategies as st
-from minigrad.testing.call import Call, arrays_in, source
-from minigrad.testing.checking import check_gradients
-from minigrad.testing.function import Function, Leaf, name_of
+from minigrad.testing.call import Call, arrays_in
+from minigrad.testing.checking import Checker, check_gradients
+from minigrad.testing.diagnosis import Places
+from minigrad.testing.failures import place_of
+from minigrad.testing.function import Function, Leaf, name_of, refuse_wrong_count
+from minigrad.testing.program import program
 from minigrad.testing.report import GradcheckError, Report
 from minigrad.tree import unwrapped
 
@@ -34,6 +39,7 @@ def check_op(
     atol: float = 1e-10,
     float32: bool = True,
     strided: bool = True,
+    surrogate: Callable | None = None,
 ) -> Report:
     """Prove an op, or any function of Tensors, on many examples, and shrink a failure to a minimal one.
 
@@ -42,8 +48,8 @@ def check_op(
     * the call does not change its arguments and gives the same result twice (random draws are rewound);
     * gradients of first to ``order``-th order against numerical ones, at kinks too: see :func:`gradcheck`;
     * backward is linear in ``g`` and changes neither ``g`` nor the arguments;
-    * strided arguments give what contiguous ones give;
-    * float32 arguments give a float32 result and float32 gradients;
+    * strided arguments give what contiguous ones give, and their gradients too;
+    * float32 arguments give a float32 result and float32 gradients, which are near those in float64;
     * of an op: called with arrays it gives what it gives with Tensors, its formulas give the same values with arrays as with Tensors, they
       compute in float32 for float32, and of its arguments and results only what they name stays in memory.
 
@@ -58,9 +64,11 @@ def check_op(
         rtol, atol: see :func:`gradcheck`.
         float32: set to False for a function that has another dtype than its arguments on purpose.
         strided: set to False for a function whose result depends on memory layout on purpose.
+        surrogate: a function of the same arguments, whose derivatives the gradients of ``op`` are meant to be: see :func:`gradcheck`.
 
     Raises:
-        GradcheckError: what is wrong, with the likely mistake, and a program that shows it.
+        GradcheckError: what is wrong, with the likely mistake, and a program that shows it. It is the mistake that was found first.
+        TypeError: there are strategies for too few or too many inputs.
 
     >>> import minigrad as mg, numpy as np
     >>> from minigrad.testing import check_op, strategies as st
@@ -78,39 +86,50 @@ def check_op(
     minigrad.testing.report.GradcheckError: wrong: the gradient in argument 'x' is wrong
     <BLANKLINE>
       at x[0] = 0, for output [0]: analytic 1, numerical 2
-      1 of 1 elements are wrong
+      1 of 1 element is wrong
+      in ... other examples ... elements are wrong
     <BLANKLINE>
       Likely mistake: constant factor: the gradient is 0.5 times what it should be, everywhere ...
     <BLANKLINE>
       To reproduce:
     <BLANKLINE>
         import numpy as np
-        from minigrad.testing import check_op
-    <BLANKLINE>
+        ...
         check_op(wrong, np.array([0.0]))
     """
     __tracebackhide__ = True
-    options: dict[str, Any] = {"order": order, "wrt": wrt, "rtol": rtol, "atol": atol, "float32": float32, "strided": strided}
+    options: dict[str, Any] = {
+        "order": order, "wrt": wrt, "rtol": rtol, "atol": atol, "float32": float32, "strided": strided, "surrogate": surrogate,
+    }  # fmt: skip
     if not strategies:
         strategies = (domains.infer(op),)
     report = Report(name_of(op), examples=0)
-    if not any(isinstance(s, SearchStrategy) for s in strategies):
+    fixed = not any(isinstance(s, SearchStrategy) for s in strategies)
+    one, many = ("argument was", "arguments were") if fixed else ("strategy was", "strategies were")
+    given = f"{len(strategies)} {one if len(strategies) == 1 else many} given"
+    if fixed:
         calls: Any = _merged(strategies)
+        refuse_wrong_count(op, calls, given)
         try:
             prove(op, calls, report, **options)
         except GradcheckError as error:
             raise _finished(error, op, calls, options).with_traceback(None) from error.__cause__
         return report
     calls = st.call(*strategies)
-    first: list[tuple] = []
+    first: GradcheckError | None = None
+    smallest: GradcheckError | None = None
 
     def test(call: Call) -> None:
         __tracebackhide__ = True
+        nonlocal first, smallest
+        refuse_wrong_count(op, call, given)
         try:
             prove(op, call, report, **options)
         except GradcheckError as error:
-            first.append(_subject(error))
-            if first[-1] == first[0]:  # another mistake of the same op must not take over while this one is made smaller
+            first = first or error
+            if _subject(error) == _subject(first):  # another mistake of the same op must not take over while this one is made smaller
+                if smallest is None or _size(call) <= _size(smallest.call):
+                    smallest = error
                 raise
 
     try:
@@ -118,6 +137,15 @@ def check_op(
     except GradcheckError as error:
         _vote(error, op, calls, options)
         raise _finished(error, op, error.call, options).with_traceback(None) from error.__cause__
+    except hypothesis.errors.Flaky:
+        if smallest is None:
+            raise
+        smallest.kind = "not deterministic"
+        smallest.advice = "the same call passed when it was repeated: the op depends on what was called before. Keep no state between calls"
+        raise _finished(smallest, op, smallest.call, options).with_traceback(None) from smallest.__cause__
+    except TypeError as error:
+        error.__dict__.pop("__notes__", None)  # hypothesis's own words
+        raise
     return report
 
 
@@ -149,14 +177,25 @@ def _search(calls: Any, test: Callable[[Call], Any], examples: int | None, shrin
 
 def _vote(error: GradcheckError, op: Callable, calls: Any, options: dict[str, Any]) -> None:
     """Replace the diagnosis of a minimal example, where many mistakes look alike, by that of larger ones."""
+    if error.numerical is None and error.kind not in _OF_SHAPE:  # it was seen, not guessed from numbers
+        return
     found: list[GradcheckError] = []
+    places: list[Places] = []
+    if error.numerical is not None:  # other mistakes must not hide where the values are right
+        options = {**options, "float32": False, "strided": False}
 
     def collect(call: Call) -> None:
         try:
             prove(op, call, Report(""), **options)
         except GradcheckError as other:
-            if _subject(other) == _subject(error):
-                found.append(other)
+            if _subject(other) != _subject(error):
+                return
+            found.append(other)
+            mine = other.places
+        else:
+            mine = _right_places(error, op, call, options) if error.places is not None and error.order == 1 else None
+        if mine is not None:
+            places.append(mine)
 
     _search(calls, collect, 40, shrink=False)
     large = [e for e in found if _size(e.call) >= 3]
@@ -166,15 +205,42 @@ def _vote(error: GradcheckError, op: Callable, calls: Any, options: dict[str, An
         return
     counts = collections.Counter(e.kind for e in telling if e.kind)
     # A factor or zeros in some examples only are chance; other hypotheses cannot always be tested (swapped arguments need equal shapes).
-    always = ("constant factor", "zero where it should not be")
+    always = ("constant factor", "zero where it should not be", "not zero where it should be", "wrong at some elements")
     kind = next((kind for kind, n in counts.most_common() if kind not in always or n > len(telling) / 2), None)
-    error.kind = kind
-    error.advice = collections.Counter(e.advice for e in telling if e.kind == kind).most_common(1)[0][0] if kind else None
+    advice = collections.Counter(e.advice for e in telling if e.kind == kind).most_common(1)[0][0] if kind else None
+    if places and error.argument is not None and error.order == 1:
+        all_places = functools.reduce(operator.add, places)
+        error.details.append(f"in {len(places)} other examples {all_places.count()}")
+        if kind in (None, "constant factor", "wrong at some elements"):  # right in other examples: not everywhere
+            kind, advice = all_places.explain(error.argument, least=4) or (kind, advice)
+    error.kind, error.advice = kind, advice
+
+
+def _right_places(error: GradcheckError, op: Callable, call: Call, options: dict[str, Any]) -> Places | None:
+    """The elements of an example that passed, of the argument that ``error`` is about; those whose derivatives are 0 tell nothing."""
+    with Function(op, call, options["wrt"], options["surrogate"]) as function, np.errstate(all="ignore"):
+        checker = Checker(function, options["rtol"], options["atol"], 0)
+        for leaf, products in zip(checker.leaves, checker.analytic, strict=False):
+            if leaf.name == error.argument:
+                told = products.any(axis=1)
+                return Places(leaf.array.ravel()[told], np.zeros(told.sum(), bool), np.ones(told.sum()))
+    return None
+
+
+_OF_SHAPE = ("wrong shape", "broadcast not summed")
+_OF_VALUES = ("float32", "stale residual", "not finite", "not deterministic", "formula ignores g", "not linear in g")
 
 
 def _subject(error: GradcheckError) -> tuple:
-    """What an error is about: two errors with the same subject come from the same mistake."""
-    return error.argument, error.order, error.numerical is None
+    """What an error is about: two errors with the same subject come from the same mistake.
+
+    Which of the explanations of a wrong value fits depends on the example; those that do not are their own subject.
+    """
+    if error.numerical is None:
+        mistake = "shape" if error.kind in _OF_SHAPE else error.kind
+    else:
+        mistake = error.kind if error.kind in _OF_VALUES else "value"
+    return error.argument, error.order, mistake
 
 
 def _size(call: Call | None) -> int:
@@ -184,17 +250,9 @@ def _size(call: Call | None) -> int:
 def _finished(error: GradcheckError, op: Callable, call: Call | None, options: dict[str, Any]) -> GradcheckError:
     """``error`` with the program that shows it."""
     error.__dict__.pop("__notes__", None)  # hypothesis's own words about its wrapper
-    if call is None:
-        return error
-    name, module = name_of(op), getattr(op, "__module__", None)
-    importable = module != "__main__" and getattr(sys.modules.get(str(module)), name, None) is op
-    defaults: Any = check_op.__kwdefaults__
-    extra = "".join(f", {k}={source(v)}" for k, v in options.items() if v is not None and v != defaults[k])
-    simple = call.args and not call.kwargs
-    plain = source(call.args)[1:-1].removesuffix(",") if simple else repr(call)
-    lines = ["import numpy as np", f"from minigrad.testing import {'' if simple else 'Call, '}check_op"]
-    lines += [f"from {module} import {name}"] if importable else []
-    error.code = "\n".join([*lines, "", f"check_op({name}, {plain}{extra})"])
+    if call is not None:
+        defaults: Any = check_op.__kwdefaults__
+        error.code = program("check_op", op, call, {k: v for k, v in options.items() if v is not None and v != defaults[k]})
     return error
 
 
@@ -202,19 +260,24 @@ def _finished(error: GradcheckError, op: Callable, call: Call | None, options: d
 
 
 def prove(
-    op: Callable, call: Call, report: Report, *, order: int, wrt: Any, rtol: float, atol: float, float32: bool, strided: bool
+    op: Callable,
+    call: Call,
+    report: Report,
+    *,
+    order: int,
+    wrt: Any,
+    rtol: float,
+    atol: float,
+    float32: bool,
+    strided: bool,
+    surrogate: Any,
 ) -> None:
     """All checks on one call; adds to ``report``, or raises :class:`GradcheckError`."""
     __tracebackhide__ = True
     report.examples += 1
-    before = [(a, a.copy()) for a in arrays_in((call.args, call.kwargs))]
-    with Function(op, call, wrt) as function, np.errstate(all="ignore"):
+    with Function(op, call, wrt, surrogate) as function, np.errstate(all="ignore"):
         check_gradients(function, report, order, rtol, atol, 0, fast=False, group=8)
         fail = _Failures(function)
-        for array, old in before:
-            if not np.array_equal(array, old, equal_nan=array.dtype.kind == "f"):
-                array[...] = old
-                raise fail("the call changes one of its arguments", "in-place edit", "the argument is written to; compute into a new array")
         tensors = _results(function, _as_tensors(function))
         if function.op is not None:
             _check_array_mode(function, tensors, fail)
@@ -226,6 +289,8 @@ def prove(
             _check_memory(function, fail)
         else:
             report.note("a composite: memory, array mode and formulas are those of its ops")
+        for what in function.unseen:
+            report.note(f"a {what} among the results is not checked")
 
 
 class _Failures:
@@ -300,8 +365,28 @@ def _strided(a: np.ndarray) -> np.ndarray:
     return view
 
 
+def _gradients(function: Function, convert: Callable[[np.ndarray], np.ndarray]) -> tuple[list[Any], list[Any]]:
+    """The results of a call with Tensors over ``convert(array)``, and a gradient of each checked leaf (None for zero)."""
+    made: dict[int, Any] = {}
+
+    def tensor(leaf: Leaf) -> Any:
+        if leaf.static:
+            return convert(leaf.array)
+        made[id(leaf)] = t = wrap(convert(leaf.array))
+        return t.requires_grad_() if leaf.checked else t
+
+    with engine.enable_grad():
+        outputs = _results(function, function.arguments(tensor))
+    recorded = [y for y in outputs if isinstance(y, TensorBase) and y._node is not None]
+    leaves = [made[id(leaf)] for leaf in function.checked if id(leaf) in made]
+    if not recorded or not leaves:
+        return outputs, []
+    seeds = [np.cos(np.arange(y._data.size, dtype=float)).reshape(y._data.shape).astype(y._data.dtype) for y in recorded]
+    return outputs, list(engine.grad(recorded, leaves, seeds, True, False, True))
+
+
 def _check_strided(function: Function, tensors: list[Any], fail: _Failures) -> None:
-    found = _results(function, _as_tensors(function, _strided))
+    found, gradients = _gradients(function, _strided)
     if len(found) != len(tensors) or not all(
         _equal(unwrapped(a), unwrapped(b), exactly=False) for a, b in zip(found, tensors, strict=True)
     ):
@@ -310,6 +395,12 @@ def _check_strided(function: Function, tensors: list[Any], fail: _Failures) -> N
             "strides",
             "the kernel assumes contiguous memory (ravel, view, strides?)",
         )
+    for leaf, a, b in zip(function.checked, gradients, _gradients(function, np.copy)[1], strict=False):
+        if (a is None) != (b is None) or (a is not None and not _equal(a._data, b._data, exactly=False)):
+            raise fail(
+                f"strided arguments give another gradient of '{leaf.name}' than contiguous ones", "strides",
+                "the formula assumes contiguous memory (ravel, view, strides?)", argument=leaf.name, order=1,
+            )  # fmt: skip
 
 
 _WIDENS = "a float64 constant or array widens the result; Python floats do not"
@@ -323,26 +414,48 @@ def _check_float32(function: Function, fail: _Failures) -> None:
         for y in _results(function, function.arguments(lambda leaf: leaf.array.astype(np.float32))):
             if getattr(y, "dtype", np.dtype(bool)) == np.float64:
                 raise fail("the kernel gives a float64 result for float32 arguments", "dtype", _WIDENS)
-    with engine.enable_grad():
-        outputs = _results(function, arguments := _as_tensors(function, lambda a: a.astype(np.float32), grad=True))
+    outputs, gradients = _gradients(function, lambda a: a.astype(np.float32))
     for y in outputs:
         if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f" and unwrapped(y).dtype != np.float32:
             raise fail(f"float32 arguments give a {unwrapped(y).dtype} result", "dtype", _WIDENS)
-    differentiable = [y for y in outputs if isinstance(y, TensorBase) and y._node is not None]
-    leaves = [t for t in function.flat(arguments) if isinstance(t, TensorBase) and t._node is not None]
-    if not differentiable or not leaves:
+    if not gradients:
         return
+    differentiable = [y for y in outputs if isinstance(y, TensorBase) and y._node is not None]
     if function.op is not None and not any(a.dtype.kind in "iu" for a in arrays_in((function.call.args, function.call.kwargs))):
         _check_formula_dtypes(function, differentiable, fail)
-    for leaf, g in zip(
-        function.checked,
-        engine.grad(differentiable, leaves, [np.ones_like(y._data) for y in differentiable], None, False, True),
-        strict=True,
-    ):
+    for leaf, g in zip(function.checked, gradients, strict=True):
         if g is not None and (g.dtype != np.float32 or g.shape != leaf.array.shape):
             raise fail(
                 f"the gradient of '{leaf.name}' is {g.dtype}{g.shape}", "dtype", f"it must be float32{leaf.array.shape}", argument=leaf.name
             )
+    if all(np.isfinite(y._data).all() for y in differentiable):
+        _check_float32_values(function, gradients, fail)
+
+
+def _check_float32_values(function: Function, gradients: list[Any], fail: _Failures) -> None:
+    """The gradients in float32 must be near those in float64 at the same point, where a small step changes the latter a little only."""
+
+    def beside_the_rounded(by: float) -> list[Any]:
+        def moved(a: np.ndarray) -> np.ndarray:
+            return np.asarray(a.astype(np.float32) * (1.0 + by * np.cos(np.arange(a.size, dtype=float)).reshape(a.shape)))
+
+        return _gradients(function, moved)[1]
+
+    rounded, beside = beside_the_rounded(0.0), beside_the_rounded(1e-5)
+    for leaf, *values in zip(function.checked, gradients, rounded, beside, strict=True):
+        if any(g is None for g in values):
+            continue
+        found, wanted, near = (np.asarray(g._data, np.float64) for g in values)
+        allowed = 1e-6 + 0.02 * np.abs(wanted).max(initial=0.0) + 100.0 * np.abs(near - wanted)  # 1e-6: what cancels is rounded
+        off = np.abs(found - wanted)
+        if np.isfinite(wanted).all() and np.isfinite(near).all() and not (off <= allowed).all():
+            element = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
+            index, where = place_of(leaf, element)
+            raise fail(
+                f"the gradient in argument '{leaf.name}' is another in float32", "only in float32",
+                "the formula or the kernel treats float32 in another way, or overflows there", argument=leaf.name, order=1, index=index,
+                details=[f"at {where}: in float32 {found.ravel()[element]:.6g}, in float64 {wanted.ravel()[element]:.6g}"],
+            )  # fmt: skip
 
 
 def _check_formula_dtypes(function: Function, outputs: list[Any], fail: _Failures) -> None:

@@ -144,6 +144,7 @@ class GradcheckError(AssertionError):
         self.details = list(details)
         self.call = call
         self.code: str | None = None  # a program that shows the failure
+        self.places: Any = None  # which elements are wrong, a Places: what check_op adds up over its examples
         super().__init__(headline)
 
     @property

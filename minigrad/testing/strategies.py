@@ -146,8 +146,8 @@ def arrays(
     shape: Any = None,
     *,
     dtype: Any = np.float64,
-    low: float = -3.0,
-    high: float = 3.0,
+    low: float | None = None,
+    high: float | None = None,
     avoid: Sequence[float] = (),
     margin: float = 0.1,
     distinct: bool = False,
@@ -158,10 +158,13 @@ def arrays(
 ) -> np.ndarray:
     """Floating arrays with values in [low, high].
 
+    Where a bound is left out, most arrays have values from -3 to 3, and one in three has large ones too, up to 1000: there a function
+    overflows, saturates or cancels. ``log(1 + exp(x))`` is right at 3 and inf at 1000.
+
     Args:
         shape: a tuple, or a strategy of tuples; by default ``shapes(min_dims, max_dims, min_side, max_side)``.
         dtype: a floating dtype.
-        low, high: bounds, both included.
+        low, high: the domain of the function, both included; None where it has no bound. ``low=-700, high=700`` for exp.
         avoid: points from which every value stays ``margin`` away, say 0 for ``1 / x``.
         margin: that distance, and the distance between elements where ``distinct`` is set.
         distinct: no two elements are closer than ``margin`` (less where the range has no room for it), so that there are no ties.
@@ -179,7 +182,41 @@ def arrays(
         shape = _or_draw(draw, shape)
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
     fill = _distinct_values if distinct else _values
-    return fill(draw, shape, float(low), float(high), tuple(avoid), float(margin)).astype(dtype, copy=False)
+    least, most = _usual(low, high)
+    values = fill(draw, shape, least, most, tuple(avoid), float(margin))
+    if values.size and not (low == least and high == most) and draw(_integers(0, 2)) == 2:
+        values = _with_large(draw, values, low, high, tuple(avoid), float(margin), distinct)
+    return values.astype(dtype, copy=False)
+
+
+def _usual(low: float | None, high: float | None) -> tuple[float, float]:
+    """Where most values lie: from -3 to 3, or as much beside a bound that is out of that."""
+    low = None if low is None or low == -math.inf else float(low)
+    high = None if high is None or high == math.inf else float(high)
+    least = low if low is not None else min(-3.0, high - 6.0) if high is not None else -3.0
+    return least, high if high is not None else max(3.0, least + 6.0)
+
+
+_LARGE = (1000.0, -1000.0, 100.0, -100.0, 30.0, -30.0, 1000.0, -1000.0)
+
+
+def _with_large(
+    draw: Any, values: np.ndarray, low: float | None, high: float | None, avoid: tuple[float, ...], margin: float, distinct: bool
+) -> np.ndarray:
+    """``values`` with large ones in between; all of them larger, where they must stay apart."""
+    inside = lambda v: (
+        (v >= (-math.inf if low is None else low))
+        & (v <= (math.inf if high is None else high))
+        & np.all([np.abs(v - a) >= margin for a in avoid] or [True], axis=0)
+    )
+    if distinct:
+        wider = np.asarray(values * 256.0)
+        return wider if inside(wider).all() else values
+    large = np.array([v for v in _LARGE if inside(np.float64(v))])
+    if not large.size:
+        return values
+    codes = _bytes(draw, values.size).reshape(values.shape)
+    return np.where(codes % 3 > 0, large[codes // 3 % large.size], values)
 
 
 @composite
