@@ -60,7 +60,7 @@ def test_gradients_of_a_small_net():
     assert {(row.argument, row.order) for row in report.rows} == {(name, order) for name in "xwv" for order in (1, 2)}
 
 
-@pytest.mark.parametrize(("op", "arguments"), [(mg.exp, [st.arrays()]), (mg.mul, [st.broadcastable(2)])], ids=["exp", "mul"])
+@pytest.mark.parametrize(("op", "arguments"), [(mg.tanh, [st.arrays()]), (mg.mul, [st.broadcastable(2)])], ids=["tanh", "mul"])
 def test_check_op(op, arguments):
     check_op(op, *arguments, examples=10)
 

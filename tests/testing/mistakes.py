@@ -10,6 +10,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad.testing import strategies as st
+from minigrad.testing import surrogate
 
 
 @dataclasses.dataclass
@@ -22,16 +23,20 @@ class Wrong:
     kind: str
     order: int
     words: str
+    examples: int | None
 
 
 MISTAKES: list[Wrong] = []
 
 
-def wrong(*strategies: Any, argument: str | None, kind: str, order: int = 1, words: str = "") -> Callable:
-    """Hang an op among the mistakes: ``kind`` is the diagnosis it must get, ``words`` occur in the message."""
+def wrong(*strategies: Any, argument: str | None, kind: str, order: int = 1, words: str = "", examples: int | None = None) -> Callable:
+    """Hang an op among the mistakes: ``kind`` is the diagnosis it must get, ``words`` occur in the message.
+
+    ``examples``: as many as users have by default, where what shows the mistake is drawn seldom.
+    """
 
     def hang(function: Callable) -> Callable:
-        MISTAKES.append(Wrong(function, strategies, argument, kind, order, words))
+        MISTAKES.append(Wrong(function, strategies, argument, kind, order, words, examples))
         return function
 
     return hang
@@ -169,7 +174,7 @@ def gram_matrix_with_one_of_its_two_terms(x):
     return x @ x.T
 
 
-@wrong(st.arrays(avoid=(0,)), argument="x", kind="missing term for a repeated input", words="product rule")
+@wrong(st.arrays(avoid=(0,), low=-3, high=3), argument="x", kind="missing term for a repeated input", words="product rule")
 @mg.op(x=lambda g, x: g * mg.exp(x))
 def product_rule_with_one_of_its_two_terms(x):
     return x * np.exp(x)
@@ -229,7 +234,7 @@ def exponential_that_rounds_to_float32(x):
     return np.exp(x.astype(np.float32)).astype(x.dtype)
 
 
-@wrong(st.arrays(), argument="x", kind="float32", words="7 digits")
+@wrong(st.arrays(low=-3, high=3), argument="x", kind="float32", words="7 digits")
 @mg.op(x=lambda g, x: g * mg.ops.elementwise.exp(mg.engine.cast(x, dtype=np.dtype(np.float32))))
 def exponential_with_a_float32_formula(x):
     return np.exp(x)
@@ -396,3 +401,255 @@ def absolute_value_as_a_root(x):
 @mg.op(x=lambda g, x: g / x)
 def logarithm_at_zero(x):
     return np.log(x)
+
+
+# ------------------------------------------------------------------------------------- what comes back is no Tensor
+
+NOTHING = "nothing to differentiate"
+
+
+@wrong(st.arrays(), argument=None, kind=NOTHING, order=0, words="the kernel returned None")
+@mg.op(x=lambda g: g * 2.0)
+def double_without_return(x):
+    x * 2.0
+
+
+@wrong(st.arrays(), argument=None, kind=NOTHING, order=0, words="is its return missing?")
+def composite_without_return(x):
+    mg.tanh(x)
+
+
+@wrong(st.arrays(), argument=None, kind=NOTHING, order=0, words="the graph ends at float(), item()")
+def composite_that_ends_in_item(x):
+    return mg.sum(mg.tanh(x)).item()
+
+
+@wrong(st.arrays(), argument=None, kind=NOTHING, order=0, words="comparisons")
+def composite_that_returns_its_mask(x):
+    return x > 0
+
+
+@wrong(st.arrays(), argument=None, kind=NOTHING, order=0, words="must return (result, residual), not")
+@mg.op(x=lambda g, res: g * res)
+def sign_flip_that_returns_no_residual(x):
+    return -x
+
+
+# ---------------------------------------------------------------------------------------- wrong here, right elsewhere
+
+SOME = "wrong at some elements"
+
+
+@wrong(st.broadcastable(2), argument="b", kind="swapped arguments", words="gradient of 'a', whose own is right")
+@mg.op(a=lambda g, b: g * b, b=lambda g, b: g * b)
+def product_with_one_formula_swapped(a, b):
+    return a * b
+
+
+@wrong(st.arrays(), argument="x", kind=SOME, words="only where x == 0", examples=100)
+@mg.op(x=lambda g, x: g * (1.0 + 2.0 * (x == 0)))
+def identity_wrong_at_zero(x):
+    return x * 1.0
+
+
+@wrong(st.arrays(), argument="x", kind=SOME, words="the sign is flipped there", examples=100)
+@mg.op(x=lambda g, x: g * 2.0 * x)
+def signed_square_with_the_sign_of_the_square(x):
+    return x * np.abs(x)
+
+
+@wrong(st.arrays(), argument="x", kind=SOME, words="only where abs(x) >=", examples=100)
+@mg.op(x=lambda g, x: g * 2.0 * mg.clamp(x, -10.0, 10.0))
+def square_with_a_clipped_gradient(x):
+    return x * x
+
+
+@wrong(st.arrays(), argument="x", kind="wrong for one result", words="result 1 only")
+@mg.op(x=lambda g, x: g[0] * 2.0 * x + g[1] * 2.0 * x * x)
+def square_and_cube_with_a_wrong_cube(x):
+    return x * x, x * x * x
+
+
+@wrong(st.call(st.arrays((2, 2, 2)), st.arrays((2, 2))), argument="w", kind="broadcast not summed")
+@mg.op(x=lambda g, w: mg.matmul(g, mg.transpose(w, 0, 1)), w=lambda g, x: mg.matmul(mg.transpose(x[0], 0, 1), g[0]))
+def product_of_a_stack_that_counts_its_first_matrix(x, w):
+    return x @ w
+
+
+# ------------------------------------------------------------------------------------------------- large magnitudes
+
+
+@wrong(st.arrays(), argument=None, kind="not finite", order=0, words="the result[0] is inf", examples=100)
+@mg.op(x=lambda g, x: g * mg.sigmoid(x))
+def softplus_that_overflows(x):
+    return np.log(1.0 + np.exp(x))
+
+
+@wrong(st.arrays(min_dims=1, min_side=1), argument=None, kind="not finite", order=0, words="nothing overflows on the way", examples=100)
+def softmax_that_overflows(x):
+    e = mg.exp(x)
+    return e / mg.sum(e, -1, keepdim=True)
+
+
+@wrong(st.arrays(), argument="x", kind="not finite", words="has a derivative", examples=100)
+@mg.op(x=lambda g, x: g * mg.exp(x) / (1.0 + mg.exp(x)) ** 2)
+def sigmoid_whose_formula_overflows(x):
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
+
+
+# --------------------------------------------------------------------------------------------- dtypes and layouts
+
+
+@wrong(st.arrays(), argument="x", kind="float16", words="3 digits", examples=100)
+@mg.op(x=lambda g, x: g * mg.engine.cast(mg.cos(x), dtype=np.dtype(np.float16)))
+def sine_with_its_slope_in_half_precision(x):
+    return np.sin(x)
+
+
+@wrong(st.arrays(), argument="x", kind="only in float32", words="in float32 ")
+@mg.op(x=lambda g, x: g * (2.0 if x.dtype == np.float64 else 1.5) * x)
+def square_with_another_factor_in_float32(x):
+    return x * x
+
+
+@wrong(MATRIX, argument="x", kind="strides", words="another gradient of 'x'", examples=100)
+@mg.op(x=lambda g, x: g * (x.ravel(order="K").reshape(x.shape) if isinstance(x, np.ndarray) else x) * 2.0)
+def square_whose_formula_reads_memory_in_order(x):
+    return x * x
+
+
+@wrong(st.arrays(), argument="x", kind="the formula fails", words="zero-size", examples=100)
+@mg.op(x=lambda g, x: g * (1.0 if np.max(np.abs(getattr(x, "_data", x))) >= 0 else 0.0))
+def identity_whose_formula_needs_an_element(x):
+    return x * 1.0
+
+
+@wrong(st.arrays(min_side=1), argument="x", kind="the formula fails", words="IndexError", examples=100)
+@mg.op(x=lambda g, x_shape: g * (x_shape[0] / x_shape[0]))
+def identity_whose_formula_needs_a_dimension(x):
+    return x * 1.0
+
+
+@wrong(st.arrays(3), argument="x", kind="empty", words="divided by their number")
+@mg.op(x=lambda g, x_shape: mg.broadcast_to(mg.sum(g) + 1.0, x_shape))
+def empty_slice_with_a_gradient(x):
+    return x[:0]
+
+
+# ------------------------------------------------------------------------------------------- writes, and what is kept
+
+
+@wrong(st.arrays(), argument="x", kind="in-place edit", order=0, words="the call changes the argument 'x'")
+@mg.op(x=lambda g, x: g * 2.0 * x)
+def square_that_scales_its_argument(x):
+    x *= 1.5
+    return x * x
+
+
+@wrong(st.arrays(), argument="x", kind="in-place edit", order=0, words="compute a new Tensor instead")
+def composite_that_writes_to_its_argument(x):
+    x *= 2.0
+    return x * x
+
+
+@wrong(st.call(st.arrays(3), index=st.integers_array(2, 0, 1)), argument="index", kind="in-place edit", order=0, words="'index'")
+@mg.op(x=lambda g, x_shape: mg.broadcast_to(mg.sum(g), x_shape))
+def lookup_that_shifts_its_index(x, *, index):
+    index += 1
+    return np.repeat(x.sum(), len(index))
+
+
+def _twice_in_place(g, x):
+    if isinstance(x, np.ndarray):
+        x *= 2.0
+        return g * x
+    return g * x * 2.0
+
+
+@wrong(st.arrays(), argument="x", kind="in-place edit", words="backward changes the argument 'x'")
+@mg.op(x=_twice_in_place)
+def square_whose_formula_writes_to_its_argument(x):
+    return x * x
+
+
+def _times_out_in_place(g, out):
+    if isinstance(out, np.ndarray):
+        out *= g
+        return out
+    return g * out
+
+
+@wrong(st.arrays(low=-3, high=3), argument=None, kind="in-place edit", words="backward changes the result")
+@mg.op(x=_times_out_in_place)
+def exponential_whose_formula_writes_to_the_result(x):
+    return np.exp(x)
+
+
+def _into_g(g, a):
+    if isinstance(g, np.ndarray) and g.shape == a.shape:
+        g *= a
+        return g
+    return g * a
+
+
+@wrong(TWO_SQUARES, argument="b", kind="in-place edit", words="in argument 'b' writes to g")
+@mg.op(a=lambda g, b: g * b, b=_into_g)
+def product_with_one_formula_that_writes_to_g(a, b):
+    return a * b
+
+
+# --------------------------------------------------------------------------------------------------- second order, g
+
+
+@wrong(st.arrays(), argument="x", kind="second order only", order=2, words="declared constant (res=None) and is not")
+@mg.op(x=lambda g, res: g * res, res=None)
+def cube_with_its_slope_declared_constant(x):
+    return x**3, 3.0 * x * x
+
+
+@wrong(TWO_SQUARES, argument="b", kind="second order only", order=2, words="outside the graph")
+@mg.op(a=lambda g, b: g * b * b, b=lambda g, a, b: g * 2.0 * a * getattr(b, "_data", b))
+def weighted_square_with_an_array_in_one_formula(a, b):
+    return a * b * b
+
+
+@wrong(st.arrays(low=-1000), argument="x", kind="second order only", order=2, words="is inf or NaN", examples=100)
+@mg.op(x=lambda g, x: g / (1.0 + mg.exp(-x)))
+def softplus_whose_second_derivative_overflows(x):
+    return np.logaddexp(x, 0.0)
+
+
+@wrong(st.arrays(()), argument="x", kind="formula ignores g", words="0.5 for each unit of g; numerical 1\n")
+@mg.op(x=lambda g: 1.0 + 0.0 * g)
+def identity_without_g(x):
+    return x * 1.0
+
+
+# ------------------------------------------------------------------------------------------- state and surrogates
+
+_TURN = [0]
+
+
+def _by_turns(g):
+    _TURN[0] += 1
+    return g * (2.0 + 0.5 * (_TURN[0] % 2))
+
+
+@wrong(st.arrays(), argument="x", kind="not deterministic", words="another gradient each time")
+@mg.op(x=_by_turns)
+def double_whose_formula_counts_its_calls(x):
+    return x * 2.0
+
+
+@wrong(st.arrays(), argument=None, kind="not deterministic", order=0, words="the second time", examples=100)
+@mg.op(x=lambda g: g)
+def identity_that_counts_its_calls(x):
+    _TURN[0] += 1
+    return x + 0.001 * _TURN[0]
+
+
+@wrong(st.arrays(), argument="x", kind="zero where it should not be", words="numerical derivatives are those of the surrogate")
+@surrogate(lambda x: x * 1.0)
+@mg.op(x=lambda g, x: g * (abs(x) <= 1.0))
+def rounding_with_another_surrogate_than_declared(x):
+    return np.round(x)

@@ -8,6 +8,7 @@ from minigrad.ops import elementwise
 from minigrad.testing import strategies as st
 
 ANY = st.arrays()
+BELOW_OVERFLOW = st.arrays(low=-700.0, high=700.0)  # the largest float64 is e ** 709.78
 POSITIVE = st.arrays(low=0.1, high=4.0)
 NONZERO = st.arrays(avoid=(0.0,), margin=0.2)
 INSIDE = st.arrays(low=-0.9, high=0.9)
@@ -135,9 +136,9 @@ CASES = [
     Case(elementwise.reciprocal, NONZERO, numpy=np.reciprocal, torch="reciprocal"),
     Case(elementwise.hypot, st.broadcastable(2, avoid=(0.0,), margin=0.2), numpy=np.hypot, torch=torch_sized("hypot")),
     # exponentials and logarithms
-    Case(elementwise.exp, ANY, numpy=np.exp, torch="exp"),
+    Case(elementwise.exp, BELOW_OVERFLOW, numpy=np.exp, torch="exp"),
     Case(elementwise.exp2, ANY, numpy=np.exp2, torch="exp2"),
-    Case(elementwise.expm1, ANY, numpy=np.expm1, torch="expm1"),
+    Case(elementwise.expm1, BELOW_OVERFLOW, numpy=np.expm1, torch="expm1"),
     Case(elementwise.log, POSITIVE, numpy=np.log, torch="log"),
     Case(elementwise.log2, POSITIVE, numpy=np.log2, torch="log2"),
     Case(elementwise.log10, POSITIVE, numpy=np.log10, torch="log10"),
@@ -158,8 +159,8 @@ CASES = [
     Case(elementwise.atan, ANY, numpy=np.arctan, torch="atan"),
     Case(elementwise.atan2, st.broadcastable(2, avoid=(0.0,), margin=0.2), numpy=np.arctan2, torch="atan2"),
     Case(elementwise.atan2, number_and_array([2, 0.5]), numpy=np.arctan2, torch=torch_sized("atan2"), name="atan2 of a number"),
-    Case(elementwise.sinh, ANY, numpy=np.sinh, torch="sinh"),
-    Case(elementwise.cosh, ANY, numpy=np.cosh, torch="cosh"),
+    Case(elementwise.sinh, BELOW_OVERFLOW, numpy=np.sinh, torch="sinh"),
+    Case(elementwise.cosh, BELOW_OVERFLOW, numpy=np.cosh, torch="cosh"),
     Case(elementwise.tanh, ANY, numpy=np.tanh, torch="tanh"),
     Case(elementwise.asinh, ANY, numpy=np.arcsinh, torch="asinh"),
     Case(elementwise.acosh, st.arrays(low=1.2, high=5.0), numpy=np.arccosh, torch="acosh"),
@@ -212,6 +213,6 @@ CASES = [
     Case(elementwise.isinf, special(), numpy=np.isinf, torch="isinf"),
     Case(elementwise.isfinite, special(), numpy=np.isfinite, torch="isfinite"),
     Case(elementwise.isclose, st.call(whole(2), atol=hs.sampled_from([0.0, 1.0]), rtol=hs.sampled_from([1e-5, 0.5])), torch="isclose"),
-    Case(elementwise.allclose, whole(2, -1, 1), numpy=np.allclose),
-    Case(elementwise.equal, whole(2, -1, 1), numpy=np.array_equal),
+    Case(elementwise.allclose, whole(2, -1, 1), numpy=np.allclose, wrt=()),
+    Case(elementwise.equal, whole(2, -1, 1), numpy=np.array_equal, wrt=()),
 ]

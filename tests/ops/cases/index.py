@@ -196,6 +196,6 @@ CASES = [
     # integers
     Case(index.argwhere, st.arrays(), numpy=np.argwhere, torch="argwhere"),
     Case(index._nonzero, st.arrays(), numpy=lambda x: np.atleast_1d(x).nonzero(), torch=lambda torch, x: torch.nonzero(x, as_tuple=True)),
-    Case(index.nonzero, st.call(st.arrays(), as_tuple=hs.booleans()), torch="nonzero"),
+    Case(index.nonzero, st.call(st.arrays(), as_tuple=hs.booleans()), torch="nonzero", wrt=()),
     Case(index.one_hot, st.call(st.integers_array(st.shapes(), 0, 3), num_classes=hs.integers(4, 6)), torch="one_hot"),
 ]
