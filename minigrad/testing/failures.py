@@ -228,21 +228,57 @@ def wrong_in_g(checker: Any, base: Any, k: int) -> GradcheckError:
 
 def not_finite(checker: Any, where: tuple[int, int] | None, what: str) -> GradcheckError:
     """The function itself is inf or NaN here, or as near as the numerical derivative has to go."""
-    advice = (
-        "if its true value is finite (that of log(1 + exp(x)) is), write it so that nothing overflows on the way; "
-        "else say the domain, for strategies with low=, high= and avoid="
-    )
+    kind, domain = "not finite", "say the domain, for strategies with low=, high= and avoid="
+    advice = f"if its true value is finite (that of x * log(x) at 0 is), compute it in another way; else {domain}"
     order = checker.function.order
     if where is None:
         output = int(np.argmin(np.isfinite(checker.center)))
         result = checker.output_index(output)
+        details = [f"{what}{brackets(result)} is {checker.center[output]:g}"]
+        if order == 1 and (smaller := _last_finite(checker, output)) is not None:
+            details.append(f"for arguments {smaller[0]:.3g} times as large it is {smaller[1]:.6g}")
+            if abs(smaller[1]) > 1e290 and np.isinf(checker.center[output]):
+                kind, advice = "too large", f"its true value is too large for float64; {domain}"
+            else:
+                kind = "overflow"
+                advice = "a number on the way is too large for float64 although the result is not (subtract the maximum before exp()?); "
+                advice += f"or the function ends there: then {domain}"
         return checker.fail(
-            f"{what} is not finite", kind="not finite", advice=advice, order=0 if order == 1 else order, output_index=result,
-            details=[f"{what}{brackets(result)} is {checker.center[output]:g}"],
-        )  # fmt: skip
+            f"{what} is not finite", kind=kind, advice=advice, order=0 if order == 1 else order, output_index=result, details=details
+        )
     leaf = checker.leaves[where[0]]
     index, place = place_of(leaf, where[1])
-    return checker.fail(f"{what} is not finite beside {place}", argument=leaf.name, index=index, kind="not finite", advice=advice)
+    return checker.fail(f"{what} is not finite beside {place}", argument=leaf.name, index=index, kind=kind, advice=advice)
+
+
+def _last_finite(checker: Any, output: int) -> tuple[float, float] | None:
+    """By what factor all arguments must be made smaller for an output to be finite, and what it is then.
+
+    Just there exp(x) is almost the largest float64, and what comes after is rightly inf. But log(1 + exp(x)) is 709, and so a number at 1000
+    too. None where no overflow begins there: at small arguments, as at the edge of the domain of arccos, or nowhere.
+    """
+    before = [leaf.array.copy() for leaf in checker.leaves]
+    size = max(float(np.abs(a).max(initial=0.0)) for a in before)
+    row = np.empty(checker.center.size)
+
+    def at(factor: float) -> float:
+        for leaf, old in zip(checker.leaves, before, strict=True):
+            leaf.array[...] = old * factor
+        checker.evaluate(row)
+        for leaf, old in zip(checker.leaves, before, strict=True):
+            leaf.array[...] = old
+        return float(row[output])
+
+    low, high = 10.0 / size if size else np.inf, 1.0
+    if not (low < high and np.isfinite(size) and np.isfinite(value := at(low))):
+        return None
+    for _ in range(60):
+        middle = (low + high) / 2
+        if np.isfinite(found := at(middle)):
+            low, value = middle, found
+        else:
+            high = middle
+    return low, value
 
 
 def unsettled(checker: Any, k: int, element: int, value: np.ndarray, error: np.ndarray) -> GradcheckError:

@@ -400,7 +400,7 @@ def _described(out: Any) -> str:
 def _missing(found: list[Any]) -> str:
     """Advice about results (the leaves of what was returned) of which none has a gradient."""
     if not found or found == [None]:
-        return "is its return missing?" if found else "there is nothing to differentiate; return a Tensor"
+        return "is its return missing?" if found else "there is nothing in it; return a Tensor"
     if all(isinstance(unwrapped(y), (np.ndarray, np.generic)) for y in found):
         return (
             "comparisons, integers and indices have no gradient; return the numbers that they are computed from, "

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 EPS = float(np.finfo(np.float64).eps)
+_RUNGS = 20  # steps of a ladder, each half of the one before
 STEP = EPS ** (1 / 3)  # where rounding and truncation errors of a central difference balance: 6e-6
 Evaluate = Callable[[np.ndarray], None]  # writes all outputs, flattened, into a row
 
@@ -166,33 +167,41 @@ def extrapolate(evaluate: Evaluate, flat: np.ndarray, i: int, n_outputs: int) ->
     """
     x = float(flat[i])
     starts = [2.0**-4 * max(1.0, abs(x))] + ([abs(x) / 4] if 0 < abs(x) < 0.2 else [])
-    plus, minus = np.empty(n_outputs), np.empty(n_outputs)
-    moves = np.zeros(n_outputs, bool)  # at any step so far: a small step may be lost in rounding, which is no proof of a derivative of 0
-    # For each base, 4 for a series in h**2 and 2 for one in h: what changes least, and its change.
-    schemes = {base: (np.full(n_outputs, np.nan), np.full(n_outputs, np.inf)) for base in (4.0, 2.0)}
-    for start in starts:
-        previous: dict[float, list[np.ndarray]] = {}
-        for k in range(20):
-            h = start * 0.5**k
-            flat[i] = high = x + h
-            evaluate(plus)
-            flat[i] = low = x - h
-            evaluate(minus)
-            flat[i] = x
-            moves |= plus != minus
-            noise = 8 * EPS * np.where(moves, np.abs(plus) + np.abs(minus), 0.0) / (high - low)
-            for base, (best, error) in schemes.items():
-                row = [(plus - minus) / (high - low)]
-                for j in range(1, min(k, 8) + 1):
-                    above = previous[base][j - 1]
-                    row.append(row[j - 1] + (row[j - 1] - above) / (base**j - 1.0))
-                    change = np.maximum(np.abs(row[j] - row[j - 1]), np.abs(row[j] - above)) + noise
-                    better = change < error  # NaN is never better
-                    best[better], error[better] = row[j][better], change[better]
-                previous[base] = row
-    (best, error), (best_in_h, error_in_h) = schemes.values()
+    plus, minus = np.empty((2, len(starts) * _RUNGS, n_outputs))
+    width = np.empty((len(plus), 1))
+    for k in range(len(plus)):
+        h = starts[k // _RUNGS] * 0.5 ** (k % _RUNGS)
+        flat[i] = high = x + h
+        evaluate(plus[k])
+        flat[i] = low = x - h
+        evaluate(minus[k])
+        width[k] = high - low
+    flat[i] = x
+    moves = np.logical_or.accumulate(plus != minus)  # a small step may be lost in rounding, which is no proof of a derivative of 0
+    noise = 8 * EPS * np.where(moves, np.abs(plus) + np.abs(minus), 0.0) / width
+    slopes = (plus - minus) / width
+    (best, error), (best_in_h, error_in_h) = _steadiest(slopes, noise, 4.0), _steadiest(slopes, noise, 2.0)
     rough = ~(error < 1e-6 * np.maximum(np.abs(best), 1e-2)) & (error_in_h < error)  # more entries agree by chance more often
     return np.where(rough, best_in_h, best), np.where(rough, error_in_h, error)
+
+
+def _steadiest(slopes: np.ndarray, noise: np.ndarray, base: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of Richardson's scheme over ladders of slopes, for each output the entry that changes least, and its change.
+
+    ``base`` is 4 for errors that are a series in h**2, and 2 for one in h.
+    """
+    entries, changes = [np.full_like(slopes[:1], np.nan)], [np.full_like(slopes[:1], np.inf)]
+    for first in range(0, len(slopes), _RUNGS):
+        level = slopes[first : first + _RUNGS]
+        for j in range(1, 9):
+            above, beside = level[:-1], level[1:]
+            level = beside + (beside - above) / (base**j - 1.0)
+            change = np.maximum(np.abs(level - beside), np.abs(level - above)) + noise[first + j : first + _RUNGS]
+            entries.append(level)
+            changes.append(np.where(np.isnan(change), np.inf, change))
+    change = np.concatenate(changes)
+    least = change.argmin(axis=0)[None]
+    return np.take_along_axis(np.concatenate(entries), least, 0)[0], np.take_along_axis(change, least, 0)[0]
 
 
 def along(evaluate: Callable[[float], np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

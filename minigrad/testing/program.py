@@ -106,13 +106,12 @@ def _text_of(value: Any, name: str) -> str | None:
         tree = ast.parse("".join(inspect.findsource(value)[0]))
     except (OSError, TypeError, SyntaxError, IndexError):
         return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Lambda):
-            found = ast.unparse(node)
-            made = next(c for c in compile(found, "", "eval").co_consts if isinstance(c, types.CodeType))
-            if node.lineno == code.co_firstlineno and (made.co_names, made.co_varnames) == (code.co_names, code.co_varnames):
-                return f"{name} = {found}"
-    return None
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno]
+    if len(found) > 1:  # on one line: the one from whose body an instruction comes
+        places = set(code.co_positions())
+        bodies = [(n.body.lineno, n.body.end_lineno, n.body.col_offset, n.body.end_col_offset) for n in found]
+        found = [node for node, body in zip(found, bodies, strict=True) if body in places]
+    return f"{name} = {ast.unparse(found[0])}" if found else None
 
 
 def _kernel(value: Any) -> Any:

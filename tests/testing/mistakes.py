@@ -479,16 +479,22 @@ def product_of_a_stack_that_counts_its_first_matrix(x, w):
 # ------------------------------------------------------------------------------------------------- large magnitudes
 
 
-@wrong(st.arrays(), argument=None, kind="not finite", order=0, words="the result[0] is inf", examples=100)
+@wrong(st.arrays(), argument=None, kind="overflow", order=0, words="for arguments 0.71 times as large it is 709.783", examples=100)
 @mg.op(x=lambda g, x: g * mg.sigmoid(x))
 def softplus_that_overflows(x):
     return np.log(1.0 + np.exp(x))
 
 
-@wrong(st.arrays(min_dims=1, min_side=1), argument=None, kind="not finite", order=0, words="nothing overflows on the way", examples=100)
+@wrong(st.arrays(min_dims=1, min_side=1), argument=None, kind="overflow", order=0, words="subtract the maximum", examples=100)
 def softmax_that_overflows(x):
     e = mg.exp(x)
     return e / mg.sum(e, -1, keepdim=True)
+
+
+@wrong(st.arrays(), argument=None, kind="too large", order=0, words="true value is too large", examples=100)
+@mg.op(x=lambda g, x: g * mg.sinh(x))
+def cosine_of_all_numbers(x):
+    return np.cosh(x)
 
 
 @wrong(st.arrays(), argument="x", kind="not finite", words="has a derivative", examples=100)
@@ -646,6 +652,12 @@ def double_whose_formula_counts_its_calls(x):
 def identity_that_counts_its_calls(x):
     _TURN[0] += 1
     return x + 0.001 * _TURN[0]
+
+
+@wrong(st.arrays(), argument="x", kind="not zero where it should be", words="declare it with surrogate=")
+@mg.op(x=lambda g: g * 1.0)
+def rounding_without_a_surrogate(x):
+    return np.round(x)
 
 
 @wrong(st.arrays(), argument="x", kind="zero where it should not be", words="numerical derivatives are those of the surrogate")

@@ -408,7 +408,7 @@ def test_steep_slopes_beside_a_kink():
         (lambda x: x > 0, "returned a bool Tensor of shape (2, 3)\n\n  Likely mistake: nothing to differentiate: comparisons"),
         (lambda x: mg.argmax(x), "returned an int64 Tensor of shape ()"),
         (lambda x: {"a": None}, "returned the dict {'a': None}"),
-        (lambda x: (), "returned an empty tuple\n\n  Likely mistake: nothing to differentiate: there is nothing to differentiate"),
+        (lambda x: (), "returned an empty tuple\n\n  Likely mistake: nothing to differentiate: there is nothing in it"),
         (lambda x: [x > 0, "abc" * 100], "returned the list [a bool Tensor of shape (2, 3), 'abcabc"),
     ],
 )

@@ -66,6 +66,14 @@ def test_a_lambda_and_a_surrogate(tmp_path):
     assert "GradcheckError: <lambda>" in run(error.code, tmp_path).stderr
 
 
+def test_one_lambda_of_several_on_a_line():
+    two, three, nested = lambda x: x.detach() * 2.0, lambda x: x.detach() * 3.0, lambda x: sum([y * 2.0 for y in [x.detach()]])
+    for function, text in ((two, "x.detach() * 2.0"), (three, "x.detach() * 3.0"), (nested, "sum([y * 2.0 for y in [x.detach()]])")):
+        assert f"function = lambda x: {text}\n" in failure(function, np.ones(1)).code
+    factor = 2.0
+    assert "factor = 2.0\nfunction = lambda x: x.detach() * factor\n" in failure(lambda x: x.detach() * factor, np.ones(1)).code
+
+
 def test_an_op_of_the_program_that_runs(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import minigrad as mg\nfrom minigrad.testing import check_op, strategies as st\n\n"

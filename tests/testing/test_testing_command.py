@@ -61,7 +61,7 @@ def run(*arguments, cwd):
 
 def test_a_file_of_right_ops(tmp_path):
     (tmp_path / "my_ops.py").write_text(OPS)
-    done = run("my_ops.py", "--examples", "20", cwd=tmp_path)
+    done = run("my_ops.py", "--examples", "10", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["op", "argument", "order", "examples", "worst", "error", "kinks", "verdict"]
@@ -72,7 +72,7 @@ def test_a_file_of_right_ops(tmp_path):
 
 def test_a_wrong_op_fails(tmp_path):
     (tmp_path / "my_ops.py").write_text(OPS + WRONG)
-    done = run("my_ops.py::relu", "my_ops.py::square", "--examples", "20", cwd=tmp_path)
+    done = run("my_ops.py::relu", "my_ops.py::square", "--examples", "10", cwd=tmp_path)
     assert done.returncode == 1
     assert "FAILED: constant factor" in done.stdout and "1 passed, 1 failed" in done.stdout
     assert "from my_ops import square" in done.stdout
