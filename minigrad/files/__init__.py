@@ -1,1 +1,1 @@
-"""State on the disk: checkpoints, safetensors, PyTorch's files, and the one way in which a file is written whole or not at all."""
+"""State in files: checkpoints, safetensors, PyTorch's files, and the atomic writing of a file (whole or not at all)."""

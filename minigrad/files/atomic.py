@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: they grow under another name, and get theirs when their bytes are on the disk."""
+"""Atomic writing: a file is written under a temporary name, and renamed when all its bytes are on the disk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ __all__ = ["put_in_place", "whole_file"]
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A new binary file that takes the place of the one at ``path`` when the block ends well, and is removed when it does not.
+    """A new binary file that replaces the one at ``path`` if the block ends without an error, and is removed otherwise.
 
-    A symlink stays one: what it points to is replaced. Its bytes are on the disk before its name is, and the name is before this returns.
+    If ``path`` is a symlink, the file that it points to is replaced. The bytes are on the disk before the rename, and so is the rename
+    before this returns.
 
     Raises ``OSError`` where the folder does not exist or cannot be written.
 
@@ -54,7 +55,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def put_in_place(temporary: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
-    """Rename a finished file to ``path``, in place of what is there, and have the file system write the rename down."""
+    """Rename a finished file to ``path``, replacing what is there, and flush the rename to the disk."""
     os.replace(temporary, path)
     if os.name == "posix":  # elsewhere a folder cannot be opened
         descriptor = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)

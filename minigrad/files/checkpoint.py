@@ -28,22 +28,22 @@ TENSOR_CLASSES: dict[str, type[Tensor]] = {"tensor": Tensor}  # name in a file -
 
 
 class CheckpointError(RuntimeError):
-    """A file that is no checkpoint, or is truncated, damaged or hostile."""
+    """The file is not a checkpoint, or is truncated, damaged or hostile."""
 
 
 def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     """Write ``obj`` to a file, whole or not at all: ``torch.save`` for plain state.
 
-    The file appears under its name only when all of it is on the disk, so a run that is killed while it saves leaves the checkpoint
-    before untouched.
+    The file appears under its name only when all of it is on the disk, so a run that is killed while saving leaves the previous
+    checkpoint intact.
 
     Args:
         obj: dicts, OrderedDicts, lists and tuples, nested at will, of Tensors, Parameters, arrays, dtypes, strings, bytes, numbers, booleans
-            and None. Keys of dicts are strings, numbers, booleans or None. Tensors are saved by value, without their graph and gradient. What
-            shares memory is written once, and shares memory when it is loaded.
+            and None. Keys of dicts are strings, numbers, booleans or None. Tensors are saved by value, without their graph and gradient. Arrays
+            that share memory are written once, and share memory again when loaded.
         f: a path, or a binary file to write into.
 
-    Raises ``TypeError`` that says where in ``obj`` there is something else, and ``ValueError`` where it contains itself or is nested more
+    Raises ``TypeError`` that says where ``obj`` holds another type, and ``ValueError`` if it contains itself or is nested more
     than 100 levels deep.
 
     >>> import os, tempfile
@@ -72,19 +72,19 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
 
 
 def load(f: str | os.PathLike[str] | IO[bytes], map_location: Any = None, *, weights_only: bool = True) -> Any:
-    """What :func:`save` wrote: ``torch.load``. Nothing in the file is run.
+    """The object that :func:`save` wrote: ``torch.load``. No code in the file is run.
 
-    A Parameter comes back as an ``nn.Parameter`` where ``minigrad.nn`` has been imported, as it is wherever there is a model, and else as a
-    Tensor that requires a gradient. To read PyTorch's own files there is ``nn.load_torch``.
+    A Parameter comes back as an ``nn.Parameter`` if ``minigrad.nn`` has been imported, and otherwise as a Tensor that requires a gradient.
+    ``nn.load_torch`` reads PyTorch's own files.
 
     Args:
-        f: a path, or a binary file that can seek.
+        f: a path, or a seekable binary file.
         map_location: only ``None`` or ``"cpu"``.
-        weights_only: for scripts that come from PyTorch; a file never holds anything else.
+        weights_only: for scripts that come from PyTorch; it has no effect, since a file holds only plain state.
 
     Raises:
-        CheckpointError: the file is no checkpoint, or is truncated, damaged or hostile. Of a damaged file nothing is returned: every entry has
-            a checksum. No more memory is taken than the file is long.
+        CheckpointError: the file is no checkpoint, or is truncated, damaged or hostile. Every entry has a checksum, so
+            nothing is returned from a damaged file. Reading takes no more memory than the file is long.
         OSError: it cannot be read (``FileNotFoundError``, ...).
     """
     check_device(map_location)
@@ -120,7 +120,7 @@ class _Writer:
     def __init__(self) -> None:
         self.arrays: list[np.ndarray] = []
         self._objects: dict[int, tuple[int, Any]] = {}  # id -> number and object, of every Tensor and array
-        self._memory: dict[tuple, tuple[int, np.ndarray]] = {}  # where an array is -> its place in self.arrays; the array, to keep it there
+        self._memory: dict[tuple, tuple[int, np.ndarray]] = {}  # an array's memory -> its index in self.arrays; the array, to keep it alive
 
     def encode(self, obj: Any, where: str, above: tuple[int, ...]) -> Any:
         """``obj`` as JSON: plain values and lists as they are, everything else as ``{kind: ...}``."""
@@ -143,7 +143,7 @@ class _Writer:
         if isinstance(obj, np.dtype) and obj.name in _DTYPE_NAMES:
             return {"dtype": obj.name}
         for base in (str, int, float):
-            if isinstance(obj, base):  # a subclass is saved as what it is based on
+            if isinstance(obj, base):  # a subclass is saved as its base
                 return base(obj)
         raise TypeError(
             f"save: {where} is {type(obj).__name__}; dicts, lists, tuples, Tensors, arrays, strings, bytes, numbers, booleans and None can be "
@@ -168,7 +168,7 @@ class _Writer:
         return items if isinstance(obj, list) else {"tuple": items}
 
     def _place(self, array: np.ndarray, where: str) -> int:
-        """The place in ``self.arrays`` of the array's numbers, which are put there once."""
+        """The index in ``self.arrays`` of the array's numbers, which are added there once."""
         if array.dtype.kind not in "fiubc":
             raise TypeError(f"save: {where} is an array of dtype {array.dtype}; numbers and booleans can be saved")
         memory = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str)
@@ -179,7 +179,7 @@ class _Writer:
 
 
 class _Reader:
-    """Turns JSON back into state. Arrays are read when they are first met."""
+    """Turns JSON back into state. An array is read at its first use."""
 
     def __init__(self, archive: Any) -> None:
         self._archive = archive
@@ -217,7 +217,7 @@ class _Reader:
             place, requires_grad = content
             array = self._array(place)
             if array.dtype not in DTYPES.values():
-                raise CheckpointError(f"it holds a tensor of dtype {array.dtype}, which there is not")
+                raise CheckpointError(f"it holds a tensor of dtype {array.dtype}, which minigrad does not have")
             self._objects.append(TENSOR_CLASSES.get(kind, Tensor)._rebuild(array, bool(requires_grad), None))
         else:
             raise CheckpointError(f"it holds an unknown kind of value, {kind!r}")
@@ -249,7 +249,7 @@ def _write_archive(file: IO[bytes], text: bytes, arrays: list[np.ndarray]) -> No
 
 
 def _info(zipfile: Any, name: str) -> Any:
-    info = zipfile.ZipInfo(name)  # dated 1980: equal states make equal files
+    info = zipfile.ZipInfo(name)  # dated 1980, so that equal states make equal files
     info.external_attr = 0o644 << 16
     return info
 
@@ -275,12 +275,12 @@ def open_archive(file: IO[bytes]) -> Iterator[Any]:
 
 
 def read_entry(archive: Any, name: str) -> bytes:
-    """An entry's bytes, whose checksum zipfile compares."""
+    """The bytes of an entry; zipfile checks the checksum."""
     return archive.read(name)
 
 
 def read_array(entry: IO[bytes], left: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array of its own from the ``left`` bytes that end an entry of an archive, in this machine's byte order."""
+    """A new array from the last ``left`` bytes of an archive's entry, in this machine's byte order."""
     count = 1
     for n in shape:
         count *= n
@@ -291,7 +291,7 @@ def read_array(entry: IO[bytes], left: int, shape: tuple[int, ...], dtype: np.dt
     done = 0
     while done < left and (n := entry.readinto(view[done:])):  # type: ignore[attr-defined]
         done += n
-    if done < left or entry.read(1):  # the read at the end has the checksum compared
+    if done < left or entry.read(1):  # reading to the end makes zipfile check the checksum
         raise CheckpointError("an array has another length than announced")
     if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
         raise CheckpointError("an array of booleans holds other numbers than 0 and 1")
@@ -313,7 +313,7 @@ def _read_npy(archive: Any, name: str) -> np.ndarray:
 
 @contextlib.contextmanager
 def opened(f: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
-    """A file to read from: the one at a path, or the one that was given."""
+    """A file to read from: ``f`` itself, or the file at the path ``f``."""
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
             yield file
@@ -325,7 +325,7 @@ def opened(f: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def explained(f: Any, what: str = "checkpoint") -> Iterator[None]:
-    """Whatever a reader makes of damaged bytes becomes a :class:`CheckpointError` that names the file."""
+    """Turn every error that damaged bytes cause in a reader into a :class:`CheckpointError` that names the file."""
     name = os.fspath(f) if isinstance(f, (str, os.PathLike)) else getattr(f, "name", "the file")
     try:
         yield

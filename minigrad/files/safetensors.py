@@ -1,8 +1,8 @@
 """Files in the safetensors format, read and written through the library of that name: ``pip install "minigrad-nn[safetensors]"``.
 
-The format holds one flat dict of named tensors, and nothing else: the weights of a model, to hand to other people and other libraries.
-That is less than :func:`minigrad.save` takes, and it has no checksum, so it has functions of its own: the end of a file's name does not
-decide what can be saved.
+The format holds one flat dict of named tensors: the weights of a model, to share with other people and other libraries. It holds less
+than :func:`minigrad.save` accepts and has no checksum, so it has separate functions: what can be saved does not depend on the file
+extension.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def save_safetensors(
         f: a path, or a binary file to write into.
         metadata: texts to put into the header.
 
-    Raises ``TypeError`` for a name that is no string, a value that is no tensor, and a dtype that minigrad has not; ``ImportError`` where
-    the library is missing.
+    Raises ``TypeError`` for a name that is no string, a value that is no tensor, and a dtype that minigrad does not have; ``ImportError``
+    if the library is missing.
 
     >>> import os, tempfile
     >>> from minigrad import nn
@@ -79,7 +79,7 @@ def load_safetensors(f: str | os.PathLike[str] | IO[bytes]) -> dict[str, Tensor]
         f: a path, or a binary file.
 
     Raises:
-        CheckpointError: the file has not this format, is truncated or hostile, or holds a dtype that minigrad has not. The format has no
+        CheckpointError: the file is not in this format, is truncated or hostile, or holds a dtype that minigrad does not have. The format has no
             checksum: damage to a tensor's numbers goes unnoticed.
         OSError: it cannot be read.
         ImportError: the library is missing.
@@ -93,7 +93,7 @@ def _to_array(name: str, dtype: str, shape: list[int], data: bytes) -> np.ndarra
     if dtype == "BF16":
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
     if dtype not in _CODES:
-        raise CheckpointError(f"{name!r} is of dtype {dtype}, which minigrad has not")
+        raise CheckpointError(f"{name!r} is of dtype {dtype}, which minigrad does not have")
     if dtype == "BOOL":
         return (np.frombuffer(data, np.uint8) != 0).reshape(shape)
     stored = np.dtype(_CODES[dtype]).newbyteorder("<")

@@ -2,8 +2,8 @@
 
 ``torch.save`` has written three kinds of file: since 1.6 a zip archive with a pickle and an entry for each storage; before, pickles one
 after another and the bytes of the storages behind them; and up to 0.1 a tar archive. A pickle is a program for a small stack machine that can
-call whatever can be imported. Here it runs on a machine of its own, which builds containers, numbers and strings, and knows a table of a few
-names (:data:`GLOBALS`) that tensors are made of; it imports nothing and touches no attribute, and any other name ends the reading.
+call anything that can be imported. Here it runs on a machine that only builds containers, numbers and strings, and knows only the few names
+(:data:`GLOBALS`) that tensors are built from; it imports nothing and reads no attributes, and any other name is an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # how the files of PyTorch 0.1
 
 
 def load_torch(f: str | os.PathLike[str] | IO[bytes]) -> Any:
-    """What ``torch.save`` wrote, with minigrad's Tensors in place of PyTorch's: ``torch.load(f, "cpu", weights_only=True)``.
+    """The object that ``torch.save`` wrote, with minigrad's Tensors in place of PyTorch's: ``torch.load(f, "cpu", weights_only=True)``.
 
     Needs no PyTorch, and runs nothing that is in the file: names other than those of tensors and plain containers are refused. All formats of
     ``torch.save`` are read: zip archives (1.6 and later), pickles (before that), and tar archives (0.1).
@@ -35,13 +35,13 @@ def load_torch(f: str | os.PathLike[str] | IO[bytes]) -> Any:
     - A ``torch.nn.Parameter`` becomes an ``nn.Parameter``; ``torch.Size`` a tuple, ``torch.device`` a string, a dtype that of numpy.
     - bfloat16 becomes float32, which holds it exactly. Complex tensors become numpy arrays, for minigrad has no complex Tensors.
     - Tensors that are the same part of one storage (tied weights) share memory, other parts are copied. Once the copies add up to
-      twice the length of the file, further ones are read-only views of what is there, so that a small file cannot fill the memory.
+      twice the length of the file, further ones are read-only views of the storage, so that a small file cannot fill the memory.
 
     Args:
-        f: a path, or a binary file that can seek.
+        f: a path, or a seekable binary file.
 
     Raises:
-        CheckpointError: the file is none of PyTorch's, is truncated or damaged (zip archives have checksums, the older formats none), or
+        CheckpointError: the file is not PyTorch's, is truncated or damaged (zip archives have checksums, the older formats none), or
             holds something else than tensors in plain containers; the message names it.
         OSError: it cannot be read.
 
@@ -69,7 +69,7 @@ def load_torch(f: str | os.PathLike[str] | IO[bytes]) -> Any:
 
 
 class _Name:
-    """What a pickle calls by name and calls for: a class of storages, or a function with the method of :class:`_Machine` that stands for it."""
+    """A name that a pickle may use: a class of storages, or a function, with the method of :class:`_Machine` that replaces it."""
 
     def __init__(self, name: str, dtype: np.dtype | None = None, method: str = "") -> None:
         self.name, self.dtype, self.method = name, dtype, method
@@ -114,13 +114,13 @@ GLOBALS: dict[str, Any] = {  # all that a pickle may name
 
 
 class _Storage:
-    """Numbers in a row that tensors are parts of: ``flat``, in this machine's byte order, bfloat16 as float32."""
+    """The one-dimensional array ``flat`` that tensors are parts of, in this machine's byte order, bfloat16 as float32."""
 
     def __init__(self, flat: np.ndarray, taken: bool = False, order: Order = "<") -> None:
         self.flat = flat
-        self.order = order  # in which bytes are stored that have no dtype yet
-        self.taken = taken  # whether a tensor has this memory
-        self.parts: dict[tuple, np.ndarray] = {}  # what tensors were made of it
+        self.order = order  # byte order of bytes that have no dtype yet
+        self.taken = taken  # whether a tensor uses this memory
+        self.parts: dict[tuple, np.ndarray] = {}  # the arrays of tensors made from it
         self.views: dict[int, _Storage] = {}  # id of a dtype -> its bytes as numbers of that dtype
 
 
@@ -129,7 +129,7 @@ def _itemsize(dtype: np.dtype) -> int:
 
 
 def _decoded(raw: np.ndarray, dtype: np.dtype, order: Order = "<") -> np.ndarray:
-    """The numbers of ``dtype`` in ``raw`` bytes, of which it is made without a copy where that can be."""
+    """The bytes ``raw`` as an array of ``dtype``, without a copy where possible."""
     if dtype is _BFLOAT16:
         return (raw.view(np.dtype(np.uint16).newbyteorder(order)).astype(np.uint32) << 16).view(np.float32)
     if dtype.kind == "b":
@@ -156,8 +156,8 @@ class _Machine:
     """Runs one pickle.
 
     Args:
-        persistent: makes something of what a pickle says instead of a storage's bytes.
-        budget: bytes that copies of parts of storages may have, in a list of one.
+        persistent: turns the persistent id that a pickle holds in place of a storage into an object.
+        budget: how many bytes may be copied from parts of storages, as a list of one number.
         dry: find out which storages there are, and make no tensors.
     """
 
@@ -265,7 +265,7 @@ class _Machine:
         return frozenset(self._set(items))
 
     def _encode(self, text: str, encoding: str = "latin1") -> bytes:
-        """How protocol 2 spells bytes."""
+        """The bytes for which protocol 2 writes this call."""
         if encoding not in ("latin1", "latin-1"):
             raise CheckpointError(f"it calls _codecs.encode for the encoding {encoding!r}")
         return _expect(text, str).encode("latin1")
@@ -362,7 +362,7 @@ def _count(value: Any) -> int:
 
 
 def _key(value: Any) -> Any:
-    """A key of a dict or a member of a set: plain, because what is nested can take for ever to hash."""
+    """A key of a dict or a member of a set; not nested, because a nested key can take extremely long to hash."""
     for part in value if isinstance(value, tuple) else (value,):
         if not isinstance(part, (str, bytes, int, float, type(None))):
             raise CheckpointError(f"it has a key of type {_describe(part)}")
@@ -387,7 +387,7 @@ def _text(value: str) -> str:
 
 
 def _check_result(result: Any) -> None:
-    """Refuse what is only meant for the making of tensors."""
+    """Refuse a result that holds an object used only to build tensors."""
     seen: set[int] = set()
     ahead = [result]
     while ahead:
@@ -403,7 +403,7 @@ def _check_result(result: Any) -> None:
 
 
 def _storage_id(saved: Any) -> tuple[np.dtype, str, int, Any]:
-    """dtype, key, number of elements, and whatever follows them, of what a pickle says in place of a storage."""
+    """The dtype, key, number of elements and further fields of the persistent id of a storage in a pickle."""
     kind, storage, key, _, numel, *rest = _sequence(saved)
     if kind != "storage" or not isinstance(storage, _Name) or storage.dtype is None:
         raise CheckpointError(f"it holds {kind!r:.30} of {_describe(storage)} where a storage is expected")
@@ -416,7 +416,7 @@ def _load_zip(file: IO[bytes], length: int) -> Any:
         entries = [entry for entry in archive.infolist() if entry.file_size]
         if all(entry.CRC == 0 for entry in entries):
             for entry in entries:
-                del entry.CRC  # written under torch.serialization.set_crc32_options(False): there is nothing to compare
+                del entry.CRC  # written under torch.serialization.set_crc32_options(False): there is no checksum to check
         for name in archive.NameToInfo:
             archive.open(name).close()  # compares the names in the two lists of an archive
         folders = [name.removesuffix("data.pkl") for name in archive.NameToInfo if name.rpartition("/")[2] == "data.pkl"]
@@ -446,11 +446,11 @@ def _load_zip(file: IO[bytes], length: int) -> Any:
 
 
 def _load_pickles(file: IO[bytes], length: int) -> Any:
-    """First the pickle is run without tensors, to know the storages, whose bytes come last; then again, to make the tensors."""
+    """Run the pickle twice: first without tensors, to find the storages, whose bytes come last; then again, to make the tensors."""
     for expected in (_MAGIC, _PROTOCOL):
         if _Machine(_no_storage, [0]).run(file) != expected:
             raise CheckpointError("it begins like none of PyTorch's files")
-    _Machine(_no_storage, [0]).run(file)  # facts about the machine; storages are little-endian all the same
+    _Machine(_no_storage, [0]).run(file)  # facts about the machine that wrote it; storages are little-endian on any machine
     start = file.tell()
     wanted: dict[str, tuple[np.dtype, int]] = {}
     storages: dict[Any, _Storage] = {}

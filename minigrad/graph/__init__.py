@@ -9,8 +9,8 @@
 >>> g.dot.splitlines()[0]
 'digraph Sequential {'
 
-``g.save`` writes svg, png, pdf, dot, html or json by the ending of the name; in a notebook ``g`` shows itself. See :func:`draw` for what
-can be in the picture, :mod:`minigrad.graph.model` for the graph as data.
+``g.save`` writes svg, png, pdf, dot, html or json, chosen by the file extension; a notebook shows ``g`` as a picture. :func:`draw` lists the
+options of the picture, :mod:`minigrad.graph.model` describes the graph as data.
 """
 
 from minigrad.graph.dot import RenderError

@@ -19,7 +19,7 @@ from minigrad.tensor import DTYPES, Tensor, as_tensor
 
 
 class CommandError(Exception):
-    """What the user can mend, in one line."""
+    """An error that the user can fix; its message is one line."""
 
 
 def shape(text: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -36,7 +36,7 @@ def shape(text: str) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def load(target: str) -> Any:
-    """The model that ``MODULE:NAME`` or ``FILE.py:NAME`` names; what is a class or a function is called without arguments."""
+    """The model that ``MODULE:NAME`` or ``FILE.py:NAME`` names; a class or a function is called without arguments."""
     place, colon, name = target.rpartition(":")
     if not colon or not place:
         raise CommandError(f"{target!r} does not name a model: write MODULE:MODEL or FILE.py:MODEL")
@@ -72,7 +72,7 @@ def load(target: str) -> Any:
 
 
 def inputs(wanted: list[tuple[tuple[int, ...], np.dtype]]) -> list[Tensor]:
-    """An input of each shape: normally distributed, or zeros where it is not floating."""
+    """One input for each shape: normally distributed, or zeros for a dtype that is not floating."""
     rng = np.random.default_rng(0)
     return [as_tensor(rng.standard_normal(s).astype(d) if d.kind == "f" else np.zeros(s, d)) for s, d in wanted]
 

@@ -1,4 +1,4 @@
-"""From a graph to Graphviz's language, through the ``graphviz`` package: labels, colours, clusters, the legend, the way back."""
+"""A graph as Graphviz text, through the ``graphviz`` package: labels, colours, clusters, the legend and the backward pass."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from minigrad.tree import bytes_text
 
 
 class RenderError(RuntimeError):
-    """What writes the wanted format is not installed here; the text says what to install."""
+    """No program that writes the wanted format is installed; the message says what to install."""
 
 
 FONT = "Helvetica"  # every Graphviz knows its metrics; the SVG names fonts of the same widths for readers without it
 INK, GREY, LINE = "#1f2933", "#5f6b76", "#8793a0"
 
-# family -> (fill, what the legend says). Light fills under black text, of different lightness, so that grey prints read too.
+# family -> (fill, what the legend says). Light fills under black text, of different lightness, so that a grey print is readable too.
 FAMILIES = {
     "conv": ("#a9cdf0", "convolution"),
     "pool": ("#c3e6f5", "pooling"),
@@ -53,7 +53,7 @@ STATES = {
 BACKWARD = "#a61e4d"
 
 
-# Widths of Helvetica's characters from space to ~, in thousandths of the size: what boxes were made to hold.
+# Widths of Helvetica's characters from space to ~, in thousandths of the font size. Boxes are sized for these widths.
 _WIDTHS = (
     "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 278 584 584 584 556 1015 "
     "667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 667 944 667 667 611 278 278 278 469 556 333 "
@@ -63,7 +63,7 @@ WIDTHS = [int(width) for width in _WIDTHS.split(" ")]
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
-    """How wide ``text`` is in Helvetica; of a character that is not ASCII, about.
+    """The width of ``text`` in Helvetica; approximate for characters that are not ASCII.
 
     >>> text_width("10", 10.0)
     11.12
@@ -78,7 +78,7 @@ def colour(name: str) -> str:
 
 
 def short(text: str, width: int = 34) -> str:
-    """``text`` without its middle where it is too long for a label.
+    """``text``, with … in place of its middle if it is too long for a label.
 
     >>> short("features.denseblock3.denselayer24.conv1.weight", 24)
     'features.de…conv1.weight'
@@ -106,7 +106,7 @@ def _small(text: str) -> str:
 def _rows(title: str, lines: Iterable[str], align: str = "center", kind: str = "") -> str:
     """An HTML-like label: a bold title, the class ``kind`` beside it, and small lines below.
 
-    Each line is a cell that says its size: how far ``<br/>`` goes, and how wide a text is, depends on the fonts of the machine.
+    Each line is a table cell of a fixed size, because the height of ``<br/>`` and the width of a text depend on the machine's fonts.
     """
     kind = f"\u00a0 {kind}" if kind else ""
     beside, room = (_small(kind), text_width(kind, 9)) if kind else ("", 0)
@@ -140,7 +140,7 @@ SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "/", "pow": "^"}
 
 
 def with_number(vertex: Vertex) -> str:
-    """How arithmetic of a tensor and a number is written: ``… + 100``, ``5 − …``; empty for all else."""
+    """The text for arithmetic of a tensor and a number: ``… + 100``, ``5 − …``; empty for other ops."""
     if vertex.name not in SIGNS or len(vertex.static) != 1 or vertex.family != "elementwise":
         return ""
     ((argument, number),) = vertex.static.items()
@@ -153,7 +153,7 @@ def _dtype(name: str) -> str:
 
 
 def scope_label(scope: Scope, folded: bool = False) -> str:
-    """The label of a module: path, class, and for a folded one shapes and number of parameters."""
+    """The label of a module: path and class; for a folded module also its shapes and number of parameters."""
     times = f" ×{scope.repeats}" if scope.repeats > 1 and not scope.same_as else ""
     if not folded:
         plain = scope.kind in (scope.name, "Sequential", "")
@@ -185,7 +185,7 @@ def family_of(box: Box) -> str:
 
 
 def attributes(kind: str, family: str) -> dict[str, str]:
-    """Graphviz attributes of a box: what is computed is a filled box, what is given an outlined one with round ends."""
+    """Graphviz attributes of a box: filled for a computed tensor, outlined with round ends for a given one."""
     given = {"parameter": "rounded,filled", "buffer": "rounded,filled,dashed", "constant": "rounded,filled,dotted"}
     if kind in given:
         return {"style": given[kind], "fillcolor": colour(family), "color": LINE, "penwidth": "0.8"}
@@ -197,7 +197,7 @@ def attributes(kind: str, family: str) -> dict[str, str]:
 
 
 def tooltip(vertex: Vertex) -> str:
-    """What a pointer over the box shows."""
+    """The text shown while the pointer is over the box."""
     lines = [f"{vertex.name}, by the op {vertex.op}" if vertex.op and vertex.op != vertex.name else vertex.name]
     lines += [f"{shape_text(s)} {d}, {bytes_text(b)}" for s, d, b in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True)]
     for kept in vertex.keeps:
@@ -211,7 +211,7 @@ def number(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
 
 
-MANY = 12  # uses of a tensor up to which arrows are drawn; beyond it each user is told the name
+MANY = 12  # a tensor with more uses than this has no arrows: each op that uses it shows its name
 
 OPTIONS = {"depth": None, "repeats": True, "parameters": False, "legend": True, "direction": "TB", "limit": 2500, "backward": False}
 
@@ -259,12 +259,12 @@ class Faces:
         return self.tensors.get(box.vertex.id, []) if box.vertex is not None and not self.options["parameters"] else []
 
     def parameter_name(self, edge: Edge) -> str:
-        """A parameter's name as its user's module knows it: ``weight`` in conv1, ``conv1.weight`` outside it."""
+        """A parameter's name relative to the module that uses it: ``weight`` in conv1, ``conv1.weight`` outside it."""
         path = self.paths.get(self.by_id[edge.target].scope, "")
         return short(self.by_id[edge.source].name.removeprefix(path + "."), 26)
 
     def link_label(self, link: Link) -> str:
-        """Shape and dtype of what goes along a link, where a box at its ends does not say it already: a folded module does."""
+        """Shape and dtype of the tensor on a link; empty if a box at either end already shows them, as a folded module does."""
         if any(name in self.seen.boxes and self.seen.boxes[name].scope is not None for name in (link.source, link.target)):
             return ""
         source, target = self.by_id.get(link.edges[0].source), self.by_id.get(link.edges[0].target)
@@ -298,11 +298,11 @@ class _Writer(Faces):
         computed = {box.id for box in seen.boxes.values() if box.vertex is None or box.vertex.kind == "op"}
         ways = [link for link in seen.links if link.source in computed and link.target in computed]
         self.chain = len({link.source for link in ways}) == len(ways) == len({link.target for link in ways})
-        self.ids = {place: f"n{i}" for i, place in enumerate(seen.boxes)}  # names for Graphviz, to which : / and \\ mean something
+        self.ids = {place: f"n{i}" for i, place in enumerate(seen.boxes)}  # names without : / and \\, which are special in Graphviz
 
     def text(self) -> str:
         d, columns = self.digraph, self.seen.columns
-        silent = not self.backward and not any(map(self.link_label, self.seen.links))  # arrows without words may be short
+        silent = not self.backward and not any(map(self.link_label, self.seen.links))  # arrows without labels can be short
         d.attr("graph", rankdir=self.options["direction"], nodesep="0.22", ranksep="0.2" if silent else "0.32", bgcolor="white")
         d.attr("graph", fontname=FONT, fontsize="11", fontcolor=INK)
         d.attr("graph", margin="0.1", tooltip=self.graph.title or " ", labelloc="t", labeljust="l")
@@ -327,7 +327,7 @@ class _Writer(Faces):
         if count:
             facts.append(f"{count:,} parameters")
         dtypes = {d for v in self.graph.vertices for d in v.dtypes if d.startswith(("float", "complex"))}
-        if "float32" in dtypes:  # labels name the others
+        if "float32" in dtypes:  # labels show other dtypes
             facts.append("float32" if len(dtypes) == 1 else "float32 unless marked")
         facts.append(f"backward keeps {bytes_text(self.graph.kept_bytes)}")
         return _rows(short(self.graph.title, 60), [" · ".join(facts)], align="left")
@@ -365,7 +365,7 @@ class _Writer(Faces):
                 continue
             sub = graphviz.Digraph(name=f"cluster_{place_of[child.id]}_{column}")
             label = "" if child.kind == child.name == self.graph.title else f"<{scope_label(child)}>"
-            sub.attr(label=label, labeljust="c" if self.backward else "l", fontsize="10")  # between the ways there and back
+            sub.attr(label=label, labeljust="c" if self.backward else "l", fontsize="10")  # centred between forward and backward
             sub.attr(style="rounded", color="#b6c0ca", bgcolor="#00000008")
             sub.attr(tooltip=f"{child.path or child.kind} ({child.kind}), {child.parameters:,} parameters", margin="10")
             for box in inside.get(child.id, ()):
@@ -378,16 +378,16 @@ class _Writer(Faces):
         if self.backward and self.flows(box):
             self.backward_box(box, target)
 
-    # ---------------------------------------------------------------------------------------------- way back
+    # ----------------------------------------------------------------------------------------- backward pass
 
     def flows(self, box: Box) -> bool:
-        """Whether a gradient comes to this box."""
+        """Whether a gradient reaches this box."""
         if box.vertex is not None:
             return box.vertex.gradient is not None and box.vertex.kind != "output"
         return any(v.gradient is not None for v in box.vertices)
 
     def backward_box(self, box: Box, target: Any) -> None:
-        """The gradient op beside its op, and the dashed line of what it keeps."""
+        """Write the gradient op beside its op, and a dashed line for the values that it keeps."""
         if box.vertex is None:
             keeps = sum(k["bytes"] for v in box.vertices for k in v.keeps if not k["shared"])
             name, lines, kept = (box.scope.name if box.scope else "ops"), [], bytes_text(keeps) if keeps else ""
@@ -400,7 +400,7 @@ class _Writer(Faces):
             for edge in self.hidden(box):
                 lines += [f"∂{self.parameter_name(edge)}  ‖g‖ {number(edge.gradient['norm'])}"] if edge.gradient else []
             kept = ", ".join(f"{k['name']} {shape_text(k['shape'])}" for k in box.vertex.keeps[:3])
-        if kept and not (self.chain and self.options["direction"] in ("TB", "BT")):  # where dashed lines or their words have no room
+        if kept and not (self.chain and self.options["direction"] in ("TB", "BT")):  # no space for dashed lines or their labels
             lines.append(f"keeps {short(kept, 30)}")
             kept = ""
         state = next((g["state"] for g in gradients if g and g["state"] not in ("", "zero")), "")
@@ -444,10 +444,10 @@ class _Writer(Faces):
         label = self.link_label(link)
         style = {} if any(e.differentiable for e in link.edges) else {"style": "dashed"}
         if a.vertex is None or a.vertex.kind in ("op", "input"):
-            style["weight"] = "6"  # the way of the data is straight
+            style["weight"] = "6"  # arrows of data are straight
         tip = ", ".join(dict.fromkeys(e.argument for e in link.edges if e.argument)) or "result"
         many = self.uses[a.id] > MANY and a.vertex is not None and a.vertex.kind != "op"
-        if a.column != b.column or many:  # columns are laid out by themselves, and long arrows to many users hide what is between
+        if a.column != b.column or many:  # each column is laid out alone, and long arrows to many ops would hide the boxes between
             end = f"{self.ids[a.id]}_{self.ids[b.id]}"
             name = a.vertex.name if a.vertex is not None else a.scope.name if a.scope else "ops"
             text = f"from {short(name)} {shape_text(link.edges[0].shape)}"

@@ -41,17 +41,17 @@ def draw(
         model: with a tensor: the module whose parameters give names and clusters, or the :class:`record` of its run.
         names: names for tensors of the graph, inputs and outputs too: ``{"x": x, "loss": loss}``.
         depth: fold all modules below this level into boxes: 0 is the whole model in one, 1 its children; None unfolds all.
-        repeats: draw equal neighbours once, marked ×18.
+        repeats: draw equal neighbouring modules once, marked ×18.
         backward: run backward and draw it beside the forward pass, with the gradients' norms.
-        gradient: where backward starts: an array of the result's shape (a dict by name or a sequence in order, for several). Without
-            it: from 1 for a scalar; for a model's scores ``(N, C, ...)`` from 1 at the largest along C and 0 elsewhere (the sum over
-            classes is constant after a softmax, and tells nothing); else from ones.
+        gradient: the gradient that backward starts from: an array of the result's shape (for several results a dict by name or a
+            sequence in order). Default: 1 for a scalar; for a model's scores ``(N, C, ...)`` 1 at the largest along C and 0 elsewhere
+            (ones would give zero gradients after a softmax, whose sum over classes is constant); otherwise ones.
         constants: draw constant arguments too.
         parameters: draw parameters and buffers as boxes of their own; if not, the ops that use them list them.
         legend: explain the colours.
         direction: ``TB`` from top to bottom, ``LR`` from left to right.
-        title: what the picture is called; a model's is its class.
-        limit: the most boxes that are laid out: beyond it neighbouring ops are summed up in one box.
+        title: the picture's title (default for a model: its class).
+        limit: the largest number of boxes; in a larger graph, one box summarises several neighbouring ops.
 
     Raises:
         RuntimeError: nothing was recorded, or the graph has been freed by backward.
@@ -98,7 +98,7 @@ def _named(outputs: list[Any], names: Mapping[str, TensorBase]) -> dict[str, Ten
 
 
 def _seeds(outputs: Mapping[str, TensorBase], gradient: Any, scores: bool) -> dict[str, np.ndarray]:
-    """The gradient of each output that backward starts from, by name; nothing for one that starts from ones."""
+    """Output's name -> the gradient that backward starts from; outputs that start from ones are left out."""
     given: Any = {}
     if isinstance(gradient, Mapping):
         given = gradient
@@ -124,7 +124,7 @@ def _seeds(outputs: Mapping[str, TensorBase], gradient: Any, scores: bool) -> di
 
 
 def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants: bool, backward: bool, gradient: Any, title: str) -> Graph:
-    """Run ``model`` once with its inputs as leaves, leaving it as it was, and trace the result."""
+    """Run ``model`` once with its inputs as leaves, trace the result, and restore the model's state."""
     args, kwargs = _as_tensors(args), {key: _as_tensors(value) for key, value in kwargs.items()}
     inputs: dict[str, Any] = {}
     pretend = []
@@ -144,7 +144,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
             output = model(*args, **kwargs)
         found = list(tensors_in(output))
         if not found:
-            raise TypeError(f"draw: {type(model).__name__} returned {type(output).__name__}, in which there is no Tensor")
+            raise TypeError(f"draw: {type(model).__name__} returned {type(output).__name__}, which contains no Tensor")
         outputs = _named(found, names)
         return Graph.of(
             trace(
@@ -164,7 +164,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
 
 
 def _as_tensors(value: Any) -> Any:
-    """Arrays as Tensors, and Tensors as other objects over the same arrays: the run marks them, and the caller's stay as they are."""
+    """Arrays as Tensors, and Tensors as new objects over the same arrays, so that the run does not change the caller's tensors."""
 
     def tensor(x: Any) -> Any:
         fresh = isinstance(x, np.ndarray) or (isinstance(x, TensorBase) and x._node is None)
@@ -174,10 +174,10 @@ def _as_tensors(value: Any) -> Any:
 
 
 def _bind(model: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """The inputs by the names that ``forward`` gives them."""
+    """The inputs by the names of ``forward``'s parameters."""
     try:
         bound = inspect.signature(model.forward).bind(*args, **kwargs)
-    except (TypeError, ValueError):  # the call itself will say what is wrong
+    except (TypeError, ValueError):  # the call itself will raise a clearer error
         return {f"input {i}": value for i, value in enumerate(args)} | kwargs
     found: dict[str, Any] = {}
     for name, value in bound.arguments.items():

@@ -1,7 +1,7 @@
-"""What flows back: gradients on a graph's vertices and edges, and backward one op at a time.
+"""Gradients on a graph's vertices and edges, and the backward pass one op at a time.
 
-The engine runs backward, as ever; hooks on the nodes see what arrives at each. What an op hands on is computed from that by the
-op's own formulas. No gradient is added to any ``.grad``, and the graph stays usable.
+The engine runs backward as usual; hooks on the nodes record the gradient that arrives at each. The op's own formulas compute from it
+the gradients of the arguments. No gradient is added to any ``.grad``, and the graph is not freed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def summary(array: np.ndarray) -> dict[str, Any]:
 
 
 def show(value: Any) -> str:
-    """Numbers for a learner: small arrays whole, of large ones the shape, the range and the mean."""
+    """Text for a learner: all numbers of a small array; the shape, range and mean of a large one."""
     if isinstance(value, tuple):
         return ", ".join(map(show, value))
     if not isinstance(value, (np.ndarray, np.generic)):
@@ -58,7 +58,7 @@ def show(value: Any) -> str:
 
 
 class Backward:
-    """One backward pass, watched, from ``seeds``: the gradient of each of ``outputs``, by name; ones where there is none.
+    """A recorded backward pass. It starts from ``seeds`` (output's name -> gradient), and from ones for the other ``outputs``.
 
     ============  ====================================================================================================
     ``arrived``   node -> summary of the whole gradient of its result

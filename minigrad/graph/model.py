@@ -1,6 +1,6 @@
-"""The graph model: what a traced graph is, as plain data that JSON can carry.
+"""The graph model: a traced graph as plain data that can be written as JSON.
 
-Renderers read these four classes and nothing else, and this module knows no renderer, so a picture can be drawn from a file as well as from tensors:
+Renderers read only these four classes, and this module imports no renderer, so a picture can be drawn from a JSON file as well as from tensors:
 
 >>> import minigrad as mg
 >>> from minigrad import graph
@@ -24,23 +24,23 @@ from minigrad.tree import bytes_text
 
 @dataclass
 class Vertex:
-    """An op's call, or a tensor that no op of the graph made.
+    """A call of an op, or a tensor that no op of the graph computed.
 
     ============  ===================================================================================================
     ``id``        what edges refer to; in order of creation, which is a topological order
     ``kind``      ``op``, ``parameter``, ``buffer``, ``input``, ``leaf``, ``constant``, ``output`` or ``summary`` (of many ops)
-    ``name``      of an op as the user called it (``conv2d``, see :func:`minigrad.graph.trace.called`), or the tensor's (``conv1.weight``)
+    ``name``      the op as the user called it (``conv2d``, see :func:`minigrad.graph.trace.called`), or the tensor (``conv1.weight``)
     ``op``        the op's own name (``conv``); empty for a tensor
     ``family``    the file of ops that it comes from (``linalg``), ``custom`` for a user's op, else the ``kind``
     ``static``    arguments of the call that are no tensors, as text: ``{"dim": "1"}``
     ``shapes``    of each result; ``dtypes`` and ``bytes`` likewise
     ``keeps``     what backward keeps for this op: ``{"name": "x", "shape": [2], "dtype": "float32", "bytes": 8, "shared": false}``.
-                  ``shared`` arrays live on elsewhere (a parameter, the result of an op that keeps it already), so they cost nothing
+                  ``shared`` arrays stay in memory anyway (a parameter, a result that another op keeps), so they cost nothing
     ``formulas``  argument -> its gradient formula, as written in the source
-    ``scope``     id of the module's call that made it, ``""`` outside
+    ``scope``     id of the module call in which it was made, ``""`` outside
     ``line``      the source line that made it, where known
     ``value``     the numbers of a small tensor, as text
-    ``gradient``  after a backward pass: what arrived here, see :func:`minigrad.graph.gradients.summary`
+    ``gradient``  after a backward pass: the gradient that arrived here, see :func:`minigrad.graph.gradients.summary`
     ============  ===================================================================================================
     """
 
@@ -63,10 +63,10 @@ class Vertex:
 
 @dataclass
 class Edge:
-    """A tensor on its way from the vertex ``source`` to the argument ``argument`` of ``target``.
+    """A tensor that goes from the vertex ``source`` to the argument ``argument`` of ``target``.
 
-    ``result`` says which of the source's results it is. ``gradient`` summarises, after a backward pass, what came back along this
-    edge. ``differentiable`` is False where no gradient flows.
+    ``result`` is the position of the tensor among the source's results. After a backward pass, ``gradient`` summarises the gradient
+    along this edge. ``differentiable`` is False where no gradient flows.
     """
 
     source: str
@@ -84,8 +84,8 @@ class Scope:
     """One call of a module.
 
     ``id`` says where the call happened (``"layer1/0/conv1"``), ``path`` is the module's path in the model, ``kind`` its class,
-    ``parent`` the id of the call around it (``""`` for the model's own). Neighbours that do the same to the same shapes one
-    after the other are repeats: the first has their number in ``repeats``, the others its id in ``same_as``.
+    ``parent`` the id of the call around it (``""`` for the model's own). Equal calls that follow one another (same
+    ops, same shapes) are repeats: the first has their number in ``repeats``, the others have its id in ``same_as``.
     """
 
     id: str
@@ -102,10 +102,10 @@ class Scope:
 
 @dataclass
 class Graph:
-    """A traced graph. :class:`minigrad.graph.Graph` is this with the doors to its pictures.
+    """A traced graph. :class:`minigrad.graph.Graph` adds the methods that draw it.
 
     ``steps`` are the steps of backward, newest op first, if it was run (``backward=True``);
-    ``options`` are what ``draw`` was told about the picture.
+    ``options`` are the options of the picture given to ``draw``.
     """
 
     vertices: list[Vertex]
@@ -122,18 +122,18 @@ class Graph:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Graph:
-        """The graph that :meth:`to_dict` was asked of."""
+        """The graph from a dict that :meth:`to_dict` returned."""
         parts: dict[str, Any] = {"vertices": Vertex, "edges": Edge, "scopes": Scope}
         values: dict[str, Any] = {key: [parts[key](**v) for v in value] if key in parts else value for key, value in data.items()}
         return cls(**values)
 
     def to_json(self) -> str:
-        """The graph as JSON. Numbers that JSON lacks (NaN, infinity) are text in it."""
+        """The graph as JSON. NaN and infinity, which JSON lacks, are written as text."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Graph:
-        """The graph that :meth:`to_json` wrote."""
+        """The graph from text that :meth:`to_json` returned."""
         return cls.from_dict(json.loads(text))
 
     def __repr__(self) -> str:

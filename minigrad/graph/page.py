@@ -1,7 +1,7 @@
-"""The interactive page: one HTML file with the graph, its look, and Graphviz itself (compiled to WebAssembly), for any browser.
+"""The interactive page: one HTML file with the graph, its style, and Graphviz itself (compiled to WebAssembly), for any browser.
 
-The page asks the network for nothing. What it can: zoom and pan, fold and unfold modules by a click, details of an op under the
-pointer, search by name, the ways between two boxes, a dark look, and backward step by step.
+The page needs no network. It can zoom and pan, fold and unfold modules by a click, show details of the op under the pointer, search by
+name, show the paths between two boxes, use dark colours, and go through backward step by step.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from minigrad.graph.model import Graph, Vertex
 from minigrad.graph.view import Box, view
 from minigrad.tree import bytes_text
 
-MOST = 600  # boxes that a browser is asked to lay out at once
-OPEN = 60  # boxes up to which a page starts unfolded
+MOST = 600  # largest number of boxes that a browser lays out at once
+OPEN = 60  # a page with at most this many boxes starts unfolded
 
 
 def page(graph: Graph) -> str:
@@ -36,7 +36,7 @@ def page(graph: Graph) -> str:
 
 
 def page_data(graph: Graph) -> dict[str, Any]:
-    """What the page's script is given: boxes, modules and links with labels and looks ready to be laid out, and the steps of backward."""
+    """Data for the page's script: boxes, modules and links with labels and styles, ready for layout, and the steps of backward."""
     options = {**OPTIONS, **graph.options}
     seen = view(graph, None, options["repeats"], options["parameters"], min(options["limit"], MOST))
     faces = Faces(graph, seen, options)
@@ -107,7 +107,7 @@ def _name(box: Box) -> str:
 
 
 def _facts(box: Box) -> list[list[str]]:
-    """Name and text of what the page shows about a box."""
+    """The details of a box that the page shows, as pairs of name and text."""
     if box.vertex is None:
         return [["ops", f"{len(box.vertices):,}"]]
     vertex = box.vertex

@@ -1,4 +1,4 @@
-"""A traced graph with the doors to its pictures: text for Graphviz, SVG, a page, files."""
+"""A traced graph with the methods that draw it: Graphviz text, SVG, an HTML page, files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Graph(model.Graph):
 
     @classmethod
     def of(cls, data: model.Graph) -> Graph:
-        """``data`` with the doors to its pictures."""
+        """``data`` with the methods that draw it."""
         return cls(**{field.name: getattr(data, field.name) for field in fields(data)})
 
     @property
@@ -38,7 +38,7 @@ class Graph(model.Graph):
         return page(self)
 
     def save(self, path: Any) -> Path:
-        """Write the picture to ``path`` in the format that its ending names: svg, png, pdf, dot (or gv), html, json.
+        """Write the picture to ``path`` in the format of its file extension: svg, png, pdf, dot (or gv), html, json.
 
         Returns the path that was written. Where no Graphviz is installed, svg, png and pdf become a ``.dot`` file beside it, and a line
         says what to install. Raises :class:`minigrad.graph.RenderError` without the package ``graphviz``, for any ending but html and json.

@@ -1,4 +1,4 @@
-"""From dot text to files: by Graphviz's ``dot`` program, or by one that pip can install, or not at all, in one line.
+"""Dot text drawn as svg, png or pdf by Graphviz's ``dot`` program or by a package that pip can install; without both, a one-line error.
 
 In this order: ``dot`` on PATH; ``pygraphviz`` (Graphviz itself in a wheel); ``graphviz-pure`` (a port of it as a single program in a
 wheel: svg and png only). ``pip install "minigrad-nn[graph]"`` brings the second, on Macs with an Intel processor the third.
@@ -62,7 +62,7 @@ def render(dot: str, format: str) -> bytes:
 
 
 def _draw(command: list[str], dot: str) -> bytes:
-    """What a program that reads dot text writes."""
+    """The output of a program that reads dot text."""
     run = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
     if not run.stdout:
         raise ValueError(run.stderr.decode("utf-8", "replace") or "it wrote nothing")
@@ -70,7 +70,7 @@ def _draw(command: list[str], dot: str) -> bytes:
 
 
 def _command(name: str, format: str) -> list[str]:
-    """How to call one of :func:`engines`. pygraphviz runs in a process of its own: a crash in C must not take the user's Python with it."""
+    """The command line of one of :func:`engines`. pygraphviz runs in a separate process, so that a crash in C does not end the user's Python."""
     resolution = ["-Gdpi=144"] if format == "png" else []
     if name != "pygraphviz":
         return [str(_program(name)), f"-T{format}", *resolution]
@@ -86,7 +86,7 @@ INDENT = 8.5  # points from a cluster's frame to a label on its left
 
 
 def _portable(svg: bytes) -> bytes:
-    """Without the XML prologue that HTML does not take, and with texts as wide as their boxes expect in whatever font a reader has."""
+    """The SVG without the XML prologue, which HTML does not allow, and with each text fitted to its box, whatever the reader's font is."""
     text = svg.decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub('font-family="Helvetica[^"]*"', 'font-family="Helvetica,Arial,Liberation Sans,Arimo,sans-serif"', text)
@@ -94,10 +94,10 @@ def _portable(svg: bytes) -> bytes:
 
 
 def _fitted(group: str) -> str:
-    """One node, cluster or edge, each text in it as wide as Helvetica would be, and where such a text would stand.
+    """One node, cluster or edge, with the width and position that each text has in Helvetica.
 
-    Graphviz placed the texts by the widths of the font that it had: lines in a node are centred anew, and what follows another text on
-    the same line moves up to it.
+    Graphviz placed the texts by the widths of the font that it found. Here lines in a node are centred again, and a text that follows
+    another on the same line is moved next to it.
     """
     shape = re.search(r' (?:points|d)="([^"]*)"', group)
     across = [float(x) for x in re.findall(r"(-?[\d.]+),", shape[1])] if shape else [0.0]

@@ -1,7 +1,7 @@
 """From tensors to a :class:`~minigrad.graph.model.Graph`: walk the recorded nodes, name the leaves, find the modules.
 
-Nothing here costs anything while nobody draws: the engine records what backward needs anyway, and which module made a node is
-known from the creation numbers between the beginning and the end of the module's call, which :class:`record` notes by hooks.
+A program that draws nothing pays nothing: the graph is the one that the engine records for backward anyway. :class:`record` notes by
+hooks the creation numbers at the start and end of each module's call; they tell which module made a node.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from minigrad.tree import tensors_in
 class record:
     """Context manager that notes which module of ``model``, and which line of the program, makes which nodes.
 
-    :func:`draw` uses it when it is given a model and its inputs. Around a computation of your own it gives a picture of a loss its
-    modules:
+    :func:`draw` uses it when it is given a model and its inputs. Use it around your own computation to show the modules in a
+    picture of the loss:
 
     >>> import minigrad as mg
     >>> from minigrad import graph, nn
@@ -47,7 +47,7 @@ class record:
     def __init__(self, model: Any):
         self.model = model
         self.scopes: list[Scope] = []
-        self.starts: list[int] = []  # creation numbers, ascending; a call is older than the calls inside it
+        self.starts: list[int] = []  # creation numbers, ascending; a call comes before the calls inside it
         self.ends: list[float] = []
         self.parents: list[int] = []
         self._open: list[int] = []
@@ -99,7 +99,7 @@ class record:
 
 
 def _parameter_counts(model: Any) -> dict[str, int]:
-    """path -> number of elements of the parameters of the module there."""
+    """Path of each module -> number of elements of its parameters."""
     return {path: sum(p._data.size for p in module.parameters()) for path, module in model.named_modules()}
 
 
@@ -109,15 +109,15 @@ def describe(array: Any) -> str:
     return shape if array.dtype == np.float32 else f"{shape} {array.dtype}"
 
 
-_dtype_name = functools.cache(lambda dtype: dtype.name)  # numpy works it out anew each time
+_dtype_name = functools.cache(lambda dtype: dtype.name)  # numpy computes it again at each access
 
 
-# ------------------------------------------------------------------------------------------------ what an op says
+# ------------------------------------------------------------------------------------------------ description of an op
 
 
 _PLACE = "minigrad.ops."
 _FACES = ("minigrad", "minigrad.nn.functional")  # where users find ops
-_ACTIVATIONS = {"sigmoid", "tanh"}  # which stand among the elementwise functions
+_ACTIVATIONS = {"sigmoid", "tanh"}  # activations that are defined among the elementwise ops
 
 
 def family(op: engine.Op) -> str:
@@ -131,12 +131,12 @@ def family(op: engine.Op) -> str:
 
 
 def called(node: Node) -> str:
-    """The name by which the user knows the op of ``node``: that of the public function that called it, where it is no public op itself.
+    """The name of the op of ``node`` as the user called it: if the op itself is not public, the public function that called the op.
 
-    ``conv2d`` for ``conv``, ``layer_norm`` or ``batch_norm`` for ``standardize``: known of what was computed while :class:`record`, or
-    ``draw`` of a model, looked on. Else, and for public ops and the user's own, the op's name.
+    For example ``conv2d`` for ``conv``, ``layer_norm`` or ``batch_norm`` for ``standardize``. The function is known only for nodes made
+    inside :class:`record` or by ``draw`` of a model; otherwise, and for public ops and the user's own, it is the op's own name.
     """
-    faces = [sys.modules.get(face) for face in _FACES]  # looked up, not imported: nn is above this room
+    faces = [sys.modules.get(face) for face in _FACES]  # looked up, not imported: this package must not import nn
     names = (node.op.name, engine.function_of(node))
     return next((name for name in names if name and any(hasattr(face, name) for face in faces)), node.op.name)
 
@@ -199,7 +199,7 @@ _DEFAULT = {"dilation": "1", "groups": "1", "padding": "0", "stride": "1"}
 
 
 def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
-    """The keyword arguments of a call that say something: those that differ from their defaults, as text."""
+    """The keyword arguments of a call that differ from their defaults, as text."""
     found: dict[str, str] = {}
     for name, value in static.items():
         records = value if isinstance(value, (tuple, list)) and value and all(hasattr(v, "_fields") for v in value) else []
@@ -235,7 +235,7 @@ def numbers(array: np.ndarray, limit: int = 4) -> str:
     return f"{array.item():.4g}" if array.ndim == 0 else "[" + ", ".join(f"{v:.4g}" for v in array.tolist()) + "]"
 
 
-# ------------------------------------------------------------------------------------------------------- the walk
+# ---------------------------------------------------------------------------------------------------the walk over the nodes
 
 
 def resolve(node: Node) -> tuple[Node, int]:
@@ -268,7 +268,7 @@ def reachable(roots: Iterable[Node]) -> list[Node]:
 
 
 class _Names:
-    """What is known by name: nodes of leaves, and arrays (of frozen parameters, buffers and integer inputs) by identity."""
+    """The names of leaf nodes, and of arrays (frozen parameters, buffers and integer inputs) by identity."""
 
     def __init__(self) -> None:
         self.nodes: dict[Node, tuple[str, str]] = {}
@@ -299,11 +299,11 @@ def trace(
         model: the module (or a :class:`record` of its run) whose parameters and buffers give their names.
         names: more names, for any tensor of the graph: name -> Tensor.
         inputs: name -> Tensor that is drawn as an input.
-        pretend: leaves that stand for inputs without gradient: what backward keeps is told as if they were constants.
+        pretend: leaves that stand for inputs without gradient; the values kept for backward are listed as if these were constants.
         constants: draw constant arguments too.
         backward: run backward through the graph and note gradients on vertices and edges, and the steps.
         seeds: output's name -> gradient that backward starts from; ones where there is none.
-        title: what the picture is called.
+        title: the picture's title.
     """
     recording = model if isinstance(model, record) else None
     if recording is not None:
@@ -463,7 +463,7 @@ class _Tracer:
         return constants
 
     def constant(self, vertex: Vertex, argument: str, value: Any) -> None:
-        """An argument without a node: a named array is drawn, a number joins the statics, the rest is drawn if asked for."""
+        """Handle an argument without a node: draw a named array, add a number to the statics, draw the rest only if asked to."""
         named = self.known.arrays.get(id(value)) if isinstance(value, np.ndarray) else None
         if named is not None:
             kind, name, array = named
@@ -541,7 +541,7 @@ def _place_tensors(graph: Graph, model: Any) -> None:
 
 
 def _mark_repeats(graph: Graph) -> None:
-    """Find neighbours that are the same: one signature, called one after the other in one parent."""
+    """Find equal neighbours: calls with the same signature that follow one another in the same parent."""
     contents: dict[str, list[Any]] = {scope.id: [] for scope in graph.scopes}
     place = {}
     for vertex in graph.vertices:
@@ -553,7 +553,7 @@ def _mark_repeats(graph: Graph) -> None:
     for scope in graph.scopes:
         children.setdefault(scope.parent, []).append(scope)
     signature: dict[str, Any] = {}
-    seen: dict[Any, int] = {}  # signatures by number: a tree's is small whatever is below it
+    seen: dict[Any, int] = {}  # signature -> number, so that a signature stays short however many calls are inside
     for scope in reversed(graph.scopes):  # calls inside come after the call around them
         below = tuple(signature[child.id] for child in children.get(scope.id, ()))
         whole = (scope.kind, scope.parameters, tuple(scope.inputs), tuple(scope.outputs), tuple(contents[scope.id]), below)

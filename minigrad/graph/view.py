@@ -1,6 +1,6 @@
-"""What of a graph is drawn: modules folded into boxes, repeats drawn once, long graphs summed up and cut into columns.
+"""The parts of a graph that are drawn: modules folded into boxes, repeats drawn once, long graphs summarised and cut into columns.
 
-A :class:`View` is a graph's boxes, the clusters around them, and the links between them. All of it is linear in the graph's size.
+A :class:`View` is a graph's boxes, the clusters around them, and the links between them. Building one takes time linear in the graph's size.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
 
-COLUMN = 100  # boxes in a column: a layout's time grows faster than its size, and so does a reader's
-SUMMARY = 80  # boxes of a graph that is summed up
+COLUMN = 100  # boxes in a column: the time of a layout grows faster than its number of boxes
+SUMMARY = 80  # boxes of a graph that is summarised
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Box:
     scope: Scope | None = None
     vertices: list[Vertex] = field(default_factory=list)
     column: int = 0
-    inside: Scope | None = None  # the module that is this box and nothing else
+    inside: Scope | None = None  # the module that contains only this box
 
 
 @dataclass
@@ -49,12 +49,12 @@ class View:
 
 
 class Folding:
-    """Which module call stands for which: equal calls for the first of them, what is inside a folded one for that."""
+    """Which module call is drawn for which: the first of equal calls for all of them, a folded call for the calls inside it."""
 
     def __init__(self, scopes: list[Scope], depth: int | None, repeats: bool):
         self.by_id = {scope.id: scope for scope in scopes}
         self.canonical: dict[str, str] = {"": ""}
-        self.folded: dict[str, str] = {"": ""}  # call -> the folded call that it disappears in, or ""
+        self.folded: dict[str, str] = {"": ""}  # call -> the folded call that contains it, or ""
         self.groups: dict[str, dict[str, str]] = {"": {}}  # call -> repeated group that it is in -> which member
         children: dict[str, list[str]] = {}
         place: dict[str, int] = {}
@@ -82,7 +82,7 @@ class Folding:
 
 
 def view(graph: Graph, depth: int | None = None, repeats: bool = True, parameters: bool = False, limit: int = 2500) -> View:
-    """What of ``graph`` is drawn: see :func:`minigrad.graph.draw` for the arguments."""
+    """The parts of ``graph`` that are drawn: see :func:`minigrad.graph.draw` for the arguments."""
     folding = Folding(graph.scopes, depth, repeats)
     stands_for = _stand_ins(graph.vertices, folding)
     boxes: dict[str, Box] = {}
@@ -143,7 +143,7 @@ def _stand_ins(vertices: Iterable[Vertex], folding: Folding) -> dict[str, Vertex
 
 
 def _summed_up(graph: Graph, boxes: dict[str, Box], box_of: dict[str, str]) -> tuple[dict[str, Box], dict[str, str]]:
-    """Boxes for stretches of neighbouring ops of one module; tensors that only one stretch uses go into it."""
+    """Boxes for runs of neighbouring ops of one module; a tensor that only one run uses goes into its box."""
     order = [box for box in boxes.values() if box.vertices[0].kind == "op" or box.scope is not None]
     length = -(-len(order) // SUMMARY)
     found: dict[str, Box] = {}
@@ -174,14 +174,14 @@ def _summed_up(graph: Graph, boxes: dict[str, Box], box_of: dict[str, str]) -> t
 
 
 def describe_stretch(vertices: list[Vertex]) -> list[str]:
-    """What is in a summary, most frequent first: ``mul ×500``."""
+    """The ops in a summary, most frequent first: ``mul ×500``."""
     counts = Counter(v.name if v.kind == "op" else f"{v.kind}s" for v in vertices)
     rows = [f"{name} ×{count:,}" for name, count in counts.most_common(5)]
     return rows + ([f"and {len(counts) - 5} more"] if len(counts) > 5 else [])
 
 
 def _columns(found: View) -> None:
-    """Cut a long view into columns of neighbours. Tensors stand with their first user."""
+    """Cut a long view into columns of neighbours. A tensor is in the column of the first op that uses it."""
     if len(found.boxes) <= COLUMN * 1.5:
         return
     first_user: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Pictures of what a network is and does, with matplotlib: each function returns a ``Figure`` and shows nothing.
+"""Pictures of networks, their weights and their results, with matplotlib: each function returns a ``Figure`` and shows nothing.
 
 ``pip install "minigrad-nn[plot]"``. A network at work (curves, feature maps, saliency), weights as images and bars, volumes, and
 convolution cell by cell.

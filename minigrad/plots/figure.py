@@ -1,4 +1,4 @@
-"""matplotlib's ``Figure`` that shows itself in a notebook, whether ``%matplotlib inline`` was said or not."""
+"""A matplotlib ``Figure`` that a notebook shows, with or without ``%matplotlib inline``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ except ImportError as error:
     raise ImportError(f'plots: figures are drawn by matplotlib: pip install "minigrad-nn[plot]" ({error})') from error
 
 
-# Fonts with Japanese glyphs that systems bring, the plain ones first; where none of them is there, any installed font that has the glyphs.
+# Fonts with Japanese glyphs that operating systems include, preferred ones first. Without them, any installed font with the glyphs is used.
 JAPANESE = (
     "Noto Sans CJK JP", "Noto Sans JP", "Source Han Sans JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "MS Gothic", "BIZ UDGothic",
     "IPAexGothic", "IPAGothic", "TakaoPGothic", "VL PGothic", "Droid Sans Fallback", "WenQuanYi Zen Hei", "Arial Unicode MS",
@@ -30,10 +30,10 @@ def has_glyphs(path: str, characters: str) -> bool:
 
 
 def font_with(characters: str) -> str | None:
-    """The name of an installed font with a glyph for each of ``characters``, upright and of normal weight; None where there is none.
+    """The name of an installed font with a glyph for each of ``characters``, upright and of normal weight, or None.
 
     >>> from minigrad.plots.figure import font_with
-    >>> font_with("\\U0010fffd") is None  # a character of nobody's
+    >>> font_with("\\U0010fffd") is None  # a private-use character
     True
     """
     return _font_with(characters, len(font_manager.fontManager.ttflist))
@@ -42,16 +42,16 @@ def font_with(characters: str) -> str | None:
 @functools.cache
 def _font_with(characters: str, fonts: int) -> str | None:
     plain = [f for f in font_manager.fontManager.ttflist if f.style == "normal" and f.weight in (400, "normal", "regular", "book")]
-    plain = [f for f in plain if not f.name.startswith("Last Resort")]  # a frame for every character
+    plain = [f for f in plain if not f.name.startswith("Last Resort")]  # it draws a frame for every character
     plain.sort(key=lambda f: JAPANESE.index(f.name) if f.name in JAPANESE else len(JAPANESE))
     return next((f.name for f in plain if has_glyphs(f.fname, characters)), None)
 
 
 class Figure(_Figure):
-    """A figure of no window and no global state.
+    """A figure without a window or global state.
 
     Text whose characters its font lacks (Japanese class names) is drawn with an installed font that has them, see :func:`font_with`;
-    where there is none, frames stand for the characters, and matplotlib does not warn of each.
+    if there is none, the characters are drawn as frames, without matplotlib's warning for each.
 
     >>> from minigrad.plots.figure import Figure
     >>> Figure(figsize=(1, 1))._repr_png_()[1:4]
@@ -73,7 +73,7 @@ class Figure(_Figure):
             super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows, unless IPython was told (by ``%matplotlib inline``) what to do with figures."""
+        """The figure as PNG, which a notebook shows unless ``%matplotlib inline`` has told IPython how to show figures."""
         file = io.BytesIO()
         self.savefig(file, format="png")
         return file.getvalue()

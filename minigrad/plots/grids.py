@@ -1,4 +1,4 @@
-"""Convolution cell by cell: numbers in grids, a window over an image with its sums, and which cells meet under which layout."""
+"""Convolution cell by cell: numbers in grids, a window over an image with its sums, and the cells that each step uses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _number(value: float) -> str:
 
 
 def _draw(axes: Any, matrix: np.ndarray, colours: np.ndarray, title: str = "", *, write: bool = True) -> None:
-    """A grid of cells (H, W) with colours (H, W) of strings; NaN is written as nothing."""
+    """Draw a grid of cells (H, W) with names of colours (H, W); a cell with NaN is left blank."""
     from matplotlib.patches import Rectangle
 
     height, width = matrix.shape
@@ -53,8 +53,8 @@ def numbers(
         marked: name -> the cells (row, column) that are coloured.
 
     Raises:
-        ShapeError: something that is no matrix.
-        ValueError: none, another number of ``between``, or marks for a name that is none of theirs.
+        ShapeError: a value that is not a matrix.
+        ValueError: no matrices, a wrong number of ``between``, or marks for an unknown name.
 
     >>> import numpy as np
     >>> from minigrad import plots
@@ -94,17 +94,17 @@ def numbers(
 def window(
     image: Any, kernel: Any, at: tuple[int, int] = (0, 0), *, bias: float = 0.0, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> Figure:
-    """One step of a convolution: the window over the image, the kernel, the sum of each channel, and where the sum of all goes.
+    """One step of a convolution: the window over the image, the kernel, the sum of each channel, and the cell of the result for the total.
 
     Args:
         image: (H, W), or (C, H, W) with a row for each channel.
-        kernel: (KH, KW) or (C, KH, KW), as many channels.
+        kernel: (KH, KW) or (C, KH, KW), with the same number of channels.
         at: row and column of the result whose window is shown.
         bias: added to the sum.
         stride, padding, dilation: as of ``conv2d``; the zeros of the padding are drawn grey and dotted.
 
     Raises:
-        ShapeError: channels that differ.
+        ShapeError: different numbers of channels.
         IndexError: ``at`` outside the result.
 
     >>> import numpy as np
@@ -163,10 +163,10 @@ def cells(
     steps: int = 4,
     title: str = "",
 ) -> Figure:
-    """Which cells meet: some steps of a convolution over a square image, the window below, its cell of the result above.
+    """Some steps of a convolution over a square image: the window below, and above it the cell of the result.
 
-    A transposed convolution is drawn as the ordinary one that it equals: between the cells of the image lie ``stride - 1`` zeros, around it
-    ``dilation * (kernel - 1) - padding``, and the window moves by 1 (over the image itself, then, by a fraction of a cell).
+    A transposed convolution is drawn as the equivalent ordinary one: with ``stride - 1`` zeros between the cells of the image,
+    ``dilation * (kernel - 1) - padding`` zeros around it, and a window that moves by 1 (a fraction of the distance of two cells).
 
     Args:
         size: of the image, which is ``size``×``size``.
@@ -187,7 +187,7 @@ def cells(
     out = op(wrap(x), wrap(w), stride=stride, padding=padding, dilation=dilation).shape[-1]
     spread, step, edge = (stride, 1, dilation * (kernel - 1) - padding) if transposed else (1, stride, padding)
     if edge < 0:
-        raise ValueError(f"cells: padding={padding} cuts the result of the transposed convolution, which no window shows")
+        raise ValueError(f"cells: padding={padding} cuts the result of the transposed convolution, which cannot be drawn")
     inner = spread * (size - 1) + 1
     ground = np.full((inner + 2 * edge,) * 2, ZERO)
     ground[edge : edge + inner : spread, edge : edge + inner : spread] = "#a9c8ec"

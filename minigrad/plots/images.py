@@ -30,15 +30,15 @@ def images(
     Args:
         pictures: name -> (H, W), (1, H, W), or (3, H, W) in colour with values from 0 to 1 (or uint8); or a batch of one.
         columns: pictures in a row.
-        colours: matplotlib's name of the colours for pictures of one channel; each runs from its smallest to its largest number.
-        signed: instead, all from blue (below zero) to red (above) on one scale.
+        colours: matplotlib's colormap for pictures of one channel, each scaled from its own minimum to its own maximum.
+        signed: instead, use one scale for all, from blue (below zero) to red (above).
         boxes: name -> rectangles (top, left, height, width) in pixels to draw on that picture.
-        size: of a picture, in inches.
-        title: above all.
+        size: width of a picture, in inches.
+        title: text above all pictures.
 
     Raises:
-        ValueError: no pictures, or boxes for a name that is no picture's.
-        ShapeError: one that is no picture.
+        ValueError: no pictures, or boxes for an unknown name.
+        ShapeError: an array of another shape.
 
     >>> import numpy as np
     >>> from minigrad import plots

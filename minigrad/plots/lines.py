@@ -21,12 +21,12 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
     Args:
         x: (N,) numbers.
         curves: name -> (N,) numbers.
-        xlabel, ylabel, title: what to write there.
+        xlabel, ylabel, title: the text at each place.
         log: a logarithmic axis for the values.
 
     Raises:
         ValueError: no curves.
-        ShapeError: one that is not as long as ``x``.
+        ShapeError: a curve that is not as long as ``x``.
 
     >>> from minigrad import plots
     >>> figure = plots.lines([1, 2, 3], {"squares": [1, 4, 9], "cubes": [1, 8, 27]}, "n")
@@ -52,7 +52,7 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     low, high = (np.log(v) if log else np.asarray(v) for v in axes.get_ylim())
-    room, last = 0.06 * float(high - low), -np.inf  # names keep a distance, the lowest at its curve's end
+    room, last = 0.06 * float(high - low), -np.inf  # names keep a minimum distance; the lowest is at the end of its curve
     places = {}
     for value, name, colour in sorted(ends):
         last = max(float(np.log(value) if log else value), last + room)

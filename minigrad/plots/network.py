@@ -29,14 +29,14 @@ BLUE, RED, GREY = "#2c6fbb", "#c8442f", "#666666"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty matplotlib figure, in inches, that belongs to no window, and shows itself in a notebook."""
+    """An empty matplotlib figure of this size in inches, without a window; a notebook shows it."""
     from minigrad.plots.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:
-    """(C, H, W) with one or three channels, a batch of one such, or (H, W), as matplotlib wants it, with values from 0 to 1."""
+    """The image (C, H, W), a batch of one, or (H, W), in the layout of matplotlib and with values from 0 to 1."""
     image = np.asarray(image, dtype=float)
     image = image[0] if image.ndim == 4 and len(image) == 1 else image
     if image.ndim == 3:
@@ -51,8 +51,8 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Losses (left, logarithmic) and accuracies (right), epoch by epoch.
 
     Args:
-        history: a dict for each epoch. ``loss``, ``test_loss`` and ``accuracy`` (a fraction) are shown where they are there, as is
-            any other key with ``loss`` or ``accuracy`` in it; ``epoch`` numbers the rows.
+        history: a dict for each epoch. ``loss``, ``test_loss`` and ``accuracy`` (a fraction) are shown if present, and so is every
+            other key that contains ``loss`` or ``accuracy``; ``epoch`` is the number on the axis.
     """
     if not history:
         raise ValueError("training_curves: the history is empty")
@@ -95,7 +95,7 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
     Args:
         weight: (out, channels, height, width), a layer's ``weight``. Three channels are shown in colour, others by their mean.
         columns: filters in a row.
-        most: filters beyond so many are left out.
+        most: the largest number of filters to show.
 
     >>> import minigrad as mg
     >>> from minigrad import plots
@@ -129,12 +129,12 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
 
 
 def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int = 32) -> Figure:
-    """An image, and below it a row of feature maps for each layer, each from its smallest to its largest number (maps of 1×1 together).
+    """An image, and below it a row of feature maps for each layer, each scaled from its minimum to its maximum (maps of 1×1 together).
 
     Args:
         image: (C, H, W), a batch of one, or (H, W).
-        maps: for each layer (channels, height, width), in a list, or by name as :func:`activations` gives them; of a batch the first.
-        most: maps of a layer beyond so many are left out.
+        maps: for each layer (channels, height, width), in a list, or by name as :func:`activations` gives them; of a batch, the first is shown.
+        most: the largest number of maps to show for a layer.
     """
     named = maps.items() if isinstance(maps, Mapping) else [(f"layer {i + 1}", m) for i, m in enumerate(maps)]
     arrays = {name: array_of(m) for name, m in named}
@@ -150,14 +150,14 @@ def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int 
         row.suptitle(title, fontsize=9, x=0.01, ha="left")
         for axes, picture in zip(row.subplots(1, widest, squeeze=False)[0], [*pictures, *[None] * widest], strict=False):
             axes.set_axis_off()
-            if picture is not None:  # single numbers have nothing to be compared with but each other
+            if picture is not None:  # maps of 1×1 can only be compared with each other
                 scale = {"vmin": min(map(np.min, pictures)), "vmax": max(map(np.max, pictures))} if picture.size == 1 else {}
                 axes.imshow(picture, cmap=colours, **scale)
     return figure
 
 
 def activations(model: Any, *inputs: Any, kinds: Callable[[Any], bool] | None = None) -> dict[str, np.ndarray]:
-    """What each module without children computes when ``model`` runs: its path -> the array.
+    """Path -> output array of each module without children, in one run of ``model``.
 
     Args:
         model: a module.
@@ -185,7 +185,7 @@ def activations(model: Any, *inputs: Any, kinds: Callable[[Any], bool] | None = 
 def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Figure:
     """A histogram for each named array: activations (of :func:`activations`), parameters, or gradients (of :func:`gradients`).
 
-    Each says mean and standard deviation, and how many elements are zero, or not finite.
+    Each shows the mean and standard deviation, the share of zeros, and the number of elements that are not finite.
     """
     if not arrays:
         raise ValueError("histograms: nothing to show")
@@ -216,12 +216,12 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
 
 
 def gradients(model: Any) -> dict[str, np.ndarray]:
-    """The gradients that backward left in a model's parameters: name -> array, for :func:`histograms`."""
+    """Name -> gradient of each parameter of a model after backward, for :func:`histograms`."""
     return {name: array_of(p.grad) for name, p in model.named_parameters() if p.grad is not None}
 
 
 def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figure:
-    """How often each true class (row) was taken for each class (column); the colour shows the mistakes.
+    """How often each true class (row) was predicted as each class (column); the colour shows the mistakes.
 
     Args:
         confusion: (classes, classes) counts.
@@ -254,7 +254,7 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
 
 
 def _one(image: Any) -> np.ndarray:
-    """(C, H, W) of one image, which may come as a batch of one."""
+    """The array (C, H, W) of one image, or of a batch of one."""
     array = np.ascontiguousarray(array_of(image))
     array = array[0] if array.ndim == 4 and len(array) == 1 else array
     if array.ndim != 3:
@@ -284,7 +284,7 @@ def _side_by_side(image: np.ndarray, heat: np.ndarray, colours: str, left: str, 
 
 
 def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.ndarray, int]:
-    """(H, W): how much the score of a class changes with each pixel, the gradient's largest magnitude over the channels; and the class.
+    """The gradient of a class's score by each pixel (H, W), its largest magnitude over the channels, and the class.
 
     Args:
         model: from (1, C, H, W) to scores (1, classes).
@@ -311,16 +311,16 @@ def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[
 def occlusion_map(
     model: Any, image: Any, target: int | None = None, size: int = 5, stride: int = 1, fill: float = 0.0, batch: int = 64
 ) -> tuple[np.ndarray, int]:
-    """(H, W): by how much the probability of a class falls when a square around each pixel is covered; and the class.
+    """How much the probability of a class falls when a square around each pixel is covered (H, W), and the class.
 
     Args:
         model: from (N, C, H, W) to scores (N, classes).
         image: (C, H, W), or a batch of one.
         target: the class (default: that of the highest score).
         size: side of the square.
-        stride: distance between squares; what lies between takes the mean of those that cover it.
+        stride: distance between squares; each pixel takes the mean over the squares that cover it.
         fill: the value of a covered pixel.
-        batch: images that the model is given at once.
+        batch: number of images in one run of the model.
     """
     image = _one(image)
     _, height, width = image.shape
@@ -347,6 +347,6 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def occlusion(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None, **options: Any) -> Figure:
-    """What the model needs to see: :func:`occlusion_map` (whose ``options`` it takes) beside the image."""
+    """The parts of an image that the model needs: :func:`occlusion_map` (whose ``options`` it takes) beside the image."""
     heat, chosen = occlusion_map(model, image, target, **options)
     return _side_by_side(_one(image), heat, "magma", "input", f"loss of probability of {names[chosen] if names else chosen} when covered")

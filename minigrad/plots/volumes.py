@@ -1,4 +1,4 @@
-"""What flows through a convolutional network, as boxes: height and width of the maps, and how many there are."""
+"""The feature maps of a convolutional network, drawn as boxes: their height, width and number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FACES = ("#dbe7f5", "#b5cbe8", "#8fb0d9")  # front, top, side
-SLANT = np.array([0.62, 0.38])  # how far one step into depth moves right and up
+SLANT = np.array([0.62, 0.38])  # how far right and up one step of depth is drawn
 
 
 def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = None, faces: Sequence[Any] | None = None) -> Figure:
@@ -29,8 +29,8 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
         faces: for each volume an image to show on its front, or None.
 
     Raises:
-        ShapeError: a shape that is neither.
-        ValueError: another number of arrows than there are gaps, or of faces than of volumes.
+        ShapeError: a shape of another kind.
+        ValueError: a wrong number of arrows or of faces.
 
     >>> from minigrad import plots
     >>> figure = plots.volumes([(1, 28, 28), (8, 24, 24), (8, 12, 12)], ["8 filters of 5×5", "max pool 2×2"])

@@ -1,4 +1,4 @@
-"""The weights of dense layers: as images where they multiply pixels, as bars where they multiply the neurons of such images."""
+"""The weights of dense layers: as images where they multiply pixels, as bars where they multiply hidden neurons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _as_images(name: str, weight: Any, shape: Sequence[int]) -> np.ndarray:
 
 
 def _show(axes: Any, image: np.ndarray) -> None:
-    if len(image) == 3:  # grey is zero; each image by its own largest, for colours are harder to see than red and blue
+    if len(image) == 3:  # grey is zero; each image is scaled by its own maximum, because colours are harder to see than red and blue
         axes.imshow(np.moveaxis(0.5 + 0.5 * image / np.abs(image).max(initial=1e-12), 0, -1))
     else:
         axes.imshow(image[0], cmap="RdBu_r", vmin=-1, vmax=1)
@@ -36,7 +36,7 @@ def _show(axes: Any, image: np.ndarray) -> None:
 
 
 def weight_images(weight: Any, shape: Sequence[int], names: Sequence[str] | None = None, columns: int = 5) -> Figure:
-    """What each neuron of a dense layer adds up: its weights laid out as the image that they multiply.
+    """The weights of each neuron of a dense layer, in the shape of the image that they multiply.
 
     One channel: blue where a bright pixel counts against the neuron, red where it counts for it, all on one scale. Three channels: in
     colour, where grey is zero, each image on its own scale.
@@ -48,8 +48,8 @@ def weight_images(weight: Any, shape: Sequence[int], names: Sequence[str] | None
         columns: images in a row.
 
     Raises:
-        ShapeError: rows that are not of that shape.
-        ValueError: another number of names.
+        ShapeError: rows that do not fit the shape.
+        ValueError: a wrong number of names.
 
     >>> import minigrad as mg
     >>> from minigrad import plots
@@ -75,7 +75,7 @@ def weight_images(weight: Any, shape: Sequence[int], names: Sequence[str] | None
 def weight_bars(
     first: Any, second: Any, shape: Sequence[int], outputs: Sequence[int] = (0, 1), names: Sequence[str] | None = None
 ) -> Figure:
-    """A network of two dense layers: the hidden neurons as images, and under each, for some outputs, how much it counts for them.
+    """A network of two dense layers: the hidden neurons as images, and below each its weights for some of the outputs.
 
     Args:
         first: (hidden, C * H * W), the first layer's ``weight``, drawn as :func:`weight_images` does.
@@ -85,7 +85,7 @@ def weight_bars(
         names: of all classes (default: their numbers).
 
     Raises:
-        ShapeError: layers that do not follow one another, or images of another shape.
+        ShapeError: layers whose sizes do not match, or rows that do not fit the shape.
         IndexError: an output that the second layer does not have.
 
     >>> import minigrad as mg
