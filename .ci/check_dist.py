@@ -1,4 +1,4 @@
-"""Check a folder with one sdist and one wheel: each holds every file of the two packages once, and nothing by a second name."""
+"""Check a folder with one sdist and one wheel: each holds every file of the two packages exactly once."""
 
 import sys
 import tarfile

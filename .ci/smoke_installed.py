@@ -1,4 +1,4 @@
-"""What a user has after installing the wheel alone: run outside the checkout with ``python -P``."""
+"""Test the wheel as a user has it, without extras: run outside the checkout with ``python -P``."""
 
 import importlib.util
 import sysconfig

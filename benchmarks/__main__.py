@@ -4,9 +4,9 @@
     python -m benchmarks --rows lenet,conv-64 --threads 1  # some rows
     python -m benchmarks --libraries minigrad,PyTorch --out runs/benchmarks
 
-Each library runs in a process of its own, which sees as many cores as it is to have threads. The processes take turns: in each
-round every library does the same work once, so that what slows the machine down slows all of them. A table shows medians and
-ratios of medians; --out FOLDER also gets benchmarks.json and benchmarks.png.
+Each library runs in its own process, with as many cores as threads. The processes take turns: in each round every library does the same
+work once, so that other load on the machine slows all of them alike. A table shows medians and ratios of medians; --out FOLDER also gets
+benchmarks.json and benchmarks.png.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.libraries import LIBRARIES, US
 from benchmarks.report import plot, save, table
 from benchmarks.rows import ROWS, Row
 
-LEAST = 0.02  # seconds: quicker work is repeated until the clock can be trusted
+LEAST = 0.02  # seconds: shorter work is repeated until the clock is precise enough
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -82,7 +82,7 @@ def time_row(name: str, workers: list[Worker], options: argparse.Namespace) -> d
 
 
 def memory(name: str, libraries: list[str], threads: int, options: argparse.Namespace) -> dict[str, list[float]]:
-    """Bytes that a training step needs at most, each time in a new process."""
+    """Peak memory of a training step in bytes, each time in a new process."""
     peaks: dict[str, list[float]] = {}
     for _ in range(1 if options.tiny else 3):
         for library in libraries:
@@ -98,7 +98,7 @@ def imports(libraries: list[str], options: argparse.Namespace) -> dict[str, list
     """Seconds of importing each library, and numpy alone, each time in a new process."""
     packages = {"numpy": "numpy", **{name: LIBRARIES[name][1] for name in libraries}}
     times: dict[str, list[float]] = {name: [] for name in packages}
-    # an installed package is compiled: the first time, which does not count, byte code is written
+    # the first import writes byte code, as the installation of a package does, and is not counted
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for i in range(-1, 1 if options.tiny else options.rounds):
         for name in packages if i % 2 else reversed(list(packages)):
@@ -112,7 +112,7 @@ def imports(libraries: list[str], options: argparse.Namespace) -> dict[str, list
 
 
 def machine() -> str:
-    """What was measured on."""
+    """A text about the machine of the measurement."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -124,7 +124,7 @@ def machine() -> str:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Everything that the options ask for, as plain data."""
+    """The measurements that the options select, as plain data."""
     run: dict[str, Any] = {"machine": machine(), "versions": {}, "absent": [], "results": []}
 
     def note(name: str, threads: int, unit: str, values: dict[str, list[float]]) -> None:
@@ -177,9 +177,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     add("--libraries", type=_choice(LIBRARIES), default=list(LIBRARIES), metavar="A,B", help=f"of {', '.join(LIBRARIES)} (default: all)")
     add("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2], metavar="1,2", help="numbers of threads")
     add("--rounds", type=int, default=15, metavar="N", help="how often the libraries take turns (default: %(default)s)")
-    add("--seconds", type=float, default=8.0, metavar="S", help="fewer rounds, but 3, where a library needs longer (default: %(default)s)")
+    add(
+        "--seconds", type=float, default=8.0, metavar="S", help="fewer rounds, at least 3, if a library needs longer (default: %(default)s)"
+    )
     add("--out", type=Path, metavar="FOLDER", help="where benchmarks.json and benchmarks.png go")
-    add("--tiny", action="store_true", help="sizes that take no time and mean nothing, to see that everything runs")
+    add("--tiny", action="store_true", help="tiny sizes, to test that everything runs; their times mean nothing")
     add("--verbose", action="store_true", help="print each row when it is done")
     options = parser.parse_args(argv)
     run = measure(options)

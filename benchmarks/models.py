@@ -43,7 +43,7 @@ def resnet20(nn: Any) -> Any:
 
 
 def alexnet(nn: Any) -> Any:
-    """AlexNet on one machine (Krizhevsky 2014), without the responses normalised, as PyTorch's model zoo has it. Input: N 3 224 224."""
+    """AlexNet on one machine (Krizhevsky 2014), without local response normalisation, as in PyTorch's model zoo. Input: N 3 224 224."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
         nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),

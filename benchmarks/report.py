@@ -1,4 +1,4 @@
-"""The table, the JSON and the plot of what was measured."""
+"""The table, the JSON file and the plot of the measurements."""
 
 from __future__ import annotations
 

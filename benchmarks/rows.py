@@ -1,4 +1,4 @@
-"""What is timed: a row names a kind of work, which every library that can do it sets up by itself, and its sizes."""
+"""The rows of the table: each names a kind of work, which every library's adapter implements if it can, and the sizes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Row(NamedTuple):
     """One line of the table.
 
     ``kind`` is a method of a library's class in :mod:`benchmarks.libraries`, ``sizes`` its arguments; ``tiny`` replaces some of them by
-    sizes that take no time, to see that everything runs. ``unit`` is what a time is divided by: a call holds that many ops.
+    tiny sizes, to test that everything runs. Times are divided by ``unit``, the number of ops in a call.
     """
 
     title: str

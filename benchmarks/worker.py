@@ -1,4 +1,4 @@
-"""One library in a process of its own, with its threads: answers questions, one JSON object a line."""
+"""One library in its own process, with its threads: answers requests, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from benchmarks.rows import ROWS
 
 
 def work(library: Any, name: str, tiny: bool) -> Callable[[], Any]:
-    """What row ``name`` times, called once before the clock runs."""
+    """The function that row ``name`` times, after one call without the clock."""
     row = ROWS[name]
     function = getattr(library, row.kind)(**{**row.sizes, **(row.tiny if tiny else {})})
     function()
     gc.collect()
-    gc.freeze()  # what libraries loaded is not looked at again
+    gc.freeze()  # keeps the garbage collector away from objects of the imports
     return function
 
 
@@ -37,16 +37,16 @@ def seconds(function: Callable[[], Any], repeat: int) -> float:
 
 
 def _status(key: str) -> int:
-    """A number of kilobytes that Linux knows of this process."""
+    """A field in kilobytes of the status that Linux gives for this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def peak_bytes(library: Any, name: str, tiny: bool) -> int:
-    """How far three training steps raise the memory of this process above what library, model, and data take.
+    """How much three training steps raise this process's memory above that of library, model and data.
 
-    The highest memory that the process ever had is forgotten first (Linux lets a process do that). Elsewhere it can be
-    missed that loading the library once took as much.
+    The record of the process's peak memory is reset first, which only Linux allows. On other systems the result is too small
+    if loading the library took more.
     """
     row = ROWS[name]
     function = getattr(library, row.kind)(**{**row.sizes, **(row.tiny if tiny else {})})
@@ -64,7 +64,7 @@ def peak_bytes(library: Any, name: str, tiny: bool) -> int:
 def main() -> None:
     """Answer until the input ends."""
     name, threads = sys.argv[1], int(sys.argv[2])
-    with contextlib.suppress(AttributeError, OSError):  # a library without a switch for threads still sees only as many cores
+    with contextlib.suppress(AttributeError, OSError):  # limits the cores of a library that has no option for threads
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     out, sys.stdout = sys.stdout, sys.stderr  # a library may print
 
@@ -90,7 +90,7 @@ def main() -> None:
                 say(bytes=peak_bytes(library, question["memory"], question["tiny"]))
             else:
                 say(seconds=seconds(function, question["repeat"]))
-        except Exception as error:  # what a peer cannot do is left out of its column; we can do everything
+        except Exception as error:  # a row that a peer cannot do is left out of its column; minigrad can do every row
             if name == US and not isinstance(error, Unable):
                 raise
             say(unable=f"{type(error).__name__}: {error}")

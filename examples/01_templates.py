@@ -1,6 +1,6 @@
 """Chapter 1. Templates: what the weights of one and of two dense layers look like.
 
-python examples/01_templates.py           # 5,000 digits, and 4,000 colour pictures that are made
+python examples/01_templates.py           # 5,000 digits, and 4,000 generated colour pictures
 python examples/01_templates.py --full    # the 60,000 digits of MNIST
 """
 
@@ -32,7 +32,7 @@ one_accuracy = learn(one_layer, train, test, chapter.epochs, decay=0.3)
 templates = one_layer[1].weight.detach().numpy()  # 10 784
 chapter.save("digits.png", plots.weight_images(templates, (1, 28, 28)))
 
-# %% Each template resembles what the mean of its class has and the mean of all does not
+# %% Each template resembles the mean of its class minus the mean of all classes
 pixels, digit = train.dataset.images.reshape(-1, 784) / 255, train.dataset.labels
 means = np.stack([pixels[digit == k].mean(0) for k in range(10)]) - pixels.mean(0)
 likeness = np.corrcoef(templates, means)[:10, 10:]  # template, class
@@ -66,9 +66,9 @@ colour_templates = colour_one[1].weight.detach().numpy()
 chapter.save("colour.png", plots.weight_images(colour_templates, (3, 32, 32), KINDS, columns=6))
 
 
-# %% Measured: how like its mirror image is a picture of a horse, and how like its own is the template?
+# %% The correlation with the mirror image: of the pictures of horses, and of their template
 def mirror(image):
-    """The correlation of an image (3, 32, 32) with its mirror image, the mean brightness of each row apart."""
+    """The correlation of an image (3, 32, 32) with its mirror image, after subtracting the mean brightness of each row."""
     image = image - image.mean(-1, keepdims=True)
     return np.corrcoef(image.ravel(), image[..., ::-1].ravel())[0, 1]
 
@@ -79,7 +79,7 @@ horse_mirror = float(np.mean([mirror(x) for x in pictures[horses]]))
 template_mirror = float(mirror(colour_templates[KINDS.index("horse")].reshape(3, 32, 32)))
 
 
-# %% A hidden layer with two templates for each class, of which the better one counts
+# %% A hidden layer with two templates for each class: the score of a class is the larger of the two
 class TwoTemplates(nn.Module):
     def __init__(self):
         super().__init__()
@@ -99,7 +99,7 @@ pair = colour_two.hidden.weight.detach().numpy()[:2]
 both = np.vstack([colour_templates[:1], pair])
 chapter.save("two-heads.png", plots.weight_images(both, (3, 32, 32), ["one template", "one of two", "the other"], columns=3))
 
-# %% Which of the two templates of a horse wins, tells which way the horse faces
+# %% The template with the larger score tells which way a horse faces
 with mg.no_grad():
     winner = colour_two.templates(mg.tensor(pictures[horses])).numpy()[:, 0].argmax(1)
 faces = left[horses]

@@ -1,10 +1,10 @@
 """Chapter 2. Why convolution: two assumptions take a dense layer from 10^12 weights to 25, and find a figure in a crowd.
 
 python examples/02_why_convolution.py
-python examples/02_why_convolution.py --crowds 100    # search so many crowds
+python examples/02_why_convolution.py --crowds 100    # number of crowds to search
 """
 
-# %% A dense layer on a megapixel image, and what each assumption leaves of it
+# %% A dense layer on a megapixel image, and the number of its weights under each assumption
 import numpy as np
 from chapter import Chapter, table
 from scenes import FIGURE, crowd
@@ -40,10 +40,10 @@ with mg.no_grad():
 chapter.save("matrices.png", plots.images({k: m / np.abs(m).max() for k, m in matrices.items()}, signed=True, size=2.9))
 distinct = [len(np.unique(m[m != 0].round(7))) for m in matrices.values()]
 
-# %% Shift in, shift out
+# %% Equivariance: a shifted image gives shifted maps
 train, test = chapter.digits()
 digit = next(iter(test))[0][:1]  # 1 1 28 28
-around = nn.Conv2d(1, 1, 5, padding=2, padding_mode="circular")  # what leaves on one side enters on the other
+around = nn.Conv2d(1, 1, 5, padding=2, padding_mode="circular")  # the image wraps around at its edges
 dense = nn.Linear(784, 784)
 
 
@@ -60,7 +60,7 @@ shown = [digit, by_conv[0], by_dense[0], shift(digit), by_conv[1], by_dense[1]]
 names = ["digit", "convolution", "dense layer", "digit, shifted", "its convolution", "its dense layer"]
 chapter.save("shift.png", plots.images({n: x.numpy()[0, 0] for n, x in zip(names, shown, strict=True)}, columns=3, colours="viridis"))
 
-# %% A detector: two convolutions, the second as large as a figure. It learns on small crowds where one figure stands
+# %% A detector: two convolutions, the second as large as a figure. It learns on small crowds with one figure
 mg.manual_seed(chapter.seed)
 detector = nn.Sequential(nn.Conv2d(3, 12, 5), nn.ReLU(), nn.Conv2d(12, 1, (FIGURE[0] - 4, FIGURE[1] - 4)))
 optimizer = nn.optim.Adam(detector.parameters(), lr=3e-3)
@@ -75,7 +75,7 @@ for step in tqdm(range(chapter.steps), desc="detector", leave=False, disable=Non
     loss.backward()
     optimizer.step()
 
-# %% It searches crowds of any size: the score map's peak is where the figure stands
+# %% It searches crowds of any size: the peak of the score map is the position of the figure
 found = 0
 for seed in tqdm(range(chapter.crowds), desc="crowds", leave=False, disable=None):
     image, place = crowd(seed)
@@ -90,7 +90,7 @@ box = [(*peak, *FIGURE)]
 chapter.save("crowd.png", plots.images(maps, 2, colours="inferno", size=4, boxes=dict.fromkeys(maps, box)), dpi=80)
 
 
-# %% No neighbours at all: a 1x1 convolution is a dense layer over the channels, the same at each pixel
+# %% A window without neighbours: a 1x1 convolution is a dense layer over the channels, the same at each pixel
 class PerPixel(nn.Module):
     """A dense layer applied to the channels of each pixel of (N, C, H, W)."""
 
@@ -103,7 +103,7 @@ class PerPixel(nn.Module):
 
 
 def network(first, second, third):
-    """Network in network: convolutions whose every output goes through a small perceptron, then the mean over all places."""
+    """Network in network: a small perceptron after each convolution, then the mean over all positions."""
     return nn.Sequential(
         nn.Conv2d(1, 16, 5, stride=2), nn.ReLU(), first, nn.ReLU(),
         nn.Conv2d(32, 32, 5, stride=2), nn.ReLU(), second, nn.ReLU(), third, nn.AdaptiveAvgPool2d(1), nn.Flatten(),
@@ -126,7 +126,7 @@ for name, model in [("1x1 convolutions", in_network), ("its twin of dense layers
     rows.append([name, sum(p.numel() for p in model.parameters()), losses[-1], history[-1]["val_accuracy"]])
 table(rows)
 
-# %% Channels beyond colour: a made scene in 60 wavelengths, in which lawn and artificial turf look the same to a camera
+# %% More channels than colour: a generated scene in 60 wavelengths; a camera sees lawn and artificial turf in the same colour
 KINDS = ["lawn", "turf", "water", "soil", "roof"]
 wavelength = np.linspace(400, 1000, 60)  # nanometres
 
@@ -152,7 +152,7 @@ camera /= camera.sum(1, keepdims=True)
 
 
 def land(seed, side=96, spots=40):
-    """A map of patches (side, side), and what 60 wavelengths (60, side, side) show of it in uneven light, with noise."""
+    """A map of patches (side, side), and its image in 60 wavelengths (60, side, side) in uneven light, with noise."""
     rng = np.random.default_rng(seed)
     centres, kinds = rng.uniform(0, side, (spots, 2)), rng.integers(0, len(KINDS), spots)
     grid = np.stack(np.mgrid[:side, :side], -1).reshape(-1, 1, 2)

@@ -1,9 +1,9 @@
-"""Chapter 3. Convolution by hand: every number of it, its layouts drawn cell by cell, in one dimension, and on a photograph.
+"""Chapter 3. Convolution by hand: every number, all layouts cell by cell, one dimension, and filters on a photograph.
 
 python examples/03_by_hand.py
 """
 
-# %% A 6x6 image, a filter that looks for a falling diagonal, and the sums, in two plain loops
+# %% A 6x6 image, a filter that detects a falling diagonal, and the sums in two plain loops
 import numpy as np
 from chapter import Chapter, table
 from packages import file_of
@@ -27,7 +27,7 @@ diagonal = np.eye(3, dtype=np.float32)
 
 
 def slide(image, kernel):
-    """At each place: multiply what lies on one another, and add up."""
+    """At each position: multiply the overlapping values, and add up."""
     height, width = (n - k + 1 for n, k in zip(image.shape, kernel.shape, strict=True))
     result = np.empty((height, width), np.float32)
     for i in range(height):
@@ -41,7 +41,7 @@ by_op = F.conv2d(mg.tensor(image[None, None]), mg.tensor(diagonal[None, None])).
 print(by_hand)
 chapter.save("window.png", plots.window(image, diagonal))
 
-# %% Colour: a filter has a sheet for each channel, and the sums of the three are added. Two filters, a bias each, an activation
+# %% Colour: a filter has a slice for each channel, and the three sums are added. Two filters with biases, and an activation
 rng = np.random.default_rng(chapter.seed)
 colour = rng.integers(0, 3, (3, 5, 5)).astype(np.float32)
 filters = rng.integers(-1, 2, (2, 3, 3, 3)).astype(np.float32)  # out, in, height, width
@@ -93,18 +93,18 @@ with mg.no_grad():
     batch_error = (together - one_by_one).abs().max().item()
 print("images", batch.shape, "weight", layer.weight.shape, "bias", layer.bias.shape, "maps", together.shape)
 
-# %% One dimension: each signal lives on at 1, 1/2, 1/4 of its strength
+# %% One dimension: each value decays to 1, 1/2, 1/4 of its size over three steps
 signal = np.array([0, 4, 0, 0, 8, 4, 0, 0], np.float32)
 decay = np.array([1, 0.5, 0.25], np.float32)
 
 
 def correlate(x, w, padding=0):
-    """What deep learning calls convolution: the filter as it stands."""
+    """Convolution in deep learning: the filter is not flipped."""
     return F.conv1d(mg.tensor(x[None, None]), mg.tensor(w[None, None]), padding=padding).numpy()[0, 0]
 
 
 def convolve(x, w, padding=0):
-    """Convolution as mathematics has it: the filter turned round."""
+    """Convolution in mathematics: the filter is flipped."""
     return correlate(x, w[::-1].copy(), padding)
 
 
@@ -119,11 +119,11 @@ matches = [
 chapter.save("one-dimension.png", plots.numbers({"signal": signal, "true convolution, wide": widths["wide: n + k - 1"],
     "cross-correlation, wide": correlate(signal, decay, 2)}, ["→", ""]))  # fmt: skip
 
-# %% True convolution does not mind which of the two is the filter; cross-correlation does
+# %% True convolution is commutative; cross-correlation is not
 commutes = np.allclose(convolve(signal, decay, 2), convolve(decay, signal, len(signal) - 1))
 correlation_commutes = np.allclose(correlate(signal, decay, 2), correlate(decay, signal, len(signal) - 1))
 
-# %% Filters that people designed, on a photograph: Grace Hopper, which matplotlib brings
+# %% Hand-designed filters on a photograph: Grace Hopper, from matplotlib's sample data
 photo = file_of("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "matplotlib")
 grey = np.asarray(Image.open(photo).convert("L").crop((60, 20, 460, 460)).resize((200, 220)), np.float32) / 255
 sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
@@ -146,20 +146,20 @@ matrix = F.conv1d(mg.eye(5).unsqueeze(1), taps)[:, 0].numpy().T  # 3 5
 transposed = F.conv_transpose1d(mg.eye(3).unsqueeze(1), taps)[:, 0].numpy().T  # 5 3
 chapter.save("matrix.png", plots.numbers({"convolution: 5 numbers to 3": matrix, "transposed: 3 numbers to 5": transposed}, [""]))
 
-# %% It is also what carries gradients back: <y, C x> = <C' y, x>
+# %% The transposed convolution is also the gradient of the input: <y, C x> = <C' y, x>
 x, w = mg.randn(1, 2, 7, 7, dtype=mg.float64, requires_grad=True), mg.randn(3, 2, 3, 3, dtype=mg.float64)
 y = F.conv2d(x, w, stride=2)
 g = mg.randn(*y.shape, dtype=mg.float64)
 y.backward(g)
 gradient_error = (x.grad - F.conv_transpose2d(g, w, stride=2)).abs().max().item()
 
-# %% With a stride, the image is spread by zeros: the window moves by a fraction of a cell
+# %% With a stride, zeros are inserted into the image: the window moves by a fraction of a cell
 stretched = mg.zeros(1, 3, 5, 5, dtype=mg.float64)
 stretched[:, :, ::2, ::2] = g
 turned = w.flip((2, 3)).transpose(0, 1)
 fraction_error = (F.conv2d(stretched, turned, padding=2) - x.grad).abs().max().item()
 
-# %% The layouts cell by cell: blue the image, dotted the zeros, orange the window, above it the result
+# %% The layouts cell by cell: the image blue, the zeros dotted, the window orange, the result above
 LAYOUTS = {
     "plain": {"size": 5, "kernel": 3},
     "padded": {"size": 5, "kernel": 3, "padding": 1},

@@ -18,7 +18,7 @@ chapter = Chapter("04_im2col", __doc__, full="all 60,000 digits of MNIST", epoch
 
 
 def im2col(x, height, width, stride=1, pad=0):
-    """(N, C, H, W) -> (N * OH * OW, C * height * width): what the window sees at each place, as a row."""
+    """(N, C, H, W) -> (N * OH * OW, C * height * width): the values in the window at each position, as a row."""
     x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     windows = sliding_window_view(x, (height, width), (2, 3))[:, :, ::stride, ::stride]  # N C OH OW height width
     n, c, oh, ow, _, _ = windows.shape
@@ -26,7 +26,7 @@ def im2col(x, height, width, stride=1, pad=0):
 
 
 def col2im(col, shape, height, width, stride=1, pad=0):
-    """The way back, which is im2col transposed: what several windows say of one pixel is added up."""
+    """The transpose of im2col: values of several windows for one pixel are added up."""
     n, c, h, w = shape
     oh, ow = (h + 2 * pad - height) // stride + 1, (w + 2 * pad - width) // stride + 1
     col = col.reshape(n, oh, ow, c, height, width).transpose(0, 3, 4, 5, 1, 2)
@@ -64,7 +64,7 @@ class Convolution:
         return col2im(rows @ weight.reshape(len(weight), -1), self.shape, *weight.shape[2:], self.stride, self.pad)
 
 
-# %% Max pooling is im2col of each channel and a maximum; its gradient goes to where the maximum was
+# %% Max pooling is im2col of each channel and a maximum; its gradient goes to the position of the maximum
 class Pooling:
     values = gradients = ()
 
@@ -111,7 +111,7 @@ class Affine:
 
 
 def softmax_cross_entropy(scores, labels):
-    """The mean loss, and its gradient: probability minus one at the right class."""
+    """The mean loss, and its gradient: the probabilities, minus one at the right class."""
     p = np.exp(scores - scores.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
     own = np.arange(len(labels)), labels
@@ -149,7 +149,7 @@ class SimpleConvNet:
 net = SimpleConvNet(rng)
 first_before = net.layers[0].values[0].copy()
 
-# %% The same network in minigrad, with the same weights: the graph's gradients are those by hand
+# %% The same network in minigrad, with the same weights: autodiff gives the same gradients as those by hand
 train, test = chapter.digits(batch=50)
 twin = nn.Sequential(
     nn.Conv2d(1, 30, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(30 * 12 * 12, 100), nn.ReLU(), nn.Linear(100, 10)
@@ -184,13 +184,13 @@ for epoch in range(1, chapter.epochs + 1):
     print("epoch {epoch}  loss {loss:.4f}  test accuracy {accuracy:.2%}".format(**history[-1]))
 accuracy = history[-1]["accuracy"]
 
-# %% What the first layer looks for, before and after
+# %% The filters of the first layer, before and after training
 chapter.save("before.png", plots.filters(first_before, columns=10), dpi=70)
 chapter.save("after.png", plots.filters(net.layers[0].values[0], columns=10), dpi=70)
 
 
 def smoothness(filters):
-    """The mean correlation of each weight with its right neighbour: 0 for noise."""
+    """The mean correlation of weights with their neighbours to the right: 0 for noise."""
     return float(np.mean([np.corrcoef(f[:, :-1].ravel(), f[:, 1:].ravel())[0, 1] for f in filters[:, 0]]))
 
 

@@ -1,4 +1,4 @@
-"""Chapter 5. Pooling and volumes: what pooling keeps, what it forgives, and how the shape of the data changes from layer to layer.
+"""Chapter 5. Pooling and volumes: what pooling keeps, which shifts it hides, and how the shape of the data changes from layer to layer.
 
 python examples/05_pooling_and_volumes.py           # the sample of 5,000 digits
 python examples/05_pooling_and_volumes.py --full    # the 60,000 digits of MNIST
@@ -22,7 +22,7 @@ chapter.save("pooling.png", plots.numbers(
     {"map": image, "max pooling": largest.detach()[0, 0], "average pooling": mean.detach()[0, 0]}, ["→", ""],
     marked={"map": [(0, 0), (0, 1), (1, 0), (1, 1)], "max pooling": [(0, 0)], "average pooling": [(0, 0)]}))  # fmt: skip
 
-# %% The way back: the gradient goes to the largest, or to all in equal parts
+# %% Backward: the gradient goes to the maximum, or to all in equal parts
 (to_largest,) = mg.grad(largest.sum(), x)
 (to_all,) = mg.grad(mean.sum(), x)
 chapter.save("gradients.png", plots.numbers({"of max pooling": to_largest[0, 0], "of average pooling": to_all[0, 0]}))
@@ -53,7 +53,7 @@ def learn(model):
 
 accuracy = {name: learn(model) for name, model in networks.items()}
 
-# %% A digit, the 8 maps of 24x24 that 8 filters make of it, and what is left of them after pooling
+# %% A digit, the 8 feature maps of 24x24 that 8 filters compute from it, and the maps after pooling
 digit = next(iter(test))[0][1:2]
 maps = plots.activations(pooled, digit)
 kept = {"8 filters of 5×5, ReLU": maps["1"], "max pooling 2×2": maps["2"]}
@@ -79,7 +79,7 @@ shifts = range(5)
 
 
 def shifted(x, pixels):
-    """To the right; what comes in from the left is blank."""
+    """The images moved to the right, with blank columns on the left."""
     return F.pad(x, (pixels, 0), value=blank)[..., : x.shape[-1]]
 
 
@@ -99,7 +99,7 @@ changes = {
 }
 chapter.save("shifts.png", plots.lines(list(shifts), changes, "pixels that the digit moves", "change of the maps, relative"), dpi=80)
 
-# %% And how many of the moved digits are still told right, by these two and by a network of dense layers?
+# %% The accuracy on the moved digits, of these two networks and of a network of dense layers
 dense = nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10))
 networks["dense layers"] = dense
 accuracy["dense layers"] = learn(dense)

@@ -35,7 +35,7 @@ class Chapter:
         full: what ``--full`` does, for chapters that have it.
         defaults: further options that are positive whole numbers, as ``epochs=5``.
 
-    From here on, what a person can mend (a wrong option, missing data, Ctrl-C) ends the script with one line.
+    From here on, an error that the user can fix (a wrong option, missing data, Ctrl-C) ends the script with a one-line message.
     """
 
     def __init__(self, name: str, about: str | None, *, full: str | None = None, **defaults: int):
@@ -65,7 +65,7 @@ class Chapter:
         return DataLoader(sets[0], batch, shuffle=True), DataLoader(sets[1], 500)
 
     def save(self, name: str, figure: Any, dpi: int = 100) -> Any:
-        """Write a figure into the chapter's folder, as a PNG of 256 colours, which are enough, and give it back: a notebook shows it."""
+        """Write a figure into the chapter's folder as a PNG of 256 colours (small, and enough), and return it, so that a notebook shows it."""
         from PIL import Image  # matplotlib brings it
 
         memory = io.BytesIO()
@@ -86,7 +86,7 @@ class Chapter:
 
 
 def table(rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows in columns: words on the left, numbers on the right; a float below 1 in magnitude as it is, others with commas."""
+    """Print rows in columns: words aligned left, numbers right; integers with commas between thousands, floats with four digits."""
     texts = [[f"{v:,}" if isinstance(v, int) else f"{v:.4g}" if isinstance(v, float) else str(v) for v in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row, values in zip(texts, rows, strict=True):

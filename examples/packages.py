@@ -7,16 +7,16 @@ from pathlib import Path
 
 
 class Missing(Exception):
-    """A package that an example needs is not installed; the text says how to install it."""
+    """A package that an example needs is not installed; the message says how to install it."""
 
 
 def file_of(package: str, inside: str, install: str) -> Path:
-    """The path of a file in a package, which is found without being imported: it may need libraries that are not there.
+    """The path of a file in a package. The package is not imported, because it may need libraries that are not installed.
 
     Args:
-        package: the name that one would import.
+        package: its name in an import statement.
         inside: the file's path within the package.
-        install: the arguments of ``pip install`` that bring it.
+        install: the arguments of ``pip install`` that install it.
     """
     spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -26,7 +26,7 @@ def file_of(package: str, inside: str, install: str) -> Path:
 
 
 def picture_of(name: str) -> Path:
-    """The path of a photograph that scikit-image (astronaut.png, chelsea.png, coffee.png) or scikit-learn (flower.jpg) brings."""
+    """The path of a photograph that scikit-image (astronaut.png, chelsea.png, coffee.png) or scikit-learn (flower.jpg) contains."""
     if name.endswith(".png"):
         return file_of("skimage", f"data/{name}", "scikit-image")
     return file_of("sklearn", f"datasets/images/{name}", "scikit-learn")

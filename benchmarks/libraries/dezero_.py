@@ -31,7 +31,7 @@ def conv_transpose2d(x: Any, w: Any, b: Any, stride: int = 1, padding: int = 0) 
 
 
 def batch_norm(x: Any, weight: Any, bias: Any) -> Any:
-    """Normalised over the batch; running statistics are required and thrown away."""
+    """Batch normalisation; the function requires running statistics, which are discarded."""
     return F.batch_nrom(x, weight, bias, np.zeros_like(weight.data), np.zeros_like(weight.data))
 
 

@@ -1,4 +1,4 @@
-"""The work, for libraries that record a graph while they compute: all but JAX."""
+"""The kinds of work for libraries that record a graph while they compute (all except JAX)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def normal(*shape: int) -> np.ndarray:
 
 
 class Eager:
-    """A subclass says how its library makes tensors and what its functions are called; the work is written here, once.
+    """Base of adapters: a subclass gives its library's tensors and functions; the work is written here, once.
 
     ``F`` holds functions under PyTorch's names, ``nn`` layers, ``optimizer(model)`` has ``zero_grad()`` and ``step()``.
     """
@@ -34,7 +34,7 @@ class Eager:
         y.backward() if g is None else y.backward(g)
 
     def clear(self, leaves: list[Any]) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for x in leaves:
             x.grad = None
 

@@ -1,4 +1,4 @@
-"""JAX: each piece of work is compiled with ``jax.jit``, the first call of which is not timed."""
+"""JAX: each piece of work is compiled with ``jax.jit``; its first call is not timed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
 
 
 def dropout(x: Any, p: float) -> Any:
-    """Zeros with probability ``p``; the mask is drawn anew in each call, always the same."""
+    """Zeros with probability ``p``; each call draws the mask again, and gets the same one."""
     return jnp.where(jax.random.bernoulli(jax.random.key(0), 1 - p, x.shape), x / (1 - p), 0)
 
 
@@ -101,7 +101,7 @@ class Library:
         return self._timed(work, leaves, g)
 
     def chain(self, **sizes: Any) -> Callable[[], Any]:
-        """There is no such thing as an op's overhead in compiled code."""
+        """Compiled code has no overhead of single ops."""
         raise Unable("compiled as a whole")
 
     def gradcheck(self, **sizes: Any) -> Callable[[], Any]:
@@ -148,7 +148,7 @@ class Library:
         return lambda parameters: loss(parameters, x), [getattr(module, name) for module, name in places]
 
     def step(self, **which: Any) -> Callable[[], Any]:
-        """A training step; parameters and velocities are given up for the new ones, so that XLA may write in place."""
+        """A training step; parameters and velocities are donated, so that XLA may update them in-place."""
         loss, parameters = self._loss(**which)
         state = parameters, [jnp.zeros_like(p) for p in parameters]
 

@@ -1,4 +1,4 @@
-"""Layers under PyTorch's names for libraries that have none or others, made of the library's functions."""
+"""Layers with PyTorch's names, built from a library's functions, for libraries without such layers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def namespace(F: Any, parameter: Any) -> types.SimpleNamespace:
             self.weights: list[str] = []
 
         def own(self) -> Iterator[tuple[Module, str]]:
-            """Where all parameters are, in this module and those inside it."""
+            """Each parameter's module and attribute name, in this module and those inside it."""
             yield from ((self, name) for name in self.weights)
             for child in vars(self).values():
                 for module in child if isinstance(child, list) else [child]:
