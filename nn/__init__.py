@@ -1,4 +1,4 @@
-"""What models are built from: modules, losses, initialisers, optimisers, data and a model zoo.
+"""Building blocks of models: modules, losses, initialisers, optimisers, data and a model zoo.
 
 The names are those of ``torch.nn``. ``nn.functional`` has the functions behind the layers, ``nn.init`` the initialisers, ``nn.optim`` the
 optimisers, ``nn.data`` datasets and the loader, ``nn.models`` networks of the literature, ``nn.utils`` gradient clipping; ``nn.save`` and
@@ -17,7 +17,7 @@ optimisers, ``nn.data`` datasets and the loader, ``nn.models`` networks of the l
 # ruff: noqa: I001 (names are imported to be exported; sorted, but several on a line)
 
 if __name__ != "minigrad.nn":
-    # Under a second name every class here would exist twice, and isinstance() would fail between the two.
+    # Imported under two names, every class would exist twice, and isinstance() would fail between the two.
     raise ImportError(f"the folder nn/ is the package minigrad.nn and cannot be imported as {__name__!r}: write `from minigrad import nn`")
 
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ from minigrad.nn.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNea
 
 if TYPE_CHECKING:
     from minigrad.nn import data, models
-else:  # loaded when they are first used: not every program needs them
+else:  # loaded at their first use, as not every program needs them
 
     def __getattr__(name: str) -> Any:
         if name in ("data", "models"):
@@ -85,7 +85,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), "data", "models"})
 
 
-MYPY = False  # mypy takes it for True, and exports what is imported: it does not read a list that is computed. Other checkers do
+MYPY = False  # mypy treats it as True, and exports what is imported, because it cannot read a computed list; other checkers can
 if not MYPY:
     __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("minigrad.") and name[0] != "_"]
     __all__ += ["data", "functional", "init", "metrics", "models", "optim", "training", "utils"]

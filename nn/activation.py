@@ -1,6 +1,6 @@
-"""Activations as modules. Each is a call of the function of its name in :mod:`minigrad.nn.functional`, where the formula stands.
+"""Activations as modules. Each calls the function of the same name in :mod:`minigrad.nn.functional`.
 
-``inplace=True`` gives the input Tensor itself the new value too. Tensors are values: no other tensor changes, and no memory is saved.
+``inplace=True`` also gives the new value to the input Tensor. No other tensor changes, because no memory is shared, and none is saved.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from minigrad.types import DType
 
 
 class _Activation(Module):
-    """Remembers its settings and shows them."""
+    """Base of activations: keeps the settings and shows them in the ``repr``."""
 
     def __init__(self, **settings: Any):
         super().__init__()
@@ -176,7 +176,7 @@ class PReLU(Module):
 
     Args:
         num_parameters: 1, or the number of channels of the input (N, C, ...).
-        init: the slopes at first.
+        init: initial value of the slopes.
         device, dtype: of the slopes.
     """
 
@@ -262,7 +262,7 @@ class Softplus(_Activation):
 
 
 class Hardtanh(_Activation):
-    """x, kept between min_val and max_val: ``torch.nn.Hardtanh``. ``min_value`` and ``max_value`` are their old names."""
+    """x, kept between min_val and max_val: ``torch.nn.Hardtanh``. ``min_value`` and ``max_value`` are the old names."""
 
     min_val: float
     max_val: float
@@ -351,7 +351,7 @@ class GLU(_Activation):
 
 
 class _AlongDim(_Activation):
-    """A function along one dimension. As in PyTorch it may be left out: then it is 0 for ranks 0, 1 and 3, else 1."""
+    """A function along ``dim``. As in PyTorch, ``dim`` may be left out: then it is 0 for inputs of 0, 1 or 3 dimensions, else 1."""
 
     dim: int | None
 

@@ -1,4 +1,4 @@
-"""Softmax over many classes, of which few are frequent."""
+"""Softmax over many classes when only a few of them are frequent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from minigrad.tree import array_of
 
 
 class AdaptiveOutput(NamedTuple):
-    """What :class:`AdaptiveLogSoftmaxWithLoss` gives: the log-probability of each target, and their mean, negated."""
+    """Result of :class:`AdaptiveLogSoftmaxWithLoss`: the log-probability of each target, and their negated mean."""
 
     output: Tensor
     loss: Tensor
@@ -30,18 +30,18 @@ class AdaptiveOutput(NamedTuple):
 class AdaptiveLogSoftmaxWithLoss(Module):
     """Softmax of many classes in two steps (Grave et al. 2017): ``torch.nn.AdaptiveLogSoftmaxWithLoss``.
 
-    The head tells the frequent classes, which come first, and the clusters of the others apart; a cluster, of less and less
-    features, its classes. So the work for a rare class is done only for the examples that are in its cluster.
+    The head predicts a frequent class (these come first) or a cluster of rare classes. A second layer for each cluster, with fewer
+    features for rarer classes, predicts the class. So rare classes cost work only for examples in their cluster.
 
     Args:
         in_features: size of an example. n_classes: number of classes, the most frequent first.
-        cutoffs: the class that each cluster begins with, rising.
-        div_value: by how much the number of features falls from cluster to cluster.
+        cutoffs: the first class of each cluster, in increasing order.
+        div_value: the factor by which the number of features falls from cluster to cluster.
         head_bias: whether the head has a bias.
         device, dtype: of the parameters.
 
     ``forward(input, target)`` takes (N, in_features) and (N,), or (in_features,) and (), and gives ``(output, loss)``.
-    Raises ``ValueError`` for cutoffs that do not rise between 1 and n_classes - 1, ``IndexError`` for a target outside 0..n_classes-1.
+    Raises ``ValueError`` for cutoffs that do not increase between 1 and n_classes - 1, ``IndexError`` for a target outside 0..n_classes-1.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -129,7 +129,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def predict(self, input: Tensor) -> Tensor:
         """The most likely class of each example: (N, in_features) to (N,).
 
-        As PyTorch's, it looks into the clusters only where the head ranks one of them first.
+        As in PyTorch, a cluster is evaluated only if the head ranks it first.
         """
         best = array_of(self.head(input)).argmax(1)
         (rows,) = np.nonzero(best >= self.shortlist_size)

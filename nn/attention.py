@@ -18,16 +18,16 @@ class MultiheadAttention(Module):
 
     Args:
         embed_dim: E, features of the query and of the result.
-        num_heads: how many heads share them, E / num_heads each.
+        num_heads: number of heads, with E / num_heads features each.
         dropout: of the attention weights, in training.
         bias: whether the projections have one.
-        add_bias_kv: learn one more key and value, which every query may look at.
-        add_zero_attn: one more key and value of zeros.
+        add_bias_kv: learn one more key and value, to which every query may attend.
+        add_zero_attn: add one more key and value of zeros.
         kdim, vdim: features of key and value; E by default.
         batch_first: sequences are (N, length, features) instead of (length, N, features).
         device, dtype: of the parameters.
 
-    Raises ``ValueError`` if E does not divide into the heads.
+    Raises ``ValueError`` if E is not divisible by the number of heads.
 
     Attributes: ``in_proj_weight`` (3 E, E), or if kdim or vdim differ ``q_proj_weight`` (E, E), ``k_proj_weight`` (E, kdim) and
     ``v_proj_weight`` (E, vdim); ``in_proj_bias`` (3 E,); ``out_proj``, a Linear; ``bias_k`` and ``bias_v`` (1, 1, E).
@@ -108,22 +108,22 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """The values that each query looks at, and how much it looks at each.
+        """The attention output for each query, and the attention weights.
 
         Args:
             query: (L, N, E). key: (S, N, kdim). value: (S, N, vdim). With ``batch_first`` N comes first; all may be without N.
             key_padding_mask: (N, S), or (S,) without N: True for keys to ignore, or numbers to add to the scores.
-            need_weights: also return the weights. It is quicker without.
+            need_weights: also return the weights, which takes longer.
             attn_mask: (L, S) or (N num_heads, L, S): True for pairs to ignore, or numbers to add.
             average_attn_weights: their mean over the heads instead of each head's.
             is_causal: a hint that ``attn_mask``, which must be given, is causal.
 
         Returns a Tensor of the query's shape and, or None, (N, L, S), or (N, num_heads, L, S) if they are not averaged. See
-        :func:`minigrad.nn.functional.multi_head_attention_forward` for errors, and for queries that may look at nothing.
+        :func:`minigrad.nn.functional.multi_head_attention_forward` for errors, and for queries whose keys are all masked.
         """
         swap = self.batch_first and query.ndim == 3
         if swap:
-            same_key, same_value = key is query, value is key  # what is one Tensor stays one: it is projected in one product
+            same_key, same_value = key is query, value is key  # one shared Tensor stays one Tensor, so that it is projected in one product
             query = transpose(query, 0, 1)
             key = query if same_key else transpose(key, 0, 1)
             value = key if same_value else transpose(value, 0, 1)

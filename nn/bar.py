@@ -1,4 +1,4 @@
-"""A progress bar by tqdm, where it is installed and somebody watches: on a terminal, or in a notebook."""
+"""A progress bar by tqdm, if it is installed and the output is a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def bar(**options: Any) -> Any:
-    """``tqdm(**options)``, or None where tqdm is not installed. Where nobody watches it shows nothing.
+    """``tqdm(**options)``, or None if tqdm is not installed. It shows nothing unless the output is a terminal or a notebook.
 
-    It counts what it is told by ``update()``. It is given nothing to iterate: ``tqdm.auto`` calls ``iter()`` of that once more than there are
-    passes, and a loader that shuffles would draw another order.
+    The bar is moved by ``update()`` and does not iterate the loader: ``tqdm.auto`` calls ``iter()`` once more than there are passes, and a
+    loader that shuffles would draw another order.
 
     >>> from minigrad.nn.bar import bar
     >>> shown = bar(total=2)
@@ -20,10 +20,10 @@ def bar(**options: Any) -> Any:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a notebook has no widgets: then the bar is text
+            warnings.simplefilter("ignore")  # a warning that a notebook has no widgets; the bar is text then
             from tqdm.auto import tqdm
     except ImportError:
         return None
-    # None: only on a terminal. What a notebook prints to is none, and yet is watched.
+    # None: only on a terminal. A notebook's output is no terminal, but shows a bar too.
     notebook = type(sys.stderr).__module__.startswith("ipykernel")
     return tqdm(**{"disable": False if notebook else None, **options})

@@ -1,4 +1,4 @@
-"""Modules that hold modules, or parameters: Sequential, and lists and dicts that register what they hold."""
+"""Modules that hold modules or parameters: Sequential, and lists and dicts that register their elements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar as DefaultTypeVar
 
     M = DefaultTypeVar("M", bound=Module, default=Module)
-else:  # a default, which nn.ModuleList without a parameter needs, is part of the language from Python 3.13 on
+else:  # nn.ModuleList without a type parameter needs a default, which Python has from 3.13 on
     M = TypeVar("M", bound=Module)
 Self = TypeVar("Self", bound="_Numbered[Any]")
 
@@ -54,7 +54,7 @@ def _check(container: Module, module: Any) -> Module:
 
 
 class _Numbered(Module, Generic[M]):
-    """Children under names in order, mostly "0", "1", ...: what Sequential and ModuleList share."""
+    """Base of Sequential and ModuleList: ordered children, mostly named "0", "1", ..."""
 
     def __len__(self) -> int:
         return len(self._module_names)
@@ -83,7 +83,7 @@ class _Numbered(Module, Generic[M]):
     def append(self: Self, module: Module) -> Self:
         """Add ``module`` at the end. Returns this container."""
         number = len(self)
-        while str(number) in self._module_names:  # a Sequential may hold names that were given
+        while str(number) in self._module_names:  # a Sequential may have user-defined names
             number += 1
         self.register_module(str(number), _check(self, module))
         return self
@@ -187,7 +187,7 @@ class ModuleList(_Numbered[M]):
     def __repr__(self) -> str:
         texts = [repr(module) for module in self]
         lines, i = [], 0
-        while i < len(texts):  # neighbours that look the same are shown once
+        while i < len(texts):  # neighbours with the same text are shown once
             j = i
             while j + 1 < len(texts) and texts[j + 1] == texts[i]:
                 j += 1

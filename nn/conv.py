@@ -17,7 +17,7 @@ _MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class ConvBase(Module):
-    """What all convolutions share: weights, their initial values, and how they are shown."""
+    """Base of all convolutions: weights, their initial values, and the ``repr``."""
 
     dims: int
     transposed = False
@@ -56,7 +56,7 @@ class ConvBase(Module):
             if padding not in ("same", "valid"):
                 raise ValueError(f"{name}: padding must be numbers, 'same' or 'valid', not {padding!r}")
             if padding == "same" and any(s != 1 for s in self.stride):
-                raise ValueError(f"{name}: padding='same' keeps the size, which a stride of {self.stride} cannot")
+                raise ValueError(f"{name}: padding='same' keeps the size, which is impossible with a stride of {self.stride}")
         else:
             self.padding = per_axis(name, "padding", padding, self.dims, 0)
         self._margins = self._padding_margins()
@@ -66,7 +66,7 @@ class ConvBase(Module):
         self.reset_parameters()
 
     def _padding_margins(self) -> list[int]:
-        """The padding as F.pad takes it, the last dimension first: for the modes that are not zeros."""
+        """The padding in the order of F.pad, the last dimension first, for padding modes other than zeros."""
         margins: list[int] = []
         for i in reversed(range(self.dims)):
             if self.padding == "valid":
@@ -85,7 +85,7 @@ class ConvBase(Module):
             init.default_bias_(self.bias, self.weight)
 
     def _padded(self, input: Any) -> tuple[Any, Any]:
-        """The input and the padding that is left for the convolution itself."""
+        """The padded input, and the padding that the convolution still has to add."""
         if self.padding_mode == "zeros":
             return input, self.padding
         return F.pad(input, self._margins, mode=self.padding_mode), 0
@@ -111,7 +111,7 @@ class ConvBase(Module):
 
 
 class ForwardConv(ConvBase):
-    """Convolutions from the input to the output."""
+    """Base of the ordinary convolutions."""
 
     def __init__(
         self,
@@ -148,17 +148,17 @@ class Conv2d(ForwardConv):
         in_channels, out_channels: C before and after.
         kernel_size: of the window, a number or (height, width); likewise:
         stride: step of the window.
-        padding: rows and columns added on each side, 'valid' (none) or 'same' (as many as keep the size).
-        dilation: distance of the window's taps.
-        groups: into which the channels are divided; each is convolved by itself.
-        bias: whether to add one for each output channel.
-        padding_mode: what is added: 'zeros', 'reflect', 'replicate' or 'circular'.
+        padding: rows and columns added on each side, 'valid' (none) or 'same' (enough to keep the size).
+        dilation: distance between the elements of the window.
+        groups: number of groups of channels; each group is convolved separately.
+        bias: whether to add a bias to each output channel.
+        padding_mode: values of the padding: 'zeros', 'reflect', 'replicate' or 'circular'.
         device, dtype: of the parameters.
 
-    Attributes: ``weight`` (out_channels, in_channels / groups, height, width) and ``bias`` (out_channels,), both uniform on
-    ±1/sqrt(fan_in) at first.
+    Attributes: ``weight`` (out_channels, in_channels / groups, height, width) and ``bias`` (out_channels,), both initially
+    uniform on ±1/sqrt(fan_in).
 
-    Raises ``ValueError`` for channels that do not divide into the groups, and for 'same' with a stride.
+    Raises ``ValueError`` for channels that are not divisible by the groups, and for 'same' with a stride.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -186,7 +186,7 @@ class Conv3d(ForwardConv):
 
 
 class TransposedConv(ConvBase):
-    """Transposed convolutions."""
+    """Base of the transposed convolutions."""
 
     transposed = True
 
@@ -214,7 +214,7 @@ class TransposedConv(ConvBase):
         )
 
     def _output_padding(self, input: Any, output_size: Sequence[int] | None) -> tuple[int, ...]:
-        """The output padding that gives ``output_size``, which several input sizes of the convolution share."""
+        """The output padding that gives ``output_size``: a convolution with a stride maps several sizes to one."""
         if output_size is None:
             return self.output_padding
         wanted = tuple(output_size)[-self.dims :]
@@ -244,7 +244,7 @@ class ConvTranspose2d(TransposedConv):
 
     Args:
         in_channels, out_channels, kernel_size, stride, groups, bias, dilation, device, dtype: as :class:`Conv2d`'s.
-        padding: rows and columns that are taken off each side of the result.
+        padding: rows and columns that are removed from each side of the result.
         output_padding: rows and columns added at the end of the result, less than the stride.
         padding_mode: only 'zeros'.
 

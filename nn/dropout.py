@@ -24,9 +24,9 @@ class Dropout(_Dropout):
 
     Args:
         p: probability of a zero.
-        inplace: give the input Tensor itself the new value too; no memory is saved by it.
+        inplace: also give the new value to the input Tensor; this saves no memory.
 
-    Draws from the process's generator, see ``mg.manual_seed``. Raises ``ValueError`` if ``p`` is no probability.
+    Draws from the process's generator, see ``mg.manual_seed``. Raises ``ValueError`` if ``p`` is not between 0 and 1.
 
     >>> import minigrad as mg
     >>> from minigrad import nn

@@ -22,7 +22,7 @@ def _table(name: str, embeddings: Any) -> Tensor:
 
 
 class _Table(Module):
-    """What Embedding and EmbeddingBag share: a matrix, its initial values, and how it is shown."""
+    """Base of Embedding and EmbeddingBag: a matrix, its initial values, and the ``repr``."""
 
     weight: Parameter
     max_norm: float | None
@@ -65,7 +65,7 @@ class Embedding(_Table):
 
     Args:
         num_embeddings: V, the number of symbols; embedding_dim: D, the size of a vector.
-        padding_idx: a symbol whose vector is 0 at first and is not trained.
+        padding_idx: a symbol whose vector is initially 0 and is not trained.
         max_norm, norm_type, scale_grad_by_freq, sparse: as for :func:`minigrad.nn.functional.embedding`.
         device, dtype: of the table.
 
@@ -130,7 +130,7 @@ class EmbeddingBag(_Table):
     Args:
         num_embeddings: V, the number of symbols; embedding_dim: D, the size of a vector.
         max_norm, norm_type, scale_grad_by_freq, mode, sparse, include_last_offset: as for :func:`minigrad.nn.functional.embedding_bag`.
-        padding_idx: a symbol that does not count; its vector is 0 at first and is not trained.
+        padding_idx: a symbol that is ignored; its vector is initially 0 and is not trained.
         device, dtype: of the table.
 
     ``weight`` (V, D) is drawn from the standard normal distribution.

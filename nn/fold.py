@@ -1,4 +1,4 @@
-"""Layers that cut an input into windows, and add windows up."""
+"""Layers that extract windows from an input (im2col), and add windows up (col2im)."""
 
 from __future__ import annotations
 

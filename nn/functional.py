@@ -1,6 +1,6 @@
-"""Functions that layers are made of, under the names and signatures of ``torch.nn.functional``.
+"""The functions behind the layers, with the names and signatures of ``torch.nn.functional``.
 
-All of them are written in :mod:`minigrad.ops`, a file for each family; here is only what they are called.
+They are defined in :mod:`minigrad.ops`, one file per family; this module only exports them.
 """
 
 # mypy: implicit-reexport
@@ -40,6 +40,6 @@ from minigrad.ops.resample import affine_grid, grid_sample, interpolate, upsampl
 from minigrad.ops.shape import channel_shuffle, native_channel_shuffle, pad, pixel_shuffle, pixel_unshuffle
 from minigrad.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
 
-MYPY = False  # mypy takes it for True, and exports what is imported: it does not read a list that is computed. Other checkers do
+MYPY = False  # mypy treats it as True, and exports what is imported, because it cannot read a computed list; other checkers can
 if not MYPY:
     __all__ = [name for name, value in globals().items() if callable(value)]

@@ -1,8 +1,7 @@
 """Initialisers under the names and formulas of ``torch.nn.init``.
 
-Each gives the Tensor that it gets a new value, whether or not it requires a gradient, and returns it. Random ones draw from
-``generator``, by default from the process's, which ``mg.manual_seed`` seeds. They draw in float64, so a seed gives the same
-weights for every dtype.
+Each gives its Tensor a new value, also if it requires a gradient, and returns it. Random initialisers draw from ``generator``, by default
+the process's generator (see ``mg.manual_seed``). They draw in float64, so a seed gives the same weights for every dtype.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ P = ParamSpec("P")
 
 
 def _filling(initialise: Callable[Concatenate[Tensor, P], Tensor]) -> Callable[Concatenate[Tensor, P], Tensor]:
-    """Leave a Tensor without memory (see :func:`minigrad.nn.shapes_only`) as it is."""
+    """Make an initialiser skip a Tensor without memory (see :func:`minigrad.nn.shapes_only`)."""
 
     @wraps(initialise)
     def initialiser(tensor: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
@@ -51,7 +50,7 @@ def _write(tensor: Tensor, value: Any, name: str) -> Tensor:
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """By how much a layer's weights must be larger because of the ``nonlinearity`` after it.
+    """The factor on a layer's initial weights that compensates for the ``nonlinearity`` after it.
 
     ============================  =====================
     linear, conv*, sigmoid        1
@@ -80,7 +79,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs reach one output of a weight ``(out, in, *kernel)``, and how many outputs one input reaches.
+    """Fan-in and fan-out of a weight ``(out, in, *kernel)``: the number of inputs of each output, and of outputs of each input.
 
     Raises ``ValueError`` for a Tensor with less than two dimensions.
     """
@@ -112,7 +111,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill from the normal distribution of ``mean`` and ``std``, conditioned on [a, b] (by the inverse of its integral).
+    """Fill from the normal distribution of ``mean`` and ``std``, truncated to [a, b] (by the inverse of the distribution function).
 
     Raises ``ValueError`` if ``a > b`` or ``std < 0``.
     """
@@ -151,7 +150,7 @@ def eye_(tensor: Tensor) -> Tensor:
 
 @_filling
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """A convolution weight ``(out, in, *kernel)`` that passes the channels of each group through: 1 at the middle of the window.
+    """A convolution weight ``(out, in, *kernel)`` that is the identity on the channels of each group: 1 in the middle of the window.
 
     Raises ``ValueError`` if there are not 3 to 5 dimensions, or ``out`` is not divisible by ``groups``.
     """
@@ -237,7 +236,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 
 @_filling
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """A matrix of normal samples in each column of which the share ``sparsity`` is 0 (Martens 2010). ``ValueError`` for other ranks."""
+    """A matrix of normal samples, with the fraction ``sparsity`` of each column set to 0 (Martens 2010). ``ValueError`` for other ranks."""
     if tensor.ndim != 2:
         raise ValueError(f"sparse_: a matrix is needed, not shape {tensor.shape}")
     rng = numpy_generator(generator)
@@ -249,12 +248,12 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 
 
 def default_weight_(tensor: Tensor) -> Tensor:
-    """How layers start: uniform on ±1 / sqrt(fan_in), which is ``kaiming_uniform_(a=sqrt(5))``."""
+    """The layers' default weights: uniform on ±1 / sqrt(fan_in), which is ``kaiming_uniform_(a=sqrt(5))``."""
     return tensor if 0 in tensor.shape else kaiming_uniform_(tensor, a=math.sqrt(5.0))
 
 
 def default_bias_(bias: Tensor, weight: Tensor) -> Tensor:
-    """How biases of layers start: uniform on ±1 / sqrt(fan_in of the weight)."""
+    """The layers' default biases: uniform on ±1 / sqrt(fan_in of the weight)."""
     fan_in, _ = fan_in_and_fan_out(weight)
     bound = 1.0 / math.sqrt(fan_in) if fan_in else 0.0
     return uniform_(bias, -bound, bound)

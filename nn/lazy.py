@@ -1,4 +1,4 @@
-"""Lazy layers, which learn from their first input how many features or channels it has."""
+"""Lazy layers, which take the number of features or channels from their first input."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class LazyModuleMixin(Module):
     before the first ``forward`` (and before any hooks) with the same arguments. After it the module becomes a ``cls_to_become``,
     unless that is None.
 
-    ``load_state_dict`` gives uninitialised parameters whatever shape is loaded. Optimisers refuse them: make those after the first call.
+    ``load_state_dict`` gives uninitialised parameters the shape of the loaded values. Optimisers refuse them: create these after the first
+    call.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -68,7 +69,7 @@ class LazyModuleMixin(Module):
     _to_initialize = True
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
-        """Materialise what is uninitialised, from the arguments of the first call. A subclass defines it."""
+        """Materialise the uninitialised parameters and buffers from the arguments of the first call. A subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} does not define initialize_parameters()")
 
     def has_uninitialized_params(self) -> bool:
@@ -93,9 +94,9 @@ class LazyModuleMixin(Module):
 
 
 class _LazyLayer(LazyModuleMixin):
-    """A lazy layer for which one number is to be found."""
+    """Base of lazy layers with one unknown size."""
 
-    inferred: str  # its attribute; 0 before
+    inferred: str  # name of the attribute for the size; 0 before
 
     def _infer(self, input: Tensor) -> int:
         raise NotImplementedError
@@ -104,19 +105,19 @@ class _LazyLayer(LazyModuleMixin):
         raise NotImplementedError
 
     def _postpone(self, dtype: Any) -> None:
-        """Parameters and buffers without a shape for those that were made for size 0."""
+        """Replace the parameters and buffers that were made for size 0 by uninitialised ones."""
         for name in self._shapes(0):
             if self.__dict__[name] is not None:
                 kind = UninitializedParameter if name in self._parameter_names else UninitializedBuffer
                 setattr(self, name, kind(dtype=dtype))
 
     def reset_parameters(self) -> None:
-        """Draw new initial values, if there is anything to draw them for."""
+        """Draw new initial values, unless the parameters are uninitialised."""
         if getattr(self, self.inferred) and not self.has_uninitialized_params():
             super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Shapes from the input, then initial values. What was loaded before stays, if its shape fits: else ``ShapeError``."""
+        """Take shapes from the input, then draw initial values. Loaded values stay if their shape fits, else ``ShapeError``."""
         size = self._infer(input)
         members = {name: (self.__dict__[name], shape) for name, shape in self._shapes(size).items() if self.__dict__[name] is not None}
         for name, (member, shape) in members.items():
@@ -333,7 +334,7 @@ class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
     """A :class:`~minigrad.nn.norm.InstanceNorm1d` that takes ``num_features`` from its first input: ``torch.nn.LazyInstanceNorm1d``.
 
-    As in PyTorch, ``affine`` and ``track_running_stats`` are True by default, which they are not in InstanceNorm1d.
+    As in PyTorch, ``affine`` and ``track_running_stats`` are True by default (in InstanceNorm1d they are False).
     """
 
     cls_to_become = InstanceNorm1d

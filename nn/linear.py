@@ -1,4 +1,4 @@
-"""Linear layers and the layers that only change a shape."""
+"""Linear layers and layers that only change the shape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Identity(Module):
-    """Returns its argument: ``torch.nn.Identity``. Takes and ignores any arguments, so that it can stand in for a layer."""
+    """Returns its argument: ``torch.nn.Identity``. The constructor ignores its arguments, so that it can replace any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__()
@@ -34,7 +34,7 @@ class Linear(Module):
         bias: whether to add one.
         device, dtype: of the parameters; the CPU and the default dtype.
 
-    Attributes: ``weight`` (out, in) and ``bias`` (out,), both uniform on ±1/sqrt(in) at first.
+    Attributes: ``weight`` (out, in) and ``bias`` (out,), both initially uniform on ±1/sqrt(in).
 
     >>> import minigrad as mg
     >>> from minigrad import nn

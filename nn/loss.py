@@ -1,4 +1,4 @@
-"""Losses as modules. Each is a call of the function of its name in :mod:`minigrad.nn.functional`."""
+"""Losses as modules. Each calls the function of its name in :mod:`minigrad.nn.functional`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minigrad.types import Operand
 
 
 class _Loss(Module):
-    """``reduction`` 'none', 'mean' or 'sum'; ``size_average`` and ``reduce`` are PyTorch's older way to say so."""
+    """``reduction`` 'none', 'mean' or 'sum'; ``size_average`` and ``reduce`` are PyTorch's older options for it."""
 
     reduction: str
 
@@ -64,9 +64,9 @@ class CrossEntropyLoss(_WeightedLoss):
 
     Args:
         weight: (C,) weight of each class.
-        ignore_index: places with this class do not count.
-        reduction: 'none', 'mean' (weighted) or 'sum'. size_average, reduce: the older way to say so.
-        label_smoothing: the share of the uniform distribution that is mixed into the target.
+        ignore_index: targets with this class are ignored.
+        reduction: 'none', 'mean' (weighted) or 'sum'. size_average, reduce: the older options for it.
+        label_smoothing: the weight of the uniform distribution in the smoothed target.
 
     Raises ``IndexError`` for a class outside 0..C-1; see :func:`minigrad.nn.functional.cross_entropy`.
 
@@ -128,8 +128,8 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
     Args:
         weight: factor of each element's loss.
-        reduction: 'none', 'mean' or 'sum'. size_average, reduce: the older way to say so.
-        pos_weight: factor of the positive targets' part.
+        reduction: 'none', 'mean' or 'sum'. size_average, reduce: the older options for it.
+        pos_weight: factor of the loss term of positive targets.
     """
 
     pos_weight: Tensor | None
@@ -154,7 +154,7 @@ class KLDivLoss(_Loss):
     """target (log target - input) for log-probabilities ``input``: ``torch.nn.KLDivLoss``.
 
     Args:
-        reduction: 'batchmean' is the divergence proper: the sum divided by the batch. size_average, reduce: the older way.
+        reduction: 'batchmean' (the sum divided by the batch size) is the KL divergence. size_average, reduce: the older options.
         log_target: whether the target is a log-probability too.
     """
 
@@ -260,7 +260,7 @@ class TripletMarginLoss(_Loss):
 
 
 class TripletMarginWithDistanceLoss(_Loss):
-    """:class:`TripletMarginLoss` with a distance of one's own: ``torch.nn.TripletMarginWithDistanceLoss``."""
+    """:class:`TripletMarginLoss` with a user-defined distance: ``torch.nn.TripletMarginWithDistanceLoss``."""
 
     def __init__(
         self,
@@ -360,12 +360,12 @@ class GaussianNLLLoss(_Loss):
 
 
 class CTCLoss(_Loss):
-    """Labels without alignment to the steps of the input (Graves et al. 2006): ``torch.nn.CTCLoss``.
+    """Loss for label sequences that are not aligned to the steps of the input (Graves et al. 2006): ``torch.nn.CTCLoss``.
 
     Args:
-        blank: the class that stands for no label.
+        blank: the class for "no label".
         reduction: 'none', 'sum', or 'mean': each loss divided by its number of labels, then the mean.
-        zero_infinity: 0 in place of the infinite loss of a target that its steps cannot hold.
+        zero_infinity: 0 in place of the infinite loss of a target that needs more steps than the input has.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -391,11 +391,11 @@ class NLLLoss2d(NLLLoss):
 
 
 class LinearCrossEntropyLoss(_WeightedLoss):
-    """A linear layer and the cross-entropy of what it gives: ``torch.nn.LinearCrossEntropyLoss``.
+    """A linear layer and the cross-entropy of its output: ``torch.nn.LinearCrossEntropyLoss``.
 
     Args:
         in_features: size of an example. num_classes: C.
-        out_features: sizes (d1, ...) of the places that each have a class of their own; () for one class per example.
+        out_features: sizes (d1, ...) of the positions with one class each; () for one class per example.
         bias: whether the linear layer has one. device, dtype: of its parameters.
         reduction, weight, ignore_index, label_smoothing, options: see :func:`minigrad.nn.functional.linear_cross_entropy`.
 

@@ -1,4 +1,4 @@
-"""Metrics: numbers about a model's outputs, gathered over batches. For :func:`minigrad.nn.fit` and :func:`minigrad.nn.evaluate`, or alone.
+"""Metrics of a model's outputs, accumulated over batches. For :func:`minigrad.nn.fit` and :func:`minigrad.nn.evaluate`, or alone.
 
 ``update(outputs, targets)`` takes a batch, ``compute()`` returns the value for all batches since ``reset()``. They take Tensors or arrays,
 and no gradient flows.
@@ -24,7 +24,7 @@ from minigrad.tree import array_of
 
 
 class Metric:
-    """Base of metrics. A subclass writes ``reset``, ``update`` and ``compute``; what it gathers are its public attributes.
+    """Base of metrics. A subclass defines ``reset``, ``update`` and ``compute``; its public attributes hold the accumulated state.
 
     Args:
         name: the metric's column in a log.
@@ -47,18 +47,18 @@ class Metric:
         raise NotImplementedError(f"{type(self).__name__} must define compute()")
 
     def __call__(self, outputs: Any, targets: Any) -> Any:
-        """The value for one batch by itself; what was gathered stays."""
+        """The value for one batch alone; the accumulated state does not change."""
         alone = copy.copy(self)
         alone.reset()
         alone.update(outputs, targets)
         return alone.compute()
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been gathered, for a checkpoint."""
+        """The accumulated state, for a checkpoint."""
         return {key: copy.copy(value) for key, value in vars(self).items() if not key.startswith("_") and key != "name"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Restore the state that :meth:`state_dict` returned."""
         for key, value in state_dict.items():
             setattr(self, key, copy.copy(value))
 
@@ -67,7 +67,7 @@ class Metric:
 
 
 class Mean(Metric):
-    """The mean of values, each with a weight: of the losses of batches, say, by their sizes. NaN before the first.
+    """The weighted mean of values, for example of batch losses weighted by batch size. NaN before the first value.
 
     >>> from minigrad.nn.metrics import Mean
     >>> mean = Mean()
@@ -84,7 +84,7 @@ class Mean(Metric):
         self.total, self.weight = 0.0, 0.0
 
     def update(self, value: Any, weight: float = 1.0) -> None:
-        """Take a value with its weight."""
+        """Add a value with its weight."""
         self.total += float(array_of(value)) * weight
         self.weight += weight
 
@@ -93,12 +93,12 @@ class Mean(Metric):
 
 
 class Accuracy(Metric):
-    """The fraction of predictions that are right.
+    """The fraction of correct predictions.
 
     Args:
         threshold: None: outputs (N, C, ...) with a score for each class, targets (N, ...) with class indices. A number: outputs and targets
-            of one shape; the prediction is whether the output is above it (0 for logits, 0.5 for probabilities).
-        ignore_index: targets that do not count, as in :func:`minigrad.nn.functional.cross_entropy`.
+            have the same shape, and an output above it predicts class 1 (0 for logits, 0.5 for probabilities).
+        ignore_index: targets that are ignored, as in :func:`minigrad.nn.functional.cross_entropy`.
 
     Raises:
         ShapeError: outputs and targets that do not go together.
@@ -139,7 +139,7 @@ class Accuracy(Metric):
 
 
 class TopK(Accuracy):
-    """The fraction of targets among the ``k`` classes with the highest scores; of equal scores those of lower classes count as higher.
+    """The fraction of targets among the ``k`` classes with the highest scores; among equal scores, lower classes come first.
 
     Outputs are (N, C, ...), targets (N, ...).
 
@@ -165,11 +165,11 @@ class TopK(Accuracy):
 
 
 class ConfusionMatrix(Metric):
-    """How often class ``row`` was taken for class ``column``: an int64 array (classes, classes).
+    """How often class ``row`` was predicted as class ``column``: an int64 array (classes, classes).
 
     Args:
         num_classes: outputs are (N, num_classes, ...) with scores, or (N, ...) with predicted classes; targets (N, ...).
-        ignore_index: targets that do not count.
+        ignore_index: targets that are ignored.
 
     Raises:
         IndexError: a class outside ``0 ... num_classes - 1``.
@@ -232,7 +232,7 @@ class ConfusionMatrix(Metric):
 
 
 def named(name: str) -> Metric:
-    """The metric that a name stands for in :func:`minigrad.nn.fit`: ``"accuracy"``, or ``"top5"`` with any number.
+    """The metric for a name in :func:`minigrad.nn.fit`: ``"accuracy"``, or ``"top5"`` with any number.
 
     Raises:
         ValueError: another name.

@@ -1,7 +1,7 @@
-"""Module: a function with parameters, and a tree of such functions.
+"""Module: the base class of layers and models, a tree of functions with parameters.
 
 Parameters, buffers and children are ordinary attributes: their values live in the instance's ``__dict__``, so reading one costs
-what reading any attribute costs. What makes them known is their *names*, which ``__setattr__`` notes in definition order.
+what reading any attribute costs. A module only records their *names*, which ``__setattr__`` collects in definition order.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Parameter(Tensor):
     """A Tensor that a :class:`Module` registers when it is assigned as an attribute: ``torch.nn.Parameter``.
 
     Args:
-        data: a Tensor (whose memory is shared, and copied when either is written), or anything :func:`minigrad.tensor` takes; None: no element.
-        requires_grad: whether what is computed from it is recorded.
+        data: a Tensor (its memory is shared, and copied when either is written), or any argument of :func:`minigrad.tensor`; None: no element.
+        requires_grad: whether computations with it are recorded.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -50,7 +50,7 @@ class Parameter(Tensor):
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        """The value alone: a copied model begins without gradients, as PyTorch's does. (A Tensor's copy keeps its own.)"""
+        """A copy of the value only: a copied model has no gradients, as in PyTorch. (The copy of a Tensor keeps its gradient.)"""
         if id(self) not in memo:
             memo[id(self)] = type(self)._rebuild(self._data.copy(), self.requires_grad, None)
         return memo[id(self)]
@@ -59,7 +59,7 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
-TENSOR_CLASSES["parameter"] = Parameter  # what mg.load makes of one
+TENSOR_CLASSES["parameter"] = Parameter  # the class that mg.load uses for it
 
 
 class UninitializedError(ValueError, RuntimeError):
@@ -67,10 +67,10 @@ class UninitializedError(ValueError, RuntimeError):
 
 
 class _Uninitialized:
-    """What :class:`UninitializedParameter` and :class:`UninitializedBuffer` share: everything but a value.
+    """Base of :class:`UninitializedParameter` and :class:`UninitializedBuffer`, which have no value yet.
 
-    The slot where a Tensor has its array holds dtype and ``requires_grad``. The property in front of it raises, and so does
-    whatever would read the value or its shape.
+    The slot for a Tensor's array holds dtype and ``requires_grad`` instead. The property for the array raises, so reading the value
+    or the shape raises too.
     """
 
     __slots__ = ()
@@ -98,12 +98,12 @@ class _Uninitialized:
 
     @property
     def dtype(self) -> np.dtype:
-        """What it will have."""
+        """The dtype after materialisation."""
         return _pending.__get__(self)[0]
 
     @property
     def requires_grad(self) -> bool:
-        """Whether what is computed from it will be recorded."""
+        """Whether computations with it will be recorded."""
         return _pending.__get__(self)[1]
 
     @requires_grad.setter
@@ -148,9 +148,9 @@ class UninitializedParameter(_Uninitialized, Parameter):
     """A parameter whose shape is not known yet: ``torch.nn.UninitializedParameter``. Lazy layers have them until their first call.
 
     Args:
-        requires_grad, device, dtype: of the parameter that it will be.
+        requires_grad, device, dtype: of the future parameter.
 
-    Only these can be asked for and changed. Anything that needs a value or a shape raises :class:`UninitializedError`.
+    Only these can be read and changed. Anything that needs a value or a shape raises :class:`UninitializedError`.
 
     >>> from minigrad import nn
     >>> p = nn.UninitializedParameter()
@@ -185,14 +185,14 @@ def is_lazy(param: Any) -> bool:
 
 
 def empty_parameter(shape: Iterable[int], dtype: Any = None, device: Any = None) -> Parameter:
-    """A parameter of arbitrary value, which ``reset_parameters`` fills: what layers make in ``__init__``."""
+    """A parameter with arbitrary values. Layers make it in ``__init__``, and ``reset_parameters`` fills it."""
     check_device(device)
     make = outline if is_outlining() else np.empty
     return Parameter(wrap(make(tuple(shape), get_default_dtype() if dtype is None else dtype)))
 
 
 class IncompatibleKeys(NamedTuple):
-    """What :meth:`Module.load_state_dict` did not find, and what it did not use."""
+    """Result of :meth:`Module.load_state_dict`: paths that were missing, and paths that the model does not have."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -204,7 +204,7 @@ class IncompatibleKeys(NamedTuple):
 
 
 class _Path(str):
-    """The note on an exception that says in which module it was raised; grows at the front on the exception's way out."""
+    """The note on an exception with the path of the module that raised it; each outer module adds its name at the front."""
 
     path: str
     kind: str
@@ -216,11 +216,11 @@ class _Path(str):
         return self
 
     def __reduce__(self) -> tuple:
-        return str, (str(self),)  # exceptions travel between processes; modules stay where they are
+        return str, (str(self),)  # exceptions are sent between processes, without the modules
 
 
 class _HookEntry(NamedTuple):
-    """What was registered, as the ``function`` of the entry that a :class:`RemovableHandle` adds and removes."""
+    """A registered hook with its options, as the ``function`` of the entry that a :class:`RemovableHandle` adds and removes."""
 
     function: Callable[..., Any]
     with_kwargs: bool = False
@@ -228,7 +228,7 @@ class _HookEntry(NamedTuple):
 
 
 class _Hooks:
-    """A module's hooks; a module without any holds None instead, so that calling it costs nothing."""
+    """A module's hooks. A module without hooks has None instead, so that its calls have no overhead."""
 
     def __init__(self) -> None:
         self.forward_pre: list[Any] = []
@@ -253,11 +253,11 @@ def _call_super(module: Module) -> AttributeError:
 
 
 class Module:
-    """What models are built from: ``torch.nn.Module``.
+    """Base class of layers and models: ``torch.nn.Module``.
 
     Assign Parameters, Modules and (with :meth:`register_buffer`) Tensors to attributes in ``__init__`` after
-    ``super().__init__()``, and define ``forward``. Call the module, not ``forward``: the call runs hooks, and an exception that
-    leaves it says in which module it was raised.
+    ``super().__init__()``, and define ``forward``. Call the module, not ``forward``: the call runs hooks, and adds to an
+    exception the path of the module that raised it.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -299,10 +299,10 @@ class Module:
     # ----------------------------------------------------------------------------------------------- calling
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; every subclass that is called defines it."""
+        """The module's output; every subclass that is called defines this method."""
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    if TYPE_CHECKING:  # a call takes what the forward() of its class takes, and returns what that returns
+    if TYPE_CHECKING:  # a call has the arguments and the result of the class's forward()
 
         @property
         def __call__(self: _HasForward[P, R]) -> Callable[P, R]: ...
@@ -319,11 +319,11 @@ class Module:
                 raise
 
     def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
-        """Call ``hook(module, args)`` before each ``forward``; what it returns (a value or a tuple), unless None, replaces ``args``.
+        """Call ``hook(module, args)`` before each ``forward``; its result (a value or a tuple), unless None, replaces ``args``.
 
         Args:
             hook: with ``with_kwargs`` it is ``hook(module, args, kwargs)`` and returns None or ``(args, kwargs)``.
-            prepend: run it before the hooks that are there already.
+            prepend: run it before the existing hooks.
             with_kwargs: see ``hook``.
 
         Returns a handle whose ``remove()`` removes the hook.
@@ -333,11 +333,11 @@ class Module:
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(module, args, output)`` after each ``forward``; what it returns, unless None, replaces the output.
+        """Call ``hook(module, args, output)`` after each ``forward``; its result, unless None, replaces the output.
 
         Args:
             hook: with ``with_kwargs`` it is ``hook(module, args, kwargs, output)``.
-            prepend: run it before the hooks that are there already.
+            prepend: run it before the existing hooks.
             with_kwargs: see ``hook``.
             always_call: run it (with output None) even if ``forward`` raised.
 
@@ -358,7 +358,7 @@ class Module:
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` when backward has passed the module; a tuple it returns replaces ``grad_input``.
 
-        ``grad_input`` has an entry for each positional argument of the call: None where it is no Tensor or needs no gradient.
+        ``grad_input`` has an entry for each positional argument of the call: None for one that is no Tensor or needs no gradient.
         """
         return _register_hook(self, "backward", _HookEntry(hook), prepend)
 
@@ -387,13 +387,13 @@ class Module:
         object.__delattr__(self, name)
 
     def __getattr__(self, name: str) -> Any:
-        """Only reached for attributes that do not exist."""
+        """Raise the error for an attribute that does not exist: Python calls this only then."""
         if "_module_names" not in self.__dict__ and (name in Module.__annotations__ or hasattr(Module, name)):
             raise _call_super(self)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter; the same as assigning it, and the way to declare one that is None."""
+        """Add a parameter, as assigning it does; also the way to declare a parameter that is None."""
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"parameter '{name}' must be an nn.Parameter or None, not {type(param).__name__}")
         if param is not None and not param.is_leaf:
@@ -418,7 +418,7 @@ class Module:
         self._buffer_names[name] = persistent
 
     def register_module(self, name: str, module: Module | None) -> None:
-        """Add a child module; the same as assigning it, for names that are not identifiers."""
+        """Add a child module, as assigning it does, but also under a name that is not an identifier."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"module '{name}' must be an nn.Module or None, not {type(module).__name__}")
         _register(self, "module", name, module)
@@ -426,7 +426,7 @@ class Module:
     add_module = register_module
 
     def __copy__(self: Self) -> Self:
-        """A module with the same parameters, buffers and children; what is assigned to it later is its own."""
+        """A module with the same parameters, buffers and children; later assignments to it do not change this one."""
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         new.__dict__.update({names: dict(self.__dict__[names]) for names in _INTERNAL})
@@ -496,7 +496,7 @@ class Module:
                 yield f"{path}.{name}" if path else name, member
 
     def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """``(path, parameter)`` for this module's parameters and, if ``recurse``, those below it. A shared one comes once.
+        """``(path, parameter)`` for this module's parameters and, if ``recurse``, those below it. Shared ones are listed once.
 
         Raises ``RuntimeError`` if a module is held in a plain list or dict, where its parameters would be lost.
         """
@@ -505,7 +505,7 @@ class Module:
         return self._named_members("_parameter_names", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """This module's parameters and, if ``recurse``, those below it, each once: what an optimiser is given."""
+        """This module's parameters and, if ``recurse``, those below it, each once, for an optimiser."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
@@ -556,19 +556,19 @@ class Module:
         return self.train(False)
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
-        """Freeze (False) or train all parameters here and below. Returns this module."""
+        """Freeze (False) or unfreeze all parameters here and below. Returns this module."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or fill them with zeros."""
+        """Set the gradients of all parameters to None, or to zeros."""
         zero_gradients(self.parameters(), set_to_none)
 
     def to(self: Self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
         """Convert all floating parameters and buffers, and the parameters' gradients, to ``dtype``; this module changes and is returned.
 
-        A dtype, a device (there is only the CPU) and a Tensor whose dtype is meant may be given by position.
+        A dtype, a device (only the CPU), or a Tensor (for its dtype) may be given by position.
         Raises ``TypeError`` for a dtype that is not a floating one.
         """
         for a in args:
@@ -618,22 +618,22 @@ class Module:
     # ------------------------------------------------------------------------------------------------- state
 
     def get_extra_state(self) -> Any:
-        """State besides parameters and buffers, to be part of the ``state_dict``. A subclass that has some defines this and its twin."""
+        """Additional state for the ``state_dict``. A subclass that has any defines this method and :meth:`set_extra_state`."""
         raise NotImplementedError
 
     def set_extra_state(self, state: Any) -> None:
-        """Take over what :meth:`get_extra_state` returned."""
+        """Restore the state that :meth:`get_extra_state` returned."""
         raise NotImplementedError(f"{type(self).__name__} defines get_extra_state() but not set_extra_state()")
 
     def state_dict(self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
-        """All parameters and persistent buffers, by path, as Tensors that are cut off from the graph. Uninitialised ones as they are.
+        """All parameters and persistent buffers, by path, as Tensors without a graph. Uninitialised ones are returned as they are.
 
-        Tensors are values: training on does not change a ``state_dict`` that was taken before.
+        Further training does not change a ``state_dict`` that was taken before.
 
         Args:
             destination: a dict to add to.
             prefix: put before every path, e.g. ``"encoder."``.
-            keep_vars: give the parameters themselves.
+            keep_vars: return the parameters themselves.
 
         >>> from minigrad import nn
         >>> list(nn.BatchNorm2d(3).state_dict())
@@ -648,12 +648,12 @@ class Module:
         return found
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
-        """Take over the values of a :meth:`state_dict`: all of them, or, if anything does not fit, none.
+        """Load the values of a :meth:`state_dict`: all of them, or none if any does not fit.
 
         Args:
-            state_dict: path -> Tensor or array. Values are copied and converted to the dtype that is there.
+            state_dict: path -> Tensor or array. Values are copied and converted to the model's dtype.
             strict: also refuse paths that are missing or that the model does not have.
-            assign: share the memory of the given values and take over their dtype.
+            assign: share the memory of the given values and use their dtype.
 
         Returns ``(missing_keys, unexpected_keys)``. Raises ``RuntimeError`` that lists everything that does not fit: missing
         and unexpected paths, shapes that differ, and values that cannot be converted (fractions to integers).
@@ -692,7 +692,7 @@ class Module:
     # -------------------------------------------------------------------------------------------------- repr
 
     def extra_repr(self) -> str:
-        """What the ``repr`` shows between the parentheses; a subclass returns its settings."""
+        """The text between the parentheses of the ``repr``; a subclass returns its settings."""
         return ""
 
     def _get_name(self) -> str:
@@ -704,11 +704,11 @@ class Module:
         return tree_text(self._get_name(), extra.split("\n") if extra else [], children)
 
 
-# What follows works for Module, and is not part of it, so that a subclass may use any of these names for its own attributes.
+# Helpers of Module. They are functions, so that a subclass may use any of these names for its own attributes.
 
 
 def add_path(root: Module, error: Exception) -> None:
-    """Note on ``error`` which module it comes from, by its path from ``root``."""
+    """Add a note to ``error`` with the path from ``root`` of the module that raised it."""
     notes = getattr(error, "__notes__", [])
     place = next((i for i, note in enumerate(notes) if isinstance(note, _Path)), None)
     if place is None:
@@ -746,7 +746,7 @@ def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[st
             result = _run_forward_hook(module, hook.function, args, kwargs, result)
         return result if backward is None else backward.watch_outputs(result)
     except Exception:
-        for hook in list(hooks.forward):  # those that clean up after themselves run after a failure too
+        for hook in list(hooks.forward):  # hooks with always_call run after a failure too
             if hook.function.always_call and id(hook) not in called:
                 _run_forward_hook(module, hook.function, args, kwargs, None)
         raise
@@ -771,7 +771,7 @@ def _forget(module: Module, name: str) -> None:
 
 
 def check_name(kind: str, name: Any) -> None:
-    """Refuse names that could not be found again, or would hide a method."""
+    """Refuse names that cannot be part of a path, or would hide a method."""
     if not isinstance(name, str):
         raise TypeError(f"{kind} name must be a string, not {type(name).__name__}")
     if not name or "." in name:
@@ -817,7 +817,7 @@ _EXTRA = "_extra_state"
 
 
 def indent(text: str) -> str:
-    """The text with its lines but the first further to the right."""
+    """The text with all lines but the first indented."""
     return text.replace("\n", "\n  ")
 
 
@@ -835,15 +835,15 @@ def _what(value: Any) -> str:
 
 
 def _fitting(value: Any, target: Tensor, assign: bool) -> np.ndarray:
-    """An array of its own with the value's numbers and the target's shape and dtype."""
+    """A new array with the value's numbers and the target's shape and dtype."""
     if is_lazy(value):
         raise TypeError("it is uninitialised in the state_dict: call the model that it comes from once before")
     if hasattr(value, "detach"):
-        value = value.detach()  # it may be another library's
+        value = value.detach()  # it may be another library's Tensor
     if not isinstance(value, (int, float, list)) and not hasattr(value, "__array__"):
         raise TypeError(f"a tensor or an array is needed, not {type(value).__name__}")
     array = to_array(value)
-    if not is_lazy(target) and array.shape != target.shape:  # one that is uninitialised takes any shape
+    if not is_lazy(target) and array.shape != target.shape:  # an uninitialised one takes any shape
         raise ShapeError(f"shape {array.shape} does not fit {target.shape}")
     if not np.can_cast(array.dtype, target.dtype, "same_kind"):
         raise TypeError(f"{array.dtype} cannot be converted to {target.dtype}")
@@ -851,7 +851,7 @@ def _fitting(value: Any, target: Tensor, assign: bool) -> np.ndarray:
 
 
 def zero_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:
-    """Forget the gradients of ``parameters``, or fill them with zeros: ``zero_grad`` of modules and optimisers."""
+    """Set the gradients of ``parameters`` to None, or to zeros: ``zero_grad`` of modules and optimisers."""
     for p in parameters:
         if p.grad is not None:
             p.grad = None if set_to_none else wrap(np.zeros_like(p._data))
@@ -862,7 +862,7 @@ def zero_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:
 _SCANNED, _DEPTH = (
     256,
     4,
-)  # elements of a plain list that are looked at, and lists in lists: those of modules are short, those of data may be long
+)  # how many elements of a plain list are checked, and how deep: lists of modules are short, lists of data may be long
 
 
 def _refuse_lost(root: Module) -> None:
@@ -878,7 +878,9 @@ def _refuse_lost(root: Module) -> None:
                 if registered is None:
                     registered = {id(m) for m in root.modules()}
                     registered |= {id(p) for _, p in root._named_members("_parameter_names", "", True, True)}
-                if id(item) in registered or (isinstance(item, Module) and any(m is module for m in item.modules())):  # a way back up
+                if id(item) in registered or (
+                    isinstance(item, Module) and any(m is module for m in item.modules())
+                ):  # a reference to a parent
                     continue
                 where = f"{type(root).__name__}.{path + '.' if path else ''}{name}"
                 what, base = ("modules", "Module") if isinstance(item, Module) else ("parameters", "Parameter")
@@ -897,8 +899,8 @@ _INTERNAL = ("_parameter_names", "_buffer_names", "_module_names")
 
 
 class _BackwardHooks:
-    """One call of a module that has backward hooks. Its inputs and its outputs pass through :func:`watch`, whose gradients are
-    those of this call only, wherever else the tensors are used."""
+    """One call of a module that has backward hooks. Its inputs and outputs pass through :func:`watch`, so that their gradients are
+    those of this call only, even if the tensors are also used elsewhere."""
 
     def __init__(self, module: Module, hooks: _Hooks):
         self.module, self.hooks = module, hooks
@@ -932,7 +934,7 @@ class _BackwardHooks:
         return grad_output
 
     def _inputs_arrive(self, gradients: tuple) -> tuple:
-        if self.grad_output is None:  # a second derivative may pass the inputs without having passed the outputs
+        if self.grad_output is None:  # a second derivative may reach the inputs without reaching the outputs
             return gradients
         grad_input = self._run(_spread(gradients, self.args, self.n_args))
         return tuple([grad_input[i] for i in self.args])
@@ -947,7 +949,7 @@ class _BackwardHooks:
 
 
 def _watch_some(values: tuple, hook: Callable[[tuple], tuple]) -> tuple[list[int], tuple]:
-    """The places of the Tensors with a graph among ``values``, and ``values`` with those watched."""
+    """The positions of the Tensors with a graph in ``values``, and ``values`` with these replaced by watched ones."""
     places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
     replaced = list(values)
     if places:
@@ -957,7 +959,7 @@ def _watch_some(values: tuple, hook: Callable[[tuple], tuple]) -> tuple[list[int
 
 
 def _spread(gradients: tuple, places: list[int], n: int) -> tuple:
-    """``gradients`` at their places among ``n``, None elsewhere."""
+    """A tuple of length ``n`` with ``gradients`` at their positions and None elsewhere."""
     found: list[Any] = [None] * n
     for i, g in zip(places, gradients, strict=True):
         found[i] = g
@@ -965,7 +967,7 @@ def _spread(gradients: tuple, places: list[int], n: int) -> tuple:
 
 
 def _check_gradients(what: str, changed: Any, before: tuple) -> tuple:
-    """What a backward hook returned, as a tuple that can stand for ``before``."""
+    """The result of a backward hook as a tuple that can replace ``before``."""
     changed = changed if isinstance(changed, tuple) else (changed,)
     if len(changed) != len(before):
         raise RuntimeError(f"a backward hook returned {len(changed)} gradients for a {what} of {len(before)}")

@@ -1,4 +1,4 @@
-"""Normalisation layers. Each is a call of the function of its name in :mod:`minigrad.nn.functional`."""
+"""Normalisation layers. Each calls the function of its name in :mod:`minigrad.nn.functional`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minigrad.types import DType
 
 
 def _start(weight: Parameter | None, bias: Parameter | None) -> None:
-    """Scale 1, shift 0."""
+    """Set scale 1 and shift 0."""
     if weight is not None:
         init.ones_(weight)
     if bias is not None:
@@ -25,16 +25,16 @@ def _start(weight: Parameter | None, bias: Parameter | None) -> None:
 
 
 class NormBase(Module):
-    """A scale and shift for each channel, and running statistics: what batch and instance norms share."""
+    """Base of batch and instance norms: a scale and shift for each channel, and running statistics."""
 
     weight: Parameter | None
     bias: Parameter | None
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
-    ranks: tuple[int, ...] = ()  # of the inputs that are taken
+    ranks: tuple[int, ...] = ()  # allowed ranks of the input
     needed: str = ""
-    _ranges: dict[str, str] = {}  # of options, where they are not the usual
+    _ranges: dict[str, str] = {}  # ranges of options that differ from nn.options
 
     def __init__(
         self, num_features: int, eps: float, momentum: float | None, affine: bool, track: bool, device: Any, dtype: Any, bias: bool
@@ -51,7 +51,7 @@ class NormBase(Module):
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
-        """Forget the statistics: mean 0, variance 1."""
+        """Reset the statistics: mean 0, variance 1."""
         for name, value in (("running_mean", 0.0), ("running_var", 1.0)):
             if getattr(self, name) is not None:
                 getattr(self, name).data = np.full_like(getattr(self, name)._data, value)
@@ -59,7 +59,7 @@ class NormBase(Module):
             self.num_batches_tracked.data = np.zeros((), np.int64)
 
     def reset_parameters(self) -> None:
-        """Forget the statistics; scale 1, shift 0."""
+        """Reset the statistics; scale 1, shift 0."""
         self.reset_running_stats()
         _start(self.weight, self.bias)
 
@@ -102,7 +102,7 @@ class _BatchNorm(NormBase):
                 running_mean = running_var = None
             elif self.num_batches_tracked is not None:
                 self.num_batches_tracked.data = count = np.add(self.num_batches_tracked._data, 1)
-                if self.momentum is None:  # a plain average over all batches
+                if self.momentum is None:  # a cumulative average over all batches
                     momentum = 1.0 / float(count)
         from_batch = self.training or running_mean is None
         return F.batch_norm(input, running_mean, running_var, self.weight, self.bias, from_batch, momentum, self.eps)
@@ -115,18 +115,18 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Each channel of (N, C, H, W) gets mean 0 and variance 1 over the batch (Ioffe & Szegedy 2015): ``torch.nn.BatchNorm2d``.
+    """Each channel of (N, C, H, W) normalised to mean 0 and variance 1 over the batch (Ioffe & Szegedy 2015): ``torch.nn.BatchNorm2d``.
 
     Args:
         num_features: C.
         eps: added to the variance.
-        momentum: how fast the running statistics move; None: they are a plain average over all batches.
+        momentum: weight of a new batch in the running statistics; None: they are a cumulative average over all batches.
         affine: whether to learn a scale (``weight``) and, with ``bias``, a shift for each channel.
-        track_running_stats: whether to keep ``running_mean`` and ``running_var`` for evaluation; else the batch is used there too.
+        track_running_stats: whether to keep ``running_mean`` and ``running_var`` for evaluation; otherwise evaluation uses the batch too.
         device, dtype: of parameters and statistics.
 
     Raises:
-        ShapeError: an input of another rank, or with other than C channels.
+        ShapeError: an input of another rank, or without C channels.
         ValueError: training on one value per channel.
 
     >>> import minigrad as mg
@@ -164,7 +164,7 @@ class InstanceNormBase(NormBase):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The input, normalised over space."""
+        """The input, normalised over the spatial dimensions."""
         self._check_input(input)
         alone = input.ndim == self.ranks[0]
         x = input.unsqueeze(0) if alone else input
@@ -186,7 +186,7 @@ class InstanceNorm2d(InstanceNormBase):
     Args:
         num_features: C.
         eps: added to the variance.
-        momentum: how fast running statistics move.
+        momentum: weight of a new batch in the running statistics.
         affine: whether to learn a scale and, with ``bias``, a shift for each channel.
         track_running_stats: whether to keep running statistics and use them in evaluation.
         device, dtype: of parameters and statistics.
@@ -205,13 +205,13 @@ class GroupNorm(Module):
     """Groups of channels of each image normalised together (Wu & He 2018): ``torch.nn.GroupNorm``.
 
     Args:
-        num_groups: into which the channels are divided.
+        num_groups: number of groups of channels.
         num_channels: C of the input (N, C, ...).
         eps: added to the variance.
         affine: whether to learn a scale and, with ``bias``, a shift for each channel.
         device, dtype: of the parameters.
 
-    Raises ``ValueError`` if the channels do not divide into the groups.
+    Raises ``ValueError`` if the channels are not divisible by the groups.
     """
 
     weight: Parameter | None
@@ -300,7 +300,7 @@ class RMSNorm(Module):
 
     Args:
         normalized_shape: the sizes of these dimensions; an int for the last one.
-        eps: added to the mean square; by default the dtype's rounding error.
+        eps: added to the mean square; by default the dtype's machine epsilon.
         elementwise_affine: whether to learn a scale for each element.
         device, dtype: of the parameter.
     """
@@ -336,7 +336,7 @@ class RMSNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """Each channel divided by a power of its neighbours' squares (Krizhevsky et al. 2012): ``torch.nn.LocalResponseNorm``.
+    """Each channel divided by a power of the sum of squares of its neighbours (Krizhevsky et al. 2012): ``torch.nn.LocalResponseNorm``.
 
     b_c = a_c / (k + alpha / size * sum of a^2 over the ``size`` channels around c)^beta.
     """

@@ -1,4 +1,4 @@
-"""What the options of layers may be: one table, which every constructor asks first."""
+"""The allowed values of layers' options: one table, which every constructor checks first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from minigrad.ops.window_sizes import per_axis
 
-WHOLE = {  # whole numbers from this one on; a sequence of them where an option may be one
+WHOLE = {  # the smallest allowed whole number; some options may also be a sequence of such numbers
     **dict.fromkeys(
         [
             "in_features", "out_features", "in1_features", "in2_features", "num_features", "num_channels", "in_channels", "out_channels",
@@ -27,7 +27,7 @@ WHOLE = {  # whole numbers from this one on; a sequence of them where an option 
         1,
     ),
 }  # fmt: skip
-# a whole number from this one on, or one for each axis
+# the smallest allowed whole number; the option is one number, or one for each axis
 SIZES = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": 0, "output_padding": 0}
 RANGES = {
     "0 or above": lambda v: 0 <= v < math.inf,
@@ -36,7 +36,7 @@ RANGES = {
     "not 0": lambda v: v != 0 and not math.isnan(v),
     "finite": math.isfinite,
 }
-REAL = {  # numbers in this range
+REAL = {  # the range of a real number
     **dict.fromkeys(["eps", "layer_norm_eps", "lambd", "max_norm"], "0 or above"),
     **dict.fromkeys(["delta", "div_value", "scale_factor"], "above 0"),
     **dict.fromkeys(["momentum", "dropout", "label_smoothing"], "from 0 to 1"),
@@ -48,14 +48,14 @@ def check(module: Any, given: Mapping[str, Any], **ranges: str) -> None:
     """Refuse options out of their range: ``check(self, locals())`` at the head of a constructor.
 
     Args:
-        module: whose class the message names.
-        given: options by name; those that are in no table are left alone, as is None (an option that was not given).
-        ranges: of numbers whose name is not in the table, or means something else there.
+        module: the layer, for its class name in the message.
+        given: options by name; names that are in no table, and None (an option that was not given), are not checked.
+        ranges: name -> range, for numbers that are not in the table or have another range there.
 
     Raises:
-        ShapeError: a size is too small, or is not one for each of the layer's ``dims`` axes.
-        TypeError: an option is no number, or no whole number where one is needed.
-        ValueError: it is out of its range.
+        ShapeError: a size is too small, or there is not one for each of the layer's ``dims`` axes.
+        TypeError: an option is not a number, or not a whole number although it must be one.
+        ValueError: an option is out of range.
 
     >>> from minigrad import nn
     >>> nn.Linear(-3, 3)
@@ -76,7 +76,7 @@ def check(module: Any, given: Mapping[str, Any], **ranges: str) -> None:
 def _check(module: Any, name: str, value: Any, rule: str, number: Callable[[Any], Any], fits: Callable[[Any], bool]) -> None:
     several = isinstance(value, Sequence) and not isinstance(value, str)
     try:
-        if isinstance(value, str):  # float("3") is a number, and this is none
+        if isinstance(value, str):  # float() would accept "3"
             raise TypeError
         right = all(fits(number(v)) for v in (value if several else [value]) if v is not None)
     except TypeError:

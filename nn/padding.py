@@ -1,4 +1,4 @@
-"""Layers that pad: with a constant, or with what the input holds."""
+"""Layers that pad: with a constant, or with values of the input."""
 
 from __future__ import annotations
 

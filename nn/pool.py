@@ -1,4 +1,4 @@
-"""Pooling layers. Each is a call of the function of its name in :mod:`minigrad.nn.functional`."""
+"""Pooling layers. Each calls the function of its name in :mod:`minigrad.nn.functional`."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class MaxPool2d(_MaxPool):
     Args:
         kernel_size: of the window, a number or (height, width); likewise:
         stride: step of the window; its size by default.
-        padding: -inf is added on each side, at most half a window.
-        dilation: distance of the window's elements.
-        return_indices: also return where in the image each maximum was (for ``max_unpool2d``).
-        ceil_mode: windows may reach over the end.
+        padding: number of rows and columns of -inf on each side, at most half a window.
+        dilation: distance between the elements of the window.
+        return_indices: also return the index of each maximum in the image (for ``max_unpool2d``).
+        ceil_mode: round the output size up, so that the last window may extend beyond the end.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -123,8 +123,8 @@ class AvgPool2d(_AvgPool):
         kernel_size: of the window, a number or (height, width); likewise:
         stride: step of the window; its size by default.
         padding: zeros added on each side, at most half a window.
-        ceil_mode: windows may reach over the end.
-        count_include_pad: whether the zeros count in the mean.
+        ceil_mode: round the output size up, so that the last window may extend beyond the end.
+        count_include_pad: whether the mean includes the zeros of the padding.
         divisor_override: divide the sums by this instead.
     """
 
@@ -184,7 +184,7 @@ class AdaptiveAvgPool2d(_Adaptive):
     """Means over windows chosen so that the result has ``output_size``: ``torch.nn.AdaptiveAvgPool2d``.
 
     Args:
-        output_size: a number or (height, width), in which None keeps the input's.
+        output_size: a number or (height, width); None keeps the size of the input.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -348,14 +348,14 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    """The largest of each of randomly placed windows of (N, C, H, W) (Graham 2015): ``torch.nn.FractionalMaxPool2d``.
+    """The maximum of each randomly placed window of (N, C, H, W) (Graham 2015): ``torch.nn.FractionalMaxPool2d``.
 
     Args:
         kernel_size: size of the windows, an int or a pair.
         output_size: H' and W'; or output_ratio: H' / H and W' / W, each between 0 and 1.
-        return_indices: also give the place of each maximum, for :class:`MaxUnpool2d`.
+        return_indices: also return the index of each maximum, for :class:`MaxUnpool2d`.
 
-    Raises ``ValueError`` unless one of size and ratio is given. See :func:`minigrad.nn.functional.fractional_max_pool2d`.
+    Raises ``ValueError`` unless exactly one of size and ratio is given. See :func:`minigrad.nn.functional.fractional_max_pool2d`.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -373,7 +373,7 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """The largest of each of randomly placed windows of (N, C, D, H, W): ``torch.nn.FractionalMaxPool3d``."""
+    """The maximum of each randomly placed window of (N, C, D, H, W): ``torch.nn.FractionalMaxPool3d``."""
 
     dims = 3
 

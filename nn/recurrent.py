@@ -1,4 +1,4 @@
-"""Recurrent layers, which run over a whole sequence, and recurrent cells: one step in time."""
+"""Recurrent layers, which process a whole sequence, and recurrent cells, which do one time step."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from minigrad.ops.shape import cat, split, stack, transpose, unbind
 from minigrad.tensor import Tensor
 from minigrad.types import DType
 
-# ------------------------------------------------------------------------------------------ one step in time
-# From the gates' sums (what the input and the hidden state give, biases included) to the next state.
+# ------------------------------------------------------------------------------------------ one time step
+# From the pre-activations of the gates (of input and hidden state, biases included) to the next state.
 
 
 def _lstm_step(sums: Tensor, c: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -29,7 +29,7 @@ def _lstm_step(sums: Tensor, c: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def _gru_step(a: Tensor, b: Tensor, h: Tensor, size: int) -> Tensor:
-    """``a`` from the input, ``b`` from the hidden state ``h``: the new gate multiplies the latter only."""
+    """The next state. ``a`` are the pre-activations from the input, ``b`` from the hidden state ``h``; the reset gate multiplies only ``b``."""
     (ra, za, na), (rb, zb, nb) = split(a, size, -1), split(b, size, -1)
     z = F.sigmoid(za + zb)
     n = F.tanh(na + F.sigmoid(ra + rb) * nb)
@@ -40,7 +40,7 @@ def _gru_step(a: Tensor, b: Tensor, h: Tensor, size: int) -> Tensor:
 
 
 class _Cell(Module):
-    """Weights of ``gates`` gates, stacked, from the input and from the hidden state."""
+    """Base of cells: the stacked weights of ``gates`` gates, for the input and for the hidden state."""
 
     gates = 1
     bias_ih: Parameter | None
@@ -64,7 +64,7 @@ class _Cell(Module):
             init.uniform_(parameter, -bound, bound)
 
     def _hidden(self, input: Tensor, state: Tensor | None, name: str) -> Tensor:
-        """The state, or zeros for it; both shapes checked."""
+        """The state, or zeros if it is None, after a check of both shapes."""
         if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
             rule = f"(N, {self.input_size}) or ({self.input_size},)"
             raise ShapeError(f"{type(self).__name__}: input must be {rule}, but is {tuple(input.shape)}")
@@ -157,7 +157,7 @@ _State = tuple[Tensor, ...]  # (h,), or an LSTM's (h, c)
 
 
 class RNNBase(Module):
-    """What :class:`RNN`, :class:`LSTM` and :class:`GRU` share: ``torch.nn.RNNBase``.
+    """Base of :class:`RNN`, :class:`LSTM` and :class:`GRU`: ``torch.nn.RNNBase``.
 
     Args:
         mode: 'RNN_TANH', 'RNN_RELU', 'LSTM' or 'GRU'. The others are those of :class:`LSTM`.
@@ -182,7 +182,7 @@ class RNNBase(Module):
         name = type(self).__name__
         if mode not in _GATES:
             raise ValueError(f"{name}: mode must be one of {', '.join(_GATES)}, not {mode!r}")
-        for option, flag in (("bias", bias), ("batch_first", batch_first)):  # a size in their place is the mistake to make
+        for option, flag in (("bias", bias), ("batch_first", batch_first)):  # a likely mistake is a size in this position
             if not isinstance(flag, bool):
                 raise TypeError(f"{name}: {option} must be True or False, not {flag!r}")
         if input_size < 1:  # a cell may have no input
@@ -216,7 +216,7 @@ class RNNBase(Module):
         return 2 if self.bidirectional else 1
 
     def _suffixes(self, layer: int) -> list[str]:
-        """Of the names of a layer's parameters, for each direction."""
+        """Suffixes of the names of a layer's parameters, one for each direction."""
         return [f"l{layer}", f"l{layer}_reverse"][: self._directions]
 
     @property
@@ -232,12 +232,12 @@ class RNNBase(Module):
             init.uniform_(parameter, -bound, bound)
 
     def flatten_parameters(self) -> None:
-        """Nothing: PyTorch moves the weights together in a GPU's memory."""
+        """Do nothing: exists for compatibility with PyTorch, which makes the weights contiguous in a GPU's memory."""
 
     # ------------------------------------------------------------------------------------------------- arguments
 
     def _batched(self, input: Tensor) -> Tensor:
-        """(T, N, in) of the input, which is checked."""
+        """The checked input as (T, N, in)."""
         name = type(self).__name__
         rule = f"({'N, T' if self.batch_first else 'T, N'}, {self.input_size}), or (T, {self.input_size}) without a batch"
         if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
@@ -248,7 +248,7 @@ class RNNBase(Module):
         return x
 
     def _first_states(self, hx: Any, batch: int | None, count: int, dtype: Any) -> _State:
-        """(layers * directions, N, size) of each state: ``hx``, which is checked, or zeros. ``batch`` is None for unbatched input."""
+        """Each initial state (layers * directions, N, size): the checked ``hx``, or zeros. ``batch`` is None for unbatched input."""
         name, lstm = type(self).__name__, self.mode == "LSTM"
         sizes = {"h_0": self.proj_size or self.hidden_size} | ({"c_0": self.hidden_size} if lstm else {})
         depth = self.num_layers * self._directions
@@ -309,7 +309,7 @@ class RNNBase(Module):
             outputs = []
             for suffix in self._suffixes(layer):
                 step, sums = self._step(suffix, x)
-                # One product gave what the input contributes to all steps; here are its parts.
+                # One product computed the contribution of the input to all steps; split it into steps.
                 y, last = _walk(step, split(sums, sizes), firsts[len(lasts)], suffix.endswith("_reverse"))
                 outputs.append(y)
                 lasts.append(last)
@@ -317,7 +317,7 @@ class RNNBase(Module):
         return x, tuple([stack(s) for s in zip(*lasts, strict=True)])
 
     def _step(self, suffix: str, x: Tensor) -> tuple[Callable[[Tensor, _State], _State], Tensor]:
-        """A function from (what the input contributes to a step, state) to the next state, and these contributions for all of ``x``."""
+        """A function from (contribution of the input to a step, state) to the next state, and the contributions for all steps of ``x``."""
         part = self.__dict__
         w_ih, w_hh, w_hr = part[f"weight_ih_{suffix}"], part[f"weight_hh_{suffix}"], part.get(f"weight_hr_{suffix}")
         b_ih, b_hh = (part[f"bias_ih_{suffix}"], part[f"bias_hh_{suffix}"]) if self.bias else (None, None)
@@ -329,7 +329,7 @@ class RNNBase(Module):
             h, c = _lstm_step(a + F.linear(s[0], w_hh), s[1], size)
             return (h if w_hr is None else F.linear(h, w_hr)), c
 
-        # The two biases meet in a sum, so both go into the one product.
+        # The two biases are only added, so both are part of this one product.
         sums = F.linear(x, w_ih, None if b_ih is None else b_ih + b_hh)
         if self.mode == "LSTM":
             return lstm, sums
@@ -337,16 +337,16 @@ class RNNBase(Module):
         return (lambda a, s: (squash(a + F.linear(s[0], w_hh)),)), sums
 
     def extra_repr(self) -> str:
-        """The settings, as far as they are not the default."""
+        """The settings that differ from the default."""
         defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
         changed = [f"{k}={getattr(self, k)}" for k, default in defaults.items() if getattr(self, k) != default]
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *changed])
 
 
 def _walk(step: Callable[[Tensor, _State], _State], parts: Sequence[Tensor], first: _State, backwards: bool) -> tuple[Tensor, _State]:
-    """Take ``step`` through time. Returns the first state of each step, one after the other, and the state after each sequence's last.
+    """Apply ``step`` to all time steps. Returns the first state of each step, concatenated, and the last state of each sequence.
 
-    ``parts[t]`` holds the sequences that have a step t, which are those at the front: the longest come first.
+    ``parts[t]`` holds the sequences with a step t: as the longest come first, these are the first ones.
     """
     size, outputs = len(parts[0]), []
     if backwards:  # a sequence joins at its last step
@@ -416,10 +416,10 @@ class LSTM(RNNBase):
     Args:
         input_size, hidden_size: features of the input and of the state.
         num_layers: layer k takes the outputs of layer k - 1.
-        bias: whether there are any.
+        bias: whether to use biases.
         batch_first: sequences are (N, T, features) instead of (T, N, features). States are not affected.
         dropout: of the outputs of all layers but the last, in training.
-        bidirectional: a second set of weights goes through time backwards; its output is put beside the other's.
+        bidirectional: a second set of weights processes the sequence backwards; both outputs are concatenated.
         proj_size: size of the hidden state, less than ``hidden_size``; 0: no projection.
         device, dtype: of the parameters.
 

@@ -17,7 +17,7 @@ class PixelShuffle(Module):
         self.upscale_factor = upscale_factor
 
     def forward(self, input: Tensor) -> Tensor:
-        """The input with channels laid out in space."""
+        """The input with channels moved to space."""
         return F.pixel_shuffle(input, self.upscale_factor)
 
     def extra_repr(self) -> str:
@@ -34,7 +34,7 @@ class PixelUnshuffle(Module):
         self.downscale_factor = downscale_factor
 
     def forward(self, input: Tensor) -> Tensor:
-        """The input with space laid out in channels."""
+        """The input with space moved to channels."""
         return F.pixel_unshuffle(input, self.downscale_factor)
 
     def extra_repr(self) -> str:
@@ -43,7 +43,7 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """The channels of (N, C, ...) dealt out anew over ``groups``: ``torch.nn.ChannelShuffle``."""
+    """The channels of (N, C, ...) interleaved between ``groups``: ``torch.nn.ChannelShuffle``."""
 
     def __init__(self, groups: int):
         check(self, locals())

@@ -1,4 +1,4 @@
-"""What a model is made of, and what a call of it costs: :func:`summary`."""
+"""The layers of a model, and the cost of a call in operations and memory: :func:`summary`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from minigrad.tree import bytes_text, tensors_in, tree_map
 
 @contextlib.contextmanager
 def shapes_only() -> Iterator[None]:
-    """In this block layers get weights without memory, and ops find the shape of their result without computing it.
+    """In this block layers get weights without memory, and ops infer the shapes of their results without computing values.
 
-    What is built here can be looked at, of whatever size it is, and is of no other use: all weights are 0. As PyTorch's device
-    "meta". Ops of other threads compute as ever.
+    A model of any size can be built and inspected here, but not trained or run: all weights are 0, as on PyTorch's device "meta".
+    Ops of other threads compute as usual.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -44,11 +44,11 @@ class Row:
     ``name``              path from the model, "" for itself
     ``class_name``        of the module's class
     ``depth``             0 for the model, 1 for its children, ...
-    ``output_shape``      a shape, or what the module returns with shapes for its Tensors; None where it was not called
+    ``output_shape``      a shape, or the module's result with shapes in place of Tensors; None if it was not called
     ``parameters``        number of elements; a parameter with several names counts once
     ``trainable``         those that require a gradient
     ``multiply_adds``     products in convolutions, linear layers and products of matrices, of all calls
-    ``activation_bytes``  of what the innermost modules return, of all calls
+    ``activation_bytes``  of the results of the innermost modules, in all calls
     ``calls``             how often the module was called
     ====================  ==================================================================================================
     """
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass
 class Summary:
-    """What :func:`summary` found; ``str()`` is the table.
+    """Result of :func:`summary`; ``str()`` is the table.
 
     ``rows`` has a :class:`Row` for every module, in the order of definition. The totals are ``parameters``, ``trainable``,
     ``multiply_adds``, ``activation_bytes``, ``parameter_bytes``, ``buffer_bytes`` and ``input_bytes``.
@@ -90,12 +90,12 @@ class Summary:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one call of the model."""
+        """Multiply-adds of one call of the model."""
         return self.rows[0].multiply_adds
 
     @property
     def activation_bytes(self) -> int:
-        """Of what the innermost modules return in one call."""
+        """Bytes of the results of the innermost modules in one call."""
         return self.rows[0].activation_bytes
 
     def __repr__(self) -> str:
@@ -142,10 +142,10 @@ def summary(
 ) -> Summary:
     """The layers of a model with their output shapes, parameters, multiply-adds and bytes, from one call in evaluation mode.
 
-    The call computes shapes only: neither time nor memory depends on the size of the batch. The model is left as it was.
+    The call computes only shapes: time and memory do not depend on the batch size. The model is not changed.
 
     Args:
-        model: a module, or a function that makes one, which is then made without memory for its weights (:func:`shapes_only`).
+        model: a module, or a function that makes one; the function's model gets no memory for its weights (:func:`shapes_only`).
         input_size: shape of the input, the batch included: ``(N, C, H, W)``. Several inputs: a list of shapes, or a dict of them for
             keyword arguments.
         input_data: instead, the input itself: a Tensor or an array, a list of arguments, or a dict of keyword arguments.
@@ -154,8 +154,8 @@ def summary(
 
     Raises:
         TypeError: neither or both of ``input_size`` and ``input_data``, or a model that is no module.
-        ValueError: an input size that is no shape, or dtypes of another number than the inputs.
-        What the model raises, with a note that names the module.
+        ValueError: an input size that is no shape, or a number of dtypes that is not the number of inputs.
+        Exceptions of the model, with a note that names the module.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -198,7 +198,7 @@ def summary(
 
 
 def _given(data: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of the call that ``input_data`` says."""
+    """The arguments of the call from ``input_data``."""
 
     def tensor(x: Any) -> Any:
         return as_tensor(x) if isinstance(x, (np.ndarray, TensorBase)) else x
@@ -209,7 +209,7 @@ def _given(data: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _made(model: Module, size: Any, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of the call that ``input_size`` says."""
+    """The arguments of the call from ``input_size``."""
     if isinstance(size, Mapping):
         names, shapes = list(size), list(size.values())
     else:
@@ -239,21 +239,21 @@ def _parameters(module: Module) -> list[Parameter]:
 
 
 class _Recorder:
-    """Hears of the calls of a model's modules, and fills a :class:`Row` for each."""
+    """Observes the calls of a model's modules, and fills a :class:`Row` for each module."""
 
     def __init__(self, model: Module):
         self.modules = dict(model.named_modules())
         self.rows = {module: Row(name, type(module).__name__, name.count(".") + 1 if name else 0) for name, module in self.modules.items()}
-        self.active: list[tuple[Row, list[bool]]] = []  # the calls that are going on, and whether each has called another
+        self.active: list[tuple[Row, list[bool]]] = []  # the active calls, and whether each has called another
 
     def begin(self, path: str, module: Module, args: Any) -> None:
-        """A call begins."""
+        """Note that a call begins."""
         if self.active:
             self.active[-1][1].append(True)
         self.active.append((self.rows[module], []))
 
     def end(self, path: str, module: Module, args: Any, output: Any) -> None:
-        """The innermost call ends."""
+        """Note that the innermost call ends."""
         row, others = self.active[-1]
         row.calls += 1
         row.output_shape = tree_map(lambda x: x._data.shape if isinstance(x, TensorBase) else None, output)
@@ -266,7 +266,7 @@ class _Recorder:
             setattr(row, what, getattr(row, what) + amount)
 
     def hear(self, op: Op, multiply_adds: int) -> None:
-        """Note the products of an op in the modules that are being called."""
+        """Add the multiply-adds of an op to the modules that are being called."""
         if multiply_adds:
             self._add("multiply_adds", multiply_adds)
 

@@ -1,8 +1,8 @@
-"""A training loop: :func:`fit`, and what can be hung into it.
+"""A training loop: :func:`fit`, and its callbacks.
 
-It is a function of the things that a loop written by hand has, model, loader, loss, optimizer, and the loop inside is the usual one; one that
-needs another is written by hand, and the metrics, :func:`evaluate` and a loader's ``state_dict()`` serve there as well. Everything
-beyond the loop is a :class:`Callback`: there is no class to derive from, nor a model that has to be of a kind.
+Its arguments are those of a loop written by hand: model, loader, loss, optimizer; the loop inside is the usual one. If you need another
+loop, write it by hand: the metrics, :func:`evaluate` and a loader's ``state_dict()`` work there too. Everything beyond the loop is a
+:class:`Callback`: a model needs no special base class.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ Forward = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def call_on_pair(model: Any, batch: Any) -> tuple[Any, Any]:
-    """``inputs, targets = batch``: the model's outputs of the inputs, and the targets.
+    """The model's outputs and the targets, for a batch that is a pair: ``inputs, targets = batch``.
 
-    What is in a batch of another kind is not guessed.
+    The meaning of other batches is not guessed.
 
     Raises:
-        TypeError: the batch is no pair; says which ``forward`` to write.
+        TypeError: the batch is no pair; the message shows a ``forward`` for it.
 
     >>> from minigrad.nn.training import call_on_pair
     >>> call_on_pair(abs, (-2, 1))
@@ -72,16 +72,16 @@ def call_on_pair(model: Any, batch: Any) -> tuple[Any, Any]:
 
 
 class Run:
-    """A run of :func:`fit`, as its callbacks see it.
+    """The state of a run of :func:`fit`, for its callbacks.
 
     =====================  ==================================================================================
-    ``model``              and ``optimizer``, ``scheduler``: what :func:`fit` was given
-    ``evaluated``          the model that is evaluated: ``model``, unless a callback puts another one here
-    ``epochs``             how many there will be
-    ``epoch``              the present one, from 1
+    ``model``              and ``optimizer``, ``scheduler``: the arguments of :func:`fit`
+    ``evaluated``          the model that is evaluated: ``model``, unless a callback sets another one
+    ``epochs``             the total number of epochs
+    ``epoch``              the current one, from 1
     ``step``               steps of the optimizer so far
-    ``logs``               what is known of the present epoch: ``loss``, metrics, ``val_loss``, ...
-    ``history``            the logs of the epochs before; after an epoch its own are the last
+    ``logs``               the values of the current epoch: ``loss``, metrics, ``val_loss``, ...
+    ``history``            the logs of all finished epochs
     ``stop``               a callback sets this to end the run after the epoch
     =====================  ==================================================================================
     """
@@ -95,9 +95,9 @@ class Run:
 
 
 class Callback:
-    """Base of what is hung into :func:`fit`. A subclass writes the methods that it needs.
+    """Base of the callbacks of :func:`fit`. A subclass defines the methods that it needs.
 
-    What it has to remember for a run to be resumed goes into ``state_dict``: plain data, arrays and Tensors.
+    State that a resumed run needs goes into ``state_dict``: plain data, arrays and Tensors.
 
     >>> from minigrad import nn
     >>> class Report(nn.training.Callback):
@@ -106,26 +106,26 @@ class Callback:
     """
 
     def begin(self, run: Run) -> None:
-        """Before the first epoch, or the first after resuming (but before the checkpoint is read)."""
+        """Called before the first epoch, or the first after resuming (but before the checkpoint is read)."""
 
     def after_backward(self, run: Run) -> None:
-        """The gradients are there, and the optimizer has not used them."""
+        """Called when the gradients have been computed, before the optimizer uses them."""
 
     def after_step(self, run: Run) -> None:
-        """The parameters have their new values."""
+        """Called when the parameters have their new values."""
 
     def after_epoch(self, run: Run) -> None:
-        """After validation."""
+        """Called after validation."""
 
     def end(self, run: Run) -> None:
-        """After the last epoch."""
+        """Called after the last epoch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs."""
+        """The state that a resumed run needs."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the state that :meth:`state_dict` returned."""
 
 
 def fit(
@@ -148,31 +148,31 @@ def fit(
     """Train a model.
 
     Args:
-        model: is in training mode for an epoch, and in evaluation mode for ``validation`` and afterwards.
-        loader: batches, e.g. a :class:`minigrad.nn.data.DataLoader`. It is iterated once an epoch.
+        model: a module; it is in training mode during an epoch, and in evaluation mode for ``validation`` and at the end.
+        loader: batches, e.g. a :class:`minigrad.nn.data.DataLoader`. It is iterated once per epoch.
         loss: ``loss(outputs, targets)``, the mean over a batch.
         optimizer: of the model's parameters; its ``step()`` takes no closure.
         epochs: passes over ``loader``, those before a checkpoint included; 1 or more.
         validation: batches to evaluate on after each epoch.
-        metrics: see :mod:`minigrad.nn.metrics`, or names, ``"accuracy"`` and ``"top5"``; in training mode for the training batches.
-            Afterwards they hold what they gathered last.
-        scheduler: of the learning rate. One that follows a metric (``ReduceLROnPlateau``) is told ``val_loss``, or ``loss``.
+        metrics: see :mod:`minigrad.nn.metrics`, or names, ``"accuracy"`` and ``"top5"``; for the training batches they are computed in training
+            mode. After the run they hold the values of the last pass.
+        scheduler: of the learning rate. ``ReduceLROnPlateau`` gets ``val_loss``, or ``loss`` without validation.
         scheduler_per: ``"epoch"`` or ``"step"``: when the scheduler steps.
-        callbacks: :class:`EarlyStopping`, :class:`ClipGradNorm`, :class:`EMA`, :class:`Log`, or a :class:`Callback` of yours, in order.
+        callbacks: :class:`EarlyStopping`, :class:`ClipGradNorm`, :class:`EMA`, :class:`Log`, or your own :class:`Callback`, in order.
         forward: ``(model, batch) -> (outputs, targets)``, for batches that are not ``(inputs, targets)``: ``lambda model, batch:
             (model(batch["image"]), batch["label"])`` for dicts, ``lambda model, batch: (model(batch[0], batch[1]), batch[2])`` for triples.
-        checkpoint: a file that is written after each epoch, whole or not at all. If it is there, the run goes on from it, and ends bit for bit
-            like one that was never interrupted, provided that everything random comes from minigrad's generator. With ``progress`` a line
-            says from where it goes on. The options of the optimizer and the scheduler have to be those that the run was begun with.
-        checkpoint_every: write it after so many steps as well. The loader needs ``state_dict()``.
-        progress: a line for each epoch, and on a terminal or in a notebook, if tqdm is installed, a bar.
+        checkpoint: a file that is written after each epoch, whole or not at all. If it exists, the run is resumed from it, with results bit for
+            bit equal to those of an uninterrupted run, if all random numbers come from minigrad's generator. With ``progress`` a line
+            says where it resumes. The options of the optimizer and the scheduler must be the same as at the start of the run.
+        checkpoint_every: also write it after every so many steps. The loader needs ``state_dict()``.
+        progress: print a line for each epoch and, if tqdm is installed, show a bar on a terminal or in a notebook.
 
     Returns the logs of all epochs: ``epoch``, ``step``, ``lr``, ``loss`` (the mean over samples), the metrics, the same with ``val_``, ``seconds``.
 
     Raises:
-        FloatingPointError: the loss is not finite; says at which step and what else is not. The step is not taken.
+        FloatingPointError: the loss is not finite; the message names the step and the parameters that are not finite. The step is not taken.
         TypeError: an argument of another kind, a batch that is no pair without ``forward``, a loss that is no Tensor, a metric that is no number.
-        ValueError: no batch in ``loader`` or ``validation``; an optimizer or scheduler of another model; metrics of one name; or a checkpoint
+        ValueError: no batch in ``loader`` or ``validation``; an optimizer or scheduler of another model; two metrics of one name; or a checkpoint
             of a run with other metrics, callbacks, optimizer or scheduler, or other options of these: the message says what differs.
 
     >>> import minigrad as mg
@@ -265,7 +265,7 @@ def fit(
                     metric.update(outputs, targets)
                 if checkpoint_every and run.step % checkpoint_every == 0:
                     write(within=True)
-        if run.step == before and not within:  # a run that was stopped after an epoch's last step goes on with no batch
+        if run.step == before and not within:  # a run that was stopped after the last step of an epoch resumes with no batch left
             raise ValueError(_no_batch("fit", "loader", loader, run.epoch))
         within = False
         run.logs = {"epoch": run.epoch, "step": run.step, "lr": float(optimizer.param_groups[0]["lr"])}
@@ -298,11 +298,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """The mean loss over the samples of ``loader``, and the metrics, by name; in evaluation mode and without gradients.
 
-    The model is in the mode afterwards that it was in before. The metrics are reset first; names may stand for them, as in :func:`fit`.
+    The model's mode is restored afterwards. The metrics are reset first; they may be given by name, as in :func:`fit`.
 
     Raises:
         TypeError: as for :func:`fit`.
-        ValueError: no batch in ``loader``, or metrics of one name.
+        ValueError: no batch in ``loader``, or metrics with the same name.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -342,11 +342,11 @@ class EarlyStopping(Callback):
     """End the run when a value has not improved for some epochs.
 
     Args:
-        monitor: the value's name in the logs; default: ``val_loss``, or ``loss`` where there is no validation.
+        monitor: the value's name in the logs; default: ``val_loss``, or ``loss`` without validation.
         patience: epochs without improvement after which the run ends.
         min_delta: an improvement is a change by more than this.
         mode: ``"min"`` or ``"max"``: which is better; default: ``"min"`` for a name that ends in ``loss``, else ``"max"``.
-        restore_best: give the model the weights of its best epoch in the end.
+        restore_best: give the model the weights of its best epoch at the end.
 
     After a run ``best`` is the best value and ``best_epoch`` its epoch. A value that is NaN is no improvement.
 
@@ -397,7 +397,7 @@ class EarlyStopping(Callback):
 
 
 class ClipGradNorm(Callback):
-    """Scale the gradients down where their norm is larger: :func:`minigrad.nn.utils.clip_grad_norm_` before each step. ``norm`` is the last."""
+    """Call :func:`minigrad.nn.utils.clip_grad_norm_` before each step. ``norm`` is the last norm before clipping."""
 
     def __init__(self, max_norm: float, norm_type: float = 2.0):
         self.max_norm, self.norm_type, self.norm = max_norm, norm_type, float("nan")
@@ -407,7 +407,7 @@ class ClipGradNorm(Callback):
 
 
 class ClipGradValue(Callback):
-    """Keep each element of the gradients within bounds: :func:`minigrad.nn.utils.clip_grad_value_` before each step."""
+    """Call :func:`minigrad.nn.utils.clip_grad_value_` before each step."""
 
     def __init__(self, clip_value: float):
         self.clip_value = clip_value
@@ -417,7 +417,7 @@ class ClipGradValue(Callback):
 
 
 class EMA(Callback):
-    """An exponential moving average of the weights and of the statistics of norms, taken after each step; it is what is evaluated.
+    """An exponential moving average of the weights and the batch norms' statistics, updated after each step and used for validation.
 
     Args:
         decay: of the average, 0.999 or so.
@@ -445,14 +445,14 @@ class EMA(Callback):
 
 
 class Log(Callback):
-    """Write the history to a file after each epoch: a table (``.csv``) or a JSON object a line (``.jsonl``).
+    """Write the history to a file after each epoch: a table (``.csv``) or one JSON object per line (``.jsonl``).
 
-    The file is written anew each time, under its name only when it is complete. So it is never cut short, and after resuming it has what
-    the run's history has, no epoch twice. In a table what is not a number or text has no column (a confusion matrix); in JSON a number
-    that is not finite is ``null``.
+    The whole file is written again each time, and replaces the old one only when it is complete. So it is never truncated, and after
+    resuming it holds exactly the run's history, without repeated epochs. A table has no column for values that are not numbers or text
+    (a confusion matrix); in JSON a number that is not finite is ``null``.
 
     Raises:
-        ValueError: a name with another ending.
+        ValueError: another file extension.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -485,7 +485,7 @@ def _lines(history: list[dict[str, Any]]) -> str:
 
 
 def _is(thing: Any) -> str:
-    """What an argument is, for a message."""
+    """A description of an argument, for a message."""
     return f"the class {thing.__name__}; make one: {thing.__name__}(...)" if isinstance(thing, type) else type(thing).__name__
 
 
@@ -502,8 +502,8 @@ def _check_function(name: str, what: str, function: Any) -> None:
 
 
 def _check_loader(name: str, what: str, loader: Any, again: bool = False) -> None:
-    """``again``: whether it is iterated more than once."""
-    from minigrad.nn.data.dataset import Dataset, IterableDataset  # what is not used is not loaded
+    """Refuse what is no iterable of batches. ``again``: whether it is iterated more than once."""
+    from minigrad.nn.data.dataset import Dataset, IterableDataset  # imported only if needed
 
     advice = "DataLoader(dataset, batch_size=64) makes batches of a dataset, and TensorDataset(x, y) a dataset of arrays"
     single = isinstance(loader, Dataset) and not isinstance(loader, IterableDataset)
@@ -522,7 +522,7 @@ def _check_loader(name: str, what: str, loader: Any, again: bool = False) -> Non
 
 
 def _length(loader: Any) -> int | None:
-    """None where it is not known: a DataLoader of a stream has no length."""
+    """The number of batches, or None if it is unknown: a DataLoader of a stream has no length."""
     try:
         return len(loader)
     except (TypeError, NotImplementedError):
@@ -542,7 +542,7 @@ def _no_batch(name: str, what: str, loader: Any, epoch: int) -> str:
 def _check_arguments(
     model: Any, loader: Any, loss: Any, optimizer: Any, epochs: Any, validation: Any, scheduler: Any, callbacks: Any, forward: Any
 ) -> None:
-    """The first argument that cannot be right is the one that is reported."""
+    """Raise for the first wrong argument."""
     if not isinstance(model, Module):
         raise TypeError(f"fit: the model is a Module, not {_is(model)}")
     try:
@@ -651,7 +651,7 @@ def _computed(metric: Metric) -> Any:
 
 
 def _options(part: Any) -> Any:
-    """What an optimizer or scheduler was made with, for :func:`_check_options`: its kind, and its options by name."""
+    """The class name of an optimizer or scheduler and its options by name, for :func:`_check_options`."""
     if not hasattr(part, "state_dict"):
         return ["None" if part is None else type(part).__name__, {}]
     if not hasattr(part, "param_groups"):
@@ -661,7 +661,7 @@ def _options(part: Any) -> Any:
 
 
 def _check_options(path: Any, options: dict[str, Any], state: dict[str, Any]) -> None:
-    """They are as the run was begun, or (objects that were trained on in one process) as they were when the file was written."""
+    """Require the options at the start of the run or, for objects that continue in the same process, those when the file was written."""
     path = os.fspath(path)
     rest = f"; to go on with its weights alone: model.load_state_dict(nn.load({path!r})['model']), and another checkpoint"
     for what, (kind, _) in options.items():
@@ -681,7 +681,7 @@ def _differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 
 
 def _nested(value: Any) -> Any:
-    """Nested plain data with lists for tuples, which a file does not keep apart everywhere."""
+    """Nested plain data with tuples as lists, because a file does not always distinguish the two."""
     if isinstance(value, Mapping):
         return {key: _nested(v) for key, v in value.items()}
     return [_nested(v) for v in value] if isinstance(value, (list, tuple)) else _plain(value)
@@ -704,7 +704,7 @@ def _check_same(path: Any, what: str, state: dict[str, Any], here: list[str]) ->
 
 
 def _check_step(value: Any, run: Run) -> None:
-    """Whether the loss can be followed."""
+    """Raise unless the loss is finite and depends on a parameter."""
     if not value.requires_grad:
         raise ValueError(
             "fit: the loss depends on no parameter that requires a gradient: the loss function or forward takes the outputs out of the graph "
@@ -742,7 +742,7 @@ def _plain(value: Any) -> Any:
 
 
 def _bar(loader: Iterable[Any], title: str, mean: Mean, progress: bool) -> Iterator[Any]:
-    """The batches, with a bar for those who watch."""
+    """The batches, with a progress bar on a terminal or in a notebook."""
     shown = bar(total=_length(loader), desc=title, unit="batch", leave=False) if progress else None
     if shown is None:
         yield from loader

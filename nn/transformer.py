@@ -1,4 +1,4 @@
-"""Transformers (Vaswani et al. 2017): layers of attention and of two linear maps, with normalisation and shortcuts."""
+"""Transformers (Vaswani et al. 2017): layers of attention and of two linear maps, with normalisation and residual connections."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F
 
 
 class _Layer(Module):
-    """What encoder and decoder layers share: attention to oneself, and the two linear maps."""
+    """Base of encoder and decoder layers: self-attention, and the two linear maps."""
 
-    attentions: tuple[str, ...] = ()  # in the order in which they are run; the linear maps come last
+    attentions: tuple[str, ...] = ()  # in the order of execution; the linear maps come last
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class _Layer(Module):
         self.activation = activation
 
     def _run(self, x: Tensor, *blocks: Callable[[Tensor], Tensor]) -> Tensor:
-        """The blocks and then the linear maps, each with a shortcut, and normalised before (``norm_first``) or behind it."""
+        """The blocks and then the linear maps, each with a residual connection, and normalised before (``norm_first``) or after it."""
         for i, block in enumerate((*blocks, self._feed_forward), 1):
             norm, dropout = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
             x = x + dropout(block(norm(x))) if self.norm_first else norm(x + dropout(block(x)))
@@ -75,21 +75,21 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """Attention of a sequence to itself, then two linear maps: ``torch.nn.TransformerEncoderLayer``.
+    """Self-attention of a sequence, then two linear maps: ``torch.nn.TransformerEncoderLayer``.
 
     Args:
         d_model: features.
         nhead: heads of the attention.
         dim_feedforward: features between the two linear maps.
-        dropout: of attention weights, of these features and of what is added to the shortcuts.
+        dropout: of attention weights, of these features and of the residual branches' results.
         activation: between the linear maps: 'relu', 'gelu' or a function.
         layer_norm_eps: of the layer norms.
         batch_first: sequences are (N, length, features) instead of (length, N, features).
-        norm_first: normalise what goes into attention and linear maps, instead of the sum with the shortcut.
+        norm_first: normalise the inputs of attention and linear maps, instead of the sums with the residual connection.
         bias: of linear maps and norms.
         device, dtype: of the parameters.
 
-    Raises ``ValueError`` for another activation, or if d_model does not divide into the heads.
+    Raises ``ValueError`` for another activation, or if d_model is not divisible by the number of heads.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -110,7 +110,7 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerDecoderLayer(_Layer):
-    """Attention of a sequence to itself, then to a memory, then two linear maps: ``torch.nn.TransformerDecoderLayer``.
+    """Self-attention of a sequence, then attention to a memory, then two linear maps: ``torch.nn.TransformerDecoderLayer``.
 
     Arguments and errors are those of :class:`TransformerEncoderLayer`.
 
@@ -135,7 +135,7 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """A Tensor of the shape of ``tgt``; ``tgt_...`` masks are for its attention to itself, ``memory_...`` for that to the memory."""
+        """A Tensor of the shape of ``tgt``; ``tgt_...`` masks are for self-attention, ``memory_...`` for the attention to the memory."""
 
         def to_itself(x: Tensor) -> Tensor:
             return self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0]
@@ -156,15 +156,15 @@ class TransformerEncoder(Module):
     """Encoder layers one after the other: ``torch.nn.TransformerEncoder``.
 
     Args:
-        encoder_layer: is copied ``num_layers`` times, so that all begin with the same weights.
-        num_layers: how many.
+        encoder_layer: a layer that is copied ``num_layers`` times, so that all start with the same weights.
+        num_layers: number of layers.
         norm: a module for the result, or None.
-        enable_nested_tensor, mask_check: accepted for PyTorch's sake.
+        enable_nested_tensor, mask_check: accepted for compatibility with PyTorch.
 
-    Raises ``ValueError`` if there would be no layer.
+    Raises ``ValueError`` for less than one layer.
 
-    Elements that ``src_key_padding_mask`` hides have a result too; PyTorch gives zeros for them in some cases (evaluation without
-    gradients), and the same numbers in the others.
+    Elements that are masked by ``src_key_padding_mask`` have a result too; PyTorch returns zeros for them in evaluation without gradients,
+    and the same numbers as here otherwise.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -188,7 +188,7 @@ class TransformerEncoder(Module):
         self.norm = norm
 
     def forward(self, src: Tensor, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None) -> Tensor:
-        """A Tensor of the shape of ``src``; every layer is given the masks."""
+        """A Tensor of the shape of ``src``; every layer uses the masks."""
         for layer in self.layers:
             src = layer(src, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask)
         return src if self.norm is None else self.norm(src)
@@ -222,7 +222,7 @@ class TransformerDecoder(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """A Tensor of the shape of ``tgt``; every layer is given the memory and the masks."""
+        """A Tensor of the shape of ``tgt``; every layer uses the memory and the masks."""
         for layer in self.layers:
             tgt = layer(
                 tgt,
@@ -238,7 +238,7 @@ class TransformerDecoder(Module):
 
 
 class Transformer(Module):
-    """An encoder, whose result is the memory of a decoder: ``torch.nn.Transformer``.
+    """An encoder and a decoder; the encoder's result is the decoder's memory: ``torch.nn.Transformer``.
 
     Args:
         d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias: of the layers; see
@@ -291,7 +291,7 @@ class Transformer(Module):
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
 
     def _reset_parameters(self) -> None:
-        """Draw new initial values for all weights: Xavier's."""
+        """Draw new initial values (Xavier) for all weights."""
         for p in self.parameters():
             if p.ndim > 1:
                 init.xavier_uniform_(p)
@@ -310,7 +310,7 @@ class Transformer(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """What the decoder makes of ``tgt`` and the encoded ``src``: of the shape of ``tgt``.
+        """The decoder's result for ``tgt`` and the encoded ``src``, of the shape of ``tgt``.
 
         Args:
             src: (S, N, d_model). tgt: (T, N, d_model). With ``batch_first`` N comes first; both may be without N.
@@ -339,7 +339,7 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
-        """(sz, sz): 0 where element i may look at j <= i, -inf elsewhere.
+        """The causal mask (sz, sz): 0 where j <= i, so that element i may attend to j, and -inf elsewhere.
 
         >>> from minigrad import nn
         >>> nn.Transformer.generate_square_subsequent_mask(2)

@@ -11,7 +11,7 @@ from minigrad.types import Size, Tensor
 
 
 class Upsample(Module):
-    """Images of another size: ``torch.nn.Upsample``. Arguments as those of :func:`minigrad.nn.functional.interpolate`.
+    """Images resized by interpolation: ``torch.nn.Upsample``. Arguments as those of :func:`minigrad.nn.functional.interpolate`.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -51,7 +51,7 @@ class UpsamplingNearest2d(Upsample):
 
 
 class UpsamplingBilinear2d(Upsample):
-    """:class:`Upsample` of images (N, C, H, W), bilinear with the corners in place: ``torch.nn.UpsamplingBilinear2d``."""
+    """:class:`Upsample` of images (N, C, H, W), bilinear, with ``align_corners=True``: ``torch.nn.UpsamplingBilinear2d``."""
 
     def __init__(self, size: Size | None = None, scale_factor: float | Sequence[float] | None = None):
         super().__init__(size, scale_factor, "bilinear", align_corners=True)

@@ -1,4 +1,4 @@
-"""Data: datasets, the loader that draws batches from them, and MNIST (a sample of it is embedded)."""
+"""Data: datasets, the loader that makes batches from them, and MNIST (with an embedded sample)."""
 
 from minigrad.nn.data.dataset import (
     ChainDataset,

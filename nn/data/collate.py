@@ -1,4 +1,4 @@
-"""From samples to a batch: stack what can be stacked, keep the structure around it."""
+"""Samples collated into a batch: arrays and numbers are stacked, the structure around them stays."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return as_tensor(np.stack(batch))
     if isinstance(first, float):
         return as_tensor(np.asarray(batch, np.float64))
-    if isinstance(first, int):  # bool is one too
+    if isinstance(first, int):  # bool is an int too
         return as_tensor(batch)
     if isinstance(first, (str, bytes)):
         return batch
@@ -66,9 +66,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """Turn the arrays in one sample into Tensors and leave everything else: ``torch.utils.data.default_convert``.
+    """Turn the arrays in one sample into Tensors and keep everything else: ``torch.utils.data.default_convert``.
 
-    A loader with ``batch_size=None`` hands out samples through this function.
+    A loader with ``batch_size=None`` applies it to each sample.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import default_convert

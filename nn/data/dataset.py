@@ -1,7 +1,7 @@
-"""Datasets: things with a length that hand out sample ``i``.
+"""Datasets: objects with a length and a sample for each index.
 
-Two optional methods make batches fast. Neither is needed, and neither is used where a subclass has overridden
-``__getitem__`` alone, since then only that method knows what the samples are.
+Two optional methods make batches faster. They are not used if a subclass has overridden only ``__getitem__``, because the inherited
+methods would then return other samples.
 
 ``get_batch(indices)``     the whole batch at once, equal to ``default_collate([self[i] for i in indices])``
 ``__getitems__(indices)``  the list of samples (PyTorch's protocol)
@@ -27,14 +27,14 @@ T = TypeVar("T", covariant=True)
 
 
 class Indexed(Protocol[T]):
-    """What a loader takes: anything that hands out a sample for an index."""
+    """Type of a loader's dataset: any object with a sample for each index."""
 
     def __getitem__(self, index: int, /) -> T:
         """Sample ``index``."""
 
 
 class Dataset(Generic[T]):
-    """Base of datasets: ``torch.utils.data.Dataset``. A subclass writes ``__getitem__``, and mostly ``__len__``.
+    """Base of datasets: ``torch.utils.data.Dataset``. A subclass defines ``__getitem__``, and usually ``__len__``.
 
     >>> from minigrad.nn.data import Dataset, DataLoader
     >>> class Squares(Dataset):
@@ -56,10 +56,10 @@ class Dataset(Generic[T]):
 
 
 class IterableDataset(Dataset[T]):
-    """Base of datasets that hand out their samples one after the other, as a stream does: ``torch.utils.data.IterableDataset``.
+    """Base of datasets that are streams, with samples one after the other and no index: ``torch.utils.data.IterableDataset``.
 
-    A subclass writes ``__iter__``, and may write ``__len__``. In a loader with several workers each of them iterates a copy, so each
-    should hand out a part of its own: :func:`minigrad.nn.data.get_worker_info` tells which.
+    A subclass defines ``__iter__``, and may define ``__len__``. In a loader with several workers each worker iterates a copy, so each
+    should yield a different part; :func:`minigrad.nn.data.get_worker_info` tells which.
 
     >>> from minigrad.nn.data import DataLoader, IterableDataset
     >>> class Countdown(IterableDataset):
@@ -80,14 +80,14 @@ class IterableDataset(Dataset[T]):
 
 
 def fetch_samples(dataset: Any, indices: Sequence[int]) -> list[Any]:
-    """``[dataset[i] for i in indices]``, by the dataset's ``__getitems__`` where it has one."""
+    """``[dataset[i] for i in indices]``, by the dataset's ``__getitems__`` if it has one."""
     if _speaks_for_getitem(dataset, "__getitems__"):
         return dataset.__getitems__(indices)
     return [dataset[i] for i in indices]
 
 
 def fetch_batch(dataset: Any, indices: Sequence[int]) -> Any:
-    """``default_collate`` of the samples, by the dataset's ``get_batch`` where it has one.
+    """``default_collate`` of the samples, by the dataset's ``get_batch`` if it has one.
 
     >>> import minigrad as mg
     >>> from minigrad.nn.data import TensorDataset
@@ -103,7 +103,7 @@ def fetch_batch(dataset: Any, indices: Sequence[int]) -> Any:
 
 
 def _speaks_for_getitem(dataset: Any, method: str) -> bool:
-    """Whether ``method`` was written by somebody who knew what ``dataset[i]`` is: at its class or in one derived from that."""
+    """Whether ``method`` is defined in the class that defines ``__getitem__``, or in a subclass of that, so that the two agree."""
     for cls in type(dataset).__mro__:
         if method in vars(cls):
             return True
@@ -237,8 +237,8 @@ class StackDataset(Dataset[Any]):
     """Datasets of one length side by side: ``torch.utils.data.StackDataset``.
 
     Args:
-        args: sample ``i`` is the tuple of their samples ``i``,
-        kwargs: or, where they are given by name, the dict of these.
+        args: datasets; sample ``i`` is the tuple of their samples ``i``.
+        kwargs: datasets by name; sample ``i`` is the dict of their samples ``i``.
 
     Raises:
         ValueError: no dataset, datasets of different lengths, or some by position and some by name.
@@ -277,7 +277,7 @@ class StackDataset(Dataset[Any]):
         if isinstance(self.datasets, dict):
             return {name: fetch_batch(dataset, indices) for name, dataset in self.datasets.items()}
         batches = [fetch_batch(dataset, indices) for dataset in self.datasets]
-        return [tuple(b) if isinstance(b, list) and isinstance(b[0], (str, bytes)) else b for b in batches]  # as collating tuples does
+        return [tuple(b) if isinstance(b, list) and isinstance(b[0], (str, bytes)) else b for b in batches]  # as for tuples
 
     def __len__(self) -> int:
         return self._length
@@ -288,9 +288,9 @@ def random_split(dataset: Indexed[T], lengths: Sequence[float], generator: Gener
 
     Args:
         dataset: anything with a length.
-        lengths: numbers of samples, or fractions with the sum 1. Samples that the rounding down of fractions leaves over go to
-            the parts in turn.
-        generator: where the permutation comes from (default: the process's generator).
+        lengths: numbers of samples, or fractions with the sum 1. Fractions are rounded down, and the
+            remaining samples go to the parts in turn.
+        generator: random generator of the permutation (default: the process's generator).
 
     Raises:
         ValueError: lengths that do not add up to the dataset's, or a fraction outside 0..1.
@@ -303,7 +303,7 @@ def random_split(dataset: Indexed[T], lengths: Sequence[float], generator: Gener
     >>> sorted([*a, *b])
     ['a', 'b', 'c']
     """
-    size = len(dataset)  # type: ignore[arg-type]  # raises TypeError where there is none
+    size = len(dataset)  # type: ignore[arg-type]  # raises TypeError without __len__
     if math.isclose(sum(lengths), 1):
         if not all(0 <= fraction <= 1 for fraction in lengths):
             raise ValueError(f"random_split: fractions lie between 0 and 1, but these are {list(lengths)}")

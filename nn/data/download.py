@@ -1,8 +1,8 @@
 """Download the files of a data set; :meth:`minigrad.nn.data.MNIST.download` and ``python -m minigrad.nn.data`` do so for MNIST.
 
-A file appears under its own name only when it is whole: it grows as ``NAME.part``, its unzipped contents are compared with a
-known sha256, and then it is renamed. A broken transfer is resumed where it stopped, from the same mirror or the next. (The
-standard library does: `pooch` and its like cannot resume, and check the zipped bytes, which differ between mirrors.)
+A file is downloaded as ``NAME.part``, its unzipped contents are checked against a known sha256, and then it is renamed. A broken
+transfer is resumed where it stopped, from the same mirror or the next. (This uses only the standard library: `pooch` and similar
+packages cannot resume, and check the zipped bytes, which differ between mirrors.)
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from minigrad.nn.bar import bar
 from minigrad.nn.data.idx import DataError, read_contents
 
 CHUNK = 1 << 16
-TRIES = 5  # of one mirror, as long as each one brings the file forward
+TRIES = 5  # for each mirror; a try that adds no bytes to the file is its last
 
 
 class DownloadError(OSError):
-    """A file that no mirror could deliver. The message has what each of them said."""
+    """No mirror could deliver a file. The message lists the error of each mirror."""
 
 
 def download(
@@ -35,10 +35,10 @@ def download(
     """Fetch the files of a data set that are missing or damaged; return their folder.
 
     Args:
-        folder: where to put them. It is made where it is missing.
+        folder: where to put them; created if it is missing.
         files: the name of each file, without ``.gz`` -> the sha256 of its unzipped contents.
         mirrors: addresses of folders with the ``.gz`` files, in a list or with spaces between them.
-        progress: show a bar, where tqdm is installed and there is a terminal.
+        progress: show a bar, if tqdm is installed and the output is a terminal.
         timeout: seconds without a byte before a mirror is given up.
 
     Raises:
@@ -53,10 +53,10 @@ def download(
 
 
 def fetch(urls: Sequence[str], path: Path, sha256: str, *, progress: bool = True, timeout: float = 30.0) -> None:
-    """Download ``path`` from the first of ``urls`` that delivers contents (unzipped) with this sha256. A file that is there is kept.
+    """Download ``path`` from the first of ``urls`` that delivers contents (unzipped) with this sha256. A correct file that exists is kept.
 
     Raises:
-        DownloadError: none did.
+        DownloadError: no URL delivered it.
     """
     part = path.with_name(path.name + ".part")
     with _alone_in(path.parent):
@@ -80,12 +80,12 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, *, progress: bool = True
                 said.append(f"{url}: {fault}")
                 part.unlink(missing_ok=True)
                 if not before:
-                    break  # a whole transfer, and still wrong; otherwise the beginning, from another mirror, may have been
+                    break  # wrong after a whole transfer; after a resumed one, the fault may be in the first part, from another mirror
         raise DownloadError(f"{path.name} could not be downloaded:\n" + "\n".join(f"  {line}" for line in said or ["no mirror was given"]))
 
 
 def _transfer(url: str, part: Path, progress: bool, timeout: float) -> None:
-    """Bring ``part`` to the length that the server says, from where it stops or, if the server cannot, from the beginning."""
+    """Download ``part`` to the length that the server gives, from its present end, or from the beginning if the server cannot resume."""
     have = _size(part)
     headers = {"User-Agent": "minigrad"}
     if have:
@@ -94,7 +94,7 @@ def _transfer(url: str, part: Path, progress: bool, timeout: float) -> None:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as error:
         with error:
-            if error.code == 416 and have:  # nothing after these bytes: the file is whole, or its sha256 will tell
+            if error.code == 416 and have:  # no more bytes: the file is complete, or its sha256 will not match
                 return
             raise
     with response, open(part, "ab") as file:
@@ -121,7 +121,7 @@ def _transfer(url: str, part: Path, progress: bool, timeout: float) -> None:
 
 
 def _fault(path: Path, sha256: str) -> str:
-    """What is wrong with a file's contents, or nothing."""
+    """A text that says what is wrong with a file's contents, or ""."""
     try:
         digest = hashlib.sha256(read_contents(path)).hexdigest()
     except (DataError, FileNotFoundError) as error:
@@ -138,7 +138,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """Let one process at a time download into a folder: two would write to the same ``.part``."""
     try:
         import fcntl
-    except ImportError:  # Windows: there a file that another process has open can be neither renamed nor replaced
+    except ImportError:  # Windows, where a file that another process has open cannot be renamed or replaced anyway
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -150,6 +150,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _progress_bar(progress: bool, **kwargs: Any) -> contextlib.AbstractContextManager[Any]:
-    """A tqdm bar, or None where it is not wanted or not installed."""
+    """A tqdm bar, or None if it is not wanted or not installed."""
     shown = bar(unit="B", unit_scale=True, **kwargs) if progress else None
     return contextlib.nullcontext() if shown is None else shown

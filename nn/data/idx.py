@@ -14,15 +14,15 @@ import numpy as np
 from minigrad.files.atomic import whole_file
 
 DTYPE_CODES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-MAX_DIMS = 32  # what every numpy can hold; files in the wild have 1 to 4
+MAX_DIMS = 32  # the limit of every numpy version; real files have 1 to 4
 
 
 class DataError(ValueError):
-    """A data file that does not hold what it should. The message names the file and the facts."""
+    """A data file has wrong contents. The message names the file and what was found."""
 
 
 def read_contents(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file, unzipped where it is gzipped (which its first two bytes tell, not its name).
+    """The bytes of a file, unzipped if its first two bytes (not its name) say that it is gzipped.
 
     Raises:
         DataError: a damaged gzip.

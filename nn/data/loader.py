@@ -1,4 +1,4 @@
-"""DataLoader: batches from a dataset, in the order that a sampler gives, made in this process or in others."""
+"""DataLoader: batches from a dataset, in the order of a sampler, made in this process or in worker processes."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ class DataLoader(Generic[T]):
 
     Args:
         dataset: anything with ``dataset[i]``, and a length unless a sampler is given; or an :class:`IterableDataset`.
-        batch_size: samples in a batch; None hands out single samples, their arrays converted to Tensors.
+        batch_size: samples in a batch; None gives single samples, with their arrays converted to Tensors.
         shuffle: a new random order in each pass.
         sampler: an iterable of indices, instead of ``shuffle``.
         batch_sampler: an iterable of lists of indices, instead of ``batch_size``, ``shuffle``, ``sampler`` and ``drop_last``.
-        num_workers: processes that make batches ahead of time; 0 makes each when it is asked for. See
-            :mod:`minigrad.nn.data.workers` for how they start, and what that asks of the dataset.
+        num_workers: processes that make batches in advance; 0 makes each batch in this process. See
+            :mod:`minigrad.nn.data.workers` for how they start, and which datasets they can use.
         collate_fn: makes the batch from a list of samples (default: :func:`default_collate`).
-        pin_memory, pin_memory_device: accepted for PyTorch's sake; there is no other device to copy to.
-        drop_last: leave out the last batch where it is smaller (of a stream: the last one of each worker).
+        pin_memory, pin_memory_device: accepted for compatibility with PyTorch; there is no other device to copy to.
+        drop_last: leave out the last batch if it is smaller (of a stream: the last one of each worker).
         timeout: seconds to wait for a worker's batch; 0 waits for ever.
         worker_init_fn: called in each worker with its number, before the first batch.
         multiprocessing_context: ``"forkserver"``, ``"spawn"``, ``"fork"`` or a context of :mod:`multiprocessing`.
-        generator: where the order and the base seed come from (default: the process's generator, see :func:`minigrad.manual_seed`).
+        generator: random generator of the order and the base seed (default: the process's generator, see :func:`minigrad.manual_seed`).
         prefetch_factor: batches that each worker makes ahead (default: 2).
         persistent_workers: keep the workers, and their copies of the dataset, from pass to pass.
-        in_order: accepted for PyTorch's sake; batches always come in order.
+        in_order: accepted for compatibility with PyTorch; batches always come in order.
 
     A dataset with ``get_batch`` (:class:`TensorDataset`, :class:`MNIST`, a :class:`Subset` of them) makes a batch by one
     indexing operation instead of one per sample.
 
-    **Seeds.** A pass begins with one draw from ``generator``, its base seed. The order comes from that, and while batch ``k`` is made, the
-    process's generator is replaced by one whose seed follows from the base seed and ``k``. So shuffling and augmentation are the same with
-    any number of workers and however far ahead they are, and leave the random numbers of the model alone. (In a worker, ``random`` and
-    ``numpy.random`` are seeded for each batch too.) Two loaders of the same seed give the same batches; another batch size gives other ones.
+    **Seeds.** Each pass draws one number from ``generator``, its base seed, which determines the order. While batch ``k`` is made, the
+    process's generator is replaced by one whose seed is computed from the base seed and ``k``. So shuffling and augmentation do not depend
+    on the number of workers or on prefetching, and do not change the random numbers of the model. (In a worker, ``random`` and
+    ``numpy.random`` are seeded for each batch too.) Two loaders with the same seed and batch size give the same batches.
 
-    **Resuming.** :meth:`state_dict` holds the position within a pass. A loader that has loaded it begins its next pass there, without making
-    what came before, bit for bit as if it had never stopped::
+    **Resuming.** :meth:`state_dict` holds the position within a pass. A loader that has loaded it begins its next pass there, without making the
+    batches before it, bit for bit as if it had never stopped::
 
         nn.save({"loader": loader.state_dict(), "rng": mg.get_rng_state(), ...}, path)  # after any step
         ...
         loader.load_state_dict(state["loader"])  # before the loop over the loader
 
     Raises:
-        RuntimeError: (by a pass) a worker has died, or was slower than ``timeout``.
-        TypeError: a dataset without ``__getitem__``; (by a pass) a dataset that cannot be sent to workers.
+        RuntimeError: (during a pass) a worker has died, or was slower than ``timeout``.
+        TypeError: a dataset without ``__getitem__``; (during a pass) a dataset that cannot be sent to workers.
         ValueError: options that exclude one another, a batch size that is not positive, an empty dataset with ``shuffle``.
 
-    An exception in a worker is raised by the pass, its cause being the traceback in the worker.
+    An exception in a worker is raised again in this process; its ``__cause__`` shows the traceback in the worker.
 
     >>> import minigrad as mg
     >>> from minigrad.nn.data import DataLoader, TensorDataset
@@ -121,8 +121,8 @@ class DataLoader(Generic[T]):
         elif batch_size is None and drop_last:
             raise ValueError("DataLoader: batch_size=None turns batches off and excludes drop_last")
         if stream:
-            sampler = itertools.repeat(None)  # the positions that a stream is asked for
-        elif sampler is None:  # where there is a batch_sampler, nothing asks this one
+            sampler = itertools.repeat(None)  # a stream has no indices
+        elif sampler is None:  # not used if there is a batch_sampler
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)  # type: ignore[arg-type]
         if batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
@@ -141,11 +141,11 @@ class DataLoader(Generic[T]):
         self.generator = generator
         self.collate_fn: Callable[[Any], Any] = collate_fn or (default_convert if batch_sampler is None else default_collate)
 
-        self._current: weakref.ref[_Pass] | None = None  # the pass that is under way
-        self._resume: dict[str, Any] | None = None  # where the next one begins
-        self._pool: Pool | None = None  # workers that stay
+        self._current: weakref.ref[_Pass] | None = None  # the current pass
+        self._resume: dict[str, Any] | None = None  # position at which the next one begins
+        self._pool: Pool | None = None  # persistent workers
 
-    # What default_collate makes of the samples. With a collate_fn of your own annotate the loader as a DataLoader[Any].
+    # The types that default_collate returns. With your own collate_fn, annotate the loader as a DataLoader[Any].
     @overload
     def __iter__(self: DataLoader[Operand]) -> Iterator[Tensor]: ...
     @overload
@@ -170,11 +170,11 @@ class DataLoader(Generic[T]):
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
-        """The position: how many batches of the present pass have been handed out, its base seed, and the states of the generators that
-        the loader and its samplers were given. Plain data for :meth:`load_state_dict`; between passes, that of the next one's beginning.
+        """The position as plain data for :meth:`load_state_dict`: how many batches of the current pass have been returned, its base seed, and
+        the states of the generators that were given to the loader and its samplers. Between passes it is the start of the next pass.
 
-        The process's generator is not in it: save :func:`minigrad.get_rng_state` beside it. A sampler or a stream with a memory of its own
-        (other than ``self.generator``) has to be saved by whoever wrote it. A stream is read again from its beginning to get to the position.
+        The process's generator is not in it: save :func:`minigrad.get_rng_state` beside it. A sampler or a stream with its own state
+        (other than ``self.generator``) has to be saved separately. A stream is read again from its beginning to get to the position.
         """
         this = None if self._current is None else self._current()
         if self._resume is not None:
@@ -184,9 +184,9 @@ class DataLoader(Generic[T]):
         return {**this.begin, "position": this.position}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Begin the next pass where :meth:`state_dict` was called. Number of workers and prefetching may differ, dataset and batch size not.
+        """Begin the next pass where :meth:`state_dict` was called. Workers and prefetching may differ, but not dataset and batch size.
 
-        Raises ``ValueError`` for something else than such a state, or that of a loader with other generators.
+        Raises ``ValueError`` for anything but such a state, or for that of a loader with other generators.
 
         >>> import minigrad as mg
         >>> from minigrad.nn.data import DataLoader
@@ -213,7 +213,7 @@ class DataLoader(Generic[T]):
         self._current = None
 
     def _generators(self) -> list[Generator]:
-        """Those that were given to the loader or to its samplers, each once."""
+        """The generators that were given to the loader or to its samplers, each once."""
         owners = [self, self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None)]
         found = (getattr(owner, "generator", None) for owner in owners)
         return list({id(generator): generator for generator in found if isinstance(generator, Generator)}.values())
@@ -222,7 +222,7 @@ class DataLoader(Generic[T]):
         return [generator.get_state() for generator in self._generators()]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_current": None, "_pool": None}  # a copy has no pass under way and no processes
+        return {**self.__dict__, "_current": None, "_pool": None}  # a copy has no current pass and no processes
 
 
 class _Pass(Iterator[Any]):
@@ -240,7 +240,7 @@ class _Pass(Iterator[Any]):
         else:
             with drawing_from(self.order):
                 indices = iter(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
-                # A sampler draws when its first index is asked for. Workers ask at once, so that is done here for all passes alike.
+                # A sampler draws its random numbers at the first index. Workers need that at once, so it is done here in every pass.
                 self.indices = itertools.chain(list(itertools.islice(indices, 1)), indices)
             for _ in range(self.position):
                 self._task()
@@ -269,7 +269,7 @@ class _Pass(Iterator[Any]):
                 loader._pool = pool
         self.pool, self.number = pool, pool.begin()
         self.ended: set[int] = set()
-        self.pending: collections.deque[int] = collections.deque()  # the workers whose batches come next
+        self.pending: collections.deque[int] = collections.deque()  # the workers, in the order of their next batches
         for worker in list(range(loader.num_workers)) * pool.prefetch:
             self._ask(worker)
 
@@ -286,7 +286,7 @@ class _Pass(Iterator[Any]):
             raise RuntimeError("DataLoader: another pass was begun with the same persistent workers, so that this one cannot go on")
         while self.pending:
             worker = self.pending.popleft()
-            if worker in self.ended:  # it was asked before it was known that its stream has no more
+            if worker in self.ended:  # a request from before the end of its stream was known
                 continue
             batch = self.pool.receive(worker, self.number)
             if batch is not END:

@@ -26,17 +26,17 @@ class MNIST(Dataset[tuple[Any, int]]):
 
     Args:
         root: the folder with the four idx files, gzipped or not, under the names ``train-images-idx3-ubyte`` or
-            ``train-images.idx3-ubyte``, directly or in ``MNIST/raw`` (torchvision's place) or ``raw``. None: the sample of 5,000
+            ``train-images.idx3-ubyte``, directly or in ``MNIST/raw`` (torchvision's folder) or ``raw``. None: the sample of 5,000
             digits from the training set and 1,000 from the test set that comes with minigrad.
         train: the training set, or the test set.
-        transform: applied to each image, a float32 array (1, 28, 28) in [0, 1]. Where it has an attribute ``batched`` that is
-            true, it is given a whole batch (N, 1, 28, 28) by the loader. :class:`ToTensor` makes it a Tensor of that shape.
+        transform: applied to each image, a float32 array (1, 28, 28) in [0, 1]. If it has a true attribute
+            ``batched``, the loader applies it to a whole batch (N, 1, 28, 28). :class:`ToTensor` makes it a Tensor of that shape.
         target_transform: applied to each label, an int.
-        download: fetch the files into ``root/MNIST/raw`` where they are missing, see :meth:`download`.
+        download: fetch missing files into ``root/MNIST/raw``, see :meth:`download`.
 
     Attributes:
         data: the images, a uint8 Tensor (N, 28, 28).
-        targets: the labels, an int64 Tensor (N,), 0 to 9. Others may be assigned to both, to leave digits out, say.
+        targets: the labels, an int64 Tensor (N,), 0 to 9. Both may be replaced, for example to leave some digits out.
         images, labels: the same as arrays.
         classes, class_to_idx: the names of the classes, and the label of each.
 
@@ -70,7 +70,7 @@ class MNIST(Dataset[tuple[Any, int]]):
         "https://storage.googleapis.com/cvdf-datasets/mnist",
         "https://raw.githubusercontent.com/fgnt/mnist/master",
     )
-    # Of the unzipped files: mirrors may have zipped them anew.
+    # Of the unzipped files, because mirrors may have zipped them again.
     sha256 = {
         "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -162,7 +162,7 @@ class MNIST(Dataset[tuple[Any, int]]):
 
     @classmethod
     def _find(cls, root: Path, stems: Sequence[str]) -> list[Path]:
-        """The file of each stem, the unzipped one first (it is read faster); where there is none, the first place it was looked for."""
+        """The file of each stem, preferably the unzipped one (it is read faster); if there is none, the path that was tried first."""
         names = [[n + suffix for n in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")] for stem in stems]
         paths = [[folder / n for folder in cls._folders(root) for n in spellings] for spellings in names]
         return [next((p for p in candidates if p.is_file()), candidates[0]) for candidates in paths]
@@ -234,8 +234,8 @@ class MNIST(Dataset[tuple[Any, int]]):
 class FashionMNIST(MNIST):
     """Articles of clothing, 28x28 grey, in the format of MNIST: ``torchvision.datasets.FashionMNIST``.
 
-    The arguments, attributes and errors are those of :class:`MNIST`; torchvision's place is ``FashionMNIST/raw``. There is no
-    embedded sample, so that a folder is needed.
+    The arguments, attributes and errors are those of :class:`MNIST`; torchvision's folder is ``FashionMNIST/raw``. There is no
+    embedded sample, so a folder is needed.
 
     >>> from minigrad.nn.data import FashionMNIST
     >>> FashionMNIST.classes[:3]
@@ -266,8 +266,8 @@ class FashionMNIST(MNIST):
 def read_sample(packed: bytes, train: bool) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 (N, 28, 28) and labels int64 (N,) from the bytes of the embedded sample.
 
-    They are, compressed by xz, what tests/data/make_sample.py of the sources put there: training images, training labels, test
-    images, test labels, a byte for each pixel and each label.
+    tests/data/make_sample.py of the sources wrote them, compressed by xz: training images, training labels, test images, test labels,
+    with a byte for each pixel and each label.
     """
     import lzma
 

@@ -1,4 +1,4 @@
-"""Samplers: in which order the samples of a dataset are taken, and which of them make a batch."""
+"""Samplers: the order of a dataset's samples, and their division into batches."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ T = TypeVar("T", covariant=True)
 
 
 class Sampler(Generic[T]):
-    """Base of samplers: an iterable of indices (or of lists of them), mostly with a length. ``torch.utils.data.Sampler``.
+    """Base of samplers: an iterable of indices (or of lists of them), usually with a length. ``torch.utils.data.Sampler``.
 
-    A subclass writes ``__iter__``. What it draws in there from the process's generator is the same in a loader with any number of
-    workers, and again when a pass is resumed (see :class:`DataLoader`).
+    A subclass defines ``__iter__``. Random numbers that it draws there from the process's generator are the same with any number of
+    workers and when a pass is resumed (see :class:`DataLoader`).
 
     >>> from minigrad.nn.data import DataLoader, Sampler
     >>> class Backwards(Sampler):
@@ -58,9 +58,9 @@ class RandomSampler(Sampler[int]):
     Args:
         data_source: anything with a length.
         replacement: draw each index independently, so that some come twice.
-        num_samples: how many to draw (default: as many as there are samples). More than that without replacement gives one
+        num_samples: how many to draw (default: as many as there are samples). A larger number without replacement gives one
             permutation after the other.
-        generator: default: the process's generator. All of a pass is drawn when it begins.
+        generator: default: the process's generator. All indices of a pass are drawn at its beginning.
 
     Raises:
         TypeError: ``replacement`` is not a bool.
@@ -92,7 +92,7 @@ class RandomSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         rng, n = numpy_generator(self.generator), len(self.data_source)
-        # All at once: a loader that fetches ahead, or is left early, then takes no other draws from the generator than any other.
+        # All at once, so that a loader that prefetches, or is left early, takes the same draws from the generator as any other.
         if self.replacement:
             order = rng.integers(n, size=self.num_samples)
         else:
@@ -132,14 +132,14 @@ class WeightedRandomSampler(Sampler[int]):
     """Indices ``0 ... len(weights) - 1``, each as likely as its weight: ``torch.utils.data.WeightedRandomSampler``.
 
     Args:
-        weights: one that is not negative for each sample; they need not add up to 1. For classes that differ in size, give each
-            sample one over the number of samples of its class.
+        weights: a number for each sample, not negative; their sum need not be 1. For classes of different sizes, use 1 / (number of
+            samples of the class).
         num_samples: how many to draw in a pass.
-        replacement: False draws no index twice: then each draw is among those that are left, by their weights.
+        replacement: False draws no index twice: each draw is among the remaining indices, by their weights.
         generator: default: the process's generator.
 
     Raises:
-        ShapeError: weights that are no row of numbers.
+        ShapeError: weights that are not one-dimensional.
         ValueError: weights that are negative, not finite, or all zero; ``num_samples`` not positive, or without replacement more than
             there are weights above zero.
 
@@ -176,8 +176,8 @@ class WeightedRandomSampler(Sampler[int]):
             weights = self.weights / self.weights.max()  # so that their sum does not overflow
             yield from rng.choice(len(weights), self.num_samples, p=weights / weights.sum()).tolist()
             return
-        # One after the other by weight is the order in which independent processes with these rates arrive; logarithms of the times
-        # neither overflow nor become zero.
+        # Draws by weight without replacement have the order of the arrival times of independent Poisson processes with these rates;
+        # logarithms of the times neither overflow nor underflow.
         possible = np.flatnonzero(self.weights)
         with np.errstate(divide="ignore"):
             times = np.log(rng.standard_exponential(len(possible))) - np.log(self.weights[possible])

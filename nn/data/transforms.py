@@ -1,10 +1,9 @@
 """Transforms of images, with torchvision's names and arguments: arrays in, arrays out, or Tensors in, Tensors out.
 
-They take one image (C, H, W) or a batch (N, C, H, W). ``batched = True`` says so: a dataset that makes whole batches applies such a
-transform once to the batch, and any other callable image by image. What is random is drawn for each image of a batch anew, from the
-process's generator or from the ``generator`` that a transform was given. In a :class:`DataLoader` the former is what one wants: its
-draws are then the same with any number of workers, whereas a generator of one's own would be copied into each of them, and is refused
-there.
+They take one image (C, H, W) or a batch (N, C, H, W), which the attribute ``batched = True`` declares: a dataset that makes whole batches
+applies such a transform once to the batch, and any other callable to each image. Random numbers are drawn separately for each image of a
+batch, from the process's generator or from the ``generator`` given to the transform. In a :class:`DataLoader` use the process's generator:
+its draws do not depend on the number of workers. A transform's own generator would be copied into each worker, so it is refused there.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _TRIES = 10  # how often torchvision draws a rectangle before it gives up
 
 
 class _Images:
-    """What transforms of images have in common: a subclass writes ``_apply``, of a batch (N, C, H, W)."""
+    """Base of transforms of images: a subclass defines ``_apply`` for a batch (N, C, H, W)."""
 
     batched = True
     generator: Generator | None = None
@@ -101,7 +100,7 @@ class RandomApply(_Images):
     """The transforms, one after the other, with probability ``p`` for each image: ``torchvision.transforms.RandomApply``.
 
     Args:
-        transforms: that leave the shape of an image as it is.
+        transforms: transforms that keep the shape of an image.
         p: the probability.
         generator: default: the process's generator.
 
@@ -147,9 +146,9 @@ class ToTensor:
     ==============================================  ========================================================================
 
     Raises:
-        ShapeError: another number of dimensions; bytes with the channels first (torchvision would take rows for channels); or floats that
-            may be either.
-        TypeError: no image, or a Tensor already.
+        ShapeError: another number of dimensions; bytes with the channels first (torchvision would treat rows as channels); or floats
+            that may have either order.
+        TypeError: no image, or already a Tensor.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import ToTensor
@@ -171,7 +170,7 @@ class ToTensor:
         if array.ndim not in (2, 3, 4) or array.dtype.kind not in "fiub":
             raise ShapeError(f"ToTensor: images are (H, W), (H, W, C) or (N, H, W, C), not {array.shape} of {array.dtype}")
         if of_pil and array.dtype == np.bool_:
-            array = array.astype(np.uint8) * 255  # an image of two colours
+            array = array.astype(np.uint8) * 255  # an image of mode "1", black and white
         if array.ndim == 2:
             array = array[..., None]
         if of_pil or not self._channels_first(array):
@@ -181,7 +180,7 @@ class ToTensor:
 
     @staticmethod
     def _channels_first(array: np.ndarray) -> bool:
-        """Whether this is no (..., H, W, C) but (..., C, H, W), as the transforms of floats here take and give it."""
+        """Whether the layout is (..., C, H, W), as in this module's transforms of floats, and not (..., H, W, C)."""
         first, last = array.shape[-3], array.shape[-1]
         if first not in (1, 3) or (last <= 4 and array.dtype.kind != "f"):
             return False
@@ -199,7 +198,7 @@ class ToTensor:
 
 
 class Normalize(_Images):
-    """``(x - mean) / std`` for each channel, with a number or one number a channel: ``torchvision.transforms.Normalize``.
+    """``(x - mean) / std`` for each channel, with one number for all channels or one for each: ``torchvision.transforms.Normalize``.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import Normalize
@@ -212,7 +211,7 @@ class Normalize(_Images):
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float], inplace: bool = False):
         self.mean = np.reshape(np.asarray(mean, np.float64), (-1, 1, 1))
         self.std = np.reshape(np.asarray(std, np.float64), (-1, 1, 1))
-        self.inplace = inplace  # for torchvision's sake: a value is never changed
+        self.inplace = inplace  # only for compatibility with torchvision: the input is never changed
         if not (self.std > 0).all():
             raise ValueError(f"Normalize: standard deviations are positive, but std={std}")
 
@@ -227,7 +226,7 @@ class Normalize(_Images):
 
 
 class Pad(_Images):
-    """Pixels around the image: ``torchvision.transforms.Pad``.
+    """Padding around the image: ``torchvision.transforms.Pad``.
 
     Args:
         padding: a number for all sides, ``(left and right, top and bottom)``, or ``(left, top, right, bottom)``.
@@ -249,11 +248,11 @@ class Pad(_Images):
 
 
 class RandomCrop(_Images):
-    """A window of each image, anywhere: ``torchvision.transforms.RandomCrop``.
+    """A window of each image at a random position: ``torchvision.transforms.RandomCrop``.
 
     Args:
         size: of the window: ``(height, width)``, or a number for both.
-        padding: pixels around the image first, as in :class:`Pad`.
+        padding: padding before the crop, as in :class:`Pad`.
         pad_if_needed: enlarge images that are smaller than the window, on both sides.
         fill, padding_mode: as in :class:`Pad`.
         generator: default: the process's generator.
@@ -317,13 +316,13 @@ class CenterCrop(_Images):
 
 
 class Resize(_Images):
-    """Images of another size: ``torchvision.transforms.Resize`` on tensors.
+    """Images resized by interpolation: ``torchvision.transforms.Resize`` on tensors.
 
     Args:
-        size: ``(height, width)``; a number is the length of the shorter side, and the shape stays.
+        size: ``(height, width)``; a number is the length of the shorter side, with the aspect ratio kept.
         interpolation: ``"bilinear"`` or ``"nearest"``.
-        max_size: with a number for ``size``: the longer side becomes no longer than this.
-        antialias: where an image becomes smaller, average over all the pixels that fall together (``"bilinear"`` only).
+        max_size: with a number for ``size``: the largest length of the longer side.
+        antialias: if the image becomes smaller, average over all pixels that an output pixel covers (``"bilinear"`` only).
 
     >>> import numpy as np
     >>> from minigrad.nn.data import Resize
@@ -362,7 +361,7 @@ class Resize(_Images):
 
 
 class RandomResizedCrop(_Images):
-    """A window of random size, shape and place in each image, brought to one size: ``torchvision.transforms.RandomResizedCrop``.
+    """A window of random size, aspect ratio and position in each image, resized: ``torchvision.transforms.RandomResizedCrop``.
 
     Args:
         size: of the result: ``(height, width)``, or a number for both.
@@ -371,7 +370,7 @@ class RandomResizedCrop(_Images):
         interpolation, antialias: as in :class:`Resize`.
         generator: default: the process's generator.
 
-    A window that does not fit is drawn again; after ten the largest one in the middle of the image is taken whose ratio is allowed.
+    A window that does not fit is drawn again; after ten draws it is the largest window in the middle of the image with an allowed ratio.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import RandomResizedCrop
@@ -425,7 +424,7 @@ class _RandomFlip(_Images):
 
 
 class RandomHorizontalFlip(_RandomFlip):
-    """Left and right exchanged, with probability ``p`` for each image: ``torchvision.transforms.RandomHorizontalFlip``.
+    """A horizontal flip, with probability ``p`` for each image: ``torchvision.transforms.RandomHorizontalFlip``.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import RandomHorizontalFlip
@@ -437,7 +436,7 @@ class RandomHorizontalFlip(_RandomFlip):
 
 
 class RandomVerticalFlip(_RandomFlip):
-    """Top and bottom exchanged, with probability ``p`` for each image: ``torchvision.transforms.RandomVerticalFlip``.
+    """A vertical flip, with probability ``p`` for each image: ``torchvision.transforms.RandomVerticalFlip``.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import RandomVerticalFlip
@@ -449,9 +448,9 @@ class RandomVerticalFlip(_RandomFlip):
 
 
 class RandomAffine(_Images):
-    """Turn, shift, scale and shear each image by a random amount of its own: ``torchvision.transforms.RandomAffine``.
+    """Rotate, shift, scale and shear each image by separate random amounts: ``torchvision.transforms.RandomAffine``.
 
-    Unlike torchvision's, it interpolates by default, and shifts are fractions of pixels too.
+    Unlike torchvision's, it interpolates by default, and shifts need not be whole pixels.
 
     Args:
         degrees: ``d`` for angles in (-d, d), or ``(low, high)``; positive is clockwise.
@@ -460,7 +459,7 @@ class RandomAffine(_Images):
         shear: ``s`` for angles in (-s, s) along x, ``(low, high)`` for these, or four numbers for angles along x and along y.
         interpolation: ``"bilinear"`` or ``"nearest"``.
         fill: the value around the image, or one for each channel.
-        center: ``(x, y)``, the point that stays, from the upper left corner; default: the middle.
+        center: ``(x, y)``, the fixed point, from the upper left corner; default: the middle.
         generator: default: the process's generator.
 
     >>> import numpy as np
@@ -514,12 +513,12 @@ class RandomAffine(_Images):
 
 
 class RandomRotation(_Images):
-    """Turn each image by a random angle: ``torchvision.transforms.RandomRotation``.
+    """Rotate each image by a random angle: ``torchvision.transforms.RandomRotation``.
 
     Args:
         degrees: ``d`` for angles in (-d, d), or ``(low, high)``; positive is counter-clockwise.
         interpolation: ``"nearest"`` or ``"bilinear"``.
-        expand: True, which would give each image a size of its own, is refused.
+        expand: True is refused, because it would give each image another size.
         center, fill, generator: as in :class:`RandomAffine`.
 
     >>> import numpy as np
@@ -557,17 +556,17 @@ class RandomRotation(_Images):
 
 
 class RandomErasing(_Images):
-    """A rectangle of each image overwritten, with probability ``p``: ``torchvision.transforms.RandomErasing``.
+    """Overwrite a random rectangle of each image, with probability ``p``: ``torchvision.transforms.RandomErasing``.
 
     Args:
         p: the probability.
         scale: the rectangle's area, ``(low, high)`` as a fraction of the image's.
         ratio: its height over its width, ``(low, high)``; drawn evenly on a logarithmic scale.
-        value: what is written: a number, one for each channel, or ``"random"`` for normal noise.
-        inplace: for torchvision's sake; a value is never changed.
+        value: the new value: a number, one for each channel, or ``"random"`` for normal noise.
+        inplace: only for compatibility with torchvision; the input is never changed.
         generator: default: the process's generator.
 
-    A rectangle that does not fit is drawn again, and after ten the image stays as it is.
+    A rectangle that does not fit is drawn again; after ten draws the image is left unchanged.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import RandomErasing
@@ -607,12 +606,12 @@ class RandomErasing(_Images):
 
 
 class Cutout(_Images):
-    """Squares of each image overwritten, their centres anywhere, so that some lie partly outside (DeVries and Taylor, 2017).
+    """Overwrite squares of each image; their centres are anywhere in it, so a square may lie partly outside (DeVries and Taylor, 2017).
 
     Args:
         length: the side of a square.
-        n_holes: how many.
-        fill: what is written: a number, or one for each channel.
+        n_holes: number of squares.
+        fill: the new value: a number, or one for each channel.
         generator: default: the process's generator.
 
     >>> import numpy as np
@@ -637,15 +636,15 @@ class Cutout(_Images):
 
 
 class ColorJitter(_Images):
-    """Brightness, contrast, saturation and hue of each image changed at random, in random order: ``torchvision.transforms.ColorJitter``.
+    """Change brightness, contrast, saturation and hue of each image at random, in random order: ``torchvision.transforms.ColorJitter``.
 
     Args:
         brightness, contrast, saturation: ``v`` for a factor in (max(0, 1 - v), 1 + v), or ``(low, high)``.
         hue: ``v`` for a shift in (-v, v), or ``(low, high)``, within (-0.5, 0.5); 0.5 is the opposite colour.
         generator: default: the process's generator.
 
-    Images have one channel, or red, green and blue, with values in [0, 1], and keep to that range. On one channel saturation and hue
-    change nothing.
+    Images have one channel, or red, green and blue, with values in [0, 1]; the result is in that range too. Saturation and hue do not
+    change images of one channel.
 
     >>> import numpy as np
     >>> from minigrad.nn.data import ColorJitter
@@ -724,7 +723,7 @@ def _saturation(images: np.ndarray, factor: np.ndarray) -> np.ndarray:
 
 
 def _shift_hue(images: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Colours turned by ``shift`` of the circle, with value and saturation kept (hexagonal HSV)."""
+    """Images with the hue rotated by ``shift`` of a full circle, and value and saturation kept (hexagonal HSV)."""
     if images.shape[1] == 1:
         return images
     r, g, b = images[:, 0], images[:, 1], images[:, 2]
@@ -753,11 +752,11 @@ def _affine(
     interpolation: str,
     fill: float | Sequence[float],
 ) -> np.ndarray:
-    """Each image sheared, turned clockwise and scaled about ``center``, then shifted."""
+    """Each image sheared, rotated clockwise and scaled about ``center``, then shifted."""
     _, _, h, w = images.shape
     dtype = images.dtype
     cx, cy = ((w - 1) / 2, (h - 1) / 2) if center is None else (center[0] - 0.5, center[1] - 0.5)
-    # Each output pixel asks where it came from: back by the shift, then turned, sheared and scaled back about the centre.
+    # The source position of each output pixel: the shift is undone, then rotation, shear and scale about the centre.
     turned = angle - shear_y
     a, c = np.cos(turned) / np.cos(shear_y), np.sin(turned) / np.cos(shear_y)
     b, d = -a * np.tan(shear_x) - np.sin(angle), -c * np.tan(shear_x) + np.cos(angle)
@@ -775,7 +774,7 @@ def _bilinear(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The values of ``images`` (N C H W) at the points ``y``, ``x`` (N H W), with zeros outside."""
     n, c, h, w = images.shape
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1))).ravel()
-    # In the padded image a point far outside is as good as one on its rim, which is zero.
+    # In the padded image a point far outside has the same value as one on its border, which is zero.
     y, x = np.clip(y + 1, 0, h + 1), np.clip(x + 1, 0, w + 1)
     top, left = np.minimum(y.astype(np.intp), h), np.minimum(x.astype(np.intp), w)
     down, right = (y - top).astype(images.dtype)[:, None], (x - left).astype(images.dtype)[:, None]  # N 1 H W
@@ -791,7 +790,7 @@ def _bilinear(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _nearest(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The values of the pixels next to the points, with zeros outside."""
+    """The values of the pixels nearest to the points, with zeros outside."""
     n, c, h, w = images.shape
     y, x = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
     inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
@@ -810,7 +809,7 @@ def _resample(
     interpolation: str,
     antialias: bool,
 ) -> np.ndarray:
-    """A window of each image brought to ``size``; two products with a matrix of weights."""
+    """A window of each image resized to ``size``, by two products with matrices of weights."""
     rows, columns = (
         _weights(out, start, length, n, interpolation, antialias).astype(images.dtype)[:, None]
         for out, start, length, n in ((size[0], top, height, images.shape[2]), (size[1], left, width, images.shape[3]))
@@ -819,9 +818,9 @@ def _resample(
 
 
 def _weights(out: int, start: np.ndarray, length: np.ndarray, n: int, interpolation: str, antialias: bool) -> np.ndarray:
-    """How much each of ``n`` pixels counts in each of ``out`` pixels that share the window: (windows, out, n), rows with the sum 1."""
+    """The weights (windows, out, n) of ``n`` input pixels for each of ``out`` output pixels of a window; each row has the sum 1."""
     start, length = start[:, None, None], length[:, None, None]
-    step = length / out  # pixels of the window to a pixel of the result
+    step = length / out  # pixels of the window for each pixel of the result
     pixel = np.arange(n) - start
     place = np.arange(out)[:, None]
     if interpolation == "nearest":

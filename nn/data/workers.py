@@ -1,19 +1,19 @@
-"""Worker processes that make a loader's batches ahead of time.
+"""Worker processes that make a loader's batches in advance.
 
-**How they start.** By ``forkserver`` where there is one, else by ``spawn``. A plain ``fork`` copies a process of which only one thread goes
-on: a lock that another thread held (of a BLAS that keeps threads, of a progress bar, of a program's own) is locked for ever in the
-copy, and the worker hangs now and then. The server that workers are forked from has no threads, has numpy and this module loaded, and
-has BLAS at one thread, so that workers do not compete. The price: the dataset is pickled, so it consists of things defined at the
-top level of a module, and a script has its main part under ``if __name__ == "__main__":``. ``multiprocessing_context="fork"`` has
-neither condition, for a program that knows its threads.
+**How they start.** By ``forkserver`` if the system has it, else by ``spawn``. A plain ``fork`` copies only one thread of the process: a
+lock that another thread held (of a BLAS with threads, of a progress bar, of the program) stays locked in the copy for ever, and the
+worker sometimes hangs. The server process, from which workers are forked, has no other threads, has loaded numpy and this module, and uses
+one BLAS thread, so that workers do not compete for cores. The cost: the dataset is pickled, so its classes and functions must be defined
+at the top level of a module, and a script needs its main part under ``if __name__ == "__main__":``. A program that can rule out locked
+threads may use ``multiprocessing_context="fork"``, which needs neither.
 
-**How a batch travels.** Through memory that both processes have open (a file without a name, in memory): the worker writes the arrays of a
-batch into it and the loader reads them into arrays of their own, ten times as fast as through a pipe, and without waiting for one
-another. Its space is used again for later batches, and the system takes it back with the processes, however they end. Where there
-are no such files (not on Linux), batches go through the pipe.
+**How a batch is sent.** Through an anonymous file in memory that both processes have open: the worker writes the arrays of a batch into it
+and the loader reads them into new arrays, ten times as fast as through a pipe, and neither process waits for the other. The space is used
+again for later batches, and the system frees it when the processes end, in whatever way. Systems other than Linux have no such files, and
+batches go through the pipe.
 
-**How they end.** When the pass is over, left or dropped, by a message; a worker that does not obey within two seconds is killed. A worker
-whose loader's process has vanished reads the end of its pipe and ends as well. Ctrl-C is the loader's affair: workers ignore it.
+**How they end.** By a message when the pass ends or is left early; a worker that does not exit within two seconds is killed. If the
+loader's process has died, the worker reads the end of its pipe and exits too. Workers ignore Ctrl-C, which the loader handles.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ from minigrad.nn.data.dataset import IterableDataset, fetch_batch, fetch_samples
 from minigrad.random import Generator, drawing_from, manual_seed
 from minigrad.tensor import Tensor
 
-END = object()  # instead of a batch: the stream has no more
-_PATIENCE = 2.0  # seconds that a worker has to obey
-_SLOT = 1 << 40  # bytes between the places for two batches in a worker's file; what is not written takes no memory
-_SMALL = 1024  # bytes up to which an array travels within the pickle
+END = object()  # in place of a batch: the end of the stream
+_PATIENCE = 2.0  # seconds that a worker has to exit
+_SLOT = 1 << 40  # bytes from one batch's slot to the next in a worker's file; unwritten parts take no memory
+_SMALL = 1024  # an array of at most this many bytes is sent inside the pickle
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """What a worker knows of itself: its number, how many there are, its seed, its copy of the dataset."""
+    """Information for code in a worker: its number, the number of workers, its seed, its copy of the dataset."""
 
     id: int
     num_workers: int
@@ -65,9 +65,9 @@ _info: WorkerInfo | None = None
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """Which worker process of a loader this is (None: none of them): ``torch.utils.data.get_worker_info``.
+    """The :class:`WorkerInfo` of this process, or None if it is no worker: ``torch.utils.data.get_worker_info``.
 
-    An :class:`IterableDataset` asks it which part of the stream is its own::
+    An :class:`IterableDataset` uses it to select its part of the stream::
 
         def __iter__(self):
             info = get_worker_info()
@@ -87,7 +87,7 @@ def derived_seed(seed: int, number: int) -> int:
 
 
 class Fetcher:
-    """Makes batches, of the indices that a sampler chose or of whatever comes next in a stream, each with random numbers of its own."""
+    """Makes batches, from a sampler's indices or from the next samples of a stream, each with its own random numbers."""
 
     def __init__(self, dataset: Any, collate_fn: Callable[[Any], Any], batched: bool, batch_size: int | None, drop_last: bool):
         self.dataset, self.collate_fn, self.batched, self.batch_size, self.drop_last = dataset, collate_fn, batched, batch_size, drop_last
@@ -104,7 +104,7 @@ class Fetcher:
         with drawing_from(self.generator.manual_seed(derived_seed(self.seed, number))):
             try:
                 return self._next_of_stream() if self.stream else self._fetch(indices)
-            except StopIteration as error:  # would end the loop over the loader as if the pass were over
+            except StopIteration as error:  # StopIteration would end the loop over the loader without an error
                 raise RuntimeError("the dataset or collate_fn raised StopIteration") from error
 
     def _fetch(self, indices: Any) -> Any:
@@ -127,11 +127,11 @@ class Fetcher:
 # ------------------------------------------------------------------------------------------------------ transport
 
 
-_Spec = tuple[str, tuple[int, ...]]  # dtype and shape of an array that lies beside the pickle
+_Spec = tuple[str, tuple[int, ...]]  # dtype and shape of an array that is sent beside the pickle
 
 
 def _dump(obj: Any) -> tuple[memoryview, list[memoryview], list[_Spec]]:
-    """The pickle of ``obj``, and beside it the memory of the larger arrays in it, and what kind of array each is."""
+    """The pickle of ``obj``, and separately the memory of its larger arrays, with the dtype and shape of each."""
     buffers: list[memoryview] = []
     specs: list[_Spec] = []
 
@@ -155,7 +155,7 @@ def _dump(obj: Any) -> tuple[memoryview, list[memoryview], list[_Spec]]:
 
 
 def _reduce_tensor(tensor: Tensor) -> Any:
-    """A constant Tensor is its array; others say themselves how they are pickled, or that they cannot be."""
+    """Pickle a constant Tensor as its array; other Tensors use their own pickling, which may refuse."""
     if tensor.requires_grad or tensor._node is not None:
         return tensor.__reduce__()
     return wrap, (tensor._data,)
@@ -170,7 +170,7 @@ def _reduce_array(array: Any) -> Any:
 
 
 def _array(buffer: Any, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The array that was read from beside the pickle, itself, so that a Tensor owns its memory; or one made of bytes from within it."""
+    """The array that was read separately, without a copy, so that a Tensor owns its memory; or a new array of bytes from inside the pickle."""
     if isinstance(buffer, np.ndarray):
         return buffer
     array = np.frombuffer(buffer, dtype).reshape(shape) if len(buffer) else np.empty(shape, dtype)
@@ -178,13 +178,13 @@ def _array(buffer: Any, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 class Channel:
-    """One end of the way between a loader and a worker: a connection, and a file in memory for what is large, where there are such."""
+    """One end of the transport between a loader and a worker: a connection, and a file in memory for large arrays if the system has them."""
 
     def __init__(self, connection: Any, file: int | None):
         self.connection, self.file = connection, file
 
     def send(self, message: tuple[Any, ...], obj: Any, slot: int) -> None:
-        """Send a short message, and ``obj`` by way of the file's place ``slot``, which is free."""
+        """Send a short message, and ``obj`` through the free slot ``slot`` of the file."""
         stream, buffers, specs = _dump(obj)
         if self.file is not None:
             offset = slot * _SLOT
@@ -199,7 +199,7 @@ class Channel:
                 self.connection.send_bytes(part)
 
     def receive(self) -> tuple[tuple[Any, ...], Callable[[], Any]]:
-        """The message, and a function that returns the object; call it before another message is received or the place used again."""
+        """The message, and a function that returns the object; call it before the next message is received or the slot is used again."""
         message, slot, size, specs = self.connection.recv()
         if self.file is None:
             parts: list[Any] = [np.empty(size, np.uint8), *(np.empty(shape, dtype) for dtype, shape in specs)]
@@ -209,7 +209,7 @@ class Channel:
         return message, lambda: self._read(slot * _SLOT, size, specs)
 
     def _read(self, offset: int, size: int, specs: list[_Spec]) -> Any:
-        # Each array in memory of its own: to keep the labels of a batch is not to keep its images.
+        # Each array has its own memory, so that keeping the labels of a batch does not keep its images.
         parts: list[Any] = [np.empty(size, np.uint8), *(np.empty(shape, dtype) for dtype, shape in specs)]
         for part in map(_bytes_of, parts):
             read = 0
@@ -231,7 +231,7 @@ def _memory_file(name: str) -> int | None:
 
 
 def work(ids: tuple[int, int, int], connection: Any, has_files: bool, job: Any) -> None:
-    """What a worker process runs: make the batches that it is told to make.
+    """Main function of a worker process: make the requested batches.
 
     Args:
         ids: its number, how many workers there are, its seed.
@@ -241,7 +241,7 @@ def work(ids: tuple[int, int, int], connection: Any, has_files: bool, job: Any) 
     """
     global _info
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for pool in list(_pools):  # a fork's copies of the loader's ends would keep other workers from noticing that the loader has gone
+    for pool in list(_pools):  # with a fork's copies of the loader's ends open, other workers would not notice that the loader has died
         pool.forget()
     number, num_workers, seed = ids
     channel = Channel(connection, None)
@@ -280,7 +280,7 @@ def _receive_job(connection: Any, has_files: bool) -> Any:
     file = reduction.recv_handle(connection)
     try:
         sizes = connection.recv()
-        memory = memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_COPY))  # the workers share what none of them writes
+        memory = memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_COPY))  # the workers share pages that none of them writes
     finally:
         os.close(file)
     ends = list(itertools.accumulate(sizes))
@@ -290,11 +290,11 @@ def _receive_job(connection: Any, has_files: bool) -> Any:
 
 def _serve(channel: Channel, fetcher: Fetcher) -> None:
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    newest = 0  # the pass that the loader is at
+    newest = 0  # the loader's current pass
     leaving = False
 
     def listen() -> None:
-        """Take what comes as it comes, so that the loader never waits until a worker listens."""
+        """Receive every message at once, so that the loader never waits for a busy worker."""
         nonlocal newest, leaving
         with suppress(EOFError, OSError):
             while (task := channel.connection.recv()) is not None:
@@ -303,7 +303,7 @@ def _serve(channel: Channel, fetcher: Fetcher) -> None:
         leaving = True
         tasks.put(None)
         if not finished.wait(_PATIENCE):
-            os._exit(1)  # whatever this process is busy with is for nobody
+            os._exit(1)  # the loader has died, so the present work is useless
 
     finished = threading.Event()
     threading.Thread(target=listen, daemon=True).start()
@@ -311,7 +311,7 @@ def _serve(channel: Channel, fetcher: Fetcher) -> None:
     try:
         while (task := tasks.get()) is not None and not leaving:
             which, seed, number, slot, indices = task
-            if which < newest:  # of a pass that was left
+            if which < newest:  # a request of an earlier pass
                 continue
             if which > current:
                 current = which
@@ -332,13 +332,13 @@ def _serve(channel: Channel, fetcher: Fetcher) -> None:
 
 
 def _seed_everything(seed: int) -> None:
-    """Python's and numpy's own generators, which datasets use too; forked workers would all continue at the same place."""
+    """Seed Python's and numpy's own generators, which datasets use too; forked workers would all have the same state."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
 
 
 def _describe(error: BaseException) -> tuple[bytes | None, str, str]:
-    """The exception pickled (None where it cannot be), its last line, its whole traceback as text."""
+    """The exception pickled (None if that fails), its last line, its whole traceback as text."""
     text = "".join(traceback.format_exception(error))
     with suppress(Exception):
         pickled = pickle.dumps(error)
@@ -358,7 +358,7 @@ class WorkerTraceback(Exception):
 class _Worker:
     process: Any
     channel: Channel
-    sent: int = 0  # batches asked for, which says what place the next one has
+    sent: int = 0  # number of requested batches, which gives the slot of the next one
     heard: bool = False
 
 
@@ -428,19 +428,19 @@ class Pool:
                 os.close(payload)
 
     def begin(self) -> int:
-        """Start a pass and return its number; workers drop what is left of the one before."""
+        """Start a pass and return its number; workers drop the remaining requests of the pass before."""
         self.passes += 1
         return self.passes
 
     def send(self, number: int, which: int, seed: int, task: int, indices: Any) -> None:
-        """Ask a worker for a batch. Each has at most ``prefetch`` to make or to be collected."""
+        """Request a batch from a worker. Each worker has at most ``prefetch`` batches to make or to be received."""
         worker = self.workers[number]
-        with suppress(BrokenPipeError, ConnectionResetError):  # its end is noticed when its turn comes
+        with suppress(BrokenPipeError, ConnectionResetError):  # the dead worker is noticed when its batch is received
             worker.channel.connection.send((which, seed, task, worker.sent % self.prefetch, indices))
         worker.sent += 1
 
     def receive(self, number: int, which: int) -> Any:
-        """A worker's next batch of the pass, or ``END``. Raises what it raised, and ``RuntimeError`` where it has died or is too slow."""
+        """A worker's next batch of the pass, or ``END``. Raises the worker's exception, and ``RuntimeError`` if it has died or is too slow."""
         from multiprocessing.connection import wait
 
         worker = self.workers[number]
@@ -484,7 +484,7 @@ class Pool:
         return error
 
     def forget(self) -> None:
-        """In a forked copy: let go of the ends that belong to the loader."""
+        """In a forked copy: close the loader's ends of the connections."""
         for worker in self.workers:
             with suppress(OSError):
                 worker.channel.connection.close()
@@ -495,7 +495,7 @@ class Pool:
 
 
 class _Closer:
-    """Ends the workers, once. It does not hold the pool, so that it can be called when that has gone."""
+    """Ends the workers, once. It holds no reference to the pool, so that it can be called when the pool is deleted."""
 
     def __init__(self, workers: list[_Worker], pid: int):
         self.workers, self.pid = workers, pid
@@ -536,14 +536,14 @@ def _pickle_job(fetcher: Fetcher, worker_init_fn: Any) -> list[memoryview]:
 
 @contextmanager
 def _for_workers(context: Any) -> Iterator[None]:
-    """Processes that start in this block load BLAS with one thread; the server that forks them has this module loaded."""
+    """In this block processes start with one BLAS thread, from a server that has loaded this module."""
     added = [name for name in _THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(added, "1"))
     try:
         if context.get_start_method() == "forkserver":
             from multiprocessing import forkserver
 
-            if getattr(forkserver._forkserver, "_preload_modules", None) == ["__main__"]:  # nobody chose
+            if getattr(forkserver._forkserver, "_preload_modules", None) == ["__main__"]:  # the default: the program set no preload
                 context.set_forkserver_preload([__name__])
             forkserver.ensure_running()
         yield

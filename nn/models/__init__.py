@@ -1,6 +1,6 @@
-"""Convolutional networks of the literature, in plain minigrad, under torchvision's names: its checkpoints fit them.
+"""Convolutional networks from the literature, with torchvision's names, so that torchvision's checkpoints can be loaded.
 
-EfficientNet-Lite, which torchvision does not have, bears the names of the package ``efficientnet-lite-pytorch``.
+EfficientNet-Lite, which torchvision does not have, uses the names of the package ``efficientnet-lite-pytorch``.
 
 =================================  ==========================================================================================
 :class:`LeNet5`                    LeCun et al. 1998
@@ -13,7 +13,7 @@ EfficientNet-Lite, which torchvision does not have, bears the names of the packa
 :class:`WaveNet`                   van den Oord et al. 2016, for sound
 =================================  ==========================================================================================
 
-None of them comes with weights.
+Pretrained weights are not included.
 """
 
 from minigrad.nn.models.alexnet import AlexNet, alexnet

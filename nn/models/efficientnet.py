@@ -22,7 +22,7 @@ STAGES = (
 
 
 def _margin(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after an axis that leave ``ceil(size / stride)`` outputs, an odd one after: TensorFlow's "SAME"."""
+    """Numbers of zeros before and after an axis for ``ceil(size / stride)`` outputs, an odd zero after it: TensorFlow's "SAME"."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
@@ -44,14 +44,14 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class MBConvBlock(nn.Module):
-    """Widen the channels, convolve each by itself, narrow them, and add what came in: the inverted residual of MobileNetV2.
+    """The inverted residual of MobileNetV2: expand the channels, convolve each separately, reduce the channels, and add the input.
 
     Args:
-        inputs, outputs: channels that come in and go out.
+        inputs, outputs: channels of the input and of the result.
         kernel_size: of the convolution in the middle.
-        stride: of it. Where it is 1 and ``inputs == outputs``, the input is added to the result.
-        expansion: how many times as many channels there are in the middle.
-        drop: probability that training leaves an image's block out (Huang et al. 2016, "stochastic depth").
+        stride: of the same. If it is 1 and ``inputs == outputs``, the input is added to the result.
+        expansion: factor on the number of channels in the middle.
+        drop: probability of skipping the block for an image in training (Huang et al. 2016, "stochastic depth").
     """
 
     def __init__(self, inputs: int, outputs: int, kernel_size: int, stride: int, expansion: int, drop: float):
@@ -90,7 +90,7 @@ class EfficientNetLite(nn.Module):
         depth: factor on the number of blocks of all stages but the first and the last.
         num_classes: number of outputs.
         dropout: probability of dropping an input of the last layer.
-        drop_connect: probability with which training leaves out the last block; it grows linearly from 0 at the first.
+        drop_connect: probability of skipping the last block in training; it grows linearly from 0 at the first block.
 
     Takes (N, 3, H, W), 224x224 for :func:`efficientnet_lite0`, gives logits (N, num_classes).
 
@@ -114,11 +114,11 @@ class EfficientNetLite(nn.Module):
         self._dropout = nn.Dropout(dropout)
         self._fc = nn.Linear(1280, num_classes)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # a depthwise kernel feeds its own channel only, which fan_out does not know
+            if isinstance(module, nn.Conv2d):  # a depthwise kernel has one output channel, which fan_out does not take into account
                 nn.init.kaiming_normal_(module.weight, mode="fan_out" if module.groups == 1 else "fan_in", nonlinearity="relu")
 
     def extract_features(self, x: Tensor) -> Tensor:
-        """What the last layers see: (N, 1280, H/32, W/32)."""
+        """The feature maps before the classifier: (N, 1280, H/32, W/32)."""
         x = F.relu6(self._bn0(self._conv_stem(x)))  # N 32 H/2 W/2
         for block in self._blocks:
             x = block(x)
@@ -130,7 +130,7 @@ class EfficientNetLite(nn.Module):
 
 
 def _rounded(channels: float) -> int:
-    """To the nearest multiple of 8, but not more than a tenth down."""
+    """``channels`` rounded to the nearest multiple of 8, but reduced by at most a tenth."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest if nearest >= 0.9 * channels else nearest + 8
 

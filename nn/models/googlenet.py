@@ -24,14 +24,14 @@ class ConvBNReLU(nn.Module):
 
 
 class Inception(nn.Module):
-    """Four ways side by side, their channels one after the other: figure 2b of the paper (3x3 in place of 5x5, as in torchvision).
+    """Four parallel branches with concatenated channels: figure 2b of the paper (3x3 in place of 5x5, as in torchvision).
 
     Args:
-        inputs: channels that come in.
-        one: channels of the 1x1 way.
-        three: channels of the 3x3 way, before and after its 3x3 convolution.
-        five: the same of the third way.
-        pool: channels of the way behind a max pooling.
+        inputs: channels of the input.
+        one: channels of the 1x1 branch.
+        three: channels of the 3x3 branch, before and after its 3x3 convolution.
+        five: the same for the third branch.
+        pool: channels of the branch with the max pooling.
     """
 
     def __init__(self, inputs: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int):
@@ -47,7 +47,7 @@ class Inception(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """A classifier in the middle of the network, whose loss helps the layers below it while training."""
+    """A classifier in the middle of the network; its loss helps to train the layers below it."""
 
     def __init__(self, inputs: int, num_classes: int, dropout: float):
         super().__init__()
@@ -63,7 +63,7 @@ class Auxiliary(nn.Module):
 
 
 class GoogLeNetOutputs(NamedTuple):
-    """What GoogLeNet returns while training with ``aux_logits``."""
+    """Result of GoogLeNet in training with ``aux_logits``."""
 
     logits: Tensor
     aux_logits2: Tensor

@@ -8,13 +8,13 @@ from minigrad.tensor import Tensor
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions whose result is added to what came in.
+    """Two 3x3 convolutions with a shortcut: the input is added to their result.
 
     Args:
-        inplanes: channels that come in.
-        planes: channels that go out.
+        inplanes: channels of the input.
+        planes: channels of the result.
         stride: of the first convolution.
-        downsample: what brings the input to the result's shape; None where it has it.
+        downsample: a module that gives the input the result's shape, or None.
     """
 
     expansion = 1
@@ -38,10 +38,10 @@ class Bottleneck(nn.Module):
     """A 3x3 convolution between two 1x1 ones, on a quarter of the channels; the stride is that of the 3x3 one, as in torchvision ("v1.5").
 
     Args:
-        inplanes: channels that come in.
-        planes: channels of the 3x3 convolution; four times as many go out.
+        inplanes: channels of the input.
+        planes: channels of the 3x3 convolution; the result has four times as many.
         stride: of the 3x3 convolution.
-        downsample: what brings the input to the result's shape; None where it has it.
+        downsample: a module that gives the input the result's shape, or None.
     """
 
     expansion = 4
@@ -65,7 +65,7 @@ class Bottleneck(nn.Module):
 
 
 def _initialize(model: nn.Module) -> None:
-    """Convolutions as He et al. 2015 ("Delving deep into rectifiers"), by their outputs."""
+    """Initialise convolutions as He et al. 2015 ("Delving deep into rectifiers"), by fan-out."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -141,7 +141,7 @@ def resnet152(num_classes: int = 1000) -> ResNet:
 
 
 class _Shortcut(nn.Module):
-    """Every second pixel, and zeros for the channels that are new: the shortcut without parameters ("option A") of He et al., section 4.2."""
+    """The shortcut without parameters ("option A") of He et al., section 4.2: every second pixel, and zeros for additional channels."""
 
     def __init__(self, more: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""U-Net, for images whose pixels are classified."""
+"""U-Net, for semantic segmentation (the classification of each pixel)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minigrad.tensor import Tensor
 
 
 class _Twice(nn.Sequential):
-    """Two 3x3 convolutions, each followed by relu, with batch normalisation between them if asked for."""
+    """Two 3x3 convolutions, each followed by relu, optionally with batch normalisation."""
 
     def __init__(self, inputs: int, outputs: int, padding: int, batch_norm: bool):
         super().__init__()
@@ -24,7 +24,7 @@ class _Twice(nn.Sequential):
 
 
 class UNet(nn.Module):
-    """Down by max poolings, up again by transposed convolutions, and at each size a bridge from the one way to the other.
+    """U-Net: an encoder with max poolings, a decoder with transposed convolutions, and a skip connection at each size.
 
     Ronneberger, Fischer and Brox 2015, "U-Net: convolutional networks for biomedical image segmentation".
 
@@ -33,8 +33,8 @@ class UNet(nn.Module):
         num_classes: channels of the result.
         width: channels at full size; they double with each halving of the size.
         depth: number of halvings.
-        padded: keep the size of the image. The paper does not pad: 572x572 pixels become 388x388, and what crosses a
-            bridge is cropped.
+        padded: keep the size of the image. The paper does not pad: 572x572 pixels become 388x388, and the skip
+            connections crop their maps.
         batch_norm: normalise after each 3x3 convolution, which then has no bias. The paper does not.
 
     Takes (N, in_channels, H, W), gives logits (N, num_classes, H', W'). As in the paper it has 31,030,658 parameters.
@@ -75,7 +75,7 @@ class UNet(nn.Module):
         for up, merge in zip(self.up, self.merge, strict=True):
             x, bridge = up(x), bridges.pop()
             rows, columns = (a - b for a, b in zip(bridge.shape[2:], x.shape[2:], strict=True))
-            if self.padded:  # an odd size lost its last row when it was halved
+            if self.padded:  # halving an odd size dropped the last row
                 x = F.pad(x, (0, columns, 0, rows))
             else:
                 bridge = bridge[:, :, rows // 2 : rows // 2 + x.shape[2], columns // 2 : columns // 2 + x.shape[3]]

@@ -14,7 +14,7 @@ from minigrad.tensor import Tensor
 
 
 def mu_law_encode(sound: Any, classes: int = 256) -> Tensor:
-    """Samples in -1..1 as classes 0..classes-1, finer near silence: the mu-law of ITU-T G.711, equation 3.1 of the paper, rounded.
+    """Samples in -1..1 as classes 0..classes-1, finer near 0: the mu-law of ITU-T G.711, equation 3.1 of the paper, rounded.
 
     >>> import minigrad as mg
     >>> mu_law_encode(mg.tensor([-1.0, -0.01, 0.0, 0.01, 1.0]))
@@ -38,14 +38,14 @@ def mu_law_decode(labels: Any, classes: int = 256) -> Tensor:
 
 
 class ResidualLayer(nn.Module):
-    """A causal convolution with gaps, gated, whose result is added to the input and handed to the output: figure 4 of the paper.
+    """A gated, dilated, causal convolution with a residual and a skip connection: figure 4 of the paper.
 
     Args:
-        residual: channels that come in and go on.
+        residual: channels of the input and of the result.
         gated: channels inside.
-        skip: channels for the output.
-        kernel_size: taps of the convolution.
-        dilation: their distance.
+        skip: channels of the skip connection.
+        kernel_size: of the convolution.
+        dilation: of the convolution.
     """
 
     def __init__(self, residual: int, gated: int, skip: int, kernel_size: int, dilation: int):
@@ -56,7 +56,7 @@ class ResidualLayer(nn.Module):
         self.to_skip = nn.Conv1d(gated, skip, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, residual, T) to what goes on (N, residual, T) and what is for the output (N, skip, T)."""
+        """(N, residual, T) to the input of the next layer (N, residual, T) and the skip connection (N, skip, T)."""
         signal, gate = self.filter_and_gate(F.pad(x, (self.reach, 0))).chunk(2, 1)
         z = signal.tanh() * gate.sigmoid()
         return x + self.to_residual(z), self.to_skip(z)
@@ -66,13 +66,13 @@ class WaveNet(nn.Module):
     """WaveNet: van den Oord et al. 2016, "WaveNet: a generative model for raw audio", without conditioning.
 
     Args:
-        classes: values that a sample can have, see :func:`mu_law_encode`.
-        layers: in a block; the distance of a layer's taps is twice that of the layer before.
-        blocks: how often the distances 1, 2, 4, ... come.
+        classes: number of values of a sample, see :func:`mu_law_encode`.
+        layers: in a block; the dilation doubles from layer to layer.
+        blocks: how often the dilations 1, 2, 4, ... are repeated.
         residual: channels from layer to layer.
         gated: channels inside a layer.
         skip: channels from the layers to the output.
-        kernel_size: taps of each convolution.
+        kernel_size: of each convolution.
 
     Takes integers (N, T), the samples' classes, and gives logits (N, classes, T) for the *next* sample: those at t depend on no
     sample after t. So ``F.cross_entropy(model(x)[:, :, :-1], x[:, 1:])`` is the loss.

@@ -1,4 +1,4 @@
-"""Adam and its family: steps of a moving average of gradients, divided by the root of a moving average of their squares."""
+"""Adam and its variants: a step is a moving average of gradients divided by the root of a moving average of their squares."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Adam(Optimizer):
         eps: keeps the division finite.
         weight_decay: adds ``weight_decay * p`` to the gradient (see :class:`AdamW`).
         amsgrad: divide by the largest v so far (Reddi et al. 2018).
-        maximize: climb instead of descending.
-        decoupled_weight_decay: shrink the parameter by ``lr * weight_decay`` instead, as :class:`AdamW` does.
-        foreach, fused: accepted for PyTorch's sake; the update is always fused.
+        maximize: gradient ascent instead of descent.
+        decoupled_weight_decay: instead, multiply the parameter by ``1 - lr * weight_decay``, as :class:`AdamW` does.
+        foreach, fused: accepted for compatibility with PyTorch; the update is always fused.
 
     Raises ``ValueError`` for options outside their range.
     """
@@ -61,7 +61,7 @@ class Adam(Optimizer):
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0, **({"max_exp_avg_sq": 0.0} if group["amsgrad"] else {})}
 
     def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:
-        """The two betas, and step size and epsilon with both corrections of the averages' bias in them."""
+        """The two betas, and step size and epsilon, which contain both bias corrections."""
         scalars["step"] += 1
         t = scalars["step"]
         beta1, beta2 = map(float, group["betas"])
@@ -98,7 +98,7 @@ def average_of_squares(v: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray)
 
 
 class AdamW(Adam):
-    """Adam whose weight decay does not pass through the averages (Loshchilov & Hutter 2019): ``torch.optim.AdamW``.
+    """Adam with decoupled weight decay, which does not enter the averages (Loshchilov & Hutter 2019): ``torch.optim.AdamW``.
 
     Each step first shrinks the parameter: ``p *= 1 - lr * weight_decay``. Arguments as :class:`Adam`'s.
     """
@@ -154,11 +154,11 @@ class NAdam(Optimizer):
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
     def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
-        """The count of steps, and the product of the momenta so far."""
+        """The step count, and the product of the momenta so far."""
         return {"step": 0, "mu_product": 1.0}
 
     def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:
-        """The betas, the factors of g and of m, and epsilon, with the correction of v's bias in them."""
+        """The betas, the factors of g and of m, and epsilon, which contain the bias correction of v."""
         scalars["step"] += 1
         t = scalars["step"]
         beta1, beta2 = map(float, group["betas"])
@@ -191,7 +191,7 @@ class NAdam(Optimizer):
 
 
 class RAdam(Optimizer):
-    """Adam whose first steps, while v is known badly, are steps of momentum only (Liu et al. 2020): ``torch.optim.RAdam``.
+    """Adam with steps of momentum only at first, while v is inaccurate (Liu et al. 2020): ``torch.optim.RAdam``.
 
     Arguments as :class:`Adam`'s.
     """
@@ -231,7 +231,7 @@ class RAdam(Optimizer):
         lr = float(group["lr"]) / (1.0 - beta1**t)
         unbiased = 1.0 - beta2**t
         longest = 2.0 / (1.0 - beta2) - 1.0
-        length = longest - 2.0 * t * beta2**t / unbiased  # of a plain average that v is worth
+        length = longest - 2.0 * t * beta2**t / unbiased  # of the simple moving average that approximates v
         if length <= 5.0:
             return beta1, beta2, lr, None
         rectified = math.sqrt((length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length))

@@ -21,8 +21,8 @@ class RMSprop(Optimizer):
         params: Tensors or parameter groups.
         lr, alpha, eps, momentum, centered: as above.
         weight_decay: adds ``weight_decay * p`` to the gradient.
-        maximize: climb instead of descending.
-        foreach: accepted for PyTorch's sake; the update is always fused.
+        maximize: gradient ascent instead of descent.
+        foreach: accepted for compatibility with PyTorch; the update is always fused.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class RMSprop(Optimizer):
         not_negative(self, group, "lr", "eps", "momentum", "weight_decay", "alpha")
 
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
-        """The average of squares and, where asked for, the average gradient and the momentum."""
+        """The average of squares and, depending on the options, the average gradient and the momentum."""
         return {
             "square_avg": 0.0,
             **({"grad_avg": 0.0} if group["centered"] else {}),
@@ -207,21 +207,21 @@ class Rprop(Optimizer):
         """p -= sign(g) step_size"""
         before, size, (s, t, _) = slots["prev"], slots["step_size"], scratch
         np.multiply(before, g, out=s)
-        np.sign(s, out=s)  # 1: as before, -1: turned
+        np.sign(s, out=s)  # 1: same sign as before, -1: changed
         t[...] = 1.0
         np.copyto(t, c["etas"][1], where=s > 0)
         np.copyto(t, c["etas"][0], where=s < 0)
         size *= t
         np.clip(size, *c["step_sizes"], out=size)
         before[...] = g
-        before[s < 0] = 0.0  # no step this time, and no memory of the turn
+        before[s < 0] = 0.0  # no step this time, and the next step sees no change of sign
         np.sign(before, out=t)
         t *= size
         p -= t
 
 
 class ASGD(Optimizer):
-    """Gradient descent that also keeps an average of where the parameters have been (Polyak & Juditsky 1992): ``torch.optim.ASGD``.
+    """Gradient descent that also keeps an average of the parameters' values (Polyak & Juditsky 1992): ``torch.optim.ASGD``.
 
     The step size decays as lr / (1 + lambd lr t)^alpha; ``state[p]["ax"]`` is the average, from step ``t0`` on.
     """
@@ -249,7 +249,7 @@ class ASGD(Optimizer):
         return {"ax": 0.0}
 
     def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
-        """The count of steps, the next step size, the weight of the next value in the average."""
+        """The step count, the next step size, the weight of the next value in the average."""
         return {"step": 0, "eta": float(group["lr"]), "mu": 1.0}
 
     def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:

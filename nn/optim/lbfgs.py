@@ -13,7 +13,7 @@ from minigrad.tensor import Tensor
 
 
 class _Point(NamedTuple):
-    """A place on the line of search: where it is, the loss, the gradient, and the slope along the line."""
+    """A point of the line search: its position, the loss, the gradient, and the slope along the line."""
 
     t: float
     loss: float
@@ -22,7 +22,7 @@ class _Point(NamedTuple):
 
 
 def _cubic_minimum(a: _Point, b: _Point, low: float, high: float) -> float:
-    """Where the cubic through both points' losses and slopes has its minimum, kept within the bounds."""
+    """The position of the minimum of the cubic through both points' losses and slopes, clamped to the bounds."""
     if a.t > b.t:
         a, b = b, a
     d1 = a.slope + b.slope - 3.0 * (a.loss - b.loss) / (a.t - b.t)
@@ -45,7 +45,7 @@ def _strong_wolfe(
     c1: float = 1e-4,
     c2: float = 0.9,
 ) -> tuple[_Point, int]:
-    """A point that fulfils the strong Wolfe conditions, and the number of evaluations (Nocedal & Wright, algorithms 3.5 and 3.6)."""
+    """A point that satisfies the strong Wolfe conditions, and the number of evaluations (Nocedal & Wright, algorithms 3.5 and 3.6)."""
 
     def too_high(point: _Point) -> bool:
         return point.loss > start.loss + c1 * point.t * start.slope
@@ -56,7 +56,7 @@ def _strong_wolfe(
     before, here = start, evaluate(t)
     evaluations, iteration = 1, 0
     bracket = None
-    while bracket is None and iteration < most:  # walk until a minimum lies between two points
+    while bracket is None and iteration < most:  # extend the step until a minimum lies between two points
         if too_high(here) or (iteration > 1 and here.loss >= before.loss):
             bracket = [before, here]
         elif flat(here):
@@ -72,11 +72,11 @@ def _strong_wolfe(
         bracket = [start, here]
     low, high = (0, 1) if bracket[0].loss <= bracket[1].loss else (1, 0)
     stuck = False
-    while iteration < most and abs(bracket[1].t - bracket[0].t) * size >= tolerance:  # narrow it down
+    while iteration < most and abs(bracket[1].t - bracket[0].t) * size >= tolerance:  # shrink the bracket
         left, right = sorted(point.t for point in bracket)
         t = _cubic_minimum(bracket[0], bracket[1], left, right)
         margin = 0.1 * (right - left)
-        if min(right - t, t - left) < margin:  # too near an end: once is fine, then step away from it
+        if min(right - t, t - left) < margin:  # too near an end: allowed once, then moved away from it
             if stuck or t >= right or t <= left:
                 t = right - margin if abs(t - right) < abs(t - left) else left + margin
                 stuck = False
@@ -110,7 +110,7 @@ class LBFGS(Optimizer):
         max_eval: evaluations of the loss for each call (default: 1.25 max_iter).
         tolerance_grad: stop when no entry of the gradient is larger.
         tolerance_change: stop when loss or parameters change by less.
-        history_size: number of past steps that the curvature is estimated from.
+        history_size: number of past steps for the estimate of the curvature.
         line_search_fn: None, or 'strong_wolfe'.
 
     >>> import minigrad as mg
@@ -242,7 +242,7 @@ class LBFGS(Optimizer):
         return result
 
     def _direction(self, state: dict[str, Any], gradient: np.ndarray, history_size: int) -> np.ndarray:
-        """Minus the gradient, times the inverse of the Hessian as the last steps let it be estimated."""
+        """Minus the gradient, times the inverse of the Hessian, estimated from the last steps."""
         if state["n_iter"] == 1:
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1.0)
             return -gradient

@@ -1,7 +1,7 @@
 """Learning-rate schedules under PyTorch's names: ``torch.optim.lr_scheduler``.
 
-A scheduler's ``step()`` comes after the optimiser's, once an epoch (or once a batch for the cyclic ones). Most schedules multiply the
-current rate by a factor, so several can act on one optimiser at a time.
+Call a scheduler's ``step()`` after the optimiser's, once per epoch (or once per batch for the cyclic ones). Most schedules multiply the
+current rate by a factor, so several can be used on one optimiser at the same time.
 
 >>> import minigrad as mg
 >>> from minigrad.nn import optim
@@ -44,8 +44,8 @@ class LRScheduler:
     """Base of the schedulers: a subclass defines :meth:`get_lr`.
 
     Args:
-        optimizer: whose learning rates are set.
-        last_epoch: -1 at the start; to resume without a ``state_dict``, the epoch that was last.
+        optimizer: the optimiser with the learning rates.
+        last_epoch: -1 at the start; to resume without a ``state_dict``, the number of the last epoch.
 
     Attributes: ``last_epoch``, the number of steps so far; ``base_lrs``, the rates at the start.
     """
@@ -84,15 +84,15 @@ class LRScheduler:
             self._step_count, self._is_initial = count, False
 
     def get_lr(self) -> list[float]:
-        """The rates of the groups at ``last_epoch``, as a rule from those they have now."""
+        """The rates of the groups at ``last_epoch``, usually computed from the present ones."""
         raise NotImplementedError(f"{type(self).__name__} does not define get_lr()")
 
     def get_last_lr(self) -> list[float]:
-        """The rates that the last step set."""
+        """The learning rates after the last step."""
         return self._last_lr
 
     def step(self) -> None:
-        """Go on to the next epoch and set its rates."""
+        """Advance to the next epoch and set its rates."""
         if self._step_count == 1 and type(self.optimizer).step is Optimizer.step and not self.optimizer._step_count:
             warnings.warn(
                 "scheduler.step() was called before optimizer.step(): the first learning rate of the schedule is skipped",
@@ -112,11 +112,11 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the schedule is and its settings, as plain data; functions that the user gave are left out."""
+        """The position and the settings of the schedule, as plain data; the user's functions are left out."""
         return {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "lr_lambdas", "_custom")}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a :meth:`state_dict`. Load the optimiser's too: the rates are there."""
+        """Load a :meth:`state_dict`. Load the optimiser's too, which holds the rates."""
         self.__dict__.update(state_dict)
 
     def _per_group(self, name: str, value: Any) -> list[float]:
@@ -160,7 +160,7 @@ class _Factor(LRScheduler):
     """A schedule that multiplies the rates of all groups by :meth:`factor`."""
 
     def factor_at(self, epoch: int) -> float:
-        """What the rates are multiplied by on the way to ``epoch``."""
+        """The factor on the rates at the step to ``epoch``."""
         raise NotImplementedError
 
     def get_lr(self) -> list[float]:
@@ -203,7 +203,7 @@ class ConstantLR(_Factor):
         super().__init__(optimizer, last_epoch)
 
     def factor_at(self, epoch: int) -> float:
-        """factor at the start, undone at the end"""
+        """factor at the start, 1 / factor at the end"""
         return self.factor if epoch == 0 else 1.0 / self.factor if epoch == self.total_iters else 1.0
 
 
@@ -273,7 +273,9 @@ class CosineAnnealingLR(LRScheduler):
             return self._current()
         if self._step_count == 1 and t > 0:
             return [low + (base - low) * (1.0 + math.cos(math.pi * t / self.T_max)) / 2.0 for base in self.base_lrs]
-        if (t - 1 - self.T_max) % (2 * self.T_max) == 0:  # the last rate was eta_min, whose height over eta_min is no factor
+        if (t - 1 - self.T_max) % (
+            2 * self.T_max
+        ) == 0:  # the last rate was eta_min: its distance from eta_min is 0, so no factor can change it
             rise = (1.0 - math.cos(math.pi / self.T_max)) / 2.0
             return [lr + (base - low) * rise for lr, base in zip(self._current(), self.base_lrs, strict=True)]
         ratio = (1.0 + math.cos(math.pi * t / self.T_max)) / (1.0 + math.cos(math.pi * (t - 1) / self.T_max))
@@ -281,9 +283,9 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Half a cosine down to ``eta_min`` in ``T_0`` epochs, then anew, each time ``T_mult`` as long (Loshchilov & Hutter 2017).
+    """Half a cosine down to ``eta_min`` in ``T_0`` epochs, then restarts, each ``T_mult`` times as long (Loshchilov & Hutter 2017).
 
-    ``torch.optim.lr_scheduler.CosineAnnealingWarmRestarts``. ``step(epoch)`` goes to any, also fractional, epoch.
+    ``torch.optim.lr_scheduler.CosineAnnealingWarmRestarts``. ``step(epoch)`` jumps to an epoch, which may be fractional.
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
@@ -347,16 +349,16 @@ class _Cycling(LRScheduler):
 
 
 class CyclicLR(_Cycling):
-    """Up and down between ``base_lr`` and ``max_lr`` (Smith 2017), a step each batch: ``torch.optim.lr_scheduler.CyclicLR``.
+    """Up and down between ``base_lr`` and ``max_lr`` (Smith 2017), a step per batch: ``torch.optim.lr_scheduler.CyclicLR``.
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimiser with the learning rates.
         base_lr, max_lr: bounds of the rate, for all groups or a list.
-        step_size_up, step_size_down: steps of each half of a cycle (down: as up by default).
-        mode: 'triangular', 'triangular2' (half the height after each cycle) or 'exp_range' (height times gamma^step).
+        step_size_up, step_size_down: steps of each half of a cycle (default for down: the same as up).
+        mode: 'triangular', 'triangular2' (half the amplitude after each cycle) or 'exp_range' (amplitude times gamma^step).
         gamma: see mode.
-        scale_fn, scale_mode: the factor of the height instead of ``mode``, a function of the 'cycle' or of the number of 'iterations'.
-        cycle_momentum, base_momentum, max_momentum: move momentum the other way between these.
+        scale_fn, scale_mode: instead of ``mode``, the factor on the amplitude as a function of the 'cycle' or the number of 'iterations'.
+        cycle_momentum, base_momentum, max_momentum: vary the momentum between these, in the opposite direction.
     """
 
     def __init__(
@@ -393,7 +395,7 @@ class CyclicLR(_Cycling):
         self.base_lrs = base_lrs
 
     def scale_fn(self, x: float) -> float:
-        """The factor of the height in cycle, or step, ``x``."""
+        """The factor on the amplitude in cycle, or step, ``x``."""
         if self._custom is not None:
             return self._custom(x)
         return {"triangular": 1.0, "triangular2": 0.5 ** (x - 1), "exp_range": self.gamma**x}[self.mode]
@@ -410,15 +412,15 @@ class CyclicLR(_Cycling):
 
 
 class OneCycleLR(_Cycling):
-    """Up to ``max_lr`` and down to almost nothing once (Smith & Topin 2019): ``torch.optim.lr_scheduler.OneCycleLR``. A step each batch.
+    """One cycle up to ``max_lr`` and down to almost 0 (Smith & Topin 2019): ``torch.optim.lr_scheduler.OneCycleLR``. A step per batch.
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimiser with the learning rates.
         max_lr: the highest rate, for all groups or a list.
         total_steps: length of the cycle; or give ``epochs`` and ``steps_per_epoch``.
-        pct_start: the share of the rise.
+        pct_start: the fraction of the cycle in which the rate rises.
         anneal_strategy: 'cos' or 'linear'.
-        cycle_momentum, base_momentum, max_momentum: move momentum the other way between these.
+        cycle_momentum, base_momentum, max_momentum: vary the momentum between these, in the opposite direction.
         div_factor: the first rate is max_lr / div_factor.
         final_div_factor: the last rate is the first one / final_div_factor.
         three_phase: fall to the first rate in as many steps as the rise took, and only then to the last.
@@ -456,7 +458,7 @@ class OneCycleLR(_Cycling):
             raise ValueError(f"OneCycleLR: anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}")
         self.total_steps, self.anneal_strategy, self.cycle_momentum = total_steps, anneal_strategy, cycle_momentum
         rise = float(pct_start * total_steps) - 1
-        # Each phase: its last step, and where rate and momentum go from and to.
+        # Each phase: its last step, and the first and last values of rate and momentum.
         up = (rise, "initial_lr", "max_lr", "max_momentum", "base_momentum")
         if three_phase:
             down = (float(2 * pct_start * total_steps) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum")
@@ -496,7 +498,7 @@ class OneCycleLR(_Cycling):
 
 
 class _Several(LRScheduler):
-    """A scheduler made of others of the same optimiser."""
+    """Base of schedulers that combine others of the same optimiser."""
 
     def _take(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
         if not schedulers:
@@ -512,11 +514,11 @@ class _Several(LRScheduler):
         self._schedulers = list(schedulers)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the schedule and those in it are."""
+        """The state of this schedule and of those in it."""
         return {**super().state_dict(), "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a :meth:`state_dict`."""
+        """Load a :meth:`state_dict`."""
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "_schedulers"})
         for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(state)
@@ -570,7 +572,7 @@ def _take_back(scheduler: LRScheduler) -> None:
 
 
 class ChainedScheduler(_Several):
-    """Several schedules at a time: ``torch.optim.lr_scheduler.ChainedScheduler``."""
+    """Several schedules at the same time: ``torch.optim.lr_scheduler.ChainedScheduler``."""
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
         self._take(schedulers, optimizer)
@@ -597,12 +599,12 @@ class ReduceLROnPlateau(LRScheduler):
     """Times ``factor`` after more than ``patience`` epochs without a better metric: ``torch.optim.lr_scheduler.ReduceLROnPlateau``.
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimiser with the learning rates.
         mode: 'min' if the metric should fall, 'max' if it should rise.
         factor: below 1.
-        patience: epochs without progress that are tolerated.
-        threshold, threshold_mode: what progress is: a change by this share of the best value ('rel') or by this much ('abs').
-        cooldown: epochs after a reduction in which nothing is counted.
+        patience: number of epochs without improvement that are tolerated.
+        threshold, threshold_mode: the smallest change that is an improvement: a fraction of the best value ('rel') or a number ('abs').
+        cooldown: number of epochs after a reduction that are not counted.
         min_lr: a lower bound, for all groups or a list.
         eps: smaller reductions are not made.
     """
@@ -636,7 +638,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     @property
     def in_cooldown(self) -> bool:
-        """Whether a reduction was made lately."""
+        """Whether the epochs of ``cooldown`` after a reduction are not over."""
         return self.cooldown_counter > 0
 
     def _is_better(self, value: float) -> bool:
@@ -645,7 +647,7 @@ class ReduceLROnPlateau(LRScheduler):
         return value > bar if self.mode == "max" else value < bar
 
     def step(self, metrics: Any) -> None:  # type: ignore[override]
-        """Tell the value of the metric at the end of an epoch."""
+        """End an epoch with this value of the metric."""
         value = float(metrics)
         self.last_epoch += 1
         if self._is_better(value):

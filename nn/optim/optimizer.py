@@ -1,8 +1,8 @@
 """The base of all optimisers: parameter groups, their state, and a step that is fused over parameters.
 
-An optimiser is a formula on flat arrays (:meth:`Optimizer.update`). The base lays the parameters out for it: small ones are
-gathered into one array that fits the cache, so that a model of a hundred biases costs a few numpy calls and not a thousand; large
-ones are walked through in pieces of the same size, so that temporaries never leave the cache.
+An optimiser is a formula on flat arrays (:meth:`Optimizer.update`). The base class prepares these arrays: small parameters
+are copied into one array that fits the cache, so that a hundred biases need a few numpy calls and not a thousand; large parameters
+are processed in pieces of that size, so that temporaries stay in the cache.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def not_negative(owner: Any, group: Mapping[str, Any], *names: str) -> None:
 
 
 def betas_in_range(owner: Any, group: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` unless ``betas`` are two numbers from 0 to 1, without 1: both Tensors or none."""
+    """Raise ``ValueError`` unless ``betas`` are two numbers from 0 to 1, 1 excluded, and both are Tensors or neither is."""
     betas, who = group["betas"], type(owner).__name__
     if not isinstance(betas, (tuple, list)):
         raise TypeError(f"{who}: betas must be two numbers, not {betas!r} ({type(betas).__name__})")
@@ -65,14 +65,14 @@ class Optimizer:
     """Base of the optimisers: ``torch.optim.Optimizer``.
 
     Args:
-        params: Tensors, or ``(name, Tensor)`` pairs, or dicts ``{"params": [...], "lr": ...}``: parameter groups with options of their own.
+        params: Tensors, or ``(name, Tensor)`` pairs, or dicts ``{"params": [...], "lr": ...}``: parameter groups with their own options.
         defaults: option -> value for groups that do not set it.
 
     A subclass defines :meth:`update` (a formula on flat arrays) and, if it has any, :meth:`slots` (arrays that it keeps for each
     parameter), :meth:`scalars` (numbers that it keeps), :meth:`constants`, and :meth:`check` for its options; or it overrides :meth:`step`.
 
-    Attributes: ``param_groups``, a list of dicts that may be changed at any time; ``state``, for each parameter a dict of the
-    numbers and arrays kept for it (the arrays are the optimiser's own and change with every step).
+    Attributes: ``param_groups``, a list of dicts that may be changed at any time; ``state``, for each parameter a dict of its
+    numbers and arrays (the arrays belong to the optimiser and change with every step).
 
     >>> import numpy as np, minigrad as mg
     >>> class SignDescent(mg.nn.optim.Optimizer):
@@ -95,7 +95,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._reset()
-        self._step_count = 0  # read by the schedulers, which must come after
+        self._step_count = 0  # read by the schedulers, whose step() must come after this one's
         self._pre_hooks: list[Any] = []
         self._post_hooks: list[Any] = []
         groups = list(params)
@@ -109,10 +109,10 @@ class Optimizer:
         self._scratch: dict[np.dtype, list[np.ndarray]] = {}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add parameters with options of their own, e.g. the layers of a pretrained model once they are to be trained too.
+        """Add parameters with their own options, e.g. the layers of a pretrained model when they are unfrozen.
 
-        Raises ``TypeError`` for what is no Tensor, ``ValueError`` for one that is computed from others, that is there already or that
-        is uninitialised (a lazy layer's before its first call), for options out of range, and where some parameters have names and some not.
+        Raises ``TypeError`` for an element that is no Tensor, ``ValueError`` for a Tensor that is not a leaf, was added before or is
+        uninitialised (in a lazy layer before its first call), for options out of range, and if only some parameters have names.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"add_param_group: a dict is needed, not {type(param_group).__name__}")
@@ -154,12 +154,12 @@ class Optimizer:
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuse options of a new group that are out of range: a subclass says which, with :func:`not_negative` and its like."""
+        """Refuse options of a new group that are out of range. A subclass defines the ranges, with helpers such as :func:`not_negative`."""
 
     # ---------------------------------------------------------------------------------- what a subclass defines
 
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
-        """Arrays of the parameter's shape that are kept for each parameter: name -> what they are filled with at first."""
+        """Arrays of the parameter's shape that are kept for each parameter: name -> initial value of the elements."""
         return {}
 
     def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class Optimizer:
         return {"step": 0}
 
     def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> Any:
-        """Advance ``scalars`` by a step; what this returns is the ``c`` of :meth:`update`."""
+        """Advance ``scalars`` by a step, and return the argument ``c`` of :meth:`update`."""
         scalars["step"] += 1
         return group
 
@@ -182,7 +182,7 @@ class Optimizer:
     # ---------------------------------------------------------------------------------------------------- steps
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or fill them with zeros."""
+        """Set the gradients of all parameters to None, or to zeros."""
         zero_gradients(self._all_parameters(), set_to_none)
 
     @overload
@@ -192,10 +192,10 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters that have a gradient.
 
-        Tensors are values: a parameter gets a new value, and a graph, a ``detach()``, a ``state_dict`` that holds the old one keeps it.
+        A parameter gets a new value; a graph, a ``detach()`` or a ``state_dict`` that holds the old value keeps it.
 
         Args:
-            closure: computes the loss anew (and its gradients), called first; its loss is returned.
+            closure: a function that computes the loss and its gradients; called before the update. Its loss is returned.
         """
         for hook in list(self._pre_hooks):
             hook.function(self, (closure,), {})
@@ -221,7 +221,7 @@ class Optimizer:
         return RemovableHandle(self._post_hooks, hook)
 
     def _plan(self, number: int, group: dict[str, Any]) -> list[_Bucket]:
-        """The buckets for the parameters that have a gradient now; laid out anew when they are other ones than in the last step."""
+        """The buckets for the parameters that have a gradient now; rebuilt when these differ from the last step."""
         slots = self.slots(group)
         ready = [p for p in group["params"] if p._grad is not None]
         key: list[Any] = [slots]
@@ -257,9 +257,9 @@ class Optimizer:
     # ---------------------------------------------------------------------------------------------------- state
 
     def state_dict(self) -> dict[str, Any]:
-        """The options of the groups and copies of what is kept for each parameter, as plain data and Tensors.
+        """The options of the groups and copies of each parameter's state, as plain data and Tensors.
 
-        ``{"state": {number: {name: value}}, "param_groups": [{..., "params": [number, ...]}]}``, as PyTorch has it.
+        ``{"state": {number: {name: value}}, "param_groups": [{..., "params": [number, ...]}]}``, as in PyTorch.
         """
         numbers = {id(p): i for i, p in enumerate(self._all_parameters())}
         state = {
@@ -274,7 +274,7 @@ class Optimizer:
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a :meth:`state_dict`, also one of PyTorch's: options of the groups and what was kept for each parameter.
+        """Load a :meth:`state_dict`, also one of PyTorch: the options of the groups and the state of each parameter.
 
         Raises ``ValueError`` if groups or shapes differ; then nothing is changed.
         """
@@ -312,11 +312,11 @@ class Optimizer:
                 raise ValueError(f"load_state_dict: {name} of parameter {number} has shape {array.shape}, the parameter {p._data.shape}")
             found[name] = array
         if found and "step" in scalars:
-            found.setdefault("step", 1)  # PyTorch's SGD keeps no count: with a momentum buffer there was a step
+            found.setdefault("step", 1)  # PyTorch's SGD counts no steps; a momentum buffer shows that there was one
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the layout of the arrays, which is made again."""
+        """The attributes without the layout of the arrays, which is built again."""
         return {k: v for k, v in self.__dict__.items() if k not in ("_plans", "_scratch")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -332,7 +332,7 @@ class Optimizer:
 
 
 class _Bucket:
-    """Parameters of one dtype and one count of steps that are updated together: several small ones, or a single one."""
+    """Parameters with the same dtype and step count that are updated together: several small ones, or a single one."""
 
     def __init__(self, params: list[Tensor], states: list[dict[str, Any]], slots: dict[str, float], names: list[str]):
         self.params, self.states, self.names = params, states, names
@@ -360,7 +360,7 @@ class _Bucket:
             np.concatenate([p._grad._data.ravel() for p in self.params], out=self.grad, casting="same_kind")
             optimizer._run(group, c, self.value, self.grad, self.slots)
             for p, part in zip(self.params, self.parts, strict=True):
-                p._data = part.copy()  # small: quicker than to find out whether the old memory may be written
+                p._data = part.copy()  # small: faster than checking whether the old memory may be written
         else:
             (p,) = self.params
             if not p._writable() or not p._data.flags.c_contiguous:
@@ -377,7 +377,7 @@ def _lay_out(optimizer: Optimizer, group: dict[str, Any], params: list[Tensor], 
     """Buckets for ``params``: as many as fit into one piece, of one dtype and with the same numbers in their state."""
     initial = optimizer.scalars(group)
     buckets: list[list[Tensor]] = []
-    open_: dict[Any, tuple[list[Tensor], int]] = {}  # kind -> the bucket that takes more, and its size
+    open_: dict[Any, tuple[list[Tensor], int]] = {}  # kind -> the bucket with space left, and its size
     for p in params:
         state = optimizer.state[p]
         for name, value in initial.items():

@@ -20,8 +20,8 @@ class SGD(Optimizer):
         lr: learning rate.
         momentum, dampening, nesterov: as above.
         weight_decay: adds ``weight_decay * p`` to the gradient.
-        maximize: climb instead of descending.
-        foreach, fused: accepted for PyTorch's sake; the update is always fused.
+        maximize: gradient ascent instead of descent.
+        foreach, fused: accepted for compatibility with PyTorch; the update is always fused.
 
     Raises ``ValueError`` for negative values, and for ``nesterov`` without momentum or with dampening.
     """
@@ -56,7 +56,7 @@ class SGD(Optimizer):
         return {"momentum_buffer": 0.0} if group["momentum"] else {}
 
     def constants(self, group: dict[str, Any], scalars: dict[str, Any]) -> tuple:
-        """lr, momentum, the share of the gradient, nesterov."""
+        """lr, momentum, the factor on the gradient, nesterov."""
         first = scalars["step"] == 0
         scalars["step"] += 1
         return float(group["lr"]), float(group["momentum"]), 1.0 if first else 1.0 - float(group["dampening"]), group["nesterov"]

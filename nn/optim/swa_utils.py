@@ -13,7 +13,7 @@ from minigrad.nn.module import Module
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Any, Any, int], Any]:
-    """The averaging of an exponential moving average: ``decay * average + (1 - decay) * new``. For :class:`AveragedModel`."""
+    """The update of an exponential moving average: ``decay * average + (1 - decay) * new``. For :class:`AveragedModel`."""
     if not 0.0 <= decay <= 1.0:
         raise ValueError(f"get_ema_avg_fn: decay must be between 0 and 1, not {decay}")
 
@@ -24,7 +24,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Any, Any, int], Any]:
 
 
 def get_swa_avg_fn() -> Callable[[Any, Any, int], Any]:
-    """The averaging of stochastic weight averaging: all models count alike. For :class:`AveragedModel`."""
+    """The update of stochastic weight averaging: all models have the same weight. For :class:`AveragedModel`."""
 
     def equal(average: Any, new: Any, num_averaged: int) -> Any:
         return average + (new - average) / (num_averaged + 1)
@@ -33,13 +33,13 @@ def get_swa_avg_fn() -> Callable[[Any, Any, int], Any]:
 
 
 class AveragedModel(Module):
-    """A copy of a model whose weights are an average of those that it had: ``torch.optim.swa_utils.AveragedModel``.
+    """A copy of a model with the average of its weights over training: ``torch.optim.swa_utils.AveragedModel``.
 
     Args:
-        model: is copied; call ``update_parameters(model)`` after each step or epoch.
+        model: the model to copy; call ``update_parameters(model)`` after each step or epoch.
         avg_fn: ``(average, new, num_averaged) -> average`` on arrays; :func:`get_swa_avg_fn` by default, :func:`get_ema_avg_fn` for
             an exponential moving average.
-        use_buffers: average floating buffers too; others are copied. Without it buffers are left as they were.
+        use_buffers: average floating buffers too and copy other buffers. By default buffers are not updated.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -66,7 +66,7 @@ class AveragedModel(Module):
         return self.module(*args, **kwargs)
 
     def update_parameters(self, model: Module) -> None:
-        """Take the present weights of ``model`` into the average; the first time they are copied."""
+        """Add the present weights of ``model`` to the average; the first call copies them."""
         count = int(self.n_averaged.item())
         pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
         if self.use_buffers:
@@ -80,11 +80,11 @@ class AveragedModel(Module):
 
 
 def update_bn(loader: Any, model: Module, device: Any = None) -> None:
-    """Compute the running statistics of the model's batch norms anew, by a pass over ``loader`` in training mode.
+    """Recompute the running statistics of the model's batch norms, by a pass over ``loader`` in training mode.
 
     Args:
         loader: gives batches, or tuples whose first entry is the batch.
-        model: averaged weights have no statistics of their own; this gives them some.
+        model: usually the averaged model, whose statistics do not belong to its averaged weights.
         device: ignored.
     """
     norms = [m for m in model.modules() if "running_mean" in m._buffer_names and m.__dict__["running_mean"] is not None]
@@ -94,7 +94,7 @@ def update_bn(loader: Any, model: Module, device: Any = None) -> None:
     model.train()
     for m in norms:
         m.reset_running_stats()
-        m.momentum = None  # a plain average over all batches
+        m.momentum = None  # a cumulative average over all batches
     with no_grad():
         for batch in loader:
             model(batch[0] if isinstance(batch, (list, tuple)) else batch)

@@ -55,16 +55,16 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Scale the gradients down if their norm, taken together, is above ``max_norm``: ``torch.nn.utils.clip_grad_norm_``.
+    """Scale the gradients down if their total norm is above ``max_norm``: ``torch.nn.utils.clip_grad_norm_``.
 
     Args:
         parameters: Tensors with gradients; those without are skipped.
-        max_norm: the largest norm to let pass.
+        max_norm: the largest allowed norm.
         norm_type: order of the norm; ``float("inf")`` for the largest element.
         error_if_nonfinite: raise ``RuntimeError`` if the norm is NaN or infinite.
-        foreach: accepted for PyTorch's sake.
+        foreach: accepted for compatibility with PyTorch.
 
-    Returns the norm before.
+    Returns the norm before clipping.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -84,13 +84,13 @@ def clip_grad_norm_(
 def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor | float, foreach: bool | None = None
 ) -> None:
-    """:func:`clip_grad_norm_` with a norm that is known: ``torch.nn.utils.clip_grads_with_norm_``."""
+    """:func:`clip_grad_norm_` for a norm that was computed before: ``torch.nn.utils.clip_grads_with_norm_``."""
     _scale_down(_gradients(parameters), max_norm, total_norm)
 
 
 def _scale_down(gradients: list[Tensor], max_norm: float, total: Tensor | float) -> None:
     scale = float(max_norm) / (float(total) + 1e-6)
-    if not scale >= 1.0:  # NaN passes on, as in PyTorch
+    if not scale >= 1.0:  # NaN propagates, as in PyTorch
         for g in gradients:
             _write(g, lambda a: np.multiply(a, scale, out=a))
 
@@ -102,18 +102,18 @@ def clip_grad_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """:func:`clip_grad_norm_` by its old name: ``torch.nn.utils.clip_grad_norm``."""
+    """The old name of :func:`clip_grad_norm_`: ``torch.nn.utils.clip_grad_norm``."""
     return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
-    """Keep every element of the gradients between ``-clip_value`` and ``clip_value``: ``torch.nn.utils.clip_grad_value_``."""
+    """Clip every element of the gradients to ``-clip_value`` ... ``clip_value``: ``torch.nn.utils.clip_grad_value_``."""
     for g in _gradients(parameters):
         _write(g, lambda a: np.clip(a, -float(clip_value), float(clip_value), out=a))
 
 
 def _write(tensor: Tensor, function: Any) -> None:
-    """Give ``tensor`` the value that ``function`` writes into its array, or into a copy if somebody else holds that."""
+    """Let ``function`` write a new value into the array of ``tensor``, or into a copy if the array is shared."""
     if not tensor._writable():
         tensor._data = tensor._data.copy()
     function(tensor._data)
@@ -122,15 +122,15 @@ def _write(tensor: Tensor, function: Any) -> None:
 def functional_call(
     module: Module, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]], args: Any = None, kwargs: dict[str, Any] | None = None
 ) -> Any:
-    """The module's output with other values for some of its parameters and buffers: ``torch.func.functional_call``.
+    """The module's output with replaced parameters and buffers: ``torch.func.functional_call``.
 
     Args:
-        module: is left as it was.
+        module: a module; it is not changed.
         parameters: path -> Tensor (or several such dicts), e.g. results of ops, so that derivatives flow through them.
         args: the argument of the module, or a tuple of them. kwargs: its keyword arguments.
 
-    Raises ``AttributeError`` for a path that the module does not have, ``ShapeError`` for another shape. A parameter that is shared
-    is replaced under the names that are given only.
+    Raises ``AttributeError`` for a path that the module does not have, ``ShapeError`` for another shape. A shared parameter
+    is replaced only under the given names.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -178,7 +178,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
 
 
 def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
-    """A module whose parameters have arbitrary values, and for which no random number was used up: ``torch.nn.utils.skip_init``.
+    """A module with arbitrary parameter values, made without drawing random numbers: ``torch.nn.utils.skip_init``.
 
     >>> from minigrad import nn
     >>> nn.utils.skip_init(nn.Linear, 3, 4).weight.shape
@@ -198,7 +198,7 @@ def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
 
 
 def fuse_conv_bn_eval(conv: M, bn: Module, transpose: bool = False) -> M:
-    """A copy of a convolution that does what it and the batch norm after it do in evaluation: ``torch.nn.utils.fuse_conv_bn_eval``.
+    """One convolution equal to a convolution and the batch norm after it, in evaluation: ``torch.nn.utils.fuse_conv_bn_eval``.
 
     Args:
         conv: a convolution, or with ``transpose`` a transposed one. bn: a batch norm with running statistics.

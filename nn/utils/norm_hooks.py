@@ -1,4 +1,4 @@
-"""Weight and spectral normalisation as they were before parametrisations, by a hook before ``forward``: ``torch.nn.utils``."""
+"""The older weight and spectral normalisation, by a hook before ``forward`` instead of a parametrisation: ``torch.nn.utils``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M = TypeVar("M", bound=Module)
 
 
 class _Hook:
-    """Gives ``module.NAME`` the value that is computed from its parts, before each ``forward``."""
+    """Computes ``module.NAME`` from its parts before each ``forward``."""
 
     handle: Any
 
@@ -30,7 +30,7 @@ class _Hook:
 
 
 def _take(kind: str, module: Module, name: str) -> Parameter:
-    """The parameter, no longer the module's."""
+    """Remove the parameter from the module and return it."""
     if name not in module._parameter_names or module.__dict__[name] is None:
         raise ValueError(f"{kind}: {type(module).__name__} has no parameter '{name}'")
     weight = module.__dict__[name]
@@ -89,7 +89,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
 
 
 def remove_weight_norm(module: M, name: str = "weight") -> M:
-    """The plain parameter again, with the value that it has: ``torch.nn.utils.remove_weight_norm``."""
+    """Make the weight a plain parameter again, with its present value: ``torch.nn.utils.remove_weight_norm``."""
     _put_back(_WeightNorm, "remove_weight_norm", module, name, ("_g", "_v"))
     return module
 
@@ -145,6 +145,6 @@ def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, 
 
 
 def remove_spectral_norm(module: M, name: str = "weight") -> M:
-    """The plain parameter again, with the value that it has: ``torch.nn.utils.remove_spectral_norm``."""
+    """Make the weight a plain parameter again, with its present value: ``torch.nn.utils.remove_spectral_norm``."""
     _put_back(_SpectralNorm, "remove_spectral_norm", module, name, ("_u", "_v", "_orig"))
     return module

@@ -1,4 +1,4 @@
-"""Weights of a given length or a given norm, computed whenever they are read: ``torch.nn.utils.parametrizations``."""
+"""Weight and spectral normalisation as parametrisations, computed whenever the weight is read: ``torch.nn.utils.parametrizations``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def length_except(weight: Any, dim: int | None) -> Any:
 
 
 def as_matrix(weight: Any, dim: int) -> Any:
-    """``weight`` with ``dim`` in front and all others in one."""
+    """``weight`` as a matrix with ``dim`` as its rows and all other dimensions flattened."""
     front = weight if dim == 0 else permute(weight, (dim, *[d for d in range(weight.ndim) if d != dim]))
     return reshape(front, (front.shape[0], -1))
 
@@ -52,9 +52,9 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     """A weight as a direction times a length (Salimans and Kingma 2016): ``torch.nn.utils.parametrizations.weight_norm``.
 
     Args:
-        module: is changed, and returned.
+        module: a module, which is changed and returned.
         name: the parameter. It becomes g v / norm(v), with g ``parametrizations.NAME.original0`` and v ``original1``.
-        dim: the dimension along which there is a length for each place; None for one length in all.
+        dim: the dimension with a separate length for each index; None for a single length.
 
     >>> from minigrad import nn
     >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 4))
@@ -97,17 +97,17 @@ class _SpectralNorm(Module):
         return weight / dot(self._u, mv(matrix, self._v))
 
     def right_inverse(self, value: Tensor) -> Tensor:
-        return value  # it is only of this norm if it was before; PyTorch does the same
+        return value  # the value is not normalised here; PyTorch does the same
 
 
 def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None) -> M:
     """A weight divided by its largest singular value (Miyato et al. 2018): ``torch.nn.utils.parametrizations.spectral_norm``.
 
     Args:
-        module: is changed, and returned.
+        module: a module, which is changed and returned.
         name: the parameter; its original is ``parametrizations.NAME.original``.
-        n_power_iterations: steps of the power method, which estimates that value, at each reading in training.
-        eps: vectors are not divided by less.
+        n_power_iterations: steps of the power method for that value, at each reading in training.
+        eps: the smallest number that vectors are divided by.
         dim: the dimension of the outputs: 1 for transposed convolutions, else 0.
 
     Raises ``ValueError`` if the module has no such parameter, ``IndexError`` for a ``dim`` out of range.

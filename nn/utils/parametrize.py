@@ -1,7 +1,7 @@
 """Parameters that are computed from others whenever they are read: ``torch.nn.utils.parametrize``.
 
-A parametrised module is of a class of its own, a subclass of its old one, in which the parameter's name is a property. What it
-is computed from is in ``module.parametrizations.NAME``.
+A parametrised module gets a new class, a subclass of its old one, in which the parameter's name is a property. The tensors from which
+the parameter is computed are in ``module.parametrizations.NAME``.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def _register(module: Module, name: str, tensor: Any) -> None:
 
 
 class ParametrizationList(ModuleList):
-    """The parametrisations of one tensor, and what it is computed from: ``original``, or ``original0``, ``original1``, ...
+    """The parametrisations of one tensor, and the tensors it is computed from: ``original``, or ``original0``, ``original1``, ...
 
     Args:
-        modules: the first maps the originals to a tensor, each other one its predecessor's result.
-        original: the tensor as it was; ``right_inverse`` of the modules, the last first, make the originals of it.
+        modules: the first maps the originals to a tensor, each further one maps the result of the one before.
+        original: the tensor before; the modules' ``right_inverse``, from the last to the first, compute the originals from it.
         unsafe: whether shape and dtype may change.
     """
 
@@ -78,7 +78,7 @@ class ParametrizationList(ModuleList):
             _check("ParametrizationList", self(), shape, dtype)
 
     def right_inverse(self, value: Tensor) -> None:
-        """Give the originals the values that make the tensor ``value``. ``RuntimeError`` if a module has no ``right_inverse``."""
+        """Set the originals so that the tensor becomes ``value``. ``RuntimeError`` if a module has no ``right_inverse``."""
         new: Any = value
         with no_grad():
             for module in reversed(list(self)):
@@ -135,11 +135,11 @@ def _property(name: str) -> property:
 
 
 class _Parametrized:
-    """What the class of a parametrised module has besides its properties."""
+    """Base of the classes of parametrised modules, without the properties."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(vars(type(self)).get(name), property):
-            object.__setattr__(self, name, value)  # a Parameter too: not registered anew, but given to right_inverse
+            object.__setattr__(self, name, value)  # also for a Parameter: passed to right_inverse, not registered again
         else:
             super().__setattr__(name, value)
 
@@ -166,13 +166,13 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
     """Compute a parameter or buffer from another whenever it is read: ``torch.nn.utils.parametrize.register_parametrization``.
 
     Args:
-        module: is changed, and returned.
-        tensor_name: the parameter or buffer; parametrised ones get one more parametrisation, of their result.
-        parametrization: a module from the original tensor to what is read. Its ``right_inverse``, if it has one, makes the original (or
-            several) of a value, of the one that the tensor has now and of those that are assigned later.
+        module: a module, which is changed and returned.
+        tensor_name: the parameter or buffer; if it is parametrised already, the new parametrisation is applied to the result.
+        parametrization: a module that maps the original tensor to the value that is read. Its ``right_inverse``, if it has one, computes the
+            original (or several) from a value: from the present one, and from each value that is assigned later.
         unsafe: whether shape and dtype may change.
 
-    Raises ``ValueError`` for a name that the module has not, ``ShapeError`` if shape or dtype change.
+    Raises ``ValueError`` for an unknown name, ``ShapeError`` if shape or dtype change.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -208,7 +208,7 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Whether the module has parametrised tensors, or this one is: ``torch.nn.utils.parametrize.is_parametrized``."""
+    """Whether the module has parametrised tensors, or whether ``tensor_name`` is parametrised: ``torch.nn.utils.parametrize.is_parametrized``."""
     found = getattr(module, "parametrizations", None)
     return isinstance(found, ModuleDict) and (len(found) > 0 if tensor_name is None else tensor_name in found)
 
@@ -216,7 +216,7 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: bool = True) -> M:
     """Make a parametrised tensor a plain parameter or buffer again: ``torch.nn.utils.parametrize.remove_parametrizations``.
 
-    It keeps the value that is read or, without ``leave_parametrized``, that of the original, if it was computed from one alone.
+    It keeps its present value or, without ``leave_parametrized``, gets the value of the original, if there is only one.
     Raises ``ValueError`` if the tensor is not parametrised, or was computed from several.
     """
     if not is_parametrized(module, tensor_name):

@@ -1,7 +1,7 @@
 """Sequences of several lengths in one batch, padded or packed: ``torch.nn.utils.rnn``.
 
-A padded batch is an array with filler at the ends of the shorter sequences. A packed one has the sequences' steps only: first the
-first step of each, then the second of each that has one, and so on, the longest sequence first.
+A padded batch is an array with padding at the ends of the shorter sequences. A packed batch holds only the steps of the sequences:
+the first step of every sequence, then the second step of every sequence that has one, and so on, the longest sequence first.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class _Fields(NamedTuple):
 
 
 class PackedSequence(_Fields):
-    """Sequences without filler, which recurrent layers take and give: ``torch.nn.utils.rnn.PackedSequence``.
+    """Sequences without padding, as input and output of recurrent layers: ``torch.nn.utils.rnn.PackedSequence``.
 
     :func:`pack_padded_sequence` and :func:`pack_sequence` make them.
 
     Args:
         data: (steps of all sequences, ...), or the pair ``(data, batch_sizes)``.
-        batch_sizes: (T,) how many sequences have a first, a second, ... step.
-        sorted_indices: (N,) which sequence is the longest, the second longest, ...; None if they came in that order.
-        unsorted_indices: (N,) the inverse, the way back; made if it is not given.
+        batch_sizes: (T,) number of sequences with a first, a second, ... step.
+        sorted_indices: (N,) index of the longest, the second longest, ... sequence; None if they were in that order.
+        unsorted_indices: (N,) the inverse permutation; computed if it is not given.
     """
 
     def __new__(
@@ -113,13 +113,13 @@ def _lengths(name: str, lengths: Any, count: int) -> np.ndarray:
 
 
 def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True) -> PackedSequence:
-    """Take the filler out of a padded batch: ``torch.nn.utils.rnn.pack_padded_sequence``.
+    """Remove the padding from a padded batch: ``torch.nn.utils.rnn.pack_padded_sequence``.
 
     Args:
         input: (T, N, ...), or (N, T, ...) with ``batch_first``.
         lengths: N lengths, from 1 to T.
         batch_first: see ``input``.
-        enforce_sorted: the longest sequence comes first; otherwise they are sorted here (and come back in their own order).
+        enforce_sorted: the longest sequence comes first; otherwise they are sorted here (and unpacked in their original order).
 
     Raises ``ShapeError`` for another number of lengths or one above T, ``ValueError`` for lengths that are not positive, or not
     sorted.
@@ -160,9 +160,9 @@ def pad_packed_sequence(
     """The inverse of :func:`pack_padded_sequence`: ``torch.nn.utils.rnn.pad_packed_sequence``.
 
     Args:
-        sequence: what to pad.
-        batch_first: give (N, T, ...) instead of (T, N, ...).
-        padding_value: the filler.
+        sequence: the packed sequences.
+        batch_first: return (N, T, ...) instead of (T, N, ...).
+        padding_value: the value of the padding.
         total_length: T; by default the longest sequence's length. ``ValueError`` if it is less.
 
     Returns the padded batch and the lengths (N,), both in the order in which the sequences were packed.
@@ -190,15 +190,15 @@ def pad_packed_sequence(
 
 
 def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right") -> Tensor:
-    """Sequences side by side with filler where they are short: ``torch.nn.utils.rnn.pad_sequence``.
+    """A batch of sequences, the shorter ones with padding: ``torch.nn.utils.rnn.pad_sequence``.
 
     Args:
-        sequences: Tensors (length, ...), which differ in length only.
-        batch_first: give (N, T, ...) instead of (T, N, ...).
-        padding_value: the filler.
-        padding_side: 'right' or 'left', where it goes.
+        sequences: Tensors (length, ...) that differ only in length.
+        batch_first: return (N, T, ...) instead of (T, N, ...).
+        padding_value: the value of the padding.
+        padding_side: 'right' or 'left', the side of the padding.
 
-    Raises ``ShapeError`` for shapes that differ further, ``ValueError`` for no sequence at all.
+    Raises ``ShapeError`` for shapes that differ in other dimensions, ``ValueError`` for an empty list.
 
     >>> import minigrad as mg
     >>> from minigrad.nn.utils.rnn import pad_sequence
@@ -253,7 +253,7 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """The Tensors that :func:`pack_sequence` was given: ``torch.nn.utils.rnn.unpack_sequence``."""
+    """The inverse of :func:`pack_sequence`: ``torch.nn.utils.rnn.unpack_sequence``."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
 
