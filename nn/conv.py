@@ -39,7 +39,7 @@ class ConvBase(Module):
         dtype: Any,
         output_padding: Size = 0,
     ) -> None:
-        check(self, locals())
+        check(self, {"in_channels": in_channels, "out_channels": out_channels, "groups": groups})  # per_axis checks the sizes below
         name = type(self).__name__
         super().__init__()
         if groups < 1 or in_channels % groups or out_channels % groups:

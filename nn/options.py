@@ -63,7 +63,7 @@ def check(module: Any, given: Mapping[str, Any], **ranges: str) -> None:
     ValueError: Linear: in_features must be a whole number, 0 or above, but is -3
     """
     for name, value in given.items():
-        if value is None or (name == "padding" and isinstance(value, str)):  # 'same', 'valid': a convolution's own affair
+        if value is None:
             continue
         if (real := ranges.get(name) or REAL.get(name)) is not None:
             _check(module, name, value, f"a number, {real}", float, RANGES[real])

@@ -69,7 +69,7 @@ def wrong(name: str, option: str) -> list:
         found += [math.nan, "1"]
         found += {"0 or above": [-1e-5], "above 0": [0, -1], "from 0 to 1": [-0.1, 1.1], "finite": [math.inf]}[REAL[option]]
     elif not name.endswith(("Pad1d", "Pad2d", "Pad3d")) and (least := {**WHOLE, **SIZES}.get(option)) is not None:  # a negative pad crops
-        found += [least - 1, -7, 2.5, math.nan] + ["3"] * (option != "padding")
+        found += [least - 1, -7, 2.5, math.nan, "3"]
     return found
 
 
