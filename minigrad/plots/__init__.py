@@ -1,7 +1,7 @@
 """Pictures of networks, their weights and their results, with matplotlib: each function returns a ``Figure`` and shows nothing.
 
-``pip install "minigrad-nn[plot]"``. A network at work (curves, feature maps, saliency), weights as images and bars, volumes, and
-convolution cell by cell.
+``pip install "minigrad-nn[plot]"``. Plots take arrays or Tensors and only draw them; only those of :mod:`minigrad.plots.probes` run a model,
+and some of these return arrays for the others.
 
 >>> import numpy as np
 >>> from minigrad import plots
@@ -12,18 +12,7 @@ convolution cell by cell.
 from minigrad.plots.grids import cells, numbers, window
 from minigrad.plots.images import images
 from minigrad.plots.lines import lines
-from minigrad.plots.network import (
-    activations,
-    confusion_matrix,
-    feature_maps,
-    filters,
-    gradients,
-    histograms,
-    occlusion,
-    occlusion_map,
-    saliency,
-    saliency_map,
-    training_curves,
-)  # fmt: skip
+from minigrad.plots.probes import activations, gradients, occlusion, occlusion_map, saliency, saliency_map
+from minigrad.plots.results import confusion_matrix, feature_maps, filters, histograms, training_curves
 from minigrad.plots.volumes import volumes
 from minigrad.plots.weights import weight_bars, weight_images

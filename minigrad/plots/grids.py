@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import engine
-from minigrad.engine import wrap
+from minigrad.engine import ShapeError, wrap
 from minigrad.ops.conv import conv2d, conv_transpose2d
-from minigrad.plots.network import new_figure
+from minigrad.plots.canvas import named_arrays, new_figure
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ def numbers(
 
     Raises:
         ShapeError: a value that is not a matrix.
+        TypeError: ``matrices`` is not a dict.
         ValueError: no matrices, a wrong number of ``between``, or marks for an unknown name.
 
     >>> import numpy as np
@@ -62,12 +62,10 @@ def numbers(
     >>> [text.get_text() for axes in figure.axes for text in axes.texts]
     ['1', '0', '0', '1', '→', '2', '0', '0', '2']
     """
-    arrays = {name: np.atleast_2d(array_of(m).astype(float)) for name, m in matrices.items()}
-    if not arrays:
-        raise ValueError("numbers: nothing to show")
+    arrays = {name: np.atleast_2d(m.astype(float)) for name, m in named_arrays("numbers", "matrices", matrices).items()}
     for name, array in arrays.items():
         if array.ndim != 2:
-            raise engine.ShapeError(f"numbers: {name} must be (H, W) or (W,), not {array.shape}")
+            raise ShapeError(f"numbers: {name} must be (H, W) or (W,), not {array.shape}")
     words = [""] * (len(arrays) - 1) if between is None else list(between)
     if len(words) != len(arrays) - 1:
         raise ValueError(f"numbers: {len(words)} signs for the {len(arrays) - 1} gaps between {len(arrays)} matrices")
@@ -115,7 +113,7 @@ def window(
     """
     x, w = np.atleast_3d(array_of(image).astype(float).T).T, np.atleast_3d(array_of(kernel).astype(float).T).T
     if x.ndim != 3 or w.ndim != 3 or len(x) != len(w):
-        raise engine.ShapeError(f"window: image {x.shape} and kernel {w.shape} are (C, H, W) and (C, KH, KW) with the same C")
+        raise ShapeError(f"window: image {x.shape} and kernel {w.shape} are (C, H, W) and (C, KH, KW) with the same C")
     result = array_of(conv2d(wrap(x[None]), wrap(w[None]), stride=stride, padding=padding, dilation=dilation))[0, 0] + bias
     if not (0 <= at[0] < result.shape[0] and 0 <= at[1] < result.shape[1]):
         raise IndexError(f"window: at={at} is outside the result of {result.shape[0]}×{result.shape[1]}")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import engine
-from minigrad.plots.network import RED, new_figure
-from minigrad.tree import array_of
+from minigrad.engine import ShapeError
+from minigrad.plots.canvas import RED, named_arrays, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +38,7 @@ def images(
     Raises:
         ValueError: no pictures, or boxes for an unknown name.
         ShapeError: an array of another shape.
+        TypeError: ``pictures`` is not a dict.
 
     >>> import numpy as np
     >>> from minigrad import plots
@@ -46,15 +46,13 @@ def images(
     >>> [axes.get_title() for axes in figure.axes]
     ['noise', 'signal']
     """
-    arrays = {name: array_of(picture) for name, picture in pictures.items()}
+    arrays = named_arrays("images", "pictures", pictures)
     arrays = {name: array[0] if array.ndim == 4 and len(array) == 1 else array for name, array in arrays.items()}
-    if not arrays:
-        raise ValueError("images: nothing to show")
     if strangers := set(boxes or ()) - set(arrays):
         raise ValueError(f"images: boxes for {', '.join(sorted(strangers))}, but the pictures are {', '.join(arrays)}")
     for name, array in arrays.items():
         if not (array.ndim == 2 or (array.ndim == 3 and len(array) in (1, 3))):
-            raise engine.ShapeError(f"images: {name} must be (H, W), (1, H, W) or (3, H, W), not {array.shape}")
+            raise ShapeError(f"images: {name} must be (H, W), (1, H, W) or (3, H, W), not {array.shape}")
     columns = min(columns, len(arrays))
     rows = -(-len(arrays) // columns)
     height, width = next(iter(arrays.values())).shape[-2:]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import engine
-from minigrad.plots.network import new_figure
+from minigrad.engine import ShapeError
+from minigrad.plots.canvas import named_arrays, new_figure
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
     Raises:
         ValueError: no curves.
         ShapeError: a curve that is not as long as ``x``.
+        TypeError: ``curves`` is not a dict.
 
     >>> from minigrad import plots
     >>> figure = plots.lines([1, 2, 3], {"squares": [1, 4, 9], "cubes": [1, 8, 27]}, "n")
@@ -34,12 +35,10 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
     ['squares', 'cubes']
     """
     x = array_of(x)
-    arrays = {name: array_of(curve) for name, curve in curves.items()}
-    if not arrays:
-        raise ValueError("lines: nothing to show")
+    arrays = named_arrays("lines", "curves", curves)
     for name, array in arrays.items():
         if x.ndim != 1 or array.shape != x.shape:
-            raise engine.ShapeError(f"lines: {name} {array.shape} is not a number for each of x {x.shape}")
+            raise ShapeError(f"lines: {name} {array.shape} is not a number for each of x {x.shape}")
     figure = new_figure(6.4, 3.6)
     axes = figure.subplots()
     ends = []

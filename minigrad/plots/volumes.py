@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import engine
-from minigrad.plots.network import as_picture, new_figure
+from minigrad.engine import ShapeError
+from minigrad.plots.canvas import as_picture, new_figure
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
     """
     sizes = [tuple(int(n) for n in shape) for shape in shapes]
     if not sizes or any(len(size) not in (1, 3) or min(size) < 1 for size in sizes):
-        raise engine.ShapeError(f"volumes: a shape is (channels, height, width) or (features,), not {sizes or 'missing'}")
+        raise ShapeError(f"volumes: a shape is (channels, height, width) or (features,), not {sizes or 'missing'}")
     if between is not None and len(between) != len(sizes) - 1:
         raise ValueError(f"volumes: {len(between)} arrows for the {len(sizes) - 1} gaps between {len(sizes)} volumes")
     if faces is not None and len(faces) != len(sizes):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import engine
-from minigrad.plots.network import BLUE, RED, new_figure
+from minigrad.engine import ShapeError
+from minigrad.plots.canvas import BLUE, RED, new_figure
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ def _as_images(name: str, weight: Any, shape: Sequence[int]) -> np.ndarray:
     """(out, C, H, W) with values from -1 to 1."""
     weight = array_of(weight)
     if len(shape) != 3 or shape[0] not in (1, 3):
-        raise engine.ShapeError(f"{name}: shape is (1, H, W) or (3, H, W), not {tuple(shape)}")
+        raise ShapeError(f"{name}: shape is (1, H, W) or (3, H, W), not {tuple(shape)}")
     if weight.ndim != 2 or weight.shape[1] != np.prod(shape):
-        raise engine.ShapeError(
+        raise ShapeError(
             f"{name}: weight {weight.shape} has no rows of {np.prod(shape)} numbers, one for each value of an image {tuple(shape)}"
         )
     return weight.reshape(-1, *shape) / np.abs(weight).max(initial=1e-12)
@@ -97,7 +97,7 @@ def weight_bars(
     images, second = _as_images("weight_bars", first, shape), array_of(second)
     hidden = len(images)
     if second.ndim != 2 or second.shape[1] != hidden:
-        raise engine.ShapeError(f"weight_bars: second is (classes, {hidden}), as the first layer has {hidden} neurons, not {second.shape}")
+        raise ShapeError(f"weight_bars: second is (classes, {hidden}), as the first layer has {hidden} neurons, not {second.shape}")
     if outside := [i for i in outputs if not 0 <= i < len(second)]:
         raise IndexError(f"weight_bars: output {outside[0]} is outside the {len(second)} classes")
     figure = new_figure(1.05 * hidden + 0.7, 1.2 + 1.15 * len(outputs))

@@ -1,4 +1,4 @@
-"""House rules that no linter knows: which room may import which, what an import loads, what is packaged, what has a docstring."""
+"""Project rules that linters do not check: imports between packages, modules loaded by an import, packaged files, docstrings."""
 
 import ast
 import functools
@@ -159,8 +159,20 @@ def test_tools_stay_in_their_rooms():
 
 
 @CHECKOUT
+def test_plots_that_only_draw_run_no_model():
+    """Only plots.probes runs a model. plots.grids computes the convolution whose numbers it draws."""
+    users = set()
+    for name, path in sources().items():
+        if name.startswith("minigrad.plots.") and any(
+            target.startswith(("minigrad.calls", "minigrad.ops")) for _, target in imports(name, path)
+        ):
+            users.add(name.removeprefix("minigrad.plots."))
+    assert users == {"probes", "grids"}
+
+
+@CHECKOUT
 def test_the_reader_of_imports_sees_them_all(tmp_path):
-    """The two tests above can fail: every way to write an import is read, and TYPE_CHECKING is left out."""
+    """The tests above can fail: every way to write an import is read, and TYPE_CHECKING is left out."""
     path = tmp_path / "module.py"
     path.write_text(
         "from typing import TYPE_CHECKING\nimport minigrad.nn\nfrom minigrad import nn, Tensor\n"

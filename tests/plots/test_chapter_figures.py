@@ -1,27 +1,17 @@
-"""Weights, volumes, grids, rows of pictures, curves: the figure holds what it was given, in the right place, and says what is wrong."""
+"""Weights, volumes, grids, rows of pictures, curves: the figure shows the given values at the right positions, and wrong arguments are refused."""
 
 from __future__ import annotations
-
-import io
 
 import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib", reason="plots are drawn with matplotlib: pip install 'minigrad-nn[plot]'")
 
+from figures import drawn
+
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import plots
-
-
-def drawn(figure):
-    """It can be drawn, and something is on it."""
-    import matplotlib.image
-
-    memory = io.BytesIO()
-    figure.savefig(memory, dpi=50)
-    memory.seek(0)
-    assert matplotlib.image.imread(memory).std() > 0.01
 
 
 def texts(axes):
@@ -176,3 +166,17 @@ def test_lines():
         plots.lines([1], {})
     with pytest.raises(mg.ShapeError, match=r"lines: a \(3,\)"):
         plots.lines([1, 2], {"a": [1, 2, 3]})
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plots.images([]), "images: pictures must be a dict of name -> array, not list"),
+        (lambda: plots.lines([1, 2], [[1, 2]]), "lines: curves must be a dict of name -> array, not list"),
+        (lambda: plots.numbers(np.eye(2)), "numbers: matrices must be a dict of name -> array, not ndarray"),
+        (lambda: plots.histograms([1.0]), "histograms: arrays must be a dict of name -> array, not list"),
+    ],
+)
+def test_arrays_without_names_are_refused(draw, message):
+    with pytest.raises(TypeError, match=message):
+        draw()

@@ -1,0 +1,51 @@
+"""The parts that all plots share: an empty figure, colours, an image in matplotlib's layout, and arrays by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError
+from minigrad.tree import array_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, RED, GREY = "#2c6fbb", "#c8442f", "#666666"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty matplotlib figure of this size in inches, without a window; a notebook shows it."""
+    from minigrad.plots.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def as_picture(image: np.ndarray) -> np.ndarray:
+    """The image (C, H, W), a batch of one, or (H, W), in the layout of matplotlib and with values from 0 to 1."""
+    image = np.asarray(image, dtype=float)
+    image = image[0] if image.ndim == 4 and len(image) == 1 else image
+    if image.ndim == 3:
+        image = image[0] if image.shape[0] == 1 else np.moveaxis(image, 0, -1) if image.shape[0] in (3, 4) else image.mean(0)
+    if image.ndim != 2 and image.ndim != 3:
+        raise ShapeError(f"plots: an image must be (H, W) or (C, H, W), not {image.shape}")
+    low, high = image.min(initial=0.0), image.max(initial=1.0)
+    return (image - low) / (high - low)
+
+
+def named_arrays(function: str, argument: str, given: Any) -> dict[str, np.ndarray]:
+    """The arrays of a dict of name -> array or Tensor.
+
+    Raises ``TypeError`` for anything but a dict, ``ValueError`` for an empty one.
+
+    >>> from minigrad.plots.canvas import named_arrays
+    >>> named_arrays("lines", "curves", {"squares": [1, 4, 9]})
+    {'squares': array([1, 4, 9])}
+    """
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{function}: {argument} must be a dict of name -> array, not {type(given).__name__}")
+    if not given:
+        raise ValueError(f"{function}: nothing to show")
+    return {name: array_of(value) for name, value in given.items()}

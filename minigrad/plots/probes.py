@@ -1,0 +1,151 @@
+"""Plots that run a model or read its gradients: activations, gradients, saliency and occlusion.
+
+The model is run in evaluation mode and without a change of its state. ``activations`` and ``gradients`` return arrays by name, for
+:func:`minigrad.plots.results.feature_maps` and :func:`minigrad.plots.results.histograms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad import engine
+from minigrad.calls import heard, unchanged
+from minigrad.engine import TensorBase, wrap
+from minigrad.plots.canvas import as_picture, new_figure
+from minigrad.tree import array_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def activations(model: Any, *inputs: Any, kinds: Callable[[Any], bool] | None = None) -> dict[str, np.ndarray]:
+    """Path -> output array of each module without children, in one run of ``model``.
+
+    Args:
+        model: a module.
+        inputs: its inputs.
+        kinds: which modules are wanted (default: those without children).
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> from minigrad import plots
+    >>> {name: a.shape for name, a in plots.activations(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), mg.ones(5, 2)).items()}
+    {'0': (5, 3), '1': (5, 3)}
+    """
+    found: dict[str, np.ndarray] = {}
+    wanted = kinds or (lambda module: not list(module.children()))
+
+    def end(path: str, module: Any, args: Any, output: Any) -> None:
+        if wanted(module) and isinstance(output, TensorBase):
+            found[path] = output._data
+
+    with unchanged(model, training=False), heard(model, end=end), engine.no_grad():
+        model(*inputs)
+    return found
+
+
+def gradients(model: Any) -> dict[str, np.ndarray]:
+    """Name -> gradient of each parameter of a model after backward, for :func:`minigrad.plots.results.histograms`."""
+    return {name: array_of(p.grad) for name, p in model.named_parameters() if p.grad is not None}
+
+
+def _one(image: Any) -> np.ndarray:
+    """The array (C, H, W) of one image, or of a batch of one."""
+    array = np.ascontiguousarray(array_of(image))
+    array = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if array.ndim != 3:
+        raise engine.ShapeError(f"plots: one image (C, H, W) is needed, not {array.shape}")
+    return array
+
+
+def _scores(model: Any, image: np.ndarray) -> Any:
+    scores = model(wrap(image))
+    if not isinstance(scores, TensorBase) or scores._data.ndim != 2:
+        raise engine.ShapeError("plots: the model must return scores (N, classes)")
+    return scores
+
+
+def _side_by_side(image: np.ndarray, heat: np.ndarray, colours: str, left: str, right: str) -> Figure:
+    figure = new_figure(8.4, 4)
+    first, second = figure.subplots(1, 2)
+    first.imshow(as_picture(image), cmap="gray_r")
+    first.set_title(left, fontsize=10)
+    second.imshow(as_picture(image), cmap="gray_r", alpha=0.25)
+    shown = second.imshow(heat, cmap=colours, alpha=0.85)
+    second.set_title(right, fontsize=10)
+    figure.colorbar(shown, ax=second, shrink=0.8)
+    for axes in (first, second):
+        axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.ndarray, int]:
+    """The gradient of a class's score by each pixel (H, W), its largest magnitude over the channels, and the class.
+
+    Args:
+        model: from (1, C, H, W) to scores (1, classes).
+        image: (C, H, W), or a batch of one.
+        target: the class (default: that of the highest score).
+    """
+    x = wrap(_one(image)[None])
+    x.requires_grad_()
+    with unchanged(model, training=False), engine.enable_grad():
+        scores = model(x)
+        if scores._data.ndim != 2:
+            raise engine.ShapeError(f"saliency: the model must return scores (N, classes), not {scores._data.shape}")
+        chosen = int(scores._data[0].argmax()) if target is None else target
+        (gradient,) = engine.grad(scores[0, chosen], x)
+    return np.abs(gradient._data[0]).max(0), chosen
+
+
+def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
+    """Which pixels the score of a class depends on: :func:`saliency_map` beside the image."""
+    heat, chosen = saliency_map(model, image, target)
+    return _side_by_side(_one(image), heat, "inferno", "input", f"|d score of {names[chosen] if names else chosen} / d pixel|")
+
+
+def occlusion_map(
+    model: Any, image: Any, target: int | None = None, size: int = 5, stride: int = 1, fill: float = 0.0, batch: int = 64
+) -> tuple[np.ndarray, int]:
+    """How much the probability of a class falls when a square around each pixel is covered (H, W), and the class.
+
+    Args:
+        model: from (N, C, H, W) to scores (N, classes).
+        image: (C, H, W), or a batch of one.
+        target: the class (default: that of the highest score).
+        size: side of the square.
+        stride: distance between squares; each pixel takes the mean over the squares that cover it.
+        fill: the value of a covered pixel.
+        batch: number of images in one run of the model.
+    """
+    image = _one(image)
+    _, height, width = image.shape
+    with unchanged(model, training=False), engine.no_grad():
+        before = _softmax(_scores(model, image[None])._data)[0]
+        chosen = int(before.argmax()) if target is None else target
+        corners = [(i, j) for i in range(-(size // 2), height - size // 2, stride) for j in range(-(size // 2), width - size // 2, stride)]
+        total, times = np.zeros((height, width)), np.zeros((height, width))
+        for start in range(0, len(corners), batch):
+            part = corners[start : start + batch]
+            covered = np.repeat(image[None], len(part), 0)
+            for k, (i, j) in enumerate(part):
+                covered[k, :, max(i, 0) : i + size, max(j, 0) : j + size] = fill
+            falls = before[chosen] - _softmax(_scores(model, covered)._data)[:, chosen]
+            for fall, (i, j) in zip(falls, part, strict=True):
+                total[max(i, 0) : i + size, max(j, 0) : j + size] += fall
+                times[max(i, 0) : i + size, max(j, 0) : j + size] += 1
+    return total / np.maximum(times, 1), chosen
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    e = np.exp(scores - scores.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def occlusion(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None, **options: Any) -> Figure:
+    """The parts of an image that the model needs: :func:`occlusion_map` (whose ``options`` it takes) beside the image."""
+    heat, chosen = occlusion_map(model, image, target, **options)
+    return _side_by_side(_one(image), heat, "magma", "input", f"loss of probability of {names[chosen] if names else chosen} when covered")

@@ -1,0 +1,105 @@
+"""Plots that run a model: the arrays are right where the answer is known, and the model is not changed."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="plots are drawn with matplotlib: pip install 'minigrad-nn[plot]'")
+
+from figures import drawn
+
+import minigrad as mg
+from minigrad import nn, plots
+
+
+def net():
+    mg.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+
+
+def test_activations_and_feature_maps():
+    model, x = net(), mg.randn(2, 1, 8, 8)
+    found = plots.activations(model, x)
+    assert {name: a.shape for name, a in found.items()} == {"0": (2, 4, 6, 6), "1": (2, 4, 6, 6), "2": (2, 144), "3": (2, 3)}
+    np.testing.assert_array_equal(found["1"], np.maximum(found["0"], 0))
+    figure = plots.feature_maps(x.numpy()[0], {name: found[name] for name in "01"})
+    assert [f.get_suptitle() for f in figure.subfigs] == ["input", "0: 4 maps of 6×6", "1: 4 maps of 6×6"]
+    drawn(figure)
+    with pytest.raises(mg.ShapeError, match="feature_maps"):
+        plots.feature_maps(x.numpy()[0], [found["3"]])
+
+
+def test_gradients():
+    model = net()
+    model(mg.randn(2, 1, 8, 8)).sum().backward()
+    found = plots.gradients(model)
+    assert list(found) == ["0.weight", "0.bias", "3.weight", "3.bias"]
+    drawn(plots.histograms(found, title="gradients"))
+
+
+class OnePixel(nn.Module):
+    """Class 1 where the pixel (2, 3) is bright, else class 0."""
+
+    def forward(self, x):
+        pixel = x[:, 0, 2, 3] * 4
+        return mg.stack([1 - pixel, pixel], 1)
+
+
+def test_saliency_finds_the_pixel():
+    image = np.ones((1, 6, 6), np.float32)
+    heat, chosen = plots.saliency_map(OnePixel(), image)
+    assert chosen == 1
+    expected = np.zeros((6, 6))
+    expected[2, 3] = 4
+    np.testing.assert_array_equal(heat, expected)
+    drawn(plots.saliency(OnePixel(), image, names=["dark", "bright"]))
+    model = net()
+    drawn(plots.saliency(model, np.random.default_rng(0).random((1, 8, 8), np.float32)))
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_occlusion_finds_the_pixel(stride):
+    image = np.ones((1, 8, 9), np.float32)
+    heat, chosen = plots.occlusion_map(OnePixel(), image, size=3, stride=stride, batch=7)
+    assert chosen == 1
+    assert heat.shape == (8, 9)
+    assert heat[2, 3] == heat.max() > 0.5
+    assert heat[7, 8] == 0
+    np.testing.assert_array_equal(image, 1)
+    drawn(plots.occlusion(OnePixel(), image, target=0, size=3))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        plots.activations,
+        lambda m, x: plots.saliency(m, x),
+        lambda m, x: plots.occlusion(m, x, size=4, stride=4),
+        lambda m, x: plots.saliency_map(m, x[0]),
+    ],
+    ids=["activations", "saliency", "occlusion", "saliency_map"],
+)
+def test_a_model_in_training_mode_is_left_as_it_was(draw):
+    """What a figure shows is the model in evaluation mode; mode, running statistics and the generator stay where they were."""
+    mg.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(72, 3))
+    model[4].eval()
+    x = mg.randn(1, 1, 8, 8)
+    state, mean, draws = copy.deepcopy(model.state_dict()), model[1].running_mean, mg.get_rng_state()
+    draw(model, x)
+    assert [m.training for m in model] == [True, True, True, True, False, True] and model.training
+    assert mg.get_rng_state() == draws and model[1].running_mean is mean
+    assert all(mg.equal(model.state_dict()[name], value) for name, value in state.items())
+
+
+def test_a_batch_of_one_is_an_image():
+    model, x = net(), mg.randn(1, 1, 8, 8)
+    maps = {name: a for name, a in plots.activations(model, x).items() if a.ndim == 4}
+    np.testing.assert_array_equal(drawn(plots.feature_maps(x, maps)), drawn(plots.feature_maps(x[0], maps)))
+    np.testing.assert_array_equal(drawn(plots.images({"x": x})), drawn(plots.images({"x": x[0]})))
+    with pytest.raises(mg.ShapeError):
+        plots.images({"two": mg.ones(2, 1, 8, 8)})
