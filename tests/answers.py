@@ -1,15 +1,15 @@
-"""PyTorch's answers: written down where it is installed, read where it is not.
+"""PyTorch's results: recorded where PyTorch is installed, and read from files where it is not.
 
-A test that compares with PyTorch says ``from answers import torch`` and goes on as if that were the library. It is a stand-in:
+A test that compares with PyTorch says ``from answers import torch`` and uses it like the library. It is a stand-in:
 
-- where PyTorch is installed, each attribute, call and operator goes to the library, and what came back is noted on the *tape* of the
-  running test. ``pytest --record-answers`` writes the tapes to ``tests/answers/``, a file for each file of tests; without the option
-  the tape is compared with the one that is stored, if it was recorded with the same version of PyTorch;
-- where it is not, the same steps are taken from the tape. A tensor of PyTorch is then only a number on the tape: numbers, arrays and
-  texts, which the test looks at, are there in full. A step that is not the next on the tape is an error that says so.
+- if PyTorch is installed, each attribute, call and operator goes to the library, and the result is recorded on the *tape* of the
+  running test. ``pytest --record-answers`` writes the tapes to ``tests/answers/``, one file for each test file; without the option
+  the tape is compared with the stored one, if that was recorded with the same version of PyTorch;
+- if it is not, the same steps are read from the tape. A PyTorch tensor is then only an index on the tape, but numbers, arrays and texts,
+  which the test reads, are stored completely. A step that is not the next one on the tape is an error.
 
-What hypothesis draws is noted too, see :func:`on_drawn`. A test that needs PyTorch itself is marked ``live``.
-What it reads off PyTorch itself (names, signatures) passes through :func:`noted`.
+The values that hypothesis draws are recorded too, see :func:`on_drawn`. A test that needs PyTorch itself is marked ``live``.
+Facts about PyTorch itself (names, signatures) go through :func:`noted`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the suite runs: the same draws and the same sums each time, unless ``--long`` asks for new ones.
+"""Settings of the suite: the same random draws and the same rounding in each run, unless ``--long`` asks for new draws.
 
 ``pytest``                 profile ``ci``: derandomized, so that a failure is the same on every machine
 ``pytest --long``          profile ``long``: many more, random examples (or ``HYPOTHESIS_PROFILE=long``)

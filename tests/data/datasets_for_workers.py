@@ -1,4 +1,4 @@
-"""What tests/data/test_workers.py sends to worker processes: they import it from here, and without pytest."""
+"""Datasets and functions that tests/data/test_workers.py sends to worker processes, which import this module without pytest."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""The data room: datasets, the loader, idx files, MNIST, downloads from a server in this process, transforms."""
+"""The package nn.data: datasets, the loader, idx files, MNIST, downloads from a server in this process, transforms."""
 
 import collections
 import gzip

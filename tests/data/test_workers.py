@@ -1,4 +1,4 @@
-"""Loaders with worker processes, and passes that are resumed: the same batches whoever makes them, and nothing left behind."""
+"""Loaders with worker processes, and passes that are resumed: the same batches with any workers, and no process or file left behind."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""The engine: what an op keeps, how the walk goes, what is freed, and what it says when it is used wrongly."""
+"""The engine: the values an op keeps, the order of backward, the memory that is freed, and the errors for wrong use."""
 
 from __future__ import annotations
 

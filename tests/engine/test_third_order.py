@@ -1,4 +1,4 @@
-"""Third derivatives of what networks are made of agree with numerical ones."""
+"""Third derivatives of the ops in networks agree with numerical ones."""
 
 from __future__ import annotations
 

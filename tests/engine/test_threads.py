@@ -1,4 +1,4 @@
-"""Threads: the same bits for any number of them, errors that arrive, and no threads that are lost or leaked."""
+"""Threads: bit-for-bit equal results for any number of them, errors that reach the caller, and no lost or leaked threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Tensor is a value: writing one never changes another, nor a gradient; and what numpy, pickle and others make of a Tensor."""
+"""A Tensor is a value: writing to it never changes another Tensor or a gradient. And Tensors in numpy, pickle and other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a chapter of examples/ as a person does, but in this process, so that a test can look at what it computed."""
+"""Runs a chapter of examples/ as a user does, but in this process, so that a test can check the computed values."""
 
 from __future__ import annotations
 

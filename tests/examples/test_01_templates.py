@@ -1,4 +1,4 @@
-"""Chapter 1: weights are templates, one template of a two-sided class has two heads, and two templates divide the class between them."""
+"""Chapter 1: weights are templates, the template of horses that face left or right has two heads, and with two templates each stands for one direction."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Chapter 2: the counts, equivariance, the figure in the crowd, 1x1 convolution as a dense layer, and channels beyond colour."""
+"""Chapter 2: the counts, equivariance, the figure in the crowd, 1x1 convolution as a dense layer, and images of 60 wavelengths."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Chapter 3: the worked numbers, the size formula, the three widths, and what transposed and dilated convolution equal."""
+"""Chapter 3: the worked numbers, the size formula, the three widths, and the equivalents of transposed and dilated convolution."""
 
 import numpy as np
 

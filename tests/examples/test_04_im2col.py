@@ -1,4 +1,4 @@
-"""Chapter 4: shapes of im2col, col2im as its transpose, hand-written gradients against the graph's, and a network that learns."""
+"""Chapter 4: shapes of im2col, col2im as its transpose, hand-written gradients against autodiff, and a network that learns."""
 
 import numpy as np
 import pytest

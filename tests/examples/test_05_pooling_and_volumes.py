@@ -1,4 +1,4 @@
-"""Chapter 5: pooled numbers and gradients, the volumes, and what pooling does for a shifted digit."""
+"""Chapter 5: pooled numbers and gradients, the volumes, and the effect of pooling on a shifted digit."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What the chapters share: one line for what a person can mend, options that are checked, and pages made of the scripts' cells."""
+"""All chapters: one-line messages for errors that a user can fix, checked options, and pages that quote the scripts' cells."""
 
 from __future__ import annotations
 

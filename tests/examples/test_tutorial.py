@@ -1,4 +1,4 @@
-"""The tutorial script is PyTorch code: with other imports, and nothing else changed, it reaches the same accuracy there."""
+"""The tutorial script is also a PyTorch script: with only its imports changed, it reaches the same accuracy there."""
 
 from __future__ import annotations
 

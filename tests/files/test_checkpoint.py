@@ -1,4 +1,4 @@
-"""Checkpoints: what is saved comes back, a killed writer harms nothing, and no file does anything but load or be refused."""
+"""Checkpoints: saved state is loaded unchanged, a killed writer damages no file, and every file either loads or is refused."""
 
 import copy
 import io

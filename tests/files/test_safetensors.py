@@ -1,4 +1,4 @@
-"""Files in the safetensors format: the same for the library's own readers and writers, and nothing but loaded or refused."""
+"""Files in the safetensors format: compatible with the library's own readers and writers; every file either loads or is refused."""
 
 import io
 import json

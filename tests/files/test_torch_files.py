@@ -1,4 +1,4 @@
-"""PyTorch's checkpoints: read as PyTorch reads them, without it; whatever else a file may hold is refused, and nothing in it is run."""
+"""PyTorch's checkpoints: read with PyTorch's results but without PyTorch; other contents are refused, and no code in a file is run."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""The gallery of docs/graphs.md: each picture is drawn, says what it must, and the page shows them all."""
+"""The gallery of docs/graphs.md: each picture is drawn and contains its texts, and the page shows all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graphs as data and as pictures: what is traced, what is named, what is folded, and what is said when nothing can draw."""
+"""Graphs as data and as pictures: tracing, names, folding, and the message if no Graphviz is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interactive page, in a browser where there is one: it loads, folds, searches, shows ways and steps through backward."""
+"""The interactive page in a browser, if one is installed: it loads, folds, searches, shows paths and steps through backward."""
 
 from __future__ import annotations
 

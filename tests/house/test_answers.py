@@ -1,4 +1,4 @@
-"""Answers that are written down: the stand-in for PyTorch gives on its tape what the library gave, and notices another step."""
+"""The stand-in for PyTorch: it replays the library's recorded results, and detects a step that was not recorded."""
 
 import answers
 import numpy as np

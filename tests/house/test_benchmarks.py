@@ -1,4 +1,4 @@
-"""``python -m benchmarks`` on sizes that take no time: that it runs and what it writes, not how quick anything is."""
+"""``python -m benchmarks`` on tiny sizes: that it runs, and what it writes, but no timings."""
 
 from __future__ import annotations
 

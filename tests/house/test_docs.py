@@ -1,4 +1,4 @@
-"""The README and the pages of docs/ do what they say: every ``python`` block runs, and the commands name things that exist."""
+"""The README and the pages of docs/ are correct: every ``python`` block runs, and the commands name files and modules that exist."""
 
 import doctest
 import pkgutil

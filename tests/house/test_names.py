@@ -1,4 +1,4 @@
-"""The faces `minigrad`, `minigrad.nn` and `minigrad.nn.functional`: each name stands there once, in the reference, and for type checkers."""
+"""The names of `minigrad`, `minigrad.nn` and `minigrad.nn.functional`: each is there once, in the reference, and for type checkers."""
 
 import ast
 import re

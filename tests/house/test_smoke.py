@@ -1,4 +1,4 @@
-"""A few seconds that touch every room: what the pre-commit hook runs, and what is run against the installed wheel."""
+"""A quick test of every package, in a few seconds, for the pre-commit hook and for the installed wheel."""
 
 import numpy as np
 import pytest

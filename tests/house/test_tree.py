@@ -1,4 +1,4 @@
-"""minigrad.tree: nested containers are walked in order, rebuilt in kind, and never recursed into for ever."""
+"""minigrad.tree: nested containers are traversed in order and rebuilt with the same types, and cycles do not recurse for ever."""
 
 from collections import OrderedDict, defaultdict, namedtuple
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""The types that users see: a strict checker passes a typed script, knows its results, and finds its mistakes; nothing public is untyped."""
+"""Type hints for users: a strict checker accepts a typed script, infers its results, and finds its mistakes; every public name is typed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a model to look at it: what it held before, it holds afterwards."""
+"""Running a model to inspect it does not change its state."""
 
 import tracemalloc
 

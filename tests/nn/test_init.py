@@ -1,4 +1,4 @@
-"""Initialisers: gains, distributions, orthogonal and Dirac, and how layers start."""
+"""Initialisers: gains, distributions, orthogonal and Dirac, and the layers' default initialisation."""
 
 import math
 

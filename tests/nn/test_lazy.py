@@ -1,4 +1,4 @@
-"""Lazy layers: what they are before and after their first call, and that they become what PyTorch's become."""
+"""Lazy layers: their state before and after the first call, which gives the same classes as in PyTorch."""
 
 import copy
 import inspect

@@ -1,4 +1,4 @@
-"""Metrics over batches equal those of all samples at once, computed the long way."""
+"""Metrics over batches equal those of all samples at once, computed by plain loops."""
 
 import json
 

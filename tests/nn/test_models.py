@@ -1,4 +1,4 @@
-"""The model zoo: as many parameters as the literature says, torchvision's names, shapes, gradients everywhere."""
+"""The model zoo: numbers of parameters from the literature, torchvision's names, shapes, a gradient for every parameter."""
 
 from __future__ import annotations
 

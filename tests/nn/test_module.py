@@ -1,4 +1,4 @@
-"""Modules: registration, modes and dtypes, errors that carry a module's path, the names that are left to a user."""
+"""Modules: registration, modes and dtypes, errors with a module's path, names that users may use."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Optimisers and schedulers by themselves; tests/nn/test_torch_twin.py compares their numbers with PyTorch's."""
+"""Optimisers and schedulers without PyTorch; tests/nn/test_torch_twin.py compares their numbers with PyTorch's."""
 
 import copy
 import math

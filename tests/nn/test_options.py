@@ -1,4 +1,4 @@
-"""No option is taken and ignored: an unknown keyword is refused wherever it is given, and so is a number out of its range."""
+"""No option is silently ignored: unknown keywords and numbers out of range are refused."""
 
 from __future__ import annotations
 

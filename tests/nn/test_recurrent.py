@@ -1,4 +1,4 @@
-"""Recurrent layers and packed sequences: against their cells, against themselves, and beside PyTorch's."""
+"""Recurrent layers and packed sequences: compared with their cells, with each other, and with PyTorch."""
 
 import copy
 import inspect

@@ -1,4 +1,4 @@
-"""A training run that is killed at any moment resumes from its last checkpoint, and ends bit for bit as if nothing had happened."""
+"""A training run that is killed at any time resumes from its last checkpoint, and ends bit for bit like an uninterrupted one."""
 
 from __future__ import annotations
 

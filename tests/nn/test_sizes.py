@@ -1,4 +1,4 @@
-"""Sizes that layers are made with: a number for all axes or one for each, checked when the layer is made."""
+"""Sizes of layers: one number for all axes or one for each, checked when the layer is made."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""nn.summary: as many parameters and multiply-adds as the literature says, the shapes of a real call, and next to no memory."""
+"""nn.summary: parameters and multiply-adds from the literature, the shapes of a real call, and almost no memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers, losses, optimisers and schedulers beside PyTorch's: the same weights in, the same outputs, gradients and trajectories out."""
+"""Layers, losses, optimisers and schedulers compared with PyTorch: the same weights give the same outputs, gradients and trajectories."""
 
 import inspect
 import math

@@ -1,4 +1,4 @@
-"""The training loop: what it does is what a loop by hand does, and a run that is killed ends as one that is not."""
+"""The training loop: the same results as a loop written by hand, and a killed run ends like an uninterrupted one."""
 
 import csv
 import io

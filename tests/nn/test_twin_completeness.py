@@ -1,4 +1,4 @@
-"""Every class that has a counterpart in PyTorch is compared with it: the twin tests leave none out."""
+"""Every class that has a counterpart in PyTorch is compared with it: the twin tests are complete."""
 
 from __future__ import annotations
 

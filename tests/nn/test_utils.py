@@ -1,4 +1,4 @@
-"""nn.utils beside PyTorch's: normalised weights, parametrisations, batch norm folded into the layer before it, clipping."""
+"""nn.utils compared with PyTorch: normalised weights, parametrisations, batch norm folded into the layer before it, clipping."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Attention and transformers: against themselves, and beside PyTorch's."""
+"""Attention and transformers: consistent with each other, and compared with PyTorch."""
 
 import copy
 import inspect

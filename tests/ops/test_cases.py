@@ -1,6 +1,6 @@
 """Proves every row of the table of cases, and that the table is complete.
 
-Each row is drawn by hypothesis: ``pytest --long`` takes 1,000 examples for each and ends with a table of how many elements were at kinks.
+Each row is drawn by hypothesis: ``pytest --long`` takes 1,000 examples for each, and prints how many elements were at kinks.
 """
 
 import functools

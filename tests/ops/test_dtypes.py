@@ -1,4 +1,4 @@
-"""Gradients have the dtypes of their arguments, the default dtype, and dtypes that are mixed; tests/ops/test_result_dtypes.py has the table."""
+"""Gradients have the dtypes of their arguments, the default dtype, and mixed dtypes; tests/ops/test_result_dtypes.py has the table."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Elementwise ops, activations and dropout where the table of cases does not look: infinities, NaN, sizes, accuracy, chance."""
+"""Elementwise ops, activations and dropout beyond the table of cases: infinities, NaN, sizes, accuracy, random masks."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Every public name of torch.nn.functional, torch.nn and torch.nn.utils is here, under the same signature, or docs say why not."""
+"""Every public name of torch.nn.functional, torch.nn and torch.nn.utils exists here with the same signature, or the docs say why not."""
 
 import inspect
 import itertools

@@ -1,4 +1,4 @@
-"""Functions beside PyTorch's: the same arguments in, the same values, first and second derivatives out (float64)."""
+"""Functions compared with PyTorch: the same arguments give the same values, first and second derivatives (float64)."""
 
 import itertools
 import warnings

@@ -1,4 +1,4 @@
-"""Indexing: what the table of cases cannot say: ties in the order of writing, what is refused, and how."""
+"""Indexing beyond the table of cases: the order of writes to one element, and refused indices with their messages."""
 
 from __future__ import annotations
 

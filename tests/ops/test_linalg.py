@@ -1,4 +1,4 @@
-"""What the table of cases does not say of linear algebra: errors, dtypes, singular matrices, how einsum computes."""
+"""Linear algebra beyond the table of cases: errors, dtypes, singular matrices, how einsum computes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Losses: extreme logits, what PyTorch says of the edge cases, and what is refused."""
+"""Losses: extreme logits, PyTorch's results in edge cases, and refused arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the table of cases does not say of pooling: conventions at ties, NaN and padding, indices, memory, tiles, errors."""
+"""Pooling beyond the table of cases: conventions at ties, NaN and padding, indices, memory, tiles, errors."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the table of cases does not say of reductions: conventions at ties, zeros and NaN, dtypes, empty tensors, errors."""
+"""Reductions beyond the table of cases: conventions at ties, zeros and NaN, dtypes, empty tensors, errors."""
 
 import math
 

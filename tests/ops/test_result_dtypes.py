@@ -1,6 +1,6 @@
 """The dtype of every result is PyTorch's: for each pair of dtypes, sized tensors, 0-d ones and Python's numbers.
 
-PyTorch's table stands in ``tests/answers``. Where PyTorch refuses we may compute; where it gives a dtype we give the same.
+PyTorch's table is in ``tests/answers``. If PyTorch gives a dtype, minigrad gives the same; if PyTorch refuses, minigrad may compute.
 """
 
 import itertools

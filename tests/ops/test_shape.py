@@ -1,4 +1,4 @@
-"""Shapes: what the table of cases cannot say: views that share memory, what is refused, and how."""
+"""Shapes beyond the table of cases: views that share memory, and refused arguments with their messages."""
 
 from __future__ import annotations
 

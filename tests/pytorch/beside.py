@@ -1,4 +1,4 @@
-"""Two libraries side by side: PyTorch's arguments become ours, both are run, and what differs is told.
+"""Comparison of two libraries: PyTorch's arguments are converted, both libraries are run, and differences are reported.
 
 A :class:`Difference` has one of these kinds:
 
@@ -13,7 +13,7 @@ A :class:`Difference` has one of these kinds:
 ``grad2``      the gradients of gradients differ
 =============  ===================================================================================================
 
-Where values differ, it is looked whether PyTorch draws random numbers: then only shapes and dtypes are compared.
+If values differ because PyTorch draws random numbers, only shapes and dtypes are compared.
 """
 
 from __future__ import annotations

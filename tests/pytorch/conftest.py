@@ -1,4 +1,4 @@
-"""The comparison with PyTorch's sample databases, collected only where PyTorch and what its databases import are installed."""
+"""The comparison with PyTorch's sample databases, collected only if PyTorch and the dependencies of its databases are installed."""
 
 import importlib.util
 import sys

@@ -1,7 +1,7 @@
 """PyTorch's own samples of its ops, run against ours.
 
 ``pytest tests/pytorch --opinfo`` takes every sample of every op of the database; without the option a few samples of a few ops run,
-so that this file is seen to work. A difference must stand in ``meant.toml`` with its reason.
+to test this file itself. Every difference must be listed in ``meant.toml`` with its reason.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Wrong ops: each makes one mistake that people make, and ``test_mistakes.py`` proves that it is caught and named."""
+"""Wrong ops: each has one typical mistake, and ``test_mistakes.py`` proves that the mistake is detected and named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gradcheck itself: what it accepts, what it finds, and that it leaves no traces."""
+"""gradcheck: the functions it accepts, the mistakes it finds, and that it changes no state."""
 
 import numpy as np
 import pytest

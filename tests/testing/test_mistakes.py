@@ -1,4 +1,4 @@
-"""Each of the wrong ops in mistakes.py is caught, at the right argument and order, with the right diagnosis and a program that shows it."""
+"""Each of the wrong ops in mistakes.py is detected, at the right argument and order, with the right diagnosis and a program that shows it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the strategies draw is valid, varied, and shrinks to something short."""
+"""The strategies draw valid and varied examples, which shrink to short ones."""
 
 import subprocess
 import sys

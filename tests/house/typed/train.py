@@ -1,4 +1,4 @@
-"""A training script as users write it, fully typed: ``mypy --strict`` passes, and what it says of every result is asserted."""
+"""A training script as users write it, fully typed: ``mypy --strict`` passes, and the inferred type of every result is asserted."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The table of cases: at least one row for every op, a file for each family.
+"""The table of cases: at least one row for every op, and one file for each family.
 
-A row says what an op is checked on and against::
+A row gives an op's inputs and the reference to check it against::
 
     Case(elementwise.exp, st.arrays(), numpy=np.exp, torch="exp")
 

@@ -1,4 +1,4 @@
-"""Rows for ``minigrad/ops/backward_hook.py``. What a hook does to gradients is tested with the modules' backward hooks."""
+"""Rows for ``minigrad/ops/backward_hook.py``. The effect of hooks on gradients is tested with the modules' backward hooks."""
 
 from cases import Case
 from minigrad.ops import backward_hook

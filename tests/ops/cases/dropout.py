@@ -1,4 +1,4 @@
-"""Rows for ``minigrad/ops/dropout.py``. The masks are random, and drawn anew from the same seed for each comparison."""
+"""Rows for ``minigrad/ops/dropout.py``. The masks are random, and drawn again from the same seed for each comparison."""
 
 from hypothesis import strategies as hs
 

@@ -1,4 +1,4 @@
-"""Rows for ``minigrad/ops/embedding.py``. What ``scale_grad_by_freq`` gives is no gradient: see test_functional_parity.py."""
+"""Rows for ``minigrad/ops/embedding.py``. The result of ``scale_grad_by_freq`` is no gradient: see test_functional_parity.py."""
 
 import numpy as np
 from hypothesis import strategies as hs

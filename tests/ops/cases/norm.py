@@ -1,4 +1,4 @@
-"""Rows for ``minigrad/ops/norm.py``. A large eps keeps the curvature of nearly constant channels within what differences can measure."""
+"""Rows for ``minigrad/ops/norm.py``. A large eps keeps the curvature of nearly constant channels small enough for finite differences."""
 
 import numpy as np
 from hypothesis import strategies as hs
