@@ -17,6 +17,7 @@ from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 
 CACHE = 1 << 21  # bytes of one array in a tile
+WIDE = 1 << 14  # elements from which lines as long as an image pay
 
 
 def _tiles(n: int, c: int, item_bytes: int) -> list[tuple[slice, slice]]:
@@ -118,7 +119,7 @@ def _lines(arrays: list[np.ndarray], vectors: list[np.ndarray]) -> tuple[list[np
     This makes numpy's inner loop as long as an image instead of a channel. If that is not faster, all are returned unchanged.
     """
     shape = arrays[0].shape
-    pays = len(shape) > 2 and shape[0] > 3 and math.prod(shape) > 1 << 14
+    pays = len(shape) > 2 and shape[0] > 3 and math.prod(shape) > WIDE
     if not pays or any(v.ndim == len(shape) and len(v) > 1 for v in vectors):
         return arrays, vectors
     wide = [np.broadcast_to(v, (1, *shape[1:])).reshape(1, -1) for v in vectors]

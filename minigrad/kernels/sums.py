@@ -19,6 +19,9 @@ CACHE = 1 << 21  # bytes in a part
 PARALLEL = 1 << 13  # up to so many elements, BLAS uses only one thread
 BLOCK = 128  # rows that are added one after another
 RUN = 32  # elements of a running sum that one product adds up
+SMALLEST = 1024  # elements up to which numpy's own sum is faster
+MATRIX = 1 << 13  # elements from which BLAS divides a matrix among threads
+RUNNING = 4096  # elements from which a running sum is computed with products
 LONGEST = 4096  # terms of one dot product; for longer sums numpy's pairwise summation is more accurate
 
 
@@ -41,7 +44,7 @@ def split(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, int, int] | No
 
 def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = False, dtype: Any = None) -> np.ndarray:
     """The result of ``np.add.reduce``, faster and more accurate for contiguous floats."""
-    blas = x.size > 1024 and x.dtype in (np.float32, np.float64) and dtype in (None, x.dtype) and x.flags.c_contiguous
+    blas = x.size > SMALLEST and x.dtype in (np.float32, np.float64) and dtype in (None, x.dtype) and x.flags.c_contiguous
     three = split(x.shape, axis) if blas and axis is not None else None
     if axis is None or three is None or three[1] == 1:
         return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
@@ -68,7 +71,7 @@ def add_lines(x: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 def add_rows(rows: np.ndarray) -> np.ndarray:
     """The sum of the rows of a matrix."""
-    if rows.size < 8192:  # BLAS does not divide so few among threads
+    if rows.size < MATRIX:  # BLAS does not divide so few among threads
         return _add_rows(rows)
     with one_blas_thread:
         return _add_rows(rows)
@@ -96,7 +99,7 @@ def running_sum(x: np.ndarray) -> np.ndarray:
     """
     n = x.shape[-1]
     runs = n // RUN
-    if x.dtype not in (np.float32, np.float64) or runs < 2 or x.size < 4096:
+    if x.dtype not in (np.float32, np.float64) or runs < 2 or x.size < RUNNING:
         return np.add.accumulate(x, axis=-1)
     source = np.ascontiguousarray(x).reshape(-1, n)
     result = np.empty(x.shape, x.dtype)

@@ -602,12 +602,15 @@ def _erfc_double(x):
     return out
 
 
+BLOCK = 1 << 14  # elements of a piece that stays in cache
+
+
 def _in_blocks(function, x, dtype):
     """``function`` of a flat array of ``dtype``, one piece at a time, so that its intermediate results stay in the cache."""
     flat = x.reshape(-1)
     out = np.empty(flat.shape, x.dtype)
-    for i in range(0, flat.size, 16384):
-        out[i : i + 16384] = function(flat[i : i + 16384].astype(dtype, copy=False))
+    for i in range(0, flat.size, BLOCK):
+        out[i : i + BLOCK] = function(flat[i : i + BLOCK].astype(dtype, copy=False))
     return out.reshape(x.shape)
 
 
@@ -854,6 +857,7 @@ def clone(input: Operand) -> Array:
 
 # --------------------------------------------------------------------------------------------------- choosing
 
+BLENDED = 4096  # elements from which blending bits is faster than np.where
 _BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
 
 
@@ -867,7 +871,7 @@ def _is_zero(x: Any) -> bool:
 
 def _masked(x, mask, kept):
     """``x`` where ``mask == kept``, else 0."""
-    if x.size >= maps.LARGE and x.shape == mask.shape:
+    if x.size >= maps.LARGE and x.shape == shape_of(mask):  # the mask may be a Python bool
         return maps.masked(x, mask, kept, _BITS[x.dtype])
     return np.multiply(x.view(_BITS[x.dtype]), mask if kept else np.logical_not(mask)).view(x.dtype)
 
@@ -877,10 +881,10 @@ def _blended(condition, x, y):
     out = np.empty(x.shape, x.dtype)
     bits = [a.reshape(-1).view(_BITS[x.dtype]) for a in (x, y, out)]
     condition = condition.reshape(-1)
-    for i in range(0, out.size, 16384):  # a piece at a time, in cache
-        a, b, c = [array[i : i + 16384] for array in bits]
+    for i in range(0, out.size, BLOCK):  # a piece at a time, in cache
+        a, b, c = [array[i : i + BLOCK] for array in bits]
         np.bitwise_xor(a, b, c)
-        np.multiply(c, condition[i : i + 16384], c)
+        np.multiply(c, condition[i : i + BLOCK], c)
         np.bitwise_xor(c, b, c)
     return out
 
@@ -911,7 +915,7 @@ def where(condition: Array, input: Array = None, other: Array = None) -> Array:
     if _is_zero(input) and getattr(other, "dtype", None) in _BITS:
         return _masked(other, condition, False)
     a, b = [getattr(x, "dtype", None) for x in (input, other)]
-    if a in _BITS and a is b and shape_of(input) == shape_of(other) == shape_of(condition) and input.size >= 4096:
+    if a in _BITS and a is b and shape_of(input) == shape_of(other) == shape_of(condition) and input.size >= BLENDED:
         return _blended(condition, input, other)
     return np.where(condition, input, other)
 

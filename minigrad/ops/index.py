@@ -146,6 +146,9 @@ def getitem(x: Array, index: Any) -> Array:
         raise _explained("getitem", x.shape, index, error) from None
 
 
+LONG = 1024  # elements of a row from which adding row by row is faster than element by element
+
+
 @op(g_=lambda g, index: getitem(g, index=index))
 def put_add(g_: Array, shape: Any, index: Any) -> Array:
     """Zeros of ``shape`` with ``g_`` added at ``index``; values at a repeated index add up. The transpose of :func:`getitem`."""
@@ -154,7 +157,7 @@ def put_add(g_: Array, shape: Any, index: Any) -> Array:
         out[index] = g_
         return out
     width = math.prod(shape[len(index) :])
-    if width >= 1024 and all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in index):  # long rows: a sum for each
+    if width >= LONG and all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in index):  # long rows: a sum for each
         into, rows = out.reshape(-1, width), g_.reshape(-1, width)
         for place, row in zip(_positions(shape[: len(index)], index).reshape(-1).tolist(), rows, strict=True):
             into[place] += row
