@@ -18,7 +18,7 @@ from minigrad.engine import ShapeError, TensorBase, op, shape_of
 from minigrad.kernels import maps
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import positive_dim
-from minigrad.ops.elementwise import abs, eq, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
+from minigrad.ops.elementwise import abs, erf, exp, logical_and, mul, quiet, real, sigmoid, sub, tanh, where
 from minigrad.ops.shape import chunk, reshape
 from minigrad.random import numpy_generator
 from minigrad.types import Array, Tensor, called_as
@@ -77,7 +77,7 @@ def relu(input: Array) -> Array:
     return np.maximum(input, 0) if input.size < maps.LARGE else maps.positive(input)
 
 
-@op(input=lambda g, out, min_val, max_val: where(logical_or(out <= min_val, out >= max_val), 0.0, g))
+@op(input=lambda g, out, min_val, max_val: where(logical_and(out > min_val, out < max_val), g, 0.0))
 def _hardtanh(input: Array, min_val: float, max_val: float) -> Array:
     return np.clip(input, min_val, max_val)
 
@@ -122,7 +122,7 @@ def hardsigmoid(input: Array) -> Array:
 
 @called_as(like.activation)
 @with_inplace
-@op(input=lambda g, input: where(input <= -3, 0.0, where(input < 3, g * (input * (1.0 / 3.0) + 0.5), g)))
+@op(input=lambda g, input: where(input <= -3, 0.0, where(input >= 3, g, g * (input * (1.0 / 3.0) + 0.5))))
 def hardswish(input: Array) -> Array:
     """x min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardswish``.
 
@@ -214,7 +214,7 @@ def threshold(input: Array, threshold: float, value: float) -> Array:
     return where(np.less_equal(input, threshold), value, input)
 
 
-@op(input=lambda g, out: where(eq(out, 0), 0.0, g))
+@op(input=lambda g, out: where(abs(out) > 0, g, 0.0))
 def _softshrink(input: Array, lambd: float) -> Array:
     return quiet().run(np.subtract, input, np.clip(input, -lambd, lambd))
 
@@ -234,7 +234,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return _softshrink(input, lambd=lambd)
 
 
-@op(input=lambda g, input, lambd: where(abs(input) <= lambd, 0.0, g))
+@op(input=lambda g, input, lambd: where(abs(input) > lambd, g, 0.0))
 def hardshrink(input: Array, lambd: float = 0.5) -> Array:
     """x if it is outside [-lambd, lambd], else 0: ``torch.nn.functional.hardshrink``.
 
@@ -250,9 +250,10 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:
 
 
 def _elu_input(g, input, alpha, scale, input_scale):
+    rising = input > 0  # False for NaN, which stays NaN
     # the inner `where` prevents an overflow of e**x for positive x, where it is not used
-    falling = exp(where(input <= 0, input, 0.0) * input_scale) * (alpha * scale * input_scale)
-    return where(input <= 0, g * falling, g * scale)
+    falling = exp(where(rising, 0.0, input) * input_scale) * (alpha * scale * input_scale)
+    return where(rising, g * scale, g * falling)
 
 
 def _elu_kernel(x, alpha, scale, input_scale):

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad.engine import ShapeError, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops.index import gather, getitem
-from minigrad.ops.loss import reduced, reduction_of, refuse_empty
+from minigrad.ops.loss import reduced, reduction_of
 from minigrad.ops.reduce import logsumexp
 from minigrad.ops.shape import pad_constant, reshape, stack, unfold
 from minigrad.tree import array_of
@@ -112,7 +112,6 @@ def ctc_loss(
         log_probs = reshape(log_probs, (shape[0], 1, shape[1]))
         if np.ndim(array_of(targets)) == 0:
             raise ShapeError(f"{_NAME}: targets must hold a row of labels, not a scalar")
-    refuse_empty(_NAME, log_probs[0] if shape[0] else np.empty(shape[1:]), reduction)
     steps, n, classes = shape_of(log_probs)
     if not 0 <= blank < classes:
         raise IndexError(f"{_NAME}: blank {blank} is outside the {classes} classes (0..{classes - 1})")

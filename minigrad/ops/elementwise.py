@@ -1055,7 +1055,12 @@ def isclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e
     >>> import minigrad as mg
     >>> mg.isclose(mg.tensor([1.0, 2.0]), mg.tensor([1.000001, 2.1]))
     tensor([ True, False])
+
+    Raises ``ValueError`` for a negative tolerance.
     """
+    for key, tolerance in (("rtol", rtol), ("atol", atol)):
+        if not tolerance >= 0:
+            raise ValueError(f"isclose: {key} must be 0 or above, but is {tolerance}")
     return quiet().run(np.isclose, input, other, rtol, atol, equal_nan)
 
 

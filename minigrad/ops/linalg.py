@@ -21,6 +21,7 @@ from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dim, positive_dims
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, squeeze, transpose, unsqueeze
+from minigrad.tree import array_of
 from minigrad.types import Array, Dims, DType, Tensor
 
 
@@ -671,7 +672,14 @@ def det(input: Array) -> Array:
         return np.linalg.det(input)
 
 
-@op(x=lambda g, x: _per_matrix(g[1]) * matrix_transpose(inv(x)))
+def _slogdet_x(g, x, out_1):
+    if not np.isneginf(array_of(out_1)).any():
+        return _per_matrix(g[1]) * matrix_transpose(inv(x))
+    # a singular matrix has no inverse: cofactors / 0, infinite where the determinant would leave 0, NaN where it would not
+    return _per_matrix(g[1]) * ew.div(cofactor(x), _per_matrix(det(x)))
+
+
+@op(x=_slogdet_x)
 def _slogdet(x: Array) -> Array:
     _require_square("slogdet", x)
     with one_blas_thread:

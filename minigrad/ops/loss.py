@@ -23,7 +23,7 @@ from minigrad.tree import array_of
 from minigrad.types import Array, Operand, Tensor
 
 # ---------------------------------------------------------------------------- negative log-likelihood
-# index: N d1 d2 ... the class of each place;  scale: the same shape, the weight of each place (0: ignored)
+# index: N d1 d2 ... the class of each place, -1 where it is ignored;  scale: the same shape, the weight of each place
 
 
 @op(
@@ -32,9 +32,15 @@ from minigrad.types import Array, Operand, Tensor
     scale=lambda g, input, index: g * _nll(input, index, 1.0, reduction="none"),
 )
 def _nll(input: Array, index: Array, scale: Array, reduction: str) -> Array:
-    """-input[n, index[n, d], d] * scale[n, d], summed unless ``reduction`` is ``"none"``. Linear in ``input``."""
-    picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0]  # N d1 d2 ...
-    losses = picked * (-1.0 * scale)
+    """-input[n, index[n, d], d] * scale[n, d], summed unless ``reduction`` is ``"none"``. Linear in ``input``.
+
+    An ignored place gives 0, whatever stands there: infinities too.
+    """
+    if not input.size:  # there may be no class to pick
+        losses = np.zeros(index.shape, input.dtype)
+    else:
+        picked = np.take_along_axis(input, np.maximum(index, 0)[:, None], axis=1)[:, 0]  # N d1 d2 ...
+        losses = _counted(index, ew.quiet().run(np.multiply, picked, -1.0 * scale))
     return losses if reduction == "none" else np.add.reduce(losses, axis=None)
 
 
@@ -46,8 +52,15 @@ def _nll(input: Array, index: Array, scale: Array, reduction: str) -> Array:
 def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, reduction: str) -> Array:
     """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
     out = np.zeros(shape, g_.dtype)
-    np.put_along_axis(out, index[:, None], (g_ * (-1.0 * scale))[:, None], axis=1)
+    if out.size:
+        slopes = _counted(index, ew.quiet().run(np.multiply, g_, -1.0 * scale))
+        np.put_along_axis(out, np.maximum(index, 0)[:, None], slopes[:, None], axis=1)
     return out
+
+
+def _counted(index: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """``values``, but 0 at ignored places."""
+    return np.where(index < 0, 0, values) if (index < 0).any() else values
 
 
 def _place(position: tuple[int, ...]) -> str:
@@ -55,7 +68,7 @@ def _place(position: tuple[int, ...]) -> str:
 
 
 def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray, Any]:
-    """For each position its class, 1 or (if ignored) 0, and its weight. Ignored positions get class 0 and weight 0."""
+    """For each place its class, whether it counts (1 or 0), and its weight. Ignored places get class -1 and weight 0."""
     target = array_of(target)
     shape, dtype = input.shape, input.dtype
     if target.dtype.kind not in "iu":
@@ -75,9 +88,9 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise IndexError(f"{name}: target {target[where]} at index {_place(where)} is outside the {classes} classes (0..{classes - 1})")
-    index = np.where(ignored, 0, target).astype(np.intp, copy=False)
+    index = np.where(ignored, -1, target).astype(np.intp, copy=False)
     counted = (~ignored).astype(dtype)
-    return index, counted, counted if weight is None else getitem(weight, index=(index,)) * counted
+    return index, counted, counted if weight is None else getitem(weight, index=(np.maximum(index, 0),)) * counted
 
 
 def _check_weight(name: str, weight: Any, classes: int) -> None:
@@ -113,15 +126,10 @@ def reduction_of(name: str, reduction: str, size_average: bool | None = None, re
     return reduction
 
 
-def refuse_empty(name: str, input: Any, reduction: str) -> None:
-    """Raise ``ValueError`` for the mean of a loss without elements."""
-    if reduction == "mean" and 0 in tuple(input.shape):
-        raise ValueError(f"{name}: the mean over an empty batch does not exist (input {tuple(input.shape)}); use reduction='sum'")
-
-
 def _picked(input: Any, index: np.ndarray, scale: Any, reduction: str) -> Any:
-    """The negative log-likelihood at ``index``; a mean is weighted by ``scale`` (NaN if all positions are ignored, as in PyTorch)."""
-    return _nll(input, index, ew.div(scale, sum(scale)) if reduction == "mean" else scale, reduction=reduction)
+    """The negative log-likelihood at ``index``; a mean is weighted by ``scale`` (and NaN, as in PyTorch, where nothing counts)."""
+    loss = _nll(input, index, scale, reduction=reduction)
+    return ew.div(loss, sum(scale)) if reduction == "mean" else loss
 
 
 def nll_loss(
@@ -144,7 +152,9 @@ def nll_loss(
 
     Raises:
         IndexError: a target outside the classes. ShapeError: shapes that do not belong together.
-        RuntimeError: a floating target. ValueError: a NaN target, the mean of an empty batch.
+        RuntimeError: a floating target. ValueError: a NaN target.
+
+    The mean over no place, because the batch is empty or all is ignored, is NaN; its gradient is 0.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> F.nll_loss(mg.tensor([[-0.5, -2.0]]), mg.tensor([1]))
@@ -152,7 +162,6 @@ def nll_loss(
     """
     reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     input, target, single = _batched("nll_loss", input, target, soft=False)
-    refuse_empty("nll_loss", input, reduction)
     _check_weight("nll_loss", weight, input.shape[1])
     index, _, scale = _classes("nll_loss", input, target, weight, ignore_index)
     loss = _picked(input, index, scale, reduction)
@@ -178,12 +187,13 @@ def cross_entropy(
         input: logits (C,), (N, C) or (N, C, d1, d2, ...).
         target: integer classes (N, d1, ...), or probabilities of the input's shape (differentiable).
         weight: (C,) weight of each class. The mean over class indices is divided by the sum of their weights.
-        ignore_index: places with this class do not count (class indices only).
+        ignore_index: places with this class do not count; with probabilities it must be negative, since it says nothing there.
         reduction: 'none', 'mean' or 'sum'.
         label_smoothing: in [0, 1], the share of the uniform distribution that is mixed into the target.
 
     Raises:
         IndexError: a class outside 0..C-1. ShapeError, RuntimeError, ValueError: as :func:`nll_loss`; label_smoothing outside [0, 1].
+        RuntimeError: an ``ignore_index`` of 0 or above with probabilities.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> logits = mg.tensor([[2.0, 0.0], [0.0, 0.0]], requires_grad=True)
@@ -199,8 +209,9 @@ def cross_entropy(
         raise ValueError(f"{name}: label_smoothing must be between 0 and 1, not {label_smoothing}")
     target = target if isinstance(target, TensorBase) else np.asarray(target)
     soft = target.dtype.kind == "f" and target.shape == input.shape
+    if soft and ignore_index >= 0:
+        raise RuntimeError(f"{name}: ignore_index={ignore_index} is for class indices, and the target holds probabilities")
     input, target, single = _batched(name, input, target, soft)
-    refuse_empty(name, input, reduction)
     classes = input.shape[1]
     _check_weight(name, weight, classes)
     per_class = None if weight is None else reshape(weight, (classes,) + (1,) * (len(input.shape) - 2))
@@ -211,7 +222,8 @@ def cross_entropy(
         index, counted, scale = _classes(name, input, target, weight, ignore_index)
         loss = _picked(logp, index, scale, reduction)
         if label_smoothing:
-            spread = sum(logp if per_class is None else logp * per_class, dim=1) * (counted * (-1.0 / classes))
+            spread = sum(logp if per_class is None else logp * per_class, dim=1)
+            spread = ew.where(counted > 0, spread * (-1.0 / classes), 0.0)
             if reduction != "none":
                 spread = sum(spread)
             if reduction == "mean":
@@ -240,11 +252,10 @@ def reduced(losses: Any, reduction: str) -> Any:
     return losses if reduction == "none" else sum(losses) if reduction == "sum" else mean(losses)
 
 
-def check_same_shape(name: str, input: Any, target: Any, reduction: str) -> None:
-    """Raise ``ShapeError`` unless input and target have one shape, ``ValueError`` for the mean over none."""
+def check_same_shape(name: str, input: Any, target: Any) -> None:
+    """Raise ``ShapeError`` unless input and target have one shape."""
     if tuple(input.shape) != tuple(target.shape):
         raise ShapeError(f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape")
-    refuse_empty(name, input, reduction)
 
 
 def weighted(losses: Any, weight: Any, reduction: str) -> Any:
@@ -270,7 +281,7 @@ def mse_loss(
     tensor(2.)
     """
     reduction = reduction_of("mse_loss", reduction, size_average, reduce)
-    check_same_shape("mse_loss", input, target, reduction)
+    check_same_shape("mse_loss", input, target)
     return _weighted_mean("mse_loss", ew.square(input - target), weight, reduction)
 
 
@@ -278,7 +289,7 @@ def _weighted_mean(name: str, losses: Any, weight: Any, reduction: str) -> Any:
     """The losses, reduced; a mean with weights is divided by their sum."""
     if weight is None:
         return reduced(losses, reduction)
-    check_same_shape(name, losses, weight, reduction)
+    check_same_shape(name, losses, weight)
     losses = losses * weight
     return sum(losses) / sum(weight) if reduction == "mean" else reduced(losses, reduction)
 
@@ -293,7 +304,7 @@ def l1_loss(
 ) -> Tensor:
     """Mean of abs(input - target): ``torch.nn.functional.l1_loss``. ``weight`` as for :func:`mse_loss`."""
     reduction = reduction_of("l1_loss", reduction, size_average, reduce)
-    check_same_shape("l1_loss", input, target, reduction)
+    check_same_shape("l1_loss", input, target)
     return _weighted_mean("l1_loss", ew.abs(input - target), weight, reduction)
 
 
@@ -305,12 +316,12 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
     reduction = reduction_of("huber_loss", reduction)
-    check_same_shape("huber_loss", input, target, reduction)
+    check_same_shape("huber_loss", input, target)
     d = input - target
     size = ew.abs(d)  # not squared: its second derivative at 0 is not that of d * d
     losses = ew.where(ew.lt(size, delta), ew.square(d) * 0.5, (size - 0.5 * delta) * delta)
     if weight is not None:
-        check_same_shape("huber_loss", input, weight, reduction)
+        check_same_shape("huber_loss", input, weight)
     return weighted(losses, weight, reduction)
 
 
@@ -324,6 +335,18 @@ def smooth_l1_loss(
     return l1_loss(input, target, reduction=reduction) if beta == 0 else huber_loss(input, target, reduction, beta) * (1.0 / beta)
 
 
+def _bce_input(g, input, target):
+    # Where p is 0 or 1 in floating point the logarithm has no slope worth its name. The bound keeps the slope finite, and 0 where p is right.
+    return g * (input - target) / ew.clamp(input * (1.0 - input), min=1e-12)
+
+
+@op(input=_bce_input, target=lambda g, input: g * (ew.log1p(-input) - ew.log(input)))
+def _binary_cross_entropy(input: Array, target: Array) -> Array:
+    """-(t log p + (1-t) log(1-p)), logarithms not below -100."""
+    with np.errstate(divide="ignore"):
+        return (target - 1.0) * np.maximum(np.log1p(-input), -100.0) - target * np.maximum(np.log(input), -100.0)
+
+
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -334,18 +357,19 @@ def binary_cross_entropy(
 ) -> Tensor:
     """-(t log p + (1-t) log(1-p)) for probabilities p, logarithms not below -100: ``torch.nn.functional.binary_cross_entropy``.
 
+    The gradient is (p - t) / max(p (1-p), 1e-12), which is finite at 0 and 1 too.
+
     Raises:
         RuntimeError: an input outside [0, 1]. Prefer :func:`binary_cross_entropy_with_logits`, which is exact for any logit.
     """
     reduction = reduction_of("binary_cross_entropy", reduction, size_average, reduce)
-    check_same_shape("binary_cross_entropy", input, target, reduction)
+    check_same_shape("binary_cross_entropy", input, target)
     values = array_of(input)
     if not ((values >= 0) & (values <= 1)).all():
         raise RuntimeError(
             "binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits"
         )
-    losses = (target - 1.0) * ew.clamp(ew.log1p(input * -1.0), min=-100.0) - target * ew.clamp(ew.log(input), min=-100.0)
-    return weighted(losses, weight, reduction)
+    return weighted(_binary_cross_entropy(input, target), weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -367,7 +391,7 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     reduction = reduction_of(name, reduction, size_average, reduce)
-    check_same_shape(name, input, target, reduction)
+    check_same_shape(name, input, target)
     positive = logsigmoid(input)
     if pos_weight is not None:
         positive = positive * ((pos_weight - 1.0) * target + 1.0)
@@ -391,10 +415,10 @@ def kl_div(
     """
     batchmean = reduction == "batchmean"
     reduction = reduction_of("kl_div", "sum" if batchmean else reduction, size_average, reduce)
-    check_same_shape("kl_div", input, target, "mean" if batchmean else reduction)
+    check_same_shape("kl_div", input, target)
     losses = ew.exp(target) * (target - input) if log_target else ew.xlogy(target, target) - target * input
     loss = reduced(losses, reduction)
-    return loss / input.shape[0] if batchmean else loss
+    return ew.div(loss, input.shape[0] if input.shape else 1) if batchmean else loss
 
 
 def linear_cross_entropy(
@@ -477,7 +501,7 @@ def gaussian_nll_loss(
 
     Args:
         input: the means. target: of the same shape.
-        var: the variances: of the input's shape, or without (or with size 1 in) its last dimension, or a number.
+        var: the variances: of the input's shape, or with size 1 in some of its dimensions, or without the last one, or a number.
         full: add log(2 pi) / 2.
         eps: smaller variances are replaced by this value; their gradient is not changed.
         reduction: 'none', 'mean' or 'sum'.
@@ -489,7 +513,8 @@ def gaussian_nll_loss(
     if (values < 0).any():
         raise ValueError("gaussian_nll_loss: var has negative entries")
     shape = tuple(input.shape)
-    if values.shape not in ((), shape, (*shape[:-1], 1)):
+    fits = len(values.shape) == len(shape) and all(n in (1, m) for n, m in zip(values.shape, shape, strict=True))
+    if values.shape and not fits:
         if values.shape != shape[:-1]:
             raise ShapeError(f"gaussian_nll_loss: var has shape {values.shape}, the input {shape}")
         var = unsqueeze(var, -1)  # type: ignore[arg-type]  # a number has shape ()

@@ -56,7 +56,7 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-target input)), target 1 or -1: ``torch.nn.functional.soft_margin_loss``."""
     reduction = reduction_of("soft_margin_loss", reduction, size_average, reduce)
-    check_same_shape("soft_margin_loss", input, target, reduction)
+    check_same_shape("soft_margin_loss", input, target)
     return reduced(logaddexp(input * target * -1.0, 0.0), reduction)
 
 
@@ -133,6 +133,8 @@ def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarra
     classes = array_of(target)
     if classes.dtype.kind not in "iu":
         raise RuntimeError(f"{name}: class indices must be integers, not {classes.dtype}")
+    if input.ndim == 0:  # as a vector of one
+        input, classes = reshape(input, (1,)), classes.reshape((1,) * (rank - 1)) if classes.size == 1 else classes
     single = input.ndim == 1
     if single:
         input, classes = reshape(input, (1, -1)), classes[None]
@@ -179,16 +181,16 @@ def multilabel_margin_loss(
 ) -> Tensor:
     """sum over labels j and non-labels i of max(0, 1 - input[j] + input[i]) / C: ``torch.nn.functional.multilabel_margin_loss``.
 
-    target: classes, of the input's shape; in each row those before the first -1 are the labels.
+    target: classes, of the input's shape; in each row those before the first -1 are the labels. A label that is listed twice counts twice.
     """
     reduction = reduction_of("multilabel_margin_loss", reduction, size_average, reduce)
     input, classes, single = _rows("multilabel_margin_loss", input, target, 2)
     listed = np.logical_and.accumulate(classes >= 0, axis=1)
-    labels = np.zeros(tuple(input.shape), input.dtype)
+    labels = np.zeros(tuple(input.shape), input.dtype)  # how often each class is listed
     rows = np.broadcast_to(np.arange(len(classes))[:, None], classes.shape)
-    labels[rows[listed], classes[listed]] = 1.0
+    np.add.at(labels, (rows[listed], classes[listed]), 1.0)
     excess = clamp(unsqueeze(input, 1) - unsqueeze(input, 2) + 1.0, min=0.0)  # N label non-label
-    losses = sum(excess * (labels[:, :, None] * (1.0 - labels[:, None, :])), dim=(1, 2)) / input.shape[1]
+    losses = sum(excess * (labels[:, :, None] * (labels[:, None, :] == 0)), dim=(1, 2)) / input.shape[1]
     return reshape(losses, ()) if single else reduced(losses, reduction)
 
 
@@ -202,6 +204,6 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """Binary cross-entropy of sigmoid(input), mean over the classes: ``torch.nn.functional.multilabel_soft_margin_loss``."""
     reduction = reduction_of("multilabel_soft_margin_loss", reduction, size_average, reduce)
-    check_same_shape("multilabel_soft_margin_loss", input, target, reduction)
+    check_same_shape("multilabel_soft_margin_loss", input, target)
     losses = logsigmoid(input) * target + logsigmoid(input * -1.0) * (1.0 - target)
     return reduced(mean(weighted(losses, weight, "none"), dim=-1) * -1.0, reduction)

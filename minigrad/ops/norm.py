@@ -134,7 +134,7 @@ def batch_norm(
         input: (N, C, ...). weight, bias: (C,) or None.
 
     Raises:
-        ValueError: training on a single value per channel; evaluation without running statistics.
+        ValueError: training on a single value per channel; evaluation without running statistics; eps that is not above 0 in training.
         ShapeError: vectors that do not have C entries.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
@@ -157,7 +157,11 @@ def batch_norm(
     count = int(np.prod(shape)) // max(channels, 1)
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of shape {shape}")
+    if not eps > 0:
+        raise ValueError(f"batch_norm: eps must be above 0 when training, but is {eps}")
     y, m, v = standardize(input, weight, bias, dim=(0, *range(2, len(shape))), shape=per_channel, eps=eps)
+    if not count:  # an empty batch says nothing of mean and variance
+        return y
     with no_grad():
         _move(running_mean, reshape(m, (channels,)), momentum)
         _move(running_var, reshape(v, (channels,)) * (count / max(count - 1, 1)), momentum)

@@ -12,7 +12,7 @@ def picks(draw):
     """A batch of log-probabilities with a class and a weight for each place."""
     n, c = draw(hs.integers(0, 3)), draw(hs.integers(1, 4))
     space = draw(st.shapes(0, 2, 0, 3))
-    index = draw(st.integers_array((n, *space), 0, c - 1))
+    index = draw(st.integers_array((n, *space), -1, c - 1))  # -1: ignored
     return st.Call(
         (draw(st.arrays((n, c, *space))), index, draw(st.arrays((n, *space), low=0.0))),
         {"reduction": draw(hs.sampled_from(["none", "sum"]))},
@@ -68,6 +68,7 @@ CASES = [
     Case(loss.l1_loss, pairs(weight=False), torch=functional("l1_loss")),
     Case(loss.huber_loss, pairs(weight=False, delta=hs.sampled_from([0.5, 1.0])), torch=functional("huber_loss")),
     Case(loss.smooth_l1_loss, pairs(weight=False, beta=hs.sampled_from([0.0, 0.5, 1.0])), torch=functional("smooth_l1_loss")),
+    Case(loss._binary_cross_entropy, st.broadcastable(2, each=(PROBABILITY, PROBABILITY))),
     Case(
         loss.binary_cross_entropy,
         pairs(each=(PROBABILITY, PROBABILITY)),
