@@ -16,6 +16,7 @@ from minigrad.engine import ShapeError
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import where
 from minigrad.ops.linalg import linear, matmul
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import mean
 from minigrad.ops.shape import cat, expand, pad, permute, repeat_interleave, reshape, split, squeeze, transpose, unsqueeze
 from minigrad.ops.softmax import softmax
@@ -23,6 +24,7 @@ from minigrad.tree import array_of
 from minigrad.types import Tensor
 
 
+@in_float32
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
@@ -115,6 +117,7 @@ def _projected(query: Any, key: Any, value: Any, weight: Any, weights: tuple[Any
     return [linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
 
 
+@in_float32
 def multi_head_attention_forward(
     query: Tensor,
     key: Tensor,

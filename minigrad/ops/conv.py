@@ -36,6 +36,7 @@ from minigrad.engine import ShapeError, op
 from minigrad.kernels import conv as kernels
 from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
+from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import permute
 from minigrad.ops.window_sizes import as_batch, fitted, per_axis
 from minigrad.types import Array, Size, Tensor
@@ -208,6 +209,7 @@ def conv_transpose3d(
 # ----------------------------------------------------------------------------------------- from arguments to windows
 
 
+@in_float32
 def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
     x, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
     shapes = _check(name, dims, input, weight, bias, groups, weight.shape[0] if weight.ndim else 0)
@@ -223,6 +225,7 @@ def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
     return y[0] if single else y
 
 
+@in_float32
 def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
     y, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
     shapes = _check(name, dims, input, weight, bias, groups, weight.shape[1] * groups if weight.ndim > 1 else 0)

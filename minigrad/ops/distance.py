@@ -10,6 +10,7 @@ import numpy as np
 from minigrad.engine import ShapeError, no_grad, take_numpy_names
 from minigrad.ops.elementwise import clamp
 from minigrad.ops.index import index_select
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import norm, sum
 from minigrad.ops.shape import broadcast_tensors
 from minigrad.types import Tensor
@@ -31,6 +32,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: 
     return input / clamp(norm(input, p, dim, keepdim=True), min=eps)
 
 
+@in_float32
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along ``dim``: ``torch.nn.functional.cosine_similarity``."""
     if not eps >= 0:
@@ -41,11 +43,13 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return sum((x1 / a) * (x2 / b), dim=dim)
 
 
+@in_float32
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension: ``torch.nn.functional.pairwise_distance``."""
     return norm(x1 - x2 + eps, p, -1, keepdim=keepdim)
 
 
+@in_float32
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norms of the differences of all pairs of rows (0, 1), (0, 2), ..., (1, 2), ...: ``torch.nn.functional.pdist``.
 

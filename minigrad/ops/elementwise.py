@@ -18,6 +18,7 @@ import numpy as np
 from minigrad.engine import F32, F64, get_default_dtype, op, shape_of
 from minigrad.kernels import maps
 from minigrad.ops import signatures as like
+from minigrad.ops.precision import in_float32
 from minigrad.tree import unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
 
@@ -189,11 +190,13 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     raise ValueError(f"div: rounding_mode must be None, 'trunc' or 'floor', not {rounding_mode!r}")
 
 
+@in_float32
 def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``: ``torch.addcmul``."""
     return add(input, mul(tensor1, tensor2), alpha=value)
 
 
+@in_float32
 def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``: ``torch.addcdiv``."""
     return add(input, div(tensor1, tensor2), alpha=value)

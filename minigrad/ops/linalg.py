@@ -19,6 +19,7 @@ from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dim, positive_dims
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, squeeze, transpose, unsqueeze
 from minigrad.tree import array_of
@@ -162,26 +163,31 @@ def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float
     return ew.add(input if beta == 1 else ew.mul(input, beta), product)
 
 
+@in_float32
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)``: ``torch.addmm``."""
     return _plus_product("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
+@in_float32
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)``: ``torch.addmv``."""
     return _plus_product("addmv", input, mv(mat, vec), beta, alpha)
 
 
+@in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``: ``torch.addr``."""
     return _plus_product("addr", input, outer(vec1, vec2), beta, alpha)
 
 
+@in_float32
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * bmm(batch1, batch2)``: ``torch.baddbmm``."""
     return _plus_product("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
+@in_float32
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * sum over the batch of (batch1 @ batch2)``: ``torch.addbmm``."""
     return _plus_product("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)

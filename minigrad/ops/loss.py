@@ -16,6 +16,7 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import logsigmoid
 from minigrad.ops.index import getitem
 from minigrad.ops.linalg import linear
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.ops.softmax import log_softmax
@@ -132,6 +133,7 @@ def _picked(input: Any, index: np.ndarray, scale: Any, reduction: str) -> Any:
     return ew.div(loss, sum(scale)) if reduction == "mean" else loss
 
 
+@in_float32
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -168,6 +170,7 @@ def nll_loss(
     return reshape(loss, ()) if single and reduction == "none" else loss
 
 
+@in_float32
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -263,6 +266,7 @@ def weighted(losses: Any, weight: Any, reduction: str) -> Any:
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
+@in_float32
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -294,6 +298,7 @@ def _weighted_mean(name: str, losses: Any, weight: Any, reduction: str) -> Any:
     return sum(losses) / sum(weight) if reduction == "mean" else reduced(losses, reduction)
 
 
+@in_float32
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -308,6 +313,7 @@ def l1_loss(
     return _weighted_mean("l1_loss", ew.abs(input - target), weight, reduction)
 
 
+@in_float32
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
     """d**2 / 2 where abs(d) < delta, else delta (abs(d) - delta / 2), for d = input - target: ``torch.nn.functional.huber_loss``.
 
@@ -325,6 +331,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     return weighted(losses, weight, reduction)
 
 
+@in_float32
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
@@ -347,6 +354,7 @@ def _binary_cross_entropy(input: Array, target: Array) -> Array:
         return (target - 1.0) * np.maximum(np.log1p(-input), -100.0) - target * np.maximum(np.log(input), -100.0)
 
 
+@in_float32
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -372,6 +380,7 @@ def binary_cross_entropy(
     return weighted(_binary_cross_entropy(input, target), weight, reduction)
 
 
+@in_float32
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -398,6 +407,7 @@ def binary_cross_entropy_with_logits(
     return weighted((1.0 - target) * input - positive, weight, reduction)
 
 
+@in_float32
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -471,6 +481,7 @@ def linear_cross_entropy(
     )
 
 
+@in_float32
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -494,6 +505,7 @@ def poisson_nll_loss(
     return reduced(losses, reduction)
 
 
+@in_float32
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Operand, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:

@@ -16,12 +16,14 @@ from minigrad.ops.distance import pairwise_distance
 from minigrad.ops.elementwise import clamp, eq, logaddexp, minimum, ne, sqrt, square, where
 from minigrad.ops.index import gather
 from minigrad.ops.loss import check_same_shape, reduced, reduction_of, weighted
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.tree import array_of
 from minigrad.types import Tensor
 
 
+@in_float32
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -36,6 +38,7 @@ def margin_ranking_loss(
     return reduced(clamp((input2 - input1) * target + margin, min=0.0), reduction)
 
 
+@in_float32
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -51,6 +54,7 @@ def hinge_embedding_loss(
     return reduced(near + far, reduction)
 
 
+@in_float32
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -60,6 +64,7 @@ def soft_margin_loss(
     return reduced(logaddexp(input * target * -1.0, 0.0), reduction)
 
 
+@in_float32
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -76,6 +81,7 @@ def cosine_embedding_loss(
     return reduced(where(eq(target, 1), 1.0 - cos, 0.0) + where(eq(target, -1), clamp(cos - margin, min=0.0), 0.0), reduction)
 
 
+@in_float32
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -100,6 +106,7 @@ def triplet_margin_loss(
     )
 
 
+@in_float32
 def triplet_margin_with_distance_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -147,6 +154,7 @@ def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarra
     return input, classes, single
 
 
+@in_float32
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -176,6 +184,7 @@ def multi_margin_loss(
     return reshape(losses, ()) if single else reduced(losses, reduction)
 
 
+@in_float32
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -194,6 +203,7 @@ def multilabel_margin_loss(
     return reshape(losses, ()) if single else reduced(losses, reduction)
 
 
+@in_float32
 def multilabel_soft_margin_loss(
     input: Tensor,
     target: Tensor,

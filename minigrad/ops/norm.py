@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, joint, no_grad, op, shape_of, sum_to, take_numpy_names
+from minigrad.engine import ShapeError, cast, joint, no_grad, op, shape_of, sum_to, take_numpy_names
 from minigrad.kernels import norm as kernels
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import mean
 from minigrad.ops.shape import pad, reshape, unfold
 from minigrad.types import Array, Operand, Size, Tensor
@@ -152,20 +153,35 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: running_mean and running_var are needed when training=False")
-        scale = rsqrt(add(running_var, eps))
-        return affine(input, running_mean, scale if weight is None else mul(scale, weight), bias, shape=per_channel)
+        return _with_running(input, running_mean, running_var, weight, bias, shape=per_channel, eps=eps)
     count = int(np.prod(shape)) // max(channels, 1)
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of shape {shape}")
     if not eps > 0:
         raise ValueError(f"batch_norm: eps must be above 0 when training, but is {eps}")
-    y, m, v = standardize(input, weight, bias, dim=(0, *range(2, len(shape))), shape=per_channel, eps=eps)
+    y, m, v = _standardized(input, weight, bias, dim=(0, *range(2, len(shape))), shape=per_channel, eps=eps)
     if not count:  # an empty batch says nothing of mean and variance
         return y
     with no_grad():
         _move(running_mean, reshape(m, (channels,)), momentum)
         _move(running_var, reshape(v, (channels,)) * (count / max(count - 1, 1)), momentum)
     return y
+
+
+@in_float32
+def _with_running(input, running_mean, running_var, weight, bias, shape, eps):
+    scale = rsqrt(add(running_var, eps))
+    return affine(input, running_mean, scale if weight is None else mul(scale, weight), bias, shape=shape)
+
+
+def _standardized(input, weight, bias, **options):
+    """:func:`standardize`; of float16 mean and variance stay in float32, in which they move the running ones."""
+    dtype = getattr(input, "dtype", None)
+    if dtype != np.float16:
+        return standardize(input, weight, bias, **options)
+    wide = [x if x is None else cast(x, dtype=np.float32) for x in (input, weight, bias)]
+    y, m, v = standardize(*wide, **options)
+    return cast(y, dtype=dtype), m, v
 
 
 def _move(running: Any, value: Any, momentum: float) -> None:
@@ -195,13 +211,14 @@ def instance_norm(
     if count == 1:
         raise ValueError(f"instance_norm: expected more than 1 spatial element when training, got an input of shape {shape}")
     per_channel = (1, channels) + (1,) * len(space)
-    y, m, v = standardize(input, weight, bias, dim=tuple(range(2, len(shape))), shape=per_channel, eps=eps)
+    y, m, v = _standardized(input, weight, bias, dim=tuple(range(2, len(shape))), shape=per_channel, eps=eps)
     with no_grad():
         _move(running_mean, mean(reshape(m, (n, channels)), dim=0), momentum)
         _move(running_var, mean(reshape(v, (n, channels)), dim=0) * (count / max(count - 1, 1)), momentum)
     return y
 
 
+@in_float32
 def layer_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -224,7 +241,11 @@ def layer_norm(
 def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions: ``torch.nn.functional.rms_norm``. eps: the dtype's by default."""
     over, _ = _trailing("rms_norm", input, normalized_shape, weight=weight)
-    eps = float(np.finfo(input.dtype).eps) if eps is None else eps
+    return _rms_norm(input, over, weight, float(np.finfo(input.dtype).eps) if eps is None else eps)
+
+
+@in_float32
+def _rms_norm(input: Any, over: tuple[int, ...], weight: Any, eps: float) -> Any:
     y = mul(input, rsqrt(mean(square(input), dim=over, keepdim=True) + eps))
     return y if weight is None else mul(y, weight)
 
@@ -241,6 +262,7 @@ def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -
     return tuple(range(len(shape) - len(last), len(shape))), last
 
 
+@in_float32
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise over groups of channels of each image (Wu & He 2018): ``torch.nn.functional.group_norm``.
 
@@ -259,6 +281,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     return reshape(standardize(grouped, weight, bias, dim=tuple(range(2, len(shape) + 1)), shape=per_channel, eps=eps)[0], shape)
 
 
+@in_float32
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Each channel divided by (k + alpha times the mean square of ``size`` channels around it)^beta.
 

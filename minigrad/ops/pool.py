@@ -21,6 +21,7 @@ from minigrad.kernels import pool as kernels
 from minigrad.kernels.windows import Axis, adaptive, sliding
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
+from minigrad.ops.precision import in_float32
 from minigrad.ops.window_sizes import as_batch, by, fitted, per_axis
 from minigrad.random import numpy_generator
 from minigrad.tree import array_of, unwrapped
@@ -330,6 +331,7 @@ def fractional_max_pool3d(
 # ------------------------------------------------------------------------------------------------ average pooling
 
 
+@in_float32
 def avg_pool1d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
 ) -> Tensor:
@@ -337,6 +339,7 @@ def avg_pool1d(
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@in_float32
 def avg_pool2d(
     input: Tensor,
     kernel_size: Size,
@@ -369,6 +372,7 @@ def avg_pool2d(
     return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@in_float32
 def avg_pool3d(
     input: Tensor,
     kernel_size: Size,
@@ -382,11 +386,13 @@ def avg_pool3d(
     return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@in_float32
 def adaptive_avg_pool1d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of ``output_size`` windows: ``torch.nn.functional.adaptive_avg_pool1d``."""
     return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
 
 
+@in_float32
 def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of the windows that divide an image evenly: ``torch.nn.functional.adaptive_avg_pool2d``.
 
@@ -409,16 +415,19 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] 
     return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
 
+@in_float32
 def adaptive_avg_pool3d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of the windows that divide a volume evenly: ``torch.nn.functional.adaptive_avg_pool3d``."""
     return _adaptive_avg_pool("adaptive_avg_pool3d", 3, input, output_size)
 
 
+@in_float32
 def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window along one axis: ``torch.nn.functional.lp_pool1d``. Like :func:`lp_pool2d`."""
     return _lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
+@in_float32
 def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window, (sum of x**p)**(1/p): ``torch.nn.functional.lp_pool2d``.
 
@@ -433,6 +442,7 @@ def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size |
     return _lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
+@in_float32
 def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window of a volume: ``torch.nn.functional.lp_pool3d``. Like :func:`lp_pool2d`."""
     return _lp_pool("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)

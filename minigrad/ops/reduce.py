@@ -24,6 +24,7 @@ from minigrad.ops import index
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims
 from minigrad.ops.elementwise import quiet
+from minigrad.ops.precision import in_float32
 from minigrad.ops.results import MinMax, ValuesIndices
 from minigrad.ops.shape import flip, narrow, reshape, select
 from minigrad.types import Array, Dims, DType, Tensor, called_as
@@ -194,6 +195,7 @@ def _spread_arguments(name: str, dim: Any, unbiased: Any, keepdim: bool, correct
     return dim, correction, keepdim
 
 
+@in_float32
 def var(input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Tensor:
     """Variance, sum (x - mean)² / (n - correction): ``torch.var``.
 
@@ -214,6 +216,7 @@ def var(input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: 
     return _var(input, *_spread_arguments("var", dim, unbiased, keepdim, correction))
 
 
+@in_float32
 def std(input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Tensor:
     """Standard deviation, the square root of :func:`var`: ``torch.std``. The gradient is 0 where all elements are equal.
 
@@ -224,6 +227,7 @@ def std(input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: 
     return _std(input, *_spread_arguments("std", dim, unbiased, keepdim, correction))
 
 
+@in_float32
 def var_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -232,6 +236,7 @@ def var_mean(
     return _var(input, dim, correction, keepdim), mean(input, dim, keepdim)
 
 
+@in_float32
 def std_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:

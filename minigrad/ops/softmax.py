@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.engine import cast, op, take_numpy_names
 from minigrad.ops.elementwise import exp, neg
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
 from minigrad.random import numpy_generator
 from minigrad.tree import array_of
@@ -53,6 +54,9 @@ def _log_softmax(input: Array, dim: Any) -> Array:
     return x
 
 
+_softmax_of, _log_softmax_of = in_float32(_softmax), in_float32(_log_softmax)
+
+
 def softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:
     """exp(x_i) / sum_j exp(x_j) along ``dim``: ``torch.nn.functional.softmax``.
 
@@ -68,7 +72,8 @@ def softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tenso
     >>> mg.softmax(mg.tensor([0.0, 0.0, 1e4]), dim=0)
     tensor([0., 0., 1.])
     """
-    return _softmax(input if dtype is None else cast(input, dtype=np.dtype(dtype)), dim=_dim("softmax", input) if dim is None else dim)
+    dim = _dim("softmax", input) if dim is None else dim
+    return _softmax_of(input if dtype is None else cast(input, dtype=np.dtype(dtype)), dim=dim)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:
@@ -79,7 +84,7 @@ def log_softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> T
     tensor([-0.6931, -0.6931])
     """
     dim = _dim("log_softmax", input) if dim is None else dim
-    return _log_softmax(input if dtype is None else cast(input, dtype=np.dtype(dtype)), dim=dim)
+    return _log_softmax_of(input if dtype is None else cast(input, dtype=np.dtype(dtype)), dim=dim)
 
 
 def softmin(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:

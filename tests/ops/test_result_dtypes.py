@@ -65,7 +65,7 @@ KNOWN = {
     "masked_fill": 74,  # the filler's dtype takes part
     "mse_loss": 90,  # operands of two dtypes are refused, or stay with the first
     "huber_loss": 60,
-    "cosine_similarity": 150,
+    "cosine_similarity": 144,
     "hardtanh": 8,  # of integers
     "any": 2,  # of uint8
     "all": 2,

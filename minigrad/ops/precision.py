@@ -1,0 +1,46 @@
+"""float16 is what arrays are kept in, not what sums are made in: it ends at 65,504 and has 11 bits.
+
+Functions composed of several steps compute in float32 and round once, as PyTorch's do.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minigrad.engine import cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+_F16, _F32 = np.dtype(np.float16), np.dtype(np.float32)
+
+
+def in_float32(function: F) -> F:
+    """``function``, which given float16 computes in float32 and rounds its results once.
+
+    Where another floating dtype takes part, promotion has decided already, and nothing is changed.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        half = False
+        for value in (*args, *kwargs.values()) if kwargs else args:
+            dtype = getattr(value, "dtype", None)
+            if dtype is not None and dtype.kind == "f":
+                if dtype != _F16:
+                    return function(*args, **kwargs)
+                half = True
+        if not half:
+            return function(*args, **kwargs)
+        return _each(function(*[_each(a, _F16, _F32) for a in args], **{k: _each(v, _F16, _F32) for k, v in kwargs.items()}), _F32, _F16)
+
+    return call  # type: ignore[return-value]  # it is called as the function is
+
+
+def _each(value: Any, of: np.dtype, to: np.dtype) -> Any:
+    """A Tensor or array of dtype ``of``, or those in a tuple, in dtype ``to``; anything else as it is."""
+    if type(value) is tuple:
+        return tuple([_each(v, of, to) for v in value])
+    return cast(value, dtype=to) if getattr(value, "dtype", None) == of else value
