@@ -214,7 +214,7 @@ def threshold(input: Array, threshold: float, value: float) -> Array:
     return where(np.less_equal(input, threshold), value, input)
 
 
-@op(input=lambda g, out: where(abs(out) > 0, g, 0.0))
+@op(input=lambda g, out: where(logical_or(out > 0, out < 0), g, 0.0))
 def _softshrink(input: Array, lambd: float) -> Array:
     return quiet().run(np.subtract, input, np.clip(input, -lambd, lambd))
 
