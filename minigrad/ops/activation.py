@@ -18,7 +18,7 @@ from minigrad.engine import ShapeError, TensorBase, op, shape_of
 from minigrad.kernels import maps
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import positive_dim
-from minigrad.ops.elementwise import abs, erf, exp, logical_and, mul, quiet, real, sigmoid, sub, tanh, where
+from minigrad.ops.elementwise import abs, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
 from minigrad.ops.shape import chunk, reshape
 from minigrad.random import numpy_generator
 from minigrad.types import Array, Tensor, called_as
