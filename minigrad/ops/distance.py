@@ -37,7 +37,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """The cosine of the angle between vectors along ``dim``: ``torch.nn.functional.cosine_similarity``."""
     if not eps >= 0:
         raise ValueError(f"cosine_similarity: eps must be 0 or above, but is {eps}")
-    x1, x2 = broadcast_tensors(x1, x2)  # first, so that dim is one of the result's
+    if x1.shape != x2.shape:
+        x1, x2 = broadcast_tensors(x1, x2)  # first, so that dim is one of the result's
     a = clamp(norm(x1, 2.0, dim, keepdim=True), min=eps)
     b = clamp(norm(x2, 2.0, dim, keepdim=True), min=eps)
     return sum((x1 / a) * (x2 / b), dim=dim)

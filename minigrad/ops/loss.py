@@ -24,52 +24,53 @@ from minigrad.tree import array_of
 from minigrad.types import Array, Operand, Tensor
 
 # ---------------------------------------------------------------------------- negative log-likelihood
-# index: N d1 d2 ... the class of each place, -1 where it is ignored;  scale: the same shape, the weight of each place
+# index: N d1 d2 ... the class of each place;  scale: the same shape, the weight of each place;  ignored: which count for nothing, or None
 
 
 @op(
-    input=lambda g, index, scale, input_shape, reduction: _nll_input(g, index, scale, shape=input_shape, reduction=reduction),
+    input=lambda g, index, scale, input_shape, ignored, reduction: _nll_input(
+        g, index, scale, shape=input_shape, ignored=ignored, reduction=reduction
+    ),
     index=None,
-    scale=lambda g, input, index: g * _nll(input, index, 1.0, reduction="none"),
+    scale=lambda g, input, index, ignored: g * _nll(input, index, 1.0, ignored=ignored, reduction="none"),
 )
-def _nll(input: Array, index: Array, scale: Array, reduction: str) -> Array:
+def _nll(input: Array, index: Array, scale: Array, ignored: Any, reduction: str) -> Array:
     """-input[n, index[n, d], d] * scale[n, d], summed unless ``reduction`` is ``"none"``. Linear in ``input``.
 
-    An ignored place gives 0, whatever stands there: infinities too.
+    In an ignored place 0 is picked, whatever stands there: infinities too.
     """
     if not input.size:  # there may be no class to pick
         losses = np.zeros(index.shape, input.dtype)
     else:
-        picked = np.take_along_axis(input, np.maximum(index, 0)[:, None], axis=1)[:, 0]  # N d1 d2 ...
-        losses = _counted(index, ew.quiet().run(np.multiply, picked, -1.0 * scale))
+        picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0]  # N d1 d2 ...
+        if ignored is not None:
+            picked[ignored] = 0.0
+        losses = ew.quiet().run(np.multiply, picked, -1.0 * scale)
     return losses if reduction == "none" else np.add.reduce(losses, axis=None)
 
 
 @op(
-    g_=lambda g, index, scale, reduction: _nll(g, index, scale, reduction=reduction),
+    g_=lambda g, index, scale, ignored, reduction: _nll(g, index, scale, ignored=ignored, reduction=reduction),
     index=None,
-    scale=lambda g, g_, index: g_ * _nll(g, index, 1.0, reduction="none"),
+    scale=lambda g, g_, index, ignored: g_ * _nll(g, index, 1.0, ignored=ignored, reduction="none"),
 )
-def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, reduction: str) -> Array:
+def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, ignored: Any, reduction: str) -> Array:
     """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
     out = np.zeros(shape, g_.dtype)
     if out.size:
-        slopes = _counted(index, ew.quiet().run(np.multiply, g_, -1.0 * scale))
-        np.put_along_axis(out, np.maximum(index, 0)[:, None], slopes[:, None], axis=1)
+        slopes = ew.quiet().run(np.multiply, g_, -1.0 * scale)
+        if ignored is not None:
+            slopes[ignored] = 0.0
+        np.put_along_axis(out, index[:, None], slopes[:, None], axis=1)
     return out
-
-
-def _counted(index: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """``values``, but 0 at ignored places."""
-    return np.where(index < 0, 0, values) if (index < 0).any() else values
 
 
 def _place(position: tuple[int, ...]) -> str:
     return str(position[0]) if len(position) == 1 else str(position)
 
 
-def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray, Any]:
-    """For each place its class, whether it counts (1 or 0), and its weight. Ignored places get class -1 and weight 0."""
+def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray | None, Any]:
+    """For each place its class, which places are ignored (None: not one), and its weight. Ignored places get class 0 and weight 0."""
     target = array_of(target)
     shape, dtype = input.shape, input.dtype
     if target.dtype.kind not in "iu":
@@ -84,19 +85,27 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     if target.shape != expected:
         raise ShapeError(f"{name}: input {shape} needs a target of shape {expected}, not {target.shape}")
     classes = shape[1]
-    ignored = target == ignore_index
-    wrong = ((target < 0) | (target >= classes)) & ~ignored
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise IndexError(f"{name}: target {target[where]} at index {_place(where)} is outside the {classes} classes (0..{classes - 1})")
-    index = np.where(ignored, -1, target).astype(np.intp, copy=False)
-    counted = (~ignored).astype(dtype)
-    return index, counted, counted if weight is None else getitem(weight, index=(np.maximum(index, 0),)) * counted
+    outside = (target < 0) | (target >= classes)
+    if 0 <= ignore_index < classes or outside.any():
+        ignored = target == ignore_index
+        wrong = outside & ~ignored
+        if wrong.any():
+            where = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise IndexError(f"{name}: target {target[where]} at index {_place(where)} is outside the {classes} classes (0..{classes - 1})")
+        index = np.where(ignored, 0, target).astype(np.intp, copy=False)
+        counted = (~ignored).astype(dtype)
+        return index, ignored, counted if weight is None else getitem(weight, index=(index,)) * counted
+    index = target.astype(np.intp, copy=False)
+    return index, None, np.ones(index.shape, dtype) if weight is None else getitem(weight, index=(index,))
 
 
-def _check_weight(name: str, weight: Any, classes: int) -> None:
-    if weight is not None and tuple(weight.shape) != (classes,):
-        raise ShapeError(f"{name}: weight has shape {tuple(weight.shape)}, but there are {classes} classes")
+def _check_weight(name: str, input: Any, weight: Any) -> None:
+    if weight is None:
+        return
+    if tuple(weight.shape) != (input.shape[1],):
+        raise ShapeError(f"{name}: weight has shape {tuple(weight.shape)}, but there are {input.shape[1]} classes")
+    if weight.dtype != input.dtype:
+        raise RuntimeError(f"{name}: weight has dtype {weight.dtype}, the input {input.dtype}; they must have one dtype")
 
 
 def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, bool]:
@@ -127,10 +136,13 @@ def reduction_of(name: str, reduction: str, size_average: bool | None = None, re
     return reduction
 
 
-def _picked(input: Any, index: np.ndarray, scale: Any, reduction: str) -> Any:
-    """The negative log-likelihood at ``index``; a mean is weighted by ``scale`` (and NaN, as in PyTorch, where nothing counts)."""
-    loss = _nll(input, index, scale, reduction=reduction)
-    return ew.div(loss, sum(scale)) if reduction == "mean" else loss
+def _picked(input: Any, index: np.ndarray, scale: Any, ignored: np.ndarray | None, reduction: str) -> Any:
+    """The negative log-likelihood at ``index``; a mean is weighted by ``scale``, and NaN, as in PyTorch, where nothing counts."""
+    if reduction != "mean":
+        return _nll(input, index, scale, ignored=ignored, reduction=reduction)
+    if not index.size:
+        return mean(_nll(input, index, scale, ignored=ignored, reduction="none"))
+    return _nll(input, index, ew.div(scale, sum(scale)), ignored=ignored, reduction="sum")
 
 
 @in_float32
@@ -154,7 +166,7 @@ def nll_loss(
 
     Raises:
         IndexError: a target outside the classes. ShapeError: shapes that do not belong together.
-        RuntimeError: a floating target. ValueError: a NaN target.
+        RuntimeError: a floating target, a weight of another dtype. ValueError: a NaN target.
 
     The mean over no place, because the batch is empty or all is ignored, is NaN; its gradient is 0.
 
@@ -164,9 +176,9 @@ def nll_loss(
     """
     reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     input, target, single = _batched("nll_loss", input, target, soft=False)
-    _check_weight("nll_loss", weight, input.shape[1])
-    index, _, scale = _classes("nll_loss", input, target, weight, ignore_index)
-    loss = _picked(input, index, scale, reduction)
+    _check_weight("nll_loss", input, weight)
+    index, ignored, scale = _classes("nll_loss", input, target, weight, ignore_index)
+    loss = _picked(input, index, scale, ignored, reduction)
     return reshape(loss, ()) if single and reduction == "none" else loss
 
 
@@ -216,17 +228,17 @@ def cross_entropy(
         raise RuntimeError(f"{name}: ignore_index={ignore_index} is for class indices, and the target holds probabilities")
     input, target, single = _batched(name, input, target, soft)
     classes = input.shape[1]
-    _check_weight(name, weight, classes)
+    _check_weight(name, input, weight)
     per_class = None if weight is None else reshape(weight, (classes,) + (1,) * (len(input.shape) - 2))
     logp = log_softmax(input, dim=1)
     if soft:
         loss = _soft_cross_entropy(logp, target, per_class, reduction, label_smoothing)
     else:
-        index, counted, scale = _classes(name, input, target, weight, ignore_index)
-        loss = _picked(logp, index, scale, reduction)
+        index, ignored, scale = _classes(name, input, target, weight, ignore_index)
+        loss = _picked(logp, index, scale, ignored, reduction)
         if label_smoothing:
             spread = sum(logp if per_class is None else logp * per_class, dim=1)
-            spread = ew.where(counted > 0, spread * (-1.0 / classes), 0.0)
+            spread = spread * (-1.0 / classes) if ignored is None else ew.where(ignored, 0.0, spread * (-1.0 / classes))
             if reduction != "none":
                 spread = sum(spread)
             if reduction == "mean":

@@ -153,7 +153,7 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: running_mean and running_var are needed when training=False")
-        return _with_running(input, running_mean, running_var, weight, bias, shape=per_channel, eps=eps)
+        return _with_running(input, running_mean, running_var, weight, bias, per_channel, eps)
     count = int(np.prod(shape)) // max(channels, 1)
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of shape {shape}")

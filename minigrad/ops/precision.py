@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.engine import cast
 
 F = TypeVar("F", bound=Callable[..., Any])
-_F16, _F32 = np.dtype(np.float16), np.dtype(np.float32)
+_F16, _F32, _F64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
 
 
 def in_float32(function: F) -> F:
@@ -28,10 +28,9 @@ def in_float32(function: F) -> F:
         half = False
         for value in (*args, *kwargs.values()) if kwargs else args:
             dtype = getattr(value, "dtype", None)
-            if dtype is not None and dtype.kind == "f":
-                if dtype != _F16:
-                    return function(*args, **kwargs)
-                half = True
+            if dtype is _F32 or dtype is _F64:  # nearly always the first
+                return function(*args, **kwargs)
+            half = half or dtype is _F16
         if not half:
             return function(*args, **kwargs)
         return _each(function(*[_each(a, _F16, _F32) for a in args], **{k: _each(v, _F16, _F32) for k, v in kwargs.items()}), _F32, _F16)
@@ -43,4 +42,4 @@ def _each(value: Any, of: np.dtype, to: np.dtype) -> Any:
     """A Tensor or array of dtype ``of``, or those in a tuple, in dtype ``to``; anything else as it is."""
     if type(value) is tuple:
         return tuple([_each(v, of, to) for v in value])
-    return cast(value, dtype=to) if getattr(value, "dtype", None) == of else value
+    return cast(value, dtype=to) if getattr(value, "dtype", None) is of else value

@@ -114,3 +114,9 @@ def test_batch_norm_keeps_running_statistics_as_pytorch_does():
         F.batch_norm(x, None, None)
     with pytest.raises(ShapeError, match=r"weight has shape \(3,\) but the input \(2, 2\) has 2 channels"):
         F.batch_norm(x, mean, var, mg.ones(3), training=True)
+
+
+@pytest.mark.parametrize("loss", [F.nll_loss, F.cross_entropy])
+def test_a_weight_of_another_dtype_is_refused(loss):
+    with pytest.raises(RuntimeError, match="weight has dtype float64, the input float32"):
+        loss(mg.zeros(1, 2), mg.tensor([0]), weight=mg.ones(2, dtype=mg.float64))

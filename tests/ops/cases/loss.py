@@ -12,10 +12,11 @@ def picks(draw):
     """A batch of log-probabilities with a class and a weight for each place."""
     n, c = draw(hs.integers(0, 3)), draw(hs.integers(1, 4))
     space = draw(st.shapes(0, 2, 0, 3))
-    index = draw(st.integers_array((n, *space), -1, c - 1))  # -1: ignored
+    index = draw(st.integers_array((n, *space), 0, c - 1))
+    ignored = draw(hs.none() | st.integers_array((n, *space), 0, 1).map(lambda a: a == 1))
     return st.Call(
         (draw(st.arrays((n, c, *space))), index, draw(st.arrays((n, *space), low=0.0))),
-        {"reduction": draw(hs.sampled_from(["none", "sum"]))},
+        {"ignored": ignored, "reduction": draw(hs.sampled_from(["none", "sum"]))},
     )
 
 
