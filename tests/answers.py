@@ -411,6 +411,8 @@ class on_tape:
     def __enter__(self) -> Tape:
         stored = None if LIVE and not self.is_compared() else tapes(self.name)["tapes"].get(key_of(self.name))
         self.tape = Tape(self.name, stored)
+        if LIVE:  # the weights that a layer draws are those that it drew when the tape was recorded
+            importlib.import_module("torch").manual_seed(0)
         _running.append(self.tape)
         return self.tape
 
