@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, op, take_numpy_names
 from minigrad.ops import elementwise as ew
-from minigrad.ops.activation import logsigmoid
+from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.index import getitem
 from minigrad.ops.linalg import linear
 from minigrad.ops.precision import in_float32
@@ -39,13 +39,13 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, reduction: str)
 
     In an ignored place 0 is picked, whatever stands there: infinities too.
     """
-    if not input.size:  # there may be no class to pick
-        losses = np.zeros(index.shape, input.dtype)
-    else:
+    if input.size:
         picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0]  # N d1 d2 ...
-        if ignored is not None:
-            picked[ignored] = 0.0
-        losses = ew.quiet().run(np.multiply, picked, -1.0 * scale)
+    else:  # there may be no class to pick
+        picked = np.zeros(index.shape, input.dtype)
+    if ignored is not None:
+        picked[ignored] = 0.0
+    losses = ew.quiet().run(np.multiply, picked, -1.0 * scale)
     return losses if reduction == "none" else np.add.reduce(losses, axis=None)
 
 
@@ -238,7 +238,9 @@ def cross_entropy(
         loss = _picked(logp, index, scale, ignored, reduction)
         if label_smoothing:
             spread = sum(logp if per_class is None else logp * per_class, dim=1)
-            spread = spread * (-1.0 / classes) if ignored is None else ew.where(ignored, 0.0, spread * (-1.0 / classes))
+            spread = spread * (-1.0 / max(classes, 1))
+            if ignored is not None:
+                spread = ew.where(ignored, 0.0, spread)
             if reduction != "none":
                 spread = sum(spread)
             if reduction == "mean":
@@ -254,7 +256,7 @@ def _soft_cross_entropy(logp: Any, target: Any, per_class: Any, reduction: str, 
         where = tuple(int(i) for i in np.argwhere(np.isnan(values))[0])
         raise ValueError(f"cross_entropy: the target is NaN at index {where}")
     if label_smoothing:
-        target = target * (1.0 - label_smoothing) + label_smoothing / logp.shape[1]
+        target = target * (1.0 - label_smoothing) + label_smoothing / max(logp.shape[1], 1)
     losses = sum(logp * target if per_class is None else logp * target * per_class, dim=1) * -1.0
     return reduced(losses, reduction)
 
@@ -336,8 +338,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     reduction = reduction_of("huber_loss", reduction)
     check_same_shape("huber_loss", input, target)
     d = input - target
-    size = ew.abs(d)  # not squared: its second derivative at 0 is not that of d * d
-    losses = ew.where(ew.lt(size, delta), ew.square(d) * 0.5, (size - 0.5 * delta) * delta)
+    near = hardtanh(d, -delta, delta)  # d where it is small, else ±delta without a slope: infinities stay out of the product's gradient
+    losses = near * (d - near * 0.5)
     if weight is not None:
         check_same_shape("huber_loss", input, weight)
     return weighted(losses, weight, reduction)

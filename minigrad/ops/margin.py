@@ -175,12 +175,14 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss: p must be 1 or 2, not {p}")
     input, classes, single = _rows("multi_margin_loss", input, target, 1)
-    excess = clamp(input - gather(input, 1, classes[:, None]) + margin, min=0.0)
-    others = np.ones(tuple(input.shape), input.dtype)
-    others[np.arange(len(classes)), classes] = 0.0
+    excess = input - gather(input, 1, classes[:, None]) + margin
+    others = array_of(excess) > 0
+    others[np.arange(len(classes)), classes] = False
+    excess = where(others, excess, 0.0)
+    losses = excess if p == 1 else square(excess)
     if weight is not None:
-        others *= array_of(weight)[classes][:, None]
-    losses = sum((excess if p == 1 else square(excess)) * others, dim=1) / input.shape[1]
+        losses = losses * array_of(weight)[classes][:, None]
+    losses = sum(losses, dim=1) / input.shape[1]
     return reshape(losses, ()) if single else reduced(losses, reduction)
 
 
@@ -198,8 +200,9 @@ def multilabel_margin_loss(
     labels = np.zeros(tuple(input.shape), input.dtype)  # how often each class is listed
     rows = np.broadcast_to(np.arange(len(classes))[:, None], classes.shape)
     np.add.at(labels, (rows[listed], classes[listed]), 1.0)
-    excess = clamp(unsqueeze(input, 1) - unsqueeze(input, 2) + 1.0, min=0.0)  # N label non-label
-    losses = sum(excess * (labels[:, :, None] * (labels[:, None, :] == 0)), dim=(1, 2)) / input.shape[1]
+    excess = unsqueeze(input, 1) - unsqueeze(input, 2) + 1.0  # N label non-label
+    counted = (array_of(excess) > 0) & (labels[:, :, None] > 0) & (labels[:, None, :] == 0)
+    losses = sum(where(counted, excess, 0.0) * labels[:, :, None], dim=(1, 2)) / input.shape[1]
     return reshape(losses, ()) if single else reduced(losses, reduction)
 
 

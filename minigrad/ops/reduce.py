@@ -367,7 +367,8 @@ def _logcumsumexp_x(g, input, out, dim):
     past = shift(out, dim=dim, by=1, fill=-math.inf)
     empty = ew.eq(out, -math.inf)
     level = ew.where(empty, 0.0, out)
-    return _recurrence_b(g, ew.exp(past - level), dim) * ew.exp(input - level)
+    step = ew.where(ew.eq(past, level), 0.0, past - level)  # 0 between two infinities too
+    return _recurrence_b(g, ew.exp(step), dim) * ew.exp(input - level)
 
 
 @op(input=_logcumsumexp_x)
