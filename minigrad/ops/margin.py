@@ -144,7 +144,8 @@ def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarra
         input, classes = reshape(input, (1,)), classes.reshape((1,) * (rank - 1)) if classes.size == 1 else classes
     single = input.ndim == 1
     if single:
-        input, classes = reshape(input, (1, -1)), classes[None]
+        one = rank == 1 and classes.shape == (1,)  # the class of a vector may be () or (1,)
+        input, classes = reshape(input, (1, -1)), classes if one else classes[None]
     expected = tuple(input.shape)[:rank]
     if input.ndim != 2 or classes.shape != expected:
         raise ShapeError(f"{name}: an input (N, C) needs a target {expected}, not {classes.shape} (input {tuple(input.shape)})")

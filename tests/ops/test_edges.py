@@ -114,6 +114,11 @@ def test_a_margin_loss_of_a_number(name):
     assert getattr(F, name)(mg.tensor(1.15), mg.tensor(0)).item() == 0.0
 
 
+def test_the_class_of_a_vector_may_have_one_dimension():
+    x = mg.tensor([0.1, 0.2, 0.4, 0.8])
+    assert F.multi_margin_loss(x, mg.tensor([3])).item() == F.multi_margin_loss(x, mg.tensor(3)).item() == pytest.approx(0.325)
+
+
 # ------------------------------------------------------------------------------------------- shapes meet first
 
 

@@ -89,10 +89,14 @@ def refusal(info, sample, error):
     if error.error_on is ModuleErrorEnum.CONSTRUCTION_ERROR:
         return beside.refusal(getattr(nn, info.module_cls.__name__), args, kwargs, expected)
     _, build = pair(info, sample)
-    module = build()
-    for parameter in module.parameters():  # not buffers, whose dtype may be what is wrong
-        parameter.data = parameter.data.to(mg.float64)
-    found = beside.refusal(module, sample.forward_input.args, sample.forward_input.kwargs, expected)
+
+    def called(*inputs, **options):
+        module = build()  # which may refuse already
+        for parameter in module.parameters():  # not buffers, whose dtype may be what is wrong
+            parameter.data = parameter.data.to(mg.float64)
+        return module(*inputs, **options)
+
+    found = beside.refusal(called, sample.forward_input.args, sample.forward_input.kwargs, expected)
     for difference in found:
         difference.call = f"{beside.call_text(args, kwargs)} of {difference.call}"
     return found
