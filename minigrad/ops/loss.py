@@ -39,10 +39,8 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, reduction: str)
 
     In an ignored place 0 is picked, whatever stands there: infinities too.
     """
-    if input.size:
-        picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0]  # N d1 d2 ...
-    else:  # there may be no class to pick
-        picked = np.zeros(index.shape, input.dtype)
+    # N d1 d2 ...; there may be no class to pick
+    picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0] if input.size else np.zeros(index.shape, input.dtype)
     if ignored is not None:
         picked[ignored] = 0.0
     losses = ew.quiet().run(np.multiply, picked, -1.0 * scale)
