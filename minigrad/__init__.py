@@ -10,9 +10,10 @@ from minigrad.creation import (
     numel, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tril_indices, triu_indices, zeros,
     zeros_like,
 )  # fmt: skip
+from minigrad.devices import device, DeviceError, get_default_device, set_default_device
 from minigrad.engine import (
-    backward, detect_anomaly, enable_grad, get_default_dtype, grad, is_grad_enabled, joint, no_grad, op, set_default_dtype,
-    set_grad_enabled, ShapeError,
+    backward, detect_anomaly, enable_grad, Function, get_default_dtype, grad, inference_mode, is_grad_enabled, joint, no_grad, op,
+    set_default_dtype, set_detect_anomaly, set_grad_enabled, ShapeError,
 )  # fmt: skip
 from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.kernels import memory
@@ -51,6 +52,7 @@ from minigrad.ops.shape import (
     swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind, unflatten, unsqueeze, vstack,
 )  # fmt: skip
 from minigrad.ops.softmax import log_softmax, softmax
+from minigrad.printing import set_printoptions
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from minigrad.tensor import as_tensor, DTYPES, from_dlpack, from_numpy, Tensor, tensor
 

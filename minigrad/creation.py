@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.devices import check_device
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, wrap
 from minigrad.random import Generator, numpy_generator
-from minigrad.tensor import Tensor, check_device, new_shape, number_dtype, to_array
+from minigrad.tensor import Tensor, new_shape, number_dtype, to_array
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import DType, Operand, Size
 

@@ -6,11 +6,15 @@ from the one that :func:`manual_seed` seeds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from minigrad.devices import check_device
 
 _making = threading.Lock()
 
@@ -25,8 +29,7 @@ class Generator:
     """
 
     def __init__(self, device: str = "cpu") -> None:
-        if str(device) != "cpu":
-            raise ValueError(f"Generator: minigrad computes on the CPU, there is no device {device!r}")
+        check_device(device)
         self.seed()
 
     def manual_seed(self, seed: int) -> Generator:
@@ -123,6 +126,31 @@ def manual_seed(seed: int) -> Generator:
 def initial_seed() -> int:
     """The seed of the process's generator."""
     return _current().initial_seed()
+
+
+def seed() -> int:
+    """Start an unpredictable sequence of the process's generator, and return its seed: ``torch.seed``."""
+    return _current().seed()
+
+
+@contextlib.contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, **kwargs: Any) -> Iterator[None]:
+    """A block after which the process's generator is where it was before: ``torch.random.fork_rng``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.random import fork_rng
+    >>> before = mg.get_rng_state()
+    >>> with fork_rng():
+    ...     _ = mg.randn(3)
+    >>> mg.get_rng_state() == before
+    True
+    """
+    before = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(before)
 
 
 def get_rng_state() -> dict[str, Any]:

@@ -12,16 +12,18 @@ import gc
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Concatenate, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, TypeVar, overload
 
 import numpy as np
 
-from minigrad import engine
+from minigrad import absent, engine
+from minigrad.devices import CPU, check_device, device, no_device
 from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, tensor_types, wrap
 from minigrad.ops import activation, elementwise, index, linalg, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.ops.arguments import either
+from minigrad.printing import text_of
 from minigrad.random import Generator, numpy_generator
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import DType, Operand, P, Size
@@ -33,6 +35,13 @@ DTYPES = {
     for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
 }
 
+TYPE_NAMES = {
+    DTYPES[dtype]: f"torch.{name}Tensor"
+    for dtype, name in {
+        "float16": "Half", "float32": "Float", "float64": "Double", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+        "uint8": "Byte", "bool": "Bool",
+    }.items()
+}  # fmt: skip
 
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # x += y may not turn a float into an int, nor an int into a bool
 
@@ -120,12 +129,6 @@ def from_numpy(array: np.ndarray) -> Tensor:
 def from_dlpack(data: Any) -> Tensor:
     """A Tensor that shares the memory of another library's array, by the DLPack protocol: ``torch.from_dlpack``."""
     return wrap(to_array(np.from_dlpack(data)))
-
-
-def check_device(device: Any) -> None:
-    """Raise ``ValueError`` for any device other than the CPU."""
-    if device is not None and str(device) not in ("cpu", "cpu:0"):
-        raise ValueError(f"minigrad computes on the CPU: there is no device {device!r}")
 
 
 def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
@@ -297,7 +300,8 @@ _relu: Callable[[Tensor], Tensor] = getattr(activation.relu, "op").function  # n
 class Tensor(TensorBase):
     """An array with reverse-mode autodiff: ``torch.Tensor``. Made by :func:`minigrad.tensor` and by ops.
 
-    ``Tensor(data, dtype=None, requires_grad=False)`` is the same as :func:`minigrad.tensor`.
+    ``Tensor(data)`` holds a copy in the default dtype, ``Tensor(2, 3)`` uninitialised numbers of these sizes: PyTorch's old ways, for which
+    :func:`minigrad.tensor` and :func:`minigrad.empty` say more. (``Tensor(data, dtype=mg.float64)`` may be written too.)
 
     Attributes: ``grad`` (a Tensor, or None), ``requires_grad``, ``is_leaf``, ``grad_fn``, ``shape``, ``dtype``.
     """
@@ -305,10 +309,16 @@ class Tensor(TensorBase):
     __slots__ = ()
     __array_ufunc__ = None  # ndarray * Tensor calls Tensor.__rmul__; np.exp(tensor) raises instead of detaching
 
-    def __new__(cls, data: Any = (), dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def __new__(cls, *data: Any, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         check_device(device)
         self = object.__new__(cls)
-        self._data = to_array(data, dtype, copy=True)
+        dtype = get_default_dtype() if dtype is None else dtype
+        if all(isinstance(n, (builtins.int, np.integer)) and not isinstance(n, builtins.bool) for n in data):
+            self._data = np.empty(new_shape("Tensor", data or (0,), None), dtype)
+        elif len(data) > 1:
+            raise TypeError(f"Tensor: sizes, or one list or array of numbers, not {len(data)} arguments of which some are no sizes")
+        else:
+            self._data = to_array(data[0], dtype, copy=True)
         self._node = self._grad = None
         return self.requires_grad_(requires_grad)
 
@@ -330,9 +340,20 @@ class Tensor(TensorBase):
         return self._data.ndim
 
     @property
-    def device(self) -> str:
-        """Always ``"cpu"``."""
-        return "cpu"
+    def device(self) -> device:
+        """Always the CPU."""
+        return CPU
+
+    is_cuda = is_mps = is_xpu = is_meta = is_sparse = is_quantized = is_mkldnn = is_nested = False
+    is_cpu = True
+
+    def get_device(self) -> int:
+        """-1, as for every tensor on a CPU."""
+        return -1
+
+    def cuda(self, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+        """Raises ``DeviceError``: there is no device but the CPU. (A script asks ``cuda.is_available()`` first.)"""
+        return no_device()
 
     @property
     def nbytes(self) -> int:
@@ -360,6 +381,8 @@ class Tensor(TensorBase):
         """Number of dimensions."""
         return self._data.ndim
 
+    ndimension = dim
+
     def numel(self) -> int:
         """Number of elements."""
         return self._data.size
@@ -382,6 +405,26 @@ class Tensor(TensorBase):
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating one."""
         return self._data.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        """False: there are no complex tensors."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self._data.dtype.kind in "fi"
+
+    def is_nonzero(self) -> bool:
+        """Whether the only element is not 0. Raises ``RuntimeError`` if there are several."""
+        return bool(self)
+
+    def is_same_size(self, other: Tensor) -> bool:
+        """Whether ``other`` has the same shape."""
+        return self.shape == other.shape
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._data.ctypes.data
 
     # --------------------------------------------------------------------------- gradient and graph
 
@@ -481,6 +524,21 @@ class Tensor(TensorBase):
             self._node.hooks = []
         return RemovableHandle(self._node.hooks, hook)
 
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call ``hook(leaf)`` whenever ``backward()`` has added to the ``.grad`` of this leaf. Raises ``RuntimeError`` for any other Tensor.
+
+        >>> import minigrad as mg
+        >>> x = mg.tensor([1.0], requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(lambda leaf: print(leaf.grad))
+        >>> (x * 3).sum().backward()
+        tensor([3.])
+        """
+        if not isinstance(self._node, Leaf):
+            raise RuntimeError("register_post_accumulate_grad_hook: only leaves that require a gradient have a .grad that is added to")
+        if self._node.after is None:
+            self._node.after = []
+        return RemovableHandle(self._node.after, hook)
+
     def retain_grad(self) -> None:
         """Make ``backward()`` also set ``.grad`` of this intermediate Tensor. For a leaf it always does."""
         if self._node is None:
@@ -530,9 +588,10 @@ class Tensor(TensorBase):
                 raise engine.ShapeError(f"data: {array.dtype}{array.shape} for a result of shape {self._node.shape}; detach it first")
             if array.dtype.kind != "f":
                 raise RuntimeError(f"data: a tensor that requires a gradient cannot become {array.dtype}")
-            self._data, self._grad, hooks = array, None, self._node.hooks
-            self._node = Leaf(self)
-            self._node.hooks = hooks
+            before: Any = self._node
+            self._data, self._grad = array, None
+            self._node = leaf = Leaf(self)
+            leaf.hooks, leaf.after = before.hooks, before.after
         self._data = array
 
     # ------------------------------------------------------------------------------- writing a value
@@ -689,11 +748,16 @@ class Tensor(TensorBase):
     def __hash__(self) -> int:
         return id(self)
 
+    if not TYPE_CHECKING:  # or a type checker would believe that every attribute is there
+
+        def __getattr__(self, name):
+            raise absent.error("torch.Tensor", name, "'Tensor' object")
+
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self._data.ndim == 0 else object.__format__(self, spec)
 
     def __repr__(self) -> str:
-        return _repr(self)
+        return text_of(self, self.is_leaf)
 
     def __copy__(self) -> Tensor:
         if not self.is_leaf:
@@ -770,9 +834,15 @@ class Tensor(TensorBase):
             return cast(self, dtype)
         return elementwise.clone(self) if copy else self
 
-    def type(self, dtype: DType) -> Tensor:
-        """This Tensor in another dtype."""
-        return self.to(dtype=dtype)
+    @overload
+    def type(self, dtype: None = None) -> str: ...
+    @overload
+    def type(self, dtype: Any) -> Tensor: ...
+    def type(self, dtype: Any = None) -> Any:
+        """This Tensor in another dtype, which may be called ``"torch.FloatTensor"`` too; without one, that name of its own."""
+        if dtype is None:
+            return TYPE_NAMES.get(self._data.dtype, f"torch.Tensor of {self._data.dtype}")
+        return self.to(dtype=next((d for d, name in TYPE_NAMES.items() if name == dtype), dtype))
 
     def type_as(self, other: Tensor) -> Tensor:
         """This Tensor in the dtype of ``other``."""
@@ -794,6 +864,18 @@ class Tensor(TensorBase):
         """int32"""
         return self.to(dtype=np.int32)
 
+    def short(self) -> Tensor:
+        """int16"""
+        return self.to(dtype=np.int16)
+
+    def byte(self) -> Tensor:
+        """uint8"""
+        return self.to(dtype=np.uint8)
+
+    def char(self) -> Tensor:
+        """int8"""
+        return self.to(dtype=np.int8)
+
     def long(self) -> Tensor:
         """int64"""
         return self.to(dtype=np.int64)
@@ -805,6 +887,8 @@ class Tensor(TensorBase):
     def cpu(self) -> Tensor:
         """This Tensor."""
         return self
+
+    pin_memory = share_memory_ = cpu  # memory is what it is
 
     # ------------------------------------------------------------------------------ in-place methods
 
@@ -1309,27 +1393,3 @@ def raise_if_not_leaf(t: Tensor, what: str) -> None:
     """Raise ``RuntimeError`` for an intermediate result, because its copy would lose the graph silently."""
     if not t.is_leaf:
         raise RuntimeError(f"{what}: only leaf tensors can be copied this way; use x.detach() first, or x.clone() to stay in the graph")
-
-
-def _repr(t: Tensor) -> str:
-    """Text like ``tensor([1.0000, 2.5000], dtype=float64, grad_fn=<mul>)``, with values as PyTorch prints them."""
-    data, dtype = t._data, t._data.dtype
-    if dtype.kind == "f":
-        data = data.astype(np.float32) if dtype.itemsize == 2 else data  # numpy writes 18000 in float16 as 1.8e+04, and has no 1e5 there
-        finite = data[np.isfinite(data)]
-        whole = bool((finite == np.trunc(finite)).all())
-        sizes = np.abs(finite[finite != 0], dtype=np.float64)
-        wide = sizes.size > 0 and (sizes.max() > 1000 * sizes.min() or sizes.max() > 1e8 or (not whole and sizes.min() < 1e-4))
-        form: Any = {"float": f"{{:{10 + bool((data < 0).any())}.4e}}".format} if wide else {}
-        with np.printoptions(floatmode="maxprec" if whole else "fixed", precision=4, suppress=True):
-            text = np.array2string(data, separator=", ", prefix="tensor(", threshold=1000, formatter=form)
-    else:
-        text = np.array2string(data, separator=", ", prefix="tensor(", threshold=1000)
-    if not data.size:
-        text = "[]" if data.ndim == 1 else f"[], size={data.shape}"
-    parts = [text]
-    if dtype not in (get_default_dtype(), np.int64, np.bool_) or (not data.size and dtype != get_default_dtype()):
-        parts.append(f"dtype={dtype}")
-    if t._node is not None:
-        parts.append("requires_grad=True" if t.is_leaf else f"grad_fn=<{t._node.name}>")
-    return f"tensor({', '.join(parts)})"

@@ -16,7 +16,7 @@ from minigrad.nn.module import Module
 from minigrad.nn.options import check
 from minigrad.ops.index import gather, getitem, index_put
 from minigrad.ops.shape import cat, reshape, unsqueeze
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, as_tensor
 from minigrad.tree import array_of
 
 
@@ -135,4 +135,4 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         (rows,) = np.nonzero(best >= self.shortlist_size)
         if len(rows):
             best[rows] = array_of(self.log_prob(getitem(input, index=(rows,)))).argmax(1)
-        return Tensor(best)
+        return as_tensor(best)

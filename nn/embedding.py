@@ -9,13 +9,13 @@ from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.nn.options import check
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, as_tensor
 from minigrad.tree import array_of
 from minigrad.types import DType
 
 
 def _table(name: str, embeddings: Any) -> Tensor:
-    table = embeddings if isinstance(embeddings, Tensor) else Tensor(embeddings)
+    table = embeddings if isinstance(embeddings, Tensor) else as_tensor(embeddings)
     if table.ndim != 2:
         raise ShapeError(f"{name}.from_pretrained: a table (V, D) is needed, not of shape {table.shape}")
     return table

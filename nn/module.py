@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
+from minigrad.devices import check_device, no_device
 from minigrad.engine import ShapeError, TensorBase, get_default_dtype, is_grad_enabled, wrap
 from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.ops.backward_hook import watch
 from minigrad.ops.shape_inference import is_outlining, light, outline
-from minigrad.tensor import DTYPES, RemovableHandle, Tensor, check_device, to_array
+from minigrad.tensor import DTYPES, RemovableHandle, Tensor, to_array
 from minigrad.tree import leaves, rebuilt
 
 Self = TypeVar("Self", bound="Module")
@@ -614,6 +615,10 @@ class Module:
     def cpu(self: Self) -> Self:
         """This module."""
         return self
+
+    def cuda(self: Self, device: Any = None) -> Self:
+        """Raises ``DeviceError``: there is no device but the CPU. (A script asks ``cuda.is_available()`` first.)"""
+        return no_device()
 
     # ------------------------------------------------------------------------------------------------- state
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.devices import check_device
 from minigrad.engine import ShapeError, get_default_dtype, wrap
 from minigrad.nn import functional as F
 from minigrad.nn import init
@@ -18,7 +19,7 @@ from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.norm import LayerNorm
 from minigrad.nn.options import check
-from minigrad.tensor import Tensor, check_device
+from minigrad.tensor import Tensor
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
 

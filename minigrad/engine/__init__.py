@@ -26,15 +26,24 @@ arrays, an op runs its kernel only. Called with Tensors, it also records a :clas
 and other ops, so one formula has two uses: the ordinary backward pass calls it with ndarrays, and ``create_graph=True``
 calls it with Tensors, which records a graph again. This gives derivatives of any order.
 
-Each module imports only those before it: ``keywords`` (numpy's names), ``modes`` (switches), ``graph`` (nodes), ``anomaly`` (finds the line of an
-error), ``op`` (:func:`op` and its calls), ``fitting`` (sums a gradient over broadcast axes), ``backward`` (the backward pass). None of
-them imports :mod:`minigrad.ops` or the Tensor class: :mod:`minigrad.tensor` registers its class in ``graph``.
+Each module imports only those before it: ``keywords`` (numpy's names), ``modes`` (switches), ``graph`` (nodes), ``saved`` (hooks of what they
+keep), ``anomaly`` (finds the line of an error), ``op`` (:func:`op` and its calls), ``fitting`` (sums a gradient over broadcast axes), ``backward``
+(the backward pass), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class: :mod:`minigrad.tensor` registers
+its class in ``graph``.
 """
 
-from minigrad.engine.anomaly import detect_anomaly, function_of, line_of, recording_lines
+# ruff: noqa: I001 (sorted, but several on a line)
+
+from minigrad.engine.anomaly import (
+    detect_anomaly, function_of, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, recording_lines, set_detect_anomaly,
+)  # fmt: skip
 from minigrad.engine.backward import backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, fit, sum_to
+from minigrad.engine.function import Function, once_differentiable
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, numbers, register_tensor, shape_of, tensor_types, wrap
 from minigrad.engine.keywords import take_numpy_names
-from minigrad.engine.modes import Mode, enable_grad, get_default_dtype, is_grad_enabled, no_grad, set_default_dtype, set_grad_enabled
+from minigrad.engine.modes import (
+    Mode, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, set_default_dtype, set_grad_enabled,
+)  # fmt: skip
 from minigrad.engine.op import F32, F64, Op, Plan, ShapeError, joint, op, registered_ops, specialize
+from minigrad.engine.saved import saved_tensors_hooks

@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.graph import Node
-from minigrad.engine.modes import Mode
+from minigrad.engine import saved
+from minigrad.engine.graph import Node, users
+from minigrad.engine.modes import F, Mode
 
 _anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
+_nan_mode: ContextVar[bool] = ContextVar("nan_mode", default=True)
 _lines_mode: ContextVar[bool] = ContextVar("lines_mode", default=False)
-users: list[object] = []  # the active blocks of all threads; while it is empty, an op does no work for this module
 
 _lines: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the line that called its op
 _functions: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the public function that called its op
 _checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # node -> checksums of its kept arrays
+_may_be_nan: weakref.WeakSet[Node] = weakref.WeakSet()  # nodes made under check_nan=False
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 GENERATED = "<op "  # the file name of an op's generated code begins with this
 
@@ -33,7 +35,7 @@ class detect_anomaly(Mode):
 
     Inside it, the line that called each op is stored, with checksums of the arrays kept for the backward pass. The backward
     pass raises ``RuntimeError`` with the op and that line if such an array was written in place through an alias
-    (``x.numpy()[0] = …``), or if a formula returns NaN for a gradient without NaN.
+    (``x.numpy()[0] = …``), or, unless ``check_nan=False``, if a formula returns NaN for a gradient without NaN.
 
     >>> import minigrad as mg
     >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
@@ -46,18 +48,72 @@ class detect_anomaly(Mode):
     RuntimeError: exp: its result was written after the forward pass, ...
     """
 
-    switch = _anomaly_mode
-
-    def __init__(self) -> None:
+    def __init__(self, check_nan: bool = True) -> None:
         super().__init__(True)
+        self._check_nan = check_nan
+        self._outer: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> None:
-        super().__enter__()
-        users.append(self)
+        self._outer.append(_switch(True, self._check_nan))
 
     def __exit__(self, *exc: object) -> None:
-        users.remove(self)
-        super().__exit__(*exc)
+        _switch(*self._outer.pop())
+
+    def _again(self) -> Mode:
+        return detect_anomaly(self._check_nan)
+
+
+class set_detect_anomaly(detect_anomaly):
+    """:class:`detect_anomaly` as a plain call that takes effect at once, or as a context manager or decorator: ``torch.autograd``'s.
+
+    Args:
+        mode: whether to look for anomalies in this thread.
+        check_nan: whether a gradient that becomes NaN is one.
+
+    >>> import minigrad as mg
+    >>> _ = mg.engine.set_detect_anomaly(True)
+    >>> mg.engine.is_anomaly_enabled()
+    True
+    >>> _ = mg.engine.set_detect_anomaly(False)
+    """
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        super().__init__(check_nan)
+        self._mode = bool(mode)
+        self._outside = _switch(self._mode, check_nan)
+
+    def __enter__(self) -> None:
+        self._outer.append(self._outside)
+        _switch(self._mode, self._check_nan)
+
+    def __call__(self, function: F) -> F:
+        _switch(*self._outside)  # used as a decorator: nothing is switched outside the function
+        return super().__call__(function)
+
+    def _again(self) -> Mode:
+        return set_detect_anomaly(self._mode, self._check_nan)
+
+
+def _switch(mode: bool, check_nan: bool) -> tuple[bool, bool]:
+    """Set both switches of this thread, and return what they were."""
+    before = _anomaly_mode.get(), _nan_mode.get()
+    _anomaly_mode.set(mode)
+    _nan_mode.set(check_nan)
+    if mode and not before[0]:
+        users.append(detect_anomaly)
+    elif before[0] and not mode:
+        users.remove(detect_anomaly)
+    return before
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether this thread looks for anomalies."""
+    return _anomaly_mode.get()
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether a gradient that becomes NaN is one."""
+    return _nan_mode.get()
 
 
 @contextlib.contextmanager
@@ -83,11 +139,15 @@ def function_of(node: Node) -> str:
 
 
 def remember(node: Node) -> None:
-    """Store the caller of a new node's op, and checksums of the kept arrays. Ops call this while ``users`` is not empty."""
+    """Store the caller of a new node's op, and checksums of the kept arrays; pack them. Ops call this while ``users`` is not empty."""
     watched = _anomaly_mode.get()
-    if not watched and not _lines_mode.get():  # the block is active in another thread only
-        return
-    frame, home = sys._getframe(1), node.op.kernel.__code__.co_filename
+    if watched or _lines_mode.get():  # else the block is active in another thread only
+        _note_the_caller(node, watched)
+    saved.pack(node)
+
+
+def _note_the_caller(node: Node, watched: bool) -> None:
+    frame, home = sys._getframe(2), node.op.kernel.__code__.co_filename
     while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, GENERATED)):
         name = frame.f_code.co_name
         if frame.f_code.co_filename == home and not name.startswith(("_", "<")):
@@ -97,6 +157,8 @@ def remember(node: Node) -> None:
     _lines[node] = f"{file}:{number}: {linecache.getline(file, number, frame.f_globals).strip()}"
     if watched:
         _checksums[node] = _sums(node.kept)
+        if not _nan_mode.get():
+            _may_be_nan.add(node)
 
 
 def _sums(kept: tuple) -> list[int | None]:
@@ -108,12 +170,12 @@ def watching() -> bool:
     return len(_checksums) > 0
 
 
-def verify(node: Node) -> None:
-    """Raise ``RuntimeError`` if an array kept for a formula has changed since the op ran."""
+def verify(node: Node, kept: tuple) -> None:
+    """Raise ``RuntimeError`` if an array kept for a formula, one of ``kept``, has changed since the op ran."""
     before = _checksums.get(node)
     if before is None:
         return
-    for source, old, new in zip(node.plan.keeps, before, _sums(node.kept), strict=True):
+    for source, old, new in zip(node.plan.keeps, before, _sums(kept), strict=True):
         if old != new:
             what = f"its argument '{node.plan.op.argument(source)}'" if isinstance(source, int) else "its result"
             raise RuntimeError(
@@ -128,6 +190,6 @@ def refuse_nan(node: Node, position: int, g: Any, gradient: Any) -> None:
     def has_nan(x: Any) -> bool:
         return any(map(has_nan, x)) if isinstance(x, tuple) else bool(np.isnan(getattr(x, "_data", x)).any())
 
-    if node in _checksums and has_nan(gradient) and not has_nan(g):
+    if node in _checksums and node not in _may_be_nan and has_nan(gradient) and not has_nan(g):
         name = node.plan.op.argument(position)
         raise RuntimeError(f"{node.name}: the gradient of '{name}' is NaN. The op was called at {_lines[node]}")

@@ -47,14 +47,19 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         plan = node.plan
         if plan is None:
             if accumulate and (wanted is None or node in wanted):
-                deliver(node.tensor(), g, record)  # type: ignore[attr-defined]  # a node without a plan is a Leaf
+                leaf = node.tensor()  # type: ignore[attr-defined]  # a node without a plan is a Leaf
+                deliver(leaf, g, record)
+                for hook in (node.after or ()) if leaf is not None else ():  # type: ignore[attr-defined]
+                    hook(leaf)
             continue
         parents, kept = node.parents, node.kept
-        if kept is None:
-            raise RuntimeError(
-                f"{node.name}: backward a second time through a graph that was freed by the first. "
-                "Pass retain_graph=True to the first backward to keep it."
-            )
+        if type(kept) is not tuple:
+            if kept is None:
+                raise RuntimeError(
+                    f"{node.name}: backward a second time through a graph that was freed by the first. "
+                    "Pass retain_graph=True to the first backward to keep it."
+                )
+            kept = kept.unpacked()
         if type(node) is Pick:
             source = parents[0]
             if needed is None or source in needed:
@@ -67,7 +72,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         if node.dtype is None:  # several results: the gradient of an unused one is zero
             g = tuple([np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
         if watching:
-            anomaly.verify(node)
+            anomaly.verify(node, kept)
         try:
             for position, formula, sources, pick, places in plan.rows:
                 if position is not None:
@@ -302,6 +307,7 @@ def grad(
     grad_outputs: Gradients = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: Literal[False] | None = None,
     materialize_grads: bool = False,
 ) -> tuple[Tensor, ...]: ...
@@ -312,6 +318,7 @@ def grad(
     grad_outputs: Gradients = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     *,
     allow_unused: bool | None,
     materialize_grads: Literal[False] = False,
@@ -323,6 +330,7 @@ def grad(
     grad_outputs: Gradients = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     *,
     allow_unused: bool | None = None,
     materialize_grads: Literal[True],
@@ -334,6 +342,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]: ...
@@ -343,6 +352,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
 ) -> Any:
@@ -354,6 +364,7 @@ def grad(
         grad_outputs: the vector of the vector-Jacobian product: an array of the same shape per output, or None (1) for a scalar.
         retain_graph: keep the graph for another backward (default: the value of ``create_graph``).
         create_graph: record the computation of the gradients, for higher derivatives.
+        only_inputs: accepted, for scripts that pass it. Raises ``ValueError`` for False.
         allow_unused: return None for an input that the outputs do not depend on, instead of raising.
         materialize_grads: return zeros for such an input.
 
@@ -366,6 +377,8 @@ def grad(
     >>> mg.grad(first, x)
     (tensor(18.),)
     """
+    if not only_inputs:
+        raise ValueError("grad: only_inputs=False, which also filled .grad of the leaves, is gone in PyTorch too; call backward() for that")
     if materialize_grads:
         if allow_unused is False:
             raise ValueError("grad: materialize_grads=True needs allow_unused=True, or leave it out")

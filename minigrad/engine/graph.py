@@ -32,6 +32,7 @@ tensor_types.add(TensorBase)
 _Tensor: type = TensorBase  # the class of results; tensor.py registers its own
 _new = object.__new__
 numbers = itertools.count()  # creation numbers of nodes
+users: list[object] = []  # the active blocks of all threads that want to hear of nodes: empty costs an op nothing
 
 
 def register_tensor(cls: C) -> C:
@@ -62,6 +63,23 @@ def shape_of(a: Any) -> tuple[int, ...]:
     return a._data.shape if type(a) in tensor_types else np.shape(a)
 
 
+def mapped(value: Any, function: Callable[[Any], Any], kind: type) -> Any:
+    """``value`` with what is of ``kind`` in its tuples and lists replaced by ``function`` of it."""
+    if isinstance(value, kind):
+        return function(value)
+    return type(value)([mapped(v, function, kind) for v in value]) if type(value) in (tuple, list) else value
+
+
+class Packed:
+    """In place of what a node keeps: something that it can be had from, see :class:`~minigrad.engine.saved.saved_tensors_hooks`."""
+
+    __slots__ = ()
+
+    def unpacked(self) -> tuple:
+        """What the node keeps."""
+        raise NotImplementedError
+
+
 class Node:
     """A node of the graph: one call of an op.
 
@@ -71,7 +89,8 @@ class Node:
     ============  ============================================================================================
     ``plan``      the op and the formulas to run; None for a leaf
     ``parents``   one node per argument, None for a constant argument; None after the graph is freed
-    ``kept``      the values that the formulas name, each once, in the order of ``plan.keeps``; None after the graph is freed
+    ``kept``      the values that the formulas name, each once, in the order of ``plan.keeps``, or a :class:`Packed` of them; None after
+                  the graph is freed
     ``static``    the static arguments of the call
     ``shape``     shape of the result and of its gradient; ``dtype`` likewise
     ``number``    creation number
@@ -84,7 +103,7 @@ class Node:
 
     plan: Any  # op.Plan | None
     parents: Any  # Sequence[Node | None] | None
-    kept: Any  # tuple | None
+    kept: Any  # tuple | Packed | None
     static: dict[str, Any]
     shape: Any  # tuple[int, ...]; for several results a tuple of (shape, dtype) pairs
     dtype: Any  # np.dtype; None for several results
@@ -119,10 +138,25 @@ class Node:
 
         A formula for several inputs, a :func:`~minigrad.engine.joint` one or that of ``*args``, has a sequence of positions.
         """
+        kept = self.kept.unpacked() if isinstance(self.kept, Packed) else self.kept
         for position, formula, sources, pick, places in self.plan.rows:
             if position is None:
                 position = range(len(self.plan.op.inputs), len(self.parents)) if places is None else places
-            yield position, formula, sources, self.kept if pick is None else pick(self.kept)
+            yield position, formula, sources, kept if pick is None else pick(kept)
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """For each argument the node that its gradient goes to, and which of that node's results it is; (None, 0) for a constant.
+
+        As ``torch.autograd.graph.Node.next_functions``, but empty once backward has freed the graph. A leaf, whose own are empty, has its
+        tensor as ``variable``.
+
+        >>> import minigrad as mg
+        >>> x = mg.tensor(1.0, requires_grad=True)
+        >>> (x * 2).exp().grad_fn.next_functions
+        ((<mul node, shape ()>, 0),)
+        """
+        return tuple((p.parents[0], p.index) if type(p) is Pick else (p, 0) for p in self.parents or ())
 
     def __repr__(self) -> str:
         return f"<{self.name} node, shape {self.shape}>"
@@ -131,13 +165,20 @@ class Node:
 class Leaf(Node):
     """A node without an op: a tensor that the user made. Its gradient is added to ``tensor.grad``."""
 
-    __slots__ = ("tensor",)
+    __slots__ = ("after", "tensor")
 
     tensor: weakref.ref[TensorBase]
+    after: list[Callable[[Any], Any]] | None  # hooks of the tensor, called once its .grad is complete
 
     def __init__(self, tensor: TensorBase):
         self.fill(None, (), (), {}, tensor._data.shape, tensor._data.dtype)
         self.tensor = weakref.ref(tensor)  # weak: the tensor owns its node, and a cycle would wait for the garbage collector
+        self.after = None
+
+    @property
+    def variable(self) -> Any:
+        """The tensor; None once the user has dropped it."""
+        return self.tensor()
 
 
 class Pick(Node):

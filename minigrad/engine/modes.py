@@ -142,6 +142,32 @@ class set_grad_enabled(Mode):
         return set_grad_enabled(self._value)
 
 
+class inference_mode(Mode):
+    """Context manager or decorator: ops in this thread record no graph: ``torch.inference_mode``, here the same as :class:`no_grad`.
+
+    Args:
+        mode: False records a graph, also inside :class:`no_grad`.
+
+    >>> import minigrad as mg
+    >>> @mg.inference_mode()
+    ... def predict(x):
+    ...     return x * 2
+    >>> predict(mg.ones(2, requires_grad=True)).requires_grad
+    False
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        return cls()(mode) if callable(mode) else object.__new__(cls)  # @inference_mode decorates as @inference_mode() does
+
+    switch = grad_mode
+
+    def __init__(self, mode: bool = True):
+        super().__init__(not mode)
+
+    def _again(self) -> Mode:
+        return inference_mode(not self._value)
+
+
 class _Fixed(Mode):
     """A mode without arguments: ``@mg.no_grad`` means the same as ``@mg.no_grad()``."""
 

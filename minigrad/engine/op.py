@@ -113,8 +113,11 @@ class Op:
     ``needs``          input -> (source, expression) for each value that its formula names
     ``has_residual``   whether a formula names ``res``: the kernel returns (result, residual)
     ``constant``       whether ``res=None`` declared the residual constant
+    ``exact``          whether results keep the dtypes that the kernel gave them (a :class:`~minigrad.engine.function.Function`'s)
     =================  =======================================================================================
     """
+
+    exact = False
 
     def __init__(self, kernel: Callable, formulas: dict[str, Callable | None]):
         self.kernel = kernel
@@ -289,7 +292,7 @@ def _weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, An
     float32 * (a 0-d float64), float32 * int64 and int64 / int64 are float32, int32 + (a 0-d int64) is int32. A 0-d input decides if its
     category (bool < integer < floating) is higher. numpy scalars count as Python numbers. With an explicit ``dtype=`` nothing changes.
     """
-    if static.get("dtype") is not None:
+    if op.exact or static.get("dtype") is not None:
         return out
     sized: list[np.dtype] = []
     scalar: list[np.dtype] = []

@@ -14,14 +14,15 @@ from typing import IO, Any
 
 import numpy as np
 
+from minigrad.devices import check_device
 from minigrad.engine import TensorBase
 from minigrad.files.atomic import whole_file
-from minigrad.tensor import DTYPES, Tensor, check_device
+from minigrad.tensor import DTYPES, Tensor
 
 __all__ = ["CheckpointError", "load", "save"]
 
 _FORMAT, _VERSION = "minigrad checkpoint", 2
-_STRUCTURE = "state.json"
+STRUCTURE = "state.json"
 _DEEPEST = 100  # levels of nesting
 
 TENSOR_CLASSES: dict[str, type[Tensor]] = {"tensor": Tensor}  # name in a file -> class; minigrad.nn adds its Parameter
@@ -96,11 +97,11 @@ def _load(file: IO[bytes]) -> Any:
     import json
 
     with open_archive(file) as archive:
-        if _STRUCTURE not in archive.NameToInfo:
+        if STRUCTURE not in archive.NameToInfo:
             for name in archive.NameToInfo:
                 if name.rpartition("/")[2] == "data.pkl":
                     raise CheckpointError("it is PyTorch's: nn.load_torch reads it")
-        header = json.loads(read_entry(archive, _STRUCTURE).decode("utf-8", "surrogatepass"))
+        header = json.loads(read_entry(archive, STRUCTURE).decode("utf-8", "surrogatepass"))
         if not isinstance(header, dict) or header.get("format") != _FORMAT:
             raise CheckpointError("it was not written by minigrad")
         if header.get("version") != _VERSION:
@@ -245,7 +246,7 @@ def _write_archive(file: IO[bytes], text: bytes, arrays: list[np.ndarray]) -> No
         for i, array in enumerate(arrays):
             with archive.open(_info(zipfile, f"{i}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, version=(1, 0), allow_pickle=False)
-        archive.writestr(_info(zipfile, _STRUCTURE), text)
+        archive.writestr(_info(zipfile, STRUCTURE), text)
 
 
 def _info(zipfile: Any, name: str) -> Any:

@@ -16,11 +16,13 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
+from minigrad.devices import check_device
 from minigrad.engine import wrap
+from minigrad.files import checkpoint
 from minigrad.files.checkpoint import TENSOR_CLASSES, CheckpointError, explained, open_archive, opened, read_array, read_entry
 from minigrad.tensor import DTYPES, Tensor
 
-__all__ = ["load_torch"]
+__all__ = ["load", "load_torch"]
 
 Order = Literal["<", ">"]
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # how the files of PyTorch 0.1.10 to 1.5 begin
@@ -65,6 +67,34 @@ def load_torch(f: str | os.PathLike[str] | IO[bytes]) -> Any:
         return result
 
 
+def load(
+    f: str | os.PathLike[str] | IO[bytes],
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool = True,
+    mmap: bool | None = None,
+) -> Any:
+    """What ``torch.save`` or :func:`minigrad.save` wrote, whichever it is: ``torch.load``. Nothing in the file is run.
+
+    Args:
+        f: a path, or a binary file that can seek.
+        map_location: a device, or whatever else PyTorch takes: everything is on the CPU. Raises ``DeviceError`` for the name of another.
+        pickle_module, mmap: without effect.
+        weights_only: without effect: a file with anything but tensors in plain containers is refused.
+
+    Raises :class:`CheckpointError` and ``OSError`` as :func:`load_torch` and :func:`minigrad.load` do.
+    """
+    if isinstance(map_location, str):
+        check_device(map_location)
+    with opened(f) as file:
+        start = file.tell()
+        head = file.read(64)
+        file.seek(start)
+        ours = head[:4] == b"PK\3\4" and head[30:].startswith(checkpoint.STRUCTURE.encode())
+        return checkpoint.load(file) if ours else load_torch(file)
+
+
 # ---------------------------------------------------------------------------------------------------- names in a pickle
 
 
@@ -81,7 +111,7 @@ _DTYPES = {
     "int": DTYPES["int32"], "long": DTYPES["int64"], "bfloat16": _BFLOAT16, "complex64": np.dtype(np.complex64),
     "cfloat": np.dtype(np.complex64), "complex128": np.dtype(np.complex128), "cdouble": np.dtype(np.complex128),
 }  # fmt: skip
-_STORAGES = {
+STORAGES = {
     "BFloat16": "bfloat16", "Bool": "bool", "Byte": "uint8", "Char": "int8", "ComplexDouble": "complex128", "ComplexFloat": "complex64",
     "Double": "float64", "Float": "float32", "Half": "float16", "Int": "int32", "Long": "int64", "Short": "int16",
 }  # fmt: skip
@@ -104,10 +134,10 @@ GLOBALS: dict[str, Any] = {  # all that a pickle may name
     **{f"torch.{name}": dtype for name, dtype in _DTYPES.items()},
     **{
         name: _Name(name, _DTYPES[dtype])
-        for kind, dtype in _STORAGES.items()
+        for kind, dtype in STORAGES.items()
         for name in (f"torch.{kind}Storage", f"torch.cuda.{kind}Storage")
     },
-    **{name: _Name(name) for kind in ["", *_STORAGES] for name in (f"torch.{kind}Tensor", f"torch.cuda.{kind}Tensor")},  # in tar archives
+    **{name: _Name(name) for kind in ["", *STORAGES] for name in (f"torch.{kind}Tensor", f"torch.cuda.{kind}Tensor")},  # in tar archives
     "torch.storage.UntypedStorage": _Name("torch.storage.UntypedStorage", DTYPES["uint8"]),
     **{name: _Name(name, method=method) for name, method in _FUNCTIONS.items()},
 }

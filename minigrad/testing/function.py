@@ -125,7 +125,7 @@ class Recording:
         if not pairs or not self.leaves:
             return [None] * len(self.leaves)
         leaves = self.leaves if only is None else [self.leaves[only]]
-        found = engine.grad([y for y, _ in pairs], leaves, [v for _, v in pairs], True, create_graph, True)
+        found = engine.grad([y for y, _ in pairs], leaves, [v for _, v in pairs], True, create_graph, allow_unused=True)
         return list(found) if create_graph else [None if t is None else t._data for t in found]
 
 

@@ -23,12 +23,13 @@ CHECKOUT = pytest.mark.skipif(not (ROOT / "nn" / "__init__.py").exists(), reason
 # The storeys of the house, the lowest first. A module imports from its own storey or from below. The front door
 # `minigrad` opens on the storey of the rooms that people enter through it.
 STOREYS = [
-    {"minigrad.kernels", "minigrad.types"},
+    {"minigrad.absent", "minigrad.accepted", "minigrad.devices", "minigrad.kernels", "minigrad.types"},
     {"minigrad.engine", "minigrad.tree"},
-    {"minigrad.ops", "minigrad.random"},
-    {"minigrad.calls", "minigrad.creation", "minigrad.files", "minigrad.tensor"},
+    {"minigrad.ops", "minigrad.printing", "minigrad.random"},
+    {"minigrad.calls", "minigrad.creation", "minigrad.files", "minigrad.recompute", "minigrad.tensor", "minigrad.tensor_types"},
     {"minigrad", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
+    {"minigrad.torch", "minigrad.torchvision"},
 ]
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 

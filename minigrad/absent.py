@@ -1,0 +1,277 @@
+"""What PyTorch has and minigrad has not, and what to use instead: one table, for errors and for the documentation.
+
+A key of :data:`TABLE` is a module (or class) of PyTorch; in it, names, or patterns of names as of files, stand before the advice that goes with
+them. :func:`error` makes the message of an ``AttributeError`` of it, :func:`page` the table of ``docs/differences-from-pytorch.md``.
+"""
+
+from __future__ import annotations
+
+import dis
+import fnmatch
+import sys
+from typing import Any
+
+_COMPLEX = "there are no complex tensors; write the real and the imaginary part as two real ones"
+_SPARSE = "there are no sparse tensors; use dense ones, or x[indices] and index_add over the edges of a graph"
+_QUANTISED = "there are no quantised tensors; the narrowest floating dtype is float16"
+_LATER = "not here yet; where no gradient is needed, numpy does it on x.detach().numpy()"
+_DEVICE = "there is one device, the CPU, and no streams or memory of others"
+_SELF = "PyTorch's own machinery"
+_VIEW = "tensors are values, and memory is not theirs to arrange; reshape, x[...] and clone() give new ones"
+_KERNEL = "a kernel of PyTorch's; call the function of nn.functional"
+_JIT = "there is no compiler; leave it out, Python runs the function as it is"
+_SEVERAL = "one process, one machine; DataLoader(num_workers=...) and set_num_threads use its cores"
+
+TABLE: dict[str, dict[str, str]] = {
+    "torch": {
+        "bfloat16 float8_* float4_* bit bits* int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 BFloat16Tensor": (
+            "dtypes are numpy's: float32 holds bfloat16 exactly, and nn.load_torch converts it"
+        ),
+        "complex* cfloat cdouble chalf real imag angle polar conj* resolve_conj is_conj view_as_real* view_as_complex* isreal adjoint": _COMPLEX,
+        "sparse sparse_* jagged nested hspmm hsmm spmm smm sspaddmm saddmm dsmm resize_as_sparse_ *_indices_copy indices_copy values_copy": _SPARSE,
+        "quantize_* quantized_* q_* qint* quint* qscheme fake_quantize_* dequantize int_repr choose_qparams_optimized per_* fbgemm_* ao "
+        "quantization empty_quantized fused_moving_avg_obs_fake_quant": _QUANTISED,
+        "jit export fx compiler Script*  ": _JIT,
+        "distributed multiprocessing futures fork wait is_distributed": _SEVERAL,
+        "onnx": "there is no export; nn.save_safetensors writes weights that others read",
+        "hub package": "nn.load_torch reads a checkpoint that was downloaded; nn.models has networks that fit torchvision's",
+        "profiler  monitor": "Python's cProfile shows what takes time; nn.summary what a model costs",
+        "vmap": "write the function for a batch: ops broadcast",
+        "stft istft *_window signal": "there is no short-time Fourier transform; nn.Unfold cuts windows, and a product with sines is one",
+        "svd* svd_lowrank pca_lowrank qr eig lobpcg symeig lstsq lu lu_solve lu_unpack pinverse matrix_exp matrix_rank cholesky_inverse "
+        "cholesky_solve triangular_solve geqrf orgqr ormqr cond nuclear_norm frobenius_norm norm_except_dim": _LATER + ": numpy.linalg",
+        "copysign digamma lgamma polygamma mvlgamma igamma igammac i0 sinc heaviside float_power deg2rad rad2deg ldexp frexp nextafter gcd "
+        "lcm signbit positive isneginf isposinf bucketize searchsorted cdist block_diag cartesian_prod combinations corrcoef cov "
+        "cumulative_trapezoid trapezoid trapz diff gradient dsplit hsplit vsplit histc histogram histogramdd index_reduce isin mode msort "
+        "nanmedian nanquantile quantile poisson binomial scatter_reduce select_scatter slice_scatter diagonal_scatter as_strided_scatter "
+        "split_with_sizes unique_consecutive unravel_index vander renorm segment_reduce nonzero_static  put rsub fill "
+        "promote_types result_type can_cast range row_stack ger scalar_tensor feature_dropout  is_complex is_signed is_nonzero "
+        "is_same_size is_inference is_inference_mode_enabled is_neg resolve_neg get_device detach ": _LATER,
+        "*_": "call the method: x.exp_(), x.clamp_(0, 1)",
+        "as_strided* *_copy empty_strided empty_permuted from_file frombuffer contiguous_format preserve_format channels_last* "
+        "memory_format layout strided legacy_contiguous_format newaxis slice_inverse": _VIEW,
+        "*Storage storage  UntypedStorage TypedStorage StorageBase": "there are no storages: x.numpy() is the memory of x",
+        "Stream Event mtia windows  is_vulkan_available get_device_module DeviceObjType StreamObjType OutOfMemoryError "
+        "AcceleratorError": _DEVICE,
+        "*autocast* clear_autocast_cache": "there is no mixed precision; tensors keep their dtypes",
+        "set_anomaly_enabled": "autograd.set_detect_anomaly",
+        "set_deterministic_debug_mode get_deterministic_debug_mode is_deterministic_algorithms_warn_only_enabled set_warn_always "
+        "is_warn_always_enabled thread_safe_generator init_num_threads": "results are the same each time; Python's warnings module filters warnings",
+        "to_dlpack": "pass x itself to the other library's from_dlpack",
+        "gru lstm rnn_tanh rnn_relu gru_cell lstm_cell rnn_tanh_cell rnn_relu_cell": "nn.GRU, nn.LSTM, nn.RNN and their cells",
+        "embedding embedding_bag batch_norm instance_norm binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss "
+        "hinge_embedding_loss kl_div margin_ranking_loss poisson_nll_loss triplet_margin_loss affine_grid_generator grid_sampler* "
+        "max_pool1d_with_indices *_with_indices constant_pad_nd native_* batch_norm_*  cudnn_* miopen_* mkldnn_* convolution "
+        "unsafe_*": _KERNEL,
+        "*Type  Graph Node Block Value Use Code Argument* Alias* Benchmark* Deserial* Serial* Disable* Dispatch* Exclude* "
+        "Execution* FatalError FileCheck Function* Future Gradient Graph* IODescriptor JITException Lite* Locking* LoggerBase Module* Noop* "
+        "Operator* PRIVATE_OPS PyTorch* Static* Sym* sym_* Tag Throughput* Tracing* USE_* AVG SUM Buffer* Call* Capsule Class* "
+        "CompilationUnit Complete* Concrete* DeepCopyMemoTable Enum* ErrorReport ParameterDict Inferred* Alias* TYPE_CHECKING library overrides "
+        "return_types torch_version functional classes classproperty cpp ctypes functools glob importlib inspect math  os platform "
+        "quasirandom sys textwrap threading torch warnings builtins  import_ir_* parse_* merge_* unify_* get_file_path "
+        "prepare_multiprocessing_environment profiler_*    compiled_with_cxx11_abi has_* hash_tensor "
+        "masked while_loop   parse_ir _*": _SELF,
+    },
+    "torch.Tensor": {
+        "bfloat16": "float32 holds bfloat16 exactly",
+        "real imag angle* conj* H mH adjoint* cfloat cdouble chalf is_conj resolve_conj isreal is_neg resolve_neg": _COMPLEX,
+        "to_sparse* sparse_* is_sparse_csr coalesce is_coalesced indices values crow_indices ccol_indices col_indices row_indices dense_dim "
+        "smm sspaddmm to_dense resize_as_sparse_ to_padded_tensor": _SPARSE,
+        "q_* qscheme int_repr dequantize": _QUANTISED,
+        "xpu ipu mtia  is_ipu is_maia is_mtia is_vulkan is_xla record_stream is_pinned is_shared is_distributed to_mkldnn": _DEVICE,
+        "storage storage_offset storage_type untyped_storage set_ is_set_to resize* as_strided* const_data_ptr dim_order narrow_copy "
+        "new_empty_strided slice_inverse apply_ map_ map2_ new as_subclass module_load name output_nr grad_dtype volatile reinforce": _VIEW,
+        "qr svd eig symeig lstsq lu lu_solve pinverse matrix_exp cholesky_inverse cholesky_solve triangular_solve geqrf orgqr ormqr solve": (
+            _LATER + ": numpy.linalg"
+        ),
+        "stft istft": "there is no short-time Fourier transform; x.unfold cuts windows, and a product with sines is one",
+        "*_": "write x = x.name(...) without the underscore, or x[...] = value",
+        "bernoulli bitwise_left_shift bitwise_right_shift copysign corrcoef cov cross deg2rad diagonal_scatter diff digamma "
+        "dsplit float_power frexp gcd hash_tensor heaviside histc histogram hsplit i0 igamma igammac index index_reduce "
+        "is_inference isneginf isposinf layout lcm ldexp lgamma mode msort multinomial mvlgamma nanmedian nanquantile nextafter "
+        "nonzero_static polygamma positive put quantile rad2deg renorm scatter_reduce select_scatter signbit sinc slice_scatter "
+        "split_with_sizes sum_to_size unique_consecutive unsafe_chunk unsafe_split unsafe_split_with_sizes vsplit": _LATER,
+    },
+    "torch.nn": {
+        "DataParallel parallel SyncBatchNorm": _SEVERAL,
+        "quantized qat quantizable intrinsic": _QUANTISED,
+        "Buffer": "register_buffer does the same, with the name",
+        "RNNCellBase": "what the cells share; to build on, nn.RNNCell serves",
+        "Container": "it is nn.Module",
+        "CrossMapLRN2d": "nn.LocalResponseNorm does the same where size is odd",
+        "LinearCrossEntropyOptions": "says how linear_cross_entropy cuts up its work; the result is the same without",
+        "attention": "F.scaled_dot_product_attention has one way to compute",
+        "grad": "mg.grad of the function",
+        "backends common_types factory_kwargs": _SELF,
+    },
+    "torch.nn.functional": {
+        "grouped_mm scaled_mm scaled_grouped_mm": "products of low-precision matrices on GPUs; use matmul",
+        "grad": "mg.grad of the function",
+        "assert_int_or_pair boolean_dispatch handle_torch_function has_torch_function* BroadcastingList* ScalingType SwizzleType "
+        "GRID_SAMPLE_* *_notes Tensor DType Callable Optional TYPE_CHECKING dataclasses importlib math np torch warnings": _SELF,
+    },
+    "torch.nn.init": {
+        "constant dirac eye kaiming_normal kaiming_uniform normal orthogonal sparse uniform xavier_normal xavier_uniform": (
+            "its name ends with an underscore since PyTorch 0.4: nn.init.normal_"
+        ),
+        "Literal TypeVar torch": _SELF,
+    },
+    "torch.nn.utils": {
+        "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format memory_format": "arrays have one memory format; leave it out",
+        "prune": "not here yet; multiply the weight by a mask under no_grad, or in a parametrization",
+        "fusion": "multiply the weights yourself; nothing is faster for it here",
+        "clip_grad convert_parameters init": "the functions are in nn.utils and nn.init",
+    },
+    "torch.nn.utils.parametrizations": {"orthogonal": "not here yet: it needs the exponential of a matrix"},
+    "torch.nn.utils.parametrize": {"transfer_parametrizations_and_params": "a step of PyTorch's quantisation"},
+    "torch.nn.modules": {"Container CrossMapLRN2d LinearCrossEntropyOptions RNNCellBase SyncBatchNorm": "see torch.nn"},
+    "torch.nn.modules.module": {"register_module_*": "not here yet; register_forward_hook on each module of model.modules()"},
+    "torch.nn.parameter": {
+        "Buffer": "register_buffer does the same, with the name",
+        "is_lazy": "it is nn.is_lazy",
+        "UninitializedTensorMixin": _SELF,
+    },
+    "torch.optim.optimizer": {"register_optimizer_step_*": "not here; optimizer.register_step_pre_hook, of one optimiser"},
+    "torch.random": {"thread_safe_generator": _SELF},
+    "torch.version": {"rocm xpu debug git_version": _SELF},
+    "torch.optim": {
+        "Adafactor Muon": "not here yet; AdamW is, and an optimiser of one's own is a subclass of optim.Optimizer with one step",
+        "SparseAdam": "gradients are dense; use Adam",
+        "swap_in_optimizer_params_and_state": _SELF,
+    },
+    "torch.optim.lr_scheduler": {
+        "EPOCH_* Literal Self Supports* TYPE_CHECKING Tensor Typed* cast inf override partial ref types wraps": _SELF
+    },
+    "torch.optim.swa_utils": {
+        "SWALR": "not here yet; optim.lr_scheduler.LambdaLR takes any function of the epoch",
+        "get_ema_multi_avg_fn get_swa_multi_avg_fn": "get_ema_avg_fn, get_swa_avg_fn",
+    },
+    "torch.utils": {
+        "tensorboard": "there is no writer; print, or keep a list and draw it with minigrad.plots",
+        "ThroughputBenchmark deterministic generate_methods_* get_cpp_backtrace rename_* set_module swap_tensors cpp_extension   model_zoo hooks backend_registration": _SELF,
+    },
+    "torch.utils.data": {
+        "DistributedSampler distributed": _SEVERAL,
+        "*DataPipe* datapipes DataChunk *datapipe* graph* argument_validation runtime_validation* guaranteed_* non_deterministic": (
+            "torchdata's; write an IterableDataset"
+        ),
+    },
+    "torch.utils.checkpoint": {
+        "*": "there is one way to checkpoint, and no policy that chooses: checkpoint a smaller part, or a larger one",
+    },
+    "torch.autograd": {
+        "NestedIOFunction": "tensors are values: a Function returns new ones",
+        "set_multithreading_enabled is_multithreading_enabled": "backward runs in the thread that calls it",
+        "variable": "Variable is here",
+        "enforce_grad_layout_policy is_view_replay_enabled": _SELF,
+        "functional forward_ad": "mg.grad(..., create_graph=True), row by row; gradients come from walks back only",
+        "profiler* Profiler* kineto_available": "Python's cProfile shows what takes time",
+    },
+    "torch.autograd.function": {
+        "InplaceFunction NestedIOFunction": "tensors are values: a Function returns new ones",
+        "BackwardCFunction FunctionMeta": _SELF,
+    },
+    "torch.autograd.graph": {
+        "save_on_cpu": "everything is on the CPU; saved_tensors_hooks keeps arrays elsewhere",
+        "register_multi_grad_hook": "a register_hook on each tensor",
+        "disable_saved_tensors_hooks allow_mutation_on_saved_tensors GradientEdge get_gradient_edge increment_version region_activation_memory_budget set_warn_* set_override_*": _SELF,
+    },
+    "torch.cuda": {"*": _DEVICE},
+    "torch.cuda.amp": {"*": "there is no mixed precision; tensors keep their dtypes"},
+    "torch.amp": {"*": "there is no mixed precision; tensors keep their dtypes"},
+    "torch.mps": {"*": _DEVICE},
+    "torch.xpu": {"*": _DEVICE},
+    "torch.cpu": {"*": _DEVICE},
+    "torch.accelerator": {"*": _DEVICE},
+    "torch.backends": {"*": "numpy has its own libraries, and no switches for them; leave it out"},
+    "torch.linalg": {
+        "common_notes cholesky_ex cond eig eigh eigvals eigvalsh householder_product inv_ex ldl_factor ldl_factor_ex ldl_solve lstsq lu "
+        "lu_factor lu_factor_ex lu_solve matrix_exp matrix_rank pinv qr solve_ex solve_triangular svd svdvals tensorinv "
+        "tensorsolve vander vecdot": _LATER + ": numpy.linalg"
+    },
+    "torch.fft": {
+        "fft fft2 fftfreq fftn fftshift hfft hfft2 hfftn ifft ifft2 ifftn ifftshift ihfft ihfft2 ihfftn irfft irfft2 irfftn "
+        "rfft rfft2 rfftfreq rfftn": _LATER + ": numpy.fft"
+    },
+    "torch.special": {
+        "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v "
+        "chebyshev_polynomial_w digamma entr erfcx gammainc gammaincc gammaln hermite_polynomial_h hermite_polynomial_he i0 i0e "
+        "i1 i1e laguerre_polynomial_l legendre_polynomial_p log_ndtr modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 "
+        "modified_bessel_k1 multigammaln ndtr ndtri polygamma psi scaled_modified_bessel_k0 scaled_modified_bessel_k1 "
+        "shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v "
+        "shifted_chebyshev_polynomial_w sinc spherical_bessel_j0 xlog1py zeta": _LATER
+    },
+    "torch.distributions": {"*": "not here yet; mg.randn, mg.bernoulli and mg.multinomial draw, and log-densities are a line each"},
+    "torch.testing": {"make_tensor": "mg.rand and mg.randint make inputs", "assert_allclose": "assert_close"},
+    "torch.func": {
+        "grad grad_and_value vjp jvp jacrev jacfwd hessian linearize": "mg.grad(outputs, inputs, create_graph=True), row by row",
+        "vmap": "write the function for a batch: ops broadcast",
+        "stack_module_state functionalize replace_all_batch_norm_modules_ debug_unwrap rearrange": _SELF,
+    },
+    "torch.serialization": {"*": "save and load take plain state and run nothing, so there is nothing to allow"},
+    "torchvision": {"ops io": "not here; what minigrad has of torchvision is in datasets, models, transforms and utils"},
+    "torchvision.datasets": {
+        "ImageFolder DatasetFolder": "a Dataset with a __getitem__ that opens the file, with an image library of your choice",
+        "CIFAR10 CIFAR100": "a Dataset over the arrays of its files: pickle.load(file, encoding='bytes')[b'data'].reshape(-1, 3, 32, 32)",
+        "*": "not here; nn.data.Dataset takes two methods",
+    },
+    "torchvision.models": {"*": "not here; nn.models lists the networks that are, and nn.load_torch reads the weights of others"},
+    "torchvision.transforms": {
+        "ToPILImage PILToTensor": "images are arrays and Tensors; numpy.asarray(pil_image) is one",
+        "functional v2": "the classes are functions too: transforms.Resize(32)(images)",
+        "*": "not here; transforms.Lambda takes any function of an array",
+    },
+    "torchvision.utils": {"draw_* flow_to_image": "minigrad.plots draws figures", "*": "not here"},
+}
+
+
+def advice(module: str, name: str) -> str | None:
+    """What to use instead of ``name`` of PyTorch's ``module``; None where the table knows no such name."""
+    for names, text in TABLE.get(module, {}).items():
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in names.split()):
+            return text
+    return advice(module.rpartition(".")[0], name) if module.startswith("torch.backends.") else None
+
+
+def error(module: str, name: str, owner: str) -> AttributeError:
+    """The exception for a missing ``name`` of ``owner``, which stands for PyTorch's ``module``."""
+    told = None if name.startswith("_") else advice(module, name)
+    return AttributeError(f"{owner} has no attribute {name!r}{f': {told}' if told else ''}", name=name)
+
+
+def answer_for(face: str) -> None:
+    """Give the module ``face`` and all loaded ones below it the ``__getattr__`` that raises :func:`error`.
+
+    Each is bound to its name in the one above, over what an ``import *`` there may have brought under that name.
+    ``from module import name`` makes an ``ImportError`` without the advice out of an ``AttributeError``; so it gets one with it.
+    """
+    for path, module in list(sys.modules.items()):
+        if path == face or path.startswith(face + "."):
+            module.__getattr__ = _answer(path, path.partition(".")[2])  # type: ignore[method-assign]
+            if path != face:
+                above, _, name = path.rpartition(".")
+                setattr(sys.modules[above], name, module)
+
+
+def _answer(path: str, theirs: str) -> Any:
+    def missing(name: str) -> Any:
+        found = error(theirs, name, f"module {path!r}")
+        caller = sys._getframe(1)
+        if caller.f_lasti >= 0 and caller.f_code.co_code[caller.f_lasti] == dis.opmap["IMPORT_FROM"] and not name.startswith("_"):
+            raise ImportError(str(found).replace("has no attribute", "has no"), name=path)
+        raise found
+
+    return missing
+
+
+def page() -> str:
+    """The table in Markdown: a section for each module, a row for each advice."""
+    lines: list[str] = []
+    for module, rows in TABLE.items():
+        lines += [f"### `{module}`", "", "| name | instead |", "|---|---|"]
+        for names, text in rows.items():
+            if text != _SELF:
+                shown = "anything else" if names == "*" else ", ".join(f"`{n}`" for n in names.split() if not n.endswith("__"))
+                lines.append(f"| {shown} | {text} |")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,139 @@
+"""What scripts written for PyTorch switch on and what there is nothing to switch here: accepted, and said once.
+
+A script keeps its lines, its results are those without them, and nobody believes that something was compiled, or computed in half precision.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from minigrad.types import Tensor
+
+T = TypeVar("T")
+
+_said: set[str] = set()
+
+
+def _say_once(what: str) -> None:
+    if what not in _said:
+        _said.add(what)
+        warnings.warn(what, stacklevel=3)
+
+
+def compile(model: T | None = None, **options: Any) -> T | Callable[[T], T]:
+    """``model`` (a module or function) as it is, or a decorator that returns what it decorates: ``torch.compile``. Warns once."""
+    _say_once("compile: there is no compiler here; the model runs as it is written")
+    return (lambda function: function) if model is None else model
+
+
+class autocast:
+    """Context manager and decorator without effect: ``torch.autocast``. Warns once, unless ``enabled=False``.
+
+    Tensors keep their dtypes: half precision has no arithmetic on a CPU that would be faster.
+    """
+
+    def __init__(self, device_type: Any = "cpu", dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None):
+        if enabled:
+            _say_once("autocast: there is no mixed precision here; tensors keep their dtypes")
+
+    def __enter__(self) -> autocast:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing was switched."""
+
+    def __call__(self, function: Callable) -> Callable:
+        return functools.wraps(function)(lambda *args, **kwargs: function(*args, **kwargs))
+
+
+class GradScaler:
+    """A scaler whose factor is 1: ``torch.amp.GradScaler`` where it is disabled. Warns once, unless ``enabled=False``.
+
+    >>> from minigrad.accepted import GradScaler
+    >>> scaler = GradScaler(enabled=False)
+    >>> scaler.is_enabled(), scaler.get_scale(), scaler.scale("the loss itself")
+    (False, 1.0, 'the loss itself')
+    """
+
+    def __init__(self, device: Any = "cpu", *args: Any, enabled: bool = True, **options: Any):
+        if enabled:
+            _say_once("GradScaler: there is no mixed precision here; losses and gradients are not scaled")
+
+    def scale(self, outputs: T) -> T:
+        """``outputs`` as they are."""
+        return outputs
+
+    def unscale_(self, optimizer: Any) -> None:
+        """Nothing: gradients are not scaled."""
+
+    def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Tensor | float | None:
+        """``optimizer.step(*args, **kwargs)``."""
+        return optimizer.step(*args, **kwargs)
+
+    def update(self, new_scale: Any = None) -> None:
+        """Nothing: the factor is 1."""
+
+    def get_scale(self) -> float:
+        """1.0"""
+        return 1.0
+
+    def is_enabled(self) -> bool:
+        """False"""
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """An empty dict."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing: there is no state."""
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Without effect: results are the same each time, whatever the number of threads."""
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """True"""
+    return True
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Without effect: products of float32 matrices are those of float32. Raises ``ValueError`` for a precision that PyTorch does not know."""
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(f"set_float32_matmul_precision: 'highest', 'high' or 'medium', not {precision!r}")
+
+
+def get_float32_matmul_precision() -> str:
+    """``"highest"``"""
+    return "highest"
+
+
+def set_num_interop_threads(threads: int) -> None:
+    """Without effect: ops run one after another; :func:`minigrad.set_num_threads` says how many threads one uses."""
+
+
+def get_num_interop_threads() -> int:
+    """1"""
+    return 1
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: numpy does not switch the processor's treatment of denormal numbers."""
+    return False
+
+
+def flag(*args: Any, **kwargs: Any) -> None:
+    """Accepts whatever a switch of ``torch.backends`` takes; there is nothing behind it."""
+
+
+class _Flags:
+    """Attributes that scripts set."""
+
+    allow_tf32 = allow_fp16_reduced_precision_reduction = allow_bf16_reduced_precision_reduction = False
+
+
+matmul = _Flags()  # torch.backends.cuda.matmul

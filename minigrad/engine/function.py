@@ -1,0 +1,235 @@
+"""Ops in PyTorch's spelling: a class with ``forward(ctx, ...)`` and ``backward(ctx, ...)``.
+
+:func:`~minigrad.engine.op.op` is the shorter way to write an op, and the only one there is underneath: each class becomes an op whose kernel
+is ``forward`` and whose formula, one for all arguments, is ``backward``. What ``ctx`` saves is the op's residual.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine.graph import Node, Pick, TensorBase, wrap
+from minigrad.engine.modes import is_grad_enabled, no_grad
+from minigrad.engine.op import Op, op
+from minigrad.types import Array
+
+
+class FunctionCtx:
+    """``ctx``: what ``forward`` leaves for ``backward``. Anything may be set on it; tensors that backward needs go to :meth:`save_for_backward`.
+
+    ``needs_input_grad`` says for each argument of ``apply`` whether its gradient is wanted.
+    """
+
+    needs_input_grad: tuple[bool, ...]
+
+    def __init__(self, needs_input_grad: tuple[bool, ...]):
+        self.needs_input_grad = needs_input_grad
+        self._to_save: tuple = ()
+        self._constants: tuple = ()
+        self._places: list[Node | int | None] = []  # of what was saved: its node, or the number of the result that it is
+        self._saved: tuple | None = None
+        self._node: weakref.ref[Node] | None = None  # that of the call; it owns this object
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep arguments and results (Tensors, or None) for backward. With ``create_graph`` they are at their places in the graph."""
+        for t in tensors:
+            if t is not None and not isinstance(t, TensorBase):
+                raise TypeError(f"save_for_backward: Tensors or None, not {type(t).__name__}; set anything else on ctx")
+        self._to_save = tensors
+
+    @property
+    def saved_tensors(self) -> tuple:
+        """What :meth:`save_for_backward` was given. Raises ``RuntimeError`` outside of ``backward``."""
+        if self._saved is None:
+            raise RuntimeError("saved_tensors: there are saved tensors in backward only")
+        return self._saved
+
+    def mark_non_differentiable(self, *results: Any) -> None:
+        """Say that these results are constants. ``backward`` still takes a gradient for each, of zeros."""
+        self._constants = results
+
+    def mark_dirty(self, *args: Any) -> None:
+        """Raises ``RuntimeError``: an argument that was written is a value of its own here. Return a new Tensor."""
+        raise RuntimeError("mark_dirty: tensors are values, and forward cannot change its arguments: return a new Tensor instead")
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Without effect: the gradient of a result that nobody used is zeros."""
+
+
+class _Call:
+    """The arguments of a call, on the way to its kernel; what the user's ``forward`` made of them, on the way back."""
+
+    def __init__(self, function: type[Function], ctx: FunctionCtx, args: tuple):
+        self.function, self.ctx, self.args = function, ctx, args
+        self.constants: list[int] = []
+
+    def __repr__(self) -> str:
+        return self.function.__name__
+
+
+def _forward(xs: tuple, call: _Call) -> tuple[Any, tuple]:
+    """The results as arrays, and the residual: ctx and the arrays that it saved."""
+    function, ctx, args = call.function, call.ctx, call.args
+    call.args = ()  # the graph keeps what ctx saves, nothing else
+    with no_grad():
+        if function.setup_context is Function.setup_context:
+            returned = function.forward(ctx, *args)
+        else:
+            returned = function.forward(*args)
+            function.setup_context(ctx, args, returned)
+    several = isinstance(returned, (tuple, list))
+    results = tuple(returned) if several else (returned,)
+    for r in results:
+        if not isinstance(r, TensorBase):
+            raise TypeError(f"{function.__name__}: forward must return a Tensor or a tuple of Tensors, not {type(r).__name__}")
+    numbers = {id(r): i for i, r in enumerate(results) if not any(r is a for a in args)}
+    call.constants = [i for i, r in enumerate(results) if any(r is c for c in ctx._constants)]
+    ctx._places = [None if t is None else numbers.get(id(t), t._node) for t in ctx._to_save]
+    saved = tuple(None if t is None else t._data for t in ctx._to_save)
+    ctx._to_save = ctx._constants = ()
+    given = {id(a._data) for a in args if isinstance(a, TensorBase)}
+    arrays = tuple(r._data.view() if id(r._data) in given else r._data for r in results)  # an argument that is returned has two places
+    return (arrays if several else arrays[0]), (ctx, saved)
+
+
+def _at_its_place(ctx: FunctionCtx, array: np.ndarray, place: Node | int | None) -> Any:
+    node = ctx._node() if isinstance(place, int) and ctx._node is not None else None
+    if node is None:
+        return wrap(array, None if isinstance(place, int) else place)
+    if array.dtype.kind != "f":
+        return wrap(array)
+    return wrap(array, node if node.dtype is not None else Pick(node, int(place), array))  # type: ignore[arg-type]
+
+
+def _backward(g: Any, res: tuple, call: _Call) -> list:
+    """A gradient for each argument: arrays if ``g`` is, Tensors if the walk is recorded."""
+    ctx, saved = res
+    gradients = g if isinstance(g, tuple) else (g,)
+    record = any(isinstance(part, TensorBase) for part in gradients)
+    ctx._saved = tuple(None if a is None else _at_its_place(ctx, a, p) for a, p in zip(saved, ctx._places, strict=True))
+    try:
+        returned = call.function.backward(ctx, *[part if isinstance(part, TensorBase) else wrap(part) for part in gradients])
+    finally:
+        ctx._saved = None
+    found = list(returned) if isinstance(returned, (tuple, list)) else [returned]
+    wanted = len(ctx.needs_input_grad)
+    if any(extra is not None for extra in found[wanted:]) or len(found) < wanted:
+        raise RuntimeError(f"{call.function.__name__}: backward returned {len(found)} gradients for {wanted} arguments of forward")
+    for i, gradient in enumerate(found[:wanted]):
+        if gradient is not None and not isinstance(gradient, TensorBase):
+            raise TypeError(
+                f"{call.function.__name__}: the gradient of argument {i} must be a Tensor or None, not {type(gradient).__name__}"
+            )
+    return [x if record or x is None else x._data for x in found[:wanted]]
+
+
+class Function:
+    """An op as a class: ``torch.autograd.Function``. ``Name.apply(*args)`` calls it.
+
+    ``forward(ctx, *args)`` computes with Tensors and records nothing; it returns a Tensor or a tuple of them. ``backward(ctx, *gradients)`` takes
+    a gradient for each result, and returns one for each argument of ``apply``, None where there is none. Written with Tensors, it is
+    differentiated like anything else when ``create_graph=True``. As in PyTorch, ``forward(*args)`` may come with a
+    ``setup_context(ctx, inputs, output)`` that saves what backward needs.
+
+    Raises ``TypeError`` where ``forward`` returns anything else, ``RuntimeError`` where ``backward`` returns a wrong number of gradients.
+
+    >>> import minigrad as mg
+    >>> class Cube(mg.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x**3
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return g * 3 * x**2
+    >>> x = mg.tensor(2.0, requires_grad=True)
+    >>> (first,) = mg.grad(Cube.apply(x), x, create_graph=True)
+    >>> first, mg.grad(first, x)
+    (tensor(12., grad_fn=<mul>), (tensor(12.),))
+    """
+
+    _op: Op
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        raise RuntimeError(f"{type(self).__name__}: a Function is not made into an object; call {type(self).__name__}.apply(...)")
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the results: ``forward(ctx, *args)``, or ``forward(*args)`` where there is a :meth:`setup_context`."""
+        raise NotImplementedError("a Function needs a forward")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
+        """Save what backward needs, after ``forward(*inputs)`` returned ``output``."""
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        """The gradients of the arguments, from those of the results."""
+        raise NotImplementedError("this Function has no backward: it cannot be differentiated")
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Call the function. The graph has one node for it, which bears the class's name."""
+        if "_op" not in vars(cls):
+            cls._op = _op_of(cls)
+        recorded = is_grad_enabled()
+        ctx = FunctionCtx(tuple([recorded and isinstance(a, TensorBase) and a._node is not None for a in args]))
+        call = _Call(cls, ctx, args)
+        if not any(isinstance(a, TensorBase) for a in args):  # an op called without Tensors is its kernel
+            out, _ = _forward(args, call)
+            return tuple(map(wrap, out)) if isinstance(out, tuple) else wrap(out)
+        results = cls._op.function(*args, call=call)
+        for i, r in enumerate(results if isinstance(results, tuple) else (results,)):
+            if r._node is not None:
+                ctx._node = weakref.ref(r._node.parents[0] if type(r._node) is Pick else r._node)
+                if i in call.constants:
+                    r._node = None
+        return results
+
+
+def _op_of(function: type[Function]) -> Op:
+    def kernel(*xs: Array, call: _Call) -> Array:
+        return _forward(xs, call)
+
+    kernel.__name__, kernel.__module__, kernel.__qualname__, kernel.__doc__ = (
+        function.__name__, function.__module__, function.__qualname__, function.__doc__,
+    )  # fmt: skip
+    made: Op = op(xs=_backward, res=None)(kernel).op  # type: ignore[attr-defined]
+    made.exact = True
+    return made
+
+
+def once_differentiable(backward: Callable) -> Callable:
+    """Decorate a ``backward`` whose result has no derivative of its own (it is computed with numpy, say): ``torch.autograd.function``'s.
+
+    Differentiating its result raises ``RuntimeError`` instead of taking it for a constant.
+    """
+
+    @functools.wraps(backward)
+    def once(ctx: Any, *gradients: Any) -> Any:
+        with no_grad():
+            returned = backward(ctx, *gradients)
+        found = list(returned) if isinstance(returned, (tuple, list)) else [returned]
+        places = [i for i, x in enumerate(found) if x is not None]
+        held = _held(*[found[i] for i in places], *gradients, *[t for t in ctx.saved_tensors if t is not None], count=len(places))
+        for i, x in zip(places, held, strict=True):
+            found[i] = x
+        return tuple(found)
+
+    return once
+
+
+def _refuse(g: Any) -> Any:
+    raise RuntimeError("once_differentiable: this gradient comes from a backward that is declared to have no derivative")
+
+
+@op(xs=_refuse)
+def _held(*xs: Array, count: int) -> Array:
+    """The first ``count`` arguments, whose gradients are refused."""
+    return tuple([x.view() for x in xs[:count]])

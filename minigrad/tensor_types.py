@@ -1,0 +1,115 @@
+"""``FloatTensor`` and its like: PyTorch's old names for tensors of one dtype, which make such tensors and test for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import set_default_dtype
+from minigrad.tensor import TYPE_NAMES, Tensor, as_tensor
+
+
+class _OfOneDtype(type):
+    dtype: np.dtype
+
+    def __call__(cls, *args: Any) -> Any:
+        """An uninitialised tensor of the sizes given, or the numbers given: :class:`~minigrad.Tensor` with the dtype."""
+        return Tensor(*args, dtype=cls.dtype)
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, Tensor) and value.dtype == cls.dtype
+
+
+class FloatTensor(metaclass=_OfOneDtype):
+    """A float32 Tensor.
+
+    >>> import minigrad as mg
+    >>> from minigrad.tensor_types import FloatTensor, LongTensor
+    >>> FloatTensor([1, 2]), FloatTensor(2, 3).shape, LongTensor([1.0])
+    (tensor([1., 2.]), (2, 3), tensor([1]))
+    >>> isinstance(mg.ones(1), FloatTensor), mg.ones(1).type(LongTensor)
+    (True, tensor([1]))
+    """
+
+    dtype = np.dtype(np.float32)
+
+
+class DoubleTensor(metaclass=_OfOneDtype):
+    """A float64 Tensor."""
+
+    dtype = np.dtype(np.float64)
+
+
+class HalfTensor(metaclass=_OfOneDtype):
+    """A float16 Tensor."""
+
+    dtype = np.dtype(np.float16)
+
+
+class LongTensor(metaclass=_OfOneDtype):
+    """An int64 Tensor."""
+
+    dtype = np.dtype(np.int64)
+
+
+class IntTensor(metaclass=_OfOneDtype):
+    """An int32 Tensor."""
+
+    dtype = np.dtype(np.int32)
+
+
+class ShortTensor(metaclass=_OfOneDtype):
+    """An int16 Tensor."""
+
+    dtype = np.dtype(np.int16)
+
+
+class CharTensor(metaclass=_OfOneDtype):
+    """An int8 Tensor."""
+
+    dtype = np.dtype(np.int8)
+
+
+class ByteTensor(metaclass=_OfOneDtype):
+    """A uint8 Tensor."""
+
+    dtype = np.dtype(np.uint8)
+
+
+class BoolTensor(metaclass=_OfOneDtype):
+    """A bool Tensor."""
+
+    dtype = np.dtype(np.bool_)
+
+
+def typename(value: Any) -> str:
+    """``"torch.FloatTensor"`` for a float32 Tensor, the full name of the class for anything else: ``torch.typename``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.tensor_types import typename
+    >>> typename(mg.ones(1)), typename([])
+    ('torch.FloatTensor', 'builtins.list')
+    """
+    if isinstance(value, Tensor):
+        return value.type()
+    cls = value if isinstance(value, type) else type(value)
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def set_default_tensor_type(kind: Any) -> None:
+    """Make the dtype of ``FloatTensor``, ``DoubleTensor`` or ``HalfTensor`` the default one: ``torch.set_default_tensor_type``."""
+    if isinstance(kind, str):
+        kind = next((dtype for dtype, name in TYPE_NAMES.items() if name == kind), kind)
+    set_default_dtype(getattr(kind, "dtype", kind))
+
+
+def Variable(data: Any, requires_grad: bool = False, volatile: bool = False) -> Tensor:
+    """``data`` as a Tensor: ``torch.autograd.Variable``, which has been a Tensor since PyTorch 0.4. ``volatile`` is without effect, as there."""
+    t = as_tensor(data)
+    return t.detach().requires_grad_() if requires_grad and not t.requires_grad else t
+
+
+def is_storage(value: Any) -> bool:
+    """False: there are no storages here, an array is an array."""
+    return False

@@ -1,0 +1,69 @@
+"""``gradcheck`` as PyTorch's scripts call it, over :func:`minigrad.testing.gradcheck`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minigrad.engine import TensorBase
+from minigrad.testing.checking import gradcheck as check
+from minigrad.testing.report import GradcheckError
+
+
+def gradcheck(
+    func: Callable,
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    fast_mode: bool = False,
+    **accepted: Any,
+) -> bool:
+    """Whether the gradients of ``func(*inputs)`` are those that differences give: ``torch.autograd.gradcheck``.
+
+    Args:
+        func: a function of Tensors.
+        inputs: a Tensor, or a tuple of arguments; those that require a gradient are checked.
+        eps: accepted; steps are chosen by the check itself, whose numerical derivatives know their own error.
+        atol, rtol: how far a gradient may be from the numerical one.
+        raise_exception: False returns False instead of raising.
+        fast_mode: check random directions only.
+        accepted: PyTorch's other switches, which are without effect.
+
+    Raises :class:`~minigrad.testing.GradcheckError`, which names element, values and the likely mistake.
+
+    >>> import minigrad as mg
+    >>> from minigrad.testing.torch_style import gradcheck
+    >>> gradcheck(mg.sin, (mg.tensor([0.5], dtype=mg.float64, requires_grad=True),))
+    True
+    """
+    return _checked(func, inputs, 1, atol, rtol, raise_exception, fast_mode)
+
+
+def gradgradcheck(
+    func: Callable,
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    fast_mode: bool = False,
+    **accepted: Any,
+) -> bool:
+    """:func:`gradcheck` of first and second derivatives: ``torch.autograd.gradgradcheck``. ``grad_outputs`` are chosen by the check."""
+    return _checked(func, inputs, 2, atol, rtol, raise_exception, fast_mode)
+
+
+def _checked(func: Callable, inputs: Any, order: int, atol: float, rtol: float, raise_exception: bool, fast: bool) -> bool:
+    args = (inputs,) if isinstance(inputs, TensorBase) else tuple(inputs)
+    try:
+        check(func, *args, order=order, rtol=rtol, atol=atol, fast=fast)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True

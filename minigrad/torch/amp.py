@@ -1,0 +1,5 @@
+"""``torch.amp``."""
+
+# mypy: implicit-reexport
+
+from minigrad.accepted import GradScaler, autocast

@@ -1,0 +1,9 @@
+"""``torch.backends.cudnn``: may be set, and changes nothing."""
+
+# mypy: implicit-reexport
+
+from minigrad.accepted import flag as flags
+from minigrad.devices import is_available, nobody as version
+
+enabled = benchmark = allow_tf32 = False
+deterministic = True

@@ -1,0 +1,5 @@
+"""``torch.backends.openmp``: numpy brings its own."""
+
+# mypy: implicit-reexport
+
+from minigrad.devices import is_available

@@ -1,0 +1,5 @@
+"""``torch.cuda.amp``."""
+
+# mypy: implicit-reexport
+
+from minigrad.accepted import GradScaler, autocast

@@ -1,0 +1,5 @@
+"""``torch.func``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.utils import functional_call

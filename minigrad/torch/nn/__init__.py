@@ -1,0 +1,6 @@
+"""``torch.nn``."""
+
+# mypy: implicit-reexport
+
+from minigrad.torch.nn import functional, init, modules, parameter, utils  # first, for `*` has modules of these names
+from minigrad.nn import *

@@ -1,0 +1,5 @@
+"""``torch.nn.functional``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.functional import *

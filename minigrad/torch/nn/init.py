@@ -1,0 +1,5 @@
+"""``torch.nn.init``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.init import *

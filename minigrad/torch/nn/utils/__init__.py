@@ -1,0 +1,6 @@
+"""``torch.nn.utils``."""
+
+# mypy: implicit-reexport
+
+from minigrad.torch.nn.utils import parametrizations, parametrize, rnn, stateless  # first, for `*` has modules of these names
+from minigrad.nn.utils import *

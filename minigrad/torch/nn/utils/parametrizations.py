@@ -1,0 +1,5 @@
+"""``torch.nn.utils.parametrizations``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.utils.parametrizations import spectral_norm, weight_norm

@@ -1,0 +1,5 @@
+"""``torch.nn.utils.rnn``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.utils.rnn import *

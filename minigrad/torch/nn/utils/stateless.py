@@ -1,0 +1,5 @@
+"""``torch.nn.utils.stateless``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.utils import functional_call

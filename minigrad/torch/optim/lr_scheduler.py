@@ -1,0 +1,5 @@
+"""``torch.optim.lr_scheduler``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.optim.lr_scheduler import *

@@ -1,0 +1,5 @@
+"""``torch.optim.optimizer``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.optim.optimizer import Optimizer

@@ -1,0 +1,5 @@
+"""``torch.optim.swa_utils``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.optim.swa_utils import AveragedModel, get_ema_avg_fn, get_swa_avg_fn, update_bn

@@ -1,0 +1,5 @@
+"""``torch.random``."""
+
+# mypy: implicit-reexport
+
+from minigrad.random import default_generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state

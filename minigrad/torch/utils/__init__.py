@@ -1,0 +1,5 @@
+"""``torch.utils``."""
+
+# mypy: implicit-reexport
+
+from minigrad.torch.utils import checkpoint, data

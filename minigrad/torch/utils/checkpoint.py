@@ -1,0 +1,5 @@
+"""``torch.utils.checkpoint``."""
+
+# mypy: implicit-reexport
+
+from minigrad.recompute import *

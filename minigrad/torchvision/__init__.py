@@ -1,0 +1,8 @@
+"""``import minigrad.torchvision as torchvision``: torchvision's module names over what minigrad has of it."""
+
+# mypy: implicit-reexport
+
+from minigrad import absent
+from minigrad.torchvision import datasets, models, transforms, utils
+
+absent.answer_for(__name__)

@@ -1,0 +1,5 @@
+"""``torchvision.datasets``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.data.mnist import MNIST, FashionMNIST

@@ -1,0 +1,364 @@
+"""Ops in PyTorch's spelling, and the functions that see what a graph keeps: each body runs under both libraries and must say the same."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from answers import noted
+
+import minigrad as mg
+import minigrad.torch
+from minigrad import nn
+from minigrad.engine.function import Function, once_differentiable
+from minigrad.testing import gradcheck
+
+
+def both(body):
+    """What ``body(torch)`` returns under PyTorch and under the face: plain numbers."""
+    theirs, ours = noted(body), body(minigrad.torch)
+    assert len(theirs) == len(ours)
+    for a, b in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(b, a, 1e-12, 1e-12)
+
+
+def polar(torch):
+    """Two results, of which backward needs one and both arguments; one more that is constant; a number among the arguments."""
+
+    class Polar(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y, scale):
+            radius, quadrant = torch.sqrt(x * x + y * y) * scale, torch.sign(x) + 2 * torch.sign(y)
+            ctx.save_for_backward(x, y, radius)
+            ctx.scale = scale
+            ctx.mark_non_differentiable(quadrant)
+            return radius, torch.atan2(y, x), quadrant
+
+        @staticmethod
+        def backward(ctx, g_radius, g_angle, g_quadrant):
+            x, y, radius = ctx.saved_tensors
+            assert not g_quadrant.any()
+            r2 = x * x + y * y
+            gx = g_radius * ctx.scale**2 * x / radius - g_angle * y / r2
+            gy = g_radius * ctx.scale**2 * y / radius + g_angle * x / r2
+            return gx if ctx.needs_input_grad[0] else None, gy if ctx.needs_input_grad[1] else None, None
+
+    return Polar
+
+
+def leaves(torch, *values):
+    return [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in values]
+
+
+def test_several_results_a_constant_one_and_second_order():
+    def body(torch):
+        x, y = leaves(torch, [1.0, -2.0, 0.5], [0.3, 1.0, -4.0])
+        radius, angle, quadrant = polar(torch).apply(x, y, 3.0)
+        assert radius.requires_grad and angle.requires_grad and not quadrant.requires_grad
+        gx, gy = torch.autograd.grad((radius * angle).sum(), [x, y], create_graph=True)
+        again = torch.autograd.grad((gx * gy).sum(), [x, y])
+        return [t.detach().tolist() for t in (radius, angle, quadrant, gx, gy, *again)]
+
+    both(body)
+
+
+def test_the_kit_proves_it():
+    x, y = leaves(mg, [1.0, -2.0, 0.5], [0.3, 1.0, -4.0])
+    gradcheck(lambda x, y: polar(minigrad.torch).apply(x, y, 3.0)[:2], x, y)
+
+
+def test_only_what_was_used_has_a_gradient():
+    def body(torch):
+        x, y = leaves(torch, [1.0], [2.0])
+        polar(torch).apply(x, y.detach(), 1.0)[1].sum().backward()
+        assert y.grad is None
+        return [x.grad.tolist()]
+
+    both(body)
+
+
+def test_setup_context():
+    def body(torch):
+        class Times(torch.autograd.Function):
+            @staticmethod
+            def forward(a, b):
+                return a * b
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                ctx.save_for_backward(*inputs)
+
+            @staticmethod
+            def backward(ctx, g):
+                a, b = ctx.saved_tensors
+                return g * b, g * a
+
+        a, b = leaves(torch, 3.0, 5.0)
+        Times.apply(a, Times.apply(a, b)).backward()
+        return [a.grad.item(), b.grad.item()]
+
+    both(body)
+
+
+def test_straight_through():
+    """The commonest use: a step forward, the identity backward."""
+
+    def body(torch):
+        class Round(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return torch.round(x)
+
+            @staticmethod
+            def backward(ctx, g):
+                return g
+
+        (x,) = leaves(torch, [0.4, 1.7])
+        (Round.apply(x) ** 2).sum().backward()
+        return [x.grad.tolist()]
+
+    both(body)
+
+
+def test_an_argument_returned_as_it_is():
+    class Reverse(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return -2 * g
+
+    (x,) = leaves(mg, [1.0, 2.0])
+    y = Reverse.apply(x)
+    y.sum().backward()
+    assert x.grad.tolist() == [-2.0, -2.0] and y is not x and y.tolist() == [1.0, 2.0]
+
+
+def test_the_saved_result_is_at_its_place():
+    """exp saves its own result: its second derivative goes through the call itself."""
+
+    class Exp(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = mg.exp(x)
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    (x,) = leaves(mg, 0.7)
+    y = Exp.apply(x)
+    for _ in range(3):
+        (y,) = mg.grad(y, x, create_graph=True)
+    assert y.item() == pytest.approx(np.exp(0.7), rel=1e-14)
+
+
+def test_once_differentiable():
+    class ByNumpy(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return mg.tensor(np.sin(x.numpy(force=True)))
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * mg.tensor(np.cos(x.numpy(force=True)))
+
+    (x,) = leaves(mg, 0.3)
+    ByNumpy.apply(x).backward()
+    assert x.grad.item() == np.cos(0.3)
+    (first,) = mg.grad(ByNumpy.apply(x), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.backward()
+
+
+def test_a_dtype_that_forward_chose_stays():
+    class Wide(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.double()
+
+        @staticmethod
+        def backward(ctx, g):
+            assert g.dtype == mg.float64
+            return g
+
+    x = mg.ones(2, requires_grad=True)
+    y = Wide.apply(x)
+    assert y.dtype == mg.float64
+    y.sum().backward()
+    assert x.grad.dtype == mg.float32
+
+
+def bad(returned_forward=None, returned_backward=None):
+    class Bad(Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x * 2 if returned_forward is None else returned_forward
+
+        @staticmethod
+        def backward(ctx, g):
+            return returned_backward
+
+    return Bad
+
+
+def test_mistakes_are_named():
+    (x,) = leaves(mg, [1.0])
+    with pytest.raises(TypeError, match="Bad: forward must return a Tensor or a tuple of Tensors, not int"):
+        bad(returned_forward=3).apply(x, x)
+    with pytest.raises(RuntimeError, match="Bad: backward returned 1 gradients for 2 arguments"):
+        bad(returned_backward=mg.ones(1)).apply(x, x).sum().backward()
+    with pytest.raises(TypeError, match="Bad: the gradient of argument 1 must be a Tensor or None, not ndarray"):
+        bad(returned_backward=(None, np.ones(1))).apply(x, x).sum().backward()
+    with pytest.raises(RuntimeError, match=r"Bad\.apply"):
+        bad()()
+    with pytest.raises(NotImplementedError, match="no backward"):
+        type("Half", (Function,), {"forward": staticmethod(lambda ctx, x: x * 0.5)}).apply(x).sum().backward()
+
+
+def test_the_node_has_the_class_name():
+    (x,) = leaves(mg, 1.0)
+    assert repr(bad().apply(x, 1.0)) == "tensor(2., dtype=float64, grad_fn=<Bad>)"
+
+
+def test_what_is_not_saved_is_freed():
+    class Double(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    (x,) = leaves(mg, [1.0])
+    middle = x * 3
+    array = weakref.ref(middle._data)
+    y = Double.apply(middle)
+    del middle
+    gc.collect()
+    assert array() is None
+    y.sum().backward()
+    assert x.grad.item() == 6.0
+
+
+# ---------------------------------------------------------------------------------- hooks, and what a graph tells
+
+
+def test_post_accumulate_grad_hook():
+    def body(torch):
+        (x,) = leaves(torch, [1.0, 2.0])
+        seen = []
+        handle = x.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad.tolist()))
+        (x * x).sum().backward()
+        x.sum().backward()
+        torch.autograd.grad(x.sum(), x)
+        handle.remove()
+        x.sum().backward()
+        return seen
+
+    both(body)
+
+
+def test_an_optimiser_in_backward():
+    """What the hook is for: each parameter steps as soon as its gradient is complete, and the gradient is dropped."""
+
+    def body(torch):
+        weights = leaves(torch, [1.0, -1.0], [0.5, 2.0])
+        for w in weights:
+            optimizer = torch.optim.SGD([w], lr=0.1)
+
+            def step(leaf, optimizer=optimizer):
+                optimizer.step()
+                optimizer.zero_grad()
+
+            w.register_post_accumulate_grad_hook(step)
+        for _ in range(3):
+            ((weights[0] * weights[1]) ** 2).sum().backward()
+        assert all(w.grad is None for w in weights)
+        return [w.tolist() for w in weights]
+
+    both(body)
+
+
+def test_post_accumulate_is_for_leaves_and_survives_another_dtype():
+    p = nn.Parameter(mg.ones(2))
+    with pytest.raises(RuntimeError, match="only leaves"):
+        (p * 2).register_post_accumulate_grad_hook(print)
+    seen = []
+    p.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad.dtype))
+    p.data = p.data.double()
+    p.sum().backward()
+    assert seen == [mg.float64]
+
+
+def test_next_functions():
+    x, y = leaves(mg, [1.0], [2.0])
+    radius, angle, _ = polar(minigrad.torch).apply(x * 2 + y, y, 1.0)
+    node = (radius * angle).grad_fn
+    (a, i), (b, j) = node.next_functions
+    assert a is b and (i, j) == (0, 1) and a.name == "Polar"
+    total = a.next_functions[0][0]
+    assert [n.name for n, _ in total.next_functions] == ["mul", "leaf"]
+    assert total.next_functions[1][0].variable is y
+    assert (x * 2).grad_fn.next_functions[1:] == ((None, 0),)
+    assert total.next_functions[1][0].next_functions == ()
+
+
+def test_saved_tensors_hooks():
+    def body(torch):
+        x, w = leaves(torch, [1.0, 2.0], [3.0, 4.0])
+        packed, unpacked = [], []
+
+        def pack(t):
+            assert not torch.is_grad_enabled() or not t.requires_grad
+            packed.append(1)
+            return t.detach().clone()
+
+        def unpack(t):
+            unpacked.append(1)
+            return t
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+            y = (x * w).sum()
+        z = (x * w).sum()
+        y.backward(retain_graph=True)
+        y.backward()
+        z.backward()
+        return [x.grad.tolist(), len(packed), len(unpacked)]
+
+    both(body)
+
+
+def test_saved_tensors_hooks_go_with_functions_second_order_and_anomalies():
+    (x, y) = leaves(mg, [1.0, -2.0, 0.5], [0.3, 1.0, -4.0])
+    store = {}
+
+    def pack(t):
+        store[len(store)] = t.numpy().copy()
+        return len(store) - 1
+
+    with mg.detect_anomaly(), mg.engine.saved_tensors_hooks(pack, lambda i: mg.from_numpy(store[i])):
+        radius, angle, _ = polar(minigrad.torch).apply(x, y, 2.0)
+        gx, gy = mg.grad((radius * angle).sum(), [x, y], create_graph=True)
+        found = mg.grad((gx * gy).sum(), [x, y])
+    radius, angle, _ = polar(minigrad.torch).apply(x, y, 2.0)
+    gx, gy = mg.grad((radius * angle).sum(), [x, y], create_graph=True)
+    for a, b in zip(found, mg.grad((gx * gy).sum(), [x, y]), strict=True):
+        assert a.tolist() == b.tolist()
+    assert len(store) > 10
+
+
+def test_unpack_must_return_a_tensor():
+    (x,) = leaves(mg, [1.0])
+    with mg.engine.saved_tensors_hooks(lambda t: None, lambda nothing: nothing):
+        y = (x * x).sum()
+    with pytest.raises(TypeError, match="unpack_hook must return a Tensor, not NoneType"):
+        y.backward()

@@ -1,0 +1,141 @@
+"""The face ``minigrad.torch``: names of PyTorch that are there come from their rooms, and the others say what to use instead."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minigrad as mg
+import minigrad.torch
+import minigrad.torchvision
+from minigrad import absent
+
+ROOT = Path(__file__).parents[2]
+FACES = sorted(name for name in sys.modules if re.match(r"minigrad\.torch(vision)?(\.|$)", name))
+CHECKOUT = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="the sources are not beside the tests (an installed wheel is tested)")
+
+
+def theirs(face):
+    return face.removeprefix("minigrad.")
+
+
+def offered(module):
+    """The public names of a module of PyTorch: those that it lists, or else defines, itself or below; all that are PyTorch's at the top."""
+    for name in getattr(module, "__all__", dir(module)):
+        value = getattr(module, name)
+        home = getattr(value, "__module__", None) or module.__name__
+        if (
+            name[0] != "_"
+            and type(value).__name__ not in ("module", "str", "bool", "TypeVar")
+            and f"{home}.".startswith(f"{module.__name__}.")
+        ):
+            yield name
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_it_holds_names_only(face):
+    """No function, class or call but the one that makes missing names speak; flags are plain constants."""
+    body = ast.parse(Path(sys.modules[face].__file__).read_text(encoding="utf-8")).body
+    rest = [
+        node
+        for node in body
+        if not isinstance(node, (ast.Import, ast.ImportFrom)) and not isinstance(getattr(node, "value", None), ast.Constant)
+    ]
+    assert [ast.unparse(node) for node in rest] in ([], ["absent.answer_for(__name__)"])
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("face", [f for f in FACES if f.startswith("minigrad.torch.") or f == "minigrad.torch"])
+def test_every_name_of_pytorch_is_there_or_in_the_table(face):
+    module = importlib.import_module(theirs(face))
+    missing = [n for n in offered(module) if n not in vars(sys.modules[face]) and absent.advice(theirs(face), n) is None]
+    assert missing == []
+
+
+@pytest.mark.live
+def test_every_attribute_of_a_tensor_is_there_or_in_the_table():
+    tensor = importlib.import_module("torch").Tensor
+    names = [n for n in dir(tensor) if n[0] != "_"]
+    assert [n for n in names if not hasattr(mg.Tensor, n) and absent.advice("torch.Tensor", n) is None] == []
+
+
+@pytest.mark.live
+def test_the_table_names_what_pytorch_has():
+    """A name that PyTorch does not have would be a misspelling; a pattern must match something."""
+    import fnmatch
+
+    wrong = []
+    for key, rows in absent.TABLE.items():
+        if key.startswith("torchvision"):
+            continue
+        home = importlib.import_module("torch").Tensor if key == "torch.Tensor" else importlib.import_module(key)
+        for names in rows:
+            for pattern in names.split():
+                known = any(fnmatch.fnmatchcase(n, pattern) for n in dir(home))
+                if not known and not submodule(f"{key}.{pattern}"):
+                    wrong.append(f"{key}.{pattern}")
+    assert wrong == []
+
+
+def submodule(name):
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def test_what_is_there_is_not_in_the_table():
+    """An op that arrives takes its line out of the table."""
+    wrong = []
+    for key, rows in absent.TABLE.items():
+        home = mg.Tensor if key == "torch.Tensor" else sys.modules.get(f"minigrad.{key}")
+        assert home is not None, f"{key} has no face"
+        wrong += [f"{key}.{n}" for names in rows for n in names.split() if not set(n) & set("*?[") and n in vars(home)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("key", absent.TABLE)
+def test_missing_names_say_what_to_use_instead(key):
+    home = mg.ones(1) if key == "torch.Tensor" else sys.modules[f"minigrad.{key}"]
+    for names, text in absent.TABLE[key].items():
+        for name in names.split():
+            if not set(name) & set("*?["):
+                with pytest.raises(AttributeError, match=re.escape(text)):
+                    getattr(home, name)
+                assert not hasattr(home, name)
+
+
+def test_from_import_says_it_too():
+    with pytest.raises(ImportError, match=r"has no 'SyncBatchNorm': one process"):
+        from minigrad.torch.nn import SyncBatchNorm  # noqa: F401
+    with pytest.raises(ImportError, match=r"has no 'svd': .*numpy\.linalg"):
+        from minigrad.torch.linalg import svd  # noqa: F401
+    with pytest.raises(ImportError, match="has no 'no_such_thing'"):
+        from minigrad.torch import no_such_thing  # noqa: F401
+    with pytest.raises(AttributeError, match=r"'Tensor' object has no attribute 'stft': there is no short-time"):
+        _ = mg.ones(1).stft
+    with pytest.raises(AttributeError, match=r"^module 'minigrad.torch' has no attribute 'no_such_thing'$"):
+        _ = minigrad.torch.no_such_thing
+
+
+def test_minigrad_does_not_load_it():
+    code = "import sys, minigrad, minigrad.nn, minigrad.nn.data\nprint([m for m in sys.modules if m.startswith('minigrad.torch')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_it_is_nobody_s_torch():
+    """Whoever imports torch beside it gets PyTorch, or nothing."""
+    code = "import minigrad.torch, importlib.util as u\ns = u.find_spec('torch')\nprint(s is None or 'minigrad' not in str(s.origin))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "True\n"
+    assert not (ROOT / "tests" / "torch").exists()  # beside PyTorch's absence, a folder of that name would be a package `torch`
+
+
+@CHECKOUT
+def test_the_page_is_made_of_the_table():
+    text = (ROOT / "docs" / "differences-from-pytorch.md").read_text(encoding="utf-8")
+    begin, end = "<!-- made by minigrad.absent.page() -->\n", "<!-- end -->"
+    assert text.partition(begin)[2].partition(end)[0].strip() == absent.page().strip(), "write it anew, with minigrad.absent.page()"
