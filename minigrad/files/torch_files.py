@@ -87,11 +87,16 @@ def load(
     """
     if isinstance(map_location, str):
         check_device(map_location)
+    import zipfile
+
     with opened(f) as file:
         start = file.tell()
-        head = file.read(64)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                ours = checkpoint.STRUCTURE in archive.NameToInfo
+        except zipfile.BadZipFile:
+            ours = False
         file.seek(start)
-        ours = head[:4] == b"PK\3\4" and head[30:].startswith(checkpoint.STRUCTURE.encode())
         return checkpoint.load(file) if ours else load_torch(file)
 
 
