@@ -157,7 +157,9 @@ class Function:
     _op: Op
 
     def __init__(self, *args: Any, **kwargs: Any):
-        raise TypeError(f"{type(self).__name__}() takes no arguments, for a Function makes no objects: call {type(self).__name__}.apply(...)")
+        raise TypeError(
+            f"{type(self).__name__}() takes no arguments, for a Function makes no objects: call {type(self).__name__}.apply(...)"
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
