@@ -83,8 +83,7 @@ def assert_close(
             return None
         wrong = np.argwhere(~np.isclose(x, y, r, t, equal_nan))
         with np.errstate(all="ignore"):
-            off = np.abs(x.astype(np.float64) - y)
-            off[np.isnan(off)] = np.inf
+            off = np.nan_to_num(np.abs(x.astype(np.float64) - y), nan=np.inf, posinf=np.inf)
             near = np.isclose(x, y, r, t, equal_nan)
             place = tuple(map(int, np.unravel_index(np.argmax(np.where(near, -1, off)), x.shape)))
             relative = off[place] / np.abs(y[place].astype(np.float64))
