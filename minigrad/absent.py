@@ -268,10 +268,11 @@ def page() -> str:
     """The table in Markdown: a section for each module, a row for each advice."""
     lines: list[str] = []
     for module, rows in TABLE.items():
-        lines += [f"### `{module}`", "", "| name | instead |", "|---|---|"]
-        for names, text in rows.items():
-            if text != _SELF:
-                shown = "anything else" if names == "*" else ", ".join(f"`{n}`" for n in names.split() if not n.endswith("__"))
+        told = {names: text for names, text in rows.items() if text != _SELF}
+        if told:
+            lines += [f"### `{module}`", "", "| name | instead |", "|---|---|"]
+            for names, text in told.items():
+                shown = "anything else" if names == "*" else ", ".join(f"`{name}`" for name in names.split())
                 lines.append(f"| {shown} | {text} |")
-        lines.append("")
+            lines.append("")
     return "\n".join(lines)

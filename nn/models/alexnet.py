@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minigrad import nn
+from minigrad.nn.models.weights import without_weights
 from minigrad.tensor import Tensor
 
 
@@ -38,6 +39,7 @@ class AlexNet(nn.Module):
         return self.classifier(x.flatten(1))
 
 
+@without_weights
 def alexnet(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
     """See :class:`AlexNet`."""
     return AlexNet(num_classes, dropout)

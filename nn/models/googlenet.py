@@ -7,6 +7,7 @@ from typing import NamedTuple
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
+from minigrad.nn.models.weights import without_weights
 from minigrad.tensor import Tensor
 
 
@@ -128,6 +129,7 @@ class GoogLeNet(nn.Module):
         return x if aux1 is None or aux2 is None else GoogLeNetOutputs(x, aux2, aux1)
 
 
+@without_weights
 def googlenet(num_classes: int = 1000, aux_logits: bool = True, dropout: float = 0.2, dropout_aux: float = 0.7) -> GoogLeNet:
     """See :class:`GoogLeNet`."""
     return GoogLeNet(num_classes, aux_logits, dropout, dropout_aux)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import minigrad.nn.functional as F
 from minigrad import nn
+from minigrad.nn.models.weights import without_weights
 from minigrad.tensor import Tensor
 
 
@@ -115,26 +116,31 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
+@without_weights
 def resnet18(num_classes: int = 1000) -> ResNet:
     """ResNet-18: 11.69 M parameters."""
     return ResNet(BasicBlock, (2, 2, 2, 2), num_classes)
 
 
+@without_weights
 def resnet34(num_classes: int = 1000) -> ResNet:
     """ResNet-34: 21.80 M parameters."""
     return ResNet(BasicBlock, (3, 4, 6, 3), num_classes)
 
 
+@without_weights
 def resnet50(num_classes: int = 1000) -> ResNet:
     """ResNet-50: 25.56 M parameters."""
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes)
 
 
+@without_weights
 def resnet101(num_classes: int = 1000) -> ResNet:
     """ResNet-101: 44.55 M parameters."""
     return ResNet(Bottleneck, (3, 4, 23, 3), num_classes)
 
 
+@without_weights
 def resnet152(num_classes: int = 1000) -> ResNet:
     """ResNet-152: 60.19 M parameters."""
     return ResNet(Bottleneck, (3, 8, 36, 3), num_classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minigrad import nn
+from minigrad.nn.models.weights import without_weights
 from minigrad.tensor import Tensor
 
 # Output channels of the 3x3 convolutions between one max pooling and the next.
@@ -62,41 +63,49 @@ class VGG(nn.Module):
         return self.classifier(x.flatten(1))
 
 
+@without_weights
 def vgg11(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG with 11 layers: 132.86 M parameters."""
     return VGG(11, False, num_classes, dropout)
 
 
+@without_weights
 def vgg11_bn(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG with 11 layers and batch normalisation."""
     return VGG(11, True, num_classes, dropout)
 
 
+@without_weights
 def vgg13(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG with 13 layers: 133.05 M parameters."""
     return VGG(13, False, num_classes, dropout)
 
 
+@without_weights
 def vgg13_bn(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG with 13 layers and batch normalisation."""
     return VGG(13, True, num_classes, dropout)
 
 
+@without_weights
 def vgg16(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG with 16 layers: 138.36 M parameters."""
     return VGG(16, False, num_classes, dropout)
 
 
+@without_weights
 def vgg16_bn(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG with 16 layers and batch normalisation."""
     return VGG(16, True, num_classes, dropout)
 
 
+@without_weights
 def vgg19(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG with 19 layers: 143.67 M parameters."""
     return VGG(19, False, num_classes, dropout)
 
 
+@without_weights
 def vgg19_bn(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG with 19 layers and batch normalisation."""
     return VGG(19, True, num_classes, dropout)

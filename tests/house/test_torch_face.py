@@ -134,6 +134,13 @@ def test_it_is_nobody_s_torch():
     assert not (ROOT / "tests" / "torch").exists()  # beside PyTorch's absence, a folder of that name would be a package `torch`
 
 
+def test_torchvision_models_take_its_arguments():
+    model = minigrad.torchvision.models.resnet18(weights=None, progress=False, num_classes=3)
+    assert model.fc.out_features == 3
+    with pytest.raises(ValueError, match="resnet18: no weights come with minigrad"):
+        minigrad.torchvision.models.resnet18(weights="IMAGENET1K_V1")
+
+
 @CHECKOUT
 def test_the_page_is_made_of_the_table():
     text = (ROOT / "docs" / "differences-from-pytorch.md").read_text(encoding="utf-8")
