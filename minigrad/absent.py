@@ -6,7 +6,6 @@ them. :func:`error` makes the message of an ``AttributeError`` of it, :func:`pag
 
 from __future__ import annotations
 
-import dis
 import fnmatch
 import sys
 from typing import Any
@@ -254,10 +253,12 @@ def answer_for(face: str) -> None:
 
 
 def _answer(path: str, theirs: str) -> Any:
+    from opcode import opmap  # not loaded by `import minigrad`
+
     def missing(name: str) -> Any:
         found = error(theirs, name, f"module {path!r}")
         caller = sys._getframe(1)
-        if caller.f_lasti >= 0 and caller.f_code.co_code[caller.f_lasti] == dis.opmap["IMPORT_FROM"] and not name.startswith("_"):
+        if caller.f_lasti >= 0 and caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"] and not name.startswith("_"):
             raise ImportError(str(found).replace("has no attribute", "has no"), name=path)
         raise found
 
