@@ -351,6 +351,7 @@ def smooth_l1_loss(
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
     reduction = reduction_of("smooth_l1_loss", reduction, size_average, reduce)
+    check_same_shape("smooth_l1_loss", input, target)
     return l1_loss(input, target, reduction=reduction) if beta == 0 else huber_loss(input, target, reduction, beta) * (1.0 / beta)
 
 

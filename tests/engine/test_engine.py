@@ -137,6 +137,45 @@ def test_an_input_may_be_keyword_only_and_a_static_may_come_first():
             return xs[0]
 
 
+def test_positional_only_parameters_stay_positional():
+    @mg.op(x=lambda g, k: g * k)
+    def scaled(x, /, k=2.0, *, shift=0.0):
+        return x * k + shift
+
+    @mg.op(x=lambda g: g * 2.0)
+    def doubled(x, /):
+        return x * 2.0
+
+    for function in (scaled, doubled):
+        x = leaf(2)
+        function(x).sum().backward()
+        assert x.grad.tolist() == [2.0, 2.0]
+        with pytest.raises(TypeError, match=f"{function.__name__}.* positional-only arguments? passed as keyword"):
+            function(x=x)
+    assert scaled(np.ones(1), k=3.0, shift=1.0).tolist() == [4.0]
+    with pytest.raises(TypeError, match="positional argument"):
+        scaled(np.ones(1), 3.0, 1.0)
+
+
+def test_a_call_split_into_inputs_and_statics_can_be_run_again():
+    @mg.op(x=None, rest=None)
+    def joined(x, *rest, k=1.0):
+        return np.concatenate([x, *rest]) * k
+
+    @mg.op(b=None)
+    def late(k, b, *, shift):
+        return k * b + shift
+
+    for op, args, kwargs in (
+        (joined.op, ([1.0], [2.0], [3.0]), {"k": 2.0}),
+        (joined.op, ([1.0],), {}),
+        (late.op, (3.0, np.ones(1)), {"shift": 1}),
+    ):
+        inputs, statics = op.split(args, kwargs)
+        assert len(inputs) == (len(args) if op is joined.op else 1) and set(statics) == ({"k"} if op is joined.op else {"k", "shift"})
+        np.testing.assert_array_equal(op.run(inputs, statics), op.kernel(*args, **kwargs))
+
+
 def test_numpys_keywords_come_to_ours_in_one_place():
     x = leaf(2, 3)
     assert x.sum(axis=1, keepdims=True).shape == mg.sum(x, axis=1, keepdims=True).shape == (2, 1)

@@ -422,3 +422,10 @@ def test_what_backward_keeps():
     assert kept(activation.relu(x)) == [("float32", True)]
     assert kept(activation.leaky_relu(x)) == [("bool", False)]
     assert kept(dropout.dropout(x, 0.5)) == [("bool", False)]
+
+
+def test_isclose_by_default_is_within_1e_5_of_other_and_1e_8():
+    other = mg.tensor([1.0, 1.0, 100.0, 100.0, 0.0, 0.0], dtype=mg.float64)
+    off = mg.tensor([0.9e-5, 1.2e-5, 0.9e-3, 1.2e-3, 0.9e-8, 1.2e-8], dtype=mg.float64)
+    for sign in (1.0, -1.0):
+        assert mg.isclose(other + sign * off, other).tolist() == [True, False] * 3

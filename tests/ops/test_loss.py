@@ -120,3 +120,128 @@ def test_batch_norm_keeps_running_statistics_as_pytorch_does():
 def test_a_weight_of_another_dtype_is_refused(loss):
     with pytest.raises(RuntimeError, match="weight has dtype float64, the input float32"):
         loss(mg.zeros(1, 2), mg.tensor([0]), weight=mg.ones(2, dtype=mg.float64))
+
+
+# ---------------------------------------------------------------------------------- formulas, without any other library
+
+_X = np.array([[0.3, -1.2, 0.9], [2.5, 0.05, -0.7]])
+_T = np.array([[0.1, 0.8, 0.4], [0.2, 0.05, 0.9]])
+_W = np.array([[1.0, 2.0, 0.5], [0.0, 3.0, 1.0]])
+_D = np.abs(_X - _T)
+_P = 1 / (1 + np.exp(-_X))
+_BCE = -(_T * np.log(_P) + (1 - _T) * np.log(1 - _P))
+
+
+def _stirling(t):
+    return np.where(t > 1, t * np.log(np.maximum(t, 1)) - t + 0.5 * np.log(2 * np.pi * np.maximum(t, 1)), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "losses"),
+    [
+        (F.mse_loss, (_X, _T), _D**2),
+        (F.l1_loss, (_X, _T), _D),
+        (F.huber_loss, (_X, _T), np.where(_D < 1, _D**2 / 2, _D - 0.5)),
+        (lambda x, t, **k: F.huber_loss(x, t, delta=2.0, **k), (_X, _T), np.where(_D < 2, _D**2 / 2, 2 * _D - 2.0)),
+        (lambda x, t, **k: F.huber_loss(x, t, weight=mg.tensor(_W), **k), (_X, _T), _W * np.where(_D < 1, _D**2 / 2, _D - 0.5)),
+        (F.smooth_l1_loss, (_X, _T), np.where(_D < 1, _D**2 / 2, _D - 0.5)),
+        (lambda x, t, **k: F.smooth_l1_loss(x, t, beta=0.5, **k), (_X, _T), np.where(_D < 0.5, _D**2, _D - 0.25)),
+        (lambda x, t, **k: F.smooth_l1_loss(x, t, beta=0, **k), (_X, _T), _D),
+        (F.binary_cross_entropy, (_P, _T), _BCE),
+        (F.binary_cross_entropy, (_P, _T, _W), _BCE * _W),
+        (F.binary_cross_entropy_with_logits, (_X, _T), _BCE),
+        (F.binary_cross_entropy_with_logits, (_X, _T, _W), _BCE * _W),
+        (
+            lambda x, t, **k: F.binary_cross_entropy_with_logits(x, t, pos_weight=mg.tensor([3.0, 1.0, 0.5], dtype=mg.float64), **k),
+            (_X, _T),
+            -(np.array([3.0, 1.0, 0.5]) * _T * np.log(_P) + (1 - _T) * np.log(1 - _P)),
+        ),
+        (F.kl_div, (_X, _T), _T * (np.log(_T) - _X)),
+        (lambda x, t, **k: F.kl_div(x, t, log_target=True, **k), (_X, np.log(_T)), _T * (np.log(_T) - _X)),
+        (F.poisson_nll_loss, (_X, _T), np.exp(_X) - _X * _T),
+        (lambda x, t, **k: F.poisson_nll_loss(x, t, log_input=False, **k), (_P, _T), _P - _T * np.log(_P + 1e-8)),
+        (lambda x, t, **k: F.poisson_nll_loss(x, t, full=True, **k), (_X, 9 * _T), np.exp(_X) - 9 * _X * _T + _stirling(9 * _T)),
+        (F.gaussian_nll_loss, (_X, _T, _P), (np.log(_P) + _D**2 / _P) / 2),
+        (F.gaussian_nll_loss, (_X, _T, _P[:, :1]), (np.log(_P[:, :1]) + _D**2 / _P[:, :1]) / 2),
+        (F.gaussian_nll_loss, (_X, _T, _P[:, 0]), (np.log(_P[:, :1]) + _D**2 / _P[:, :1]) / 2),
+        (lambda x, t, v, **k: F.gaussian_nll_loss(x, t, v, full=True, **k), (_X, _T, _P), (np.log(2 * np.pi * _P) + _D**2 / _P) / 2),
+        (F.gaussian_nll_loss, (_X, _T, 0 * _P), (np.log(1e-6) + _D**2 / 1e-6) / 2),
+        (lambda x, t, v, **k: F.gaussian_nll_loss(x, t, v, eps=0.5, **k), (_X, _T, 0 * _P + 0.1), (np.log(0.5) + _D**2 / 0.5) / 2),
+    ],
+)  # fmt: skip
+def test_losses_are_what_their_formulas_say(function, arguments, losses):
+    arguments = [mg.tensor(a) for a in arguments]
+    np.testing.assert_allclose(function(*arguments, reduction="none").numpy(), losses, rtol=1e-12)
+    np.testing.assert_allclose(function(*arguments, reduction="sum").item(), losses.sum(), rtol=1e-12)
+    np.testing.assert_allclose(function(*arguments).item(), losses.mean(), rtol=1e-12)
+
+
+def test_means_that_are_divided_by_something_else():
+    x, t, w = mg.tensor(_X), mg.tensor(_T), mg.tensor(_W)
+    assert F.kl_div(x, t, reduction="batchmean").item() == pytest.approx((_T * (np.log(_T) - _X)).sum() / 2)
+    assert F.mse_loss(x, t, weight=w).item() == pytest.approx((_W * _D**2).sum() / _W.sum())
+    assert F.l1_loss(x, t, weight=w).item() == pytest.approx((_W * _D).sum() / _W.sum())
+    assert F.mse_loss(x, t, weight=w, reduction="sum").item() == pytest.approx((_W * _D**2).sum())
+    np.testing.assert_allclose(F.l1_loss(x, t, weight=w, reduction="none").numpy(), _W * _D, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
+)
+def test_shapes_of_input_target_and_weight_are_one(name):
+    function = getattr(F, name)
+    with pytest.raises(ShapeError, match=rf"^{name}: input \(2, 3\) and target \(3,\) must have the same shape"):
+        function(mg.tensor(_P), mg.tensor(_T[0]))
+    assert math.isnan(function(mg.zeros(0, 3), mg.zeros(0, 3)).item())  # as PyTorch: the mean of nothing
+    assert function(mg.zeros(0, 3), mg.zeros(0, 3), reduction="sum").item() == 0
+    with pytest.raises(ValueError, match=f"^{name}: reduction must be"):
+        function(mg.tensor(_P), mg.tensor(_T), reduction="average")
+    if name in ("mse_loss", "l1_loss", "huber_loss"):
+        with pytest.raises(ShapeError, match=rf"^{name}: "):
+            function(mg.tensor(_P), mg.tensor(_T), weight=mg.ones(3))
+
+
+def test_thresholds_and_variances_that_are_refused():
+    x, t = mg.tensor(_X), mg.tensor(_T)
+    for delta in (0.0, -1.0):
+        with pytest.raises(ValueError, match="huber_loss: delta must be positive"):
+            F.huber_loss(x, t, delta=delta)
+    with pytest.raises(ValueError, match="smooth_l1_loss: beta must not be negative"):
+        F.smooth_l1_loss(x, t, beta=-0.5)
+    with pytest.raises(ValueError, match="gaussian_nll_loss: var has negative entries"):
+        F.gaussian_nll_loss(x, t, mg.tensor([[-1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]))
+    with pytest.raises(ShapeError, match=r"gaussian_nll_loss: var has shape \(3,\), the input \(2, 3\)"):
+        F.gaussian_nll_loss(x, t, mg.ones(3))
+
+
+def test_linear_cross_entropy_is_cross_entropy_of_linear():
+    x, t = mg.tensor(_X), mg.tensor([1, 3])
+    w, b = mg.randn(4, 3, dtype=mg.float64), mg.randn(4, dtype=mg.float64)
+    for options in (
+        {},
+        {"reduction": "none"},
+        {"weight": mg.tensor([1.0, 2, 3, 4], dtype=mg.float64)},
+        {"label_smoothing": 0.2},
+        {"ignore_index": 3},
+    ):
+        found = F.linear_cross_entropy(x, w, t, linear_bias=b, **options)
+        np.testing.assert_allclose(found.numpy(), F.cross_entropy(F.linear(x, w, b), t, **options).numpy(), rtol=1e-12)
+    assert F.linear_cross_entropy(x[0], w, t[0]).item() == pytest.approx(F.cross_entropy(F.linear(x[0], w), t[0]).item())
+    places, biases = mg.randn(4, 2, 3, dtype=mg.float64), mg.randn(4, 2, dtype=mg.float64)
+    logits = mg.stack([F.linear(x, places[:, i], biases[:, i]) for i in range(2)], -1)
+    target = mg.tensor([[0, 3], [2, 1]])
+    found = F.linear_cross_entropy(x, places, target, linear_bias=biases)
+    assert found.item() == pytest.approx(F.cross_entropy(logits, target).item())
+    for wrong, words in (
+        (lambda: F.linear_cross_entropy(mg.ones(1, 2, 3), w.float(), t), "needs an input"),
+        (lambda: F.linear_cross_entropy(x, w[0], t), "needs an input"),
+        (lambda: F.linear_cross_entropy(x, w[:, :2], t), "needs an input"),
+        (lambda: F.linear_cross_entropy(x[0], places, t), "needs an input with a batch dimension"),
+        (lambda: F.linear_cross_entropy(x, w, t, linear_bias=b[:3]), "linear_bias must have shape"),
+    ):
+        with pytest.raises(ShapeError, match=f"^linear_cross_entropy: .*{words}"):
+            wrong()
+    with pytest.raises(NotImplementedError, match="linear_cross_entropy: options"):
+        F.linear_cross_entropy(x, w, t, options=1)
+    with pytest.raises(ValueError, match="ignore_index is for class indices"):
+        F.linear_cross_entropy(x, w, mg.softmax(mg.randn(2, 4, dtype=mg.float64), 1), ignore_index=1)

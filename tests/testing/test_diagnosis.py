@@ -51,6 +51,9 @@ CASES = [
     (lambda x: x * 2.0, lambda g, x: g * 0.0, V, "zero where it should not be", "no gradient at all arrives"),
     (lambda x: np.round(x), lambda g, x: g * 1.0, V + 0.1, "not zero where it should be", "surrogate="),
     (lambda x: np.exp(x), lambda g, x: g * np.float64(np.inf) * 0.0 + mg.exp(x) * g, V, "not finite", "0 * inf"),
+    (lambda x: x**3, lambda g, x: g * 3.0 * x**3 / (x * (x != 0.5)), V, "not finite", "0 * inf"),  # at one element only
+    (lambda x: x * 1.00045, lambda g, x: g * 1.0, V, "float16", "3 digits"),  # the largest error of float16
+    (lambda x: x * 1.02, lambda g, x: g * 1.0, V, "constant factor", "0.980392 times"),
     (lambda x: x * 3.0, lambda g, x: 3.0 + 0.0 * g, V, "formula ignores g", "multiply by g"),
     (lambda x: x * 3.0, lambda g, x: 3.0 * g * g, V, "not linear in g", "g is a factor of each of its terms, once"),
     (lambda x: x * 3.0, lambda g, x: 3.0 * g + 1.0, V, "not linear in g", ""),

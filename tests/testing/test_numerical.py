@@ -98,7 +98,69 @@ def test_the_step_does_not_reach_over_a_kink_nearby():
     for sign in (1.0, -1.0):
         far = columns(lambda x, s=sign: abs(x - s * STEP / 4), 0.0)
         assert not far.kinks.any() and far.slopes[0, 0] == pytest.approx(-sign, abs=1e-6)
-        assert far.noise[0, 0] == pytest.approx(16 * 8 * EPS * 2 * STEP / (2 * STEP), rel=0.3)
+        assert far.noise[0, 0] == pytest.approx(16 * 8 * EPS, rel=0.01, abs=0.0)
+
+
+def test_a_kink_nearby_beside_curvature():
+    """The curvature hides how much nearer the slopes come on the short step; what was crossed is mended all the same."""
+    found = columns(lambda x: abs(x - STEP / 4) + 1e3 / STEP * x * x / 2, 0.0)
+    assert not found.kinks.any() and found.slopes[0, 0] == pytest.approx(-1.0, abs=1e-6)
+
+
+def slope_by_distance(far, near, closer):
+    """0 left of 0; on the right its slopes are ``far``, ``near`` and ``closer`` at steps of 16, 1 and a sixteenth."""
+    return lambda x: max(x, 0.0) * (far if x > 12 * STEP else near if x > 0.6 * STEP else closer)
+
+
+@pytest.mark.parametrize(
+    ("size", "off", "kink"),
+    [
+        (1.0, 0.95e-2, True),
+        (1.0, -0.95e-2, True),
+        (1.0, 1.1e-2, False),
+        (1.0, -1.1e-2, False),
+        (1e-3, 1.05e-4, True),
+        (1e-3, 1.2e-4, False),
+    ],
+)
+def test_slopes_beside_a_second_kink_settle_at_small_steps(size, off, kink):
+    """Within 1e-2 of their size and 1e-4. They are less exact then."""
+    found = columns(slope_by_distance(2 * size, size, size + off), 0.0)
+    assert found.kinks[0, 0] == kink
+    if kink:
+        assert (found.low[0, 0], found.high[0, 0]) == (0.0, pytest.approx(size, rel=1e-9))
+        assert found.slack[0, 0] == pytest.approx(1e-4 * size + 1e-6)
+    mirrored = columns(lambda x: slope_by_distance(2 * size, size, size + off)(-x), 0.0)
+    assert mirrored.kinks[0, 0] == kink
+
+
+@pytest.mark.parametrize(
+    ("size", "off", "exact"),
+    [
+        (1.0, 0.95e-4, True),
+        (1.0, -0.95e-4, True),
+        (1.0, 1.1e-4, False),
+        (1.0, -1.1e-4, False),
+        (1e-3, 1.05e-6, True),
+        (1e-3, 1.2e-6, False),
+    ],
+)
+def test_slopes_of_the_long_step_are_taken_where_the_short_one_agrees(size, off, exact):
+    for sign in (1, -1):
+        found = columns(lambda x, s=sign: slope_by_distance(size + off, size, size + max(1e-3 * size, 1.05e-4))(s * x), 0.0)
+        slope = found.high[0, 0] if sign == 1 else -found.low[0, 0]
+        assert slope == pytest.approx(size + off if exact else size, abs=1e-9)
+        assert found.slack[0, 0] == pytest.approx(1e-6 * size + 1e-7 if exact else 1e-4 * size + 1e-6)
+
+
+@pytest.mark.parametrize("center", [0.0, 1.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_jump_is_higher_than_1e_9_of_the_value_and_a_thousandth(center, sign):
+    least = 1e-9 * (1e-3 + center)
+    assert columns(lambda x: center + 2 * least * (sign * x > 0), 0.0).jumps == {(0, 0)}
+    assert not columns(lambda x: center + 0.5 * least * (sign * x > 0), 0.0).jumps
+    assert columns(lambda x: center + 2 * least * np.sign(x), 0.0).look_for_jumps(0)
+    assert not columns(lambda x: center + 0.5 * least * np.sign(x), 0.0).look_for_jumps(0)
 
 
 def test_several_outputs_of_which_one_bends():
