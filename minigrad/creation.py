@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, TensorBase, get_default_dtype, wrap
+from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, wrap
+from minigrad.ops.arguments import whole
 from minigrad.random import Generator, numpy_generator
-from minigrad.tensor import Tensor, new_shape, number_dtype, to_array
+from minigrad.tensor import Tensor, filled, new_shape, to_array
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import DType, Operand, Size
 
@@ -27,14 +28,18 @@ def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     return wrap(array if dtype is None else array.astype(dtype, copy=False)).requires_grad_(requires_grad)
 
 
-def _float(dtype: Any) -> np.dtype:
-    return get_default_dtype() if dtype is None else np.dtype(dtype)
+def _float(name: str, dtype: Any) -> np.dtype:
+    return get_default_dtype() if dtype is None else dtype_of(name, dtype)
 
 
-def _like(input: Tensor, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
+def _whole(name: str, dtype: Any) -> np.dtype:
+    return np.dtype(np.int64) if dtype is None else dtype_of(name, dtype)
+
+
+def _like(name: str, input: Tensor, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
     """The shape of ``input``, and ``dtype`` or that of ``input``."""
     array = array_of(input)
-    return array.shape, array.dtype if dtype is None else np.dtype(dtype)
+    return array.shape, array.dtype if dtype is None else dtype_of(name, dtype)
 
 
 # --------------------------------------------------------------------------------------------------- filled
@@ -50,7 +55,7 @@ def zeros(*sizes: Size, size: Size | None = None, dtype: DType = None, device: A
     >>> mg.zeros((2,), dtype=mg.int64)
     tensor([0, 0])
     """
-    return _done(np.zeros(new_shape("zeros", sizes, size), _float(dtype)), None, device, requires_grad)
+    return _done(np.zeros(new_shape("zeros", sizes, size), _float("zeros", dtype)), None, device, requires_grad)
 
 
 def ones(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -60,12 +65,12 @@ def ones(*sizes: Size, size: Size | None = None, dtype: DType = None, device: An
     >>> mg.ones(3)
     tensor([1., 1., 1.])
     """
-    return _done(np.ones(new_shape("ones", sizes, size), _float(dtype)), None, device, requires_grad)
+    return _done(np.ones(new_shape("ones", sizes, size), _float("ones", dtype)), None, device, requires_grad)
 
 
 def empty(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with uninitialised memory: ``torch.empty``."""
-    return _done(np.empty(new_shape("empty", sizes, size), _float(dtype)), None, device, requires_grad)
+    return _done(np.empty(new_shape("empty", sizes, size), _float("empty", dtype)), None, device, requires_grad)
 
 
 def full(size: Size, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -78,8 +83,7 @@ def full(size: Size, fill_value: Operand, dtype: DType = None, device: Any = Non
     >>> mg.full((2,), 0.5)
     tensor([0.5000, 0.5000])
     """
-    value = unwrapped(fill_value)
-    return _done(np.full(new_shape("full", (), size), value, number_dtype(value) if dtype is None else dtype), None, device, requires_grad)
+    return _done(filled("full", new_shape("full", (), size), fill_value, dtype), None, device, requires_grad)
 
 
 def eye(n: int, m: int | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -91,22 +95,22 @@ def eye(n: int, m: int | None = None, dtype: DType = None, device: Any = None, r
             [0., 1.]])
     """
     shape = new_shape("eye", (n, n if m is None else m), None)
-    return _done(np.eye(*shape, dtype=_float(dtype)), None, device, requires_grad)
+    return _done(np.eye(*shape, dtype=_float("eye", dtype)), None, device, requires_grad)
 
 
 def zeros_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape and dtype of ``input``: ``torch.zeros_like``."""
-    return _done(np.zeros(*_like(input, dtype)), None, device, requires_grad)
+    return _done(np.zeros(*_like("zeros_like", input, dtype)), None, device, requires_grad)
 
 
 def ones_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape and dtype of ``input``: ``torch.ones_like``."""
-    return _done(np.ones(*_like(input, dtype)), None, device, requires_grad)
+    return _done(np.ones(*_like("ones_like", input, dtype)), None, device, requires_grad)
 
 
 def empty_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with uninitialised memory, of the shape and dtype of ``input``: ``torch.empty_like``."""
-    return _done(np.empty(*_like(input, dtype)), None, device, requires_grad)
+    return _done(np.empty(*_like("empty_like", input, dtype)), None, device, requires_grad)
 
 
 def full_like(input: Tensor, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -116,8 +120,8 @@ def full_like(input: Tensor, fill_value: Operand, dtype: DType = None, device: A
     >>> mg.full_like(mg.zeros(2), 3)
     tensor([3., 3.])
     """
-    shape, dtype = _like(input, dtype)
-    return _done(np.full(shape, unwrapped(fill_value), dtype), None, device, requires_grad)
+    shape, dtype = _like("full_like", input, dtype)
+    return _done(filled("full_like", shape, fill_value, dtype), None, device, requires_grad)
 
 
 # -------------------------------------------------------------------------------------------------- counted
@@ -140,6 +144,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, devi
     if end is None:
         start, end = 0, start
     start, end, step = _number(start), _number(end), _number(step)
+    dtype = None if dtype is None else dtype_of("arange", dtype)
     if step == 0:
         raise ValueError("arange: step must not be 0")
     if (end - start) * step < 0:
@@ -148,14 +153,20 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, devi
         raise ValueError(f"arange: the range from {start} to {end} is not finite")
     if all(isinstance(x, int) for x in (start, end, step)):
         return _done(np.arange(int(start), int(end), int(step), dtype=np.int64), dtype, device, requires_grad)
-    steps = np.arange(math.ceil((end - start) / step), dtype=np.float64)
-    return _done(start + steps * step, _float(dtype), device, requires_grad)
+    count = math.ceil((end - start) / step)
+    if dtype is not None and dtype.kind in "iu":  # whole numbers are counted in whole steps
+        start, step = int(start), int(step)
+    return _done(start + np.arange(count, dtype=np.float64) * step, _float("arange", dtype), device, requires_grad)
 
 
-def _spaced(name: str, start: Any, end: Any, steps: int) -> np.ndarray:
+def _spaced(name: str, start: Any, end: Any, steps: int, dtype: np.dtype) -> np.ndarray:
+    """The numbers in float64. For an integer dtype, from one whole number to another: what is behind the point of the ends does not count."""
     if steps < 0:
         raise ValueError(f"{name}: steps must not be negative, not {steps}")
-    return np.linspace(_number(start), _number(end), steps, dtype=np.float64)
+    start, end = _number(start), _number(end)
+    if dtype.kind in "iu":
+        start, end = int(start), int(end)
+    return np.linspace(start, end, steps, dtype=np.float64)
 
 
 def linspace(start: Any, end: Any, steps: int, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -165,7 +176,8 @@ def linspace(start: Any, end: Any, steps: int, dtype: DType = None, device: Any 
     >>> mg.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    return _done(_spaced("linspace", start, end, steps), _float(dtype), device, requires_grad)
+    found = _float("linspace", dtype)
+    return _done(_spaced("linspace", start, end, steps, found), found, device, requires_grad)
 
 
 def logspace(
@@ -177,7 +189,12 @@ def logspace(
     >>> mg.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    return _done(base ** _spaced("logspace", start, end, steps), _float(dtype), device, requires_grad)
+    found = _float("logspace", dtype)
+    return _done(base ** _spaced("logspace", start, end, steps, found), found, device, requires_grad)
+
+
+def _triangle(name: str, row: Any, offset: Any, col: Any) -> tuple[int, int, int]:
+    return whole(name, "row", row, 0), whole(name, "offset", offset), whole(name, "col", col, 0)
 
 
 def tril_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, device: Any = None) -> Tensor:
@@ -188,12 +205,12 @@ def tril_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, d
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    return _done(np.stack(np.tril_indices(row, offset, col)), dtype, device, False)
+    return _done(np.stack(np.tril_indices(*_triangle("tril_indices", row, offset, col))), _whole("tril_indices", dtype), device, False)
 
 
 def triu_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, device: Any = None) -> Tensor:
     """The row and column indices of the upper triangle of a row x col matrix, shape (2, n): ``torch.triu_indices``."""
-    return _done(np.stack(np.triu_indices(row, offset, col)), dtype, device, False)
+    return _done(np.stack(np.triu_indices(*_triangle("triu_indices", row, offset, col))), _whole("triu_indices", dtype), device, False)
 
 
 # --------------------------------------------------------------------------------------------------- random
@@ -231,7 +248,7 @@ def rand(
     >>> bool(((0 <= x) & (x < 1)).all())
     True
     """
-    return _done(_uniform(new_shape("rand", sizes, size), _float(dtype), generator), None, device, requires_grad)
+    return _done(_uniform(new_shape("rand", sizes, size), _float("rand", dtype), generator), None, device, requires_grad)
 
 
 def randn(
@@ -248,7 +265,7 @@ def randn(
     >>> mg.randn(2, 3).shape
     (2, 3)
     """
-    return _done(_gaussian(new_shape("randn", sizes, size), _float(dtype), generator), None, device, requires_grad)
+    return _done(_gaussian(new_shape("randn", sizes, size), _float("randn", dtype), generator), None, device, requires_grad)
 
 
 def randint(
@@ -280,7 +297,7 @@ def randint(
     if low >= high:
         raise ValueError(f"randint: low must be below high, but {low} >= {high}")
     drawn = numpy_generator(generator).integers(low, high, new_shape("randint", (), size))
-    return _done(drawn, np.int64 if dtype is None else dtype, device, requires_grad)
+    return _done(drawn, _whole("randint", dtype), device, requires_grad)
 
 
 def randperm(
@@ -292,7 +309,7 @@ def randperm(
     >>> sorted(mg.randperm(4).tolist())
     [0, 1, 2, 3]
     """
-    return _done(numpy_generator(generator).permutation(n), dtype, device, requires_grad)
+    return _done(numpy_generator(generator).permutation(n), _whole("randperm", dtype), device, requires_grad)
 
 
 def normal(
@@ -325,21 +342,21 @@ def normal(
         shape = new_shape("normal", (), size) if size is not None else np.broadcast_shapes(np.shape(mean), np.shape(std))
     except ValueError:
         raise ShapeError(f"normal: mean {np.shape(mean)} and std {np.shape(std)} do not broadcast") from None
-    return _done(_gaussian(shape, _float(dtype), generator) * std + mean, _float(dtype), device, requires_grad)
+    return _done(_gaussian(shape, _float("normal", dtype), generator) * std + mean, _float("normal", dtype), device, requires_grad)
 
 
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """:func:`rand` in the shape and dtype of ``input``: ``torch.rand_like``."""
-    return _done(_uniform(*_like(input, dtype), generator), None, device, requires_grad)
+    return _done(_uniform(*_like("rand_like", input, dtype), generator), None, device, requires_grad)
 
 
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """:func:`randn` in the shape and dtype of ``input``: ``torch.randn_like``."""
-    return _done(_gaussian(*_like(input, dtype), generator), None, device, requires_grad)
+    return _done(_gaussian(*_like("randn_like", input, dtype), generator), None, device, requires_grad)
 
 
 def randint_like(
@@ -353,7 +370,7 @@ def randint_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """:func:`randint` in the shape and dtype of ``input``: ``torch.randint_like``."""
-    shape, dtype = _like(input, dtype)
+    shape, dtype = _like("randint_like", input, dtype)
     return randint(low, high, size=shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 

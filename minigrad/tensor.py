@@ -18,14 +18,27 @@ import numpy as np
 
 from minigrad import absent, engine
 from minigrad.devices import CPU, check_device, device, no_device
-from minigrad.engine import F64, Leaf, Node, TensorBase, cast, get_default_dtype, is_grad_enabled, register_tensor, tensor_types, wrap
+from minigrad.engine import (
+    F64,
+    Leaf,
+    Node,
+    TensorBase,
+    cast,
+    dtype_of,
+    get_default_dtype,
+    is_grad_enabled,
+    no_number,
+    register_tensor,
+    tensor_types,
+    wrap,
+)
 from minigrad.ops import activation, elementwise, index, linalg, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.ops.arguments import either
 from minigrad.printing import text_of
 from minigrad.random import Generator, numpy_generator
-from minigrad.tree import array_of, unwrapped
+from minigrad.tree import array_of, leaves, tree_map, unwrapped
 from minigrad.types import DType, Operand, P, Size
 
 Self = TypeVar("Self", bound="Tensor")
@@ -46,30 +59,36 @@ TYPE_NAMES = {
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # x += y may not turn a float into an int, nor an int into a bool
 
 
-def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+def to_array(data: Any, dtype: Any = None, copy: bool | None = None, name: str = "tensor") -> np.ndarray:
     """``data`` as an ndarray with the dtype rules of ``torch.tensor``.
 
-    Python floats get the default dtype (float32), Python ints int64; arrays, numpy scalars and Tensors keep their dtype.
+    Python floats get the default dtype (float32), Python ints int64; arrays, numpy scalars and Tensors keep their dtype. Raises ``TypeError``
+    for what is no number, ``RuntimeError`` for a number that an integer ``dtype`` does not reach.
     """
+    if dtype is not None:
+        dtype = dtype_of(name, dtype)
     if isinstance(data, TensorBase):
         array = np.asarray(data._data)
-    elif isinstance(data, (np.ndarray, np.generic)):
+    elif isinstance(data, np.ndarray):
         array = np.asarray(data)
     else:
         if isinstance(data, (list, tuple)):
-            data = _plain(data)
+            data = _plain(name, data)
         elif not hasattr(data, "__array__") and hasattr(data, "__dlpack__"):
             data = np.from_dlpack(data)
         try:
             array = np.asarray(data)
         except ValueError as error:
-            raise ValueError(f"tensor: rows of different lengths do not make an array ({error})") from None
-        if dtype is None and array.dtype is F64 and not _holds_float64(data):
-            array = array.astype(get_default_dtype())
+            raise ValueError(f"{name}: rows of different lengths do not make an array ({error})") from None
+        if dtype is None:
+            if array.dtype is F64 and not _holds_float64(data):
+                array = array.astype(get_default_dtype())
+        elif dtype.kind in "iu" and array.dtype.kind in "iuf":
+            _refuse_overflow(name, array, dtype)
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name}: {type(data).__name__} {data!r:.40}: {no_number(array.dtype)}")
     if dtype is not None:
         array = array.astype(dtype, copy=False)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"tensor: {type(data).__name__} of dtype {array.dtype} is not numeric (float, int or bool)")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if copy and (array is data or array.base is not None or isinstance(data, (np.ndarray, TensorBase))):
@@ -77,28 +96,52 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarr
     return array
 
 
-def _plain(data: Any) -> Any:
-    """Nested lists with Tensors replaced by their arrays."""
+_PYTHON = {builtins.float, builtins.int, builtins.bool}
+
+
+def _plain(name: str, data: Any) -> Any:
+    """Nested lists with the number in place of each Tensor, which must have one element."""
     if isinstance(data, TensorBase):
-        return data._data
-    return [_plain(x) for x in data] if isinstance(data, (list, tuple)) else data
+        if data._data.size != 1:
+            raise ValueError(
+                f"{name}: a Tensor of shape {data._data.shape} in a list is no number: only one of one element is; "
+                "minigrad.stack puts tensors together, and keeps their gradients"
+            )
+        return data._data.reshape(())[()]
+    if not isinstance(data, (list, tuple)) or _PYTHON.issuperset(map(builtins.type, data)):
+        return data
+    return [_plain(name, x) for x in data]
 
 
 def _holds_float64(data: Any) -> bool:
-    """Whether ``data`` consists of float64 arrays or numpy scalars, and not of Python floats."""
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return hasattr(data, "dtype")
+    """Whether a float64 array or scalar, of numpy or another library, is among nested numbers, and not only Python floats."""
+    if isinstance(data, (list, tuple)):
+        return not _PYTHON.issuperset(map(builtins.type, data)) and any(map(_holds_float64, data))
+    return str(getattr(data, "dtype", "")).endswith("float64")
+
+
+def _refuse_overflow(name: str, numbers: np.ndarray, dtype: np.dtype) -> None:
+    """Raise ``RuntimeError`` for numbers that an integer ``dtype`` cannot hold. As in PyTorch a negative integer wraps round in an unsigned one."""
+    range_ = np.iinfo(dtype)
+    low = -range_.max if dtype.kind == "u" and numbers.dtype.kind != "f" else range_.min
+    fits = (low - 1 < numbers) & (numbers < range_.max + 1)
+    if not fits.all():
+        wrong = numbers[~fits].flat[0]
+        raise RuntimeError(f"{name}: {wrong} cannot be {dtype}, which holds whole numbers from {range_.min} to {range_.max}")
 
 
 def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor that holds a copy of ``data``: ``torch.tensor``.
 
     Args:
-        data: numbers, nested lists, arrays or Tensors. Python floats become float32, arrays keep their dtype.
+        data: numbers, nested lists, arrays or Tensors. Python floats become float32, arrays keep their dtype. A Tensor in a list stands for its
+            one element.
         dtype: convert to this dtype.
         device: only ``None`` or ``"cpu"``.
         requires_grad: whether ops of this Tensor record a graph.
+
+    Raises ``TypeError`` for what is no real number, ``ValueError`` for lists of different lengths or a Tensor of several elements in one,
+    ``RuntimeError`` for a number out of the range of an integer ``dtype``. (Arrays and Tensors are converted as numpy does it.)
 
     >>> import minigrad as mg
     >>> mg.tensor([[1.0, 2.5], [3.0, 4.0]])
@@ -112,23 +155,61 @@ def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bo
 
 
 def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
-    """``data`` as a Tensor that shares its memory if possible: ``torch.as_tensor``. A Tensor is returned unchanged."""
+    """``data`` as a Tensor: ``torch.as_tensor``. A Tensor is returned unchanged; an array shares its memory, as with :func:`from_numpy`."""
     check_device(device)
     if isinstance(data, Tensor):
-        return data if dtype is None or data.dtype == dtype else cast(data, dtype=np.dtype(dtype))
-    return wrap(to_array(data, dtype))
+        return data if dtype is None or data.dtype == (dtype := dtype_of("as_tensor", dtype)) else cast(data, dtype=dtype)
+    array = to_array(data, dtype)
+    return _over(array) if array is data else wrap(array)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A Tensor that shares the memory of ``array``: ``torch.from_numpy``."""
+    """A Tensor that shares the memory of ``array``: ``torch.from_numpy``. What is written to one is seen by the other.
+
+    Tensors that were computed from it, views of it among them, keep their values when it is written, and gradients stay right. (What is
+    written to the *array* is seen by them all, as nobody hears of it.) A read-only array is shared until the Tensor is written.
+    Raises ``TypeError`` for anything but an array of numbers.
+
+    >>> import numpy as np, minigrad as mg
+    >>> a = np.zeros(2)
+    >>> x = mg.from_numpy(a)
+    >>> x[0] = 7
+    >>> a[1] = 8
+    >>> a, x
+    (array([7., 8.]), tensor([7., 8.], dtype=float64))
+    """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an ndarray, not {type(array).__name__}")
-    return wrap(to_array(array))
+    return _over(to_array(array, name="from_numpy"))
 
 
 def from_dlpack(data: Any) -> Tensor:
-    """A Tensor that shares the memory of another library's array, by the DLPack protocol: ``torch.from_dlpack``."""
-    return wrap(to_array(np.from_dlpack(data)))
+    """A Tensor over the memory of another library's array, through the DLPack protocol: ``torch.from_dlpack``. Shares as :func:`from_numpy`."""
+    return _over(to_array(np.from_dlpack(data)))
+
+
+class _Lender:
+    """What lends its memory to a Tensor: an array of the user's, which that Tensor writes.
+
+    It is the base of the Tensor's array, and so the root of all views of that: numpy looks no further.
+    """
+
+    __slots__ = ("__array_interface__", "array", "borrower")
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
+        self.borrower: weakref.ref[TensorBase] | None = None
+
+
+def _over(array: np.ndarray) -> Tensor:
+    """A Tensor that shares the memory of ``array`` both ways; one that copies when it is written, if ``array`` is read-only."""
+    if not array.flags.writeable:
+        return wrap(array)
+    lender = _Lender(array)
+    tensor = wrap(np.asarray(lender))
+    lender.borrower = weakref.ref(tensor)
+    return tensor
 
 
 def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
@@ -139,12 +220,12 @@ def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
     return shape
 
 
-def number_dtype(value: Any) -> np.dtype:
-    """The dtype of a new tensor filled with ``value``: bool, int64 or the default floating dtype; for an array its own."""
-    if isinstance(value, np.ndarray):
-        return value.dtype
-    kind = np.asarray(value).dtype.kind
-    return get_default_dtype() if kind == "f" else np.dtype(np.bool_ if kind == "b" else np.int64)
+def filled(name: str, shape: tuple[int, ...], value: Any, dtype: Any) -> np.ndarray:
+    """An array full of the number or 0-d Tensor ``value``; without ``dtype``, of bool, int64 or the default floating dtype, or a Tensor's own."""
+    value = unwrapped(value)
+    if dtype is None and isinstance(value, np.generic):
+        value = value.item()
+    return np.full(shape, to_array(value, dtype, name=name))
 
 
 # --------------------------------------------------------------------- detecting other users of the memory
@@ -228,6 +309,8 @@ def live_source(view: TensorBase) -> Any:
     """
     own = view._data
     root = root_of(own)
+    if own is root:  # over memory of another library, which has no other Tensor between
+        return None
     for known in _left[id(root)][1] if id(root) in _left else ():
         t = known()
         if t is not None and t is not view:
@@ -235,11 +318,40 @@ def live_source(view: TensorBase) -> Any:
     if own.base is root and sys.getrefcount(root) <= _BASE_ALONE + 1:  # and the variable here
         return None
     for t in gc.get_objects():
-        if type(t) in tensor_types and t is not view and type(t) is not _Data:
-            array = getattr(t, "_data", None)
+        if type(t) in tensor_types and t is not view:
+            array = _slot(t)
             if array is not None and array is not own and root_of(array) is root and _overlap(array, own):
                 return t
     return None
+
+
+def _slot(t: TensorBase) -> np.ndarray | None:
+    """The array in ``t`` itself; None in one that has none (yet), or that is another name for one."""
+    array = None if type(t) is _Data else _array_slot.__get__(t)
+    return array if isinstance(array, np.ndarray) else None
+
+
+_array_slot: Any = TensorBase.__dict__["_data"]
+
+
+def keep_values(writer: TensorBase) -> None:
+    """Before ``writer`` writes memory that was lent to it: give copies to the other Tensors over that memory, and to graphs that keep it."""
+    root = root_of(writer._data)
+    if sys.getrefcount(root) <= _ARRAY_ALONE + 1:  # and the variable here
+        return
+    writer = writer._owner if type(writer) is _Data else writer
+
+    def copied(x: Any) -> Any:
+        return x.copy() if isinstance(x, np.ndarray) and root_of(x) is root else x
+
+    for thing in gc.get_objects():
+        if type(thing) in tensor_types:
+            if thing is not writer and (array := _slot(thing)) is not None and root_of(array) is root:
+                thing._data = array.copy()
+        elif issubclass(type(thing), Node):  # isinstance would run code of other libraries' objects
+            held = getattr(thing, "kept", None), getattr(thing, "static", None)
+            if any(isinstance(x, np.ndarray) and root_of(x) is root for x in leaves(held)):
+                thing.kept, thing.static = tree_map(copied, held)
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
@@ -300,8 +412,13 @@ _relu: Callable[[Tensor], Tensor] = getattr(activation.relu, "op").function  # n
 class Tensor(TensorBase):
     """An array with reverse-mode autodiff: ``torch.Tensor``. Made by :func:`minigrad.tensor` and by ops.
 
-    ``Tensor(data)`` holds a copy in the default dtype, ``Tensor(2, 3)`` uninitialised numbers of these sizes: PyTorch's old ways, for which
-    :func:`minigrad.tensor` and :func:`minigrad.empty` say more. (``Tensor(data, dtype=mg.float64)`` may be written too.)
+    Called as a class it does what PyTorch's old constructor does: ``Tensor(2, 3)`` has these sizes and arbitrary values, ``Tensor([1, 2])`` holds a
+    copy of the data in the default dtype (float32), as long as no ``dtype`` is given; a Tensor keeps its own. :func:`minigrad.tensor` says what
+    is meant.
+
+    >>> import minigrad as mg
+    >>> mg.Tensor(2, 3).shape, mg.Tensor([1, 2])
+    ((2, 3), tensor([1., 2.]))
 
     Attributes: ``grad`` (a Tensor, or None), ``requires_grad``, ``is_leaf``, ``grad_fn``, ``shape``, ``dtype``.
     """
@@ -312,13 +429,17 @@ class Tensor(TensorBase):
     def __new__(cls, *data: Any, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         check_device(device)
         self = object.__new__(cls)
-        dtype = get_default_dtype() if dtype is None else dtype
-        if all(isinstance(n, (builtins.int, np.integer)) and not isinstance(n, builtins.bool) for n in data):
-            self._data = np.empty(new_shape("Tensor", data or (0,), None), dtype)
-        elif len(data) > 1:
-            raise TypeError(f"Tensor: sizes, or one list or array of numbers, not {len(data)} arguments of which some are no sizes")
+        (first,) = data if len(data) == 1 else (None,)
+        if (isinstance(first, (TensorBase, np.ndarray)) and first.ndim) or isinstance(first, (list, tuple)):  # type: ignore[union-attr]
+            dtype = get_default_dtype() if dtype is None and not isinstance(first, TensorBase) else dtype
+            self._data = to_array(first, dtype, copy=True)
+        elif all(hasattr(n, "__index__") and not isinstance(n, builtins.bool) for n in data):
+            self._data = np.empty(
+                new_shape("Tensor", data or (0,), None), get_default_dtype() if dtype is None else dtype_of("Tensor", dtype)
+            )
         else:
-            self._data = to_array(data[0], dtype, copy=True)
+            shown = ", ".join([f"{x!r:.40}" for x in data])
+            raise TypeError(f"Tensor: sizes, or one list, array or Tensor are needed, not {shown}; minigrad.tensor({shown}) takes a number")
         self._node = self._grad = None
         return self.requires_grad_(requires_grad)
 
@@ -610,14 +731,29 @@ class Tensor(TensorBase):
             if _KINDS[value.dtype.kind] > _KINDS[self._data.dtype.kind]:
                 raise RuntimeError(f"{name}: a result of {value.dtype} cannot be written into a tensor of {self._data.dtype}")
             value = cast(value, dtype=self._data.dtype)
-        leave_memory(self)
-        if isinstance(value, TensorBase):
-            self._data = value._data
-            if is_grad_enabled():
-                self._node = value._node
-        else:
-            self._data = np.asarray(value)
+        self._replace(value._data if isinstance(value, TensorBase) else np.asarray(value))
+        if isinstance(value, TensorBase) and is_grad_enabled():
+            self._node = value._node
         return self
+
+    def _replace(self, array: np.ndarray) -> None:
+        """Give this Tensor the value ``array``, of its shape and dtype: that array, or, where it writes an array of the user's, its numbers."""
+        if self._data.base is not None and self._borrows():
+            keep_values(self)
+            self._data[...] = array
+        else:
+            leave_memory(self)
+            self._data = array
+
+    def _borrows(self) -> bool:
+        """Whether a write goes to the array of a user's that this Tensor was made over, or is a view of while nobody else is made over it."""
+        lender: Any = root_of(self._data).base
+        if type(lender) is not _Lender:
+            return False
+        borrower = lender.borrower() if lender.borrower is not None else None
+        if borrower is None:
+            lender.borrower = weakref.ref(self)
+        return borrower is None or borrower is self
 
     def _refuse_leaf(self, name: str) -> None:
         if self._node is not None and self._node.plan is None and is_grad_enabled():
@@ -654,7 +790,7 @@ class Tensor(TensorBase):
         return index.subscript(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self._data.base is not None and sys.getrefcount(self) <= _TEMPORARY and self._shares_memory():
+        if self._data.base is not None and sys.getrefcount(self) <= _TEMPORARY and self._shares_memory() and not self._borrows():
             raise RuntimeError(
                 "x[i][j] = value would be lost: tensors are values here, and x[i] is a new tensor. Write x[i, j] = value, "
                 "or x[i] = y with the whole new row"
@@ -667,10 +803,15 @@ class Tensor(TensorBase):
         self._refuse_leaf(name)
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
         recorded = recorded and self._data.dtype.kind == "f"
-        if not recorded and isinstance(value, TensorBase):
+        if not isinstance(value, TensorBase):
+            if builtins.type(value) is not builtins.float or self._data.dtype.kind != "f":
+                value = to_array(value, None if isinstance(value, np.ndarray) else self._data.dtype, name=name)
+        elif not recorded:
             value = value._data
-        overwrite = self._writable()
-        if not overwrite:
+        overwrite = borrowed = self._data.base is not None and self._borrows()
+        if borrowed:
+            keep_values(self)
+        elif not (overwrite := self._writable()):
             leave_memory(self)
         written = index.store(self if recorded else self._data, key, value, overwrite)
         self._data = written._data if recorded else written
@@ -683,7 +824,8 @@ class Tensor(TensorBase):
         """The array itself, not a copy. Raises ``RuntimeError`` if the Tensor requires a gradient, unless ``force``."""
         if self._node is not None and not force:
             raise RuntimeError("numpy(): this tensor requires a gradient, which numpy would lose. Use x.detach().numpy()")
-        return self._data
+        base: Any = self._data.base
+        return base.array if type(base) is _Lender else self._data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -829,7 +971,7 @@ class Tensor(TensorBase):
             elif a is not None and not isinstance(a, builtins.bool):
                 dtype = a
         check_device(device)
-        dtype = other.dtype if other is not None else self._data.dtype if dtype is None else np.dtype(dtype)
+        dtype = other.dtype if other is not None else self._data.dtype if dtype is None else dtype_of("to", dtype)
         if self._data.dtype != dtype:
             return cast(self, dtype)
         return elementwise.clone(self) if copy else self
@@ -1280,7 +1422,7 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """A Tensor with uninitialised memory, of another shape and this one's dtype."""
         check_device(device)
-        array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype)
+        array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype_of("new_empty", dtype))
         return wrap(array).requires_grad_(requires_grad)
 
     def new_full(
@@ -1288,8 +1430,7 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """``fill_value`` in another shape and this one's dtype."""
         check_device(device)
-        value = unwrapped(fill_value)
-        array = np.full(new_shape("new_full", (), size), value, self.dtype if dtype is None else dtype)
+        array = filled("new_full", new_shape("new_full", (), size), fill_value, self.dtype if dtype is None else dtype)
         return wrap(array).requires_grad_(requires_grad)
 
     softmax = softmaxes.softmax
@@ -1359,6 +1500,9 @@ class _Data(Tensor):
 
     def _writable(self) -> builtins.bool:
         return self._owner._writable()
+
+    def _borrows(self) -> builtins.bool:
+        return self._owner._borrows()
 
     def requires_grad_(self: Self, requires_grad: builtins.bool = True) -> Self:
         if requires_grad:

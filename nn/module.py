@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 import numpy as np
 
 from minigrad.devices import check_device, no_device
-from minigrad.engine import ShapeError, TensorBase, get_default_dtype, is_grad_enabled, wrap
+from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, is_grad_enabled, wrap
 from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.ops.backward_hook import watch
 from minigrad.ops.shape_inference import is_outlining, light, outline
@@ -81,7 +81,7 @@ class _Uninitialized:
         check_device(device)
         self: Any = object.__new__(cls)
         self._node = self._grad = None
-        _pending.__set__(self, (np.dtype(get_default_dtype() if dtype is None else dtype), requires_grad))
+        _pending.__set__(self, (get_default_dtype() if dtype is None else dtype_of(type(self).__name__, dtype), requires_grad))
         return self
 
     @property
@@ -189,7 +189,7 @@ def empty_parameter(shape: Iterable[int], dtype: Any = None, device: Any = None)
     """A parameter with arbitrary values. Layers make it in ``__init__``, and ``reset_parameters`` fills it."""
     check_device(device)
     make = outline if is_outlining() else np.empty
-    return Parameter(wrap(make(tuple(shape), get_default_dtype() if dtype is None else dtype)))
+    return Parameter(wrap(make(tuple(shape), get_default_dtype() if dtype is None else dtype_of("parameter", dtype))))
 
 
 class IncompatibleKeys(NamedTuple):
@@ -584,7 +584,7 @@ class Module:
         check_device(device)
         if dtype is None:
             return self
-        dtype = np.dtype(dtype)
+        dtype = dtype_of("to", dtype)
         if dtype.kind != "f":
             raise TypeError(f"to: modules hold floating numbers; {dtype} is not a floating dtype")
         for tensor in (*self.parameters(), *self.buffers()):

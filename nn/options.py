@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from minigrad.ops.arguments import RANGES
 from minigrad.ops.window_sizes import per_axis
 
 WHOLE = {  # the smallest allowed whole number; some options may also be a sequence of such numbers
@@ -29,13 +29,6 @@ WHOLE = {  # the smallest allowed whole number; some options may also be a seque
 }  # fmt: skip
 # the smallest allowed whole number; the option is one number, or one for each axis
 SIZES = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": 0, "output_padding": 0}
-RANGES = {
-    "0 or above": lambda v: 0 <= v < math.inf,
-    "above 0": lambda v: 0 < v < math.inf,
-    "from 0 to 1": lambda v: 0 <= v <= 1,
-    "not 0": lambda v: v != 0 and not math.isnan(v),
-    "finite": math.isfinite,
-}
 REAL = {  # the range of a real number
     **dict.fromkeys(["eps", "layer_norm_eps", "lambd", "max_norm"], "0 or above"),
     **dict.fromkeys(["delta", "div_value", "scale_factor"], "above 0"),

@@ -13,6 +13,7 @@ from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.nn.options import check
 from minigrad.nn.utils.rnn import PackedSequence
+from minigrad.ops.arguments import require_dtype
 from minigrad.ops.index import index_select
 from minigrad.ops.shape import cat, split, stack, transpose, unbind
 from minigrad.tensor import Tensor
@@ -69,6 +70,7 @@ class _Cell(Module):
             rule = f"(N, {self.input_size}) or ({self.input_size},)"
             raise ShapeError(f"{type(self).__name__}: input must be {rule}, but is {tuple(input.shape)}")
         shape = (*input.shape[:-1], self.hidden_size)
+        require_dtype(type(self).__name__, input, weight_ih=self.weight_ih, **{name: state})
         if state is None:
             return zeros(*shape, dtype=input.dtype)
         if tuple(state.shape) != shape:
@@ -247,19 +249,24 @@ class RNNBase(Module):
             raise ShapeError(f"{name}: a sequence needs at least one step, but the input is {tuple(input.shape)}")
         return x
 
-    def _first_states(self, hx: Any, batch: int | None, count: int, dtype: Any) -> _State:
-        """Each initial state (layers * directions, N, size): the checked ``hx``, or zeros. ``batch`` is None for unbatched input."""
+    def _first_states(self, hx: Any, batch: int | None, count: int, x: Tensor) -> _State:
+        """(layers * directions, N, size) of each state: ``hx``, which is checked, or zeros. ``batch`` is None for unbatched input.
+
+        Of the dtype of the input ``x``, which must be that of the weights.
+        """
         name, lstm = type(self).__name__, self.mode == "LSTM"
         sizes = {"h_0": self.proj_size or self.hidden_size} | ({"c_0": self.hidden_size} if lstm else {})
         depth = self.num_layers * self._directions
+        require_dtype(name, x, weight_ih_l0=self.weight_ih_l0)
         if hx is None:
-            return tuple([zeros(depth, count, size, dtype=dtype) for size in sizes.values()])
+            return tuple([zeros(depth, count, size, dtype=x.dtype) for size in sizes.values()])
         if lstm and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
             raise TypeError(f"{name}: hx must be a pair (h_0, c_0), not {type(hx).__name__}")
         if not lstm and isinstance(hx, (tuple, list)):
             raise TypeError(f"{name}: hx must be one Tensor h_0, not a {type(hx).__name__}")
         states = tuple(hx) if lstm else (hx,)
         for (which, size), state in zip(sizes.items(), states, strict=True):
+            require_dtype(name, x, **{which: state})
             shape = (depth, size) if batch is None else (depth, batch, size)
             if tuple(state.shape) != shape:
                 parts = "layers * directions, " + ("" if batch is None else "batch, ") + "size"
@@ -278,13 +285,13 @@ class RNNBase(Module):
                     f"{type(self).__name__}: the data of a packed input must be (steps, {self.input_size}), but is {tuple(x.shape)}"
                 )
             sizes = packed.batch_sizes.tolist()
-            states = self._first_states(hx, sizes[0], sizes[0], x.dtype)
+            states = self._first_states(hx, sizes[0], sizes[0], x)
             if packed.sorted_indices is not None:
                 states = tuple([index_select(s, 1, packed.sorted_indices) for s in states])
         else:
             steps = self._batched(input)
             length, count = steps.shape[:2]
-            states = self._first_states(hx, None if input.ndim == 2 else count, count, steps.dtype)
+            states = self._first_states(hx, None if input.ndim == 2 else count, count, steps)
             x, sizes = steps.reshape(length * count, self.input_size), [count] * length
         y, states = self._run(x, sizes, states)
         if packed is not None:

@@ -43,7 +43,7 @@ from minigrad.engine.function import Function, once_differentiable
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, numbers, register_tensor, shape_of, tensor_types, wrap
 from minigrad.engine.keywords import take_numpy_names
 from minigrad.engine.modes import (
-    Mode, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, set_default_dtype, set_grad_enabled,
+    Mode, dtype_of, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, no_number, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from minigrad.engine.op import F32, F64, Op, Plan, ShapeError, joint, op, registered_ops, specialize
 from minigrad.engine.saved import saved_tensors_hooks

@@ -25,6 +25,29 @@ def is_grad_enabled() -> bool:
     return grad_mode.get()
 
 
+def dtype_of(name: str, dtype: Any) -> np.dtype[Any]:
+    """The dtype that a user of ``name`` asks for. Raises ``TypeError`` for one that no tensor has: tensors are of numbers, and of real ones.
+
+    >>> from minigrad.engine import dtype_of
+    >>> dtype_of("zeros", "float64"), dtype_of("zeros", bool)
+    (dtype('float64'), dtype('bool'))
+    """
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"{name}: {dtype!r} is no dtype: pass one such as minigrad.float32") from None
+    if found.kind not in "fiub" or found.itemsize > 8:
+        raise TypeError(f"{name}: {no_number(found)}")
+    return np.dtype(found.type)  # the one object of this dtype, in the machine's order: ops tell dtypes apart by identity
+
+
+def no_number(dtype: np.dtype[Any]) -> str:
+    """Why a tensor cannot be of this dtype: what :func:`dtype_of` and others say after the name."""
+    if dtype.kind == "c":
+        return f"minigrad computes with real numbers, and {dtype} is complex: keep the real and the imaginary part in a tensor each"
+    return f"{dtype} is not numeric: the elements of a tensor are bools, integers, or floats of at most 64 bits"
+
+
 def get_default_dtype() -> np.dtype[Any]:
     """The dtype that Python floats are converted to (float32 unless :func:`set_default_dtype` changed it)."""
     return _default_dtype
@@ -33,10 +56,10 @@ def get_default_dtype() -> np.dtype[Any]:
 def set_default_dtype(dtype: DType) -> None:
     """Set the dtype that Python floats are converted to: float16, float32 or float64. Raises ``TypeError`` for any other."""
     global _default_dtype
-    found = np.dtype(dtype)
-    if found not in (np.float16, np.float32, np.float64):
+    found = dtype_of("set_default_dtype", dtype)
+    if found.kind != "f":
         raise TypeError(f"set_default_dtype: float16, float32 or float64 is needed, not {found}")
-    _default_dtype = found.newbyteorder("=")
+    _default_dtype = found
 
 
 class Mode:

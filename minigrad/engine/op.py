@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.engine import anomaly
 from minigrad.engine.graph import Node, Pick, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.keywords import NUMPY_NAMES, with_our_names
-from minigrad.engine.modes import get_default_dtype, grad_mode
+from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.types import P, Tensor
 
 F32 = np.dtype(np.float32)
@@ -291,7 +291,10 @@ def _weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, An
 
     float32 * (a 0-d float64), float32 * int64 and int64 / int64 are float32, int32 + (a 0-d int64) is int32. A 0-d input decides if its
     category (bool < integer < floating) is higher. numpy scalars count as Python numbers. With an explicit ``dtype=`` nothing changes.
+    Raises ``TypeError`` where an operand was no number, and so ``out`` is none.
     """
+    if out.dtype.kind not in "fiub":
+        raise TypeError(f"{op.name}: {no_number(out.dtype)}")
     if op.exact or static.get("dtype") is not None:
         return out
     sized: list[np.dtype] = []
@@ -457,11 +460,11 @@ _REBIND = """\
     if {condition}:
         return _rebind(_op, {bound}, _more)
 """
-# _weaken can be skipped if the result has the dtype of its first input, which has a node and is not 0-d; for a float32 result, if no
-# input is float16 (checked on nodes first, which is faster); for a float64 result, if the first input is a float64 array with axes.
+# A result is in PyTorch's dtype already if it is in that of its first input, which has a node and is not 0-d. Else it may be wider: but not
+# a float32 one, if no input is a float16 (a node knows that sooner than an array), nor one whose first input is sized and of its dtype.
 _SAME = "_{x} is not None and _{x}.dtype is _dtype and _{x}.shape"
 _ONE = "_dtype is _F64 and not (type({x}) is _ndarray and {x}.dtype is _F64)"
-_MANY = "({others}) if _dtype is _F32 else _dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _F64 and {x}.ndim)"
+_MANY = "({others}) if _dtype is _F32 else _dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _dtype and {x}.ndim)"
 _OTHER = "(_{x} is None or _{x}.dtype is not _F32) and type({x}) is _ndarray and {x}.dtype is not _F32"
 _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate", "Exception", "None", "self"}
 

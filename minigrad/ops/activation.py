@@ -17,7 +17,7 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, op, shape_of
 from minigrad.kernels import maps
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import positive_dim
+from minigrad.ops.arguments import number, positive_dim, require_dtype
 from minigrad.ops.elementwise import abs, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
 from minigrad.ops.shape import chunk, reshape
 from minigrad.random import numpy_generator
@@ -87,7 +87,8 @@ def _hardtanh(input: Array, min_val: float, max_val: float) -> Array:
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x limited to [min_val, max_val]: ``torch.nn.functional.hardtanh``. Its gradient at the bounds is 0, unlike that of ``clamp``.
 
-    Raises ``ValueError`` if ``min_val`` is above ``max_val``.
+    Of integers the bounds are cut to whole numbers. Raises ``ValueError`` if ``min_val`` is above ``max_val``, ``RuntimeError`` for bools, and for
+    unsigned integers with a ``min_val`` below 0.
 
     >>> import minigrad as mg
     >>> from minigrad.ops.activation import hardtanh
@@ -96,6 +97,13 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
     """
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
+    kind = input.dtype.kind
+    if kind == "b" or (kind == "u" and min_val < 0):
+        raise RuntimeError(
+            f"hardtanh: {input.dtype} has nothing below 0 to be limited" if kind == "u" else "hardtanh: bools have no limits"
+        )
+    if kind == "i" or kind == "u":  # a result of integers is one of integers
+        min_val, max_val = int(min_val), int(max_val)
     return _hardtanh(input, min_val=min_val, max_val=max_val)
 
 
@@ -103,7 +111,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
 @with_inplace
 def relu6(input: Tensor) -> Tensor:
     """min(max(x, 0), 6): ``torch.nn.functional.relu6``."""
-    return _hardtanh(input, min_val=0, max_val=6)
+    return hardtanh(input, 0, 6)
 
 
 @called_as(like.activation)
@@ -167,13 +175,14 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         input: any shape; channels are dimension 1 (an input with fewer than two dimensions has one channel).
         weight: one element for all channels, or one per channel.
 
-    Raises ``ShapeError`` if the number of weights is neither 1 nor the number of channels.
+    Raises ``ShapeError`` if the number of weights is neither 1 nor the number of channels, ``RuntimeError`` if they have another dtype.
 
     >>> import minigrad as mg
     >>> mg.prelu(mg.tensor([[-1.0, -1.0], [1.0, 1.0]]), mg.tensor([0.1, 0.2]))
     tensor([[-0.1000, -0.2000],
             [ 1.0000,  1.0000]])
     """
+    require_dtype("prelu", input, weight=weight)
     shape, weights = shape_of(getattr(input, "_data", input)), shape_of(getattr(weight, "_data", weight))
     channels = shape[1] if len(shape) > 1 else 1
     if len(weights) > 1 or math.prod(weights) not in (1, channels):
@@ -193,7 +202,7 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
     >>> mg.rrelu(mg.tensor([-1.0, 2.0]), 0.1, 0.3)
     tensor([-0.2000,  2.0000])
     """
-    if lower > upper:
+    if number("rrelu", "lower", lower, "finite") > number("rrelu", "upper", upper, "finite"):
         raise ValueError(f"rrelu: lower {lower} is above upper {upper}")
     if not training:
         return leaky_relu(input, 0.5 * (lower + upper))
@@ -211,7 +220,7 @@ def threshold(input: Array, threshold: float, value: float) -> Array:
     >>> mg.threshold(mg.tensor([0.5, 2.0]), 1.0, -9.0)
     tensor([-9.,  2.])
     """
-    return where(np.less_equal(input, threshold), value, input)
+    return where(np.less_equal(input, number("threshold", "threshold", threshold)), number("threshold", "value", value), input)
 
 
 @op(input=lambda g, out: where(logical_or(out > 0, out < 0), g, 0.0))
@@ -309,7 +318,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     >>> mg.celu(mg.tensor([-1.0, 2.0]), 2.0)
     tensor([-0.7869,  2.0000])
     """
-    return _elu(input, alpha=alpha, input_scale=1.0 / alpha)
+    return _elu(input, alpha=number("celu", "alpha", alpha, "not 0"), input_scale=1.0 / alpha)
 
 
 _ROOT_HALF = math.sqrt(0.5)

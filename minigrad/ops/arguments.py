@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
+
+import numpy as np
 
 from minigrad.engine import ShapeError
 
@@ -32,9 +35,47 @@ def either(name: str, what: str, args: tuple, named: Any) -> Any:
     return named
 
 
+def whole(name: str, what: str, value: Any, least: int | None = None) -> int:
+    """``value`` as an int. Raises ``TypeError`` for what is no whole number, bools among it, ``ShapeError`` for one below ``least``."""
+    if isinstance(value, (bool, np.bool_)) or getattr(value, "dtype", None) == np.bool_:
+        raise TypeError(f"{name}: {what} must be a whole number, not {value!r}")
+    try:
+        n = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: {what} must be a whole number, not {value!r}") from None
+    if least is not None and n < least:
+        raise ShapeError(f"{name}: {what} must be {least} or above, but is {n}")
+    return n
+
+
+RANGES = {  # of numbers, as error messages say them
+    "0 or above": lambda v: 0 <= v < math.inf,
+    "above 0": lambda v: 0 < v < math.inf,
+    "from 0 to 1": lambda v: 0 <= v <= 1,
+    "not 0": lambda v: v != 0 and not math.isnan(v),
+    "finite": math.isfinite,
+}
+
+
+def number(name: str, what: str, value: Any, rule: str | None = None) -> Any:
+    """``value``, a number. Raises ``TypeError`` for anything else, ``ValueError`` for one out of the range ``rule``, a key of :data:`RANGES`."""
+    try:
+        if isinstance(value, str):  # float("3") is a number, and this is none
+            raise TypeError
+        fits = RANGES[rule](float(value)) if rule is not None else math.isnan(value) or True
+    except TypeError:
+        raise TypeError(f"{name}: {what} must be a number, not {value!r}") from None
+    if not fits:
+        raise ValueError(f"{name}: {what} must be {rule}, but is {value!r}")
+    return value
+
+
 def positive_dim(name: str, dim: Any, ndim: int) -> int:
     """``dim`` as a number from 0 to ``ndim`` - 1. Raises ``IndexError`` if it is out of range; a 0-d tensor accepts 0 and -1."""
-    d = operator.index(dim)
+    try:
+        d = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"{name}: dim must be a whole number, not {dim!r}") from None
     n = ndim or 1
     if not -n <= d < n:
         raise IndexError(f"{name}: dim {d} is out of range for a tensor of {ndim} dimensions: it must be in {-n}..{n - 1}")
@@ -43,10 +84,29 @@ def positive_dim(name: str, dim: Any, ndim: int) -> int:
 
 def positive_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
     """:func:`positive_dim` of several dims. Raises ``IndexError`` if one is out of range, ``ShapeError`` if one is repeated."""
-    found = tuple([positive_dim(name, d, ndim) for d in sizes_of(dims)])
+    if not isinstance(dims, (tuple, list)):
+        return (positive_dim(name, dims, ndim),)
+    if len(dims) == 1 and isinstance(dims[0], (tuple, list)):
+        dims = dims[0]
+    found = tuple([positive_dim(name, d, ndim) for d in dims])
     if len(set(found)) != len(found):
-        raise ShapeError(f"{name}: a dim comes twice in {sizes_of(dims)}")
+        raise ShapeError(f"{name}: a dim comes twice in {tuple(dims)}")
     return found
+
+
+def number_of(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
+    """A Python number as a 0-d array of ``dtype``. Raises ``RuntimeError`` where an integer ``dtype`` cannot hold it."""
+    try:
+        return np.asarray(value, dtype)
+    except (OverflowError, ValueError):
+        raise RuntimeError(f"{name}: {value!r} cannot be {dtype}") from None
+
+
+def require_dtype(name: str, input: Any, **others: Any) -> None:
+    """Raise ``RuntimeError`` unless the Tensors and arrays among ``others`` have the dtype of ``input``; None and numbers have none."""
+    for what, other in others.items():
+        if other is not None and getattr(other, "dtype", input.dtype) != input.dtype:
+            raise RuntimeError(f"{name}: input is {input.dtype} but {what} is {other.dtype}; convert one, as in x.to(w.dtype)")
 
 
 def along(dim: int, key: Any) -> tuple:

@@ -47,6 +47,11 @@ def scaled_dot_product_attention(
 
     Returns (..., L, Ev). A query whose keys are all masked gives zeros, as in PyTorch.
     """
+    for what, other in (("key", key), ("value", value)):
+        if other.dtype != query.dtype:
+            raise RuntimeError(
+                f"scaled_dot_product_attention: query is {query.dtype} but {what} is {other.dtype}; convert one, as in k.to(q.dtype)"
+            )
     if enable_gqa:
         repeats = query.shape[-3] // key.shape[-3]
         key, value = repeat_interleave(key, repeats, -3), repeat_interleave(value, repeats, -3)

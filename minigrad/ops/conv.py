@@ -36,6 +36,7 @@ from minigrad.engine import ShapeError, op
 from minigrad.kernels import conv as kernels
 from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
+from minigrad.ops.arguments import require_dtype
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import permute
 from minigrad.ops.window_sizes import as_batch, fitted, per_axis
@@ -261,9 +262,7 @@ def _check(name, dims, input, weight, bias, groups, outputs):
         raise ShapeError(f"{name}: weight has a size of 0 ({shapes})")
     if bias is not None and tuple(bias.shape) != (outputs,):
         raise ShapeError(f"{name}: bias must have shape ({outputs},), one number per output channel, not {tuple(bias.shape)} ({shapes})")
-    for other, what in ((weight, "weight"), (bias, "bias")):
-        if other is not None and other.dtype != input.dtype:
-            raise RuntimeError(f"{name}: input is {input.dtype} but {what} is {other.dtype}; convert one, as in x.to(w.dtype)")
+    require_dtype(name, input, weight=weight, bias=bias)
     if input.dtype.kind == "b":
         raise TypeError(f"{name}: bool tensors cannot be convolved; convert them, as in x.float()")
     return shapes

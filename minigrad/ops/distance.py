@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, no_grad, take_numpy_names
+from minigrad.engine import ShapeError, cast, no_grad, take_numpy_names
 from minigrad.ops.elementwise import clamp
 from minigrad.ops.index import index_select
 from minigrad.ops.precision import in_float32
@@ -34,9 +34,17 @@ def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: 
 
 @in_float32
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between vectors along ``dim``: ``torch.nn.functional.cosine_similarity``."""
+    """The cosine of the angle between vectors along ``dim``, one of the dimensions that they broadcast to: ``torch.nn.functional.cosine_similarity``.
+
+    The dtype is the floating one that they promote to. Raises ``TypeError`` if both are of integers.
+    """
     if not eps >= 0:
         raise ValueError(f"cosine_similarity: eps must be 0 or above, but is {eps}")
+    floating = [x.dtype for x in (x1, x2) if x.dtype.kind == "f"]
+    if not floating:
+        raise TypeError(f"cosine_similarity: a floating operand is needed, not {x1.dtype} and {x2.dtype}")
+    dtype = np.result_type(*floating)  # of 0-d tensors too: they are vectors here
+    x1, x2 = (x if x.dtype == dtype else cast(x, dtype=dtype) for x in (x1, x2))
     if x1.shape != x2.shape:
         x1, x2 = broadcast_tensors(x1, x2)  # first, so that dim is one of the result's
     a = clamp(norm(x1, 2.0, dim, keepdim=True), min=eps)

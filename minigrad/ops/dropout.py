@@ -42,11 +42,15 @@ def random_keep(shape: tuple[int, ...], p: float) -> np.ndarray:
     return keep.reshape(shape)
 
 
-def _check(name: str, input: Any, p: float) -> None:
+def _drops(name: str, input: Any, p: float, training: bool) -> bool:
+    """Whether anything is dropped, for which the input must be floating. ``p`` is checked in any case."""
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"{name}: p must be a probability between 0 and 1, not {p}")
+    if not training or not p:
+        return False
     if input.dtype.kind != "f":
         raise TypeError(f"{name}: the input must be floating, not {input.dtype}")
+    return True
 
 
 def _shape(input: Any) -> tuple[int, ...]:
@@ -89,8 +93,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     >>> sorted(set(dropout(mg.ones(100), 0.5).tolist()))
     [0.0, 2.0]
     """
-    _check("dropout", input, p)
-    return _drop(input, _shape(input), p) if training and p else input
+    return _drop(input, _shape(input), p) if _drops("dropout", input, p, training) else input
 
 
 @called_as(like.dropout)
@@ -103,9 +106,8 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     >>> sorted(set(dropout1d(mg.ones(5, 100, 2)).sum(dim=2).flatten().tolist()))
     [0.0, 4.0]
     """
-    _check("dropout1d", input, p)
     shape = _channels("dropout1d", input, 2, (2, 3))
-    return _drop(input, shape, p) if training and p else input
+    return _drop(input, shape, p) if _drops("dropout1d", input, p, training) else input
 
 
 @called_as(like.dropout)
@@ -115,18 +117,16 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
 
     An input with three dimensions is treated as (N, C, L), as in PyTorch.
     """
-    _check("dropout2d", input, p)
     shape = _channels("dropout2d", input, None, (3, 4))
-    return _drop(input, shape, p) if training and p else input
+    return _drop(input, shape, p) if _drops("dropout2d", input, p, training) else input
 
 
 @called_as(like.dropout)
 @with_inplace
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """:func:`dropout` of whole channels of an input (N, C, D, H, W) or (C, D, H, W): ``torch.nn.functional.dropout3d``."""
-    _check("dropout3d", input, p)
     shape = _channels("dropout3d", input, 4, (4, 5))
-    return _drop(input, shape, p) if training and p else input
+    return _drop(input, shape, p) if _drops("dropout3d", input, p, training) else input
 
 
 @called_as(like.alpha_dropout)
@@ -136,16 +136,14 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False) -> Tens
 
     Raises ``ValueError`` if ``p`` is not in [0, 1].
     """
-    _check("alpha_dropout", input, p)
-    return _alpha_drop(input, _shape(input), p) if training and p else input
+    return _alpha_drop(input, _shape(input), p) if _drops("alpha_dropout", input, p, training) else input
 
 
 @called_as(like.alpha_dropout)
 @with_inplace
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False) -> Tensor:
     """:func:`alpha_dropout` of whole channels of an input (N, C, ...): ``torch.nn.functional.feature_alpha_dropout``."""
-    _check("feature_alpha_dropout", input, p)
-    if not training or not p:
+    if not _drops("feature_alpha_dropout", input, p, training):
         return input
     shape = _shape(input)
     if len(shape) < 2:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, no_grad, op
+from minigrad.ops.arguments import number, whole
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, plain_index, put_add
 from minigrad.ops.shape import unsqueeze
@@ -31,7 +32,7 @@ def _embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be (rows, features), not of shape {weight.shape}")
     rows = weight.shape[0]
-    if padding_idx is not None and not -rows <= padding_idx < rows:
+    if padding_idx is not None and not -rows <= whole("embedding", "padding_idx", padding_idx) < rows:
         raise IndexError(f"embedding: padding_idx {padding_idx} is out of range for {rows} rows")
     if input.size and not 0 <= input.min() <= input.max() < rows:
         wrong = input[(input < 0) | (input >= rows)].flat[0]
@@ -70,6 +71,7 @@ def embedding(
     tensor([[2., 3.],
             [2., 3.]])
     """
+    number("embedding", "norm_type", norm_type, "not 0")
     if max_norm is not None:
         weight = _renormed("embedding", weight, array_of(input), max_norm, norm_type)
     return _embedding(input, weight, padding_idx=padding_idx, scale_grad_by_freq=scale_grad_by_freq)
@@ -77,6 +79,7 @@ def embedding(
 
 def _renormed(name: str, weight: Any, input: np.ndarray, max_norm: float, norm_type: float) -> Any:
     """``weight`` with the rows selected by ``input`` scaled to a norm of at most ``max_norm``. A Tensor is changed in place."""
+    number(name, "max_norm", max_norm, "0 or above")
     table = array_of(weight)
     if input.size and not 0 <= input.min() <= input.max() < len(table):
         raise IndexError(f"{name}: indices {input.min()}..{input.max()} are out of range for {len(table)} rows (0..{len(table) - 1})")
@@ -135,13 +138,18 @@ def embedding_bag(
     if per_sample_weights is not None:
         if tuple(per_sample_weights.shape) != index.shape:
             raise ShapeError(f"{name}: per_sample_weights {tuple(per_sample_weights.shape)} must have the shape of the input {index.shape}")
+        if per_sample_weights.dtype != weight.dtype:
+            raise RuntimeError(f"{name}: weight is {weight.dtype} but per_sample_weights is {per_sample_weights.dtype}; convert one")
         if mode != "sum":
             raise NotImplementedError(f"{name}: per_sample_weights go with mode='sum' only, not with {mode!r}")
     if weight.ndim != 2:
         raise ShapeError(f"{name}: weight must be (rows, features), not of shape {tuple(weight.shape)}")
+    number(name, "norm_type", norm_type, "not 0")
     starts, ends = _bags(name, index, offsets, include_last_offset)
     if max_norm is not None:
         weight = _renormed(name, weight, index, max_norm, norm_type)
+    if padding_idx is not None and not -len(weight) <= whole(name, "padding_idx", padding_idx) < len(weight):
+        raise IndexError(f"{name}: padding_idx {padding_idx} is out of range for {len(weight)} rows")
     bag = np.repeat(np.arange(len(starts)), ends - starts)
     chosen = np.arange(len(bag)) if padding_idx is None else np.flatnonzero(index.reshape(-1)[: len(bag)] != padding_idx % weight.shape[0])
     bag, flat = bag[chosen], index.reshape(-1)[chosen]

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, op, shape_of, take_numpy_names
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, shape_of, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import along, positive_dim
+from minigrad.ops.arguments import along, number_of, positive_dim, require_dtype, whole
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
 
@@ -281,11 +281,21 @@ def _check_bounds(name: str, index: np.ndarray, size: int, dim: int, lowest: int
         raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
 
 
-def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any, like: tuple[int, ...] | None = None) -> tuple:
+def _vector(x: Any) -> Any:
+    """A 0-d tensor as a vector of one, which it counts as where there is a ``dim``; any other as it is."""
+    return x if shape_of(x) else getitem(x, index=(None,))
+
+
+def _as_before(x: Any, input: Any) -> Any:
+    """``x``, which was computed from ``_vector(input)``, with as many dimensions as ``input``."""
+    return x if shape_of(input) else getitem(x, index=(0, Ellipsis))
+
+
+def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple:
     """The key of gather and scatter: for ``dim=1``, element (i, j, k) of ``index`` refers to position (i, index[i, j, k], k)."""
-    array, dim = _integers(name, index), positive_dim(name, dim, len(shape))
-    if array.ndim != len(shape) or not shape:
-        raise ShapeError(f"{name}: index of shape {array.shape} must have as many dimensions (at least 1) as the tensor of shape {shape}")
+    array, dim = np.atleast_1d(_integers(name, index)), positive_dim(name, dim, len(shape))
+    if array.ndim != len(shape):
+        raise ShapeError(f"{name}: index of shape {array.shape} must have as many dimensions as the tensor of shape {shape}")
     if array.size and any(n > s for d, (n, s) in enumerate(zip(array.shape, shape, strict=True)) if d != dim):
         raise ShapeError(f"{name}: index of shape {array.shape} is larger than the tensor of shape {shape} in a dimension other than {dim}")
     _check_bounds(name, array, shape[dim], dim)
@@ -299,7 +309,8 @@ def gather(input: Tensor, dim: int, index: Operand) -> Tensor:
     Args:
         input: any shape.
         dim: the dimension that ``index`` counts along.
-        index: integers >= 0, with as many dimensions as ``input`` and, except along ``dim``, no larger. The result has its shape.
+        index: integers >= 0, with as many dimensions as ``input`` and, except along ``dim``, no larger. The result has its shape. A 0-d tensor or
+            index counts as a vector of one; an index without elements may have any shape.
 
     Raises ``IndexError`` for an index out of bounds, ``ShapeError`` for shapes that do not fit.
 
@@ -309,7 +320,10 @@ def gather(input: Tensor, dim: int, index: Operand) -> Tensor:
     tensor([[2.],
             [3.]])
     """
-    return getitem(input, index=_grid("gather", shape_of(input), dim, index))
+    dim, input = positive_dim("gather", dim, len(shape_of(input))), _vector(input)
+    if 0 in shape_of(index):
+        return take(input, index)
+    return _as_before(getitem(input, index=_grid("gather", shape_of(input), dim, index)), index)
 
 
 def take_along_dim(input: Tensor, indices: Operand, dim: int | None = None) -> Tensor:
@@ -322,6 +336,8 @@ def take_along_dim(input: Tensor, indices: Operand, dim: int | None = None) -> T
         return take(input, array.reshape(-1))
     shape = shape_of(input)
     dim = positive_dim("take_along_dim", dim, len(shape))
+    if not shape:
+        raise IndexError("take_along_dim: a 0-d tensor has no dimension to take from")
     if array.ndim != len(shape):
         raise ShapeError(f"take_along_dim: indices of shape {array.shape} must have as many dimensions as the tensor of shape {shape}")
     try:
@@ -340,7 +356,7 @@ def take_along_dim(input: Tensor, indices: Operand, dim: int | None = None) -> T
 def _part(src: Any, shape: tuple[int, ...], name: str) -> Any:
     """The corner of ``src`` that an index of ``shape`` uses."""
     have = shape_of(src)
-    if have == shape or have == ():
+    if have == (shape or (1,)) or have == ():
         return src
     if len(have) != len(shape) or any(n > s for n, s in zip(shape, have, strict=True)):
         raise ShapeError(f"{name}: index of shape {shape} is larger than src of shape {have}")
@@ -354,8 +370,10 @@ def scatter(input: Tensor, dim: int, index: Operand, src: Operand, *, reduce: st
         input: any shape.
         dim: the dimension that ``index`` counts along.
         index: integers >= 0, with as many dimensions as ``input`` and, except along ``dim``, no larger.
-        src: values, at least as large as ``index``; or one number for all.
-        reduce: ``"add"`` makes this :func:`scatter_add`.
+        src: values of the dtype of ``input``, at least as large as ``index``; or one number for all.
+        reduce: ``"add"`` makes this :func:`scatter_add`; ``"multiply"`` multiplies what is there, by each of several values that meet.
+
+    Raises ``IndexError`` for an index out of bounds, ``ShapeError`` for shapes that do not fit, ``RuntimeError`` for a ``src`` of another dtype.
 
     At a repeated index the last value is stored and gets the gradient (in PyTorch this is undefined).
 
@@ -366,10 +384,35 @@ def scatter(input: Tensor, dim: int, index: Operand, src: Operand, *, reduce: st
     """
     if reduce == "add":
         return scatter_add(input, dim, index, src)
-    if reduce is not None:
-        raise NotImplementedError(f"scatter: reduce={reduce!r} is not supported, only None and 'add'")
-    grid = _grid("scatter", shape_of(input), dim, index)
-    return setitem(input, _part(src, shape_of(index), "scatter"), index=grid)
+    if reduce not in (None, "multiply"):
+        raise ValueError(f"scatter: reduce must be None, 'add' or 'multiply', not {reduce!r}")
+    x, grid, v = _scattered("scatter", input, dim, index, src)
+    return _as_before(setitem(x, v, index=grid) if reduce is None else _multiplied(x, grid, v), input)
+
+
+def _scattered(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, Any]:
+    """What scatter and its like write to, the key where, and what."""
+    require_dtype(name, input, src=src)
+    dim, x = positive_dim(name, dim, len(shape_of(input))), _vector(input)
+    return (
+        x,
+        _grid(name, shape_of(x), dim, index),
+        _part(src if hasattr(src, "dtype") else number_of(name, src, input.dtype), shape_of(index), name),
+    )
+
+
+def _multiplied(x: Any, index: tuple, v: Any) -> Any:
+    """``x`` after ``x[index] *= v``, where a place that comes several times is multiplied as often: in turns, in each of which it comes once."""
+    places = _positions(shape_of(x), index)
+    keys, flat = np.broadcast_arrays(*index), places.reshape(-1)
+    order = np.argsort(flat, kind="stable")
+    turn = np.empty(places.shape, np.intp)
+    turn.reshape(-1)[order] = np.arange(flat.size) - np.searchsorted(flat[order], flat[order])
+    v = broadcast_to(v, shape=places.shape)
+    for i in range(int(turn.max(initial=-1)) + 1):
+        now = tuple([k[turn == i] for k in keys])
+        x = setitem(x, getitem(x, index=now) * getitem(v, index=(turn == i,)), index=now)
+    return x
 
 
 def scatter_add(input: Tensor, dim: int, index: Operand, src: Operand) -> Tensor:
@@ -379,70 +422,82 @@ def scatter_add(input: Tensor, dim: int, index: Operand, src: Operand) -> Tensor
     >>> mg.scatter_add(mg.zeros(3), 0, mg.tensor([0, 2, 2]), mg.tensor([1.0, 2.0, 3.0]))
     tensor([1., 0., 5.])
     """
-    return index_put(input, _grid("scatter_add", shape_of(input), dim, index), _part(src, shape_of(index), "scatter_add"), accumulate=True)
+    x, grid, v = _scattered("scatter_add", input, dim, index, src)
+    return _as_before(index_put(x, grid, v, accumulate=True), input)
 
 
-def _vector(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[int, np.ndarray]:
+def _line(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[int, np.ndarray]:
     """``dim`` counted from the front, and a vector index along it."""
     dim, array = positive_dim(name, dim, len(shape)), _integers(name, index)
     if array.ndim > 1:
         raise ShapeError(f"{name}: the index must be a vector, not of shape {array.shape}")
-    if not shape:
-        raise ShapeError(f"{name}: a 0-d tensor has no dimension to index")
-    _check_bounds(name, array, shape[dim], dim)
+    _check_bounds(name, array, (shape or (1,))[dim], dim)
     return dim, array.reshape(-1)
 
 
 def index_select(input: Tensor, dim: int, index: Operand) -> Tensor:
-    """The slices ``index`` (a vector of integers >= 0) along ``dim``: ``torch.index_select``.
+    """The slices ``index`` (a vector of integers >= 0) along ``dim``: ``torch.index_select``. A 0-d tensor has one, itself.
 
     >>> import minigrad as mg
     >>> mg.index_select(mg.tensor([[1, 2, 3], [4, 5, 6]]), 1, mg.tensor([2, 0]))
     tensor([[3, 1],
             [6, 4]])
     """
-    dim, array = _vector("index_select", shape_of(input), dim, index)
-    return getitem(input, index=along(dim, array))
+    dim, array = _line("index_select", shape_of(input), dim, index)
+    if not shape_of(input) and array.size != 1:
+        raise ShapeError(f"index_select: a 0-d tensor has one element to select, not {array.size}")
+    return _as_before(getitem(_vector(input), index=along(dim, array)), input)
 
 
-def _source(name: str, shape: tuple[int, ...], dim: int, n: int, source: Any) -> None:
+def _source(name: str, input: Any, dim: int, n: int, source: Any) -> Any:
+    """``source``, if it has the dtype of ``input``, and its shape but for ``n`` slices along ``dim``. A number stands for one slice of one element."""
+    require_dtype(name, input, source=source)
+    shape, have = shape_of(input), shape_of(source)
     want = (*shape[:dim], n, *shape[dim + 1 :])
-    if shape_of(source) != want and shape_of(source) != ():
-        raise ShapeError(f"{name}: source has shape {shape_of(source)}, but {n} indices along dimension {dim} of {shape} need {want}")
+    if (have != want and not (have == () and n == 1)) or (not shape and n != 1):
+        raise ShapeError(f"{name}: source has shape {have}, but {n} indices along dimension {dim} of {shape} need {want}")
+    return source
 
 
 def index_add(input: Tensor, dim: int, index: Operand, source: Tensor, *, alpha: float = 1) -> Tensor:
     """``input`` with ``alpha * source`` added to its slices ``index`` along ``dim``: ``torch.index_add``.
 
+    Raises ``IndexError`` out of bounds, ``ShapeError`` for a ``source`` that does not fit, ``RuntimeError`` for one of another dtype.
+
     >>> import minigrad as mg
     >>> mg.index_add(mg.zeros(3), 0, mg.tensor([1, 1]), mg.tensor([1.0, 2.0]))
     tensor([0., 3., 0.])
     """
-    dim, array = _vector("index_add", shape_of(input), dim, index)
-    _source("index_add", shape_of(input), dim, array.size, source)
-    return index_put(input, along(dim, array), source if alpha == 1 else source * alpha, accumulate=True)
+    dim, array = _line("index_add", shape_of(input), dim, index)
+    source = _source("index_add", input, dim, array.size, source)
+    source = source if alpha == 1 else source * alpha
+    return _as_before(index_put(_vector(input), along(dim, array), source, accumulate=True), input)
 
 
 def index_copy(input: Tensor, dim: int, index: Operand, source: Operand) -> Tensor:
-    """``input`` with its slices ``index`` along ``dim`` replaced by those of ``source``: ``torch.index_copy``."""
-    dim, array = _vector("index_copy", shape_of(input), dim, index)
-    _source("index_copy", shape_of(input), dim, array.size, source)
-    return setitem(input, source, index=along(dim, array))
+    """``input`` with its slices ``index`` along ``dim`` replaced by those of ``source``: ``torch.index_copy``. Raises as :func:`index_add`."""
+    dim, array = _line("index_copy", shape_of(input), dim, index)
+    source = _source("index_copy", input, dim, array.size, source)
+    return _as_before(setitem(_vector(input), source, index=along(dim, array)), input)
 
 
 def index_fill(input: Tensor, dim: int, index: Operand, value: Operand) -> Tensor:
-    """``input`` with its slices ``index`` along ``dim`` filled with ``value``: ``torch.index_fill``."""
-    dim, array = _vector("index_fill", shape_of(input), dim, index)
-    return setitem(input, value, index=along(dim, array))
+    """``input`` with its slices ``index`` along ``dim`` filled with ``value``, in the dtype of ``input``: ``torch.index_fill``."""
+    dim, array = _line("index_fill", shape_of(input), dim, index)
+    value = value if hasattr(value, "dtype") else number_of("index_fill", value, input.dtype)
+    return _as_before(setitem(_vector(input), value, index=along(dim, array)), input)
 
 
 def index_put(input: Tensor, indices: Sequence[Any], values: Operand, accumulate: bool = False) -> Tensor:
     """``input`` after ``input[indices] = values``; with ``accumulate`` values are added, also at repeated indices: ``torch.index_put``.
 
+    Raises ``RuntimeError`` for values of another dtype.
+
     >>> import minigrad as mg
     >>> mg.index_put(mg.zeros(3), (mg.tensor([0, 0]),), mg.tensor(1.0), accumulate=True)
     tensor([2., 0., 0.])
     """
+    require_dtype("index_put", input, values=values)
     if not accumulate:
         return store(input, tuple(indices), values)
     shape = shape_of(input)
@@ -495,6 +550,7 @@ def masked_fill(input: Tensor, mask: Operand, value: Operand) -> Tensor:
     """
     if shape_of(value):
         raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, not of shape {shape_of(value)}")
+    value = cast(value, dtype=input.dtype) if hasattr(value, "dtype") else number_of("masked_fill", value, input.dtype)
     return ew.where(_mask("masked_fill", mask), value, input)
 
 
@@ -509,6 +565,7 @@ def masked_select(input: Tensor, mask: Operand) -> Tensor:
 
 def masked_scatter(input: Tensor, mask: Operand, source: Operand) -> Tensor:
     """``input`` with the first elements of ``source`` where ``mask`` is True, in row-major order: ``torch.masked_scatter``."""
+    require_dtype("masked_scatter", input, source=source)
     array, shape = _mask("masked_scatter", mask), shape_of(input)
     meet = _meet("masked_scatter", shape, array.shape)
     array = np.broadcast_to(array, meet)
@@ -571,7 +628,7 @@ def one_hot(input: Array, num_classes: int = -1) -> Array:
     input = np.asarray(input)
     if input.dtype.kind not in "iu":
         raise TypeError(f"one_hot: classes must be integers, not {input.dtype}")
-    if num_classes == -1:
+    if whole("one_hot", "num_classes", num_classes) == -1:
         if not input.size:
             raise ShapeError("one_hot: num_classes cannot be found out from an empty tensor; pass it")
         num_classes = int(input.max()) + 1

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, op, take_numpy_names
+from minigrad.engine import ShapeError, cast, dtype_of, op, take_numpy_names
 from minigrad.kernels import products
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
-from minigrad.ops.arguments import positive_dim, positive_dims
+from minigrad.ops.arguments import positive_dim, positive_dims, require_dtype
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, squeeze, transpose, unsqueeze
@@ -151,8 +151,13 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 
 def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
-    """``beta * input + alpha * product``; with ``beta=0`` the input is ignored, whatever it holds."""
-    shape = tuple(product.shape)
+    """``beta * input + alpha * product``; with ``beta=0`` the input is ignored, whatever it holds.
+
+    As in PyTorch the result has the operands' dtype whatever the factors are: integers are multiplied by what is whole in them.
+    """
+    shape, dtype = tuple(product.shape), np.result_type(input.dtype, product.dtype)
+    if dtype.kind != "f":
+        beta, alpha = [bool(v) if dtype.kind == "b" else int(v) for v in (beta, alpha)]
     if alpha != 1:
         product = ew.mul(product, alpha)
     if beta == 0:
@@ -190,7 +195,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
 @in_float32
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * sum over the batch of (batch1 @ batch2)``: ``torch.addbmm``."""
-    return _plus_product("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)
+    return _plus_product("addbmm", input, sum(product := bmm(batch1, batch2), 0, dtype=product.dtype), beta, alpha)
 
 
 def _linear_weight(g, input):
@@ -206,7 +211,7 @@ def linear(input: Array, weight: Array, bias: Array = None) -> Array:
         weight: (out, in).
         bias: (out,), or None.
 
-    Returns (..., out). Raises ``ShapeError`` if the sizes do not fit.
+    Returns (..., out). Raises ``ShapeError`` if the sizes do not fit, ``RuntimeError`` unless all have one dtype.
 
     >>> import minigrad as mg
     >>> mg.linear(mg.tensor([[1.0, 2.0]]), mg.tensor([[1.0, 1.0], [0.0, 3.0]]), mg.tensor([10.0, 0.0]))
@@ -218,19 +223,22 @@ def linear(input: Array, weight: Array, bias: Array = None) -> Array:
         features = input.shape[-1] if input.ndim else "no"
         shapes = f"input {input.shape}, weight {weight.shape}"
         raise ShapeError(f"linear: input has {features} features but weight expects {weight.shape[1]} ({shapes})")
+    if input.dtype is not weight.dtype or (bias is not None and bias.dtype is not weight.dtype):
+        require_dtype("linear", input, weight=weight, bias=bias)
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
     out: Array = matmul(_rows(input), weight.T)
     if bias is not None:
-        out = np.add(out, bias, out=out if np.result_type(out, bias) == out.dtype else None)
+        out = np.add(out, bias, out=out)
     return out.reshape(*input.shape[:-1], weight.shape[0])
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_o = sum over i, j of x1_i W_oij x2_j, plus ``bias``: ``torch.nn.functional.bilinear``.
 
-    ``input1`` (..., i), ``input2`` (..., j) and ``weight`` (o, i, j) give (..., o).
+    ``input1`` (..., i), ``input2`` (..., j) and ``weight`` (o, i, j) give (..., o). Raises ``RuntimeError`` unless all have one dtype.
     """
+    require_dtype("bilinear", input1, input2=input2, weight=weight, bias=bias)
     out = einsum("...i,oij,...j->...o", input1, weight, input2)
     return out if bias is None else ew.add(out, bias)
 
@@ -465,7 +473,7 @@ def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
     Args:
         input, other: any shapes.
         dims: the number of last dimensions of ``input`` to sum over with the first of ``other``; or two lists, dimensions of ``input`` and
-            the dimensions of ``other`` that they are paired with.
+            the dimensions of ``other`` that they are paired with. A size of 1 is broadcast.
 
     Returns the remaining dimensions of ``input``, then those of ``other``. Raises ``ShapeError`` if paired dimensions differ in size.
 
@@ -479,11 +487,17 @@ def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
             raise ShapeError(f"tensordot: dims={dims} must be in 0..{min(na, nb)} for {_listed((input.shape, other.shape))}")
         first, second = tuple(range(na - dims, na)), tuple(range(dims))
     else:
+        if not isinstance(dims, (tuple, list)) or len(dims) != 2:
+            raise TypeError(f"tensordot: dims must be a whole number, or two lists of them, not {dims!r}")
         first, second = (positive_dims("tensordot", d, n) for d, n in zip(dims, (na, nb), strict=True))
     if len(first) != len(second):
         raise ShapeError(f"tensordot: {len(first)} dimensions of a but {len(second)} of b")
     for i, j in zip(first, second, strict=True):
-        if input.shape[i] != other.shape[j]:
+        if input.shape[i] == 1:  # the sum over a broadcast dimension is that of the partner
+            other = sum(other, j, True)
+        elif other.shape[j] == 1:
+            input = sum(input, i, True)
+        elif input.shape[i] != other.shape[j]:
             sizes = f"{input.shape[i]} and {other.shape[j]}"
             raise ShapeError(f"tensordot: dimension {i} of {tuple(input.shape)} and {j} of {tuple(other.shape)} differ in size: {sizes}")
     partner = dict(zip(second, first, strict=True))
@@ -539,11 +553,12 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
 
 
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
-    """Cross product of vectors with 3 elements along ``dim``; other dimensions broadcast: ``torch.linalg.cross``."""
-    n = max(len(input.shape), len(other.shape))
-    dim = positive_dim("cross", dim, n) - n
+    """Cross product of vectors with 3 elements along ``dim``; other dimensions, of which both have as many, broadcast: ``torch.linalg.cross``."""
+    if len(input.shape) != len(other.shape):
+        raise ShapeError(f"cross: shapes {_listed((input.shape, other.shape))} must have the same number of dimensions")
+    dim = positive_dim("cross", dim, len(input.shape))
     for x in (input, other):
-        if len(x.shape) < -dim or x.shape[dim] != 3:
+        if not x.shape or x.shape[dim] != 3:
             raise ShapeError(f"cross: dimension {dim} must have size 3 in both shapes {_listed((input.shape, other.shape))}")
     return ew.sub(ew.mul(roll(input, -1, dim), roll(other, -2, dim)), ew.mul(roll(input, -2, dim), roll(other, -1, dim)))
 
@@ -574,6 +589,8 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
     if ord not in (1, -1, math.inf, -math.inf):
         raise ValueError(f"matrix_norm: ord must be 'fro', 1, -1, inf or -inf, not {ord!r}")
     inside, outside = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    if ord > 0 and 0 in x.shape:  # the norm of a matrix without elements is 0, however many sums there are
+        return reduce.norm(x, 1, (rows, columns), keepdim)
     extreme = (reduce.amax if ord > 0 else reduce.amin)(sum(ew.abs(x), inside, True), outside, True)
     return extreme if keepdim else squeeze(extreme, (rows, columns))
 
@@ -583,7 +600,7 @@ def norm(x: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *,
 
     Without ``ord``, the square root of the sum of squares over ``dim``, or over all dimensions.
     """
-    x = x if dtype is None else cast(x, dtype=np.dtype(dtype))
+    x = x if dtype is None else cast(x, dtype=dtype_of("norm", dtype))
     if ord is None:
         return vector_norm(x, 2, dim, keepdim)
     if dim is None and len(x.shape) > 2:
@@ -719,20 +736,27 @@ def _cholesky_x(g, out):
 
 
 @op(input=_cholesky_x)
-def cholesky(input: Array) -> Array:
+def _cholesky(input: Array) -> Array:
+    _require_square("cholesky", input)
+    with one_blas_thread:
+        return np.linalg.cholesky(input)
+
+
+def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """The lower triangular L with ``L @ L.mT == input``, for symmetric positive definite x (..., n, n): ``torch.linalg.cholesky``.
 
-    Only the lower triangle of ``input`` is read, and the gradient is symmetric. Raises ``numpy.linalg.LinAlgError`` if ``input`` is not
-    positive definite.
+    With ``upper``, ``L.mT`` instead. Only the lower triangle of ``input`` is read (the upper one with ``upper``), and the gradient is symmetric.
+    Raises ``numpy.linalg.LinAlgError`` if ``input`` is not positive definite.
 
     >>> import minigrad as mg
     >>> mg.linalg.cholesky(mg.tensor([[4.0, 2.0], [2.0, 5.0]]))
     tensor([[2., 0.],
             [1., 2.]])
     """
+    if not upper:
+        return _cholesky(input)
     _require_square("cholesky", input)
-    with one_blas_thread:
-        return np.linalg.cholesky(input)
+    return matrix_transpose(_cholesky(matrix_transpose(input)))
 
 
 take_numpy_names(__name__)

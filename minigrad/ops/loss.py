@@ -14,6 +14,7 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, op, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
+from minigrad.ops.arguments import number, whole
 from minigrad.ops.index import getitem
 from minigrad.ops.linalg import linear
 from minigrad.ops.precision import in_float32
@@ -83,6 +84,7 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     if target.shape != expected:
         raise ShapeError(f"{name}: input {shape} needs a target of shape {expected}, not {target.shape}")
     classes = shape[1]
+    ignore_index = whole(name, "ignore_index", ignore_index)
     outside = (target < 0) | (target >= classes)
     if 0 <= ignore_index < classes or outside.any():
         ignored = target == ignore_index
@@ -510,6 +512,7 @@ def poisson_nll_loss(
     ``full`` adds Stirling's formula for log(target!) where target > 1.
     """
     reduction = reduction_of("poisson_nll_loss", reduction, size_average, reduce)
+    number("poisson_nll_loss", "eps", eps)
     losses = ew.exp(input) - input * target if log_input else input - ew.log(input + eps) * target
     if full:
         large = ew.maximum(target, 1.0)

@@ -18,6 +18,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, cast, joint, no_grad, op, shape_of, sum_to, take_numpy_names
 from minigrad.kernels import norm as kernels
+from minigrad.ops.arguments import number, require_dtype
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import mean
@@ -104,8 +105,17 @@ def standardize(x: Array, weight: Array = None, bias: Array = None, *, dim: tupl
     return kernels.affine(x, m, a, bias if bias is None else bias.reshape(shape)), m, v
 
 
+def _check_dtypes(name: str, input: Any, **parameters: Any) -> None:
+    """All must have one dtype, a floating one; but the parameters of a float16 input may all be float32, as in PyTorch."""
+    if input.dtype.kind != "f":
+        raise TypeError(f"{name}: the input must be floating, not {input.dtype}")
+    if input.dtype != np.float16 or any(getattr(p, "dtype", np.float32) != np.float32 for p in parameters.values()):
+        require_dtype(name, input, **parameters)
+
+
 def _check(name: str, input: Any, channels: int, **vectors: Any) -> None:
-    """Raise ``ShapeError`` unless each per-channel vector has one entry per channel."""
+    """Per-channel vectors must have one entry for each channel, and dtypes that fit."""
+    _check_dtypes(name, input, **vectors)
     for key, v in vectors.items():
         if v is not None and shape_of_any(v) != (channels,):
             raise ShapeError(f"{name}: {key} has shape {shape_of_any(v)} but the input {shape_of_any(input)} has {channels} channels")
@@ -137,6 +147,7 @@ def batch_norm(
     Raises:
         ValueError: training on a single value per channel; evaluation without running statistics; eps that is not above 0 in training.
         ShapeError: vectors that do not have C entries.
+        RuntimeError: the dtypes differ (float32 parameters for a float16 input are right). TypeError: the input is not floating.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> x = mg.tensor([[1.0, 10.0], [3.0, 30.0]])
@@ -153,7 +164,8 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: running_mean and running_var are needed when training=False")
-        return _with_running(input, running_mean, running_var, weight, bias, per_channel, eps)
+        y = _with_running(input, running_mean, running_var, weight, bias, per_channel, eps)
+        return y if y.dtype == input.dtype else cast(y, dtype=input.dtype)
     count = int(np.prod(shape)) // max(channels, 1)
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of shape {shape}")
@@ -163,8 +175,8 @@ def batch_norm(
     if not count:  # an empty batch says nothing of mean and variance
         return y
     with no_grad():
-        _move(running_mean, reshape(m, (channels,)), momentum)
-        _move(running_var, reshape(v, (channels,)) * (count / max(count - 1, 1)), momentum)
+        _move("batch_norm", running_mean, reshape(m, (channels,)), momentum)
+        _move("batch_norm", running_var, reshape(v, (channels,)) * (count / max(count - 1, 1)), momentum)
     return y
 
 
@@ -184,7 +196,9 @@ def _standardized(input, weight, bias, **options):
     return cast(y, dtype=dtype), m, v
 
 
-def _move(running: Any, value: Any, momentum: float) -> None:
+def _move(name: str, running: Any, value: Any, momentum: float) -> None:
+    if running is not None or momentum is not None:
+        number(name, "momentum", momentum)
     if running is not None:
         running[...] = running * (1.0 - momentum) + value * momentum
 
@@ -213,12 +227,11 @@ def instance_norm(
     per_channel = (1, channels) + (1,) * len(space)
     y, m, v = _standardized(input, weight, bias, dim=tuple(range(2, len(shape))), shape=per_channel, eps=eps)
     with no_grad():
-        _move(running_mean, mean(reshape(m, (n, channels)), dim=0), momentum)
-        _move(running_var, mean(reshape(v, (n, channels)), dim=0) * (count / max(count - 1, 1)), momentum)
+        _move("instance_norm", running_mean, mean(reshape(m, (n, channels)), dim=0), momentum)
+        _move("instance_norm", running_var, mean(reshape(v, (n, channels)), dim=0) * (count / max(count - 1, 1)), momentum)
     return y
 
 
-@in_float32
 def layer_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -229,19 +242,26 @@ def layer_norm(
 
     Raises:
         ShapeError: the last dimensions of the input, or weight or bias, are not ``normalized_shape``.
+        RuntimeError: the dtypes differ (float32 parameters for a float16 input are right). TypeError: the input is not floating.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> F.layer_norm(mg.tensor([[1.0, 2.0, 3.0]]), (3,))
     tensor([[-1.2247,  0.0000,  1.2247]])
     """
+    _check_dtypes("layer_norm", input, weight=weight, bias=bias)
     over, lead = _trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
-    return standardize(input, weight, bias, dim=over, shape=(1,) * (input.ndim - len(lead)) + lead, eps=eps)[0]
+    return _standardized(input, weight, bias, dim=over, shape=(1,) * (input.ndim - len(lead)) + lead, eps=eps)[0]
 
 
 def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
-    """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions: ``torch.nn.functional.rms_norm``. eps: the dtype's by default."""
+    """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions: ``torch.nn.functional.rms_norm``. eps: the dtype's by default.
+
+    The result has the dtype of ``input``, whatever that of the weight is. Raises ``TypeError`` for integers.
+    """
+    _check_dtypes("rms_norm", input)
     over, _ = _trailing("rms_norm", input, normalized_shape, weight=weight)
-    return _rms_norm(input, over, weight, float(np.finfo(input.dtype).eps) if eps is None else eps)
+    y = _rms_norm(input, over, weight, float(np.finfo(input.dtype).eps) if eps is None else eps)
+    return y if y.dtype == input.dtype else cast(y, dtype=input.dtype)
 
 
 @in_float32
@@ -262,12 +282,12 @@ def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -
     return tuple(range(len(shape) - len(last), len(shape))), last
 
 
-@in_float32
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise over groups of channels of each image (Wu & He 2018): ``torch.nn.functional.group_norm``.
 
     Raises:
         ShapeError: the input is not (N, C, ...), or C is not divisible by ``num_groups``.
+        RuntimeError: the dtypes differ. TypeError: the input is not floating.
     """
     shape = shape_of_any(input)
     if len(shape) < 2:
@@ -278,7 +298,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     _check("group_norm", input, channels, weight=weight, bias=bias)
     per_channel = (1, num_groups, channels // num_groups) + (1,) * len(space)
     grouped = reshape(input, (n, num_groups, channels // num_groups, *space))
-    return reshape(standardize(grouped, weight, bias, dim=tuple(range(2, len(shape) + 1)), shape=per_channel, eps=eps)[0], shape)
+    return reshape(_standardized(grouped, weight, bias, dim=tuple(range(2, len(shape) + 1)), shape=per_channel, eps=eps)[0], shape)
 
 
 @in_float32

@@ -21,6 +21,7 @@ from minigrad.kernels import pool as kernels
 from minigrad.kernels.windows import Axis, adaptive, sliding
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
+from minigrad.ops.arguments import number
 from minigrad.ops.precision import in_float32
 from minigrad.ops.window_sizes import as_batch, by, fitted, per_axis
 from minigrad.random import numpy_generator
@@ -451,8 +452,15 @@ def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size |
 # ---------------------------------------------------------------------------------------- from arguments to windows
 
 
-def _max_pool(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+def _with_channels(name, input, dims):
     x, single = _images(name, input, dims)
+    if not x.shape[1]:
+        raise ShapeError(f"{name}: the input {tuple(input.shape)} has no channel; only the size of the batch may be 0")
+    return x, single
+
+
+def _max_pool(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    x, single = _with_channels(name, input, dims)
     axes = _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode)
     for axis in axes:
         if len({w for _, windows, _ in axis.places for w in range(axis.out)[windows]}) < axis.out:
@@ -495,8 +503,9 @@ def _fractional_max_pool(name, dims, input, kernel_size, output_size, output_rat
         samples = numpy_generator().random((*x.shape[:2], dims))
     else:
         samples = array_of(samples)
-        if samples.shape != (*x.shape[:2], dims):
-            raise ShapeError(f"{name}: _random_samples must have shape {(*x.shape[:2], dims)}, not {samples.shape}")
+        if samples.ndim != 3 or samples.shape[1:] != (x.shape[1], dims) or len(samples) < len(x):
+            raise ShapeError(f"{name}: _random_samples must have shape {(*x.shape[:2], dims)}, or more rows, not {samples.shape}")
+        samples = samples[: len(x)]
     samples = samples.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)  # PyTorch rounds in the input's dtype
     places = np.zeros((*x.shape[:2], *[1] * 2 * dims), np.intp)  # flat index of each cell of each window: N C O.. K..
     for a, (n, out, k) in enumerate(zip(sizes, outs, kernel, strict=True)):
@@ -518,7 +527,7 @@ def _fractional_max_pool(name, dims, input, kernel_size, output_size, output_rat
 
 
 def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    x, single = _images(name, input, dims)
+    x, single = _with_channels(name, input, dims)
     axes = _axes(name, x, dims, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is None:
         divisor = _counts(axes, per_axis(name, "padding", padding, dims, 0) if count_include_pad else None)
@@ -538,7 +547,9 @@ def _adaptive_avg_pool(name, dims, input, output_size):
 
 
 def _lp_pool(name, dims, input, norm_type, kernel_size, stride, ceil_mode):
-    mean = _avg_pool(name, dims, ew.pow(input, norm_type), kernel_size, stride, 0, ceil_mode, True, None)
+    mean = _avg_pool(
+        name, dims, ew.pow(input, number(name, "norm_type", norm_type, "not 0")), kernel_size, stride, 0, ceil_mode, True, None
+    )
     total = mean * float(math.prod(per_axis(name, "kernel_size", kernel_size, dims)))
     empty = ew.eq(total, 0)  # the derivative of the root is infinite there
     return ew.where(empty, 0.0, ew.pow(ew.where(empty, 1.0, total), 1.0 / norm_type))
@@ -553,7 +564,7 @@ def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output
         raise TypeError(f"{name}: indices must be integers, not {index.dtype}")
     index = index.reshape(y.shape)
     kernel = per_axis(name, "kernel_size", kernel_size, dims)
-    stride = per_axis(name, "stride", stride, dims) if stride else kernel
+    stride = per_axis(name, "stride", stride, dims) if stride is not None else kernel
     padding = per_axis(name, "padding", padding, dims, 0)
     sizes = tuple([(n - 1) * s - 2 * p + k for n, s, p, k in zip(y.shape[2:], stride, padding, kernel, strict=True)])
     if output_size is not None:

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, take_numpy_names
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, dtype_of, op, take_numpy_names
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import index
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import along, positive_dim, positive_dims
+from minigrad.ops.arguments import along, positive_dim, positive_dims, whole
 from minigrad.ops.elementwise import quiet
 from minigrad.ops.precision import in_float32
 from minigrad.ops.results import MinMax, ValuesIndices
@@ -39,10 +39,8 @@ def _axes(name: str, shape: tuple[int, ...], dim: Any) -> tuple[int, ...] | None
     """The axes that ``dim`` names, counted from the front; None for all of them."""
     if dim is None:
         return None
-    if isinstance(dim, (tuple, list)):
-        return positive_dims(name, dim, len(shape)) if dim and shape else None
-    axis = positive_dim(name, dim, len(shape))
-    return (axis,) if shape else None
+    axes = positive_dims(name, dim, len(shape)) if isinstance(dim, (tuple, list)) else (positive_dim(name, dim, len(shape)),)
+    return axes if axes and shape else None
 
 
 def _count(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> int:
@@ -76,9 +74,9 @@ def _require_floating(name: str, dtype: np.dtype) -> None:
 # ----------------------------------------------------------------------------------------------- sums and means
 
 
-def _accumulate(ufunc: Callable, x: np.ndarray, dtype: Any, **where: Any) -> np.ndarray:
+def _accumulate(name: str, ufunc: Callable, x: np.ndarray, dtype: Any, **where: Any) -> np.ndarray:
     """A reduction or cumulative op of ``ufunc``: integers become int64, float16 is computed in float32, as in PyTorch."""
-    dtype = np.dtype(dtype) if dtype is not None else x.dtype if x.dtype.kind == "f" else I64
+    dtype = dtype_of(name, dtype) if dtype is not None else x.dtype if x.dtype.kind == "f" else I64
     total = ufunc(x, dtype=F32 if dtype == F16 else dtype, **where)
     return total.astype(dtype) if dtype == F16 else total
 
@@ -105,7 +103,7 @@ def sum(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = No
     (tensor(10.), tensor([4., 6.]), tensor([[3.],
             [7.]]))
     """
-    return _accumulate(add_reduce, input, dtype, axis=_axes("sum", input.shape, dim), keepdims=keepdim)
+    return _accumulate("sum", add_reduce, input, dtype, axis=_axes("sum", input.shape, dim), keepdims=keepdim)
 
 
 def _mean_x(g, input_shape, dim, keepdim):
@@ -124,7 +122,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
     >>> mg.mean(mg.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
     tensor([2., 4.])
     """
-    dtype = input.dtype if dtype is None else np.dtype(dtype)
+    dtype = input.dtype if dtype is None else dtype_of("mean", dtype)
     _require_floating("mean", dtype)
     axes = _axes("mean", input.shape, dim)
     count = _count(input.shape, axes)
@@ -165,7 +163,8 @@ def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: An
     wide = x.astype(F32) if x.dtype == F16 else x
     centred = np.asarray(wide - add_reduce(wide, axes, True) / (count or math.nan))
     total = add_reduce(np.multiply(centred, centred, out=centred), axes, keepdim)
-    variance = quiet().run(np.true_divide, total, builtins.max(0, count - correction))  # 0 / 0 for a single element
+    degrees = builtins.max(0, count - correction) if count else 0
+    variance = quiet().run(np.true_divide, total, degrees)  # 0 / 0 for a single element, or for none
     return variance if wide is x else variance.astype(x.dtype)
 
 
@@ -275,7 +274,7 @@ def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
     tensor([0., 6., 0.])
     """
     axes = None if dim is None else _axes("prod", input.shape, operator.index(dim))  # type: ignore[arg-type]
-    return _accumulate(np.multiply.reduce, input, dtype, axis=axes, keepdims=keepdim), not np.all(input)
+    return _accumulate("prod", np.multiply.reduce, input, dtype, axis=axes, keepdims=keepdim), not np.all(input)
 
 
 # --------------------------------------------------------------------------------------------- running totals
@@ -284,9 +283,9 @@ def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
 @op(x=lambda g, dim, by: shift(g, dim=dim, by=-by, fill=0.0))
 def shift(x: Array, dim: int, by: int, fill: float) -> Array:
     """``x`` shifted by ``by`` positions along ``dim``, to the front if negative; free positions are filled with ``fill``."""
+    dim = positive_dim("shift", dim, x.ndim)
     if not x.ndim:
         return np.full_like(x, fill)
-    dim = positive_dim("shift", dim, x.ndim)
     out = np.full_like(x, fill, order="C")
     target, source = (slice(by, None), slice(None, -by)) if by > 0 else (slice(None, by), slice(-by, None))
     out[along(dim, target)] = x[along(dim, source)]
@@ -322,8 +321,8 @@ def linear_recurrence(a: Array, b: Array, dim: int) -> Array:
 def _running(name: str, ufunc: np.ufunc, x: np.ndarray, dim: Any, dtype: Any) -> np.ndarray:
     axis = positive_dim(name, dim, x.ndim)
     if not x.ndim:
-        return _accumulate(ufunc.reduce, x, dtype)
-    return _accumulate(ufunc.accumulate, x, dtype, axis=axis)
+        return _accumulate(name, ufunc.reduce, x, dtype)
+    return _accumulate(name, ufunc.accumulate, x, dtype, axis=axis)
 
 
 def _cumsum_x(g, dim):
@@ -536,7 +535,7 @@ def logsumexp(input: Array, dim: Dims, keepdim: Any = False) -> Array:
         return np.add.reduce(input, axis=axes, keepdims=keepdim) - math.inf
     highest = np.asarray(np.maximum.reduce(input, axis=axes, keepdims=True))
     highest = np.where(np.isfinite(highest), highest, 0)
-    total = _accumulate(add_reduce, np.exp(input - highest), None, axis=axes, keepdims=True)
+    total = _accumulate("logsumexp", add_reduce, np.exp(input - highest), None, axis=axes, keepdims=True)
     out = quiet().run(np.log, total) + highest
     return out if keepdim else out.reshape([s for i, s in enumerate(input.shape) if axes is not None and i not in axes])
 
@@ -611,7 +610,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
         p = 2
     if isinstance(p, str):
         raise ValueError(f"norm: p must be a number or 'fro', not {p!r}")
-    return _norm(input if dtype is None else cast(input, dtype=np.dtype(dtype)), float(p), dim, keepdim)
+    return _norm(input if dtype is None else cast(input, dtype=dtype_of("norm", dtype)), float(p), dim, keepdim)
 
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
@@ -676,14 +675,14 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     >>> mg.topk(mg.tensor([1.0, 4.0, 3.0]), 2).indices
     tensor([1, 2])
     """
-    return _picked(input, _top_places(input, operator.index(k), dim, largest), dim)
+    return _picked(input, _top_places(input, whole("topk", "k", k), dim, largest), dim)
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """The ``k``-th smallest element along ``dim``, counted from 1, as ``(values, indices)``: ``torch.kthvalue``."""
     axis = positive_dim("kthvalue", dim, len(input.shape))
     size = input.shape[axis] if input.shape else 1
-    if not 1 <= k <= size:
+    if not 1 <= whole("kthvalue", "k", k) <= size:
         raise ShapeError(f"kthvalue: k={k} is not in 1..{size}, the size of dimension {axis} of shape {tuple(input.shape)}")
     indices = argsort(input, dim)
     if input.shape:
@@ -745,20 +744,28 @@ def unique(input: Array, sorted: bool = True, return_inverse: Any = False, retur
     return found
 
 
-@op(input=None, weights=lambda g, input: index.getitem(g, index=(input,)))
-def bincount(input: Array, weights: Array = None, minlength: int = 0) -> Array:
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """The number of occurrences of 0, 1, 2, ... in a vector, or the sum of their ``weights``: ``torch.bincount``.
+
+    int64; with weights float32 if they are, else float64.
 
     >>> import minigrad as mg
     >>> mg.bincount(mg.tensor([1, 3, 1]))
     tensor([0, 2, 0, 1])
     """
+    if weights is not None and weights.dtype != F32:
+        weights = cast(weights, dtype=np.float64)
+    return _bincount(input, weights, minlength)
+
+
+@op(input=None, weights=lambda g, input: index.getitem(g, index=(input,)))
+def _bincount(input: Array, weights: Array = None, minlength: int = 0) -> Array:
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and input.min() < 0):
         raise ShapeError(f"bincount: a vector of integers >= 0 is needed, not {input.dtype} of shape {input.shape}")
     if weights is not None and weights.shape != input.shape:
         raise ShapeError(f"bincount: weights {weights.shape} must have the shape {input.shape} of the input")
     total = np.bincount(input, weights, minlength)
-    return total if weights is None or weights.dtype.kind != "f" else total.astype(weights.dtype, copy=False)
+    return total if weights is None else total.astype(weights.dtype, copy=False)
 
 
 take_numpy_names(__name__)

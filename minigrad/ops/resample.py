@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError
+from minigrad.ops.arguments import whole
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, index_select
 from minigrad.ops.linalg import matmul
@@ -157,7 +158,7 @@ def interpolate(
         raise ValueError(f"interpolate: {len(each)} sizes or factors for an input of shape {shape} with {dims} spatial dimensions")
     scales: list[float | None] = [None] * dims
     if scale_factor is None:
-        sizes = [int(s) for s in each]
+        sizes = [whole("interpolate", "size", s) for s in each]
     else:
         sizes = [math.floor(n * float(s)) for n, s in zip(shape[2:], each, strict=True)]
         if not recompute_scale_factor:

@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, fitting, op, shape_of, take_numpy_names
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import along, either, positive_dim, positive_dims, sizes_of
+from minigrad.ops.arguments import along, either, number, positive_dim, positive_dims, sizes_of, whole
 from minigrad.ops.index import getitem
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
@@ -209,7 +209,8 @@ def flip(input: Array, dims: Size) -> Array:
     >>> mg.flip(mg.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
     """
-    return np.flip(input, positive_dims("flip", dims, input.ndim)) if input.ndim else input.view()
+    axes = positive_dims("flip", dims, input.ndim)
+    return np.flip(input, axes) if input.ndim else input.view()
 
 
 def fliplr(input: Tensor) -> Tensor:
@@ -219,11 +220,14 @@ def fliplr(input: Tensor) -> Tensor:
 
 def flipud(input: Tensor) -> Tensor:
     """The elements in reverse order along dimension 0: ``torch.flipud``."""
+    if not shape_of(input):
+        raise ShapeError("flipud: a tensor of at least 1 dimension is needed, not a 0-d one")
     return flip(input, (0,))
 
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """``input`` rotated by 90 degrees ``k`` times, from ``dims[0]`` towards ``dims[1]``: ``torch.rot90``."""
+    k = whole("rot90", "k", k)
     dims = positive_dims("rot90", dims, len(shape_of(input)))
     if len(dims) != 2:
         raise ShapeError(f"rot90: two dims span the plane of rotation, not {len(dims)}")
@@ -249,13 +253,17 @@ def roll(input: Array, shifts: Size, dims: Dims = None) -> Array:
     tensor([3, 1, 2])
     """
     shifts = sizes_of(shifts)
+    if not shifts:
+        raise ShapeError("roll: shifts is empty: say by how many places to move")
     if dims is not None and dims != ():
+        if not input.ndim:
+            raise IndexError(f"roll: a 0-d tensor has no dim {dims}")
         dims = tuple([positive_dim("roll", d, input.ndim) for d in sizes_of(dims)])
     elif len(shifts) == 1:
         return np.roll(input, shifts[0])
     if len(shifts) != len(dims or ()):
         raise ShapeError(f"roll: {len(shifts)} shifts but {len(dims or ())} dims")
-    return np.roll(input, shifts, dims) if input.ndim else input.copy()
+    return np.roll(input, shifts, dims)
 
 
 # ------------------------------------------------------------------------------------ broadcasting, repeating
@@ -360,13 +368,14 @@ def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
     return repeat(input, (1,) * (len(shape_of(input)) - len(times)) + times)
 
 
-def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
     """Each element repeated, with its copies next to each other, along ``dim`` or flattened: ``torch.repeat_interleave``.
 
     Args:
         input: any shape.
         repeats: an int, or a vector of ints with one for each element along ``dim``.
         dim: the dimension; None flattens ``input`` first.
+        output_size: the size that the dimension will have, if it is known. Raises ``ShapeError`` where it is another.
 
     >>> import minigrad as mg
     >>> mg.repeat_interleave(mg.tensor([1, 2]), 2)
@@ -383,6 +392,9 @@ def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None) -
         raise ShapeError("repeat_interleave: repeats must not be negative")
     if counts.ndim > 1 or counts.size not in (1, shape[dim]):
         raise ShapeError(f"repeat_interleave: repeats of shape {counts.shape} for the {shape[dim]} elements of dimension {dim} of {shape}")
+    total = int(counts.sum()) if counts.size != 1 else int(counts.item()) * shape[dim]
+    if output_size not in (None, total):
+        raise ShapeError(f"repeat_interleave: output_size is {output_size}, but repeats ask for {total}")
     if counts.size == 1:
         n = int(counts.item())
         spread = fitting.broadcast_to(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], n, *shape[dim + 1 :]))
@@ -515,8 +527,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     shape = shape_of(input)
     if not shape:
         raise ShapeError("chunk: a 0-d tensor has no dimension to split")
-    if chunks < 1:
-        raise ShapeError(f"chunk: the number of chunks must be positive, not {chunks}")
+    chunks = whole("chunk", "chunks", chunks, 1)
     n = shape[positive_dim("chunk", dim, len(shape))]
     return split(input, -(-n // chunks), dim) if n else split(input, [0] * chunks, dim)
 
@@ -548,7 +559,7 @@ def narrow(input: Tensor, dim: int, start: SupportsIndex, length: int) -> Tensor
     if not shape:
         raise ShapeError("narrow: a 0-d tensor has no dimension to narrow")
     dim = positive_dim("narrow", dim, len(shape))
-    place, n = operator.index(start), shape[dim]
+    place, length, n = whole("narrow", "start", start), whole("narrow", "length", length), shape[dim]
     first = place + n if place < 0 else place
     if not 0 <= first <= first + length <= n:
         raise ShapeError(f"narrow: start {place} and length {length} do not lie within the {n} elements of dimension {dim} of {shape}")
@@ -671,7 +682,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         if not any(side for pair in grown for side in pair):
             return input
     if mode == "constant":
-        return pad_constant(input, grown, 0.0 if value is None else value)
+        return pad_constant(input, grown, 0.0 if value is None else number("pad", "value", value))
     for d, pair in enumerate(grown):
         if pair != (0, 0):
             input = _pad_dim(input, d, *pair, mode)
@@ -778,14 +789,14 @@ def tril(input: Array, diagonal: int = 0) -> Array:
             [1., 1.]])
     """
     _matrices("tril", input)
-    return np.tril(input, diagonal)
+    return np.tril(input, whole("tril", "diagonal", diagonal))
 
 
 @op(input=lambda g, diagonal: triu(g, diagonal))
 def triu(input: Array, diagonal: int = 0) -> Array:
     """``input`` with zeros below a diagonal of each matrix: ``torch.triu``."""
     _matrices("triu", input)
-    return np.triu(input, diagonal)
+    return np.triu(input, whole("triu", "diagonal", diagonal))
 
 
 def _matrices(name: str, x: Any) -> None:
@@ -806,17 +817,19 @@ def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
             [2, 3],
             [3, 4]])
     """
-    if not x.ndim:
-        raise ShapeError("unfold: a 0-d tensor has no dimension to unfold")
     dim = positive_dim("unfold", dimension, x.ndim)
-    if step < 1 or not 0 <= size <= x.shape[dim]:
+    if step < 1 or not 0 <= size <= (x.shape or (1,))[dim]:
         raise ShapeError(f"unfold: windows of {size} every {step} do not fit dimension {dim} of shape {x.shape}")
+    if not x.ndim:  # a vector of one, whose only window is the result
+        return x.reshape(1)[:size]
     return np.lib.stride_tricks.sliding_window_view(x, size, dim)[along(dim, slice(None, None, step))]
 
 
 @op(g_=lambda g, dimension, size, step: unfold(g, dimension, size, step))
 def unfold_add(g_: Array, shape: Any, dimension: int, size: int, step: int) -> Array:
     """Zeros of ``shape`` with the windows added at their original positions. The transpose of :func:`unfold`."""
+    if not shape:
+        return np.add.reduce(g_, keepdims=False).reshape(())
     out = np.zeros(shape, g_.dtype)
     dim = dimension % len(shape)
     last = (g_.shape[dim] - 1) * step + 1

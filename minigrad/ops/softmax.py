@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import cast, op, take_numpy_names
+from minigrad.engine import cast, dtype_of, op, take_numpy_names
+from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.elementwise import exp, neg
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
@@ -23,8 +24,7 @@ def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
     """``x`` minus its maximum along ``dim``, as a new array."""
     if x.dtype.kind != "f":
         raise RuntimeError(f"{name}: floating logits are needed, not {x.dtype}")
-    if x.ndim and not -x.ndim <= dim < x.ndim:
-        raise IndexError(f"{name}: dim {dim} is out of range for an input of shape {x.shape}: it has {x.ndim} dimensions")
+    positive_dim(name, dim, x.ndim)
     if x.ndim == 0:
         return np.zeros_like(x)
     if not x.size:
@@ -60,7 +60,7 @@ _in_float32 = {_softmax: in_float32(_softmax), _log_softmax: in_float32(_log_sof
 
 def _along(op: Any, input: Any, dim: Any, dtype: Any) -> Any:
     if dtype is not None:
-        input = cast(input, dtype=np.dtype(dtype))
+        input = cast(input, dtype=dtype_of(op.__name__.lstrip("_"), dtype))
     half = getattr(input, "dtype", None) is _F16  # asked here, since asking in `in_float32` costs 5 % of the smallest softmax
     return (_in_float32[op] if half else op)(input, dim=dim)
 
@@ -110,6 +110,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
 
     Softmax of logits with Gumbel noise, at temperature ``tau``. With ``hard`` the result is one-hot, with the gradient of the softmax.
     """
+    number("gumbel_softmax", "eps", eps)
     noise = numpy_generator().gumbel(size=tuple(logits.shape)).astype(logits.dtype)
     soft = softmax((logits + noise) / tau, dim)
     if not hard:

@@ -172,7 +172,7 @@ class LBFGS(Optimizer):
         start = 0
         for p in self._all_parameters():
             end = start + p._data.size
-            p._data = flat[start:end].reshape(p._data.shape).astype(p._data.dtype)  # astype copies
+            p._replace(flat[start:end].reshape(p._data.shape).astype(p._data.dtype))  # astype copies
             start = end
 
     # ------------------------------------------------------------------------------------------------- the step

@@ -360,15 +360,17 @@ class _Bucket:
             np.concatenate([p._grad._data.ravel() for p in self.params], out=self.grad, casting="same_kind")
             optimizer._run(group, c, self.value, self.grad, self.slots)
             for p, part in zip(self.params, self.parts, strict=True):
-                p._data = part.copy()  # small: faster than checking whether the old memory may be written
+                p._replace(part.copy())  # small: quicker than to find out whether the old memory may be written
         else:
             (p,) = self.params
-            if not p._writable() or not p._data.flags.c_contiguous:
-                p._data = p._data.copy()
-            value, grad = p._data.reshape(-1), p._grad._data.reshape(-1)
+            in_place = p._writable() and p._data.flags.c_contiguous
+            array = p._data if in_place else p._data.copy(order="C")
+            value, grad = array.reshape(-1), p._grad._data.reshape(-1)
             for start in range(0, self.size, PIECE):
                 piece = slice(start, start + PIECE)
                 optimizer._run(group, c, value[piece], grad[piece], {name: slot[piece] for name, slot in self.slots.items()})
+            if not in_place:
+                p._replace(array)
         for state in self.states:
             state.update(scalars)
 

@@ -114,9 +114,11 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
 
 def _write(tensor: Tensor, function: Any) -> None:
     """Let ``function`` write a new value into the array of ``tensor``, or into a copy if the array is shared."""
-    if not tensor._writable():
-        tensor._data = tensor._data.copy()
-    function(tensor._data)
+    in_place = tensor._writable()
+    array = tensor._data if in_place else tensor._data.copy()
+    function(array)
+    if not in_place:
+        tensor._replace(array)
 
 
 def functional_call(

@@ -9,6 +9,7 @@ import pickle
 import weakref
 from collections.abc import Callable
 
+import hypothesis
 import hypothesis.strategies as hs
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import minigrad as mg
+from minigrad import nn
 
 
 def leaf(values):
@@ -45,7 +47,7 @@ WRITES: dict[str, Callable] = {
     "normal_": lambda x: x.normal_(),
     "uniform_": lambda x: x.uniform_(),
     "masked_fill_": lambda x: x.masked_fill_(mg.tensor([True, False, True]), 0),
-    "index_add_": lambda x: x.index_add_(0, mg.tensor([0, 0]), mg.tensor([1.0, 2.0])),
+    "index_add_": lambda x: x.index_add_(0, mg.tensor([0, 0]), mg.tensor([1.0, 2.0], dtype=x.dtype)),
 }
 
 
@@ -408,27 +410,168 @@ def test_a_tensor_whose_memory_is_shared_is_not(hold):
     del alias
 
 
-def test_the_array_that_a_tensor_was_made_over_is_not_written():
+# ------------------------------------------------------------------------------- over an array of the user's
+
+
+OVER = {"from_numpy": mg.from_numpy, "as_tensor": mg.as_tensor, "from_dlpack": mg.from_dlpack}
+
+
+@pytest.mark.parametrize("make", OVER.values(), ids=OVER)
+@pytest.mark.parametrize("name", WRITES)
+def test_a_tensor_over_an_array_shares_it_both_ways(name, make):
+    a = np.array([1.0, 2.0, 3.0])
+    x = make(a)
+    WRITES[name](x)
+    assert a.tolist() == x.tolist() != [1, 2, 3]
+    a[1] = 70
+    assert x[1].item() == 70
+    WRITES[name](x.data)
+    assert a.tolist() == x.tolist()
+    y = x.requires_grad_()
+    with mg.no_grad():
+        WRITES[name](y)
+    assert a.tolist() == x.tolist()
+    assert x.numpy(force=True) is a or make is mg.from_dlpack
+
+
+def test_writes_through_keys_and_operators_reach_the_array():
+    a = np.zeros((2, 3), np.float32)
+    x = mg.from_numpy(a)
+    x[0] = mg.tensor([1.0, 2.0, 3.0])
+    x[1, [0, 2]] = 5
+    x[x > 4] += 1
+    x *= 2
+    mg.from_numpy(a)[1, 1] = 7
+    assert a.tolist() == x.tolist() == [[2, 4, 6], [12, 7, 12]]
+    x[0] = x[1]
+    x[:, 1:] = x[:, :-1]
+    assert a.tolist() == [[12, 12, 7], [12, 12, 7]]
+    b = np.arange(6)[::-2]
+    mg.from_numpy(b).zero_()
+    assert b.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_gradients_stay_right_when_a_tensor_over_an_array_is_written(name):
+    """What a graph keeps of it, and every Tensor that was made of it, is a value: the old one."""
+    a = np.array([1.0, 2.0, 3.0])
+    x, w = mg.from_numpy(a), leaf([4, 5, 6])
+    rows, flat, same = mg.stack([x, x])[0], x.reshape(3, 1), x.detach()
+    y = (x * w).sum() + (x.reshape(3, 1) * w.reshape(3, 1)).sum() + mg.cat([x[:2] * w[:2], (w * w * x)[2:]]).sum()
+    held = x[1:]
+    WRITES[name](x)
+    assert a.tolist() == x.tolist() != [1, 2, 3]
+    assert [t.reshape(-1).tolist() for t in (rows, flat, same, held)] == [[1, 2, 3]] * 3 + [[2, 3]]
+    y.backward()
+    assert w.grad.tolist() == [1 + 1 + 1, 2 + 2 + 2, 3 + 3 + 2 * 6 * 3]
+
+
+def test_gradients_through_a_write_into_an_array():
+    a = np.array([1.0, 2.0, 3.0])
+    x, w = mg.from_numpy(a), leaf([5])
+    before = x * w
+    x[1] = w[0] * 2
+    x *= w
+    assert a.tolist() == [5, 50, 15]
+    (x.sum() + before.sum()).backward()
+    assert w.grad.tolist() == [1 + 3 + 4 * 5 + 6]
+    x = mg.from_numpy(np.array([1.0, 2.0])).requires_grad_()
+    y = (x * x).sum()
+    with mg.no_grad():
+        x.zero_()
+    y.backward()
+    assert x.grad.tolist() == [2, 4]
+
+
+def test_a_view_writes_the_array_when_nobody_else_is_made_over_it():
+    a = np.zeros(4)
+    y = mg.from_numpy(a).reshape(2, 2)
+    y[0] = 1
+    y += 1
+    assert a.tolist() == [2, 2, 1, 1]
+    x = mg.from_numpy(a)
+    row = x[1:]
+    with pytest.raises(RuntimeError, match="view of another"):
+        row[0] = 9
+    assert a.tolist() == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("optimizer", [nn.optim.SGD, nn.optim.Adam, nn.optim.LBFGS])
+@pytest.mark.parametrize("size", [3, 1 << 17])
+def test_optimizers_write_the_array(optimizer, size):
+    a = np.ones(size)
+    x = mg.from_numpy(a).requires_grad_()
+    step = optimizer([x], lr=0.1)
+
+    def closure():
+        step.zero_grad()
+        loss = (x * x).sum()
+        loss.backward()
+        return loss
+
+    step.step(closure)
+    assert (a < 1).all() and np.shares_memory(x.numpy(force=True), a)
+    nn.utils.clip_grad_value_(x, 0.1)
+    np.testing.assert_array_equal(x.numpy(force=True), a)
+
+
+def test_copies_of_a_tensor_over_an_array_have_memory_of_their_own():
     a = np.ones(3)
     x = mg.from_numpy(a)
-    y = mg.tensor(a)
-    x[0] = y[0] = 5
-    x += 1
-    assert a.tolist() == [1, 1, 1]
-    a[1] = 7  # the user's own write is seen by who shares the memory
-    z = mg.from_numpy(a)
-    a[2] = 8
-    assert z.tolist() == [1, 7, 8]
-    assert mg.from_numpy(a).numpy() is a
+    for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x)), x.clone(), mg.tensor(x), mg.tensor(a)):
+        other.zero_()
+        assert a.tolist() == [1, 1, 1]
+    p = nn.Parameter(x)
+    with mg.no_grad():
+        p.zero_()  # while x is there, which writes the array
+    assert a.tolist() == x.tolist() == [1, 1, 1]
+
+
+def test_a_read_only_array_is_not_written():
     frozen = np.ones(2)
     frozen.flags.writeable = False
     x = mg.from_numpy(frozen)
-    del frozen
     x[0] = 2
-    assert x.tolist() == [2, 1]
+    x += 1
+    assert (x.tolist(), frozen.tolist()) == ([3, 2], [1, 1])
     x = mg.from_numpy(np.frombuffer(b"\0" * 16))
     x[0] = 2
     assert x.tolist() == [2, 0]
+
+
+@hypothesis.settings(max_examples=40, deadline=None, database=None)
+@hypothesis.given(
+    steps=hs.lists(hs.sampled_from(["x[i]", "x+=", "a[i]", "view", "product", "data", "detach", "forget"]), min_size=1, max_size=12),
+    numbers=hs.lists(hs.integers(-3, 3), min_size=12, max_size=12),
+)
+def test_any_sequence_of_writes(steps, numbers):
+    """x and the array are one at all times, and each product has the gradient of the values that it was made of."""
+    a = np.array([1.0, 2.0, 3.0])
+    x, w = mg.from_numpy(a), leaf([1, 1, 1])
+    made, wanted, others = [], [], []
+    for step, n in zip(steps, numbers, strict=False):
+        if step == "x[i]":
+            x[n % 3] = n
+        elif step == "x+=":
+            x += n
+        elif step == "a[i]" and not made and not others:  # nobody hears of it
+            a[n % 3] = n
+        elif step == "view":
+            others.append((x[n % 3 :], x[n % 3 :].tolist()))
+        elif step == "product":
+            made.append((w * x).sum() + (w[1:] * x[1:]).sum())
+            wanted.append(a * [1, 2, 2])
+        elif step == "data":
+            x.data.mul_(n)
+        elif step == "detach":
+            others.append((x.detach(), x.tolist()))
+        else:
+            others.clear()
+        assert x.tolist() == a.tolist()
+        assert all(t.tolist() == value for t, value in others)
+    if made:
+        sum(made).backward()
+        assert w.grad.tolist() == sum(wanted).tolist()
 
 
 def test_numpy_shares_memory():
@@ -533,7 +676,8 @@ def test_dlpack_with_torch():
     x = mg.from_dlpack(t)
     x += 1
     x[0] = 9
-    assert t.tolist() == [0, 1, 2]
+    assert t.tolist() == x.tolist() == [9, 2, 3]  # as from_numpy, it shares both ways
+    t = torch.arange(3.0)
     assert mg.tensor(t).tolist() == [0, 1, 2]
 
 

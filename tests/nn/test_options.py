@@ -142,13 +142,17 @@ def test_functions_refuse_too(call, message):
 
 SPACES = [
     "minigrad", "minigrad.nn", "minigrad.nn.functional", "minigrad.nn.optim", "minigrad.nn.optim.lr_scheduler", "minigrad.nn.data",
-    "minigrad.nn.data.transforms", "minigrad.nn.init", "minigrad.nn.metrics", "minigrad.nn.training", "minigrad.nn.utils",
+    "minigrad.nn.data.transforms", "minigrad.nn.init", "minigrad.nn.metrics", "minigrad.nn.training", "minigrad.nn.utils", "minigrad.nn.utils.rnn",
+    "minigrad.nn.utils.parametrize", "minigrad.nn.utils.parametrizations", "minigrad.nn.optim.swa_utils", "minigrad.nn.models", "minigrad.graph",
+    "minigrad.plots", "minigrad.testing", "minigrad.random",
 ]  # fmt: skip
 TAKE_ANYTHING = {
     "op": "keywords name the arguments of the op that is defined",
     "Identity": "as PyTorch's, it stands in for any module",
     "StackDataset": "keywords name the datasets",
     "bar": "options of tqdm's",
+    "draw": "keywords are inputs of the module that is drawn",
+    "domain": "keywords name the arguments of the op whose domain it is",
     "skip_init": "arguments of the class that it is given",
 }
 
@@ -184,3 +188,39 @@ def test_an_unknown_keyword_is_refused(space):
             accepted.append(name)
     assert not [(name, message) for name, message in unclear if name not in TAKE_ANYTHING]
     assert set(accepted) <= set(TAKE_ANYTHING)
+
+
+METHODS = [
+    mg.Tensor,
+    Module,
+    nn.Sequential,
+    nn.ModuleList,
+    nn.ModuleDict,
+    nn.optim.Optimizer,
+    nn.optim.SGD,
+    nn.data.DataLoader,
+    mg.Generator,
+]
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_an_unknown_keyword_of_a_method_is_refused(kind):
+    """By a TypeError, from whatever the method is called on."""
+    accepted, unclear = [], []
+    for name in dir(kind):
+        method = getattr(kind, name)
+        if name.startswith("_") or isinstance(inspect.getattr_static(kind, name), property) or not callable(method):
+            continue
+        needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        first: list = [mg.ones(2, 2)] if kind is mg.Tensor else [None]
+        try:
+            method(*(first + [None] * len(needed))[: len(needed)], no_such_option=1)
+        except TypeError as error:
+            if "no_such_option" not in str(error) and "no keyword arguments" not in str(error):
+                unclear.append(name)
+        except NotImplementedError:
+            unclear.append(name)
+        else:
+            accepted.append(name)
+    assert not accepted
+    assert set(unclear) <= {"forward", "update"}, "which are there to be defined, with any keywords"

@@ -7,6 +7,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad import nn
 
 
 @pytest.mark.parametrize("name", ["add", "mul", "div", "maximum", "pow"])
@@ -33,14 +34,169 @@ def test_default_dtype():
     assert (mg.tensor([1, 2]) / 2).dtype == mg.float32
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_normalisation_of_integers_and_of_mixed_dtypes(training):
-    """Integers count as the default dtype, and the wider of two floating dtypes wins, as in arithmetic."""
-    x = mg.arange(12).reshape(3, 4)
-    mean, var = (None, None) if training else (mg.zeros(4), mg.ones(4))
-    y = F.batch_norm(x, mean, var, training=training)
-    assert y.dtype == mg.float32
-    np.testing.assert_array_equal(y.numpy(), F.batch_norm(x.float(), mean, var, training=training).numpy())
-    assert F.layer_norm(x, (4,)).dtype == mg.float32
-    wide = F.batch_norm(x.float(), mean, var, mg.ones(4, dtype=mg.float64), training=training)
-    assert wide.dtype == mg.float64
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn.Linear(2, 3)(mg.ones(1, 2, dtype=mg.float64)), "linear: input is float64 but weight is float32; convert one, as in"),
+        (lambda: nn.Linear(2, 3)(mg.ones(1, 2, dtype=mg.int64)), "linear: input is int64 but weight is float32"),
+        (lambda: F.linear(mg.ones(1, 2), mg.ones(3, 2), mg.ones(3, dtype=mg.float64)), "linear: input is float32 but bias is float64"),
+        (lambda: nn.Bilinear(2, 2, 3)(mg.ones(1, 2), mg.ones(1, 2, dtype=mg.float64)), "bilinear: input is float32 but input2 is float64"),
+        (lambda: nn.LayerNorm(2)(mg.ones(1, 2, dtype=mg.float64)), "layer_norm: input is float64 but weight is float32"),
+        (lambda: nn.GroupNorm(1, 2)(mg.ones(1, 2, 3, dtype=mg.float64)), "group_norm: input is float64 but weight is float32"),
+        (lambda: nn.BatchNorm1d(2)(mg.ones(3, 2, dtype=mg.float64)), "batch_norm: input is float64 but running_mean is float32"),
+        (lambda: nn.BatchNorm1d(2).eval()(mg.ones(3, 2, dtype=mg.float64)), "batch_norm: input is float64 but running_mean is float32"),
+        (lambda: nn.BatchNorm1d(2)(mg.ones(3, 2, dtype=mg.int64)), "batch_norm: the input must be floating, not int64"),
+        (
+            lambda: F.batch_norm(mg.ones(3, 2).half(), mg.ones(2), mg.ones(2), mg.ones(2).half()),
+            "batch_norm: input is float16 but running_mean",
+        ),
+        (lambda: nn.InstanceNorm1d(2)(mg.ones(3, 2, 4, dtype=mg.int64)), "instance_norm: the input must be floating, not int64"),
+        (lambda: nn.RMSNorm(2)(mg.ones(3, 2, dtype=mg.int64)), "rms_norm: the input must be floating, not int64"),
+        (lambda: nn.RNN(2, 2)(mg.ones(1, 2, dtype=mg.float64)), "RNN: input is float64 but weight_ih_l0 is float32"),
+        (lambda: nn.LSTM(2, 2).double()(mg.ones(1, 2)), "LSTM: input is float32 but weight_ih_l0 is float64"),
+        (lambda: nn.GRU(2, 2)(mg.ones(1, 2), mg.zeros(1, 2, dtype=mg.float64)), "GRU: input is float32 but h_0 is float64"),
+        (lambda: nn.GRUCell(2, 2)(mg.ones(1, 2), mg.zeros(1, 2, dtype=mg.float64)), "GRUCell: input is float32 but hx is float64"),
+        (lambda: nn.LSTMCell(2, 2)(mg.ones(1, 2).double()), "LSTMCell: input is float64 but weight_ih is float32"),
+        (lambda: nn.MultiheadAttention(2, 1)(*[mg.ones(1, 2).double()] * 3), "linear: input is float64 but weight is float32"),
+        (
+            lambda: F.scaled_dot_product_attention(mg.ones(2, 2), mg.ones(2, 2).double(), mg.ones(2, 2)),
+            "scaled_dot_product_attention: query is",
+        ),
+        (lambda: nn.PReLU()(mg.ones(2).double()), "prelu: input is float64 but weight is float32"),
+        (lambda: nn.Embedding(2, 2)(mg.ones(2)), "embedding: .*integers"),
+        (
+            lambda: F.embedding_bag(mg.zeros(1, 2).long(), mg.ones(2, 2), per_sample_weights=mg.ones(1, 2).double(), mode="sum"),
+            "embedding_bag: weight is float32 but per_sample_weights is float64",
+        ),
+    ],
+)
+def test_layers_refuse_an_input_of_another_dtype(call, message):
+    with pytest.raises((RuntimeError, TypeError), match=f"^{message}"):
+        call()
+
+
+def test_float16_goes_with_parameters_of_float32_in_normalisation():
+    """As in PyTorch the result is float16, and so is that of rms_norm, which takes any weight."""
+    x = mg.tensor([[1.0, 2.0], [3.0, 6.0], [5.0, 7.0]], dtype=mg.float16)
+    for layer in (nn.BatchNorm1d(2), nn.BatchNorm1d(2).eval(), nn.LayerNorm(2), nn.GroupNorm(1, 2), nn.RMSNorm(2)):
+        assert layer(x).dtype == mg.float16
+        np.testing.assert_allclose(layer.eval()(x).numpy(force=True), layer(x.float()).numpy(force=True), rtol=2e-3)
+    assert F.rms_norm(x.float(), (2,), mg.ones(2, dtype=mg.float64)).dtype == mg.float32
+
+
+# --------------------------------------------------------------------------------------------- what is no number
+
+
+@pytest.mark.parametrize(
+    "dtype", [object, "S3", "U2", "datetime64[s]", "timedelta64[s]", np.void, np.longdouble, "no such", np.complex64, complex]
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda d: mg.zeros(2, dtype=d), lambda d: mg.ones(2, dtype=d), lambda d: mg.empty(2, dtype=d), lambda d: mg.full((2,), 1, dtype=d),
+        lambda d: mg.eye(2, dtype=d), lambda d: mg.arange(3, dtype=d), lambda d: mg.linspace(0, 1, 2, dtype=d), lambda d: mg.rand(2, dtype=d),
+        lambda d: mg.randint(3, (2,), dtype=d), lambda d: mg.randperm(3, dtype=d), lambda d: mg.zeros_like(mg.ones(2), dtype=d),
+        lambda d: mg.full_like(mg.ones(2), 1, dtype=d), lambda d: mg.tensor([1, 2], dtype=d), lambda d: mg.as_tensor([1, 2], dtype=d),
+        lambda d: mg.Tensor([1, 2], dtype=d), lambda d: mg.Tensor(2, dtype=d), lambda d: mg.ones(2).to(dtype=d),
+        lambda d: mg.ones(2).new_zeros(2, dtype=d), lambda d: mg.ones(2).new_empty(2, dtype=d), lambda d: mg.ones(2).sum(dtype=d),
+        lambda d: mg.ones(2).mean(dtype=d), lambda d: mg.ones(2).prod(dtype=d), lambda d: mg.ones(2).cumsum(0, dtype=d),
+        lambda d: mg.ones(2).softmax(0, dtype=d), lambda d: mg.norm(mg.ones(2), dtype=d), lambda d: nn.Linear(2, 2, dtype=d),
+        lambda d: nn.Linear(2, 2).to(dtype=d), lambda d: nn.LazyLinear(2, dtype=d), lambda d: mg.set_default_dtype(d),
+    ],
+)  # fmt: skip
+def test_a_dtype_that_is_no_number_is_refused_where_it_comes_in(call, dtype):
+    """In one sentence, which begins with the function's name and says what is meant by complex numbers."""
+    with pytest.raises(TypeError, match=r"^\w+: ") as caught:
+        call(dtype)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert ("real numbers" in message) == (dtype in (np.complex64, complex))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: mg.tensor([1j]), lambda: mg.tensor("abc"), lambda: mg.tensor(None), lambda: mg.tensor(["1", "2"]), lambda: mg.tensor([1, None]),
+        lambda: mg.from_numpy(np.array(["a"])), lambda: mg.from_numpy(np.array([1j])), lambda: mg.tensor(np.longdouble(1)),
+        lambda: mg.ones(2) * 1j, lambda: 1j + mg.ones(2), lambda: mg.ones(2).double() * 1j, lambda: mg.ones(2) + np.array([1j, 2]),
+        lambda: mg.ones(2).double() + np.array([1j, 2]), lambda: mg.where(mg.tensor([True, False]), mg.ones(2), 1j),
+        lambda: mg.cat([mg.ones(2), np.array([1j])]), lambda: mg.full((2,), 1j), lambda: mg.full((2,), "a"),
+        lambda: mg.ones(2).fill_(1j), lambda: mg.ones(2).fill_("3"), lambda: mg.ones(2).__setitem__(0, "3"),
+        lambda: mg.ones(2).__setitem__(slice(None), np.array([1j, 2])), lambda: mg.ones(2).__setitem__(0, None),
+        lambda: nn.Parameter(np.array([1j])),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_no_number_is_refused_where_it_comes_in(call):
+    with pytest.raises(TypeError, match=r"^[\w\[\] =]+: "):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: mg.tensor(300, dtype=mg.uint8), lambda: mg.tensor([1, 300], dtype=mg.uint8), lambda: mg.tensor(-256, dtype=mg.uint8),
+        lambda: mg.tensor(300.5, dtype=mg.uint8), lambda: mg.tensor(1e10, dtype=mg.int32), lambda: mg.tensor(float("nan"), dtype=mg.int32),
+        lambda: mg.tensor(float("inf"), dtype=mg.int64), lambda: mg.tensor(1e19, dtype=mg.int64), lambda: mg.tensor(np.int64(300), dtype=mg.uint8),
+        lambda: mg.tensor([mg.tensor(300)], dtype=mg.uint8), lambda: mg.as_tensor(300, dtype=mg.uint8), lambda: mg.full((2,), 300, dtype=mg.uint8),
+        lambda: mg.full_like(mg.zeros(2).to(mg.uint8), 300), lambda: mg.zeros(2).to(mg.uint8).new_full((2,), 300),
+        lambda: mg.zeros(2).to(mg.uint8).fill_(300), lambda: mg.zeros(2).to(mg.uint8).__setitem__(0, 300),
+        lambda: mg.zeros(2).to(mg.uint8).masked_fill(mg.tensor([True, False]), 300), lambda: mg.zeros(2).long().fill_(float("nan")),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_the_range_of_its_dtype_is_refused(call):
+    with pytest.raises(RuntimeError, match=r"^[\w\[\] =]+: \S+ cannot be u?int\d+"):
+        call()
+
+
+def test_what_wraps_round_in_pytorch_wraps_round():
+    """A negative integer in an unsigned dtype; arrays and Tensors in any."""
+    assert mg.tensor(-1, dtype=mg.uint8).item() == mg.tensor(np.array([-1]), dtype=mg.uint8).item() == 255
+    assert mg.tensor(mg.tensor(300), dtype=mg.uint8).item() == 44
+    assert mg.tensor([2, 0], dtype=mg.bool).tolist() == [True, False]
+
+
+# ------------------------------------------------------------------------------------------------- constructors
+
+
+def test_the_old_constructor():
+    assert mg.Tensor([1, 2]).dtype == mg.Tensor(np.array([1, 2])).dtype == mg.Tensor([[True]]).dtype == mg.float32
+    assert mg.Tensor(mg.tensor([1, 2])).dtype == mg.int64
+    assert (mg.Tensor().shape, mg.Tensor(3).shape, mg.Tensor(2, 3).shape, mg.Tensor(np.int64(3)).shape) == ((0,), (3,), (2, 3), (3,))
+    assert mg.Tensor((2, 3)).tolist() == [2.0, 3.0]
+    assert mg.Tensor([1], dtype=mg.int8, requires_grad=False).dtype == mg.int8
+    for wrong in ((3.0,), (True,), ("a",), (2, 3.0), ([1], 2), (None,)):
+        with pytest.raises(TypeError, match=r"^Tensor: "):
+            mg.Tensor(*wrong)
+    with pytest.raises(mg.ShapeError, match=r"^Tensor: a size cannot be negative"):
+        mg.Tensor(-1)
+
+
+def test_a_tensor_in_a_list_is_a_number():
+    assert mg.tensor([mg.tensor([1.0]), mg.tensor([2.0])]).shape == (2,)
+    assert mg.tensor([[mg.tensor([1.0])], [mg.tensor(2)]]).tolist() == [[1.0], [2.0]]
+    assert mg.tensor([mg.tensor([[1]]), 2.5]).dtype == mg.tensor([mg.tensor(1), mg.tensor(2.5)]).dtype == mg.float32
+    assert mg.tensor([mg.tensor(1.0, dtype=mg.float64), 1.0]).dtype == mg.tensor([1.0, np.float64(2)]).dtype == mg.float64
+    assert mg.tensor([mg.tensor(1, dtype=mg.int32)]).dtype == mg.int32
+    with pytest.raises(ValueError, match=r"^tensor: a Tensor of shape \(2,\) in a list is no number"):
+        mg.tensor([mg.tensor([1.0, 2.0]), mg.tensor([2.0, 3.0])])
+
+
+def test_counting_in_whole_numbers():
+    """The ends are cut to whole numbers first, as in PyTorch."""
+    assert mg.arange(0.1, -7.9, -4.0, dtype=mg.int64).tolist() == [0, -4]
+    assert mg.linspace(4.3, -3, 50, dtype=mg.int64)[1].item() == 3
+    assert mg.logspace(0, 1.2, 2, dtype=mg.int64).tolist() == [1, 10]
+
+
+def test_a_dtype_is_one_object():
+    """Ops tell dtypes apart by identity, whatever name they came under."""
+    for name in ("float16", "float32", "float64", "int64"):
+        for given in (name, np.dtype(name), getattr(np, name), np.dtype(name).newbyteorder(">")):
+            made = (
+                mg.zeros(2, dtype=given),
+                mg.tensor([1, 2], dtype=given),
+                mg.ones(2).to(dtype=given),
+                mg.arange(2, dtype=given),
+                mg.Tensor([1], dtype=given),
+            )
+            assert all(x.dtype is np.dtype(name) for x in made)

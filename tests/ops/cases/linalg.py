@@ -91,7 +91,8 @@ def torch_bilinear(torch, x, y, w, b=None):
 @hs.composite
 def vectors(draw):
     call = draw(st.broadcastable(2, max_dims=2))
-    return st.Call([draw(st.arrays((*x.shape, 3))) for x in call.args])
+    n = max(x.ndim for x in call.args)  # both have as many dimensions
+    return st.Call([draw(st.arrays((*[1] * (n - x.ndim), *x.shape, 3))) for x in call.args])
 
 
 @hs.composite
@@ -164,9 +165,17 @@ CASES = [
     Case(linalg._slogdet, square(), numpy=np.linalg.slogdet, torch="slogdet"),
     Case(linalg.slogdet, square(), numpy=np.linalg.slogdet, torch="slogdet"),
     Case(linalg.logdet, square(), numpy=lambda x: np.log(np.linalg.det(x)), torch="logdet"),
-    Case(linalg.cholesky, st.arrays((2, 1, 1), low=0.5), numpy=np.linalg.cholesky, torch=lambda torch, x: torch.linalg.cholesky(x)),
+    Case(linalg._cholesky, st.arrays((2, 1, 1), low=0.5), numpy=np.linalg.cholesky, torch=lambda torch, x: torch.linalg.cholesky(x)),
+    Case(
+        linalg.cholesky, st.call(st.arrays((2, 1, 1), low=0.5), upper=hs.booleans()),
+        torch=lambda torch, x, *, upper: torch.linalg.cholesky(x, upper=upper),
+    ),
     Case(
         symmetric(linalg.cholesky), square(), name="cholesky_of_symmetric",
         numpy=symmetric(np.linalg.cholesky), torch=lambda torch, x: torch.linalg.cholesky((x + x.mT) * 0.5),
+    ),
+    Case(
+        symmetric(lambda x: linalg.cholesky(x, upper=True)), square(), name="cholesky_upper",
+        torch=lambda torch, x: torch.linalg.cholesky((x + x.mT) * 0.5, upper=True),
     ),
 ]  # fmt: skip

@@ -227,4 +227,5 @@ CASES = [
         numpy=lambda x, *, minlength: np.bincount(x, None, minlength), torch="bincount",
     ),
     Case(reduce.bincount, st.call(st.integers_array(3, 0, 4), st.arrays(3)), numpy=np.bincount, name="bincount_weights"),
+    Case(reduce._bincount, st.call(st.integers_array(3, 0, 4), st.arrays(3)), numpy=np.bincount),
 ]  # fmt: skip
