@@ -17,6 +17,7 @@ from minigrad.engine import (
 )  # fmt: skip
 from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.kernels import memory
+from minigrad.kernels.config import show_config
 from minigrad.kernels.threads import get_num_threads, set_num_threads
 from minigrad.ops import linalg
 from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold

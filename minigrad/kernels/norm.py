@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels import native
+from minigrad.kernels.native import norm as fast
 from minigrad.kernels.sums import add_lines, add_reduce, add_rows, split
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
@@ -37,6 +39,7 @@ def _dots(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
         np.einsum("ncl,ncl->nc", a, b, out=out)
 
 
+@native.twin(fast.centered_sums, times=4)
 def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """The sums of ``a`` and of ``a * (x - m)`` over the axes ``dim``, which keep size 1. m has the shape of the results."""
     three = split(x.shape, dim)
@@ -55,6 +58,7 @@ def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int
     return add_rows(totals).reshape(m.shape), add_rows(dots).reshape(m.shape)
 
 
+@native.twin(fast.moments, times=4)
 def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and (biased) variance over the axes ``dim``, which keep size 1. Two passes avoid cancellation if the mean is large."""
     count = max(math.prod([x.shape[d] for d in dim]), 1)
@@ -77,6 +81,7 @@ def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     return m.reshape(shape), (add_rows(squares) * x.dtype.type(1 / count)).reshape(shape)
 
 
+@native.twin(fast.affine, times=4)
 def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) -> np.ndarray:
     """``(x - m) * a + c``, where m, a and c broadcast to x, in one pass."""
     shape, dtype = x.shape, np.result_type(x, m, a) if c is None else np.result_type(x, m, a, c)
@@ -95,6 +100,15 @@ def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) ->
     return result
 
 
+@native.twin(fast.layer, times=4)
+def standardized(
+    x: np.ndarray, m: np.ndarray, r: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, dim: Sequence[int], shape: Sequence[int]
+) -> np.ndarray:
+    """``(x - m) * r * weight + bias``: weight and bias in ``shape``, m and r the moments over ``dim``, all of which broadcast to x."""
+    return affine(x, m, r * weight.reshape(shape), bias if bias is None else bias.reshape(shape))
+
+
+@native.twin(fast.blend, times=4)
 def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """``g * a + (x - m) * b + c``, where m, a, b and c broadcast to x, in one pass."""
     shape, dtype = x.shape, np.result_type(g, x, m, a, b, c)

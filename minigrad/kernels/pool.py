@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.kernels import native
+from minigrad.kernels.native import pool as fast
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 from minigrad.kernels.windows import Axis
@@ -36,6 +38,7 @@ def _lowest(dtype: np.dtype) -> float:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
+@native.twin(fast.max_pool)
 def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
     """The maximum of every window of ``x`` (``N C *sizes``), and its cell number in the window, counted row by row.
 

@@ -74,22 +74,42 @@ def set_num_threads(num_threads: int) -> None:
 # ------------------------------------------------------------------------------------------------------ BLAS
 
 
-def _find_blas() -> tuple[Callable[[int], None], Callable[[], int]] | None:
-    """The functions of numpy's BLAS that set and get its number of threads; None if they cannot be found."""
+def _blas_functions(*names: str) -> list[Any] | None:
+    """OpenBLAS's functions of these names in the BLAS of numpy; None if they cannot be found."""
     try:
         core = importlib.import_module("numpy._core._multiarray_umath")
         library = ctypes.CDLL(core.__file__)  # a symbol is also searched for in the libraries that this one is linked with
     except (ImportError, OSError):
         return None
-    for name in ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}"):
+    for pattern in ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}"):
         try:
-            set_count, get_count = (getattr(library, name.format(f"{verb}_num_threads")) for verb in ("set", "get"))
+            return [getattr(library, pattern.format(name)) for name in names]
         except AttributeError:
             continue
-        set_count.argtypes, set_count.restype = [ctypes.c_int], None
-        get_count.argtypes, get_count.restype = [], ctypes.c_int
-        return set_count, get_count
     return None
+
+
+def _find_blas() -> tuple[Callable[[int], None], Callable[[], int]] | None:
+    """The functions of numpy's BLAS that set and get its number of threads."""
+    found = _blas_functions("set_num_threads", "get_num_threads")
+    if found is None:
+        return None
+    set_count, get_count = found
+    set_count.argtypes, set_count.restype = [ctypes.c_int], None
+    get_count.argtypes, get_count.restype = [], ctypes.c_int
+    return set_count, get_count
+
+
+def blas_name() -> str:
+    """Which BLAS numpy was built with and, if it is OpenBLAS, for which processor it works."""
+    built: Any = np.show_config(mode="dicts")
+    blas = built.get("Build Dependencies", {}).get("blas", {})
+    name = f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+    found = _blas_functions("get_corename")
+    if found is None:
+        return name
+    found[0].argtypes, found[0].restype = [], ctypes.c_char_p
+    return f"{name}, {found[0]().decode()}"
 
 
 class _Blas:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, op, shape_of
-from minigrad.kernels import maps
+from minigrad.kernels import maps, native
+from minigrad.kernels.native import maps as fast
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import number, positive_dim, require_dtype
 from minigrad.ops.elementwise import abs, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
@@ -62,9 +63,19 @@ def _always(function: Callable) -> Callable:
 # ------------------------------------------------------------------------------------ piecewise linear functions
 
 
+@native.twin(fast.each("relu_back"))
+def _relu_input(g, out):
+    return where(out <= 0, 0.0, g)
+
+
+@native.twin(fast.each("relu"))
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0) if x.size < maps.LARGE else maps.positive(x)
+
+
 @called_as(like.activation)
 @with_inplace
-@op(input=lambda g, out: where(out <= 0, 0.0, g))
+@op(input=_relu_input)
 def relu(input: Array) -> Array:
     """max(x, 0): ``torch.relu``. Its gradient at 0 is 0. Only the result is kept for the backward pass.
 
@@ -74,7 +85,7 @@ def relu(input: Array) -> Array:
     >>> x.grad
     tensor([0., 0., 1.])
     """
-    return np.maximum(input, 0) if input.size < maps.LARGE else maps.positive(input)
+    return _relu(input)
 
 
 @op(input=lambda g, out, min_val, max_val: where(logical_and(out > min_val, out < max_val), g, 0.0))
@@ -152,9 +163,21 @@ def _prelu(input: Array, weight: Array) -> Array:
     return where(np.greater(input, 0), input, quiet().run(np.multiply, input, weight))
 
 
+@native.twin(fast.leaky_relu_back)
+def _leaky_relu_input(g, res, negative_slope):
+    return where(res, g, g * negative_slope)
+
+
+@native.twin(fast.leaky_relu)
+def _leaky_relu(x: Array, slope: float) -> Any:
+    positive = np.greater(x, 0)  # a byte an element, which backward keeps in place of the input
+    scaled = quiet().run(np.multiply, x, slope)
+    return np.maximum(x, scaled) if 0 < slope <= 1 else where(positive, x, scaled), positive
+
+
 @called_as(like.leaky_relu)
 @with_inplace
-@op(input=lambda g, res, negative_slope: where(res, g, g * negative_slope))
+@op(input=_leaky_relu_input)
 def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     """x if it is positive, else ``negative_slope`` x: ``torch.nn.functional.leaky_relu``.
 
@@ -163,9 +186,7 @@ def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     >>> leaky_relu(mg.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1000,  2.0000])
     """
-    positive = np.greater(input, 0)  # kept for the backward pass instead of the input: one byte per element
-    scaled = quiet().run(np.multiply, input, negative_slope)
-    return np.maximum(input, scaled) if 0 <= negative_slope <= 1 else where(positive, input, scaled), positive
+    return _leaky_relu(input, negative_slope)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -326,6 +347,7 @@ _ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 _CUBIC = 0.044715
 
 
+@native.twin(fast.gelu_back)
 def _gelu_input(g, input, approximate):
     if approximate == "none":
         return g * (erf(input * _ROOT_HALF) * 0.5 + 0.5 + input * exp(input * input * -0.5) * (0.5 * _ROOT_2_OVER_PI))
@@ -334,6 +356,7 @@ def _gelu_input(g, input, approximate):
     return g * (0.5 * (t + 1.0) + input * (1.0 - t * t) * (square * (3.0 * _CUBIC) + 1.0) * (0.5 * _ROOT_2_OVER_PI))
 
 
+@native.twin(fast.gelu)
 def _gelu_kernel(x: Array, approximate: str) -> Array:
     out: Array
     if approximate == "none":
@@ -345,8 +368,8 @@ def _gelu_kernel(x: Array, approximate: str) -> Array:
         np.multiply(out, x, out)
         np.tanh(out, out)
     np.add(out, 1.0, out)
-    np.multiply(out, x, out)
-    return np.multiply(out, 0.5, out)
+    np.multiply(out, 0.5, out)
+    return np.multiply(out, x, out)
 
 
 @op(input=_gelu_input)
@@ -365,9 +388,16 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     return quiet().run(_gelu_kernel, real(input), approximate)
 
 
+@native.twin(fast.each("silu_back"))
 def _silu_input(g, input):
     s = sigmoid(input)
     return g * (s * (input * (1.0 - s) + 1.0))
+
+
+@native.twin(fast.each("silu"))
+def _silu_kernel(x: Array) -> Array:
+    out: Array = sigmoid(x)
+    return quiet().run(np.multiply, out, x, out)
 
 
 @called_as(like.activation)
@@ -381,9 +411,7 @@ def silu(input: Array) -> Array:
     >>> silu(mg.tensor([-1.0, 0.0, 1.0]))
     tensor([-0.2689,  0.0000,  0.7311])
     """
-    input = real(input)
-    out: Array = sigmoid(input)
-    return quiet().run(np.multiply, out, input, out)
+    return _silu_kernel(real(input))
 
 
 def _softplus_kernel(x, beta, threshold):

@@ -16,7 +16,8 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from minigrad.engine import F32, F64, get_default_dtype, op, shape_of
-from minigrad.kernels import maps
+from minigrad.kernels import maps, native
+from minigrad.kernels.native import maps as fast
 from minigrad.ops import signatures as like
 from minigrad.ops.precision import in_float32
 from minigrad.tree import unwrapped
@@ -479,7 +480,12 @@ def cosh(input: Operand) -> Array:
     """Hyperbolic cosine: ``torch.cosh``."""
 
 
-@op(input=lambda g, out: g * (1.0 - out * out))
+@native.twin(fast.each("tanh_back"))
+def _tanh_input(g, out):
+    return g * (1.0 - out * out)
+
+
+@op(input=_tanh_input)
 @_numpys(np.tanh, floating=True)
 def tanh(input: Operand) -> Array:
     """Hyperbolic tangent: ``torch.tanh``."""
@@ -503,6 +509,7 @@ def atanh(input: Operand) -> Array:
     """Inverse hyperbolic tangent: ``torch.atanh``. Infinite at -1 and 1, NaN beyond."""
 
 
+@native.twin(fast.each("sigmoid"))
 def _sigmoid(x):
     out = np.negative(x, np.empty_like(x))
     np.exp(out, out)
@@ -510,7 +517,12 @@ def _sigmoid(x):
     return np.reciprocal(out, out)  # e**-x = inf gives 0
 
 
-@op(input=lambda g, out: g * (out * (1.0 - out)))
+@native.twin(fast.each("sigmoid_back"))
+def _sigmoid_input(g, out):
+    return g * (out * (1.0 - out))
+
+
+@op(input=_sigmoid_input)
 def sigmoid(input: Operand) -> Array:
     """1 / (1 + e**-x), without overflow: ``torch.sigmoid``.
 

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, cast, joint, no_grad, op, shape_of, sum_to, take_numpy_names
+from minigrad.kernels import native
 from minigrad.kernels import norm as kernels
+from minigrad.kernels.native import norm as fast
 from minigrad.ops.arguments import number, require_dtype
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.precision import in_float32
-from minigrad.ops.reduce import mean
-from minigrad.ops.shape import pad, reshape, unfold
+from minigrad.ops.reduce import mean, sum
+from minigrad.ops.shape import broadcast_to, pad, reshape, unfold
 from minigrad.types import Array, Operand, Size, Tensor
 
 # ----------------------------------------------------------------------------------------- sums and products in one pass
@@ -67,28 +69,34 @@ def affine(x: Array, m: Array, a: Array, c: Array = None, *, shape: Any) -> Arra
 
 @joint
 def _gradients(g, x, weight, bias_shape, out_1, out_2, dim, shape, eps):
+    if weight is None and not bias_shape:
+        shape = (1,) * x.ndim
     gy, gm, gv = g
+    dx, dw, db = _standardize_input(gy, gm, gv, x, weight, out_1, rsqrt(out_2 + eps), dim, shape)
+    return dx, None if weight is None else reshape(dw, weight.shape), reshape(db, bias_shape) if bias_shape else None
+
+
+@native.twin(fast.layer_back, times=4)
+def _standardize_input(gy, gm, gv, x, weight, m, r, dim, shape):
+    """The gradients in x, in the weight and in the bias; the last two are of ``shape``."""
     count = max(math.prod([x.shape[d] for d in dim]), 1)
-    r = rsqrt(out_2 + eps)
-    dw = db = None
-    if weight is None:
-        total, dot = centered_sums(gy, x, out_1, dim=dim)
-        a = r
-        db = reshape(sum_to(gy, shape=shape), bias_shape) if bias_shape else None
-    elif all(shape[d] == 1 for d in dim):  # the weight is constant over dim, so it is a factor of the sums
-        total, dot = centered_sums(gy, x, out_1, dim=dim)
-        a = r * reshape(weight, shape)
-        dw = reshape(sum_to(dot * r, shape=shape), weight.shape)
-        db = reshape(sum_to(total, shape=shape), bias_shape) if bias_shape else None
+    alike = tuple(d for d in dim if shape[d] == 1)  # dimensions of the sums along which the weight is constant
+    others = tuple(d for d in dim if d not in alike)
+    if alike:
+        kept = tuple(1 if d in alike else size for d, size in enumerate(x.shape))
+        total, dot = centered_sums(gy, x, m if m.shape == kept else broadcast_to(m, kept), dim=alike)
     else:
-        dw = reshape(sum_to(gy * (x - out_1) * r, shape=shape), weight.shape)
-        db = reshape(sum_to(gy, shape=shape), bias_shape) if bias_shape else None
-        gy = gy * reshape(weight, shape)
-        total, dot = centered_sums(gy, x, out_1, dim=dim)
-        a = r
-    b = (gv * 2.0 - a * r * r * dot) * (1.0 / count)
-    c = (gm - a * total) * (1.0 / count)
-    return lambda: blend(gy, x, out_1, a, b, c), dw, db
+        total, dot = gy, gy * (x - m)
+    a = r
+    dw, db = sum_to(dot * r, shape=shape), sum_to(total, shape=shape)
+    if weight is not None:
+        w = reshape(weight, shape)
+        a, total, dot = r * w, total * w, dot * w
+    if others:
+        total, dot = sum(total, dim=others, keepdim=True), sum(dot, dim=others, keepdim=True)
+    b = (gv * 2.0 - r * r * r * dot) * (1.0 / count)
+    c = (gm - r * total) * (1.0 / count)
+    return lambda: blend(gy, x, m, a, b, c), dw, db
 
 
 @op(x=_gradients, weight=_gradients, bias=_gradients)
@@ -99,10 +107,10 @@ def standardize(x: Array, weight: Array = None, bias: Array = None, *, dim: tupl
     """
     x = real(x)
     m, v = kernels.moments(x, dim)
-    a = 1.0 / np.sqrt(v + eps)
-    if weight is not None:
-        a = a * weight.reshape(shape)
-    return kernels.affine(x, m, a, bias if bias is None else bias.reshape(shape)), m, v
+    r = 1.0 / np.sqrt(v + eps)
+    if weight is None:
+        return kernels.affine(x, m, r, bias if bias is None else bias.reshape(shape)), m, v
+    return kernels.standardized(x, m, r, weight, bias, dim, shape), m, v
 
 
 def _check_dtypes(name: str, input: Any, **parameters: Any) -> None:

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, op, wrap
+from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
+from minigrad.kernels.native import pool as fast
 from minigrad.kernels.windows import Axis, adaptive, sliding
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
@@ -31,7 +33,12 @@ from minigrad.types import Array, Operand, Size, Tensor, called_as
 # -------------------------------------------------------------------------------------------------------- the ops
 
 
-@op(x=lambda g, x_shape, res, axes: put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:]))
+@native.twin(fast.max_pool_back)
+def _max_pool_input(g, x_shape, res, axes):
+    return put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:])
+
+
+@op(x=_max_pool_input)
 def max_pool(x: Array, axes: Any) -> Array:
     """The maximum of every window of x (N C \\*sizes). ``res`` is its cell number in the window, usually one byte."""
     return kernels.max_pool(x, axes)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import cast, dtype_of, op, take_numpy_names
+from minigrad.kernels import native
+from minigrad.kernels.native import maps
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.elementwise import exp, neg
 from minigrad.ops.precision import in_float32
@@ -37,7 +39,13 @@ def _axis(x: np.ndarray, dim: int) -> Any:
     return dim if x.ndim else None
 
 
-@op(input=lambda g, out, dim: out * (g - sum(g * out, dim=dim, keepdim=True)))
+@native.twin(maps.rows("softmax_back"))
+def _softmax_input(g, out, dim):
+    return out * (g - sum(g * out, dim=dim, keepdim=True))
+
+
+@op(input=_softmax_input)
+@native.twin(maps.rows("softmax"))
 def _softmax(input: Array, dim: Any) -> Array:
     e = _shifted(input, dim, "softmax")
     np.exp(e, out=e)
@@ -46,7 +54,13 @@ def _softmax(input: Array, dim: Any) -> Array:
     return e
 
 
-@op(input=lambda g, out, dim: g - exp(out) * sum(g, dim=dim, keepdim=True))
+@native.twin(maps.rows("log_softmax_back"))
+def _log_softmax_input(g, out, dim):
+    return g - exp(out) * sum(g, dim=dim, keepdim=True)
+
+
+@op(input=_log_softmax_input)
+@native.twin(maps.rows("log_softmax"))
 def _log_softmax(input: Array, dim: Any) -> Array:
     x = _shifted(input, dim, "log_softmax")
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels import steps
+from minigrad.kernels.steps import average, average_of_squares
 from minigrad.nn.optim.optimizer import Optimizer, betas_in_range, not_negative
 
 
@@ -71,30 +73,7 @@ class Adam(Optimizer):
     def update(self, p: np.ndarray, g: np.ndarray, scratch: list[np.ndarray], c: tuple, **slots: np.ndarray) -> None:
         """p -= lr m / (sqrt(v) + eps)"""
         beta1, beta2, lr, eps = c
-        m, v, t = slots["exp_avg"], slots["exp_avg_sq"], scratch[0]
-        average(m, g, beta1, t)
-        average_of_squares(v, g, beta2, t)
-        if "max_exp_avg_sq" in slots:
-            v = np.maximum(slots["max_exp_avg_sq"], v, out=slots["max_exp_avg_sq"])
-        np.sqrt(v, out=t)
-        t += eps
-        np.divide(m, t, out=t)
-        t *= lr
-        p -= t
-
-
-def average(m: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray) -> None:
-    """m = beta m + (1 - beta) g"""
-    m *= beta
-    m += np.multiply(g, 1.0 - beta, out=t)
-
-
-def average_of_squares(v: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray) -> None:
-    """v = beta v + (1 - beta) g^2"""
-    v *= beta
-    np.square(g, out=t)
-    t *= 1.0 - beta
-    v += t
+        steps.adam(p, g, slots["exp_avg"], slots["exp_avg_sq"], slots.get("max_exp_avg_sq"), scratch[0], beta1, beta2, lr, eps)
 
 
 class AdamW(Adam):

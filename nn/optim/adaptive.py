@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.nn.optim.adam import average, average_of_squares
+from minigrad.kernels.steps import average, average_of_squares
 from minigrad.nn.optim.optimizer import Optimizer, not_negative, number
 
 

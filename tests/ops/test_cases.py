@@ -19,6 +19,7 @@ import minigrad as mg
 import minigrad.ops
 from minigrad.engine import TensorBase, registered_ops
 from minigrad.kernels import conv as conv_kernels
+from minigrad.kernels import native
 from minigrad.random import Generator
 from minigrad.testing import check_op
 from minigrad.testing import strategies as st
@@ -93,7 +94,7 @@ def mapped(value, function):
     """``value`` with each array in it replaced."""
     if isinstance(value, np.ndarray):
         return function(value)
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):  # an Axis stays as it is
         return type(value)(mapped(v, function) for v in value)
     if isinstance(value, dict):
         return {k: mapped(v, function) for k, v in value.items()}
@@ -203,6 +204,43 @@ def test_torch(case):
         compare([g.numpy() for g in gradients], expected, f"gradient of {call}", rtol=1e-7)
 
     on_drawn(examples(case), test)
+
+
+NATIVE = [row for row in ROWS if row.id.partition("-")[0] in ("activation", "loss", "norm", "softmax") or "max_pool" in row.id]
+NATIVE += [row for row in ROWS if row.values[0].op in (mg.sigmoid, mg.tanh)]
+
+
+@pytest.mark.parametrize("case", NATIVE)
+def test_native(case):
+    """Where kernels have native twins, float32 results and gradients with these are as near to float64's as with numpy alone."""
+    best = native.library()
+
+    def computed(call, dtype, level):
+        def leaf(a):
+            return mg.tensor(a.astype(np.float32).astype(dtype) if a.dtype.kind == "f" else a, requires_grad=a.dtype.kind == "f")
+
+        with native.force(level):
+            args, kwargs = mapped(call.args, leaf), mapped(call.kwargs, leaf)
+            mg.manual_seed(0)
+            outputs = tensors_in([case.op(*args, **kwargs)], TensorBase)
+            leaves = [t for t in tensors_in([args, kwargs], TensorBase) if t.requires_grad]
+            outputs = [y for y in outputs if y.requires_grad]
+            weights = [np.cos(np.arange(y.numel())).reshape(y.shape).astype(dtype) for y in outputs]
+            gradients = mg.grad(outputs, leaves, weights, allow_unused=True, materialize_grads=True) if outputs else []
+        return [t.detach().numpy() for t in [*outputs, *gradients]]
+
+    def test(call):
+        exact = computed(call, np.float64, None)
+        for ours, numpys, wanted in zip(*[computed(call, np.float32, level) for level in (best.level, None)], exact, strict=True):
+            assert ours.dtype == numpys.dtype and ours.shape == wanted.shape, str(call)
+            np.testing.assert_array_equal(np.isfinite(ours), np.isfinite(numpys), str(call))
+            good = np.isfinite(numpys) & np.isfinite(wanted)
+            error, known = (np.abs(a - wanted)[good].max(initial=0) for a in (ours, numpys))
+            assert error <= 4 * known + 1e-6 * np.abs(wanted[good]).max(initial=1), str(call)
+
+    if best is None:
+        pytest.skip("there is no library of native kernels")
+    on_examples(case, test)
 
 
 def argument_names(function, count):

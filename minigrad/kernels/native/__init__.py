@@ -1,0 +1,218 @@
+"""The native room: ``kernels.c``, compiled where there was a compiler, does in one pass over memory what numpy does in several.
+
+numpy is complete without it. A kernel of numpy (or a formula, which serves Tensors too) names its native twin in one line::
+
+    @native.twin(maps.each("sigmoid"))
+    def sigmoid(x): ...
+
+What is called then is the twin if there is a library, and the first argument is a large enough array of float32, and the twin can
+do it; else the function itself. A twin returns ``NotImplemented`` for what it cannot do: another dtype, a Tensor, a layout.
+
+The library is loaded when a twin is first wanted. ``MINIGRAD_NATIVE=0`` switches it off; another value (``v2``, ``v3``) is the level of
+instructions to use in place of the processor's best. Calls go through ctypes: the GIL is free meanwhile.
+
+Rounding errors: sigmoid and silu (above -87) are within 2 and 2.3 units of the last place of float32, numpy's sigmoid within 2.6; gelu is within 3e-7 of the number above 0 and 2e-7 absolutely below, its slope within 2e-7 absolutely, as in numpy. Means and variances are right to
+a unit, as sums between blocks of 512 are doubles. The others do what numpy does, but may keep a product unrounded before they add to it
+(levels v3 and v4, ARM). So a twin may round otherwise than numpy, and one level otherwise than another; the same level gives the same bits
+for any number of threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minigrad.kernels.threads import WORTH, parallel
+from minigrad.kernels.tiles import cut
+
+F32 = np.dtype(np.float32)
+LEAST = 4096  # elements from which a call through ctypes, some 3 microseconds, pays
+SHORTEST = 16  # numbers in a row from which a loop over it pays
+PART = 1 << 18  # elements in a part
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Parameters of the functions in kernels.c: p for an array, l for an integer, f for a float.
+SIGNATURES = {
+    **dict.fromkeys(("relu", "sigmoid", "silu", "gelu", "gelu_tanh"), "ppl"),
+    **dict.fromkeys(("relu_back", "sigmoid_back", "tanh_back", "silu_back", "gelu_back", "gelu_tanh_back"), "pppl"),
+    "leaky_relu": "ppplf",
+    "leaky_relu_back": "ppplf",
+    **dict.fromkeys(("softmax", "log_softmax"), "ppll"),
+    **dict.fromkeys(("softmax_back", "log_softmax_back"), "pppll"),
+    "moments": "pppll",
+    "centered_sums": "pppppll",
+    "affine": "pppppll",
+    "blend": "pppppppll",
+    "layer": "ppppppll",
+    "layer_back": "pppppppppplll",
+    "max_pool": "ppp" + "l" * 11,
+    "max_pool_back": "ppp" + "l" * 11,
+    "adam": "ppppl" + "f" * 6,
+}
+_TYPES: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "f": ctypes.c_float}
+
+
+class Library:
+    """The functions of ``kernels.c`` at one level of instructions, as attributes.
+
+    Raises ``OSError`` if there is no library, or only one of another ``kernels.c``; ``ValueError`` for a level that it does not have.
+    """
+
+    def __init__(self, level: str = ""):
+        from minigrad.kernels.native.build import LIBRARY, digest, levels  # not at the import: `python -m` runs that file
+
+        self._library = ctypes.CDLL(str(Path(__file__).with_name(LIBRARY)))
+        self.compiler, source, best = [self._text(name) for name in ("compiler", "source", "level")]
+        if source != digest():
+            raise OSError("it was made from another kernels.c")
+        if not best:
+            raise OSError("this processor has none of its levels of instructions")
+        known = list(levels())
+        self.levels = known[: known.index(best) + 1]  #: those that this processor has
+        if level and level not in self.levels:
+            raise ValueError(f"MINIGRAD_NATIVE: this processor has the levels {', '.join(self.levels)}, not {level!r}")
+        self.level = level or best
+        for name, signature in SIGNATURES.items():
+            function = self._library[f"minigrad_{name}_{self.level}"]
+            function.argtypes, function.restype = [_TYPES[letter] for letter in signature], None
+            setattr(self, name, function)
+
+    def _text(self, name: str) -> str:
+        function = self._library[f"minigrad_{name}"]
+        function.restype = ctypes.c_char_p
+        return function().decode()
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"kernels.c has no {name}")
+
+
+class _State:
+    """Which library is in use, and from how many elements, and numbers in a row, on."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.library: Library | None = None
+        self.least, self.shortest = LEAST, SHORTEST
+        self.why = ""  # there is none
+
+
+_state = _State()
+
+
+def library() -> Library | None:
+    """The library in use, loaded if it was not yet; None where numpy does all the work."""
+    if not _state.asked:
+        wanted = os.environ.get("MINIGRAD_NATIVE", "")
+        try:
+            if wanted == "0":
+                _state.why = "off, MINIGRAD_NATIVE is 0"
+            else:
+                _state.library = Library("" if wanted == "1" else wanted)
+        except (OSError, AttributeError) as error:  # AttributeError: a function is missing
+            here = Path(__file__).with_name("_kernels.so")
+            _state.why = f"not in use, {error}" if here.exists() else "not built; python -m minigrad.kernels.native.build does it"
+        _use(_state.library)
+    return _state.library
+
+
+def _use(found: Library | None, least: int = LEAST, shortest: int = SHORTEST) -> None:
+    _state.asked, _state.library, _state.shortest = True, found, shortest
+    _state.least = least if found is not None else sys.maxsize
+
+
+def shortest() -> int:
+    """Numbers in a row from which a loop over it pays."""
+    return _state.shortest
+
+
+def status() -> str:
+    """Whether the native kernels are in use, as a line of :func:`minigrad.show_config`."""
+    found = library()
+    return f"{found.level}, made by {found.compiler}" if found is not None else _state.why
+
+
+@contextlib.contextmanager
+def force(level: str | None) -> Iterator[None]:
+    """Use the kernels of a level, for arrays of any size, or none (None): for tests."""
+    before = library(), _state.least, _state.shortest
+    _use(Library(level) if level is not None else None, 0, 1)
+    try:
+        yield
+    finally:
+        _use(*before)
+
+
+def twin(fast: Callable[..., Any], times: int = 1) -> Callable[[Function], Function]:
+    """Make ``fast`` the native twin of the function that is decorated; both are called with positions. See above.
+
+    ``times``: how many times as large as for other functions an array must be.
+    """
+
+    def decorate(plain: Function) -> Function:
+        @functools.wraps(plain)
+        def call(*args: Any) -> Any:
+            first = args[0]
+            if type(first) is np.ndarray and first.size >= times * _state.least and first.dtype is F32 and library() is not None:
+                result = fast(*args)
+                if result is not NotImplemented:
+                    return result
+            return plain(*args)
+
+        call.native = fast  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+# -------------------------------------------------------------------------------------- what the twins are made of
+
+
+def lines(*arrays: Any, dtype: np.dtype = F32) -> list[np.ndarray] | None:
+    """The arrays, each in one piece; None unless all are ndarrays of ``dtype`` and of one shape."""
+    found = []
+    shape = getattr(arrays[0], "shape", None)
+    for a in arrays:
+        if type(a) is not np.ndarray or a.dtype is not dtype or a.shape != shape:
+            return None
+        flags = a.flags
+        found.append(a if flags.c_contiguous and flags.aligned else a.copy(order="C"))
+    return found
+
+
+def address(a: np.ndarray) -> int:
+    """Where the first element lies."""
+    try:
+        return _addressof(_from_buffer(a))  # type: ignore[arg-type]  # in a fifth of the other's time
+    except (TypeError, ValueError):  # not writable, or empty
+        return a.ctypes.data
+
+
+_addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
+
+
+def run(name: str, places: Sequence[tuple[np.ndarray, int]], count: int, *rest: Any, part: int = PART) -> None:
+    """Call a function of the library with pointers to ``places``, ``count`` and ``rest``, in parts that threads share.
+
+    A place is an array and the number of its elements for each of the ``count`` items: 0 for an array that all parts read.
+    ``part``: items in a part at most.
+    """
+    function = getattr(library(), name)
+    pointers = [address(a) for a, _ in places]
+    if count <= part:
+        function(*pointers, count, *rest)
+        return
+    steps = [a.itemsize * step for a, step in places]
+
+    def work(s: slice) -> None:
+        function(*[p + s.start * step for p, step in zip(pointers, steps, strict=True)], s.stop - s.start, *rest)
+
+    parallel(work, cut(count, 1, part), worth=places[0][0].nbytes > WORTH)

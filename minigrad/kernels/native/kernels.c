@@ -1,0 +1,447 @@
+/* Loops over float32 arrays for which numpy passes several times over memory, in one pass each.
+ *
+ * Every function here has a twin in numpy, which does the work where this file was not compiled; minigrad/kernels/native/__init__.py says
+ * how one is chosen. Arrays are in one piece. A function works on what it is given and on nothing else: Python cuts the work into parts,
+ * by shapes alone, and calls it from several threads, so results do not depend on the number of threads.
+ *
+ * Sums go into the lanes of a vector, which are added up in a fixed order. The file is compiled without -ffast-math: NaN and infinities
+ * go where they go in numpy. It is compiled once for each level of instructions (LEVEL; NAME gives a
+ * function's name the level's suffix) and once for what belongs to none (DISPATCH).
+ */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define JOIN(name, level) minigrad_##name##_##level
+#define EXPAND(name, level) JOIN(name, level)
+#define NAME(name) EXPAND(name, LEVEL)
+
+typedef int64_t Long;
+enum { BLOCK = 512 };
+/* As many numbers as the processor's vectors hold; and the places of every second one in two vectors. */
+#if defined(__AVX512F__)
+#define LANES 16
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#elif defined(__AVX__)
+#define LANES 8
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#else
+#define LANES 4
+#define EVENS 0, 2, 4, 6
+#define ODDS 1, 3, 5, 7
+#endif
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (Bits){__VA_ARGS__})
+#endif
+typedef float Vector __attribute__((vector_size(4 * LANES)));
+typedef int32_t Bits __attribute__((vector_size(4 * LANES)));
+typedef uint8_t Bytes __attribute__((vector_size(LANES)));
+
+#ifdef LEVEL
+static inline Vector load(const float *from) { Vector v; memcpy(&v, from, sizeof v); return v; }
+static inline Vector all(float x) { Vector v; for (int i = 0; i < LANES; i++) v[i] = x; return v; }
+
+/* The first `count` numbers of a vector from memory, and `rest` for the others. */
+static inline Vector load_some(const float *from, Long count, float rest) {
+    Vector v = all(rest);
+    memcpy(&v, from, 4 * count);
+    return v;
+}
+
+static inline float add_lanes(Vector v) {
+    float s[LANES];
+    memcpy(s, &v, sizeof s);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) s[i] += s[i + half];
+    return s[0];
+}
+
+/* A sum over a row of n numbers: of floats within a block, of doubles between blocks. `whole` is the term of the vector at i, `part` that
+ * of the `left` numbers behind the last whole one. */
+#define SUM(result, n, whole, part)                                                    \
+    do {                                                                               \
+        result = 0.0;                                                                  \
+        for (Long start = 0; start < (n); start += BLOCK) {                            \
+            Long i = start, end = (n)-start < BLOCK ? (n) : start + BLOCK;             \
+            Vector lanes = all(0.0f);                                                  \
+            for (; i + LANES <= end; i += LANES) lanes += whole;                       \
+            if (i < end) { Long left = end - i; lanes += part; }                       \
+            result += add_lanes(lanes);                                                \
+        }                                                                              \
+    } while (0)
+
+/* e**x: x = n ln 2 + r with |r| <= ln 2 / 2, and Taylor's polynomial of degree 7 in r. inf for large x, 0 for small ones, NaN for NaN.
+ * 2**n is two factors, as it alone may not be a float. */
+static inline float exp_(float x) {
+    const float magic = 12582912.0f; /* 1.5 * 2**23: adding it rounds to an integer, which is then in the low bits */
+    x = x > 89.0f ? 89.0f : x;
+    x = x < -104.0f ? -104.0f : x;
+    float t = x * 1.44269504f + magic, n = t - magic;
+    float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+    float p = 1.98412698e-4f;
+    p = p * r + 1.38888889e-3f;
+    p = p * r + 8.33333333e-3f;
+    p = p * r + 4.16666667e-2f;
+    p = p * r + 1.66666667e-1f;
+    p = p * r + 0.5f;
+    p = (p * r) * r + r + 1.0f;
+    uint32_t bits;
+    memcpy(&bits, &t, 4);
+    int32_t whole = (int32_t)(bits - 0x4B400000u);
+    whole = whole > 128 ? 128 : whole < -151 ? -151 : whole; /* NaN has any bits */
+    int32_t half = whole >> 1;
+    uint32_t first = (uint32_t)(half + 127) << 23, second = (uint32_t)(whole - half + 127) << 23;
+    float a, b;
+    memcpy(&a, &first, 4);
+    memcpy(&b, &second, 4);
+    return p * a * b;
+}
+
+static inline float sigmoid_(float x) { return 1.0f / (1.0f + exp_(-x)); }
+
+/* ------------------------------------------------------------------------------------------ functions of each element
+ * x: the input, y: the result, g: the gradient of the loss in the result. */
+
+#define OF_X(name, value) \
+    void NAME(name)(const float *restrict xs, float *restrict to, Long n) { \
+        for (Long i = 0; i < n; i++) { float x = xs[i]; to[i] = value; } \
+    }
+#define OF_G_AND(other, name, value) \
+    void NAME(name)(const float *restrict gs, const float *restrict others, float *restrict to, Long n) { \
+        for (Long i = 0; i < n; i++) { float g = gs[i], other = others[i]; to[i] = value; } \
+    }
+
+OF_X(relu, x <= 0.0f ? 0.0f : x)
+OF_G_AND(y, relu_back, y <= 0.0f ? 0.0f : g)
+OF_X(sigmoid, sigmoid_(x))
+OF_G_AND(y, sigmoid_back, g * (y * (1.0f - y)))
+OF_G_AND(y, tanh_back, g * (1.0f - y * y))
+OF_X(silu, sigmoid_(x) * x)
+
+static inline float silu_slope(float x) {
+    float s = sigmoid_(x);
+    return s * (x * (1.0f - s) + 1.0f);
+}
+OF_G_AND(x, silu_back, g * silu_slope(x))
+
+/* The probability that a standard normal number is below x: (1 + erf(z)) / 2 with z = x / sqrt(2). For erf(z) = tanh(z P(z**2)), see
+ * minigrad/ops/elementwise.py, that is the sigmoid of 2 z P(z**2). Beyond 4, erf(z) rounds to 1. */
+static inline float normal_cdf(float x) {
+    float z = x * 0.70710678f;
+    z = z > 4.0f ? 4.0f : z;
+    z = z < -4.0f ? -4.0f : z;
+    float q = z * z, p = 5.422908927630714e-09f;
+    p = p * q + 2.7538628479193934e-08f;
+    p = p * q + -4.794221746613224e-06f;
+    p = p * q + 8.459482011994453e-05f;
+    p = p * q + -6.148345743832144e-04f;
+    p = p * q + -1.952912860732547e-04f;
+    p = p * q + 0.10276986495538899f;
+    p = p * q + 1.1283792471441338f;
+    float s = sigmoid_(2.0f * z * p);
+    return z <= -4.0f ? 0.0f : s;
+}
+OF_X(gelu, normal_cdf(x) * x)
+OF_G_AND(x, gelu_back, g * (normal_cdf(x) + x * exp_(x * x * -0.5f) * 0.39894228f))
+
+/* gelu with (1 + tanh(u)) / 2 = sigmoid(2 u) for the probability, u = sqrt(2 / pi) (x + 0.044715 x**3) */
+static inline float gelu_tanh_slope(float x) {
+    float q = x * x, s = sigmoid_(1.59576912f * x * (q * 0.044715f + 1.0f));
+    return s + x * (s * (1.0f - s)) * (q * 0.134145f + 1.0f) * 1.59576912f;
+}
+OF_X(gelu_tanh, sigmoid_(1.59576912f * x * (x * x * 0.044715f + 1.0f)) * x)
+OF_G_AND(x, gelu_tanh_back, g * gelu_tanh_slope(x))
+
+/* positive: whether x is, which is all that backward needs */
+void NAME(leaky_relu)(const float *restrict x, float *restrict y, uint8_t *restrict positive, Long n, float slope) {
+    for (Long i = 0; i < n; i++) y[i] = x[i] > 0.0f ? x[i] : x[i] * slope;
+    for (Long i = 0; i < n; i++) positive[i] = x[i] > 0.0f;
+}
+
+void NAME(leaky_relu_back)(const float *restrict g, const uint8_t *restrict positive, float *restrict d, Long n, float slope) {
+    for (Long i = 0; i < n; i++) d[i] = positive[i] ? g[i] : g[i] * slope;
+}
+
+/* ---------------------------------------------------------------------------------------------------- rows of a matrix */
+
+/* The largest of n numbers, or NaN if there is one. */
+static inline float row_largest(const float *x, Long n) {
+    float lanes[LANES], largest = -INFINITY;
+    int nan[LANES] = {0}, some = 0;
+    Long i = 0;
+    for (int k = 0; k < LANES; k++) lanes[k] = -INFINITY;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
+            nan[k] |= x[i + k] != x[i + k];
+        }
+    for (int k = 0; i + k < n; k++) {
+        lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
+        nan[k] |= x[i + k] != x[i + k];
+    }
+    for (int k = 0; k < LANES; k++) { largest = lanes[k] > largest ? lanes[k] : largest; some |= nan[k]; }
+    return some ? NAN : largest;
+}
+
+static inline double row_sum(const float *x, Long n) {
+    double total;
+    SUM(total, n, load(x + i), load_some(x + i, left, 0.0f));
+    return total;
+}
+
+void NAME(softmax)(const float *restrict x, float *restrict y, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, x += n, y += n) {
+        float m = row_largest(x, n);
+        for (Long i = 0; i < n; i++) y[i] = exp_(x[i] - m);
+        float s = (float)row_sum(y, n);
+        for (Long i = 0; i < n; i++) y[i] /= s;
+    }
+}
+
+void NAME(softmax_back)(const float *restrict g, const float *restrict out, float *restrict d, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, g += n, out += n, d += n) {
+        for (Long i = 0; i < n; i++) d[i] = g[i] * out[i];
+        float s = (float)row_sum(d, n);
+        for (Long i = 0; i < n; i++) d[i] = out[i] * (g[i] - s);
+    }
+}
+
+void NAME(log_softmax)(const float *restrict x, float *restrict y, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, x += n, y += n) {
+        float m = row_largest(x, n);
+        for (Long i = 0; i < n; i++) y[i] = exp_(x[i] - m);
+        float s = (float)log(row_sum(y, n));
+        for (Long i = 0; i < n; i++) y[i] = (x[i] - m) - s;
+    }
+}
+
+void NAME(log_softmax_back)(const float *restrict g, const float *restrict out, float *restrict d, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, g += n, out += n, d += n) {
+        float s = (float)row_sum(g, n);
+        for (Long i = 0; i < n; i++) d[i] = g[i] - exp_(out[i]) * s;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------- normalisation
+ * The numbers that are normalised together lie in one row, or in several that are put together by Python. */
+
+/* Mean of each row, and sum of the squares of what is left without it. The second pass, over numbers without most of their mean, also
+ * corrects the first. */
+void NAME(moments)(const float *restrict x, double *restrict mean, double *restrict squares, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, x += n) {
+        float about = (float)(row_sum(x, n) / n);
+        if (!isfinite(about)) { mean[r] = about; squares[r] = NAN; continue; }
+        Vector center = all(about);
+        double rest, square;
+        SUM(rest, n, load(x + i) - center, load_some(x + i, left, about) - center);
+        SUM(square, n, (load(x + i) - center) * (load(x + i) - center),
+            (load_some(x + i, left, about) - center) * (load_some(x + i, left, about) - center));
+        mean[r] = about + rest / n;
+        square -= rest * rest / n;
+        squares[r] = square < 0.0 ? 0.0 : square; /* NaN stays */
+    }
+}
+
+/* For each row the sums of g and of g (x - m). */
+void NAME(centered_sums)(const float *restrict g, const float *restrict x, const float *restrict m, double *restrict totals,
+                         double *restrict dots, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, x += n, g += n) {
+        Vector center = all(m[r]);
+        totals[r] = row_sum(g, n);
+        SUM(dots[r], n, load(g + i) * (load(x + i) - center), load_some(g + i, left, 0.0f) * (load_some(x + i, left, m[r]) - center));
+    }
+}
+
+/* (x - m) a + b, with one m, a and b for each row */
+void NAME(affine)(const float *restrict x, const float *restrict m, const float *restrict a, const float *restrict b, float *restrict y,
+                  Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, x += n, y += n) {
+        float shift = m[r], scale = a[r], add = b[r];
+        for (Long i = 0; i < n; i++) y[i] = (x[i] - shift) * scale + add;
+    }
+}
+
+/* g a + (x - m) b + c, with one m, a, b and c for each row */
+void NAME(blend)(const float *restrict g, const float *restrict x, const float *restrict m, const float *restrict a,
+                 const float *restrict b, const float *restrict c, float *restrict y, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, x += n, g += n, y += n) {
+        float shift = m[r], of_g = a[r], of_x = b[r], add = c[r];
+        for (Long i = 0; i < n; i++) y[i] = ((x[i] - shift) * of_x + add) + g[i] * of_g;
+    }
+}
+
+/* Layer norm: (x - m) a w + b, with one m and a for each row, one w and b for each place in a row. */
+void NAME(layer)(const float *restrict x, const float *restrict m, const float *restrict a, const float *restrict w,
+                 const float *restrict b, float *restrict y, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, x += n, y += n) {
+        float shift = m[r], scale = a[r];
+        for (Long i = 0; i < n; i++) y[i] = (x[i] - shift) * scale * w[i] + b[i];
+    }
+}
+
+/* The gradients of layer norm, for groups of `size` rows. `gm` and `gv`, one for each row, are those that arrive at mean and variance; dw
+ * and db, one row for each group, are added to. */
+void NAME(layer_back)(const float *restrict g, const float *restrict x, const float *restrict m, const float *restrict a,
+                      const float *restrict gm, const float *restrict gv, const float *restrict w, float *restrict d, float *restrict dw,
+                      float *restrict db, Long groups, Long n, Long size) {
+    for (Long r = 0; r < groups * size; r++, x += n, g += n, d += n) {
+        float shift = m[r], scale = a[r], *restrict to_w = dw + r / size * n, *restrict to_b = db + r / size * n;
+        for (Long i = 0; i < n; i++) {
+            to_b[i] += g[i];
+            to_w[i] += g[i] * ((x[i] - shift) * scale);
+        }
+        double total, dot;
+        Vector center = all(shift);
+        SUM(total, n, load(g + i) * load(w + i), load_some(g + i, left, 0.0f) * load_some(w + i, left, 0.0f));
+        SUM(dot, n, load(g + i) * load(w + i) * (load(x + i) - center),
+            load_some(g + i, left, 0.0f) * load_some(w + i, left, 0.0f) * (load_some(x + i, left, shift) - center));
+        float of_x = (float)((2.0 * gv[r] - (double)scale * scale * scale * dot) / n), add = (float)((gm[r] - scale * total) / n);
+        for (Long i = 0; i < n; i++) d[i] = ((x[i] - shift) * of_x + add) + g[i] * w[i] * scale;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------- pooling */
+
+/* What a plane and its windows measure: see max_pool. */
+typedef struct { Long h, w, oh, ow, kh, kw, sh, sw, ph, pw; } Windows;
+
+/* Every second number from `from` on, beginning with the first. */
+static inline Vector evens(const float *from) {
+    Vector a = load(from), b = load(from + LANES);
+    return SHUFFLE(a, b, EVENS);
+}
+
+static inline Vector odds(const float *from) {
+    Vector a = load(from), b = load(from + LANES);
+    return SHUFFLE(a, b, ODDS);
+}
+
+static inline Bits either(Bits mask, Bits a, Bits b) { return (mask & a) | (~mask & b); }
+
+/* The windows from c to `end` of one row, one after another; `x` is the first row of the windows (it may lie before the plane), of which the
+ * rows from `top` to `bottom` are in the plane. */
+static void pool_windows(const float *x, const Windows *s, float *y, uint8_t *which, Long c, Long end, Long top, Long bottom) {
+    for (; c < end; c++) {
+        Long at = c * s->sw - s->pw, left = at < 0 ? -at : 0, right = at + s->kw > s->w ? s->w - at : s->kw;
+        float best = -INFINITY;
+        Long code = top * s->kw + left;
+        for (Long i = top; i < bottom; i++)
+            for (Long j = left; j < right; j++) {
+                float v = x[i * s->w + at + j];
+                int larger = (v > best) | (v != v);
+                best = larger ? v : best;
+                code = larger ? i * s->kw + j : code;
+            }
+        y[c] = best;
+        which[c] = (uint8_t)code;
+    }
+}
+
+/* Neighbouring windows whose columns are all in the plane: `x` is the first cell of the first one. */
+static inline void pool_block(const float *x, const Windows *s, float *y, uint8_t *which, Long count, Long top, Long bottom, int stride) {
+    Vector best = all(-INFINITY);
+    Bits codes = (Bits){0} + (int32_t)(top * s->kw);
+    for (Long i = top; i < bottom; i++)
+        for (Long j = 0; j < s->kw; j++) {
+            const float *cells = x + i * s->w + j;
+            Vector v = stride == 1 ? load(cells) : j & 1 ? odds(cells - 1) : evens(cells);
+            Bits larger = (v > best) | (v != v), from, was;
+            memcpy(&from, &v, sizeof v);
+            memcpy(&was, &best, sizeof v);
+            from = either(larger, from, was);
+            memcpy(&best, &from, sizeof v);
+            codes = either(larger, (Bits){0} + (int32_t)(i * s->kw + j), codes);
+        }
+    Bytes bytes = __builtin_convertvector(codes, Bytes);
+    memcpy(y, &best, 4 * count);
+    memcpy(which, &bytes, count);
+}
+
+/* The largest cell of each window of a plane, and which of the window it is, counted row by row: the first of several largest, or the last
+ * NaN. Windows have kh x kw cells, 255 at most, and start every `sh` rows and `sw` columns, the first `ph` rows and `pw` columns before the
+ * plane. Blocks of windows may be longer than a row: what lies behind it is overwritten next. */
+void NAME(max_pool)(const float *restrict x, float *restrict y, uint8_t *restrict which, Long planes, Long h, Long w, Long oh, Long ow,
+                    Long kh, Long kw, Long sh, Long sw, Long ph, Long pw) {
+    Windows s = {h, w, oh, ow, kh, kw, sh, sw, ph, pw};
+    const float *end = x + planes * h * w, *y_end = y + planes * oh * ow;
+    Long first = (pw + sw - 1) / sw, last = w + pw < kw ? 0 : (w + pw - kw) / sw + 1; /* windows with all columns in the plane */
+    first = first < ow ? first : ow;
+    last = last > ow ? ow : last < first ? first : last;
+    Long reach = (kw - 1) / sw * sw + sw * LANES; /* numbers that a block reads from a row of its windows */
+    for (Long p = 0; p < planes; p++, x += h * w)
+        for (Long r = 0; r < oh; r++, y += ow, which += ow) {
+            Long start = r * sh - ph, top = start < 0 ? -start : 0, bottom = start + kh > h ? h - start : kh, c = first;
+            const float *rows = x + start * w;
+            pool_windows(rows, &s, y, which, 0, first, top, bottom);
+            for (; c < last && sw <= 2; c += LANES) {
+                const float *cells = rows + c * sw - pw;
+                if (cells + (bottom - 1) * w + reach > end) break;
+                Long count = y + c + LANES <= y_end ? LANES : last - c < LANES ? last - c : LANES;
+                if (count == LANES && sw == 1) pool_block(cells, &s, y + c, which + c, LANES, top, bottom, 1);
+                else if (count == LANES) pool_block(cells, &s, y + c, which + c, LANES, top, bottom, 2);
+                else if (sw == 1) pool_block(cells, &s, y + c, which + c, count, top, bottom, 1);
+                else pool_block(cells, &s, y + c, which + c, count, top, bottom, 2);
+            }
+            pool_windows(rows, &s, y, which, c < last ? c : last, ow, top, bottom);
+        }
+}
+
+/* Add each g to the cell of its window that `which` names; d is overwritten. */
+void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which, float *restrict d, Long planes, Long h, Long w, Long oh,
+                         Long ow, Long kh, Long kw, Long sh, Long sw, Long ph, Long pw) {
+    Long places[256]; /* of a window's cells from its first */
+    for (Long i = 0; i < kh; i++)
+        for (Long j = 0; j < kw; j++) places[i * kw + j] = i * w + j;
+    memset(d, 0, 4 * planes * h * w);
+    for (Long p = 0; p < planes; p++, d += h * w)
+        for (Long r = 0; r < oh; r++, g += ow, which += ow) {
+            float *start = d + (r * sh - ph) * w - pw;
+            for (Long c = 0; c < ow; c++) start[c * sw + places[which[c]]] += g[c];
+        }
+}
+
+/* ------------------------------------------------------------------------------------------------------ optimisers */
+
+/* Adam; rest1 = 1 - beta1 and rest2 = 1 - beta2, rounded once. */
+void NAME(adam)(float *restrict p, const float *restrict g, float *restrict m, float *restrict v, Long n, float beta1, float rest1,
+                float beta2, float rest2, float lr, float eps) {
+    for (Long i = 0; i < n; i++) {
+        m[i] = m[i] * beta1 + g[i] * rest1;
+        v[i] = v[i] * beta2 + g[i] * g[i] * rest2;
+        p[i] -= m[i] / (sqrtf(v[i]) + eps) * lr;
+    }
+}
+
+#endif /* LEVEL */
+
+/* ------------------------------------------------------------------- what belongs to no level: how this file was compiled */
+#ifdef DISPATCH
+const char *minigrad_compiler(void) {
+#ifdef __clang__
+    return "clang " __clang_version__;
+#else
+    return "gcc " __VERSION__;
+#endif
+}
+
+/* The text that this was compiled from, by a digest. */
+const char *minigrad_source(void) { return SOURCE; }
+
+/* The best level that this processor has, by its name in build.py. */
+const char *minigrad_level(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"))) return "";
+    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")))
+        return "v2";
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
+        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") ? "v4" : "v3";
+#else
+    return "base";
+#endif
+}
+#endif

@@ -1,0 +1,50 @@
+"""Twins of :mod:`minigrad.kernels.pool`, for one and two axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.kernels.native import PART, lines, run
+from minigrad.kernels.windows import Axis
+
+
+def _sizes(axes: Sequence[Axis]) -> list[int] | None:
+    """What kernels.c wants to know: h, w, oh, ow, kh, kw, sh, sw, ph, pw; None if windows are dilated or uneven, or have too many cells."""
+    if not 1 <= len(axes) <= 2:
+        return None
+    strides = [axis.places[0][2].step if axis.places else None for axis in axes]  # None: uneven windows
+    if None in strides or any(axis.dilation != 1 for axis in axes) or math.prod([axis.kernel for axis in axes]) > 255:
+        return None
+    values = [(axis.size, axis.out, axis.kernel, stride, -int(axis.starts[0])) for axis, stride in zip(axes, strides, strict=True)]
+    if len(values) == 1:
+        values.insert(0, (1, 1, 1, 1, 0))
+    return [number for pair in zip(*values, strict=True) for number in pair]
+
+
+def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> Any:
+    """The largest cell of every window, and which it is."""
+    sizes, found = _sizes(axes), lines(x)
+    if sizes is None or found is None:
+        return NotImplemented
+    h, w, oh, ow = sizes[:4]
+    y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), np.float32)
+    which = np.empty(y.shape, np.uint8)
+    places = [(found[0], h * w), (y, oh * ow), (which, oh * ow)]
+    run("max_pool", places, math.prod(x.shape[:2]), *sizes, part=max(1, PART // (h * w)))
+    return y, which
+
+
+def max_pool_back(g: np.ndarray, x_shape: Sequence[int], which: Any, axes: Sequence[Axis]) -> Any:
+    """g added to the cells that were the largest."""
+    sizes, found, codes = _sizes(axes), lines(g), lines(which, dtype=np.dtype(np.uint8))
+    if sizes is None or found is None or codes is None or g.shape != which.shape:
+        return NotImplemented
+    h, w, oh, ow = sizes[:4]
+    d = np.empty(x_shape, np.float32)
+    places = [(found[0], oh * ow), (codes[0], oh * ow), (d, h * w)]
+    run("max_pool_back", places, math.prod(x_shape[:2]), *sizes, part=max(1, PART // (h * w)))
+    return d

@@ -1,0 +1,453 @@
+"""The native room: each kernel against its numpy twin, for any value, size and layout; its rounding; how it is chosen, built and left out."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as hs
+
+import minigrad as mg
+import minigrad.nn.functional as F
+from minigrad.kernels import native, norm, pool, steps
+from minigrad.kernels.native import build
+from minigrad.kernels.windows import adaptive, output_size, sliding
+from minigrad.ops import activation, elementwise, softmax
+
+BUILT = native.Library() if (Path(native.__file__).parent / build.LIBRARY).exists() and os.environ.get("MINIGRAD_NATIVE") != "0" else None
+LEVELS = pytest.mark.parametrize("level", BUILT.levels if BUILT else [])  # no library: nothing to compare
+rng = np.random.default_rng(0)
+
+SPECIAL = np.array(
+    [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 1e-38, -1e-38, 3.4e38, -3.4e38, 88.5, -88.5, 104.0, -104.0, 1e-4, -1e-4, 6.0, -6.0],
+    np.float32,
+)
+
+
+def normal(*shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def bits_of(*arrays):
+    return [np.asarray(a).tobytes() for a in arrays]
+
+
+def both(level, function):
+    """What a function gives by the kernels of a level, and by numpy."""
+    with np.errstate(all="ignore"):
+        with native.force(level):
+            ours = function()
+        with native.force(None):
+            theirs = function()
+    if not isinstance(ours, tuple):
+        ours, theirs = (ours,), (theirs,)
+    return [np.asarray(a) for a in ours], [np.asarray(a) for a in theirs]
+
+
+def assert_close(level, function, rtol=1e-6, scale=1e-6):
+    """The two agree: in NaN and infinities, and else to ``rtol`` of each number and ``scale`` of the largest."""
+    for a, b in zip(*both(level, function), strict=True):
+        assert a.dtype == b.dtype
+        finite = np.abs(b[np.isfinite(b)]) if b.dtype.kind == "f" else b
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=scale * float(finite.max(initial=0)) + 1e-37)
+
+
+# ------------------------------------------------------------------------------------------- functions of each element
+
+ELEMENTS = {
+    "relu": (1, activation._relu),
+    "relu_back": (2, activation._relu_input),
+    "sigmoid": (1, elementwise._sigmoid),
+    "sigmoid_back": (2, elementwise._sigmoid_input),
+    "tanh_back": (2, elementwise._tanh_input),
+    "silu": (1, activation._silu_kernel),
+    "silu_back": (2, activation._silu_input),
+    "gelu": (1, lambda x: activation._gelu_kernel(x, "none")),
+    "gelu_back": (2, lambda g, x: activation._gelu_input(g, x, "none")),
+    "gelu_tanh": (1, lambda x: activation._gelu_kernel(x, "tanh")),
+    "gelu_tanh_back": (2, lambda g, x: activation._gelu_input(g, x, "tanh")),
+    "leaky_relu": (1, lambda x: activation._leaky_relu(x, 0.1)),
+    "leaky_relu_steep": (1, lambda x: activation._leaky_relu(x, -2.0)),
+    "leaky_relu_flat": (1, lambda x: activation._leaky_relu(x, 0.0)),
+    "leaky_relu_back": (2, lambda g, x: activation._leaky_relu_input(g, x > 0, 0.1)),
+}
+LAYOUTS = {
+    "plain": lambda a: a,
+    "not aligned": lambda a: np.frombuffer(b"x" + a.tobytes(), np.float32, offset=1) if a.size else a,
+    "from the second number on": lambda a: np.concatenate([a[:1], a])[1:],
+    "every second": lambda a: np.repeat(a, 2)[::2],
+    "backwards": lambda a: a[::-1].copy()[::-1],
+    "read only": lambda a: np.lib.stride_tricks.as_strided(a, writeable=False),
+    "transposed": lambda a: np.stack([a, a]).T.copy(order="F"),
+    "broadcast": lambda a: np.broadcast_to(a, (3, a.size)),
+    "no axis": lambda a: a[:1].reshape(()) if a.size else np.float32(0.5).reshape(()),
+}
+
+
+@LEVELS
+@pytest.mark.parametrize("name", ELEMENTS)
+@hypothesis.given(
+    size=hs.sampled_from([0, 1, 3, 15, 16, 17, 33, 100, 5000]),
+    layout=hs.sampled_from(list(LAYOUTS)),
+    seed=hs.integers(0, 1000),
+    wide=hs.booleans(),
+)
+def test_elements(level, name, size, layout, seed, wide):
+    count, function = ELEMENTS[name]
+    draw = np.random.default_rng(seed)
+    arrays = []
+    for _ in range(count):
+        a = (draw.standard_normal(size) * 4).astype(np.float32)
+        if wide:
+            special = draw.random(size) < 0.3
+            a[special] = draw.choice(SPECIAL, special.sum())
+        arrays.append(LAYOUTS[layout](a))
+    (ours, *more), (theirs, *rest) = both(level, lambda: function(*arrays))
+    assert ours.shape == theirs.shape and ours.dtype == np.float32 and bits_of(*more) == bits_of(*rest)
+    if name == "gelu_tanh_back":  # below -4 numpy's slope is 0, and inf times it NaN; ours is not yet
+        ours, theirs = [np.where(np.isinf(arrays[0]) & (arrays[1] < -4), 0.0, a) for a in (ours, theirs)]
+    np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+    np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
+    good = np.isfinite(theirs)
+    with np.errstate(all="ignore"):  # formulas subtract numbers of the size of g x**2 at most, gelu ones near 1
+        first, last = [np.abs(a.astype(float)) for a in (arrays[0], arrays[-1])]
+        terms = first * (1 + last) ** 2 if count == 2 else first
+        allowed = 2e-6 * np.abs(theirs) + (4e-7 * np.nan_to_num(terms) if count == 2 or name.startswith("gelu") else 0) + 1e-37
+    np.testing.assert_array_less(np.abs(ours[good] - theirs[good]), allowed[good])
+
+
+def all_floats(every):
+    """Every ``every``-th float32 number, without NaN."""
+    x = np.arange(0, 1 << 32, every, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    return x[~np.isnan(x)]
+
+
+def exact_sigmoid(x):
+    return np.where(x < 0, np.exp(np.minimum(x, 0)), 1.0) / (1.0 + np.exp(-np.abs(x)))
+
+
+ROUNDING = {  # function, the same in float64, units of the last place at most: what native/__init__.py promises
+    "sigmoid": (elementwise._sigmoid, exact_sigmoid, 2),
+    "silu": (activation._silu_kernel, lambda x: x * exact_sigmoid(x), 2.3),
+}
+
+
+@LEVELS
+@pytest.mark.parametrize("name", ROUNDING)
+def test_rounding(level, name):
+    function, exact, units = ROUNDING[name]
+    x = all_floats(4099)
+    with native.force(level), np.errstate(all="ignore"):
+        got, wanted = function(x).astype(float), exact(x.astype(float))
+    good = np.isfinite(wanted) & (x > -87)
+    unit = np.spacing(np.abs(wanted[good]).astype(np.float32)).astype(float)
+    assert (np.abs(got - wanted)[good] / unit).max() < units
+    assert np.abs(got - wanted)[x <= -87].max() < 2e-38 * 90  # e**-x overflows, and results become 0
+
+
+@LEVELS
+def test_rounding_of_gelu(level):
+    x = np.linspace(-12, 12, 20001).astype(np.float32)
+    cdf = np.array([math.erfc(-v / math.sqrt(2)) / 2 for v in x.tolist()])
+    slope = cdf + x * np.exp(-0.5 * x.astype(float) ** 2) / math.sqrt(2 * math.pi)
+    with native.force(level):
+        got, back = activation._gelu_kernel(x, "none").astype(float), activation._gelu_input(np.ones_like(x), x, "none").astype(float)
+    assert np.abs(got - x * cdf).max() < 7e-7
+    assert (np.abs(got - x * cdf)[x > 0] < 3e-7 * (x * cdf)[x > 0]).all()
+    assert np.abs(back - slope).max() < 2e-7
+
+
+# ----------------------------------------------------------------------------------------------------- rows, moments
+
+ROWS = {
+    "softmax": (1, softmax._softmax.op.kernel),
+    "log_softmax": (1, softmax._log_softmax.op.kernel),
+    "softmax_back": (2, softmax._softmax_input),
+    "log_softmax_back": (2, softmax._log_softmax_input),
+}
+SHAPES = hs.sampled_from([(0,), (3, 0), (0, 3), (1,), (1, 1), (4, 1), (2, 3), (5, 16), (3, 17), (2, 2, 31), (7, 100), (2, 1300), (70, 33)])
+
+
+@LEVELS
+@pytest.mark.parametrize("name", ROWS)
+@hypothesis.given(shape=SHAPES, first=hs.booleans(), special=hs.booleans(), seed=hs.integers(0, 1000), steps=hs.booleans())
+def test_rows(level, name, shape, first, special, seed, steps):
+    count, function = ROWS[name]
+    draw = np.random.default_rng(seed)
+    arrays = [(draw.standard_normal(shape) * 3).astype(np.float32) for _ in range(count)]
+    if special and arrays[0].size:
+        arrays[-1].reshape(-1)[draw.integers(arrays[-1].size)] = draw.choice(SPECIAL)
+    if steps:
+        arrays = [np.repeat(a, 2, axis=-1)[..., ::2] for a in arrays]
+    assert_close(level, lambda: function(*arrays, 0 if first else -1), rtol=4e-6, scale=2e-6)
+
+
+CHANNELS = hs.sampled_from(
+    [(1, 3, 1), (2, 3, 4), (4, 1, 16), (3, 5, 17), (2, 4, 600), (9, 2, 1030), (1, 6, 33), (130, 20), (4, 3, 5, 7), (2, 0, 3), (0, 2, 3)]
+)
+
+
+def vectors(draw, shape, count):
+    return [draw.standard_normal(shape).astype(np.float32) for _ in range(count)]
+
+
+@LEVELS
+@hypothesis.given(shape=CHANNELS, mean=hs.sampled_from([0.0, 3.0, 1e4]), special=hs.booleans(), seed=hs.integers(0, 1000))
+def test_moments(level, shape, mean, special, seed):
+    draw = np.random.default_rng(seed)
+    x = (draw.standard_normal(shape) + mean).astype(np.float32)
+    if special and x.size:
+        x.reshape(-1)[draw.integers(x.size)] = draw.choice(SPECIAL[:3])
+    for dim in [(0, *range(2, x.ndim)), tuple(range(1, x.ndim)), (x.ndim - 1,)]:
+        if any(x.shape[d] == 0 for d in dim):
+            continue
+        with np.errstate(all="ignore"), native.force(level):
+            m, v = norm.moments(x, dim)
+            exact = x.astype(float)
+            np.testing.assert_allclose(m, exact.mean(axis=dim, keepdims=True), rtol=3e-7, atol=3e-7)
+            np.testing.assert_allclose(v, exact.var(axis=dim, keepdims=True), rtol=2e-6, atol=1e-12 * mean**2)
+
+
+@LEVELS
+@hypothesis.given(shape=CHANNELS, special=hs.booleans(), seed=hs.integers(0, 1000))
+def test_channels(level, shape, special, seed):
+    draw = np.random.default_rng(seed)
+    g, x = vectors(draw, shape, 2)
+    if special and x.size:
+        x.reshape(-1)[draw.integers(x.size)] = draw.choice(SPECIAL[:3])
+    kept = (1, shape[1], *[1] * (len(shape) - 2))
+    m, a, b, c = vectors(draw, kept, 4)
+    dim = (0, *range(2, len(shape)))
+    assert_close(level, lambda: norm.affine(x, m, a, b))
+    assert_close(level, lambda: norm.affine(x, m, a, None))
+    assert_close(level, lambda: norm.affine(x[::-1], m[0], a, b))
+    assert_close(level, lambda: norm.blend(g, x, m, a, b, c))
+    assert_close(level, lambda: norm.centered_sums(g, x, m, dim), scale=5e-6)
+    assert_close(level, lambda: norm.affine(x, x[:1], a, g))  # vectors that are no numbers for rows
+
+
+@LEVELS
+@hypothesis.given(
+    shape=hs.sampled_from([(1, 1), (3, 5), (64, 16), (65, 17), (5, 3, 7), (130, 40), (2, 700)]),
+    bias=hs.booleans(),
+    seed=hs.integers(0, 1000),
+)
+def test_layer_norm(level, shape, bias, seed):
+    """The gradients that arrive at mean and variance too."""
+    draw = np.random.default_rng(seed)
+    x, g = vectors(draw, shape, 2)
+    w, b = vectors(draw, shape[1:], 2)
+    kept = (shape[0], *[1] * (len(shape) - 1))
+    whole, dim = (1, *shape[1:]), tuple(range(1, len(shape)))
+
+    def function():
+        leaves = [mg.tensor(a, requires_grad=True) for a in ((x, w, b) if bias else (x, w))]
+        out = mg.ops.norm.standardize(*leaves, *([] if bias else [None]), dim=dim, shape=whole, eps=1e-2)
+        grads = mg.grad(out, leaves, [g, np.full(kept, 0.5, np.float32), np.full(kept, -0.25, np.float32)])
+        return tuple(t.detach().numpy() for t in (*out, *grads))
+
+    assert_close(level, function, rtol=1e-5, scale=1e-5)
+
+
+# ----------------------------------------------------------------------------------------------------------- pooling
+
+
+@hs.composite
+def windows(draw):
+    axes = []
+    for _ in range(draw(hs.integers(1, 2))):
+        kernel, stride = draw(hs.integers(1, 4)), draw(hs.integers(1, 3))
+        size, padding, ceil = draw(hs.integers(kernel, 40)), draw(hs.integers(0, kernel // 2)), draw(hs.booleans())
+        out = output_size(size, kernel, stride, (padding, padding), 1, ceil)
+        axes.append(
+            adaptive(size, min(size, draw(hs.integers(1, 6))))
+            if draw(hs.integers(0, 7)) == 0
+            else sliding(size, out, kernel, stride, padding)
+        )
+    return axes
+
+
+@LEVELS
+@hypothesis.given(
+    axes=windows(), n=hs.integers(0, 3), c=hs.integers(1, 2), seed=hs.integers(0, 1000), special=hs.booleans(), steps=hs.booleans()
+)
+@hypothesis.settings(max_examples=200)
+def test_max_pool(level, axes, n, c, seed, special, steps):
+    """The same cells, bit for bit, where several are the largest too."""
+    draw = np.random.default_rng(seed)
+    shape = (n, c, *[axis.size for axis in axes])
+    x = draw.integers(-2, 3, shape).astype(np.float32)
+    if special:
+        x[draw.random(shape) < 0.3] = -np.inf
+        x[draw.random(shape) < 0.05] = np.nan
+    if steps:
+        x = np.repeat(x, 2, axis=-1)[..., ::2]
+    (y, which), (y2, which2) = both(level, lambda: pool.max_pool(x, axes))
+    np.testing.assert_array_equal(y, y2)
+    np.testing.assert_array_equal(which, which2)
+    assert which.dtype == which2.dtype
+    g = draw.integers(-9, 9, y.shape).astype(np.float32)
+    (d,), (d2,) = both(level, lambda: mg.ops.pool._max_pool_input(g, x.shape, which, axes))
+    np.testing.assert_array_equal(d, d2)
+
+
+# ------------------------------------------------------------------------------------------------------------- steps
+
+
+@LEVELS
+@hypothesis.given(size=hs.sampled_from([0, 1, 7, 16, 33, 5000]), special=hs.booleans(), seed=hs.integers(0, 1000))
+def test_adam(level, size, special, seed):
+    draw = np.random.default_rng(seed)
+    p, g, m, v = vectors(draw, size, 4)
+    if special and size:
+        g[draw.integers(size)] = draw.choice(SPECIAL[:3])
+
+    def step():
+        own = p.copy(), g, m.copy(), np.abs(v)
+        steps.adam(*own, None, np.empty(size, np.float32), 0.9, 0.999, 0.1, 1e-8)
+        return own
+
+    assert_close(level, step)
+
+
+@LEVELS
+def test_a_step_writes_where_the_array_lies(level):
+    """A parameter with steps between its numbers is not copied, changed and lost."""
+    memory, one = np.zeros(20, np.float32), np.ones(10, np.float32)
+    with native.force(level):
+        steps.adam(memory[::2], one, one * 0, one * 0, None, one * 0, 0.0, 0.0, 1.0, 0.0)
+    assert memory.tolist() == [-1.0, 0.0] * 10
+
+
+# ---------------------------------------------------------------------------------------------------------- threads
+
+
+def everything():
+    """A call of each kernel on arrays of several parts."""
+    x, w = normal(40, 8, 64, 64), normal(8)
+    rows, wide = normal(3000, 300), normal(300)
+    functions = [
+        (F.relu, [x]), (F.leaky_relu, [x]), (mg.sigmoid, [x]), (mg.tanh, [x]), (F.silu, [x]), (F.gelu, [x]), (lambda a: F.gelu(a, "tanh"), [x]),
+        (lambda a: F.softmax(a, -1), [rows]), (lambda a: F.log_softmax(a, -1), [rows]), (lambda a: F.max_pool2d(a, 3, 2, 1), [x]),
+        (lambda a, b, c: F.batch_norm(a, None, None, b, c, True), [x, w, w]), (lambda a, b, c: F.group_norm(a, 4, b, c), [x, w, w]),
+        (lambda a, b, c: F.layer_norm(a, (300,), b, c), [rows, wide, wide]),
+    ]  # fmt: skip
+    for function, arrays in functions:
+        leaves = [mg.tensor(a, requires_grad=True) for a in arrays]
+        y = function(*leaves)
+        yield from (
+            y.detach().numpy(),
+            *[g.numpy() for g in mg.grad(y, leaves, mg.tensor(np.cos(np.arange(y.numel())).astype("f4").reshape(y.shape)))],
+        )
+
+
+@LEVELS
+def test_threads(level):
+    """The same bits for any number of threads."""
+    global rng
+    before, found = mg.get_num_threads(), []
+    try:
+        for count in (1, 3):
+            mg.set_num_threads(count)
+            rng = np.random.default_rng(0)
+            with native.force(level):
+                found.append(bits_of(*everything()))
+    finally:
+        mg.set_num_threads(before)
+    assert found[0] == found[1]
+
+
+# ---------------------------------------------------------------------------------------------------- how it is chosen
+
+
+def python(code, **environment):
+    root = str(Path(mg.__file__).parents[1])
+    env = {**os.environ, "PYTHONPATH": root, **environment}
+    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+
+
+def test_every_function_of_the_room_is_declared():
+    """SIGNATURES has what kernels.c has, with as many parameters."""
+    text = re.sub(r"/\*.*?\*/", "", build.SOURCE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = {name: parameters.count(",") + 1 for name, parameters in re.findall(r"void NAME\((\w+)\)\(([^)]*)\)", text) if name != "name"}
+    found |= dict.fromkeys(re.findall(r"^OF_X\((\w+)", text, re.MULTILINE), 3)
+    found |= dict.fromkeys(re.findall(r"^OF_G_AND\(\w, (\w+)", text, re.MULTILINE), 4)
+    assert found == {name: len(signature) for name, signature in native.SIGNATURES.items()}
+
+
+def test_an_import_does_not_load_the_library():
+    run = python("import minigrad, minigrad.nn; from minigrad.kernels import native; print(native._state.asked)")
+    assert run.stdout.split() == ["False"], run.stderr
+
+
+def test_it_can_be_switched_off():
+    run = python("import minigrad as mg; print(mg.sigmoid(mg.zeros(5000)).sum()); print(mg.show_config())", MINIGRAD_NATIVE="0")
+    assert "tensor(2500.)" in run.stdout and "native kernels: off, MINIGRAD_NATIVE is 0" in run.stdout, run.stderr
+
+
+@LEVELS
+def test_a_level_can_be_chosen(level):
+    run = python("import minigrad as mg; print(mg.show_config())", MINIGRAD_NATIVE=level)
+    assert f"native kernels: {level}, made by {BUILT.compiler}" in run.stdout, run.stderr
+
+
+@pytest.mark.skipif(BUILT is None, reason="no library is built here")
+def test_an_unknown_level_is_refused():
+    run = python("import minigrad as mg; mg.show_config()", MINIGRAD_NATIVE="v9")
+    assert "ValueError: MINIGRAD_NATIVE: this processor has the levels" in run.stderr
+
+
+def test_show_config_names_what_computes():
+    lines = dict(line.split(": ", 1) for line in mg.show_config().splitlines())
+    assert list(lines) == ["python", "numpy", "BLAS", "native kernels", "threads"]
+    assert lines["numpy"] == np.__version__ and lines["threads"] == str(mg.get_num_threads())
+    assert lines["native kernels"] == native.status()
+
+
+# ------------------------------------------------------------------------------------------------------- how it is built
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Nothing is loaded yet."""
+    monkeypatch.setattr(native, "_state", native._State())
+    monkeypatch.delenv("MINIGRAD_NATIVE", raising=False)
+
+
+def test_without_a_compiler_nothing_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "false")
+    made, how = build.build(tmp_path)
+    assert made is None and how.startswith("false failed: ") and not list(tmp_path.iterdir())
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert build.build(tmp_path)[0] is None
+    monkeypatch.delenv("CC")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert build.build(tmp_path) == (None, "no compiler was found (gcc, clang, cc, or what CC names)")
+    monkeypatch.setenv("MINIGRAD_NATIVE", "0")
+    assert build.build(tmp_path) == (None, "MINIGRAD_NATIVE is 0")
+
+
+@pytest.mark.skipif(BUILT is None, reason="no library is built here")
+def test_a_library_of_other_source_is_not_used(fresh, monkeypatch):
+    monkeypatch.setattr(build, "digest", lambda: "another")
+    assert native.library() is None
+    assert native.status() == "not in use, it was made from another kernels.c"
+    x = normal(6000)
+    np.testing.assert_array_equal(elementwise._sigmoid(x), elementwise._sigmoid.__wrapped__(x))
+
+
+def test_what_is_no_library_is_not_used(fresh, monkeypatch, tmp_path):
+    def fail(path):
+        raise OSError("invalid ELF header")
+
+    monkeypatch.setattr(ctypes, "CDLL", fail)
+    assert native.library() is None
+    assert native.status().startswith("not ")
