@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels import native
+from minigrad.kernels.native import winograd as fast
 from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
@@ -56,11 +58,21 @@ def toom_cook(points: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return a, g * balance, b / balance
 
 
+class Matrices(NamedTuple):
+    """The transforms: A' (4, 6) and B' (6, 6), and those of flattened tiles, of the output (16, 36), the kernel (36, 9), the input (36, 36)."""
+
+    a: np.ndarray
+    b: np.ndarray
+    output: np.ndarray
+    kernel: np.ndarray
+    input: np.ndarray
+
+
 @functools.cache
-def _matrices(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The transforms of flattened two-dimensional tiles: of the output (16, 36), of the kernel (36, 9), of the input (36, 36)."""
-    a, g, b = (np.kron(m, m).astype(dtype) for m in toom_cook(POINTS))
-    return a, g, b
+def matrices(dtype: np.dtype) -> Matrices:
+    """The transforms in a dtype."""
+    a, g, b = toom_cook(POINTS)
+    return Matrices(*[m.astype(dtype) for m in (a, b, np.kron(a, a), np.kron(g, g), np.kron(b, b))])
 
 
 # A row of six pixels as runs that numpy copies as one element each: (first pixel, dtype of the run).
@@ -96,16 +108,43 @@ def _framed(x: np.ndarray, height: int, width: int, top: int, left: int) -> np.n
 
 def _planes(matrix: np.ndarray, tiles: np.ndarray, channels: int) -> np.ndarray:
     """Each tile multiplied with ``matrix``: channels*K side*side to 36 channels K."""
-    count = len(tiles)
-    planes = np.empty((36, count + 16), tiles.dtype)[:, :count]  # rows a power of two apart would compete for the same cache lines
+    planes = fast.planes(len(tiles), tiles.dtype)
     np.matmul(matrix, tiles.T, out=planes)
     return planes.reshape(36, channels, -1)
 
 
-def _input(x: np.ndarray, th: int, tw: int, padding: Sequence[tuple[int, int]]) -> np.ndarray:
+@native.twin(fast.input_tiles)
+def input_tiles(x: np.ndarray, m: Matrices, th: int, tw: int, padding: Sequence[tuple[int, int]]) -> np.ndarray:
     """The 6x6 tiles of some images, transformed: N C H W to 36 C N*th*tw."""
     whole = _framed(x, 4 * th + 4, 4 * tw + 4, padding[0][0], padding[1][0])  # 2 more than tiles need: rows of whole fours
-    return _planes(_matrices(x.dtype)[2], _copy_tiles(whole, 6, th, tw, images_first=False), x.shape[1])
+    return _planes(m.input, _copy_tiles(whole, 6, th, tw, images_first=False), x.shape[1])
+
+
+@native.twin(fast.gradient_tiles)
+def gradient_tiles(y: np.ndarray, m: Matrices, th: int, tw: int) -> np.ndarray:
+    """The 4x4 tiles of the gradients of some images, transformed by the transpose of the output's matrix: N O H W to 36 O N*th*tw."""
+    exact = (4 * th, 4 * tw) == y.shape[2:] and y.flags.c_contiguous
+    tiles = _copy_tiles(y if exact else _framed(y, 4 * th, 4 * tw, 0, 0), 4, th, tw, images_first=exact)
+    return _planes(m.output.T, tiles, y.shape[1])
+
+
+@native.twin(fast.output)
+def output(products: np.ndarray, m: Matrices, bias: np.ndarray | None, y: np.ndarray, th: int, tw: int) -> bool:
+    """Write the transformed products to ``y``: 36 O*N*th*tw to N O H W. Return whether they are finite."""
+    n, o, *sizes = y.shape
+    pixels = products.T @ m.output.T  # O*N*tiles 16
+    if not np.isfinite(pixels.sum()):
+        return False
+    if bias is not None:
+        pixels.reshape(o, -1)[...] += bias[:, None]
+    exact = [4 * th, 4 * tw] == sizes and y.flags.c_contiguous
+    to = y if exact else np.empty((n, o, 4 * th, 4 * tw), y.dtype)
+    runs = y.itemsize // 4  # in a row of four pixels, of 16 bytes
+    source = pixels.view(np.complex128).reshape(o, n, th, tw, 4, runs)
+    to.view(np.complex128).reshape(n, o, th, 4, tw, runs)[...] = source.transpose(1, 0, 2, 4, 3, 5)
+    if not exact:
+        y[...] = to[:, :, : sizes[0], : sizes[1]]
+    return True
 
 
 def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], itemsize: int) -> tuple[int, int, list[slice]]:
@@ -123,30 +162,18 @@ def convolve(
 ) -> np.ndarray | None:
     """The result of :func:`minigrad.kernels.conv.convolve` for a 3x3 kernel, stride 1, dilation 1, one group; None if it is not finite."""
     o, c = w.shape[:2]
-    a, g, _ = _matrices(x.dtype)
-    weights = (g @ w.reshape(o * c, 9).T).reshape(36, o, c)
+    m = matrices(x.dtype)
+    weights = (m.kernel @ w.reshape(o * c, 9).T).reshape(36, o, c)
     th, tw, parts = _tiling(x.shape, o, sizes, x.itemsize)
     y = np.empty((len(x), o, *sizes), x.dtype)
-    exact = (4 * th, 4 * tw) == tuple(sizes)
     odd = []
 
     def work(images: slice) -> None:
-        inputs = _input(x[images], th, tw, padding)
-        n, count = len(x[images]), o * inputs.shape[2]
-        products = np.empty((36, count + 16), x.dtype)[:, :count]
+        inputs = input_tiles(x[images], m, th, tw, padding)
+        products = fast.planes(o * inputs.shape[2], x.dtype)
         np.matmul(weights, inputs, out=products.reshape(36, o, -1))
-        pixels = products.T @ a.T  # O*N*tiles 16
-        if not np.isfinite(pixels.sum()):
+        if not output(products, m, bias, y[images], th, tw):
             odd.append(images)
-            return
-        if bias is not None:
-            pixels.reshape(o, -1)[...] += bias[:, None]
-        to = y[images] if exact else np.empty((n, o, 4 * th, 4 * tw), x.dtype)
-        runs = x.itemsize // 4  # in a row of four pixels, of 16 bytes
-        source = pixels.view(np.complex128).reshape(o, n, th, tw, 4, runs)
-        to.view(np.complex128).reshape(n, o, th, 4, tw, runs)[...] = source.transpose(1, 0, 2, 4, 3, 5)
-        if not exact:
-            y[images] = to[:, :, : sizes[0], : sizes[1]]
 
     parallel(work, parts)
     return None if odd else y
@@ -155,7 +182,7 @@ def convolve(
 def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], padding: Sequence[tuple[int, int]]) -> np.ndarray | None:
     """The result of :func:`minigrad.kernels.conv.weight_gradient` for a 3x3 kernel, stride 1, dilation 1, one group; None if it is not finite."""
     o, c = shape[:2]
-    a, g, _ = _matrices(x.dtype)
+    m = matrices(x.dtype)
     th, tw, parts = _tiling(x.shape, o, y.shape[2:], x.itemsize)
     most = max(2, min(SHARES, TOTALS // max(1, 36 * o * c * x.itemsize)))
     shares = [parts[share] for share in cut(len(parts), 1, -(-len(parts) // most))]
@@ -163,14 +190,11 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], padding:
 
     def work(i: int) -> None:
         for images in shares[i]:
-            part = y[images]
-            exact = (4 * th, 4 * tw) == part.shape[2:] and part.flags.c_contiguous
-            tiles = _copy_tiles(part if exact else _framed(part, 4 * th, 4 * tw, 0, 0), 4, th, tw, images_first=exact)
-            totals[i] += _planes(a.T, tiles, o) @ _input(x[images], th, tw, padding).swapaxes(1, 2)
+            totals[i] += gradient_tiles(y[images], m, th, tw) @ input_tiles(x[images], m, th, tw, padding).swapaxes(1, 2)
 
     parallel(work, range(len(shares)))
     total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
-    w = (total.reshape(36, -1).T @ g).reshape(o, c, 3, 3)
+    w = (total.reshape(36, -1).T @ m.kernel).reshape(o, c, 3, 3)
     return w if np.isfinite(w.sum()) else None
 
 

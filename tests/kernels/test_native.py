@@ -17,7 +17,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.kernels import native, norm, pool, steps
+from minigrad.kernels import conv, native, norm, pool, steps, winograd
 from minigrad.kernels.native import build
 from minigrad.kernels.windows import adaptive, output_size, sliding
 from minigrad.ops import activation, elementwise, softmax
@@ -299,6 +299,70 @@ def test_max_pool(level, axes, n, c, seed, special, steps):
     np.testing.assert_array_equal(d, d2)
 
 
+# ---------------------------------------------------------------------------------------------------------- Winograd
+
+
+@LEVELS
+@hypothesis.given(
+    n=hs.integers(1, 5), c=hs.integers(1, 3), o=hs.integers(1, 3), h=hs.integers(1, 20), w=hs.integers(1, 40), crop=hs.integers(-2, 3),
+    bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(), seed=hs.integers(0, 1000),
+)  # fmt: skip
+def test_winograd(level, n, c, o, h, w, crop, bias, special, steps, seed):
+    """The transforms of tiles, and what becomes of them."""
+    draw = np.random.default_rng(seed)
+    m, padding = winograd.matrices(np.dtype(np.float32)), [(crop, 0), (2 - crop, 0)]
+    th, tw = -(-h // 4), -(-w // 4)
+    x = draw.standard_normal((n, c, h, w * 2)).astype(np.float32)[..., ::2]
+    x = x if steps else x.copy()
+    assert_close(level, lambda: winograd.input_tiles(x, m, th, tw, padding), scale=1e-6)
+    assert_close(level, lambda: winograd.gradient_tiles(x, m, th, tw), scale=1e-6)
+    products = native.winograd.planes(o * n * th * tw)
+    products[...] = draw.standard_normal(products.shape)
+    products.base[:, products.shape[1] :] = np.nan  # never read into a result
+    if special:
+        products[draw.integers(36), draw.integers(products.shape[1])] = draw.choice(SPECIAL[:3])
+    (add,) = vectors(draw, o, 1)
+
+    def output():
+        y = np.zeros((n, o, h, w), np.float32)
+        finite = winograd.output(products, m, add if bias else None, y, th, tw)
+        assert finite is not special
+        return y if finite else np.zeros_like(y)
+
+    assert_close(level, output, scale=1e-6)
+
+
+@LEVELS
+def test_winograd_writes_where_the_array_lies(level):
+    """A part of a result that is not in one piece is numpy's to write."""
+    m, y = winograd.matrices(np.dtype(np.float32)), np.zeros((1, 1, 4, 8), np.float32)
+    products = native.winograd.planes(1)
+    products[...] = 1.0
+    with native.force(level):
+        assert winograd.output(products, m, None, y[..., ::2], 1, 1)
+    assert (y[..., ::2] != 0).any() and not y[..., 1::2].any()
+
+
+@LEVELS
+@pytest.mark.parametrize("size", [8, 13, 30])
+def test_convolution_is_as_exact_as_by_numpy(level, size):
+    """Against float64; and where an infinity is in the input, by another algorithm, bit for bit."""
+    x, w, b, g = normal(3, 40, size, size), normal(24, 40, 3, 3), normal(24), normal(3, 24, size, size)
+    window = conv.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+
+    def computed(dtype):
+        with conv.force("winograd"):
+            a = [v.astype(dtype) for v in (x, w, b, g)]
+            return conv.convolve(*a[:3], (size, size), window), conv.weight_gradient(a[0], a[3], w.shape, window)
+
+    exact = computed(np.float64)
+    for ours, theirs, wanted in zip(*both(level, lambda: computed(np.float32)), exact, strict=True):
+        assert np.abs(ours - wanted).mean() <= 1.3 * np.abs(theirs - wanted).mean()
+    x[0, 0, 0, 0] = np.inf
+    ours, theirs = both(level, lambda: computed(np.float32))
+    assert bits_of(*ours) == bits_of(*theirs)
+
+
 # ------------------------------------------------------------------------------------------------------------- steps
 
 
@@ -338,7 +402,7 @@ def everything():
         (F.relu, [x]), (F.leaky_relu, [x]), (mg.sigmoid, [x]), (mg.tanh, [x]), (F.silu, [x]), (F.gelu, [x]), (lambda a: F.gelu(a, "tanh"), [x]),
         (lambda a: F.softmax(a, -1), [rows]), (lambda a: F.log_softmax(a, -1), [rows]), (lambda a: F.max_pool2d(a, 3, 2, 1), [x]),
         (lambda a, b, c: F.batch_norm(a, None, None, b, c, True), [x, w, w]), (lambda a, b, c: F.group_norm(a, 4, b, c), [x, w, w]),
-        (lambda a, b, c: F.layer_norm(a, (300,), b, c), [rows, wide, wide]),
+        (lambda a, b, c: F.layer_norm(a, (300,), b, c), [rows, wide, wide]), (lambda a, b: F.conv2d(a, b, padding=1), [normal(8, 64, 20, 20), normal(64, 64, 3, 3)]),
     ]  # fmt: skip
     for function, arrays in functions:
         leaves = [mg.tensor(a, requires_grad=True) for a in arrays]
@@ -422,7 +486,7 @@ def fresh(monkeypatch):
     monkeypatch.delenv("MINIGRAD_NATIVE", raising=False)
 
 
-def test_without_a_compiler_nothing_is_made(tmp_path, monkeypatch):
+def test_without_a_compiler_nothing_is_made(fresh, tmp_path, monkeypatch):
     monkeypatch.setenv("CC", "false")
     made, how = build.build(tmp_path)
     assert made is None and how.startswith("false failed: ") and not list(tmp_path.iterdir())

@@ -56,6 +56,9 @@ SIGNATURES = {
     "layer_back": "pppppppppplll",
     "max_pool": "ppp" + "l" * 11,
     "max_pool_back": "ppp" + "l" * 11,
+    "winograd_input": "pppp" + "l" * 9,
+    "winograd_gradient": "pppp" + "l" * 7,
+    "winograd_output": "pppppp" + "l" * 7,
     "adam": "ppppl" + "f" * 6,
 }
 _TYPES: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "f": ctypes.c_float}

@@ -404,6 +404,175 @@ void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which,
         }
 }
 
+/* ------------------------------------------------------------------------------------- Winograd's F(4x4, 3x3): transforms
+ * minigrad/kernels/winograd.py has the theory. A channel's tiles, of all images, lie one behind the other: as many as a vector has lanes are
+ * transformed at once, tiles in lanes. `a` (4x6) and `b` (6x6) are the matrices of toom_cook for points 0, p, -p, q, -q and infinity: what
+ * belongs to p and -p differs in the sign of the odd terms. */
+
+typedef float Four __attribute__((vector_size(16)));
+typedef int32_t FourBits __attribute__((vector_size(16)));
+#ifdef __clang__
+#define SHUFFLE4(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE4(a, b, ...) __builtin_shuffle(a, b, (FourBits){__VA_ARGS__})
+#endif
+
+/* Four numbers of each of four tiles, which begin 4 numbers apart or where a new row of tiles begins: number i of the tiles to to[i][0..3]. */
+static inline void transpose4(const float *const *from, Long offset, float to[][LANES], int first) {
+    Four r[4], s[4];
+    for (int i = 0; i < 4; i++) memcpy(&r[i], from[i] + offset, sizeof(Four));
+    s[0] = SHUFFLE4(r[0], r[1], 0, 4, 1, 5);
+    s[1] = SHUFFLE4(r[2], r[3], 0, 4, 1, 5);
+    s[2] = SHUFFLE4(r[0], r[1], 2, 6, 3, 7);
+    s[3] = SHUFFLE4(r[2], r[3], 2, 6, 3, 7);
+    r[0] = SHUFFLE4(s[0], s[1], 0, 1, 4, 5);
+    r[1] = SHUFFLE4(s[0], s[1], 2, 3, 6, 7);
+    r[2] = SHUFFLE4(s[2], s[3], 0, 1, 4, 5);
+    r[3] = SHUFFLE4(s[2], s[3], 2, 3, 6, 7);
+    for (int i = first; i < 4; i++) memcpy(to[i], &r[i], sizeof(Four));
+}
+
+static inline void input_points(const float *b, const Vector x[6], Vector y[6]) {
+    Vector even = b[8] * x[2] + b[10] * x[4], odd = b[7] * x[1] + b[9] * x[3];
+    Vector even2 = b[20] * x[2] + b[22] * x[4], odd2 = b[19] * x[1] + b[21] * x[3];
+    y[0] = b[0] * x[0] + b[2] * x[2] + b[4] * x[4];
+    y[1] = even + odd;
+    y[2] = even - odd;
+    y[3] = even2 + odd2;
+    y[4] = even2 - odd2;
+    y[5] = b[31] * x[1] + b[33] * x[3] + b[35] * x[5];
+}
+
+static inline void gradient_points(const float *a, const Vector g[4], Vector y[6]) {
+    Vector even = g[0] + a[13] * g[2], odd = a[7] * g[1] + a[19] * g[3];
+    Vector even2 = g[0] + a[15] * g[2], odd2 = a[9] * g[1] + a[21] * g[3];
+    y[0] = g[0];
+    y[1] = even + odd;
+    y[2] = even - odd;
+    y[3] = even2 + odd2;
+    y[4] = even2 - odd2;
+    y[5] = g[3];
+}
+
+static inline void output_points(const float *a, const Vector m[6], Vector y[4]) {
+    Vector sum = m[1] + m[2], difference = m[1] - m[2], sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+    y[0] = m[0] + sum + sum2;
+    y[1] = a[7] * difference + a[9] * difference2;
+    y[2] = a[13] * sum + a[15] * sum2;
+    y[3] = a[19] * difference + a[21] * difference2 + m[5];
+}
+
+/* Transform the tiles in `block` (side x side numbers, each of many tiles) and store them, 36 vectors that are `pitch` apart. */
+static inline void transform_block(float block[][LANES], const float *matrix, float *to, Long pitch, int side) {
+    Vector rows[6][6], column[6], points[6];
+    for (int j = 0; j < side; j++) {
+        for (int i = 0; i < side; i++) column[i] = load(block[i * side + j]);
+        if (side == 6) input_points(matrix, column, points);
+        else gradient_points(matrix, column, points);
+        for (int i = 0; i < 6; i++) rows[i][j] = points[i];
+    }
+    for (int i = 0; i < 6; i++) {
+        if (side == 6) input_points(matrix, rows[i], points);
+        else gradient_points(matrix, rows[i], points);
+        for (int j = 0; j < 6; j++) memcpy(to + (i * 6 + j) * pitch, &points[j], sizeof(Vector));
+    }
+}
+
+/* n images of c planes of h x w numbers to 36 matrices of c rows, th x tw tiles of each image to a row. `frame`, (4 th + side - 4) x
+ * (4 tw + side - 4) zeros, is where a plane is put, from (top, left) on; they may be negative. The matrices may be written to LANES numbers
+ * behind their last ones. */
+static inline void transform_tiles(const float *x, float *frame, const float *matrix, float *to, Long n, Long c, Long h, Long w, Long th,
+                                   Long tw, Long top, Long left, Long pitch, int side) {
+    Long wide = 4 * tw + side - 4, high = 4 * th + side - 4, tiles = th * tw;
+    Long up = top < 0 ? -top : 0, down = h + top > high ? high - top : h; /* rows and columns of the plane that are in the frame */
+    Long near = left < 0 ? -left : 0, far = w + left > wide ? wide - left : w;
+    float block[36][LANES];
+    memset(block, 0, sizeof block);
+    for (Long k = 0; k < c; k++) {
+        int used = 0; /* lanes */
+        for (Long image = 0; image < n; image++) {
+            const float *plane = x + (image * c + k) * h * w, *from[4];
+            for (Long i = up; i < down; i++) memcpy(frame + (i + top) * wide + left + near, plane + i * w + near, 4 * (far - near));
+            for (Long tile = 0, count; tile < tiles; tile += count) {
+                count = tiles - tile >= 4 && used + 4 <= LANES ? 4 : 1;
+                for (Long i = 0; i < count; i++) from[i] = frame + (tile + i) / tw * 4 * wide + (tile + i) % tw * 4;
+                for (int i = 0; i < side; i++) {
+                    if (count == 4) {
+                        transpose4(from, i * wide, (float(*)[LANES])(block[i * side] + used), 0);
+                        if (side == 6) transpose4(from, i * wide + 2, (float(*)[LANES])(block[i * side + 2] + used), 2);
+                    } else
+                        for (int j = 0; j < side; j++) block[i * side + j][used] = from[0][i * wide + j];
+                }
+                used += (int)count;
+                if (used == LANES) {
+                    transform_block(block, matrix, to, pitch, side);
+                    to += LANES;
+                    used = 0;
+                }
+            }
+        }
+        if (used) transform_block(block, matrix, to, pitch, side);
+        to += used;
+    }
+}
+
+void NAME(winograd_input)(const float *restrict x, float *restrict frame, const float *restrict b, float *restrict to, Long n, Long c, Long h,
+                          Long w, Long th, Long tw, Long top, Long left, Long pitch) {
+    transform_tiles(x, frame, b, to, n, c, h, w, th, tw, top, left, pitch, 6);
+}
+
+void NAME(winograd_gradient)(const float *restrict g, float *restrict frame, const float *restrict a, float *restrict to, Long n, Long c,
+                             Long h, Long w, Long th, Long tw, Long pitch) {
+    transform_tiles(g, frame, a, to, n, c, h, w, th, tw, 0, 0, pitch, 4);
+}
+
+/* Products, 36 matrices of o rows, to n images of o planes of h x w numbers, plus one of `bias` for each plane. `frame` has room for a plane
+ * of whole tiles. total: the sum of the results, which says whether they are finite. */
+void NAME(winograd_output)(const float *restrict from, const float *restrict bias, float *restrict frame, const float *restrict a,
+                           float *restrict y, double *restrict total, Long n, Long o, Long h, Long w, Long th, Long tw, Long pitch) {
+    Long wide = 4 * tw, tiles = th * tw;
+    float block[16][LANES];
+    double sum = 0.0;
+    for (Long k = 0; k < o; k++) {
+        Vector sums = all(0.0f), add = all(bias[k]);
+        Long used = LANES, left = n * tiles;
+        for (Long image = 0; image < n; image++) {
+            float *plane = y + (image * o + k) * h * w, *to = wide == w && 4 * th == h ? plane : frame;
+            for (Long tile = 0; tile < tiles; tile++) {
+                if (used == LANES) {
+                    Vector rows[4][6], points[6], results[4];
+                    for (int j = 0; j < 6; j++) {
+                        for (int i = 0; i < 6; i++) points[i] = load(from + (i * 6 + j) * pitch);
+                        output_points(a, points, results);
+                        for (int i = 0; i < 4; i++) rows[i][j] = results[i];
+                    }
+                    for (int i = 0; i < 4; i++) {
+                        output_points(a, rows[i], results);
+                        for (int j = 0; j < 4; j++) {
+                            results[j] += add;
+                            memcpy(block[i * 4 + j], &results[j], sizeof(Vector));
+                            sums += left >= LANES ? results[j] : load_some(block[i * 4 + j], left, 0.0f);
+                        }
+                    }
+                    from += left < LANES ? left : LANES;
+                    left -= LANES;
+                    used = 0;
+                }
+                float *corner = to + tile / tw * 4 * wide + tile % tw * 4;
+                for (int i = 0; i < 4; i++) {
+                    Four row = {block[i * 4][used], block[i * 4 + 1][used], block[i * 4 + 2][used], block[i * 4 + 3][used]};
+                    memcpy(corner + i * wide, &row, sizeof row);
+                }
+                used++;
+            }
+            if (to == frame)
+                for (Long i = 0; i < h; i++) memcpy(plane + i * w, frame + i * wide, 4 * w);
+        }
+        sum += add_lanes(sums);
+    }
+    *total = sum;
+}
+
 /* ------------------------------------------------------------------------------------------------------ optimisers */
 
 /* Adam; rest1 = 1 - beta1 and rest2 = 1 - beta2, rounded once. */
