@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels import winograd
+from minigrad.kernels import native, winograd
 from minigrad.kernels.layouts import LAYOUTS, Images, Merged, Rows, Tile, Window, groups_of, layout
+from minigrad.kernels.native import conv as fast
 from minigrad.kernels.threads import one_blas_thread, parallel
 from minigrad.kernels.windows import fold, unfold
 
@@ -51,7 +52,7 @@ def force(name: str) -> Iterator[None]:
 def algorithm(
     wanted: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window, dtype: np.dtype | type
 ) -> str:
-    """The fastest of :data:`ALGORITHMS`, estimated from the shapes alone.
+    """The fastest of :data:`ALGORITHMS`, estimated from the shapes (and from whether Winograd's transforms are native).
 
     Args:
         wanted: ``"output"``, ``"weight"`` (the weight gradient), or ``"scatter"`` (an input gradient that is not done as a convolution).
@@ -59,18 +60,26 @@ def algorithm(
     >>> window = Window((1, 1), ((1, 1), (1, 1)), (1, 1))
     >>> algorithm("output", (32, 64, 32, 32), (64, 64, 3, 3), (32, 32), window, np.float32)
     'winograd'
-    >>> algorithm("output", (128, 32, 16, 16), (32, 32, 3, 3), (16, 16), window, np.float32)
+    >>> algorithm("output", (128, 8, 16, 16), (32, 8, 3, 3), (16, 16), window, np.float32)
     'images'
     >>> algorithm("output", (32, 3, 64, 64), (32, 3, 3, 3), (64, 64), window, np.float32)
     'rows'
     """
-    fastest, possible = _choices(wanted, x_shape, w_shape, sizes, window, np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    is_native = dtype == np.float32 and native.library() is not None
+    fastest, possible = _choices(wanted, x_shape, w_shape, sizes, window, dtype, is_native)
     return _forced[-1] if _forced and _forced[-1] in possible else fastest
 
 
 @functools.lru_cache(maxsize=1024)
 def _choices(
-    wanted: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window, dtype: np.dtype
+    wanted: str,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    sizes: tuple[int, ...],
+    window: Window,
+    dtype: np.dtype,
+    is_native: bool,
 ) -> tuple[str, tuple[str, ...]]:
     """The fastest algorithm, and all possible ones."""
     n, (o, c, kernel, *rest) = x_shape[0], w_shape
@@ -82,7 +91,7 @@ def _choices(
     possible = (Images.name, Merged.name, *[Rows.name] * can_rows, *[WINOGRAD] * can_winograd)
     if can_winograd:
         direct = 0.225 * n * pixels * c * o  # nanoseconds, at 25 ps for each of 9 products
-        if winograd.nanoseconds(n, c, o, sizes) < direct:
+        if winograd.nanoseconds(n, c, o, sizes, is_native) < direct:
             return WINOGRAD, possible
     across = math.prod(sizes[1:])
     if wanted == "output":  # for wide images the products exceed SMALL, so that BLAS packs the matrices
@@ -114,6 +123,12 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple
         if y is not None:
             return y
         chosen = Images.name
+    return _by_columns(x, w, bias, sizes, window, chosen)
+
+
+@native.twin(fast.convolve)
+def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple[int, ...], window: Window, chosen: str) -> np.ndarray:
+    """:func:`convolve` by one of the layouts of columns."""
     y = np.empty((len(x), len(w), *sizes), x.dtype)
     whole = layout(chosen, x.shape, w.shape, sizes, window, x.dtype)
     spare: list[Tile] = []
@@ -175,6 +190,12 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window
         if gradient is not None:
             return gradient
         chosen = Images.name
+    return _weights_by_columns(x, y, shape, window, chosen)
+
+
+@native.twin(fast.weight_gradient)
+def _weights_by_columns(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window, chosen: str) -> np.ndarray:
+    """:func:`weight_gradient` by one of the layouts of columns."""
     whole = layout(chosen, x.shape, shape, y.shape[2:], window, x.dtype, small=True)
     spare: list[Tile] = []
     shares = whole.shares(max(2, TOTALS // max(1, math.prod(shape) * x.itemsize)))

@@ -198,7 +198,7 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: Sequence[int], padding:
     return w if np.isfinite(w.sum()) else None
 
 
-def nanoseconds(n: int, c: int, o: int, sizes: Sequence[int]) -> float:
+def nanoseconds(n: int, c: int, o: int, sizes: Sequence[int], is_native: bool) -> float:
     """Estimated time of a convolution: transforms of tiles, products, transforms of weights (fitted to ``benchmarks``, one core at 3.5 GHz)."""
     tiles = n * -(-sizes[0] // 4) * -(-sizes[1] // 4)
-    return 1e5 + tiles * (57 * (c + o) + 0.68 * c * o) + 100 * c * o
+    return 1e5 + tiles * ((22 if is_native else 57) * (c + o) + 0.68 * c * o) + 100 * c * o

@@ -59,6 +59,8 @@ SIGNATURES = {
     "winograd_input": "pppp" + "l" * 9,
     "winograd_gradient": "pppp" + "l" * 7,
     "winograd_output": "pppppp" + "l" * 7,
+    "convolve": "pppppp" + "l" * 13,
+    "convolve_weights": "pppppp" + "l" * 14,
     "adam": "ppppl" + "f" * 6,
 }
 _TYPES: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "f": ctypes.c_float}

@@ -573,6 +573,84 @@ void NAME(winograd_output)(const float *restrict from, const float *restrict bia
     *total = sum;
 }
 
+/* ----------------------------------------------------------------------------------------- convolution of few channels
+ * An image is put in a frame of zeros, c planes of rows of `pitch` numbers. Results are computed for all places of the frame one after
+ * another, so that the cells of neighbouring windows are neighbours too, from row to row; those between the rows are dropped. OUTPUTS channels
+ * of SPAN vectors are summed in registers. */
+#define OUTPUTS 4
+#if defined(__AVX512F__)
+#define SPAN 4
+#else
+#define SPAN 2
+#endif
+
+static inline void put_in_frame(const float *x, float *frame, Long c, Long h, Long w, Long top, Long left, Long pitch, Long plane) {
+    for (Long k = 0; k < c; k++)
+        for (Long i = 0; i < h; i++) memcpy(frame + k * plane + (i + top) * pitch + left, x + (k * h + i) * w, 4 * w);
+}
+
+/* n images, stride and dilation 1. `weights`: for each OUTPUTS channels, for each cell of the kernel, theirs. `frame`: c planes of `plane`
+ * numbers, zeros, with OUTPUTS * SPAN vectors more at the end; `room`: OUTPUTS rows of `plane` numbers. */
+void NAME(convolve)(const float *restrict x, const float *restrict weights, const float *restrict bias, float *restrict frame,
+                    float *restrict room, float *restrict y, Long n, Long c, Long h, Long w, Long o, Long oh, Long ow, Long kh, Long kw,
+                    Long top, Long left, Long pitch, Long plane) {
+    for (Long image = 0; image < n; image++, x += c * h * w) {
+        put_in_frame(x, frame, c, h, w, top, left, pitch, plane);
+        for (Long first = 0; first < o; first += OUTPUTS) {
+            for (Long at = 0; at < oh * pitch; at += SPAN * LANES) {
+                Vector sums[OUTPUTS][SPAN];
+                for (int k = 0; k < OUTPUTS; k++)
+                    for (int v = 0; v < SPAN; v++) sums[k][v] = all(0.0f);
+                const float *weight = weights + first * c * kh * kw;
+                for (Long channel = 0; channel < c; channel++)
+                    for (Long i = 0; i < kh; i++)
+                        for (Long j = 0; j < kw; j++, weight += OUTPUTS) {
+                            const float *cells = frame + channel * plane + at + i * pitch + j;
+                            for (int v = 0; v < SPAN; v++) {
+                                Vector cell = load(cells + v * LANES);
+                                for (int k = 0; k < OUTPUTS; k++) sums[k][v] += weight[k] * cell;
+                            }
+                        }
+                for (int k = 0; k < OUTPUTS; k++) memcpy(room + k * plane + at, sums[k], sizeof sums[k]);
+            }
+            for (Long k = first; k < o && k < first + OUTPUTS; k++)
+                for (Long i = 0; i < oh; i++) {
+                    const float *from = room + (k - first) * plane + i * pitch;
+                    float *to = y + ((image * o + k) * oh + i) * ow, add = bias[k];
+                    for (Long j = 0; j < ow; j++) to[j] = from[j] + add;
+                }
+        }
+    }
+}
+
+/* The gradient in the weights, of kernels with 5 columns; o, the number of rows in `room`, is a multiple of OUTPUTS, of which `known` are
+ * channels. `frame` as above, `room` likewise for the gradient; sums: zeros, one vector for each weight; dw: their sums. */
+void NAME(convolve_weights)(const float *restrict x, const float *restrict g, float *restrict frame, float *restrict room,
+                            float *restrict sums, float *restrict dw, Long n, Long c, Long h, Long w, Long o, Long known, Long oh, Long ow,
+                            Long kh, Long kw, Long top, Long left, Long pitch, Long plane) {
+    Long apart = c * kh * kw * LANES;
+    for (Long image = 0; image < n; image++, x += c * h * w, g += known * oh * ow) {
+        put_in_frame(x, frame, c, h, w, top, left, pitch, plane);
+        put_in_frame(g, room, known, oh, ow, 0, 0, pitch, plane);
+        for (Long first = 0; first < o; first += OUTPUTS)
+            for (Long row = 0; row < c * kh; row++) {
+                float *to = sums + first * apart + row * 5 * LANES;
+                const float *cells = frame + row / kh * plane + row % kh * pitch, *gradients = room + first * plane;
+                Vector s[OUTPUTS][5];
+                for (int k = 0; k < OUTPUTS; k++)
+                    for (int j = 0; j < 5; j++) s[k][j] = load(to + k * apart + j * LANES);
+                for (Long at = 0; at < oh * pitch; at += LANES)
+                    for (int k = 0; k < OUTPUTS; k++) {
+                        Vector gradient = load(gradients + k * plane + at);
+                        for (int j = 0; j < 5; j++) s[k][j] += gradient * load(cells + at + j);
+                    }
+                for (int k = 0; k < OUTPUTS; k++)
+                    for (int j = 0; j < 5; j++) memcpy(to + k * apart + j * LANES, &s[k][j], sizeof(Vector));
+            }
+    }
+    for (Long i = 0; i < known * c * kh * kw; i++) dw[i] = add_lanes(load(sums + i * LANES));
+}
+
 /* ------------------------------------------------------------------------------------------------------ optimisers */
 
 /* Adam; rest1 = 1 - beta1 and rest2 = 1 - beta2, rounded once. */

@@ -20,8 +20,8 @@ def _tiles(name: str, side: int, x: np.ndarray, matrix: np.ndarray, th: int, tw:
     n, c, h, w = x.shape
     frame = np.zeros((4 * th + side - 4, 4 * tw + side - 4), np.float32)
     to = planes(c * n * th * tw)
-    pitch = to.strides[0] // 4
-    run(name, [(x, 0), (frame, 0), (matrix, 0), (to.base, 0)], n, c, h, w, th, tw, *corner, pitch, part=n)
+    whole: Any = to.base  # with the numbers behind each row, which are written too
+    run(name, [(x, 0), (frame, 0), (matrix, 0), (whole, 0)], n, c, h, w, th, tw, *corner, to.strides[0] // 4, part=n)
     return to.reshape(36, c, -1)
 
 
@@ -43,6 +43,6 @@ def output(products: np.ndarray, m: Any, bias: np.ndarray | None, y: np.ndarray,
     n, o, h, w = y.shape
     add = np.zeros(o, np.float32) if bias is None else np.ascontiguousarray(bias)
     frame, total = np.empty((4 * th, 4 * tw), np.float32), np.empty(1)
-    places = [(products.base, 0), (add, 0), (frame, 0), (m.a, 0), (y, 0), (total, 0)]
+    places: list[Any] = [(products.base, 0), (add, 0), (frame, 0), (m.a, 0), (y, 0), (total, 0)]
     run("winograd_output", places, n, o, h, w, th, tw, products.strides[0] // 4, part=n)
     return bool(np.isfinite(total[0]))
