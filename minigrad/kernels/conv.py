@@ -60,7 +60,7 @@ def algorithm(
     >>> window = Window((1, 1), ((1, 1), (1, 1)), (1, 1))
     >>> algorithm("output", (32, 64, 32, 32), (64, 64, 3, 3), (32, 32), window, np.float32)
     'winograd'
-    >>> algorithm("output", (128, 8, 16, 16), (32, 8, 3, 3), (16, 16), window, np.float32)
+    >>> algorithm("output", (128, 8, 16, 16), (8, 8, 3, 3), (16, 16), window, np.float32)
     'images'
     >>> algorithm("output", (32, 3, 64, 64), (32, 3, 3, 3), (64, 64), window, np.float32)
     'rows'
