@@ -15,7 +15,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import answers
 import hypothesis
-import numpy as np  # noqa: F401 (threadpoolctl limits the libraries that are loaded)
+import numpy as np
 import pytest
 import threadpoolctl
 
@@ -75,6 +75,19 @@ def tape(request):
     """The tape of the running test."""
     with answers.on_tape(request.node.nodeid, getattr(request.config, "recorded_answers", None)):
         yield
+
+
+_states: dict[str, dict] = {}  # of each file's own generator after its import
+
+
+@pytest.fixture(autouse=True)
+def same_numbers(request):
+    """The generator ``rng`` or ``_rng`` of a file of tests starts anew for each test, so that no test depends on those before it."""
+    module = getattr(request, "module", None)
+    for name in ("rng", "_rng"):
+        generator = getattr(module, name, None)
+        if isinstance(generator, np.random.Generator):
+            generator.bit_generator.state = _states.setdefault(module.__name__, generator.bit_generator.state)
 
 
 def pytest_collection_modifyitems(config, items):
