@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 import threadpoolctl
 
+from minigrad.kernels import native
+
 threadpoolctl.threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]))
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=20, print_blob=True)
@@ -90,12 +92,16 @@ def same_numbers(request):
             generator.bit_generator.state = _states.setdefault(module.__name__, generator.bit_generator.state)
 
 
+def pytest_report_header():
+    return f"native kernels: {native.status()}"
+
+
 def pytest_collection_modifyitems(config, items):
-    """A test that is marked ``live`` asks PyTorch itself, and is not collected where there is none."""
-    if not answers.LIVE:
-        live = [item for item in items if item.get_closest_marker("live")]
-        config.hook.pytest_deselected(items=live)
-        items[:] = [item for item in items if item not in live]
+    """A test that asks PyTorch itself (``live``) or the native kernels (``native``) is not collected where there are none."""
+    absent = {"live": not answers.LIVE, "native": native.library() is None}
+    left = [item for item in items if any(absent[m.name] for m in item.iter_markers() if m.name in absent)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
 
 
 def pytest_sessionfinish(session):

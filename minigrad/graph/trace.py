@@ -11,6 +11,7 @@ import contextlib
 import functools
 import inspect
 import math
+import re
 import sys
 import textwrap
 from bisect import bisect_right
@@ -170,7 +171,7 @@ def formulas(op: engine.Op) -> dict[str, str]:
         text = written.get(name, "")
         if not text.startswith("lambda"):
             with contextlib.suppress(OSError, TypeError):
-                text = textwrap.dedent(inspect.getsource(formula)).rstrip()
+                text = re.sub(r"\A(@.*\n)+", "", textwrap.dedent(inspect.getsource(formula)).rstrip())  # without decorators
         found[name] = text or repr(formula)
     return found
 

@@ -23,7 +23,7 @@ from minigrad.kernels.windows import adaptive, output_size, sliding
 from minigrad.ops import activation, elementwise, softmax
 
 BUILT = native.Library() if (Path(native.__file__).parent / build.LIBRARY).exists() and os.environ.get("MINIGRAD_NATIVE") != "0" else None
-LEVELS = pytest.mark.parametrize("level", BUILT.levels if BUILT else [])  # no library: nothing to compare
+LEVELS = pytest.mark.parametrize("level", BUILT.levels if BUILT else [pytest.param(None, marks=pytest.mark.native)])
 rng = np.random.default_rng(0)
 
 SPECIAL = np.array(
@@ -485,7 +485,7 @@ def test_a_level_can_be_chosen(level):
     assert f"native kernels: {level}, made by {BUILT.compiler}" in run.stdout, run.stderr
 
 
-@pytest.mark.skipif(BUILT is None, reason="no library is built here")
+@pytest.mark.native
 def test_an_unknown_level_is_refused():
     run = python("import minigrad as mg; mg.show_config()", MINIGRAD_NATIVE="v9")
     assert "ValueError: MINIGRAD_NATIVE: this processor has the levels" in run.stderr
@@ -521,7 +521,7 @@ def test_without_a_compiler_nothing_is_made(fresh, tmp_path, monkeypatch):
     assert build.build(tmp_path) == (None, "MINIGRAD_NATIVE is 0")
 
 
-@pytest.mark.skipif(BUILT is None, reason="no library is built here")
+@pytest.mark.native
 def test_a_library_of_other_source_is_not_used(fresh, monkeypatch):
     monkeypatch.setattr(build, "digest", lambda: "another")
     assert native.library() is None

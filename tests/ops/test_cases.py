@@ -43,9 +43,9 @@ def ops_of_the_library():
 
 
 def test_every_op_has_a_row():
-    """A new op cannot be forgotten."""
+    """A new op cannot be forgotten. (That of ``once_differentiable`` has no gradient, and says so: tests/engine/test_function.py.)"""
     proven = {id(row.values[0].op.op) for row in ROWS if hasattr(row.values[0].op, "op")}
-    missing = [name for name, op in ops_of_the_library().items() if id(op) not in proven]
+    missing = [name for name, op in ops_of_the_library().items() if id(op) not in proven and name != "minigrad.engine.function._held"]
     assert not missing, f"{len(missing)} ops without a row in tests/ops/cases: {missing}"
 
 
@@ -210,6 +210,7 @@ NATIVE = [row for row in ROWS if row.id.partition("-")[0] in ("activation", "los
 NATIVE += [row for row in ROWS if row.values[0].op in (mg.sigmoid, mg.tanh)]
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("case", NATIVE)
 def test_native(case):
     """Where kernels have native twins, float32 results and gradients with these are as near to float64's as with numpy alone."""
@@ -244,8 +245,6 @@ def test_native(case):
             error, known = (np.abs(a - wanted)[good].max(initial=0) for a in (ours, numpys))
             assert error <= 4 * known + 1e-6 * np.abs(wanted[good]).max(initial=1), str(call)
 
-    if best is None:
-        pytest.skip("there is no library of native kernels")
     on_examples(case, test)
 
 

@@ -366,7 +366,7 @@ def test_when_nothing_is_dropped(name):
         with pytest.raises(ValueError, match=f"{name}: p must be a probability between 0 and 1"):
             function(x, p, training=False)
     with pytest.raises(TypeError, match=f"{name}: the input must be floating"):
-        function(x.long())
+        function(x.long(), training=True)
 
 
 @pytest.mark.parametrize(
