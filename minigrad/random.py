@@ -134,8 +134,8 @@ def seed() -> int:
 
 
 @contextlib.contextmanager
-def fork_rng(devices: Any = None, enabled: bool = True, **kwargs: Any) -> Iterator[None]:
-    """A block after which the process's generator is where it was before: ``torch.random.fork_rng``.
+def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cpu") -> Iterator[None]:
+    """A block after which the process's generator is where it was before: ``torch.random.fork_rng``. There is one, whatever the devices.
 
     >>> import minigrad as mg
     >>> from minigrad.random import fork_rng

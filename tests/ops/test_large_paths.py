@@ -32,6 +32,8 @@ KEPT = {
     "minigrad.kernels.layouts.SHARES": "a number of parts, not a size",
     "minigrad.kernels.products.PARTS": "a number of parts, not a size",
     "minigrad.kernels.winograd.SHARES": "a number of parts, not a size",
+    "minigrad.kernels.native.LEAST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
+    "minigrad.kernels.native.SHORTEST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
     "minigrad.engine.backward._ALONE": "a mark, not a size",
     "minigrad.kernels.memory._MMAP_THRESHOLD": "a number of the C library",
     "minigrad.kernels.memory._TRIM_THRESHOLD": "a number of the C library",
