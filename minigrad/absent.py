@@ -73,12 +73,14 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.Tensor": {
         "bfloat16": "float32 holds bfloat16 exactly",
-        "real imag angle* conj* H mH adjoint* cfloat cdouble chalf is_conj resolve_conj isreal is_neg resolve_neg": _COMPLEX,
-        "to_sparse* sparse_* is_sparse_csr coalesce is_coalesced indices values crow_indices ccol_indices col_indices row_indices dense_dim "
+        "real imag angle conj conj_physical conj_physical_ H mH adjoint cfloat cdouble chalf is_conj resolve_conj isreal is_neg resolve_neg": _COMPLEX,
+        "to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr sparse_dim sparse_mask sparse_resize_ "
+        "sparse_resize_and_clear_ is_sparse_csr coalesce is_coalesced indices values crow_indices ccol_indices col_indices row_indices dense_dim "
         "smm sspaddmm to_dense resize_as_sparse_ to_padded_tensor": _SPARSE,
-        "q_* qscheme int_repr dequantize": _QUANTISED,
+        "q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme int_repr dequantize": _QUANTISED,
         "xpu ipu mtia  is_ipu is_maia is_mtia is_vulkan is_xla record_stream is_pinned is_shared is_distributed to_mkldnn": _DEVICE,
-        "storage storage_offset storage_type untyped_storage set_ is_set_to resize* as_strided* const_data_ptr dim_order narrow_copy "
+        "storage storage_offset storage_type untyped_storage set_ is_set_to resize resize_ resize_as resize_as_ as_strided as_strided_ "
+        "as_strided_scatter const_data_ptr dim_order narrow_copy "
         "new_empty_strided slice_inverse apply_ map_ map2_ new as_subclass module_load name output_nr grad_dtype volatile reinforce": _VIEW,
         "qr svd eig symeig lstsq lu lu_solve pinverse matrix_exp cholesky_inverse cholesky_solve triangular_solve geqrf orgqr ormqr solve": (
             _LATER + ": numpy.linalg"
@@ -236,6 +238,29 @@ def error(module: str, name: str, owner: str) -> AttributeError:
     """The exception for a missing ``name`` of ``owner``, which stands for PyTorch's ``module``."""
     told = None if name.startswith("_") else advice(module, name)
     return AttributeError(f"{owner} has no attribute {name!r}{f': {told}' if told else ''}", name=name)
+
+
+class _Missing:
+    """An attribute of PyTorch's Tensor that raises :func:`error`. (``__getattr__`` would do, but it makes each attribute of a Tensor slow.)"""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        raise error("torch.Tensor", self.name, "'Tensor' object")
+
+
+def answer_for_attributes(tensor: type) -> None:
+    """Give the class of Tensors the attributes in the table, which raise :func:`error`; and ``name_`` for each ``name`` that it has."""
+    found = {name for names in TABLE["torch.Tensor"] for name in names.split()} - {"*_"}
+    for name in found | {f"{name}_" for name in dir(tensor) if name[0] != "_" and not name.endswith("_")}:
+        if not hasattr(tensor, name) and advice("torch.Tensor", name):
+            setattr(tensor, name, _Missing(name))
+
+
+def is_missing(tensor: type, name: str) -> bool:
+    """Whether ``name`` is an attribute that only raises."""
+    return isinstance(vars(tensor).get(name), _Missing)
 
 
 def answer_for(face: str) -> None:

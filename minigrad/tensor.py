@@ -12,7 +12,7 @@ import gc
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Concatenate, TypeVar, overload
+from typing import Any, Concatenate, TypeVar, overload
 
 import numpy as np
 
@@ -890,10 +890,8 @@ class Tensor(TensorBase):
     def __hash__(self) -> int:
         return id(self)
 
-    if not TYPE_CHECKING:  # or a type checker would believe that every attribute is there
-
-        def __getattr__(self, name):
-            raise absent.error("torch.Tensor", name, "'Tensor' object")
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if not absent.is_missing(Tensor, name)]
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self._data.ndim == 0 else object.__format__(self, spec)
@@ -1537,3 +1535,6 @@ def raise_if_not_leaf(t: Tensor, what: str) -> None:
     """Raise ``RuntimeError`` for an intermediate result, because its copy would lose the graph silently."""
     if not t.is_leaf:
         raise RuntimeError(f"{what}: only leaf tensors can be copied this way; use x.detach() first, or x.clone() to stay in the graph")
+
+
+absent.answer_for_attributes(Tensor)

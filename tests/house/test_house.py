@@ -330,6 +330,8 @@ def undocumented(name: str, value: object) -> list[str]:
             function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
             if attribute.startswith("_") or not (inspect.isroutine(function) or isinstance(function, property)):
                 continue
+            if not hasattr(value, attribute):  # it only says what to use instead
+                continue
             if not (inspect.getdoc(getattr(value, attribute)) or "").strip():
                 missing.append(f"{name}.{attribute}")
     return missing
