@@ -163,15 +163,23 @@ def twin(fast: Callable[..., Any], times: int = 1) -> Callable[[Function], Funct
     """
 
     def decorate(plain: Function) -> Function:
-        @functools.wraps(plain)
-        def call(*args: Any) -> Any:
-            first = args[0]
-            if type(first) is np.ndarray and first.size >= times * _state.least and first.dtype is F32 and library() is not None:
-                result = fast(*args)
-                if result is not NotImplemented:
-                    return result
-            return plain(*args)
+        ndarray, f32 = np.ndarray, F32
 
+        def tried(*args: Any) -> Any:
+            result = fast(*args) if args[0].size >= times * _state.least and library() is not None else NotImplemented
+            return plain(*args) if result is NotImplemented else result
+
+        if plain.__code__.co_argcount == 2 and plain.__defaults__ is None:  # half the time of *args, which counts for small arrays
+
+            def call(a: Any, b: Any) -> Any:
+                return tried(a, b) if type(a) is ndarray and a.dtype is f32 else plain(a, b)
+
+        else:
+
+            def call(*args: Any) -> Any:  # type: ignore[misc]
+                return tried(*args) if type(args[0]) is ndarray and args[0].dtype is f32 else plain(*args)
+
+        functools.update_wrapper(call, plain)
         call.native = fast  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
 
