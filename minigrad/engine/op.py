@@ -403,7 +403,8 @@ def call({parameters}):
 {unwrap}{refuse}    if not _tensor:
         return {plain}
     try:
-{run}    except Exception as _error:
+        {result} = {kernel}
+    except Exception as _error:
         raise _explain(_op, _error, ({inputs})) from None
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
@@ -511,17 +512,14 @@ def specialize(op: Op) -> None:
         promoted = "_dtype is not _BOOL"
     else:
         promoted = _MANY.format(x=many[0], others=" or ".join(_OTHER.format(x=x) for x in op.inputs))
-    run = f"        {result} = {kernel}\n"
-    if hasattr(op.kernel, "quick"):  # a frame less: 2 % of a small op
-        scope["_quick"] = op.kernel.quick
-        run = f"        try:\n            out = {kernel.replace('_kernel', '_quick')}\n        except RuntimeError:\n            out = {kernel}\n"
     source = _CALL.format(
         parameters=", ".join(parameters),
         rebind=rebind,
         unwrap="".join(unwrap),
         refuse="".join(_REFUSE.format(x=x) for x in op.statics),
-        run=run,
+        kernel=kernel,
         plain=plain,
+        result=result,
         split="    out, res = _split(_op, _both)\n" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
         nodes="".join(f"{n}, " for n in nodes),

@@ -68,8 +68,6 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
 
         functools.update_wrapper(kernel, signature)
         kernel.__name__ = kernel.__qualname__ = name or signature.__name__
-        if not floating:
-            kernel.quick = functools.partial(run, ufunc)  # type: ignore[attr-defined]  # raises RuntimeError where the kernel copies
         return kernel  # type: ignore[return-value]
 
     return decorate
