@@ -254,7 +254,7 @@ def answer_for_attributes(tensor: type) -> None:
     """Give the class of Tensors the attributes in the table, which raise :func:`error`; and ``name_`` for each ``name`` that it has."""
     found = {name for names in TABLE["torch.Tensor"] for name in names.split()} - {"*_"}
     for name in found | {f"{name}_" for name in dir(tensor) if name[0] != "_" and not name.endswith("_")}:
-        if not hasattr(tensor, name) and advice("torch.Tensor", name):
+        if not hasattr(tensor, name):  # the table has advice for each, which is looked up when somebody asks
             setattr(tensor, name, _Missing(name))
 
 
