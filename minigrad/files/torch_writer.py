@@ -6,6 +6,7 @@ instruction, because ``pickle`` itself writes only the names of functions that i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from collections import OrderedDict
@@ -49,11 +50,8 @@ def save_torch(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     pickled = _Pickle()
     pickled.write(obj, "obj", ())
     entries = {"data.pkl": b"\x80\x02" + bytes(pickled.code) + b".", "byteorder": b"little", "version": b"3\n"}
-    if isinstance(f, (str, os.PathLike)):
-        with whole_file(f) as file:
-            _write(file, entries, pickled.storages)
-    else:
-        _write(f, entries, pickled.storages)
+    with whole_file(f) if isinstance(f, (str, os.PathLike)) else contextlib.nullcontext(f) as file:
+        _write(file, entries, pickled.storages)
 
 
 def _write(file: IO[bytes], entries: dict[str, bytes], storages: list[np.ndarray]) -> None:

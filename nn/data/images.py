@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import struct
@@ -12,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from minigrad.engine import ShapeError, wrap
+from minigrad.files.atomic import whole_file
 from minigrad.tensor import Tensor
 from minigrad.tree import array_of
 
@@ -90,12 +92,8 @@ def save_image(tensor: Tensor | Sequence[Tensor], fp: str | os.PathLike[str] | I
     if kind.lower() != "png":
         raise ValueError(f"save_image: images are written as png, not as {kind!r}")
     pixels = np.clip(array_of(make_grid(tensor, **grid)) * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)  # H W C
-    data = png(pixels)
-    if isinstance(fp, (str, os.PathLike)):
-        with open(fp, "wb") as file:
-            file.write(data)
-    else:
-        fp.write(data)
+    with whole_file(fp) if isinstance(fp, (str, os.PathLike)) else contextlib.nullcontext(fp) as file:
+        file.write(png(pixels))
 
 
 def png(pixels: np.ndarray) -> bytes:
