@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.engine import cast
+from minigrad.engine import F32, F64, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
-_F16, _F32, _F64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
+F16 = np.dtype(np.float16)
 
 
 def in_float32(function: F) -> F:
@@ -28,12 +28,12 @@ def in_float32(function: F) -> F:
         half = False
         for value in (*args, *kwargs.values()) if kwargs else args:
             dtype = getattr(value, "dtype", None)
-            if dtype is _F32 or dtype is _F64:  # nearly always the first
+            if dtype is F32 or dtype is F64:  # nearly always the first
                 return function(*args, **kwargs)
-            half = half or dtype is _F16
+            half = half or dtype is F16
         if not half:
             return function(*args, **kwargs)
-        return _each(function(*[_each(a, _F16, _F32) for a in args], **{k: _each(v, _F16, _F32) for k, v in kwargs.items()}), _F32, _F16)
+        return _each(function(*[_each(a, F16, F32) for a in args], **{k: _each(v, F16, F32) for k, v in kwargs.items()}), F32, F16)
 
     return call  # type: ignore[return-value]  # it is called as the function is
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, dtype_of, op, take_numpy_names
+from minigrad.engine import F32, ShapeError, TensorBase, broadcast_to, cast, dtype_of, op, take_numpy_names
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
@@ -24,12 +24,12 @@ from minigrad.ops import index
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims, whole
 from minigrad.ops.elementwise import quiet
-from minigrad.ops.precision import in_float32
+from minigrad.ops.precision import F16, in_float32
 from minigrad.ops.results import MinMax, ValuesIndices
 from minigrad.ops.shape import flip, narrow, reshape, select
 from minigrad.types import Array, Dims, DType, Tensor, called_as
 
-F16, F32, I64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.int64)
+I64 = np.dtype(np.int64)
 
 
 # ------------------------------------------------------------------------------------------- arguments: dims

@@ -66,6 +66,12 @@ SIGNATURES = {
 _TYPES: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "f": ctypes.c_float}
 
 
+def _file() -> Path:
+    from minigrad.kernels.native.build import LIBRARY  # not at the import: `python -m` runs that file
+
+    return Path(__file__).with_name(LIBRARY)
+
+
 class Library:
     """The functions of ``kernels.c`` at one level of instructions, as attributes.
 
@@ -73,9 +79,9 @@ class Library:
     """
 
     def __init__(self, level: str = ""):
-        from minigrad.kernels.native.build import LIBRARY, digest, levels  # not at the import: `python -m` runs that file
+        from minigrad.kernels.native.build import digest, levels
 
-        self._library = ctypes.CDLL(str(Path(__file__).with_name(LIBRARY)))
+        self._library = ctypes.CDLL(str(_file()))
         self.compiler, source, best = [self._text(name) for name in ("compiler", "source", "level")]
         if source != digest():
             raise OSError("it was made from another kernels.c")
@@ -123,8 +129,7 @@ def library() -> Library | None:
             else:
                 _state.library = Library("" if wanted == "1" else wanted)
         except (OSError, AttributeError) as error:  # AttributeError: a function is missing
-            here = Path(__file__).with_name("_kernels.so")
-            _state.why = f"not in use, {error}" if here.exists() else "not built; python -m minigrad.kernels.native.build does it"
+            _state.why = f"not in use, {error}" if _file().exists() else "not built; python -m minigrad.kernels.native.build does it"
         _use(_state.library)
     return _state.library
 
