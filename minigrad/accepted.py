@@ -5,7 +5,6 @@ A script keeps its lines, its results are those without them, and nobody believe
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -46,7 +45,7 @@ class autocast:
         """Nothing was switched."""
 
     def __call__(self, function: Callable) -> Callable:
-        return functools.wraps(function)(lambda *args, **kwargs: function(*args, **kwargs))
+        return function
 
 
 class GradScaler:

@@ -57,9 +57,8 @@ def text_of(t: TensorBase, is_leaf: bool) -> str:
     data, dtype, digits = t._data, t._data.dtype, _options["precision"]
     with np.printoptions(**{name: _options[name] for name in ("threshold", "edgeitems", "linewidth")}):
         if dtype.kind == "f":
-            data = (
-                data.astype(np.float32) if dtype.itemsize == 2 else data
-            )  # numpy writes 18000 in float16 as 1.8e+04, and has no 1e5 there
+            if dtype.itemsize == 2:  # numpy writes 18000 in float16 as 1.8e+04, and has no 1e5 there
+                data = data.astype(np.float32)
             finite = data[np.isfinite(data)]
             whole = bool((finite == np.trunc(finite)).all())
             sizes = np.abs(finite[finite != 0], dtype=np.float64)

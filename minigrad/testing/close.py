@@ -79,16 +79,16 @@ def assert_close(
         r, t = (
             (rtol, atol) if rtol is not None and atol is not None else max(_TOLERANCES.get(d.name, (0.0, 0.0)) for d in (x.dtype, y.dtype))
         )
-        if np.isclose(x, y, r, t, equal_nan).all():
+        near = np.isclose(x, y, r, t, equal_nan)
+        if near.all():
             return None
-        wrong = np.argwhere(~np.isclose(x, y, r, t, equal_nan))
+        wrong = near.size - np.count_nonzero(near)
         with np.errstate(all="ignore"):
             off = np.nan_to_num(np.abs(x.astype(np.float64) - y), nan=np.inf, posinf=np.inf)
-            near = np.isclose(x, y, r, t, equal_nan)
             place = tuple(map(int, np.unravel_index(np.argmax(np.where(near, -1, off)), x.shape)))
             relative = off[place] / np.abs(y[place].astype(np.float64))
         return (
-            f"{len(wrong)} of {x.size} elements{at} differ ({100 * len(wrong) / x.size:.1f} %): the largest difference is "
+            f"{wrong} of {x.size} elements{at} differ ({100 * wrong / x.size:.1f} %): the largest difference is "
             f"{off[place]:.4g} ({relative:.4g} relative) at {place}: {x[place]} against {y[place]}, where {t:g} + {r:g} |expected| are allowed"
         )
 
