@@ -103,6 +103,7 @@ class Op:
     =================  =======================================================================================
     ``name``           the kernel's name, without a leading underscore
     ``kernel``         the function of ndarrays that was decorated
+    ``direct``         the same without a frame of Python's, or None; where it raises ``RuntimeError``, the kernel is called
     ``function``       the differentiable function that :func:`op` returned
     ``signature``      the signature of the kernel and of the function
     ``formulas``       input -> formula, or None for an input without gradient
@@ -121,6 +122,7 @@ class Op:
 
     def __init__(self, kernel: Callable, formulas: dict[str, Callable | None]):
         self.kernel = kernel
+        self.direct: Callable | None = getattr(kernel, "direct", None)
         self.name: str = kernel.__name__.lstrip("_")  # `_cat`, the op that the public function `cat` calls, is named "cat"
         self.constant = formulas.get("res", 0) is None
         self.formulas = {name: f for name, f in formulas.items() if name != "res" or f is not None}
@@ -403,8 +405,7 @@ def call({parameters}):
 {unwrap}{refuse}    if not _tensor:
         return {plain}
     try:
-        {result} = {kernel}
-    except Exception as _error:
+{run}    except Exception as _error:
         raise _explain(_op, _error, ({inputs})) from None
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
@@ -471,7 +472,7 @@ _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate
 
 def _differentiable(op: Op) -> Callable:
     """The function that users call. With a Tensor among its inputs it records a node; otherwise it only runs the kernel."""
-    scope = {**_SCOPE, "_op": op, "_kernel": op.kernel, "_plans": op.plans}
+    scope = {**_SCOPE, "_op": op, "_kernel": op.kernel, "_direct": op.direct, "_plans": op.plans}
     code = _first_call.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
     function = types.FunctionType(code, scope)
     functools.update_wrapper(function, op.kernel)
@@ -502,10 +503,12 @@ def specialize(op: Op) -> None:
             needs = op.kept(x for i, x in enumerate(op.inputs) if mask >> i & 1)
             kept = f"{_tuple([e for _, e in needs])} if _mask == {mask} else {kept}"
     parameters, passed, rebind = _parameters(op)
-    kernel, result = f"_kernel({', '.join(passed)})", "out"
-    plain = kernel
+    call = f"({', '.join(passed)})"
+    plain, run = f"_kernel{call}", f"        out = _kernel{call}\n"
     if op.has_residual:
-        plain, result = f"_split(_op, {kernel})[0]", "_both"
+        plain, run = f"_split(_op, {plain})[0]", f"        _both = _kernel{call}\n"
+    elif op.direct:
+        run = f"        try:\n            out = _direct{call}\n        except RuntimeError:\n            out = _kernel{call}\n"
     if len(many) == 1 and not op.variadic:
         promoted = _ONE.format(x=many[0])
     elif op.variadic:
@@ -517,9 +520,8 @@ def specialize(op: Op) -> None:
         rebind=rebind,
         unwrap="".join(unwrap),
         refuse="".join(_REFUSE.format(x=x) for x in op.statics),
-        kernel=kernel,
+        run=run,
         plain=plain,
-        result=result,
         split="    out, res = _split(_op, _both)\n" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
         nodes="".join(f"{n}, " for n in nodes),
@@ -535,9 +537,9 @@ def specialize(op: Op) -> None:
     scope["_Tensor"] = tensor_class()
     made: dict[str, Any] = {}
     exec(compile(source, filename, "exec"), {**scope, "_defaults": op.signature.parameters}, made)
-    call, function = made["call"], op.function
-    function.__defaults__, function.__kwdefaults__ = call.__defaults__, call.__kwdefaults__
-    function.__code__ = call.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
+    code, function = made["call"], op.function
+    function.__defaults__, function.__kwdefaults__ = code.__defaults__, code.__kwdefaults__
+    function.__code__ = code.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
 
 
 def _constant_told(op: Op) -> str:

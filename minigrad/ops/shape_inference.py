@@ -73,7 +73,8 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
         _inside += 1
         if _inside == 1:
             for op in registered_ops().values():
-                op.function.__globals__["_kernel"] = _outlined(op)  # each op has globals of its own
+                outlined = _outlined(op)
+                op.function.__globals__.update(_kernel=outlined, _direct=outlined)  # each op has globals of its own
     token = _listener.set(listener or (lambda op, multiply_adds: None))
     try:
         yield
@@ -83,7 +84,7 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 for op in registered_ops().values():
-                    op.function.__globals__["_kernel"] = op.kernel
+                    op.function.__globals__.update(_kernel=op.kernel, _direct=op.direct)
 
 
 def _outlined(op: Op) -> Callable[..., Any]:
