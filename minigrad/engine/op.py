@@ -412,14 +412,13 @@ def call({parameters}):
             return _several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
         out = _as_result(_op, out)
     _dtype = out.dtype
-    _same = {same}
-    if not _same and ({promoted}):
+    if {promoted}:
         out = _weaken(_op, out, ({inputs}), {static})
         _dtype = out.dtype
-    _t = _new(_Tensor)
+    _t = _new()
     _t._data = out
     _t._grad = None
-    if _mask and _grad_mode() and (_p := _plans[_mask]) is not None and (_same or _dtype.kind == 'f'):
+    if _mask and _grad_mode() and (_p := _plans[_mask]) is not None and (_dtype is _F32 or _dtype is _F64 or _dtype.kind == 'f'):
         _t._node = _n = _Node()
         _n.plan = _p
         _n.parents = ({nodes})
@@ -463,9 +462,11 @@ _REBIND = """\
 """
 # A result is in PyTorch's dtype already if it is in that of its first input, which has a node and is not 0-d. Else it may be wider: but not
 # a float32 one, if no input is a float16 (a node knows that sooner than an array), nor one whose first input is sized and of its dtype.
-_SAME = "_{x} is not None and _{x}.dtype is _dtype and _{x}.shape"
-_ONE = "_dtype is _F64 and not (type({x}) is _ndarray and {x}.dtype is _F64)"
-_MANY = "({others}) if _dtype is _F32 else _dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _dtype and {x}.ndim)"
+_ONE = "_dtype is _F64 and not (_{x} is not None and _{x}.dtype is _F64) and not (type({x}) is _ndarray and {x}.dtype is _F64)"
+_MANY = (
+    "not (_{x} is not None and _{x}.dtype is _dtype and _{x}.shape) and (({others}) if _dtype is _F32 else "
+    "_dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _dtype and {x}.ndim))"
+)
 _OTHER = "(_{x} is None or _{x}.dtype is not _F32) and type({x}) is _ndarray and {x}.dtype is not _F32"
 _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate", "Exception", "None", "self"}
 
@@ -525,7 +526,6 @@ def specialize(op: Op) -> None:
         split="    out, res = _split(_op, _both)\n" if op.has_residual else "",
         inputs="".join(f"{v}, " for v in values),
         nodes="".join(f"{n}, " for n in nodes),
-        same="False" if op.variadic else _SAME.format(x=many[0]),
         promoted=promoted,
         keep=keep,
         kept=kept,
@@ -535,6 +535,7 @@ def specialize(op: Op) -> None:
     filename = f"{anomaly.GENERATED}{op.kernel.__module__}.{op.kernel.__qualname__}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks and debuggers
     scope["_Tensor"] = tensor_class()
+    scope["_new"] = functools.partial(object.__new__, tensor_class())  # without __init__, which users call
     made: dict[str, Any] = {}
     exec(compile(source, filename, "exec"), {**scope, "_defaults": op.signature.parameters}, made)
     code, function = made["call"], op.function
@@ -586,7 +587,7 @@ def _parameters(op: Op) -> tuple[list[str], list[str], str]:
 
 _SCOPE: dict[str, Any] = {
     "_tensors": tensor_types, "_ndarray": np.ndarray, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
-    "_new": object.__new__, "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
+    "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
     "_explain": _explain, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind,

@@ -46,12 +46,12 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
     """
 
     def decorate(signature: Callable[P, Any]) -> Callable[P, Any]:
-        run, f32, f64 = _context.run, F32, F64
+        run, ndarray, f32, f64 = _context.run, np.ndarray, F32, F64
         kernel: Callable[..., Any]
         if floating:
 
             def kernel(x: Any) -> Any:
-                if type(x) is not np.ndarray or ((dtype := x.dtype) is not f32 and dtype is not f64 and dtype.kind != "f"):
+                if type(x) is not ndarray or ((dtype := x.dtype) is not f32 and dtype is not f64 and dtype.kind != "f"):
                     x = real(x)
                 try:
                     return run(ufunc, x)
