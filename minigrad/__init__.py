@@ -19,8 +19,11 @@ from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.kernels import memory
 from minigrad.kernels.config import show_config
 from minigrad.kernels.threads import get_num_threads, set_num_threads
-from minigrad.ops import linalg
+from minigrad.ops import linalg, special
 from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
+from minigrad.ops.arithmetic import (
+    copysign, deg2rad, float_power, frexp, gcd, heaviside, isneginf, isposinf, lcm, ldexp, nextafter, positive, rad2deg, rsub, signbit,
+)  # fmt: skip
 from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
 from minigrad.ops.elementwise import (
@@ -53,6 +56,7 @@ from minigrad.ops.shape import (
     swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind, unflatten, unsqueeze, vstack,
 )  # fmt: skip
 from minigrad.ops.softmax import log_softmax, softmax
+from minigrad.ops.special import digamma, i0, lgamma, mvlgamma, polygamma, sinc
 from minigrad.printing import set_printoptions
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from minigrad.tensor import as_tensor, DTYPES, from_dlpack, from_numpy, Tensor, tensor
@@ -70,5 +74,5 @@ memory.keep_freed_memory()
 MYPY = False  # mypy treats it as True and exports all imported names, because it cannot read a computed list. Other checkers can
 if not MYPY:  # all names imported above, except modules
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(linalg))]
-    __all__ += ["__version__", "linalg"]
+    __all__ += ["__version__", "linalg", "special"]
     __all__.remove("MYPY")

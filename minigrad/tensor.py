@@ -32,7 +32,7 @@ from minigrad.engine import (
     tensor_types,
     wrap,
 )
-from minigrad.ops import activation, elementwise, index, linalg, reduce
+from minigrad.ops import activation, arithmetic, elementwise, index, linalg, reduce, special
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.ops.arguments import either
@@ -403,6 +403,11 @@ def _in_place(op: Callable[Concatenate[Any, P], Any], name: str) -> Callable[Con
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"Give this Tensor the value of ``{name[:-1]}(self, ...)``; see :meth:`Tensor._assign`."
     return method
+
+
+def _polygamma(input: Tensor, n: int) -> Tensor:
+    """:func:`minigrad.polygamma`, whose first argument is the order."""
+    return special.polygamma(n, input)
 
 
 _relu: Callable[[Tensor], Tensor] = getattr(activation.relu, "op").function  # noqa: B009  # without `inplace`, which only the function has
@@ -1121,6 +1126,22 @@ class Tensor(TensorBase):
     trunc_ = _in_place(elementwise.trunc, "trunc_")
     xlogy_ = _in_place(elementwise.xlogy, "xlogy_")
 
+    copysign_ = _in_place(arithmetic.copysign, "copysign_")
+    deg2rad_ = _in_place(arithmetic.deg2rad, "deg2rad_")
+    digamma_ = _in_place(special.digamma, "digamma_")
+    float_power_ = _in_place(arithmetic.float_power, "float_power_")
+    gcd_ = _in_place(arithmetic.gcd, "gcd_")
+    heaviside_ = _in_place(arithmetic.heaviside, "heaviside_")
+    i0_ = _in_place(special.i0, "i0_")
+    lcm_ = _in_place(arithmetic.lcm, "lcm_")
+    ldexp_ = _in_place(arithmetic.ldexp, "ldexp_")
+    lgamma_ = _in_place(special.lgamma, "lgamma_")
+    mvlgamma_ = _in_place(special.mvlgamma, "mvlgamma_")
+    nextafter_ = _in_place(arithmetic.nextafter, "nextafter_")
+    polygamma_ = _in_place(_polygamma, "polygamma_")
+    rad2deg_ = _in_place(arithmetic.rad2deg, "rad2deg_")
+    sinc_ = _in_place(special.sinc, "sinc_")
+
     # ---------------------------------------------------------------------------------- operators
 
     __add__ = __radd__ = elementwise.plus
@@ -1247,6 +1268,27 @@ class Tensor(TensorBase):
     isclose = elementwise.isclose
     allclose = elementwise.allclose
     equal = elementwise.equal
+
+    copysign = arithmetic.copysign
+    heaviside = arithmetic.heaviside
+    signbit = arithmetic.signbit
+    isposinf = arithmetic.isposinf
+    isneginf = arithmetic.isneginf
+    positive = arithmetic.positive
+    float_power = arithmetic.float_power
+    deg2rad = arithmetic.deg2rad
+    rad2deg = arithmetic.rad2deg
+    ldexp = arithmetic.ldexp
+    frexp = arithmetic.frexp
+    nextafter = arithmetic.nextafter
+    gcd = arithmetic.gcd
+    lcm = arithmetic.lcm
+    lgamma = special.lgamma
+    digamma = special.digamma
+    polygamma = _polygamma
+    mvlgamma = special.mvlgamma
+    i0 = special.i0
+    sinc = special.sinc
 
     def where(self, condition: Tensor | np.ndarray, other: Operand) -> Tensor:
         """This Tensor's elements where ``condition``, else those of ``other``."""

@@ -16,8 +16,9 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from minigrad.engine import F32, F64, get_default_dtype, op, shape_of
-from minigrad.kernels import maps, native
+from minigrad.kernels import maps, native, special
 from minigrad.kernels.native import maps as fast
+from minigrad.kernels.special import BLOCK, in_blocks
 from minigrad.ops import signatures as like
 from minigrad.ops.precision import in_float32
 from minigrad.tree import unwrapped
@@ -536,100 +537,6 @@ def sigmoid(input: Operand) -> Array:
 
 
 # --------------------------------------------------------------------------------------- the error function
-# float64: the rational approximations of W. J. Cody, "Rational Chebyshev approximations for the error function",
-# Math. Comp. 23 (1969), with the coefficients of his program CALERF (netlib, specfun), good to the last digits.
-# float32: erf(x) = tanh(x P(x**2)) for x up to 4, where it rounds to 1. numpy's tanh is fast, and P is a polynomial: a
-# least-squares fit whose weights were adjusted until the relative error was about the same everywhere (7e-8).
-
-# fmt: off
-_CODY_SMALL = (  # erf(x) / x in x**2, |x| <= 0.46875
-    (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
-    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
-)
-_CODY_MIDDLE = (  # erfc(x) exp(x**2) in x, 0.46875 <= x <= 4
-    (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1, 2.98635138197400131e2,
-     8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3),
-    (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
-     3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
-)
-_CODY_LARGE = (  # (1 / sqrt(pi) - x erfc(x) exp(x**2)) x**2 in 1 / x**2, x >= 4
-    (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1, 1.60837851487422766e-2,
-     6.58749161529837803e-4),
-    (1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3),
-)
-_SINGLE = (  # atanh(erf(x)) / x in x**2, |x| <= 4
-    5.422908927630714e-09, 2.7538628479193934e-08, -4.794221746613224e-06, 8.459482011994453e-05, -6.148345743832144e-04,
-    -1.952912860732547e-04, 0.10276986495538899, 1.1283792471441338,
-)
-# fmt: on
-
-
-def _polynomial(coefficients, t):
-    """Horner's rule; the coefficient of the highest power comes first."""
-    out = t * coefficients[0]
-    for c in coefficients[1:-1]:
-        np.add(out, c, out)
-        np.multiply(out, t, out)
-    return np.add(out, coefficients[-1], out)
-
-
-def _rational(numerator_denominator, t):
-    out = _polynomial(numerator_denominator[0], t)
-    return np.divide(out, _polynomial(numerator_denominator[1], t), out)
-
-
-def _erf_single(x):
-    x = np.clip(x, -4.0, 4.0)
-    out = _polynomial(_SINGLE, x * x)
-    np.multiply(out, x, out)
-    return np.tanh(out, out)
-
-
-def _erfc_positive(x):
-    """erfc of float64 above 0.46875."""
-    x = np.minimum(x, 30.0)  # erfc(30) underflows
-    out = np.empty_like(x)
-    middle = x <= 4.0
-    out[middle] = _rational(_CODY_MIDDLE, x[middle])
-    large = x[~middle]
-    t = 1.0 / (large * large)
-    out[~middle] = (1.0 / math.sqrt(math.pi) - t * _rational(_CODY_LARGE, t)) / large
-    head = np.trunc(x * 16.0) / 16.0  # e**-x**2 in two factors, the first with an exact exponent
-    out *= np.exp(-head * head)
-    out *= np.exp(-(x - head) * (x + head))
-    return out
-
-
-def _erf_double(x):
-    out = np.empty_like(x)
-    small = np.abs(x) <= 0.46875
-    s, rest = x[small], x[~small]
-    out[small] = s * _rational(_CODY_SMALL, s * s)
-    out[~small] = np.copysign(1.0 - _erfc_positive(np.abs(rest)), rest)
-    return out
-
-
-def _erfc_double(x):
-    out = np.empty_like(x)
-    small = np.abs(x) <= 0.46875
-    s, rest = x[small], x[~small]
-    out[small] = 1.0 - s * _rational(_CODY_SMALL, s * s)
-    tail = _erfc_positive(np.abs(rest))
-    out[~small] = np.where(rest < 0, 2.0 - tail, tail)
-    return out
-
-
-BLOCK = 1 << 14  # elements of a piece that stays in cache
-
-
-def _in_blocks(function, x, dtype):
-    """``function`` of a flat array of ``dtype``, one piece at a time, so that its intermediate results stay in the cache."""
-    flat = x.reshape(-1)
-    out = np.empty(flat.shape, x.dtype)
-    for i in range(0, flat.size, BLOCK):
-        out[i : i + BLOCK] = function(flat[i : i + BLOCK].astype(dtype, copy=False))
-    return out.reshape(x.shape)
-
 
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
@@ -644,59 +551,19 @@ def erf(input: Operand) -> Array:
     """
     input = real(input)
     double = input.dtype.itemsize > 4
-    return quiet().run(_in_blocks, _erf_double if double else _erf_single, input, np.float64 if double else np.float32)
+    return quiet().run(in_blocks, special.erf if double else special.erf_single, input, np.float64 if double else np.float32)
 
 
 @op(input=lambda g, input: -g * (exp(-(input * input)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
 def erfc(input: Operand) -> Array:
     """1 - erf(x) without cancellation for large ``input``: ``torch.erfc``."""
-    return quiet().run(_in_blocks, _erfc_double, real(input), np.float64)
-
-
-# The quantile function of the normal distribution: M. J. Wichura, "Algorithm AS 241: the percentage points of the normal
-# distribution", Applied Statistics 37 (1988), good to about 1e-16.
-# fmt: off
-_WICHURA_CENTRE = (
-    (2.5090809287301226727e+3, 3.3430575583588128105e+4, 6.7265770927008700853e+4, 4.5921953931549871457e+4,
-     1.3731693765509461125e+4, 1.9715909503065514427e+3, 1.3314166789178437745e+2, 3.3871328727963666080e+0),
-    (5.2264952788528545610e+3, 2.8729085735721942674e+4, 3.9307895800092710610e+4, 2.1213794301586595867e+4,
-     5.3941960214247511077e+3, 6.8718700749205790830e+2, 4.2313330701600911252e+1, 1.0),
-)
-_WICHURA_TAIL = (
-    (7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e+0,
-     3.64784832476320460504e+0, 5.76949722146069140550e+0, 4.63033784615654529590e+0, 1.42343711074968357734e+0),
-    (1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
-     6.89767334985100004550e-1, 1.67638483018380384940e+0, 2.05319162663775882187e+0, 1.0),
-)
-_WICHURA_FAR = (
-    (2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
-     2.96560571828504891230e-1, 1.78482653991729133580e+0, 5.46378491116411436990e+0, 6.65790464350110377720e+0),
-    (2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
-     1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0),
-)
-# fmt: on
-
-
-def _erfinv(y):
-    q = 0.5 * y  # a probability minus a half
-    out = np.empty_like(q)
-    centre = np.abs(q) <= 0.425
-    c, rest = q[centre], q[~centre]
-    out[centre] = c * _rational(_WICHURA_CENTRE, 0.180625 - c * c)
-    r = np.sqrt(-np.log(0.5 - np.abs(rest)))
-    far = r > 5.0
-    tail = np.empty_like(r)
-    tail[~far] = _rational(_WICHURA_TAIL, r[~far] - 1.6)
-    tail[far] = _rational(_WICHURA_FAR, r[far] - 5.0)
-    tail[np.isinf(r)] = np.inf
-    out[~centre] = np.copysign(tail, rest)
-    return out * math.sqrt(0.5)
+    return quiet().run(in_blocks, special.erfc, real(input))
 
 
 @op(input=lambda g, out: g * (exp(out * out) * (1.0 / _TWO_OVER_ROOT_PI)))  # type: ignore[operator]  # Tensor is not known yet
 def erfinv(input: Operand) -> Array:
     """The inverse of :func:`erf`: ``torch.erfinv``. Infinite at -1 and 1, NaN beyond."""
-    return quiet().run(_in_blocks, _erfinv, real(input), np.float64)
+    return quiet().run(in_blocks, special.erfinv, real(input))
 
 
 # --------------------------------------------------------------------------------- sign, rounding, comparison

@@ -19,3 +19,10 @@ class MinMax(NamedTuple):
 
     min: Tensor
     max: Tensor
+
+
+class MantissaExponent(NamedTuple):
+    """The result of :func:`frexp`."""
+
+    mantissa: Tensor
+    exponent: Tensor
