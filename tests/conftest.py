@@ -5,6 +5,7 @@
 ``pytest -m smoke``        a few seconds
 """
 
+import gc
 import os
 
 # One BLAS thread: sums come out the same, and test processes do not compete. Processes started by the tests (and by
@@ -90,6 +91,13 @@ def same_numbers(request):
         generator = getattr(module, name, None)
         if isinstance(generator, np.random.Generator):
             generator.bit_generator.state = _states.setdefault(module.__name__, generator.bit_generator.state)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frozen():
+    """What other files of tests left behind is not searched by ``gc.collect``, which tests of memory call hundreds of times."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header():
