@@ -167,14 +167,14 @@ def classify(bands):
     (truth, cube), (other, unseen) = land(0), land(1)
     model = nn.Sequential(nn.Conv2d(len(bands), 16, 1), nn.ReLU(), nn.Conv2d(16, len(KINDS), 1))
     adam = nn.optim.Adam(model.parameters(), lr=2e-2)
-    see = lambda cube: mg.tensor(np.tensordot(bands, cube, 1).astype(np.float32)[None] * 5)
+    seen, new = (mg.tensor(np.tensordot(bands, image, 1).astype(np.float32)[None] * 5) for image in (cube, unseen))
     for _ in tqdm(range(200), desc=f"{len(bands)} channels", leave=False, disable=None):
-        loss = F.cross_entropy(model(see(cube)), mg.tensor(truth[None]))
+        loss = F.cross_entropy(model(seen), mg.tensor(truth[None]))
         adam.zero_grad()
         loss.backward()
         adam.step()
     with mg.no_grad():
-        said = model(see(unseen)).argmax(1).numpy()[0]
+        said = model(new).argmax(1).numpy()[0]
     return said, float((said == other).mean())
 
 

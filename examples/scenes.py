@@ -73,6 +73,13 @@ GROUNDS = [  # above, below the horizon
 ]
 
 
+def shrunk(picture: Image.Image, scale: int) -> np.ndarray:
+    """The mean of each square of ``scale`` by ``scale`` pixels, float32 (height, width, 3)."""
+    pixels = np.asarray(picture).astype(np.uint16)
+    lines = sum(pixels[i::scale] for i in range(scale))
+    return sum(lines[:, i::scale] for i in range(scale)) / np.float32(scale**2)
+
+
 def draw(kind: str, rng: np.random.Generator, left: bool, size: int = 32) -> np.ndarray:
     """One picture, uint8 (3, size, size): the object's position, size and colour, the ground and the clutter are chosen by ``rng``."""
     big = 4 * size
@@ -98,7 +105,7 @@ def draw(kind: str, rng: np.random.Generator, left: bool, size: int = 32) -> np.
     for colour, outline in SHAPES[kind]:
         points = [((x if left else 1 - x) * scale + dx, ((y - 0.5) * stretch + 0.5) * scale + dy) for x, y in outline]
         pen.polygon(points, fill=body if colour == "body" else PAINT[colour])
-    small = np.asarray(picture, np.float32).reshape(size, 4, size, 4, 3).mean((1, 3))
+    small = shrunk(picture, 4)
     noisy = small + rng.normal(0, 6, small.shape)
     return np.clip(noisy, 0, 255).astype(np.uint8).transpose(2, 0, 1)
 
@@ -166,6 +173,6 @@ def crowd(seed: int, size: tuple[int, int] = (160, 240), people: int = 90, wante
         if number > who and near.all():
             continue  # would hide the wanted one
         person(pen, int(top), int(left), scale, rng, wanted and number == who)
-    small = np.asarray(picture, np.float32).reshape(height, scale, width, scale, 3).mean((1, 3)) / 255
+    small = shrunk(picture, scale) / 255
     noisy = np.clip(small + rng.normal(0, 0.03, small.shape), 0, 1).astype(np.float32)
     return noisy.transpose(2, 0, 1), (int(places[who, 0]), int(places[who, 1]))

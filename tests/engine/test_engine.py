@@ -665,15 +665,15 @@ def test_anomaly_detection_finds_the_first_nan():
 # -------------------------------------------------------------------------------------- size and memory
 
 
-def test_a_chain_of_a_million_ops_is_walked_and_freed_without_recursion():
+def test_a_chain_of_many_ops_is_walked_and_freed_without_recursion():
     x = mg.tensor(1.0, dtype=mg.float64, requires_grad=True)
     y = x
-    for _ in itertools.repeat(None, 1_000_000):
+    for _ in itertools.repeat(None, 200_000):
         y = y + 1.0
     y.backward()
     assert x.grad.item() == 1
     y = x
-    for _ in itertools.repeat(None, 300_000):
+    for _ in itertools.repeat(None, 100_000):
         y = y + 1.0
     del y  # never walked: freed from its end
 
