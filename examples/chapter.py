@@ -56,12 +56,16 @@ class Chapter:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.options, name)
 
-    def digits(self, batch: int = 64) -> tuple[DataLoader, DataLoader]:
-        """Loaders of training and test digits (N, 1, 28, 28), normalised: the sample that comes with minigrad, or all with ``--full``."""
+    def digits(self, batch: int = 64, transform: Any = None) -> tuple[DataLoader, DataLoader]:
+        """Loaders of training and test digits (N, 1, 28, 28): the sample that comes with minigrad, or all with ``--full``.
+
+        They are normalised, or changed by ``transform``.
+        """
+        transform = transform or Normalize(MNIST.mean, MNIST.std)
         root = self.data if getattr(self.options, "full", False) else None
-        sets: list[Any] = [
-            MNIST(root, train, transform=Normalize(MNIST.mean, MNIST.std), download=root is not None) for train in (True, False)
-        ]
+        sets: list[Any] = [MNIST(root, train, transform=transform, download=root is not None) for train in (True, False)]
+        if at_most := getattr(self.options, "images", None):  # of a chapter that has the option
+            sets[0].data, sets[0].targets = sets[0].data[:at_most], sets[0].targets[:at_most]
         return DataLoader(sets[0], batch, shuffle=True), DataLoader(sets[1], 500)
 
     def save(self, name: str, figure: Any, dpi: int = 100) -> Any:
