@@ -126,7 +126,7 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple
     return _by_columns(x, w, bias, sizes, window, chosen)
 
 
-@native.twin(fast.convolve)
+@native.twin(fast.convolve, times=0)
 def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple[int, ...], window: Window, chosen: str) -> np.ndarray:
     """:func:`convolve` by one of the layouts of columns."""
     y = np.empty((len(x), len(w), *sizes), x.dtype)
@@ -193,7 +193,7 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window
     return _weights_by_columns(x, y, shape, window, chosen)
 
 
-@native.twin(fast.weight_gradient)
+@native.twin(fast.weight_gradient, times=0)
 def _weights_by_columns(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window, chosen: str) -> np.ndarray:
     """:func:`weight_gradient` by one of the layouts of columns."""
     whole = layout(chosen, x.shape, shape, y.shape[2:], window, x.dtype, small=True)

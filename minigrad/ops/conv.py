@@ -39,7 +39,7 @@ from minigrad.ops import reduce
 from minigrad.ops.arguments import require_dtype
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import permute
-from minigrad.ops.window_sizes import as_batch, fitted, per_axis
+from minigrad.ops.window_sizes import as_batch, fitted, per_axis, said
 from minigrad.types import Array, Size, Tensor
 
 # ---------------------------------------------------------------------------------------- three ops, one trilinear form
@@ -216,12 +216,12 @@ def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
     shapes = _check(name, dims, input, weight, bias, groups, weight.shape[0] if weight.ndim else 0)
     if x.shape[1] != weight.shape[1] * groups:
         expected = weight.shape[1] * groups
-        raise ShapeError(f"{name}: input has {x.shape[1]} channels but weight expects {expected} ({shapes}, groups={groups})")
+        raise ShapeError(f"{name}: input has {x.shape[1]} channels but weight expects {expected} ({said(shapes)}, groups={groups})")
     if weight.shape[0] % groups:
-        raise ShapeError(f"{name}: weight has {weight.shape[0]} output channels, which {groups} groups do not divide ({shapes})")
+        raise ShapeError(f"{name}: weight has {weight.shape[0]} output channels, which {groups} groups do not divide ({said(shapes)})")
     stride, dilation = per_axis(name, "stride", stride, dims), per_axis(name, "dilation", dilation, dims)
     window = Window(stride, _padding(name, padding, weight.shape[2:], stride, dilation), dilation)
-    sizes = fitted(name, "kernel", shapes, x.shape[2:], weight.shape[2:], *window)
+    sizes = fitted(name, "kernel", shapes, shapes[0][1][-dims:], shapes[1][1][2:], *window)
     y = conv(x, weight, bias, sizes=sizes, window=window)
     return y[0] if single else y
 
@@ -231,9 +231,9 @@ def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_pad
     y, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
     shapes = _check(name, dims, input, weight, bias, groups, weight.shape[1] * groups if weight.ndim > 1 else 0)
     if y.shape[1] != weight.shape[0]:
-        raise ShapeError(f"{name}: input has {y.shape[1]} channels but weight expects {weight.shape[0]} ({shapes})")
+        raise ShapeError(f"{name}: input has {y.shape[1]} channels but weight expects {weight.shape[0]} ({said(shapes)})")
     if weight.shape[0] % groups:
-        raise ShapeError(f"{name}: weight has {weight.shape[0]} input channels, which {groups} groups do not divide ({shapes})")
+        raise ShapeError(f"{name}: weight has {weight.shape[0]} input channels, which {groups} groups do not divide ({said(shapes)})")
     stride, dilation = per_axis(name, "stride", stride, dims), per_axis(name, "dilation", dilation, dims)
     padding, extra = per_axis(name, "padding", padding, dims, 0), per_axis(name, "output_padding", output_padding, dims, 0)
     sizes = []
@@ -242,7 +242,7 @@ def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_pad
             raise ShapeError(f"{name}: output_padding {output_padding} must be less than stride {stride} or dilation {dilation}")
         sizes.append((n - 1) * s - 2 * p + d * (k - 1) + e + 1)
     if min(sizes) < 1 or min(y.shape[2:]) < 1:
-        raise ShapeError(f"{name}: the output would have sizes {tuple(sizes)} ({shapes}, padding {padding})")
+        raise ShapeError(f"{name}: the output would have sizes {tuple(sizes)} ({said(shapes)}, padding {padding})")
     # The window of the convolution from these sizes to those of the input: output_padding reduces its padding at the end.
     window = Window(stride, tuple([(p, p - e) for p, e in zip(padding, extra, strict=True)]), dilation)
     x = conv_input(y, weight, shape=(y.shape[0], weight.shape[1] * groups, *sizes), window=window)
@@ -252,16 +252,18 @@ def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_pad
 
 
 def _check(name, dims, input, weight, bias, groups, outputs):
-    """Check the arguments of convolution or transposed convolution, and return a text with the shapes for error messages."""
-    shapes = f"input {tuple(input.shape)}, weight {tuple(weight.shape)}"
+    """Check the arguments of convolution or transposed convolution, and return their names and shapes for error messages."""
+    shapes = (("input", tuple(input.shape)), ("weight", tuple(weight.shape)))
     if weight.ndim != dims + 2:
-        raise ShapeError(f"{name}: weight must have {dims + 2} dimensions ({shapes})")
+        raise ShapeError(f"{name}: weight must have {dims + 2} dimensions ({said(shapes)})")
     if groups < 1:
         raise ShapeError(f"{name}: groups must be at least 1, not {groups}")
     if weight.shape[0] < 1 or min(weight.shape[2:]) < 1:
-        raise ShapeError(f"{name}: weight has a size of 0 ({shapes})")
+        raise ShapeError(f"{name}: weight has a size of 0 ({said(shapes)})")
     if bias is not None and tuple(bias.shape) != (outputs,):
-        raise ShapeError(f"{name}: bias must have shape ({outputs},), one number per output channel, not {tuple(bias.shape)} ({shapes})")
+        raise ShapeError(
+            f"{name}: bias must have shape ({outputs},), one number per output channel, not {tuple(bias.shape)} ({said(shapes)})"
+        )
     require_dtype(name, input, weight=weight, bias=bias)
     if input.dtype.kind == "b":
         raise TypeError(f"{name}: bool tensors cannot be convolved; convert them, as in x.float()")

@@ -24,7 +24,7 @@ def _axes(name, shapes, sizes, kernel_size, dilation, padding, stride):
         per_axis(name, what, value, 2) for what, value in (("kernel_size", kernel_size), ("dilation", dilation), ("stride", stride))
     ]
     padding = per_axis(name, "padding", padding, 2, 0)
-    out = fitted(name, "window", shapes, sizes, kernel, stride, [(p, p) for p in padding], dilation)
+    out = fitted(name, "window", shapes, sizes, kernel, stride, tuple([(p, p) for p in padding]), dilation)
     return list(map(kernels.sliding, sizes, out, kernel, stride, padding, dilation))
 
 
@@ -55,7 +55,7 @@ def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 
             [4., 5., 7., 8.]])
     """
     x, single = as_batch("unfold", input, 2, "HW")
-    axes = _axes("unfold", f"input {input.shape}", x.shape[2:], kernel_size, dilation, padding, stride)
+    axes = _axes("unfold", (("input", input.shape),), x.shape[2:], kernel_size, dilation, padding, stride)
     columns = np.zeros((*x.shape[:2], *[a.kernel for a in axes], *[a.out for a in axes]), x.dtype)  # N C KH KW OH OW
     kernels.unfold(x, columns, axes)
     columns = columns.reshape(len(x), math.prod(columns.shape[1:4]), math.prod(columns.shape[4:]))
@@ -92,7 +92,7 @@ def fold(input: Array, output_size: Size, kernel_size: Size, dilation: Size = 1,
     columns = input[None] if input.ndim == 2 else input
     if columns.ndim != 3:
         raise ShapeError(f"fold: input must be (N, C KH KW, L), or (C KH KW, L) without a batch, not {input.shape}")
-    axes = _axes("fold", f"input {input.shape}, output_size {sizes}", sizes, kernel_size, dilation, padding, stride)
+    axes = _axes("fold", (("input", input.shape), ("output_size", sizes)), sizes, kernel_size, dilation, padding, stride)
     cells, windows = [a.kernel for a in axes], [a.out for a in axes]
     channels, rest = divmod(columns.shape[1], math.prod(cells))
     if rest:

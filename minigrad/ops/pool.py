@@ -33,7 +33,7 @@ from minigrad.types import Array, Operand, Size, Tensor, called_as
 # -------------------------------------------------------------------------------------------------------- the ops
 
 
-@native.twin(fast.max_pool_back)
+@native.twin(fast.max_pool_back, times=0)
 def _max_pool_input(g, x_shape, res, axes):
     return put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:])
 
@@ -606,10 +606,12 @@ def _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode) -> l
     kernel, dilation = per_axis(name, "kernel_size", kernel_size, dims), per_axis(name, "dilation", dilation, dims)
     stride = kernel if stride is None or stride == () or stride == [] else per_axis(name, "stride", stride, dims)
     padding = per_axis(name, "padding", padding, dims, 0)
-    if any(p > k // 2 for k, p in zip(kernel, padding, strict=True)):
+    if max(padding) and any(p > k // 2 for k, p in zip(kernel, padding, strict=True)):
         raise ShapeError(f"{name}: padding {padding} is more than half the window {by(kernel)} (input {tuple(x.shape)})")
-    out = fitted(name, "window", f"input {tuple(x.shape)}", x.shape[2:], kernel, stride, [(p, p) for p in padding], dilation, ceil_mode)
-    return list(map(sliding, x.shape[2:], out, kernel, stride, padding, dilation))
+    shape = tuple(x.shape)
+    pads = tuple([(p, p) for p in padding])
+    out = fitted(name, "window", (("input", shape),), shape[2:], kernel, stride, pads, dilation, bool(ceil_mode))
+    return list(map(sliding, shape[2:], out, kernel, stride, padding, dilation))
 
 
 def _adaptive_axes(name, x, dims, output_size) -> list[Axis]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minigrad.engine import ShapeError
@@ -15,6 +16,10 @@ def per_axis(name: str, what: str, value: Any, dims: int, least: int | None = 1)
 
     Raises ``ShapeError`` for another number of them or for one below ``least`` (unless it is None), ``TypeError`` for anything but ints.
     """
+    if type(value) is int:  # as it nearly always is: tested in a third of the time
+        found: tuple[int, ...] = (value,) * dims
+        if least is None or value >= least:
+            return found
     try:
         if isinstance(value, (tuple, list)):
             found = tuple([operator.index(v) for v in value])
@@ -29,6 +34,11 @@ def per_axis(name: str, what: str, value: Any, dims: int, least: int | None = 1)
     if least is not None and min(found) < least:
         raise ShapeError(f"{name}: {what} must be at least {least}, not {value}")
     return found
+
+
+def said(shapes: Iterable[tuple[str, tuple[int, ...]]]) -> str:
+    """``(("input", (1, 3, 8, 8)),)`` as ``input (1, 3, 8, 8)``."""
+    return ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes)
 
 
 def by(sizes: Sequence[int]) -> str:
@@ -46,18 +56,19 @@ def as_batch(name: str, input: Any, dims: int, letters: str) -> tuple[Any, bool]
     raise ShapeError(f"{name}: input must be (N, C, {axes}), or (C, {axes}) without a batch, not {tuple(input.shape)}")
 
 
+@functools.lru_cache(maxsize=4096)
 def fitted(
     name: str,
     noun: str,
-    shapes: str,
-    sizes: Sequence[int],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-    dilation: Sequence[int],
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    sizes: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[tuple[int, int], ...],
+    dilation: tuple[int, ...],
     ceil: bool = False,
 ) -> tuple[int, ...]:
-    """The number of windows that fit along each axis. Raises ``ShapeError`` if none fits, with all the sizes in its message."""
+    """The number of windows that fit along each axis. Raises ``ShapeError`` if none fits, with all the sizes and ``shapes`` in its message."""
     out = tuple([output_size(*axis, ceil) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)])
     if min(out) < 1:
         dilated = f" with dilation {by(dilation)}" if max(dilation) > 1 else ""
@@ -68,7 +79,7 @@ def fitted(
         else:
             shown = tuple([a for a, _ in padding]) if all(a == b for a, b in padding) else tuple(padding)
         raise ShapeError(
-            f"{name}: {noun} {by(kernel)}{dilated} does not fit the padded input {padded} ({shapes}, padding {shown}): "
+            f"{name}: {noun} {by(kernel)}{dilated} does not fit the padded input {padded} ({said(shapes)}, padding {shown}): "
             f"the output would be {by([max(n, 0) for n in out])}"
         )
     return out
