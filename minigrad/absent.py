@@ -120,7 +120,7 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.nn.utils": {
         "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format memory_format": "arrays have one memory format; leave it out",
         "prune": "not here yet; multiply the weight by a mask under no_grad, or in a parametrization",
-        "fusion": "multiply the weights yourself; nothing is faster for it here",
+        "fusion": "the functions are in nn.utils; nn.optimize_for_inference does it for a whole model",
         "clip_grad convert_parameters init": "the functions are in nn.utils and nn.init",
     },
     "torch.nn.utils.parametrizations": {"orthogonal": "not here yet: it needs the exponential of a matrix"},

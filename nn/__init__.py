@@ -38,6 +38,7 @@ from minigrad.nn.distance import CosineSimilarity, PairwiseDistance
 from minigrad.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from minigrad.nn.embedding import Embedding, EmbeddingBag
 from minigrad.nn.fold import Fold, Unfold
+from minigrad.nn.inference import optimize_for_inference
 from minigrad.nn.lazy import (
     LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyConv1d, LazyConv2d, LazyConv3d, LazyConvTranspose1d, LazyConvTranspose2d,
     LazyConvTranspose3d, LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d, LazyLinear, LazyModuleMixin,

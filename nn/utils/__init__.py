@@ -255,7 +255,12 @@ def fuse_conv_bn_weights(
         scale = rsqrt(bn_rv + bn_eps) if bn_w is None else bn_w * rsqrt(bn_rv + bn_eps)
         shift = (bn_rm * -1.0 if conv_b is None else conv_b - bn_rm) * scale
         bias = shift if bn_b is None else shift + bn_b
-        weight = conv_w * reshape(scale, (1, -1) + (1,) * (conv_w.ndim - 2) if transpose else (-1,) + (1,) * (conv_w.ndim - 1))
+        shape, ones = tuple(conv_w.shape), (1,) * (conv_w.ndim - 1 - transpose)
+        if transpose:  # C O/groups *kernel: the outputs of a group are those of its input channels
+            groups = scale.numel() // shape[1]
+            weight = reshape(reshape(conv_w, (groups, -1, *shape[1:])) * reshape(scale, (groups, 1, -1, *ones)), shape)
+        else:
+            weight = conv_w * reshape(scale, (-1, *ones))
     trained = conv_w.requires_grad if conv_b is None else conv_b.requires_grad
     return Parameter(weight.to(conv_w.dtype), conv_w.requires_grad), Parameter(
         bias.to((conv_w if conv_b is None else conv_b).dtype), trained
