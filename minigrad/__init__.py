@@ -6,9 +6,9 @@
 from math import e, inf, nan, pi
 from numpy import finfo, iinfo
 from minigrad.creation import (
-    arange, bernoulli, empty, empty_like, eye, full, full_like, is_floating_point, is_tensor, linspace, logspace, multinomial, normal,
-    numel, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tril_indices, triu_indices, zeros,
-    zeros_like,
+    arange, can_cast, empty, empty_like, eye, full, full_like, is_complex, is_floating_point, is_nonzero, is_same_size, is_signed, is_tensor,
+    linspace, logspace, normal, numel, ones, ones_like, promote_types, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
+    result_type, scalar_tensor, tril_indices, triu_indices, zeros, zeros_like,
 )  # fmt: skip
 from minigrad.devices import device, DeviceError, get_default_device, set_default_device
 from minigrad.engine import (
@@ -24,7 +24,12 @@ from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, 
 from minigrad.ops.arithmetic import (
     copysign, deg2rad, float_power, frexp, gcd, heaviside, isneginf, isposinf, lcm, ldexp, nextafter, positive, rad2deg, rsub, signbit,
 )  # fmt: skip
+from minigrad.ops.assembling import (
+    as_strided, block_diag, cartesian_prod, combinations, diagonal_scatter, dsplit, hsplit, select_scatter, slice_scatter, split_with_sizes,
+    unravel_index, vander, vsplit,
+)  # fmt: skip
 from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from minigrad.ops.distance import cdist, renorm
 from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
 from minigrad.ops.elementwise import (
     abs, abs as absolute, acos, acos as arccos, acosh, acosh as arccosh, add, addcdiv, addcmul, allclose, asin, asin as arcsin, asinh,
@@ -37,26 +42,32 @@ from minigrad.ops.elementwise import (
     sinh, sqrt, square, sub, sub as subtract, tan, tanh, trunc, trunc as fix, where, xlogy,
 )  # fmt: skip
 from minigrad.ops.index import (
-    argwhere, gather, index_add, index_copy, index_fill, index_put, index_select, masked_fill, masked_scatter, masked_select, nonzero,
-    scatter, scatter_add, take, take_along_dim,
+    argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill, masked_scatter, masked_select,
+    nonzero, put, scatter, scatter_add, scatter_reduce, take, take_along_dim,
 )  # fmt: skip
 from minigrad.ops.linalg import (
-    addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, cholesky, cross, det, dot, einsum, inner, inv as inverse, kron, linear, logdet,
-    matmul, matrix_power, mm, multi_dot as chain_matmul, mv, outer, slogdet, tensordot, trace, vdot,
+    addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, chain_matmul, cholesky, cross, det, dot, einsum, inner, inv as inverse, kron, linear,
+    logdet, matmul, matrix_power, mm, mv, outer, outer as ger, slogdet, tensordot, trace, vdot,
 )  # fmt: skip
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d
 from minigrad.ops.reduce import (
     all, amax, amin, aminmax, any, argmax, argmin, argsort, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, dist, kthvalue,
-    logcumsumexp, logsumexp, max, mean, median, min, nanmean, nansum, norm, prod, sort, std, std_mean, sum, topk, unique, var, var_mean,
+    logcumsumexp, logsumexp, max, mean, median, min, mode, msort, nanmean, nanmedian, nansum, norm, prod, sort, std, std_mean, sum, topk,
+    unique, var, var_mean,
 )  # fmt: skip
+from minigrad.ops.sampling import bernoulli, binomial, multinomial, poisson
 from minigrad.ops.shape import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, cat, chunk, column_stack, concat, concatenate, diag,
     diag_embed, diagflat, diagonal, dstack, broadcast_to, flatten, flip, fliplr, flipud, hstack, meshgrid, moveaxis, movedim,
     narrow, permute, pixel_shuffle, pixel_unshuffle, ravel, repeat_interleave, reshape, roll, rot90, select, split, squeeze, stack,
-    swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind, unflatten, unsqueeze, vstack,
+    swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind, unflatten, unsqueeze, vstack, vstack as row_stack,
 )  # fmt: skip
 from minigrad.ops.softmax import log_softmax, softmax
 from minigrad.ops.special import digamma, i0, lgamma, mvlgamma, polygamma, sinc
+from minigrad.ops.statistics import (
+    bucketize, corrcoef, cov, cumulative_trapezoid, diff, gradient, histc, isin, nanquantile, quantile, searchsorted, trapezoid, trapz,
+    unique_consecutive,
+)  # fmt: skip
 from minigrad.printing import set_printoptions
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from minigrad.tensor import as_tensor, DTYPES, from_dlpack, from_numpy, Tensor, tensor

@@ -39,13 +39,8 @@ TABLE: dict[str, dict[str, str]] = {
         "stft istft *_window signal": "there is no short-time Fourier transform; nn.Unfold cuts windows, and a product with sines is one",
         "svd* svd_lowrank pca_lowrank qr eig lobpcg symeig lstsq lu lu_solve lu_unpack pinverse matrix_exp matrix_rank cholesky_inverse "
         "cholesky_solve triangular_solve geqrf orgqr ormqr cond nuclear_norm frobenius_norm norm_except_dim": _LATER + ": numpy.linalg",
-        "igamma igammac "
-        "bucketize searchsorted cdist block_diag cartesian_prod combinations corrcoef cov "
-        "cumulative_trapezoid trapezoid trapz diff gradient dsplit hsplit vsplit histc histogram histogramdd index_reduce isin mode msort "
-        "nanmedian nanquantile quantile poisson binomial scatter_reduce select_scatter slice_scatter diagonal_scatter as_strided_scatter "
-        "split_with_sizes unique_consecutive unravel_index vander renorm segment_reduce nonzero_static  put fill "
-        "promote_types result_type can_cast range row_stack ger scalar_tensor feature_dropout  is_complex is_signed is_nonzero "
-        "is_same_size is_inference is_inference_mode_enabled is_neg resolve_neg get_device detach ": _LATER,
+        "igamma igammac histogram histogramdd as_strided_scatter segment_reduce nonzero_static fill feature_dropout is_inference "
+        "is_inference_mode_enabled is_neg resolve_neg get_device detach": _LATER,
         "*_": "call the method: x.exp_(), x.clamp_(0, 1)",
         "as_strided* *_copy empty_strided empty_permuted from_file frombuffer contiguous_format preserve_format channels_last* "
         "memory_format layout strided legacy_contiguous_format newaxis slice_inverse": _VIEW,
@@ -79,7 +74,7 @@ TABLE: dict[str, dict[str, str]] = {
         "smm sspaddmm to_dense resize_as_sparse_ to_padded_tensor": _SPARSE,
         "q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme int_repr dequantize": _QUANTISED,
         "xpu ipu mtia  is_ipu is_maia is_mtia is_vulkan is_xla record_stream is_pinned is_shared is_distributed to_mkldnn": _DEVICE,
-        "storage storage_offset storage_type untyped_storage set_ is_set_to resize resize_ resize_as resize_as_ as_strided as_strided_ "
+        "storage storage_offset storage_type untyped_storage set_ is_set_to resize resize_ resize_as resize_as_ as_strided_ "
         "as_strided_scatter const_data_ptr dim_order narrow_copy "
         "new_empty_strided slice_inverse apply_ map_ map2_ new as_subclass module_load name output_nr grad_dtype volatile reinforce": _VIEW,
         "qr svd eig symeig lstsq lu lu_solve pinverse matrix_exp cholesky_inverse cholesky_solve triangular_solve geqrf orgqr ormqr solve": (
@@ -87,11 +82,8 @@ TABLE: dict[str, dict[str, str]] = {
         ),
         "stft istft": "there is no short-time Fourier transform; x.unfold cuts windows, and a product with sines is one",
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
-        "bernoulli bitwise_left_shift bitwise_right_shift corrcoef cov cross diagonal_scatter diff "
-        "dsplit hash_tensor histc histogram hsplit igamma igammac index index_reduce "
-        "is_inference layout mode msort multinomial nanmedian nanquantile "
-        "nonzero_static put quantile renorm scatter_reduce select_scatter slice_scatter "
-        "split_with_sizes sum_to_size unique_consecutive unsafe_chunk unsafe_split unsafe_split_with_sizes vsplit": _LATER,
+        "cross hash_tensor histogram igamma igammac index is_inference layout nonzero_static unsafe_chunk unsafe_split "
+        "unsafe_split_with_sizes": _LATER,
     },
     "torch.nn": {
         "DataParallel parallel SyncBatchNorm": _SEVERAL,
@@ -195,12 +187,9 @@ TABLE: dict[str, dict[str, str]] = {
         "rfft rfft2 rfftfreq rfftn": _LATER + ": numpy.fft"
     },
     "torch.special": {
-        "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v "
-        "chebyshev_polynomial_w gammainc gammaincc hermite_polynomial_h hermite_polynomial_he "
-        "laguerre_polynomial_l legendre_polynomial_p modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 "
-        "modified_bessel_k1 scaled_modified_bessel_k0 scaled_modified_bessel_k1 "
-        "shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v "
-        "shifted_chebyshev_polynomial_w spherical_bessel_j0 ": _LATER
+        "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_* gammainc gammaincc hermite_polynomial_h hermite_polynomial_he "
+        "laguerre_polynomial_l legendre_polynomial_p modified_bessel_* scaled_modified_bessel_* shifted_chebyshev_polynomial_* "
+        "spherical_bessel_j0": _LATER
     },
     "torch.distributions": {"*": "not here yet; mg.randn, mg.bernoulli and mg.multinomial draw, and log-densities are a line each"},
     "torch.testing": {"make_tensor": "mg.rand and mg.randint make inputs", "assert_allclose": "assert_close"},

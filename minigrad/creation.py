@@ -159,6 +159,38 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, devi
     return _done(start + np.arange(count, dtype=np.float64) * step, _float("arange", dtype), device, requires_grad)
 
 
+def range(start: Any = 0, end: Any = None, step: Any = 1, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """start, start + step, ... up to ``end``, which is included: ``torch.range``. Floating by default; :func:`arange` is what others do.
+
+    It is not in ``minigrad`` itself, where ``import *`` would put it over Python's own.
+
+    Raises ``TypeError`` without ``end``, ``ValueError`` if ``step`` is 0 or leads away from it.
+
+    >>> import minigrad.torch as torch
+    >>> torch.range(1, 2, 0.5)
+    tensor([1.0000, 1.5000, 2.0000])
+    """
+    if end is None:
+        raise TypeError("range: the end is missing: range(start, end, step)")
+    start, end, step = _number(start), _number(end), _number(step)
+    if step == 0 or (end - start) * step < 0:
+        raise ValueError(f"range: step {step} does not lead from {start} to {end}")
+    if not math.isfinite(end - start):
+        raise ValueError(f"range: the range from {start} to {end} is not finite")
+    count = math.floor((end - start) / step) + 1
+    return _done(start + np.arange(count, dtype=np.float64) * step, _float("range", dtype), device, requires_grad)
+
+
+def scalar_tensor(s: Any, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A number as a 0-d tensor, floating by default: ``torch.scalar_tensor``.
+
+    >>> import minigrad as mg
+    >>> mg.scalar_tensor(3)
+    tensor(3.)
+    """
+    return _done(to_array(_number(s), _float("scalar_tensor", dtype), name="scalar_tensor"), None, device, requires_grad)
+
+
 def _spaced(name: str, start: Any, end: Any, steps: int, dtype: np.dtype) -> np.ndarray:
     """The numbers in float64. For an integer dtype, from one whole number to another: what is behind the point of the ends does not count."""
     if steps < 0:
@@ -374,68 +406,6 @@ def randint_like(
     return randint(low, high, size=shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def _probabilities(name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind != "f":
-        raise TypeError(f"{name}: probabilities must be floating, not {array.dtype}")
-    return array
-
-
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability given by ``input``, else 0: ``torch.bernoulli``. With ``p``, only the shape of ``input`` is used.
-
-    Raises ``ValueError`` if a probability is outside [0, 1].
-
-    >>> import minigrad as mg
-    >>> mg.bernoulli(mg.tensor([0.0, 1.0]))
-    tensor([0., 1.])
-    """
-    array = to_array(input)
-    chance = _probabilities("bernoulli", array) if p is None else np.asarray(p)
-    if not np.all((chance >= 0) & (chance <= 1)):  # NaN too
-        raise ValueError("bernoulli: probabilities must be in [0, 1]")
-    return wrap((numpy_generator(generator).random(array.shape) < chance).astype(array.dtype))
-
-
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
-    """Random indices, each drawn with a probability proportional to its weight in the row: ``torch.multinomial``.
-
-    Args:
-        input: weights, shape (n,) or (rows, n); their sum need not be 1.
-        num_samples: the number of indices per row.
-        replacement: whether an index may be drawn more than once.
-
-    Returns int64 of shape (num_samples,) or (rows, num_samples).
-    Raises ``ValueError`` if a weight is negative or not finite, or if a row has too few positive weights.
-
-    >>> import minigrad as mg
-    >>> mg.multinomial(mg.tensor([0.0, 3.0, 0.0]), 4, replacement=True)
-    tensor([1, 1, 1, 1])
-    """
-    weights = _probabilities("multinomial", to_array(input))
-    if weights.ndim not in (1, 2) or not weights.shape[-1]:
-        raise ShapeError(f"multinomial: the weights must have shape (n,) or (rows, n) with n > 0, not {weights.shape}")
-    if num_samples < 1:
-        raise ValueError(f"multinomial: num_samples must be positive, not {num_samples}")
-    if not np.all(np.isfinite(weights)) or np.any(weights < 0):
-        raise ValueError("multinomial: weights must be finite and not negative")
-    rows = np.atleast_2d(weights).astype(np.float64)
-    possible = np.count_nonzero(rows, axis=1).min(initial=rows.shape[1])
-    if possible < (1 if replacement else num_samples):
-        raise ValueError(f"multinomial: a row has {possible} positive weights, too few to draw {num_samples} (replacement={replacement})")
-    random = numpy_generator(generator)
-    if replacement:
-        ends = np.cumsum(rows, axis=1)
-        draws = random.random((len(rows), num_samples)) * ends[:, -1:]
-        picked = [np.searchsorted(end, draw, side="right") for end, draw in zip(ends, draws, strict=True)]
-        last = rows.shape[1] - 1 - np.argmax(rows[:, ::-1] > 0, axis=1)  # rounding may put a draw beyond the last one
-        indices = np.minimum(np.array(picked, np.int64).reshape(len(rows), num_samples), last[:, None])
-    else:  # the order of the first arrivals of n Poisson processes
-        with np.errstate(divide="ignore"):
-            arrival = random.standard_exponential(rows.shape) / rows
-        indices = np.argsort(arrival, axis=1)[:, :num_samples]
-    return wrap(indices.astype(np.int64).reshape(*weights.shape[:-1], num_samples))
-
-
 # ------------------------------------------------------------------------------------------ about a tensor
 
 
@@ -449,6 +419,77 @@ def is_floating_point(input: Tensor) -> bool:
     return input.is_floating_point()
 
 
+def is_complex(input: Tensor) -> bool:
+    """False: there are no complex tensors: ``torch.is_complex``."""
+    return input.is_complex()
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype has negative numbers: ``torch.is_signed``."""
+    return input.is_signed()
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the only element is not 0: ``torch.is_nonzero``. Raises ``RuntimeError`` if there are several."""
+    return input.is_nonzero()
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape: ``torch.is_same_size``."""
+    return input.is_same_size(other)
+
+
 def numel(input: Tensor) -> int:
     """The number of elements: ``torch.numel``."""
     return input.numel()
+
+
+# ---------------------------------------------------------------------------------------- the dtypes of results
+
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+
+def promote_types(type1: DType, type2: DType) -> np.dtype[Any]:
+    """The dtype of an operation on tensors of these two: ``torch.promote_types``. A floating dtype wins over any integer one.
+
+    >>> import minigrad as mg
+    >>> mg.promote_types(mg.int64, mg.float32), mg.promote_types(mg.uint8, mg.int8)
+    (dtype('float32'), dtype('int16'))
+    """
+    a, b = dtype_of("promote_types", type1), dtype_of("promote_types", type2)
+    if _CATEGORY[a.kind] != _CATEGORY[b.kind]:
+        return a if _CATEGORY[a.kind] > _CATEGORY[b.kind] else b
+    found = np.promote_types(a, b)
+    return a if found.kind == "f" and a.kind != "f" else dtype_of("promote_types", found)  # uint64 and int64 are none
+
+
+def result_type(tensor1: Operand, tensor2: Operand) -> np.dtype[Any]:
+    """The dtype of ``tensor1 + tensor2``: ``torch.result_type``. Tensors with dimensions decide, then 0-d ones, then numbers.
+
+    >>> import minigrad as mg
+    >>> mg.result_type(mg.tensor([1, 2]), 1.5), mg.result_type(mg.tensor([1.0]), mg.tensor(2.0, dtype=mg.float64))
+    (dtype('float32'), dtype('float32'))
+    """
+    (rank, first), (other, second) = sorted(map(_rank, (tensor1, tensor2)), key=lambda pair: -pair[0])
+    if rank == other:
+        return promote_types(first, second)
+    return second if _CATEGORY[second.kind] > _CATEGORY[first.kind] else first
+
+
+def _rank(value: Any) -> tuple[int, np.dtype[Any]]:
+    """2 for a tensor with dimensions, 1 for a 0-d one, 0 for a number; and its dtype."""
+    value = unwrapped(value)
+    if isinstance(value, np.ndarray):
+        return (2 if value.ndim else 1), value.dtype
+    return 0, get_default_dtype() if isinstance(value, float) else np.dtype(np.bool_ if isinstance(value, (bool, np.bool_)) else np.int64)
+
+
+def can_cast(from_: DType, to: DType) -> bool:
+    """Whether results of the first dtype may be written into the second: not from floats to integers, nor from numbers to bools: ``torch.can_cast``.
+
+    >>> import minigrad as mg
+    >>> mg.can_cast(mg.float64, mg.float32), mg.can_cast(mg.float32, mg.int64)
+    (True, False)
+    """
+    a, b = dtype_of("can_cast", from_), dtype_of("can_cast", to)
+    return _CATEGORY[a.kind] <= _CATEGORY[b.kind]

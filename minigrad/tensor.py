@@ -32,14 +32,14 @@ from minigrad.engine import (
     tensor_types,
     wrap,
 )
-from minigrad.ops import activation, arithmetic, elementwise, index, linalg, reduce, special
+from minigrad.ops import activation, arithmetic, assembling, distance, elementwise, index, linalg, reduce, sampling, special, statistics
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
-from minigrad.ops.arguments import either
+from minigrad.ops.arguments import either, number
 from minigrad.printing import text_of
 from minigrad.random import Generator, numpy_generator
 from minigrad.tree import array_of, leaves, tree_map, unwrapped
-from minigrad.types import DType, Operand, P, Size
+from minigrad.types import Dims, DType, Operand, P, Size
 
 Self = TypeVar("Self", bound="Tensor")
 
@@ -741,6 +741,33 @@ class Tensor(TensorBase):
             self._node = value._node
         return self
 
+    def _reshaped(self: Self, value: Tensor, name: str) -> Self:
+        """Give this Tensor the shape, and the graph, of ``value``, a view of it."""
+        self._refuse_leaf(name)
+        if self._node is not None and not is_grad_enabled():
+            self.data = value
+        else:
+            self._data, self._node = value._data, value._node
+        return self
+
+    def squeeze_(self: Self, dim: Dims = None) -> Self:
+        """:meth:`squeeze` this Tensor itself."""
+        return self._reshaped(shaping.squeeze(self, dim), "squeeze_")
+
+    def unsqueeze_(self: Self, dim: int) -> Self:
+        """:meth:`unsqueeze` this Tensor itself."""
+        return self._reshaped(shaping.unsqueeze(self, dim), "unsqueeze_")
+
+    def transpose_(self: Self, dim0: int, dim1: int) -> Self:
+        """:meth:`transpose` this Tensor itself."""
+        return self._reshaped(shaping.transpose(self, dim0, dim1), "transpose_")
+
+    swapaxes_ = swapdims_ = transpose_
+
+    def t_(self: Self) -> Self:
+        """:meth:`t` of this Tensor itself."""
+        return self._reshaped(shaping.t(self), "t_")
+
     def _replace(self, array: np.ndarray) -> None:
         """Give this Tensor the value ``array``, of its shape and dtype: that array, or, where it writes an array of the user's, its numbers."""
         if self._data.base is not None and self._borrows():
@@ -1063,6 +1090,58 @@ class Tensor(TensorBase):
         """Fill with samples from the normal distribution."""
         return self._fill(numpy_generator(generator).normal(mean, std, self._data.shape), "normal_")
 
+    def exponential_(self: Self, lambd: Any = 1.0, *, generator: Generator | None = None) -> Self:
+        """Fill with samples from the exponential distribution of rate ``lambd``, above 0."""
+        number("exponential_", "lambd", lambd, "above 0")
+        return self._fill(numpy_generator(generator).standard_exponential(self._data.shape) / lambd, "exponential_")
+
+    def log_normal_(self: Self, mean: Any = 1.0, std: Any = 2.0, *, generator: Generator | None = None) -> Self:
+        """Fill with samples whose logarithm has this ``mean`` and ``std``, above 0."""
+        number("log_normal_", "std", std, "above 0")
+        return self._fill(numpy_generator(generator).lognormal(mean, std, self._data.shape), "log_normal_")
+
+    def cauchy_(self: Self, median: Any = 0.0, sigma: Any = 1.0, *, generator: Generator | None = None) -> Self:
+        """Fill with samples from the Cauchy distribution of scale ``sigma``, above 0."""
+        number("cauchy_", "sigma", sigma, "above 0")
+        return self._fill(median + sigma * numpy_generator(generator).standard_cauchy(self._data.shape), "cauchy_")
+
+    def geometric_(self: Self, p: Any, *, generator: Generator | None = None) -> Self:
+        """Fill with the number of trials until one succeeds, each with probability ``p``, in (0, 1)."""
+        if not 0 < number("geometric_", "p", p) < 1:
+            raise ValueError(f"geometric_: p must be between 0 and 1, but is {p!r}")
+        return self._fill(numpy_generator(generator).geometric(p, self._data.shape), "geometric_")
+
+    def random_(self: Self, low: Any = None, high: Any = None, *, generator: Generator | None = None) -> Self:
+        """Fill with whole numbers from ``low`` to ``high`` - 1, ``x.random_(high)`` from 0; without both, to what the dtype holds exactly.
+
+        Raises ``ValueError`` if there is no number in that range.
+        """
+        if high is None:
+            low, high = 0, low
+        if high is None:
+            dtype = self._data.dtype
+            high = 2 ** (np.finfo(dtype).nmant + 1) + 1 if dtype.kind == "f" else 2 if dtype.kind == "b" else int(np.iinfo(dtype).max) + 1
+        if low >= high:
+            raise ValueError(f"random_: low must be below high, but {low} >= {high}")
+        drawn = numpy_generator(generator).integers(low, high, self._data.shape, np.uint64 if high > 2**63 else np.int64)
+        return self._fill(np.asarray(drawn).astype(self._data.dtype), "random_")
+
+    def fill_diagonal_(self: Self, fill_value: Any, wrap: builtins.bool = False) -> Self:
+        """Set the elements whose indices are all equal to ``fill_value``; ``wrap``: of a tall matrix, again below a free row.
+
+        Raises ``ShapeError`` for fewer than 2 dimensions, or for more than 2 of different sizes.
+        """
+        shape = self._data.shape
+        if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+            raise engine.ShapeError(f"fill_diagonal_: a matrix, or more dimensions of one size, are needed, not shape {shape}")
+        if wrap and len(shape) == 2:
+            places = np.arange(0, self._data.size, shape[1] + 1)
+            key: Any = np.unravel_index(places, shape) if places.size else (slice(0, 0),)
+        else:
+            key = (np.arange(min(shape)),) * len(shape)
+        self._store(key, fill_value, "fill_diagonal_")
+        return self
+
     def bernoulli_(self: Self, p: Any = 0.5, *, generator: Generator | None = None) -> Self:
         """Fill with ones, each with probability ``p`` (a number or a Tensor), and zeros."""
         chance = array_of(p)
@@ -1262,6 +1341,8 @@ class Tensor(TensorBase):
     bitwise_or = elementwise.bitwise_or
     bitwise_xor = elementwise.bitwise_xor
     bitwise_not = elementwise.bitwise_not
+    bitwise_left_shift = elementwise.bitwise_left_shift
+    bitwise_right_shift = elementwise.bitwise_right_shift
     isnan = elementwise.isnan
     isinf = elementwise.isinf
     isfinite = elementwise.isfinite
@@ -1326,8 +1407,22 @@ class Tensor(TensorBase):
     topk = reduce.topk
     kthvalue = reduce.kthvalue
     median = reduce.median
+    nanmedian = reduce.nanmedian
+    mode = reduce.mode
+    msort = reduce.msort
     unique = reduce.unique
     bincount = reduce.bincount
+    diff = statistics.diff
+    cov = statistics.cov
+    corrcoef = statistics.corrcoef
+    quantile = statistics.quantile
+    nanquantile = statistics.nanquantile
+    histc = statistics.histc
+    unique_consecutive = statistics.unique_consecutive
+    renorm = distance.renorm
+    renorm_ = _in_place(distance.renorm, "renorm_")
+    bernoulli = sampling.bernoulli
+    multinomial = sampling.multinomial
 
     # -------------------------------------------------------------------------------- methods: shape
 
@@ -1372,6 +1467,15 @@ class Tensor(TensorBase):
 
     chunk = shaping.chunk
     tensor_split = shaping.tensor_split
+    split_with_sizes = assembling.split_with_sizes
+    hsplit = assembling.hsplit
+    vsplit = assembling.vsplit
+    dsplit = assembling.dsplit
+    as_strided = assembling.as_strided
+    sum_to_size = assembling.sum_to_size
+    select_scatter = assembling.select_scatter
+    slice_scatter = assembling.slice_scatter
+    diagonal_scatter = assembling.diagonal_scatter
     unbind = shaping.unbind
     narrow = shaping.narrow
     select = shaping.select
@@ -1388,6 +1492,9 @@ class Tensor(TensorBase):
     gather = index.gather
     scatter = index.scatter
     scatter_add = index.scatter_add
+    scatter_reduce = index.scatter_reduce
+    index_reduce = index.index_reduce
+    put = index.put
     index_select = index.index_select
     index_add = index.index_add
     index_copy = index.index_copy
@@ -1402,6 +1509,9 @@ class Tensor(TensorBase):
     argwhere = index.argwhere
     scatter_ = _in_place(index.scatter, "scatter_")
     scatter_add_ = _in_place(index.scatter_add, "scatter_add_")
+    scatter_reduce_ = _in_place(index.scatter_reduce, "scatter_reduce_")
+    index_reduce_ = _in_place(index.index_reduce, "index_reduce_")
+    put_ = _in_place(index.put, "put_")
     index_add_ = _in_place(index.index_add, "index_add_")
     index_copy_ = _in_place(index.index_copy, "index_copy_")
     index_fill_ = _in_place(index.index_fill, "index_fill_")

@@ -40,8 +40,8 @@ def heaviside(input: Operand, values: Operand) -> Array:
     >>> mg.heaviside(mg.tensor([-1.0, 0.0, 2.0]), 0.5)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    dtypes = [x.dtype for x in (input, values) if isinstance(x, np.ndarray)]
-    return np.where(np.equal(input, 0), values, np.greater(input, 0)).astype(np.result_type(*dtypes or [F64]), copy=False)
+    dtypes = [x.dtype for x in (input, values) if isinstance(x, np.ndarray)] or [F64]
+    return np.where(np.equal(input, 0), values, np.greater(input, 0)).astype(np.result_type(*dtypes), copy=False)
 
 
 @op()

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, cast, no_grad, take_numpy_names
-from minigrad.ops.elementwise import clamp
+from minigrad.ops.arguments import number, positive_dim
+from minigrad.ops.elementwise import clamp, where
 from minigrad.ops.index import index_select
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import norm, sum
-from minigrad.ops.shape import broadcast_tensors
+from minigrad.ops.shape import broadcast_tensors, unsqueeze
 from minigrad.types import Tensor
 
 
@@ -78,6 +79,57 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise ValueError(f"pdist: p must not be negative, not {p}")
     first, second = np.triu_indices(input.shape[0], 1)
     return norm(index_select(input, 0, first) - index_select(input, 0, second), p, -1)
+
+
+_WAYS = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+
+
+@in_float32
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """The p-norms of the differences of each row of ``x1`` and each of ``x2``: ``torch.cdist``.
+
+    Args:
+        x1: (..., P, M). x2: (..., R, M). What stands before broadcasts.
+        p: the order of the norm, at least 0.
+        compute_mode: PyTorch's ways to compute it; all of them give the exact differences here.
+
+    Returns (..., P, R). Raises ``ShapeError`` for shapes that do not fit, ``ValueError`` for a negative ``p``. The gradient of two equal rows is 0.
+
+    >>> import minigrad as mg
+    >>> mg.cdist(mg.tensor([[0.0, 0.0], [3.0, 0.0]]), mg.tensor([[3.0, 4.0]]))
+    tensor([[5.],
+            [4.]])
+    """
+    if compute_mode is not None and compute_mode not in _WAYS:
+        raise ValueError(f"cdist: compute_mode must be one of {', '.join(_WAYS)}, not {compute_mode!r}")
+    if number("cdist", "p", p) < 0:
+        raise ValueError(f"cdist: p must not be negative, not {p}")
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise ShapeError(f"cdist: (..., P, M) and (..., R, M) are needed, not {tuple(x1.shape)} and {tuple(x2.shape)}")
+    differences = unsqueeze(x1, -2) - unsqueeze(x2, -3)
+    return norm(differences, p, -1) if x1.shape[-1] else sum(differences, -1)
+
+
+@in_float32
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """``input`` with each slice along ``dim`` whose p-norm is above ``maxnorm`` scaled down to it: ``torch.renorm``.
+
+    Raises ``ShapeError`` for fewer than 2 dimensions, ``ValueError`` unless ``p`` is above 0 and ``maxnorm`` at least 0.
+
+    >>> import minigrad as mg
+    >>> mg.renorm(mg.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
+    """
+    number("renorm", "p", p, "above 0"), number("renorm", "maxnorm", maxnorm)
+    if input.ndim < 2:
+        raise ShapeError(f"renorm: at least 2 dimensions are needed, not shape {tuple(input.shape)}")
+    if maxnorm < 0:
+        raise ValueError(f"renorm: maxnorm must be 0 or above, but is {maxnorm!r}")
+    axis = positive_dim("renorm", dim, input.ndim)
+    size = norm(input, p, [i for i in range(input.ndim) if i != axis], keepdim=True)
+    above = size > maxnorm
+    return input * where(above, maxnorm / (where(above, size, 1.0) + 1e-7), 1.0)
 
 
 take_numpy_names(__name__)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, shape_of, take_numpy_names
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, joint, op, shape_of, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number_of, positive_dim, require_dtype, whole
@@ -426,6 +426,85 @@ def scatter_add(input: Tensor, dim: int, index: Operand, src: Operand) -> Tensor
     return _as_before(index_put(x, grid, v, accumulate=True), input)
 
 
+@joint
+def _extremes_of(g, x, v, out, index):
+    at = getitem(out, index=index)
+    mine, theirs = cast(ew.eq(x, out), dtype=g.dtype), cast(ew.eq(v, at), dtype=g.dtype)
+    share = g / (mine + put_add(theirs, shape=x.shape, index=index))  # of each of the equal elements
+    return share * mine, getitem(share, index=index) * theirs
+
+
+@op(x=_extremes_of, v=_extremes_of)
+def put_extreme(x: Array, v: Array, index: Any, largest: bool) -> Array:
+    """``x`` with the maximum (or minimum) of each element and those of ``v`` at its ``index``. Equal ones share the gradient."""
+    out = np.array(x)
+    (np.maximum if largest else np.minimum).at(out, index, v)
+    return out
+
+
+REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+
+
+def _reduced(x: Any, index: tuple, v: Any, reduce: str, include_self: bool) -> Any:
+    """``x`` with the values ``v`` combined into its elements at ``index``; without ``include_self`` what was there does not count."""
+    shape, places = shape_of(x), np.broadcast_to(0, shape_of(x))[index].shape
+    v = broadcast_to(v, shape=places)
+    if not include_self:
+        kind = x.dtype.kind
+        limits = (-math.inf, math.inf) if kind == "f" else (0, 1) if kind == "b" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
+        x = setitem(x, np.asarray({"prod": 1, "amax": limits[0], "amin": limits[1]}.get(reduce, 0), x.dtype), index=index)
+    if reduce in ("amax", "amin"):
+        return put_extreme(x, v, index=index, largest=reduce == "amax")
+    if reduce == "prod":
+        return _multiplied(x, index, v)
+    total = x + put_add(v, shape=shape, index=index)
+    if reduce == "sum":
+        return total
+    count = put_add(np.ones(places, x.dtype), shape=shape, index=index) + (1 if include_self else 0)
+    return (ew.over if x.dtype.kind == "f" else ew.floor_divide)(total, np.maximum(count, 1).astype(x.dtype))
+
+
+def scatter_reduce(input: Tensor, dim: int, index: Operand, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+    """``input`` with the values ``src`` combined where :func:`scatter` would put them: ``torch.scatter_reduce``.
+
+    Args:
+        input, dim, index, src: as in :func:`scatter`.
+        reduce: ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``.
+        include_self: whether what is in ``input`` at such a place takes part.
+
+    Equal maxima share the gradient. Raises as :func:`scatter`, and ``ValueError`` for another ``reduce``.
+
+    >>> import minigrad as mg
+    >>> x, index = mg.tensor([1.0, 2.0, 3.0, 4.0]), mg.tensor([0, 1, 0, 1])
+    >>> mg.zeros(2).scatter_reduce(0, index, x, "sum"), mg.zeros(2).scatter_reduce(0, index, x, "mean", include_self=False)
+    (tensor([4., 6.]), tensor([2., 3.]))
+    """
+    if reduce not in REDUCTIONS:
+        raise ValueError(f"scatter_reduce: reduce must be one of {', '.join(REDUCTIONS)}, not {reduce!r}")
+    x, grid, v = _scattered("scatter_reduce", input, dim, index, src)
+    return _as_before(_reduced(x, grid, v, reduce, include_self), input)
+
+
+def index_reduce(input: Tensor, dim: int, index: Operand, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+    """``input`` with the slices ``source`` combined into its slices ``index`` along ``dim``: ``torch.index_reduce``.
+
+    ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; the rest is as in :func:`index_add` and :func:`scatter_reduce`.
+
+    >>> import minigrad as mg
+    >>> mg.index_reduce(mg.ones(3), 0, mg.tensor([0, 2, 2]), mg.tensor([5.0, 3.0, 2.0]), "prod")
+    tensor([5., 1., 6.])
+    """
+    if reduce not in REDUCTIONS[1:]:
+        raise ValueError(f"index_reduce: reduce must be one of {', '.join(REDUCTIONS[1:])}, not {reduce!r}")
+    dim, array = _line("index_reduce", shape_of(input), dim, index)
+    source = _source("index_reduce", input, dim, array.size, source)
+    x = _vector(input)
+    shape = shape_of(x)
+    grid = [np.arange(n).reshape(-1, *[1] * (len(shape) - 1 - d)) for d, n in enumerate(shape)]
+    grid[dim] = array.reshape(-1, *[1] * (len(shape) - 1 - dim))
+    return _as_before(_reduced(x, tuple(grid), source, reduce, include_self), input)
+
+
 def _line(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[int, np.ndarray]:
     """``dim`` counted from the front, and a vector index along it."""
     dim, array = positive_dim(name, dim, len(shape)), _integers(name, index)
@@ -528,6 +607,26 @@ def take(input: Operand, index: Operand) -> Tensor:
     if not array.ndim:
         return getitem(input, index=(*[int(i) for i in np.unravel_index(array, shape)], Ellipsis))
     return getitem(input, index=np.unravel_index(array, shape) if size else (array,) * len(shape))
+
+
+def put(input: Tensor, index: Operand, source: Tensor, accumulate: bool = False) -> Tensor:
+    """``input`` with the elements of ``source`` at the places ``index`` of the flat tensor, or added there: ``torch.Tensor.put``.
+
+    Negative numbers count from the end. Raises ``IndexError`` out of bounds, ``ShapeError`` unless there are as many values as places.
+
+    >>> import minigrad as mg
+    >>> mg.put(mg.zeros(2, 2), mg.tensor([0, -1]), mg.tensor([1.0, 2.0]))
+    tensor([[1., 0.],
+            [0., 2.]])
+    """
+    array, shape = _integers("put", index), shape_of(input)
+    size = math.prod(shape)
+    if array.size != math.prod(shape_of(source)):
+        raise ShapeError(f"put: {array.size} places for the {math.prod(shape_of(source))} elements of shape {shape_of(source)}")
+    _check_bounds("put", array, size, 0, -size)
+    where = np.unravel_index(np.where(array < 0, array + size, array).reshape(-1), shape or (1,))
+    values = take(source, np.arange(array.size))
+    return _as_before(index_put(_vector(input), where, values, accumulate), input)
 
 
 # ------------------------------------------------------------------------------------------- masks

@@ -536,6 +536,19 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     return einsum(*[x for pair in zip(tensors, labels, strict=True) for x in pair], ends)
 
 
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """:func:`multi_dot` of matrices that are passed one by one: ``torch.chain_matmul``. Of one matrix, itself.
+
+    >>> import minigrad as mg
+    >>> mg.chain_matmul(mg.ones(2, 3), mg.ones(3, 1), mg.ones(1, 2))
+    tensor([[3., 3.],
+            [3., 3.]])
+    """
+    if any(len(x.shape) != 2 for x in matrices):
+        raise ShapeError(f"chain_matmul: matrices are needed, not shapes {_listed([x.shape for x in matrices])}")
+    return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
+
+
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """The n-th power of square matrices (..., k, k), of their inverses if ``n`` is negative: ``torch.linalg.matrix_power``."""
     _require_square("matrix_power", input)

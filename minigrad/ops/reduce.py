@@ -666,6 +666,11 @@ def _top_places(x: Array, k: int, dim: int, largest: bool) -> Array:
     return top_places(x, k, axis, largest)
 
 
+def msort(input: Tensor) -> Tensor:
+    """:func:`sort` along dimension 0, the values only: ``torch.msort``."""
+    return sort(input, 0).values
+
+
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The ``k`` largest elements along ``dim``, the largest first (or the smallest): ``torch.topk``.
 
@@ -691,24 +696,26 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
 
 
 @op(x=None)
-def _median_place(x: Array, dim: Any, keepdim: Any) -> Array:
-    axis = positive_dim("median", dim, x.ndim)
+def _median_place(x: Array, dim: Any, keepdim: Any, skip: bool = False) -> Array:
+    """The index of the median along ``dim``; ``skip``: of the elements that are not NaN."""
+    name = "nanmedian" if skip else "median"
+    axis = positive_dim(name, dim, x.ndim)
     if not x.ndim:
         return np.zeros((), I64)
-    _require_elements("median", x.shape, (axis,))
+    _require_elements(name, x.shape, (axis,))
     places = sorted_places(x, axis, False)
     middle = np.asarray((x.shape[axis] - 1) // 2)
     if x.dtype.kind == "f":  # NaNs are sorted last; if there are any, the first of them is the result
         real = np.add.reduce(~np.isnan(x), axis=axis, keepdims=True)
-        middle = np.where(real < x.shape[axis], real, middle)
+        middle = np.maximum(real - 1, 0) // 2 if skip else np.where(real < x.shape[axis], real, middle)
     found = np.take_along_axis(places, np.broadcast_to(middle, [1 if i == axis else s for i, s in enumerate(x.shape)]), axis)
     return found if keepdim else found.squeeze(axis)
 
 
 @op(x=lambda g, x, out: _shared(g, x, out, None, False))
-def _median(x: Array) -> Array:
+def _median(x: Array, skip: bool = False) -> Array:
     flat = np.ravel(x)
-    return flat[_median_place(flat, 0, False)] if flat.size else np.asarray(math.nan, x.dtype)
+    return flat[_median_place(flat, 0, False, skip)] if flat.size else np.asarray(math.nan, x.dtype)
 
 
 @called_as(like.median)
@@ -723,6 +730,47 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     tensor(2.)
     """
     return _median(input) if dim is None else _picked(input, _median_place(input, dim, keepdim), dim)
+
+
+@called_as(like.median)
+def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """:func:`median` of the elements that are not NaN: ``torch.nanmedian``. NaN if all are NaN.
+
+    >>> import minigrad as mg
+    >>> mg.nanmedian(mg.tensor([4.0, float("nan"), 1.0, 2.0]))
+    tensor(2.)
+    """
+    return _median(input, True) if dim is None else _picked(input, _median_place(input, dim, keepdim, True), dim)
+
+
+@op(x=None)
+def _mode_place(x: Array, dim: int, keepdim: bool) -> Array:
+    axis = positive_dim("mode", dim, x.ndim)
+    if not x.ndim:
+        return np.zeros((), I64)
+    _require_elements("mode", x.shape, (axis,))
+    order = np.moveaxis(sorted_places(x, axis, False), axis, -1)
+    lines = np.take_along_axis(np.moveaxis(x, axis, -1), order, -1)
+    steps = np.arange(lines.shape[-1])
+    begin = np.ones(lines.shape, np.bool_)  # of a run of equal elements
+    begin[..., 1:] = lines[..., 1:] != lines[..., :-1]
+    length = steps - np.maximum.accumulate(np.where(begin, steps, 0), axis=-1)  # before this element, in its run
+    longest = np.argmax(length, axis=-1)[..., None]  # the first of the longest: the smallest element; its last place
+    found = np.moveaxis(np.take_along_axis(order, longest, -1), -1, axis)
+    return found if keepdim else found.squeeze(axis)
+
+
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+    """The most frequent element along ``dim``, the smallest of several, and where it stands last: ``torch.mode``.
+
+    A named tuple ``(values, indices)``. (PyTorch's index may be that of any of the equal elements.)
+
+    >>> import minigrad as mg
+    >>> values, indices = mg.mode(mg.tensor([3, 1, 2, 1, 3]))
+    >>> values, indices
+    (tensor(1), tensor(3))
+    """
+    return _picked(input, _mode_place(input, dim, keepdim), dim)
 
 
 @called_as(like.unique)

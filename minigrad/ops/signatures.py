@@ -64,6 +64,18 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
 
 
 @overload
+def unique_consecutive(
+    input: Operand, return_inverse: Literal[False] = False, return_counts: Literal[False] = False, dim: int | None = None
+) -> Tensor: ...
+@overload
+def unique_consecutive(
+    input: Operand, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> tuple[Tensor, ...]: ...
+def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """The first element of each run and, if requested, the run of each element and its length."""
+
+
+@overload
 def nonzero(input: Operand, *, as_tuple: Literal[False] = False) -> Tensor: ...
 @overload
 def nonzero(input: Operand, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ...

@@ -122,7 +122,7 @@ def zeta(input: Operand, other: Operand) -> Array:
 # ----------------------------------------------------------------------------------- the normal distribution
 
 
-@op(input=lambda g, input: g * ew.exp(-0.5 * input * input) * (1.0 / _ROOT_TAU))
+@op(input=lambda g, input: g * (ew.exp(-0.5 * input * input) * (1.0 / _ROOT_TAU)))  # type: ignore[operator]  # Tensor is not known yet
 def ndtr(input: Operand) -> Array:
     """The normal distribution function, erfc(-x / sqrt(2)) / 2: ``torch.special.ndtr``.
 
@@ -133,7 +133,7 @@ def ndtr(input: Operand) -> Array:
     return _computed(lambda x: 0.5 * kernels.erfc(-math.sqrt(0.5) * x), input)
 
 
-@op(input=lambda g, out: g * ew.exp(0.5 * out * out) * _ROOT_TAU)
+@op(input=lambda g, out: g * (ew.exp(0.5 * out * out) * _ROOT_TAU))  # type: ignore[operator]  # Tensor is not known yet
 def ndtri(input: Operand) -> Array:
     """The inverse of :func:`ndtr`: ``torch.special.ndtri``. Infinite at 0 and 1, NaN beyond.
 

@@ -49,6 +49,13 @@ def written(draw, calls):
     return st.Call((x, v[None] if draw(hs.integers(0, 5)) == 5 else v), {"index": index_})
 
 
+@hs.composite
+def extremes(draw):
+    """The arguments of put_extreme."""
+    call = draw(keys().map(plain))
+    return st.Call((call.args[0], draw(st.arrays(np.asarray(call.args[0][call.kwargs["index"]]).shape))), call.kwargs)
+
+
 def one_by_one(x, v, *, index):
     """``x[index] = v`` as a loop in row-major order."""
     places = np.asarray(np.arange(x.size).reshape(x.shape)[index])
@@ -144,6 +151,15 @@ def puts(draw):
     return st.Call((x, indices, draw(st.broadcastable(1, shape=np.asarray(x[indices]).shape)).args[0]))
 
 
+@hs.composite
+def flat_puts(draw):
+    """x, places in the flat x, values; places do not come twice where they are not added up."""
+    x = draw(st.arrays(min_side=1))
+    accumulate = draw(hs.booleans())
+    places = draw(hs.lists(hs.integers(-x.size if accumulate else 0, x.size - 1), max_size=4, unique=not accumulate))
+    return st.Call((x, np.array(places, np.int64), draw(st.arrays((len(places),))), accumulate))
+
+
 # ---------------------------------------------------------------------------------------------------- masks and others
 
 
@@ -178,6 +194,18 @@ CASES = [
     Case(index.scatter_add, scatters(), torch="scatter_add"),
     Case(index.scatter_add, scatters(larger=1), numpy=lambda *args: scattered(*args, add=True), name="scatter_add_of_more"),
     Case(index.index_select, rows(), numpy=lambda x, dim, i: np.take(x, i, dim), torch="index_select"),
+    Case(index.put_extreme, st.call(extremes(), largest=hs.booleans())),
+    Case(
+        index.scatter_reduce,
+        st.call(scatters(), reduce=hs.sampled_from(index.REDUCTIONS), include_self=hs.booleans()),
+        torch=lambda torch, *args, **kwargs: torch.scatter_reduce(*args, **kwargs),
+    ),
+    Case(
+        index.index_reduce,
+        st.call(rows(source=True), reduce=hs.sampled_from(index.REDUCTIONS[1:]), include_self=hs.booleans()),
+        torch="index_reduce",
+    ),
+    Case(index.put, flat_puts(), torch="put"),
     Case(index.index_add, st.call(rows(source=True), alpha=hs.sampled_from([1, 2.0])), torch="index_add"),
     Case(index.index_copy, rows(source=True, unique=True), torch="index_copy"),
     Case(index.index_fill, rows(value=True), torch="index_fill"),

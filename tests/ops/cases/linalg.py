@@ -137,6 +137,7 @@ CASES = [
     Case(linalg.kron, st.call(st.arrays(max_dims=2, max_side=2), st.arrays(max_dims=2, max_side=3)), numpy=np.kron, torch="kron"),
     Case(linalg.trace, operands("n m"), numpy=np.trace, torch="trace"),
     Case(linalg.multi_dot, chains(), numpy=np.linalg.multi_dot, torch=lambda torch, x: torch.linalg.multi_dot(x)),
+    Case(linalg.chain_matmul, operands("n k", "k l", "l m"), torch="chain_matmul"),
     Case(
         linalg.matrix_power, st.call(square(), hs.integers(-2, 4)),
         numpy=np.linalg.matrix_power, torch=lambda torch, x, n: torch.linalg.matrix_power(x, n),

@@ -40,6 +40,10 @@ def whole_along():
     return counts(several=False, all_dims=False, keepdim=False)
 
 
+def small_whole():
+    return counts(several=False, all_dims=False, min_side=1, low=-1.0, high=1.0)
+
+
 def numpy_reduction(function):
     """``function`` with PyTorch's names of arguments."""
 
@@ -213,6 +217,15 @@ CASES = [
     Case(reduce._median, st.arrays(min_side=1, distinct=True), torch="median"),
     Case(reduce.median, st.arrays(min_side=1, distinct=True), torch="median"),
     Case(reduce.median, reduction(several=False, all_dims=False, min_side=1, distinct=True), torch="median", name="median_along"),
+    Case(reduce.nanmedian, st.arrays(min_side=1, distinct=True), torch="nanmedian"),
+    Case(reduce.nanmedian, reduction(several=False, all_dims=False, min_side=1, distinct=True), torch="nanmedian", name="nanmedian_along"),
+    Case(reduce._mode_place, reduction(several=False, all_dims=False, min_side=1, distinct=True)),
+    Case(
+        lambda x, **kwargs: reduce.mode(x, **kwargs).values, small_whole(),
+        torch=lambda torch, x, **kwargs: torch.mode(x, **kwargs).values, wrt=(), name="mode of repeated",
+    ),
+    Case(reduce.mode, reduction(several=False, all_dims=False, min_side=1, distinct=True), torch="mode"),
+    Case(reduce.msort, st.arrays(min_dims=1, distinct=True), torch="msort"),
     # counting
     Case(
         reduce.unique, st.call(st.integers_array(st.shapes(), -2, 2), return_inverse=hs.booleans(), return_counts=hs.booleans()),
