@@ -370,7 +370,7 @@ def zeta(s: np.ndarray, q: np.ndarray) -> np.ndarray:
         out += float(b / math.factorial(2 * k)) * term
         term = term * ((s + (2 * k - 1)) * (s + 2 * k) / (x * x))
     whole = q == np.floor(q)
-    out = np.where((q <= 0.0) & whole | (s == 1.0), np.inf, np.where((s < 1.0) | np.isnan(s), np.nan, out))
+    out = np.where((s < 1.0) | np.isnan(s) | np.isnan(q), np.nan, np.where((q <= 0.0) & whole | (s == 1.0), np.inf, out))
     below = (q < 0.0) & ~whole & (s > 1.0)
     for n in np.unique(s[below]):
         now = below & (s == n)

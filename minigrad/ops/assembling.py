@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, shape_of, sum_to, take_numpy_names
+from minigrad.engine import ShapeError, cast, shape_of, sum_to, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import along, either, positive_dim, require_dtype, sizes_of, whole
 from minigrad.ops.index import getitem, setitem
@@ -228,13 +228,16 @@ def as_strided(input: Tensor, size: Size, stride: Size, storage_offset: int | No
 
 
 def sum_to_size(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:
-    """``x`` summed over dimensions until it has ``sizes``, which broadcast to its shape: ``torch.Tensor.sum_to_size``.
+    """``x`` summed over dimensions until it has ``sizes``, which broadcast to its shape: ``torch.Tensor.sum_to_size``. Integers give int64.
 
     >>> import minigrad as mg
     >>> mg.ones(2, 3).sum_to_size(1, 3)
     tensor([[2., 2., 2.]])
     """
-    return sum_to(x, sizes_of(either("sum_to_size", "size", sizes, size)))
+    wanted = sizes_of(either("sum_to_size", "size", sizes, size))
+    if wanted == shape_of(x):
+        return x
+    return sum_to(x if x.dtype.kind == "f" else cast(x, dtype=np.int64), wanted)
 
 
 def unravel_index(indices: Operand, shape: Size) -> tuple[Tensor, ...]:
@@ -251,7 +254,7 @@ def unravel_index(indices: Operand, shape: Size) -> tuple[Tensor, ...]:
         raise ShapeError(f"unravel_index: a size cannot be negative: {shape}")
     if array_of(indices).dtype.kind not in "iu":
         raise TypeError(f"unravel_index: the indices must be integers, not {array_of(indices).dtype}")
-    found: list[Any] = []
+    indices, found = cast(indices, dtype=np.int64), []
     for n in reversed(shape):
         found.insert(0, ew.remainder(indices, n))
         indices = ew.floor_divide(indices, n)

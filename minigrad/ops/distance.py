@@ -121,10 +121,11 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.3000, 0.4000]])
     """
-    number("renorm", "p", p, "above 0"), number("renorm", "maxnorm", maxnorm)
+    if not number("renorm", "p", p) > 0:
+        raise ValueError(f"renorm: p must be above 0, but is {p!r}")
     if input.ndim < 2:
         raise ShapeError(f"renorm: at least 2 dimensions are needed, not shape {tuple(input.shape)}")
-    if maxnorm < 0:
+    if not number("renorm", "maxnorm", maxnorm) >= 0:
         raise ValueError(f"renorm: maxnorm must be 0 or above, but is {maxnorm!r}")
     axis = positive_dim("renorm", dim, input.ndim)
     size = norm(input, p, [i for i in range(input.ndim) if i != axis], keepdim=True)

@@ -128,12 +128,12 @@ def _slope(x: Any, dim: int, spacing: Any, edge_order: int) -> Any:
     return cat([first, *([inside] if inside is not None else []), last], dim)
 
 
-def gradient(input: Tensor, *, spacing: Any = 1, dim: Dims = None, edge_order: int = 1) -> tuple[Tensor, ...]:
+def gradient(input: Tensor, *, spacing: Any = None, dim: Dims = None, edge_order: int = 1) -> tuple[Tensor, ...]:
     """The derivative of sampled values along each dimension, by finite differences of second order inside: ``torch.gradient``.
 
     Args:
         input: the samples; at least ``edge_order`` + 1 along each dimension.
-        spacing: their distance; or one for each dimension, or for each a vector of coordinates.
+        spacing: their distance, 1 by default; or one for each dimension, or for each a vector of coordinates.
         dim: the dimensions, all by default.
         edge_order: the order of the differences at the two ends, 1 or 2.
 
@@ -148,7 +148,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dims = None, edge_order: i
     n = len(shape_of(input))
     dims = tuple(range(n)) if dim is None else positive_dims("gradient", dim, n)
     if not isinstance(spacing, (tuple, list)):
-        spacing = [number("gradient", "spacing", spacing)] * len(dims)
+        spacing = [1 if spacing is None else number("gradient", "spacing", spacing)] * len(dims)
     if len(spacing) != len(dims):
         raise ShapeError(f"gradient: {len(spacing)} spacings for {len(dims)} dims")
     input = input if input.dtype.kind == "f" else cast(input, dtype=get_default_dtype())
@@ -190,12 +190,11 @@ def cov(input: Tensor, *, correction: float = 1, fweights: Tensor | None = None,
             )
         if (array_of(given) < 0).any():
             raise ValueError(f"cov: {what} must not be negative")
-        given = cast(given, dtype=input.dtype)
         weights = given if weights is None else weights * given
     total: Any = float(count) if weights is None else sum(weights)
     average = sum(x if weights is None else x * weights, 1, keepdim=True) / total
     if aweights is not None and correction:
-        norm = total - correction * (sum(weights * cast(aweights, dtype=input.dtype)) / total)
+        norm = total - correction * (sum(weights * aweights) / total)
     else:
         norm = total - number("cov", "correction", correction)
     norm = max(norm, 0.0) if isinstance(norm, float) else ew.clamp(norm, min=0.0)
@@ -323,7 +322,7 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
 
 
 @op(sorted_sequence=None, input=None)
-def _searchsorted(sorted_sequence: Array, input: Array, side: Any, narrow: bool) -> Array:
+def _searchsorted(sorted_sequence: Array, input: Array, side: Any, dtype: Any) -> Array:
     found: Any
     if sorted_sequence.ndim == 1:
         found = np.searchsorted(sorted_sequence, input, side)
@@ -333,7 +332,7 @@ def _searchsorted(sorted_sequence: Array, input: Array, side: Any, narrow: bool)
         for row, values, out in zip(rows, wanted, found, strict=True):
             out[:] = np.searchsorted(row, values, side)
         found = found.reshape(input.shape)
-    return np.asarray(found, np.int32 if narrow else np.int64)
+    return np.asarray(found, dtype)
 
 
 def searchsorted(
@@ -370,7 +369,7 @@ def searchsorted(
         if shape_of(sorter) != have:
             raise ShapeError(f"searchsorted: sorter has shape {shape_of(sorter)}, but the sequence {have}")
         sorted_sequence = take_along_dim(sorted_sequence, sorter, -1)
-    return _searchsorted(sorted_sequence, input, "right" if right or side == "right" else "left", out_int32)
+    return _searchsorted(sorted_sequence, input, "right" if right or side == "right" else "left", np.int32 if out_int32 else np.int64)
 
 
 def bucketize(input: Operand, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
@@ -414,7 +413,7 @@ def unique_consecutive(input: Array, return_inverse: Any = False, return_counts:
     """
     axis = 0 if dim is None else positive_dim("unique_consecutive", dim, input.ndim)
     x = input.reshape(-1) if dim is None else input
-    rows = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+    rows = np.moveaxis(x, axis, 0).reshape(x.shape[axis], math.prod(x.shape[:axis] + x.shape[axis + 1 :]))
     begin = np.ones(len(rows), np.bool_)
     begin[1:] = (rows[1:] != rows[:-1]).any(1)
     found: tuple[np.ndarray, ...] = (x[along(axis, begin)],)

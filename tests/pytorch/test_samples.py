@@ -46,6 +46,9 @@ def function(op):
 
 # The database calls some functions with their arguments in another order, and some on a clone, so that they may write.
 CALLED_OTHERWISE = {
+    "as_strided.partial_views": None,  # of memory that has no counterpart here
+    "polygamma": lambda x, n: mg.polygamma(n, x),
+    "special.polygamma": lambda x, n: mg.polygamma(n, x),
     "nn.functional.embedding": lambda weight, indices, **kw: mg.nn.functional.embedding(indices, weight, **kw),
     "nn.functional.embedding_bag": lambda weight, indices, *a, **kw: mg.nn.functional.embedding_bag(indices, weight, *a, **kw),
     "where": lambda x, condition, other, **kw: mg.where(condition, x, other, **kw),

@@ -144,7 +144,7 @@ CASES = [
     Case(statistics.quantile, quantiles(), numpy=numpy_quantile(np.quantile), torch="quantile"),
     Case(statistics.nanquantile, quantiles(), torch="nanquantile"),
     Case(statistics.histc, histograms(), torch="histc"),
-    Case(statistics._searchsorted, placements().map(lambda c: st.Call(c.args, {"side": "left", "narrow": False}))),
+    Case(statistics._searchsorted, placements().map(lambda c: st.Call(c.args, {"side": "left", "dtype": np.dtype(np.int64)}))),
     Case(statistics.searchsorted, placements(), torch="searchsorted", wrt=()),
     Case(statistics.bucketize, placements(rows=False), torch="bucketize", wrt=()),
     Case(statistics.isin, members(), numpy=np.isin, torch=torch_isin),
