@@ -254,7 +254,7 @@ def unravel_index(indices: Operand, shape: Size) -> tuple[Tensor, ...]:
         raise ShapeError(f"unravel_index: a size cannot be negative: {shape}")
     if array_of(indices).dtype.kind not in "iu":
         raise TypeError(f"unravel_index: the indices must be integers, not {array_of(indices).dtype}")
-    indices, found = cast(indices, dtype=np.int64), []
+    indices, found = cast(indices, dtype=np.int64), list[Any]()
     for n in reversed(shape):
         found.insert(0, ew.remainder(indices, n))
         indices = ew.floor_divide(indices, n)
