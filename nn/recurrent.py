@@ -13,9 +13,11 @@ from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.nn.options import check
 from minigrad.nn.utils.rnn import PackedSequence
+from minigrad.ops import recurrent as sequences
 from minigrad.ops.arguments import require_dtype
 from minigrad.ops.index import index_select
-from minigrad.ops.shape import cat, split, stack, transpose, unbind
+from minigrad.ops.precision import in_float32
+from minigrad.ops.shape import cat, flip, split, stack, transpose, unbind
 from minigrad.tensor import Tensor
 from minigrad.types import DType
 
@@ -315,13 +317,28 @@ class RNNBase(Module):
                 x = F.dropout(x, self.dropout, self.training)
             outputs = []
             for suffix in self._suffixes(layer):
-                step, sums = self._step(suffix, x)
-                # One product computed the contribution of the input to all steps; split it into steps.
-                y, last = _walk(step, split(sums, sizes), firsts[len(lasts)], suffix.endswith("_reverse"))
+                backwards = suffix.endswith("_reverse")
+                if sizes[-1] == sizes[0] and not self.proj_size:
+                    y, last = self._sequence(suffix, x, len(sizes), firsts[len(lasts)], backwards)
+                else:
+                    step, sums = self._step(suffix, x)
+                    # One product computed the contribution of the input to all steps; split it into steps.
+                    y, last = _walk(step, split(sums, sizes), firsts[len(lasts)], backwards)
                 outputs.append(y)
                 lasts.append(last)
             x = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
         return x, tuple([stack(s) for s in zip(*lasts, strict=True)])
+
+    def _sequence(self, suffix: str, x: Tensor, steps: int, first: _State, backwards: bool) -> tuple[Tensor, _State]:
+        """:func:`_walk` for sequences of one length, without a projection: one op for all steps."""
+        part = self.__dict__
+        w_ih, w_hh = part[f"weight_ih_{suffix}"], part[f"weight_hh_{suffix}"]
+        b_ih, b_hh = (part[f"bias_ih_{suffix}"], part[f"bias_hh_{suffix}"]) if self.bias else (None, None)
+        # The two biases are only added, so both are part of the input's product; but the GRU's reset gate multiplies that of the state.
+        bias = b_ih if b_ih is None or self.mode == "GRU" else b_ih + b_hh
+        sums = F.linear(x, w_ih, bias).reshape(steps, len(x) // steps, len(w_ih))
+        y, last = _all_steps(self.mode, flip(sums, 0) if backwards else sums, w_hh, b_hh, *first)
+        return (flip(y, 0) if backwards else y).reshape(len(x), self.hidden_size), last
 
     def _step(self, suffix: str, x: Tensor) -> tuple[Callable[[Tensor, _State], _State], Tensor]:
         """A function from (contribution of the input to a step, state) to the next state, and the contributions for all steps of ``x``."""
@@ -348,6 +365,16 @@ class RNNBase(Module):
         defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
         changed = [f"{k}={getattr(self, k)}" for k, default in defaults.items() if getattr(self, k) != default]
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *changed])
+
+
+@in_float32
+def _all_steps(mode: str, sums: Tensor, weight: Tensor, bias: Tensor | None, h: Tensor, c: Tensor | None = None) -> tuple[Tensor, _State]:
+    """The first state of each step (T, N, H), and the last states."""
+    if mode == "LSTM":
+        y, cells, _ = sequences.lstm(sums, weight, h, c)
+        return y, (y[-1], cells[-1])
+    y = sequences.gru(sums, weight, h, bias)[0] if mode == "GRU" else sequences.rnn(sums, weight, h, mode == "RNN_RELU")
+    return y, (y[-1],)
 
 
 def _walk(step: Callable[[Tensor, _State], _State], parts: Sequence[Tensor], first: _State, backwards: bool) -> tuple[Tensor, _State]:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import Op, broadcast_to, cast, registered_ops
-from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, linalg, norm, pool, shape
+from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, linalg, norm, pool, recurrent, shape
 
 LARGE = 1 << 16  # elements; for smaller arrays the kernel simply runs
 
@@ -267,6 +267,7 @@ _COUNTS: dict[Op, Callable[[Any, tuple, dict[str, Any]], int]] = {  # (result, i
     _op(conv.conv_input): lambda out, inputs, static: inputs[0].size * math.prod(inputs[1].shape[1:]),
     _op(linalg.linear): lambda out, inputs, static: out.size * inputs[1].shape[1],
     _op(linalg.matmul): lambda out, inputs, static: out.size * inputs[0].shape[-1],
+    **{_op(f): lambda out, inputs, static: inputs[0].size * inputs[1].shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
     _op(linalg.contract): lambda out, inputs, static: math.prod(
         dict(zip((*static["labels"][0], *static["labels"][1]), (*inputs[0].shape, *inputs[1].shape), strict=True)).values()
     ),

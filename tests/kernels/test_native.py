@@ -19,8 +19,9 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad.kernels import conv, native, norm, pool, steps, winograd
 from minigrad.kernels.native import build
+from minigrad.kernels.native import recurrent as native_recurrent
 from minigrad.kernels.windows import adaptive, output_size, sliding
-from minigrad.ops import activation, elementwise, softmax
+from minigrad.ops import activation, elementwise, recurrent, softmax
 
 BUILT = native.Library() if (Path(native.__file__).parent / build.LIBRARY).exists() and os.environ.get("MINIGRAD_NATIVE") != "0" else None
 LEVELS = pytest.mark.parametrize("level", BUILT.levels if BUILT else [pytest.param(None, marks=pytest.mark.native)])
@@ -537,3 +538,50 @@ def test_what_is_no_library_is_not_used(fresh, monkeypatch, tmp_path):
     monkeypatch.setattr(ctypes, "CDLL", fail)
     assert native.library() is None
     assert native.status().startswith("not ")
+
+
+# ------------------------------------------------------------------------------------------------- recurrent layers
+
+
+@LEVELS
+@pytest.mark.parametrize(("steps", "n", "size"), [(1, 1, 1), (3, 2, 5), (4, 3, 17), (2, 40, 30)])
+@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "gru_without_bias"])
+def test_sequences(level, steps, n, size, small, kind, monkeypatch):
+    """All steps in the loop of kernels.c, and each with BLAS."""
+    monkeypatch.setattr(native_recurrent, "SMALL", 1 << 40 if small else 0)
+    gates = 4 if kind == "lstm" else 3
+    sums, weight, h, c = normal(steps, n, gates * size) * 3, normal(gates * size, size), normal(n, size), normal(n, size)
+    bias = None if kind == "gru_without_bias" else normal(gates * size)
+    forward = (
+        (lambda: recurrent._lstm_kernel(sums, weight, h, c)) if kind == "lstm" else (lambda: recurrent._gru_kernel(sums, weight, h, bias))
+    )
+    assert_close(level, forward, rtol=2e-5, scale=2e-6)
+    outs = both(level, forward)[1]
+    gy, gcells, zeros = normal(steps, n, size), normal(steps, n, size), [np.zeros_like(a) for a in outs]
+    if kind == "lstm":
+        assert_close(level, lambda: recurrent._lstm_steps(gy, gcells, zeros[2], *outs, weight, c), rtol=1e-4, scale=1e-5)
+        assert_close(level, lambda: recurrent._lstm_steps(gy, gcells, outs[2], *outs, weight, c), rtol=1e-4, scale=1e-5)
+    else:
+        assert_close(level, lambda: recurrent._gru_steps(gy, zeros[1], zeros[2], *outs, weight, h), rtol=1e-4, scale=1e-5)
+
+
+@LEVELS
+def test_sequences_of_special_values(level):
+    """NaN and infinities reach what they reach in numpy, and nothing else; sums far out saturate."""
+    sums = np.concatenate([SPECIAL, -SPECIAL]).reshape(2, 1, -1)[..., :16]
+    weight, h, c = np.full((16, 4), 0.1, np.float32), np.ones((1, 4), np.float32), np.ones((1, 4), np.float32)
+    assert_close(level, lambda: recurrent._lstm_kernel(sums, weight, h, c), rtol=2e-6)
+    assert_close(level, lambda: recurrent._gru_kernel(sums[..., :12], weight[:12], h, None), rtol=2e-6)
+
+
+@LEVELS
+def test_tanh_is_right_to_two_units(level):
+    x = np.concatenate([np.linspace(-9.5, 9.5, 4001), np.geomspace(1e-30, 1, 999)]).astype(np.float32)
+    sums = np.zeros((1, len(x), 4), np.float32)
+    sums[0, :, 2] = x
+    weight, zeros = np.zeros((4, 1), np.float32), np.zeros((len(x), 1), np.float32)
+    with native.force(level):
+        found = recurrent._lstm_kernel(sums, weight, zeros, zeros)[2][0, :, 2]
+    right = np.tanh(x.astype(np.float64))
+    assert (np.abs(found - right) <= 2 * np.spacing(np.abs(right).astype(np.float32))).all()

@@ -19,7 +19,7 @@ ELSEWHERE = {
     "index_add": {"source"}, "index_copy": {"source"}, "masked_scatter": {"source"},  # not a dim
     "tensordot": {"dims"},  # pairs of them, or how many
     "tile": {"dims"},  # how often
-    **dict.fromkeys(("index_reduce", "put"), {"source"}),  # the values
+    "index_reduce": {"source"}, "put": {"source"},  # the values
 }  # fmt: skip
 # they get dims that their callers have checked
 INSIDE = {"centered_sums", "standardize", "_split", "_unbind", "diagonal_put", "unfold_add", "linear_recurrence"}

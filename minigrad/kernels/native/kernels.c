@@ -166,6 +166,17 @@ void NAME(leaky_relu_back)(const float *restrict g, const uint8_t *restrict posi
     for (Long i = 0; i < n; i++) d[i] = positive[i] ? g[i] : g[i] * slope;
 }
 
+/* tanh: a polynomial (from S. Moshier's Cephes library) near 0, where 1 - 2 / (e**2x + 1) would lose digits. */
+static inline float tanh_(float x) {
+    float q = x * x, a = fabsf(x), p = -5.70498872745e-3f;
+    p = p * q + 2.06390887954e-2f;
+    p = p * q + -5.37397155531e-2f;
+    p = p * q + 1.33314422036e-1f;
+    p = p * q + -3.33332819422e-1f;
+    float large = copysignf(1.0f - 2.0f / (exp_(2.0f * a) + 1.0f), x);
+    return a < 0.625f ? x + x * q * p : large;
+}
+
 /* ---------------------------------------------------------------------------------------------------- rows of a matrix */
 
 /* The largest of n numbers, or NaN if there is one. */
@@ -302,6 +313,114 @@ void NAME(layer_back)(const float *restrict g, const float *restrict x, const fl
         float of_x = (float)((2.0 * gv[r] - (double)scale * scale * scale * dot) / n), add = (float)((gm[r] - scale * total) / n);
         for (Long i = 0; i < n; i++) d[i] = ((x[i] - shift) * of_x + add) + g[i] * w[i] * scale;
     }
+}
+
+/* ---------------------------------------------------------------------------------------------------- recurrent layers
+ * Steps of n sequences; a state has `size` numbers. `product`: whether to multiply with the weights here, for small layers; else BLAS has
+ * done it (forward, into `gates`, or for the GRU into `ready`) or will do it (backward). */
+
+/* to += the sum of h[k] times row k of w, for k < count; a row has `width` numbers, `stride` apart from the next. */
+static inline void add_rows(float *restrict to, const float *restrict h, const float *restrict w, Long count, Long width, Long stride) {
+    Long k = 0;
+    for (; k + 4 <= count; k += 4) {
+        const float *a = w + k * stride, *b = a + stride, *c = b + stride, *d = c + stride;
+        float p = h[k], q = h[k + 1], r = h[k + 2], s = h[k + 3];
+        for (Long i = 0; i < width; i++) to[i] += p * a[i] + q * b[i] + (r * c[i] + s * d[i]);
+    }
+    for (; k < count; k++)
+        for (Long i = 0; i < width; i++) to[i] += h[k] * w[k * stride + i];
+}
+
+void NAME(lstm)(const float *sums, const float *turned, const float *h, const float *c, float *y, float *cells, float *gates, Long steps,
+                Long n, Long size, Long product) {
+    for (Long t = 0; t < steps; t++) {
+        for (Long r = 0; r < n; r++) {
+            const float *restrict s = sums + (t * n + r) * 4 * size, *restrict before = c + r * size;
+            float *restrict a = gates + (t * n + r) * 4 * size, *restrict cell = cells + (t * n + r) * size, *restrict out = y + (t * n + r) * size;
+            if (product) {
+                memcpy(a, s, 16 * size);
+                add_rows(a, h + r * size, turned, size, 4 * size, 4 * size);
+            } else
+                for (Long i = 0; i < 4 * size; i++) a[i] += s[i];
+            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(a[i]);
+            for (Long i = 2 * size; i < 3 * size; i++) a[i] = tanh_(a[i]);
+            for (Long i = 3 * size; i < 4 * size; i++) a[i] = sigmoid_(a[i]);
+            for (Long i = 0; i < size; i++) cell[i] = a[size + i] * before[i] + a[i] * a[2 * size + i];
+            for (Long i = 0; i < size; i++) out[i] = a[3 * size + i] * tanh_(cell[i]);
+        }
+        h = y + t * n * size;
+        c = cells + t * n * size;
+    }
+}
+
+/* `back` and `memory` hold what arrives at the last state and cell state from later steps; in the end, at the first ones. */
+void NAME(lstm_back)(const float *gy, const float *gcells, const float *cells, const float *gates, const float *c, const float *weight,
+                     float *d, float *back, float *memory, Long steps, Long n, Long size, Long product) {
+    for (Long t = steps - 1; t >= 0; t--)
+        for (Long r = 0; r < n; r++) {
+            Long row = (t * n + r) * size;
+            const float *restrict a = gates + 4 * row, *restrict cell = cells + row, *restrict g = gy + row, *restrict gc = gcells + row;
+            const float *restrict before = t ? cells + row - n * size : c + r * size;
+            float *restrict to = d + 4 * row, *restrict state = back + r * size, *restrict kept = memory + r * size;
+            for (Long k = 0; k < size; k++) {
+                float i = a[k], f = a[size + k], m = a[2 * size + k], o = a[3 * size + k], squashed = tanh_(cell[k]);
+                float at_state = g[k] + state[k], at_cell = kept[k] + gc[k] + at_state * (o * (1.0f - squashed * squashed));
+                to[k] = at_cell * (m * (i * (1.0f - i)));
+                to[size + k] = at_cell * (before[k] * (f * (1.0f - f)));
+                to[2 * size + k] = at_cell * (i * (1.0f - m * m));
+                to[3 * size + k] = at_state * (squashed * (o * (1.0f - o)));
+                kept[k] = at_cell * f;
+            }
+            if (product) {
+                memset(state, 0, 4 * size);
+                add_rows(state, to, weight, 4 * size, size, size);
+            }
+        }
+}
+
+void NAME(gru)(const float *sums, const float *turned, const float *bias, const float *h, const float *ready, float *y, float *gates,
+               float *parts, Long steps, Long n, Long size, Long product) {
+    for (Long t = 0; t < steps; t++) {
+        for (Long r = 0; r < n; r++) {
+            Long row = (t * n + r) * size;
+            const float *restrict s = sums + 3 * row, *restrict before = h + r * size, *restrict add = bias;
+            float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict out = y + row;
+            for (Long i = 0; i < 2 * size; i++) a[i] = s[i] + add[i];
+            for (Long i = 0; i < size; i++) part[i] = add[2 * size + i];
+            if (product) {
+                add_rows(a, before, turned, size, 2 * size, 3 * size);
+                add_rows(part, before, turned + 2 * size, size, size, 3 * size);
+            } else {
+                const float *restrict b = ready + 3 * r * size;
+                for (Long i = 0; i < 2 * size; i++) a[i] += b[i];
+                for (Long i = 0; i < size; i++) part[i] += b[2 * size + i];
+            }
+            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(a[i]);
+            for (Long i = 0; i < size; i++) a[2 * size + i] = tanh_(s[2 * size + i] + a[i] * part[i]);
+            for (Long i = 0; i < size; i++) out[i] = a[2 * size + i] + a[size + i] * (before[i] - a[2 * size + i]);
+        }
+        h = y + t * n * size;
+    }
+}
+
+/* `back` as in lstm_back, but for the part that comes through the weights, which is added at the end of a step. */
+void NAME(gru_back)(const float *gy, const float *y, const float *gates, const float *parts, const float *weight, const float *h,
+                    float *outer, float *inner, float *back, Long steps, Long n, Long size, Long product) {
+    for (Long t = steps - 1; t >= 0; t--)
+        for (Long r = 0; r < n; r++) {
+            Long row = (t * n + r) * size;
+            const float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict g = gy + row;
+            const float *restrict before = t ? y + row - n * size : h + r * size;
+            float *restrict to = outer + 3 * row, *restrict in = inner + 3 * row, *restrict state = back + r * size;
+            for (Long k = 0; k < size; k++) {
+                float u = a[k], z = a[size + k], m = a[2 * size + k], at = g[k] + state[k];
+                float dm = at * (1.0f - z) * (1.0f - m * m), du = dm * part[k] * (u * (1.0f - u)), dz = at * (before[k] - m) * (z * (1.0f - z));
+                to[k] = du; to[size + k] = dz; to[2 * size + k] = dm;
+                in[k] = du; in[size + k] = dz; in[2 * size + k] = dm * u;
+                state[k] = at * z;
+            }
+            if (product) add_rows(state, in, weight, 3 * size, size, size);
+        }
 }
 
 /* ------------------------------------------------------------------------------------------------------------- pooling */

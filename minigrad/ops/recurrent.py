@@ -1,0 +1,213 @@
+"""Recurrent layers over whole sequences: one op each, for all time steps.
+
+Time is the first axis: T steps of N sequences, and H numbers in a state. The input's contributions to all steps are one product, which
+is made before: ``sums`` (T, N, gates H), biases included. What remains is a loop over time, forward in the kernel and backward in the
+formula. Activated gates and cell states are results too, so the formulas have them, and are differentiable in them to any order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import joint, op
+from minigrad.kernels import native
+from minigrad.kernels.native import recurrent as fast
+from minigrad.ops.elementwise import gt, quiet, tanh
+from minigrad.ops.linalg import matmul
+from minigrad.ops.shape import cat, reshape, split, stack, transpose, unsqueeze
+from minigrad.types import Array
+
+
+def _before(first: Any, states: Any) -> Any:
+    """The state before each step: that before the first, and those after all but the last."""
+    return cat([unsqueeze(first, 0), states[:-1]])
+
+
+def _weight_gradient(d: Any, before: Any) -> Any:
+    """The sum over all steps of d[t]' @ before[t]: T N R and T N H give R H."""
+    return matmul(transpose(reshape(d, (-1, d.shape[-1])), 0, 1), reshape(before, (-1, before.shape[-1])))
+
+
+# ------------------------------------------------------------------------------------------------------------ tanh or relu
+
+
+@joint
+def _rnn_back(g, weight, h, rectified, out):
+    slopes = gt(out, 0) if rectified else 1.0 - out * out
+    steps: list[Any] = []
+    back: Any = 0.0  # what arrives at a state from the next step
+    for t in reversed(range(len(out))):
+        steps.append((g[t] + back) * slopes[t])
+        back = matmul(steps[-1], weight)
+    d = stack(steps[::-1])
+    return d, lambda: _weight_gradient(d, _before(h, out)), back
+
+
+@op(sums=_rnn_back, weight=_rnn_back, h=_rnn_back)
+def rnn(sums: Array, weight: Array, h: Array, rectified: bool = False) -> Array:
+    """h[t] = tanh(sums[t] + W h[t-1]), or relu, for all steps; (T, N, H).
+
+    ``sums`` (T, N, H), ``weight`` W (H, H), ``h`` (N, H) the state before the first step.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.recurrent import rnn
+    >>> rnn(mg.ones(3, 1, 1), mg.ones(1, 1), mg.zeros(1, 1), rectified=True).flatten()
+    tensor([1., 2., 3.])
+    """
+    out = np.empty_like(sums, order="C")
+    turned = np.ascontiguousarray(weight.T)
+    for t, total in enumerate(out):
+        np.matmul(h, turned, out=total)
+        total += sums[t]
+        h = np.maximum(total, 0, out=total) if rectified else np.tanh(total, out=total)
+    return out
+
+
+# -------------------------------------------------------------------------------------------------------------------- LSTM
+
+
+@native.twin(fast.lstm_back, times=0)
+def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
+    """The gradients of the sums of all gates (T, N, 4 H), of the first state, and of the first cell state."""
+    size = cells.shape[-1]
+    i, f, n, o = split(gates, size, -1)
+    squashed = tanh(cells)
+    to_cell = o * (1.0 - squashed * squashed)
+    slopes = stack([i * (1.0 - i), f * (1.0 - f), 1.0 - n * n, o * (1.0 - o)], 2)  # T N 4 H, of the four activations
+    factors = stack([n, _before(c, cells), i, squashed], 2) * slopes  # what each gate is multiplied with
+    given = reshape(ggates, slopes.shape) * slopes
+    steps: list[Any] = []
+    back: Any = 0.0  # what arrives at a state from the next step
+    memory: Any = 0.0  # and at a cell state
+    for t in reversed(range(len(y))):
+        state = gy[t] + back
+        memory = memory + gcells[t] + state * to_cell[t]
+        arriving = stack([memory, memory, memory, state], 1)  # N 4 H
+        steps.append(reshape(arriving * factors[t] + given[t], (len(state), 4 * size)))
+        memory = memory * f[t]
+        back = matmul(steps[-1], weight)
+    return stack(steps[::-1]), back, memory
+
+
+@joint
+def _lstm_back(g, weight, h, c, out_0, out_1, out_2):
+    d, first, memory = _lstm_steps(g[0], g[1], g[2], out_0, out_1, out_2, weight, c)
+    return d, lambda: _weight_gradient(d, _before(h, out_0)), first, memory
+
+
+@native.twin(fast.lstm, times=0)
+def _lstm_kernel(sums, weight, h, c):
+    y, cells, gates = (
+        np.empty((*sums.shape[:2], c.shape[-1]), sums.dtype),
+        np.empty((*sums.shape[:2], c.shape[-1]), sums.dtype),
+        np.empty_like(sums, order="C"),
+    )
+    turned, size = np.ascontiguousarray(weight.T), c.shape[-1]
+    for t, a in enumerate(gates):
+        np.matmul(h, turned, out=a)
+        a += sums[t]
+        inner = a[:, 2 * size : 3 * size]
+        squashed = np.tanh(inner)
+        np.negative(a, out=a)  # 1 / (1 + exp(-a))
+        np.exp(a, out=a)
+        a += 1.0
+        np.reciprocal(a, out=a)
+        inner[...] = squashed
+        i, f, n, o = a[:, :size], a[:, size : 2 * size], inner, a[:, 3 * size :]
+        c = np.multiply(f, c, out=cells[t])
+        c += i * n
+        h = np.tanh(c, out=y[t])
+        h *= o
+    return y, cells, gates
+
+
+@op(sums=_lstm_back, weight=_lstm_back, h=_lstm_back, c=_lstm_back)
+def lstm(sums: Array, weight: Array, h: Array, c: Array) -> Array:
+    """All steps of :class:`~minigrad.nn.LSTM`: the states (T, N, H), the cell states (T, N, H), and the activated gates i, f, g, o (T, N, 4 H).
+
+    ``sums`` (T, N, 4 H), ``weight`` (4 H, H) of the state, ``h`` and ``c`` (N, H) the states before the first step.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.recurrent import lstm
+    >>> y, cells, gates = lstm(mg.zeros(2, 1, 4), mg.zeros(4, 1), mg.zeros(1, 1), mg.ones(1, 1))
+    >>> cells.flatten()
+    tensor([0.5000, 0.2500])
+    """
+    return quiet().run(_lstm_kernel, sums, weight, h, c)
+
+
+# --------------------------------------------------------------------------------------------------------------------- GRU
+
+
+@native.twin(fast.gru_back, times=0)
+def _gru_steps(gy, ggates, gparts, y, gates, parts, weight, h):
+    """The gradients of the input's sums and of the state's (T, N, 3 H), and of the first state."""
+    size = y.shape[-1]
+    (r, z, n), (gr, gz, gn) = split(gates, size, -1), split(ggates, size, -1)
+    r_slope, z_slope, n_slope = r * (1.0 - r), z * (1.0 - z), 1.0 - n * n
+    kept, to_z = 1.0 - z, _before(h, y) - n
+    outer: list[Any] = []
+    inner: list[Any] = []
+    back: Any = 0.0
+    for t in reversed(range(len(y))):
+        state = gy[t] + back
+        dz = (state * to_z[t] + gz[t]) * z_slope[t]
+        dn = (state * kept[t] + gn[t]) * n_slope[t]
+        dr = (dn * parts[t] + gr[t]) * r_slope[t]
+        outer.append(cat([dr, dz, dn], -1))
+        inner.append(cat([dr, dz, dn * r[t] + gparts[t]], -1))
+        back = matmul(inner[-1], weight) + state * z[t]
+    return stack(outer[::-1]), stack(inner[::-1]), back
+
+
+@joint
+def _gru_back(g, weight, h, out_0, out_1, out_2):
+    outer, inner, first = _gru_steps(g[0], g[1], g[2], out_0, out_1, out_2, weight, h)
+    return outer, lambda: _weight_gradient(inner, _before(h, out_0)), first, lambda: inner.sum((0, 1))
+
+
+@native.twin(fast.gru, times=0)
+def _gru_kernel(sums, weight, h, bias):
+    size = h.shape[-1]
+    y, parts, gates = (
+        np.empty((*sums.shape[:2], size), sums.dtype),
+        np.empty((*sums.shape[:2], size), sums.dtype),
+        np.empty_like(sums, order="C"),
+    )
+    turned = np.ascontiguousarray(weight.T)
+    for t, a in enumerate(gates):
+        b = np.matmul(h, turned)
+        if bias is not None:
+            b += bias
+        both, n = a[:, : 2 * size], a[:, 2 * size :]
+        np.add(sums[t, :, : 2 * size], b[:, : 2 * size], out=both)
+        np.negative(both, out=both)
+        np.exp(both, out=both)
+        both += 1.0
+        np.reciprocal(both, out=both)
+        parts[t] = b[:, 2 * size :]
+        np.multiply(both[:, :size], parts[t], out=n)
+        n += sums[t, :, 2 * size :]
+        np.tanh(n, out=n)
+        state = np.subtract(h, n, out=y[t])
+        state *= both[:, size:]
+        state += n
+        h = state
+    return y, gates, parts
+
+
+@op(sums=_gru_back, weight=_gru_back, h=_gru_back, bias=_gru_back)
+def gru(sums: Array, weight: Array, h: Array, bias: Array | None = None) -> Array:
+    """All steps of :class:`~minigrad.nn.GRU`: the states (T, N, H), the activated gates r, z, n (T, N, 3 H), and W_hn h + b_hn (T, N, H).
+
+    ``sums`` (T, N, 3 H) of the input, ``weight`` (3 H, H) and ``bias`` (3 H,) of the state, ``h`` (N, H) the state before the first step.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.recurrent import gru
+    >>> y, gates, parts = gru(mg.zeros(2, 1, 3), mg.zeros(3, 1), mg.ones(1, 1))
+    >>> y.flatten()
+    tensor([0.5000, 0.2500])
+    """
+    return quiet().run(_gru_kernel, sums, weight, h, bias)
