@@ -191,7 +191,10 @@ TABLE: dict[str, dict[str, str]] = {
         "laguerre_polynomial_l legendre_polynomial_p modified_bessel_* scaled_modified_bessel_* shifted_chebyshev_polynomial_* "
         "spherical_bessel_j0": _LATER
     },
-    "torch.distributions": {"*": "not here yet; mg.randn, mg.bernoulli and mg.multinomial draw, and log-densities are a line each"},
+    "torch.distributions": {
+        "*": "not here; a subclass of distributions.Distribution needs log_prob and sample, and Independent makes vectors of it"
+    },
+    "torch.distributions.constraints": {"*": "not here; constraints.Constraint(text, test) is any other set"},
     "torch.testing": {"make_tensor": "mg.rand and mg.randint make inputs", "assert_allclose": "assert_close"},
     "torch.func": {
         "grad grad_and_value vjp jvp jacrev jacfwd hessian linearize": "mg.grad(outputs, inputs, create_graph=True), row by row",

@@ -27,7 +27,7 @@ STOREYS = [
     {"minigrad.engine", "minigrad.tree"},
     {"minigrad.ops", "minigrad.printing", "minigrad.random"},
     {"minigrad.calls", "minigrad.creation", "minigrad.files", "minigrad.recompute", "minigrad.tensor", "minigrad.tensor_types"},
-    {"minigrad", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
+    {"minigrad", "minigrad.distributions", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
     {"minigrad.torch", "minigrad.torchvision"},
 ]

@@ -1,0 +1,364 @@
+"""Distributions of whole numbers, and of classes."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.distributions import constraints
+from minigrad.distributions.constraints import Constraint
+from minigrad.distributions.distribution import Distribution, floating
+from minigrad.engine import ShapeError, wrap
+from minigrad.ops.elementwise import sigmoid, where, xlogy
+from minigrad.ops.index import gather, one_hot
+from minigrad.ops.loss import binary_cross_entropy_with_logits
+from minigrad.ops.reduce import logsumexp
+from minigrad.ops.sampling import bernoulli, multinomial, poisson
+from minigrad.ops.shape import broadcast_tensors
+from minigrad.ops.softmax import softmax
+from minigrad.ops.special import lgamma
+from minigrad.random import numpy_generator
+from minigrad.tree import array_of
+from minigrad.types import Operand, Size, Tensor
+
+
+def _inside(probs: Any) -> Any:
+    """Probabilities moved off 0 and 1 by the dtype's precision, so that their logarithms are finite."""
+    eps = float(np.finfo(probs.dtype).eps)
+    return probs.clamp(eps, 1.0 - eps)
+
+
+class _OfProbability(Distribution):
+    """A parameter that is given as ``probs`` or as ``logits``; the other is computed when it is asked for."""
+
+    _last = 0  # dimensions that belong to one event
+
+    def _take(self, probs: Any, logits: Any) -> Any:
+        name = type(self).__name__
+        if (probs is None) == (logits is None):
+            raise ValueError(f"{name}: either probs or logits must be given, and not both")
+        what, value = ("probs", probs) if logits is None else ("logits", logits)
+        (value,) = floating(name, **{what: value})
+        if value.ndim < self._last:
+            raise ShapeError(f"{name}: {what} must have at least {self._last} dimension, for the classes")
+        self.__dict__[what] = value
+        return value
+
+
+class _Binary(_OfProbability):
+    parameters = {"probs": 0, "logits": 0}
+
+    @functools.cached_property
+    def probs(self) -> Any:
+        """The probability of 1: sigmoid(logits)."""
+        return sigmoid(self.logits)
+
+    @functools.cached_property
+    def logits(self) -> Any:
+        """log(p / (1 - p))"""
+        inside = _inside(self.probs)
+        return inside.log() - (-inside).log1p()
+
+
+class Bernoulli(_Binary):
+    """1 with the probability ``probs`` = sigmoid(``logits``), else 0: ``torch.distributions.Bernoulli``.
+
+    Raises ``ValueError`` unless one of the two is given.
+
+    >>> from minigrad.distributions import Bernoulli
+    >>> Bernoulli(0.25).log_prob(1.0), Bernoulli(logits=0.0).entropy()
+    (tensor(-1.3863), tensor(0.6931))
+    """
+
+    has_enumerate_support = True
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.boolean
+
+    def __init__(self, probs: Operand | None = None, logits: Operand | None = None, validate_args: bool | None = None):
+        super().__init__(self._take(probs, logits).shape, (), validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """``probs``"""
+        return self.probs
+
+    @property
+    def mode(self) -> Tensor:
+        """The more probable one, NaN at 1/2."""
+        p = self.probs
+        return where(p == 0.5, math.nan, where(p > 0.5, p.detach() * 0.0 + 1.0, 0.0))
+
+    @property
+    def variance(self) -> Tensor:
+        """p (1 - p)"""
+        return self.probs * (1.0 - self.probs)
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws without a gradient."""
+        return bernoulli(self.probs.detach().expand(self._extended(sample_shape)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """x log(p) + (1 - x) log(1 - p), from the logits"""
+        logits, value = broadcast_tensors(self.logits, self._checked(value))
+        return -binary_cross_entropy_with_logits(logits, value, reduction="none")
+
+    def entropy(self) -> Tensor:
+        """-p log(p) - (1 - p) log(1 - p)"""
+        return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none")
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """0 and 1."""
+        values = wrap(np.arange(2, dtype=self.probs.dtype).reshape(2, *[1] * len(self.batch_shape)))
+        return values.expand((2, *self.batch_shape)) if expand else values
+
+
+class Geometric(_Binary):
+    """How many trials fail before one succeeds, each with the probability ``probs``: ``torch.distributions.Geometric``.
+
+    >>> from minigrad.distributions import Geometric
+    >>> Geometric(0.25).log_prob(2.0), Geometric(0.25).mean
+    (tensor(-1.9617), tensor(3.))
+    """
+
+    arg_constraints = {
+        "probs": constraints.Constraint("above 0, up to 1", lambda p: (p > 0) & (p <= 1)),
+        "logits": constraints.real,
+    }
+    support = constraints.nonnegative_integer
+
+    def __init__(self, probs: Operand | None = None, logits: Operand | None = None, validate_args: bool | None = None):
+        super().__init__(self._take(probs, logits).shape, (), validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """1 / p - 1"""
+        return 1.0 / self.probs - 1.0
+
+    @property
+    def mode(self) -> Tensor:
+        """0"""
+        return self.probs.detach() * 0.0
+
+    @property
+    def variance(self) -> Tensor:
+        """(1 / p - 1) / p"""
+        return (1.0 / self.probs - 1.0) / self.probs
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws without a gradient."""
+        p = array_of(self.probs)
+        drawn = numpy_generator().geometric(p.astype(np.float64), self._extended(sample_shape)) - 1
+        return wrap(np.asarray(drawn).astype(p.dtype))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """x log(1 - p) + log(p)"""
+        value, probs = broadcast_tensors(self._checked(value), self.probs)
+        return (
+            where((probs == 1.0) & (value == 0.0), 0.0, value * (-probs.clamp(max=1.0 - float(np.finfo(probs.dtype).eps))).log1p())
+            + probs.log()
+        )
+
+    def entropy(self) -> Tensor:
+        """That of :class:`Bernoulli`, divided by p"""
+        return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
+
+
+class Poisson(Distribution):
+    """rate^x exp(-rate) / x!: ``torch.distributions.Poisson``.
+
+    >>> from minigrad.distributions import Poisson
+    >>> Poisson(2.0).log_prob(3.0)
+    tensor(-1.7123)
+    """
+
+    parameters = {"rate": 0}
+    arg_constraints = {"rate": constraints.nonnegative}
+    support = constraints.nonnegative_integer
+
+    def __init__(self, rate: Operand, validate_args: bool | None = None):
+        (self.rate,) = floating("Poisson", rate=rate)
+        super().__init__(self.rate.shape, (), validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """``rate``"""
+        return self.rate
+
+    variance = mean
+
+    @property
+    def mode(self) -> Tensor:
+        """floor(rate)"""
+        return self.rate.floor()
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws without a gradient."""
+        return poisson(self.rate.detach().expand(self._extended(sample_shape)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """x log(rate) - rate - log(x!)"""
+        value = self._checked(value)
+        return xlogy(value, self.rate) - self.rate - lgamma(value + 1.0)
+
+
+class Categorical(_OfProbability):
+    """A class 0, 1, ... with the probability ``probs``, or softmax(``logits``), of the last dimension: ``torch.distributions.Categorical``.
+
+    ``probs`` need not have the sum 1; they are divided by it. ``logits`` are shifted, so that they are logarithms of probabilities.
+    Raises ``ValueError`` unless one of the two is given, or if a sum is 0.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import Categorical
+    >>> p = Categorical(mg.tensor([1.0, 1.0, 2.0]))
+    >>> p.probs, p.log_prob(mg.tensor(2))
+    (tensor([0.2500, 0.2500, 0.5000]), tensor(-0.6931))
+    """
+
+    _last = 1
+    has_enumerate_support = True
+    parameters = {"probs": 1, "logits": 1}
+    arg_constraints = {
+        "probs": constraints.Constraint("0 or above with a positive sum", lambda p: (p >= 0).all(-1) & (p.sum(-1) > 0), 1),
+        "logits": constraints.real_vector,
+    }
+
+    def __init__(self, probs: Operand | None = None, logits: Operand | None = None, validate_args: bool | None = None):
+        given = self._take(probs, logits)
+        super().__init__(given.shape[:-1], (), validate_args)
+        self._set_up()
+
+    def _set_up(self) -> None:
+        if "probs" in self.__dict__:
+            self.__dict__["probs"] = self.probs / self.probs.sum(-1, True)
+        else:
+            self.__dict__["logits"] = self.logits - logsumexp(self.logits, -1, True)
+
+    @functools.cached_property
+    def probs(self) -> Any:
+        """The probabilities: softmax(logits)."""
+        return softmax(self.logits, -1)
+
+    @functools.cached_property
+    def logits(self) -> Any:
+        """The logarithms of the probabilities."""
+        return _inside(self.probs).log()
+
+    @property
+    def _classes(self) -> int:
+        return self.__dict__["probs" if "probs" in self.__dict__ else "logits"].shape[-1]
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """The shape of ``probs`` and ``logits``."""
+        return (*self._batch_shape, self._classes)
+
+    @property
+    def support(self) -> Constraint:
+        """The classes."""
+        return constraints.integer_interval(0, self._classes - 1)
+
+    @property
+    def mean(self) -> Tensor:
+        """NaN: numbers of classes have none."""
+        return wrap(np.full(self._batch_shape, math.nan, self.probs.dtype))
+
+    variance = mean
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable class."""
+        return self.probs.argmax(-1)
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws, int64."""
+        shape = self._extended(sample_shape)[: len(self._extended(sample_shape)) - len(self._event_shape)]
+        rows = self.probs.detach().reshape(math.prod(self._batch_shape), self._classes)
+        count = math.prod(shape[: len(shape) - len(self._batch_shape)])
+        if not math.prod(shape):
+            return wrap(np.zeros(shape, np.int64))
+        return multinomial(rows, count, True).t().reshape(shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The logarithm of the probability of the class."""
+        value = self._checked(value).long()
+        shape = np.broadcast_shapes(value.shape, self._batch_shape)
+        return gather(self.logits.expand((*shape, self._classes)), -1, value.expand(shape).unsqueeze(-1)).squeeze(-1)
+
+    def entropy(self) -> Tensor:
+        """-sum(p log(p))"""
+        return -(self.logits.clamp(min=float(np.finfo(self.logits.dtype).min)) * self.probs).sum(-1)
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """All classes."""
+        values = wrap(np.arange(self._classes).reshape(-1, *[1] * len(self._batch_shape)))
+        return values.expand((self._classes, *self._batch_shape)) if expand else values
+
+
+class OneHotCategorical(Categorical):
+    """:class:`Categorical` whose draws are one-hot vectors: ``torch.distributions.OneHotCategorical``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import OneHotCategorical
+    >>> OneHotCategorical(mg.tensor([0.0, 1.0])).sample()
+    tensor([0., 1.])
+    """
+
+    support = constraints.one_hot
+
+    def _set_up(self) -> None:
+        super()._set_up()
+        self._event_shape = (self._classes,)
+
+    @property
+    def mean(self) -> Tensor:
+        """``probs``"""
+        return self.probs
+
+    @property
+    def mode(self) -> Tensor:
+        """The vector of the most probable class."""
+        return one_hot(self.probs.argmax(-1), self._classes).to(self.probs.dtype)
+
+    @property
+    def variance(self) -> Tensor:
+        """p (1 - p)"""
+        return self.probs * (1.0 - self.probs)
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws, in the dtype of the probabilities."""
+        return one_hot(super().sample(sample_shape), self._classes).to(self.probs.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The logarithm of the probability of the vector's class."""
+        value = self._checked(value)
+        shape = np.broadcast_shapes(value.shape, self.param_shape)
+        return gather(self.logits.expand(shape), -1, value.expand(shape).argmax(-1).unsqueeze(-1)).squeeze(-1)
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """All one-hot vectors."""
+        n = self._classes
+        values = wrap(np.eye(n, dtype=self.probs.dtype).reshape(n, *[1] * len(self._batch_shape), n))
+        return values.expand((n, *self._batch_shape, n)) if expand else values
+
+
+class OneHotCategoricalStraightThrough(OneHotCategorical):
+    """:class:`OneHotCategorical` whose ``rsample`` has the gradient of the probabilities: ``torch.distributions.OneHotCategoricalStraightThrough``.
+
+    The gradient is an estimate, and not that of the expected value.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import OneHotCategoricalStraightThrough
+    >>> logits = mg.zeros(2, requires_grad=True)
+    >>> (OneHotCategoricalStraightThrough(logits=logits).rsample() * mg.tensor([1.0, 3.0])).sum().backward()
+    >>> logits.grad
+    tensor([-0.5000,  0.5000])
+    """
+
+    has_rsample = True
+
+    def rsample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws, plus the probabilities, less their value."""
+        return self.sample(sample_shape) + (self.probs - self.probs.detach())

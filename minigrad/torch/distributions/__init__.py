@@ -1,0 +1,6 @@
+"""``torch.distributions``."""
+
+# mypy: implicit-reexport
+
+from minigrad.torch.distributions import constraints, kl
+from minigrad.distributions import *

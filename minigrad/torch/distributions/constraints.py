@@ -1,0 +1,8 @@
+"""``torch.distributions.constraints``."""
+
+# mypy: implicit-reexport
+
+from minigrad.distributions.constraints import (
+    Constraint, boolean, dependent, greater_than, greater_than_eq, independent, integer_interval, interval, less_than, lower_cholesky, nonnegative,
+    nonnegative_integer, one_hot, positive, positive_definite, positive_integer, real, real_vector, simplex, symmetric, unit_interval,
+)  # fmt: skip

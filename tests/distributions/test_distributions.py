@@ -1,0 +1,298 @@
+"""Distributions are PyTorch's in every number and gradient; draws have the moments that they say; arguments are looked at."""
+
+import math
+
+import numpy as np
+import pytest
+from answers import torch
+
+import minigrad as mg
+import minigrad.torch
+from minigrad import distributions as D
+from minigrad.testing import gradcheck
+
+inf = math.inf
+L = [[1.5, 0.0], [-0.4, 0.8]]
+COVARIANCE = [[2.0, 0.6], [0.6, 1.0]]
+
+# name of a row -> class, parameters, values that can be drawn
+ROWS = {
+    "Normal": ("Normal", {"loc": [0.3, -1.0], "scale": [0.5, 2.0]}, [[0.1, 4.0], [-2.0, 0.0]]),
+    "LogNormal": ("LogNormal", {"loc": [0.3, -1.0], "scale": [0.5, 1.2]}, [[0.1, 4.0], [2.0, 0.3]]),
+    "Uniform": ("Uniform", {"low": [0.0, -1.0], "high": [2.0, 3.0]}, [[0.1, 2.5], [2.0, -1.0]]),
+    "Exponential": ("Exponential", {"rate": [0.5, 2.0]}, [[0.1, 4.0], [2.0, 0.0]]),
+    "Laplace": ("Laplace", {"loc": [0.3, -1.0], "scale": [0.5, 2.0]}, [[0.1, 4.0], [-2.0, 0.7]]),
+    "Cauchy": ("Cauchy", {"loc": [0.3, -1.0], "scale": [0.5, 2.0]}, [[0.1, 4.0], [-2.0, 0.7]]),
+    "Gamma": ("Gamma", {"concentration": [0.5, 3.0], "rate": [2.0, 0.7]}, [[0.1, 4.0], [2.0, 0.7]]),
+    "Beta": ("Beta", {"concentration1": [0.5, 3.0], "concentration0": [0.4, 1.5]}, [[0.1, 0.4], [0.9, 0.7]]),
+    "Dirichlet": ("Dirichlet", {"concentration": [[0.5, 3.0, 1.2], [0.3, 2.0, 0.9]]}, [[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]),
+    "Bernoulli": ("Bernoulli", {"probs": [0.2, 0.9]}, [[1.0, 0.0], [0.0, 1.0]]),
+    "Bernoulli of logits": ("Bernoulli", {"logits": [-0.4, 30.0]}, [[1.0, 0.0], [0.0, 1.0]]),
+    "Geometric": ("Geometric", {"probs": [0.2, 0.9]}, [[1.0, 0.0], [5.0, 2.0]]),
+    "Geometric of logits": ("Geometric", {"logits": [-0.4, 3.0]}, [[1.0, 0.0], [5.0, 2.0]]),
+    "Poisson": ("Poisson", {"rate": [0.2, 9.5]}, [[1.0, 0.0], [5.0, 2.0]]),
+    "Categorical": ("Categorical", {"probs": [[0.2, 0.5, 0.9], [3.0, 1.0, 1.0]]}, [[1, 0], [2, 2]]),
+    "Categorical of logits": ("Categorical", {"logits": [[0.2, -0.5, 0.9], [3.0, 1.0, 1.0]]}, [[1, 0], [2, 2]]),
+    "OneHotCategorical": ("OneHotCategorical", {"logits": [[0.2, -0.5, 0.9], [3.0, 1.0, 1.0]]}, [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]),
+    "MultivariateNormal": ("MultivariateNormal", {"loc": [0.1, 0.3], "covariance_matrix": COVARIANCE}, [[0.4, 2.0], [-1.0, 0.5]]),
+    "MultivariateNormal of a factor": ("MultivariateNormal", {"loc": [[0.1, 0.3], [1.0, 0.0]], "scale_tril": L}, [[0.4, 2.0], [-1.0, 0.5]]),
+    "MultivariateNormal of a precision": ("MultivariateNormal", {"loc": [0.1, 0.3], "precision_matrix": COVARIANCE}, [[0.4, 2.0], [-1.0, 0.5]]),
+}  # fmt: skip
+WITHOUT = {  # what PyTorch has not, or not right
+    "cdf": {"Gamma", "Beta", "Dirichlet", "Bernoulli", "Geometric", "Poisson", "Categorical", "OneHotCategorical", "MultivariateNormal"},
+    "icdf": {"Gamma", "Beta", "Dirichlet", "Bernoulli", "Geometric", "Poisson", "Categorical", "OneHotCategorical", "MultivariateNormal"},
+    "entropy": {"Poisson"},
+}
+
+
+def built(lib, row, grad=True):
+    """The distribution of a row in one library, and its parameters."""
+    name, parameters, _ = ROWS[row]
+    tensors = {k: lib.tensor(v, dtype=lib.float64, requires_grad=grad) for k, v in parameters.items()}
+    return getattr(lib.distributions, name)(**tensors), list(tensors.values())
+
+
+def theirs_and_ours(row):
+    return built(minigrad.torch, row), built(torch, row)
+
+
+def compare(mine, other, leaves, t_leaves):
+    assert tuple(mine.shape) == tuple(other.shape)
+    np.testing.assert_allclose(mine.detach().numpy(), other.detach().numpy(), rtol=1e-9, atol=1e-12)
+    if not other.requires_grad:
+        return
+    found = mg.grad(mine.sum(), leaves, retain_graph=True, allow_unused=True, materialize_grads=True)
+    wanted = torch.autograd.grad(other.sum(), t_leaves, retain_graph=True, allow_unused=True)
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a.numpy(), 0.0 if b is None else b.numpy(), rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_numbers_and_gradients(row):
+    (mine, leaves), (other, t_leaves) = theirs_and_ours(row)
+    values = ROWS[row][2]
+    dtype = "int64" if ROWS[row][0] == "Categorical" else "float64"
+    assert mine.batch_shape == tuple(other.batch_shape) and mine.event_shape == tuple(other.event_shape)
+    x, t = mg.tensor(values, dtype=getattr(mg, dtype)), torch.tensor(values, dtype=getattr(torch, dtype))
+    compare(mine.log_prob(x), other.log_prob(t), leaves, t_leaves)
+    for what in ("mean", "variance", "stddev", "mode"):
+        compare(getattr(mine, what), getattr(other, what), leaves, t_leaves)
+    if ROWS[row][0] not in WITHOUT["entropy"]:
+        compare(mine.entropy(), other.entropy(), leaves, t_leaves)
+        compare(mine.perplexity(), other.perplexity(), leaves, t_leaves)
+    if ROWS[row][0] not in WITHOUT["cdf"]:
+        compare(mine.cdf(x), other.cdf(t), leaves, t_leaves)
+        p = [[0.1, 0.5], [0.7, 0.99]]
+        compare(mine.icdf(mg.tensor(p, dtype=mg.float64)), other.icdf(torch.tensor(p, dtype=torch.float64)), leaves, t_leaves)
+    for what in ("probs", "logits", "scale_tril", "covariance_matrix", "precision_matrix"):
+        if what in type(mine).parameters:
+            compare(getattr(mine, what), getattr(other, what), leaves, t_leaves)
+    if mine.has_enumerate_support:
+        for expand in (True, False):
+            compare(mine.enumerate_support(expand), other.enumerate_support(expand), [], [])
+
+
+PAIRS = {name: {row for row in ROWS if ROWS[row][0] == name} for name in {r[0] for r in ROWS.values()}}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_divergence(row):
+    """From the row to itself moved: parameters times 1.1, in the direction in which all are allowed."""
+    (mine, leaves), (other, t_leaves) = theirs_and_ours(row)
+    name, parameters, _ = ROWS[row]
+
+    def moved(lib):
+        parts = {k: np.array(v) * (0.9 if k in ("probs", "low") else 1.1) - 0.05 * (k == "low") for k, v in parameters.items()}
+        return getattr(lib.distributions, name)(**{k: lib.tensor(v) for k, v in parts.items()})
+
+    compare(D.kl_divergence(mine, moved(minigrad.torch)), torch.distributions.kl_divergence(other, moved(torch)), leaves, t_leaves)
+    if name != "Uniform":
+        compare(D.kl_divergence(moved(minigrad.torch), mine), torch.distributions.kl_divergence(moved(torch), other), leaves, t_leaves)
+
+
+def test_divergence_of_what_one_of_them_never_draws():
+    assert D.kl_divergence(D.Uniform(0.0, 2.0), D.Uniform(0.0, 1.0)).item() == inf
+    assert D.kl_divergence(D.Bernoulli(mg.tensor([0.5, 0.0])), D.Bernoulli(mg.tensor([0.0, 0.0]))).tolist() == [inf, 0.0]
+    assert D.kl_divergence(D.Categorical(mg.tensor([0.5, 0.5])), D.Categorical(mg.tensor([1.0, 0.0]))).item() == inf
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_draws(row):
+    """Shapes, dtypes, no gradient, and the mean and the variance of 20,000."""
+    mg.manual_seed(0)
+    p, _ = built(minigrad.torch, row)
+    assert p.sample().shape == p.batch_shape + p.event_shape and p.sample((3, 2)).shape == (3, 2, *p.batch_shape, *p.event_shape)
+    assert p.sample((0,)).shape == (0, *p.batch_shape, *p.event_shape)
+    assert not p.sample().requires_grad and p.sample().dtype == (mg.int64 if type(p) is D.Categorical else mg.float64)
+    drawn = p.sample((20_000,))
+    p.log_prob(drawn)  # all are in the support
+    if type(p) is D.Categorical:
+        np.testing.assert_allclose([(drawn == i).double().mean(0).numpy() for i in range(3)], p.probs.detach().numpy().T, atol=0.015)
+    elif type(p) is D.Cauchy:
+        np.testing.assert_allclose(drawn.median(0).values.numpy(), p.loc.detach().numpy(), atol=0.06)
+    else:
+        sd = p.stddev.detach().numpy()
+        assert (np.abs(drawn.mean(0).numpy() - p.mean.detach().numpy()) < 0.04 * sd).all()
+        np.testing.assert_allclose(drawn.std(0).numpy(), sd, rtol=0.1, atol=1e-6)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if getattr(D, ROWS[row][0]).has_rsample])
+def test_draws_have_the_gradient_of_the_path(row):
+    """The derivative of cdf(draw) is 0: a draw keeps its place as the parameters move. Of vectors, the standard draw behind them does not move."""
+    p, leaves = built(minigrad.torch, row)
+
+    def draw(*parameters):
+        mg.manual_seed(3)
+        return type(p)(**dict(zip(ROWS[row][1], parameters, strict=True)), validate_args=False).rsample((2,))
+
+    arrays = [leaf.detach().numpy() for leaf in leaves]
+    if ROWS[row][0] != "MultivariateNormal" or "scale_tril" in ROWS[row][1]:
+        assert gradcheck(draw, *arrays, order=2)
+    if ROWS[row][0] not in WITHOUT["cdf"]:
+        gradients = mg.grad(p.cdf(draw(*leaves)).sum(), leaves)
+        assert all(np.abs(g.numpy()).max() < 1e-12 for g in gradients)
+
+
+@pytest.mark.parametrize("row", ["Gamma", "Beta", "Dirichlet", "Poisson", "Categorical"])
+def test_draws_without_a_gradient_say_so(row):
+    p, _ = built(minigrad.torch, row)
+    assert not p.has_rsample
+    with pytest.raises(NotImplementedError, match="draws have no gradient in the parameters here; use sample"):
+        p.rsample()
+
+
+@pytest.mark.parametrize("row", ["Normal", "Gamma", "Beta", "Bernoulli", "Categorical of logits", "MultivariateNormal of a factor"])
+def test_second_order(row):
+    name, parameters, values = ROWS[row]
+
+    def density(*tensors):
+        p = getattr(D, name)(**dict(zip(parameters, tensors, strict=True)), validate_args=False)
+        return p.log_prob(mg.tensor(values)) if name == "Categorical" else p.log_prob(mg.tensor(np.array(values)))
+
+    assert gradcheck(density, *[np.array(v) for v in parameters.values()], order=2)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_expand(row):
+    (p, leaves), (q, t_leaves) = theirs_and_ours(row)
+    wide, t_wide = p.expand((3, 2)), q.expand((3, 2))
+    assert wide.batch_shape == (3, 2) and wide.event_shape == p.event_shape and type(wide) is type(p)
+    x, t = [lib.tensor(ROWS[row][2], dtype=lib.int64 if type(p) is D.Categorical else lib.float64)[:1] for lib in (minigrad.torch, torch)]
+    compare(wide.log_prob(x), t_wide.log_prob(t), leaves, t_leaves)
+    assert wide.sample().shape == (3, 2, *p.event_shape)
+
+
+def test_independent():
+    (p, leaves), (q, t_leaves) = theirs_and_ours("Normal")
+    mine, other = D.Independent(p.expand((3, 2)), 1), torch.distributions.Independent(q.expand((3, 2)), 1)
+    assert (mine.batch_shape, mine.event_shape) == ((3,), (2,)) and mine.has_rsample and not mine.has_enumerate_support
+    compare(mine.log_prob(mg.zeros(3, 2)), other.log_prob(torch.zeros(3, 2)), leaves, t_leaves)
+    compare(mine.entropy(), other.entropy(), leaves, t_leaves)
+    compare(mine.expand((4, 3)).log_prob(mg.zeros(2)), other.expand((4, 3)).log_prob(torch.zeros(2)), leaves, t_leaves)
+    assert mine.mean.shape == mine.rsample().shape == (3, 2) and mine.sample((5,)).shape == (5, 3, 2)
+    assert D.kl_divergence(mine, mine).tolist() == [0.0] * 3
+    with pytest.raises(NotImplementedError, match="1 and 2 dimensions are part of the events"):
+        D.kl_divergence(mine, D.Independent(mine.base_dist, 2))
+    assert repr(mine) == "Independent(Normal(loc: (3, 2), scale: (3, 2)), 1)"
+
+
+def test_the_corner_of_a_dirichlet():
+    """PyTorch takes the first one, whichever is the largest."""
+    assert D.Dirichlet(mg.tensor([0.3, 0.2, 0.9])).mode.tolist() == [0.0, 0.0, 1.0]
+
+
+def test_a_concentration_near_0_is_drawn():
+    x = D.Dirichlet(mg.full((3,), 1e-4)).sample((100,))
+    assert x.isfinite().all() and (x.sum(-1) - 1).abs().max().item() < 1e-6
+
+
+def test_one_distribution_in_several_backward_passes():
+    loc = mg.zeros(2, requires_grad=True)
+    p = D.Normal(loc, mg.ones(2))
+    for _ in range(2):
+        p.log_prob(mg.ones(2)).sum().backward()
+    assert loc.grad.tolist() == [2.0, 2.0]
+
+
+def test_numbers_are_parameters():
+    p = D.Normal(0, 1)
+    assert p.batch_shape == () and p.loc.dtype == mg.float32 and p.log_prob(0).item() == pytest.approx(-0.9189385)
+    assert D.Normal(mg.zeros(2, dtype=mg.float64), 1.0).scale.dtype == mg.float64
+    assert D.Bernoulli(0.3).sample((4,)).shape == (4,) and D.Uniform(0, 1).sample((2,)).dtype == mg.float32
+    assert repr(D.Normal(0, 1)) == "Normal(loc: 0.0, scale: 1.0)"
+
+
+def test_registered_divergences():
+    class Mine(D.Normal):
+        pass
+
+    assert D.kl_divergence(Mine(0.0, 1.0), D.Normal(1.0, 1.0)).item() == 0.5
+
+    @D.register_kl(Mine, D.Normal)
+    def divergence(p, q):
+        return p.loc * 7
+
+    assert D.kl_divergence(Mine(1.0, 1.0), D.Normal(1.0, 1.0)).item() == 7
+    assert D.kl_divergence(D.Normal(1.0, 1.0), Mine(1.0, 1.0)).item() == 0
+
+
+def test_whether_arguments_are_looked_at():
+    D.Normal(0.0, -1.0, validate_args=False)
+    assert D.Uniform(0.0, 1.0, validate_args=False).log_prob(2.0).item() == -inf
+    D.Distribution.set_default_validate_args(False)
+    try:
+        D.Normal(0.0, -1.0)
+    finally:
+        D.Distribution.set_default_validate_args(True)
+    with pytest.raises(ValueError, match="Normal: scale must be positive"):
+        D.Normal(0.0, -1.0)
+
+
+def normal():
+    return D.Normal(mg.zeros(2), mg.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: D.Normal(mg.zeros(2), mg.tensor([1.0, -2.0])), ValueError, r"Normal: scale must be positive, but is -2\.0"),
+        (lambda: D.Normal(math.nan, 1.0), ValueError, "Normal: loc must be real, but is nan"),
+        (lambda: D.Normal("0", 1.0), TypeError, "Normal: loc must be a Tensor or a number, not '0'"),
+        (lambda: D.Normal(mg.zeros(2), mg.ones(3)), ValueError, r"Normal: loc \(2,\) and scale \(3,\) do not broadcast"),
+        (lambda: D.Uniform(1.0, 1.0), ValueError, r"Uniform: low must be below high everywhere, but they are 1\.0 and 1\.0"),
+        (lambda: D.Uniform(0.0, 1.0).log_prob(2.0), ValueError, "Uniform: the value must be from .* but is 2"),
+        (lambda: D.Bernoulli(), ValueError, "Bernoulli: either probs or logits must be given, and not both"),
+        (lambda: D.Bernoulli(1.5), ValueError, r"Bernoulli: probs must be from 0 to 1, but is 1\.5"),
+        (lambda: D.Bernoulli(0.5).log_prob(0.5), ValueError, "Bernoulli: the value must be 0 or 1"),
+        (lambda: D.Categorical(mg.tensor(1.0)), ValueError, "Categorical: probs must have at least 1 dimension"),
+        (lambda: D.Categorical(mg.tensor([-1.0, 2.0])), ValueError, "Categorical: probs must be 0 or above with a positive sum"),
+        (lambda: D.Categorical(mg.ones(3)).log_prob(3), ValueError, "Categorical: the value must be whole, from 0 to 2, but is 3"),
+        (lambda: D.OneHotCategorical(mg.ones(3)).log_prob(mg.ones(3)), ValueError, "OneHotCategorical: the value must be one 1 among zeros"),
+        (lambda: normal().log_prob(mg.zeros(3)), ValueError, r"Normal: a value of shape \(3,\) does not fit batch_shape \(2,\)"),
+        (lambda: D.Dirichlet(mg.ones(3)).log_prob(mg.ones(2)), ValueError, r"Dirichlet: a value of shape \(2,\) does not fit .* \(3,\)"),
+        (lambda: D.Dirichlet(1.0), ValueError, "Dirichlet: the concentration must have at least 1 dimension"),
+        (lambda: D.MultivariateNormal(mg.zeros(2)), ValueError, "MultivariateNormal: exactly one of covariance_matrix"),
+        (lambda: D.MultivariateNormal(mg.zeros(2), mg.eye(3)), ValueError, r"MultivariateNormal: loc \(..., n\) and covariance_matrix"),
+        (lambda: D.MultivariateNormal(mg.zeros(2), -mg.eye(2)), ValueError, "covariance_matrix must be symmetric and positive definite"),
+        (lambda: D.MultivariateNormal(mg.zeros(2), scale_tril=mg.ones(2, 2)), ValueError, "scale_tril must be lower triangular with a positive"),
+        (lambda: D.Independent(normal(), 2), ValueError, "Independent: reinterpreted_batch_ndims must be from 0 to 1"),
+        (lambda: D.kl_divergence(normal(), D.Gamma(1.0, 1.0)), NotImplementedError, "kl_divergence: no formula for Normal and Gamma"),
+        (lambda: D.kl_divergence(normal(), D.LogNormal(0.0, 1.0)), NotImplementedError, "kl_divergence: no formula for Normal and LogNormal"),
+        (lambda: D.register_kl(int, D.Normal), TypeError, "register_kl: classes of distributions are needed"),
+        (lambda: D.Gamma(1.0, 1.0).cdf(1.0), NotImplementedError, "Gamma: there is no cdf"),
+        (lambda: D.Distribution.set_default_validate_args(3), ValueError, "set_default_validate_args: True or False is needed"),
+    ],
+)  # fmt: skip
+def test_messages(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_constraints():
+    C = D.constraints
+    assert C.simplex.check(mg.tensor([[0.5, 0.5], [0.5, 0.6]])).tolist() == [True, False]
+    assert C.greater_than(1).check(mg.tensor([1, 2])).tolist() == [False, True] and C.less_than(1).check(mg.tensor(0)).item()
+    assert C.greater_than_eq(mg.tensor([0, 5])).check(mg.tensor([0, 4])).tolist() == [True, False]
+    assert C.positive_integer.check(mg.tensor([0.0, 1.0, 1.5])).tolist() == [False, True, False] and C.boolean.is_discrete
+    assert C.symmetric.check(mg.eye(2)).item() and C.real_vector.event_dim == 1 and C.dependent.check(mg.ones(2)).all()
+    assert repr(C.independent(C.positive, 1)) == "positive" and not C.real.check(mg.tensor(math.nan)).item()
