@@ -95,7 +95,7 @@ class LogNormal(Normal):
         return (self.loc + 0.5 * self.scale.square()).exp()
 
     @property
-    def mode(self) -> Tensor:  # type: ignore[override]
+    def mode(self) -> Tensor:
         """exp(loc - scale²)"""
         return (self.loc - self.scale.square()).exp()
 
