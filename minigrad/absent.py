@@ -128,16 +128,11 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.random": {"thread_safe_generator": _SELF},
     "torch.version": {"rocm xpu debug git_version": _SELF},
     "torch.optim": {
-        "Adafactor Muon": "not here yet; AdamW is, and an optimiser of one's own is a subclass of optim.Optimizer with one step",
         "SparseAdam": "gradients are dense; use Adam",
         "swap_in_optimizer_params_and_state": _SELF,
     },
     "torch.optim.lr_scheduler": {
         "EPOCH_* Literal Self Supports* TYPE_CHECKING Tensor Typed* cast inf override partial ref types wraps": _SELF
-    },
-    "torch.optim.swa_utils": {
-        "SWALR": "not here yet; optim.lr_scheduler.LambdaLR takes any function of the epoch",
-        "get_ema_multi_avg_fn get_swa_multi_avg_fn": "get_ema_avg_fn, get_swa_avg_fn",
     },
     "torch.utils": {
         "tensorboard": "there is no writer; print, or keep a list and draw it with minigrad.plots",

@@ -16,10 +16,12 @@ from minigrad.nn.optim import lr_scheduler, swa_utils
 from minigrad.nn.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from minigrad.nn.optim.adaptive import ASGD, Adadelta, Adagrad, RMSprop, Rprop
 from minigrad.nn.optim.lbfgs import LBFGS
+from minigrad.nn.optim.matrix import Adafactor, Muon
 from minigrad.nn.optim.optimizer import Optimizer
 from minigrad.nn.optim.sgd import SGD
 
 __all__ = [
-    "ASGD", "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop",
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop",
+    "Rprop",
     "lr_scheduler", "swa_utils",
 ]  # fmt: skip

@@ -205,12 +205,15 @@ class Optimizer:
                 loss = closure()
         with no_grad(), np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
             for number, group in enumerate(self.param_groups):
-                for bucket in self._plan(number, group):
-                    bucket.step(self, group)
+                self._step_group(number, group)
         self._step_count += 1
         for hook in list(self._post_hooks):
             hook.function(self, (closure,), {})
         return loss
+
+    def _step_group(self, number: int, group: dict[str, Any]) -> None:
+        for bucket in self._plan(number, group):
+            bucket.step(self, group)
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` before every step."""
@@ -295,6 +298,10 @@ class Optimizer:
         self.state = state
         self._reset()
 
+    def state_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the array ``name`` that is kept for a parameter of ``shape``."""
+        return shape
+
     def _load_parameter(self, number: int, p: Tensor, kept: Mapping[str, Any], group: dict[str, Any]) -> dict[str, Any]:
         scalars = self.scalars(group)
         found: dict[str, Any] = {}
@@ -308,7 +315,7 @@ class Optimizer:
                 found[name] = type(scalars[name])(number_)
                 continue
             array = np.asarray(value).astype(p._data.dtype)  # astype copies
-            if array.shape != p._data.shape:
+            if array.shape != self.state_shape(name, p._data.shape):
                 raise ValueError(f"load_state_dict: {name} of parameter {number} has shape {array.shape}, the parameter {p._data.shape}")
             found[name] = array
         if found and "step" in scalars:

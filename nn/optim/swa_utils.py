@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from minigrad.devices import check_device
 from minigrad.engine import no_grad, wrap
 from minigrad.nn.module import Module
+from minigrad.nn.optim.lr_scheduler import LRScheduler
+from minigrad.nn.optim.optimizer import Optimizer
+from minigrad.ops.arguments import whole
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Any, Any, int], Any]:
@@ -32,14 +37,37 @@ def get_swa_avg_fn() -> Callable[[Any, Any, int], Any]:
     return equal
 
 
+def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Any, Any, int], None]:
+    """:func:`get_ema_avg_fn` for all weights at once, which it writes: the ``multi_avg_fn`` of :class:`AveragedModel`."""
+    return _of_all(get_ema_avg_fn(decay))
+
+
+def get_swa_multi_avg_fn() -> Callable[[Any, Any, int], None]:
+    """:func:`get_swa_avg_fn` for all weights at once, which it writes: the ``multi_avg_fn`` of :class:`AveragedModel`."""
+    return _of_all(get_swa_avg_fn())
+
+
+def _of_all(update: Callable[[Any, Any, int], Any]) -> Callable[[Any, Any, int], None]:
+    def all_of_them(averages: Any, new: Any, num_averaged: int) -> None:
+        with no_grad():
+            for average, value in zip(averages, new, strict=True):
+                average.copy_(update(average, value, num_averaged))
+
+    return all_of_them
+
+
 class AveragedModel(Module):
     """A copy of a model with the average of its weights over training: ``torch.optim.swa_utils.AveragedModel``.
 
     Args:
         model: the model to copy; call ``update_parameters(model)`` after each step or epoch.
+        device: only the CPU.
         avg_fn: ``(average, new, num_averaged) -> average`` on arrays; :func:`get_swa_avg_fn` by default, :func:`get_ema_avg_fn` for
             an exponential moving average.
-        use_buffers: average floating buffers too and copy other buffers. By default buffers are not updated.
+        multi_avg_fn: instead of it, ``(averages, news, num_averaged)`` on lists of Tensors of one dtype, which writes into the first.
+        use_buffers: average floating buffers too. Otherwise, and if they are not floating, they are copied.
+
+    Raises ``ValueError`` if both functions are given.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -54,11 +82,22 @@ class AveragedModel(Module):
     tensor([[1.1000]], requires_grad=True)
     """
 
-    def __init__(self, model: Module, avg_fn: Callable[[Any, Any, int], Any] | None = None, use_buffers: bool = False):
+    def __init__(
+        self,
+        model: Module,
+        device: Any = None,
+        avg_fn: Callable[[Any, Any, int], Any] | None = None,
+        multi_avg_fn: Callable[[Any, Any, int], None] | None = None,
+        use_buffers: bool = False,
+    ):
         super().__init__()
+        check_device(device)
+        if avg_fn is not None and multi_avg_fn is not None:
+            raise ValueError("AveragedModel: avg_fn and multi_avg_fn say the same thing; pass one of them")
         self.module = copy.deepcopy(model)
         self.register_buffer("n_averaged", wrap(np.zeros((), np.int64)))
         self.avg_fn = get_swa_avg_fn() if avg_fn is None else avg_fn
+        self.multi_avg_fn = multi_avg_fn
         self.use_buffers = use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -68,15 +107,79 @@ class AveragedModel(Module):
     def update_parameters(self, model: Module) -> None:
         """Add the present weights of ``model`` to the average; the first call copies them."""
         count = int(self.n_averaged.item())
-        pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
-        if self.use_buffers:
-            pairs += zip(self.module.buffers(), model.buffers(), strict=True)  # type: ignore[arg-type]
-        for average, new in pairs:
-            if count == 0 or average._data.dtype.kind != "f":
+        parameters = list(zip(self.module.parameters(), model.parameters(), strict=True))
+        buffers: list[Any] = list(zip(self.module.buffers(), model.buffers(), strict=True))
+        averaged = parameters + buffers if self.use_buffers else parameters
+        averaged = [(average, new) for average, new in averaged if count and average._data.dtype.kind == "f"]
+        done = {id(average) for average, _ in averaged}
+        for average, new in parameters + buffers:
+            if id(average) not in done:
                 average.data = new._data.copy()
-            else:
+        if self.multi_avg_fn is not None:
+            for dtype in {average._data.dtype for average, _ in averaged}:
+                alike = [(average.data, new.detach()) for average, new in averaged if average._data.dtype == dtype]
+                self.multi_avg_fn([average for average, _ in alike], [new for _, new in alike], count)
+        else:
+            for average, new in averaged:
                 average.data = np.asarray(self.avg_fn(average._data, new._data, count), average._data.dtype)
         self.n_averaged.data = np.asarray(count + 1)
+
+
+class SWALR(LRScheduler):
+    """From the present rates to ``swa_lr`` in ``anneal_epochs`` epochs, then constant: ``torch.optim.swa_utils.SWALR``.
+
+    Args:
+        optimizer: the optimiser.
+        swa_lr: the rate at the end, or one for each parameter group.
+        anneal_epochs: how many epochs it takes; 0: at once.
+        anneal_strategy: ``"cos"``, half a cosine, or ``"linear"``.
+        last_epoch: see :class:`LRScheduler`.
+
+    Raises ``ValueError`` for another strategy or a negative number of epochs. Other schedules may have acted before, and may act as well.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn import optim
+    >>> optimizer = optim.SGD([mg.zeros(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.swa_utils.SWALR(optimizer, swa_lr=0.5, anneal_epochs=2, anneal_strategy="linear")
+    >>> for _ in range(3):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    ...     print(scheduler.get_last_lr())
+    [0.75]
+    [0.5]
+    [0.5]
+    """
+
+    def __init__(self, optimizer: Optimizer, swa_lr: Any, anneal_epochs: int = 10, anneal_strategy: str = "cos", last_epoch: int = -1):
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"SWALR: anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}")
+        self.optimizer, self.anneal_epochs, self.anneal_strategy = (
+            optimizer,
+            whole("SWALR", "anneal_epochs", anneal_epochs, 0),
+            anneal_strategy,
+        )
+        if isinstance(optimizer, Optimizer):
+            for group, rate in zip(optimizer.param_groups, self._per_group("swa_lr", swa_lr), strict=True):
+                group["swa_lr"] = rate
+        super().__init__(optimizer, last_epoch)
+
+    def _share(self, step: int) -> float:
+        """How much of ``swa_lr`` is in the rate."""
+        t = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
+        return t if self.anneal_strategy == "linear" else (1.0 - math.cos(math.pi * t)) / 2.0
+
+    def get_lr(self) -> list[float]:
+        """The rates, computed from the present ones: these less the share of ``swa_lr`` are what the schedule began with."""
+        step = self._step_count - 1
+        if self.anneal_epochs == 0:
+            step = max(1, step)
+        before, now = self._share(step - 1), self._share(step)
+        rates = []
+        for group in self.optimizer.param_groups:
+            lr, end = group["lr"], group["swa_lr"]
+            start = end if before == 1 else (lr - before * end) / (1.0 - before)
+            rates.append(end * now + start * (1.0 - now))
+        return rates
 
 
 def update_bn(loader: Any, model: Module, device: Any = None) -> None:

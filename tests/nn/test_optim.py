@@ -28,6 +28,7 @@ OPTIMIZERS = {
     "Adadelta": lambda p: optim.Adadelta(p, lr=10.0),
     "Rprop": lambda p: optim.Rprop(p, lr=0.1),
     "ASGD": lambda p: optim.ASGD(p, lr=0.1),
+    "Adafactor": lambda p: optim.Adafactor(p, lr=1.0, eps=(None, 0.5), weight_decay=0.01),
 }
 each_optimizer = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 SHAPES = [(3, 4), (), (5,), (0, 2), (PIECE + 7,), (2, 1, 3), (150, 120)]
@@ -615,6 +616,161 @@ def test_averaged_model():
     assert average.module[1].momentum == 0.1
 
 
+@pytest.mark.parametrize("use_buffers", [False, True])
+@pytest.mark.parametrize("make", ["ema", "swa", "own"])
+def test_averages_of_all_weights_at_once(make, use_buffers):
+    """The same as one by one; a function in PyTorch's way writes into the averages."""
+    swa = optim.swa_utils
+
+    def own(averages, news, count):
+        for average, new in zip(averages, news, strict=True):
+            average.mul_(0.75).add_(new, alpha=0.25)
+
+    multi, single = {
+        "ema": (swa.get_ema_multi_avg_fn(0.75), swa.get_ema_avg_fn(0.75)),
+        "swa": (swa.get_swa_multi_avg_fn(), swa.get_swa_avg_fn()),
+        "own": (own, swa.get_ema_avg_fn(0.75)),
+    }[make]
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    together, each = [swa.AveragedModel(model, use_buffers=use_buffers, **{k: f}) for k, f in (("multi_avg_fn", multi), ("avg_fn", single))]
+    for step in range(3):
+        set_gradients(model.parameters(), step)
+        optim.SGD(model.parameters(), lr=1.0).step()
+        model(mg.randn(5, 2))
+        for average in (together, each):
+            average.update_parameters(model)
+    for (name, a), b in zip(together.state_dict().items(), each.state_dict().values(), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6, err_msg=name)
+    assert together.module[1].num_batches_tracked.item() == 3
+    assert mg.equal(together.module[1].running_mean, model[1].running_mean) != use_buffers
+    with pytest.raises(ValueError, match="AveragedModel: avg_fn and multi_avg_fn say the same thing"):
+        swa.AveragedModel(model, avg_fn=single, multi_avg_fn=multi)
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+@pytest.mark.parametrize("epochs", [0, 1, 4])
+def test_swa_rates(epochs, strategy):
+    """The rates are those of the definition, from wherever another schedule has left them; and are resumed."""
+    w, v = parameter(), parameter()
+    o = optim.SGD([{"params": [w], "lr": 0.8}, {"params": [v], "lr": 0.4}])
+    before = optim.lr_scheduler.ExponentialLR(o, 0.5)
+    o.step()
+    before.step()
+    swa = optim.swa_utils.SWALR(o, [0.1, 0.2], epochs, strategy)
+    seen = []
+    for _ in range(6):
+        o.step()
+        swa.step()
+        seen.append(swa.get_last_lr())
+        resumed = optim.swa_utils.SWALR(o, [0.1, 0.2], epochs, strategy)
+        resumed.load_state_dict(swa.state_dict())
+        for group, rate in zip(o.param_groups, swa.get_last_lr(), strict=True):
+            group["lr"] = rate
+        swa = resumed
+    t = np.minimum(1.0, np.arange(1, 7) / max(1, epochs))
+    share = (t if strategy == "linear" else (1 - np.cos(np.pi * t)) / 2)[:, None]
+    np.testing.assert_allclose(seen, np.array([0.1, 0.2]) * share + np.array([0.4, 0.2]) * (1 - share), rtol=1e-12)
+    with pytest.raises(ValueError, match="SWALR: anneal_strategy must be 'cos' or 'linear', not 'sine'"):
+        optim.swa_utils.SWALR(o, 0.1, anneal_strategy="sine")
+    with pytest.raises(ValueError, match="SWALR: anneal_epochs must be 0 or above"):
+        optim.swa_utils.SWALR(o, 0.1, anneal_epochs=-1)
+    with pytest.raises(ValueError, match="SWALR: swa_lr has 1 values, the optimizer 2"):
+        optim.swa_utils.SWALR(o, [0.1])
+
+
+# ------------------------------------------------------------------------------------------------ steps of matrices
+
+
+def numbers(*shape):
+    return np.random.default_rng(len(shape)).normal(size=shape)
+
+
+# What PyTorch 2.13 gives after four steps. It is not asked each time: its own step needs its compiler, whose import takes four seconds.
+# (All of its samples of Adafactor are in `pytest tests/pytorch --opinfo`.)
+# fmt: off
+ADAFACTOR = [
+    ({}, [0.17934072359986805, -0.4876566877188483, -0.370343929447202, -2.4146707615050538, 1.7738972831930828, 1.118885998495129,
+          0.33173459096049357, 0.8077685423968658, 2.005092115603398, -2.519964381378649, 0.3840550410194297, -0.5309805414475441]),
+    ({"maximize": True, "weight_decay": 0.1},
+     [0.18229667232324942, -0.5046529602619604, -0.39983413623405656, -2.347175075308333, 1.7306326170913848, 1.1008842395666467,
+      0.33093477037883046, 0.7882110847531435, 1.960543790939539, -2.4550064993812772, 0.4016668690873212, -0.5454434535340156]),
+    ({"eps": (1e-3, 0.1), "d": 2.0, "beta2_decay": -0.5},
+     [0.16006420091643267, -0.4180107706171861, -0.2855591474840568, -2.36148803182953, 1.722672483649098, 1.068713528090836,
+      0.3083987088812016, 0.784432660317574, 1.9441804223335277, -2.459267513444632, 0.32617507573417787, -0.46843319274790995]),
+]
+MUON = [[0.041914291612044956, -0.5374935190586819], [-0.6815696155194797, -2.0209446860625646], [1.489583577521072, 0.9023946045733756]]
+# fmt: on
+
+
+@pytest.mark.parametrize(("options", "wanted"), ADAFACTOR)
+def test_adafactor_is_pytorch_s(options, wanted):
+    arrays = [numbers(2, 3), numbers(2), numbers(1, 2, 2)]
+    params = [mg.tensor(a, requires_grad=True) for a in arrays]
+    optimizer = optim.Adafactor(params, lr=0.1, **options)
+    for step in range(4):
+        for a, p in zip(arrays, params, strict=True):
+            p.grad = mg.tensor(a * (step - 1.5))
+        optimizer.step()
+    np.testing.assert_allclose(np.concatenate([p.numpy(force=True).ravel() for p in params]), wanted, rtol=1e-10)
+    again = optim.Adafactor(params)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.state[params[0]]["row_var"].shape == (2, 1) and again.state[params[2]]["col_var"].shape == (1, 1, 2)
+    assert again.state[params[0]]["step"] == 4
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (6, 3), (3, 6)])
+def test_muon_steps_by_orthogonal_matrices(shape):
+    """All singular values of a step are near lr times the ratio; its singular vectors are those of the momentum."""
+    g = numbers(*shape)
+    for options, ratio in (
+        ({}, math.sqrt(max(1, shape[0] / shape[1]))),
+        ({"adjust_lr_fn": "match_rms_adamw", "nesterov": False}, 0.2 * math.sqrt(max(shape))),
+    ):
+        w = mg.tensor(np.zeros(shape), requires_grad=True)
+        w.grad = mg.tensor(g)
+        optim.Muon([w], lr=0.1, **options).step()
+        s = np.linalg.svd(-w.numpy(force=True) / (0.1 * ratio))[1]
+        assert s.min() > 0.6 and s.max() < 1.3
+        n = min(shape)
+        inside = np.linalg.svd(g)[0][:, :n].T @ (-w.numpy(force=True)) @ np.linalg.svd(g)[2][:n].T
+        assert np.abs(inside - np.diag(np.diag(inside))).max() < 1e-6
+
+
+def test_muon_is_pytorch_s_but_for_its_bfloat16():
+    a = numbers(3, 2)
+    w = mg.tensor(a, requires_grad=True)
+    mine = optim.Muon([w], lr=0.1)
+    for i in range(4):
+        w.grad = mg.tensor(a * 0.5 + i)
+        mine.step()
+    assert np.linalg.norm(w.numpy(force=True) - MUON) < 0.02 * np.linalg.norm(a - MUON)
+    again = optim.Muon([w])
+    again.load_state_dict(mine.state_dict())
+    np.testing.assert_array_equal(again.state[w]["momentum_buffer"], mine.state[w]["momentum_buffer"])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: optim.Muon([mg.zeros(3, requires_grad=True)]), ValueError, r"Muon: a parameter of shape \(3,\) is no matrix; give it to"),
+        (lambda: optim.Muon([matrix()], adjust_lr_fn="x"), ValueError, "Muon: adjust_lr_fn must be None, 'original' or 'match_rms_adamw'"),
+        (lambda: optim.Muon([matrix()], ns_steps=100), ValueError, "Muon: ns_steps must be from 0 to 99, but is 100"),
+        (lambda: optim.Muon([matrix()], ns_coefficients=(1, 2)), ValueError, "Muon: ns_coefficients must be three numbers"),
+        (lambda: optim.Adafactor([matrix()], beta2_decay=0.1), ValueError, r"Adafactor: beta2_decay must be 0 or below, but is 0\.1"),
+        (lambda: optim.Adafactor([matrix()], d=0.5), ValueError, r"Adafactor: d must be 1 or above, but is 0\.5"),
+        (lambda: optim.Adafactor([matrix()], eps=(None, -1.0)), ValueError, r"Adafactor: eps\[1\] must not be negative"),
+        (lambda: optim.Adafactor([matrix()], eps=1e-3), ValueError, "Adafactor: eps must be two numbers"),
+    ],
+)  # fmt: skip
+def test_messages_of_the_steps_of_matrices(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def matrix():
+    return mg.zeros(2, 2, requires_grad=True)
+
+
 @pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, math.inf])
 def test_clip_grad_norm(norm_type):
     params = parameters([(3, 4), (), (5,), (0,)])
@@ -676,6 +832,8 @@ NOT_NEGATIVE = {
     "Rprop": ["lr"],
     "ASGD": ["lr", "weight_decay", "alpha", "lambd"],
     "LBFGS": ["lr"],
+    "Adafactor": ["lr", "weight_decay"],
+    "Muon": ["lr", "weight_decay", "momentum", "eps"],
 }
 WITH_BETAS = ["Adam", "AdamW", "NAdam", "RAdam", "Adamax"]
 
@@ -687,19 +845,20 @@ def parameter():
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NOT_NEGATIVE.items() for name in names])
 def test_an_option_is_a_number_that_is_not_negative(kind, name):
     make = getattr(nn.optim, kind)
+    one = matrix if kind == "Muon" else parameter
     for value in (-1.0, NAN, np.float32(-1), mg.tensor(-1.0), *([INF] if name == "lr" else [])):
         with pytest.raises(ValueError, match=rf"^{kind}: {name} must .*not .*negative, but is"):
-            make([parameter()], **{name: value})
+            make([one()], **{name: value})
         if kind != "LBFGS":
             with pytest.raises(ValueError, match=rf"^{kind}: {name} must"):
-                make([{"params": [parameter()], name: value}])
+                make([{"params": [one()], name: value}])
     for value in ("0.1", None, [0.1]):
         with pytest.raises(TypeError, match=rf"^{kind}: {name} must be a number, not "):
-            make([parameter()], **{name: value})
+            make([one()], **{name: value})
     with pytest.raises(ValueError, match=rf"^{kind}: {name} must have one element, not shape \(2,\)"):
-        make([parameter()], **{name: mg.tensor([0.1, 0.2])})
+        make([one()], **{name: mg.tensor([0.1, 0.2])})
     for value in (0.1, np.float32(0.1), mg.tensor(0.1), True):
-        make([parameter()], **{name: value})
+        make([one()], **{name: value})
 
 
 @pytest.mark.parametrize("kind", WITH_BETAS)

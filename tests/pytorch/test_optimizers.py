@@ -106,7 +106,8 @@ def tally_of(info, whole=True):
 
 def pytest_generate_tests(metafunc):
     whole = metafunc.config.getoption("--opinfo")
-    metafunc.parametrize("info", [info for info in optim_db if whole or label(info) in FEW], ids=label)
+    known = [info for info in optim_db if label(info) != "optim.Muon"]  # of matrices only, and in bfloat16: tests/nn/test_optim.py has it
+    metafunc.parametrize("info", [info for info in known if whole or label(info) in FEW], ids=label)
 
 
 def test_optimizer(info, record_property, opinfo):

@@ -2,4 +2,6 @@
 
 # mypy: implicit-reexport
 
-from minigrad.nn.optim.swa_utils import AveragedModel, get_ema_avg_fn, get_swa_avg_fn, update_bn
+from minigrad.nn.optim.swa_utils import (
+    SWALR, AveragedModel, get_ema_avg_fn, get_ema_multi_avg_fn, get_swa_avg_fn, get_swa_multi_avg_fn, update_bn,
+)  # fmt: skip
