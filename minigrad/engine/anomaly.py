@@ -188,7 +188,7 @@ def refuse_nan(node: Node, position: int, g: Any, gradient: Any) -> None:
     """Raise ``RuntimeError`` if a formula returned NaN although the incoming gradient ``g`` has none."""
 
     def has_nan(x: Any) -> bool:
-        return any(map(has_nan, x)) if isinstance(x, tuple) else bool(np.isnan(getattr(x, "_data", x)).any())
+        return any(map(has_nan, x)) if isinstance(x, tuple) else x is not None and bool(np.isnan(getattr(x, "_data", x)).any())
 
     if node in _checksums and node not in _may_be_nan and has_nan(gradient) and not has_nan(g):
         name = node.plan.op.argument(position)

@@ -69,8 +69,8 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                 parts = pending[source]
                 parts[node.index] = g if parts[node.index] is None else parts[node.index] + g
             continue
-        if node.dtype is None:  # several results: the gradient of an unused one is zero
-            g = tuple([np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
+        if node.dtype is None:  # several results: the gradient of an unused one is zero (for a Function, ctx decides)
+            g = tuple(g if plan.op.exact else [np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
         if watching:
             anomaly.verify(node, kept)
         try:

@@ -31,6 +31,8 @@ class FunctionCtx:
         self.needs_input_grad = needs_input_grad
         self._to_save: tuple = ()
         self._constants: tuple = ()
+        self._materialize = True
+        self._results: list[tuple[tuple[int, ...], np.dtype]] = []  # the shape and dtype of each
         self._places: list[Node | int | None] = []  # of what was saved: its node, or the number of the result that it is
         self._saved: tuple | None = None
         self._node: weakref.ref[Node] | None = None  # that of the call; it owns this object
@@ -58,7 +60,8 @@ class FunctionCtx:
         raise RuntimeError("mark_dirty: tensors are values, and forward cannot change its arguments: return a new Tensor instead")
 
     def set_materialize_grads(self, value: bool) -> None:
-        """Without effect: the gradient of a result that nobody used is zeros."""
+        """Whether ``backward`` takes zeros (as at first) or None for the gradient of a result that nobody used."""
+        self._materialize = value
 
 
 class _Call:
@@ -88,6 +91,7 @@ def _forward(xs: tuple, call: _Call) -> tuple[Any, tuple]:
         if not isinstance(r, TensorBase):
             raise TypeError(f"{function.__name__}: forward must return a Tensor or a tuple of Tensors, not {type(r).__name__}")
     numbers = {id(r): i for i, r in enumerate(results) if not any(r is a for a in args)}
+    ctx._results = [(r._data.shape, r._data.dtype) for r in results]
     call.constants = [i for i, r in enumerate(results) if any(r is c for c in ctx._constants)]
     ctx._places = [None if t is None else numbers.get(id(t), t._node) for t in ctx._to_save]
     saved = tuple(None if t is None else t._data for t in ctx._to_save)
@@ -110,10 +114,14 @@ def _backward(g: Any, res: tuple, call: _Call) -> list:
     """A gradient for each argument: arrays if ``g`` is, Tensors if the walk is recorded."""
     ctx, saved = res
     gradients = g if isinstance(g, tuple) else (g,)
+    if ctx._materialize:
+        gradients = tuple([np.zeros(*like) if part is None else part for part, like in zip(gradients, ctx._results, strict=True)])
     record = any(isinstance(part, TensorBase) for part in gradients)
     ctx._saved = tuple(None if a is None else _at_its_place(ctx, a, p) for a, p in zip(saved, ctx._places, strict=True))
     try:
-        returned = call.function.backward(ctx, *[part if isinstance(part, TensorBase) else wrap(part) for part in gradients])
+        returned = call.function.backward(
+            ctx, *[part if part is None or isinstance(part, TensorBase) else wrap(part) for part in gradients]
+        )
     finally:
         ctx._saved = None
     found = list(returned) if isinstance(returned, (tuple, list)) else [returned]
@@ -219,7 +227,8 @@ def once_differentiable(backward: Callable) -> Callable:
             returned = backward(ctx, *gradients)
         found = list(returned) if isinstance(returned, (tuple, list)) else [returned]
         places = [i for i, x in enumerate(found) if x is not None]
-        held = _held(*[found[i] for i in places], *gradients, *[t for t in ctx.saved_tensors if t is not None], count=len(places))
+        depends = [t for t in (*gradients, *ctx.saved_tensors) if t is not None]
+        held = _held(*[found[i] for i in places], *depends, count=len(places))
         for i, x in zip(places, held, strict=True):
             found[i] = x
         return tuple(found)

@@ -50,6 +50,44 @@ def leaves(torch, *values):
     return [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in values]
 
 
+@pytest.mark.parametrize("materialize", [None, True, False])
+def test_gradients_of_results_that_nobody_used(materialize):
+    """Zeros, or None if ctx says so; with a graph of the gradient too, and where the backward has no derivative."""
+
+    def body(torch):
+        seen = []
+
+        class Two(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                if materialize is not None:
+                    ctx.set_materialize_grads(materialize)
+                ctx.save_for_backward(x)
+                constant = x.sign()
+                ctx.mark_non_differentiable(constant)
+                return x * x, x * 3, constant
+
+            @staticmethod
+            def backward(ctx, square, triple, constant):
+                (x,) = ctx.saved_tensors
+                seen.append([-1.0 if g is None else float(g.abs().sum()) for g in (square, triple, constant)])
+                parts = [g * f for g, f in ((square, 2 * x), (triple, 3.0)) if g is not None]
+                return sum(parts[1:], parts[0])
+
+        class Once(Two):
+            backward = staticmethod(torch.autograd.function.once_differentiable(Two.backward))
+
+        (x,) = leaves(torch, [1.0, -2.0])
+        square, triple, _ = Two.apply(x)
+        (first,) = torch.autograd.grad(square.sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.sum(), x)
+        (other,) = torch.autograd.grad(triple.sum(), x)
+        (once,) = torch.autograd.grad(Once.apply(x)[1].sum(), x)
+        return [first.tolist(), second.tolist(), other.tolist(), once.tolist(), *seen]
+
+    both(body)
+
+
 def test_several_results_a_constant_one_and_second_order():
     def body(torch):
         x, y = leaves(torch, [1.0, -2.0, 0.5], [0.3, 1.0, -4.0])
