@@ -1,7 +1,7 @@
 """Chapter 6. LeNet-5 as it was published in 1998: 60,000 parameters, with its connection table, its subsampling and its outputs of bitmaps.
 
 python examples/06_lenet5.py                        # the sample of 5,000 digits
-python examples/06_lenet5.py --full --epochs 20     # the 60,000 digits of MNIST
+python examples/06_lenet5.py --full --epochs 12     # the 60,000 digits of MNIST
 """
 
 # %% The sigmoid of the paper, and the first weights: uniform within 2.4 / (number of inputs of the neuron)
@@ -15,7 +15,7 @@ from minigrad.nn.data import Normalize
 from minigrad.nn.metrics import Accuracy
 from minigrad.nn.models import LeNet5 as ModernLeNet5
 
-chapter = Chapter("06_lenet5", __doc__, full="all 60,000 digits of MNIST", epochs=10, images=60_000)
+chapter = Chapter("06_lenet5", __doc__, full="all 60,000 digits of MNIST", epochs=10, images=60_000, tests=10_000)
 
 
 def squash(a):

@@ -16,7 +16,6 @@ from minigrad import nn, plots
 chapter = Chapter("07_neocognitron", __doc__, images=1500, tests=1000)
 train, test = chapter.digits(transform=lambda image: np.pad(image, ((0, 0), (4, 4), (4, 4))))
 (images, labels), (test_images, test_labels) = ([mg.cat(parts) for parts in zip(*loader, strict=True)] for loader in (train, test))
-test_images, test_labels = test_images[: chapter.tests], test_labels[: chapter.tests]
 
 
 def bell(size):

@@ -64,8 +64,9 @@ class Chapter:
         transform = transform or Normalize(MNIST.mean, MNIST.std)
         root = self.data if getattr(self.options, "full", False) else None
         sets: list[Any] = [MNIST(root, train, transform=transform, download=root is not None) for train in (True, False)]
-        if at_most := getattr(self.options, "images", None):  # of a chapter that has the option
-            sets[0].data, sets[0].targets = sets[0].data[:at_most], sets[0].targets[:at_most]
+        for part, option in zip(sets, ("images", "tests"), strict=True):  # a chapter may have these options
+            at_most = getattr(self.options, option, None)
+            part.data, part.targets = part.data[:at_most], part.targets[:at_most]
         return DataLoader(sets[0], batch, shuffle=True), DataLoader(sets[1], 500)
 
     def save(self, name: str, figure: Any, dpi: int = 100) -> Any:
