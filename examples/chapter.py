@@ -15,6 +15,9 @@ from typing import Any
 from packages import Missing
 
 import minigrad as mg
+from minigrad.graph import Graph
+from minigrad.graph.dot import RenderError
+from minigrad.graph.render import render
 from minigrad.nn.data import MNIST, DataError, DataLoader, Normalize
 from minigrad.nn.data.download import DownloadError
 
@@ -70,21 +73,26 @@ class Chapter:
         return DataLoader(sets[0], batch, shuffle=True), DataLoader(sets[1], 500)
 
     def save(self, name: str, figure: Any, dpi: int = 100) -> Any:
-        """Write a figure into the chapter's folder as a PNG of 256 colours (small, and enough), and return it, so that a notebook shows it."""
+        """Write a figure, or a graph, into the chapter's folder as a PNG of 256 colours (small, and enough); return it, so that a notebook shows it."""
         from PIL import Image  # matplotlib brings it
 
-        memory = io.BytesIO()
-        figure.savefig(memory, dpi=dpi)
+        if isinstance(figure, Graph):
+            memory = io.BytesIO(render(figure.dot, "png"))
+        else:
+            figure.savefig(memory := io.BytesIO(), dpi=dpi)
         self.out.mkdir(parents=True, exist_ok=True)
         with Image.open(memory) as picture:
-            picture.convert("RGB").quantize(256).save(self.out / name, optimize=True)
+            picture.thumbnail((1600, 1600))
+            page = Image.new("RGBA", picture.size, "white")
+            page.alpha_composite(picture.convert("RGBA"))
+            page.convert("RGB").quantize(256).save(self.out / name, optimize=True)
         print(f"saved {self.out / name}")
         return figure
 
     def _end(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
         if issubclass(kind, KeyboardInterrupt):
             print(f"\n{self.name}: stopped", file=sys.stderr)
-        elif issubclass(kind, (DataError, DownloadError, Missing, OSError)):
+        elif issubclass(kind, (DataError, DownloadError, Missing, OSError, RenderError)):
             print(f"{self.name}: {error}", file=sys.stderr)
         else:
             sys.__excepthook__(kind, error, traceback)
