@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 
 from minigrad.engine import anomaly
-from minigrad.engine.fitting import cast, fit
+from minigrad.engine.fitting import F16, cast, fit, in_dtype, is_half
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, tensor_types, wrap
 from minigrad.engine.modes import set_grad_enabled
-from minigrad.engine.op import ShapeError
+from minigrad.engine.op import F32, ShapeError
 from minigrad.types import Operand, Tensor
 
 Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"
@@ -73,6 +73,9 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
             g = tuple(g if plan.op.exact else [np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
         if watching:
             anomaly.verify(node, kept)
+        widen = (node.dtype is None or node.dtype is F16) and is_half(node)
+        if widen:
+            g = in_dtype(g, F16, F32)
         try:
             for position, formula, sources, pick, places in plan.rows:
                 if position is not None:
@@ -88,7 +91,9 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                         if not any(targets):
                             continue
                 args = kept if pick is None else pick(kept)
-                result = formula(g, *(_as_tensors(args, sources, node) if record else args))
+                if record:
+                    args = _as_tensors(args, sources, node)
+                result = formula(g, *(in_dtype(tuple(args), F16, F32) if widen else args))
                 if position is None:
                     result = settle(result, targets)
                 for place, target, gradient in (

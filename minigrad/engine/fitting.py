@@ -11,6 +11,8 @@ from minigrad.engine.op import Plan, ShapeError, op
 from minigrad.kernels.sums import add_reduce
 from minigrad.types import Array, DType, Operand
 
+F16 = np.dtype(np.float16)
+
 
 def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
     """The axes along which ``target`` was broadcast to become ``shape``."""
@@ -37,6 +39,19 @@ def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
 def cast(x: Operand, dtype: DType) -> Array:
     """``x`` in another dtype, without a copy if it already has that dtype. Integers and booleans carry no gradient."""
     return np.asarray(x).astype(dtype, copy=False)
+
+
+def is_half(node: Node) -> bool:
+    """Whether the formulas of ``node`` compute in float32, since float16 is only what its results are kept in; :func:`fit` rounds once."""
+    dtypes = [dtype for _, dtype in node.shape] if node.dtype is None else [node.dtype]
+    return F16 in dtypes and not node.op.exact
+
+
+def in_dtype(value: Any, of: np.dtype, to: np.dtype) -> Any:
+    """A Tensor or array of dtype ``of``, or those in a tuple, in dtype ``to``; anything else as it is."""
+    if type(value) is tuple:
+        return tuple([in_dtype(v, of, to) for v in value])
+    return cast(value, dtype=to) if getattr(value, "dtype", None) is of else value
 
 
 def fit(gradient: Any, node: Node, plan: Plan, position: int) -> Any:

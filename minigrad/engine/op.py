@@ -114,7 +114,7 @@ class Op:
     ``needs``          input -> (source, expression) for each value that its formula names
     ``has_residual``   whether a formula names ``res``: the kernel returns (result, residual)
     ``constant``       whether ``res=None`` declared the residual constant
-    ``exact``          whether results keep the dtypes that the kernel gave them (a :class:`~minigrad.engine.function.Function`'s)
+    ``exact``          whether dtypes are its own: results keep those that the kernel gave, formulas get gradients in those (a `Function`)
     =================  =======================================================================================
     """
 

@@ -114,7 +114,7 @@ class Backward:
                 if source is not None:
                     name = plan.op.argument(source) if isinstance(source, int) else plan.op.variadic if source == "*" else source
                     kept[str(name)] = show(value)
-            results = formula(g, *args)
+            results = formula(*(engine.in_dtype((g, *args), engine.F16, engine.F32) if engine.is_half(node) else (g, *args)))
             several = (results,) if isinstance(position, int) else engine.settle(results, [parents[i] for i in places])
             for place, result in zip(places, several, strict=True):
                 target = parents[place]

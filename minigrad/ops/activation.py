@@ -18,8 +18,9 @@ from minigrad.engine import ShapeError, TensorBase, op, shape_of
 from minigrad.kernels import maps, native
 from minigrad.kernels.native import maps as fast
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import number, positive_dim, require_dtype
+from minigrad.ops.arguments import number, number_of, positive_dim, require_dtype
 from minigrad.ops.elementwise import abs, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
+from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import chunk, reshape
 from minigrad.random import numpy_generator
 from minigrad.types import Array, Tensor, called_as
@@ -109,12 +110,12 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
     kind = input.dtype.kind
+    if kind == "i" or kind == "u":  # a result of integers is one of integers
+        min_val, max_val = int(min_val), int(max_val)
     if kind == "b" or (kind == "u" and min_val < 0):
         raise RuntimeError(
             f"hardtanh: {input.dtype} has nothing below 0 to be limited" if kind == "u" else "hardtanh: bools have no limits"
         )
-    if kind == "i" or kind == "u":  # a result of integers is one of integers
-        min_val, max_val = int(min_val), int(max_val)
     return _hardtanh(input, min_val=min_val, max_val=max_val)
 
 
@@ -128,6 +129,7 @@ def relu6(input: Tensor) -> Tensor:
 @called_as(like.activation)
 @with_inplace
 @op(input=lambda g, out: where(logical_and(out > 0, out < 1), g * (1.0 / 6.0), 0.0))
+@in_float32
 def hardsigmoid(input: Array) -> Array:
     """min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardsigmoid``.
 
@@ -142,6 +144,7 @@ def hardsigmoid(input: Array) -> Array:
 @called_as(like.activation)
 @with_inplace
 @op(input=lambda g, input: where(input <= -3, 0.0, where(input >= 3, g, g * (input * (1.0 / 3.0) + 0.5))))
+@in_float32
 def hardswish(input: Array) -> Array:
     """x min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardswish``.
 
@@ -241,7 +244,10 @@ def threshold(input: Array, threshold: float, value: float) -> Array:
     >>> mg.threshold(mg.tensor([0.5, 2.0]), 1.0, -9.0)
     tensor([-9.,  2.])
     """
-    return where(np.less_equal(input, number("threshold", "threshold", threshold)), number("threshold", "value", value), input)
+    value = number("threshold", "value", value)
+    if input.dtype.kind != "f":  # a result of integers is one of integers
+        value = number_of("threshold", value, input.dtype)
+    return where(np.less_equal(input, number("threshold", "threshold", threshold)), value, input)
 
 
 @op(input=lambda g, out: where(logical_or(out > 0, out < 0), g, 0.0))
@@ -357,6 +363,7 @@ def _gelu_input(g, input, approximate):
 
 
 @native.twin(fast.gelu)
+@in_float32
 def _gelu_kernel(x: Array, approximate: str) -> Array:
     out: Array
     if approximate == "none":
@@ -395,6 +402,7 @@ def _silu_input(g, input):
 
 
 @native.twin(fast.each("silu"))
+@in_float32
 def _silu_kernel(x: Array) -> Array:
     out: Array = sigmoid(x)
     return quiet().run(np.multiply, out, x, out)
@@ -414,6 +422,7 @@ def silu(input: Array) -> Array:
     return _silu_kernel(real(input))
 
 
+@in_float32
 def _softplus_kernel(x, beta, threshold):
     z = np.multiply(x, beta, np.empty_like(x))
     out = np.negative(np.abs(z), np.empty_like(x))
@@ -442,6 +451,7 @@ def _mish_input(g, input):
     return g * (t + input * (1.0 - t * t) * sigmoid(input))
 
 
+@in_float32
 def _mish_kernel(x):
     out = _softplus_kernel(x, 1.0, 20.0)
     np.tanh(out, out)
@@ -468,6 +478,7 @@ def _softsign_input(g, input):
 
 
 @op(input=_softsign_input)
+@in_float32
 def softsign(input: Array) -> Array:
     """x / (1 + abs(x)): ``torch.nn.functional.softsign``.
 
@@ -480,6 +491,7 @@ def softsign(input: Array) -> Array:
     return quiet().run(np.divide, input, np.abs(input) + 1.0)
 
 
+@in_float32
 def _logsigmoid_kernel(x):
     out = np.negative(np.abs(x), np.empty_like(x))
     np.exp(out, out)
@@ -499,6 +511,7 @@ def logsigmoid(input: Array) -> Array:
     return quiet().run(_logsigmoid_kernel, real(input))
 
 
+@in_float32
 def tanhshrink(input: Tensor) -> Tensor:
     """x - tanh(x): ``torch.nn.functional.tanhshrink``.
 
@@ -510,6 +523,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return sub(input, tanh(input))
 
 
+@in_float32
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a sigmoid(b) for the halves a and b of the input along ``dim`` (Dauphin et al. 2017): ``torch.nn.functional.glu``.
 

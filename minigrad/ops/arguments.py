@@ -102,6 +102,25 @@ def number_of(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
         raise RuntimeError(f"{name}: {value!r} cannot be {dtype}") from None
 
 
+def factor(name: str, what: str, value: Any, *operands: Any, cut: bool = False) -> Any:
+    """``value``, which multiplies one of ``operands``. If these are integers it is whole, if they are bools it is a bool, as in PyTorch.
+
+    With ``cut`` a fraction is cut off; without, it raises ``RuntimeError``, and so does a bool beside integers.
+    """
+    kinds = {_kind(operand) for operand in operands}
+    if "f" in kinds:
+        return value
+    kind = _kind(value)
+    if not cut and (kind == "f" or (kind == "b" and kinds != {"b"})):
+        raise RuntimeError(f"{name}: {what} must be a whole number where the operands are, not {value!r}")
+    return bool(value) if kinds == {"b"} else int(value)
+
+
+def _kind(value: Any) -> str:
+    """Bool, integer or floating, as numpy names them; unsigned integers count as integers."""
+    return np.result_type(getattr(value, "dtype", type(value))).kind.replace("u", "i")
+
+
 def require_dtype(name: str, input: Any, **others: Any) -> None:
     """Raise ``RuntimeError`` unless the Tensors and arrays among ``others`` have the dtype of ``input``; None and numbers have none."""
     for what, other in others.items():

@@ -14,6 +14,7 @@ from minigrad.engine import ShapeError, op, shape_of
 from minigrad.ops import signatures as like
 from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
 from minigrad.ops.elementwise import add, quiet, where
+from minigrad.ops.precision import in_float32
 from minigrad.random import numpy_generator
 from minigrad.types import Array, Tensor, called_as
 
@@ -61,6 +62,7 @@ def _drop(input: Any, mask_shape: tuple[int, ...], p: float) -> Any:
     return masked_scale(input, random_keep(mask_shape, p), scale=1.0 / (1.0 - p) if p < 1 else 0.0)
 
 
+@in_float32
 def _alpha_drop(input: Any, mask_shape: tuple[int, ...], p: float) -> Any:
     # dropped elements become selu's lowest value; then a and b restore mean 0 and variance 1
     keep = random_keep(mask_shape, p)

@@ -20,6 +20,7 @@ from minigrad.kernels import maps, native, special
 from minigrad.kernels.native import maps as fast
 from minigrad.kernels.special import BLOCK, in_blocks
 from minigrad.ops import signatures as like
+from minigrad.ops.arguments import factor
 from minigrad.ops.precision import in_float32
 from minigrad.tree import unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
@@ -159,18 +160,18 @@ def fmod(input: Operand, other: Operand) -> Array:
 
 
 def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
-    """``input + alpha * other``: ``torch.add``.
+    """``input + alpha * other``: ``torch.add``. Raises ``RuntimeError`` for integers with an ``alpha`` that is not whole.
 
     >>> import minigrad as mg
     >>> mg.add(mg.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
     """
-    return plus(input, other if alpha == 1 else mul(other, alpha))
+    return plus(input, other if alpha == 1 else mul(other, factor("add", "alpha", alpha, input, other)))
 
 
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
-    """``input - alpha * other``: ``torch.sub``."""
-    return minus(input, other if alpha == 1 else mul(other, alpha))
+    """``input - alpha * other``: ``torch.sub``. Raises as :func:`add`."""
+    return minus(input, other if alpha == 1 else mul(other, factor("sub", "alpha", alpha, input, other)))
 
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
@@ -196,16 +197,20 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
 
 @in_float32
 def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
-    """``input + value * tensor1 * tensor2``: ``torch.addcmul``."""
-    return add(input, mul(tensor1, tensor2), alpha=value)
+    """``input + value * tensor1 * tensor2``: ``torch.addcmul``. For integers ``value`` is cut to a whole number."""
+    product = mul(tensor1, tensor2)
+    return plus(input, product if value == 1 else mul(product, factor("addcmul", "value", value, input, product, cut=True)))
 
 
 @in_float32
 def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
-    """``input + value * tensor1 / tensor2``: ``torch.addcdiv``."""
+    """``input + value * tensor1 / tensor2``: ``torch.addcdiv``. Raises ``RuntimeError`` if both ``tensor1`` and ``tensor2`` are integers."""
+    if not any([getattr(x, "dtype", F32).kind == "f" for x in (tensor1, tensor2)]):
+        raise RuntimeError("addcdiv: one of tensor1 and tensor2 must be floating, since integers could be divided in two ways")
     return add(input, div(tensor1, tensor2), alpha=value)
 
 
+@in_float32
 def _lerp(start, end, weight):
     step = end - start
     return np.where(np.asarray(weight) < 0.5, start + weight * step, end - step * (1.0 - weight))
@@ -261,6 +266,8 @@ def pow(input: Operand, exponent: Operand) -> Array:
     Raises ``ValueError`` for integers with a negative integer exponent, as numpy does.
     """
     if isinstance(exponent, (int, float)):
+        if isinstance(exponent, bool) and getattr(input, "dtype", None) is _BOOL:  # False ** 0 is 1: so the answers are those of an or
+            return np.logical_or(input, not exponent)
         return quiet().run(operator.pow, _counted(input), exponent)  # the operator: numpy has fast paths for exponents 2, 0.5 and -1
     return quiet().run(np.power, input, exponent)
 
@@ -277,10 +284,15 @@ def sqrt(input: Operand) -> Array:
     """Square root: ``torch.sqrt``. NaN below zero."""
 
 
+@in_float32
+def _rsqrt(x):
+    return 1.0 / np.sqrt(x)
+
+
 @op(input=lambda g, out: g * (-0.5 * out * out * out))
 def rsqrt(input: Operand) -> Array:
     """``1 / sqrt(input)``: ``torch.rsqrt``."""
-    return quiet().run(lambda: 1.0 / np.sqrt(real(input)))
+    return quiet().run(_rsqrt, real(input))
 
 
 @op(input=lambda g, out: -g * out * out)
@@ -375,6 +387,7 @@ def _xlogy_x(g, input, y):
 
 
 @op(input=_xlogy_x, y=lambda g, input, y: g * input / y)
+@in_float32
 def xlogy(input: Operand, y: Operand) -> Array:
     """``input * log(y)``, and 0 where ``input`` is 0 unless ``y`` is NaN: ``torch.xlogy``.
 
@@ -387,6 +400,7 @@ def xlogy(input: Operand, y: Operand) -> Array:
     return np.where(np.equal(input, 0) & ~np.isnan(y), product.dtype.type(0), product)
 
 
+@in_float32
 def _quotient_log(x):
     return np.log(x / (1.0 - x))
 

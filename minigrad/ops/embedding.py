@@ -11,6 +11,7 @@ from minigrad.engine import ShapeError, TensorBase, no_grad, op
 from minigrad.ops.arguments import number, whole
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, plain_index, put_add
+from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import unsqueeze
 from minigrad.tree import array_of
 
@@ -156,13 +157,19 @@ def embedding_bag(
     rows = embedding(flat, weight, None, None, 2.0, scale_grad_by_freq)  # T D
     if mode == "max":
         return _maxima(rows, bag, len(starts))
+    factors = None
     if per_sample_weights is not None:
-        factors = per_sample_weights if index.ndim == 1 else per_sample_weights.reshape(-1)
-        rows = rows * unsqueeze(getitem(factors, index=(chosen,)), 1)
-    total = put_add(rows, shape=(len(starts), weight.shape[1]), index=(bag,))
+        factors = getitem(per_sample_weights if index.ndim == 1 else per_sample_weights.reshape(-1), index=(chosen,))
+    return _total(rows, factors, bag, len(starts), mode)
+
+
+@in_float32
+def _total(rows: Any, factors: Any, bag: np.ndarray, bags: int, mode: str) -> Any:
+    """The sums, or means, of the rows of each bag, times their factors."""
+    total = put_add(rows if factors is None else rows * unsqueeze(factors, 1), shape=(bags, rows.shape[1]), index=(bag,))
     if mode == "sum":
         return total
-    return total * (1.0 / np.maximum(np.bincount(bag, minlength=len(starts)), 1))[:, None].astype(weight.dtype)
+    return total * (1.0 / np.maximum(np.bincount(bag, minlength=bags), 1))[:, None].astype(rows.dtype)
 
 
 def _bags(name: str, index: np.ndarray, offsets: Any, include_last_offset: bool) -> tuple[np.ndarray, np.ndarray]:

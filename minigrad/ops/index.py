@@ -20,7 +20,8 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, joint, op, shape_of, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import along, number_of, positive_dim, require_dtype, whole
+from minigrad.ops.arguments import along, factor, number_of, positive_dim, require_dtype, whole
+from minigrad.ops.precision import in_float32
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
 
@@ -549,7 +550,7 @@ def index_add(input: Tensor, dim: int, index: Operand, source: Tensor, *, alpha:
     """
     dim, array = _line("index_add", shape_of(input), dim, index)
     source = _source("index_add", input, dim, array.size, source)
-    source = source if alpha == 1 else source * alpha
+    source = source if alpha == 1 else source * factor("index_add", "alpha", alpha, input, source, cut=True)
     return _as_before(index_put(_vector(input), along(dim, array), source, accumulate=True), input)
 
 
@@ -585,6 +586,11 @@ def index_put(input: Tensor, indices: Sequence[Any], values: Operand, accumulate
         raise IndexError("index_put: indices must be integer or boolean arrays")
     if not hasattr(values, "dtype"):
         values = np.asarray(values, input.dtype)
+    return _plus_at(input, values, shape, index)
+
+
+@in_float32
+def _plus_at(input: Any, values: Any, shape: tuple[int, ...], index: Any) -> Any:
     places = np.broadcast_to(0, shape)[index].shape
     return input + put_add(broadcast_to(values, shape=places), shape=shape, index=index)
 

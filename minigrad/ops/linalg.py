@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, dtype_of, op, take_numpy_names
+from minigrad.engine import F16, F32, F64, ShapeError, cast, dtype_of, in_dtype, op, take_numpy_names
 from minigrad.kernels import products
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
-from minigrad.ops.arguments import positive_dim, positive_dims, require_dtype
+from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, squeeze, transpose, unsqueeze
@@ -155,9 +155,8 @@ def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float
 
     As in PyTorch the result has the operands' dtype whatever the factors are: integers are multiplied by what is whole in them.
     """
-    shape, dtype = tuple(product.shape), np.result_type(input.dtype, product.dtype)
-    if dtype.kind != "f":
-        beta, alpha = [bool(v) if dtype.kind == "b" else int(v) for v in (beta, alpha)]
+    shape = tuple(product.shape)
+    beta, alpha = [factor(name, what, v, input, product, cut=name != "addr") for what, v in (("beta", beta), ("alpha", alpha))]
     if alpha != 1:
         product = ew.mul(product, alpha)
     if beta == 0:
@@ -227,12 +226,15 @@ def linear(input: Array, weight: Array, bias: Array = None) -> Array:
         require_dtype("linear", input, weight=weight, bias=bias)
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
+    if input.dtype is F16:
+        return in_dtype(linear(*in_dtype((input, weight, bias), F16, F32)), F32, F16)
     out: Array = matmul(_rows(input), weight.T)
     if bias is not None:
         out = np.add(out, bias, out=out)
     return out.reshape(*input.shape[:-1], weight.shape[0])
 
 
+@in_float32
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_o = sum over i, j of x1_i W_oij x2_j, plus ``bias``: ``torch.nn.functional.bilinear``.
 
@@ -494,9 +496,9 @@ def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
         raise ShapeError(f"tensordot: {len(first)} dimensions of a but {len(second)} of b")
     for i, j in zip(first, second, strict=True):
         if input.shape[i] == 1:  # the sum over a broadcast dimension is that of the partner
-            other = sum(other, j, True)
+            other = sum(other, j, True, dtype=other.dtype)
         elif other.shape[j] == 1:
-            input = sum(input, i, True)
+            input = sum(input, i, True, dtype=input.dtype)
         elif input.shape[i] != other.shape[j]:
             sizes = f"{input.shape[i]} and {other.shape[j]}"
             raise ShapeError(f"tensordot: dimension {i} of {tuple(input.shape)} and {j} of {tuple(other.shape)} differ in size: {sizes}")
@@ -551,9 +553,9 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """The n-th power of square matrices (..., k, k), of their inverses if ``n`` is negative: ``torch.linalg.matrix_power``."""
-    _require_square("matrix_power", input)
+    _require_square("matrix_power", input, solved=n < 0)
     if n == 0:
-        return ew.add(ew.mul(input, 0), np.eye(input.shape[-1], dtype=input.dtype))
+        return ew.add(ew.mul(input, False), np.eye(input.shape[-1], dtype=input.dtype))
     square, n = (inv(input), -n) if n < 0 else (input, n)
     power: Any = None
     while True:
@@ -565,6 +567,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
         square = matmul(square, square)
 
 
+@in_float32
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     """Cross product of vectors with 3 elements along ``dim``; other dimensions, of which both have as many, broadcast: ``torch.linalg.cross``."""
     if len(input.shape) != len(other.shape):
@@ -594,6 +597,8 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
         dim: which dimensions are rows and columns.
         keepdim: keep these dimensions with size 1.
     """
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"matrix_norm: the matrices must be floating, not {x.dtype}; convert them, as in x.float()")
     rows, columns = positive_dims("matrix_norm", dim, len(x.shape))
     if ord == "fro":
         return reduce.norm(x, 2, (rows, columns), keepdim)
@@ -626,9 +631,12 @@ def norm(x: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *,
 # ------------------------------------------------------------------------- inverses, solutions, determinants
 
 
-def _require_square(name: str, x: Any) -> None:
+def _require_square(name: str, x: Any, solved: bool = True) -> None:
+    """Raise ``ShapeError`` unless ``x`` has square matrices, ``RuntimeError`` unless they are float32 or float64, if equations are ``solved``."""
     if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"{name}: square matrices (..., n, n) are needed, not shape {tuple(x.shape)}")
+    if solved and x.dtype not in (F32, F64):
+        raise RuntimeError(f"{name}: the matrices must be float32 or float64, not {x.dtype}; convert them, as in x.float()")
 
 
 def _per_matrix(g: Any) -> Any:
@@ -657,6 +665,7 @@ def inv(input: Array) -> Array:
     b=lambda g, a: _solve(matrix_transpose(a), g),
 )
 def _solve(a: Array, b: Array) -> Array:
+    _require_square("solve", a)
     with one_blas_thread:
         return np.linalg.solve(a, b)
 

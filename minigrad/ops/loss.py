@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op, take_numpy_names
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, take_numpy_names
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.arguments import number, whole
@@ -275,9 +275,38 @@ def check_same_shape(name: str, input: Any, target: Any) -> None:
         raise ShapeError(f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape")
 
 
+def require_broadcast(name: str, **operands: Any) -> tuple[int, ...]:
+    """The shape that the operands broadcast to. Raises ``ShapeError`` if they do not."""
+    try:
+        return np.broadcast_shapes(*[tuple(x.shape) for x in operands.values()])
+    except ValueError:
+        shapes = " and ".join([f"{what} {tuple(x.shape)}" for what, x in operands.items()])
+        raise ShapeError(f"{name}: {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1") from None
+
+
+def _same_shape(name: str, input: Any, target: Any) -> tuple[Any, Any]:
+    """Both in the shape that they broadcast to, with a warning if they differ, as in PyTorch. Raises ``ShapeError`` if they do not broadcast."""
+    if tuple(input.shape) == tuple(target.shape):
+        return input, target
+    shape = require_broadcast(name, input=input, target=target)
+    text = f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} are broadcast: the loss is of every pair that this makes, "
+    warnings.warn(text + "which is rarely meant. Reshape one of them", UserWarning, stacklevel=4)
+    return broadcast_to(input, shape), broadcast_to(target, shape)
+
+
+def of_dtype(loss: Any, dtype: Any) -> Any:
+    """``loss`` in the dtype that PyTorch's has for operands of two floating dtypes."""
+    return loss if loss.dtype == dtype else cast(loss, dtype=dtype)
+
+
 def weighted(losses: Any, weight: Any, reduction: str) -> Any:
     """The losses times their weights, reduced; a mean is divided by the number of losses, not by the sum of the weights."""
     return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def _check_same_weight(name: str, shape: tuple[int, ...], weight: Any) -> None:
+    if shape != tuple(weight.shape):
+        raise ShapeError(f"{name}: weight has shape {tuple(weight.shape)}, the input {shape}; each element needs its own")
 
 
 @in_float32
@@ -292,22 +321,23 @@ def mse_loss(
     """Mean of (input - target)**2: ``torch.nn.functional.mse_loss``. With ``weight`` the mean is divided by the sum of the weights.
 
     Raises:
-        ShapeError: the shapes differ (PyTorch warns and broadcasts, which is rarely intended).
+        ShapeError: shapes that do not broadcast, or a weight that has not the input's. Shapes that differ and broadcast give a warning.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> F.mse_loss(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 4.0]))
     tensor(2.)
     """
     reduction = reduction_of("mse_loss", reduction, size_average, reduce)
-    check_same_shape("mse_loss", input, target)
-    return _weighted_mean("mse_loss", ew.square(input - target), weight, reduction)
+    shape = tuple(input.shape)
+    input, target = _same_shape("mse_loss", input, target)
+    return _weighted_mean("mse_loss", shape, ew.square(input - target), weight, reduction)
 
 
-def _weighted_mean(name: str, losses: Any, weight: Any, reduction: str) -> Any:
+def _weighted_mean(name: str, shape: tuple[int, ...], losses: Any, weight: Any, reduction: str) -> Any:
     """The losses, reduced; a mean with weights is divided by their sum."""
     if weight is None:
         return reduced(losses, reduction)
-    check_same_shape(name, losses, weight)
+    _check_same_weight(name, shape, weight)
     losses = losses * weight
     return sum(losses) / sum(weight) if reduction == "mean" else reduced(losses, reduction)
 
@@ -323,8 +353,9 @@ def l1_loss(
 ) -> Tensor:
     """Mean of abs(input - target): ``torch.nn.functional.l1_loss``. ``weight`` as for :func:`mse_loss`."""
     reduction = reduction_of("l1_loss", reduction, size_average, reduce)
-    check_same_shape("l1_loss", input, target)
-    return _weighted_mean("l1_loss", ew.abs(input - target), weight, reduction)
+    shape = tuple(input.shape)
+    input, target = _same_shape("l1_loss", input, target)
+    return _weighted_mean("l1_loss", shape, ew.abs(input - target), weight, reduction)
 
 
 @in_float32
@@ -336,13 +367,18 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
     reduction = reduction_of("huber_loss", reduction)
-    check_same_shape("huber_loss", input, target)
+    dtype, shape = input.dtype, tuple(input.shape)
+    input, target = _same_shape("huber_loss", input, target)
+    losses = _huber(input, target, delta)
+    if weight is not None:
+        _check_same_weight("huber_loss", shape, weight)
+    return of_dtype(weighted(losses, weight, reduction), dtype)
+
+
+def _huber(input: Any, target: Any, delta: float) -> Any:
     d = input - target
     near = hardtanh(d, -delta, delta)  # d where it is small, else ±delta without a slope: infinities stay out of the product's gradient
-    losses = near * (d - near * 0.5)
-    if weight is not None:
-        check_same_shape("huber_loss", input, weight)
-    return weighted(losses, weight, reduction)
+    return near * (d - near * 0.5)
 
 
 @in_float32
@@ -353,8 +389,8 @@ def smooth_l1_loss(
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
     reduction = reduction_of("smooth_l1_loss", reduction, size_average, reduce)
-    check_same_shape("smooth_l1_loss", input, target)
-    return l1_loss(input, target, reduction=reduction) if beta == 0 else huber_loss(input, target, reduction, beta) * (1.0 / beta)
+    input, target = _same_shape("smooth_l1_loss", input, target)
+    return reduced(ew.abs(input - target) if beta == 0 else _huber(input, target, beta) * (1.0 / beta), reduction)
 
 
 def _bce_input(g, input, target):
@@ -436,11 +472,13 @@ def kl_div(
     ``reduction="batchmean"`` gives the divergence proper: the sum divided by the size of the batch.
 
     Raises:
-        ShapeError: different shapes.
+        ShapeError: shapes that do not broadcast. RuntimeError: an input that is not floating.
     """
     batchmean = reduction == "batchmean"
     reduction = reduction_of("kl_div", "sum" if batchmean else reduction, size_average, reduce)
-    check_same_shape("kl_div", input, target)
+    require_broadcast("kl_div", input=input, target=target)
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"kl_div: the input must be floating, not {input.dtype}")
     losses = ew.exp(target) * (target - input) if log_target else ew.xlogy(target, target) - target * input
     loss = reduced(losses, reduction)
     return ew.div(loss, input.shape[0] if input.shape else 1) if batchmean else loss

@@ -15,7 +15,7 @@ from minigrad.ops.activation import logsigmoid
 from minigrad.ops.distance import pairwise_distance
 from minigrad.ops.elementwise import clamp, eq, logaddexp, minimum, ne, sqrt, square, where
 from minigrad.ops.index import gather
-from minigrad.ops.loss import check_same_shape, reduced, reduction_of, weighted
+from minigrad.ops.loss import check_same_shape, of_dtype, reduced, reduction_of, require_broadcast, weighted
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape, unsqueeze
@@ -60,8 +60,9 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-target input)), target 1 or -1: ``torch.nn.functional.soft_margin_loss``."""
     reduction = reduction_of("soft_margin_loss", reduction, size_average, reduce)
-    check_same_shape("soft_margin_loss", input, target)
-    return reduced(logaddexp(input * target * -1.0, 0.0), reduction)
+    if require_broadcast("soft_margin_loss", input=input, target=target) != tuple(input.shape):
+        raise ShapeError(f"soft_margin_loss: target {tuple(target.shape)} does not broadcast to the input's shape {tuple(input.shape)}")
+    return of_dtype(reduced(logaddexp(input * target * -1.0, 0.0), reduction), input.dtype)
 
 
 @in_float32

@@ -9,12 +9,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
-from minigrad.engine import F32, F64, cast
+from minigrad.engine import F16, F32, F64, in_dtype
 
 F = TypeVar("F", bound=Callable[..., Any])
-F16 = np.dtype(np.float16)
 
 
 def in_float32(function: F) -> F:
@@ -33,13 +30,6 @@ def in_float32(function: F) -> F:
             half = half or dtype is F16
         if not half:
             return function(*args, **kwargs)
-        return _each(function(*[_each(a, F16, F32) for a in args], **{k: _each(v, F16, F32) for k, v in kwargs.items()}), F32, F16)
+        return in_dtype(function(*[in_dtype(a, F16, F32) for a in args], **{k: in_dtype(v, F16, F32) for k, v in kwargs.items()}), F32, F16)
 
     return call  # type: ignore[return-value]  # it is called as the function is
-
-
-def _each(value: Any, of: np.dtype, to: np.dtype) -> Any:
-    """A Tensor or array of dtype ``of``, or those in a tuple, in dtype ``to``; anything else as it is."""
-    if type(value) is tuple:
-        return tuple([_each(v, of, to) for v in value])
-    return cast(value, dtype=to) if getattr(value, "dtype", None) is of else value

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F32, ShapeError, TensorBase, broadcast_to, cast, dtype_of, op, take_numpy_names
+from minigrad.engine import F16, F32, ShapeError, TensorBase, broadcast_to, cast, dtype_of, op, take_numpy_names
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
@@ -24,7 +24,7 @@ from minigrad.ops import index
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims, whole
 from minigrad.ops.elementwise import quiet
-from minigrad.ops.precision import F16, in_float32
+from minigrad.ops.precision import in_float32
 from minigrad.ops.results import MinMax, ValuesIndices
 from minigrad.ops.shape import flip, narrow, reshape, select
 from minigrad.types import Array, Dims, DType, Tensor, called_as
@@ -520,6 +520,7 @@ def _logsumexp_x(g, input, out, dim, keepdim):
 
 
 @op(input=_logsumexp_x)
+@in_float32
 def logsumexp(input: Array, dim: Dims, keepdim: Any = False) -> Array:
     """log(sum(exp(x))) along ``dim`` without overflow: ``torch.logsumexp``. The gradient is softmax(x).
 
@@ -621,16 +622,20 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 # ------------------------------------------------------------------------------------------------- any and all
 
 
+def _answer(found: Any, input: np.ndarray) -> Any:
+    return found.astype(np.uint8) if input.dtype == np.uint8 else found
+
+
 @op(input=None)
 def any(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
-    """Whether any element is nonzero: ``torch.any``. bool."""
-    return np.logical_or.reduce(input, axis=_axes("any", input.shape, dim), keepdims=keepdim)
+    """Whether any element is nonzero: ``torch.any``. bool, but uint8 for uint8, as in PyTorch, whose first masks were that."""
+    return _answer(np.logical_or.reduce(input, axis=_axes("any", input.shape, dim), keepdims=keepdim), input)
 
 
 @op(input=None)
 def all(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
-    """Whether all elements are nonzero: ``torch.all``. bool; True if there are no elements."""
-    return np.logical_and.reduce(input, axis=_axes("all", input.shape, dim), keepdims=keepdim)
+    """Whether all elements are nonzero: ``torch.all``. bool, but uint8 for uint8; True if there are no elements."""
+    return _answer(np.logical_and.reduce(input, axis=_axes("all", input.shape, dim), keepdims=keepdim), input)
 
 
 # ----------------------------------------------------------------------------------------------- sorting, counting

@@ -18,6 +18,7 @@ from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, index_select
 from minigrad.ops.linalg import matmul
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, take_cells
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import reshape, transpose, unsqueeze
 from minigrad.tree import array_of
@@ -106,6 +107,7 @@ def _nearest(size: int, out: int, mode: str, dims: int, scale: float | None, dty
     return np.minimum((places * step).astype(np.float32).astype(np.int64), size - 1)
 
 
+@in_float32
 def interpolate(
     input: Any,
     size: Any = None,
@@ -201,6 +203,7 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
 # ------------------------------------------------------------------------------------------ points of a grid
 
 
+@in_float32
 def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any:
     """The pixel coordinates of an image after an affine map, as a grid for :func:`grid_sample`: ``torch.nn.functional.affine_grid``.
 
@@ -234,6 +237,7 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
     return reshape(matmul(base, transpose(theta, 1, 2)), (size[0], *size[2:], dims))
 
 
+@in_float32
 def grid_sample(input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:
     """Images sampled at the points of a grid: ``torch.nn.functional.grid_sample``.
 

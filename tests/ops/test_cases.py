@@ -6,6 +6,7 @@ Each row is drawn by hypothesis: ``pytest --long`` takes 1,000 examples for each
 import functools
 import importlib
 import inspect
+import math
 import pkgutil
 import types
 from pathlib import Path
@@ -108,13 +109,13 @@ def compare(ours, theirs, what, rtol=1e-9):
         np.testing.assert_allclose(mine, other, rtol=rtol, atol=1e-10, err_msg=what)
 
 
-def examples(case):
+def examples(case, share=0.5):
     """What runs a ``test(call)`` on examples of a row: half as many as its proof takes."""
-    return functools.partial(on_examples, case)
+    return functools.partial(on_examples, case, share=share)
 
 
-def on_examples(case, test):
-    count = max(hypothesis.settings().max_examples // 2, 10)
+def on_examples(case, test, share=0.5):
+    count = math.ceil(hypothesis.settings().max_examples * share)
 
     @hypothesis.settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck))
     @hypothesis.given(call=st.call(*case.strategies))
@@ -143,7 +144,7 @@ def test_numpy(case):
     on_examples(case, test)
 
 
-def torch_function(reference):
+def torch_function(reference, torch=torch):
     if callable(reference):
         return lambda *args, **kwargs: reference(torch, *args, **kwargs)
     for place in (torch, torch.nn.functional):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -185,13 +186,32 @@ def test_means_that_are_divided_by_something_else():
     np.testing.assert_allclose(F.l1_loss(x, t, weight=w, reduction="none").numpy(), _W * _D, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "name", ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
-)
+WARNS = ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"]
+
+
+@pytest.mark.parametrize("name", [*WARNS, "kl_div", "soft_margin_loss"])
+def test_a_target_of_another_shape_is_broadcast(name):
+    """With a warning where PyTorch gives one; the gradients have the shapes of the operands."""
+    function, x, t = getattr(F, name), mg.tensor(_P, requires_grad=True), mg.tensor(_T[0], requires_grad=True)
+    with pytest.warns(UserWarning, match=rf"^{name}: input \(2, 3\) and target \(3,\) are broadcast") if name in WARNS else nullcontext():
+        loss = function(x, t)
+    wide = mg.tensor(_T[[0, 0]], requires_grad=True)
+    right = function(mg.tensor(_P), wide)
+    loss.backward()
+    right.backward()
+    assert loss.item() == pytest.approx(right.item())
+    assert x.grad.shape == (2, 3)
+    np.testing.assert_allclose(t.grad.numpy(), wide.grad.numpy().sum(0), rtol=1e-12)
+    with pytest.raises(ShapeError, match=rf"^{name}: input \(2, 3\) and target \(2,\) do not broadcast"):
+        function(mg.tensor(_P), mg.tensor(_T[0, :2]))
+
+
+@pytest.mark.parametrize("name", [*WARNS, "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"])
 def test_shapes_of_input_target_and_weight_are_one(name):
     function = getattr(F, name)
-    with pytest.raises(ShapeError, match=rf"^{name}: input \(2, 3\) and target \(3,\) must have the same shape"):
-        function(mg.tensor(_P), mg.tensor(_T[0]))
+    if name.startswith("binary"):
+        with pytest.raises(ShapeError, match=rf"^{name}: input \(2, 3\) and target \(3,\) must have the same shape"):
+            function(mg.tensor(_P), mg.tensor(_T[0]))
     assert math.isnan(function(mg.zeros(0, 3), mg.zeros(0, 3)).item())  # as PyTorch: the mean of nothing
     assert function(mg.zeros(0, 3), mg.zeros(0, 3), reduction="sum").item() == 0
     with pytest.raises(ValueError, match=f"^{name}: reduction must be"):

@@ -43,7 +43,8 @@ BINARY = [
     "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum", "fmax", "fmin", "atan2", "hypot", "logaddexp",
     "logaddexp2", "xlogy", "eq", "lt", "isclose", "logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor",
     "bitwise_left_shift", "bitwise_right_shift", "outer", "matmul", "dot", "where", "clamp", "clamp_min", "clamp_max", "lerp", "cat", "stack",
-    "masked_fill", "addcmul", "addcdiv", "mse_loss", "huber_loss", "cosine_similarity",
+    "masked_fill", "addcmul", "addcdiv", "cosine_similarity", "mse_loss", "huber_loss", "l1_loss", "smooth_l1_loss", "kl_div", "soft_margin_loss",
+    "poisson_nll_loss",
 ]  # fmt: skip
 UNARY = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "bitwise_not", "ceil", "clone", "cos", "cosh", "erf", "erfc", "erfinv", "exp", "exp2",
@@ -57,17 +58,6 @@ UNARY = [
     "zeros_like", "ones_like", "rand_like", "float", "long", "int", "half", "double", "bool",
 ]  # fmt: skip
 WITH_DIM = ("flip", "cumsum", "cumprod", "logcumsumexp", "cummax", "softmax", "log_softmax", "softmin", "logsumexp", "normalize")
-
-# How many results of an op have another dtype than PyTorch's, and why. A number that is too high fails as well.
-_ONE_SHAPE = "operands of two shapes are refused, which PyTorch broadcasts with a warning"
-KNOWN = {
-    "operator pow": (2, "of bools to the power True: PyTorch gives bools, but integers for the power 1"),
-    "pow": (2, "of bools to the power True: PyTorch gives bools, but integers for the power 1"),
-    "mse_loss": (90, _ONE_SHAPE),
-    "huber_loss": (60, _ONE_SHAPE),
-    "any": (2, "of uint8: a bool, as of any other dtype; PyTorch gives uint8 for programs older than its bool"),
-    "all": (2, "of uint8: a bool, as of any other dtype; PyTorch gives uint8 for programs older than its bool"),
-}
 
 
 def found(library, functional, name):
@@ -151,8 +141,7 @@ def test_result_dtype(name):
         return  # minigrad does not have it
     mine = row(mg, F, name)
     differ = [f"{label}: {b}, not {a}" for label, a, b in zip(labels(name), expected, mine, strict=True) if a not in (b, "-")]
-    known, _ = KNOWN.get(name, (0, ""))
-    assert len(differ) == known, "\n".join([f"{name}: {len(differ)} results have other dtypes than PyTorch's, KNOWN says {known}", *differ])
+    assert not differ, "\n".join([f"{name}: {len(differ)} results have other dtypes than PyTorch's", *differ])
 
 
 def test_the_table_says_something():

@@ -101,7 +101,12 @@ VALUED = {"value": hs.sampled_from([1, 2.0, -0.5])}
 
 def torch_sized(name):
     """A function of torch that takes tensors only, given numbers too."""
-    return lambda torch, *args: getattr(torch, name)(*[torch.as_tensor(a, dtype=torch.float64) for a in args])
+
+    def function(torch, *args):
+        dtype = torch.result_type(*args)
+        return getattr(torch, name)(*[torch.tensor(a, dtype=dtype) if isinstance(a, (int, float)) else a for a in args])
+
+    return function
 
 
 CASES = [
