@@ -211,7 +211,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     channels = shape[1] if len(shape) > 1 else 1
     if len(weights) > 1 or math.prod(weights) not in (1, channels):
         raise ShapeError(f"prelu: weight {weights} must have 1 element or one for each of the {channels} channels of the input {shape}")
-    target = (channels, *[1] * (len(shape) - 2)) if math.prod(weights) > 1 else (1,) * min(len(shape), 1)
+    target = (channels, *[1] * (len(shape) - 2)) if math.prod(weights) != 1 else (1,) * min(len(shape), 1)
     return _prelu(input, weight if weights == target else reshape(weight, target))
 
 

@@ -47,6 +47,11 @@ def scaled_dot_product_attention(
 
     Returns (..., L, Ev). A query whose keys are all masked gives zeros, as in PyTorch.
     """
+    if query.dtype.kind != "f":
+        raise RuntimeError(f"scaled_dot_product_attention: query must be floating, not {query.dtype}")
+    if min(len(x.shape) for x in (query, key, value)) < 2:
+        shapes = f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}"
+        raise ShapeError(f"scaled_dot_product_attention: (..., L, E) is needed: two dimensions at least, not {shapes}")
     for what, other in (("key", key), ("value", value)):
         if other.dtype != query.dtype:
             raise RuntimeError(
@@ -55,7 +60,7 @@ def scaled_dot_product_attention(
     if enable_gqa:
         repeats = query.shape[-3] // key.shape[-3]
         key, value = repeat_interleave(key, repeats, -3), repeat_interleave(value, repeats, -3)
-    weights = matmul(query * (query.shape[-1] ** -0.5 if scale is None else scale), transpose(key, -2, -1))  # ... L S
+    weights = matmul(query * (max(query.shape[-1], 1) ** -0.5 if scale is None else scale), transpose(key, -2, -1))  # ... L S
     mask: Any = attn_mask
     if is_causal:
         if mask is not None:

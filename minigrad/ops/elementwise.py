@@ -205,7 +205,7 @@ def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float 
 @in_float32
 def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``: ``torch.addcdiv``. Raises ``RuntimeError`` if both ``tensor1`` and ``tensor2`` are integers."""
-    if not any([getattr(x, "dtype", F32).kind == "f" for x in (tensor1, tensor2)]):
+    if not any(getattr(x, "dtype", F32).kind == "f" for x in (tensor1, tensor2)):
         raise RuntimeError("addcdiv: one of tensor1 and tensor2 must be floating, since integers could be divided in two ways")
     return add(input, div(tensor1, tensor2), alpha=value)
 

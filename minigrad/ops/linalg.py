@@ -238,10 +238,15 @@ def linear(input: Array, weight: Array, bias: Array = None) -> Array:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_o = sum over i, j of x1_i W_oij x2_j, plus ``bias``: ``torch.nn.functional.bilinear``.
 
-    ``input1`` (..., i), ``input2`` (..., j) and ``weight`` (o, i, j) give (..., o). Raises ``RuntimeError`` unless all have one dtype.
+    ``input1`` (..., i), ``input2`` (..., j) and ``weight`` (o, i, j) give (..., o). Raises ``RuntimeError`` unless all have one dtype,
+    ``ShapeError`` unless the leading dimensions are the same.
     """
+    if tuple(input1.shape[:-1]) != tuple(input2.shape[:-1]):
+        raise ShapeError(f"bilinear: the leading dimensions of the inputs {_listed((input1.shape, input2.shape))} must be the same")
     require_dtype("bilinear", input1, input2=input2, weight=weight, bias=bias)
     out = einsum("...i,oij,...j->...o", input1, weight, input2)
+    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
+        raise ShapeError(f"bilinear: bias has shape {tuple(bias.shape)} but weight {tuple(weight.shape)} has {weight.shape[0]} outputs")
     return out if bias is None else ew.add(out, bias)
 
 

@@ -17,10 +17,17 @@ from minigrad.ops.elementwise import clamp, eq, logaddexp, minimum, ne, sqrt, sq
 from minigrad.ops.index import gather
 from minigrad.ops.loss import check_same_shape, of_dtype, reduced, reduction_of, require_broadcast, weighted
 from minigrad.ops.precision import in_float32
-from minigrad.ops.reduce import mean, sum
+from minigrad.ops.reduce import sum
 from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.tree import array_of
 from minigrad.types import Tensor
+
+
+def _check_dims(name: str, **operands: Any) -> None:
+    """Raise ``ShapeError`` unless all have the same number of dimensions: (N, 1) beside (N,) would make N x N losses."""
+    if len({len(x.shape) for x in operands.values()}) > 1:
+        shapes = ", ".join([f"{what} {tuple(x.shape)}" for what, x in operands.items()])
+        raise ShapeError(f"{name}: all must have the same number of dimensions: {shapes}")
 
 
 @in_float32
@@ -33,8 +40,12 @@ def margin_ranking_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, -target (input1 - input2) + margin), target 1 or -1: ``torch.nn.functional.margin_ranking_loss``."""
+    """max(0, -target (input1 - input2) + margin), target 1 or -1: ``torch.nn.functional.margin_ranking_loss``.
+
+    The three broadcast, but have as many dimensions, or ``ShapeError`` is raised.
+    """
     reduction = reduction_of("margin_ranking_loss", reduction, size_average, reduce)
+    _check_dims("margin_ranking_loss", input1=input1, input2=input2, target=target)
     return reduced(clamp((input2 - input1) * target + margin, min=0.0), reduction)
 
 
@@ -75,8 +86,15 @@ def cosine_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """1 - cos if target is 1, max(0, cos - margin) if it is -1: ``torch.nn.functional.cosine_embedding_loss``."""
+    """1 - cos if target is 1, max(0, cos - margin) if it is -1: ``torch.nn.functional.cosine_embedding_loss``.
+
+    Two inputs (N, D) and a target (N,), or (D,) and (). Raises ``ShapeError`` for another number of dimensions.
+    """
     reduction = reduction_of("cosine_embedding_loss", reduction, size_average, reduce)
+    n = len(target.shape)
+    if n > 1 or any(len(x.shape) != n + 1 for x in (input1, input2)):
+        shapes = f"{tuple(input1.shape)} and {tuple(input2.shape)}, target {tuple(target.shape)}"
+        raise ShapeError(f"cosine_embedding_loss: inputs (N, D) and a target (N,), or (D,) and (), are needed, not inputs {shapes}")
     tiny = 1e-12
     cos = sum(input1 * input2, dim=-1) / sqrt((sum(square(input1), dim=-1) + tiny) * (sum(square(input2), dim=-1) + tiny))
     return reduced(where(eq(target, 1), 1.0 - cos, 0.0) + where(eq(target, -1), clamp(cos - margin, min=0.0), 0.0), reduction)
@@ -124,6 +142,7 @@ def triplet_margin_with_distance_loss(
     """
     reduction = reduction_of("triplet_margin_with_distance_loss", reduction)
     _check_margin("triplet_margin_with_distance_loss", margin)
+    _check_dims("triplet_margin_loss", anchor=anchor, positive=positive, negative=negative)
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
@@ -221,4 +240,4 @@ def multilabel_soft_margin_loss(
     reduction = reduction_of("multilabel_soft_margin_loss", reduction, size_average, reduce)
     check_same_shape("multilabel_soft_margin_loss", input, target)
     losses = logsigmoid(input) * target + logsigmoid(input * -1.0) * (1.0 - target)
-    return reduced(mean(weighted(losses, weight, "none"), dim=-1) * -1.0, reduction)
+    return reduced(sum(weighted(losses, weight, "none"), dim=-1) / -float(input.shape[-1] if input.shape else 1), reduction)

@@ -294,7 +294,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     """Normalise over groups of channels of each image (Wu & He 2018): ``torch.nn.functional.group_norm``.
 
     Raises:
-        ShapeError: the input is not (N, C, ...), or C is not divisible by ``num_groups``.
+        ShapeError: the input is not (N, C, ...), C is not divisible by ``num_groups``, or a single image has one value in each group.
         RuntimeError: the dtypes differ. TypeError: the input is not floating.
     """
     shape = shape_of_any(input)
@@ -303,6 +303,8 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     n, channels, *space = shape
     if num_groups < 1 or channels % num_groups:
         raise ShapeError(f"group_norm: {channels} channels do not divide into {num_groups} groups (input {shape})")
+    if n * (channels // num_groups) * math.prod(space) == 1:
+        raise ShapeError(f"group_norm: more than 1 value per group is needed, and the input {shape} in {num_groups} groups has 1")
     _check("group_norm", input, channels, weight=weight, bias=bias)
     per_channel = (1, num_groups, channels // num_groups) + (1,) * len(space)
     grouped = reshape(input, (n, num_groups, channels // num_groups, *space))
