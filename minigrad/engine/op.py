@@ -590,5 +590,5 @@ _SCOPE: dict[str, Any] = {
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
     "_explain": _explain, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
-    "_refuse_tensor": _refuse_tensor, "_rebind": _rebind,
+    "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip

@@ -184,8 +184,25 @@ def test_a_tensor_in_a_list_is_a_number():
 def test_counting_in_whole_numbers():
     """The ends are cut to whole numbers first, as in PyTorch."""
     assert mg.arange(0.1, -7.9, -4.0, dtype=mg.int64).tolist() == [0, -4]
+    assert mg.arange(1.0, 5.000001, 2.0, dtype=mg.int64).tolist() == [1, 3] and mg.arange(3.1, dtype=mg.uint8).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match=r"^arange: step must not be 0"):
+        mg.arange(0, 3, 0.5, dtype=mg.int64)
     assert mg.linspace(4.3, -3, 50, dtype=mg.int64)[1].item() == 3
     assert mg.logspace(0, 1.2, 2, dtype=mg.int64).tolist() == [1, 10]
+
+
+def test_a_number_that_the_dtype_cannot_hold_is_refused_by_every_op():
+    """Also where the op calls a ufunc of numpy, which looks for Python's names where it was called from."""
+    u = mg.ones(2, dtype=mg.uint8)
+    for call in (lambda: mg.mul(u, -3), lambda: mg.sub(u, u, alpha=-3), lambda: u * 300, lambda: mg.maximum(u, -1)):
+        with pytest.raises(OverflowError, match="out of bounds for uint8"):
+            call()
+
+
+def test_a_sum_over_a_broadcast_pair_of_dimensions_has_the_dtype_of_its_operands():
+    for dtype in (mg.uint8, mg.int32, mg.float32):
+        one, two = mg.ones(1, 1, 1, dtype=dtype), mg.ones(2, 1, 2, dtype=dtype)
+        assert mg.tensordot(one, two, dims=([0, 1], [2, 0])).dtype == mg.tensordot(two, one, dims=([2, 0], [0, 1])).dtype == dtype
 
 
 def test_a_dtype_is_one_object():
