@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad.devices import check_device
 from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, wrap
-from minigrad.ops.arguments import whole
+from minigrad.ops.arguments import number, numbers, shown, whole
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, filled, new_shape, to_array
 from minigrad.tree import array_of, unwrapped
@@ -38,6 +38,8 @@ def _whole(name: str, dtype: Any) -> np.dtype:
 
 def _like(name: str, input: Tensor, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
     """The shape of ``input``, and ``dtype`` or that of ``input``."""
+    if not isinstance(input, (TensorBase, np.ndarray)):
+        raise TypeError(f"{name}: input must be a Tensor, but is {shown(input)}")
     array = array_of(input)
     return array.shape, array.dtype if dtype is None else dtype_of(name, dtype)
 
@@ -127,9 +129,9 @@ def full_like(input: Tensor, fill_value: Operand, dtype: DType = None, device: A
 # -------------------------------------------------------------------------------------------------- counted
 
 
-def _number(x: Any) -> Any:
+def _number(name: str, what: str, x: Any) -> Any:
     """A Python number from a number or a tensor with one element."""
-    return x.item() if isinstance(x, (TensorBase, np.ndarray, np.generic)) else x  # type: ignore[union-attr]
+    return x.item() if isinstance(x, (TensorBase, np.ndarray, np.generic)) else number(name, what, x)  # type: ignore[union-attr]
 
 
 def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -143,8 +145,10 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, devi
     """
     if end is None:
         start, end = 0, start
-    start, end, step = _number(start), _number(end), _number(step)
+    start, end, step = _number("arange", "start", start), _number("arange", "end", end), _number("arange", "step", step)
     dtype = None if dtype is None else dtype_of("arange", dtype)
+    if dtype is not None and dtype.kind in "iu":  # whole numbers are counted in whole steps
+        start, end, step = (int(x) if math.isfinite(x) else x for x in (start, end, step))
     if step == 0:
         raise ValueError("arange: step must not be 0")
     if (end - start) * step < 0:
@@ -154,8 +158,6 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, devi
     if all(isinstance(x, int) for x in (start, end, step)):
         return _done(np.arange(int(start), int(end), int(step), dtype=np.int64), dtype, device, requires_grad)
     count = math.ceil((end - start) / step)
-    if dtype is not None and dtype.kind in "iu":  # whole numbers are counted in whole steps
-        start, step = int(start), int(step)
     return _done(start + np.arange(count, dtype=np.float64) * step, _float("arange", dtype), device, requires_grad)
 
 
@@ -172,7 +174,7 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, dtype: DType = None, d
     """
     if end is None:
         raise TypeError("range: the end is missing: range(start, end, step)")
-    start, end, step = _number(start), _number(end), _number(step)
+    start, end, step = _number("range", "start", start), _number("range", "end", end), _number("range", "step", step)
     if step == 0 or (end - start) * step < 0:
         raise ValueError(f"range: step {step} does not lead from {start} to {end}")
     if not math.isfinite(end - start):
@@ -188,14 +190,13 @@ def scalar_tensor(s: Any, dtype: DType = None, device: Any = None, requires_grad
     >>> mg.scalar_tensor(3)
     tensor(3.)
     """
-    return _done(to_array(_number(s), _float("scalar_tensor", dtype), name="scalar_tensor"), None, device, requires_grad)
+    return _done(to_array(_number("scalar_tensor", "s", s), _float("scalar_tensor", dtype), name="scalar_tensor"), None, device, requires_grad)
 
 
 def _spaced(name: str, start: Any, end: Any, steps: int, dtype: np.dtype) -> np.ndarray:
     """The numbers in float64. For an integer dtype, from one whole number to another: what is behind the point of the ends does not count."""
-    if steps < 0:
-        raise ValueError(f"{name}: steps must not be negative, not {steps}")
-    start, end = _number(start), _number(end)
+    whole(name, "steps", steps, 0)
+    start, end = _number(name, "start", start), _number(name, "end", end)
     if dtype.kind in "iu":
         start, end = int(start), int(end)
     return np.linspace(start, end, steps, dtype=np.float64)
@@ -222,6 +223,7 @@ def logspace(
     tensor([  1.,  10., 100.])
     """
     found = _float("logspace", dtype)
+    number("logspace", "base", base)
     return _done(base ** _spaced("logspace", start, end, steps, found), found, device, requires_grad)
 
 
@@ -326,10 +328,16 @@ def randint(
         low, high = 0, low
     if size is None:
         raise TypeError("randint: the size is missing: randint(low, high, size) or randint(high, size)")
-    if low >= high:
-        raise ValueError(f"randint: low must be below high, but {low} >= {high}")
-    drawn = numpy_generator(generator).integers(low, high, new_shape("randint", (), size))
+    drawn = _integers("randint", low, high, new_shape("randint", (), size), generator)
     return _done(drawn, _whole("randint", dtype), device, requires_grad)
+
+
+def _integers(name: str, low: Any, high: Any, shape: tuple[int, ...], generator: Generator | None) -> np.ndarray:
+    """Integers from ``low`` to ``high - 1``."""
+    low, high = whole(name, "low", low), whole(name, "high", high)
+    if low >= high:
+        raise ValueError(f"{name}: low must be below high, but {low} >= {high}")
+    return numpy_generator(generator).integers(low, high, shape)
 
 
 def randperm(
@@ -341,7 +349,7 @@ def randperm(
     >>> sorted(mg.randperm(4).tolist())
     [0, 1, 2, 3]
     """
-    return _done(numpy_generator(generator).permutation(n), _whole("randperm", dtype), device, requires_grad)
+    return _done(numpy_generator(generator).permutation(whole("randperm", "n", n, 0)), _whole("randperm", dtype), device, requires_grad)
 
 
 def normal(
@@ -363,6 +371,7 @@ def normal(
     (2, 3)
     """
     mean, std = unwrapped(mean), unwrapped(std)
+    numbers("normal", "mean", mean), numbers("normal", "std", std)
     arrays = [x for x in (mean, std) if isinstance(x, np.ndarray)]
     if size is None and not arrays:
         raise TypeError("normal: for a mean and a std that are numbers, say the size")
@@ -371,9 +380,10 @@ def normal(
     if dtype is None and arrays:
         dtype = np.result_type(*[x.dtype for x in arrays])
     try:
-        shape = new_shape("normal", (), size) if size is not None else np.broadcast_shapes(np.shape(mean), np.shape(std))
+        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
     except ValueError:
         raise ShapeError(f"normal: mean {np.shape(mean)} and std {np.shape(std)} do not broadcast") from None
+    shape = shape if size is None else new_shape("normal", (), size)
     return _done(_gaussian(shape, _float("normal", dtype), generator) * std + mean, _float("normal", dtype), device, requires_grad)
 
 
@@ -403,7 +413,8 @@ def randint_like(
 ) -> Tensor:
     """:func:`randint` in the shape and dtype of ``input``: ``torch.randint_like``."""
     shape, dtype = _like("randint_like", input, dtype)
-    return randint(low, high, size=shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+    low, high = (0, low) if high is None else (low, high)
+    return _done(_integers("randint_like", low, high, shape, generator), dtype, device, requires_grad)
 
 
 # ------------------------------------------------------------------------------------------ about a tensor

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import TensorBase, get_default_dtype
+from minigrad.ops.arguments import check
 
 _DEFAULT: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 75, "sci_mode": None}
 _PROFILES: dict[str, dict[str, Any]] = {
@@ -43,9 +44,8 @@ def set_printoptions(
     tensor([3.14])
     >>> mg.set_printoptions(profile="default")
     """
+    check("set_printoptions", locals(), precision=0, threshold=0, edgeitems=0, linewidth=1, profile=tuple(_PROFILES))
     if profile is not None:
-        if profile not in _PROFILES:
-            raise ValueError(f"set_printoptions: profile is one of {', '.join(_PROFILES)}, not {profile!r}")
         _options.update(_PROFILES[profile])
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     _options.update({name: value for name, value in given.items() if value is not None})

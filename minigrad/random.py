@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
+from minigrad.ops.arguments import check, shown, whole
 
 _making = threading.Lock()
 
@@ -34,7 +35,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the sequence of ``seed``, and return the generator. Negative seeds are taken modulo 2**64, as in PyTorch."""
-        self._seed = int(seed) % 2**64
+        self._seed = whole("manual_seed", "seed", seed) % 2**64
         self._numpy: np.random.Generator | None = None
         return self
 
@@ -62,6 +63,8 @@ class Generator:
 
     def set_state(self, state: dict[str, Any]) -> Generator:
         """Restore the position that :meth:`get_state` returned, and return the generator."""
+        if not isinstance(state, dict) or not state.keys() >= {"seed", "bits"}:
+            raise TypeError(f"set_rng_state: state must be what get_rng_state returned, but is {shown(state)}")
         self.manual_seed(state["seed"])
         self.numpy.bit_generator.state = state["bits"]
         return self
@@ -95,6 +98,7 @@ class drawing_from:
     """
 
     def __init__(self, generator: Generator):
+        check("drawing_from", locals(), generator=Generator)
         self.generator = generator
 
     def __enter__(self) -> Generator:
@@ -145,6 +149,7 @@ def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cpu"
     >>> mg.get_rng_state() == before
     True
     """
+    check("fork_rng", locals(), device_type=("cpu", "cuda", "mps", "xpu"))
     before = get_rng_state()
     try:
         yield
@@ -165,4 +170,8 @@ def set_rng_state(state: dict[str, Any]) -> None:
 
 def numpy_generator(generator: Generator | None = None) -> np.random.Generator:
     """The numpy generator of ``generator``, or that of the process's generator if it is None."""
-    return (_current() if generator is None else generator).numpy
+    if generator is None:
+        generator = _current()
+    elif not isinstance(generator, Generator):
+        raise TypeError(f"generator must be a Generator, as mg.Generator().manual_seed(0), but is {shown(generator)}")
+    return generator.numpy

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from minigrad.engine import enable_grad, is_grad_enabled, saved_tensors_hooks
+from minigrad.ops.arguments import check
 from minigrad.random import Generator, drawing_from, get_rng_state
 from minigrad.types import Tensor
 
@@ -76,6 +77,7 @@ def checkpoint(
     >>> bool((layer.weight.grad == again[0]).all())
     True
     """
+    check("checkpoint", locals(), function="a function")
     if not is_grad_enabled():
         return function(*args, **kwargs)
     part = _Part(function, args, kwargs, get_rng_state() if preserve_rng_state else None)
@@ -102,9 +104,10 @@ def checkpoint_sequential(
     >>> checkpoint_sequential([mg.sin, mg.cos, mg.exp], 2, mg.zeros(1))
     tensor([2.7183])
     """
+    check("checkpoint_sequential", locals(), functions="a list of functions", segments=1)
     steps = list(functions)
-    if not 1 <= segments <= len(steps):
-        raise ValueError(f"checkpoint_sequential: {segments} segments of {len(steps)} functions")
+    if segments > len(steps):
+        raise ValueError(f"checkpoint_sequential: segments must be from 1 to the {len(steps)} functions, but is {segments}")
     size = len(steps) // segments
 
     def run(part: list[Callable[..., Any]]) -> Callable[[Any], Any]:

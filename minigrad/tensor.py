@@ -35,7 +35,7 @@ from minigrad.engine import (
 from minigrad.ops import activation, arithmetic, assembling, distance, elementwise, index, linalg, reduce, sampling, special, statistics
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
-from minigrad.ops.arguments import either, number
+from minigrad.ops.arguments import either, number, shown
 from minigrad.printing import text_of
 from minigrad.random import Generator, numpy_generator
 from minigrad.tree import array_of, leaves, tree_map, unwrapped
@@ -159,7 +159,7 @@ def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
     check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or data.dtype == (dtype := dtype_of("as_tensor", dtype)) else cast(data, dtype=dtype)
-    array = to_array(data, dtype)
+    array = to_array(data, dtype, name="as_tensor")
     return _over(array) if array is data else wrap(array)
 
 
@@ -179,13 +179,15 @@ def from_numpy(array: np.ndarray) -> Tensor:
     (array([7., 8.]), tensor([7., 8.], dtype=float64))
     """
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected an ndarray, not {type(array).__name__}")
+        raise TypeError(f"from_numpy: array must be an ndarray, but is {shown(array)}")
     return _over(to_array(array, name="from_numpy"))
 
 
 def from_dlpack(data: Any) -> Tensor:
     """A Tensor over the memory of another library's array, through the DLPack protocol: ``torch.from_dlpack``. Shares as :func:`from_numpy`."""
-    return _over(to_array(np.from_dlpack(data)))
+    if not hasattr(data, "__dlpack__"):
+        raise TypeError(f"from_dlpack: data must have __dlpack__, as arrays of other libraries have, but is {shown(data)}")
+    return _over(to_array(np.from_dlpack(data), name="from_dlpack"))
 
 
 class _Lender:
@@ -214,7 +216,11 @@ def _over(array: np.ndarray) -> Tensor:
 
 def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
     """The shape (2, 3) from the arguments of ``zeros(2, 3)``, ``zeros((2, 3))`` or ``zeros(size=(2, 3))``."""
-    shape = shaping.sizes_of(either(name, "size", sizes, size))
+    given = either(name, "size", sizes, size)
+    try:
+        shape = shaping.sizes_of(given)
+    except TypeError:
+        raise TypeError(f"{name}: size must be whole numbers, but is {given!r}") from None
     if any(n < 0 for n in shape):
         raise engine.ShapeError(f"{name}: a size cannot be negative: {shape}")
     return shape

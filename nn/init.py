@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 
 from minigrad.engine import no_grad
+from minigrad.ops.arguments import check
 from minigrad.ops.elementwise import erfinv
 from minigrad.ops.shape_inference import is_outline
 from minigrad.random import Generator, numpy_generator
@@ -41,8 +42,6 @@ def _filling(initialise: Callable[Concatenate[Tensor, P], Tensor]) -> Callable[C
 
 def _write(tensor: Tensor, value: Any, name: str) -> Tensor:
     """Give ``tensor`` the value, in its own dtype."""
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name}: a Tensor is needed, not {type(tensor).__name__}")
     if not tensor.is_leaf:
         raise RuntimeError(f"{name}: only leaf tensors can be initialised, and this one was computed by {tensor.grad_fn}")
     with no_grad():
@@ -62,6 +61,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
     Raises ``ValueError`` for another name.
     """
+    return _gain("calculate_gain", nonlinearity, param)
+
+
+def _gain(name: str, nonlinearity: str, param: float | None) -> float:
     linear = [f"conv{kind}{d}d" for kind in ("", "_transpose") for d in (1, 2, 3)]
     if nonlinearity in ("linear", "sigmoid", *linear):
         return 1.0
@@ -70,21 +73,21 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "relu":
         return math.sqrt(2.0)
     if nonlinearity == "leaky_relu":
-        if param is not None and (isinstance(param, bool) or not isinstance(param, (int, float))):
-            raise ValueError(f"calculate_gain: the negative slope must be a number, not {param!r}")
+        if param is not None and (isinstance(param, bool) or not isinstance(param, (int, float)) or not math.isfinite(param)):
+            raise ValueError(f"{name}: param, the negative slope, must be a number, not {param!r}")
         return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
     if nonlinearity == "selu":
         return 0.75
-    raise ValueError(f"calculate_gain: there is no gain for {nonlinearity!r}")
+    raise ValueError(f"{name}: there is no gain for the nonlinearity {nonlinearity!r}")
 
 
-def fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+def fan_in_and_fan_out(tensor: Tensor, name: str = "fan_in_and_fan_out") -> tuple[int, int]:
     """Fan-in and fan-out of a weight ``(out, in, *kernel)``: the number of inputs of each output, and of outputs of each input.
 
     Raises ``ValueError`` for a Tensor with less than two dimensions.
     """
     if tensor.ndim < 2:
-        raise ValueError(f"fan in and fan out need a weight with at least 2 dimensions (out, in, ...), not shape {tensor.shape}")
+        raise ValueError(f"{name}: fan in and fan out need a weight with at least 2 dimensions (out, in, ...), not shape {tensor.shape}")
     window = math.prod(tensor.shape[2:])
     return tensor.shape[1] * window, tensor.shape[0] * window
 
@@ -98,12 +101,16 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     >>> bool((w.abs() <= 1).all())
     True
     """
+    check("uniform_", locals(), tensor=Tensor, a="finite", b="finite", generator=Generator)
+    if a > b:
+        raise ValueError(f"uniform_: a must not exceed b (a={a}, b={b})")
     return _write(tensor, numpy_generator(generator).uniform(a, b, tensor.shape), "uniform_")
 
 
 @_filling
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill from the normal distribution."""
+    check("normal_", locals(), tensor=Tensor, mean="finite", std="0 or above", generator=Generator)
     return _write(tensor, numpy_generator(generator).normal(mean, std, tensor.shape), "normal_")
 
 
@@ -115,8 +122,9 @@ def trunc_normal_(
 
     Raises ``ValueError`` if ``a > b`` or ``std < 0``.
     """
-    if a > b or std < 0:
-        raise ValueError(f"trunc_normal_: std must not be negative and a must not exceed b (std={std}, a={a}, b={b})")
+    check("trunc_normal_", locals(), tensor=Tensor, mean="finite", std="0 or above", a="not NaN", b="not NaN", generator=Generator)
+    if a > b:
+        raise ValueError(f"trunc_normal_: a must not exceed b (a={a}, b={b})")
     if std == 0:
         return constant_(tensor, min(max(mean, a), b))
     scale = std * math.sqrt(2.0)
@@ -127,22 +135,26 @@ def trunc_normal_(
 @_filling
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with ``val``."""
+    check("constant_", locals(), tensor=Tensor, val="a number")
     return _write(tensor, val, "constant_")
 
 
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with 1."""
+    check("ones_", locals(), tensor=Tensor)
     return _write(tensor, 1.0, "ones_")
 
 
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with 0."""
+    check("zeros_", locals(), tensor=Tensor)
     return _write(tensor, 0.0, "zeros_")
 
 
 @_filling
 def eye_(tensor: Tensor) -> Tensor:
     """The identity, for a matrix. Raises ``ValueError`` for other ranks."""
+    check("eye_", locals(), tensor=Tensor)
     if tensor.ndim != 2:
         raise ValueError(f"eye_: a matrix is needed, not shape {tensor.shape}")
     return _write(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
@@ -154,6 +166,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
     Raises ``ValueError`` if there are not 3 to 5 dimensions, or ``out`` is not divisible by ``groups``.
     """
+    check("dirac_", locals(), tensor=Tensor, groups=1)
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"dirac_: a weight with 3, 4 or 5 dimensions is needed, not shape {tensor.shape}")
     out, inside, *window = tensor.shape
@@ -170,22 +183,22 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 @_filling
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on ±gain sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    bound = gain * math.sqrt(6.0 / max(sum(fan_in_and_fan_out(tensor)), 1))
+    check("xavier_uniform_", locals(), tensor=Tensor, gain="finite", generator=Generator)
+    bound = gain * math.sqrt(6.0 / max(sum(fan_in_and_fan_out(tensor, "xavier_uniform_")), 1))
     return _write(tensor, numpy_generator(generator).uniform(-bound, bound, tensor.shape), "xavier_uniform_")
 
 
 @_filling
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    std = gain * math.sqrt(2.0 / max(sum(fan_in_and_fan_out(tensor)), 1))
+    check("xavier_normal_", locals(), tensor=Tensor, gain="finite", generator=Generator)
+    std = gain * math.sqrt(2.0 / max(sum(fan_in_and_fan_out(tensor, "xavier_normal_")), 1))
     return _write(tensor, numpy_generator(generator).normal(0.0, std, tensor.shape), "xavier_normal_")
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, name: str) -> float:
-    if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"{name}: mode must be 'fan_in' or 'fan_out', not {mode!r}")
-    fan = fan_in_and_fan_out(tensor)[mode == "fan_out"]
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
+    fan = fan_in_and_fan_out(tensor, name)[mode == "fan_out"]
+    return _gain(name, nonlinearity, a) / math.sqrt(fan) if fan else 0.0
 
 
 def _refuse_nothing(tensor: Tensor, name: str) -> bool:
@@ -200,6 +213,7 @@ def kaiming_uniform_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
     """Uniform on ±gain sqrt(3 / fan) (He et al. 2015), with the gain of ``nonlinearity`` (``a``: the slope of a leaky ReLU)."""
+    check("kaiming_uniform_", locals(), tensor=Tensor, a="finite", mode=("fan_in", "fan_out"), generator=Generator)
     if _refuse_nothing(tensor, "kaiming_uniform_"):
         return tensor
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
@@ -211,6 +225,7 @@ def kaiming_normal_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
     """Normal with standard deviation gain / sqrt(fan) (He et al. 2015), with the gain of ``nonlinearity``."""
+    check("kaiming_normal_", locals(), tensor=Tensor, a="finite", mode=("fan_in", "fan_out"), generator=Generator)
     if _refuse_nothing(tensor, "kaiming_normal_"):
         return tensor
     std = _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_")
@@ -223,6 +238,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 
     Raises ``ValueError`` for a Tensor with less than two dimensions.
     """
+    check("orthogonal_", locals(), tensor=Tensor, gain="finite", generator=Generator)
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: at least 2 dimensions are needed, not shape {tensor.shape}")
     if 0 in tensor.shape:
@@ -237,6 +253,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 @_filling
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """A matrix of normal samples, with the fraction ``sparsity`` of each column set to 0 (Martens 2010). ``ValueError`` for other ranks."""
+    check("sparse_", locals(), tensor=Tensor, sparsity="from 0 to 1", std="0 or above", generator=Generator)
     if tensor.ndim != 2:
         raise ValueError(f"sparse_: a matrix is needed, not shape {tensor.shape}")
     rng = numpy_generator(generator)

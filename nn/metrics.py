@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError
+from minigrad.ops.arguments import check
 from minigrad.tree import array_of
 
 
@@ -31,6 +32,7 @@ class Metric:
     """
 
     def __init__(self, name: str):
+        check(type(self).__name__, locals(), name="a name")
         self.name = name
         self.reset()
 
@@ -112,6 +114,7 @@ class Accuracy(Metric):
     """
 
     def __init__(self, name: str = "accuracy", *, threshold: float | None = None, ignore_index: int | None = None):
+        check(type(self).__name__, locals(), threshold="not NaN", ignore_index="a whole number")
         self._threshold, self._ignore_index = threshold, ignore_index
         super().__init__(name)
 
@@ -150,8 +153,7 @@ class TopK(Accuracy):
     """
 
     def __init__(self, k: int = 5, name: str | None = None, *, ignore_index: int | None = None):
-        if k < 1:
-            raise ValueError(f"TopK: k is a positive number, not {k}")
+        check("TopK", locals(), k=1)
         self._k = k
         super().__init__(f"top{k}" if name is None else name, ignore_index=ignore_index)
 
@@ -187,8 +189,7 @@ class ConfusionMatrix(Metric):
     """
 
     def __init__(self, num_classes: int, name: str = "confusion", *, ignore_index: int | None = None):
-        if num_classes < 1:
-            raise ValueError(f"ConfusionMatrix: num_classes is a positive number, not {num_classes}")
+        check("ConfusionMatrix", locals(), num_classes=1, ignore_index="a whole number")
         self._num_classes, self._ignore_index = num_classes, ignore_index
         super().__init__(name)
 
@@ -241,6 +242,7 @@ def named(name: str) -> Metric:
     >>> named("accuracy"), named("top3")
     (Accuracy('accuracy': nan), TopK('top3': nan))
     """
+    check("metrics", locals(), name="a name")
     if name == "accuracy":
         return Accuracy()
     if name.startswith("top") and name[3:].isdecimal():

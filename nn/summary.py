@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.calls import heard, unchanged
-from minigrad.engine import Op, TensorBase, get_default_dtype, no_grad
+from minigrad.engine import Op, TensorBase, dtype_of, get_default_dtype, no_grad
 from minigrad.nn.module import Module, Parameter
+from minigrad.ops.arguments import check, shown
 from minigrad.ops.shape_inference import outline, outlining
 from minigrad.tensor import Tensor, as_tensor, from_numpy
 from minigrad.tree import bytes_text, tensors_in, tree_map
@@ -172,11 +173,12 @@ def summary(
     3,870,720 multiply-adds
     input 98 KB, activations 1.3 MB
     """
+    check("summary", locals(), depth=0)
     if (input_size is None) == (input_data is None):
         raise TypeError("summary: give either input_size or input_data")
     if not isinstance(model, Module):
         if not callable(model):
-            raise TypeError(f"summary: an nn.Module, or a function that makes one, is needed, not {type(model).__name__}")
+            raise TypeError(f"summary: model must be an nn.Module, or a function that makes one, but is {shown(model)}")
         with shapes_only():
             model = model()
         if not isinstance(model, Module):
@@ -223,7 +225,9 @@ def _made(model: Module, size: Any, dtype: Any) -> tuple[tuple[Any, ...], dict[s
     if len(dtypes) != len(shapes):
         raise ValueError(f"summary: {len(dtypes)} dtypes for {len(shapes)} inputs")
     usual = next((p.dtype for p in model.parameters() if p.is_floating_point()), get_default_dtype())
-    inputs = [from_numpy(outline(tuple(shape), usual if d is None else d)) for shape, d in zip(shapes, dtypes, strict=True)]
+    inputs = [
+        from_numpy(outline(tuple(shape), usual if d is None else dtype_of("summary", d))) for shape, d in zip(shapes, dtypes, strict=True)
+    ]
     return ((), dict(zip(names, inputs, strict=True))) if names else (tuple(inputs), {})
 
 

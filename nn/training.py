@@ -12,7 +12,6 @@ import csv
 import io
 import json
 import math
-import operator
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from minigrad.nn.optim.lbfgs import LBFGS
 from minigrad.nn.optim.lr_scheduler import ReduceLROnPlateau
 from minigrad.nn.optim.swa_utils import AveragedModel, get_ema_avg_fn
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
+from minigrad.ops.arguments import check, whole
 from minigrad.random import get_rng_state, set_rng_state
 from minigrad.tensor import Tensor
 from minigrad.tree import leaves, tree_map, unwrapped
@@ -188,8 +188,7 @@ def fit(
     (20, True)
     """
     _check_arguments(model, loader, loss, optimizer, epochs, validation, scheduler, callbacks, forward)
-    if scheduler_per not in ("epoch", "step"):
-        raise ValueError(f'fit: scheduler_per is "epoch" or "step", not {scheduler_per!r}')
+    check("fit", locals(), scheduler_per=("epoch", "step"))
     _check_files(checkpoint, checkpoint_every, loader)
     measured = _check_metrics("fit", metrics)
     mean = Mean("loss")
@@ -361,10 +360,7 @@ class EarlyStopping(Callback):
     def __init__(
         self, monitor: str | None = None, patience: int = 5, min_delta: float = 0.0, mode: str | None = None, restore_best: bool = True
     ):
-        if mode not in (None, "min", "max"):
-            raise ValueError(f'EarlyStopping: mode is "min" or "max", not {mode!r}')
-        if patience < 1 or min_delta < 0:
-            raise ValueError(f"EarlyStopping: patience is positive and min_delta not negative, but they are {patience} and {min_delta}")
+        check("EarlyStopping", locals(), monitor="a name", patience=1, min_delta="0 or above", mode=("min", "max"))
         self.monitor, self.patience, self.min_delta, self.restore_best = monitor, patience, min_delta, restore_best
         self.mode = mode or ("min" if monitor is None or monitor.endswith("loss") else "max")
         self.best: float | None = None
@@ -400,6 +396,7 @@ class ClipGradNorm(Callback):
     """Call :func:`minigrad.nn.utils.clip_grad_norm_` before each step. ``norm`` is the last norm before clipping."""
 
     def __init__(self, max_norm: float, norm_type: float = 2.0):
+        check("ClipGradNorm", locals(), max_norm="0 or above, or infinite", norm_type="not NaN")
         self.max_norm, self.norm_type, self.norm = max_norm, norm_type, float("nan")
 
     def after_backward(self, run: Run) -> None:
@@ -410,6 +407,7 @@ class ClipGradValue(Callback):
     """Call :func:`minigrad.nn.utils.clip_grad_value_` before each step."""
 
     def __init__(self, clip_value: float):
+        check("ClipGradValue", locals(), clip_value="0 or above, or infinite")
         self.clip_value = clip_value
 
     def after_backward(self, run: Run) -> None:
@@ -426,6 +424,7 @@ class EMA(Callback):
     """
 
     def __init__(self, decay: float = 0.999):
+        check("EMA", locals(), decay="from 0 to 1")
         self.decay = decay
         self._function = get_ema_avg_fn(decay)
         self.average: Any = None
@@ -456,6 +455,7 @@ class Log(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]):
+        check("Log", locals(), path="a path")
         self.path = Path(path)
         if self.path.suffix not in (".csv", ".jsonl"):
             raise ValueError(f"Log: the name of the file ends in .csv or .jsonl, not {self.path.name!r}")
@@ -545,11 +545,7 @@ def _check_arguments(
     """Raise for the first wrong argument."""
     if not isinstance(model, Module):
         raise TypeError(f"fit: the model is a Module, not {_is(model)}")
-    try:
-        if operator.index(epochs) < 1 or isinstance(epochs, bool):
-            raise ValueError(f"fit: epochs is the number of passes, 1 or more, not {epochs}")
-    except TypeError:
-        raise TypeError(f"fit: epochs is a whole number of passes, not {epochs!r}") from None
+    whole("fit", "epochs", epochs, 1)
     _check_loader("fit", "loader", loader, again=epochs > 1)
     _check_function("fit", "loss", loss)
     if isinstance(optimizer, type) or not all(hasattr(optimizer, part) for part in ("step", "zero_grad", "param_groups")):
@@ -592,6 +588,7 @@ def _check_callbacks(callbacks: Any) -> None:
 
 
 def _check_files(checkpoint: Any, checkpoint_every: Any, loader: Any) -> None:
+    check("fit", locals(), checkpoint="a path", checkpoint_every=1)
     if checkpoint is not None:
         path = Path(checkpoint)
         if path.is_dir():
@@ -599,8 +596,8 @@ def _check_files(checkpoint: Any, checkpoint_every: Any, loader: Any) -> None:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"fit: checkpoint={os.fspath(checkpoint)!r}: there is no folder {os.fspath(path.parent)!r}")
     if checkpoint_every is not None:
-        if checkpoint is None or not isinstance(checkpoint_every, int) or checkpoint_every < 1:
-            raise ValueError(f"fit: checkpoint_every={checkpoint_every} is a positive number of steps, and goes with checkpoint=PATH")
+        if checkpoint is None:
+            raise ValueError(f"fit: checkpoint_every={checkpoint_every} goes with checkpoint=PATH")
         if not hasattr(loader, "state_dict"):
             raise ValueError("fit: to be resumed within an epoch (checkpoint_every) the loader needs state_dict(), as a DataLoader has")
 

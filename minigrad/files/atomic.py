@@ -31,7 +31,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """
     import secrets
 
-    path = os.path.realpath(path)
+    given, path = path, os.path.realpath(path)
     mode = os.stat(path).st_mode if os.path.exists(path) else None
     if mode is not None and not stat.S_ISREG(mode):  # a device or a pipe is written to, not replaced
         buffer = io.BytesIO()  # they cannot seek
@@ -41,7 +41,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         return
     temporary = os.path.join(os.path.dirname(path), f".minigrad-{secrets.token_hex(8)}.tmp")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), "wb") as file:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except (
+        OSError
+    ) as error:  # of a folder that is missing or cannot be written: the name that the user gave, not that of the temporary file
+        raise type(error)(error.errno, error.strerror, os.fspath(given)) from None
+    try:
+        with open(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

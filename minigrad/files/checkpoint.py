@@ -17,6 +17,7 @@ import numpy as np
 from minigrad.devices import check_device
 from minigrad.engine import TensorBase
 from minigrad.files.atomic import whole_file
+from minigrad.ops.arguments import check
 from minigrad.tensor import DTYPES, Tensor
 
 __all__ = ["CheckpointError", "load", "save"]
@@ -60,6 +61,7 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     >>> model.load_state_dict(state["model"])
     <All keys matched successfully>
     """
+    check("save", locals(), f="a path or an open file")
     import json
 
     writer = _Writer()
@@ -88,6 +90,7 @@ def load(f: str | os.PathLike[str] | IO[bytes], map_location: Any = None, *, wei
             nothing is returned from a damaged file. Reading takes no more memory than the file is long.
         OSError: it cannot be read (``FileNotFoundError``, ...).
     """
+    check("load", locals(), f="a path or an open file")
     check_device(map_location)
     with opened(f) as file, explained(f):
         return _load(file)

@@ -16,6 +16,7 @@ import numpy as np
 from minigrad.engine import TensorBase, wrap
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import CheckpointError, explained, opened
+from minigrad.ops.arguments import check
 from minigrad.tensor import DTYPES, Tensor
 from minigrad.tree import array_of
 
@@ -49,9 +50,13 @@ def save_safetensors(
     ...     model.load_state_dict(nn.load_safetensors(path))
     <All keys matched successfully>
     """
+    check("save_safetensors", locals(), f="a path or an open file", metadata="a dict")
     library = _library()
     if not isinstance(tensors, Mapping):
         raise TypeError(f"save_safetensors: a dict of tensors is needed, not {type(tensors).__name__}")
+    for key, text in (metadata or {}).items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise TypeError(f"save_safetensors: metadata must be texts, but has {key!r}: {text!r}")
     arrays = {}
     for name, value in tensors.items():
         if not isinstance(name, str):
@@ -84,6 +89,7 @@ def load_safetensors(f: str | os.PathLike[str] | IO[bytes]) -> dict[str, Tensor]
         OSError: it cannot be read.
         ImportError: the library is missing.
     """
+    check("load_safetensors", locals(), f="a path or an open file")
     library = _library()
     with opened(f) as file, explained(f, "safetensors file"):
         return {name: wrap(_to_array(name, **view)) for name, view in library.deserialize(file.read())}

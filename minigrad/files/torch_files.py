@@ -20,6 +20,7 @@ from minigrad.devices import check_device
 from minigrad.engine import wrap
 from minigrad.files import checkpoint
 from minigrad.files.checkpoint import TENSOR_CLASSES, CheckpointError, explained, open_archive, opened, read_array, read_entry
+from minigrad.ops.arguments import check
 from minigrad.tensor import DTYPES, Tensor
 
 __all__ = ["load", "load_torch"]
@@ -52,6 +53,7 @@ def load_torch(f: str | os.PathLike[str] | IO[bytes]) -> Any:
     >>> model.load_state_dict(nn.load_torch("linear.pt"))  # doctest: +SKIP
     <All keys matched successfully>
     """
+    check("load_torch", locals(), f="a path or an open file")
     with opened(f) as file, explained(f, "PyTorch checkpoint"):
         start = file.tell()
         head = file.read(512)

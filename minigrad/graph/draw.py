@@ -13,6 +13,7 @@ from minigrad.calls import unchanged
 from minigrad.engine import Leaf, TensorBase, wrap
 from minigrad.graph.picture import Graph
 from minigrad.graph.trace import record, trace
+from minigrad.ops.arguments import check, numbers, shown
 from minigrad.tree import tensors_in, tree_map, unwrapped
 
 
@@ -64,8 +65,7 @@ def draw(
     >>> print([e.argument for e in g.edges if e.source == "v0"])
     ['input', 'other']
     """
-    if direction not in ("TB", "LR", "BT", "RL"):
-        raise ValueError(f"draw: direction must be TB, LR, BT or RL, not {direction!r}")
+    check("draw", locals(), names="a dict", depth=0, direction=("TB", "LR", "BT", "RL"), title="a text", limit=1)
     options = {
         "depth": depth, "repeats": repeats, "parameters": parameters, "legend": legend, "direction": direction, "limit": limit,
         "backward": backward,
@@ -79,7 +79,7 @@ def draw(
             raise TypeError(f"draw: inputs are for a module, and {type(subject).__name__} is none")
         found = list(tensors_in(subject))
         if not found:
-            raise TypeError(f"draw: a Tensor or a module is needed, not {type(subject).__name__}")
+            raise TypeError(f"draw: subject must be a Tensor or a module, but is {shown(subject)}")
         outputs = _named(found, names or {})
         seeds = _seeds(outputs, gradient, scores=False)
         traced = trace(outputs, model=model, names=names, constants=constants, backward=backward, seeds=seeds, title=title)
@@ -113,7 +113,8 @@ def _seeds(outputs: Mapping[str, TensorBase], gradient: Any, scores: bool) -> di
     for name, tensor in outputs.items():
         data = tensor._data
         if given.get(name) is not None:
-            seed = np.asarray(getattr(given[name], "_data", given[name]), dtype=data.dtype)
+            numbers("draw", "gradient", unwrapped(given[name]))
+            seed = np.asarray(unwrapped(given[name]), dtype=data.dtype)
             if seed.shape != data.shape:
                 raise engine.ShapeError(f"draw: gradient has shape {seed.shape}, but {name} has {data.shape}")
             seeds[name] = seed

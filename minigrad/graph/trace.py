@@ -25,6 +25,7 @@ from minigrad.calls import heard
 from minigrad.engine import Node, Pick, TensorBase
 from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
+from minigrad.ops.arguments import check, shown
 from minigrad.tree import tensors_in
 
 # ------------------------------------------------------------------------------------------------ module calls
@@ -46,6 +47,8 @@ class record:
     """
 
     def __init__(self, model: Any):
+        if not hasattr(model, "named_modules"):
+            raise TypeError(f"record: model must be a module, but is {shown(model)}")
         self.model = model
         self.scopes: list[Scope] = []
         self.starts: list[int] = []  # creation numbers, ascending; a call comes before the calls inside it
@@ -306,9 +309,15 @@ def trace(
         seeds: output's name -> gradient that backward starts from; ones where there is none.
         title: the picture's title.
     """
+    check("trace", locals(), outputs="a dict", names="a dict", inputs="a dict", pretend="a list", seeds="a dict", title="a text")
+    for what, named in (("outputs", outputs), ("names", names), ("inputs", inputs)):
+        for name, tensor in (named or {}).items():
+            check("trace", {f"{what}[{name!r}]": tensor}, **{f"{what}[{name!r}]": TensorBase})
     recording = model if isinstance(model, record) else None
     if recording is not None:
         model = recording.model
+    if model is not None and not hasattr(model, "named_parameters"):
+        raise TypeError(f"trace: model must be a module, or a record of one, but is {shown(model)}")
     known = _Names()
     for name, tensor in (names or {}).items():
         known.add("leaf", name, tensor)

@@ -65,9 +65,9 @@ def set_num_threads(num_threads: int) -> None:
     """
     global _count
     if isinstance(num_threads, bool) or not isinstance(num_threads, (int, np.integer)):
-        raise TypeError(f"set_num_threads: an integer is needed, not {type(num_threads).__name__}")
+        raise TypeError(f"set_num_threads: num_threads must be a whole number, not {num_threads!r}")
     if num_threads < 1:
-        raise ValueError(f"set_num_threads: at least one thread is needed, not {num_threads}")
+        raise ValueError(f"set_num_threads: num_threads must be 1 or above, but is {num_threads}")
     _count = int(num_threads)
 
 

@@ -1,9 +1,11 @@
-"""Normalisation of the sizes and dims that users pass: ``x.sum(-1)``, ``x.permute(2, 0, 1)``, ``x.reshape((2, 3))``."""
+"""What users pass beside the tensors: sizes and dims in one form (``x.sum(-1)``, ``x.permute(2, 0, 1)``), options in their range (:func:`check`)."""
 
 from __future__ import annotations
 
 import math
 import operator
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,10 @@ RANGES = {  # of numbers, as error messages say them
     "0 or above": lambda v: 0 <= v < math.inf,
     "above 0": lambda v: 0 < v < math.inf,
     "from 0 to 1": lambda v: 0 <= v <= 1,
+    "above 0, or infinite": lambda v: v > 0,
+    "0 or above, or infinite": lambda v: v >= 0,
     "not 0": lambda v: v != 0 and not math.isnan(v),
+    "not NaN": lambda v: not math.isnan(v),
     "finite": math.isfinite,
 }
 
@@ -68,6 +73,75 @@ def number(name: str, what: str, value: Any, rule: str | None = None) -> Any:
     if not fits:
         raise ValueError(f"{name}: {what} must be {rule}, but is {value!r}")
     return value
+
+
+def numbers(name: str, what: str, values: Any) -> np.ndarray:
+    """``values`` as an array of float64. Raises ``TypeError`` for what is no number, or no array or list of numbers."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: {what} must be numbers, but is {shown(values)}")
+    return array.astype(np.float64)
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {  # of options that are no numbers, as error messages say them
+    "a function": callable,
+    "a name": lambda v: isinstance(v, str),
+    "a text": lambda v: isinstance(v, str),
+    "a list": lambda v: isinstance(v, Iterable) and not isinstance(v, (bytes, Mapping)),
+    "True or False": lambda v: isinstance(v, (bool, np.bool_)),
+    "an iterable": lambda v: isinstance(v, Iterable) and not isinstance(v, (str, bytes)),
+    "a path": lambda v: isinstance(v, (str, os.PathLike)),
+    "a path or an open file": lambda v: isinstance(v, (str, os.PathLike)) or hasattr(v, "read") or hasattr(v, "write"),
+    "a list of functions": lambda v: isinstance(v, Iterable) and all(map(callable, v)),
+    "a dict": lambda v: isinstance(v, Mapping),
+    "anything with a length": lambda v: hasattr(v, "__len__"),
+}
+
+
+def shown(value: Any) -> str:
+    """``value`` as error messages show it: as Python writes it, or the name of its type where that is long."""
+    text = repr(value)
+    return text if len(text) <= 80 and "\n" not in text else f"a {type(value).__name__}"
+
+
+def check(name: str, given: Mapping[str, Any], /, **rules: int | str | tuple[Any, ...] | type) -> None:
+    """Refuse options that break their rule: ``check("fit", locals(), epochs=1, scheduler_per=("epoch", "step"))`` at the head of a function.
+
+    Args:
+        name: of the function or class, with which the message begins.
+        given: options by name. None is an option that was not given, and is not checked.
+        rules: for each option an int (a whole number, that or above), ``"a whole number"``, ``"a number"``, a key of :data:`RANGES` (a number
+            in that range) or of :data:`KINDS`, a tuple of the values that it may be, or a class.
+
+    Raises:
+        ShapeError: a whole number below its least (a ``ValueError``).
+        TypeError: a value of another kind.
+        ValueError: a number out of its range, or none of the values that are allowed.
+
+    >>> from minigrad.ops.arguments import check
+    >>> check("fit", {"epochs": 3, "mode": None}, epochs=1, mode=("min", "max"))
+    >>> check("fit", {"epochs": 0}, epochs=1)
+    Traceback (most recent call last):
+    minigrad.engine.op.ShapeError: fit: epochs must be 1 or above, but is 0
+    """
+    for what, rule in rules.items():
+        if (value := given[what]) is None:
+            continue
+        if isinstance(rule, int):
+            whole(name, what, value, rule)
+        elif isinstance(rule, tuple):
+            if not any(value is v or (type(value) is type(v) and value == v) for v in rule):
+                raise ValueError(f"{name}: {what} must be one of {', '.join(map(repr, rule))}, but is {shown(value)}")
+        elif isinstance(rule, type):
+            if not isinstance(value, rule):
+                raise TypeError(f"{name}: {what} must be a {rule.__name__}, but is {shown(value)}")
+        elif rule == "a whole number":
+            whole(name, what, value)
+        elif rule in KINDS:
+            if not KINDS[rule](value):
+                raise TypeError(f"{name}: {what} must be {rule}, but is {shown(value)}")
+        else:
+            number(name, what, value, None if rule == "a number" else rule)
 
 
 def positive_dim(name: str, dim: Any, ndim: int) -> int:

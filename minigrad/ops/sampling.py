@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.engine import ShapeError, wrap
+from minigrad.ops.arguments import numbers, whole
 from minigrad.random import Generator, numpy_generator
 from minigrad.tree import array_of
 from minigrad.types import Tensor
@@ -25,10 +26,10 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     >>> mg.bernoulli(mg.tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    array = array_of(input)
-    chance = _probabilities("bernoulli", array) if p is None else np.asarray(p)
+    array = np.asarray(array_of(input))
+    chance = _probabilities("bernoulli", array) if p is None else numbers("bernoulli", "p", array_of(p))
     if not np.all((chance >= 0) & (chance <= 1)):  # NaN too
-        raise ValueError("bernoulli: probabilities must be in [0, 1]")
+        raise ValueError(f"bernoulli: probabilities{'' if p is None else ' p'} must be in [0, 1]")
     return wrap((numpy_generator(generator).random(array.shape) < chance).astype(array.dtype))
 
 
@@ -47,11 +48,10 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     >>> mg.multinomial(mg.tensor([0.0, 3.0, 0.0]), 4, replacement=True)
     tensor([1, 1, 1, 1])
     """
-    weights = _probabilities("multinomial", array_of(input))
+    weights = _probabilities("multinomial", np.asarray(array_of(input)))
     if weights.ndim not in (1, 2) or not weights.shape[-1]:
         raise ShapeError(f"multinomial: the weights must have shape (n,) or (rows, n) with n > 0, not {weights.shape}")
-    if num_samples < 1:
-        raise ValueError(f"multinomial: num_samples must be positive, not {num_samples}")
+    whole("multinomial", "num_samples", num_samples, 1)
     if not np.all(np.isfinite(weights)) or np.any(weights < 0):
         raise ValueError("multinomial: weights must be finite and not negative")
     rows = np.atleast_2d(weights).astype(np.float64)

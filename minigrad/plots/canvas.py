@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
+from minigrad.ops.arguments import shown
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -23,16 +24,24 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def as_picture(image: np.ndarray) -> np.ndarray:
+def as_picture(image: np.ndarray, name: str = "plots") -> np.ndarray:
     """The image (C, H, W), a batch of one, or (H, W), in the layout of matplotlib and with values from 0 to 1."""
     image = np.asarray(image, dtype=float)
     image = image[0] if image.ndim == 4 and len(image) == 1 else image
     if image.ndim == 3:
         image = image[0] if image.shape[0] == 1 else np.moveaxis(image, 0, -1) if image.shape[0] in (3, 4) else image.mean(0)
     if image.ndim != 2 and image.ndim != 3:
-        raise ShapeError(f"plots: an image must be (H, W) or (C, H, W), not {image.shape}")
+        raise ShapeError(f"{name}: an image must be (H, W) or (C, H, W), not {image.shape}")
     low, high = image.min(initial=0.0), image.max(initial=1.0)
     return (image - low) / (high - low)
+
+
+def shown_array(function: str, argument: str, given: Any) -> np.ndarray:
+    """The array of a Tensor, or of anything that numpy takes for numbers. Raises ``TypeError`` for what is none."""
+    array = np.asarray(array_of(given))
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{function}: {argument} must be an array of numbers, but is {shown(given)}")
+    return array
 
 
 def named_arrays(function: str, argument: str, given: Any) -> dict[str, np.ndarray]:
@@ -47,5 +56,5 @@ def named_arrays(function: str, argument: str, given: Any) -> dict[str, np.ndarr
     if not isinstance(given, Mapping):
         raise TypeError(f"{function}: {argument} must be a dict of name -> array, not {type(given).__name__}")
     if not given:
-        raise ValueError(f"{function}: nothing to show")
-    return {name: array_of(value) for name, value in given.items()}
+        raise ValueError(f"{function}: {argument} is empty: there is nothing to show")
+    return {name: shown_array(function, f"{argument}[{name!r}]", value) for name, value in given.items()}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError, wrap
+from minigrad.ops.arguments import check
 from minigrad.ops.conv import conv2d, conv_transpose2d
-from minigrad.plots.canvas import named_arrays, new_figure
+from minigrad.plots.canvas import named_arrays, new_figure, shown_array
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def numbers(
     >>> [text.get_text() for axes in figure.axes for text in axes.texts]
     ['1', '0', '0', '1', '→', '2', '0', '0', '2']
     """
+    check("numbers", locals(), between="a list", marked="a dict")
     arrays = {name: np.atleast_2d(m.astype(float)) for name, m in named_arrays("numbers", "matrices", matrices).items()}
     for name, array in arrays.items():
         if array.ndim != 2:
@@ -111,10 +113,13 @@ def window(
     >>> figure.axes[-1].get_title(), figure.get_suptitle()
     ('result 4×4', 'sum of products: 3')
     """
-    x, w = np.atleast_3d(array_of(image).astype(float).T).T, np.atleast_3d(array_of(kernel).astype(float).T).T
+    check("window", locals(), at="a list", bias="a number", stride=1, padding=0, dilation=1)
+    x, w = (np.atleast_3d(shown_array("window", what, a).astype(float).T).T for what, a in (("image", image), ("kernel", kernel)))
     if x.ndim != 3 or w.ndim != 3 or len(x) != len(w):
         raise ShapeError(f"window: image {x.shape} and kernel {w.shape} are (C, H, W) and (C, KH, KW) with the same C")
     result = array_of(conv2d(wrap(x[None]), wrap(w[None]), stride=stride, padding=padding, dilation=dilation))[0, 0] + bias
+    if len(at) != 2 or not all(isinstance(i, (int, np.integer)) for i in at):
+        raise TypeError(f"window: at must be a place (row, column) of the result, but is {at!r}")
     if not (0 <= at[0] < result.shape[0] and 0 <= at[1] < result.shape[1]):
         raise IndexError(f"window: at={at} is outside the result of {result.shape[0]}×{result.shape[1]}")
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
@@ -178,8 +183,7 @@ def cells(
     >>> plots.cells(2, 3, stride=2, transposed=True).get_suptitle()
     '2×2 → 5×5'
     """
-    if steps < 1:
-        raise ValueError(f"cells: steps={steps} is a positive number")
+    check("cells", locals(), size=1, kernel=1, stride=1, padding=0, dilation=1, steps=1, title="a text")
     x, w = np.ones((1, 1, size, size)), np.ones((1, 1, kernel, kernel))
     op = conv_transpose2d if transposed else conv2d
     out = op(wrap(x), wrap(w), stride=stride, padding=padding, dilation=dilation).shape[-1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
+from minigrad.ops.arguments import check
 from minigrad.plots.canvas import RED, named_arrays, new_figure
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def images(
     >>> [axes.get_title() for axes in figure.axes]
     ['noise', 'signal']
     """
+    check("images", locals(), columns=1, boxes="a dict", size="above 0", title="a text")
     arrays = named_arrays("images", "pictures", pictures)
     arrays = {name: array[0] if array.ndim == 4 and len(array) == 1 else array for name, array in arrays.items()}
     if strangers := set(boxes or ()) - set(arrays):
@@ -53,6 +55,10 @@ def images(
     for name, array in arrays.items():
         if not (array.ndim == 2 or (array.ndim == 3 and len(array) in (1, 3))):
             raise ShapeError(f"images: {name} must be (H, W), (1, H, W) or (3, H, W), not {array.shape}")
+    from matplotlib import colormaps
+
+    if colours not in colormaps:
+        raise ValueError(f"images: colours must be the name of a colormap of matplotlib, as 'viridis', but is {colours!r}")
     columns = min(columns, len(arrays))
     rows = -(-len(arrays) // columns)
     height, width = next(iter(arrays.values())).shape[-2:]

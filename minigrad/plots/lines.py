@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
-from minigrad.plots.canvas import named_arrays, new_figure
-from minigrad.tree import array_of
+from minigrad.ops.arguments import check
+from minigrad.plots.canvas import named_arrays, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,8 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['squares', 'cubes']
     """
-    x = array_of(x)
+    check("lines", locals(), xlabel="a text", ylabel="a text", title="a text")
+    x = shown_array("lines", "x", x)
     arrays = named_arrays("lines", "curves", curves)
     for name, array in arrays.items():
         if x.ndim != 1 or array.shape != x.shape:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
-from minigrad.plots.canvas import BLUE, GREY, RED, as_picture, named_arrays, new_figure
-from minigrad.tree import array_of
+from minigrad.ops.arguments import check
+from minigrad.plots.canvas import BLUE, GREY, RED, as_picture, named_arrays, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         history: a dict for each epoch. ``loss``, ``test_loss`` and ``accuracy`` (a fraction) are shown if present, and so is every
             other key that contains ``loss`` or ``accuracy``; ``epoch`` is the number on the axis.
     """
+    check("training_curves", locals(), history="a list")
     if not history:
         raise ValueError("training_curves: the history is empty")
     names = [name for name in history[0] if name != "epoch"]
@@ -80,7 +81,8 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
     >>> len(plots.filters(mg.randn(6, 1, 5, 5)).axes)  # six filters and a scale
     7
     """
-    weight = array_of(weight)
+    check("filters", locals(), columns=1, most=1)
+    weight = shown_array("filters", "weight", weight)
     if weight.ndim != 4:
         raise ShapeError(f"filters: a weight must be (out, channels, height, width), not {weight.shape}")
     shown = weight[:most]
@@ -114,15 +116,18 @@ def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int 
         maps: for each layer (channels, height, width), in a list, or by name as :func:`minigrad.plots.probes.activations` gives them; of a batch, the first is shown.
         most: the largest number of maps to show for a layer.
     """
+    check("feature_maps", locals(), most=1)
+    if not isinstance(maps, Mapping):
+        check("feature_maps", locals(), maps="a list")
     named = maps.items() if isinstance(maps, Mapping) else [(f"layer {i + 1}", m) for i, m in enumerate(maps)]
-    arrays = {name: array_of(m) for name, m in named}
+    arrays = {name: shown_array("feature_maps", name, m) for name, m in named}
     layers = [(name, m[0] if m.ndim == 4 else m) for name, m in arrays.items()]
     wrong = [f"{name} {m.shape}" for name, m in layers if m.ndim != 3]
     if wrong or not layers:
         raise ShapeError(f"feature_maps: maps must be (channels, height, width), not {', '.join(wrong) or 'missing'}")
     widest = max(min(len(m), most) for _, m in layers)
     figure = new_figure(max(0.85 * widest, 4) + 0.6, 1.15 * (len(layers) + 1) + 0.6)
-    rows = [("input", [as_picture(array_of(image))], "gray_r")]
+    rows = [("input", [as_picture(shown_array("feature_maps", "image", image), "feature_maps")], "gray_r")]
     rows += [(f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}", list(m[:most]), "viridis") for name, m in layers]
     for row, (title, pictures, colours) in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
         row.suptitle(title, fontsize=9, x=0.01, ha="left")
@@ -139,6 +144,7 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
 
     Each shows the mean and standard deviation, the share of zeros, and the number of elements that are not finite.
     """
+    check("histograms", locals(), bins=1, title="a text")
     arrays = named_arrays("histograms", "arrays", arrays)
     columns = min(4, len(arrays))
     rows = -(-len(arrays) // columns)
@@ -173,7 +179,8 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
         confusion: (classes, classes) counts.
         names: of the classes (default: their numbers).
     """
-    confusion = array_of(confusion)
+    check("confusion_matrix", locals(), names="a list")
+    confusion = shown_array("confusion_matrix", "confusion", confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ShapeError(f"confusion_matrix: a square matrix of counts is needed, not {confusion.shape}")
     classes = len(confusion)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
-from minigrad.plots.canvas import BLUE, RED, new_figure
-from minigrad.tree import array_of
+from minigrad.ops.arguments import check
+from minigrad.plots.canvas import BLUE, RED, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def _as_images(name: str, weight: Any, shape: Sequence[int]) -> np.ndarray:
     """(out, C, H, W) with values from -1 to 1."""
-    weight = array_of(weight)
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        raise ShapeError(f"{name}: shape is (1, H, W) or (3, H, W), not {tuple(shape)}")
+    weight = shown_array(name, "weight", weight)
+    if not isinstance(shape, Sequence) or len(shape) != 3 or shape[0] not in (1, 3):
+        raise ShapeError(f"{name}: shape is (1, H, W) or (3, H, W), not {shape!r}")
     if weight.ndim != 2 or weight.shape[1] != np.prod(shape):
         raise ShapeError(
             f"{name}: weight {weight.shape} has no rows of {np.prod(shape)} numbers, one for each value of an image {tuple(shape)}"
@@ -56,6 +56,7 @@ def weight_images(weight: Any, shape: Sequence[int], names: Sequence[str] | None
     >>> [axes.get_title() for axes in plots.weight_images(mg.randn(3, 16), (1, 4, 4), "abc").axes]
     ['a', 'b', 'c']
     """
+    check("weight_images", locals(), names="a list", columns=1)
     images = _as_images("weight_images", weight, shape)
     titles = [str(i) for i in range(len(images))] if names is None else list(names)
     if len(titles) != len(images):
@@ -94,8 +95,11 @@ def weight_bars(
     >>> len(figure.axes), figure.axes[5].get_ylabel()  # five images, then two rows of bars
     (7, 'class 0')
     """
-    images, second = _as_images("weight_bars", first, shape), array_of(second)
+    check("weight_bars", locals(), outputs="a list", names="a list")
+    images, second = _as_images("weight_bars", first, shape), shown_array("weight_bars", "second", second)
     hidden = len(images)
+    if names is not None and len(names) != len(second):
+        raise ValueError(f"weight_bars: {len(names)} names for {len(second)} classes")
     if second.ndim != 2 or second.shape[1] != hidden:
         raise ShapeError(f"weight_bars: second is (classes, {hidden}), as the first layer has {hidden} neurons, not {second.shape}")
     if outside := [i for i in outputs if not 0 <= i < len(second)]:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.ops.arguments import check
 from minigrad.testing import failures, numerical
 from minigrad.testing.call import Call
 from minigrad.testing.diagnosis import explain_exception
@@ -97,8 +98,10 @@ def gradcheck(
       The arguments: np.array([1.0, 3.0])
     """
     __tracebackhide__ = True
-    if order < 1 or group < 1:
-        raise ValueError(f"gradcheck: order and group must be at least 1, not {order} and {group}")
+    check(
+        "gradcheck", locals(), fn="a function", order=1, kwargs="a dict", wrt="a list", rtol="0 or above", atol="0 or above", group=1,
+        seed=0, surrogate="a function",
+    )  # fmt: skip
     call = Call(inputs, kwargs)
     refuse_wrong_count(fn, call, f"{len(inputs)} {'was' if len(inputs) == 1 else 'were'} given")
     function = Function(fn, call, wrt, surrogate)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from minigrad.ops.arguments import check
 from minigrad.testing.function import name_of, op_of
 
 
@@ -63,6 +64,7 @@ def surrogate(declared: Callable) -> Callable[[Callable], Callable]:
     >>> gradcheck(binarized, np.array([-2.0, 0.5])).elements
     2
     """
+    check("surrogate", locals(), declared="a function")
 
     def declare(function: Callable) -> Callable:
         function.surrogate = declared  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from hypothesis.strategies import SearchStrategy
 
 from minigrad import engine
 from minigrad.engine import Pick, TensorBase, settle, wrap
+from minigrad.ops.arguments import check
 from minigrad.testing import domains
 from minigrad.testing import strategies as st
 from minigrad.testing.call import Call, arrays_in
@@ -98,6 +99,10 @@ def check_op(
         check_op(wrong, np.array([0.0]))
     """
     __tracebackhide__ = True
+    check(
+        "check_op", locals(), op="a function", examples=1, order=1, wrt="a list", rtol="0 or above", atol="0 or above",
+        surrogate="a function",
+    )  # fmt: skip
     options: dict[str, Any] = {
         "order": order, "wrt": wrt, "rtol": rtol, "atol": atol, "float32": float32, "strided": strided, "surrogate": surrogate,
     }  # fmt: skip

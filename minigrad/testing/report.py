@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from minigrad.ops.arguments import check
 from minigrad.testing.call import Call, source
 
 
@@ -36,6 +37,7 @@ class Report:
     """
 
     def __init__(self, name: str, examples: int = 1):
+        check("Report", locals(), name="a name", examples=0)
         self.name = name
         self.rows: list[Row] = []
         self.examples = examples

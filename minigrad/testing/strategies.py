@@ -22,6 +22,9 @@ import hypothesis.strategies as hypothesis_strategies
 import numpy as np
 from hypothesis.strategies import SearchStrategy, composite
 
+from minigrad.engine import dtype_of
+from minigrad.ops.arguments import check
+from minigrad.ops.arguments import whole as whole_number
 from minigrad.testing.call import Call
 
 __all__ = [
@@ -43,6 +46,12 @@ def __getattr__(name: str) -> Any:
 
 def _or_draw(draw: Any, value: Any) -> Any:
     return draw(value) if isinstance(value, SearchStrategy) else value
+
+
+def _drawn_shape(name: str, draw: Any, shape: Any) -> tuple[int, ...]:
+    """The sizes of a shape that is given as one number, several, or a strategy of them. Raises for anything else."""
+    shape = _or_draw(draw, shape)
+    return tuple([whole_number(name, "shape", size, 0) for size in (shape if isinstance(shape, (tuple, list)) else (shape,))])
 
 
 # ------------------------------------------------------------------------------------------------------ shapes
@@ -72,6 +81,7 @@ def shapes(draw: Any, min_dims: int = 0, max_dims: int = 3, min_side: int = 0, m
     >>> find(st.shapes(), lambda shape: len(shape) == 2 and 0 in shape, settings=settings(database=None, max_examples=1000))
     (1, 0)
     """
+    check("shapes", locals(), min_dims=0, max_dims=0, min_side=0, max_side=0)
     return tuple([draw(_sides(min_side, max_side)) for _ in range(draw(_dims(min_dims, max_dims)))])
 
 
@@ -176,11 +186,20 @@ def arrays(
     >>> find(st.arrays(low=0.5, high=2), lambda a: a.size == 2, settings=settings(database=None, max_examples=1000))
     array([1., 1.])
     """
-    if shape is None:
-        shape = draw(shapes(min_dims, max_dims, min_side, max_side))
-    else:
-        shape = _or_draw(draw, shape)
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    dtype = dtype_of("arrays", dtype)
+    check(
+        "arrays",
+        locals(),
+        low="not NaN",
+        high="not NaN",
+        avoid="a list",
+        margin="0 or above",
+        min_dims=0,
+        max_dims=0,
+        min_side=0,
+        max_side=0,
+    )
+    shape = draw(shapes(min_dims, max_dims, min_side, max_side)) if shape is None else _drawn_shape("arrays", draw, shape)
     fill = _distinct_values if distinct else _values
     least, most = _usual(low, high)
     values = fill(draw, shape, least, most, tuple(avoid), float(margin))
@@ -228,8 +247,9 @@ def integers_array(draw: Any, shape: Any, low: int, high: int, dtype: Any = np.i
     >>> find(st.integers_array(3, 0, 9), lambda a: a.max() > 4, settings=settings(database=None, max_examples=1000))
     array([0, 0, 5])
     """
-    shape = _or_draw(draw, shape)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    dtype = dtype_of("integers_array", dtype)
+    check("integers_array", locals(), low="a whole number", high="a whole number")
+    shape = _drawn_shape("integers_array", draw, shape)
     if high < low:
         raise ValueError(f"integers_array: low={low} is above high={high}")
     n, count = math.prod(shape), high - low + 1
@@ -249,8 +269,7 @@ def booleans_array(draw: Any, shape: Any) -> np.ndarray:
     array([[False, False],
            [False,  True]])
     """
-    shape = _or_draw(draw, shape)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = _drawn_shape("booleans_array", draw, shape)
     return (_bytes(draw, math.prod(shape)) % 2).astype(bool).reshape(shape)
 
 
@@ -310,8 +329,9 @@ def broadcastable(draw: Any, n: int = 2, *, shape: Any = None, each: Sequence[di
     >>> np.broadcast(*c.args).size
     1
     """
+    check("broadcastable", locals(), n=1, each="a list")
     bounds = {k: options.pop(k) for k in ("min_dims", "max_dims", "min_side", "max_side") if k in options}
-    whole = draw(shapes(**bounds)) if shape is None else tuple(_or_draw(draw, shape))
+    whole = draw(shapes(**bounds)) if shape is None else _drawn_shape("broadcastable", draw, shape)
     full = draw(_integers(0, n)) if n > 1 else 0  # the argument that has the whole shape; n: nobody need have it
     found = []
     for i in range(n):
@@ -334,6 +354,7 @@ def matmul_operands(draw: Any, *, max_side: int = 3, min_side: int = 0, batch: b
     >>> (c.args[0] @ c.args[1]).size
     1
     """
+    check("matmul_operands", locals(), max_side=0, min_side=0)
     n, k, m = (draw(_sides(min_side, max_side)) for _ in range(3))
     kind = draw(_sampled(["mm", "mv", "vm", "vv", "bmm"] if batch else ["mm", "mv", "vm", "vv"]))
     a: tuple[int, ...] = (k,) if kind[0] == "v" else (n, k)
@@ -389,6 +410,7 @@ def conv_arguments(
     >>> c.args[1].ndim, sorted(c.kwargs)
     (4, ['dilation', 'groups', 'padding', 'stride'])
     """
+    check("conv_arguments", locals(), dims=(1, 2, 3), max_kernel=1, max_extra=0)
     many = draw(_sampled([1, 2, 3])) if groups else 1
     most = 3 if many == 1 else 2
     per_group_in, per_group_out = draw(_integers(1, most)), draw(_integers(1, most))
@@ -452,6 +474,7 @@ def pool_arguments(
     >>> sorted(c.kwargs)
     ['ceil_mode', 'dilation', 'kernel_size', 'padding', 'stride']
     """
+    check("pool_arguments", locals(), dims=(1, 2, 3), kind=("max", "avg", "lp"), max_kernel=1, max_extra=0)
     kernel = _per_dim(draw, _integers(1, max_kernel), dims)
     kernels = _each(kernel, dims)
     stride = draw(_sampled([None, 0, 1])) if draw(_booleans()) else 1
@@ -507,6 +530,9 @@ def logits_and_targets(
     >>> find(st.logits_and_targets(soft=False), lambda c: c.args[0].ndim == 2, settings=settings(database=None, max_examples=1000)).args
     (array([[0.]]), array([0]))
     """
+    check("logits_and_targets", locals(), reductions="a list", max_extra_dims=0, min_batch=0)
+    for reduction in reductions:
+        check("logits_and_targets", {"reductions": reduction}, reductions=("mean", "sum", "none"))
     classes = draw(_integers(1, 4))
     single = unbatched and draw(_integers(0, 5)) == 5
     lead: tuple[int, ...] = () if single else (draw(_integers(min_batch, 3)),)
@@ -555,6 +581,7 @@ def index_expressions(
     >>> set(i)
     {0}
     """
+    shape = _drawn_shape("index_expressions", draw, shape)
     if booleans and draw(_integers(0, 9)) == 9:  # one mask for the leading dimensions
         return draw(booleans_array(shape[: draw(_integers(0, len(shape)))]))
     common = tuple(draw(shapes(0, 2, 0, 3))) if arrays else ()  # the shape that integer arrays broadcast to
@@ -602,6 +629,7 @@ def einsum_operands(draw: Any, *, max_operands: int = 3, ellipsis: bool = False,
     >>> find(st.einsum_operands(), lambda c: c.args[1].ndim, settings=settings(database=None, max_examples=1000))
     Call(('i->', np.array([0.0])))
     """
+    check("einsum_operands", locals(), max_operands=1)
     letters = "ijkl"
     sizes = {c: draw(_integers(1, 3)) for c in letters}
     count = draw(_integers(1, max_operands))

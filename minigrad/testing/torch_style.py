@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad.engine import TensorBase
-from minigrad.testing.checking import gradcheck as check
+from minigrad.ops.arguments import check
+from minigrad.testing.checking import gradcheck as prove
 from minigrad.testing.report import GradcheckError
 
 
@@ -39,7 +40,8 @@ def gradcheck(
     >>> gradcheck(mg.sin, (mg.tensor([0.5], dtype=mg.float64, requires_grad=True),))
     True
     """
-    return _checked(func, inputs, 1, atol, rtol, raise_exception, fast_mode)
+    check("gradcheck", locals(), func="a function", eps="above 0", atol="0 or above", rtol="0 or above")
+    return _checked("gradcheck", func, inputs, 1, atol, rtol, raise_exception, fast_mode)
 
 
 def gradgradcheck(
@@ -55,13 +57,16 @@ def gradgradcheck(
     **accepted: Any,
 ) -> bool:
     """:func:`gradcheck` of first and second derivatives: ``torch.autograd.gradgradcheck``. ``grad_outputs`` are chosen by the check."""
-    return _checked(func, inputs, 2, atol, rtol, raise_exception, fast_mode)
+    check("gradgradcheck", locals(), func="a function", eps="above 0", atol="0 or above", rtol="0 or above")
+    return _checked("gradgradcheck", func, inputs, 2, atol, rtol, raise_exception, fast_mode)
 
 
-def _checked(func: Callable, inputs: Any, order: int, atol: float, rtol: float, raise_exception: bool, fast: bool) -> bool:
+def _checked(name: str, func: Callable, inputs: Any, order: int, atol: float, rtol: float, raise_exception: bool, fast: bool) -> bool:
+    if not isinstance(inputs, TensorBase):
+        check(name, {"inputs": inputs}, inputs="a list")
     args = (inputs,) if isinstance(inputs, TensorBase) else tuple(inputs)
     try:
-        check(func, *args, order=order, rtol=rtol, atol=atol, fast=fast)
+        prove(func, *args, order=order, rtol=rtol, atol=atol, fast=fast)
     except GradcheckError:
         if raise_exception:
             raise

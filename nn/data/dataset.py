@@ -20,6 +20,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.nn.data.collate import default_collate
+from minigrad.ops.arguments import check, numbers, shown
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, as_tensor
 
@@ -156,6 +157,9 @@ class Subset(Dataset[T]):
     """
 
     def __init__(self, dataset: Indexed[T], indices: Sequence[int]):
+        for what, value in (("dataset", dataset), ("indices", indices)):
+            if not hasattr(value, "__getitem__"):
+                raise TypeError(f"Subset: {what} must have __getitem__(index), but is {shown(value)}")
         self.dataset = dataset
         self.indices = indices
 
@@ -183,11 +187,14 @@ class ConcatDataset(Dataset[T]):
     """
 
     def __init__(self, datasets: Iterable[Indexed[T]]):
+        check("ConcatDataset", locals(), datasets="an iterable")
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: at least one dataset is needed")
         if any(isinstance(d, IterableDataset) for d in self.datasets):
             raise TypeError("ConcatDataset: the samples of an IterableDataset have no index; ChainDataset puts such datasets in a row")
+        for i, dataset in enumerate(self.datasets):
+            check("ConcatDataset", {f"datasets[{i}]": dataset}, **{f"datasets[{i}]": "anything with a length"})
         self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))  # type: ignore[arg-type]
 
     def __getitem__(self, index: int) -> T:
@@ -218,6 +225,7 @@ class ChainDataset(IterableDataset[T]):
     """
 
     def __init__(self, datasets: Iterable[Any]):
+        check("ChainDataset", locals(), datasets="an iterable")
         self.datasets = datasets
 
     def _streams(self) -> Iterator[Any]:
@@ -303,7 +311,10 @@ def random_split(dataset: Indexed[T], lengths: Sequence[float], generator: Gener
     >>> sorted([*a, *b])
     ['a', 'b', 'c']
     """
-    size = len(dataset)  # type: ignore[arg-type]  # raises TypeError without __len__
+    check("random_split", locals(), dataset="anything with a length", generator=Generator)
+    size = len(dataset)  # type: ignore[arg-type]
+    if not numbers("random_split", "lengths", lengths).ndim == 1:
+        raise TypeError(f"random_split: lengths must be a list of numbers, but is {shown(lengths)}")
     if math.isclose(sum(lengths), 1):
         if not all(0 <= fraction <= 1 for fraction in lengths):
             raise ValueError(f"random_split: fractions lie between 0 and 1, but these are {list(lengths)}")
@@ -314,7 +325,7 @@ def random_split(dataset: Indexed[T], lengths: Sequence[float], generator: Gener
             if count == 0:
                 warnings.warn(f"random_split: part {i} is empty ({lengths[i]} of {size} samples)", stacklevel=2)
     else:
-        counts = [int(length) for length in lengths]
+        counts = [int(length) if math.isfinite(length) else -1 for length in lengths]
         if sum(counts) != size or min(counts) < 0 or counts != list(lengths):
             raise ValueError(
                 f"random_split: lengths must be whole numbers that add up to the {size} samples of the dataset, or fractions that "

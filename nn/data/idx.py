@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from minigrad.files.atomic import whole_file
+from minigrad.ops.arguments import check
 
 DTYPE_CODES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMS = 32  # the limit of every numpy version; real files have 1 to 4
@@ -80,6 +81,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     array([[1, 0],
            [0, 1]], dtype=int16)
     """
+    check("read_idx", locals(), path="a path")
     return parse_idx(read_contents(path), path)
 
 
@@ -104,6 +106,7 @@ def write_idx(path: str | os.PathLike[str], array: np.ndarray) -> None:
     Raises:
         TypeError: a dtype that the format does not have (it has uint8, int8, int16, int32, float32 and float64).
     """
+    check("write_idx", locals(), path="a path")
     data = to_idx(array)
     with whole_file(path) as file:
         file.write(gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)

@@ -12,6 +12,7 @@ from minigrad.nn.data.collate import default_collate, default_convert
 from minigrad.nn.data.dataset import Indexed, IterableDataset, T
 from minigrad.nn.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from minigrad.nn.data.workers import END, Fetcher, Pool, derived_seed
+from minigrad.ops.arguments import check
 from minigrad.random import Generator, drawing_from, numpy_generator
 from minigrad.tensor import Tensor
 from minigrad.types import Operand
@@ -97,10 +98,14 @@ class DataLoader(Generic[T]):
         stream = isinstance(dataset, IterableDataset)
         if not hasattr(dataset, "__getitem__"):
             raise TypeError(f"DataLoader: a dataset has __getitem__(index), and {type(dataset).__name__} has not")
-        if not isinstance(num_workers, int) or num_workers < 0:
-            raise ValueError(f"DataLoader: num_workers is a number of processes, 0 or more, not {num_workers!r}")
-        if timeout < 0:
-            raise ValueError(f"DataLoader: timeout is a number of seconds, 0 for none, not {timeout!r}")
+        check(
+            "DataLoader", locals(), batch_size=1, sampler="an iterable", batch_sampler="an iterable", num_workers=0, collate_fn="a function",
+            timeout="0 or above", worker_init_fn="a function", generator=Generator, prefetch_factor=1,
+        )  # fmt: skip
+        if multiprocessing_context is not None and not hasattr(multiprocessing_context, "Process"):  # a context itself
+            import multiprocessing
+
+            check("DataLoader", locals(), multiprocessing_context=tuple(multiprocessing.get_all_start_methods()))
         if num_workers == 0:
             for name, given in (
                 ("timeout", timeout), ("prefetch_factor", prefetch_factor is not None), ("persistent_workers", persistent_workers),
@@ -108,8 +113,6 @@ class DataLoader(Generic[T]):
             ):  # fmt: skip
                 if given:
                     raise ValueError(f"DataLoader: {name} needs num_workers above 0: it is about worker processes")
-        elif prefetch_factor is not None and (not isinstance(prefetch_factor, int) or prefetch_factor < 1):
-            raise ValueError(f"DataLoader: prefetch_factor is a number of batches, 1 or more, not {prefetch_factor!r}")
         if stream and (shuffle or sampler is not None or batch_sampler is not None):
             raise ValueError("DataLoader: an IterableDataset gives the order itself, and excludes shuffle, sampler and batch_sampler")
         if sampler is not None and shuffle:

@@ -14,6 +14,7 @@ from minigrad.nn.data.collate import default_collate
 from minigrad.nn.data.dataset import Dataset
 from minigrad.nn.data.idx import DataError, parse_idx, read_contents
 from minigrad.nn.data.transforms import Normalize
+from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor, as_tensor
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -95,6 +96,7 @@ class MNIST(Dataset[tuple[Any, int]]):
                     f"the class {function.__name__}; make one: {function.__name__}(...)" if isinstance(function, type) else repr(function)
                 )
                 raise TypeError(f"{name}: {what} is a function, not {shown}")
+        check(name, locals(), root="a path")
         if root is None and download:
             raise ValueError(f"{name}: download=True needs a folder, root; without one the sample that comes with minigrad is read")
         self.root, self.train, self.transform, self.target_transform = root, train, transform, target_transform

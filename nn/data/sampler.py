@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from minigrad.engine import ShapeError
+from minigrad.ops.arguments import check, numbers
 from minigrad.random import Generator, numpy_generator
 
 T = TypeVar("T", covariant=True)
@@ -43,6 +44,7 @@ class SequentialSampler(Sampler[int]):
     """
 
     def __init__(self, data_source: Sized):
+        check("SequentialSampler", locals(), data_source="anything with a length")
         self.data_source = data_source
 
     def __iter__(self) -> Iterator[int]:
@@ -63,8 +65,8 @@ class RandomSampler(Sampler[int]):
         generator: default: the process's generator. All indices of a pass are drawn at its beginning.
 
     Raises:
-        TypeError: ``replacement`` is not a bool.
-        ValueError: nothing to draw from, or ``num_samples`` not positive.
+        TypeError: an option is of another type.
+        ValueError: nothing to draw from, or ``num_samples`` below 1.
 
     >>> import minigrad as mg
     >>> from minigrad.nn.data import RandomSampler
@@ -73,15 +75,13 @@ class RandomSampler(Sampler[int]):
     """
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, generator: Generator | None = None):
-        if not isinstance(replacement, bool):
-            raise TypeError(f"RandomSampler: replacement is True or False, not {replacement!r}")
+        check(
+            "RandomSampler", locals(), data_source="anything with a length", replacement="True or False", num_samples=1, generator=Generator
+        )
         self.data_source = data_source
         self.replacement = replacement
         self._num_samples = num_samples
         self.generator = generator
-        if not isinstance(self.num_samples, int) or self.num_samples <= 0:
-            why = " (the dataset is empty)" if num_samples is None else ""
-            raise ValueError(f"RandomSampler: num_samples must be a positive integer, not {self.num_samples!r}{why}")
         if len(data_source) == 0:
             raise ValueError("RandomSampler: the dataset is empty")
 
@@ -117,6 +117,7 @@ class SubsetRandomSampler(Sampler[int]):
     """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
+        check("SubsetRandomSampler", locals(), indices="anything with a length", generator=Generator)
         self.indices = indices
         self.generator = generator
 
@@ -151,11 +152,8 @@ class WeightedRandomSampler(Sampler[int]):
     """
 
     def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Generator | None = None):
-        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
-            raise ValueError(f"WeightedRandomSampler: num_samples must be a positive integer, not {num_samples!r}")
-        if not isinstance(replacement, bool):
-            raise ValueError(f"WeightedRandomSampler: replacement is True or False, not {replacement!r}")
-        self.weights = np.array(weights, np.float64)
+        check("WeightedRandomSampler", locals(), num_samples=1, replacement="True or False", generator=Generator)
+        self.weights = numbers("WeightedRandomSampler", "weights", weights)
         if self.weights.ndim != 1:
             raise ShapeError(f"WeightedRandomSampler: the weights are a row of numbers, but their shape is {self.weights.shape}")
         if not (np.isfinite(self.weights).all() and (self.weights >= 0).all() and self.weights.any()):
@@ -191,7 +189,8 @@ class BatchSampler(Sampler[list[Any]]):
     """Lists of ``batch_size`` indices from another sampler: ``torch.utils.data.BatchSampler``.
 
     Raises:
-        ValueError: ``batch_size`` is not a positive integer, or ``drop_last`` not a bool.
+        TypeError: ``batch_size`` is no whole number, or ``drop_last`` not a bool.
+        ValueError: ``batch_size`` is below 1.
 
     >>> from minigrad.nn.data import BatchSampler
     >>> list(BatchSampler(range(5), batch_size=2, drop_last=False))
@@ -199,10 +198,7 @@ class BatchSampler(Sampler[list[Any]]):
     """
 
     def __init__(self, sampler: Iterable[Any], batch_size: int, drop_last: bool = False):
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
-            raise ValueError(f"batch_size must be a positive integer, not {batch_size!r}")
-        if not isinstance(drop_last, bool):
-            raise ValueError(f"drop_last is True or False, not {drop_last!r}")
+        check("BatchSampler", locals(), sampler="an iterable", batch_size=1, drop_last="True or False")
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last

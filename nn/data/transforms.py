@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.nn.data.workers import get_worker_info
+from minigrad.ops.arguments import check, number, numbers, whole
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, as_tensor
 
@@ -65,6 +66,7 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
+        check("Compose", locals(), transforms="a list of functions")
         self.transforms = list(transforms)
 
     @property
@@ -88,8 +90,7 @@ class Lambda:
     """
 
     def __init__(self, lambd: Callable[[Any], Any], batched: bool = False):
-        if not callable(lambd):
-            raise TypeError(f"Lambda: a function is needed, not {type(lambd).__name__}")
+        check("Lambda", locals(), lambd="a function")
         self.lambd, self.batched = lambd, batched
 
     def __call__(self, x: Any) -> Any:
@@ -114,8 +115,9 @@ class RandomApply(_Images):
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]], p: float = 0.5, generator: Generator | None = None):
+        check("RandomApply", locals(), transforms="a list of functions", p="from 0 to 1", generator=Generator)
         self.transforms = Compose(transforms)
-        self.p = _probability("RandomApply", p)
+        self.p = p
         self.generator = generator
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
@@ -209,11 +211,11 @@ class Normalize(_Images):
     floats = True
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float], inplace: bool = False):
-        self.mean = np.reshape(np.asarray(mean, np.float64), (-1, 1, 1))
-        self.std = np.reshape(np.asarray(std, np.float64), (-1, 1, 1))
+        self.mean = np.reshape(numbers("Normalize", "mean", mean), (-1, 1, 1))
+        self.std = np.reshape(numbers("Normalize", "std", std), (-1, 1, 1))
         self.inplace = inplace  # only for compatibility with torchvision: the input is never changed
         if not (self.std > 0).all():
-            raise ValueError(f"Normalize: standard deviations are positive, but std={std}")
+            raise ValueError(f"Normalize: std must be above 0, but is {std}")
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
         for values in (self.mean, self.std):
@@ -241,7 +243,7 @@ class Pad(_Images):
 
     def __init__(self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
         self.padding = _padding("Pad", padding)
-        self.fill, self.padding_mode = fill, _padding_mode("Pad", padding_mode)
+        self.fill, self.padding_mode = _fill("Pad", fill), _padding_mode("Pad", padding_mode)
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
         return _pad(images, self.padding, self.fill, self.padding_mode)
@@ -277,7 +279,9 @@ class RandomCrop(_Images):
     ):
         self.size = _size("RandomCrop", size)
         self.padding = (0, 0, 0, 0) if padding is None else _padding("RandomCrop", padding)
-        self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, _padding_mode("RandomCrop", padding_mode)
+        self.pad_if_needed, self.fill = pad_if_needed, _fill("RandomCrop", fill)
+        self.padding_mode = _padding_mode("RandomCrop", padding_mode)
+        check("RandomCrop", locals(), generator=Generator)
         self.generator = generator
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
@@ -337,9 +341,8 @@ class Resize(_Images):
     def __init__(
         self, size: int | Sequence[int], interpolation: Any = "bilinear", max_size: int | None = None, antialias: bool | None = True
     ):
-        self.size = (size,) if isinstance(size, int) else tuple(size)
-        if len(self.size) not in (1, 2) or not all(isinstance(s, int) and s > 0 for s in self.size):
-            raise ValueError(f"Resize: size is a number of pixels or (height, width), not {size}")
+        self.size = _pixels("Resize", "size", size, 1, (1, 2), "a number of pixels or (height, width)")
+        check("Resize", locals(), max_size=1)
         if max_size is not None and (len(self.size) == 2 or max_size < self.size[0]):
             raise ValueError(f"Resize: max_size={max_size} goes with a number for size, and is not below it, but size={size}")
         self.interpolation, self.max_size = _interpolation("Resize", interpolation), max_size
@@ -389,6 +392,7 @@ class RandomResizedCrop(_Images):
         antialias: bool | None = True,
         generator: Generator | None = None,
     ):
+        check("RandomResizedCrop", locals(), generator=Generator)
         self.size = _size("RandomResizedCrop", size)
         self.scale = _range("RandomResizedCrop", "scale", scale)
         self.ratio = _range("RandomResizedCrop", "ratio", ratio)
@@ -413,7 +417,8 @@ class _RandomFlip(_Images):
     axis: int
 
     def __init__(self, p: float = 0.5, generator: Generator | None = None):
-        self.p = _probability(type(self).__name__, p)
+        check(type(self).__name__, locals(), p="from 0 to 1", generator=Generator)
+        self.p = p
         self.generator = generator
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
@@ -483,17 +488,18 @@ class RandomAffine(_Images):
         center: Sequence[float] | None = None,
         generator: Generator | None = None,
     ):
+        check("RandomAffine", locals(), generator=Generator)
         self.degrees = _angles("RandomAffine", "degrees", degrees)
         self.translate = (0.0, 0.0) if translate is None else _pair("RandomAffine", "translate", translate)
         self.scale = (1.0, 1.0) if scale is None else _pair("RandomAffine", "scale", scale)
         self.shear: tuple[tuple[float, float], ...] = ()  # ranges along x, along y
         if shear is not None:
-            values = (shear,) if isinstance(shear, (int, float)) else tuple(shear)
+            values = (shear,) if isinstance(shear, (int, float, str)) else tuple(shear)
             if len(values) not in (1, 2, 4):
                 raise ValueError(f"RandomAffine: shear is a number, a pair, or four numbers, not {shear}")
             halves = (values[0],) if len(values) == 1 else (values[:2], values[2:])
             self.shear = tuple(_angles("RandomAffine", "shear", half) for half in halves if half != ())
-        self.interpolation, self.fill = _interpolation("RandomAffine", interpolation), fill
+        self.interpolation, self.fill = _interpolation("RandomAffine", interpolation), _fill("RandomAffine", fill)
         self.center = None if center is None else _pair("RandomAffine", "center", center)
         self.generator = generator
         if not all(0 <= t <= 1 for t in self.translate):
@@ -539,10 +545,11 @@ class RandomRotation(_Images):
         fill: float | Sequence[float] = 0,
         generator: Generator | None = None,
     ):
+        check("RandomRotation", locals(), generator=Generator)
         if expand:
             raise ValueError("RandomRotation: expand=True would give each image of a batch a size of its own")
         self.degrees = _angles("RandomRotation", "degrees", degrees)
-        self.interpolation, self.fill = _interpolation("RandomRotation", interpolation), fill
+        self.interpolation, self.fill = _interpolation("RandomRotation", interpolation), _fill("RandomRotation", fill)
         self.center = None if center is None else _pair("RandomRotation", "center", center)
         self.generator = generator
 
@@ -584,9 +591,12 @@ class RandomErasing(_Images):
         inplace: bool = False,
         generator: Generator | None = None,
     ):
+        check("RandomErasing", locals(), p="from 0 to 1", generator=Generator)
         if isinstance(value, str) and value != "random":
             raise ValueError(f'RandomErasing: value is a number, one for each channel, or "random", not {value!r}')
-        self.p = _probability("RandomErasing", p)
+        if not isinstance(value, str):
+            _fill("RandomErasing", value, "value")
+        self.p = p
         self.scale, self.ratio = _range("RandomErasing", "scale", scale), _range("RandomErasing", "ratio", ratio)
         if self.scale[1] > 1:
             raise ValueError(f"RandomErasing: scale is a fraction of the area, at most 1, not {scale}")
@@ -621,9 +631,8 @@ class Cutout(_Images):
     """
 
     def __init__(self, length: int, n_holes: int = 1, fill: float | Sequence[float] = 0, generator: Generator | None = None):
-        if length < 1 or n_holes < 1:
-            raise ValueError(f"Cutout: length and n_holes are positive, not {length} and {n_holes}")
-        self.length, self.n_holes, self.fill, self.generator = length, n_holes, fill, generator
+        check("Cutout", locals(), length=1, n_holes=1, generator=Generator)
+        self.length, self.n_holes, self.fill, self.generator = length, n_holes, _fill("Cutout", fill), generator
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
         n, _, h, w = images.shape
@@ -662,6 +671,7 @@ class ColorJitter(_Images):
         hue: float | Sequence[float] = 0,
         generator: Generator | None = None,
     ):
+        check("ColorJitter", locals(), generator=Generator)
         self.brightness = self._limits("brightness", brightness)
         self.contrast = self._limits("contrast", contrast)
         self.saturation = self._limits("saturation", saturation)
@@ -671,8 +681,7 @@ class ColorJitter(_Images):
     @staticmethod
     def _limits(name: str, value: float | Sequence[float], middle: float = 1.0, most: float = math.inf) -> tuple[float, float]:
         if isinstance(value, (int, float)):
-            if value < 0:
-                raise ValueError(f"ColorJitter: {name} is not negative, but {value}")
+            number("ColorJitter", name, value, "0 or above")
             low, high = middle - value, middle + value
             if middle:
                 low = max(low, 0.0)
@@ -891,38 +900,48 @@ def _channels(name: str, value: Any, images: np.ndarray) -> np.ndarray:
 
 
 def _pair(name: str, argument: str, values: Sequence[float]) -> tuple[float, float]:
-    if len(values) != 2:
-        raise ValueError(f"{name}: {argument} is a pair of numbers, not {values}")
-    return values[0], values[1]
+    if isinstance(values, (int, float, str)) or len(values) != 2:
+        raise ValueError(f"{name}: {argument} is a pair of numbers, not {values!r}")
+    low, high = (number(name, argument, v, "finite") for v in values)
+    return low, high
 
 
 def _angles(name: str, argument: str, value: float | Sequence[float]) -> tuple[float, float]:
-    low, high = (-value, value) if isinstance(value, (int, float)) else _pair(name, argument, value)
+    low, high = _pair(name, argument, (-value, value) if isinstance(value, (int, float)) else value)
     if low > high:
-        raise ValueError(f"{name}: {argument} is a number that is not negative, or (low, high), not {value}")
+        raise ValueError(f"{name}: {argument} is a number that is not negative, or (low, high), not {value!r}")
     return low, high
 
 
 def _range(name: str, argument: str, value: Sequence[float]) -> tuple[float, float]:
     low, high = _pair(name, argument, value)
     if not 0 < low <= high:
-        raise ValueError(f"{name}: {argument} is (low, high) with 0 < low <= high, not {value}")
+        raise ValueError(f"{name}: {argument} is (low, high) with 0 < low <= high, not {value!r}")
     return low, high
 
 
+def _pixels(name: str, argument: str, value: int | Sequence[int], least: int, counts: tuple[int, ...], rule: str) -> tuple[int, ...]:
+    """One whole number or several, each ``least`` or above; how many is one of ``counts``."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if len(values) not in counts:
+        raise ValueError(f"{name}: {argument} is {rule}, not {value!r}")
+    return tuple(whole(name, argument, v, least) for v in values)
+
+
 def _size(name: str, size: int | Sequence[int]) -> tuple[int, int]:
-    values = (size, size) if isinstance(size, int) else tuple(size) * (2 if len(size) == 1 else 1)
-    if len(values) != 2 or not all(isinstance(v, int) and v > 0 for v in values):
-        raise ValueError(f"{name}: size is a number of pixels or (height, width), not {size}")
-    return values[0], values[1]
+    values = _pixels(name, "size", size, 1, (1, 2), "a number of pixels or (height, width)")
+    return values[0], values[-1]
 
 
 def _padding(name: str, padding: int | Sequence[int]) -> tuple[int, int, int, int]:
-    values = (padding,) if isinstance(padding, int) else tuple(padding)
-    if len(values) not in (1, 2, 4) or not all(isinstance(v, int) and v >= 0 for v in values):
-        raise ValueError(f"{name}: padding is a number of pixels, a pair, or four numbers (left, top, right, bottom), not {padding}")
+    values = _pixels(name, "padding", padding, 0, (1, 2, 4), "a number of pixels, a pair, or four numbers (left, top, right, bottom)")
     left, top, right, bottom = values * (4 // len(values))
     return left, top, right, bottom
+
+
+def _fill(name: str, fill: float | Sequence[float], argument: str = "fill") -> float | Sequence[float]:
+    numbers(name, argument, fill)
+    return fill
 
 
 def _padding_mode(name: str, mode: str) -> str:
@@ -936,9 +955,3 @@ def _interpolation(name: str, interpolation: Any) -> str:
     if value not in _INTERPOLATIONS:
         raise ValueError(f"{name}: interpolation is one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
     return value
-
-
-def _probability(name: str, p: float) -> float:
-    if not 0 <= p <= 1:
-        raise ValueError(f"{name}: p is a probability between 0 and 1, not {p}")
-    return p

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minigrad import nn
 from minigrad.nn.models.weights import without_weights
+from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
 
 
@@ -18,6 +19,7 @@ class AlexNet(nn.Module):
     """
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.5):
+        check(type(self).__name__, locals(), num_classes=0, dropout="from 0 to 1")
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2),

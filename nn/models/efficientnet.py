@@ -7,6 +7,7 @@ import math
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
+from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
 
 # A stage of the base network: blocks, kernel size, stride of the first block, expansion, channels in and out.
@@ -99,6 +100,7 @@ class EfficientNetLite(nn.Module):
     """
 
     def __init__(self, width: float, depth: float, num_classes: int = 1000, dropout: float = 0.2, drop_connect: float = 0.2):
+        check(type(self).__name__, locals(), num_classes=0, dropout="from 0 to 1", drop_connect="from 0 to 1")
         super().__init__()
         plan: list[tuple[int, int, int, int, int]] = []
         for i, (blocks, kernel, stride, expansion, inputs, outputs) in enumerate(STAGES):

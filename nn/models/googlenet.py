@@ -8,6 +8,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.nn.models.weights import without_weights
+from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
 
 
@@ -84,6 +85,7 @@ class GoogLeNet(nn.Module):
     """
 
     def __init__(self, num_classes: int = 1000, aux_logits: bool = True, dropout: float = 0.2, dropout_aux: float = 0.7):
+        check(type(self).__name__, locals(), num_classes=0, dropout="from 0 to 1", dropout_aux="from 0 to 1")
         super().__init__()
         self.aux_logits = aux_logits
         self.conv1 = ConvBNReLU(3, 64, 7, stride=2, padding=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.nn.models.weights import without_weights
+from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
 
 
@@ -87,6 +88,7 @@ class ResNet(nn.Module):
     """
 
     def __init__(self, block: type[BasicBlock] | type[Bottleneck], layers: tuple[int, int, int, int], num_classes: int = 1000):
+        check(type(self).__name__, locals(), num_classes=0)
         super().__init__()
         self.inplanes = 64
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
@@ -172,6 +174,7 @@ class CifarResNet(nn.Module):
     """
 
     def __init__(self, n: int, num_classes: int = 10):
+        check(type(self).__name__, locals(), num_classes=0)
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minigrad import nn
 from minigrad.nn.models.weights import without_weights
+from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
 
 # Output channels of the 3x3 convolutions between one max pooling and the next.
@@ -30,6 +31,7 @@ class VGG(nn.Module):
     """
 
     def __init__(self, layers: int, batch_norm: bool = False, num_classes: int = 1000, dropout: float = 0.5):
+        check(type(self).__name__, locals(), num_classes=0, dropout="from 0 to 1")
         super().__init__()
         if layers not in STAGES:
             raise ValueError(f"VGG: layers must be one of {sorted(STAGES)}, not {layers}")

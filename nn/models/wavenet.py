@@ -10,7 +10,9 @@ from typing import Any
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
+from minigrad.ops.arguments import check, numbers
 from minigrad.tensor import Tensor
+from minigrad.tree import unwrapped
 
 
 def mu_law_encode(sound: Any, classes: int = 256) -> Tensor:
@@ -20,6 +22,8 @@ def mu_law_encode(sound: Any, classes: int = 256) -> Tensor:
     >>> mu_law_encode(mg.tensor([-1.0, -0.01, 0.0, 0.01, 1.0]))
     tensor([  0,  98, 128, 157, 255])
     """
+    check("mu_law_encode", locals(), classes=2)
+    numbers("mu_law_encode", "sound", unwrapped(sound))
     mu = classes - 1
     x = mg.as_tensor(sound).clamp(-1.0, 1.0)
     return ((x.sign() * (mu * x.abs()).log1p() / math.log1p(mu) + 1.0) / 2.0 * mu + 0.5).floor().long()
@@ -32,6 +36,8 @@ def mu_law_decode(labels: Any, classes: int = 256) -> Tensor:
     >>> mu_law_decode(mg.tensor([0, 255]))
     tensor([-1.,  1.])
     """
+    check("mu_law_decode", locals(), classes=2)
+    numbers("mu_law_decode", "labels", unwrapped(labels))
     mu = classes - 1
     x = mg.as_tensor(labels).float() / mu * 2.0 - 1.0
     return x.sign() * ((x.abs() * math.log1p(mu)).expm1() / mu)

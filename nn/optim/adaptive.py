@@ -11,6 +11,12 @@ from minigrad.kernels.steps import average, average_of_squares
 from minigrad.nn.optim.optimizer import Optimizer, not_negative, number
 
 
+def _two(owner: Any, name: str, values: Any) -> tuple[float, float]:
+    if not isinstance(values, (tuple, list)) or len(values) != 2:
+        raise TypeError(f"{type(owner).__name__}: {name} must be two numbers, but is {values!r}")
+    return number(owner, f"{name}[0]", values[0]), number(owner, f"{name}[1]", values[1])
+
+
 class RMSprop(Optimizer):
     """The gradient divided by the root of a moving average of its squares (Hinton 2012): ``torch.optim.RMSprop``.
 
@@ -195,7 +201,8 @@ class Rprop(Optimizer):
     def check(self, group: dict[str, Any]) -> None:
         """See the class."""
         not_negative(self, group, "lr")
-        low, high = (number(self, f"etas[{i}]", eta) for i, eta in enumerate(group["etas"]))
+        low, high = _two(self, "etas", group["etas"])
+        _two(self, "step_sizes", group["step_sizes"])
         if not 0.0 < low < 1.0 < high:
             raise ValueError(f"Rprop: etas must be a factor below 1 and one above, not {group['etas']}")
 
@@ -242,7 +249,7 @@ class ASGD(Optimizer):
 
     def check(self, group: dict[str, Any]) -> None:
         """See the class."""
-        not_negative(self, group, "lr", "lambd", "alpha", "weight_decay")
+        not_negative(self, group, "lr", "lambd", "alpha", "t0", "weight_decay")
 
     def slots(self, group: dict[str, Any]) -> dict[str, float]:
         """The average of the parameter."""

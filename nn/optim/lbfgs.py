@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad.engine import enable_grad, no_grad
 from minigrad.nn.optim.optimizer import Optimizer, not_negative
+from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
 
 
@@ -139,13 +140,15 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ):
+        check(
+            "LBFGS", locals(), max_iter=1, max_eval=1, tolerance_grad="0 or above", tolerance_change="0 or above", history_size=1,
+            line_search_fn=("strong_wolfe",),
+        )  # fmt: skip
         options = {
             "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
             "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change, "history_size": history_size,
             "line_search_fn": line_search_fn,
         }  # fmt: skip
-        if line_search_fn not in (None, "strong_wolfe"):
-            raise ValueError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', not {line_search_fn!r}")
         super().__init__(params, options)
 
     def check(self, group: dict[str, Any]) -> None:

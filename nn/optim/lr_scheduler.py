@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from minigrad.nn.optim.optimizer import Optimizer
+from minigrad.ops.arguments import check, number, shown, whole
 
 __all__ = [
     "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LRScheduler",
@@ -34,9 +35,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _checked(optimizer: Any) -> Optimizer:
+def _checked(owner: LRScheduler, optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"a scheduler needs an Optimizer, not {type(optimizer).__name__}")
+        raise TypeError(f"{type(owner).__name__}: optimizer must be an Optimizer, but is {shown(optimizer)}")
     return optimizer
 
 
@@ -53,12 +54,15 @@ class LRScheduler:
     _is_initial = False  # True while the constructor takes the step to epoch 0
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
-        self.optimizer = _checked(optimizer)
+        self.optimizer = _checked(self, optimizer)
+        check(type(self).__name__, locals(), last_epoch=-1)
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
-                raise KeyError(f"last_epoch={last_epoch} resumes a schedule, but param_groups[{i}] has no 'initial_lr'")
+                raise KeyError(
+                    f"{type(self).__name__}: last_epoch={last_epoch} resumes a schedule, but param_groups[{i}] has no 'initial_lr'"
+                )
         self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         self._start()
@@ -122,6 +126,9 @@ class LRScheduler:
     def _per_group(self, name: str, value: Any) -> list[float]:
         """A setting for each group: one number for all, or a list."""
         n = len(self.optimizer.param_groups)
+        for v in value if isinstance(value, (list, tuple)) else [value]:
+            if not callable(v):  # the functions of a schedule are checked by their own rule
+                number(type(self).__name__, name, v)
         if not isinstance(value, (list, tuple)):
             return [value] * n
         if len(value) != n:
@@ -133,7 +140,9 @@ class _Lambdas(LRScheduler):
     """A schedule made of functions of the epoch, one for each group."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]], last_epoch: int = -1):
-        self.optimizer = _checked(optimizer)
+        self.optimizer = _checked(self, optimizer)
+        for function in lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda]:
+            check(type(self).__name__, {"lr_lambda": function}, lr_lambda="a function")
         self.lr_lambdas: list[Callable[[int], float]] = self._per_group("lr_lambda", lr_lambda)  # type: ignore[assignment]
         super().__init__(optimizer, last_epoch)
 
@@ -173,6 +182,7 @@ class StepLR(_Factor):
     """Times ``gamma`` every ``step_size`` epochs: ``torch.optim.lr_scheduler.StepLR``."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
+        check("StepLR", locals(), step_size=1, gamma="finite")
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -185,6 +195,8 @@ class MultiStepLR(_Factor):
     """Times ``gamma`` at each of the ``milestones``: ``torch.optim.lr_scheduler.MultiStepLR``."""
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
+        check("MultiStepLR", locals(), milestones="an iterable", gamma="finite")
+        milestones = [whole("MultiStepLR", "milestones", m) for m in milestones]
         self.milestones, self.gamma = dict(Counter(milestones)), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -197,8 +209,7 @@ class ConstantLR(_Factor):
     """Times ``factor`` for the first ``total_iters`` epochs: ``torch.optim.lr_scheduler.ConstantLR``."""
 
     def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3.0, total_iters: int = 5, last_epoch: int = -1):
-        if not 0.0 <= factor <= 1.0:
-            raise ValueError(f"ConstantLR: factor must be between 0 and 1, not {factor}")
+        check("ConstantLR", locals(), factor="from 0 to 1", total_iters=0)
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -213,10 +224,9 @@ class LinearLR(_Factor):
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1.0 / 3.0, end_factor: float = 1.0, total_iters: int = 5, last_epoch: int = -1
     ):
-        if not 0.0 < start_factor <= 1.0:
+        check("LinearLR", locals(), start_factor="above 0", end_factor="from 0 to 1", total_iters=0)
+        if start_factor > 1.0:
             raise ValueError(f"LinearLR: start_factor must be above 0 and not above 1, but is {start_factor}")
-        if not 0.0 <= end_factor <= 1.0:
-            raise ValueError(f"LinearLR: end_factor must be between 0 and 1, not {end_factor}")
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -234,6 +244,7 @@ class ExponentialLR(_Factor):
     """Times ``gamma`` every epoch: ``torch.optim.lr_scheduler.ExponentialLR``."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
+        check("ExponentialLR", locals(), gamma="finite")
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -246,6 +257,7 @@ class PolynomialLR(_Factor):
     """Times (1 - epoch / total_iters)^power, down to 0: ``torch.optim.lr_scheduler.PolynomialLR``."""
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
+        check("PolynomialLR", locals(), total_iters=0, power="finite")
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
@@ -263,6 +275,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
+        check("CosineAnnealingLR", locals(), T_max=1, eta_min="finite")
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -289,10 +302,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
-        if T_0 <= 0 or not isinstance(T_0, int):
-            raise ValueError(f"CosineAnnealingWarmRestarts: T_0 must be a positive integer, not {T_0}")
-        if T_mult < 1 or not isinstance(T_mult, int):
-            raise ValueError(f"CosineAnnealingWarmRestarts: T_mult must be a positive integer, not {T_mult}")
+        check("CosineAnnealingWarmRestarts", locals(), T_0=1, T_mult=1, eta_min="finite")
         self.T_0, self.T_i, self.T_mult, self.eta_min = T_0, T_0, T_mult, eta_min
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
@@ -377,9 +387,12 @@ class CyclicLR(_Cycling):
         max_momentum: Any = 0.9,
         last_epoch: int = -1,
     ):
-        self.optimizer = _checked(optimizer)
-        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
-            raise ValueError(f"CyclicLR: there is no mode {mode!r}, and no scale_fn")
+        self.optimizer = _checked(self, optimizer)
+        modes = None if scale_fn is not None else ("triangular", "triangular2", "exp_range")  # a scale_fn is a mode of its own
+        check(
+            "CyclicLR", locals(), step_size_up="above 0", step_size_down="above 0", gamma="finite", scale_fn="a function",
+            scale_mode=("cycle", "iterations"), **({} if modes is None else {"mode": modes}),
+        )  # fmt: skip
         base_lrs = self._per_group("base_lr", base_lr)
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
@@ -445,17 +458,15 @@ class OneCycleLR(_Cycling):
         three_phase: bool = False,
         last_epoch: int = -1,
     ):
-        self.optimizer = _checked(optimizer)
+        check(
+            "OneCycleLR", locals(), total_steps=1, epochs=1, steps_per_epoch=1, pct_start="from 0 to 1", anneal_strategy=("cos", "linear"),
+            div_factor="above 0", final_div_factor="above 0",
+        )  # fmt: skip
+        self.optimizer = _checked(self, optimizer)
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
             total_steps = epochs * steps_per_epoch
-        if total_steps <= 0 or not isinstance(total_steps, int):
-            raise ValueError(f"OneCycleLR: total_steps must be a positive integer, not {total_steps}")
-        if not 0.0 <= pct_start <= 1.0:
-            raise ValueError(f"OneCycleLR: pct_start must be between 0 and 1, not {pct_start}")
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"OneCycleLR: anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}")
         self.total_steps, self.anneal_strategy, self.cycle_momentum = total_steps, anneal_strategy, cycle_momentum
         rise = float(pct_start * total_steps) - 1
         # Each phase: its last step, and the first and last values of rate and momentum.
@@ -501,12 +512,14 @@ class _Several(LRScheduler):
     """Base of schedulers that combine others of the same optimiser."""
 
     def _take(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
+        check(type(self).__name__, locals(), schedulers="an iterable")
         if not schedulers:
             raise ValueError(f"{type(self).__name__}: at least one scheduler is needed")
-        self.optimizer = _checked(schedulers[0].optimizer if optimizer is None else optimizer)
         for i, scheduler in enumerate(schedulers):
             if not isinstance(scheduler, LRScheduler):
                 raise TypeError(f"{type(self).__name__}: schedulers[{i}] is {type(scheduler).__name__}, not a scheduler")
+        self.optimizer = _checked(self, schedulers[0].optimizer if optimizer is None else optimizer)
+        for i, scheduler in enumerate(schedulers):
             if isinstance(scheduler, ReduceLROnPlateau):
                 raise ValueError(f"{type(self).__name__}: schedulers[{i}] is a ReduceLROnPlateau, whose step() needs a metric")
             if scheduler.optimizer is not self.optimizer:
@@ -528,10 +541,13 @@ class SequentialLR(_Several):
     """One schedule after another, changing at the ``milestones``: ``torch.optim.lr_scheduler.SequentialLR``."""
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1):
+        check("SequentialLR", locals(), milestones="an iterable", last_epoch=-1)
+        milestones = [whole("SequentialLR", "milestones", m) for m in milestones]
+        _checked(self, optimizer)
         self._take(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(f"SequentialLR: {len(schedulers)} schedulers need {len(schedulers) - 1} milestones, not {len(milestones)}")
-        self._milestones = list(milestones)
+        self._milestones = milestones
         self.last_epoch = last_epoch + 1
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"]
@@ -621,13 +637,13 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: Any = 0.0,
         eps: float = 1e-8,
     ):
+        check(
+            "ReduceLROnPlateau", locals(), mode=("min", "max"), factor="finite", patience=0, threshold="not NaN",
+            threshold_mode=("rel", "abs"), cooldown=0, eps="0 or above",
+        )  # fmt: skip
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau: factor must be below 1, but is {factor}")
-        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
-            raise ValueError(
-                f"ReduceLROnPlateau: mode is 'min' or 'max' and threshold_mode 'rel' or 'abs', not {mode!r} and {threshold_mode!r}"
-            )
-        self.optimizer = _checked(optimizer)
+        self.optimizer = _checked(self, optimizer)
         self.mode, self.factor, self.patience, self.cooldown, self.eps = mode, factor, patience, cooldown, eps
         self.threshold, self.threshold_mode = threshold, threshold_mode
         self.min_lrs = self._per_group("min_lr", min_lr)

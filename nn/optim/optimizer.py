@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad.engine import TensorBase, enable_grad, no_grad, wrap
 from minigrad.nn.module import Module, UninitializedError, is_lazy, zero_gradients
+from minigrad.ops.arguments import check
 from minigrad.tensor import RemovableHandle, Tensor
 from minigrad.tree import tree_map, unwrapped
 
@@ -91,6 +92,7 @@ class Optimizer:
         if isinstance(params, (TensorBase, Module, str)) or not isinstance(params, Iterable):
             advice = "; pass model.parameters()" if isinstance(params, Module) else ""
             raise TypeError(f"{type(self).__name__}: params must be an iterable of Tensors or dicts, not {type(params).__name__}{advice}")
+        check(type(self).__name__, locals(), defaults="a dict")
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.nn.optim.optimizer import Optimizer, not_negative
+from minigrad.ops.arguments import check
 
 
 class SGD(Optimizer):
@@ -48,6 +49,7 @@ class SGD(Optimizer):
     def check(self, group: dict[str, Any]) -> None:
         """See the class."""
         not_negative(self, group, "lr", "momentum", "weight_decay")
+        check("SGD", group, dampening="finite")
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs a positive momentum and no dampening")
 

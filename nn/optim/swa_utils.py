@@ -14,13 +14,12 @@ from minigrad.engine import no_grad, wrap
 from minigrad.nn.module import Module
 from minigrad.nn.optim.lr_scheduler import LRScheduler
 from minigrad.nn.optim.optimizer import Optimizer
-from minigrad.ops.arguments import whole
+from minigrad.ops.arguments import check
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Any, Any, int], Any]:
     """The update of an exponential moving average: ``decay * average + (1 - decay) * new``. For :class:`AveragedModel`."""
-    if not 0.0 <= decay <= 1.0:
-        raise ValueError(f"get_ema_avg_fn: decay must be between 0 and 1, not {decay}")
+    check("get_ema_avg_fn", locals(), decay="from 0 to 1")
 
     def moving(average: Any, new: Any, num_averaged: int) -> Any:
         return average * decay + new * (1.0 - decay)
@@ -90,6 +89,7 @@ class AveragedModel(Module):
         multi_avg_fn: Callable[[Any, Any, int], None] | None = None,
         use_buffers: bool = False,
     ):
+        check("AveragedModel", locals(), model=Module, avg_fn="a function", multi_avg_fn="a function")
         super().__init__()
         check_device(device)
         if avg_fn is not None and multi_avg_fn is not None:
@@ -151,13 +151,8 @@ class SWALR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, swa_lr: Any, anneal_epochs: int = 10, anneal_strategy: str = "cos", last_epoch: int = -1):
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"SWALR: anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}")
-        self.optimizer, self.anneal_epochs, self.anneal_strategy = (
-            optimizer,
-            whole("SWALR", "anneal_epochs", anneal_epochs, 0),
-            anneal_strategy,
-        )
+        check("SWALR", locals(), anneal_epochs=0, anneal_strategy=("cos", "linear"))
+        self.optimizer, self.anneal_epochs, self.anneal_strategy = optimizer, anneal_epochs, anneal_strategy
         if isinstance(optimizer, Optimizer):
             for group, rate in zip(optimizer.param_groups, self._per_group("swa_lr", swa_lr), strict=True):
                 group["swa_lr"] = rate
@@ -188,8 +183,10 @@ def update_bn(loader: Any, model: Module, device: Any = None) -> None:
     Args:
         loader: gives batches, or tuples whose first entry is the batch.
         model: usually the averaged model, whose statistics do not belong to its averaged weights.
-        device: ignored.
+        device: the CPU.
     """
+    check("update_bn", locals(), loader="an iterable", model=Module)
+    check_device(device)
     norms = [m for m in model.modules() if "running_mean" in m._buffer_names and m.__dict__["running_mean"] is not None]
     if not norms:
         return

@@ -13,6 +13,7 @@ from minigrad.engine import ShapeError, TensorBase, no_grad, wrap
 from minigrad.nn.module import Module, Parameter
 from minigrad.nn.utils import parametrizations, parametrize
 from minigrad.nn.utils.norm_hooks import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
+from minigrad.ops.arguments import check
 from minigrad.ops.elementwise import rsqrt
 from minigrad.ops.shape import cat, reshape
 from minigrad.random import numpy_generator
@@ -21,8 +22,18 @@ from minigrad.tensor import Tensor
 M = TypeVar("M", bound=Module)
 
 
-def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    tensors = [parameters] if isinstance(parameters, TensorBase) else parameters
+def _tensors(name: str, what: str, given: Any) -> list[Tensor]:
+    """One Tensor or several, in a list."""
+    tensors = [given] if isinstance(given, TensorBase) else given
+    check(name, {what: tensors}, **{what: "an iterable"})
+    found: list[Any] = list(tensors)
+    for tensor in found:
+        check(name, {what: tensor}, **{what: TensorBase})
+    return found
+
+
+def _gradients(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    tensors = _tensors(name, "parameters", parameters)
     return [p.grad for p in tensors if p.grad is not None]
 
 
@@ -33,7 +44,8 @@ def get_total_norm(
 
     Raises ``RuntimeError`` for a norm that is NaN or infinite, if ``error_if_nonfinite``.
     """
-    arrays = [t._data for t in ([tensors] if isinstance(tensors, TensorBase) else tensors)]
+    check("get_total_norm", locals(), norm_type="not NaN")
+    arrays = [t._data for t in _tensors("get_total_norm", "tensors", tensors)]
     if not arrays:
         return wrap(np.zeros((), np.float32))
     dtype = np.result_type(*arrays)
@@ -44,7 +56,7 @@ def get_total_norm(
             norms = [float(np.linalg.norm(a.ravel(), norm_type)) if a.size else 0.0 for a in arrays]
             total = float(np.linalg.norm(norms, norm_type))
     if error_if_nonfinite and not math.isfinite(total):
-        raise RuntimeError(f"the total norm of order {norm_type} of the gradients is {total}, so they cannot be clipped")
+        raise RuntimeError(f"get_total_norm: the total norm of order {norm_type} of the gradients is {total}, so they cannot be clipped")
     return wrap(np.asarray(total, dtype))
 
 
@@ -75,7 +87,8 @@ def clip_grad_norm_(
     >>> w.grad
     tensor([0.6000, 0.8000])
     """
-    gradients = _gradients(parameters)
+    check("clip_grad_norm_", locals(), max_norm="0 or above, or infinite", norm_type="not NaN")
+    gradients = _gradients("clip_grad_norm_", parameters)
     total = get_total_norm(gradients, norm_type, error_if_nonfinite)
     _scale_down(gradients, max_norm, total)
     return total
@@ -85,7 +98,8 @@ def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor | float, foreach: bool | None = None
 ) -> None:
     """:func:`clip_grad_norm_` for a norm that was computed before: ``torch.nn.utils.clip_grads_with_norm_``."""
-    _scale_down(_gradients(parameters), max_norm, total_norm)
+    check("clip_grads_with_norm_", locals(), max_norm="0 or above, or infinite", total_norm="a number")
+    _scale_down(_gradients("clip_grads_with_norm_", parameters), max_norm, total_norm)
 
 
 def _scale_down(gradients: list[Tensor], max_norm: float, total: Tensor | float) -> None:
@@ -108,7 +122,8 @@ def clip_grad_norm(
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clip every element of the gradients to ``-clip_value`` ... ``clip_value``: ``torch.nn.utils.clip_grad_value_``."""
-    for g in _gradients(parameters):
+    check("clip_grad_value_", locals(), clip_value="0 or above, or infinite")
+    for g in _gradients("clip_grad_value_", parameters):
         _write(g, lambda a: np.clip(a, -float(clip_value), float(clip_value), out=a))
 
 
@@ -140,13 +155,19 @@ def functional_call(
     >>> nn.utils.functional_call(layer, {"weight": mg.tensor([[1.0, 10.0]])}, mg.tensor([[3.0, 4.0]]))
     tensor([[43.]])
     """
+    check("functional_call", locals(), module=Module, kwargs="a dict")
     named: dict[str, Any] = {}
-    for d in [parameters] if isinstance(parameters, Mapping) else parameters:
+    several: list[Any] = list(parameters) if isinstance(parameters, (list, tuple)) else [parameters]
+    for d in several:
+        check("functional_call", {"parameters": d}, parameters="a dict")
         named.update(d)
     places = []
     for path, value in named.items():
         where, _, name = path.rpartition(".")
-        owner = module.get_submodule(where)
+        try:
+            owner = module.get_submodule(where)
+        except AttributeError as error:
+            raise AttributeError(f"functional_call: {type(module).__name__} has no parameter or buffer '{path}'") from error
         if name not in owner._parameter_names and name not in owner._buffer_names:
             raise AttributeError(f"functional_call: {type(module).__name__} has no parameter or buffer '{path}'")
         before = owner.__dict__[name]
@@ -165,15 +186,16 @@ def functional_call(
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All elements of ``parameters`` in one vector, differentiable: ``torch.nn.utils.parameters_to_vector``."""
-    return cat([reshape(p, -1) for p in parameters])
+    return cat([reshape(p, -1) for p in _tensors("parameters_to_vector", "parameters", parameters)])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Give ``parameters`` the values of a vector, in order. Raises ``ShapeError`` if its length is not their number of elements."""
-    parameters = list(parameters)
+    check("vector_to_parameters", locals(), vec=TensorBase)
+    parameters = _tensors("vector_to_parameters", "parameters", parameters)
     sizes = [p.numel() for p in parameters]
     if vec.ndim != 1 or vec.numel() != sum(sizes):
-        raise ShapeError(f"vector_to_parameters: {sum(sizes)} elements are needed, and the vector has shape {vec.shape}")
+        raise ShapeError(f"vector_to_parameters: vec must have the {sum(sizes)} elements of the parameters, but its shape is {vec.shape}")
     ends = np.cumsum(sizes)
     for p, end, size in zip(parameters, ends, sizes, strict=True):
         p.data = vec._data[end - size : end].reshape(p.shape).astype(p.dtype)

@@ -9,6 +9,7 @@ from minigrad.engine import no_grad
 from minigrad.nn import functional as F
 from minigrad.nn.module import Module, Parameter
 from minigrad.nn.utils.parametrizations import as_matrix, default_dim, length_except
+from minigrad.ops.arguments import check, positive_dim
 from minigrad.ops.linalg import dot, mv
 
 M = TypeVar("M", bound=Module)
@@ -29,11 +30,13 @@ class _Hook:
         setattr(module, self.name, self.compute(module))
 
 
-def _take(kind: str, module: Module, name: str) -> Parameter:
-    """Remove the parameter from the module and return it."""
+def _take(kind: str, module: Module, name: str, dim: int | None) -> Parameter:
+    """Remove the parameter from the module and return it. Raises for one that is not there, or has no dimension ``dim``."""
     if name not in module._parameter_names or module.__dict__[name] is None:
         raise ValueError(f"{kind}: {type(module).__name__} has no parameter '{name}'")
     weight = module.__dict__[name]
+    if dim is not None:
+        positive_dim(kind, dim, weight.ndim)
     delattr(module, name)
     return weight
 
@@ -44,6 +47,7 @@ def _find(kind: type[_Hook], module: Module, name: str) -> Any:
 
 
 def _put_back(kind: type[_Hook], what: str, module: Module, name: str, parts: tuple[str, ...]) -> None:
+    check(what, locals(), module=Module, name="a name")
     hook = _find(kind, module, name)
     if hook is None:
         raise ValueError(f"{what}: '{name}' of {type(module).__name__} is not normalised")
@@ -75,9 +79,10 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     >>> [name for name, p in nn.utils.weight_norm(nn.Linear(3, 4)).named_parameters()]
     ['bias', 'weight_g', 'weight_v']
     """
+    check("weight_norm", locals(), module=Module, name="a name", dim="a whole number")
     if _find(_WeightNorm, module, name) is not None:
         raise RuntimeError(f"weight_norm: '{name}' is normalised already")
-    weight = _take("weight_norm", module, name)
+    weight = _take("weight_norm", module, name, dim)
     hook = _WeightNorm(name, dim)
     with no_grad():
         length = length_except(weight, dim)
@@ -97,8 +102,6 @@ def remove_weight_norm(module: M, name: str = "weight") -> M:
 class _SpectralNorm(_Hook):
     def __init__(self, name: str, n_power_iterations: int, dim: int, eps: float):
         super().__init__(name)
-        if n_power_iterations <= 0:
-            raise ValueError(f"spectral_norm: n_power_iterations must be positive, not {n_power_iterations}")
         self.n_power_iterations, self.dim, self.eps = n_power_iterations, dim, eps
 
     def compute(self, module: Module, iterate: bool = False) -> Any:
@@ -129,10 +132,11 @@ def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, 
     >>> list(nn.utils.spectral_norm(nn.Linear(3, 4)).state_dict())
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
+    check("spectral_norm", locals(), module=Module, name="a name", n_power_iterations=1, eps="0 or above", dim="a whole number")
     if _find(_SpectralNorm, module, name) is not None:
         raise RuntimeError(f"spectral_norm: '{name}' is normalised already")
     hook = _SpectralNorm(name, n_power_iterations, default_dim(module) if dim is None else dim, eps)
-    weight = _take("spectral_norm", module, name)
+    weight = _take("spectral_norm", module, name, hook.dim)
     with no_grad():
         rows, columns = as_matrix(weight, hook.dim).shape
         u, v = [F.normalize(randn(n, dtype=weight.dtype), dim=0, eps=eps) for n in (rows, columns)]

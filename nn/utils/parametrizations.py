@@ -10,6 +10,7 @@ from minigrad.nn import functional as F
 from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minigrad.nn.module import Module
 from minigrad.nn.utils.parametrize import register_parametrization
+from minigrad.ops.arguments import check, positive_dim
 from minigrad.ops.linalg import dot, mv
 from minigrad.ops.reduce import norm
 from minigrad.ops.shape import permute, reshape
@@ -34,6 +35,17 @@ def as_matrix(weight: Any, dim: int) -> Any:
 def default_dim(module: Module) -> int:
     """The dimension of a layer's outputs in its weight."""
     return 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)) else 0
+
+
+def _check(kind: str, module: Any, name: Any, dim: Any) -> Tensor:
+    """The parameter of that name. Raises for one that is not there, or has no dimension ``dim``."""
+    check(kind, locals(), module=Module, name="a name")
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"{kind}: {type(module).__name__} has no parameter '{name}'")
+    if dim is not None:
+        positive_dim(kind, dim, weight.ndim)
+    return weight
 
 
 class _WeightNorm(Module):
@@ -61,6 +73,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     >>> layer.parametrizations.weight.original0.shape, layer.parametrizations.weight.original1.shape
     ((4, 1), (4, 3))
     """
+    _check("weight_norm", module, name, dim)
     return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
 
@@ -70,10 +83,6 @@ class _SpectralNorm(Module):
 
     def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12):
         super().__init__()
-        if not -weight.ndim <= dim < weight.ndim:
-            raise IndexError(f"spectral_norm: dim {dim} is out of range for a weight of {weight.ndim} dimensions")
-        if n_power_iterations <= 0:
-            raise ValueError(f"spectral_norm: n_power_iterations must be positive, not {n_power_iterations}")
         self.dim, self.eps, self.n_power_iterations = dim % weight.ndim, eps, n_power_iterations
         if weight.ndim > 1:
             with no_grad():
@@ -118,9 +127,8 @@ def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, 
     >>> bool(abs(mg.linalg.vector_norm(layer.weight @ layer.parametrizations.weight[0]._v) - 1) < 0.1)
     True
     """
-    weight = getattr(module, name, None)
-    if not isinstance(weight, Tensor):
-        raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter '{name}'")
+    check("spectral_norm", locals(), n_power_iterations=1, eps="0 or above")
+    weight = _check("spectral_norm", module, name, dim)
     return register_parametrization(
         module, name, _SpectralNorm(weight, n_power_iterations, default_dim(module) if dim is None else dim, eps)
     )

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from minigrad.engine import ShapeError, TensorBase, no_grad
 from minigrad.nn.container import ModuleDict, ModuleList
 from minigrad.nn.module import Module, Parameter
+from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
 
 M = TypeVar("M", bound=Module)
@@ -184,6 +185,7 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
     (True, ['bias', 'parametrizations.weight.original'])
     """
     name = "register_parametrization"
+    check(name, locals(), module=Module, tensor_name="a name", parametrization=Module)
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
         if not unsafe:
@@ -209,6 +211,7 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
     """Whether the module has parametrised tensors, or whether ``tensor_name`` is parametrised: ``torch.nn.utils.parametrize.is_parametrized``."""
+    check("is_parametrized", locals(), module=Module)
     found = getattr(module, "parametrizations", None)
     return isinstance(found, ModuleDict) and (len(found) > 0 if tensor_name is None else tensor_name in found)
 
@@ -219,6 +222,7 @@ def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: boo
     It keeps its present value or, without ``leave_parametrized``, gets the value of the original, if there is only one.
     Raises ``ValueError`` if the tensor is not parametrised, or was computed from several.
     """
+    check("remove_parametrizations", locals(), module=Module, tensor_name="a name")
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"remove_parametrizations: {type(module).__name__}.{tensor_name} is not parametrised")
     made: Any = module.parametrizations[tensor_name]

@@ -6,12 +6,13 @@ the first step of every sequence, then the second step of every sequence that ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from minigrad.engine import ShapeError, wrap
+from minigrad.engine import ShapeError, TensorBase, wrap
+from minigrad.ops.arguments import check, shown
 from minigrad.ops.index import getitem, index_select, setitem
 from minigrad.ops.shape import pad, stack, transpose
 from minigrad.tensor import Tensor
@@ -104,9 +105,9 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
 
 
 def _lengths(name: str, lengths: Any, count: int) -> np.ndarray:
-    found = array_of(lengths)
+    found = np.asarray(array_of(lengths))
     if found.size and found.dtype.kind not in "iu":
-        raise TypeError(f"{name}: lengths must be integers, not {found.dtype}")
+        raise TypeError(f"{name}: lengths must be integers, but is {shown(lengths)}")
     if found.shape != (count,):
         raise ShapeError(f"{name}: a batch of {count} sequences needs {count} lengths, not lengths of shape {found.shape}")
     return found.astype(np.int64)
@@ -130,6 +131,7 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
     PackedSequence(data=tensor([4, 1, 3, 5, 2, 6]), batch_sizes=tensor([3, 2, 1]), sorted_indices=tensor([2, 0, 1]), unsorted_indices=tensor([1, 2, 0]))
     """
     name = "pack_padded_sequence"
+    check(name, locals(), input=TensorBase)
     if input.ndim < 2:
         raise ShapeError(f"{name}: input must be {'(N, T, ...)' if batch_first else '(T, N, ...)'}, not of shape {tuple(input.shape)}")
     x = transpose(input, 0, 1) if batch_first else input  # T N ...
@@ -173,6 +175,7 @@ def pad_packed_sequence(
     (tensor([[ 1,  2,  3],
             [ 4, -1, -1]]), tensor([3, 1]))
     """
+    check("pad_packed_sequence", locals(), sequence=PackedSequence, padding_value="a number", total_length=1)
     data, batch_sizes, _, unsorted = sequence
     sizes = batch_sizes._data
     steps = len(sizes)
@@ -187,6 +190,17 @@ def pad_packed_sequence(
     if unsorted is not None:
         padded, lengths = index_select(padded, 1, unsorted), lengths[unsorted._data]
     return (transpose(padded, 0, 1) if batch_first else padded), wrap(lengths)
+
+
+def _sequences(name: str, sequences: Any) -> list[Tensor]:
+    """The Tensors, in a list. Raises for anything else, and for none."""
+    check(name, locals(), sequences="an iterable")
+    tensors = list(sequences)
+    if not tensors:
+        raise ValueError(f"{name}: sequences must be at least one, but the list is empty")
+    for i, tensor in enumerate(tensors):
+        check(name, {f"sequences[{i}]": tensor}, **{f"sequences[{i}]": TensorBase})
+    return tensors
 
 
 def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right") -> Tensor:
@@ -206,13 +220,8 @@ def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float
     tensor([[1, 2, 3],
             [4, 0, 0]])
     """
-    if padding_side not in ("right", "left"):
-        raise ValueError(f"pad_sequence: padding_side must be 'right' or 'left', not {padding_side!r}")
-    if not isinstance(sequences, Iterable):
-        raise TypeError(f"pad_sequence: a list of Tensors is needed, not {type(sequences).__name__}")
-    tensors = list(sequences)
-    if not tensors:
-        raise ValueError("pad_sequence: the list of sequences is empty")
+    check("pad_sequence", locals(), padding_value="a number", padding_side=("right", "left"))
+    tensors = _sequences("pad_sequence", sequences)
     rest = tuple(tensors[0].shape)[1:]
     for i, s in enumerate(tensors):
         if not s.ndim or tuple(s.shape)[1:] != rest:
@@ -237,8 +246,12 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = F
         lengths: N lengths.
         batch_first: see above.
     """
+    check("unpad_sequence", locals(), padded_sequences=TensorBase)
     x = padded_sequences if batch_first else transpose(padded_sequences, 0, 1)
-    return [x[i, : int(n)] for i, n in enumerate(_lengths("unpad_sequence", lengths, x.shape[0]))]
+    found = _lengths("unpad_sequence", lengths, x.shape[0])
+    if found.size and not 0 <= found.min() <= found.max() <= x.shape[1]:
+        raise ShapeError(f"unpad_sequence: lengths must be from 0 to the {x.shape[1]} steps of the batch, but are {found.tolist()}")
+    return [x[i, : int(n)] for i, n in enumerate(found)]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
@@ -249,11 +262,13 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
     >>> pack_sequence([mg.tensor([1, 2, 3]), mg.tensor([4, 5])]).data
     tensor([1, 4, 2, 5, 3])
     """
+    sequences = _sequences("pack_sequence", sequences)
     return pack_padded_sequence(pad_sequence(sequences), [s.shape[0] for s in sequences], enforce_sorted=enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The inverse of :func:`pack_sequence`: ``torch.nn.utils.rnn.unpack_sequence``."""
+    check("unpack_sequence", locals(), packed_sequences=PackedSequence)
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
 

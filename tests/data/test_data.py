@@ -390,9 +390,9 @@ def test_weighted_random_sampler_takes_all_without_replacement():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([1.0], 0), "num_samples must be a positive integer, not 0"),
+        (([1.0], 0), "num_samples must be 1 or above, but is 0"),
         (([1.0], True), "num_samples"),
-        (([1.0], 1, 1), "replacement is True or False"),
+        (([1.0], 1, 1), "replacement must be True or False"),
         (([[1.0]], 1), r"their shape is \(1, 1\)"),
         (([], 1), "one at least is above zero"),
         (([0.0, 0.0], 1), "one at least is above zero"),
@@ -402,23 +402,23 @@ def test_weighted_random_sampler_takes_all_without_replacement():
     ],
 )
 def test_weighted_random_sampler_refuses(arguments, message):
-    with pytest.raises(ValueError, match=f"^WeightedRandomSampler: .*{message}"):
+    with pytest.raises((ValueError, TypeError), match=f"^WeightedRandomSampler: .*{message}"):
         WeightedRandomSampler(*arguments)
 
 
 def test_sampler_errors():
-    with pytest.raises(ValueError, match=r"not 0 \(the dataset is empty\)"):
+    with pytest.raises(ValueError, match=r"the dataset is empty"):
         RandomSampler([])
     with pytest.raises(ValueError, match="dataset is empty"):
         RandomSampler([], num_samples=3)
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(ValueError, match="num_samples must be 1 or above, but is -1"):
         RandomSampler([1], num_samples=-1)
     with pytest.raises(TypeError, match="True or False"):
         RandomSampler([1], replacement=1)
     for size in (0, -1, 2.0, True, "3"):
-        with pytest.raises(ValueError, match="batch_size must be a positive integer"):
+        with pytest.raises((ValueError, TypeError), match=r"^BatchSampler: batch_size must be (1 or above|a whole number)"):
             BatchSampler(range(3), size, False)
-    with pytest.raises(ValueError, match="drop_last"):
+    with pytest.raises(TypeError, match="drop_last"):
         BatchSampler(range(3), 2, 1)
 
 
@@ -506,7 +506,7 @@ def test_loader_of_an_empty_dataset():
     ],
 )
 def test_loader_refuses(options):
-    with pytest.raises(ValueError, match=r"exclude|positive integer"):
+    with pytest.raises(ValueError, match=r"exclude|batch_size must be 1 or above"):
         DataLoader(range(3), **options)
 
 
@@ -1262,7 +1262,7 @@ def test_normalize():
     assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
     assert_array_equal(Normalize(mean, std)(x[1]), out[1])
     assert_allclose(Normalize(0.5, 0.25)(x), (x - 0.5) * 4, rtol=1e-6)
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(ValueError, match="std must be above 0"):
         Normalize(0.0, 0.0)
     with pytest.raises(mg.ShapeError, match="2 channels are described"):
         Normalize([0, 0], 1.0)(x)

@@ -466,7 +466,7 @@ def test_lambda():
     assert Lambda(np.negative, batched=True).batched
     assert not Lambda(np.negative).batched
     assert_array_equal(Lambda(np.negative)(np.ones(2)), [-1, -1])
-    with pytest.raises(TypeError, match="a function is needed"):
+    with pytest.raises(TypeError, match="lambd must be a function"):
         Lambda(3)
 
 

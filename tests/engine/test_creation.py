@@ -71,12 +71,12 @@ ERRORS = [
     ("mg.zeros(-1)", mg.ShapeError, "zeros: a size cannot be negative"),
     ("mg.zeros(2, size=(2,))", TypeError, "zeros: the size is given twice"),
     ("mg.zeros(2, device='cuda')", ValueError, "there is no device 'cuda'"),
-    ("mg.zeros(2.5)", TypeError, "cannot be interpreted as an integer"),
+    ("mg.zeros(2.5)", TypeError, "zeros: size must be whole numbers"),
     ("mg.ones(2, dtype=mg.int64, requires_grad=True)", RuntimeError, "only floating tensors"),
     ("mg.arange(0, 5, 0)", ValueError, "step must not be 0"),
     ("mg.arange(0, 5, -1)", ValueError, "step -1 leads away from the end"),
     ("mg.arange(0, float('inf'))", ValueError, "not finite"),
-    ("mg.linspace(0, 1, -1)", ValueError, "steps must not be negative"),
+    ("mg.linspace(0, 1, -1)", ValueError, "steps must be 0 or above"),
     ("mg.rand(2, dtype=mg.int64)", TypeError, "rand: a floating dtype"),
     ("mg.randn(2, dtype=mg.int64)", TypeError, "randn: a floating dtype"),
     ("mg.randint(3, 3, (2,))", ValueError, "low must be below high"),
@@ -92,7 +92,7 @@ ERRORS = [
     ("mg.multinomial(mg.tensor([1.0, 0.0]), 2)", ValueError, "a row has 1 positive weights, too few to draw 2"),
     ("mg.multinomial(mg.tensor([0.0, 0.0]), 2, replacement=True)", ValueError, "a row has 0 positive weights"),
     ("mg.multinomial(mg.ones(2, 2, 2), 1)", mg.ShapeError, r"\(n,\) or \(rows, n\)"),
-    ("mg.multinomial(mg.ones(2), 0)", ValueError, "num_samples must be positive"),
+    ("mg.multinomial(mg.ones(2), 0)", ValueError, "num_samples must be 1 or above"),
 ]
 
 
@@ -220,7 +220,7 @@ def test_multinomial(replacement):
 def test_multinomial_never_draws_a_weight_of_zero():
     """Not even where rounding puts a draw on the very end of the cumulative weights."""
 
-    class Highest:
+    class Highest(mg.Generator):
         numpy = type("numpy", (), {"random": staticmethod(lambda shape: np.full(shape, 1.0))})
 
     assert mg.multinomial(mg.tensor([1.0, 2.0, 0.0]), 2, replacement=True, generator=Highest()).tolist() == [1, 1]

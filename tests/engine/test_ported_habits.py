@@ -193,7 +193,7 @@ def test_printoptions():
         return texts
 
     both(body)
-    with pytest.raises(ValueError, match="profile is one of"):
+    with pytest.raises(ValueError, match="profile must be one of"):
         mg.set_printoptions(profile="loud")
 
 

@@ -216,7 +216,7 @@ def test_a_forked_child_has_threads_of_its_own(count):
 
 @pytest.mark.parametrize(
     ("wanted", "error", "message"),
-    [(0, ValueError, "at least one thread is needed, not 0"), (-1, ValueError, "not -1"), (1.5, TypeError, "not float"), (True, TypeError, "not bool")],
+    [(0, ValueError, "num_threads must be 1 or above, but is 0"), (-1, ValueError, "but is -1"), (1.5, TypeError, "whole number, not 1.5"), (True, TypeError, "whole number, not True")],
 )  # fmt: skip
 def test_what_is_no_number_of_threads(count, wanted, error, message):
     before = mg.get_num_threads()

@@ -345,7 +345,7 @@ def test_the_arguments_of_torch_load(tmp_path):
     assert mg.load(tmp_path / "a", map_location="cpu", weights_only=True) == 5
     with pytest.raises(ValueError, match="no device"):
         mg.load(tmp_path / "a", "cuda")
-    with pytest.raises(TypeError, match="load: a path or a binary file is needed, not int"):
+    with pytest.raises(TypeError, match="load: f must be a path or an open file, but is 5"):
         mg.load(5)
     assert (nn.save, nn.load, nn.CheckpointError) == (mg.save, mg.load, mg.CheckpointError)
 

@@ -107,7 +107,7 @@ def test_initialisers_refuse_what_would_be_lost():
     w = mg.tensor([1.0, 2.0], requires_grad=True)
     with pytest.raises(RuntimeError, match="leaf"):
         nn.init.ones_(w * 2)
-    with pytest.raises(TypeError, match="ndarray"):
+    with pytest.raises(TypeError, match=r"^ones_: tensor must be a Tensor"):
         nn.init.ones_(np.ones(2))
     layer = nn.Linear(2, 2)
     assert nn.init.zeros_(layer.weight.data).tolist() == layer.weight.tolist() == [[0, 0], [0, 0]]

@@ -124,7 +124,7 @@ def test_errors():
     with pytest.raises(IndexError, match="prediction -1 is outside"):
         ConfusionMatrix(3).update(np.array([-1]), np.array([1]))
     for make in (lambda: TopK(0), lambda: ConfusionMatrix(0)):
-        with pytest.raises(ValueError, match="positive number"):
+        with pytest.raises(ValueError, match="must be 1 or above, but is 0"):
             make()
     bare = object.__new__(type("Bare", (Metric,), {}))
     for call in (bare.reset, bare.compute, lambda: bare.update(0, 0)):

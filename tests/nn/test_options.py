@@ -147,6 +147,7 @@ SPACES = [
     "minigrad.plots", "minigrad.testing", "minigrad.random",
 ]  # fmt: skip
 TAKE_ANYTHING = {
+    "check": "keywords are the rules of options",
     "op": "keywords name the arguments of the op that is defined",
     "Identity": "as PyTorch's, it stands in for any module",
     "StackDataset": "keywords name the datasets",

@@ -302,7 +302,7 @@ class Adds(nn.Module):
     [
         (lambda m: nn.summary(m), "either input_size or input_data"),
         (lambda m: nn.summary(m, (1, 2), mg.ones(1, 2)), "either input_size or input_data"),
-        (lambda m: nn.summary(3, (1, 2)), "an nn.Module, or a function that makes one, is needed, not int"),
+        (lambda m: nn.summary(3, (1, 2)), "summary: model must be an nn.Module, or a function that makes one, but is 3"),
         (lambda m: nn.summary(lambda: 3, (1, 2)), "the function made no nn.Module but int"),
         (lambda m: nn.summary(m, (1, -2)), "input_size is a shape"),
         (lambda m: nn.summary(m, 5), "input_size is a shape"),

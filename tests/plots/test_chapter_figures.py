@@ -132,7 +132,7 @@ def test_cells(layout):
 
 
 def test_cells_says_what_is_wrong():
-    with pytest.raises(ValueError, match="steps=0"):
+    with pytest.raises(ValueError, match="steps must be 1 or above, but is 0"):
         plots.cells(5, 3, steps=0)
     with pytest.raises(ValueError, match="padding=3 cuts"):
         plots.cells(6, 3, padding=3, transposed=True)
