@@ -85,7 +85,7 @@ def full(size: Size, fill_value: Operand, dtype: DType = None, device: Any = Non
     >>> mg.full((2,), 0.5)
     tensor([0.5000, 0.5000])
     """
-    return _done(filled("full", new_shape("full", (), size), fill_value, dtype), None, device, requires_grad)
+    return _done(filled("full", new_shape("full", (size,), None), fill_value, dtype), None, device, requires_grad)
 
 
 def eye(n: int, m: int | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -190,7 +190,9 @@ def scalar_tensor(s: Any, dtype: DType = None, device: Any = None, requires_grad
     >>> mg.scalar_tensor(3)
     tensor(3.)
     """
-    return _done(to_array(_number("scalar_tensor", "s", s), _float("scalar_tensor", dtype), name="scalar_tensor"), None, device, requires_grad)
+    return _done(
+        to_array(_number("scalar_tensor", "s", s), _float("scalar_tensor", dtype), name="scalar_tensor"), None, device, requires_grad
+    )
 
 
 def _spaced(name: str, start: Any, end: Any, steps: int, dtype: np.dtype) -> np.ndarray:

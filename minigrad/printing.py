@@ -44,7 +44,16 @@ def set_printoptions(
     tensor([3.14])
     >>> mg.set_printoptions(profile="default")
     """
-    check("set_printoptions", locals(), precision=0, threshold=0, edgeitems=0, linewidth=1, profile=tuple(_PROFILES))
+    check(
+        "set_printoptions",
+        locals(),
+        "precision threshold edgeitems linewidth profile",
+        precision=0,
+        threshold=0,
+        edgeitems=0,
+        linewidth=1,
+        profile=tuple(_PROFILES),
+    )
     if profile is not None:
         _options.update(_PROFILES[profile])
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}

@@ -16,6 +16,7 @@ from minigrad.nn.linear import Identity, Linear
 from minigrad.nn.module import Module
 from minigrad.nn.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from minigrad.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
+from minigrad.ops.arguments import check
 from minigrad.tree import array_of, tensors_in
 
 M = TypeVar("M", bound=Module)
@@ -52,6 +53,7 @@ def optimize_for_inference(model: M, *args: Any, **kwargs: Any) -> M:
     ...     np.allclose(fast(x).numpy(), model.eval()(x).numpy(), atol=1e-5)
     True
     """
+    check("optimize_for_inference", locals(), model=Module)
     fast = copy.deepcopy(model).eval()
     for layer_path, norm_path in _pairs(fast, args, kwargs):
         layer, norm = fast.get_submodule(layer_path), fast.get_submodule(norm_path)

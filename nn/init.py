@@ -101,7 +101,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     >>> bool((w.abs() <= 1).all())
     True
     """
-    check("uniform_", locals(), tensor=Tensor, a="finite", b="finite", generator=Generator)
+    check("uniform_", locals(), "generator", tensor=Tensor, a="finite", b="finite", generator=Generator)
     if a > b:
         raise ValueError(f"uniform_: a must not exceed b (a={a}, b={b})")
     return _write(tensor, numpy_generator(generator).uniform(a, b, tensor.shape), "uniform_")
@@ -110,7 +110,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 @_filling
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill from the normal distribution."""
-    check("normal_", locals(), tensor=Tensor, mean="finite", std="0 or above", generator=Generator)
+    check("normal_", locals(), "generator", tensor=Tensor, mean="finite", std="0 or above", generator=Generator)
     return _write(tensor, numpy_generator(generator).normal(mean, std, tensor.shape), "normal_")
 
 
@@ -122,7 +122,17 @@ def trunc_normal_(
 
     Raises ``ValueError`` if ``a > b`` or ``std < 0``.
     """
-    check("trunc_normal_", locals(), tensor=Tensor, mean="finite", std="0 or above", a="not NaN", b="not NaN", generator=Generator)
+    check(
+        "trunc_normal_",
+        locals(),
+        "generator",
+        tensor=Tensor,
+        mean="finite",
+        std="0 or above",
+        a="not NaN",
+        b="not NaN",
+        generator=Generator,
+    )
     if a > b:
         raise ValueError(f"trunc_normal_: a must not exceed b (a={a}, b={b})")
     if std == 0:
@@ -183,7 +193,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 @_filling
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on ±gain sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    check("xavier_uniform_", locals(), tensor=Tensor, gain="finite", generator=Generator)
+    check("xavier_uniform_", locals(), "generator", tensor=Tensor, gain="finite", generator=Generator)
     bound = gain * math.sqrt(6.0 / max(sum(fan_in_and_fan_out(tensor, "xavier_uniform_")), 1))
     return _write(tensor, numpy_generator(generator).uniform(-bound, bound, tensor.shape), "xavier_uniform_")
 
@@ -191,7 +201,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 @_filling
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    check("xavier_normal_", locals(), tensor=Tensor, gain="finite", generator=Generator)
+    check("xavier_normal_", locals(), "generator", tensor=Tensor, gain="finite", generator=Generator)
     std = gain * math.sqrt(2.0 / max(sum(fan_in_and_fan_out(tensor, "xavier_normal_")), 1))
     return _write(tensor, numpy_generator(generator).normal(0.0, std, tensor.shape), "xavier_normal_")
 
@@ -213,7 +223,7 @@ def kaiming_uniform_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
     """Uniform on ±gain sqrt(3 / fan) (He et al. 2015), with the gain of ``nonlinearity`` (``a``: the slope of a leaky ReLU)."""
-    check("kaiming_uniform_", locals(), tensor=Tensor, a="finite", mode=("fan_in", "fan_out"), generator=Generator)
+    check("kaiming_uniform_", locals(), "generator", tensor=Tensor, a="finite", mode=("fan_in", "fan_out"), generator=Generator)
     if _refuse_nothing(tensor, "kaiming_uniform_"):
         return tensor
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
@@ -225,7 +235,7 @@ def kaiming_normal_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
     """Normal with standard deviation gain / sqrt(fan) (He et al. 2015), with the gain of ``nonlinearity``."""
-    check("kaiming_normal_", locals(), tensor=Tensor, a="finite", mode=("fan_in", "fan_out"), generator=Generator)
+    check("kaiming_normal_", locals(), "generator", tensor=Tensor, a="finite", mode=("fan_in", "fan_out"), generator=Generator)
     if _refuse_nothing(tensor, "kaiming_normal_"):
         return tensor
     std = _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_")
@@ -238,7 +248,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 
     Raises ``ValueError`` for a Tensor with less than two dimensions.
     """
-    check("orthogonal_", locals(), tensor=Tensor, gain="finite", generator=Generator)
+    check("orthogonal_", locals(), "generator", tensor=Tensor, gain="finite", generator=Generator)
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: at least 2 dimensions are needed, not shape {tensor.shape}")
     if 0 in tensor.shape:
@@ -253,7 +263,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 @_filling
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """A matrix of normal samples, with the fraction ``sparsity`` of each column set to 0 (Martens 2010). ``ValueError`` for other ranks."""
-    check("sparse_", locals(), tensor=Tensor, sparsity="from 0 to 1", std="0 or above", generator=Generator)
+    check("sparse_", locals(), "generator", tensor=Tensor, sparsity="from 0 to 1", std="0 or above", generator=Generator)
     if tensor.ndim != 2:
         raise ValueError(f"sparse_: a matrix is needed, not shape {tensor.shape}")
     rng = numpy_generator(generator)

@@ -114,7 +114,7 @@ class Accuracy(Metric):
     """
 
     def __init__(self, name: str = "accuracy", *, threshold: float | None = None, ignore_index: int | None = None):
-        check(type(self).__name__, locals(), threshold="not NaN", ignore_index="a whole number")
+        check(type(self).__name__, locals(), "threshold ignore_index", threshold="not NaN", ignore_index="a whole number")
         self._threshold, self._ignore_index = threshold, ignore_index
         super().__init__(name)
 
@@ -189,7 +189,7 @@ class ConfusionMatrix(Metric):
     """
 
     def __init__(self, num_classes: int, name: str = "confusion", *, ignore_index: int | None = None):
-        check("ConfusionMatrix", locals(), num_classes=1, ignore_index="a whole number")
+        check("ConfusionMatrix", locals(), "ignore_index", num_classes=1, ignore_index="a whole number")
         self._num_classes, self._ignore_index = num_classes, ignore_index
         super().__init__(name)
 

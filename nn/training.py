@@ -310,9 +310,9 @@ def evaluate(
     """
     _check_model("evaluate", model)
     _check_loader("evaluate", "loader", loader)
-    for what, function in (("loss", loss), ("forward", forward)):
-        if function is not None:
-            _check_function("evaluate", what, function)
+    if loss is not None:
+        _check_function("evaluate", "loss", loss)
+    _check_function("evaluate", "forward", forward)
     return _evaluate("evaluate", model, loader, loss, _check_metrics("evaluate", metrics), forward)
 
 
@@ -360,7 +360,7 @@ class EarlyStopping(Callback):
     def __init__(
         self, monitor: str | None = None, patience: int = 5, min_delta: float = 0.0, mode: str | None = None, restore_best: bool = True
     ):
-        check("EarlyStopping", locals(), monitor="a name", patience=1, min_delta="0 or above", mode=("min", "max"))
+        check("EarlyStopping", locals(), "monitor mode", monitor="a name", patience=1, min_delta="0 or above", mode=("min", "max"))
         self.monitor, self.patience, self.min_delta, self.restore_best = monitor, patience, min_delta, restore_best
         self.mode = mode or ("min" if monitor is None or monitor.endswith("loss") else "max")
         self.best: float | None = None
@@ -588,7 +588,7 @@ def _check_callbacks(callbacks: Any) -> None:
 
 
 def _check_files(checkpoint: Any, checkpoint_every: Any, loader: Any) -> None:
-    check("fit", locals(), checkpoint="a path", checkpoint_every=1)
+    check("fit", locals(), "checkpoint checkpoint_every", checkpoint="a path", checkpoint_every=1)
     if checkpoint is not None:
         path = Path(checkpoint)
         if path.is_dir():

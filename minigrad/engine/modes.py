@@ -57,8 +57,8 @@ def set_default_dtype(dtype: DType) -> None:
     """Set the dtype that Python floats are converted to: float16, float32 or float64. Raises ``TypeError`` for any other."""
     global _default_dtype
     found = dtype_of("set_default_dtype", dtype)
-    if found.kind != "f":
-        raise TypeError(f"set_default_dtype: float16, float32 or float64 is needed, not {found}")
+    if dtype is None or found.kind != "f":  # None is float64 to numpy
+        raise TypeError(f"set_default_dtype: dtype must be float16, float32 or float64, but is {dtype if dtype is None else found}")
     _default_dtype = found
 
 

@@ -324,8 +324,12 @@ def _category(dtype: np.dtype) -> int:
 
 
 def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
-    """The kernel's exception with the op and the shapes of its arguments added."""
+    """The kernel's exception with the op and the shapes of its arguments added, or the refusal of an argument that is no number."""
     text = str(error)
+    for i, a in enumerate(arrays):
+        if not text.startswith(f"{op.name}:") and _is_no_number(op, i, a):
+            shown = f"an array of {a.dtype}" if isinstance(a, np.ndarray) else f"{a!r:.60}"
+            return TypeError(f"{op.name}: {op.argument(i)} must be a Tensor, an array or a number, but is {shown}")
     if isinstance(error, ValueError) and "broadcast" in text and not text.startswith(f"{op.name}:"):
         shapes = " and ".join(str(shape_of(a)) for a in arrays)
         return ShapeError(f"{op.name}: shapes {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1")
@@ -334,6 +338,16 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
         names = [op.argument(i) for i in range(len(arrays))]
         error.add_note(f"in {op.name}({', '.join(n + (s if s[0] == '=' else ' ' + s) for n, s in zip(names, shown, strict=True))})")
     return error
+
+
+def _is_no_number(op: Op, i: int, value: Any) -> bool:
+    """Whether an input is no array of numbers, and not None where that may stand for one that is not given."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.dtype.kind not in "fiub"
+    if value is None:
+        given = op.signature.parameters.get(op.argument(i))
+        return given is not None and given.default is given.empty
+    return not isinstance(value, (bool, int, float, *tensor_types))
 
 
 def _refuse_tensor(op: Op, name: str, value: Any) -> Any:
@@ -403,7 +417,10 @@ def call({parameters}):
 {rebind}    _mask = 0
     _tensor = False
 {unwrap}{refuse}    if not _tensor:
-        return {plain}
+        try:
+            return {plain}
+        except Exception as _error:
+            raise _explain(_op, _error, ({inputs})) from None
     try:
 {run}    except Exception as _error:
         raise _explain(_op, _error, ({inputs})) from None

@@ -50,7 +50,7 @@ def save_safetensors(
     ...     model.load_state_dict(nn.load_safetensors(path))
     <All keys matched successfully>
     """
-    check("save_safetensors", locals(), f="a path or an open file", metadata="a dict")
+    check("save_safetensors", locals(), "metadata", f="a path or an open file", metadata="a dict")
     library = _library()
     if not isinstance(tensors, Mapping):
         raise TypeError(f"save_safetensors: a dict of tensors is needed, not {type(tensors).__name__}")

@@ -65,7 +65,7 @@ def draw(
     >>> print([e.argument for e in g.edges if e.source == "v0"])
     ['input', 'other']
     """
-    check("draw", locals(), names="a dict", depth=0, direction=("TB", "LR", "BT", "RL"), title="a text", limit=1)
+    check("draw", locals(), "names depth", names="a dict", depth=0, direction=("TB", "LR", "BT", "RL"), title="a text", limit=1)
     options = {
         "depth": depth, "repeats": repeats, "parameters": parameters, "legend": legend, "direction": direction, "limit": limit,
         "backward": backward,

@@ -309,7 +309,17 @@ def trace(
         seeds: output's name -> gradient that backward starts from; ones where there is none.
         title: the picture's title.
     """
-    check("trace", locals(), outputs="a dict", names="a dict", inputs="a dict", pretend="a list", seeds="a dict", title="a text")
+    check(
+        "trace",
+        locals(),
+        "names inputs seeds",
+        outputs="a dict",
+        names="a dict",
+        inputs="a dict",
+        pretend="a list",
+        seeds="a dict",
+        title="a text",
+    )
     for what, named in (("outputs", outputs), ("names", names), ("inputs", inputs)):
         for name, tensor in (named or {}).items():
             check("trace", {f"{what}[{name!r}]": tensor}, **{f"{what}[{name!r}]": TensorBase})

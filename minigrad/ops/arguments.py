@@ -104,12 +104,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 and "\n" not in text else f"a {type(value).__name__}"
 
 
-def check(name: str, given: Mapping[str, Any], /, **rules: int | str | tuple[Any, ...] | type) -> None:
-    """Refuse options that break their rule: ``check("fit", locals(), epochs=1, scheduler_per=("epoch", "step"))`` at the head of a function.
+def check(name: str, given: Mapping[str, Any], optional: str = "", /, **rules: int | str | tuple[Any, ...] | type) -> None:
+    """Refuse options that break their rule: ``check("fit", locals(), "monitor", epochs=1, monitor="a name")`` at the head of a function.
 
     Args:
         name: of the function or class, with which the message begins.
-        given: options by name. None is an option that was not given, and is not checked.
+        given: options by name.
+        optional: the names of those that may be None, separated by spaces.
         rules: for each option an int (a whole number, that or above), ``"a whole number"``, ``"a number"``, a key of :data:`RANGES` (a number
             in that range) or of :data:`KINDS`, a tuple of the values that it may be, or a class.
 
@@ -119,13 +120,14 @@ def check(name: str, given: Mapping[str, Any], /, **rules: int | str | tuple[Any
         ValueError: a number out of its range, or none of the values that are allowed.
 
     >>> from minigrad.ops.arguments import check
-    >>> check("fit", {"epochs": 3, "mode": None}, epochs=1, mode=("min", "max"))
+    >>> check("fit", {"epochs": 3, "mode": None}, "mode", epochs=1, mode=("min", "max"))
     >>> check("fit", {"epochs": 0}, epochs=1)
     Traceback (most recent call last):
     minigrad.engine.op.ShapeError: fit: epochs must be 1 or above, but is 0
     """
     for what, rule in rules.items():
-        if (value := given[what]) is None:
+        value = given[what]
+        if value is None and what in optional.split():
             continue
         if isinstance(rule, int):
             whole(name, what, value, rule)

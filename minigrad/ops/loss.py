@@ -258,6 +258,8 @@ def _soft_cross_entropy(logp: Any, target: Any, per_class: Any, reduction: str, 
     if label_smoothing:
         target = target * (1.0 - label_smoothing) + label_smoothing / max(logp.shape[1], 1)
     losses = sum(logp * target if per_class is None else logp * target * per_class, dim=1) * -1.0
+    if reduction == "mean" and logp.shape[1] == 0:  # a place is counted by its classes: the mean over none
+        return sum(losses) * math.nan
     return reduced(losses, reduction)
 
 

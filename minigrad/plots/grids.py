@@ -63,7 +63,7 @@ def numbers(
     >>> [text.get_text() for axes in figure.axes for text in axes.texts]
     ['1', '0', '0', '1', '→', '2', '0', '0', '2']
     """
-    check("numbers", locals(), between="a list", marked="a dict")
+    check("numbers", locals(), "between marked", between="a list", marked="a dict")
     arrays = {name: np.atleast_2d(m.astype(float)) for name, m in named_arrays("numbers", "matrices", matrices).items()}
     for name, array in arrays.items():
         if array.ndim != 2:

@@ -47,7 +47,7 @@ def images(
     >>> [axes.get_title() for axes in figure.axes]
     ['noise', 'signal']
     """
-    check("images", locals(), columns=1, boxes="a dict", size="above 0", title="a text")
+    check("images", locals(), "boxes", columns=1, boxes="a dict", size="above 0", title="a text")
     arrays = named_arrays("images", "pictures", pictures)
     arrays = {name: array[0] if array.ndim == 4 and len(array) == 1 else array for name, array in arrays.items()}
     if strangers := set(boxes or ()) - set(arrays):

@@ -36,7 +36,7 @@ def activations(model: Any, *inputs: Any, kinds: Callable[[Any], bool] | None = 
     >>> {name: a.shape for name, a in plots.activations(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), mg.ones(5, 2)).items()}
     {'0': (5, 3), '1': (5, 3)}
     """
-    check("activations", locals(), model="a function", kinds="a function")
+    check("activations", locals(), "kinds", model="a function", kinds="a function")
     found: dict[str, np.ndarray] = {}
     wanted = kinds or (lambda module: not list(module.children()))
 
@@ -111,7 +111,7 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
         image: (C, H, W), or a batch of one.
         target: the class (default: that of the highest score).
     """
-    check("saliency_map", locals(), model="a function", target=0)
+    check("saliency_map", locals(), "target", model="a function", target=0)
     x = wrap(_one("saliency_map", image)[None])
     x.requires_grad_()
     with unchanged(model, training=False), engine.enable_grad():
@@ -123,7 +123,7 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
 
 def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
     """Which pixels the score of a class depends on: :func:`saliency_map` beside the image."""
-    check("saliency", locals(), names="a list")
+    check("saliency", locals(), "names", names="a list")
     heat, chosen = saliency_map(model, image, target)
     called = _called("saliency", names, chosen)
     return _side_by_side(_one("saliency", image), heat, "inferno", "input", f"|d score of {called} / d pixel|")
@@ -143,7 +143,7 @@ def occlusion_map(
         fill: the value of a covered pixel.
         batch: number of images in one run of the model.
     """
-    check("occlusion_map", locals(), model="a function", target=0, size=1, stride=1, fill="a number", batch=1)
+    check("occlusion_map", locals(), "target", model="a function", target=0, size=1, stride=1, fill="a number", batch=1)
     image = _one("occlusion_map", image)
     _, height, width = image.shape
     with unchanged(model, training=False), engine.no_grad():
@@ -170,7 +170,7 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 def occlusion(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None, **options: Any) -> Figure:
     """The parts of an image that the model needs: :func:`occlusion_map` (whose ``options`` it takes) beside the image."""
-    check("occlusion", locals(), names="a list")
+    check("occlusion", locals(), "names", names="a list")
     heat, chosen = occlusion_map(model, image, target, **options)
     called = _called("occlusion", names, chosen)
     return _side_by_side(_one("occlusion", image), heat, "magma", "input", f"loss of probability of {called} when covered")

@@ -179,7 +179,7 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
         confusion: (classes, classes) counts.
         names: of the classes (default: their numbers).
     """
-    check("confusion_matrix", locals(), names="a list")
+    check("confusion_matrix", locals(), "names", names="a list")
     confusion = shown_array("confusion_matrix", "confusion", confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ShapeError(f"confusion_matrix: a square matrix of counts is needed, not {confusion.shape}")

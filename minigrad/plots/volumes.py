@@ -38,7 +38,7 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
     >>> [text.get_text() for text in figure.axes[0].texts if text.get_text()]
     ['28×28×1', '24×24×8', '12×12×8', '8 filters\\nof 5×5', 'max pool\\n2×2']
     """
-    check("volumes", locals(), shapes="a list", between="a list", faces="a list")
+    check("volumes", locals(), "between faces", shapes="a list", between="a list", faces="a list")
     sizes = [tuple(int(n) for n in shape) for shape in shapes]
     if not sizes or any(len(size) not in (1, 3) or min(size) < 1 for size in sizes):
         raise ShapeError(f"volumes: a shape is (channels, height, width) or (features,), not {sizes or 'missing'}")

@@ -56,7 +56,7 @@ def weight_images(weight: Any, shape: Sequence[int], names: Sequence[str] | None
     >>> [axes.get_title() for axes in plots.weight_images(mg.randn(3, 16), (1, 4, 4), "abc").axes]
     ['a', 'b', 'c']
     """
-    check("weight_images", locals(), names="a list", columns=1)
+    check("weight_images", locals(), "names", names="a list", columns=1)
     images = _as_images("weight_images", weight, shape)
     titles = [str(i) for i in range(len(images))] if names is None else list(names)
     if len(titles) != len(images):
@@ -95,7 +95,7 @@ def weight_bars(
     >>> len(figure.axes), figure.axes[5].get_ylabel()  # five images, then two rows of bars
     (7, 'class 0')
     """
-    check("weight_bars", locals(), outputs="a list", names="a list")
+    check("weight_bars", locals(), "names", outputs="a list", names="a list")
     images, second = _as_images("weight_bars", first, shape), shown_array("weight_bars", "second", second)
     hidden = len(images)
     if names is not None and len(names) != len(second):

@@ -99,7 +99,7 @@ def gradcheck(
     """
     __tracebackhide__ = True
     check(
-        "gradcheck", locals(), fn="a function", order=1, kwargs="a dict", wrt="a list", rtol="0 or above", atol="0 or above", group=1,
+        "gradcheck", locals(), "kwargs wrt surrogate", fn="a function", order=1, kwargs="a dict", wrt="a list", rtol="0 or above", atol="0 or above", group=1,
         seed=0, surrogate="a function",
     )  # fmt: skip
     call = Call(inputs, kwargs)

@@ -100,7 +100,7 @@ def check_op(
     """
     __tracebackhide__ = True
     check(
-        "check_op", locals(), op="a function", examples=1, order=1, wrt="a list", rtol="0 or above", atol="0 or above",
+        "check_op", locals(), "examples wrt surrogate", op="a function", examples=1, order=1, wrt="a list", rtol="0 or above", atol="0 or above",
         surrogate="a function",
     )  # fmt: skip
     options: dict[str, Any] = {

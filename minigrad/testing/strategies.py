@@ -190,6 +190,7 @@ def arrays(
     check(
         "arrays",
         locals(),
+        "low high",
         low="not NaN",
         high="not NaN",
         avoid="a list",

@@ -311,7 +311,7 @@ def random_split(dataset: Indexed[T], lengths: Sequence[float], generator: Gener
     >>> sorted([*a, *b])
     ['a', 'b', 'c']
     """
-    check("random_split", locals(), dataset="anything with a length", generator=Generator)
+    check("random_split", locals(), "generator", dataset="anything with a length", generator=Generator)
     size = len(dataset)  # type: ignore[arg-type]
     if not numbers("random_split", "lengths", lengths).ndim == 1:
         raise TypeError(f"random_split: lengths must be a list of numbers, but is {shown(lengths)}")

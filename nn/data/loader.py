@@ -99,13 +99,13 @@ class DataLoader(Generic[T]):
         if not hasattr(dataset, "__getitem__"):
             raise TypeError(f"DataLoader: a dataset has __getitem__(index), and {type(dataset).__name__} has not")
         check(
-            "DataLoader", locals(), batch_size=1, sampler="an iterable", batch_sampler="an iterable", num_workers=0, collate_fn="a function",
+            "DataLoader", locals(), "batch_size sampler batch_sampler collate_fn worker_init_fn generator prefetch_factor", batch_size=1, sampler="an iterable", batch_sampler="an iterable", num_workers=0, collate_fn="a function",
             timeout="0 or above", worker_init_fn="a function", generator=Generator, prefetch_factor=1,
         )  # fmt: skip
         if multiprocessing_context is not None and not hasattr(multiprocessing_context, "Process"):  # a context itself
             import multiprocessing
 
-            check("DataLoader", locals(), multiprocessing_context=tuple(multiprocessing.get_all_start_methods()))
+            check("DataLoader", locals(), "multiprocessing_context", multiprocessing_context=tuple(multiprocessing.get_all_start_methods()))
         if num_workers == 0:
             for name, given in (
                 ("timeout", timeout), ("prefetch_factor", prefetch_factor is not None), ("persistent_workers", persistent_workers),

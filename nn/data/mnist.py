@@ -96,7 +96,7 @@ class MNIST(Dataset[tuple[Any, int]]):
                     f"the class {function.__name__}; make one: {function.__name__}(...)" if isinstance(function, type) else repr(function)
                 )
                 raise TypeError(f"{name}: {what} is a function, not {shown}")
-        check(name, locals(), root="a path")
+        check(name, locals(), "root", root="a path")
         if root is None and download:
             raise ValueError(f"{name}: download=True needs a folder, root; without one the sample that comes with minigrad is read")
         self.root, self.train, self.transform, self.target_transform = root, train, transform, target_transform

@@ -76,7 +76,13 @@ class RandomSampler(Sampler[int]):
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, generator: Generator | None = None):
         check(
-            "RandomSampler", locals(), data_source="anything with a length", replacement="True or False", num_samples=1, generator=Generator
+            "RandomSampler",
+            locals(),
+            "num_samples generator",
+            data_source="anything with a length",
+            replacement="True or False",
+            num_samples=1,
+            generator=Generator,
         )
         self.data_source = data_source
         self.replacement = replacement
@@ -117,7 +123,7 @@ class SubsetRandomSampler(Sampler[int]):
     """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
-        check("SubsetRandomSampler", locals(), indices="anything with a length", generator=Generator)
+        check("SubsetRandomSampler", locals(), "generator", indices="anything with a length", generator=Generator)
         self.indices = indices
         self.generator = generator
 
@@ -152,7 +158,7 @@ class WeightedRandomSampler(Sampler[int]):
     """
 
     def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Generator | None = None):
-        check("WeightedRandomSampler", locals(), num_samples=1, replacement="True or False", generator=Generator)
+        check("WeightedRandomSampler", locals(), "generator", num_samples=1, replacement="True or False", generator=Generator)
         self.weights = numbers("WeightedRandomSampler", "weights", weights)
         if self.weights.ndim != 1:
             raise ShapeError(f"WeightedRandomSampler: the weights are a row of numbers, but their shape is {self.weights.shape}")

@@ -115,7 +115,7 @@ class RandomApply(_Images):
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]], p: float = 0.5, generator: Generator | None = None):
-        check("RandomApply", locals(), transforms="a list of functions", p="from 0 to 1", generator=Generator)
+        check("RandomApply", locals(), "generator", transforms="a list of functions", p="from 0 to 1", generator=Generator)
         self.transforms = Compose(transforms)
         self.p = p
         self.generator = generator
@@ -281,7 +281,7 @@ class RandomCrop(_Images):
         self.padding = (0, 0, 0, 0) if padding is None else _padding("RandomCrop", padding)
         self.pad_if_needed, self.fill = pad_if_needed, _fill("RandomCrop", fill)
         self.padding_mode = _padding_mode("RandomCrop", padding_mode)
-        check("RandomCrop", locals(), generator=Generator)
+        check("RandomCrop", locals(), "generator", generator=Generator)
         self.generator = generator
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
@@ -342,7 +342,7 @@ class Resize(_Images):
         self, size: int | Sequence[int], interpolation: Any = "bilinear", max_size: int | None = None, antialias: bool | None = True
     ):
         self.size = _pixels("Resize", "size", size, 1, (1, 2), "a number of pixels or (height, width)")
-        check("Resize", locals(), max_size=1)
+        check("Resize", locals(), "max_size", max_size=1)
         if max_size is not None and (len(self.size) == 2 or max_size < self.size[0]):
             raise ValueError(f"Resize: max_size={max_size} goes with a number for size, and is not below it, but size={size}")
         self.interpolation, self.max_size = _interpolation("Resize", interpolation), max_size
@@ -392,7 +392,7 @@ class RandomResizedCrop(_Images):
         antialias: bool | None = True,
         generator: Generator | None = None,
     ):
-        check("RandomResizedCrop", locals(), generator=Generator)
+        check("RandomResizedCrop", locals(), "generator", generator=Generator)
         self.size = _size("RandomResizedCrop", size)
         self.scale = _range("RandomResizedCrop", "scale", scale)
         self.ratio = _range("RandomResizedCrop", "ratio", ratio)
@@ -417,7 +417,7 @@ class _RandomFlip(_Images):
     axis: int
 
     def __init__(self, p: float = 0.5, generator: Generator | None = None):
-        check(type(self).__name__, locals(), p="from 0 to 1", generator=Generator)
+        check(type(self).__name__, locals(), "generator", p="from 0 to 1", generator=Generator)
         self.p = p
         self.generator = generator
 
@@ -488,7 +488,7 @@ class RandomAffine(_Images):
         center: Sequence[float] | None = None,
         generator: Generator | None = None,
     ):
-        check("RandomAffine", locals(), generator=Generator)
+        check("RandomAffine", locals(), "generator", generator=Generator)
         self.degrees = _angles("RandomAffine", "degrees", degrees)
         self.translate = (0.0, 0.0) if translate is None else _pair("RandomAffine", "translate", translate)
         self.scale = (1.0, 1.0) if scale is None else _pair("RandomAffine", "scale", scale)
@@ -545,7 +545,7 @@ class RandomRotation(_Images):
         fill: float | Sequence[float] = 0,
         generator: Generator | None = None,
     ):
-        check("RandomRotation", locals(), generator=Generator)
+        check("RandomRotation", locals(), "generator", generator=Generator)
         if expand:
             raise ValueError("RandomRotation: expand=True would give each image of a batch a size of its own")
         self.degrees = _angles("RandomRotation", "degrees", degrees)
@@ -591,7 +591,7 @@ class RandomErasing(_Images):
         inplace: bool = False,
         generator: Generator | None = None,
     ):
-        check("RandomErasing", locals(), p="from 0 to 1", generator=Generator)
+        check("RandomErasing", locals(), "generator", p="from 0 to 1", generator=Generator)
         if isinstance(value, str) and value != "random":
             raise ValueError(f'RandomErasing: value is a number, one for each channel, or "random", not {value!r}')
         if not isinstance(value, str):
@@ -631,7 +631,7 @@ class Cutout(_Images):
     """
 
     def __init__(self, length: int, n_holes: int = 1, fill: float | Sequence[float] = 0, generator: Generator | None = None):
-        check("Cutout", locals(), length=1, n_holes=1, generator=Generator)
+        check("Cutout", locals(), "generator", length=1, n_holes=1, generator=Generator)
         self.length, self.n_holes, self.fill, self.generator = length, n_holes, _fill("Cutout", fill), generator
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
@@ -671,7 +671,7 @@ class ColorJitter(_Images):
         hue: float | Sequence[float] = 0,
         generator: Generator | None = None,
     ):
-        check("ColorJitter", locals(), generator=Generator)
+        check("ColorJitter", locals(), "generator", generator=Generator)
         self.brightness = self._limits("brightness", brightness)
         self.contrast = self._limits("contrast", contrast)
         self.saturation = self._limits("saturation", saturation)
@@ -900,7 +900,7 @@ def _channels(name: str, value: Any, images: np.ndarray) -> np.ndarray:
 
 
 def _pair(name: str, argument: str, values: Sequence[float]) -> tuple[float, float]:
-    if isinstance(values, (int, float, str)) or len(values) != 2:
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 2:
         raise ValueError(f"{name}: {argument} is a pair of numbers, not {values!r}")
     low, high = (number(name, argument, v, "finite") for v in values)
     return low, high

@@ -141,7 +141,7 @@ class LBFGS(Optimizer):
         line_search_fn: str | None = None,
     ):
         check(
-            "LBFGS", locals(), max_iter=1, max_eval=1, tolerance_grad="0 or above", tolerance_change="0 or above", history_size=1,
+            "LBFGS", locals(), "max_eval line_search_fn", max_iter=1, max_eval=1, tolerance_grad="0 or above", tolerance_change="0 or above", history_size=1,
             line_search_fn=("strong_wolfe",),
         )  # fmt: skip
         options = {

@@ -390,7 +390,7 @@ class CyclicLR(_Cycling):
         self.optimizer = _checked(self, optimizer)
         modes = None if scale_fn is not None else ("triangular", "triangular2", "exp_range")  # a scale_fn is a mode of its own
         check(
-            "CyclicLR", locals(), step_size_up="above 0", step_size_down="above 0", gamma="finite", scale_fn="a function",
+            "CyclicLR", locals(), "step_size_down scale_fn", step_size_up="above 0", step_size_down="above 0", gamma="finite", scale_fn="a function",
             scale_mode=("cycle", "iterations"), **({} if modes is None else {"mode": modes}),
         )  # fmt: skip
         base_lrs = self._per_group("base_lr", base_lr)
@@ -459,7 +459,7 @@ class OneCycleLR(_Cycling):
         last_epoch: int = -1,
     ):
         check(
-            "OneCycleLR", locals(), total_steps=1, epochs=1, steps_per_epoch=1, pct_start="from 0 to 1", anneal_strategy=("cos", "linear"),
+            "OneCycleLR", locals(), "total_steps epochs steps_per_epoch", total_steps=1, epochs=1, steps_per_epoch=1, pct_start="from 0 to 1", anneal_strategy=("cos", "linear"),
             div_factor="above 0", final_div_factor="above 0",
         )  # fmt: skip
         self.optimizer = _checked(self, optimizer)

@@ -89,7 +89,7 @@ class AveragedModel(Module):
         multi_avg_fn: Callable[[Any, Any, int], None] | None = None,
         use_buffers: bool = False,
     ):
-        check("AveragedModel", locals(), model=Module, avg_fn="a function", multi_avg_fn="a function")
+        check("AveragedModel", locals(), "avg_fn", "multi_avg_fn", model=Module, avg_fn="a function", multi_avg_fn="a function")
         super().__init__()
         check_device(device)
         if avg_fn is not None and multi_avg_fn is not None:

@@ -155,7 +155,7 @@ def functional_call(
     >>> nn.utils.functional_call(layer, {"weight": mg.tensor([[1.0, 10.0]])}, mg.tensor([[3.0, 4.0]]))
     tensor([[43.]])
     """
-    check("functional_call", locals(), module=Module, kwargs="a dict")
+    check("functional_call", locals(), "kwargs", module=Module, kwargs="a dict")
     named: dict[str, Any] = {}
     several: list[Any] = list(parameters) if isinstance(parameters, (list, tuple)) else [parameters]
     for d in several:

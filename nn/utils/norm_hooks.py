@@ -79,7 +79,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     >>> [name for name, p in nn.utils.weight_norm(nn.Linear(3, 4)).named_parameters()]
     ['bias', 'weight_g', 'weight_v']
     """
-    check("weight_norm", locals(), module=Module, name="a name", dim="a whole number")
+    check("weight_norm", locals(), "dim", module=Module, name="a name", dim="a whole number")
     if _find(_WeightNorm, module, name) is not None:
         raise RuntimeError(f"weight_norm: '{name}' is normalised already")
     weight = _take("weight_norm", module, name, dim)
@@ -132,7 +132,7 @@ def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, 
     >>> list(nn.utils.spectral_norm(nn.Linear(3, 4)).state_dict())
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
-    check("spectral_norm", locals(), module=Module, name="a name", n_power_iterations=1, eps="0 or above", dim="a whole number")
+    check("spectral_norm", locals(), "dim", module=Module, name="a name", n_power_iterations=1, eps="0 or above", dim="a whole number")
     if _find(_SpectralNorm, module, name) is not None:
         raise RuntimeError(f"spectral_norm: '{name}' is normalised already")
     hook = _SpectralNorm(name, n_power_iterations, default_dim(module) if dim is None else dim, eps)

@@ -175,7 +175,7 @@ def pad_packed_sequence(
     (tensor([[ 1,  2,  3],
             [ 4, -1, -1]]), tensor([3, 1]))
     """
-    check("pad_packed_sequence", locals(), sequence=PackedSequence, padding_value="a number", total_length=1)
+    check("pad_packed_sequence", locals(), "total_length", sequence=PackedSequence, padding_value="a number", total_length=1)
     data, batch_sizes, _, unsorted = sequence
     sizes = batch_sizes._data
     steps = len(sizes)

@@ -670,7 +670,7 @@ def test_swa_rates(epochs, strategy):
     t = np.minimum(1.0, np.arange(1, 7) / max(1, epochs))
     share = (t if strategy == "linear" else (1 - np.cos(np.pi * t)) / 2)[:, None]
     np.testing.assert_allclose(seen, np.array([0.1, 0.2]) * share + np.array([0.4, 0.2]) * (1 - share), rtol=1e-12)
-    with pytest.raises(ValueError, match="SWALR: anneal_strategy must be 'cos' or 'linear', not 'sine'"):
+    with pytest.raises(ValueError, match="SWALR: anneal_strategy must be one of 'cos', 'linear', but is 'sine'"):
         optim.swa_utils.SWALR(o, 0.1, anneal_strategy="sine")
     with pytest.raises(ValueError, match="SWALR: anneal_epochs must be 0 or above"):
         optim.swa_utils.SWALR(o, 0.1, anneal_epochs=-1)

@@ -107,8 +107,9 @@ BAD_FILE = [1.5]
 NOTHING_TO_REFUSE = {  # and why
     **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
     **dict.fromkeys(["Parameter", "Tensor", "array_of", "is_tensor", "is_lazy", "default_convert", "default_collate", "unwrapped", "write_idx"], "of anything"),
-    **dict.fromkeys(["backward", "grad", "is_floating_point", "numel", "invert_permutation", "summary"], "of tensors"),
+    **dict.fromkeys(["backward", "grad", "is_complex", "is_nonzero", "is_same_size", "is_signed", "result_type", "is_floating_point", "numel", "invert_permutation", "summary"], "of tensors, refused by the ops"),
     **dict.fromkeys(["enable_grad", "no_grad", "joint", "skip_init", "call_on_pair"], "of the user's functions"),
+    **dict.fromkeys(["can_cast", "promote_types"], "of dtypes: tests/ops/test_result_dtypes.py"),
     **dict.fromkeys(["device", "check_device"], "of devices: tests/house/test_torch_face.py"),
     **dict.fromkeys(["fuse_conv_bn_eval", "fuse_linear_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_weights"], "of modules and their weights"),
     **dict.fromkeys(["as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
@@ -444,8 +445,10 @@ row(random.fork_rng, None, device_type=["no such"], devices=[])
 row(random.drawing_from, lambda: {"generator": mg.Generator()})
 row(mg.set_num_threads, lambda: {"num_threads": mg.get_num_threads()}, num_threads=at_least(1))
 row(mg.set_printoptions, None, precision=at_least(0), threshold=at_least(0), edgeitems=at_least(0), linewidth=at_least(1), profile=WORDS)
-row(mg.set_default_dtype, lambda: {"dtype": mg.float32})
+row(mg.set_default_dtype, lambda: {"dtype": mg.float32}, dtype=["no such", 1.5, None, mg.int64])
 row(mg.set_default_device, lambda: {"device": "cpu"})
+row(nn.optimize_for_inference, None, model=MODEL)
+row(mg.scalar_tensor, lambda: {"s": 1.0}, s=NUMBER)
 row(mg.tensor, lambda: {"data": [1.0]}, data=["a", {}])
 row(mg.as_tensor, lambda: {"data": [1.0]}, data=["a", {}])
 row(mg.from_numpy, lambda: {"array": np.ones(2)}, array=["a", 1.5, np.array("a")])
@@ -644,10 +647,16 @@ def options(function):
 
 
 def refused(function, wrong):
-    """option -> the values that it refuses."""
-    return {
-        name: wrong.get(name, COMMON.get(name, ())) for name in inspect.signature(function).parameters if name in wrong or name in COMMON
-    }
+    """option -> the values that it refuses; None is one of them where it has no meaning."""
+    found = {}
+    for name, p in inspect.signature(function).parameters.items():
+        values = list(wrong.get(name, COMMON.get(name, ())))
+        meaningless = (
+            name not in ("dtype", "device") and p.default is not None and "None" not in str(p.annotation) and "Any" not in str(p.annotation)
+        )
+        if name in wrong or name in COMMON:
+            found[name] = [*values, None] if values and meaningless else values
+    return found
 
 
 CASES = [pytest.param(function, good, {**refused(function, wrong)}, id=function.__name__) for function, good, wrong in ROWS]

@@ -148,6 +148,7 @@ SPACES = [
 ]  # fmt: skip
 TAKE_ANYTHING = {
     "check": "keywords are the rules of options",
+    "optimize_for_inference": "keywords are inputs of the model",
     "op": "keywords name the arguments of the op that is defined",
     "Identity": "as PyTorch's, it stands in for any module",
     "StackDataset": "keywords name the datasets",

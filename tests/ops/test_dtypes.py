@@ -191,6 +191,25 @@ def test_counting_in_whole_numbers():
     assert mg.logspace(0, 1.2, 2, dtype=mg.int64).tolist() == [1, 10]
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: F.relu("a"), "relu: input must be a Tensor, an array or a number, but is 'a'"),
+        (lambda: mg.relu([1, 2]), r"relu: input must be a Tensor, an array or a number, but is \[1, 2\]"),
+        (lambda: mg.exp({}), "exp: input must be a Tensor, an array or a number, but is {}"),
+        (lambda: mg.exp(np.array(["a"])), "exp: input must be a Tensor, an array or a number, but is an array of <U1"),
+        (lambda: F.relu(None), "relu: input must be a Tensor, an array or a number, but is None"),
+        (lambda: mg.maximum(mg.ones(2), "a"), "maximum: other must be a Tensor, an array or a number, but is 'a'"),
+        (lambda: mg.ones(2) + "a", "add: b must be a Tensor, an array or a number, but is 'a'"),
+        (lambda: mg.where(mg.ones(2) > 0, "a", 1), "where: input must be a Tensor, an array or a number, but is 'a'"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_every_op(call, message):
+    """With a Tensor among the operands and without: what the kernel said of it is not what was wrong."""
+    with pytest.raises(TypeError, match=f"^{message}"):
+        call()
+
+
 def test_a_number_that_the_dtype_cannot_hold_is_refused_by_every_op():
     """Also where the op calls a ufunc of numpy, which looks for Python's names where it was called from."""
     u = mg.ones(2, dtype=mg.uint8)

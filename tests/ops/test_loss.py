@@ -265,3 +265,12 @@ def test_linear_cross_entropy_is_cross_entropy_of_linear():
         F.linear_cross_entropy(x, w, t, options=1)
     with pytest.raises(ValueError, match="ignore_index is for class indices"):
         F.linear_cross_entropy(x, w, mg.softmax(mg.randn(2, 4, dtype=mg.float64), 1), ignore_index=1)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_mean_over_no_classes_is_not_a_number(smoothing):
+    """As PyTorch's, for probabilities: a place is counted by its classes. The sum is 0."""
+    x = mg.zeros(2, 0, requires_grad=True)
+    mean, total = (F.cross_entropy(x, mg.zeros(2, 0), reduction=r, label_smoothing=smoothing) for r in ("mean", "sum"))
+    assert np.isnan(mean.item()) and total.item() == 0.0
+    assert mg.grad(mean, x)[0].shape == (2, 0)
