@@ -69,11 +69,12 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                 parts = pending[source]
                 parts[node.index] = g if parts[node.index] is None else parts[node.index] + g
             continue
+        widen = node.dtype is F16 and is_half(node)
         if node.dtype is None:  # several results: the gradient of an unused one is zero (for a Function, ctx decides)
             g = tuple(g if plan.op.exact else [np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
+            widen = is_half(node)
         if watching:
             anomaly.verify(node, kept)
-        widen = (node.dtype is None or node.dtype is F16) and is_half(node)
         if widen:
             g = in_dtype(g, F16, F32)
         try:

@@ -244,10 +244,10 @@ def threshold(input: Array, threshold: float, value: float) -> Array:
     >>> mg.threshold(mg.tensor([0.5, 2.0]), 1.0, -9.0)
     tensor([-9.,  2.])
     """
-    value = number("threshold", "value", value)
+    other: Any = number("threshold", "value", value)
     if input.dtype.kind != "f":  # a result of integers is one of integers
-        value = number_of("threshold", value, input.dtype)
-    return where(np.less_equal(input, number("threshold", "threshold", threshold)), value, input)
+        other = number_of("threshold", other, input.dtype)
+    return where(np.less_equal(input, number("threshold", "threshold", threshold)), other, input)
 
 
 @op(input=lambda g, out: where(logical_or(out > 0, out < 0), g, 0.0))

@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.nn.optim.optimizer import Optimizer, not_negative, number
+from minigrad.ops.arguments import whole
 
 
 class _Whole(Optimizer):
@@ -163,9 +164,9 @@ class Muon(_Whole):
         not_negative(self, group, "lr", "weight_decay", "momentum", "eps")
         if group["adjust_lr_fn"] not in (None, "original", "match_rms_adamw"):
             raise ValueError(f"Muon: adjust_lr_fn must be None, 'original' or 'match_rms_adamw', not {group['adjust_lr_fn']!r}")
-        if len(group["ns_coefficients"]) != 3:
+        if not isinstance(group["ns_coefficients"], (tuple, list)) or len(group["ns_coefficients"]) != 3:
             raise ValueError(f"Muon: ns_coefficients must be three numbers, not {group['ns_coefficients']!r}")
-        if not 0 <= number(self, "ns_steps", group["ns_steps"]) < 100:
+        if not 0 <= whole("Muon", "ns_steps", group["ns_steps"]) < 100:
             raise ValueError(f"Muon: ns_steps must be from 0 to 99, but is {group['ns_steps']}")
         for p in group["params"]:
             if p.ndim != 2:

@@ -38,6 +38,7 @@ def get_swa_avg_fn() -> Callable[[Any, Any, int], Any]:
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Any, Any, int], None]:
     """:func:`get_ema_avg_fn` for all weights at once, which it writes: the ``multi_avg_fn`` of :class:`AveragedModel`."""
+    check("get_ema_multi_avg_fn", locals(), decay="from 0 to 1")
     return _of_all(get_ema_avg_fn(decay))
 
 
@@ -89,7 +90,7 @@ class AveragedModel(Module):
         multi_avg_fn: Callable[[Any, Any, int], None] | None = None,
         use_buffers: bool = False,
     ):
-        check("AveragedModel", locals(), "avg_fn", "multi_avg_fn", model=Module, avg_fn="a function", multi_avg_fn="a function")
+        check("AveragedModel", locals(), "avg_fn multi_avg_fn", model=Module, avg_fn="a function", multi_avg_fn="a function")
         super().__init__()
         check_device(device)
         if avg_fn is not None and multi_avg_fn is not None:

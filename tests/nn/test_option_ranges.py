@@ -287,6 +287,15 @@ row(
     history_size=at_least(1),
     line_search_fn=WORDS,
 )
+row(optim.Adafactor, params, beta2_decay=[*REAL, 0.1], eps=[1.5, (-1.0, 0.1), (None, -1.0)], d=[*REAL, 0.5])
+row(
+    optim.Muon,
+    lambda: {"params": [nn.Parameter(np.ones((2, 3)))]},
+    momentum=NOT_NEGATIVE,
+    ns_steps=[*at_least(0), 100],
+    ns_coefficients=[1.5, (1.0, 2.0)],
+    adjust_lr_fn=WORDS,
+)
 row(optim.Optimizer, lambda: {**params(), "defaults": {}}, defaults=[1.5])
 
 
@@ -357,10 +366,10 @@ def two():
 
 
 row(lr_scheduler.SequentialLR, two, schedulers=[1.5, [], [1.5]], milestones=[1.5, ["a"]])
-row(swa_utils.AveragedModel, lambda: {"model": net()}, model=MODEL, avg_fn=CALLABLE, multi_avg_fn=CALLABLE) if hasattr(
-    swa_utils, "AveragedModel"
-) else None
+row(swa_utils.AveragedModel, lambda: {"model": net()}, model=MODEL, avg_fn=CALLABLE, multi_avg_fn=CALLABLE)
 row(swa_utils.get_ema_avg_fn, None, decay=FRACTION)
+row(swa_utils.get_ema_multi_avg_fn, None, decay=FRACTION)
+row(swa_utils.SWALR, scheduled(swa_lr=0.5), swa_lr=NUMBER, anneal_epochs=at_least(0), anneal_strategy=WORDS)
 row(swa_utils.update_bn, lambda: {"loader": pairs(), "model": net()}, loader=[1.5], model=MODEL)
 
 # utilities of models
