@@ -332,6 +332,58 @@ def test_variadic_ops_have_one_formula_for_all():
     assert b.grad is None
 
 
+def test_the_inputs_of_a_call_and_its_static_arguments_make_the_call_again():
+    """Whatever the kinds of the parameters, and with the defaults filled in."""
+
+    @mg.op(a=lambda g, k: g * k, xs=lambda g, xs: [g for _ in xs])
+    def mixed(a, *xs, k=2.0):
+        return np.asarray(a * k + sum(xs, 0.0))
+
+    @mg.op(x=lambda g, k: g * k)
+    def scaled(k, x, /, power=1, *, shift=0.0):
+        return x**power * k + shift
+
+    a, b, c = np.ones(2), np.full(2, 3.0), np.full(2, 5.0)
+    inputs, statics = mixed.op.split((a, b, c), {})
+    assert [x is y for x, y in zip(inputs, (a, b, c), strict=True)] == [True] * 3 and statics == {"k": 2.0}
+    assert mixed.op.run(inputs, {"k": 4.0}).tolist() == [12.0, 12.0]
+    assert [mixed.op.argument(i) for i in range(3)] == ["a", "xs", "xs"]
+    inputs, statics = scaled.op.split((2.0, b), {"shift": 1.0})
+    assert len(inputs) == 1 and inputs[0] is b and statics == {"k": 2.0, "power": 1, "shift": 1.0}
+    assert scaled.op.run(inputs, {**statics, "power": 2}).tolist() == [19.0, 19.0]
+
+
+def test_a_mode_decorates_a_coroutine_and_a_generator():
+    """Their results, what is sent in and what is thrown in pass through it."""
+    import asyncio
+
+    x = mg.ones(2, requires_grad=True)
+
+    @mg.no_grad()
+    async def doubled(t):
+        await asyncio.sleep(0)
+        return t * 2
+
+    assert not asyncio.run(doubled(x)).requires_grad
+
+    @mg.no_grad()
+    def told():
+        sent = yield x * 1
+        try:
+            yield x * sent
+        except KeyError as error:
+            yield error.args[0]
+        return "end"
+
+    steps = told()
+    assert not next(steps).requires_grad and (x * 1).requires_grad
+    assert steps.send(3).tolist() == [3.0, 3.0]
+    assert steps.throw(KeyError("thrown")) == "thrown"
+    with pytest.raises(StopIteration) as stop:
+        next(steps)
+    assert stop.value.value == "end"
+
+
 # --------------------------------------------------------------------------------------------- the walk
 
 
