@@ -256,6 +256,7 @@ def erfinv(y: np.ndarray) -> np.ndarray:
 
 LARGE = 13.0  # from here 12 terms of an asymptotic series are enough
 _HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
+_STEPS = np.arange(32.0).reshape(-1, 1)  # of the recurrences, in a dimension before that of x
 
 
 @functools.cache
@@ -296,9 +297,8 @@ def lgamma(x: np.ndarray) -> np.ndarray:
     out[large] = (v - 0.5) * np.log(v) - v + _HALF_LOG_TAU + stirling
     v = y[~large]
     z = np.where(v < 0.5, v, np.where(v < 1.5, v - 1.0, v - np.floor(v + 0.5)))  # gamma(2 + z) times or by some factors is gamma(v)
-    factors = np.ones_like(v)
-    for i in range(1, int(LARGE) - 1):
-        np.multiply(factors, v - i, factors, where=v - i >= 1.5)
+    steps = v - _STEPS[1:12]
+    factors = np.where(steps >= 1.5, steps, 1.0).prod(0)
     out[~large] = z * polynomial(_lgamma_terms(), z)
     out[~large] += np.where(v < 0.5, -np.log(v) - np.log1p(v), np.where(v < 1.5, -np.log1p(z), np.log(factors)))
     negative = x < 0.0
@@ -309,14 +309,10 @@ def lgamma(x: np.ndarray) -> np.ndarray:
 
 
 def _digamma_positive(x):
-    out = np.zeros_like(x)
-    for _ in range(int(LARGE)):
-        small = x < LARGE
-        np.subtract(out, 1.0 / x, out, where=small)
-        x = np.where(small, x + 1.0, x)
-    t = 1.0 / (x * x)
-    out += np.log(x) - 0.5 / x - t * polynomial([float(b) / (2 * k) for k, b in enumerate(_bernoulli(), 1)][::-1], t)
-    return out
+    y = x + LARGE
+    t = 1.0 / (y * y)
+    terms = [float(b) / (2 * k) for k, b in enumerate(_bernoulli(), 1)][::-1]
+    return np.log(y) - 0.5 / y - t * polynomial(terms, t) - (1.0 / (x + _STEPS[1 : int(LARGE)])).sum(0) - 1.0 / x
 
 
 def _signed_factorial(n):
@@ -356,13 +352,11 @@ def zeta(s: np.ndarray, q: np.ndarray) -> np.ndarray:
     >>> zeta(np.array([2.0, 2.0]), np.array([1.0, 2.0])) - np.pi**2 / 6
     array([ 0., -1.])
     """
-    out, x = np.zeros_like(q), q
-    for _ in range(int(LARGE) + int(np.fmin(s, 400.0).max(initial=0.0))):  # the series takes the larger an x, the larger s
-        small = x < LARGE + s
-        if not small.any():
-            break
-        np.add(out, x**-s, out, where=small)
-        x = np.where(small, x + 1.0, x)
+    out = np.zeros_like(q)
+    count = int(LARGE) + int(np.fmin(s, 400.0).max(initial=0.0))  # the series takes the larger an x, the larger s
+    for first in range(0, count, len(_STEPS)):
+        out += ((q + (_STEPS[: count - first] + first)) ** -s).sum(0)
+    x = q + count
     last = x**-s
     out += np.where(np.isinf(x), 0.0, last * x / (s - 1.0) + 0.5 * last)
     term = last * s / x
@@ -409,13 +403,15 @@ def bessel_i(x: np.ndarray, n: int, scaled: bool) -> np.ndarray:
     out = np.empty_like(x)
     small = size < bound
     v = size[small]
-    out[small] = polynomial(power, v * v * 0.25) * (0.5 * v) ** n
+    needed = int(1.4 * v.max(initial=0.0)) + 16
+    out[small] = polynomial(power[-needed:], v * v * 0.25) * (0.5 * v) ** n
     if scaled:
         out[small] *= np.exp(-v)
     v = size[~small]
-    root = polynomial(falling, 1.0 / v) / np.sqrt(2.0 * math.pi * v)
-    half = np.exp(0.5 * v)  # exp(v) overflows before I_n(v) does
-    out[~small] = root if scaled else np.where(np.isinf(v), np.inf, half * root * half)
+    if v.size:
+        root = polynomial(falling, 1.0 / v) / np.sqrt(2.0 * math.pi * v)
+        half = np.exp(0.5 * v)  # exp(v) overflows before I_n(v) does
+        out[~small] = root if scaled else np.where(np.isinf(v), np.inf, half * root * half)
     return np.where(x < 0.0, -out, out) if n % 2 else out
 
 

@@ -131,7 +131,7 @@ def runs(draw):
 CASES = [
     Case(statistics.diff, differences(), numpy=numpy_diff, torch="diff"),
     Case(statistics.trapezoid, integrals(), torch="trapezoid"),
-    Case(statistics.cumulative_trapezoid, integrals(), torch="cumulative_trapezoid"),
+    Case(statistics.cumulative_trapezoid, integrals(), torch="cumulative_trapezoid", examples=15),
     Case(statistics.gradient, sampled(), numpy=numpy_gradient, torch="gradient"),
     Case(statistics.cov, observations(), numpy=numpy_cov, torch="cov"),
     Case(statistics.corrcoef, observations(weighted=False), torch="corrcoef", wrt=()),
@@ -142,7 +142,7 @@ CASES = [
         name="corrcoef of two",
     ),
     Case(statistics.quantile, quantiles(), numpy=numpy_quantile(np.quantile), torch="quantile"),
-    Case(statistics.nanquantile, quantiles(), torch="nanquantile"),
+    Case(statistics.nanquantile, quantiles(), torch="nanquantile", examples=15),
     Case(statistics.histc, histograms(), torch="histc"),
     Case(statistics._searchsorted, placements().map(lambda c: st.Call(c.args, {"side": "left", "dtype": np.dtype(np.int64)}))),
     Case(statistics.searchsorted, placements(), torch="searchsorted", wrt=()),
