@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, no_grad, take_numpy_names
+from minigrad.engine import ShapeError, cast, no_grad, op, take_numpy_names
 from minigrad.ops.arguments import number, positive_dim
-from minigrad.ops.elementwise import clamp, where
+from minigrad.ops.elementwise import clamp, eq, where
 from minigrad.ops.index import index_select
+from minigrad.ops.linalg import matmul
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import norm, sum
-from minigrad.ops.shape import broadcast_tensors, unsqueeze
-from minigrad.types import Tensor
+from minigrad.ops.shape import broadcast_tensors, transpose, unsqueeze
+from minigrad.tree import array_of
+from minigrad.types import Array, Tensor
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
@@ -81,6 +83,42 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     return norm(index_select(input, 0, first) - index_select(input, 0, second), p, -1)
 
 
+def _pull(g, out):
+    """The gradient divided by the distance, 0 where that is 0."""
+    same = eq(out, 0)
+    return where(same, 0.0, g) / where(same, 1.0, out)
+
+
+def _centre(x):
+    """The mean row, a constant: differences are the same without it, and sums of products lose fewer digits."""
+    rows = array_of(x)
+    return rows.mean(-2, keepdims=True) if rows.shape[-2] else rows.sum(-2, keepdims=True)
+
+
+def _euclidean_x1(g, x1, x2, out):
+    w, c = _pull(g, out), _centre(x2)
+    return (x1 - c) * sum(w, -1, True) - matmul(w, x2 - c)
+
+
+def _euclidean_x2(g, x1, x2, out):
+    w, c = transpose(_pull(g, out), -2, -1), _centre(x2)
+    return (x2 - c) * sum(w, -1, True) - matmul(w, x1 - c)
+
+
+@op(x1=_euclidean_x1, x2=_euclidean_x2)
+def _euclidean(x1: Array, x2: Array) -> Array:
+    # |a - b|² = |a|² + |b|² - 2 a b, a product of matrices, in float64; where that cancels (near rows), from the differences
+    a, b = np.asarray(x1, np.float64), np.asarray(x2, np.float64)
+    c = _centre(b)
+    a, b = a - c, b - c
+    total = np.square(a).sum(-1)[..., :, None] + np.square(b).sum(-1)[..., None, :]
+    square = total - 2.0 * matmul(a, b.swapaxes(-1, -2))
+    near = np.nonzero(~(square > 1e-3 * total))  # not a number is near too
+    rows = [np.broadcast_to(v, (*square.shape[:-2], *v.shape[-2:])) for v in (a, b)]
+    square[near] = np.square(rows[0][(*near[:-2], near[-2])] - rows[1][(*near[:-2], near[-1])]).sum(-1)
+    return np.sqrt(square).astype(np.result_type(x1, x2))
+
+
 _WAYS = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
 
 
@@ -106,6 +144,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "us
         raise ValueError(f"cdist: p must not be negative, not {p}")
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise ShapeError(f"cdist: (..., P, M) and (..., R, M) are needed, not {tuple(x1.shape)} and {tuple(x2.shape)}")
+    if p == 2 and x1.dtype == x2.dtype and x1.dtype.kind == "f":
+        return _euclidean(x1, x2)
     differences = unsqueeze(x1, -2) - unsqueeze(x2, -3)
     return norm(differences, p, -1) if x1.shape[-1] else sum(differences, -1)
 

@@ -171,6 +171,25 @@ def test_draws():
     assert mg.tensor([0.0, 1.0]).bernoulli().tolist() == [0, 1] and mg.tensor([0.0, 2.0]).multinomial(1).tolist() == [1]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_distances_of_near_and_equal_rows(dtype):
+    """Exact, though distances come from a product of matrices; and without a gradient where rows are equal, as in PyTorch."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(100.0, 1.0, (30, 4)).astype(dtype)
+    b = np.concatenate([a[:3], a[3:6] + np.array(1e-4, dtype), rng.normal(100.0, 1.0, (3, 4)).astype(dtype)])
+    exact = np.sqrt(np.square(a.astype(np.longdouble)[:, None] - b.astype(np.longdouble)).sum(-1)).astype(np.float64)
+    x, y = mg.tensor(a, requires_grad=True), mg.tensor(b, requires_grad=True)
+    found = mg.cdist(x, y)
+    np.testing.assert_allclose(found.numpy(force=True), exact, rtol=1e-6 if dtype == "float32" else 1e-12)
+    assert found[0, 0].item() == 0 and found.dtype == x.dtype
+    found.sum().backward()
+    t, u = torch.tensor(a.astype(np.float64), requires_grad=True), torch.tensor(b.astype(np.float64), requires_grad=True)
+    torch.cdist(t, u, compute_mode="donot_use_mm_for_euclid_dist").sum().backward()
+    for mine, other in ((x, t), (y, u)):
+        np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-3, atol=1e-9 if dtype == "float64" else 2e-3)
+    assert np.isnan(mg.cdist(mg.tensor([[math.nan]]), mg.tensor([[1.0]])).item())
+
+
 def test_third_order():
     """Through maxima of scattered values, distances and quantiles."""
     from minigrad.testing import gradcheck

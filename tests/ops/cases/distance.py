@@ -29,6 +29,7 @@ def slices(draw):
 
 
 CASES = [
+    Case(distance._euclidean, pairs()),
     Case(distance.cdist, st.call(pairs(), p=hs.sampled_from([1.0, 2.0, 3.0, float("inf")])), torch="cdist"),
     Case(distance.renorm, slices(), torch="renorm"),
 ]
