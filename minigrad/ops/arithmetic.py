@@ -126,7 +126,8 @@ def ldexp(input: Operand, other: Operand) -> Tensor:
     >>> mg.ldexp(mg.tensor([1.0, 3.0]), mg.tensor([2, -1]))
     tensor([4.0000, 1.5000])
     """
-    return ew.mul(input, pow(2.0, other))
+    dtype = getattr(input, "dtype", None)
+    return ew.mul(input, pow(2.0 if dtype is None or dtype.kind != "f" else np.asarray(2.0, dtype), other))
 
 
 @op(input=lambda g, exponent: scaled(g, exponent), exponent=None)
@@ -150,7 +151,7 @@ def frexp(input: Tensor) -> MantissaExponent:
     return MantissaExponent(*_frexp(input))
 
 
-@op(input=lambda g: g, other=_no_slope)
+@op(input=lambda g, input, other: where(ew.eq(input, other), 0.0, g), other=_no_slope)  # as PyTorch: equal to ``other`` it has no slope
 def nextafter(input: Operand, other: Operand) -> Array:
     """The next floating number from ``input`` towards ``other``: ``torch.nextafter``.
 

@@ -97,7 +97,8 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     if len(shape_of(x)) != 1:
         raise ShapeError(f"vander: a vector is needed, not shape {shape_of(x)}")
     powers = np.arange(shape_of(x)[0] if N is None else whole("vander", "N", N, 0))
-    exponents = (powers if increasing else powers[::-1]).astype(np.int64 if x.dtype.kind == "b" else x.dtype)
+    x = x if x.dtype.kind == "f" else cast(x, dtype=np.int64)
+    exponents = (powers if increasing else powers[::-1]).astype(x.dtype)
     return ew.pow(getitem(x, index=(Ellipsis, None)), exponents)
 
 

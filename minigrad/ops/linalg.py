@@ -241,9 +241,12 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     ``input1`` (..., i), ``input2`` (..., j) and ``weight`` (o, i, j) give (..., o). Raises ``RuntimeError`` unless all have one dtype,
     ``ShapeError`` unless the leading dimensions are the same.
     """
-    if tuple(input1.shape[:-1]) != tuple(input2.shape[:-1]):
+    if not input1.shape or not input2.shape or tuple(input1.shape[:-1]) != tuple(input2.shape[:-1]):
         raise ShapeError(f"bilinear: the leading dimensions of the inputs {_listed((input1.shape, input2.shape))} must be the same")
     require_dtype("bilinear", input1, input2=input2, weight=weight, bias=bias)
+    if len(weight.shape) != 3 or (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]):
+        shapes = _listed((input1.shape, input2.shape))
+        raise ShapeError(f"bilinear: weight {tuple(weight.shape)} must be (out, in1, in2) for the last sizes of the inputs {shapes}")
     out = einsum("...i,oij,...j->...o", input1, weight, input2)
     if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
         raise ShapeError(f"bilinear: bias has shape {tuple(bias.shape)} but weight {tuple(weight.shape)} has {weight.shape[0]} outputs")

@@ -13,6 +13,7 @@ from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
 from minigrad.ops.index import take_along_dim
 from minigrad.ops.linalg import matmul
+from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import cumsum, sort, sum
 from minigrad.ops.shape import cat, diagonal, movedim, narrow, reshape, select, transpose, unsqueeze
 from minigrad.tree import array_of
@@ -64,6 +65,8 @@ def _trapezoids(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]
     size = max(shape[axis] - 1, 0) if shape else 0
     if not shape:
         raise ShapeError(f"{name}: at least 1 dimension is needed, not a 0-d tensor")
+    if y.dtype.kind != "f":  # neighbours of small integers would not fit into their dtype when added
+        y = cast(y, dtype=get_default_dtype())
     pairs = narrow(y, axis, min(1, shape[axis]), size) + narrow(y, axis, 0, size)
     return pairs * 0.5 if dx is None else pairs * (dx if hasattr(dx, "dtype") else number(name, "dx", dx)) * 0.5, axis
 
@@ -128,6 +131,7 @@ def _slope(x: Any, dim: int, spacing: Any, edge_order: int) -> Any:
     return cat([first, *([inside] if inside is not None else []), last], dim)
 
 
+@in_float32
 def gradient(input: Tensor, *, spacing: Any = None, dim: Dims = None, edge_order: int = 1) -> tuple[Tensor, ...]:
     """The derivative of sampled values along each dimension, by finite differences of second order inside: ``torch.gradient``.
 

@@ -26,14 +26,17 @@ KEEP = {"keepdim": [False, True]}
 
 # A call: its operands, separated by commas, and its options. An operand is a letter for each dimension (the same letter, the same size), * for dimensions
 # that broadcast, @ for up to four of any size; then what it holds, if not numbers: p (a probability), s (1 or -1), b (a bool), c (a class below
-# the size c), i (0), o (0, 1, 2 ...). `[...]` is a list of operands. Options: their choices, or a dim.
+# the size c), i (0), o (0, 1, 2 ...), w (whole numbers), a (in order). `[...]` is a list of operands. Options: their choices, or a dim.
 CALLS = {
     # products
     "matmul": "*nk,*km", "matmul of vectors": "k,*km", "mm": "nk,km", "bmm": "bnk,bkm", "mv": "nk,k", "dot": "k,k", "vdot": "k,k", "inner": "@,k", "outer": "n,m",
     "addmm": "*m,nk,km", "addmv": "*,nk,k", "addr": "*m,n,m", "baddbmm": "*m,bnk,bkm", "addbmm": "*m,bnk,bkm", "linear": "*k,mk,m", "bilinear": "*i,*j,oij,o",
     "kron": "@,nm", "chain_matmul": "nk,km,ml", "multi_dot": "[nk,km,ml]", "cross": ("*n,*n", {"dim": ONE}), "tensordot": ("nkm,kml", {"dims": [0, 1, 2, 3]}),
     "tensordot of pairs": ("nkm,mkl", {"dims": [([1, 2], [1, 0]), ([-1], [0]), ([0], [2])]}), "linalg.solve": "*nn,*nm",
+    # elementwise
+    **dict.fromkeys(("copysign", "float_power", "heaviside", "nextafter", "rsub"), "*,*"), "ldexp": "*,*:w", "gcd": "*:w,*:w", "lcm": "*:w,*:w",
     # distances
+    "cdist": ("*nk,*mk", {"p": [2.0, 1.0, 0.0, float("inf")]}), "renorm": ("@", {"p": [2, 1], "dim": ONE, "maxnorm": [0.5]}),
     "cosine_similarity": ("*k,*k", {"dim": ONE}), "pairwise_distance": ("*k,*k", KEEP), "dist": "*,*", "normalize": ("@", {"dim": ONE}),
     # losses
     **dict.fromkeys(("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss"), ("*,*", REDUCTION)),
@@ -52,7 +55,16 @@ CALLS = {
     "take_along_dim": ("@,@:i", {"dim": ANY}), "index_select": ("@,n:i", {"dim": ONE}), "index_add": ("nm,k:i,km", {"dim": ONE}), "index_copy": ("nm,j:o,jm", {"dim": ONE}),
     "index_fill": ("@,n:i", {"dim": ONE, "value": [1.5]}), "masked_fill": ("*,*:b", {"value": [1.5]}), "masked_select": "*,*:b", "masked_scatter": "*,*:b,@",
     "bincount": "n:i,n", "where": "*:b,*,*",
+    "index_reduce": ("nm,j:o,jm", {"dim": ONE, "reduce": ["prod", "mean", "amax", "amin"]}), "put": "nm,k:o,k",
+    "scatter_reduce": ("@,@:i,@", {"dim": ONE, "reduce": ["sum", "prod", "mean", "amax", "amin"]}),
+    "searchsorted": "*n:a,*m", "bucketize": "@,n:a", "isin": "@,@",
+    "select_scatter": ("nm,m", {"dim": ONE, "index": [0, 1, -1]}), "diagonal_scatter": ("nn,n", {"offset": [0, 1, -1], "dim1": ONE, "dim2": ONE}),
+    "slice_scatter": ("nm,nm", {"dim": ONE, "start": [0, 1, None], "end": [None, 1, -1], "step": [1, 2]}),
     # reductions
+    **{name: ("@", {"dim": ONE, **KEEP}) for name in ("mode", "nanmedian")}, "cov": ("nm", {"correction": [0, 1]}),
+    **{name: ("@", {"q": [0.0, 0.3, 1.0], "dim": ANY, **KEEP}) for name in ("quantile", "nanquantile")}, "unique_consecutive": ("@", {"dim": ANY}),
+    **{name: ("@", {"dim": ONE}) for name in ("trapezoid", "cumulative_trapezoid")},
+    "diff": ("@", {"n": [0, 1, 2], "dim": ONE}), "gradient": ("@", {"dim": SOME}),
     **{name: ("@", {"dim": SOME, **KEEP}) for name in ("sum", "mean", "nansum", "nanmean", "amax", "amin", "all", "any", "logsumexp", "var", "std", "var_mean", "std_mean")},
     **{name: ("@", {"dim": ANY, **KEEP}) for name in ("argmax", "argmin", "aminmax")}, "count_nonzero": ("@", {"dim": SOME}),
     **{name: ("@", {"dim": ONE, **KEEP}) for name in ("max", "min", "median", "prod")}, "kthvalue": ("@", {"k": [1, 2], "dim": ONE, **KEEP}),
@@ -62,6 +74,7 @@ CALLS = {
     "sort": ("@", {"dim": ONE, "descending": [False, True], "stable": [True]}), "argsort": ("@", {"dim": ONE, "stable": [True]}), "topk": ("@", {"k": [0, 1, 2], "dim": ONE}),
     "unique": ("@", {"dim": ANY}),
     # shapes
+    "block_diag": "nm,k", "cartesian_prod": "n,m", "split_with_sizes": ("@", {"split_sizes": [[1, 2], [0, 3], [1]], "dim": ONE}),
     **dict.fromkeys(("broadcast_tensors", "hstack", "vstack", "dstack", "column_stack", "meshgrid"), "[*,*]"), "cat": ("[nmk,nmk]", {"dim": ONE}), "stack": ("[nm,nm]", {"dim": ONE}),
     "flip": ("@", {"dims": SOME}), "roll": ("@", {"shifts": [1, -2, (1, 2)], "dims": SOME}), "rot90": ("@", {"k": [1, 2], "dims": [(0, 1), (1, -1), (0, 0), (2, 0)]}),
     "flatten": ("@", {"start_dim": ONE, "end_dim": ONE}), "unflatten": ("@", {"dim": ONE, "sizes": [(1, -1), (2, 1), (-1, 3), (3,)]}), "squeeze": ("@", {"dim": SOME}),
@@ -73,12 +86,12 @@ CALLS = {
     "diag_embed": ("@", {"offset": [0, 1], "dim1": ONE, "dim2": ONE}),
 }  # fmt: skip
 FIRST_OPTION = {  # their first option is their second argument
-    "gather", "scatter", "scatter_add", "index_select", "index_add", "index_copy", "index_fill", "layer_norm", "rms_norm", "group_norm", "tensor_split",
+    "gather", "scatter", "scatter_add", "index_select", "index_add", "index_copy", "index_fill", "index_reduce", "scatter_reduce", "layer_norm", "rms_norm", "group_norm", "tensor_split",
 }  # fmt: skip
 OTHERWISE = {
     "add": "elementwise", "true_divide": "div under another name", "contract": "an op inside einsum", "allclose": "a bool", "equal": "a bool",
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_tbc"), "tests/ops/test_conv.py"),
-    "multi_head_attention_forward": "tests/ops/test_attention.py", "ctc_loss": "tests/ops/test_ctc.py", "gumbel_softmax": "random",
+    "multi_head_attention_forward": "tests/ops/test_attention.py", "ctc_loss": "tests/ops/test_ctc.py", "gumbel_softmax": "random", "binomial": "random", "trapz": "trapezoid under another name",
     **dict.fromkeys(("max_unpool1d", "max_unpool2d", "max_unpool3d"), "tests/ops/test_pool.py"), "index_put": "tests/ops/test_index.py",
     "positive_dim": "of no tensor", "positive_dims": "of no tensor",
 }  # fmt: skip
@@ -94,8 +107,11 @@ MORE = {
     "binary_cross_entropy_with_logits": {"Boolean value of Tensor": "PyTorch asks a tensor for its truth before it broadcasts"},
     "batch_norm": {"index 0 out of range": "no channel is normalised to nothing"},
     "instance_norm": {"index 0 out of range": "as batch_norm"},
-    "scatter": {"Expected index": "a 0-d tensor is a vector of one, and an index of any length may name its place"},
-    "scatter_add": {"Expected index": "as scatter"},
+    "scaled_dot_product_attention": {"doesn't match the broadcast shape": "the batches of a mask and of values broadcast like the others"},
+    "scatter": {"Expected index|invalid gradient": "a 0-d tensor is a vector of one, and an index of any length may name its place"},
+    "scatter_add": {"Expected index|invalid gradient": "as scatter"},
+    "scatter_reduce": {"Expected index|Index tensor must have": "as scatter"},
+    "unique_consecutive": {"(zero|0) sized dimensions": "as unique"},
     "logsumexp": {"doesn't match the broadcast shape": "no dim stands for all"},
     "norm": {"If dim is specified": "a 0-d tensor has a norm"},
     "linalg.norm": {"If dim is specified": "a 0-d tensor has a norm"},
@@ -113,6 +129,7 @@ LESS = {
     "scatter_add": {"must have as many dimensions": "as scatter"},
     "index_fill": {"out of bounds": "PyTorch does not look at an index into nothing"},
     "bincount": {"must have the shape": "PyTorch does not look at the weights of nothing"},
+    "diff": {"is out of range": "PyTorch does not look at the dim for a difference of order 0"},
     "cummax": {"is out of range": "PyTorch does not look at the dim of an empty tensor"},
     "cummin": {"is out of range": "as cummax"},
 }
@@ -158,6 +175,7 @@ def calls(draw, name):
                 {
                     "f": lambda v: v, "p": lambda v: v / 3, "s": lambda v: np.sign(v - 1), "b": lambda v: v > 1,
                     "c": lambda v: (v * 7).astype(np.int64) % max(sizes.get("c", 1), 1), "i": lambda v: np.zeros(v.shape, np.int64),
+                    "w": lambda v: (v * 4).astype(np.int64), "a": lambda v: np.sort(v, -1) if v.ndim else v,
                     "o": lambda v: np.arange(v.size).reshape(v.shape),
                 }[kind or "f"](values)
             )

@@ -48,6 +48,48 @@ def test_products_and_means():
     expect(half(LARGE).std(), 300.0)
 
 
+def test_every_formula_computes_in_float32():
+    """The backward pass widens what a formula gets; an op written by a user gains from it as well, and a Function sees its own dtypes."""
+    x = mg.tensor([0.1, 3.0], dtype=mg.float16, requires_grad=True)
+    (mg.tanh(x) * half([300.0, 300.0])).sum().backward()
+    out = np.tanh(x.numpy(force=True).astype(np.float32)).astype(np.float16).astype(np.float64)
+    np.testing.assert_array_equal(x.grad.numpy(), ((1 - out * out) * 300).astype(np.float16))
+
+    seen = []
+
+    class Doubled(mg.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(g.dtype)
+            return g * 2
+
+    Doubled.apply(x).sum().backward()
+    assert seen == [mg.float16]
+
+    @mg.op(x=lambda g, x: g * (x * x) / (x * x))  # the square is beyond float16
+    def same(x):
+        return x * 1
+
+    y = half([300.0]).requires_grad_()
+    same(y).sum().backward()
+    expect(y.grad, [1.0])
+    (again,) = mg.grad(mg.grad((mg.tanh(x) * 1).sum(), x, create_graph=True)[0].sum(), x)
+    assert again.dtype == mg.float16
+
+
+def test_layers_and_tables():
+    x, w, b = half([[1.0, 1.0, 1.0]]), half([[2048.0, 1.0, 0.0]]), half([0.75])
+    expect(F.linear(x, w, b), [[2050.0]])  # 2049.75: rounded after the product it would be 2048
+    expect(mg.lerp(half([60000.0]), half([-60000.0]), 0.25), [30000.0])
+    expect(F.bilinear(half([[300.0]]), half([[300.0]]), half([[[0.5]]]), half([-40000.0])), [[5000.0]])
+    expect(F.embedding_bag(mg.tensor([[0, 0, 1]]), half([[60000.0], [-60000.0]]), mode="sum"), [[60000.0]])
+    expect(mg.index_add(half([60000.0]), 0, mg.tensor([0, 0]), half([60000.0, -60000.0])), [60000.0])
+
+
 def test_gradients_are_rounded_once_too():
     x = mg.tensor(LARGE, dtype=mg.float16, requires_grad=True)
     (F.layer_norm(x, (4,)) * half([1.0, 2.0, 3.0, 4.0])).sum().backward()
