@@ -254,7 +254,7 @@ class Exponential(Distribution):
 
 
 class Laplace(Distribution):
-    """exp(-|x - loc| / scale) / (2 scale): ``torch.distributions.Laplace``.
+    """``exp(-|x - loc| / scale) / (2 scale)``: ``torch.distributions.Laplace``.
 
     >>> from minigrad.distributions import Laplace
     >>> Laplace(0.0, 2.0).entropy()
@@ -293,16 +293,16 @@ class Laplace(Distribution):
         return self.loc + self.scale * wrap(np.asarray(drawn).astype(self.loc.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """-|x - loc| / scale - log(2 scale)"""
+        """``-|x - loc| / scale - log(2 scale)``"""
         return -(self._checked(value) - self.loc).abs() / self.scale - (2.0 * self.scale).log()
 
     def cdf(self, value: Tensor) -> Tensor:
-        """exp(-|x - loc| / scale) / 2 below loc, 1 less that above"""
+        """``exp(-|x - loc| / scale) / 2`` below loc, 1 less that above"""
         distance = self._checked(value) - self.loc
         return 0.5 - 0.5 * distance.sign() * (-distance.abs() / self.scale).expm1()
 
     def icdf(self, value: Tensor) -> Tensor:
-        """loc - scale sign(p - 1/2) log(1 - 2 |p - 1/2|)"""
+        """``loc - scale sign(p - 1/2) log(1 - 2 |p - 1/2|)``"""
         (value,) = floating("Laplace", value=value)
         from_middle = value - 0.5
         return self.loc - self.scale * from_middle.sign() * (-2.0 * from_middle.abs()).log1p()

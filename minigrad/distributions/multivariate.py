@@ -110,7 +110,7 @@ class MultivariateNormal(Distribution):
         return self.loc + matmul(self.scale_tril, drawn.unsqueeze(-1)).squeeze(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """-(|scale_tril⁻¹ (x - loc)|² + n log(2 pi)) / 2 - log(det(scale_tril))"""
+        """``-(|scale_tril⁻¹ (x - loc)|² + n log(2 pi)) / 2 - log(det(scale_tril))``"""
         difference = self._checked(value) - self.loc
         return -0.5 * mahalanobis(self.scale_tril, difference) - half_log_det(self.scale_tril) - self.event_shape[0] * LOG_ROOT_TAU
 

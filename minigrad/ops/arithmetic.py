@@ -23,7 +23,7 @@ def _no_slope(g):
 
 @op(input=lambda g, input, out: where(ew.eq(input, 0), 0.0, g * (ew.sign(input) * ew.sign(out))), other=_no_slope)
 def copysign(input: Operand, other: Operand) -> Array:
-    """|input| with the sign of ``other``, also that of -0.0: ``torch.copysign``. The gradient in ``input`` is 1 or -1 (0 at 0), in ``other`` 0.
+    """``abs(input)`` with the sign of ``other``, also that of -0.0: ``torch.copysign``. The gradient in ``input`` is 1 or -1 (0 at 0), in ``other`` 0.
 
     >>> import minigrad as mg
     >>> mg.copysign(mg.tensor([1.0, -2.0]), -0.0)
@@ -142,7 +142,7 @@ def _frexp(input: Operand) -> Array:
 
 
 def frexp(input: Tensor) -> MantissaExponent:
-    """``input`` as mantissa * 2**exponent with 1/2 <= |mantissa| < 1, a named tuple: ``torch.frexp``. The exponent is int32.
+    """``input`` as mantissa * 2**exponent with ``1/2 <= abs(mantissa) < 1``, a named tuple: ``torch.frexp``. The exponent is int32.
 
     >>> import minigrad as mg
     >>> mg.frexp(mg.tensor([3.0, -0.5])).exponent

@@ -40,7 +40,7 @@ def _computed(kernel: Any, x: Operand) -> Any:
 
 @op(input=lambda g, input: g * digamma(input))
 def lgamma(input: Operand) -> Array:
-    """log |gamma(x)|: ``torch.lgamma``. Infinite at 0, -1, -2, ... The gradient is :func:`digamma`.
+    """``log(abs(gamma(x)))``: ``torch.lgamma``. Infinite at 0, -1, -2, ... The gradient is :func:`digamma`.
 
     >>> import minigrad as mg
     >>> mg.lgamma(mg.tensor([0.5, 1.0, 5.0]))

@@ -118,7 +118,7 @@ def _rms(x: np.ndarray) -> float:
 class Muon(_Whole):
     """Steps of the momentum's nearest orthogonal matrix, for the matrices of hidden layers (Jordan et al. 2024): ``torch.optim.Muon``.
 
-    m = momentum m + (1 - momentum) g, and u = momentum m + (1 - momentum) g again with ``nesterov``. X = u / |u|; then ``ns_steps`` times
+    m = momentum m + (1 - momentum) g, and u = momentum m + (1 - momentum) g again with ``nesterov``. ``X = u / |u|``; then ``ns_steps`` times
     X = a X + (b A + c A²) X with A = X Xᵀ, which brings the singular values near 1. p is multiplied by 1 - lr weight_decay, and
     p -= lr r X, where r = sqrt(max(1, rows / columns)), or 0.2 sqrt(max(rows, columns)) with ``adjust_lr_fn="match_rms_adamw"``.
 
