@@ -26,7 +26,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
     A heap holds the nodes to visit. An op is newer than its inputs, so when a node is popped, all nodes that used it are done.
     Gradients are ndarrays, or Tensors if ``record`` (``create_graph``) is set. ``wanted=None`` stands for every leaf.
     """
-    needed = None if wanted is None else _needed([node for node, _ in seeds], wanted)
+    needed, freed = (None, None) if wanted is None else _needed([node for node, _ in seeds], wanted)
     pending: dict[Node, Any] = {}  # node -> the sum of its gradients so far; a list of sums if the op has several results
     owned: set[Node] = set()  # nodes whose pending sum is a new array of this function, so that += may write into it
     found: dict[Node, Any] = {}
@@ -55,10 +55,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         parents, kept = node.parents, node.kept
         if type(kept) is not tuple:
             if kept is None:
-                raise RuntimeError(
-                    f"{node.name}: backward a second time through a graph that was freed by the first. "
-                    "Pass retain_graph=True to the first backward to keep it."
-                )
+                raise _freed(node)
             kept = kept.unpacked()
         if type(node) is Pick:
             source = parents[0]
@@ -124,14 +121,29 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
             raise
         if not retain:
             node.kept = node.parents = None
+    if freed is not None and any(node not in found for node in wanted or ()):  # it may lie behind what was freed
+        raise _freed(freed)
     return found
 
 
-def _needed(roots: Iterable[Node], wanted: set[Node]) -> set[Node]:
-    """The nodes on a path from ``roots`` to ``wanted``: only their gradients are computed."""
-    seen, stack = set(roots), list(roots)
+def _freed(node: Node) -> RuntimeError:
+    return RuntimeError(
+        f"{node.name}: backward a second time through a graph that was freed by the first. "
+        "Pass retain_graph=True to the first backward to keep it."
+    )
+
+
+def _needed(roots: Iterable[Node], wanted: set[Node]) -> tuple[set[Node], Node | None]:
+    """The nodes on a path from ``roots`` to ``wanted``: only their gradients are computed. And a node that was freed, if there is one.
+
+    What a freed node depended on is not known any more.
+    """
+    seen, stack, freed = set(roots), list(roots), None
     while stack:
-        for parent in stack.pop().parents or ():
+        node = stack.pop()
+        if node.parents is None:
+            freed = node
+        for parent in node.parents or ():
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
@@ -139,7 +151,7 @@ def _needed(roots: Iterable[Node], wanted: set[Node]) -> set[Node]:
     for node in sorted(seen, key=lambda node: node.number):
         if node in wanted or any(parent in needed for parent in node.parents or ()):
             needed.add(node)
-    return needed
+    return needed, freed
 
 
 def settle(gradients: Sequence[Any], targets: Sequence[Node | None]) -> list[Any]:

@@ -717,6 +717,24 @@ def test_anomaly_detection_finds_the_first_nan():
 # -------------------------------------------------------------------------------------- size and memory
 
 
+def test_what_lies_behind_a_freed_graph_is_not_called_independent():
+    x, w = mg.tensor(2.0, requires_grad=True), mg.tensor(3.0, requires_grad=True)
+    y = x * x
+    z = y * w
+    y.backward()
+    for more in ({}, {"allow_unused": True}, {"materialize_grads": True}):
+        with pytest.raises(RuntimeError, match=r"mul: backward a second time through a graph that was freed"):
+            mg.grad(z, x, retain_graph=True, **more)
+    assert mg.grad(z, w, retain_graph=True)[0].item() == 4  # which does not need what was freed
+    with pytest.raises(RuntimeError, match="do not depend on input 0"):
+        mg.grad(w * 1, x)
+
+
+def test_the_code_of_an_op_can_import():
+    """numpy's functions import modules with the builtins of the frame that calls them."""
+    assert mg.mul.__globals__["__builtins__"]
+
+
 def test_a_chain_of_many_ops_is_walked_and_freed_without_recursion():
     x = mg.tensor(1.0, dtype=mg.float64, requires_grad=True)
     y = x
