@@ -330,7 +330,7 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
         if not text.startswith(f"{op.name}:") and _is_no_number(op, i, a):
             given = f"an array of {a.dtype}" if isinstance(a, np.ndarray) else f"{a!r:.60}"
             return TypeError(f"{op.name}: {op.argument(i)} must be a Tensor, an array or a number, but is {given}")
-    if isinstance(error, ValueError) and "broadcast" in text and not text.startswith(f"{op.name}:"):
+    if type(error) is ValueError and "broadcast" in text and not text.startswith(f"{op.name}:"):
         shapes = " and ".join(str(shape_of(a)) for a in arrays)
         return ShapeError(f"{op.name}: shapes {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1")
     if not text.startswith(f"{op.name}:"):
