@@ -15,7 +15,7 @@ import minigrad.nn.functional as F
 from minigrad import nn, plots
 from minigrad.nn.metrics import Accuracy
 
-chapter = Chapter("10_resnet", __doc__, full="all 60,000 digits of MNIST", epochs=4, images=1500, tests=10_000, width=8)
+chapter = Chapter("10_resnet", __doc__, full="all 60,000 digits of MNIST", epochs=4, images=1500, tests=10_000, width=8, deep=56)
 
 
 class Block(nn.Module):
@@ -47,7 +47,7 @@ def network(layers, shortcut, width=chapter.width):
 
 
 KINDS = {"plain": False, "residual": True}
-DEPTHS = (20, 56)
+DEPTHS = (20, chapter.deep)
 networks = {f"{kind}, {layers} layers": network(layers, shortcut) for kind, shortcut in KINDS.items() for layers in DEPTHS}
 counted = {name: sum(p.numel() for p in model.parameters()) for name, model in networks.items()}
 
@@ -64,8 +64,8 @@ def gradient_norms(model):
     return [(w.grad.norm() / w.norm()).item() for w in convolutions]
 
 
-fresh = {kind: gradient_norms(network(56, shortcut)) for kind, shortcut in KINDS.items()}
-chapter.save("gradients.png", plots.lines(np.arange(1, 56), fresh, "convolution", "gradient / weight", log=True), dpi=80)
+fresh = {kind: gradient_norms(network(chapter.deep, shortcut)) for kind, shortcut in KINDS.items()}
+chapter.save("gradients.png", plots.lines(np.arange(1, chapter.deep), fresh, "convolution", "gradient / weight", log=True), dpi=80)
 
 # %% Training
 curves, result = {}, {}
@@ -88,7 +88,7 @@ table([["network", "parameters", "loss", "right in training", "right in the test
 ])  # fmt: skip
 
 # %% What the blocks of the deep residual network do: how much each changes what goes through it
-residual = networks["residual, 56 layers"]
+residual = networks[f"residual, {chapter.deep} layers"]
 change = []
 x = next(iter(test))[0]
 residual.eval()

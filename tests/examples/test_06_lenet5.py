@@ -7,11 +7,11 @@ import minigrad.nn.functional as F
 
 
 def test_lenet5_as_published(chapter):
-    names = chapter("06_lenet5", "--epochs", "2", "--images", "1500", "--tests", "200")
+    names = chapter("06_lenet5", "--epochs", "2", "--images", "1000", "--tests", "200")
     assert names["counted"] == {"C1": 156, "S2": 12, "C3": 1516, "S4": 32, "C5": 48120, "F6": 10164, "output": 0}
     assert sum(p.numel() for p in names["published"].parameters()) == 60_000
     assert names["shapes"] == [(1, 32, 32), (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,)]
-    assert names["accuracy"]["as published"] > 0.4 and names["accuracy"]["today"] > 0.8
+    assert names["accuracy"]["as published"] > 0.25 and names["accuracy"]["today"] > 0.5
     assert names["codes"].shape == (10, 84) and np.abs(names["codes"]).max() <= 1.7159
 
     # C3: a convolution whose filters between unconnected maps are zero
