@@ -16,6 +16,7 @@ from minigrad.kernels import native
 from minigrad.kernels.native import recurrent as fast
 from minigrad.ops.elementwise import gt, quiet, tanh
 from minigrad.ops.linalg import matmul
+from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import cat, reshape, split, stack, transpose, unsqueeze
 from minigrad.types import Array
 
@@ -46,6 +47,7 @@ def _rnn_back(g, weight, h, rectified, out):
 
 
 @op(sums=_rnn_back, weight=_rnn_back, h=_rnn_back)
+@in_float32
 def rnn(sums: Array, weight: Array, h: Array, rectified: bool = False) -> Array:
     """h[t] = tanh(sums[t] + W h[t-1]), or relu, for all steps; (T, N, H).
 
@@ -124,6 +126,7 @@ def _lstm_kernel(sums, weight, h, c):
 
 
 @op(sums=_lstm_back, weight=_lstm_back, h=_lstm_back, c=_lstm_back)
+@in_float32
 def lstm(sums: Array, weight: Array, h: Array, c: Array) -> Array:
     """All steps of :class:`~minigrad.nn.LSTM`: the states (T, N, H), the cell states (T, N, H), and the activated gates i, f, g, o (T, N, 4 H).
 
@@ -199,6 +202,7 @@ def _gru_kernel(sums, weight, h, bias):
 
 
 @op(sums=_gru_back, weight=_gru_back, h=_gru_back, bias=_gru_back)
+@in_float32
 def gru(sums: Array, weight: Array, h: Array, bias: Array | None = None) -> Array:
     """All steps of :class:`~minigrad.nn.GRU`: the states (T, N, H), the activated gates r, z, n (T, N, 3 H), and W_hn h + b_hn (T, N, H).
 

@@ -34,6 +34,7 @@ LESS = {
     "negative integer powers": "1/2 is no integer; PyTorch gives 0 if the power is a tensor, and refuses it if it is a number",
     "division of integers by zero": "PyTorch refuses it too, but for bools",
     "floating logits are needed": "as bools",
+    "Cannot cast ufunc|numpy boolean negative": "ops inside RNN, LSTM and GRU, which take floats only",
     "needs floating pixels": "PyTorch interpolates uint8 and rounds, and of other integers gives back those that keep their size",
     "must be float32 or float64, not float16": "PyTorch refuses it too where there is something to compute",
 }
