@@ -147,7 +147,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, devi
         start, end = 0, start
     start, end, step = _number("arange", "start", start), _number("arange", "end", end), _number("arange", "step", step)
     dtype = None if dtype is None else dtype_of("arange", dtype)
-    if dtype is not None and dtype.kind in "iu":  # whole numbers are counted in whole steps
+    if dtype == np.int64:  # counted in whole numbers; for any other dtype PyTorch counts in float64
         start, end, step = (int(x) if math.isfinite(x) else x for x in (start, end, step))
     if step == 0:
         raise ValueError("arange: step must not be 0")
@@ -158,6 +158,8 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: DType = None, devi
     if all(isinstance(x, int) for x in (start, end, step)):
         return _done(np.arange(int(start), int(end), int(step), dtype=np.int64), dtype, device, requires_grad)
     count = math.ceil((end - start) / step)
+    if dtype is not None and dtype.kind in "iu":  # but in whole steps
+        start, step = int(start), int(step)
     return _done(start + np.arange(count, dtype=np.float64) * step, _float("arange", dtype), device, requires_grad)
 
 

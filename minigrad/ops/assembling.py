@@ -236,7 +236,7 @@ def sum_to_size(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     tensor([[2., 2., 2.]])
     """
     wanted = sizes_of(either("sum_to_size", "size", sizes, size))
-    if wanted == shape_of(x):
+    if wanted == shape_of(x) and (wanted or x.dtype.kind == "f"):  # to no dimensions it is a sum, which has the dtype of one
         return x
     return sum_to(x if x.dtype.kind == "f" else cast(x, dtype=np.int64), wanted)
 

@@ -184,7 +184,13 @@ def test_a_tensor_in_a_list_is_a_number():
 def test_counting_in_whole_numbers():
     """The ends are cut to whole numbers first, as in PyTorch."""
     assert mg.arange(0.1, -7.9, -4.0, dtype=mg.int64).tolist() == [0, -4]
-    assert mg.arange(1.0, 5.000001, 2.0, dtype=mg.int64).tolist() == [1, 3] and mg.arange(3.1, dtype=mg.uint8).tolist() == [0, 1, 2]
+    assert mg.arange(1.0, 5.000001, 2.0, dtype=mg.int64).tolist() == [1, 3] and mg.arange(3.1, dtype=mg.int64).tolist() == [0, 1, 2]
+    assert mg.arange(3.1, dtype=mg.int32).tolist() == mg.arange(3.1, dtype=mg.uint8).tolist() == [0, 1, 2, 3], (
+        "PyTorch counts these in float64"
+    )
+    assert (
+        mg.tensor(5, dtype=mg.uint8).sum_to_size(()).dtype == mg.int64 and mg.tensor([5], dtype=mg.uint8).sum_to_size(1).dtype == mg.uint8
+    )
     with pytest.raises(ValueError, match=r"^arange: step must not be 0"):
         mg.arange(0, 3, 0.5, dtype=mg.int64)
     assert mg.linspace(4.3, -3, 50, dtype=mg.int64)[1].item() == 3
