@@ -144,7 +144,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "us
         raise ValueError(f"cdist: p must not be negative, not {p}")
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise ShapeError(f"cdist: (..., P, M) and (..., R, M) are needed, not {tuple(x1.shape)} and {tuple(x2.shape)}")
-    if p == 2 and x1.dtype == x2.dtype and x1.dtype.kind == "f":
+    finite = p == 2 and x1.dtype == x2.dtype and x1.dtype.kind == "f" and all(np.isfinite(array_of(x)).all() for x in (x1, x2))
+    if finite:  # else a product of matrices would spread what is not finite over all rows
         return _euclidean(x1, x2)
     differences = unsqueeze(x1, -2) - unsqueeze(x2, -3)
     return norm(differences, p, -1) if x1.shape[-1] else sum(differences, -1)

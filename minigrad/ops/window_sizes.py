@@ -48,6 +48,8 @@ def by(sizes: Sequence[int]) -> str:
 
 def as_batch(name: str, input: Any, dims: int, letters: str) -> tuple[Any, bool]:
     """``input`` with a batch dimension, and whether one had to be added. Raises ``ShapeError`` for any other number of dimensions."""
+    if not hasattr(input, "ndim"):
+        raise TypeError(f"{name}: input must be a Tensor or an array, but is {input!r:.60}")
     if input.ndim == dims + 2:
         return input, False
     if input.ndim == dims + 1:

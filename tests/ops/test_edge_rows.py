@@ -234,6 +234,10 @@ ROWS = [
     *over_dim("count_nonzero", variants=({"dim": 1},)), *over_dim("aminmax", variants=({"dim": 1},)),
     *[(f"dist {p}", two_lines, lambda lib, F, x, y, p=p: lib.dist(x, y, p)) for p in (0.0, 1.0, 2.0, INF)],
     *over_dim("sort", variants=({"dim": 1, "stable": True},), whole=False), *over_dim("argsort", variants=({"dim": 1, "stable": True},), whole=False),
+    *over_dim("mode", variants=({"dim": 1},), whole=False), *over_dim("nanmedian", variants=({"dim": 1}, {"dim": 0})),
+    ("msort", filled, lambda lib, F, x: lib.msort(x)),
+    *[(f"renorm {p}", filled, lambda lib, F, x, p=p: lib.renorm(x, p, 0, 5.0)) for p in (1.0, 2.0, INF)],
+    *[(f"cdist {p}", two_lines, lambda lib, F, x, y, p=p: lib.cdist(x, y, p)) for p in (1.0, 2.0, INF)],
     *over_dim("topk", variants=({"k": 2, "dim": 1},), whole=False), *over_dim("kthvalue", variants=({"k": 2, "dim": 1},), whole=False),
 ]  # fmt: skip
 
@@ -257,7 +261,6 @@ MEANT = {
     },
     "cross_entropy": {
         ".*smoothing.*: no class, all ignored": "the sum over no class is 0; PyTorch multiplies it by 1 / 0",
-        ".*probabilities.*mean.*: empty \\(2, 0\\)": "the mean of two sums of nothing is 0; PyTorch divides by 0 classes",
     },
     "soft_margin_loss": {
         ".*: .*(200|10000).0": "log(1 + exp(x)) is x for large x; PyTorch's exp overflows",
@@ -271,6 +274,12 @@ MEANT = {
     "group_norm": {".*: constant -?[12]0+.0.*": NOISE},
     "layer_norm": {".*: constant -?[12]0+.0.*": NOISE},
     "cosine_similarity": {".*inf, zeros": "the gradient of a vector of 0 divides by eps; PyTorch multiplies its inf by 0 once more"},
+    "cdist": {
+        "cdist 1.0: .*(nan|NaN|inf).*": "the sign of NaN is 0, as in PyTorch's norm with p=1 (its cdist gives NaN)",
+        "cdist inf: .*": "equal differences share the gradient, and NaN is the largest, as in norm; PyTorch's cdist gives all of it to each, and 0 for NaN",
+    },
+    "renorm": {".*(nan|NaN)": NAN_GRADIENT},
+    "nanmedian": {".*constant nan": LEFT},
     "pdist": {".*1.0.*NaN|.*1.0.*nan": "the sign of NaN is 0, as in PyTorch's norm with p=1 (its pdist gives NaN)"},
     "nanmean": {".*constant nan": "elements that are left out have gradient 0"},
     "logsumexp": {".*constant -inf": "a masked row has gradient 0, so that the other rows can be learned from"},
