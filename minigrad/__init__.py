@@ -6,8 +6,8 @@
 from math import e, inf, nan, pi
 from numpy import finfo, iinfo
 from minigrad.creation import (
-    arange, can_cast, empty, empty_like, eye, full, full_like, is_complex, is_floating_point, is_nonzero, is_same_size, is_signed, is_tensor,
-    linspace, logspace, normal, numel, ones, ones_like, promote_types, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
+    arange, bartlett_window, blackman_window, can_cast, empty, empty_like, eye, full, full_like, hamming_window, hann_window, is_complex, is_floating_point, is_nonzero, is_same_size, is_signed, is_tensor,
+    kaiser_window, linspace, logspace, normal, numel, ones, ones_like, promote_types, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
     result_type, scalar_tensor, tril_indices, triu_indices, zeros, zeros_like,
 )  # fmt: skip
 from minigrad.devices import device, DeviceError, get_default_device, set_default_device
@@ -19,7 +19,7 @@ from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.kernels import memory
 from minigrad.kernels.config import show_config
 from minigrad.kernels.threads import get_num_threads, set_num_threads
-from minigrad.ops import linalg, special
+from minigrad.ops import fft, linalg, special
 from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
 from minigrad.ops.arithmetic import (
     copysign, deg2rad, float_power, frexp, gcd, heaviside, isneginf, isposinf, lcm, ldexp, nextafter, positive, rad2deg, rsub, signbit,
@@ -28,6 +28,7 @@ from minigrad.ops.assembling import (
     as_strided, block_diag, cartesian_prod, combinations, diagonal_scatter, dsplit, hsplit, select_scatter, slice_scatter, split_with_sizes,
     unravel_index, vander, vsplit,
 )  # fmt: skip
+from minigrad.ops.complex_pair import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
 from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from minigrad.ops.distance import cdist, renorm
 from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
@@ -41,15 +42,23 @@ from minigrad.ops.elementwise import (
     ne as not_equal, neg, neg as negative, over as true_divide, pow, reciprocal, remainder, round, rsqrt, sigmoid, sign, sign as sgn, sin,
     sinh, sqrt, square, sub, sub as subtract, tan, tanh, trunc, trunc as fix, where, xlogy,
 )  # fmt: skip
+from minigrad.ops.fft import istft, stft
 from minigrad.ops.index import (
     argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill, masked_scatter, masked_select,
     nonzero, put, scatter, scatter_add, scatter_reduce, take, take_along_dim,
 )  # fmt: skip
+from minigrad.ops.equations import (
+    cholesky, cholesky_inverse, cholesky_solve, det, inv as inverse, logdet, lu_unpack, matrix_power, old_lu as lu,
+    old_lu_solve as lu_solve, slogdet, triangular_solve,
+)  # fmt: skip
 from minigrad.ops.linalg import (
-    addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, chain_matmul, cholesky, cross, det, dot, einsum, inner, inv as inverse, kron, linear,
-    logdet, matmul, matrix_power, mm, mv, outer, outer as ger, slogdet, tensordot, trace, vdot,
+    frobenius_norm, matrix_exp, nuclear_norm, old_qr as qr, old_svd as svd, pinverse,
 )  # fmt: skip
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d
+from minigrad.ops.products import (
+    addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, chain_matmul, cross, dot, einsum, inner, kron, linear, matmul, mm, mv, outer,
+    outer as ger, tensordot, trace, vdot,
+)  # fmt: skip
 from minigrad.ops.reduce import (
     all, amax, amin, aminmax, any, argmax, argmin, argsort, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, dist, kthvalue,
     logcumsumexp, logsumexp, max, mean, median, min, mode, msort, nanmean, nanmedian, nansum, norm, prod, sort, std, std_mean, sum, topk,
@@ -85,5 +94,5 @@ memory.keep_freed_memory()
 MYPY = False  # mypy treats it as True and exports all imported names, because it cannot read a computed list. Other checkers can
 if not MYPY:  # all names imported above, except modules
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(linalg))]
-    __all__ += ["__version__", "linalg", "special"]
+    __all__ += ["__version__", "fft", "linalg", "special"]
     __all__.remove("MYPY")

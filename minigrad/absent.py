@@ -10,10 +10,12 @@ import fnmatch
 import sys
 from typing import Any
 
-_COMPLEX = "there are no complex tensors; write the real and the imaginary part as two real ones"
+_COMPLEX = "there are no complex tensors; mg.complex(real, imag) is a pair of real ones, with what fft needs"
 _SPARSE = "there are no sparse tensors; use dense ones, or x[indices] and index_add over the edges of a graph"
 _QUANTISED = "there are no quantised tensors; the narrowest floating dtype is float16"
 _LATER = "not here yet; where no gradient is needed, numpy does it on x.detach().numpy()"
+_GONE = "PyTorch has taken it out; the function of this name, or eigh for symeig, is in linalg"
+_HOUSEHOLDER = "LAPACK's way to store a factor Q; linalg.qr returns Q itself"
 _DEVICE = "there is one device, the CPU, and no streams or memory of others"
 _SELF = "PyTorch's own machinery"
 _VIEW = "tensors are values, and memory is not theirs to arrange; reshape, x[...] and clone() give new ones"
@@ -26,7 +28,7 @@ TABLE: dict[str, dict[str, str]] = {
         "bfloat16 float8_* float4_* bit bits* int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 BFloat16Tensor": (
             "dtypes are numpy's: float32 holds bfloat16 exactly, and nn.load_torch converts it"
         ),
-        "complex* cfloat cdouble chalf real imag angle polar conj* resolve_conj is_conj view_as_real* view_as_complex* isreal adjoint": _COMPLEX,
+        "complex32 complex64 complex128 cfloat cdouble chalf conj_physical* resolve_conj is_conj view_as_real_copy view_as_complex_copy isreal adjoint": _COMPLEX,
         "sparse sparse_* jagged nested hspmm hsmm spmm smm sspaddmm saddmm dsmm resize_as_sparse_ *_indices_copy indices_copy values_copy": _SPARSE,
         "quantize_* quantized_* q_* qint* quint* qscheme fake_quantize_* dequantize int_repr choose_qparams_optimized per_* fbgemm_* ao "
         "quantization empty_quantized fused_moving_avg_obs_fake_quant": _QUANTISED,
@@ -36,9 +38,12 @@ TABLE: dict[str, dict[str, str]] = {
         "hub package": "nn.load_torch reads a checkpoint that was downloaded; nn.models has networks that fit torchvision's",
         "profiler  monitor": "Python's cProfile shows what takes time; nn.summary what a model costs",
         "vmap": "write the function for a batch: ops broadcast",
-        "stft istft *_window signal": "there is no short-time Fourier transform; nn.Unfold cuts windows, and a product with sines is one",
-        "svd* svd_lowrank pca_lowrank qr eig lobpcg symeig lstsq lu lu_solve lu_unpack pinverse matrix_exp matrix_rank cholesky_inverse "
-        "cholesky_solve triangular_solve geqrf orgqr ormqr cond nuclear_norm frobenius_norm norm_except_dim": _LATER + ": numpy.linalg",
+        "signal": "the windows are functions here: hann_window, hamming_window, blackman_window, bartlett_window, kaiser_window",
+        "eig symeig lstsq matrix_rank solve": _GONE,
+        "svd_lowrank pca_lowrank lobpcg": "approximations for large matrices; linalg.svd and linalg.eigh are exact",
+        "geqrf orgqr ormqr": _HOUSEHOLDER,
+        "norm_except_dim": "norm takes several dims",
+        "cond": "PyTorch's is control flow; write if. The condition number is linalg.cond",
         "igamma igammac histogram histogramdd as_strided_scatter segment_reduce nonzero_static fill feature_dropout is_inference "
         "is_inference_mode_enabled is_neg resolve_neg get_device detach": _LATER,
         "*_": "call the method: x.exp_(), x.clamp_(0, 1)",
@@ -77,10 +82,9 @@ TABLE: dict[str, dict[str, str]] = {
         "storage storage_offset storage_type untyped_storage set_ is_set_to resize resize_ resize_as resize_as_ as_strided_ "
         "as_strided_scatter const_data_ptr dim_order narrow_copy "
         "new_empty_strided slice_inverse apply_ map_ map2_ new as_subclass module_load name output_nr grad_dtype volatile reinforce": _VIEW,
-        "qr svd eig symeig lstsq lu lu_solve pinverse matrix_exp cholesky_inverse cholesky_solve triangular_solve geqrf orgqr ormqr solve": (
-            _LATER + ": numpy.linalg"
-        ),
-        "stft istft": "there is no short-time Fourier transform; x.unfold cuts windows, and a product with sines is one",
+        "eig symeig lstsq solve": _GONE,
+        "geqrf orgqr ormqr": _HOUSEHOLDER,
+        "istft": "mg.istft, a function of the complex pair that stft returns",
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
         "cross hash_tensor histogram igamma igammac index is_inference layout nonzero_static unsafe_chunk unsafe_split "
         "unsafe_split_with_sizes": _LATER,
@@ -173,13 +177,14 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.accelerator": {"*": _DEVICE},
     "torch.backends": {"*": "numpy has its own libraries, and no switches for them; leave it out"},
     "torch.linalg": {
-        "common_notes cholesky_ex cond eig eigh eigvals eigvalsh householder_product inv_ex ldl_factor ldl_factor_ex ldl_solve lstsq lu "
-        "lu_factor lu_factor_ex lu_solve matrix_exp matrix_rank pinv qr solve_ex solve_triangular svd svdvals tensorinv "
-        "tensorsolve vander vecdot": _LATER + ": numpy.linalg"
+        "cholesky_ex inv_ex solve_ex lu_factor_ex": "the function without _ex; try: ... except LinAlgError where a matrix may be singular",
+        "ldl_factor ldl_factor_ex ldl_solve": "linalg.solve, or linalg.lu_factor and lu_solve",
+        "householder_product": _HOUSEHOLDER,
+        "common_notes": _SELF,
     },
     "torch.fft": {
-        "fft fft2 fftfreq fftn fftshift hfft hfft2 hfftn ifft ifft2 ifftn ifftshift ihfft ihfft2 ihfftn irfft irfft2 irfftn "
-        "rfft rfft2 rfftfreq rfftn": _LATER + ": numpy.fft"
+        "hfft2 hfftn ihfft2 ihfftn": "hfft or ihfft along the last dimension, fft or ifft along the others",
+        "Tensor common_args factory_common_args torch": _SELF,
     },
     "torch.special": {
         "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_* gammainc gammaincc hermite_polynomial_h hermite_polynomial_he "

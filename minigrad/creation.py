@@ -231,6 +231,69 @@ def logspace(
     return _done(base ** _spaced("logspace", start, end, steps, found), found, device, requires_grad)
 
 
+def _window(name: str, make: Any, length: int, periodic: bool, dtype: DType, device: Any, requires_grad: bool) -> Tensor:
+    """A window of ``length`` elements: symmetric, or the first of a symmetric one with one more, which repeats."""
+    found, n = _float(name, dtype), whole(name, "window_length", length, 0)
+    return _done(make(n + 1)[:n] if periodic and n > 1 else make(n), found, device, requires_grad)
+
+
+def hann_window(
+    window_length: int, periodic: bool = True, *, dtype: DType = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """``0.5 - 0.5 cos(2 pi i / n)``: ``torch.hann_window``. n is the length, or without ``periodic`` the length - 1.
+
+    >>> import minigrad as mg
+    >>> mg.hann_window(4)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])
+    """
+    return _window("hann_window", np.hanning, window_length, periodic, dtype, device, requires_grad)
+
+
+def hamming_window(
+    window_length: int,
+    periodic: bool = True,
+    alpha: float = 0.54,
+    beta: float = 0.46,
+    *,
+    dtype: DType = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``alpha - beta cos(2 pi i / n)``: ``torch.hamming_window``. As :func:`hann_window`."""
+
+    def make(n: int) -> np.ndarray:
+        return alpha - beta * np.cos(2 * math.pi * np.arange(n) / (n - 1)) if n > 1 else np.ones(n)
+
+    return _window("hamming_window", make, window_length, periodic, dtype, device, requires_grad)
+
+
+def blackman_window(
+    window_length: int, periodic: bool = True, *, dtype: DType = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """``0.42 - 0.5 cos(2 pi i / n) + 0.08 cos(4 pi i / n)``: ``torch.blackman_window``. As :func:`hann_window`."""
+    return _window("blackman_window", np.blackman, window_length, periodic, dtype, device, requires_grad)
+
+
+def bartlett_window(
+    window_length: int, periodic: bool = True, *, dtype: DType = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A triangle, 0 at its ends and 1 in the middle: ``torch.bartlett_window``. As :func:`hann_window`."""
+    return _window("bartlett_window", np.bartlett, window_length, periodic, dtype, device, requires_grad)
+
+
+def kaiser_window(
+    window_length: int,
+    periodic: bool = True,
+    beta: float = 12.0,
+    *,
+    dtype: DType = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``I0(beta sqrt(1 - (2 i / n - 1)**2)) / I0(beta)``, I0 a Bessel function: ``torch.kaiser_window``. As :func:`hann_window`."""
+    return _window("kaiser_window", lambda n: np.kaiser(n, beta), window_length, periodic, dtype, device, requires_grad)
+
+
 def _triangle(name: str, row: Any, offset: Any, col: Any) -> tuple[int, int, int]:
     return whole(name, "row", row, 0), whole(name, "offset", offset), whole(name, "col", col, 0)
 
@@ -434,8 +497,8 @@ def is_floating_point(input: Tensor) -> bool:
     return input.is_floating_point()
 
 
-def is_complex(input: Tensor) -> bool:
-    """False: there are no complex tensors: ``torch.is_complex``."""
+def is_complex(input: Any) -> bool:
+    """Whether ``input`` is a :class:`~minigrad.ops.complex_pair.ComplexPair`; there are no complex tensors: ``torch.is_complex``."""
     return input.is_complex()
 
 

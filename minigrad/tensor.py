@@ -32,7 +32,22 @@ from minigrad.engine import (
     tensor_types,
     wrap,
 )
-from minigrad.ops import activation, arithmetic, assembling, distance, elementwise, index, linalg, reduce, sampling, special, statistics
+from minigrad.ops import (
+    activation,
+    arithmetic,
+    assembling,
+    distance,
+    elementwise,
+    equations,
+    fft,
+    index,
+    linalg,
+    products,
+    reduce,
+    sampling,
+    special,
+    statistics,
+)  # fmt: skip
 from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.ops.arguments import either, number, shown
@@ -1527,28 +1542,38 @@ class Tensor(TensorBase):
 
     # ----------------------------------------------------------------------- methods: linear algebra
 
-    matmul = __matmul__ = linalg.matmul
-    __rmatmul__ = _swapped(linalg.matmul)
-    outer = ger = linalg.outer
-    inverse = linalg.inv
-    mm = linalg.mm
-    bmm = linalg.bmm
-    mv = linalg.mv
-    dot = linalg.dot
-    vdot = linalg.vdot
-    inner = linalg.inner
-    addmm = linalg.addmm
-    addmv = linalg.addmv
-    addr = linalg.addr
-    baddbmm = linalg.baddbmm
-    addbmm = linalg.addbmm
-    trace = linalg.trace
-    kron = linalg.kron
-    matrix_power = linalg.matrix_power
-    cholesky = linalg.cholesky
-    det = linalg.det
-    slogdet = linalg.slogdet
-    logdet = linalg.logdet
+    matmul = __matmul__ = products.matmul
+    __rmatmul__ = _swapped(products.matmul)
+    outer = ger = products.outer
+    inverse = equations.inv
+    mm = products.mm
+    bmm = products.bmm
+    mv = products.mv
+    dot = products.dot
+    vdot = products.vdot
+    inner = products.inner
+    addmm = products.addmm
+    addmv = products.addmv
+    addr = products.addr
+    baddbmm = products.baddbmm
+    addbmm = products.addbmm
+    trace = products.trace
+    kron = products.kron
+    matrix_power = equations.matrix_power
+    cholesky = equations.cholesky
+    det = equations.det
+    slogdet = equations.slogdet
+    logdet = equations.logdet
+    cholesky_inverse = equations.cholesky_inverse
+    cholesky_solve = equations.cholesky_solve
+    triangular_solve = equations.triangular_solve
+    lu = equations.old_lu
+    lu_solve = equations.old_lu_solve
+    qr = linalg.old_qr
+    svd = linalg.old_svd
+    pinverse = linalg.pinverse
+    matrix_exp = linalg.matrix_exp
+    stft = fft.stft
 
     # ------------------------------------------------------- methods: activations, softmax, new tensors
 

@@ -15,8 +15,8 @@ import numpy as np
 from minigrad.engine import ShapeError
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import where
-from minigrad.ops.linalg import linear, matmul
 from minigrad.ops.precision import in_float32
+from minigrad.ops.products import linear, matmul
 from minigrad.ops.reduce import mean
 from minigrad.ops.shape import cat, expand, pad, permute, repeat_interleave, reshape, split, squeeze, transpose, unsqueeze
 from minigrad.ops.softmax import softmax

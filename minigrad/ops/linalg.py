@@ -1,590 +1,521 @@
-"""Products of vectors, matrices and tensors, all computed as matrix products; inverses, linear equations and determinants.
+"""Linear algebra: ``torch.linalg``. Decompositions, and what is computed from them: norms, pseudoinverses, least squares, functions of matrices.
 
-Operands of two floating dtypes are promoted, as in arithmetic (PyTorch refuses them).
+Products of matrices are in :mod:`minigrad.ops.products`, linear equations in :mod:`minigrad.ops.equations`; what ``torch.linalg`` has of
+them is here too. float32 and float64, as in LAPACK.
+
+**Signs.** The columns of Q, singular vectors and eigenvectors are determined up to a sign only, and those of equal singular values or
+eigenvalues up to a rotation. Gradients are right for functions that do not depend on this choice. Where two values are equal, the gradient
+divides by their difference, 0; it is finite if the function does not use their vectors.
+
+The gradients are in M. B. Giles, *An extended collection of matrix derivative results* (2008); J. Townsend, *Differentiating the singular
+value decomposition* (2016); S. F. Walter and L. Lehmann, *Algorithmic differentiation of linear algebra functions with application in
+optimum experimental design* (2010); G. H. Golub and V. Pereyra, *The differentiation of pseudo-inverses* (1973).
 """
+
+# mypy: implicit-reexport
+# ruff: noqa: F401, I001 (some names are imported to be exported)
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import F16, F32, F64, ShapeError, cast, dtype_of, in_dtype, op, take_numpy_names
-from minigrad.kernels import products
+from minigrad.engine import ShapeError, cast, dtype_of, op, take_numpy_names
+from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
-from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
-from minigrad.ops.precision import in_float32
+from minigrad.ops.arguments import positive_dims, whole
+from minigrad.ops.equations import (
+    alike, cholesky, det, inv, lu, lu_factor, lu_solve, matrix_power, require_matrices, require_square, slogdet, solve, solve_triangular,
+    tensorinv, tensorsolve,
+)  # fmt: skip
+from minigrad.ops.products import cross, matmul, multi_dot
 from minigrad.ops.reduce import sum
-from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, squeeze, transpose, unsqueeze
+from minigrad.ops.shape import cat, diag_embed, diagonal, matrix_transpose, movedim, reshape, squeeze, tril, unsqueeze
 from minigrad.tree import array_of
 from minigrad.types import Array, Dims, DType, Tensor
 
 
-class SlogdetResult(NamedTuple):
-    """The result of :func:`slogdet`."""
+class QR(NamedTuple):
+    """The result of :func:`qr`."""
 
-    sign: Any
-    logabsdet: Any
-
-
-# ------------------------------------------------------------------------------------------------ matrix products
+    Q: Any
+    R: Any
 
 
-def _require_dims(name: str, **wanted: tuple[Any, int]) -> None:
-    """Raise ``ShapeError`` unless each argument has the required number of dimensions."""
-    for argument, (x, ndim) in wanted.items():
-        if len(x.shape) != ndim:
-            raise ShapeError(f"{name}: {argument} must have {ndim} dimension{'s' * (ndim != 1)}, not shape {tuple(x.shape)}")
+class SVD(NamedTuple):
+    """The result of :func:`svd`."""
+
+    U: Any
+    S: Any
+    Vh: Any
 
 
-def _as_matrices(g, a, b):
-    """The operands of a matmul and the gradient of its result, with vectors as matrices of one row or column."""
-    rows, columns = len(a.shape) > 1, len(b.shape) > 1
-    if not columns:
-        b, g = unsqueeze(b, 1), unsqueeze(g, -1)
-    if not rows:
-        a, g = unsqueeze(a, 0), unsqueeze(g, -2)
-    return g, a, b
+class OldSVD(NamedTuple):
+    """The result of :func:`old_svd`."""
+
+    U: Any
+    S: Any
+    V: Any
 
 
-def _rows(x):
-    """All vectors along the last dimension as the rows of one matrix."""
-    return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+class Eigen(NamedTuple):
+    """The result of :func:`eigh` and :func:`eig`."""
+
+    eigenvalues: Any
+    eigenvectors: Any
 
 
-def _matmul_a(g, input, other):
-    g, _, other = _as_matrices(g, input, other)
-    return matmul(g, matrix_transpose(other))  # the added dimension of a vector is summed over like a broadcast one
+class LeastSquares(NamedTuple):
+    """The result of :func:`lstsq`."""
+
+    solution: Any
+    residuals: Any
+    rank: Any
+    singular_values: Any
 
 
-def _matmul_b(g, input, other):
-    vector = len(other.shape) == 1
-    g, input, other = _as_matrices(g, input, other)
-    if len(other.shape) == 2 and len(input.shape) > 2:  # one product over all batches instead of a sum of products
-        input, g = _rows(input), _rows(g)
-    gradient = matmul(matrix_transpose(input), g)
-    return reshape(gradient, gradient.shape[:-1]) if vector else gradient
+# ------------------------------------------------------------------------------------------- Q and R
 
 
-@op(input=_matmul_a, other=_matmul_b)
-def matmul(input: Array, other: Array) -> Array:
-    """Matrix product: ``torch.matmul``, also ``input @ other``.
-
-    Args:
-        input: (..., n, k), or a vector (k,).
-        other: (..., k, m), or a vector (k,). The leading dimensions broadcast.
-
-    Returns (..., n, m), without n or m if that operand is a vector. Raises ``ShapeError`` if the inner sizes differ.
-
-    >>> import minigrad as mg
-    >>> mg.matmul(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([1.0, 1.0]))
-    tensor([3., 7.])
-    """
-    if not input.ndim or not other.ndim:
-        raise ShapeError(f"matmul: both operands need at least 1 dimension: {input.shape} @ {other.shape}; use * with numbers")
-    k = other.shape[-2 if other.ndim > 1 else 0]
-    if input.shape[-1] != k:
-        raise ShapeError(f"matmul: inner sizes differ: {input.shape} @ {other.shape} needs {input.shape[-1]} == {k}")
-    half = input.dtype == other.dtype == np.float16
-    if half:  # numpy has no fast float16 product; sums are kept in float32, as in PyTorch
-        input, other = input.astype(np.float32), other.astype(np.float32)
-    if input.ndim > 2 and other.ndim == 2:  # one product of all rows: numpy would multiply batch by batch
-        out = products.matmul(_rows(input), other).reshape(*input.shape[:-1], other.shape[1])
-    else:
-        try:
-            out = products.matmul(input, other)
-        except ValueError:
-            raise ShapeError(f"matmul: the leading dimensions of {input.shape} @ {other.shape} do not broadcast") from None
-    return out.astype(np.float16) if half else out
+def _qr_input(g, input, out, mode):
+    # Walter and Lehmann 2010:  X̄ = (Q̄ + Q M) R⁻ᵀ, where M is symmetric with the lower triangle of R R̄ᵀ - Q̄ᵀ Q.
+    # Columns beyond the square are  R_rest = Qᵀ X_rest.
+    (q, r), (gq, gr) = out, g
+    m, n = input.shape[-2:]
+    if m > n and mode == "complete":
+        raise RuntimeError(
+            f"qr: with mode='complete' the last {m - n} of the {m} columns of Q are arbitrary, so there is no gradient; use mode='reduced'"
+        )
+    rest = None
+    if n > m:
+        gr, beside, r = gr[..., :m], gr[..., m:], r[..., :m]
+        gq = gq + matmul(input[..., m:], matrix_transpose(beside))
+        rest = matmul(q, beside)
+    lower = matmul(r, matrix_transpose(gr)) - matmul(matrix_transpose(gq), q)
+    symmetric = tril(lower) + matrix_transpose(tril(lower, -1))
+    gradient = solve_triangular(matrix_transpose(r), gq + matmul(q, symmetric), upper=False, left=False)
+    return gradient if rest is None else cat((gradient, rest), -1)
 
 
-def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Product of two matrices (n, k) and (k, m): ``torch.mm``. Raises ``ShapeError`` for other dimensions."""
-    _require_dims("mm", input=(input, 2), mat2=(mat2, 2))
-    return matmul(input, mat2)
+@op(input=_qr_input)
+def _qr(input: Array, mode: Any) -> Array:
+    with one_blas_thread:
+        return tuple(np.linalg.qr(input, mode))
 
 
-def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Products of the matrices in two batches (b, n, k) and (b, k, m), without broadcasting: ``torch.bmm``."""
-    _require_dims("bmm", input=(input, 3), mat2=(mat2, 3))
-    if input.shape[0] != mat2.shape[0]:
-        raise ShapeError(f"bmm: batch sizes differ: {tuple(input.shape)} and {tuple(mat2.shape)}")
-    return matmul(input, mat2)
-
-
-def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """Product of a matrix (n, k) and a vector (k,): ``torch.mv``."""
-    _require_dims("mv", input=(input, 2), vec=(vec, 1))
-    return matmul(input, vec)
-
-
-def dot(input: Tensor, tensor: Tensor) -> Tensor:
-    """Scalar product of two vectors: ``torch.dot``. Raises ``ShapeError`` for matrices, unlike numpy's."""
-    _require_dims("dot", input=(input, 1), tensor=(tensor, 1))
-    return matmul(input, tensor)
-
-
-def vdot(input: Tensor, other: Tensor) -> Tensor:
-    """Scalar product of two vectors: ``torch.vdot``, which for real numbers is :func:`dot`."""
-    return dot(input, other)
-
-
-def inner(input: Tensor, other: Tensor) -> Tensor:
-    """Scalar products along the last dimensions, (..., k) and (---, k) to (..., ---): ``torch.inner``. A 0-d operand multiplies."""
-    if not input.shape or not other.shape:
-        return ew.mul(input, other)
-    if input.shape[-1] != other.shape[-1]:
-        raise ShapeError(f"inner: the last sizes differ: {tuple(input.shape)} and {tuple(other.shape)}")
-    return tensordot(input, other, ([-1], [-1]))
-
-
-def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """All products of the elements of two vectors, (n,) and (m,) to (n, m): ``torch.outer``."""
-    _require_dims("outer", input=(input, 1), vec2=(vec2, 1))
-    return ew.mul(unsqueeze(input, 1), vec2)
-
-
-def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
-    """``beta * input + alpha * product``; with ``beta=0`` the input is ignored, whatever it holds.
-
-    As in PyTorch the result has the operands' dtype whatever the factors are: integers are multiplied by what is whole in them.
-    """
-    shape = tuple(product.shape)
-    beta, alpha = [factor(name, what, v, input, product, cut=name != "addr") for what, v in (("beta", beta), ("alpha", alpha))]
-    if alpha != 1:
-        product = ew.mul(product, alpha)
-    if beta == 0:
-        return product
-    sizes = (1,) * (len(shape) - len(input.shape)) + tuple(input.shape)
-    if len(sizes) != len(shape) or any(n not in (1, size) for n, size in zip(sizes, shape, strict=True)):
-        raise ShapeError(f"{name}: input {tuple(input.shape)} does not broadcast to the product's shape {shape}")
-    return ew.add(input if beta == 1 else ew.mul(input, beta), product)
-
-
-@in_float32
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """``beta * input + alpha * (mat1 @ mat2)``: ``torch.addmm``."""
-    return _plus_product("addmm", input, mm(mat1, mat2), beta, alpha)
-
-
-@in_float32
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """``beta * input + alpha * (mat @ vec)``: ``torch.addmv``."""
-    return _plus_product("addmv", input, mv(mat, vec), beta, alpha)
-
-
-@in_float32
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """``beta * input + alpha * outer(vec1, vec2)``: ``torch.addr``."""
-    return _plus_product("addr", input, outer(vec1, vec2), beta, alpha)
-
-
-@in_float32
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """``beta * input + alpha * bmm(batch1, batch2)``: ``torch.baddbmm``."""
-    return _plus_product("baddbmm", input, bmm(batch1, batch2), beta, alpha)
-
-
-@in_float32
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """``beta * input + alpha * sum over the batch of (batch1 @ batch2)``: ``torch.addbmm``."""
-    return _plus_product("addbmm", input, sum(product := bmm(batch1, batch2), 0, dtype=product.dtype), beta, alpha)
-
-
-def _linear_weight(g, input):
-    return matmul(transpose(_rows(g), 0, 1), _rows(input))
-
-
-@op(input=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
-def linear(input: Array, weight: Array, bias: Array = None) -> Array:
-    """``x @ weight.T + bias``: ``torch.nn.functional.linear``.
+def qr(A: Tensor, mode: str = "reduced") -> QR:
+    """Q with orthonormal columns and upper triangular R, ``A == Q @ R``: ``torch.linalg.qr``.
 
     Args:
-        input: (..., in).
-        weight: (out, in).
-        bias: (out,), or None.
+        A: (..., m, n).
+        mode: ``"reduced"``: Q is (..., m, k) and R (..., k, n), k = min(m, n). ``"complete"``: Q is (..., m, m) and R (..., m, n); no
+            gradient if m > n. ``"r"``: Q is empty.
 
-    Returns (..., out). Raises ``ShapeError`` if the sizes do not fit, ``RuntimeError`` unless all have one dtype.
+    The gradient needs linearly independent first k columns. Raises ``ValueError`` for another mode, ``ShapeError`` for less than 2 dimensions.
 
     >>> import minigrad as mg
-    >>> mg.linear(mg.tensor([[1.0, 2.0]]), mg.tensor([[1.0, 1.0], [0.0, 3.0]]), mg.tensor([10.0, 0.0]))
-    tensor([[13.,  6.]])
+    >>> q, r = mg.linalg.qr(mg.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> mg.allclose(q @ r, mg.tensor([[3.0, 1.0], [4.0, 2.0]])), r[1, 0].item()
+    (True, 0.0)
     """
-    if weight.ndim != 2:
-        raise ShapeError(f"linear: weight must be (out, in), not of shape {weight.shape}")
-    if not input.ndim or input.shape[-1] != weight.shape[1]:
-        features = input.shape[-1] if input.ndim else "no"
-        shapes = f"input {input.shape}, weight {weight.shape}"
-        raise ShapeError(f"linear: input has {features} features but weight expects {weight.shape[1]} ({shapes})")
-    if input.dtype is not weight.dtype or (bias is not None and bias.dtype is not weight.dtype):
-        require_dtype("linear", input, weight=weight, bias=bias)
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
-    if input.dtype is F16:
-        return in_dtype(linear(*in_dtype((input, weight, bias), F16, F32)), F32, F16)
-    out: Array = matmul(_rows(input), weight.T)
-    if bias is not None:
-        out = np.add(out, bias, out=out)
-    return out.reshape(*input.shape[:-1], weight.shape[0])
+    require_matrices("qr", A)
+    if mode not in ("reduced", "complete", "r"):
+        raise ValueError(f"qr: mode must be 'reduced', 'complete' or 'r', not {mode!r}")
+    q, r = _qr(A, "reduced" if mode == "r" else mode)
+    return QR(alike(A, np.empty(0, A.dtype)) if mode == "r" else q, r)
 
 
-@in_float32
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y_o = sum over i, j of x1_i W_oij x2_j, plus ``bias``: ``torch.nn.functional.bilinear``.
-
-    ``input1`` (..., i), ``input2`` (..., j) and ``weight`` (o, i, j) give (..., o). Raises ``RuntimeError`` unless all have one dtype,
-    ``ShapeError`` unless the leading dimensions are the same.
-    """
-    if not input1.shape or not input2.shape or tuple(input1.shape[:-1]) != tuple(input2.shape[:-1]):
-        raise ShapeError(f"bilinear: the leading dimensions of the inputs {_listed((input1.shape, input2.shape))} must be the same")
-    require_dtype("bilinear", input1, input2=input2, weight=weight, bias=bias)
-    if len(weight.shape) != 3 or (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]):
-        shapes = _listed((input1.shape, input2.shape))
-        raise ShapeError(f"bilinear: weight {tuple(weight.shape)} must be (out, in1, in2) for the last sizes of the inputs {shapes}")
-    out = einsum("...i,oij,...j->...o", input1, weight, input2)
-    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
-        raise ShapeError(f"bilinear: bias has shape {tuple(bias.shape)} but weight {tuple(weight.shape)} has {weight.shape[0]} outputs")
-    return out if bias is None else ew.add(out, bias)
+def old_qr(input: Tensor, some: bool = True) -> QR:
+    """:func:`qr` under its older name and arguments: ``torch.qr``. ``some``: reduced, else complete."""
+    return qr(input, "reduced" if some else "complete")
 
 
-# ----------------------------------------------------------------------------------- sums of products over named axes
+# ------------------------------------------------------------------------------------------- singular values
 
 
-@op(
-    a=lambda g, b, labels: contract(g, b, labels=(labels[2], labels[1], labels[0])),
-    b=lambda g, a, labels: contract(a, g, labels=(labels[0], labels[2], labels[1])),
-)
-def contract(a: Array, b: Array, labels: Any) -> Array:
-    """The product of two tensors, summed over the axes that the result does not have: the op that :func:`einsum` uses.
+def _over(x: Any, divisor: Any) -> Any:
+    """``x / divisor``, and 0 where both are 0: what no result depends on has no gradient, whatever it would be divided by."""
+    divisor = divisor + ((array_of(x) == 0) & (array_of(divisor) == 0))
+    return ew.div(x, divisor)
+
+
+def _skew(x: Any) -> Any:
+    return x - matrix_transpose(x)
+
+
+def _svd_input(g, out, input_shape):
+    # Townsend 2016:  U [ skew(UᵀŪ)/E S + S skew(VᵀV̄)/E + diag(S̄) ] Vᵀ + (I - U Uᵀ) Ū S⁻¹ Vᵀ + U S⁻¹ V̄ᵀ (I - V Vᵀ),
+    # E[i, j] = s_j² - s_i², skew(X) = X - Xᵀ. Vectors beyond the k singular values are arbitrary: their gradients are ignored.
+    (u, s, vh), (gu, gs, gvh) = out, g
+    (m, n), k = input_shape[-2:], s.shape[-1]
+    u, gu, vh, gvh = u[..., :k], gu[..., :k], vh[..., :k, :], gvh[..., :k, :]
+    row, column = unsqueeze(s, -2), unsqueeze(s, -1)
+    gaps = (row - column) * (row + column)
+    turned_u = _over(_skew(matmul(matrix_transpose(u), gu)), gaps) * row
+    turned_v = _over(_skew(matmul(vh, matrix_transpose(gvh))), gaps) * column
+    gradient = matmul(matmul(u, turned_u + turned_v + diag_embed(gs)), vh)
+    if m > k:
+        x = _over(gu, row)
+        gradient = gradient + matmul(x - matmul(u, matmul(matrix_transpose(u), x)), vh)
+    if n > k:
+        x = _over(gvh, column)
+        gradient = gradient + matmul(u, x - matmul(matmul(x, matrix_transpose(vh)), vh))
+    return gradient
+
+
+@op(input=_svd_input)
+def _svd(input: Array, full_matrices: bool) -> Array:
+    with one_blas_thread:
+        return tuple(np.linalg.svd(input, full_matrices))
+
+
+def svd(A: Tensor, full_matrices: bool = True) -> SVD:
+    """Singular values and vectors, ``A == U @ diag(S) @ Vh``: ``torch.linalg.svd``.
 
     Args:
-        a, b: any shapes.
-        labels: three tuples of ints, the labels of the axes of ``a``, of ``b`` and of the result. Each label occurs at most once in a
-            tuple, in at least two tuples, and has one size.
+        A: (..., m, n).
+        full_matrices: whether U (..., m, m) and Vh (..., n, n) are square; else they are (..., m, k) and (..., k, n), k = min(m, n).
 
-    The gradient is another contraction: of the incoming gradient with the other operand.
+    Returns ``(U, S, Vh)``; S (..., k) descends. The vectors that ``full_matrices`` adds are arbitrary, and have no part in the gradient.
+    Signs of vectors, and gradients at equal singular values: see :mod:`minigrad.ops.linalg`.
 
-    >>> import numpy as np
-    >>> contract(np.array([[1, 2], [3, 4]]), np.array([1, 10]), labels=((0, 1), (1,), (0,)))
-    array([21, 43])
+    Raises ``numpy.linalg.LinAlgError`` if LAPACK finds none (NaN in A), ``ShapeError`` for less than 2 dimensions.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.svd(mg.tensor([[0.0, 2.0], [3.0, 0.0]])).S
+    tensor([3., 2.])
     """
-    la, lb, lo = labels
-    batch = [x for x in lo if x in la and x in lb]
-    summed = [x for x in la if x in lb and x not in lo]
-    rows = [x for x in la if x not in lb]
-    columns = [x for x in lb if x not in la]
-    if not summed:  # an outer product, or one element by element
-        return np.multiply(_spread_out(a, la, lo), _spread_out(b, lb, lo))
-    if batch and not rows and not columns:
-        return np.einsum(a, list(la), b, list(lb), list(lo))
-    size = dict(zip((*la, *lb), (*a.shape, *b.shape), strict=True))
-
-    def volume(axes: list[int]) -> int:
-        return math.prod([size[x] for x in axes])
-
-    shape = [size[x] for x in batch]
-    left = a.transpose([la.index(x) for x in (*batch, *rows, *summed)]).reshape(*shape, volume(rows), volume(summed))
-    right = b.transpose([lb.index(x) for x in (*batch, *summed, *columns)]).reshape(*shape, volume(summed), volume(columns))
-    order = [*batch, *rows, *columns]
-    out: Array = matmul(left, right).reshape([size[x] for x in order])
-    return out.transpose([order.index(x) for x in lo])
+    require_matrices("svd", A)
+    return SVD(*_svd(A, bool(full_matrices)))
 
 
-def _spread_out(x: np.ndarray, labels: tuple, target: tuple) -> np.ndarray:
-    """``x`` with its axes in the order of ``target``, and with size 1 for labels that ``x`` does not have."""
-    have = [t for t in target if t in labels]
-    sizes = dict(zip(labels, x.shape, strict=True))
-    return x.transpose([labels.index(t) for t in have]).reshape([sizes.get(t, 1) for t in target])
+def old_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> OldSVD:
+    """:func:`svd` under its older name, with V for ``Vh.mT``: ``torch.svd``. ``some``: reduced. Without ``compute_uv``, U and V are zero."""
+    require_matrices("svd", input)
+    u, s, vh = svd(input, not some)
+    if compute_uv:
+        return OldSVD(u, s, matrix_transpose(vh))
+    *lead, m, n = input.shape
+    return OldSVD(*[alike(input, np.zeros((*lead, k, k), input.dtype)) if k else s for k in (m, 0, n)])
 
 
-def _parse(equation: str, shapes: Sequence[tuple]) -> tuple[list[list], list]:
-    """The labels of each operand's axes, and of the result's: letters, and -1, -2, ... for the axes of ``...`` from the right."""
-    text = equation.replace(" ", "")
-    if text.count("->") > 1 or "-" in text.replace("->", "") or ">" in text.replace("->", ""):
-        raise ValueError(f"einsum: {equation!r} must have the form 'ij,jk->ik', with at most one arrow")
-    left, arrow, right = text.partition("->")
-    terms = left.split(",")
-    if len(terms) != len(shapes):
-        raise ValueError(f"einsum: {equation!r} describes {len(terms)} operands, but there are {len(shapes)}")
-    found, widest = [], 0
-    for term, shape in zip(terms, shapes, strict=True):
-        names = _letters(equation, term)
-        hidden = len(shape) - (len(names) - 1 if ... in names else len(names))
-        if hidden < 0 or (hidden and ... not in names):
-            raise ShapeError(f"einsum: {term!r} in {equation!r} does not name the {len(shape)} dimensions of shape {shape}")
-        widest = max(widest, hidden)
-        found.append([label for n in names for label in (range(-hidden, 0) if n is ... else [n])])
-    hidden_axes = list(range(-widest, 0))
-    if not arrow:
-        counts: dict[Any, int] = {}
-        for label in itertools.chain(*found):
-            counts[label] = counts.get(label, 0) + 1
-        return found, [*hidden_axes, *sorted(n for n, times in counts.items() if isinstance(n, str) and times == 1)]
-    result = [label for n in _letters(equation, right) for label in (hidden_axes if n is ... else [n])]
-    if len(set(result)) != len(result):
-        raise ValueError(f"einsum: a letter comes twice in the result {right!r} of {equation!r}")
-    for label in result:
-        if isinstance(label, str) and not any(label in labels for labels in found):
-            raise ValueError(f"einsum: {label!r} in the result of {equation!r} names no dimension of an operand")
-    return found, result
+def svdvals(A: Tensor) -> Tensor:
+    """The singular values of A (..., m, n), descending (..., min(m, n)): ``torch.linalg.svdvals``. Ā = U diag(S̄) Vᵀ.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.svdvals(mg.tensor([[0.0, 2.0], [3.0, 0.0]]))
+    tensor([3., 2.])
+    """
+    require_matrices("svdvals", A)
+    return _svd(A, False)[1]
 
 
-def _letters(equation: str, term: str) -> list:
-    """A term's letters, with ``Ellipsis`` for three dots."""
-    names: list = []
-    while term:
-        if term.startswith("..."):
-            names.append(...)
-            term = term[3:]
-        elif term[0].isascii() and term[0].isalpha():
-            names.append(term[0])
-            term = term[1:]
-        else:
-            raise ValueError(f"einsum: {term[0]!r} in {equation!r} is not a letter, a comma, '...' or '->'")
-    if names.count(...) > 1:
-        raise ValueError(f"einsum: '...' comes twice in a term of {equation!r}")
-    return names
-
-
-def _numbered(*args: Any) -> tuple[str, tuple]:
-    """The other form of einsum's arguments, ``einsum(a, [0, 1], b, [1, 2], [0, 2])``, as an equation and operands."""
-    pairs, result = (args, None) if len(args) % 2 == 0 else (args[:-1], args[-1])
-
-    def letters(labels: Sequence[Any]) -> str:
-        if not all(x is ... or 0 <= x < 52 for x in labels):
-            raise ValueError(f"einsum: axes are named by numbers from 0 to 51, or ..., not {list(labels)}")
-        return "".join(["..." if x is ... else "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[x] for x in labels])
-
-    equation = ",".join([letters(labels) for labels in pairs[1::2]])
-    return equation if result is None else f"{equation}->{letters(result)}", pairs[::2]
-
-
-def einsum(equation: Any, *operands: Any) -> Tensor:
-    """Sums of products over axes with letters as labels: ``torch.einsum``.
+def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False, tol: Any = None) -> Tensor:
+    """The number of singular values above max(atol, rtol * largest): ``torch.linalg.matrix_rank``. int64, without a gradient.
 
     Args:
-        equation: one term per operand, with one letter per axis, and after ``->`` the letters of the result. Letters that are not in the
-            result are summed over. Without ``->`` the result has the letters that occur once, in alphabetical order. ``...`` stands
-            for axes that broadcast; a letter that occurs twice in a term takes the diagonal.
-        operands: the tensors, or one list of them.
-
-    Several operands are multiplied in pairs, in an order that needs little work; each pair is one matrix product.
-
-    Raises ``ValueError`` for a malformed equation, ``ShapeError`` for sizes that do not fit it.
-
-    >>> import minigrad as mg
-    >>> a = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
-    >>> mg.einsum("ij,jk->ik", a, a)
-    tensor([[ 7., 10.],
-            [15., 22.]])
-    >>> mg.einsum("ii", a)
-    tensor(5.)
+        A: (..., m, n).
+        atol, rtol: numbers, or arrays that broadcast to (...). By default rtol is max(m, n) times the dtype's epsilon, or 0 if ``atol`` is given.
+        hermitian: A is symmetric. Nothing is computed differently.
+        tol: an older name of ``atol``.
     """
-    if not isinstance(equation, str):
-        equation, operands = _numbered(equation, *operands)
-    elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
-        operands = tuple(operands[0])
-    values = list(operands)
-    for function, places, keywords in _program(equation, tuple([tuple(x.shape) for x in operands])):
-        values.append(function(*[values[p] for p in places], **keywords))
-    return values[-1]
+    require_matrices("matrix_rank", A)
+    a = array_of(A)
+    with one_blas_thread:
+        s = np.linalg.svd(a, compute_uv=False)
+    return alike(A, np.asarray((s > _cutoff(a, s, atol if tol is None else tol, rtol)[..., None]).sum(-1)))
 
 
-class _Term(NamedTuple):
-    """An intermediate result of einsum: its index in the list of values, and the labels of its axes."""
-
-    place: int
-    labels: list
-
-
-@functools.lru_cache(512)
-def _program(equation: str, shapes: tuple[tuple, ...]) -> list[tuple]:
-    """The steps of einsum for operands of these shapes: (op, indices of its arguments, keywords). Each step appends a value."""
-    found, result = _parse(equation, shapes)
-    sizes: dict[Any, int] = {}
-    for labels, shape in zip(found, shapes, strict=True):
-        for label, size in zip(labels, shape, strict=True):
-            if sizes.setdefault(label, size) == 1:
-                sizes[label] = size
-            elif size not in (1, sizes[label]):
-                name = "..." if isinstance(label, int) else repr(label)
-                raise ShapeError(f"einsum: {name} in {equation!r} has the sizes {sizes[label]} and {size} (shapes {_listed(shapes)})")
-    number = {label: n for n, label in enumerate(sizes)}
-    steps: list[tuple] = []
-
-    def apply(function: Any, *terms: _Term, to: list, **keywords: Any) -> _Term:
-        steps.append((function, tuple([t.place for t in terms]), keywords))
-        return _Term(len(shapes) + len(steps) - 1, to)
-
-    def prepared(term: _Term, shape: tuple) -> _Term:
-        """An operand with one axis per label: without axes of size 1 that broadcast, diagonals taken."""
-        keep = [i for i, (label, size) in enumerate(zip(term.labels, shape, strict=True)) if size != 1 or sizes[label] == 1]
-        if len(keep) < len(shape):
-            term = apply(reshape, term, to=[term.labels[i] for i in keep], shape=tuple([shape[i] for i in keep]))
-        while len(set(labels := term.labels)) < len(labels):
-            label = next(label for label in labels if labels.count(label) > 1)
-            first = labels.index(label)
-            second = labels.index(label, first + 1)  # the common axis comes last
-            rest = [*labels[:first], *labels[first + 1 : second], *labels[second + 1 :], label]
-            term = apply(diagonal, term, to=rest, offset=0, dim1=first, dim2=second)
-        return term
-
-    def summed(term: _Term, needed: set) -> _Term:
-        """A term summed over the axes that neither another term nor the result has."""
-        alone = tuple([i for i, label in enumerate(term.labels) if label not in needed])
-        return apply(sum, term, to=[label for label in term.labels if label in needed], dim=alone) if alone else term
-
-    terms = [prepared(_Term(i, labels), shape) for i, (labels, shape) in enumerate(zip(found, shapes, strict=True))]
-    for group in _order([t.labels for t in terms], result, sizes):
-        chosen = [terms.pop(i) for i in sorted(group, reverse=True)]
-        a = chosen.pop()
-        while chosen:
-            b = chosen.pop()
-            needed = set(result).union(*[t.labels for t in (*terms, *chosen)])
-            a, b = summed(a, needed.union(b.labels)), summed(b, needed.union(a.labels))
-            out = [label for label in dict.fromkeys(a.labels + b.labels) if label in needed]
-            if not terms and not chosen:
-                out.sort(key=result.index)
-            a = apply(contract, a, b, to=out, labels=tuple([tuple([number[x] for x in part]) for part in (a.labels, b.labels, out)]))
-        terms.append(a)
-    last = summed(terms[0], set(result))
-    have = [label for label in result if label in last.labels]
-    if last.labels != have or not steps:
-        last = apply(permute, last, to=have, dims=tuple([last.labels.index(label) for label in have]))
-    if have != result:
-        apply(reshape, last, to=result, shape=tuple([sizes[label] if label in have else 1 for label in result]))
-    return steps
+def _cutoff(a: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
+    """What singular values are zero up to: (...)."""
+    atol, rtol = (None if t is None else np.asarray(array_of(t), s.dtype) for t in (atol, rtol))
+    if rtol is None:
+        rtol = np.where((0 if atol is None else atol) > 0, 0, max(a.shape[-2:]) * np.finfo(a.dtype).eps)
+    return np.maximum(0 if atol is None else atol, rtol * s.max(-1, initial=0))
 
 
-def _listed(shapes: Sequence[Any]) -> str:
-    return ", ".join([str(tuple(shape)) for shape in shapes])
+def _pinv_a(g, a, out):
+    # Golub and Pereyra 1973, with P the pseudoinverse:  -Pᵀ P̄ Pᵀ + (I - A P) P̄ᵀ P Pᵀ + Pᵀ P P̄ᵀ (I - P A)
+    t, gt = matrix_transpose(out), matrix_transpose(g)
+    left = matmul(matmul(gt, out), t)
+    right = matmul(matmul(t, out), gt)
+    return left - matmul(a, matmul(out, left)) + right - matmul(matmul(right, out), a) - matmul(matmul(t, g), t)
 
 
-def _order(terms: list[list], result: list, sizes: dict) -> list[tuple[int, ...]]:
-    """The pairs of terms to multiply, in an order that needs little work; each product is appended to the terms."""
-    if len(terms) <= 2:
-        return [tuple(range(len(terms)))]
-    number = {label: n for n, label in enumerate(sizes)}
-    shapes = [np.broadcast_to(0.0, [sizes[label] for label in term]) for term in terms]
-    arguments = [x for shape, term in zip(shapes, terms, strict=True) for x in (shape, [number[label] for label in term])]
-    present = set().union(*terms)
-    return np.einsum_path(*arguments, [number[label] for label in result if label in present], optimize="greedy")[0][1:]
+@op(a=_pinv_a)
+def _pinv(a: Array, atol: Any, rtol: Any) -> Array:
+    with one_blas_thread:
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+    inverse = np.divide(1, s, out=np.zeros_like(s), where=s > _cutoff(a, s, atol, rtol)[..., None])
+    return kernels.matmul(np.swapaxes(vh, -1, -2) * inverse[..., None, :], np.swapaxes(u, -1, -2))
 
 
-def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
-    """The product of two tensors, summed over pairs of dimensions: ``torch.tensordot``.
+def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
+    """The pseudoinverse of Moore and Penrose, (..., n, m) for A (..., m, n): ``torch.linalg.pinv``.
 
     Args:
-        input, other: any shapes.
-        dims: the number of last dimensions of ``input`` to sum over with the first of ``other``; or two lists, dimensions of ``input`` and
-            the dimensions of ``other`` that they are paired with. A size of 1 is broadcast.
+        A: (..., m, n).
+        rcond: an older name of ``rtol``.
+        hermitian: A is symmetric: its lower triangle is read.
+        atol, rtol: singular values up to max(atol, rtol * largest) count as 0, as in :func:`matrix_rank`.
 
-    Returns the remaining dimensions of ``input``, then those of ``other``. Raises ``ShapeError`` if paired dimensions differ in size.
-
-    >>> import minigrad as mg
-    >>> mg.tensordot(mg.ones(2, 3, 4), mg.ones(4, 3, 5), dims=([1, 2], [1, 0])).shape
-    (2, 5)
-    """
-    na, nb = len(input.shape), len(other.shape)
-    if isinstance(dims, (int, np.integer)):
-        if not 0 <= dims <= min(na, nb):
-            raise ShapeError(f"tensordot: dims={dims} must be in 0..{min(na, nb)} for {_listed((input.shape, other.shape))}")
-        first, second = tuple(range(na - dims, na)), tuple(range(dims))
-    else:
-        if not isinstance(dims, (tuple, list)) or len(dims) != 2:
-            raise TypeError(f"tensordot: dims must be a whole number, or two lists of them, not {dims!r}")
-        first, second = (positive_dims("tensordot", d, n) for d, n in zip(dims, (na, nb), strict=True))
-    if len(first) != len(second):
-        raise ShapeError(f"tensordot: {len(first)} dimensions of a but {len(second)} of b")
-    for i, j in zip(first, second, strict=True):
-        if input.shape[i] == 1:  # the sum over a broadcast dimension is that of the partner
-            other = sum(other, j, True, dtype=other.dtype)
-        elif other.shape[j] == 1:
-            input = sum(input, i, True, dtype=input.dtype)
-        elif input.shape[i] != other.shape[j]:
-            sizes = f"{input.shape[i]} and {other.shape[j]}"
-            raise ShapeError(f"tensordot: dimension {i} of {tuple(input.shape)} and {j} of {tuple(other.shape)} differ in size: {sizes}")
-    partner = dict(zip(second, first, strict=True))
-    la, lb = tuple(range(na)), tuple([partner.get(j, na + j) for j in range(nb)])
-    return contract(input, other, labels=(la, lb, tuple([x for x in la if x not in lb] + [x for x in lb if x not in la])))
-
-
-def kron(input: Tensor, other: Tensor) -> Tensor:
-    """Kronecker product: each element of ``input`` becomes a block, itself times ``other``: ``torch.kron``. Any numbers of dimensions."""
-    n = max(len(input.shape), len(other.shape))
-    s, t = ((1,) * (n - len(x.shape)) + tuple(x.shape) for x in (input, other))
-    blocks = ew.mul(reshape(input, tuple([y for x in s for y in (x, 1)])), reshape(other, tuple([y for x in t for y in (1, x)])))
-    return reshape(blocks, tuple([x * y for x, y in zip(s, t, strict=True)]))
-
-
-def trace(input: Tensor) -> Tensor:
-    """Sum of the diagonal of a matrix: ``torch.trace``."""
-    _require_dims("trace", input=(input, 2))
-    return sum(diagonal(input, 0, 0, 1))
-
-
-def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
-    """The product of several matrices, in an order that needs little work: ``torch.linalg.multi_dot``. The first and last may be vectors."""
-    tensors = list(tensors)
-    if len(tensors) < 2:
-        raise ShapeError(f"multi_dot: at least two tensors are needed, not {len(tensors)}")
-    for i, x in enumerate(tensors):
-        if len(x.shape) != 2 and not (len(x.shape) == 1 and i in (0, len(tensors) - 1)):
-            raise ShapeError(f"multi_dot: tensor {i} has shape {tuple(x.shape)}: matrices are needed, or vectors at the two ends")
-    for x, y in itertools.pairwise(tensors):
-        if x.shape[-1] != y.shape[0]:
-            raise ShapeError(f"multi_dot: inner sizes differ: {_listed([x.shape for x in tensors])}")
-    labels = [[i, i + 1] for i in range(len(tensors))]
-    labels[0], labels[-1] = labels[0][-len(tensors[0].shape) :], labels[-1][: len(tensors[-1].shape)]
-    ends = [0] * (len(tensors[0].shape) == 2) + [len(tensors)] * (len(tensors[-1].shape) == 2)
-    return einsum(*[x for pair in zip(tensors, labels, strict=True) for x in pair], ends)
-
-
-def chain_matmul(*matrices: Tensor) -> Tensor:
-    """:func:`multi_dot` of matrices that are passed one by one: ``torch.chain_matmul``. Of one matrix, itself.
+    The gradient is right where a small change of A does not change its rank.
 
     >>> import minigrad as mg
-    >>> mg.chain_matmul(mg.ones(2, 3), mg.ones(3, 1), mg.ones(1, 2))
-    tensor([[3., 3.],
-            [3., 3.]])
+    >>> mg.linalg.pinv(mg.tensor([[2.0], [0.0]]))
+    tensor([[0.5000, 0.0000]])
     """
-    if any(len(x.shape) != 2 for x in matrices):
-        raise ShapeError(f"chain_matmul: matrices are needed, not shapes {_listed([x.shape for x in matrices])}")
-    return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
+    require_matrices("pinv", A)
+    if hermitian:
+        require_square("pinv", A)
+        A = tril(A) + matrix_transpose(tril(A, -1))
+    atol, rtol = (None if t is None else array_of(t) for t in (atol, rcond if rtol is None else rtol))
+    return _pinv(A, atol, rtol)
 
 
-def matrix_power(input: Tensor, n: int) -> Tensor:
-    """The n-th power of square matrices (..., k, k), of their inverses if ``n`` is negative: ``torch.linalg.matrix_power``."""
-    _require_square("matrix_power", input, solved=n < 0)
-    if n == 0:
-        return ew.add(ew.mul(input, False), np.eye(input.shape[-1], dtype=input.dtype))
-    square, n = (inv(input), -n) if n < 0 else (input, n)
-    power: Any = None
-    while True:
-        if n & 1:
-            power = square if power is None else matmul(power, square)
-        n >>= 1
-        if not n:
-            return power
-        square = matmul(square, square)
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """:func:`pinv` under its older name: ``torch.pinverse``."""
+    return pinv(input, rcond)
 
 
-@in_float32
-def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
-    """Cross product of vectors with 3 elements along ``dim``; other dimensions, of which both have as many, broadcast: ``torch.linalg.cross``."""
-    if len(input.shape) != len(other.shape):
-        raise ShapeError(f"cross: shapes {_listed((input.shape, other.shape))} must have the same number of dimensions")
-    dim = positive_dim("cross", dim, len(input.shape))
-    for x in (input, other):
-        if not x.shape or x.shape[dim] != 3:
-            raise ShapeError(f"cross: dimension {dim} must have size 3 in both shapes {_listed((input.shape, other.shape))}")
-    return ew.sub(ew.mul(roll(input, -1, dim), roll(other, -2, dim)), ew.mul(roll(input, -2, dim), roll(other, -1, dim)))
+def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str = "gelsy") -> LeastSquares:
+    """The X with the least ``norm(A @ X - B)``, and among several the smallest: ``torch.linalg.lstsq``.
+
+    Args:
+        A: (..., m, n).
+        B: (..., m, k), or vectors (..., m), with the leading dimensions of A.
+        rcond: singular values up to ``rcond`` times the largest count as 0; by default max(m, n) times the dtype's epsilon.
+        driver: a routine of LAPACK: ``"gelsy"``, ``"gelsd"``, ``"gelss"``, or ``"gels"`` for A of full rank. The solution is the
+            product of A's pseudoinverse and B with each; it only decides which of the other results are not empty.
+
+    Returns ``(solution, residuals, rank, singular_values)``: X (..., n, k); the sums of squares of the columns of A X - B (..., k), except with
+    ``"gelsy"``, if m > n and all matrices have rank n; the ranks, except with ``"gels"``; the singular values with ``"gelsd"`` and
+    ``"gelss"``. Others are empty.
+
+    Raises ``ShapeError`` for sizes that do not fit, ``ValueError`` for another driver.
+
+    >>> import minigrad as mg
+    >>> a = mg.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])  # a line through three points
+    >>> mg.linalg.lstsq(a, mg.tensor([[1.0], [3.0], [5.0]])).solution
+    tensor([[1.0000],
+            [2.0000]])
+    """
+    for x in (A, B) if len(B.shape) > 1 else (A,):
+        require_matrices("lstsq", x)
+    if driver not in ("gels", "gelsy", "gelsd", "gelss"):
+        raise ValueError(f"lstsq: driver must be 'gels', 'gelsy', 'gelsd' or 'gelss', not {driver!r}")
+    vectors = len(B.shape) == len(A.shape) - 1 and tuple(B.shape) == tuple(A.shape[:-1])
+    columns = unsqueeze(B, -1) if vectors else B
+    if len(columns.shape) != len(A.shape) or columns.shape[-2] != A.shape[-2]:
+        raise ShapeError(f"lstsq: A {tuple(A.shape)} and B {tuple(B.shape)} do not fit: B needs as many dimensions and {A.shape[-2]} rows")
+    x = matmul(pinv(A, rcond), columns)
+    s = svdvals(A)
+    rank = matrix_rank(A, rtol=rcond)
+    empty = np.empty(0, A.dtype)
+    m, n = A.shape[-2:]
+    full = m > n and driver != "gelsy" and bool((array_of(rank) == n).all())
+    return LeastSquares(
+        reshape(x, x.shape[:-1]) if vectors else x,
+        sum(ew.square(matmul(A, x) - columns), -2) if full else alike(A, empty),
+        alike(A, np.empty(0, np.int64)) if driver == "gels" else rank,
+        s if driver in ("gelsd", "gelss") else alike(A, empty),
+    )
+
+
+# ------------------------------------------------------------------------------------------------ eigenvalues
+
+
+def _eigh_input(g, out):
+    # V [ skew(VᵀV̄)/E / 2 + diag(l̄) ] Vᵀ with E[i, j] = l_j - l_i: symmetric, for the step along A may only be symmetric
+    (values, v), (g_values, gv) = out, g
+    gaps = unsqueeze(values, -2) - unsqueeze(values, -1)
+    inside = 0.5 * _over(_skew(matmul(matrix_transpose(v), gv)), gaps) + diag_embed(g_values)
+    return matmul(matmul(v, inside), matrix_transpose(v))
+
+
+@op(input=_eigh_input)
+def _eigh(input: Array, UPLO: Any) -> Array:
+    with one_blas_thread:
+        return tuple(np.linalg.eigh(input, UPLO))
+
+
+def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
+    """Eigenvalues and eigenvectors of symmetric matrices, ``A == V @ diag(L) @ V.mT``: ``torch.linalg.eigh``.
+
+    Args:
+        A: (..., n, n).
+        UPLO: the triangle that is read: ``"L"``, the lower one, or ``"U"``.
+
+    Returns ``(eigenvalues, eigenvectors)``: (..., n), ascending, and orthonormal columns (..., n, n). The gradient is symmetric. Signs of
+    vectors, and gradients at equal eigenvalues: see :mod:`minigrad.ops.linalg`.
+
+    Raises ``ShapeError`` for matrices that are not square, ``ValueError`` for another ``UPLO``.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.eigh(mg.tensor([[2.0, 1.0], [1.0, 2.0]])).eigenvalues
+    tensor([1., 3.])
+    """
+    require_matrices("eigh", A)
+    require_square("eigh", A)
+    if UPLO not in ("L", "U"):
+        raise ValueError(f"eigh: UPLO must be 'L' or 'U', not {UPLO!r}")
+    return Eigen(*_eigh(A, UPLO))
+
+
+def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
+    """The eigenvalues of symmetric matrices, ascending: ``torch.linalg.eigvalsh``. As :func:`eigh`; Ā = V diag(L̄) Vᵀ."""
+    return eigh(A, UPLO).eigenvalues
+
+
+def _eig_input(g, out):
+    # V⁻ᵀ [ (VᵀV̄ - VᵀV diag(VᵀV̄))/E + diag(l̄) ] Vᵀ with E[i, j] = l_j - l_i (Giles 2008; the second term, for columns of length 1,
+    # is in Boeddeker et al., On the computation of complex-valued gradients, 2017)
+    (values, v), (g_values, gv) = out, g
+    t = matrix_transpose(v)
+    turned = matmul(t, gv)
+    turned = turned - matmul(t, v) * unsqueeze(diagonal(turned, 0, -2, -1), -2)
+    off = 1 - np.eye(v.shape[-1], dtype=v.dtype)
+    inside = _over(turned * off, unsqueeze(values, -2) - unsqueeze(values, -1)) + diag_embed(g_values)
+    return solve(t, matmul(inside, t))
+
+
+@op(input=_eig_input)
+def _eig(input: Array) -> Array:
+    with one_blas_thread:
+        values, vectors = np.linalg.eig(input)
+    if np.iscomplexobj(values):  # numpy returns real arrays where all are real
+        raise NotImplementedError(
+            "eig: some eigenvalues are complex, and there are no complex tensors; for symmetric matrices use eigh, without a gradient "
+            "numpy.linalg.eig"
+        )
+    return values, vectors
+
+
+def eig(A: Tensor) -> Eigen:
+    """Eigenvalues and eigenvectors of square matrices whose eigenvalues are real, ``A @ V == V @ diag(L)``: ``torch.linalg.eig``.
+
+    Args:
+        A: (..., n, n).
+
+    Returns ``(eigenvalues, eigenvectors)``: (..., n), in no order, and columns of length 1 (..., n, n): real ones, where PyTorch's are
+    complex. Raises ``NotImplementedError`` if an eigenvalue is complex, ``ShapeError`` for matrices that are not square.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.eig(mg.tensor([[1.0, 5.0], [0.0, 2.0]])).eigenvalues
+    tensor([1., 2.])
+    """
+    require_matrices("eig", A)
+    require_square("eig", A)
+    return Eigen(*_eig(A))
+
+
+def eigvals(A: Tensor) -> Tensor:
+    """The eigenvalues of square matrices, if all are real: ``torch.linalg.eigvals``. As :func:`eig`."""
+    return eig(A).eigenvalues
+
+
+# --------------------------------------------------------------------------------------- functions of matrices
+
+
+def _matrix_exp_input(g, input):
+    # Mathias 1996: exp([[X, G], [0, X]]) has the derivative of exp at X along G in its corner. Its transpose is that at Xᵀ
+    t, n = matrix_transpose(input), input.shape[-1]
+    block = cat((cat((t, g), -1), cat((t * 0, t), -1)), -2)
+    return matrix_exp(block)[..., :n, n:]
+
+
+_PADE = [64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600, 670442572800,
+         33522128640, 1323241920, 40840800, 960960, 16380, 182, 1]  # fmt: skip
+
+
+@op(input=_matrix_exp_input)
+def matrix_exp(input: Array) -> Array:
+    """The exponential of square matrices (..., n, n), the sum of Xⁱ / i!: ``torch.linalg.matrix_exp``.
+
+    Computed as by N. J. Higham, *The scaling and squaring method for the matrix exponential revisited* (2005): a quotient of polynomials of
+    degree 13 at X / 2ˢ, squared s times. Its gradient is a corner of the exponential of the matrix [[Xᵀ, G], [0, Xᵀ]].
+
+    >>> import minigrad as mg
+    >>> mg.linalg.matrix_exp(mg.tensor([[0.0, 1.0], [0.0, 0.0]]))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """
+    require_matrices("matrix_exp", input)
+    require_square("matrix_exp", input)
+    if not input.size:
+        return input.copy()
+    length = np.abs(input).sum(-2, keepdims=True).max(-1, keepdims=True)
+    with np.errstate(all="ignore"):
+        halvings = np.ceil(np.log2(length / 5.37))
+    halvings = np.where(np.isfinite(halvings), np.maximum(halvings, 0), 0)
+    x = np.ldexp(input, -halvings.astype(int))
+    eye = np.eye(x.shape[-1], dtype=x.dtype)
+    x2 = kernels.matmul(x, x)
+    x4 = kernels.matmul(x2, x2)
+    x6 = kernels.matmul(x4, x2)
+    b = [x.dtype.type(c) for c in _PADE]
+    odd = kernels.matmul(x6, b[13] * x6 + b[11] * x4 + b[9] * x2) + b[7] * x6 + b[5] * x4 + b[3] * x2 + b[1] * eye
+    odd = kernels.matmul(x, odd)
+    even = kernels.matmul(x6, b[12] * x6 + b[10] * x4 + b[8] * x2) + b[6] * x6 + b[4] * x4 + b[2] * x2 + b[0] * eye
+    with one_blas_thread:
+        out = np.linalg.solve(even - odd, even + odd)
+    for i in range(int(halvings.max())):
+        out = np.where(halvings > i, kernels.matmul(out, out), out)
+    return out
+
+
+def cond(A: Tensor, p: Any = None) -> Tensor:
+    """The condition number ``norm(A, p) * norm(inv(A), p)``: ``torch.linalg.cond``.
+
+    Args:
+        A: (..., n, n); for ``p`` None, 2 or -2 also (..., m, n).
+        p: of :func:`matrix_norm`. None and 2 are the quotient of the largest and smallest singular value, -2 of the smallest and largest.
+
+    A singular matrix has the condition number ``inf``; for ``p`` other than None, 2 and -2 then all of a batch have.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.cond(mg.tensor([[4.0, 0.0], [0.0, 1.0]]))
+    tensor(4.)
+    """
+    require_matrices("cond", A)
+    if p in (None, 2, -2):
+        s = svdvals(A)
+        ends = (s[..., -1], s[..., 0])
+        return ew.div(*ends) if p == -2 else ew.div(*ends[::-1])
+    require_square("cond", A)
+    try:
+        return matrix_norm(A, p) * matrix_norm(inv(A), p)
+    except np.linalg.LinAlgError:
+        return alike(A, np.full(A.shape[:-2], math.inf, A.dtype))
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """Scalar products of the vectors along ``dim``; the shapes broadcast: ``torch.linalg.vecdot``.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.vecdot(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
+    return sum(ew.mul(x, y), dim)
+
+
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
+    """The powers 0 to N - 1 of each element, (..., n) to (..., n, N): ``torch.linalg.vander``. N is n by default.
+
+    >>> import minigrad as mg
+    >>> mg.linalg.vander(mg.tensor([2.0, 3.0]), N=3)
+    tensor([[1., 2., 4.],
+            [1., 3., 9.]])
+    """
+    if not x.shape and N is None:
+        raise ShapeError("vander: a number needs N")
+    x = x if x.shape else reshape(x, (1,))
+    return ew.pow(unsqueeze(x, -1), np.arange(x.shape[-1] if N is None else whole("vander", "N", N, 0)))
 
 
 # ------------------------------------------------------------------------------------------------------------ norms
@@ -601,7 +532,7 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
     Args:
         x: (..., n, m).
         ord: ``"fro"``, the square root of the sum of squares; 1 or -1, the largest or smallest sum of a column's absolute values;
-            ``inf`` or ``-inf``, of a row's. Norms made of singular values (2, -2, ``"nuc"``) raise ``NotImplementedError``.
+            ``inf`` or ``-inf``, of a row's; 2 or -2, the largest or smallest singular value; ``"nuc"``, their sum.
         dim: which dimensions are rows and columns.
         keepdim: keep these dimensions with size 1.
     """
@@ -611,9 +542,12 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
     if ord == "fro":
         return reduce.norm(x, 2, (rows, columns), keepdim)
     if ord in (2, -2, "nuc"):
-        raise NotImplementedError(f"matrix_norm: ord={ord!r} needs singular values, which minigrad does not differentiate")
+        values = svdvals(movedim(x, (rows, columns), (-2, -1)))
+        of = sum if ord == "nuc" else reduce.amax if ord > 0 else reduce.amin
+        out = of(values, -1)
+        return unsqueeze(unsqueeze(out, min(rows, columns)), max(rows, columns)) if keepdim else out
     if ord not in (1, -1, math.inf, -math.inf):
-        raise ValueError(f"matrix_norm: ord must be 'fro', 1, -1, inf or -inf, not {ord!r}")
+        raise ValueError(f"matrix_norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, not {ord!r}")
     inside, outside = (rows, columns) if abs(ord) == 1 else (columns, rows)
     if ord > 0 and 0 in x.shape:  # the norm of a matrix without elements is 0, however many sums there are
         return reduce.norm(x, 1, (rows, columns), keepdim)
@@ -636,157 +570,16 @@ def norm(x: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *,
     return vector_norm(x, ord, dim, keepdim)
 
 
-# ------------------------------------------------------------------------- inverses, solutions, determinants
+def nuclear_norm(input: Tensor, dim: Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+    """The sum of the singular values of a matrix, or of the matrices in the dimensions ``dim``: ``torch.nuclear_norm``."""
+    if dim is None and len(input.shape) != 2:
+        raise ShapeError(f"nuclear_norm: without dim a matrix is needed, not shape {tuple(input.shape)}")
+    return matrix_norm(input, "nuc", (0, 1) if dim is None else dim, keepdim)
 
 
-def _require_square(name: str, x: Any, solved: bool = True) -> None:
-    """Raise ``ShapeError`` unless ``x`` has square matrices, ``RuntimeError`` unless they are float32 or float64, if equations are ``solved``."""
-    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
-        raise ShapeError(f"{name}: square matrices (..., n, n) are needed, not shape {tuple(x.shape)}")
-    if solved and x.dtype not in (F32, F64):
-        raise RuntimeError(f"{name}: the matrices must be float32 or float64, not {x.dtype}; convert them, as in x.float()")
-
-
-def _per_matrix(g: Any) -> Any:
-    """One number per matrix, reshaped so that it broadcasts to the matrices."""
-    return reshape(g, (*g.shape, 1, 1))
-
-
-@op(input=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
-def inv(input: Array) -> Array:
-    """Inverse of square matrices (..., n, n): ``torch.linalg.inv``.
-
-    Raises ``numpy.linalg.LinAlgError`` for a singular matrix. To solve equations use :func:`solve`, which is faster and more accurate.
-
-    >>> import minigrad as mg
-    >>> mg.linalg.inv(mg.tensor([[2.0, 0.0], [0.0, 4.0]]))
-    tensor([[0.5000, 0.0000],
-            [0.0000, 0.2500]])
-    """
-    _require_square("inv", input)
-    with one_blas_thread:
-        return np.linalg.inv(input)
-
-
-@op(
-    a=lambda g, a, out: -matmul(_solve(matrix_transpose(a), g), matrix_transpose(out)),
-    b=lambda g, a: _solve(matrix_transpose(a), g),
-)
-def _solve(a: Array, b: Array) -> Array:
-    _require_square("solve", a)
-    with one_blas_thread:
-        return np.linalg.solve(a, b)
-
-
-def solve(a: Tensor, b: Tensor) -> Tensor:
-    """The solution x of ``a @ x == b``: ``torch.linalg.solve``.
-
-    Args:
-        a: square matrices (..., n, n).
-        b: (..., n, m); or vectors, (n,) or, with the leading dimensions of ``a``, (..., n).
-
-    Returns the shape of ``b``, leading dimensions broadcast. Raises ``numpy.linalg.LinAlgError`` for a singular matrix,
-    ``ShapeError`` for sizes that do not fit.
-
-    >>> import minigrad as mg
-    >>> mg.linalg.solve(mg.tensor([[2.0, 0.0], [1.0, 1.0]]), mg.tensor([2.0, 5.0]))
-    tensor([1., 4.])
-    """
-    _require_square("solve", a)
-    vectors = len(b.shape) == 1 or (len(b.shape) == len(a.shape) - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
-    columns = unsqueeze(b, -1) if vectors else b
-    if len(columns.shape) < 2 or columns.shape[-2] != a.shape[-1]:
-        raise ShapeError(f"solve: a {tuple(a.shape)} and b {tuple(b.shape)} do not fit: b needs {a.shape[-1]} rows")
-    x = _solve(a, columns)
-    return reshape(x, x.shape[:-1]) if vectors else x
-
-
-def _cofactor_x(g, out, x):
-    # with the matrix of cofactors C = det(x) inv(x)^T:  dC = (tr(C^T dx) C - C dx^T C) / det(x)
-    total = _per_matrix(sum(g * out, (-2, -1)))
-    return (total * out - matmul(matmul(out, matrix_transpose(g)), out)) / _per_matrix(det(x))
-
-
-@op(x=_cofactor_x)
-def cofactor(x: Array) -> Array:
-    """The cofactors of square matrices (..., n, n), det(x) inv(x)^T, defined for singular ones too: the gradient of :func:`det`."""
-    with one_blas_thread:
-        u, s, v = np.linalg.svd(x)
-        sign = np.linalg.det(u) * np.linalg.det(v)
-    others = np.where(np.eye(s.shape[-1], dtype=bool), 1.0, s[..., None, :]).prod(-1)  # the product of the other singular values
-    return (sign[..., None, None] * products.matmul(u * others[..., None, :], v)).astype(x.dtype, copy=False)
-
-
-@op(input=lambda g, input: _per_matrix(g) * cofactor(input))
-def det(input: Array) -> Array:
-    """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Singular matrices have a first gradient, but no second one."""
-    _require_square("det", input)
-    with one_blas_thread:
-        return np.linalg.det(input)
-
-
-def _slogdet_x(g, x, out_1):
-    if not np.isneginf(array_of(out_1)).any():
-        return _per_matrix(g[1]) * matrix_transpose(inv(x))
-    # a singular matrix has no inverse: cofactors / 0, infinite where the determinant would leave 0, NaN where it would not
-    return _per_matrix(g[1]) * ew.div(cofactor(x), _per_matrix(det(x)))
-
-
-@op(x=_slogdet_x)
-def _slogdet(x: Array) -> Array:
-    _require_square("slogdet", x)
-    with one_blas_thread:
-        return tuple(np.linalg.slogdet(x))
-
-
-def slogdet(input: Tensor) -> SlogdetResult:
-    """Sign and logarithm of the absolute value of the determinant, a named tuple: ``torch.linalg.slogdet``. It avoids the overflow of det.
-
-    >>> import minigrad as mg
-    >>> mg.linalg.slogdet(mg.tensor([[0.0, 2.0], [1.0, 0.0]])).logabsdet
-    tensor(0.6931)
-    """
-    return SlogdetResult(*_slogdet(input))
-
-
-def logdet(input: Tensor) -> Tensor:
-    """Logarithm of the determinant, NaN where that is negative: ``torch.logdet``."""
-    sign, logabsdet = slogdet(input)
-    return ew.where(ew.lt(sign, 0), math.nan, logabsdet)
-
-
-def _cholesky_x(g, out):
-    # S = L^-T phi(L^T g) L^-1 made symmetric, where phi takes the lower triangle and half the diagonal
-    n = out.shape[-1]
-    phi = np.tril(np.ones((n, n), out.dtype)) - 0.5 * np.eye(n, dtype=out.dtype)
-    transposed = matrix_transpose(out)
-    s = _solve(transposed, matmul(transposed, g) * phi)
-    s = matrix_transpose(_solve(transposed, matrix_transpose(s)))
-    return 0.5 * (s + matrix_transpose(s))
-
-
-@op(input=_cholesky_x)
-def _cholesky(input: Array) -> Array:
-    _require_square("cholesky", input)
-    with one_blas_thread:
-        return np.linalg.cholesky(input)
-
-
-def cholesky(input: Tensor, upper: bool = False) -> Tensor:
-    """The lower triangular L with ``L @ L.mT == input``, for symmetric positive definite x (..., n, n): ``torch.linalg.cholesky``.
-
-    With ``upper``, ``L.mT`` instead. Only the lower triangle of ``input`` is read (the upper one with ``upper``), and the gradient is symmetric.
-    Raises ``numpy.linalg.LinAlgError`` if ``input`` is not positive definite.
-
-    >>> import minigrad as mg
-    >>> mg.linalg.cholesky(mg.tensor([[4.0, 2.0], [2.0, 5.0]]))
-    tensor([[2., 0.],
-            [1., 2.]])
-    """
-    if not upper:
-        return _cholesky(input)
-    _require_square("cholesky", input)
-    return matrix_transpose(_cholesky(matrix_transpose(input)))
+def frobenius_norm(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
+    """The square root of the sum of squares over ``dim``: ``torch.frobenius_norm``."""
+    return reduce.norm(input, 2, dim, keepdim)
 
 
 take_numpy_names(__name__)

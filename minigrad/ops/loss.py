@@ -16,8 +16,8 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.arguments import number, whole
 from minigrad.ops.index import getitem
-from minigrad.ops.linalg import linear
 from minigrad.ops.precision import in_float32
+from minigrad.ops.products import linear
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.ops.softmax import log_softmax

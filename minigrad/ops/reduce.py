@@ -606,7 +606,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
     (tensor(5.), tensor(7.), tensor(4.))
     """
     if p == "nuc":
-        raise NotImplementedError("norm: the nuclear norm needs singular values, which minigrad does not differentiate")
+        raise NotImplementedError("norm: the nuclear norm is one of matrices, linalg.matrix_norm(x, 'nuc')")
     if p is None or p == "fro":
         p = 2
     if isinstance(p, str):

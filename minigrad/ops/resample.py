@@ -16,9 +16,9 @@ from minigrad.engine import ShapeError
 from minigrad.ops.arguments import whole
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, index_select
-from minigrad.ops.linalg import matmul
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, take_cells
 from minigrad.ops.precision import in_float32
+from minigrad.ops.products import matmul
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import reshape, transpose, unsqueeze
 from minigrad.tree import array_of

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import Op, broadcast_to, cast, registered_ops
-from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, linalg, norm, pool, recurrent, shape
+from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, norm, pool, products, recurrent, shape
 
 LARGE = 1 << 16  # elements; for smaller arrays the kernel simply runs
 
@@ -229,7 +229,7 @@ def _op(function: Any) -> Op:
 
 
 _AFFINE = _op(norm.affine)
-_SAMPLES = {_op(f) for f in (conv.conv, conv.conv_input, linalg.linear, pool.max_pool, pool.avg_pool, norm.affine, fold.unfold)}
+_SAMPLES = {_op(f) for f in (conv.conv, conv.conv_input, products.linear, pool.max_pool, pool.avg_pool, norm.affine, fold.unfold)}
 _VIEWS = {
     _op(f)
     for f in (
@@ -240,8 +240,8 @@ _ELEMENTS = {_op(cast), _op(dropout.masked_scale)}
 _SPECIAL = {
     _op(index.setitem): _store,
     embedding.EMBEDDING: _embedding,
-    _op(linalg.matmul): _matmul,
-    _op(linalg.contract): _contract,
+    _op(products.matmul): _matmul,
+    _op(products.contract): _contract,
     shape.CAT: _cat,
     _op(shape.pad_constant): _pad,
 }
@@ -265,10 +265,10 @@ def _rule(op: Op) -> Callable[[Op, tuple, dict[str, Any]], Any]:
 _COUNTS: dict[Op, Callable[[Any, tuple, dict[str, Any]], int]] = {  # (result, inputs, statics) -> number
     _op(conv.conv): lambda out, inputs, static: out.size * math.prod(inputs[1].shape[1:]),
     _op(conv.conv_input): lambda out, inputs, static: inputs[0].size * math.prod(inputs[1].shape[1:]),
-    _op(linalg.linear): lambda out, inputs, static: out.size * inputs[1].shape[1],
-    _op(linalg.matmul): lambda out, inputs, static: out.size * inputs[0].shape[-1],
+    _op(products.linear): lambda out, inputs, static: out.size * inputs[1].shape[1],
+    _op(products.matmul): lambda out, inputs, static: out.size * inputs[0].shape[-1],
     **{_op(f): lambda out, inputs, static: inputs[0].size * inputs[1].shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
-    _op(linalg.contract): lambda out, inputs, static: math.prod(
+    _op(products.contract): lambda out, inputs, static: math.prod(
         dict(zip((*static["labels"][0], *static["labels"][1]), (*inputs[0].shape, *inputs[1].shape), strict=True)).values()
     ),
 }

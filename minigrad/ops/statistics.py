@@ -12,8 +12,8 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
 from minigrad.ops.index import take_along_dim
-from minigrad.ops.linalg import matmul
 from minigrad.ops.precision import in_float32
+from minigrad.ops.products import matmul
 from minigrad.ops.reduce import cumsum, sort, sum
 from minigrad.ops.shape import cat, diagonal, movedim, narrow, reshape, select, transpose, unsqueeze
 from minigrad.tree import array_of

@@ -10,7 +10,7 @@ from minigrad.nn import functional as F
 from minigrad.nn.module import Module, Parameter
 from minigrad.nn.utils.parametrizations import as_matrix, default_dim, length_except
 from minigrad.ops.arguments import check, positive_dim
-from minigrad.ops.linalg import dot, mv
+from minigrad.ops.products import dot, mv
 
 M = TypeVar("M", bound=Module)
 

@@ -11,7 +11,7 @@ from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minigrad.nn.module import Module
 from minigrad.nn.utils.parametrize import register_parametrization
 from minigrad.ops.arguments import check, positive_dim
-from minigrad.ops.linalg import dot, mv
+from minigrad.ops.products import dot, mv
 from minigrad.ops.reduce import norm
 from minigrad.ops.shape import permute, reshape
 from minigrad.tensor import Tensor

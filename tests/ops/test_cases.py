@@ -21,6 +21,7 @@ import minigrad.ops
 from minigrad.engine import TensorBase, registered_ops
 from minigrad.kernels import conv as conv_kernels
 from minigrad.kernels import native
+from minigrad.ops import complex_pair
 from minigrad.random import Generator
 from minigrad.testing import check_op
 from minigrad.testing import strategies as st
@@ -51,9 +52,10 @@ def test_every_op_has_a_row():
 
 
 def public_functions():
-    """What ``minigrad`` exports from its op families."""
+    """What ``minigrad`` exports from its op families. (Complex pairs are no arrays: rows of cases/fft.py wrap what gives or takes them.)"""
     for name, value in vars(mg).items():
-        if isinstance(value, types.FunctionType) and not name.startswith("_") and value.__module__.startswith("minigrad.ops"):
+        module = value.__module__ if isinstance(value, types.FunctionType) and not name.startswith("_") else ""
+        if module.startswith("minigrad.ops") and module != complex_pair.__name__:
             yield name, value
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.ops import linalg
+from minigrad.ops import linalg, products
 
 a23, a45 = mg.ones(2, 3), mg.ones(4, 5)
 
@@ -125,20 +125,146 @@ def test_logdet():
     assert mg.logdet(mg.zeros(2, 2)).item() == -np.inf
 
 
-def test_norms_of_singular_values_are_not_there():
-    for order in (2, -2, "nuc"):
-        with pytest.raises(NotImplementedError, match="singular values"):
-            linalg.matrix_norm(a23, order)
-    with pytest.raises(ValueError, match="'fro', 1, -1, inf or -inf, not 3"):
+def test_errors_of_norms():
+    with pytest.raises(ValueError, match="'fro', 'nuc', 1, -1, 2, -2, inf or -inf, not 3"):
         linalg.matrix_norm(a23, 3)
     with pytest.raises(mg.ShapeError, match="without dim a vector or matrix is needed"):
         linalg.norm(mg.ones(2, 2, 2), 1)
+    with pytest.raises(NotImplementedError, match=r"linalg.matrix_norm\(x, 'nuc'\)"):
+        mg.norm(a23, "nuc")
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda: linalg.qr(mg.ones(3)), mg.ShapeError, r"qr: matrices \(..., n, m\) are needed, not shape \(3,\)"),
+        (lambda: linalg.svd(mg.ones(2, 2, dtype=mg.int64)), RuntimeError, "svd: float32 or float64 is needed, not int64"),
+        (lambda: linalg.svdvals(mg.ones(2, 2).half()), RuntimeError, "svdvals: float32 or float64 is needed, not float16"),
+        (lambda: linalg.qr(a23, "raw"), ValueError, "qr: mode must be 'reduced', 'complete' or 'r', not 'raw'"),
+        (lambda: linalg.eigh(a23), mg.ShapeError, r"eigh: square matrices \(..., n, n\) are needed, not shape \(2, 3\)"),
+        (lambda: linalg.eigh(mg.ones(2, 2), "l"), ValueError, "eigh: UPLO must be 'L' or 'U'"),
+        (lambda: linalg.eig(mg.tensor([[0.0, 1.0], [-1.0, 0.0]])), NotImplementedError, "eig: some eigenvalues are complex"),
+        (lambda: linalg.matrix_exp(a23), mg.ShapeError, "matrix_exp: square matrices"),
+        (lambda: linalg.cond(a23, 1), mg.ShapeError, "cond: square matrices"),
+        (
+            lambda: linalg.solve_triangular(mg.ones(2, 2), a23.mT, upper=True),
+            mg.ShapeError,
+            r"A \(2, 2\) and B \(3, 2\) do not fit: B needs 2 rows",
+        ),
+        (
+            lambda: linalg.solve_triangular(mg.ones(2, 1, 1), mg.ones(3, 1, 1), upper=True),
+            mg.ShapeError,
+            r"leading dimensions of A \(2, 1, 1\) and B \(3, 1, 1\) do not broadcast",
+        ),
+        (lambda: linalg.lu_solve(mg.ones(2, 2), mg.tensor([1, 2]), mg.ones(3, 1)), mg.ShapeError, "lu_solve: .* B needs 2 rows"),
+        (lambda: linalg.lu_factor(mg.ones(2, 2)), np.linalg.LinAlgError, r"lu_factor: U\[1, 1\] is zero"),
+        (lambda: linalg.lu_factor(mg.ones(3, 2, 2)), np.linalg.LinAlgError, r"lu_factor: U\[1, 1\] of matrix 0 is zero"),
+        (lambda: linalg.lstsq(a23, mg.ones(3)), mg.ShapeError, r"lstsq: A \(2, 3\) and B \(3,\) do not fit"),
+        (lambda: linalg.lstsq(a23, mg.ones(2), driver="qr"), ValueError, "lstsq: driver must be 'gels'"),
+        (lambda: linalg.tensorinv(mg.ones(2, 3), 1), mg.ShapeError, r"tensorinv: the first 1 and the other sizes of \(2, 3\)"),
+        (lambda: linalg.tensorsolve(mg.ones(2, 3), mg.ones(2)), mg.ShapeError, "tensorsolve: the sizes of A must be"),
+        (lambda: linalg.vander(mg.tensor(1.0)), mg.ShapeError, "vander: a number needs N"),
+        (lambda: mg.vander(a23), mg.ShapeError, r"vander: a vector is needed, not shape \(2, 3\)"),
+        (lambda: mg.nuclear_norm(mg.ones(2, 2, 2)), mg.ShapeError, "nuclear_norm: without dim a matrix is needed"),
+    ],
+)
+def test_errors_of_decompositions(function, error, message):
+    with pytest.raises(error, match=message):
+        function()
+
+
+def test_singular_matrices_of_which_only_values_are_used_have_gradients():
+    """Equal singular values, and zero ones, divide by zero only if their vectors are used."""
+    x = mg.eye(3, 2, dtype=mg.float64, requires_grad=True)
+    linalg.svdvals(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.eye(3, 2))
+    x = mg.zeros(2, 3, dtype=mg.float64, requires_grad=True)
+    linalg.svdvals(x)[0].backward()
+    assert np.isfinite(x.grad.numpy()).all() and np.abs(x.grad.numpy()).sum() == 1
+    x = mg.eye(3, dtype=mg.float64, requires_grad=True)
+    linalg.eigvalsh(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.eye(3))
+    x = mg.eye(3, dtype=mg.float64, requires_grad=True)
+    linalg.eigh(x).eigenvectors[0, 1].backward()
+    assert not np.isfinite(x.grad.numpy()).all()
+
+
+def test_qr_of_tall_matrices_in_complete_mode_has_no_gradient():
+    x = mg.tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
+    q, r = linalg.qr(x, "complete")
+    np.testing.assert_allclose((q @ r).detach().numpy(), x.detach().numpy(), atol=1e-12)
+    with pytest.raises(RuntimeError, match="the last 1 of the 3 columns of Q are arbitrary"):
+        r.sum().backward()
+    assert linalg.qr(x, "r").Q.shape == (0,)
+
+
+def test_singular_triangles_divide_by_zero_as_in_pytorch():
+    out = linalg.solve_triangular(mg.tensor([[1.0, 0.0], [1.0, 0.0]]), mg.tensor([[1.0], [3.0]]), upper=False)
+    assert out.tolist() == [[1.0], [np.inf]]
+
+
+def test_rank_and_condition_of_singular_matrices():
+    x = np.zeros((2, 3, 3))
+    x[0] = np.diag([1.0, 1e-3, 0])
+    t = mg.tensor(x)
+    assert linalg.matrix_rank(t).tolist() == [2, 0] and linalg.matrix_rank(t).dtype == np.int64
+    assert linalg.matrix_rank(t, atol=1e-2).tolist() == [1, 0] and linalg.matrix_rank(t, rtol=0.1, atol=mg.tensor([0.0, 1.0])).tolist() == [
+        1,
+        0,
+    ]
+    assert linalg.cond(t[0]).item() == np.inf and linalg.cond(t, 1).tolist() == [np.inf, np.inf]
+    np.testing.assert_allclose(linalg.pinv(t).numpy(), np.linalg.pinv(x))
+
+
+def test_lstsq_returns_what_its_driver_finds():
+    a, b = mg.tensor(np.vander([1.0, 2.0, 3.0, 4.0], 2)), mg.tensor([1.0, 2.0, 4.0, 8.0], dtype=mg.float64)
+    expected = np.linalg.lstsq(a.numpy(), b.numpy(), rcond=None)
+    for driver, sizes in {"gels": [0, 0], "gelsy": [1, 0], "gelsd": [1, 2]}.items():
+        out = linalg.lstsq(a, b, driver=driver)
+        np.testing.assert_allclose(out.solution.numpy(), expected[0])
+        np.testing.assert_allclose(out.residuals.numpy(), [] if driver == "gelsy" else expected[1][0])
+        assert [out.rank.numel(), out.singular_values.numel()] == sizes
+    assert linalg.lstsq(mg.ones(3, 2), mg.ones(3), driver="gelsd").residuals.shape == (0,)  # the rank is 1
+
+
+def test_pivots_of_a_batch_make_one_permutation_each():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(5, 4, 4)).astype(np.float32)
+    p, lower, upper = linalg.lu(mg.tensor(a))
+    np.testing.assert_allclose((p @ lower @ upper).numpy(), a, atol=1e-5)
+    assert (np.abs(lower.numpy()) <= 1).all() and upper.dtype == np.float32
+    factor = linalg.lu_factor(mg.tensor(a))
+    assert factor.pivots.dtype == np.int32
+    none = mg.lu_unpack(*factor, unpack_pivots=False)
+    assert none.P.shape == (0,) and none.L.tolist() == lower.tolist()
+    assert mg.lu_unpack(*factor, unpack_data=False).L.shape == (0,)
+    assert mg.lu(mg.ones(2, 2, 2), get_infos=True)[2].tolist() == [2, 2] and mg.lu(mg.ones(1, 0, 0), get_infos=True)[2].tolist() == [0]
+    assert linalg.lu_solve(*linalg.lu_factor(mg.ones(2, 0, 0)), mg.ones(2, 0, 3)).shape == (2, 0, 3)
+    without = linalg.lu(mg.tensor(a) + 9 * mg.eye(4), pivot=False)
+    np.testing.assert_array_equal(without.P.numpy(), np.broadcast_to(np.eye(4), (5, 4, 4)))
+    np.testing.assert_allclose((without.L @ without.U).numpy(), a + 9 * np.eye(4), atol=1e-5)
+
+
+def test_old_svd_returns_v_and_zeros_without_vectors():
+    a = mg.tensor(np.diag([1.0, 3.0])[:, [0, 1, 1]])
+    u, s, v = mg.svd(a)
+    np.testing.assert_allclose((u @ mg.diag(s) @ v.T).numpy(), a.numpy(), atol=1e-12)
+    u, s, v = mg.svd(a, compute_uv=False)
+    assert u.shape == (2, 2) and v.shape == (3, 3) and not u.any() and not v.any() and s.shape == (2,)
+
+
+def test_matrix_exp_of_large_and_of_no_elements():
+    turn = mg.tensor([[0.0, 100.0], [-100.0, 0.0]], dtype=mg.float64)
+    np.testing.assert_allclose(linalg.matrix_exp(turn).numpy(), [[np.cos(100), np.sin(100)], [-np.sin(100), np.cos(100)]], atol=1e-11)
+    assert linalg.matrix_exp(mg.ones(0, 2, 2)).shape == (0, 2, 2) and linalg.matrix_exp(mg.ones(2, 0, 0)).shape == (2, 0, 0)
+    np.testing.assert_allclose(linalg.matrix_exp(mg.eye(2)).numpy(), np.e * np.eye(2), rtol=1e-6)
+    assert np.isnan(linalg.matrix_exp(mg.tensor([[np.nan]])).item())
 
 
 def test_linear_adds_the_bias_to_a_copy():
     """The bias is added in place, to memory that nobody else holds."""
     x, w, b = np.ones((2, 3), np.float32), np.ones((4, 3), np.float32), np.ones(4, np.float32)
     kept = x.copy(), w.copy(), b.copy()
-    assert linalg.linear(x, w, b).dtype == np.float32
+    assert products.linear(x, w, b).dtype == np.float32
     for before, after in zip(kept, (x, w, b), strict=True):
         np.testing.assert_array_equal(before, after)

@@ -53,6 +53,8 @@ CALLED_OTHERWISE = {
     "nn.functional.embedding_bag": lambda weight, indices, *a, **kw: mg.nn.functional.embedding_bag(indices, weight, *a, **kw),
     "where": lambda x, condition, other, **kw: mg.where(condition, x, other, **kw),
     "einsum": lambda tensors, equation: mg.einsum(equation, *tensors),
+    "linalg.lstsq.grad_oriented": lambda a, b, driver: mg.linalg.lstsq(a, b, driver=driver)[:2],
+    "linalg.pinv.singular": lambda a, b: mg.linalg.pinv(a @ b.mT),
     "zero_": lambda x: x.clone().zero_(),
     "normal.in_place": lambda x, *args, **kwargs: x.clone().normal_(*args, **kwargs),
 }

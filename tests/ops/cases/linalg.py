@@ -1,4 +1,4 @@
-"""Rows for ``minigrad/ops/linalg.py``."""
+"""Rows for ``minigrad/ops/products.py``, ``equations.py`` and ``linalg.py``."""
 
 import functools
 import math
@@ -6,8 +6,9 @@ import math
 import numpy as np
 from hypothesis import strategies as hs
 
+import minigrad as mg
 from cases import Case
-from minigrad.ops import linalg
+from minigrad.ops import equations, linalg, products
 from minigrad.testing import strategies as st
 
 sizes = hs.integers(0, 3)
@@ -101,48 +102,116 @@ def bilinear_arguments(draw):
     return st.Call((draw(st.arrays((*lead, n))), draw(st.arrays((*lead, m))), draw(st.arrays((out, n, m))), draw(st.arrays((out,)))))
 
 
+@hs.composite
+def separated(draw, square=False, batch=True, avoid=()):
+    """Matrices whose singular values (eigenvalues) are apart: small elements, and 1, 2.5, 4.5 on the diagonal.
+
+    Without zeros (``avoid``) LAPACK chooses the signs of vectors, and their order, in one way near each.
+    """
+    m = draw(hs.integers(1, 3))
+    n = m if square else draw(hs.integers(1, 3))
+    lead = draw(st.shapes(0, 1, 0, 2)) if batch else ()
+    diagonal = np.zeros((m, n))
+    np.fill_diagonal(diagonal, [1, 2.5, 4.5])
+    return draw(st.arrays((*lead, m, n), low=-0.2, high=0.2, avoid=avoid)) + diagonal
+
+
+@hs.composite
+def ill_placed(draw):
+    """Square matrices of which LU exchanges rows: a permutation of those with a large diagonal."""
+    a = draw(square())
+    return a[..., draw(hs.permutations(range(a.shape[-1]))), :]
+
+
+@hs.composite
+def triangular_systems(draw):
+    a, n = (x := draw(square())), x.shape[-1]
+    lead = draw(hs.sampled_from([a.shape[:-2], (), (2, *[1] * (a.ndim - 2))]))
+    left, k = draw(hs.booleans()), draw(sizes)
+    b = draw(st.arrays((*lead, n, k) if left else (*lead, k, n)))
+    return st.Call((a, b), {"upper": draw(hs.booleans()), "left": left, "unitriangular": draw(hs.booleans())})
+
+
+@hs.composite
+def factored(draw):
+    """A right-hand side and what stands for a factor of its matrix."""
+    a = draw(square())
+    return st.Call((draw(st.arrays((*a.shape[:-1], draw(sizes)))), a))
+
+
+# Functions that do not depend on the signs of vectors, for comparison with another library. ``lib`` is minigrad or PyTorch.
+
+
+def of_qr(lib, a, mode="reduced"):
+    q, r = lib.linalg.qr(a, mode)
+    return q * q, r * r, q @ r
+
+
+def of_svd(lib, a, full_matrices=False):
+    u, s, vh = lib.linalg.svd(a, full_matrices=full_matrices)
+    k = s.shape[-1]
+    return (u[..., :k] * s.exp().unsqueeze(-2)) @ vh[..., :k, :], s, u[..., :k] ** 2, vh[..., :k, :] ** 2
+
+
+def of_eigh(lib, a):
+    values, v = lib.linalg.eigh((a + a.mT) * 0.5)
+    return (v * values.exp().unsqueeze(-2)) @ v.mT, values, v * v
+
+
+def of_eig(lib, a):
+    """``exp(a)`` from eigenvalues, and the squares of the eigenvectors, summed because PyTorch may order them differently."""
+    values, v = lib.linalg.eig(a)
+    powers = (v * values.exp().unsqueeze(-2)) @ lib.linalg.inv(v), (v * v).sum(-1), values.sum(-1)
+    return powers if lib is mg else tuple([x.real for x in powers])
+
+
+def here(function, **kwargs):
+    """``function`` with minigrad."""
+    return lambda a: function(mg, a, **kwargs)
+
+
 MATRIX_NORMS = hs.sampled_from(["fro", 1, -1, math.inf, -math.inf])
 
 CASES = [
     # products
-    Case(linalg.matmul, st.matmul_operands(), numpy=np.matmul, torch="matmul"),
-    Case(linalg.mm, operands("n k", "k m"), numpy=np.matmul, torch="mm"),
-    Case(linalg.bmm, operands("b n k", "b k m"), numpy=np.matmul, torch="bmm"),
-    Case(linalg.mv, operands("n k", "k"), numpy=np.matmul, torch="mv"),
-    Case(linalg.dot, operands("k", "k"), numpy=np.dot, torch="dot"),
-    Case(linalg.vdot, operands("k", "k"), numpy=np.vdot, torch="vdot"),
-    Case(linalg.inner, operands("a b k", "c k"), numpy=np.inner, torch="inner"),
-    Case(linalg.inner, operands("", "a b"), numpy=np.inner, torch="inner", name="inner_number"),
-    Case(linalg.outer, operands("n", "m"), numpy=np.outer, torch="outer"),
-    Case(linalg.addmm, plus_product("n m", "n k", "k m"), torch="addmm"),
-    Case(linalg.addmm, plus_product("1 m", "n k", "k m"), torch="addmm", name="addmm_broadcast"),
-    Case(linalg.addmv, plus_product("n", "n k", "k"), torch="addmv"),
-    Case(linalg.addr, plus_product("n m", "n", "m"), torch="addr"),
-    Case(linalg.baddbmm, plus_product("b n m", "b n k", "b k m"), torch="baddbmm"),
-    Case(linalg.addbmm, plus_product("n m", "b n k", "b k m"), torch="addbmm"),
-    Case(linalg.linear, linear_arguments(), torch="linear"),
-    Case(linalg.bilinear, bilinear_arguments(), torch=torch_bilinear),
+    Case(products.matmul, st.matmul_operands(), numpy=np.matmul, torch="matmul"),
+    Case(products.mm, operands("n k", "k m"), numpy=np.matmul, torch="mm"),
+    Case(products.bmm, operands("b n k", "b k m"), numpy=np.matmul, torch="bmm"),
+    Case(products.mv, operands("n k", "k"), numpy=np.matmul, torch="mv"),
+    Case(products.dot, operands("k", "k"), numpy=np.dot, torch="dot"),
+    Case(products.vdot, operands("k", "k"), numpy=np.vdot, torch="vdot"),
+    Case(products.inner, operands("a b k", "c k"), numpy=np.inner, torch="inner"),
+    Case(products.inner, operands("", "a b"), numpy=np.inner, torch="inner", name="inner_number"),
+    Case(products.outer, operands("n", "m"), numpy=np.outer, torch="outer"),
+    Case(products.addmm, plus_product("n m", "n k", "k m"), torch="addmm"),
+    Case(products.addmm, plus_product("1 m", "n k", "k m"), torch="addmm", name="addmm_broadcast"),
+    Case(products.addmv, plus_product("n", "n k", "k"), torch="addmv"),
+    Case(products.addr, plus_product("n m", "n", "m"), torch="addr"),
+    Case(products.baddbmm, plus_product("b n m", "b n k", "b k m"), torch="baddbmm"),
+    Case(products.addbmm, plus_product("n m", "b n k", "b k m"), torch="addbmm"),
+    Case(products.linear, linear_arguments(), torch="linear"),
+    Case(products.bilinear, bilinear_arguments(), torch=torch_bilinear),
     # products over named axes
     Case(
-        linalg.contract, contractions(),
+        products.contract, contractions(),
         numpy=lambda a, b, *, labels: np.einsum(a, list(labels[0]), b, list(labels[1]), list(labels[2])),
     ),
-    Case(linalg.einsum, st.einsum_operands(), numpy=np.einsum, torch="einsum"),
-    Case(linalg.einsum, st.einsum_operands(ellipsis=True), numpy=np.einsum, torch="einsum", name="einsum_ellipsis"),
-    Case(linalg.tensordot, st.call(operands("a k l", "k l b"), hs.just(2)), numpy=np.tensordot, torch="tensordot"),
+    Case(products.einsum, st.einsum_operands(), numpy=np.einsum, torch="einsum"),
+    Case(products.einsum, st.einsum_operands(ellipsis=True), numpy=np.einsum, torch="einsum", name="einsum_ellipsis"),
+    Case(products.tensordot, st.call(operands("a k l", "k l b"), hs.just(2)), numpy=np.tensordot, torch="tensordot"),
     Case(
-        linalg.tensordot, st.call(operands("k a l", "l b k"), dims=hs.just(([0, -1], [2, 0]))),
+        products.tensordot, st.call(operands("k a l", "l b k"), dims=hs.just(([0, -1], [2, 0]))),
         numpy=lambda a, b, *, dims: np.tensordot(a, b, dims), torch="tensordot", name="tensordot_pairs",
     ),
-    Case(linalg.kron, st.call(st.arrays(max_dims=2, max_side=2), st.arrays(max_dims=2, max_side=3)), numpy=np.kron, torch="kron"),
-    Case(linalg.trace, operands("n m"), numpy=np.trace, torch="trace"),
-    Case(linalg.multi_dot, chains(), numpy=np.linalg.multi_dot, torch=lambda torch, x: torch.linalg.multi_dot(x)),
-    Case(linalg.chain_matmul, operands("n k", "k l", "l m"), torch="chain_matmul"),
+    Case(products.kron, st.call(st.arrays(max_dims=2, max_side=2), st.arrays(max_dims=2, max_side=3)), numpy=np.kron, torch="kron"),
+    Case(products.trace, operands("n m"), numpy=np.trace, torch="trace"),
+    Case(products.multi_dot, chains(), numpy=np.linalg.multi_dot, torch=lambda torch, x: torch.linalg.multi_dot(x)),
+    Case(products.chain_matmul, operands("n k", "k l", "l m"), torch="chain_matmul"),
     Case(
-        linalg.matrix_power, st.call(square(), hs.integers(-2, 4)),
+        equations.matrix_power, st.call(square(), hs.integers(-2, 4)),
         numpy=np.linalg.matrix_power, torch=lambda torch, x, n: torch.linalg.matrix_power(x, n),
     ),
-    Case(linalg.cross, vectors(), numpy=np.cross),
+    Case(products.cross, vectors(), numpy=np.cross),
     # norms
     Case(
         linalg.vector_norm, st.call(st.arrays((2, 3), avoid=(0,)), 3, hs.sampled_from([0, 1, None])),
@@ -158,25 +227,139 @@ CASES = [
         numpy=np.linalg.norm, torch=lambda torch, *a: torch.linalg.norm(*a),
     ),
     # inverses, solutions, determinants
-    Case(linalg.inv, square(), numpy=np.linalg.inv, torch="inverse"),
-    Case(linalg._solve, systems(vectors=False), numpy=np.linalg.solve, torch=lambda torch, a, b: torch.linalg.solve(a, b)),
-    Case(linalg.solve, systems(), torch=lambda torch, a, b: torch.linalg.solve(a, b)),
-    Case(linalg.cofactor, square(), numpy=cofactor),
-    Case(linalg.det, square(), numpy=np.linalg.det, torch="det"),
-    Case(linalg._slogdet, square(), numpy=np.linalg.slogdet, torch="slogdet"),
-    Case(linalg.slogdet, square(), numpy=np.linalg.slogdet, torch="slogdet"),
-    Case(linalg.logdet, square(), numpy=lambda x: np.log(np.linalg.det(x)), torch="logdet"),
-    Case(linalg._cholesky, st.arrays((2, 1, 1), low=0.5), numpy=np.linalg.cholesky, torch=lambda torch, x: torch.linalg.cholesky(x)),
+    Case(equations.inv, square(), numpy=np.linalg.inv, torch="inverse"),
+    Case(equations._solve, systems(vectors=False), numpy=np.linalg.solve, torch=lambda torch, a, b: torch.linalg.solve(a, b)),
+    Case(equations.solve, systems(), torch=lambda torch, a, b: torch.linalg.solve(a, b)),
+    Case(equations.cofactor, square(), numpy=cofactor),
+    Case(equations.det, square(), numpy=np.linalg.det, torch="det"),
+    Case(equations._slogdet, square(), numpy=np.linalg.slogdet, torch="slogdet"),
+    Case(equations.slogdet, square(), numpy=np.linalg.slogdet, torch="slogdet"),
+    Case(equations.logdet, square(), numpy=lambda x: np.log(np.linalg.det(x)), torch="logdet"),
+    Case(equations._cholesky, st.arrays((2, 1, 1), low=0.5), numpy=np.linalg.cholesky, torch=lambda torch, x: torch.linalg.cholesky(x)),
     Case(
-        linalg.cholesky, st.call(st.arrays((2, 1, 1), low=0.5), upper=hs.booleans()),
+        equations.cholesky, st.call(st.arrays((2, 1, 1), low=0.5), upper=hs.booleans()),
         torch=lambda torch, x, *, upper: torch.linalg.cholesky(x, upper=upper),
     ),
     Case(
-        symmetric(linalg.cholesky), square(), name="cholesky_of_symmetric",
+        symmetric(equations.cholesky), square(), name="cholesky_of_symmetric",
         numpy=symmetric(np.linalg.cholesky), torch=lambda torch, x: torch.linalg.cholesky((x + x.mT) * 0.5),
     ),
     Case(
-        symmetric(lambda x: linalg.cholesky(x, upper=True)), square(), name="cholesky_upper",
+        symmetric(lambda x: equations.cholesky(x, upper=True)), square(), name="cholesky_upper",
         torch=lambda torch, x: torch.linalg.cholesky((x + x.mT) * 0.5, upper=True),
     ),
+    # triangular matrices, L and U
+    Case(
+        equations._solve_triangular, st.call(systems(vectors=False), upper=hs.booleans(), unitriangular=hs.booleans()),
+        torch=lambda torch, a, b, **options: torch.linalg.solve_triangular(a, b, **options),
+    ),
+    Case(
+        equations.solve_triangular, triangular_systems(),
+        torch=lambda torch, a, b, **options: torch.linalg.solve_triangular(a, b, **options),
+    ),
+    Case(
+        equations.triangular_solve, st.call(factored(), upper=hs.booleans(), transpose=hs.booleans(), unitriangular=hs.booleans()),
+    ),
+    Case(equations.cholesky_solve, st.call(factored(), upper=hs.booleans())),
+    Case(equations.cholesky_inverse, st.call(square(), upper=hs.booleans())),
+    Case(  # PyTorch's gradients are not zero in the triangle that is not read
+        lambda b, a: (equations.cholesky_solve(b, a.tril()), equations.cholesky_solve(b, a.triu(), True)), factored(), name="cholesky_solve_triangle",
+        torch=lambda torch, b, a: (torch.cholesky_solve(b, a.tril()), torch.cholesky_solve(b, a.triu(), True)),
+    ),
+    Case(
+        lambda a: (equations.cholesky_inverse(a.tril()), equations.cholesky_inverse(a.triu(), True)), square(), name="cholesky_inverse_triangle",
+        torch=lambda torch, a: (torch.cholesky_inverse(a.tril()), torch.cholesky_inverse(a.triu(), True)),
+    ),
+    Case(equations._lu, st.call(ill_placed(), pivot=hs.just(True))),
+    Case(equations._lu, st.call(separated(), pivot=hs.booleans()), name="_lu_rectangular"),
+    Case(equations.old_lu, ill_placed(), torch=lambda torch, a: torch.linalg.lu_factor(a)),
+    Case(equations.lu_factor, separated(), torch=lambda torch, a: torch.linalg.lu_factor(a)),
+    Case(equations.lu, ill_placed(), torch=lambda torch, a: torch.linalg.lu(a)),
+    Case(equations.lu, separated(), torch=lambda torch, a: torch.linalg.lu(a), name="lu_rectangular"),
+    Case(
+        lambda a: equations.lu_unpack(*equations.lu_factor(a)), ill_placed(), name="lu_unpack_of_factor",
+        torch=lambda torch, a: torch.lu_unpack(*torch.linalg.lu_factor(a)),
+    ),
+    Case(equations.lu_unpack, square(lead=False), hs.just(np.array([1], np.int32)), name="lu_unpack"),
+    Case(
+        equations.old_lu_solve, st.call(factored(), hs.just(np.array([1], np.int32))), name="old_lu_solve",
+    ),
+    Case(
+        lambda a, b, left, adjoint: equations.lu_solve(
+            *equations.lu_factor(a), b if left else b.mT, left=left, adjoint=adjoint
+        ),
+        systems(vectors=False), hs.booleans(), hs.booleans(), name="lu_solve",
+        torch=lambda torch, a, b, left, adjoint: torch.linalg.lu_solve(
+            *torch.linalg.lu_factor(a), b if left else b.mT, left=left, adjoint=adjoint
+        ),
+    ),
+    Case(
+        lambda a: equations.tensorinv(a.reshape(1, *a.shape), 2), square(lead=False), name="tensorinv",
+        torch=lambda torch, a: torch.linalg.tensorinv(a.reshape(1, *a.shape), 2),
+    ),
+    Case(
+        lambda a, b: equations.tensorsolve(a.reshape(4, 2, 2).movedim(0, 2), b, dims=(0, 1)),
+        st.arrays((4, 4), low=-1).map(lambda x: x + 4 * np.eye(4)), st.arrays((4,)), name="tensorsolve",
+        torch=lambda torch, a, b: torch.linalg.tensorsolve(a.reshape(4, 2, 2).movedim(0, 2), b, dims=(0, 1)),
+    ),
+    # decompositions
+    Case(linalg._qr, st.call(separated(avoid=(0,)), mode=hs.just("reduced")), numpy=np.linalg.qr),
+    Case(here(of_qr), separated(), torch=of_qr, name="qr"),
+    Case(here(of_qr, mode="complete"), separated(square=True), torch=lambda torch, a: of_qr(torch, a, "complete"), name="qr_complete"),
+    Case(lambda a: linalg.qr(a, "r").R ** 2, separated(), name="qr_r"),
+    Case(lambda a: linalg.old_qr(a).R ** 2, separated(), torch=lambda torch, a: torch.qr(a)[1] ** 2, name="qr_old"),
+    Case(linalg.old_qr, separated(square=True, avoid=(0,)), numpy=np.linalg.qr),
+    Case(linalg._svd, st.call(separated(avoid=(0,)), full_matrices=hs.just(False)), numpy=lambda a, *, full_matrices: np.linalg.svd(a, full_matrices)),
+    Case(here(of_svd), separated(), torch=of_svd, name="svd"),
+    Case(here(of_svd, full_matrices=True), separated(), torch=of_svd, name="svd_full"),
+    Case(
+        lambda a: linalg.old_svd(a)[1:2] + tuple([x * x for x in linalg.old_svd(a)]), separated(), name="svd_old",
+        torch=lambda torch, a: torch.svd(a)[1:2] + tuple([x * x for x in torch.svd(a)]),
+    ),
+    Case(linalg.old_svd, separated(avoid=(0,))),
+    Case(linalg.svdvals, separated(), torch=lambda torch, a: torch.linalg.svdvals(a)),
+    Case(linalg._eigh, st.call(st.arrays((2, 1, 1)), UPLO=hs.just("L")), numpy=lambda a, *, UPLO: np.linalg.eigh(a)),
+    Case(here(of_eigh), separated(square=True), torch=of_eigh, name="eigh"),
+    Case(
+        symmetric(lambda a: linalg.eigvalsh(a, "U")), separated(square=True), name="eigvalsh",
+        torch=lambda torch, a: torch.linalg.eigvalsh((a + a.mT) * 0.5),
+    ),
+    Case(linalg._eig, separated(square=True, avoid=(0,)), numpy=np.linalg.eig),
+    Case(here(of_eig), separated(square=True), torch=of_eig, name="eig"),
+    Case(linalg.eigvals, separated(square=True, avoid=(0,))),
+    Case(linalg._pinv, st.call(separated(), atol=hs.none(), rtol=hs.none()), numpy=lambda a, *, atol, rtol: np.linalg.pinv(a)),
+    Case(linalg.pinv, st.call(separated(), hermitian=hs.just(False)), torch=lambda torch, a, *, hermitian: torch.linalg.pinv(a)),
+    Case(
+        lambda a: linalg.pinv((a + a.mT) * 0.5, hermitian=True), separated(square=True), name="pinv_hermitian",
+        torch=lambda torch, a: torch.linalg.pinv((a + a.mT) * 0.5, hermitian=True),
+    ),
+    Case(
+        lambda a, b: linalg.pinv(a @ b), st.arrays((3, 1), low=0.5), st.arrays((1, 2), low=0.5), name="pinv_of_rank_one",
+        torch=lambda torch, a, b: torch.linalg.pinv(a @ b),
+    ),
+    Case(linalg.pinverse, separated(), torch="pinverse"),
+    Case(
+        lambda a, k: linalg.lstsq(a, a[..., :1] * k + 1, driver="gelsd")[:2], separated(), st.arrays(()), name="lstsq",
+        torch=lambda torch, a, k: (lambda b: (torch.linalg.lstsq(a, b)[0], ((a @ torch.linalg.pinv(a) @ b - b) ** 2).sum(-2)
+                                              if a.shape[-2] > a.shape[-1] else b.new_empty(0)))(a[..., :1] * k + 1),
+    ),
+    # functions of matrices
+    Case(linalg.matrix_exp, square(margin=0.5), torch="matrix_exp"),
+    Case(linalg.matrix_exp, square(margin=9.0), torch="matrix_exp", name="matrix_exp_squared"),
+    Case(linalg.cond, st.call(separated(square=True, batch=False), hs.sampled_from([None, 2, -2])), torch=lambda torch, *a: torch.linalg.cond(*a)),
+    Case(
+        linalg.cond, st.call(separated(square=True), hs.sampled_from(["fro", "nuc", 1, -math.inf])), name="cond_by_inverse",
+        # backward through PyTorch's cond raises for these
+        torch=lambda torch, a, p: torch.linalg.matrix_norm(a, p) * torch.linalg.matrix_norm(torch.linalg.inv(a), p),
+    ),
+    Case(
+        linalg.matrix_norm, st.call(separated(), hs.sampled_from([2, -2, "nuc"]), hs.sampled_from([(-2, -1), (-1, -2)]), hs.booleans()),
+        torch=lambda torch, *a: torch.linalg.matrix_norm(*a), name="matrix_norm_of_singular_values",
+    ),
+    Case(linalg.nuclear_norm, separated(batch=False), torch="nuclear_norm"),
+    Case(linalg.frobenius_norm, st.call(st.arrays((2, 3), avoid=(0,)), hs.sampled_from([(0, 1), (1,)])), torch="frobenius_norm"),
+    Case(
+        linalg.vecdot, st.broadcastable(2, min_dims=1), torch=lambda torch, x, y: torch.linalg.vecdot(x, y)
+    ),
+    Case(linalg.vander, st.call(st.arrays((2, 3)), N=hs.sampled_from([None, 2, 4])), torch=lambda torch, x, *, N: torch.linalg.vander(x, N=N)),
 ]  # fmt: skip

@@ -1,0 +1,279 @@
+"""Complex numbers as pairs of real ones: what a Fourier transform returns.
+
+There are no complex tensors. A :class:`ComplexPair` holds one real Tensor, whose last dimension is (real part, imaginary part), as
+``torch.view_as_real`` shows it. What it computes is computed by ops of real Tensors, so gradients of any order are those of the parts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, TensorBase
+from minigrad.ops import elementwise as ew
+from minigrad.ops import reduce
+from minigrad.ops.arguments import positive_dims, sizes_of
+from minigrad.ops.index import subscript
+from minigrad.ops.shape import permute, reshape, stack, transpose
+from minigrad.tree import array_of
+
+
+class ComplexPair:
+    """Complex numbers of any shape: a thin shell around a real Tensor of this shape and a last dimension of 2.
+
+    Args:
+        pair: (..., 2): the real and the imaginary parts.
+
+    It has ``real``, ``imag``, ``abs()``, ``angle()``, ``conj()``, arithmetic with complex pairs, real Tensors and numbers, indexing,
+    ``reshape``, ``transpose``, ``permute``, ``sum``, ``mean``, ``detach()`` and ``numpy()`` (a complex array). For anything else compute with
+    its parts. Raises ``ShapeError`` if the last dimension is not 2.
+
+    >>> import minigrad as mg
+    >>> z = mg.complex(mg.tensor([3.0]), mg.tensor([4.0]))
+    >>> z.abs(), (z * z.conj()).real
+    (tensor([5.]), tensor([25.]))
+    """
+
+    __slots__ = ("pair",)
+
+    def __init__(self, pair: Any):
+        if not pair.shape or pair.shape[-1] != 2:
+            raise ShapeError(f"ComplexPair: the last dimension must be 2 (real, imaginary), not of shape {tuple(pair.shape)}")
+        self.pair = pair
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"'ComplexPair' object has no attribute {name!r}: there are no complex tensors; compute with z.real and z.imag, "
+            "or with z.abs() and z.angle()",
+            name=name,
+        )
+
+    def __repr__(self) -> str:
+        return f"ComplexPair(real={self.real!r}, imag={self.imag!r})"
+
+    @property
+    def real(self) -> Any:
+        """The real parts, a Tensor."""
+        return subscript(self.pair, (..., 0))
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary parts, a Tensor."""
+        return subscript(self.pair, (..., 1))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, without the dimension of the parts."""
+        return tuple(self.pair.shape[:-1])
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.pair.shape) - 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        """complex64 for float32, complex128 for float64: the dtype of :meth:`numpy`."""
+        return np.result_type(self.pair.dtype, np.complex64)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the parts require a gradient."""
+        return bool(getattr(self.pair, "requires_grad", False))
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def is_complex(self) -> bool:
+        """True."""
+        return True
+
+    def abs(self) -> Any:
+        """``sqrt(real**2 + imag**2)``, a Tensor. Its gradient at 0 is 0."""
+        return reduce.norm(self.pair, 2, -1)
+
+    __abs__ = abs
+
+    def angle(self) -> Any:
+        """The angle from -pi to pi, a Tensor. At 0 it is 0, and so is its gradient."""
+        zero = (array_of(self.pair) == 0).all(-1)
+        return ew.where(zero, 0.0, ew.atan2(ew.where(zero, 0.0, self.imag), ew.where(zero, 1.0, self.real)))
+
+    def conj(self) -> ComplexPair:
+        """The complex conjugate."""
+        return ComplexPair(self.pair * np.array([1, -1], self.pair.dtype))
+
+    def detach(self) -> ComplexPair:
+        """The same numbers without a graph."""
+        return ComplexPair(self.pair.detach())
+
+    def numpy(self) -> np.ndarray:
+        """A complex array. Raises ``RuntimeError`` if a gradient is required, as a Tensor does."""
+        array = self.pair if isinstance(self.pair, np.ndarray) else self.pair.numpy()
+        return np.ascontiguousarray(array).view(self.dtype)[..., 0]
+
+    # ------------------------------------------------------------------------------------------- arithmetic
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """``mg.abs(z)`` is ``z.abs()``; other functions of real Tensors do not take complex pairs."""
+        if ufunc is np.absolute and not kwargs:
+            return self.abs()
+        raise TypeError(
+            f"{ufunc.__name__}: there are no complex tensors. In arithmetic with a real tensor put the ComplexPair first, as in z * x; "
+            "for anything else compute with z.real and z.imag, or with z.abs() and z.angle()"
+        )
+
+    def __neg__(self) -> ComplexPair:
+        return ComplexPair(-self.pair)
+
+    def __add__(self, other: Any) -> ComplexPair:
+        other = _pair(other)
+        return ComplexPair(self.pair + other.pair)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> ComplexPair:
+        return self + -_pair(other)
+
+    def __rsub__(self, other: Any) -> ComplexPair:
+        return -self + other
+
+    def __mul__(self, other: Any) -> ComplexPair:
+        if _is_real(other):
+            return ComplexPair(self.pair * _column(other))
+        other = _pair(other)
+        (a, b), (c, d) = (self.real, self.imag), (other.real, other.imag)
+        return complex(a * c - b * d, a * d + b * c)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> ComplexPair:
+        if _is_real(other):
+            return ComplexPair(self.pair / _column(other))
+        other = _pair(other)
+        return self * other.conj() / (ew.square(other.real) + ew.square(other.imag))
+
+    def __rtruediv__(self, other: Any) -> ComplexPair:
+        return _pair(other) / self
+
+    # ------------------------------------------------------------------------------------------------ shapes
+
+    def __getitem__(self, key: Any) -> ComplexPair:
+        key = key if isinstance(key, tuple) else (key,)
+        return ComplexPair(subscript(self.pair, (*key, slice(None)) if any(k is ... for k in key) else (*key, ..., slice(None))))
+
+    def reshape(self, *shape: Any) -> ComplexPair:
+        """In another shape."""
+        return ComplexPair(reshape(self.pair, (*sizes_of(shape), 2)))
+
+    view = reshape
+
+    def transpose(self, dim0: int, dim1: int) -> ComplexPair:
+        """With two dimensions exchanged."""
+        first, second = positive_dims("transpose", (dim0, dim1), self.ndim) if dim0 != dim1 else (0, 0)
+        return ComplexPair(transpose(self.pair, first, second))
+
+    def permute(self, *dims: Any) -> ComplexPair:
+        """With the dimensions in another order."""
+        return ComplexPair(permute(self.pair, (*positive_dims("permute", sizes_of(dims), self.ndim), self.ndim)))
+
+    def _reduced(self, of: Any, name: str, dim: Any, keepdim: bool) -> ComplexPair:
+        dims = tuple(range(self.ndim)) if dim is None else positive_dims(name, dim, self.ndim)
+        return ComplexPair(of(self.pair, dims, keepdim) if dims else self.pair)
+
+    def sum(self, dim: Any = None, keepdim: bool = False) -> ComplexPair:
+        """The sums over ``dim``, or over all dimensions."""
+        return self._reduced(reduce.sum, "sum", dim, keepdim)
+
+    def mean(self, dim: Any = None, keepdim: bool = False) -> ComplexPair:
+        """The means over ``dim``, or over all dimensions."""
+        return self._reduced(reduce.mean, "mean", dim, keepdim)
+
+
+def _is_real(x: Any) -> bool:
+    return not isinstance(x, ComplexPair) and not np.iscomplexobj(array_of(x))
+
+
+def _column(x: Any) -> Any:
+    """A real factor with a dimension for the parts."""
+    return reshape(x, (*x.shape, 1)) if hasattr(x, "shape") else x
+
+
+def _pair(x: Any) -> ComplexPair:
+    """A complex pair, a real Tensor or a number as a complex pair."""
+    if isinstance(x, ComplexPair):
+        return x
+    if isinstance(x, TensorBase):
+        tensor: Any = x
+        return complex(tensor, tensor * 0)
+    x = np.asarray(x)
+    parts = np.stack([x.real, x.imag], -1)
+    return ComplexPair(parts.astype(np.float32) if x.ndim == 0 else parts)  # a number does not widen the dtype
+
+
+def as_pair(name: str, x: Any) -> ComplexPair:
+    """``x``, or a real Tensor with imaginary parts of 0. Raises ``RuntimeError`` for float16."""
+    if isinstance(x, ComplexPair):
+        return x
+    if x.dtype not in (np.float32, np.float64):
+        raise RuntimeError(f"{name}: float32, float64 or a complex pair is needed, not {x.dtype}")
+    return complex(x, array_of(x) * 0)
+
+
+def complex(real: Any, imag: Any) -> ComplexPair:
+    """``real + i * imag``: ``torch.complex``. The shapes broadcast.
+
+    >>> import minigrad as mg
+    >>> mg.complex(mg.tensor([1.0]), mg.tensor([2.0])).conj().imag
+    tensor([-2.])
+    """
+    if tuple(real.shape) != tuple(imag.shape):
+        real, imag = real + imag * 0, imag + real * 0
+    return ComplexPair(stack([real, imag], -1))
+
+
+def polar(abs: Any, angle: Any) -> ComplexPair:
+    """``abs * (cos(angle) + i * sin(angle))``: ``torch.polar``.
+
+    >>> import minigrad as mg
+    >>> mg.polar(mg.tensor([2.0]), mg.tensor([0.0])).real
+    tensor([2.])
+    """
+    return complex(abs * ew.cos(angle), abs * ew.sin(angle))
+
+
+def view_as_real(input: ComplexPair) -> Any:
+    """The real Tensor (..., 2) of a complex pair: ``torch.view_as_real``."""
+    return input.pair
+
+
+def view_as_complex(input: Any) -> ComplexPair:
+    """The real Tensor (..., 2) as a complex pair: ``torch.view_as_complex``. Raises ``ShapeError`` for another last dimension."""
+    return ComplexPair(input)
+
+
+def real(input: Any) -> Any:
+    """The real parts: ``torch.real``. Of a real Tensor, itself."""
+    return input.real if isinstance(input, ComplexPair) else input
+
+
+def imag(input: ComplexPair) -> Any:
+    """The imaginary parts: ``torch.imag``. Raises ``RuntimeError`` for a real Tensor, as PyTorch."""
+    if not isinstance(input, ComplexPair):
+        raise RuntimeError("imag: a complex pair is needed, as rfft returns it, not a real tensor")
+    return input.imag
+
+
+def angle(input: Any) -> Any:
+    """The angles of complex pairs: ``torch.angle``. Of a real Tensor, 0 or pi."""
+    return as_pair("angle", input).angle()
+
+
+def conj(input: Any) -> Any:
+    """The complex conjugates: ``torch.conj``. Of a real Tensor, itself."""
+    return input.conj() if isinstance(input, ComplexPair) else input
