@@ -255,12 +255,30 @@ def is_missing(tensor: type, name: str) -> bool:
     return isinstance(vars(tensor).get(name), _Missing)
 
 
+class _Finder:
+    """The last to be asked for a module: for one below a face that the table knows, it raises what the table says.
+
+    So ``import minigrad.torch.jit`` and ``from minigrad.torch.jit import script`` say it too.
+    """
+
+    def __init__(self, below: str):
+        self.below = below
+
+    def find_spec(self, path: str, locations: Any = None, target: Any = None) -> None:
+        """None for what it does not know: then Python raises its own error."""
+        face, _, name = path.rpartition(".")
+        told = advice(face.partition(".")[2], name) if path.startswith(self.below) else None
+        if told is not None:
+            raise ModuleNotFoundError(f"No module named {path!r}: {told}", name=path)
+
+
 def answer_for(face: str) -> None:
     """Give the module ``face`` and all loaded ones below it the ``__getattr__`` that raises :func:`error`.
 
     Each is bound to its name in the one above, over what an ``import *`` there may have brought under that name.
     ``from module import name`` makes an ``ImportError`` without the advice out of an ``AttributeError``; so it gets one with it.
     """
+    sys.meta_path.append(_Finder(face + "."))
     for path, module in list(sys.modules.items()):
         if path == face or path.startswith(face + "."):
             module.__getattr__ = _answer(path, path.partition(".")[2])  # type: ignore[method-assign]

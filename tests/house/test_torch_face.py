@@ -122,6 +122,27 @@ def test_from_import_says_it_too():
         _ = minigrad.torch.no_such_thing
 
 
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("import minigrad.torch.jit", "No module named 'minigrad.torch.jit': there is no compiler"),
+        ("from minigrad.torch.jit import script", "No module named 'minigrad.torch.jit': there is no compiler"),
+        ("import minigrad.torch.jit.frontend", "No module named 'minigrad.torch.jit': there is no compiler"),
+        ("from minigrad.torch import jit", "has no 'jit': there is no compiler"),
+        ("import minigrad.torch.nn.parallel as p", "No module named 'minigrad.torch.nn.parallel': one process"),
+        (
+            "from minigrad.torch.utils.tensorboard import SummaryWriter",
+            "No module named 'minigrad.torch.utils.tensorboard': there is no writer",
+        ),
+        ("import minigrad.torchvision.ops", "No module named 'minigrad.torchvision.ops': not here; what minigrad has"),
+        ("import minigrad.torch.no_such_thing", "^No module named 'minigrad.torch.no_such_thing'$"),
+    ],
+)
+def test_import_of_an_absent_module_says_it_too(statement, message):
+    with pytest.raises(ImportError, match=message):
+        exec(statement, {})
+
+
 def test_minigrad_does_not_load_it():
     code = "import sys, minigrad, minigrad.nn, minigrad.nn.data\nprint([m for m in sys.modules if m.startswith('minigrad.torch')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
