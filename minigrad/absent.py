@@ -115,14 +115,16 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.nn.utils": {
         "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format memory_format": "arrays have one memory format; leave it out",
-        "prune": "not here yet; multiply the weight by a mask under no_grad, or in a parametrization",
         "fusion": "the functions are in nn.utils; nn.optimize_for_inference does it for a whole model",
         "clip_grad convert_parameters init": "the functions are in nn.utils and nn.init",
     },
-    "torch.nn.utils.parametrizations": {"orthogonal": "not here yet: it needs the exponential of a matrix"},
+    "torch.nn.utils.prune": {"ABC Iterable numbers abstractmethod torch": _SELF},
     "torch.nn.utils.parametrize": {"transfer_parametrizations_and_params": "a step of PyTorch's quantisation"},
     "torch.nn.modules": {"Container CrossMapLRN2d LinearCrossEntropyOptions RNNCellBase SyncBatchNorm": "see torch.nn"},
-    "torch.nn.modules.module": {"register_module_*": "not here yet; register_forward_hook on each module of model.modules()"},
+    "torch.nn.modules.module": {
+        "register_module_backward_hook": "register_module_full_backward_hook",
+        "register_module_*_registration_hook": "model.named_modules() and named_parameters() list what is registered",
+    },
     "torch.nn.parameter": {
         "Buffer": "register_buffer does the same, with the name",
         "is_lazy": "it is nn.is_lazy",

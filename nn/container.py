@@ -47,8 +47,8 @@ def _name(container: _Numbered[Any], index: Any) -> str:
     return list(container._module_names)[_position(index, len(container), type(container).__name__)]
 
 
-def _check(container: Module, module: Any) -> Module:
-    if not isinstance(module, Module):
+def _check(container: Module, module: Any) -> Any:
+    if not isinstance(module, Module) and not (module is None and isinstance(container, ModuleList)):
         raise TypeError(f"{type(container).__name__}: an nn.Module is needed, not {type(module).__name__}")
     return module
 
@@ -152,6 +152,27 @@ class Sequential(_Numbered[Module]):
         if not isinstance(other, Sequential):
             return NotImplemented
         return Sequential(*self, *other)
+
+    def __iadd__(self, other: Sequential) -> Sequential:
+        if not isinstance(other, Sequential):
+            return NotImplemented
+        return self.extend(list(other))
+
+    def __mul__(self, n: int) -> Sequential:
+        """The modules ``n`` times one after another; they are the same modules, with shared parameters."""
+        return Sequential(*self._times(n))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, n: int) -> Sequential:
+        return self.extend(self._times(n)[len(self) :])
+
+    def _times(self, n: int) -> list[Module]:
+        if not isinstance(n, int):
+            raise TypeError(f"Sequential: it can be multiplied with a whole number, not with {type(n).__name__}")
+        if n < 1:
+            raise ValueError(f"Sequential: it can be multiplied with 1 or more, not with {n}")
+        return list(self) * n
 
 
 class ModuleList(_Numbered[M]):
@@ -368,6 +389,48 @@ class ParameterDict(Module):
         value = self[key]
         del self[key]
         return value
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the last parameter and return ``(name, parameter)``. Raises ``KeyError`` if there is none."""
+        if not self._keys:
+            raise KeyError("popitem: the ParameterDict is empty")
+        key = next(reversed(self._keys))
+        return key, self.pop(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter of that name, or ``default``."""
+        return self.__dict__[key] if key in self._keys else default
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The parameter of that name; ``default`` is put there if there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def clear(self) -> None:
+        """Remove all parameters."""
+        for key in self:
+            del self[key]
+
+    def copy(self) -> ParameterDict:
+        """Another ParameterDict with the same parameters."""
+        return ParameterDict(self.items())
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A new ParameterDict with ``default`` under each name."""
+        return ParameterDict([(key, default) for key in keys])
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self._keys))
+
+    def __or__(self, other: Any) -> ParameterDict:
+        joined = self.copy()
+        joined.update(other)
+        return joined
+
+    def __ior__(self, other: Any) -> ParameterDict:
+        self.update(other)
+        return self
 
     def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Add parameters from a dict or from pairs."""

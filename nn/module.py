@@ -236,6 +236,17 @@ class _Hooks:
         self.forward: list[Any] = []
         self.backward_pre: list[Any] = []
         self.backward: list[Any] = []
+        self.state_pre: list[Any] = []
+        self.state: list[Any] = []
+        self.load_pre: list[Any] = []
+        self.load: list[Any] = []
+
+    def after(self, first: _Hooks) -> _Hooks:
+        """Those of ``first``, then these."""
+        both = _Hooks()
+        for kind, own in vars(self).items():
+            setattr(both, kind, [*getattr(first, kind), *own])
+        return both
 
 
 _RESERVED = frozenset({"_hooks", "_parameter_names", "_buffer_names", "_module_names", "_parameters", "_buffers", "_modules"})
@@ -362,6 +373,29 @@ class Module:
         ``grad_input`` has an entry for each positional argument of the call: None for one that is no Tensor or needs no gradient.
         """
         return _register_hook(self, "backward", _HookEntry(hook), prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, prefix, keep_vars)`` before each :meth:`state_dict` of this module or one above it."""
+        return _register_hook(self, "state_pre", _HookEntry(hook), False)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after each :meth:`state_dict`; it may change the dict. The metadata is {}."""
+        return _register_hook(self, "state", _HookEntry(hook), False)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`` before loading.
+
+        It may change the dict, which is a copy of the one that :meth:`load_state_dict` was given, to rename paths for example, and
+        append to the lists. It is called for this module wherever it is in the model that is loaded.
+        """
+        return _register_hook(self, "load_pre", _HookEntry(hook), False)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, incompatible_keys)`` after loading; it may change the two lists, which :meth:`load_state_dict` returns.
+
+        With ``strict`` they are empty: what does not fit was refused before.
+        """
+        return _register_hook(self, "load", _HookEntry(hook), False)
 
     # ------------------------------------------------------------------------------------------ registration
 
@@ -527,6 +561,20 @@ class Module:
             module = module.__dict__[name]
         return module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put ``module`` at a path such as ``"layer2.0.conv1"``. With ``strict`` there must be one already.
+
+        Raises ``ValueError`` for an empty path, ``AttributeError`` if there is no module above it, or with ``strict`` none at it.
+        """
+        if not target:
+            raise ValueError("set_submodule: the path of a module below this one is needed, not ''")
+        if not isinstance(module, Module):
+            raise ValueError(f"set_submodule: an nn.Module is needed, not {type(module).__name__}")
+        if strict:
+            self.get_submodule(target)
+        path, _, name = target.rpartition(".")
+        self.get_submodule(path).register_module(name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as ``"layer2.0.conv1.weight"``. Raises ``AttributeError``."""
         return _get_member(self, "parameter", target)
@@ -645,11 +693,15 @@ class Module:
         ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
         """
         found: dict[str, Any] = OrderedDict() if destination is None else destination
+        for entry, module, path in _hooks_below(self, "state_pre", prefix):
+            entry.function(module, path, keep_vars)
         for name, value in _state(self).items():
             if isinstance(value, Module):
                 found[prefix + name] = value.get_extra_state()
             else:
                 found[prefix + name] = value if keep_vars or is_lazy(value) else value.detach()
+        for entry, module, path in reversed(_hooks_below(self, "state", prefix)):  # those of children first
+            entry.function(module, found, path, {})
         return found
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
@@ -665,13 +717,19 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: a dict of tensors is needed, not {type(state_dict).__name__}")
-        state = _state(self)
-        missing = [name for name in state if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in state]
+        missing: list[str] = []
+        unexpected: list[str] = []
         problems: list[str] = []
+        if before := _hooks_below(self, "load_pre", ""):
+            state_dict = OrderedDict(state_dict)
+            for entry, module, path in before:
+                entry.function(module, state_dict, path, {}, strict, missing, unexpected, problems)
+        state = _state(self)
+        missing += [name for name in state if name not in state_dict and name not in missing]
+        unexpected += [name for name in state_dict if name not in state and name not in unexpected]
         if strict:
-            problems += [f"missing: {name} {_what(state[name])}" for name in missing]
-            problems += [f"unexpected: {name} {_what(state_dict[name])}" for name in unexpected]
+            problems += [f"missing: {name} {_what(state.get(name))}" for name in missing]
+            problems += [f"unexpected: {name} {_what(state_dict.get(name))}" for name in unexpected]
         values: list[tuple[Tensor, np.ndarray]] = []
         for name, target in state.items():
             if name not in state_dict or isinstance(target, Module) or (is_lazy(target) and is_lazy(state_dict[name])):
@@ -692,7 +750,10 @@ class Module:
         for name, module in state.items():
             if isinstance(module, Module) and name in state_dict:
                 module.set_extra_state(state_dict[name])
-        return IncompatibleKeys(missing, unexpected)
+        keys = IncompatibleKeys(missing, unexpected)
+        for entry, module, _ in reversed(_hooks_below(self, "load", "")):
+            entry.function(module, keys)
+        return keys
 
     # -------------------------------------------------------------------------------------------------- repr
 
@@ -727,7 +788,20 @@ def add_path(root: Module, error: Exception) -> None:
     notes[place] = _Path(f"{name}.{old.path}" if old.path else name, old.kind, root)
 
 
+def _hooks_below(root: Module, kind: str, prefix: str) -> list[tuple[_HookEntry, Module, str]]:
+    """The hooks of ``root`` and the modules below it, each with its module and the beginning of the paths in it."""
+    return [
+        (handle.function, module, f"{prefix}{path}." if path else prefix)
+        for path, module in root.named_modules(remove_duplicate=False)
+        if module._hooks is not None
+        for handle in list(getattr(module._hooks, kind))
+    ]
+
+
 def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
+    everywhere = Module._hooks
+    if everywhere is not None and hooks is not everywhere:
+        hooks = hooks.after(everywhere)
     called: set[int] = set()
     try:
         for hook in list(hooks.forward_pre):
@@ -768,6 +842,45 @@ def _register_hook(module: Module, kind: str, entry: _HookEntry, prepend: bool) 
     if prepend:
         hooks.insert(0, hooks.pop())
     return handle
+
+
+def _register_everywhere(kind: str, entry: _HookEntry) -> RemovableHandle:
+    """The hooks of all modules are those of the class, which a module without its own finds there."""
+    if Module._hooks is None:
+        Module._hooks = _Hooks()
+    return RemovableHandle(getattr(Module._hooks, kind), entry)  # type: ignore[arg-type]
+
+
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """:meth:`Module.register_forward_pre_hook` for all modules: ``torch.nn.modules.module.register_module_forward_pre_hook``."""
+    return _register_everywhere("forward_pre", _HookEntry(hook))
+
+
+def register_module_forward_hook(hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
+    """:meth:`Module.register_forward_hook` for all modules: ``torch.nn.modules.module.register_module_forward_hook``.
+
+    Hooks of all modules run before those of one.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> handle = nn.module.register_module_forward_hook(lambda module, args, out: print(type(module).__name__, out.shape))
+    >>> y = nn.Sequential(nn.Linear(2, 3), nn.ReLU())(mg.ones(1, 2))
+    Linear (1, 3)
+    ReLU (1, 3)
+    Sequential (1, 3)
+    >>> handle.remove()
+    """
+    return _register_everywhere("forward", _HookEntry(hook, with_kwargs, always_call))
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """:meth:`Module.register_full_backward_pre_hook` for all modules."""
+    return _register_everywhere("backward_pre", _HookEntry(hook))
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """:meth:`Module.register_full_backward_hook` for all modules."""
+    return _register_everywhere("backward", _HookEntry(hook))
 
 
 def _forget(module: Module, name: str) -> None:

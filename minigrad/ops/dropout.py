@@ -6,6 +6,7 @@ The random mask is drawn from the process's generator (``mg.manual_seed``). Appl
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -117,9 +118,11 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """:func:`dropout` of whole channels of an input (N, C, H, W): ``torch.nn.functional.dropout2d``.
 
-    An input with three dimensions is treated as (N, C, L), as in PyTorch.
+    An input with three dimensions is treated as (N, C, L), and one with two as :func:`dropout` does, with a warning, as in PyTorch.
     """
-    shape = _channels("dropout2d", input, None, (3, 4))
+    shape = _channels("dropout2d", input, None, (2, 3, 4))
+    if len(shape) == 2:
+        warnings.warn("dropout2d: an input of 2 dimensions has no channels; use dropout", UserWarning, stacklevel=4)
     return _drop(input, shape, p) if _drops("dropout2d", input, p, training) else input
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from minigrad.engine import TensorBase, enable_grad, no_grad, wrap
-from minigrad.nn.module import Module, UninitializedError, is_lazy, zero_gradients
+from minigrad.nn.module import Module, is_lazy, zero_gradients
 from minigrad.ops.arguments import check
 from minigrad.tensor import RemovableHandle, Tensor
 from minigrad.tree import tree_map, unwrapped
@@ -134,12 +134,7 @@ class Optimizer:
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"an optimizer takes Tensors, not {type(p).__name__}")
-            if is_lazy(p):
-                raise UninitializedError(
-                    "an optimizer was given an uninitialised parameter: call the model once, so that its lazy layers learn their sizes, "
-                    "and make the optimizer after that"
-                )
-            if not p.is_leaf:
+            if not is_lazy(p) and not p.is_leaf:
                 raise ValueError(f"an optimizer takes leaf tensors, and this one was computed: {p.grad_fn}")
         known = {id(p) for p in self._all_parameters()}
         if len({id(p) for p in params}) < len(params):

@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, no_grad, wrap
 from minigrad.nn.module import Module, Parameter
-from minigrad.nn.utils import parametrizations, parametrize
+from minigrad.nn.utils import parametrizations, parametrize, prune
 from minigrad.nn.utils.norm_hooks import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from minigrad.ops.arguments import check
 from minigrad.ops.elementwise import rsqrt

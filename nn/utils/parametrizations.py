@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import numpy as np
+
 from minigrad.creation import randn
 from minigrad.engine import no_grad
 from minigrad.nn import functional as F
 from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minigrad.nn.module import Module
 from minigrad.nn.utils.parametrize import register_parametrization
+from minigrad.ops import linalg
 from minigrad.ops.arguments import check, positive_dim
-from minigrad.ops.products import dot, mv
+from minigrad.ops.elementwise import sign
+from minigrad.ops.products import dot, matmul, mv
 from minigrad.ops.reduce import norm
-from minigrad.ops.shape import permute, reshape
+from minigrad.ops.shape import cat, diagonal, permute, reshape, tril
 from minigrad.tensor import Tensor
 
 M = TypeVar("M", bound=Module)
@@ -132,3 +136,70 @@ def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, 
     return register_parametrization(
         module, name, _SpectralNorm(weight, n_power_iterations, default_dim(module) if dim is None else dim, eps)
     )
+
+
+class _Orthogonal(Module):
+    """From any matrix to one with orthonormal columns (or rows, if there are fewer), times the one it started from."""
+
+    def __init__(self, weight: Any, kind: str):
+        super().__init__()
+        self.kind, self.wide = kind, weight.shape[-2] < weight.shape[-1]
+        self.register_buffer("base", None)
+
+    def forward(self, x: Tensor) -> Any:
+        x = x.mT if self.wide else x
+        n, k = x.shape[-2:]
+        if self.kind == "householder":
+            q, r = linalg.qr(x)
+            q = q * sign(diagonal(r, 0, -2, -1)).unsqueeze(-2)  # so that an orthogonal x is its own
+        else:
+            below = tril(x, -1)
+            square = cat((below, x.new_zeros(*x.shape[:-1], n - k)), -1) if k < n else below
+            skew = square - square.mT
+            eye = np.eye(n, dtype=x.dtype)
+            q = linalg.matrix_exp(skew) if self.kind == "matrix_exp" else linalg.solve(eye - skew * 0.5, eye + skew * 0.5)
+            q = q[..., :k] if self.base is None else matmul(self.base, q[..., :k])
+        return q.mT if self.wide else q
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        q = linalg.qr(value.mT if self.wide else value, "complete")
+        k = q.R.shape[-1]
+        signs = sign(diagonal(q.R, 0, -2, -1))
+        signs = signs + (signs == 0)
+        first = q.Q[..., :k] * signs.unsqueeze(-2)
+        if self.kind == "householder":
+            start = first
+        else:
+            self.base = cat((first, q.Q[..., k:]), -1).detach()
+            start = first * 0
+        return start.mT if self.wide else start
+
+
+def orthogonal(module: M, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True) -> M:
+    """A weight whose columns (rows, if there are fewer) are orthonormal: ``torch.nn.utils.parametrizations.orthogonal``.
+
+    Args:
+        module: a module, which is changed and returned.
+        name: a parameter (..., n, m).
+        orthogonal_map: how a matrix becomes orthogonal: ``"matrix_exp"``, the exponential of a skew-symmetric one (Lezcano-Casado and
+            Martinez-Rubio 2019), the default of square matrices; ``"cayley"``, (I - A/2)⁻¹ (I + A/2); ``"householder"``, the Q of a QR
+            decomposition, the default of others.
+        use_trivialization: the first two start from the nearest orthogonal weight, always here.
+
+    Raises ``ValueError`` for another map, or a parameter that is no matrix.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> layer = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3))
+    >>> mg.allclose(layer.weight @ layer.weight.T, mg.eye(3), atol=1e-5)
+    True
+    """
+    weight = getattr(module, name, None)
+    if weight is None or weight.ndim < 2:
+        shape = None if weight is None else tuple(weight.shape)
+        raise ValueError(f"orthogonal: '{name}' of {type(module).__name__} has shape {shape}; a matrix (..., n, m) is needed")
+    if orthogonal_map is None:
+        orthogonal_map = "matrix_exp" if weight.shape[-1] == weight.shape[-2] else "householder"
+    if orthogonal_map not in ("matrix_exp", "cayley", "householder"):
+        raise ValueError(f"orthogonal: orthogonal_map must be 'matrix_exp', 'cayley' or 'householder', not {orthogonal_map!r}")
+    return register_parametrization(module, name, _Orthogonal(weight, orthogonal_map), unsafe=True)

@@ -2,5 +2,5 @@
 
 # mypy: implicit-reexport
 
-from minigrad.torch.nn.utils import parametrizations, parametrize, rnn, stateless  # first, for `*` has modules of these names
+from minigrad.torch.nn.utils import parametrizations, parametrize, prune, rnn, stateless  # first, for `*` has modules of these names
 from minigrad.nn.utils import *

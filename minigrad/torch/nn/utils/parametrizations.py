@@ -2,4 +2,4 @@
 
 # mypy: implicit-reexport
 
-from minigrad.nn.utils.parametrizations import spectral_norm, weight_norm
+from minigrad.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm

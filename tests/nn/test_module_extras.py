@@ -1,0 +1,258 @@
+"""Hooks of state dicts and of all modules, containers' arithmetic, pruning: what scripts for PyTorch use now and then."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn
+from minigrad.nn import functional as F
+from minigrad.nn import module as modules
+from minigrad.nn.utils import prune
+
+
+def test_state_dict_hooks():
+    model = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1)))
+    said = []
+    model[1][0].register_state_dict_pre_hook(lambda module, prefix, keep_vars: said.append((prefix, keep_vars)))
+
+    def rename(module, state, prefix, metadata):
+        state[prefix + "w"] = state.pop(prefix + "weight")
+
+    handle = model[1][0].register_state_dict_post_hook(rename)
+    model.register_state_dict_post_hook(lambda module, state, prefix, metadata: said.append(sorted(state)))
+    assert list(model.state_dict(prefix="net.")) == ["net.0.weight", "net.0.bias", "net.1.0.bias", "net.1.0.w"]
+    assert said == [("net.1.0.", False), ["net.0.bias", "net.0.weight", "net.1.0.bias", "net.1.0.w"]]
+    handle.remove()
+    assert "1.0.weight" in model.state_dict()
+
+
+def test_load_state_dict_hooks():
+    model = nn.Sequential(nn.Linear(1, 1, bias=False))
+    seen = []
+
+    def old_name(module, state, prefix, metadata, strict, missing, unexpected, errors):
+        if prefix + "w" in state:
+            state[prefix + "weight"] = state.pop(prefix + "w")
+
+    model[0].register_load_state_dict_pre_hook(old_name)
+    model.register_load_state_dict_post_hook(lambda module, keys: seen.append((module is model, list(keys.missing_keys))))
+    given = {"0.w": mg.tensor([[5.0]])}
+    assert model.load_state_dict(given) == ([], []) and model[0].weight.item() == 5 and list(given) == ["0.w"]
+    model.load_state_dict({}, strict=False)
+    assert seen == [(True, []), (True, ["0.weight"])]
+
+    def complain(module, state, prefix, metadata, strict, missing, unexpected, errors):
+        errors.append("too old")
+
+    handle = model.register_load_state_dict_pre_hook(complain)
+    with pytest.raises(RuntimeError, match="too old"):
+        model.load_state_dict({"0.w": mg.tensor([[6.0]])})
+    handle.remove()
+    assert model[0].weight.item() == 5
+
+
+def test_hooks_of_all_modules_run_before_those_of_one():
+    said = []
+    layer, plain = nn.Linear(1, 1), nn.ReLU()
+    layer.register_forward_hook(lambda module, args, out: said.append("one"))
+    handles = [
+        modules.register_module_forward_pre_hook(lambda module, args: said.append("before")),
+        modules.register_module_forward_hook(lambda module, args, out: said.append("all")),
+        modules.register_module_full_backward_pre_hook(lambda module, g: said.append("backward before")),
+        modules.register_module_full_backward_hook(lambda module, gi, go: said.append("backward")),
+    ]
+    try:
+        y = layer(mg.ones(1, 1, requires_grad=True))
+        assert said == ["before", "all", "one"]
+        plain(y).sum().backward()
+        assert said[3:] == ["before", "all", "backward before", "backward", "backward before", "backward"]
+        assert pickle.loads(pickle.dumps(plain)).training
+    finally:
+        for handle in handles:
+            handle.remove()
+    said.clear()
+    plain(mg.ones(1))
+    assert said == []
+
+
+def test_set_submodule():
+    model = nn.Sequential(nn.Sequential(nn.Linear(1, 1)))
+    model.set_submodule("0.0", nn.ReLU(), strict=True)
+    model.set_submodule("0.1", nn.Tanh())
+    assert [type(m).__name__ for m in model[0]] == ["ReLU", "Tanh"]
+    with pytest.raises(AttributeError, match=r"there is no module '0\.9'"):
+        model.set_submodule("0.9", nn.ReLU(), strict=True)
+    with pytest.raises(AttributeError, match="there is no module '7'"):
+        model.set_submodule("7.0", nn.ReLU())
+    for target, module in (("", nn.ReLU()), ("0", 3)):
+        with pytest.raises(ValueError, match="set_submodule: "):
+            model.set_submodule(target, module)
+
+
+def test_sequential_times_a_number():
+    one = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
+    assert len(one * 3) == len(3 * one) == 6 and (one * 2)[2] is one[0]
+    one *= 2
+    one += nn.Sequential(nn.Tanh())
+    assert len(one) == 5 and isinstance(one[4], nn.Tanh)
+    with pytest.raises(ValueError, match="1 or more, not with 0"):
+        one * 0
+    with pytest.raises(TypeError, match="whole number, not with float"):
+        one * 1.5
+
+
+def test_module_list_with_none():
+    layers = nn.ModuleList([nn.Linear(1, 1), None])
+    layers.append(None)
+    assert layers[1] is None and len(layers) == 3 and list(layers.state_dict()) == ["0.weight", "0.bias"]
+    with pytest.raises(TypeError, match=r"an nn\.Module is needed, not NoneType"):
+        nn.Sequential(None)
+
+
+def test_parameter_dict_is_a_dict():
+    d = nn.ParameterDict({"a": mg.ones(1), "b": mg.zeros(1)})
+    assert d.get("a") is d["a"] and d.get("c") is None and list(reversed(d)) == ["b", "a"]
+    assert isinstance(d.setdefault("c", mg.ones(2)), nn.Parameter) and d.setdefault("c", mg.ones(9)).shape == (2,)
+    assert d.popitem()[0] == "c" and list((d | {"x": mg.ones(1)}).keys()) == ["a", "b", "x"] and d.copy()["a"] is d["a"]
+    d |= {"y": mg.ones(1)}
+    assert list(d.fromkeys(["p", "q"], mg.ones(1))) == ["p", "q"] and len(d) == 3
+    d.clear()
+    assert len(d) == 0 and not list(d.parameters())
+    with pytest.raises(KeyError, match="empty"):
+        d.popitem()
+
+
+def test_an_optimiser_may_be_older_than_a_lazy_layer_s_weights():
+    model = nn.LazyLinear(1)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    x = mg.ones(4, 3)
+    losses = []
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = (model(x) - 1).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] and model.weight.shape == (1, 3) and np.isfinite(losses).all()
+
+
+def test_dropout2d_of_a_matrix_drops_elements_as_in_pytorch():
+    mg.manual_seed(0)
+    with pytest.warns(UserWarning, match="dropout2d: an input of 2 dimensions has no channels; use dropout"):
+        y = F.dropout2d(mg.ones(20, 30), 0.5, True)
+    assert sorted(set(y.flatten().tolist())) == [0.0, 2.0] and 200 < (y == 0).sum().item() < 400
+
+
+# ------------------------------------------------------------------------------------------------------ pruning
+
+
+def layer():
+    made = nn.Linear(4, 2, bias=False)
+    made.weight.data = mg.tensor([[1.0, -8.0, 3.0, 0.5], [2.0, 7.0, -6.0, 4.0]])
+    return made
+
+
+def test_l1_unstructured_prunes_the_smallest_and_trains_the_rest():
+    m = prune.l1_unstructured(layer(), "weight", amount=3)
+    assert m.weight.tolist() == [[0, -8, 3, 0], [0, 7, -6, 4]]
+    assert [n for n, _ in m.named_parameters()] == ["weight_orig"] and [n for n, _ in m.named_buffers()] == ["weight_mask"]
+    optimizer = nn.optim.SGD(m.parameters(), lr=1.0)
+    m(mg.ones(1, 4)).sum().backward()
+    assert m.weight_orig.grad.tolist() == m.weight_mask.tolist()
+    optimizer.step()
+    m(mg.ones(1, 4))
+    assert m.weight.tolist() == [[0, -9, 2, 0], [0, 6, -7, 3]] and prune.is_pruned(nn.Sequential(m))
+    prune.remove(m, "weight")
+    assert isinstance(m.weight, nn.Parameter) and m.weight.tolist() == [[0, -9, 2, 0], [0, 6, -7, 3]] and not prune.is_pruned(m)
+    assert list(m.state_dict()) == ["weight"]
+
+
+def test_a_second_pruning_prunes_what_is_left():
+    m = prune.l1_unstructured(layer(), "weight", 0.25)  # 0.5 and 1
+    prune.l1_unstructured(m, "weight", 0.5)  # 3 of the 6 others
+    assert m.weight.tolist() == [[0, -8, 0, 0], [0, 7, -6, 0]]
+    prune.ln_structured(m, "weight", 1, n=2, dim=0)
+    assert m.weight.tolist() == [[0, 0, 0, 0], [0, 7, -6, 0]]
+    assert len(m._hooks.forward_pre) == 1
+
+
+def test_structured_random_custom_and_identity():
+    m = prune.ln_structured(layer(), "weight", amount=0.5, n=1, dim=1)
+    assert m.weight.tolist() == [[0, -8, 3, 0], [0, 7, -6, 0]]  # the sums of columns are 3, 15, 9, 4.5
+    mg.manual_seed(0)
+    assert (prune.random_unstructured(layer(), "weight", 3).weight == 0).sum().item() == 3
+    rows = (prune.random_structured(layer(), "weight", 1, dim=0).weight == 0).all(1)
+    assert sorted(rows.tolist()) == [False, True]
+    mask = mg.tensor([[1.0, 0, 1, 0], [0, 1, 0, 1]])
+    assert prune.custom_from_mask(layer(), "weight", mask).weight.tolist() == [[1, 0, 3, 0], [0, 7, 0, 4]]
+    assert prune.identity(layer(), "weight").weight.tolist() == layer().weight.tolist()
+    scores = mg.arange(8.0).reshape(2, 4)
+    assert prune.l1_unstructured(layer(), "weight", 2, importance_scores=scores).weight.tolist()[0] == [0, 0, 3, 0.5]
+
+
+def test_global_unstructured_ranks_all_weights_together():
+    a, b = layer(), layer()
+    b.weight.data = b.weight * 10
+    prune.global_unstructured([(a, "weight"), (b, "weight")], pruning_method=prune.L1Unstructured, amount=0.5)
+    assert (a.weight != 0).sum().item() == 1 and (b.weight != 0).sum().item() == 7
+
+
+def test_a_method_of_one_s_own():
+    class Every(prune.BasePruningMethod):
+        PRUNING_TYPE = "unstructured"
+
+        def compute_mask(self, t, default_mask):
+            mask = default_mask.clone()
+            mask[:, ::2] = 0
+            return mask
+
+    m = layer()
+    Every.apply(m, "weight")
+    assert m.weight.tolist() == [[0, -8, 0, 0.5], [0, 7, 0, 4]]
+    prune.l1_unstructured(m, "weight", 1)
+    assert m.weight.tolist() == [[0, -8, 0, 0], [0, 7, 0, 4]]
+    assert prune.L1Unstructured(2).prune(layer().weight.detach()).tolist() == [[0, -8, 3, 0], [2, 7, -6, 4]]
+
+
+def test_errors_of_pruning():
+    for amount, error in ((9, ValueError), (1.5, ValueError), (-1, ValueError), ("a", TypeError)):
+        with pytest.raises(error, match="prune: amount"):
+            prune.l1_unstructured(layer(), "weight", amount)
+    with pytest.raises(ValueError, match="prune: Linear has no parameter 'nothing'"):
+        prune.l1_unstructured(layer(), "nothing", 1)
+    with pytest.raises(ValueError, match="prune: 'weight' of Linear is not pruned"):
+        prune.remove(layer(), "weight")
+    with pytest.raises(mg.ShapeError, match=r"prune: the mask has shape \(2,\), 'weight' of Linear \(2, 4\)"):
+        prune.custom_from_mask(layer(), "weight", mg.ones(2))
+
+
+def test_orthogonal_parametrization_stays_orthogonal():
+    mg.manual_seed(0)
+    start = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 2)))[0]
+    for kind in ("matrix_exp", "cayley", "householder"):
+        m = nn.Linear(2, 4).double()
+        m.weight.data = mg.tensor(start)
+        nn.utils.parametrizations.orthogonal(m, orthogonal_map=kind)
+        np.testing.assert_allclose(m.weight.detach().numpy(), start, atol=1e-12)
+    for shape, kind in (((3, 3), "matrix_exp"), ((4, 2), "cayley"), ((2, 4), "matrix_exp"), ((4, 2), "householder")):
+        m = nn.utils.parametrizations.orthogonal(nn.Linear(shape[1], shape[0]).double(), orthogonal_map=kind)
+        start = m.weight.detach().numpy()
+        optimizer = nn.optim.SGD(m.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (m(mg.ones(2, shape[1], dtype=mg.float64)) ** 2).sum().backward()
+            optimizer.step()
+        w = m.weight.detach().numpy()
+        product = w.T @ w if shape[0] >= shape[1] else w @ w.T
+        np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-10)
+        assert np.abs(w - start).max() > 1e-4
+    q = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    m = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3).double())
+    m.weight = mg.tensor(q)
+    np.testing.assert_allclose(m.weight.detach().numpy(), q, atol=1e-10)
+    with pytest.raises(ValueError, match="orthogonal: orthogonal_map must be"):
+        nn.utils.parametrizations.orthogonal(nn.Linear(2, 2), orthogonal_map="qr")
+    with pytest.raises(ValueError, match="orthogonal: 'bias' of Linear has shape"):
+        nn.utils.parametrizations.orthogonal(nn.Linear(2, 2), "bias")
