@@ -206,8 +206,6 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.serialization": {"*": "save and load take plain state and run nothing, so there is nothing to allow"},
     "torchvision": {"ops io": "not here; what minigrad has of torchvision is in datasets, models, transforms and utils"},
     "torchvision.datasets": {
-        "ImageFolder DatasetFolder": "a Dataset with a __getitem__ that opens the file, with an image library of your choice",
-        "CIFAR10 CIFAR100": "a Dataset over the arrays of its files: pickle.load(file, encoding='bytes')[b'data'].reshape(-1, 3, 32, 32)",
         "*": "not here; nn.data.Dataset takes two methods",
     },
     "torchvision.models": {"*": "not here; nn.models lists the networks that are, and nn.load_torch reads the weights of others"},

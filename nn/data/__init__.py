@@ -1,5 +1,6 @@
 """Data: datasets, the loader that makes batches from them, and MNIST (with an embedded sample)."""
 
+from minigrad.nn.data.cifar import CIFAR10, CIFAR100
 from minigrad.nn.data.dataset import (
     ChainDataset,
     ConcatDataset,
@@ -10,6 +11,7 @@ from minigrad.nn.data.dataset import (
     TensorDataset,
     random_split,
 )
+from minigrad.nn.data.folders import DatasetFolder, ImageFolder, read_image
 from minigrad.nn.data.idx import DataError, read_idx, write_idx
 from minigrad.nn.data.loader import DataLoader, default_collate, default_convert
 from minigrad.nn.data.mnist import MNIST, FashionMNIST
@@ -43,10 +45,11 @@ from minigrad.nn.data.transforms import (
 from minigrad.nn.data.workers import WorkerInfo, get_worker_info
 
 __all__ = [
-    "MNIST", "BatchSampler", "CenterCrop", "ChainDataset", "ColorJitter", "Compose", "ConcatDataset", "Cutout", "DataError",
-    "DataLoader", "Dataset", "FashionMNIST", "IterableDataset", "Lambda", "Normalize", "Pad", "RandomAffine", "RandomApply",
+    "CIFAR10", "CIFAR100", "MNIST", "BatchSampler", "CenterCrop", "ChainDataset", "ColorJitter", "Compose", "ConcatDataset", "Cutout",
+    "DataError", "DataLoader", "Dataset", "DatasetFolder", "FashionMNIST", "ImageFolder", "IterableDataset", "Lambda", "Normalize", "Pad",
+    "RandomAffine", "RandomApply",
     "RandomCrop", "RandomErasing", "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomSampler", "RandomVerticalFlip",
     "Resize", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "ToTensor",
-    "WeightedRandomSampler", "WorkerInfo", "default_collate", "default_convert", "get_worker_info", "random_split", "read_idx",
+    "WeightedRandomSampler", "WorkerInfo", "default_collate", "default_convert", "get_worker_info", "random_split", "read_idx", "read_image",
     "write_idx",
 ]  # fmt: skip

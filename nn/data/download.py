@@ -52,15 +52,17 @@ def download(
     return folder
 
 
-def fetch(urls: Sequence[str], path: Path, sha256: str, *, progress: bool = True, timeout: float = 30.0) -> None:
-    """Download ``path`` from the first of ``urls`` that delivers contents (unzipped) with this sha256. A correct file that exists is kept.
+def fetch(urls: Sequence[str], path: Path, sha256: str, *, progress: bool = True, timeout: float = 30.0, unzip: bool = True) -> None:
+    """Download ``path`` from the first of ``urls`` that delivers contents with this sha256. A correct file that exists is kept.
+
+    ``unzip``: the sha256 is that of the unzipped contents, not of the file.
 
     Raises:
         DownloadError: no URL delivered it.
     """
     part = path.with_name(path.name + ".part")
     with _alone_in(path.parent):
-        if path.exists() and not _fault(path, sha256):
+        if path.exists() and not _fault(path, sha256, unzip):
             return
         said: list[str] = []
         for url in urls:
@@ -73,7 +75,7 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, *, progress: bool = True
                     if _size(part) > before:
                         continue
                     break
-                fault = _fault(part, sha256)
+                fault = _fault(part, sha256, unzip)
                 if not fault:
                     put_in_place(part, path)
                     return
@@ -120,10 +122,10 @@ def _transfer(url: str, part: Path, progress: bool, timeout: float) -> None:
         raise OSError(f"the connection closed after {got} of {total} bytes")
 
 
-def _fault(path: Path, sha256: str) -> str:
+def _fault(path: Path, sha256: str, unzip: bool) -> str:
     """A text that says what is wrong with a file's contents, or ""."""
     try:
-        digest = hashlib.sha256(read_contents(path)).hexdigest()
+        digest = hashlib.sha256(read_contents(path) if unzip else path.read_bytes()).hexdigest()
     except (DataError, FileNotFoundError) as error:
         return str(error)
     return "" if digest == sha256 else f"the contents have sha256 {digest}, expected {sha256}"

@@ -156,7 +156,7 @@ class _Orthogonal(Module):
             below = tril(x, -1)
             square = cat((below, x.new_zeros(*x.shape[:-1], n - k)), -1) if k < n else below
             skew = square - square.mT
-            eye = np.eye(n, dtype=x.dtype)
+            eye: Any = np.eye(n, dtype=x.dtype)
             q = linalg.matrix_exp(skew) if self.kind == "matrix_exp" else linalg.solve(eye - skew * 0.5, eye + skew * 0.5)
             q = q[..., :k] if self.base is None else matmul(self.base, q[..., :k])
         return q.mT if self.wide else q

@@ -26,6 +26,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.nn.module import Module
+from minigrad.ops.arguments import along
 from minigrad.ops.elementwise import mul
 from minigrad.random import numpy_generator
 from minigrad.tensor import Tensor, as_tensor
@@ -95,7 +96,7 @@ class BasePruningMethod:
         else:
             hook = before if isinstance(before, PruningContainer) else PruningContainer(before)
             before.handle.remove()
-            hook.add_pruning_method(method)  # type: ignore[attr-defined]
+            hook.add_pruning_method(method)
             module.register_buffer(f"{name}_mask", hook._mask(scores, getattr(module, f"{name}_mask"), name, module))
         hook.name = name
         hook(module, None)
@@ -159,7 +160,7 @@ class PruningContainer(BasePruningMethod):
             )
         dim: int = method.dim % scores.ndim  # type: ignore[attr-defined]
         rows = np.flatnonzero(before.any(axis=tuple([d for d in range(before.ndim) if d != dim])))
-        key = (*[slice(None)] * dim, rows)
+        key: Any = along(dim, rows)
         mask = before.copy()
         mask[key] *= array_of(method.compute_mask(as_tensor(scores[key]), as_tensor(before[key])))
         return as_tensor(mask)
@@ -245,7 +246,7 @@ class RandomStructured(_Structured):
 class LnStructured(_Structured):
     """Prunes the rows along ``dim`` with the smallest n-norms."""
 
-    def __init__(self, amount: float, n: float, dim: int = -1):
+    def __init__(self, amount: float, n: Any, dim: int = -1):
         super().__init__(amount, dim)
         self.n = n
 
@@ -283,7 +284,7 @@ def random_structured(module: M, name: str, amount: float, dim: int) -> M:
     return module
 
 
-def ln_structured(module: M, name: str, amount: float, n: float, dim: int, importance_scores: Any = None) -> M:
+def ln_structured(module: M, name: str, amount: float, n: Any, dim: int, importance_scores: Any = None) -> M:
     """Prune the rows along ``dim`` with the smallest n-norms. Returns the module."""
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module

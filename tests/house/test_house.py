@@ -26,7 +26,15 @@ STOREYS = [
     {"minigrad.absent", "minigrad.accepted", "minigrad.devices", "minigrad.kernels", "minigrad.types"},
     {"minigrad.engine", "minigrad.tree"},
     {"minigrad.ops", "minigrad.printing", "minigrad.random"},
-    {"minigrad.calls", "minigrad.creation", "minigrad.files", "minigrad.recompute", "minigrad.tensor", "minigrad.tensor_types"},
+    {
+        "minigrad.calls",
+        "minigrad.creation",
+        "minigrad.einops",
+        "minigrad.files",
+        "minigrad.recompute",
+        "minigrad.tensor",
+        "minigrad.tensor_types",
+    },
     {"minigrad", "minigrad.distributions", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
     {"minigrad.torch", "minigrad.torchvision"},
@@ -35,9 +43,11 @@ STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms
 
 # May be imported by a room on first use, never by `import minigrad` or `import minigrad.nn`.
 HEAVY = {
-    "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "safetensors", "sqlite3", "ssl", "torch", "tqdm", "urllib.request",
+    "PIL", "einops", "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "safetensors", "sqlite3", "ssl", "torch", "tqdm", "urllib.request",
 }  # fmt: skip
 TOOLS = {
+    "PIL": "minigrad.nn",
+    "einops": "minigrad.einops",
     "graphviz": "minigrad.graph",
     "hypothesis": "minigrad.testing",
     "pytest": "minigrad.testing",
