@@ -157,7 +157,7 @@ def test_dataset_folder(tmp_path):
 
     data = DatasetFolder(tmp_path, read, ".txt", transform=str.upper, target_transform=str)
     assert [data[i] for i in range(2)] == [("A/1.TXT", "0"), ("B/3.TXT", "1")] and "2 files in 2 classes" in repr(data)
-    assert len(DatasetFolder(tmp_path, read, is_valid_file=lambda path: "3" in path, allow_empty=True)) == 1
+    assert len(DatasetFolder(tmp_path, read, is_valid_file=lambda path: path.endswith("3.txt"), allow_empty=True)) == 1
     with pytest.raises(ValueError, match="either extensions or is_valid_file"):
         DatasetFolder(tmp_path, read)
     with pytest.raises(FileNotFoundError, match="no file of class 'b'"):
