@@ -11,8 +11,8 @@ from minigrad.engine import ShapeError, cast, no_grad, op, take_numpy_names
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.elementwise import clamp, eq, where
 from minigrad.ops.index import index_select
-from minigrad.ops.linalg import matmul
 from minigrad.ops.precision import in_float32
+from minigrad.ops.products import matmul
 from minigrad.ops.reduce import norm, sum
 from minigrad.ops.shape import broadcast_tensors, transpose, unsqueeze
 from minigrad.tree import array_of
