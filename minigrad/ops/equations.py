@@ -14,7 +14,7 @@ from minigrad.engine import ShapeError, TensorBase, op, wrap
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
-from minigrad.ops.arguments import whole
+from minigrad.ops.arguments import check, whole
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import cat, matrix_transpose, permute, reshape, tril, triu, unsqueeze
@@ -289,6 +289,7 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
     tensor([[1.],
             [4.]])
     """
+    check("solve_triangular", locals(), upper="True or False", left="True or False", unitriangular="True or False")
     for x in (A, B):
         require_matrices("solve_triangular", x)
     require_square("solve_triangular", A)
@@ -307,6 +308,7 @@ def triangular_solve(
 
     ``transpose``: solve with the transpose of A.
     """
+    check("triangular_solve", locals(), upper="True or False", transpose="True or False", unitriangular="True or False")
     matrix, above = (matrix_transpose(A), not upper) if transpose else (A, upper)
     return TriangularSolveResult(solve_triangular(matrix, b, upper=above, unitriangular=unitriangular), A)
 
@@ -326,6 +328,7 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor
     tensor([[1.],
             [1.]])
     """
+    check("cholesky_solve", locals(), upper="True or False")
     lower = matrix_transpose(input2) if upper else input2
     return solve_triangular(matrix_transpose(lower), solve_triangular(lower, input, upper=False), upper=True)
 
@@ -338,6 +341,7 @@ def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
     tensor([[0.2500, 0.0000],
             [0.0000, 1.0000]])
     """
+    check("cholesky_inverse", locals(), upper="True or False")
     require_square("cholesky_inverse", input)
     return cholesky_solve(alike(input, np.eye(input.shape[-1], dtype=input.dtype)), input, upper)
 

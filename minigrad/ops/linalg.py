@@ -28,7 +28,7 @@ from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
-from minigrad.ops.arguments import positive_dims, whole
+from minigrad.ops.arguments import number, positive_dims, whole
 from minigrad.ops.equations import (
     alike, cholesky, det, inv, lu, lu_factor, lu_solve, matrix_power, require_matrices, require_square, slogdet, solve, solve_triangular,
     tensorinv, tensorsolve,
@@ -228,11 +228,14 @@ def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: boo
     a = array_of(A)
     with one_blas_thread:
         s = np.linalg.svd(a, compute_uv=False)
-    return alike(A, np.asarray((s > _cutoff(a, s, atol if tol is None else tol, rtol)[..., None]).sum(-1)))
+    return alike(A, np.asarray((s > _cutoff("matrix_rank", a, s, atol if tol is None else tol, rtol)[..., None]).sum(-1)))
 
 
-def _cutoff(a: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
+def _cutoff(name: str, a: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
     """What singular values are zero up to: (...)."""
+    for what, t in (("atol", atol), ("rtol", rtol)):
+        if t is not None and not hasattr(t, "shape"):
+            number(name, what, t, "0 or above")
     atol, rtol = (None if t is None else np.asarray(array_of(t), s.dtype) for t in (atol, rtol))
     if rtol is None:
         rtol = np.where((0 if atol is None else atol) > 0, 0, max(a.shape[-2:]) * np.finfo(a.dtype).eps)
@@ -251,7 +254,7 @@ def _pinv_a(g, a, out):
 def _pinv(a: Array, atol: Any, rtol: Any) -> Array:
     with one_blas_thread:
         u, s, vh = np.linalg.svd(a, full_matrices=False)
-    inverse = np.divide(1, s, out=np.zeros_like(s), where=s > _cutoff(a, s, atol, rtol)[..., None])
+    inverse = np.divide(1, s, out=np.zeros_like(s), where=s > _cutoff("pinv", a, s, atol, rtol)[..., None])
     return kernels.matmul(np.swapaxes(vh, -1, -2) * inverse[..., None, :], np.swapaxes(u, -1, -2))
 
 
@@ -274,7 +277,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     if hermitian:
         require_square("pinv", A)
         A = tril(A) + matrix_transpose(tril(A, -1))
-    atol, rtol = (None if t is None else array_of(t) for t in (atol, rcond if rtol is None else rtol))
+    atol, rtol = (array_of(t) if hasattr(t, "shape") else t for t in (atol, rcond if rtol is None else rtol))
     return _pinv(A, atol, rtol)
 
 
@@ -488,6 +491,8 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         ends = (s[..., -1], s[..., 0])
         return ew.div(*ends) if p == -2 else ew.div(*ends[::-1])
     require_square("cond", A)
+    if p not in ("fro", "nuc", 1, -1, math.inf, -math.inf):
+        raise ValueError(f"cond: p must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, not {p!r}")
     try:
         return matrix_norm(A, p) * matrix_norm(inv(A), p)
     except np.linalg.LinAlgError:

@@ -22,7 +22,18 @@ ELSEWHERE = {
     "index_reduce": {"source"}, "put": {"source"},  # the values
 }  # fmt: skip
 # they get dims that their callers have checked
-INSIDE = {"centered_sums", "standardize", "_split", "_unbind", "diagonal_put", "unfold_add", "linear_recurrence"}
+INSIDE = {
+    "centered_sums",
+    "standardize",
+    "_split",
+    "_unbind",
+    "diagonal_put",
+    "unfold_add",
+    "linear_recurrence",
+    "_transform",
+    "_from_real",
+    "_to_real",
+}
 
 
 def dims_of(case):
