@@ -15,8 +15,8 @@ from minigrad.engine import joint, op
 from minigrad.kernels import native
 from minigrad.kernels.native import recurrent as fast
 from minigrad.ops.elementwise import gt, quiet, tanh
-from minigrad.ops.products import matmul
 from minigrad.ops.precision import in_float32
+from minigrad.ops.products import matmul
 from minigrad.ops.shape import cat, reshape, split, stack, transpose, unsqueeze
 from minigrad.types import Array
 
