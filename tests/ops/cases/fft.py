@@ -115,7 +115,7 @@ CASES = [
     row("fftshift", lambda lib, x: (lib.fft.fftshift(x), lib.fft.ifftshift(x, -1)), signals(dims=2)),
     row("fftshift_of_pairs", lambda lib, x: parts(lib, lib.fft.fftshift(pair(lib, x), dim=-1)), signals(True)),
     row("complex_pair", of_parts, st.arrays((2, 3, 2), low=0.3), st.arrays((2, 3, 2), low=0.3)),
-    Case(fft.stft, st.call(st.arrays((6,)), hs.just(4), return_complex=hs.just(False), onesided=hs.booleans())),
+    Case(fft.stft, st.call(st.arrays((6,)), hs.just(4), return_complex=hs.just(False), onesided=hs.booleans()), name="stft_of_parts"),
     row(
         "stft", spectrogram, st.arrays((2, 6), low=0.2, high=3), WINDOW, normalized=hs.booleans(), onesided=hs.booleans(),
         center=hs.booleans(), pad_mode=hs.sampled_from(["reflect", "constant"]),
