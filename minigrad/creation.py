@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad.devices import check_device
 from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, wrap
-from minigrad.ops.arguments import number, numbers, shown, whole
+from minigrad.ops.arguments import check, number, numbers, shown, whole
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, filled, new_shape, to_array
 from minigrad.tree import array_of, unwrapped
@@ -260,6 +260,7 @@ def hamming_window(
     requires_grad: bool = False,
 ) -> Tensor:
     """``alpha - beta cos(2 pi i / n)``: ``torch.hamming_window``. As :func:`hann_window`."""
+    check("hamming_window", locals(), alpha="finite", beta="finite")
 
     def make(n: int) -> np.ndarray:
         return alpha - beta * np.cos(2 * math.pi * np.arange(n) / (n - 1)) if n > 1 else np.ones(n)
@@ -291,6 +292,7 @@ def kaiser_window(
     requires_grad: bool = False,
 ) -> Tensor:
     """``I0(beta sqrt(1 - (2 i / n - 1)**2)) / I0(beta)``, I0 a Bessel function: ``torch.kaiser_window``. As :func:`hann_window`."""
+    check("kaiser_window", locals(), beta="finite")
     return _window("kaiser_window", lambda n: np.kaiser(n, beta), window_length, periodic, dtype, device, requires_grad)
 
 

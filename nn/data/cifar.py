@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.nn.data.collate import default_collate
 from minigrad.nn.data.dataset import Dataset
 from minigrad.nn.data.idx import DataError
+from minigrad.ops.arguments import check
 from minigrad.tensor import as_tensor
 
 _PLAIN = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} | {
@@ -80,6 +81,8 @@ class CIFAR10(Dataset[tuple[Any, int]]):
         target_transform: Callable[[Any], Any] | None = None,
         download: bool = False,
     ):
+        name = type(self).__name__
+        check(name, locals(), "transform target_transform", root="a path", transform="a function", target_transform="a function")
         self.root, self.train, self.transform, self.target_transform = root, bool(train), transform, target_transform
         folder = self._folder()
         if folder is None and download:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.nn.data.dataset import Dataset
+from minigrad.ops.arguments import check
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
@@ -23,6 +24,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise ImportError("read_image needs Pillow: pip install 'minigrad-nn[images]'", name=error.name) from error
+    check("read_image", locals(), path="a path")
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
@@ -62,6 +64,8 @@ class DatasetFolder(Dataset[tuple[Any, int]]):
         allow_empty: bool = False,
     ):
         name = type(self).__name__
+        kinds = {"transform": "a function", "target_transform": "a function", "is_valid_file": "a function", "extensions": "a list"}
+        check(name, locals(), " ".join(kinds), root="a path", loader="a function", **kinds)
         if (extensions is None) == (is_valid_file is None):
             raise ValueError(f"{name}: give either extensions or is_valid_file")
         ends = () if extensions is None else tuple([e.lower() for e in ([extensions] if isinstance(extensions, str) else extensions)])

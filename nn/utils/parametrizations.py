@@ -184,7 +184,7 @@ def orthogonal(module: M, name: str = "weight", orthogonal_map: str | None = Non
         orthogonal_map: how a matrix becomes orthogonal: ``"matrix_exp"``, the exponential of a skew-symmetric one (Lezcano-Casado and
             Martinez-Rubio 2019), the default of square matrices; ``"cayley"``, (I - A/2)⁻¹ (I + A/2); ``"householder"``, the Q of a QR
             decomposition, the default of others.
-        use_trivialization: the first two start from the nearest orthogonal weight, always here.
+        use_trivialization: the first two start from the nearest orthogonal weight; False is refused.
 
     Raises ``ValueError`` for another map, or a parameter that is no matrix.
 
@@ -194,12 +194,13 @@ def orthogonal(module: M, name: str = "weight", orthogonal_map: str | None = Non
     >>> mg.allclose(layer.weight @ layer.weight.T, mg.eye(3), atol=1e-5)
     True
     """
+    check("orthogonal", locals(), "orthogonal_map", module=Module, name="a name", orthogonal_map=("matrix_exp", "cayley", "householder"))
+    if not use_trivialization:
+        raise ValueError("orthogonal: use_trivialization must be True: the maps start from the nearest orthogonal weight here")
     weight = getattr(module, name, None)
     if weight is None or weight.ndim < 2:
         shape = None if weight is None else tuple(weight.shape)
         raise ValueError(f"orthogonal: '{name}' of {type(module).__name__} has shape {shape}; a matrix (..., n, m) is needed")
     if orthogonal_map is None:
         orthogonal_map = "matrix_exp" if weight.shape[-1] == weight.shape[-2] else "householder"
-    if orthogonal_map not in ("matrix_exp", "cayley", "householder"):
-        raise ValueError(f"orthogonal: orthogonal_map must be 'matrix_exp', 'cayley' or 'householder', not {orthogonal_map!r}")
     return register_parametrization(module, name, _Orthogonal(weight, orthogonal_map), unsafe=True)

@@ -252,7 +252,7 @@ def test_orthogonal_parametrization_stays_orthogonal():
     m = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3).double())
     m.weight = mg.tensor(q)
     np.testing.assert_allclose(m.weight.detach().numpy(), q, atol=1e-10)
-    with pytest.raises(ValueError, match="orthogonal: orthogonal_map must be"):
+    with pytest.raises(ValueError, match="orthogonal: orthogonal_map must be one of"):
         nn.utils.parametrizations.orthogonal(nn.Linear(2, 2), orthogonal_map="qr")
     with pytest.raises(ValueError, match="orthogonal: 'bias' of Linear has shape"):
         nn.utils.parametrizations.orthogonal(nn.Linear(2, 2), "bias")

@@ -18,6 +18,9 @@ BASES = {  # nothing to compare by itself: bases, what holds modules, parameters
     "UninitializedBuffer", "UninitializedParameter", "NLLLoss2d",
 }  # fmt: skip
 
+# Compared in tests/nn/test_optim.py with numbers that PyTorch gave once: a step of these takes it seconds of imports.
+WRITTEN_DOWN = {"Adafactor", "Muon"}
+
 
 def compared(source: str) -> set[str]:
     """Names that a file of twin tests compares: strings in its tables, in parametrize and in its tests' calls, and attributes of torch there.
@@ -67,7 +70,7 @@ def test_every_class_with_a_counterpart_has_a_twin_test(ours, theirs, least):
     names = classes(ours, theirs)
     assert len(names) >= least
     known = set().union(*[compared(path.read_text(encoding="utf-8")) for path in HERE.rglob("test_*.py")])
-    assert [name for name in names if name not in known] == []
+    assert [name for name in names if name not in known | WRITTEN_DOWN] == []
 
 
 def test_the_reader_of_tables_tells_what_is_compared():

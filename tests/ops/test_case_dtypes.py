@@ -26,6 +26,7 @@ MORE = {
     "Boolean inputs not supported for relu|the `-` operator, (with|on) (a|two) bool": "bools are the integers 0 and 1, as in numpy",
     "cannot be converted to type uint8_t": "a factor of integers is cut to a whole number first",
     "only supports floating|supports floating point|boolean tensor|received a bool|uint8 input|bool dtype is not|type encountered": "as above",
+    "view_as_complex is only supported|expected a tensor of floating|Expected a floating point or complex|floating point or complex|stft\\(": "integers are made floats",
     "could not infer output dtype": "adaptive pools of integers are those of floats, as sizes that PyTorch does not take for a mean",
 }
 # Where PyTorch computes and minigrad refuses: a pattern of minigrad's message, and why.
@@ -36,6 +37,7 @@ LESS = {
     "floating logits are needed": "as bools",
     "Cannot cast ufunc|numpy boolean negative": "ops inside RNN, LSTM and GRU, which take floats only",
     "needs floating pixels": "PyTorch interpolates uint8 and rounds, and of other integers gives back those that keep their size",
+    "(float32|float64).* is needed, not (float16|u?int|bool)": "too few digits for a matrix function or an angle: convert first",
     "must be float32 or float64, not float16": "PyTorch refuses it too where there is something to compute",
 }
 # Rows whose dtypes differ, and why.
@@ -47,6 +49,7 @@ OTHER_DTYPE = {
     "sum_to": "an op of the engine, for gradients: the dtype of its input",
     "watch two": "its reference multiplies by an integer",
     "cast": "the dtype that is asked for",
+    "_from_real": "float16 is transformed in float32",
     "bincount_weights": "weights of any dtype are counted in float64, as in PyTorch",
 }
 # Rows whose values differ, and why.
@@ -54,7 +57,7 @@ OTHER_VALUE = {
     "polygamma": "at a pole of integers PyTorch's is large, ours infinite",
     "cholesky_of_symmetric": "of bools the matrix is singular, and what is left is rounding", "cholesky_upper": "as cholesky_of_symmetric",
     "trapezoid": "PyTorch multiplies small integers in their dtype, where they wrap round", "cumulative_trapezoid": "as trapezoid",
-    "gradient": "of whole distances some are 0",
+    "gradient": "of whole distances some are 0", "matrix_exp_squared": "each squaring doubles the rounding error",
     "kthvalue": "which of several equal elements is named is left open",
     "median_along": "as kthvalue", "_median_place": "as kthvalue", "topk": "as kthvalue", "_top_places": "as kthvalue", "argsort": "as kthvalue", "sort": "as kthvalue",
 }  # fmt: skip
@@ -62,6 +65,7 @@ OTHER_VALUE = {
 IN_FLOAT32 = {
     *("conv", "conv_input", "conv_weight", "_binary_cross_entropy", "blend", "affine", "standardize", "avg_pool", "avg_pool_input"),
     *("linear_recurrence", "_softmax", "_log_softmax", "_std", "_var", "_nll", "_nll_input", "rrelu in training"),
+    *("_euclidean", "_from_real"),
 }
 
 
