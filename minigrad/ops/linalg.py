@@ -326,7 +326,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str = "gelsy") -> 
         reshape(x, x.shape[:-1]) if vectors else x,
         sum(ew.square(matmul(A, x) - columns), -2) if full else alike(A, empty),
         alike(A, np.empty(0, np.int64)) if driver == "gels" else rank,
-        s if driver in ("gelsd", "gelss") else alike(A, empty),
+        alike(A, array_of(s) if driver in ("gelsd", "gelss") else empty),  # a constant, as in PyTorch
     )
 
 
