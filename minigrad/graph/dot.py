@@ -28,6 +28,7 @@ FAMILIES = {
     "activation": ("#ffd8a8", "activation"),
     "elementwise": ("#fdf0cf", "elementwise"),
     "norm": ("#c9e8c0", "normalisation"),
+    "recurrent": ("#b5ead7", "recurrent"),
     "softmax": ("#f6c6b4", "softmax"),
     "loss": ("#f2a9a9", "loss"),
     "reduce": ("#e5d4f3", "reduction"),
@@ -46,6 +47,11 @@ FAMILIES = {
     "summary": ("#eef1f4", "many ops"),
 }
 OTHER = ("#eeeeee", "other")
+LIKE: dict[str, str] = {  # files of ops that have the colour of another
+    "products": "linalg", "equations": "linalg", "attention": "linalg", "arithmetic": "elementwise", "special": "elementwise",
+    "complex_pair": "elementwise", "statistics": "reduce", "distance": "reduce", "assembling": "shape", "embedding": "index",
+    "margin": "loss", "ctc": "loss",
+}  # fmt: skip
 STATES = {
     "nan": ("#c92a2a", "NaN"), "inf": ("#c92a2a", "infinite"), "exploding": ("#d9480f", "exploding"),
     "vanishing": ("#1864ab", "vanishing"), "zero": ("#868e96", "zero"),
@@ -74,7 +80,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 def colour(name: str) -> str:
     """The fill of a family."""
-    return FAMILIES.get(name, OTHER)[0]
+    return FAMILIES.get(LIKE.get(name, name), OTHER)[0]
 
 
 def short(text: str, width: int = 34) -> str:
@@ -246,7 +252,7 @@ class Faces:
 
     def families(self) -> list[tuple[str, str]]:
         """The fill, and what it means, of each family in the picture."""
-        families = {family_of(box) if box.vertex is None else box.vertex.family for box in self.seen.boxes.values()}
+        families = {LIKE.get(name := family_of(box), name) for box in self.seen.boxes.values()}
         rows = [(fill, words) for name, (fill, words) in FAMILIES.items() if name in families and name not in ("leaf", "output")]
         if "leaf" in families and "input" not in families:
             rows.append((colour("leaf"), "leaf: given, with gradient"))

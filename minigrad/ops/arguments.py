@@ -123,7 +123,7 @@ def check(name: str, given: Mapping[str, Any], optional: str = "", /, **rules: i
     >>> check("fit", {"epochs": 3, "mode": None}, "mode", epochs=1, mode=("min", "max"))
     >>> check("fit", {"epochs": 0}, epochs=1)
     Traceback (most recent call last):
-    minigrad.engine.op.ShapeError: fit: epochs must be 1 or above, but is 0
+    minigrad.ShapeError: fit: epochs must be 1 or above, but is 0
     """
     for what, rule in rules.items():
         value = given[what]

@@ -386,9 +386,11 @@ def test_whole_channels(name, shape, mask):
 
 
 def test_channels_need_dimensions():
-    for name, shape in [("dropout1d", (3,)), ("dropout2d", (3, 3)), ("dropout3d", (3, 3, 3)), ("feature_alpha_dropout", (3,))]:
+    for name, shape in [("dropout1d", (3,)), ("dropout2d", (3,)), ("dropout3d", (3, 3, 3)), ("feature_alpha_dropout", (3,))]:
         with pytest.raises(mg.ShapeError, match=f"{name}: the input must have "):
             getattr(dropout, name)(mg.ones(*shape), 0.5, training=True)
+    with pytest.warns(UserWarning, match="dropout2d: an input of 2 dimensions has no channels"):
+        dropout.dropout2d(mg.ones(3, 3), 0.5, training=True)
 
 
 def test_alpha_dropout_keeps_mean_and_variance():
