@@ -8,11 +8,11 @@ import minigrad.nn.functional as F
 
 
 def test_im2col(chapter):
-    names = chapter("04_im2col", "--epochs", "2")
+    names = chapter("04_im2col", "--epochs", "1")
     assert names["shapes"] == [(9, 75), (90, 75)]
     assert names["parameters"] == 433_890
     assert names["gradient_error"] < 1e-4
-    assert names["accuracy"] > 0.9
+    assert names["accuracy"] > 0.85
     assert abs(names["smooth_before"]) < 0.2 < 0.4 < names["smooth_after"]  # noise has become edges
 
     rng = np.random.default_rng(0)

@@ -69,10 +69,13 @@ def test_every_public_function_has_a_row():
 # ------------------------------------------------------------------------------------------------------- proofs
 
 
+EXAMPLES = hypothesis.settings.default.max_examples * 3 // 5  # of a row: 12 in CI, in which the smallest and the odd come first; 600 with --long
+
+
 @pytest.mark.parametrize("case", ROWS)
 def test_proof(case, record_property):
     """Gradients of first and second order, dtypes, memory, strides: all that check_op checks."""
-    report = check_op(case.op, *case.strategies, **case.options)
+    report = check_op(case.op, *case.strategies, **{"examples": EXAMPLES, **case.options})
     record_property("proof", (report.examples, report.elements, report.kinks))  # conftest.py prints a table of these
 
 
@@ -81,7 +84,7 @@ def test_proof(case, record_property):
 def test_proof_of_convolution_by_each_algorithm(case, name):
     """The same proof where shapes would have chosen another way."""
     with conv_kernels.force(name):
-        check_op(case.op, *case.strategies, **case.options)
+        check_op(case.op, *case.strategies, **{"examples": EXAMPLES, **case.options})
 
 
 def arrays_of(outputs):
