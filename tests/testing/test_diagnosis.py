@@ -36,7 +36,11 @@ CASES = [
     (lambda x: np.mean(x), lambda g, x: mg.broadcast_to(g, x.shape), V, "constant factor", "4 is the number of elements along something: sum or mean?"),
     (lambda x: np.sum(x), lambda g, x: mg.broadcast_to(g / 6, x.shape), M, "constant factor", "6 is the number of elements"),
     (lambda x: np.mean(x, axis=1), lambda g, x: mg.broadcast_to(mg.reshape(g, (-1, 1)), x.shape), M, "constant factor", "3 is the number of"),
+    (lambda x: np.mean(x, axis=(1, 2)), lambda g, x: mg.broadcast_to(mg.reshape(g, (-1, 1, 1)), x.shape), np.arange(24.0).reshape(2, 3, 4),
+     "constant factor", "12 is the number of elements along something"),  # of two axes together
+    (lambda x: x * x * 1.1e8, lambda g, x: 1.1e8 * g * x, V, "constant factor", "0.5 times"),  # what rounding makes of large gradients is linear
     (lambda x: x.T, lambda g, x: g, S, "transposed", "the order (1, 0)"),
+    (lambda x: x.transpose(0, 1, 3, 2), lambda g, x: g, np.arange(16.0).reshape(2, 2, 2, 2), "transposed", "the order (0, 1, 3, 2)"),
     (lambda x: x.transpose(1, 2, 0), lambda g, x: g.transpose(0, 1) if isinstance(g, mg.Tensor) else g.swapaxes(0, 1),
      np.arange(27.0).reshape(3, 3, 3), "transposed", "the order ("),
     (lambda x: x[::-1].copy(), lambda g, x: g, V, "flipped", "backwards along axis 0"),
@@ -45,6 +49,7 @@ CASES = [
     (lambda x: np.pad(x, 1), lambda g, x: g[2:], V, "shifted", "off by -1 along axis 0"),
     (lambda x: np.pad(x, 1), lambda g, x: g[:-2], V, "shifted", "off by 1 along axis 0"),
     (lambda x: np.pad(x, 2), lambda g, x: g[4:], np.arange(5.0), "shifted", "off by -2 along axis 0"),
+    (lambda x: np.sum(x * np.array([3.0, 5.0])), lambda g, x: g * np.array([1.0, 3.0]), V[:2], None, ""),  # one equal number is no shift
     (lambda x: x[[1, 2, 4, 0, 3]], lambda g, x: g[np.array([1, 2, 4, 0, 3])], np.arange(5.0) ** 2, "permuted", "wrong order"),
     (lambda x: np.where(x > 0, x, 0.1 * x), lambda g, x: g * (x > 0), V, "zero where it should not be", "1 element gets no gradient, the others the right"),
     (lambda x: np.where(x > 0, x, 0.1 * x), lambda g, x: g * (x > 0), -V, "zero where it should not be", "3 elements get no gradient"),
@@ -67,6 +72,7 @@ CASES = [
     (lambda x: x * np.exp(x), lambda g, x: g * mg.exp(x), V, "missing term for a repeated input", "comes twice in the result"),
     (lambda x: x * np.exp(x), lambda g, x: g * x * mg.exp(x), V, "missing term for a repeated input", "product rule"),
     (lambda x: x @ x.T, lambda g, x: mg.matmul(g, x), M, "missing term for a repeated input", "only one of the two is differentiated"),
+    (lambda x: x @ x.T, lambda g, x: mg.matmul(g, x), 5e-4 * M, "missing term for a repeated input", "only one of the two is differentiated"),
     (lambda x: x * x, lambda g, x: g * 2.0 * x * (1.0 - 2.0 * (x < 0)), V, "wrong at some elements", "x == -1.25 (1 of 4 elements is wrong); the sign is"),
     (lambda x: x * x, lambda g, x: g * 2.0 * x * (1.0 + 0.5 * (x > 0.6)), V, "wrong at some elements", "x >= 0.75 (2 of 4 elements are wrong); it is 1.5 times"),
     (lambda x: x * x, lambda g, x: g * 2.0 * x * (1.0 - 2.0 * (x > 0)), V, "wrong at some elements", "x > 0 (3 of 4 elements are wrong); the sign is flipped"),
@@ -128,6 +134,8 @@ def test_shapes_of_gradients():
     assert diagnosed(lambda x: x * 1.0, M, x=lambda g: mg.reshape(g, (-1,))) == (
         "wrong shape", "the gradient of 'x' must have its shape, (2, 3), and has (6,)",
     )  # fmt: skip
+    kind, advice = diagnosed(lambda x: np.concatenate([x, x]), M, x=lambda g: g)
+    assert kind == "wrong shape" and advice.endswith("(2, 3), and has (4, 3)")  # as many axes: nothing was broadcast
     kind, advice = diagnosed(lambda x, b: x + b[:, None], M, V[:2], x=lambda g: g, b=lambda g: g)
     assert kind == "broadcast not summed" and "has shape (2, 3) and must have (2,)" in advice
 
@@ -185,6 +193,13 @@ def test_places():
     assert "sign" in places([0, 1], [1, 0], [-1.0, 1.0]).explain("x")[1]
     assert "times" not in places([-1, -2, 1], [1, 1, 0], [3.0, 4.0, 1.0]).explain("x")[1]
     assert "times" not in places([-1, -2, 1], [1, 1, 0], [3.0, np.nan, 1.0]).explain("x")[1]
+
+
+@pytest.mark.parametrize(("factor", "off", "one"), [(300.0, 0.02, True), (300.0, 0.04, False), (0.3, 8e-5, True), (0.3, 2e-4, False)])
+def test_a_factor_is_one_number_within_1e_4(factor, off, one):
+    """Of its size, or of 1 where it is smaller."""
+    advice = places([-1, -2, 1], [1, 1, 0], [factor, factor + off, 1.0]).explain("x")[1]
+    assert (f"it is {factor:g} times" in advice) == one
 
 
 def test_same():

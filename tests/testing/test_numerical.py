@@ -183,6 +183,11 @@ def test_another_kink_not_far_away(distance):
     assert (found.low[0, 0], found.high[0, 0]) == (pytest.approx(-4.0, abs=1e-3), pytest.approx(-2.0, abs=1e-3))
 
 
+def test_an_infinite_value_beside_a_kink_leaves_no_slope():
+    """At the short step the slope on the right would be infinite, and anything within its accuracy."""
+    assert not columns(lambda x: np.inf if 2.5 * STEP < x < 3.5 * STEP else abs(x) * (2 if x > 4 * STEP else 1), 0.0).kinks.any()
+
+
 def test_slopes_without_a_limit_are_no_kink():
     """Roots are too steep for a slope on either side."""
     found = columns(lambda x: np.sign(x) * np.sqrt(abs(x)) + np.sqrt(abs(x)), 0.0)
@@ -214,6 +219,17 @@ def test_even_jumps_are_looked_for():
     assert found.kinks.tolist() == [[True, False, True, False]] and found.jumps == {(0, 0)}
     assert (found.low[0, 0], found.high[0, 0]) == (pytest.approx(1.0, abs=1e-6), pytest.approx(1.0, abs=1e-6))
     assert not found.look_for_jumps(0)  # no new ones
+
+
+@pytest.mark.parametrize("distance", [4.1, 20, 60])
+def test_a_jump_with_a_kink_not_far_away(distance):
+    """The long step of the one-sided slopes reaches over the kink, the short one, four times, does not."""
+    even = columns(lambda x: np.sign(x) + x + max(x - distance * STEP, 0.0), 0.0)
+    assert not even.kinks.any() and even.look_for_jumps(0)
+    uneven = columns(lambda x: (x > 0) + x + max(x - distance * STEP, 0.0), 0.0)
+    for found in (even, uneven):
+        assert found.jumps == {(0, 0)}
+        assert (found.low[0, 0], found.high[0, 0]) == (pytest.approx(1.0, abs=1e-4), pytest.approx(1.0, abs=1e-4))
 
 
 @pytest.mark.parametrize(("height", "found"), [(1.0, True), (1e-8, True), (1e-10, False), (0.0, False)])
