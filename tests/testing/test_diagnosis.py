@@ -10,6 +10,7 @@ from minigrad.testing.diagnosis import Places, same
 V = np.array([0.5, -1.25, 2.0, 0.75])
 M = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]])
 S = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75], [-2.0, 3.0, 1.0]])
+K = np.array([0.0, 0.5, 2.0, -1.0])  # 0 where many functions have a kink
 
 
 def diagnosed(kernel, *inputs, order=1, **formulas):
@@ -53,6 +54,12 @@ CASES = [
     (lambda x: x[[1, 2, 4, 0, 3]], lambda g, x: g[np.array([1, 2, 4, 0, 3])], np.arange(5.0) ** 2, "permuted", "wrong order"),
     (lambda x: np.where(x > 0, x, 0.1 * x), lambda g, x: g * (x > 0), V, "zero where it should not be", "1 element gets no gradient, the others the right"),
     (lambda x: np.where(x > 0, x, 0.1 * x), lambda g, x: g * (x > 0), -V, "zero where it should not be", "3 elements get no gradient"),
+    (lambda x: np.maximum(x, 0), lambda g, x: g * (x > 1), K, "zero where it should not be", "1 element gets no gradient"),  # 0 is right at 0
+    (lambda x: np.abs(x), lambda g, x: g * (1.0 * (x >= 0) - (x < -2)), K, "zero where it should not be", "1 element gets no gradient, the others the right"),
+    (lambda x: np.maximum(x, 0), lambda g, x: 2.0 * g * (x > 0), K, "constant factor", "2 times"),
+    (lambda x: np.maximum(x, 0), lambda g, x: 1.0 * (x >= 0) + 0.0 * g, K, "formula ignores g", ""),
+    (lambda x: np.array([1.0, 1e-3, 1e-3, 1e-3]) * x, lambda g, x: np.array([0.0, 1e-3 + 9e-8, 1e-3, 1e-3]) * g, V, "zero where it should not be", "the others the"),
+    (lambda x: np.array([1.0, 1e-3, 1e-3, 1e-3]) * x, lambda g, x: np.array([0.0, 1e-3 + 2e-7, 1e-3, 1e-3]) * g, V, "wrong at some elements", "2 of 4"),
     (lambda x: x * 2.0, lambda g, x: g * 0.0, V, "zero where it should not be", "no gradient at all arrives"),
     (lambda x: np.round(x), lambda g, x: g * 1.0, V + 0.1, "not zero where it should be", "surrogate="),
     (lambda x: np.exp(x), lambda g, x: g * np.float64(np.inf) * 0.0 + mg.exp(x) * g, V, "not finite", "0 * inf"),
