@@ -34,6 +34,10 @@ CASES = [
     (lambda x: x * x, lambda g, x: 2.0 * (1 + 5e-5) * g * x, V, None, ""),
     (lambda x: x * 1.0, lambda g, x: 0.7123 * g, V[:1], None, ""),  # one number is a multiple of any other
     (lambda x: x * 1.0, lambda g, x: 0.75 * g, V[:1], "constant factor", "0.75 times what it should be"),
+    (lambda x: x * x, lambda g, x: g * x, M, "constant factor", "(the derivative of a square"),  # although there are 2 rows
+    (lambda x: x * 3e-7, lambda g, x: g * 6e-7, V, "constant factor", "2 times"),  # small, and not flat
+    (lambda x: x / 1024, lambda g, x: g * (1 + 20 / 1024) / 1024, V, "constant factor", "1.01953 times"),  # small, and no float16 though it is one
+    (lambda x: np.sum(x), lambda g, x: mg.broadcast_to(g * (1 + 5e-6), x.shape), V, None, ""),  # nearly right forwards is not flipped
     (lambda x: np.mean(x), lambda g, x: mg.broadcast_to(g, x.shape), V, "constant factor", "4 is the number of elements along something: sum or mean?"),
     (lambda x: np.sum(x), lambda g, x: mg.broadcast_to(g / 6, x.shape), M, "constant factor", "6 is the number of elements"),
     (lambda x: np.mean(x, axis=1), lambda g, x: mg.broadcast_to(mg.reshape(g, (-1, 1)), x.shape), M, "constant factor", "3 is the number of"),
@@ -71,12 +75,15 @@ CASES = [
     (lambda x: x * 3.0, lambda g, x: 3.0 * g + 1.0, V, "not linear in g", ""),
     (lambda x: np.stack([x, x, x]), lambda g, x: g[0], V, "broadcast not summed", "reaches 3 outputs, but only 1 of them count"),
     (lambda x: np.stack([x, x, x]), lambda g, x: g[0] + g[1], V, "broadcast not summed", "reaches 3 outputs, but only 2 of them count"),
+    (lambda x: np.stack([x, x, x]), lambda g, x: g[0] + (1 + 5e-6) * g[1], V, "broadcast not summed", "only 2 of them count"),
     (lambda x: np.cumsum(x), lambda g, x: g * 1.0, V, "missing terms", "reaches 4 outputs, but only 1 of them count"),
     (lambda x: x - np.mean(x), lambda g, x: g * 1.0, V, "missing mean term", "the same along axis 0. A mean"),
     (lambda x: x - np.mean(x, axis=1, keepdims=True), lambda g, x: g * 1.0, S, "missing mean term", "the same along axis 1. A mean"),
     (lambda x: x / np.sqrt(np.sum(x * x)), lambda g, x: g / mg.sqrt(mg.sum(x * x)), V, "missing mean term", "along axis 0 times the result"),
     (lambda x: x * np.sum(x * x), lambda g, x: g * mg.sum(x * x), V, "missing mean term", "along axis 0 times the"),
     (lambda x: x * np.exp(x), lambda g, x: g * mg.exp(x), V, "missing term for a repeated input", "comes twice in the result"),
+    (lambda x: x * np.exp(x), lambda g, x: g * mg.exp(x), V[:2], "missing term for a repeated input", "comes twice in the result"),
+    (lambda x: x * np.exp(x) + 3e-8 * np.sum(x), lambda g, x: g * mg.exp(x), V, "missing term for a repeated input", "comes twice in the result"),
     (lambda x: x * np.exp(x), lambda g, x: g * x * mg.exp(x), V, "missing term for a repeated input", "product rule"),
     (lambda x: x @ x.T, lambda g, x: mg.matmul(g, x), M, "missing term for a repeated input", "only one of the two is differentiated"),
     (lambda x: x @ x.T, lambda g, x: mg.matmul(g, x), 5e-4 * M, "missing term for a repeated input", "only one of the two is differentiated"),
