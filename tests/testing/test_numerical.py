@@ -107,6 +107,11 @@ def test_a_kink_nearby_beside_curvature():
     assert not found.kinks.any() and found.slopes[0, 0] == pytest.approx(-1.0, abs=1e-6)
 
 
+def test_small_slopes_are_mended_too():
+    found = columns(lambda x: 4e-6 * abs(x - STEP / 4), 0.0)
+    assert not found.kinks.any() and found.slopes[0, 0] == pytest.approx(-4e-6, rel=1e-6)
+
+
 def slope_by_distance(far, near, closer):
     """0 left of 0; on the right its slopes are ``far``, ``near`` and ``closer`` at steps of 16, 1 and a sixteenth."""
     return lambda x: max(x, 0.0) * (far if x > 12 * STEP else near if x > 0.6 * STEP else closer)
