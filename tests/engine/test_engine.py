@@ -237,11 +237,47 @@ def test_a_residual_is_declared_constant_or_refused_by_double_backward():
             one(value)
 
 
+@pytest.mark.parametrize(
+    ("residual", "constant"),
+    [
+        (None, True), (True, True), (3, True), ("text", True), (slice(1), True), (np.arange(2), True), (np.bool_(True), True),
+        ((None, [np.arange(2), 3]), True), (1.5, False), (np.ones(2), False), (np.float64(1), False), ((3, np.ones(2)), False), (print, False),
+    ],
+)  # fmt: skip
+def test_a_residual_that_cannot_vary_needs_no_declaration(residual, constant):
+    """Positions, masks and settings; what has floats may depend on an input."""
+    given = mg.op(x=lambda g, res: g * 2.0)(lambda x: (x * 2, residual))
+    x = leaf(2)
+    if constant:
+        assert mg.grad(given(x).sum(), x, create_graph=True)[0].tolist() == [2.0, 2.0]
+    else:
+        with pytest.raises(RuntimeError, match="would treat the residual `res` as a constant"):
+            mg.grad(given(x).sum(), x, create_graph=True)
+
+
 def test_a_kernel_that_returns_no_numbers_is_refused():
     for returned, words in ((None, "returned None .is its return missing"), ("text", "a str")):
         wrong = mg.op(x=lambda g: g)(lambda x, returned=returned: returned)
         with pytest.raises(TypeError, match=words):
             wrong(leaf(2))
+
+
+def test_an_error_of_a_kernel_tells_the_call():
+    """A note with the operands; none where the kernel's own words begin with its name, and say it."""
+
+    @mg.op(x=lambda g: g, y=lambda g: g)
+    def strict(x, y):
+        raise ValueError("no" if np.any(y) else "strict: no")
+
+    for x in (leaf(3), np.ones(3)):
+        for y, words, notes in (
+            (2.5, "no", ["in strict(x float64(3,), y=2.5)"]),
+            (np.ones((1, 2), np.float32), "no", ["in strict(x float64(3,), y float32(1, 2))"]),
+            (0, "strict: no", []),
+        ):
+            with pytest.raises(ValueError, match="no") as told:
+                strict(x, y)
+            assert (str(told.value), getattr(told.value, "__notes__", [])) == (words, notes)
 
 
 def test_a_formula_is_asked_for_in_the_op():
@@ -300,6 +336,22 @@ def test_several_results_differentiate_to_any_order():
     np.testing.assert_allclose(second.detach().numpy(), (2 + 4 * value + value**2) * np.exp(value))
     (third,) = mg.grad(second.sum(), x)
     np.testing.assert_allclose(third.numpy(), (6 + 6 * value + value**2) * np.exp(value))
+
+
+def test_a_formula_may_name_one_of_the_results():
+    """It alone is kept, and is differentiated in its turn."""
+
+    @mg.op(x=lambda g, x, out_1: g[0] * 2.0 * x + g[1] * out_1)
+    def both(x):
+        return np.square(x), np.exp(x)
+
+    x = leaf(3)
+    squared, power = both(x)
+    assert [a is power._data for a in power.grad_fn.parents[0].kept] == [False, True] and power.grad_fn.parents[0].kept[0] is x._data
+    (first,) = mg.grad((squared * power).sum(), x, create_graph=True)
+    value = x.numpy(force=True)
+    np.testing.assert_allclose(first.numpy(force=True), (2 * value + value**2) * np.exp(value))
+    np.testing.assert_allclose(mg.grad(first.sum(), x)[0].numpy(), (2 + 4 * value + value**2) * np.exp(value))
 
 
 def test_an_unused_result_counts_as_zero():
@@ -533,6 +585,26 @@ def test_backward_into_chosen_leaves_only():
     (x * y).sum().backward(inputs=[x])
     assert y.grad is None
     np.testing.assert_allclose(x.grad.numpy(), y.detach().numpy())
+
+
+def test_backward_into_nothing_is_a_mistake():
+    x = leaf(3)
+    with pytest.raises(RuntimeError, match="backward: inputs is empty"):
+        x.sum().backward(inputs=[])
+    with pytest.raises(TypeError, match="backward: inputs must be Tensors, not ndarray"):
+        x.sum().backward(inputs=np.ones(3))
+    with pytest.raises(RuntimeError, match="backward: one of the inputs does not require a gradient"):
+        x.sum().backward(inputs=[mg.ones(3)])
+
+
+def test_a_gradient_to_start_from_may_require_one_itself():
+    """Only ``create_graph`` makes it part of the graph; its dtype becomes the tensor's."""
+    x, seed = mg.ones(2, requires_grad=True), leaf(2)
+    (x * 2).backward(seed)
+    assert x.grad.dtype == mg.float32 and not x.grad.requires_grad
+    np.testing.assert_allclose(x.grad.numpy(), 2 * seed.numpy(force=True), rtol=1e-6)
+    (g,) = mg.grad(x * 2, x, seed, create_graph=True)
+    assert mg.grad(g.sum(), seed)[0].tolist() == [2.0, 2.0]
 
 
 def test_create_graph_to_the_fifth_order():

@@ -234,6 +234,26 @@ def test_a_dtype_that_forward_chose_stays():
     assert x.grad.dtype == mg.float32
 
 
+def test_what_was_saved_in_float16_comes_back_in_float16():
+    """A Function's dtypes are its own: the formulas of ops get float32 for float16, its backward does not."""
+
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x, x.float())
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            x, wide = ctx.saved_tensors
+            assert (g.dtype, x.dtype, wide.dtype) == (mg.float16, mg.float16, mg.float32)
+            return 2 * x * g
+
+    x = mg.tensor([1.0, 3.0], dtype=mg.float16, requires_grad=True)
+    Square.apply(x).sum().backward()
+    assert x.grad.dtype == mg.float16 and x.grad.tolist() == [2.0, 6.0]
+
+
 def bad(returned_forward=None, returned_backward=None):
     class Bad(Function):
         @staticmethod
