@@ -83,8 +83,8 @@ class set_detect_anomaly(detect_anomaly):
         self._outside = _switch(self._mode, check_nan)
 
     def __enter__(self) -> None:
-        self._outer.append(self._outside)
-        _switch(self._mode, self._check_nan)
+        before = _switch(self._mode, self._check_nan)
+        self._outer.append(before if self._outer else self._outside)
 
     def __call__(self, function: F) -> F:
         _switch(*self._outside)  # used as a decorator: nothing is switched outside the function

@@ -154,7 +154,7 @@ class set_grad_enabled(Mode):
         grad_mode.set(self._value)  # as in PyTorch, a plain call takes effect at once
 
     def __enter__(self) -> None:
-        self._before.append(self._outside)
+        self._before.append(grad_mode.get() if self._before else self._outside)
         grad_mode.set(self._value)
 
     def __call__(self, function: F) -> F:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+import minigrad.nn.functional as F
 from minigrad import engine
 from minigrad.ops import elementwise as ew
 
@@ -477,6 +478,32 @@ def test_a_joint_formula_is_called_once_for_all_its_arguments():
     assert "in the gradient of wrong" in told.value.__notes__
 
 
+def test_a_node_tells_its_op_and_its_formulas():
+    """What pictures are made of: for each formula the position of its input, or those of the inputs it serves; a leaf has none."""
+
+    @mg.joint
+    def both(g, a, c):
+        return g * c, g * a
+
+    @mg.op(a=both, b=lambda g: g, c=both)
+    def mixed(a, b, c):
+        return a * c + b
+
+    @mg.op(first=lambda g: g, xs=lambda g, xs: [g for _ in xs])
+    def total(first, *xs):
+        return first + sum(xs)
+
+    x, y, z = leaf(2), leaf(2), leaf(2)
+    node = mixed(x, y, z).grad_fn
+    (ac, _, from_ac, kept), (b, _, from_b, nothing) = node.formulas()
+    assert (ac, from_ac, b, from_b, nothing) == ((0, 2), (0, 2), 1, (), ()) and kept[0] is x._data and kept[1] is z._data
+    assert [(p, sources) for p, _, sources, _ in total(x, y, z).grad_fn.formulas()] == [(0, ()), (range(1, 3), ("*",))]
+    first = node.next_functions[0][0]
+    assert (first.name, first.op, repr(first), first.variable) == ("leaf", None, "<leaf node, shape (2,)>", x)
+    assert (node.name, node.op, repr(node)) == ("mixed", mixed.op, "<mixed node, shape (2,)>")
+    assert repr(mixed.op) == "<op mixed(a, b, c)>"
+
+
 def test_broadcasting_and_dtypes_are_undone():
     x = mg.ones(3, 1, requires_grad=True)  # float32
     y = mg.tensor(np.ones((2, 1, 4)), requires_grad=True)  # float64
@@ -585,6 +612,26 @@ def test_backward_into_chosen_leaves_only():
     (x * y).sum().backward(inputs=[x])
     assert y.grad is None
     np.testing.assert_allclose(x.grad.numpy(), y.detach().numpy())
+
+
+def test_nothing_is_recorded_or_kept_unless_asked_for():
+    x = leaf(3)
+    y = (x * x).sum()
+    engine.backward(y)
+    assert not x.grad.requires_grad
+    with pytest.raises(RuntimeError, match="sum: backward a second time"):
+        engine.backward(y)
+    y = (x * x).sum()
+    assert not mg.grad(y, x)[0].requires_grad
+    with pytest.raises(RuntimeError, match="sum: backward a second time"):
+        mg.grad(y, x)
+    x.grad = None
+    y = (x * x).sum()
+    engine.backward(y, create_graph=True)  # which keeps the graph
+    assert x.grad.requires_grad
+    engine.backward(y, create_graph=True, retain_graph=False)
+    with pytest.raises(RuntimeError, match="sum: backward a second time"):
+        engine.backward(y)
 
 
 def test_backward_into_nothing_is_a_mistake():
@@ -764,6 +811,68 @@ def test_threads_may_run_backward_side_by_side():
         np.testing.assert_array_equal(got, results[i])
 
 
+def test_a_generator_that_is_dropped_ends_in_its_mode():
+    seen = []
+
+    @mg.no_grad()
+    def steps():
+        try:
+            yield mg.is_grad_enabled()
+        finally:
+            seen.append(mg.is_grad_enabled())
+
+    first = steps()
+    assert next(first) is False and mg.is_grad_enabled()
+    first.close()
+    assert seen == [False] and mg.is_grad_enabled()
+    assert list(steps()) == [False] and seen == [False, False] and mg.is_grad_enabled()
+
+
+def test_what_a_mode_does_not_decorate():
+    with pytest.raises(TypeError, match="no_grad: it decorates functions, not the class Model"):
+
+        @mg.no_grad()
+        class Model:
+            pass
+
+    with pytest.raises(TypeError, match="enable_grad: it does not decorate asynchronous generators"):
+
+        @mg.enable_grad()
+        async def steps():
+            yield 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "inside"),
+    [
+        (mg.no_grad, False), (mg.enable_grad, True), (mg.inference_mode, False), (lambda: mg.inference_mode(False), True),
+        (lambda: mg.set_grad_enabled(False), False), (lambda: mg.set_grad_enabled(True), True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("outside", [True, False])
+def test_every_mode_in_every_form_and_back(mode, inside, outside):
+    """A block, a function, a generator between whose steps the mode is the caller's; and all of it again."""
+
+    def steps():
+        yield mg.is_grad_enabled()
+        yield mg.is_grad_enabled()
+
+    with mg.set_grad_enabled(outside):
+        called, stepped = mode()(mg.is_grad_enabled), mode()(steps)
+        assert mg.is_grad_enabled() is outside
+        for _ in range(2):
+            assert called() is inside
+            for told in stepped():
+                assert told is inside and mg.is_grad_enabled() is outside
+        block = mode()
+        with block:
+            assert mg.is_grad_enabled() is inside
+            with block:
+                assert mg.is_grad_enabled() is inside
+            assert mg.is_grad_enabled() is inside
+        assert mg.is_grad_enabled() is outside
+
+
 # -------------------------------------------------------------------------------------------- anomalies
 
 
@@ -784,6 +893,79 @@ def test_anomaly_detection_finds_the_first_nan():
         with pytest.raises(RuntimeError, match="sqrt: the gradient of 'input' is NaN"):
             y.sum().backward()
     (x.sqrt() * mg.tensor([0.0, 1.0])).sum().backward()
+
+
+def test_a_nan_that_came_from_outside_is_no_anomaly():
+    """A formula is to blame only if its incoming gradient had none; with several results, if none of theirs had one."""
+    x = leaf(2)
+    with mg.detect_anomaly():
+        (x * 2).backward(np.array([np.nan, 1.0]))
+        a, b = square_and_exp(x)
+        mg.backward([a, b], [np.array([np.nan, 1.0]), np.ones(2)])
+        sizes = mg.op(x=lambda g: g[0] + g[1])(lambda x: (x.sum(), x * 1))
+        a, b = sizes(x)
+        mg.backward([a, b], [np.array(np.nan), np.ones(2)])
+        a, b = square_and_exp(mg.tensor([np.nan], requires_grad=True))
+        with pytest.raises(RuntimeError, match="square_and_exp: the gradient of 'x' is NaN"):
+            b.backward(np.ones(1))
+    assert np.isnan(x.grad.numpy()).all()
+
+
+@pytest.mark.parametrize("form", ["block", "function", "generator"])
+@pytest.mark.parametrize("check_nan", [True, False])
+@pytest.mark.parametrize("mode", [lambda check: mg.detect_anomaly(check), lambda check: engine.set_detect_anomaly(True, check)])
+def test_anomalies_are_looked_for_inside_and_not_after(mode, check_nan, form):
+    def inside():
+        yield engine.is_anomaly_enabled(), engine.is_anomaly_check_nan_enabled()
+
+    if form == "block":
+        with mode(check_nan):
+            found = next(inside())
+    elif form == "function":
+        found = mode(check_nan)(lambda: next(inside()))()
+    else:
+        found = next(mode(check_nan)(inside)())
+    assert found == (True, check_nan)
+    assert not engine.is_anomaly_enabled() and engine.is_anomaly_check_nan_enabled()
+    assert mg.detect_anomaly not in engine.graph.users
+
+
+def test_looking_for_anomalies_is_switched_off_and_on_again_within_itself():
+    block = engine.set_detect_anomaly(True)
+    with block:
+        with block:
+            pass
+        assert engine.is_anomaly_enabled()
+        with engine.set_detect_anomaly(False), mg.detect_anomaly():
+            assert engine.is_anomaly_enabled() and engine.graph.users.count(mg.detect_anomaly) == 1
+        assert engine.is_anomaly_enabled()
+    assert not engine.is_anomaly_enabled() and mg.detect_anomaly not in engine.graph.users
+
+
+def test_a_write_is_found_though_nan_is_allowed():
+    """Which switch was on when the op ran decides, and not which is on when backward runs."""
+    x = mg.tensor([0.0, 1.0], requires_grad=True)
+    with mg.detect_anomaly(check_nan=False):
+        nan = x.sqrt() * mg.tensor([0.0, 1.0])
+        written = x.exp()
+    with mg.detect_anomaly():
+        nan.sum().backward()
+    written.detach().numpy()[0] = 7.0
+    with pytest.raises(RuntimeError, match="exp: its result was written after the forward pass"):
+        written.sum().backward()
+
+
+def test_lines_are_recorded_in_a_block_and_only_there():
+    """For pictures: where an op was called, and by which public function; nothing is looked for."""
+    x = leaf(1, 1, 4, 4)
+    with engine.recording_lines():
+        y = F.conv2d(x, leaf(1, 1, 2, 2))  # this line
+    assert engine.line_of(y.grad_fn).endswith("# this line") and f"{__file__}:" in engine.line_of(y.grad_fn)
+    assert engine.function_of(y.grad_fn) == "conv2d"
+    with engine.saved_tensors_hooks(lambda t: t, lambda t: t):  # who wants to hear of nodes for something else
+        z = x * x
+    for t in (z, x * 2):
+        assert engine.line_of(t.grad_fn) == engine.function_of(t.grad_fn) == ""
 
 
 # -------------------------------------------------------------------------------------- size and memory
