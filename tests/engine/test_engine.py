@@ -108,6 +108,49 @@ def test_a_formula_must_take_g_first():
             return x * x
 
 
+@pytest.mark.parametrize(
+    ("formulas", "kernel", "words"),
+    [
+        ({"x": None}, lambda x, out: x, "a parameter cannot be called 'out'"),
+        ({"x": None}, lambda x, _axis: x, "a parameter cannot be called '_axis'"),
+        ({"x": None}, lambda x, **options: x, r"\*\*options is not allowed; name each static argument"),
+        ({}, lambda x=1: x, r"no input of .*\(x=1\) is named; name one, with a formula or None"),
+        ({"x": lambda: 1}, lambda x: x, "the formula of 'x' must take g, the incoming gradient, first"),
+        ({"x": lambda g, out_x: g}, lambda x: x, "has a parameter 'out_x'; it can have x, x_shape, out, res"),
+        ({"x": lambda g, k_shape: g}, lambda x, k: x, "has a parameter 'k_shape'; it can have x, x_shape, k, out, res"),
+        ({"xs": lambda g, y: g}, lambda *xs: xs, "has a parameter 'y'; it can have xs, xs_shape, out, res"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_an_op_is_refused_at_once(formulas, kernel, words):
+    with pytest.raises(TypeError, match=f"^@op <lambda>: .*{words}"):
+        mg.op(**formulas)(kernel)
+
+
+def test_an_input_without_a_formula_is_refused_where_it_requires_a_gradient():
+    @mg.op(x=lambda g: g)
+    def total(x, *rest):
+        return x + sum(rest)
+
+    x, y = leaf(2), leaf(2)
+    assert total(x, y.detach()).requires_grad
+    with pytest.raises(
+        RuntimeError, match=r"^total: argument 'rest' requires a gradient but the op has no formula for it\. Add rest=lambda"
+    ):
+        total(x, y)
+
+
+def test_a_formula_may_ask_for_the_shapes_of_all_that_came():
+    @mg.op(xs=lambda g, xs_shape, out_shape: [mg.broadcast_to(g * len(out_shape), shape) for shape in xs_shape])
+    def total(*xs, out_shape=()):
+        return np.asarray(sum(np.sum(x) for x in xs))
+
+    x, y = leaf(2), leaf(3, 1)
+    z = total(x, y, 1.0, out_shape=(7, 7))
+    assert z.grad_fn.kept == (((2,), (3, 1), ()), (7, 7))
+    z.backward()
+    assert x.grad.tolist() == [2.0, 2.0] and y.grad.tolist() == [[2.0]] * 3
+
+
 def test_what_op_names_is_an_input_and_the_rest_is_static():
     @mg.op(a=lambda g, b: g * b)
     def scale(a, b, more=0):
@@ -279,6 +322,33 @@ def test_an_error_of_a_kernel_tells_the_call():
             with pytest.raises(ValueError, match="no") as told:
                 strict(x, y)
             assert (str(told.value), getattr(told.value, "__notes__", [])) == (words, notes)
+
+
+def test_a_kernel_that_returns_something_else_is_told_what():
+    def giving(returned):
+        def kernel(x):
+            return returned
+
+        return kernel
+
+    for returned, words in (
+        (mg.ones(1), "the kernel returned a Tensor; kernels take and return arrays"),
+        ((np.ones(1), np.array(["a"])), "the kernel returned an array of <U1; it must return an array of numbers"),
+        ((np.ones(1), None), r"the kernel returned None \(is its return missing\?\)"),
+    ):
+        with pytest.raises(TypeError, match=f"^kernel: {words}"):
+            mg.op(x=lambda g: g)(giving(returned))(leaf(2))
+    for returned, words in (((1, 2, 3), "a tuple of 3"), (None, "None"), ([1, 2], "a list")):
+        with pytest.raises(TypeError, match=rf"^kernel: .* must return \(result, residual\), not {words}"):
+            mg.op(x=lambda g, res: g)(giving(returned))(leaf(2))
+    three = mg.op(x=lambda g: g[0] + g[1])(lambda x: (x * 2, np.arange(2), 3.0))
+    y, places, number = three(leaf(2))
+    assert y.requires_grad and not places.requires_grad and number.item() == 3.0
+    assert all(not t.requires_grad for t in three(mg.ones(2))) and [t.dtype for t in three(mg.ones(2))] == [
+        mg.float32,
+        mg.int64,
+        mg.float32,
+    ]
 
 
 def test_a_formula_is_asked_for_in_the_op():
@@ -634,6 +704,28 @@ def test_nothing_is_recorded_or_kept_unless_asked_for():
         engine.backward(y)
 
 
+def test_where_a_backward_pass_cannot_start():
+    x = leaf(3)
+    y = x * 2
+    for outputs, gradients, error, words in (
+        ([y, y], [np.ones(3)], RuntimeError, "2 outputs but 1 gradients"),
+        (np.ones(3), None, TypeError, "outputs must be Tensors, not ndarray"),
+        (3.0, None, TypeError, "outputs must be Tensors, not float"),
+        ([y, x.detach()], [np.ones(3), np.ones(3)], RuntimeError, "this tensor does not require a gradient"),
+        ([y.sum(), y], None, RuntimeError, r"a gradient can be left out only for a scalar, and this tensor has shape \(3,\)"),
+        ([y.sum(), y], [None, mg.ones(3, 1)], engine.ShapeError, r"the gradient has shape \(3, 1\) but the tensor has shape \(3,\)"),
+    ):
+        for who, call in (("backward", engine.backward), ("grad", lambda outputs, gradients: mg.grad(outputs, x, gradients))):
+            with pytest.raises(error, match=f"^{who}: {words}"):
+                call(outputs, gradients)
+    engine.backward((y.sum() for _ in range(2)), retain_graph=True)
+    assert x.grad.tolist() == [4.0] * 3
+    assert mg.grad([y.sum(), y], x, [None, [1.0, 2.0, 3.0]], retain_graph=True)[0].tolist() == [4.0, 6.0, 8.0]
+    assert mg.grad(y, x, np.ones(3))[0].tolist() == [2.0] * 3
+    with pytest.raises(ValueError, match=r"^grad: materialize_grads=True needs allow_unused=True"):
+        mg.grad(x.sum(), x, allow_unused=False, materialize_grads=True)
+
+
 def test_backward_into_nothing_is_a_mistake():
     x = leaf(3)
     with pytest.raises(RuntimeError, match="backward: inputs is empty"):
@@ -820,12 +912,13 @@ def test_a_generator_that_is_dropped_ends_in_its_mode():
             yield mg.is_grad_enabled()
         finally:
             seen.append(mg.is_grad_enabled())
+        seen.append("went on")
 
     first = steps()
     assert next(first) is False and mg.is_grad_enabled()
     first.close()
     assert seen == [False] and mg.is_grad_enabled()
-    assert list(steps()) == [False] and seen == [False, False] and mg.is_grad_enabled()
+    assert list(steps()) == [False] and seen == [False, False, "went on"] and mg.is_grad_enabled()
 
 
 def test_what_a_mode_does_not_decorate():
@@ -859,6 +952,8 @@ def test_every_mode_in_every_form_and_back(mode, inside, outside):
 
     with mg.set_grad_enabled(outside):
         called, stepped = mode()(mg.is_grad_enabled), mode()(steps)
+        if isinstance(mode, type):  # @mg.no_grad means @mg.no_grad()
+            assert mode(mg.is_grad_enabled)() is inside and [told is inside for told in mode(steps)()] == [True, True]
         assert mg.is_grad_enabled() is outside
         for _ in range(2):
             assert called() is inside

@@ -17,6 +17,20 @@ def test_sums_over_what_was_broadcast(target):
     assert np.shares_memory(sum_to(x, target), x) == (target == x.shape)
 
 
+@pytest.mark.parametrize(
+    ("shape", "target"),
+    [((2, 3, 1), (2, 1, 1)), ((2, 1, 3), (2, 1, 1)), ((2, 3, 1), (1, 1)), ((2, 1, 1), (1, 1, 1)), ((1, 1, 3), (1,)), ((1, 1), ())],
+)
+def test_sizes_that_are_1_already_stay(shape, target):
+    x = np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape)
+    found = sum_to(x, target)
+    assert found.shape == target
+    for row, value in np.ndenumerate(found):  # each element is the sum of those that it went to
+        one = np.zeros(target)
+        one[row] = 1.0
+        assert value == (np.broadcast_to(one, shape) * x).sum()
+
+
 @pytest.mark.parametrize(("shape", "target"), [((2, 3), (2, 4)), ((2, 3), (5, 1)), ((2, 3), (1, 2, 3)), ((3,), (2,)), ((2, 3), (4, 4))])
 def test_what_was_not_broadcast_is_refused(shape, target):
     with pytest.raises(ShapeError, match="does not broadcast to"):

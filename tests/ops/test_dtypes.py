@@ -29,6 +29,10 @@ def test_default_dtype():
         assert mg.tensor([1, 2]).exp().dtype == mg.float64
         assert (mg.tensor([1, 2]) * 1.5).dtype == mg.float64
         assert mg.zeros(2).dtype == mg.float64
+        for wrong, told in ((mg.int64, "int64"), (bool, "bool"), (None, "None")):
+            with pytest.raises(TypeError, match=f"^set_default_dtype: dtype must be float16, float32 or float64, but is {told}"):
+                mg.set_default_dtype(wrong)
+        assert mg.get_default_dtype() == mg.float64
     finally:
         mg.set_default_dtype(before)
     assert (mg.tensor([1, 2]) / 2).dtype == mg.float32
