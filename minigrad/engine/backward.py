@@ -397,10 +397,8 @@ def grad(
     """
     if not only_inputs:
         raise ValueError("grad: only_inputs=False, which also filled .grad of the leaves, is gone in PyTorch too; call backward() for that")
-    if materialize_grads:
-        if allow_unused is False:
-            raise ValueError("grad: materialize_grads=True needs allow_unused=True, or leave it out")
-        allow_unused = True
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True needs allow_unused=True, or leave it out")
     outputs, inputs = _several(outputs), _several(inputs)
     gradients = _several(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
     seeds = _seeds(outputs, gradients, create_graph, "grad")

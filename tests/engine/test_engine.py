@@ -431,6 +431,20 @@ def test_an_unused_result_counts_as_zero():
     np.testing.assert_allclose(x.grad.numpy(), 2 * x.detach().numpy())
 
 
+@pytest.mark.parametrize("dtype", [mg.float16, mg.float32, mg.float64])
+def test_formulas_get_float32_for_float16(dtype):
+    """With one result and with several, and whether the pass is recorded or not; the gradient is float16 again."""
+    seen = []
+    one = mg.op(x=lambda g, x: seen.append((g.dtype, x.dtype)) or g * 2)(lambda x: x * 2)
+    two = mg.op(x=lambda g, x: seen.append((g[0].dtype, g[1].dtype, x.dtype)) or g[0] * 2 + g[1])(lambda x: (x * 2, x * 1))
+    computed = mg.float32 if dtype == mg.float16 else dtype
+    x = mg.ones(2, dtype=dtype, requires_grad=True)
+    for y in (one(x), two(x)[0], two(x)[1]):
+        for record in (False, True):
+            (g,) = mg.grad(y.sum(), x, retain_graph=True, create_graph=record)
+            assert g.dtype == dtype and set(seen.pop()) == {computed}
+
+
 def test_a_residual_is_handed_from_kernel_to_formula():
     @mg.op(x=lambda g, res: g * res)
     def masked(x):
