@@ -170,6 +170,7 @@ def test_an_input_may_be_keyword_only_and_a_static_may_come_first():
     def affine(k, x, *, bias=None):
         return k * x if bias is None else k * x + bias
 
+    assert affine.op.inputs == ("x", "bias") and affine.op.optional == {"bias": None} and list(affine.op.statics) == ["k"]
     x, b = leaf(2), leaf(2)
     affine(3.0, x, bias=b).sum().backward()
     assert x.grad.tolist() == [3.0, 3.0] and b.grad.tolist() == [1.0, 1.0]
@@ -586,6 +587,16 @@ def test_a_node_tells_its_op_and_its_formulas():
     assert (first.name, first.op, repr(first), first.variable) == ("leaf", None, "<leaf node, shape (2,)>", x)
     assert (node.name, node.op, repr(node)) == ("mixed", mixed.op, "<mixed node, shape (2,)>")
     assert repr(mixed.op) == "<op mixed(a, b, c)>"
+
+
+def test_a_number_that_no_formula_keeps_is_told_by_the_node():
+    """For pictures; an array is not, for the node would keep it alive."""
+    plus = mg.op(x=lambda g: g, y=lambda g: g)(lambda x, y: x + y)
+    times = mg.op(x=lambda g, y: g * y, y=lambda g, x: g * x)(lambda x, y: x * y)
+    x = leaf(2)
+    assert plus(x, 100).grad_fn.constant == plus(100, x).grad_fn.constant == 100
+    for t in (plus(x, np.ones(2)), plus(x, mg.ones(2)), plus(x, x), times(x, 3.0), times(3.0, x)):
+        assert not hasattr(t.grad_fn, "constant")
 
 
 def test_broadcasting_and_dtypes_are_undone():
