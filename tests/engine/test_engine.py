@@ -426,6 +426,20 @@ def test_a_formula_may_name_one_of_the_results():
     np.testing.assert_allclose(mg.grad(first.sum(), x)[0].numpy(), (2 + 4 * value + value**2) * np.exp(value))
 
 
+def test_several_results_under_no_grad_are_constants():
+    x = leaf(3)
+    with mg.no_grad():
+        assert [t.requires_grad for t in square_and_exp(x)] == [False, False]
+    assert [t.requires_grad for t in square_and_exp(x)] == [True, True]
+
+
+def test_every_op_is_registered_by_its_qualified_name():
+    ops = engine.registered_ops()
+    assert ops[f"{__name__}.square_and_exp"] is square_and_exp.op and ops["minigrad.ops.elementwise.exp"] is mg.exp.op
+    ops.clear()
+    assert engine.registered_ops(), "a copy"
+
+
 def test_an_unused_result_counts_as_zero():
     x = leaf(3)
     square_and_exp(x)[0].sum().backward()
