@@ -484,6 +484,18 @@ def test_variadic_ops_have_one_formula_for_all():
     assert b.grad is None
 
 
+def test_a_variadic_formula_is_differentiated_in_its_turn():
+    @mg.op(xs=lambda g, xs: [g * xs[1] * xs[2], g * xs[0] * xs[2], g * xs[0] * xs[1]])
+    def product(*xs):
+        return xs[0] * xs[1] * xs[2]
+
+    x, y = leaf(2), leaf(2, seed=1)
+    mg.testing.gradcheck(lambda x, y: product(x, y, np.full(2, 3.0)), x, y, order=2)
+    (gx,) = mg.grad(product(x, y, 3.0).sum(), x, create_graph=True)
+    np.testing.assert_allclose(gx.numpy(force=True), 3 * y.numpy(force=True))
+    assert mg.grad(gx.sum(), y)[0].tolist() == [3.0, 3.0]
+
+
 def test_the_inputs_of_a_call_and_its_static_arguments_make_the_call_again():
     """Whatever the kinds of the parameters, and with the defaults filled in."""
 
@@ -721,6 +733,18 @@ def test_backward_into_chosen_leaves_only():
     (x * y).sum().backward(inputs=[x])
     assert y.grad is None
     np.testing.assert_allclose(x.grad.numpy(), y.detach().numpy())
+
+
+def test_backward_into_intermediate_results():
+    x = leaf(3)
+    y = x * 2
+    z = y * y
+    z.sum().backward(inputs=[y], retain_graph=True)
+    np.testing.assert_allclose(y.grad.numpy(), 2 * y.numpy(force=True))
+    assert x.grad is None and z.grad is None
+    z.sum().backward(inputs=[x, y])
+    np.testing.assert_allclose(y.grad.numpy(), 4 * y.numpy(force=True))
+    np.testing.assert_allclose(x.grad.numpy(), 4 * y.numpy(force=True))
 
 
 def test_nothing_is_recorded_or_kept_unless_asked_for():
