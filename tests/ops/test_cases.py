@@ -69,7 +69,9 @@ def test_every_public_function_has_a_row():
 # ------------------------------------------------------------------------------------------------------- proofs
 
 
-EXAMPLES = hypothesis.settings.default.max_examples * 3 // 5  # of a row: 12 in CI, in which the smallest and the odd come first; 600 with --long
+EXAMPLES = (
+    hypothesis.settings.default.max_examples * 3 // 5
+)  # of a row: 12 in CI, in which the smallest and the odd come first; 600 with --long
 
 
 @pytest.mark.parametrize("case", ROWS)
