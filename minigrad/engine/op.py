@@ -479,7 +479,10 @@ _REBIND = """\
 """
 # A result is in PyTorch's dtype already if it is in that of its first input, which has a node and is not 0-d. Else it may be wider: but not
 # a float32 one, if no input is a float16 (a node knows that sooner than an array), nor one whose first input is sized and of its dtype.
-_ONE = "_dtype is _F64 and not (_{x} is not None and _{x}.dtype is _F64) and not (type({x}) is _ndarray and {x}.dtype is _F64)"
+_ONE = (
+    "_dtype is not _F32 and not (_{x} is not None and _{x}.dtype is _dtype) and "
+    "(_dtype is _F64 and not (type({x}) is _ndarray and {x}.dtype is _F64) or _dtype.kind not in 'fiub')"
+)
 _MANY = (
     "not (_{x} is not None and _{x}.dtype is _dtype and _{x}.shape) and (({others}) if _dtype is _F32 else "
     "_dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _dtype and {x}.ndim))"

@@ -1142,6 +1142,17 @@ def test_what_lies_behind_a_freed_graph_is_not_called_independent():
         mg.grad(w * 1, x)
 
 
+@pytest.mark.parametrize("made", [lambda x: x * 1j, lambda x: np.array(["a"]), lambda x: np.array([None])])
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_what_a_kernel_of_one_input_returns_consists_of_numbers(made, requires_grad):
+    @mg.op(x=lambda g: g)
+    def strange(x):
+        return made(x)
+
+    with pytest.raises(TypeError, match="strange: "):
+        strange(mg.ones(2, requires_grad=requires_grad))
+
+
 def test_the_code_of_an_op_can_import():
     """numpy's functions import modules with the builtins of the frame that calls them."""
     assert mg.mul.__globals__["__builtins__"]
