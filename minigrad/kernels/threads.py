@@ -220,7 +220,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-WORTH = 1 << 21  # a second thread is used if a kernel reads more bytes than this: waking it takes a hundred microseconds
+WORTH = 1 << 21  # a second thread is used if a kernel reads more bytes than this, so that the GIL changes hands seldom
 
 
 def parallel(work: Callable[[Part], object], parts: Sequence[Part], worth: bool = True) -> None:
