@@ -95,7 +95,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path):
 
     rng = np.random.default_rng(0)
     kills, positions = 0, set()
-    while kills < 10:
+    while kills < 6:
         process = start(killed)
         try:
             process.wait(timeout=float(rng.uniform(0, 0.35 * seconds)))
