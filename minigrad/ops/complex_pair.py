@@ -6,11 +6,12 @@ There are no complex tensors. A :class:`ComplexPair` holds one real Tensor, whos
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase
+from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dims, sizes_of
@@ -220,9 +221,11 @@ def as_pair(name: str, x: Any) -> ComplexPair:
     """``x``, or a real Tensor with imaginary parts of 0. Raises ``RuntimeError`` for float16."""
     if isinstance(x, ComplexPair):
         return x
+    if x.dtype.kind in "iub":
+        x = cast(x, dtype=get_default_dtype())
     if x.dtype not in (np.float32, np.float64):
         raise RuntimeError(f"{name}: float32, float64 or a complex pair is needed, not {x.dtype}")
-    return complex(x, array_of(x) * 0)
+    return complex(x, np.zeros_like(array_of(x)))
 
 
 def complex(real: Any, imag: Any) -> ComplexPair:
@@ -270,8 +273,12 @@ def imag(input: ComplexPair) -> Any:
 
 
 def angle(input: Any) -> Any:
-    """The angles of complex pairs: ``torch.angle``. Of a real Tensor, 0 or pi."""
-    return as_pair("angle", input).angle()
+    """The angles of complex pairs: ``torch.angle``. Of a real Tensor 0, or pi where it is negative, with the gradient 0; NaN stays."""
+    if isinstance(input, ComplexPair):
+        return input.angle()
+    x = input if input.dtype.kind == "f" else cast(input, dtype=get_default_dtype())
+    pi, zero = np.array(math.pi, x.dtype), np.array(0.0, x.dtype)
+    return ew.where(ew.isnan(x), x, ew.where(ew.lt(x, 0), pi, zero))
 
 
 def conj(input: Any) -> Any:

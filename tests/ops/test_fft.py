@@ -108,3 +108,14 @@ def test_a_filter_in_the_frequency_domain_learns():
         loss.backward()
         optimizer.step()
     np.testing.assert_allclose(gain.detach().numpy(), (1 + 2 * np.cos(2 * np.pi * np.arange(9) / 16)) / 3, atol=0.02)
+
+
+def test_the_angle_of_a_real_number():
+    for dtype in (mg.float32, mg.float64, mg.float16):
+        x = mg.tensor([-2.0, -0.0, 0.0, 3.0, float("inf"), -float("inf"), float("nan")], dtype=dtype)
+        np.testing.assert_array_equal(mg.angle(x).numpy(), np.array([np.pi, 0, 0, 0, 0, np.pi, np.nan], dtype))
+        assert mg.angle(x).dtype is dtype
+    assert mg.angle(mg.tensor([-1, 2])).dtype is mg.float32
+    x = mg.tensor([-2.0, 1.0], requires_grad=True)
+    mg.angle(x).sum().backward()
+    assert x.grad.tolist() == [0, 0]

@@ -36,6 +36,7 @@ import torch
 import minigrad as mg
 import minigrad.nn
 from minigrad.engine import TensorBase
+from minigrad.ops.complex_pair import ComplexPair
 
 DTYPES = {
     torch.float64: mg.float64,
@@ -263,6 +264,8 @@ class Call:
             mine = self.mine(*my_args, **my_kwargs)
         except Exception as error:
             return self.difference("refused", f"{type(error).__name__}: {first_line(error)}")
+        if isinstance(mine, ComplexPair) and isinstance(other, torch.Tensor) and other.is_complex():
+            mine, other = mine.pair, torch.view_as_real(other.resolve_conj())
         found = self.results(mine, other, again)
         if found or self.order == 0:
             return found
