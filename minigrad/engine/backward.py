@@ -66,14 +66,14 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                 parts = pending[source]
                 parts[node.index] = g if parts[node.index] is None else parts[node.index] + g
             continue
-        widen = node.dtype is F16 and is_half(node)
-        if node.dtype is None:  # several results: the gradient of an unused one is zero (for a Function, ctx decides)
-            g = tuple(g if plan.op.exact else [np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
-            widen = is_half(node)
+        widen = False
+        if (dtype := node.dtype) is None or dtype is F16:
+            if dtype is None:  # several results: the gradient of an unused one is zero (for a Function, ctx decides)
+                g = tuple(g if plan.op.exact else [np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
+            if widen := is_half(node):
+                g = in_dtype(g, F16, F32)
         if watching:
             anomaly.verify(node, kept)
-        if widen:
-            g = in_dtype(g, F16, F32)
         try:
             for position, formula, sources, pick, places in plan.rows:
                 if position is not None:
@@ -91,7 +91,9 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                 args = kept if pick is None else pick(kept)
                 if record:
                     args = _as_tensors(args, sources, node)
-                result = formula(g, *(in_dtype(tuple(args), F16, F32) if widen else args))
+                if widen:
+                    args = in_dtype(tuple(args), F16, F32)
+                result = formula(g, *args)
                 if position is None:
                     result = settle(result, targets)
                 for place, target, gradient in (
