@@ -69,7 +69,9 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         widen = False
         if (dtype := node.dtype) is None or dtype is F16:
             if dtype is None:  # several results: the gradient of an unused one is zero (for a Function, ctx decides)
-                g = tuple(g if plan.op.exact else [np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)])
+                g = tuple(
+                    g if plan.op.exact else [np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)]
+                )
             if widen := is_half(node):
                 g = in_dtype(g, F16, F32)
         if watching:
