@@ -38,12 +38,12 @@ from minigrad.engine.anomaly import (
     detect_anomaly, function_of, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, recording_lines, set_detect_anomaly,
 )  # fmt: skip
 from minigrad.engine.backward import backward, grad, settle, walk
-from minigrad.engine.fitting import F16, broadcast_to, cast, fit, in_dtype, is_half, sum_to
+from minigrad.engine.fitting import broadcast_to, cast, fit, in_dtype, is_half, sum_to
 from minigrad.engine.function import Function, once_differentiable
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, numbers, register_tensor, shape_of, tensor_types, wrap
 from minigrad.engine.keywords import take_numpy_names
 from minigrad.engine.modes import (
     Mode, dtype_of, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, no_number, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
-from minigrad.engine.op import F32, F64, Op, Plan, ShapeError, joint, op, registered_ops, specialize
+from minigrad.engine.op import F16, F32, F64, Op, Plan, ShapeError, joint, op, registered_ops, specialize
 from minigrad.engine.saved import saved_tensors_hooks

@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 
 from minigrad.engine import anomaly
-from minigrad.engine.fitting import F16, cast, fit, in_dtype, is_half
+from minigrad.engine.fitting import cast, fit, in_dtype, is_half
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, tensor_types, wrap
 from minigrad.engine.modes import set_grad_enabled
-from minigrad.engine.op import F32, ShapeError
+from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.types import Operand, Tensor
 
 Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.graph import Node
-from minigrad.engine.op import Plan, ShapeError, op
+from minigrad.engine.op import F16, Plan, ShapeError, op
 from minigrad.kernels.sums import add_reduce
 from minigrad.types import Array, DType, Operand
-
-F16 = np.dtype(np.float16)
 
 
 def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from minigrad.engine.keywords import NUMPY_NAMES, with_our_names
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.types import P, Tensor
 
+F16 = np.dtype(np.float16)
 F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
 BOOL = np.dtype(np.bool_)

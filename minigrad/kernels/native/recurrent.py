@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.native import F32, address, library
+from minigrad.kernels.native import F32, address, library, lines
 
 SMALL = 1 << 15  # multiplications in a step up to which BLAS is slower than the loop in kernels.c
 
 
 def _ours(*arrays: Any) -> list[np.ndarray] | None:
-    """The arrays, each in one piece; None if one is not of float32."""
-    if any(type(a) is not np.ndarray or a.dtype is not F32 for a in arrays):
-        return None
-    return [np.ascontiguousarray(a) for a in arrays]
+    """The arrays, each in one piece; None if one is not of float32. Unlike those of :func:`lines` they may have different shapes."""
+    found = [lines(a) for a in arrays]
+    return None if any(f is None for f in found) else [a for f in found for a in f or ()]
 
 
 def _function(name: str) -> Callable[..., None]:
