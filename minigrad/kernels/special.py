@@ -10,9 +10,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 BLOCK = 1 << 14  # elements of a piece that stays in cache
 
@@ -262,6 +265,8 @@ _STEPS = np.arange(32.0).reshape(-1, 1)  # of the recurrences, in a dimension be
 @functools.cache
 def _bernoulli() -> tuple[Fraction, ...]:
     """B_2, B_4, ... B_24, from their recurrence."""
+    from fractions import Fraction  # not at the import of minigrad, of which it would be a twentieth
+
     known = [Fraction(1)]
     for n in range(1, 25):
         known.append(-sum((math.comb(n + 1, k) * b for k, b in enumerate(known)), Fraction(0)) / (n + 1))
