@@ -19,7 +19,20 @@ from minigrad.tree import array_of
 from minigrad.types import Operand, Size, Tensor
 
 
-class Normal(Distribution):
+class _Located(Distribution):
+    """A distribution of all real numbers that a place and a scale describe."""
+
+    has_rsample = True
+    parameters = {"loc": 0, "scale": 0}
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+
+    def __init__(self, loc: Operand, scale: Operand, validate_args: bool | None = None):
+        self.loc, self.scale = broadcast_all(type(self).__name__, loc=loc, scale=scale)
+        super().__init__(self.loc.shape, (), validate_args)
+
+
+class Normal(_Located):
     """exp(-(x - loc)² / (2 scale²)) / (scale sqrt(2 pi)): ``torch.distributions.Normal``.
 
     >>> import minigrad as mg
@@ -30,15 +43,6 @@ class Normal(Distribution):
     >>> abs(scale.grad.item() - 4) < 1, p.entropy()
     (True, tensor(2.1121, grad_fn=<add>))
     """
-
-    has_rsample = True
-    parameters = {"loc": 0, "scale": 0}
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-
-    def __init__(self, loc: Operand, scale: Operand, validate_args: bool | None = None):
-        self.loc, self.scale = broadcast_all(type(self).__name__, loc=loc, scale=scale)
-        super().__init__(self.loc.shape, (), validate_args)
 
     @property
     def mean(self) -> Tensor:
@@ -253,22 +257,13 @@ class Exponential(Distribution):
         return 1.0 - self.rate.log()
 
 
-class Laplace(Distribution):
+class Laplace(_Located):
     """``exp(-|x - loc| / scale) / (2 scale)``: ``torch.distributions.Laplace``.
 
     >>> from minigrad.distributions import Laplace
     >>> Laplace(0.0, 2.0).entropy()
     tensor(2.3863)
     """
-
-    has_rsample = True
-    parameters = {"loc": 0, "scale": 0}
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-
-    def __init__(self, loc: Operand, scale: Operand, validate_args: bool | None = None):
-        self.loc, self.scale = broadcast_all("Laplace", loc=loc, scale=scale)
-        super().__init__(self.loc.shape, (), validate_args)
 
     @property
     def mean(self) -> Tensor:
@@ -312,22 +307,13 @@ class Laplace(Distribution):
         return (2.0 * self.scale).log() + 1.0
 
 
-class Cauchy(Distribution):
+class Cauchy(_Located):
     """1 / (pi scale (1 + ((x - loc) / scale)²)), which has no mean: ``torch.distributions.Cauchy``.
 
     >>> from minigrad.distributions import Cauchy
     >>> Cauchy(0.0, 1.0).cdf(1.0)
     tensor(0.7500)
     """
-
-    has_rsample = True
-    parameters = {"loc": 0, "scale": 0}
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-
-    def __init__(self, loc: Operand, scale: Operand, validate_args: bool | None = None):
-        self.loc, self.scale = broadcast_all("Cauchy", loc=loc, scale=scale)
-        super().__init__(self.loc.shape, (), validate_args)
 
     @property
     def mean(self) -> Tensor:

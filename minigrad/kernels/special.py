@@ -112,18 +112,25 @@ def _erfc_positive(x):
     return _erfcx_positive(x) * _exp_of_square(x, -1.0)
 
 
+def _near_and_far(
+    x: np.ndarray, near: Callable[[np.ndarray, np.ndarray], np.ndarray], far: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """``near(s, erf(s))`` of the elements s up to 0.46875 in size, where erf is s times a function of s**2, and ``far`` of the others."""
+    out = np.empty_like(x)
+    small = np.abs(x) <= 0.46875
+    s = x[small]
+    out[small] = near(s, s * _rational(_CODY_SMALL, s * s))
+    out[~small] = far(x[~small])
+    return out
+
+
 def erf(x: np.ndarray) -> np.ndarray:
     """The error function.
 
     >>> erf(np.array([0.0, 0.5]))
     array([0.        , 0.52049988])
     """
-    out = np.empty_like(x)
-    small = np.abs(x) <= 0.46875
-    s, rest = x[small], x[~small]
-    out[small] = s * _rational(_CODY_SMALL, s * s)
-    out[~small] = np.copysign(1.0 - _erfc_positive(np.abs(rest)), rest)
-    return out
+    return _near_and_far(x, lambda s, erf_s: erf_s, lambda x: np.copysign(1.0 - _erfc_positive(np.abs(x)), x))
 
 
 def erfc(x: np.ndarray) -> np.ndarray:
@@ -132,13 +139,12 @@ def erfc(x: np.ndarray) -> np.ndarray:
     >>> erfc(np.array([0.0, 10.0]))
     array([1.00000000e+00, 2.08848758e-45])
     """
-    out = np.empty_like(x)
-    small = np.abs(x) <= 0.46875
-    s, rest = x[small], x[~small]
-    out[small] = 1.0 - s * _rational(_CODY_SMALL, s * s)
-    tail = _erfc_positive(np.abs(rest))
-    out[~small] = np.where(rest < 0, 2.0 - tail, tail)
-    return out
+
+    def far(x: np.ndarray) -> np.ndarray:
+        tail = _erfc_positive(np.abs(x))
+        return np.where(x < 0, 2.0 - tail, tail)
+
+    return _near_and_far(x, lambda s, erf_s: 1.0 - erf_s, far)
 
 
 def erfcx(x: np.ndarray) -> np.ndarray:
@@ -147,13 +153,12 @@ def erfcx(x: np.ndarray) -> np.ndarray:
     >>> erfcx(np.array([0.0, 1e9]))
     array([1.00000000e+00, 5.64189584e-10])
     """
-    out = np.empty_like(x)
-    small = np.abs(x) <= 0.46875
-    s, rest = x[small], x[~small]
-    out[small] = np.exp(s * s) * (1.0 - s * _rational(_CODY_SMALL, s * s))
-    tail = _erfcx_positive(np.abs(rest))
-    out[~small] = np.where(rest < 0, 2.0 * _exp_of_square(np.clip(rest, -30.0, 0.0), 1.0) - tail, tail)  # e**900 overflows
-    return out
+
+    def far(x: np.ndarray) -> np.ndarray:
+        tail = _erfcx_positive(np.abs(x))
+        return np.where(x < 0, 2.0 * _exp_of_square(np.clip(x, -30.0, 0.0), 1.0) - tail, tail)  # e**900 overflows
+
+    return _near_and_far(x, lambda s, erf_s: np.exp(s * s) * (1.0 - erf_s), far)
 
 
 def log_ndtr(x: np.ndarray) -> np.ndarray:
