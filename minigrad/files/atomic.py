@@ -42,9 +42,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     temporary = os.path.join(os.path.dirname(path), f".minigrad-{secrets.token_hex(8)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    except (
-        OSError
-    ) as error:  # of a folder that is missing or cannot be written: the name that the user gave, not that of the temporary file
+    except OSError as error:  # the folder is missing or cannot be written: tell the name that the user gave
         raise type(error)(error.errno, error.strerror, os.fspath(given)) from None
     try:
         with open(descriptor, "wb") as file:
