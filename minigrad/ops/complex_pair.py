@@ -217,14 +217,20 @@ def _pair(x: Any) -> ComplexPair:
     return ComplexPair(parts.astype(np.float32) if x.ndim == 0 else parts)  # a number does not widen the dtype
 
 
+def as_real(name: str, x: Any) -> Any:
+    """A real Tensor, integers in the default dtype. Raises ``RuntimeError`` for a complex pair and for float16."""
+    if isinstance(x, ComplexPair):
+        raise RuntimeError(f"{name}: a real tensor is needed, not a complex pair; fft takes one")
+    if x.dtype == np.float16:
+        raise RuntimeError(f"{name}: float32 or float64 is needed, not float16")
+    return x if x.dtype.kind == "f" else cast(x, dtype=get_default_dtype())
+
+
 def as_pair(name: str, x: Any) -> ComplexPair:
     """``x``, or a real Tensor with imaginary parts of 0. Raises ``RuntimeError`` for float16."""
     if isinstance(x, ComplexPair):
         return x
-    if x.dtype.kind in "iub":
-        x = cast(x, dtype=get_default_dtype())
-    if x.dtype not in (np.float32, np.float64):
-        raise RuntimeError(f"{name}: float32, float64 or a complex pair is needed, not {x.dtype}")
+    x = as_real(name, x)
     return complex(x, np.zeros_like(array_of(x)))
 
 

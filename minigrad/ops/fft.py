@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, cast, dtype_of, get_default_dtype, op, take_numpy_names, wrap
+from minigrad.engine import ShapeError, dtype_of, get_default_dtype, op, take_numpy_names, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
-from minigrad.ops.complex_pair import ComplexPair, as_pair
+from minigrad.ops.complex_pair import ComplexPair, as_pair, as_real
 from minigrad.ops.shape import crop, narrow, pad, pad_constant, roll, transpose, unfold, unfold_add
 from minigrad.tree import array_of
 from minigrad.types import Array, Dims, DType, Tensor
@@ -64,8 +64,8 @@ def _to_real(z: Array, n: int, dim: int) -> Array:
 
 def _places(name: str, shape: tuple[int, ...], s: Any, dim: Any) -> tuple[tuple[int, ...], list[Any]]:
     """The dimensions to transform, and the size to give each (None: its own)."""
-    if s is not None and not isinstance(s, (tuple, list)):
-        s = (s,)
+    if s is not None and not isinstance(s, (tuple, list)):  # n, which unlike an element of s is not -1 for the size that there is
+        s = (whole(name, "the size", s, 1),)
     if dim is None:
         if s is not None and len(s) > len(shape):
             raise ShapeError(f"{name}: {len(s)} sizes for the {len(shape)} dimensions of shape {shape}")
@@ -101,18 +101,8 @@ def _scaled(name: str, x: Any, n: int, norm: str | None, inverse: bool) -> Any:
     return x * (1 / n) if inverse == (norm != "forward") else x
 
 
-def _real_input(name: str, x: Any) -> Any:
-    if isinstance(x, ComplexPair):
-        raise RuntimeError(f"{name}: a real tensor is needed, not a complex pair; fft takes one")
-    if x.dtype.kind != "f":
-        return cast(x, get_default_dtype())
-    if x.dtype == np.float16:
-        raise RuntimeError(f"{name}: float32 or float64 is needed, not float16")
-    return x
-
-
 def _complex(name: str, input: Any, s: Any, dim: Any, norm: str | None, inverse: bool) -> ComplexPair:
-    z = as_pair(name, input if isinstance(input, ComplexPair) else _real_input(name, input))
+    z = as_pair(name, input)
     dims, sizes = _places(name, z.shape, s, dim)
     pair = _resized(z.pair, dims, sizes)
     n = math.prod([pair.shape[d] for d in dims])
@@ -120,7 +110,7 @@ def _complex(name: str, input: Any, s: Any, dim: Any, norm: str | None, inverse:
 
 
 def _half(name: str, input: Any, s: Any, dim: Any, norm: str | None) -> ComplexPair:
-    x = _real_input(name, input)
+    x = as_real(name, input)
     dims, sizes = _places(name, tuple(x.shape), s, dim)
     if not dims:
         raise ShapeError(f"{name}: at least one dimension must be transformed")
@@ -131,7 +121,7 @@ def _half(name: str, input: Any, s: Any, dim: Any, norm: str | None) -> ComplexP
 
 
 def _whole(name: str, input: Any, s: Any, dim: Any, norm: str | None) -> Tensor:
-    z = as_pair(name, input if isinstance(input, ComplexPair) else _real_input(name, input))
+    z = as_pair(name, input)
     dims, sizes = _places(name, z.shape, s, dim)
     if not dims:
         raise ShapeError(f"{name}: at least one dimension must be transformed")
@@ -341,7 +331,7 @@ def stft(
         raise RuntimeError(
             "stft: say return_complex=True (a complex pair) or False (a real tensor with a last dimension of 2), as for PyTorch"
         )
-    x = _real_input("stft", input)
+    x = as_real("stft", input)
     n_fft = whole("stft", "n_fft", n_fft, 1)
     hop = max(n_fft // 4, 1) if hop_length is None else whole("stft", "hop_length", hop_length, 1)
     if len(x.shape) not in (1, 2):

@@ -119,3 +119,10 @@ def test_the_angle_of_a_real_number():
     x = mg.tensor([-2.0, 1.0], requires_grad=True)
     mg.angle(x).sum().backward()
     assert x.grad.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("n", [-1, 0, 1.5])
+@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"])
+def test_a_size_is_a_whole_number_from_1(name, n):
+    with pytest.raises((ValueError, TypeError), match=f"{name}: the size must be"):
+        getattr(mg.fft, name)(mg.ones(4), n=n)
