@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 NUMPY_NAMES = {"axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",)}  # numpy's name -> ours
+_THEIRS = {*NUMPY_NAMES, "out"}
 
 
 def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def take_numpy_names(place: str | type) -> None:
 def _renaming(function: Callable, parameters: tuple[str, ...]) -> Callable:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **(with_our_names(function.__name__, kwargs, parameters) if kwargs else kwargs))
+        if kwargs and not _THEIRS.isdisjoint(kwargs):
+            kwargs = with_our_names(function.__name__, kwargs, parameters)
+        return function(*args, **kwargs)
 
     return call

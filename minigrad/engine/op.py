@@ -536,7 +536,7 @@ def specialize(op: Op) -> None:
     elif op.variadic:
         promoted = "_dtype is not _BOOL"
     else:
-        promoted = _MANY.format(x=many[0], others=" or ".join(_OTHER.format(x=x) for x in op.inputs))
+        promoted = _MANY.format(x=many[0], others=" or ".join(_OTHER.format(x=x) for x in op.inputs if x not in _POSITIONS) or "False")
     source = _CALL.format(
         parameters=", ".join(parameters),
         rebind=rebind,

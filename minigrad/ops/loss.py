@@ -230,7 +230,7 @@ def cross_entropy(
     classes = input.shape[1]
     _check_weight(name, input, weight)
     per_class = None if weight is None else reshape(weight, (classes,) + (1,) * (len(input.shape) - 2))
-    logp = log_softmax(input, dim=1)
+    logp = log_softmax(input, 1)
     if soft:
         loss = _soft_cross_entropy(logp, target, per_class, reduction, label_smoothing)
     else:
