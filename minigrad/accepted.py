@@ -5,10 +5,10 @@ A script keeps its lines, its results are those without them, and nobody believe
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from minigrad.engine import warn
 from minigrad.types import Tensor
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ _said: set[str] = set()
 def _say_once(what: str) -> None:
     if what not in _said:
         _said.add(what)
-        warnings.warn(what, stacklevel=3)
+        warn(what)
 
 
 def compile(model: T | None = None, **options: Any) -> T | Callable[[T], T]:

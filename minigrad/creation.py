@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, wrap
-from minigrad.ops.arguments import check, number, numbers, shown, whole
+from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, public, wrap
+from minigrad.ops.arguments import check, number, numbers, shown, tensors, whole
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, filled, new_shape, to_array
 from minigrad.tree import array_of, unwrapped
@@ -550,6 +550,7 @@ def result_type(tensor1: Operand, tensor2: Operand) -> np.dtype[Any]:
     >>> mg.result_type(mg.tensor([1, 2]), 1.5), mg.result_type(mg.tensor([1.0]), mg.tensor(2.0, dtype=mg.float64))
     (dtype('float32'), dtype('float32'))
     """
+    tensors("result_type", tensor1=tensor1, tensor2=tensor2)
     (rank, first), (other, second) = sorted(map(_rank, (tensor1, tensor2)), key=lambda pair: -pair[0])
     if rank == other:
         return promote_types(first, second)
@@ -573,3 +574,6 @@ def can_cast(from_: DType, to: DType) -> bool:
     """
     a, b = dtype_of("can_cast", from_), dtype_of("can_cast", to)
     return _CATEGORY[a.kind] <= _CATEGORY[b.kind]
+
+
+public(__name__)

@@ -406,10 +406,10 @@ def _augmented(op: Callable[[Operand, Operand], Tensor], name: str) -> Callable[
 
 
 def _equality(op: Callable[[Operand, Operand], Tensor]) -> Callable[[Tensor, Any], Tensor]:
-    """``==`` or ``!=``. With None or a string Python compares identities, as for any other object."""
+    """``==`` or ``!=``. With what is no number, array or list Python compares identities, as for any other object."""
 
     def compare(self: Tensor, other: Any) -> Tensor:
-        return NotImplemented if other is None or isinstance(other, str) else op(self, other)
+        return op(self, other) if hasattr(other, "dtype") or isinstance(other, (bool, int, float, list, tuple)) else NotImplemented
 
     return compare
 

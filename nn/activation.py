@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
+from minigrad.engine import warn
 from minigrad.nn import functional as F
 from minigrad.nn import init as initialisers
 from minigrad.nn.module import Module, Parameter, empty_parameter
@@ -277,7 +277,7 @@ class Hardtanh(_Activation):
     ):
         for old, name, value in (("min_value", "min_val", min_value), ("max_value", "max_val", max_value)):
             if value is not None:
-                warnings.warn(f"Hardtanh: {old} is deprecated, use {name}", FutureWarning, stacklevel=2)
+                warn(f"Hardtanh: {old} is deprecated, use {name}", FutureWarning)
         min_val, max_val = min_val if min_value is None else min_value, max_val if max_value is None else max_value
         if not min_val < max_val:
             raise ValueError(f"Hardtanh: min_val must be below max_val ({min_val}, {max_val})")

@@ -7,14 +7,13 @@ the process's generator (see ``mg.manual_seed``). They draw in float64, so a see
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from minigrad.engine import no_grad
+from minigrad.engine import no_grad, warn
 from minigrad.ops.arguments import check
 from minigrad.ops.elementwise import erfinv
 from minigrad.ops.shape_inference import is_outline
@@ -213,7 +212,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, name: s
 
 def _refuse_nothing(tensor: Tensor, name: str) -> bool:
     if 0 in tensor.shape:
-        warnings.warn(f"{name}: a tensor of shape {tensor.shape} has no elements to initialise", UserWarning, stacklevel=3)
+        warn(f"{name}: a tensor of shape {tensor.shape} has no elements to initialise")
         return True
     return False
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad.creation import zeros
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, warn
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
@@ -198,7 +197,7 @@ class RNNBase(Module):
         if isinstance(dropout, bool):
             raise ValueError(f"{name}: dropout must be a number from 0 to 1, but is {dropout}")
         if dropout and num_layers == 1:
-            warnings.warn(f"{name}: dropout comes between layers, and there is one layer: dropout={dropout} does nothing", stacklevel=3)
+            warn(f"{name}: dropout comes between layers, and there is one layer: dropout={dropout} does nothing")
         self.mode, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size = bidirectional, proj_size

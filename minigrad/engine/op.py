@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import anomaly
+from minigrad.engine.entry import NUMPY_NAMES, with_our_names
 from minigrad.engine.graph import Node, Pick, numbers, shape_of, tensor_class, tensor_types, wrap
-from minigrad.engine.keywords import NUMPY_NAMES, with_our_names
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.types import P, Tensor
 
@@ -329,8 +329,7 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     text = str(error)
     for i, a in enumerate(arrays):
         if not text.startswith(f"{op.name}:") and _is_no_number(op, i, a):
-            given = f"an array of {a.dtype}" if isinstance(a, np.ndarray) else f"{a!r:.60}"
-            return TypeError(f"{op.name}: {op.argument(i)} must be a Tensor, an array or a number, but is {given}")
+            return _no_number(op, i, a)
     if type(error) is ValueError and "broadcast" in text and not text.startswith(f"{op.name}:"):
         shapes = " and ".join(str(shape_of(a)) for a in arrays)
         return ShapeError(f"{op.name}: shapes {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1")
@@ -341,14 +340,29 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     return error
 
 
+def _is_tensor(op: Op, i: int, value: Any) -> bool:
+    """Whether an input that is neither an array nor a number is a Tensor. Raises ``TypeError`` for what is none of them."""
+    if type(value) in tensor_types:
+        return True
+    if _is_no_number(op, i, value) and not hasattr(value, "__array_ufunc__"):  # a complex pair answers np.abs itself
+        raise _no_number(op, i, value)
+    return False
+
+
 def _is_no_number(op: Op, i: int, value: Any) -> bool:
-    """Whether an input is no array of numbers, and not None where that may stand for one that is not given."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.dtype.kind not in "fiub"
+    """Whether an input is no array of numbers or list of such, and not None where that may stand for one that is not given."""
     if value is None:
         given = op.signature.parameters.get(op.argument(i))
         return given is not None and given.default is given.empty
-    return not isinstance(value, (bool, int, float, *tensor_types))
+    if isinstance(value, (list, tuple)) and not any(type(v) in tensor_types for v in value):
+        value = np.asarray(value)
+    dtype = getattr(value, "dtype", None)  # of an array, or of what stands for one, such as an outline
+    return not isinstance(value, (bool, int, float)) and (not isinstance(dtype, np.dtype) or dtype.kind not in "fiub")
+
+
+def _no_number(op: Op, i: int, value: Any) -> TypeError:
+    given = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"{value!r:.60}"
+    return TypeError(f"{op.name}: {op.argument(i)} must be a Tensor, an array or a number, but is {given}")
 
 
 def _refuse_tensor(op: Op, name: str, value: Any) -> Any:
@@ -454,7 +468,7 @@ def call({parameters}):
 """
 _UNWRAP = """\
     _{x} = None
-    if type({x}) is _Tensor or type({x}) in _tensors:
+    if type({x}) is _Tensor or (type({x}) is not _ndarray and type({x}) not in _NUMBERS and _is_tensor(_op, {position}, {x})):
         _tensor = True
         _{x} = {x}._node
         {x} = {x}._data
@@ -512,7 +526,7 @@ def specialize(op: Op) -> None:
     many = [*op.inputs, *([op.variadic] if op.variadic else [])]
     values = [*op.inputs, *([f"*{op.variadic}"] if op.variadic else [])]
     nodes = [*(f"_{x}" for x in op.inputs), *([f"*_{op.variadic}"] if op.variadic else [])]
-    unwrap = [_UNWRAP.format(x=x, bit=1 << i) for i, x in enumerate(op.inputs)]
+    unwrap = [_UNWRAP.format(x=x, position=i, bit=1 << i) for i, x in enumerate(op.inputs)]
     if op.variadic:
         unwrap.append(_UNWRAP_ALL.format(x=op.variadic, bit=1 << len(op.inputs)))
     scope = op.function.__globals__
@@ -607,7 +621,8 @@ def _parameters(op: Op) -> tuple[list[str], list[str], str]:
 
 
 _SCOPE: dict[str, Any] = {
-    "_tensors": tensor_types, "_ndarray": np.ndarray, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
+    "_tensors": tensor_types, "_is_tensor": _is_tensor, "_ndarray": np.ndarray,
+    "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
     "_explain": _explain, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op, shape_of
+from minigrad.engine import ShapeError, TensorBase, op, public, shape_of
 from minigrad.kernels import maps, native
 from minigrad.kernels.native import maps as fast
 from minigrad.ops import signatures as like
@@ -56,6 +56,7 @@ def _always(function: Callable) -> Callable:
 
     *parameters, _ = inspect.signature(function).parameters.values()
     call.__signature__ = inspect.Signature(parameters, return_annotation="Tensor")  # type: ignore[attr-defined]
+    call.__annotations__ = dict(function.__annotations__)
     call.__name__ = call.__qualname__ = f"{function.__name__}_"
     call.__doc__ = f"Give the Tensor ``input`` the value of :func:`{function.__name__}`, and return it."
     return call
@@ -551,3 +552,6 @@ relu_ = _always(relu)
 rrelu_ = _always(rrelu)
 selu_ = _always(selu)
 threshold_ = _always(threshold)
+
+
+public(__name__)

@@ -50,6 +50,13 @@ def whole(name: str, what: str, value: Any, least: int | None = None) -> int:
     return n
 
 
+def tensors(name: str, **given: Any) -> None:
+    """Raise ``TypeError`` for an argument that is neither a Tensor nor an array nor a number: of functions that would not fail with one."""
+    for what, value in given.items():
+        if not hasattr(value, "dtype") and not isinstance(value, (bool, int, float)):
+            raise TypeError(f"{name}: {what} must be a Tensor, an array or a number, but is {shown(value)}")
+
+
 RANGES = {  # of numbers, as error messages say them
     "0 or above": lambda v: 0 <= v < math.inf,
     "above 0": lambda v: 0 < v < math.inf,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F64, cast, op
+from minigrad.engine import F64, cast, op, public
 from minigrad.ops import elementwise as ew
 from minigrad.ops.elementwise import pow, real, where
 from minigrad.ops.results import MantissaExponent
@@ -180,3 +180,6 @@ def gcd(input: Operand, other: Operand) -> Array:
 def lcm(input: Operand, other: Operand) -> Array:
     """The least common multiple of integers, never negative: ``torch.lcm``. Raises ``TypeError`` for floats."""
     return np.lcm(input, other)
+
+
+public(__name__)

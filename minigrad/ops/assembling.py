@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, shape_of, sum_to, take_numpy_names
+from minigrad.engine import ShapeError, cast, public, shape_of, sum_to
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import along, either, positive_dim, require_dtype, sizes_of, whole
 from minigrad.ops.index import getitem, setitem
@@ -262,4 +262,4 @@ def unravel_index(indices: Operand, shape: Size) -> tuple[Tensor, ...]:
     return tuple(found)
 
 
-take_numpy_names(__name__)
+public(__name__)

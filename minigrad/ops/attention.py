@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, public
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import where
 from minigrad.ops.precision import in_float32
@@ -250,3 +250,6 @@ def multi_head_attention_forward(
     if batched:
         return out, weights
     return squeeze(out, 1), None if weights is None else squeeze(weights, 0)
+
+
+public(__name__)

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype
+from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, public
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
-from minigrad.ops.arguments import positive_dims, sizes_of
+from minigrad.ops.arguments import positive_dims, sizes_of, tensors
 from minigrad.ops.index import subscript
 from minigrad.ops.shape import permute, reshape, stack, transpose
 from minigrad.tree import array_of
+from minigrad.types import Tensor
 
 
 class ComplexPair:
@@ -234,7 +235,7 @@ def as_pair(name: str, x: Any) -> ComplexPair:
     return complex(x, np.zeros_like(array_of(x)))
 
 
-def complex(real: Any, imag: Any) -> ComplexPair:
+def complex(real: Tensor, imag: Tensor) -> ComplexPair:
     """``real + i * imag``: ``torch.complex``. The shapes broadcast.
 
     >>> import minigrad as mg
@@ -246,7 +247,7 @@ def complex(real: Any, imag: Any) -> ComplexPair:
     return ComplexPair(stack([real, imag], -1))
 
 
-def polar(abs: Any, angle: Any) -> ComplexPair:
+def polar(abs: Tensor, angle: Tensor) -> ComplexPair:
     """``abs * (cos(angle) + i * sin(angle))``: ``torch.polar``.
 
     >>> import minigrad as mg
@@ -261,13 +262,14 @@ def view_as_real(input: ComplexPair) -> Any:
     return input.pair
 
 
-def view_as_complex(input: Any) -> ComplexPair:
+def view_as_complex(input: Tensor) -> ComplexPair:
     """The real Tensor (..., 2) as a complex pair: ``torch.view_as_complex``. Raises ``ShapeError`` for another last dimension."""
     return ComplexPair(input)
 
 
-def real(input: Any) -> Any:
+def real(input: Tensor | ComplexPair) -> Any:
     """The real parts: ``torch.real``. Of a real Tensor, itself."""
+    tensors("real", input=input)
     return input.real if isinstance(input, ComplexPair) else input
 
 
@@ -278,7 +280,7 @@ def imag(input: ComplexPair) -> Any:
     return input.imag
 
 
-def angle(input: Any) -> Any:
+def angle(input: Tensor | ComplexPair) -> Any:
     """The angles of complex pairs: ``torch.angle``. Of a real Tensor 0, or pi where it is negative, with the gradient 0; NaN stays."""
     if isinstance(input, ComplexPair):
         return input.angle()
@@ -287,6 +289,10 @@ def angle(input: Any) -> Any:
     return ew.where(ew.isnan(x), x, ew.where(ew.lt(x, 0), pi, zero))
 
 
-def conj(input: Any) -> Any:
+def conj(input: Tensor | ComplexPair) -> Any:
     """The complex conjugates: ``torch.conj``. Of a real Tensor, itself."""
+    tensors("conj", input=input)
     return input.conj() if isinstance(input, ComplexPair) else input
+
+
+public(__name__)

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.engine import ShapeError, op
+from minigrad.engine import ShapeError, op, public
 from minigrad.kernels import conv as kernels
 from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
@@ -299,3 +299,6 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Any, pad: int = 0) -> Tensor:
     if input.ndim != 3 or weight.ndim != 3:
         raise ShapeError(f"conv_tbc: input {tuple(input.shape)} must be (T, N, C), and weight {tuple(weight.shape)} (K, C, O)")
     return permute(conv1d(permute(input, (1, 2, 0)), permute(weight, (2, 1, 0)), bias, padding=pad), (2, 0, 1))
+
+
+public(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, shape_of
+from minigrad.engine import ShapeError, public, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops.index import gather, getitem
 from minigrad.ops.loss import reduced, reduction_of
@@ -142,3 +142,6 @@ def ctc_loss(
     if reduction == "mean":
         losses = losses / np.maximum(lengths, 1).astype(dtype)
     return reshape(losses, ()) if single and reduction == "none" else reduced(losses, reduction)
+
+
+public(__name__)

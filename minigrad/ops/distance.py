@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, no_grad, op, take_numpy_names
+from minigrad.engine import ShapeError, cast, no_grad, op, public
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.elementwise import clamp, eq, where
 from minigrad.ops.index import index_select
@@ -174,4 +174,4 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     return input * where(above, maxnorm / (where(above, size, 1.0) + 1e-7), 1.0)
 
 
-take_numpy_names(__name__)
+public(__name__)

@@ -6,14 +6,14 @@ The random mask is drawn from the process's generator (``mg.manual_seed``). Appl
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, op, shape_of
+from minigrad.engine import ShapeError, op, public, shape_of, warn
 from minigrad.ops import signatures as like
 from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
+from minigrad.ops.arguments import tensors
 from minigrad.ops.elementwise import add, quiet, where
 from minigrad.ops.precision import in_float32
 from minigrad.random import numpy_generator
@@ -48,6 +48,7 @@ def _drops(name: str, input: Any, p: float, training: bool) -> bool:
     """Whether anything is dropped, for which the input must be floating. ``p`` is checked in any case."""
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"{name}: p must be a probability between 0 and 1, not {p}")
+    tensors(name, input=input)
     if not training or not p:
         return False
     if input.dtype.kind != "f":
@@ -122,7 +123,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """
     shape = _channels("dropout2d", input, None, (2, 3, 4))
     if len(shape) == 2:
-        warnings.warn("dropout2d: an input of 2 dimensions has no channels; use dropout", UserWarning, stacklevel=4)
+        warn("dropout2d: an input of 2 dimensions has no channels; use dropout")
     return _drop(input, shape, p) if _drops("dropout2d", input, p, training) else input
 
 
@@ -154,3 +155,6 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False)
     if len(shape) < 2:
         raise ShapeError(f"feature_alpha_dropout: the input must have at least 2 dimensions (N, C, ...), not shape {shape}")
     return _alpha_drop(input, (*shape[:2], *[1] * (len(shape) - 2)), p)
+
+
+public(__name__)

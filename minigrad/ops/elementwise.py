@@ -20,7 +20,7 @@ from minigrad.kernels import maps, native, special
 from minigrad.kernels.native import maps as fast
 from minigrad.kernels.special import BLOCK, in_blocks
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import factor
+from minigrad.ops.arguments import factor, tensors
 from minigrad.ops.precision import in_float32
 from minigrad.tree import unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
@@ -676,11 +676,13 @@ def clamp(input: Array, min: Operand | None = None, max: Operand | None = None) 
 
 def clamp_min(input: Operand, min: Operand) -> Tensor:
     """``clamp(input, min=min)``: ``torch.clamp_min``."""
+    tensors("clamp_min", min=min)
     return clamp(input, min)
 
 
 def clamp_max(input: Operand, max: Operand) -> Tensor:
     """``clamp(input, max=max)``: ``torch.clamp_max``."""
+    tensors("clamp_max", max=max)
     return clamp(input, None, max)
 
 
@@ -974,4 +976,5 @@ def equal(input: Operand, other: Operand) -> bool:
     >>> mg.equal(mg.tensor([1.0, 2.0]), mg.tensor([1.0, 2.0]))
     True
     """
+    tensors("equal", input=input, other=other)
     return shape_of(unwrapped(input)) == shape_of(unwrapped(other)) and bool(np.all(np.equal(unwrapped(input), unwrapped(other))))

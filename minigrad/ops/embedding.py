@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, no_grad, op
+from minigrad.engine import ShapeError, TensorBase, no_grad, op, public
 from minigrad.ops.arguments import number, whole
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, plain_index, put_add
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import unsqueeze
 from minigrad.tree import array_of
+from minigrad.types import Operand, Tensor
 
 
 def _embedding_weight(g, input, weight_shape, padding_idx, scale_grad_by_freq):
@@ -98,9 +99,9 @@ def _renormed(name: str, weight: Any, input: np.ndarray, max_norm: float, norm_t
 
 
 def embedding_bag(
-    input: Any,
-    weight: Any,
-    offsets: Any = None,
+    input: Operand,
+    weight: Tensor,
+    offsets: Operand | None = None,
     max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
@@ -209,3 +210,6 @@ def _maxima(rows: Any, bag: np.ndarray, bags: int) -> Any:
         return put_add(rows, shape=(bags, values.shape[1]), index=(bag,))
     largest = getitem(rows, index=(places, np.arange(values.shape[1])))
     return where(empty[:, None], 0.0, largest) if empty.any() else largest
+
+
+public(__name__)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op, wrap
+from minigrad.engine import ShapeError, TensorBase, op, public, wrap
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
@@ -549,3 +549,6 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
         raise ShapeError(f"tensorsolve: the sizes of A must be {tuple(known)} and {unknown}, with one product, that of B {tuple(B.shape)}")
     n = math.prod(unknown)
     return reshape(solve(reshape(A, (n, n)), reshape(B, (n,))), unknown)
+
+
+public(__name__)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, dtype_of, get_default_dtype, op, take_numpy_names, wrap
+from minigrad.engine import ShapeError, dtype_of, get_default_dtype, op, public, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
 from minigrad.ops.complex_pair import ComplexPair, as_pair, as_real
@@ -400,4 +400,4 @@ def istft(
     return pad(signal, (0, missing)) if missing > 0 else signal
 
 
-take_numpy_names(__name__)
+public(__name__)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, joint, op, shape_of, take_numpy_names
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, joint, op, public, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, factor, number_of, positive_dim, require_dtype, whole
@@ -745,4 +745,4 @@ def one_hot(input: Array, num_classes: int = -1) -> Array:
     return (input[..., None] == np.arange(num_classes)).astype(np.int64)
 
 
-take_numpy_names(__name__)
+public(__name__)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, dtype_of, op, take_numpy_names
+from minigrad.engine import ShapeError, cast, dtype_of, op, public
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
@@ -587,4 +587,4 @@ def frobenius_norm(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     return reduce.norm(input, 2, dim, keepdim)
 
 
-take_numpy_names(__name__)
+public(__name__)

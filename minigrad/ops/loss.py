@@ -6,12 +6,11 @@ Cross-entropy is ``log_softmax`` and then the negative log-likelihood, so it is 
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, take_numpy_names
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, public, warn
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.arguments import number, whole
@@ -129,7 +128,7 @@ def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, 
 def reduction_of(name: str, reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
     """The reduction, also from PyTorch's old options. Raises ``ValueError`` for an unknown one, and warns about old options."""
     if size_average is not None or reduce is not None:
-        warnings.warn(f"{name}: size_average and reduce are deprecated, use reduction", UserWarning, stacklevel=3)
+        warn(f"{name}: size_average and reduce are deprecated, use reduction")
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{name}: reduction must be 'none', 'mean' or 'sum', not {reduction!r}")
@@ -292,7 +291,7 @@ def _same_shape(name: str, input: Any, target: Any) -> tuple[Any, Any]:
         return input, target
     shape = require_broadcast(name, input=input, target=target)
     text = f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} are broadcast: the loss is of every pair that this makes, "
-    warnings.warn(text + "which is rarely meant. Reshape one of them", UserWarning, stacklevel=4)
+    warn(text + "which is rarely meant. Reshape one of them")
     return broadcast_to(input, shape), broadcast_to(target, shape)
 
 
@@ -592,4 +591,4 @@ def gaussian_nll_loss(
     return reduced(losses + 0.5 * math.log(2.0 * math.pi) if full else losses, reduction)
 
 
-take_numpy_names(__name__)
+public(__name__)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, public
 from minigrad.ops.activation import logsigmoid
 from minigrad.ops.distance import pairwise_distance
 from minigrad.ops.elementwise import clamp, eq, logaddexp, minimum, ne, sqrt, square, where
@@ -241,3 +241,6 @@ def multilabel_soft_margin_loss(
     check_same_shape("multilabel_soft_margin_loss", input, target)
     losses = logsigmoid(input) * target + logsigmoid(input * -1.0) * (1.0 - target)
     return reduced(sum(weighted(losses, weight, "none"), dim=-1) / -float(input.shape[-1] if input.shape else 1), reduction)
+
+
+public(__name__)

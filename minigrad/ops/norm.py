@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, joint, no_grad, op, shape_of, sum_to, take_numpy_names
+from minigrad.engine import ShapeError, cast, joint, no_grad, op, public, shape_of, sum_to
 from minigrad.kernels import native
 from minigrad.kernels import norm as kernels
 from minigrad.kernels.native import norm as fast
@@ -326,4 +326,4 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     return input / (mean(squares, dim=-1) * alpha + k) ** beta
 
 
-take_numpy_names(__name__)
+public(__name__)

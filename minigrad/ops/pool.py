@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op, wrap
+from minigrad.engine import ShapeError, TensorBase, op, public, wrap
 from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.native import pool as fast
@@ -208,7 +208,7 @@ def max_unpool3d(
 
 
 def max_pool1d_with_indices(
-    input: Any,
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -221,7 +221,7 @@ def max_pool1d_with_indices(
 
 
 def max_pool2d_with_indices(
-    input: Any,
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -234,7 +234,7 @@ def max_pool2d_with_indices(
 
 
 def max_pool3d_with_indices(
-    input: Any,
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -246,17 +246,17 @@ def max_pool3d_with_indices(
     return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
-def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool1d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """:func:`adaptive_max_pool1d` with its indices: ``torch.nn.functional.adaptive_max_pool1d_with_indices``."""
     return adaptive_max_pool1d(input, output_size, True)
 
 
-def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool2d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """:func:`adaptive_max_pool2d` with its indices: ``torch.nn.functional.adaptive_max_pool2d_with_indices``."""
     return adaptive_max_pool2d(input, output_size, True)
 
 
-def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool3d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """:func:`adaptive_max_pool3d` with its indices: ``torch.nn.functional.adaptive_max_pool3d_with_indices``."""
     return adaptive_max_pool3d(input, output_size, True)
 
@@ -265,7 +265,7 @@ def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indice
 
 
 def fractional_max_pool2d_with_indices(
-    input: Any,
+    input: Tensor,
     kernel_size: Any,
     output_size: Any = None,
     output_ratio: Any = None,
@@ -310,7 +310,7 @@ def fractional_max_pool2d(
 
 
 def fractional_max_pool3d_with_indices(
-    input: Any,
+    input: Tensor,
     kernel_size: Any,
     output_size: Any = None,
     output_ratio: Any = None,
@@ -635,3 +635,6 @@ def _counts(axes: list[Axis], pads: tuple[int, ...] | None = None) -> Any:
         along.append(counts)
     counts = functools.reduce(np.multiply.outer, along)
     return counts.flat[0].item() if counts.size and (counts == counts.flat[0]).all() else counts
+
+
+public(__name__)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, in_dtype, op, take_numpy_names
+from minigrad.engine import F16, F32, ShapeError, in_dtype, op, public
 from minigrad.kernels import products as kernels
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
@@ -558,4 +558,4 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     return ew.sub(ew.mul(roll(input, -1, dim), roll(other, -2, dim)), ew.mul(roll(input, -2, dim), roll(other, -1, dim)))
 
 
-take_numpy_names(__name__)
+public(__name__)

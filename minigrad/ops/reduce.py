@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, TensorBase, broadcast_to, cast, dtype_of, op, take_numpy_names
+from minigrad.engine import F16, F32, ShapeError, TensorBase, broadcast_to, cast, dtype_of, op, public
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
@@ -821,4 +821,4 @@ def _bincount(input: Array, weights: Array = None, minlength: int = 0) -> Array:
     return total if weights is None else total.astype(weights.dtype, copy=False)
 
 
-take_numpy_names(__name__)
+public(__name__)

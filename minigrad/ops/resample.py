@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, public
 from minigrad.ops.arguments import whole
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, index_select
@@ -22,6 +22,7 @@ from minigrad.ops.products import matmul
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import reshape, transpose, unsqueeze
 from minigrad.tree import array_of
+from minigrad.types import Tensor
 
 # -------------------------------------------------------------------------------------------- another size
 
@@ -109,7 +110,7 @@ def _nearest(size: int, out: int, mode: str, dims: int, scale: float | None, dty
 
 @in_float32
 def interpolate(
-    input: Any,
+    input: Tensor,
     size: Any = None,
     scale_factor: Any = None,
     mode: str = "nearest",
@@ -185,17 +186,17 @@ def interpolate(
     return out
 
 
-def upsample(input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Any:
+def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Any:
     """:func:`interpolate` by its old name: ``torch.nn.functional.upsample``."""
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
-def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Any:
     """:func:`interpolate` with mode 'nearest': ``torch.nn.functional.upsample_nearest``."""
     return interpolate(input, size, scale_factor)
 
 
-def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Any:
     """:func:`interpolate` with mode 'bilinear' and aligned corners: ``torch.nn.functional.upsample_bilinear``."""
     return interpolate(input, size, scale_factor, "bilinear", True)
 
@@ -204,7 +205,7 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
 
 
 @in_float32
-def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any:
+def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Any:
     """The pixel coordinates of an image after an affine map, as a grid for :func:`grid_sample`: ``torch.nn.functional.affine_grid``.
 
     Args:
@@ -238,7 +239,7 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
 
 
 @in_float32
-def grid_sample(input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:
+def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:
     """Images sampled at the points of a grid: ``torch.nn.functional.grid_sample``.
 
     Args:
@@ -343,3 +344,6 @@ def _read(input: Any, cells: list[np.ndarray]) -> Any:
     index = np.broadcast_to(flat[:, None], (flat.shape[0], input.shape[1], *flat.shape[1:]))
     out = take_cells(input, index)
     return out if within.all() else where(within[:, None], out, 0.0)
+
+
+public(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.engine import ShapeError, wrap
+from minigrad.engine import ShapeError, public, wrap
 from minigrad.ops.arguments import numbers, whole
 from minigrad.random import Generator, numpy_generator
 from minigrad.tree import array_of
@@ -98,3 +98,6 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     if not np.all((p >= 0) & (p <= 1)) or not np.all(n >= 0):
         raise ValueError("binomial: probabilities must be in [0, 1], and counts 0 or above")
     return wrap(np.asarray(numpy_generator(generator).binomial(n.astype(np.int64), p.astype(np.float64))).astype(p.dtype))
+
+
+public(__name__)

@@ -15,7 +15,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, fitting, op, shape_of, take_numpy_names
+from minigrad.engine import ShapeError, TensorBase, fitting, op, public, shape_of
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, either, number, positive_dim, positive_dims, sizes_of, whole
 from minigrad.ops.index import getitem
@@ -875,4 +875,4 @@ def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
     return channel_shuffle(input, groups)
 
 
-take_numpy_names(__name__)
+public(__name__)

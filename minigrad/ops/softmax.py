@@ -5,12 +5,11 @@ With p = softmax(x):  dp_i/dx_j = p_i (1[i=j] - p_j), hence the two formulas bel
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import cast, dtype_of, op, take_numpy_names
+from minigrad.engine import cast, dtype_of, op, public, warn
 from minigrad.kernels import native
 from minigrad.kernels.native import maps
 from minigrad.ops.arguments import number, positive_dim
@@ -115,7 +114,7 @@ def softmin(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tenso
 def _dim(name: str, input: Any) -> int:
     """The dimension that PyTorch uses if none is given."""
     dim = 0 if input.ndim in (0, 1, 3) else 1
-    warnings.warn(f"{name}: dim is not given, and dim={dim} is used as in PyTorch; pass it, as in dim={dim}", UserWarning, stacklevel=3)
+    warn(f"{name}: dim is not given, and dim={dim} is used as in PyTorch; pass it, as in dim={dim}")
     return dim
 
 
@@ -135,4 +134,4 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     return choice - values + soft
 
 
-take_numpy_names(__name__)
+public(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import op, shape_of
+from minigrad.engine import op, public, shape_of
 from minigrad.kernels import special as kernels
 from minigrad.kernels.special import in_blocks
 from minigrad.ops import elementwise as ew
@@ -281,3 +281,6 @@ def sinc(input: Operand) -> Tensor:
     tensor([ 1.0000,  0.6366, -0.2122])
     """
     return sinc_derivative(input, 0)
+
+
+public(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F64, ShapeError, cast, get_default_dtype, op, shape_of, take_numpy_names
+from minigrad.engine import F64, ShapeError, cast, get_default_dtype, op, public, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
@@ -429,4 +429,4 @@ def unique_consecutive(input: Array, return_inverse: Any = False, return_counts:
     return found if len(found) > 1 else found[0]
 
 
-take_numpy_names(__name__)
+public(__name__)

@@ -12,13 +12,12 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, warn
 from minigrad.nn.data.collate import default_collate
 from minigrad.ops.arguments import check, numbers, shown
 from minigrad.random import Generator, numpy_generator
@@ -323,7 +322,7 @@ def random_split(dataset: Indexed[T], lengths: Sequence[float], generator: Gener
             counts[i % len(counts)] += 1
         for i, count in enumerate(counts):
             if count == 0:
-                warnings.warn(f"random_split: part {i} is empty ({lengths[i]} of {size} samples)", stacklevel=2)
+                warn(f"random_split: part {i} is empty ({lengths[i]} of {size} samples)")
     else:
         counts = [int(length) if math.isfinite(length) else -1 for length in lengths]
         if sum(counts) != size or min(counts) < 0 or counts != list(lengths):

@@ -20,12 +20,12 @@ current rate by a factor, so several can be used on one optimiser at the same ti
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from minigrad.engine import warn
 from minigrad.nn.optim.optimizer import Optimizer
 from minigrad.ops.arguments import check, number, shown, whole
 
@@ -98,11 +98,7 @@ class LRScheduler:
     def step(self) -> None:
         """Advance to the next epoch and set its rates."""
         if self._step_count == 1 and type(self.optimizer).step is Optimizer.step and not self.optimizer._step_count:
-            warnings.warn(
-                "scheduler.step() was called before optimizer.step(): the first learning rate of the schedule is skipped",
-                UserWarning,
-                stacklevel=2,
-            )
+            warn("scheduler.step() was called before optimizer.step(): the first learning rate of the schedule is skipped")
         self._step_count += 1
         self.last_epoch += 1
         self._set(self.get_lr())

@@ -1,13 +1,17 @@
-"""numpy's keyword names on plain functions: of a module, of a class, and what is left alone."""
+"""numpy's keyword names on plain functions of a module, what is left alone, and where warnings point."""
 
 import inspect
 import sys
 import types
+import warnings
 
 import pytest
 
+import minigrad as mg
+import minigrad.nn.functional as F
+from minigrad import nn
 from minigrad.engine import op
-from minigrad.engine.keywords import take_numpy_names, with_our_names
+from minigrad.engine.entry import public, with_our_names
 
 SOURCE = """
 def total(x, dim=None, keepdim=False):
@@ -37,7 +41,7 @@ def room(monkeypatch):
 def test_functions_of_a_module_take_them(room):
     """Those with a dim, in any position, and under every name that one has; not the module's own helpers."""
     before = dict(vars(room))
-    take_numpy_names("a_room")
+    public("a_room")
     assert room.total(1, axis=2) == room.total(1, dim=2) == (1, 2, False)
     assert room.total(1, axis=2, keepdims=True) == (1, 2, True)
     assert room.ordered(1, axes=(0, 1)) == room.ordered(1, axis=(0, 1)) == (1, (0, 1))
@@ -61,21 +65,8 @@ def test_what_comes_from_elsewhere_is_left(room):
 
     passed.__module__ = "a_room"
     room.dim_of, room.passed = dim_of, passed
-    take_numpy_names("a_room")
+    public("a_room")
     assert room.dim_of is dim_of and room.passed is passed, "another module's function, and an op, which takes them itself"
-
-
-def test_methods_of_a_class_take_them():
-    class Rows:
-        def total(self, dim=None):
-            return dim
-
-        def __call__(self, dim=None):
-            return dim
-
-    kept = Rows.__call__
-    take_numpy_names(Rows)
-    assert Rows().total(axis=3) == 3 and Rows.__call__ is kept
 
 
 def test_out_is_dropped_where_it_says_nothing():
@@ -87,3 +78,15 @@ def test_out_is_dropped_where_it_says_nothing():
     assert with_our_names("f", {"axis": 1}, ("x", "axis", "dim")) == {"axis": 1}, "its own parameter"
     assert with_our_names("f", {"axis": 1}, ("x",)) == {"axis": 1}, "it has no dim"
     assert with_our_names("f", {"axis": None}, ("dim",)) == {"dim": None}
+
+
+def test_warnings_point_at_the_line_that_called():
+    """However many functions of minigrad lie between."""
+    x = mg.ones(2, 3)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        mg.softmax(x)
+        nn.Softmax()(x)
+        F.mse_loss(x, x[:1])
+        nn.RNN(2, 2, dropout=0.5)
+    assert len(seen) == 4 and {warning.filename for warning in seen} == {__file__}

@@ -1,0 +1,109 @@
+"""What every public function does with its arguments, beside the ops: numpy's keyword names are accepted, what is no tensor is named.
+
+numpy's names are ``axis`` and ``keepdims``, for ``dim`` and ``keepdim``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+NUMPY_NAMES = {"axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",)}  # numpy's name -> ours
+_OURS = {name for names in NUMPY_NAMES.values() for name in names}
+_THEIRS = {*NUMPY_NAMES, "out"}
+_KINDS = {  # annotation of a parameter -> what it takes, as errors say it
+    "Tensor": "a Tensor or an array",
+    "Operand": "a Tensor, an array or a number",
+    "ComplexPair": "a complex pair",
+    "Tensor | ComplexPair": "a Tensor, an array or a complex pair",
+}
+_KINDS |= {f"{annotation} | None": kind for annotation, kind in _KINDS.items()}
+
+
+def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
+    """The keyword arguments of a call with numpy's names replaced by those of ``parameters``: ``axis`` by ``dim``, ``keepdims`` by ``keepdim``.
+
+    ``out=None``, which ``np.sum(tensor)`` passes, is dropped. Raises ``TypeError`` if one argument is given under both names.
+    """
+    found = dict(keywords)
+    if found.get("out", 0) is None and "out" not in parameters:
+        del found["out"]
+    for theirs, candidates in NUMPY_NAMES.items():
+        ours = next((c for c in candidates if c in parameters), None)
+        if theirs in found and ours is not None and theirs not in parameters:
+            if ours in found:
+                raise TypeError(f"{name}: {ours} and {theirs} are the same argument")
+            found[ours] = found.pop(theirs)
+    return found
+
+
+def public(module: str) -> None:
+    """Make the plain functions of a module ready for users; those that take a tensor or have a ``dim``. Ops are already.
+
+    They accept numpy's names, and where a call fails because an argument is no tensor (a list, a text, None), the error says so. This costs
+    a call that succeeds only a frame. A module of functions ends with the call ``public(__name__)``.
+    """
+    wrapped: dict[Callable, Callable] = {}  # `concat` and `cat` stay one function
+    for name, function in list(vars(sys.modules[module]).items()):
+        if isinstance(function, types.FunctionType) and function.__module__ == module and not hasattr(function, "op") and name[0] != "_":
+            code = inspect.unwrap(function).__code__  # faster than a signature: this runs at import
+            parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            if not _OURS.isdisjoint(parameters) or any(a in _KINDS for a in function.__annotations__.values()):
+                setattr(sys.modules[module], name, wrapped.setdefault(function, _public(function, parameters)))
+
+
+def _public(function: Callable, parameters: tuple[str, ...]) -> Callable:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and not _THEIRS.isdisjoint(kwargs):
+            kwargs = with_our_names(function.__name__, kwargs, parameters)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            if (text := _no_tensor(function, args, kwargs, isinstance(error, AttributeError))) is not None:
+                raise TypeError(text) from None
+            raise
+
+    return call
+
+
+def _no_tensor(function: Callable, args: tuple, kwargs: dict[str, Any], numbers: bool) -> str | None:
+    """What is wrong with the first argument of a failed call that should be a tensor and is none. With ``numbers`` a number is none."""
+    signature = inspect.signature(function)
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+    except TypeError:
+        return None  # the error tells of the call itself
+    for name, value in given.items():
+        parameter = signature.parameters[name]
+        kind = _KINDS.get(parameter.annotation)
+        if kind is None or (value is None and (parameter.default is None or parameter.annotation.endswith("None"))):
+            continue
+        for v in value if parameter.kind is parameter.VAR_POSITIONAL else (value,):
+            dtype = getattr(v, "dtype", None)
+            if isinstance(v, (bool, int, float)):
+                fits = "number" in kind or not numbers
+            elif isinstance(v, (np.ndarray, np.generic)):
+                fits = dtype.kind in "fiub"
+            else:
+                fits = dtype is not None and (kind != _KINDS["ComplexPair"] or hasattr(v, "pair"))
+            if not fits:
+                hint = "; mg.tensor makes a Tensor of it" if isinstance(v, (list, tuple, int, float)) and "Tensor" in kind else ""
+                shown = f"an array of {dtype}" if isinstance(v, np.ndarray) else f"{v!r:.60}"
+                return f"{function.__name__}: {name} must be {kind}, but is {shown}{hint}"
+    return None
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called minigrad: the nearest one that is not in it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith("minigrad."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level - 1)
