@@ -74,8 +74,11 @@ def _public(function: Callable, parameters: tuple[str, ...]) -> Callable:
     return call
 
 
-def _no_tensor(function: Callable, args: tuple, kwargs: dict[str, Any], numbers: bool) -> str | None:
-    """What is wrong with the first argument of a failed call that should be a tensor and is none. With ``numbers`` a number is none."""
+def _no_tensor(function: Callable, args: tuple, kwargs: dict[str, Any], raw: bool) -> str | None:
+    """What is wrong with the first argument of a failed call that should be a tensor and is none.
+
+    Many functions take numbers and lists in its place: these are to blame if the error is ``raw``, an ``AttributeError``.
+    """
     signature = inspect.signature(function)
     try:
         given = signature.bind(*args, **kwargs).arguments
@@ -87,13 +90,15 @@ def _no_tensor(function: Callable, args: tuple, kwargs: dict[str, Any], numbers:
         if kind is None or (value is None and (parameter.default is None or parameter.annotation.endswith("None"))):
             continue
         for v in value if parameter.kind is parameter.VAR_POSITIONAL else (value,):
-            dtype = getattr(v, "dtype", None)
+            dtype: Any = getattr(v, "dtype", None)
             if isinstance(v, (bool, int, float)):
-                fits = "number" in kind or not numbers
+                fits = "number" in kind or not raw
+            elif isinstance(v, (list, tuple)):
+                fits = not raw and np.asarray(v).dtype.kind in "fiub"
             elif isinstance(v, (np.ndarray, np.generic)):
                 fits = dtype.kind in "fiub"
             else:
-                fits = dtype is not None and (kind != _KINDS["ComplexPair"] or hasattr(v, "pair"))
+                fits = dtype is not None and (not raw or kind != _KINDS["ComplexPair"] or hasattr(v, "pair"))
             if not fits:
                 hint = "; mg.tensor makes a Tensor of it" if isinstance(v, (list, tuple, int, float)) and "Tensor" in kind else ""
                 shown = f"an array of {dtype}" if isinstance(v, np.ndarray) else f"{v!r:.60}"
@@ -106,4 +111,4 @@ def warn(text: str, category: type[Warning] = UserWarning) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith("minigrad."):
         frame, level = frame.f_back, level + 1
-    warnings.warn(text, category, stacklevel=level - 1)
+    warnings.warn(text, category, stacklevel=level)

@@ -344,18 +344,18 @@ def _is_tensor(op: Op, i: int, value: Any) -> bool:
     """Whether an input that is neither an array nor a number is a Tensor. Raises ``TypeError`` for what is none of them."""
     if type(value) in tensor_types:
         return True
+    if type(value) in (list, tuple) and np.asarray(value).dtype.kind in "fiub":
+        return False  # for the kernel to take or to refuse
     if _is_no_number(op, i, value) and not hasattr(value, "__array_ufunc__"):  # a complex pair answers np.abs itself
         raise _no_number(op, i, value)
     return False
 
 
 def _is_no_number(op: Op, i: int, value: Any) -> bool:
-    """Whether an input is no array of numbers or list of such, and not None where that may stand for one that is not given."""
+    """Whether an input is no array of numbers, and not None where that may stand for one that is not given."""
     if value is None:
         given = op.signature.parameters.get(op.argument(i))
         return given is not None and given.default is given.empty
-    if isinstance(value, (list, tuple)) and not any(type(v) in tensor_types for v in value):
-        value = np.asarray(value)
     dtype = getattr(value, "dtype", None)  # of an array, or of what stands for one, such as an outline
     return not isinstance(value, (bool, int, float)) and (not isinstance(dtype, np.dtype) or dtype.kind not in "fiub")
 

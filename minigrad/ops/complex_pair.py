@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, public
+from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, public, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dims, sizes_of, tensors
@@ -232,7 +232,7 @@ def as_pair(name: str, x: Any) -> ComplexPair:
     if isinstance(x, ComplexPair):
         return x
     x = as_real(name, x)
-    return complex(x, np.zeros_like(array_of(x)))
+    return complex(x, wrap(np.zeros_like(array_of(x))))
 
 
 def complex(real: Tensor, imag: Tensor) -> ComplexPair:
