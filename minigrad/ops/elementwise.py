@@ -85,16 +85,16 @@ def _flat(g):
 # ------------------------------------------------------------------------------------------------ arithmetic
 
 
-@op(a=lambda g: g, b=lambda g: g)
+@op(input=lambda g: g, other=lambda g: g)
 @_numpys(np.add, name="add")
-def plus(a: Operand, b: Operand) -> Array:
-    """``a + b``: the operator, and :func:`add` without its factor."""
+def plus(input: Operand, other: Operand) -> Array:
+    """``input + other``: the operator, and :func:`add` without its factor."""
 
 
-@op(a=lambda g: g, b=lambda g: -g)
+@op(input=lambda g: g, other=lambda g: -g)
 @_numpys(np.subtract, name="sub")
-def minus(a: Operand, b: Operand) -> Array:
-    """``a - b``: the operator, and :func:`sub` without its factor."""
+def minus(input: Operand, other: Operand) -> Array:
+    """``input - other``: the operator, and :func:`sub` without its factor."""
 
 
 @op(input=lambda g, other: g * other, other=lambda g, input: g * input)
@@ -103,10 +103,10 @@ def mul(input: Operand, other: Operand) -> Array:
     """``input * other``: ``torch.mul``."""
 
 
-@op(a=lambda g, b: g / b, b=lambda g, b, out: -g * out / b)
+@op(input=lambda g, other: g / other, other=lambda g, other, out: -g * out / other)
 @_numpys(np.true_divide, name="div")
-def over(a: Operand, b: Operand) -> Array:
-    """``a / b``: the operator, and :func:`div` without rounding."""
+def over(input: Operand, other: Operand) -> Array:
+    """``input / other``: the operator, and :func:`div` without rounding."""
 
 
 @op(input=lambda g: -g)

@@ -146,7 +146,7 @@ def test_it_shows_ways_details_and_the_dark(tmp_path):
     assert "1×2 float32, 8 B" in facts and "∂weight" in facts
     assert dark and zoomed
     assert dragged == [40, -10]
-    assert legend == ["matrices", "elementwise", "input", "module, folded"]
+    assert legend == ["matrices", "activation", "elementwise", "input", "module, folded"]
 
 
 @in_browser
@@ -162,6 +162,6 @@ def test_it_steps_through_backward(tmp_path):
         depth=1,
     )
     assert first.startswith("add") and "[[0., 1.]]" in first  # the larger of two scores
-    assert "tanh" in fourth and "lambda g, out" in fourth and "out, the result, kept" in fourth
+    assert "tanh" in fourth and "g * (1.0 - out * out)" in fourth and "out, the result, kept" in fourth
     assert marked == ["1 tanh"] or marked == ["body.1.1 tanh"]
     assert last == "6 of 6"
