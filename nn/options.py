@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from minigrad.ops.arguments import RANGES
+from minigrad.ops.arguments import number, whole
 from minigrad.ops.window_sizes import per_axis
 
 WHOLE = {  # the smallest allowed whole number; some options may also be a sequence of such numbers
@@ -46,33 +45,26 @@ def check(module: Any, given: Mapping[str, Any], **ranges: str) -> None:
         ranges: name -> range, for numbers that are not in the table or have another range there.
 
     Raises:
-        ShapeError: a size is too small, or there is not one for each of the layer's ``dims`` axes.
+        ShapeError: a whole number is too small, or there is not one for each of the layer's ``dims`` axes.
         TypeError: an option is not a number, or not a whole number although it must be one.
-        ValueError: an option is out of range.
+        ValueError: a number is out of range.
 
     >>> from minigrad import nn
     >>> nn.Linear(-3, 3)
     Traceback (most recent call last):
-    ValueError: Linear: in_features must be a whole number, 0 or above, but is -3
+    minigrad.ShapeError: Linear: in_features must be 0 or above, but is -3
     """
+    layer = type(module).__name__
     for name, value in given.items():
         if value is None:
             continue
-        if (real := ranges.get(name) or REAL.get(name)) is not None:
-            _check(module, name, value, f"a number, {real}", float, RANGES[real])
-        elif name in SIZES:
-            per_axis(type(module).__name__, name, value, module.dims, SIZES[name])
-        elif name in WHOLE:
-            _check(module, name, value, f"a whole number, {WHOLE[name]} or above", operator.index, WHOLE[name].__le__)
-
-
-def _check(module: Any, name: str, value: Any, rule: str, number: Callable[[Any], Any], fits: Callable[[Any], bool]) -> None:
-    several = isinstance(value, Sequence) and not isinstance(value, str)
-    try:
-        if isinstance(value, str):  # float() would accept "3"
-            raise TypeError
-        right = all(fits(number(v)) for v in (value if several else [value]) if v is not None)
-    except TypeError:
-        raise TypeError(f"{type(module).__name__}: {name} must be {rule}, but is {value!r}") from None
-    if not right:
-        raise ValueError(f"{type(module).__name__}: {name} must be {rule}{' (each)' if several else ''}, but is {value!r}")
+        if name in SIZES:
+            per_axis(layer, name, value, module.dims, SIZES[name])
+            continue
+        for v in value if isinstance(value, (tuple, list)) else (value,):
+            if v is None:
+                continue
+            if (real := ranges.get(name) or REAL.get(name)) is not None:
+                number(layer, name, v, real)
+            elif name in WHOLE:
+                whole(layer, name, v, WHOLE[name])

@@ -165,9 +165,9 @@ def test_wrong_cell_state():
         (lambda: nn.RNNBase("LTSM", 3, 4), "mode must be one of RNN_TANH, RNN_RELU, LSTM, GRU, not 'LTSM'"),
         (lambda: nn.RNNBase("GRU", 3, 4, proj_size=2), "proj_size is for LSTM only"),
         (lambda: nn.LSTM(3, 4, proj_size=4), r"proj_size must be 0 or smaller than hidden_size \(4\), but is 4"),
-        (lambda: nn.LSTM(3, 0), "LSTM: hidden_size must be a whole number, 1 or above, but is 0"),
-        (lambda: nn.GRU(3, 4, num_layers=0), "GRU: num_layers must be a whole number, 1 or above, but is 0"),
-        (lambda: nn.GRU(3, 4, 2, dropout=1.5), "GRU: dropout must be a number, from 0 to 1, but is 1.5"),
+        (lambda: nn.LSTM(3, 0), "LSTM: hidden_size must be 1 or above, but is 0"),
+        (lambda: nn.GRU(3, 4, num_layers=0), "GRU: num_layers must be 1 or above, but is 0"),
+        (lambda: nn.GRU(3, 4, 2, dropout=1.5), "GRU: dropout must be from 0 to 1, but is 1.5"),
     ],
 )
 def test_wrong_options(make, message):
