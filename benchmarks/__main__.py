@@ -18,6 +18,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from benchmarks.report import plot, save, table
 from benchmarks.rows import ROWS, Row
 
 LEAST = 0.02  # seconds: shorter work is repeated until the clock is precise enough
+IDLE = 0.05  # seconds before a library's turn, in which the threads of the one before stop waiting for work
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -33,7 +35,7 @@ class Worker:
     """A process with one library."""
 
     def __init__(self, name: str, threads: int):
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), **LIBRARIES[name].variables}
         command = [sys.executable, "-m", "benchmarks.worker", name, str(threads)]
         self.name = name
         self._process = subprocess.Popen(
@@ -41,6 +43,7 @@ class Worker:
         )
         hello = self._read()
         self.version: str | None = hello.get("version")
+        self.config: str = hello.get("config", "")
 
     def _read(self) -> dict[str, Any]:
         line = self._process.stdout.readline()  # type: ignore[union-attr]
@@ -77,14 +80,15 @@ def time_row(name: str, workers: list[Worker], options: argparse.Namespace) -> d
     for i in range(max(rounds.values(), default=0)):
         for worker in able if i % 2 else reversed(able):
             if i < rounds[worker.name]:
+                time.sleep(0 if options.tiny else IDLE)
                 times[worker.name].append(worker.ask(repeat=repeats[worker.name])["seconds"] / ROWS[name].unit)
     return times
 
 
 def memory(name: str, libraries: list[str], threads: int, options: argparse.Namespace) -> dict[str, list[float]]:
-    """Peak memory of a training step in bytes, each time in a new process."""
+    """Peak memory of a row in bytes, each time in a new process."""
     peaks: dict[str, list[float]] = {}
-    for _ in range(1 if options.tiny else 3):
+    for _ in range(1 if options.tiny else 2):
         for library in libraries:
             worker = Worker(library, threads)
             answer = worker.ask(memory=name, tiny=options.tiny)
@@ -96,7 +100,10 @@ def memory(name: str, libraries: list[str], threads: int, options: argparse.Name
 
 def imports(libraries: list[str], options: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds of importing each library, and numpy alone, each time in a new process."""
-    packages = {"numpy": "numpy", **{name: LIBRARIES[name][1] for name in libraries}}
+    packages = {"numpy": "numpy"}
+    for name in libraries:
+        if LIBRARIES[name].package not in packages.values():
+            packages[name] = LIBRARIES[name].package
     times: dict[str, list[float]] = {name: [] for name in packages}
     # the first import writes byte code, as the installation of a package does, and is not counted
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -125,15 +132,15 @@ def machine() -> str:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The measurements that the options select, as plain data."""
-    run: dict[str, Any] = {"machine": machine(), "versions": {}, "absent": [], "results": []}
+    run: dict[str, Any] = {"machine": machine(), "config": "", "versions": {}, "absent": [], "results": []}
 
-    def note(name: str, threads: int, unit: str, values: dict[str, list[float]]) -> None:
+    def note(name: str, threads: int, values: dict[str, list[float]], peaks: dict[str, list[float]]) -> None:
         row: Row = ROWS[name]
-        run["results"].append({"row": name, "title": row.title, "threads": threads, "unit": unit, "values": values})
+        run["results"].append({"row": name, "title": row.title, "threads": threads, "values": values, "bytes": peaks})
         if options.verbose:
             middle = {library: statistics.median(v) for library, v in values.items()}
             shown = ", ".join(f"{library} {value:.3g} ({middle.get(US, 0) / value:.2f})" for library, value in middle.items())
-            print(f"  {row.title}, {threads} thread(s): {shown} {unit}", file=sys.stderr, flush=True)
+            print(f"  {row.title}, {threads} thread(s): {shown} s", file=sys.stderr, flush=True)
 
     for threads in options.threads:
         workers = [Worker(name, threads) for name in options.libraries]
@@ -143,18 +150,19 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 w.close()
         workers = [w for w in workers if w.version is not None]
         run["versions"] = {w.name: w.version for w in workers}
+        run["config"] = next((w.config for w in workers if w.config), "")
+        first = threads == options.threads[0]  # memory and imports do not depend on the threads
         try:
             for name in options.rows:
-                if name not in ("import", "memory"):
-                    note(name, threads, "s", time_row(name, workers, options))
+                if name == "import":
+                    continue
+                times = time_row(name, workers, options)
+                note(name, threads, times, memory(name, list(times), threads, options) if first and ROWS[name].weighed else {})
         finally:
             for worker in workers:
                 worker.close()
-        if threads == options.threads[0]:  # memory and imports do not depend on the threads
-            if "memory" in options.rows:
-                note("memory", threads, "B", memory("memory", list(run["versions"]), threads, options))
-            if "import" in options.rows:
-                note("import", threads, "s", imports(list(run["versions"]), options))
+        if first and "import" in options.rows:
+            note("import", threads, imports(list(run["versions"]), options), {})
     return run
 
 

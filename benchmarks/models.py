@@ -14,8 +14,8 @@ def lenet5(nn: Any) -> Any:
     )  # fmt: skip
 
 
-def resnet20(nn: Any) -> Any:
-    """ResNet-20 for images of 32x32 (He et al. 2016, section 4.2); where the shape changes, a 1x1 convolution projects. Input: N 3 32 32."""
+def _residual(nn: Any) -> Any:
+    """The class of residual blocks (He et al. 2016); where the shape changes, a 1x1 convolution projects."""
 
     class Block(nn.Module):
         def __init__(self, inputs: int, outputs: int, stride: int):
@@ -33,13 +33,29 @@ def resnet20(nn: Any) -> Any:
             y = self.relu(self.norm1(self.conv1(x)))
             return self.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
-    blocks, inputs = [], 16
-    for outputs in (16, 32, 64):
-        for i in range(3):
-            blocks.append(Block(inputs, outputs, 2 if i == 0 and outputs > 16 else 1))
+    return Block
+
+
+def _stages(nn: Any, widths: tuple[int, ...], each: int) -> list[Any]:
+    """Blocks of the given widths, ``each`` times, with half the size from one width to the next."""
+    block, blocks, inputs = _residual(nn), [], widths[0]
+    for outputs in widths:
+        for i in range(each):
+            blocks.append(block(inputs, outputs, 2 if i == 0 and outputs > widths[0] else 1))
             inputs = outputs
+    return blocks
+
+
+def resnet20(nn: Any) -> Any:
+    """ResNet-20 for images of 32x32 (He et al. 2016, section 4.2). Input: N 3 32 32."""
     stem = [nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
-    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+    return nn.Sequential(*stem, *_stages(nn, (16, 32, 64), 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def resnet18(nn: Any) -> Any:
+    """ResNet-18 for images of 224x224 (He et al. 2016, section 4.1). Input: N 3 224 224."""
+    stem = [nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    return nn.Sequential(*stem, *_stages(nn, (64, 128, 256, 512), 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
 
 
 def alexnet(nn: Any) -> Any:
@@ -56,5 +72,5 @@ def alexnet(nn: Any) -> Any:
     )  # fmt: skip
 
 
-MODELS = {"lenet5": lenet5, "resnet20": resnet20, "alexnet": alexnet}
-CLASSES = {"lenet5": 10, "resnet20": 10, "alexnet": 1000}
+MODELS = {"lenet5": lenet5, "resnet20": resnet20, "resnet18": resnet18, "alexnet": alexnet}
+CLASSES = {"lenet5": 10, "resnet20": 10, "resnet18": 1000, "alexnet": 1000}

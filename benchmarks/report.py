@@ -11,17 +11,15 @@ from benchmarks.libraries import US
 from minigrad.files.atomic import whole_file
 
 
-def ratio(result: dict[str, Any], peer: str) -> float | None:
-    """Our time (or memory) over the peer's in one row: the quotient of the medians."""
-    values = result["values"]
+def ratio(result: dict[str, Any], peer: str, what: str = "values") -> float | None:
+    """Our time (or ``"bytes"``) over the peer's in one row: the quotient of the medians."""
+    values = result[what]
     if US not in values or peer not in values:
         return None
     return statistics.median(values[US]) / statistics.median(values[peer])
 
 
-def _amount(value: float, unit: str) -> str:
-    if unit == "B":
-        return f"{value / 2**20:.0f} MiB"
+def _time(value: float) -> str:
     for size, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if value >= size:
             return f"{value / size:.3g} {name}"
@@ -29,21 +27,34 @@ def _amount(value: float, unit: str) -> str:
 
 
 def table(run: dict[str, Any]) -> str:
-    """A Markdown table for each number of threads: our median, and our ratio to each peer's."""
+    """A Markdown table for each number of threads: our median, our ratio to each peer's, peak memory and its ratio to PyTorch's."""
     peers = [*(name for name in run["versions"] if name != US), *(["numpy"] if any("numpy" in r["values"] for r in run["results"]) else [])]
     parts = [f"{run['machine']}; " + ", ".join(f"{name} {version}".strip() for name, version in run["versions"].items())]
+    parts += [run["config"]] if run["config"] else []
     if run["absent"]:
         parts.append("Not installed: " + ", ".join(run["absent"]))
     for threads in dict.fromkeys(result["threads"] for result in run["results"]):
-        header = [f"{threads} thread{'s' if threads > 1 else ''}", US, *[f"{US} / {peer}" for peer in peers]]
+        results = [result for result in run["results"] if result["threads"] == threads and US in result["values"]]
+        weighed = any(result["bytes"] for result in results)
+        header = [f"{threads} thread{'s' if threads > 1 else ''}", US, *[f"/ {peer}" for peer in peers]]
+        header += ["peak memory", "/ PyTorch"] if weighed else []
         lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
-        for result in run["results"]:
-            if result["threads"] == threads and US in result["values"]:
-                ratios = [ratio(result, peer) for peer in peers]
-                ours = _amount(statistics.median(result["values"][US]), result["unit"])
-                lines.append([result["title"], ours, *["–" if r is None else f"{r:.2f}" for r in ratios]])
+        for result in results:
+            ratios = [ratio(result, peer) for peer in peers]
+            line = [result["title"], _time(statistics.median(result["values"][US])), *map(_ratio, ratios)]
+            if weighed:
+                peak = result["bytes"].get(US)
+                line += [
+                    f"{statistics.median(peak) / 2**20:.0f} MiB" if peak else "",
+                    _ratio(ratio(result, "PyTorch", "bytes")) if peak else "",
+                ]
+            lines.append(line)
         parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
     return "\n\n".join(parts)
+
+
+def _ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def save(run: dict[str, Any], path: Path) -> None:
@@ -76,9 +87,7 @@ def plot(run: dict[str, Any], path: Path) -> None:
             if points:
                 axis.scatter(*zip(*points, strict=True), s=36, marker="osD^v"[i % 5], label=peer, color=f"C{i + 1}", zorder=3)
         axis.axvline(1, color="C0", label=US)
-        axis.set(
-            xscale="log", title=f"{threads} thread{'s' if threads > 1 else ''}", xlabel=f"time (or memory) over {US}'s: right is slower"
-        )
+        axis.set(xscale="log", title=f"{threads} thread{'s' if threads > 1 else ''}", xlabel=f"time over {US}'s: right is slower")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
         axis.xaxis.set_minor_formatter(lambda value, _: "")
         axis.set_yticks(range(len(titles)), titles)

@@ -18,14 +18,27 @@ class Row(NamedTuple):
     tiny: dict[str, Any]
     unit: int = 1
 
+    @property
+    def weighed(self) -> bool:
+        """Whether its peak memory is measured too: that of models."""
+        return self.kind in ("step", "gradients", "inference", "recurrent")
+
 
 def _conv(n: int, channels: int, size: int, out: int, kernel: int, **more: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
     sizes = {"n": n, "channels": channels, "size": size, "out": out, "kernel": kernel, **more}
     return "conv", sizes, {"n": 1, "size": min(size, 2 * kernel + 5)}
 
 
-def _map(function: str, n: int, channels: int, size: int, **options: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    return "map", {"function": function, "shape": (n, channels, size, size), "options": options}, {"shape": (2, channels, 9, 9)}
+def _map(function: str, *shape: int, **options: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    tiny: dict[str, Any] = {"shape": (2, *[min(n, 8) for n in shape[1:]])}
+    if "normalized_shape" in options:
+        tiny["options"] = {"normalized_shape": (8,)}
+    return "map", {"function": function, "shape": shape, "options": options}, tiny
+
+
+def _recurrent(layer: str, n: int, steps: int, inputs: int, hidden: int) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    sizes = {"layer": layer, "n": n, "steps": steps, "inputs": inputs, "hidden": hidden}
+    return "recurrent", sizes, {"n": 2, "steps": 3, "inputs": 2, "hidden": 2}
 
 
 def _model(kind: str, model: str, batch: int, shape: tuple[int, ...]) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -41,17 +54,30 @@ ROWS: dict[str, Row] = {
     "conv-128": Row("conv 3x3, 128 → 128, 16x16, batch 32", *_conv(32, 128, 16, 128, 3, padding=1)),
     "conv-256": Row("conv 3x3, 256 → 256, 8x8, batch 32", *_conv(32, 256, 8, 256, 3, padding=1)),
     "conv-alexnet": Row("conv 11x11 stride 4, 3 → 64, 224x224, batch 8", *_conv(8, 3, 224, 64, 11, stride=4, padding=2, first=True)),
+    "conv-512": Row("conv 3x3, 512 → 512, 7x7, batch 8", *_conv(8, 512, 7, 512, 3, padding=1)),
+    "conv-5x5": Row("conv 5x5, 32 → 32, 28x28, batch 32", *_conv(32, 32, 28, 32, 5, padding=2)),
+    "conv-strided": Row("conv 3x3 stride 2, 64 → 128, 32x32, batch 32", *_conv(32, 64, 32, 128, 3, padding=1, stride=2)),
     "conv-1x1": Row("conv 1x1, 256 → 64, 14x14, batch 32", *_conv(32, 256, 14, 64, 1)),
     "conv-depthwise": Row("conv 3x3 depthwise, 128, 28x28, batch 32", *_conv(32, 128, 28, 128, 3, padding=1, groups=128)),
     "conv-dilated": Row("conv 3x3 dilation 2, 64 → 64, 32x32, batch 16", *_conv(16, 64, 32, 64, 3, padding=2, dilation=2)),
     "conv-transpose": Row(
         "transposed conv 4x4 stride 2, 64 → 32, 16x16, batch 32", *_conv(32, 64, 16, 32, 4, stride=2, padding=1, transposed=True)
     ),
-    "max-pool": Row("max_pool2d 2x2, 64 channels, 32x32, batch 64", *_map("max_pool2d", 64, 64, 32, kernel_size=2)),
-    "max-pool-3": Row("max_pool2d 3x3 stride 2, 64 channels, 55x55, batch 8", *_map("max_pool2d", 8, 64, 55, kernel_size=3, stride=2)),
-    "avg-pool": Row("avg_pool2d 2x2, 64 channels, 32x32, batch 64", *_map("avg_pool2d", 64, 64, 32, kernel_size=2)),
-    "batch-norm": Row("batch_norm, 16 channels, 32x32, batch 128", *_map("batch_norm", 128, 16, 32)),
-    "relu": Row("relu, 16 channels, 32x32, batch 128", *_map("relu", 128, 16, 32)),
+    "max-pool": Row("max_pool2d 2x2, 64 channels, 32x32, batch 64", *_map("max_pool2d", 64, 64, 32, 32, kernel_size=2)),
+    "max-pool-3": Row("max_pool2d 3x3 stride 2, 64 channels, 55x55, batch 8", *_map("max_pool2d", 8, 64, 55, 55, kernel_size=3, stride=2)),
+    "avg-pool": Row("avg_pool2d 2x2, 64 channels, 32x32, batch 64", *_map("avg_pool2d", 64, 64, 32, 32, kernel_size=2)),
+    "batch-norm": Row("batch_norm, 16 channels, 32x32, batch 128", *_map("batch_norm", 128, 16, 32, 32)),
+    "relu": Row("relu, 16 channels, 32x32, batch 128", *_map("relu", 128, 16, 32, 32)),
+    "leaky-relu": Row("leaky_relu, 16 channels, 32x32, batch 128", *_map("leaky_relu", 128, 16, 32, 32)),
+    "sigmoid": Row("sigmoid, 16 channels, 32x32, batch 128", *_map("sigmoid", 128, 16, 32, 32)),
+    "silu": Row("silu, 16 channels, 32x32, batch 128", *_map("silu", 128, 16, 32, 32)),
+    "gelu": Row("gelu, 16 channels, 32x32, batch 128", *_map("gelu", 128, 16, 32, 32)),
+    "softmax": Row("softmax, 1000 classes, batch 512", *_map("softmax", 512, 1000, dim=1)),
+    "layer-norm": Row("layer_norm, 256 features, batch 32, 64 places", *_map("layer_norm", 32, 64, 256, normalized_shape=(256,))),
+    "group-norm": Row("group_norm, 32 channels, 8 groups, 32x32, batch 32", *_map("group_norm", 32, 32, 32, 32, num_groups=8)),
+    "cumsum": Row("cumsum, 512 rows of 1024", *_map("cumsum", 512, 1024, dim=1)),
+    "topk": Row("topk of 5, 512 rows of 1024", *_map("topk", 512, 1024, k=5)),
+    "with-logits": Row("binary_cross_entropy_with_logits, 131072", "with_logits", {"n": 131072}, {"n": 10}),
     "linear": Row(
         "linear 1024 → 1024, batch 64", "linear", {"n": 64, "inputs": 1024, "outputs": 1024}, {"n": 2, "inputs": 8, "outputs": 8}
     ),
@@ -59,7 +85,12 @@ ROWS: dict[str, Row] = {
     "gradcheck": Row("gradcheck of conv2d, 402 elements", "gradcheck", {"size": 7}, {"size": 3}),
     "lenet": Row("LeNet-5 training step, batch 64", *_model("step", "lenet5", 64, (1, 28, 28))),
     "resnet": Row("ResNet-20 training step, batch 128, 32x32", *_model("step", "resnet20", 128, (3, 32, 32))),
+    "resnet18": Row("ResNet-18 training step, batch 4, 224x224", *_model("step", "resnet18", 4, (3, 224, 224))),
+    "lenet-1": Row("LeNet-5 inference, one image", *_model("inference", "lenet5", 1, (1, 28, 28))),
+    "resnet18-1": Row("ResNet-18 inference, one image, 224x224", *_model("inference", "resnet18", 1, (3, 224, 224))),
+    "lstm-small": Row("LSTM, batch 4, 32 steps, 16 units", *_recurrent("LSTM", 4, 32, 16, 16)),
+    "lstm": Row("LSTM, batch 32, 64 steps, 128 units", *_recurrent("LSTM", 32, 64, 128, 128)),
+    "gru": Row("GRU, batch 32, 64 steps, 128 units", *_recurrent("GRU", 32, 64, 128, 128)),
     "alexnet": Row("AlexNet forward and backward, batch 8, 224x224", *_model("gradients", "alexnet", 8, (3, 224, 224))),
     "import": Row("import", "import", {}, {}),
-    "memory": Row("peak memory of a ResNet-20 step", *_model("step", "resnet20", 128, (3, 32, 32))),
 }

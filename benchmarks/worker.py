@@ -72,12 +72,12 @@ def main() -> None:
         print(json.dumps(answer), file=out, flush=True)
 
     try:
-        module = importlib.import_module(f"benchmarks.libraries.{LIBRARIES[name][0]}")
+        module = importlib.import_module(f"benchmarks.libraries.{LIBRARIES[name].adapter}")
     except ImportError as error:
         say(absent=str(error))
         return
     library = module.Library(threads)
-    say(version=module.VERSION)
+    say(version=module.VERSION, config=getattr(module, "CONFIG", ""))
     function: Callable[[], Any] | None = None
     for line in sys.stdin:
         question = json.loads(line)
@@ -91,7 +91,7 @@ def main() -> None:
             else:
                 say(seconds=seconds(function, question["repeat"]))
         except Exception as error:  # a row that a peer cannot do is left out of its column; minigrad can do every row
-            if name == US and not isinstance(error, Unable):
+            if LIBRARIES[name].package == US and not isinstance(error, Unable):
                 raise
             say(unable=f"{type(error).__name__}: {error}")
 

@@ -6,15 +6,27 @@ take sizes and return a function that does the work once. A library that cannot 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 US = "minigrad"
 
-# name in the table -> module with the adapter, and the package to import for the row `import`
+
+class Peer(NamedTuple):
+    """A column of the table: the module with the adapter, the package that the row ``import`` imports, variables of the process."""
+
+    adapter: str
+    package: str
+    variables: dict[str, str] = {}
+
+
 LIBRARIES = {
-    US: ("minigrad_", "minigrad"),
-    "PyTorch": ("pytorch", "torch"),
-    "JAX": ("jax_", "jax"),
-    "DeZero": ("dezero_", "dezero"),
-    "MyGrad": ("mygrad_", "mygrad"),
+    US: Peer("minigrad_", "minigrad"),
+    "numpy alone": Peer("minigrad_", "minigrad", {"MINIGRAD_NATIVE": "0"}),  # minigrad without its native kernels
+    "PyTorch": Peer("pytorch", "torch"),
+    "torch.compile": Peer("pytorch_compiled", "torch"),
+    "JAX": Peer("jax_", "jax"),
+    "DeZero": Peer("dezero_", "dezero"),
+    "MyGrad": Peer("mygrad_", "mygrad"),
 }
 
 

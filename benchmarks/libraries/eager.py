@@ -99,6 +99,31 @@ class Eager:
         leaves = [self.tensor(normal(*shape), True) for shape in ((n, inputs), (outputs, inputs), (outputs,))]
         return self._both(self.F.linear, leaves)
 
+    def with_logits(self, n: int) -> Callable[[], Any]:
+        """Forward and backward of the binary cross-entropy of ``n`` logits."""
+        x, target = self.tensor(normal(n), True), self.tensor((normal(n) > 0).astype(np.float32))
+
+        def run() -> None:
+            self.backward(self.F.binary_cross_entropy_with_logits(x, target))
+            self.clear([x])
+
+        return run
+
+    def recurrent(self, layer: str, n: int, steps: int, inputs: int, hidden: int) -> Callable[[], Any]:
+        """Forward and backward of a recurrent layer over sequences: the gradients of its weights and of the sequences."""
+        try:
+            model = getattr(self.nn, layer)(inputs, hidden)
+        except AttributeError as error:
+            raise Unable(str(error)) from None
+        x, g = self.tensor(normal(steps, n, inputs), True), self.tensor(normal(steps, n, hidden))
+        leaves = [x, *model.parameters()]
+
+        def run() -> None:
+            self.backward(model(x)[0], g)
+            self.clear(leaves)
+
+        return run
+
     def cross_entropy(self, n: int, classes: int) -> Callable[[], Any]:
         """Forward and backward of the loss."""
         x, labels = self.tensor(normal(n, classes), True), self.labels(n, classes)
@@ -129,6 +154,22 @@ class Eager:
             optimizer.zero_grad()
             self.backward(self.F.cross_entropy(model(x), labels))
             optimizer.step()
+
+        return run
+
+    def without_graph(self) -> Any:
+        """A context in which no graph is recorded."""
+        raise Unable("no inference")
+
+    def inference(self, **which: Any) -> Callable[[], Any]:
+        """The outputs of a model in evaluation mode."""
+        context = self.without_graph()
+        model, x, _ = self._model(**which)
+        model.eval()
+
+        def run() -> None:
+            with context:
+                model(x)
 
         return run
 

@@ -14,13 +14,21 @@ from benchmarks.libraries.eager import Eager
 from minigrad import nn
 
 VERSION = mg.__version__
+CONFIG = mg.show_config()
 
 
 class Library(Eager):
     """Uses ``minigrad.nn``."""
 
     nn = nn
-    F = types.SimpleNamespace(**vars(F) | {"tanh": mg.tanh, "batch_norm": lambda x, w, b: F.batch_norm(x, None, None, w, b, True)})
+    F = types.SimpleNamespace(
+        **vars(F)
+        | {
+            "cumsum": mg.cumsum,
+            "topk": lambda x, k: mg.topk(x, k)[0],
+            "batch_norm": lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+        }
+    )
 
     def __init__(self, threads: int):
         getattr(mg, "set_num_threads", lambda n: None)(threads)
@@ -30,6 +38,9 @@ class Library(Eager):
 
     def optimizer(self, model: Any) -> Any:
         return nn.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+    def without_graph(self) -> Any:
+        return mg.no_grad()
 
     def gradcheck(self, size: int) -> Callable[[], Any]:
         from minigrad.testing import gradcheck

@@ -19,7 +19,16 @@ class Library(Eager):
     """Uses ``torch.nn``."""
 
     nn = torch.nn
-    F = types.SimpleNamespace(**vars(F) | {"tanh": torch.tanh, "batch_norm": lambda x, w, b: F.batch_norm(x, None, None, w, b, True)})
+    F = types.SimpleNamespace(
+        **vars(F)
+        | {
+            "tanh": torch.tanh,
+            "sigmoid": torch.sigmoid,
+            "cumsum": torch.cumsum,
+            "topk": lambda x, k: torch.topk(x, k)[0],
+            "batch_norm": lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+        }
+    )
 
     def __init__(self, threads: int):
         torch.set_num_threads(threads)
@@ -29,6 +38,9 @@ class Library(Eager):
 
     def optimizer(self, model: Any) -> Any:
         return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+    def without_graph(self) -> Any:
+        return torch.no_grad()
 
     def gradcheck(self, size: int) -> Callable[[], Any]:
         arrays = self._gradcheck_arrays(size)

@@ -14,33 +14,40 @@ from benchmarks.rows import ROWS
 
 
 def test_rows_run_and_are_written(tmp_path, capsys):
-    names = [name for name in ROWS if name != "alexnet"]  # 61 million weights, whatever the images
+    names = [name for name in ROWS if name not in ("alexnet", "resnet18", "resnet18-1")]  # millions of weights, whatever the images
     run = main(["--tiny", "--threads", "1", "--libraries", "minigrad", "--rows", ",".join(names), "--out", str(tmp_path)])
     assert {result["row"] for result in run["results"]} == set(names)
     for result in run["results"]:
         assert all(value > 0 for value in result["values"]["minigrad"]), result
+        assert set(result["bytes"]) == ({"minigrad"} if ROWS[result["row"]].weighed else set())
     assert json.loads((tmp_path / "benchmarks.json").read_text()) == run
     assert (tmp_path / "benchmarks.png").stat().st_size > 10_000
     assert sorted(p.name for p in tmp_path.iterdir()) == ["benchmarks.json", "benchmarks.png"]
     printed = capsys.readouterr().out
     assert f"minigrad {run['versions']['minigrad']}" in printed.splitlines()[0]
     assert all(ROWS[name].title in printed for name in names)
+    assert "native kernels: " in printed
 
 
 @pytest.mark.live
 def test_pytorch_does_the_same_work():
-    run = main(
-        ["--tiny", "--threads", "1", "--libraries", "PyTorch,minigrad", "--rows", "op-backward,conv-transpose,batch-norm,lenet,resnet"]
-    )
-    assert list(run["versions"]) == ["PyTorch", "minigrad"]
-    assert len(run["results"]) == 5
+    rows = "op-backward,conv-transpose,batch-norm,layer-norm,topk,with-logits,lstm,lenet,resnet,lenet-1"
+    run = main(["--tiny", "--threads", "1", "--libraries", "PyTorch,minigrad,numpy alone", "--rows", rows])
+    assert list(run["versions"]) == ["PyTorch", "minigrad", "numpy alone"]
+    assert [result["row"] for result in run["results"]] == rows.split(",")
     assert all(ratio(result, "PyTorch") > 0 and result["threads"] == 1 for result in run["results"])
 
 
 def test_ratios_are_quotients_of_medians():
     values = {"minigrad": [2.0, 9.0, 1.0], "PyTorch": [4.0, 4.0, 8.0], "numpy": [1e-3]}
-    result = {"row": "import", "title": "import", "threads": 1, "unit": "s", "values": values}
-    run = {"machine": "a machine", "versions": {"minigrad": "1", "PyTorch": "2", "JAX": "3"}, "absent": ["DeZero"], "results": [result]}
+    result = {"row": "import", "title": "import", "threads": 1, "values": values, "bytes": {}}
+    run = {
+        "machine": "a machine",
+        "config": "",
+        "versions": {"minigrad": "1", "PyTorch": "2", "JAX": "3"},
+        "absent": ["DeZero"],
+        "results": [result],
+    }
     assert ratio(result, "PyTorch") == 0.5
     assert ratio(result, "JAX") is None
     assert table(run).splitlines()[-1] == "| import | 2 s | 0.50 | – | 2000.00 |"
@@ -53,4 +60,4 @@ def test_unknown_rows_and_libraries_are_refused(capsys):
     assert "'lennet' is not one of" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--libraries", "Torch"])
-    assert "'Torch' is not one of minigrad, PyTorch, JAX, DeZero, MyGrad" in capsys.readouterr().err
+    assert "'Torch' is not one of minigrad, numpy alone, PyTorch, torch.compile, JAX, DeZero, MyGrad" in capsys.readouterr().err
