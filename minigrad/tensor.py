@@ -730,6 +730,18 @@ class Tensor(TensorBase):
     @data.setter
     def data(self, value: Any) -> None:
         array = to_array(value)
+        if array is not self._data:
+            old, back = None, value._owner if type(value) is _Data else None
+            for place in [r for r in weakref.getweakrefs(self) if type(r) is _Place]:
+                if place.owner is self:  # what x.data returned before keeps the memory that x leaves
+                    old = wrap(self._data) if old is None else old
+                    place.owner = old
+                elif place.owner is back:  # and is x.data again when x gets that memory back
+                    place.owner = self
+        self._set_data(array)
+
+    def _set_data(self, array: np.ndarray) -> None:
+        """Give this Tensor the array, of any shape and dtype, outside the graph."""
         if self._node is not None and (array.shape, array.dtype) != (self._node.shape, self._node.dtype):
             if self._node.plan is not None:
                 raise engine.ShapeError(f"data: {array.dtype}{array.shape} for a result of shape {self._node.shape}; detach it first")
@@ -1647,19 +1659,36 @@ class _Hook:
         return self.function(g)
 
 
+class _Place(weakref.ref):
+    """The Tensor that an ``x.data`` reads and writes, found by the setter of ``x.data`` as a weak reference to ``x``."""
+
+    __slots__ = ("owner",)
+
+    owner: Tensor
+
+
 class _Data(Tensor):
-    """``x.data``: a Tensor outside the graph that uses the array of ``x``. Writing to it gives ``x`` the new array."""
+    """``x.data``: a Tensor outside the graph that uses the array of ``x``. Writing to it gives ``x`` the new array.
 
-    __slots__ = ("_owner",)
+    After ``x.data = value`` it is a Tensor of its own with the old array, because ``x`` has other memory.
+    """
 
-    _owner: Tensor
+    __slots__ = ("_place",)
+
+    _place: _Place
 
     def __new__(cls, owner: Any) -> Any:
         self = object.__new__(cls)
         _ = owner._data  # raises if a lazy parameter has no value yet
-        self._owner = owner._owner if type(owner) is _Data else owner
+        owner = owner._owner if type(owner) is _Data else owner
+        self._place = _Place(owner)
+        self._place.owner = owner
         self._node = self._grad = None
         return self
+
+    @property
+    def _owner(self) -> Tensor:
+        return self._place.owner
 
     def __init__(self, owner: Any) -> None:
         pass
@@ -1671,7 +1700,7 @@ class _Data(Tensor):
     @_data.setter
     def _data(self, array: np.ndarray) -> None:
         if array is not self._owner._data:
-            Tensor.data.fset(self._owner, array)  # type: ignore[attr-defined]
+            self._owner._set_data(array)
 
     def _refuse_lost_write(self, name: str) -> None:
         self._owner._refuse_lost_write(name)

@@ -248,6 +248,27 @@ def test_in_place_methods_of_views_are_refused(name):
     assert x.tolist() == [[1, 2], [3, 4]]
 
 
+def test_data_taken_before_another_is_set_keeps_the_old_values():
+    """So weights can be swapped for averaged ones and put back, without a clone."""
+    p, q = mg.ones(2, requires_grad=True), mg.zeros(2, requires_grad=True)
+    backup, too = p.data, p.data
+    p.data = q
+    assert (p.tolist(), backup.tolist()) == ([0.0, 0.0], [1.0, 1.0])
+    backup.add_(1)
+    assert (p.tolist(), backup.tolist(), too.tolist()) == ([0.0, 0.0], [2.0, 2.0], [2.0, 2.0])
+    p.data = backup
+    assert p.tolist() == [2.0, 2.0]
+    too.mul_(3)  # it is the memory of p again
+    assert (p.tolist(), q.tolist()) == ([6.0, 6.0], [0.0, 0.0])
+
+    p.data, q.data = q.data, p.data
+    assert (p.tolist(), q.tolist()) == ([0.0, 0.0], [6.0, 6.0])
+    same = p.data
+    p.data = same
+    same.add_(5)
+    assert p.tolist() == [5.0, 5.0]
+
+
 def test_data_is_written_through_and_never_recorded():
     p = leaf([1, 2])
     y = (p * p).sum()
