@@ -44,7 +44,7 @@ def split(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, int, int] | No
 
 def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = False, dtype: Any = None) -> np.ndarray:
     """The result of ``np.add.reduce``, faster and more accurate for contiguous floats."""
-    blas = x.size > SMALLEST and x.dtype in (np.float32, np.float64) and dtype in (None, x.dtype) and x.flags.c_contiguous
+    blas = x.size > SMALLEST and x.dtype in (np.float32, np.float64) and (dtype is None or dtype == x.dtype) and x.flags.c_contiguous
     three = split(x.shape, axis) if blas and axis is not None else None
     if axis is None or three is None or three[1] == 1:
         return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)

@@ -138,8 +138,8 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTy
 def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """:func:`mean` of the elements that are not NaN: ``torch.nanmean``. NaN if all are NaN."""
     _require_floating("nanmean", input.dtype)
-    share = ew.div(1.0, sum(cast(ew.logical_not(ew.isnan(input)), dtype=input.dtype), dim, keepdim))
-    return ew.mul(nansum(input, dim, keepdim, dtype=dtype), share)
+    total = nansum(input, dim, keepdim, dtype=dtype)
+    return ew.div(total, sum(cast(ew.logical_not(ew.isnan(input)), dtype=total.dtype), dim, keepdim))
 
 
 @op(input=None)
@@ -338,7 +338,7 @@ def cumsum(input: Array, dim: int, dtype: DType = None) -> Array:
     tensor([1, 3, 6])
     """
     last = input.ndim and positive_dim("cumsum", dim, input.ndim) == input.ndim - 1
-    if last and input.dtype in (F32, np.float64) and dtype in (None, input.dtype):
+    if last and input.dtype in (F32, np.float64) and (dtype is None or dtype == input.dtype):
         return running_sum(input)
     return _running("cumsum", np.add, input, dim, dtype)
 

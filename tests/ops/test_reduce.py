@@ -285,3 +285,28 @@ def test_sum_has_a_view_as_gradient():
     y.register_hook(lambda g: seen.append(g.numpy().strides))
     y.sum().backward()
     assert seen == [(0, 0)]
+
+
+@pytest.mark.parametrize(
+    "running",
+    [
+        lambda x, dtype: mg.cumsum(x, 0, dtype=dtype)[-1],
+        lambda x, dtype: mg.sum(x.reshape(2, -1, 5), (1, 2), dtype=dtype).sum(),
+        lambda x, dtype: mg.mean(x.reshape(2, -1, 5), (1, 2), dtype=dtype).sum() * (x.numel() / 2),
+    ],
+    ids=["cumsum", "sum", "mean"],
+)
+def test_a_sum_of_float32_in_float64_is_computed_in_float64(running):
+    """``np.dtype("float64") == None`` is True in numpy, so ``dtype in (None, ...)`` took float64 for no dtype at all."""
+    x = mg.full((1_000_000,), 0.1)
+    for dtype in (mg.float64, "float64", np.float64):
+        total = running(x, dtype)
+        assert total.dtype == np.float64
+        assert total.item() == pytest.approx(1e6 * float(np.float32(0.1)), rel=1e-12)
+
+
+def test_nanmean_returns_the_dtype_that_was_asked_for():
+    x = mg.tensor([1.0, math.nan, 2.0])
+    for dtype in (mg.float16, mg.float32, mg.float64):
+        assert mg.nanmean(x, dtype=dtype).dtype == dtype and mg.nanmean(x, dtype=dtype).item() == 1.5
+    assert mg.nanmean(x.double(), dtype=mg.float32).dtype == mg.float32
