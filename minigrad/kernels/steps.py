@@ -43,8 +43,8 @@ def average(m: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray) -> None:
 
 
 def average_of_squares(v: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray) -> None:
-    """v = beta v + (1 - beta) g^2"""
+    """v = beta v + (1 - beta) g^2, in an order in which g^2 alone, which float16 holds up to 255^2 only, does not overflow"""
     v *= beta
-    np.square(g, out=t)
-    t *= 1.0 - beta
+    np.multiply(g, 1.0 - beta, out=t)
+    t *= g
     v += t

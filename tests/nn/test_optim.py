@@ -895,3 +895,16 @@ def test_a_refused_group_is_not_added():
     with pytest.raises(ValueError, match="lr"):
         optimizer.add_param_group({"params": [parameter()], "lr": -1.0})
     assert len(optimizer.param_groups) == 1
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "RAdam", "RMSprop", "Adadelta"])
+def test_float16_gradients_whose_square_overflows_still_train(name):
+    """300^2 is not a float16; the average of squares, which begins with a small part of it, is."""
+    half, single = (nn.Parameter(mg.ones(2, dtype=dtype)) for dtype in (mg.float16, mg.float32))
+    for p in (half, single):
+        optimizer = getattr(optim, name)([p])
+        for _ in range(8):
+            p.grad = mg.full((2,), 300.0, dtype=p.dtype)
+            optimizer.step()
+    np.testing.assert_allclose(half.numpy(force=True), single.numpy(force=True), rtol=5e-3)
+    assert name == "RAdam" or half[0].item() < 1
