@@ -41,12 +41,15 @@ def default_collate(batch: Sequence[Any]) -> Any:
         raise ValueError("default_collate: the batch is empty")
     first = batch[0]
     if isinstance(first, Tensor):
+        _check_same(batch, Tensor, "a Tensor")
         _check_equal([tuple(sample.shape) for sample in batch], "shape")
         return stack(batch)
     if isinstance(first, (np.ndarray, np.generic)) and not isinstance(first, (str, bytes)):
         _check_numeric(first)
         _check_equal([np.shape(sample) for sample in batch], "shape")
         return as_tensor(np.stack(batch))
+    if isinstance(first, (float, int)):
+        _check_same(batch, (float, int, np.generic, Tensor), "a number")
     if isinstance(first, float):
         return as_tensor(np.asarray(batch, np.float64))
     if isinstance(first, int):  # bool is an int too
@@ -54,8 +57,10 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, (str, bytes)):
         return batch
     if isinstance(first, Mapping):
+        _check_same(batch, Mapping, "a mapping")
         return rebuilt(first, [default_collate([sample[key] for sample in batch]) for key in first])
     if isinstance(first, Sequence):
+        _check_same(batch, Sequence, "a sequence")
         _check_equal([len(sample) for sample in batch], "length")
         columns = [default_collate(column) for column in zip(*batch, strict=True)]
         return rebuilt(first, columns) if hasattr(first, "_fields") else columns
@@ -85,6 +90,14 @@ def default_convert(data: Any) -> Any:
         converted = [default_convert(value) for value in data]
         return rebuilt(data, converted) if hasattr(data, "_fields") else converted
     return data
+
+
+def _check_same(batch: Sequence[Any], kind: type | tuple[type, ...], what: str) -> None:
+    for i, sample in enumerate(batch):
+        if not isinstance(sample, kind):
+            raise TypeError(
+                f"default_collate: samples of one batch need the same type, but sample 0 is {what} and sample {i} is {type(sample).__name__}"
+            )
 
 
 def _check_numeric(sample: np.ndarray | np.generic) -> None:

@@ -1340,3 +1340,14 @@ def test_random_affine_wants_floats():
         RandomAffine(5)(np.zeros((1, 2, 2), np.uint8))
     with pytest.raises(mg.ShapeError, match=r"\(N, C, H, W\)"):
         RandomAffine(5)(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [[1.0, None], [1.0, "2"], [1, "a"], [mg.ones(1), 1], [[1], 2], [(1, 2), None], [{"a": 1}, 3]],
+    ids=["none", "text", "int", "tensor", "list", "tuple", "mapping"],
+)
+def test_a_sample_of_another_type_is_refused_and_not_read_as_a_number(batch):
+    """A missing label became NaN, and a text its number."""
+    with pytest.raises(TypeError, match="default_collate: samples of one batch need the same type, but .* sample 1 is "):
+        default_collate(batch)
