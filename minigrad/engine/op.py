@@ -353,9 +353,13 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     if type(error) is ValueError and "broadcast" in text and not text.startswith(f"{op.name}:"):
         shapes = " and ".join(str(shape_of(a)) for a in arrays)
         return ShapeError(f"{op.name}: shapes {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1")
+    if isinstance(error, TypeError) and "ufunc '" in text:  # numpy's refusal of the dtypes
+        return TypeError(f"{op.name}: not for {' and '.join(str(getattr(a, 'dtype', type(a).__name__)) for a in arrays)}")
     if not text.startswith(f"{op.name}:"):
         shown = [f"{a.dtype}{a.shape}" if isinstance(a, np.ndarray) else f"={a!r:.40}" for a in arrays]
         names = [op.argument(i) for i in range(len(arrays))]
+        if type(error) in (OverflowError, np.linalg.LinAlgError) and error.args == (text,):  # numpy's and Python's own words
+            error.args = (f"{op.name}: {text}",)
         error.add_note(f"in {op.name}({', '.join(n + (s if s[0] == '=' else ' ' + s) for n, s in zip(names, shown, strict=True))})")
     return error
 

@@ -191,8 +191,14 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
         return floor_divide(input, other)
     if rounding_mode == "trunc":
         integers = all(getattr(x, "dtype", np.dtype(type(x))).kind in "iub" for x in (input, other))
-        return floor_divide(sub(input, fmod(input, other)), other) if integers else trunc(div(input, other))
+        return floor_divide(sub(input, fmod(input, other)), other) if integers else div_trunc(input, other)
     raise ValueError(f"div: rounding_mode must be None, 'trunc' or 'floor', not {rounding_mode!r}")
+
+
+@op(input=_flat, other=_flat)
+def div_trunc(input: Operand, other: Operand) -> Array:
+    """``input / other`` of floats, rounded towards zero. The gradient is zero, also where ``other`` is."""
+    return quiet().run(lambda a, b: np.trunc(np.true_divide(a, b)), input, other)
 
 
 @in_float32

@@ -791,6 +791,8 @@ def unique(input: Array, sorted: bool = True, return_inverse: Any = False, retur
     (tensor([1, 3]), tensor([1, 2]))
     """
     axis = None if dim is None else positive_dim("unique", dim, input.ndim)
+    if axis is not None and not input.ndim:
+        raise IndexError(f"unique: dim is {dim} but the tensor has no dimensions")
     found = np.unique(input, return_inverse=return_inverse, return_counts=return_counts, axis=axis, equal_nan=False)
     if return_inverse:  # its shape differs between versions of numpy
         found = (found[0], found[1].reshape(input.shape if axis is None else -1), *found[2:])

@@ -431,3 +431,28 @@ def test_isclose_by_default_is_within_1e_5_of_other_and_1e_8():
     off = mg.tensor([0.9e-5, 1.2e-5, 0.9e-3, 1.2e-3, 0.9e-8, 1.2e-8], dtype=mg.float64)
     for sign in (1.0, -1.0):
         assert mg.isclose(other + sign * off, other).tolist() == [True, False] * 3
+
+
+def test_division_rounded_towards_zero_has_gradient_zero_where_it_divides_by_zero():
+    a, b = mg.tensor([1.0, 0.0, -7.0], requires_grad=True), mg.tensor([0.0, 0.0, 2.0], requires_grad=True)
+    out = mg.div(a, b, rounding_mode="trunc")
+    assert str(out.tolist()) == "[inf, nan, -3.0]"
+    out.sum().backward()
+    assert (a.grad.tolist(), b.grad.tolist()) == ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: mg.ones(2) << 1, TypeError, "bitwise_left_shift: not for float32 and int"),
+        (lambda: mg.ones(2) & True, TypeError, "bitwise_and: not for float32 and bool"),
+        (lambda: mg.gcd(mg.ones(2), mg.ones(2)), TypeError, "gcd: not for float32 and float32"),
+        (lambda: mg.ones(2, dtype=mg.int8) + 300, OverflowError, "add: Python integer 300 out of bounds for int8"),
+        (lambda: mg.linalg.inv(mg.zeros(2, 2)), np.linalg.LinAlgError, "inv: Singular matrix"),
+    ],
+    ids=["shift", "and", "gcd", "add", "inv"],
+)
+def test_numpy_s_refusals_name_the_op(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value).startswith(message)

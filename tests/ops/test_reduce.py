@@ -310,3 +310,8 @@ def test_nanmean_returns_the_dtype_that_was_asked_for():
     for dtype in (mg.float16, mg.float32, mg.float64):
         assert mg.nanmean(x, dtype=dtype).dtype == dtype and mg.nanmean(x, dtype=dtype).item() == 1.5
     assert mg.nanmean(x.double(), dtype=mg.float32).dtype == mg.float32
+
+
+def test_unique_refuses_a_dim_of_a_tensor_without_dimensions():
+    with pytest.raises(IndexError, match="unique: dim is 0 but the tensor has no dimensions"):
+        mg.unique(mg.tensor(1.0), dim=0)
