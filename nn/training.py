@@ -251,6 +251,8 @@ def fit(
                 _check_step(value, run)
                 optimizer.zero_grad()
                 value.backward()
+                if all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
+                    raise _without_parameters()
                 for callback in callbacks:
                     callback.after_backward(run)
                 optimizer.step()
@@ -700,13 +702,17 @@ def _check_same(path: Any, what: str, state: dict[str, Any], here: list[str]) ->
         raise ValueError(f"fit: {os.fspath(path)} is the checkpoint of a run with the {what} {there}, and this run has {here}")
 
 
+def _without_parameters() -> ValueError:
+    return ValueError(
+        "fit: the loss depends on no parameter that requires a gradient: the loss function or forward takes the outputs out of the graph "
+        "(.detach(), .item(), .numpy(), no_grad), or does not use them"
+    )
+
+
 def _check_step(value: Any, run: Run) -> None:
     """Raise unless the loss is finite and depends on a parameter."""
     if not value.requires_grad:
-        raise ValueError(
-            "fit: the loss depends on no parameter that requires a gradient: the loss function or forward takes the outputs out of the graph "
-            "(.detach(), .numpy(), no_grad), or does not use them"
-        )
+        raise _without_parameters()
     number = value.item()
     if math.isfinite(number):
         return

@@ -507,6 +507,9 @@ BAD_CALLS = {
     "a loss that is a float": ("loss", lambda o, t: 1.0, TypeError, "fit: the loss function returned float; it returns a Tensor"),
     "a loss without return": ("loss", lambda o, t: None, TypeError, "the loss function returned NoneType"),
     "losses": ("loss", nn.CrossEntropyLoss(reduction="none"), mg.ShapeError, r"fit: the loss is one number.*its shape is \(4,\)"),
+    "a loss made anew": (
+        "loss", lambda o, t: mg.tensor(o.mean().item(), requires_grad=True), ValueError, "fit: the loss depends on no parameter that requires a gradient"
+    ),
     "a detached loss": ("loss", lambda o, t: o.detach().mean(), ValueError, "fit: the loss depends on no parameter that requires a gradient"),
     "another model's optimizer": ("optimizer", nn.optim.SGD(OTHER.parameters(), lr=1), ValueError, "SGD holds none of the 2 parameters"),
     "a class of optimizers": ("optimizer", nn.optim.Adam, TypeError, "fit: optimizer is an optimizer, .* not the class Adam; make one"),
