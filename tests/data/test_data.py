@@ -1349,5 +1349,5 @@ def test_random_affine_wants_floats():
 )
 def test_a_sample_of_another_type_is_refused_and_not_read_as_a_number(batch):
     """A missing label became NaN, and a text its number."""
-    with pytest.raises(TypeError, match="default_collate: samples of one batch need the same type, but .* sample 1 is "):
+    with pytest.raises(TypeError, match=r"default_collate: samples of one batch need the same type, but .* sample 1 is "):
         default_collate(batch)
