@@ -98,7 +98,13 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                 result = formula(g, *args)
                 if position is None:
                     result = settle(result, targets)
-                elif type(result) is ndarray and only not in pending and result.shape == only.shape and result.dtype is only.dtype and not watching:
+                elif (
+                    type(result) is ndarray
+                    and only not in pending
+                    and result.shape == only.shape
+                    and result.dtype is only.dtype
+                    and not watching
+                ):
                     pending[only] = result  # nearly always; what follows does the same for any gradient, in 4 % more time
                     heappush(heap, (-only.number, only))
                     continue

@@ -598,6 +598,7 @@ def test_scheduler_refusals():
 
 
 def test_averaged_model():
+    mg.manual_seed(0)
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     average = optim.swa_utils.AveragedModel(model)
     seen = []
