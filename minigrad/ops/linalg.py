@@ -531,7 +531,7 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = Fal
     return reduce.norm(x, ord, dim, keepdim, dtype=dtype)
 
 
-def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False) -> Tensor:
+def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """Norm of the matrices in the two dimensions ``dim``: ``torch.linalg.matrix_norm``.
 
     Args:
@@ -540,7 +540,9 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
             ``inf`` or ``-inf``, of a row's; 2 or -2, the largest or smallest singular value; ``"nuc"``, their sum.
         dim: which dimensions are rows and columns.
         keepdim: keep these dimensions with size 1.
+        dtype: convert the matrices first.
     """
+    x = x if dtype is None else cast(x, dtype=dtype_of("matrix_norm", dtype))
     if x.dtype.kind != "f":
         raise RuntimeError(f"matrix_norm: the matrices must be floating, not {x.dtype}; convert them, as in x.float()")
     rows, columns = positive_dims("matrix_norm", dim, len(x.shape))

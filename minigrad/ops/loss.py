@@ -420,7 +420,7 @@ def binary_cross_entropy(
     The gradient is (p - t) / max(p (1-p), 1e-12), which is finite at 0 and 1 too.
 
     Raises:
-        RuntimeError: an input outside [0, 1]. Prefer :func:`binary_cross_entropy_with_logits`, which is exact for any logit.
+        RuntimeError: an input or a target outside [0, 1]. Prefer :func:`binary_cross_entropy_with_logits`, which is exact for any logit.
     """
     reduction = reduction_of("binary_cross_entropy", reduction, size_average, reduce)
     check_same_shape("binary_cross_entropy", input, target)
@@ -429,6 +429,9 @@ def binary_cross_entropy(
         raise RuntimeError(
             "binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits"
         )
+    wanted = array_of(target)
+    if not ((wanted >= 0) & (wanted <= 1)).all():
+        raise RuntimeError("binary_cross_entropy: the target must be probabilities between 0 and 1")
     return weighted(_binary_cross_entropy(input, target), weight, reduction)
 
 

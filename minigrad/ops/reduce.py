@@ -778,13 +778,18 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     return _picked(input, _mode_place(input, dim, keepdim), dim)
 
 
+def _unique_input(g):
+    raise NotImplementedError("unique: there is no derivative; pass input.detach()")
+
+
 @called_as(like.unique)
-@op(input=None)
+@op(input=_unique_input)
 def unique(input: Array, sorted: bool = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Array:
     """The distinct elements (or, with ``dim``, slices) in ascending order: ``torch.unique``.
 
     With ``return_inverse`` the position of each element among them is returned too, and with ``return_counts`` the number of
     occurrences of each. They are always sorted (``sorted`` has no effect).
+    A backward pass through them raises ``NotImplementedError``, as in PyTorch.
 
     >>> import minigrad as mg
     >>> mg.unique(mg.tensor([3, 1, 3]), return_counts=True)

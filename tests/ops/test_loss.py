@@ -274,3 +274,9 @@ def test_the_mean_over_no_classes_is_not_a_number(smoothing):
     mean, total = (F.cross_entropy(x, mg.zeros(2, 0), reduction=r, label_smoothing=smoothing) for r in ("mean", "sum"))
     assert np.isnan(mean.item()) and total.item() == 0.0
     assert mg.grad(mean, x)[0].shape == (2, 0)
+
+
+@pytest.mark.parametrize("wrong", [2.0, -1.0, np.nan, np.inf])
+def test_binary_cross_entropy_refuses_targets_that_are_no_probabilities(wrong):
+    with pytest.raises(RuntimeError, match="binary_cross_entropy: the target must be probabilities"):
+        F.binary_cross_entropy(mg.tensor([0.5, 0.5]), mg.tensor([wrong, 0.0]))

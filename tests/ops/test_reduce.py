@@ -315,3 +315,10 @@ def test_nanmean_returns_the_dtype_that_was_asked_for():
 def test_unique_refuses_a_dim_of_a_tensor_without_dimensions():
     with pytest.raises(IndexError, match="unique: dim is 0 but the tensor has no dimensions"):
         mg.unique(mg.tensor(1.0), dim=0)
+
+
+def test_unique_does_not_cut_the_graph_in_silence():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(NotImplementedError, match="unique: there is no derivative"):
+        (x.unique().sum() + x.sum()).backward()
+    assert x.detach().unique().tolist() == [1.0, 2.0]

@@ -596,3 +596,11 @@ def test_a_surrogate_is_what_gradients_are_checked_against():
     assert caught_by(gradcheck, straight_through, X, surrogate=lambda x: x[0]).kind == "surrogate"
     with pytest.raises(GradcheckError, match="the call of the surrogate raised"):
         gradcheck(straight_through, X, surrogate=lambda x: x @ x)
+
+
+@pytest.mark.parametrize("given", [3, np.array([1, 2])])
+def test_nothing_to_check_is_an_error(given):
+    for check in (check_op, gradcheck):
+        with pytest.raises(ValueError, match="no floating argument to check"):
+            check(lambda x: x * x, given)
+    check_op(lambda x: x * x, given, wrt=())

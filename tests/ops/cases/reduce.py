@@ -237,7 +237,7 @@ CASES = [
     ),
     Case(
         reduce.bincount, st.call(st.integers_array(hs.integers(0, 5), 0, 4), minlength=hs.integers(0, 6)),
-        numpy=lambda x, *, minlength: np.bincount(x, None, minlength), torch="bincount",
+        numpy=lambda x, *, minlength: np.bincount(x, None, minlength), torch="bincount", wrt=(),
     ),
     Case(reduce.bincount, st.call(st.integers_array(3, 0, 4), st.arrays(3)), numpy=np.bincount, name="bincount_weights"),
     Case(reduce._bincount, st.call(st.integers_array(3, 0, 4), st.arrays(3)), numpy=np.bincount),
