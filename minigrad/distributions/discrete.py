@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from minigrad.distributions import constraints
 from minigrad.distributions.constraints import Constraint
-from minigrad.distributions.distribution import Distribution, floating
+from minigrad.distributions.distribution import Distribution, broadcast_all, floating
 from minigrad.engine import ShapeError, wrap
+from minigrad.ops.activation import logsigmoid
+from minigrad.ops.arguments import whole
 from minigrad.ops.elementwise import sigmoid, where, xlogy
 from minigrad.ops.index import gather, one_hot
 from minigrad.ops.loss import binary_cross_entropy_with_logits
 from minigrad.ops.reduce import logsumexp
-from minigrad.ops.sampling import bernoulli, multinomial, poisson
+from minigrad.ops.sampling import bernoulli, binomial, multinomial, poisson
 from minigrad.ops.shape import broadcast_tensors
 from minigrad.ops.softmax import softmax
 from minigrad.ops.special import lgamma
@@ -164,6 +166,130 @@ class Geometric(_Binary):
     def entropy(self) -> Tensor:
         """That of :class:`Bernoulli`, divided by p"""
         return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
+
+
+class _Counting(_Binary):
+    """``total_count`` beside ``probs`` or ``logits``, broadcast."""
+
+    parameters = {"total_count": 0, "probs": 0, "logits": 0}
+
+    def __init__(
+        self, total_count: Operand, probs: Operand | None = None, logits: Operand | None = None, validate_args: bool | None = None
+    ):
+        self._take(probs, logits)
+        what = "probs" if logits is None else "logits"
+        self.total_count, value = broadcast_all(type(self).__name__, total_count=total_count, **{what: self.__dict__[what]})
+        self.__dict__[what] = value
+        super().__init__(value.shape, (), validate_args)
+
+
+class Binomial(_Counting):
+    """How many of ``total_count`` trials succeed, each with the probability ``probs``: ``torch.distributions.Binomial``.
+
+    >>> from minigrad.distributions import Binomial
+    >>> Binomial(3, 0.5).log_prob(1.0)
+    tensor(-0.9808)
+    """
+
+    arg_constraints = {"total_count": constraints.nonnegative_integer, "probs": constraints.unit_interval, "logits": constraints.real}
+
+    def __init__(
+        self, total_count: Operand = 1, probs: Operand | None = None, logits: Operand | None = None, validate_args: bool | None = None
+    ):
+        super().__init__(total_count, probs, logits, validate_args)
+
+    @property
+    def support(self) -> Constraint:
+        """0 to ``total_count``."""
+        return constraints.integer_interval(0, self.total_count)
+
+    @property
+    def mean(self) -> Tensor:
+        """n p"""
+        return self.total_count * self.probs
+
+    @property
+    def mode(self) -> Tensor:
+        """floor((n + 1) p), at most n"""
+        return ((self.total_count + 1.0) * self.probs).floor().clamp(max=self.total_count)
+
+    @property
+    def variance(self) -> Tensor:
+        """n p (1 - p)"""
+        return self.total_count * self.probs * (1.0 - self.probs)
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws without a gradient."""
+        shape = self._extended(sample_shape)
+        return binomial(self.total_count.detach().expand(shape), self.probs.detach().expand(shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log(n! / (x! (n - x)!)) + x log(p) + (n - x) log(1 - p), from the logits"""
+        x, n = self._checked(value), self.total_count
+        ways = lgamma(n + 1.0) - lgamma(x + 1.0) - lgamma(n - x + 1.0)
+        return ways + x * self.logits - n * (self.logits.clamp(min=0.0) + (-self.logits.abs()).exp().log1p())
+
+    def _all(self) -> Any:
+        largest = array_of(self.total_count)
+        if (largest != largest.max(initial=0.0)).any():
+            self._missing("list of all values where the counts differ")
+        return np.arange(1 + int(largest.max(initial=0.0)), dtype=largest.dtype).reshape(-1, *[1] * len(self._batch_shape))
+
+    has_enumerate_support = True
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """0 to ``total_count``, which must be the same everywhere."""
+        values = wrap(self._all())
+        return values.expand((values.shape[0], *self._batch_shape)) if expand else values
+
+    def entropy(self) -> Tensor:
+        """The sum over all values of -p log(p)."""
+        log = self.log_prob(self.enumerate_support(False))
+        return -(log.exp() * log).sum(0)
+
+
+class NegativeBinomial(_Counting):
+    """How many trials succeed, each with the probability ``probs``, before ``total_count`` fail: ``torch.distributions.NegativeBinomial``.
+
+    >>> from minigrad.distributions import NegativeBinomial
+    >>> NegativeBinomial(3, 0.5).log_prob(1.0), NegativeBinomial(3, 0.5).mean
+    (tensor(-1.6740), tensor(3.))
+    """
+
+    arg_constraints = {
+        "total_count": constraints.nonnegative,
+        "probs": constraints.Constraint("from 0 on, below 1", lambda p: (p >= 0) & (p < 1)),
+        "logits": constraints.real,
+    }
+    support = constraints.nonnegative_integer
+
+    @property
+    def mean(self) -> Tensor:
+        """n p / (1 - p)"""
+        return self.total_count * self.logits.exp()
+
+    @property
+    def mode(self) -> Tensor:
+        """floor((n - 1) p / (1 - p)), at least 0"""
+        return ((self.total_count - 1.0) * self.logits.exp()).floor().clamp(min=0.0)
+
+    @property
+    def variance(self) -> Tensor:
+        """n p / (1 - p)²"""
+        return self.mean / sigmoid(-self.logits)
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws without a gradient: of Poisson distributions whose rates are draws of gamma distributions."""
+        n, odds = array_of(self.total_count), array_of(self.logits.detach().exp())
+        rate = numpy_generator().standard_gamma(n.astype(np.float64), self._extended(sample_shape)) * odds
+        return poisson(wrap(np.asarray(rate).astype(odds.dtype)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log(gamma(n + x) / (x! gamma(n))) + n log(1 - p) + x log(p), from the logits"""
+        x, n = self._checked(value), self.total_count
+        weight = n * logsigmoid(-self.logits) + x * logsigmoid(self.logits)
+        ways = lgamma(n + x) - lgamma(x + 1.0) - lgamma(n)
+        return weight + where(n + x == 0.0, 0.0, ways)
 
 
 class Poisson(Distribution):
@@ -362,3 +488,80 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """Draws, plus the probabilities, less their value."""
         return self.sample(sample_shape) + (self.probs - self.probs.detach())
+
+
+class Multinomial(Categorical):
+    """How often each class comes in ``total_count`` draws of a :class:`Categorical`: ``torch.distributions.Multinomial``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import Multinomial
+    >>> Multinomial(4, mg.tensor([1.0, 1.0])).log_prob(mg.tensor([1.0, 3.0]))
+    tensor(-1.3863)
+    """
+
+    has_enumerate_support = False
+
+    def __init__(
+        self, total_count: int = 1, probs: Operand | None = None, logits: Operand | None = None, validate_args: bool | None = None
+    ):
+        self.total_count = whole("Multinomial", "total_count", total_count, 0)
+        super().__init__(probs, logits, validate_args)
+
+    def _set_up(self) -> None:
+        super()._set_up()
+        self._event_shape = (self._classes,)
+
+    def expand(self, batch_shape: Size) -> Self:
+        """The same with another ``batch_shape``."""
+        new = super().expand(batch_shape)
+        new.total_count = self.total_count
+        return new
+
+    @property
+    def support(self) -> Constraint:
+        """Whole numbers whose sum is ``total_count``."""
+        n = self.total_count
+        return constraints.Constraint(
+            f"whole, 0 or above, with the sum {n}",
+            lambda x: ((x == np.floor(x)) & (x >= 0)).all(-1) & (x.sum(-1) == n),
+            1,
+            is_discrete=True,
+        )
+
+    @property
+    def mean(self) -> Tensor:
+        """n p"""
+        return self.probs * float(self.total_count)
+
+    @property
+    def mode(self) -> Tensor:
+        """Raises ``NotImplementedError``, as PyTorch."""
+        return self._missing("mode")
+
+    @property
+    def variance(self) -> Tensor:
+        """n p (1 - p)"""
+        return self.probs * (1.0 - self.probs) * float(self.total_count)
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws, in the dtype of the probabilities."""
+        p = array_of(self.probs).astype(np.float64)
+        shape = self._extended(sample_shape)[:-1]
+        drawn = numpy_generator().multinomial(self.total_count, p / p.sum(-1, keepdims=True), shape)
+        return wrap(drawn.astype(self.probs.dtype))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log(n! / product of x_i!) + the sum of x_i log(p_i), where 0 log(0) is 0"""
+        value = self._checked(value)
+        shape = np.broadcast_shapes(value.shape, self.param_shape)
+        x, logits = value.expand(shape), self.logits.expand(shape)
+        ways = lgamma(x.sum(-1) + 1.0) - lgamma(x + 1.0).sum(-1)
+        return ways + (x * where(x == 0, 0.0, logits)).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """log(p) n times, less log(n!), plus the expected log(x_i!) of the binomial distribution of each class"""
+        n = self.total_count
+        x = wrap(np.arange(1.0, n + 1.0, dtype=self.probs.dtype).reshape(-1, *[1] * len(self.param_shape)))
+        weights = Binomial(n, probs=self.probs, validate_args=False).log_prob(x).exp()
+        total = lgamma(wrap(np.array(n + 1.0, self.probs.dtype)))
+        return n * super().entropy() - total + (weights * lgamma(x + 1.0)).sum((0, -1))

@@ -84,8 +84,9 @@ class Distribution:
     def _require(self, what: str, value: Tensor, constraint: Constraint) -> None:
         fits = array_of(constraint.check(value))
         if not fits.all():
-            wrong = array_of(value)[~fits] if fits.ndim else array_of(value)
-            wrong = wrong if constraint.event_dim == 0 and not fits.ndim else wrong[0]
+            array = array_of(value)
+            event = array.shape[array.ndim - constraint.event_dim :]
+            wrong = np.broadcast_to(array, fits.shape + event)[~fits][0]  # a bound may have a larger shape than the value
             raise ValueError(f"{type(self).__name__}: {what} must be {constraint}, but is {wrong.tolist()}")
 
     @staticmethod

@@ -6,16 +6,19 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.distributions.continuous import Beta, Cauchy, Dirichlet, Exponential, Gamma, Laplace, LogNormal, Normal, Uniform
-from minigrad.distributions.discrete import Bernoulli, Categorical, Geometric, OneHotCategorical, Poisson
+from minigrad.distributions.continuous import Cauchy, Exponential, Laplace, Normal, Uniform
+from minigrad.distributions.discrete import Bernoulli, Binomial, Categorical, Geometric, Multinomial, Poisson
 from minigrad.distributions.distribution import Distribution, Independent, sum_rightmost
+from minigrad.distributions.gamma import Beta, Dirichlet, Gamma
 from minigrad.distributions.multivariate import MultivariateNormal, half_log_det, mahalanobis
-from minigrad.ops.elementwise import logical_and, where, xlogy
+from minigrad.distributions.transformed import Gumbel, HalfNormal, Pareto, TransformedDistribution
+from minigrad.ops.elementwise import erf, logical_and, where, xlogy
 from minigrad.ops.linalg import solve
 from minigrad.ops.shape import broadcast_shapes, tril
 from minigrad.ops.special import digamma, lgamma
 from minigrad.types import F, Tensor
 
+_EULER = 0.5772156649015329
 _FORMULAS: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}
 
 
@@ -64,8 +67,6 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
 
 @register_kl(Normal, Normal)
 def _normal(p: Normal, q: Normal) -> Tensor:
-    if isinstance(p, LogNormal) != isinstance(q, LogNormal):
-        raise NotImplementedError(f"kl_divergence: no formula for {type(p).__name__} and {type(q).__name__}")
     ratio = (p.scale / q.scale).square()
     return 0.5 * (ratio + ((p.loc - q.loc) / q.scale).square() - 1.0 - ratio.log())
 
@@ -134,7 +135,7 @@ def _poisson(p: Poisson, q: Poisson) -> Tensor:
 
 @register_kl(Categorical, Categorical)
 def _categorical(p: Categorical, q: Categorical) -> Tensor:
-    if isinstance(p, OneHotCategorical) != isinstance(q, OneHotCategorical):
+    if p.event_shape != q.event_shape or isinstance(p, Multinomial) or isinstance(q, Multinomial):
         raise NotImplementedError(f"kl_divergence: no formula for {type(p).__name__} and {type(q).__name__}")
     terms = p.probs * (p.logits - q.logits)
     return where(p.probs == 0, 0.0, where(q.probs == 0, math.inf, terms)).sum(-1)
@@ -157,3 +158,56 @@ def _independent(p: Independent, q: Independent) -> Tensor:
             f"kl_divergence: {p.reinterpreted_batch_ndims} and {q.reinterpreted_batch_ndims} dimensions are part of the events"
         )
     return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p: Binomial, q: Binomial) -> Tensor:
+    each = p.total_count * (p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p())
+    return where(p.total_count > q.total_count, math.inf, each)
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normal(p: HalfNormal, q: HalfNormal) -> Tensor:
+    return kl_divergence(p.base_dist, q.base_dist)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    scale, alpha = p.scale / q.scale, q.alpha / p.alpha
+    return where(p.scale < q.scale, math.inf, q.alpha * scale.log() - alpha.log() + alpha - 1.0)
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p: Gumbel, q: Gumbel) -> Tensor:
+    ratio, place, other = p.scale / q.scale, q.loc / q.scale, p.loc / q.scale
+    return -ratio.log() - place + other + ratio * _EULER + (place + lgamma(1.0 + ratio) - other).exp() - (1.0 + _EULER)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    """That of the bases, where both have the same transforms."""
+    same = [type(t) for t in p.transforms] == [type(t) for t in q.transforms] and p.event_shape == q.event_shape
+    if not same or any(vars(a) != vars(b) for a, b in zip(p.transforms, q.transforms, strict=True)):
+        raise NotImplementedError(f"kl_divergence: {p} and {q} are not known to have the same transforms")
+    return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), len(p.event_shape) - len(p.base_dist.event_shape))
+
+
+@register_kl(Normal, Laplace)
+def _normal_laplace(p: Normal, q: Laplace) -> Tensor:
+    distance = p.loc - q.loc
+    z = distance / p.scale
+    far = p.scale * math.sqrt(2.0 / math.pi) * (-0.5 * z.square()).exp() + distance * erf(math.sqrt(0.5) * z)
+    return -p.scale.log() + math.log(2.0) + q.scale.log() + far / q.scale - 0.5 * (1.0 + math.log(2.0 * math.pi))
+
+
+@register_kl(Uniform, Normal)
+def _uniform_normal(p: Uniform, q: Normal) -> Tensor:
+    width = p.high - p.low
+    square = (width.square() / 12.0 + (0.5 * (p.high + p.low) - q.loc).square()) / q.scale.square()
+    return (math.sqrt(2.0 * math.pi) * q.scale / width).log() + 0.5 * square
+
+
+@register_kl(Exponential, Gamma)
+def _exponential_gamma(p: Exponential, q: Gamma) -> Tensor:
+    ratio, c = q.rate / p.rate, q.concentration
+    return -c * ratio.log() + ratio + lgamma(c) + c * _EULER - (1.0 + _EULER)

@@ -26,6 +26,22 @@ ROWS = {
     "Gamma": ("Gamma", {"concentration": [0.5, 3.0], "rate": [2.0, 0.7]}, [[0.1, 4.0], [2.0, 0.7]]),
     "Beta": ("Beta", {"concentration1": [0.5, 3.0], "concentration0": [0.4, 1.5]}, [[0.1, 0.4], [0.9, 0.7]]),
     "Dirichlet": ("Dirichlet", {"concentration": [[0.5, 3.0, 1.2], [0.3, 2.0, 0.9]]}, [[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]),
+    "Chi2": ("Chi2", {"df": [0.5, 3.0]}, [[0.1, 4.0], [2.0, 0.7]]),
+    "InverseGamma": ("InverseGamma", {"concentration": [2.5, 6.0], "rate": [2.0, 0.7]}, [[0.1, 4.0], [2.0, 0.7]]),
+    "StudentT": ("StudentT", {"df": [2.5, 7.0], "loc": [0.3, -1.0], "scale": [0.5, 2.0]}, [[0.1, 4.0], [-2.0, 0.7]]),
+    "FisherSnedecor": ("FisherSnedecor", {"df1": [3.5, 7.0], "df2": [9.0, 12.0]}, [[0.1, 4.0], [2.0, 0.7]]),
+    "HalfNormal": ("HalfNormal", {"scale": [0.5, 2.0]}, [[0.1, 4.0], [2.0, 0.0]]),
+    "HalfCauchy": ("HalfCauchy", {"scale": [0.5, 2.0]}, [[0.1, 4.0], [2.0, 0.0]]),
+    "Gumbel": ("Gumbel", {"loc": [0.3, -1.0], "scale": [0.5, 2.0]}, [[0.1, 4.0], [-2.0, 0.7]]),
+    "Weibull": ("Weibull", {"scale": [0.5, 2.0], "concentration": [1.5, 3.0]}, [[0.1, 4.0], [2.0, 0.7]]),
+    "Pareto": ("Pareto", {"scale": [0.5, 2.0], "alpha": [4.5, 9.0]}, [[0.6, 4.0], [2.0, 2.1]]),
+    "LogisticNormal": ("LogisticNormal", {"loc": [[0.3, -1.0], [1.0, 0.0]], "scale": [[0.5, 2.0], [1.0, 1.5]]}, [[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]),
+    "RelaxedBernoulli": ("RelaxedBernoulli", {"temperature": 0.7, "probs": [0.2, 0.9]}, [[0.1, 0.4], [0.9, 0.7]]),
+    "RelaxedOneHotCategorical": ("RelaxedOneHotCategorical", {"temperature": 0.7, "logits": [[0.2, -0.5, 0.9], [3.0, 1.0, 1.0]]}, [[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]),
+    "Binomial": ("Binomial", {"total_count": [3.0, 3.0], "probs": [0.2, 0.9]}, [[1.0, 0.0], [3.0, 2.0]]),
+    "Binomial of logits": ("Binomial", {"total_count": [3.0, 3.0], "logits": [-0.4, 2.0]}, [[1.0, 0.0], [3.0, 2.0]]),
+    "NegativeBinomial": ("NegativeBinomial", {"total_count": [3.0, 2.5], "probs": [0.2, 0.6]}, [[1.0, 0.0], [3.0, 2.0]]),
+    "Multinomial": ("Multinomial", {"probs": [[0.2, 0.5, 0.9], [3.0, 1.0, 1.0]]}, [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]),
     "Bernoulli": ("Bernoulli", {"probs": [0.2, 0.9]}, [[1.0, 0.0], [0.0, 1.0]]),
     "Bernoulli of logits": ("Bernoulli", {"logits": [-0.4, 30.0]}, [[1.0, 0.0], [0.0, 1.0]]),
     "Geometric": ("Geometric", {"probs": [0.2, 0.9]}, [[1.0, 0.0], [5.0, 2.0]]),
@@ -38,10 +54,16 @@ ROWS = {
     "MultivariateNormal of a factor": ("MultivariateNormal", {"loc": [[0.1, 0.3], [1.0, 0.0]], "scale_tril": L}, [[0.4, 2.0], [-1.0, 0.5]]),
     "MultivariateNormal of a precision": ("MultivariateNormal", {"loc": [0.1, 0.3], "precision_matrix": COVARIANCE}, [[0.4, 2.0], [-1.0, 0.5]]),
 }  # fmt: skip
+DISCRETE = {"Bernoulli", "Binomial", "NegativeBinomial", "Multinomial", "Geometric", "Poisson", "Categorical", "OneHotCategorical"}
+OF_GAMMA = {"Gamma", "Beta", "Dirichlet", "Chi2", "InverseGamma", "StudentT", "FisherSnedecor"}
+RELAXED = {"LogisticNormal", "RelaxedBernoulli", "RelaxedOneHotCategorical"}
+HEAVY = {"StudentT", "InverseGamma"}  # with a fourth moment that is infinite: the variance of draws goes astray
 WITHOUT = {  # what PyTorch has not, or not right
-    "cdf": {"Gamma", "Beta", "Dirichlet", "Bernoulli", "Geometric", "Poisson", "Categorical", "OneHotCategorical", "MultivariateNormal"},
-    "icdf": {"Gamma", "Beta", "Dirichlet", "Bernoulli", "Geometric", "Poisson", "Categorical", "OneHotCategorical", "MultivariateNormal"},
-    "entropy": {"Poisson"},
+    "cdf": DISCRETE | OF_GAMMA | RELAXED | {"MultivariateNormal"},
+    "entropy": {"Poisson", "NegativeBinomial", "FisherSnedecor"} | RELAXED,
+    "moments": RELAXED,
+    "mode": RELAXED | {"Multinomial"},
+    "kl": {"StudentT", "FisherSnedecor", "Weibull", "NegativeBinomial", "Multinomial"} | RELAXED,
 }
 
 
@@ -76,7 +98,8 @@ def test_numbers_and_gradients(row):
     x, t = mg.tensor(values, dtype=getattr(mg, dtype)), torch.tensor(values, dtype=getattr(torch, dtype))
     compare(mine.log_prob(x), other.log_prob(t), leaves, t_leaves)
     for what in ("mean", "variance", "stddev", "mode"):
-        compare(getattr(mine, what), getattr(other, what), leaves, t_leaves)
+        if ROWS[row][0] not in WITHOUT["mode" if what == "mode" else "moments"]:
+            compare(getattr(mine, what), getattr(other, what), leaves, t_leaves)
     if ROWS[row][0] not in WITHOUT["entropy"]:
         compare(mine.entropy(), other.entropy(), leaves, t_leaves)
         compare(mine.perplexity(), other.perplexity(), leaves, t_leaves)
@@ -95,18 +118,19 @@ def test_numbers_and_gradients(row):
 PAIRS = {name: {row for row in ROWS if ROWS[row][0] == name} for name in {r[0] for r in ROWS.values()}}
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", [row for row in ROWS if ROWS[row][0] not in WITHOUT["kl"]])
 def test_divergence(row):
     """From the row to itself moved: parameters times 1.1, in the direction in which all are allowed."""
     (mine, leaves), (other, t_leaves) = theirs_and_ours(row)
     name, parameters, _ = ROWS[row]
 
     def moved(lib):
-        parts = {k: np.array(v) * (0.9 if k in ("probs", "low") else 1.1) - 0.05 * (k == "low") for k, v in parameters.items()}
+        factors = {"probs": 0.9, "low": 0.9, "total_count": 1.0}
+        parts = {k: np.array(v) * factors.get(k, 1.1) - 0.05 * (k == "low") for k, v in parameters.items()}
         return getattr(lib.distributions, name)(**{k: lib.tensor(v) for k, v in parts.items()})
 
     compare(D.kl_divergence(mine, moved(minigrad.torch)), torch.distributions.kl_divergence(other, moved(torch)), leaves, t_leaves)
-    if name != "Uniform":
+    if name not in ("Uniform", "Pareto"):  # inf
         compare(D.kl_divergence(moved(minigrad.torch), mine), torch.distributions.kl_divergence(moved(torch), other), leaves, t_leaves)
 
 
@@ -128,15 +152,17 @@ def test_draws(row):
     p.log_prob(drawn)  # all are in the support
     if type(p) is D.Categorical:
         np.testing.assert_allclose([(drawn == i).double().mean(0).numpy() for i in range(3)], p.probs.detach().numpy().T, atol=0.015)
-    elif type(p) is D.Cauchy:
-        np.testing.assert_allclose(drawn.median(0).values.numpy(), p.loc.detach().numpy(), atol=0.06)
+    elif ROWS[row][0] in ("Cauchy", "HalfCauchy"):
+        np.testing.assert_allclose(drawn.median(0).values.numpy(), p.icdf(0.5).detach().numpy(), atol=0.06)
+    elif ROWS[row][0] in RELAXED:  # no mean is known; the density of what is drawn has the mean 1 / size of the set in which it is
+        assert (drawn >= 0).all() and (drawn <= 1).all()
     else:
         sd = p.stddev.detach().numpy()
         assert (np.abs(drawn.mean(0).numpy() - p.mean.detach().numpy()) < 0.04 * sd).all()
-        np.testing.assert_allclose(drawn.std(0).numpy(), sd, rtol=0.1, atol=1e-6)
+        np.testing.assert_allclose(drawn.std(0).numpy(), sd, rtol=0.1 if ROWS[row][0] not in HEAVY else 0.5, atol=1e-6)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if getattr(D, ROWS[row][0]).has_rsample])
+@pytest.mark.parametrize("row", [row for row in ROWS if ROWS[row][0] not in DISCRETE | OF_GAMMA])
 def test_draws_have_the_gradient_of_the_path(row):
     """The derivative of cdf(draw) is 0: a draw keeps its place as the parameters move. Of vectors, the standard draw behind them does not move."""
     p, leaves = built(minigrad.torch, row)
@@ -153,7 +179,7 @@ def test_draws_have_the_gradient_of_the_path(row):
         assert all(np.abs(g.numpy()).max() < 1e-12 for g in gradients)
 
 
-@pytest.mark.parametrize("row", ["Gamma", "Beta", "Dirichlet", "Poisson", "Categorical"])
+@pytest.mark.parametrize("row", ["Poisson", "Categorical", "Binomial", "NegativeBinomial", "Multinomial"])
 def test_draws_without_a_gradient_say_so(row):
     p, _ = built(minigrad.torch, row)
     assert not p.has_rsample
