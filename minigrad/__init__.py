@@ -52,7 +52,7 @@ from minigrad.ops.equations import (
     old_lu_solve as lu_solve, slogdet, triangular_solve,
 )  # fmt: skip
 from minigrad.ops.linalg import (
-    frobenius_norm, matrix_exp, nuclear_norm, old_qr as qr, old_svd as svd, pinverse,
+    frobenius_norm, matrix_exp, nuclear_norm, old_norm as norm, old_qr as qr, old_svd as svd, pinverse,
 )  # fmt: skip
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d
 from minigrad.ops.products import (
@@ -61,7 +61,7 @@ from minigrad.ops.products import (
 )  # fmt: skip
 from minigrad.ops.reduce import (
     all, amax, amin, aminmax, any, argmax, argmin, argsort, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, dist, kthvalue,
-    logcumsumexp, logsumexp, max, mean, median, min, mode, msort, nanmean, nanmedian, nansum, norm, prod, sort, std, std_mean, sum, topk,
+    logcumsumexp, logsumexp, max, mean, median, min, mode, msort, nanmean, nanmedian, nansum, prod, sort, std, std_mean, sum, topk,
     unique, var, var_mean,
 )  # fmt: skip
 from minigrad.ops.sampling import bernoulli, binomial, multinomial, poisson

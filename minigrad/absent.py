@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fnmatch
 import sys
+from importlib import import_module
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 _COMPLEX = "there are no complex tensors; mg.complex(real, imag) is a pair of real ones, with what fft needs"
@@ -48,7 +50,7 @@ TABLE: dict[str, dict[str, str]] = {
         "is_inference_mode_enabled is_neg resolve_neg get_device detach": _LATER,
         "*_": "call the method: x.exp_(), x.clamp_(0, 1)",
         "as_strided* *_copy empty_strided empty_permuted from_file frombuffer contiguous_format preserve_format channels_last* "
-        "memory_format layout strided legacy_contiguous_format newaxis slice_inverse": _VIEW,
+        "memory_format layout strided legacy_contiguous_format slice_inverse": _VIEW,
         "*Storage storage  UntypedStorage TypedStorage StorageBase": "there are no storages: x.numpy() is the memory of x",
         "Stream Event mtia windows  is_vulkan_available get_device_module DeviceObjType StreamObjType OutOfMemoryError "
         "AcceleratorError": _DEVICE,
@@ -107,16 +109,10 @@ TABLE: dict[str, dict[str, str]] = {
         "assert_int_or_pair boolean_dispatch handle_torch_function has_torch_function* BroadcastingList* ScalingType SwizzleType "
         "GRID_SAMPLE_* *_notes Tensor DType Callable Optional TYPE_CHECKING dataclasses importlib math np torch warnings": _SELF,
     },
-    "torch.nn.init": {
-        "constant dirac eye kaiming_normal kaiming_uniform normal orthogonal sparse uniform xavier_normal xavier_uniform": (
-            "its name ends with an underscore since PyTorch 0.4: nn.init.normal_"
-        ),
-        "Literal TypeVar torch": _SELF,
-    },
+    "torch.nn.init": {"Literal TypeVar torch": _SELF},
     "torch.nn.utils": {
         "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format memory_format": "arrays have one memory format; leave it out",
         "fusion": "the functions are in nn.utils; nn.optimize_for_inference does it for a whole model",
-        "clip_grad convert_parameters init": "the functions are in nn.utils and nn.init",
     },
     "torch.nn.utils.prune": {"ABC Iterable numbers abstractmethod torch": _SELF},
     "torch.nn.utils.parametrize": {"transfer_parametrizations_and_params": "a step of PyTorch's quantisation"},
@@ -156,7 +152,6 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.autograd": {
         "NestedIOFunction": "tensors are values: a Function returns new ones",
         "set_multithreading_enabled is_multithreading_enabled": "backward runs in the thread that calls it",
-        "variable": "Variable is here",
         "enforce_grad_layout_policy is_view_replay_enabled": _SELF,
         "functional forward_ad": "mg.grad(..., create_graph=True), row by row; gradients come from walks back only",
         "profiler* Profiler* kineto_available": "Python's cProfile shows what takes time",
@@ -194,7 +189,13 @@ TABLE: dict[str, dict[str, str]] = {
         "spherical_bessel_j0": _LATER
     },
     "torch.distributions": {
-        "*": "not here; a subclass of distributions.Distribution needs log_prob and sample, and Independent makes vectors of it"
+        "CatTransform StackTransform CorrCholeskyTransform CumulativeDistributionTransform LowerCholeskyTransform "
+        "PositiveDefiniteTransform": "not here; a subclass of distributions.Transform needs _call, _inverse and log_abs_det_jacobian",
+        "biject_to transform_to": "choose the transform: ExpTransform for positive numbers, StickBreakingTransform for a simplex",
+        "*": "not here; a subclass of distributions.Distribution needs log_prob and sample, and Independent makes vectors of it",
+    },
+    "torch.distributions.transforms": {
+        "*": "not here; a subclass of distributions.Transform needs _call, _inverse and log_abs_det_jacobian"
     },
     "torch.distributions.constraints": {"*": "not here; constraints.Constraint(text, test) is any other set"},
     "torch.testing": {"make_tensor": "mg.rand and mg.randint make inputs", "assert_allclose": "assert_close"},
@@ -215,6 +216,20 @@ TABLE: dict[str, dict[str, str]] = {
         "*": "not here; transforms.Lambda takes any function of an array",
     },
     "torchvision.utils": {"draw_* flow_to_image": "minigrad.plots draws figures", "*": "not here"},
+}
+
+
+# Modules of PyTorch's that hold one family of the names in the module above: each is another name for what stands there.
+FAMILIES = {
+    "torch.nn.modules": "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm lazy linear loss "
+    "normalization padding pixelshuffle pooling rnn sparse transformer upsampling",
+    "torch.nn.utils": "clip_grad convert_parameters init",
+    "torch.optim": "adadelta adagrad adam adamax adamw asgd lbfgs nadam radam rmsprop rprop sgd",
+    "torch.autograd": "variable",
+    "torch.distributions": "bernoulli beta binomial categorical cauchy chi2 dirichlet distribution exponential fishersnedecor gamma geometric "
+    "gumbel half_cauchy half_normal independent inverse_gamma laplace log_normal logistic_normal mixture_same_family multinomial "
+    "multivariate_normal negative_binomial normal one_hot_categorical pareto poisson relaxed_bernoulli relaxed_categorical studentT "
+    "transformed_distribution uniform weibull",
 }
 
 
@@ -255,25 +270,44 @@ def is_missing(tensor: type, name: str) -> bool:
     return isinstance(vars(tensor).get(name), _Missing)
 
 
-class _Finder:
-    """The last to be asked for a module: for one below a face that the table knows, it raises what the table says.
+class _Family:
+    """The loader of a module of :data:`FAMILIES`."""
 
-    So ``import minigrad.torch.jit`` and ``from minigrad.torch.jit import script`` say it too.
+    def __init__(self, face: str):
+        self.face = face
+
+    def create_module(self, spec: Any) -> None:
+        """None: an empty module, as Python makes it."""
+
+    def exec_module(self, module: Any) -> None:
+        """Give it the names of the module above."""
+        names = vars(sys.modules[self.face])
+        vars(module).update({name: value for name, value in names.items() if not name.startswith("__")}, __getattr__=names["__getattr__"])
+
+
+class _Finder:
+    """The last to be asked for a module. One below a face that :data:`FAMILIES` lists has the names of the face.
+
+    For one that the table knows, it raises what the table says: so ``import minigrad.torch.jit`` and
+    ``from minigrad.torch.jit import script`` say it too.
     """
 
     def __init__(self, below: str):
         self.below = below
 
-    def find_spec(self, path: str, locations: Any = None, target: Any = None) -> None:
+    def find_spec(self, path: str, locations: Any = None, target: Any = None) -> ModuleSpec | None:
         """None for what it does not know: then Python raises its own error."""
         face, _, name = path.rpartition(".")
+        if path.startswith(self.below) and name in FAMILIES.get(face.partition(".")[2], "").split():
+            return ModuleSpec(path, _Family(face), origin=face)  # type: ignore[arg-type]  # Python asks for these two methods
         told = advice(face.partition(".")[2], name) if path.startswith(self.below) else None
         if told is not None:
             raise ModuleNotFoundError(f"No module named {path!r}: {told}", name=path)
+        return None
 
 
 def answer_for(face: str) -> None:
-    """Give the module ``face`` and all loaded ones below it the ``__getattr__`` that raises :func:`error`.
+    """Give the module ``face`` and all loaded ones below it the ``__getattr__`` that raises :func:`error`, or finds a module of :data:`FAMILIES`.
 
     Each is bound to its name in the one above, over what an ``import *`` there may have brought under that name.
     ``from module import name`` makes an ``ImportError`` without the advice out of an ``AttributeError``; so it gets one with it.
@@ -291,6 +325,8 @@ def _answer(path: str, theirs: str) -> Any:
     from opcode import opmap  # not loaded by `import minigrad`
 
     def missing(name: str) -> Any:
+        if name in FAMILIES.get(theirs, "").split():
+            return import_module(f"{path}.{name}")
         found = error(theirs, name, f"module {path!r}")
         caller = sys._getframe(1)
         if caller.f_lasti >= 0 and caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"] and not name.startswith("_"):

@@ -21,8 +21,9 @@ from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "orthogonal_", "sparse_",
-    "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
+    "calculate_gain", "constant", "constant_", "dirac", "dirac_", "eye", "eye_", "kaiming_normal", "kaiming_normal_", "kaiming_uniform",
+    "kaiming_uniform_", "normal", "normal_", "ones_", "orthogonal", "orthogonal_", "sparse", "sparse_", "trunc_normal_", "uniform", "uniform_",
+    "xavier_normal", "xavier_normal_", "xavier_uniform", "xavier_uniform_", "zeros_",
 ]  # fmt: skip
 
 
@@ -283,3 +284,22 @@ def default_bias_(bias: Tensor, weight: Tensor) -> Tensor:
     fan_in, _ = fan_in_and_fan_out(weight)
     bound = 1.0 / math.sqrt(fan_in) if fan_in else 0.0
     return uniform_(bias, -bound, bound)
+
+
+def _deprecated(initialise: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """An initialiser under its name from before PyTorch 0.4, without the underscore; warns ``FutureWarning``."""
+    new = initialise.__name__
+
+    def initialiser(*args: Any, **options: Any) -> Tensor:
+        warn(f"nn.init.{new[:-1]} is deprecated, use nn.init.{new}", FutureWarning)
+        return initialise(*args, **options)
+
+    initialiser.__name__ = initialiser.__qualname__ = new[:-1]
+    initialiser.__doc__ = f"Deprecated: :func:`{new}`."
+    return initialiser
+
+
+constant, dirac, eye, sparse = _deprecated(constant_), _deprecated(dirac_), _deprecated(eye_), _deprecated(sparse_)
+normal, uniform, orthogonal = _deprecated(normal_), _deprecated(uniform_), _deprecated(orthogonal_)
+kaiming_normal, kaiming_uniform = _deprecated(kaiming_normal_), _deprecated(kaiming_uniform_)
+xavier_normal, xavier_uniform = _deprecated(xavier_normal_), _deprecated(xavier_uniform_)

@@ -16,7 +16,7 @@ from minigrad.tensor import Tensor
 from minigrad.types import Operand
 
 
-class _Loss(Module):
+class LossBase(Module):
     """``reduction`` 'none', 'mean' or 'sum'; ``size_average`` and ``reduce`` are PyTorch's older options for it."""
 
     reduction: str
@@ -27,7 +27,7 @@ class _Loss(Module):
         self.reduction = reduction if reduction == "batchmean" else reduction_of(name, reduction, size_average, reduce)
 
 
-class _WeightedLoss(_Loss):
+class _WeightedLoss(LossBase):
     """A loss with a buffer ``weight``."""
 
     weight: Tensor | None
@@ -37,7 +37,7 @@ class _WeightedLoss(_Loss):
         self.register_buffer("weight", weight)
 
 
-class L1Loss(_Loss):
+class L1Loss(LossBase):
     """abs(input - target): ``torch.nn.L1Loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class L1Loss(_Loss):
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
-class MSELoss(_Loss):
+class MSELoss(LossBase):
     """(input - target)^2: ``torch.nn.MSELoss``.
 
     >>> import minigrad as mg
@@ -150,7 +150,7 @@ class BCEWithLogitsLoss(_WeightedLoss):
         return F.binary_cross_entropy_with_logits(input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight)
 
 
-class KLDivLoss(_Loss):
+class KLDivLoss(LossBase):
     """target (log target - input) for log-probabilities ``input``: ``torch.nn.KLDivLoss``.
 
     Args:
@@ -167,7 +167,7 @@ class KLDivLoss(_Loss):
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
-class HuberLoss(_Loss):
+class HuberLoss(LossBase):
     """d^2 / 2 for abs(d) < delta, else delta (abs(d) - delta / 2), with d = input - target: ``torch.nn.HuberLoss``."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
@@ -180,7 +180,7 @@ class HuberLoss(_Loss):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-class SmoothL1Loss(_Loss):
+class SmoothL1Loss(LossBase):
     """The Huber loss divided by its threshold ``beta``: ``torch.nn.SmoothL1Loss``."""
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0):
@@ -193,7 +193,7 @@ class SmoothL1Loss(_Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class MarginRankingLoss(_Loss):
+class MarginRankingLoss(LossBase):
     """max(0, -target (input1 - input2) + margin), target 1 or -1: ``torch.nn.MarginRankingLoss``."""
 
     def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"):
@@ -205,7 +205,7 @@ class MarginRankingLoss(_Loss):
         return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
-class HingeEmbeddingLoss(_Loss):
+class HingeEmbeddingLoss(LossBase):
     """input where target is 1, max(0, margin - input) where it is -1: ``torch.nn.HingeEmbeddingLoss``."""
 
     def __init__(self, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"):
@@ -217,7 +217,7 @@ class HingeEmbeddingLoss(_Loss):
         return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
 
 
-class SoftMarginLoss(_Loss):
+class SoftMarginLoss(LossBase):
     """log(1 + exp(-target input)), target 1 or -1: ``torch.nn.SoftMarginLoss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ class SoftMarginLoss(_Loss):
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
-class CosineEmbeddingLoss(_Loss):
+class CosineEmbeddingLoss(LossBase):
     """1 - cos where target is 1, max(0, cos - margin) where it is -1: ``torch.nn.CosineEmbeddingLoss``."""
 
     def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"):
@@ -237,7 +237,7 @@ class CosineEmbeddingLoss(_Loss):
         return F.cosine_embedding_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
-class TripletMarginLoss(_Loss):
+class TripletMarginLoss(LossBase):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with the p-norm: ``torch.nn.TripletMarginLoss``."""
 
     def __init__(
@@ -259,7 +259,7 @@ class TripletMarginLoss(_Loss):
         return F.triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.swap, reduction=self.reduction)
 
 
-class TripletMarginWithDistanceLoss(_Loss):
+class TripletMarginWithDistanceLoss(LossBase):
     """:class:`TripletMarginLoss` with a user-defined distance: ``torch.nn.TripletMarginWithDistanceLoss``."""
 
     def __init__(
@@ -309,7 +309,7 @@ class MultiMarginLoss(_WeightedLoss):
         return F.multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)
 
 
-class MultiLabelMarginLoss(_Loss):
+class MultiLabelMarginLoss(LossBase):
     """A hinge between the logits of labels and of non-labels: ``torch.nn.MultiLabelMarginLoss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -325,7 +325,7 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
         return F.multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
 
 
-class PoissonNLLLoss(_Loss):
+class PoissonNLLLoss(LossBase):
     """exp(input) - target input: ``torch.nn.PoissonNLLLoss``. Arguments as those of the function of this name."""
 
     def __init__(
@@ -346,7 +346,7 @@ class PoissonNLLLoss(_Loss):
         return F.poisson_nll_loss(input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction)
 
 
-class GaussianNLLLoss(_Loss):
+class GaussianNLLLoss(LossBase):
     """(log var + (input - target)^2 / var) / 2: ``torch.nn.GaussianNLLLoss``."""
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
@@ -359,7 +359,7 @@ class GaussianNLLLoss(_Loss):
         return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
 
-class CTCLoss(_Loss):
+class CTCLoss(LossBase):
     """Loss for label sequences that are not aligned to the steps of the input (Graves et al. 2006): ``torch.nn.CTCLoss``.
 
     Args:

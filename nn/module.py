@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
+from minigrad import accepted
 from minigrad.devices import check_device, no_device
 from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, is_grad_enabled, wrap
 from minigrad.files.checkpoint import TENSOR_CLASSES
@@ -589,6 +590,10 @@ class Module:
             module.apply(fn)
         fn(self)
         return self
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Nothing, as there is no compiler: see :func:`minigrad.accepted.compile`, which warns once."""
+        accepted.compile(self)
 
     # ---------------------------------------------------------------------------------------- modes and dtypes
 

@@ -75,7 +75,7 @@ class NormBase(Module):
         )
 
 
-class _BatchNorm(NormBase):
+class BatchNormBase(NormBase):
     _ranges = {"eps": "above 0"}
 
     def __init__(
@@ -108,13 +108,13 @@ class _BatchNorm(NormBase):
         return F.batch_norm(input, running_mean, running_var, self.weight, self.bias, from_batch, momentum, self.eps)
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(BatchNormBase):
     """Batch normalisation of (N, C) or (N, C, L): ``torch.nn.BatchNorm1d``. Arguments as :class:`BatchNorm2d`'s."""
 
     ranks, needed = (2, 3), "(N, C) or (N, C, L)"
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(BatchNormBase):
     """Each channel of (N, C, H, W) normalised to mean 0 and variance 1 over the batch (Ioffe & Szegedy 2015): ``torch.nn.BatchNorm2d``.
 
     Args:
@@ -140,7 +140,7 @@ class BatchNorm2d(_BatchNorm):
     ranks, needed = (4,), "(N, C, H, W)"
 
 
-class BatchNorm3d(_BatchNorm):
+class BatchNorm3d(BatchNormBase):
     """Batch normalisation of (N, C, D, H, W): ``torch.nn.BatchNorm3d``. Arguments as :class:`BatchNorm2d`'s."""
 
     ranks, needed = (5,), "(N, C, D, H, W)"

@@ -54,7 +54,8 @@ def log_slope(concentration: Any, x: Any) -> Any:
     s = width[..., None] * points
     ks = k[..., None] * s
     fall = exp(unsqueeze(concentration, -1) * ks - unsqueeze(x, -1) * np.expm1(ks))
-    rest = unsqueeze(k * (log(x) - digamma(concentration)), -1) + s
+    gap: Any = k * (log(x) - digamma(concentration))
+    rest = unsqueeze(gap, -1) + s
     return sum(fall * rest * (width[..., None] * weights), -1)
 
 
@@ -251,8 +252,8 @@ class Chi2(Gamma):
     """
 
     def __init__(self, df: Operand, validate_args: bool | None = None):
-        (df,) = floating("Chi2", df=df)
-        super().__init__(0.5 * df, 0.5, validate_args)
+        (freedom,) = floating("Chi2", df=df)
+        super().__init__(0.5 * freedom, 0.5, validate_args)
 
     @property
     def df(self) -> Tensor:
@@ -269,7 +270,7 @@ class InverseGamma(TransformedDistribution):
     """
 
     parameters = {"concentration": 0, "rate": 0}
-    support = constraints.positive  # type: ignore[assignment]
+    support = constraints.positive
 
     def __init__(self, concentration: Operand, rate: Operand, validate_args: bool | None = None):
         super().__init__(Gamma(concentration, rate, validate_args), PowerTransform(-1.0), validate_args)

@@ -51,6 +51,8 @@ class TransformedDistribution(Distribution):
     tensor(-0.7821)
     """
 
+    base_dist: Any
+
     def __init__(self, base_distribution: Distribution, transforms: Transform | Sequence[Transform], validate_args: bool | None = None):
         name = type(self).__name__
         self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
@@ -136,7 +138,7 @@ class TransformedDistribution(Distribution):
         return f"{type(self).__name__}({', '.join(held) or f'{self.base_dist}, {self.transforms}'})"
 
 
-def _batch(shape: Size, base: Distribution) -> tuple[int, ...]:
+def _batch(shape: Sequence[int], base: Distribution) -> tuple[int, ...]:
     return tuple(shape[: len(shape) - len(base.event_shape)])
 
 
@@ -149,7 +151,7 @@ class LogNormal(TransformedDistribution):
     """
 
     parameters = {"loc": 0, "scale": 0}
-    support = constraints.positive  # type: ignore[assignment]
+    support = constraints.positive
 
     def __init__(self, loc: Operand, scale: Operand, validate_args: bool | None = None):
         super().__init__(Normal(loc, scale, validate_args), ExpTransform(), validate_args)
@@ -189,7 +191,7 @@ class _Half(TransformedDistribution):
     """The distance from 0 of a symmetric distribution around it."""
 
     parameters = {"scale": 0}
-    support = constraints.nonnegative  # type: ignore[assignment]
+    support = constraints.nonnegative
     _of: Any
 
     def __init__(self, scale: Operand, validate_args: bool | None = None):
@@ -276,7 +278,7 @@ class Gumbel(TransformedDistribution):
 
     parameters = {"loc": 0, "scale": 0}
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real  # type: ignore[assignment]
+    support = constraints.real
 
     def __init__(self, loc: Operand, scale: Operand, validate_args: bool | None = None):
         self.loc, self.scale = broadcast_all("Gumbel", loc=loc, scale=scale)
@@ -323,7 +325,7 @@ class Weibull(TransformedDistribution):
 
     parameters = {"scale": 0, "concentration": 0}
     arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}
-    support = constraints.positive  # type: ignore[assignment]
+    support = constraints.positive
 
     def __init__(self, scale: Operand, concentration: Operand, validate_args: bool | None = None):
         self.scale, self.concentration = broadcast_all("Weibull", scale=scale, concentration=concentration)
@@ -487,13 +489,13 @@ class RelaxedBernoulli(_Relaxed):
     """
 
     _discrete = "bernoulli"
-    support = constraints.unit_interval  # type: ignore[assignment]
+    support = constraints.unit_interval
 
     def __init__(
         self, temperature: Operand, probs: Operand | None = None, logits: Operand | None = None, validate_args: bool | None = None
     ):
-        (temperature,) = floating("RelaxedBernoulli", temperature=temperature)
-        base = _LogitRelaxedBernoulli(temperature, Bernoulli(probs, logits, validate_args))
+        (t,) = floating("RelaxedBernoulli", temperature=temperature)
+        base = _LogitRelaxedBernoulli(t, Bernoulli(probs, logits, validate_args))
         super().__init__(base, SigmoidTransform(), validate_args)
 
 
@@ -533,13 +535,13 @@ class RelaxedOneHotCategorical(_Relaxed):
     """
 
     _discrete = "categorical"
-    support = constraints.simplex  # type: ignore[assignment]
+    support = constraints.simplex
 
     def __init__(
         self, temperature: Operand, probs: Operand | None = None, logits: Operand | None = None, validate_args: bool | None = None
     ):
-        (temperature,) = floating("RelaxedOneHotCategorical", temperature=temperature)
-        base = _ExpRelaxedCategorical(temperature, OneHotCategorical(probs, logits, validate_args))
+        (t,) = floating("RelaxedOneHotCategorical", temperature=temperature)
+        base = _ExpRelaxedCategorical(t, OneHotCategorical(probs, logits, validate_args))
         super().__init__(base, ExpTransform(), validate_args)
 
 

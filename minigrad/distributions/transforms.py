@@ -25,7 +25,7 @@ from minigrad.ops.elementwise import sigmoid
 from minigrad.ops.shape import cat
 from minigrad.ops.softmax import softmax
 from minigrad.tree import array_of
-from minigrad.types import Operand, Size, Tensor
+from minigrad.types import Operand, Tensor
 
 
 class Transform:
@@ -67,11 +67,11 @@ class Transform:
         """``log(abs(dy/dx))``, of vectors ``log(abs(det(dy/dx)))``."""
         raise NotImplementedError(f"{type(self).__name__}: there is no log_abs_det_jacobian")
 
-    def forward_shape(self, shape: Size) -> tuple[int, ...]:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of y."""
         return tuple(shape)
 
-    def inverse_shape(self, shape: Size) -> tuple[int, ...]:
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of x."""
         return tuple(shape)
 
@@ -97,10 +97,10 @@ class _Inverse(Transform):
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         return -self._of.log_abs_det_jacobian(y, x)
 
-    def forward_shape(self, shape: Size) -> tuple[int, ...]:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         return self._of.inverse_shape(shape)
 
-    def inverse_shape(self, shape: Size) -> tuple[int, ...]:
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         return self._of.forward_shape(shape)
 
     def __repr__(self) -> str:
@@ -153,13 +153,13 @@ class ComposeTransform(Transform):
             x = after
         return total if self.parts else x * 0.0
 
-    def forward_shape(self, shape: Size) -> tuple[int, ...]:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of y."""
         for part in self.parts:
             shape = part.forward_shape(shape)
         return tuple(shape)
 
-    def inverse_shape(self, shape: Size) -> tuple[int, ...]:
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of x."""
         for part in reversed(self.parts):
             shape = part.inverse_shape(shape)
@@ -192,11 +192,11 @@ class IndependentTransform(Transform):
         """The sum of that of the base over the dimensions."""
         return sum_rightmost(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
 
-    def forward_shape(self, shape: Size) -> tuple[int, ...]:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """That of the base."""
         return self.base_transform.forward_shape(shape)
 
-    def inverse_shape(self, shape: Size) -> tuple[int, ...]:
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """That of the base."""
         return self.base_transform.inverse_shape(shape)
 
@@ -207,7 +207,7 @@ class IndependentTransform(Transform):
 class ReshapeTransform(Transform):
     """The last dimensions ``in_shape`` as ``out_shape``: ``torch.distributions.ReshapeTransform``. Raises ``ShapeError`` for unequal sizes."""
 
-    def __init__(self, in_shape: Size, out_shape: Size, cache_size: int = 0):
+    def __init__(self, in_shape: Sequence[int], out_shape: Sequence[int], cache_size: int = 0):
         super().__init__(cache_size)
         self.in_shape, self.out_shape = tuple(in_shape), tuple(out_shape)
         if math.prod(self.in_shape) != math.prod(self.out_shape):
@@ -215,7 +215,7 @@ class ReshapeTransform(Transform):
         self.domain = constraints.independent(constraints.real, len(self.in_shape))
         self.codomain = constraints.independent(constraints.real, len(self.out_shape))
 
-    def _changed(self, shape: Size, old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
+    def _changed(self, shape: Sequence[int], old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
         batch = len(shape) - len(old)
         if batch < 0 or tuple(shape[batch:]) != old:
             raise ShapeError(f"ReshapeTransform: the last dimensions must be {old}, but the shape is {tuple(shape)}")
@@ -231,11 +231,11 @@ class ReshapeTransform(Transform):
         """0"""
         return wrap(np.zeros(x.shape[: x.ndim - len(self.in_shape)], x.dtype))
 
-    def forward_shape(self, shape: Size) -> tuple[int, ...]:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """``shape`` with ``out_shape`` at the end."""
         return self._changed(shape, self.in_shape, self.out_shape)
 
-    def inverse_shape(self, shape: Size) -> tuple[int, ...]:
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """``shape`` with ``in_shape`` at the end."""
         return self._changed(shape, self.out_shape, self.in_shape)
 
@@ -245,7 +245,8 @@ class AffineTransform(Transform):
 
     def __init__(self, loc: Operand, scale: Operand, event_dim: int = 0, cache_size: int = 0):
         super().__init__(cache_size)
-        self.loc, self.scale = loc, scale
+        self.loc: Any = loc
+        self.scale: Any = scale
         if event_dim:
             self.domain = self.codomain = constraints.independent(constraints.real, event_dim)
 
@@ -265,7 +266,7 @@ class AffineTransform(Transform):
         each = (x.detach() * 0.0 + self.scale).abs().log()
         return sum_rightmost(each, self.domain.event_dim)
 
-    def forward_shape(self, shape: Size) -> tuple[int, ...]:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of y, broadcast with ``loc`` and ``scale``."""
         return np.broadcast_shapes(tuple(shape), np.shape(array_of(self.loc)), np.shape(array_of(self.scale)))
 
@@ -295,7 +296,7 @@ class PowerTransform(Transform):
 
     def __init__(self, exponent: Operand, cache_size: int = 0):
         super().__init__(cache_size)
-        self.exponent = exponent
+        self.exponent: Any = exponent
 
     @property
     def sign(self) -> Any:
@@ -312,7 +313,7 @@ class PowerTransform(Transform):
         """``log(abs(exponent y / x))``"""
         return (self.exponent * y / x).abs().log()
 
-    def forward_shape(self, shape: Size) -> tuple[int, ...]:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of y, broadcast with the exponent."""
         return np.broadcast_shapes(tuple(shape), np.shape(array_of(self.exponent)))
 
@@ -429,10 +430,10 @@ class StickBreakingTransform(Transform):
         x = self._centred(x)
         return (logsigmoid(x) - x + y[..., :-1].log()).sum(-1)
 
-    def forward_shape(self, shape: Size) -> tuple[int, ...]:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """One more in the last dimension."""
         return (*shape[:-1], shape[-1] + 1)
 
-    def inverse_shape(self, shape: Size) -> tuple[int, ...]:
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """One less in the last dimension."""
         return (*shape[:-1], shape[-1] - 1)

@@ -364,13 +364,30 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     return error
 
 
+def _answer(op: Op, error: Exception, arrays: Sequence[Any], nodes: Sequence[Any]) -> Any:
+    """What an operand that no kernel takes, such as a complex pair, makes of the op; where there is none, raises the error, explained."""
+    for i, a in enumerate(arrays):
+        if _is_no_number(op, i, a) and hasattr(a, "answer_op"):
+            return a.answer_op(op.name, [_as_given(b, node) for b, node in zip(arrays, nodes, strict=True)])
+    raise _explain(op, error, arrays) from None
+
+
+def _as_given(array: Any, node: Any) -> Any:
+    """The Tensor that was taken apart, or what else was given."""
+    if not isinstance(array, np.ndarray) and node is None:
+        return array
+    tensor: Any = wrap(array)
+    tensor._node = node
+    return tensor
+
+
 def _is_tensor(op: Op, i: int, value: Any) -> bool:
     """Whether an input that is neither an array nor a number is a Tensor. Raises ``TypeError`` for what is none of them."""
     if type(value) in tensor_types:
         return True
     if type(value) in (list, tuple) and np.asarray(value).dtype.kind in "fiub":
         return False  # for the kernel to take or to refuse
-    if _is_no_number(op, i, value) and not hasattr(value, "__array_ufunc__"):  # a complex pair answers np.abs itself
+    if _is_no_number(op, i, value) and not hasattr(value, "answer_op"):
         raise _no_number(op, i, value)
     return False
 
@@ -459,10 +476,10 @@ def call({parameters}):
         try:
             return {plain}
         except Exception as _error:
-            raise _explain(_op, _error, ({inputs})) from None
+            return _answer(_op, _error, ({inputs}), ({nodes}))
     try:
 {run}    except Exception as _error:
-        raise _explain(_op, _error, ({inputs})) from None
+        return _answer(_op, _error, ({inputs}), ({nodes}))
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
             return _several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
@@ -649,6 +666,6 @@ _SCOPE: dict[str, Any] = {
     "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
-    "_explain": _explain, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
+    "_answer": _answer, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip

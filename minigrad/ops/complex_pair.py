@@ -7,6 +7,7 @@ There are no complex tensors. A :class:`ComplexPair` holds one real Tensor, whos
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,14 +122,16 @@ class ComplexPair:
 
     # ------------------------------------------------------------------------------------------- arithmetic
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """``mg.abs(z)`` is ``z.abs()``; other functions of real Tensors do not take complex pairs."""
-        if ufunc is np.absolute and not kwargs:
-            return self.abs()
-        raise TypeError(
-            f"{ufunc.__name__}: there are no complex tensors. In arithmetic with a real tensor put the ComplexPair first, as in z * x; "
-            "for anything else compute with z.real and z.imag, or with z.abs() and z.angle()"
-        )
+    __array_ufunc__ = None  # ndarray * z calls z.__rmul__
+
+    def answer_op(self, name: str, operands: Sequence[Any]) -> Any:
+        """An op that was called with a pair among its operands: arithmetic and ``abs``. Raises ``TypeError`` for any other."""
+        if name not in _ANSWERS:
+            raise TypeError(
+                f"{name}: there are no complex tensors; compute with z.real and z.imag, or with z.abs() and z.angle(). "
+                "A ComplexPair takes +, -, * and / with real tensors"
+            )
+        return _ANSWERS[name](*operands)
 
     def __neg__(self) -> ComplexPair:
         return ComplexPair(-self.pair)
@@ -195,6 +198,16 @@ class ComplexPair:
     def mean(self, dim: Any = None, keepdim: bool = False) -> ComplexPair:
         """The means over ``dim``, or over all dimensions."""
         return self._reduced(reduce.mean, "mean", dim, keepdim)
+
+
+_ANSWERS: dict[str, Callable] = {
+    "abs": ComplexPair.abs,
+    "neg": ComplexPair.__neg__,
+    "add": lambda a, b: _pair(a) + b,
+    "sub": lambda a, b: _pair(a) - b,
+    "mul": lambda a, b: b * a if isinstance(b, ComplexPair) else a * b,
+    "div": lambda a, b: _pair(a) / b,
+}
 
 
 def _is_real(x: Any) -> bool:

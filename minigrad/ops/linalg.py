@@ -531,7 +531,7 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = Fal
     return reduce.norm(x, ord, dim, keepdim, dtype=dtype)
 
 
-def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *, dtype: DType = None) -> Tensor:
+def matrix_norm(x: Tensor, ord: Any = "fro", dim: Dims = (-2, -1), keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """Norm of the matrices in the two dimensions ``dim``: ``torch.linalg.matrix_norm``.
 
     Args:
@@ -545,7 +545,10 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
     x = x if dtype is None else cast(x, dtype=dtype_of("matrix_norm", dtype))
     if x.dtype.kind != "f":
         raise RuntimeError(f"matrix_norm: the matrices must be floating, not {x.dtype}; convert them, as in x.float()")
-    rows, columns = positive_dims("matrix_norm", dim, len(x.shape))
+    dims = positive_dims("matrix_norm", dim, len(x.shape))
+    if len(dims) != 2:
+        raise ShapeError(f"matrix_norm: dim must be the two dimensions of the matrices, not {dim!r}")
+    rows, columns = dims
     if ord == "fro":
         return reduce.norm(x, 2, (rows, columns), keepdim)
     if ord in (2, -2, "nuc"):
@@ -577,11 +580,24 @@ def norm(x: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *,
     return vector_norm(x, ord, dim, keepdim)
 
 
-def nuclear_norm(input: Tensor, dim: Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+def nuclear_norm(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The sum of the singular values of a matrix, or of the matrices in the dimensions ``dim``: ``torch.nuclear_norm``."""
     if dim is None and len(input.shape) != 2:
         raise ShapeError(f"nuclear_norm: without dim a matrix is needed, not shape {tuple(input.shape)}")
     return matrix_norm(input, "nuc", (0, 1) if dim is None else dim, keepdim)
+
+
+def old_norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
+    """The p-norm of the elements as a vector, see :func:`minigrad.ops.reduce.norm`; with "nuc" :func:`nuclear_norm`: ``torch.norm``.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([[3.0, 0.0], [0.0, -4.0]])
+    >>> x.norm(), x.norm("nuc"), x.norm(1, dim=0)
+    (tensor(5.), tensor(7.), tensor([3., 4.]))
+    """
+    if p == "nuc":
+        return nuclear_norm(input if dtype is None else cast(input, dtype=dtype_of("norm", dtype)), dim, keepdim)
+    return reduce.norm(input, p, dim, keepdim, dtype=dtype)
 
 
 def frobenius_norm(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:

@@ -588,7 +588,7 @@ def _norm(x: Array, p: Any, dim: Any, keepdim: Any) -> Array:
 
 
 def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
-    """``(sum |input|^p)^(1/p)``, the p-norm of the elements as a vector: ``torch.norm``.
+    """``(sum |input|^p)^(1/p)``, the p-norm of the elements as a vector.
 
     Args:
         input: floating, any shape.
@@ -605,8 +605,6 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
     >>> x.norm(), x.norm(1), x.norm(float("inf"))
     (tensor(5.), tensor(7.), tensor(4.))
     """
-    if p == "nuc":
-        raise NotImplementedError("norm: the nuclear norm is one of matrices, linalg.matrix_norm(x, 'nuc')")
     if p is None or p == "fro":
         p = 2
     if isinstance(p, str):

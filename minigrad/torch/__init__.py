@@ -39,7 +39,7 @@ from minigrad.tensor_types import (
     BoolTensor, ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor, ShortTensor, is_storage,
     set_default_tensor_type, typename,
 )  # fmt: skip
-from numpy import dtype
+from numpy import dtype, newaxis
 from builtins import tuple as Size
 from minigrad import absent
 

@@ -105,9 +105,7 @@ def described(lib, row):
         found.append(p.cdf(value))
     if row in ("one", "falling", "logistic"):
         found.append(p.icdf(lib.tensor([0.2, 0.7], dtype=lib.float64)))
-    slopes = [
-        g.numpy() for x in found for g in lib.autograd.grad(x.sum(), leaves, retain_graph=True, allow_unused=True) if g is not None
-    ]
+    slopes = [g.numpy() for x in found for g in lib.autograd.grad(x.sum(), leaves, retain_graph=True, allow_unused=True) if g is not None]
     shapes = np.array([len(p.batch_shape), len(p.event_shape), *p.batch_shape, *p.event_shape])
     return [shapes, *[x.detach().numpy() for x in found], *slopes]
 
@@ -282,5 +280,3 @@ def test_more_trials_than_one():
         np.testing.assert_allclose(mine, other, rtol=1e-7, atol=1e-12)  # PyTorch moves probabilities off 0 and 1
     drawn = D.Multinomial(4, mg.tensor([1.0, 3.0])).sample((5,))
     assert (drawn.sum(-1) == 4).all()
-
-

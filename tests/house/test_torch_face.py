@@ -52,7 +52,7 @@ def test_it_holds_names_only(face):
 @pytest.mark.parametrize("face", [f for f in FACES if f.startswith("minigrad.torch.") or f == "minigrad.torch"])
 def test_every_name_of_pytorch_is_there_or_in_the_table(face):
     module = importlib.import_module(theirs(face))
-    missing = [n for n in offered(module) if n not in vars(sys.modules[face]) and absent.advice(theirs(face), n) is None]
+    missing = [n for n in offered(module) if not hasattr(sys.modules[face], n) and absent.advice(theirs(face), n) is None]
     assert missing == []
 
 
@@ -141,6 +141,30 @@ def test_from_import_says_it_too():
 def test_import_of_an_absent_module_says_it_too(statement, message):
     with pytest.raises(ImportError, match=message):
         exec(statement, {})
+
+
+@pytest.mark.parametrize("key", absent.FAMILIES)
+def test_modules_of_one_family(key):
+    """They are found by import and as attributes, have the names of the module above, and say what is missing as it does."""
+    face = sys.modules[f"minigrad.{key}"]
+    for name in absent.FAMILIES[key].split():
+        assert getattr(face, name) is importlib.import_module(f"minigrad.{key}.{name}")
+    from minigrad.torch.distributions.normal import Normal
+    from minigrad.torch.nn.modules.batchnorm import _BatchNorm
+    from minigrad.torch.optim.lr_scheduler import _LRScheduler
+
+    assert Normal is minigrad.torch.distributions.Normal and issubclass(minigrad.torch.nn.BatchNorm2d, _BatchNorm)
+    assert isinstance(minigrad.torch.nn.BatchNorm1d(2), minigrad.torch.nn.modules.batchnorm._BatchNorm)
+    assert issubclass(minigrad.torch.optim.lr_scheduler.StepLR, _LRScheduler)
+    with pytest.raises(ImportError, match="has no 'SparseAdam': gradients are dense"):
+        from minigrad.torch.optim.adam import SparseAdam  # noqa: F401
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("key", absent.FAMILIES)
+def test_families_are_those_of_pytorch(key):
+    for name in absent.FAMILIES[key].split():
+        assert submodule(f"{key}.{name}") or hasattr(importlib.import_module(key), name)
 
 
 def test_minigrad_does_not_load_it():

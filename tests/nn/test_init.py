@@ -133,3 +133,20 @@ def test_layers_start_as_pytorchs_do(make):
         values = p.numpy(force=True)
         assert 0.095 < np.abs(values).max() <= 0.1  # 1 / sqrt(fan_in)
         assert abs(values.std() * math.sqrt(300) - 1) < 0.15
+
+
+@pytest.mark.parametrize("name", ["constant", "dirac", "eye", "kaiming_normal", "kaiming_uniform", "normal", "orthogonal", "sparse", "uniform", "xavier_normal", "xavier_uniform"])  # fmt: skip
+def test_names_without_an_underscore_are_deprecated(name):
+    shape = (3, 3, 2) if name == "dirac" else (3, 4)
+    options = {"constant": (2.0,), "sparse": (0.5,)}.get(name, ())
+    results = []
+    for function in (name, f"{name}_"):
+        mg.manual_seed(0)
+        w = mg.zeros(shape)
+        if function == name:
+            with pytest.warns(FutureWarning, match=rf"nn.init.{name} is deprecated, use nn.init.{name}_"):
+                assert nn.init.__dict__[function](w, *options) is w
+        else:
+            nn.init.__dict__[function](w, *options)
+        results.append(w.tolist())
+    assert results[0] == results[1] and mg.tensor(results[0]).any()

@@ -3,3 +3,4 @@
 # mypy: implicit-reexport
 
 from minigrad.nn.optim.lr_scheduler import *
+from minigrad.nn.optim.lr_scheduler import LRScheduler as _LRScheduler

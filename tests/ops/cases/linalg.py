@@ -357,6 +357,7 @@ CASES = [
         torch=lambda torch, *a: torch.linalg.matrix_norm(*a), name="matrix_norm_of_singular_values",
     ),
     Case(linalg.nuclear_norm, separated(batch=False), torch="nuclear_norm"),
+    Case(linalg.old_norm, separated(batch=False), "nuc", torch="norm", name="norm_nuc"),
     Case(linalg.frobenius_norm, st.call(st.arrays((2, 3), avoid=(0,)), hs.sampled_from([(0, 1), (1,)])), torch="frobenius_norm"),
     Case(
         linalg.vecdot, st.broadcastable(2, min_dims=1), torch=lambda torch, x, y: torch.linalg.vecdot(x, y)

@@ -1,0 +1,8 @@
+"""``torch.distributions.transforms``."""
+
+# mypy: implicit-reexport
+
+from minigrad.distributions.transforms import (
+    AbsTransform, AffineTransform, ComposeTransform, ExpTransform, IndependentTransform, PowerTransform, ReshapeTransform, SigmoidTransform,
+    SoftmaxTransform, SoftplusTransform, StickBreakingTransform, TanhTransform, Transform, identity_transform,
+)  # fmt: skip
