@@ -285,7 +285,9 @@ def prove(
     report.examples += 1
     with Function(op, call, wrt, surrogate) as function, np.errstate(all="ignore"):
         if function.op is None and wrt is None and not function.leaves:
-            raise ValueError(f"check_op: {function.name} has no floating argument to check; pass 3.0 for 3, or wrt=() if no gradient is meant")
+            raise ValueError(
+                f"check_op: {function.name} has no floating argument to check; pass 3.0 for 3, or wrt=() if no gradient is meant"
+            )
         check_gradients(function, report, order, rtol, atol, 0, fast=False, group=8)
         fail = _Failures(function)
         tensors = _results(function, _as_tensors(function))
