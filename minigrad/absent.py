@@ -153,7 +153,7 @@ TABLE: dict[str, dict[str, str]] = {
         "NestedIOFunction": "tensors are values: a Function returns new ones",
         "set_multithreading_enabled is_multithreading_enabled": "backward runs in the thread that calls it",
         "enforce_grad_layout_policy is_view_replay_enabled": _SELF,
-        "functional forward_ad": "mg.grad(..., create_graph=True), row by row; gradients come from walks back only",
+        "forward_ad": "func.jvp is forward mode, and func.linearize for several tangents; there are no dual tensors",
         "profiler* Profiler* kineto_available": "Python's cProfile shows what takes time",
     },
     "torch.autograd.function": {
@@ -200,9 +200,9 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.distributions.constraints": {"*": "not here; constraints.Constraint(text, test) is any other set"},
     "torch.testing": {"make_tensor": "mg.rand and mg.randint make inputs", "assert_allclose": "assert_close"},
     "torch.func": {
-        "grad grad_and_value vjp jvp jacrev jacfwd hessian linearize": "mg.grad(outputs, inputs, create_graph=True), row by row",
         "vmap": "write the function for a batch: ops broadcast",
-        "stack_module_state functionalize replace_all_batch_norm_modules_ debug_unwrap rearrange": _SELF,
+        "replace_all_batch_norm_modules_": "BatchNorm2d(c, track_running_stats=False), or eval(), writes no running averages",
+        "functionalize debug_unwrap rearrange": _SELF,
     },
     "torch.serialization": {"*": "save and load take plain state and run nothing, so there is nothing to allow"},
     "torchvision": {"ops io": "not here; what minigrad has of torchvision is in datasets, models, transforms and utils"},

@@ -27,8 +27,8 @@ and other ops, so one formula has two uses: the ordinary backward pass calls it 
 calls it with Tensors, which records a graph again. This gives derivatives of any order.
 
 Each module imports only those before it: ``entry`` (what public functions do with their arguments), ``modes`` (switches), ``graph`` (nodes), ``saved`` (hooks of what they
-keep), ``anomaly`` (finds the line of an error), ``op`` (:func:`op` and its calls), ``fitting`` (sums a gradient over broadcast axes), ``backward``
-(the backward pass), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class: :mod:`minigrad.tensor` registers
+keep), ``anomaly`` (finds the line of an error), ``op`` (:func:`op` and its calls), ``rules`` (what else is known of an op), ``fitting`` (sums a gradient over broadcast axes), ``backward``
+(the backward pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class: :mod:`minigrad.tensor` registers
 its class in ``graph``.
 """
 
@@ -39,6 +39,7 @@ from minigrad.engine.anomaly import (
 )  # fmt: skip
 from minigrad.engine.backward import backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, fit, in_dtype, is_half, sum_to
+from minigrad.engine.forward import push
 from minigrad.engine.function import Function, once_differentiable
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, numbers, register_tensor, shape_of, tensor_types, wrap
 from minigrad.engine.entry import public, warn
@@ -46,4 +47,5 @@ from minigrad.engine.modes import (
     Mode, dtype_of, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, no_number, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from minigrad.engine.op import F16, F32, F64, Op, Plan, ShapeError, joint, op, registered_ops, specialize
+from minigrad.engine.rules import elementwise, linear_in, tangent
 from minigrad.engine.saved import saved_tensors_hooks

@@ -175,7 +175,7 @@ def verify(node: Node, kept: tuple) -> None:
     before = _checksums.get(node)
     if before is None:
         return
-    for source, old, new in zip(node.plan.keeps, before, _sums(kept), strict=True):
+    for (source, _), old, new in zip(node.plan.kept, before, _sums(kept), strict=True):
         if old != new:
             what = f"its argument '{node.plan.op.argument(source)}'" if isinstance(source, int) else "its result"
             raise RuntimeError(

@@ -55,7 +55,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         parents, kept = node.parents, node.kept
         if type(kept) is not tuple:
             if kept is None:
-                raise _freed(node)
+                raise freed_error(node)
             kept = kept.unpacked()
         if type(node) is Pick:
             source = parents[0]
@@ -92,7 +92,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                             continue
                 args = kept if pick is None else pick(kept)
                 if record:
-                    args = _as_tensors(args, sources, node)
+                    args = as_tensors(args, sources, node)
                 if widen:
                     args = in_dtype(tuple(args), F16, F32)
                 result = formula(g, *args)
@@ -136,11 +136,11 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         if not retain:
             node.kept = node.parents = None
     if freed is not None and any(node not in found for node in wanted or ()):  # it may lie behind what was freed
-        raise _freed(freed)
+        raise freed_error(freed)
     return found
 
 
-def _freed(node: Node) -> RuntimeError:
+def freed_error(node: Node) -> RuntimeError:
     return RuntimeError(
         f"{node.name}: backward a second time through a graph that was freed by the first. "
         "Pass retain_graph=True to the first backward to keep it."
@@ -175,7 +175,7 @@ def settle(gradients: Sequence[Any], targets: Sequence[Node | None]) -> list[Any
     return [g() if type(g) is types.FunctionType and t is not None else g for g, t in zip(gradients, targets, strict=True)]
 
 
-def _as_tensors(args: tuple, sources: tuple, node: Node) -> list:
+def as_tensors(args: tuple, sources: tuple, node: Node) -> list:
     """The kept arrays of a formula as Tensors with their graph nodes, for ``create_graph=True``."""
     parents = node.parents
     found: list[Any] = []

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad.engine.graph import Node
 from minigrad.engine.op import F16, Plan, ShapeError, op
+from minigrad.engine.rules import elementwise, linear_in
 from minigrad.kernels.sums import add_reduce
 from minigrad.types import Array, DType, Operand
 
@@ -20,6 +21,7 @@ def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...
     return (*range(lead), *(lead + i for i, t in enumerate(target) if t == 1 and shape[lead + i] != 1))
 
 
+@linear_in("x")
 @op(x=lambda g, x_shape: broadcast_to(g, x_shape))
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
     """``x`` summed over the axes along which ``shape`` was broadcast: the transpose of :func:`broadcast_to`."""
@@ -27,12 +29,14 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
     return np.asarray(add_reduce(x, axes)).reshape(shape) if axes else x.reshape(shape)
 
 
+@linear_in("x")
 @op(x=lambda g, x_shape: sum_to(g, x_shape))
 def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
     """A view of ``x`` in a larger shape, by numpy's rules. The transpose of :func:`sum_to`."""
     return np.broadcast_to(x, shape)
 
 
+@elementwise
 @op(x=lambda g: g)  # the engine gives every gradient the dtype of its input
 def cast(x: Operand, dtype: DType) -> Array:
     """``x`` in another dtype, without a copy if it already has that dtype. Integers and booleans carry no gradient."""

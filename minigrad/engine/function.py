@@ -16,6 +16,7 @@ import numpy as np
 from minigrad.engine.graph import Node, Pick, TensorBase, wrap
 from minigrad.engine.modes import is_grad_enabled, no_grad
 from minigrad.engine.op import Op, op
+from minigrad.engine.rules import tangent
 from minigrad.types import Array
 
 
@@ -30,6 +31,8 @@ class FunctionCtx:
     def __init__(self, needs_input_grad: tuple[bool, ...]):
         self.needs_input_grad = needs_input_grad
         self._to_save: tuple = ()
+        self._to_save_forward: tuple = ()
+        self._first_forward = 0  # the place of the first of what is saved for jvp
         self._constants: tuple = ()
         self._materialize = True
         self._results: list[tuple[tuple[int, ...], np.dtype]] = []  # the shape and dtype of each
@@ -39,16 +42,17 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep arguments and results (Tensors, or None) for backward. With ``create_graph`` they are at their places in the graph."""
-        for t in tensors:
-            if t is not None and not isinstance(t, TensorBase):
-                raise TypeError(f"save_for_backward: Tensors or None, not {type(t).__name__}; set anything else on ctx")
-        self._to_save = tensors
+        self._to_save = _tensors("save_for_backward", tensors)
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keep arguments and results (Tensors, or None) for ``jvp``, which gets them as :attr:`saved_tensors`."""
+        self._to_save_forward = _tensors("save_for_forward", tensors)
 
     @property
     def saved_tensors(self) -> tuple:
-        """What :meth:`save_for_backward` was given. Raises ``RuntimeError`` outside of ``backward``."""
+        """What :meth:`save_for_backward` (in ``jvp``: :meth:`save_for_forward`) was given. Raises ``RuntimeError`` outside of these two."""
         if self._saved is None:
-            raise RuntimeError("saved_tensors: there are saved tensors in backward only")
+            raise RuntimeError("saved_tensors: there are saved tensors in backward and in jvp only")
         return self._saved
 
     def mark_non_differentiable(self, *results: Any) -> None:
@@ -62,6 +66,13 @@ class FunctionCtx:
     def set_materialize_grads(self, value: bool) -> None:
         """Whether ``backward`` takes zeros (as at first) or None for the gradient of a result that nobody used."""
         self._materialize = value
+
+
+def _tensors(name: str, tensors: tuple) -> tuple:
+    for t in tensors:
+        if t is not None and not isinstance(t, TensorBase):
+            raise TypeError(f"{name}: Tensors or None, not {type(t).__name__}; set anything else on ctx")
+    return tensors
 
 
 class _Call:
@@ -93,9 +104,11 @@ def _forward(xs: tuple, call: _Call) -> tuple[Any, tuple]:
     numbers = {id(r): i for i, r in enumerate(results) if not any(r is a for a in args)}
     ctx._results = [(r._data.shape, r._data.dtype) for r in results]
     call.constants = [i for i, r in enumerate(results) if any(r is c for c in ctx._constants)]
-    ctx._places = [None if t is None else numbers.get(id(t), t._node) for t in ctx._to_save]
-    saved = tuple(None if t is None else t._data for t in ctx._to_save)
-    ctx._to_save = ctx._constants = ()
+    to_save = (*ctx._to_save, *ctx._to_save_forward)
+    ctx._first_forward = len(ctx._to_save)
+    ctx._places = [None if t is None else numbers.get(id(t), t._node) for t in to_save]
+    saved = tuple(None if t is None else t._data for t in to_save)
+    ctx._to_save = ctx._to_save_forward = ctx._constants = ()
     given = {id(a._data) for a in args if isinstance(a, TensorBase)}
     arrays = tuple(r._data.view() if id(r._data) in given else r._data for r in results)  # an argument that is returned has two places
     return (arrays if several else arrays[0]), (ctx, saved)
@@ -110,6 +123,10 @@ def _at_its_place(ctx: FunctionCtx, array: np.ndarray, place: Node | int | None)
     return wrap(array, node if node.dtype is not None else Pick(node, int(place), array))  # type: ignore[arg-type]
 
 
+def _at_their_places(ctx: FunctionCtx, saved: tuple) -> tuple:
+    return tuple([None if a is None else _at_its_place(ctx, a, p) for a, p in zip(saved, ctx._places, strict=True)])
+
+
 def _backward(g: Any, res: tuple, call: _Call) -> list:
     """A gradient for each argument: arrays if ``g`` is, Tensors if the walk is recorded."""
     ctx, saved = res
@@ -117,7 +134,7 @@ def _backward(g: Any, res: tuple, call: _Call) -> list:
     if ctx._materialize:
         gradients = tuple([np.zeros(*like) if part is None else part for part, like in zip(gradients, ctx._results, strict=True)])
     record = any(isinstance(part, TensorBase) for part in gradients)
-    ctx._saved = tuple(None if a is None else _at_its_place(ctx, a, p) for a, p in zip(saved, ctx._places, strict=True))
+    ctx._saved = _at_their_places(ctx, saved)[: ctx._first_forward]
     try:
         returned = call.function.backward(
             ctx, *[part if part is None or isinstance(part, TensorBase) else wrap(part) for part in gradients]
@@ -136,13 +153,30 @@ def _backward(g: Any, res: tuple, call: _Call) -> list:
     return [x if record or x is None else x._data for x in found[:wanted]]
 
 
+def _jvp(t: tuple, res: tuple, call: _Call) -> Any:
+    """The tangents of the results by the user's ``jvp``: arrays if those in ``t`` are, Tensors if the walk is recorded."""
+    ctx, saved = res
+    record = any(isinstance(part, TensorBase) for part in t)
+    ctx._saved = _at_their_places(ctx, saved)[ctx._first_forward :]
+    try:
+        returned = call.function.jvp(ctx, *[part if part is None or isinstance(part, TensorBase) else wrap(part) for part in t])
+    finally:
+        ctx._saved = None
+    several = isinstance(returned, (tuple, list))
+    found = tuple(returned) if several else (returned,)
+    if len(found) != len(ctx._results) or any(part is not None and not isinstance(part, TensorBase) for part in found):
+        raise RuntimeError(f"{call.function.__name__}: jvp must return a Tensor or None for each of the {len(ctx._results)} results")
+    found = tuple([part if record or part is None else part._data for part in found])
+    return found if several else found[0]
+
+
 class Function:
     """An op as a class: ``torch.autograd.Function``. ``Name.apply(*args)`` calls it.
 
     ``forward(ctx, *args)`` computes with Tensors and records nothing; it returns a Tensor or a tuple of them. ``backward(ctx, *gradients)`` takes
     a gradient for each result, and returns one for each argument of ``apply``, None where there is none. Written with Tensors, it is
     differentiated like anything else when ``create_graph=True``. As in PyTorch, ``forward(*args)`` may come with a
-    ``setup_context(ctx, inputs, output)`` that saves what backward needs.
+    ``setup_context(ctx, inputs, output)`` that saves what backward needs. Forward mode calls ``jvp(ctx, *tangents)`` where there is one.
 
     Raises ``TypeError`` where ``forward`` returns anything else, ``RuntimeError`` where ``backward`` returns a wrong number of gradients.
 
@@ -183,6 +217,11 @@ class Function:
         """The gradients of the arguments, from those of the results."""
         raise NotImplementedError("this Function has no backward: it cannot be differentiated")
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """The tangents of the results, from those of the arguments (None for zeros). Not needed: without it, ``backward`` is differentiated."""
+        raise NotImplementedError("this Function has no jvp")
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Call the function. The graph has one node for it, which bears the class's name."""
@@ -210,7 +249,8 @@ def _op_of(function: type[Function]) -> Op:
     kernel.__name__, kernel.__module__, kernel.__qualname__, kernel.__doc__ = (
         function.__name__, function.__module__, function.__qualname__, function.__doc__,
     )  # fmt: skip
-    made: Op = op(xs=_backward, res=None)(kernel).op  # type: ignore[attr-defined]
+    differentiable = op(xs=_backward, res=None)(kernel)
+    made: Op = (differentiable if function.jvp is Function.jvp else tangent(xs=_jvp)(differentiable)).op  # type: ignore[attr-defined]
     made.exact = True
     return made
 

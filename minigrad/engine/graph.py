@@ -89,7 +89,7 @@ class Node:
     ============  ============================================================================================
     ``plan``      the op and the formulas to run; None for a leaf
     ``parents``   one node per argument, None for a constant argument; None after the graph is freed
-    ``kept``      the values that the formulas name, each once, in the order of ``plan.keeps``, or a :class:`Packed` of them; None after
+    ``kept``      the values that the formulas name, each once, in the order of ``plan.kept``, or a :class:`Packed` of them; None after
                   the graph is freed
     ``static``    the static arguments of the call
     ``shape``     shape of the result and of its gradient; ``dtype`` likewise

@@ -42,13 +42,15 @@ class Plan:
 
     ``rows`` has an entry for each formula to run: the input's position (None for several inputs), the formula, the sources of its
     arguments, the function that selects them from the kept values (None: it takes all of them), and the positions of a joint formula's
-    inputs (None: those of ``*args``). ``keep(*inputs, *statics, out, res)`` returns the kept values; ``keeps`` lists their sources.
+    inputs (None: those of ``*args``). ``keep(*inputs, *statics, out, res)`` returns the kept values; ``kept`` lists their sources and
+    expressions. ``pushes`` are the steps of forward mode, which finds them when it first comes to such a node.
     """
 
-    __slots__ = ("keep", "keeps", "op", "rows")
+    __slots__ = ("keep", "kept", "op", "pushes", "rows")
 
     def __init__(self, op: Op, wanted: Iterable[int]):
         self.op = op
+        self.pushes: Any = None
         rows: list[tuple[int | None, Callable, str, tuple[int, ...] | None]] = []
         for position in wanted:
             name = op.argument(position)
@@ -64,8 +66,7 @@ class Plan:
             if together and any(formula is known for _, known, _, _ in rows):  # one call returns all gradients
                 continue
             rows.append((None if together else position, formula, name, op.joint.get(formula)))
-        kept = op.kept(name for _, _, name, _ in rows)
-        self.keeps = tuple(source for source, _ in kept)
+        self.kept = kept = op.kept(name for _, _, name, _ in rows)
         self.rows = tuple(
             (row, formula, tuple(s for s, _ in op.needs[name]), _picker(kept, op.needs[name]), places)
             for row, formula, name, places in rows
@@ -116,10 +117,17 @@ class Op:
     ``has_residual``   whether a formula names ``res``: the kernel returns (result, residual)
     ``constant``       whether ``res=None`` declared the residual constant
     ``exact``          whether dtypes are its own: results keep those that the kernel gave, formulas get gradients in those (a `Function`)
+    ``elementwise``    whether :func:`~minigrad.engine.rules.elementwise` marks it
+    ``tangents``       input -> formula of the result's tangent, see :func:`~minigrad.engine.rules.tangent`
+    ``linear``         the groups of inputs that :func:`~minigrad.engine.rules.linear_in` names
+    ``batching``       how ``vmap`` calls it, None: by a loop
     =================  =======================================================================================
     """
 
     exact = False
+    elementwise = False
+    linear: tuple[tuple[str, ...], ...] = ()
+    batching: Any = None
 
     def __init__(self, kernel: Callable, formulas: dict[str, Callable | None]):
         self.kernel = kernel
@@ -156,10 +164,11 @@ class Op:
         for f in self.formulas.values():
             if f is not None and getattr(f, "joint", False):
                 self.joint[f] = tuple(i for i, name in enumerate(self.inputs) if self.formulas.get(name) is f)
-        self.needs = {name: self._needs(name, f) for name, f in self.formulas.items() if f is not None}
+        self.needs = {name: self.parameters_of(f, name, "g") for name, f in self.formulas.items() if f is not None}
         self.has_residual = any(source == "res" for needs in self.needs.values() for source, _ in needs)
         if self.constant and not self.has_residual:
             raise TypeError(f"@op {self.name}: res=None declares a residual constant, but no formula names res")
+        self.tangents: dict[str, Callable] = {}
         self.plans = _Plans(self)
         self.function = _differentiable(self)
         _registry[f"{kernel.__module__}.{kernel.__qualname__}"] = self
@@ -169,11 +178,12 @@ class Op:
         """The signature of the kernel and of the function."""
         return inspect.signature(self.kernel)
 
-    def _needs(self, argument: str, formula: Callable) -> list[tuple[Any, str]]:
-        """For each parameter of ``formula`` after g: its source, and the expression that is evaluated to keep it."""
+    def parameters_of(self, formula: Callable, argument: str, first: str) -> list[tuple[Any, str]]:
+        """For each parameter of ``formula`` after the first, g or t: its source, and the expression that is evaluated to keep it."""
         parameters = [name for name, _ in _parameters_of(formula)]
-        if not parameters or parameters[0] != "g":
-            raise TypeError(f"@op {self.name}: the formula of '{argument}' must take g, the incoming gradient, first")
+        if not parameters or parameters[0] != first:
+            what = {"g": "gradient", "t": "tangent"}[first]
+            raise TypeError(f"@op {self.name}: the formula of '{argument}' must take {first}, the incoming {what}, first")
         found: list[tuple[Any, str]] = []
         for name in parameters[1:]:
             base = name.removesuffix("_shape")
@@ -213,8 +223,8 @@ class Op:
         rest = values.pop(self.variadic) if self.variadic else ()
         return (*[values.pop(x) for x in self.inputs], *rest), values
 
-    def run(self, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
-        """The kernel's result for the inputs and static arguments that :meth:`split` returned."""
+    def run(self, inputs: Sequence[Any], statics: dict[str, Any], function: Callable | None = None) -> Any:
+        """The result of the kernel, or of ``function``, for the inputs and static arguments that :meth:`split` returned."""
         values = {**dict(zip(self.inputs, inputs, strict=False)), **statics}
         args: list[Any] = []
         for p in self.signature.parameters.values():
@@ -222,7 +232,7 @@ class Op:
                 args += inputs[len(self.inputs) :]
             elif p.kind is not p.KEYWORD_ONLY and p.name in values:
                 args.append(values.pop(p.name))
-        return self.kernel(*args, **values)
+        return (function or self.kernel)(*args, **values)
 
     def __repr__(self) -> str:
         return f"<op {self.name}{self.signature}>"

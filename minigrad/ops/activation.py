@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op, public, shape_of
+from minigrad.engine import ShapeError, TensorBase, elementwise, op, public, shape_of
 from minigrad.kernels import maps, native
 from minigrad.kernels.native import maps as fast
 from minigrad.ops import signatures as like
@@ -77,6 +77,7 @@ def _relu(x: Array) -> Array:
 
 @called_as(like.activation)
 @with_inplace
+@elementwise
 @op(input=_relu_input)
 def relu(input: Array) -> Array:
     """max(x, 0): ``torch.relu``. Its gradient at 0 is 0. Only the result is kept for the backward pass.
@@ -90,6 +91,7 @@ def relu(input: Array) -> Array:
     return _relu(input)
 
 
+@elementwise
 @op(input=lambda g, out, min_val, max_val: where(logical_and(out > min_val, out < max_val), g, 0.0))
 def _hardtanh(input: Array, min_val: float, max_val: float) -> Array:
     return np.clip(input, min_val, max_val)
@@ -129,6 +131,7 @@ def relu6(input: Tensor) -> Tensor:
 
 @called_as(like.activation)
 @with_inplace
+@elementwise
 @op(input=lambda g, out: where(logical_and(out > 0, out < 1), g * (1.0 / 6.0), 0.0))
 @in_float32
 def hardsigmoid(input: Array) -> Array:
@@ -144,6 +147,7 @@ def hardsigmoid(input: Array) -> Array:
 
 @called_as(like.activation)
 @with_inplace
+@elementwise
 @op(input=lambda g, input: where(input <= -3, 0.0, where(input >= 3, g, g * (input * (1.0 / 3.0) + 0.5))))
 @in_float32
 def hardswish(input: Array) -> Array:
@@ -158,6 +162,7 @@ def hardswish(input: Array) -> Array:
     return quiet().run(np.multiply, input, np.clip(input + 3.0, 0.0, 6.0) * (1.0 / 6.0))
 
 
+@elementwise
 @op(
     input=lambda g, input, weight: where(input > 0, g, g * weight),
     weight=lambda g, input: where(input > 0, 0.0, g * input),
@@ -181,6 +186,7 @@ def _leaky_relu(x: Array, slope: float) -> Any:
 
 @called_as(like.leaky_relu)
 @with_inplace
+@elementwise
 @op(input=_leaky_relu_input)
 def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     """x if it is positive, else ``negative_slope`` x: ``torch.nn.functional.leaky_relu``.
@@ -237,6 +243,7 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
 
 @called_as(like.threshold)
 @with_inplace
+@elementwise
 @op(input=lambda g, input, threshold: where(input <= threshold, 0.0, g))
 def threshold(input: Array, threshold: float, value: float) -> Array:
     """x if it is above ``threshold``, else ``value``: ``torch.nn.functional.threshold``.
@@ -251,6 +258,7 @@ def threshold(input: Array, threshold: float, value: float) -> Array:
     return where(np.less_equal(input, number("threshold", "threshold", threshold)), other, input)
 
 
+@elementwise
 @op(input=lambda g, out: where(logical_or(out > 0, out < 0), g, 0.0))
 def _softshrink(input: Array, lambd: float) -> Array:
     return quiet().run(np.subtract, input, np.clip(input, -lambd, lambd))
@@ -271,6 +279,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return _softshrink(input, lambd=lambd)
 
 
+@elementwise
 @op(input=lambda g, input, lambd: where(abs(input) > lambd, g, 0.0))
 def hardshrink(input: Array, lambd: float = 0.5) -> Array:
     """x if it is outside [-lambd, lambd], else 0: ``torch.nn.functional.hardshrink``.
@@ -301,6 +310,7 @@ def _elu_kernel(x, alpha, scale, input_scale):
     return np.add(out, np.maximum(x, 0.0) * scale, out)  # one of the two is 0
 
 
+@elementwise
 @op(input=_elu_input)
 def _elu(input: Array, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Array:
     """scale x where x > 0, else scale alpha (e**(input_scale x) - 1)."""
@@ -380,6 +390,7 @@ def _gelu_kernel(x: Array, approximate: str) -> Array:
     return np.multiply(out, x, out)
 
 
+@elementwise
 @op(input=_gelu_input)
 def gelu(input: Array, approximate: str = "none") -> Array:
     """x times the probability that a standard normal number is below x (Hendrycks and Gimpel 2016): ``torch.nn.functional.gelu``.
@@ -411,6 +422,7 @@ def _silu_kernel(x: Array) -> Array:
 
 @called_as(like.activation)
 @with_inplace
+@elementwise
 @op(input=_silu_input)
 def silu(input: Array) -> Array:
     """x sigmoid(x): ``torch.nn.functional.silu``.
@@ -435,6 +447,7 @@ def _softplus_kernel(x, beta, threshold):
     return out
 
 
+@elementwise
 @op(input=lambda g, input, beta, threshold: where(input * beta > threshold, g, g * sigmoid(input * beta)))
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + e**(beta x)) / beta, but x if beta x > threshold: ``torch.nn.functional.softplus``.
@@ -461,6 +474,7 @@ def _mish_kernel(x):
 
 @called_as(like.activation)
 @with_inplace
+@elementwise
 @op(input=_mish_input)
 def mish(input: Array) -> Array:
     """x tanh(softplus(x)) (Misra 2019): ``torch.nn.functional.mish``.
@@ -478,6 +492,7 @@ def _softsign_input(g, input):
     return g / (size * size)
 
 
+@elementwise
 @op(input=_softsign_input)
 @in_float32
 def softsign(input: Array) -> Array:
@@ -500,6 +515,7 @@ def _logsigmoid_kernel(x):
     return np.subtract(np.minimum(x, 0.0), out, out)
 
 
+@elementwise
 @op(input=lambda g, input: g * sigmoid(-input))
 def logsigmoid(input: Array) -> Array:
     """log(sigmoid(x)), without overflow: ``torch.nn.functional.logsigmoid``.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F64, cast, op, public
+from minigrad.engine import F64, cast, elementwise, op, public
 from minigrad.ops import elementwise as ew
 from minigrad.ops.elementwise import pow, real, where
 from minigrad.ops.results import MantissaExponent
@@ -21,6 +21,7 @@ def _no_slope(g):
 # -------------------------------------------------------------------------------------------- signs and steps
 
 
+@elementwise
 @op(input=lambda g, input, out: where(ew.eq(input, 0), 0.0, g * (ew.sign(input) * ew.sign(out))), other=_no_slope)
 def copysign(input: Operand, other: Operand) -> Array:
     """``abs(input)`` with the sign of ``other``, also that of -0.0: ``torch.copysign``. The gradient in ``input`` is 1 or -1 (0 at 0), in ``other`` 0.
@@ -32,6 +33,7 @@ def copysign(input: Operand, other: Operand) -> Array:
     return np.copysign(real(input) if isinstance(input, np.ndarray) else input, other)
 
 
+@elementwise
 @op(input=_no_slope, values=lambda g, input: where(ew.eq(input, 0), g, 0.0))
 def heaviside(input: Operand, values: Operand) -> Array:
     """0 below zero, 1 above, ``values`` at zero: ``torch.heaviside``. (PyTorch has no gradient for it; here it is that of a constant.)
@@ -44,6 +46,7 @@ def heaviside(input: Operand, values: Operand) -> Array:
     return np.where(np.equal(input, 0), values, np.greater(input, 0)).astype(np.result_type(*dtypes), copy=False)
 
 
+@elementwise
 @op()
 def signbit(input: Operand) -> Array:
     """Whether the sign is minus, also that of -0.0: ``torch.signbit``.
@@ -56,12 +59,14 @@ def signbit(input: Operand) -> Array:
     return np.signbit(input) if input.dtype.kind == "f" else np.less(input, 0)
 
 
+@elementwise
 @op()
 def isposinf(input: Operand) -> Array:
     """Whether ``input`` is inf: ``torch.isposinf``."""
     return np.equal(input, np.inf)
 
 
+@elementwise
 @op()
 def isneginf(input: Operand) -> Array:
     """Whether ``input`` is -inf: ``torch.isneginf``."""
@@ -102,6 +107,7 @@ def _floating(x: Operand) -> Any:
     return real(x) if isinstance(x, np.ndarray) else x
 
 
+@elementwise
 @op(input=lambda g: g * (math.pi / 180.0))
 def deg2rad(input: Operand) -> Array:
     """Degrees as radians: ``torch.deg2rad``.
@@ -113,6 +119,7 @@ def deg2rad(input: Operand) -> Array:
     return np.multiply(_floating(input), math.pi / 180.0)
 
 
+@elementwise
 @op(input=lambda g: g * (180.0 / math.pi))
 def rad2deg(input: Operand) -> Array:
     """Radians as degrees: ``torch.rad2deg``."""
@@ -130,12 +137,14 @@ def ldexp(input: Operand, other: Operand) -> Tensor:
     return ew.mul(input, pow(2.0 if dtype is None or dtype.kind != "f" else np.asarray(2.0, dtype), other))
 
 
+@elementwise
 @op(input=lambda g, exponent: scaled(g, exponent), exponent=None)
 def scaled(input: Operand, exponent: Operand) -> Array:
     """``input`` times 2 to the whole power ``exponent``, exactly and in the dtype of ``input``."""
     return np.ldexp(input, exponent)
 
 
+@elementwise
 @op(input=lambda g, out_1: scaled(g[0], -out_1))
 def _frexp(input: Operand) -> Array:
     return np.frexp(real(input))
@@ -151,6 +160,7 @@ def frexp(input: Tensor) -> MantissaExponent:
     return MantissaExponent(*_frexp(input))
 
 
+@elementwise
 @op(input=lambda g, input, other: where(ew.eq(input, other), 0.0, g), other=_no_slope)  # as PyTorch: equal to ``other`` it has no slope
 def nextafter(input: Operand, other: Operand) -> Array:
     """The next floating number from ``input`` towards ``other``: ``torch.nextafter``.
@@ -165,6 +175,7 @@ def nextafter(input: Operand, other: Operand) -> Array:
 # ----------------------------------------------------------------------------------------------- divisors
 
 
+@elementwise
 @op()
 def gcd(input: Operand, other: Operand) -> Array:
     """The greatest common divisor of integers, never negative: ``torch.gcd``. Raises ``TypeError`` for floats.
@@ -176,6 +187,7 @@ def gcd(input: Operand, other: Operand) -> Array:
     return np.gcd(input, other)
 
 
+@elementwise
 @op()
 def lcm(input: Operand, other: Operand) -> Array:
     """The least common multiple of integers, never negative: ``torch.lcm``. Raises ``TypeError`` for floats."""

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.engine import ShapeError, op, public
+from minigrad.engine import ShapeError, linear_in, op, public
 from minigrad.kernels import conv as kernels
 from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
@@ -45,6 +45,7 @@ from minigrad.types import Array, Size, Tensor
 # ---------------------------------------------------------------------------------------- three ops, one trilinear form
 
 
+@linear_in("x bias", "w bias")
 @op(
     x=lambda g, w, x_shape, window: conv_input(g, w, shape=x_shape, window=window),
     w=lambda g, x, w_shape, window: conv_weight(x, g, shape=w_shape, window=window),
@@ -55,6 +56,7 @@ def conv(x: Array, w: Array, bias: Array = None, *, sizes: Any, window: Any) -> 
     return kernels.convolve(x, w, bias, sizes, window)
 
 
+@linear_in("y", "w")
 @op(
     y=lambda g, w, y_shape, window: conv(g, w, sizes=y_shape[2:], window=window),
     w=lambda g, y, w_shape, window: conv_weight(g, y, shape=w_shape, window=window),
@@ -64,6 +66,7 @@ def conv_input(y: Array, w: Array, shape: Any, window: Any) -> Array:
     return kernels.input_gradient(y, w, shape, window)
 
 
+@linear_in("x", "y")
 @op(
     x=lambda g, y, x_shape, window: conv_input(y, g, shape=x_shape, window=window),
     y=lambda g, x, y_shape, window: conv(x, g, sizes=y_shape[2:], window=window),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, op, public, shape_of, warn
+from minigrad.engine import ShapeError, elementwise, op, public, shape_of, warn
 from minigrad.ops import signatures as like
 from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
 from minigrad.ops.arguments import tensors
@@ -20,6 +20,7 @@ from minigrad.random import numpy_generator
 from minigrad.types import Array, Tensor, called_as
 
 
+@elementwise
 @op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)
 def masked_scale(input: Array, keep: Array, scale: float) -> Array:
     """``scale`` times ``input`` where ``keep`` is True, else 0. ``keep`` is a boolean array that broadcasts to the input's shape."""

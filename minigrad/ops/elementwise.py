@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from minigrad.engine import F32, F64, get_default_dtype, op, shape_of
+from minigrad.engine import F32, F64, elementwise, get_default_dtype, op, shape_of
 from minigrad.kernels import maps, native, special
 from minigrad.kernels.native import maps as fast
 from minigrad.kernels.special import BLOCK, in_blocks
@@ -85,30 +85,35 @@ def _flat(g):
 # ------------------------------------------------------------------------------------------------ arithmetic
 
 
+@elementwise
 @op(input=lambda g: g, other=lambda g: g)
 @_numpys(np.add, name="add")
 def plus(input: Operand, other: Operand) -> Array:
     """``input + other``: the operator, and :func:`add` without its factor."""
 
 
+@elementwise
 @op(input=lambda g: g, other=lambda g: -g)
 @_numpys(np.subtract, name="sub")
 def minus(input: Operand, other: Operand) -> Array:
     """``input - other``: the operator, and :func:`sub` without its factor."""
 
 
+@elementwise
 @op(input=lambda g, other: g * other, other=lambda g, input: g * input)
 @_numpys(np.multiply)
 def mul(input: Operand, other: Operand) -> Array:
     """``input * other``: ``torch.mul``."""
 
 
+@elementwise
 @op(input=lambda g, other: g / other, other=lambda g, other, out: -g * out / other)
 @_numpys(np.true_divide, name="div")
 def over(input: Operand, other: Operand) -> Array:
     """``input / other``: the operator, and :func:`div` without rounding."""
 
 
+@elementwise
 @op(input=lambda g: -g)
 def neg(input: Operand) -> Array:
     """``-input``: ``torch.neg``."""
@@ -121,6 +126,7 @@ def _refuse_zero(name: str, a: Any, b: Any) -> None:
         raise ZeroDivisionError(f"{name}: division of integers by zero")
 
 
+@elementwise
 @op(input=_flat, other=_flat)
 def floor_divide(input: Operand, other: Operand) -> Array:
     """``input // other``, rounded towards minus infinity: ``torch.floor_divide``. The gradient is zero.
@@ -135,6 +141,7 @@ def floor_divide(input: Operand, other: Operand) -> Array:
     return quiet().run(np.floor_divide, input, other)
 
 
+@elementwise
 @op(input=lambda g: g, other=lambda g, input, other: -g * floor_divide(input, other))
 def remainder(input: Operand, other: Operand) -> Array:
     """``input % other`` with the sign of ``other``: ``torch.remainder``. It is a - b * floor(a / b).
@@ -145,6 +152,7 @@ def remainder(input: Operand, other: Operand) -> Array:
     return quiet().run(np.remainder, input, other)
 
 
+@elementwise
 @op(input=lambda g: g, other=lambda g, input, other: -g * trunc(input / other))
 def fmod(input: Operand, other: Operand) -> Array:
     """The remainder with the sign of ``input``: ``torch.fmod``. It is a - b * trunc(a / b).
@@ -222,6 +230,7 @@ def _lerp(start, end, weight):
     return np.where(np.asarray(weight) < 0.5, start + weight * step, end - step * (1.0 - weight))
 
 
+@elementwise
 @op(
     input=lambda g, weight: g * (1.0 - weight),
     end=lambda g, weight: g * weight,
@@ -265,6 +274,7 @@ def _pow_exponent(g, input, exponent, out):
     return g * out * log(where(logical_and(eq(input, 0), ge(exponent, 0)), 1.0, input))
 
 
+@elementwise
 @op(input=_pow_base, exponent=_pow_exponent)
 def pow(input: Operand, exponent: Operand) -> Array:
     """``input ** exponent``: ``torch.pow``. NaN for a negative base with a fractional exponent.
@@ -278,12 +288,14 @@ def pow(input: Operand, exponent: Operand) -> Array:
     return quiet().run(np.power, input, exponent)
 
 
+@elementwise
 @op(input=lambda g, input: g * (2.0 * input))
 def square(input: Operand) -> Array:
     """``input * input``: ``torch.square``."""
     return quiet().run(np.square, _counted(input))
 
 
+@elementwise
 @op(input=lambda g, out: g * 0.5 / out)
 @_numpys(np.sqrt, floating=True)
 def sqrt(input: Operand) -> Array:
@@ -295,18 +307,21 @@ def _rsqrt(x):
     return 1.0 / np.sqrt(x)
 
 
+@elementwise
 @op(input=lambda g, out: g * (-0.5 * out * out * out))
 def rsqrt(input: Operand) -> Array:
     """``1 / sqrt(input)``: ``torch.rsqrt``."""
     return quiet().run(_rsqrt, real(input))
 
 
+@elementwise
 @op(input=lambda g, out: -g * out * out)
 def reciprocal(input: Operand) -> Array:
     """``1 / input``: ``torch.reciprocal``."""
     return quiet().run(np.true_divide, 1.0, real(input))
 
 
+@elementwise
 @op(input=lambda g, input, out: g * (input / out), other=lambda g, other, out: g * (other / out))
 @_numpys(np.hypot)
 def hypot(input: Operand, other: Operand) -> Array:
@@ -316,6 +331,7 @@ def hypot(input: Operand, other: Operand) -> Array:
 # --------------------------------------------------------------------------------- exponentials and logarithms
 
 
+@elementwise
 @op(input=lambda g, out: g * out)
 @_numpys(np.exp, floating=True)
 def exp(input: Operand) -> Array:
@@ -329,42 +345,49 @@ def exp(input: Operand) -> Array:
     """
 
 
+@elementwise
 @op(input=lambda g, out: g * (out * math.log(2.0)))
 @_numpys(np.exp2, floating=True)
 def exp2(input: Operand) -> Array:
     """2**x: ``torch.exp2``."""
 
 
+@elementwise
 @op(input=lambda g, out: g * (out + 1.0))
 @_numpys(np.expm1, floating=True)
 def expm1(input: Operand) -> Array:
     """e**x - 1 without cancellation near zero: ``torch.expm1``."""
 
 
+@elementwise
 @op(input=lambda g, input: g / input)
 @_numpys(np.log, floating=True)
 def log(input: Operand) -> Array:
     """Natural logarithm: ``torch.log``. -inf at zero, NaN below."""
 
 
+@elementwise
 @op(input=lambda g, input: g / (input * math.log(2.0)))
 @_numpys(np.log2, floating=True)
 def log2(input: Operand) -> Array:
     """Logarithm to base 2: ``torch.log2``."""
 
 
+@elementwise
 @op(input=lambda g, input: g / (input * math.log(10.0)))
 @_numpys(np.log10, floating=True)
 def log10(input: Operand) -> Array:
     """Logarithm to base 10: ``torch.log10``."""
 
 
+@elementwise
 @op(input=lambda g, input: g / (input + 1.0))
 @_numpys(np.log1p, floating=True)
 def log1p(input: Operand) -> Array:
     """log(1 + x) without cancellation near zero: ``torch.log1p``."""
 
 
+@elementwise
 @op(input=lambda g, input, other: g * sigmoid(input - other), other=lambda g, input, other: g * sigmoid(other - input))
 @_numpys(np.logaddexp)
 def logaddexp(input: Operand, other: Operand) -> Array:
@@ -376,6 +399,7 @@ def logaddexp(input: Operand, other: Operand) -> Array:
     """
 
 
+@elementwise
 @op(
     input=lambda g, input, other: g * sigmoid((input - other) * math.log(2.0)),
     other=lambda g, input, other: g * sigmoid((other - input) * math.log(2.0)),
@@ -392,6 +416,7 @@ def _xlogy_x(g, input, y):
     return g * log(where(logical_and(eq(input, 0), le(y, 0)), 1.0, y))
 
 
+@elementwise
 @op(input=_xlogy_x, y=lambda g, input, y: g * input / y)
 @in_float32
 def xlogy(input: Operand, y: Operand) -> Array:
@@ -411,6 +436,7 @@ def _quotient_log(x):
     return np.log(x / (1.0 - x))
 
 
+@elementwise
 @op(x=lambda g, x: where(logical_or(x < 0, x > 1), math.nan, g / (x * (1.0 - x))))
 def _logit(x: Operand) -> Array:
     return quiet().run(_quotient_log, real(x))
@@ -429,6 +455,7 @@ def logit(input: Operand, eps: float | None = None) -> Tensor:
 # ----------------------------------------------------------------------------------- circular and hyperbolic
 
 
+@elementwise
 @op(input=lambda g, input: g * cos(input))
 @_numpys(np.sin, floating=True)
 def sin(input: Operand) -> Array:
@@ -443,30 +470,35 @@ def sin(input: Operand) -> Array:
     """
 
 
+@elementwise
 @op(input=lambda g, input: -g * sin(input))
 @_numpys(np.cos, floating=True)
 def cos(input: Operand) -> Array:
     """Cosine: ``torch.cos``."""
 
 
+@elementwise
 @op(input=lambda g, out: g * (out * out + 1.0))
 @_numpys(np.tan, floating=True)
 def tan(input: Operand) -> Array:
     """Tangent: ``torch.tan``."""
 
 
+@elementwise
 @op(input=lambda g, input: g / sqrt(1.0 - input * input))
 @_numpys(np.arcsin, floating=True)
 def asin(input: Operand) -> Array:
     """Inverse sine: ``torch.asin``. NaN outside [-1, 1]."""
 
 
+@elementwise
 @op(input=lambda g, input: -g / sqrt(1.0 - input * input))
 @_numpys(np.arccos, floating=True)
 def acos(input: Operand) -> Array:
     """Inverse cosine: ``torch.acos``. NaN outside [-1, 1]."""
 
 
+@elementwise
 @op(input=lambda g, input: g / (input * input + 1.0))
 @_numpys(np.arctan, floating=True)
 def atan(input: Operand) -> Array:
@@ -478,6 +510,7 @@ def _atan2_share(g, a, b):
     return g * (a / where(eq(square_sum, 0), 1.0, square_sum))  # 0 at the origin
 
 
+@elementwise
 @op(input=lambda g, input, other: _atan2_share(g, other, input), other=lambda g, input, other: -_atan2_share(g, input, other))
 def atan2(input: Operand, other: Operand) -> Array:
     """The angle of the point (x, y), in (-pi, pi]: ``torch.atan2``. Its gradient at the origin is 0, as in PyTorch.
@@ -491,12 +524,14 @@ def atan2(input: Operand, other: Operand) -> Array:
     return quiet().run(np.arctan2, input, other)
 
 
+@elementwise
 @op(input=lambda g, input: g * cosh(input))
 @_numpys(np.sinh, floating=True)
 def sinh(input: Operand) -> Array:
     """Hyperbolic sine: ``torch.sinh``."""
 
 
+@elementwise
 @op(input=lambda g, input: g * sinh(input))
 @_numpys(np.cosh, floating=True)
 def cosh(input: Operand) -> Array:
@@ -508,24 +543,28 @@ def _tanh_input(g, out):
     return g * (1.0 - out * out)
 
 
+@elementwise
 @op(input=_tanh_input)
 @_numpys(np.tanh, floating=True)
 def tanh(input: Operand) -> Array:
     """Hyperbolic tangent: ``torch.tanh``."""
 
 
+@elementwise
 @op(input=lambda g, input: g / sqrt(input * input + 1.0))
 @_numpys(np.arcsinh, floating=True)
 def asinh(input: Operand) -> Array:
     """Inverse hyperbolic sine: ``torch.asinh``."""
 
 
+@elementwise
 @op(input=lambda g, input: g / sqrt((input - 1.0) * (input + 1.0)))
 @_numpys(np.arccosh, floating=True)
 def acosh(input: Operand) -> Array:
     """Inverse hyperbolic cosine: ``torch.acosh``. NaN below 1."""
 
 
+@elementwise
 @op(input=lambda g, input: g / (1.0 - input * input))
 @_numpys(np.arctanh, floating=True)
 def atanh(input: Operand) -> Array:
@@ -545,6 +584,7 @@ def _sigmoid_input(g, out):
     return g * (out * (1.0 - out))
 
 
+@elementwise
 @op(input=_sigmoid_input)
 def sigmoid(input: Operand) -> Array:
     """1 / (1 + e**-x), without overflow: ``torch.sigmoid``.
@@ -561,6 +601,7 @@ def sigmoid(input: Operand) -> Array:
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
+@elementwise
 @op(input=lambda g, input: g * (exp(-(input * input)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
 def erf(input: Operand) -> Array:
     """The error function, 2/sqrt(pi) times the integral of e**-t**2 from 0 to x: ``torch.erf``.
@@ -574,12 +615,14 @@ def erf(input: Operand) -> Array:
     return quiet().run(in_blocks, special.erf if double else special.erf_single, input, np.float64 if double else np.float32)
 
 
+@elementwise
 @op(input=lambda g, input: -g * (exp(-(input * input)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
 def erfc(input: Operand) -> Array:
     """1 - erf(x) without cancellation for large ``input``: ``torch.erfc``."""
     return quiet().run(in_blocks, special.erfc, real(input))
 
 
+@elementwise
 @op(input=lambda g, out: g * (exp(out * out) * (1.0 / _TWO_OVER_ROOT_PI)))  # type: ignore[operator]  # Tensor is not known yet
 def erfinv(input: Operand) -> Array:
     """The inverse of :func:`erf`: ``torch.erfinv``. Infinite at -1 and 1, NaN beyond."""
@@ -589,12 +632,14 @@ def erfinv(input: Operand) -> Array:
 # --------------------------------------------------------------------------------- sign, rounding, comparison
 
 
+@elementwise
 @op(input=lambda g, input: g * sign(input))
 def abs(input: Operand) -> Array:
     """Absolute value: ``torch.abs``. Its gradient at 0 is 0."""
     return np.abs(input)
 
 
+@elementwise
 @op(input=_flat)
 def sign(input: Operand) -> Array:
     """-1, 0 or 1 (0 for NaN): ``torch.sign``. The gradient is zero."""
@@ -607,6 +652,7 @@ def _rounded(ufunc, x):
     return ufunc(x) if x.dtype.kind == "f" else x.copy()
 
 
+@elementwise
 @op(input=_flat)
 def floor(input: Operand) -> Array:
     """The largest integer that is not above ``input``: ``torch.floor``. The gradient is zero.
@@ -618,18 +664,21 @@ def floor(input: Operand) -> Array:
     return _rounded(np.floor, input)
 
 
+@elementwise
 @op(input=_flat)
 def ceil(input: Operand) -> Array:
     """The smallest integer that is not below ``input``: ``torch.ceil``. The gradient is zero."""
     return _rounded(np.ceil, input)
 
 
+@elementwise
 @op(input=_flat)
 def trunc(input: Operand) -> Array:
     """The integer next to ``input`` towards zero: ``torch.trunc``. The gradient is zero."""
     return _rounded(np.trunc, input)
 
 
+@elementwise
 @op(input=_flat)
 def round(input: Array, decimals: int = 0) -> Array:
     """The nearest number with ``decimals`` decimals, halves to even: ``torch.round``. The gradient is zero.
@@ -641,6 +690,7 @@ def round(input: Array, decimals: int = 0) -> Array:
     return quiet().run(np.round, input, decimals)
 
 
+@elementwise
 @op(input=lambda g: g)
 def frac(input: Operand) -> Array:
     """``input - trunc(input)``: ``torch.frac``."""
@@ -663,6 +713,7 @@ def _clamp_max(g, input, min, max):
     return where(above if min is None else logical_or(above, logical_and(le(max, min), lt(input, min))), g, 0.0)
 
 
+@elementwise
 @op(input=_clamp_input, min=_clamp_min, max=_clamp_max)
 def clamp(input: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """``input`` limited to [min, max]; one bound may be None: ``torch.clamp``. The result is ``max`` where min > max.
@@ -696,6 +747,7 @@ def _share(g, loses, ties):
     return where(loses, 0.0, where(ties, g * 0.5, g))
 
 
+@elementwise
 @op(
     input=lambda g, input, other: _share(g, lt(input, other), eq(input, other)),
     other=lambda g, input, other: _share(g, lt(other, input), eq(input, other)),
@@ -712,6 +764,7 @@ def maximum(input: Operand, other: Operand) -> Array:
     return np.maximum(input, other)
 
 
+@elementwise
 @op(
     input=lambda g, input, other: _share(g, gt(input, other), eq(input, other)),
     other=lambda g, input, other: _share(g, gt(other, input), eq(input, other)),
@@ -726,6 +779,7 @@ def _wins(g, wins, b, first):
     return where(wins if first else logical_not(wins), g, 0.0)
 
 
+@elementwise
 @op(
     input=lambda g, input, other: _wins(g, ge(input, other), other, True),
     other=lambda g, input, other: _wins(g, ge(input, other), other, False),
@@ -735,6 +789,7 @@ def fmax(input: Operand, other: Operand) -> Array:
     return np.fmax(input, other)
 
 
+@elementwise
 @op(
     input=lambda g, input, other: _wins(g, le(input, other), other, True),
     other=lambda g, input, other: _wins(g, le(input, other), other, False),
@@ -744,6 +799,7 @@ def fmin(input: Operand, other: Operand) -> Array:
     return np.fmin(input, other)
 
 
+@elementwise
 @op(input=lambda g, input: where(isfinite(input), g, 0.0))
 def nan_to_num(input: Operand, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """``input`` with NaN and infinities replaced (by default by 0 and the largest and smallest number): ``torch.nan_to_num``.
@@ -755,6 +811,7 @@ def nan_to_num(input: Operand, nan: float = 0.0, posinf: float | None = None, ne
     return np.nan_to_num(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
 
 
+@elementwise
 @op(input=lambda g: g)
 def clone(input: Operand) -> Array:
     """A copy of ``input`` with its own memory: ``torch.clone``."""
@@ -796,6 +853,7 @@ def _blended(condition, x, y):
 
 
 @called_as(like.where)
+@elementwise
 @op(
     condition=None,
     input=lambda g, condition: where(condition, g, 0.0),
@@ -829,6 +887,7 @@ def where(condition: Array, input: Array = None, other: Array = None) -> Array:
 # --------------------------------------------------------------------------------------- comparisons and logic
 
 
+@elementwise
 @op()
 def eq(input: Operand, other: Operand) -> Array:
     """``input == other``, elementwise: ``torch.eq``. See :func:`equal` for whole tensors.
@@ -840,60 +899,70 @@ def eq(input: Operand, other: Operand) -> Array:
     return np.equal(input, other)
 
 
+@elementwise
 @op()
 def ne(input: Operand, other: Operand) -> Array:
     """``input != other``: ``torch.ne``."""
     return np.not_equal(input, other)
 
 
+@elementwise
 @op()
 def lt(input: Operand, other: Operand) -> Array:
     """``input < other``: ``torch.lt``."""
     return np.less(input, other)
 
 
+@elementwise
 @op()
 def le(input: Operand, other: Operand) -> Array:
     """``input <= other``: ``torch.le``."""
     return np.less_equal(input, other)
 
 
+@elementwise
 @op()
 def gt(input: Operand, other: Operand) -> Array:
     """``input > other``: ``torch.gt``."""
     return np.greater(input, other)
 
 
+@elementwise
 @op()
 def ge(input: Operand, other: Operand) -> Array:
     """``input >= other``: ``torch.ge``."""
     return np.greater_equal(input, other)
 
 
+@elementwise
 @op()
 def logical_and(input: Operand, other: Operand) -> Array:
     """Whether both are nonzero: ``torch.logical_and``."""
     return np.logical_and(input, other)
 
 
+@elementwise
 @op()
 def logical_or(input: Operand, other: Operand) -> Array:
     """Whether at least one of them is nonzero: ``torch.logical_or``."""
     return np.logical_or(input, other)
 
 
+@elementwise
 @op()
 def logical_xor(input: Operand, other: Operand) -> Array:
     """Whether exactly one of them is nonzero: ``torch.logical_xor``."""
     return np.logical_xor(input, other)
 
 
+@elementwise
 @op()
 def logical_not(input: Operand) -> Array:
     """Whether ``input`` is zero: ``torch.logical_not``."""
     return np.logical_not(input)
 
 
+@elementwise
 @op()
 def bitwise_and(input: Operand, other: Operand) -> Array:
     """``input & other`` of integers or booleans: ``torch.bitwise_and``. Raises ``TypeError`` for floats, as all bitwise ops do.
@@ -906,54 +975,63 @@ def bitwise_and(input: Operand, other: Operand) -> Array:
     return np.bitwise_and(input, other)
 
 
+@elementwise
 @op()
 def bitwise_or(input: Operand, other: Operand) -> Array:
     """``input | other`` of integers or booleans: ``torch.bitwise_or``."""
     return np.bitwise_or(input, other)
 
 
+@elementwise
 @op()
 def bitwise_xor(input: Operand, other: Operand) -> Array:
     """``input ^ other`` of integers or booleans: ``torch.bitwise_xor``."""
     return np.bitwise_xor(input, other)
 
 
+@elementwise
 @op()
 def bitwise_not(input: Operand) -> Array:
     """``~input`` of integers or booleans: ``torch.bitwise_not``."""
     return np.invert(input)
 
 
+@elementwise
 @op()
 def bitwise_left_shift(input: Operand, other: Operand) -> Array:
     """``input << other`` of integers: ``torch.bitwise_left_shift``."""
     return np.left_shift(input, other)
 
 
+@elementwise
 @op()
 def bitwise_right_shift(input: Operand, other: Operand) -> Array:
     """``input >> other`` of integers: ``torch.bitwise_right_shift``."""
     return np.right_shift(input, other)
 
 
+@elementwise
 @op()
 def isnan(input: Operand) -> Array:
     """Whether ``input`` is NaN: ``torch.isnan``."""
     return np.isnan(input)
 
 
+@elementwise
 @op()
 def isinf(input: Operand) -> Array:
     """Whether ``input`` is infinite: ``torch.isinf``."""
     return np.isinf(input)
 
 
+@elementwise
 @op()
 def isfinite(input: Operand) -> Array:
     """Whether ``input`` is neither infinite nor NaN: ``torch.isfinite``."""
     return np.isfinite(input)
 
 
+@elementwise
 @op()
 def isclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """Whether ``|input - other| <= atol + rtol * |other|``: ``torch.isclose``.

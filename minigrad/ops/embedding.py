@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, no_grad, op, public
+from minigrad.engine import ShapeError, TensorBase, linear_in, no_grad, op, public
 from minigrad.ops.arguments import number, whole
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, plain_index, put_add
@@ -26,6 +26,7 @@ def _embedding_weight(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     return put_add(g, shape=weight_shape, index=plain_index(input, 2))
 
 
+@linear_in("weight")
 @op(input=None, weight=_embedding_weight)
 def _embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
     input = np.asarray(input)

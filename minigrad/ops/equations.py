@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op, public, wrap
+from minigrad.engine import ShapeError, TensorBase, linear_in, op, public, tangent, wrap
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
@@ -80,6 +80,7 @@ def _per_matrix(g: Any) -> Any:
     return reshape(g, (*g.shape, 1, 1))
 
 
+@tangent(input=lambda t, out: -matmul(matmul(out, t), out))
 @op(input=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
 def inv(input: Array) -> Array:
     """Inverse of square matrices (..., n, n): ``torch.linalg.inv``.
@@ -96,6 +97,8 @@ def inv(input: Array) -> Array:
         return np.linalg.inv(input)
 
 
+@tangent(a=lambda t, a, out: -_solve(a, matmul(t, out)))
+@linear_in("b")
 @op(
     a=lambda g, a, out: -matmul(_solve(matrix_transpose(a), g), matrix_transpose(out)),
     b=lambda g, a: _solve(matrix_transpose(a), g),
@@ -259,6 +262,7 @@ def _solve_triangular_a(g, a, out, upper, unitriangular):
     return triu(gradient, int(unitriangular)) if upper else tril(gradient, -int(unitriangular))
 
 
+@linear_in("b")
 @op(a=_solve_triangular_a, b=lambda g, a, upper, unitriangular: _solve_triangular(matrix_transpose(a), g, not upper, unitriangular))
 def _solve_triangular(a: Array, b: Array, upper: bool, unitriangular: bool) -> Array:
     try:

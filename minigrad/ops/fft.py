@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, dtype_of, get_default_dtype, op, public, wrap
+from minigrad.engine import ShapeError, dtype_of, get_default_dtype, linear_in, op, public, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
 from minigrad.ops.complex_pair import ComplexPair, as_pair, as_real
@@ -42,6 +42,7 @@ def _weights(n: int, ndim: int, dim: int, dtype: Any) -> np.ndarray:
     return w.reshape(-1, *[1] * (ndim - dim))  # after dim come the other dimensions, and that of the parts
 
 
+@linear_in("z")
 @op(z=lambda g, dims, inverse: _transform(g, dims, not inverse))
 def _transform(z: Array, dims: Any, inverse: bool) -> Array:
     """Complex to complex, as pairs; no factor in either direction."""
@@ -50,12 +51,14 @@ def _transform(z: Array, dims: Any, inverse: bool) -> Array:
     return _pairs(np.fft.ifftn(_numbers(z), axes=dims, norm="forward") if inverse else np.fft.fftn(_numbers(z), axes=dims))
 
 
+@linear_in("x")
 @op(x=lambda g, x_shape, dim: _to_real(g / _weights(x_shape[dim], len(x_shape), dim, g.dtype), x_shape[dim], dim))
 def _from_real(x: Array, dim: int) -> Array:
     """Real to the first n // 2 + 1 coefficients, as pairs."""
     return _pairs(np.fft.rfft(x, axis=dim))
 
 
+@linear_in("z")
 @op(z=lambda g, n, dim: _from_real(g, dim) * _weights(n, len(g.shape), dim, g.dtype))
 def _to_real(z: Array, n: int, dim: int) -> Array:
     """The first n // 2 + 1 coefficients, as pairs, to n real numbers, without a factor."""

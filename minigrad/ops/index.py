@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, joint, op, public, shape_of
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, joint, linear_in, op, public, shape_of, tangent
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, factor, number_of, positive_dim, require_dtype, whole
@@ -138,6 +138,7 @@ def store(x: Any, key: Any, value: Any, overwrite: bool = False) -> Any:
 # --------------------------------------------------------------------------------------- the three ops
 
 
+@linear_in("x")
 @op(x=lambda g, x_shape, index: put_add(g, shape=x_shape, index=index))
 def getitem(x: Array, index: Any) -> Array:
     """``x[index]`` for a plain index. A view if the index has no arrays. The transpose of :func:`put_add`."""
@@ -150,6 +151,7 @@ def getitem(x: Array, index: Any) -> Array:
 LONG = 1024  # elements of a row from which adding row by row is faster than element by element
 
 
+@linear_in("g_")
 @op(g_=lambda g, index: getitem(g, index=index))
 def put_add(g_: Array, shape: Any, index: Any) -> Array:
     """Zeros of ``shape`` with ``g_`` added at ``index``; values at a repeated index add up. The transpose of :func:`getitem`."""
@@ -183,6 +185,7 @@ def _setitem_v(g, v_shape, index):
     return gradient if extra <= 0 else getitem(gradient, index=(*[None] * extra, Ellipsis))
 
 
+@tangent(x=lambda t, index: setitem(t, 0.0, index=index))
 @op(x=lambda g, index: setitem(g, 0.0, index=index), v=_setitem_v)
 def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
     """``x`` after ``x[index] = v``. At a repeated index the last value is stored.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, op, public, warn
+from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, elementwise, linear_in, op, public, warn
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.arguments import number, whole
@@ -27,6 +27,7 @@ from minigrad.types import Array, Operand, Tensor
 # index: N d1 d2 ... the class of each place;  scale: the same shape, the weight of each place;  ignored: which count for nothing, or None
 
 
+@linear_in("input")
 @op(
     input=lambda g, index, scale, input_shape, ignored, reduction: _nll_input(
         g, index, scale, shape=input_shape, ignored=ignored, reduction=reduction
@@ -47,6 +48,7 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, reduction: str)
     return losses if reduction == "none" else np.add.reduce(losses, axis=None)
 
 
+@linear_in("g_")
 @op(
     g_=lambda g, index, scale, ignored, reduction: _nll(g, index, scale, ignored=ignored, reduction=reduction),
     index=None,
@@ -399,6 +401,7 @@ def _bce_input(g, input, target):
     return g * (input - target) / ew.clamp(input * (1.0 - input), min=1e-12)
 
 
+@elementwise
 @op(input=_bce_input, target=lambda g, input: g * (ew.log1p(-input) - ew.log(input)))
 def _binary_cross_entropy(input: Array, target: Array) -> Array:
     """-(t log p + (1-t) log(1-p)), logarithms not below -100."""

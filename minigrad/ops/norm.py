@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, joint, no_grad, op, public, shape_of, sum_to
+from minigrad.engine import ShapeError, cast, joint, linear_in, no_grad, op, public, shape_of, sum_to, tangent
 from minigrad.kernels import native
 from minigrad.kernels import norm as kernels
 from minigrad.kernels.native import norm as fast
@@ -30,6 +30,7 @@ from minigrad.types import Array, Operand, Size, Tensor
 # ----------------------------------------------------------------------------------------- sums and products in one pass
 
 
+@linear_in("a")
 @op(
     a=lambda g, x, m: g[0] + g[1] * (x - m),
     x=lambda g, a: g[1] * a,
@@ -40,6 +41,7 @@ def centered_sums(a: Array, x: Array, m: Array, dim: tuple[int, ...]) -> tuple[A
     return kernels.centered_sums(a, x, m, dim)
 
 
+@linear_in("y x m c", "a b c")
 @op(
     y=lambda g, a: g * a,
     x=lambda g, b: g * b,
@@ -53,6 +55,7 @@ def blend(y: Array, x: Array, m: Array, a: Array, b: Array, c: Array) -> Array:
     return kernels.blend(y, x, m, a, b, c)
 
 
+@linear_in("x m c", "a c")
 @op(
     x=lambda g, a, shape: g * reshape(a, shape),
     m=lambda g, a, m_shape, shape: reshape(sum_to(g * reshape(-a, shape), shape=shape), m_shape),
@@ -99,6 +102,24 @@ def _standardize_input(gy, gm, gv, x, weight, m, r, dim, shape):
     return lambda: blend(gy, x, m, a, b, c), dw, db
 
 
+def _x_forward(t, x, weight, out_1, out_2, dim, shape, eps):
+    """Mean and variance move by the sums of t and of t (x - mean); the rest is one pass."""
+    count = max(math.prod([x.shape[d] for d in dim]), 1)
+    total, dot = centered_sums(t, x, out_1, dim=dim)
+    r = rsqrt(out_2 + eps)
+    a = r if weight is None else r * reshape(weight, shape)
+    return blend(t, x, out_1, a, a * (r * r * dot) * (-1.0 / count), a * total * (-1.0 / count)), total * (1.0 / count), dot * (2.0 / count)
+
+
+def _weight_forward(t, x, out_1, out_2, shape, eps):
+    return (x - out_1) * rsqrt(out_2 + eps) * reshape(t, shape), None, None
+
+
+def _bias_forward(t, x, shape):
+    return broadcast_to(reshape(t, shape), x.shape), None, None
+
+
+@tangent(x=_x_forward, weight=_weight_forward, bias=_bias_forward)
 @op(x=_gradients, weight=_gradients, bias=_gradients)
 def standardize(x: Array, weight: Array = None, bias: Array = None, *, dim: tuple[int, ...], shape: tuple[int, ...], eps: float) -> Array:
     """``((x - mean) / sqrt(var + eps) * weight + bias, mean, var)`` over ``dim``, which mean and (biased) var keep with size 1.

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, op, public, wrap
+from minigrad.engine import ShapeError, TensorBase, linear_in, op, public, tangent, wrap
 from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.native import pool as fast
@@ -38,6 +38,7 @@ def _max_pool_input(g, x_shape, res, axes):
     return put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:])
 
 
+@tangent(x=lambda t, res, axes: take_cells(t, kernels.flat_index(res, axes)))
 @op(x=_max_pool_input)
 def max_pool(x: Array, axes: Any) -> Array:
     """The maximum of every window of x (N C \\*sizes). ``res`` is its cell number in the window, usually one byte."""
@@ -50,18 +51,21 @@ def max_pool_index(x: Array, axes: Any) -> Array:
     return kernels.flat_index(kernels.max_pool(x, axes)[1], axes)
 
 
+@linear_in("x")
 @op(x=lambda g, x_shape, index: put_cells(g, index, sizes=x_shape[2:]), index=None)
 def take_cells(x: Array, index: Array) -> Array:
     """The cells of x (N C \\*sizes) at ``index`` (N C \\*outs), into the flattened spatial axes. Transpose of :func:`put_cells`."""
     return kernels.take_cells(x, index)
 
 
+@linear_in("y")
 @op(y=lambda g, index: take_cells(g, index), index=None)
 def put_cells(y: Array, index: Array, sizes: Any) -> Array:
     """Zeros (N C \\*sizes) with y (N C \\*outs) added at ``index``, into the flattened spatial axes. Transpose of :func:`take_cells`."""
     return kernels.put_cells(y, index, sizes)
 
 
+@linear_in("x")
 @op(x=lambda g, axes, divisor: avg_pool_input(g, axes=axes, divisor=divisor))
 def avg_pool(x: Array, axes: Any, divisor: Any) -> Array:
     """The sum of every window of x (N C \\*sizes) / ``divisor``, a number or one per window. Transpose of :func:`avg_pool_input`."""
@@ -69,6 +73,7 @@ def avg_pool(x: Array, axes: Any, divisor: Any) -> Array:
     return np.divide(total, divisor, dtype=x.dtype) if x.dtype.kind == "f" else np.trunc(total / divisor).astype(x.dtype)
 
 
+@linear_in("y")
 @op(y=lambda g, axes, divisor: avg_pool(g, axes=axes, divisor=divisor))
 def avg_pool_input(y: Array, axes: Any, divisor: Any) -> Array:
     """y / ``divisor``, added to all cells of its windows: the gradient of :func:`avg_pool`, and its transpose."""

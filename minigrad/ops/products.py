@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, in_dtype, op, public
+from minigrad.engine import F16, F32, ShapeError, in_dtype, linear_in, op, public
 from minigrad.kernels import products as kernels
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
@@ -59,6 +59,7 @@ def _matmul_b(g, input, other):
     return reshape(gradient, gradient.shape[:-1]) if vector else gradient
 
 
+@linear_in("input", "other")
 @op(input=_matmul_a, other=_matmul_b)
 def matmul(input: Array, other: Array) -> Array:
     """Matrix product: ``torch.matmul``, also ``input @ other``.
@@ -188,6 +189,7 @@ def _linear_weight(g, input):
     return matmul(transpose(_rows(g), 0, 1), _rows(input))
 
 
+@linear_in("input bias", "weight bias")
 @op(input=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
 def linear(input: Array, weight: Array, bias: Array = None) -> Array:
     """``x @ weight.T + bias``: ``torch.nn.functional.linear``.
@@ -243,6 +245,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 # ----------------------------------------------------------------------------------- sums of products over named axes
 
 
+@linear_in("a", "b")
 @op(
     a=lambda g, b, labels: contract(g, b, labels=(labels[2], labels[1], labels[0])),
     b=lambda g, a, labels: contract(a, g, labels=(labels[0], labels[2], labels[1])),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, TensorBase, broadcast_to, cast, dtype_of, op, public
+from minigrad.engine import F16, F32, ShapeError, TensorBase, broadcast_to, cast, dtype_of, linear_in, op, public, tangent
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
@@ -85,6 +85,7 @@ def _spread(g, input_shape, dim, keepdim):
     return broadcast_to(_restored(g, input_shape, dim, keepdim), shape=input_shape)
 
 
+@linear_in("input")
 @op(input=_spread)
 def sum(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Sum of the elements: ``torch.sum``.
@@ -111,6 +112,7 @@ def _mean_x(g, input_shape, dim, keepdim):
     return _spread(g / (count or 1), input_shape, dim, keepdim)
 
 
+@linear_in("input")
 @op(input=_mean_x)
 def mean(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Mean of the elements: ``torch.mean``. Same arguments as :func:`sum`.
@@ -280,6 +282,7 @@ def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
 # --------------------------------------------------------------------------------------------- running totals
 
 
+@tangent(x=lambda t, dim, by: shift(t, dim=dim, by=by, fill=0.0))
 @op(x=lambda g, dim, by: shift(g, dim=dim, by=-by, fill=0.0))
 def shift(x: Array, dim: int, by: int, fill: float) -> Array:
     """``x`` shifted by ``by`` positions along ``dim``, to the front if negative; free positions are filled with ``fill``."""
@@ -297,6 +300,8 @@ def _recurrence_b(g, a, dim):
     return flip(linear_recurrence(flip(shift(a, dim=dim, by=-1, fill=0.0), dim), flip(g, dim), dim=dim), dim)
 
 
+@tangent(a=lambda t, a, out, dim: linear_recurrence(a, t * shift(out, dim=dim, by=1, fill=0.0), dim=dim))
+@linear_in("b")
 @op(a=lambda g, a, out, dim: _recurrence_b(g, a, dim) * shift(out, dim=dim, by=1, fill=0.0), b=_recurrence_b)
 def linear_recurrence(a: Array, b: Array, dim: int) -> Array:
     """h_i = a_i h_{i-1} + b_i along ``dim``, with h_{-1} = 0, for ``a`` and ``b`` of one shape.
@@ -329,6 +334,7 @@ def _cumsum_x(g, dim):
     return flip(cumsum(flip(g, dim), dim), dim)
 
 
+@linear_in("input")
 @op(input=_cumsum_x)
 def cumsum(input: Array, dim: int, dtype: DType = None) -> Array:
     """Running sum along ``dim``: ``torch.cumsum``. Integers give int64.
@@ -816,6 +822,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return _bincount(input, weights, minlength)
 
 
+@linear_in("weights")
 @op(input=None, weights=lambda g, input: index.getitem(g, index=(input,)))
 def _bincount(input: Array, weights: Array = None, minlength: int = 0) -> Array:
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and input.min() < 0):

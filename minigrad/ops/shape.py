@@ -15,7 +15,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, fitting, op, public, shape_of
+from minigrad.engine import ShapeError, TensorBase, fitting, linear_in, op, public, shape_of, tangent
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, either, number, positive_dim, positive_dims, sizes_of, whole
 from minigrad.ops.index import getitem
@@ -25,6 +25,7 @@ from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
 # ----------------------------------------------------------------------------------------------- reshaping
 
 
+@linear_in("input")
 @op(input=lambda g, input_shape: reshape(g, input_shape))
 def reshape(input: Array, shape: Size) -> Array:
     """The elements in row-major order in another shape: ``torch.reshape``. A view if the strides allow it.
@@ -127,6 +128,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 # ------------------------------------------------------------------------------------- reordering dimensions
 
 
+@linear_in("input")
 @op(input=lambda g, dims: permute(g, _inverse(dims)))
 def permute(input: Array, dims: Size) -> Array:
     """Dimension ``i`` of the result is dimension ``dims[i]`` of ``input``: ``torch.permute``. A view.
@@ -150,6 +152,7 @@ def _inverse(dims: Any) -> tuple[int, ...]:
     return tuple(place)
 
 
+@linear_in("input")
 @op(input=lambda g, dim0, dim1: transpose(g, dim0, dim1))
 def transpose(input: Array, dim0: int, dim1: int) -> Array:
     """``input`` with two dimensions swapped: ``torch.transpose``. A view.
@@ -201,6 +204,7 @@ def matrix_transpose(x: Tensor) -> Tensor:
     return transpose(x, -2, -1)
 
 
+@linear_in("input")
 @op(input=lambda g, dims: flip(g, dims))
 def flip(input: Array, dims: Size) -> Array:
     """The elements in reverse order along ``dims``: ``torch.flip``. A view.
@@ -242,6 +246,7 @@ def _roll_back(g, shifts, dims):
     return roll(g, tuple([-s for s in sizes_of(shifts)]), dims)
 
 
+@linear_in("input")
 @op(input=_roll_back)
 def roll(input: Array, shifts: Size, dims: Dims = None) -> Array:
     """The elements shifted cyclically by ``shifts`` along ``dims``: ``torch.roll``.
@@ -417,6 +422,11 @@ def _cat_xs(g, xs_shape, dim):
     return gradients
 
 
+def _cat_xs_forward(t, xs_shape, dim):
+    return _cat(*[np.zeros(shape) if x is None else x for x, shape in zip(t, xs_shape, strict=True)], dim=dim)
+
+
+@tangent(xs=_cat_xs_forward)
 @op(xs=_cat_xs)
 def _cat(*xs: Array, dim: int) -> Array:
     if not xs:
@@ -448,6 +458,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 concat = concatenate = cat
 
 
+def _stack_xs_forward(t, dim):
+    known = next(x for x in t if x is not None)
+    return _stack(*[np.zeros(known.shape, known.dtype) if x is None else x for x in t], dim=dim)
+
+
+@tangent(xs=_stack_xs_forward)
 @op(xs=lambda g, dim: _unbind(g, dim))
 def _stack(*xs: Array, dim: int) -> Array:
     if not xs:
@@ -471,6 +487,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 @called_as(like.several)
+@linear_in("x")
 @op(x=lambda g, dim: _stack(*g, dim=dim))
 def _unbind(x: Array, dim: int) -> Array:
     before = along(dim % x.ndim, slice(None))[:-1]
@@ -487,6 +504,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @called_as(like.several)
+@linear_in("x")
 @op(x=lambda g, dim: _cat(*g, dim=dim))
 def _split(x: Array, sizes: Any, dim: int) -> Array:
     ends = list(itertools.accumulate(sizes))
@@ -627,6 +645,7 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 # ----------------------------------------------------------------------------------------------------- padding
 
 
+@tangent(x=lambda t, widths: pad_constant(t, widths))
 @op(x=lambda g, widths: crop(g, widths))
 def pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
     """``x`` padded with ``value``: ``widths`` has a pair (before, after) >= 0 per dimension. Transpose of :func:`crop`."""
@@ -636,6 +655,7 @@ def pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0
     return out
 
 
+@linear_in("x")
 @op(x=lambda g, widths: pad_constant(g, widths))
 def crop(x: Array, widths: Sequence[tuple[int, int]]) -> Array:
     """``x`` cropped by ``widths``, a pair (before, after) per dimension. A view. Transpose of :func:`pad_constant`."""
@@ -714,6 +734,7 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
 # ---------------------------------------------------------------------------------------- diagonals, triangles
 
 
+@linear_in("input")
 @op(input=lambda g, input_shape, offset, dim1, dim2: diagonal_put(g, input_shape, offset, dim1, dim2))
 def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """The diagonal of the matrices in dimensions ``dim1`` and ``dim2``, as the last dimension: ``torch.diagonal``. A view.
@@ -730,6 +751,7 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arr
     return np.diagonal(input, offset, *_plane("diagonal", dim1, dim2, input.ndim))
 
 
+@linear_in("g_")
 @op(g_=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
 def diagonal_put(g_: Array, shape: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """Zeros of ``shape`` with ``g_`` on a diagonal. The transpose of :func:`diagonal`."""
@@ -779,6 +801,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(ravel(input), offset)
 
 
+@linear_in("input")
 @op(input=lambda g, diagonal: tril(g, diagonal))
 def tril(input: Array, diagonal: int = 0) -> Array:
     """``input`` with zeros above a diagonal of each matrix: ``torch.tril``.
@@ -792,6 +815,7 @@ def tril(input: Array, diagonal: int = 0) -> Array:
     return np.tril(input, whole("tril", "diagonal", diagonal))
 
 
+@linear_in("input")
 @op(input=lambda g, diagonal: triu(g, diagonal))
 def triu(input: Array, diagonal: int = 0) -> Array:
     """``input`` with zeros below a diagonal of each matrix: ``torch.triu``."""
@@ -807,6 +831,7 @@ def _matrices(name: str, x: Any) -> None:
 # ------------------------------------------------------------------------------------- windows, pixel shuffling
 
 
+@linear_in("x")
 @op(x=lambda g, x_shape, dimension, size, step: unfold_add(g, x_shape, dimension, size, step))
 def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
     """Windows of ``size`` elements along ``dimension``, one every ``step``, as a new last dimension: ``torch.Tensor.unfold``. A view.
@@ -825,6 +850,7 @@ def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
     return np.lib.stride_tricks.sliding_window_view(x, size, dim)[along(dim, slice(None, None, step))]
 
 
+@linear_in("g_")
 @op(g_=lambda g, dimension, size, step: unfold(g, dimension, size, step))
 def unfold_add(g_: Array, shape: Any, dimension: int, size: int, step: int) -> Array:
     """Zeros of ``shape`` with the windows added at their original positions. The transpose of :func:`unfold`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import cast, dtype_of, op, public, warn
+from minigrad.engine import cast, dtype_of, op, public, tangent, warn
 from minigrad.kernels import native
 from minigrad.kernels.native import maps
 from minigrad.ops.arguments import number, positive_dim
@@ -43,6 +43,7 @@ def _softmax_input(g, out, dim):
     return out * (g - sum(g * out, dim=dim, keepdim=True))
 
 
+@tangent(input=lambda t, out, dim: _softmax_input(t, out, dim))  # a symmetric Jacobian
 @op(input=_softmax_input)
 @native.twin(maps.rows("softmax"))
 def _softmax(input: Array, dim: Any) -> Array:
@@ -58,6 +59,7 @@ def _log_softmax_input(g, out, dim):
     return g - exp(out) * sum(g, dim=dim, keepdim=True)
 
 
+@tangent(input=lambda t, out, dim: t - sum(exp(out) * t, dim=dim, keepdim=True))
 @op(input=_log_softmax_input)
 @native.twin(maps.rows("log_softmax"))
 def _log_softmax(input: Array, dim: Any) -> Array:

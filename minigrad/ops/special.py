@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import op, public, shape_of
+from minigrad.engine import elementwise, op, public, shape_of
 from minigrad.kernels import special as kernels
 from minigrad.kernels.special import in_blocks
 from minigrad.ops import elementwise as ew
@@ -38,6 +38,7 @@ def _computed(kernel: Any, x: Operand) -> Any:
 # ------------------------------------------------------------------------------------- the gamma function
 
 
+@elementwise
 @op(input=lambda g, input: g * digamma(input))
 def lgamma(input: Operand) -> Array:
     """``log(abs(gamma(x)))``: ``torch.lgamma``. Infinite at 0, -1, -2, ... The gradient is :func:`digamma`.
@@ -52,6 +53,7 @@ def lgamma(input: Operand) -> Array:
 gammaln = lgamma
 
 
+@elementwise
 @op(input=lambda g, input: g * polygamma(1, input))
 def digamma(input: Operand) -> Array:
     """The derivative of :func:`lgamma`: ``torch.digamma``. -inf at 0 (inf at -0.0), NaN at -1, -2, ...
@@ -66,6 +68,7 @@ def digamma(input: Operand) -> Array:
 psi = digamma
 
 
+@elementwise
 @op(input=lambda g, n, input: g * polygamma(n + 1, input))
 def polygamma(n: int, input: Operand) -> Array:
     """The derivative of order ``n`` of :func:`digamma`: ``torch.polygamma``.
@@ -103,6 +106,7 @@ def _zeta_input(g, input, other):
     raise NotImplementedError("zeta: there is no derivative in its first argument, the exponent; pass input.detach()")
 
 
+@elementwise
 @op(input=_zeta_input, other=lambda g, input, other: g * (-input * zeta(input + 1.0, other)))
 def zeta(input: Operand, other: Operand) -> Array:
     """The Hurwitz zeta function, the sum over n >= 0 of (other + n)**-input: ``torch.special.zeta``.
@@ -122,6 +126,7 @@ def zeta(input: Operand, other: Operand) -> Array:
 # ----------------------------------------------------------------------------------- the normal distribution
 
 
+@elementwise
 @op(input=lambda g, input: g * (ew.exp(-0.5 * input * input) * (1.0 / _ROOT_TAU)))  # type: ignore[operator]  # Tensor is not known yet
 def ndtr(input: Operand) -> Array:
     """The normal distribution function, erfc(-x / sqrt(2)) / 2: ``torch.special.ndtr``.
@@ -133,6 +138,7 @@ def ndtr(input: Operand) -> Array:
     return _computed(lambda x: 0.5 * kernels.erfc(-math.sqrt(0.5) * x), input)
 
 
+@elementwise
 @op(input=lambda g, out: g * (ew.exp(0.5 * out * out) * _ROOT_TAU))  # type: ignore[operator]  # Tensor is not known yet
 def ndtri(input: Operand) -> Array:
     """The inverse of :func:`ndtr`: ``torch.special.ndtri``. Infinite at 0 and 1, NaN beyond.
@@ -144,18 +150,21 @@ def ndtri(input: Operand) -> Array:
     return _computed(kernels.ndtri, input)
 
 
+@elementwise
 @op(x=lambda g, x, out: g * (1.0 - _hazard(x) * out))
 def _excess(x: Operand) -> Array:
     """x + hazard(x), which is near -1 / x for large negative x."""
     return _computed(kernels.hazard_excess, x)
 
 
+@elementwise
 @op(x=lambda g, x, out: g * (-out * _excess(x)))
 def _hazard(x: Operand) -> Array:
     """The derivative of :func:`log_ndtr`: density over distribution function."""
     return _computed(kernels.hazard, x)
 
 
+@elementwise
 @op(input=lambda g, input: g * _hazard(input))
 def log_ndtr(input: Operand) -> Array:
     """The logarithm of :func:`ndtr`, also where that underflows: ``torch.special.log_ndtr``.
@@ -167,6 +176,7 @@ def log_ndtr(input: Operand) -> Array:
     return _computed(kernels.log_ndtr, input)
 
 
+@elementwise
 @op(input=lambda g, input, out: g * (2.0 * input * out - 2.0 / math.sqrt(math.pi)))
 def erfcx(input: Operand) -> Array:
     """exp(x**2) erfc(x) without overflow: ``torch.special.erfcx``.
@@ -186,6 +196,7 @@ def _entropy(x):
     return np.where(x == 0, 0, np.where(x < 0, -np.inf, out)).astype(x.dtype, copy=False)
 
 
+@elementwise
 @op(input=lambda g, input: g * (-ew.log(input) - 1.0))
 def entr(input: Operand) -> Array:
     """-x log x, 0 at 0 and -inf below: ``torch.special.entr``.
@@ -206,6 +217,7 @@ def _xlog1py_input(g, input, other):
     return g * ew.log1p(ew.where(ew.logical_and(ew.eq(input, 0), ew.le(other, -1)), 0.0, other))
 
 
+@elementwise
 @op(input=_xlog1py_input, other=lambda g, input, other: g * input / (other + 1.0))
 def xlog1py(input: Operand, other: Operand) -> Array:
     """``input * log(1 + other)``, and 0 where ``input`` is 0 unless ``other`` is NaN: ``torch.special.xlog1py``.
@@ -226,6 +238,7 @@ def _bessel_slope(x, order):
     return bessel_i(x, 1) if order == 0 else 0.5 * (bessel_i(x, order - 1) + bessel_i(x, order + 1))
 
 
+@elementwise
 @op(x=lambda g, x, order: g * _bessel_slope(x, order))
 def bessel_i(x: Operand, order: int) -> Array:
     """The modified Bessel function of the first kind of any ``order`` 0, 1, ...: the derivatives of :func:`i0` and :func:`i1`."""
@@ -236,6 +249,7 @@ def _scaled_slope(x, order):
     return bessel_ie(x, 1) if order == 0 else 0.5 * (bessel_ie(x, order - 1) + bessel_ie(x, order + 1))
 
 
+@elementwise
 @op(x=lambda g, x, out, order: g * (_scaled_slope(x, order) - ew.sign(x) * out))
 def bessel_ie(x: Operand, order: int) -> Array:
     """:func:`bessel_i` times exp(-abs(x))."""
@@ -267,6 +281,7 @@ def i1e(input: Operand) -> Tensor:
     return bessel_ie(input, 1)
 
 
+@elementwise
 @op(x=lambda g, x, order: g * sinc_derivative(x, order + 1))
 def sinc_derivative(x: Operand, order: int) -> Array:
     """The derivative of some ``order`` of :func:`sinc`."""

@@ -137,7 +137,13 @@ def _write(tensor: Tensor, function: Any) -> None:
 
 
 def functional_call(
-    module: Module, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]], args: Any = None, kwargs: dict[str, Any] | None = None
+    module: Module,
+    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
 ) -> Any:
     """The module's output with replaced parameters and buffers: ``torch.func.functional_call``.
 
@@ -145,9 +151,11 @@ def functional_call(
         module: a module; it is not changed.
         parameters: path -> Tensor (or several such dicts), e.g. results of ops, so that derivatives flow through them.
         args: the argument of the module, or a tuple of them. kwargs: its keyword arguments.
+        tie_weights: replace a parameter that the module has under several paths under all of them.
+        strict: all parameters and buffers must be replaced.
 
-    Raises ``AttributeError`` for a path that the module does not have, ``ShapeError`` for another shape. A shared parameter
-    is replaced only under the given names.
+    Raises ``AttributeError`` for a path that the module does not have, ``ShapeError`` for another shape, ``ValueError`` for two values of one
+    parameter that is shared, ``RuntimeError`` for one that is missing, if ``strict``.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -161,6 +169,17 @@ def functional_call(
     for d in several:
         check("functional_call", {"parameters": d}, parameters="a dict")
         named.update(d)
+    owned = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+    if tie_weights:
+        values: dict[int, Any] = {}
+        for path, tensor in owned:
+            if path in named and values.setdefault(id(tensor), named[path]) is not named[path]:
+                raise ValueError(f"functional_call: {path} is shared, and given two values; tie_weights=False replaces each by its own")
+        named |= {path: values[id(tensor)] for path, tensor in owned if id(tensor) in values}
+    if strict and (missing := [path for path, _ in owned if path not in named]):
+        raise RuntimeError(
+            f"functional_call: with strict=True, all parameters and buffers must be given, and {', '.join(missing)} are missing"
+        )
     places = []
     for path, value in named.items():
         where, _, name = path.rpartition(".")

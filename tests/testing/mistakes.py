@@ -631,6 +631,52 @@ def identity_without_g(x):
     return x * 1.0
 
 
+# ---------------------------------------------------------------------------------------- what is declared of an op
+
+
+@wrong(VECTOR, argument=None, kind="not elementwise", order=0, words="marked @elementwise")
+@mg.elementwise
+@mg.op(x=lambda g: mg.flip(g, (0,)))
+def reversal_marked_elementwise(x):
+    return np.flip(x, 0).copy()
+
+
+@wrong(VECTOR, argument=None, kind="not elementwise", order=0, words="depends on elements at other places")
+@mg.elementwise
+@mg.op(x=lambda g, out: out * (g - mg.sum(g * out)))
+def softmax_marked_elementwise(x):
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+@wrong(st.arrays(), argument="x", kind="tangent rule", words='marked @linear_in("x"), but with a tangent')
+@mg.linear_in("x")
+@mg.op(x=lambda g, x: g * 2.0 * x)
+def square_marked_linear(x):
+    return x * x
+
+
+@wrong(TWO_SQUARES, argument="a", kind="tangent rule", words='marked @linear_in("a b")')
+@mg.linear_in("a b")
+@mg.op(a=lambda g, b: g * (b + 1.0), b=lambda g, a: g * a)
+def product_marked_linear_in_both_together(a, b):
+    return a * (b + 1.0)
+
+
+@wrong(st.arrays(), argument="x", kind="tangent rule", words="@tangent(x=...) gives another derivative than the gradient formula")
+@mg.tangent(x=lambda t, x: t * x)
+@mg.op(x=lambda g, x: g * 2.0 * x)
+def square_with_a_tangent_without_the_two(x):
+    return x * x
+
+
+@wrong(MATRIX, argument="x", kind="tangent rule", words="raised ShapeError")
+@mg.tangent(x=lambda t: t)
+@mg.op(x=lambda g, x_shape: mg.broadcast_to(g, x_shape))
+def sum_with_a_tangent_of_the_wrong_shape(x):
+    return np.sum(x, 0)
+
+
 # ------------------------------------------------------------------------------------------- state and surrogates
 
 _TURN = [0]
