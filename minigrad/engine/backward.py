@@ -141,6 +141,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
 
 
 def freed_error(node: Node) -> RuntimeError:
+    """The exception for a walk that comes to a node whose graph was freed."""
     return RuntimeError(
         f"{node.name}: backward a second time through a graph that was freed by the first. "
         "Pass retain_graph=True to the first backward to keep it."

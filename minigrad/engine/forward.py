@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.engine.backward import as_tensors, freed_error, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, in_dtype, is_half, sum_to
-from minigrad.engine.graph import Leaf, Node, Packed, Pick, TensorBase, mapped, wrap
+from minigrad.engine.graph import Leaf, Node, Packed, Pick, mapped, wrap
 from minigrad.engine.modes import set_grad_enabled
 from minigrad.engine.op import F16, F32, Op, Plan, ShapeError
 
@@ -108,7 +108,7 @@ def _tangent(node: Node, ts: list[Any], record: bool, declared: bool) -> Any:
             total = share if total is None else _added(total, share)
     if total is None or node.dtype is not None:
         return total if total is None else _fitting(total, node.shape, node.dtype, node)
-    return tuple([None if part is None else _fitting(part, *like, node) for part, like in zip(total, node.shape, strict=True)])
+    return tuple([None if t is None else _fitting(t, shape, dtype, node) for t, (shape, dtype) in zip(total, node.shape, strict=True)])
 
 
 def _added(a: Any, b: Any) -> Any:
@@ -132,7 +132,7 @@ def _pushes(plan: Plan) -> list[Callable[[_Call], Any]]:
     """The steps of the first two ways that the op of ``plan`` has."""
     op: Op = plan.op
     if op.elementwise:
-        return [_by_gradient(*row[:4]) for row in plan.rows if row[0] is not None]
+        return [_by_gradient(i, formula, sources, pick) for i, formula, sources, pick, _ in plan.rows if i is not None]
     formulas = [_by_formula(plan, name, formula) for name, formula in op.tangents.items() if all(n in plan.kept for n in op.needs[name])]
     return [*formulas, _by_itself] if op.linear else formulas
 
@@ -158,14 +158,15 @@ def _by_formula(plan: Plan, name: str, formula: Callable) -> Callable[[_Call], A
     op = plan.op
     place: Any = slice(len(op.inputs), None) if name == op.variadic else op.inputs.index(name)
     needs = op.parameters_of(formula, name, "t")
-    statics = [need[1] if need not in plan.kept else None for need in needs]
     places = [None if need not in plan.kept else plan.kept.index(need) for need in needs]
     sources = tuple(source for source, _ in needs)
 
     def step(call: _Call) -> Any:
         if (t := call.take(place)) is None:
             return None
-        args = tuple([call.node.static[s] if i is None else call.kept[i] for s, i in zip(statics, places, strict=True)])
+        args = tuple(
+            [call.node.static[expression] if i is None else call.kept[i] for i, (_, expression) in zip(places, needs, strict=True)]
+        )
         return formula(t, *call.arguments(args, sources))
 
     return step
@@ -237,7 +238,7 @@ def _transposed(call: _Call) -> Any:
             else:
                 gradients = settle(gradients, [None if ts[i] is None else node.parents[i] for i in places])
             for i, gradient in zip(places, gradients, strict=True):
-                if ts[i] is not None and isinstance(gradient, TensorBase) and gradient._node is not None:
+                if ts[i] is not None and getattr(gradient, "_node", None) is not None:
                     if gradient.shape != node.parents[i].shape:
                         gradient = sum_to(gradient, shape=node.parents[i].shape)
                     t = ts[i] if ts[i].dtype == gradient.dtype else cast(ts[i], dtype=gradient.dtype)

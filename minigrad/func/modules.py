@@ -42,9 +42,9 @@ def stack_module_state(models: Iterable[Module]) -> tuple[dict[str, Any], dict[s
 
 
 def _stacked(states: list[dict[str, Any]]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name in states[0]:
-        parts = [state.get(name) for state in states]
+        parts: list[Any] = [state.get(name) for state in states]
         if any(p is None or p.shape != parts[0].shape or p.requires_grad != parts[0].requires_grad for p in parts):
             raise RuntimeError(f"stack_module_state: the models must have {name} of one shape, all with requires_grad or none")
         found[name] = stack([p.detach() for p in parts]).requires_grad_(parts[0].requires_grad)

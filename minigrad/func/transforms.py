@@ -7,7 +7,7 @@ Arguments and results may be nested dicts, lists and tuples of Tensors. The func
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,10 +84,10 @@ def _gradient(who: str, func: Callable, args: tuple, argnums: Argnums, kwargs: d
     if not isinstance(y, TensorBase) or y._data.shape:
         what = f"one of shape {y._data.shape}" if isinstance(y, TensorBase) else shown(y)
         raise RuntimeError(f"{who}: {trial.name} must return a tensor without dimensions, and returned {what}")
-    return trial, nested(trial.like, filled(trial.pull([ones_like(y)], trial.is_recorded(())), trial.inputs))
+    return trial, nested(trial.like, filled(trial.pull([ones_like(trial.outputs[0])], trial.is_recorded(())), trial.inputs))
 
 
-def filled(found: list[Any], like: list[Any]) -> list[Any]:
+def filled(found: list[Any], like: Sequence[Any]) -> list[Any]:
     """Zeros in place of None."""
     return [wrap(np.zeros(x._data.shape, x._data.dtype)) if t is None else t for t, x in zip(found, like, strict=True)]
 

@@ -29,6 +29,7 @@ from minigrad.testing.diagnosis import explain_exception
 from minigrad.testing.function import Function, Gradient, refuse_wrong_count
 from minigrad.testing.numerical import Columns
 from minigrad.testing.report import GradcheckError, Report
+from minigrad.testing.tangents import check_tangents
 from minigrad.tree import unwrapped
 
 _CHUNK = 2**20  # elements of the numerical Jacobian that are in memory at a time
@@ -46,6 +47,7 @@ def gradcheck(
     group: int = 8,
     seed: int = 0,
     surrogate: Callable | None = None,
+    forward: bool = False,
 ) -> Report:
     """Compare the gradients of ``fn(*inputs, **kwargs)`` with numerical ones, in float64, and return a :class:`Report`.
 
@@ -64,6 +66,7 @@ def gradcheck(
         seed: of the random directions.
         surrogate: a function of the same arguments, whose derivatives the gradients of ``fn`` are meant to be, as with a straight-through
             rounding; by default what :func:`minigrad.testing.surrogate` declared. They are then compared with its numerical derivatives.
+        forward: check the tangents of forward mode too, against the gradients.
 
     Raises:
         GradcheckError: a gradient is wrong, or nothing that has one came back; the message says where, by how much, and which mistake
@@ -110,6 +113,8 @@ def gradcheck(
     report = Report(function.name)
     with function, np.errstate(all="ignore"):
         check_gradients(function, report, order, rtol, atol, seed, fast, group)
+        if forward:
+            check_tangents(function)
     for what in function.unseen:
         report.note(f"a {what} among the results is not checked")
     return report

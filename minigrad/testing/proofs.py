@@ -27,6 +27,7 @@ from minigrad.testing.failures import place_of
 from minigrad.testing.function import Function, Leaf, name_of, refuse_wrong_count
 from minigrad.testing.program import program
 from minigrad.testing.report import GradcheckError, Report
+from minigrad.testing.tangents import check_tangents
 from minigrad.tree import unwrapped
 
 
@@ -296,7 +297,7 @@ def prove(
             _check_array_mode(function, tensors, fail)
             if function.op.elementwise:
                 _check_elementwise(function, fail)
-            check_tangents(function, fail)
+            check_tangents(function)
         if strided:
             _check_strided(function, tensors, fail)
         if float32:
@@ -370,50 +371,6 @@ def _check_array_mode(function: Function, tensors: list[Any], fail: _Failures) -
                 f"the formula of '{leaf.name}' gives other values with create_graph=True", "array mode",
                 "the formula depends on whether it sees arrays or Tensors", argument=leaf.name, order=1,
             )  # fmt: skip
-
-
-def check_tangents(function: Function, fail: Callable[..., GradcheckError]) -> None:
-    """Forward mode by what ops declare must give the tangents that their gradient formulas have."""
-    op: Any = function.op
-    if op is not None and not (op.elementwise or op.linear or op.tangents):
-        return
-    recording = function.record()
-    roots = [y._node for y in recording.outputs if isinstance(y, TensorBase) and y._node is not None]
-    for number, (leaf, x) in enumerate(zip(function.checked, recording.leaves, strict=True)):
-        t = np.cos(np.arange(x._data.size) + number).reshape(x._data.shape)
-        wanted = engine.push(roots, {x._node: t}, False, declared=False)
-        for record in (False, True):
-            try:
-                found = engine.push(roots, {x._node: wrap(t) if record else t}, record)
-            except Exception as error:
-                raise fail(
-                    f"the tangent of '{leaf.name}' raised {type(error).__name__}", "tangent rule", _which_rule(op, leaf.name),
-                    argument=leaf.name, order=1, details=[str(error)],
-                ) from error  # fmt: skip
-            for root in dict.fromkeys(roots):
-                zero = np.zeros(root.shape)
-                mine, right = (np.asarray(unwrapped(ts.get(root, zero)), np.float64) for ts in (found, wanted))
-                off = np.abs(mine - right)
-                if np.isfinite(right).all() and not (off <= 1e-9 * (1 + np.abs(right).max(initial=0.0))).all():
-                    i = np.unravel_index(int(np.argmax(np.where(np.isnan(off), np.inf, off))), off.shape)
-                    raise fail(
-                        f"the tangent of '{leaf.name}' is wrong" + (" with create_graph=True" if record else ""), "tangent rule",
-                        _which_rule(op, leaf.name), argument=leaf.name, order=1, analytic=float(mine[i]), numerical=float(right[i]),
-                        details=[f"for output [{', '.join(map(str, i))}]: {mine[i]:.10g}, by the gradient formula {right[i]:.10g}"],
-                    )  # fmt: skip
-
-
-def _which_rule(op: Any, argument: str) -> str:
-    """What is wrong with the declaration that forward mode took for an argument."""
-    name = argument.split("[")[0]
-    if op is None:
-        return "something is declared of an op in it that is not so; check_op of each op says of which"
-    if op.elementwise:
-        return "of an op that is marked @elementwise, the gradient formula must give the tangent when it is given one"
-    if name in op.tangents:
-        return f"@tangent({name}=...) gives another derivative than the gradient formula, which has been proven"
-    group = next((" ".join(group) for group in op.linear if name in group), "")
-    return f"the op is marked @linear_in(\"{group}\"), but with a tangent in the place of '{name}' it does not return that of its result"
 
 
 def _check_elementwise(function: Function, fail: _Failures) -> None:

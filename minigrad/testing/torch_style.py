@@ -20,6 +20,7 @@ def gradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     fast_mode: bool = False,
+    check_forward_ad: bool = False,
     **accepted: Any,
 ) -> bool:
     """Whether the gradients of ``func(*inputs)`` are those that differences give: ``torch.autograd.gradcheck``.
@@ -31,6 +32,7 @@ def gradcheck(
         atol, rtol: how far a gradient may be from the numerical one.
         raise_exception: False returns False instead of raising.
         fast_mode: check random directions only.
+        check_forward_ad: check the tangents of forward mode too.
         accepted: PyTorch's other switches, which are without effect.
 
     Raises :class:`~minigrad.testing.GradcheckError`, which names element, values and the likely mistake.
@@ -41,7 +43,7 @@ def gradcheck(
     True
     """
     check("gradcheck", locals(), func="a function", eps="above 0", atol="0 or above", rtol="0 or above")
-    return _checked("gradcheck", func, inputs, 1, atol, rtol, raise_exception, fast_mode)
+    return _checked("gradcheck", func, inputs, 1, atol, rtol, raise_exception, fast_mode, check_forward_ad)
 
 
 def gradgradcheck(
@@ -54,19 +56,25 @@ def gradgradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     fast_mode: bool = False,
+    check_fwd_over_rev: bool = False,
     **accepted: Any,
 ) -> bool:
-    """:func:`gradcheck` of first and second derivatives: ``torch.autograd.gradgradcheck``. ``grad_outputs`` are chosen by the check."""
+    """:func:`gradcheck` of first and second derivatives: ``torch.autograd.gradgradcheck``. ``grad_outputs`` are chosen by the check.
+
+    ``check_fwd_over_rev``: check the tangents of forward mode too.
+    """
     check("gradgradcheck", locals(), func="a function", eps="above 0", atol="0 or above", rtol="0 or above")
-    return _checked("gradgradcheck", func, inputs, 2, atol, rtol, raise_exception, fast_mode)
+    return _checked("gradgradcheck", func, inputs, 2, atol, rtol, raise_exception, fast_mode, check_fwd_over_rev)
 
 
-def _checked(name: str, func: Callable, inputs: Any, order: int, atol: float, rtol: float, raise_exception: bool, fast: bool) -> bool:
+def _checked(
+    name: str, func: Callable, inputs: Any, order: int, atol: float, rtol: float, raise_exception: bool, fast: bool, forward: bool
+) -> bool:
     if not isinstance(inputs, TensorBase):
         check(name, {"inputs": inputs}, inputs="a list")
     args = (inputs,) if isinstance(inputs, TensorBase) else tuple(inputs)
     try:
-        prove(func, *args, order=order, rtol=rtol, atol=atol, fast=fast)
+        prove(func, *args, order=order, rtol=rtol, atol=atol, fast=fast, forward=forward)
     except GradcheckError:
         if raise_exception:
             raise

@@ -6,7 +6,7 @@ import pytest
 import minigrad as mg
 from minigrad.engine import TensorBase
 from minigrad.random import numpy_generator
-from minigrad.testing import Call, GradcheckError, Report, check_op, gradcheck
+from minigrad.testing import Call, GradcheckError, Report, check_op, gradcheck, torch_style
 from minigrad.testing import strategies as st
 from minigrad.testing.numerical import extrapolate, step_of
 
@@ -604,3 +604,20 @@ def test_nothing_to_check_is_an_error(given):
         with pytest.raises(ValueError, match="no floating argument to check"):
             check(lambda x: x * x, given)
     check_op(lambda x: x * x, given, wrt=())
+
+
+def test_forward_mode_is_checked_when_asked_for():
+    @mg.tangent(x=lambda t, x: 3 * x * t)
+    @mg.op(x=lambda g, x: 2 * g * x)
+    def square(x):
+        return x * x
+
+    def composite(x, y):
+        return mg.sin(square(x)) @ y
+
+    x, y = mg.tensor([0.5, -1.0], dtype=mg.float64, requires_grad=True), mg.tensor([1.0, 2.0], dtype=mg.float64, requires_grad=True)
+    assert torch_style.gradcheck(composite, (x, y)) and torch_style.gradcheck(mg.linear, (x, y.reshape(1, 2)), check_forward_ad=True)
+    assert not torch_style.gradcheck(composite, (x, y), check_forward_ad=True, raise_exception=False)
+    assert torch_style.gradgradcheck(mg.logsumexp, (x, 0), check_fwd_over_rev=True)
+    with pytest.raises(GradcheckError, match=r"the tangent of 'x' is wrong\n(.|\n)*check_op of each op says of which"):
+        gradcheck(composite, x, y, forward=True)
