@@ -45,6 +45,10 @@ def _model(kind: str, model: str, batch: int, shape: tuple[int, ...]) -> tuple[s
     return kind, {"model": model, "batch": batch, "shape": shape}, {"batch": 2, "shape": (shape[0], *[min(s, 64) for s in shape[1:]])}
 
 
+def _transform(name: str, n: int, hidden: int) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    return "transform", {"name": name, "n": n, "hidden": hidden}, {"n": 3, "hidden": 4}
+
+
 ROWS: dict[str, Row] = {
     "op": Row("an op on 8 numbers, forward", "chain", {"ops": 900, "backward": False}, {"ops": 9}, unit=900),
     "op-backward": Row("an op on 8 numbers, forward and backward", "chain", {"ops": 900, "backward": True}, {"ops": 9}, unit=900),
@@ -92,5 +96,9 @@ ROWS: dict[str, Row] = {
     "lstm": Row("LSTM, batch 32, 64 steps, 128 units", *_recurrent("LSTM", 32, 64, 128, 128)),
     "gru": Row("GRU, batch 32, 64 steps, 128 units", *_recurrent("GRU", 32, 64, 128, 128)),
     "alexnet": Row("AlexNet forward and backward, batch 8, 224x224", *_model("gradients", "alexnet", 8, (3, 224, 224))),
+    "jvp": Row("jvp of ResNet-20, batch 16, 32x32", *_model("tangent", "resnet20", 16, (3, 32, 32))),
+    "jacrev": Row("jacrev of a perceptron, 64 inputs, 64 outputs", *_transform("jacrev", 64, 256)),
+    "jacfwd": Row("jacfwd of a perceptron, 64 inputs, 64 outputs", *_transform("jacfwd", 64, 256)),
+    "hessian": Row("hessian of a perceptron, 32 inputs", *_transform("hessian", 32, 128)),
     "import": Row("import", "import", {}, {}),
 }

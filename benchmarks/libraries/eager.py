@@ -184,6 +184,39 @@ class Eager:
 
         return run
 
+    def transform(self, name: str, n: int, hidden: int) -> Callable[[], Any]:
+        """A derivative of a perceptron by its ``n`` inputs: ``jacrev`` or ``jacfwd`` of its ``n`` outputs, ``hessian`` of their squares' sum."""
+        w1, w2, x = (self.tensor(normal(*shape)) for shape in ((n, hidden), (hidden, n), (n,)))
+
+        def outputs(x: Any) -> Any:
+            return self.F.tanh(x @ w1) @ w2
+
+        def value(x: Any) -> Any:
+            y = outputs(x)
+            return (y * y).sum()
+
+        derivative = self._derivatives(name)(value if name == "hessian" else outputs)
+        return lambda: derivative(x)
+
+    def tangent(self, **which: Any) -> Callable[[], Any]:
+        """The outputs of a model in evaluation mode, and their derivative along a direction of its inputs."""
+        jvp, context = self._derivatives("jvp"), self.without_graph()
+        model, x, _ = self._model(**which)
+        model.eval()
+        t = self.tensor(normal(*x.shape))
+
+        def run() -> None:
+            with context:
+                jvp(model, (x,), (t,))
+
+        return run
+
+    def _derivatives(self, name: str) -> Any:
+        """The function that makes the derivative of a function of it, under its name in ``torch.func``."""
+        if not hasattr(self, "func"):
+            raise Unable("no derivatives as functions")
+        return getattr(self.func, name)
+
     def gradcheck(self, size: int) -> Callable[[], Any]:
         """A check of all gradients of a convolution of 3 into 4 channels, in float64."""
         raise Unable("no gradient checker")

@@ -108,6 +108,12 @@ class Library:
         """JAX's own checker compares a random direction, not every element."""
         raise Unable("no checker of all elements")
 
+    def transform(self, **sizes: Any) -> Callable[[], Any]:
+        """Not measured: the rows compare with ``torch.func``."""
+        raise Unable("not measured")
+
+    tangent = transform
+
     def conv(self, n, channels, size, out, kernel, first=False, transposed=False, groups=1, **options) -> Callable[[], Any]:
         """A convolution with bias."""
         if groups > 1:

@@ -11,7 +11,7 @@ import numpy as np
 import minigrad as mg
 import minigrad.nn.functional as F
 from benchmarks.libraries.eager import Eager
-from minigrad import nn
+from minigrad import func, nn
 
 VERSION = mg.__version__
 CONFIG = mg.show_config()
@@ -21,6 +21,7 @@ class Library(Eager):
     """Uses ``minigrad.nn``."""
 
     nn = nn
+    func = func
     F = types.SimpleNamespace(
         **vars(F)
         | {

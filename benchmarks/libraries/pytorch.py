@@ -19,6 +19,7 @@ class Library(Eager):
     """Uses ``torch.nn``."""
 
     nn = torch.nn
+    func = torch.func
     F = types.SimpleNamespace(
         **vars(F)
         | {

@@ -51,10 +51,11 @@ def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: 
 def _between(roots: Iterable[Node], seeds: Iterable[Node]) -> list[Node]:
     """The nodes on paths from ``seeds`` to ``roots``, without seeds, oldest first: an op is newer than its inputs."""
     depends = set(seeds)
+    oldest = min([node.number for node in depends], default=0)
     seen, stack, found = set(depends), list(roots), []
     while stack:
         node = stack.pop()
-        if node not in seen:
+        if node.number > oldest and node not in seen:
             seen.add(node)
             if node.parents is None:
                 raise freed_error(node)
@@ -201,7 +202,7 @@ def _with_tangents(call: _Call, group: Sequence[int]) -> list[Any] | None:
                 like = parent if parent is not None else call.kept[known[i]] if i in known else None
                 if like is None:
                     return None
-                t = np.zeros(like.shape, like.dtype)
+                t = np.zeros(like.shape, F32 if call.half and like.dtype is F16 else like.dtype)
             inputs.append(t)
         elif i in known:
             inputs += call.arguments((call.kept[known[i]],), (i,))

@@ -162,6 +162,31 @@ def test_dtypes_stay():
     assert func.jvp(lambda x: x * double, (single,), (double,))[1].dtype == F64
 
 
+def test_float16_layers_by_each_of_their_inputs():
+    x, w, b = (mg.tensor(np.linspace(-1, 1, n).reshape(shape), dtype=mg.float16) for n, shape in ((6, (2, 3)), (6, (2, 3)), (2, (2,))))
+    for place, shape in enumerate(((2, 2, 2, 3), (2, 2, 2, 3), (2, 2, 2))):
+        found = func.jacfwd(mg.linear, place)(x, w, b)
+        assert found.dtype == mg.float16 and found.shape == shape
+        close(found.float(), func.jacrev(mg.linear, place)(x, w, b).float(), rtol=1e-3)
+
+
+def test_what_was_computed_before_may_be_freed():
+    w = vector(1.0, 2.0).requires_grad_()
+    c = w * 2
+    c.sum().backward()
+    x = vector(3.0, 4.0)
+    close(func.jvp(lambda x: x * c, (x,), (x,))[1], [6.0, 16.0])
+
+    def freed(x):
+        y = x * x
+        y.sum().backward()
+        return y * x
+
+    with pytest.raises(RuntimeError, match=r"mul: backward a second time through a graph that was freed") as caught:
+        func.jvp(freed, (x,), (x,))
+    assert caught.value.__notes__ == ["in jvp of freed"]
+
+
 def test_jacobians_in_chunks():
     x = vector(1.0, 2.0, 3.0)
     for chunk in (1, 2, 5):
