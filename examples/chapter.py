@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from packages import Missing
 
 import minigrad as mg
@@ -88,6 +90,15 @@ class Chapter:
             page.convert("RGB").quantize(256).save(self.out / name, optimize=True)
         print(f"saved {self.out / name}")
         return figure
+
+    def hear(self, name: str, sound: np.ndarray, rate: int) -> np.ndarray:
+        """Write samples (L,) into the chapter's folder as a WAV file of 16 bits, the loudest at nine tenths; return them."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(self.out / name), "wb") as file:
+            file.setparams((1, 2, rate, len(sound), "NONE", "not compressed"))
+            file.writeframes((sound / np.abs(sound).max() * 0.9 * 32767).astype("<i2").tobytes())
+        print(f"saved {self.out / name}")
+        return sound
 
     def _end(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
         if issubclass(kind, KeyboardInterrupt):

@@ -14,5 +14,6 @@ from minigrad.plots.images import images
 from minigrad.plots.lines import lines
 from minigrad.plots.probes import activations, gradients, occlusion, occlusion_map, saliency, saliency_map
 from minigrad.plots.results import confusion_matrix, feature_maps, filters, histograms, training_curves
+from minigrad.plots.timelines import timeline
 from minigrad.plots.volumes import volumes
 from minigrad.plots.weights import weight_bars, weight_images

@@ -231,6 +231,50 @@ def test_wavenet_learns_a_tone():
     assert losses[-1] < 0.2 * losses[0]
 
 
+@pytest.mark.parametrize("kernel_size", [2, 3])
+def test_wavenet_goes_on_with_what_it_kept_as_with_the_whole_sound(kernel_size):
+    """Sample by sample and in pieces, with the last inputs of each layer kept, the logits are those of one run."""
+    mg.manual_seed(0)
+    model = models.WaveNet(8, layers=3, blocks=2, residual=6, gated=5, skip=7, kernel_size=kernel_size, conditions=2).double()
+    sound, condition = mg.randint(8, (3, 60)), mg.randn(3, 2, dtype=mg.float64)
+    pasts = [[mg.zeros(3, 6, reach, dtype=mg.float64)] for reach in (model.reach, *(layer.reach for layer in model.layers))]
+    with mg.no_grad():
+        whole = model(sound, condition)
+        parts = [model._run(part, condition, pasts) for part in sound.split([1] * 20 + [25, 15], 1)]
+    assert (mg.cat(parts, 2) - whole).abs().max() < 1e-12
+    assert (model(sound, condition + 1) != whole).any()
+
+
+def test_wavenet_generates_what_it_has_learned():
+    """A tone, or its octave, as the condition says; a run can be repeated, and be gone on with."""
+    mg.manual_seed(0)
+    model = models.WaveNet(16, layers=4, blocks=1, residual=12, gated=12, skip=16, conditions=2)
+    time = mg.arange(64).float() * (2 * mg.pi / 16)
+    x, condition = models.mu_law_encode(mg.stack([time.sin(), (2 * time).sin()]), 16), mg.eye(2)
+    optimizer = nn.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(60):
+        loss = F.cross_entropy(model(x, condition)[:, :, 16:-1], x[:, 17:])
+        model.zero_grad()
+        loss.backward()
+        optimizer.step()
+    go_on = model.generate(64, condition, x[:, :48], temperature=0.1, generator=mg.Generator().manual_seed(0))
+    spectrum = mg.fft.rfft(models.mu_law_decode(go_on, 16)).abs()
+    assert spectrum.argmax(1).tolist() == [4, 8]
+    assert go_on.equal(model.generate(64, condition, x[:, :48], temperature=0.1, generator=mg.Generator().manual_seed(0)))
+    assert go_on.shape == (2, 64) and go_on.dtype == mg.int64
+
+
+def test_wavenet_refuses_a_wrong_condition():
+    with pytest.raises(mg.ShapeError, match=r"^WaveNet: a condition \(1, 2\) is needed, but there is none"):
+        models.WaveNet(8, layers=1, blocks=1, conditions=2)(mg.zeros(1, 4, dtype=mg.int64))
+    with pytest.raises(mg.ShapeError, match=r"^WaveNet: a condition \(1, 2\) is needed, but there is one of shape \(1, 3\)"):
+        models.WaveNet(8, layers=1, blocks=1, conditions=2)(mg.zeros(1, 4, dtype=mg.int64), mg.ones(1, 3))
+    with pytest.raises(mg.ShapeError, match=r"^WaveNet: a condition \(none\) is needed, but there is one of shape \(1, 2\)"):
+        models.WaveNet(8, layers=1, blocks=1)(mg.zeros(1, 4, dtype=mg.int64), mg.ones(1, 2))
+    with pytest.raises(ValueError, match="^generate: length must be 1 or above, but is 0"):
+        models.WaveNet(8, layers=1, blocks=1).generate(0)
+
+
 def test_mu_law():
     """There and back, within half a step; equation 3.1 of the paper."""
     labels = mg.arange(256)

@@ -288,6 +288,17 @@ row(metrics.Mean, None, name=[1.5])
 row(metrics.Metric, None, name=[1.5])
 row(metrics.named, lambda: {"name": "accuracy"}, name=WORDS)
 row(nn.summary, lambda: {"model": net(), "input_size": (1, 2)}, model=[1.5], input_size=[1.5, "ab", (1, -2)], depth=at_least(0))
+row(
+    nn.melscale_fbanks,
+    lambda: {"n_freqs": 9, "f_min": 0.0, "f_max": 4000.0, "n_mels": 3, "sample_rate": 8000},
+    n_freqs=at_least(1),
+    f_min=[*NOT_NEGATIVE, 4000.0],
+    f_max=[*POSITIVE, math.inf],
+    n_mels=at_least(1),
+    sample_rate=at_least(1),
+    norm=WORDS,
+    mel_scale=WORDS,
+)
 
 
 # optimisers
