@@ -75,19 +75,28 @@ class Chapter:
         return DataLoader(sets[0], batch, shuffle=True), DataLoader(sets[1], 500)
 
     def save(self, name: str, figure: Any, dpi: int = 100) -> Any:
-        """Write a figure, or a graph, into the chapter's folder as a PNG of 256 colours (small, and enough); return it, so that a notebook shows it."""
+        """Write a figure, a graph, or a picture (3, H, W) from 0 to 1 into the chapter's folder; return it, so that a notebook shows it.
+
+        A PNG has 256 colours (small, and enough for drawings); photographs are smaller and better as JPEG: ``name.jpg``.
+        """
         from PIL import Image  # matplotlib brings it
 
+        memory = io.BytesIO()
         if isinstance(figure, Graph):
-            memory = io.BytesIO(render(figure.dot, "png"))
+            memory.write(render(figure.dot, "png"))
+        elif isinstance(figure, (np.ndarray, mg.Tensor)):
+            Image.fromarray(np.rint(np.clip(figure, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)).save(memory, "PNG")
         else:
-            figure.savefig(memory := io.BytesIO(), dpi=dpi)
+            figure.savefig(memory, dpi=dpi)
         self.out.mkdir(parents=True, exist_ok=True)
         with Image.open(memory) as picture:
             picture.thumbnail((1600, 1600))
             page = Image.new("RGBA", picture.size, "white")
             page.alpha_composite(picture.convert("RGBA"))
-            page.convert("RGB").quantize(256).save(self.out / name, optimize=True)
+            if name.endswith(".jpg"):
+                page.convert("RGB").save(self.out / name, quality=85, optimize=True)
+            else:
+                page.convert("RGB").quantize(256).save(self.out / name, optimize=True)
         print(f"saved {self.out / name}")
         return figure
 

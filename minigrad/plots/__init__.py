@@ -9,11 +9,15 @@ and some of these return arrays for the others.
 'result 4×4'
 """
 
+from minigrad.plots.dreams import dream
 from minigrad.plots.grids import cells, numbers, window
 from minigrad.plots.images import images
 from minigrad.plots.lines import lines
-from minigrad.plots.probes import activations, gradients, occlusion, occlusion_map, saliency, saliency_map
+from minigrad.plots.probes import (
+    activations, enlarged, grad_cam, grad_cam_map, gradients, layer_outputs, occlusion, occlusion_map, saliency, saliency_map, top_patches,
+)  # fmt: skip
 from minigrad.plots.results import confusion_matrix, feature_maps, filters, histograms, training_curves
 from minigrad.plots.timelines import timeline
+from minigrad.plots.viewer import map_viewer
 from minigrad.plots.volumes import volumes
 from minigrad.plots.weights import weight_bars, weight_images

@@ -15,6 +15,7 @@ from minigrad import engine
 from minigrad.calls import heard, unchanged
 from minigrad.engine import TensorBase, wrap
 from minigrad.ops.arguments import check, shown
+from minigrad.ops.resample import interpolate
 from minigrad.plots.canvas import as_picture, new_figure, shown_array
 from minigrad.tree import array_of
 
@@ -127,6 +128,149 @@ def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[
     heat, chosen = saliency_map(model, image, target)
     called = _called("saliency", names, chosen)
     return _side_by_side(_one("saliency", image), heat, "inferno", "input", f"|d score of {called} / d pixel|")
+
+
+def layer_outputs(model: Any, x: Any, layers: Sequence[str]) -> list[Any]:
+    """The outputs of some layers for an input, in one run, with the graph: for gradients of what is inside a model.
+
+    The model is in evaluation mode, but not inside ``no_grad``.
+
+    Args:
+        model: a module.
+        x: its input.
+        layers: paths of modules, as ``model.named_modules()`` gives them; each must return one Tensor. If one is called several times, its
+            last output is taken.
+
+    Raises ``ValueError`` for a path that there is not, or that is not called.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    >>> [y.shape for y in plots.layer_outputs(model, mg.ones(5, 2), ["1", "0"])]
+    [(5, 3), (5, 3)]
+    """
+    check("layer_outputs", locals(), model="a function", layers="an iterable")
+    wanted = list(layers)
+    found: dict[str, Any] = {}
+
+    def end(path: str, module: Any, args: Any, output: Any) -> None:
+        if path in wanted:
+            found[path] = output
+
+    with unchanged(model, training=False), heard(model, end=end):
+        model(x)
+    if missing := [path for path in wanted if not isinstance(found.get(path), TensorBase)]:
+        raise ValueError(f"layer_outputs: {missing[0]!r} is no layer of the model that returned a Tensor")
+    return [found[path] for path in wanted]
+
+
+def grad_cam_map(model: Any, image: Any, layer: str, target: int | None = None) -> tuple[np.ndarray, int]:
+    """Where in the image the maps of a layer speak for a class (h, w), from 0 to 1, and the class (Selvaraju et al. 2017, "Grad-CAM").
+
+    ``relu(sum_k a_k A_k)``, where A_k is map k of the layer and a_k the mean of the score's gradient over it, divided by its maximum.
+
+    Args:
+        model: from (1, C, H, W) to scores (1, classes).
+        image: (C, H, W), or a batch of one.
+        layer: path of a module that returns maps (1, K, h, w); the last convolution says most about the class.
+        target: the class (default: that of the highest score).
+
+    Returns the map in the size of the layer's maps; :func:`grad_cam` draws it over the image.
+
+    Raises ``ValueError`` for an unknown layer, ``ShapeError`` for one that returns no maps.
+    """
+    check("grad_cam_map", locals(), "target", model="a function", layer="a name", target=0)
+    image = _one("grad_cam_map", image)
+    seen: dict[str, Any] = {}
+
+    def end(path: str, module: Any, args: Any, output: Any) -> None:
+        if path == layer:
+            seen["maps"] = output
+        if path == "":
+            seen["scores"] = output
+
+    x = wrap(image[None])
+    x.requires_grad_()  # so that there is a graph where all parameters are frozen
+    with unchanged(model, training=False), engine.enable_grad(), heard(model, end=end):
+        scores = _scores("grad_cam_map", model, x)
+    maps = seen.get("maps")
+    if not isinstance(maps, TensorBase):
+        raise ValueError(f"grad_cam_map: {layer!r} is no layer of the model that returned a Tensor")
+    if maps._data.ndim != 4:
+        raise engine.ShapeError(f"grad_cam_map: {layer} must return maps (1, K, h, w), not {maps._data.shape}")
+    chosen = _chosen("grad_cam_map", scores._data[0], target)
+    (gradient,) = engine.grad(scores[0, chosen], maps)
+    heat = np.maximum((gradient._data[0].mean((1, 2), keepdims=True) * maps._data[0]).sum(0), 0)
+    return heat / max(heat.max(), 1e-30), chosen
+
+
+def grad_cam(model: Any, image: Any, layer: str, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
+    """Where a layer sees a class: :func:`grad_cam_map`, spread over the image, beside it."""
+    check("grad_cam", locals(), "names", names="a list")
+    heat, chosen = grad_cam_map(model, image, layer, target)
+    called = _called("grad_cam", names, chosen)
+    return _side_by_side(_one("grad_cam", image), enlarged(heat, _one("grad_cam", image).shape[1:]), "inferno", "input", f"seen as {called}")
+
+
+def enlarged(heat: Any, size: Sequence[int]) -> np.ndarray:
+    """A map (h, w) in the size (H, W) of the image, bilinear.
+
+    >>> import numpy as np
+    >>> from minigrad import plots
+    >>> plots.enlarged(np.eye(2), (4, 4)).shape
+    (4, 4)
+    """
+    array = np.ascontiguousarray(shown_array("enlarged", "heat", heat), dtype=np.float64)
+    if array.ndim != 2:
+        raise engine.ShapeError(f"enlarged: heat must be (h, w), not {array.shape}")
+    return interpolate(wrap(array[None, None]), size=tuple(size), mode="bilinear")._data[0, 0]
+
+
+def top_patches(
+    model: Any, images: Sequence[Any], layer: str, channels: Sequence[int], most: int = 9, size: int = 64
+) -> list[list[np.ndarray]]:
+    """For each channel of a layer, the pieces of the images where it is most active (Zeiler and Fergus 2014).
+
+    Args:
+        model: a module that takes images (1, C, H, W) of any size.
+        images: (C, H, W) each.
+        layer: path of a module that returns maps (1, K, h, w).
+        channels: which maps.
+        most: the number of pieces for a channel.
+        size: the side of a piece in pixels; at the edge of an image it is moved inwards.
+
+    Returns for each channel its pieces (C, size, size), the strongest first. Two pieces of an image do not overlap by more than half.
+
+    Raises ``ValueError`` for an unknown layer or images smaller than a piece, ``IndexError`` for a channel that there is not.
+    """
+    check("top_patches", locals(), model="a function", images="a list", layer="a name", channels="a list", most=1, size=1)
+    arrays = [_one("top_patches", image) for image in images]
+    if small := [a.shape for a in arrays if min(a.shape[1:]) < size]:
+        raise ValueError(f"top_patches: an image {small[0]} is smaller than a piece of {size}×{size}")
+    places: list[list[tuple[float, int, int, int]]] = [[] for _ in channels]  # strength, image, top, left
+    for number, array in enumerate(arrays):
+        with engine.no_grad():
+            (maps,) = layer_outputs(model, wrap(array[None]), [layer])
+        if maps._data.ndim != 4:
+            raise engine.ShapeError(f"top_patches: {layer} must return maps (1, K, h, w), not {maps._data.shape}")
+        for found, channel in zip(places, channels, strict=True):
+            if not 0 <= channel < maps._data.shape[1]:
+                raise IndexError(f"top_patches: channel {channel} is outside the {maps._data.shape[1]} maps of {layer}")
+            one = maps._data[0, channel]
+            taken: list[tuple[int, int]] = []
+            for place in np.argsort(one, axis=None)[::-1]:
+                i, j = np.unravel_index(place, one.shape)
+                top, left = (
+                    int(np.clip(round((k + 0.5) / n * side - size / 2), 0, side - size))
+                    for k, n, side in zip((i, j), one.shape, array.shape[1:], strict=True)
+                )
+                if all(abs(top - t) >= size // 2 or abs(left - u) >= size // 2 for t, u in taken):
+                    taken.append((top, left))
+                    found.append((float(one[i, j]), number, top, left))
+                if len(taken) == most:
+                    break
+    best = [sorted(found, reverse=True)[:most] for found in places]
+    return [[arrays[n][:, top : top + size, left : left + size] for _, n, top, left in found] for found in best]
 
 
 def occlusion_map(

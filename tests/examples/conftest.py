@@ -29,7 +29,7 @@ def chapter(tmp_path, monkeypatch):
         names = runpy.run_path(str(script), run_name="__main__")
         import matplotlib.image
 
-        pictures = {path.name: matplotlib.image.imread(path) for path in out.glob("*.png")}
+        pictures = {path.name: matplotlib.image.imread(path) for path in out.iterdir() if path.suffix in (".png", ".jpg")}
         page = ROOT / "docs" / "chapters" / f"{name.replace('_', '-')}.md"
         assert set(pictures) == {Path(link).name for link in re.findall(r"\]\((images/[^)]+)\)", page.read_text(encoding="utf-8"))}
         assert all(picture[..., :3].std() > 0.01 for picture in pictures.values())  # something is drawn

@@ -1,0 +1,112 @@
+"""A page to look into a network: pick an image, a layer and a map. One HTML file, for any browser, without network access."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import ShapeError, no_grad, wrap
+from minigrad.ops.arguments import check
+from minigrad.plots.canvas import as_picture, named_arrays
+from minigrad.plots.probes import enlarged, layer_outputs
+
+
+def _png(picture: np.ndarray) -> str:
+    """(H, W) or (H, W, 3) of uint8 as the address of a PNG."""
+    from PIL import Image  # matplotlib brings it
+
+    Image.fromarray(picture).save(memory := io.BytesIO(), "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(memory.getvalue()).decode()
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def map_viewer(
+    model: Any,
+    images: Mapping[str, Any],
+    layers: Mapping[str, str] | Sequence[str],
+    *,
+    shown: Mapping[str, Any] | None = None,
+    most: int = 64,
+    side: int = 56,
+    title: str = "What each layer sees",
+) -> str:
+    """The text of an HTML page with the feature maps of some layers for some images; ``Path("maps.html").write_text(page)`` keeps it.
+
+    In the page one chooses an image and a layer, and sees all its maps, each from its minimum (dark) to its maximum (bright); a click on a
+    map lays it over the image. The arrow keys go from map to map and from layer to layer.
+
+    Args:
+        model: a module that takes images (1, C, H, W).
+        images: name -> (C, H, W), as the model takes them.
+        layers: name in the page -> path of a module that returns maps (1, K, h, w); or only the paths.
+        shown: name -> the image as people see it, (3, H, W) from 0 to 1 (default: ``images``, scaled to that).
+        most: the largest number of maps of a layer, the first ones.
+        side: maps are at most so many pixels wide and high in the page.
+        title: its heading.
+
+    Raises:
+        ValueError: an unknown layer, no images or no layers, or no picture for an image.
+        ShapeError: a layer that returns no maps.
+        TypeError: ``images`` is not a dict.
+
+    >>> import numpy as np
+    >>> from minigrad import nn, plots
+    >>> page = plots.map_viewer(nn.Sequential(nn.Conv2d(3, 4, 3)), {"noise": np.random.rand(3, 8, 8).astype(np.float32)}, ["0"])
+    >>> page.startswith("<!DOCTYPE html>") and "4 maps of 6×6" in page
+    True
+    """
+    check("map_viewer", locals(), "shown", model="a function", shown="a dict", most=1, side=1, title="a text")
+    arrays = named_arrays("map_viewer", "images", images)
+    pictures = {**arrays, **(named_arrays("map_viewer", "shown", shown) if shown else {})}
+    if strangers := set(pictures) - set(arrays):
+        raise ValueError(f"map_viewer: shown has {', '.join(sorted(strangers))}, but the images are {', '.join(arrays)}")
+    check("map_viewer", locals(), layers="an iterable")
+    paths = dict(layers) if isinstance(layers, Mapping) else {path: path for path in layers}
+    if not paths:
+        raise ValueError("map_viewer: layers is empty: there is nothing to show")
+    data = []
+    for name, array in arrays.items():
+        if array.ndim != 3:
+            raise ShapeError(f"map_viewer: {name} must be (C, H, W), not {array.shape}")
+        with no_grad():
+            outputs = layer_outputs(model, wrap(np.ascontiguousarray(array[None])), list(paths.values()))
+        sheets = []
+        for layer, output in zip(paths, outputs, strict=True):
+            if output._data.ndim != 4:
+                raise ShapeError(f"map_viewer: {layer} must return maps (1, K, h, w), not {output._data.shape}")
+            sheets.append({"layer": layer, **_sheet(output._data[0], most, side)})
+        picture = as_picture(pictures[name])
+        colours = picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, 2)
+        data.append({"name": name, "picture": _png(_bytes(colours[:, :, :3])), "layers": sheets})
+    text = json.dumps({"images": data}, ensure_ascii=False).replace("<", "\\u003c")
+    template = (resources.files("minigrad.plots") / "viewer.html").read_text(encoding="utf-8")
+    parts = {"{{title}}": html.escape(title), "{{data}}": text}
+    return re.sub(r"\{\{(title|data)\}\}", lambda mark: parts[mark[0]], template)
+
+
+def _sheet(maps: np.ndarray, most: int, side: int) -> dict[str, Any]:
+    """The maps side by side in one picture, and how to find each in it."""
+    channels, height, width = maps.shape
+    factor = min(1.0, side / max(height, width))
+    size = max(1, round(height * factor)), max(1, round(width * factor))
+    columns = int(np.ceil(np.sqrt(min(channels, most))))
+    rows = -(-min(channels, most) // columns)
+    sheet = np.zeros((rows * size[0], columns * size[1]), np.uint8)
+    for k, one in enumerate(maps[:most]):
+        top, left = k // columns * size[0], k % columns * size[1]
+        low, high = float(one.min()), float(one.max())
+        scaled = (one - low) / (high - low) if high > low else np.zeros_like(one)
+        sheet[top : top + size[0], left : left + size[1]] = _bytes(enlarged(scaled, size) if factor < 1 else scaled)
+    about = f"{channels} maps of {height}×{width}" + (f", the first {most}" if channels > most else "")
+    return {"about": about, "count": min(channels, most), "columns": columns, "height": size[0], "width": size[1], "sheet": _png(sheet)}
