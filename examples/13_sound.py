@@ -5,6 +5,8 @@ python examples/13_sound.py --sentences 1500    # ten times as many
 """
 
 # %% A chord, and filters that are windowed cosines and sines: 129 frequencies, 31.25 Hz apart
+from itertools import pairwise
+
 import numpy as np
 from chapter import Chapter, table
 
@@ -127,7 +129,7 @@ def hear(network, bands):
 
 
 def words_of(path):
-    return [states[b][0] for a, b in zip(path, path[1:], strict=False) if a != b and states[b][2]]
+    return [states[b][0] for a, b in pairwise(path) if a != b and states[b][2]]
 
 
 def spelled(scores):
@@ -166,4 +168,6 @@ chapter.hear("noise.wav", sound, RATE)
 rows = {"sound": sound, "24 bands": bands, "p(letter)": np.exp(scores.T), "best letter": scores.argmax(1),
         "Viterbi": path, "said": letters}  # fmt: skip
 shown = {"p(letter)": LETTERS, "best letter": LETTERS, "Viterbi": [letter for _, letter, _ in states], "said": LETTERS}
-chapter.save("noise.png", plots.timeline(rows, len(sound) / RATE, names=shown, title=f"said: {' '.join(words)}; heard: {' '.join(words_of(path))}"))
+chapter.save(
+    "noise.png", plots.timeline(rows, len(sound) / RATE, names=shown, title=f"said: {' '.join(words)}; heard: {' '.join(words_of(path))}")
+)

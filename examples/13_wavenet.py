@@ -33,7 +33,7 @@ def instrument(frequency, samples, before=0):
 
 # %% The network: seven layers, whose convolutions look 1, 2, 4, ... 64 samples back; a row of `every` says which note to play
 mg.manual_seed(chapter.seed)
-width = {name: chapter.channels for name in ("residual", "gated", "skip")}
+width = dict.fromkeys(("residual", "gated", "skip"), chapter.channels)
 model = WaveNet(LEVELS, layers=7, blocks=1, **width, conditions=len(NOTES))
 every = mg.eye(len(NOTES))
 print(nn.summary(model, input_data=(mg.zeros(len(NOTES), LENGTH, dtype=mg.int64), every), depth=1))

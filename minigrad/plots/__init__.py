@@ -14,7 +14,17 @@ from minigrad.plots.grids import cells, numbers, window
 from minigrad.plots.images import images
 from minigrad.plots.lines import lines
 from minigrad.plots.probes import (
-    activations, enlarged, grad_cam, grad_cam_map, gradients, layer_outputs, occlusion, occlusion_map, saliency, saliency_map, top_patches,
+    activations,
+    enlarged,
+    grad_cam,
+    grad_cam_map,
+    gradients,
+    layer_outputs,
+    occlusion,
+    occlusion_map,
+    saliency,
+    saliency_map,
+    top_patches,
 )  # fmt: skip
 from minigrad.plots.results import confusion_matrix, feature_maps, filters, histograms, training_curves
 from minigrad.plots.timelines import timeline

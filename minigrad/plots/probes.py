@@ -209,7 +209,9 @@ def grad_cam(model: Any, image: Any, layer: str, target: int | None = None, name
     check("grad_cam", locals(), "names", names="a list")
     heat, chosen = grad_cam_map(model, image, layer, target)
     called = _called("grad_cam", names, chosen)
-    return _side_by_side(_one("grad_cam", image), enlarged(heat, _one("grad_cam", image).shape[1:]), "inferno", "input", f"seen as {called}")
+    return _side_by_side(
+        _one("grad_cam", image), enlarged(heat, _one("grad_cam", image).shape[1:]), "inferno", "input", f"seen as {called}"
+    )
 
 
 def enlarged(heat: Any, size: Sequence[int]) -> np.ndarray:

@@ -142,10 +142,10 @@ class WaveNet(nn.Module):
             got = "none" if condition is None else f"one of shape {tuple(condition.shape)}"
             raise mg.ShapeError(f"WaveNet: a condition {wanted if self.conditions else '(none)'} is needed, but there is {got}")
         x = self.embedding(samples).transpose(1, 2)  # N residual T
-        x = self.causal(_after(pasts and pasts[0], x, self.reach))
+        x = self.causal(_after(None if pasts is None else pasts[0], x, self.reach))
         skips: list[Tensor] = []
         for i, layer in enumerate(self.layers, 1):
-            x, skip = layer(x, condition, pasts and pasts[i])
+            x, skip = layer(x, condition, None if pasts is None else pasts[i])
             skips.append(skip)
         total = functools.reduce(operator.add, skips)
         return self.out(F.relu(self.hidden(F.relu(total))))

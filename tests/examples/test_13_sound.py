@@ -20,7 +20,7 @@ def test_sound(chapter):
     assert result["CNN", 0.1][2] <= 15
 
     # a path goes through whole words, with silence between, and no allowed path of the sentence has a higher score
-    words, sound, bands, letters = names["tests"][0.1][0]
+    _, sound, bands, letters = names["tests"][0.1][0]
     scores, path = names["hear"](names["networks"]["CNN"], bands)
     emissions, moves = (scores - names["prior"])[:, names["letter_of"]], names["transitions"]
     best = hmm.viterbi(emissions, moves, names["initial"])[1].item()
@@ -35,8 +35,8 @@ def test_sound(chapter):
         y, later = net(bands[None, :, :60]), net(mg.nn.functional.pad(bands[None, :, :60], (10, 0)))
     np.testing.assert_allclose(later[:, :, 18:62].numpy(), y[:, :, 8:52].numpy(), atol=1e-5)
 
-    assert names["errors"](["ao", "ie"], ["ao", "ue", "ie"]) == 1 and names["errors"]([], ["ai"]) == 1 and names["errors"](["a"], ["ai"]) == 1
+    assert (
+        names["errors"](["ao", "ie"], ["ao", "ue", "ie"]) == 1 and names["errors"]([], ["ai"]) == 1 and names["errors"](["a"], ["ai"]) == 1
+    )
     with wave.open(str(Path(names["chapter"].out, "voice.wav"))) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 8000) and file.getnframes() > 4000
-
-

@@ -56,7 +56,7 @@ def test_without_its_packages_it_says_how_to_get_them(monkeypatch, tmp_path, cap
     monkeypatch.setattr(sys, "argv", [str(script), "--out", str(tmp_path)])
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the script sets its own
     monkeypatch.syspath_prepend(str(script.parent))
-    with pytest.raises(Exception, match="pip install scikit-image$") as error:
+    with pytest.raises(Exception, match=r"pip install scikit-image$") as error:
         runpy.run_path(str(script), run_name="__main__")
     sys.excepthook(error.type, error.value, None)
     assert capsys.readouterr().err == f"14_what_a_network_sees: {error.value}\n"

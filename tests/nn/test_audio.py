@@ -115,5 +115,5 @@ def test_gradients():
     ],
 )
 def test_what_is_refused(call, message):
-    with pytest.raises(ValueError, match=f"^{message}"):
+    with pytest.raises(ValueError, match=rf"^{message}"):
         call()

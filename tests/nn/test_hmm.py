@@ -1,6 +1,6 @@
 """Hidden Markov models against every path, one by one: the best score and path, the sum over all, and each state's probability."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def paths(e, a, first):
     """Path -> score."""
     scores = {}
     for path in product(range(e.shape[1]), repeat=len(e)):
-        moves = sum(a[i, j] for i, j in zip(path, path[1:], strict=False))
+        moves = sum(a[i, j] for i, j in pairwise(path))
         scores[path] = first[path[0]] + moves + sum(e[t, s] for t, s in enumerate(path))
     return scores
 
@@ -82,13 +82,13 @@ def test_gradients_of_the_sum_over_paths():
     ],
 )
 def test_tables_that_do_not_fit(function, shapes, message):
-    with pytest.raises(mg.ShapeError, match=f"^{function.__name__}: {message}$"):
+    with pytest.raises(mg.ShapeError, match=rf"^{function.__name__}: {message}$"):
         function(*(mg.zeros(*shape) for shape in shapes))
 
 
 def test_no_path_and_nan():
     nothing = np.full((2, 2), -np.inf)
-    with pytest.raises(ValueError, match="^viterbi: no path is allowed$"):
+    with pytest.raises(ValueError, match=r"^viterbi: no path is allowed$"):
         hmm.viterbi(mg.zeros(3, 2), nothing)
-    with pytest.raises(ValueError, match="^viterbi: there is NaN among the scores$"):
+    with pytest.raises(ValueError, match=r"^viterbi: there is NaN among the scores$"):
         hmm.viterbi([[0.0, np.nan]], mg.zeros(2, 2))

@@ -271,7 +271,7 @@ def test_wavenet_refuses_a_wrong_condition():
         models.WaveNet(8, layers=1, blocks=1, conditions=2)(mg.zeros(1, 4, dtype=mg.int64), mg.ones(1, 3))
     with pytest.raises(mg.ShapeError, match=r"^WaveNet: a condition \(none\) is needed, but there is one of shape \(1, 2\)"):
         models.WaveNet(8, layers=1, blocks=1)(mg.zeros(1, 4, dtype=mg.int64), mg.ones(1, 2))
-    with pytest.raises(ValueError, match="^generate: length must be 1 or above, but is 0"):
+    with pytest.raises(ValueError, match=r"^generate: length must be 1 or above, but is 0"):
         models.WaveNet(8, layers=1, blocks=1).generate(0)
 
 

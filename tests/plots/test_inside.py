@@ -39,7 +39,7 @@ def test_layer_outputs_have_a_graph_in_the_order_asked_for():
     tanh, linear = plots.layer_outputs(model, x, ["2", "0"])
     np.testing.assert_array_equal(tanh.detach().numpy(), np.tanh(linear.detach().numpy()))  # no dropout
     assert mg.grad(linear.sum(), x)[0].shape == (4, 2) and model.training
-    with pytest.raises(ValueError, match="^layer_outputs: '7' is no layer of the model that returned a Tensor"):
+    with pytest.raises(ValueError, match=r"^layer_outputs: '7' is no layer of the model that returned a Tensor"):
         plots.layer_outputs(model, x, ["0", "7"])
 
 
@@ -63,11 +63,11 @@ def test_grad_cam_is_the_written_out_formula():
     weights = mg.grad(model[2:](maps)[0, 1], maps)[0].mean((2, 3), keepdim=True)
     expected = (weights * maps).sum(1)[0].relu()
     np.testing.assert_allclose(plots.grad_cam_map(model, x, "1", 1)[0], (expected / expected.max()).detach().numpy(), rtol=1e-9)
-    with pytest.raises(ValueError, match="^grad_cam_map: 'last' is no layer"):
+    with pytest.raises(ValueError, match=r"^grad_cam_map: 'last' is no layer"):
         plots.grad_cam_map(model, x, "last")
     with pytest.raises(mg.ShapeError, match=r"^grad_cam_map: 2 must return maps \(1, K, h, w\), not \(1, 144\)"):
         plots.grad_cam_map(model, x, "2")
-    with pytest.raises(IndexError, match="^grad_cam_map: target is 3, but the model has 3 classes"):
+    with pytest.raises(IndexError, match=r"^grad_cam_map: target is 3, but the model has 3 classes"):
         plots.grad_cam_map(model, x, "1", 3)
 
 
@@ -87,7 +87,7 @@ def test_top_patches_are_the_strongest_places_and_lie_apart():
     np.testing.assert_array_equal(green[0], image()[:, 12:, :4])
     wide = plots.top_patches(bright_spots(), [image()], "1", [0], most=9, size=10)
     assert [p.shape for p in wide[0]] == [(3, 10, 10)] * len(wide[0]) and 1 <= len(wide[0]) <= 4 and wide[0][0][0].sum() == 16
-    with pytest.raises(IndexError, match="^top_patches: channel 2 is outside the 2 maps of 1"):
+    with pytest.raises(IndexError, match=r"^top_patches: channel 2 is outside the 2 maps of 1"):
         plots.top_patches(bright_spots(), [image()], "1", [2], size=4)
     with pytest.raises(ValueError, match=r"^top_patches: an image \(3, 16, 16\) is smaller than a piece of 64×64"):
         plots.top_patches(bright_spots(), [image()], "1", [0])
@@ -132,7 +132,7 @@ def test_one_step_of_a_dream_is_the_gradient_over_its_mean():
     ],
 )
 def test_dreams_that_are_refused(change, error, message):
-    with pytest.raises(error, match=f"^{message}"):
+    with pytest.raises(error, match=rf"^{message}"):
         plots.dream(**{"objective": lambda x: x.sum(), "image": np.ones((1, 4, 4)), **change})
 
 
@@ -171,7 +171,7 @@ def test_the_page_of_maps_holds_every_map():
     ],
 )
 def test_pages_that_are_refused(change, message):
-    with pytest.raises(ValueError, match=f"^{message}"):
+    with pytest.raises(ValueError, match=rf"^{message}"):
         plots.map_viewer(**{"model": bright_spots(), "images": {"a": image()}, "layers": ["1"], **change})
 
 
@@ -182,11 +182,11 @@ def test_timelines():
     assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["0 Hz", "50 Hz", "100 Hz"]
     assert [t.get_text() for t in figure.axes[2].texts] == ["a", "b"] and figure.axes[2].get_xlim() == (0, 2)
     drawn(figure)
-    with pytest.raises(ValueError, match="^timeline: names for line, but the rows are wave"):
+    with pytest.raises(ValueError, match=r"^timeline: names for line, but the rows are wave"):
         plots.timeline({"wave": wave}, 1.0, names={"line": "ab"})
-    with pytest.raises(ValueError, match="^timeline: 2 names for the 3 numbers of path"):
+    with pytest.raises(ValueError, match=r"^timeline: 2 names for the 3 numbers of path"):
         plots.timeline({"path": path}, 1.0, names={"path": "ab"})
-    with pytest.raises(ValueError, match="^timeline: path has a number below 0"):
+    with pytest.raises(ValueError, match=r"^timeline: path has a number below 0"):
         plots.timeline({"path": path - 1}, 1.0)
     with pytest.raises(mg.ShapeError, match=r"^timeline: cube must be \(L,\) or \(B, T\), and not empty, but its shape is \(1, 2, 3\)"):
         plots.timeline({"cube": np.ones((1, 2, 3))}, 1.0)
