@@ -14,7 +14,7 @@ import numpy as np
 from minigrad import engine
 from minigrad.calls import heard, unchanged
 from minigrad.engine import TensorBase, wrap
-from minigrad.ops.arguments import check, shown
+from minigrad.ops.arguments import check, shown, whole
 from minigrad.ops.resample import interpolate
 from minigrad.plots.canvas import as_picture, new_figure, shown_array
 from minigrad.tree import array_of
@@ -141,7 +141,7 @@ def layer_outputs(model: Any, x: Any, layers: Sequence[str]) -> list[Any]:
         layers: paths of modules, as ``model.named_modules()`` gives them; each must return one Tensor. If one is called several times, its
             last output is taken.
 
-    Raises ``ValueError`` for a path that there is not, or that is not called.
+    Raises ``ValueError`` for a path that there is not, or that is not called, ``TypeError`` for an x that is no Tensor.
 
     >>> import minigrad as mg
     >>> from minigrad import nn, plots
@@ -150,6 +150,8 @@ def layer_outputs(model: Any, x: Any, layers: Sequence[str]) -> list[Any]:
     [(5, 3), (5, 3)]
     """
     check("layer_outputs", locals(), model="a function", layers="an iterable")
+    if not isinstance(x, TensorBase):
+        raise TypeError(f"layer_outputs: x must be a Tensor, but is {shown(x)}")
     wanted = list(layers)
     found: dict[str, Any] = {}
 
@@ -222,10 +224,14 @@ def enlarged(heat: Any, size: Sequence[int]) -> np.ndarray:
     >>> plots.enlarged(np.eye(2), (4, 4)).shape
     (4, 4)
     """
+    check("enlarged", locals(), size="an iterable")
     array = np.ascontiguousarray(shown_array("enlarged", "heat", heat), dtype=np.float64)
     if array.ndim != 2:
         raise engine.ShapeError(f"enlarged: heat must be (h, w), not {array.shape}")
-    return interpolate(wrap(array[None, None]), size=tuple(size), mode="bilinear")._data[0, 0]
+    sizes = tuple(whole("enlarged", "size", n, 1) for n in size)
+    if len(sizes) != 2:
+        raise engine.ShapeError(f"enlarged: size must be (H, W), not {sizes}")
+    return interpolate(wrap(array[None, None]), size=sizes, mode="bilinear")._data[0, 0]
 
 
 def top_patches(

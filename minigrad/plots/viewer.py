@@ -21,9 +21,9 @@ from minigrad.plots.probes import enlarged, layer_outputs
 
 def _png(picture: np.ndarray) -> str:
     """(H, W) or (H, W, 3) of uint8 as the address of a PNG."""
-    from PIL import Image  # matplotlib brings it
+    from matplotlib.image import imsave
 
-    Image.fromarray(picture).save(memory := io.BytesIO(), "PNG", optimize=True)
+    imsave(memory := io.BytesIO(), picture, cmap="gray", vmin=0, vmax=255, format="png")
     return "data:image/png;base64," + base64.b64encode(memory.getvalue()).decode()
 
 

@@ -172,7 +172,7 @@ def test_tools_stay_in_their_rooms():
 
 @CHECKOUT
 def test_plots_that_only_draw_run_no_model():
-    """Only plots.probes runs a model. plots.grids computes the convolution whose numbers it draws."""
+    """Only plots.probes runs a model, and plots.dreams the objective that it is given. plots.grids computes the convolution whose numbers it draws."""
     users = set()
     for name, path in sources().items():
         if name.startswith("minigrad.plots.") and any(
@@ -180,7 +180,7 @@ def test_plots_that_only_draw_run_no_model():
             for _, target in imports(name, path)
         ):
             users.add(name.removeprefix("minigrad.plots."))
-    assert users == {"probes", "grids"}
+    assert users == {"probes", "dreams", "grids"}
 
 
 @CHECKOUT

@@ -55,6 +55,9 @@ SAID = {
     "check_op": "(check_op|exp)",
     "occlusion": "occlusion(_map)?",
     "saliency": "saliency(_map)?",
+    "grad_cam": "grad_cam(_map)?",
+    "map_viewer": "(map_viewer|layer_outputs)",
+    "top_patches": "(top_patches|layer_outputs)",
 }
 SAID |= {"clip_grad_norm": "clip_grad_norm_", "alexnet": "AlexNet", "googlenet": "GoogLeNet"}
 for name in models.__all__:
@@ -98,6 +101,8 @@ def pairs():
 
 PACKED = rnn.pack_sequence([mg.ones(2, 1), mg.ones(1, 1)])
 IMAGE = np.ones((3, 4, 4), np.float32)
+IMAGES = mg.ones(1, 3, 4, 4)
+MAPS = nn.Sequential(nn.Conv2d(3, 2, 2), nn.Flatten(), nn.Linear(18, 3))
 CLASSIFIER = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
 OUTPUT = mg.ones(2, requires_grad=True) * 2
 BAD_SCALE = [1.0, (1.0,), (2.0, 1.0), (0.0, 1.0), "ab"]
@@ -592,6 +597,50 @@ row(plots.saliency, lambda: {"model": CLASSIFIER, "image": IMAGE}, names=[1.5, [
 row(plots.saliency_map, lambda: {"model": CLASSIFIER, "image": IMAGE}, model=MODEL, image=["a", np.ones(3)])
 row(plots.activations, lambda: {"model": CLASSIFIER}, model=MODEL, kinds=CALLABLE)
 row(plots.gradients, lambda: {"model": CLASSIFIER}, model=MODEL)
+row(plots.layer_outputs, lambda: {"model": MAPS, "x": IMAGES, "layers": ["0"]}, model=MODEL, x=[1.5, "a"], layers=[1.5, ["no such"]])
+for grad_cam, naming in ((plots.grad_cam, {"names": [1.5, []]}), (plots.grad_cam_map, {})):
+    row(
+        grad_cam,
+        lambda: {"model": MAPS, "image": IMAGE, "layer": "0"},
+        model=MODEL,
+        image=["a", np.ones(3)],
+        layer=[1.5, "no such", "1"],
+        **naming,
+    )
+row(plots.enlarged, lambda: {"heat": np.ones((2, 2)), "size": (4, 4)}, heat=["a", np.ones(3)], size=[1.5, (4,), (0, 4), "ab"])
+row(
+    plots.top_patches,
+    lambda: {"model": MAPS, "images": [IMAGE], "layer": "0", "channels": [1], "size": 2},
+    model=MODEL,
+    images=[1.5, ["a"]],
+    layer=[1.5, "no such", "1"],
+    channels=[1.5, [99]],
+    size=[*at_least(1), 99],
+)
+row(
+    plots.dream,
+    lambda: {"objective": mg.sum, "image": IMAGE},
+    objective=[*CALLABLE, mg.exp],
+    image=["a", np.ones(3)],
+    rate=POSITIVE,
+    octaves=at_least(1),
+    ratio=POSITIVE,
+    jitter=at_least(0),
+    smooth=NOT_NEGATIVE,
+    low=[*REAL, 1.0],
+    high=[*REAL, 0.0],
+    progress=CALLABLE,
+)
+row(
+    plots.map_viewer,
+    lambda: {"model": MAPS, "images": {"a": IMAGE}, "layers": ["0"]},
+    model=MODEL,
+    images=[1.5, {}, {"a": np.ones(3)}],
+    layers=[1.5, [], ["no such"], ["1"]],
+    shown=[1.5, {"no such": IMAGE}],
+    side=at_least(1),
+)
+row(plots.timeline, lambda: {"rows": {"a": [1.0]}, "seconds": 1.0}, rows=[1.5, {}], seconds=POSITIVE, highest=[1.5, {"no such": 1.0}])
 row(plots.training_curves, lambda: {"history": [{"loss": 1.0}]}, history=[1.5, []])
 row(plots.volumes, lambda: {"shapes": [(1, 2, 2), (3,)]}, shapes=[1.5, []], faces=[1.5, [None] * 9])
 row(
