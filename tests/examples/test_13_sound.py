@@ -10,7 +10,7 @@ from minigrad.nn import hmm
 
 
 def test_sound(chapter):
-    names = chapter("13_sound", "--sentences", "20", "--tests", "2", "--epochs", "14")
+    names = chapter("13_sound", "--sentences", "20", "--tests", "2", "--epochs", "10")
     assert names["same"] < 1e-5
     result = names["result"]
     assert len(result) == 9
