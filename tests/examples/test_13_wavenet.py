@@ -7,7 +7,7 @@ import numpy as np
 
 
 def test_wavenet(chapter):
-    names = chapter("13_wavenet", "--notes", "2", "--steps", "100", "--channels", "16", "--samples", "256", "--length", "320")
+    names = chapter("13_wavenet", "--notes", "2", "--steps", "130", "--channels", "16", "--samples", "320", "--length", "320")
     assert names["losses"][-1] < 0.5 * names["losses"][0]
     assert abs(names["cents"]).max() < 50  # nearer to its note than to any other
     assert names["model"].receptive_field == 129  # 1 + 1 + (1 + 2 + 4 + ... + 64)
@@ -19,5 +19,5 @@ def test_wavenet(chapter):
     starts = [names["instrument"](500.0, 256, 128) for _ in range(20)]
     assert 0 < sum(abs(sound[:128]).max() < 0.1 for sound in starts) < 20
     with wave.open(str(Path(names["chapter"].out, "scale.wav"))) as file:
-        samples = np.frombuffer(file.readframes(2 * 256), "<i2") / 32767
+        samples = np.frombuffer(file.readframes(2 * 320), "<i2") / 32767
     np.testing.assert_allclose(samples, names["played"].ravel() / abs(names["played"]).max() * 0.9, atol=1e-4)
