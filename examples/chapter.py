@@ -85,7 +85,7 @@ class Chapter:
         if isinstance(figure, Graph):
             memory.write(render(figure.dot, "png"))
         elif isinstance(figure, (np.ndarray, mg.Tensor)):
-            Image.fromarray(np.rint(np.clip(figure, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)).save(memory, "PNG")
+            Image.fromarray(np.rint(np.clip(np.asarray(figure), 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)).save(memory, "PNG")
         else:
             figure.savefig(memory, dpi=dpi)
         self.out.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Pictures of networks, their weights and their results, with matplotlib: each function returns a ``Figure`` and shows nothing.
 
-``pip install "minigrad-nn[plot]"``. Plots take arrays or Tensors and only draw them; only those of :mod:`minigrad.plots.probes` run a model,
-and some of these return arrays for the others.
+``pip install "minigrad-nn[plot]"``. Plots take arrays or Tensors and only draw them; only those of :mod:`minigrad.plots.probes` and
+:mod:`minigrad.plots.viewer` run a model, and some of these return arrays for the others. :mod:`minigrad.plots.dreams` makes images.
 
 >>> import numpy as np
 >>> from minigrad import plots

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,17 +13,15 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, no_grad, wrap
+from minigrad.files.png import png
 from minigrad.ops.arguments import check
 from minigrad.plots.canvas import as_picture, named_arrays
 from minigrad.plots.probes import enlarged, layer_outputs
 
 
-def _png(picture: np.ndarray) -> str:
-    """(H, W) or (H, W, 3) of uint8 as the address of a PNG."""
-    from matplotlib.image import imsave
-
-    imsave(memory := io.BytesIO(), picture, cmap="gray", vmin=0, vmax=255, format="png")
-    return "data:image/png;base64," + base64.b64encode(memory.getvalue()).decode()
+def _address(picture: np.ndarray) -> str:
+    """(H, W) or (H, W, 3) of uint8 as the address of a PNG, for a page without other files."""
+    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:
@@ -88,7 +85,7 @@ def map_viewer(
             sheets.append({"layer": layer, **_sheet(output._data[0], most, side)})
         picture = as_picture(pictures[name])
         colours = picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, 2)
-        data.append({"name": name, "picture": _png(_bytes(colours[:, :, :3])), "layers": sheets})
+        data.append({"name": name, "picture": _address(_bytes(colours[:, :, :3])), "layers": sheets})
     text = json.dumps({"images": data}, ensure_ascii=False).replace("<", "\\u003c")
     template = (resources.files("minigrad.plots") / "viewer.html").read_text(encoding="utf-8")
     parts = {"{{title}}": html.escape(title), "{{data}}": text}
@@ -109,4 +106,4 @@ def _sheet(maps: np.ndarray, most: int, side: int) -> dict[str, Any]:
         scaled = (one - low) / (high - low) if high > low else np.zeros_like(one)
         sheet[top : top + size[0], left : left + size[1]] = _bytes(enlarged(scaled, size) if factor < 1 else scaled)
     about = f"{channels} maps of {height}×{width}" + (f", the first {most}" if channels > most else "")
-    return {"about": about, "count": min(channels, most), "columns": columns, "height": size[0], "width": size[1], "sheet": _png(sheet)}
+    return {"about": about, "count": min(channels, most), "columns": columns, "height": size[0], "width": size[1], "sheet": _address(sheet)}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -14,6 +12,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, wrap
 from minigrad.files.atomic import whole_file
+from minigrad.files.png import png
 from minigrad.tensor import Tensor
 from minigrad.tree import array_of
 
@@ -94,17 +93,3 @@ def save_image(tensor: Tensor | Sequence[Tensor], fp: str | os.PathLike[str] | I
     pixels = np.clip(array_of(make_grid(tensor, **grid)) * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)  # H W C
     with whole_file(fp) if isinstance(fp, (str, os.PathLike)) else contextlib.nullcontext(fp) as file:
         file.write(png(pixels))
-
-
-def png(pixels: np.ndarray) -> bytes:
-    """The png file of uint8 ``pixels`` (H, W, 3): the format's chunks, each with length and checksum. Raises ``ShapeError`` for another shape."""
-    if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ShapeError(f"png: pixels are (H, W, 3), not {pixels.shape}")
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    height, width = pixels.shape[:2]
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, width * 3)], axis=1)  # each row says: not filtered
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, red green blue
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows.tobytes())) + chunk(b"IEND", b"")

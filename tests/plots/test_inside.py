@@ -151,10 +151,12 @@ def test_the_page_of_maps_holds_every_map():
     assert [entry["name"] for entry in data["images"]] == list(x)
     sheet = data["images"][0]["layers"][0]
     assert sheet["about"] == "2 maps of 4×4" and (sheet["count"], sheet["columns"], sheet["width"], sheet["height"]) == (2, 2, 4, 4)
-    pixels = imread(io.BytesIO(base64.b64decode(sheet["sheet"].split(",")[1])))[:, :, 0]
+    pixels = imread(io.BytesIO(base64.b64decode(sheet["sheet"].split(",")[1])))
     expected = np.zeros((4, 8))
     expected[1, 2] = expected[3, 4] = 1
     np.testing.assert_array_equal(pixels, expected)
+    shown = imread(io.BytesIO(base64.b64decode(data["images"][1]["picture"].split(",")[1])))
+    np.testing.assert_allclose(shown, x["<noise>"].transpose(1, 2, 0), atol=0.5 / 255 + 1e-6)
     few = plots.map_viewer(bright_spots(), {"spots": image()}, ["0"], most=1, side=2)
     assert '"2 maps of 4×4, the first 1"' in few and '"width": 2' in few
 
