@@ -188,8 +188,6 @@ def grad_cam_map(model: Any, image: Any, layer: str, target: int | None = None) 
     def end(path: str, module: Any, args: Any, output: Any) -> None:
         if path == layer:
             seen["maps"] = output
-        if path == "":
-            seen["scores"] = output
 
     x = wrap(image[None])
     x.requires_grad_()  # so that there is a graph where all parameters are frozen
