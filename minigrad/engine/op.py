@@ -242,7 +242,7 @@ def _parameters_of(function: Callable) -> list[tuple[str, Any]]:
     """The names, ``*`` and ``**`` among them, and defaults of a function's parameters, in a tenth of the time of ``inspect.signature``."""
     code = getattr(plain := inspect.unwrap(function), "__code__", None)
     if code is None:
-        stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+        stars: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
         return [(stars.get(p.kind, "") + p.name, p.default) for p in inspect.signature(function).parameters.values()]
     last = code.co_argcount + code.co_kwonlyargcount
     positional, keyword = list(code.co_varnames[: code.co_argcount]), code.co_varnames[code.co_argcount : last]
