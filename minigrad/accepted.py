@@ -22,9 +22,13 @@ def _say_once(what: str) -> None:
         warn(what)
 
 
-def compile(model: T | None = None, **options: Any) -> T | Callable[[T], T]:
-    """``model`` (a module or function) as it is, or a decorator that returns what it decorates: ``torch.compile``. Warns once."""
-    _say_once("compile: there is no compiler here; the model runs as it is written")
+def compile(model: T | None = None, *, disable: bool = False, **options: Any) -> T | Callable[[T], T]:
+    """``model`` (a module or function) as it is, or a decorator that returns what it decorates: ``torch.compile``.
+
+    Warns once, unless ``disable=True``.
+    """
+    if not disable:
+        _say_once("compile: there is no compiler here; the model runs as it is written")
     return (lambda function: function) if model is None else model
 
 

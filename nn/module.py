@@ -593,7 +593,7 @@ class Module:
 
     def compile(self, *args: Any, **options: Any) -> None:
         """Nothing, as there is no compiler: see :func:`minigrad.accepted.compile`, which warns once."""
-        accepted.compile(self)
+        accepted.compile(self, *args, **options)
 
     # ---------------------------------------------------------------------------------------- modes and dtypes
 
