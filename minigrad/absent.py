@@ -209,10 +209,16 @@ TABLE: dict[str, dict[str, str]] = {
     "torchvision.datasets": {
         "*": "not here; nn.data.Dataset takes two methods",
     },
-    "torchvision.models": {"*": "not here; nn.models lists the networks that are, and nn.load_torch reads the weights of others"},
+    "torchvision.models": {
+        "resnet vgg": "models.ResNet and models.VGG; the blocks are in minigrad.nn.models.resnet",
+        "*_Weights get_weight": "no weights come with minigrad; weights=None, then model.load_state_dict(nn.load_torch(path))",
+        "*": "not here; nn.models lists the networks that are, and nn.load_torch reads the weights of others",
+    },
     "torchvision.transforms": {
         "ToPILImage PILToTensor": "images are arrays and Tensors; numpy.asarray(pil_image) is one",
         "functional v2": "the classes are functions too: transforms.Resize(32)(images)",
+        "FiveCrop TenCrop": "x[..., :h, :w] and its like are the crops; torch.stack makes a batch of them",
+        "ConvertImageDtype": "x.float() / 255",
         "*": "not here; transforms.Lambda takes any function of an array",
     },
     "torchvision.utils": {"draw_* flow_to_image": "minigrad.plots draws figures", "*": "not here"},

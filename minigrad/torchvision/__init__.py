@@ -2,7 +2,7 @@
 
 # mypy: implicit-reexport
 
-from minigrad import absent
+from minigrad import __version__, absent
 from minigrad.torchvision import datasets, models, transforms, utils
 
 absent.answer_for(__name__)

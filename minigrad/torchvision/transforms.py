@@ -3,6 +3,6 @@
 # mypy: implicit-reexport
 
 from minigrad.nn.data.transforms import (
-    CenterCrop, ColorJitter, Compose, Lambda, Normalize, Pad, RandomAffine, RandomApply, RandomCrop, RandomErasing, RandomHorizontalFlip,
-    RandomResizedCrop, RandomRotation, RandomVerticalFlip, Resize, ToTensor,
+    CenterCrop, ColorJitter, Compose, Grayscale, InterpolationMode, Lambda, Normalize, Pad, RandomAffine, RandomApply, RandomChoice, RandomCrop,
+    RandomErasing, RandomGrayscale, RandomHorizontalFlip, RandomOrder, RandomResizedCrop, RandomRotation, RandomVerticalFlip, Resize, ToTensor,
 )  # fmt: skip

@@ -1,13 +1,15 @@
 """Transforms of images, with torchvision's names and arguments: arrays in, arrays out, or Tensors in, Tensors out.
 
-They take one image (C, H, W) or a batch (N, C, H, W), which the attribute ``batched = True`` declares: a dataset that makes whole batches
-applies such a transform once to the batch, and any other callable to each image. Random numbers are drawn separately for each image of a
-batch, from the process's generator or from the ``generator`` given to the transform. In a :class:`DataLoader` use the process's generator:
-its draws do not depend on the number of workers. A transform's own generator would be copied into each worker, so it is refused there.
+They take one image (C, H, W) or a batch (N, C, H, W). The attribute ``batched = True`` says so: a dataset that makes whole batches applies
+such a transform once to the batch, and any other callable to each image. An image of PIL is taken too, and becomes floats (C, H, W) in
+[0, 1], so that ``ToTensor`` may come last. Random numbers are drawn separately for each image of a batch, from the process's generator or
+from the ``generator`` given to the transform. In a :class:`DataLoader` use the process's generator: its draws do not depend on the number of
+workers. A transform's own generator would be copied into each worker, so it is refused there.
 """
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,10 +35,12 @@ class _Images:
     floats = False  # whether floats are needed
 
     def __call__(self, x: Any) -> Any:
+        if hasattr(x, "getbands"):  # an image of PIL: floats with the channels first, as a dataset here gives them
+            x = ToTensor()(x).numpy()
         array = x.numpy() if isinstance(x, Tensor) else x
         name = type(self).__name__
         if not isinstance(array, np.ndarray):
-            raise TypeError(f"{name}: an array or a Tensor is needed, not {type(x).__name__}")
+            raise TypeError(f"{name}: an array or a Tensor is needed, or an image of PIL, not {type(x).__name__}")
         if array.ndim not in (3, 4):
             raise ShapeError(f"{name}: images are (C, H, W) or (N, C, H, W), not {array.shape}")
         if self.floats and array.dtype.kind != "f":
@@ -95,6 +99,63 @@ class Lambda:
 
     def __call__(self, x: Any) -> Any:
         return self.lambd(x)
+
+
+class InterpolationMode(enum.Enum):
+    """Names of interpolations: ``torchvision.transforms.InterpolationMode``."""
+
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+
+
+class _Chosen(_Images):
+    """Transforms that are chosen, or put in order, for each image by itself."""
+
+    def __init__(self, transforms: Sequence[Callable[[Any], Any]], generator: Generator | None = None):
+        check(type(self).__name__, locals(), "generator", transforms="a list of functions", generator=Generator)
+        self.transforms, self.generator = list(transforms), generator
+
+    def _order(self) -> Sequence[int]:
+        return self._rng().permutation(len(self.transforms)).tolist()
+
+    def _apply(self, images: np.ndarray) -> np.ndarray:
+        changed = []
+        for image in images:
+            for i in self._order():
+                image = self.transforms[i](image)
+            changed.append(np.asarray(image))
+        return np.stack(changed)
+
+
+class RandomOrder(_Chosen):
+    """All transforms, for each image in an order of its own: ``torchvision.transforms.RandomOrder``.
+
+    >>> import numpy as np
+    >>> from minigrad.nn.data import Normalize, RandomOrder
+    >>> RandomOrder([Normalize(1.0, 1.0), Normalize(2.0, 1.0)])(np.ones((1, 1, 2)))
+    array([[[-2., -2.]]])
+    """
+
+
+class RandomChoice(_Chosen):
+    """One of the transforms for each image: ``torchvision.transforms.RandomChoice``.
+
+    ``p``: the weight of each transform; by default they are equal. Raises ``ValueError`` for another number of weights.
+
+    >>> import numpy as np
+    >>> from minigrad.nn.data import Normalize, RandomChoice
+    >>> RandomChoice([Normalize(1.0, 1.0), Normalize(2.0, 1.0)], p=[0, 1])(np.ones((1, 1, 2)))
+    array([[[-1., -1.]]])
+    """
+
+    def __init__(self, transforms: Sequence[Callable[[Any], Any]], p: Sequence[float] | None = None, generator: Generator | None = None):
+        super().__init__(transforms, generator)
+        self.p = None if p is None else numbers("RandomChoice", "p", p)
+        if self.p is not None and (self.p.shape != (len(self.transforms),) or not (self.p >= 0).all() or not self.p.sum() > 0):
+            raise ValueError(f"RandomChoice: p must be {len(self.transforms)} weights of 0 or above, not all 0, not {p!r:.60}")
+
+    def _order(self) -> Sequence[int]:
+        return [int(self._rng().choice(len(self.transforms), p=None if self.p is None else self.p / self.p.sum()))]
 
 
 class RandomApply(_Images):
@@ -708,6 +769,45 @@ class ColorJitter(_Images):
         return out
 
 
+class Grayscale(_Images):
+    """Images without colour: ``torchvision.transforms.Grayscale``. ``num_output_channels``: 1, or 3 equal ones.
+
+    >>> import numpy as np
+    >>> from minigrad.nn.data import Grayscale
+    >>> Grayscale()(np.full((3, 2, 2), 0.5)).shape
+    (1, 2, 2)
+    """
+
+    floats = True
+
+    def __init__(self, num_output_channels: int = 1):
+        check("Grayscale", locals(), num_output_channels=(1, 3))
+        self.num_output_channels = num_output_channels
+
+    def _apply(self, images: np.ndarray) -> np.ndarray:
+        return np.repeat(_gray(images), self.num_output_channels, 1)
+
+
+class RandomGrayscale(_Images):
+    """Images that lose their colour with probability ``p`` and keep their channels: ``torchvision.transforms.RandomGrayscale``.
+
+    >>> import numpy as np
+    >>> from minigrad.nn.data import RandomGrayscale
+    >>> RandomGrayscale(p=1.0)(np.full((3, 2, 2), 0.5)).shape
+    (3, 2, 2)
+    """
+
+    floats = True
+
+    def __init__(self, p: float = 0.1, generator: Generator | None = None):
+        check("RandomGrayscale", locals(), "generator", p="from 0 to 1", generator=Generator)
+        self.p, self.generator = p, generator
+
+    def _apply(self, images: np.ndarray) -> np.ndarray:
+        chosen = self._rng().random(len(images)) < self.p
+        return np.where(chosen[:, None, None, None], _gray(images), images)
+
+
 def _gray(images: np.ndarray) -> np.ndarray:
     """Luma of ITU-R BT.601, as torchvision computes it, (N, 1, H, W)."""
     if images.shape[1] == 1:
@@ -951,7 +1051,8 @@ def _padding_mode(name: str, mode: str) -> str:
 
 
 def _interpolation(name: str, interpolation: Any) -> str:
-    value = getattr(interpolation, "value", interpolation)  # torchvision's InterpolationMode is an enumeration
+    value = getattr(interpolation, "value", interpolation)
+    value = {0: "nearest", 2: "bilinear"}.get(value, value)  # PIL's numbers
     if value not in _INTERPOLATIONS:
         raise ValueError(f"{name}: interpolation is one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
     return value

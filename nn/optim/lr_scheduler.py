@@ -177,7 +177,9 @@ class _Factor(LRScheduler):
 class StepLR(_Factor):
     """Times ``gamma`` every ``step_size`` epochs: ``torch.optim.lr_scheduler.StepLR``."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, step_size: float, gamma: float = 0.1, last_epoch: int = -1):
+        if isinstance(step_size, float) and step_size.is_integer():
+            step_size = int(step_size)  # PyTorch takes any number, and its tutorials write 1.0
         check("StepLR", locals(), step_size=1, gamma="finite")
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)

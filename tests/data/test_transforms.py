@@ -15,14 +15,19 @@ from minigrad.nn.data import (
     Compose,
     Cutout,
     DataLoader,
+    Grayscale,
+    InterpolationMode,
     Lambda,
     Normalize,
     Pad,
     RandomAffine,
     RandomApply,
+    RandomChoice,
     RandomCrop,
     RandomErasing,
+    RandomGrayscale,
     RandomHorizontalFlip,
+    RandomOrder,
     RandomResizedCrop,
     RandomRotation,
     RandomVerticalFlip,
@@ -522,3 +527,48 @@ def test_a_generator_of_ones_own_is_refused_in_workers():
     assert len(list(DataLoader(data, 4))) == 2
     with pytest.raises(RuntimeError, match=r"RandomCrop: its own generator was copied .* leave generator out"):
         list(DataLoader(data, 4, num_workers=1))
+
+
+def test_images_of_pil_go_through_every_transform():
+    """As scripts write them: ToTensor last or in the middle; the values are those of the array, without a rounding to bytes between."""
+    image = pytest.importorskip("PIL.Image")
+    bytes_ = np.random.default_rng(1).integers(0, 256, (12, 20, 3), np.uint8)
+    photo, array = image.fromarray(bytes_), np.moveaxis(bytes_ / np.float32(255), -1, 0)
+    for chain in ([Resize(8), CenterCrop(8)], [Pad(2), Grayscale(3)], [RandomCrop(6), ColorJitter(0.2, 0.2, 0.2, 0.1), RandomRotation(10)]):
+        mg.manual_seed(4)
+        of_photo = Compose([*chain, ToTensor(), Normalize((0.5, 0.4, 0.3), (0.5, 0.5, 0.5))])(photo)
+        mg.manual_seed(4)
+        of_array = Compose([*chain, Normalize((0.5, 0.4, 0.3), (0.5, 0.5, 0.5))])(array)
+        assert of_photo.dtype == mg.float32
+        assert_array_equal(of_photo.numpy(), of_array)
+    assert Resize(8)(photo.convert("L")).shape == (1, 8, 13)
+
+
+def test_grey_images():
+    x = images()
+    grey = Grayscale()(x)
+    assert_allclose(grey[:, 0], 0.2989 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2])
+    assert_array_equal(Grayscale(3)(x), np.repeat(grey, 3, 1))
+    assert_array_equal(Grayscale()(grey), grey)
+    some = RandomGrayscale(0.5, seeded())(x)
+    lost = (some == grey).all((1, 2, 3))
+    assert 0 < lost.sum() < 6 and some.shape == x.shape
+    assert_array_equal(some[~lost], x[~lost])
+
+
+def test_one_of_several_and_all_in_any_order():
+    x = np.ones((200, 1, 1, 1))
+    double, add = Normalize(0.0, 0.5), Normalize(-1.0, 1.0)
+    assert set(RandomOrder([double, add], seeded())(x).ravel()) == {3.0, 4.0}
+    assert set(RandomChoice([double, add, Normalize(2.0, 1.0)], generator=seeded())(x).ravel()) == {2.0, -1.0}
+    drawn = RandomChoice([double, Normalize(2.0, 1.0)], p=[3, 1], generator=seeded())(x)
+    assert 0.65 < (drawn == 2).mean() < 0.85
+    with pytest.raises(ValueError, match="RandomChoice: p must be 1 weights of 0 or above, not all 0"):
+        RandomChoice([double], p=[0.5, 0.5])
+
+
+def test_interpolations_by_torchvision_s_names_and_pil_s_numbers():
+    x = images()
+    for name, others in (("nearest", (InterpolationMode.NEAREST, 0)), ("bilinear", (InterpolationMode.BILINEAR, 2))):
+        for other in others:
+            assert_array_equal(Resize(5, interpolation=other)(x), Resize(5, interpolation=name)(x))

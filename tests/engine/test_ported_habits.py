@@ -50,7 +50,8 @@ def test_what_has_no_effect_says_so_once(monkeypatch):
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         model = nn.Linear(1, 1)
-        assert torch.compile(model) is model and torch.compile(mode="max-autotune")(model) is model
+        assert torch.compile(model, disable=True) is model and said == []
+        assert torch.compile(model) is model and torch.compile(mode="max-autotune")(model) is model and model.compile() is None
         optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
         scaler = torch.amp.GradScaler()
         for _ in range(2):

@@ -515,6 +515,7 @@ def rates(scheduler, steps):
 
 def test_schedules():
     schedulers = optim.lr_scheduler
+    assert rates(schedulers.StepLR(sgd(), 2.0, 0.5), 5) == rates(schedulers.StepLR(sgd(), 2, 0.5), 5)
     assert rates(schedulers.MultiStepLR(sgd(), [1, 3], 0.5), 5) == [1.0, 0.5, 0.5, 0.25, 0.25]
     assert rates(schedulers.LambdaLR(sgd(2.0), lambda epoch: 1 / (epoch + 1)), 3) == [2.0, 1.0, 2 / 3]
     np.testing.assert_allclose(rates(schedulers.CosineAnnealingLR(sgd(), 4), 5), [1, 0.5 + 2**-1.5, 0.5, 0.5 - 2**-1.5, 0], atol=1e-15)

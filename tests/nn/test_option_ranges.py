@@ -110,7 +110,7 @@ JITTER = [*NOT_NEGATIVE, (1.0,), (2.0, 1.0), (-1.0, 1.0)]
 BAD_FILE = [1.5]
 
 NOTHING_TO_REFUSE = {  # and why
-    **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
+    **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "InterpolationMode", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
     **dict.fromkeys(["Parameter", "Tensor", "array_of", "is_tensor", "is_lazy", "default_convert", "default_collate", "unwrapped", "write_idx"], "of anything"),
     **dict.fromkeys(["backward", "grad", "is_complex", "is_nonzero", "is_same_size", "is_signed", "result_type", "is_floating_point", "numel", "invert_permutation", "summary"], "of tensors, refused by the ops"),
     **dict.fromkeys(["enable_grad", "no_grad", "joint", "elementwise", "skip_init", "call_on_pair"], "of the user's functions"),
@@ -200,6 +200,10 @@ row(data.write_idx, lambda: {"path": os.devnull, "array": np.ones(3)}, path=[1.5
 # transforms
 row(data.Compose, lambda: {"transforms": [np.abs]}, transforms=[1.5, [1.5]])
 row(data.RandomApply, lambda: {"transforms": [np.abs]}, transforms=[1.5, [1.5]])
+row(data.RandomOrder, lambda: {"transforms": [np.abs]}, transforms=[1.5, [1.5]])
+row(data.RandomChoice, lambda: {"transforms": [np.abs]}, transforms=[1.5, [1.5]], p=[[1, 1], [-1.0], [0.0], ["1"], [None]])
+row(data.RandomGrayscale)
+row(data.Grayscale, num_output_channels=[2, 0, 1.5, "3"])
 row(data.Lambda, lambda: {"lambd": np.abs}, lambd=CALLABLE)
 row(data.Normalize, lambda: {"mean": 0.0, "std": 1.0}, mean=NUMBER, std=[*POSITIVE, [1.0, 0.0]])
 row(data.Pad, lambda: {"padding": 1}, padding=[*WHOLE, (1, 2, 3), -1])
