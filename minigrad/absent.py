@@ -16,6 +16,7 @@ _COMPLEX = "there are no complex tensors; mg.complex(real, imag) is a pair of re
 _SPARSE = "there are no sparse tensors; use dense ones, or x[indices] and index_add over the edges of a graph"
 _QUANTISED = "there are no quantised tensors; the narrowest floating dtype is float16"
 _LATER = "not here yet; where no gradient is needed, numpy does it on x.detach().numpy()"
+_SCIPY = "not here; where no gradient is needed, scipy.special has it for x.detach().numpy()"
 _GONE = "PyTorch has taken it out; the function of this name, or eigh for symeig, is in linalg"
 _HOUSEHOLDER = "LAPACK's way to store a factor Q; linalg.qr returns Q itself"
 _DEVICE = "there is one device, the CPU, and no streams or memory of others"
@@ -46,8 +47,11 @@ TABLE: dict[str, dict[str, str]] = {
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "norm_except_dim": "norm takes several dims",
         "cond": "PyTorch's is control flow; write if. The condition number is linalg.cond",
-        "igamma igammac histogram histogramdd as_strided_scatter segment_reduce nonzero_static fill feature_dropout is_inference "
-        "is_inference_mode_enabled is_neg resolve_neg get_device detach": _LATER,
+        "igamma igammac": _SCIPY,
+        "histogram histogramdd as_strided_scatter segment_reduce nonzero_static": _LATER,
+        "is_inference is_neg resolve_neg get_device detach fill": "the method or the property of the tensor, if it has one: x.detach(), x.fill_(1)",
+        "is_inference_mode_enabled": "inference_mode is no_grad here; is_grad_enabled",
+        "feature_dropout": "nn.functional.dropout2d",
         "*_": "call the method: x.exp_(), x.clamp_(0, 1)",
         "as_strided* *_copy empty_strided empty_permuted from_file frombuffer contiguous_format preserve_format channels_last* "
         "memory_format layout strided legacy_contiguous_format slice_inverse": _VIEW,
@@ -88,7 +92,10 @@ TABLE: dict[str, dict[str, str]] = {
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "istft": "mg.istft, a function of the complex pair that stft returns",
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
-        "cross hash_tensor histogram igamma igammac index is_inference layout nonzero_static unsafe_chunk unsafe_split "
+        "igamma igammac": _SCIPY,
+        "cross": "linalg.cross(x, other)",
+        "layout": "every tensor is dense: torch.strided, if anything",
+        "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split "
         "unsafe_split_with_sizes": _LATER,
     },
     "torch.nn": {
@@ -186,7 +193,7 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.special": {
         "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_* gammainc gammaincc hermite_polynomial_h hermite_polynomial_he "
         "laguerre_polynomial_l legendre_polynomial_p modified_bessel_* scaled_modified_bessel_* shifted_chebyshev_polynomial_* "
-        "spherical_bessel_j0": _LATER
+        "spherical_bessel_j0": _SCIPY
     },
     "torch.distributions": {
         "CatTransform StackTransform CorrCholeskyTransform CumulativeDistributionTransform LowerCholeskyTransform "

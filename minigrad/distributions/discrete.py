@@ -191,6 +191,7 @@ class Binomial(_Counting):
     tensor(-0.9808)
     """
 
+    has_enumerate_support = True
     arg_constraints = {"total_count": constraints.nonnegative_integer, "probs": constraints.unit_interval, "logits": constraints.real}
 
     def __init__(
@@ -229,17 +230,13 @@ class Binomial(_Counting):
         ways = lgamma(n + 1.0) - lgamma(x + 1.0) - lgamma(n - x + 1.0)
         return ways + x * self.logits - n * (self.logits.clamp(min=0.0) + (-self.logits.abs()).exp().log1p())
 
-    def _all(self) -> Any:
-        largest = array_of(self.total_count)
-        if (largest != largest.max(initial=0.0)).any():
-            self._missing("list of all values where the counts differ")
-        return np.arange(1 + int(largest.max(initial=0.0)), dtype=largest.dtype).reshape(-1, *[1] * len(self._batch_shape))
-
-    has_enumerate_support = True
-
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        """0 to ``total_count``, which must be the same everywhere."""
-        values = wrap(self._all())
+        """0 to ``total_count``. Raises ``NotImplementedError`` unless it is the same everywhere."""
+        counts = array_of(self.total_count)
+        largest = counts.max(initial=0.0)
+        if (counts != largest).any():
+            self._missing("list of all values where the counts differ")
+        values = wrap(np.arange(1 + int(largest), dtype=counts.dtype).reshape(-1, *[1] * len(self._batch_shape)))
         return values.expand((values.shape[0], *self._batch_shape)) if expand else values
 
     def entropy(self) -> Tensor:

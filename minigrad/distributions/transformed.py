@@ -84,6 +84,9 @@ class TransformedDistribution(Distribution):
 
     def expand(self, batch_shape: Size) -> Any:
         """The same with another ``batch_shape``."""
+        held = [name for name in self.parameters if name in self.__dict__]
+        if held:  # the transforms depend on them
+            return type(self)(*[getattr(self, name).expand(sizes_of(batch_shape)) for name in held], validate_args=self._validate_args)
         new = object.__new__(type(self))
         shape = sizes_of(batch_shape) + self._event_shape
         new.transforms = self.transforms
@@ -285,11 +288,6 @@ class Gumbel(TransformedDistribution):
         base = Exponential(self.scale.detach() * 0.0 + 1.0, validate_args=False)
         super().__init__(base, [ExpTransform().inv, AffineTransform(self.loc, -self.scale)], validate_args)
 
-    def expand(self, batch_shape: Size) -> Gumbel:
-        """The same with another ``batch_shape``."""
-        shape = sizes_of(batch_shape)
-        return type(self)(self.loc.expand(shape), self.scale.expand(shape), self._validate_args)
-
     @property
     def mean(self) -> Tensor:
         """loc + scale * 0.5772..., Euler's constant"""
@@ -333,11 +331,6 @@ class Weibull(TransformedDistribution):
         parts = [PowerTransform(self.concentration.reciprocal()), AffineTransform(0.0, self.scale)]
         super().__init__(base, parts, validate_args)
 
-    def expand(self, batch_shape: Size) -> Weibull:
-        """The same with another ``batch_shape``."""
-        shape = sizes_of(batch_shape)
-        return type(self)(self.scale.expand(shape), self.concentration.expand(shape), self._validate_args)
-
     def _moment(self, n: float) -> Any:
         return lgamma(1.0 + n * self.concentration.reciprocal())
 
@@ -376,11 +369,6 @@ class Pareto(TransformedDistribution):
         self.scale, self.alpha = broadcast_all("Pareto", scale=scale, alpha=alpha)
         base = Exponential(self.alpha, validate_args)
         super().__init__(base, [ExpTransform(), AffineTransform(0.0, self.scale)], validate_args)
-
-    def expand(self, batch_shape: Size) -> Pareto:
-        """The same with another ``batch_shape``."""
-        shape = sizes_of(batch_shape)
-        return type(self)(self.scale.expand(shape), self.alpha.expand(shape), self._validate_args)
 
     @property
     def support(self) -> Constraint:

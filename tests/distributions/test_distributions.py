@@ -154,7 +154,7 @@ def test_draws(row):
         np.testing.assert_allclose([(drawn == i).double().mean(0).numpy() for i in range(3)], p.probs.detach().numpy().T, atol=0.015)
     elif ROWS[row][0] in ("Cauchy", "HalfCauchy"):
         np.testing.assert_allclose(drawn.median(0).values.numpy(), p.icdf(0.5).detach().numpy(), atol=0.06)
-    elif ROWS[row][0] in RELAXED:  # no mean is known; the density of what is drawn has the mean 1 / size of the set in which it is
+    elif ROWS[row][0] in RELAXED:  # there is no formula of the mean
         assert (drawn >= 0).all() and (drawn <= 1).all()
     else:
         sd = p.stddev.detach().numpy()
