@@ -94,9 +94,8 @@ TABLE: dict[str, dict[str, str]] = {
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
         "igamma igammac": _SCIPY,
         "cross": "linalg.cross(x, other)",
-        "layout": "every tensor is dense: torch.strided, if anything",
-        "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split "
-        "unsafe_split_with_sizes": _LATER,
+        "layout": "every tensor is dense; leave it out",
+        "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split unsafe_split_with_sizes": _LATER,
     },
     "torch.nn": {
         "DataParallel parallel SyncBatchNorm": _SEVERAL,

@@ -86,7 +86,8 @@ class TransformedDistribution(Distribution):
         """The same with another ``batch_shape``."""
         held = [name for name in self.parameters if name in self.__dict__]
         if held:  # the transforms depend on them
-            return type(self)(*[getattr(self, name).expand(sizes_of(batch_shape)) for name in held], validate_args=self._validate_args)
+            kind: Any = type(self)
+            return kind(*[getattr(self, name).expand(sizes_of(batch_shape)) for name in held], validate_args=self._validate_args)
         new = object.__new__(type(self))
         shape = sizes_of(batch_shape) + self._event_shape
         new.transforms = self.transforms
