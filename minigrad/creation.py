@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.devices import check_device
 from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, public, wrap
 from minigrad.ops.arguments import check, number, numbers, shown, tensors, whole
-from minigrad.random import Generator, numpy_generator
+from minigrad.random import Generator, drawn
 from minigrad.tensor import Tensor, filled, new_shape, to_array
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import DType, Operand, Size
@@ -324,16 +324,16 @@ def _uniform(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | Non
     if dtype.kind != "f":
         raise TypeError(f"rand: a floating dtype is needed, not {dtype}")
     if dtype == np.float16:  # 11 bits, so that rounding cannot give 1
-        return (numpy_generator(generator).integers(0, 2**11, shape) / 2.0**11).astype(dtype)
-    return np.asarray(numpy_generator(generator).random(shape, dtype))
+        return drawn(lambda random, shape: (random.integers(0, 2**11, shape) / 2.0**11).astype(dtype), shape, generator)
+    return drawn(lambda random, shape: np.asarray(random.random(shape, dtype)), shape, generator)
 
 
 def _gaussian(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> np.ndarray:
     """Standard normal numbers in ``dtype``."""
     if dtype.kind != "f":
         raise TypeError(f"randn: a floating dtype is needed, not {dtype}")
-    drawn = numpy_generator(generator).standard_normal(shape, np.float32 if dtype == np.float16 else dtype)
-    return np.asarray(drawn).astype(dtype, copy=False)
+    wide = np.float32 if dtype == np.float16 else dtype
+    return drawn(lambda random, shape: np.asarray(random.standard_normal(shape, wide)).astype(dtype, copy=False), shape, generator)
 
 
 def rand(
@@ -397,8 +397,8 @@ def randint(
         low, high = 0, low
     if size is None:
         raise TypeError("randint: the size is missing: randint(low, high, size) or randint(high, size)")
-    drawn = _integers("randint", low, high, new_shape("randint", (), size), generator)
-    return _done(drawn, _whole("randint", dtype), device, requires_grad)
+    integers = _integers("randint", low, high, new_shape("randint", (), size), generator)
+    return _done(integers, _whole("randint", dtype), device, requires_grad)
 
 
 def _integers(name: str, low: Any, high: Any, shape: tuple[int, ...], generator: Generator | None) -> np.ndarray:
@@ -406,7 +406,7 @@ def _integers(name: str, low: Any, high: Any, shape: tuple[int, ...], generator:
     low, high = whole(name, "low", low), whole(name, "high", high)
     if low >= high:
         raise ValueError(f"{name}: low must be below high, but {low} >= {high}")
-    return numpy_generator(generator).integers(low, high, shape)
+    return drawn(lambda random, shape: np.asarray(random.integers(low, high, shape)), shape, generator)
 
 
 def randperm(
@@ -418,7 +418,11 @@ def randperm(
     >>> sorted(mg.randperm(4).tolist())
     [0, 1, 2, 3]
     """
-    return _done(numpy_generator(generator).permutation(whole("randperm", "n", n, 0)), _whole("randperm", dtype), device, requires_grad)
+
+    def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return random.permutation(n) if len(shape) == 1 else random.permuted(np.broadcast_to(np.arange(n), shape), axis=-1)
+
+    return _done(drawn(draw, (whole("randperm", "n", n, 0),), generator), _whole("randperm", dtype), device, requires_grad)
 
 
 def normal(

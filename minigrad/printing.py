@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import TensorBase, get_default_dtype
+from minigrad.engine import TensorBase, get_default_dtype, is_batched, wrap
 from minigrad.ops.arguments import check
 
 _DEFAULT: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 75, "sci_mode": None}
@@ -63,6 +63,8 @@ def set_printoptions(
 
 def text_of(t: TensorBase, is_leaf: bool) -> str:
     """Text like ``tensor([1.0000, 2.5000], dtype=float64, grad_fn=<mul>)``, with values as PyTorch prints them."""
+    if is_batched(t):  # all samples
+        return f"{text_of(wrap(t._data.array, t._node), is_leaf)}, of which vmap sees each along dimension 0"
     data, dtype, digits = t._data, t._data.dtype, _options["precision"]
     with np.printoptions(**{name: _options[name] for name in ("threshold", "edgeitems", "linewidth")}):
         if dtype.kind == "f":

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from minigrad.devices import check_device
+from minigrad.engine import Batched, innermost
 from minigrad.ops.arguments import check, shown, whole
 
 _making = threading.Lock()
@@ -166,6 +167,29 @@ def get_rng_state() -> dict[str, Any]:
 def set_rng_state(state: dict[str, Any]) -> None:
     """Restore the state of the process's generator that :func:`get_rng_state` returned."""
     _current().set_state(state)
+
+
+def drawn(draw: Callable[[np.random.Generator, tuple[int, ...]], Any], shape: tuple[int, ...], generator: Generator | None = None) -> Any:
+    """``draw(numpy's generator, shape)``: random numbers. All of them come this way, so that ``vmap`` gives each sample its own if it shall.
+
+    >>> from minigrad.random import drawn
+    >>> drawn(lambda random, shape: random.random(shape), (2, 3)).shape
+    (2, 3)
+    """
+    level = innermost.get()
+    if level is None:
+        return draw(numpy_generator(generator), shape)
+    wraps = []
+    while level is not None:
+        level.refuse_random()
+        if level.randomness == "different":
+            wraps.append(level)
+            shape = (level.size, *shape)
+        level = level.outer
+    numbers = draw(numpy_generator(generator), shape)
+    for level in reversed(wraps):
+        numbers = Batched(numbers, level)
+    return numbers
 
 
 def numpy_generator(generator: Generator | None = None) -> np.random.Generator:

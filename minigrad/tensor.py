@@ -27,7 +27,10 @@ from minigrad.engine import (
     dtype_of,
     get_default_dtype,
     is_grad_enabled,
+    lifted,
+    memory_of,
     no_number,
+    refuse_write,
     register_tensor,
     tensor_types,
     wrap,
@@ -52,7 +55,7 @@ from minigrad.ops import shape as shaping
 from minigrad.ops import softmax as softmaxes
 from minigrad.ops.arguments import either, number, shown
 from minigrad.printing import text_of
-from minigrad.random import Generator, numpy_generator
+from minigrad.random import Generator, drawn
 from minigrad.tree import array_of, leaves, tree_map, unwrapped
 from minigrad.types import Dims, DType, Operand, P, Size
 
@@ -328,7 +331,7 @@ def live_source(view: TensorBase) -> Any:
 
     Making a view stores nothing, so it costs nothing. Instead a write searches the objects of Python's garbage collector.
     """
-    own = view._data
+    own = memory_of(view._data)
     root = root_of(own)
     if own is root:  # over memory of another library, which has no other Tensor between
         return None
@@ -348,7 +351,7 @@ def live_source(view: TensorBase) -> Any:
 
 def _slot(t: TensorBase) -> np.ndarray | None:
     """The array in ``t`` itself; None in one that has none (yet), or that is another name for one."""
-    array = None if type(t) is _Data else _array_slot.__get__(t)
+    array = None if type(t) is _Data else memory_of(_array_slot.__get__(t))
     return array if isinstance(array, np.ndarray) else None
 
 
@@ -368,7 +371,7 @@ def keep_values(writer: TensorBase) -> None:
     for thing in gc.get_objects():
         if type(thing) in tensor_types:
             if thing is not writer and (array := _slot(thing)) is not None and root_of(array) is root:
-                thing._data = array.copy()
+                thing._data = thing._data.copy()
         elif issubclass(type(thing), Node):  # isinstance would run code of other libraries' objects
             held = getattr(thing, "kept", None), getattr(thing, "static", None)
             if any(isinstance(x, np.ndarray) and root_of(x) is root for x in leaves(held)):
@@ -769,7 +772,9 @@ class Tensor(TensorBase):
             if _KINDS[value.dtype.kind] > _KINDS[self._data.dtype.kind]:
                 raise RuntimeError(f"{name}: a result of {value.dtype} cannot be written into a tensor of {self._data.dtype}")
             value = cast(value, dtype=self._data.dtype)
-        self._replace(value._data if isinstance(value, TensorBase) else np.asarray(value))
+        array = value._data if isinstance(value, TensorBase) else np.asarray(value)
+        refuse_write(name, self._data, array)
+        self._replace(array)
         if isinstance(value, TensorBase) and is_grad_enabled():
             self._node = value._node
         return self
@@ -879,7 +884,9 @@ class Tensor(TensorBase):
         elif not (overwrite := self._writable()):
             leave_memory(self)
         written = index.store(self if recorded else self._data, key, value, overwrite)
-        self._data = written._data if recorded else written
+        array = written._data if recorded else written
+        refuse_write(name, self._data, array)
+        self._data = array
         if recorded:
             self._node = written._node
 
@@ -890,7 +897,7 @@ class Tensor(TensorBase):
         if self._node is not None and not force:
             raise RuntimeError("numpy(): this tensor requires a gradient, which numpy would lose. Use x.detach().numpy()")
         base: Any = self._data.base
-        return base.array if type(base) is _Lender else self._data
+        return base.array if type(base) is _Lender else np.asarray(self._data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -1112,37 +1119,41 @@ class Tensor(TensorBase):
         return self._fill(source, "copy_")
 
     def _fill(self: Self, value: Any, name: str) -> Self:
-        self._store(..., value, name)
+        self._store(..., lifted(value), name)  # random numbers may differ from sample to sample
         return self
 
     def uniform_(self: Self, low: Any = 0.0, high: Any = 1.0, generator: Generator | None = None) -> Self:
         """Fill with samples from the uniform distribution on [low, high)."""
-        return self._fill(numpy_generator(generator).uniform(low, high, self._data.shape), "uniform_")
+        return self._fill(drawn(lambda random, shape: random.uniform(low, high, shape), self._data.shape, generator), "uniform_")
 
     def normal_(self: Self, mean: Any = 0.0, std: Any = 1.0, generator: Generator | None = None) -> Self:
         """Fill with samples from the normal distribution."""
-        return self._fill(numpy_generator(generator).normal(mean, std, self._data.shape), "normal_")
+        return self._fill(drawn(lambda random, shape: random.normal(mean, std, shape), self._data.shape, generator), "normal_")
 
     def exponential_(self: Self, lambd: Any = 1.0, *, generator: Generator | None = None) -> Self:
         """Fill with samples from the exponential distribution of rate ``lambd``, above 0."""
         number("exponential_", "lambd", lambd, "above 0")
-        return self._fill(numpy_generator(generator).standard_exponential(self._data.shape) / lambd, "exponential_")
+        return self._fill(
+            drawn(lambda random, shape: random.standard_exponential(shape) / lambd, self._data.shape, generator), "exponential_"
+        )
 
     def log_normal_(self: Self, mean: Any = 1.0, std: Any = 2.0, *, generator: Generator | None = None) -> Self:
         """Fill with samples whose logarithm has this ``mean`` and ``std``, above 0."""
         number("log_normal_", "std", std, "above 0")
-        return self._fill(numpy_generator(generator).lognormal(mean, std, self._data.shape), "log_normal_")
+        return self._fill(drawn(lambda random, shape: random.lognormal(mean, std, shape), self._data.shape, generator), "log_normal_")
 
     def cauchy_(self: Self, median: Any = 0.0, sigma: Any = 1.0, *, generator: Generator | None = None) -> Self:
         """Fill with samples from the Cauchy distribution of scale ``sigma``, above 0."""
         number("cauchy_", "sigma", sigma, "above 0")
-        return self._fill(median + sigma * numpy_generator(generator).standard_cauchy(self._data.shape), "cauchy_")
+        return self._fill(
+            drawn(lambda random, shape: median + sigma * random.standard_cauchy(shape), self._data.shape, generator), "cauchy_"
+        )
 
     def geometric_(self: Self, p: Any, *, generator: Generator | None = None) -> Self:
         """Fill with the number of trials until one succeeds, each with probability ``p``, in (0, 1)."""
         if not 0 < number("geometric_", "p", p) < 1:
             raise ValueError(f"geometric_: p must be between 0 and 1, but is {p!r}")
-        return self._fill(numpy_generator(generator).geometric(p, self._data.shape), "geometric_")
+        return self._fill(drawn(lambda random, shape: random.geometric(p, shape), self._data.shape, generator), "geometric_")
 
     def random_(self: Self, low: Any = None, high: Any = None, *, generator: Generator | None = None) -> Self:
         """Fill with whole numbers from ``low`` to ``high`` - 1, ``x.random_(high)`` from 0; without both, to what the dtype holds exactly.
@@ -1156,8 +1167,10 @@ class Tensor(TensorBase):
             high = 2 ** (np.finfo(dtype).nmant + 1) + 1 if dtype.kind == "f" else 2 if dtype.kind == "b" else int(np.iinfo(dtype).max) + 1
         if low >= high:
             raise ValueError(f"random_: low must be below high, but {low} >= {high}")
-        drawn = numpy_generator(generator).integers(low, high, self._data.shape, np.uint64 if high > 2**63 else np.int64)
-        return self._fill(np.asarray(drawn).astype(self._data.dtype), "random_")
+        dtype, wide = self._data.dtype, np.uint64 if high > 2**63 else np.int64
+        return self._fill(
+            drawn(lambda random, shape: random.integers(low, high, shape, wide).astype(dtype), self._data.shape, generator), "random_"
+        )
 
     def fill_diagonal_(self: Self, fill_value: Any, wrap: builtins.bool = False) -> Self:
         """Set the elements whose indices are all equal to ``fill_value``; ``wrap``: of a tall matrix, again below a free row.
@@ -1180,7 +1193,7 @@ class Tensor(TensorBase):
         chance = array_of(p)
         if not np.all((chance >= 0) & (chance <= 1)):
             raise ValueError("bernoulli_: probabilities must be in [0, 1]")
-        return self._fill(numpy_generator(generator).random(self._data.shape) < chance, "bernoulli_")
+        return self._fill(drawn(lambda random, shape: random.random(shape) < chance, self._data.shape, generator), "bernoulli_")
 
     add_ = _in_place(elementwise.add, "add_")
     sub_ = _in_place(elementwise.sub, "sub_")

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import TensorBase
+from minigrad.engine import Batched, TensorBase, memory_of
 
-__all__ = ["array_of", "bytes_text", "leaves", "rebuilt", "tensors_in", "tree_map", "unwrapped"]
+__all__ = ["array_of", "bytes_text", "leaves", "numbers_of", "rebuilt", "tensors_in", "tree_map", "unwrapped"]
 
 
 def array_of(x: Any) -> np.ndarray:
@@ -25,7 +25,18 @@ def array_of(x: Any) -> np.ndarray:
     >>> array_of(mg.ones(2)), array_of(3)
     (array([1., 1.], dtype=float32), array(3))
     """
-    return x._data if isinstance(x, TensorBase) else np.asarray(x)
+    return x._data if isinstance(x, TensorBase) else x if type(x) is Batched else np.asarray(x)
+
+
+def numbers_of(x: Any) -> np.ndarray:
+    """The array of :func:`array_of`; inside ``vmap`` that of all samples, for checks of their values.
+
+    >>> import minigrad as mg
+    >>> from minigrad.tree import numbers_of
+    >>> numbers_of(mg.ones(2))
+    array([1., 1.], dtype=float32)
+    """
+    return memory_of(array_of(x))
 
 
 def unwrapped(x: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Literal, TypeAlias, overload
@@ -11,8 +12,9 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 
 from minigrad.engine import anomaly
-from minigrad.engine.fitting import cast, fit, in_dtype, is_half
-from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, tensor_types, wrap
+from minigrad.engine.batching import Level, any_batched, is_batched, of_samples, running
+from minigrad.engine.fitting import arrived, cast, enter, fit, in_dtype, is_half, leave
+from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, shape_of, wrap
 from minigrad.engine.modes import set_grad_enabled
 from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.types import Operand, Tensor
@@ -95,7 +97,12 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                     args = as_tensors(args, sources, node)
                 if widen:
                     args = in_dtype(tuple(args), F16, F32)
-                result = formula(g, *args)
+                try:
+                    result = formula(g, *args)
+                except Exception:
+                    if record or not any_batched((g, *args)):
+                        raise
+                    result = of_samples(plan.op, formula, g, args, sources)
                 if position is None:
                     result = settle(result, targets)
                 elif (
@@ -113,8 +120,9 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                 ):
                     if target is None or gradient is None:
                         continue
-                    if type(gradient) is not ndarray and type(gradient) not in tensor_types:
-                        gradient = np.asarray(gradient)
+                    if type(gradient) is not ndarray:
+                        gradient = arrived(gradient, target, record, accumulate)
+                        owned.discard(target)
                     if gradient.shape != target.shape or gradient.dtype is not target.dtype:
                         gradient = fit(gradient, target, plan, place)
                     if watching:
@@ -127,7 +135,8 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                     elif target in owned:
                         pending[target] += gradient
                     else:
-                        pending[target] = np.asarray(pending[target] + gradient)
+                        total = pending[target] + gradient
+                        pending[target] = total if type(total) is ndarray or is_batched(total) else np.asarray(total)
                         owned.add(target)
             result = gradient = None  # a second reference would make deliver() copy the gradient of a leaf
         except Exception as error:
@@ -273,12 +282,13 @@ def _seeds(outputs: Sequence[Any], gradients: Sequence[Any], record: bool, who: 
                     f"{who}: a gradient can be left out only for a scalar, and this tensor has shape {data.shape}. "
                     f"Reduce it first, as in y.sum().{who}(), or pass a gradient of its shape"
                 )
-            g = np.ones_like(data)
+            g = np.ones(data.shape, data.dtype)
         else:
             if record and isinstance(g, TensorBase):
                 array = g._data
             else:
-                g = array = np.asarray(g._data if isinstance(g, TensorBase) else g)
+                g = g._data if isinstance(g, TensorBase) else g
+                g = array = g if is_batched(g) else np.asarray(g)
             if array.shape != data.shape:
                 raise ShapeError(f"{who}: the gradient has shape {array.shape} but the tensor has shape {data.shape}")
             if array.dtype != data.dtype:
@@ -378,6 +388,8 @@ def grad(
     only_inputs: bool = True,
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
+    *,
+    is_grads_batched: bool = False,
 ) -> tuple[Any, ...]: ...
 def grad(
     outputs: Any,
@@ -388,6 +400,8 @@ def grad(
     only_inputs: bool = True,
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
+    *,
+    is_grads_batched: bool = False,
 ) -> Any:
     """Gradients of ``outputs`` with respect to ``inputs``, one Tensor per input; no ``.grad`` changes: ``torch.autograd.grad``.
 
@@ -400,6 +414,8 @@ def grad(
         only_inputs: accepted, for scripts that pass it. Raises ``ValueError`` for False.
         allow_unused: return None for an input that the outputs do not depend on, instead of raising.
         materialize_grads: return zeros for such an input.
+        is_grads_batched: each of ``grad_outputs`` is several vectors, along a new first dimension, and so is each result: one backward pass
+            computes all products, as ``vmap`` would.
 
     Raises:
         RuntimeError: an input is unused or constant, or the graph is already freed.
@@ -415,6 +431,17 @@ def grad(
     if materialize_grads and allow_unused is False:
         raise ValueError("grad: materialize_grads=True needs allow_unused=True, or leave it out")
     outputs, inputs = _several(outputs), _several(inputs)
+    if is_grads_batched:
+        vectors = [g for g in _several(grad_outputs) if g is not None]
+        sizes = {shape_of(g)[:1] for g in vectors}
+        if len(sizes) != 1 or () in sizes:
+            raise ShapeError(
+                f"grad: with is_grads_batched each of grad_outputs needs a first dimension, of one size, not {[shape_of(g) for g in vectors]}"
+            )
+        with running(Level(*sizes.pop(), "same", Counter())) as level:
+            vectors = [None if g is None else enter(g, level=level, dim=0) for g in _several(grad_outputs)]
+            found = grad(outputs, inputs, vectors, retain_graph, create_graph, True, allow_unused, materialize_grads)
+            return tuple([None if g is None else leave(g, level=level, dim=0) for g in found])
     gradients = _several(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
     seeds = _seeds(outputs, gradients, create_graph, "grad")
     nodes = [_input_node(t, "grad") for t in inputs]

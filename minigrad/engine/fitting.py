@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.graph import Node
+from minigrad.engine.batching import Batched, Level, batched, is_batched, levels_of, lifted, lowered, moved, repeated
+from minigrad.engine.graph import Leaf, Node, tensor_types
 from minigrad.engine.op import F16, Plan, ShapeError, op
 from minigrad.engine.rules import elementwise, linear_in
 from minigrad.kernels.sums import add_reduce
@@ -21,7 +22,13 @@ def _sum_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...
     return (*range(lead), *(lead + i for i, t in enumerate(target) if t == 1 and shape[lead + i] != 1))
 
 
+def _sum_samples(run, x, shape):
+    out = run(x, shape=(x.shape[0], *[1] * (x.ndim - 1 - len(shape)), *shape))
+    return out.reshape((x.shape[0], *shape))
+
+
 @linear_in("x")
+@batched(_sum_samples)
 @op(x=lambda g, x_shape: broadcast_to(g, x_shape))
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
     """``x`` summed over the axes along which ``shape`` was broadcast: the transpose of :func:`broadcast_to`."""
@@ -29,7 +36,12 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
     return np.asarray(add_reduce(x, axes)).reshape(shape) if axes else x.reshape(shape)
 
 
+def _broadcast_samples(run, x, shape):
+    return run(x.reshape((x.shape[0], *[1] * (len(shape) + 1 - x.ndim), *x.shape[1:])), shape=(x.shape[0], *shape))
+
+
 @linear_in("x")
+@batched(_broadcast_samples)
 @op(x=lambda g, x_shape: sum_to(g, x_shape))
 def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
     """A view of ``x`` in a larger shape, by numpy's rules. The transpose of :func:`sum_to`."""
@@ -41,6 +53,46 @@ def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
 def cast(x: Operand, dtype: DType) -> Array:
     """``x`` in another dtype, without a copy if it already has that dtype. Integers and booleans carry no gradient."""
     return np.asarray(x).astype(dtype, copy=False)
+
+
+@batched(lambda run, x, level, dim: enter(x, level=level, dim=dim + 1))
+@linear_in("x")
+@op(x=lambda g, level, dim: leave(g, level=level, dim=dim))
+def enter(x: Array, level: Level, dim: int) -> Array:
+    """``x`` as the samples of ``level`` along ``dim``: the way into ``vmap``. The transpose of :func:`leave`."""
+    if type(x) is Batched and x.level.number > level.number:
+        raise TypeError  # a derivative of all samples of a later level: the batching rule
+    return Batched(lowered(moved(lifted(x), dim, 0)), level)
+
+
+@batched(lambda run, x, level, dim: leave(x, level=level, dim=dim + 1))
+@linear_in("x")
+@op(x=lambda g, level, dim: enter(g, level=level, dim=dim))
+def leave(x: Array, level: Level, dim: int) -> Array:
+    """The samples of ``level`` along ``dim``, equal ones if ``x`` is the same for all: the way out of ``vmap``. The transpose of :func:`enter`."""
+    if type(x) is Batched and x.level is not level:
+        raise TypeError  # the batching rule
+    return lowered(moved(lifted(x.array) if type(x) is Batched else repeated(x[None], level.size), 0, dim))
+
+
+def arrived(gradient: Any, node: Node, record: bool, accumulate: bool) -> Any:
+    """A gradient that is no ndarray, as one for ``node``: numbers become an array, and one of samples is summed if they share the node.
+
+    They do if the node was made before the ``vmap``, whose function has returned. While it still runs each sample has a gradient of its own, as if
+    the function were called for it alone; only ``.grad`` of a tensor from outside cannot hold those.
+    """
+    if not is_batched(gradient):
+        return gradient if record and type(gradient) in tensor_types else np.asarray(getattr(gradient, "_data", gradient))
+    gradient = lifted(gradient)
+    for level in levels_of(gradient._data):
+        if node.number < level.number and not level.active:
+            gradient = leave(gradient, level=level, dim=0).sum(0)
+        elif node.number < level.number and accumulate and type(node) is Leaf:
+            raise RuntimeError(
+                "backward: inside vmap the gradient of a tensor from outside differs from sample to sample, and its .grad holds only one; "
+                "use minigrad.func.grad, or minigrad.grad, which return it"
+            )
+    return gradient if record else gradient._data
 
 
 def is_half(node: Node) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.backward import as_tensors, freed_error, settle, walk
+from minigrad.engine.batching import ARRAYS, applied
 from minigrad.engine.fitting import broadcast_to, cast, in_dtype, is_half, sum_to
 from minigrad.engine.graph import Leaf, Node, Packed, Pick, mapped, wrap
 from minigrad.engine.modes import set_grad_enabled
@@ -149,7 +150,7 @@ def _by_gradient(position: int, formula: Callable, sources: tuple, pick: Callabl
             t = broadcast_to(t, shape=node.shape)
         if t.dtype != node.dtype and not call.half:
             t = cast(t, dtype=node.dtype)
-        return formula(t, *call.arguments(call.kept if pick is None else pick(call.kept), sources))
+        return applied(call.node.op, formula, t, call.arguments(call.kept if pick is None else pick(call.kept), sources), sources)
 
     return step
 
@@ -168,7 +169,7 @@ def _by_formula(plan: Plan, name: str, formula: Callable) -> Callable[[_Call], A
         args = tuple(
             [call.node.static[expression] if i is None else call.kept[i] for i, (_, expression) in zip(places, needs, strict=True)]
         )
-        return formula(t, *call.arguments(args, sources))
+        return applied(op, formula, t, call.arguments(args, sources), sources)
 
     return step
 
@@ -232,7 +233,7 @@ def _transposed(call: _Call) -> Any:
                 continue
             args = call.arguments(call.kept if pick is None else pick(call.kept), sources)
             if not call.record:
-                args = [mapped(a, wrap, np.ndarray) if _is_tensor(node, s) else a for a, s in zip(args, sources, strict=True)]
+                args = [mapped(a, wrap, ARRAYS) if _is_tensor(node, s) else a for a, s in zip(args, sources, strict=True)]
             gradients = formula(g, *args)
             if position is not None:
                 gradients = (gradients,)

@@ -89,13 +89,13 @@ class _Call:
 def _forward(xs: tuple, call: _Call) -> tuple[Any, tuple]:
     """The results as arrays, and the residual: ctx and the arrays that it saved."""
     function, ctx, args = call.function, call.ctx, call.args
-    call.args = ()  # the graph keeps what ctx saves, nothing else
     with no_grad():
         if function.setup_context is Function.setup_context:
             returned = function.forward(ctx, *args)
         else:
             returned = function.forward(*args)
             function.setup_context(ctx, args, returned)
+    call.args = ()  # the graph keeps what ctx saves, nothing else
     several = isinstance(returned, (tuple, list))
     results = tuple(returned) if several else (returned,)
     for r in results:

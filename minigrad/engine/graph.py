@@ -60,7 +60,7 @@ def shape_of(a: Any) -> tuple[int, ...]:
     """The shape of an array or a Tensor, () for a Python number."""
     if isinstance(a, np.ndarray):
         return a.shape
-    return a._data.shape if type(a) in tensor_types else np.shape(a)
+    return a._data.shape if type(a) in tensor_types else a.shape if hasattr(a, "shape") else np.shape(a)
 
 
 def mapped(value: Any, function: Callable[[Any], Any], kind: type) -> Any:

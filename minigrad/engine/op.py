@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import anomaly
+from minigrad.engine.batching import ARRAYS, Batched, any_batched, run_batched
 from minigrad.engine.entry import NUMPY_NAMES, with_our_names
 from minigrad.engine.graph import Node, Pick, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
@@ -120,7 +121,7 @@ class Op:
     ``elementwise``    whether :func:`~minigrad.engine.rules.elementwise` marks it
     ``tangents``       input -> formula of the result's tangent, see :func:`~minigrad.engine.rules.tangent`
     ``linear``         the groups of inputs that :func:`~minigrad.engine.rules.linear_in` names
-    ``batching``       how ``vmap`` calls it, None: by a loop
+    ``batching``       its rule for ``vmap``, see :mod:`minigrad.engine.batching`; None: sample by sample
     =================  =======================================================================================
     """
 
@@ -333,7 +334,7 @@ def _weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, An
     sized: list[np.dtype] = []
     scalar: list[np.dtype] = []
     for i, a in enumerate(arrays):
-        if isinstance(a, np.ndarray) and op.argument(i) not in _POSITIONS:
+        if isinstance(a, ARRAYS) and op.argument(i) not in _POSITIONS:
             (sized if a.ndim else scalar).append(a.dtype)
     if out.dtype.kind == "f":
         sized, scalar = [d for d in sized if d.kind == "f"], [d for d in scalar if d.kind == "f"]
@@ -354,6 +355,14 @@ def _category(dtype: np.dtype) -> int:
     return {"b": 0, "u": 1, "i": 1}.get(dtype.kind, 2)
 
 
+def _batched(op: Op, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
+    """What the kernel returns for inputs or static arguments that differ from sample to sample."""
+    try:
+        return run_batched(op, inputs, statics)
+    except Exception as error:
+        raise _explain(op, error, inputs) from None
+
+
 def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """The kernel's exception with the op and the shapes of its arguments added, or the refusal of an argument that is no number."""
     text = str(error)
@@ -366,7 +375,7 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     if isinstance(error, TypeError) and "ufunc '" in text:  # numpy's refusal of the dtypes
         return TypeError(f"{op.name}: not for {' and '.join(str(getattr(a, 'dtype', type(a).__name__)) for a in arrays)}")
     if not text.startswith(f"{op.name}:"):
-        shown = [f"{a.dtype}{a.shape}" if isinstance(a, np.ndarray) else f"={a!r:.40}" for a in arrays]
+        shown = [f"{a.dtype}{a.shape}" if isinstance(a, ARRAYS) else f"={a!r:.40}" for a in arrays]
         names = [op.argument(i) for i in range(len(arrays))]
         if type(error) in (OverflowError, np.linalg.LinAlgError) and error.args == (text,):  # numpy's and Python's own words
             error.args = (f"{op.name}: {text}",)
@@ -452,6 +461,8 @@ def _kind_of(value: Any) -> str:
 
 def _as_result(op: Op, out: Any) -> np.ndarray:
     """The kernel's return value as an array. Raises ``TypeError`` unless it consists of numbers."""
+    if type(out) is Batched:
+        return out
     if type(out) in tensor_types:
         raise TypeError(f"{op.name}: the kernel returned a Tensor; kernels take and return arrays")
     array = np.asarray(out)
@@ -486,10 +497,14 @@ def call({parameters}):
         try:
             return {plain}
         except Exception as _error:
-            return _answer(_op, _error, ({inputs}), ({nodes}))
+            if not _any_batched(({inputs}{statics})):
+                return _answer(_op, _error, ({inputs}), ({nodes}))
+            return {batched_plain}
     try:
 {run}    except Exception as _error:
-        return _answer(_op, _error, ({inputs}), ({nodes}))
+        if not _any_batched(({inputs}{statics})):
+            return _answer(_op, _error, ({inputs}), ({nodes}))
+        {received} = _batched(_op, ({inputs}), {static})
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
             return _several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
@@ -591,9 +606,13 @@ def specialize(op: Op) -> None:
             kept = f"{_tuple([e for _, e in needs])} if _mask == {mask} else {kept}"
     parameters, passed, rebind = _parameters(op)
     call = f"({', '.join(passed)})"
+    inputs = "".join(f"{v}, " for v in values)
+    static = "{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING"
     plain, run = f"_kernel{call}", f"        out = _kernel{call}\n"
+    batched_plain = f"_batched(_op, ({inputs}), {static})"
     if op.has_residual:
         plain, run = f"_split(_op, {plain})[0]", f"        _both = _kernel{call}\n"
+        batched_plain = f"{batched_plain}[0]"
     elif op.direct:
         run = f"        try:\n            out = _direct{call}\n        except RuntimeError:\n            out = _kernel{call}\n"
     if len(many) == 1 and not op.variadic:
@@ -609,13 +628,16 @@ def specialize(op: Op) -> None:
         refuse="".join(_REFUSE.format(x=x) for x in op.statics),
         run=run,
         plain=plain,
+        batched_plain=batched_plain,
+        received="_both" if op.has_residual else "out",
+        statics="".join(f"{s}, " for s in op.statics),
         split="    out, res = _split(_op, _both)\n" if op.has_residual else "",
-        inputs="".join(f"{v}, " for v in values),
+        inputs=inputs,
         nodes="".join(f"{n}, " for n in nodes),
         promoted=promoted,
         keep=keep,
         kept=kept,
-        static="{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING",
+        static=static,
         constant=_constant_told(op),
     )
     filename = f"{anomaly.GENERATED}{op.kernel.__module__}.{op.kernel.__qualname__}>"
@@ -677,5 +699,6 @@ _SCOPE: dict[str, Any] = {
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
     "_answer": _answer, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
-    "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
+    "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_any_batched": any_batched, "_batched": _batched,
+    "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip

@@ -15,8 +15,9 @@ import numpy as np
 from minigrad.creation import ones_like, zeros_like
 from minigrad.engine import TensorBase, wrap
 from minigrad.func.trial import Trial, nested
+from minigrad.func.vmap import vmap
 from minigrad.ops.arguments import check, shown
-from minigrad.ops.shape import reshape, stack
+from minigrad.ops.shape import reshape
 
 Argnums = int | tuple[int, ...]
 
@@ -283,8 +284,9 @@ def _along_basis(product: Callable[[Any], list[Any]], x: Any, like: list[Any], d
     """``product(e)``, a list of Tensors, for every unit vector e of the shape of ``x``, each stacked along ``dim``."""
     size = x._data.size
     basis = np.eye(size, dtype=x._data.dtype).reshape(size, *x._data.shape)
-    found = [product(wrap(e)) for e in basis]
-    return [stack(parts, dim) for parts in zip(*found, strict=True)] if found else [zeros_like(y).unsqueeze(dim)[..., :0] for y in like]
+    if not size:
+        return [zeros_like(y).unsqueeze(dim)[..., :0] for y in like]
+    return list(vmap(lambda e: tuple(product(e)), 0, dim, "same", chunk_size=chunk_size)(wrap(basis)))
 
 
 def hessian(func: Callable, argnums: Argnums = 0) -> Callable[..., Any]:

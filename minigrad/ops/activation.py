@@ -22,7 +22,7 @@ from minigrad.ops.arguments import number, number_of, positive_dim, require_dtyp
 from minigrad.ops.elementwise import abs, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import chunk, reshape
-from minigrad.random import numpy_generator
+from minigrad.random import drawn
 from minigrad.types import Array, Tensor, called_as
 
 
@@ -237,8 +237,8 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
         raise ValueError(f"rrelu: lower {lower} is above upper {upper}")
     if not training:
         return leaky_relu(input, 0.5 * (lower + upper))
-    slopes = numpy_generator().uniform(lower, upper, shape_of(getattr(input, "_data", input)))
-    return _prelu(input, slopes.astype(input.dtype))
+    slopes = drawn(lambda random, shape: random.uniform(lower, upper, shape).astype(input.dtype), shape_of(input))
+    return _prelu(input, slopes)
 
 
 @called_as(like.threshold)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.engine import TensorBase, op, tangent, wrap
+from minigrad.engine import TensorBase, batched, op, tangent, wrap
 from minigrad.ops import signatures as like
 from minigrad.types import Array, called_as
 
@@ -19,6 +19,7 @@ def _call(g: tuple, hook: Any) -> tuple:
 
 @called_as(like.several)
 @tangent(xs=lambda t: t)
+@batched(lambda run, *xs, hook: run(*xs, hook=hook))
 @op(xs=_call)
 def watch(*xs: Array, hook: Any = None) -> Array:
     """The arguments, unchanged, as a tuple. The backward pass calls ``hook(gradients)`` when it has all their gradients.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, public, wrap
+from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, public, shape_of, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dims, sizes_of, tensors
@@ -104,7 +104,7 @@ class ComplexPair:
 
     def angle(self) -> Any:
         """The angle from -pi to pi, a Tensor. At 0 it is 0, and so is its gradient."""
-        zero = (array_of(self.pair) == 0).all(-1)
+        zero = reduce.all(ew.eq(self.pair, 0), -1)
         return ew.where(zero, 0.0, ew.atan2(ew.where(zero, 0.0, self.imag), ew.where(zero, 1.0, self.real)))
 
     def conj(self) -> ComplexPair:
@@ -211,7 +211,7 @@ _ANSWERS: dict[str, Callable] = {
 
 
 def _is_real(x: Any) -> bool:
-    return not isinstance(x, ComplexPair) and not np.iscomplexobj(array_of(x))
+    return not isinstance(x, ComplexPair) and array_of(x).dtype.kind != "c"
 
 
 def _column(x: Any) -> Any:
@@ -245,7 +245,7 @@ def as_pair(name: str, x: Any) -> ComplexPair:
     if isinstance(x, ComplexPair):
         return x
     x = as_real(name, x)
-    return complex(x, wrap(np.zeros_like(array_of(x))))
+    return complex(x, wrap(np.zeros(shape_of(x), array_of(x).dtype)))
 
 
 def complex(real: Tensor, imag: Tensor) -> ComplexPair:

@@ -32,11 +32,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.engine import ShapeError, linear_in, op, public
+from minigrad.engine import ShapeError, batched, linear_in, op, public, repeated
 from minigrad.kernels import conv as kernels
 from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
 from minigrad.ops.arguments import require_dtype
+from minigrad.ops.batching import merged, of_channels, split, with_channels
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import permute
 from minigrad.ops.window_sizes import as_batch, fitted, per_axis, said
@@ -45,7 +46,33 @@ from minigrad.types import Array, Size, Tensor
 # ---------------------------------------------------------------------------------------- three ops, one trilinear form
 
 
+def _conv_samples(run, x, w, bias, sizes, window):
+    if w.shape[0] == 1 and (bias is None or bias.shape[0] == 1):
+        return split(run(merged(x), w[0], None if bias is None else bias[0], sizes=sizes, window=window), x.shape[0])
+    size = max(w.shape[0], 1 if x.shape[0] == 1 else x.shape[0])
+    if w.shape[0] == 1:
+        out = split(run(merged(x), w[0], None, sizes=sizes, window=window), x.shape[0])
+    elif x.shape[0] == 1 and x.shape[2] == w.shape[2]:  # the same images for all: more output channels
+        out = of_channels(run(x[0], merged(w), None, sizes=sizes, window=window), size)
+    else:  # each sample is a group of channels
+        out = of_channels(run(with_channels(repeated(x, size)), merged(w), None, sizes=sizes, window=window), size)
+    return out if bias is None else out + bias.reshape((bias.shape[0], 1, -1, *[1] * (out.ndim - 3)))
+
+
+def _conv_input_samples(run, y, w, shape, window):
+    if w.shape[0] == 1:
+        return split(run(merged(y), w[0], shape=(y.shape[0] * shape[0], *shape[1:]), window=window), y.shape[0])
+    size, (n, c, *sizes) = w.shape[0], shape
+    return of_channels(run(with_channels(repeated(y, size)), merged(w), shape=(n, size * c, *sizes), window=window), size)
+
+
+def _conv_weight_samples(run, x, y, shape, window):
+    x, y = (with_channels(repeated(a, run.size)) for a in (x, y))
+    return split(run(x, y, shape=(run.size * shape[0], *shape[1:]), window=window), run.size)
+
+
 @linear_in("x bias", "w bias")
+@batched(_conv_samples)
 @op(
     x=lambda g, w, x_shape, window: conv_input(g, w, shape=x_shape, window=window),
     w=lambda g, x, w_shape, window: conv_weight(x, g, shape=w_shape, window=window),
@@ -57,6 +84,7 @@ def conv(x: Array, w: Array, bias: Array = None, *, sizes: Any, window: Any) -> 
 
 
 @linear_in("y", "w")
+@batched(_conv_input_samples)
 @op(
     y=lambda g, w, y_shape, window: conv(g, w, sizes=y_shape[2:], window=window),
     w=lambda g, y, w_shape, window: conv_weight(g, y, shape=w_shape, window=window),
@@ -67,6 +95,7 @@ def conv_input(y: Array, w: Array, shape: Any, window: Any) -> Array:
 
 
 @linear_in("x", "y")
+@batched(_conv_weight_samples)
 @op(
     x=lambda g, y, x_shape, window: conv_input(y, g, shape=x_shape, window=window),
     y=lambda g, x, y_shape, window: conv(x, g, sizes=y_shape[2:], window=window),

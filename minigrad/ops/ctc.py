@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, public, shape_of
 from minigrad.ops import elementwise as ew
+from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.index import gather, getitem
 from minigrad.ops.loss import reduced, reduction_of
 from minigrad.ops.reduce import logsumexp
@@ -65,6 +66,7 @@ def _check_labels(labels: np.ndarray, lengths: np.ndarray, blank: int, classes: 
             raise IndexError(f"{_NAME}: label {labels[i, j]} at place {j} of sequence {i} {rule}")
 
 
+@sample_by_sample()
 def ctc_loss(
     log_probs: Tensor,
     targets: Operand,

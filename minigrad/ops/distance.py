@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, no_grad, op, public
+from minigrad.engine import ShapeError, batched, cast, each_sample, lifted, no_grad, op, public
 from minigrad.ops.arguments import number, positive_dim
+from minigrad.ops.batching import matrices
 from minigrad.ops.elementwise import clamp, eq, where
 from minigrad.ops.index import index_select
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import norm, sum
 from minigrad.ops.shape import broadcast_tensors, transpose, unsqueeze
-from minigrad.tree import array_of
+from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Tensor
 
 
@@ -91,8 +92,7 @@ def _pull(g, out):
 
 def _centre(x):
     """The mean row, a constant: differences are the same without it, and sums of products lose fewer digits."""
-    rows = array_of(x)
-    return rows.mean(-2, keepdims=True) if rows.shape[-2] else rows.sum(-2, keepdims=True)
+    return lifted(each_sample(lambda rows: rows.mean(-2, keepdims=True) if rows.shape[-2] else rows.sum(-2, keepdims=True), array_of(x)))
 
 
 def _euclidean_x1(g, x1, x2, out):
@@ -105,6 +105,7 @@ def _euclidean_x2(g, x1, x2, out):
     return (x2 - c) * sum(w, -1, True) - matmul(w, x1 - c)
 
 
+@batched(matrices)
 @op(x1=_euclidean_x1, x2=_euclidean_x2)
 def _euclidean(x1: Array, x2: Array) -> Array:
     # |a - b|² = |a|² + |b|² - 2 a b, a product of matrices, in float64; where that cancels (near rows), from the differences
@@ -144,7 +145,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "us
         raise ValueError(f"cdist: p must not be negative, not {p}")
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise ShapeError(f"cdist: (..., P, M) and (..., R, M) are needed, not {tuple(x1.shape)} and {tuple(x2.shape)}")
-    finite = p == 2 and x1.dtype == x2.dtype and x1.dtype.kind == "f" and all(np.isfinite(array_of(x)).all() for x in (x1, x2))
+    finite = p == 2 and x1.dtype == x2.dtype and x1.dtype.kind == "f" and all(np.isfinite(numbers_of(x)).all() for x in (x1, x2))
     if finite:  # else a product of matrices would spread what is not finite over all rows
         return _euclidean(x1, x2)
     differences = unsqueeze(x1, -2) - unsqueeze(x2, -3)

@@ -1061,4 +1061,4 @@ def equal(input: Operand, other: Operand) -> bool:
     True
     """
     tensors("equal", input=input, other=other)
-    return shape_of(unwrapped(input)) == shape_of(unwrapped(other)) and bool(np.all(np.equal(unwrapped(input), unwrapped(other))))
+    return shape_of(unwrapped(input)) == shape_of(unwrapped(other)) and bool(np.all(eq(unwrapped(input), unwrapped(other))))

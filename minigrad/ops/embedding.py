@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, linear_in, no_grad, op, public
+from minigrad.engine import ShapeError, TensorBase, batched, linear_in, moved, no_grad, op, public
 from minigrad.ops.arguments import number, whole
+from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, plain_index, put_add
 from minigrad.ops.precision import in_float32
@@ -26,7 +27,20 @@ def _embedding_weight(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     return put_add(g, shape=weight_shape, index=plain_index(input, 2))
 
 
+def _embedding_samples(run, input, weight, padding_idx, scale_grad_by_freq):
+    if weight.shape[0] == 1:
+        return run(input, weight[0], padding_idx=padding_idx)
+    size, rows, features = weight.shape
+    if input.shape[0] == 1:  # the same rows of all tables
+        found = run(input[0], moved(weight, 0, 1).reshape((rows, size * features)), padding_idx=padding_idx)
+        return moved(found.reshape((*found.shape[:-1], size, features)), -2, 0)
+    run(input, weight[0], padding_idx=padding_idx)  # an index out of range would be a row of the next table
+    first = np.arange(0, size * rows, rows).reshape((size, *[1] * (input.ndim - 1)))
+    return run(input + first, weight.reshape((size * rows, features)))
+
+
 @linear_in("weight")
+@batched(_embedding_samples)
 @op(input=None, weight=_embedding_weight)
 def _embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
     input = np.asarray(input)
@@ -99,6 +113,7 @@ def _renormed(name: str, weight: Any, input: np.ndarray, max_norm: float, norm_t
         return weight._assign(shortened, name)  # type: ignore[attr-defined]
 
 
+@sample_by_sample()
 def embedding_bag(
     input: Operand,
     weight: Tensor,

@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, linear_in, op, public, tangent, wrap
+from minigrad.engine import ShapeError, TensorBase, aligned, batched, each_sample, linear_in, op, public, tangent, wrap
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import check, whole
+from minigrad.ops.batching import matrices
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import cat, matrix_transpose, permute, reshape, tril, triu, unsqueeze
-from minigrad.tree import array_of
+from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Tensor
 
 
@@ -81,6 +82,7 @@ def _per_matrix(g: Any) -> Any:
 
 
 @tangent(input=lambda t, out: -matmul(matmul(out, t), out))
+@batched(matrices)
 @op(input=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
 def inv(input: Array) -> Array:
     """Inverse of square matrices (..., n, n): ``torch.linalg.inv``.
@@ -97,8 +99,15 @@ def inv(input: Array) -> Array:
         return np.linalg.inv(input)
 
 
+def _solve_samples(run, a, b):
+    if b.ndim > 2:
+        return matrices(run, a, b)
+    return run(*aligned((a, b.reshape((*b.shape, 1)))))[..., 0]
+
+
 @tangent(a=lambda t, a, out: -_solve(a, matmul(t, out)))
 @linear_in("b")
+@batched(_solve_samples)
 @op(
     a=lambda g, a, out: -matmul(_solve(matrix_transpose(a), g), matrix_transpose(out)),
     b=lambda g, a: _solve(matrix_transpose(a), g),
@@ -157,6 +166,7 @@ def _cofactor_x(g, out, x):
     return (total * out - matmul(matmul(out, matrix_transpose(g)), out)) / _per_matrix(det(x))
 
 
+@batched(matrices)
 @op(x=_cofactor_x)
 def cofactor(x: Array) -> Array:
     """The cofactors of square matrices (..., n, n), det(x) inv(x)^T, defined for singular ones too: the gradient of :func:`det`."""
@@ -167,6 +177,7 @@ def cofactor(x: Array) -> Array:
     return (sign[..., None, None] * kernels.matmul(u * others[..., None, :], v)).astype(x.dtype, copy=False)
 
 
+@batched(matrices)
 @op(input=lambda g, input: _per_matrix(g) * cofactor(input))
 def det(input: Array) -> Array:
     """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Singular matrices have a first gradient, but no second one."""
@@ -176,12 +187,13 @@ def det(input: Array) -> Array:
 
 
 def _slogdet_x(g, x, out_1):
-    if not np.isneginf(array_of(out_1)).any():
+    if not np.isneginf(numbers_of(out_1)).any():
         return _per_matrix(g[1]) * matrix_transpose(inv(x))
     # a singular matrix has no inverse: cofactors / 0, infinite where the determinant would leave 0, NaN where it would not
     return _per_matrix(g[1]) * ew.div(cofactor(x), _per_matrix(det(x)))
 
 
+@batched(matrices)
 @op(x=_slogdet_x)
 def _slogdet(x: Array) -> Array:
     require_square("slogdet", x)
@@ -215,6 +227,7 @@ def _cholesky_x(g, out):
     return 0.5 * (s + matrix_transpose(s))
 
 
+@batched(matrices)
 @op(input=_cholesky_x)
 def _cholesky(input: Array) -> Array:
     require_square("cholesky", input)
@@ -263,6 +276,7 @@ def _solve_triangular_a(g, a, out, upper, unitriangular):
 
 
 @linear_in("b")
+@batched(matrices)
 @op(a=_solve_triangular_a, b=lambda g, a, upper, unitriangular: _solve_triangular(matrix_transpose(a), g, not upper, unitriangular))
 def _solve_triangular(a: Array, b: Array, upper: bool, unitriangular: bool) -> Array:
     try:
@@ -353,6 +367,11 @@ def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
 # ------------------------------------------------------------------------------------------------------- L and U
 
 
+def _swaps(pivots: Any, m: int, dtype: Any) -> Any:
+    """:func:`_permutation` of a Tensor, or of an array."""
+    return each_sample(lambda p: _permutation(p, m, dtype), array_of(pivots))
+
+
 def _permutation(pivots: np.ndarray, m: int, dtype: Any) -> np.ndarray:
     """The matrices P (..., m, m) of the swaps of rows i and ``pivots[i] - 1``, one after the other."""
     *lead, k = pivots.shape
@@ -393,9 +412,10 @@ def _lu_input(g, out):
     f = tril(matmul(square_l, gl), -1) + triu(matmul(gu, square_u))
     f = solve_triangular(square_u, solve_triangular(square_l, f, upper=True, unitriangular=True), upper=False, left=False)
     whole = cat((f, below), -2) if m > n else cat((f, beside), -1)
-    return matmul(_permutation(array_of(pivots), m, packed.dtype), whole)
+    return matmul(_swaps(pivots, m, packed.dtype), whole)
 
 
+@batched(matrices)
 @op(input=_lu_input)
 def _lu(input: Array, pivot: bool) -> Array:
     *lead, m, n = input.shape
@@ -436,7 +456,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
     """
     require_matrices("lu_factor", A)
     found = LUFactor(*_lu(A, bool(pivot)))
-    zeros = (np.diagonal(array_of(found.LU), 0, -2, -1) == 0).nonzero()
+    zeros = (np.diagonal(numbers_of(found.LU), 0, -2, -1) == 0).nonzero()
     if zeros[-1].size:
         where = f"U[{zeros[-1][0]}, {zeros[-1][0]}]{' of matrix ' * (len(zeros) > 1)}{', '.join([str(z[0]) for z in zeros[:-1]])}"
         raise np.linalg.LinAlgError(f"lu_factor: {where} is zero, so no equation can be solved with it; linalg.lu accepts that")
@@ -447,7 +467,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     """P, L and U from what :func:`lu_factor` returned: ``torch.lu_unpack``. Empty tensors for what is not asked for."""
     data = array_of(LU_data)
     empty = np.empty(0, data.dtype)
-    p = _permutation(array_of(LU_pivots), data.shape[-2], data.dtype) if unpack_pivots else empty
+    p = _swaps(LU_pivots, data.shape[-2], data.dtype) if unpack_pivots else empty
     lower, upper = _triangles(LU_data) if unpack_data else (alike(LU_data, empty), alike(LU_data, empty))
     return LU(alike(LU_data, p), lower, upper)
 
@@ -496,12 +516,12 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
         return matrix_transpose(lu_solve(LU, pivots, matrix_transpose(B), adjoint=not adjoint))
     if len(B.shape) < 2 or B.shape[-2] != LU.shape[-1]:
         raise ShapeError(f"lu_solve: LU {tuple(LU.shape)} and B {tuple(B.shape)} do not fit: B needs {LU.shape[-1]} rows")
-    p = _permutation(array_of(pivots), LU.shape[-1], LU.dtype)
+    p = _swaps(pivots, LU.shape[-1], LU.dtype)
     if adjoint:
         transposed = matrix_transpose(LU)
         x = solve_triangular(transposed, solve_triangular(transposed, B, upper=False), upper=True, unitriangular=True)
         return matmul(p, x)
-    x = solve_triangular(LU, matmul(np.swapaxes(p, -1, -2), B), upper=False, unitriangular=True)
+    x = solve_triangular(LU, matmul(matrix_transpose(p), B), upper=False, unitriangular=True)
     return solve_triangular(LU, x, upper=True)
 
 

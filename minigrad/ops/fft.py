@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, dtype_of, get_default_dtype, linear_in, op, public, wrap
+from minigrad.engine import ShapeError, batched, dtype_of, get_default_dtype, linear_in, op, public, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
+from minigrad.ops.batching import along_dim, behind
 from minigrad.ops.complex_pair import ComplexPair, as_pair, as_real
 from minigrad.ops.shape import crop, narrow, pad, pad_constant, roll, transpose, unfold, unfold_add
-from minigrad.tree import array_of
+from minigrad.tree import numbers_of
 from minigrad.types import Array, Dims, DType, Tensor
 
 
@@ -43,6 +44,7 @@ def _weights(n: int, ndim: int, dim: int, dtype: Any) -> np.ndarray:
 
 
 @linear_in("z")
+@batched(lambda run, z, dims, inverse: run(z, dims=behind(dims, z.ndim - 1), inverse=inverse))
 @op(z=lambda g, dims, inverse: _transform(g, dims, not inverse))
 def _transform(z: Array, dims: Any, inverse: bool) -> Array:
     """Complex to complex, as pairs; no factor in either direction."""
@@ -52,6 +54,7 @@ def _transform(z: Array, dims: Any, inverse: bool) -> Array:
 
 
 @linear_in("x")
+@batched(along_dim())
 @op(x=lambda g, x_shape, dim: _to_real(g / _weights(x_shape[dim], len(x_shape), dim, g.dtype), x_shape[dim], dim))
 def _from_real(x: Array, dim: int) -> Array:
     """Real to the first n // 2 + 1 coefficients, as pairs."""
@@ -59,6 +62,7 @@ def _from_real(x: Array, dim: int) -> Array:
 
 
 @linear_in("z")
+@batched(along_dim())
 @op(z=lambda g, n, dim: _from_real(g, dim) * _weights(n, len(g.shape), dim, g.dtype))
 def _to_real(z: Array, n: int, dim: int) -> Array:
     """The first n // 2 + 1 coefficients, as pairs, to n real numbers, without a factor."""
@@ -396,7 +400,7 @@ def istft(
     start = n_fft // 2 if center else 0
     end = min(total, start + whole("istft", "length", length, 0)) if length is not None else total - start
     signal, weight = narrow(signal, -1, start, end - start), narrow(weight, 0, start, end - start)
-    if (array_of(weight) < 1e-11).any():
+    if (numbers_of(weight) < 1e-11).any():
         raise RuntimeError("istft: the windows leave out some element of the signal: their squares, overlapped, must be above 1e-11")
     signal = ew.div(signal, weight)
     missing = 0 if length is None else length - (end - start)

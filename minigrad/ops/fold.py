@@ -13,8 +13,9 @@ import math
 
 import numpy as np
 
-from minigrad.engine import ShapeError, linear_in, op
+from minigrad.engine import ShapeError, batched, linear_in, op
 from minigrad.kernels import windows as kernels
+from minigrad.ops.batching import merged, split
 from minigrad.ops.window_sizes import as_batch, fitted, per_axis
 from minigrad.types import Array, Size
 
@@ -32,7 +33,14 @@ def _unfold_input(g, input_shape, kernel_size, dilation, padding, stride):
     return fold(g, input_shape[-2:], kernel_size, dilation, padding, stride)
 
 
+def _folded_images(run, x, **statics):
+    if x.ndim == (4 if run.op.name == "unfold" else 3):  # a sample is an image without a batch of its own
+        return run(x, **statics)
+    return split(run(merged(x), **statics), x.shape[0])
+
+
 @linear_in("input")
+@batched(_folded_images)
 @op(input=_unfold_input)
 def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
     """The windows of images as columns: ``torch.nn.functional.unfold``. Transpose of :func:`fold`.
@@ -68,6 +76,7 @@ def _fold_input(g, kernel_size, dilation, padding, stride):
 
 
 @linear_in("input")
+@batched(_folded_images)
 @op(input=_fold_input)
 def fold(input: Array, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Array:
     """Images from columns, with overlapping windows added up: ``torch.nn.functional.fold``. Transpose of :func:`unfold`.

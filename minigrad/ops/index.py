@@ -17,12 +17,33 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, joint, linear_in, op, public, shape_of, tangent
+from minigrad.engine import (
+    ARRAYS,
+    Batched,
+    ShapeError,
+    TensorBase,
+    batched,
+    broadcast_to,
+    cast,
+    each_sample,
+    is_array,
+    is_batched,
+    joint,
+    lifted,
+    linear_in,
+    op,
+    public,
+    rearranged,
+    repeated,
+    shape_of,
+    tangent,
+)
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, factor, number_of, positive_dim, require_dtype, whole
+from minigrad.ops.batching import leading, sample_by_sample
 from minigrad.ops.precision import in_float32
-from minigrad.tree import array_of, unwrapped
+from minigrad.tree import array_of, numbers_of, unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
 
 # ------------------------------------------------------------------------------------------------- keys
@@ -38,7 +59,7 @@ def plain_index(key: Any, ndim: int) -> tuple:
     for i, k in enumerate(parts):
         if k is Ellipsis:
             dots = i
-        elif isinstance(k, np.ndarray):
+        elif isinstance(k, ARRAYS):
             arrays = True
     if not arrays:
         if dots is None:
@@ -50,7 +71,7 @@ def plain_index(key: Any, ndim: int) -> tuple:
 
 def _consumes(k: Any) -> int:
     """The number of dimensions of x that a part of an index applies to."""
-    if isinstance(k, np.ndarray) and k.dtype.kind == "b":
+    if isinstance(k, ARRAYS) and k.dtype.kind == "b":
         return k.ndim
     return 0 if k is None or k is Ellipsis or type(k) is bool else 1
 
@@ -74,8 +95,10 @@ def _plain_part(k: Any) -> Any:
         k = k if k.size else k.astype(np.intp)
     elif isinstance(k, np.bool_):
         return bool(k)
-    elif hasattr(k, "__index__"):
+    elif hasattr(k, "__index__") and type(k) is not Batched:
         return operator.index(k)
+    if type(k) is Batched and k.dtype.kind in "iub":
+        return k
     kind = k.dtype.kind if isinstance(k, np.ndarray) else None
     if kind == "u" and k.dtype == np.uint8:
         raise IndexError("getitem: a uint8 index is a mask in PyTorch and positions in numpy; convert it with .bool() or .long()")
@@ -95,7 +118,7 @@ def _two_steps(index: tuple) -> tuple[tuple, tuple] | None:
             ints = True
         elif type(k) is bool:
             flags = True
-        elif isinstance(k, np.ndarray):
+        elif isinstance(k, ARRAYS):
             arrays = True
     if not flags and not (arrays and ints):
         return None
@@ -105,7 +128,7 @@ def _two_steps(index: tuple) -> tuple[tuple, tuple] | None:
         if type(k) is bool:  # True is one more dimension of size 1, False of size 0
             first.append(None)
             then.append(np.arange(int(k)))
-        elif isinstance(k, np.ndarray):
+        elif isinstance(k, ARRAYS):
             first += [slice(None)] * _consumes(k)
             then.append(k)
         else:
@@ -135,10 +158,89 @@ def store(x: Any, key: Any, value: Any, overwrite: bool = False) -> Any:
     return setitem(x, value, index=index, overwrite=overwrite)
 
 
+# ------------------------------------------------------------------------------------ the three ops for all samples
+
+
+def _over_samples(run: Any, index: tuple, samples: int, ndim: int) -> tuple[tuple, list[int] | None]:
+    """``index``, into samples of ``ndim`` dimensions, as an index into the batch; and the order of the dimensions that it gives.
+
+    The order names, for each dimension of the results of all samples, where the index puts it; None if it is as it should be.
+    """
+    places = [i for i, k in enumerate(index) if isinstance(k, ARRAYS)]
+    block = max(
+        [1 if k.dtype.kind == "b" else k.ndim for k in index if isinstance(k, ARRAYS)], default=0
+    )  # dimensions of all arrays together
+    together = not places or places[-1] - places[0] + 1 == len(places)
+    if not any(type(k) is Batched and k.level is run.level for k in index):
+        return (slice(None), *index), None if together else [block, *range(block), *range(block + 1, 2 * ndim + len(index))]
+    if any(type(k) is Batched and k.dtype.kind == "b" for k in index):
+        raise RuntimeError(
+            f"vmap: {run.op.name}: a mask that differs from sample to sample selects different numbers of elements; use where() or masked_fill()"
+        )
+    parts: list[Any] = []
+    for k in index:
+        parts += k.nonzero() if isinstance(k, np.ndarray) and k.dtype.kind == "b" else [k]
+    gap = next((i for i, k in enumerate(parts) if k is Ellipsis), len(parts))
+    parts[gap : gap + 1] = [slice(None)] * (ndim - sum(map(_consumes, parts)))
+    places = [i for i, k in enumerate(parts) if isinstance(k, ARRAYS)]
+    for i in places:
+        k = run.front(parts[i])
+        parts[i] = k.reshape((k.shape[0], *[1] * (block - k.ndim + 1), *k.shape[1:]))
+    start = places[0] if places[-1] - places[0] + 1 == len(places) else 0
+    order = (
+        [0, *range(block + 1, block + 1 + start), *range(1, block + 1), *range(block + 1 + start, 2 * ndim + len(index))] if start else None
+    )
+    return (np.arange(samples).reshape((samples, *[1] * block)), *parts), order
+
+
+def _ordered(x: Any, order: list[int] | None, back: bool = False) -> Any:
+    """The dimensions of ``x`` in another order, or in the one before."""
+    if order is None:
+        return x
+    order = [d for d in order if d < x.ndim]
+    return rearranged(x, [order.index(d) for d in range(x.ndim)] if back else order)
+
+
+def _getitem_samples(run, x, index):
+    where, order = _over_samples(run, index, x.shape[0], x.ndim - 1)
+    return _ordered(run(x, index=where), order)
+
+
+def _put_add_samples(run, g, shape, index):
+    g = repeated(g, run.size)
+    where, order = _over_samples(run, index, run.size, len(shape))
+    return run(_ordered(g, order, back=True), shape=(run.size, *shape), index=where)
+
+
+def _values(run, x, v, index, **statics):
+    """The op on ``x`` with values at ``index`` in all samples."""
+    x = repeated(x, run.size)
+    if len(index) == 1 and type(index[0]) is Batched and index[0].dtype.kind == "b" and (not is_array(v) or v.shape == (1,)):
+        return run(x, v[0] if is_array(v) else v, index=(run.front(index[0]),), **statics)  # one number at a mask for each sample
+    where, order = _over_samples(run, index, run.size, x.ndim - 1)
+    if is_array(v):
+        ndim = _result_ndim(where, x.ndim)
+        while v.ndim > ndim:
+            v = v[:, 0]
+        v = _ordered(v.reshape((v.shape[0], *[1] * (ndim - v.ndim), *v.shape[1:])), order, back=True)
+    return run(x, v, index=where, **statics)
+
+
+def _result_ndim(index: tuple, ndim: int) -> int:
+    """The number of dimensions of ``x[index]``, for an x of ``ndim`` dimensions."""
+    arrays = [1 if k.dtype.kind == "b" else len(k.shape) for k in index if hasattr(k, "shape")]
+    return ndim - sum(map(_consumes, index)) + max(arrays, default=0) + sum([k is None or isinstance(k, slice) for k in index])
+
+
+def _setitem_samples(run, x, v, index, overwrite):
+    return _values(run, x, v, index)
+
+
 # --------------------------------------------------------------------------------------- the three ops
 
 
 @linear_in("x")
+@batched(_getitem_samples)
 @op(x=lambda g, x_shape, index: put_add(g, shape=x_shape, index=index))
 def getitem(x: Array, index: Any) -> Array:
     """``x[index]`` for a plain index. A view if the index has no arrays. The transpose of :func:`put_add`."""
@@ -152,6 +254,7 @@ LONG = 1024  # elements of a row from which adding row by row is faster than ele
 
 
 @linear_in("g_")
+@batched(_put_add_samples)
 @op(g_=lambda g, index: getitem(g, index=index))
 def put_add(g_: Array, shape: Any, index: Any) -> Array:
     """Zeros of ``shape`` with ``g_`` added at ``index``; values at a repeated index add up. The transpose of :func:`getitem`."""
@@ -174,18 +277,24 @@ def _setitem_v(g, v_shape, index):
     # At a repeated index only the value that was written last gets a gradient.
     gradient = getitem(g, index=index)
     if _repeats(index):
-        places = _positions(g.shape, index)
-        turns = np.arange(places.size).reshape(places.shape)
-        last = np.empty(int(np.prod(g.shape)), np.intp)
-        last[places] = turns
-        won = last[places] == turns
-        if not won.all():
-            gradient = gradient * won
+        won = each_sample(lambda index: _last_at(tuple(g.shape), index), index)
+        if not numbers_of(won).all():
+            gradient = gradient * lifted(won)
     extra = len(v_shape) - len(gradient.shape)  # numpy takes a value with more dimensions, if they have size 1
     return gradient if extra <= 0 else getitem(gradient, index=(*[None] * extra, Ellipsis))
 
 
+def _last_at(shape, index):
+    """Which of the values that are written at ``index`` stay: of those at one position the last."""
+    places = _positions(shape, index)
+    turns = np.arange(places.size).reshape(places.shape)
+    last = np.empty(math.prod(shape), np.intp)
+    last[places] = turns
+    return last[places] == turns
+
+
 @tangent(x=lambda t, index: setitem(t, 0.0, index=index))
+@batched(_setitem_samples)
 @op(x=lambda g, index: setitem(g, 0.0, index=index), v=_setitem_v)
 def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
     """``x`` after ``x[index] = v``. At a repeated index the last value is stored.
@@ -209,7 +318,7 @@ def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
 
 def _repeats(index: tuple) -> bool:
     """Whether an index may have repeated positions: not with slices and masks alone."""
-    return any(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in index)
+    return any(isinstance(k, ARRAYS) and k.dtype.kind != "b" for k in index)
 
 
 def _positions(shape: tuple[int, ...], index: tuple) -> np.ndarray:
@@ -280,6 +389,7 @@ def _integers(name: str, index: Any) -> np.ndarray:
 
 
 def _check_bounds(name: str, index: np.ndarray, size: int, dim: int, lowest: int = 0) -> None:
+    index = numbers_of(index)
     if index.size and not lowest <= index.min() <= index.max() < size:
         wrong = index[(index < lowest) | (index >= size)].flat[0]
         raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
@@ -297,7 +407,7 @@ def _as_before(x: Any, input: Any) -> Any:
 
 def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple:
     """The key of gather and scatter: for ``dim=1``, element (i, j, k) of ``index`` refers to position (i, index[i, j, k], k)."""
-    array, dim = np.atleast_1d(_integers(name, index)), positive_dim(name, dim, len(shape))
+    array, dim = each_sample(np.atleast_1d, _integers(name, index)), positive_dim(name, dim, len(shape))
     if array.ndim != len(shape):
         raise ShapeError(f"{name}: index of shape {array.shape} must have as many dimensions as the tensor of shape {shape}")
     if array.size and any(n > s for d, (n, s) in enumerate(zip(array.shape, shape, strict=True)) if d != dim):
@@ -337,7 +447,7 @@ def take_along_dim(input: Tensor, indices: Operand, dim: int | None = None) -> T
     """
     array = _integers("take_along_dim", indices)
     if dim is None:
-        return take(input, array.reshape(-1))
+        return take(input, each_sample(np.ravel, array))
     shape = shape_of(input)
     dim = positive_dim("take_along_dim", dim, len(shape))
     if not shape:
@@ -351,10 +461,10 @@ def take_along_dim(input: Tensor, indices: Operand, dim: int | None = None) -> T
             f"take_along_dim: indices of shape {array.shape} do not broadcast to shape {shape} around dimension {dim}"
         ) from None
     _check_bounds("take_along_dim", array, shape[dim], dim, -shape[dim])
-    array = np.where(array < 0, array + shape[dim], array)
+    array = _from_front(array, shape[dim])
     around = (*meet[:dim], array.shape[dim], *meet[dim + 1 :])
     input = broadcast_to(input, shape=(*meet[:dim], shape[dim], *meet[dim + 1 :]))
-    return gather(input, dim, np.broadcast_to(array, around))
+    return gather(input, dim, each_sample(lambda a: np.broadcast_to(a, around), array))
 
 
 def _part(src: Any, shape: tuple[int, ...], name: str) -> Any:
@@ -438,6 +548,7 @@ def _extremes_of(g, x, v, out, index):
     return share * mine, getitem(share, index=index) * theirs
 
 
+@batched(_values)
 @op(x=_extremes_of, v=_extremes_of)
 def put_extreme(x: Array, v: Array, index: Any, largest: bool) -> Array:
     """``x`` with the maximum (or minimum) of each element and those of ``v`` at its ``index``. Equal ones share the gradient."""
@@ -468,6 +579,7 @@ def _reduced(x: Any, index: tuple, v: Any, reduce: str, include_self: bool) -> A
     return (ew.over if x.dtype.kind == "f" else ew.floor_divide)(total, np.maximum(count, 1).astype(x.dtype))
 
 
+@sample_by_sample()
 def scatter_reduce(input: Tensor, dim: int, index: Operand, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """``input`` with the values ``src`` combined where :func:`scatter` would put them: ``torch.scatter_reduce``.
 
@@ -489,6 +601,7 @@ def scatter_reduce(input: Tensor, dim: int, index: Operand, src: Tensor, reduce:
     return _as_before(_reduced(x, grid, v, reduce, include_self), input)
 
 
+@sample_by_sample()
 def index_reduce(input: Tensor, dim: int, index: Operand, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """``input`` with the slices ``source`` combined into its slices ``index`` along ``dim``: ``torch.index_reduce``.
 
@@ -505,7 +618,7 @@ def index_reduce(input: Tensor, dim: int, index: Operand, source: Tensor, reduce
     x = _vector(input)
     shape = shape_of(x)
     grid = [np.arange(n).reshape(-1, *[1] * (len(shape) - 1 - d)) for d, n in enumerate(shape)]
-    grid[dim] = array.reshape(-1, *[1] * (len(shape) - 1 - dim))
+    grid[dim] = each_sample(lambda a: a.reshape(-1, *[1] * (len(shape) - 1 - dim)), array)
     return _as_before(_reduced(x, tuple(grid), source, reduce, include_self), input)
 
 
@@ -515,7 +628,7 @@ def _line(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[int,
     if array.ndim > 1:
         raise ShapeError(f"{name}: the index must be a vector, not of shape {array.shape}")
     _check_bounds(name, array, (shape or (1,))[dim], dim)
-    return dim, array.reshape(-1)
+    return dim, each_sample(np.ravel, array)
 
 
 def index_select(input: Tensor, dim: int, index: Operand) -> Tensor:
@@ -594,7 +707,7 @@ def index_put(input: Tensor, indices: Sequence[Any], values: Operand, accumulate
 
 @in_float32
 def _plus_at(input: Any, values: Any, shape: tuple[int, ...], index: Any) -> Any:
-    places = np.broadcast_to(0, shape)[index].shape
+    places = shape_of(getitem(np.broadcast_to(0, shape), index=index))
     return input + put_add(broadcast_to(values, shape=places), shape=shape, index=index)
 
 
@@ -607,15 +720,22 @@ def take(input: Operand, index: Operand) -> Tensor:
     """
     array, shape = _integers("take", index), shape_of(input)
     size = int(np.prod(shape))
-    if array.size and not -size <= array.min() <= array.max() < size:
-        wrong = array[(array < -size) | (array >= size)].flat[0]
+    given = numbers_of(array)
+    if array.size and not -size <= given.min() <= given.max() < size:
+        wrong = given[(given < -size) | (given >= size)].flat[0]
         raise IndexError(f"take: index {wrong} is out of bounds for {size} elements")
-    array = np.where(array < 0, array + size, array)
+    array = _from_front(array, size)
     if not shape:
         input, shape = getitem(input, index=(None,)), (1,)
-    if not array.ndim:
-        return getitem(input, index=(*[int(i) for i in np.unravel_index(array, shape)], Ellipsis))
-    return getitem(input, index=np.unravel_index(array, shape) if size else (array,) * len(shape))
+    places = each_sample(lambda a: np.unravel_index(a, shape), array) if size else (array,) * len(shape)
+    if not array.ndim and not is_batched(array):
+        return getitem(input, index=(*map(int, places), Ellipsis))
+    return getitem(input, index=places)
+
+
+def _from_front(index: Any, size: int) -> Any:
+    """An index along a dimension of ``size`` with numbers that count from the front."""
+    return each_sample(lambda a: np.where(a < 0, a + size, a), index)
 
 
 def put(input: Tensor, index: Operand, source: Tensor, accumulate: bool = False) -> Tensor:
@@ -633,7 +753,7 @@ def put(input: Tensor, index: Operand, source: Tensor, accumulate: bool = False)
     if array.size != math.prod(shape_of(source)):
         raise ShapeError(f"put: {array.size} places for the {math.prod(shape_of(source))} elements of shape {shape_of(source)}")
     _check_bounds("put", array, size, 0, -size)
-    where = np.unravel_index(np.where(array < 0, array + size, array).reshape(-1), shape or (1,))
+    where = each_sample(lambda a: np.unravel_index(a.reshape(-1), shape or (1,)), _from_front(array, size))
     values = take(source, np.arange(array.size))
     return _as_before(index_put(_vector(input), where, values, accumulate), input)
 
@@ -664,7 +784,7 @@ def masked_fill(input: Tensor, mask: Operand, value: Operand) -> Tensor:
 
 def masked_select(input: Tensor, mask: Operand) -> Tensor:
     """The elements where ``mask`` is True, as a vector; both broadcast: ``torch.masked_select``."""
-    array, shape = _mask("masked_select", mask), shape_of(input)
+    array, shape = np.asarray(_mask("masked_select", mask)), shape_of(input)
     meet = _meet("masked_select", shape, array.shape)
     if not meet:
         return getitem(getitem(input, index=(None,)), index=(array.reshape(1),))
@@ -717,6 +837,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return _nonzero(input) if as_tuple else argwhere(input)
 
 
+@batched(leading)
 @op(input=None)
 def one_hot(input: Array, num_classes: int = -1) -> Array:
     """One-hot vectors in a new last dimension, with 1 at the index given by ``input``: ``torch.nn.functional.one_hot``.

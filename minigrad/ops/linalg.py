@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, dtype_of, op, public
+from minigrad.engine import ShapeError, cast, dtype_of, op, public, is_array, batched
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
+from minigrad.ops.batching import sample_by_sample, matrices
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
 from minigrad.ops.arguments import number, positive_dims, whole
@@ -102,6 +103,7 @@ def _qr_input(g, input, out, mode):
     return gradient if rest is None else cat((gradient, rest), -1)
 
 
+@batched(matrices)
 @op(input=_qr_input)
 def _qr(input: Array, mode: Any) -> Array:
     with one_blas_thread:
@@ -140,8 +142,7 @@ def old_qr(input: Tensor, some: bool = True) -> QR:
 
 def _over(x: Any, divisor: Any) -> Any:
     """``x / divisor``, and 0 where both are 0: what no result depends on has no gradient, whatever it would be divided by."""
-    divisor = divisor + ((array_of(x) == 0) & (array_of(divisor) == 0))
-    return ew.div(x, divisor)
+    return ew.div(x, divisor + ew.logical_and(ew.eq(x, 0), ew.eq(divisor, 0)))
 
 
 def _skew(x: Any) -> Any:
@@ -168,6 +169,7 @@ def _svd_input(g, out, input_shape):
     return gradient
 
 
+@batched(matrices)
 @op(input=_svd_input)
 def _svd(input: Array, full_matrices: bool) -> Array:
     with one_blas_thread:
@@ -250,6 +252,13 @@ def _pinv_a(g, a, out):
     return left - matmul(a, matmul(out, left)) + right - matmul(matmul(right, out), a) - matmul(matmul(t, g), t)
 
 
+def _pinv_samples(run, a, atol, rtol):
+    limits = [run.front(t) for t in (atol, rtol)]
+    limits = [t.reshape((t.shape[0], *[1] * (a.ndim - 2 - t.ndim), *t.shape[1:])) if is_array(t) and t.ndim else t for t in limits]
+    return run(a, atol=limits[0], rtol=limits[1])
+
+
+@batched(_pinv_samples)
 @op(a=_pinv_a)
 def _pinv(a: Array, atol: Any, rtol: Any) -> Array:
     with one_blas_thread:
@@ -286,6 +295,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     return pinv(input, rcond)
 
 
+@sample_by_sample()
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str = "gelsy") -> LeastSquares:
     """The X with the least ``norm(A @ X - B)``, and among several the smallest: ``torch.linalg.lstsq``.
 
@@ -341,6 +351,7 @@ def _eigh_input(g, out):
     return matmul(matmul(v, inside), matrix_transpose(v))
 
 
+@batched(matrices)
 @op(input=_eigh_input)
 def _eigh(input: Array, UPLO: Any) -> Array:
     with one_blas_thread:
@@ -387,6 +398,7 @@ def _eig_input(g, out):
     return solve(t, matmul(inside, t))
 
 
+@batched(matrices)
 @op(input=_eig_input)
 def _eig(input: Array) -> Array:
     with one_blas_thread:
@@ -436,6 +448,7 @@ _PADE = [64764752532480000, 32382376266240000, 7771770303897600, 118735379642880
          33522128640, 1323241920, 40840800, 960960, 16380, 182, 1]  # fmt: skip
 
 
+@batched(matrices)
 @op(input=_matrix_exp_input)
 def matrix_exp(input: Array) -> Array:
     """The exponential of square matrices (..., n, n), the sum of Xⁱ / i!: ``torch.linalg.matrix_exp``.

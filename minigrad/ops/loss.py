@@ -10,24 +10,60 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, broadcast_to, cast, elementwise, linear_in, op, public, warn
+from minigrad.engine import (
+    ShapeError,
+    TensorBase,
+    aligned,
+    batched,
+    broadcast_to,
+    cast,
+    elementwise,
+    is_array,
+    linear_in,
+    op,
+    public,
+    repeated,
+    warn,
+)
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.arguments import number, whole
+from minigrad.ops.batching import merged, split
 from minigrad.ops.index import getitem
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import linear
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.ops.softmax import log_softmax
-from minigrad.tree import array_of
+from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Operand, Tensor
 
 # ---------------------------------------------------------------------------- negative log-likelihood
 # index: N d1 d2 ... the class of each place;  scale: the same shape, the weight of each place;  ignored: which count for nothing, or None
 
 
+def _over_samples(run, index, scale, ignored):
+    """The index, scale and mask of all samples, as those of one batch."""
+    shape = (run.size, *index.shape[1:])
+    scale = scale if not is_array(scale) else aligned((scale, index))[0]
+    spread = [x if not is_array(x) else merged(broadcast_to(x, shape)) for x in (index, scale, run.front(ignored))]
+    return spread
+
+
+def _nll_samples(run, input, index, scale, ignored, reduction):
+    index, scale, ignored = _over_samples(run, index, scale, ignored)
+    losses = split(run(merged(repeated(input, run.size)), index, scale, ignored=ignored, reduction="none"), run.size)
+    return losses if reduction == "none" else losses.reshape((run.size, math.prod(losses.shape[1:]))).sum(1)
+
+
+def _nll_input_samples(run, g, index, scale, shape, ignored, reduction):
+    g = merged(broadcast_to(aligned((g, index))[0], (run.size, *index.shape[1:])))
+    index, scale, ignored = _over_samples(run, index, scale, ignored)
+    return split(run(g, index, scale, shape=(run.size * shape[0], *shape[1:]), ignored=ignored, reduction="none"), run.size)
+
+
 @linear_in("input")
+@batched(_nll_samples)
 @op(
     input=lambda g, index, scale, input_shape, ignored, reduction: _nll_input(
         g, index, scale, shape=input_shape, ignored=ignored, reduction=reduction
@@ -49,6 +85,7 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, reduction: str)
 
 
 @linear_in("g_")
+@batched(_nll_input_samples)
 @op(
     g_=lambda g, index, scale, ignored, reduction: _nll(g, index, scale, ignored=ignored, reduction=reduction),
     index=None,
@@ -74,8 +111,8 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     target = array_of(target)
     shape, dtype = input.shape, input.dtype
     if target.dtype.kind not in "iu":
-        if target.dtype.kind == "f" and np.isnan(target).any():
-            where = tuple(int(i) for i in np.argwhere(np.isnan(target))[0])
+        if target.dtype.kind == "f" and (nans := np.isnan(numbers_of(target))).any():
+            where = tuple(int(i) for i in np.argwhere(nans)[0])
             raise ValueError(f"{name}: the target is NaN at index {_place(where)}")
         raise RuntimeError(
             f"{name}: class indices must be integers, not {target.dtype} (target {target.shape}); "
@@ -86,15 +123,16 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
         raise ShapeError(f"{name}: input {shape} needs a target of shape {expected}, not {target.shape}")
     classes = shape[1]
     ignore_index = whole(name, "ignore_index", ignore_index)
-    outside = (target < 0) | (target >= classes)
+    given = numbers_of(target)
+    outside = (given < 0) | (given >= classes)
     if 0 <= ignore_index < classes or outside.any():
-        ignored = target == ignore_index
-        wrong = outside & ~ignored
+        wrong = outside & (given != ignore_index)
         if wrong.any():
             where = tuple(int(i) for i in np.argwhere(wrong)[0])
-            raise IndexError(f"{name}: target {target[where]} at index {_place(where)} is outside the {classes} classes (0..{classes - 1})")
-        index = np.where(ignored, 0, target).astype(np.intp, copy=False)
-        counted = (~ignored).astype(dtype)
+            raise IndexError(f"{name}: target {given[where]} at index {_place(where)} is outside the {classes} classes (0..{classes - 1})")
+        ignored: Any = ew.eq(target, ignore_index)
+        index: Any = cast(ew.where(ignored, 0, target), dtype=np.intp)
+        counted = cast(ew.logical_not(ignored), dtype=dtype)
         return index, ignored, counted if weight is None else getitem(weight, index=(index,)) * counted
     index = target.astype(np.intp, copy=False)
     return index, None, np.ones(index.shape, dtype) if weight is None else getitem(weight, index=(index,))
@@ -123,7 +161,7 @@ def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, 
         target = array_of(target)
         if target.shape:
             raise ShapeError(f"{name}: input {input.shape} (one example) needs a scalar target, not {target.shape}")
-        return reshape(input, (1, -1)), target.reshape(1), True
+        return reshape(input, (1, -1)), reshape(target, (1,)), True
     return reshape(input, (1, -1)), reshape(target, (1, -1)), True
 
 
@@ -252,7 +290,7 @@ def cross_entropy(
 
 def _soft_cross_entropy(logp: Any, target: Any, per_class: Any, reduction: str, label_smoothing: float) -> Any:
     """-sum_c weight_c target_c logp_c; the mean is over the places, whatever the weights (as in PyTorch)."""
-    values = array_of(target)
+    values = numbers_of(target)
     if np.isnan(values).any():
         where = tuple(int(i) for i in np.argwhere(np.isnan(values))[0])
         raise ValueError(f"cross_entropy: the target is NaN at index {where}")
@@ -427,7 +465,7 @@ def binary_cross_entropy(
     """
     reduction = reduction_of("binary_cross_entropy", reduction, size_average, reduce)
     check_same_shape("binary_cross_entropy", input, target)
-    values = array_of(input)
+    values = numbers_of(input)
     if not ((values >= 0) & (values <= 1)).all():
         raise RuntimeError(
             "binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits"

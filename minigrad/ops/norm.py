@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, joint, linear_in, no_grad, op, public, shape_of, sum_to, tangent
+from minigrad.engine import ShapeError, aligned, batched, cast, joint, linear_in, no_grad, op, public, repeated, shape_of, sum_to, tangent
 from minigrad.kernels import native
 from minigrad.kernels import norm as kernels
 from minigrad.kernels.native import norm as fast
 from minigrad.ops.arguments import number, require_dtype
+from minigrad.ops.batching import behind
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import mean, sum
@@ -30,7 +31,12 @@ from minigrad.types import Array, Operand, Size, Tensor
 # ----------------------------------------------------------------------------------------- sums and products in one pass
 
 
+def _centered_sums_samples(run, a, x, m, dim):
+    return run(*[repeated(v, run.size) for v in aligned((a, x, m))], dim=behind(dim, a.ndim - 1))
+
+
 @linear_in("a")
+@batched(_centered_sums_samples)
 @op(
     a=lambda g, x, m: g[0] + g[1] * (x - m),
     x=lambda g, a: g[1] * a,
@@ -42,6 +48,7 @@ def centered_sums(a: Array, x: Array, m: Array, dim: tuple[int, ...]) -> tuple[A
 
 
 @linear_in("y x m c", "a b c")
+@batched(lambda run, *inputs: run(*[repeated(v, run.size) for v in aligned(inputs)]))
 @op(
     y=lambda g, a: g * a,
     x=lambda g, b: g * b,
@@ -55,7 +62,13 @@ def blend(y: Array, x: Array, m: Array, a: Array, b: Array, c: Array) -> Array:
     return kernels.blend(y, x, m, a, b, c)
 
 
+def _affine_samples(run, x, m, a, c, shape):
+    m, a, c = (None if v is None else repeated(v, run.size) for v in (m, a, c))
+    return run(repeated(x, run.size), m, a, c, shape=(run.size, *shape))
+
+
 @linear_in("x m c", "a c")
+@batched(_affine_samples)
 @op(
     x=lambda g, a, shape: g * reshape(a, shape),
     m=lambda g, a, m_shape, shape: reshape(sum_to(g * reshape(-a, shape), shape=shape), m_shape),
@@ -119,7 +132,18 @@ def _bias_forward(t, x, shape):
     return broadcast_to(reshape(t, shape), x.shape), None, None
 
 
+def _standardize_samples(run, x, weight, bias, dim, shape, eps):
+    given = {"dim": behind(dim, x.ndim - 1), "shape": (1, *shape), "eps": eps}
+    if not any(v is not None and v.shape[0] > 1 for v in (weight, bias)):
+        return run(x, *[v if v is None else v[0] for v in (weight, bias)], **given)
+    y, m, v = run(x, None, None, **given)
+    if weight is not None:
+        y = y * weight.reshape((weight.shape[0], *shape))
+    return (y if bias is None else y + bias.reshape((bias.shape[0], *shape))), m, v
+
+
 @tangent(x=_x_forward, weight=_weight_forward, bias=_bias_forward)
+@batched(_standardize_samples)
 @op(x=_gradients, weight=_gradients, bias=_gradients)
 def standardize(x: Array, weight: Array = None, bias: Array = None, *, dim: tuple[int, ...], shape: tuple[int, ...], eps: float) -> Array:
     """``((x - mean) / sqrt(var + eps) * weight + bias, mean, var)`` over ``dim``, which mean and (biased) var keep with size 1.

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, linear_in, op, public, tangent, wrap
+from minigrad.engine import ShapeError, TensorBase, batched, linear_in, op, public, tangent, wrap
 from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.native import pool as fast
@@ -24,9 +24,10 @@ from minigrad.kernels.windows import Axis, adaptive, sliding
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import number
+from minigrad.ops.batching import folded, leading, sample_by_sample
 from minigrad.ops.precision import in_float32
 from minigrad.ops.window_sizes import as_batch, by, fitted, per_axis
-from minigrad.random import numpy_generator
+from minigrad.random import drawn
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Operand, Size, Tensor, called_as
 
@@ -35,16 +36,25 @@ from minigrad.types import Array, Operand, Size, Tensor, called_as
 
 @native.twin(fast.max_pool_back, times=0)
 def _max_pool_input(g, x_shape, res, axes):
-    return put_cells(g, kernels.flat_index(res, axes), sizes=x_shape[2:])
+    return put_cells(g, flat_index(res, axes=axes), sizes=x_shape[2:])
+
+
+@batched(leading)
+@op(which=None)
+def flat_index(which: Array, axes: Any) -> Array:
+    """The index in the flattened spatial axes of the input, for cell numbers of windows. ``which`` is N C \\*outs."""
+    return kernels.flat_index(which, axes)
 
 
 @tangent(x=lambda t, res, axes: take_cells(t, kernels.flat_index(res, axes)))
+@batched(folded)
 @op(x=_max_pool_input)
 def max_pool(x: Array, axes: Any) -> Array:
     """The maximum of every window of x (N C \\*sizes). ``res`` is its cell number in the window, usually one byte."""
     return kernels.max_pool(x, axes)
 
 
+@batched(folded)
 @op(x=None)
 def max_pool_index(x: Array, axes: Any) -> Array:
     """The index of the maximum of every window in the flattened spatial axes of x (N C \\*sizes), int64."""
@@ -52,6 +62,7 @@ def max_pool_index(x: Array, axes: Any) -> Array:
 
 
 @linear_in("x")
+@batched(folded)
 @op(x=lambda g, x_shape, index: put_cells(g, index, sizes=x_shape[2:]), index=None)
 def take_cells(x: Array, index: Array) -> Array:
     """The cells of x (N C \\*sizes) at ``index`` (N C \\*outs), into the flattened spatial axes. Transpose of :func:`put_cells`."""
@@ -59,6 +70,7 @@ def take_cells(x: Array, index: Array) -> Array:
 
 
 @linear_in("y")
+@batched(folded)
 @op(y=lambda g, index: take_cells(g, index), index=None)
 def put_cells(y: Array, index: Array, sizes: Any) -> Array:
     """Zeros (N C \\*sizes) with y (N C \\*outs) added at ``index``, into the flattened spatial axes. Transpose of :func:`take_cells`."""
@@ -66,6 +78,7 @@ def put_cells(y: Array, index: Array, sizes: Any) -> Array:
 
 
 @linear_in("x")
+@batched(folded)
 @op(x=lambda g, axes, divisor: avg_pool_input(g, axes=axes, divisor=divisor))
 def avg_pool(x: Array, axes: Any, divisor: Any) -> Array:
     """The sum of every window of x (N C \\*sizes) / ``divisor``, a number or one per window. Transpose of :func:`avg_pool_input`."""
@@ -74,6 +87,7 @@ def avg_pool(x: Array, axes: Any, divisor: Any) -> Array:
 
 
 @linear_in("y")
+@batched(folded)
 @op(y=lambda g, axes, divisor: avg_pool(g, axes=axes, divisor=divisor))
 def avg_pool_input(y: Array, axes: Any, divisor: Any) -> Array:
     """y / ``divisor``, added to all cells of its windows: the gradient of :func:`avg_pool`, and its transpose."""
@@ -498,6 +512,13 @@ def _adaptive_max_pool(name, dims, input, output_size, return_indices):
 
 
 def _fractional_max_pool(name, dims, input, kernel_size, output_size, output_ratio, return_indices, samples):
+    if samples is None:
+        samples = drawn(lambda random, shape: random.random(shape), (*_images(name, input, dims)[0].shape[:2], dims))
+    return _fractional_windows(name, dims, input, kernel_size, output_size, output_ratio, return_indices, samples)
+
+
+@sample_by_sample()
+def _fractional_windows(name, dims, input, kernel_size, output_size, output_ratio, return_indices, samples):
     x, single = _images(name, input, dims)
     kernel, sizes = per_axis(name, "kernel_size", kernel_size, dims), x.shape[2:]
     if (output_size is None) == (output_ratio is None):
@@ -511,13 +532,10 @@ def _fractional_max_pool(name, dims, input, kernel_size, output_size, output_rat
         outs = per_axis(name, "output_size", output_size, dims)
     if min(outs) < 1 or any(o + k - 1 > n for o, k, n in zip(outs, kernel, sizes, strict=True)):
         raise ShapeError(f"{name}: {by(outs)} windows {by(kernel)} do not fit the input {by(sizes)} (input {tuple(input.shape)})")
-    if samples is None:
-        samples = numpy_generator().random((*x.shape[:2], dims))
-    else:
-        samples = array_of(samples)
-        if samples.ndim != 3 or samples.shape[1:] != (x.shape[1], dims) or len(samples) < len(x):
-            raise ShapeError(f"{name}: _random_samples must have shape {(*x.shape[:2], dims)}, or more rows, not {samples.shape}")
-        samples = samples[: len(x)]
+    samples = array_of(samples)
+    if samples.ndim != 3 or samples.shape[1:] != (x.shape[1], dims) or len(samples) < len(x):
+        raise ShapeError(f"{name}: _random_samples must have shape {(*x.shape[:2], dims)}, or more rows, not {samples.shape}")
+    samples = samples[: len(x)]
     samples = samples.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)  # PyTorch rounds in the input's dtype
     places = np.zeros((*x.shape[:2], *[1] * 2 * dims), np.intp)  # flat index of each cell of each window: N C O.. K..
     for a, (n, out, k) in enumerate(zip(sizes, outs, kernel, strict=True)):
@@ -567,6 +585,7 @@ def _lp_pool(name, dims, input, norm_type, kernel_size, stride, ceil_mode):
     return ew.where(empty, 0.0, ew.pow(ew.where(empty, 1.0, total), 1.0 / norm_type))
 
 
+@sample_by_sample()
 def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output_size):
     y, single = _images(name, input, dims, pixels=False)
     index = array_of(indices)

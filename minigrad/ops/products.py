@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, in_dtype, linear_in, op, public
+from minigrad.engine import F16, F32, ShapeError, aligned, batched, in_dtype, linear_in, op, public, rearranged
 from minigrad.kernels import products as kernels
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
@@ -59,7 +59,21 @@ def _matmul_b(g, input, other):
     return reshape(gradient, gradient.shape[:-1]) if vector else gradient
 
 
+def _matmul_samples(run, a, b):
+    vectors = a.ndim == 2, b.ndim == 2
+    if vectors[0]:
+        a = a.reshape((a.shape[0], 1, a.shape[1]))
+    if vectors[1]:
+        b = b.reshape((*b.shape, 1))
+    shared = b.shape[0] == 1 and b.ndim == 3  # a matrix for all samples: one product
+    out = run(a, b[0]) if shared else run(*aligned((a, b)))
+    if vectors[1]:
+        out = out[..., 0]
+    return out[..., 0, :] if vectors[0] and not vectors[1] else out[..., 0] if vectors[0] else out
+
+
 @linear_in("input", "other")
+@batched(_matmul_samples)
 @op(input=_matmul_a, other=_matmul_b)
 def matmul(input: Array, other: Array) -> Array:
     """Matrix product: ``torch.matmul``, also ``input @ other``.
@@ -189,7 +203,18 @@ def _linear_weight(g, input):
     return matmul(transpose(_rows(g), 0, 1), _rows(input))
 
 
+def _linear_samples(run, x, weight, bias):
+    if weight.shape[0] == 1 and (bias is None or bias.shape[0] == 1):
+        return run(x, weight[0], None if bias is None else bias[0])
+    rows = x.reshape((x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]))
+    out = matmul(rows, rearranged(weight, (0, 2, 1)))
+    if bias is not None:
+        out = out + bias.reshape((bias.shape[0], 1, bias.shape[1]))
+    return out.reshape((out.shape[0], *x.shape[1:-1], weight.shape[1]))
+
+
 @linear_in("input bias", "weight bias")
+@batched(_linear_samples)
 @op(input=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
 def linear(input: Array, weight: Array, bias: Array = None) -> Array:
     """``x @ weight.T + bias``: ``torch.nn.functional.linear``.
@@ -245,7 +270,15 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 # ----------------------------------------------------------------------------------- sums of products over named axes
 
 
+def _contract_samples(run, a, b, labels):
+    *given, out = labels
+    batch = 1 + max([-1, *given[0], *given[1]])
+    operands = [(x[0], label) if x.shape[0] == 1 < run.size else (x, (batch, *label)) for x, label in zip((a, b), given, strict=True)]
+    return run(*[x for x, _ in operands], labels=(*[label for _, label in operands], (batch, *out)))
+
+
 @linear_in("a", "b")
+@batched(_contract_samples)
 @op(
     a=lambda g, b, labels: contract(g, b, labels=(labels[2], labels[1], labels[0])),
     b=lambda g, a, labels: contract(a, g, labels=(labels[0], labels[2], labels[1])),

@@ -15,7 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, TensorBase, broadcast_to, cast, dtype_of, linear_in, op, public, tangent
+from minigrad.engine import (
+    F16,
+    F32,
+    ShapeError,
+    TensorBase,
+    batched,
+    broadcast_to,
+    cast,
+    dtype_of,
+    is_batched,
+    linear_in,
+    op,
+    public,
+    tangent,
+)
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
@@ -23,6 +37,7 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops import index
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims, whole
+from minigrad.ops.batching import along_dim, positions, reduced
 from minigrad.ops.elementwise import quiet
 from minigrad.ops.precision import in_float32
 from minigrad.ops.results import MinMax, ValuesIndices
@@ -86,6 +101,7 @@ def _spread(g, input_shape, dim, keepdim):
 
 
 @linear_in("input")
+@batched(reduced)
 @op(input=_spread)
 def sum(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Sum of the elements: ``torch.sum``.
@@ -113,6 +129,7 @@ def _mean_x(g, input_shape, dim, keepdim):
 
 
 @linear_in("input")
+@batched(reduced)
 @op(input=_mean_x)
 def mean(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Mean of the elements: ``torch.mean``. Same arguments as :func:`sum`.
@@ -144,6 +161,7 @@ def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DT
     return ew.div(total, sum(cast(ew.logical_not(ew.isnan(input)), dtype=total.dtype), dim, keepdim))
 
 
+@batched(reduced)
 @op(input=None)
 def count_nonzero(input: Array, dim: Dims = None) -> Array:
     """The number of nonzero elements, as int64: ``torch.count_nonzero``."""
@@ -170,6 +188,7 @@ def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: An
     return variance if wide is x else variance.astype(x.dtype)
 
 
+@batched(reduced)
 @op(x=_var_x)
 def _var(x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     return _variance("var", x, dim, correction, keepdim)
@@ -180,6 +199,7 @@ def _std_x(g, x, out, dim, correction, keepdim):
     return _var_x(ew.where(flat, 0.0, g / ew.where(flat, 1.0, 2.0 * out)), x, dim, correction, keepdim)
 
 
+@batched(reduced)
 @op(x=_std_x)
 def _std(x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     return np.sqrt(_variance("std", x, dim, correction, keepdim))
@@ -263,6 +283,14 @@ def _product_of_others(x: Any, dim: int) -> Any:
     return before * after
 
 
+def _prod_samples(run, x, dim, keepdim, dtype):
+    if dim is not None and x.ndim > 1:
+        return reduced(run, x, dim, keepdim=keepdim, dtype=dtype)
+    out, res = run(x.reshape((x.shape[0], math.prod(x.shape[1:]))), dim=1, keepdim=False, dtype=dtype)
+    return (out.reshape((x.shape[0], *[1] * (x.ndim - 1))) if keepdim and dim is None else out), res
+
+
+@batched(_prod_samples)
 @op(input=_prod_x)
 def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = None) -> Array:
     """Product of the elements, of all or along one ``dim``: ``torch.prod``. Integers give int64; the product of nothing is 1.
@@ -283,6 +311,7 @@ def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
 
 
 @tangent(x=lambda t, dim, by: shift(t, dim=dim, by=by, fill=0.0))
+@batched(along_dim())
 @op(x=lambda g, dim, by: shift(g, dim=dim, by=-by, fill=0.0))
 def shift(x: Array, dim: int, by: int, fill: float) -> Array:
     """``x`` shifted by ``by`` positions along ``dim``, to the front if negative; free positions are filled with ``fill``."""
@@ -302,6 +331,7 @@ def _recurrence_b(g, a, dim):
 
 @tangent(a=lambda t, a, out, dim: linear_recurrence(a, t * shift(out, dim=dim, by=1, fill=0.0), dim=dim))
 @linear_in("b")
+@batched(along_dim())
 @op(a=lambda g, a, out, dim: _recurrence_b(g, a, dim) * shift(out, dim=dim, by=1, fill=0.0), b=_recurrence_b)
 def linear_recurrence(a: Array, b: Array, dim: int) -> Array:
     """h_i = a_i h_{i-1} + b_i along ``dim``, with h_{-1} = 0, for ``a`` and ``b`` of one shape.
@@ -335,6 +365,7 @@ def _cumsum_x(g, dim):
 
 
 @linear_in("input")
+@batched(along_dim())
 @op(input=_cumsum_x)
 def cumsum(input: Array, dim: int, dtype: DType = None) -> Array:
     """Running sum along ``dim``: ``torch.cumsum``. Integers give int64.
@@ -356,6 +387,7 @@ def _cumprod_x(g, input, out, res, dim):
     return _recurrence_b(g, input, dim) * shift(out, dim=dim, by=1, fill=1.0)
 
 
+@batched(along_dim())
 @op(input=_cumprod_x)
 def cumprod(input: Array, dim: int, dtype: DType = None) -> Array:
     """Running product along ``dim``: ``torch.cumprod``. The gradient is correct at zeros too. Integers give int64.
@@ -376,6 +408,7 @@ def _logcumsumexp_x(g, input, out, dim):
     return _recurrence_b(g, ew.exp(step), dim) * ew.exp(input - level)
 
 
+@batched(along_dim())
 @op(input=_logcumsumexp_x)
 def logcumsumexp(input: Array, dim: int) -> Array:
     """Logarithm of the running sum of exponentials along ``dim``, without overflow: ``torch.logcumsumexp``."""
@@ -392,6 +425,7 @@ def _shared(g, input, out, dim, keepdim):
     return ew.mul(_restored(ew.div(g, sum(equal, dim, keepdim)), input.shape, dim, keepdim), equal)
 
 
+@batched(reduced)
 @op(input=_shared)
 def amax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Largest element: ``torch.amax``. Equal ones share the gradient. NaN if there is one.
@@ -414,6 +448,7 @@ def amax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     return np.maximum.reduce(input, axis=axes, keepdims=keepdim)
 
 
+@batched(reduced)
 @op(input=_shared)
 def amin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Smallest element: ``torch.amin``. As :func:`amax`."""
@@ -433,6 +468,7 @@ def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: b
     return np.asarray(function(x, axis=axis if x.ndim else None, keepdims=keepdim), I64)
 
 
+@batched(positions)
 @op(input=None)
 def argmax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Index of the first maximum along ``dim``, or in the flattened tensor: ``torch.argmax``. int64.
@@ -444,6 +480,7 @@ def argmax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     return _position("argmax", np.argmax, input, dim, keepdim)
 
 
+@batched(positions)
 @op(input=None)
 def argmin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Index of the first minimum along ``dim``, or in the flattened tensor: ``torch.argmin``. int64."""
@@ -457,7 +494,7 @@ def _picked(x: Any, indices: Any, dim: int) -> ValuesIndices:
         return ValuesIndices(reshape(x, ()), indices)
     axis = positive_dim("gather", dim, len(x.shape))
     key: list[Any] = [np.arange(n).reshape(-1, *[1] * (places.ndim - 1 - i)) for i, n in enumerate(places.shape)]
-    key[axis : axis + places.ndim + 1 - len(x.shape)] = [places if places.ndim else int(places)]
+    key[axis : axis + places.ndim + 1 - len(x.shape)] = [places if places.ndim or is_batched(places) else int(places)]
     return ValuesIndices(index.getitem(x, index=tuple(key)), indices)
 
 
@@ -491,6 +528,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return _picked(input, argmin(input, dim, keepdim), dim)
 
 
+@batched(along_dim())
 @op(x=None)
 def _running_position(x: Array, dim: int, largest: bool) -> Array:
     # the last position so far with the running maximum (or minimum); after a NaN, NaN is the result
@@ -525,6 +563,7 @@ def _logsumexp_x(g, input, out, dim, keepdim):
     return _restored(g, input.shape, dim, keepdim) * ew.exp(input - ew.where(ew.eq(out, -math.inf), 0.0, out))
 
 
+@batched(reduced)
 @op(input=_logsumexp_x)
 @in_float32
 def logsumexp(input: Array, dim: Dims, keepdim: Any = False) -> Array:
@@ -568,6 +607,7 @@ def _norm_x(g, x, out, p, dim, keepdim):
     return scale * ew.sign(x) * (size / out) ** (p - 1.0)
 
 
+@batched(reduced)
 @op(x=_norm_x)
 def _norm(x: Array, p: Any, dim: Any, keepdim: Any) -> Array:
     _require_floating("norm", x.dtype)
@@ -630,12 +670,14 @@ def _answer(found: Any, input: np.ndarray) -> Any:
     return found.astype(np.uint8) if input.dtype == np.uint8 else found
 
 
+@batched(reduced)
 @op(input=None)
 def any(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Whether any element is nonzero: ``torch.any``. bool, but uint8 for uint8, as in PyTorch, whose first masks were that."""
     return _answer(np.logical_or.reduce(input, axis=_axes("any", input.shape, dim), keepdims=keepdim), input)
 
 
+@batched(reduced)
 @op(input=None)
 def all(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Whether all elements are nonzero: ``torch.all``. bool, but uint8 for uint8; True if there are no elements."""
@@ -645,6 +687,7 @@ def all(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
 # ----------------------------------------------------------------------------------------------- sorting, counting
 
 
+@batched(along_dim())
 @op(input=None)
 def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
     """The indices that sort ``input`` along ``dim``: ``torch.argsort``. Always stable: equal elements keep their order."""
@@ -664,6 +707,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     return _picked(input, argsort(input, dim, descending), dim)
 
 
+@batched(along_dim())
 @op(x=None)
 def _top_places(x: Array, k: int, dim: int, largest: bool) -> Array:
     axis = positive_dim("topk", dim, x.ndim)
@@ -704,6 +748,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     return _picked(input, indices, dim)
 
 
+@batched(positions)
 @op(x=None)
 def _median_place(x: Array, dim: Any, keepdim: Any, skip: bool = False) -> Array:
     """The index of the median along ``dim``; ``skip``: of the elements that are not NaN."""
@@ -721,6 +766,14 @@ def _median_place(x: Array, dim: Any, keepdim: Any, skip: bool = False) -> Array
     return found if keepdim else found.squeeze(axis)
 
 
+def _median_samples(run, x, skip):
+    lines = x.reshape((x.shape[0], math.prod(x.shape[1:])))
+    if not lines.shape[1]:
+        return run.one_by_one(x, skip=skip)
+    return index.take_along_dim(lines, _median_place(lines, 1, True, skip), 1)[:, 0]
+
+
+@batched(_median_samples)
 @op(x=lambda g, x, out: _shared(g, x, out, None, False))
 def _median(x: Array, skip: bool = False) -> Array:
     flat = np.ravel(x)
@@ -752,6 +805,7 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     return _median(input, True) if dim is None else _picked(input, _median_place(input, dim, keepdim, True), dim)
 
 
+@batched(positions)
 @op(x=None)
 def _mode_place(x: Array, dim: int, keepdim: bool) -> Array:
     axis = positive_dim("mode", dim, x.ndim)

@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, public
 from minigrad.ops.arguments import whole
+from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, index_select
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, take_cells
@@ -239,6 +240,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
 
 
 @in_float32
+@sample_by_sample()
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:
     """Images sampled at the points of a grid: ``torch.nn.functional.grid_sample``.
 

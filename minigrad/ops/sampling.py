@@ -6,6 +6,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, public, wrap
 from minigrad.ops.arguments import numbers, whole
+from minigrad.ops.batching import sample_by_sample
 from minigrad.random import Generator, numpy_generator
 from minigrad.tree import array_of
 from minigrad.types import Tensor
@@ -17,6 +18,7 @@ def _probabilities(name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
+@sample_by_sample(random=True)
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability given by ``input``, else 0: ``torch.bernoulli``. With ``p``, only the shape of ``input`` is used.
 
@@ -30,9 +32,10 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     chance = _probabilities("bernoulli", array) if p is None else numbers("bernoulli", "p", array_of(p))
     if not np.all((chance >= 0) & (chance <= 1)):  # NaN too
         raise ValueError(f"bernoulli: probabilities{'' if p is None else ' p'} must be in [0, 1]")
-    return wrap((numpy_generator(generator).random(array.shape) < chance).astype(array.dtype))
+    return wrap(np.asarray(numpy_generator(generator).random(array.shape) < chance, array.dtype))
 
 
+@sample_by_sample(random=True)
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """Random indices, each drawn with a probability proportional to its weight in the row: ``torch.multinomial``.
 
@@ -72,6 +75,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     return wrap(indices.astype(np.int64).reshape(*weights.shape[:-1], num_samples))
 
 
+@sample_by_sample(random=True)
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Draws from Poisson distributions with the rates ``input``, in its dtype: ``torch.poisson``. Raises ``ValueError`` for a negative rate.
 
@@ -85,6 +89,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     return wrap(np.asarray(numpy_generator(generator).poisson(rates.astype(np.float64))).astype(rates.dtype))
 
 
+@sample_by_sample(random=True)
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """How many of ``count`` trials succeed, each with the probability ``prob``: ``torch.binomial``. Both broadcast; the dtype is that of ``prob``.
 

@@ -15,9 +15,10 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, fitting, linear_in, op, public, shape_of, tangent
+from minigrad.engine import ShapeError, TensorBase, batched, fitting, linear_in, memory_of, op, public, repeated, shape_of, tangent
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, either, number, positive_dim, positive_dims, sizes_of, whole
+from minigrad.ops.batching import along_dim, behind
 from minigrad.ops.index import getitem
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
@@ -25,7 +26,14 @@ from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
 # ----------------------------------------------------------------------------------------------- reshaping
 
 
+def _reshape_samples(run, x, shape):
+    shape, count = sizes_of(shape), math.prod(x.shape[1:])
+    known = math.prod([s for s in shape if s != -1])
+    return run(x, shape=(x.shape[0], *[count // known if s == -1 and known else s for s in shape]))
+
+
 @linear_in("input")
+@batched(_reshape_samples)
 @op(input=lambda g, input_shape: reshape(g, input_shape))
 def reshape(input: Array, shape: Size) -> Array:
     """The elements in row-major order in another shape: ``torch.reshape``. A view if the strides allow it.
@@ -60,7 +68,7 @@ def view(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:
         raise TypeError(f"view: sizes must be ints, not {shape[0]!r}; another dtype is given by x.to(dtype)")
     y = reshape(x, sizes_of(shape))
     before, after = (unwrapped(t) for t in (x, y))
-    if not before.flags.c_contiguous and before.size and not np.may_share_memory(before, after):
+    if not before.flags.c_contiguous and before.size and not np.may_share_memory(memory_of(before), memory_of(after)):
         raise ShapeError(f"view: shape {sizes_of(shape)} needs a copy of shape {before.shape} with strides {before.strides}; use reshape")
     return y
 
@@ -129,6 +137,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 
 @linear_in("input")
+@batched(lambda run, x, dims: run(x, dims=(0, *behind(sizes_of(dims), x.ndim - 1)) if x.ndim > 1 else (0,)))
 @op(input=lambda g, dims: permute(g, _inverse(dims)))
 def permute(input: Array, dims: Size) -> Array:
     """Dimension ``i`` of the result is dimension ``dims[i]`` of ``input``: ``torch.permute``. A view.
@@ -153,6 +162,7 @@ def _inverse(dims: Any) -> tuple[int, ...]:
 
 
 @linear_in("input")
+@batched(lambda run, x, dim0, dim1: run(x, dim0=behind(dim0, x.ndim - 1), dim1=behind(dim1, x.ndim - 1)) if x.ndim > 1 else x)
 @op(input=lambda g, dim0, dim1: transpose(g, dim0, dim1))
 def transpose(input: Array, dim0: int, dim1: int) -> Array:
     """``input`` with two dimensions swapped: ``torch.transpose``. A view.
@@ -205,6 +215,7 @@ def matrix_transpose(x: Tensor) -> Tensor:
 
 
 @linear_in("input")
+@batched(lambda run, x, dims: run(x, dims=behind(sizes_of(dims), x.ndim - 1) if x.ndim > 1 and sizes_of(dims) else ()))
 @op(input=lambda g, dims: flip(g, dims))
 def flip(input: Array, dims: Size) -> Array:
     """The elements in reverse order along ``dims``: ``torch.flip``. A view.
@@ -246,7 +257,14 @@ def _roll_back(g, shifts, dims):
     return roll(g, tuple([-s for s in sizes_of(shifts)]), dims)
 
 
+def _roll_samples(run, x, shifts, dims):
+    if dims is None or dims == ():
+        return run(x.reshape((x.shape[0], math.prod(x.shape[1:]))), shifts=shifts, dims=(1,)).reshape(x.shape)
+    return run(x, shifts=shifts, dims=behind(sizes_of(dims), x.ndim - 1))
+
+
 @linear_in("input")
+@batched(_roll_samples)
 @op(input=_roll_back)
 def roll(input: Array, shifts: Size, dims: Dims = None) -> Array:
     """The elements shifted cyclically by ``shifts`` along ``dims``: ``torch.roll``.
@@ -390,7 +408,7 @@ def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None, *
         input, dim = ravel(input), 0
     shape = shape_of(input)
     dim = positive_dim("repeat_interleave", dim, len(shape))
-    counts = array_of(repeats)
+    counts = np.asarray(array_of(repeats))
     if counts.dtype.kind not in "iu":
         raise TypeError(f"repeat_interleave: repeats must be integers, not {counts.dtype}")
     if counts.size and counts.min() < 0:
@@ -426,7 +444,13 @@ def _cat_xs_forward(t, xs_shape, dim):
     return _cat(*[np.zeros(shape) if x is None else x for x, shape in zip(t, xs_shape, strict=True)], dim=dim)
 
 
+def _cat_samples(run, *xs, dim):
+    sized = [x for x in xs if x.shape[1:] != (0,)] or xs  # an empty vector can be joined with any tensor
+    return run(*[repeated(x, run.size) for x in sized], dim=behind(dim, sized[0].ndim - 1))
+
+
 @tangent(xs=_cat_xs_forward)
+@batched(_cat_samples)
 @op(xs=_cat_xs)
 def _cat(*xs: Array, dim: int) -> Array:
     if not xs:
@@ -464,6 +488,7 @@ def _stack_xs_forward(t, dim):
 
 
 @tangent(xs=_stack_xs_forward)
+@batched(lambda run, *xs, dim: run(*[repeated(x, run.size) for x in xs], dim=positive_dim("stack", dim, xs[0].ndim) + 1))
 @op(xs=lambda g, dim: _unbind(g, dim))
 def _stack(*xs: Array, dim: int) -> Array:
     if not xs:
@@ -488,6 +513,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @called_as(like.several)
 @linear_in("x")
+@batched(along_dim())
 @op(x=lambda g, dim: _stack(*g, dim=dim))
 def _unbind(x: Array, dim: int) -> Array:
     before = along(dim % x.ndim, slice(None))[:-1]
@@ -505,6 +531,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @called_as(like.several)
 @linear_in("x")
+@batched(along_dim())
 @op(x=lambda g, dim: _cat(*g, dim=dim))
 def _split(x: Array, sizes: Any, dim: int) -> Array:
     ends = list(itertools.accumulate(sizes))
@@ -646,6 +673,7 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 
 
 @tangent(x=lambda t, widths: pad_constant(t, widths))
+@batched(lambda run, x, widths, value: run(x, widths=((0, 0), *widths), value=value))
 @op(x=lambda g, widths: crop(g, widths))
 def pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
     """``x`` padded with ``value``: ``widths`` has a pair (before, after) >= 0 per dimension. Transpose of :func:`crop`."""
@@ -656,6 +684,7 @@ def pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0
 
 
 @linear_in("x")
+@batched(lambda run, x, widths: run(x, widths=((0, 0), *widths)))
 @op(x=lambda g, widths: pad_constant(g, widths))
 def crop(x: Array, widths: Sequence[tuple[int, int]]) -> Array:
     """``x`` cropped by ``widths``, a pair (before, after) per dimension. A view. Transpose of :func:`pad_constant`."""
@@ -735,6 +764,7 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
 
 
 @linear_in("input")
+@batched(lambda run, x, offset, dim1, dim2: run(x, offset=offset, dim1=behind(dim1, x.ndim - 1), dim2=behind(dim2, x.ndim - 1)))
 @op(input=lambda g, input_shape, offset, dim1, dim2: diagonal_put(g, input_shape, offset, dim1, dim2))
 def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """The diagonal of the matrices in dimensions ``dim1`` and ``dim2``, as the last dimension: ``torch.diagonal``. A view.
@@ -751,7 +781,17 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arr
     return np.diagonal(input, offset, *_plane("diagonal", dim1, dim2, input.ndim))
 
 
+def _diagonal_put_samples(run, g, shape, offset, dim1, dim2):
+    dims = {"dim1": behind(dim1, len(shape)), "dim2": behind(dim2, len(shape))}
+    return run(g, shape=(g.shape[0], *shape), offset=offset, **dims)
+
+
+def _triangles(run, x, diagonal):
+    return run(x if x.ndim > 2 else x[0], diagonal=diagonal)  # a vector is refused
+
+
 @linear_in("g_")
+@batched(_diagonal_put_samples)
 @op(g_=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
 def diagonal_put(g_: Array, shape: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """Zeros of ``shape`` with ``g_`` on a diagonal. The transpose of :func:`diagonal`."""
@@ -802,6 +842,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 
 @linear_in("input")
+@batched(_triangles)
 @op(input=lambda g, diagonal: tril(g, diagonal))
 def tril(input: Array, diagonal: int = 0) -> Array:
     """``input`` with zeros above a diagonal of each matrix: ``torch.tril``.
@@ -816,6 +857,7 @@ def tril(input: Array, diagonal: int = 0) -> Array:
 
 
 @linear_in("input")
+@batched(_triangles)
 @op(input=lambda g, diagonal: triu(g, diagonal))
 def triu(input: Array, diagonal: int = 0) -> Array:
     """``input`` with zeros below a diagonal of each matrix: ``torch.triu``."""
@@ -831,7 +873,20 @@ def _matrices(name: str, x: Any) -> None:
 # ------------------------------------------------------------------------------------- windows, pixel shuffling
 
 
+def _unfold_samples(run, x, dimension, size, step):
+    if x.ndim == 1:  # numbers, which have one window
+        return run(x.reshape((-1, 1)), dimension=1, size=size, step=step)[:, 0]
+    return run(x, dimension=behind(dimension, x.ndim - 1), size=size, step=step)
+
+
+def _unfold_add_samples(run, g, shape, dimension, size, step):
+    if not shape:
+        return g.sum(1)
+    return run(g, shape=(g.shape[0], *shape), dimension=behind(dimension, len(shape)), size=size, step=step)
+
+
 @linear_in("x")
+@batched(_unfold_samples)
 @op(x=lambda g, x_shape, dimension, size, step: unfold_add(g, x_shape, dimension, size, step))
 def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
     """Windows of ``size`` elements along ``dimension``, one every ``step``, as a new last dimension: ``torch.Tensor.unfold``. A view.
@@ -851,6 +906,7 @@ def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
 
 
 @linear_in("g_")
+@batched(_unfold_add_samples)
 @op(g_=lambda g, dimension, size, step: unfold(g, dimension, size, step))
 def unfold_add(g_: Array, shape: Any, dimension: int, size: int, step: int) -> Array:
     """Zeros of ``shape`` with the windows added at their original positions. The transpose of :func:`unfold`."""

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import cast, dtype_of, op, public, tangent, warn
+from minigrad.engine import batched, cast, dtype_of, each_sample, op, public, tangent, warn
 from minigrad.kernels import native
 from minigrad.kernels.native import maps
 from minigrad.ops.arguments import number, positive_dim
+from minigrad.ops.batching import along_dim
 from minigrad.ops.elementwise import exp, neg
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
-from minigrad.random import numpy_generator
+from minigrad.random import drawn
 from minigrad.tree import array_of
 from minigrad.types import Array, DType, Tensor
 
@@ -44,6 +45,7 @@ def _softmax_input(g, out, dim):
 
 
 @tangent(input=lambda t, out, dim: _softmax_input(t, out, dim))  # a symmetric Jacobian
+@batched(along_dim())
 @op(input=_softmax_input)
 @native.twin(maps.rows("softmax"))
 def _softmax(input: Array, dim: Any) -> Array:
@@ -60,6 +62,7 @@ def _log_softmax_input(g, out, dim):
 
 
 @tangent(input=lambda t, out, dim: t - sum(exp(out) * t, dim=dim, keepdim=True))
+@batched(along_dim())
 @op(input=_log_softmax_input)
 @native.twin(maps.rows("log_softmax"))
 def _log_softmax(input: Array, dim: Any) -> Array:
@@ -126,14 +129,18 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     Softmax of logits with Gumbel noise, at temperature ``tau``. With ``hard`` the result is one-hot, with the gradient of the softmax.
     """
     number("gumbel_softmax", "eps", eps)
-    noise = numpy_generator().gumbel(size=tuple(logits.shape)).astype(logits.dtype)
+    noise = drawn(lambda random, shape: random.gumbel(size=shape).astype(logits.dtype), tuple(logits.shape))
     soft = softmax((logits + noise) / tau, dim)
     if not hard:
         return soft
     values = array_of(soft)
-    choice = np.zeros_like(values)
-    np.put_along_axis(choice, values.argmax(dim, keepdims=True), 1.0, dim)
-    return choice - values + soft
+
+    def one_hot(values: np.ndarray) -> np.ndarray:
+        choice = np.zeros_like(values)
+        np.put_along_axis(choice, values.argmax(dim, keepdims=True), 1.0, dim)
+        return choice - values
+
+    return soft + each_sample(one_hot, values)
 
 
 public(__name__)

@@ -20,6 +20,7 @@ from minigrad.ops.elementwise import erf, erfc, erfinv, exp2, expm1, log1p, logi
 from minigrad.ops.elementwise import sigmoid as expit
 from minigrad.ops.reduce import logsumexp, sum
 from minigrad.ops.softmax import log_softmax, softmax
+from minigrad.tree import numbers_of
 from minigrad.types import Array, Operand, Tensor
 
 __all__ = [
@@ -93,10 +94,10 @@ def multigammaln(a: Tensor, p: int) -> Tensor:
     tensor([0.4516])
     """
     p = whole("multigammaln", "p", p, 1)
-    if np.any(np.asarray(getattr(a, "_data", a)) <= (p - 1) / 2):
+    if np.any(numbers_of(a) <= (p - 1) / 2):
         raise ValueError(f"multigammaln: every a must be above (p - 1) / 2 = {(p - 1) / 2}")
     steps = np.arange(p).reshape(p, *[1] * len(shape_of(a))) * 0.5
-    return sum(lgamma(ew.sub(a, steps.astype(real(getattr(a, "_data", a)).dtype))), 0) + 0.25 * p * (p - 1) * math.log(math.pi)
+    return sum(lgamma(ew.sub(a, steps.astype(real(numbers_of(a)).dtype))), 0) + 0.25 * p * (p - 1) * math.log(math.pi)
 
 
 mvlgamma = multigammaln

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F64, ShapeError, cast, get_default_dtype, op, public, shape_of
+from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, is_array, op, public, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
@@ -16,7 +16,7 @@ from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import cumsum, sort, sum
 from minigrad.ops.shape import cat, diagonal, movedim, narrow, reshape, select, transpose, unsqueeze
-from minigrad.tree import array_of
+from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Dims, Operand, Tensor, called_as
 
 # --------------------------------------------------------------------------------- differences and integrals
@@ -192,7 +192,7 @@ def cov(input: Tensor, *, correction: float = 1, fweights: Tensor | None = None,
             raise ShapeError(
                 f"cov: {what} must be {'integers' if kinds == 'iub' else 'floating'} of shape ({count},), not {given.dtype} {shape_of(given)}"
             )
-        if (array_of(given) < 0).any():
+        if (numbers_of(given) < 0).any():
             raise ValueError(f"cov: {what} must not be negative")
         weights = given if weights is None else weights * given
     total: Any = float(count) if weights is None else sum(weights)
@@ -240,7 +240,7 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
         q = np.asarray(number(name, "q", q), input.dtype)
     if len(shape_of(q)) > 1:
         raise ShapeError(f"{name}: q must be a number or a vector, not of shape {shape_of(q)}")
-    if not np.all((array_of(q) >= 0) & (array_of(q) <= 1)):
+    if not np.all((numbers_of(q) >= 0) & (numbers_of(q) <= 1)):
         raise ValueError(f"{name}: q must be in [0, 1]")
     shape = shape_of(input)
     if not math.prod(shape):
@@ -249,21 +249,21 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
     line = reshape(input, (-1,)) if axis is None or not shape else movedim(input, axis, -1)
     line = sort(line, -1).values
     size = shape_of(line)[-1]
-    real = np.add.reduce(~np.isnan(array_of(line)), axis=-1, keepdims=True)  # NaNs are sorted last
+    real: Any = sum(ew.logical_not(ew.isnan(array_of(line))), -1, True)  # NaNs are sorted last
     many = reshape(q, (-1,))
     if name == "quantile":
-        rank = ew.where(real < size, float(size - 1), ew.mul(many, float(size - 1)))
+        rank = ew.where(ew.lt(real, size), float(size - 1), ew.mul(many, float(size - 1)))
     else:
-        rank = ew.mul(many, np.maximum(real - 1, 0).astype(input.dtype))
+        rank = ew.mul(many, cast(ew.maximum(ew.sub(real, 1), 0), dtype=input.dtype))
     places = array_of(rank)
     if interpolation in ("lower", "higher", "nearest"):
-        rounded: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
+        rounded: dict[str, Any] = {"lower": ew.floor, "higher": ew.ceil, "nearest": ew.round}
         places = rounded[interpolation](places)
         found = take_along_dim(line, places.astype(np.int64), -1)
     else:
-        below = np.floor(places)
+        below: Any = ew.floor(places)
         weight = ew.sub(rank, below) if interpolation == "linear" else np.asarray(0.5, input.dtype)
-        low, high = (take_along_dim(line, p.astype(np.int64), -1) for p in (below, np.ceil(places)))
+        low, high = (take_along_dim(line, p.astype(np.int64), -1) for p in (below, ew.ceil(places)))
         found = ew.lerp(low, high, weight)
     found = movedim(found, -1, 0)
     if keepdim:
@@ -392,6 +392,13 @@ def bucketize(input: Operand, boundaries: Tensor, *, out_int32: bool = False, ri
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
+def _isin_samples(run, elements, test_elements, assume_unique, invert):
+    if not is_array(test_elements) or test_elements.shape[0] == 1:
+        return run(elements, test_elements[0] if is_array(test_elements) else test_elements, assume_unique=assume_unique, invert=invert)
+    return run.one_by_one(elements, test_elements, assume_unique=assume_unique, invert=invert)
+
+
+@batched(_isin_samples)
 @op(elements=None, test_elements=None)
 def isin(elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False) -> Array:
     """Whether each of ``elements`` is among ``test_elements``: ``torch.isin``. ``invert``: whether it is not.
