@@ -40,7 +40,7 @@ TABLE: dict[str, dict[str, str]] = {
         "onnx": "there is no export; nn.save_safetensors writes weights that others read",
         "hub package": "nn.load_torch reads a checkpoint that was downloaded; nn.models has networks that fit torchvision's",
         "profiler  monitor": "Python's cProfile shows what takes time; nn.summary what a model costs",
-        "vmap": "write the function for a batch: ops broadcast",
+        "vmap": "func.vmap",
         "signal": "the windows are functions here: hann_window, hamming_window, blackman_window, bartlett_window, kaiser_window",
         "eig symeig lstsq matrix_rank solve": _GONE,
         "svd_lowrank pca_lowrank lobpcg": "approximations for large matrices; linalg.svd and linalg.eigh are exact",
@@ -206,7 +206,6 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.distributions.constraints": {"*": "not here; constraints.Constraint(text, test) is any other set"},
     "torch.testing": {"make_tensor": "mg.rand and mg.randint make inputs", "assert_allclose": "assert_close"},
     "torch.func": {
-        "vmap": "write the function for a batch: ops broadcast",
         "replace_all_batch_norm_modules_": "BatchNorm2d(c, track_running_stats=False), or eval(), writes no running averages",
         "functionalize debug_unwrap rearrange": _SELF,
     },

@@ -24,7 +24,7 @@ from minigrad.types import DType, Operand, Size
 def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """``array`` as a Tensor of ``dtype``."""
     check_device(device)
-    array = np.asarray(array)
+    array = array_of(array)  # or what stands for one, inside vmap
     return wrap(array if dtype is None else array.astype(dtype, copy=False)).requires_grad_(requires_grad)
 
 

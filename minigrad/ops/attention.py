@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, public
+from minigrad.engine import ShapeError, each_sample, public
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import where
 from minigrad.ops.precision import in_float32
@@ -20,7 +20,7 @@ from minigrad.ops.products import linear, matmul
 from minigrad.ops.reduce import mean
 from minigrad.ops.shape import cat, expand, pad, permute, repeat_interleave, reshape, split, squeeze, transpose, unsqueeze
 from minigrad.ops.softmax import softmax
-from minigrad.tree import array_of
+from minigrad.tree import array_of, numbers_of
 from minigrad.types import Tensor
 
 
@@ -76,9 +76,9 @@ def scaled_dot_product_attention(
 
 def _softmax_or_zero(scores: Any) -> Any:
     """Softmax along the last dimension. If all scores of a row are -inf (all keys masked), it gives zeros, as in PyTorch."""
-    blind: Any = np.isneginf(array_of(scores)).all(-1, keepdims=True)
-    if not blind.any():
+    if not np.isneginf(numbers_of(scores)).all(-1).any():
         return softmax(scores, -1)
+    blind: Any = each_sample(lambda scores: np.isneginf(scores).all(-1, keepdims=True), array_of(scores))
     return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
 
 
@@ -95,7 +95,7 @@ def _attention_mask(what: str, mask: Any, shapes: dict[int, tuple[int, ...]], to
         raise TypeError(f"multi_head_attention_forward: {what} must be boolean or floating, not {kind}")
     if shapes.get(len(shape)) != shape:
         raise ShapeError(f"multi_head_attention_forward: {what} must have shape {' or '.join(map(str, shapes.values()))}, but has {shape}")
-    return array_of(mask).reshape(to) if kind.kind == "b" else reshape(mask, to)
+    return reshape(array_of(mask) if kind.kind == "b" else mask, to)
 
 
 def _is_boolean(mask: Any) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, public
 from minigrad.ops.activation import logsigmoid
+from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.distance import pairwise_distance
 from minigrad.ops.elementwise import clamp, eq, logaddexp, minimum, ne, sqrt, square, where
 from minigrad.ops.index import gather
@@ -176,6 +177,7 @@ def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarra
 
 
 @in_float32
+@sample_by_sample()
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -208,6 +210,7 @@ def multi_margin_loss(
 
 
 @in_float32
+@sample_by_sample()
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Tensor:

@@ -113,7 +113,7 @@ def check(case, call, batched, dims, differentiated):
 @pytest.mark.parametrize("case", ROWS)
 def test_stack_of_calls(case):
     @hypothesis.settings(
-        max_examples=3, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate]
+        max_examples=2, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate]
     )
     @hypothesis.given(call=st.call(*case.strategies), data=hypothesis.strategies.data())
     def run(call, data):

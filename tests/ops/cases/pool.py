@@ -7,6 +7,7 @@ from hypothesis import strategies as hs
 
 from cases import Case
 from minigrad.engine import ShapeError
+from minigrad.kernels import pool as kernels
 from minigrad.ops import pool
 from minigrad.testing import strategies as st
 
@@ -128,6 +129,7 @@ def fractional(draw, dims):
 CASES = [
     Case(pool.max_pool, windows("max")),
     Case(pool.max_pool_index, windows("max")),
+    Case(pool.flat_index, windows("max").map(lambda call: st.Call((kernels.max_pool(call.args[0], call.kwargs["axes"])[1],), call.kwargs))),
     Case(pool.take_cells, cells(transposed=False)),
     Case(pool.put_cells, cells(transposed=True)),
     Case(pool.avg_pool, windows("avg")),
