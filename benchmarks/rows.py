@@ -49,6 +49,11 @@ def _transform(name: str, n: int, hidden: int) -> tuple[str, dict[str, Any], dic
     return "transform", {"name": name, "n": n, "hidden": hidden}, {"n": 3, "hidden": 4}
 
 
+def _ensemble(model: str, members: int, batch: int, shape: tuple[int, ...]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    kind, sizes, tiny = _model("ensemble", model, batch, shape)
+    return kind, {**sizes, "members": members}, {**tiny, "members": 2}
+
+
 ROWS: dict[str, Row] = {
     "op": Row("an op on 8 numbers, forward", "chain", {"ops": 900, "backward": False}, {"ops": 9}, unit=900),
     "op-backward": Row("an op on 8 numbers, forward and backward", "chain", {"ops": 900, "backward": True}, {"ops": 9}, unit=900),
@@ -90,6 +95,8 @@ ROWS: dict[str, Row] = {
     "lenet": Row("LeNet-5 training step, batch 64", *_model("step", "lenet5", 64, (1, 28, 28))),
     "resnet": Row("ResNet-20 training step, batch 128, 32x32", *_model("step", "resnet20", 128, (3, 32, 32))),
     "resnet18": Row("ResNet-18 training step, batch 4, 224x224", *_model("step", "resnet18", 4, (3, 224, 224))),
+    "per-sample": Row("LeNet-5, a gradient for each of 64 images", *_model("per_sample", "lenet5", 64, (1, 28, 28))),
+    "ensemble": Row("16 LeNet-5 on one batch of 16 images", *_ensemble("lenet5", 16, 16, (1, 28, 28))),
     "lenet-1": Row("LeNet-5 inference, one image", *_model("inference", "lenet5", 1, (1, 28, 28))),
     "resnet18-1": Row("ResNet-18 inference, one image, 224x224", *_model("inference", "resnet18", 1, (3, 224, 224))),
     "lstm-small": Row("LSTM, batch 4, 32 steps, 16 units", *_recurrent("LSTM", 4, 32, 16, 16)),

@@ -97,7 +97,13 @@ def main(n: int = 400, steps: int = 60) -> dict:
     private(secret, x, given, 2 * steps)
     plain, hidden = accuracy(net, test, answers), accuracy(secret, test, answers)
     print(f"accuracy on tests: {plain:.1%}, with clipped and noisy gradients {hidden:.1%}")
-    return {"found": wrong[largest].mean(), "right": influence[~wrong].mean(), "wrong": influence[wrong].mean(), "plain": plain, "private": hidden}
+    return {
+        "found": wrong[largest].mean(),
+        "right": influence[~wrong].mean(),
+        "wrong": influence[wrong].mean(),
+        "plain": plain,
+        "private": hidden,
+    }
 
 
 if __name__ == "__main__":

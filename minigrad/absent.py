@@ -40,7 +40,6 @@ TABLE: dict[str, dict[str, str]] = {
         "onnx": "there is no export; nn.save_safetensors writes weights that others read",
         "hub package": "nn.load_torch reads a checkpoint that was downloaded; nn.models has networks that fit torchvision's",
         "profiler  monitor": "Python's cProfile shows what takes time; nn.summary what a model costs",
-        "vmap": "func.vmap",
         "signal": "the windows are functions here: hann_window, hamming_window, blackman_window, bartlett_window, kaiser_window",
         "eig symeig lstsq matrix_rank solve": _GONE,
         "svd_lowrank pca_lowrank lobpcg": "approximations for large matrices; linalg.svd and linalg.eigh are exact",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import TensorBase, get_default_dtype, is_batched, wrap
+from minigrad.engine import get_default_dtype, is_batched, wrap
 from minigrad.ops.arguments import check
 
 _DEFAULT: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 75, "sci_mode": None}
@@ -61,7 +61,7 @@ def set_printoptions(
     _options["sci_mode"] = sci_mode
 
 
-def text_of(t: TensorBase, is_leaf: bool) -> str:
+def text_of(t: Any, is_leaf: bool) -> str:
     """Text like ``tensor([1.0000, 2.5000], dtype=float64, grad_fn=<mul>)``, with values as PyTorch prints them."""
     if is_batched(t):  # all samples
         return f"{text_of(wrap(t._data.array, t._node), is_leaf)}, of which vmap sees each along dimension 0"

@@ -17,7 +17,7 @@ from minigrad.engine import Batched, TensorBase, memory_of
 __all__ = ["array_of", "bytes_text", "leaves", "numbers_of", "rebuilt", "tensors_in", "tree_map", "unwrapped"]
 
 
-def array_of(x: Any) -> np.ndarray:
+def array_of(x: Any) -> Any:
     """The array of a Tensor, without a copy; for anything else the result of ``np.asarray``.
 
     >>> import minigrad as mg

@@ -217,6 +217,32 @@ class Eager:
             raise Unable("no derivatives as functions")
         return getattr(self.func, name)
 
+    def per_sample(self, **which: Any) -> Callable[[], Any]:
+        """The gradient of the loss for each image, by vmap of grad."""
+        vmap, grad, call = (self._derivatives(name) for name in ("vmap", "grad", "functional_call"))
+        model, x, labels = self._model(**which)
+        weights = {name: p.detach() for name, p in model.named_parameters()}
+
+        def loss(weights: Any, image: Any, label: Any) -> Any:
+            return self.F.cross_entropy(call(model, weights, (image[None],)), label[None])
+
+        gradients = vmap(grad(loss), in_dims=(None, 0, 0))
+        return lambda: gradients(weights, x, labels)
+
+    def ensemble(self, members: int, **which: Any) -> Callable[[], Any]:
+        """The outputs of several models of one kind, by vmap over their stacked weights."""
+        vmap, stack, call = (self._derivatives(name) for name in ("vmap", "stack_module_state", "functional_call"))
+        models = [self._model(**which) for _ in range(members)]
+        stacked = stack([model for model, _, _ in models])
+        model, x, _ = models[0]
+        run = vmap(lambda state, x: call(model, state, (x,)), in_dims=(0, None))
+
+        def outputs() -> None:
+            with self.without_graph():
+                run(stacked, x)
+
+        return outputs
+
     def gradcheck(self, size: int) -> Callable[[], Any]:
         """A check of all gradients of a convolution of 3 into 4 channels, in float64."""
         raise Unable("no gradient checker")

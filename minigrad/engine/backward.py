@@ -438,24 +438,25 @@ def grad(
             raise ShapeError(
                 f"grad: with is_grads_batched each of grad_outputs needs a first dimension, of one size, not {[shape_of(g) for g in vectors]}"
             )
-        with running(Level(*sizes.pop(), "same", Counter())) as level:
+        (size,) = sizes.pop()
+        with running(Level(size, "same", Counter())) as level:
             vectors = [None if g is None else enter(g, level=level, dim=0) for g in _several(grad_outputs)]
-            found = grad(outputs, inputs, vectors, retain_graph, create_graph, True, allow_unused, materialize_grads)
-            return tuple([None if g is None else leave(g, level=level, dim=0) for g in found])
+            results = grad(outputs, inputs, vectors, retain_graph, create_graph, True, allow_unused, materialize_grads)
+            return tuple([None if g is None else leave(g, level=level, dim=0) for g in results])
     gradients = _several(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
     seeds = _seeds(outputs, gradients, create_graph, "grad")
     nodes = [_input_node(t, "grad") for t in inputs]
     with set_grad_enabled(create_graph), np.errstate(all="ignore"):
         found = walk(seeds, set(nodes), create_graph if retain_graph is None else retain_graph, create_graph, accumulate=False)
-    results: list[Any] = []
+    computed: list[Any] = []
     for i, (node, tensor) in enumerate(zip(nodes, inputs, strict=True)):
         if node in found:
-            results.append(found[node] if create_graph else wrap(found[node]))
+            computed.append(found[node] if create_graph else wrap(found[node]))
         elif materialize_grads:
-            results.append(wrap(np.zeros_like(tensor._data)))
+            computed.append(wrap(np.zeros_like(tensor._data)))
         elif allow_unused:
-            results.append(None)
+            computed.append(None)
         else:
             shape = tensor._data.shape
             raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {shape}). Pass allow_unused=True to get None for it")
-    return tuple(results)
+    return tuple(computed)

@@ -203,8 +203,7 @@ def batched(rule: Callable[..., Any]) -> Callable[[Any], Any]:
     """Declare the batching rule of the op below it: see the module's docstring, which says what a rule takes and returns.
 
     >>> import numpy as np, minigrad as mg
-    >>> from minigrad.engine import batched
-    >>> @batched(lambda run, x: run(x))
+    >>> @mg.batched(lambda run, x: run(x))
     ... @mg.op(x=lambda g: 2 * g)
     ... def twice(x):
     ...     return np.multiply(x, 2)

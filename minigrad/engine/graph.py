@@ -63,7 +63,7 @@ def shape_of(a: Any) -> tuple[int, ...]:
     return a._data.shape if type(a) in tensor_types else a.shape if hasattr(a, "shape") else np.shape(a)
 
 
-def mapped(value: Any, function: Callable[[Any], Any], kind: type) -> Any:
+def mapped(value: Any, function: Callable[[Any], Any], kind: type | tuple[type, ...]) -> Any:
     """``value`` with what is of ``kind`` in its tuples and lists replaced by ``function`` of it."""
     if isinstance(value, kind):
         return function(value)

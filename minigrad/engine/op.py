@@ -459,7 +459,7 @@ def _kind_of(value: Any) -> str:
     return f"a tuple of {len(value)}" if isinstance(value, tuple) else "None" if value is None else f"a {type(value).__name__}"
 
 
-def _as_result(op: Op, out: Any) -> np.ndarray:
+def _as_result(op: Op, out: Any) -> Any:
     """The kernel's return value as an array. Raises ``TypeError`` unless it consists of numbers."""
     if type(out) is Batched:
         return out

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from minigrad.engine import Level, TensorBase, enter, is_batched, leave, running, shape_of
+from minigrad.func.trial import name_of, nested
 from minigrad.ops.arguments import shown
 from minigrad.ops.shape import cat
-from minigrad.tree import leaves, tree_map
+from minigrad.tree import leaves
 
 _RANDOMNESS = ("error", "same", "different")
 
@@ -53,7 +54,7 @@ def vmap(
     if chunk_size is not None and (type(chunk_size) is not int or chunk_size < 1):
         raise ValueError(f"vmap: chunk_size must be None or a whole number above 0, but is {chunk_size!r}")
     looped: Counter[str] = Counter()
-    name = getattr(func, "__name__", type(func).__name__)
+    name = name_of(func)
 
     def mapped(*args: Any, **kwargs: Any) -> Any:
         values = list(leaves(args))
@@ -63,16 +64,15 @@ def vmap(
         for start in range(0, max(size, 1), chunk_size or max(size, 1)):
             level = Level(min(chunk_size or size, size - start), randomness, looped)
             with running(level):
-                inside = iter([_sample(x, dim, start, level) for x, dim in zip(values, dims, strict=True)])
+                inside = [_sample(x, dim, start, level) for x, dim in zip(values, dims, strict=True)]
                 try:
-                    result = func(*tree_map(lambda _: next(inside), args), **kwargs)
+                    result = func(*nested(args, inside), **kwargs)
                     result_dims = _dims_for(name, "out_dims", out_dims, result)
                     results.append([_batch(name, x, dim, level) for x, dim in zip(leaves(result), result_dims, strict=True)])
                 except Exception as error:
                     error.add_note(f"in vmap of {name}")
                     raise
-        whole = iter([_joined(parts, dim) for *parts, dim in zip(*results, result_dims, strict=True)])
-        return tree_map(lambda _: next(whole), result)
+        return nested(result, [_joined(parts, dim) for *parts, dim in zip(*results, result_dims, strict=True)])
 
     functools.update_wrapper(mapped, func, [a for a in functools.WRAPPER_ASSIGNMENTS if hasattr(func, a)], ())
     mapped.looped = looped  # type: ignore[attr-defined]
@@ -143,7 +143,7 @@ def _batch(name: str, value: Any, dim: int | None, level: Level) -> Any:
         return value
     if not isinstance(value, TensorBase):
         raise TypeError(f"vmap of {name}: the function must return Tensors, and returned {shown(value)}; out_dims=None lets it through")
-    ndim = len(value.shape) + 1
+    ndim = len(shape_of(value)) + 1
     if not -ndim <= dim < ndim:
         raise IndexError(f"vmap of {name}: out_dims has {dim} for a result of {ndim} dimensions with that of the samples")
     return leave(value, level=level, dim=dim % ndim)

@@ -262,8 +262,9 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
         found = take_along_dim(line, places.astype(np.int64), -1)
     else:
         below: Any = ew.floor(places)
+        above: Any = ew.ceil(places)
         weight = ew.sub(rank, below) if interpolation == "linear" else np.asarray(0.5, input.dtype)
-        low, high = (take_along_dim(line, p.astype(np.int64), -1) for p in (below, ew.ceil(places)))
+        low, high = (take_along_dim(line, p.astype(np.int64), -1) for p in (below, above))
         found = ew.lerp(low, high, weight)
     found = movedim(found, -1, 0)
     if keepdim:

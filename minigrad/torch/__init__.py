@@ -33,6 +33,7 @@ from minigrad.nn.functional import (
     celu_, channel_shuffle, conv_tbc, cosine_similarity, group_norm, layer_norm, native_channel_shuffle, pairwise_distance, pdist, relu_,
     rms_norm, rrelu_, selu_, threshold_,
 )  # fmt: skip
+from minigrad.func import vmap
 from minigrad.random import default_generator, seed
 from minigrad.tensor import as_tensor as asarray
 from minigrad.tensor_types import (

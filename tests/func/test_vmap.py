@@ -36,7 +36,11 @@ X = numbers(3, 2)
         (lambda: vmap(lambda x: x.sum().item())(X), RuntimeError, r"vmap: item\(\) needs the numbers"),
         (lambda: vmap(lambda x: x if x.sum() > 0 else -x)(X), RuntimeError, "vmap: .*mg.where"),
         (lambda: vmap(lambda x: mg.tensor(x.numpy()))(X), RuntimeError, "vmap: numpy needs"),
-        (lambda: vmap(lambda x: x.nonzero())(mg.tensor([[1.0, 0.0], [1.0, 1.0]])), RuntimeError, "vmap: argwhere gives results of different shapes"),
+        (
+            lambda: vmap(lambda x: x.nonzero())(mg.tensor([[1.0, 0.0], [1.0, 1.0]])),
+            RuntimeError,
+            "vmap: argwhere gives results of different shapes",
+        ),
         (lambda: vmap(lambda x: mg.zeros(2).add_(x))(X.float()), RuntimeError, "add_: inside vmap a value that differs"),
         (lambda: vmap(lambda x: _store(mg.zeros(2), x))(X.float()), RuntimeError, "inside vmap a value that differs"),
         (lambda: vmap(lambda x: mg.randn(2))(X), RuntimeError, "randomness is 'error'"),
@@ -137,7 +141,12 @@ def test_no_grad():
 
 def test_randomness():
     mg.manual_seed(0)
-    for draw in (lambda x: mg.randn(4), lambda x: F.dropout(mg.ones(9)), lambda x: mg.randperm(9), lambda x: mg.bernoulli(mg.full((9,), 0.5))):
+    for draw in (
+        lambda x: mg.randn(4),
+        lambda x: F.dropout(mg.ones(9)),
+        lambda x: mg.randperm(9),
+        lambda x: mg.bernoulli(mg.full((9,), 0.5)),
+    ):
         same, different = (vmap(draw, randomness=mode)(X).numpy() for mode in ("same", "different"))
         assert (same == same[0]).all()
         assert not (different == different[0]).all()
@@ -154,7 +163,9 @@ def test_looped_names_the_ops_without_a_rule():
     fast(X), slow(X)
     assert not fast.looped
     assert dict(slow.looped) == {"histc": 1}
-    without = {op.name for name, op in registered_ops().items() if name.startswith("minigrad.ops") and not op.batching and not op.elementwise}
+    without = {
+        op.name for name, op in registered_ops().items() if name.startswith("minigrad.ops") and not op.batching and not op.elementwise
+    }
     assert without == {
         "argwhere", "nonzero", "unique", "unique_consecutive", "bincount", "histc", "searchsorted", "rnn", "lstm", "gru",
     }  # fmt: skip
@@ -201,7 +212,12 @@ def test_grads_batched():
     each = [mg.grad(y, x, v, retain_graph=True)[0].numpy() for v in vectors]
     np.testing.assert_allclose(all_at_once.numpy(), np.stack(each))
     (recorded,) = mg.grad(y, x, vectors, create_graph=True, is_grads_batched=True)
-    np.testing.assert_allclose(mg.grad(recorded.sum(), x)[0].numpy(), jacrev(lambda x: jacrev(lambda x: (x * x).cumsum(0))(x))(x.detach()).numpy().transpose(2, 0, 1) @ np.ones(3) @ vectors.numpy().sum(0))
+    np.testing.assert_allclose(
+        mg.grad(recorded.sum(), x)[0].numpy(),
+        jacrev(lambda x: jacrev(lambda x: (x * x).cumsum(0))(x))(x.detach()).numpy().transpose(2, 0, 1)
+        @ np.ones(3)
+        @ vectors.numpy().sum(0),
+    )
     with pytest.raises(mg.ShapeError, match="is_grads_batched"):
         mg.grad(y, x, mg.tensor(1.0), is_grads_batched=True)
 
