@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import saved
+from minigrad.engine.batching import memory_of
 from minigrad.engine.graph import Node, users
 from minigrad.engine.modes import F, Mode
 
@@ -188,7 +189,7 @@ def refuse_nan(node: Node, position: int, g: Any, gradient: Any) -> None:
     """Raise ``RuntimeError`` if a formula returned NaN although the incoming gradient ``g`` has none."""
 
     def has_nan(x: Any) -> bool:
-        return any(map(has_nan, x)) if isinstance(x, tuple) else x is not None and bool(np.isnan(getattr(x, "_data", x)).any())
+        return any(map(has_nan, x)) if isinstance(x, tuple) else x is not None and bool(np.isnan(memory_of(getattr(x, "_data", x))).any())
 
     if node in _checksums and node not in _may_be_nan and has_nan(gradient) and not has_nan(g):
         name = node.plan.op.argument(position)
