@@ -125,6 +125,12 @@ class Library:
             return self._both(lambda w, b, x: convolve(x, w, b, **options), [w, b], (jnp.asarray(x),))
         return self._both(lambda x, w, b: convolve(x, w, b, **options), [x, w, b])
 
+    def per_sample(self, **sizes: Any) -> Callable[[], Any]:
+        """Not measured: the rows compare with ``torch.func``."""
+        raise Unable("not written for JAX")
+
+    ensemble = per_sample
+
     def map(self, function: str, shape: tuple[int, ...], options: dict[str, Any]) -> Callable[[], Any]:
         """A function of one tensor."""
         called = getattr(FUNCTIONS, function)

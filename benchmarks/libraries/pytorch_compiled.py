@@ -29,3 +29,9 @@ class Library(pytorch.Library):
     def gradcheck(self, size: int) -> Callable[[], Any]:
         """As :meth:`chain`."""
         raise Unable("it is that of PyTorch")
+
+    def per_sample(self, **which: Any) -> Callable[[], Any]:
+        """Functions of functions are those of eager PyTorch."""
+        raise Unable("it is that of PyTorch")
+
+    ensemble = per_sample
