@@ -113,11 +113,11 @@ NOTHING_TO_REFUSE = {  # and why
     **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "InterpolationMode", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
     **dict.fromkeys(["Parameter", "Tensor", "array_of", "is_tensor", "is_lazy", "default_convert", "default_collate", "unwrapped", "write_idx"], "of anything"),
     **dict.fromkeys(["backward", "grad", "is_complex", "is_nonzero", "is_same_size", "is_signed", "result_type", "is_floating_point", "numel", "invert_permutation", "summary"], "of tensors, refused by the ops"),
-    **dict.fromkeys(["enable_grad", "no_grad", "joint", "elementwise", "skip_init", "call_on_pair"], "of the user's functions"),
+    **dict.fromkeys(["batched", "drawn", "elementwise", "enable_grad", "no_grad", "joint", "skip_init", "call_on_pair"], "of the user's functions"),
     **dict.fromkeys(["can_cast", "promote_types"], "of dtypes: tests/ops/test_result_dtypes.py"),
     **dict.fromkeys(["device", "check_device"], "of devices: tests/house/test_torch_face.py"),
     **dict.fromkeys(["fuse_conv_bn_eval", "fuse_linear_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_weights"], "of modules and their weights"),
-    **dict.fromkeys(["as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
+    **dict.fromkeys(["Batched", "as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
 }  # fmt: skip
 
 UNCALLED = {
