@@ -38,12 +38,15 @@ class Chapter:
         name: the script's, without ``.py`` (a notebook has no ``__file__``).
         about: the script's ``__doc__``, for ``--help``.
         full: what ``--full`` does, for chapters that have it.
-        defaults: further options that are positive whole numbers, as ``epochs=5``.
+        data: what is read from the folder ``--data``, for chapters without ``--full`` that have one.
+        defaults: further options: positive whole numbers, as ``epochs=5``, and words to choose from, of which the first is the default.
 
     From here on, an error that the user can fix (a wrong option, missing data, Ctrl-C) ends the script with a one-line message.
     """
 
-    def __init__(self, name: str, about: str | None, *, full: str | None = None, **defaults: int):
+    def __init__(
+        self, name: str, about: str | None, *, full: str | None = None, data: str | None = None, **defaults: int | tuple[str, ...]
+    ):
         self.name = name
         parser = argparse.ArgumentParser(self.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
         add = parser.add_argument
@@ -51,9 +54,14 @@ class Chapter:
         add("--seed", type=int, default=0, help="of everything that is random (default: %(default)s)")
         if full:
             add("--full", action="store_true", help=full)
-            add("--data", type=Path, default=Path("data"), metavar="FOLDER", help="of MNIST for --full; fetched if missing (default: data)")
+        if full or data:
+            what = data or "MNIST for --full"
+            add("--data", type=Path, default=Path("data"), metavar="FOLDER", help=f"of {what}; fetched if missing (default: data)")
         for option, value in defaults.items():
-            add(f"--{option}", type=positive, default=value, metavar="N", help="(default: %(default)s)")
+            if isinstance(value, tuple):
+                add(f"--{option}", choices=value, default=value[0], help="(default: %(default)s)")
+            else:
+                add(f"--{option}", type=positive, default=value, metavar="N", help="(default: %(default)s)")
         self.options = parser.parse_args([] if "ipykernel" in sys.modules else None)
         sys.excepthook = self._end
         mg.manual_seed(self.options.seed)

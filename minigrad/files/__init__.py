@@ -1,1 +1,1 @@
-"""State in files: checkpoints, safetensors, PyTorch's files, and the atomic writing of a file (whole or not at all)."""
+"""Files, written whole or not at all: state (checkpoints, safetensors, PyTorch's files), PNG pictures, HTML pages."""

@@ -6,12 +6,10 @@ name, show the paths between two boxes, use dark colours, and go through backwar
 
 from __future__ import annotations
 
-import html
-import json
-import re
 from importlib import resources
 from typing import Any
 
+from minigrad.files.html import filled
 from minigrad.graph.dot import FAMILIES, OPTIONS, STATES, Faces, number, scope_label, shape_text
 from minigrad.graph.model import Graph, Vertex
 from minigrad.graph.view import Box, view
@@ -26,13 +24,7 @@ def page(graph: Graph) -> str:
     static = resources.files("minigrad.graph") / "static"
     template = (static / "page.html").read_text(encoding="utf-8")
     engine = (static / "viz-global.js").read_text(encoding="utf-8")
-    data = json.dumps(page_data(graph), allow_nan=False, ensure_ascii=False)
-    parts = {
-        "{{title}}": html.escape(graph.title or "graph"),
-        "{{data}}": data.replace("<", "\\u003c"),
-        "{{engine}}": engine.replace("</script", "<\\/script"),
-    }
-    return re.sub(r"\{\{(title|data|engine)\}\}", lambda mark: parts[mark[0]], template)
+    return filled(template, graph.title or "graph", page_data(graph), engine=engine)
 
 
 def page_data(graph: Graph) -> dict[str, Any]:

@@ -9,6 +9,7 @@
 'result 4×4'
 """
 
+from minigrad.plots.confusion import confusion_page
 from minigrad.plots.dreams import dream
 from minigrad.plots.grids import cells, numbers, window
 from minigrad.plots.images import images

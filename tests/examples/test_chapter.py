@@ -60,7 +60,7 @@ def test_a_page_is_whole(script, language):
     for link in links:
         assert (page(script, language).parent / link).stat().st_size < 100_000
     pictures = {path.name for path in (ROOT / "docs" / "chapters" / "images" / page(script).stem).iterdir()}
-    assert {Path(link).name for link in links} == pictures
+    assert {Path(link).name for link in links if f"images/{page(script).stem}/" in link} == pictures  # others are no picture of the script
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
-import shutil
-import subprocess
 
 import pytest
 
 pytest.importorskip("graphviz", reason="pictures are written with graphviz: pip install 'minigrad-nn[graph]'")
 
+import browser
+from browser import in_browser
+
 import minigrad as mg
 from minigrad import graph, nn
 from minigrad.graph.page import page_data
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-in_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--window-size=1200,800", "--virtual-time-budget=5000000", "--dump-dom",
-]  # fmt: skip
 
 
 class Net(nn.Module):
@@ -60,11 +52,8 @@ def test_the_page_is_one_file_that_asks_nobody():
 
 
 def act(tmp_path, actions: str, **options):
-    """What ``actions`` (the body of an async function of the loaded page) return, and the errors that the page met."""
-    harness = """<script>
-      const problems = [];
-      addEventListener("error", e => problems.push(e.message));
-      addEventListener("unhandledrejection", e => problems.push(String(e.reason)));
+    """What ``actions`` return in the page, with the functions that they use."""
+    known = """
       const ready = n => new Promise(done => {
         const look = () => Number(document.body.dataset.drawn || 0) >= n ? done() : setTimeout(look, 20);
         look();
@@ -73,23 +62,8 @@ def act(tmp_path, actions: str, **options):
       const node = name => data.boxes.find(b => b.name === name).id;
       const press = (id, shift = false) =>
         document.getElementById(id).dispatchEvent(new MouseEvent("click", {bubbles: true, shiftKey: shift}));
-      const run = async () => { await ready(1); ACTIONS };
-      run().then(value => ({value}), error => ({error: String(error)})).then(found => {
-        const out = document.createElement("pre");
-        out.id = "result"; out.textContent = JSON.stringify({...found, problems});
-        document.body.append(out);
-      });
-    </script></body>"""
-    path = tmp_path / "page.html"
-    path.write_text(drawn(**options).html.replace("</body>", harness.replace("ACTIONS", actions)), encoding="utf-8")
-    command = [BROWSER, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    found = re.search(r'<pre id="result">(.*?)</pre>', dom, re.DOTALL)
-    assert found, dom[-2000:]
-    result = json.loads(html.unescape(found[1]))
-    assert result["problems"] == []
-    assert "error" not in result, result
-    return result["value"]
+      await ready(1);"""
+    return browser.act(drawn(**options).html, known + actions, tmp_path)
 
 
 @in_browser

@@ -580,6 +580,16 @@ row(graph.record, lambda: {"model": net()}, model=[1.5])
 
 # figures
 row(plots.cells, lambda: {"size": 4, "kernel": 2}, size=at_least(1), kernel=at_least(1))
+row(
+    plots.confusion_page,
+    lambda: {"images": np.zeros((2, 1, 4, 4)), "targets": np.array([0, 1]), "outputs": {"a": np.eye(2)}},
+    images=["a", np.ones(3)],
+    targets=["a", np.ones(2), [0, 2]],
+    outputs=[1.5, {}, {"a": np.ones(2)}],
+    names=[1.5, [], ["a"], {"fr": ["a", "b"]}],
+    title=[1.5],
+    most=at_least(1),
+)
 row(plots.confusion_matrix, lambda: {"confusion": np.eye(2, dtype=int)}, confusion=["a", np.ones(3)])
 row(plots.feature_maps, lambda: {"image": IMAGE, "maps": [IMAGE]}, image=["a", np.ones(3)], maps=[1.5, []])
 row(plots.filters, lambda: {"weight": np.ones((2, 3, 2, 2))}, weight=["a", np.ones(3)])

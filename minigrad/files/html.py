@@ -1,0 +1,53 @@
+"""Pages of one HTML file, which need no network: a template with its data, and the page as a notebook shows it."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minigrad.files.atomic import whole_file
+
+
+def filled(template: str, title: str, data: Any, **scripts: str) -> str:
+    """``template`` with the title for ``{{title}}``, the data as JSON for ``{{data}}``, and each script for ``{{name}}``.
+
+    The title and the data may contain any characters: none of them ends the page's script early.
+
+    >>> from minigrad.files.html import filled
+    >>> filled("<title>{{title}}</title><script>{{data}}</script>", "a < b", ["</script>"])
+    '<title>a &lt; b</title><script>["\\\\u003c/script>"]</script>'
+    """
+    parts = {"title": html.escape(title), "data": json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")}
+    parts |= {name: text.replace("</script", "<\\/script") for name, text in scripts.items()}
+    return re.sub(r"\{\{(" + "|".join(parts) + r")\}\}", lambda mark: parts[mark[1]], template)
+
+
+@dataclass(frozen=True)
+class Page:
+    """An interactive page; ``html`` is its whole text. A notebook shows it in a frame.
+
+    >>> from minigrad.files.html import Page
+    >>> Page("<p>all of it</p>").html
+    '<p>all of it</p>'
+    """
+
+    html: str
+
+    def save(self, path: Any) -> Path:
+        """Write the page to ``path``, whose name ends in ``.html``; return the path. Raises ``ValueError`` for another ending."""
+        path = Path(path)
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"save: {path.name!r} must end in .html")
+        with whole_file(path) as file:
+            file.write(self.html.encode())
+        return path
+
+    def __repr__(self) -> str:
+        return f"Page({len(self.html):,} characters)"
+
+    def _repr_html_(self) -> str:
+        return f'<iframe srcdoc="{html.escape(self.html)}" style="width: 100%; height: 46rem; border: 0"></iframe>'
