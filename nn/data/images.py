@@ -44,7 +44,7 @@ def make_grid(
     >>> make_grid(mg.rand(10, 1, 28, 28), nrow=5).shape
     (3, 62, 152)
     """
-    images = np.stack([array_of(t) for t in tensor]) if isinstance(tensor, (list, tuple)) else array_of(tensor)
+    images: Any = np.stack([array_of(t) for t in tensor]) if isinstance(tensor, (list, tuple)) else array_of(tensor)
     if not 2 <= images.ndim <= 4:
         raise ShapeError(f"make_grid: images are (N, C, H, W), (C, H, W) or (H, W), not {images.shape}")
     images = images.reshape((1,) * (4 - images.ndim) + images.shape)
