@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from command import count, run  # beside this file
@@ -24,6 +25,7 @@ from packages import Missing, file_of, picture_of  # beside this file
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
+from minigrad.nn import detection
 
 LANDMARKS = ["left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth"]
 
@@ -100,24 +102,16 @@ def pretrained() -> tuple[PNet, RNet, ONet]:
 # Boxes are arrays N 4: left, top, right, bottom.
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, smaller: bool = False) -> list[int]:
-    """Non-maximum suppression: the best box, then the best of those that overlap it by ``limit`` at most, and so on.
+def of_smaller(box: mg.Tensor, boxes: mg.Tensor) -> mg.Tensor:
+    """The area of the intersection of a box (1, 4) with each of boxes (M, 4), divided by that of the smaller one, in whole pixels."""
+    sides = mg.minimum(box[:, 2:], boxes[:, 2:]) - mg.maximum(box[:, :2], boxes[:, :2]) + 1
+    areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(1)
+    return (sides.clamp(min=0).prod(1) / mg.minimum((box[:, 2:] - box[:, :2] + 1).prod(1), areas)).unsqueeze(0)
 
-    The overlap is the area of the intersection divided by that of the union; ``smaller``: divided by that of the smaller box, in whole pixels.
-    """
-    pixel = 1 if smaller else 0
-    areas = (boxes[:, 2:] - boxes[:, :2] + pixel).prod(1)
-    left = np.argsort(-scores, kind="stable")
-    kept = []
-    while left.size:
-        best, left = left[0], left[1:]
-        kept.append(int(best))
-        corner = np.maximum(boxes[best, :2], boxes[left, :2])
-        opposite = np.minimum(boxes[best, 2:], boxes[left, 2:])
-        common = np.maximum(opposite - corner + pixel, 0).prod(1)
-        whole = np.minimum(areas[best], areas[left]) if smaller else areas[best] + areas[left] - common
-        left = left[common <= limit * whole]
-    return kept
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, overlap: Any = detection.box_iou) -> np.ndarray:
+    """The indices of the best box, then of the best of those that overlap it by ``limit`` at most, and so on."""
+    return detection.nms(mg.tensor(boxes), mg.tensor(scores), limit, overlap=overlap).numpy()
 
 
 def squares(boxes: np.ndarray) -> np.ndarray:
@@ -194,7 +188,7 @@ def detect(
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     landmarks = (boxes[:, :2, None] + points * sizes[:, :, None] - 1).transpose(0, 2, 1)
     boxes = corrected(boxes, correction)
-    kept = np.array(suppress(boxes, scores, 0.7, smaller=True), int)
+    kept = np.array(suppress(boxes, scores, 0.7, of_smaller), int)
     kept = kept[np.argsort(-(boxes[kept, 2:] - boxes[kept, :2]).prod(1), kind="stable")]
     return boxes[kept], scores[kept], landmarks[kept]
 

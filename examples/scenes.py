@@ -176,3 +176,53 @@ def crowd(seed: int, size: tuple[int, int] = (160, 240), people: int = 90, wante
     small = shrunk(picture, scale) / 255
     noisy = np.clip(small + rng.normal(0, 0.03, small.shape), 0, 1).astype(np.float32)
     return noisy.transpose(2, 0, 1), (int(places[who, 0]), int(places[who, 1]))
+
+
+THINGS = ("0", "1", "2", "3", "4", "disc", "square", "triangle")
+
+
+def board(digits: np.ndarray, labels: np.ndarray, count: int, most: int, seed: int = 0, size: int = 64) -> tuple[np.ndarray, list[dict]]:
+    """Things on grey boards: handwritten digits (M, 28, 28) from 0 to 1 with their labels, and shapes; they may touch, but cover little of one another.
+
+    Returns boards float32 (count, 1, size, size), and for each a dict with ``boxes`` float32 (N, 4) (left, top, right, bottom), ``labels``
+    int64 (N,), numbers of THINGS, and ``masks`` bool (N, size, size); N is from 1 to ``most``.
+    """
+    rng = np.random.default_rng(seed)
+    own = [np.flatnonzero(labels == digit) for digit in range(5)]
+    y, x = np.mgrid[:28, :28]
+    result, truths = np.empty((count, 1, size, size), np.float32), []
+    for number in range(count):
+        image = np.full((size, size), rng.uniform(0.0, 0.3)) + rng.normal(0, 0.05, (size, size))
+        boxes: list[list[int]] = []
+        kinds, masks = [], np.zeros((0, size, size), bool)
+        wanted = rng.integers(1, most + 1)
+        for _ in range(20):
+            if len(kinds) == wanted:
+                break
+            kind = int(rng.integers(len(THINGS)))
+            if kind < 5:
+                ink = digits[rng.choice(own[kind])]
+            else:
+                radius = rng.uniform(6, 12)
+                depth = np.maximum(abs(y - 13.5), abs(x - 13.5)) if kind == 6 else np.hypot(y - 13.5, x - 13.5)
+                if kind == 7:
+                    depth = np.maximum(y - 13.5, 2 * abs(x - 13.5) - (y - 13.5) - radius)
+                ink = (depth <= radius) * (y >= 13.5 - radius if kind == 7 else 1.0)
+            covered = ink > 0.3
+            rows, columns = np.flatnonzero(covered.any(1)), np.flatnonzero(covered.any(0))
+            ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            high, wide = ink.shape
+            top, left = rng.integers(0, size - high + 1), rng.integers(0, size - wide + 1)
+            centre = np.array([top + high / 2, left + wide / 2])
+            if any(np.abs(centre - [(b[1] + b[3]) / 2, (b[0] + b[2]) / 2]).max() < 14 for b in boxes):
+                continue
+            place = image[top : top + high, left : left + wide]
+            place[:] = np.maximum(place, ink * rng.uniform(0.6, 1.0))
+            mask = np.zeros((1, size, size), bool)
+            mask[0, top : top + high, left : left + wide] = ink > 0.3
+            masks = np.concatenate([masks & ~mask, mask])
+            boxes.append([int(left), int(top), int(left + wide), int(top + high)])
+            kinds.append(kind)
+        result[number, 0] = image.clip(0, 1)
+        truths.append({"boxes": np.array(boxes, np.float32), "labels": np.array(kinds, np.int64), "masks": masks})
+    return result, truths

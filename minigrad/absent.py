@@ -209,7 +209,7 @@ TABLE: dict[str, dict[str, str]] = {
         "functionalize debug_unwrap rearrange": _SELF,
     },
     "torch.serialization": {"*": "save and load take plain state and run nothing, so there is nothing to allow"},
-    "torchvision": {"ops io": "not here; what minigrad has of torchvision is in datasets, models, transforms and utils"},
+    "torchvision": {"io": "not here; what minigrad has of torchvision is in datasets, models, ops, transforms and utils"},
     "torchvision.datasets": {
         "*": "not here; nn.data.Dataset takes two methods",
     },

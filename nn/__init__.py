@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.files.safetensors import load_safetensors, save_safetensors
 from minigrad.files.torch_files import load_torch
-from minigrad.nn import functional, hmm, init, metrics, optim, training, utils
+from minigrad.nn import detection, functional, hmm, init, metrics, optim, training, utils
 from minigrad.nn.activation import (
     CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
     RReLU, SELU, Sigmoid, SiLU, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
@@ -90,4 +90,4 @@ def __dir__() -> list[str]:
 MYPY = False  # mypy treats it as True, and exports what is imported, because it cannot read a computed list; other checkers can
 if not MYPY:
     __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("minigrad.") and name[0] != "_"]
-    __all__ += ["data", "functional", "hmm", "init", "metrics", "models", "optim", "training", "utils"]
+    __all__ += ["data", "detection", "functional", "hmm", "init", "metrics", "models", "optim", "training", "utils"]

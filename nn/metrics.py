@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
+import minigrad as mg
 from minigrad.engine import ShapeError
+from minigrad.nn.detection import box_iou
 from minigrad.ops.arguments import check
 from minigrad.tree import array_of
 
@@ -227,9 +229,101 @@ class ConfusionMatrix(Metric):
         """For each class, the fraction of its predictions that were right; NaN for a class that was never predicted."""
         return _ratio(self.matrix.diagonal(), self.matrix.sum(0))
 
+    def iou(self) -> np.ndarray:
+        """For each class, intersection over union of its samples and its predictions; NaN as :meth:`f1`. The mean is the mIoU of segmentation.
+
+        >>> from minigrad.nn.metrics import ConfusionMatrix
+        >>> confusion = ConfusionMatrix(2)
+        >>> confusion.update([0, 1, 1], [0, 0, 1])
+        >>> confusion.iou()
+        array([0.5, 0.5])
+        """
+        both = self.matrix.diagonal()
+        return _ratio(both, self.matrix.sum(0) + self.matrix.sum(1) - both)
+
     def f1(self) -> np.ndarray:
         """For each class, the harmonic mean of precision and recall; NaN for a class that neither occurred nor was predicted."""
         return _ratio(2 * self.matrix.diagonal(), self.matrix.sum(0) + self.matrix.sum(1))
+
+
+class MeanAveragePrecision(Metric):
+    """mAP of a detector: the area below the curve of precision over recall, averaged over classes and thresholds.
+
+    A box found is right if its IoU with a true box of its class in its image, which no better one has taken, is at least the threshold. Boxes
+    found are taken from the highest score down; precision at a recall is the highest at that recall or above (PASCAL VOC from 2010 on).
+
+    ``update`` takes for each image a dict: outputs have ``boxes`` (N, 4), ``scores`` (N,) and ``labels`` (N,), targets ``boxes`` and
+    ``labels``. Classes without true boxes do not count; without any the value is NaN.
+
+    Args:
+        thresholds: of the IoU: 0.5 as in VOC; COCO's are ``numpy.arange(0.5, 1, 0.05)``.
+
+    Raises:
+        ShapeError: not as many outputs as targets; boxes, scores and labels that do not go together.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.metrics import MeanAveragePrecision
+    >>> truth = {"boxes": mg.tensor([[0.0, 0.0, 2.0, 2.0], [4.0, 4.0, 6.0, 6.0]]), "labels": mg.tensor([0, 0])}
+    >>> found = {"boxes": mg.tensor([[0.0, 0.0, 2.0, 2.0]]), "scores": mg.tensor([0.9]), "labels": mg.tensor([0])}
+    >>> MeanAveragePrecision()([found], [truth])  # one of two, and no false one
+    0.5
+    """
+
+    def __init__(self, thresholds: Any = (0.5,), name: str = "mAP"):
+        self._thresholds = np.atleast_1d(np.asarray(thresholds, np.float64))
+        super().__init__(name)
+
+    def reset(self) -> None:
+        self.found: list[tuple[int, float, tuple[bool, ...]]] = []
+        self.true: dict[int, int] = {}
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        if len(outputs) != len(targets):
+            raise ShapeError(f"MeanAveragePrecision: {len(outputs)} outputs have as many targets, not {len(targets)}")
+        for output, target in zip(outputs, targets, strict=True):
+            boxes, scores, labels = (array_of(output[key]) for key in ("boxes", "scores", "labels"))
+            truths, classes = array_of(target["boxes"]), array_of(target["labels"])
+            for what, given, least in (("outputs", boxes, (scores, labels)), ("targets", truths, (classes,))):
+                if given.shape[1:] != (4,) or any(one.shape != given.shape[:1] for one in least):
+                    raise ShapeError(
+                        f"MeanAveragePrecision: {what} have boxes (N, 4), and scores and labels (N,), not {given.shape} and "
+                        f"{', '.join(str(one.shape) for one in least)}"
+                    )
+            for label in np.union1d(labels, classes):
+                own = np.flatnonzero(labels == label)
+                self._match(int(label), boxes[own], scores[own], truths[classes == label])
+
+    def _match(self, label: int, boxes: np.ndarray, scores: np.ndarray, truths: np.ndarray) -> None:
+        """One class in one image."""
+        self.true[label] = self.true.get(label, 0) + len(truths)
+        with mg.no_grad():
+            overlap = box_iou(mg.tensor(boxes), mg.tensor(truths)).numpy()
+        taken = np.zeros((len(self._thresholds), len(truths)), bool)
+        for number in np.argsort(-scores, kind="stable"):
+            right = []
+            for free, threshold in zip(taken, self._thresholds, strict=True):
+                values = np.where(free, -1.0, overlap[number])
+                best = int(values.argmax()) if len(truths) else -1
+                right.append(best >= 0 and bool(values[best] >= threshold))
+                if right[-1]:
+                    free[best] = True
+            self.found.append((label, float(scores[number]), tuple(right)))
+
+    def compute(self) -> float:
+        averages = self.average_precisions()
+        return float(np.mean([np.mean(values) for values in averages.values()])) if averages else float("nan")
+
+    def average_precisions(self) -> dict[int, np.ndarray]:
+        """For each class that has true boxes, the average precision at each threshold."""
+        result = {}
+        for label, count in sorted(self.true.items()):
+            if count:
+                own = sorted((one for one in self.found if one[0] == label), key=lambda one: -one[1])
+                right = np.array([one[2] for one in own], bool).reshape(len(own), len(self._thresholds))
+                precision = right.cumsum(0) / np.arange(1, len(own) + 1)[:, None]
+                precision = np.maximum.accumulate(precision[::-1], 0)[::-1]
+                result[label] = (precision * right).sum(0) / count
+        return result
 
 
 def named(name: str) -> Metric:

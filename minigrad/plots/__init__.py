@@ -12,7 +12,7 @@
 from minigrad.plots.confusion import confusion_page
 from minigrad.plots.dreams import dream
 from minigrad.plots.grids import cells, numbers, window
-from minigrad.plots.images import images
+from minigrad.plots.images import detections, images
 from minigrad.plots.lines import lines
 from minigrad.plots.probes import (
     activations,

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import check
-from minigrad.plots.canvas import RED, named_arrays, new_figure
+from minigrad.plots.canvas import RED, named_arrays, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,4 +83,62 @@ def images(
         axes.remove()
     if title:
         figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def detections(
+    pictures: Sequence[Any], found: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None, columns: int = 4, *, size: float = 2.0
+) -> Figure:
+    """Pictures with what was found in them: boxes with class and score, masks as veils, a colour for each class.
+
+    Args:
+        pictures: each as :func:`images` takes it.
+        found: for each picture a dict with ``boxes`` (N, 4) (left, top, right, bottom), ``labels`` (N,), and if there are any ``scores`` (N,)
+            and ``masks`` (N, H, W); or with ``masks`` alone, one for each class and N of them.
+        names: of the classes; without them their numbers are written.
+        columns: pictures in a row.
+        size: width of a picture, in inches.
+
+    Raises:
+        ValueError: not as many dicts as pictures.
+        ShapeError: boxes, labels, scores or masks that do not go together.
+
+    >>> import numpy as np
+    >>> from minigrad import plots
+    >>> figure = plots.detections([np.eye(8)], [{"boxes": [[1, 2, 5, 6]], "labels": [0], "scores": [0.9]}], ["cat"])
+    >>> figure.axes[0].texts[0].get_text()
+    'cat 0.9'
+    """
+    if len(pictures) != len(found):
+        raise ValueError(f"detections: {len(pictures)} pictures have as many dicts of what was found, not {len(found)}")
+    figure = images({str(number): picture for number, picture in enumerate(pictures)}, columns, size=size)
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
+
+    for axes, one in zip(figure.axes, found, strict=True):
+        axes.set_title("")
+        arrays = {key: shown_array("detections", key, value) for key, value in one.items()}
+        masks, boxes = arrays.get("masks", np.empty((0, 1, 1))), arrays.get("boxes", np.empty((0, 4)))
+        labels = arrays.get("labels", np.arange(len(masks)))
+        scores = arrays.get("scores", np.full(len(labels), np.nan))
+        if (
+            boxes.shape[1:] != (4,) or masks.ndim != 3 or len(scores) != len(labels)
+            or any(len(array) not in (0, len(labels)) for array in (boxes, masks))
+        ):  # fmt: skip
+            raise ShapeError(
+                f"detections: boxes (N, 4), labels (N,), scores (N,) and masks (N, H, W) do not go together: {boxes.shape}, {labels.shape}, "
+                f"{scores.shape}, {masks.shape}"
+            )
+        colours = [colormaps["tab10"](int(label) % 10) for label in labels]
+        for mask, colour in zip(masks, colours, strict=False):
+            veil = np.zeros((*mask.shape, 4))
+            veil[...] = colour
+            veil[..., 3] = 0.65 * (mask > 0.5)
+            axes.imshow(veil)
+        for (left, top, right, bottom), label, score, colour in zip(boxes, labels, scores, colours, strict=False):
+            axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.5))
+            text = (names[int(label)] if names else str(int(label))) + ("" if np.isnan(score) else f" {score:.1f}")
+            inside = top < 6  # no room above the box
+            axes.text(left, top if inside else top - 1, text, fontsize=7, color="white", va="top" if inside else "bottom",
+                      bbox={"facecolor": colour, "edgecolor": "none", "pad": 1})  # fmt: skip
     return figure

@@ -3,6 +3,6 @@
 # mypy: implicit-reexport
 
 from minigrad import __version__, absent
-from minigrad.torchvision import datasets, models, transforms, utils
+from minigrad.torchvision import datasets, models, ops, transforms, utils
 
 absent.answer_for(__name__)
