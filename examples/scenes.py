@@ -206,8 +206,8 @@ def board(digits: np.ndarray, labels: np.ndarray, count: int, most: int, seed: i
                 radius = rng.uniform(6, 12)
                 depth = np.maximum(abs(y - 13.5), abs(x - 13.5)) if kind == 6 else np.hypot(y - 13.5, x - 13.5)
                 if kind == 7:
-                    depth = np.maximum(y - 13.5, 2 * abs(x - 13.5) - (y - 13.5) - radius)
-                ink = (depth <= radius) * (y >= 13.5 - radius if kind == 7 else 1.0)
+                    depth = np.maximum(y - 13.5, 2 * abs(x - 13.5) - (y - 13.5))
+                ink = (depth <= radius).astype(np.float32)
             covered = ink > 0.3
             rows, columns = np.flatnonzero(covered.any(1)), np.flatnonzero(covered.any(0))
             ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

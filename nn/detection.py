@@ -233,9 +233,7 @@ def batched_nms(boxes: mg.Tensor, scores: mg.Tensor, idxs: mg.Tensor, iou_thresh
     """
     groups, values = array_of(idxs), array_of(scores)
     if not groups.shape == values.shape == _rows("batched_nms", boxes).shape[:1]:
-        raise ShapeError(
-            f"batched_nms: boxes (N, 4) have scores (N,) and idxs (N,), not {boxes.shape}, {values.shape} and {groups.shape}"
-        )
+        raise ShapeError(f"batched_nms: boxes (N, 4) have scores (N,) and idxs (N,), not {boxes.shape}, {values.shape} and {groups.shape}")
     kept = [np.empty(0, np.int64)]
     for group in np.unique(groups):
         own = np.flatnonzero(groups == group)

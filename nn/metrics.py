@@ -21,7 +21,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad.engine import ShapeError
-from minigrad.nn.detection import box_iou
+from minigrad.nn import detection
 from minigrad.ops.arguments import check
 from minigrad.tree import array_of
 
@@ -260,6 +260,7 @@ class MeanAveragePrecision(Metric):
 
     Raises:
         ShapeError: not as many outputs as targets; boxes, scores and labels that do not go together.
+        ValueError: a threshold that is not above 0 and up to 1.
 
     >>> import minigrad as mg
     >>> from minigrad.nn.metrics import MeanAveragePrecision
@@ -270,7 +271,10 @@ class MeanAveragePrecision(Metric):
     """
 
     def __init__(self, thresholds: Any = (0.5,), name: str = "mAP"):
+        check("MeanAveragePrecision", locals(), name="a name")
         self._thresholds = np.atleast_1d(np.asarray(thresholds, np.float64))
+        if self._thresholds.ndim != 1 or not ((self._thresholds > 0) & (self._thresholds <= 1)).all() or not self._thresholds.size:
+            raise ValueError(f"MeanAveragePrecision: thresholds are numbers above 0 and up to 1, but are {thresholds!r}")
         super().__init__(name)
 
     def reset(self) -> None:
@@ -297,7 +301,7 @@ class MeanAveragePrecision(Metric):
         """One class in one image."""
         self.true[label] = self.true.get(label, 0) + len(truths)
         with mg.no_grad():
-            overlap = box_iou(mg.tensor(boxes), mg.tensor(truths)).numpy()
+            overlap = detection.box_iou(mg.tensor(boxes), mg.tensor(truths)).numpy()
         taken = np.zeros((len(self._thresholds), len(truths)), bool)
         for number in np.argsort(-scores, kind="stable"):
             right = []

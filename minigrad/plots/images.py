@@ -109,6 +109,7 @@ def detections(
     >>> figure.axes[0].texts[0].get_text()
     'cat 0.9'
     """
+    check("detections", locals(), columns=1, size="above 0")
     if len(pictures) != len(found):
         raise ValueError(f"detections: {len(pictures)} pictures have as many dicts of what was found, not {len(found)}")
     figure = images({str(number): picture for number, picture in enumerate(pictures)}, columns, size=size)

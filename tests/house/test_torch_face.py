@@ -134,7 +134,7 @@ def test_from_import_says_it_too():
             "from minigrad.torch.utils.tensorboard import SummaryWriter",
             "No module named 'minigrad.torch.utils.tensorboard': there is no writer",
         ),
-        ("import minigrad.torchvision.ops", "No module named 'minigrad.torchvision.ops': not here; what minigrad has"),
+        ("import minigrad.torchvision.io", "No module named 'minigrad.torchvision.io': not here; what minigrad has"),
         ("import minigrad.torch.no_such_thing", "^No module named 'minigrad.torch.no_such_thing'$"),
     ],
 )

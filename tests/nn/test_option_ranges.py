@@ -292,6 +292,7 @@ row(training.EMA, None, decay=FRACTION)
 row(training.Log, lambda: {"path": "log.csv"}, path=[1.5, "no.such"])
 row(metrics.Accuracy, None, name=[1.5], threshold=REAL)
 row(metrics.ConfusionMatrix, lambda: {"num_classes": 3}, name=[1.5])
+row(metrics.MeanAveragePrecision, dict, thresholds=[0.0, -1.0, 1.5, [], [[0.5]], float("nan")], name=[1.5])
 row(metrics.TopK, None, k=at_least(1), name=[1.5])
 row(metrics.Mean, None, name=[1.5])
 row(metrics.Metric, None, name=[1.5])
@@ -591,6 +592,15 @@ row(
     most=at_least(1),
 )
 row(plots.confusion_matrix, lambda: {"confusion": np.eye(2, dtype=int)}, confusion=["a", np.ones(3)])
+row(
+    plots.detections,
+    lambda: {"pictures": [IMAGE], "found": [{"boxes": [[0, 0, 1, 1]], "labels": [0]}]},
+    pictures=[[]],
+    found=[[]],
+    names=[],
+    columns=at_least(1),
+    size=POSITIVE,
+)
 row(plots.feature_maps, lambda: {"image": IMAGE, "maps": [IMAGE]}, image=["a", np.ones(3)], maps=[1.5, []])
 row(plots.filters, lambda: {"weight": np.ones((2, 3, 2, 2))}, weight=["a", np.ones(3)])
 row(plots.histograms, lambda: {"arrays": {"a": np.ones(3)}}, arrays=[1.5, {}], bins=at_least(1))
