@@ -245,5 +245,5 @@ table([
     ["localisation", "class right", float(right.mean())], ["", "mean IoU of the box", float(iou.mean())],
     ["grid detector", "mAP at IoU 0.5", mean_ap[0.5]], ["", "mAP at IoU 0.75", mean_ap[0.75]],
     ["U-Net", "mIoU", float(np.nanmean(confusion.iou()))],
-    ["heads", "mAP at 0.75, before", refined[0.75][0]], ["", "mAP at 0.75, after the box head", refined[0.75][1]], ["", "mean IoU of the masks", float(np.mean(mask_iou))],
+    ["heads", "mAP at 0.75, before", refined[0.75][0]], ["", "mAP at 0.75, after the box head", refined[0.75][1]], ["", "mean IoU of the best mask", float(np.mean(mask_iou))],
 ])  # fmt: skip
