@@ -8,7 +8,7 @@ from minigrad.nn.metrics import MeanAveragePrecision
 
 
 def test_where(chapter):
-    names = chapter("12_where", "--scenes", "64", "--tests", "8", "--epochs", "3", "--width", "4", "--seed", "1")
+    names = chapter("12_where", "--scenes", "32", "--tests", "8", "--epochs", "3", "--width", "4", "--seed", "1")
     many = names["many_test"]
     for images, truths in (many, names["single_test"]):
         assert images.shape == (8, 1, 64, 64)
