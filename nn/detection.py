@@ -20,6 +20,8 @@ import numpy as np
 
 import minigrad as mg
 from minigrad.engine import ShapeError
+from minigrad.ops.arguments import check
+from minigrad.ops.window_sizes import per_axis
 from minigrad.tree import array_of
 
 __all__ = [
@@ -60,9 +62,7 @@ def box_convert(boxes: mg.Tensor, in_fmt: str, out_fmt: str) -> mg.Tensor:
     [[3.0, 3.0, 4.0, 2.0]]
     """
     _four("box_convert", boxes)
-    for given in (in_fmt, out_fmt):
-        if given not in _FORMATS:
-            raise ValueError(f"box_convert: a format is one of {', '.join(_FORMATS)}, not {given!r}")
+    check("box_convert", locals(), in_fmt=_FORMATS, out_fmt=_FORMATS)
     if in_fmt == out_fmt:
         return boxes
     first, second = boxes[..., :2], boxes[..., 2:]
@@ -150,8 +150,7 @@ def generalized_box_iou_loss(boxes1: mg.Tensor, boxes2: mg.Tensor, reduction: st
     name = "generalized_box_iou_loss"
     if _four(name, boxes1, "boxes1").shape != _four(name, boxes2, "boxes2").shape:
         raise ShapeError(f"{name}: boxes1 and boxes2 have one shape, not {boxes1.shape} and {boxes2.shape}")
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{name}: reduction is none, mean or sum, not {reduction!r}")
+    check(name, locals(), reduction=("none", "mean", "sum"), eps="0 or above")
     loss = 1 - _giou(boxes1, boxes2, eps)
     return loss if reduction == "none" else getattr(loss, reduction)()
 
@@ -163,7 +162,7 @@ def clip_boxes_to_image(boxes: mg.Tensor, size: tuple[int, int]) -> mg.Tensor:
     >>> mg.nn.detection.clip_boxes_to_image(mg.tensor([[-1.0, 2.0, 9.0, 4.0]]), (3, 8)).tolist()
     [[0.0, 2.0, 8.0, 3.0]]
     """
-    height, width = size
+    height, width = per_axis("clip_boxes_to_image", "size", size, 2)
     most = mg.tensor([width, height, width, height], dtype=_four("clip_boxes_to_image", boxes).dtype)
     return mg.minimum(boxes.clamp(min=0), most)
 
@@ -179,6 +178,8 @@ def masks_to_boxes(masks: mg.Tensor) -> mg.Tensor:
     >>> mg.nn.detection.masks_to_boxes(mg.tensor([[[0, 0, 0], [0, 1, 1]]])).tolist()
     [[1.0, 1.0, 2.0, 1.0]]
     """
+    if not isinstance(masks, mg.Tensor):
+        raise TypeError(f"masks_to_boxes: masks must be a Tensor, not {type(masks).__name__}")
     covered = array_of(masks) != 0
     if covered.ndim != 3:
         raise ShapeError(f"masks_to_boxes: masks are (N, H, W), not {covered.shape}")
@@ -207,6 +208,7 @@ def nms(boxes: mg.Tensor, scores: mg.Tensor, iou_threshold: float, *, overlap: C
         ShapeError: boxes and scores that do not go together.
     """
     _rows("nms", boxes)
+    check("nms", locals(), iou_threshold="not NaN", overlap="a function")
     values = array_of(scores)
     if values.shape != boxes.shape[:1]:
         raise ShapeError(f"nms: boxes (N, 4) have scores (N,), not {boxes.shape} and {values.shape}")
@@ -231,6 +233,7 @@ def batched_nms(boxes: mg.Tensor, scores: mg.Tensor, idxs: mg.Tensor, iou_thresh
     >>> mg.nn.detection.batched_nms(boxes, mg.tensor([0.5, 0.9, 0.7]), mg.tensor([0, 0, 1]), 0.5).tolist()
     [1, 2]
     """
+    check("batched_nms", locals(), iou_threshold="not NaN")
     groups, values = array_of(idxs), array_of(scores)
     if not groups.shape == values.shape == _rows("batched_nms", boxes).shape[:1]:
         raise ShapeError(f"batched_nms: boxes (N, 4) have scores (N,) and idxs (N,), not {boxes.shape}, {values.shape} and {groups.shape}")
@@ -287,14 +290,20 @@ def roi_align(
     >>> mg.nn.detection.roi_align(picture, [mg.tensor([[0.0, 0.0, 4.0, 4.0]])], 2, aligned=True).tolist()  # the means of its quarters
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
-    if input.ndim != 4:
-        raise ShapeError(f"roi_align: input is (N, C, H, W), not {input.shape}")
+    if not isinstance(input, mg.Tensor):
+        raise TypeError(f"roi_align: input must be a Tensor, not {type(input).__name__}")
+    if input.ndim != 4 or 0 in input.shape[2:]:
+        raise ShapeError(f"roi_align: input is (N, C, H, W) with pixels, not {input.shape}")
+    check("roi_align", locals(), spatial_scale="above 0", sampling_ratio="a whole number", aligned="True or False")
+    high, wide = per_axis("roi_align", "output_size", output_size, 2)
     if isinstance(boxes, mg.Tensor):
         if boxes.ndim != 2 or boxes.shape[1] != 5:
             raise ShapeError(f"roi_align: boxes are (K, 5) with the image first, or a list of (L, 4), not {boxes.shape}")
         table = array_of(boxes)
         images, corners = table[:, 0].astype(np.int64), table[:, 1:]
     else:
+        if not isinstance(boxes, (list, tuple)):
+            raise TypeError(f"roi_align: boxes must be a Tensor or a list of Tensors, not {type(boxes).__name__}")
         if len(boxes) != len(input):
             raise ShapeError(f"roi_align: {len(input)} images have {len(input)} Tensors of boxes, not {len(boxes)}")
         images = np.repeat(np.arange(len(boxes)), [len(_rows("roi_align", b)) for b in boxes])
@@ -302,7 +311,6 @@ def roi_align(
     wrong = images[(images < 0) | (images >= len(input))]
     if wrong.size:
         raise IndexError(f"roi_align: there is no image {wrong[0]} of {len(input)}")
-    high, wide = (output_size, output_size) if isinstance(output_size, int) else output_size
     height, width = input.shape[2:]
     corners = corners.astype(np.float64) * spatial_scale - (0.5 if aligned else 0.0)
     least = 0.0 if aligned else 1.0

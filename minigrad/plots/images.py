@@ -109,10 +109,10 @@ def detections(
     >>> figure.axes[0].texts[0].get_text()
     'cat 0.9'
     """
-    check("detections", locals(), columns=1, size="above 0")
+    check("detections", locals(), "names", pictures="a list", found="a list", names="a list", columns=1, size="above 0")
     if len(pictures) != len(found):
         raise ValueError(f"detections: {len(pictures)} pictures have as many dicts of what was found, not {len(found)}")
-    figure = images({str(number): picture for number, picture in enumerate(pictures)}, columns, size=size)
+    figure = images({str(i): shown_array("detections", f"pictures[{i}]", one) for i, one in enumerate(pictures)}, columns, size=size)
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
@@ -130,6 +130,8 @@ def detections(
                 f"detections: boxes (N, 4), labels (N,), scores (N,) and masks (N, H, W) do not go together: {boxes.shape}, {labels.shape}, "
                 f"{scores.shape}, {masks.shape}"
             )
+        if names and len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
+            raise ValueError(f"detections: names has {len(names)} names, which is none for label {int(labels[np.argmax(abs(labels))])}")
         colours = [colormaps["tab10"](int(label) % 10) for label in labels]
         for mask, colour in zip(masks, colours, strict=False):
             veil = np.zeros((*mask.shape, 4))

@@ -20,7 +20,7 @@ from test_options import SPACES, public
 
 import minigrad as mg
 from minigrad import graph, nn, plots, random, recompute, testing
-from minigrad.nn import data, init, metrics, models, optim, training, utils
+from minigrad.nn import data, detection, init, metrics, models, optim, training, utils
 from minigrad.nn.optim import lr_scheduler, swa_utils
 from minigrad.nn.utils import parametrizations, parametrize, rnn
 from minigrad.testing import strategies, torch_style
@@ -225,6 +225,55 @@ row(data.RandomRotation, lambda: {"degrees": 10}, degrees=[*NOT_NEGATIVE, (1.0,)
 row(data.RandomErasing, None, scale=[*BAD_SCALE, (0.5, 1.5)], ratio=BAD_SCALE, value=["no such", {}])
 row(data.Cutout, lambda: {"length": 2}, length=at_least(1), n_holes=at_least(1))
 row(data.ColorJitter, None, brightness=JITTER, contrast=JITTER, saturation=JITTER, hue=[*NOT_NEGATIVE, 0.6, (0.2, 0.1), (-0.6, 0.1)])
+
+
+# boxes
+def two_boxes():
+    return mg.tensor([[0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 3.0, 3.0]])
+
+
+BOXES = [1.5, [[0.0, 0.0, 2.0, 2.0]], mg.ones(2, 3)]
+THRESHOLD = [*NUMBER, math.nan]
+SCORES = [mg.ones(3), "ab"]
+row(detection.box_area, lambda: {"boxes": two_boxes()}, boxes=BOXES)
+row(detection.box_convert, lambda: {"boxes": two_boxes(), "in_fmt": "xyxy", "out_fmt": "xywh"}, boxes=BOXES, in_fmt=WORDS, out_fmt=WORDS)
+for pairing in (detection.box_iou, detection.generalized_box_iou):
+    row(pairing, lambda: {"boxes1": two_boxes(), "boxes2": two_boxes()}, boxes1=BOXES, boxes2=BOXES)
+row(
+    detection.generalized_box_iou_loss,
+    lambda: {"boxes1": two_boxes(), "boxes2": two_boxes()},
+    boxes1=BOXES,
+    boxes2=BOXES,
+    reduction=WORDS,
+    eps=NOT_NEGATIVE,
+)
+row(detection.clip_boxes_to_image, lambda: {"boxes": two_boxes(), "size": (4, 4)}, boxes=BOXES, size=["ab", 1.5, (1, 2, 3), (0, 1)])
+row(detection.masks_to_boxes, lambda: {"masks": mg.ones(1, 2, 2)}, masks=[1.5, [[[1]]], mg.ones(2, 2)])
+row(
+    detection.nms,
+    lambda: {"boxes": two_boxes(), "scores": mg.ones(2), "iou_threshold": 0.5},
+    boxes=BOXES,
+    scores=SCORES,
+    iou_threshold=THRESHOLD,
+    overlap=CALLABLE,
+)
+row(
+    detection.batched_nms,
+    lambda: {"boxes": two_boxes(), "scores": mg.ones(2), "idxs": mg.tensor([0, 1]), "iou_threshold": 0.5},
+    boxes=BOXES,
+    scores=SCORES,
+    idxs=SCORES,
+    iou_threshold=THRESHOLD,
+)
+row(
+    detection.roi_align,
+    lambda: {"input": mg.ones(1, 1, 4, 4), "boxes": [two_boxes()], "output_size": 2},
+    input=[1.5, "ab", mg.ones(2, 2)],
+    boxes=[1.5, "ab", [1.5], []],
+    output_size=["ab", 1.5, (1, 2, 3), 0],
+    spatial_scale=POSITIVE,
+    sampling_ratio=WHOLE,
+)
 
 
 # initialisers
