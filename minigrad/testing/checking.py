@@ -24,6 +24,7 @@ import numpy as np
 
 from minigrad.ops.arguments import check
 from minigrad.testing import failures, numerical
+from minigrad.testing.batching import check_batched_gradients
 from minigrad.testing.call import Call
 from minigrad.testing.diagnosis import explain_exception
 from minigrad.testing.function import Function, Gradient, refuse_wrong_count
@@ -48,6 +49,7 @@ def gradcheck(
     seed: int = 0,
     surrogate: Callable | None = None,
     forward: bool = False,
+    batched: bool = False,
 ) -> Report:
     """Compare the gradients of ``fn(*inputs, **kwargs)`` with numerical ones, in float64, and return a :class:`Report`.
 
@@ -67,6 +69,7 @@ def gradcheck(
         surrogate: a function of the same arguments, whose derivatives the gradients of ``fn`` are meant to be, as with a straight-through
             rounding; by default what :func:`minigrad.testing.surrogate` declared. They are then compared with its numerical derivatives.
         forward: check the tangents of forward mode too, against the gradients.
+        batched: check the gradients for several cotangents at once too, against those for each.
 
     Raises:
         GradcheckError: a gradient is wrong, or nothing that has one came back; the message says where, by how much, and which mistake
@@ -115,6 +118,8 @@ def gradcheck(
         check_gradients(function, report, order, rtol, atol, seed, fast, group)
         if forward:
             check_tangents(function)
+        if batched:
+            check_batched_gradients(function)
     for what in function.unseen:
         report.note(f"a {what} among the results is not checked")
     return report

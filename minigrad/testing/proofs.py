@@ -20,6 +20,7 @@ from minigrad.engine import Pick, TensorBase, settle, wrap
 from minigrad.ops.arguments import check
 from minigrad.testing import domains
 from minigrad.testing import strategies as st
+from minigrad.testing.batching import check_batching
 from minigrad.testing.call import Call, arrays_in
 from minigrad.testing.checking import Checker, check_gradients
 from minigrad.testing.diagnosis import Places
@@ -53,6 +54,7 @@ def check_op(
     * strided arguments give what contiguous ones give, and their gradients too;
     * float32 arguments give a float32 result and float32 gradients, which are near those in float64;
     * of an op: what is declared of it (``@elementwise``, ``@linear_in``, ``@tangent``) gives the tangents that its gradient formulas give;
+    * of an op: its batching rule (``@batched``, ``@elementwise``) gives for two samples at once what the op gives for each of them;
     * of an op: called with arrays it gives what it gives with Tensors, its formulas give the same values with arrays as with Tensors, they
       compute in float32 for float32, and of its arguments and results only what they name stays in memory.
 
@@ -298,6 +300,7 @@ def prove(
             if function.op.elementwise:
                 _check_elementwise(function, fail)
             check_tangents(function)
+            check_batching(function)
         if strided:
             _check_strided(function, tensors, fail)
         if float32:

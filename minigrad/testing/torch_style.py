@@ -21,6 +21,7 @@ def gradcheck(
     raise_exception: bool = True,
     fast_mode: bool = False,
     check_forward_ad: bool = False,
+    check_batched_grad: bool = False,
     **accepted: Any,
 ) -> bool:
     """Whether the gradients of ``func(*inputs)`` are those that differences give: ``torch.autograd.gradcheck``.
@@ -33,6 +34,7 @@ def gradcheck(
         raise_exception: False returns False instead of raising.
         fast_mode: check random directions only.
         check_forward_ad: check the tangents of forward mode too.
+        check_batched_grad: check the gradients for several cotangents at once too.
         accepted: PyTorch's other switches, which are without effect.
 
     Raises :class:`~minigrad.testing.GradcheckError`, which names element, values and the likely mistake.
@@ -43,7 +45,7 @@ def gradcheck(
     True
     """
     check("gradcheck", locals(), func="a function", eps="above 0", atol="0 or above", rtol="0 or above")
-    return _checked("gradcheck", func, inputs, 1, atol, rtol, raise_exception, fast_mode, check_forward_ad)
+    return _checked("gradcheck", func, inputs, 1, atol, rtol, raise_exception, fast_mode, check_forward_ad, check_batched_grad)
 
 
 def gradgradcheck(
@@ -57,24 +59,34 @@ def gradgradcheck(
     raise_exception: bool = True,
     fast_mode: bool = False,
     check_fwd_over_rev: bool = False,
+    check_batched_grad: bool = False,
     **accepted: Any,
 ) -> bool:
     """:func:`gradcheck` of first and second derivatives: ``torch.autograd.gradgradcheck``. ``grad_outputs`` are chosen by the check.
 
-    ``check_fwd_over_rev``: check the tangents of forward mode too.
+    ``check_fwd_over_rev`` and ``check_batched_grad`` check the tangents of forward mode and gradients for several cotangents at once too.
     """
     check("gradgradcheck", locals(), func="a function", eps="above 0", atol="0 or above", rtol="0 or above")
-    return _checked("gradgradcheck", func, inputs, 2, atol, rtol, raise_exception, fast_mode, check_fwd_over_rev)
+    return _checked("gradgradcheck", func, inputs, 2, atol, rtol, raise_exception, fast_mode, check_fwd_over_rev, check_batched_grad)
 
 
 def _checked(
-    name: str, func: Callable, inputs: Any, order: int, atol: float, rtol: float, raise_exception: bool, fast: bool, forward: bool
+    name: str,
+    func: Callable,
+    inputs: Any,
+    order: int,
+    atol: float,
+    rtol: float,
+    raise_exception: bool,
+    fast: bool,
+    forward: bool,
+    batched: bool,
 ) -> bool:
     if not isinstance(inputs, TensorBase):
         check(name, {"inputs": inputs}, inputs="a list")
     args = (inputs,) if isinstance(inputs, TensorBase) else tuple(inputs)
     try:
-        prove(func, *args, order=order, rtol=rtol, atol=atol, fast=fast, forward=forward)
+        prove(func, *args, order=order, rtol=rtol, atol=atol, fast=fast, forward=forward, batched=batched)
     except GradcheckError:
         if raise_exception:
             raise

@@ -677,6 +677,20 @@ def sum_with_a_tangent_of_the_wrong_shape(x):
     return np.sum(x, 0)
 
 
+@wrong(MATRIX, argument=None, order=0, kind="batching rule", words="dimension 0 of each array is that of the samples")
+@mg.batched(lambda run, x: run(x))
+@mg.op(x=lambda g: mg.flip(mg.cumsum(mg.flip(g, (0,)), 0), (0,)))
+def running_sum_over_the_samples(x):
+    return np.cumsum(x, 0)
+
+
+@wrong(TWO_SQUARES, argument=None, order=0, kind="batching rule", words="of size 1 for an input that is the same for all")
+@mg.batched(lambda run, a, b: run(a, b[0]))
+@mg.op(a=lambda g, b: g * b, b=lambda g, a: g * a)
+def product_with_the_first_sample(a, b):
+    return a * b
+
+
 # ------------------------------------------------------------------------------------------- state and surrogates
 
 _TURN = [0]

@@ -618,6 +618,27 @@ def test_forward_mode_is_checked_when_asked_for():
     x, y = mg.tensor([0.5, -1.0], dtype=mg.float64, requires_grad=True), mg.tensor([1.0, 2.0], dtype=mg.float64, requires_grad=True)
     assert torch_style.gradcheck(composite, (x, y)) and torch_style.gradcheck(mg.linear, (x, y.reshape(1, 2)), check_forward_ad=True)
     assert not torch_style.gradcheck(composite, (x, y), check_forward_ad=True, raise_exception=False)
+    assert torch_style.gradcheck(mg.linear, (x, y.reshape(1, 2)), check_batched_grad=True)
     assert torch_style.gradgradcheck(mg.logsumexp, (x, 0), check_fwd_over_rev=True)
     with pytest.raises(GradcheckError, match=r"the tangent of 'x' is wrong\n(.|\n)*check_op of each op says of which"):
         gradcheck(composite, x, y, forward=True)
+
+
+def test_gradients_for_several_cotangents_are_checked():
+    x = mg.tensor([1.0, 2.0], dtype=mg.float64, requires_grad=True)
+    assert torch_style.gradcheck(mg.square, (x,), check_batched_grad=True)
+
+    @mg.batched(lambda run, x: run(x[:1].repeat(len(x), 0)))
+    @mg.op(x=lambda g: g)
+    def passed(x):
+        return x * 1.0
+
+    @mg.op(x=lambda g: passed(g))
+    def doubtful(x):
+        return x * 1.0
+
+    assert torch_style.gradcheck(doubtful, (x,))
+    with pytest.raises(GradcheckError, match="is another one for two cotangents at once"):
+        torch_style.gradcheck(doubtful, (x,), check_batched_grad=True)
+    with pytest.raises(GradcheckError, match="batching rule"):
+        check_op(passed, np.array([1.0, 2.0]))
