@@ -6,6 +6,7 @@ the process's generator (see ``mg.manual_seed``). They draw in float64, so a see
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -290,6 +291,7 @@ def _deprecated(initialise: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """An initialiser under its name from before PyTorch 0.4, without the underscore; warns ``FutureWarning``."""
     new = initialise.__name__
 
+    @functools.wraps(initialise)
     def initialiser(*args: Any, **options: Any) -> Tensor:
         warn(f"nn.init.{new[:-1]} is deprecated, use nn.init.{new}", FutureWarning)
         return initialise(*args, **options)

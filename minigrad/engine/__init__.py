@@ -41,7 +41,7 @@ from minigrad.engine.batching import (
     ARRAYS, Batched, Level, aligned, batched, each_sample, innermost, is_array, is_batched, lifted, memory_of, moved, rearranged, refuse_write, repeated, running,
 )  # fmt: skip
 from minigrad.engine.backward import backward, grad, settle, walk
-from minigrad.engine.fitting import broadcast_to, cast, enter, fit, in_dtype, is_half, leave, sum_to
+from minigrad.engine.fitting import broadcast_to, cast, enter, enter_each, fit, in_dtype, is_half, leave, sum_to
 from minigrad.engine.forward import push
 from minigrad.engine.function import Function, once_differentiable
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, numbers, register_tensor, shape_of, tensor_types, wrap

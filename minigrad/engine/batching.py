@@ -24,11 +24,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from minigrad.engine.graph import numbers, tensor_types, wrap
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Level:
@@ -175,6 +177,7 @@ class Batched:
 
 def _refused(what: str) -> Callable:
     def method(self: Batched, *_: Any, **__: Any) -> Any:
+        """Raises ``RuntimeError``."""
         raise RuntimeError(
             f"vmap: {what} needs the numbers of a tensor of shape {self.shape}, and inside vmap they differ from sample to sample. "
             "Compute with ops of tensors (mg.where(condition, a, b) instead of if), or do this outside of vmap"
@@ -199,7 +202,7 @@ ARRAYS = (np.ndarray, Batched)
 # ---------------------------------------------------------------------------------------------- rules
 
 
-def batched(rule: Callable[..., Any]) -> Callable[[Any], Any]:
+def batched(rule: Callable[..., Any]) -> Callable[[F], F]:
     """Declare the batching rule of the op below it: see the module's docstring, which says what a rule takes and returns.
 
     >>> import numpy as np, minigrad as mg
@@ -213,8 +216,8 @@ def batched(rule: Callable[..., Any]) -> Callable[[Any], Any]:
     (tensor([2., 2., 2.]), {})
     """
 
-    def declare(function: Any) -> Any:
-        function.op.batching = rule
+    def declare(function: F) -> F:
+        function.op.batching = rule  # type: ignore[attr-defined]
         return function
 
     return declare

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.batching import Batched, Level, batched, is_batched, levels_of, lifted, lowered, moved, repeated
+from minigrad.engine.batching import Batched, Level, batched, is_batched, levels_of, lifted, lowered, moved, repeated, stacked
 from minigrad.engine.graph import Leaf, Node, tensor_types
 from minigrad.engine.op import F16, Plan, ShapeError, op
-from minigrad.engine.rules import elementwise, linear_in
+from minigrad.engine.rules import elementwise, linear_in, tangent
 from minigrad.kernels.sums import add_reduce
 from minigrad.types import Array, DType, Operand
 
@@ -73,6 +73,17 @@ def leave(x: Array, level: Level, dim: int) -> Array:
     if type(x) is Batched and x.level is not level:
         raise TypeError  # the batching rule
     return lowered(moved(lifted(x.array) if type(x) is Batched else repeated(x[None], level.size), 0, dim))
+
+
+@tangent(
+    xs=lambda t, xs_shape, level: enter_each(*[np.zeros(s) if x is None else x for x, s in zip(t, xs_shape, strict=True)], level=level)
+)
+@op(xs=lambda g, xs_shape, level: [leave(g, level=level, dim=0)[i] for i in range(len(xs_shape))])
+def enter_each(*xs: Array, level: Level) -> Array:
+    """``xs``, one for each sample, as the samples of ``level``: what was computed for each of them alone."""
+    if any(type(x) is Batched and x.level.number > level.number for x in xs):
+        raise TypeError  # as in enter; sample by sample of the later level
+    return Batched(stacked(xs), level)
 
 
 def arrived(gradient: Any, node: Node, record: bool, accumulate: bool) -> Any:

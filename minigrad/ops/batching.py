@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from minigrad.engine import Level, aligned, enter, innermost, is_array, is_batched, leave, moved, repeated
+from minigrad.engine import Level, aligned, enter_each, innermost, is_array, is_batched, leave, moved, repeated
 from minigrad.ops.arguments import positive_dim
 from minigrad.random import get_rng_state, set_rng_state
 from minigrad.tree import rebuilt
@@ -139,9 +139,7 @@ def _alone(x: Any, i: int, level: Level) -> Any:
 
 def _stacked(results: list[Any], level: Level) -> Any:
     """The results of all samples, Tensors or tuples of them, as those of ``level``."""
-    from minigrad.ops.shape import stack  # which imports this module
-
     first = results[0]
     if isinstance(first, tuple):
         return rebuilt(first, [_stacked(list(these), level) for these in zip(*results, strict=True)])
-    return enter(stack(results), level=level, dim=0)
+    return enter_each(*results, level=level)

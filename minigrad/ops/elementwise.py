@@ -203,6 +203,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     raise ValueError(f"div: rounding_mode must be None, 'trunc' or 'floor', not {rounding_mode!r}")
 
 
+@elementwise
 @op(input=_flat, other=_flat)
 def div_trunc(input: Operand, other: Operand) -> Array:
     """``input / other`` of floats, rounded towards zero. The gradient is zero, also where ``other`` is."""

@@ -44,7 +44,12 @@ def ops_of_the_library():
     return {name: op for name, op in registered_ops().items() if name.startswith("minigrad.") and "<locals>" not in name}
 
 
-PARTS = {"minigrad.engine.function._held", "minigrad.engine.fitting.enter", "minigrad.engine.fitting.leave"}
+PARTS = {
+    "minigrad.engine.function._held",
+    "minigrad.engine.fitting.enter",
+    "minigrad.engine.fitting.leave",
+    "minigrad.engine.fitting.enter_each",
+}
 
 
 def test_every_op_has_a_row():

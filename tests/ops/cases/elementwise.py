@@ -121,6 +121,7 @@ CASES = [
     Case(elementwise.over, number_and_array([2, 0.5], avoid=(0.0,), margin=0.2), torch=lambda torch, a, b: a / b, name="div a number"),
     Case(elementwise.neg, ANY, numpy=np.negative, torch="neg"),
     Case(elementwise.floor_divide, moduli(), numpy=np.floor_divide, wrt=()),
+    Case(elementwise.div_trunc, moduli(), numpy=lambda x, y: np.trunc(x / y), wrt=()),
     Case(elementwise.remainder, moduli(), numpy=np.remainder, torch="remainder"),
     Case(elementwise.fmod, moduli(), numpy=np.fmod, torch="fmod"),
     Case(elementwise.add, st.call(PAIR, **SCALED), torch="add"),
