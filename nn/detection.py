@@ -21,6 +21,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import check
+from minigrad.ops.precision import in_float32
 from minigrad.ops.window_sizes import per_axis
 from minigrad.tree import array_of
 
@@ -98,6 +99,7 @@ def _common_and_union(a: mg.Tensor, b: mg.Tensor) -> tuple[mg.Tensor, mg.Tensor]
     return common, _area(a) + _area(b) - common
 
 
+@in_float32
 def box_iou(boxes1: mg.Tensor, boxes2: mg.Tensor) -> mg.Tensor:
     """Intersection over union of each of ``boxes1`` (N, 4) with each of ``boxes2`` (M, 4), (N, M): from 0 (apart) to 1 (equal).
 
@@ -118,6 +120,7 @@ def _giou(a: mg.Tensor, b: mg.Tensor, eps: float = 0.0) -> mg.Tensor:
     return common / (union + eps) - (around - union) / (around + eps)
 
 
+@in_float32
 def generalized_box_iou(boxes1: mg.Tensor, boxes2: mg.Tensor) -> mg.Tensor:
     """IoU less the part of the smallest box around both that neither covers, (N, M), from -1 to 1: Rezatofighi et al. 2019.
 
@@ -131,6 +134,7 @@ def generalized_box_iou(boxes1: mg.Tensor, boxes2: mg.Tensor) -> mg.Tensor:
     return _giou(_rows(name, boxes1, "boxes1").unsqueeze(1), _rows(name, boxes2, "boxes2"))
 
 
+@in_float32
 def generalized_box_iou_loss(boxes1: mg.Tensor, boxes2: mg.Tensor, reduction: str = "none", eps: float = 1e-7) -> mg.Tensor:
     """``1 - GIoU`` of the boxes that stand at the same place, both (..., 4).
 
@@ -257,6 +261,7 @@ def _samples(start: float, end: float, bins: int, size: int, ratio: int, least: 
     return (nearness.clip(0) * ((places >= -1) & (places <= size))[..., None]).mean(1)
 
 
+@in_float32
 def roi_align(
     input: mg.Tensor,
     boxes: mg.Tensor | Sequence[mg.Tensor],

@@ -57,7 +57,7 @@ def _embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
     return np.take(weight, input, axis=0)
 
 
-EMBEDDING = _embedding.op  # behind the function of that name
+EMBEDDING = _embedding.op  # type: ignore[attr-defined]  # behind the function of that name
 
 
 def embedding(

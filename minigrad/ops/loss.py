@@ -470,7 +470,7 @@ def binary_cross_entropy(
         raise RuntimeError(
             "binary_cross_entropy: the input must be probabilities between 0 and 1; for logits use binary_cross_entropy_with_logits"
         )
-    wanted = array_of(target)
+    wanted = numbers_of(target)
     if not ((wanted >= 0) & (wanted <= 1)).all():
         raise RuntimeError("binary_cross_entropy: the target must be probabilities between 0 and 1")
     return weighted(_binary_cross_entropy(input, target), weight, reduction)

@@ -31,9 +31,11 @@ def check_batching(function: Function) -> None:
 
 
 def _compare(function: Function, inputs: tuple, statics: dict[str, Any], batched: list[int]) -> None:
+    op: Any = function.op
+
     def results(given: list[Any]) -> list[Any]:
         function.randomness.rewind()
-        return [y for y in leaves(function.op.run(given, statics, function.op.function)) if isinstance(y, TensorBase)]
+        return [y for y in leaves(op.run(given, statics, op.function)) if isinstance(y, TensorBase)]
 
     first = [wrap(x) if isinstance(x, np.ndarray) else x for x in inputs]
     other = [wrap(inputs[i] * 0.96) if i in batched else x for i, x in enumerate(first)]  # in most domains, where these numbers are
@@ -82,10 +84,11 @@ def check_batched_gradients(function: Function) -> None:
 
 
 def _wrong(function: Function, what: str, batched: list[int], **facts: Any) -> GradcheckError:
-    names = ", ".join(repr(function.op.argument(i)) for i in batched)
+    op: Any = function.op
+    names = ", ".join(repr(op.argument(i)) for i in batched)
     advice = (
         "the op is marked @elementwise, so its kernel must broadcast its inputs"
-        if function.op.batching is None
+        if op.batching is None
         else "in the rule of @batched, dimension 0 of each array is that of the samples, of size 1 for an input that is the same for all"
     )
     return GradcheckError(

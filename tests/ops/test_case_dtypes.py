@@ -35,7 +35,7 @@ LESS = {
     "negative integer powers": "1/2 is no integer; PyTorch gives 0 if the power is a tensor, and refuses it if it is a number",
     "division of integers by zero": "PyTorch refuses it too, but for bools",
     "floating logits are needed": "as bools",
-    "Cannot cast ufunc|numpy boolean negative": "ops inside RNN, LSTM and GRU, which take floats only",
+    "Cannot cast ufunc|numpy boolean negative|^(rnn|lstm|gru): not for": "ops inside RNN, LSTM and GRU, which take floats only",
     "needs floating pixels": "PyTorch interpolates uint8 and rounds, and of other integers gives back those that keep their size",
     "(float32|float64).* is needed, not (float16|u?int|bool)": "too few digits for a matrix function or an angle: convert first",
     "must be float32 or float64, not float16": "PyTorch refuses it too where there is something to compute",

@@ -210,7 +210,7 @@ def test_counting_in_whole_numbers():
         (lambda: mg.exp(np.array(["a"])), "exp: input must be a Tensor, an array or a number, but is an array of <U1"),
         (lambda: F.relu(None), "relu: input must be a Tensor, an array or a number, but is None"),
         (lambda: mg.maximum(mg.ones(2), "a"), "maximum: other must be a Tensor, an array or a number, but is 'a'"),
-        (lambda: mg.ones(2) + "a", "add: b must be a Tensor, an array or a number, but is 'a'"),
+        (lambda: mg.ones(2) + "a", "add: other must be a Tensor, an array or a number, but is 'a'"),
         (lambda: mg.where(mg.ones(2) > 0, "a", 1), "where: input must be a Tensor, an array or a number, but is 'a'"),
     ],
 )
