@@ -1123,11 +1123,14 @@ class Tensor(TensorBase):
         return self
 
     def uniform_(self: Self, low: Any = 0.0, high: Any = 1.0, generator: Generator | None = None) -> Self:
-        """Fill with samples from the uniform distribution on [low, high)."""
+        """Fill with samples from the uniform distribution on [low, high). Raises ``ValueError`` for ``low`` above ``high``."""
+        if low > high:
+            raise ValueError(f"uniform_: low must not be above high, but {low!r} > {high!r}")
         return self._fill(drawn(lambda random, shape: random.uniform(low, high, shape), self._data.shape, generator), "uniform_")
 
     def normal_(self: Self, mean: Any = 0.0, std: Any = 1.0, generator: Generator | None = None) -> Self:
-        """Fill with samples from the normal distribution."""
+        """Fill with samples from the normal distribution. Raises ``ValueError`` for a negative ``std``."""
+        number("normal_", "std", std, "0 or above")
         return self._fill(drawn(lambda random, shape: random.normal(mean, std, shape), self._data.shape, generator), "normal_")
 
     def exponential_(self: Self, lambd: Any = 1.0, *, generator: Generator | None = None) -> Self:

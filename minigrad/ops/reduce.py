@@ -181,8 +181,9 @@ def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: An
     axes = _axes(name, x.shape, dim)
     count = _count(x.shape, axes)
     wide = x.astype(F32) if x.dtype == F16 else x
-    centred = np.asarray(wide - add_reduce(wide, axes, True) / (count or math.nan))
-    total = add_reduce(np.multiply(centred, centred, out=centred), axes, keepdim)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities give inf or NaN, which is correct
+        centred = np.asarray(wide - add_reduce(wide, axes, True) / (count or math.nan))
+        total = add_reduce(np.multiply(centred, centred, out=centred), axes, keepdim)
     degrees = builtins.max(0, count - correction) if count else 0
     variance = quiet().run(np.true_divide, total, degrees)  # 0 / 0 for a single element, or for none
     return variance if wide is x else variance.astype(x.dtype)
@@ -202,7 +203,11 @@ def _std_x(g, x, out, dim, correction, keepdim):
 @batched(reduced)
 @op(x=_std_x)
 def _std(x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
-    return np.sqrt(_variance("std", x, dim, correction, keepdim))
+    out = np.sqrt(_variance("std", x, dim, correction, keepdim))
+    if x.dtype == F32 and np.isinf(out).any():  # squares may overflow where deviations do not
+        with np.errstate(over="ignore"):
+            out = np.sqrt(_variance("std", x.astype(np.float64), dim, correction, keepdim)).astype(F32)
+    return out
 
 
 def _spread_arguments(name: str, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> tuple[Any, Any, bool]:

@@ -320,3 +320,12 @@ def test_unique_does_not_cut_the_graph_in_silence():
     with pytest.raises(NotImplementedError, match="unique: there is no derivative"):
         (x.unique().sum() + x.sum()).backward()
     assert x.detach().unique().tolist() == [1.0, 2.0]
+
+
+def test_the_standard_deviation_of_large_numbers_does_not_overflow():
+    """PyTorch: 7.07e19, with gradients of ±0.707."""
+    x = mg.tensor([1e20, 0.0], requires_grad=True)
+    s = x.std()
+    s.backward()
+    np.testing.assert_allclose([s.item(), *x.grad.tolist()], [1e20 / math.sqrt(2), math.sqrt(0.5), -math.sqrt(0.5)], rtol=1e-6)
+    assert mg.tensor([math.inf, 0.0]).std().isnan().item() and mg.tensor([3e38, -3e38]).std().isinf().item()
