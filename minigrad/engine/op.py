@@ -601,9 +601,13 @@ def specialize(op: Op) -> None:
     if not op.variadic and len(op.inputs) <= 2:  # few masks: a list of plans, and the kept tuple written out instead of a call
         if all(x in op.formulas for x in op.inputs):  # else making a plan may raise, which must wait until it is needed
             scope["_plans"] = [op.plans[mask] for mask in range(1 << len(op.inputs))]
-        for mask in range(1, 1 << len(op.inputs)):
-            needs = op.kept(x for i, x in enumerate(op.inputs) if mask >> i & 1)
-            kept = f"{_tuple([e for _, e in needs])} if _mask == {mask} else {kept}"
+        tuples = {
+            m: _tuple([e for _, e in op.kept(x for i, x in enumerate(op.inputs) if m >> i & 1)]) for m in range(1, 1 << len(op.inputs))
+        }
+        kept = tuples.pop(max(tuples))
+        if any(text != kept for text in tuples.values()):
+            for mask, text in reversed(tuples.items()):  # a constant second input is the most frequent
+                kept = f"{text} if _mask == {mask} else {kept}"
     parameters, passed, rebind = _parameters(op)
     call = f"({', '.join(passed)})"
     inputs = "".join(f"{v}, " for v in values)
