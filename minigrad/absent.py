@@ -325,6 +325,7 @@ def answer_for(face: str) -> None:
     sys.meta_path.append(_Finder(face + "."))
     for path, module in list(sys.modules.items()):
         if path == face or path.startswith(face + "."):
+            vars(module).setdefault("__path__", [])  # else Python asks no finder for what is below a file
             module.__getattr__ = _answer(path, path.partition(".")[2])  # type: ignore[method-assign]
             if path != face:
                 above, _, name = path.rpartition(".")

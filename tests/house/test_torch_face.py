@@ -135,6 +135,19 @@ def test_from_import_says_it_too():
             "No module named 'minigrad.torch.utils.tensorboard': there is no writer",
         ),
         ("import minigrad.torchvision.io", "No module named 'minigrad.torchvision.io': not here; what minigrad has"),
+        (  # below a module that is a file
+            "import minigrad.torchvision.transforms.functional as TF",
+            "No module named 'minigrad.torchvision.transforms.functional': the classes are functions too",
+        ),
+        (
+            "from minigrad.torchvision.transforms.v2 import Resize",
+            "No module named 'minigrad.torchvision.transforms.v2': the classes are functions too",
+        ),
+        (
+            "from minigrad.torchvision.models.resnet import BasicBlock",
+            "No module named 'minigrad.torchvision.models.resnet': models.ResNet",
+        ),
+        ("import minigrad.torch.special.no_such_thing", "^No module named 'minigrad.torch.special.no_such_thing'$"),
         ("import minigrad.torch.no_such_thing", "^No module named 'minigrad.torch.no_such_thing'$"),
     ],
 )
