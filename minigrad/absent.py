@@ -28,7 +28,7 @@ _SEVERAL = "one process, one machine; DataLoader(num_workers=...) and set_num_th
 
 TABLE: dict[str, dict[str, str]] = {
     "torch": {
-        "bfloat16 float8_* float4_* bit bits* int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 BFloat16Tensor": (
+        "float8_* float4_* bit bits* int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 BFloat16Tensor": (
             "dtypes are numpy's: float32 holds bfloat16 exactly, and nn.load_torch converts it"
         ),
         "complex32 complex64 complex128 cfloat cdouble chalf conj_physical* resolve_conj is_conj view_as_real_copy view_as_complex_copy isreal adjoint": _COMPLEX,

@@ -32,6 +32,16 @@ def compile(model: T | None = None, *, disable: bool = False, **options: Any) ->
     return (lambda function: function) if model is None else model
 
 
+class _Bfloat16:
+    """What scripts hand to ``autocast``: PyTorch's dtype of this name, which numpy does not have. Where an array is made, it is refused."""
+
+    def __repr__(self) -> str:
+        return "bfloat16"
+
+
+bfloat16 = _Bfloat16()
+
+
 class autocast:
     """Context manager and decorator without effect: ``torch.autocast``. Warns once, unless ``enabled=False``.
 

@@ -22,7 +22,7 @@ from minigrad.torch import (  # first, for `*` has modules of these names
 )  # fmt: skip
 from minigrad import *
 from minigrad.accepted import (
-    GradScaler, are_deterministic_algorithms_enabled, autocast, compile, get_float32_matmul_precision, get_num_interop_threads,
+    GradScaler, are_deterministic_algorithms_enabled, autocast, bfloat16, compile, get_float32_matmul_precision, get_num_interop_threads,
     set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, use_deterministic_algorithms,
 )  # fmt: skip
 from minigrad.creation import range

@@ -204,3 +204,13 @@ def test_the_page_is_made_of_the_table():
     text = (ROOT / "docs" / "differences-from-pytorch.md").read_text(encoding="utf-8")
     begin, end = "<!-- made by minigrad.absent.page() -->\n", "<!-- end -->"
     assert text.partition(begin)[2].partition(end)[0].strip() == absent.page().strip(), "write it anew, with minigrad.absent.page()"
+
+
+@pytest.mark.filterwarnings("ignore:autocast. there is no mixed precision")
+def test_autocast_takes_bfloat16_and_nothing_else_does():
+    import minigrad.torch as torch
+
+    with torch.autocast(device_type="cpu", dtype={"bfloat16": torch.bfloat16, "float32": torch.float32}["bfloat16"]):
+        assert torch.ones(2).dtype == torch.float32
+    with pytest.raises(TypeError, match="bfloat16 is no dtype: pass one such as minigrad"):
+        torch.ones(2, dtype=torch.bfloat16)
