@@ -26,10 +26,11 @@ arrays, an op runs its kernel only. Called with Tensors, it also records a :clas
 and other ops, so one formula has two uses: the ordinary backward pass calls it with ndarrays, and ``create_graph=True``
 calls it with Tensors, which records a graph again. This gives derivatives of any order.
 
-Each module imports only those before it: ``entry`` (what public functions do with their arguments), ``modes`` (switches), ``graph`` (nodes), ``saved`` (hooks of what they
-keep), ``anomaly`` (finds the line of an error), ``op`` (:func:`op` and its calls), ``rules`` (what else is known of an op), ``fitting`` (sums a gradient over broadcast axes), ``backward``
-(the backward pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class: :mod:`minigrad.tensor` registers
-its class in ``graph``.
+Each module imports only those before it: ``entry`` (what public functions do with their arguments), ``modes`` (switches), ``graph`` (nodes),
+``batching`` (what ``vmap`` puts in the place of arrays), ``saved`` (hooks of what nodes keep), ``anomaly`` (finds the line of an error), ``op``
+(:func:`op` and its calls), ``rules`` (what else is known of an op), ``fitting`` (sums a gradient over broadcast axes), ``backward`` (the backward
+pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class:
+:mod:`minigrad.tensor` registers its class in ``graph``.
 """
 
 # ruff: noqa: I001 (sorted, but several on a line)

@@ -46,8 +46,7 @@ def _over_samples(run, index, scale, ignored):
     """The index, scale and mask of all samples, as those of one batch."""
     shape = (run.size, *index.shape[1:])
     scale = scale if not is_array(scale) else aligned((scale, index))[0]
-    spread = [x if not is_array(x) else merged(broadcast_to(x, shape)) for x in (index, scale, run.front(ignored))]
-    return spread
+    return [x if not is_array(x) else merged(broadcast_to(x, shape)) for x in (index, scale, run.front(ignored))]
 
 
 def _nll_samples(run, input, index, scale, ignored, reduction):

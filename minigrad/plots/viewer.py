@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
-import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, no_grad, wrap
+from minigrad.files.html import filled
 from minigrad.files.png import png
 from minigrad.ops.arguments import check
 from minigrad.plots.canvas import as_picture, named_arrays
@@ -86,10 +84,8 @@ def map_viewer(
         picture = as_picture(pictures[name])
         colours = picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, 2)
         data.append({"name": name, "picture": _address(_bytes(colours[:, :, :3])), "layers": sheets})
-    text = json.dumps({"images": data}, ensure_ascii=False).replace("<", "\\u003c")
     template = (resources.files("minigrad.plots") / "viewer.html").read_text(encoding="utf-8")
-    parts = {"{{title}}": html.escape(title), "{{data}}": text}
-    return re.sub(r"\{\{(title|data)\}\}", lambda mark: parts[mark[0]], template)
+    return filled(template, title, {"images": data})
 
 
 def _sheet(maps: np.ndarray, most: int, side: int) -> dict[str, Any]:
