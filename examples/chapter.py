@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from packages import Missing
+from scenes import board
 
 import minigrad as mg
 from minigrad.graph import Graph
@@ -40,6 +41,7 @@ class Chapter:
         full: what ``--full`` does, for chapters that have it.
         data: what is read from the folder ``--data``, for chapters without ``--full`` that have one.
         defaults: further options: positive whole numbers, as ``epochs=5``, and words to choose from, of which the first is the default.
+            ``images`` and, beside it, ``tests`` limit the digits; with ``--full`` only where the command line gives them.
 
     From here on, an error that the user can fix (a wrong option, missing data, Ctrl-C) ends the script with a one-line message.
     """
@@ -57,12 +59,16 @@ class Chapter:
         if full or data:
             what = data or "MNIST for --full"
             add("--data", type=Path, default=Path("data"), metavar="FOLDER", help=f"of {what}; fetched if missing (default: data)")
+        limits = [name for name in ("images", "tests") if name in defaults] if full and "images" in defaults else []
         for option, value in defaults.items():
             if isinstance(value, tuple):
                 add(f"--{option}", choices=value, default=value[0], help="(default: %(default)s)")
             else:
-                add(f"--{option}", type=positive, default=value, metavar="N", help="(default: %(default)s)")
+                note = f"(default: {value}, with --full all)" if option in limits else f"(default: {value})"
+                add(f"--{option}", type=positive, default=None if option in limits else value, metavar="N", help=note)
         self.options = parser.parse_args([] if "ipykernel" in sys.modules else None)
+        if limits and not self.full:
+            vars(self.options).update({name: defaults[name] for name in limits if getattr(self.options, name) is None})
         sys.excepthook = self._end
         mg.manual_seed(self.options.seed)
 
@@ -81,6 +87,18 @@ class Chapter:
             at_most = getattr(self.options, option, None)
             part.data, part.targets = part.data[:at_most], part.targets[:at_most]
         return DataLoader(sets[0], batch, shuffle=True), DataLoader(sets[1], 500)
+
+    def boards(self, most: int) -> tuple[tuple[mg.Tensor, list[dict]], ...]:
+        """Boards of training and of test digits with one to ``most`` things each: images (N, 1, 64, 64), and for each boxes, labels, masks.
+
+        As many as the options ``scenes`` and ``tests`` say.
+        """
+        root, sets = self.data if self.full else None, []
+        for train, count in ((True, self.scenes), (False, self.tests)):
+            digits = MNIST(root, train, download=root is not None)
+            images, truths = board(digits.data.numpy() / np.float32(255), digits.targets.numpy(), count, most, 2 * most - train)
+            sets.append((mg.tensor(images), truths))
+        return tuple(sets)
 
     def save(self, name: str, figure: Any, dpi: int = 100) -> Any:
         """Write a figure, a graph, or a picture (3, H, W) from 0 to 1 into the chapter's folder; return it, so that a notebook shows it.

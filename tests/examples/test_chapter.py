@@ -123,6 +123,20 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path):
 
 
 @needs_extras
+def test_full_lifts_the_limits_that_the_command_line_does_not_give(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS[0].parent))
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    from chapter import Chapter
+
+    for given, limits in (([], (7, 5)), (["--full"], (None, None)), (["--full", "--tests", "3"], (None, 3)), (["--images", "2"], (2, 5))):
+        monkeypatch.setattr(sys, "argv", ["chapter", *given])
+        chapter = Chapter("chapter", "", full="all", images=7, tests=5)
+        assert (chapter.images, chapter.tests) == limits
+    monkeypatch.setattr(sys, "argv", ["chapter", "--full"])
+    assert Chapter("chapter", "", full="all", scenes=7, tests=5).tests == 5  # of made scenes there is no "all"
+
+
+@needs_extras
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX's")
 def test_ctrl_c_is_one_line(tmp_path):
     process = subprocess.Popen(
