@@ -169,4 +169,4 @@ for name, model in models.items():
 table([["boxes are", "mAP at 0.75, proposed", "corrected", "IoU of whole boxes", "of masks"], *rows])
 
 shown = [{key: value[one["scores"].numpy() > 0.3] for key, value in one.items() if key != "first"} for one in found["RoI align"][:8]]
-chapter.save("found.png", plots.detections(list(test_images[:8]), shown, THINGS), dpi=70)
+chapter.save("found.png", plots.detections(list(test_images[:8]), shown, THINGS), dpi=60)
