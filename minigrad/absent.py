@@ -46,14 +46,14 @@ TABLE: dict[str, dict[str, str]] = {
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "norm_except_dim": "norm takes several dims",
         "cond": "PyTorch's is control flow; write if. The condition number is linalg.cond",
-        "igamma igammac": _SCIPY,
+        "igamma* igammac*": _SCIPY,
         "histogram histogramdd as_strided_scatter segment_reduce nonzero_static": _LATER,
         "is_inference is_neg resolve_neg get_device detach fill": "the method or the property of the tensor, if it has one: x.detach(), x.fill_(1)",
+        "ops types": _SELF,
         "is_inference_mode_enabled": "inference_mode is no_grad here; is_grad_enabled",
         "feature_dropout": "nn.functional.dropout2d",
         "*_": "call the method: x.exp_(), x.clamp_(0, 1)",
-        "as_strided* *_copy empty_strided empty_permuted from_file frombuffer contiguous_format preserve_format channels_last* "
-        "memory_format layout strided legacy_contiguous_format slice_inverse": _VIEW,
+        "as_strided* *_copy empty_strided empty_permuted from_file frombuffer layout strided legacy_contiguous_format slice_inverse": _VIEW,
         "*Storage storage  UntypedStorage TypedStorage StorageBase": "there are no storages: x.numpy() is the memory of x",
         "Stream Event mtia windows  is_vulkan_available get_device_module DeviceObjType StreamObjType OutOfMemoryError "
         "AcceleratorError": _DEVICE,
@@ -91,7 +91,7 @@ TABLE: dict[str, dict[str, str]] = {
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "istft": "mg.istft, a function of the complex pair that stft returns",
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
-        "igamma igammac": _SCIPY,
+        "igamma* igammac*": _SCIPY,
         "cross": "linalg.cross(x, other)",
         "layout": "every tensor is dense; leave it out",
         "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split unsafe_split_with_sizes": _LATER,
@@ -236,6 +236,7 @@ FAMILIES = {
     "torch.nn.utils": "clip_grad convert_parameters init",
     "torch.optim": "adadelta adagrad adam adamax adamw asgd lbfgs nadam radam rmsprop rprop sgd",
     "torch.autograd": "variable",
+    "torchvision.transforms": "transforms",
     "torch.distributions": "bernoulli beta binomial categorical cauchy chi2 dirichlet distribution exponential fishersnedecor gamma geometric "
     "gumbel half_cauchy half_normal independent inverse_gamma laplace log_normal logistic_normal mixture_same_family multinomial "
     "multivariate_normal negative_binomial normal one_hot_categorical pareto poisson relaxed_bernoulli relaxed_categorical studentT "

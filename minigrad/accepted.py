@@ -42,6 +42,25 @@ class _Bfloat16:
 bfloat16 = _Bfloat16()
 
 
+class memory_format:
+    """How the elements of a PyTorch tensor lie in memory: ``torch.memory_format``. Accepted where PyTorch takes it; arrays here are row-major.
+
+    >>> import minigrad.torch as torch
+    >>> torch.ones(1, 3, 2, 2).to(memory_format=torch.channels_last).shape
+    (1, 3, 2, 2)
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
+channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
+
+
 class autocast:
     """Context manager and decorator without effect: ``torch.autocast``. Warns once, unless ``enabled=False``.
 

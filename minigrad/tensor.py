@@ -57,7 +57,7 @@ from minigrad.ops.arguments import either, number, shown
 from minigrad.printing import text_of
 from minigrad.random import Generator, drawn
 from minigrad.tree import array_of, leaves, tree_map, unwrapped
-from minigrad.types import Dims, DType, Operand, P, Size
+from minigrad.types import Dims, DType, Operand, P, Shape, Size
 
 Self = TypeVar("Self", bound="Tensor")
 
@@ -475,9 +475,9 @@ class Tensor(TensorBase):
     # ------------------------------------------------------------------------------------ what it is
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Shape:
         """Sizes of the dimensions."""
-        return self._data.shape
+        return Shape(self._data.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -520,12 +520,12 @@ class Tensor(TensorBase):
         return self._data.itemsize
 
     @overload
-    def size(self, dim: None = None) -> tuple[int, ...]: ...
+    def size(self, dim: None = None) -> Shape: ...
     @overload
     def size(self, dim: int) -> int: ...
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one dimension."""
-        return self._data.shape if dim is None else self._data.shape[dim]
+        return Shape(self._data.shape) if dim is None else self._data.shape[dim]
 
     def dim(self) -> int:
         """Number of dimensions."""
@@ -548,8 +548,8 @@ class Tensor(TensorBase):
         steps = tuple(s // self._data.itemsize for s in self._data.strides)
         return steps if dim is None else steps[dim]
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements are in row-major order in memory, without gaps."""
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements are in row-major order in memory, without gaps; ``memory_format`` has no effect."""
         return self._data.flags.c_contiguous
 
     def is_floating_point(self) -> bool:
@@ -1000,12 +1000,12 @@ class Tensor(TensorBase):
 
     # ----------------------------------------------------------------------------- dtypes and copies
 
-    def clone(self) -> Tensor:
-        """A copy with its own memory; gradients flow through it."""
+    def clone(self, memory_format: Any = None) -> Tensor:
+        """A copy with its own memory; gradients flow through it. ``memory_format`` has no effect: the copy is in row-major order."""
         return elementwise.clone(self)
 
-    def contiguous(self) -> Tensor:
-        """This Tensor, or a row-major copy if it is not contiguous."""
+    def contiguous(self, memory_format: Any = None) -> Tensor:
+        """This Tensor, or a row-major copy if it is not contiguous; ``memory_format`` has no effect."""
         return self if self._data.flags.c_contiguous else elementwise.clone(self)
 
     def to(

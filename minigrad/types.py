@@ -4,6 +4,7 @@
 ``Operand``    an operand of arithmetic: a Tensor, an array or a number
 ``Array``      an argument or result of a kernel: an ndarray, or a number if the caller passed one. Not checked
 ``Size``       a number for all dimensions, or one for each
+``Shape``      the sizes of a Tensor's dimensions, a tuple that counts its elements: what ``x.shape`` is
 ``Dims``       the dimensions that an op works on: one, several, or None for all
 ``Tensor``     :class:`minigrad.Tensor`
 ``DType``      a dtype or its name: ``mg.float32``, ``np.float32``, ``"float32"``
@@ -12,6 +13,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
@@ -32,6 +34,32 @@ DType: TypeAlias = "DTypeLike | None"
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Shape(tuple[int, ...]):
+    """The sizes of a Tensor's dimensions: ``torch.Size``. A tuple in all else; it is pickled as one.
+
+    >>> import minigrad as mg
+    >>> shape = mg.ones(2, 3, 4).shape
+    >>> shape, shape == (2, 3, 4), shape.numel(), shape[1:].numel()
+    ((2, 3, 4), True, 24, 12)
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The number of elements of a Tensor of this shape; 1 for that of a number."""
+        return math.prod(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        part = tuple.__getitem__(self, index)
+        return Shape(part) if type(part) is tuple else part
+
+    def __add__(self, other: Any) -> Any:
+        return Shape(tuple.__add__(self, other))
+
+    def __reduce__(self) -> tuple:
+        return tuple, (tuple(self),)
 
 
 def called_as(signature: F) -> Callable[[Callable[..., Any]], F]:

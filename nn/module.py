@@ -619,10 +619,11 @@ class Module:
         """Set the gradients of all parameters to None, or to zeros."""
         zero_gradients(self.parameters(), set_to_none)
 
-    def to(self: Self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
+    def to(self: Self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Self:
         """Convert all floating parameters and buffers, and the parameters' gradients, to ``dtype``; this module changes and is returned.
 
-        A dtype, a device (only the CPU), or a Tensor (for its dtype) may be given by position.
+        A dtype, a device (only the CPU), or a Tensor (for its dtype) may be given by position. ``memory_format`` has no effect: arrays are in
+        row-major order.
         Raises ``TypeError`` for a dtype that is not a floating one.
         """
         for a in args:

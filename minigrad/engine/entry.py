@@ -30,10 +30,15 @@ _KINDS |= {f"{annotation} | None": kind for annotation, kind in _KINDS.items()}
 def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
     """The keyword arguments of a call with numpy's names replaced by those of ``parameters``: ``axis`` by ``dim``, ``keepdims`` by ``keepdim``.
 
-    ``out=None``, which ``np.sum(tensor)`` passes, is dropped. Raises ``TypeError`` if one argument is given under both names.
+    ``out=None``, which ``np.sum(tensor)`` passes, is dropped. Raises ``TypeError`` for any other ``out``, and if one argument is given under
+    both names.
     """
     found = dict(keywords)
-    if found.get("out", 0) is None and "out" not in parameters:
+    if "out" in found and "out" not in parameters:
+        if found["out"] is not None:
+            raise TypeError(
+                f"{name}: there is no out=, the result is a new Tensor: y = {name}(...), or y[...] = {name}(...) writes it into y"
+            )
         del found["out"]
     for theirs, candidates in NUMPY_NAMES.items():
         ours = next((c for c in candidates if c in parameters), None)

@@ -27,6 +27,7 @@ from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
 from minigrad.ops.arguments import check, shown
 from minigrad.tree import tensors_in
+from minigrad.types import Shape
 
 # ------------------------------------------------------------------------------------------------ module calls
 
@@ -189,7 +190,7 @@ def _text(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, slice):
         return ":".join("" if v is None else str(v) for v in ((value.start, value.stop) + ((value.step,) if value.step else ())))
-    if isinstance(value, tuple) and type(value) is tuple:
+    if type(value) in (tuple, Shape):
         parts = [_text(v) for v in value]
         if len(parts) > 1 and len(set(parts)) == 1 and all(isinstance(v, (int, tuple)) for v in value):
             return parts[0]  # (2, 2) is 2, and ((1, 1), (1, 1)) is 1

@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.engine import TensorBase
 from minigrad.random import Generator
 from minigrad.tree import leaves, unwrapped
+from minigrad.types import Shape
 
 
 class Call:
@@ -74,7 +75,7 @@ def source(value: Any) -> str:
         return f"np.{value.__name__}"
     if isinstance(value, type) and value.__module__ == "builtins":
         return value.__name__
-    if type(value) is tuple:
+    if type(value) in (tuple, Shape):
         return "(" + ", ".join(map(source, value)) + ("," if len(value) == 1 else "") + ")"
     if type(value) is list:
         return "[" + ", ".join(map(source, value)) + "]"

@@ -22,7 +22,7 @@ from minigrad.torch import (  # first, for `*` has modules of these names
 )  # fmt: skip
 from minigrad import *
 from minigrad.accepted import (
-    GradScaler, are_deterministic_algorithms_enabled, autocast, bfloat16, compile, get_float32_matmul_precision, get_num_interop_threads,
+    GradScaler, channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format, are_deterministic_algorithms_enabled, autocast, bfloat16, compile, get_float32_matmul_precision, get_num_interop_threads,
     set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, use_deterministic_algorithms,
 )  # fmt: skip
 from minigrad.creation import range
@@ -41,7 +41,7 @@ from minigrad.tensor_types import (
     set_default_tensor_type, typename,
 )  # fmt: skip
 from numpy import dtype, newaxis
-from builtins import tuple as Size
+from minigrad.types import Shape as Size
 from minigrad import absent
 
 absent.answer_for(__name__)

@@ -10,6 +10,7 @@ workers. A transform's own generator would be copied into each worker, so it is 
 from __future__ import annotations
 
 import enum
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,7 +28,15 @@ _PADDINGS = ("constant", "edge", "reflect", "symmetric")  # torchvision's names,
 _TRIES = 10  # how often torchvision draws a rectangle before it gives up
 
 
-class _Images:
+class _Shown:
+    """A transform that is shown as it was made: its attributes that bear the names of parameters."""
+
+    def __repr__(self) -> str:
+        names = [name for name in inspect.signature(type(self)).parameters if getattr(self, name, None) is not None]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+class _Images(_Shown):
     """Base of transforms of images: a subclass defines ``_apply`` for a batch (N, C, H, W)."""
 
     batched = True
@@ -83,8 +92,11 @@ class Compose:
             x = transform(x)
         return x
 
+    def __repr__(self) -> str:
+        return "\n".join(["Compose(", *[f"    {transform!r}" for transform in self.transforms], ")"])
 
-class Lambda:
+
+class Lambda(_Shown):
     """A function as a transform: ``torchvision.transforms.Lambda``. ``batched=True`` says that it takes batches as well.
 
     >>> import numpy as np
@@ -196,7 +208,7 @@ class RandomApply(_Images):
         return out
 
 
-class ToTensor:
+class ToTensor(_Shown):
     """An image as a Tensor with the channels first: ``torchvision.transforms.ToTensor``.
 
     ==============================================  ========================================================================

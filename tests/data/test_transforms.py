@@ -572,3 +572,13 @@ def test_interpolations_by_torchvision_s_names_and_pil_s_numbers():
     for name, others in (("nearest", (InterpolationMode.NEAREST, 0)), ("bilinear", (InterpolationMode.BILINEAR, 2))):
         for other in others:
             assert_array_equal(Resize(5, interpolation=other)(x), Resize(5, interpolation=name)(x))
+
+
+def test_transforms_show_how_they_were_made():
+    shown = repr(Compose([ToTensor(), RandomCrop(28, padding=2), RandomApply([Grayscale()])])).splitlines()
+    assert shown[:3] == [
+        "Compose(",
+        "    ToTensor()",
+        "    RandomCrop(size=(28, 28), padding=(2, 2, 2, 2), pad_if_needed=False, fill=0, padding_mode='constant')",
+    ]
+    assert "Grayscale(num_output_channels=1)" in "".join(shown) and shown[-1] == ")"

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import pickle
 import re
 import subprocess
 import sys
@@ -214,3 +215,29 @@ def test_autocast_takes_bfloat16_and_nothing_else_does():
         assert torch.ones(2).dtype == torch.float32
     with pytest.raises(TypeError, match="bfloat16 is no dtype: pass one such as minigrad"):
         torch.ones(2, dtype=torch.bfloat16)
+
+
+def test_a_shape_is_a_tuple_that_counts():
+    import minigrad.torch as torch
+
+    x = torch.ones(2, 3, 4)
+    assert isinstance(x.shape, torch.Size) and isinstance(x.shape, tuple) and x.shape == (2, 3, 4) == x.size()
+    assert (x.shape.numel(), x.shape[1:].numel(), (x.shape + (5,)).numel(), torch.ones(()).shape.numel()) == (24, 12, 120, 1)
+    assert torch.Size([2, 0]).numel() == 0 and x.shape[1] == 3 and repr(x.shape) == "(2, 3, 4)" and hash(x.shape) == hash((2, 3, 4))
+    assert type(pickle.loads(pickle.dumps(x.shape))) is tuple  # a checkpoint of it needs nothing of minigrad
+    assert x.reshape(x.shape[:1] + x.shape[1:]).shape == torch.zeros(x.shape).shape == x.expand(x.shape).shape
+
+
+def test_memory_formats_are_accepted():
+    import minigrad.torch as torch
+
+    x, layer = torch.randn(1, 2, 3, 3), torch.nn.Conv2d(2, 2, 1)
+    assert layer.to(memory_format=torch.channels_last) is layer
+    assert x.to(memory_format=torch.channels_last) is x and x.contiguous(memory_format=torch.contiguous_format) is x
+    assert x.clone(memory_format=torch.preserve_format).equal(x) and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_out_says_what_to_write():
+    with pytest.raises(TypeError, match=r"^cat: there is no out=, the result is a new Tensor: y = cat\(\.\.\.\), or y\[\.\.\.\] = cat"):
+        mg.cat([mg.ones(1)], out=mg.ones(1))
+    mg.sum(mg.ones(1), out=None)  # as numpy passes it
