@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, SupportsIndex, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -51,11 +51,15 @@ class Shape(tuple[int, ...]):
         """The number of elements of a Tensor of this shape; 1 for that of a number."""
         return math.prod(self)
 
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Shape: ...
     def __getitem__(self, index: Any) -> Any:
         part = tuple.__getitem__(self, index)
         return Shape(part) if type(part) is tuple else part
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Any) -> Shape:
         return Shape(tuple.__add__(self, other))
 
     def __reduce__(self) -> tuple:

@@ -177,6 +177,7 @@ def test_modules_of_one_family(key):
 @pytest.mark.live
 @pytest.mark.parametrize("key", absent.FAMILIES)
 def test_families_are_those_of_pytorch(key):
+    pytest.importorskip(key.partition(".")[0], reason="what is compared with is not installed")
     for name in absent.FAMILIES[key].split():
         assert submodule(f"{key}.{name}") or hasattr(importlib.import_module(key), name)
 

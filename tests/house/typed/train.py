@@ -10,7 +10,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.nn.data import DataLoader, Dataset, TensorDataset, random_split
-from minigrad.types import Array
+from minigrad.types import Array, Shape
 
 
 class Spirals(Dataset[tuple[mg.Tensor, int]]):
@@ -137,7 +137,9 @@ def results() -> None:
     assert_type(x.add_(1).mul_(2), mg.Tensor)
     assert_type(x.to(mg.float64), mg.Tensor)
     assert_type(x.grad, mg.Tensor | None)
-    assert_type(x.shape, tuple[int, ...])
+    assert_type(x.shape, Shape)
+    assert_type(x.shape[1:].numel(), int)
+    assert_type(x.shape[0], int)
     assert_type(x.size(0), int)
     assert_type(x.allclose(x), bool)
     assert_type(mg.grad(x.sum(), x), tuple[mg.Tensor, ...])
