@@ -39,7 +39,7 @@ TABLE: dict[str, dict[str, str]] = {
         "distributed multiprocessing futures fork wait is_distributed": _SEVERAL,
         "onnx": "there is no export; nn.save_safetensors writes weights that others read",
         "hub package": "nn.load_torch reads a checkpoint that was downloaded; nn.models has networks that fit torchvision's",
-        "profiler  monitor": "Python's cProfile shows what takes time; nn.summary what a model costs",
+        "monitor": "profiler shows what takes time; nn.summary what a model costs",
         "signal": "the windows are functions here: hann_window, hamming_window, blackman_window, bartlett_window, kaiser_window",
         "eig symeig lstsq matrix_rank solve": _GONE,
         "svd_lowrank pca_lowrank lobpcg": "approximations for large matrices; linalg.svd and linalg.eigh are exact",
@@ -159,7 +159,13 @@ TABLE: dict[str, dict[str, str]] = {
         "set_multithreading_enabled is_multithreading_enabled": "backward runs in the thread that calls it",
         "enforce_grad_layout_policy is_view_replay_enabled": _SELF,
         "forward_ad": "func.jvp is forward mode, and func.linearize for several tangents; there are no dual tensors",
-        "profiler* Profiler* kineto_available": "Python's cProfile shows what takes time",
+        "profiler_* Profiler* kineto_available": "profiler.profile, in torch.profiler",
+    },
+    "torch.autograd.profiler": {"*": "profiler.profile and schedule, in torch.profiler"},
+    "torch.profiler": {
+        "ExecutionTraceObserver itt kineto_available KinetoStepTracker DeviceType": "export_chrome_trace writes what was recorded, for chrome://tracing and Perfetto",
+        "profiler": _SELF,
+        "register_optimizer_step_post_hook is_fbcode": _SELF,
     },
     "torch.autograd.function": {
         "InplaceFunction NestedIOFunction": "tensors are values: a Function returns new ones",

@@ -850,11 +850,18 @@ def _register_hook(module: Module, kind: str, entry: _HookEntry, prepend: bool) 
     return handle
 
 
+class _EverywhereHandle(RemovableHandle):
+    def remove(self) -> None:
+        super().remove()
+        if Module._hooks is not None and not any(vars(Module._hooks).values()):
+            Module._hooks = None  # the last one: calls of modules have no overhead again
+
+
 def _register_everywhere(kind: str, entry: _HookEntry) -> RemovableHandle:
     """The hooks of all modules are those of the class, which a module without its own finds there."""
     if Module._hooks is None:
         Module._hooks = _Hooks()
-    return RemovableHandle(getattr(Module._hooks, kind), entry)  # type: ignore[arg-type]
+    return _EverywhereHandle(getattr(Module._hooks, kind), entry)  # type: ignore[arg-type]
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:

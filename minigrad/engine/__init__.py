@@ -27,7 +27,7 @@ and other ops, so one formula has two uses: the ordinary backward pass calls it 
 calls it with Tensors, which records a graph again. This gives derivatives of any order.
 
 Each module imports only those before it: ``entry`` (what public functions do with their arguments), ``modes`` (switches), ``graph`` (nodes),
-``batching`` (what ``vmap`` puts in the place of arrays), ``saved`` (hooks of what nodes keep), ``anomaly`` (finds the line of an error), ``op``
+``batching`` (what ``vmap`` puts in the place of arrays), ``saved`` (hooks of what nodes keep), ``observed`` (who hears of ops), ``anomaly`` (finds the line of an error), ``op``
 (:func:`op` and its calls), ``rules`` (what else is known of an op), ``fitting`` (sums a gradient over broadcast axes), ``backward`` (the backward
 pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class:
 :mod:`minigrad.tensor` registers its class in ``graph``.
@@ -39,7 +39,7 @@ from minigrad.engine.anomaly import (
     detect_anomaly, function_of, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, recording_lines, set_detect_anomaly,
 )  # fmt: skip
 from minigrad.engine.batching import (
-    ARRAYS, Batched, Level, aligned, batched, each_sample, innermost, is_array, is_batched, lifted, memory_of, moved, rearranged, refuse_write, repeated, running,
+    ARRAYS, Batched, Level, aligned, any_batched, batched, each_sample, innermost, is_array, is_batched, lifted, memory_of, moved, rearranged, refuse_write, repeated, run_batched, running,
 )  # fmt: skip
 from minigrad.engine.backward import backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, enter, enter_each, fit, in_dtype, is_half, leave, sum_to
@@ -50,6 +50,7 @@ from minigrad.engine.entry import public, warn
 from minigrad.engine.modes import (
     Mode, dtype_of, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, no_number, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
-from minigrad.engine.op import F16, F32, F64, Op, Plan, ShapeError, joint, op, registered_ops, specialize
+from minigrad.engine.observed import observer, record_function
+from minigrad.engine.op import F16, F32, F64, Op, Plan, ShapeError, joint, op, put_before_kernels, registered_ops, specialize, take_away
 from minigrad.engine.rules import elementwise, linear_in, tangent
 from minigrad.engine.saved import saved_tensors_hooks

@@ -18,6 +18,7 @@ from minigrad.engine import saved
 from minigrad.engine.batching import memory_of
 from minigrad.engine.graph import Node, users
 from minigrad.engine.modes import F, Mode
+from minigrad.engine.observed import observer
 
 _anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
 _nan_mode: ContextVar[bool] = ContextVar("nan_mode", default=True)
@@ -141,6 +142,9 @@ def function_of(node: Node) -> str:
 
 def remember(node: Node) -> None:
     """Store the caller of a new node's op, and checksums of the kept arrays; pack them. Ops call this while ``users`` is not empty."""
+    watcher = observer.get()
+    if watcher is not None:
+        watcher.made(node)
     watched = _anomaly_mode.get()
     if watched or _lines_mode.get():  # else the block is active in another thread only
         _note_the_caller(node, watched)

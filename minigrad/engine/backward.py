@@ -16,6 +16,7 @@ from minigrad.engine.batching import Level, any_batched, is_batched, of_samples,
 from minigrad.engine.fitting import arrived, cast, enter, fit, in_dtype, is_half, leave
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, shape_of, wrap
 from minigrad.engine.modes import set_grad_enabled
+from minigrad.engine.observed import Observer, observer
 from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.types import Operand, Tensor
 
@@ -28,6 +29,16 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
     A heap holds the nodes to visit. An op is newer than its inputs, so when a node is popped, all nodes that used it are done.
     Gradients are ndarrays, or Tensors if ``record`` (``create_graph``) is set. ``wanted=None`` stands for every leaf.
     """
+    watcher = observer.get()
+    if watcher is None:
+        return _walk(seeds, wanted, retain, record, accumulate, None)
+    with watcher.walking():
+        return _walk(seeds, wanted, retain, record, accumulate, watcher)
+
+
+def _walk(
+    seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bool, record: bool, accumulate: bool, watcher: Observer | None
+) -> dict[Node, Any]:
     needed, freed = (None, None) if wanted is None else _needed([node for node, _ in seeds], wanted)
     pending: dict[Node, Any] = {}  # node -> the sum of its gradients so far; a list of sums if the op has several results
     owned: set[Node] = set()  # nodes whose pending sum is a new array of this function, so that += may write into it
@@ -98,7 +109,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
                 if widen:
                     args = in_dtype(tuple(args), F16, F32)
                 try:
-                    result = formula(g, *args)
+                    result = formula(g, *args) if watcher is None else watcher.formula(node, formula, g, args)
                 except Exception:
                     if record or not any_batched((g, *args)):
                         raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
+import threading
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -27,6 +28,7 @@ F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
 BOOL = np.dtype(np.bool_)
 _MISSING: Any = inspect.Parameter.empty
+StandIn = Callable[["Op", Callable], Callable]
 
 
 class ShapeError(ValueError, RuntimeError):
@@ -256,11 +258,46 @@ def _names_and_defaults(function: Callable) -> list[tuple[str, Any]]:
 _STARS = {0: (), 4: ("*",), 8: ("**",), 12: ("*", "**")}  # flags of a code object
 
 _registry: dict[str, Op] = {}
+_stand_ins: list[StandIn] = []
 
 
 def registered_ops() -> dict[str, Op]:
     """Every op that :func:`op` has made in this process, by its qualified name."""
     return dict(_registry)
+
+
+def put_before_kernels(stand_in: StandIn) -> None:
+    """From now on the ops of all threads call ``stand_in(op, kernel)`` in place of their kernels, until :func:`take_away`.
+
+    A later one gets what the earlier ones made as its ``kernel``; one that is there already is not put a second time, but counted. Ops do not
+    ask whether there is one, so while there is none it costs nothing.
+    """
+    with _stand_ins_lock:
+        _stand_ins.append(stand_in)
+        _place_kernels()
+
+
+def take_away(stand_in: StandIn) -> None:
+    """End what one call of :func:`put_before_kernels` began."""
+    with _stand_ins_lock:
+        _stand_ins.remove(stand_in)
+        _place_kernels()
+
+
+_stand_ins_lock = threading.Lock()
+
+
+def _place_kernels() -> None:
+    for op in _registry.values():
+        op.function.__globals__.update(_called(op))  # each op has globals of its own
+
+
+def _called(op: Op) -> dict[str, Callable | None]:
+    """What the generated function calls: the kernel, or what stands before it."""
+    kernel = op.kernel
+    for stand_in in dict.fromkeys(_stand_ins):
+        kernel = stand_in(op, kernel)
+    return {"_kernel": kernel, "_direct": kernel if _stand_ins else op.direct}
 
 
 def joint(formula: Callable) -> Callable:
@@ -574,7 +611,7 @@ _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate
 
 def _differentiable(op: Op) -> Callable:
     """The function that users call. With a Tensor among its inputs it records a node; otherwise it only runs the kernel."""
-    scope = {**_SCOPE, "_op": op, "_kernel": op.kernel, "_direct": op.direct, "_plans": op.plans}
+    scope = {**_SCOPE, "_op": op, "_plans": op.plans, **_called(op)}
     code = _first_call.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
     function = types.FunctionType(code, scope)
     functools.update_wrapper(function, op.kernel)

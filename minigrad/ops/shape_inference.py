@@ -20,22 +20,19 @@ from __future__ import annotations
 
 import contextlib
 import math
-import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import Op, broadcast_to, cast, registered_ops
+from minigrad.engine import Op, broadcast_to, cast, put_before_kernels, take_away
 from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, norm, pool, products, recurrent, shape
 
 LARGE = 1 << 16  # elements; for smaller arrays the kernel simply runs
 
 Listener = Callable[[Op, int], None]
 _listener: ContextVar[Listener | None] = ContextVar("outlining", default=None)
-_lock = threading.Lock()
-_inside = 0  # the number of active blocks in all threads
 
 
 def outline(shape: tuple[int, ...], dtype: Any, value: Any = 0) -> np.ndarray:
@@ -68,33 +65,23 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
     ...     mg.conv2d(mg.from_numpy(outline((4096, 3, 512, 512), np.float32)), mg.ones(64, 3, 3, 3)).shape
     (4096, 64, 510, 510)
     """
-    global _inside
-    with _lock:
-        _inside += 1
-        if _inside == 1:
-            for op in registered_ops().values():
-                outlined = _outlined(op)
-                op.function.__globals__.update(_kernel=outlined, _direct=outlined)  # each op has globals of its own
+    put_before_kernels(_outlined)
     token = _listener.set(listener or (lambda op, multiply_adds: None))
     try:
         yield
     finally:
         _listener.reset(token)
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                for op in registered_ops().values():
-                    op.function.__globals__.update(_kernel=op.kernel, _direct=op.direct)
+        take_away(_outlined)
 
 
-def _outlined(op: Op) -> Callable[..., Any]:
+def _outlined(op: Op, computing: Callable[..., Any]) -> Callable[..., Any]:
     """A kernel for ``op`` that returns outlines in threads inside :func:`outlining`, and the usual result in others."""
-    infer, count = _rule(op), _COUNTS.get(op)
+    infer, count = _rule(op), MULTIPLY_ADDS.get(op)
 
     def kernel(*args: Any, **kwargs: Any) -> Any:
         listener = _listener.get()
         if listener is None:
-            return op.kernel(*args, **kwargs)
+            return computing(*args, **kwargs)
         arrays, static = op.split(args, kwargs)
         token = _listener.set(None)  # ops that the kernel itself calls compute, and do not call the listener
         try:
@@ -262,9 +249,10 @@ def _rule(op: Op) -> Callable[[Op, tuple, dict[str, Any]], Any]:
 # --------------------------------------------------------------------------------------------------- multiply-adds
 
 # Multiply-adds, as in the literature: bias, activation, pooling and normalisation are not counted.
-_COUNTS: dict[Op, Callable[[Any, tuple, dict[str, Any]], int]] = {  # (result, inputs, statics) -> number
+MULTIPLY_ADDS: dict[Op, Callable[[Any, tuple, dict[str, Any]], int]] = {  # (result, inputs, statics) -> number
     _op(conv.conv): lambda out, inputs, static: out.size * math.prod(inputs[1].shape[1:]),
     _op(conv.conv_input): lambda out, inputs, static: inputs[0].size * math.prod(inputs[1].shape[1:]),
+    _op(conv.conv_weight): lambda out, inputs, static: inputs[1].size * math.prod(static["shape"][1:]),
     _op(products.linear): lambda out, inputs, static: out.size * inputs[1].shape[1],
     _op(products.matmul): lambda out, inputs, static: out.size * inputs[0].shape[-1],
     **{_op(f): lambda out, inputs, static: inputs[0].size * inputs[1].shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},

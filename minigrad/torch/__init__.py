@@ -17,8 +17,8 @@ AttributeError: module 'minigrad.torch' has no attribute 'jit': there is no comp
 # mypy: implicit-reexport
 
 from minigrad.torch import (  # first, for `*` has modules of these names
-    accelerator, amp, autograd, backends, cpu, cuda, distributions, fft, func, linalg, mps, nn, optim, random, serialization, special,
-    testing, utils, version, xpu,
+    accelerator, amp, autograd, backends, cpu, cuda, distributions, fft, func, linalg, mps, nn, optim, profiler, random, serialization,
+    special, testing, utils, version, xpu,
 )  # fmt: skip
 from minigrad import *
 from minigrad.accepted import (

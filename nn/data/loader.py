@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, overload
 
+from minigrad.engine import record_function
 from minigrad.nn.data.collate import default_collate, default_convert
 from minigrad.nn.data.dataset import Indexed, IterableDataset, T
 from minigrad.nn.data.sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -302,7 +303,8 @@ class _Pass(Iterator[Any]):
         if self.over:
             raise StopIteration
         try:
-            batch = self._fetch()
+            with record_function("DataLoader.__next__"):
+                batch = self._fetch()
         except BaseException:
             self._close(keep=False)
             raise

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import enable_grad, no_grad
+from minigrad.engine import enable_grad, no_grad, record_function
 from minigrad.nn.optim.optimizer import Optimizer, not_negative
 from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
@@ -186,7 +186,8 @@ class LBFGS(Optimizer):
             raise TypeError("LBFGS.step() needs a closure that computes the loss and its gradients")
         for hook in list(self._pre_hooks):
             hook.function(self, (closure,), {})
-        with no_grad(), np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+        quiet = np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore")
+        with record_function("Optimizer.step#LBFGS.step"), no_grad(), quiet:
             result = self._steps(closure)
         self._step_count += 1
         for hook in list(self._post_hooks):

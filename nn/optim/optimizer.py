@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from minigrad.engine import TensorBase, enable_grad, no_grad, wrap
+from minigrad.engine import TensorBase, enable_grad, no_grad, record_function, wrap
 from minigrad.nn.module import Module, is_lazy, zero_gradients
 from minigrad.ops.arguments import check
 from minigrad.tensor import RemovableHandle, Tensor
@@ -200,7 +200,8 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad(), np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+        quiet = np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore")
+        with record_function(f"Optimizer.step#{type(self).__name__}.step"), no_grad(), quiet:
             for number, group in enumerate(self.param_groups):
                 self._step_group(number, group)
         self._step_count += 1

@@ -37,7 +37,7 @@ STOREYS = [
     },
     {"minigrad", "minigrad.distributions", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
-    {"minigrad.func"},
+    {"minigrad.func", "minigrad.profiler"},
     {"minigrad.torch", "minigrad.torchvision"},
 ]
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}

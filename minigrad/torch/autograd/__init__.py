@@ -7,4 +7,4 @@ from minigrad.engine import (
 )  # fmt: skip
 from minigrad.tensor_types import Variable
 from minigrad.testing.torch_style import gradcheck, gradgradcheck
-from minigrad.torch.autograd import function, functional, graph
+from minigrad.torch.autograd import function, functional, graph, profiler

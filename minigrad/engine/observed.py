@@ -1,0 +1,61 @@
+"""What a thread's observer hears while ops run: their nodes and backward passes, and parts of a program that bear a name. The profiler is one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from minigrad.engine.graph import Node
+
+
+class Observer(Protocol):
+    """What :data:`observer` holds while somebody looks; None otherwise, so that nothing else is asked of ops and backward passes."""
+
+    def made(self, node: Node) -> None:
+        """An op of this thread has recorded a node."""
+
+    def walking(self) -> contextlib.AbstractContextManager[None]:
+        """What a backward pass runs in."""
+
+    def formula(self, node: Node, formula: Callable[..., Any], g: Any, args: Iterable[Any]) -> Any:
+        """``formula(g, *args)``, a gradient of the node's op."""
+
+    def part(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """What a part of the program runs in."""
+
+
+observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+
+
+class record_function(contextlib.ContextDecorator):
+    """Context manager and decorator: the profiler shows what runs inside under ``name``: ``torch.profiler.record_function``.
+
+    It does nothing while no profiler runs. ``args`` is accepted, for scripts that pass it.
+
+    >>> import minigrad as mg
+    >>> from minigrad import profiler
+    >>> with profiler.profile() as p:
+    ...     with profiler.record_function("twice"):
+    ...         y = mg.ones(3) + mg.ones(3)
+    >>> [row.count for row in p.key_averages() if row.key == "twice"]
+    [1]
+    """
+
+    def __init__(self, name: str, args: str | None = None):
+        self.name = name
+        self._inside: list[contextlib.AbstractContextManager[None] | None] = []
+
+    def __enter__(self) -> record_function:
+        watcher = observer.get()
+        part = None if watcher is None else watcher.part(self.name)
+        if part is not None:
+            part.__enter__()
+        self._inside.append(part)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        part = self._inside.pop()
+        if part is not None:
+            part.__exit__(*exc)

@@ -1,0 +1,311 @@
+"""The profiler: its rows add up to what was measured, belong to the right op, module and line, and nothing is left when it ends."""
+
+import gzip
+import json
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, profiler
+from minigrad.engine import observer, registered_ops
+from minigrad.engine.graph import users
+from minigrad.nn.data import DataLoader, TensorDataset
+from minigrad.recompute import checkpoint
+
+
+def small():
+    mg.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 5 * 5, 3)).double()
+
+
+def train(model, steps=2):
+    loader = DataLoader(TensorDataset(mg.randn(4 * steps, 1, 12, 12).double(), mg.randint(0, 3, (4 * steps,))), batch_size=4)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.01)
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+
+def rows(found):
+    return {(row.key, row.phase): row for row in found}
+
+
+def test_the_rows_add_up_to_the_time_that_was_measured():
+    model = small()
+    with profiler.profile() as p:
+        begin = time.perf_counter()
+        train(model)
+        time.sleep(0.01)
+        measured = time.perf_counter() - begin
+    for by in ("op", "module", "line"):
+        total = p.key_averages(by=by).self_cpu_time_total / 1e6
+        assert total == pytest.approx(measured, rel=0.05)
+        assert all(row.self_cpu_time_total <= row.cpu_time_total * 1.000001 for row in p.key_averages(by=by))
+    assert rows(p.key_averages())["(Python)", "forward"].self_cpu_time_total > 10_000  # the sleep
+
+
+def test_ops_and_formulas_are_counted_apart():
+    model = small()
+    with profiler.profile() as p:
+        train(model, steps=3)
+    found = rows(p.key_averages())
+    assert found["conv", "forward"].count == 3 and ("conv", "backward") not in found
+    assert found["conv_weight", "backward"].count == 3
+    assert ("conv_input", "backward") not in found  # the images need no gradient
+    assert found["conv (gradient)", "backward"].count == 6  # of the weight and of the bias
+    assert found["Optimizer.step#SGD.step", "forward"].count == 3
+    assert found["DataLoader.__next__", "forward"].count == 4  # the last finds the end
+    assert found["(backward pass)", "backward"].count == 3
+    assert found["conv (gradient)", "backward"].cpu_time_total > found["conv_weight", "backward"].cpu_time_total
+
+
+def test_flops_are_those_of_summary_and_twice_them_in_backward():
+    model, x = small(), mg.randn(4, 1, 12, 12).double()
+    x.requires_grad_()
+    expected = nn.summary(model, (4, 1, 12, 12)).rows
+    with profiler.profile() as p:
+        model(x).sum().backward()
+    found = rows(p.key_averages(by="module"))
+    for row in expected:
+        if row.multiply_adds:
+            name = f"Sequential.{row.name} ({row.class_name})" if row.name else "Sequential"
+            assert found[name, "forward"].flops == 2 * row.multiply_adds
+            assert found[name, "backward"].flops == 4 * row.multiply_adds
+    assert p.key_averages().total_average().flops == 6 * expected[0].multiply_adds
+
+
+def test_bytes_kept_are_those_of_the_graph():
+    x = mg.ones(100, dtype=mg.float64)
+    w = mg.ones(100, dtype=mg.float64, requires_grad=True)
+    with profiler.profile() as p:
+        a = w * x  # keeps x: w needs no gradient formula that names w
+        b = a.exp()  # keeps its result
+        c = b * b  # keeps b, which is kept already
+    found = rows(p.key_averages())
+    assert found["mul", "forward"].bytes_kept == 800 and found["exp", "forward"].bytes_kept == 800
+    assert c.requires_grad
+
+
+def test_lines_are_those_of_the_user():
+    x = mg.ones(3, requires_grad=True)
+
+    def inner():
+        return x.exp()
+
+    with profiler.profile(with_stack=True) as p:
+        y = inner()
+        y.sum().backward()
+    (event,) = [e for e in p.events() if e.name == "exp" and e.kind == "op"]
+    code = inner.__code__
+    assert event.lines[0][:2] == (code.co_filename, code.co_firstlineno + 1)
+    assert event.lines[1][2] == "test_lines_are_those_of_the_user"
+    (gradient,) = [e for e in p.events() if e.name == "exp" and e.kind == "formula"]
+    assert gradient.lines == event.lines and gradient.origin is event and gradient.phase == "backward"
+    line = f"test_profiler.py:{code.co_firstlineno + 1} ({code.co_qualname})"
+    keys = {(row.key.rpartition("/")[2], row.phase) for row in p.key_averages(by="line")}
+    assert {(line, "forward"), (line, "backward")} <= keys
+
+
+def test_modules_have_their_paths_and_two_of_one_class_differ():
+    a, b = nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2))
+    with profiler.profile() as p:
+        b(a(mg.ones(1, 2))).sum().backward()
+    found = rows(p.key_averages(by="module"))
+    assert {"Sequential", "Sequential.0 (Linear)", "Sequential#2", "Sequential#2.0 (Linear)"} <= {key for key, _ in found}
+    assert found["Sequential#2.0 (Linear)", "backward"].count == 1
+
+
+def test_nothing_is_left_when_it_ends():
+    before = {name: (op.function.__globals__["_kernel"], op.function.__globals__["_direct"]) for name, op in registered_ops().items()}
+    with pytest.raises(mg.ShapeError), profiler.profile() as p:
+        mg.ones(2).exp() @ mg.ones(3)
+    after = {name: (op.function.__globals__["_kernel"], op.function.__globals__["_direct"]) for name, op in registered_ops().items()}
+    assert all(after[name] == kernels for name, kernels in before.items())
+    assert nn.Module._hooks is None and users == [] and observer.get() is None
+    assert [e.name for e in p.events()] == ["(Python)", "exp", "matmul"]
+
+
+def test_an_op_that_raises_and_a_module_that_raises_end_their_events():
+    model = nn.Sequential(nn.Linear(3, 2))
+    with profiler.profile() as p:
+        with pytest.raises(mg.ShapeError):
+            model(mg.ones(1, 4))
+        mg.ones(2).exp()
+    assert next(e for e in p.events() if e.name == "exp").parent is p.events()[0]
+    assert all(e.end >= e.start > 0 and e.self_time >= 0 for e in p.events())
+
+
+def test_an_op_that_is_made_meanwhile_is_seen():
+    with profiler.profile() as p:
+
+        @mg.op(x=lambda g: g * 2)
+        def doubled_meanwhile(x):
+            return x * 2
+
+        doubled_meanwhile(mg.ones(2))
+    assert "doubled_meanwhile" in [e.name for e in p.events()]
+    assert doubled_meanwhile.__globals__["_kernel"] is doubled_meanwhile.op.kernel
+
+
+def test_other_threads_are_not_recorded_and_one_thread_has_one_profiler():
+    with profiler.profile() as p:
+        thread = threading.Thread(target=lambda: mg.ones(2).exp())
+        thread.start()
+        thread.join()
+        with pytest.raises(RuntimeError, match="profile: another profiler runs in this thread"), profiler.profile():
+            pass
+        mg.ones(2).sin()
+    names = [e.name for e in p.events()]
+    assert "sin" in names and "exp" not in names
+
+
+def test_gradients_are_bit_for_bit_the_same_with_it():
+    plain, watched = small(), small()
+    mg.manual_seed(1)
+    train(plain)
+    mg.manual_seed(1)
+    with profiler.profile(record_shapes=True, with_stack=True):
+        train(watched)
+    for a, b in zip(plain.parameters(), watched.parameters(), strict=True):
+        assert np.array_equal(a.numpy(force=True), b.numpy(force=True))
+
+
+def test_inside_vmap_summary_checkpoint_lstm_and_second_derivatives():
+    from minigrad.func import vmap
+
+    x = mg.tensor([0.5, 1.0], dtype=mg.float64, requires_grad=True)
+    lstm = nn.LSTM(2, 3).double()
+    with profiler.profile() as p:
+        batched = vmap(lambda v: (v.sin() * v).sum())(mg.ones(3, 2))
+        nn.summary(nn.Linear(2, 2), (1, 2))
+        checkpoint(lambda x: x.exp().tanh(), x).sum().backward()
+        (first,) = mg.grad((x**3).sum(), x, create_graph=True)
+        (second,) = mg.grad(first.sum(), x)
+        lstm(mg.ones(2, 1, 2).double())[0].sum().backward()
+    assert np.allclose(batched.numpy(), 2 * np.sin(1)) and np.allclose(second.numpy(), 6 * x.numpy(force=True))
+    found = rows(p.key_averages())
+    assert found["sin", "forward"].count == 1
+    assert found["exp", "forward"].count == 1 and found["exp", "backward"].count == 1  # computed again
+    assert ("lstm (gradient)", "backward") in found
+
+
+def test_shapes_make_rows():
+    with profiler.profile(record_shapes=True) as p:
+        for n in (2, 3, 3):
+            mg.ones(n).exp()
+    found = {row.input_shapes: row.count for row in p.key_averages(group_by_input_shape=True) if row.key == "exp"}
+    assert found == {"[(2,)]": 1, "[(3,)]": 2}
+    with profiler.profile() as p:
+        mg.ones(2)
+    with pytest.raises(ValueError, match="key_averages: group_by_input_shape needs profile"):
+        p.key_averages(group_by_input_shape=True)
+
+
+def test_the_table():
+    with profiler.profile() as p:
+        train(small())
+    found = p.key_averages()
+    text = found.table(sort_by="cpu_time_total", row_limit=3, header="two steps")
+    lines = text.splitlines()
+    assert lines[0] == "two steps" and lines[1].split()[:3] == ["name", "phase", "calls"]
+    totals = [row.cpu_time_total for row in sorted(found, key=lambda row: -row.cpu_time_total)]
+    assert len(lines) == 9 and lines[6] == f"({len(found) - 3} more rows)" and totals[0] >= totals[1]
+    assert "..." in found.table(max_name_column_width=8)
+    with pytest.raises(ValueError, match="table: sort_by must be one of"):
+        found.table(sort_by="cuda_time_total")
+
+
+def test_record_function_names_a_part_and_does_nothing_outside():
+    @profiler.record_function("part of mine")
+    def part(x):
+        return x.exp()
+
+    part(mg.ones(2))
+    with profiler.profile() as p:
+        part(mg.ones(2))
+        with pytest.raises(ZeroDivisionError), profiler.record_function("other"):
+            raise ZeroDivisionError
+        mg.ones(2).sin()
+    found = rows(p.key_averages())
+    assert found["part of mine", "forward"].count == 1 and found["other", "forward"].count == 1
+    assert next(e for e in p.events() if e.name == "exp").parent.name == "part of mine"
+    assert next(e for e in p.events() if e.name == "sin").parent is p.events()[0]
+
+
+def test_a_schedule_records_the_steps_that_it_names():
+    traces = []
+    model = small()
+
+    def ready(p):
+        traces.append((p.step_num, [e.name for e in p.events() if e.name.startswith("ProfilerStep")]))
+
+    with profiler.profile(schedule=profiler.schedule(wait=1, warmup=1, active=2, repeat=2), on_trace_ready=ready) as p:
+        for _ in range(10):
+            model(mg.ones(1, 1, 12, 12).double())
+            p.step()
+    assert traces == [(4, ["ProfilerStep#2", "ProfilerStep#3"]), (8, ["ProfilerStep#6", "ProfilerStep#7"])]
+    assert nn.Module._hooks is None
+    begun = profiler.schedule(skip_first=2, wait=1, warmup=0, active=1, skip_first_wait=1)
+    assert [begun(i).name for i in range(5)] == ["NONE", "NONE", "RECORD_AND_SAVE", "NONE", "RECORD_AND_SAVE"]
+    with pytest.raises(ValueError, match="schedule: active must be 1 or above"):
+        profiler.schedule(wait=0, warmup=0, active=0)
+
+
+def test_results_before_the_end_are_refused():
+    with profiler.profile() as p, pytest.raises(RuntimeError, match="profile: there is no complete recording yet"):
+        p.key_averages()
+
+
+def test_the_trace_is_what_chrome_reads(tmp_path):
+    with profiler.profile(on_trace_ready=profiler.tensorboard_trace_handler(str(tmp_path / "runs"), "me", use_gzip=True)) as p:
+        train(small(), steps=1)
+    p.export_chrome_trace(tmp_path / "trace.json")
+    found = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    spans = [e for e in found if e["ph"] == "X"]
+    assert len(spans) == len(p.events()) and {"name", "cat", "ts", "dur", "pid", "tid", "args"} <= set(spans[0])
+    for event, span in zip(p.events(), spans, strict=True):  # Chrome nests spans by their times alone
+        if event.parent is not None:
+            outer = spans[p.events().index(event.parent)]
+            assert outer["ts"] <= span["ts"] and span["ts"] + span["dur"] <= outer["ts"] + outer["dur"] + 1e-3
+    starts, ends = ([e["id"] for e in found if e["ph"] == kind] for kind in "sf")
+    assert starts == ends and len(starts) > 3
+    conv = next(s for s in spans if s["name"] == "conv")
+    assert conv["args"]["module"] == "Sequential.0 (Conv2d)" and conv["args"]["flops"] == 2 * 4 * 4 * 100 * 9
+    (file,) = (tmp_path / "runs").iterdir()
+    assert file.name.startswith("me.") and json.loads(gzip.decompress(file.read_bytes()))["traceEvents"] == found
+
+
+def test_stacks_and_the_flame_graph_have_the_whole_time(tmp_path):
+    with profiler.profile(with_stack=True) as p:
+        train(small(), steps=1)
+    p.export_stacks(tmp_path / "stacks.txt")
+    lines = (tmp_path / "stacks.txt").read_text().splitlines()
+    whole = p.events()[0].time / 1000
+    assert sum(int(line.rpartition(" ")[2]) for line in lines) == pytest.approx(whole, abs=len(lines))
+    assert any("Sequential;Sequential.0 (Conv2d);conv " in line and line.startswith("forward;") for line in lines)
+    assert any("Sequential.0 (Conv2d);conv (gradient);conv_weight " in line and line.startswith("backward;") for line in lines)
+    p.export_flame_graph(tmp_path / "flame.svg")
+    root = ElementTree.fromstring((tmp_path / "flame.svg").read_text())
+    bars = root.findall("{*}svg")
+    assert float(bars[0].get("width")) == 1200 and "all: " in bars[0].find("{*}title").text
+    assert sum(float(b.get("width")) for b in bars if b.get("y") == "18") == pytest.approx(1200, abs=1)
+    with pytest.raises(ValueError, match="export_stacks: metric must be one of"):
+        p.export_stacks(tmp_path / "x", "self_cuda_time_total")
+
+
+def test_pytorch_s_names():
+    import minigrad.torch as torch
+    from minigrad.torch.profiler import ProfilerActivity, profile, record_function
+
+    asked = [ProfilerActivity.CPU, ProfilerActivity.CUDA]
+    with profile(activities=asked, profile_memory=True, with_flops=True) as prof, record_function("model_inference"):
+        torch.ones(2).exp()
+    assert "model_inference" in prof.key_averages().table(sort_by="cpu_time_total", row_limit=10)
+    assert torch.autograd.profiler.record_function is record_function
+    with pytest.raises(AttributeError, match="schedule, in torch"):
+        _ = torch.autograd.profiler.profile
