@@ -25,14 +25,13 @@ from typing import TYPE_CHECKING, Any
 from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.files.safetensors import load_safetensors, save_safetensors
 from minigrad.files.torch_files import load_torch
-from minigrad.nn import detection, functional, hmm, init, metrics, optim, training, utils
+from minigrad.nn import functional, init, metrics, optim, utils
 from minigrad.nn.activation import (
     CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
     RReLU, SELU, Sigmoid, SiLU, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
 )  # fmt: skip
 from minigrad.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss
 from minigrad.nn.attention import MultiheadAttention
-from minigrad.nn.audio import AmplitudeToDB, melscale_fbanks, MelScale, MelSpectrogram, Spectrogram
 from minigrad.nn.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from minigrad.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minigrad.nn.distance import CosineSimilarity, PairwiseDistance
@@ -67,27 +66,45 @@ from minigrad.nn.pool import (
 from minigrad.nn.recurrent import GRU, GRUCell, LSTM, LSTMCell, RNN, RNNBase, RNNCell
 from minigrad.nn.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from minigrad.nn.summary import shapes_only, summary
-from minigrad.nn.training import evaluate, fit
 from minigrad.nn.transformer import Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer
 from minigrad.nn.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 if TYPE_CHECKING:
-    from minigrad.nn import data, models
-else:  # loaded at their first use, as not every program needs them
+    from minigrad.nn import data, detection, hmm, models, training
+    from minigrad.nn.audio import AmplitudeToDB, melscale_fbanks, MelScale, MelSpectrogram, Spectrogram
+    from minigrad.nn.training import evaluate, fit
 
-    def __getattr__(name: str) -> Any:
-        if name in ("data", "models"):
-            from importlib import import_module
+_LATER = {  # loaded at their first use, as not every program needs them: a module, and its names that are here as well
+    "data": (),
+    "detection": (),
+    "hmm": (),
+    "models": (),
+    "audio": ("AmplitudeToDB", "melscale_fbanks", "MelScale", "MelSpectrogram", "Spectrogram"),
+    "training": ("evaluate", "fit"),
+}
 
-            return import_module(f"minigrad.nn.{name}")
-        raise AttributeError(f"module 'minigrad.nn' has no attribute {name!r}")
+
+def _later(name: str) -> Any:
+    from importlib import import_module
+
+    for module, names in _LATER.items():
+        if name == module or name in names:
+            found = import_module(f"minigrad.nn.{module}")
+            globals().update({one: getattr(found, one) for one in names})
+            return globals()[name]
+    raise AttributeError(f"module 'minigrad.nn' has no attribute {name!r}")
+
+
+if not TYPE_CHECKING:  # a type checker knows what is here
+    __getattr__ = _later
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "data", "models"})
+    return sorted({*globals(), *_LATER, *[name for names in _LATER.values() for name in names]})
 
 
 MYPY = False  # mypy treats it as True, and exports what is imported, because it cannot read a computed list; other checkers can
 if not MYPY:
     __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("minigrad.") and name[0] != "_"]
     __all__ += ["data", "detection", "functional", "hmm", "init", "metrics", "models", "optim", "training", "utils"]
+    __all__ += [name for names in _LATER.values() for name in names]
