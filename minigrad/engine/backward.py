@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 
 from minigrad.engine import anomaly
-from minigrad.engine.batching import Level, any_batched, is_batched, of_samples, running
+from minigrad.engine.batching import Batched, Level, any_batched, is_batched, of_samples, running
 from minigrad.engine.fitting import arrived, cast, enter, fit, in_dtype, is_half, leave
 from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, shape_of, wrap
 from minigrad.engine.modes import set_grad_enabled
@@ -109,9 +109,12 @@ def _walk(
                 if widen:
                     args = in_dtype(tuple(args), F16, F32)
                 try:
-                    result = formula(g, *args) if watcher is None else watcher.formula(node, formula, g, args)
+                    if type(g) is Batched:
+                        result = of_samples(plan.op, formula, g, args, sources)
+                    else:
+                        result = formula(g, *args) if watcher is None else watcher.formula(node, formula, g, args)
                 except Exception:
-                    if record or not any_batched((g, *args)):
+                    if record or type(g) is Batched or not any_batched((g, *args)):
                         raise
                     result = of_samples(plan.op, formula, g, args, sources)
                 if position is None:

@@ -72,6 +72,7 @@ class Level:
 
 
 innermost: ContextVar[Level | None] = ContextVar("innermost", default=None)
+levels: list[Level] = []  # those that are active, of all threads: while there is none, no call looks for a Batched
 
 
 class running:
@@ -83,10 +84,12 @@ class running:
     def __enter__(self) -> Level:
         self.level.outer = innermost.get()
         innermost.set(self.level)
+        levels.append(self.level)
         return self.level
 
     def __exit__(self, *_: Any) -> None:
         self.level.active = False
+        levels.remove(self.level)
         innermost.set(self.level.outer)
 
 
@@ -234,7 +237,27 @@ def batches(values: Any) -> Iterator[Batched]:
 
 def any_batched(values: Any) -> bool:
     """Whether there is a Batched among values and in their tuples and lists."""
-    return next(batches(values), None) is not None
+    for value in values:
+        kind = type(value)
+        if kind is Batched or ((kind is tuple or kind is list) and any_batched(value)):
+            return True
+    return False
+
+
+def last_level(values: Any) -> Level:
+    """The innermost level of the Batched among values and in their tuples and lists."""
+    found: Any = None
+    for batch in batches(values):
+        level = batch.level
+        if found is None or level.number > found.number:
+            found = level
+    return found
+
+
+def refuse_batched(values: Any) -> None:
+    """Raise ``TypeError`` if there is a Batched among values: before a kernel that would compute a part, and then raise what takes longer to make."""
+    if any_batched(values):
+        raise TypeError
 
 
 class Run:
@@ -351,23 +374,21 @@ def lowered(x: Any) -> Any:
 
 def applied(op: Any, formula: Callable[..., Any], g: Any, args: Sequence[Any], sources: Sequence[Any]) -> Any:
     """``formula(g, *args)`` of ``op``, for arrays among which some are Batched, or for Tensors."""
-    try:
-        return formula(g, *args)
-    except Exception:
-        if not any_batched((g, *args)):
-            raise
-    return of_samples(op, formula, g, args, sources)
+    return of_samples(op, formula, g, args, sources) if any_batched((g, *args)) else formula(g, *args)
 
 
 def of_samples(op: Any, formula: Callable[..., Any], g: Any, args: Sequence[Any], sources: Sequence[Any]) -> Any:
     """``formula(g, *args)`` where some are Batched: with Tensors in their places, or, for one that needs the numbers, sample by sample.
 
     A Batched has no operators, but formulas consist of operators and ops of Tensors; only those of a user's Function may be anything.
+    The formula of an elementwise op is elementwise too, and so takes the arrays of all samples.
     """
+    if op.elementwise and (elements := _of_elements(formula, g, args, sources)) is not None:
+        return elements
     try:
         return lowered(formula(lifted(g), *[x if source is None else lifted(x) for x, source in zip(args, sources, strict=True)]))
     except Exception:
-        level = max([b.level for b in batches((g, *args))], key=lambda level: level.number)
+        level = last_level((g, *args))
         parts = []
         for i in range(level.size):
             ours = [lowered(_of_sample(x, i, level)) for x in (g, *args)]
@@ -381,6 +402,22 @@ def of_samples(op: Any, formula: Callable[..., Any], g: Any, args: Sequence[Any]
         return tuple([None if these[0] is None else _stack_numbers(these, level) for these in zip(*parts, strict=True)])
 
 
+def _of_elements(formula: Callable[..., Any], g: Any, args: Sequence[Any], sources: Sequence[Any]) -> Any:
+    """``formula(g, *args)`` of an elementwise op: it is elementwise too, so it takes arrays of all samples. None where it has others to take."""
+    level = last_level((g, *args))
+    given = []
+    for x, source in zip((g, *args), ("g", *sources), strict=True):
+        if type(x) is Batched and x.level is level:
+            x = x.array
+        elif type(x) is np.ndarray:
+            x = x[None]
+        if isinstance(x, (tuple, list, Batched)) or (source == "res" and is_array(x)):  # several levels, or shapes
+            return None
+        given.append(x)
+    found = formula(*aligned(given))
+    return Batched(repeated(found, level.size), level) if type(found) is np.ndarray else None
+
+
 def _stack_numbers(parts: Sequence[Any], level: Level) -> Batched:
     return Batched(stacked([p if type(p) is Batched else np.asarray(lowered(p)) for p in parts]), level)
 
@@ -392,7 +429,7 @@ def run_kernel(op: Any, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
 
 def run_batched(op: Any, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
     """What the kernel of ``op`` returns for all samples: arrays with the batch in front, as Batched."""
-    level = max([b.level for b in batches((*inputs, *statics.values()))], key=lambda level: level.number)
+    level = last_level((*inputs, *statics.values()))
     run = Run(op, level)
     rule = op.batching or (_elementwise if op.elementwise else Run.one_by_one)
     given = [run.front(x) for x in inputs]

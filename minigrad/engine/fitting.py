@@ -86,6 +86,10 @@ def enter_each(*xs: Array, level: Level) -> Array:
     return Batched(stacked(xs), level)
 
 
+for _function in (enter, leave, enter_each):
+    _function.op.across_levels = True  # type: ignore[attr-defined]
+
+
 def arrived(gradient: Any, node: Node, record: bool, accumulate: bool) -> Any:
     """A gradient that is no ndarray, as one for ``node``: numbers become an array, and one of samples is summed if they share the node.
 

@@ -251,7 +251,7 @@ def _op_of(function: type[Function]) -> Op:
     )  # fmt: skip
     differentiable = op(xs=_backward, res=None)(kernel)
     made: Op = (differentiable if function.jvp is Function.jvp else tangent(xs=_jvp)(differentiable)).op  # type: ignore[attr-defined]
-    made.exact = True
+    made.exact = made.across_levels = True
     return made
 
 

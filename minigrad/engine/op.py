@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import anomaly
-from minigrad.engine.batching import ARRAYS, Batched, any_batched, run_batched
+from minigrad.engine.batching import ARRAYS, Batched, any_batched, levels, refuse_batched, run_batched
 from minigrad.engine.entry import NUMPY_NAMES, with_our_names
 from minigrad.engine.graph import Node, Pick, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
@@ -120,6 +120,7 @@ class Op:
     ``has_residual``   whether a formula names ``res``: the kernel returns (result, residual)
     ``constant``       whether ``res=None`` declared the residual constant
     ``exact``          whether dtypes are its own: results keep those that the kernel gave, formulas get gradients in those (a `Function`)
+    ``across_levels``  whether the kernel takes what differs from sample to sample in ``vmap``, and is no kernel of arrays: its ways in and out
     ``elementwise``    whether :func:`~minigrad.engine.rules.elementwise` marks it
     ``tangents``       input -> formula of the result's tangent, see :func:`~minigrad.engine.rules.tangent`
     ``linear``         the groups of inputs that :func:`~minigrad.engine.rules.linear_in` names
@@ -128,6 +129,7 @@ class Op:
     """
 
     exact = False
+    across_levels = False
     elementwise = False
     linear: tuple[tuple[str, ...], ...] = ()
     batching: Any = None
@@ -181,6 +183,13 @@ class Op:
         """The signature of the kernel and of the function."""
         return inspect.signature(self.kernel)
 
+    @functools.cached_property
+    def trailing(self) -> tuple[str, ...] | None:
+        """The static arguments, if a call gives the inputs and then these, all by position; None if it does not."""
+        parameters = self.signature.parameters
+        by_position = not any(p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL) for p in parameters.values())
+        return tuple(self.statics) if by_position and tuple(parameters) == (*self.inputs, *self.statics) else None
+
     def parameters_of(self, formula: Callable, argument: str, first: str) -> list[tuple[Any, str]]:
         """For each parameter of ``formula`` after the first, g or t: its source, and the expression that is evaluated to keep it."""
         parameters = [name for name, _ in _names_and_defaults(formula)]
@@ -228,6 +237,8 @@ class Op:
 
     def run(self, inputs: Sequence[Any], statics: dict[str, Any], function: Callable | None = None) -> Any:
         """The result of the kernel, or of ``function``, for the inputs and static arguments that :meth:`split` returned."""
+        if self.trailing is not None and len(inputs) == len(self.inputs) and len(statics) == len(self.statics):
+            return (function or self.kernel)(*inputs, *[statics[name] for name in self.trailing])
         values = {**dict(zip(self.inputs, inputs, strict=False)), **statics}
         args: list[Any] = []
         for p in self.signature.parameters.values():
@@ -532,13 +543,13 @@ def call({parameters}):
     _tensor = False
 {unwrap}{refuse}    if not _tensor:
         try:
-            return {plain}
+{refuse_batched}            return {plain}
         except Exception as _error:
             if not _any_batched(({inputs}{statics})):
                 return _answer(_op, _error, ({inputs}), ({nodes}))
             return {batched_plain}
     try:
-{run}    except Exception as _error:
+{refuse_batched}{run}    except Exception as _error:
         if not _any_batched(({inputs}{statics})):
             return _answer(_op, _error, ({inputs}), ({nodes}))
         {received} = _batched(_op, ({inputs}), {static})
@@ -649,13 +660,15 @@ def specialize(op: Op) -> None:
     call = f"({', '.join(passed)})"
     inputs = "".join(f"{v}, " for v in values)
     static = "{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING"
-    plain, run = f"_kernel{call}", f"        out = _kernel{call}\n"
+    plain, run = f"_kernel{call}", f"            out = _kernel{call}\n"
+    # A kernel would raise too, but may compute something first, and its message takes time.
+    refuse = "" if op.across_levels else f"            if _levels: _refuse_batched(({inputs}{''.join(f'{s}, ' for s in op.statics)}))\n"
     batched_plain = f"_batched(_op, ({inputs}), {static})"
     if op.has_residual:
-        plain, run = f"_split(_op, {plain})[0]", f"        _both = _kernel{call}\n"
+        plain, run = f"_split(_op, {plain})[0]", f"            _both = _kernel{call}\n"
         batched_plain = f"{batched_plain}[0]"
     elif op.direct:
-        run = f"        try:\n            out = _direct{call}\n        except RuntimeError:\n            out = _kernel{call}\n"
+        run = f"            try:\n                out = _direct{call}\n            except RuntimeError:\n                out = _kernel{call}\n"
     if len(many) == 1 and not op.variadic:
         promoted = _ONE.format(x=many[0])
     elif op.variadic:
@@ -667,6 +680,7 @@ def specialize(op: Op) -> None:
         rebind=rebind,
         unwrap="".join(unwrap),
         refuse="".join(_REFUSE.format(x=x) for x in op.statics),
+        refuse_batched=refuse,
         run=run,
         plain=plain,
         batched_plain=batched_plain,
@@ -741,5 +755,6 @@ _SCOPE: dict[str, Any] = {
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
     "_answer": _answer, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_any_batched": any_batched, "_batched": _batched,
+    "_levels": levels, "_refuse_batched": refuse_batched,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip
