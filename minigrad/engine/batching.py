@@ -244,20 +244,32 @@ def any_batched(values: Any) -> bool:
     return False
 
 
-def last_level(values: Any) -> Level:
-    """The innermost level of the Batched among values and in their tuples and lists."""
-    found: Any = None
-    for batch in batches(values):
-        level = batch.level
-        if found is None or level.number > found.number:
+def last_level(values: Any) -> Level | None:
+    """The innermost level of the Batched among values and in their tuples and lists; None if there is none."""
+    found: Level | None = None
+    for value in values:
+        kind = type(value)
+        if kind is Batched:
+            level = value.level
+        elif kind is tuple or kind is list:
+            level = last_level(value)
+        else:
+            continue
+        if found is None or (level is not None and level.number > found.number):
             found = level
     return found
 
 
-def refuse_batched(values: Any) -> None:
-    """Raise ``TypeError`` if there is a Batched among values: before a kernel that would compute a part, and then raise what takes longer to make."""
-    if any_batched(values):
-        raise TypeError
+def _is_plain(values: Any) -> bool:
+    """Whether there is neither a Tensor nor a Batched among values and in their tuples and lists."""
+    for value in values:
+        kind = type(value)
+        if kind not in _SIMPLE and (kind is Batched or kind in tensor_types or ((kind is tuple or kind is list) and not _is_plain(value))):
+            return False
+    return True
+
+
+_SIMPLE = {np.ndarray, int, float, bool, str, type(None)}  # types of what is no Tensor, and holds none
 
 
 class Run:
@@ -269,13 +281,17 @@ class Run:
         self.op, self.level, self.size = op, level, level.size
 
     def __call__(self, *inputs: Any, **statics: Any) -> Any:
-        given = self.op.statics | {name: lowered(value) for name, value in statics.items()}
-        return lifted(run_kernel(self.op, lowered(inputs), given))
+        if len(statics) != len(self.op.statics):
+            statics = self.op.statics | statics
+        if _is_plain(inputs) and _is_plain(statics.values()):  # nearly always: the values of one level only
+            return self.op.run(inputs, statics)
+        return lifted(run_kernel(self.op, lowered(inputs), {name: lowered(value) for name, value in statics.items()}))
 
     def front(self, x: Any) -> Any:
         """``x`` with the batch as dimension 0, of size 1 if it is the same for all samples. What is no array stays what it is."""
         if type(x) is Batched and x.level is self.level:
-            return lifted(x.array)
+            array = x.array
+            return array if type(array) is np.ndarray else wrap(array)
         return lifted(x)[None] if isinstance(x, ARRAYS) else x
 
     def one_by_one(self, *inputs: Any, **statics: Any) -> Any:
@@ -314,10 +330,12 @@ def _together(op: Any, parts: list[Any]) -> Any:
     return lifted(stacked([lowered(p) for p in parts]))
 
 
-def aligned(inputs: Sequence[Any]) -> list[Any]:
+def aligned(inputs: Sequence[Any]) -> Sequence[Any]:
     """Inputs with the batch in front, and as many dimensions as the one with most of them: samples are broadcast from their last dimension."""
+    if len(inputs) == 1:
+        return inputs
     ndim = max([x.ndim for x in inputs if is_array(x)])
-    return [x.reshape((x.shape[0], *[1] * (ndim - x.ndim), *x.shape[1:])) if is_array(x) else x for x in inputs]
+    return [x.reshape((x.shape[0], *[1] * (ndim - x.ndim), *x.shape[1:])) if is_array(x) and x.ndim < ndim else x for x in inputs]
 
 
 def repeated(x: Any, size: int) -> Any:
@@ -330,6 +348,8 @@ def repeated(x: Any, size: int) -> Any:
 
 def moved(x: Any, source: int, target: int) -> Any:
     """``np.moveaxis`` of an array or a Tensor."""
+    if source == target:
+        return x
     return np.moveaxis(x, source, target) if isinstance(x, np.ndarray) else x.movedim(source, target)
 
 
@@ -348,10 +368,9 @@ def each_sample(function: Callable[..., Any], *values: Any) -> Any:
 
     For what is computed beside the ops: positions, masks, signs.
     """
-    levels = [b.level for b in batches(values)]
-    if not levels:
+    level = last_level(values)
+    if level is None:
         return function(*values)
-    level = max(levels, key=lambda level: level.number)
     parts = [each_sample(function, *[lowered(_of_sample(v, i, level)) for v in values]) for i in range(level.size)]
     if isinstance(parts[0], tuple):
         return tuple([Batched(stacked(these), level) for these in zip(*parts, strict=True)])
@@ -360,6 +379,8 @@ def each_sample(function: Callable[..., Any], *values: Any) -> Any:
 
 def lifted(x: Any) -> Any:
     """A Tensor in the place of a Batched, which has no methods to compute with, also in tuples and lists."""
+    if type(x) in _SIMPLE:
+        return x
     if type(x) is tuple or type(x) is list:
         return type(x)([lifted(v) for v in x])
     return wrap(x) if type(x) is Batched else x
@@ -367,6 +388,8 @@ def lifted(x: Any) -> Any:
 
 def lowered(x: Any) -> Any:
     """The opposite of :func:`lifted`, also in tuples and lists."""
+    if type(x) in _SIMPLE:
+        return x
     if type(x) is tuple or type(x) is list:
         return type(x)([lowered(v) for v in x])
     return x._data if type(x) in tensor_types else x
@@ -424,12 +447,12 @@ def _stack_numbers(parts: Sequence[Any], level: Level) -> Batched:
 
 def run_kernel(op: Any, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
     """What the kernel returns, of arrays or of Batched."""
-    return run_batched(op, inputs, statics) if any_batched((*inputs, *statics.values())) else op.run(inputs, statics)
-
-
-def run_batched(op: Any, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
-    """What the kernel of ``op`` returns for all samples: arrays with the batch in front, as Batched."""
     level = last_level((*inputs, *statics.values()))
+    return op.run(inputs, statics) if level is None else run_batched(op, inputs, statics, level)
+
+
+def run_batched(op: Any, inputs: Sequence[Any], statics: dict[str, Any], level: Level) -> Any:
+    """What the kernel of ``op`` returns for all samples of ``level``, the innermost of its arguments: arrays with the batch in front, as Batched."""
     run = Run(op, level)
     rule = op.batching or (_elementwise if op.elementwise else Run.one_by_one)
     given = [run.front(x) for x in inputs]
@@ -444,10 +467,10 @@ def run_batched(op: Any, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
 
 def _packed(returned: Any, level: Level) -> Any:
     """What a rule returned, as a Batched; a residual that is no array stays what it is."""
+    if type(returned) is np.ndarray:
+        return Batched(returned if returned.shape[0] == level.size else repeated(returned, level.size), level)
     array = lowered(returned)
-    if not isinstance(array, ARRAYS):
-        return array
-    return Batched(lowered(repeated(returned, level.size)), level)
+    return Batched(lowered(repeated(returned, level.size)), level) if isinstance(array, ARRAYS) else array
 
 
 def _elementwise(run: Run, *inputs: Any, **statics: Any) -> Any:

@@ -62,7 +62,7 @@ def enter(x: Array, level: Level, dim: int) -> Array:
     """``x`` as the samples of ``level`` along ``dim``: the way into ``vmap``. The transpose of :func:`leave`."""
     if type(x) is Batched and x.level.number > level.number:
         raise TypeError  # a derivative of all samples of a later level: the batching rule
-    return Batched(lowered(moved(lifted(x), dim, 0)), level)
+    return Batched(lowered(moved(lifted(x), dim, 0)) if dim else x.view(), level)  # a view, as any part of a tensor is
 
 
 @batched(lambda run, x, level, dim: leave(x, level=level, dim=dim + 1))

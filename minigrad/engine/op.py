@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import anomaly
-from minigrad.engine.batching import ARRAYS, Batched, any_batched, levels, refuse_batched, run_batched
+from minigrad.engine.batching import ARRAYS, Batched, Level, last_level, levels, run_batched
 from minigrad.engine.entry import NUMPY_NAMES, with_our_names
 from minigrad.engine.graph import Node, Pick, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
@@ -184,11 +184,14 @@ class Op:
         return inspect.signature(self.kernel)
 
     @functools.cached_property
-    def trailing(self) -> tuple[str, ...] | None:
-        """The static arguments, if a call gives the inputs and then these, all by position; None if it does not."""
-        parameters = self.signature.parameters
-        by_position = not any(p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL) for p in parameters.values())
-        return tuple(self.statics) if by_position and tuple(parameters) == (*self.inputs, *self.statics) else None
+    def order(self) -> tuple[list[str], list[str]] | None:
+        """The static arguments that a call gives by position, after all inputs, and those that it gives by name; None if an input comes after one."""
+        parameters = list(self.signature.parameters.values())
+        by_name = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        names = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        first = [*self.inputs, *([self.variadic] if self.variadic else [])]
+        fits = names[: len(first)] == first and not set(by_name) & set(first)
+        return (names[len(first) :], by_name) if fits else None
 
     def parameters_of(self, formula: Callable, argument: str, first: str) -> list[tuple[Any, str]]:
         """For each parameter of ``formula`` after the first, g or t: its source, and the expression that is evaluated to keep it."""
@@ -237,8 +240,9 @@ class Op:
 
     def run(self, inputs: Sequence[Any], statics: dict[str, Any], function: Callable | None = None) -> Any:
         """The result of the kernel, or of ``function``, for the inputs and static arguments that :meth:`split` returned."""
-        if self.trailing is not None and len(inputs) == len(self.inputs) and len(statics) == len(self.statics):
-            return (function or self.kernel)(*inputs, *[statics[name] for name in self.trailing])
+        if self.order is not None and len(inputs) >= len(self.inputs) and len(statics) == len(self.statics):
+            by_position, by_name = self.order
+            return (function or self.kernel)(*inputs, *[statics[name] for name in by_position], **{name: statics[name] for name in by_name})
         values = {**dict(zip(self.inputs, inputs, strict=False)), **statics}
         args: list[Any] = []
         for p in self.signature.parameters.values():
@@ -403,10 +407,10 @@ def _category(dtype: np.dtype) -> int:
     return {"b": 0, "u": 1, "i": 1}.get(dtype.kind, 2)
 
 
-def _batched(op: Op, inputs: Sequence[Any], statics: dict[str, Any]) -> Any:
+def _batched(op: Op, inputs: Sequence[Any], statics: dict[str, Any], level: Level) -> Any:
     """What the kernel returns for inputs or static arguments that differ from sample to sample."""
     try:
-        return run_batched(op, inputs, statics)
+        return run_batched(op, inputs, statics, level)
     except Exception as error:
         raise _explain(op, error, inputs) from None
 
@@ -542,17 +546,22 @@ def call({parameters}):
 {rebind}    _mask = 0
     _tensor = False
 {unwrap}{refuse}    if not _tensor:
+        if {inside}:
+            return {batched_plain}
         try:
-{refuse_batched}            return {plain}
+            return {plain}
         except Exception as _error:
-            if not _any_batched(({inputs}{statics})):
+            if (_level := _last_level(({inputs}{statics}))) is None:
                 return _answer(_op, _error, ({inputs}), ({nodes}))
             return {batched_plain}
-    try:
-{refuse_batched}{run}    except Exception as _error:
-        if not _any_batched(({inputs}{statics})):
-            return _answer(_op, _error, ({inputs}), ({nodes}))
-        {received} = _batched(_op, ({inputs}), {static})
+    if {inside}:
+        {received} = _batched(_op, ({inputs}), {static}, _level)
+    else:
+        try:
+{run}        except Exception as _error:
+            if (_level := _last_level(({inputs}{statics}))) is None:
+                return _answer(_op, _error, ({inputs}), ({nodes}))
+            {received} = _batched(_op, ({inputs}), {static}, _level)
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
             return _several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
@@ -658,12 +667,10 @@ def specialize(op: Op) -> None:
                 kept = f"{text} if _mask == {mask} else {kept}"
     parameters, passed, rebind = _parameters(op)
     call = f"({', '.join(passed)})"
-    inputs = "".join(f"{v}, " for v in values)
+    inputs, statics = "".join(f"{v}, " for v in values), "".join(f"{s}, " for s in op.statics)
     static = "{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING"
     plain, run = f"_kernel{call}", f"            out = _kernel{call}\n"
-    # A kernel would raise too, but may compute something first, and its message takes time.
-    refuse = "" if op.across_levels else f"            if _levels: _refuse_batched(({inputs}{''.join(f'{s}, ' for s in op.statics)}))\n"
-    batched_plain = f"_batched(_op, ({inputs}), {static})"
+    batched_plain = f"_batched(_op, ({inputs}), {static}, _level)"
     if op.has_residual:
         plain, run = f"_split(_op, {plain})[0]", f"            _both = _kernel{call}\n"
         batched_plain = f"{batched_plain}[0]"
@@ -680,12 +687,12 @@ def specialize(op: Op) -> None:
         rebind=rebind,
         unwrap="".join(unwrap),
         refuse="".join(_REFUSE.format(x=x) for x in op.statics),
-        refuse_batched=refuse,
         run=run,
         plain=plain,
         batched_plain=batched_plain,
         received="_both" if op.has_residual else "out",
-        statics="".join(f"{s}, " for s in op.statics),
+        statics=statics,
+        inside="False" if op.across_levels else f"_levels and (_level := _last_level(({inputs}{statics}))) is not None",
         split="    out, res = _split(_op, _both)\n" if op.has_residual else "",
         inputs=inputs,
         nodes="".join(f"{n}, " for n in nodes),
@@ -754,7 +761,7 @@ _SCOPE: dict[str, Any] = {
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
     "_answer": _answer, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
-    "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_any_batched": any_batched, "_batched": _batched,
-    "_levels": levels, "_refuse_batched": refuse_batched,
+    "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,
+    "_levels": levels,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from minigrad.kernels import native
+from minigrad.kernels.native import products as fast
 from minigrad.kernels.threads import one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
@@ -14,11 +18,13 @@ PARTS = 8
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The result of ``np.matmul``, with its exceptions."""
+    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous and a.shape[-1] == b.shape[0]:  # one product of many rows, not many of few
+        return matmul(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
     work = a.size * (b.shape[-1] if b.ndim > 1 else 1)
     if (work < SMALL and b.size < SMALL) or a.dtype.kind != "f" or b.dtype.kind != "f":
         return np.matmul(a, b)
     if a.ndim > 2 and b.ndim > 2 and a.shape[-1] == b.shape[-2] == 1:  # outer products, for which BLAS takes six times as long
-        return np.einsum("...ij,...jk->...ik", a, b)
+        return _outer(a, b)
     parts = min(PARTS, work // PART)
     if parts < 2 or a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         with one_blas_thread:
@@ -48,3 +54,8 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         step = -(-step // 16) * 16  # a multiple of the length of SIMD vectors
     parallel(work_on, cut(shape[axis], 1, step))
     return out
+
+
+@native.twin(fast.outer, times=0)
+def _outer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("...ij,...jk->...ik", a, b)

@@ -1,8 +1,8 @@
 """Pooling: the maximum or the mean of every window, and the transposed ops that compute their gradients.
 
 If the index of each maximum is known, max pooling is linear: ``take_cells`` reads the cells at these indices, and its gradient
-``put_cells`` adds to them. These two ops are each other's transpose, as are ``avg_pool`` and ``avg_pool_input``, which gives
-derivatives of any order.
+``put_cells`` (or ``max_pool_input``, by their numbers in the windows) adds to them. These are each other's transpose, as are ``avg_pool`` and
+``avg_pool_input``, which gives derivatives of any order.
 
 The number of spatial axes, 1 to 3, is in a function's name. The arithmetic is in :mod:`minigrad.kernels.pool`.
 """
@@ -34,11 +34,6 @@ from minigrad.types import Array, Operand, Size, Tensor, called_as
 # -------------------------------------------------------------------------------------------------------- the ops
 
 
-@native.twin(fast.max_pool_back, times=0)
-def _max_pool_input(g, x_shape, res, axes):
-    return put_cells(g, flat_index(res, axes=axes), sizes=x_shape[2:])
-
-
 @batched(leading)
 @op(which=None)
 def flat_index(which: Array, axes: Any) -> Array:
@@ -46,12 +41,21 @@ def flat_index(which: Array, axes: Any) -> Array:
     return kernels.flat_index(which, axes)
 
 
-@tangent(x=lambda t, res, axes: take_cells(t, kernels.flat_index(res, axes)))
+@tangent(x=lambda t, res, axes: take_cells(t, flat_index(res, axes=axes)))
 @batched(folded)
-@op(x=_max_pool_input)
+@op(x=lambda g, x_shape, res, axes: max_pool_input(g, res, sizes=x_shape[2:], axes=axes))
 def max_pool(x: Array, axes: Any) -> Array:
     """The maximum of every window of x (N C \\*sizes). ``res`` is its cell number in the window, usually one byte."""
     return kernels.max_pool(x, axes)
+
+
+@linear_in("y")
+@batched(folded)
+@op(y=lambda g, which, axes: take_cells(g, flat_index(which, axes=axes)), which=None)
+@native.twin(fast.max_pool_back, times=0)
+def max_pool_input(y: Array, which: Array, sizes: Any, axes: Any) -> Array:
+    """Zeros (N C \\*sizes) with y (N C \\*outs) added to the cells of numbers ``which`` of the windows: the gradient of :func:`max_pool`."""
+    return kernels.put_cells(y, kernels.flat_index(which, axes), sizes)
 
 
 @batched(folded)

@@ -19,7 +19,7 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
-from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, transpose, unsqueeze
+from minigrad.ops.shape import diagonal, matrix_transpose, permute, reshape, roll, unsqueeze
 from minigrad.types import Array, Tensor
 
 
@@ -199,8 +199,17 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, al
     return _plus_product("addbmm", input, sum(product := bmm(batch1, batch2), 0, dtype=product.dtype), beta, alpha)
 
 
-def _linear_weight(g, input):
-    return matmul(transpose(_rows(g), 0, 1), _rows(input))
+def _linear_weight_samples(run, y, input):
+    y, input = (x.reshape((x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])) for x in (y, input))
+    return matmul(rearranged(y, (0, 2, 1)), input)
+
+
+@linear_in("y", "input")
+@batched(_linear_weight_samples)
+@op(y=lambda g, input: linear(input, g), input=lambda g, y: matmul(y, g))
+def linear_weight(y: Array, input: Array) -> Array:
+    """The gradient of :func:`linear` with respect to its weight (out, in); y (..., out) is the gradient of the result, for ``input`` (..., in)."""
+    return matmul(_rows(y).T, _rows(input))
 
 
 def _linear_samples(run, x, weight, bias):
@@ -215,7 +224,7 @@ def _linear_samples(run, x, weight, bias):
 
 @linear_in("input bias", "weight bias")
 @batched(_linear_samples)
-@op(input=lambda g, weight: matmul(g, weight), weight=_linear_weight, bias=lambda g: g)
+@op(input=lambda g, weight: matmul(g, weight), weight=lambda g, input: linear_weight(g, input), bias=lambda g: g)
 def linear(input: Array, weight: Array, bias: Array = None) -> Array:
     """``x @ weight.T + bias``: ``torch.nn.functional.linear``.
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.kernels import conv, native, norm, pool, steps, winograd
+from minigrad.kernels import conv, native, norm, pool, products, steps, winograd
 from minigrad.kernels.native import build
 from minigrad.kernels.native import recurrent as native_recurrent
 from minigrad.kernels.windows import adaptive, output_size, sliding
@@ -296,7 +296,7 @@ def test_max_pool(level, axes, n, c, seed, special, steps):
     np.testing.assert_array_equal(which, which2)
     assert which.dtype == which2.dtype
     g = draw.integers(-9, 9, y.shape).astype(np.float32)
-    (d,), (d2,) = both(level, lambda: mg.ops.pool._max_pool_input(g, x.shape, which, axes))
+    (d,), (d2,) = both(level, lambda: mg.ops.pool.max_pool_input(g, which, x.shape[2:], axes))
     np.testing.assert_array_equal(d, d2)
 
 
@@ -362,6 +362,14 @@ def test_direct_convolution(level, n, c, o, h, w, kh, kw, shift, bias, special, 
     assert_close(level, lambda: conv._by_columns(x, weight, add if bias else None, sizes, window, "images"), rtol=1e-5, scale=2e-6)
     if not special:  # numpy's columns hold cells that no window meets, with weights of 0
         assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
+
+
+@LEVELS
+@hypothesis.given(n=hs.integers(0, 4), rows=hs.integers(0, 40), columns=hs.integers(0, 40), seed=hs.integers(0, 1000))
+def test_outer_products(level, n, rows, columns, seed):
+    draw = np.random.default_rng(seed)
+    a, b = draw.standard_normal((n, 2, rows, 1)).astype(np.float32), draw.standard_normal((n, 2, 1, columns)).astype(np.float32)
+    assert_close(level, lambda: products._outer(a, b), rtol=0, scale=0)
 
 
 @LEVELS

@@ -65,6 +65,7 @@ SIGNATURES = {
     "winograd_output": "pppppp" + "l" * 7,
     "convolve": "pppppp" + "l" * 13,
     "convolve_weights": "pppppp" + "l" * 14,
+    "outer": "ppplll",
     "adam": "ppppl" + "f" * 6,
 }
 _TYPES: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "f": ctypes.c_float}

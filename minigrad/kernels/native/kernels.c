@@ -770,6 +770,15 @@ void NAME(convolve_weights)(const float *restrict x, const float *restrict g, fl
     for (Long i = 0; i < known * c * kh * kw; i++) dw[i] = add_lanes(load(sums + i * LANES));
 }
 
+/* --------------------------------------------------------------------------------------------------------- products */
+
+/* Each of n vectors of `rows` numbers times one of `columns`, as matrices. */
+void NAME(outer)(const float *restrict a, const float *restrict b, float *restrict to, Long n, Long rows, Long columns) {
+    for (; n--; b += columns)
+        for (Long row = 0; row < rows; row++, a++, to += columns)
+            for (Long i = 0; i < columns; i++) to[i] = *a * b[i];
+}
+
 /* ------------------------------------------------------------------------------------------------------ optimisers */
 
 /* Adam; rest1 = 1 - beta1 and rest2 = 1 - beta2, rounded once. */

@@ -38,13 +38,13 @@ def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> Any:
     return y, which
 
 
-def max_pool_back(g: np.ndarray, x_shape: Sequence[int], which: Any, axes: Sequence[Axis]) -> Any:
+def max_pool_back(g: np.ndarray, which: Any, outer: Sequence[int], axes: Sequence[Axis]) -> Any:
     """g added to the cells that were the largest."""
     sizes, found, codes = _sizes(axes), lines(g), lines(which, dtype=np.dtype(np.uint8))
     if sizes is None or found is None or codes is None or g.shape != which.shape:
         return NotImplemented
     h, w, oh, ow = sizes[:4]
-    d = np.empty(x_shape, np.float32)
+    d = np.empty((*g.shape[:2], *outer), np.float32)
     places = [(found[0], oh * ow), (codes[0], oh * ow), (d, h * w)]
-    run("max_pool_back", places, math.prod(x_shape[:2]), *sizes, part=max(1, PART // (h * w)))
+    run("max_pool_back", places, math.prod(g.shape[:2]), *sizes, part=max(1, PART // (h * w)))
     return d

@@ -85,6 +85,13 @@ def cofactor(x):
     return np.linalg.det(x)[..., None, None] * np.swapaxes(np.linalg.inv(x), -1, -2)
 
 
+@hs.composite
+def linear_gradients(draw):
+    """A gradient of the result, and an input."""
+    lead, features = draw(st.shapes(0, 2, 0, 3)), draw(st.shapes(2, 2, 1, 3))
+    return st.Call(tuple(draw(st.arrays((*lead, n))) for n in features), {})
+
+
 def torch_bilinear(torch, x, y, w, b=None):
     return torch.nn.functional.bilinear(x, y, w, b)
 
@@ -190,6 +197,7 @@ CASES = [
     Case(products.baddbmm, plus_product("b n m", "b n k", "b k m"), torch="baddbmm"),
     Case(products.addbmm, plus_product("n m", "b n k", "b k m"), torch="addbmm"),
     Case(products.linear, linear_arguments(), torch="linear"),
+    Case(products.linear_weight, linear_gradients()),
     Case(products.bilinear, bilinear_arguments(), torch=torch_bilinear),
     # products over named axes
     Case(

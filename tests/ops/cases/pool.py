@@ -72,6 +72,14 @@ def windows(draw, kind, transposed=False):
 
 
 @hs.composite
+def numbered(draw):
+    """A gradient, and which cell of its window each of its elements is for."""
+    call = draw(windows("max"))
+    _, which = kernels.max_pool(call.args[0], call.kwargs["axes"])
+    return st.Call((draw(st.arrays(which.shape)), which), {"sizes": call.args[0].shape[2:], **call.kwargs})
+
+
+@hs.composite
 def cells(draw, transposed):
     """An array, and places in the flattened sizes of another, some of them twice."""
     lead, sizes, outs = draw(st.shapes(2, 2, 0, 2)), draw(st.shapes(1, 3, 1, 3)), draw(st.shapes(1, 3, 0, 3))
@@ -130,6 +138,7 @@ CASES = [
     Case(pool.max_pool, windows("max")),
     Case(pool.max_pool_index, windows("max")),
     Case(pool.flat_index, windows("max").map(lambda call: st.Call((kernels.max_pool(call.args[0], call.kwargs["axes"])[1],), call.kwargs))),
+    Case(pool.max_pool_input, numbered()),
     Case(pool.take_cells, cells(transposed=False)),
     Case(pool.put_cells, cells(transposed=True)),
     Case(pool.avg_pool, windows("avg")),
