@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import joint, op
+from minigrad.engine import batched, joint, moved, op, repeated
 from minigrad.kernels import native
 from minigrad.kernels.native import recurrent as fast
+from minigrad.ops.batching import merged
+from minigrad.ops.batching import split as apart
 from minigrad.ops.elementwise import gt, quiet, tanh
 from minigrad.ops.precision import in_float32
-from minigrad.ops.products import matmul
-from minigrad.ops.shape import cat, reshape, split, stack, transpose, unsqueeze
+from minigrad.ops.products import linear_weight, matmul
+from minigrad.ops.shape import cat, reshape, split, stack, unsqueeze
 from minigrad.types import Array
 
 
@@ -26,9 +28,15 @@ def _before(first: Any, states: Any) -> Any:
     return cat([unsqueeze(first, 0), states[:-1]])
 
 
-def _weight_gradient(d: Any, before: Any) -> Any:
-    """The sum over all steps of d[t]' @ before[t]: T N R and T N H give R H."""
-    return matmul(transpose(reshape(d, (-1, d.shape[-1])), 0, 1), reshape(before, (-1, before.shape[-1])))
+def _sequences(run: Any, sums: Any, weight: Any, *states: Any, bias: Any = None, **statics: Any) -> Any:
+    """The batching rule: with weights that all samples share, their sequences are more sequences; else a dimension before these."""
+    shared = weight.shape[0] == 1 and (bias is None or bias.shape[0] == 1)
+    sums, states = moved(repeated(sums, run.size), 0, 1), tuple([repeated(h, run.size) for h in states])
+    if shared:
+        sums, states, weight, bias = merged(sums, 1), tuple(map(merged, states)), weight[0], bias if bias is None else bias[0]
+    outs = run(sums, weight, *states, *([bias] if "bias" in run.op.inputs else []), **statics)
+    outs = tuple([moved(apart(y, run.size, 1) if shared else y, 1, 0) for y in (outs if type(outs) is tuple else (outs,))])
+    return outs if len(outs) > 1 else outs[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ tanh or relu
@@ -43,9 +51,10 @@ def _rnn_back(g, weight, h, rectified, out):
         steps.append((g[t] + back) * slopes[t])
         back = matmul(steps[-1], weight)
     d = stack(steps[::-1])
-    return d, lambda: _weight_gradient(d, _before(h, out)), back
+    return d, lambda: linear_weight(d, _before(h, out)), back
 
 
+@batched(_sequences)
 @op(sums=_rnn_back, weight=_rnn_back, h=_rnn_back)
 @in_float32
 def rnn(sums: Array, weight: Array, h: Array, rectified: bool = False) -> Array:
@@ -59,7 +68,7 @@ def rnn(sums: Array, weight: Array, h: Array, rectified: bool = False) -> Array:
     tensor([1., 2., 3.])
     """
     out = np.empty_like(sums, order="C")
-    turned = np.ascontiguousarray(weight.T)
+    turned = np.ascontiguousarray(weight.swapaxes(-1, -2))
     for t, total in enumerate(out):
         np.matmul(h, turned, out=total)
         total += sums[t]
@@ -96,28 +105,28 @@ def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
 @joint
 def _lstm_back(g, weight, h, c, out_0, out_1, out_2):
     d, first, memory = _lstm_steps(g[0], g[1], g[2], out_0, out_1, out_2, weight, c)
-    return d, lambda: _weight_gradient(d, _before(h, out_0)), first, memory
+    return d, lambda: linear_weight(d, _before(h, out_0)), first, memory
 
 
 @native.twin(fast.lstm, times=0)
 def _lstm_kernel(sums, weight, h, c):
     y, cells, gates = (
-        np.empty((*sums.shape[:2], c.shape[-1]), sums.dtype),
-        np.empty((*sums.shape[:2], c.shape[-1]), sums.dtype),
+        np.empty((*sums.shape[:-1], c.shape[-1]), sums.dtype),
+        np.empty((*sums.shape[:-1], c.shape[-1]), sums.dtype),
         np.empty_like(sums, order="C"),
     )
-    turned, size = np.ascontiguousarray(weight.T), c.shape[-1]
+    turned, size = np.ascontiguousarray(weight.swapaxes(-1, -2)), c.shape[-1]
     for t, a in enumerate(gates):
         np.matmul(h, turned, out=a)
         a += sums[t]
-        inner = a[:, 2 * size : 3 * size]
+        inner = a[..., 2 * size : 3 * size]
         squashed = np.tanh(inner)
         np.negative(a, out=a)  # 1 / (1 + exp(-a))
         np.exp(a, out=a)
         a += 1.0
         np.reciprocal(a, out=a)
         inner[...] = squashed
-        i, f, n, o = a[:, :size], a[:, size : 2 * size], inner, a[:, 3 * size :]
+        i, f, n, o = a[..., :size], a[..., size : 2 * size], inner, a[..., 3 * size :]
         c = np.multiply(f, c, out=cells[t])
         c += i * n
         h = np.tanh(c, out=y[t])
@@ -125,6 +134,7 @@ def _lstm_kernel(sums, weight, h, c):
     return y, cells, gates
 
 
+@batched(_sequences)
 @op(sums=_lstm_back, weight=_lstm_back, h=_lstm_back, c=_lstm_back)
 @in_float32
 def lstm(sums: Array, weight: Array, h: Array, c: Array) -> Array:
@@ -168,39 +178,40 @@ def _gru_steps(gy, ggates, gparts, y, gates, parts, weight, h):
 @joint
 def _gru_back(g, weight, h, out_0, out_1, out_2):
     outer, inner, first = _gru_steps(g[0], g[1], g[2], out_0, out_1, out_2, weight, h)
-    return outer, lambda: _weight_gradient(inner, _before(h, out_0)), first, lambda: inner.sum((0, 1))
+    return outer, lambda: linear_weight(inner, _before(h, out_0)), first, lambda: inner.sum((0, 1))
 
 
 @native.twin(fast.gru, times=0)
 def _gru_kernel(sums, weight, h, bias):
     size = h.shape[-1]
     y, parts, gates = (
-        np.empty((*sums.shape[:2], size), sums.dtype),
-        np.empty((*sums.shape[:2], size), sums.dtype),
+        np.empty((*sums.shape[:-1], size), sums.dtype),
+        np.empty((*sums.shape[:-1], size), sums.dtype),
         np.empty_like(sums, order="C"),
     )
-    turned = np.ascontiguousarray(weight.T)
+    turned = np.ascontiguousarray(weight.swapaxes(-1, -2))
     for t, a in enumerate(gates):
         b = np.matmul(h, turned)
         if bias is not None:
-            b += bias
-        both, n = a[:, : 2 * size], a[:, 2 * size :]
-        np.add(sums[t, :, : 2 * size], b[:, : 2 * size], out=both)
+            b += bias[..., None, :]  # in vmap each sample may have its own
+        both, n = a[..., : 2 * size], a[..., 2 * size :]
+        np.add(sums[t, ..., : 2 * size], b[..., : 2 * size], out=both)
         np.negative(both, out=both)
         np.exp(both, out=both)
         both += 1.0
         np.reciprocal(both, out=both)
-        parts[t] = b[:, 2 * size :]
-        np.multiply(both[:, :size], parts[t], out=n)
-        n += sums[t, :, 2 * size :]
+        parts[t] = b[..., 2 * size :]
+        np.multiply(both[..., :size], parts[t], out=n)
+        n += sums[t, ..., 2 * size :]
         np.tanh(n, out=n)
         state = np.subtract(h, n, out=y[t])
-        state *= both[:, size:]
+        state *= both[..., size:]
         state += n
         h = state
     return y, gates, parts
 
 
+@batched(lambda run, sums, weight, h, bias: _sequences(run, sums, weight, h, bias=bias))
 @op(sums=_gru_back, weight=_gru_back, h=_gru_back, bias=_gru_back)
 @in_float32
 def gru(sums: Array, weight: Array, h: Array, bias: Array | None = None) -> Array:

@@ -25,7 +25,7 @@ def _function(name: str) -> Callable[..., None]:
 def lstm(sums: np.ndarray, weight: Any, h: Any, c: Any) -> Any:
     """States, cell states, gates."""
     found = _ours(sums, weight, h, c)
-    if found is None or sums.size == 0:
+    if found is None or sums.size == 0 or sums.ndim != 3:
         return NotImplemented
     sums, weight, h, c = found
     (steps, n, _), size = sums.shape, c.shape[-1]
@@ -64,7 +64,7 @@ def gru(sums: np.ndarray, weight: Any, h: Any, bias: Any) -> Any:
     """States, gates, and the state's part of the sums of the third gate."""
     add = np.zeros(len(weight), F32) if bias is None else bias
     found = _ours(sums, weight, h, add)
-    if found is None or sums.size == 0:
+    if found is None or sums.size == 0 or sums.ndim != 3:
         return NotImplemented
     sums, weight, h, add = found
     (steps, n, _), size = sums.shape, h.shape[-1]
