@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from minigrad.engine import Level, aligned, enter_each, innermost, is_array, is_batched, leave, moved, repeated
+from minigrad.engine import Level, aligned, enter, enter_each, innermost, is_array, is_batched, leave, moved, repeated
 from minigrad.ops.arguments import positive_dim
 from minigrad.random import get_rng_state, set_rng_state
 from minigrad.tree import rebuilt
@@ -99,10 +99,12 @@ def elements(shape: tuple[int, ...]) -> int:
     return math.prod(shape[1:])
 
 
-def sample_by_sample(random: bool = False) -> Callable[[F], F]:
+def sample_by_sample(random: bool = False, whole: str = "") -> Callable[[F], F]:
     """Decorator of a function of Tensors that reads their numbers: inside ``vmap`` it is called for each sample, and the results are stacked.
 
-    ``random``: it draws numbers, which are those that ``randomness`` asks for.
+    random: it draws numbers, which are those that ``randomness`` asks for.
+    whole: it is called once instead: ``"images"`` if all its Tensors, and its results, are images ``N C ...`` that it takes one by one, so that those
+        of all samples are one batch; ``"elements"`` if it is elementwise (and draws numbers of its own for each element).
     """
 
     def decorate(function: F) -> F:
@@ -115,6 +117,8 @@ def sample_by_sample(random: bool = False) -> Callable[[F], F]:
                 return function(*args, **kwargs)
             if random:
                 level.refuse_random()
+            if whole and not (random and level.randomness == "same"):
+                return _at_once(call, args, kwargs, whole, level)
             level.looped[function.__name__] += 1
             state = get_rng_state() if random and level.randomness == "same" else None
             results = []
@@ -129,6 +133,19 @@ def sample_by_sample(random: bool = False) -> Callable[[F], F]:
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def _at_once(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], whole: str, level: Level) -> Any:
+    """``function`` of the images, or of the elements, of all samples."""
+    with level.unrolled():
+        given = {key: leave(x, level=level, dim=0) for key, x in (*enumerate(args), *kwargs.items()) if is_array(x) or is_batched(x)}
+        ready = (
+            {key: merged(x) for key, x in given.items()}
+            if whole == "images"
+            else dict(zip(given, aligned(list(given.values())), strict=True))
+        )
+        out = function(*[ready.get(i, x) for i, x in enumerate(args)], **{key: ready.get(key, x) for key, x in kwargs.items()})
+    return enter(split(out, level.size) if whole == "images" else out, level=level, dim=0)
 
 
 def _alone(x: Any, i: int, level: Level) -> Any:

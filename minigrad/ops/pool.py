@@ -589,7 +589,7 @@ def _lp_pool(name, dims, input, norm_type, kernel_size, stride, ceil_mode):
     return ew.where(empty, 0.0, ew.pow(ew.where(empty, 1.0, total), 1.0 / norm_type))
 
 
-@sample_by_sample()
+@sample_by_sample(whole="images")
 def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output_size):
     y, single = _images(name, input, dims, pixels=False)
     index = array_of(indices)

@@ -240,7 +240,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
 
 
 @in_float32
-@sample_by_sample()
+@sample_by_sample(whole="images")
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:
     """Images sampled at the points of a grid: ``torch.nn.functional.grid_sample``.
 

@@ -18,7 +18,7 @@ def _probabilities(name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
-@sample_by_sample(random=True)
+@sample_by_sample(random=True, whole="elements")
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability given by ``input``, else 0: ``torch.bernoulli``. With ``p``, only the shape of ``input`` is used.
 
@@ -75,7 +75,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     return wrap(indices.astype(np.int64).reshape(*weights.shape[:-1], num_samples))
 
 
-@sample_by_sample(random=True)
+@sample_by_sample(random=True, whole="elements")
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Draws from Poisson distributions with the rates ``input``, in its dtype: ``torch.poisson``. Raises ``ValueError`` for a negative rate.
 
@@ -89,7 +89,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     return wrap(np.asarray(numpy_generator(generator).poisson(rates.astype(np.float64))).astype(rates.dtype))
 
 
-@sample_by_sample(random=True)
+@sample_by_sample(random=True, whole="elements")
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """How many of ``count`` trials succeed, each with the probability ``prob``: ``torch.binomial``. Both broadcast; the dtype is that of ``prob``.
 

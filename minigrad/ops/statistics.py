@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, is_array, op, public, shape_of
+from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, is_array, op, public, repeated, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
@@ -326,6 +326,16 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
     return np.bincount(places, minlength=bins).astype(input.dtype)
 
 
+def _searchsorted_samples(run, sorted_sequence, input, **statics):
+    if sorted_sequence.ndim > 2:
+        return run(*[repeated(x, run.size) for x in (sorted_sequence, input)], **statics)
+    if sorted_sequence.shape[0] == 1:
+        return run(sorted_sequence[0], input, **statics)
+    wanted = repeated(input, run.size)
+    return run(sorted_sequence, wanted.reshape((run.size, math.prod(wanted.shape[1:]))), **statics).reshape(wanted.shape)
+
+
+@batched(_searchsorted_samples)
 @op(sorted_sequence=None, input=None)
 def _searchsorted(sorted_sequence: Array, input: Array, side: Any, dtype: Any) -> Array:
     found: Any

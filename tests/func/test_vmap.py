@@ -5,7 +5,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad import nn
+from minigrad import func, nn
 from minigrad.engine import registered_ops
 from minigrad.func import grad, jacrev, vmap
 from minigrad.recompute import checkpoint
@@ -167,7 +167,7 @@ def test_looped_names_the_ops_without_a_rule():
         op.name for name, op in registered_ops().items() if name.startswith("minigrad.ops") and not op.batching and not op.elementwise
     }
     assert without == {
-        "argwhere", "nonzero", "unique", "unique_consecutive", "bincount", "histc", "searchsorted", "rnn", "lstm", "gru",
+        "argwhere", "nonzero", "unique", "unique_consecutive", "bincount", "histc",
     }  # fmt: skip
 
 
@@ -242,3 +242,49 @@ def test_printed_inside():
     texts = []
     vmap(lambda x: texts.append(repr(x)) or x)(mg.tensor([[1.0], [2.0]]))
     assert texts == ["tensor([[1.],\n        [2.]]), of which vmap sees each along dimension 0"]
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_recurrent_layers_do_not_loop(kind):
+    """Gradients of each sequence, and an ensemble: weights that samples share, and weights of their own."""
+    layers = [kind(2, 3, num_layers=2).double() for _ in range(3)]
+    x = mg.randn(4, 5, 2, dtype="float64")
+
+    def loss(state, x):
+        return func.functional_call(layers[0], state, (x,))[0].square().sum()
+
+    weights = {name: p.detach() for name, p in layers[0].named_parameters()}
+    each = vmap(func.grad(loss), in_dims=(None, 0))
+    found = each(weights, x)
+    for i in range(4):
+        alone = func.grad(loss)(weights, x[i])
+        for name, g in alone.items():
+            np.testing.assert_allclose(found[name][i].numpy(), g.numpy(), rtol=1e-9, atol=1e-12)
+    stacked = {name: p.detach() for name, p in func.stack_module_state(layers)[0].items()}
+    together = vmap(func.grad(loss), in_dims=(0, None))
+    found = together(stacked, x[0])
+    for i, layer in enumerate(layers):
+        alone = func.grad(loss)({name: p.detach() for name, p in layer.named_parameters()}, x[0])
+        for name, g in alone.items():
+            np.testing.assert_allclose(found[name][i].numpy(), g.numpy(), rtol=1e-9, atol=1e-12)
+    assert not each.looped and not together.looped
+
+
+def test_functions_of_images_and_of_elements_are_called_once():
+    images, grids = mg.randn(3, 2, 1, 4, 4, dtype="float64"), mg.rand(3, 2, 3, 3, 2, dtype="float64")
+    sampled = vmap(lambda x, g: F.grid_sample(x, g, align_corners=False))
+    np.testing.assert_allclose(
+        sampled(images, grids).numpy(), np.stack([F.grid_sample(x, g, align_corners=False).numpy() for x, g in zip(images, grids, strict=True)])
+    )
+    assert not sampled.looped
+    chance = mg.full((4, 50), 0.5)
+    different, same = [vmap(mg.bernoulli, randomness=randomness) for randomness in ("different", "same")]
+    rows = different(chance)
+    assert not different.looped and rows.shape == (4, 50) and not mg.equal(rows[0], rows[1])
+    rows = same(chance)
+    assert same.looped == {"bernoulli": 1}
+    assert mg.equal(rows[0], rows[3])
+    shared = vmap(lambda x, p: mg.bernoulli(p) + x, in_dims=(0, None), randomness="different")(mg.zeros(4, 1), chance[0])
+    assert shared.shape == (4, 50) and not mg.equal(shared[0], shared[1])
+    counts = vmap(mg.binomial, in_dims=(0, 0), randomness="different")(mg.full((3, 1), 9.0), mg.full((3, 2, 5), 1.0))
+    assert mg.equal(counts, mg.full((3, 2, 5), 9.0))
