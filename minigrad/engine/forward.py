@@ -12,6 +12,7 @@ As in ``walk``, everything is computed with arrays, or, if ``record`` is set, wi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -26,15 +27,19 @@ from minigrad.engine.op import F16, F32, Op, Plan, ShapeError
 
 
 def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: bool = True) -> dict[Node, Any]:
-    """The tangents of those nodes that depend on the nodes ``seeds``, up to ``roots``, given the tangents of ``seeds``.
+    """The tangents of those of the nodes ``roots`` that depend on the nodes ``seeds``, given the tangents of these.
+
+    A tangent is forgotten after the last node that needs it, so that its memory, which is still in the cache, is used again.
 
     ``declared``: use what is declared of ops; False transposes gradient formulas only, which is slower and must give the same.
 
     Raises ``RuntimeError`` if a part of the graph was freed.
     """
-    found = dict(seeds)
+    found, roots = dict(seeds), set(roots)
+    order = _between(roots, seeds)
+    uses = Counter([parent for node in order for parent in set(node.parents)])
     with set_grad_enabled(record), np.errstate(all="ignore"):
-        for node in _between(roots, seeds):
+        for node in order:
             if type(node) is Pick:
                 several = found.get(node.parents[0])
                 t = None if several is None else several[node.index]
@@ -46,6 +51,11 @@ def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: 
                     raise
             if t is not None:
                 found[node] = t
+            for parent in set(node.parents):
+                uses[parent] -= 1
+                if not uses[parent] and parent not in roots:
+                    found.pop(parent, None)
+            t = None
     return found
 
 

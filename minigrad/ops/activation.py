@@ -65,9 +65,12 @@ def _always(function: Callable) -> Callable:
 # ------------------------------------------------------------------------------------ piecewise linear functions
 
 
+@elementwise
+@op(y=lambda g, result: relu_input(g, result), result=None)
 @native.twin(fast.each("relu_back"))
-def _relu_input(g, out):
-    return where(out <= 0, 0.0, g)
+def relu_input(y: Array, result: Array) -> Array:
+    """The gradient of :func:`relu`: ``y``, that of the result, where the result is above 0 (or NaN), else 0. It is linear in ``y``."""
+    return where(result <= 0, 0.0, y)
 
 
 @native.twin(fast.each("relu"))
@@ -78,7 +81,7 @@ def _relu(x: Array) -> Array:
 @called_as(like.activation)
 @with_inplace
 @elementwise
-@op(input=_relu_input)
+@op(input=lambda g, out: relu_input(g, out))
 def relu(input: Array) -> Array:
     """max(x, 0): ``torch.relu``. Its gradient at 0 is 0. Only the result is kept for the backward pass.
 

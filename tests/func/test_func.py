@@ -1,6 +1,7 @@
 """Derivatives as functions: what they return and refuse, how they compose, and the rules of ops that forward mode reads."""
 
 import functools
+import weakref
 
 import hypothesis
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad import func, nn
+from minigrad import engine, func, nn
 from minigrad.func import functional
 from minigrad.recompute import checkpoint
 
@@ -472,3 +473,26 @@ def test_a_hessian_is_symmetric(x, t):
     close(func.jacrev(func.jacfwd(f))(x), hessian, atol=1e-8)
     close(functional.hvp(f, x, t)[1], hessian @ t, atol=1e-8)
     close(functional.vhp(f, x, t)[1], hessian @ t, atol=1e-8)
+
+
+def test_forward_mode_keeps_tangents_no_longer_than_needed():
+    """Of a chain only two at a time, and in the end those that were asked for."""
+    alive = []
+
+    @mg.tangent(x=lambda t: counted(t))
+    @mg.op(x=lambda g: g)
+    def counted(x):
+        out = x + 1.0
+        alive.append(weakref.ref(out))
+        most.append(sum(r() is not None for r in alive))
+        return out
+
+    most = []
+    x = mg.zeros(3, dtype="float64").requires_grad_()
+    y = x
+    for _ in range(8):
+        y = counted(y)
+    alive.clear()
+    most.clear()
+    found = engine.push([y._node], {x._node: np.ones(3)}, False)
+    assert set(found) == {y._node} and max(most) <= 3

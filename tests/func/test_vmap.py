@@ -274,7 +274,8 @@ def test_functions_of_images_and_of_elements_are_called_once():
     images, grids = mg.randn(3, 2, 1, 4, 4, dtype="float64"), mg.rand(3, 2, 3, 3, 2, dtype="float64")
     sampled = vmap(lambda x, g: F.grid_sample(x, g, align_corners=False))
     np.testing.assert_allclose(
-        sampled(images, grids).numpy(), np.stack([F.grid_sample(x, g, align_corners=False).numpy() for x, g in zip(images, grids, strict=True)])
+        sampled(images, grids).numpy(),
+        np.stack([F.grid_sample(x, g, align_corners=False).numpy() for x, g in zip(images, grids, strict=True)]),
     )
     assert not sampled.looped
     chance = mg.full((4, 50), 0.5)

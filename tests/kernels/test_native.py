@@ -65,7 +65,7 @@ def assert_close(level, function, rtol=1e-6, scale=1e-6):
 
 ELEMENTS = {
     "relu": (1, activation._relu),
-    "relu_back": (2, activation._relu_input),
+    "relu_back": (2, activation.relu_input),
     "sigmoid": (1, elementwise._sigmoid),
     "sigmoid_back": (2, elementwise._sigmoid_input),
     "tanh_back": (2, elementwise._tanh_input),

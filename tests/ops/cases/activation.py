@@ -36,6 +36,7 @@ def halves(draw):
 
 CASES = [
     Case(activation.relu, ANY, numpy=lambda x: np.maximum(x, 0), torch="relu"),
+    Case(activation.relu_input, st.broadcastable(2), numpy=lambda y, result: np.where(result <= 0, 0, y)),
     Case(activation.relu, whole(-1, 1), torch="relu", name="relu at 0"),
     Case(activation._hardtanh, st.call(ANY, min_val=-1.0, max_val=1.5), numpy=lambda x, min_val, max_val: np.clip(x, min_val, max_val)),
     Case(activation.hardtanh, whole(-2, 2), torch="hardtanh", name="hardtanh on the bounds"),
