@@ -365,6 +365,20 @@ def test_direct_convolution(level, n, c, o, h, w, kh, kw, shift, bias, special, 
 
 
 @LEVELS
+@hypothesis.given(
+    groups=hs.integers(2, 5), c=hs.integers(1, 3), o=hs.integers(7, 20), h=hs.integers(4, 9), w=hs.integers(5, 20), kh=hs.integers(1, 3),
+    kw=hs.sampled_from([3, 5]), left=hs.integers(0, 2), seed=hs.integers(0, 1000),
+)  # fmt: skip
+def test_weights_of_groups(level, groups, c, o, h, w, kh, kw, left, seed):
+    """Of one image, as those of samples in vmap are."""
+    draw = np.random.default_rng(seed)
+    window = conv.Window((1, 1), ((0, 0), (left, left)), (1, 1))
+    sizes = h - kh + 1, w + 2 * left - kw + 1
+    x, g = [draw.standard_normal(s).astype(np.float32) for s in ((1, groups * c, h, w), (1, groups * o, *sizes))]
+    assert_close(level, lambda: conv._weights_by_columns(x, g, (groups * o, c, kh, kw), window, "images"), rtol=1e-5, scale=5e-6)
+
+
+@LEVELS
 @hypothesis.given(n=hs.integers(0, 4), rows=hs.integers(0, 40), columns=hs.integers(0, 40), seed=hs.integers(0, 1000))
 def test_outer_products(level, n, rows, columns, seed):
     draw = np.random.default_rng(seed)

@@ -65,6 +65,7 @@ SIGNATURES = {
     "winograd_output": "pppppp" + "l" * 7,
     "convolve": "pppppp" + "l" * 13,
     "convolve_weights": "pppppp" + "l" * 14,
+    "convolve_weights_each": "ppppp" + "l" * 14,
     "outer": "ppplll",
     "adam": "ppppl" + "f" * 6,
 }

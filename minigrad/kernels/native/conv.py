@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.native import F32, address, lines, run
+from minigrad.kernels.native import F32, address, library, lines, run
 from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
@@ -72,7 +72,9 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any
 
 
 def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, chosen: str) -> Any:
-    """The same, for kernels with five columns: with three, BLAS is as fast."""
+    """The same, for kernels with five columns: with three, BLAS is as fast. And in groups of one image."""
+    if len(x) == 1 and x.shape[1] > shape[1]:
+        return _of_groups(x, y, shape, window)
     plan, ours, theirs = _plan(x.shape, shape, y.shape[2:], window), lines(x), lines(y)
     if plan is None or shape[3] != 5 or ours is None or theirs is None:
         return NotImplemented
@@ -93,3 +95,28 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
 
     parallel(work, range(len(shares)))
     return dw[0] if len(shares) == 1 else dw.sum(axis=0)
+
+
+def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
+    """The groups of one image, three or five columns wide: they are images of a batch, each with weights of its own, as samples in vmap are."""
+    groups = x.shape[1] // shape[1]
+    o, rest = divmod(shape[0], groups)
+    level = getattr(library(), "level", "")
+    if rest or o < 8 or level not in ("v3", "v4") or shape[3:] not in ((3,), (5,)):  # with less in a vector BLAS is as fast
+        return NotImplemented
+    x, y = (a.reshape(groups, -1, *a.shape[2:]) for a in (x, y))
+    plan, ours, theirs = _plan(x.shape, (o, *shape[1:]), y.shape[2:], window), lines(x), lines(y)
+    if plan is None or ours is None or theirs is None:
+        return NotImplemented
+    (x,), (y,) = ours, theirs
+    c, h, w, _, oh, ow, *_, plane = plan
+    outputs = -(-o // 16) * 16
+    dw = np.empty((groups, o, *shape[1:]), np.float32)
+
+    def work(part: slice) -> None:
+        frame, turned = _zeros((c + 1) * plane), _zeros(outputs * oh * ow)
+        places = [(a, 0) for a in (x[part], y[part], frame, turned, dw[part])]
+        run("convolve_weights_each", places, len(x[part]), c, h, w, outputs, *plan[3:], part=len(x))
+
+    parallel(work, _shares(groups, math.prod(dw.shape[1:]) * oh * ow))
+    return dw.reshape(shape)

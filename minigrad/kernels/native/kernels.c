@@ -770,6 +770,50 @@ void NAME(convolve_weights)(const float *restrict x, const float *restrict g, fl
     for (Long i = 0; i < known * c * kh * kw; i++) dw[i] = add_lanes(load(sums + i * LANES));
 }
 
+/* The same for each image by itself. A vector holds output channels, so that nothing is summed across it: it is for few pixels.
+ * `turned`: room for g with the o channels, a multiple of LANES, as the last axis; zeros behind the `known` ones. */
+#define WEIGHTS_OF_IMAGE(name, KW)                                                                                                          \
+    static void name(const float *frame, const float *turned, float *dw, Long c, Long o, Long known, Long oh, Long ow, Long kh, Long pitch, \
+                     Long plane) {                                                                                                          \
+        for (Long first = 0; first < o; first += LANES)                                                                                     \
+            for (Long row = 0; row < c * kh; row++) {                                                                                       \
+                const float *cells = frame + row / kh * plane + row % kh * pitch, *gradients = turned + first;                              \
+                Vector s[KW], t[KW]; /* of every other pixel: an addition waits for the one before */                                       \
+                for (int j = 0; j < KW; j++) s[j] = t[j] = all(0.0f);                                                                       \
+                for (Long y = 0; y < oh; y++, cells += pitch) {                                                                             \
+                    Long i = 0;                                                                                                             \
+                    for (; i + 2 <= ow; i += 2, gradients += 2 * o) {                                                                       \
+                        Vector one = load(gradients), two = load(gradients + o);                                                            \
+                        for (int j = 0; j < KW; j++) s[j] += one * cells[i + j];                                                            \
+                        for (int j = 0; j < KW; j++) t[j] += two * cells[i + 1 + j];                                                        \
+                    }                                                                                                                       \
+                    for (; i < ow; i++, gradients += o) {                                                                                   \
+                        Vector one = load(gradients);                                                                                       \
+                        for (int j = 0; j < KW; j++) s[j] += one * cells[i + j];                                                            \
+                    }                                                                                                                       \
+                }                                                                                                                           \
+                for (int j = 0; j < KW; j++) {                                                                                              \
+                    float sums[LANES];                                                                                                      \
+                    s[j] += t[j];                                                                                                           \
+                    memcpy(sums, &s[j], sizeof sums);                                                                                       \
+                    for (Long k = 0; k < LANES && first + k < known; k++) dw[((first + k) * c * kh + row) * KW + j] = sums[k];              \
+                }                                                                                                                           \
+            }                                                                                                                               \
+    }
+WEIGHTS_OF_IMAGE(weights3, 3)
+WEIGHTS_OF_IMAGE(weights5, 5)
+
+void NAME(convolve_weights_each)(const float *restrict x, const float *restrict g, float *restrict frame, float *restrict turned,
+                                 float *restrict dw, Long n, Long c, Long h, Long w, Long o, Long known, Long oh, Long ow, Long kh, Long kw,
+                                 Long top, Long left, Long pitch, Long plane) {
+    for (; n--; x += c * h * w, g += known * oh * ow, dw += known * c * kh * kw) {
+        put_in_frame(x, frame, c, h, w, top, left, pitch, plane);
+        for (Long k = 0; k < known; k++)
+            for (Long i = 0; i < oh * ow; i++) turned[i * o + k] = g[k * oh * ow + i];
+        (kw == 3 ? weights3 : weights5)(frame, turned, dw, c, o, known, oh, ow, kh, pitch, plane);
+    }
+}
+
 /* --------------------------------------------------------------------------------------------------------- products */
 
 /* Each of n vectors of `rows` numbers times one of `columns`, as matrices. */
