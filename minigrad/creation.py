@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, public, wrap
+from minigrad.engine import ShapeError, TensorBase, dtype_of, for_samples, get_default_dtype, public, wrap
 from minigrad.ops.arguments import check, number, numbers, shown, tensors, whole
 from minigrad.random import Generator, drawn
 from minigrad.tensor import Tensor, filled, new_shape, to_array
@@ -102,17 +102,17 @@ def eye(n: int, m: int | None = None, dtype: DType = None, device: Any = None, r
 
 def zeros_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape and dtype of ``input``: ``torch.zeros_like``."""
-    return _done(np.zeros(*_like("zeros_like", input, dtype)), None, device, requires_grad)
+    return _done(for_samples(np.zeros(*_like("zeros_like", input, dtype)), input), None, device, requires_grad)
 
 
 def ones_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape and dtype of ``input``: ``torch.ones_like``."""
-    return _done(np.ones(*_like("ones_like", input, dtype)), None, device, requires_grad)
+    return _done(for_samples(np.ones(*_like("ones_like", input, dtype)), input), None, device, requires_grad)
 
 
 def empty_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with uninitialised memory, of the shape and dtype of ``input``: ``torch.empty_like``."""
-    return _done(np.empty(*_like("empty_like", input, dtype)), None, device, requires_grad)
+    return _done(for_samples(np.empty(*_like("empty_like", input, dtype)), input), None, device, requires_grad)
 
 
 def full_like(input: Tensor, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -123,7 +123,7 @@ def full_like(input: Tensor, fill_value: Operand, dtype: DType = None, device: A
     tensor([3., 3.])
     """
     shape, dtype = _like("full_like", input, dtype)
-    return _done(filled("full_like", shape, fill_value, dtype), None, device, requires_grad)
+    return _done(for_samples(filled("full_like", shape, fill_value, dtype), input), None, device, requires_grad)
 
 
 # -------------------------------------------------------------------------------------------------- counted

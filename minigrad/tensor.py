@@ -1632,7 +1632,7 @@ class Tensor(TensorBase):
         """A Tensor with uninitialised memory, of another shape and this one's dtype."""
         check_device(device)
         array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype_of("new_empty", dtype))
-        return wrap(array).requires_grad_(requires_grad)
+        return wrap(engine.for_samples(array, self)).requires_grad_(requires_grad)
 
     def new_full(
         self, size: Size, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
@@ -1640,7 +1640,7 @@ class Tensor(TensorBase):
         """``fill_value`` in another shape and this one's dtype."""
         check_device(device)
         array = filled("new_full", new_shape("new_full", (), size), fill_value, self.dtype if dtype is None else dtype)
-        return wrap(array).requires_grad_(requires_grad)
+        return wrap(engine.for_samples(array, self)).requires_grad_(requires_grad)
 
     softmax = softmaxes.softmax
     log_softmax = softmaxes.log_softmax

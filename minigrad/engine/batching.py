@@ -137,6 +137,11 @@ class Batched:
         return self.size * self.itemsize
 
     @property
+    def levels(self) -> tuple[Level, ...]:
+        """Those whose samples the values differ for: the last first."""
+        return (self.level, *getattr(self.array, "levels", ()))
+
+    @property
     def strides(self) -> tuple[int, ...]:
         """Bytes between elements."""
         return self.array.strides[1:]
@@ -346,6 +351,15 @@ def repeated(x: Any, size: int) -> Any:
     return np.broadcast_to(x, shape) if isinstance(x, np.ndarray) else x.expand(shape)
 
 
+def for_samples(array: np.ndarray, like: Any) -> Any:
+    """``array``, a copy for each sample if the Tensor or array ``like`` differs from sample to sample: so that such values can be written into it."""
+    like = getattr(like, "_data", like)
+    found: Any = array
+    for level in reversed(like.levels if type(like) is Batched else ()):
+        found = Batched(lowered(repeated(lifted(found)[None], level.size)).copy(), level)
+    return found
+
+
 def moved(x: Any, source: int, target: int) -> Any:
     """``np.moveaxis`` of an array or a Tensor."""
     if source == target:
@@ -397,7 +411,13 @@ def lowered(x: Any) -> Any:
 
 def applied(op: Any, formula: Callable[..., Any], g: Any, args: Sequence[Any], sources: Sequence[Any]) -> Any:
     """``formula(g, *args)`` of ``op``, for arrays among which some are Batched, or for Tensors."""
-    return of_samples(op, formula, g, args, sources) if any_batched((g, *args)) else formula(g, *args)
+    if type(g) is not Batched:
+        try:
+            return formula(g, *args)
+        except Exception:
+            if not any_batched((g, *args)):
+                raise
+    return of_samples(op, formula, g, args, sources)
 
 
 def of_samples(op: Any, formula: Callable[..., Any], g: Any, args: Sequence[Any], sources: Sequence[Any]) -> Any:
@@ -434,7 +454,7 @@ def _of_elements(formula: Callable[..., Any], g: Any, args: Sequence[Any], sourc
             x = x.array
         elif type(x) is np.ndarray:
             x = x[None]
-        if isinstance(x, (tuple, list, Batched)) or (source == "res" and is_array(x)):  # several levels, or shapes
+        if isinstance(x, (tuple, list, Batched)) or type(x) in tensor_types or (source == "res" and is_array(x)):  # levels, or shapes
             return None
         given.append(x)
     found = formula(*aligned(given))
@@ -492,15 +512,6 @@ def memory_of(x: Any) -> np.ndarray:
     while type(x) is Batched:
         x = x.array
     return x
-
-
-def levels_of(x: Any) -> list[Level]:
-    """The levels whose samples an array, or what stands for one, differs for: the last first."""
-    levels = []
-    while type(x) is Batched:
-        levels.append(x.level)
-        x = x.array
-    return levels
 
 
 def refuse_write(name: str, old: Any, new: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.batching import Batched, Level, batched, is_batched, levels_of, lifted, lowered, moved, repeated, stacked
+from minigrad.engine.batching import Batched, Level, batched, is_batched, lifted, lowered, moved, repeated, stacked
 from minigrad.engine.graph import Leaf, Node, tensor_types
 from minigrad.engine.op import F16, Plan, ShapeError, op
 from minigrad.engine.rules import elementwise, linear_in, tangent
@@ -93,14 +93,16 @@ for _function in (enter, leave, enter_each):
 def arrived(gradient: Any, node: Node, record: bool, accumulate: bool) -> Any:
     """A gradient that is no ndarray, as one for ``node``: numbers become an array, and one of samples is summed if they share the node.
 
-    They do if the node was made before the ``vmap``, whose function has returned. While it still runs each sample has a gradient of its own, as if
-    the function were called for it alone; only ``.grad`` of a tensor from outside cannot hold those.
+    They do if the node's result is the same for all of them. While the ``vmap`` still runs each sample has a gradient of its own, as if the function
+    were called for it alone; only ``.grad`` of a tensor from outside cannot hold those.
     """
     if not is_batched(gradient):
         return gradient if record and type(gradient) in tensor_types else np.asarray(getattr(gradient, "_data", gradient))
     gradient = lifted(gradient)
-    for level in levels_of(gradient._data):
-        if node.number < level.number and not level.active:
+    for level in gradient._data.levels:
+        if level in node.levels:
+            continue
+        if not level.active:
             gradient = leave(gradient, level=level, dim=0).sum(0)
         elif node.number < level.number and accumulate and type(node) is Leaf:
             raise RuntimeError(

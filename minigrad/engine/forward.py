@@ -230,7 +230,7 @@ def _transposed(call: _Call) -> Any:
     if all(t is None for t in ts):
         return None
     likes = ((node.shape, node.dtype),) if node.dtype is not None else node.shape
-    results = [_variable(shape, F32 if call.half and dtype is F16 else dtype) for shape, dtype in likes]
+    results = [_variable(shape, F32 if call.half and dtype is F16 else dtype, node.levels) for shape, dtype in likes]
     g: Any = results[0] if node.dtype is not None else tuple(results)
     seeds: list[tuple[Node, Any]] = []
     with set_grad_enabled(True):
@@ -265,7 +265,9 @@ def _is_tensor(node: Node, source: Any) -> bool:
     return source not in (None, "res") and not (isinstance(source, int) and node.parents[source] is None)
 
 
-def _variable(shape: tuple[int, ...], dtype: np.dtype) -> Any:
+def _variable(shape: tuple[int, ...], dtype: np.dtype, levels: tuple) -> Any:
+    """Zeros, whose gradient may differ for the samples of ``levels``."""
     tensor = wrap(np.zeros(shape, dtype))
-    tensor._node = Leaf(tensor)
+    tensor._node = leaf = Leaf(tensor)
+    leaf.levels = levels
     return tensor

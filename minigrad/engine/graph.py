@@ -96,6 +96,7 @@ class Node:
     ``number``    creation number
     ``hooks``     functions that are called with the complete gradient
     ``constant``  a number that was an operand and is not in ``kept``, such as the 100 of ``x + 100``, for pictures; else not set
+    ``levels``    the levels of ``vmap`` whose samples the result differs for
     ============  ============================================================================================
     """
 
@@ -110,6 +111,7 @@ class Node:
     number: int
     hooks: list[Callable[[Any], Any]] | None
     constant: complex
+    levels: tuple = ()  # a slot only of those that may have some
 
     def fill(self, plan: Any, parents: Any, kept: Any, static: dict[str, Any], shape: Any, dtype: Any) -> Node:
         """Set the attributes of the table above, and return the node. (Without an ``__init__``, creating a node is a third faster.)"""
@@ -162,10 +164,16 @@ class Node:
         return f"<{self.name} node, shape {self.shape}>"
 
 
+class SampleNode(Node):
+    """A node whose result differs from sample to sample of ``vmap``."""
+
+    __slots__ = ("levels",)
+
+
 class Leaf(Node):
     """A node without an op: a tensor that the user made. Its gradient is added to ``tensor.grad``."""
 
-    __slots__ = ("after", "tensor")
+    __slots__ = ("after", "levels", "tensor")
 
     tensor: weakref.ref[TensorBase]
     after: list[Callable[[Any], Any]] | None  # hooks of the tensor, called once its .grad is complete
@@ -174,6 +182,7 @@ class Leaf(Node):
         self.fill(None, (), (), {}, tensor._data.shape, tensor._data.dtype)
         self.tensor = weakref.ref(tensor)  # weak: the tensor owns its node, and a cycle would wait for the garbage collector
         self.after = None
+        self.levels = getattr(tensor._data, "levels", ())
 
     @property
     def variable(self) -> Any:
@@ -184,8 +193,9 @@ class Leaf(Node):
 class Pick(Node):
     """One result of an op with several results. Its gradient goes to position ``index`` of that op's tuple of gradients."""
 
-    __slots__ = ("index",)
+    __slots__ = ("index", "levels")
 
     def __init__(self, source: Node, index: int, array: np.ndarray):
         self.fill(source.plan, (source,), (), source.static, array.shape, array.dtype)
         self.index = index
+        self.levels = getattr(array, "levels", ())

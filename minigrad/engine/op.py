@@ -19,7 +19,7 @@ import numpy as np
 from minigrad.engine import anomaly
 from minigrad.engine.batching import ARRAYS, Batched, Level, last_level, levels, run_batched
 from minigrad.engine.entry import NUMPY_NAMES, with_our_names
-from minigrad.engine.graph import Node, Pick, numbers, shape_of, tensor_class, tensor_types, wrap
+from minigrad.engine.graph import Node, Pick, SampleNode, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.types import P, Tensor
 
@@ -513,7 +513,7 @@ def _kind_of(value: Any) -> str:
 
 def _as_result(op: Op, out: Any) -> Any:
     """The kernel's return value as an array. Raises ``TypeError`` unless it consists of numbers."""
-    if type(out) is Batched:
+    if type(out) is Batched:  # one of several results
         return out
     if type(out) in tensor_types:
         raise TypeError(f"{op.name}: the kernel returned a Tensor; kernels take and return arrays")
@@ -532,10 +532,32 @@ def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     if plan is None:
         return tuple(wrap(a) for a in outs)
     keep = (*keep[:-2], outs, keep[-1])
-    node = Node().fill(plan, nodes, plan.keep(*keep), static, tuple((a.shape, a.dtype) for a in outs), None)
+    levels = tuple({level: None for a in outs for level in getattr(a, "levels", ())})
+    node = _node(levels).fill(plan, nodes, plan.keep(*keep), static, tuple((a.shape, a.dtype) for a in outs), None)
     if anomaly.users:
         anomaly.remember(node)
     return tuple(wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs))
+
+
+def _node(levels: tuple) -> Node:
+    """A new node, whose result differs for the samples of ``levels``."""
+    if not levels:
+        return Node()
+    node = SampleNode()
+    node.levels = levels
+    return node
+
+
+def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple, static: dict[str, Any], out: Batched) -> Any:
+    """The Tensor for a result that differs from sample to sample: what the generated function does for arrays."""
+    out = _weaken(op, out, arrays, static)
+    plan = op.plans[mask] if mask and out.dtype.kind == "f" and grad_mode.get() else None
+    if plan is None:
+        return wrap(out)
+    node = _node(out.levels).fill(plan, nodes, plan.keep(*keep[:-2], out, keep[-1]), static, out.shape, out.dtype)
+    if anomaly.users:
+        anomaly.remember(node)
+    return wrap(out, node)
 
 
 # ------------------------------------------------------------------------------------------ the generated function
@@ -565,6 +587,8 @@ def call({parameters}):
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
             return _several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
+        if type(out) is _Batched:
+            return _record_batched(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
         out = _as_result(_op, out)
     _dtype = out.dtype
     if {promoted}:
@@ -760,7 +784,7 @@ _SCOPE: dict[str, Any] = {
     "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
-    "_answer": _answer, "_weaken": _weaken, "_several": _record_several, "_as_result": _as_result, "_split": _split,
+    "_answer": _answer, "_weaken": _weaken, "_several": _record_several, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,
     "_levels": levels,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises

@@ -56,6 +56,8 @@ class Trial:
         self._ours: set[Node] = set()
         self.inputs: list[Any] = []
         places = [self._place(i, len(args)) for i in (argnums if isinstance(argnums, (tuple, list)) else (argnums,))]
+        if not places or len(set(places)) < len(places):
+            raise ValueError(f"{who}: argnums must name arguments, each once, but is {argnums!r}")
         self.like = tuple([args[i] for i in places]) if isinstance(argnums, (tuple, list)) else args[places[0]]
         given = list(args)
         for i in places:

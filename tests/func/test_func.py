@@ -1,6 +1,7 @@
 """Derivatives as functions: what they return and refuse, how they compose, and the rules of ops that forward mode reads."""
 
 import functools
+import itertools
 import weakref
 
 import hypothesis
@@ -496,3 +497,26 @@ def test_forward_mode_keeps_tangents_no_longer_than_needed():
     most.clear()
     found = engine.push([y._node], {x._node: np.ones(3)}, False)
     assert set(found) == {y._node} and max(most) <= 3
+
+
+def test_fourth_derivatives_in_any_order():
+    """A gradient of what was computed after a ``vmap`` meets one of its samples: the samples are added up first, not the other one to each."""
+    x = mg.tensor([0.7, 0.7], dtype=F64)
+    for order in itertools.product((func.jacrev, func.jacfwd), repeat=4):
+        f = functools.reduce(lambda f, transform: transform(f), order, lambda x: x.exp() * x)
+        close(f(x).sum(), 2 * np.exp(0.7) * 4.7)
+
+
+def test_a_tangent_given_after_a_vmap_gets_the_sum_of_its_gradients():
+    x, t = mg.tensor([1.0, 2.0], dtype=F64), mg.tensor([3.0, 5.0], dtype=F64, requires_grad=True)
+    weights = mg.tensor([[1.0, 10.0], [100.0, 1000.0]], dtype=F64)
+    _, along = func.linearize(lambda x: func.vmap(lambda w: (w * x * x).sum())(weights), x)
+    (found,) = mg.grad(along(t).sum(), t)
+    close(found, (2 * x * weights.sum(0)).numpy())
+
+
+@pytest.mark.parametrize("argnums", [(), (0, 0), (1, -1)])
+def test_argnums_name_each_argument_once(argnums):
+    for transform in (func.grad, func.jacrev, func.jacfwd, func.hessian):
+        with pytest.raises(ValueError, match="argnums must name arguments, each once"):
+            transform(lambda a, b: (a * b).sum(), argnums)(mg.ones(2), mg.ones(2))

@@ -289,3 +289,22 @@ def test_functions_of_images_and_of_elements_are_called_once():
     assert shared.shape == (4, 50) and not mg.equal(shared[0], shared[1])
     counts = vmap(mg.binomial, in_dims=(0, 0), randomness="different")(mg.full((3, 1), 9.0), mg.full((3, 2, 5), 1.0))
     assert mg.equal(counts, mg.full((3, 2, 5), 9.0))
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        mg.zeros_like, mg.empty_like, mg.ones_like, lambda x: mg.full_like(x, 2.0), lambda x: x.new_zeros(2), lambda x: x.new_ones(2),
+        lambda x: x.new_empty(2), lambda x: x.new_full((2,), 3.0),
+    ],
+)  # fmt: skip
+def test_what_is_made_like_a_sample_can_be_written_into(empty):
+    def swapped(x):
+        y = empty(x)
+        y[0], y[1] = x[1], x[0] * 2
+        return y
+
+    close = np.testing.assert_allclose
+    close(vmap(swapped)(X).numpy(), np.stack([X.numpy()[:, 1], X.numpy()[:, 0] * 2], 1))
+    close(vmap(vmap(swapped))(X.reshape(1, 3, 2)).numpy()[0], vmap(swapped)(X).numpy())
+    close(vmap(grad(lambda x: swapped(x).square().sum()))(X).numpy(), X.numpy() * [8, 2])
