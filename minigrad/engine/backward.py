@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from collections import Counter
@@ -110,7 +111,8 @@ def _walk(
                     args = in_dtype(tuple(args), F16, F32)
                 try:
                     if type(g) is Batched:
-                        result = of_samples(plan.op, formula, g, args, sources)
+                        watched = formula if watcher is None else functools.partial(_watched, watcher, node, formula)
+                        result = of_samples(plan.op, watched, g, args, sources)
                     else:
                         result = formula(g, *args) if watcher is None else watcher.formula(node, formula, g, args)
                 except Exception:
@@ -161,6 +163,10 @@ def _walk(
     if freed is not None and any(node not in found for node in wanted or ()):  # it may lie behind what was freed
         raise freed_error(freed)
     return found
+
+
+def _watched(watcher: Any, node: Node, formula: Any, g: Any, *args: Any) -> Any:
+    return watcher.formula(node, formula, g, args)
 
 
 def freed_error(node: Node) -> RuntimeError:

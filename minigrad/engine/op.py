@@ -307,12 +307,12 @@ def _place_kernels() -> None:
         op.function.__globals__.update(_called(op))  # each op has globals of its own
 
 
-def _called(op: Op) -> dict[str, Callable | None]:
-    """What the generated function calls: the kernel, or what stands before it."""
+def _called(op: Op) -> dict[str, Any]:
+    """What the generated function calls: the kernel, or what stands before it, which sees calls inside ``vmap`` too."""
     kernel = op.kernel
     for stand_in in dict.fromkeys(_stand_ins):
         kernel = stand_in(op, kernel)
-    return {"_kernel": kernel, "_direct": kernel if _stand_ins else op.direct}
+    return {"_kernel": kernel, "_direct": kernel if _stand_ins else op.direct, "_levels": () if _stand_ins else levels}
 
 
 def joint(formula: Callable) -> Callable:
@@ -786,6 +786,5 @@ _SCOPE: dict[str, Any] = {
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
     "_answer": _answer, "_weaken": _weaken, "_several": _record_several, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,
-    "_levels": levels,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip

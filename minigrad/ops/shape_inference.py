@@ -254,6 +254,7 @@ MULTIPLY_ADDS: dict[Op, Callable[[Any, tuple, dict[str, Any]], int]] = {  # (res
     _op(conv.conv_input): lambda out, inputs, static: inputs[0].size * math.prod(inputs[1].shape[1:]),
     _op(conv.conv_weight): lambda out, inputs, static: inputs[1].size * math.prod(static["shape"][1:]),
     _op(products.linear): lambda out, inputs, static: out.size * inputs[1].shape[1],
+    _op(products.linear_weight): lambda out, inputs, static: inputs[0].size * inputs[1].shape[-1],
     _op(products.matmul): lambda out, inputs, static: out.size * inputs[0].shape[-1],
     **{_op(f): lambda out, inputs, static: inputs[0].size * inputs[1].shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
     _op(products.contract): lambda out, inputs, static: math.prod(

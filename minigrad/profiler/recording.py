@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import Leaf, Node, Op, any_batched, observer, put_before_kernels, run_batched, take_away
+from minigrad.engine import Leaf, Node, Op, last_level, observer, put_before_kernels, run_batched, take_away
 from minigrad.engine.anomaly import GENERATED
 from minigrad.engine.graph import users
 from minigrad.nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
@@ -310,10 +310,10 @@ def _timed(op: Op, kernel: Callable) -> Callable:
         try:
             out = kernel(*args, **kwargs)
         except Exception:
-            if not any_batched((*args, *kwargs.values())):
+            if (level := last_level((*args, *kwargs.values()))) is None:
                 recording.end(event)
                 raise
-            out = run_batched(op, *op.split(args, kwargs))  # inside vmap, where no kernel takes its arguments as they are
+            out = run_batched(op, *op.split(args, kwargs), level)  # inside vmap, where no kernel takes its arguments as they are
         end = event.end = perf_counter_ns()
         parent.inside += end - event.start
         recording.current = parent
