@@ -72,7 +72,7 @@ def images(*shape: int) -> mg.Tensor:
 def lenet5() -> graph.Graph:
     """LeNet-5, all of it."""
     mg.manual_seed(0)
-    return graph.draw(LeNet5(), images(1, 1, 28, 28))
+    return graph.draw(LeNet5(), images(1, 1, 28, 28), depth=None)
 
 
 @picture
@@ -125,7 +125,7 @@ def resnet56_folded() -> graph.Graph:
 @picture
 def resnet56() -> graph.Graph:
     """A residual network unfolded, equal blocks drawn once."""
-    return graph.draw(models.resnet56(), images(2, 3, 32, 32), title="ResNet-56")
+    return graph.draw(models.resnet56(), images(2, 3, 32, 32), depth=None, title="ResNet-56")
 
 
 @picture

@@ -23,9 +23,11 @@ from minigrad.engine.observed import observer
 _anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
 _nan_mode: ContextVar[bool] = ContextVar("nan_mode", default=True)
 _lines_mode: ContextVar[bool] = ContextVar("lines_mode", default=False)
+_arrays_mode: ContextVar[bool] = ContextVar("arrays_mode", default=False)
 
 _lines: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the line that called its op
 _functions: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the public function that called its op
+_arrays: weakref.WeakKeyDictionary[Node, tuple[tuple, Any]] = weakref.WeakKeyDictionary()  # node -> operands and result of its op
 _checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # node -> checksums of its kept arrays
 _may_be_nan: weakref.WeakSet[Node] = weakref.WeakSet()  # nodes made under check_nan=False
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
@@ -119,14 +121,18 @@ def is_anomaly_check_nan_enabled() -> bool:
 
 
 @contextlib.contextmanager
-def recording_lines() -> Iterator[None]:
-    """Context manager: the caller of each op in this thread is stored, for :func:`line_of` and :func:`function_of`."""
-    token, user = _lines_mode.set(True), object()
+def recording_lines(arrays: bool = False) -> Iterator[None]:
+    """Context manager: the caller of each op in this thread is stored, for :func:`line_of` and :func:`function_of`.
+
+    With ``arrays=True`` its operands and its result are stored as well, for :func:`arrays_of`; they live as long as the node.
+    """
+    token, user, inner = _lines_mode.set(True), object(), _arrays_mode.set(arrays)
     users.append(user)
     try:
         yield
     finally:
         users.remove(user)
+        _arrays_mode.reset(inner)
         _lines_mode.reset(token)
 
 
@@ -140,6 +146,11 @@ def function_of(node: Node) -> str:
     return _functions.get(node, "")
 
 
+def arrays_of(node: Node) -> tuple[tuple, Any] | None:
+    """The operands and the result (a tuple for several results) of the node's op; None if they were not recorded."""
+    return _arrays.get(node)
+
+
 def remember(node: Node) -> None:
     """Store the caller of a new node's op, and checksums of the kept arrays; pack them. Ops call this while ``users`` is not empty."""
     watcher = observer.get()
@@ -148,6 +159,11 @@ def remember(node: Node) -> None:
     watched = _anomaly_mode.get()
     if watched or _lines_mode.get():  # else the block is active in another thread only
         _note_the_caller(node, watched)
+        if _arrays_mode.get():
+            known = sys._getframe(1).f_locals  # of the op's generated call, or of the function for several results
+            op = node.op
+            more = known[op.variadic] if op.variadic and "arrays" not in known else ()
+            _arrays[node] = (known["arrays"], known["outs"]) if "outs" in known else ((*(known[n] for n in op.inputs), *more), known["out"])
     saved.pack(node)
 
 

@@ -87,7 +87,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--input", type=shape, action="append", required=True, metavar="SHAPE", help=one)
     endings = "svg, png, pdf, dot, html or json by its ending (default graph.html)"
     parser.add_argument("-o", "--output", default="graph.html", metavar="FILE", help=endings)
-    parser.add_argument("--depth", type=int, default=None, help="fold modules below this level")
+    parser.add_argument("--depth", type=int, default=None, help="fold modules below this level (default: what fits a page)")
     parser.add_argument("--backward", action="store_true", help="draw backward too, with the norms of the gradients")
     parser.add_argument("--parameters", action="store_true", help="draw parameters as boxes of their own")
     parser.add_argument("--train", action="store_true", help="run in training mode (default: evaluation)")
@@ -100,7 +100,7 @@ def main(arguments: argparse.Namespace) -> int:
         model = load(arguments.model)
         model.train(arguments.train)
         graph = draw(
-            model, *inputs(arguments.input), depth=arguments.depth, backward=arguments.backward, parameters=arguments.parameters
+            model, *inputs(arguments.input), depth="auto" if arguments.depth is None else arguments.depth, backward=arguments.backward, parameters=arguments.parameters
         )  # fmt: skip
         path = graph.save(arguments.output)
     except (CommandError, engine.ShapeError, RenderError, OSError, ValueError) as error:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
 
+from minigrad.graph.fit import fitted
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
 from minigrad.graph.view import Box, Link, View, describe_stretch, view
 from minigrad.tree import bytes_text
@@ -122,15 +125,15 @@ def _rows(title: str, lines: Iterable[str], align: str = "center", kind: str = "
     return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0">{rows}</table>'
 
 
-def vertex_label(vertex: Vertex, extra: Iterable[str] = ()) -> str:
-    """The label of a vertex, without the angle brackets around it. The lines ``extra`` come first."""
+def vertex_label(vertex: Vertex, extra: Iterable[str] = (), results: Iterable[str] = ()) -> str:
+    """The label of a vertex, without the angle brackets around it. The lines ``extra`` come first, the lines ``results`` last."""
     if vertex.kind == "op":
         if expression := with_number(vertex):
-            return _rows(short(vertex.name), [*extra, expression])
+            return _rows(short(vertex.name), [*extra, expression, *results])
         lines = [short(f"{name} {value}") for name, value in vertex.static.items()]
         if len(lines) > 1 and sum(map(len, lines)) < 34:
             lines = [", ".join(lines)]
-        return _rows(short(vertex.name), [*extra, *lines[:6]])
+        return _rows(short(vertex.name), [*extra, *lines[:6], *results])
     lines = [" ".join([*(shape_text(s) for s in vertex.shapes), *(_dtype(d) for d in vertex.dtypes)]).strip()]
     if vertex.kind in ("parameter", "buffer", "input", "constant") and vertex.bytes and vertex.bytes[0] >= 1024:
         lines[0] += f" · {bytes_text(sum(vertex.bytes))}"
@@ -139,7 +142,7 @@ def vertex_label(vertex: Vertex, extra: Iterable[str] = ()) -> str:
     if vertex.value:
         lines = [short(f"= {vertex.value}"), *map(_dtype, vertex.dtypes)]
         lines = [line for line in lines if line]
-    return _rows(short(vertex.name), lines)
+    return _rows(short(vertex.name), [*lines, *results])
 
 
 SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "/", "pow": "^"}
@@ -175,12 +178,12 @@ def scope_label(scope: Scope, folded: bool = False) -> str:
     return _rows(short(scope.name) + times, lines, kind="" if scope.name == scope.kind else short(scope.kind))
 
 
-def box_label(box: Box, extra: Iterable[str] = ()) -> str:
+def box_label(box: Box, extra: Iterable[str] = (), results: Iterable[str] = ()) -> str:
     """The label of a box of a view."""
     if box.scope is not None:
         return scope_label(box.scope, folded=True)
     if box.vertex is not None:
-        return vertex_label(box.vertex, extra)
+        return vertex_label(box.vertex, extra, results)
     ops = sum(v.kind == "op" for v in box.vertices)
     return _rows(f"{ops:,} ops", describe_stretch(box.vertices))
 
@@ -217,16 +220,24 @@ def number(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
 
 
-MANY = 12  # a tensor with more uses than this has no arrows: each op that uses it shows its name
+MANY = 8  # a tensor with more uses than this has no arrows: each op that uses it shows its name
 
-OPTIONS = {"depth": None, "repeats": True, "parameters": False, "legend": True, "direction": "TB", "limit": 2500, "backward": False}
+OPTIONS = {
+    "depth": "auto", "repeats": None, "parameters": False, "legend": True, "direction": "TB", "limit": 2500, "backward": False,
+    "values": False,
+}  # fmt: skip
 
 
 def source(graph: Graph) -> str:
     """The picture of ``graph`` as dot text."""
     options = {**OPTIONS, **graph.options}
-    seen = view(graph, options["depth"], options["repeats"], options["parameters"], options["limit"])
-    return _Writer(graph, seen, options).text()
+    if options["depth"] != "auto":
+        repeats = options["repeats"] is None or options["repeats"]
+        return _Writer(graph, view(graph, options["depth"], repeats, options["parameters"], options["limit"]), options).text()
+    faces = Faces(graph, View({}, [], []), options)
+    sideways = options["direction"] in ("LR", "RL")
+    found = fitted(graph, faces.size, options["repeats"], options["parameters"], sideways, 2.0 if options["backward"] else 1.0)
+    return _Writer(graph, found.seen, options, found.caption).text()
 
 
 class Faces:
@@ -247,8 +258,35 @@ class Faces:
         lines = [f"{self.parameter_name(e)} {shape_text(e.shape)}" for e in self.hidden(box)]
         if box.inside is not None:  # a module that is one op needs no frame
             lines.insert(0, short(f"{box.inside.name} {box.inside.kind}" + (f" ×{box.inside.repeats}" if box.inside.repeats > 1 else "")))
+        results = self.results(box)
         tip = tooltip(box.vertex) if box.vertex is not None else (box.scope.path or box.scope.kind) if box.scope is not None else "many ops"
-        return box_label(box, lines), attributes(kind, family_of(box)), tip
+        return box_label(box, lines, results), attributes(kind, family_of(box)), tip
+
+    def size(self, box: Box) -> tuple[float, float]:
+        """Width and height of a box, in points."""
+        cells = re.findall(r'height="(\d+)" width="(\d+)"', self.face(box)[0])
+        return max(int(wide) for _, wide in cells) + 19.0, sum(int(high) for high, _ in cells) + 9.0
+
+    def results(self, box: Box) -> list[str]:
+        """The last lines of an op's box: the shapes of its results, or with ``values=True`` a value and its gradient.
+
+        They stand in the box and not on its arrows, where they would cross the frames of modules.
+        """
+        vertex = box.vertex
+        if vertex is None:
+            return []
+        found = []
+        if self.options["values"] and vertex.value:
+            found = [f"= {vertex.value}"] if vertex.kind == "op" or vertex.kind == "parameter" else []
+            if vertex.kind != "output" and vertex.gradient is not None and "value" in vertex.gradient:
+                found.append(f"∂ {vertex.gradient['value']}")
+        if vertex.kind == "op" and not found:
+            found = [
+                "→ "
+                + ", ".join(" ".join(filter(None, [shape_text(s), _dtype(d)])) for s, d in zip(vertex.shapes, vertex.dtypes, strict=True))
+            ]
+            found = [short(found[0], 44)] if len(vertex.shapes) > 1 or vertex.shapes[0] or found[0] != "→ scalar" else []
+        return found
 
     def families(self) -> list[tuple[str, str]]:
         """The fill, and what it means, of each family in the picture."""
@@ -269,17 +307,6 @@ class Faces:
         path = self.paths.get(self.by_id[edge.target].scope, "")
         return short(self.by_id[edge.source].name.removeprefix(path + "."), 26)
 
-    def link_label(self, link: Link) -> str:
-        """Shape and dtype of the tensor on a link; empty if a box at either end already shows them, as a folded module does."""
-        if any(name in self.seen.boxes and self.seen.boxes[name].scope is not None for name in (link.source, link.target)):
-            return ""
-        source, target = self.by_id.get(link.edges[0].source), self.by_id.get(link.edges[0].target)
-        if (source is not None and source.kind != "op") or (target is not None and target.kind == "output"):
-            return ""
-        edge = link.edges[0]
-        times = f" ×{len(link.edges)}" if len({(e.source, e.target) for e in link.edges}) == 1 and len(link.edges) > 1 else ""
-        return " ".join(filter(None, [shape_text(edge.shape) if edge.shape else "", _dtype(edge.dtype)])) + times
-
 
 def _package() -> Any:
     """The package ``graphviz``. Raises :class:`RenderError` where it is missing."""
@@ -293,10 +320,10 @@ def _package() -> Any:
 
 
 class _Writer(Faces):
-    def __init__(self, graph: Graph, seen: View, options: dict[str, Any]):
+    def __init__(self, graph: Graph, seen: View, options: dict[str, Any], caption: str = ""):
         graphviz = _package()
         super().__init__(graph, seen, options)
-        self.graph = graph
+        self.graph, self.caption = graph, caption
         self.backward = bool(options["backward"])
         self.digraph = graphviz.Digraph(name=graph.title or None)
         self.states: set[str] = set()
@@ -304,29 +331,43 @@ class _Writer(Faces):
         computed = {box.id for box in seen.boxes.values() if box.vertex is None or box.vertex.kind == "op"}
         ways = [link for link in seen.links if link.source in computed and link.target in computed]
         self.chain = len({link.source for link in ways}) == len(ways) == len({link.target for link in ways})
+        order = [box.id for box in seen.boxes.values() if box.id in computed]
+        self.following = dict(itertools.pairwise(order))
         self.ids = {place: f"n{i}" for i, place in enumerate(seen.boxes)}  # names without : / and \\, which are special in Graphviz
 
     def text(self) -> str:
         d, columns = self.digraph, self.seen.columns
-        silent = not self.backward and not any(map(self.link_label, self.seen.links))  # arrows without labels can be short
-        d.attr("graph", rankdir=self.options["direction"], nodesep="0.22", ranksep="0.2" if silent else "0.32", bgcolor="white")
+        ranksep = "0.32" if self.backward else "0.24"  # arrows without labels can be short
+        d.attr("graph", rankdir=self.options["direction"], nodesep="0.22", ranksep=ranksep, bgcolor="white")
         d.attr("graph", fontname=FONT, fontsize="11", fontcolor=INK)
         d.attr("graph", margin="0.1", tooltip=self.graph.title or " ", labelloc="t", labeljust="l")
-        if self.graph.title:
-            d.attr("graph", label=f"<{self.title()}>")
+        if heading := self.heading():
+            d.attr("graph", label=f"<{heading}>")
         if columns > 1:
             d.attr("graph", pack="24", packmode=f"array_ut{columns + 1}", nslimit="2", mclimit="0.5")
         d.attr("node", shape="box", fontname=FONT, fontsize="11", fontcolor=INK, margin="0.13,0.06", height="0.3", width="0.4")
         d.attr("edge", fontname=FONT, fontsize="9", fontcolor=GREY, color=LINE, arrowsize="0.6")
-        if self.options["legend"]:
-            self.legend()
         for column in range(columns):
             self.cluster("", column, d)
         for link in self.seen.links:
             self.link(link)
         return str(d.source)
 
-    def title(self) -> str:
+    def heading(self) -> str:
+        """What stands above the picture: the title, the facts, what is folded, and the legend."""
+        rows = []
+        if self.graph.title:
+            rows.append((f"<b>{_escape(short(self.graph.title, 60))}</b>", text_width(short(self.graph.title, 60), 11, bold=True)))
+            rows.append((_small(facts := " · ".join(self.facts())), text_width(facts, 9)))
+        for line in wrapped(self.caption, LEGEND):
+            rows.append((_small(line), text_width(line, 9)))
+        cells = "".join(f'<tr><td align="left" height="13" width="{ceil(wide)}">{text}</td></tr>' for text, wide in rows)
+        if self.options["legend"]:
+            cells += "".join(f'<tr><td align="left">{row}</td></tr>' for row in self.legend())
+        return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0">{cells}</table>' if cells else ""
+
+    def facts(self) -> list[str]:
+        """Numbers about the whole graph."""
         ops = sum(v.kind == "op" for v in self.graph.vertices)
         facts = [f"{ops:,} op{'s' * (ops != 1)}"]
         count = sum(_size(v) for v in self.graph.vertices if v.kind == "parameter")
@@ -335,8 +376,7 @@ class _Writer(Faces):
         dtypes = {d for v in self.graph.vertices for d in v.dtypes if d.startswith(("float", "complex"))}
         if "float32" in dtypes:  # labels show other dtypes
             facts.append("float32" if len(dtypes) == 1 else "float32 unless marked")
-        facts.append(f"backward keeps {bytes_text(self.graph.kept_bytes)}")
-        return _rows(short(self.graph.title, 60), [" · ".join(facts)], align="left")
+        return [*facts, f"backward keeps {bytes_text(self.graph.kept_bytes)}"]
 
     # ------------------------------------------------------------------------------------------------- boxes
 
@@ -447,10 +487,9 @@ class _Writer(Faces):
 
     def link(self, link: Link) -> None:
         a, b = self.seen.boxes[link.source], self.seen.boxes[link.target]
-        label = self.link_label(link)
         style = {} if any(e.differentiable for e in link.edges) else {"style": "dashed"}
         if a.vertex is None or a.vertex.kind in ("op", "input"):
-            style["weight"] = "6"  # arrows of data are straight
+            style["weight"] = "60" if self.following.get(a.id) == b.id else "6"  # arrows of data are straight, above all in a chain
         tip = ", ".join(dict.fromkeys(e.argument for e in link.edges if e.argument)) or "result"
         many = self.uses[a.id] > MANY and a.vertex is not None and a.vertex.kind != "op"
         if a.column != b.column or many:  # each column is laid out alone, and long arrows to many ops would hide the boxes between
@@ -460,24 +499,47 @@ class _Writer(Faces):
             self.digraph.node(end, text, shape="cds", fontsize="9", fontcolor=GREY, color=LINE, style="", sortv=str(b.column + 1))
             self.digraph.edge(end, self.ids[b.id], tooltip=tip, **style)
         else:
-            self.digraph.edge(self.ids[a.id], self.ids[b.id], f" {label} " if label else "", tooltip=tip, **style)
+            self.digraph.edge(self.ids[a.id], self.ids[b.id], tooltip=tip, **style)
         if self.backward:
             self.link_back(link)
 
     # ------------------------------------------------------------------------------------------------ legend
 
-    def legend(self) -> None:
-        """What the colours mean: a row for each family that is drawn."""
-        rows = self.families()
-        sample = '<td bgcolor="{}" width="16" border="1" color="{}"> </td>'
-        lines = [(sample.format(fill, LINE), words) for fill, words in rows]
+    def legend(self) -> list[str]:
+        """What the colours mean: a sample and a word for each family that is drawn, as many in a row as a narrow picture is wide."""
+        sample = '<td bgcolor="{}" width="12" height="10" border="1" color="{}"></td>'
+        entries = [(sample.format(fill, LINE), words) for fill, words in self.families()]
         if self.backward:
-            lines.append((sample.format("#fff5f8", BACKWARD), "∂ gradient, with its norm"))
+            entries.append((sample.format("#fff5f8", BACKWARD), "∂ gradient, with its norm"))
         if any(not e.differentiable for link in self.seen.links for e in link.edges):
-            lines.append(("<td> ┄ </td>", "no gradient flows"))
-        cells = "".join(f'<tr>{cell}<td align="left">{_small(words)}</td></tr>' for cell, words in lines)
-        table = f'<table border="0" cellspacing="3" cellpadding="2">{cells}</table>'
-        self.digraph.node("legend", f"<{table}>", shape="plain", sortv="0", tooltip="legend")
+            entries.append((f'<td width="12">{_small("┄")}</td>', "no gradient flows"))
+        rows: list[str] = []
+        left: list[float] = []
+        room = 0.0
+        for cell, words in entries:
+            wide = ceil(text_width(words, 9))
+            if room < wide + 24:
+                rows.append("")
+                room = LEGEND
+            rows[-1] += f'{cell}<td align="left" width="{wide + 4}">{_small(words)}</td>'
+            room -= wide + 24
+            left[len(rows) - 1 :] = [room]
+        whole = '<table border="0" cellborder="0" cellspacing="3" cellpadding="0"><tr>{}<td width="{}"></td></tr></table>'
+        return [whole.format(row, max(ceil(room), 1)) for row, room in zip(rows, left, strict=True)]
+
+
+LEGEND = 330.0  # width of the rows above a picture, in points
+
+
+def wrapped(text: str, width: float) -> list[str]:
+    """``text`` in lines of at most ``width`` points of small print."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and text_width(f"{lines[-1]} {word}", 9) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _size(vertex: Vertex) -> int:

@@ -22,9 +22,10 @@ def draw(
     *args: Any,
     model: Any = None,
     names: Mapping[str, TensorBase] | None = None,
-    depth: int | None = None,
-    repeats: bool = True,
+    depth: int | str | None = "auto",
+    repeats: bool | None = None,
     backward: bool = False,
+    values: bool = False,
     gradient: Any = None,
     constants: bool = False,
     parameters: bool = False,
@@ -41,9 +42,12 @@ def draw(
         args: the module's inputs; ``kwargs`` likewise. The run changes neither buffers nor the state of the random generator.
         model: with a tensor: the module whose parameters give names and clusters, or the :class:`record` of its run.
         names: names for tensors of the graph, inputs and outputs too: ``{"x": x, "loss": loss}``.
-        depth: fold all modules below this level into boxes: 0 is the whole model in one, 1 its children; None unfolds all.
-        repeats: draw equal neighbouring modules once, marked ×18.
+        depth: fold all modules below this level into boxes: 0 is the whole model in one, 1 its children; None unfolds all. ``"auto"`` unfolds
+            as many levels as fit a page (A4) in readable type; the picture says what it folded. In a graph without modules that does not
+            fit, a box stands for several neighbouring ops.
+        repeats: draw equal neighbouring modules once, marked ×18. None: with ``depth="auto"`` if they do not fit otherwise, else yes.
         backward: run backward and draw it beside the forward pass, with the gradients' norms.
+        values: write each small value in its box, and its gradient: for expressions of scalars. Runs backward too.
         gradient: the gradient that backward starts from: an array of the result's shape (for several results a dict by name or a
             sequence in order). Default: 1 for a scalar; for a model's scores ``(N, C, ...)`` 1 at the largest along C and 0 elsewhere
             (ones would give zero gradients after a softmax, whose sum over classes is constant); otherwise ones.
@@ -52,7 +56,7 @@ def draw(
         legend: explain the colours.
         direction: ``TB`` from top to bottom, ``LR`` from left to right.
         title: the picture's title (default for a model: its class).
-        limit: the largest number of boxes; in a larger graph, one box summarises several neighbouring ops.
+        limit: where ``depth`` is given, the largest number of boxes; in a larger graph, one box summarises several neighbouring ops.
 
     Raises:
         RuntimeError: nothing was recorded, or the graph has been freed by backward.
@@ -65,15 +69,17 @@ def draw(
     >>> print([e.argument for e in g.edges if e.source == "v0"])
     ['input', 'other']
     """
-    check("draw", locals(), "names depth", names="a dict", depth=0, direction=("TB", "LR", "BT", "RL"), title="a text", limit=1)
+    check("draw", locals(), "names", names="a dict", direction=("TB", "LR", "BT", "RL"), title="a text", limit=1)
+    if depth != "auto":
+        check("draw", {"depth": depth}, "depth", depth=0)
     options = {
         "depth": depth, "repeats": repeats, "parameters": parameters, "legend": legend, "direction": direction, "limit": limit,
-        "backward": backward,
+        "backward": backward, "values": values,
     }  # fmt: skip
     if hasattr(subject, "named_modules"):
         if model is not None:
             raise TypeError("draw: model= goes with a tensor; draw(model, x) runs the model itself")
-        graph = _run(subject, args, kwargs, dict(names or {}), constants, backward, gradient, title)
+        graph = _run(subject, args, kwargs, dict(names or {}), constants, backward or values, gradient, title)
     else:
         if args or kwargs:
             raise TypeError(f"draw: inputs are for a module, and {type(subject).__name__} is none")
@@ -82,7 +88,16 @@ def draw(
             raise TypeError(f"draw: subject must be a Tensor or a module, but is {shown(subject)}")
         outputs = _named(found, names or {})
         seeds = _seeds(outputs, gradient, scores=False)
-        traced = trace(outputs, model=model, names=names, constants=constants, backward=backward, seeds=seeds, title=title)
+        traced = trace(
+            outputs,
+            model=model,
+            names=names,
+            constants=constants,
+            backward=backward or values,
+            values=backward or values,
+            seeds=seeds,
+            title=title,
+        )
         graph = Graph.of(traced)
     graph.options = options
     return graph
@@ -141,7 +156,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
             pretend.append(tensor._node)
             changed.append(tensor)
     try:
-        with unchanged(model), engine.enable_grad(), record(model) as recording:
+        with unchanged(model), engine.enable_grad(), record(model, arrays=backward) as recording:
             output = model(*args, **kwargs)
         found = list(tensors_in(output))
         if not found:
@@ -155,6 +170,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
                 pretend=pretend,
                 constants=constants,
                 backward=backward,
+                values=backward,
                 seeds=_seeds(outputs, gradient, scores=True),
                 title=title or type(model).__name__,
             )

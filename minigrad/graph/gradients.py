@@ -13,6 +13,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import Node, Pick, TensorBase
+from minigrad.graph.values import Store
 
 VANISHING, EXPLODING = 1e-7, 1e4  # of a gradient's root mean square
 
@@ -67,10 +68,18 @@ class Backward:
     ============  ====================================================================================================
     """
 
-    def __init__(self, outputs: Mapping[str, TensorBase], nodes: Sequence[Node], real: set[Node], seeds: Mapping[str, np.ndarray]):
+    def __init__(
+        self,
+        outputs: Mapping[str, TensorBase],
+        nodes: Sequence[Node],
+        real: set[Node],
+        seeds: Mapping[str, np.ndarray],
+        store: Store | None = None,
+    ):
         self.arrived: dict[Node, dict[str, Any]] = {}
         self.returned: dict[tuple[Node, int], dict[str, Any]] = {}
         self.steps: list[tuple[Node, dict[str, Any]]] = []
+        self.store = store
         incoming: dict[Node, Any] = {}
         watched = [node for node in nodes if node.dtype is not None and node in real]
         hooks = []
@@ -123,5 +132,9 @@ class Backward:
                 fitted = engine.fit(np.asarray(result), target, plan, place)
                 self.returned[node, place] = summary(fitted)
                 outgoing.append({"argument": plan.op.argument(place), "value": show(fitted), **summary(fitted)})
+                if self.store is not None:
+                    outgoing[-1]["array"] = self.store.add(fitted)
         step = {"incoming": show(g), "kept": kept, "outgoing": outgoing}
+        if self.store is not None:
+            step["arrays"] = [self.store.add(part) for part in (g if isinstance(g, tuple) else (g,))]
         self.steps.append((node, step))

@@ -41,6 +41,7 @@ class Vertex:
     ``line``      the source line that made it, where known
     ``value``     the numbers of a small tensor, as text
     ``gradient``  after a backward pass: the gradient that arrived here, see :func:`minigrad.graph.gradients.summary`
+    ``arrays``    with ``values``: keys in the graph's ``arrays``: ``{"results": ["a2"], "operands": [["input", "a0"], ["weight", "a1"]]}``
     ============  ===================================================================================================
     """
 
@@ -59,6 +60,7 @@ class Vertex:
     value: str = ""
     gradient: dict[str, Any] | None = None
     op: str = ""
+    arrays: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -105,6 +107,7 @@ class Graph:
     """A traced graph. :class:`minigrad.graph.Graph` adds the methods that draw it.
 
     ``steps`` are the steps of backward, newest op first, if it was run (``backward=True``);
+    ``arrays`` are the arrays that vertices and steps name, see :func:`minigrad.graph.values.packed`;
     ``options`` are the options of the picture given to ``draw``.
     """
 
@@ -115,6 +118,7 @@ class Graph:
     kept_bytes: int = 0
     steps: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The graph as dicts, lists, strings and numbers."""

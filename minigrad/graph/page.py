@@ -30,7 +30,7 @@ def page(graph: Graph) -> str:
 def page_data(graph: Graph) -> dict[str, Any]:
     """Data for the page's script: boxes, modules and links with labels and styles, ready for layout, and the steps of backward."""
     options = {**OPTIONS, **graph.options}
-    seen = view(graph, None, options["repeats"], options["parameters"], min(options["limit"], MOST))
+    seen = view(graph, None, options["repeats"] is not False, options["parameters"], min(options["limit"], MOST))
     faces = Faces(graph, seen, options)
     names = {place: f"n{i}" for i, place in enumerate(seen.boxes)}
     modules = {scope.id: f"m{i}" for i, scope in enumerate(seen.clusters)}
@@ -53,7 +53,7 @@ def page_data(graph: Graph) -> dict[str, Any]:
     links = []
     for link in seen.links:
         gradient = next((e.gradient for e in link.edges if e.gradient), None)
-        label = faces.link_label(link)
+        label = ""
         if gradient is not None:
             label += f"\n‖g‖ {number(gradient['norm'])}" + (
                 f" {STATES[gradient['state']][1]}" if gradient["state"] not in ("", "nan", "inf") else ""
@@ -74,7 +74,7 @@ def page_data(graph: Graph) -> dict[str, Any]:
         level[scope.id] = level[scope.parent] + 1
         facts = [["class", scope.kind], ["path", scope.path], ["in", ", ".join(scope.inputs)], ["out", ", ".join(scope.outputs)]]
         facts.append(["parameters", f"{scope.parameters:,}" if scope.parameters else ""])
-        folded = level[scope.id] > options["depth"] if options["depth"] is not None else len(boxes) > OPEN and level[scope.id] > 1
+        folded = level[scope.id] > options["depth"] if options["depth"] not in (None, "auto") else len(boxes) > OPEN and level[scope.id] > 1
         name, parent = scope.path or scope.name, modules.get(scope.parent, "")
         known = {
             "id": modules[scope.id],

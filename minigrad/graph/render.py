@@ -109,7 +109,10 @@ def _fitted(group: str) -> str:
     for line in lines.values():
         x = float(line[0]["x"])
         wide = sum(map(_wide, line))
-        if ('class="node"' in group and "<title>legend</title>" not in group) or ('class="cluster"' in group and x - left > INDENT):
+        if 'class="graph"' in group:  # the heading: its cells are as wide as their texts in Helvetica
+            places.update((one.start(), float(one["x"])) for one in line)
+            continue
+        if 'class="node"' in group or ('class="cluster"' in group and x - left > INDENT):
             x = middle - wide / 2
         for one in line:
             places[one.start()] = x

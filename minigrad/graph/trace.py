@@ -25,6 +25,7 @@ from minigrad.calls import heard
 from minigrad.engine import Node, Pick, TensorBase
 from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
+from minigrad.graph.values import Store, Values, text_of
 from minigrad.ops.arguments import check, shown
 from minigrad.tree import tensors_in
 from minigrad.types import Shape
@@ -47,7 +48,9 @@ class record:
     ['Sequential', 'Sequential/0', 'Sequential/1']
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, arrays: bool = False):
+        """``arrays``: keep operands and result of every op in memory, for pictures with their values."""
+        self.arrays = arrays
         if not hasattr(model, "named_modules"):
             raise TypeError(f"record: model must be a module, but is {shown(model)}")
         self.model = model
@@ -63,7 +66,7 @@ class record:
     def __enter__(self) -> record:
         self._sizes = _parameter_counts(self.model)  # raises for a lazy layer that has never been called: drawing changes no model
         self._looking.enter_context(heard(self.model, self._begin, self._end))
-        self._looking.enter_context(engine.recording_lines())
+        self._looking.enter_context(engine.recording_lines(self.arrays))
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -233,13 +236,6 @@ def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
 
 
-def numbers(array: np.ndarray, limit: int = 4) -> str:
-    """The numbers of a tensor with at most ``limit`` elements, else nothing."""
-    if array.size > limit or array.ndim > 1:
-        return ""
-    return f"{array.item():.4g}" if array.ndim == 0 else "[" + ", ".join(f"{v:.4g}" for v in array.tolist()) + "]"
-
-
 # ---------------------------------------------------------------------------------------------------the walk over the nodes
 
 
@@ -294,6 +290,7 @@ def trace(
     pretend: Sequence[Node] = (),
     constants: bool = False,
     backward: bool = False,
+    values: bool = False,
     seeds: Mapping[str, np.ndarray] | None = None,
     title: str = "",
 ) -> Graph:
@@ -307,6 +304,7 @@ def trace(
         pretend: leaves that stand for inputs without gradient; the values kept for backward are listed as if these were constants.
         constants: draw constant arguments too.
         backward: run backward through the graph and note gradients on vertices and edges, and the steps.
+        values: note the arrays of operands and results, in ``Graph.arrays``, and those of the gradients if backward runs.
         seeds: output's name -> gradient that backward starts from; ones where there is none.
         title: the picture's title.
     """
@@ -352,8 +350,11 @@ def trace(
     graph = Graph(tracer.vertices, tracer.edges, list(recording.scopes) if recording else [], title, tracer.kept_bytes)
     _place_tensors(graph, model if recording is None else None)
     _mark_repeats(graph)
+    store = Store(graph.arrays) if values else None
+    if store is not None:
+        tracer.note_values(Values(nodes, outputs), nodes, store)
     if backward:
-        run = Backward(outputs, nodes, real, seeds or {})
+        run = Backward(outputs, nodes, real, seeds or {}, store)
         for node, gradient in run.arrived.items():
             tracer.note_gradient(node, gradient)
         for (node, position), gradient in run.returned.items():
@@ -401,7 +402,7 @@ class _Tracer:
     def leaf(self, node: Node) -> None:
         kind, name = self.known.nodes.get(node, ("leaf", ""))
         tensor = node.tensor()  # type: ignore[attr-defined]
-        value = "" if tensor is None or kind in ("parameter", "buffer") else numbers(tensor._data)
+        value = "" if tensor is None or kind in ("parameter", "buffer") else text_of(tensor._data)
         if tensor is not None:
             self.counted.add(id(tensor._data))
         size = math.prod(node.shape) * node.dtype.itemsize
@@ -500,7 +501,7 @@ class _Tracer:
             place = self.extra[id(value)] = self.extra.get(id(value), f"c{len(self.extra)}")
             if place not in self.by_id:
                 shapes, dtypes = [list(value.shape)], [_dtype_name(value.dtype)]
-                self.add(Vertex(place, "constant", argument, "constant", {}, shapes, dtypes, [value.nbytes], value=numbers(value)))
+                self.add(Vertex(place, "constant", argument, "constant", {}, shapes, dtypes, [value.nbytes], value=text_of(value)))
             self.edges.append(Edge(place, vertex.id, argument, list(value.shape), _dtype_name(value.dtype), 0, False))
 
     def output(self, name: str, tensor: TensorBase) -> None:
@@ -510,11 +511,29 @@ class _Tracer:
         data = tensor._data
         place = f"o{len(self.vertices)}"
         self.add(
-            Vertex(place, "output", name, "output", {}, [list(data.shape)], [_dtype_name(data.dtype)], [data.nbytes], value=numbers(data))
+            Vertex(place, "output", name, "output", {}, [list(data.shape)], [_dtype_name(data.dtype)], [data.nbytes], value=text_of(data))
         )
         edge = Edge(self.ids[source], place, "", list(data.shape), _dtype_name(data.dtype), result)
         self.edges.append(edge)
         self.leaving.setdefault(edge.source, []).append(edge)
+
+    def note_values(self, values: Values, nodes: Sequence[Node], store: Store) -> None:
+        """Put the arrays of operands and results into ``store``, and what small ones say into the vertices."""
+        for node in nodes:
+            result = values.results.get(node)
+            if type(node) is Pick:
+                continue
+            vertex = self.by_id[self.ids[node]]
+            results = result if isinstance(result, tuple) else (result,)
+            vertex.arrays = {"results": [store.add(r) for r in results]}
+            if not vertex.value and len(results) == 1 and results[0] is not None:
+                vertex.value = text_of(np.asarray(results[0]))
+            if node in values.operands:
+                vertex.arrays["operands"] = [[node.op.argument(i), store.add(v)] for i, v in enumerate(values.operands[node])]
+        for vertex in self.vertices:
+            if vertex.kind == "output":
+                source = next(e for e in self.edges if e.target == vertex.id)
+                vertex.arrays = {"results": [self.by_id[source.source].arrays["results"][source.result]]}
 
     def note_gradient(self, node: Node, gradient: dict[str, Any]) -> None:
         vertex = self.by_id[self.ids[resolve(node)[0]]]

@@ -81,8 +81,13 @@ class Folding:
         return any(second.get(group, member) != member for group, member in first.items())
 
 
-def view(graph: Graph, depth: int | None = None, repeats: bool = True, parameters: bool = False, limit: int = 2500) -> View:
-    """The parts of ``graph`` that are drawn: see :func:`minigrad.graph.draw` for the arguments."""
+def view(
+    graph: Graph, depth: int | None = None, repeats: bool = True, parameters: bool = False, limit: int = 2500, pieces: int = SUMMARY
+) -> View:
+    """The parts of ``graph`` that are drawn: see :func:`minigrad.graph.draw` for the arguments.
+
+    A graph of more than ``limit`` boxes is summarised in about ``pieces`` ones.
+    """
     folding = Folding(graph.scopes, depth, repeats)
     stands_for = _stand_ins(graph.vertices, folding)
     boxes: dict[str, Box] = {}
@@ -101,7 +106,7 @@ def view(graph: Graph, depth: int | None = None, repeats: bool = True, parameter
                 boxes[place] = Box(place, shown.scope, vertex=shown)
         boxes[place].vertices.append(vertex)
     if len(boxes) > limit:
-        boxes, box_of = _summed_up(graph, boxes, box_of)
+        boxes, box_of = _summed_up(graph, boxes, box_of, pieces)
     scope_of = {vertex.id: vertex.scope for vertex in graph.vertices}
     links: dict[tuple[str, str, Any], Link] = {}
     for edge in graph.edges:
@@ -142,10 +147,10 @@ def _stand_ins(vertices: Iterable[Vertex], folding: Folding) -> dict[str, Vertex
     return found
 
 
-def _summed_up(graph: Graph, boxes: dict[str, Box], box_of: dict[str, str]) -> tuple[dict[str, Box], dict[str, str]]:
+def _summed_up(graph: Graph, boxes: dict[str, Box], box_of: dict[str, str], pieces: int) -> tuple[dict[str, Box], dict[str, str]]:
     """Boxes for runs of neighbouring ops of one module; a tensor that only one run uses goes into its box."""
     order = [box for box in boxes.values() if box.vertices[0].kind == "op" or box.scope is not None]
-    length = -(-len(order) // SUMMARY)
+    length = -(-len(order) // pieces)
     found: dict[str, Box] = {}
     place: dict[str, str] = {}
     current: Box | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import sys
@@ -370,7 +371,7 @@ def chain(n):
 
 @drawable
 def test_two_thousand_ops_are_drawn_in_columns():
-    g = graph.draw(chain(2000))
+    g = graph.draw(chain(2000), depth=None)
     svg = g.svg
     assert svg.count("<title>n") >= 2000
     assert len({b.column for b in view(g).boxes.values()}) == -(-2002 // COLUMN)
@@ -518,3 +519,69 @@ def test_a_recording_goes_on_where_it_is_entered_again():
         with recording:
             model(mg.ones(1, 2))
     assert [scope.id for scope in recording.scopes] == ["Sequential", "Sequential/0", "Sequential#2", "Sequential#2/0"]
+
+
+# ------------------------------------------------------------------------------------------- pictures that fit a page
+
+
+def test_a_picture_folds_to_fit_a_page_and_says_so():
+    def heading(**options):
+        return graph.draw(Wide(), mg.ones(1, 4), **options).dot
+
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.Sequential(*[nn.Sequential(nn.Linear(4 + i, 5 + i), nn.Tanh()) for i in range(12)])
+            self.head = nn.Linear(16, 2)
+
+        def forward(self, x):
+            return self.head(self.blocks(x))
+
+    assert "modules below level 2 of 3; depth=None unfolds them" in heading().replace("</font></td></tr><tr>", " ")
+    assert heading().count("tanh") == 0 and heading(depth=None).count("<b>tanh</b>") == 12
+    assert "folded to fit" not in heading(depth=None) + graph.draw(mlp(), mg.ones(1, 4)).dot.split("tooltip")[0]
+
+
+def test_equal_neighbours_are_drawn_each_where_they_fit():
+    small, large = graph.draw(Deep(2), mg.ones(1, 4)).dot, graph.draw(Deep(18), mg.ones(1, 4)).dot
+    assert small.count("<b>tanh</b>") == 2
+    assert large.count("<b>tanh</b>") == 1 and "repeats=False draws each" in large.replace("</font>", "")
+    assert graph.draw(Deep(2), mg.ones(1, 4), repeats=True).dot.count("<b>tanh</b>") == 1
+
+
+@drawable
+def test_a_folded_picture_is_no_larger_than_a_page_of_readable_type():
+    for picture in (graph.draw(Deep(18), mg.ones(1, 4)), graph.draw(chain(2000)), graph.draw(chain(2000), direction="LR")):
+        wide, high = (float(ET.fromstring(picture.svg).get(side).removesuffix("pt")) for side in ("width", "height"))
+        assert max(wide, high) < 1360 and min(wide, high) < 900
+
+
+def test_values_and_gradients_of_a_scalar_expression_are_in_its_boxes():
+    x, w = mg.tensor(0.5, requires_grad=True), mg.tensor(-1.5, requires_grad=True)
+    g = graph.draw((w * x + 1).tanh() ** 2, names={"x": x, "w": w}, values=True)
+    said = {v.name: (v.value, (v.gradient or {}).get("value")) for v in g.vertices}
+    assert said["mul"][0] == "-0.75" and said["add"][0] == "0.25" and said["tanh"][0] == "0.2449"
+    tanh = np.tanh(0.25)
+    slope = 2 * tanh * (1 - tanh**2)
+    assert float(said["mul"][1]) == pytest.approx(slope, abs=1e-4) and float(said["x"][1]) == pytest.approx(-1.5 * slope, abs=1e-4)
+    assert "= 0.2449" in g.dot and f"∂ {said['x'][1]}" in g.dot and "∂ tanh" not in g.dot
+    assert x.grad is None
+
+
+def test_the_arrays_of_a_graph():
+    mg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
+    x = mg.randn(4, 3)
+    g = graph.draw(model, x, values=True)
+    linear = vertex(g, "linear")
+    operands = {name: unpacked(g.arrays[key]) for name, key in linear.arrays["operands"]}
+    np.testing.assert_allclose(operands["input"], x.numpy())
+    np.testing.assert_allclose(unpacked(g.arrays[linear.arrays["results"][0]]), model[0](x).detach().numpy(), rtol=1e-6)
+    assert graph.Graph.from_json(g.to_json()) == g
+    y = (mg.ones(3, requires_grad=True) * mg.arange(3.0)) + 5  # drawn afterwards: what backward keeps, computed on
+    later = graph.draw(y, values=True)
+    np.testing.assert_array_equal(unpacked(later.arrays[vertex(later, "add").arrays["results"][0]]), [5, 6, 7])
+
+
+def unpacked(array):
+    return np.frombuffer(base64.b64decode(array["data"]), "<f4").reshape(array["shape"])

@@ -1,0 +1,147 @@
+"""The arrays of a graph: operands and result of each op, and arrays as text that JSON can carry.
+
+A node holds only what backward needs. What else there was is computed again, in the order of creation, by the ops' kernels; arrays that
+:class:`~minigrad.graph.record` noted during the run are taken as they are. What cannot be known (a constant array that nothing kept) is None.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import engine
+from minigrad.engine import Node, Pick, TensorBase
+
+WHOLE = 16_384  # elements of an array that is carried whole; of a larger one its histogram and a small image
+MAPS, SIDE = 8, 32  # feature maps in that image, and its pixels along an axis
+
+
+class Values:
+    """``results``: node -> its array (a tuple for several results); ``operands``: node -> the arrays of its arguments; None where unknown."""
+
+    def __init__(self, nodes: Sequence[Node], outputs: Mapping[str, TensorBase]):
+        self.results: dict[Node, Any] = {t._node: t._data for t in outputs.values() if t._node is not None}
+        self.operands: dict[Node, list[Any]] = {}
+        with engine.no_grad(), np.errstate(all="ignore"):
+            for node in nodes:
+                if type(node) is Pick:
+                    whole = self.results.get(node.parents[0])
+                    self.results.setdefault(node, None if whole is None else whole[node.index])
+                elif node.plan is None:
+                    tensor = node.tensor()  # type: ignore[attr-defined]
+                    self.results[node] = None if tensor is None else tensor._data
+                else:
+                    self._op(node)
+        for node, given in self.operands.items():  # a leaf whose tensor is gone
+            for parent, value in zip(node.parents, given, strict=True):
+                if parent is not None and self.results.get(parent) is None:
+                    self.results[parent] = value
+
+    def _op(self, node: Node) -> None:
+        recorded = engine.arrays_of(node)
+        if recorded is not None:
+            self.operands[node], result = list(recorded[0]), recorded[1]
+            self.results.setdefault(node, result)
+            return
+        op = node.op
+        given = [None if parent is None else self.results.get(parent) for parent in node.parents]
+        for _, _, sources, args in node.formulas():
+            for source, value in zip(sources, args, strict=True):
+                if isinstance(source, int) and given[source] is None and value is not None:
+                    given[source] = value
+                elif source == "out" and value is not None:
+                    self.results.setdefault(node, value)
+        if hasattr(node, "constant"):
+            given[[parent is None for parent in node.parents].index(True)] = node.constant
+        self.operands[node] = given
+        optional = [op.signature.parameters[name].default is None for name in op.inputs]
+        if node not in self.results and all(v is not None or (i < len(optional) and optional[i]) for i, v in enumerate(given)):
+            result = op.run(given, node.static)
+            several = isinstance(result, tuple) and node.dtype is None
+            result = result[0] if isinstance(result, tuple) and not several else result  # without the by-product that formulas name res
+            self.results[node] = result if several else np.asarray(result, dtype=node.dtype)
+
+
+class Store:
+    """The arrays of a graph, each once: ``add`` returns the key of an array."""
+
+    def __init__(self, arrays: dict[str, Any]):
+        self.arrays = arrays
+        self._keys: dict[int, tuple[str, Any]] = {}
+
+    def add(self, value: Any) -> str:
+        """The key of ``value`` in ``arrays``; empty for None and for what is no array of numbers."""
+        if value is None or isinstance(value, (tuple, str)):
+            return ""
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            return ""
+        if id(value) not in self._keys:
+            self._keys[id(value)] = (f"a{len(self._keys)}", value)  # which is held, so that no other has its id
+            self.arrays[self._keys[id(value)][0]] = packed(array)
+        return self._keys[id(value)][0]
+
+
+def text_of(array: np.ndarray, digits: int = 4) -> str:
+    """The numbers of an array of at most four elements; else nothing.
+
+    >>> import numpy as np
+    >>> text_of(np.array([0.25, 3.0])), text_of(np.zeros(5))
+    ('[0.25, 3]', '')
+    """
+    if array.size > 4 or array.ndim > 1:
+        return ""
+    return f"{array.item():.{digits}g}" if array.ndim == 0 else "[" + ", ".join(f"{v:.{digits}g}" for v in array.tolist()) + "]"
+
+
+def packed(array: Any) -> dict[str, Any]:
+    """An array as JSON can carry it.
+
+    ``shape``, ``dtype``, the finite extremes ``low`` and ``high``, the ``mean``, and how many are not finite (``odd``). Of at most 16,384
+    elements all are in ``data``: little-endian float32 in base64. Of a larger one ``small`` is its first maps, made smaller by averaging,
+    in the same form with a shape, and ``counts`` the histogram between the extremes.
+
+    >>> import numpy as np
+    >>> p = packed(np.array([[1.0, -2.0]]))
+    >>> p["shape"], p["low"], p["high"], np.frombuffer(base64.b64decode(p["data"]), "<f4")
+    ([1, 2], -2.0, 1.0, array([ 1., -2.], dtype=float32))
+    """
+    array = np.asarray(array)
+    flat = array.astype(np.float64).ravel()
+    finite = flat[np.isfinite(flat)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    found: dict[str, Any] = {
+        "shape": list(array.shape), "dtype": array.dtype.name, "low": low, "high": high,
+        "mean": float(finite.mean()) if finite.size else 0.0, "odd": int(flat.size - finite.size),
+    }  # fmt: skip
+    if flat.size <= WHOLE:
+        return found | {"data": _base64(array)}
+    counts, _ = np.histogram(finite, 32, (low, high if high > low else low + 1))
+    small = shrunk(array)
+    return found | {"counts": counts.tolist(), "small": {"shape": list(small.shape), "data": _base64(small)}}
+
+
+def _base64(array: np.ndarray) -> str:
+    with np.errstate(over="ignore"):  # a float64 beyond float32 is drawn as infinite
+        return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode()
+
+
+def shrunk(array: np.ndarray) -> np.ndarray:
+    """The first matrices of ``array``, at most 8 of at most 32×32, each pixel the mean of those it stands for: (matrices, rows, columns).
+
+    >>> import numpy as np
+    >>> shrunk(np.ones((2, 64, 64, 64))).shape
+    (8, 32, 32)
+    """
+    maps = array.reshape(-1, *array.shape[-2:])[:MAPS] if array.ndim > 1 else array.reshape(1, 1, -1)
+    maps = maps.astype(np.float64)
+    for axis in (1, 2):
+        length = maps.shape[axis]
+        if length > SIDE:
+            edges = np.arange(SIDE) * length // SIDE
+            sizes = np.diff([*edges, length])
+            maps = np.add.reduceat(maps, edges, axis) / (sizes[:, None] if axis == 1 else sizes)
+    return maps
