@@ -70,9 +70,10 @@ def test_what_comes_from_elsewhere_is_left(room):
 
 
 def test_out_is_dropped_where_it_says_nothing():
-    """As ``np.sum(tensor)`` passes it; an array to write into is left, and refused by the function."""
+    """As ``np.sum(tensor)`` passes it; an array to write into is refused."""
     assert with_our_names("f", {"axis": 1, "out": None}, ("x", "dim")) == {"dim": 1}
-    assert with_our_names("f", {"out": 0}, ("x", "dim")) == {"out": 0}
+    with pytest.raises(TypeError, match=r"^f: there is no out=, the result is a new Tensor: y = f"):
+        with_our_names("f", {"out": 0}, ("x", "dim"))
     assert with_our_names("f", {"dim": 1}, ("x", "dim")) == {"dim": 1}
     assert with_our_names("f", {"out": None}, ("x", "out")) == {"out": None}
     assert with_our_names("f", {"axis": 1}, ("x", "axis", "dim")) == {"axis": 1}, "its own parameter"
