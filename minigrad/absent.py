@@ -142,9 +142,9 @@ TABLE: dict[str, dict[str, str]] = {
         "EPOCH_* Literal Self Supports* TYPE_CHECKING Tensor Typed* cast inf override partial ref types wraps": _SELF
     },
     "torch.utils": {
-        "tensorboard": "there is no writer; print, or keep a list and draw it with minigrad.plots",
         "ThroughputBenchmark deterministic generate_methods_* get_cpp_backtrace rename_* set_module swap_tensors cpp_extension   model_zoo hooks backend_registration": _SELF,
     },
+    "torch.utils.tensorboard": {"FileWriter RecordWriter": "SummaryWriter writes files and records"},
     "torch.utils.data": {
         "DistributedSampler distributed": _SEVERAL,
         "*DataPipe* datapipes DataChunk *datapipe* graph* argument_validation runtime_validation* guaranteed_* non_deterministic": (

@@ -72,7 +72,7 @@ from minigrad.nn.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNea
 if TYPE_CHECKING:
     from minigrad.nn import data, detection, hmm, models, training
     from minigrad.nn.audio import AmplitudeToDB, melscale_fbanks, MelScale, MelSpectrogram, Spectrogram
-    from minigrad.nn.training import evaluate, fit
+    from minigrad.nn.training import evaluate, fit, predict
 
 _LATER = {  # loaded at their first use, as not every program needs them: a module, and its names that are here as well
     "data": (),
@@ -80,7 +80,7 @@ _LATER = {  # loaded at their first use, as not every program needs them: a modu
     "hmm": (),
     "models": (),
     "audio": ("AmplitudeToDB", "melscale_fbanks", "MelScale", "MelSpectrogram", "Spectrogram"),
-    "training": ("evaluate", "fit"),
+    "training": ("evaluate", "fit", "predict"),
 }
 
 

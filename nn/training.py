@@ -31,8 +31,10 @@ from minigrad.nn.module import Module
 from minigrad.nn.optim.lbfgs import LBFGS
 from minigrad.nn.optim.lr_scheduler import ReduceLROnPlateau
 from minigrad.nn.optim.swa_utils import AveragedModel, get_ema_avg_fn
+from minigrad.nn.tensorboard import SummaryWriter
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from minigrad.ops.arguments import check, whole
+from minigrad.ops.shape import cat
 from minigrad.random import get_rng_state, set_rng_state
 from minigrad.tensor import Tensor
 from minigrad.tree import leaves, tree_map, unwrapped
@@ -80,6 +82,7 @@ class Run:
     ``epochs``             the total number of epochs
     ``epoch``              the current one, from 1
     ``step``               steps of the optimizer so far
+    ``loss``               of the batches of the last step
     ``logs``               the values of the current epoch: ``loss``, metrics, ``val_loss``, ...
     ``history``            the logs of all finished epochs
     ``stop``               a callback sets this to end the run after the epoch
@@ -90,6 +93,7 @@ class Run:
         self.model, self.optimizer, self.scheduler, self.epochs = model, optimizer, scheduler, epochs
         self.evaluated: Any = model
         self.epoch, self.step, self.stop = 1, 0, False
+        self.loss = math.nan
         self.logs: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
 
@@ -141,6 +145,7 @@ def fit(
     scheduler_per: str = "epoch",
     callbacks: Sequence[Callback] = (),
     forward: Forward = call_on_pair,
+    accumulate: int = 1,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     progress: bool = True,
@@ -158,9 +163,12 @@ def fit(
             mode. After the run they hold the values of the last pass.
         scheduler: of the learning rate. ``ReduceLROnPlateau`` gets ``val_loss``, or ``loss`` without validation.
         scheduler_per: ``"epoch"`` or ``"step"``: when the scheduler steps.
-        callbacks: :class:`EarlyStopping`, :class:`ClipGradNorm`, :class:`EMA`, :class:`Log`, or your own :class:`Callback`, in order.
+        callbacks: :class:`EarlyStopping`, :class:`ClipGradNorm`, :class:`EMA`, :class:`Log`, :class:`TensorBoard`, or your own
+            :class:`Callback`, in order.
         forward: ``(model, batch) -> (outputs, targets)``, for batches that are not ``(inputs, targets)``: ``lambda model, batch:
             (model(batch["image"]), batch["label"])`` for dicts, ``lambda model, batch: (model(batch[0], batch[1]), batch[2])`` for triples.
+        accumulate: batches of one step: for batches that are larger than memory. The gradient is that of the mean over their samples, as if
+            they were one batch (except for layers that compute with the batch, such as batch norm). The last step of an epoch has what is left.
         checkpoint: a file that is written after each epoch, whole or not at all. If it exists, the run is resumed from it, with results bit for
             bit equal to those of an uninterrupted run, if all random numbers come from minigrad's generator. With ``progress`` a line
             says where it resumes. The options of the optimizer and the scheduler must be the same as at the start of the run.
@@ -188,7 +196,7 @@ def fit(
     (20, True)
     """
     _check_arguments(model, loader, loss, optimizer, epochs, validation, scheduler, callbacks, forward)
-    check("fit", locals(), scheduler_per=("epoch", "step"))
+    check("fit", locals(), scheduler_per=("epoch", "step"), accumulate=1)
     _check_files(checkpoint, checkpoint_every, loader)
     measured = _check_metrics("fit", metrics)
     mean = Mean("loss")
@@ -235,6 +243,21 @@ def fit(
         if progress:
             print(_resumed(checkpoint, run, within), flush=True)
 
+    part = _Step()
+
+    def step(part: _Step) -> None:
+        run.loss = part.finish(optimizer)
+        for callback in callbacks:
+            callback.after_backward(run)
+        optimizer.step()
+        run.step += 1
+        for callback in callbacks:
+            callback.after_step(run)
+        if scheduler is not None and scheduler_per == "step":
+            _step_scheduler(scheduler, run.loss)
+        if checkpoint_every and run.step % checkpoint_every == 0:
+            write(within=True)
+
     while run.epoch <= epochs and not run.stop:
         started, before = time.perf_counter(), run.step
         model.train()
@@ -249,23 +272,16 @@ def fit(
                     raise ValueError(f"fit: the batch of step {run.step + 1} (epoch {run.epoch}) has no samples")
                 value = _check_loss("fit", loss(outputs, targets))
                 _check_step(value, run)
-                optimizer.zero_grad()
-                value.backward()
-                if all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
-                    raise _without_parameters()
-                for callback in callbacks:
-                    callback.after_backward(run)
-                optimizer.step()
-                run.step += 1
-                for callback in callbacks:
-                    callback.after_step(run)
-                if scheduler is not None and scheduler_per == "step":
-                    _step_scheduler(scheduler, value.item())
+                if not part.batches:
+                    optimizer.zero_grad()
+                part.backward(value, size)
                 mean.update(value, size)
                 for metric in measured:
                     metric.update(outputs, targets)
-                if checkpoint_every and run.step % checkpoint_every == 0:
-                    write(within=True)
+                if part.batches == accumulate:
+                    step(part)
+        if part.batches:
+            step(part)
         if run.step == before and not within:  # a run that was stopped after the last step of an epoch resumes with no batch left
             raise ValueError(_no_batch("fit", "loader", loader, run.epoch))
         within = False
@@ -288,6 +304,32 @@ def fit(
         callback.end(run)
     model.eval()
     return run.history
+
+
+class _Step:
+    """The batches of one step of the optimizer."""
+
+    def __init__(self) -> None:
+        self.batches, self.weight, self.loss, self.first = 0, 0.0, 0.0, 1
+
+    def backward(self, value: Any, size: int) -> None:
+        """Add the gradients of a batch's mean loss, times its size in units of the first batch's."""
+        self.first = self.first if self.batches else size
+        weight = size / self.first
+        (value if weight == 1.0 else value * weight).backward()
+        self.batches, self.weight, self.loss = self.batches + 1, self.weight + weight, self.loss + weight * value.item()
+
+    def finish(self, optimizer: Any) -> float:
+        """Make the sum of gradients the mean over all samples, return the mean loss, and be ready for the next step."""
+        gradients = [p._grad for group in optimizer.param_groups for p in group["params"] if p._grad is not None]
+        if not gradients:
+            raise _without_parameters()
+        if self.weight != 1.0:
+            for g in gradients:
+                g._data = g._data / g.dtype.type(self.weight)
+        loss = self.loss / self.weight
+        self.batches, self.weight, self.loss = 0, 0.0, 0.0
+        return loss
 
 
 def evaluate(
@@ -334,6 +376,151 @@ def _evaluate(name: str, model: Any, loader: Any, loss: Any, metrics: Sequence[M
     if empty:
         raise ValueError(_no_batch(name, "validation" if name == "fit" else "loader", loader, epoch))
     return ({} if loss is None else {"loss": mean.compute()}) | {m.name: _computed(m) for m in metrics}
+
+
+def predict(model: Any, loader: Iterable[Any], forward: Forward | None = None) -> Any:
+    """The outputs of ``model`` for all samples of ``loader``, joined along the first dimension; in evaluation mode and without gradients.
+
+    Args:
+        model: a module, whose mode is restored afterwards.
+        loader: batches: arrays, or pairs (inputs, targets) as for :func:`fit`, of which only the inputs are used.
+        forward: for other batches, as in :func:`fit`: ``(model, batch) -> (outputs, targets)``; the targets are not used and may be None.
+
+    Returns a Tensor, or the tuple, list or dict of Tensors that the model returns.
+
+    Raises:
+        TypeError: as for :func:`fit`, or outputs that are no Tensors.
+        ValueError: no batch in ``loader``.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> nn.predict(nn.ReLU(), [mg.tensor([[1.0], [-2.0]]), mg.tensor([[3.0]])]).tolist()
+    [[1.0], [0.0], [3.0]]
+    """
+    _check_model("predict", model)
+    _check_loader("predict", "loader", loader, pairs=False)
+    if forward is not None:
+        _check_function("predict", "forward", forward)
+    found: list[Any] = []
+    with in_mode(model, training=False) if isinstance(model, Module) else nullcontext(), no_grad():
+        for batch in loader:
+            if forward is not None:
+                outputs, _ = _pair(forward(model, batch))
+            else:
+                outputs = model(batch) if hasattr(batch, "shape") else call_on_pair(model, batch)[0]
+            if not all(isinstance(part, Tensor) and part.ndim for part in leaves(outputs)):
+                raise TypeError(f"predict: the model returned {_is(outputs)}; it returns Tensors with a dimension for the samples")
+            found.append(outputs)
+    if not found:
+        raise ValueError(_no_batch("predict", "loader", loader, 1))
+    joined = iter([cat(parts) for parts in zip(*map(leaves, found), strict=True)])
+    return tree_map(lambda _: next(joined), found[0])
+
+
+class LearningRates:
+    """Result of :func:`find_learning_rate`.
+
+    ``rates`` and ``losses`` are the rates that were tried and the smoothed losses after them; ``suggestion`` is the rate at which the loss falls
+    fastest per factor of the rate. :func:`minigrad.plots.learning_rates` draws it.
+    """
+
+    def __init__(self, rates: list[float], losses: list[float]):
+        self.rates, self.losses = rates, losses
+
+    @property
+    def suggestion(self) -> float:
+        """The rate at which the loss falls fastest; the first and the last steps, of which the mean knows too little, are left out."""
+        skip = min(10, len(self.rates) // 5)
+        end = max(int(np.argmin(self.losses)) + 1, skip + 3)
+        steepest = np.argmin(np.gradient(self.losses[skip:end], np.log(self.rates[skip:end])))
+        return self.rates[skip + int(steepest)]
+
+    def __repr__(self) -> str:
+        return f"<LearningRates: {len(self.rates)} from {self.rates[0]:.3g} to {self.rates[-1]:.3g}, suggestion {self.suggestion:.3g}>"
+
+
+def find_learning_rate(
+    model: Module,
+    loader: Iterable[Any],
+    loss: Callable[[Any, Any], Any],
+    optimizer: Any,
+    *,
+    start: float = 1e-7,
+    end: float = 10.0,
+    steps: int = 100,
+    smoothing: float = 0.95,
+    stop_at: float = 4.0,
+    forward: Forward = call_on_pair,
+) -> LearningRates:
+    """Train for some steps with a learning rate that grows by a factor in each, and say where the loss fell: Smith's range test.
+
+    The method is section 3.3 of L. N. Smith, *Cyclical Learning Rates for Training Neural Networks* (2017), with rates that grow geometrically.
+    Afterwards the model, the optimizer, the state of the random generator and that of a loader with ``state_dict()`` are what they were.
+
+    Args:
+        model, loader, loss, optimizer, forward: as for :func:`fit`; a loader is begun again when it is through.
+        start, end: the first and the last rate.
+        steps: how many rates; 5 or more.
+        smoothing: of the losses, a moving average without the bias of its begin; 0 for none.
+        stop_at: end when the smoothed loss is this many times its smallest value so far, or not finite.
+
+    Returns a :class:`LearningRates`. Use its ``suggestion``, or a rate a little below the smallest loss, as ``lr`` of a new optimizer.
+
+    Raises:
+        TypeError, ValueError: as :func:`fit`; ``ValueError`` also if the loss grew beyond bounds within the first five steps.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> _ = mg.manual_seed(0)
+    >>> model, x = nn.Linear(3, 1), mg.randn(64, 3)
+    >>> found = nn.training.find_learning_rate(model, [(x, x.sum(1, keepdim=True))], nn.MSELoss(), nn.optim.SGD(model.parameters(), lr=1e-3))
+    >>> 1e-3 < found.suggestion < 1
+    True
+    """
+    name = "find_learning_rate"
+    _check_arguments(model, loader, loss, optimizer, 2, None, None, (), forward, name=name)
+    check(name, locals(), start="above 0", end="above 0", steps=5, smoothing="from 0 to 1", stop_at="above 0")
+    if not (start < end and smoothing < 1):
+        raise ValueError(f"{name}: start must be below end, and smoothing below 1, but they are {start}, {end} and {smoothing}")
+    before = copy.deepcopy((model.state_dict(), optimizer.state_dict())), get_rng_state()
+    position = loader.state_dict() if hasattr(loader, "state_dict") else None
+    rates: list[float] = []
+    losses: list[float] = []
+    average = 0.0
+    try:
+        with in_mode(model, training=True):
+            batches = iter(loader)
+            for number, rate in enumerate(np.geomspace(start, end, steps).tolist(), 1):
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                batch = next(batches, None)
+                if batch is None:
+                    batches = iter(loader)
+                    batch = next(batches)
+                outputs, targets = _pair(forward(model, batch))
+                value = _check_loss(name, loss(outputs, targets))
+                average = smoothing * average + (1.0 - smoothing) * value.item()
+                smooth = average / (1.0 - smoothing**number)
+                if not math.isfinite(smooth) or (losses and smooth > stop_at * min(losses)):
+                    break
+                rates.append(rate)
+                losses.append(smooth)
+                optimizer.zero_grad()
+                value.backward()
+                optimizer.step()
+    finally:
+        (weights, state), random = before
+        optimizer.zero_grad()
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(state)
+        if position is not None:
+            loader.load_state_dict(position)  # type: ignore[attr-defined]
+        set_rng_state(random)
+    if len(rates) < 5:
+        raise ValueError(
+            f"{name}: the loss grew beyond {stop_at} times its smallest value within {len(rates) + 1} steps; begin at a smaller start"
+        )
+    return LearningRates(rates, losses)
 
 
 # ------------------------------------------------------------------------------------------------------ callbacks
@@ -467,6 +654,66 @@ class Log(Callback):
             file.write((_table if self.path.suffix == ".csv" else _lines)(run.history).encode())
 
 
+class TensorBoard(Callback):
+    """Write the run into event files for TensorBoard, by a :class:`minigrad.nn.tensorboard.SummaryWriter`.
+
+    Curves: ``loss/step`` and ``lr`` over steps; ``loss/train`` and ``loss/val``, and the same of each metric that is a number, over epochs, at
+    the step with which the epoch ended.
+
+    Args:
+        log_dir: the folder (default: ``runs/`` with date and machine); or a ``SummaryWriter``, which the callback does not close.
+        every: write the loss and the learning rate of every so many steps.
+        histograms: after each epoch also the distributions of the parameters and of the gradients of the last step.
+        graph: an input of the model, or a tuple of them: also the graph.
+
+    A run that is resumed from a checkpoint goes on in the same folder: what was written after the checkpoint is hidden and written again.
+
+    Raises ``ImportError`` (in the run) if tensorboardX is not installed: ``pip install "minigrad-nn[tensorboard]"``.
+    """
+
+    def __init__(
+        self, log_dir: str | os.PathLike[str] | SummaryWriter | None = None, every: int = 1, histograms: bool = False, graph: Any = None
+    ):
+        check("TensorBoard", locals(), every=1, histograms=bool)
+        if log_dir is not None and not isinstance(log_dir, SummaryWriter):
+            check("TensorBoard", locals(), log_dir="a path")
+        self.log_dir, self.every, self.histograms, self.graph = log_dir, every, histograms, graph
+        self.writer: SummaryWriter | None = None
+
+    def _open(self, run: Run, step: int) -> SummaryWriter:
+        """The writer: opened when there is something to write, for then it is known at which step a resumed run began."""
+        if self.writer is None:
+            given = self.log_dir
+            self.writer = given if isinstance(given, SummaryWriter) else SummaryWriter(given, purge_step=step if step > 1 else None)
+            if self.graph is not None:
+                self.writer.add_graph(run.model, self.graph)
+        return self.writer
+
+    def after_step(self, run: Run) -> None:
+        writer = self._open(run, run.step)
+        if run.step % self.every == 0:
+            writer.add_scalar("loss/step", run.loss, run.step)
+            writer.add_scalar("lr", run.optimizer.param_groups[0]["lr"], run.step)
+
+    def after_epoch(self, run: Run) -> None:
+        writer = self._open(run, run.step)
+        for name, value in run.logs.items():
+            if isinstance(value, (int, float)) and name not in ("epoch", "step", "lr", "seconds"):
+                part = f"{name.removeprefix('val_')}/val" if name.startswith("val_") else f"{name}/train"
+                writer.add_scalar(part, value, run.step)
+        if self.histograms:
+            for name, p in run.model.named_parameters():
+                for what, tensor in (("weights", p), ("gradients", p.grad)):
+                    if tensor is not None and tensor.numel() and bool(np.isfinite(tensor._data).all()):
+                        writer.add_histogram(f"{what}/{name}", tensor, run.step)
+        writer.flush()
+
+    def end(self, run: Run) -> None:
+        if self.writer is not None and self.writer is not self.log_dir:
+            self.writer.close()
+        self.writer = None
+
+
 def _table(history: list[dict[str, Any]]) -> str:
     columns = list(dict.fromkeys(name for logs in history for name, value in logs.items() if isinstance(value, (int, float, str))))
     file = io.StringIO()
@@ -503,15 +750,15 @@ def _check_function(name: str, what: str, function: Any) -> None:
         raise TypeError(f"{name}: {what} is a function of {takes}, not {shown}")
 
 
-def _check_loader(name: str, what: str, loader: Any, again: bool = False) -> None:
-    """Refuse what is no iterable of batches. ``again``: whether it is iterated more than once."""
+def _check_loader(name: str, what: str, loader: Any, again: bool = False, pairs: bool = True) -> None:
+    """Refuse what is no iterable of batches. ``again``: whether it is iterated more than once; ``pairs``: whether each has targets."""
     from minigrad.nn.data.dataset import Dataset, IterableDataset  # imported only if needed
 
     advice = "DataLoader(dataset, batch_size=64) makes batches of a dataset, and TensorDataset(x, y) a dataset of arrays"
     single = isinstance(loader, Dataset) and not isinstance(loader, IterableDataset)
     if single or hasattr(loader, "shape") or isinstance(loader, (str, Mapping)) or not hasattr(loader, "__iter__"):
         raise TypeError(f"{name}: {what} is an iterable of batches, not {_is(loader)}; {advice}")
-    if isinstance(loader, (tuple, list)) and len(loader) == 2 and all(hasattr(part, "shape") for part in loader):
+    if pairs and isinstance(loader, (tuple, list)) and len(loader) == 2 and all(hasattr(part, "shape") for part in loader):
         raise TypeError(f"{name}: {what} is an iterable of batches (inputs, targets), not one pair of arrays; {advice}")
     if isinstance(loader, type):
         raise TypeError(f"{name}: {what} is an iterable of batches, not {_is(loader)}")
@@ -542,40 +789,51 @@ def _no_batch(name: str, what: str, loader: Any, epoch: int) -> str:
 
 
 def _check_arguments(
-    model: Any, loader: Any, loss: Any, optimizer: Any, epochs: Any, validation: Any, scheduler: Any, callbacks: Any, forward: Any
+    model: Any,
+    loader: Any,
+    loss: Any,
+    optimizer: Any,
+    epochs: Any,
+    validation: Any,
+    scheduler: Any,
+    callbacks: Any,
+    forward: Any,
+    name: str = "fit",
 ) -> None:
     """Raise for the first wrong argument."""
     if not isinstance(model, Module):
-        raise TypeError(f"fit: the model is a Module, not {_is(model)}")
-    whole("fit", "epochs", epochs, 1)
-    _check_loader("fit", "loader", loader, again=epochs > 1)
-    _check_function("fit", "loss", loss)
+        raise TypeError(f"{name}: the model is a Module, not {_is(model)}")
+    whole(name, "epochs", epochs, 1)
+    _check_loader(name, "loader", loader, again=epochs > 1)
+    _check_function(name, "loss", loss)
     if isinstance(optimizer, type) or not all(hasattr(optimizer, part) for part in ("step", "zero_grad", "param_groups")):
-        raise TypeError(f"fit: optimizer is an optimizer, e.g. nn.optim.Adam(model.parameters()), not {_is(optimizer)}")
+        raise TypeError(f"{name}: optimizer is an optimizer, e.g. nn.optim.Adam(model.parameters()), not {_is(optimizer)}")
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     own = {id(p): p for p in model.parameters()}
     if not trained & set(own):
         raise ValueError(
-            f"fit: the {type(optimizer).__name__} holds none of the {len(own)} parameters of the model, so that nothing would be learned; "
+            f"{name}: the {type(optimizer).__name__} holds none of the {len(own)} parameters of the model, so that nothing would be learned; "
             "make it of this model: model.parameters()"
         )
     if not any(own[i].requires_grad for i in trained & set(own)):
         raise ValueError(
-            "fit: none of the model's parameters that the optimizer holds requires a gradient; model.requires_grad_() lets them learn"
+            f"{name}: none of the model's parameters that the optimizer holds requires a gradient; model.requires_grad_() lets them learn"
         )
     if isinstance(optimizer, LBFGS):
-        raise TypeError("fit: LBFGS calls the model several times a step, by a closure; write the loop by hand: optimizer.step(closure)")
+        raise TypeError(
+            f"{name}: LBFGS calls the model several times a step, by a closure; write the loop by hand: optimizer.step(closure)"
+        )
     if validation is not None:
-        _check_loader("fit", "validation", validation, again=epochs > 1)
+        _check_loader(name, "validation", validation, again=epochs > 1)
     if scheduler is not None:
         if isinstance(scheduler, type) or not hasattr(scheduler, "step"):
-            raise TypeError(f"fit: scheduler is a scheduler of the learning rate, e.g. StepLR(optimizer, 10), not {_is(scheduler)}")
+            raise TypeError(f"{name}: scheduler is a scheduler of the learning rate, e.g. StepLR(optimizer, 10), not {_is(scheduler)}")
         if getattr(scheduler, "optimizer", optimizer) is not optimizer:
             raise ValueError(
-                "fit: the scheduler is that of another optimizer, so that the learning rate would never change; make it of this one"
+                f"{name}: the scheduler is that of another optimizer, so that the learning rate would never change; make it of this one"
             )
     _check_callbacks(callbacks)
-    _check_function("fit", "forward", forward)
+    _check_function(name, "forward", forward)
 
 
 def _check_callbacks(callbacks: Any) -> None:

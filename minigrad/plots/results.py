@@ -25,6 +25,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def learning_rates(rates: Any, losses: Any, suggestion: float | None = None) -> Figure:
+    """The loss over learning rates that were tried, and the one that is suggested.
+
+    Args:
+        rates, losses: (N,) numbers, e.g. those of a :class:`minigrad.nn.training.LearningRates`.
+        suggestion: a rate to mark.
+
+    Raises ``ShapeError`` unless there is a loss for each rate.
+
+    >>> from minigrad import plots
+    >>> plots.learning_rates([0.01, 0.1, 1.0], [2.0, 1.0, 3.0], 0.1).axes[0].get_xscale()
+    'log'
+    """
+    x, y = shown_array("learning_rates", "rates", rates), shown_array("learning_rates", "losses", losses)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ShapeError(f"learning_rates: losses {y.shape} is not a number for each of rates {x.shape}")
+    figure = new_figure(5, 3.5)
+    axes = figure.subplots()
+    axes.plot(x, y, color=BLUE)
+    if suggestion is not None:
+        check("learning_rates", locals(), suggestion="above 0")
+        axes.axvline(suggestion, color=RED, linestyle="--")
+        axes.annotate(
+            f"{suggestion:.2g}", (suggestion, 1), xycoords=("data", "axes fraction"), xytext=(4, -12), textcoords="offset points", color=RED
+        )
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Losses (left, logarithmic) and accuracies (right), epoch by epoch.
 

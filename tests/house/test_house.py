@@ -44,7 +44,7 @@ STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms
 
 # May be imported by a room on first use, never by `import minigrad` or `import minigrad.nn`.
 HEAVY = {
-    "PIL", "einops", "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "safetensors", "sqlite3", "ssl", "torch", "tqdm", "urllib.request",
+    "PIL", "einops", "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "safetensors", "sqlite3", "ssl", "tensorboardX", "torch", "tqdm", "urllib.request",
 }  # fmt: skip
 TOOLS = {
     "PIL": "minigrad.nn",
@@ -53,6 +53,7 @@ TOOLS = {
     "hypothesis": "minigrad.testing",
     "pytest": "minigrad.testing",
     "safetensors": "minigrad.files",
+    "tensorboardX": "minigrad.nn",
 }  # tool -> the only room that uses it
 
 

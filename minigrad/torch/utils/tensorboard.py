@@ -1,0 +1,5 @@
+"""``torch.utils.tensorboard``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.tensorboard import SummaryWriter
