@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import pickle
 from collections.abc import Callable, Sequence
@@ -16,29 +18,110 @@ from minigrad.nn.data.idx import DataError
 from minigrad.ops.arguments import check
 from minigrad.tensor import as_tensor
 
-_PLAIN = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} | {
-    (module, "_reconstruct") for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+
+class _DType:
+    """What stands for ``numpy.dtype`` in a pickle: whole numbers and floats only."""
+
+    def __init__(self, code: Any, align: Any = False, copy: Any = False):
+        code = code.decode() if isinstance(code, bytes) else code
+        if code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"):
+            raise pickle.UnpicklingError(f"its arrays are of {code!r:.30}")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        self.dtype = self.dtype.newbyteorder({">": ">", b">": ">"}.get(state[1], "<"))
+
+
+class _Array:
+    """What stands for ``numpy.ndarray`` in a pickle. No memory is reserved but for the bytes that are there."""
+
+    array: np.ndarray
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, fortran, raw = state
+        raw = raw.encode("latin1") if isinstance(raw, str) else raw
+        if type(raw) is not bytes or len(raw) != math.prod(shape) * kind.dtype.itemsize:
+            raise pickle.UnpicklingError(f"an array of shape {shape!r:.60} does not fill its bytes")
+        array = np.frombuffer(raw, kind.dtype).reshape(shape, order="F" if fortran else "C")
+        self.array = array.astype(kind.dtype.newbyteorder("="))
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    """The bytes for which protocol 2 writes a call of ``_codecs.encode``."""
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"it encodes for {encoding!r:.30}")
+    return text.encode("latin1")
+
+
+_STAND_INS = {("numpy", "ndarray"): _Array, ("numpy", "dtype"): _DType, ("_codecs", "encode"): _encoded} | {
+    (module, "_reconstruct"): lambda kind, shape, code: _Array() for module in ("numpy.core.multiarray", "numpy._core.multiarray")
 }
+_OPCODES = (
+    "PROTO STOP FRAME MARK POP POP_MARK DUP NONE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT NEWTRUE NEWFALSE UNICODE BINUNICODE "
+    "SHORT_BINUNICODE BINUNICODE8 STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_LIST EMPTY_DICT EMPTY_TUPLE LIST DICT "
+    "TUPLE TUPLE1 TUPLE2 TUPLE3 APPEND APPENDS SETITEM SETITEMS GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL "
+    "REDUCE BUILD"
+)
 
 
-class _Reader(pickle.Unpickler):
-    """Reads arrays, lists, bytes and numbers, and runs nothing else that a file may name."""
+_Unpickler: Any = pickle._Unpickler
+
+
+class _Reader(_Unpickler):
+    """Reads arrays, lists, bytes and numbers, and runs nothing that a file may name.
+
+    It is the unpickler that is written in Python: the one in C reserves as much memory for its memo as a file asks for.
+    """
+
+    dispatch = {code: step for code, step in _Unpickler.dispatch.items() if code in {getattr(pickle, name)[0] for name in _OPCODES.split()}}
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _PLAIN:
+        if (module, name) not in _STAND_INS:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of these files")
-        return super().find_class(module, name)
+        return _STAND_INS[module, name]
+
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def load_setitems(self) -> None:
+        self._set(self.pop_mark())
+
+    def load_dict(self) -> None:
+        items = self.pop_mark()
+        self.stack.append({})
+        self._set(items)
+
+    def _set(self, items: list[Any]) -> None:
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, (str, bytes)):  # the hash of one that is nested may take for ever
+                raise pickle.UnpicklingError(f"it has a key of type {type(key).__name__}")
+            self.stack[-1][key] = value
+
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        if not isinstance(self.stack[-1], (_Array, _DType)):  # anything else would get attributes, a function of this module too
+            raise pickle.UnpicklingError(f"it builds a {type(self.stack[-1]).__name__}")
+        self.stack[-1].__setstate__(state)
+
+    dispatch |= {
+        pickle.SETITEM[0]: load_setitem, pickle.SETITEMS[0]: load_setitems, pickle.DICT[0]: load_dict, pickle.BUILD[0]: load_build,
+    }  # fmt: skip
 
 
 def _unpickled(path: Path) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            found = _Reader(file, encoding="bytes").load()
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, ImportError) as error:
-        raise DataError(f"{path}: no file of CIFAR: {error}") from error
-    if not isinstance(found, dict):
+        found = _Reader(io.BytesIO(path.read_bytes()), encoding="bytes").load()  # of a file, read() would reserve too much
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged pickle raises anything
+        raise DataError(f"{path}: no file of CIFAR, or damaged: {type(error).__name__}: {error}") from error
+    if type(found) is not dict:
         raise DataError(f"{path}: no file of CIFAR: it holds a {type(found).__name__}")
-    return {key.decode() if isinstance(key, bytes) else key: value for key, value in found.items()}
+    return {
+        key.decode("latin1") if isinstance(key, bytes) else key: getattr(value, "array", value) if type(value) is _Array else value
+        for key, value in found.items()
+    }
 
 
 class CIFAR10(Dataset[tuple[Any, int]]):
@@ -128,6 +211,8 @@ class CIFAR10(Dataset[tuple[Any, int]]):
         return next((p for p in places if (p / first).is_file() or (p / f"{first}.bin").is_file()), None)
 
     def _checked(self, path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise DataError(f"{path}: labels must be a row of whole numbers, not {labels.dtype} {labels.shape}")
         if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072 or len(images) != len(labels):
             raise DataError(f"{path}: images must be uint8 (N, 3072) with N labels, not {images.dtype} {images.shape} with {len(labels)}")
         if labels.size and not 0 <= labels.min() <= labels.max() < self.count:
@@ -138,7 +223,12 @@ class CIFAR10(Dataset[tuple[Any, int]]):
         found = _unpickled(path)
         if "data" not in found or self.labels not in found:
             raise DataError(f"{path}: no file of {type(self).__name__}: it has {sorted(map(str, found))}, not data and {self.labels}")
-        return self._checked(path, np.asarray(found["data"]), np.asarray(found[self.labels]))
+        images, labels = found["data"], found[self.labels]
+        if type(labels) is list and all(type(label) is int and 0 <= label < 256 for label in labels):
+            labels = np.array(labels, np.int64)
+        if not isinstance(images, np.ndarray) or not isinstance(labels, np.ndarray):
+            raise DataError(f"{path}: no file of {type(self).__name__}: data and {self.labels} must be an array and a list of numbers")
+        return self._checked(path, images, labels)
 
     def _read_binary(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         width = self.label_bytes + 3072  # the label is the last of its bytes
@@ -154,7 +244,9 @@ class CIFAR10(Dataset[tuple[Any, int]]):
             path = folder / name
             if path.is_file():
                 found = _unpickled(path).get(key, []) if key else path.read_text(encoding="utf-8").split()
-                return [n.decode() if isinstance(n, bytes) else n for n in found]
+                if type(found) is not list or not all(isinstance(n, (str, bytes)) for n in found):
+                    raise DataError(f"{path}: {key} is no list of names")
+                return [n.decode(errors="replace") if isinstance(n, bytes) else n for n in found]
         return [str(i) for i in range(self.count)]
 
     def __getitem__(self, index: int) -> tuple[Any, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import struct
@@ -26,16 +27,23 @@ def read_contents(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, unzipped if its first two bytes (not its name) say that it is gzipped.
 
     Raises:
-        DataError: a damaged gzip.
+        DataError: a damaged gzip, or one that unzips to over 200 times its length (and 64 MB), which would fill the memory.
         FileNotFoundError: no such file.
     """
     data = Path(path).read_bytes()
     if data[:2] != b"\x1f\x8b":
         return data
+    limit = max(200 * len(data), 1 << 26)
     try:
-        return gzip.decompress(data)
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            contents = file.read(limit + 1)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{path}: unreadable gzip of {len(data)} bytes ({error})") from None
+    if len(contents) > limit:
+        raise DataError(
+            f"{path}: a gzip of {len(data)} bytes holds more than {limit} bytes, which images or labels never do: it is hostile"
+        )
+    return contents
 
 
 def parse_idx(data: bytes, name: object = "idx data") -> np.ndarray:

@@ -110,14 +110,14 @@ JITTER = [*NOT_NEGATIVE, (1.0,), (2.0, 1.0), (-1.0, 1.0)]
 BAD_FILE = [1.5]
 
 NOTHING_TO_REFUSE = {  # and why
-    **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "InterpolationMode", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
+    **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "InterpolationMode", "LearningRates", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
     **dict.fromkeys(["Parameter", "Tensor", "array_of", "is_tensor", "is_lazy", "default_convert", "default_collate", "unwrapped", "write_idx"], "of anything"),
     **dict.fromkeys(["backward", "grad", "is_complex", "is_nonzero", "is_same_size", "is_signed", "result_type", "is_floating_point", "numel", "invert_permutation", "summary"], "of tensors, refused by the ops"),
     **dict.fromkeys(["batched", "drawn", "elementwise", "enable_grad", "no_grad", "joint", "skip_init", "call_on_pair"], "of the user's functions"),
     **dict.fromkeys(["can_cast", "promote_types"], "of dtypes: tests/ops/test_result_dtypes.py"),
     **dict.fromkeys(["device", "check_device"], "of devices: tests/house/test_torch_face.py"),
     **dict.fromkeys(["fuse_conv_bn_eval", "fuse_linear_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_weights"], "of modules and their weights"),
-    **dict.fromkeys(["Batched", "as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
+    **dict.fromkeys(["Batched", "as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "SummaryWriter", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
 }  # fmt: skip
 
 UNCALLED = {
@@ -324,7 +324,24 @@ row(
     forward=CALLABLE,
     checkpoint=[1.5, "/"],
     checkpoint_every=[*at_least(1), 5],
+    accumulate=at_least(1),
 )
+row(
+    training.find_learning_rate,
+    lambda: {k: v for k, v in fitting().items() if k not in ("epochs", "progress")} | {"loader": [(mg.ones(3, 2), mg.arange(3) % 2)]},
+    model=MODEL,
+    loader=[1.5, []],
+    loss=CALLABLE,
+    optimizer=[1.5],
+    start=[*POSITIVE, 11.0],
+    end=[*POSITIVE, 1e-9],
+    steps=at_least(5),
+    smoothing=[*FRACTION, 1.0],
+    stop_at=POSITIVE,
+    forward=CALLABLE,
+)
+row(nn.predict, lambda: {"model": net(), "loader": [mg.ones(1, 2)]}, model=MODEL, loader=[1.5, []], forward=CALLABLE)
+row(training.TensorBoard, lambda: {"log_dir": "runs"}, log_dir=[1.5], every=at_least(1), graph=[])
 row(
     nn.evaluate,
     lambda: {"model": net(), "loader": pairs()},
@@ -714,6 +731,13 @@ row(
     side=at_least(1),
 )
 row(plots.timeline, lambda: {"rows": {"a": [1.0]}, "seconds": 1.0}, rows=[1.5, {}], seconds=POSITIVE, highest=[1.5, {"no such": 1.0}])
+row(
+    plots.learning_rates,
+    lambda: {"rates": [0.1, 1.0], "losses": [2.0, 1.0]},
+    rates=["a", [1.0]],
+    losses=["a", [1.0]],
+    suggestion=POSITIVE,
+)
 row(plots.training_curves, lambda: {"history": [{"loss": 1.0}]}, history=[1.5, []])
 row(plots.volumes, lambda: {"shapes": [(1, 2, 2), (3,)]}, shapes=[1.5, []], faces=[1.5, [None] * 9])
 row(

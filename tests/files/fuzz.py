@@ -1,0 +1,140 @@
+"""Hostile files: what is done to a valid file, and what a reader may do with the outcome.
+
+``check_reader(tmp_path, files, read, errors, examples)`` damages valid files in every way of :func:`damaged`, and requires that ``read(path)`` returns
+or raises one of ``errors`` with a message; within some seconds, within 1 GB, without running, importing or opening anything that a file may name.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import hypothesis
+from hypothesis import strategies as st
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+SECONDS = 10
+GIGABYTE = 1 << 30
+EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF]
+
+
+@st.composite
+def damaged(draw, files):
+    """Bytes: noise, or one of ``files`` after some edits: cut, changed, enlarged, with parts of it or of another one in other places."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(st.binary(max_size=300))
+    data = bytearray(draw(st.sampled_from(files)))
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(data)))
+        kind = draw(st.sampled_from(["flip", "flip", "set", "number", "number", "cut", "delete", "insert", "copy", "splice"]))
+        if kind == "flip" and place < len(data):
+            data[place] ^= 1 << draw(st.integers(0, 7))
+        elif kind == "set" and place < len(data):
+            data[place] = draw(st.integers(0, 255))
+        elif kind == "number":  # sizes and offsets that are extreme, in either byte order
+            width, order = draw(st.sampled_from([1, 2, 4, 8])), draw(st.sampled_from(["little", "big"]))
+            data[place : place + width] = (draw(st.sampled_from(EXTREMES)) & (1 << 8 * width) - 1).to_bytes(width, order)
+        elif kind == "cut":
+            del data[place:]
+        elif kind == "delete":
+            del data[place : place + draw(st.integers(1, 40))]
+        elif kind == "insert":
+            data[place:place] = draw(st.binary(min_size=1, max_size=40))
+        elif kind in ("copy", "splice"):
+            other = bytes(data) if kind == "copy" else draw(st.sampled_from(files))
+            begin = draw(st.integers(0, len(other)))
+            data[place:place] = other[begin : begin + draw(st.integers(1, 200))]
+    return bytes(data)
+
+
+_guarded = False
+_FORBIDDEN = (
+    "os.system",
+    "os.exec",
+    "os.spawn",
+    "os.posix_spawn",
+    "os.remove",
+    "os.rename",
+    "subprocess.",
+    "socket.",
+    "ctypes.",
+    "import",
+    "exec",
+)
+_audit_installed = False
+
+
+def _audit(event, args):
+    if _guarded and event.startswith(_FORBIDDEN):
+        raise AssertionError(f"reading a file did {event} {args!r:.200}")
+
+
+@contextlib.contextmanager
+def guarded():
+    """What runs inside may take :data:`SECONDS`, and a gigabyte more than there is; it may not run code of a file's, nor import."""
+    global _guarded, _audit_installed
+    if not _audit_installed:
+        sys.addaudithook(_audit)
+        _audit_installed = True
+
+    def late(*_):
+        raise AssertionError(f"reading a file took more than {SECONDS} s")
+
+    status = Path("/proc/self/statm")
+    before = resource.getrlimit(resource.RLIMIT_AS) if resource is not None and status.exists() else None
+    alarm = signal.signal(signal.SIGALRM, late) if hasattr(signal, "SIGALRM") else None
+    try:
+        if before is not None:
+            now = int(status.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            resource.setrlimit(resource.RLIMIT_AS, (now + GIGABYTE, before[1]))
+        if alarm is not None:
+            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        _guarded = True
+        yield
+    finally:
+        _guarded = False
+        if alarm is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, alarm)
+        if before is not None:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def read_hostile(path, read, errors):
+    """``read(path)``, guarded: what it returned, or None where it raised one of ``errors`` with a message. Anything else is a failure."""
+    try:
+        with guarded():
+            return read(path)
+    except errors as error:
+        raised = error
+    cause, seen = raised, []
+    while cause is not None:
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    assert not any(isinstance(e, (AssertionError, MemoryError)) for e in seen), seen
+    assert len(str(raised)) > 10, f"{type(raised).__name__} says nothing: {raised!s}"
+    return None
+
+
+def check_reader(folder, files, read, errors, examples):
+    """Damage ``files`` in ``examples`` ways, and read each. ``read`` takes a path; it checks by itself whether what it returns is sound."""
+    path = Path(folder) / "file"
+    for content in files:  # they are valid; and what reading imports is imported now
+        path.write_bytes(content)
+        read(path)
+    long = hypothesis.settings.get_current_profile_name() == "long"
+
+    @hypothesis.settings(
+        max_examples=examples, derandomize=not long, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    @hypothesis.given(damaged(files))
+    def check(content):
+        path.write_bytes(content)
+        read_hostile(path, read, errors)
+
+    check()

@@ -1,0 +1,223 @@
+"""Readers of files are given damaged and hostile ones. ``pytest tests/files/test_fuzz.py --fuzz 10000`` gives each so many."""
+
+import gzip
+import io
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+
+import fuzz
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn
+from minigrad.files.checkpoint import CheckpointError
+from minigrad.files.events import EventError, read_scalars
+from minigrad.files.torch_writer import save_torch
+from minigrad.nn.data import CIFAR10
+from minigrad.nn.data import cifar as cifar_files
+from minigrad.nn.data.idx import DataError, read_idx, to_idx
+from minigrad.tree import leaves
+
+
+def saved(write, *values):
+    found = []
+    for value in values:
+        buffer = io.BytesIO()
+        write(value, buffer)
+        found.append(buffer.getvalue())
+    return found
+
+
+STATE = {
+    "model": OrderedDict(weight=mg.arange(6.0).reshape(2, 3), bias=mg.ones(3, dtype=mg.float64), half=mg.ones(2, dtype=mg.float16)),
+    "step": 3,
+    "text": "ü",
+    "list": [1, 2.5, None, True, (mg.zeros(0, 2),)],
+}
+
+
+def sound(value, length):
+    """Nothing in it is longer than the file; every array can be read."""
+    for leaf in leaves(value, widest=1000, deepest=50):
+        array = leaf._data if isinstance(leaf, mg.Tensor) else leaf
+        if isinstance(array, np.ndarray):
+            assert array.nbytes <= 4 * length + 64
+            array.copy().sum()
+        else:
+            assert isinstance(array, (str, bytes, int, float, complex, type(None), np.generic, np.dtype, set, frozenset)), type(array)
+    return True
+
+
+def crc32c_record(data):
+    from minigrad.files.events import _masked
+
+    head = struct.pack("<Q", len(data))
+    return head + struct.pack("<I", _masked(memoryview(head))) + data + struct.pack("<I", _masked(memoryview(data)))
+
+
+def events():
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    from tensorboardX.proto.summary_pb2 import Summary
+    from tensorboardX.proto.tensor_pb2 import TensorProto
+
+    values = [Summary.Value(tag="loss", simple_value=0.5), Summary.Value(tag="t", tensor=TensorProto(dtype="DT_FLOAT", float_val=[2.0]))]
+    made = [
+        event_pb2.Event(wall_time=1.0, file_version="brain.Event:2"),
+        event_pb2.Event(wall_time=2.0, step=7, summary=Summary(value=values)),
+    ]
+    return [event.SerializeToString() for event in made]
+
+
+def read_events(path):
+    found = read_scalars(path)
+    assert all(isinstance(tag, str) and all(isinstance(v, float) and isinstance(s, int) for s, v in curve) for tag, curve in found.items())
+
+
+def read_records(path):
+    """The bytes as the content of a record whose checksums are right: what is damaged is the event."""
+    path.write_bytes(crc32c_record(path.read_bytes()))
+    read_events(path)
+
+
+def rezipped(original, entry):
+    """A reader of an archive in which ``entry`` has the bytes that are in the file: checksums are right, what is damaged is inside."""
+
+    def read(path, load):
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(original)) as archive, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as damaged:
+            for name in archive.namelist():
+                damaged.writestr(name, content if name.endswith(entry) else archive.read(name))
+        return sound(load(path), path.stat().st_size)
+
+    return read
+
+
+def entry(original, name):
+    with zipfile.ZipFile(io.BytesIO(original)) as archive:
+        return archive.read(next(n for n in archive.namelist() if n.endswith(name)))
+
+
+OURS = saved(mg.save, STATE)[0]
+THEIRS = saved(save_torch, STATE)[0]
+
+
+def cifar(protocol):
+    rng = np.random.default_rng(0)
+    return pickle.dumps({b"data": rng.integers(0, 256, (2, 3072), dtype=np.uint8), b"labels": [3, 9], b"batch_label": b"x"}, protocol)
+
+
+def read_cifar(path):
+    images, labels = CIFAR10.__new__(CIFAR10)._read(path)
+    assert images.shape[0] == len(labels) and images.dtype == np.uint8 and (np.asarray(labels) < 10).all()
+
+
+def read_cifar_binary(path):
+    images, labels = CIFAR10.__new__(CIFAR10)._read_binary(path)
+    assert images.shape[0] == len(labels) and images.dtype == np.uint8
+
+
+def safetensors():
+    library = pytest.importorskip("safetensors.numpy")
+    return [library.save({"a": np.arange(6.0).reshape(2, 3), "b": np.ones(3, np.float16)}, {"m": "x"})]
+
+
+SMALL = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+READERS = {  # name -> the valid files, how one is read, what may be raised
+    "idx": (lambda: [to_idx(SMALL), to_idx(np.eye(3)), to_idx(np.uint8([1, 2]))], read_idx, DataError),
+    "idx.gz": (lambda: [gzip.compress(to_idx(SMALL), mtime=0)], read_idx, DataError),
+    "cifar": (lambda: [cifar(2), cifar(3), cifar(4)], read_cifar, DataError),
+    "cifar binary": (lambda: [bytes([3]) + bytes(3072), bytes([3]) + bytes(3072) + bytes([9]) + bytes(3072)], read_cifar_binary, DataError),
+    "checkpoint": (lambda: saved(mg.save, STATE, [np.arange(3)]), lambda p: sound(mg.load(p), p.stat().st_size), CheckpointError),
+    "PyTorch": (lambda: saved(save_torch, STATE, STATE["model"]), lambda p: sound(nn.load_torch(p), p.stat().st_size), CheckpointError),
+    "structure": (lambda: [entry(OURS, "state.json")], lambda p: rezipped(OURS, "state.json")(p, mg.load), CheckpointError),
+    "npy": (lambda: [entry(OURS, f"{i}.npy") for i in (0, 1)], lambda p: rezipped(OURS, "0.npy")(p, mg.load), CheckpointError),
+    "PyTorch's pickle": (lambda: [entry(THEIRS, "data.pkl")], lambda p: rezipped(THEIRS, "data.pkl")(p, nn.load_torch), CheckpointError),
+    "safetensors": (safetensors, lambda p: sound(nn.load_safetensors(p), p.stat().st_size), CheckpointError),
+    "event file": (lambda: [b"".join(map(crc32c_record, events()))], read_events, EventError),
+    "event": (events, read_records, EventError),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files(name, tmp_path, pytestconfig):
+    files, read, errors = READERS[name]
+    fuzz.check_reader(tmp_path, files(), read, errors, pytestconfig.getoption("--fuzz"))
+
+
+# ------------------------------------------------------------------------------------- what a file can be made to ask for
+
+
+def opcodes(*parts):
+    return b"\x80\x02" + b"".join(parts) + b"."
+
+
+def called(module, name, *arguments):
+    return f"c{module}\n{name}\n".encode() + b"(" + b"".join(arguments) + b"tR"
+
+
+HOSTILE = {
+    "a memo of 2**30 places": opcodes(b"}", b"r" + struct.pack("<I", 1 << 30)),
+    "an array of 2**40 bytes": opcodes(called("numpy", "ndarray", b"\x8a\x06" + (1 << 40).to_bytes(6, "little"))),
+    "a bytearray of 2**60 bytes": opcodes(b"\x96" + struct.pack("<Q", 1 << 60)),
+    "bytes of 2**60": opcodes(b"\x8e" + struct.pack("<Q", 1 << 60)),
+    "a frame of 2**60": b"\x80\x04\x95" + struct.pack("<Q", 1 << 60) + b"}.",
+    "a codec that unpacks": opcodes(called("_codecs", "encode", b"X\x01\x00\x00\x00xX\x03\x00\x00\x00zip")),
+    "attributes for a function": opcodes(b"c_codecs\nencode\n", b"N}X\x04\x00\x00\x00evilK\x01s\x86b"),
+    "a program": opcodes(called("os", "system", b"X\x04\x00\x00\x00true")),
+    "the interpreter's own": opcodes(called("builtins", "eval", b"X\x01\x00\x00\x001")),
+    "a key whose hash takes for ever": opcodes(b"}", b")q\x00", b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(60)), b"K\x01s"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pickles_of_cifar(name, tmp_path):
+    path = tmp_path / "data_batch_1"
+    path.write_bytes(HOSTILE[name])
+    assert fuzz.read_hostile(path, read_cifar, DataError) is None
+    with pytest.raises(DataError, match="no file of CIFAR"):
+        read_cifar(path)
+    assert not hasattr(cifar_files._encoded, "evil")
+
+
+def test_labels_in_lists_of_lists_fill_no_memory(tmp_path):
+    """Thirty lists, each with the one before twice: as an array they would have 2**30 numbers."""
+    labels = [1]
+    for _ in range(30):
+        labels = [labels, labels]
+    path = tmp_path / "data_batch_1"
+    path.write_bytes(pickle.dumps({"data": np.zeros((2, 3072), np.uint8), "labels": labels}, 2))
+    with pytest.raises(DataError, match="must be an array and a list of numbers"):
+        read_cifar(path)
+
+
+def test_a_gzip_that_would_fill_the_memory(tmp_path):
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1]) + struct.pack(">I", 1 << 27) + bytes(1 << 27), mtime=0))
+    with pytest.raises(DataError, match=r"holds more than .* bytes, which images or labels never do"):
+        read_idx(path)
+
+
+def test_the_guard_finds_what_it_looks_for(tmp_path):
+    """A reader that runs what a file says, one that reserves too much, and one that does not end are found."""
+    path = tmp_path / "file"
+    path.write_bytes(HOSTILE["a program"])
+    with pytest.raises(AssertionError, match=r"reading a file did os\.system"):
+        fuzz.read_hostile(path, lambda p: pickle.loads(p.read_bytes()), DataError)
+
+    def greedy(path):
+        try:
+            np.empty(3 << 30, np.uint8)
+        except MemoryError as error:
+            raise DataError("a message that is long enough") from error
+
+    def silent(path):
+        raise DataError("bad")
+
+    if fuzz.resource is not None:
+        with pytest.raises(AssertionError, match="MemoryError"):
+            fuzz.read_hostile(path, greedy, DataError)
+    with pytest.raises(AssertionError, match="says nothing"):
+        fuzz.read_hostile(path, silent, DataError)
