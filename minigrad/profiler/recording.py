@@ -32,7 +32,7 @@ class Event:
     ``kind``          ``"op"``, ``"formula"`` (of an op's gradient), ``"module"`` (a call), ``"part"`` (``record_function``),
                       ``"walk"`` (a backward pass), or ``"profile"``, the whole
     ``phase``         ``"forward"``, or ``"backward"`` inside a backward pass
-    ``start``, ``end``  nanoseconds
+    ``start``         nanoseconds, and so is ``end``
     ``self_time``     nanoseconds without those of the events inside
     ``parent``        the event around it; None for the whole
     ``origin``        in a backward pass, the forward event of the op whose gradient is computed
