@@ -265,6 +265,13 @@ def last_level(values: Any) -> Level | None:
     return found
 
 
+def innermost_of(values: Any) -> Level:
+    """:func:`last_level` of values among which there is a Batched."""
+    level = last_level(values)
+    assert level is not None
+    return level
+
+
 def _is_plain(values: Any) -> bool:
     """Whether there is neither a Tensor nor a Batched among values and in their tuples and lists."""
     for value in values:
@@ -431,7 +438,7 @@ def of_samples(op: Any, formula: Callable[..., Any], g: Any, args: Sequence[Any]
     try:
         return lowered(formula(lifted(g), *[x if source is None else lifted(x) for x, source in zip(args, sources, strict=True)]))
     except Exception:
-        level = last_level((g, *args))
+        level = innermost_of((g, *args))
         parts = []
         for i in range(level.size):
             ours = [lowered(_of_sample(x, i, level)) for x in (g, *args)]
@@ -447,7 +454,7 @@ def of_samples(op: Any, formula: Callable[..., Any], g: Any, args: Sequence[Any]
 
 def _of_elements(formula: Callable[..., Any], g: Any, args: Sequence[Any], sources: Sequence[Any]) -> Any:
     """``formula(g, *args)`` of an elementwise op: it is elementwise too, so it takes arrays of all samples. None where it has others to take."""
-    level = last_level((g, *args))
+    level = innermost_of((g, *args))
     given = []
     for x, source in zip((g, *args), ("g", *sources), strict=True):
         if type(x) is Batched and x.level is level:
@@ -479,8 +486,8 @@ def run_batched(op: Any, inputs: Sequence[Any], statics: dict[str, Any], level: 
     try:
         returned = rule(run, *given, **statics)
     except Exception:
-        if level.size:
-            run.sample(0, given, statics)  # raises the error of a call for one sample, with its shapes
+        for i in range(level.size):
+            run.sample(i, given, statics)  # raises the error of a call for one sample, with its shapes and its number
         raise
     return tuple([_packed(r, level) for r in returned]) if type(returned) is tuple else _packed(returned, level)
 

@@ -86,8 +86,9 @@ def enter_each(*xs: Array, level: Level) -> Array:
     return Batched(stacked(xs), level)
 
 
+_function: Any
 for _function in (enter, leave, enter_each):
-    _function.op.across_levels = True  # type: ignore[attr-defined]
+    _function.op.across_levels = True
 
 
 def arrived(gradient: Any, node: Node, record: bool, accumulate: bool) -> Any:

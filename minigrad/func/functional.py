@@ -94,11 +94,12 @@ def jacobian(
 
 
 def _jacobian(trial: Trial, strict: bool, vectorize: bool, strategy: str) -> Any:
-    if strict:
-        _product(trial, trial.pull([ones_like(y) for y in trial.outputs], trial.outer), trial.inputs, trial.like, strict)
+    for k in range(len(trial.outputs) if strict else 0):  # each result must depend on each input
+        found = trial.pull([ones_like(y) if i == k else None for i, y in enumerate(trial.outputs)], trial.outer)
+        _product(trial, found, trial.inputs, trial.like, strict)
     chunk = None if vectorize else 1
-    found = rows(trial, trial.outer, chunk) if strategy == "reverse-mode" else columns(trial, trial.outer, chunk)
-    return nested(trial.results, found)
+    parts = rows(trial, trial.outer, chunk) if strategy == "reverse-mode" else columns(trial, trial.outer, chunk)
+    return nested(trial.results, parts)
 
 
 def hessian(

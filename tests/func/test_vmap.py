@@ -308,3 +308,8 @@ def test_what_is_made_like_a_sample_can_be_written_into(empty):
     close(vmap(swapped)(X).numpy(), np.stack([X.numpy()[:, 1], X.numpy()[:, 0] * 2], 1))
     close(vmap(vmap(swapped))(X.reshape(1, 3, 2)).numpy()[0], vmap(swapped)(X).numpy())
     close(vmap(grad(lambda x: swapped(x).square().sum()))(X).numpy(), X.numpy() * [8, 2])
+
+
+def test_an_error_is_that_of_the_sample():
+    with pytest.raises(IndexError, match="getitem: index 9 is out of bounds for dimension 0 with size 2"):
+        vmap(lambda x, i: x[i])(X, mg.tensor([0, 1, 9]))
