@@ -550,7 +550,9 @@ def _node(levels: tuple) -> Node:
 
 def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple, static: dict[str, Any], out: Any) -> Any:
     """The Tensor for a result that differs from sample to sample: what the generated function does for arrays."""
-    out = _weaken(op, out, arrays, static)
+    alike = [a.dtype is out.dtype for a in arrays if type(a) in ARRAYS]
+    if not alike or not all(alike):
+        out = _weaken(op, out, arrays, static)
     plan = op.plans[mask] if mask and out.dtype.kind == "f" and grad_mode.get() else None
     if plan is None:
         return wrap(out)
