@@ -24,7 +24,7 @@ _SELF = "PyTorch's own machinery"
 _VIEW = "tensors are values, and memory is not theirs to arrange; reshape, x[...] and clone() give new ones"
 _KERNEL = "a kernel of PyTorch's; call the function of nn.functional"
 _JIT = "there is no compiler; leave it out, Python runs the function as it is"
-_SEVERAL = "one process, one machine; DataLoader(num_workers=...) and set_num_threads use its cores"
+_SEVERAL = "mpiexec starts the processes of minigrad.distributed; DataLoader(num_workers=...) and set_num_threads use the cores of one"
 
 TABLE: dict[str, dict[str, str]] = {
     "torch": {
@@ -36,7 +36,7 @@ TABLE: dict[str, dict[str, str]] = {
         "quantize_* quantized_* q_* qint* quint* qscheme fake_quantize_* dequantize int_repr choose_qparams_optimized per_* fbgemm_* ao "
         "quantization empty_quantized fused_moving_avg_obs_fake_quant": _QUANTISED,
         "jit export fx compiler Script*  ": _JIT,
-        "distributed multiprocessing futures fork wait is_distributed": _SEVERAL,
+        "multiprocessing futures fork wait is_distributed": _SEVERAL,
         "onnx": "there is no export; nn.save_safetensors writes weights that others read",
         "hub package": "nn.load_torch reads a checkpoint that was downloaded; nn.models has networks that fit torchvision's",
         "monitor": "profiler shows what takes time; nn.summary what a model costs",
@@ -97,7 +97,7 @@ TABLE: dict[str, dict[str, str]] = {
         "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split unsafe_split_with_sizes": _LATER,
     },
     "torch.nn": {
-        "DataParallel parallel SyncBatchNorm": _SEVERAL,
+        "DataParallel": "nn.parallel.DistributedDataParallel, under mpiexec",
         "quantized qat quantizable intrinsic": _QUANTISED,
         "Buffer": "register_buffer does the same, with the name",
         "RNNCellBase": "what the cells share; to build on, nn.RNNCell serves",
@@ -146,7 +146,6 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.utils.tensorboard": {"FileWriter RecordWriter": "SummaryWriter writes files and records"},
     "torch.utils.data": {
-        "DistributedSampler distributed": _SEVERAL,
         "*DataPipe* datapipes DataChunk *datapipe* graph* argument_validation runtime_validation* guaranteed_* non_deterministic": (
             "torchdata's; write an IterableDataset"
         ),

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.files.safetensors import load_safetensors, save_safetensors
 from minigrad.files.torch_files import load_torch
-from minigrad.nn import functional, init, metrics, optim, utils
+from minigrad.nn import functional, init, metrics, optim, parallel, utils
 from minigrad.nn.activation import (
     CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
     RReLU, SELU, Sigmoid, SiLU, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
@@ -58,6 +58,7 @@ from minigrad.nn.padding import (
     CircularPad1d, CircularPad2d, CircularPad3d, ConstantPad1d, ConstantPad2d, ConstantPad3d, ReflectionPad1d, ReflectionPad2d,
     ReflectionPad3d, ReplicationPad1d, ReplicationPad2d, ReplicationPad3d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
 )  # fmt: skip
+from minigrad.nn.parallel.norm import SyncBatchNorm
 from minigrad.nn.pool import (
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, AvgPool1d,
     AvgPool2d, AvgPool3d, FractionalMaxPool2d, FractionalMaxPool3d, LPPool1d, LPPool2d, LPPool3d, MaxPool1d, MaxPool2d, MaxPool3d,
@@ -106,5 +107,5 @@ def __dir__() -> list[str]:
 MYPY = False  # mypy treats it as True, and exports what is imported, because it cannot read a computed list; other checkers can
 if not MYPY:
     __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith("minigrad.") and name[0] != "_"]
-    __all__ += ["data", "detection", "functional", "hmm", "init", "metrics", "models", "optim", "training", "utils"]
+    __all__ += ["data", "detection", "functional", "hmm", "init", "metrics", "models", "optim", "parallel", "training", "utils"]
     __all__ += [name for names in _LATER.values() for name in names]

@@ -15,6 +15,7 @@ and no gradient flows.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,35 @@ class Metric:
         for key, value in state_dict.items():
             setattr(self, key, copy.copy(value))
 
+    def merge(self, states: Sequence[dict[str, Any]]) -> None:
+        """Take over the states of several processes that had a part of the batches each: numbers and arrays add up, lists follow one another.
+
+        A metric whose state is not put together so defines this method.
+
+        >>> from minigrad.nn.metrics import Mean
+        >>> a, b, both = Mean(), Mean(), Mean()
+        >>> a.update(1.0, 64)
+        >>> b.update(4.0, 32)
+        >>> both.merge([a.state_dict(), b.state_dict()])
+        >>> both.compute()
+        2.0
+        """
+        self.load_state_dict({key: _together(self, key, [state[key] for state in states]) for key in states[0]})
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}: {self.compute()})"
+
+
+def _together(metric: Metric, key: str, values: Sequence[Any]) -> Any:
+    if all(isinstance(v, (int, float, np.ndarray, np.generic)) and not isinstance(v, bool) for v in values):
+        return sum(values[1:], values[0])
+    if all(isinstance(v, list) for v in values):
+        return [one for v in values for one in v]
+    if all(isinstance(v, dict) for v in values):
+        return {k: _together(metric, key, [v[k] for v in values if k in v]) for k in dict.fromkeys(k for v in values for k in v)}
+    if all(v == values[0] for v in values):
+        return values[0]
+    raise TypeError(f"{type(metric).__name__}: the states of ranks differ in {key}, {values[0]!r}; define merge(states) to put them together")
 
 
 class Mean(Metric):

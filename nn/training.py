@@ -24,18 +24,18 @@ import numpy as np
 from minigrad.calls import in_mode
 from minigrad.engine import ShapeError, no_grad
 from minigrad.files.atomic import whole_file
-from minigrad.files.checkpoint import load, save
+from minigrad.files.checkpoint import save
 from minigrad.nn.bar import bar
 from minigrad.nn.metrics import Mean, Metric, named
 from minigrad.nn.module import Module
 from minigrad.nn.optim.lbfgs import LBFGS
 from minigrad.nn.optim.lr_scheduler import ReduceLROnPlateau
 from minigrad.nn.optim.swa_utils import AveragedModel, get_ema_avg_fn
+from minigrad.nn.parallel.together import Together
 from minigrad.nn.tensorboard import SummaryWriter
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from minigrad.ops.arguments import check, whole
 from minigrad.ops.shape import cat
-from minigrad.random import get_rng_state, set_rng_state
 from minigrad.tensor import Tensor
 from minigrad.tree import leaves, tree_map, unwrapped
 
@@ -86,13 +86,14 @@ class Run:
     ``logs``               the values of the current epoch: ``loss``, metrics, ``val_loss``, ...
     ``history``            the logs of all finished epochs
     ``stop``               a callback sets this to end the run after the epoch
+    ``rank``               of this process, for a ``DistributedDataParallel``; 0 writes files. ``model`` is then the one within it
     =====================  ==================================================================================
     """
 
     def __init__(self, model: Module, optimizer: Any, scheduler: Any, epochs: int):
         self.model, self.optimizer, self.scheduler, self.epochs = model, optimizer, scheduler, epochs
         self.evaluated: Any = model
-        self.epoch, self.step, self.stop = 1, 0, False
+        self.epoch, self.step, self.stop, self.rank = 1, 0, False, 0
         self.loss = math.nan
         self.logs: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
@@ -175,9 +176,14 @@ def fit(
         checkpoint_every: also write it after every so many steps. The loader needs ``state_dict()``.
         progress: print a line for each epoch and, if tqdm is installed, show a bar on a terminal or in a notebook.
 
+    Several ranks train a :class:`minigrad.nn.parallel.DistributedDataParallel` with the same call. Rank 0 writes, prints and saves; ``loss`` and metrics
+    are those of all ranks' batches, and so are the ones of ``validation`` if its sampler is a ``DistributedSampler``. A run may be resumed with
+    another number of ranks, or without ``DistributedDataParallel``; within an epoch only if its steps take as many samples as before.
+
     Returns the logs of all epochs: ``epoch``, ``step``, ``lr``, ``loss`` (the mean over samples), the metrics, the same with ``val_``, ``seconds``.
 
     Raises:
+        DistError: the ranks' loaders have different numbers of batches; the message says how many.
         FloatingPointError: the loss is not finite; the message names the step and the parameters that are not finite. The step is not taken.
         TypeError: an argument of another kind, a batch that is no pair without ``forward``, a loss that is no Tensor, a metric that is no number.
         ValueError: no batch in ``loader`` or ``validation``; an optimizer or scheduler of another model; two metrics of one name; or a checkpoint
@@ -197,33 +203,42 @@ def fit(
     """
     _check_arguments(model, loader, loss, optimizer, epochs, validation, scheduler, callbacks, forward)
     check("fit", locals(), scheduler_per=("epoch", "step"), accumulate=1)
-    _check_files(checkpoint, checkpoint_every, loader)
+    ranks = Together(model)
+    if ranks.rank == 0:
+        _check_files(checkpoint, checkpoint_every, loader)
+    progress = progress and ranks.rank == 0
+    ranks.same_count("has", _length(loader), "the number of batches")
     measured = _check_metrics("fit", metrics)
     mean = Mean("loss")
-    run = Run(model, optimizer, scheduler, epochs)
+    run = Run(ranks.model, optimizer, scheduler, epochs)
+    run.rank = ranks.rank
     for callback in callbacks:
         callback.begin(run)
 
     options = {"optimizer": _options(optimizer), "scheduler": _options(scheduler)}
 
-    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader, "validation": validation}
+    parts = {"model": run.model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader, "validation": validation}
     stateful: dict[str, Any] = {name: part for name, part in parts.items() if hasattr(part, "state_dict")}
     gathered: list[Metric] = [mean, *measured]
 
     def write(within: bool) -> None:
         if checkpoint is not None:
             state: dict[str, Any] = {name: thing.state_dict() for name, thing in stateful.items()}
-            state["metrics"] = [[m.name, m.state_dict()] for m in gathered]
+            total = [copy.copy(m) for m in gathered]
+            if within:
+                ranks.merge(total, "the metrics for the checkpoint")
+            state["metrics"] = [[m.name, m.state_dict()] for m in total]
             state["callbacks"] = [[type(c).__name__, c.state_dict()] for c in callbacks]
             state["begun with"] = begun_with
             state["now"] = {"optimizer": _options(optimizer), "scheduler": _options(scheduler)}
             state["run"] = {"epoch": run.epoch, "step": run.step, "stop": run.stop, "history": run.history, "within": within}
-            state["rng"] = get_rng_state()
-            save(state, checkpoint)
+            state |= ranks.own_states(stateful)
+            if ranks.rank == 0:
+                save(state, checkpoint)
 
     within, begun_with = False, options
-    if checkpoint is not None and os.path.exists(checkpoint):
-        state = load(checkpoint)
+    state = ranks.read(checkpoint)
+    if checkpoint is not None and state is not None:
         if not isinstance(state, dict) or not {*stateful, "run", "metrics", "callbacks", "rng", "begun with"} - {"scheduler"} <= set(state):
             raise ValueError(
                 f"fit: {os.fspath(checkpoint)} is not the checkpoint of such a run: it was not written by fit with these arguments"
@@ -232,14 +247,15 @@ def fit(
         _check_same(checkpoint, "callbacks", state, [type(c).__name__ for c in callbacks])
         _check_options(checkpoint, options, state)
         begun_with = state["begun with"]
+        own = ranks.restore(state, stateful, state["run"]["within"])
         for name, thing in stateful.items():
-            thing.load_state_dict(state[name])
+            thing.load_state_dict((own if name in own else state)[name])
         for metric, (_, saved) in zip(gathered, state["metrics"], strict=True):
-            metric.load_state_dict(saved)
+            if run.rank == 0:  # it goes on with the sums of all ranks
+                metric.load_state_dict(saved)
         for callback, (_, saved) in zip(callbacks, state["callbacks"], strict=True):
             callback.load_state_dict(saved)
         run.epoch, run.step, run.stop, run.history, within = (state["run"][k] for k in ("epoch", "step", "stop", "history", "within"))
-        set_rng_state(state["rng"])
         if progress:
             print(_resumed(checkpoint, run, within), flush=True)
 
@@ -259,8 +275,9 @@ def fit(
             write(within=True)
 
     while run.epoch <= epochs and not run.stop:
-        started, before = time.perf_counter(), run.step
+        started, before, count = time.perf_counter(), run.step, 0
         model.train()
+        ranks.begin_epoch(loader, run.epoch)
         if not within:
             for metric in gathered:
                 metric.reset()
@@ -278,17 +295,22 @@ def fit(
                 mean.update(value, size)
                 for metric in measured:
                     metric.update(outputs, targets)
+                count += 1
                 if part.batches == accumulate:
                     step(part)
         if part.batches:
             step(part)
+        ranks.same_count("gave", count, f"the end of epoch {run.epoch}, after {count} batches")
         if run.step == before and not within:  # a run that was stopped after the last step of an epoch resumes with no batch left
             raise ValueError(_no_batch("fit", "loader", loader, run.epoch))
         within = False
         run.logs = {"epoch": run.epoch, "step": run.step, "lr": float(optimizer.param_groups[0]["lr"])}
+        ranks.merge(gathered, f"the metrics of epoch {run.epoch}")
         run.logs |= {m.name: _computed(m) for m in gathered}
         if validation is not None:
-            found = _evaluate("fit", run.evaluated, validation, loss, measured, forward, run.epoch)
+            ranks.sync_buffers()
+            found = _evaluate("fit", run.evaluated, validation, loss, measured, forward, ranks, run.epoch)
+            found = ranks.first(found, f"the validation of epoch {run.epoch}")
             run.logs |= {f"val_{name}": value for name, value in found.items()}
         run.logs["seconds"] = round(time.perf_counter() - started, 3)
         if scheduler is not None and scheduler_per == "epoch":
@@ -296,6 +318,7 @@ def fit(
         run.history.append(run.logs)
         for callback in callbacks:
             callback.after_epoch(run)
+        run.stop = any(ranks.gather(run.stop, f"the callbacks of epoch {run.epoch}"))
         if progress:
             print(_line(run), flush=True)
         run.epoch += 1
@@ -341,7 +364,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """The mean loss over the samples of ``loader``, and the metrics, by name; in evaluation mode and without gradients.
 
-    The model's mode is restored afterwards. The metrics are reset first; they may be given by name, as in :func:`fit`.
+    The model's mode is restored afterwards. For a ``DistributedDataParallel`` and a loader with a ``DistributedSampler`` they are those of all ranks. The metrics are reset first; they may be given by name, as in :func:`fit`.
 
     Raises:
         TypeError: as for :func:`fit`.
@@ -357,10 +380,15 @@ def evaluate(
     if loss is not None:
         _check_function("evaluate", "loss", loss)
     _check_function("evaluate", "forward", forward)
-    return _evaluate("evaluate", model, loader, loss, _check_metrics("evaluate", metrics), forward)
+    ranks = Together(model)
+    if ranks.share(loader):
+        ranks.sync_buffers()
+    return _evaluate("evaluate", ranks.model, loader, loss, _check_metrics("evaluate", metrics), forward, ranks)
 
 
-def _evaluate(name: str, model: Any, loader: Any, loss: Any, metrics: Sequence[Metric], forward: Forward, epoch: int = 1) -> dict[str, Any]:
+def _evaluate(
+    name: str, model: Any, loader: Any, loss: Any, metrics: Sequence[Metric], forward: Forward, ranks: Together, epoch: int = 1
+) -> dict[str, Any]:
     """:func:`evaluate`, or its part in the epoch of :func:`fit`, as ``name`` says."""
     mean, empty = Mean("loss"), True
     for metric in metrics:
@@ -375,6 +403,8 @@ def _evaluate(name: str, model: Any, loader: Any, loss: Any, metrics: Sequence[M
                 metric.update(outputs, targets)
     if empty:
         raise ValueError(_no_batch(name, "validation" if name == "fit" else "loader", loader, epoch))
+    if ranks.share(loader):
+        ranks.merge([mean, *metrics], "the metrics of an evaluation")
     return ({} if loss is None else {"loss": mean.compute()}) | {m.name: _computed(m) for m in metrics}
 
 
@@ -650,6 +680,8 @@ class Log(Callback):
             raise ValueError(f"Log: the name of the file ends in .csv or .jsonl, not {self.path.name!r}")
 
     def after_epoch(self, run: Run) -> None:
+        if run.rank != 0:
+            return
         with whole_file(self.path) as file:
             file.write((_table if self.path.suffix == ".csv" else _lines)(run.history).encode())
 

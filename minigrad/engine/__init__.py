@@ -41,7 +41,7 @@ from minigrad.engine.anomaly import (
 from minigrad.engine.batching import (
     ARRAYS, Batched, Level, aligned, batched, each_sample, for_samples, innermost, is_array, is_batched, last_level, lifted, memory_of, moved, rearranged, refuse_write, repeated, run_batched, running,
 )  # fmt: skip
-from minigrad.engine.backward import backward, grad, settle, walk
+from minigrad.engine.backward import at_end_of_backward, backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, enter, enter_each, fit, in_dtype, is_half, leave, sum_to
 from minigrad.engine.forward import push
 from minigrad.engine.function import Function, once_differentiable

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 import types
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Literal, TypeAlias, overload
 
@@ -321,6 +322,26 @@ def _several(x: Any) -> tuple:
     return (x,) if x is None or isinstance(x, (TensorBase, np.ndarray)) or not isinstance(x, Iterable) else tuple(x)
 
 
+class _AtEnd(threading.local):
+    waiting: list[Callable[[], None]]
+
+
+_at_end = _AtEnd()
+
+
+def at_end_of_backward(function: Callable[[], None]) -> None:
+    """Call ``function()`` when the running ``backward()`` of this thread has filled every ``.grad``. For hooks; if it fails, nothing is called.
+
+    >>> import minigrad as mg
+    >>> from minigrad.engine import at_end_of_backward
+    >>> x = mg.tensor(1.0, requires_grad=True)
+    >>> handle = x.register_hook(lambda g: at_end_of_backward(lambda: print(x.grad)))
+    >>> (x * 2).backward()
+    tensor(2.)
+    """
+    _at_end.waiting.append(function)
+
+
 def backward(
     tensors: Tensor | Iterable[Tensor],
     grad_tensors: Gradients = None,
@@ -349,10 +370,13 @@ def backward(
     if targets is not None and not targets:
         raise RuntimeError("backward: inputs is empty: name at least one tensor, or leave it out")
     with set_grad_enabled(create_graph), np.errstate(all="ignore"):  # 1/0 in a formula is inf, as in the ops themselves
+        _at_end.waiting = []
         found = walk(seeds, None if targets is None else set(targets), retain, create_graph, accumulate=True)
     for node, g in found.items():
         if type(node) is not Leaf and targets is not None:
             deliver(targets[node], g, create_graph)
+    while _at_end.waiting:
+        _at_end.waiting.pop(0)()
 
 
 def _input_node(tensor: Any, who: str) -> Node:

@@ -17,7 +17,7 @@ AttributeError: module 'minigrad.torch' has no attribute 'jit': there is no comp
 # mypy: implicit-reexport
 
 from minigrad.torch import (  # first, for `*` has modules of these names
-    accelerator, amp, autograd, backends, cpu, cuda, distributions, fft, func, linalg, mps, nn, optim, profiler, random, serialization,
+    accelerator, amp, autograd, backends, cpu, cuda, distributed, distributions, fft, func, linalg, mps, nn, optim, profiler, random, serialization,
     special, testing, utils, version, xpu,
 )  # fmt: skip
 from minigrad import *

@@ -17,6 +17,7 @@ from minigrad.nn.data.loader import DataLoader, default_collate, default_convert
 from minigrad.nn.data.mnist import MNIST, FashionMNIST
 from minigrad.nn.data.sampler import (
     BatchSampler,
+    DistributedSampler,
     RandomSampler,
     Sampler,
     SequentialSampler,
@@ -51,7 +52,7 @@ from minigrad.nn.data.workers import WorkerInfo, get_worker_info
 
 __all__ = [
     "CIFAR10", "CIFAR100", "MNIST", "BatchSampler", "CenterCrop", "ChainDataset", "ColorJitter", "Compose", "ConcatDataset", "Cutout",
-    "DataError", "DataLoader", "Dataset", "DatasetFolder", "FashionMNIST", "Grayscale", "ImageFolder", "InterpolationMode", "IterableDataset", "Lambda", "Normalize", "Pad",
+    "DataError", "DataLoader", "Dataset", "DatasetFolder", "DistributedSampler", "FashionMNIST", "Grayscale", "ImageFolder", "InterpolationMode", "IterableDataset", "Lambda", "Normalize", "Pad",
     "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomOrder",
     "RandomResizedCrop", "RandomRotation", "RandomSampler", "RandomVerticalFlip",
     "Resize", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "ToTensor",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from minigrad.distributed.group import get_rank, get_world_size
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import check, numbers
 from minigrad.random import Generator, numpy_generator
@@ -189,6 +191,86 @@ class WeightedRandomSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self.num_samples
+
+
+class DistributedSampler(Sampler[int]):
+    """The indices of one rank: ``torch.utils.data.DistributedSampler``.
+
+    All ranks divide one order of the dataset: rank r takes its places r, r + ranks, r + 2 ranks, ... So a step of all ranks with batches of B is a step
+    of one process with batches of ranks * B.
+
+    Args:
+        dataset: anything with a length.
+        num_replicas: how many ranks; default: those of :mod:`minigrad.distributed`.
+        rank: which of them; likewise.
+        shuffle: draw the order at random, the same one on all ranks, from ``seed`` and the epoch.
+        seed: the same on all ranks.
+        drop_last: leave out the last samples if they are not one for each rank; otherwise the first ones of the order come twice, to make the
+            shares equal.
+
+    Call :meth:`set_epoch` before each epoch, or all have the same order. (``fit`` does it.)
+
+    Raises:
+        TypeError: an option is of another type.
+        ValueError: ``rank`` is not below ``num_replicas``, or there is nothing for each rank; no group and no ``num_replicas`` or ``rank``.
+
+    >>> from minigrad.nn.data import DistributedSampler
+    >>> [list(DistributedSampler(range(5), num_replicas=2, rank=r, shuffle=False)) for r in (0, 1)]
+    [[0, 2, 4], [1, 3, 0]]
+    """
+
+    def __init__(
+        self,
+        dataset: Sized,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+    ):
+        num_replicas = get_world_size() if num_replicas is None else num_replicas
+        rank = get_rank() if rank is None else rank
+        check(
+            "DistributedSampler",
+            locals(),
+            dataset="anything with a length",
+            num_replicas=1,
+            rank=0,
+            shuffle="True or False",
+            seed="a whole number",
+            drop_last="True or False",
+        )
+        if rank >= num_replicas:
+            raise ValueError(f"DistributedSampler: rank must be below num_replicas, {num_replicas}, but is {rank}")
+        if not len(dataset) or (drop_last and len(dataset) < num_replicas):
+            raise ValueError(f"DistributedSampler: {len(dataset)} samples are too few for {num_replicas} ranks")
+        self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
+        self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
+        self.epoch = 0
+
+    @property
+    def num_samples(self) -> int:
+        """How many indices each rank gets."""
+        n = len(self.dataset)
+        return n // self.num_replicas if self.drop_last else math.ceil(n / self.num_replicas)
+
+    @property
+    def total_size(self) -> int:
+        """How many indices all ranks get."""
+        return self.num_samples * self.num_replicas
+
+    def __iter__(self) -> Iterator[int]:
+        n = len(self.dataset)
+        order = Generator().manual_seed(self.seed + self.epoch).numpy.permutation(n) if self.shuffle else np.arange(n)
+        yield from np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of this epoch."""
+        check("DistributedSampler.set_epoch", locals(), epoch=0)
+        self.epoch = epoch
 
 
 class BatchSampler(Sampler[list[Any]]):

@@ -35,7 +35,7 @@ STOREYS = [
         "minigrad.tensor",
         "minigrad.tensor_types",
     },
-    {"minigrad", "minigrad.distributions", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
+    {"minigrad", "minigrad.distributed", "minigrad.distributions", "minigrad.graph", "minigrad.plots", "minigrad.testing", "minigrad.transforms"},
     {"minigrad.nn"},
     {"minigrad.func", "minigrad.profiler"},
     {"minigrad.torch", "minigrad.torchvision"},
@@ -44,13 +44,14 @@ STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms
 
 # May be imported by a room on first use, never by `import minigrad` or `import minigrad.nn`.
 HEAVY = {
-    "PIL", "einops", "graphviz", "http", "hypothesis", "matplotlib", "multiprocessing", "pytest", "safetensors", "sqlite3", "ssl", "tensorboardX", "torch", "tqdm", "urllib.request",
+    "PIL", "einops", "graphviz", "http", "hypothesis", "matplotlib", "mpi4py", "multiprocessing", "pytest", "safetensors", "sqlite3", "ssl", "tensorboardX", "torch", "tqdm", "urllib.request",
 }  # fmt: skip
 TOOLS = {
     "PIL": "minigrad.nn",
     "einops": "minigrad.einops",
     "graphviz": "minigrad.graph",
     "hypothesis": "minigrad.testing",
+    "mpi4py": "minigrad.distributed",
     "pytest": "minigrad.testing",
     "safetensors": "minigrad.files",
     "tensorboardX": "minigrad.nn",

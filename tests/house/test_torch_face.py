@@ -111,8 +111,8 @@ def test_missing_names_say_what_to_use_instead(key):
 
 
 def test_from_import_says_it_too():
-    with pytest.raises(ImportError, match=r"has no 'SyncBatchNorm': one process"):
-        from minigrad.torch.nn import SyncBatchNorm  # noqa: F401
+    with pytest.raises(ImportError, match=r"has no 'DataParallel': nn.parallel.DistributedDataParallel"):
+        from minigrad.torch.nn import DataParallel  # noqa: F401
     with pytest.raises(ImportError, match=r"has no 'inv_ex': the function without _ex"):
         from minigrad.torch.linalg import inv_ex  # noqa: F401
     with pytest.raises(ImportError, match="has no 'no_such_thing'"):
@@ -130,7 +130,7 @@ def test_from_import_says_it_too():
         ("from minigrad.torch.jit import script", "No module named 'minigrad.torch.jit': there is no compiler"),
         ("import minigrad.torch.jit.frontend", "No module named 'minigrad.torch.jit': there is no compiler"),
         ("from minigrad.torch import jit", "has no 'jit': there is no compiler"),
-        ("import minigrad.torch.nn.parallel as p", "No module named 'minigrad.torch.nn.parallel': one process"),
+        ("import minigrad.torch.multiprocessing as p", "No module named 'minigrad.torch.multiprocessing': mpiexec"),
         ("import minigrad.torchvision.io", "No module named 'minigrad.torchvision.io': not here; what minigrad has"),
         (  # below a module that is a file
             "import minigrad.torchvision.transforms.functional as TF",

@@ -2,5 +2,6 @@
 
 # mypy: implicit-reexport
 
-from minigrad.torch.nn import functional, init, modules, parameter, utils  # first, for `*` has modules of these names
+from minigrad.torch.nn import functional, init, modules, parallel, parameter, utils  # first, for `*` has modules of these names
 from minigrad.nn import *
+from minigrad.torch.nn import parallel

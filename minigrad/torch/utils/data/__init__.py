@@ -8,7 +8,7 @@ from minigrad.nn.data.dataset import (
 )  # fmt: skip
 from minigrad.nn.data.loader import DataLoader
 from minigrad.nn.data.sampler import (
-    BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler,
+    BatchSampler, DistributedSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler,
 )  # fmt: skip
 from minigrad.nn.data.workers import WorkerInfo, get_worker_info
-from minigrad.torch.utils.data import dataloader, dataset, sampler
+from minigrad.torch.utils.data import dataloader, dataset, distributed, sampler

@@ -1,0 +1,5 @@
+"""``torch.nn.parallel.distributed``."""
+
+# mypy: implicit-reexport
+
+from minigrad.nn.parallel.distributed import DistributedDataParallel
