@@ -121,7 +121,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.nn.utils.prune": {"ABC Iterable numbers abstractmethod torch": _SELF},
     "torch.nn.utils.parametrize": {"transfer_parametrizations_and_params": "a step of PyTorch's quantisation"},
-    "torch.nn.modules": {"Container CrossMapLRN2d LinearCrossEntropyOptions RNNCellBase SyncBatchNorm": "see torch.nn"},
+    "torch.nn.modules": {"Container CrossMapLRN2d LinearCrossEntropyOptions RNNCellBase": "see torch.nn"},
     "torch.nn.modules.module": {
         "register_module_backward_hook": "register_module_full_backward_hook",
         "register_module_*_registration_hook": "model.named_modules() and named_parameters() list what is registered",
@@ -198,6 +198,29 @@ TABLE: dict[str, dict[str, str]] = {
         "laguerre_polynomial_l legendre_polynomial_p modified_bessel_* scaled_modified_bessel_* shifted_chebyshev_polynomial_* "
         "spherical_bessel_j0": _SCIPY
     },
+    "torch.distributed": {
+        "new_group new_subgroups* split_group shrink_group GroupMember GroupName ProcessGroup* DeviceMesh init_device_mesh device_mesh get_group_rank "
+        "get_global_rank get_process_group_ranks get_pg_count": "all ranks are one group",
+        "*Store rendezvous register_rendezvous_handler is_torchelastic_launched elastic launch": "mpiexec starts the ranks, and MPI knows their addresses",
+        "fsdp tensor pipelining optim algorithms checkpoint rpc autograd remote_device Reducer GradBucket BuiltinCommHookType": "each rank has the whole model and "
+        "optimiser; nn.parallel.DistributedDataParallel averages the gradients",
+        "all_to_all* all_gather_single all_gather_coalesced all_reduce_coalesced reduce_scatter_single batch_isend_irecv P2POp send_object_list recv_object_list "
+        "scatter_object_list monitored_barrier record_comm": "not here; broadcast_object_list, all_gather, scatter, isend and irecv make it",
+        "*Options Backend* RankType DebugLevel DistBackendError DistNetworkError DistStoreError QueueEmptyError Logger reduce_op "
+        "*_debug_level* get_backend_config get_default_backend_for_device is_backend_available is_ucc_available is_xccl_available supports_complex breakpoint "
+        "log logging* c10d_logger config constants distributed_c10d utils": _SELF,
+    },
+    "torch.distributed.nn": {
+        "all_gather all_to_all all_to_all_single broadcast gather reduce reduce_scatter scatter": "the sum is what gradients flow through: all_reduce, of "
+        "each rank's part among zeros",
+        "RemoteModule": "each rank has the whole model",
+        "ReduceOp group": "they are in torch.distributed",
+        "Function api dist jit": _SELF,
+    },
+    "torch.nn.parallel": {
+        "DataParallel data_parallel DistributedDataParallelCPU": "DistributedDataParallel, under mpiexec",
+        "comm gather parallel_apply replicate scatter scatter_gather deprecated": _SELF,
+    },
     "torch.distributions": {
         "CatTransform StackTransform CorrCholeskyTransform CumulativeDistributionTransform LowerCholeskyTransform "
         "PositiveDefiniteTransform": "not here; a subclass of distributions.Transform needs _call, _inverse and log_abs_det_jacobian",
@@ -242,6 +265,7 @@ FAMILIES = {
     "torch.optim": "adadelta adagrad adam adamax adamw asgd lbfgs nadam radam rmsprop rprop sgd",
     "torch.autograd": "variable",
     "torchvision.transforms": "transforms",
+    "torch.distributed.nn": "functional",
     "torch.distributions": "bernoulli beta binomial categorical cauchy chi2 dirichlet distribution exponential fishersnedecor gamma geometric "
     "gumbel half_cauchy half_normal independent inverse_gamma laplace log_normal logistic_normal mixture_same_family multinomial "
     "multivariate_normal negative_binomial normal one_hot_categorical pareto poisson relaxed_bernoulli relaxed_categorical studentT "

@@ -95,7 +95,9 @@ def _together(metric: Metric, key: str, values: Sequence[Any]) -> Any:
         return {k: _together(metric, key, [v[k] for v in values if k in v]) for k in dict.fromkeys(k for v in values for k in v)}
     if all(v == values[0] for v in values):
         return values[0]
-    raise TypeError(f"{type(metric).__name__}: the states of ranks differ in {key}, {values[0]!r}; define merge(states) to put them together")
+    raise TypeError(
+        f"{type(metric).__name__}: the states of ranks differ in {key}, {values[0]!r}; define merge(states) to put them together"
+    )
 
 
 class Mean(Metric):

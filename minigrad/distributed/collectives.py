@@ -93,7 +93,11 @@ def _reduction(name: str, op: Any, tensor: Any, here: Group) -> tuple[np.ndarray
     if op is ReduceOp.AVG and kind != "f":
         raise TypeError(f"{name}: ReduceOp.AVG is of floats, not of {tensor._data.dtype}")
     wide = array.astype(np.float32) if array.dtype == np.float16 else array
-    return wide, getattr(here.mpi, "SUM" if op is ReduceOp.AVG else op.value), lambda found: found / here.size if op is ReduceOp.AVG else found
+    return (
+        wide,
+        getattr(here.mpi, "SUM" if op is ReduceOp.AVG else op.value),
+        lambda found: found / here.size if op is ReduceOp.AVG else found,
+    )
 
 
 def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Any = None, async_op: bool = False) -> Work | None:

@@ -72,7 +72,9 @@ class Group:
                         told = True
                     self._compare(number, name)
                 if waited > limit:
-                    raise DistError(f"{name}: rank {self.rank} of {self.size} has waited for {limit:g} s, the timeout of init_process_group")
+                    raise DistError(
+                        f"{name}: rank {self.rank} of {self.size} has waited for {limit:g} s, the timeout of init_process_group"
+                    )
         except self.mpi.Exception as error:
             raise DistError(f"{name}: rank {self.rank} of {self.size}: {error}") from error
         finally:
@@ -273,7 +275,9 @@ def _end_all(kind: type[BaseException], error: BaseException, trace: Any) -> Non
         if not isinstance(error, (DistError, KeyboardInterrupt)):
             group.before(kind, error, trace)
         told = str(error).strip().partition("\n")[0]
-        print(f"minigrad.distributed: rank {group.rank} of {group.size} ended with {kind.__name__}{': ' * bool(told)}{told}", file=sys.stderr)
+        print(
+            f"minigrad.distributed: rank {group.rank} of {group.size} ended with {kind.__name__}{': ' * bool(told)}{told}", file=sys.stderr
+        )
         sys.stderr.flush()
     group.mpi.COMM_WORLD.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
 

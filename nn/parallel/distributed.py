@@ -202,7 +202,9 @@ class _Reducer:
         for i, part in zip(bucket.places, bucket.parts, strict=True):
             grad = self.parameters[i].grad
             if grad is not None and grad.requires_grad:
-                raise RuntimeError("DistributedDataParallel: gradients of gradients (create_graph=True) are not shared; use no_sync() and mg.grad")
+                raise RuntimeError(
+                    "DistributedDataParallel: gradients of gradients (create_graph=True) are not shared; use no_sync() and mg.grad"
+                )
             part[...] = 0 if grad is None else grad._data.ravel()
         self.next += 1
         bucket.number = here.started(f"the gradients of {self.place} (bucket {self.next} of {len(self.buckets)})")

@@ -75,10 +75,12 @@ class SyncBatchNorm(BatchNormBase):
         means, variances, counts = rows.split([self.num_features, self.num_features, 1], 1)
         number = counts.sum().detach()
         if number.item() <= 1:
-            raise ValueError(f"SyncBatchNorm: expected more than 1 value per channel when training, got inputs of shape {tuple(input.shape)}")
+            raise ValueError(
+                f"SyncBatchNorm: expected more than 1 value per channel when training, got inputs of shape {tuple(input.shape)}"
+            )
         mean = (counts * means).sum(0) / number
         var = (counts * (variances + (means - mean) ** 2)).sum(0) / number
-        self._remember(mean.numpy(), var.numpy() * float(number / (number - 1)))
+        self._remember(mean._data, var._data * float(number / (number - 1)))
         y = (x - mean.reshape(per_channel)) * rsqrt(var + self.eps).reshape(per_channel)
         if self.weight is not None:
             y = y * self.weight.reshape(per_channel)

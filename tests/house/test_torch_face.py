@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,8 @@ def offered(module):
     """The public names of a module of PyTorch: those that it lists, or else defines, itself or below; all that are PyTorch's at the top."""
     for name in getattr(module, "__all__", dir(module)):
         value = getattr(module, name)
-        home = getattr(value, "__module__", None) or module.__name__
+        with warnings.catch_warnings(action="ignore"):  # torch.distributed.reduce_op says that it is old
+            home = getattr(value, "__module__", None) or module.__name__
         if (
             name[0] != "_"
             and type(value).__name__ not in ("module", "str", "bool", "TypeVar")
