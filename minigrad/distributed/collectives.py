@@ -68,6 +68,11 @@ def _write(tensor: Tensor, array: np.ndarray) -> None:
         tensor.copy_(array.view(bool) if tensor._data.dtype == bool and array.dtype == np.uint8 else array)
 
 
+def _write_each(tensors: Sequence[Tensor], arrays: np.ndarray) -> None:
+    for pair in zip(tensors, arrays, strict=True):
+        _write(*pair)
+
+
 def _text(name: str, array: np.ndarray, *more: Any) -> str:
     return " ".join([f"{name} of {array.dtype} {array.shape}", *map(str, more)])
 
@@ -170,7 +175,7 @@ def all_gather(tensor_list: Sequence[Tensor], tensor: Tensor, group: Any = None,
     here = _here("all_gather", group)
     array = _array("all_gather", tensor)
     places = _row_of("all_gather", "tensor_list", tensor_list, tensor, here.size)
-    return _gather("all_gather", array, here, lambda found: [_write(*pair) for pair in zip(places, found, strict=True)], async_op)
+    return _gather("all_gather", array, here, lambda found: _write_each(places, found), async_op)
 
 
 def all_gather_into_tensor(output_tensor: Tensor, input_tensor: Tensor, group: Any = None, async_op: bool = False) -> Work | None:
@@ -204,9 +209,7 @@ def gather(
     places = _row_of("gather", "gather_list", gather_list, tensor, here.size) if mine else []
     found, byte, n = np.empty((here.size if mine else 0, *array.shape), array.dtype), here.mpi.BYTE, array.nbytes
     request = here.world.Igather([array, n, byte], [found, n, byte] if mine else None, dst)
-    return _run(
-        here, _text("gather", array, f"to rank {dst}"), request, lambda: [_write(*p) for p in zip(places, found, strict=True)], async_op
-    )
+    return _run(here, _text("gather", array, f"to rank {dst}"), request, lambda: _write_each(places, found), async_op)
 
 
 def scatter(
@@ -310,7 +313,7 @@ def gathered(obj: Any, here: Group, name: str, comm: Any = None) -> list[Any]:
     found = np.empty(sizes.sum(), np.uint8)
     starts = [0, *np.cumsum(sizes)]
     here.wait(comm.Iallgatherv(data, [found, (sizes, starts[:-1]), here.mpi.BYTE]).Test, number, name)
-    return [pickle.loads(found[a:b]) for a, b in zip(starts, starts[1:], strict=False)]
+    return [pickle.loads(found[a:b].data) for a, b in zip(starts, starts[1:], strict=False)]
 
 
 def broadcast_object_list(object_list: list[Any], src: int = 0, group: Any = None, device: Any = None) -> None:
@@ -334,7 +337,7 @@ def broadcast_object(obj: Any, here: Group, name: str, src: int = 0) -> Any:
     here.wait(here.world.Ibcast(size, src).Test, number, name)
     data = data if here.rank == src else np.empty(size[0], np.uint8)
     here.wait(here.world.Ibcast(data, src).Test, number, name)
-    return obj if here.rank == src else pickle.loads(data)
+    return obj if here.rank == src else pickle.loads(data.data)
 
 
 def gather_object(obj: Any, object_gather_list: list[Any] | None = None, dst: int = 0, group: Any = None) -> None:

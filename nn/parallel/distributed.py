@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,7 @@ class DistributedDataParallel(Module):
 
     def sync_buffers(self) -> None:
         """Give all ranks the buffers of rank 0, if ``broadcast_buffers``. Each call of the model does it first."""
-        buffers = [b for b in self.module.buffers()] if self.broadcast_buffers else []
+        buffers = list(self.module.buffers()) if self.broadcast_buffers else []
         here = several()
         if buffers and here is not None:
             _share(here, buffers, f"the buffers of DistributedDataParallel, before {self._reducer.place}")
@@ -122,6 +123,10 @@ class DistributedDataParallel(Module):
             yield
         finally:
             self.require_backward_grad_sync = before
+
+    def bucket_sizes(self) -> list[int]:
+        """The bytes of each bucket, in the order in which their sums begin."""
+        return [bucket.flat.nbytes for bucket in self._reducer.buckets]
 
     def begin_pass(self, name: str) -> None:
         """Count steps from here as batches of ``name`` ("epoch 3"), in messages about ranks that do different things."""
@@ -149,6 +154,13 @@ class _Bucket:
         self.number = 0
 
 
+def _arrived(reducer: weakref.ref[_Reducer], i: int, leaf: Any) -> None:
+    """The hook of parameter ``i``; it does not keep the model alive."""
+    found = reducer()
+    if found is not None:
+        found.arrived(i)
+
+
 class _Reducer:
     """The means of gradients over the ranks, for one model."""
 
@@ -165,7 +177,7 @@ class _Reducer:
         self.passes, self.pass_name = 0, ""
         me = weakref.ref(self)
         for i, p in enumerate(self.parameters):
-            p.register_post_accumulate_grad_hook(lambda leaf, i=i: (reducer := me()) and reducer.arrived(i))
+            p.register_post_accumulate_grad_hook(partial(_arrived, me, i))
 
     @property
     def place(self) -> str:
@@ -181,7 +193,7 @@ class _Reducer:
             bucket.missing, bucket.request = len(bucket.places), None
 
     def arrived(self, i: int) -> None:
-        """The hook of parameter ``i``: its gradient is there."""
+        """The gradient of parameter ``i`` is there."""
         here = several()
         if not self.active or here is None:
             return

@@ -32,7 +32,8 @@ class Together:
         self._shared = model if shared else None
         self.model: Any = model.module if shared else model
         self._group = several() if shared else None
-        self.rank, self.size = (0, 1) if self._group is None else (self._group.rank, self._group.size)
+        self.rank = 0 if self._group is None else self._group.rank
+        self.size = 1 if self._group is None else self._group.size
 
     def gather(self, value: Any, name: str) -> list[Any]:
         """The values of all ranks; ``name`` says what they are, in messages."""

@@ -211,14 +211,14 @@ def check_gradients_are_those_of_the_whole_batch():
         assert of_all(model.module[0].weight.sum().item())[RANK] == net().state_dict()["0.weight"].sum().item()
         started = []
         first = model.module[0].weight  # its gradient comes last
-        first.register_hook(lambda g, model=model: started.append(model._reducer.next))
+        first.register_hook(lambda g, model=model, started=started: started.append(model._reducer.next))
         for _ in range(2):
             model.zero_grad()
             nn.functional.cross_entropy(model(share(X)), share(Y)).backward()
             for p, g in zip(model.parameters(), whole_gradients(X, Y), strict=True):
                 close(p.grad, g)
         assert started == ([0, 0] if cap is None else [len(model._reducer.buckets) - 1] * 2)  # sums began while backward was running
-    assert list(model.state_dict())[0] == "module.0.weight"
+    assert next(iter(model.state_dict())) == "module.0.weight"
     other = DistributedDataParallel(net(seed=9))
     other.load_state_dict(model.state_dict())
     close(other.module[0].weight.detach(), model.module[0].weight.detach())
@@ -228,7 +228,7 @@ def check_no_sync_adds_up():
     model = DistributedDataParallel(net())
     with model.no_sync():
         nn.functional.cross_entropy(model(share(X)[:1]), share(Y)[:1]).backward()
-    assert RANKS == len({g for g in of_all(model.module[0].weight.grad.sum().item())})  # each rank its own
+    assert len(set(of_all(model.module[0].weight.grad.sum().item()))) == RANKS  # each rank its own
     nn.functional.cross_entropy(model(share(X)[1:2]), share(Y)[1:2]).backward()
     a, b = whole_gradients(X[:RANKS], Y[:RANKS]), whole_gradients(X[RANKS : 2 * RANKS], Y[RANKS : 2 * RANKS])
     for p, g, h in zip(model.parameters(), a, b, strict=True):

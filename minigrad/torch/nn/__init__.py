@@ -4,4 +4,3 @@
 
 from minigrad.torch.nn import functional, init, modules, parallel, parameter, utils  # first, for `*` has modules of these names
 from minigrad.nn import *
-from minigrad.torch.nn import parallel
