@@ -36,6 +36,7 @@ from minigrad.nn.tensorboard import SummaryWriter
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from minigrad.ops.arguments import check, whole
 from minigrad.ops.shape import cat
+from minigrad.random import get_rng_state, set_rng_state
 from minigrad.tensor import Tensor
 from minigrad.tree import leaves, tree_map, unwrapped
 

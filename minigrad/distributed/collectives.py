@@ -11,6 +11,7 @@ the buffers that MPI still reads or writes.)
 from __future__ import annotations
 
 import enum
+import itertools
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -313,7 +314,7 @@ def gathered(obj: Any, here: Group, name: str, comm: Any = None) -> list[Any]:
     found = np.empty(sizes.sum(), np.uint8)
     starts = [0, *np.cumsum(sizes)]
     here.wait(comm.Iallgatherv(data, [found, (sizes, starts[:-1]), here.mpi.BYTE]).Test, number, name)
-    return [pickle.loads(found[a:b].data) for a, b in zip(starts, starts[1:], strict=False)]
+    return [pickle.loads(found[a:b].data) for a, b in itertools.pairwise(starts)]
 
 
 def broadcast_object_list(object_list: list[Any], src: int = 0, group: Any = None, device: Any = None) -> None:

@@ -117,7 +117,7 @@ NOTHING_TO_REFUSE = {  # and why
     **dict.fromkeys(["can_cast", "promote_types"], "of dtypes: tests/ops/test_result_dtypes.py"),
     **dict.fromkeys(["device", "check_device"], "of devices: tests/house/test_torch_face.py"),
     **dict.fromkeys(["fuse_conv_bn_eval", "fuse_linear_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_weights"], "of modules and their weights"),
-    **dict.fromkeys(["Batched", "as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "SummaryWriter", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
+    **dict.fromkeys(["Batched", "Together", "as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "SummaryWriter", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
 }  # fmt: skip
 
 UNCALLED = {
@@ -164,6 +164,10 @@ row(
     prefetch_factor=at_least(1),
 )
 row(data.BatchSampler, lambda: {"sampler": range(4), "batch_size": 2}, sampler=[1.5], batch_size=at_least(1), drop_last=["yes"])
+row(
+    data.DistributedSampler, lambda: {"dataset": range(4), "num_replicas": 2, "rank": 0}, dataset=[1.5], num_replicas=at_least(1), rank=at_least(0), shuffle=["yes"],
+    seed=["a"], drop_last=["yes"],
+)  # fmt: skip
 row(data.RandomSampler, lambda: {"data_source": range(4)}, data_source=[1.5], num_samples=at_least(1), replacement=["yes"])
 row(data.SequentialSampler, lambda: {"data_source": range(4)}, data_source=[1.5])
 row(data.SubsetRandomSampler, lambda: {"indices": [1, 2]}, indices=[1.5])

@@ -109,6 +109,7 @@ LAYERS = [
         [np.abs(np.random.default_rng(9).normal(size=volumes)) + 0.1],
     ),
     ("BatchNorm1d", {"num_features": 4}, [(6, 4)]),
+    ("SyncBatchNorm", {"num_features": 4}, [(6, 4, 2)]),  # of one process; tests/distributed has more
     ("BatchNorm1d", {"num_features": 4, "momentum": None, "eps": 0.01}, [rows]),
     ("BatchNorm2d", {"num_features": 4}, [images]),
     ("BatchNorm2d", {"num_features": 4, "affine": False, "momentum": 0.3}, [images]),

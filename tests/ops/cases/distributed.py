@@ -4,4 +4,4 @@ from cases import Case
 from minigrad.distributed import functional
 from minigrad.testing import strategies as st
 
-CASES = [Case(functional.total, st.arrays(), numpy=lambda x: x, torch=lambda torch, x: x * 1)]
+CASES = [Case(functional.total, st.arrays(), numpy=lambda x: x, torch=lambda torch, x: x.clone())]
