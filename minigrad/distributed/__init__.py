@@ -11,7 +11,7 @@ mpi4py from wheels. MPI starts in :func:`init_process_group`, and mpi4py is not 
     ...
     dist.destroy_process_group()
 
-``group`` has the processes and how they wait, ``collectives`` what they do together, ``functional`` the sum that gradients flow through.
+``processes`` has the group of ranks and how they wait, ``collectives`` what they do together, ``functional`` the sum that gradients flow through.
 """
 
 # mypy: implicit-reexport
@@ -21,7 +21,7 @@ from minigrad.distributed.collectives import (
     all_gather, all_gather_into_tensor, all_gather_object, all_reduce, barrier, broadcast, broadcast_object_list, gather, gather_object,
     group, irecv, isend, recv, reduce, reduce_scatter, reduce_scatter_tensor, ReduceOp, scatter, send,
 )  # fmt: skip
-from minigrad.distributed.group import (
+from minigrad.distributed.processes import (
     destroy_process_group, DistError, get_backend, get_node_local_rank, get_rank, get_world_size, init_process_group, is_available,
     is_initialized, is_mpi_available, Work,
 )  # fmt: skip

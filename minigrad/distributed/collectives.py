@@ -1,7 +1,7 @@
 """What ranks do together. Each function takes the same tensors' shapes and dtypes on all ranks, and is called by all of them in the same order.
 
 Results are written into the tensors that are given, outside of the graph, as in PyTorch; :mod:`minigrad.distributed.functional` has what
-gradients flow through. With ``async_op=True`` a function returns a :class:`~minigrad.distributed.group.Work` at once, and the results are there
+gradients flow through. With ``async_op=True`` a function returns a :class:`~minigrad.distributed.processes.Work` at once, and the results are there
 when its ``wait()`` returns. ``group`` is None or ``group.WORLD``: all ranks are one group.
 
 Every call is a non-blocking one of MPI that is waited for here, so that a rank that waits can hear what the others do. (mpi4py's requests keep
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.distributed.group import Group, Work, current
+from minigrad.distributed.processes import Group, Work, current
 from minigrad.engine import ShapeError, no_grad
 from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor

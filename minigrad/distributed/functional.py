@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.distributed.group import current, several
+from minigrad.distributed.processes import current, several
 from minigrad.engine import batched, linear_in, op
 from minigrad.types import Array, Tensor
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from minigrad.distributed.group import get_rank, get_world_size
+from minigrad.distributed.processes import get_rank, get_world_size
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import check, numbers
 from minigrad.random import Generator, numpy_generator

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.distributed.collectives import gathered
-from minigrad.distributed.group import DistError, Group, current, ranks_text, several
+from minigrad.distributed.processes import DistError, Group, current, ranks_text, several
 from minigrad.engine import at_end_of_backward, is_grad_enabled, wrap
 from minigrad.nn.module import Module, Parameter, is_lazy
 from minigrad.ops.arguments import check

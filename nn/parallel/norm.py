@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.distributed.functional import total
-from minigrad.distributed.group import several
+from minigrad.distributed.processes import several
 from minigrad.engine import ShapeError
 from minigrad.nn.module import Module
 from minigrad.nn.norm import BatchNormBase

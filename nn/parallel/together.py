@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.distributed.collectives import broadcast_object, gathered
-from minigrad.distributed.group import DistError, several
+from minigrad.distributed.processes import DistError, several
 from minigrad.files.checkpoint import load
 from minigrad.nn.metrics import Metric
 from minigrad.nn.parallel.distributed import DistributedDataParallel

@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime
+import os
 import pickle
 import sys
 import time
@@ -20,8 +21,11 @@ from typing import Any
 from minigrad.ops.arguments import check
 
 QUIET = 0.5  # seconds that a rank waits before it asks what the others do
+SOON = 2e-3  # seconds that a rank waits without sleep, which takes 60 µs at least
 DEFAULT_TIMEOUT = datetime.timedelta(minutes=30)
 _KEPT = 4096  # names of the latest calls that a rank remembers
+
+_yield = getattr(os, "sched_yield", lambda: None)  # lets another rank have the core, if it waits for one
 
 _current: Group | None = None
 
@@ -65,7 +69,10 @@ class Group:
         try:
             while not ready():
                 waited = time.perf_counter() - begun
-                time.sleep(0 if waited < 2e-3 else min(waited / 50, 1e-3))  # give the core to another rank
+                if waited < SOON:
+                    _yield()
+                else:
+                    time.sleep(min(waited / 50, 1e-3))
                 if waited > QUIET and number is not None:
                     if not told:
                         self._tell(number, name)
@@ -113,7 +120,7 @@ class Group:
 def ranks_text(ranks: list[int]) -> str:
     """``rank 0``, ``ranks 1, 2``.
 
-    >>> from minigrad.distributed.group import ranks_text
+    >>> from minigrad.distributed.processes import ranks_text
     >>> ranks_text([0]), ranks_text([1, 2])
     ('rank 0', 'ranks 1, 2')
     """
