@@ -4,12 +4,12 @@
     python -m benchmarks.scaling --rounds 30
 
 In each round a step is taken by rank 0 alone while rank 1 sleeps, by both ranks that only wait for each other at its end, and by both with
-``DistributedDataParallel``. Each rank has one core and one BLAS thread. A figure is the tenth percentile of the rounds: what the machine
-does when little else runs on it, as the slowest of all ranks decides when a step ends.
+``DistributedDataParallel``. Each rank has one core and one BLAS thread. A figure is the fastest of the rounds: what the machine
+does when nothing else runs on it. (The slower rank decides when a step ends, so that medians of a busy machine show its load.)
 
 The model: a sum of n bytes over p ranks that pass parts around a ring takes 2 (p - 1) messages, each of n / p bytes:
 ``2 (p - 1) (latency + n / p / bandwidth)``; with recursive halving and doubling the latency counts 2 log2(p) times only. A bucket is
-ready when backward has come to its last parameter, and begins when the one before has ended. What is not hidden behind backward is added
+ready when backward has come to its last parameter, which is measured, and begins when the one before has ended. What is not hidden behind backward is added
 to the step (:func:`step_time`).
 """
 
@@ -20,12 +20,12 @@ import json
 import math
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,11 @@ NETWORKS = {"10 Gbit/s Ethernet": (30e-6, 1.25e9), "100 Gbit/s InfiniBand": (2e-
 CAPS = (0.05, 0.25, 1.0, 25.0)  # MiB of a bucket
 SIZES = (8, 2**10, 2**14, 2**17, 2**20, 2**24)  # bytes of a sum
 RANKS = (2, 8, 32, 128, 512, 1024)
-NETS: dict[str, tuple[str, tuple[int, ...], int]] = {"LeNet-5": ("lenet5", (1, 28, 28), 64), "ResNet-20": ("resnet20", (3, 32, 32), 32)}
+NETS: dict[str, tuple[str, tuple[int, ...], int, float]] = {  # the network, an image, images for each rank, how many times as many rounds
+    "LeNet-5": ("lenet5", (1, 28, 28), 64, 5),
+    "ResNet-20": ("resnet20", (3, 32, 32), 32, 1),
+    "AlexNet": ("alexnet", (3, 224, 224), 8, 0.25),
+}
 
 
 # ------------------------------------------------------------------------------------------------------------ the model
@@ -52,19 +56,18 @@ def halving(ranks: int, size: float, latency: float, bandwidth: float) -> float:
     return 2 * math.log2(ranks) * latency + 2 * (ranks - 1) / ranks * size / bandwidth
 
 
-def step_time(forward: float, backward: float, rest: float, buckets: list[int], time_of_sum: Callable[[int], float]) -> float:
-    """Seconds of a step whose backward computes the gradients of ``buckets`` (bytes, in their order) at an even pace.
+def step_time(forward: float, backward: float, rest: float, buckets: list[tuple[int, float]], time_of_sum: Callable[[int], float]) -> float:
+    """Seconds of a step; ``buckets`` are (bytes, seconds after the begin of backward at which all its gradients are there), in their order.
 
     >>> from benchmarks.scaling import step_time
-    >>> step_time(1.0, 2.0, 0.5, [100, 100], lambda size: 0.25)  # only the last sum is not hidden
+    >>> step_time(1.0, 2.0, 0.5, [(100, 1.0), (100, 2.0)], lambda size: 0.25)  # only the last sum is not hidden
     3.75
-    >>> step_time(1.0, 2.0, 0.5, [100, 100], lambda size: 3.0)  # the second waits for the first
+    >>> step_time(1.0, 2.0, 0.5, [(100, 1.0), (100, 2.0)], lambda size: 3.0)  # the second waits for the first
     8.5
     """
-    done, total, free = 0, sum(buckets), 0.0
-    for size in buckets:
-        done += size
-        free = max(free, backward * done / total) + time_of_sum(size)
+    free = 0.0
+    for size, ready in buckets:
+        free = max(free, ready) + time_of_sum(size)
     return forward + max(backward, free) + rest
 
 
@@ -97,56 +100,67 @@ def measure(rounds: int, tiny: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"sums": {}, "steps": {}}
     for size in SIZES[:2] if tiny else SIZES:
         x = mg.ones(size // 4)
-        times = [timed(lambda x=x: dist.all_reduce(x), dist.barrier) for _ in range(rounds + 1)]
+        times = [timed(lambda x=x: dist.all_reduce(x), dist.barrier) for _ in range(rounds * 5)]
         found["sums"][size] = fastest(times)
-    for title, (name, shape, batch) in NETS.items():
+    for title, (name, shape, batch, times_as_many) in list(NETS.items())[: 1 if tiny else None]:
         batch = 2 if tiny else batch
         x, y = mg.randn(batch, *shape), mg.arange(batch) % 10
         plain = getattr(models, name)(nn)
-        shared = {cap: nn.parallel.DistributedDataParallel(getattr(models, name)(nn), bucket_cap_mb=cap) for cap in CAPS}
-        optimizers = {id(m): nn.optim.SGD(m.parameters(), lr=0.01, momentum=0.9) for m in [plain, *shared.values()]}
+        shared = {str(cap): nn.parallel.DistributedDataParallel(plain, bucket_cap_mb=cap) for cap in CAPS}
+        optimizer = nn.optim.SGD(plain.parameters(), lr=1e-3, momentum=0.9)
         parts: dict[str, list[float]] = {"forward": [], "backward": [], "rest": []}
-
-        def step(
-            model: Any, x: Any = x, y: Any = y, optimizers: Any = optimizers, parts: Any = parts, plain: Any = plain, then: Any = None
-        ) -> None:
-            began = time.perf_counter()
-            loss = F.cross_entropy(model(x), y)
-            middle = time.perf_counter()
-            loss.backward()
-            after = time.perf_counter()
-            optimizers[id(model)].step()
-            optimizers[id(model)].zero_grad()
-            if model is plain:
-                for part, seconds in zip(parts, (middle - began, after - middle, time.perf_counter() - after), strict=True):
-                    parts[part].append(seconds)
-            if then is not None:
-                then()
-
-        kinds: dict[str, list[float]] = {"alone": [], "waiting": [], **{str(cap): [] for cap in CAPS}}
-        for _ in range(rounds + 1):
+        arrivals: dict[str, list[float]] = {name: [] for name, _ in plain.named_parameters()}
+        for name, p in plain.named_parameters():
+            p.register_post_accumulate_grad_hook(lambda _, times=arrivals[name]: times.append(time.perf_counter()))
+        step = partial(take_step, F.cross_entropy, optimizer, x, y, arrivals)
+        kinds: dict[str, list[float]] = {"alone": [], "waiting": [], **{cap: [] for cap in shared}}
+        for _ in range(max(1, int(rounds * times_as_many)) + 1):
             if rank == 0:
-                kinds["alone"].append(timed(partial(step, plain)))
+                kinds["alone"].append(timed(partial(step, plain, parts)))
                 dist.send(mg.ones(1), 1)
             else:
                 dist.recv(mg.ones(1), 0)
             kinds["waiting"].append(timed(partial(step, plain, then=dist.barrier), dist.barrier))
             for cap, model in shared.items():
-                kinds[str(cap)].append(timed(partial(step, model), dist.barrier))
+                kinds[cap].append(timed(partial(step, model), dist.barrier))
         if rank == 0:
             found["steps"][title] = {
-                **{kind: fastest(times) for kind, times in kinds.items()},
-                **{part: fastest(times[::2]) for part, times in parts.items()},  # those of rank 0 alone
-                "buckets": {str(cap): m.bucket_sizes() for cap, m in shared.items()},
+                **{kind: fastest(times) for kind, times in [*kinds.items(), *parts.items()]},
+                "buckets": {
+                    cap: [(size, max(fastest(arrivals[n]) for n in names)) for size, names in model.buckets()]
+                    for cap, model in shared.items()
+                },
                 "batch": batch,
             }
     dist.destroy_process_group()
     return found
 
 
+def take_step(
+    loss_of: Any, optimizer: Any, x: Any, y: Any, arrivals: dict[str, list[float]], model: Any, parts: Any = None, then: Any = lambda: None
+) -> None:
+    """A step of training; ``parts`` gets the seconds of its three parts, ``then`` is called at its end.
+
+    The last of each of ``arrivals`` is the time when the gradient of a parameter came; only with ``parts`` it is kept, as seconds of backward.
+    """
+    times = [time.perf_counter()]
+    loss = loss_of(model(x), y)
+    times.append(time.perf_counter())
+    loss.backward()
+    times.append(time.perf_counter())
+    optimizer.step()
+    optimizer.zero_grad()
+    times.append(time.perf_counter())
+    for name, (begin, end) in zip(parts or (), pairwise(times), strict=False):
+        parts[name].append(end - begin)
+    for came in arrivals.values():
+        came[-1:] = [came[-1] - times[1]] if parts else []
+    then()
+
+
 def fastest(times: list[float]) -> float:
-    """The tenth percentile, without the first."""
-    return statistics.quantiles(times[1:], n=10, method="inclusive")[0]
+    """The least, without the first."""
+    return min(times[1:])
 
 
 def timed(work: Callable[[], Any], before: Callable[[], Any] = lambda: None) -> float:
@@ -172,7 +186,7 @@ def report(found: dict[str, Any]) -> str:
         best = min(step[str(cap)] for cap in CAPS)
         numbers = [step["alone"], step["waiting"], *(step[str(cap)] for cap in CAPS)]
         lines.append(
-            f"| {title} | {step['batch']} | {sum(step['buckets'][str(CAPS[0])]) / 2**20:.2f} MiB | "
+            f"| {title} | {step['batch']} | {sum(size for size, _ in step['buckets'][str(CAPS[0])]) / 2**20:.2f} MiB | "
             + "".join(f"{1e3 * n:.1f} | " for n in numbers)
             + f"{step['alone'] / best:.0%} | {max(0.0, 1 - step['waiting'] / best):.0%} |"
         )
@@ -180,7 +194,8 @@ def report(found: dict[str, Any]) -> str:
         lines += ["", f"### Predicted efficiency, {network}: {latency * 1e6:.0f} µs, {bandwidth / 1e9:g} GB/s", ""]
         lines += ["| network | buckets |" + "".join(f" {p:,} ranks |" for p in RANKS), "|---" * (2 + len(RANKS)) + "|"]
         for title, step in found["steps"].items():
-            for cap in CAPS:
+            distinct = {len(step["buckets"][str(cap)]): cap for cap in reversed(CAPS)}  # the least size for each number of buckets
+            for cap in reversed(distinct.values()):
                 numbers = [predicted(step, cap, latency, bandwidth, p) for p in RANKS]
                 lines.append(f"| {title} | {len(step['buckets'][str(cap)])} of {cap:g} MiB |" + "".join(f" {n:.0%} |" for n in numbers))
     return "\n".join(lines)

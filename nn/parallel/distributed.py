@@ -124,9 +124,10 @@ class DistributedDataParallel(Module):
         finally:
             self.require_backward_grad_sync = before
 
-    def bucket_sizes(self) -> list[int]:
-        """The bytes of each bucket, in the order in which their sums begin."""
-        return [bucket.flat.nbytes for bucket in self._reducer.buckets]
+    def buckets(self) -> list[tuple[int, list[str]]]:
+        """For each bucket its bytes and the names of its parameters, in the order in which the sums begin."""
+        reducer = self._reducer
+        return [(bucket.flat.nbytes, [reducer.names[i] for i in bucket.places]) for bucket in reducer.buckets]
 
     def begin_pass(self, name: str) -> None:
         """Count steps from here as batches of ``name`` ("epoch 3"), in messages about ranks that do different things."""
