@@ -41,7 +41,10 @@ class Group:
     ends a pass or the program and what ranks tell each other: calls that do not belong together never meet in MPI.
     """
 
+    made = 0  # groups of this process so far
+
     def __init__(self, mpi: Any, timeout: float):
+        Group.made = self.generation = Group.made + 1
         self.mpi, self.timeout = mpi, timeout
         self.rank, self.size = mpi.COMM_WORLD.Get_rank(), mpi.COMM_WORLD.Get_size()
         self.world, self.inner, self.control = (mpi.COMM_WORLD.Dup() for _ in range(3))
@@ -88,7 +91,7 @@ class Group:
             self.waited += time.perf_counter() - begun
 
     def _tell(self, number: int, name: str) -> None:
-        message = pickle.dumps((number, name))
+        message = pickle.dumps((self.generation, number, name))
         self.sent += [(self.control.Isend([message, self.mpi.BYTE], to, tag=1), message) for to in range(self.size) if to != self.rank]
 
     def _listen(self) -> None:
@@ -96,7 +99,9 @@ class Group:
         while self.control.Iprobe(tag=1, status=status):
             message = bytearray(status.Get_count(self.mpi.BYTE))
             self.control.Recv([message, self.mpi.BYTE], status.Get_source(), tag=1)
-            self.told[status.Get_source()] = pickle.loads(message)
+            generation, number, name = pickle.loads(message)
+            if generation == self.generation:  # MPI may give a new group the channel of an old one, with what nobody has read there
+                self.told[status.Get_source()] = number, name
 
     def _compare(self, number: int, name: str) -> None:
         self._listen()

@@ -5,6 +5,7 @@ import copy
 import io
 import pickle
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -451,12 +452,15 @@ def check_the_sampler_divides_the_dataset():
 
 
 def check_the_group_can_be_left_and_joined_again():
+    time.sleep(0.6 if RANK == 1 else 0)  # the others ask what it does
+    dist.barrier()
     dist.destroy_process_group()
     assert not dist.is_initialized()
     with pytest.raises(ValueError, match=r"barrier: call minigrad.distributed.init_process_group\(\) first"):
         dist.barrier()
     dist.init_process_group(world_size=RANKS, rank=RANK)
-    dist.barrier()
+    time.sleep(0.6 if RANK == 0 else 0)  # and are not misled by what was asked before
+    dist.all_reduce(mg.ones(1))
 
 
 for name, check in list(globals().items()):
