@@ -5,7 +5,8 @@
 
 In each round a step is taken by rank 0 alone while rank 1 sleeps, by both ranks that only wait for each other at its end, and by both with
 ``DistributedDataParallel``. Each rank has one core and one BLAS thread. A figure is the fastest of the rounds: what the machine
-does when nothing else runs on it. (The slower rank decides when a step ends, so that medians of a busy machine show its load.)
+does when nothing else runs on it. (The slower rank decides when a step ends, so that medians of a busy machine show its load.) The parts of a
+step that the prediction starts from are seconds of the core, which other programs do not lengthen.
 
 The model: a sum of n bytes over p ranks that pass parts around a ring takes 2 (p - 1) messages, each of n / p bytes:
 ``2 (p - 1) (latency + n / p / bandwidth)``; with recursive halving and doubling the latency counts 2 log2(p) times only. A bucket is
@@ -111,7 +112,7 @@ def measure(rounds: int, tiny: bool) -> dict[str, Any]:
         parts: dict[str, list[float]] = {"forward": [], "backward": [], "rest": []}
         arrivals: dict[str, list[float]] = {name: [] for name, _ in plain.named_parameters()}
         for name, p in plain.named_parameters():
-            p.register_post_accumulate_grad_hook(lambda _, times=arrivals[name]: times.append(time.perf_counter()))
+            p.register_post_accumulate_grad_hook(lambda _, times=arrivals[name]: times.append(time.process_time()))
         step = partial(take_step, F.cross_entropy, optimizer, x, y, arrivals)
         kinds: dict[str, list[float]] = {"alone": [], "waiting": [], **{cap: [] for cap in shared}}
         for _ in range(max(1, int(rounds * times_as_many)) + 1):
@@ -139,18 +140,18 @@ def measure(rounds: int, tiny: bool) -> dict[str, Any]:
 def take_step(
     loss_of: Any, optimizer: Any, x: Any, y: Any, arrivals: dict[str, list[float]], model: Any, parts: Any = None, then: Any = lambda: None
 ) -> None:
-    """A step of training; ``parts`` gets the seconds of its three parts, ``then`` is called at its end.
+    """A step of training; ``parts`` gets the seconds of the core in its three parts, ``then`` is called at its end.
 
     The last of each of ``arrivals`` is the time when the gradient of a parameter came; only with ``parts`` it is kept, as seconds of backward.
     """
-    times = [time.perf_counter()]
+    times = [time.process_time()]
     loss = loss_of(model(x), y)
-    times.append(time.perf_counter())
+    times.append(time.process_time())
     loss.backward()
-    times.append(time.perf_counter())
+    times.append(time.process_time())
     optimizer.step()
     optimizer.zero_grad()
-    times.append(time.perf_counter())
+    times.append(time.process_time())
     for name, (begin, end) in zip(parts or (), pairwise(times), strict=False):
         parts[name].append(end - begin)
     for came in arrivals.values():
