@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime
-import os
 import pickle
 import sys
 import time
@@ -21,11 +20,9 @@ from typing import Any
 from minigrad.ops.arguments import check
 
 QUIET = 0.5  # seconds that a rank waits before it asks what the others do
-SOON = 2e-3  # seconds that a rank waits without sleep, which takes 60 µs at least
+SOON = 2e-3  # seconds that a rank asks without a pause: a sleep takes 60 µs at least, and who yields the core to other programs gets it back late
 DEFAULT_TIMEOUT = datetime.timedelta(minutes=30)
 _KEPT = 4096  # names of the latest calls that a rank remembers
-
-_yield = getattr(os, "sched_yield", lambda: None)  # lets another rank have the core, if it waits for one
 
 _current: Group | None = None
 
@@ -53,7 +50,6 @@ class Group:
         self.told: dict[int, tuple[int, str]] = {}  # rank -> the call that it waits in
         self.sent: list[Any] = []  # requests with their bytes, which MPI reads until they are done
         self.before = sys.excepthook
-        self.waited = 0.0  # seconds in wait(), for benchmarks
 
     def started(self, name: str) -> int:
         """The number of the call of this name that begins now."""
@@ -72,9 +68,7 @@ class Group:
         try:
             while not ready():
                 waited = time.perf_counter() - begun
-                if waited < SOON:
-                    _yield()
-                else:
+                if waited > SOON:
                     time.sleep(min(waited / 50, 1e-3))
                 if waited > QUIET and number is not None:
                     if not told:
@@ -87,10 +81,9 @@ class Group:
                     )
         except self.mpi.Exception as error:
             raise DistError(f"{name}: rank {self.rank} of {self.size}: {error}") from error
-        finally:
-            self.waited += time.perf_counter() - begun
 
     def _tell(self, number: int, name: str) -> None:
+        self.sent = [(request, message) for request, message in self.sent if not request.Test()]
         message = pickle.dumps((self.generation, number, name))
         self.sent += [(self.control.Isend([message, self.mpi.BYTE], to, tag=1), message) for to in range(self.size) if to != self.rank]
 
