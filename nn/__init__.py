@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.files.safetensors import load_safetensors, save_safetensors
 from minigrad.files.torch_files import load_torch
-from minigrad.nn import functional, init, metrics, optim, parallel, utils
+from minigrad.nn import functional, init, metrics, optim, utils
 from minigrad.nn.activation import (
     CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU, ReLU6,
     RReLU, SELU, Sigmoid, SiLU, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
@@ -58,7 +58,6 @@ from minigrad.nn.padding import (
     CircularPad1d, CircularPad2d, CircularPad3d, ConstantPad1d, ConstantPad2d, ConstantPad3d, ReflectionPad1d, ReflectionPad2d,
     ReflectionPad3d, ReplicationPad1d, ReplicationPad2d, ReplicationPad3d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
 )  # fmt: skip
-from minigrad.nn.parallel.norm import SyncBatchNorm
 from minigrad.nn.pool import (
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, AvgPool1d,
     AvgPool2d, AvgPool3d, FractionalMaxPool2d, FractionalMaxPool3d, LPPool1d, LPPool2d, LPPool3d, MaxPool1d, MaxPool2d, MaxPool3d,
@@ -71,8 +70,9 @@ from minigrad.nn.transformer import Transformer, TransformerDecoder, Transformer
 from minigrad.nn.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 if TYPE_CHECKING:
-    from minigrad.nn import data, detection, hmm, models, training
+    from minigrad.nn import data, detection, hmm, models, parallel, training
     from minigrad.nn.audio import AmplitudeToDB, melscale_fbanks, MelScale, MelSpectrogram, Spectrogram
+    from minigrad.nn.parallel import SyncBatchNorm
     from minigrad.nn.training import evaluate, fit, predict
 
 _LATER = {  # loaded at their first use, as not every program needs them: a module, and its names that are here as well
@@ -81,6 +81,7 @@ _LATER = {  # loaded at their first use, as not every program needs them: a modu
     "hmm": (),
     "models": (),
     "audio": ("AmplitudeToDB", "melscale_fbanks", "MelScale", "MelSpectrogram", "Spectrogram"),
+    "parallel": ("SyncBatchNorm",),
     "training": ("evaluate", "fit", "predict"),
 }
 
