@@ -1,0 +1,5 @@
+"""ONNX both ways: :func:`load` makes a module of a file, :func:`export` writes a model to one. Needs the package ``onnx``."""
+
+from minigrad.onnx.loading import load
+from minigrad.onnx.reader import OnnxError
+from minigrad.onnx.running import OnnxModule
