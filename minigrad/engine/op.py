@@ -372,7 +372,7 @@ def op(**formulas: Callable[..., Any] | None) -> Callable[[Callable[P, Any]], Ca
 # ------------------------------------------------------------------------- helpers of the generated function
 
 
-def _weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, Any]) -> np.ndarray:
+def weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, Any]) -> np.ndarray:
     """``out`` cast to PyTorch's promoted dtype if numpy's is wider. Inputs with axes decide, then 0-d ones, then the default dtype.
 
     float32 * (a 0-d float64), float32 * int64 and int64 / int64 are float32, int32 + (a 0-d int64) is int32. A 0-d input decides if its
@@ -527,7 +527,7 @@ def _as_result(op: Op, out: Any) -> Any:
 
 def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple, static: dict[str, Any], outs: tuple) -> tuple:
     """The Tensors for a kernel's tuple of results: one node for the call, and a :class:`Pick` for each floating result."""
-    outs = tuple(_weaken(op, a, arrays, static) if a.dtype is F64 else a for a in [_as_result(op, a) for a in outs])
+    outs = tuple(weaken(op, a, arrays, static) if a.dtype is F64 else a for a in [_as_result(op, a) for a in outs])
     plan = op.plans[mask] if mask and grad_mode.get() else None
     if plan is None:
         return tuple(wrap(a) for a in outs)
@@ -552,7 +552,7 @@ def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     """The Tensor for a result that differs from sample to sample: what the generated function does for arrays."""
     alike = [a.dtype is out.dtype for a in arrays if type(a) in ARRAYS]
     if not alike or not all(alike):
-        out = _weaken(op, out, arrays, static)
+        out = weaken(op, out, arrays, static)
     plan = op.plans[mask] if mask and out.dtype.kind == "f" and grad_mode.get() else None
     if plan is None:
         return wrap(out)
@@ -786,7 +786,7 @@ _SCOPE: dict[str, Any] = {
     "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
-    "_answer": _answer, "_weaken": _weaken, "_several": _record_several, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
+    "_answer": _answer, "_weaken": weaken, "_several": _record_several, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip

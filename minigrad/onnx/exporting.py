@@ -1,0 +1,442 @@
+"""Write a model as an ONNX file: :func:`export`."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad import __version__
+from minigrad.calls import unchanged
+from minigrad.engine import TensorBase, no_grad, wrap
+from minigrad.onnx import rules as _table  # noqa: F401  # fills the table of rules
+from minigrad.onnx.hearing import Call, Heard, Size, merged, where
+from minigrad.onnx.loading import load
+from minigrad.onnx.reader import NUMBERS, OnnxError, official
+from minigrad.onnx.writing import RULES, Writer
+from minigrad.ops.arguments import shown
+from minigrad.tree import leaves, tree_map
+
+OLDEST = 13
+
+
+def export(
+    model: Any,
+    args: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    dynamic_axes: Mapping[str, Any] | None = None,
+    dynamic_shapes: Mapping[str, Any] | None = None,
+    opset_version: int = 18,
+    fold_batch_norm: bool = False,
+    external_data: bool = False,
+    verify: bool = True,
+) -> Any:
+    """Write ``model`` as an ONNX file, and return its ``onnx.ModelProto``. It needs the package ``onnx``.
+
+    The model runs in evaluation mode with ``args``, and each op that it calls becomes one or several nodes, under the names of the modules. Parameters
+    and buffers are stored under their names in the ``state_dict``. Python's ``if`` and loops are followed as they went for ``args``. What is
+    computed without ops, by numpy, from an input cannot be seen; ``verify`` finds that the results differ.
+
+    Args:
+        model: a module, or a function of Tensors.
+        args: the input, or a tuple of inputs.
+        path: of the file; None: nothing is written.
+        kwargs: inputs by keyword.
+        input_names: of the inputs; by default those of the parameters of ``forward``.
+        output_names: of the outputs; by default ``output``, or ``output_0``, ...
+        dynamic_axes: which sizes of inputs may vary: ``{"input": {0: "batch"}}`` or ``{"input": [0]}``. Axes with one name have one size. The model is
+            run once more for each, with twice the size, and what it does must be the same.
+        dynamic_shapes: another name for ``dynamic_axes``, as in newer PyTorch.
+        opset_version: of ONNX's operators, from 13 on.
+        fold_batch_norm: multiply the weights of a convolution with what a batch normalisation behind it multiplies with.
+        external_data: write the numbers to a second file, ``path`` with ``.data`` behind it: necessary from 2 GB on.
+        verify: run the file with :func:`load`, and in onnxruntime if that is installed, with ``args``, with other numbers, and other sizes where they
+            vary, and compare with the model.
+
+    Raises:
+        OnnxError: an op that ONNX cannot express (with the path of the module), a setting that would have to vary, or results that differ.
+        TypeError, ValueError: arguments that are not as above.
+        ImportError: the package ``onnx`` is not installed.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, onnx
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> file = onnx.export(model, mg.ones(1, 2), dynamic_axes={"input": {0: "batch"}})
+    >>> [node.name for node in file.graph.node], [tensor.name for tensor in file.graph.initializer]
+    (['/0/Gemm', '/1/Relu'], ['0.weight', '0.bias'])
+    >>> onnx.load(file)(mg.ones(5, 2)).shape
+    (5, 3)
+    """
+    onnx = official()
+    if not callable(model):
+        raise TypeError(f"export: model must be a module or a function, but is {shown(model)}")
+    newest = onnx.defs.onnx_opset_version()
+    if not isinstance(opset_version, int) or not OLDEST <= opset_version <= newest:
+        raise ValueError(f"export: opset_version must be from {OLDEST} to {newest}, not {opset_version!r}")
+    if dynamic_axes is not None and dynamic_shapes is not None:
+        raise TypeError("export: dynamic_axes and dynamic_shapes are the same; give one of them")
+    if external_data and path is None:
+        raise ValueError("export: external_data needs a path")
+    given = _Inputs(model, args, kwargs or {}, input_names, dynamic_axes or dynamic_shapes or {})
+    proto = _Export(model, given, opset_version, output_names).proto()
+    if fold_batch_norm:
+        _fold_batch_norm(proto)
+    onnx.checker.check_model(proto)
+    if verify:
+        _verify(model, given, proto)
+    if path is not None:
+        path = Path(path)
+        if external_data:
+            location = path.name + ".data"
+            path.with_name(location).unlink(missing_ok=True)  # onnx would append to it
+            copy = onnx.ModelProto()
+            copy.CopyFrom(proto)
+            onnx.save_model(copy, path, save_as_external_data=True, location=location, size_threshold=1024)
+        else:
+            path.write_bytes(proto.SerializeToString())
+    return proto
+
+
+# ----------------------------------------------------------------------------------------------------------------- inputs
+
+
+class _Inputs:
+    """The inputs of the call, by name, and which of their axes may have another size."""
+
+    def __init__(self, model: Any, args: Any, kwargs: Mapping[str, Any], names: Sequence[str] | None, dynamic: Mapping[str, Any]):
+        self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
+        self.kwargs = dict(kwargs)
+        values = [x for x in leaves([self.args, self.kwargs]) if isinstance(x, (TensorBase, np.ndarray))]
+        if not values:
+            raise TypeError("export: args holds no Tensor")
+        self.names = _input_names(model, self.args, self.kwargs) if names is None else list(names)
+        if len(self.names) != len(values) or len(set(self.names)) != len(values):
+            raise ValueError(f"export: {len(values)} inputs, and the names {self.names}")
+        self.arrays = [x._data if isinstance(x, TensorBase) else x for x in values]
+        self.axes: dict[tuple[str, int], str] = {}
+        for name, axes in dynamic.items():
+            if name not in self.names:
+                raise ValueError(f"export: dynamic_axes names {name!r}, and the inputs are {', '.join(self.names)}")
+            for axis, label in axes.items() if isinstance(axes, Mapping) else ((a, None) for a in axes):
+                ndim = self.arrays[self.names.index(name)].ndim
+                if not isinstance(axis, int) or not -ndim <= axis < ndim:
+                    raise ValueError(f"export: dynamic_axes: input {name!r} has {ndim} dimensions, and no axis {axis!r}")
+                self.axes[name, axis % ndim] = label if isinstance(label, str) else getattr(label, "__name__", None) or f"{name}_{axis % ndim}"
+
+    def groups(self) -> dict[str, list[tuple[str, int]]]:
+        """Label of a size -> the axes that have it."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for axis, label in self.axes.items():
+            found.setdefault(label, []).append(axis)
+        return found
+
+    def call(self, change: Any) -> tuple[tuple[Any, ...], dict[str, Any], list[np.ndarray]]:
+        """Arguments for another call, with ``change(name, array)`` in place of each array, and these arrays."""
+        names = iter(self.names)
+        arrays = []
+
+        def replaced(x: Any) -> Any:
+            if not isinstance(x, (TensorBase, np.ndarray)):
+                return x
+            arrays.append(change(next(names), x._data if isinstance(x, TensorBase) else x))
+            return wrap(arrays[-1])
+
+        args = tuple([tree_map(replaced, a) for a in self.args])
+        kwargs = {k: tree_map(replaced, a) for k, a in self.kwargs.items()}
+        return args, kwargs, arrays
+
+    def doubled(self, axes: Sequence[tuple[str, int]]) -> Any:
+        """A change for :meth:`call`: these axes have twice the size."""
+
+        def change(name: str, array: np.ndarray) -> np.ndarray:
+            for other, axis in axes:
+                if other == name:
+                    array = np.concatenate([array, array], axis)
+            return array
+
+        return change
+
+
+def _input_names(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+    """Names of the inputs: those of the parameters, numbered where one holds several."""
+    try:
+        parameters = [p for p in inspect.signature(getattr(model, "forward", model)).parameters.values()]
+    except (TypeError, ValueError):
+        parameters = []
+    names, i = [], 0
+    for a in args:
+        p = parameters[i] if i < len(parameters) else None
+        if p is not None and p.kind is not p.VAR_POSITIONAL:
+            i += 1
+        name = "input" if p is None else p.name
+        count = sum(isinstance(x, (TensorBase, np.ndarray)) for x in leaves([a]))
+        names += [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
+    for name, a in kwargs.items():
+        count = sum(isinstance(x, (TensorBase, np.ndarray)) for x in leaves([a]))
+        names += [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
+    return [n if names.count(n) == 1 else f"{n}_{names[:k].count(n)}" for k, n in enumerate(names)]
+
+
+# ---------------------------------------------------------------------------------------------------------------- writing
+
+
+class _Export:
+    """The graph of one export."""
+
+    def __init__(self, model: Any, given: _Inputs, opset: int, output_names: Sequence[str] | None):
+        self.given, self.opset = given, opset
+        args, kwargs, self.arrays = given.call(lambda name, array: array.copy())
+        self.heard = Heard(model, args, kwargs)
+        for axes in given.groups().values():
+            others, more, _ = given.call(given.doubled(axes))
+            size = {given.arrays[given.names.index(name)].shape[axis] for name, axis in axes}
+            if len(size) > 1:
+                raise ValueError(f"export: dynamic_axes: {axes} have one name, and sizes {sorted(size)}")
+            (n,) = size
+            if n < 1:
+                raise ValueError("export: a dynamic axis has size 0; give an input with at least 1 there")
+            merged(self.heard, Heard(model, others, more), axes[0], (n, 2 * n))
+        count = len(self.heard.outputs)
+        if not count:
+            raise OnnxError("export: the model returned no Tensor")
+        self.output_names = list(output_names) if output_names is not None else ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+        if len(self.output_names) != count or len({*self.output_names, *given.names}) != count + len(given.names):
+            raise ValueError(f"export: {count} outputs, and the names {self.output_names}, which must differ from {given.names}")
+        self.stored: dict[int, tuple[str, np.ndarray]] = {}
+        if hasattr(model, "named_parameters"):
+            for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+                self.stored.setdefault(id(tensor._data), (name, tensor._data))
+
+    def proto(self) -> Any:
+        """The message of the whole model."""
+        onnx = official()
+        helper = onnx.helper
+        named = {i: name for i, (name, _) in self.stored.items()}
+        named.update({id(a): name for a, name in zip(self.arrays, self.given.names, strict=True)})
+        producers = self._producers(named)
+        writer = Writer(self.opset, named, producers)
+        writer.changing = {i: change for i, change in self.heard.changing.items() if i not in producers and i not in named}
+        for call in self._needed(producers):
+            self._write(writer, call)
+        writer.call = None
+        nodes = self._finished(writer)
+        used = {name for node in nodes for name in node.input}
+        initializers = [_stored(onnx, a, name) for name, a in self.stored.values() if name in used]
+        initializers += [_stored(onnx, a, name) for name, a in writer.stored.items() if name in used]
+        inputs = [self._info(name, a, given=True) for name, a in zip(self.given.names, self.arrays, strict=True)]
+        outputs = [self._info(name, a) for name, a in zip(self.output_names, self.heard.outputs, strict=True)]
+        graph = helper.make_graph(nodes, "minigrad", inputs, outputs, initializers)
+        version = helper.find_min_ir_version_for([helper.make_opsetid("", self.opset)])
+        return helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=version, producer_name="minigrad", producer_version=__version__
+        )
+
+    def _producers(self, named: Mapping[int, str]) -> dict[int, Call]:
+        """id of an array -> the call that made it, for those that are not known already: these are constants."""
+        changing = self.heard.changing
+        found: dict[int, Call] = {}
+        for call in self.heard.calls:
+            given = {id(x) for x in _arrays(call)}
+            if any(i in named or i in found or i in changing for i in given) or any(isinstance(v, Size) for v in leaves([call.inputs, list(call.statics.values())])):
+                found.update({id(a): call for a in call.outs if id(a) not in given and id(a) not in named})
+        return found
+
+    def _needed(self, producers: Mapping[int, Call]) -> list[Call]:
+        """The calls that the outputs depend on, in order."""
+        wanted = {id(a) for a in self.heard.outputs}
+        calls = []
+        for call in reversed(self.heard.calls):
+            if any(id(a) in wanted and producers.get(id(a)) is call for a in call.outs):
+                calls.append(call)
+                wanted.update(id(x) for x in _arrays(call))
+        return calls[::-1]
+
+    def _write(self, writer: Writer, call: Call) -> None:
+        writer.call = call
+        rule = RULES.get(call.op.name)
+        if rule is None:
+            raise OnnxError(f"export: {where(call)}: this op has no counterpart in ONNX")
+        names = rule(writer, call)
+        for array, name in zip(call.outs, names if isinstance(names, list) else [names], strict=False):
+            if name is not None:
+                writer.names[id(array)] = name
+
+    def _finished(self, writer: Writer) -> list[Any]:
+        """The nodes that the outputs depend on, with the names of the outputs."""
+        rename: dict[str, str] = {}
+        last = []
+        made = {name for node in writer.nodes for name in node.output}
+        for array, name in zip(self.heard.outputs, self.output_names, strict=True):
+            value = writer.value(array)
+            if value in made and value not in rename:
+                rename[value] = name
+            else:
+                last.append(official().helper.make_node("Identity", [rename.get(value, value)], [name], name=f"/{name}"))
+        wanted, nodes = {*rename, *[x for node in last for x in node.input]}, []
+        for node in reversed(writer.nodes):
+            if any(name in wanted for name in node.output):
+                nodes.append(node)
+                wanted.update(node.input)
+        for node in nodes:
+            node.input[:] = [rename.get(name, name) for name in node.input]
+            node.output[:] = [rename.get(name, name) for name in node.output]
+        return [*nodes[::-1], *last]
+
+    def _info(self, name: str, array: np.ndarray, given: bool = False) -> Any:
+        shape: list[Any] = [self.given.axes.get((name, d), n) for d, n in enumerate(array.shape)]
+        if not given and self.given.axes:
+            shape = [None] * array.ndim
+        return official().helper.make_tensor_value_info(name, NUMBERS[array.dtype.name], shape)
+
+
+def _stored(onnx: Any, array: np.ndarray, name: str) -> Any:
+    """The message of a stored tensor."""
+    return onnx.numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+def _arrays(call: Call) -> list[np.ndarray]:
+    """The arrays that a call was given, those in static arguments (an index) too."""
+    found = []
+    for value in [*call.inputs, *call.statics.values()]:
+        stack = [value]
+        while stack:
+            v = stack.pop()
+            if isinstance(v, np.ndarray):
+                found.append(v)
+            elif isinstance(v, (tuple, list)):
+                stack.extend(v)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------- batch normalisation
+
+
+def _fold_batch_norm(proto: Any) -> None:
+    """Fold each batch normalisation behind a convolution into the weights of that."""
+    onnx = official()
+    graph = proto.graph
+    stored = {t.name: t for t in graph.initializer}
+    made = {name: node for node in graph.node for name in node.output}
+    users: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            users[name] = users.get(name, 0) + 1
+    outputs = {v.name for v in graph.output}
+    gone = []
+    for node in graph.node:
+        before = made.get(node.input[0]) if node.op_type == "BatchNormalization" else None
+        if before is None or before.op_type not in ("Conv", "ConvTranspose") or users[node.input[0]] > 1 or node.input[0] in outputs:
+            continue
+        names = [*before.input[1:], *node.input[1:]]
+        if any(name not in stored for name in names):
+            continue
+        weight, *bias = [onnx.numpy_helper.to_array(stored[n]) for n in before.input[1:]]
+        scale, shift, mean, variance = [onnx.numpy_helper.to_array(stored[n]).astype(np.float64) for n in node.input[1:]]
+        eps = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
+        factor = scale / np.sqrt(variance + eps)
+        if before.op_type == "Conv":
+            new = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
+        else:
+            groups = next((a.i for a in before.attribute if a.name == "group"), 1)
+            split = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+            new = (split * factor.reshape(groups, 1, -1, *[1] * (weight.ndim - 2))).reshape(weight.shape)
+        moved = (0 if not bias else bias[0]) * factor + shift - mean * factor
+        root = before.input[1]
+        pair = [f"{root}.folded", f"{root.rpartition('.')[0]}.bias.folded".lstrip(".")]
+        for name, value in zip(pair, (new, moved), strict=True):
+            graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value.astype(weight.dtype)), name))
+        before.input[:] = [before.input[0], *pair]
+        before.output[0] = node.output[0]
+        gone.append(node)
+    for node in gone:
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    kept = [t for t in graph.initializer if t.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+# ----------------------------------------------------------------------------------------------------------- verification
+
+
+def _verify(model: Any, given: _Inputs, proto: Any) -> None:
+    """Compare the file with the model: for the given inputs, for other numbers, and for other sizes."""
+    random = np.random.default_rng(0)
+
+    def other(name: str, array: np.ndarray) -> np.ndarray:
+        if array.dtype.kind == "f":
+            return (random.permutation(array.reshape(-1)).reshape(array.shape) * 0.9).astype(array.dtype)
+        return random.permutation(array.reshape(-1)).reshape(array.shape)
+
+    def larger(name: str, array: np.ndarray) -> np.ndarray:
+        return given.doubled(list(given.axes))(name, array)
+
+    runs = {"for args": lambda name, array: array, "for other numbers": other}
+    if given.axes:
+        runs["for other sizes"] = larger
+    engines = _engines(proto)
+    for what, change in runs.items():
+        args, kwargs, arrays = given.call(change)
+        with no_grad(), unchanged(model, training=False) if hasattr(model, "modules") else no_grad():
+            expected = [t._data for t in leaves(model(*args, **kwargs)) if isinstance(t, TensorBase)]
+        for engine, run in engines.items():
+            feed = {name: a for name, a in zip(given.names, arrays, strict=True)}
+            found = run(feed)
+            for value, wanted, out in zip(found, expected, proto.graph.output, strict=True):
+                _compare(f"export: {what}, {engine}'s {out.name!r} of the file", value, wanted)
+
+
+def _engines(proto: Any) -> dict[str, Any]:
+    ours = load(proto, max_bytes=None, max_steps=None)
+
+    def by_load(feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        with no_grad():
+            out = ours(**{name: wrap(a) for name, a in feed.items()})
+        return [t._data for t in (out if isinstance(out, tuple) else (out,))]
+
+    engines: dict[str, Any] = {"minigrad": by_load}
+    try:
+        import onnxruntime
+    except ImportError:
+        return engines
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    data = proto.SerializeToString()
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        if "NOT_IMPLEMENTED" in str(error) or "unsupported" in str(error).lower() or "under development" in str(error):
+            return engines  # a dtype that this runtime has no kernel for, or an operator set that is newer than it
+        raise OnnxError(f"export: onnxruntime refuses the file: {error}") from error
+    known = {v.name for v in session.get_inputs()}
+    engines["onnxruntime"] = lambda feed: session.run(None, {name: a for name, a in feed.items() if name in known})
+    return engines
+
+
+def _compare(what: str, value: np.ndarray, wanted: np.ndarray) -> None:
+    """Raise :class:`OnnxError` if two results differ by more than rounding."""
+    hint = "; is something computed outside of ops (numpy, item(), Python's random numbers)?"
+    if value.shape != wanted.shape or value.dtype != wanted.dtype:
+        raise OnnxError(f"{what} is {value.dtype}{value.shape}, and the model's {wanted.dtype}{wanted.shape}{hint}")
+    if not wanted.size:
+        return
+    if wanted.dtype.kind != "f":
+        same = np.count_nonzero(value == wanted) / wanted.size
+        if same < 1:
+            raise OnnxError(f"{what} differs from the model's in {1 - same:.1%} of its elements{hint}")
+        return
+    a, b = value.astype(np.float64), wanted.astype(np.float64)
+    finite = np.isfinite(b)
+    scale = max(np.abs(b[finite]).max(initial=0), 1e-30)
+    tolerance = {2: 2e-2, 4: 2e-4, 8: 1e-9}[wanted.dtype.itemsize]
+    off = np.abs(a - b)[finite].max(initial=0) / scale
+    if not np.array_equal(np.isfinite(a), finite) or not off <= tolerance:
+        raise OnnxError(f"{what} differs from the model's by {off:.2g} of its largest number{hint}")

@@ -1,0 +1,206 @@
+"""Writes the nodes of an export: names of values, constants, sizes that vary. The rules of :mod:`minigrad.onnx.rules` call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.onnx.hearing import Call, Size, where
+from minigrad.onnx.reader import NUMBERS, OnnxError, official
+
+RULES: dict[str, Callable[[Writer, Call], Any]] = {}
+
+
+def rule(*names: str) -> Callable[[Callable[[Writer, Call], Any]], Callable[[Writer, Call], Any]]:
+    """Enter the rule for ops of these names. It returns the name of the result's value, or a list of them."""
+
+    def enter(function: Callable[[Writer, Call], Any]) -> Callable[[Writer, Call], Any]:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return enter
+
+
+class LastOnly(str):
+    """The name of the last step of a result whose other steps ONNX does not give."""
+
+
+class Writer:
+    """The graph that is being written.
+
+    Args:
+        opset: version of the operator set.
+        named: id of an array -> name, of inputs, parameters and buffers.
+        producers: id of an array -> the call that made it.
+    """
+
+    def __init__(self, opset: int, named: dict[int, str], producers: dict[int, Call]):
+        self.opset, self.producers = opset, producers
+        self.names = dict(named)
+        self.nodes: list[Any] = []
+        self.stored: dict[str, np.ndarray] = {}
+        self.changing: dict[int, tuple[list[Any], list[np.ndarray]]] = {}  # id of a constant that differs at other sizes -> shape, values
+        self._constants: dict[Any, str] = {}
+        self._used: set[str] = set(named.values())
+        self._kept: list[Any] = []
+        self._sizes: dict[tuple[str, int], str] = {}
+        self.call: Call | None = None
+
+    # ------------------------------------------------------------------------------------------------------- nodes
+
+    def node(self, op_type: str, *inputs: Any, outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
+        """Add a node, and return the name of its result, or the list of names. Inputs are names, arrays, numbers, or None."""
+        names = [x if isinstance(x, str) else "" if x is None else self.value(x) for x in inputs]
+        while names and not names[-1]:
+            names.pop()
+        path = self.call.path.replace(".", "/") if self.call is not None else ""
+        name = self._free(f"/{path}/{op_type}" if path else f"/{op_type}")
+        results = [f"{name}_output_{i}" for i in range(outputs)]
+        self._used.update(results)
+        attributes = {k: [int(n) for n in self.fixed(v)] if isinstance(v, (tuple, list)) and v and not isinstance(v[0], (float, str)) else v for k, v in attributes.items() if v is not None}
+        self.nodes.append(official().helper.make_node(op_type, names, results, name=name, domain=domain, **attributes))
+        return results[0] if outputs == 1 else results
+
+    def _free(self, name: str) -> str:
+        found, i = name, 0
+        while found in self._used:
+            i += 1
+            found = f"{name}_{i}"
+        self._used.add(found)
+        return found
+
+    # ------------------------------------------------------------------------------------------------------ values
+
+    def value(self, x: Any, dtype: Any = None) -> str:
+        """The name of an array's value. A number, or an array that nothing made, becomes a constant (of ``dtype``)."""
+        if isinstance(x, np.ndarray):
+            if id(x) in self.names:
+                name = self.names[id(x)]
+                if isinstance(name, LastOnly):
+                    raise OnnxError(f"export: {where(self.producers[id(x)])}: ONNX gives the last cell state only, and others are used")
+                return name
+            if id(x) in self.producers:
+                raise OnnxError(f"export: {where(self.producers[id(x)])}: this result of the op has no counterpart")
+            name = self._varying(x) if id(x) in self.changing else self.constant(x if x.ndim or dtype is None else x.astype(dtype))
+            self._kept.append(x)
+            if dtype is None or x.ndim:
+                self.names[id(x)] = name
+            return name
+        if isinstance(x, Size):
+            return self.node("Cast", self._number(x), to=NUMBERS[np.dtype(dtype or np.int64).name])
+        return self.constant(np.asarray(x, dtype))
+
+    def constant(self, array: np.ndarray) -> str:
+        """The name of an initializer with this array; equal small ones are one."""
+        array = np.ascontiguousarray(array).reshape(np.shape(array))
+        key = (array.dtype.name, array.shape, array.tobytes()) if array.nbytes <= 1024 else None
+        if key in self._constants:
+            return self._constants[key]
+        name = self._free("constant")
+        self.stored[name] = array
+        if key is not None:
+            self._constants[key] = name
+        return name
+
+    def _varying(self, a: np.ndarray) -> str:
+        """A constant that differs at another size of an input: one number everywhere, or 0, 1, 2, ..."""
+        assert self.call is not None
+        shape, others = self.changing[id(a)]
+        first = a.reshape(-1)[:1]
+        if a.size and all((v == first).all() for v in (a, *others)):
+            return self.node("Expand", self.constant(first.reshape(())), self.ints(shape))
+        if a.ndim == 1 and a.dtype.kind in "iu" and len(a) > 1:
+            step = int(a[1] - a[0])
+            if all(np.array_equal(v, int(a[0]) + step * np.arange(len(v))) for v in (a, *others)):
+                zero, one = self.value(0, np.int64), self.value(1, np.int64)
+                many = self.node("Range", zero, self.node("Squeeze", self.ints(shape), self.ints([0])), one)
+                return self.node("Cast", self.node("Add", self.node("Mul", many, self.value(step, np.int64)), self.value(int(a[0]), np.int64)), to=NUMBERS[a.dtype.name])
+        raise OnnxError(
+            f"export: {where(self.call)}: a constant of shape {a.shape} depends on the size of a dynamic axis; compute it with ops from the input"
+        )
+
+    def is_constant(self, x: Any) -> bool:
+        """Whether a value is known now, and the same for inputs of other sizes."""
+        return id(x) not in self.producers and id(x) not in self.changing and id(x) not in self.names
+
+    def _sizes_of(self, a: Sequence[int], b: Sequence[int]) -> list[int] | None:
+        if len(a) != len(b):
+            return None
+        return [self.varies(m, n) for m, n in zip(a, b, strict=True)]
+
+    def ints(self, values: Iterable[Any]) -> str:
+        """The name of a 1-d int64 tensor with these numbers, some of which may be :class:`Size`."""
+        values = list(values)
+        if not any(isinstance(v, Size) for v in values):
+            return self.constant(np.array([int(v) for v in values], np.int64))
+        parts = [self.node("Reshape", self._number(v), self.constant(np.array([1], np.int64))) if isinstance(v, Size) else self.constant(np.array([int(v)], np.int64)) for v in values]
+        return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=0)
+
+    def _number(self, size: Size) -> str:
+        """A scalar int64 with the value of a size."""
+        total = None
+        for axis, factor in size.factors.items():
+            term = self._axis(axis)
+            if factor != 1:
+                term = self.node("Mul", term, self.constant(np.asarray(factor, np.int64)))
+            total = term if total is None else self.node("Add", total, term)
+        return total if size.base == 0 else self.node("Add", total, self.constant(np.asarray(size.base, np.int64)))
+
+    def _axis(self, axis: tuple[str, int]) -> str:
+        if axis not in self._sizes:
+            shape = self.node("Shape", axis[0])
+            self._sizes[axis] = self.node("Gather", shape, self.constant(np.asarray(axis[1], np.int64)), axis=0)
+        return self._sizes[axis]
+
+    def fixed(self, values: Any) -> Any:
+        """The values, which go into an attribute. Raises :class:`OnnxError` if one depends on the size of an input."""
+        flat = values if isinstance(values, (tuple, list)) else [values]
+        if any(isinstance(v, Size) for v in flat):
+            assert self.call is not None
+            raise OnnxError(f"export: {where(self.call)}: a setting of this op depends on the size of a dynamic axis, and ONNX takes a number there")
+        return values
+
+    # ---------------------------------------------------------------------------------------------- what rules need often
+
+    def cast(self, x: Any, dtype: Any) -> str:
+        """The name of a value in a dtype."""
+        dtype = np.dtype(dtype)
+        if not isinstance(x, np.ndarray):
+            return self.value(x, dtype)
+        if x.dtype == dtype:
+            return self.value(x)
+        if id(x) not in self.names and id(x) not in self.producers and id(x) not in self.changing:
+            return self.constant(x.astype(dtype))
+        return self.node("Cast", x, to=NUMBERS[dtype.name])
+
+    def operands(self, call: Call, dtype: Any = None) -> list[str]:
+        """The inputs of an elementwise op in the dtype of its result."""
+        dtype = call.outs[0].dtype if dtype is None else dtype
+        return [self.cast(x, dtype) for x in call.inputs]
+
+    def reduce(self, op_type: str, x: Any, dims: Sequence[int] | None, keep: bool) -> str:
+        """A reduction, whose axes are an input from version 18 on, and for ``ReduceSum`` from 13 on."""
+        if dims is not None and not len(dims):
+            return self.node("Identity", x)
+        if self.opset >= 18 or op_type == "ReduceSum":
+            return self.node(op_type, x, None if dims is None else self.ints(dims), keepdims=int(keep))
+        return self.node(op_type, x, axes=None if dims is None else list(dims), keepdims=int(keep))
+
+    def reshape(self, x: Any, shape: Sequence[Any]) -> str:
+        """A reshape; one size that varies is -1."""
+        varying = [isinstance(n, Size) for n in shape]
+        if sum(varying) == 1 and 0 not in shape:
+            shape = [-1 if v else n for n, v in zip(shape, varying, strict=True)]
+        return self.node("Reshape", x, self.ints(shape), allowzero=1 if 0 in [int(n) for n in shape] else None)
+
+    def pieces(self, x: Any, axis: int, start: Any, end: Any, step: int = 1) -> str:
+        """A slice along one axis."""
+        return self.node("Slice", x, self.ints([start]), self.ints([end]), self.ints([axis]), self.ints([step]))
+
+    def need(self, version: int, what: str) -> None:
+        """Raise :class:`OnnxError` if the operator set is older than ``version``."""
+        if self.opset < version:
+            assert self.call is not None
+            raise OnnxError(f"export: {where(self.call)}: {what} needs opset_version={version} or later, not {self.opset}")
