@@ -92,7 +92,17 @@ short, int, long = int16, int32, int64
 memory.keep_freed_memory()
 
 MYPY = False  # mypy treats it as True and exports all imported names, because it cannot read a computed list. Other checkers can
-if not MYPY:  # all names imported above, except modules
+if not MYPY:
+
+    def __getattr__(name: str) -> object:
+        """The package ``onnx``, which is loaded when it is first asked for."""
+        if name != "onnx":
+            raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module("minigrad.onnx")
+
+    # all names imported above, except modules
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(linalg))]
     __all__ += ["__version__", "fft", "linalg", "special"]
     __all__.remove("MYPY")

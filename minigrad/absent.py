@@ -37,7 +37,7 @@ TABLE: dict[str, dict[str, str]] = {
         "quantization empty_quantized fused_moving_avg_obs_fake_quant": _QUANTISED,
         "jit export fx compiler Script*  ": _JIT,
         "multiprocessing futures fork wait is_distributed": _SEVERAL,
-        "onnx": "there is no export; nn.save_safetensors writes weights that others read",
+        "onnx": "minigrad.onnx.export writes a file, and minigrad.onnx.load reads one",
         "hub package": "nn.load_torch reads a checkpoint that was downloaded; nn.models has networks that fit torchvision's",
         "monitor": "profiler shows what takes time; nn.summary what a model costs",
         "signal": "the windows are functions here: hann_window, hamming_window, blackman_window, bartlett_window, kaiser_window",

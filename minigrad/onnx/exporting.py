@@ -221,10 +221,12 @@ class _Export:
         helper = onnx.helper
         named = {i: name for i, (name, _) in self.stored.items()}
         named.update({id(a): name for a, name in zip(self.arrays, self.given.names, strict=True)})
-        producers = self._producers(named)
+        aliases: dict[int, np.ndarray] = {}
+        producers = self._producers(named, aliases)
         writer = Writer(self.opset, named, producers)
+        writer.aliases = aliases
         writer.changing = {i: change for i, change in self.heard.changing.items() if i not in producers and i not in named}
-        for call in self._needed(producers):
+        for call in self._needed(producers, aliases):
             self._write(writer, call)
         writer.call = None
         nodes = self._finished(writer)
@@ -239,24 +241,38 @@ class _Export:
             graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=version, producer_name="minigrad", producer_version=__version__
         )
 
-    def _producers(self, named: Mapping[int, str]) -> dict[int, Call]:
-        """id of an array -> the call that made it, for those that are not known already: these are constants."""
+    def _producers(self, named: Mapping[int, str], aliases: dict[int, np.ndarray]) -> dict[int, Call]:
+        """id of an array -> the call that made it, for those that are not known already: these are constants.
+
+        An array that numpy made of another's memory, such as ``x.reshape(-1)`` of an index, is entered into ``aliases``, with the other.
+        """
         changing = self.heard.changing
         found: dict[int, Call] = {}
+        places: dict[Any, np.ndarray] = {}
+        for array in (*self.arrays, *[a for _, a in self.stored.values()]):
+            places[_place(array)] = array
         for call in self.heard.calls:
-            given = {id(x) for x in _arrays(call)}
-            if any(i in named or i in found or i in changing for i in given) or any(isinstance(v, Size) for v in leaves([call.inputs, list(call.statics.values())])):
-                found.update({id(a): call for a in call.outs if id(a) not in given and id(a) not in named})
+            given = _arrays(call)
+            for x in given:
+                if id(x) not in named and id(x) not in found and _place(x) in places:
+                    aliases[id(x)] = places[_place(x)]
+            varies = any(isinstance(v, Size) for v in leaves([call.inputs, list(call.statics.values())]))
+            if varies or any(i in named or i in found or i in changing or i in aliases for i in map(id, given)):
+                ids = set(map(id, given))
+                for array in call.outs:
+                    if id(array) not in ids and id(array) not in named:
+                        found[id(array)] = call
+                        places.setdefault(_place(array), array)
         return found
 
-    def _needed(self, producers: Mapping[int, Call]) -> list[Call]:
+    def _needed(self, producers: Mapping[int, Call], aliases: Mapping[int, np.ndarray]) -> list[Call]:
         """The calls that the outputs depend on, in order."""
-        wanted = {id(a) for a in self.heard.outputs}
+        wanted = {id(aliases.get(id(a), a)) for a in self.heard.outputs}
         calls = []
         for call in reversed(self.heard.calls):
             if any(id(a) in wanted and producers.get(id(a)) is call for a in call.outs):
                 calls.append(call)
-                wanted.update(id(x) for x in _arrays(call))
+                wanted.update(id(aliases.get(id(x), x)) for x in _arrays(call))
         return calls[::-1]
 
     def _write(self, writer: Writer, call: Call) -> None:
@@ -300,6 +316,13 @@ class _Export:
 def _stored(onnx: Any, array: np.ndarray, name: str) -> Any:
     """The message of a stored tensor."""
     return onnx.numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+def _place(array: np.ndarray) -> Any:
+    """What two arrays have in common that are the same numbers in memory; of none for pieces and scalars."""
+    if array.size < 2 or not array.flags.c_contiguous:
+        return id(array)
+    return array.__array_interface__["data"][0], array.size, array.dtype
 
 
 def _arrays(call: Call) -> list[np.ndarray]:
@@ -372,9 +395,8 @@ def _verify(model: Any, given: _Inputs, proto: Any) -> None:
     random = np.random.default_rng(0)
 
     def other(name: str, array: np.ndarray) -> np.ndarray:
-        if array.dtype.kind == "f":
-            return (random.permutation(array.reshape(-1)).reshape(array.shape) * 0.9).astype(array.dtype)
-        return random.permutation(array.reshape(-1)).reshape(array.shape)
+        moved = random.permutation(array.reshape(-1)).reshape(array.shape)
+        return np.asarray(moved * 0.9, array.dtype) if array.dtype.kind == "f" else moved
 
     def larger(name: str, array: np.ndarray) -> np.ndarray:
         return given.doubled(list(given.axes))(name, array)
@@ -388,8 +410,10 @@ def _verify(model: Any, given: _Inputs, proto: Any) -> None:
         with no_grad(), unchanged(model, training=False) if hasattr(model, "modules") else no_grad():
             expected = [t._data for t in leaves(model(*args, **kwargs)) if isinstance(t, TensorBase)]
         for engine, run in engines.items():
-            feed = {name: a for name, a in zip(given.names, arrays, strict=True)}
-            found = run(feed)
+            try:
+                found = run(dict(zip(given.names, arrays, strict=True)))
+            except Exception as error:
+                raise OnnxError(f"export: {what}, the file does not run in {engine}: {error}") from error
             for value, wanted, out in zip(found, expected, proto.graph.output, strict=True):
                 _compare(f"export: {what}, {engine}'s {out.name!r} of the file", value, wanted)
 
@@ -434,9 +458,9 @@ def _compare(what: str, value: np.ndarray, wanted: np.ndarray) -> None:
             raise OnnxError(f"{what} differs from the model's in {1 - same:.1%} of its elements{hint}")
         return
     a, b = value.astype(np.float64), wanted.astype(np.float64)
-    finite = np.isfinite(b)
+    finite = np.isfinite(b)  # (float64: settings of operators are float32)
     scale = max(np.abs(b[finite]).max(initial=0), 1e-30)
-    tolerance = {2: 2e-2, 4: 2e-4, 8: 1e-9}[wanted.dtype.itemsize]
+    tolerance = {2: 2e-2, 4: 2e-4, 8: 5e-7}[wanted.dtype.itemsize]
     off = np.abs(a - b)[finite].max(initial=0) / scale
     if not np.array_equal(np.isfinite(a), finite) or not off <= tolerance:
         raise OnnxError(f"{what} differs from the model's by {off:.2g} of its largest number{hint}")

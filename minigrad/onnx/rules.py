@@ -16,13 +16,13 @@ from minigrad.onnx.writing import RULES, LastOnly, Writer, rule
 
 _SAME = {  # op -> operator with the same meaning, of floating numbers or any
     "abs": "Abs", "acos": "Acos", "acosh": "Acosh", "asin": "Asin", "asinh": "Asinh", "atan": "Atan", "atanh": "Atanh",
-    "bitwise_not": "BitwiseNot", "ceil": "Ceil", "clone": "Identity", "cos": "Cos", "cosh": "Cosh", "erf": "Erf", "exp": "Exp",
+    "ceil": "Ceil", "clone": "Identity", "cos": "Cos", "cosh": "Cosh", "erf": "Erf", "exp": "Exp",
     "floor": "Floor", "isinf": "IsInf", "isnan": "IsNaN", "log": "Log", "logical_not": "Not", "neg": "Neg", "reciprocal": "Reciprocal",
     "relu": "Relu", "sigmoid": "Sigmoid", "sign": "Sign", "sin": "Sin", "sinh": "Sinh", "softsign": "Softsign", "sqrt": "Sqrt", "tan": "Tan",
     "tanh": "Tanh", "hardswish": "HardSwish", "det": "Det",
 }  # fmt: skip
 _BINARY = {
-    "add": "Add", "bitwise_and": "BitwiseAnd", "bitwise_or": "BitwiseOr", "bitwise_xor": "BitwiseXor", "div": "Div", "maximum": "Max",
+    "add": "Add", "div": "Div", "maximum": "Max",
     "minimum": "Min", "mul": "Mul", "pow": "Pow", "sub": "Sub", "logical_and": "And", "logical_or": "Or", "logical_xor": "Xor",
 }  # fmt: skip
 _COMPARISONS = {"eq": "Equal", "ge": "GreaterOrEqual", "gt": "Greater", "le": "LessOrEqual", "lt": "Less"}
@@ -74,6 +74,47 @@ def _comparison(operator: str) -> Any:
 RULES.update({name: _unary(name) for name in _SAME})
 RULES.update({name: _binary(operator) for name, operator in _BINARY.items()})
 RULES.update({name: _comparison(operator) for name, operator in _COMPARISONS.items()})
+
+
+@rule("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not")
+def _bitwise(w: Writer, call: Call) -> str:
+    name = call.op.name.removeprefix("bitwise_").capitalize()
+    if call.outs[0].dtype.kind == "b":
+        return w.node(name, *w.operands(call))
+    w.need(18, "arithmetic of bits")
+    return w.node(f"Bitwise{name}", *w.operands(call))
+
+
+@rule("bitwise_left_shift", "bitwise_right_shift")
+def _shift_bits(w: Writer, call: Call) -> str:
+    if call.outs[0].dtype.kind != "u":
+        raise OnnxError(f"export: {where(call)}: ONNX shifts the bits of unsigned integers only, not of {call.outs[0].dtype}")
+    return w.node("BitShift", *w.operands(call), direction="LEFT" if "left" in call.op.name else "RIGHT")
+
+
+@rule("deg2rad", "rad2deg")
+def _degrees(w: Writer, call: Call) -> str:
+    return w.node("Mul", *w.operands(call), _one(w, call, math.pi / 180 if call.op.name == "deg2rad" else 180 / math.pi))
+
+
+@rule("isposinf", "isneginf")
+def _signed(w: Writer, call: Call) -> str:
+    return w.node("IsInf", *call.inputs, **{"detect_negative" if call.op.name == "isposinf" else "detect_positive": 0})
+
+
+@rule("xlogy")
+def _xlogy(w: Writer, call: Call) -> str:
+    x, y = w.operands(call)
+    zero = _one(w, call, 0.0)
+    return w.node("Where", w.node("Equal", x, zero), zero, w.node("Mul", x, w.node("Log", y)))
+
+
+@rule("binary_cross_entropy")
+def _binary_cross_entropy(w: Writer, call: Call) -> str:
+    x, target = w.operands(call)
+    one, least = _one(w, call, 1.0), _one(w, call, -100.0)
+    a, b = w.node("Max", w.node("Log", x), least), w.node("Max", w.node("Log", w.node("Sub", one, x)), least)
+    return w.node("Neg", w.node("Add", w.node("Mul", target, a), w.node("Mul", w.node("Sub", one, target), b)))
 
 
 @rule("ne")
@@ -300,7 +341,7 @@ def _elu(w: Writer, call: Call) -> str:
     alpha, scale, inner = float(call["alpha"]), float(call["scale"]), float(call["input_scale"])
     if inner == 1:
         return w.node("Elu", call["input"], alpha=alpha) if scale == 1 else w.node("Selu", call["input"], alpha=alpha, gamma=scale)
-    if scale == 1 and math.isclose(alpha * inner, 1):
+    if scale == 1 and math.isclose(alpha * inner, 1) and call.outs[0].dtype == np.float32:
         return w.node("Celu", call["input"], alpha=alpha)
     x = w.value(call["input"])
     low = w.node("Mul", w.node("Sub", w.node("Exp", w.node("Mul", x, _one(w, call, inner))), _one(w, call, 1.0)), _one(w, call, alpha * scale))
@@ -330,10 +371,13 @@ def _silu(w: Writer, call: Call) -> str:
 
 @rule("softplus")
 def _softplus(w: Writer, call: Call) -> str:
-    if call["beta"] == 1:
-        return w.node("Softplus", call["input"])
-    beta = _one(w, call, call["beta"])
-    return w.node("Div", w.node("Softplus", w.node("Mul", call["input"], beta)), beta)
+    x, beta = w.value(call["input"]), call["beta"]
+    scaled = x if beta == 1 else w.node("Mul", x, _one(w, call, beta))
+    y = w.node("Softplus", scaled)
+    y = y if beta == 1 else w.node("Div", y, _one(w, call, beta))
+    if call["threshold"] >= 20:  # where a float32 does not see the difference
+        return y
+    return w.node("Where", w.node("Greater", scaled, _one(w, call, call["threshold"])), x, y)
 
 
 @rule("mish")
@@ -363,7 +407,7 @@ def _log_softmax(w: Writer, call: Call) -> str:
 
 
 def _dims(dim: Any, ndim: int) -> list[int] | None:
-    if dim is None:
+    if dim is None or not ndim:
         return None
     return [int(d) % max(ndim, 1) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
 
@@ -698,7 +742,7 @@ def _put(w: Writer, call: Call, x: Any, v: Any, reduction: str, shape: tuple[int
     if all(w.is_constant(k) for k in arrays):
         places = np.ascontiguousarray(np.arange(math.prod(shape)).reshape(shape)[index], np.int64)
         values = w.node("Reshape", w.node("Expand", w.cast(v, dtype), w.ints(places.shape)), w.ints([-1]))
-        name = w.node("Reshape", x, w.ints([-1]))
+        name = w.node("Reshape", x if isinstance(x, str) else w.cast(x, dtype), w.ints([-1]))
         positions = w.constant(places.reshape(-1))
         if reduction == "none":
             name = w.node("ScatterElements", name, positions, values, axis=0)
@@ -708,12 +752,12 @@ def _put(w: Writer, call: Call, x: Any, v: Any, reduction: str, shape: tuple[int
         return w.reshape(name, shape)
     full = _written_out(index, len(shape))
     if len(arrays) == 1 and arrays[0].dtype.kind == "b" and arrays[0].shape == tuple(shape) and np.ndim(v) == 0 and reduction == "none":
-        return w.node("Where", arrays[0], w.cast(v, dtype), x)
+        return w.node("Where", arrays[0], w.cast(v, dtype), x if isinstance(x, str) else w.cast(x, dtype))
     if all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in full[: len(arrays)]) and all(k == slice(None) for k in full[len(arrays) :]):
         lead = np.broadcast_shapes(*[k.shape for k in arrays])
         values = w.node("Expand", w.cast(v, dtype), w.ints([*lead, *shape[len(arrays) :]]))
         w.need(16 if reduction != "none" else 13, "adding at positions")
-        return w.node("ScatterND", x, _tuples(w, arrays), values, reduction=reduction if reduction != "none" else None)
+        return w.node("ScatterND", x if isinstance(x, str) else w.cast(x, dtype), _tuples(w, arrays), values, reduction=reduction if reduction != "none" else None)
     raise OnnxError(f"export: {where(call)}: an index of this kind, with positions that are computed, has no counterpart")
 
 
@@ -786,7 +830,8 @@ def _conv_input(w: Writer, call: Call) -> str:
 @rule("masked_scale")
 def _masked_scale(w: Writer, call: Call) -> str:
     x, keep = call.inputs
-    return w.node("Mul", w.node("Mul", x, w.cast(keep, call.outs[0].dtype)), _one(w, call, call["scale"]))
+    dtype = call.outs[0].dtype
+    return w.node("Mul", w.node("Mul", w.cast(x, dtype), w.cast(keep, dtype)), _one(w, call, call["scale"]))
 
 
 # ---------------------------------------------------------------------------------------------------------------- pooling
@@ -797,7 +842,7 @@ def _regular(axes: Any) -> dict[str, list[int]] | None:
     before, after, strides = [], [], []
     for axis in axes:
         starts = [int(s) for s in axis.starts]
-        step = starts[1] - starts[0] if len(starts) > 1 else max(axis.kernel, 1)
+        step = starts[1] - starts[0] if len(starts) > 1 else axis.size + abs(starts[0]) + axis.kernel * axis.dilation  # one window: no other fits
         if any(b - a != step for a, b in zip(starts, starts[1:], strict=False)) or step < 1:
             return None
         before.append(-starts[0])

@@ -207,10 +207,10 @@ class Compiler:
         """The module of the model's main graph. Raises :class:`OnnxError` for what is not there or does not fit."""
         graph, root = self.reader.model.graph, self.root
         root.opset = self.opsets.get("", 1)
-        if not 7 <= root.opset <= official().defs.onnx_opset_version() and graph.node and "" in self.opsets:
+        if root.opset > official().defs.onnx_opset_version():
             raise OnnxError(
-                f"{self.reader.name}: opset {root.opset}; versions 7 to {official().defs.onnx_opset_version()} can be read "
-                "(onnx.version_converter makes another of it)"
+                f"{self.reader.name}: version {root.opset} of the operators; the installed package onnx knows those up to "
+                f"{official().defs.onnx_opset_version()}"
             )
         stored = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
         root.graph = self.graph(graph, self.opsets, {}, frozenset(), 0, main=True)
@@ -415,7 +415,7 @@ class Compiler:
         for name, a in given.items():
             key = name + "_" if name in ("else", "if", "in", "is", "or") else name
             if key not in entry.attributes:
-                if name in _IGNORED:
+                if name in _IGNORED or (name in _BEFORE_7 and opsets.get("", 7) < 7):
                     continue
                 raise OnnxError(f"{self.reader.name}: node {node.name[:80]!r}: {node.op_type} has no attribute {name[:80]!r} here")
             values[key], inside = self.value(a, opsets, attributes, around, depth)
@@ -486,7 +486,8 @@ class Compiler:
         return Body(node.op_type, node.domain, node.name, _ByTypes(self, schema, call, dict(opsets), depth, defaults))
 
 
-_IGNORED = {"consumed_inputs", "layout"}  # "layout" only where an operator does not name it
+_IGNORED = {"consumed_inputs"}  # of Caffe2's in-place operators
+_BEFORE_7 = {"broadcast", "is_test"}  # said what is usual since then
 
 
 class _Call:
@@ -591,5 +592,5 @@ def _type(value: Any) -> tuple[str, tuple[Any, ...] | None]:
     tensor = value.type.tensor_type
     shape = None
     if tensor.HasField("shape"):
-        shape = tuple([d.dim_value if d.HasField("dim_value") else d.dim_param or "?" for d in tensor.shape.dim])
+        shape = tuple([d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else d.dim_param or "?" for d in tensor.shape.dim])
     return type_name(tensor.elem_type), shape

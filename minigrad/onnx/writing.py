@@ -38,10 +38,12 @@ class Writer:
 
     def __init__(self, opset: int, named: dict[int, str], producers: dict[int, Call]):
         self.opset, self.producers = opset, producers
+        self.aliases: dict[int, np.ndarray] = {}  # id of an array -> the known one of which it is a reshape
         self.names = dict(named)
         self.nodes: list[Any] = []
         self.stored: dict[str, np.ndarray] = {}
         self.changing: dict[int, tuple[list[Any], list[np.ndarray]]] = {}  # id of a constant that differs at other sizes -> shape, values
+        self.constants_written: set[int] = set()  # ids of arrays that are constants, and have a name
         self._constants: dict[Any, str] = {}
         self._used: set[str] = set(named.values())
         self._kept: list[Any] = []
@@ -81,12 +83,18 @@ class Writer:
                 if isinstance(name, LastOnly):
                     raise OnnxError(f"export: {where(self.producers[id(x)])}: ONNX gives the last cell state only, and others are used")
                 return name
+            if (source := self.aliases.get(id(x))) is not None:
+                name = self.value(source)
+                self.names[id(x)] = name = name if source.shape == x.shape else self.node("Reshape", name, self.ints(x.shape))
+                return name
             if id(x) in self.producers:
                 raise OnnxError(f"export: {where(self.producers[id(x)])}: this result of the op has no counterpart")
             name = self._varying(x) if id(x) in self.changing else self.constant(x if x.ndim or dtype is None else x.astype(dtype))
             self._kept.append(x)
             if dtype is None or x.ndim:
                 self.names[id(x)] = name
+                if id(x) not in self.changing:
+                    self.constants_written.add(id(x))
             return name
         if isinstance(x, Size):
             return self.node("Cast", self._number(x), to=NUMBERS[np.dtype(dtype or np.int64).name])
@@ -123,7 +131,8 @@ class Writer:
 
     def is_constant(self, x: Any) -> bool:
         """Whether a value is known now, and the same for inputs of other sizes."""
-        return id(x) not in self.producers and id(x) not in self.changing and id(x) not in self.names
+        known = (self.producers, self.changing, self.names, self.aliases)
+        return id(x) in self.constants_written or not any(id(x) in table for table in known)
 
     def _sizes_of(self, a: Sequence[int], b: Sequence[int]) -> list[int] | None:
         if len(a) != len(b):
@@ -171,7 +180,7 @@ class Writer:
             return self.value(x, dtype)
         if x.dtype == dtype:
             return self.value(x)
-        if id(x) not in self.names and id(x) not in self.producers and id(x) not in self.changing:
+        if self.is_constant(x):
             return self.constant(x.astype(dtype))
         return self.node("Cast", x, to=NUMBERS[dtype.name])
 

@@ -45,14 +45,15 @@ STOREYS = [
         "minigrad.transforms",
     },
     {"minigrad.nn"},
-    {"minigrad.func", "minigrad.profiler"},
+    {"minigrad.func", "minigrad.onnx", "minigrad.profiler"},
     {"minigrad.torch", "minigrad.torchvision"},
 ]
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 
 # May be imported by a room on first use, never by `import minigrad` or `import minigrad.nn`.
 HEAVY = {
-    "PIL", "einops", "graphviz", "http", "hypothesis", "matplotlib", "mpi4py", "multiprocessing", "pytest", "safetensors", "sqlite3", "ssl", "tensorboardX", "torch", "tqdm", "urllib.request",
+    "PIL", "einops", "graphviz", "http", "hypothesis", "matplotlib", "mpi4py", "multiprocessing", "onnx", "onnxruntime", "pytest", "safetensors", "sqlite3", "ssl", "tensorboardX", "torch", "tqdm",
+    "urllib.request",
 }  # fmt: skip
 TOOLS = {
     "PIL": "minigrad.nn",
@@ -60,6 +61,8 @@ TOOLS = {
     "graphviz": "minigrad.graph",
     "hypothesis": "minigrad.testing",
     "mpi4py": "minigrad.distributed",
+    "onnx": "minigrad.onnx",
+    "onnxruntime": "minigrad.onnx",
     "pytest": "minigrad.testing",
     "safetensors": "minigrad.files",
     "tensorboardX": "minigrad.nn",

@@ -156,7 +156,12 @@ def _split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: in
     if split is None:
         parts = mg.split(x, 1, axis)
         return [p if keepdims else mg.squeeze(p, axis) for p in parts]
-    return list(mg.split(x, int(number(split)) if not split._data.ndim else ints(split, "split"), axis)) if n else [x]
+    if split._data.ndim:
+        return list(mg.split(x, ints(split, "split"), axis))
+    part = int(number(split))
+    if part < 1:
+        raise OnnxError(f"onnx: SplitToSequence: parts of {part}")
+    return list(mg.split(x, part, axis)) if n else [x]
 
 
 @operator("Optional")

@@ -52,16 +52,23 @@ def _pow(a: Any, b: Any) -> Any:
     return mg.pow(a, b.to(a._data.dtype))
 
 
-plain(
-    {
-        name: _sized(function)
-        for name, function in {
-            "Add": mg.add, "And": mg.logical_and, "BitwiseAnd": mg.bitwise_and, "BitwiseOr": mg.bitwise_or, "BitwiseXor": mg.bitwise_xor,
-            "Div": _div, "Equal": mg.eq, "Greater": mg.gt, "GreaterOrEqual": mg.ge, "Less": mg.lt, "LessOrEqual": mg.le, "Mul": mg.mul,
-            "Or": mg.logical_or, "Pow": _pow, "Sub": mg.sub, "Xor": mg.logical_xor,
-        }.items()
-    }
-)  # fmt: skip
+def _enter(name: str, function: Any) -> None:
+    sized = _sized(function)
+
+    @operator(name)
+    def call(a: Any, b: Any, *, axis: int | None = None, broadcast: int = 0) -> Any:
+        if axis is not None:  # before version 7: the dimension of a that the first one of b is
+            b = mg.reshape(b, (*b._data.shape, *[1] * (a._data.ndim - axis % a._data.ndim - b._data.ndim)))
+        return sized(a, b)
+
+
+_BINARY = {
+    "Add": mg.add, "And": mg.logical_and, "BitwiseAnd": mg.bitwise_and, "BitwiseOr": mg.bitwise_or, "BitwiseXor": mg.bitwise_xor,
+    "Div": _div, "Equal": mg.eq, "Greater": mg.gt, "GreaterOrEqual": mg.ge, "Less": mg.lt, "LessOrEqual": mg.le, "Mul": mg.mul,
+    "Or": mg.logical_or, "Pow": _pow, "Sub": mg.sub, "Xor": mg.logical_xor,
+}  # fmt: skip
+for _name, _function in _BINARY.items():
+    _enter(_name, _function)
 
 
 @operator("Identity")
@@ -191,7 +198,9 @@ def _shrink(x: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
 
 
 @operator("PRelu")
-def _prelu(x: Any, slope: Any) -> Any:
+def _prelu(x: Any, slope: Any, *, opset: int) -> Any:
+    if opset < 7 and slope._data.size > 1:  # one for each channel
+        slope = mg.reshape(slope, (-1, *[1] * (x._data.ndim - 2)))
     return mg.where(x < 0, x * slope, x)
 
 
