@@ -32,7 +32,9 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="hypothesis profile 'long': many random examples")
     parser.addoption("--fuzz", type=int, default=150, metavar="N", help="tests/files: damaged files for each reader (default: %(default)s)")
     parser.addoption("--opinfo", action="store_true", help="tests/pytorch: all samples of PyTorch's own databases, not a few")
-    parser.addoption("--onnx-all", action="store_true", help="tests/onnx: all cases of the package onnx, and more examples of the export of each op")
+    parser.addoption(
+        "--onnx-all", action="store_true", help="tests/onnx: all cases of the package onnx, and more examples of the export of each op"
+    )
 
     parser.addoption("--record-answers", action="store_true", help="write PyTorch's answers down in tests/answers, for machines without it")
 

@@ -142,13 +142,20 @@ def merged(first: Heard, second: Heard, axis: tuple[str, int], sizes: tuple[int,
         _note_changes(first, a, b, axis, sizes)
         a.statics = {name: _merge(a.statics[name], b.statics[name], axis, sizes) for name in a.statics}
         if a.op.variadic is None or len(a.inputs) == len(b.inputs):
-            a.inputs = tuple([_merge(x, y, axis, sizes) if not isinstance(x, np.ndarray) else x for x, y in zip(a.inputs, b.inputs, strict=True)])
+            a.inputs = tuple(
+                [_merge(x, y, axis, sizes) if not isinstance(x, np.ndarray) else x for x, y in zip(a.inputs, b.inputs, strict=True)]
+            )
 
 
 def _note_changes(first: Heard, a: Call, b: Call, axis: tuple[str, int], sizes: tuple[int, int]) -> None:
     """Note the arrays that a call was given, and that differ in the other run; of these, constants will matter."""
     for x, y in zip(leaves([a.inputs, list(a.statics.values())]), leaves([b.inputs, list(b.statics.values())]), strict=False):
-        if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.ndim == y.ndim and (x.shape != y.shape or not np.array_equal(x, y)):
+        if (
+            isinstance(x, np.ndarray)
+            and isinstance(y, np.ndarray)
+            and x.ndim == y.ndim
+            and (x.shape != y.shape or not np.array_equal(x, y))
+        ):
             shape, values = first.changing.get(id(x), (list(x.shape), []))
             first.changing[id(x)] = [_merge(m, n, axis, sizes) for m, n in zip(shape, y.shape, strict=True)], [*values, y]
 

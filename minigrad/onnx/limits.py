@@ -29,7 +29,9 @@ class Budget:
         """Count one step. Raises :class:`OnnxError` if there were too many."""
         self.steps += 1
         if self.most_steps is not None and self.steps > self.most_steps:
-            raise OnnxError(f"onnx: more than {self.most_steps} steps in one call; a loop may have no end. load(max_steps=...) sets this limit")
+            raise OnnxError(
+                f"onnx: more than {self.most_steps} steps in one call; a loop may have no end. load(max_steps=...) sets this limit"
+            )
 
     def hold(self, count: int) -> None:
         """Count bytes of results that are alive, negative ones of those that are not any more."""

@@ -85,7 +85,9 @@ class Reader:
         elif isinstance(source, (str, os.PathLike)):
             path = Path(source)
             if path.stat().st_size > LARGEST_FILE:
-                raise OnnxError(f"{name}: {path} has {path.stat().st_size} bytes, and a model at most {LARGEST_FILE}; larger ones keep data in files beside")
+                raise OnnxError(
+                    f"{name}: {path} has {path.stat().st_size} bytes, and a model at most {LARGEST_FILE}; larger ones keep data in files beside"
+                )
             self.folder = path.resolve().parent
             self.model = self._parsed(path.read_bytes(), str(path))
         else:
@@ -126,7 +128,13 @@ class Reader:
         return flat.reshape(shape)
 
     def _from_fields(self, tensor: Any, what: str, dtype: np.dtype[Any], shape: tuple[int, ...], size: int) -> np.ndarray:
-        fields = {"float32": "float_data", "float64": "double_data", "int64": "int64_data", "uint32": "uint64_data", "uint64": "uint64_data"}
+        fields = {
+            "float32": "float_data",
+            "float64": "double_data",
+            "int64": "int64_data",
+            "uint32": "uint64_data",
+            "uint64": "uint64_data",
+        }
         values = getattr(tensor, fields.get(dtype.name, "int32_data"))
         if len(values) != size:
             raise OnnxError(f"{what}: has {len(values)} numbers")

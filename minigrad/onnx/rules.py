@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -99,7 +100,8 @@ def _degrees(w: Writer, call: Call) -> str:
 
 @rule("isposinf", "isneginf")
 def _signed(w: Writer, call: Call) -> str:
-    return w.node("IsInf", *call.inputs, **{"detect_negative" if call.op.name == "isposinf" else "detect_positive": 0})
+    (x,) = call.inputs
+    return w.node("IsInf", x, detect_negative=0) if call.op.name == "isposinf" else w.node("IsInf", x, detect_positive=0)
 
 
 @rule("xlogy")
@@ -344,7 +346,9 @@ def _elu(w: Writer, call: Call) -> str:
     if scale == 1 and math.isclose(alpha * inner, 1) and call.outs[0].dtype == np.float32:
         return w.node("Celu", call["input"], alpha=alpha)
     x = w.value(call["input"])
-    low = w.node("Mul", w.node("Sub", w.node("Exp", w.node("Mul", x, _one(w, call, inner))), _one(w, call, 1.0)), _one(w, call, alpha * scale))
+    low = w.node(
+        "Mul", w.node("Sub", w.node("Exp", w.node("Mul", x, _one(w, call, inner))), _one(w, call, 1.0)), _one(w, call, alpha * scale)
+    )
     return w.node("Where", w.node("Greater", x, _one(w, call, 0.0)), w.node("Mul", x, _one(w, call, scale)), low)
 
 
@@ -417,7 +421,14 @@ def _given(call: Call) -> np.ndarray:
     return np.asarray(call.inputs[0]) if not isinstance(call.inputs[0], np.ndarray) else call.inputs[0]
 
 
-_REDUCTIONS = {"sum": "ReduceSum", "mean": "ReduceMean", "prod": "ReduceProd", "amax": "ReduceMax", "amin": "ReduceMin", "logsumexp": "ReduceLogSumExp"}
+_REDUCTIONS = {
+    "sum": "ReduceSum",
+    "mean": "ReduceMean",
+    "prod": "ReduceProd",
+    "amax": "ReduceMax",
+    "amin": "ReduceMin",
+    "logsumexp": "ReduceLogSumExp",
+}
 
 
 @rule(*_REDUCTIONS)
@@ -436,7 +447,12 @@ def _reduction(w: Writer, call: Call) -> str:
 @rule("any", "all")
 def _any(w: Writer, call: Call) -> str:
     x = _given(call)
-    found = w.reduce("ReduceMax" if call.op.name == "any" else "ReduceMin", w.node("Cast", w.cast(x, np.bool_), to=NUMBERS["int32"]), _dims(call["dim"], x.ndim), bool(call["keepdim"]))
+    found = w.reduce(
+        "ReduceMax" if call.op.name == "any" else "ReduceMin",
+        w.node("Cast", w.cast(x, np.bool_), to=NUMBERS["int32"]),
+        _dims(call["dim"], x.ndim),
+        bool(call["keepdim"]),
+    )
     return w.node("Cast", found, to=NUMBERS["bool"])
 
 
@@ -455,7 +471,9 @@ def _var(w: Writer, call: Call) -> str:
     spread = w.reduce("ReduceMean", w.node("Mul", off, off), dims, bool(call["keepdim"]))
     count = math.prod(x.shape[d] for d in dims)
     if call["correction"]:
-        spread = w.node("Mul", spread, _one(w, call, count / max(count - call["correction"], 0) if count > call["correction"] else math.nan))
+        spread = w.node(
+            "Mul", spread, _one(w, call, count / max(count - call["correction"], 0) if count > call["correction"] else math.nan)
+        )
     return spread if call.op.name == "var" else w.node("Sqrt", spread)
 
 
@@ -493,7 +511,9 @@ def _cumsum(w: Writer, call: Call) -> str:
 @rule("argsort")
 def _argsort(w: Writer, call: Call) -> str:
     x = _given(call)
-    dim = int(call["dim"]) % max(x.ndim, 1)
+    if not x.ndim:
+        return w.value(0, np.int64)
+    dim = int(call["dim"]) % x.ndim
     return w.node("TopK", x, _length(w, x, dim), outputs=2, axis=dim, largest=int(bool(call["descending"])))[1]
 
 
@@ -544,7 +564,9 @@ def _flip(w: Writer, call: Call) -> str:
     dims = _dims(call["dims"], call.outs[0].ndim) or []
     if not dims:
         return w.node("Identity", call.inputs[0])
-    return w.node("Slice", call.inputs[0], w.ints([-1] * len(dims)), w.ints([-(2**63) + 1] * len(dims)), w.ints(dims), w.ints([-1] * len(dims)))
+    return w.node(
+        "Slice", call.inputs[0], w.ints([-1] * len(dims)), w.ints([-(2**63) + 1] * len(dims)), w.ints(dims), w.ints([-1] * len(dims))
+    )
 
 
 @rule("roll")
@@ -654,7 +676,12 @@ def _getitem(w: Writer, call: Call) -> str:
     full = _written_out(index, x.ndim)
     if len(arrays) == 1 and arrays[0].dtype.kind != "b" and all(k is None or isinstance(k, (slice, np.ndarray)) for k in full):
         at = next(i for i, k in enumerate([k for k in full if k is not None]) if isinstance(k, np.ndarray))
-        name = w.node("Gather", _basic(w, w.value(x), x.ndim, [slice(None) if isinstance(k, np.ndarray) else k for k in full if k is not None]), arrays[0], axis=at)
+        name = w.node(
+            "Gather",
+            _basic(w, w.value(x), x.ndim, [slice(None) if isinstance(k, np.ndarray) else k for k in full if k is not None]),
+            arrays[0],
+            axis=at,
+        )
         places, position = [], 0
         for k in full:
             if k is None:
@@ -753,11 +780,19 @@ def _put(w: Writer, call: Call, x: Any, v: Any, reduction: str, shape: tuple[int
     full = _written_out(index, len(shape))
     if len(arrays) == 1 and arrays[0].dtype.kind == "b" and arrays[0].shape == tuple(shape) and np.ndim(v) == 0 and reduction == "none":
         return w.node("Where", arrays[0], w.cast(v, dtype), x if isinstance(x, str) else w.cast(x, dtype))
-    if all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in full[: len(arrays)]) and all(k == slice(None) for k in full[len(arrays) :]):
+    if all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in full[: len(arrays)]) and all(
+        k == slice(None) for k in full[len(arrays) :]
+    ):
         lead = np.broadcast_shapes(*[k.shape for k in arrays])
         values = w.node("Expand", w.cast(v, dtype), w.ints([*lead, *shape[len(arrays) :]]))
         w.need(16 if reduction != "none" else 13, "adding at positions")
-        return w.node("ScatterND", x if isinstance(x, str) else w.cast(x, dtype), _tuples(w, arrays), values, reduction=reduction if reduction != "none" else None)
+        return w.node(
+            "ScatterND",
+            x if isinstance(x, str) else w.cast(x, dtype),
+            _tuples(w, arrays),
+            values,
+            reduction=reduction if reduction != "none" else None,
+        )
     raise OnnxError(f"export: {where(call)}: an index of this kind, with positions that are computed, has no counterpart")
 
 
@@ -819,8 +854,8 @@ def _conv_input(w: Writer, call: Call) -> str:
         int(n) - ((m - 1) * s - a - b + d * (k - 1) + 1)
         for n, m, s, a, b, d, k in zip(shape[2:], y.shape[2:], window.stride, before, after, window.dilation, weight.shape[2:], strict=True)
     ]
-    after = [b - e for b, e in zip(after, extra, strict=True)]  # what remains is padding of the output
-    pads, grown = [max(b, 0) for b in after], [max(-b, 0) for b in after]
+    rest = [b - e for b, e in zip(after, extra, strict=True)]  # what remains is padding of the output
+    pads, grown = [max(b, 0) for b in rest], [max(-b, 0) for b in rest]
     return w.node(
         "ConvTranspose", y, weight, dilations=list(window.dilation), group=shape[1] // weight.shape[1], kernel_shape=list(weight.shape[2:]),
         pads=[*before, *pads], strides=list(window.stride), output_padding=grown if any(grown) else None,
@@ -837,13 +872,15 @@ def _masked_scale(w: Writer, call: Call) -> str:
 # ---------------------------------------------------------------------------------------------------------------- pooling
 
 
-def _regular(axes: Any) -> dict[str, list[int]] | None:
+def _regular(axes: Any) -> dict[str, Any] | None:
     """Kernel, strides, dilations and pads of windows; None if they are not all alike."""
     before, after, strides = [], [], []
     for axis in axes:
         starts = [int(s) for s in axis.starts]
-        step = starts[1] - starts[0] if len(starts) > 1 else axis.size + abs(starts[0]) + axis.kernel * axis.dilation  # one window: no other fits
-        if any(b - a != step for a, b in zip(starts, starts[1:], strict=False)) or step < 1:
+        step = (
+            starts[1] - starts[0] if len(starts) > 1 else axis.size + abs(starts[0]) + axis.kernel * axis.dilation
+        )  # one window: no other fits
+        if any(b - a != step for a, b in itertools.pairwise(starts)) or step < 1:
             return None
         before.append(-starts[0])
         after.append(max(starts[-1] + (axis.kernel - 1) * axis.dilation + 1 - axis.size, 0))
@@ -871,7 +908,7 @@ def _is_even(axes: Any) -> bool:
     """Whether :func:`_regular` tells the whole truth: windows of an adaptive pooling differ in size."""
     for axis in axes:
         counts = [0] * axis.out
-        for _, windows, cells in axis.places:
+        for _, windows, _cells in axis.places:
             for o in range(windows.start, windows.stop):
                 counts[o] += 1
         for o, start in enumerate(int(s) for s in axis.starts):
@@ -1016,10 +1053,19 @@ def _standardize(w: Writer, call: Call) -> list[str]:
     off = w.node("Sub", x, mean)
     variance = w.reduce("ReduceMean", w.node("Mul", off, off), dims, True)
     first = x.ndim - len(dims)
-    if w.opset >= 17 and dims == list(range(first, x.ndim)) and all(n == 1 for n in shape[:first]) and tuple(shape[first:]) == x.shape[first:]:
+    if (
+        w.opset >= 17
+        and dims == list(range(first, x.ndim))
+        and all(n == 1 for n in shape[:first])
+        and tuple(shape[first:]) == x.shape[first:]
+    ):
         ones = np.ones(x.shape[first:], x.dtype)
         view = lambda v: v if v is None or v.shape == x.shape[first:] else w.node("Reshape", v, w.ints(x.shape[first:]))
-        return [w.node("LayerNormalization", x, w.constant(ones) if weight is None else view(weight), view(bias), axis=first, epsilon=eps), mean, variance]
+        return [
+            w.node("LayerNormalization", x, w.constant(ones) if weight is None else view(weight), view(bias), axis=first, epsilon=eps),
+            mean,
+            variance,
+        ]
     if dims == list(range(2, x.ndim)) and x.ndim > 2 and math.prod(shape) in (1, x.shape[1]):
         channels = x.shape[1]
         factors = w.constant(np.ones(channels, x.dtype)) if weight is None else w.node("Reshape", weight, w.ints([channels]))
@@ -1048,7 +1094,11 @@ def _source(w: Writer, sums: np.ndarray) -> tuple[str, str, str | None, bool] | 
     if product is None or product.op.name != "linear" or len(shape) != 3:
         return None
     x = product["input"]
-    flat = w.reshape(x, [*shape[:2], x.shape[-1]]) if any(isinstance(n, Size) for n in shape[:2]) else w.node("Reshape", x, w.ints([*shape[:2], x.shape[-1]]))
+    flat = (
+        w.reshape(x, [*shape[:2], x.shape[-1]])
+        if any(isinstance(n, Size) for n in shape[:2])
+        else w.node("Reshape", x, w.ints([*shape[:2], x.shape[-1]]))
+    )
     return flat, w.value(product["weight"]), None if product["bias"] is None else w.value(product["bias"]), backwards
 
 
@@ -1060,7 +1110,9 @@ def _turn(w: Writer, x: str, order: Sequence[int]) -> str:
     return w.node("Concat", *[cut[i] for i in order], axis=0)
 
 
-def _recurrent(w: Writer, call: Call, operator: str, order: Sequence[int], states: Sequence[Any], bias: Any, **attributes: Any) -> list[str]:
+def _recurrent(
+    w: Writer, call: Call, operator: str, order: Sequence[int], states: Sequence[Any], bias: Any, **attributes: Any
+) -> list[str]:
     """The node, and its results with the dimension of directions taken away: all states, the last ones."""
     sums, weight = call["sums"], call["weight"]
     found = _source(w, sums)

@@ -121,7 +121,8 @@ class OnnxModule(Module):
     """A model of an ONNX file: what :func:`minigrad.onnx.load` returns.
 
     Call it with the inputs in the order of ``input_names``, or by these names. It returns a Tensor, or a tuple of them for several outputs.
-    Parameters and buffers have the names of the stored tensors. ``graph`` holds the steps, ``opset`` is the version of the operator set.
+    Parameters and buffers have the names of the stored tensors. ``graph`` holds the steps, ``opset`` is the version of the operator set,
+    ``input_types`` has dtype and shape of each input, ``metadata`` the texts that the file's author added (name -> text).
     """
 
     def __init__(self) -> None:
@@ -130,6 +131,7 @@ class OnnxModule(Module):
         self.opset = 0
         self.input_names: tuple[str, ...] = ()
         self.output_names: tuple[str, ...] = ()
+        self.metadata: dict[str, str] = {}
         self.input_types: dict[str, tuple[str, tuple[Any, ...] | None]] = {}
         self.defaults: tuple[str, ...] = ()  # stored tensors that are inputs too: a call may give others
         self.max_bytes: int | None = None
@@ -174,7 +176,9 @@ class OnnxModule(Module):
             value = wrap(np.asarray(value))
         if kind and value._data.dtype != kind:
             given = value._data.dtype
-            if not (given.kind == "f" and np.dtype(kind).kind == "f"):  # a model that was converted, as by double(), takes what it computes with
+            if not (
+                given.kind == "f" and np.dtype(kind).kind == "f"
+            ):  # a model that was converted, as by double(), takes what it computes with
                 raise TypeError(f"onnx: input {name!r} must be of {kind}, not of {given}")
         if shape is not None:
             found = value._data.shape
@@ -199,6 +203,9 @@ class Compiler:
         self.root = OnnxModule()
         self.count = 0
         self.missing: dict[str, int] = {}
+        self.uses: dict[str, set[tuple[str, str, int]]] = {}  # name -> the inputs of operators that it is
+        self.constants_are_weights = False  # Paddle and spox store no tensors: their weights are nodes of constants
+        self.sizes: dict[tuple[str, str], int] = {}  # function -> its nodes, those of functions in it counted each time
         model = reader.model
         self.opsets = {("" if o.domain in STANDARD else o.domain): o.version for o in model.opset_import}
         self.functions = {(f.domain if f.domain not in STANDARD else "", f.name): f for f in model.functions}
@@ -212,6 +219,13 @@ class Compiler:
                 f"{self.reader.name}: version {root.opset} of the operators; the installed package onnx knows those up to "
                 f"{official().defs.onnx_opset_version()}"
             )
+        self._texts(
+            *[o.domain for o in self.reader.model.opset_import], *[text for f in self.reader.model.functions for text in (f.name, f.domain)]
+        )
+        for key in self.functions:
+            self._size(key, ())
+        _note_uses(graph, self.uses, 0)
+        self.constants_are_weights = not any(len(t.dims) and type_name(t.data_type).startswith("float") for t in graph.initializer)
         stored = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
         root.graph = self.graph(graph, self.opsets, {}, frozenset(), 0, main=True)
         if self.missing:
@@ -220,12 +234,38 @@ class Compiler:
         root.input_names = tuple([v.name for v in graph.input if v.name not in stored])
         root.defaults = tuple([v.name for v in graph.input if v.name in stored])
         root.output_names = tuple([v.name for v in graph.output])
+        root.metadata = {str(p.key): str(p.value) for p in self.reader.model.metadata_props}
         root.input_types = {v.name: _type(v) for v in graph.input}
         return root
 
-    def graph(self, proto: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int, main: bool = False) -> Graph:
+    def _texts(self, *names: Any) -> None:
+        """Raise :class:`OnnxError` for a name that is no text: protobuf gives bytes for what is not in UTF-8."""
+        for name in names:
+            if not isinstance(name, str):
+                raise OnnxError(f"{self.reader.name}: damaged: the name {name[:40]!r} is no text")
+
+    def _size(self, key: tuple[str, str], above: tuple[tuple[str, str], ...]) -> int:
+        """The number of nodes of a function of the model, those of functions in it counted each time. Raises :class:`OnnxError` for a circle."""
+        if key in above or len(above) > DEEPEST:
+            raise OnnxError(
+                f"{self.reader.name}: functions inside one another, more than {DEEPEST} deep: a function may call itself ({key[1][:80]!r})"
+            )
+        if key not in self.sizes:
+            total = 0
+            for node in self.functions[key].node:
+                inner = ("" if node.domain in STANDARD else node.domain, node.op_type)
+                total += 1 + (self._size(inner, (*above, key)) if inner in self.functions else 0)
+            if total > MOST_NODES:
+                raise OnnxError(f"{self.reader.name}: more than {MOST_NODES} nodes, with functions written out")
+            self.sizes[key] = total
+        return self.sizes[key]
+
+    def graph(
+        self, proto: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int, main: bool = False
+    ) -> Graph:
         """A graph message as a :class:`Graph`; ``around`` are the names of values of the graphs that it is in."""
         names = [v.name for v in proto.input]
+        self._texts(*names, *[v.name for v in proto.output])
         graph = Graph(names, [v.name for v in proto.output])
         self._store(graph, proto, trainable=True)
         return self._fill(graph, proto.node, opsets, attributes, around, depth)
@@ -239,20 +279,29 @@ class Compiler:
         return self._fill(graph, proto.node, versions, given, frozenset(), depth)
 
     def _fill(
-        self, graph: Graph, nodes: Iterable[Any], opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int
+        self,
+        graph: Graph,
+        nodes: Iterable[Any],
+        opsets: Mapping[str, int],
+        attributes: Mapping[str, Any],
+        around: frozenset[str],
+        depth: int,
     ) -> Graph:
         if depth > DEEPEST:
-            raise OnnxError(f"{self.reader.name}: graphs or functions inside one another, more than {DEEPEST} deep; a function may call itself")
+            raise OnnxError(
+                f"{self.reader.name}: graphs or functions inside one another, more than {DEEPEST} deep; a function may call itself"
+            )
         known = {"", *graph.inputs, *graph.stored, *graph.constants}
         captured: dict[str, None] = {}
         for node in nodes:
+            self._texts(node.name, node.op_type, node.domain, *node.input, *node.output, *[a.name for a in node.attribute])
             self.count += 1
             if self.count > MOST_NODES:
                 raise OnnxError(f"{self.reader.name}: more than {MOST_NODES} nodes, with functions written out")
             if node.op_type == "Constant" and node.domain in STANDARD and len(node.output) == 1:
                 array = self._constant(node, attributes)
                 if array is not None:
-                    self._keep(graph, node.output[0], array, trainable=not attributes)
+                    self._keep(graph, node.output[0], array, trainable=self.constants_are_weights and not attributes)
                     known.add(node.output[0])
                     continue
             inner = frozenset(known | around)
@@ -270,7 +319,9 @@ class Compiler:
                     captured[name] = None
             for name in node.output:
                 if name and name in known and name not in around:
-                    raise OnnxError(f"{self.reader.name}: {name[:80]!r} is made twice, the second time by {node.name[:80]!r} ({node.op_type})")
+                    raise OnnxError(
+                        f"{self.reader.name}: {name[:80]!r} is made twice, the second time by {node.name[:80]!r} ({node.op_type})"
+                    )
             known.update(node.output)
             graph.plan.append((step, inputs, list(node.output), []))
         for name in graph.outputs:
@@ -289,17 +340,17 @@ class Compiler:
 
     def inner(self) -> Compiler:
         """A compiler for a function that is compiled at a call: its modules belong to no model."""
+        reader = object.__new__(Reader)
+        reader.name, reader.folder, reader.model = self.reader.name, None, None
         new = object.__new__(Compiler)
-        new.__dict__.update(self.__dict__, root=OnnxModule(), missing={})
+        new.__dict__.update(self.__dict__, reader=reader, root=OnnxModule(), missing={}, functions={}, uses={}, sizes={}, trainable=bool)
         return new
 
     # ------------------------------------------------------------------------------------------------ stored tensors
 
     def _store(self, graph: Graph, proto: Any, trainable: bool) -> None:
-        self.uses = getattr(self, "uses", {})
-        if not self.uses:
-            _note_uses(self.reader.model.graph, self.uses, 0)
         for tensor in proto.initializer:
+            self._texts(tensor.name)
             self._keep(graph, tensor.name, self.reader.array(tensor), trainable)
         for sparse in proto.sparse_initializer:
             self._keep(graph, sparse.values.name, self._dense(sparse), trainable)
@@ -431,7 +482,7 @@ class Compiler:
                 if default is inspect.Parameter.empty:
                     raise OnnxError(f"{self.reader.name}: node {node.name[:80]!r}: {node.op_type} needs the attribute {name!r}")
                 values[name] = default
-        return _Call(entry.function, values), list(taken)
+        return _Call(("" if node.domain in STANDARD else node.domain, node.op_type), values), list(taken)
 
     def value(
         self, a: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int
@@ -491,13 +542,17 @@ _BEFORE_7 = {"broadcast", "is_test"}  # said what is usual since then
 
 
 class _Call:
-    """A function with keyword arguments filled in, which can be copied and pickled."""
+    """The function of an operator with its attributes filled in, which can be copied and pickled."""
 
-    def __init__(self, function: Callable[..., Any], values: dict[str, Any]):
-        self.function, self.values = function, values
+    def __init__(self, key: tuple[str, str], values: dict[str, Any]):
+        self.key, self.values = key, values
+        self.function = OPERATORS[key].function
 
     def __call__(self, *inputs: Any) -> Any:
         return self.function(*inputs, **self.values)
+
+    def __reduce__(self) -> Any:
+        return _Call, (self.key, self.values)
 
 
 class _Always:
@@ -523,7 +578,7 @@ class _ByTypes:
     def __init__(self, compiler: Compiler, schema: Any, node: Any, opsets: dict[str, int], depth: int, defaults: dict[str, Any]):
         self.key = (schema.name, schema.since_version, schema.domain)
         self.node, self.opsets, self.depth = node.SerializeToString(), opsets, depth
-        self.compiler = compiler
+        self.compiler = compiler.inner()
         self.defaults = {name: a.SerializeToString() for name, a in defaults.items()}
         self.graphs: dict[Any, Graph] = {}
 
@@ -536,7 +591,9 @@ class _ByTypes:
         if types not in self.graphs:
             schema = onnx.defs.get_schema(*self.key)
             messages = [
-                onnx.TypeProto().SerializeToString() if t is None else onnx.helper.make_tensor_type_proto(NUMBERS[t[0]], t[1]).SerializeToString()
+                onnx.TypeProto().SerializeToString()
+                if t is None
+                else onnx.helper.make_tensor_type_proto(NUMBERS[t[0]], t[1]).SerializeToString()
                 for t in types
             ]
             wanted = self.opsets.get("", 1)

@@ -41,7 +41,7 @@ class Writer:
         self.aliases: dict[int, np.ndarray] = {}  # id of an array -> the known one of which it is a reshape
         self.names = dict(named)
         self.nodes: list[Any] = []
-        self.stored: dict[str, np.ndarray] = {}
+        self.constants: list[Any] = []  # nodes, which come first
         self.changing: dict[int, tuple[list[Any], list[np.ndarray]]] = {}  # id of a constant that differs at other sizes -> shape, values
         self.constants_written: set[int] = set()  # ids of arrays that are constants, and have a name
         self._constants: dict[Any, str] = {}
@@ -61,7 +61,11 @@ class Writer:
         name = self._free(f"/{path}/{op_type}" if path else f"/{op_type}")
         results = [f"{name}_output_{i}" for i in range(outputs)]
         self._used.update(results)
-        attributes = {k: [int(n) for n in self.fixed(v)] if isinstance(v, (tuple, list)) and v and not isinstance(v[0], (float, str)) else v for k, v in attributes.items() if v is not None}
+        attributes = {
+            k: [int(n) for n in self.fixed(v)] if isinstance(v, (tuple, list)) and v and not isinstance(v[0], (float, str)) else v
+            for k, v in attributes.items()
+            if v is not None
+        }
         self.nodes.append(official().helper.make_node(op_type, names, results, name=name, domain=domain, **attributes))
         return results[0] if outputs == 1 else results
 
@@ -101,13 +105,16 @@ class Writer:
         return self.constant(np.asarray(x, dtype))
 
     def constant(self, array: np.ndarray) -> str:
-        """The name of an initializer with this array; equal small ones are one."""
+        """The name of a node that is this array; equal small ones are one. (Stored tensors are the weights.)"""
         array = np.ascontiguousarray(array).reshape(np.shape(array))
         key = (array.dtype.name, array.shape, array.tobytes()) if array.nbytes <= 1024 else None
         if key in self._constants:
             return self._constants[key]
-        name = self._free("constant")
-        self.stored[name] = array
+        onnx = official()
+        name = self._free("/Constant")
+        value = onnx.numpy_helper.from_array(array)
+        self.constants.append(onnx.helper.make_node("Constant", [], [name + "_output_0"], name=name, value=value))
+        name += "_output_0"
         if key is not None:
             self._constants[key] = name
         return name
@@ -124,7 +131,11 @@ class Writer:
             if all(np.array_equal(v, int(a[0]) + step * np.arange(len(v))) for v in (a, *others)):
                 zero, one = self.value(0, np.int64), self.value(1, np.int64)
                 many = self.node("Range", zero, self.node("Squeeze", self.ints(shape), self.ints([0])), one)
-                return self.node("Cast", self.node("Add", self.node("Mul", many, self.value(step, np.int64)), self.value(int(a[0]), np.int64)), to=NUMBERS[a.dtype.name])
+                return self.node(
+                    "Cast",
+                    self.node("Add", self.node("Mul", many, self.value(step, np.int64)), self.value(int(a[0]), np.int64)),
+                    to=NUMBERS[a.dtype.name],
+                )
         raise OnnxError(
             f"export: {where(self.call)}: a constant of shape {a.shape} depends on the size of a dynamic axis; compute it with ops from the input"
         )
@@ -134,22 +145,22 @@ class Writer:
         known = (self.producers, self.changing, self.names, self.aliases)
         return id(x) in self.constants_written or not any(id(x) in table for table in known)
 
-    def _sizes_of(self, a: Sequence[int], b: Sequence[int]) -> list[int] | None:
-        if len(a) != len(b):
-            return None
-        return [self.varies(m, n) for m, n in zip(a, b, strict=True)]
-
     def ints(self, values: Iterable[Any]) -> str:
         """The name of a 1-d int64 tensor with these numbers, some of which may be :class:`Size`."""
         values = list(values)
         if not any(isinstance(v, Size) for v in values):
             return self.constant(np.array([int(v) for v in values], np.int64))
-        parts = [self.node("Reshape", self._number(v), self.constant(np.array([1], np.int64))) if isinstance(v, Size) else self.constant(np.array([int(v)], np.int64)) for v in values]
+        parts = [
+            self.node("Reshape", self._number(v), self.constant(np.array([1], np.int64)))
+            if isinstance(v, Size)
+            else self.constant(np.array([int(v)], np.int64))
+            for v in values
+        ]
         return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=0)
 
     def _number(self, size: Size) -> str:
         """A scalar int64 with the value of a size."""
-        total = None
+        total: Any = None
         for axis, factor in size.factors.items():
             term = self._axis(axis)
             if factor != 1:
@@ -168,7 +179,9 @@ class Writer:
         flat = values if isinstance(values, (tuple, list)) else [values]
         if any(isinstance(v, Size) for v in flat):
             assert self.call is not None
-            raise OnnxError(f"export: {where(self.call)}: a setting of this op depends on the size of a dynamic axis, and ONNX takes a number there")
+            raise OnnxError(
+                f"export: {where(self.call)}: a setting of this op depends on the size of a dynamic axis, and ONNX takes a number there"
+            )
         return values
 
     # ---------------------------------------------------------------------------------------------- what rules need often

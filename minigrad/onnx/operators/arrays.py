@@ -134,7 +134,14 @@ def _tile(x: Any, repeats: Any) -> Any:
 
 @operator("Pad", settings=(1, 2, 3))
 def _pad(
-    x: Any, widths: Any = None, filling: Any = None, dims: Any = None, *, mode: str = "constant", pads: tuple[int, ...] = (), value: float = 0.0
+    x: Any,
+    widths: Any = None,
+    filling: Any = None,
+    dims: Any = None,
+    *,
+    mode: str = "constant",
+    pads: tuple[int, ...] = (),
+    value: float = 0.0,
 ) -> Any:
     given = ints(widths, "pads") if widths is not None else list(pads)
     ndim = x._data.ndim
@@ -233,7 +240,8 @@ def _range(start: Any, limit: Any, delta: Any) -> Any:
 
 @operator("EyeLike")
 def _eye_like(x: Any, *, dtype: int | None = None, k: int = 0) -> Any:
-    return constant(np.eye(*x._data.shape, k=k, dtype=x._data.dtype if dtype is None else dtype_of_type(dtype)))
+    rows, columns = x._data.shape
+    return constant(np.eye(rows, columns, k, dtype=x._data.dtype if dtype is None else dtype_of_type(dtype)))
 
 
 def _uniform(shape: Any, dtype: Any, low: float, high: float) -> Any:

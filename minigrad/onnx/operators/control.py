@@ -77,7 +77,9 @@ def _scan(
     )
 
 
-def _scanned(own: list[Any], outer: list[Any], body: Any, inputs: int, axes: Any, directions: Any, out_axes: Any, out_directions: Any) -> list[Any]:
+def _scanned(
+    own: list[Any], outer: list[Any], body: Any, inputs: int, axes: Any, directions: Any, out_axes: Any, out_directions: Any
+) -> list[Any]:
     count = len(own) - inputs
     state, sequences = own[:count], own[count:]
     axes, directions = axes or (0,) * inputs, directions or (0,) * inputs

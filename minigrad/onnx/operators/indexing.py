@@ -107,7 +107,9 @@ def _one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
     axis = axis_of(axis, data.ndim + 1)
     room([*data.shape, n], values._data.dtype)
     places = data.astype(np.int64)
-    hit = np.expand_dims(np.where(places < 0, places + n, places), axis) == np.arange(n).reshape([-1 if i == axis else 1 for i in range(data.ndim + 1)])
+    hit = np.expand_dims(np.where(places < 0, places + n, places), axis) == np.arange(n).reshape(
+        [-1 if i == axis else 1 for i in range(data.ndim + 1)]
+    )
     off, on = values._data
     return constant(np.where(hit, on, off).astype(values._data.dtype))
 
@@ -123,10 +125,7 @@ def _topk(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) 
     data = x._data
     if not 0 <= count <= data.shape[axis]:
         raise OnnxError(f"onnx: TopK: k is {count}, and the axis has {data.shape[axis]}")
-    if largest:
-        key = -data if data.dtype.kind == "f" else -1 - data if data.dtype.kind == "i" else data.max(initial=0) - data
-    else:
-        key = data
+    key = (-data if data.dtype.kind == "f" else -1 - data if data.dtype.kind == "i" else data.max(initial=0) - data) if largest else data
     places = constant(np.take(np.argsort(key, axis, kind="stable"), np.arange(count), axis).astype(np.int64))
     return mg.gather(x, axis, places), places
 
@@ -140,7 +139,7 @@ def _unique(x: Any, *, axis: int | None = None, sorted: int = 1) -> Any:
         values = np.take(values, order, 0 if axis is None else axis)
         first, counts = first[order], counts[order]
         inverse = np.argsort(order)[inverse]
-    return tuple([constant(values), *[constant(v.astype(np.int64)) for v in (first, inverse, counts)]])
+    return (constant(values), *[constant(v.astype(np.int64)) for v in (first, inverse, counts)])
 
 
 @operator("Compress", settings=(1,))

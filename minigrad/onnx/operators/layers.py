@@ -32,7 +32,9 @@ class _Windows:
         self.strides, self.dilations = tuple(strides or (1,) * dims), tuple(dilations or (1,) * dims)
         lists = (self.kernel, self.strides, self.dilations)
         if any(len(v) != dims or min(v) < 1 for v in lists):
-            raise OnnxError(f"onnx: {what}: kernel {kernel}, strides {strides} and dilations {dilations} must be {dims} positive numbers each")
+            raise OnnxError(
+                f"onnx: {what}: kernel {kernel}, strides {strides} and dilations {dilations} must be {dims} positive numbers each"
+            )
         reach = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True)]
         if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
             self.outs = [-(-n // s) for n, s in zip(sizes, self.strides, strict=True)]
@@ -64,7 +66,9 @@ class _Windows:
         return tuple(
             [
                 (a, max(b, (o - 1) * s + (k - 1) * d + 1 - n - a))
-                for a, b, o, s, k, d, n in zip(self.before, self.after, self.outs, self.strides, self.kernel, self.dilations, self.sizes, strict=True)
+                for a, b, o, s, k, d, n in zip(
+                    self.before, self.after, self.outs, self.strides, self.kernel, self.dilations, self.sizes, strict=True
+                )
             ]
         )
 
@@ -119,8 +123,8 @@ def _conv_transpose(
         before, after = (more, less) if auto_pad != "SAME_UPPER" else (less, more)
     y = _TRANSPOSED[dims](x, w, None, strides, 0, 0, group, dilations)
     widths = [(-a, e - b) for a, b, e in zip(before, after, extra, strict=True)]
-    grow = tuple([(0, 0), (0, 0), *[(max(a, 0), max(b, 0)) for a, b in widths]])
-    cut = tuple([(0, 0), (0, 0), *[(max(-a, 0), max(-b, 0)) for a, b in widths]])
+    grow = ((0, 0), (0, 0), *[(max(a, 0), max(b, 0)) for a, b in widths])
+    cut = ((0, 0), (0, 0), *[(max(-a, 0), max(-b, 0)) for a, b in widths])
     if any(map(any, grow)):
         room([n + a + b for n, (a, b) in zip(y._data.shape, grow, strict=True)], y._data.dtype)
         y = pad_constant(y, widths=grow)
@@ -169,7 +173,10 @@ def _max_pool(
 def _sums(x: Any, at: _Windows) -> Any:
     """The sum of every window; cells of the padding are 0."""
     axes = tuple(
-        [sliding(n, o, k, s, a, d) for n, o, k, s, a, d in zip(at.sizes, at.outs, at.kernel, at.strides, at.before, at.dilations, strict=True)]
+        [
+            sliding(n, o, k, s, a, d)
+            for n, o, k, s, a, d in zip(at.sizes, at.outs, at.kernel, at.strides, at.before, at.dilations, strict=True)
+        ]
     )
     return avg_pool(x, axes=axes, divisor=1)
 
@@ -235,7 +242,9 @@ def _global_lp_pool(x: Any, *, p: int = 2) -> Any:
 def _max_unpool(x: Any, index: Any, shape: Any = None, *, kernel_shape: Any, pads: Any = None, strides: Any = None) -> Any:
     dims = len(kernel_shape)
     strides, pads = tuple(strides or (1,) * dims), tuple(pads or (0,) * (2 * dims))
-    small = [(n - 1) * s + k - pads[i] - pads[dims + i] for i, (n, s, k) in enumerate(zip(x._data.shape[2:], strides, kernel_shape, strict=True))]
+    small = [
+        (n - 1) * s + k - pads[i] - pads[dims + i] for i, (n, s, k) in enumerate(zip(x._data.shape[2:], strides, kernel_shape, strict=True))
+    ]
     sizes = [*x._data.shape[:2], *small]
     cells = index._data.reshape(-1)
     if shape is not None:  # positions are those in the smaller result
@@ -407,7 +416,9 @@ def _loss(logs: Any, target: Any, weight: Any, ignore_index: int | None, reducti
 
 
 @operator("NegativeLogLikelihoodLoss")
-def _negative_log_likelihood_loss(x: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean") -> Any:
+def _negative_log_likelihood_loss(
+    x: Any, target: Any, weight: Any = None, *, ignore_index: int | None = None, reduction: str = "mean"
+) -> Any:
     return _loss(x, target, weight, ignore_index, reduction)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 import minigrad as mg
 from minigrad.onnx.limits import room
-from minigrad.onnx.reader import OnnxError, dtype_of_type
 from minigrad.onnx.operators.layers import conv_integer
+from minigrad.onnx.reader import OnnxError, dtype_of_type
 from minigrad.onnx.table import axis_of, constant, number, operator
 
 
@@ -51,7 +51,15 @@ def _spread(scale: Any, shape: tuple[int, ...], axis: int, block: int) -> np.nda
 
 @operator("QuantizeLinear", settings=(1, 2))
 def _quantize_linear(
-    x: Any, scale: Any, zero: Any = None, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0, precision: int = 0, saturate: int = 1
+    x: Any,
+    scale: Any,
+    zero: Any = None,
+    *,
+    axis: int = 1,
+    block_size: int = 0,
+    output_dtype: int = 0,
+    precision: int = 0,
+    saturate: int = 1,
 ) -> Any:
     dtype = zero._data.dtype if zero is not None else dtype_of_type(output_dtype) if output_dtype else np.dtype(np.uint8)
     shape, least = x._data.shape, np.iinfo(dtype)
@@ -188,7 +196,6 @@ def _mel_weight_matrix(bins: Any, length: Any, rate: Any, low: Any, high: Any, *
     columns = n // 2 + 1
     shape = room([columns, count], np.float64)
     mel = lambda f: 2595 * math.log10(1 + f / 700)
-    points = np.linspace(mel(number(low)), mel(number(high)), count + 2, endpoint=False)
     step = (mel(number(high)) - mel(number(low))) / (count + 2)
     points = np.arange(count + 2) * step + mel(number(low))
     places = ((n + 1) * (700 * (10 ** (points / 2595) - 1)) // hertz).astype(np.int64)

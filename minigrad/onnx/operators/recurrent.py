@@ -31,7 +31,20 @@ _ACTIVATIONS: dict[str, Callable[[Any, float | None, float | None], Any]] = {
 class _Setting:
     """What the three operators have in common: directions, lengths, layout, clipping, activations."""
 
-    def __init__(self, what: str, x: Any, w: Any, lengths: Any, direction: str, layout: int, clip: float | None, names: Any, alphas: Any, betas: Any, default: tuple[str, ...]):
+    def __init__(
+        self,
+        what: str,
+        x: Any,
+        w: Any,
+        lengths: Any,
+        direction: str,
+        layout: int,
+        clip: float | None,
+        names: Any,
+        alphas: Any,
+        betas: Any,
+        default: tuple[str, ...],
+    ):
         self.x = mg.transpose(x, 0, 1) if layout else x
         self.layout, self.clip = layout, clip
         count = w._data.shape[0]
@@ -45,7 +58,10 @@ class _Setting:
         self.names = tuple([known[n.lower()] for n in names])
         self.usual = clip is None and self.names == default * count
         alphas, betas = list(alphas or ()), list(betas or ())
-        self.activations = [self._activation(n, alphas[i] if i < len(alphas) else None, betas[i] if i < len(betas) else None) for i, n in enumerate(self.names)]
+        self.activations = [
+            self._activation(n, alphas[i] if i < len(alphas) else None, betas[i] if i < len(betas) else None)
+            for i, n in enumerate(self.names)
+        ]
         self.per = len(default)
         steps, batch = self.x._data.shape[:2]
         self.lengths = None if lengths is None or (lengths._data == steps).all() else lengths._data.astype(np.int64)

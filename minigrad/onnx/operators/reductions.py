@@ -78,9 +78,7 @@ _REDUCTIONS: dict[str, Callable[[Any, list[int], bool], Any]] = {
 
 def _enter(name: str, reduce: Any) -> None:
     @operator(name)
-    def call(
-        x: Any, dims: Any = None, *, axes: tuple[int, ...] | None = None, keepdims: int = 1, noop_with_empty_axes: int = 0
-    ) -> Any:
+    def call(x: Any, dims: Any = None, *, axes: tuple[int, ...] | None = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Any:
         chosen = ints(dims, "axes") if dims is not None else list(axes or ())
         if not chosen:
             if noop_with_empty_axes:  # the function of each element alone
@@ -96,10 +94,7 @@ for _name, _reduce in _REDUCTIONS.items():
 
 
 def _position(data: np.ndarray, axis: int, keepdims: int, last: int) -> Any:
-    if last:
-        found = data.shape[axis] - 1 - np.flip(data, axis).argmax(axis)
-    else:
-        found = data.argmax(axis)
+    found = data.shape[axis] - 1 - np.flip(data, axis).argmax(axis) if last else data.argmax(axis)
     found = np.asarray(found, np.int64)
     return constant(np.expand_dims(found, axis) if keepdims else found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def _coordinates(out: int, size: int, scale: float, length: float, mode: str, ro
     raise OnnxError(f"onnx: Resize: coordinates {mode!r} are not known")
 
 
-_NEAREST = {
+_NEAREST: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
     "floor": np.floor,
@@ -97,7 +98,7 @@ def _resize(
         factors = dict(zip(chosen, [float(v) for v in scales._data], strict=True))
         if min(factors.values()) <= 0 or not all(map(math.isfinite, factors.values())):
             raise OnnxError("onnx: Resize: scales must be positive")
-        outs = {d: int(math.floor(shape[d] * f)) for d, f in factors.items()}
+        outs = {d: math.floor(shape[d] * f) for d, f in factors.items()}
         lengths = {d: shape[d] * f for d, f in factors.items()}
     elif sizes is not None:
         outs = dict(zip(chosen, ints(sizes, "sizes"), strict=True))
@@ -105,12 +106,16 @@ def _resize(
         if keep_aspect_ratio_policy != "stretch":
             one = (min if keep_aspect_ratio_policy == "not_larger" else max)(factors.values())
             factors = dict.fromkeys(chosen, one)
-            outs = {d: int(math.floor(shape[d] * one + 0.5)) for d in chosen}
+            outs = {d: math.floor(shape[d] * one + 0.5) for d in chosen}
         lengths = {d: float(n) for d, n in outs.items()}
     else:
         raise OnnxError("onnx: Resize: neither scales nor sizes are given")
     room([outs.get(d, n) for d, n in enumerate(shape)], x._data.dtype)
-    regions = dict(zip(chosen, zip(roi._data[: len(chosen)], roi._data[len(chosen) :], strict=True), strict=True)) if roi is not None and roi._data.size else {}
+    regions = (
+        dict(zip(chosen, zip(roi._data[: len(chosen)], roi._data[len(chosen) :], strict=True), strict=True))
+        if roi is not None and roi._data.size
+        else {}
+    )
     crop = coordinate_transformation_mode == "tf_crop_and_resize"
     outside = []
     y = x
@@ -233,7 +238,9 @@ def _greatest_of_points(image: Any, rows: np.ndarray, columns: np.ndarray, oh: i
 
 
 @operator("NonMaxSuppression", settings=(2, 3, 4))
-def _non_max_suppression(boxes: Any, scores: Any, most: Any = None, iou: Any = None, least: Any = None, *, center_point_box: int = 0) -> Any:
+def _non_max_suppression(
+    boxes: Any, scores: Any, most: Any = None, iou: Any = None, least: Any = None, *, center_point_box: int = 0
+) -> Any:
     limit = 0 if most is None else int(number(most))
     threshold = 0.0 if iou is None else number(iou)
     floor = None if least is None else number(least)

@@ -1,0 +1,296 @@
+"""Models written as ONNX files: the zoo, recurrent layers, attention, sizes that vary, names, and what cannot be written.
+
+Each export verifies itself: the file is run by ``load`` (and by onnxruntime, where it is installed) with other numbers and other sizes.
+"""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+import minigrad.nn.functional as F
+from minigrad import __main__ as command_line
+from minigrad import nn
+from minigrad.nn import models
+from minigrad.onnx import OnnxError, export, load
+
+onnx = pytest.importorskip("onnx")
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    mg.manual_seed(0)
+
+
+def image(*shape):
+    return mg.randn(*shape)
+
+
+@pytest.mark.parametrize(
+    ("make", "args"),
+    [
+        (models.LeNet5, lambda: image(1, 1, 28, 28)),
+        (models.resnet20, lambda: image(1, 3, 16, 16)),
+        (lambda: models.UNet(1, 2, 2, depth=2, padded=True, batch_norm=True), lambda: image(1, 1, 8, 8)),
+        (lambda: models.WaveNet(layers=2, blocks=2, residual=4, gated=4, skip=8), lambda: mg.randint(0, 256, (1, 20))),
+    ],
+    ids=["lenet", "resnet", "unet", "wavenet"],
+)
+def test_zoo(make, args):
+    export(make(), args())
+
+
+LARGE = {
+    "alexnet": 64, "vgg11_bn": 32, "googlenet": 64, "resnet18": 32, "resnet50": 32, "efficientnet_lite0": 32,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_models_of_the_zoo(name, request):
+    if not request.config.getoption("--onnx-all"):
+        pytest.skip("--onnx-all exports the large ones")
+    size = LARGE[name]
+    export(getattr(models, name)(), image(1, 3, size, size))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_recurrent_layers(kind, bidirectional):
+    """One node for each direction of each layer; batch and time may vary."""
+    model = getattr(nn, kind)(3, 4, num_layers=2, bidirectional=bidirectional, batch_first=True).double()
+    proto = export(model, mg.randn(2, 5, 3, dtype=mg.float64), dynamic_axes={"input": {0: "batch", 1: "time"}})
+    assert sum(node.op_type == kind for node in proto.graph.node) == 2 * (1 + bidirectional)
+    again = load(proto)
+    assert set(again.state_dict()) == set(model.state_dict())
+    x = mg.randn(3, 7, 3, dtype=mg.float64)
+    (a, *_), (b, *_) = again(x), model(x)
+    assert mg.allclose(a, b)
+    loss = (a**2).sum()
+    loss.backward()
+    assert all(p.grad is not None for p in again.parameters())
+
+
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_cells(kind):
+    export(getattr(nn, kind)(3, 4), mg.randn(2, 3), dynamic_axes={"input": [0]} if kind == "RNNCell" else None)
+
+
+def test_attention():
+    x = mg.randn(2, 5, 8)
+    export(nn.MultiheadAttention(8, 2, batch_first=True), (x, x, x), input_names=["query", "key", "value"])
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
+    export(encoder, x, dynamic_axes={"src": {0: "batch", 1: "time"}})
+    export(nn.Transformer(8, 2, 1, 1, 16), (mg.randn(5, 2, 8), mg.randn(4, 2, 8)))
+    export(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), (x, x, x))
+
+
+def test_names():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)
+
+        def forward(self, image):
+            return F.relu(self.norm(self.conv(image)))
+
+    proto = export(Block(), image(2, 1, 5, 5), output_names=["features"], dynamic_axes={"image": {0: "batch"}})
+    assert [node.name for node in proto.graph.node] == ["/conv/Conv", "/norm/BatchNormalization", "/Relu"]
+    assert [tensor.name for tensor in proto.graph.initializer] == [
+        "conv.weight",
+        "conv.bias",
+        "norm.weight",
+        "norm.bias",
+        "norm.running_mean",
+        "norm.running_var",
+    ]
+    (given,), (out,) = proto.graph.input, proto.graph.output
+    assert (given.name, out.name) == ("image", "features")
+    assert [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] == ["batch", 1, 5, 5]
+
+
+def test_model_is_exported_in_evaluation_and_left_as_it_was():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    proto = export(model, mg.randn(5, 3))
+    assert model.training and "Dropout" not in [node.op_type for node in proto.graph.node]
+    assert all(mg.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_batch_norm_is_folded():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, groups=1), nn.BatchNorm2d(4), nn.ConvTranspose2d(4, 2, 2, bias=False), nn.BatchNorm2d(2))
+    for norm in (model[1], model[3]):
+        for p in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+            p.data = mg.rand(*p.shape) + 0.5
+    proto = export(model, image(1, 1, 6, 6), fold_batch_norm=True)
+    assert [node.op_type for node in proto.graph.node][:1] == ["Conv"] and sum(
+        node.op_type == "BatchNormalization" for node in proto.graph.node
+    ) <= 1
+
+
+@pytest.mark.parametrize("opset", [13, 15, 17, 18, 20, 22])
+def test_versions(opset):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.LayerNorm(4)
+
+        def forward(self, x):
+            y = F.gelu(self.norm(x)) + F.mish(x)
+            return y.mean(-1), y.amax(0), y.split([1, 3], -1)[1]
+
+    proto = export(Model(), mg.randn(3, 4), opset_version=opset)
+    assert proto.opset_import[0].version == opset
+
+
+def test_sizes_that_vary():
+    """Numbers that come from a shape are computed in the file; two axes with one name have one size."""
+
+    def function(a, b):
+        n, t = a.shape
+        grid = mg.arange(t).to(a.dtype)
+        return (
+            (a * grid).reshape(n * t, 1) * 2 + mg.ones(2),
+            mg.zeros(n, 3) + mg.cat([b, a], 1).sum(1, keepdim=True),
+            mg.cat([a, b], 1)[:, : t + 1].expand(3, n, t + 1),
+        )
+
+    proto = export(function, (mg.randn(2, 3), mg.randn(2, 4)), dynamic_axes={"a": {0: "n", 1: "t"}, "b": {0: "n"}})
+    a, b = mg.randn(5, 4), mg.randn(5, 4)
+    for found, wanted in zip(load(proto)(a, b), function(a, b), strict=True):
+        assert mg.allclose(found, wanted)
+
+
+def test_indexing():
+    index = mg.tensor([2, 0])
+    x = mg.randn(3, 4, 5)
+
+    def function(x, i, mask):
+        y = x.clone()
+        y[:, 1] = 0.0
+        y[0, :, index] = 7.0
+        z = mg.where(mask, x, -x)
+        z[mask] = 3.0
+        return y, x[i], x[:, i], x[..., -1], x[::2, None, 1:3], x[i, i], z, x[1:, [0, 2]], x.flip(0), mg.gather(x, 0, i[:, None, None])
+
+    export(function, (x, index, x > 0))
+
+
+def test_what_cannot_be_written_is_named():
+    class Inner(nn.Module):
+        def forward(self, x):
+            return mg.linalg.inv(x)
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.solver = Inner()
+
+        def forward(self, x):
+            return self.solver(x) + 1
+
+    with pytest.raises(OnnxError, match=r"export: inv in solver: this op has no counterpart in ONNX"):
+        export(Model(), mg.eye(3))
+
+
+def test_numbers_that_leave_the_ops_are_found():
+    def by_numpy(x):
+        return x * float(x.numpy().max())
+
+    with pytest.raises(OnnxError, match=r"for other numbers, minigrad's 'output' of the file differs from the model's .* outside of ops"):
+        export(by_numpy, mg.tensor([1.0, 2.0, 3.0]))
+    assert export(by_numpy, mg.tensor([1.0, 2.0, 3.0]), verify=False).graph.node
+
+    def by_size(x):
+        return x @ mg.from_numpy(np.random.default_rng(0).standard_normal((x.shape[1], 2)).astype("float32"))
+
+    with pytest.raises(OnnxError, match=r"matmul in the model: a constant of shape .* depends on the size of a dynamic axis"):
+        export(by_size, mg.ones(2, 3), dynamic_axes={"x": [1]})
+
+    def by_branch(x):
+        return x + 1 if x.shape[0] < 3 else x.exp() * 2
+
+    with pytest.raises(OnnxError, match=r"this axis cannot be dynamic"):
+        export(by_branch, mg.ones(2), dynamic_axes={"x": [0]})
+
+
+def test_arguments_are_checked():
+    model, x = nn.Linear(2, 3), mg.ones(1, 2)
+    for options, kind, text in [
+        ({"opset_version": 3}, ValueError, "opset_version must be from 13 to"),
+        ({"input_names": ["a", "b"]}, ValueError, "1 inputs, and the names"),
+        ({"output_names": ["input"]}, ValueError, "which must differ"),
+        ({"dynamic_axes": {"z": [0]}}, ValueError, "names 'z', and the inputs are input"),
+        ({"dynamic_axes": {"input": [5]}}, ValueError, "no axis 5"),
+        ({"dynamic_axes": {}, "dynamic_shapes": {}}, TypeError, "are the same"),
+        ({"external_data": True}, ValueError, "needs a path"),
+    ]:
+        with pytest.raises(kind, match=text):
+            export(model, x, **options)
+    with pytest.raises(TypeError, match=r"holds no Tensor"):
+        export(model, 3)
+    with pytest.raises(TypeError, match=r"model must be a module"):
+        export(3, x)
+
+
+def test_files(tmp_path):
+    model, x = nn.Linear(40, 30), mg.randn(1, 40)
+    export(model, x, tmp_path / "one.onnx")
+    export(model, x, tmp_path / "two.onnx", external_data=True)
+    export(model, x, tmp_path / "two.onnx", external_data=True)  # again: the file of numbers does not grow
+    assert (tmp_path / "two.onnx.data").stat().st_size < 6000 and (tmp_path / "two.onnx").stat().st_size < 1500
+    for name in ("one", "two"):
+        assert mg.allclose(load(tmp_path / f"{name}.onnx")(x), model(x))
+
+
+def test_containers_as_inputs_and_outputs():
+    def function(pair, scale=None):
+        return {"sum": pair[0] + pair[1], "product": [pair[0] * scale]}
+
+    x = mg.randn(3)
+    proto = export(function, ((x, x + 1),), kwargs={"scale": mg.tensor(2.0)})
+    assert [v.name for v in proto.graph.input] == ["pair_0", "pair_1", "scale"]
+    assert [v.name for v in proto.graph.output] == ["output_0", "output_1"]
+
+
+def test_tied_weights_and_outputs_that_are_inputs():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+            self.b.weight = self.a.weight
+
+        def forward(self, x):
+            return self.b(self.a(x)), x, self.a.weight
+
+    proto = export(Tied(), mg.randn(2, 3))
+    assert [t.name for t in proto.graph.initializer] == ["a.weight", "a.bias", "b.bias"]
+
+
+# ----------------------------------------------------------------------------------------------------------- command line
+
+
+def test_command_line(tmp_path, capsys):
+    source = tmp_path / "nets.py"
+    source.write_text("from minigrad import nn\n\n\ndef net():\n    return nn.Sequential(nn.Linear(4, 3), nn.Tanh())\n")
+    path = str(tmp_path / "net.onnx")
+
+    def run(*arguments):
+        code = command_line.main(["onnx", *arguments])
+        return code, capsys.readouterr()
+
+    code, said = run("export", f"{source}:net", "--input", "2,4", "--dynamic", "input:0", "-o", path)
+    assert code == 0 and "2 nodes" in said.out, said
+    code, said = run("info", path, "--parameters")
+    assert code == 0 and "input   input: float32 (input_0, 4)" in said.out and "15 parameters in 2 tensors" in said.out
+    assert "2 nodes: Gemm 1, Tanh 1" in said.out and "0.weight: float32 (3, 4)" in said.out
+    np.save(tmp_path / "x.npy", np.ones((5, 4), np.float32))
+    code, said = run("run", path, "--input", f"input={tmp_path / 'x.npy'}", "-o", str(tmp_path / "y.npz"))
+    assert code == 0 and "output: float32 (5, 3), from " in said.out
+    assert np.load(tmp_path / "y.npz")["output"].shape == (5, 3)
+    for arguments, text in [
+        (["info", str(tmp_path / "absent.onnx")], "No such file"),
+        (["info", str(source)], "not an ONNX model, or damaged"),
+        (["run", path, "--input", "z=1,4"], "the inputs are input"),
+        (["export", f"{source}:net", "--input", "2,4", "--dynamic", "input"], "write NAME:AXIS"),
+    ]:
+        code, said = run(*arguments)
+        assert code == 1 and text in said.err and "minigrad onnx:" in said.err, said

@@ -1,0 +1,347 @@
+"""Models of ONNX files: names, training, control flow, functions, external data, and files that must be refused."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import graph, nn
+from minigrad.onnx import OnnxError, export, load
+from minigrad.testing import gradcheck
+
+onnx = pytest.importorskip("onnx")
+from onnx import helper, numpy_helper, parser  # noqa: E402
+
+rng = np.random.default_rng(0)
+
+
+def model_of(text, opset=18, stored=(), functions=""):
+    """A model in ONNX's text form, with stored tensors (name -> array)."""
+    own = ', "own": 1' if functions else ""
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}{own}]>\n{text}\n{functions}')
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(a), name) for name, a in dict(stored).items())
+    return model
+
+
+def small():
+    text = "{ a = Conv (x, w, b)\n r = Relu (a)\n c = GlobalAveragePool (r)\n d = Flatten (c)\n y = Mul (d, scale) }"
+    stored = {"w": rng.standard_normal((2, 1, 3, 3)), "b": rng.standard_normal(2), "scale": np.float64(2.0)}
+    return model_of(f"net (double[N,1,5,5] x) => (double[N,2] y) {text}", stored=stored)
+
+
+def test_weights_are_parameters_and_train():
+    model = load(small())
+    assert isinstance(model, nn.Module) and not model.training
+    assert [name for name, _ in model.named_parameters()] == ["w", "b"]  # the scalar is a constant
+    x = mg.tensor(rng.standard_normal((4, 1, 5, 5)))
+    target = mg.tensor(rng.standard_normal((4, 2)))
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = ((model(x) - target) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+    gradcheck(model, x[:1].clone().requires_grad_())
+
+
+def test_names_with_dots_are_paths():
+    trained = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(18, 3)).double()
+    model = load(export(trained, mg.ones(2, 1, 5, 5, dtype=mg.float64)))
+    assert list(model.state_dict()) == [name for name in trained.state_dict() if "num_batches" not in name]
+    changed = {name: value + 0.5 for name, value in model.state_dict().items()}
+    model.load_state_dict(changed)
+    trained.load_state_dict(changed, strict=False)
+    x = mg.tensor(rng.standard_normal((2, 1, 5, 5)))
+    assert mg.allclose(model(x), trained.eval()(x))
+
+
+def test_frozen_parts():
+    proto = export(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)), mg.ones(1, 2))
+    for trainable, expected in [(True, 4), (False, 0), ("1.*", 2), (["*.bias"], 2), (lambda name: name == "0.weight", 1)]:
+        assert sum(p.requires_grad for p in load(proto, trainable=trainable).parameters()) == expected
+    with pytest.raises(TypeError, match=r"load: trainable"):
+        load(proto, trainable=[3])
+
+
+def test_training_mode_moves_statistics_and_drops():
+    model = load(export(nn.Sequential(nn.BatchNorm1d(3)), mg.randn(4, 3), dynamic_axes={"input": [0]}))
+    x = mg.tensor(rng.standard_normal((8, 3)).astype("float32")) + 3
+    before = model.get_buffer("0.running_mean").clone()
+    model.train()(x)
+    assert not mg.equal(model.get_buffer("0.running_mean"), before)
+    dropping = load(model_of("g (float[N] x) => (float[N] y) { y = Dropout (x) }"))
+    ones = mg.ones(1000)
+    assert mg.equal(dropping(ones), ones)
+    mg.manual_seed(0)
+    assert 0.4 < (dropping.train()(ones) == 0).float().mean().item() < 0.6
+
+
+def test_copies():
+    model = load(small())
+    x = mg.tensor(rng.standard_normal((1, 1, 5, 5)))
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert mg.equal(other(x), model(x))
+        with mg.no_grad():
+            other.w.mul_(0.0)
+        assert not mg.equal(other(x), model(x))
+
+
+def test_inputs_are_checked():
+    model = load(small())
+    x = mg.ones(1, 1, 5, 5, dtype=mg.float64)
+    assert model(x=x).shape == (1, 2)
+    for args, kwargs, text in [
+        ((), {}, "input 'x' is missing"),
+        ((x, x), {}, "2 inputs given, and the model has 1: x"),
+        ((x,), {"x": x}, "given twice"),
+        ((), {"z": x}, "is not one of x"),
+        ((x.long(),), {}, "must be of float64, not of int64"),
+    ]:
+        with pytest.raises(TypeError, match=text):
+            model(*args, **kwargs)
+    with pytest.raises(OnnxError, match=r"must have shape \(N, 1, 5, 5\), not \(1, 1, 4, 5\)"):
+        model(x[:, :, :4])
+
+
+def test_errors_name_the_node():
+    model = load(model_of("g (float[N] x, float[M] z) => (float[N] y) { [adding] y = Add (x, z) }"))
+    with pytest.raises(Exception, match=r"broadcast") as caught:
+        model(mg.ones(2), mg.ones(3))
+    assert "adding" in "".join(caught.value.__notes__)
+
+
+# --------------------------------------------------------------------------------------------------------- control flow
+
+
+def test_if_and_gradients_through_captured_values():
+    model = load(
+        model_of(
+            "g (double[N] x, bool c) => (double[N] y) { t = Mul (x, w)\n y = If (c) <then_branch = a () => (double[N] p) { p = Mul (t, t) }, "
+            "else_branch = b () => (double[N] q) { q = Neg (t) }> }",
+            stored={"w": np.array([3.0, 2.0])},
+        )
+    )
+    x = mg.tensor([1.0, 2.0], dtype=mg.float64, requires_grad=True)
+    yes = model(x, mg.tensor(True))
+    assert yes.tolist() == [9.0, 16.0]
+    yes.sum().backward()
+    assert x.grad.tolist() == [18.0, 16.0] and model.w.grad.tolist() == [6.0, 16.0]
+    assert model(x, mg.tensor(False)).tolist() == [-3.0, -4.0]
+
+
+LOOP = (
+    "g (int64 n, double[2] x) => (double[2] y, double[K,2] all) { c = Constant <value = bool {1}> ()\n"
+    "y, all = Loop (n, c, x) <body = b (int64 i, bool go, double[2] s) => (bool more, double[2] t, double[2] u) "
+    "{ more = Identity (go)\n t = Mul (s, w)\n u = Identity (t) }> }"
+)
+
+
+def test_loop_has_gradients():
+    model = load(model_of(LOOP, stored={"w": np.array([2.0, 0.5])}))
+    x = mg.tensor([1.0, 1.0], dtype=mg.float64, requires_grad=True)
+    y, every = model(mg.tensor(3), x)
+    assert y.tolist() == [8.0, 0.125] and every.shape == (3, 2)
+    gradcheck(lambda x: model(mg.tensor(3), x)[0], x)
+
+
+def test_functions_of_the_model():
+    functions = (
+        '<domain: "own", opset_import: ["": 18]>\ntwice <k> (a) => (b) { f = Constant <value_float: float = @k> ()\n b = Mul (a, f) }'
+    )
+    model = model_of("g (float[N] x) => (float[N] y) { h = own.twice <k = 2.0> (x)\n y = own.twice <k = 3.0> (h) }", functions=functions)
+    assert load(model)(mg.ones(2)).tolist() == [6.0, 6.0]
+
+
+def test_default_of_an_input():
+    """Up to version 3 of the format, stored tensors are inputs too; a call may give another."""
+    model = model_of("g (float[2] x, float[2] w) => (float[2] y) { y = Mul (x, w) }", stored={"w": np.array([2, 3], np.float32)})
+    loaded = load(model)
+    assert loaded.input_names == ("x",) and loaded(mg.ones(2)).tolist() == [2.0, 3.0]
+    assert loaded(mg.ones(2), w=mg.zeros(2)).tolist() == [0.0, 0.0]
+
+
+def test_old_versions():
+    old = load(model_of("g (float[2,3,2] x) => (float[2,3,2] y) { y = Softmax (x) }", opset=7))
+    x = mg.tensor(rng.standard_normal((2, 3, 2)).astype("float32"))
+    assert mg.allclose(old(x), mg.softmax(x.reshape(2, 6), 1).reshape(2, 3, 2))
+    up = load(
+        model_of(
+            'g (float[1,1,2,2] x) => (float[1,1,4,4] y) { y = Upsample <scales = [1.0, 1.0, 2.0, 2.0], mode = "nearest"> (x) }', opset=7
+        )
+    )
+    assert up(mg.ones(1, 1, 2, 2)).shape == (1, 1, 4, 4)
+
+
+def test_picture_has_the_names_of_nodes():
+    model = load(export(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), mg.ones(1, 2)))
+    picture = graph.draw(model, mg.ones(1, 2))
+    assert [scope.id for scope in picture.scopes] == ["OnnxModule", "OnnxModule/0.Gemm", "OnnxModule/1.Relu"]
+
+
+# -------------------------------------------------------------------------------------------------------- external data
+
+
+def external(tmp_path, location="weights.bin", length=None, offset=0, content=None):
+    model = model_of("g (float[2] x) => (float[2] y) { y = Mul (x, w) }", stored={"w": np.array([2, 3], np.float32)})
+    tensor = model.graph.initializer[0]
+    (tmp_path / "weights.bin").write_bytes(tensor.raw_data if content is None else content)
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in {"location": location, "offset": offset, "length": 8 if length is None else length}.items():
+        tensor.external_data.add(key=key, value=str(value))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_external_data(tmp_path):
+    path = external(tmp_path)
+    assert load(path)(mg.ones(2)).tolist() == [2.0, 3.0]
+    with pytest.raises(OnnxError, match=r"its data is in the file 'weights.bin', so load the model from its path"):
+        load(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"location": "../weights.bin"}, "must be in the model's folder"),
+        ({"location": "/etc/passwd"}, "must be in the model's folder"),
+        ({"location": "absent.bin"}, "there is no file 'absent.bin'"),
+        ({"location": "."}, "there is no file"),
+        ({"length": 2**40}, "needs 8 bytes, and is said to have"),
+        ({"offset": 4}, "needs 8 bytes"),
+        ({"offset": -4}, "needs 8 bytes"),
+        ({"offset": "x"}, "whole numbers"),
+    ],
+)
+def test_external_data_is_refused(tmp_path, change, text):
+    with pytest.raises(OnnxError, match=text):
+        load(external(tmp_path, **change))
+
+
+def test_link_out_of_the_folder_is_refused(tmp_path):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    path = external(inside)
+    (inside / "weights.bin").rename(tmp_path / "secret.bin")
+    (inside / "weights.bin").symlink_to(tmp_path / "secret.bin")
+    with pytest.raises(OnnxError, match=r"must be in the model's folder"):
+        load(path)
+
+
+# ---------------------------------------------------------------------------------------------------------- hostile files
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = ConstantOfShape (big)",
+        "y = Expand (x, big)",
+        "y = Tile (x, big)",
+        "a = Constant <value_int = 0> ()\n b = Constant <value_int = 1000000000000> ()\n c = Constant <value_int = 1> ()\n y = Range (a, b, c)",
+        "y = Pad (x, pads)",
+        "i = Constant <value_int = 1> ()\n d = Constant <value_int = 10000000000> ()\n v = Constant <value_ints = [0, 1]> ()\n y = OneHot (i, d, v)",
+        "y = RandomNormal <shape = [1000000, 1000000]> ()",
+        "c = ConstantOfShape (half)\n r = Reshape (c, column)\n s = Reshape (c, row)\n y = MatMul (r, s)",
+        "c = ConstantOfShape (half)\n r = Reshape (c, column)\n s = Reshape (c, row)\n y = Add (r, s)",
+        "c = ConstantOfShape (half)\n d = Concat <axis = 0> (c, c)\n e = Concat <axis = 0> (d, d, d, d)\n f = Concat <axis = 0> (e, e, e, e)\n"
+        "h = Concat <axis = 0> (f, f, f, f)\n y = Concat <axis = 0> (h, h, h, h)",
+        "c = Constant <value_floats = [1.0, 1.0, 100000.0, 100000.0]> ()\n i = Reshape (x, ones)\n y = Upsample (i, c)",
+    ],
+)
+def test_too_large_results_are_refused(text):
+    stored = {
+        "big": np.array([2**40]), "pads": np.array([0, 2**40]), "half": np.array([2**18]), "column": np.array([-1, 1]), "row": np.array([1, -1]),
+        "ones": np.array([1, 1, 1, 1]),
+    }  # fmt: skip
+    model = load(model_of(f"g (float[1] x) => (float y) {{ {text} }}", opset=9 if "Upsample" in text else 18, stored=stored))
+    model.max_bytes = 2**23
+    with pytest.raises(OnnxError, match=r"in memory at one time, and the limit is 8.0 MB"):
+        model(mg.ones(1))
+
+
+def test_endless_loop_is_refused():
+    text = (
+        "g (float x) => (float y) { c = Constant <value = bool {1}> ()\n y = Loop (, c, x) <body = b (int64 i, bool go, float s) => (bool more, float t) "
+        "{ more = Identity (go)\n t = Identity (s) }> }"
+    )
+    with pytest.raises(OnnxError, match=r"more than 1000 steps in one call"):
+        load(model_of(text), max_steps=1000)(mg.tensor(1.0))
+
+
+def test_functions_that_call_themselves_are_refused():
+    functions = '<domain: "own", opset_import: ["": 18, "own": 1]>\nf (a) => (b) { b = own.f (a) }'
+    with pytest.raises(OnnxError, match=r"a function may call itself"):
+        load(model_of("g (float x) => (float y) { y = own.f (x) }", functions=functions))
+
+
+def test_many_functions_in_one_another_are_refused():
+    lines = ['<domain: "own", opset_import: ["": 18, "own": 1]>\nf0 (a) => (b) { b = Neg (a) }']
+    lines += [
+        f'<domain: "own", opset_import: ["": 18, "own": 1]>\nf{i} (a) => (b) {{ c = own.f{i - 1} (a)\n b = own.f{i - 1} (c) }}'
+        for i in range(1, 30)
+    ]
+    with pytest.raises(OnnxError, match=r"more than 200000 nodes"):
+        load(model_of("g (float x) => (float y) { y = own.f29 (x) }", functions="\n".join(lines)))
+
+
+def test_damaged_messages_are_refused(tmp_path):
+    good = small()
+    data = good.SerializeToString()
+    for bad, text in [
+        (b"", "holds no graph"),
+        (b"not a model at all", "not an ONNX model, or damaged"),
+        (data[: len(data) // 2], "damaged|no node|holds no graph|makes the output"),
+    ]:
+        with pytest.raises(OnnxError, match=text):
+            load(bad)
+    with pytest.raises(TypeError, match=r"load: the model must be a path, bytes"):
+        load(3)
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "absent.onnx")
+
+    def changed(change):
+        model = onnx.ModelProto()
+        model.CopyFrom(good)
+        change(model)
+        return model
+
+    for change, text in [
+        (lambda m: m.graph.initializer[0].dims.append(7), "bytes of data, and float64 needs"),
+        (lambda m: m.graph.initializer[0].dims.append(-1), "a size is negative"),
+        (lambda m: m.graph.initializer[0].dims.append(2**62), "bytes of data"),
+        (lambda m: setattr(m.graph.initializer[0], "data_type", 16), "a tensor of bfloat16"),
+        (lambda m: setattr(m.graph.node[0], "op_type", "Wonder"), "operators that minigrad has not: Wonder"),
+        (lambda m: m.graph.node[0].input.append("y"), "in a circle"),
+        (lambda m: m.graph.node[1].output.__setitem__(0, "a"), "made twice"),
+        (lambda m: m.graph.node.__delitem__(4), "no node makes the output 'y'"),
+        (lambda m: m.graph.node[0].attribute.append(helper.make_attribute("wonder", 1)), "Conv has no attribute 'wonder'"),
+        (lambda m: setattr(m.opset_import[0], "version", 999), "version 999 of the operators"),
+    ]:
+        with pytest.raises(OnnxError, match=text):
+            load(changed(change))
+
+
+def test_random_damage_gives_an_error_or_a_model():
+    """Bytes changed at random: an OnnxError, or a model whose call gives a result or an error, never more."""
+    data = bytearray(small().SerializeToString())
+    random = np.random.default_rng(1)
+    x = mg.ones(1, 1, 5, 5, dtype=mg.float64)
+    for _ in range(300):
+        bad = bytearray(data)
+        for place in random.integers(0, len(bad), random.integers(1, 4)):
+            bad[place] = random.integers(256)
+        try:
+            model = load(bytes(bad), max_steps=10_000)
+        except OnnxError:
+            continue
+        try:
+            with np.errstate(all="ignore"):
+                model(x)
+        except (ValueError, RuntimeError, TypeError, IndexError):
+            continue
