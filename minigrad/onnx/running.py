@@ -43,8 +43,12 @@ class Known(Step):
         self.run = run
 
     def forward(self, *inputs: Any) -> Any:
-        """The results of the node."""
-        return self.run(*inputs)
+        """The results of the node. Raises :class:`OnnxError` for inputs that its operator does not take."""
+        try:
+            return self.run(*inputs)
+        except (ArithmeticError, AttributeError, KeyError, MemoryError, TypeError) as error:
+            given = ", ".join("nothing" if x is None else f"{x._data.dtype}{x._data.shape}" if hasattr(x, "_data") else "a sequence" for x in inputs)
+            raise OnnxError(f"onnx: {self.op_type} does not take {given or 'no input'}: {error}") from error
 
 
 class Body(Step):
@@ -94,6 +98,8 @@ class Graph:
             results = step(*[env[name] for name in inputs])
             if type(results) is not tuple:
                 results = (results,)
+            if len(results) < len(outputs) and any(outputs[len(results) :]):
+                raise OnnxError(f"onnx: a node with {len(outputs)} results has {len(results)}: {outputs[len(results)][:80]!r} is not made")
             for name, result in zip(outputs, results, strict=False):
                 if name:
                     env[name] = result

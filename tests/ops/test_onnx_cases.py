@@ -35,7 +35,7 @@ LOOKED_AT = {
     "embedding_bag sum", "embedding_bag mean", "embedding_bag max", "take_along_dim", "take_along_dim_from_the_end", "scatter_add", "scatter_add_of_more",
     "put", "index_add", "index_fill", "take", "masked_fill", "masked_select", "masked_scatter", "index_put", "index_put_overwriting", "store", "subscript",
     "fractional_max_pool2d", "fractional_max_pool3d", "grid_sample bilinear 2d", "grid_sample bilinear 3d", "grid_sample nearest 2d", "grid_sample bicubic 2d",
-    "quantile", "nanquantile", "repeat_interleave", "bernoulli", "multinomial", "poisson", "binomial", "gather", "index_select", "scatter", "scatter_reduce",
+    "quantile", "nanquantile", "kthvalue", "repeat_interleave", "bernoulli", "multinomial", "poisson", "binomial", "gather", "index_select", "scatter", "scatter_reduce",
     "index_copy", "index_reduce", "select_scatter", "slice_scatter", "put_extreme", "repeat", "tile", "binary_cross_entropy_with_logits",
 }  # fmt: skip
 OUTSIDE = ("no counterpart", "needs opset_version", "returned no Tensor", "the last cell state only", "unsigned integers only")

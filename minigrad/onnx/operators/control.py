@@ -69,6 +69,8 @@ def _scan(
 ) -> Any:
     own = values[: len(values) - len(captured)]
     outer = _chosen(body, captured, values[len(own) :])
+    if not 0 < num_scan_inputs <= len(own):
+        raise OnnxError(f"onnx: Scan: {num_scan_inputs} of {len(own)} inputs are sequences")
     if opset < 9:  # version 8 has the lengths first, and a batch
         lengths, *own_list = own
         return _scan_batch(lengths, own_list, outer, body, num_scan_inputs, directions)

@@ -21,6 +21,9 @@ _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
+_MOST_CELLS = 2**20  # of a window
+
+
 class _Windows:
     """The windows of a convolution or pooling: for each axis kernel, stride, dilation, padding before and after, and how many there are."""
 
@@ -35,6 +38,8 @@ class _Windows:
             raise OnnxError(
                 f"onnx: {what}: kernel {kernel}, strides {strides} and dilations {dilations} must be {dims} positive numbers each"
             )
+        if math.prod(self.kernel) > _MOST_CELLS:
+            raise OnnxError(f"onnx: {what}: windows of {math.prod(self.kernel)} cells; {_MOST_CELLS} are possible")
         reach = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True)]
         if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
             self.outs = [-(-n // s) for n, s in zip(sizes, self.strides, strict=True)]
@@ -54,6 +59,7 @@ class _Windows:
             if ceil and (out - 1) * s >= n + a:  # a window that starts behind the input is none
                 out -= 1
             self.outs.append(out)
+        room([n + a + b for n, a, b in zip(sizes, self.before, self.after, strict=True)])
         if min(self.outs) < 1:
             raise OnnxError(f"onnx: {what}: a window of {self.kernel} does not fit the input {self.sizes}")
 
