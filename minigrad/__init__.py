@@ -100,7 +100,7 @@ if not MYPY:
             raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
         from importlib import import_module
 
-        return import_module("minigrad.onnx")
+        return import_module(f"minigrad.{name}")
 
     # all names imported above, except modules
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(linalg))]
