@@ -47,7 +47,9 @@ class Known(Step):
         try:
             return self.run(*inputs)
         except (ArithmeticError, AttributeError, KeyError, MemoryError, TypeError) as error:
-            given = ", ".join("nothing" if x is None else f"{x._data.dtype}{x._data.shape}" if hasattr(x, "_data") else "a sequence" for x in inputs)
+            given = ", ".join(
+                "nothing" if x is None else f"{x._data.dtype}{x._data.shape}" if hasattr(x, "_data") else "a sequence" for x in inputs
+            )
             raise OnnxError(f"onnx: {self.op_type} does not take {given or 'no input'}: {error}") from error
 
 
