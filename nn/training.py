@@ -723,12 +723,16 @@ class TensorBoard(Callback):
         return self.writer
 
     def after_step(self, run: Run) -> None:
+        if run.rank != 0:
+            return
         writer = self._open(run, run.step)
         if run.step % self.every == 0:
             writer.add_scalar("loss/step", run.loss, run.step)
             writer.add_scalar("lr", run.optimizer.param_groups[0]["lr"], run.step)
 
     def after_epoch(self, run: Run) -> None:
+        if run.rank != 0:
+            return
         writer = self._open(run, run.step)
         for name, value in run.logs.items():
             if isinstance(value, (int, float)) and name not in ("epoch", "step", "lr", "seconds"):
