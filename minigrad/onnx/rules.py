@@ -615,6 +615,8 @@ def _split(w: Writer, call: Call) -> list[str]:
 def _pad_constant(w: Writer, call: Call) -> str:
     (x,) = call.inputs
     widths = call["widths"]
+    if not widths:
+        return w.node("Identity", x)
     return w.node("Pad", x, w.ints([a for a, _ in widths] + [b for _, b in widths]), w.value(call["value"], x.dtype))
 
 
