@@ -56,11 +56,10 @@ def _encoded(text: str, encoding: str) -> bytes:
 _STAND_INS = {("numpy", "ndarray"): _Array, ("numpy", "dtype"): _DType, ("_codecs", "encode"): _encoded} | {
     (module, "_reconstruct"): lambda kind, shape, code: _Array() for module in ("numpy.core.multiarray", "numpy._core.multiarray")
 }
-_OPCODES = (
-    "PROTO STOP FRAME MARK POP POP_MARK DUP NONE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT NEWTRUE NEWFALSE UNICODE BINUNICODE "
-    "SHORT_BINUNICODE BINUNICODE8 STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_LIST EMPTY_DICT EMPTY_TUPLE LIST DICT "
-    "TUPLE TUPLE1 TUPLE2 TUPLE3 APPEND APPENDS SETITEM SETITEMS GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL "
-    "REDUCE BUILD"
+_OPCODES = (  # of protocols 2 to 4
+    "PROTO STOP FRAME MARK POP POP_MARK DUP NONE BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT NEWTRUE NEWFALSE BINUNICODE SHORT_BINUNICODE "
+    "BINUNICODE8 BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_LIST EMPTY_DICT EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 "
+    "APPEND APPENDS SETITEM SETITEMS BINGET LONG_BINGET BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE BUILD"
 )
 
 
@@ -87,11 +86,6 @@ class _Reader(_Unpickler):
     def load_setitems(self) -> None:
         self._set(self.pop_mark())
 
-    def load_dict(self) -> None:
-        items = self.pop_mark()
-        self.stack.append({})
-        self._set(items)
-
     def _set(self, items: list[Any]) -> None:
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, (str, bytes)):  # the hash of one that is nested may take for ever
@@ -104,9 +98,7 @@ class _Reader(_Unpickler):
             raise pickle.UnpicklingError(f"it builds a {type(self.stack[-1]).__name__}")
         self.stack[-1].__setstate__(state)
 
-    dispatch |= {
-        pickle.SETITEM[0]: load_setitem, pickle.SETITEMS[0]: load_setitems, pickle.DICT[0]: load_dict, pickle.BUILD[0]: load_build,
-    }  # fmt: skip
+    dispatch |= {pickle.SETITEM[0]: load_setitem, pickle.SETITEMS[0]: load_setitems, pickle.BUILD[0]: load_build}
 
 
 def _unpickled(path: Path) -> dict[str, Any]:
