@@ -247,6 +247,9 @@ class Faces:
         self.seen, self.options = seen, options
         self.by_id = {vertex.id: vertex for vertex in graph.vertices}
         self.paths = {scope.id: scope.path for scope in graph.scopes}
+        self.used: dict[str, set[int]] = {}  # vertex -> which of its results go on
+        for edge in graph.edges:
+            self.used.setdefault(edge.source, set()).add(edge.result)
         self.tensors: dict[str, list[Edge]] = {}  # vertex -> edges from parameters and buffers
         for edge in graph.edges:
             if self.by_id[edge.source].kind in ("parameter", "buffer"):
@@ -281,12 +284,13 @@ class Faces:
             if vertex.kind != "output" and vertex.gradient is not None and "value" in vertex.gradient:
                 found.append(f"∂ {vertex.gradient['value']}")
         if vertex.kind == "op" and not found:
-            found = [
-                "→ "
-                + ", ".join(" ".join(filter(None, [shape_text(s), _dtype(d)])) for s, d in zip(vertex.shapes, vertex.dtypes, strict=True))
-            ]
-            found = [short(found[0], 44)] if len(vertex.shapes) > 1 or vertex.shapes[0] or found[0] != "→ scalar" else []
+            shown = [" ".join(filter(None, [shape_text(vertex.shapes[i]), _dtype(vertex.dtypes[i])])) for i in self.results_used(vertex)]
+            found = [short("→ " + ", ".join(shown), 44)] if shown != ["scalar"] else []
         return found
+
+    def results_used(self, vertex: Vertex) -> list[int]:
+        """The positions of the results that other ops use; all if none does."""
+        return sorted(self.used.get(vertex.id, ())) or list(range(len(vertex.shapes)))
 
     def families(self) -> list[tuple[str, str]]:
         """The fill, and what it means, of each family in the picture."""

@@ -130,8 +130,8 @@ class Backward:
                 if target is None or result is None:
                     continue
                 fitted = engine.fit(np.asarray(result), target, plan, place)
-                self.returned[node, place] = summary(fitted)
-                outgoing.append({"argument": plan.op.argument(place), "value": show(fitted), **summary(fitted)})
+                known = self.returned[node, place] = summary(fitted)
+                outgoing.append({"argument": plan.op.argument(place), "value": known.get("value") or show(fitted), **known})
                 if self.store is not None:
                     outgoing[-1]["array"] = self.store.add(fitted)
         step = {"incoming": show(g), "kept": kept, "outgoing": outgoing}

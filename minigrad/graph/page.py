@@ -1,7 +1,7 @@
-"""The interactive page: one HTML file with the graph, its style, and Graphviz itself (compiled to WebAssembly), for any browser.
+"""The interactive page: one HTML file with the graph as data; its script lays it out, folds it, searches it and steps through it.
 
-The page needs no network. It can zoom and pan, fold and unfold modules by a click, show details of the op under the pointer, search by
-name, show the paths between two boxes, use dark colours, and go through backward step by step.
+The page needs no network. What it is given is one value that JSON carries (:func:`page_data`): boxes, modules, links, the steps of the
+backward pass and the arrays. Which modules are folded is decided in the page, by the size of its window.
 """
 
 from __future__ import annotations
@@ -10,122 +10,134 @@ from importlib import resources
 from typing import Any
 
 from minigrad.files.html import filled
-from minigrad.graph.dot import FAMILIES, OPTIONS, STATES, Faces, number, scope_label, shape_text
+from minigrad.graph.dot import FAMILIES, LIKE, OPTIONS, STATES, Faces, colour, family_of, number, shape_text, with_number
+from minigrad.graph.mathematics import FORWARD, mathml, notation
 from minigrad.graph.model import Graph, Vertex
-from minigrad.graph.view import Box, view
-from minigrad.tree import bytes_text
+from minigrad.graph.view import Box, View, describe_stretch, view
 
-MOST = 600  # largest number of boxes that a browser lays out at once
-OPEN = 60  # a page with at most this many boxes starts unfolded
+PIECE = 40  # boxes that stand side by side in one module; more are put into pieces, which open like modules
+PIECES = 24  # and at most so many pieces side by side
 
 
 def page(graph: Graph) -> str:
     """``graph`` as the text of an HTML page."""
     static = resources.files("minigrad.graph") / "static"
+    parts = {name: (static / f"{name}.js").read_text(encoding="utf-8") for name in ("words", "layout", "arrays", "page")}
     template = (static / "page.html").read_text(encoding="utf-8")
-    engine = (static / "viz-global.js").read_text(encoding="utf-8")
-    return filled(template, graph.title or "graph", page_data(graph), engine=engine)
+    return filled(template, graph.title or "graph", page_data(graph), **parts)
 
 
 def page_data(graph: Graph) -> dict[str, Any]:
-    """Data for the page's script: boxes, modules and links with labels and styles, ready for layout, and the steps of backward."""
+    """Data for the page's script: boxes, modules and links, the steps of backward, and the arrays."""
     options = {**OPTIONS, **graph.options}
-    seen = view(graph, None, options["repeats"] is not False, options["parameters"], min(options["limit"], MOST))
-    faces = Faces(graph, seen, options)
+    seen = view(graph, None, bool(options["repeats"]), options["parameters"], limit=len(graph.vertices) + 1)
+    faces = Faces(graph, seen, {**options, "values": False})
     names = {place: f"n{i}" for i, place in enumerate(seen.boxes)}
+    box_of = {vertex.id: names[box.id] for box in seen.boxes.values() for vertex in box.vertices}
     modules = {scope.id: f"m{i}" for i, scope in enumerate(seen.clusters)}
-    boxes = []
-    box_of = {}
-    for box in seen.boxes.values():
-        label, look, _ = faces.face(box)
-        for vertex in box.vertices:
-            box_of[vertex.id] = names[box.id]
-        boxes.append(
-            {
-                "id": names[box.id],
-                "module": modules.get(box.cluster, ""),
-                "name": _name(box),
-                "label": label,
-                "look": look,
-                "facts": _facts(box),
-            }
-        )
+    calls = [
+        {
+            "id": modules[scope.id], "parent": modules.get(scope.parent, ""), "name": scope.name, "path": scope.path, "class": scope.kind,
+            "in": scope.inputs, "out": scope.outputs, "parameters": scope.parameters, "repeats": scope.repeats if not scope.same_as else 1,
+        }
+        for scope in seen.clusters
+    ]  # fmt: skip
+    maths: dict[str, str] = {}
+    boxes = [_box(box, faces, names, modules, maths) for box in seen.boxes.values()]
     links = []
     for link in seen.links:
         gradient = next((e.gradient for e in link.edges if e.gradient), None)
-        label = ""
-        if gradient is not None:
-            label += f"\n‖g‖ {number(gradient['norm'])}" + (
-                f" {STATES[gradient['state']][1]}" if gradient["state"] not in ("", "nan", "inf") else ""
-            )
-        flows = any(e.differentiable for e in link.edges)
-        links.append(
-            {
-                "from": names[link.source],
-                "to": names[link.target],
-                "label": label.strip(),
-                "flows": flows,
-                "colour": STATES.get((gradient or {}).get("state", ""), ("", ""))[0],
-            }
-        )
-    level: dict[str, int] = {"": 0}
-    calls = []
-    for scope in seen.clusters:
-        level[scope.id] = level[scope.parent] + 1
-        facts = [["class", scope.kind], ["path", scope.path], ["in", ", ".join(scope.inputs)], ["out", ", ".join(scope.outputs)]]
-        facts.append(["parameters", f"{scope.parameters:,}" if scope.parameters else ""])
-        folded = level[scope.id] > options["depth"] if options["depth"] not in (None, "auto") else len(boxes) > OPEN and level[scope.id] > 1
-        name, parent = scope.path or scope.name, modules.get(scope.parent, "")
         known = {
-            "id": modules[scope.id],
-            "parent": parent,
-            "name": name,
-            "label": scope_label(scope),
-            "box": scope_label(scope, folded=True),
-        }
-        calls.append({**known, "facts": [f for f in facts if f[1]], "folded": folded})
+            "from": names[link.source], "to": names[link.target], "shape": shape_text(link.edges[0].shape),
+            "arguments": list(dict.fromkeys(e.argument for e in link.edges if e.argument)),
+            "flows": any(e.differentiable for e in link.edges),
+        }  # fmt: skip
+        links.append(known | ({"norm": number(gradient["norm"]), "state": gradient["state"]} if gradient is not None else {}))
     by_id = {vertex.id: vertex for vertex in graph.vertices}
-    steps = [{**_step(step, by_id), "box": box_of[step["vertex"]]} for step in graph.steps if step["vertex"] in box_of]
-    legend = [*faces.families(), *([FAMILIES["module"]] if calls else [])]
-    about = {"title": graph.title, "summary": repr(graph)[1:-1], "direction": options["direction"], "legend": legend}
-    return {**about, "boxes": boxes, "links": links, "modules": calls, "steps": steps}
+    steps = [
+        {**_step(step, by_id[step["vertex"]], maths), "box": box_of[step["vertex"]]} for step in graph.steps if step["vertex"] in box_of
+    ]
+    levels = None if options["depth"] == "auto" else options["depth"]
+    about = {"title": graph.title, "ops": sum(v.kind == "op" for v in graph.vertices), "kept": graph.kept_bytes, "depth": levels}
+    about["auto"] = options["depth"] == "auto"
+    about["direction"] = options["direction"]
+    about["states"] = {state: tint for state, (tint, _) in STATES.items()}
+    legend = [*faces.families(), *([FAMILIES["module"]] if calls else [])] if options["legend"] else []
+    pieces = _pieces(seen, names, boxes)
+    return {
+        **about, "legend": legend, "boxes": boxes, "links": links, "modules": [*calls, *pieces], "steps": steps, "maths": maths,
+        "arrays": graph.arrays,
+    }  # fmt: skip
 
 
-def _name(box: Box) -> str:
-    if box.vertex is None:
-        return f"{len(box.vertices)} ops"
-    where = box.inside.path if box.inside is not None else ""
-    return f"{where} {box.vertex.name}".strip()
+def _pieces(seen: View, names: dict[str, str], boxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pieces for modules with many boxes side by side: each box's ``module`` becomes its piece, which is listed like a module."""
+    inside: dict[str, list[dict[str, Any]]] = {}
+    by_name = {names[box.id]: box for box in seen.boxes.values()}
+    for box in boxes:
+        if box["kind"] == "op":
+            inside.setdefault(box["module"], []).append(box)
+    found: list[dict[str, Any]] = []
+    for module, members in inside.items():
+        if len(members) <= PIECE * 1.5:
+            continue
+        count = min(-(-len(members) // PIECE), PIECES)
+        for i in range(count):
+            part = members[i * len(members) // count : (i + 1) * len(members) // count]
+            ops = [vertex for box in part for vertex in by_name[box["id"]].vertices]
+            piece = {"id": f"p{len(found)}", "parent": module, "name": "", "path": "", "class": "", "ops": len(ops), "in": [], "out": []}
+            found.append({**piece, "parameters": 0, "repeats": 1, "lines": describe_stretch(ops)})
+            for box in part:
+                box["module"] = piece["id"]
+    return found
 
 
-def _facts(box: Box) -> list[list[str]]:
-    """The details of a box that the page shows, as pairs of name and text."""
-    if box.vertex is None:
-        return [["ops", f"{len(box.vertices):,}"]]
+def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str], maths: dict[str, str]) -> dict[str, Any]:
+    """What the page knows of a box: its label, what it is found by, and the details."""
     vertex = box.vertex
-    facts = [
-        ["kind", vertex.kind if vertex.kind != "op" else f"op ({vertex.family})"],
-        ["by the op", vertex.op if vertex.op != vertex.name else ""],
-        ["module", box.inside.path if box.inside else vertex.scope],
-    ]
-    for shape, dtype, count in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True):
-        facts.append(["result" if vertex.kind == "op" else "value", f"{shape_text(shape)} {dtype}, {bytes_text(count)}"])
-    facts.append(["numbers", vertex.value])
-    facts += [[name, value] for name, value in vertex.static.items()]
-    for kept in vertex.keeps:
-        held = "shared" if kept["shared"] else bytes_text(kept["bytes"])
-        facts.append(["keeps", f"{kept['name']} {shape_text(kept['shape'])} ({held})"])
-    facts += [[f"∂{name}", text] for name, text in vertex.formulas.items()]
+    assert vertex is not None
+    static = [with_number(vertex)] if with_number(vertex) else [f"{name} {value}" for name, value in vertex.static.items()]
+    shapes = [shape_text(s) for s in vertex.shapes]
+    known: dict[str, Any] = {
+        "id": names[box.id], "module": modules.get(box.cluster, ""), "name": vertex.name, "kind": vertex.kind, "op": vertex.op,
+        "fill": colour(family_of(box)), "static": static, "shapes": shapes, "dtypes": vertex.dtypes, "bytes": vertex.bytes,
+    }  # fmt: skip
+    if box.inside is not None:
+        known["inside"] = {"name": box.inside.name, "path": box.inside.path, "class": box.inside.kind, "parameters": box.inside.parameters}
+        if box.inside.repeats > 1 and not box.inside.same_as:
+            known["repeats"] = box.inside.repeats
+    if len(shapes) > 1:
+        known["used"] = faces.results_used(vertex)
+    if LIKE.get(vertex.family, vertex.family) in ("elementwise", "activation", "dropout"):
+        known["cellwise"] = True
+    if hidden := faces.hidden(box):
+        known["tensors"] = [{"name": faces.by_id[e.source].name, "argument": e.argument, "shape": shape_text(e.shape)} for e in hidden]
+        for tensor, e in zip(known["tensors"], hidden, strict=True):
+            if e.gradient is not None:
+                tensor["norm"] = number(e.gradient["norm"])
+    if vertex.keeps:
+        known["keeps"] = [{**k, "shape": shape_text(k["shape"])} for k in vertex.keeps]
+    if vertex.formulas:
+        known["formulas"] = vertex.formulas
+        for text in vertex.formulas.values():
+            maths.setdefault(text, mathml(text))
+    if vertex.op in FORWARD:
+        known["math"] = notation(FORWARD[vertex.op])
     if vertex.gradient is not None:
-        facts.append(["gradient", f"norm {number(vertex.gradient['norm'])} {vertex.gradient['state']}".strip()])
-    facts.append(["made at", vertex.line])
-    return [fact for fact in facts if fact[1]]
+        known["gradient"] = {"norm": number(vertex.gradient["norm"]), "state": vertex.gradient["state"]}
+    if vertex.arrays:
+        known["arrays"] = vertex.arrays
+    if vertex.value:
+        known["value"] = vertex.value
+    if vertex.line:
+        known["line"] = vertex.line
+    return known
 
 
-def _step(step: dict[str, Any], by_id: dict[str, Vertex]) -> dict[str, Any]:
-    vertex = by_id[step["vertex"]]
-    outgoing = [
-        {"argument": o["argument"], "formula": vertex.formulas.get(o["argument"], ""), "value": o["value"], "norm": number(o["norm"])}
-        for o in step["outgoing"]
-    ]
-    return {"op": vertex.name, "incoming": step["incoming"], "kept": step["kept"], "outgoing": outgoing}
+def _step(step: dict[str, Any], vertex: Vertex, maths: dict[str, str]) -> dict[str, Any]:
+    outgoing = []
+    for o in step["outgoing"]:
+        text = vertex.formulas.get(o["argument"], "")
+        maths.setdefault(text, mathml(text))
+        outgoing.append({"argument": o["argument"], "formula": text, "array": o.get("array", ""), "norm": number(o["norm"])})
+    return {"arrays": step.get("arrays", []), "kept": list(step["kept"]), "outgoing": outgoing}

@@ -232,6 +232,22 @@ def _with_constant(node: Node) -> dict[str, Any]:
     return {**node.static, node.op.inputs[[parent is None for parent in node.parents].index(True)]: node.constant}
 
 
+def _windows(node: Node) -> dict[str, Any]:
+    """Where a convolution's or pooling's windows lie, axis by axis (``starts``, ``kernel``, ``dilation``), or the axis of a softmax."""
+    window, axes, dim = (node.static.get(name) for name in ("window", "axes", "dim"))
+    if node.op.name == "conv" and window is not None:
+        starts = [
+            [i * step - before for i in range(size)]
+            for size, step, (before, _) in zip(node.static["sizes"], window.stride, window.padding, strict=True)
+        ]
+        return {"starts": starts, "dilation": list(map(int, window.dilation))}
+    if node.op.name in ("max_pool", "avg_pool") and isinstance(axes, (list, tuple)):
+        found: dict[str, Any] = {"starts": [[int(i) for i in axis.starts] for axis in axes], "kernel": [int(axis.kernel) for axis in axes]}
+        divisor = node.static.get("divisor")
+        return {**found, "dilation": [int(axis.dilation) for axis in axes], "divisor": divisor if isinstance(divisor, int) else None}
+    return {"dim": dim} if isinstance(dim, int) else {}
+
+
 def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
 
@@ -529,6 +545,7 @@ class _Tracer:
             if not vertex.value and len(results) == 1 and results[0] is not None:
                 vertex.value = text_of(np.asarray(results[0]))
             if node in values.operands:
+                vertex.arrays["how"] = _windows(node)
                 vertex.arrays["operands"] = [[node.op.argument(i), store.add(v)] for i, v in enumerate(values.operands[node])]
         for vertex in self.vertices:
             if vertex.kind == "output":

@@ -7,6 +7,7 @@ A node holds only what backward needs. What else there was is computed again, in
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from minigrad.engine import Node, Pick, TensorBase
 
 WHOLE = 16_384  # elements of an array that is carried whole; of a larger one its histogram and a small image
 MAPS, SIDE = 8, 32  # feature maps in that image, and its pixels along an axis
+BUDGET = 300_000  # elements after which only small arrays are carried whole, and smaller images
 
 
 class Values:
@@ -71,6 +73,7 @@ class Store:
     def __init__(self, arrays: dict[str, Any]):
         self.arrays = arrays
         self._keys: dict[int, tuple[str, Any]] = {}
+        self._elements = 0
 
     def add(self, value: Any) -> str:
         """The key of ``value`` in ``arrays``; empty for None and for what is no array of numbers."""
@@ -81,7 +84,10 @@ class Store:
             return ""
         if id(value) not in self._keys:
             self._keys[id(value)] = (f"a{len(self._keys)}", value)  # which is held, so that no other has its id
-            self.arrays[self._keys[id(value)][0]] = packed(array)
+            rich = self._elements < BUDGET
+            known = packed(array) if rich else packed(array, 512, 4, 16)
+            self._elements += array.size if "data" in known else math.prod(known["small"]["shape"])
+            self.arrays[self._keys[id(value)][0]] = known
         return self._keys[id(value)][0]
 
 
@@ -97,10 +103,10 @@ def text_of(array: np.ndarray, digits: int = 4) -> str:
     return f"{array.item():.{digits}g}" if array.ndim == 0 else "[" + ", ".join(f"{v:.{digits}g}" for v in array.tolist()) + "]"
 
 
-def packed(array: Any) -> dict[str, Any]:
+def packed(array: Any, whole: int = WHOLE, maps: int = MAPS, side: int = SIDE) -> dict[str, Any]:
     """An array as JSON can carry it.
 
-    ``shape``, ``dtype``, the finite extremes ``low`` and ``high``, the ``mean``, and how many are not finite (``odd``). Of at most 16,384
+    ``shape``, ``dtype``, the finite extremes ``low`` and ``high``, the ``mean``, and how many are not finite (``odd``). Of at most ``whole``
     elements all are in ``data``: little-endian float32 in base64. Of a larger one ``small`` is its first maps, made smaller by averaging,
     in the same form with a shape, and ``counts`` the histogram between the extremes.
 
@@ -111,16 +117,17 @@ def packed(array: Any) -> dict[str, Any]:
     """
     array = np.asarray(array)
     flat = array.astype(np.float64).ravel()
-    finite = flat[np.isfinite(flat)]
+    good = np.isfinite(flat)
+    finite = flat if good.all() else flat[good]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     found: dict[str, Any] = {
         "shape": list(array.shape), "dtype": array.dtype.name, "low": low, "high": high,
         "mean": float(finite.mean()) if finite.size else 0.0, "odd": int(flat.size - finite.size),
     }  # fmt: skip
-    if flat.size <= WHOLE:
+    if flat.size <= whole:
         return found | {"data": _base64(array)}
     counts, _ = np.histogram(finite, 32, (low, high if high > low else low + 1))
-    small = shrunk(array)
+    small = shrunk(array, maps, side)
     return found | {"counts": counts.tolist(), "small": {"shape": list(small.shape), "data": _base64(small)}}
 
 
@@ -129,19 +136,18 @@ def _base64(array: np.ndarray) -> str:
         return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode()
 
 
-def shrunk(array: np.ndarray) -> np.ndarray:
-    """The first matrices of ``array``, at most 8 of at most 32×32, each pixel the mean of those it stands for: (matrices, rows, columns).
+def shrunk(array: np.ndarray, maps: int = MAPS, side: int = SIDE) -> np.ndarray:
+    """The first ``maps`` matrices of ``array``, made no larger than ``side`` × ``side``, each pixel the mean of those it stands for: (matrices, rows, columns).
 
     >>> import numpy as np
     >>> shrunk(np.ones((2, 64, 64, 64))).shape
     (8, 32, 32)
     """
-    maps = array.reshape(-1, *array.shape[-2:])[:MAPS] if array.ndim > 1 else array.reshape(1, 1, -1)
-    maps = maps.astype(np.float64)
+    found = (array.reshape(-1, *array.shape[-2:])[:maps] if array.ndim > 1 else array.reshape(1, 1, -1)).astype(np.float64)
     for axis in (1, 2):
-        length = maps.shape[axis]
-        if length > SIDE:
-            edges = np.arange(SIDE) * length // SIDE
+        length = found.shape[axis]
+        if length > side:
+            edges = np.arange(side) * length // side
             sizes = np.diff([*edges, length])
-            maps = np.add.reduceat(maps, edges, axis) / (sizes[:, None] if axis == 1 else sizes)
-    return maps
+            found = np.add.reduceat(found, edges, axis) / (sizes[:, None] if axis == 1 else sizes)
+    return found

@@ -106,7 +106,7 @@ def test_ops_bear_the_names_that_the_user_knows():
     ]  # fmt: skip
     assert vertex(g, "sigmoid").family == "activation"
     assert "conv_transpose2d, by the op conv_input" in g.dot
-    assert '["by the op", "conv_input"]' in g.html
+    assert '"name": "conv_transpose2d", "kind": "op", "op": "conv_input"' in g.html
 
 
 def test_a_recording_knows_the_users_names_and_lines():

@@ -1,9 +1,10 @@
-"""The interactive page in a browser, if one is installed: it loads, folds, searches, shows paths and steps through backward."""
+"""The interactive page in a browser, if one is installed: layout, folding, search, paths, keys, and the steps with their numbers."""
 
 from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 pytest.importorskip("graphviz", reason="pictures are written with graphviz: pip install 'minigrad-nn[graph]'")
@@ -12,8 +13,10 @@ import browser
 from browser import in_browser
 
 import minigrad as mg
+import minigrad.nn.functional as F
 from minigrad import graph, nn
-from minigrad.graph.page import page_data
+from minigrad.graph.mathematics import mathml
+from minigrad.graph.page import PIECES, page_data
 
 
 class Net(nn.Module):
@@ -32,110 +35,194 @@ def drawn(**options):
     return graph.draw(Net(), mg.ones(1, 4), backward=True, title="a </script><script>x & y", **options)
 
 
+def chain(n):
+    x = y = mg.tensor([1.0, 2.0], requires_grad=True)
+    for _ in range(n // 2):
+        y = (y * x).tanh()
+    return y
+
+
 def test_what_the_page_is_given():
     data = page_data(drawn(depth=1))
-    assert {m["name"]: m["folded"] for m in data["modules"]} == {"Net": False, "body": True, "body.1": True}
-    assert [s["op"] for s in data["steps"]] == ["add", "linear", "linear", "tanh", "linear", "linear"]
+    assert [m["name"] for m in data["modules"]] == ["Net", "body", "1"] and data["depth"] == 1
+    boxes = {b["id"]: b for b in data["boxes"]}
+    assert [boxes[s["box"]]["name"] for s in data["steps"]] == ["add", "linear", "linear", "tanh", "linear", "linear"]
     step = data["steps"][3]
     assert step["outgoing"][0]["formula"] == "def _tanh_input(g, out):\n    return g * (1.0 - out * out)"
-    facts = dict(next(b for b in data["boxes"] if b["name"].endswith("tanh"))["facts"])
-    assert facts["keeps"] == "out 1×8 (32 B)"
-    assert "test_page.py" in facts["made at"]
+    assert data["maths"][step["outgoing"][0]["formula"]].startswith("<math><mi>g</mi><mo>·</mo>")
+    tanh = next(b for b in data["boxes"] if b["name"] == "tanh")
+    assert tanh["keeps"][0]["name"] == "out" and tanh["keeps"][0]["bytes"] == 32
+    assert "test_page.py" in tanh["line"]
+    linear = next(b for b in data["boxes"] if b["name"] == "linear")
+    assert [(t["argument"], t["name"]) for t in linear["tensors"]] == [("weight", "body.0.weight"), ("bias", "body.0.bias")]
+
+
+def test_many_boxes_side_by_side_are_put_into_pieces():
+    data = page_data(graph.draw(chain(2000)))
+    pieces = [m for m in data["modules"] if m.get("ops")]
+    assert len(pieces) == PIECES and sum(p["ops"] for p in pieces) == 2000
+    assert {b["module"] for b in data["boxes"] if b["kind"] == "op"} == {p["id"] for p in pieces}
+
+
+def test_formulas_as_mathematics():
+    assert mathml("lambda g, x: g / (2 * sqrt(x))") == (
+        "<math><mfrac><mrow><mi>g</mi></mrow><mrow><mn>2</mn><mo>·</mo><mrow><msqrt><mi>x</mi></msqrt></mrow></mrow></mfrac></math>"
+    )
+    assert "<msup><mi>e</mi>" in mathml("lambda g, x: g * exp(x)") and "<mtable>" in mathml("lambda g, x: where(x > 0, g, 0)")
+    assert mathml("def f(g):\n    y = g\n    return y") == "" == mathml("lambda g: (")
 
 
 def test_the_page_is_one_file_that_asks_nobody():
     text = drawn().html
     assert "a &lt;/script&gt;" in text
-    assert text.count("<script") == 3  # the data, the layout engine, the page
-    assert not re.search(r"""<(?:script|img|iframe)[^>]*\bsrc=|<link\b""", text)
-    assert len(text) < 2_000_000
+    assert text.count("<script") == 2  # the data, the page
+    assert not re.search(r"""<(?:script|img|iframe)[^>]*\bsrc=|<link\b|https?://(?!www\.w3\.org)""", text)
+    assert len(text) < 200_000
 
 
-def act(tmp_path, actions: str, **options):
+KNOWN = """
+  const id = name => data.boxes.find(b => [b.inside && b.inside.path, b.name].filter(Boolean).join(" ") === name || b.name === name).id;
+  const nodes = (extra = "") => [...world.querySelectorAll("g.node" + extra)].map(g => { const b = boxes.get(g.dataset.id); return b ? (b.inside ? b.inside.path + " " : "") + b.name : modules.get(g.dataset.id).path; }).sort();
+  const tap = (id, shiftKey = false) => world.querySelector(`g[data-id="${id}"]`).dispatchEvent(new MouseEvent("click", {bubbles: true, shiftKey}));
+  const key = (key, on = document.body) => on.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+  const type = text => { at("search").value = text; at("search").dispatchEvent(new Event("input")); };
+  const module = path => data.modules.find(m => m.path === path).id;
+"""
+ALL = ["add", "body.0 linear", "body.1.0 linear", "body.1.1 tanh", "head linear", "output", "side linear", "x"]
+
+
+def act(tmp_path, actions: str, picture=None, size=(1400, 900), **options):
     """What ``actions`` return in the page, with the functions that they use."""
-    known = """
-      const ready = n => new Promise(done => {
-        const look = () => Number(document.body.dataset.drawn || 0) >= n ? done() : setTimeout(look, 20);
-        look();
-      });
-      const titles = () => [...svg.querySelectorAll("g.node")].map(n => n.querySelector("text").textContent);
-      const node = name => data.boxes.find(b => b.name === name).id;
-      const press = (id, shift = false) =>
-        document.getElementById(id).dispatchEvent(new MouseEvent("click", {bubbles: true, shiftKey: shift}));
-      await ready(1);"""
-    return browser.act(drawn(**options).html, known + actions, tmp_path)
+    return browser.act((picture or drawn(**options)).html, KNOWN + actions, tmp_path, size)
 
 
 @in_browser
-def test_it_loads_and_folds(tmp_path):
-    before, folded, after = act(
+def test_it_opens_at_a_readable_size_and_folds(tmp_path):
+    before, type_size, inside, folded, merged, none, all_, turned = act(
         tmp_path,
-        """const before = titles(), m = data.modules.find(m => m.name === "body.1").id;
-        press(m); await ready(2); const folded = titles();
-        press(m); await ready(3); return [before, folded, titles()];""",
-    )
-    assert sorted(before) == ["add", "linear", "linear", "linear", "linear", "output", "tanh", "x"]
-    assert sorted(folded) == ["1", "add", "linear", "linear", "linear", "output", "x"]
-    assert sorted(after) == sorted(before)
+        """const before = nodes(), stage = at("stage").getBoundingClientRect();
+        const sizes = [...world.querySelectorAll("text")].map(t => parseFloat(t.getAttribute("font-size")) * zoom);
+        const inside = [...world.querySelectorAll("g.node")].every(g => { const r = g.getBoundingClientRect(); return r.left >= stage.left && r.right <= stage.right && r.top >= stage.top && r.bottom <= stage.bottom; });
+        tap(module("body")); const folded = nodes(), merged = lay.edges.size; at("fold").click(); const none = nodes(); at("unfold").click(); const all = nodes();
+        const was = sideways; at("turn").click(); return [before, Math.min(...sizes), inside, folded, merged, none, all, was !== sideways];""",
+    )  # fmt: skip
+    assert before == ALL == all_
+    assert type_size >= 12 and inside and turned
+    assert folded == ["add", "body", "head linear", "output", "side linear", "x"] and merged == 6
+    assert none == ["add", "body", "head linear", "output", "side linear", "x"]
 
 
 @in_browser
-def test_it_searches_and_reveals(tmp_path):
-    hits, message, shown = act(
+def test_it_searches_names_classes_shapes_and_parameters_and_clears(tmp_path):
+    hits, message, count, opened, cleared = act(
         tmp_path,
-        """const box = document.getElementById("search");
-        box.value = "head"; box.dispatchEvent(new Event("input"));
-        const hits = [...svg.querySelectorAll("g.node.hit")].map(n => boxes.get(n.id).name);
-        box.value = "nobody"; box.dispatchEvent(new Event("input"));
-        const message = document.getElementById("message").textContent;
-        box.value = "tanh"; box.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"})); await ready(2);
-        return [hits, message, titles()];""",
-        depth=1,
+        """const hits = {};
+        for (const word of ["head", "tanh", "Linear", "1x8", "side.bias"]) { type(word); hits[word] = nodes(".hit"); }
+        type("nobody"); const message = at("hits").textContent; type("tanh"); const count = at("hits").textContent;
+        setFolds(true); key("Enter", at("search")); const opened = nodes(".hit"); at("clear").click();
+        return [hits, message, count, opened, [at("search").value, svg.classList.contains("some")]];""",
     )
-    assert hits == ["head linear"]
-    assert message == "nothing has that name"
-    assert "tanh" in shown
+    assert hits["head"] == ["head linear"] and hits["tanh"] == ["body.1.1 tanh"] and hits["side.bias"] == ["side linear"]
+    assert hits["Linear"] == [name for name in ALL if "linear" in name] and hits["1x8"] == [
+        "body.0 linear",
+        "body.1.0 linear",
+        "body.1.1 tanh",
+    ]
+    assert message == "nothing found" and count == "1 found"
+    assert opened == ["body.1.1 tanh"] and cleared == ["", False]
 
 
 @in_browser
-def test_it_shows_ways_details_and_the_dark(tmp_path):
-    way, facts, dark, zoomed, dragged, legend = act(
+def test_paths_details_keys_the_dark_and_two_languages(tmp_path):
+    way, facts, dark, zoomed, dragged, legend, japanese, names, focus = act(
         tmp_path,
-        """press(node("x")); press(node("side linear"), true);
-        const way = [...svg.querySelectorAll("g.node.hit")].map(n => boxes.get(n.id).name);
-        document.getElementById(node("head linear")).dispatchEvent(new PointerEvent("pointerenter"));
-        const facts = document.getElementById("details").textContent, was = document.documentElement.classList.contains("dark");
-        document.getElementById("look").click();
-        const dark = document.documentElement.classList.contains("dark") !== was, old = svg.style.transform;
-        document.getElementById("stage").dispatchEvent(new WheelEvent("wheel", {deltaY: -200, clientX: 300, clientY: 300}));
-        const zoomed = svg.style.transform !== old, stage = document.getElementById("stage"), before = [left, top_];
-        stage.dispatchEvent(new PointerEvent("pointerdown", {clientX: 300, clientY: 300}));
-        dispatchEvent(new PointerEvent("pointermove", {clientX: 340, clientY: 290}));
-        dispatchEvent(new PointerEvent("pointerup", {}));
-        dispatchEvent(new PointerEvent("pointermove", {clientX: 900, clientY: 900}));
-        const legend = [...document.querySelectorAll("#legend li")].map(li => li.textContent);
-        return [way, facts, dark, zoomed, [left - before[0], top_ - before[1]], legend];""",
+        """tap(id("x")); tap(id("side linear"), true); const way = nodes(".hit"); clearAll();
+        tap(id("head linear")); const facts = at("panel").textContent; at("path").click(); tap(id("x")); const again = nodes(".hit").length; key("Escape");
+        const was = document.documentElement.classList.contains("dark"); key("d"); const dark = document.documentElement.classList.contains("dark") !== was;
+        const old = zoom; at("stage").dispatchEvent(new WheelEvent("wheel", {deltaY: -200, clientX: 300, clientY: 300})); const zoomed = zoom > old, before = [left, top_];
+        at("stage").dispatchEvent(new PointerEvent("pointerdown", {clientX: 300, clientY: 300, pointerId: 1, bubbles: true}));
+        dispatchEvent(new PointerEvent("pointermove", {clientX: 340, clientY: 290, pointerId: 1})); dispatchEvent(new PointerEvent("pointerup", {pointerId: 1}));
+        dispatchEvent(new PointerEvent("pointermove", {clientX: 900, clientY: 900, pointerId: 1})); moved = false;
+        const dragged = [left - before[0], top_ - before[1]], legend = [...at("legend").children].map(li => li.textContent);
+        at("language").click(); const japanese = [document.documentElement.lang, at("fold").textContent, at("search").getAttribute("aria-label")]; at("language").click();
+        const names = [...document.querySelectorAll("button, input, g.node, canvas")].filter(e => !(e.getAttribute("aria-label") || e.textContent.trim())).length;
+        key("/"); const focus = [document.activeElement.id]; at("search").blur(); key("ArrowRight"); focus.push(current); key("f"); key("Enter", world.querySelector(`g[data-id="${module("body")}"]`)); focus.push(nodes().includes("body"));
+        return [way.concat(again), facts, dark, zoomed, dragged, legend, japanese, names, focus];""",
     )
-    assert sorted(way) == ["side linear", "x"]
-    assert "1×2 float32, 8 B" in facts and "∂weight" in facts
-    assert dark and zoomed
-    assert dragged == [40, -10]
+    assert way == ["side linear", "x", 5]
+    assert "1×2 float32, 8 B" in facts and "head.weight 2×8" in facts and "∂weight" in facts and "test_page.py" in facts
+    assert dark and zoomed and dragged == [40, -10]
     assert legend == ["matrices", "activation", "elementwise", "input", "module, folded"]
+    assert japanese == ["ja", "すべて畳む", "検索"]
+    assert names == 0 and focus == ["search", 1, True]
 
 
 @in_browser
-def test_it_steps_through_backward(tmp_path):
-    first, fourth, marked, last = act(
+def test_a_phone_shows_type_of_a_readable_size_from_top_to_bottom(tmp_path):
+    size, sideways, width = act(
+        tmp_path, "return [Math.min(...[...world.querySelectorAll('text')].map(t => t.getAttribute('font-size') * zoom)), sideways, document.body.scrollWidth <= innerWidth];",
+        size=(500, 844),
+    )  # fmt: skip
+    assert size >= 12 and not sideways and width
+
+
+class Layers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3, stride=2, padding=1, groups=2)
+        self.linear = nn.Linear(16, 3)
+
+    def forward(self, x, t):
+        y = F.avg_pool2d(F.max_pool2d(self.conv(x), 2, stride=1), 2, stride=1, padding=1).reshape(2, -1)[:, :16]
+        y = self.linear(y)
+        return F.cross_entropy(F.softmax(y @ y.mT @ y, 1), t)
+
+
+@in_browser
+def test_every_cell_is_the_sum_that_the_page_writes_out(tmp_path):
+    """Forward and backward, of each op that the page can take apart: its terms add up to the number that minigrad computed."""
+    mg.manual_seed(0)
+    x = mg.randn(2, 2, 6, 6)
+    picture = graph.draw(Layers(), x, mg.tensor([2, 0]), backward=True)
+    told, views, shown, rule = act(
         tmp_path,
-        """const next = document.getElementById("next"), step = document.getElementById("step");
-        next.click(); const first = step.textContent;
-        next.click(); next.click(); next.click(); const fourth = step.textContent;
-        const marked = [...svg.querySelectorAll("g.node.now")].map(n => boxes.get(n.id).name);
-        for (let i = 0; i < 9; i++) next.click();
-        return [first, fourth, marked, document.getElementById("place").textContent];""",
-        depth=1,
+        """const told = {};
+        const worst = (all, explain, name) => { for (let i = 0; i < all.length; i += Math.max(1, Math.floor(all.length / 25))) { const o = explain(i); told[name] = Math.max(told[name] || 0, o ? Math.abs(o.total - all[i]) : 1e9); } };
+        for (const b of data.boxes) if (["conv", "max_pool", "avg_pool", "linear", "matmul", "softmax", "log_softmax", "nll"].includes(b.op)) worst(numbersOf(b.arrays.results[0]), i => origin(b, i), b.op);
+        for (const s of data.steps) { const b = boxes.get(s.box); if (["conv", "max_pool", "avg_pool", "linear", "matmul", "softmax", "log_softmax", "nll"].includes(b.op)) for (const o of s.outgoing) worst(numbersOf(o.array), i => gradientOrigin(b, s, o, i), b.op + " ∂" + o.argument); }
+        const views = {};
+        for (const b of data.boxes) for (const k of (b.arrays || {}).results || []) if (k) views[b.name] = seen(k).dataset.as;
+        key("ArrowRight"); document.querySelector("#panel canvas, #panel table button").dispatchEvent(new MouseEvent("click", {bubbles: true, clientX: document.querySelector("#panel canvas, #panel table button").getBoundingClientRect().left + 5, clientY: document.querySelector("#panel canvas, #panel table button").getBoundingClientRect().top + 5}));
+        const shown = document.querySelector("#panel .sum").textContent; walkTo(moments.length); const rule = at("panel").textContent + at("place").textContent;
+        return [told, views, shown, rule];""",
+        picture,
     )
-    assert first.startswith("add") and "[[0., 1.]]" in first  # the larger of two scores
-    assert "tanh" in fourth and "g * (1.0 - out * out)" in fourth and "out, the result, kept" in fourth
-    assert marked == ["1 tanh"] or marked == ["body.1.1 tanh"]
-    assert last == "6 of 6"
+    names = {"conv", "max_pool", "avg_pool", "linear", "matmul", "softmax", "log_softmax", "nll"}
+    assert {name.split()[0] for name in told} == names and {"conv ∂w", "conv ∂bias", "linear ∂weight", "matmul ∂other"} <= set(told) | {
+        "conv ∂x"
+    }
+    assert max(told.values()) < 1e-5, told
+    assert views["x"] in ("maps", "kernels", "numbers") and views["softmax"] == "numbers" and views["cross_entropy"] == "number"
+    first = picture.arrays[next(v for v in picture.vertices if v.op == "conv").arrays["results"][0]]
+    assert re.search(r"·.*\+.* = −?-?[\d.]+", shown) and first["shape"] == [2, 4, 3, 3]
+    assert "the chain rule here" in rule and "backward" in rule
+
+
+@in_browser
+def test_two_thousand_ops_open_in_pieces_in_less_than_two_seconds(tmp_path):
+    shown, opened, one, whole = act(
+        tmp_path,
+        """const shown = nodes().length, opened = Number(document.body.dataset.opened), piece = data.modules[0].id;
+        tap(piece); const one = nodes().length; folded.clear(); return [shown, opened, one, measured(sideways).places.size];""",
+        graph.draw(chain(2000)),
+    )
+    assert shown == PIECES + 2 and one == PIECES + 1 + 83 and whole == 2002
+    assert opened < 2000
+
+
+def test_steps_need_no_arrays_in_the_data():
+    assert page_data(graph.draw(Net(), mg.ones(1, 4)))["arrays"] == {}
+    whole = page_data(graph.draw(nn.Linear(200, 200), mg.ones(1, 200), values=True))["arrays"]
+    weight = next(a for a in whole.values() if a["shape"] == [200, 200])
+    assert "data" not in weight and sum(weight["counts"]) == 40_000 and weight["small"]["shape"] == [1, 32, 32]
+    assert np.isfinite(weight["mean"])

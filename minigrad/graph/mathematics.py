@@ -1,0 +1,151 @@
+"""Formulas as mathematics: MathML, which browsers set themselves, from Python source or from a short notation.
+
+>>> mathml("g * exp(x)")
+'<math><mi>g</mi><mo>·</mo><mrow><msup><mi>e</mi><mi>x</mi></msup></mrow></math>'
+>>> notation("y_{i} = x_{i} + 1")
+'<math><msub><mi>y</mi><mi>i</mi></msub><mo>=</mo><msub><mi>x</mi><mi>i</mi></msub><mo>+</mo><mn>1</mn></math>'
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import re
+import textwrap
+
+FORWARD = {  # op -> what it computes, in the short notation
+    "conv": "y_{n,o,i} = b_{o} + Σ_{c,u} w_{o,c,u} · x_{n,c,s·i+d·u−p}",
+    "max_pool": "y_{i} = max_{u} x_{s·i+u−p}",
+    "avg_pool": "y_{i} = 1/k · Σ_{u} x_{s·i+u−p}",
+    "linear": "y_{n,o} = b_{o} + Σ_{c} x_{n,c} · w_{o,c}",
+    "matmul": "y_{i,j} = Σ_{k} a_{i,k} · b_{k,j}",
+    "softmax": "y_{i} = e^{x_{i}} / Σ_{j} e^{x_{j}}",
+    "log_softmax": "y_{i} = x_{i} − log Σ_{j} e^{x_{j}}",
+    "nll": "y = − Σ_{n} s_{n} · x_{n,t_{n}}",
+    "standardize": "y = w · (x − μ) / √(σ^{2} + ε) + b",
+    "relu": "y = max (0, x)",
+    "sigmoid": "y = 1 / (1 + e^{−x})",
+    "tanh": "y = tanh x",
+    "exp": "y = e^{x}",
+    "log": "y = log x",
+    "sqrt": "y = √x",
+    "add": "y = a + b",
+    "sub": "y = a − b",
+    "mul": "y = a · b",
+    "div": "y = a / b",
+    "pow": "y = a^{b}",
+    "sum": "y = Σ x",
+    "mean": "y = 1/n · Σ x",
+    "lstm": "c_{t} = f · c_{t−1} + i · g , h_{t} = o · tanh c_{t}",
+    "masked_scale": "y = s · m · x",
+    "gelu": "y = x · Φ (x)",
+}
+_SIGNS = {ast.Add: "+", ast.Sub: "−", ast.Mult: "·", ast.MatMult: "", ast.FloorDiv: "÷", ast.Mod: "mod"}
+_COMPARED = {ast.Gt: "&gt;", ast.GtE: "≥", ast.Lt: "&lt;", ast.LtE: "≤", ast.Eq: "=", ast.NotEq: "≠"}
+_LETTERS = {"out": "y", "alpha": "α", "beta": "β", "mu": "μ", "sigma": "σ", "eps": "ε", "slope": "a"}
+
+
+def notation(text: str) -> str:
+    """The MathML of the short notation: ``x_{i}`` a subscript, ``e^{x}`` an exponent."""
+    return f"<math>{_notation(text)}</math>"
+
+
+def _notation(text: str) -> str:
+    found, place = [], 0
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        match = re.match(r"[0-9.]+|[A-Za-zα-ωΑ-Ω]{2,}|.", text[place:])
+        assert match is not None
+        word = match[0]
+        place += len(word)
+        tag = "mn" if word[0].isdigit() else "mi" if word.isalpha() and word != "Σ" else "mo"
+        base = f"<{tag}>{html.escape(word)}</{tag}>"
+        for sign, element in (("_", "msub"), ("^", "msup")):
+            if text[place : place + 2] == sign + "{":
+                end, depth = place + 2, 1
+                while depth:
+                    depth += {"{": 1, "}": -1}.get(text[end], 0)
+                    end += 1
+                inner = _notation(text[place + 2 : end - 1])
+                inner = (
+                    inner
+                    if inner.count("</") == 1 or (inner.startswith("<msub") and inner.count("<msub") == 1)
+                    else f"<mrow>{inner}</mrow>"
+                )
+                base, place = f"<{element}>{base}{inner}</{element}>", end
+        found.append(base)
+    return "".join(found)
+
+
+def mathml(source: str) -> str:
+    """The MathML of a formula's source: an expression, a lambda, or a function that consists of one return; empty for anything else."""
+    try:
+        tree = ast.parse(textwrap.dedent(source).strip())
+    except SyntaxError:
+        return ""
+    first, more = tree.body[0] if tree.body else None, tree.body[1:]
+    if isinstance(first, ast.FunctionDef):
+        steps = [s for s in first.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+        value = steps[0].value if len(steps) == 1 and isinstance(steps[0], ast.Return) else None
+    else:
+        value = first.value if isinstance(first, ast.Expr) and not more else None
+    if isinstance(value, ast.Lambda):
+        value = value.body
+    return f"<math>{_expression(value)}</math>" if value is not None else ""
+
+
+def _word(name: str) -> str:
+    return f"<mi>{html.escape(_LETTERS.get(name, name))}</mi>"
+
+
+def _group(node: ast.AST, wrap: type | tuple[type, ...]) -> str:
+    inner = _expression(node)
+    loose = (isinstance(node, ast.BinOp) and isinstance(node.op, wrap)) or isinstance(node, (ast.UnaryOp, ast.IfExp, ast.Compare))
+    return f"<mrow><mo>(</mo>{inner}<mo>)</mo></mrow>" if loose else f"<mrow>{inner}</mrow>" if inner.count("</") > 1 else inner
+
+
+def _expression(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name):
+            return _word(name)
+        case ast.Constant(value=value):
+            return (
+                f"<mn>{html.escape(f'{value:g}' if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value))}</mn>"
+            )
+        case ast.UnaryOp(op=op, operand=operand):
+            return f"<mo>{'−' if isinstance(op, ast.USub) else '¬'}</mo>{_group(operand, (ast.Add, ast.Sub))}"
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return f"<mfrac><mrow>{_expression(left)}</mrow><mrow>{_expression(right)}</mrow></mfrac>"
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            return (
+                f"<msup>{_group(left, (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult, ast.Pow))}<mrow>{_expression(right)}</mrow></msup>"
+            )
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _SIGNS:
+            loose: tuple[type, ...] = () if isinstance(op, ast.Add) else (ast.Add, ast.Sub)
+            before = _expression(left) if isinstance(op, (ast.Add, ast.Sub)) else _group(left, loose)
+            return f"{before}<mo>{_SIGNS[type(op)]}</mo>{_group(right, loose)}"
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARED:
+            return f"{_expression(left)}<mo>{_COMPARED[type(op)]}</mo>{_expression(right)}"
+        case ast.Attribute(value=value, attr="mT" | "T"):
+            return f"<msup>{_group(value, (ast.Add, ast.Sub, ast.Mult, ast.MatMult))}<mi>T</mi></msup>"
+        case ast.Call(func=ast.Name(id="exp") | ast.Attribute(attr="exp"), args=[x]):
+            inner = _expression(x)
+            return f"<msup><mi>e</mi>{inner if inner.count('</') == 1 else f'<mrow>{inner}</mrow>'}</msup>"
+        case ast.Call(func=ast.Name(id="sqrt") | ast.Attribute(attr="sqrt"), args=[x]):
+            return f"<msqrt>{_expression(x)}</msqrt>"
+        case ast.Call(func=ast.Name(id="where") | ast.Attribute(attr="where"), args=[test, yes, no]):
+            rows = "".join(
+                f"<mtr><mtd>{_expression(value)}</mtd><mtd>{when}</mtd></mtr>"
+                for value, when in ((yes, _expression(test)), (no, "<mtext>else</mtext>"))
+            )
+            return f"<mrow><mo>{{</mo><mtable>{rows}</mtable></mrow>"
+        case ast.Call(func=function, args=args):
+            given = "<mo>,</mo>".join(map(_expression, args))
+            name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else "f"
+            if isinstance(function, ast.Attribute) and not (isinstance(function.value, ast.Name) and len(args) > 0):
+                given = _expression(function.value) + ("<mo>,</mo>" + given if given else "")
+            return f"{_word(name)}<mrow><mo>(</mo>{given}<mo>)</mo></mrow>"
+        case _:
+            return f"<mtext>{html.escape(ast.unparse(node))}</mtext>"

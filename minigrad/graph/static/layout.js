@@ -1,0 +1,203 @@
+// A layered layout of nested boxes. Every open module is laid out by itself and is then one large box of the module around it; an arrow
+// that crosses a frame does so at a port. Lengths run along the layers (y) and across them (x); the caller swaps them for left to right.
+//
+// arranged(root, boxes, edges): root = {id, children: [box or module]}, a box = {id, w, h}, a module = {id, children, label};
+// edges = [[from box, to box], ...]. What is longer than `limit` is broken into columns side by side, where few arrows pass.
+// Returns {w, h, places, frames, segments}.
+const GAP = 22, BESIDE = 16, PAD = 12, HEAD = 24;
+
+function arranged(root, edges, limit = Infinity) {
+  const up = new Map(), order = new Map();  // child -> module; box -> place in the order of creation
+  (function note(module) { for (const c of module.children) { up.set(c.id, module); order.set(c.id, order.size); if (c.children) note(c); } })(root);
+  const chain = id => { const found = []; for (let m = up.get(id); m; m = up.get(m.id)) found.push(m); return found; };
+  const inner = new Map();  // module -> its edges
+  const add = (module, u, v, key, target) => {
+    const all = inner.get(module) || inner.set(module, new Map()).get(module), name = u + " " + v + " " + key;
+    if (!all.has(name)) all.set(name, {u, v, key, targets: []});
+    all.get(name).targets.push(target);
+  };
+  for (const [a, b] of edges) {
+    const over = chain(a), under = chain(b), common = over.find(m => under.includes(m));
+    let at = a;
+    for (const m of over) { if (m === common) break; add(m, at, ">" + a, a, b); at = m.id; }
+    let to = b;
+    for (const m of under) { if (m === common) break; add(m, "<" + a, to, a, b); to = m.id; }
+    add(common, at, to, a, b);
+  }
+  return spread(layer(root, limit));
+
+  function layer(module, limit) {  // {w, h, items, parts, ports}: places inside the module
+    const items = new Map(), list = [];
+    const loose = module.children.filter(c => !c.children), beside = loose.length < 4 ? loose.reduce((n, c) => n + c.h + GAP, 0) : 0;
+    const put = item => { items.set(item.id, item); list.push(item); };
+    for (const c of module.children) {
+      if (!c.children) { put({id: c.id, w: c.w, h: c.h, ports: null}); continue; }
+      const sub = layer(c, Math.max(limit - HEAD - PAD - beside, 200));
+      put({id: c.id, w: Math.max(sub.w + 2 * PAD, c.label), h: sub.h + PAD + HEAD, sub, ports: sub.ports});
+    }
+    const links = [...(inner.get(module) || new Map()).values()];
+    for (const e of links) for (const end of [e.u, e.v]) if (!items.has(end)) put({id: end, w: 0, h: 0, port: end[0]});
+    list.forEach((item, i) => { item.place = item.port === "<" ? -1 : item.port ? 1e9 : i; item.rank = 0; });
+    const out = new Map(list.map(i => [i, []])), into = new Map(list.map(i => [i, []]));
+    const back = [];
+    for (const e of links) {
+      const u = items.get(e.u), v = items.get(e.v);
+      if (u.place >= v.place) { back.push(e); continue; }  // modules that call each other in turns
+      out.get(u).push({v, e}); into.get(v).push({u, e});
+    }
+    const sorted = [...list].sort((p, q) => p.place - q.place);
+    const entries = list.some(i => i.port === "<") ? 1 : 0;
+    for (const v of sorted) v.rank = v.port === "<" ? 0 : Math.max(entries, ...into.get(v).map(({u}) => u.rank + 1));
+    for (const v of [...sorted].reverse()) if (!v.port && !into.get(v).length && out.get(v).length) v.rank = Math.min(...out.get(v).map(o => o.v.rank)) - 1;
+    const last = Math.max(0, ...list.filter(i => i.port !== ">").map(i => i.rank)) + 1;
+    for (const v of list) if (v.port === ">") v.rank = last;
+    const ranks = [];
+    const row = r => ranks[r] || (ranks[r] = []);
+    for (const v of sorted) row(v.rank).push(v);
+    const pieces = [];  // from layer to layer: {a, b, e's key, targets}
+    for (const u of sorted) {  // one way for all uses of a result that lie further down: arrows merge
+      const byKey = new Map();
+      for (const {v, e} of out.get(u)) { if (!byKey.has(e.key)) byKey.set(e.key, []); byKey.get(e.key).push({v, e}); }
+      for (const [key, uses] of byKey) {
+        uses.sort((p, q) => p.v.rank - q.v.rank);
+        let from = u, at = u.rank;
+        const rest = [...uses];
+        while (rest.length) {
+          while (rest.length && rest[0].v.rank === at + 1) { const {v, e} = rest.shift(); pieces.push({a: from, b: v, key, targets: e.targets}); }
+          if (!rest.length) break;
+          const dummy = {id: "", w: 8, h: 0, dummy: true, rank: ++at};
+          row(at).push(dummy);
+          pieces.push({a: from, b: dummy, key, targets: rest.flatMap(x => x.e.targets)});
+          from = dummy;
+        }
+      }
+    }
+    for (let r = 0; r < ranks.length; r++) row(r);
+    const above = new Map(), below = new Map();
+    const shift = (item, key, side) => item.ports ? (item.ports[side].get(key) ?? item.w / 2) - item.w / 2 : 0;
+    for (const p of pieces) {
+      p.da = shift(p.a, p.key, ">"); p.db = shift(p.b, p.key, "<");
+      p.weight = p.a.dummy && p.b.dummy ? 4 : p.a.dummy || p.b.dummy ? 0.3 : p.b.place - p.a.place === 1 ? 8 : 2;
+      if (!below.has(p.a)) below.set(p.a, []); below.get(p.a).push(p);
+      if (!above.has(p.b)) above.set(p.b, []); above.get(p.b).push(p);
+    }
+    // order within the layers: by the mean place of the neighbours, down and up in turn; the order with the fewest crossings stays
+    const index = () => ranks.forEach(items => items.forEach((v, i) => { v.i = i; }));
+    index();
+    const crossings = () => {
+      let n = 0;
+      for (const items of ranks) {
+        const ends = items.flatMap(v => (below.get(v) || []).map(p => [v.i + p.da / (v.w + 1), p.b.i]));
+        if (ends.length > 120) continue;
+        for (let i = 0; i < ends.length; i++) for (let j = 0; j < i; j++) if ((ends[i][0] - ends[j][0]) * (ends[i][1] - ends[j][1]) < 0) n++;
+      }
+      return n;
+    };
+    if (list.length < 1500) {
+      let best = crossings(), kept = ranks.map(items => [...items]);
+      for (let turn = 0; turn < 8 && best; turn++) {
+        const down = turn % 2 === 0;
+        for (const items of down ? ranks : [...ranks].reverse()) {
+          for (const v of items) {
+            const near = (down ? above : below).get(v) || [];
+            v.mean = near.length ? near.reduce((s, p) => s + (down ? p.a.i + p.da / (p.a.w + 1) : p.b.i + p.db / (p.b.w + 1)), 0) / near.length : v.i;
+          }
+          items.sort((p, q) => p.mean - q.mean);
+          items.forEach((v, i) => { v.i = i; });
+        }
+        const now = crossings();
+        if (now < best) { best = now; kept = ranks.map(items => [...items]); }
+      }
+      ranks.forEach((_, r) => { ranks[r] = kept[r]; });
+      index();
+    }
+    // places across: each item wants the weighted mean of its neighbours' places; of neighbours in conflict the mean counts
+    for (const items of ranks) { let x = 0; for (const v of items) { v.x = x + v.w / 2; x += v.w + BESIDE; } const mid = (x - BESIDE) / 2; for (const v of items) v.x -= mid; }
+    const settle = (items, wish) => {
+      const blocks = [];
+      let offset = 0;
+      items.forEach((v, i) => {
+        offset += i ? (items[i - 1].w + v.w) / 2 + BESIDE : 0;
+        const [want, weight] = wish(v);
+        blocks.push({sum: (want - offset) * weight, weight, n: 1, offsets: [offset]});
+        while (blocks.length > 1) {
+          const q = blocks.at(-1), p = blocks.at(-2);
+          if (p.sum / p.weight <= q.sum / q.weight) break;
+          blocks.pop();
+          p.sum += q.sum; p.weight += q.weight; p.offsets.push(...q.offsets);
+        }
+      });
+      let i = 0;
+      for (const b of blocks) for (const o of b.offsets) items[i++].x = b.sum / b.weight + o;
+    };
+    const pull = (near, down) => near.reduce(([s, w], p) => [s + p.weight * (down ? p.a.x + p.da - p.db : p.b.x + p.db - p.da), w + p.weight], [0, 0]);
+    for (let turn = 0; turn < 14; turn++) {
+      const down = turn % 2 === 0, both = turn >= 10;
+      for (const items of down ? ranks : [...ranks].reverse()) settle(items, v => {
+        let [s, w] = [0, 0];
+        if (down || both) { const [a, b] = pull(above.get(v) || [], true); s += a; w += b; }
+        if (!down || both) { const [a, b] = pull(below.get(v) || [], false); s += a; w += b; }
+        return w ? [s / w, w] : [v.x, 0.01];
+      });
+    }
+    const tall = ranks.map(items => Math.max(0, ...items.map(v => v.h)));
+    const after = r => r === ranks.length - 1 ? 0 : tall[r] === 0 && ranks[r].every(v => v.port) ? 4 : ranks[r + 1].every(v => v.port) ? 4 : GAP;
+    const length = tall.reduce((n, t, r) => n + t + after(r), 0), wanted = Math.ceil(length / limit);
+    const through = new Array(ranks.length).fill(0);  // arrows from layer r to the next
+    for (const p of pieces) through[p.a.rank]++;
+    const column = new Array(ranks.length).fill(0);
+    const spine = loose.length < 4 && loose.length < module.children.length && module.children.length - loose.length === 1;
+    if (wanted > 1 && !spine) for (let r = 1, long = tall[0], c = 0; r < ranks.length; r++) {
+      const more = after(r - 1) + tall[r];
+      if (through[r - 1] <= 3 && tall[r] && r > entries && (long + more > limit || (long > 0.9 * length / wanted && long + more > length / wanted))) { c++; long = 0; }
+      column[r] = c; long += more;
+    }
+    let x0 = 0, bottom = 0, heights = [];
+    for (let c = 0; c <= column.at(-1); c++) {  // each column begins at the top, right of the one before
+      let left = Infinity, right = -Infinity, y = c ? GAP : 0;
+      ranks.forEach((items, r) => { if (column[r] === c) for (const v of items) { left = Math.min(left, v.x - v.w / 2); right = Math.max(right, v.x + v.w / 2); } });
+      if (left > right) left = right = 0;
+      ranks.forEach((items, r) => {
+        if (column[r] !== c) return;
+        for (const v of items) { v.x += x0 - left; v.top = y; v.y = y + (tall[r] - v.h) / 2; v.high = tall[r]; v.column = c; v.edge = x0 + right - left; }
+        y += tall[r] + after(r);
+      });
+      heights.push(y); bottom = Math.max(bottom, y);
+      x0 += right - left + (c < column.at(-1) ? 46 : 0);
+    }
+    if (column.at(-1)) { bottom += GAP / 2; for (const v of list) if (v.port === ">") { v.top = v.y = bottom; } }
+    const ports = {"<": new Map(), ">": new Map()};
+    for (const v of list) if (v.port) ports[v.port].set(v.id.slice(1), v.x + PAD);
+    return {w: x0, h: bottom, list, pieces, heights, ports, back, items};
+  }
+
+  function spread(whole) {
+    const places = new Map(), frames = new Map(), segments = [];
+    (function put(layer, x, y, id) {
+      for (const v of layer.list) {
+        if (v.port) continue;
+        const box = {x: x + v.x - v.w / 2, y: y + v.y, w: v.w, h: v.h};
+        (v.sub ? frames : places).set(v.id, box);
+        if (v.sub) put(v.sub, box.x + PAD, box.y + HEAD, v.id);
+      }
+      let turns = 0;
+      for (const {a, b, key, da, db, targets} of layer.pieces) {
+        if (a.column !== b.column) {  // down, through the gap between the columns, and up to the next one's top
+          const n = turns++ % 3, gutter = x + a.edge + 16 + 7 * n, low = y + Math.min(layer.h, a.top + a.high + 8 + 3 * n), high = y + 6 + 3 * n;
+          segments.push({key, targets, square: true, head: !b.dummy && !b.port && !b.sub, points: [
+            [x + a.x + da, y + a.y + a.h], [x + a.x + da, low], [gutter, low], [gutter, high], [x + b.x + db, high], [x + b.x + db, b.dummy ? y + b.top + b.high : y + b.y]]});
+          continue;
+        }
+        const x0 = x + a.x + da, x1 = x + b.x + db;
+        segments.push({key, targets, head: !b.dummy && !b.port && !b.sub, points: [
+          [x0, a.port === "<" ? y - HEAD : y + a.y + a.h], [x0, y + a.top + a.high],
+          [x1, y + b.top], [x1, b.port === ">" ? y + b.top + PAD : b.dummy ? y + b.top + b.high : y + b.y]]});
+      }
+      for (const {u, v, key, targets} of layer.back) {
+        const a = layer.items.get(u), b = layer.items.get(v);
+        segments.push({key, targets, head: true, points: [[x + a.x, y + a.y], [x + a.x, y + a.y - 8], [x + b.x, y + b.y + b.h + 8], [x + b.x, y + b.y + b.h]]});
+      }
+    })(whole, 0, 0, "");
+    return {w: whole.w, h: whole.h, places, frames, segments};
+  }
+}

@@ -1,0 +1,411 @@
+const at = id => document.getElementById(id);
+const boxes = new Map(data.boxes.map(b => [b.id, b])), modules = new Map(data.modules.map(m => [m.id, m]));
+const children = new Map(), SVG = "http://www.w3.org/2000/svg";
+{  // each module's boxes and modules in the order of creation
+  const first = new Map(), touch = (m, i) => { for (; m; m = modules.get(m).parent) if (!first.has(m)) first.set(m, i); };
+  data.boxes.forEach((b, i) => touch(b.module, i));
+  const put = (parent, id, i) => { if (!children.has(parent)) children.set(parent, []); children.get(parent).push([i, id]); };
+  data.boxes.forEach((b, i) => put(b.module, b.id, i));
+  for (const m of data.modules) if (first.has(m.id)) put(m.parent, m.id, first.get(m.id) - 0.5);
+  for (const [k, list] of children) children.set(k, list.sort((p, q) => p[0] - q[0]).map(([, id]) => id));
+}
+const level = id => { let n = -1; for (let m = id; m; m = modules.get(m).parent) n++; return n; };
+const folded = new Set();
+let sideways = data.direction === "LR" || data.direction === "RL", svg, world, lay, zoom = 1, left = 0, top_ = 0, picked = null, awaiting = false, current = 0, timer = null;
+const moments = [...data.boxes.filter(b => b.kind === "op").map(b => ({box: b.id, forward: true})), ...data.steps.map(s => ({box: s.box, step: s}))];
+
+const FONT = "system-ui, Helvetica, Arial, sans-serif", pen = document.createElement("canvas").getContext("2d"), widths = new Map();
+function wide(text, size, bold = false) {
+  const key = size + (bold ? "b" : "") + text;
+  if (!widths.has(key)) { pen.font = `${bold ? "600 " : ""}${size}px ${FONT}`; widths.set(key, pen.measureText(text).width); }
+  return widths.get(key);
+}
+const cut = (text, n = 36) => text.length <= n ? text : text.slice(0, n / 2 - 1) + "…" + text.slice(-n / 2);
+const chain = m => { const found = []; for (; m; m = modules.get(m).parent) found.unshift(m); return found; };
+const shown = box => chain(boxes.get(box).module).find(m => folded.has(m)) || box;
+const isOp = b => b.kind === "op";
+
+// ------------------------------------------------------------------------------------------------ what a box says
+const used = b => b.used ? b.used.map(i => b.shapes[i]) : b.shapes;
+function face(id) {
+  const b = boxes.get(id), lines = [];
+  if (b) {
+    if (b.inside) lines.push(cut(`${b.inside.name} ${b.inside.class}${b.repeats ? " ×" + b.repeats : ""}`));
+    if (b.static.length) lines.push(cut(b.static.join(", ")));
+    if (isOp(b)) { if (b.shapes.join("") !== "scalar") lines.push(cut("→ " + used(b).join(", "))); if (b.value) lines.push("= " + b.value); } else lines.push(cut(b.value ? "= " + b.value : b.shapes.join(", ")));
+    return {title: cut(b.name), lines, fill: b.fill, grad: b.gradient && b.kind !== "output" ? b.gradient : null, kind: isOp(b) ? "op" : "given"};
+  }
+  const m = modules.get(id);
+  if (m.ops) return {title: `${m.ops.toLocaleString()} ${say("ops")}`, lines: m.lines.slice(0, 3), fill: "#eef1f4", grad: null, kind: "module"};
+  if (m.in.length || m.out.length) lines.push(cut(`${m.in.join(", ")} → ${m.out.join(", ")}`, 44));
+  if (m.parameters) lines.push(`${m.parameters.toLocaleString()} ${say("parameters")}${m.repeats > 1 ? " " + say("each") : ""}`);
+  return {title: cut(m.name) + (m.repeats > 1 ? ` ×${m.repeats}` : ""), kindName: m.class === m.name ? "" : m.class, lines, fill: "#dfe6ee", grad: null, kind: "module"};
+}
+function sized(id) {
+  const f = face(id), title = wide(f.title, 14, true) + (f.kindName ? wide("  " + f.kindName, 12) : "");
+  f.tab = f.grad ? wide(`∂ ${f.grad.norm}`, 12) + 14 : 0;
+  f.w = Math.max(34, title, ...f.lines.map(t => wide(t, 12))) + 22; f.h = 28 + 15 * f.lines.length;
+  return f;
+}
+
+// ------------------------------------------------------------------------------------------------ layout and drawing
+function measured(turned) {  // the layout of what is open now
+  const faces = new Map();
+  const node = id => {
+    const m = modules.get(id);
+    if (m && !folded.has(id)) {
+      const kids = (children.get(id) || []).map(node).filter(Boolean);
+      return kids.length ? {id, children: kids, label: turned ? 0 : wide(m.name + "  " + m.class, 13, true) + 24} : null;
+    }
+    const f = sized(id);
+    faces.set(id, f);
+    return {id, w: turned ? f.h : f.w + f.tab, h: turned ? f.w + f.tab : f.h};
+  };
+  const root = {id: "", children: (children.get("") || []).map(node).filter(Boolean), label: 0}, seen = new Map();
+  for (const link of data.links) {
+    const a = shown(link.from), b = shown(link.to);
+    if (a === b) continue;
+    const key = a + " " + b;
+    if (!seen.has(key)) seen.set(key, {a, b, links: []});
+    seen.get(key).links.push(link);
+  }
+  const pairs = [...seen.values()].map(e => [e.a, e.b]), [w, h] = turned ? room().reverse() : room();
+  let found = null;
+  for (const more of narrow() ? [Infinity] : faces.size > 300 ? [1] : [1, 1.25, 1.5]) {  // columns a little longer than the stage, where they would be too many
+    const l = arranged(root, pairs, h * more);
+    if (!found || Math.min(w / l.w, h / l.h) > Math.min(w / found.w, h / found.h)) found = l;
+    if (l.w <= w) break;
+  }
+  found.faces = faces; found.edges = seen; found.turned = turned;
+  if (turned) {
+    const swap = r => { [r.x, r.y, r.w, r.h] = [r.y, r.x, r.h, r.w]; };
+    [found.w, found.h] = [found.h, found.w];
+    found.places.forEach(swap); found.frames.forEach(swap);
+    for (const s of found.segments) s.points = s.points.map(([x, y]) => [y, x]);
+  }
+  return found;
+}
+const room = () => { const s = at("stage"); return [Math.max(s.clientWidth - 36, 100), Math.max(s.clientHeight - 64, 100)]; };
+const narrow = () => room()[0] < 600;  // a phone: the graph runs down and is moved by a finger
+const scaleFor = l => { const [w, h] = room(); return narrow() ? w / l.w : Math.min(w / l.w, h / l.h); };
+function openAtLevel() {  // the most detail that the stage shows at a readable size, in the direction that shows it larger
+  const most = Math.max(-1, ...data.modules.map(m => level(m.id))) + 1, ways = data.auto && data.direction === "TB" ? (narrow() ? [false] : [false, true]) : [sideways];
+  const first = data.auto || data.depth === null ? most : data.depth;
+  let best = null;
+  for (let d = first; d >= Math.min(1, first); d--) {
+    folded.clear();
+    for (const m of data.modules) if (level(m.id) >= d || (m.ops && data.auto)) folded.add(m.id);
+    if (data.auto && d > 1 && visibleCount() > 120) continue;
+    for (const way of ways) { const l = measured(way), s = scaleFor(l); if (!best || (best.d === d && s > best.s) || (best.s < 1 && s > best.s)) best = {s, way, d, folded: new Set(folded)}; }
+    if (!data.auto || best.s >= 1) break;
+  }
+  folded.clear(); for (const m of best.folded) folded.add(m);
+  sideways = best.way;
+}
+function visibleCount() { const seen = new Set(); for (const b of data.boxes) seen.add(shown(b.id)); return seen.size; }
+function make(tag, attributes, parent) { const e = document.createElementNS(SVG, tag); for (const k in attributes) e.setAttribute(k, attributes[k]); if (parent) parent.append(e); return e; }
+function draw(keep = null) {
+  const anchor = keep && lay ? lay.places.get(keep) || lay.frames.get(keep) : null, spot = anchor ? [left + anchor.x * zoom, top_ + anchor.y * zoom] : null;
+  lay = measured(sideways);
+  if (svg) svg.remove();
+  svg = make("svg", {role: "group", "aria-label": data.title || say("graph")});
+  const defs = make("defs", {}, svg), marker = make("marker", {id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse", markerUnits: "userSpaceOnUse"}, defs);
+  make("path", {d: "M0,0.5 L8,4 L0,7.5 z", fill: "context-stroke"}, marker);
+  world = make("g", {}, svg);
+  for (const [id, r] of lay.frames) {
+    const m = modules.get(id), g = make("g", {class: "frame", "data-id": id, tabindex: 0, role: "button", "aria-expanded": "true", "aria-label": `${m.name} ${m.class}`}, world);
+    make("rect", {class: "area", x: r.x, y: r.y, width: r.w, height: r.h, rx: 9}, g);
+    make("rect", {class: "head", x: r.x, y: r.y, width: r.w, height: 22, fill: "transparent"}, g);
+  }
+  for (const s of lay.segments) {
+    const ends = s.targets.map(t => lay.edges.get(s.key + " " + t)).filter(Boolean), links = ends.flatMap(e => e.links);
+    const bad = links.find(l => l.state && l.state !== "zero"), p = make("path", {class: "edge" + (links.some(l => l.flows) ? "" : " still"), d: s.square ? square(s.points) : curve(s.points)}, world);
+    p.dataset.from = s.key; p.dataset.to = s.targets.join(" ");
+    if (s.head) p.setAttribute("marker-end", "url(#head)");
+    if (bad) p.style.stroke = data.states[bad.state];
+    make("title", {}, p).append([...new Set(links.map(l => `${l.arguments.join(", ")} ${l.shape}`))].slice(0, 4).join("\n"));
+  }
+  for (const [id, r] of lay.frames) {  // above the arrows
+    const m = modules.get(id), g = make("g", {class: "frame", "data-id": id}, world);
+    const text = make("text", {x: r.x + 9, y: r.y + 16, "font-size": 13, "font-weight": 600}, g), name = m.ops ? `${m.ops} ${say("ops")}` : m.name;
+    const space = r.w - 18 - (lay.turned ? 0 : 0), full = name + (m.repeats > 1 ? ` ×${m.repeats}` : "");
+    text.append(fitText("− " + full, space, 13));
+    if (m.class && m.class !== m.name && wide("− " + full + "  " + m.class, 13, true) < space) make("tspan", {dx: 6}, text).append(m.class);
+  }
+  for (const [id, r] of lay.places) {
+    const f = lay.faces.get(id), g = make("g", {class: "node " + f.kind, "data-id": id, tabindex: 0, role: "button", "aria-label": [f.title, f.kindName, ...f.lines, f.grad ? `${say("gradient")} ${f.grad.norm}` : ""].filter(Boolean).join(", ")}, world);
+    if (f.kind === "module") g.setAttribute("aria-expanded", "false");
+    if (f.grad) { const c = data.states[f.grad.state]; const tab = make("rect", {class: "grad", x: r.x + f.w - 8, y: r.y + 3, width: f.tab + 8, height: r.h - 6, rx: 6}, g); if (c) tab.style.stroke = c; const t = make("text", {class: "grad small", x: r.x + f.w + f.tab / 2, y: r.y + r.h / 2 + 4, "text-anchor": "middle", "font-size": 12}, g); t.style.fill = c || "#a61e4d"; t.append(`∂ ${f.grad.norm}`); }
+    make("rect", {class: "body", x: r.x, y: r.y, width: f.w, height: r.h, rx: f.kind === "module" ? 3 : f.kind === "given" ? 13 : 7, fill: f.fill}, g);
+    const middle = r.x + f.w / 2, title = make("text", {x: middle, y: r.y + 19, "text-anchor": "middle", "font-size": 14, "font-weight": 600}, g);
+    title.append((f.kind === "module" ? "+ " : "") + f.title);
+    if (f.kindName) { const t = make("tspan", {dx: 6, "font-size": 12, "font-weight": 400, fill: "#4b5661"}, title); t.append(f.kindName); }
+    f.lines.forEach((line, i) => make("text", {class: "small", x: middle, y: r.y + 35 + 15 * i, "text-anchor": "middle", "font-size": 12}, g).append(line));
+  }
+  world.setAttribute("font-family", FONT);
+  at("stage").prepend(svg);
+  const now = keep ? lay.places.get(keep) || lay.frames.get(keep) : null;
+  if (spot && now) { left = spot[0] - now.x * zoom; top_ = spot[1] - now.y * zoom; place(); } else fit();
+  document.body.dataset.drawn = Number(document.body.dataset.drawn || 0) + 1;
+  if (at("search").value) search(); else mark();
+}
+function fitText(text, space, size) { while (text.length > 4 && wide(text, size, true) > space) text = text.slice(0, -2).replace(/…$/, "") + "…"; return text; }
+function curve(points) {
+  const p = points.filter((q, i) => !i || q[0] !== points[i - 1][0] || q[1] !== points[i - 1][1]);
+  let d = `M${p[0]}`;
+  for (let i = 1; i < p.length; i++) {
+    const [a, b] = [p[i - 1], p[i]], along = lay && sideways ? 0 : 1;
+    if (Math.abs(a[1 - along] - b[1 - along]) < 0.6) { d += `L${b}`; continue; }
+    const mid = (a[along] + b[along]) / 2;
+    d += along ? `C${a[0]},${mid} ${b[0]},${mid} ${b}` : `C${mid},${a[1]} ${mid},${b[1]} ${b}`;
+  }
+  return d;
+}
+function square(p) {  // straight lines with round corners
+  let d = `M${p[0]}`;
+  for (let i = 1; i < p.length - 1; i++) {
+    const [a, b, c] = [p[i - 1], p[i], p[i + 1]], toward = q => { const n = Math.hypot(q[0] - b[0], q[1] - b[1]) || 1, r = Math.min(6, n / 2); return [b[0] + (q[0] - b[0]) / n * r, b[1] + (q[1] - b[1]) / n * r]; };
+    d += `L${toward(a)}Q${b} ${toward(c)}`;
+  }
+  return d + `L${p.at(-1)}`;
+}
+function place() { world.setAttribute("transform", `translate(${left.toFixed(2)},${top_.toFixed(2)}) scale(${zoom.toFixed(4)})`); }
+function fit(whole = false) {  // never below a readable size unless the user asks for the whole
+  const s = at("stage"), best = scaleFor(lay);
+  zoom = Math.min(1.9, whole ? best : Math.max(best, 1));
+  left = lay.w * zoom < s.clientWidth ? (s.clientWidth - lay.w * zoom) / 2 : 18;
+  top_ = lay.h * zoom < s.clientHeight - 40 ? (s.clientHeight - 40 - lay.h * zoom) / 2 : 14;
+  if (!sideways && lay.w * zoom > s.clientWidth) { const first = [...lay.places.values()][0]; left = s.clientWidth / 2 - (first.x + first.w / 2) * zoom; left = Math.min(18, Math.max(left, s.clientWidth - 18 - lay.w * zoom)); }
+  if (sideways && lay.h * zoom > s.clientHeight) { const first = [...lay.places.values()][0]; top_ = s.clientHeight / 2 - (first.y + first.h / 2) * zoom; }
+  place();
+}
+function centre(id) {
+  const r = lay.places.get(id) || lay.frames.get(id), s = at("stage");
+  if (!r) return;
+  const x = left + (r.x + r.w / 2) * zoom, y = top_ + (r.y + r.h / 2) * zoom;
+  if (x > 60 && y > 40 && x < s.clientWidth - 60 && y < s.clientHeight - 70) return;
+  left += s.clientWidth / 2 - x; top_ += s.clientHeight / 2 - y;
+  place();
+}
+function zoomBy(factor, x = at("stage").clientWidth / 2, y = at("stage").clientHeight / 2) {
+  const to = Math.min(6, Math.max(0.04, zoom * factor));
+  left = x - (x - left) * to / zoom; top_ = y - (y - top_) * to / zoom; zoom = to;
+  place();
+}
+
+// ------------------------------------------------------------------------------------------------ folding, choosing, paths
+function toggle(m) { folded.has(m) ? folded.delete(m) : folded.add(m); draw(m); focusOn(m); }
+function focusOn(id) { const g = nodeOf(id); if (g) g.focus({preventScroll: true}); }
+const nodeOf = id => world.querySelector(`g[data-id="${id}"]`);
+function reveal(box) { const closed = chain(boxes.get(box).module).filter(m => folded.has(m)); for (const m of closed) folded.delete(m); if (closed.length) draw(closed[0]); }
+function choose(id) {
+  if (awaiting && picked && picked !== id) { awaiting = false; ways(picked, id); return; }
+  awaiting = false; picked = id; current = 0; walkTo(0, false);
+  mark(); details(id);
+}
+function press(id, shift) {
+  if (shift && picked && picked !== id) { ways(picked, id); return; }
+  if (awaiting) { choose(id); return; }
+  if (modules.has(id)) { toggle(id); picked = id; details(id); } else choose(id);
+}
+function light(nodes, edge) {
+  svg.classList.toggle("some", nodes.size > 0);
+  for (const g of world.querySelectorAll("g.node")) g.classList.toggle("hit", nodes.has(g.dataset.id));
+  for (const p of world.querySelectorAll("path.edge")) p.classList.toggle("hit", Boolean(edge && edge(p.dataset.from, p.dataset.to.split(" "))));
+}
+function reach(start, forward) {
+  const next = new Map(), found = new Set([start]), stack = [start];
+  for (const {a, b} of lay.edges.values()) { const [x, y] = forward ? [a, b] : [b, a]; if (!next.has(x)) next.set(x, []); next.get(x).push(y); }
+  while (stack.length) for (const n of next.get(stack.pop()) || []) if (!found.has(n)) { found.add(n); stack.push(n); }
+  return found;
+}
+function ways(a, b) {
+  if (!reach(a, true).has(b)) [a, b] = [b, a];
+  const down = reach(a, true), up = reach(b, false), nodes = new Set([...down].filter(n => up.has(n)));
+  at("message").textContent = nodes.size ? `${nodes.size} ${say("way")}` : say("noWay");
+  light(nodes, (from, to) => nodes.has(from) && to.some(t => nodes.has(t)));
+}
+function mark() {
+  const m = current ? moments[current - 1] : null;
+  svg.classList.toggle("walking", Boolean(m));
+  const done = new Set(moments.slice(0, current).map(x => shown(x.box)));
+  for (const g of world.querySelectorAll("g.node")) {
+    const here = m && shown(m.box) === g.dataset.id;
+    g.classList.toggle("now", Boolean(here)); g.classList.toggle("back", Boolean(here && m.step)); g.classList.toggle("done", done.has(g.dataset.id));
+    g.classList.toggle("picked", g.dataset.id === picked && !m);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------ search
+const words = new Map();
+for (const b of data.boxes) words.set(b.id, [b.name, b.op, b.kind, b.value, b.inside && [b.inside.name, b.inside.path, b.inside.class], b.static, b.shapes, b.dtypes,
+  (b.tensors || []).map(t => [t.name, t.shape])].flat(4).filter(Boolean).join(" ").toLowerCase());
+for (const m of data.modules) words.set(m.id, [m.name, m.path, m.class, m.in, m.out].flat().join(" ").toLowerCase());
+const wanted = () => at("search").value.trim().toLowerCase().replace(/(?<=\d)\s*[x*,]\s*(?=\d)/g, "×");
+const found = word => [...words].filter(([, text]) => text.includes(word)).map(([id]) => id);
+let turnOf = -1;
+function search() {
+  const word = wanted();
+  at("message").textContent = "";
+  if (!word) { at("hits").textContent = ""; light(new Set()); mark(); return; }
+  const hits = found(word), seen = new Set(hits.map(id => boxes.has(id) ? shown(id) : chain(id).find(m => folded.has(m)) || id));
+  at("hits").textContent = hits.length ? `${hits.length} ${say("hits")}` : say("nothing");
+  svg.classList.add("some"); light(seen.size ? seen : new Set([""]));
+}
+function nextHit() {
+  const hits = found(wanted());
+  if (!wanted() || !hits.length) return;
+  const id = hits[turnOf = (turnOf + 1) % hits.length];
+  if (boxes.has(id)) reveal(id); else { const around = chain(id).slice(0, -1).filter(m => folded.has(m)); for (const m of around) folded.delete(m); if (around.length) draw(around[0]); }
+  centre(id); details(id); search();
+  at("hits").textContent = `${turnOf + 1} / ${hits.length}`;
+}
+function clearAll() { at("search").value = ""; turnOf = -1; awaiting = false; picked = null; search(); at("message").textContent = ""; details(null); }
+
+// ------------------------------------------------------------------------------------------------ the panel
+function facts(rows) { const list = el("dl"); for (const [name, value] of rows) if (value && value.length !== 0) list.append(el("dt", {}, name), el("dd", {}, value)); return list; }
+const bytesText = n => n < 1024 ? `${n} B` : n < 1048576 ? `${(n / 1024).toPrecision(2)} KB` : `${(n / 1048576).toPrecision(2)} MB`;
+const goTo = (id, text) => el("button", {class: "link", onclick: () => { reveal(id); centre(id); choose(id); }}, text);
+function math(text) { const d = el("div", {class: "math"}); d.innerHTML = text; return d; }  // made by mathematics.py, which escapes
+function details(id) {
+  const panel = at("panel"), parts = [];
+  if (!id) { panel.replaceChildren(el("p", {class: "hint"}, say("hint")), el("p", {class: "hint"}, say("keys"))); return; }
+  const b = boxes.get(id), m = modules.get(id);
+  if (m) {
+    parts.push(el("h2", {}, m.ops ? `${m.ops} ${say("ops")} ` : m.name + " ", el("small", {}, m.class)));
+    parts.push(facts([[say("path"), m.path], [say("in"), m.in.join(", ")], [say("out"), m.out.join(", ")], [say("parameters"), m.parameters ? m.parameters.toLocaleString() : ""], ["×", m.repeats > 1 ? String(m.repeats) : ""]]));
+    parts.push(el("button", {onclick: () => { toggle(id); details(id); }}, say(folded.has(id) ? "unfoldThis" : "foldThis")), " ", pathButton(id));
+  } else parts.push(...nodeParts(b));
+  panel.replaceChildren(...parts);
+  panel.dataset.of = id; panel.scrollTop = 0;
+}
+function pathButton(id) { return el("button", {id: "path", onclick: () => { picked = id; awaiting = true; at("message").textContent = say("pickEnd"); }}, say("pathFrom")); }
+function head(b, extra = "") { return el("h2", {}, b.name + " ", el("small", {}, [b.inside ? `${b.inside.path || b.inside.name} · ${b.inside.class}` : "", extra].filter(Boolean).join(" · "))); }
+function nodeParts(b) {
+  const parts = [head(b)], where = chain(b.module).map(m => modules.get(m).name).filter(Boolean).join(" / ");
+  const rows = [[say("kind"), b.kind], [say("op"), b.op && b.op !== b.name ? b.op : ""], [say("path"), where]];
+  b.shapes.forEach((s, i) => rows.push([say(isOp(b) ? "result" : "value"), `${s} ${b.dtypes[i]}, ${bytesText(b.bytes[i])}`]));
+  rows.push([say("settings"), b.static.join(", ")], [say("gradient"), b.gradient ? `${say("norm")} ${b.gradient.norm} ${b.gradient.state}` : ""]);
+  parts.push(facts(rows), pathButton(b.id));
+  const args = el("dl");
+  for (const l of data.links) if (l.to === b.id && l.arguments.length) args.append(el("dt", {}, l.arguments.join(", ")), el("dd", {}, goTo(l.from, boxes.get(l.from).name), ` ${l.shape}${l.flows ? "" : " ┄"}`));
+  for (const t of b.tensors || []) args.append(el("dt", {}, t.argument), el("dd", {}, `${t.name} ${t.shape}${t.norm ? `, ∂ ${say("norm")} ${t.norm}` : ""}`));
+  if (args.children.length) parts.push(el("h3", {}, say("arguments")), args);
+  const uses = data.links.filter(l => l.from === b.id);
+  if (uses.length) parts.push(el("h3", {}, say("usedBy")), el("dl", {}, ...uses.slice(0, 12).flatMap(l => [el("dt", {}, "→"), el("dd", {}, goTo(l.to, boxes.get(l.to).name), l.arguments.length ? ` · ${l.arguments.join(", ")}` : "")])));
+  if (b.keeps) parts.push(el("h3", {}, say("keeps")), facts(b.keeps.map(k => [k.name, `${k.shape} ${k.dtype}, ${k.shared ? say("shared") : bytesText(k.bytes)}`])));
+  if (b.math) parts.push(el("h3", {}, say("forwardMath")), math(b.math));
+  const formulas = Object.entries(b.formulas || {}), set = formulas.filter(([, t]) => data.maths[t]);
+  if (set.length) parts.push(el("h3", {}, say("gradientMath")), ...set.map(([name, t]) => math(derivative(name, data.maths[t]))));
+  if (formulas.length) parts.push(el("h3", {}, say("gradientCode")), ...formulas.flatMap(([name, t]) => [el("span", {class: "hint"}, `∂${name}`), el("pre", {}, t)]));
+  if (b.arrays) { parts.push(el("h3", {}, say(isOp(b) ? "result" : "value"))); parts.push(explorer(b)); }
+  if (b.line) parts.push(el("h3", {}, say("line")), el("pre", {}, b.line));
+  return parts;
+}
+const esc = t => t.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+const frac = (p, q) => `<mfrac><mrow><mo>∂</mo><mi>${p}</mi></mrow><mrow><mo>∂</mo><mi>${esc(q)}</mi></mrow></mfrac>`;
+const derivative = (name, body) => body.replace("<math>", `<math>${frac("L", name)}<mo>=</mo>`);
+// The result (or, with a step, the gradients handed on) and the operands; a picked cell marks the cells that it came from.
+function explorer(b, step = null) {
+  const holder = el("div", {class: "explorer"}), targets = step ? step.outgoing.filter(o => o.array) : b.arrays.results.filter(Boolean).map(k => ({argument: "", array: k}));
+  let pickedOut = 0, chosen = null;
+  const show = () => {
+    const parts = [], target = targets[pickedOut], from = chosen === null || !target ? null : step ? gradientOrigin(b, step, target, chosen) : origin(b, chosen);
+    targets.forEach((t, i) => parts.push(el("h3", {}, step ? `∂${t.argument}  ${say("norm")} ${t.norm}` : `${say(isOp(b) ? "result" : "value")}  ${shapeText(data.arrays[t.array].shape)}`),
+      seen(t.array, {pick: cell => { pickedOut = i; chosen = cell; show(); }, chosen: i === pickedOut ? chosen : null})));
+    if (chosen === null) { if (isOp(b)) parts.push(el("p", {class: "hint"}, say("pick"))); } else if (from) {
+      const sum = el("div", {class: "sum"}, from.sum); sum.dataset.total = from.total; parts.push(sum);
+      if (from.same) parts.push(el("p", {class: "hint"}, say("allSame")));
+    }
+    const marks = new Map((from ? from.from : []).map(([, key, cells]) => [key, cells])), told = new Set(targets.map(t => t.array));
+    const rows = step ? [["g", step.arrays[0]], ...(b.arrays.operands || [])] : b.arrays.operands || [];
+    if (step && from) for (const [name, key] of from.from) if (!rows.some(r => r[1] === key)) rows.push([name, key]);
+    for (const [name, key] of rows) { parts.push(el("h3", {}, `${step && name === "g" ? "g = ∂L/∂" + say("result") : name}  ${key && data.arrays[key] ? shapeText(data.arrays[key].shape) : ""}`), seen(key, {marks: marks.get(key) || null})); }
+    holder.replaceChildren(...parts);
+    holder.dataset.sum = from ? from.sum : "";
+  };
+  show();
+  return holder;
+}
+
+// ------------------------------------------------------------------------------------------------ step by step
+function walkTo(n, tell = true) {
+  current = Math.max(0, Math.min(moments.length, n));
+  const m = current ? moments[current - 1] : null;
+  at("slide").value = current;
+  at("place").textContent = m ? `${say(m.step ? "backward" : "forward")} ${m.step ? current - moments.filter(x => x.forward).length : current} / ${m.step ? data.steps.length : moments.filter(x => x.forward).length}` : `${say("steps")} (${moments.length})`;
+  at("back").disabled = !current; at("next").disabled = current >= moments.length;
+  mark();
+  if (!m || !tell) return;
+  centre(shown(m.box));
+  const b = boxes.get(m.box), panel = at("panel"), parts = [head(b, `${say(m.step ? "backward" : "forward")}`)];
+  if (!m.step) {
+    if (b.math) parts.push(math(b.math));
+    parts.push(b.arrays ? explorer(b) : el("p", {class: "hint"}, say("noArrays")));
+  } else {
+    parts.push(el("h3", {}, say("chainRule")));
+    for (const o of m.step.outgoing) {
+      const set = data.maths[o.formula];
+      parts.push(math(`<math>${frac("L", o.argument)}<mo>=</mo>${frac("L", "y")}<mo>·</mo>${frac("y", o.argument)}${set ? "<mo>=</mo>" + set.slice(6, -7) : ""}</math>`));
+    }
+    parts.push(el("p", {class: "hint"}, `y = ${b.name}(${[...new Set([...(b.arrays && b.arrays.operands || []).map(o => o[0])])].join(", ")}),  g = ∂L/∂y${m.step.kept.length ? `;  ${say("keeps")}: ${m.step.kept.join(", ")}` : ""}`));
+    if (b.arrays) parts.push(explorer(b, m.step));
+    for (const o of m.step.outgoing) if (o.formula) parts.push(el("span", {class: "hint"}, `∂${o.argument}, ${say("gradientCode")}`), el("pre", {}, o.formula));
+  }
+  panel.replaceChildren(...parts);
+  panel.dataset.of = m.box; panel.scrollTop = 0;
+}
+function play() { if (timer) { clearInterval(timer); timer = null; } else { timer = setInterval(() => { if (current >= moments.length) play(); else walkTo(current + 1); }, 1100); } at("play").setAttribute("aria-pressed", String(Boolean(timer))); at("play").textContent = timer ? "❚❚" : "▶▶"; }
+
+// ------------------------------------------------------------------------------------------------ the interface
+function label() {
+  document.documentElement.lang = speak ? "ja" : "en";
+  at("summary").textContent = `${data.ops.toLocaleString()} ${say("ops")}${speak ? "、" : ", "}${bytesText(data.kept)} ${say("keptAll")}`;
+  at("search").placeholder = say("search"); at("search").setAttribute("aria-label", say("searchLabel"));
+  for (const id of ["fold", "unfold", "fit", "print", "language"]) at(id).textContent = say(id);
+  for (const id of ["clear", "turn", "look", "print", "help", "play", "language"]) { at(id).title = say(id); at(id).setAttribute("aria-label", say(id)); }
+  at("back").setAttribute("aria-label", say("prev")); at("next").setAttribute("aria-label", say("next")); at("slide").setAttribute("aria-label", say("step")); at("panel").setAttribute("aria-label", say("panel")); at("legend").setAttribute("aria-label", say("colours"));
+  at("keys").querySelector("p").textContent = say("keys");
+}
+function setFolds(all) { folded.clear(); if (all) for (const m of data.modules) if (level(m.id) >= 1 || m.ops) folded.add(m.id); draw(); }
+const actions = {
+  fold: () => setFolds(true), unfold: () => setFolds(false), fit: () => fit(true), turn: () => { sideways = !sideways; draw(); }, clear: clearAll,
+  look: () => document.documentElement.classList.toggle("dark"), print: () => { fit(true); window.print(); }, help: () => at("keys").showModal(),
+  language: () => { speak = 1 - speak; label(); draw(); walkTo(current); if (!current) details(picked); }, back: () => walkTo(current - 1), next: () => walkTo(current + 1), play,
+};
+for (const id in actions) at(id).addEventListener("click", actions[id]);
+at("slide").max = moments.length;
+at("slide").addEventListener("input", () => walkTo(Number(at("slide").value)));
+at("search").addEventListener("input", () => { turnOf = -1; search(); });
+at("search").addEventListener("keydown", e => { if (e.key === "Enter") { e.preventDefault(); nextHit(); } else if (e.key === "Escape") { clearAll(); at("search").blur(); } e.stopPropagation(); });
+addEventListener("keydown", e => {
+  if (e.target instanceof HTMLInputElement || e.ctrlKey || e.metaKey || e.altKey || at("keys").open) return;
+  const g = e.target.closest && e.target.closest("g[data-id]"), key = e.key.toLowerCase();
+  const does = {arrowright: actions.next, arrowleft: actions.back, "/": () => at("search").focus(), escape: clearAll, f: actions.fit, t: actions.turn, d: actions.look, "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), "?": actions.help,
+    p: () => { if (picked || g) { picked = g ? g.dataset.id : picked; awaiting = true; at("message").textContent = say("pickEnd"); } }}[key];
+  if ((key === "enter" || key === " ") && g) { e.preventDefault(); press(g.dataset.id, e.shiftKey); } else if (does) { e.preventDefault(); does(); }
+});
+let moved = false;
+{
+  const stage = at("stage"), pointers = new Map();
+  stage.addEventListener("click", e => { const g = e.target.closest && e.target.closest("g[data-id]"); if (g && !moved && !(g.classList.contains("frame") && e.target.classList.contains("area"))) press(g.dataset.id, e.shiftKey); });
+  stage.addEventListener("pointerdown", e => { pointers.set(e.pointerId, [e.clientX, e.clientY]); if (pointers.size === 1) moved = false; });
+  addEventListener("pointermove", e => {
+    const was = pointers.get(e.pointerId);
+    if (!was) return;
+    if (pointers.size === 2) {  // two fingers
+      const [other] = [...pointers].filter(([id]) => id !== e.pointerId).map(([, p]) => p), r = stage.getBoundingClientRect(), far = (p, q) => Math.hypot(p[0] - q[0], p[1] - q[1]) || 1;
+      zoomBy(far([e.clientX, e.clientY], other) / far(was, other), (e.clientX + other[0]) / 2 - r.left, (e.clientY + other[1]) / 2 - r.top);
+    } else { left += e.clientX - was[0]; top_ += e.clientY - was[1]; place(); }
+    if (Math.hypot(e.clientX - was[0], e.clientY - was[1]) > 2) moved = true;
+    pointers.set(e.pointerId, [e.clientX, e.clientY]);
+  });
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, e => pointers.delete(e.pointerId));
+  stage.addEventListener("wheel", e => { e.preventDefault(); const r = stage.getBoundingClientRect(); zoomBy(Math.exp(-e.deltaY * 0.0016), e.clientX - r.left, e.clientY - r.top); }, {passive: false});
+  addEventListener("resize", () => fit());
+  addEventListener("beforeprint", () => fit(true));
+}
+for (const [fill, text] of data.legend) { const sample = el("i"); sample.style.background = fill; at("legend").append(el("li", {}, sample, text)); }
+if (matchMedia("(prefers-color-scheme: dark)").matches) actions.look();
+label(); openAtLevel(); draw(); walkTo(0, false); details(null);
+document.body.dataset.opened = String(Math.round(performance.now()));

@@ -1,0 +1,25 @@
+// The page's words. A language is a column.
+const WORDS = {
+  search: ["name, op, class, shape, parameter", "名前・演算・クラス・形・パラメータ"], searchLabel: ["search", "検索"], clear: ["clear the search", "検索を消す"],
+  fold: ["fold all", "すべて畳む"], unfold: ["unfold all", "すべて開く"], fit: ["fit", "全体"], turn: ["turn: top-down or left-to-right", "向き：縦・横"],
+  look: ["dark or light", "明暗"], print: ["print", "印刷"], language: ["日本語", "English"], help: ["keys", "キー"], panel: ["details", "詳細"],
+  hits: ["found", "件"], nothing: ["nothing found", "見つかりません"], noWay: ["no path leads from one to the other", "二つを結ぶ道はありません"],
+  way: ["boxes on the paths", "道の上の箱"], foldThis: ["fold", "畳む"], unfoldThis: ["unfold", "開く"], pathFrom: ["paths from here…", "ここからの道…"],
+  pickEnd: ["choose the other end", "もう一方を選んでください"],
+  result: ["result", "結果"], value: ["value", "値"], kind: ["kind", "種類"], class: ["class", "クラス"], path: ["module", "モジュール"], op: ["op", "演算"],
+  settings: ["settings", "設定"], arguments: ["arguments", "引数"], parameters: ["parameters", "パラメータ"], keeps: ["kept for backward", "逆伝播のために保持"],
+  shared: ["shared, costs nothing", "共有（追加なし）"], forwardMath: ["what it computes", "計算"], gradientMath: ["gradients, as mathematics", "勾配（数式）"],
+  gradientCode: ["as written in the source", "ソースの記述"], line: ["made at", "作った行"], usedBy: ["goes to", "行き先"], gradient: ["gradient", "勾配"],
+  norm: ["norm", "ノルム"], in: ["in", "入力"], out: ["out", "出力"], inside: ["inside", "中身"], each: ["each", "各"],
+  steps: ["step by step", "一歩ずつ"], forward: ["forward", "順伝播"], backward: ["backward", "逆伝播"], prev: ["previous step", "前へ"], next: ["next step", "次へ"],
+  play: ["play", "再生"], step: ["step", "ステップ"], chainRule: ["the chain rule here", "ここでの連鎖律"], arrives: ["arrives", "届く勾配"], leaves: ["goes on to", "渡す勾配"],
+  pick: ["Pick a cell: the cells that it came from are marked.", "マスを選ぶと、その元になったマスに印が付きます。"], products: ["terms", "項"],
+  unknown: ["not kept", "保持されていない"], noArrays: ["The numbers are not in this page: draw with backward=True or values=True.", "数値は含まれていません：draw(backward=True) か values=True で描いてください。"],
+  tooLarge: ["too large to be carried whole: the first maps, made smaller, and the histogram", "大きいので縮小した最初の数枚とヒストグラムだけ"],
+  hint: ["Click a box for its details, a module to open or fold it. Drag to move, wheel to zoom.", "箱をクリックすると詳細、モジュールをクリックすると開閉。ドラッグで移動、ホイールで拡大。"],
+  keys: ["← → steps · Tab boxes · Enter open · / search · Esc clear · F fit · T turn · D dark · + − zoom · P path", "← → 一歩 · Tab 箱 · Enter 開く · / 検索 · Esc 消す · F 全体 · T 向き · D 明暗 · + − 拡大 · P 道"],
+  ops: ["ops", "個の演算"], keptAll: ["kept for backward", "を逆伝播のために保持"], colours: ["colours", "色"], comes: ["comes from", "元"], maximum: ["the largest of", "最大"],
+  allSame: ["A result cell depends on the cells at the same place.", "結果のマスは同じ位置のマスだけで決まります。"], graph: ["graph", "グラフ"],
+};
+let speak = (navigator.language || "").startsWith("ja") ? 1 : 0;
+const say = key => WORDS[key][speak];
