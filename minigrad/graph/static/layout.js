@@ -1,7 +1,7 @@
 // A layered layout of nested boxes. Every open module is laid out by itself and is then one large box of the module around it; an arrow
 // that crosses a frame does so at a port. Lengths run along the layers (y) and across them (x); the caller swaps them for left to right.
 //
-// arranged(root, boxes, edges): root = {id, children: [box or module]}, a box = {id, w, h}, a module = {id, children, label};
+// arranged(root, boxes, edges): root = {id, children: [box or module]}, a box = {id, w, h, at: how far from its middle arrows end}, a module = {id, children, label};
 // edges = [[from box, to box], ...]. What is longer than `limit` is broken into columns side by side, where few arrows pass.
 // Returns {w, h, places, frames, segments}.
 const GAP = 22, BESIDE = 16, PAD = 12, HEAD = 24;
@@ -31,7 +31,7 @@ function arranged(root, edges, limit = Infinity) {
     const loose = module.children.filter(c => !c.children), beside = loose.length < 4 ? loose.reduce((n, c) => n + c.h + GAP, 0) : 0;
     const put = item => { items.set(item.id, item); list.push(item); };
     for (const c of module.children) {
-      if (!c.children) { put({id: c.id, w: c.w, h: c.h, ports: null}); continue; }
+      if (!c.children) { put({id: c.id, w: c.w, h: c.h, at: c.at || 0, ports: null}); continue; }
       const sub = layer(c, Math.max(limit - HEAD - PAD - beside, 200));
       put({id: c.id, w: Math.max(sub.w + 2 * PAD, c.label), h: sub.h + PAD + HEAD, sub, ports: sub.ports});
     }
@@ -74,7 +74,7 @@ function arranged(root, edges, limit = Infinity) {
     }
     for (let r = 0; r < ranks.length; r++) row(r);
     const above = new Map(), below = new Map();
-    const shift = (item, key, side) => item.ports ? (item.ports[side].get(key) ?? item.w / 2) - item.w / 2 : 0;
+    const shift = (item, key, side) => item.at || (item.ports ? (item.ports[side].get(key) ?? item.w / 2) - item.w / 2 : 0);
     for (const p of pieces) {
       p.da = shift(p.a, p.key, ">"); p.db = shift(p.b, p.key, "<");
       p.weight = p.a.dummy && p.b.dummy ? 4 : p.a.dummy || p.b.dummy ? 0.3 : p.b.place - p.a.place === 1 ? 8 : 2;

@@ -59,7 +59,7 @@ function measured(turned) {  // the layout of what is open now
     }
     const f = sized(id);
     faces.set(id, f);
-    return {id, w: turned ? f.h : f.w + f.tab, h: turned ? f.w + f.tab : f.h};
+    return {id, w: turned ? f.h : f.w + f.tab, h: turned ? f.w + f.tab : f.h, at: turned ? 0 : -f.tab / 2};
   };
   const root = {id: "", children: (children.get("") || []).map(node).filter(Boolean), label: 0}, seen = new Map();
   for (const link of data.links) {
