@@ -189,6 +189,20 @@ _BYTE_STRINGS = {"STRING", "BINSTRING", "SHORT_BINSTRING"}  # Python 2's str
 _MARK = object()
 
 
+class _Bounded:
+    """A file that is asked for no more than it has: the memory for what a pickle says is long is reserved before it is read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.readline, self.tell = file, file.readline, file.tell
+
+    def read(self, n: int) -> bytes:
+        if n > 1 << 16:
+            here = self._file.tell()
+            n = min(n, self._file.seek(0, os.SEEK_END) - here)
+            self._file.seek(here)
+        return self._file.read(n)
+
+
 class _Machine:
     """Runs one pickle.
 
@@ -207,7 +221,7 @@ class _Machine:
         """The object that the pickle at the file's position describes; the position is then behind it."""
         import pickletools
 
-        for opcode, arg, _ in pickletools.genops(file):
+        for opcode, arg, _ in pickletools.genops(_Bounded(file)):  # type: ignore[arg-type]
             if opcode.name == "STOP":
                 (result,) = self._stack
                 return result

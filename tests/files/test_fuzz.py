@@ -182,6 +182,13 @@ def test_hostile_pickles_of_cifar(name, tmp_path):
     assert not hasattr(cifar_files._encoded, "evil")
 
 
+def test_a_pickle_of_pytorch_s_that_says_it_is_long_reserves_no_memory(tmp_path):
+    path = tmp_path / "old.pt"
+    for opcode in (b"\x8d", b"\x8e", b"\x96"):  # a text, bytes and a bytearray of 2**56
+        path.write_bytes(opcode + struct.pack("<Q", 1 << 56))
+        assert fuzz.read_hostile(path, nn.load_torch, CheckpointError) is None
+
+
 def test_labels_in_lists_of_lists_fill_no_memory(tmp_path):
     """Thirty lists, each with the one before twice: as an array they would have 2**30 numbers."""
     labels = [1]
