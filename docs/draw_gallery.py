@@ -30,6 +30,15 @@ def scalar() -> graph.Graph:
     return graph.draw(y, names={"x": x, "w": w, "y": y}, backward=True, title="y = tanh(w x + 1)²")
 
 
+@picture
+def values() -> graph.Graph:
+    """The same expression with the value and the gradient of each node."""
+    x = mg.tensor(0.5, requires_grad=True)
+    w = mg.tensor(-1.5, requires_grad=True)
+    y = (w * x + 1).tanh() ** 2
+    return graph.draw(y, names={"x": x, "w": w, "y": y}, values=True, title="y = tanh(w x + 1)²")
+
+
 def perceptron() -> nn.Module:
     """A small perceptron."""
     mg.manual_seed(0)

@@ -160,11 +160,17 @@ def remember(node: Node) -> None:
     if watched or _lines_mode.get():  # else the block is active in another thread only
         _note_the_caller(node, watched)
         if _arrays_mode.get():
-            known = sys._getframe(1).f_locals  # of the op's generated call, or of the function for several results
-            op = node.op
-            more = known[op.variadic] if op.variadic and "arrays" not in known else ()
-            _arrays[node] = (known["arrays"], known["outs"]) if "outs" in known else ((*(known[n] for n in op.inputs), *more), known["out"])
+            _note_the_arrays(node, sys._getframe(1).f_locals)
     saved.pack(node)
+
+
+def _note_the_arrays(node: Node, known: dict[str, Any]) -> None:
+    """Store operands and result from the variables of an op's generated call, or of the function for several results."""
+    op = node.op
+    if "outs" in known and "arrays" in known:
+        _arrays[node] = (known["arrays"], known["outs"])
+    elif "out" in known and all(name in known for name in op.inputs):
+        _arrays[node] = ((*(known[name] for name in op.inputs), *(known[op.variadic] if op.variadic else ())), known["out"])
 
 
 def _note_the_caller(node: Node, watched: bool) -> None:

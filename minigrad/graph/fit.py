@@ -15,7 +15,8 @@ from minigrad.graph.view import Box, View, view
 PAGE = (820.0, 1240.0)  # points: printed on A4 with margins of a centimetre, a type of 9 points is of 5.8
 BETWEEN = 23.0  # points from level to level
 FRAME = 27.0  # points by which the frame of a module and its label make a picture higher
-PIECES = (80, 40, 24, 16, 12, 8, 4)  # boxes that a graph without modules is summarised in
+MOST = 300  # boxes that a page could hold; of a larger view the extent is not computed
+PIECES = (40, 16, 12, 8, 4)  # boxes that a graph without modules is summarised in
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ def fitted(
     found = None
 
     def fits(seen: View) -> bool:
+        if len(seen.boxes) > MOST:
+            return False
         width, height = extent(seen, size, sideways)
         return (width <= room[0] and height * wide <= room[1]) if sideways else (width * wide <= room[0] and height <= room[1])
 

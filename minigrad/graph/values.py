@@ -45,16 +45,16 @@ class Values:
     def _op(self, node: Node) -> None:
         recorded = engine.arrays_of(node)
         if recorded is not None:
-            self.operands[node], result = list(recorded[0]), recorded[1]
-            self.results.setdefault(node, result)
+            self.operands[node] = [_array(v) for v in recorded[0]]
+            self.results.setdefault(node, tuple(map(_array, recorded[1])) if isinstance(recorded[1], tuple) else _array(recorded[1]))
             return
         op = node.op
         given = [None if parent is None else self.results.get(parent) for parent in node.parents]
         for _, _, sources, args in node.formulas():
             for source, value in zip(sources, args, strict=True):
-                if isinstance(source, int) and given[source] is None and value is not None:
-                    given[source] = value
-                elif source == "out" and value is not None:
+                if isinstance(source, int) and given[source] is None:
+                    given[source] = _array(value)
+                elif source == "out" and _array(value) is not None:
                     self.results.setdefault(node, value)
         if hasattr(node, "constant"):
             given[[parent is None for parent in node.parents].index(True)] = node.constant
@@ -64,7 +64,13 @@ class Values:
             result = op.run(given, node.static)
             several = isinstance(result, tuple) and node.dtype is None
             result = result[0] if isinstance(result, tuple) and not several else result  # without the by-product that formulas name res
-            self.results[node] = result if several else np.asarray(result, dtype=node.dtype)
+            if several or _array(result) is not None:
+                self.results[node] = result if several else np.asarray(result, dtype=node.dtype)
+
+
+def _array(value: Any) -> Any:
+    """``value`` if it is an array or a number; None for None, and for what vmap puts in the place of an array."""
+    return value if isinstance(value, (np.ndarray, np.generic, bool, int, float)) else None
 
 
 class Store:
@@ -77,7 +83,7 @@ class Store:
 
     def add(self, value: Any) -> str:
         """The key of ``value`` in ``arrays``; empty for None and for what is no array of numbers."""
-        if value is None or isinstance(value, (tuple, str)):
+        if _array(value) is None:
             return ""
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":

@@ -22,6 +22,7 @@ PICTURES = runpy.run_path(str(SCRIPT))["PICTURES"] if SCRIPT.exists() else {}
 
 SAID = {
     "scalar": ["tanh", "∂ tanh", "= 0.5", "keeps out scalar"],
+    "values": ["tanh", "= 0.2449", "∂ 0.4898"],
     "mlp": ["0.weight", "16×4", "8×16", "matrices"],
     "mlp_backward": ["∂ linear", "keeps input 8×4", "weight 16×16"],
     "lenet5": ["max_pool", "kernel 2, stride 2", "padding 2", "bias (84)", "1×16×5×5", "61,706 parameters"],

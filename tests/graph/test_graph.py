@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("graphviz", reason="pictures are written with graphviz: pip install 'minigrad-nn[graph]'")
 
 import minigrad as mg
-from minigrad import graph, nn
+from minigrad import func, graph, nn
 from minigrad.graph import render
 from minigrad.graph.gradients import summary
 from minigrad.graph.view import COLUMN, SUMMARY, view
@@ -581,6 +581,27 @@ def test_the_arrays_of_a_graph():
     y = (mg.ones(3, requires_grad=True) * mg.arange(3.0)) + 5  # drawn afterwards: what backward keeps, computed on
     later = graph.draw(y, values=True)
     np.testing.assert_array_equal(unpacked(later.arrays[vertex(later, "add").arrays["results"][0]]), [5, 6, 7])
+
+
+def test_a_recording_keeps_the_arrays_that_backward_does_not():
+    model, x, mask = nn.Linear(3, 2), mg.randn(4, 3), mg.randn(4, 2)
+    with graph.record(model, arrays=True) as recording:
+        loss = (model(x) + mask).sum()
+    g = graph.draw(loss, model=recording, backward=True)
+    ((_, result), (_, other)) = vertex(g, "add").arrays["operands"]
+    np.testing.assert_allclose(unpacked(g.arrays[other]), mask.numpy())
+    np.testing.assert_allclose(unpacked(g.arrays[result]), model(x).detach().numpy(), rtol=1e-6)
+    later = graph.draw((model(x) + mask).sum(), backward=True)  # not recorded: nothing kept the mask, so the sum is unknown
+    assert vertex(later, "add").arrays["results"] == [""] and vertex(later, "add").arrays["operands"][1] == ["other", ""]
+
+
+def test_a_model_that_maps_over_samples_is_drawn_with_its_values():
+    class Mapped(nn.Module):
+        def forward(self, x):
+            return func.vmap(lambda row: (row * row).sum())(x)
+
+    g = graph.draw(Mapped(), mg.tensor([[1.0, 2.0], [3.0, 4.0]]), backward=True)
+    assert unpacked(g.arrays[g.vertices[-1].arrays["results"][0]]).tolist() == [5, 25]
 
 
 def unpacked(array):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,6 +219,14 @@ def test_two_thousand_ops_open_in_pieces_in_less_than_two_seconds(tmp_path):
     )
     assert shown == PIECES + 2 and one == PIECES + 1 + 83 and whole == 2002
     assert opened < 2000
+
+
+def test_every_word_that_the_page_says_is_there_in_both_languages():
+    static = Path(graph.__file__).parent / "static"
+    words = (static / "words.js").read_text(encoding="utf-8")
+    known = set(re.findall(r"(\w+): \[\"[^\"]+\", \"[^\"]+\"\]", words))
+    said = {key for file in ("page.js", "arrays.js") for key in re.findall(r'say\("(\w+)"\)', (static / file).read_text(encoding="utf-8"))}
+    assert len(said) > 40 and not said - known
 
 
 def test_steps_need_no_arrays_in_the_data():

@@ -316,7 +316,7 @@ function explorer(b, step = null) {
     if (chosen === null) { if (isOp(b)) parts.push(el("p", {class: "hint"}, say("pick"))); } else if (from) {
       const sum = el("div", {class: "sum"}, from.sum); sum.dataset.total = from.total; parts.push(sum);
       if (from.same) parts.push(el("p", {class: "hint"}, say("allSame")));
-    }
+    } else parts.push(el("p", {class: "hint"}, say("notApart")));
     const marks = new Map((from ? from.from : []).map(([, key, cells]) => [key, cells])), told = new Set(targets.map(t => t.array));
     const rows = step ? [["g", step.arrays[0]], ...(b.arrays.operands || [])] : b.arrays.operands || [];
     if (step && from) for (const [name, key] of from.from) if (!rows.some(r => r[1] === key)) rows.push([name, key]);
