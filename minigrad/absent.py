@@ -122,6 +122,10 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.nn.utils.prune": {"ABC Iterable numbers abstractmethod torch": _SELF},
     "torch.nn.utils.parametrize": {"transfer_parametrizations_and_params": "a step of PyTorch's quantisation"},
     "torch.nn.modules": {"Container CrossMapLRN2d LinearCrossEntropyOptions RNNCellBase": "see torch.nn"},
+    "torch.nn.modules.utils": {
+        "consume_prefix_in_state_dict_if_present": "{name.removeprefix(prefix): value for name, value in state.items()}",
+        "collections repeat": _SELF,
+    },
     "torch.nn.modules.module": {
         "register_module_backward_hook": "register_module_full_backward_hook",
         "register_module_*_registration_hook": "model.named_modules() and named_parameters() list what is registered",

@@ -100,22 +100,24 @@ def eye(n: int, m: int | None = None, dtype: DType = None, device: Any = None, r
     return _done(np.eye(*shape, dtype=_float("eye", dtype)), None, device, requires_grad)
 
 
-def zeros_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros in the shape and dtype of ``input``: ``torch.zeros_like``."""
+def zeros_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """Zeros in the shape and dtype of ``input``: ``torch.zeros_like``. In it and its kind ``memory_format`` has no effect."""
     return _done(for_samples(np.zeros(*_like("zeros_like", input, dtype)), input), None, device, requires_grad)
 
 
-def ones_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
     """Ones in the shape and dtype of ``input``: ``torch.ones_like``."""
     return _done(for_samples(np.ones(*_like("ones_like", input, dtype)), input), None, device, requires_grad)
 
 
-def empty_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
     """A tensor with uninitialised memory, of the shape and dtype of ``input``: ``torch.empty_like``."""
     return _done(for_samples(np.empty(*_like("empty_like", input, dtype)), input), None, device, requires_grad)
 
 
-def full_like(input: Tensor, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full_like(
+    input: Tensor, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
+) -> Tensor:
     """``fill_value`` in the shape and dtype of ``input``: ``torch.full_like``.
 
     >>> import minigrad as mg
@@ -461,14 +463,26 @@ def normal(
 
 
 def rand_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """:func:`rand` in the shape and dtype of ``input``: ``torch.rand_like``."""
     return _done(_uniform(*_like("rand_like", input, dtype), generator), None, device, requires_grad)
 
 
 def randn_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """:func:`randn` in the shape and dtype of ``input``: ``torch.randn_like``."""
     return _done(_gaussian(*_like("randn_like", input, dtype), generator), None, device, requires_grad)
@@ -483,6 +497,7 @@ def randint_like(
     dtype: DType = None,
     device: Any = None,
     requires_grad: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """:func:`randint` in the shape and dtype of ``input``: ``torch.randint_like``."""
     shape, dtype = _like("randint_like", input, dtype)

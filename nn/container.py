@@ -266,15 +266,15 @@ class ModuleDict(Module, Generic[M]):
 
     def keys(self) -> Iterable[str]:
         """The names."""
-        return self._modules.keys()
+        return dict(self._modules).keys()
 
     def values(self) -> Iterable[M]:
         """The modules."""
-        return self._modules.values()  # type: ignore[return-value]  # none is None here
+        return dict(self._modules).values()  # type: ignore[return-value]  # none is None here
 
     def items(self) -> Iterable[tuple[str, M]]:
         """``(name, module)`` pairs."""
-        return self._modules.items()  # type: ignore[return-value]  # none is None here
+        return dict(self._modules).items()  # type: ignore[return-value]  # none is None here
 
     def update(self, modules: Mapping[str, M] | Iterable[tuple[str, M]]) -> None:
         """Add modules from a dict or from pairs."""

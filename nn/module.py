@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from minigrad.tree import leaves, rebuilt
 Self = TypeVar("Self", bound="Module")
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
+M = TypeVar("M")
 
 
 class Parameter(Tensor):
@@ -253,6 +254,37 @@ class _Hooks:
 _RESERVED = frozenset({"_hooks", "_parameter_names", "_buffer_names", "_module_names", "_parameters", "_buffers", "_modules"})
 
 
+class _Members(MutableMapping[str, M]):
+    """The members of one kind of a module by name, which lie in its ``__dict__``: as PyTorch's ``_modules``, it does not check what is written."""
+
+    __slots__ = ("_kind", "_module", "_names")
+
+    def __init__(self, module: Module, kind: str):
+        self._module, self._kind, self._names = module, kind, getattr(module, f"_{kind}_names")
+
+    def __getitem__(self, name: str) -> M:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._module.__dict__[name]
+
+    def __setitem__(self, name: str, value: M) -> None:
+        _register(self._module, self._kind, name, value, note=True if self._kind == "buffer" else None)
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self._names:
+            raise KeyError(name)
+        delattr(self._module, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
 class _HasForward(Protocol[P, R]):
     """For type checkers: a module whose forward() takes P and returns R."""
 
@@ -471,19 +503,19 @@ class Module:
     # --------------------------------------------------------------------------------------------- traversal
 
     @property
-    def _modules(self) -> dict[str, Module | None]:
-        """Children by name, in definition order."""
-        return {name: self.__dict__[name] for name in self._module_names}
+    def _modules(self) -> _Members[Module | None]:
+        """Children by name, in definition order; a write changes the module."""
+        return _Members(self, "module")
 
     @property
-    def _parameters(self) -> dict[str, Parameter | None]:
-        """This module's own parameters by name, in definition order."""
-        return {name: self.__dict__[name] for name in self._parameter_names}
+    def _parameters(self) -> _Members[Parameter | None]:
+        """This module's own parameters by name, in definition order; a write changes the module."""
+        return _Members(self, "parameter")
 
     @property
-    def _buffers(self) -> dict[str, Tensor | None]:
-        """This module's own buffers by name, in definition order."""
-        return {name: self.__dict__[name] for name in self._buffer_names}
+    def _buffers(self) -> _Members[Tensor | None]:
+        """This module's own buffers by name, in definition order; a write changes the module."""
+        return _Members(self, "buffer")
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from minigrad.engine import ShapeError
@@ -34,6 +34,18 @@ def per_axis(name: str, what: str, value: Any, dims: int, least: int | None = 1)
     if least is not None and min(found) < least:
         raise ShapeError(f"{name}: {what} must be at least {least}, not {value}")
     return found
+
+
+def n_tuple(n: int) -> Callable[[Any], tuple]:
+    """The function that makes a tuple of one value, ``n`` times, or of several: what layers written for PyTorch import as ``_pair``.
+
+    >>> n_tuple(2)(3), n_tuple(2)([3, 5])
+    ((3, 3), (3, 5))
+    """
+    return lambda value: tuple(value) if isinstance(value, Iterable) else (value,) * n
+
+
+single, pair, triple, quadruple = map(n_tuple, (1, 2, 3, 4))
 
 
 def said(shapes: Iterable[tuple[str, tuple[int, ...]]]) -> str:

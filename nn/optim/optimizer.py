@@ -62,6 +62,16 @@ def betas_in_range(owner: Any, group: Mapping[str, Any]) -> None:
             raise ValueError(f"{who}: betas[{i}] must be between 0 and 1, but is {number(owner, 'betas', beta):g}")
 
 
+class _Required:
+    """The default of an option that every group must set."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required: Any = _Required()
+
+
 class Optimizer:
     """Base of the optimisers: ``torch.optim.Optimizer``.
 
@@ -114,7 +124,7 @@ class Optimizer:
         """Add parameters with their own options, e.g. the layers of a pretrained model when they are unfrozen.
 
         Raises ``TypeError`` for an element that is no Tensor, ``ValueError`` for a Tensor that is not a leaf, was added before or is
-        uninitialised (in a lazy layer before its first call), for options out of range, and if only some parameters have names.
+        uninitialised (in a lazy layer before its first call), for options out of range or not set, and if only some parameters have names.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"add_param_group: a dict is needed, not {type(param_group).__name__}")
@@ -143,6 +153,9 @@ class Optimizer:
             raise ValueError("a parameter occurs in more than one parameter group")
         group["params"] = params
         new = {**group, **{name: group.get(name, value) for name, value in self.defaults.items()}}
+        for name, value in new.items():
+            if value is required:
+                raise ValueError(f"{type(self).__name__}: a group of parameters must set {name}, which has no default")
         self.check(new)
         self.param_groups.append(new)
         self._reset()

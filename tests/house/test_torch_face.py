@@ -233,6 +233,11 @@ def test_memory_formats_are_accepted():
     x, layer = torch.randn(1, 2, 3, 3), torch.nn.Conv2d(2, 2, 1)
     assert layer.to(memory_format=torch.channels_last) is layer
     assert x.to(memory_format=torch.channels_last) is x and x.contiguous(memory_format=torch.contiguous_format) is x
+    for like in (torch.zeros_like, torch.ones_like, torch.empty_like, torch.rand_like, torch.randn_like):
+        assert like(x, memory_format=torch.preserve_format).shape == x.shape
+    assert torch.full_like(x, 2, memory_format=torch.preserve_format).equal(
+        torch.randint_like(x, 2, 3, memory_format=torch.preserve_format)
+    )
     assert x.clone(memory_format=torch.preserve_format).equal(x) and x.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -240,3 +245,11 @@ def test_out_says_what_to_write():
     with pytest.raises(TypeError, match=r"^cat: there is no out=, the result is a new Tensor: y = cat\(\.\.\.\), or y\[\.\.\.\] = cat"):
         mg.cat([mg.ones(1)], out=mg.ones(1))
     mg.sum(mg.ones(1), out=None)  # as numpy passes it
+
+
+def test_helpers_that_layers_import():
+    from minigrad.torch.nn.modules.loss import _WeightedLoss
+    from minigrad.torch.nn.modules.utils import _ntuple, _pair, _quadruple, _single, _triple
+
+    assert (_single(3), _pair([3, 5]), _triple(1), _quadruple(2), _ntuple(5)(0)) == ((3,), (3, 5), (1, 1, 1), (2,) * 4, (0,) * 5)
+    assert isinstance(minigrad.torch.nn.CrossEntropyLoss(), _WeightedLoss)

@@ -373,3 +373,25 @@ def test_data_and_models_are_there_without_an_import():
         "assert not hasattr(nn, 'nothing')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_members_of_one_kind_can_be_written():
+    """What surgery on models does: ``model._modules[name] = ...``, ``del layer._parameters["weight"]``."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.ReLU())
+    for name, child in model._modules.items():
+        if isinstance(child, nn.BatchNorm1d):
+            model._modules[name] = nn.Identity()
+    assert isinstance(model[1], nn.Identity) and list(model.state_dict()) == ["0.weight", "0.bias"]
+    del model._modules["2"]
+    assert len(model) == 2 and "2" not in model._modules and repr(model._buffers) == "{}"
+    weight = model[0]._parameters.pop("weight")
+    assert isinstance(weight, nn.Parameter) and not hasattr(model[0], "weight")
+    model[0].weight = weight * 2  # as a pre-hook of a normed weight does
+    assert list(model.state_dict()) == ["0.bias"] and model(mg.ones(1, 2)).shape == (1, 2)
+    model._parameters["scale"], model._buffers["shift"] = nn.Parameter(mg.ones(1)), mg.zeros(1)
+    assert list(model.state_dict()) == ["scale", "shift", "0.bias"] and model.shift is model._buffers["shift"]
+    for members in (model._modules, model._parameters, model._buffers):
+        with pytest.raises(KeyError):
+            members["nothing"]
+        with pytest.raises(KeyError):
+            del members["training"]  # an attribute, but no member

@@ -910,3 +910,17 @@ def test_float16_gradients_whose_square_overflows_still_train(name):
             optimizer.step()
     np.testing.assert_allclose(half.numpy(force=True), single.numpy(force=True), rtol=5e-3)
     assert name == "RAdam" or half[0].item() < 1
+
+
+def test_an_option_without_a_default():
+    from minigrad.torch.optim.optimizer import Optimizer, required
+
+    class Descent(Optimizer):
+        def __init__(self, params, lr=required):
+            super().__init__(params, {"lr": lr})
+
+    w = mg.ones(2, requires_grad=True)
+    assert Descent([{"params": [w], "lr": 0.1}]).param_groups[0]["lr"] == 0.1
+    with pytest.raises(ValueError, match="Descent: a group of parameters must set lr, which has no default"):
+        Descent([w])
+    assert repr(required) == "<required parameter>"

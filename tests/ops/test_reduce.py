@@ -329,3 +329,10 @@ def test_the_standard_deviation_of_large_numbers_does_not_overflow():
     s.backward()
     np.testing.assert_allclose([s.item(), *x.grad.tolist()], [1e20 / math.sqrt(2), math.sqrt(0.5), -math.sqrt(0.5)], rtol=1e-6)
     assert mg.tensor([math.inf, 0.0]).std().isnan().item() and mg.tensor([3e38, -3e38]).std().isinf().item()
+
+
+@pytest.mark.parametrize("size", [4, 200])
+def test_topk_is_contiguous(size):
+    """``indices.view(-1)`` is what routers do next."""
+    values, indices = mg.topk(mg.randn(3, size), 2)
+    assert values.view(-1).shape == indices.view(-1).shape == (6,)
