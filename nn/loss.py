@@ -27,7 +27,7 @@ class LossBase(Module):
         self.reduction = reduction if reduction == "batchmean" else reduction_of(name, reduction, size_average, reduce)
 
 
-class _WeightedLoss(LossBase):
+class WeightedLossBase(LossBase):
     """A loss with a buffer ``weight``."""
 
     weight: Tensor | None
@@ -59,7 +59,7 @@ class MSELoss(LossBase):
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class CrossEntropyLoss(_WeightedLoss):
+class CrossEntropyLoss(WeightedLossBase):
     """Cross-entropy between logits (N, C, ...) and classes (N, ...) or probabilities (N, C, ...): ``torch.nn.CrossEntropyLoss``.
 
     Args:
@@ -96,7 +96,7 @@ class CrossEntropyLoss(_WeightedLoss):
         )
 
 
-class NLLLoss(_WeightedLoss):
+class NLLLoss(WeightedLossBase):
     """-input[target] for log-probabilities (N, C, ...): ``torch.nn.NLLLoss``. Arguments as :class:`CrossEntropyLoss`'s."""
 
     def __init__(
@@ -115,7 +115,7 @@ class NLLLoss(_WeightedLoss):
         return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
-class BCELoss(_WeightedLoss):
+class BCELoss(WeightedLossBase):
     """Binary cross-entropy of probabilities: ``torch.nn.BCELoss``. Prefer :class:`BCEWithLogitsLoss`."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ class BCELoss(_WeightedLoss):
         return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(_WeightedLoss):
+class BCEWithLogitsLoss(WeightedLossBase):
     """Binary cross-entropy of sigmoid(input), exact for any logit: ``torch.nn.BCEWithLogitsLoss``.
 
     Args:
@@ -287,7 +287,7 @@ class TripletMarginWithDistanceLoss(LossBase):
         )
 
 
-class MultiMarginLoss(_WeightedLoss):
+class MultiMarginLoss(WeightedLossBase):
     """A hinge between the target's logit and every other: ``torch.nn.MultiMarginLoss``."""
 
     def __init__(
@@ -317,7 +317,7 @@ class MultiLabelMarginLoss(LossBase):
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelSoftMarginLoss(_WeightedLoss):
+class MultiLabelSoftMarginLoss(WeightedLossBase):
     """Binary cross-entropy of sigmoid(input), mean over the classes: ``torch.nn.MultiLabelSoftMarginLoss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -390,7 +390,7 @@ class NLLLoss2d(NLLLoss):
     """:class:`NLLLoss` by its old name: ``torch.nn.NLLLoss2d``."""
 
 
-class LinearCrossEntropyLoss(_WeightedLoss):
+class LinearCrossEntropyLoss(WeightedLossBase):
     """A linear layer and the cross-entropy of its output: ``torch.nn.LinearCrossEntropyLoss``.
 
     Args:

@@ -42,7 +42,12 @@ def n_tuple(n: int) -> Callable[[Any], tuple]:
     >>> n_tuple(2)(3), n_tuple(2)([3, 5])
     ((3, 3), (3, 5))
     """
-    return lambda value: tuple(value) if isinstance(value, Iterable) else (value,) * n
+
+    def as_tuple(value: Any) -> tuple:
+        """One value, repeated, or several, as a tuple."""
+        return tuple(value) if isinstance(value, Iterable) else (value,) * n
+
+    return as_tuple
 
 
 single, pair, triple, quadruple = map(n_tuple, (1, 2, 3, 4))
