@@ -6,6 +6,7 @@ import html
 import json
 import re
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,17 @@ def filled(template: str, title: str, data: Any, **scripts: str) -> str:
     parts = {"title": html.escape(title), "data": json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")}
     parts |= {name: text.replace("</script", "<\\/script") for name, text in scripts.items()}
     return re.sub(r"\{\{(" + "|".join(parts) + r")\}\}", lambda mark: parts[mark[1]], template)
+
+
+def staged(place: str, title: str, data: Any) -> Page:
+    """A page of the template ``place`` (``package/file.html``), with what all pages share: ``{{style}}`` and ``{{stage}}``.
+
+    These are ``stage.css`` (colours, light and dark) and ``stage.js`` (words in English and Japanese, arrays as heat maps, a player).
+    """
+    package, name = place.split("/", 1)
+    home = resources.files(__package__)
+    shared = {part: (home / f"stage.{end}").read_text(encoding="utf-8") for part, end in (("style", "css"), ("stage", "js"))}
+    return Page(filled((resources.files(package) / name).read_text(encoding="utf-8"), title, data, **shared))
 
 
 @dataclass(frozen=True)
