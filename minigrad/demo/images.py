@@ -39,14 +39,14 @@ def digits(count: int = 6) -> dict[str, np.ndarray]:
     return {str(k): sample.images[np.flatnonzero(sample.labels == k)[3]] / 255 for k in chosen}
 
 
-def packed(values: Any) -> str:
-    """An array as the base64 of its float32, little-endian: ``unpacked`` in the pages reads it.
+def packed(values: Any, dtype: str = "<f4") -> str:
+    """An array as the base64 of its values in ``dtype``: ``unpacked`` in the pages reads it.
 
     >>> from minigrad.demo.images import packed
     >>> packed([1.0])
     'AACAPw=='
     """
-    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
+    return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
 
 
 def grey(function: str, images: Any, least: int = 1) -> list[dict[str, Any]]:
@@ -60,7 +60,14 @@ def grey(function: str, images: Any, least: int = 1) -> list[dict[str, Any]]:
             raise ValueError(f"{function}: image {name!r} must be finite")
         most, least_value = float(np.abs(image).max()), float(image.min())
         found.append(
-            {"name": name, "rows": image.shape[0], "columns": image.shape[1], "values": packed(image), "most": most or 1.0, "signed": least_value < 0}
+            {
+                "name": name,
+                "rows": image.shape[0],
+                "columns": image.shape[1],
+                "values": packed(image),
+                "most": most or 1.0,
+                "signed": least_value < 0,
+            }
         )
     return found
 

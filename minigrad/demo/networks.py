@@ -11,6 +11,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import nn
 from minigrad.calls import heard, unchanged
+from minigrad.demo.exported import chain, window
 from minigrad.demo.images import digits, packed
 from minigrad.engine import ShapeError, no_grad
 from minigrad.files.html import Page, staged
@@ -18,8 +19,8 @@ from minigrad.nn import functional as F
 from minigrad.nn.data import MNIST
 from minigrad.ops.arguments import check
 from minigrad.plots.canvas import as_picture, shown_array
-from minigrad.random import get_rng_state, set_rng_state
-from minigrad.tensor import Tensor, as_tensor
+from minigrad.random import fork_rng
+from minigrad.tensor import as_tensor
 
 POINTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity, nn.Dropout, nn.Dropout2d, nn.BatchNorm2d, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU)
 WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
@@ -43,9 +44,8 @@ def lenet(classes: int = 10) -> nn.Sequential:
 
 
 def _trained(epochs: int) -> nn.Sequential:
-    """:func:`lenet`, trained on the sample of MNIST; the same each time, and the random generator is as it was."""
-    state = get_rng_state()
-    try:
+    """:func:`lenet`, trained on the sample of MNIST for so many epochs; the same each time, and the random generator is as it was."""
+    with fork_rng():
         mg.manual_seed(0)
         model = lenet()
         images, labels = MNIST().tensors(normalize=True)
@@ -57,8 +57,6 @@ def _trained(epochs: int) -> nn.Sequential:
                 optimizer.zero_grad()
                 F.cross_entropy(model(images[part]), labels[part]).backward()
                 optimizer.step()
-    finally:
-        set_rng_state(state)
     return model.eval()
 
 
@@ -70,7 +68,7 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
 
     Args:
         model: a chain of convolutions, poolings and layers that work cell by cell (activations, batch normalisation, dropout); the first
-            other layer ends what is shown (default: LeNet-5, trained for a moment).
+            other layer ends what is shown (default: LeNet-5, before its training).
         image: (C, H, W) that the model takes (default: a digit of MNIST).
         title: the page's.
 
@@ -86,35 +84,32 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
     >>> page = demo.receptive_fields(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)))
     """
     check("receptive_fields", locals(), "model", model=nn.Module, title="a text")
-    model = _trained(1) if model is None else model
+    model = _trained(0) if model is None else model
     x = shown_array("receptive_fields", "image", digits(1)["2"][None] if image is None else image).astype(np.float32)
     if x.ndim != 3 or 0 in x.shape:
         raise ShapeError(f"receptive_fields: one image (C, H, W) is needed, not {x.shape}")
     batch = as_tensor(x[None])
     picture = as_picture(x)
-    layers = [_layer("input", picture if picture.ndim == 2 else picture.mean(2), len(x), (1, 1), (1, 1), (0, 0), (1, 1))]
-    chain: list[Any] = [batch]  # the last output; nothing more after the first layer of another kind
+    layers = [_layer("input", picture if picture.ndim == 2 else picture.mean(2), len(x), {})]
+    last: list[Any] = [batch]  # the last output; nothing more after the first layer of another kind
 
     def end(path: str, module: Any, args: Any, output: Any) -> None:
-        if list(module.children()) or not chain:
+        if list(module.children()) or not last:
             return
         if not isinstance(module, WINDOWS + POINTWISE):
-            chain.clear()
-        elif args[0] is not chain[0]:
+            last.clear()
+        elif args[0] is not last[0]:
             raise ValueError(
                 f"receptive_fields: {path or 'the layer'} ({type(module).__name__}) does not take the output of the layer before it: "
                 "the model must be a chain of modules, as nn.Sequential is"
             )
         else:
-            chain[0] = output
+            last[0] = output
             maps = np.abs(output._data[0]).mean(0)
             if isinstance(module, POINTWISE):
                 layers[-1]["values"] = packed(maps)
             else:
-                window = [_pair(getattr(module, what, 1)) for what in ("kernel_size", "stride")]
-                dilation = _pair(getattr(module, "dilation", 1))
-                padding = _padding(module.padding, window[0], dilation)
-                layers.append(_layer(path or type(module).__name__, maps, output.shape[1], *window, padding, dilation))
+                layers.append(_layer(path or type(module).__name__, maps, output.shape[1], window(module)))
 
     with unchanged(model, training=False), heard(model, end=end), no_grad():
         model(batch)
@@ -123,18 +118,160 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
     return staged("minigrad.demo/static/fields.html", title or "receptive fields", {"title": title, "layers": layers})
 
 
-def _layer(name: str, values: np.ndarray, maps: int, kernel: Any, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
+def _layer(name: str, values: np.ndarray, maps: int, places: dict[str, tuple[int, ...]]) -> dict[str, Any]:
     rows, columns = values.shape
-    window = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    return {"name": name, "maps": maps, "rows": rows, "columns": columns, "values": packed(values), **window}
+    return {"name": name, "maps": maps, "rows": rows, "columns": columns, "values": packed(values), **places}
 
 
-def _pair(size: Any) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else tuple(size)
+def templates(
+    train: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    epochs: int = 3,
+    lr: float = 0.1,
+    batch_size: int = 50,
+    frames: int = 40,
+    title: str = "",
+) -> Page:
+    """The weights of one dense layer as images, while it is trained: play them, and see the accuracy rise.
+
+    The layer is trained here, with stochastic gradient descent from weights of zero, in an order that is the same each time. Weights are
+    stored in 8 bits, relative to the largest of their frame; the scores of the ten images in the page are those of the layer itself.
+
+    Args:
+        train: images (N, H, W) or (N, 1, H, W), uint8 or numbers from 0 to 1, and their classes (N,) (default: 5,000 digits of MNIST).
+        test: the same, for the accuracy; the first ones of each class can be asked about (default: 1,000 digits).
+        names: of the classes (default: their numbers).
+        epochs, lr, batch_size: of the training.
+        frames: the largest number of recorded states, closer together at the beginning.
+        title: the page's.
+
+    Raises:
+        ShapeError: arrays of other shapes, or options below 1.
+        TypeError: classes that are not integers.
+        ValueError: one of ``train`` and ``test`` without the other, no images, another number of names than classes.
+
+    >>> import numpy as np
+    >>> from minigrad import demo
+    >>> two = np.zeros((2, 4, 4)), np.array([0, 1])
+    >>> page = demo.templates(two, two, epochs=1)
+    """
+    check("templates", locals(), "names", epochs=1, lr="above 0", batch_size=1, frames=2, names="a list", title="a text")
+    if (train is None) != (test is None):
+        raise ValueError("templates: give both train and test, or neither")
+    pairs = [(part.images, part.labels) for part in (MNIST(), MNIST(train=False))] if train is None or test is None else [train, test]
+    (x, y), (test_x, test_y) = (_examples(what, pair) for what, pair in zip(("train", "test"), pairs, strict=True))
+    if x.shape[1:] != test_x.shape[1:]:
+        raise ShapeError(f"templates: the images of train are {x.shape[1:]}, those of test {test_x.shape[1:]}")
+    classes = int(max(y.max(), test_y.max())) + 1
+    called = [str(k) for k in range(classes)] if names is None else [str(name) for name in names]
+    if len(called) != classes:
+        raise ValueError(f"templates: {len(called)} names for {classes} classes")
+    _, rows, columns = x.shape
+    asked = [int(np.flatnonzero(test_y == k)[0]) for k in range(classes) if (test_y == k).any()]
+
+    with fork_rng():
+        layer = nn.Linear(rows * columns, classes)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    optimizer = nn.optim.SGD(layer.parameters(), lr=lr)
+    inputs, targets, seen, truth = (
+        as_tensor(x.reshape(len(x), -1)),
+        as_tensor(y),
+        as_tensor(test_x.reshape(len(test_x), -1)),
+        as_tensor(test_y),
+    )
+    total = epochs * -(-len(x) // batch_size)
+    wanted = {0, *np.unique(np.rint(np.geomspace(1, total, frames - 1)).astype(int)).tolist()}
+    recorded: list[dict[str, Any]] = []
+
+    def record(step: int) -> None:
+        if step not in wanted:
+            return
+        with no_grad():
+            scores = layer(seen)
+            loss = F.cross_entropy(scores, truth).item()
+        weights, outputs = layer.weight._data, scores._data
+        most = float(np.abs(weights).max()) or 1.0
+        recorded.append(
+            {
+                "step": step, "most": most, "loss": loss, "accuracy": float((outputs.argmax(1) == test_y).mean()),
+                "weights": packed(np.rint(weights / most * 127), "i1"), "scores": outputs[asked].astype(float).tolist(),
+            }
+        )  # fmt: skip
+
+    record(0)
+    rng = np.random.default_rng(0)
+    step = 0
+    for _ in range(epochs):
+        order = rng.permutation(len(x))
+        for start in range(0, len(x), batch_size):
+            part = order[start : start + batch_size]
+            optimizer.zero_grad()
+            F.cross_entropy(layer(inputs[part]), targets[part]).backward()
+            optimizer.step()
+            step += 1
+            record(step)
+    pictures = [{"values": packed(test_x[k]), "label": int(test_y[k])} for k in asked]
+    data = {"title": title, "names": called, "rows": rows, "columns": columns, "images": pictures, "frames": recorded}
+    return staged("minigrad.demo/static/templates.html", title or "templates while they train", data)
 
 
-def _padding(padding: Any, kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, ...]:
-    """Rows above and columns on the left that ``padding`` of a layer adds, its names "same" and "valid" too."""
-    if padding == "same":
-        return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
-    return (0, 0) if padding == "valid" else _pair(padding)
+def _examples(what: str, pair: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, H, W) float32 from 0 to 1, and classes (N,) int64."""
+    images, labels = (shown_array("templates", what, part) for part in pair)
+    images = images[:, 0] if images.ndim == 4 and images.shape[1] == 1 else images
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"templates: the classes of {what} must be integers, but are {labels.dtype}")
+    if images.ndim != 3 or labels.shape != images.shape[:1] or 0 in images.shape:
+        raise ShapeError(f"templates: {what} must be images (N, H, W) and classes (N,), not {images.shape} and {labels.shape}")
+    if labels.min() < 0:
+        raise ValueError(f"templates: the classes of {what} must be 0 or above")
+    return (images / np.float32(255) if images.dtype == np.uint8 else images).astype(np.float32), labels.astype(np.int64)
+
+
+def drawing(
+    model: nn.Sequential | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    size: tuple[int, int, int] = (1, 28, 28),
+    mean: float = MNIST.mean,
+    std: float = MNIST.std,
+    title: str = "",
+) -> Page:
+    """A digit that is drawn with the mouse or a finger, and a network that answers while it is drawn: all its layers are shown.
+
+    The forward pass is in the page, in JavaScript, over the weights of ``model``. A drawing is prepared as MNIST's digits were: scaled to
+    20/28 of the image, its centre of mass in the middle.
+
+    Args:
+        model: a chain of the layers that :func:`minigrad.demo.exported.chain` names, from images to logits (default: LeNet-5, trained here for
+            some seconds with the sample of MNIST).
+        names: of the classes (default: their numbers).
+        size: of an image, (1, H, W).
+        mean, std: the model takes ``(image - mean) / std`` for an image from 0 to 1 (default: MNIST's).
+        title: the page's.
+
+    Raises:
+        ShapeError: a size of another form, or a model that does not give (1, classes).
+        TypeError: ``model`` is no ``nn.Sequential``, or has a layer that the page does not know.
+        ValueError: an option of a layer that the page does not know, or another number of names than classes.
+
+    >>> from minigrad import demo, nn
+    >>> page = demo.drawing(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
+    """
+    check(
+        "drawing", locals(), "model names", model=nn.Sequential, names="a list", size="a list", mean="finite", std="above 0", title="a text"
+    )
+    channels, rows, columns = shape = tuple(size) if len(size) == 3 else (0, 0, 0)
+    if channels != 1 or min(rows, columns) < 4:
+        raise ShapeError(f"drawing: size must be (1, H, W), at least 4 each, not {size}")
+    layers = chain(_trained(3) if model is None else model, shape)
+    (classes,) = layers[-1]["out"]
+    called = [str(k) for k in range(classes)] if names is None else [str(name) for name in names]
+    if len(called) != classes:
+        raise ValueError(f"drawing: {len(called)} names for {classes} classes")
+    samples = [{"name": name, "values": packed(image)} for name, image in digits(10).items()] if (rows, columns) == (28, 28) else []
+    data = {"title": title, "size": shape, "mean": float(mean), "std": float(std), "names": called, "layers": layers, "samples": samples}
+    return staged("minigrad.demo/static/drawing.html", title or "draw a digit", data, "forward")

@@ -44,9 +44,7 @@ def sliding_filter(images: Mapping[str, Any] | None = None, filters: Mapping[str
     return staged("minigrad.demo/static/sliding.html", title or "a filter that slides over an image", data)
 
 
-def im2col(
-    image: Any = None, filters: Any = None, *, padding: int = 0, stride: int = 1, title: str = ""
-) -> Page:
+def im2col(image: Any = None, filters: Any = None, *, padding: int = 0, stride: int = 1, title: str = "") -> Page:
     """im2col as a picture that moves: windows become rows of a matrix, one product with the filters gives all sums, these become maps.
 
     It plays, goes step by step, or follows the slider; a click on a row goes to its step.
@@ -105,4 +103,6 @@ def pooling(images: Mapping[str, Any] | None = None, *, title: str = "") -> Page
     >>> page = demo.pooling()
     """
     check("pooling", locals(), title="a text")
-    return staged("minigrad.demo/static/pooling.html", title or "max, average, sampling", {"title": title, "images": grey("pooling", images, 8)})
+    return staged(
+        "minigrad.demo/static/pooling.html", title or "max, average, sampling", {"title": title, "images": grey("pooling", images, 8)}
+    )

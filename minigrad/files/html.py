@@ -27,15 +27,18 @@ def filled(template: str, title: str, data: Any, **scripts: str) -> str:
     return re.sub(r"\{\{(" + "|".join(parts) + r")\}\}", lambda mark: parts[mark[1]], template)
 
 
-def staged(place: str, title: str, data: Any) -> Page:
+def staged(place: str, title: str, data: Any, *scripts: str) -> Page:
     """A page of the template ``place`` (``package/file.html``), with what all pages share: ``{{style}}`` and ``{{stage}}``.
 
     These are ``stage.css`` (colours, light and dark) and ``stage.js`` (words in English and Japanese, arrays as heat maps, a player).
+    ``scripts`` are others of its own: ``{{forward}}`` takes the file ``forward.js`` beside the template.
     """
-    package, name = place.split("/", 1)
+    package, *folders, name = place.split("/")
+    folder = resources.files(package).joinpath(*folders)
     home = resources.files(__package__)
     shared = {part: (home / f"stage.{end}").read_text(encoding="utf-8") for part, end in (("style", "css"), ("stage", "js"))}
-    return Page(filled((resources.files(package) / name).read_text(encoding="utf-8"), title, data, **shared))
+    shared |= {script: (folder / f"{script}.js").read_text(encoding="utf-8") for script in scripts}
+    return Page(filled((folder / name).read_text(encoding="utf-8"), title, data, **shared))
 
 
 @dataclass(frozen=True)

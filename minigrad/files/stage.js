@@ -99,11 +99,17 @@ function heat(canvas, values, { rows, columns, kind = "ink", scale, numbers = fa
     context.strokeRect(box.left * cell + inset, box.top * cell + inset, box.width * cell - 2 * inset, box.height * cell - 2 * inset);
   }
 }
+/** Fill a canvas with one dot for each value; CSS makes the dots larger (`image-rendering: pixelated`). */
+function dots(canvas, values, rows, columns, kind = "ink", scale = 1) {
+  canvas.width = columns; canvas.height = rows;
+  const context = canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
+  values.forEach((v, k) => pixels.data.set([...colour(v / scale, kind), 255], 4 * k));
+  context.putImageData(pixels, 0, 0);
+}
 /** A small picture of an image for a button. */
 function thumbnail(values, rows, columns) {
-  const canvas = make("canvas", "", { class: "thumb", "aria-hidden": "true", width: columns, height: rows }), context = canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
-  values.forEach((v, k) => pixels.data.set([...colour(v, "ink"), 255], 4 * k));
-  context.putImageData(pixels, 0, 0);
+  const canvas = make("canvas", "", { class: "thumb", "aria-hidden": "true" });
+  dots(canvas, values, rows, columns);
   return canvas;
 }
 /** The cell [row, column] of a canvas drawn by `heat` that is under the pointer; it may lie outside. */
