@@ -32,7 +32,12 @@ napoleon_use_ivar = True
 
 
 def setup(app):
-    """The pictures of graphs.md are drawn anew for each build."""
+    """The pictures of graphs.md are drawn anew for each build, and the pages of demos.md."""
+    import draw_demos
     import draw_gallery
 
     app.connect("builder-inited", lambda app: draw_gallery.main(Path(app.srcdir) / "graphs"))
+    app.connect(
+        "build-finished",
+        lambda app, error: draw_demos.main(Path(app.outdir) / "demos") if not error and app.builder.format == "html" else None,
+    )

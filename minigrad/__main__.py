@@ -7,7 +7,7 @@ import importlib
 import sys
 
 # modules with add_parser(subparsers), which sets `run` to a function of the parsed arguments
-COMMANDS = ["minigrad.graph.command", "minigrad.onnx.command", "minigrad.testing.command"]
+COMMANDS = ["minigrad.demo.command", "minigrad.graph.command", "minigrad.onnx.command", "minigrad.testing.command"]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -43,7 +43,7 @@ def window(layer: Any) -> dict[str, tuple[int, ...]]:
     return {"kernel": kernel, "stride": pair(layer.stride), "padding": padding, "dilation": dilation}
 
 
-def chain(model: nn.Sequential, size: tuple[int, int, int]) -> list[dict[str, Any]]:
+def chain(model: nn.Sequential, size: tuple[int, ...]) -> list[dict[str, Any]]:
     """Kind, name, weights and output size of each layer of ``model`` for an image of that ``size`` (C, H, W).
 
     The layers are Conv2d, MaxPool2d, AvgPool2d, Linear, BatchNorm1d and 2d, Flatten, Dropout, and the activations ReLU, LeakyReLU, ELU, SiLU,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -43,14 +44,18 @@ def lenet(classes: int = 10) -> nn.Sequential:
     return nn.Sequential(OrderedDict(layers))
 
 
-def _trained(epochs: int) -> nn.Sequential:
-    """:func:`lenet`, trained on the sample of MNIST for so many epochs; the same each time, and the random generator is as it was."""
+@functools.lru_cache(1)
+def trained_lenet() -> nn.Sequential:
+    """:func:`lenet` after three epochs of the sample of MNIST (some seconds; the same network each time).
+
+    The random generator is as it was. About 96 % of the test images are recognised.
+    """
     with fork_rng():
         mg.manual_seed(0)
         model = lenet()
         images, labels = MNIST().tensors(normalize=True)
         optimizer = nn.optim.Adam(model.parameters(), lr=2e-3)
-        for _ in range(epochs):
+        for _ in range(3):
             order = mg.randperm(len(images))
             for start in range(0, len(order), 50):
                 part = order[start : start + 50]
@@ -84,7 +89,10 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
     >>> page = demo.receptive_fields(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)))
     """
     check("receptive_fields", locals(), "model", model=nn.Module, title="a text")
-    model = _trained(0) if model is None else model
+    if model is None:
+        with fork_rng():
+            mg.manual_seed(0)
+            model = lenet()
     x = shown_array("receptive_fields", "image", digits(1)["2"][None] if image is None else image).astype(np.float32)
     if x.ndim != 3 or 0 in x.shape:
         raise ShapeError(f"receptive_fields: one image (C, H, W) is needed, not {x.shape}")
@@ -173,8 +181,8 @@ def templates(
 
     with fork_rng():
         layer = nn.Linear(rows * columns, classes)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     optimizer = nn.optim.SGD(layer.parameters(), lr=lr)
     inputs, targets, seen, truth = (
         as_tensor(x.reshape(len(x), -1)),
@@ -267,7 +275,7 @@ def drawing(
     channels, rows, columns = shape = tuple(size) if len(size) == 3 else (0, 0, 0)
     if channels != 1 or min(rows, columns) < 4:
         raise ShapeError(f"drawing: size must be (1, H, W), at least 4 each, not {size}")
-    layers = chain(_trained(3) if model is None else model, shape)
+    layers = chain(trained_lenet() if model is None else model, shape)
     (classes,) = layers[-1]["out"]
     called = [str(k) for k in range(classes)] if names is None else [str(name) for name in names]
     if len(called) != classes:

@@ -45,7 +45,7 @@ STOREYS = [
         "minigrad.transforms",
     },
     {"minigrad.nn"},
-    {"minigrad.func", "minigrad.onnx", "minigrad.profiler"},
+    {"minigrad.demo", "minigrad.func", "minigrad.onnx", "minigrad.profiler"},
     {"minigrad.torch", "minigrad.torchvision"},
 ]
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
