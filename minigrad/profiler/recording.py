@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import Leaf, Node, Op, last_level, observer, put_before_kernels, run_batched, take_away
+from minigrad.engine import Batched, Leaf, Node, Op, innermost, last_level, observer, put_before_kernels, run_batched, take_away
 from minigrad.engine.anomaly import GENERATED
 from minigrad.engine.graph import users
 from minigrad.nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
@@ -138,11 +138,11 @@ class Recording:
             handle.remove()
         for event in self.events:
             if event.shapes is not None and event.op is not None:
-                out, args, kwargs = event.shapes
+                out, args, kwargs, samples = event.shapes
                 count = MULTIPLY_ADDS.get(event.op)
                 if count is not None and event.parent.kind != "op":  # a kernel that calls an op is counted itself
                     inputs, statics = event.op.split([_stand_in(a) for a in args], {name: _stand_in(a) for name, a in kwargs.items()})
-                    event.flops = 2 * count(_stand_in(out), inputs, statics)
+                    event.flops = 2 * samples * count(_stand_in(out), inputs, statics)
                 event.shapes = [a[0] for a in (*args, *kwargs.values()) if type(a) is _Shape] if self.with_shapes else None
         self.origins.clear()
         self.owners.clear()
@@ -289,7 +289,12 @@ class _Shape(tuple):
 
 
 def _shaped(value: Any) -> Any:
-    return _Shape((value.shape, value.dtype)) if isinstance(value, np.ndarray) else value
+    return _Shape((value.shape, value.dtype)) if isinstance(value, (np.ndarray, Batched)) else value
+
+
+def _samples(value: Any) -> int:
+    """How many samples of ``vmap`` the shape of a value stands for."""
+    return value.level.size * _samples(value.array) if type(value) is Batched else 1
 
 
 def _stand_in(value: Any) -> Any:
@@ -307,13 +312,12 @@ def _timed(op: Op, kernel: Callable) -> Callable:
         parent = recording.current
         event = recording.current = Event(name, "op", parent)
         recording.events.append(event)
+        level = None if innermost.get() is None or op.across_levels else last_level((*args, *kwargs.values()))
         try:
-            out = kernel(*args, **kwargs)
+            out = kernel(*args, **kwargs) if level is None else run_batched(op, *op.split(args, kwargs), level)
         except Exception:
-            if (level := last_level((*args, *kwargs.values()))) is None:
-                recording.end(event)
-                raise
-            out = run_batched(op, *op.split(args, kwargs), level)  # inside vmap, where no kernel takes its arguments as they are
+            recording.end(event)
+            raise
         end = event.end = perf_counter_ns()
         parent.inside += end - event.start
         recording.current = parent
@@ -321,7 +325,7 @@ def _timed(op: Op, kernel: Callable) -> Callable:
         event.frames = recording.caller() if recording.frames is None else recording.frames
         if counted or recording.with_shapes:
             result = out[0] if op.has_residual else out
-            event.shapes = _shaped(result), [_shaped(a) for a in args], {n: _shaped(a) for n, a in kwargs.items()}
+            event.shapes = _shaped(result), [_shaped(a) for a in args], {n: _shaped(a) for n, a in kwargs.items()}, _samples(result)
         recording.last = event
         return out
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 import time
+import weakref
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, profiler
+from minigrad.nn import functional as F
 from minigrad.engine import observer, registered_ops
 from minigrad.engine.graph import users
 from minigrad.nn.data import DataLoader, TensorDataset
@@ -309,3 +311,22 @@ def test_pytorch_s_names():
     assert torch.autograd.profiler.record_function is record_function
     with pytest.raises(AttributeError, match="schedule, in torch"):
         _ = torch.autograd.profiler.profile
+
+
+def test_inside_vmap_products_of_all_samples_are_counted_and_no_array_is_kept():
+    from minigrad.func import grad, vmap
+
+    weight, x = mg.randn(3, 2), mg.randn(5, 2)
+    alive = []
+
+    def loss(weight, x):
+        y = F.linear(x, weight)
+        return (y * y).sum()
+
+    with profiler.profile() as p:
+        out = vmap(grad(loss), in_dims=(None, 0))(weight, x)
+        alive.append(weakref.ref(out._data))
+        del out
+    assert alive[0]() is None
+    flops = {(row.key, row.phase): row.flops for row in p.key_averages()}
+    assert flops["linear", "forward"] == 2 * 5 * 3 * 2
