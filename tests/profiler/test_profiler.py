@@ -12,9 +12,9 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, profiler
-from minigrad.nn import functional as F
 from minigrad.engine import observer, registered_ops
 from minigrad.engine.graph import users
+from minigrad.nn import functional as F
 from minigrad.nn.data import DataLoader, TensorDataset
 from minigrad.recompute import checkpoint
 
