@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import gc
 import sys
+import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Concatenate, TypeVar, overload
@@ -351,7 +352,7 @@ def live_source(view: TensorBase) -> Any:
 
 def _slot(t: TensorBase) -> np.ndarray | None:
     """The array in ``t`` itself; None in one that has none (yet), or that is another name for one."""
-    array = None if type(t) is _Data else memory_of(_array_slot.__get__(t))
+    array = None if isinstance(t, _Data) else memory_of(_array_slot.__get__(t))
     return array if isinstance(array, np.ndarray) else None
 
 
@@ -363,7 +364,7 @@ def keep_values(writer: TensorBase) -> None:
     root = root_of(writer._data)
     if sys.getrefcount(root) <= _ARRAY_ALONE + 1:  # and the variable here
         return
-    writer = writer._owner if type(writer) is _Data else writer
+    writer = writer._owner if isinstance(writer, _Data) else writer
 
     def copied(x: Any) -> Any:
         return x.copy() if isinstance(x, np.ndarray) and root_of(x) is root else x
@@ -1743,6 +1744,54 @@ class _Data(Tensor):
 
     def __deepcopy__(self, memo: dict[builtins.int, Any]) -> Tensor:
         return wrap(self._data.copy())
+
+    def __getitem__(self, key: Any) -> Tensor:
+        parts = key if isinstance(key, tuple) else (key,)
+        if all([type(part) in _BASIC for part in parts]):
+            return _Part(self, parts if Ellipsis in parts else (*parts, Ellipsis))  # with it, one element is an array too
+        return super().__getitem__(key)
+
+
+_BASIC = {builtins.int, slice, types.NoneType, types.EllipsisType}  # indices of parts that are views of an array
+
+
+class _Part(_Data):
+    """``x.data[key]``, a view as it is in PyTorch: writing to it writes that part of ``x``."""
+
+    __slots__ = ("_key", "_whole")
+
+    _whole: _Data
+
+    def __new__(cls, whole: _Data, key: tuple) -> Any:
+        self = object.__new__(cls)
+        self._whole, self._key = whole, key
+        self._node = self._grad = None
+        index.subscript(wrap(whole._data), key)  # its errors
+        return self
+
+    def __init__(self, whole: _Data, key: tuple) -> None:
+        pass
+
+    @property
+    def _owner(self) -> Tensor:
+        return self._whole._owner
+
+    @property
+    def _data(self) -> np.ndarray:
+        return self._whole._data[self._key]
+
+    @_data.setter
+    def _data(self, array: np.ndarray) -> None:
+        self._whole._store(self._key, array, "x.data[i]")
+
+    def _replace(self, array: np.ndarray) -> None:
+        self._data = array
+
+    def _writable(self) -> builtins.bool:
+        return False  # what is written becomes a part of the whole
+
+    def _borrows(self) -> builtins.bool:
+        return False
 
 
 class _RetainGrad:

@@ -1140,3 +1140,42 @@ def test_numbers_print_as_in_pytorch(values, dtype, text):
     """And without a warning, which a float16 compared with 1e5 would give."""
     suffix = "" if dtype == "float32" else f", dtype={dtype}"
     assert str(mg.tensor(values, dtype=dtype)) == f"tensor({text}{suffix})"
+
+
+def test_a_part_of_data_writes_into_its_owner():
+    """As views do in PyTorch: numbers, slices, parts of parts, one element; what a graph keeps does not change."""
+    p = nn.Parameter(mg.arange(12.0, dtype=mg.float64).reshape(4, 3))
+    expected = p.numpy(force=True).copy()
+    y = (p * p).sum()
+    p.data[0].zero_()
+    expected[0] = 0
+    p.data[:, :2].add_(1)
+    expected[:, :2] += 1
+    p.data[1].copy_(mg.tensor([7.0, 8.0, 9.0]))
+    expected[1] = 7, 8, 9
+    p.data[1] += 1
+    expected[1] += 1
+    p.data[2][1] = 5
+    p.data[3, -1].mul_(2)
+    p.data[None, ..., 0::2].clamp_(max=8)
+    expected[2, 1] = 5
+    expected[3, -1] *= 2
+    expected[:, 0::2] = expected[:, 0::2].clip(max=8)
+    nn.init.constant_(p.data[3][1:], 4.0)
+    expected[3, 1:] = 4
+    np.testing.assert_array_equal(p.numpy(force=True), expected)
+    assert p.requires_grad and p.is_leaf and not p.data[0].requires_grad
+    y.backward()
+    np.testing.assert_array_equal(p.grad.numpy(), 2 * np.arange(12.0).reshape(4, 3))
+
+    row = p.data[0]
+    p.data.zero_()
+    assert row.tolist() == [0, 0, 0] and row.shape == (3,) and copy.deepcopy(row).tolist() == [0, 0, 0]
+    p.data[p.data[:, 0] == 0].add_(1)  # a copy, as in PyTorch
+    assert p.sum().item() == 0
+    p.data[0].add_(True)
+    with pytest.raises(IndexError, match="index 4 is out of bounds"):
+        p.data[4].zero_()
+    with pytest.raises(mg.ShapeError, match=r"\(4,\) does not broadcast to \(3,\)"):
+        p.data[0].copy_(mg.ones(4))
+    assert p.sum().item() == 3

@@ -48,8 +48,8 @@ class ConditionalNorm2d(nn.Module):
     def __init__(self, c, classes):
         super().__init__()
         self.c, self.bn, self.embed = c, nn.BatchNorm2d(c, affine=False), nn.Embedding(classes, c * 2)
-        self.embed.weight.data[:, :c] = 1.0
-        self.embed.weight.data[:, c:] = 0
+        self.embed.weight.data[:, :c].fill_(1.0)
+        self.embed.weight.data[:, c:].zero_()
 
     def forward(self, x, y):
         gamma, beta = self.embed(y).chunk(2, 1)
