@@ -1747,7 +1747,7 @@ class _Data(Tensor):
 
     def __getitem__(self, key: Any) -> Tensor:
         parts = key if isinstance(key, tuple) else (key,)
-        if all([type(part) in _BASIC for part in parts]):
+        if _BASIC.issuperset(map(type, parts)):
             return _Part(self, parts if Ellipsis in parts else (*parts, Ellipsis))  # with it, one element is an array too
         return super().__getitem__(key)
 
@@ -1761,6 +1761,7 @@ class _Part(_Data):
     __slots__ = ("_key", "_whole")
 
     _whole: _Data
+    _key: tuple
 
     def __new__(cls, whole: _Data, key: tuple) -> Any:
         self = object.__new__(cls)
