@@ -6,7 +6,8 @@
 // Returns {w, h, places, frames, segments}.
 const GAP = 22, BESIDE = 16, PAD = 12, HEAD = 24;
 
-function arranged(root, edges, limit = Infinity) {
+function arranged(root, edges, limit = Infinity, sideways = false) {
+  const [TOP, LEFT] = sideways ? [PAD, HEAD] : [HEAD, PAD];  // its title is above what is in a module, also when the caller swaps lengths
   const up = new Map(), order = new Map();  // child -> module; box -> place in the order of creation
   (function note(module) { for (const c of module.children) { up.set(c.id, module); order.set(c.id, order.size); if (c.children) note(c); } })(root);
   const chain = id => { const found = []; for (let m = up.get(id); m; m = up.get(m.id)) found.push(m); return found; };
@@ -32,8 +33,8 @@ function arranged(root, edges, limit = Infinity) {
     const put = item => { items.set(item.id, item); list.push(item); };
     for (const c of module.children) {
       if (!c.children) { put({id: c.id, w: c.w, h: c.h, at: c.at || 0, ports: null}); continue; }
-      const sub = layer(c, Math.max(limit - HEAD - PAD - beside, 200));
-      put({id: c.id, w: Math.max(sub.w + 2 * PAD, c.label), h: sub.h + PAD + HEAD, sub, ports: sub.ports});
+      const sub = layer(c, Math.max(limit - TOP - PAD - beside, 200));
+      put({id: c.id, w: Math.max(sub.w + LEFT + PAD, sideways ? 0 : c.label), h: Math.max(sub.h + PAD + TOP, sideways ? c.label : 0), sub, ports: sub.ports});
     }
     const links = [...(inner.get(module) || new Map()).values()];
     for (const e of links) for (const end of [e.u, e.v]) if (!items.has(end)) put({id: end, w: 0, h: 0, port: end[0]});
@@ -167,7 +168,7 @@ function arranged(root, edges, limit = Infinity) {
     }
     if (column.at(-1)) { bottom += GAP / 2; for (const v of list) if (v.port === ">") { v.top = v.y = bottom; } }
     const ports = {"<": new Map(), ">": new Map()};
-    for (const v of list) if (v.port) ports[v.port].set(v.id.slice(1), v.x + PAD);
+    for (const v of list) if (v.port) ports[v.port].set(v.id.slice(1), v.x + LEFT);
     return {w: x0, h: bottom, list, pieces, heights, ports, back, items};
   }
 
@@ -178,7 +179,7 @@ function arranged(root, edges, limit = Infinity) {
         if (v.port) continue;
         const box = {x: x + v.x - v.w / 2, y: y + v.y, w: v.w, h: v.h};
         (v.sub ? frames : places).set(v.id, box);
-        if (v.sub) put(v.sub, box.x + PAD, box.y + HEAD, v.id);
+        if (v.sub) put(v.sub, box.x + LEFT, box.y + TOP, v.id);
       }
       let turns = 0;
       for (const {a, b, key, da, db, targets} of layer.pieces) {
@@ -190,7 +191,7 @@ function arranged(root, edges, limit = Infinity) {
         }
         const x0 = x + a.x + da, x1 = x + b.x + db;
         segments.push({key, targets, head: !b.dummy && !b.port && !b.sub, points: [
-          [x0, a.port === "<" ? y - HEAD : y + a.y + a.h], [x0, y + a.top + a.high],
+          [x0, a.port === "<" ? y - TOP : y + a.y + a.h], [x0, y + a.top + a.high],
           [x1, y + b.top], [x1, b.port === ">" ? y + b.top + PAD : b.dummy ? y + b.top + b.high : y + b.y]]});
       }
       for (const {u, v, key, targets} of layer.back) {

@@ -55,7 +55,7 @@ function measured(turned) {  // the layout of what is open now
     const m = modules.get(id);
     if (m && !folded.has(id)) {
       const kids = (children.get(id) || []).map(node).filter(Boolean);
-      return kids.length ? {id, children: kids, label: turned ? 0 : wide(m.name + "  " + m.class, 13, true) + 24} : null;
+      return kids.length ? {id, children: kids, label: wide(m.name + "  " + m.class, 13, true) + 24} : null;
     }
     const f = sized(id);
     faces.set(id, f);
@@ -72,7 +72,7 @@ function measured(turned) {  // the layout of what is open now
   const pairs = [...seen.values()].map(e => [e.a, e.b]), [w, h] = turned ? room().reverse() : room();
   let found = null;
   for (const more of narrow() ? [Infinity] : faces.size > 300 ? [1] : [1, 1.25, 1.5]) {  // columns a little longer than the stage, where they would be too many
-    const l = arranged(root, pairs, h * more);
+    const l = arranged(root, pairs, h * more, turned);
     if (!found || Math.min(w / l.w, h / l.h) > Math.min(w / found.w, h / found.h)) found = l;
     if (l.w <= w) break;
   }
