@@ -31,9 +31,9 @@ def of_a_network() -> dict[str, Page]:
     inputs = {name: (image[None] - MNIST.mean).astype(np.float32) / np.float32(MNIST.std) for name, image in digits(6).items()}
     layers = ["relu1", "pool1", "relu2", "pool2"]
     shown = {name: np.repeat(1 - image[None], 3, 0) for name, image in digits(6).items()}
-    maps = plots.map_viewer(model, inputs, layers, shown=shown, title="What each layer of LeNet-5 sees")
+    maps = plots.map_viewer(model, inputs, layers, shown=shown)
     scores = plots.confusion_page(samples.images, targets, {"LeNet-5": model(pixels).detach()})
-    return {"map_viewer": maps if isinstance(maps, Page) else Page(maps), "confusion_page": scores}
+    return {"map_viewer": Page(maps), "confusion_page": scores}
 
 
 def main(folder: Path) -> None:
@@ -63,11 +63,11 @@ def pictures(folder: Path) -> None:
                 "--virtual-time-budget=3000",
             ]
             subprocess.run(
-                [browser, *flags, "--window-size=1200,800", f"--screenshot={path}", page.resolve().as_uri()],
+                [browser, *flags, "--window-size=1300,880", f"--screenshot={path}", page.resolve().as_uri()],
                 check=True, capture_output=True, timeout=120,
             )  # fmt: skip
         with Image.open(path) as picture:
-            picture.convert("RGB").quantize(64).save(path, optimize=True)
+            picture.convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
         if path.stat().st_size >= 100_000:
             raise SystemExit(f"draw_demos: {path.name} has {path.stat().st_size:,} bytes, 100,000 or more")
 

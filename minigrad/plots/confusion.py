@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine import ShapeError
-from minigrad.files.html import Page, filled
+from minigrad.files.html import Page, staged
 from minigrad.files.png import png
 from minigrad.ops.arguments import check, shown
 from minigrad.plots.canvas import named_arrays, shown_array
@@ -99,8 +98,7 @@ def confusion_page(
         "numbers": seen,
         "networks": networks,
     }
-    template = (resources.files("minigrad.plots") / "confusion.html").read_text(encoding="utf-8")
-    return Page(filled(template, title or "confusion matrix", data))
+    return staged("minigrad.plots/confusion.html", title or "confusion matrix", data)
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine import ShapeError, no_grad, wrap
-from minigrad.files.html import filled
+from minigrad.files.html import staged
 from minigrad.files.png import png
 from minigrad.ops.arguments import check
 from minigrad.plots.canvas import as_picture, named_arrays
@@ -34,12 +33,12 @@ def map_viewer(
     shown: Mapping[str, Any] | None = None,
     most: int = 64,
     side: int = 56,
-    title: str = "What each layer sees",
+    title: str = "",
 ) -> str:
     """The text of an HTML page with the feature maps of some layers for some images; ``Path("maps.html").write_text(page)`` keeps it.
 
     In the page one chooses an image and a layer, and sees all its maps, each from its minimum (dark) to its maximum (bright); a click on a
-    map lays it over the image. The arrow keys go from map to map and from layer to layer.
+    map lays it over the image. The arrow keys go from map to map and from layer to layer. It has an English and a Japanese face, light and dark colours.
 
     Args:
         model: a module that takes images (1, C, H, W).
@@ -48,7 +47,7 @@ def map_viewer(
         shown: name -> the image as people see it, (3, H, W) from 0 to 1 (default: ``images``, scaled to that).
         most: the largest number of maps of a layer, the first ones.
         side: maps are at most so many pixels wide and high in the page.
-        title: its heading.
+        title: its heading (default: "What each layer sees", in the language of the page).
 
     Raises:
         ValueError: an unknown layer, no images or no layers, or no picture for an image.
@@ -58,7 +57,7 @@ def map_viewer(
     >>> import numpy as np
     >>> from minigrad import nn, plots
     >>> page = plots.map_viewer(nn.Sequential(nn.Conv2d(3, 4, 3)), {"noise": np.random.rand(3, 8, 8).astype(np.float32)}, ["0"])
-    >>> page.startswith("<!DOCTYPE html>") and "4 maps of 6×6" in page
+    >>> page.startswith("<!doctype html>") and '"maps": [4, 6, 6]' in page
     True
     """
     check("map_viewer", locals(), "shown", model="a function", shown="a dict", most=1, side=1, title="a text")
@@ -84,8 +83,7 @@ def map_viewer(
         picture = as_picture(pictures[name])
         colours = picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, 2)
         data.append({"name": name, "picture": _address(_bytes(colours[:, :, :3])), "layers": sheets})
-    template = (resources.files("minigrad.plots") / "viewer.html").read_text(encoding="utf-8")
-    return filled(template, title, {"images": data})
+    return staged("minigrad.plots/viewer.html", title or "what each layer sees", {"title": title, "images": data}).html
 
 
 def _sheet(maps: np.ndarray, most: int, side: int) -> dict[str, Any]:
@@ -101,5 +99,11 @@ def _sheet(maps: np.ndarray, most: int, side: int) -> dict[str, Any]:
         low, high = float(one.min()), float(one.max())
         scaled = (one - low) / (high - low) if high > low else np.zeros_like(one)
         sheet[top : top + size[0], left : left + size[1]] = _bytes(enlarged(scaled, size) if factor < 1 else scaled)
-    about = f"{channels} maps of {height}×{width}" + (f", the first {most}" if channels > most else "")
-    return {"about": about, "count": min(channels, most), "columns": columns, "height": size[0], "width": size[1], "sheet": _address(sheet)}
+    return {
+        "maps": [channels, height, width],
+        "count": min(channels, most),
+        "columns": columns,
+        "height": size[0],
+        "width": size[1],
+        "sheet": _address(sheet),
+    }

@@ -12,7 +12,7 @@ from browser import act, in_browser
 from touching import FACE, KEY
 
 import minigrad as mg
-from minigrad import demo, nn
+from minigrad import demo, nn, plots
 from minigrad.demo.exported import chain
 from minigrad.demo.networks import lenet
 
@@ -236,3 +236,28 @@ def test_templates_check_what_they_get():
         demo.templates(good, (good[0], good[1] * 1.0))
     with pytest.raises(ValueError, match="2 names for 3 classes"):
         demo.templates(good, good, ["a", "b"])
+
+
+@in_browser
+def test_all_maps_of_a_network(tmp_path):
+    """The viewer of plots has what all pages have, and its keys go from map to map and from layer to layer."""
+    model = seeded(nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2)))
+    page = plots.map_viewer(
+        model, {"first": RNG.random((1, 8, 8)).astype(np.float32), "second": RNG.random((1, 8, 8)).astype(np.float32)}, ["0", "2"]
+    )
+    found = act(
+        page,
+        KEY
+        + """const settled = async () => { for (let k = 0; k < 5; k++) await new Promise(r => setTimeout(r, 5)); };
+        await settled(); const start = [at("title").textContent, at("about").textContent, at("which").textContent];
+        key(document.body, "ArrowRight"); key(document.body, "ArrowDown"); await settled(); const keyed = [at("about").textContent, at("which").textContent];
+        at("maps").children[2].click(); at("images").children[1].click(); await settled(); const clicked = at("which").textContent, before = at("large").toDataURL();
+        at("mix").value = 0; at("mix").oninput(); await settled(); const mixed_ = before !== at("large").toDataURL(), faces = face(); await settled();
+        return {start, keyed, clicked, mixed_, face: faces};""",
+        tmp_path,
+        (390, 844),
+    )
+    assert found["start"] == ["What each layer sees", "0: 3 maps of 6×6", "first, 0, map 0"]
+    assert found["keyed"] == ["2: 3 maps of 3×3", "first, 2, map 1"]
+    assert found["clicked"] == "second, 2, map 2" and found["mixed_"]
+    assert found["face"] == FACE

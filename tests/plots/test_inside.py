@@ -145,12 +145,12 @@ def test_the_page_of_maps_holds_every_map():
 
     x = {"spots": image(), "<noise>": np.random.default_rng(0).random((3, 16, 16)).astype(np.float32)}
     page = plots.map_viewer(bright_spots(), x, {"first </script>": "1"}, title="maps & more")
-    assert page.startswith("<!DOCTYPE html>") and "<title>maps &amp; more</title>" in page and "http" not in page.replace("http-equiv", "")
-    assert page.count("</script>") == 1
-    data = json.loads(re.search(r"^const data = (.*);$", page, re.MULTILINE)[1])
+    assert page.startswith("<!doctype html>") and "<title>maps &amp; more</title>" in page and "http" not in page.replace("http-equiv", "")
+    assert page.count("</script>") == page.count("<script") == 3
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
     assert [entry["name"] for entry in data["images"]] == list(x)
     sheet = data["images"][0]["layers"][0]
-    assert sheet["about"] == "2 maps of 4×4" and (sheet["count"], sheet["columns"], sheet["width"], sheet["height"]) == (2, 2, 4, 4)
+    assert sheet["maps"] == [2, 4, 4] and (sheet["count"], sheet["columns"], sheet["width"], sheet["height"]) == (2, 2, 4, 4)
     pixels = imread(io.BytesIO(base64.b64decode(sheet["sheet"].split(",")[1])))
     expected = np.zeros((4, 8))
     expected[1, 2] = expected[3, 4] = 1
@@ -158,7 +158,7 @@ def test_the_page_of_maps_holds_every_map():
     shown = imread(io.BytesIO(base64.b64decode(data["images"][1]["picture"].split(",")[1])))
     np.testing.assert_allclose(shown, x["<noise>"].transpose(1, 2, 0), atol=0.5 / 255 + 1e-6)
     few = plots.map_viewer(bright_spots(), {"spots": image()}, ["0"], most=1, side=2)
-    assert '"2 maps of 4×4, the first 1"' in few and '"width": 2' in few
+    assert '"maps": [2, 4, 4], "count": 1' in few and '"width": 2' in few
 
 
 @pytest.mark.parametrize(
