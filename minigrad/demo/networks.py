@@ -18,7 +18,7 @@ from minigrad.engine import ShapeError, no_grad
 from minigrad.files.html import Page, staged
 from minigrad.nn import functional as F
 from minigrad.nn.data import MNIST
-from minigrad.ops.arguments import check
+from minigrad.ops.arguments import check, shown, whole
 from minigrad.plots.canvas import as_picture, shown_array
 from minigrad.random import fork_rng
 from minigrad.tensor import as_tensor
@@ -157,7 +157,7 @@ def templates(
 
     Raises:
         ShapeError: arrays of other shapes, or options below 1.
-        TypeError: classes that are not integers.
+        TypeError: classes that are not integers, or ``train`` or ``test`` is no pair.
         ValueError: one of ``train`` and ``test`` without the other, no images, another number of names than classes.
 
     >>> import numpy as np
@@ -228,6 +228,8 @@ def templates(
 
 def _examples(what: str, pair: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, H, W) float32 from 0 to 1, and classes (N,) int64."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"templates: {what} must be a pair (images, classes), but is {shown(pair)}")
     images, labels = (shown_array("templates", what, part) for part in pair)
     images = images[:, 0] if images.ndim == 4 and images.shape[1] == 1 else images
     if labels.dtype.kind not in "iu":
@@ -272,14 +274,14 @@ def drawing(
     check(
         "drawing", locals(), "model names", model=nn.Sequential, names="a list", size="a list", mean="finite", std="above 0", title="a text"
     )
-    channels, rows, columns = shape = tuple(size) if len(size) == 3 else (0, 0, 0)
-    if channels != 1 or min(rows, columns) < 4:
+    shape = tuple(whole("drawing", "size", n) for n in size)
+    if len(shape) != 3 or shape[0] != 1 or min(shape[1:]) < 4:
         raise ShapeError(f"drawing: size must be (1, H, W), at least 4 each, not {size}")
     layers = chain(trained_lenet() if model is None else model, shape)
     (classes,) = layers[-1]["out"]
     called = [str(k) for k in range(classes)] if names is None else [str(name) for name in names]
     if len(called) != classes:
         raise ValueError(f"drawing: {len(called)} names for {classes} classes")
-    samples = [{"name": name, "values": packed(image)} for name, image in digits(10).items()] if (rows, columns) == (28, 28) else []
+    samples = [{"name": name, "values": packed(image)} for name, image in digits(10).items()] if shape == (1, 28, 28) else []
     data = {"title": title, "size": shape, "mean": float(mean), "std": float(std), "names": called, "layers": layers, "samples": samples}
     return staged("minigrad.demo/static/drawing.html", title or "draw a digit", data, "forward")

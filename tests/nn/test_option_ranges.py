@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 from test_options import SPACES, public
 
 import minigrad as mg
-from minigrad import graph, nn, plots, random, recompute, testing
+from minigrad import demo, graph, nn, plots, random, recompute, testing
 from minigrad.nn import data, detection, init, metrics, models, optim, training, utils
 from minigrad.nn.optim import lr_scheduler, swa_utils
 from minigrad.nn.utils import parametrizations, parametrize, rnn
@@ -733,6 +733,33 @@ row(
     layers=[1.5, [], ["no such"], ["1"]],
     shown=[1.5, {"no such": IMAGE}],
     side=at_least(1),
+)
+BITS = (np.eye(4)[None].repeat(2, 0), np.array([0, 1]))
+row(demo.sliding_filter, lambda: {"images": {"a": np.eye(5)}}, images=[1.5, {}, {"a": IMAGE}], filters=[1.5, {}, {"a": IMAGE}], title=NAME)
+row(demo.im2col, image=["a", np.ones(3)], filters=["a", np.ones(3)], padding=at_least(0), stride=at_least(1), title=NAME)
+row(demo.pooling, lambda: {"images": {"a": np.eye(8)}}, images=[1.5, {}, {"a": IMAGE}], title=NAME)
+row(demo.receptive_fields, lambda: {"model": MAPS, "image": IMAGE}, model=MODEL, image=["a", np.ones(3)], title=NAME)
+row(
+    demo.templates,
+    lambda: {"train": BITS, "test": BITS, "epochs": 1},
+    train=[1.5, BITS[:1], None],
+    test=[1.5, BITS[:1], None],
+    names=[1.5, ["a"]],
+    epochs=at_least(1),
+    lr=POSITIVE,
+    batch_size=at_least(1),
+    frames=at_least(2),
+    title=NAME,
+)
+row(
+    demo.drawing,
+    lambda: {"model": nn.Sequential(nn.Flatten(), nn.Linear(784, 10))},
+    model=MODEL,
+    names=[1.5, ["a"]],
+    size=[1.5, (28, 28), (3, 28, 28), (1, 28, 28.5)],
+    mean=[*REAL, math.inf],
+    std=POSITIVE,
+    title=NAME,
 )
 row(plots.timeline, lambda: {"rows": {"a": [1.0]}, "seconds": 1.0}, rows=[1.5, {}], seconds=POSITIVE, highest=[1.5, {"no such": 1.0}])
 row(

@@ -144,7 +144,7 @@ SPACES = [
     "minigrad", "minigrad.nn", "minigrad.nn.functional", "minigrad.nn.optim", "minigrad.nn.optim.lr_scheduler", "minigrad.nn.data",
     "minigrad.nn.data.transforms", "minigrad.nn.init", "minigrad.nn.metrics", "minigrad.nn.training", "minigrad.nn.utils", "minigrad.nn.utils.rnn",
     "minigrad.nn.utils.parametrize", "minigrad.nn.utils.parametrizations", "minigrad.nn.optim.swa_utils", "minigrad.nn.models", "minigrad.graph",
-    "minigrad.plots", "minigrad.testing", "minigrad.random", "minigrad.nn.detection",
+    "minigrad.plots", "minigrad.testing", "minigrad.random", "minigrad.nn.detection", "minigrad.demo",
 ]  # fmt: skip
 TAKE_ANYTHING = {
     "check": "keywords are the rules of options",
