@@ -27,7 +27,7 @@ def test_a_filter_slides(tmp_path):
     found = act(
         page.html,
         KEY
-        + """const sums = [[...y]];
+        + """const sums = [[...y]], slider = at("padding");
         at("flipped").click(); sums.push([...y]); at("flipped").click();
         for (const [id, v] of [["padding", 2], ["stride", 2], ["dilation", 2]]) { slide(id, v); sums.push([...y]); }
         slide("size", 5); const five = [state.filter.map(r => [...r]), out]; slide("size", 3);
@@ -42,7 +42,7 @@ def test_a_filter_slides(tmp_path):
         at("brushes").children[0].click(); at("drawn").children[4].click(); at("drawn").children[0].focus(); key(document.activeElement, "+"); key(document.activeElement, "ArrowRight");
         const drawn_ = [state.filter.map(r => [...r]), document.activeElement.dataset.cell, state.preset];
         at("clear").click(); at("walk").children[1].click(); await rest(); const played = [sum([...state.seen]), y.length];
-        return {sums, five, turned, cleared, filled, dragged_, keyed, pointed, one, drawn_, played, face: face()};""",
+        return {sums, five, turned, cleared, filled, dragged_, keyed, pointed, one, drawn_, played, stays: slider === at("padding"), face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -60,7 +60,7 @@ def test_a_filter_slides(tmp_path):
     assert written.startswith(f"{round(float(image[0, 0]), 2)}·1 + ") and where == f"Row 1, column 1 of the result: {total}"
     assert found["one"] == [1, 99]
     assert found["drawn_"] == [[[2, 2, 0], [0, -2, 0], [3, 0, 0]], "0,1", -1]
-    assert found["played"] == [63, 63]
+    assert found["played"] == [63, 63] and found["stays"]  # a slider can be dragged while the page changes
     assert found["face"] == FACE
 
 
