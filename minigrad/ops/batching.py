@@ -102,9 +102,10 @@ def elements(shape: tuple[int, ...]) -> int:
 def sample_by_sample(random: bool = False, whole: str = "") -> Callable[[F], F]:
     """Decorator of a function of Tensors that reads their numbers: inside ``vmap`` it is called for each sample, and the results are stacked.
 
-    random: it draws numbers, which are those that ``randomness`` asks for.
-    whole: it is called once instead: ``"images"`` if all its Tensors, and its results, are images ``N C ...`` that it takes one by one, so that those
-        of all samples are one batch; ``"elements"`` if it is elementwise (and draws numbers of its own for each element).
+    Args:
+        random: it draws numbers, which are those that ``randomness`` asks for.
+        whole: it is called once instead: ``"images"`` if all its Tensors, and its results, are images ``N C ...`` that it takes one by one, so
+            that those of all samples are one batch; ``"elements"`` if it is elementwise (and draws numbers of its own for each element).
     """
 
     def decorate(function: F) -> F:

@@ -74,7 +74,7 @@ COMMON = {
     "rtol": NOT_NEGATIVE, "atol": NOT_NEGATIVE, "max_kernel": at_least(1), "max_extra": at_least(0), "min_dims": at_least(0), "max_dims": at_least(0),
     "min_side": at_least(0), "max_side": at_least(0), "optimizer": [1.5, None], "params": [1.5, "ab", []],
 }  # fmt: skip
-FREE = {"foreach", "fused", "pin_memory_device"}  # taken for PyTorch's sake, and without effect
+FREE = {"foreach", "fused", "memory_format", "pin_memory_device"}  # taken for PyTorch's sake, and without effect
 
 
 def net():

@@ -22,7 +22,7 @@ ARGUMENTS = {  # with which each module can be made
  "AdaptiveAvgPool1d": (2,), "AdaptiveAvgPool2d": (2,), "AdaptiveAvgPool3d": (2,), "AdaptiveMaxPool1d": (2,), "AdaptiveMaxPool2d": (2,), "AdaptiveMaxPool3d": (2,),
  "LPPool1d": (2, 2), "LPPool2d": (2, 2), "LPPool3d": (2, 2), "MaxUnpool1d": (2,), "MaxUnpool2d": (2,), "MaxUnpool3d": (2,),
  "FractionalMaxPool2d": (2, 3), "FractionalMaxPool3d": (2, 3),
- "BatchNorm1d": (4,), "BatchNorm2d": (4,), "BatchNorm3d": (4,), "InstanceNorm1d": (4,), "InstanceNorm2d": (4,), "InstanceNorm3d": (4,),
+ "BatchNorm1d": (4,), "BatchNorm2d": (4,), "BatchNorm3d": (4,), "SyncBatchNorm": (4,), "InstanceNorm1d": (4,), "InstanceNorm2d": (4,), "InstanceNorm3d": (4,),
  "GroupNorm": (2, 4), "LayerNorm": (4,), "RMSNorm": (4,), "LocalResponseNorm": (2,),
  "Dropout": (), "Dropout1d": (), "Dropout2d": (), "Dropout3d": (), "AlphaDropout": (), "FeatureAlphaDropout": (),
  "Embedding": (5, 3), "EmbeddingBag": (5, 3),
