@@ -77,7 +77,7 @@ history = nn.fit(model, DataLoader(Corners(), 4), nn.CrossEntropyLoss(), nn.opti
 try:
     list(DataLoader(Corners(), 4, num_workers=1))
 except AttributeError as error:
-    print(error)
+    print(error, *error.__notes__)
 print([tuple(batch[0].shape) for batch in DataLoader(Corners(), 4, num_workers=1, multiprocessing_context="fork")])
 """
 
