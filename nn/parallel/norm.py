@@ -25,7 +25,7 @@ class SyncBatchNorm(BatchNormBase):
     process with the whole batch. With one rank, or in evaluation, it is a BatchNorm.
 
     Args:
-        num_features, eps, momentum, affine, track_running_stats, device, dtype: as for ``BatchNorm2d``.
+        num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as for ``BatchNorm2d``.
         process_group: None.
 
     Raises:
@@ -48,10 +48,12 @@ class SyncBatchNorm(BatchNormBase):
         process_group: Any = None,
         device: Any = None,
         dtype: DType = None,
+        *,
+        bias: bool = True,
     ):
         if process_group is not None:
             raise ValueError("SyncBatchNorm: all ranks are one group; leave out process_group")
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def _check_input(self, input: Any) -> None:
         if input.ndim < 2 or input.shape[1] != self.num_features:

@@ -109,7 +109,6 @@ LAYERS = [
         [np.abs(np.random.default_rng(9).normal(size=volumes)) + 0.1],
     ),
     ("BatchNorm1d", {"num_features": 4}, [(6, 4)]),
-    ("SyncBatchNorm", {"num_features": 4}, [(6, 4, 2)]),  # of one process; tests/distributed has more
     ("BatchNorm1d", {"num_features": 4, "momentum": None, "eps": 0.01}, [rows]),
     ("BatchNorm2d", {"num_features": 4}, [images]),
     ("BatchNorm2d", {"num_features": 4, "affine": False, "momentum": 0.3}, [images]),
@@ -188,6 +187,7 @@ LAYERS = [
     ("MaxUnpool1d", {"kernel_size": 2}, [(1, 2, 3), np.array([[[0, 3, 5], [1, 2, 4]]])]),
     ("MaxUnpool2d", {"kernel_size": 2}, [(1, 1, 2, 2), np.array([[[[0, 3], [9, 14]]]])]),
     ("MaxUnpool3d", {"kernel_size": 2}, [(1, 1, 2, 1, 2), np.array([[[[[0, 7]], [[17, 22]]]]])]),
+    ("SyncBatchNorm", {"num_features": 4}, [(6, 4, 2)]),  # of one process; tests/distributed has more
 ]
 IDS = [f"{name}-{i}" for i, (name, _, _) in enumerate(LAYERS)]
 
