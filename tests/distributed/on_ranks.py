@@ -346,7 +346,7 @@ def problem(ranks, workers=0):
     )
 
 
-def trained(ranks, epochs, path=None, every=None, callbacks=(), validation=True):
+def trained(ranks, epochs, path=None, every=None, callbacks=(), validation=True, accumulate=1):
     """The model and the history of ``fit``, on all ranks or in one process."""
     model = net()
     optimizer = nn.optim.Adam(model.parameters(), lr=0.02)
@@ -354,7 +354,7 @@ def trained(ranks, epochs, path=None, every=None, callbacks=(), validation=True)
     history = nn.fit(
         DistributedDataParallel(model) if ranks > 1 else model, loader, nn.CrossEntropyLoss(), optimizer, epochs=epochs,
         metrics=["accuracy", nn.metrics.ConfusionMatrix(3)], validation=test if validation else None,
-        scheduler=nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0), checkpoint=path, checkpoint_every=every, callbacks=list(callbacks),
+        scheduler=nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0), checkpoint=path, checkpoint_every=every, callbacks=list(callbacks), accumulate=accumulate,
     )  # fmt: skip
     return model, [{k: v for k, v in logs.items() if k != "seconds"} for logs in history]
 
@@ -397,6 +397,12 @@ def check_fit_is_that_of_one_process():
     a = nn.evaluate(DistributedDataParallel(ours[0]), problem(RANKS)[1], nn.CrossEntropyLoss(), ["accuracy"])
     b = nn.evaluate(alone[0], problem(1)[1], nn.CrossEntropyLoss(), ["accuracy"])
     close(list(a.values()), list(b.values()))
+
+
+def check_accumulated_steps_are_those_of_one_process():
+    with contextlib.redirect_stdout(io.StringIO()):
+        for accumulate in (2, 3):  # five batches: the last step of an epoch has one, or two
+            same(trained(RANKS, 2, accumulate=accumulate), trained(1, 2, accumulate=accumulate))
 
 
 def check_a_run_is_resumed_on_another_number_of_ranks():
