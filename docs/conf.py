@@ -32,10 +32,12 @@ napoleon_use_ivar = True
 
 
 def setup(app):
-    """The pictures of graphs.md are drawn anew for each build, and the pages of demos.md."""
+    """The pictures of graphs.md are drawn anew for each build, and the pages of demos.md; modules in the reference get tables of what is in them."""
+    import contents_tables
     import draw_demos
     import draw_gallery
 
+    app.connect("autodoc-process-docstring", contents_tables.add_table)
     app.connect("builder-inited", lambda app: draw_gallery.main(Path(app.srcdir) / "graphs"))
     app.connect(
         "build-finished",
