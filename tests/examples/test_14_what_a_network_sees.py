@@ -47,7 +47,7 @@ def test_what_a_network_sees(chapter):
     first, last = names["losses"][0], names["losses"][-1]
     assert last[0] < 0.8 * first[0] and sum(last) < sum(first)
     page = Path(names["chapter"].out, "maps.html").read_text(encoding="utf-8")
-    assert page.count('"about": "') == len(names["FILES"]) * len(names["LAYERS"])
+    assert page.count('"maps": [') == len(names["FILES"]) * len(names["LAYERS"])
 
 
 def test_without_its_packages_it_says_how_to_get_them(monkeypatch, tmp_path, capsys):

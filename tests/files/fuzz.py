@@ -5,6 +5,7 @@ or raises one of ``errors`` with a message; within some seconds, within 1 GB, wi
 """
 
 import contextlib
+import encodings
 import os
 import signal
 import sys
@@ -69,10 +70,13 @@ _FORBIDDEN = (
 _audit_installed = False
 
 
+def _of_a_codec(thing):
+    """Codecs of Python are loaded when a text needs them: the name of the module, or its code."""
+    return str(thing).startswith("encodings.") or Path(getattr(thing, "co_filename", "")).parent == Path(encodings.__file__).parent
+
+
 def _audit(event, args):
-    if (
-        _guarded and event.startswith(_FORBIDDEN) and not str(args[0]).startswith("encodings.")
-    ):  # codecs of Python are loaded when they are used
+    if _guarded and event.startswith(_FORBIDDEN) and not _of_a_codec(args[0]):
         raise AssertionError(f"reading a file did {event} {args!r:.200}")
 
 
