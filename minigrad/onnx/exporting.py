@@ -13,6 +13,7 @@ import numpy as np
 from minigrad import __version__
 from minigrad.calls import unchanged
 from minigrad.engine import TensorBase, no_grad, wrap
+from minigrad.files.atomic import whole_file
 from minigrad.onnx import rules as _table  # noqa: F401  # fills the table of rules
 from minigrad.onnx.hearing import Call, Heard, Size, merged, where
 from minigrad.onnx.loading import load
@@ -101,7 +102,8 @@ def export(
             copy.CopyFrom(proto)
             onnx.save_model(copy, path, save_as_external_data=True, location=location, size_threshold=1024)
         else:
-            path.write_bytes(proto.SerializeToString())
+            with whole_file(path) as file:
+                file.write(proto.SerializeToString())
     return proto
 
 
@@ -173,15 +175,15 @@ def _input_names(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
         parameters = list(inspect.signature(getattr(model, "forward", model)).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    names, i = [], 0
+    values: list[tuple[str, Any]] = []
+    i = 0
     for a in args:
         p = parameters[i] if i < len(parameters) else None
         if p is not None and p.kind is not p.VAR_POSITIONAL:
             i += 1
-        name = "input" if p is None else p.name
-        count = sum(isinstance(x, (TensorBase, np.ndarray)) for x in leaves([a]))
-        names += [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
-    for name, a in kwargs.items():
+        values.append(("input" if p is None else p.name, a))
+    names: list[str] = []
+    for name, a in [*values, *kwargs.items()]:
         count = sum(isinstance(x, (TensorBase, np.ndarray)) for x in leaves([a]))
         names += [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
     return [n if names.count(n) == 1 else f"{n}_{names[:k].count(n)}" for k, n in enumerate(names)]
@@ -334,16 +336,7 @@ def _place(array: np.ndarray) -> Any:
 
 def _arrays(call: Call) -> list[np.ndarray]:
     """The arrays that a call was given, those in static arguments (an index) too."""
-    found = []
-    for value in [*call.inputs, *call.statics.values()]:
-        stack = [value]
-        while stack:
-            v = stack.pop()
-            if isinstance(v, np.ndarray):
-                found.append(v)
-            elif isinstance(v, (tuple, list)):
-                stack.extend(v)
-    return found
+    return [x for x in leaves([call.inputs, call.statics]) if isinstance(x, np.ndarray)]
 
 
 # ---------------------------------------------------------------------------------------------------- batch normalisation

@@ -215,8 +215,8 @@ class Compiler:
         self.constants_are_weights = False  # Paddle and spox store no tensors: their weights are nodes of constants
         self.sizes: dict[tuple[str, str], int] = {}  # function -> its nodes, those of functions in it counted each time
         model = reader.model
-        self.opsets = {("" if o.domain in STANDARD else o.domain): o.version for o in model.opset_import}
-        self.functions = {(f.domain if f.domain not in STANDARD else "", f.name): f for f in model.functions}
+        self.opsets = {_domain(o): o.version for o in model.opset_import}
+        self.functions = {(_domain(f), f.name): f for f in model.functions}
 
     def compile(self) -> OnnxModule:
         """The module of the model's main graph. Raises :class:`OnnxError` for what is not there or does not fit."""
@@ -235,7 +235,7 @@ class Compiler:
         _note_uses(graph, self.uses, 0)
         self.constants_are_weights = not any(len(t.dims) and type_name(t.data_type).startswith("float") for t in graph.initializer)
         stored = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
-        root.graph = self.graph(graph, self.opsets, {}, frozenset(), 0, main=True)
+        root.graph = self.graph(graph, self.opsets, {}, frozenset(), 0)
         if self.missing:
             told = ", ".join(f"{name} ({times} times)" if times > 1 else name for name, times in self.missing.items())
             raise OnnxError(f"{self.reader.name}: operators that minigrad has not: {told}")
@@ -261,16 +261,14 @@ class Compiler:
         if key not in self.sizes:
             total = 0
             for node in self.functions[key].node:
-                inner = ("" if node.domain in STANDARD else node.domain, node.op_type)
+                inner = (_domain(node), node.op_type)
                 total += 1 + (self._size(inner, (*above, key)) if inner in self.functions else 0)
             if total > MOST_NODES:
                 raise OnnxError(f"{self.reader.name}: more than {MOST_NODES} nodes, with functions written out")
             self.sizes[key] = total
         return self.sizes[key]
 
-    def graph(
-        self, proto: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int, main: bool = False
-    ) -> Graph:
+    def graph(self, proto: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int) -> Graph:
         """A graph message as a :class:`Graph`; ``around`` are the names of values of the graphs that it is in."""
         names = [v.name for v in proto.input]
         self._texts(*names, *[v.name for v in proto.output])
@@ -283,7 +281,7 @@ class Compiler:
         given = {**defaults, **{a.name: a for a in proto.attribute_proto}, **{a.name: a for a in node.attribute}}
         made = {name for inner in proto.node for name in inner.output} | set(proto.input)
         graph = Graph(list(proto.input), [name if name in made else "" for name in proto.output])  # a result that the node does not ask for
-        versions = {**opsets, **{("" if o.domain in STANDARD else o.domain): o.version for o in proto.opset_import}}
+        versions = {**opsets, **{_domain(o): o.version for o in proto.opset_import}}
         return self._fill(graph, proto.node, versions, given, frozenset(), depth)
 
     def _fill(
@@ -308,10 +306,9 @@ class Compiler:
                 raise OnnxError(f"{self.reader.name}: more than {MOST_NODES} nodes, with functions written out")
             if node.op_type == "Constant" and node.domain in STANDARD and len(node.output) == 1:
                 array = self._constant(node, attributes)
-                if array is not None:
-                    self._keep(graph, node.output[0], array, trainable=self.constants_are_weights and not attributes)
-                    known.add(node.output[0])
-                    continue
+                self._keep(graph, node.output[0], array, trainable=self.constants_are_weights and not attributes)
+                known.add(node.output[0])
+                continue
             inner = frozenset(known | around)
             step, taken = self._step(node, opsets, attributes, inner, depth)
             inputs = [*node.input, *taken]
@@ -373,8 +370,8 @@ class Compiler:
         dense.reshape(-1)[flat] = values
         return dense
 
-    def _constant(self, node: Any, attributes: Mapping[str, Any]) -> np.ndarray | None:
-        """The array of a node ``Constant``, None for one that is a string, or belongs to a function's attribute."""
+    def _constant(self, node: Any, attributes: Mapping[str, Any]) -> np.ndarray:
+        """The array of a node ``Constant``. Raises :class:`OnnxError` for one of strings."""
         if len(node.attribute) != 1:
             raise OnnxError(f"{self.reader.name}: node {node.name[:80]!r}: a Constant has one attribute")
         (attribute,) = node.attribute
@@ -415,8 +412,7 @@ class Compiler:
             child = module._modules.get(part)
             if child is None:
                 child = Module()
-                part = _free(module, part)
-                module.register_module(part, child)
+                module.register_module(_free(module, part), child)
             module = child
         return module, _free(module, last)
 
@@ -426,8 +422,7 @@ class Compiler:
         self, node: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int
     ) -> tuple[Module, list[str]]:
         """The module of a node, and the names of the values that its graphs capture."""
-        domain = "" if node.domain in STANDARD else node.domain
-        key = (domain, node.op_type)
+        key = (_domain(node), node.op_type)
         given: dict[str, Any] = {}
         for a in node.attribute:
             if a.ref_attr_name:
@@ -446,16 +441,8 @@ class Compiler:
         return self._register(Known(node.op_type, node.domain, node.name, run), node), taken
 
     def _register(self, step: Step, node: Any) -> Step:
-        path = _parts(node.name.strip("/").replace("/", ".") or f"{node.op_type}_{self.count - 1}")
-        module: Module = self.root
-        for part in path[:-1]:
-            child = module._modules.get(part)
-            if child is None:
-                part = _free(module, part)
-                child = Module()
-                module.register_module(part, child)
-            module = child
-        module.register_module(_free(module, path[-1]), step)
+        module, attribute = self._place(node.name.strip("/").replace("/", ".") or f"{node.op_type}_{self.count - 1}")
+        module.register_module(attribute, step)
         return step
 
     def _bind(
@@ -481,7 +468,7 @@ class Compiler:
             taken.update(dict.fromkeys(inside))
         for name, default in entry.attributes.items():
             if name == "opset":
-                values[name] = opsets.get("" if node.domain in STANDARD else node.domain, 1)
+                values[name] = opsets.get(_domain(node), 1)
             elif name == "outputs":
                 values[name] = len(node.output)
             elif name == "captured":
@@ -490,7 +477,7 @@ class Compiler:
                 if default is inspect.Parameter.empty:
                     raise OnnxError(f"{self.reader.name}: node {node.name[:80]!r}: {node.op_type} needs the attribute {name!r}")
                 values[name] = default
-        return _Call(("" if node.domain in STANDARD else node.domain, node.op_type), values), list(taken)
+        return _Call((_domain(node), node.op_type), values), list(taken)
 
     def value(
         self, a: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int
@@ -623,14 +610,18 @@ class _ByTypes:
         return self.graphs[types]
 
 
+def _domain(message: Any) -> str:
+    """The domain of a node, a function or an operator set; the standard one, which has two names, is empty."""
+    return "" if message.domain in STANDARD else str(message.domain)
+
+
 def _note_uses(proto: Any, uses: dict[str, set[tuple[str, str, int]]], depth: int) -> None:
     """Note for each name which inputs of which operators it is, in all graphs."""
     if depth > DEEPEST:
         return
     for node in proto.node:
-        domain = "" if node.domain in STANDARD else node.domain
         for slot, name in enumerate(node.input):
-            uses.setdefault(name, set()).add((domain, node.op_type, slot))
+            uses.setdefault(name, set()).add((_domain(node), node.op_type, slot))
         for a in node.attribute:
             if a.HasField("g"):
                 _note_uses(a.g, uses, depth + 1)

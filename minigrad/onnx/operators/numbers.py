@@ -79,12 +79,12 @@ def _dequantize_linear(x: Any, scale: Any, zero: Any = None, *, axis: int = 1, b
 
 
 def _centred(x: Any, zero: Any, rows: bool = False) -> np.ndarray:
-    """Integers less their zero point, which may be one for each row."""
+    """Integers less their zero point, which may be one for each row, or output channel."""
     data = x._data.astype(np.int32)
     if zero is None:
         return data
     point = zero._data.astype(np.int32)
-    return data - (point[:, None] if rows and point.ndim == 1 and point.size > 1 else point)
+    return data - (point.reshape(-1, *[1] * (data.ndim - 1)) if rows and point.ndim == 1 and point.size > 1 else point)
 
 
 @operator("MatMulInteger")
@@ -118,7 +118,7 @@ def _conv_integer(
     strides: Any = None,
 ) -> Any:
     settings = {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides}
-    return conv_integer(_centred(x, x_zero), _of_rows(w, w_zero), settings)
+    return conv_integer(_centred(x, x_zero), _centred(w, w_zero, rows=True), settings)
 
 
 @operator("QLinearConv", settings=(1, 2, 4, 5, 6, 7))
@@ -141,20 +141,12 @@ def _qlinear_conv(
     strides: Any = None,
 ) -> Any:
     settings = {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides}
-    sums = conv_integer(_centred(x, x_zero), _of_rows(w, w_zero), settings)._data.astype(np.float64)
+    sums = conv_integer(_centred(x, x_zero), _centred(w, w_zero, rows=True), settings)._data.astype(np.float64)
     view = (-1, *[1] * (sums.ndim - 2))
     if bias is not None:
         sums = sums + bias._data.reshape(view)
     factor = w_scale._data.astype(np.float64)
     return _requantized(sums * x_scale._data.astype(np.float64) * (factor.reshape(view) if factor.size > 1 else factor), y_scale, y_zero)
-
-
-def _of_rows(w: Any, zero: Any) -> np.ndarray:
-    data = w._data.astype(np.int32)
-    if zero is None:
-        return data
-    point = zero._data.astype(np.int32)
-    return data - (point.reshape(-1, *[1] * (data.ndim - 1)) if point.size > 1 else point.reshape(()))
 
 
 # ------------------------------------------------------------------------------------------------------------- signals
