@@ -95,17 +95,21 @@ class BatchNormBase(NormBase):
     def forward(self, input: Tensor) -> Tensor:
         """The input, normalised over the batch (training) or by the running statistics."""
         self._check_input(input)
-        running_mean, running_var = self.running_mean, self.running_var
+        running_mean, running_var, momentum = self._running()
+        from_batch = self.training or running_mean is None
+        return F.batch_norm(input, running_mean, running_var, self.weight, self.bias, from_batch, momentum, self.eps)
+
+    def _running(self) -> tuple[Tensor | None, Tensor | None, float]:
+        """The running statistics, and by how much this batch, which is counted, moves them in training."""
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training:
             if not self.track_running_stats:
-                running_mean = running_var = None
-            elif self.num_batches_tracked is not None:
+                return None, None, momentum
+            if self.num_batches_tracked is not None:
                 self.num_batches_tracked.data = count = np.add(self.num_batches_tracked._data, 1)
                 if self.momentum is None:  # a cumulative average over all batches
                     momentum = 1.0 / float(count)
-        from_batch = self.training or running_mean is None
-        return F.batch_norm(input, running_mean, running_var, self.weight, self.bias, from_batch, momentum, self.eps)
+        return self.running_mean, self.running_var, momentum
 
 
 class BatchNorm1d(BatchNormBase):

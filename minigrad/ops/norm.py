@@ -228,8 +228,8 @@ def batch_norm(
     if not count:  # an empty batch says nothing of mean and variance
         return y
     with no_grad():
-        _move("batch_norm", running_mean, reshape(m, (channels,)), momentum)
-        _move("batch_norm", running_var, reshape(v, (channels,)) * (count / max(count - 1, 1)), momentum)
+        move_running("batch_norm", running_mean, reshape(m, (channels,)), momentum)
+        move_running("batch_norm", running_var, reshape(v, (channels,)) * (count / max(count - 1, 1)), momentum)
     return y
 
 
@@ -249,7 +249,8 @@ def _standardized(input, weight, bias, **options):
     return cast(y, dtype=dtype), m, v
 
 
-def _move(name: str, running: Any, value: Any, momentum: float) -> None:
+def move_running(name: str, running: Any, value: Any, momentum: float) -> None:
+    """Move running statistics, if there are any, towards those of a batch, ``value``, by ``momentum``."""
     if running is not None or momentum is not None:
         number(name, "momentum", momentum)
     if running is not None:
@@ -280,8 +281,8 @@ def instance_norm(
     per_channel = (1, channels) + (1,) * len(space)
     y, m, v = _standardized(input, weight, bias, dim=tuple(range(2, len(shape))), shape=per_channel, eps=eps)
     with no_grad():
-        _move("instance_norm", running_mean, mean(reshape(m, (n, channels)), dim=0), momentum)
-        _move("instance_norm", running_var, mean(reshape(v, (n, channels)), dim=0) * (count / max(count - 1, 1)), momentum)
+        move_running("instance_norm", running_mean, mean(reshape(m, (n, channels)), dim=0), momentum)
+        move_running("instance_norm", running_var, mean(reshape(v, (n, channels)), dim=0) * (count / max(count - 1, 1)), momentum)
     return y
 
 

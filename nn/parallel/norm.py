@@ -8,10 +8,11 @@ import numpy as np
 
 from minigrad.distributed.functional import total
 from minigrad.distributed.processes import several
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, no_grad
+from minigrad.nn import functional as F
 from minigrad.nn.module import Module
 from minigrad.nn.norm import BatchNormBase
-from minigrad.ops.elementwise import rsqrt
+from minigrad.ops.norm import move_running
 from minigrad.ops.shape import cat, stack
 from minigrad.tensor import Tensor
 from minigrad.types import DType
@@ -82,22 +83,12 @@ class SyncBatchNorm(BatchNormBase):
             )
         mean = (counts * means).sum(0) / number
         var = (counts * (variances + (means - mean) ** 2)).sum(0) / number
-        self._remember(mean._data, var._data * float(number / (number - 1)))
-        y = (x - mean.reshape(per_channel)) * rsqrt(var + self.eps).reshape(per_channel)
-        if self.weight is not None:
-            y = y * self.weight.reshape(per_channel)
-        if self.bias is not None:
-            y = y + self.bias.reshape(per_channel)
-        return y.to(input.dtype)
-
-    def _remember(self, mean: np.ndarray, var: np.ndarray) -> None:
-        """Move the running statistics."""
-        if not self.training or self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
-            return
-        self.num_batches_tracked.data = seen = np.add(self.num_batches_tracked._data, 1)
-        momentum = 1.0 / float(seen) if self.momentum is None else self.momentum
-        for running, now in ((self.running_mean, mean), (self.running_var, var)):
-            running.data = ((1 - momentum) * running._data + momentum * now).astype(running._data.dtype)
+        running_mean, running_var, momentum = self._running()
+        if self.training:
+            with no_grad():
+                move_running("SyncBatchNorm", running_mean, mean, momentum)
+                move_running("SyncBatchNorm", running_var, var * (number / (number - 1)), momentum)
+        return F.batch_norm(input, mean, var, self.weight, self.bias, False, momentum, self.eps)
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
