@@ -323,7 +323,7 @@ def _several(x: Any) -> tuple:
 
 
 class _AtEnd(threading.local):
-    waiting: list[Callable[[], None]]
+    waiting: list[Callable[[], None]] | None = None  # None while no backward() runs
 
 
 _at_end = _AtEnd()
@@ -332,6 +332,8 @@ _at_end = _AtEnd()
 def at_end_of_backward(function: Callable[[], None]) -> None:
     """Call ``function()`` when the running ``backward()`` of this thread has filled every ``.grad``. For hooks; if it fails, nothing is called.
 
+    In a backward that a hook runs, the end is that of the inner one. Raises ``RuntimeError`` if none runs.
+
     >>> import minigrad as mg
     >>> from minigrad.engine import at_end_of_backward
     >>> x = mg.tensor(1.0, requires_grad=True)
@@ -339,6 +341,8 @@ def at_end_of_backward(function: Callable[[], None]) -> None:
     >>> (x * 2).backward()
     tensor(2.)
     """
+    if _at_end.waiting is None:
+        raise RuntimeError("at_end_of_backward: no backward() runs in this thread; call it in a hook")
     _at_end.waiting.append(function)
 
 
@@ -369,14 +373,17 @@ def backward(
     targets = None if inputs is None else {_input_node(t, "backward"): t for t in _several(inputs)}
     if targets is not None and not targets:
         raise RuntimeError("backward: inputs is empty: name at least one tensor, or leave it out")
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"):  # 1/0 in a formula is inf, as in the ops themselves
-        _at_end.waiting = []
-        found = walk(seeds, None if targets is None else set(targets), retain, create_graph, accumulate=True)
-    for node, g in found.items():
-        if type(node) is not Leaf and targets is not None:
-            deliver(targets[node], g, create_graph)
-    while _at_end.waiting:
-        _at_end.waiting.pop(0)()
+    around, _at_end.waiting = _at_end.waiting, []
+    try:
+        with set_grad_enabled(create_graph), np.errstate(all="ignore"):  # 1/0 in a formula is inf, as in the ops themselves
+            found = walk(seeds, None if targets is None else set(targets), retain, create_graph, accumulate=True)
+        for node, g in found.items():
+            if type(node) is not Leaf and targets is not None:
+                deliver(targets[node], g, create_graph)
+        while _at_end.waiting:
+            _at_end.waiting.pop(0)()
+    finally:
+        _at_end.waiting = around
 
 
 def _input_node(tensor: Any, who: str) -> Node:

@@ -189,3 +189,25 @@ def test_what_is_called_at_the_end_of_backward():
     with pytest.raises(ZeroDivisionError):
         (y + x).backward()  # what fails ends nothing
     assert seen == [4.0]
+
+
+def test_the_end_of_backward_is_that_of_the_one_that_runs():
+    from minigrad.engine import at_end_of_backward
+
+    with pytest.raises(RuntimeError, match="no backward\\(\\) runs in this thread"):
+        at_end_of_backward(print)
+    seen = []
+    x = mg.tensor(1.0, requires_grad=True)
+
+    def hook(g):
+        at_end_of_backward(lambda: seen.append("outer"))
+        z = mg.tensor(1.0, requires_grad=True)
+        z.register_hook(lambda g: at_end_of_backward(lambda: seen.append("inner")))
+        with mg.enable_grad():
+            (z * 2).backward()
+
+    x.register_hook(hook)
+    (x * 2).backward()
+    assert seen == ["inner", "outer"]
+    with pytest.raises(RuntimeError, match="no backward"):
+        at_end_of_backward(print)
