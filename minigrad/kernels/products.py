@@ -18,7 +18,7 @@ PARTS = 8
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The result of ``np.matmul``, with its exceptions."""
-    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous and a.shape[-1] == b.shape[0]:  # one product of many rows, not many of few
+    if b.ndim == 2 and a.ndim > 2 and a.shape[-1] == b.shape[0]:  # one product of all rows: numpy would multiply batch by batch
         return matmul(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
     work = a.size * (b.shape[-1] if b.ndim > 1 else 1)
     if (work < SMALL and b.size < SMALL) or a.dtype.kind != "f" or b.dtype.kind != "f":

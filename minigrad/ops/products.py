@@ -96,13 +96,10 @@ def matmul(input: Array, other: Array) -> Array:
     half = input.dtype == other.dtype == np.float16
     if half:  # numpy has no fast float16 product; sums are kept in float32, as in PyTorch
         input, other = input.astype(np.float32), other.astype(np.float32)
-    if input.ndim > 2 and other.ndim == 2:  # one product of all rows: numpy would multiply batch by batch
-        out = kernels.matmul(_rows(input), other).reshape(*input.shape[:-1], other.shape[1])
-    else:
-        try:
-            out = kernels.matmul(input, other)
-        except ValueError:
-            raise ShapeError(f"matmul: the leading dimensions of {input.shape} @ {other.shape} do not broadcast") from None
+    try:
+        out = kernels.matmul(input, other)
+    except ValueError:
+        raise ShapeError(f"matmul: the leading dimensions of {input.shape} @ {other.shape} do not broadcast") from None
     return out.astype(np.float16) if half else out
 
 
