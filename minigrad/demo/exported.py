@@ -9,22 +9,13 @@ import numpy as np
 from minigrad import nn
 from minigrad.calls import heard, unchanged
 from minigrad.creation import zeros
-from minigrad.demo.images import packed
 from minigrad.engine import ShapeError, no_grad
+from minigrad.files.html import encoded
+from minigrad.ops.window_sizes import pair
 from minigrad.tensor import Tensor
 
 SAME = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Flatten)
 PLAIN = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SiLU: "silu"}
-
-
-def pair(size: Any) -> tuple[int, int]:
-    """A size for two axes: ``3`` or ``(3, 3)`` as ``(3, 3)``.
-
-    >>> from minigrad.demo.exported import pair
-    >>> pair(3)
-    (3, 3)
-    """
-    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def window(layer: Any) -> dict[str, tuple[int, ...]]:
@@ -97,7 +88,7 @@ def _layer(path: str, module: Any) -> dict[str, Any]:
         scale = (module.running_var._data.astype(float) + module.eps) ** -0.5
         scale = scale if module.weight is None else scale * module.weight._data
         shift = (0 if module.bias is None else module.bias._data) - module.running_mean._data * scale
-        return {"kind": "affine", "weight": packed(scale), "bias": packed(shift)}
+        return {"kind": "affine", "weight": encoded(scale), "bias": encoded(shift)}
     if isinstance(module, nn.LeakyReLU):
         return {"kind": "leaky", "slope": module.negative_slope}
     if isinstance(module, nn.ELU):
@@ -110,4 +101,4 @@ def _layer(path: str, module: Any) -> dict[str, Any]:
 
 
 def _weights(module: Any) -> dict[str, Any]:
-    return {"weight": packed(module.weight._data), "bias": None if module.bias is None else packed(np.asarray(module.bias._data))}
+    return {"weight": encoded(module.weight._data), "bias": None if module.bias is None else encoded(np.asarray(module.bias._data))}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine import ShapeError
+from minigrad.files.html import encoded
 from minigrad.nn.data import MNIST
 from minigrad.plots.canvas import named_arrays
 
@@ -39,16 +39,6 @@ def digits(count: int = 6) -> dict[str, np.ndarray]:
     return {str(k): sample.images[np.flatnonzero(sample.labels == k)[3]] / 255 for k in chosen}
 
 
-def packed(values: Any, dtype: str = "<f4") -> str:
-    """An array as the base64 of its values in ``dtype``: ``unpacked`` in the pages reads it.
-
-    >>> from minigrad.demo.images import packed
-    >>> packed([1.0])
-    'AACAPw=='
-    """
-    return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
-
-
 def grey(function: str, images: Any, least: int = 1) -> list[dict[str, Any]]:
     """A dict of name -> (H, W) or (1, H, W), by default some digits, as data of a page. Raises ``ShapeError`` for another shape."""
     found = []
@@ -64,7 +54,7 @@ def grey(function: str, images: Any, least: int = 1) -> list[dict[str, Any]]:
                 "name": name,
                 "rows": image.shape[0],
                 "columns": image.shape[1],
-                "values": packed(image),
+                "values": encoded(image),
                 "most": most or 1.0,
                 "signed": least_value < 0,
             }

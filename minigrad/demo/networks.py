@@ -13,9 +13,9 @@ import minigrad as mg
 from minigrad import nn
 from minigrad.calls import heard, unchanged
 from minigrad.demo.exported import chain, window
-from minigrad.demo.images import digits, packed
+from minigrad.demo.images import digits
 from minigrad.engine import ShapeError, no_grad
-from minigrad.files.html import Page, staged
+from minigrad.files.html import Page, encoded, staged
 from minigrad.nn import functional as F
 from minigrad.nn.data import MNIST
 from minigrad.ops.arguments import check, shown, whole
@@ -115,7 +115,7 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
             last[0] = output
             maps = np.abs(output._data[0]).mean(0)
             if isinstance(module, POINTWISE):
-                layers[-1]["values"] = packed(maps)
+                layers[-1]["values"] = encoded(maps)
             else:
                 layers.append(_layer(path or type(module).__name__, maps, output.shape[1], window(module)))
 
@@ -128,7 +128,7 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
 
 def _layer(name: str, values: np.ndarray, maps: int, places: dict[str, tuple[int, ...]]) -> dict[str, Any]:
     rows, columns = values.shape
-    return {"name": name, "maps": maps, "rows": rows, "columns": columns, "values": packed(values), **places}
+    return {"name": name, "maps": maps, "rows": rows, "columns": columns, "values": encoded(values), **places}
 
 
 def templates(
@@ -205,7 +205,7 @@ def templates(
         recorded.append(
             {
                 "step": step, "most": most, "loss": loss, "accuracy": float((outputs.argmax(1) == test_y).mean()),
-                "weights": packed(np.rint(weights / most * 127), "i1"), "scores": outputs[asked].astype(float).tolist(),
+                "weights": encoded(np.rint(weights / most * 127), "i1"), "scores": outputs[asked].astype(float).tolist(),
             }
         )  # fmt: skip
 
@@ -221,7 +221,7 @@ def templates(
             optimizer.step()
             step += 1
             record(step)
-    pictures = [{"values": packed(test_x[k]), "label": int(test_y[k])} for k in asked]
+    pictures = [{"values": encoded(test_x[k]), "label": int(test_y[k])} for k in asked]
     data = {"title": title, "names": called, "rows": rows, "columns": columns, "images": pictures, "frames": recorded}
     return staged("minigrad.demo/static/templates.html", title or "templates while they train", data)
 
@@ -282,6 +282,6 @@ def drawing(
     called = [str(k) for k in range(classes)] if names is None else [str(name) for name in names]
     if len(called) != classes:
         raise ValueError(f"drawing: {len(called)} names for {classes} classes")
-    samples = [{"name": name, "values": packed(image)} for name, image in digits(10).items()] if shape == (1, 28, 28) else []
+    samples = [{"name": name, "values": encoded(image)} for name, image in digits(10).items()] if shape == (1, 28, 28) else []
     data = {"title": title, "size": shape, "mean": float(mean), "std": float(std), "names": called, "layers": layers, "samples": samples}
     return staged("minigrad.demo/static/drawing.html", title or "draw a digit", data, "forward")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.demo.images import grey, packed, square_filters
+from minigrad.demo.images import grey, square_filters
 from minigrad.engine import ShapeError
-from minigrad.files.html import Page, staged
+from minigrad.files.html import Page, encoded, staged
 from minigrad.nn import functional as F
 from minigrad.ops.arguments import check
 from minigrad.plots.canvas import shown_array
@@ -82,8 +82,8 @@ def im2col(image: Any = None, filters: Any = None, *, padding: int = 0, stride: 
         raise ValueError(f"im2col: the matrix of {matrix.shape[0]}×{matrix.shape[1]} is too large to be read: at most 4,000 cells")
     data = {
         "title": title, "channels": len(x), "rows": x.shape[1], "columns": x.shape[2], "kernel": w.shape[2:], "out": result.shape[1:],
-        "stride": [stride, stride], "padding": padding, "filters": len(w), "image": packed(x), "weights": packed(w),
-        "matrix": packed(matrix), "product": packed(result.reshape(len(w), -1).T),
+        "stride": [stride, stride], "padding": padding, "filters": len(w), "image": encoded(x), "weights": encoded(w),
+        "matrix": encoded(matrix), "product": encoded(result.reshape(len(w), -1).T),
     }  # fmt: skip
     return staged("minigrad.demo/static/im2col.html", title or "im2col", data)
 

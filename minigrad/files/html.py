@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from minigrad.files.atomic import whole_file
 
@@ -39,6 +42,17 @@ def staged(place: str, title: str, data: Any, *scripts: str) -> Page:
     shared = {part: (home / f"stage.{end}").read_text(encoding="utf-8") for part, end in (("style", "css"), ("stage", "js"))}
     shared |= {script: (folder / f"{script}.js").read_text(encoding="utf-8") for script in scripts}
     return Page(filled((folder / name).read_text(encoding="utf-8"), title, data, **shared))
+
+
+def encoded(values: Any, dtype: str = "<f4") -> str:
+    """An array as the base64 of its values in ``dtype``, for the data of a page. A float64 beyond float32 becomes infinite.
+
+    >>> from minigrad.files.html import encoded
+    >>> encoded([1.0])
+    'AACAPw=='
+    """
+    with np.errstate(over="ignore"):
+        return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ A node holds only what backward needs. What else there was is computed again, in
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import Node, Pick, TensorBase
+from minigrad.files.html import encoded
 
 WHOLE = 16_384  # elements of an array that is carried whole; of a larger one its histogram and a small image
 MAPS, SIDE = 8, 32  # feature maps in that image, and its pixels along an axis
@@ -117,6 +117,7 @@ def packed(array: Any, whole: int = WHOLE, maps: int = MAPS, side: int = SIDE) -
     in the same form with a shape, and ``counts`` the histogram between the extremes.
 
     >>> import numpy as np
+    >>> import base64
     >>> p = packed(np.array([[1.0, -2.0]]))
     >>> p["shape"], p["low"], p["high"], np.frombuffer(base64.b64decode(p["data"]), "<f4")
     ([1, 2], -2.0, 1.0, array([ 1., -2.], dtype=float32))
@@ -131,15 +132,10 @@ def packed(array: Any, whole: int = WHOLE, maps: int = MAPS, side: int = SIDE) -
         "mean": float(finite.mean()) if finite.size else 0.0, "odd": int(flat.size - finite.size),
     }  # fmt: skip
     if flat.size <= whole:
-        return found | {"data": _base64(array)}
+        return found | {"data": encoded(array)}
     counts, _ = np.histogram(finite, 32, (low, high if high > low else low + 1))
     small = shrunk(array, maps, side)
-    return found | {"counts": counts.tolist(), "small": {"shape": list(small.shape), "data": _base64(small)}}
-
-
-def _base64(array: np.ndarray) -> str:
-    with np.errstate(over="ignore"):  # a float64 beyond float32 is drawn as infinite
-        return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode()
+    return found | {"counts": counts.tolist(), "small": {"shape": list(small.shape), "data": encoded(small)}}
 
 
 def shrunk(array: np.ndarray, maps: int = MAPS, side: int = SIDE) -> np.ndarray:
