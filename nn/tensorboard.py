@@ -280,11 +280,13 @@ def _graph_definition(graph: Any) -> Any:
         name = "/".join([*path(vertex.scope), vertex.name.replace("/", ".")])
         times[name] += 1
         names[vertex.id] = name if times[name] == 1 else f"{name}#{times[name]}"
+    sources: dict[str, list[str]] = {}
+    for edge in graph.edges:
+        sources.setdefault(edge.target, []).append(names[edge.source] + (f":{edge.result}" if edge.result else ""))
     nodes = []
     for vertex in graph.vertices:
         shapes = [TensorShapeProto(dim=[TensorShapeProto.Dim(size=n) for n in shape]) for shape in vertex.shapes]
         attributes = {name: AttrValue(s=text.encode()) for name, text in vertex.static.items()}
         attributes["_output_shapes"] = AttrValue(list=AttrValue.ListValue(shape=shapes))
-        sources = [names[edge.source] + (f":{edge.result}" if edge.result else "") for edge in graph.edges if edge.target == vertex.id]
-        nodes.append(NodeDef(name=names[vertex.id], op=vertex.op or vertex.kind, input=sources, attr=attributes))
+        nodes.append(NodeDef(name=names[vertex.id], op=vertex.op or vertex.kind, input=sources.get(vertex.id, ()), attr=attributes))
     return GraphDef(node=nodes)

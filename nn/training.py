@@ -223,19 +223,20 @@ def fit(
     gathered: list[Metric] = [mean, *measured]
 
     def write(within: bool) -> None:
-        if checkpoint is not None:
-            state: dict[str, Any] = {name: thing.state_dict() for name, thing in stateful.items()}
-            total = [copy.copy(m) for m in gathered]
-            if within:
-                ranks.merge(total, "the metrics for the checkpoint")
+        if checkpoint is None:
+            return
+        total = [copy.copy(m) for m in gathered]
+        if within:
+            ranks.merge(total, "the metrics for the checkpoint")
+        own = ranks.own_states(stateful)
+        if ranks.rank == 0:
+            state: dict[str, Any] = {name: thing.state_dict() for name, thing in stateful.items() if name not in own} | own
             state["metrics"] = [[m.name, m.state_dict()] for m in total]
             state["callbacks"] = [[type(c).__name__, c.state_dict()] for c in callbacks]
             state["begun with"] = begun_with
             state["now"] = {"optimizer": _options(optimizer), "scheduler": _options(scheduler)}
             state["run"] = {"epoch": run.epoch, "step": run.step, "stop": run.stop, "history": run.history, "within": within}
-            state |= ranks.own_states(stateful)
-            if ranks.rank == 0:
-                save(state, checkpoint)
+            save(state, checkpoint)
 
     within, begun_with = False, options
     state = ranks.read(checkpoint)

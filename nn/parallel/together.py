@@ -86,7 +86,7 @@ class Together:
             state = load(path)
             data = Path(path).read_bytes() if self.size > 1 else None
         data = self.first(data, "reading the checkpoint")
-        return state if data is None else load(io.BytesIO(data))
+        return state if self.rank == 0 or data is None else load(io.BytesIO(data))
 
     def own_states(self, parts: dict[str, Any]) -> dict[str, Any]:
         """What differs from rank to rank, in a checkpoint: positions in loaders, and in random numbers."""
