@@ -64,7 +64,8 @@ def test_a_rank_that_fails_ends_all(tmp_path):
     ]
     for how in ("dies", "killed"):
         state = nn.load(tmp_path / f"{how}.ckpt")
-        assert state["run"]["step"] == 7 and len(state["ranks"]) == 2
+        # rank 1 ends soon after it gave its part of checkpoint 7: rank 0 has written it, or was ended while it wrote and 6 is there
+        assert state["run"]["step"] in (6, 7) and len(state["ranks"]) == 2
 
 
 @WITH_MPI
