@@ -13,8 +13,8 @@ from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
 OUTPUTS, LONGEST = 4, 64  # as in kernels.c: channels that are summed at once; numbers of each of them, at most
-SHARES = 8  # of the images
-SHARE = 20 << 20  # multiplications in a share, at least
+SHARES = 8  # of the images, at most; a power of two, which any usual number of threads divides evenly
+SHARE = 2 << 20  # multiplications in a share, at least: about 0.1 ms, many times what it takes to wake a thread
 FRAME = 1 << 18  # numbers in a frame (or in that of the gradient), at most
 
 
@@ -45,7 +45,8 @@ def _zeros(count: int) -> np.ndarray:
 
 
 def _shares(n: int, products: int) -> list[slice]:
-    return cut(n, 1, -(-n // max(1, min(SHARES, n * products // SHARE))))
+    count = min(SHARES, max(1, n * products // SHARE))
+    return cut(n, 1, -(-n // (1 << (count.bit_length() - 1))))
 
 
 def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any, chosen: str) -> Any:
@@ -83,7 +84,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
     if outputs * plane > FRAME:
         return NotImplemented
     (x,), (y,) = ours, theirs
-    shares = _shares(len(x), math.prod(shape) * oh * ow)
+    shares = _shares(len(x), math.prod(shape) * oh * ow // 2)  # fewer, for each has sums of its own
     dw = np.empty((len(shares), *shape), np.float32)
 
     def work(i: int) -> None:
