@@ -366,7 +366,7 @@ def test_direct_convolution(level, n, c, o, h, w, kh, kw, shift, bias, special, 
 
 @LEVELS
 @hypothesis.given(
-    groups=hs.integers(2, 5), c=hs.integers(1, 3), o=hs.integers(7, 20), h=hs.integers(4, 9), w=hs.integers(5, 20), kh=hs.integers(1, 3),
+    groups=hs.integers(2, 5), c=hs.integers(1, 3), o=hs.integers(1, 20), h=hs.integers(4, 9), w=hs.integers(5, 20), kh=hs.integers(1, 3),
     kw=hs.sampled_from([3, 5]), left=hs.integers(0, 2), seed=hs.integers(0, 1000),
 )  # fmt: skip
 def test_weights_of_groups(level, groups, c, o, h, w, kh, kw, left, seed):

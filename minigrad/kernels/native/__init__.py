@@ -64,7 +64,7 @@ SIGNATURES = {
     "winograd_gradient": "pppp" + "l" * 7,
     "winograd_output": "pppppp" + "l" * 7,
     "convolve": "pppppp" + "l" * 13,
-    "convolve_weights": "pppppp" + "l" * 14,
+    "convolve_weights": "pppppp" + "l" * 15,
     "convolve_weights_each": "ppppp" + "l" * 14,
     "outer": "ppplll",
     "adam": "ppppl" + "f" * 6,
@@ -239,4 +239,4 @@ def run(name: str, places: Sequence[tuple[np.ndarray, int]], count: int, *rest: 
     def work(s: slice) -> None:
         function(*[p + s.start * step for p, step in zip(pointers, steps, strict=True)], s.stop - s.start, *rest)
 
-    parallel(work, cut(count, 1, part), worth=places[0][0].nbytes > WORTH)
+    parallel(work, cut(count, 1, part), worth=max([a.nbytes for a, _ in places]) > WORTH)

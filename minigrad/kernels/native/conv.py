@@ -92,7 +92,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
         sums = _zeros(outputs * c * kh * kw * 16)
         parts = x[shares[i]], y[shares[i]]
         places = [(a, 0) for a in (*parts, frame, room, sums, dw[i])]
-        run("convolve_weights", places, len(parts[0]), c, h, w, outputs, *plan[3:], part=len(parts[0]))
+        run("convolve_weights", places, len(parts[0]), c, h, w, outputs, *plan[3:], len(parts[0]), part=len(parts[0]))
 
     parallel(work, range(len(shares)))
     return dw[0] if len(shares) == 1 else dw.sum(axis=0)
@@ -102,8 +102,8 @@ def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
     """The groups of one image, three or five columns wide: they are images of a batch, each with weights of its own, as samples in vmap are."""
     groups = x.shape[1] // shape[1]
     o, rest = divmod(shape[0], groups)
-    level = getattr(library(), "level", "")
-    if rest or o < 8 or level not in ("v3", "v4") or shape[3:] not in ((3,), (5,)):  # with less in a vector BLAS is as fast
+    turned = o >= 8 and getattr(library(), "level", "") in ("v3", "v4")  # the channels in a vector; with fewer BLAS is as fast
+    if rest or shape[3:] not in (((3,), (5,)) if turned else ((5,),)):
         return NotImplemented
     x, y = (a.reshape(groups, -1, *a.shape[2:]) for a in (x, y))
     plan, ours, theirs = _plan(x.shape, (o, *shape[1:]), y.shape[2:], window), lines(x), lines(y)
@@ -111,13 +111,18 @@ def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
         return NotImplemented
     (x,), (y,) = ours, theirs
     c, h, w, _, oh, ow, *_, plane = plan
-    outputs = -(-o // 16) * 16
+    outputs = -(-o // 16) * 16 if turned else -(-o // OUTPUTS) * OUTPUTS
     dw = np.empty((groups, o, *shape[1:]), np.float32)
 
     def work(part: slice) -> None:
-        frame, turned = _zeros((c + 1) * plane), _zeros(outputs * oh * ow)
-        places = [(a, 0) for a in (x[part], y[part], frame, turned, dw[part])]
-        run("convolve_weights_each", places, len(x[part]), c, h, w, outputs, *plan[3:], part=len(x))
+        frame = _zeros((c + 1) * plane)
+        if turned:
+            places = [(a, 0) for a in (x[part], y[part], frame, _zeros(outputs * oh * ow), dw[part])]
+            run("convolve_weights_each", places, len(x[part]), c, h, w, outputs, *plan[3:], part=len(x))
+        else:
+            sums = _zeros(outputs * c * math.prod(shape[2:]) * 16)
+            places = [(a, 0) for a in (x[part], y[part], frame, _zeros(outputs * plane), sums, dw[part])]
+            run("convolve_weights", places, len(x[part]), c, h, w, outputs, *plan[3:], 1, part=len(x))
 
     parallel(work, _shares(groups, math.prod(dw.shape[1:]) * oh * ow))
     return dw.reshape(shape)

@@ -743,11 +743,12 @@ void NAME(convolve)(const float *restrict x, const float *restrict weights, cons
 }
 
 /* The gradient in the weights, of kernels with 5 columns; o, the number of rows in `room`, is a multiple of OUTPUTS, of which `known` are
- * channels. `frame` as above, `room` likewise for the gradient; sums: zeros, one vector for each weight; dw: their sums. */
+ * channels. `frame` as above, `room` likewise for the gradient; sums: zeros, one vector for each weight; dw: their sums, of every `each`
+ * images. */
 void NAME(convolve_weights)(const float *restrict x, const float *restrict g, float *restrict frame, float *restrict room,
                             float *restrict sums, float *restrict dw, Long n, Long c, Long h, Long w, Long o, Long known, Long oh, Long ow,
-                            Long kh, Long kw, Long top, Long left, Long pitch, Long plane) {
-    Long apart = c * kh * kw * LANES;
+                            Long kh, Long kw, Long top, Long left, Long pitch, Long plane, Long each) {
+    Long weights = c * kh * kw, apart = weights * LANES;
     for (Long image = 0; image < n; image++, x += c * h * w, g += known * oh * ow) {
         put_in_frame(x, frame, c, h, w, top, left, pitch, plane);
         put_in_frame(g, room, known, oh, ow, 0, 0, pitch, plane);
@@ -766,8 +767,11 @@ void NAME(convolve_weights)(const float *restrict x, const float *restrict g, fl
                 for (int k = 0; k < OUTPUTS; k++)
                     for (int j = 0; j < 5; j++) memcpy(to + k * apart + j * LANES, &s[k][j], sizeof(Vector));
             }
+        if ((image + 1) % each == 0) {
+            for (Long i = 0; i < known * weights; i++) *dw++ = add_lanes(load(sums + i * LANES));
+            memset(sums, 0, o * apart * sizeof(float));
+        }
     }
-    for (Long i = 0; i < known * c * kh * kw; i++) dw[i] = add_lanes(load(sums + i * LANES));
 }
 
 /* The same for each image by itself. A vector holds output channels, so that nothing is summed across it: it is for few pixels.
