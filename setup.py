@@ -42,7 +42,7 @@ class Wheel(bdist_wheel):
     def get_tag(self) -> tuple[str, str, str]:
         """``py3-none-any``, or ``py3-none-<platform>`` if there are native kernels."""
         self.root_is_pure = not Path(self.bdist_dir, ROOM, BUILD["LIBRARY"]).exists()
-        return "py3", "none", "any" if self.root_is_pure else super().get_tag()[2]
+        return "py3", "none", "any" if self.root_is_pure else BUILD["target"]() or super().get_tag()[2]
 
 
 setup(

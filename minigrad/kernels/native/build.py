@@ -1,7 +1,8 @@
 """Compile ``kernels.c``, where there is a compiler: ``python -m minigrad.kernels.native.build``. Installing does the same.
 
 Without a compiler, or if it fails, nothing is made and nothing else changes: numpy does all the work. ``CC`` names the compiler to use;
-else gcc, clang and cc are tried. setup.py runs this file by itself, before there is a numpy: it needs the standard library only.
+else gcc, clang and cc are tried. ``MINIGRAD_TARGET`` is the platform tag of a wheel (``macosx_11_0_arm64``) if ``CC`` compiles for another machine,
+as ``.ci/wheels.py`` makes it do. setup.py runs this file by itself, before there is a numpy: it needs the standard library only.
 """
 
 from __future__ import annotations
@@ -22,10 +23,16 @@ LIBRARY = "_kernels.so"  # found by its path, not imported: one for all versions
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-fvisibility=default", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi")
 
 
+def target() -> str:
+    """The platform tag of the machine to compile for, if it is another one than this; else ''."""
+    return os.environ.get("MINIGRAD_TARGET", "")
+
+
 def levels() -> dict[str, str]:
     """Name of each level of instructions -> the options that ask the compiler for it."""
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        return {"v2": "-march=x86-64-v2", "v3": "-march=x86-64-v3", "v4": "-march=x86-64-v4 -mprefer-vector-width=512"}
+    if (target() or platform.machine()).lower().endswith(("x86_64", "amd64")):
+        name = "x86_64_v" if target() else "x86-64-v"  # Zig, which compiles for other machines, takes no hyphens
+        return {"v2": f"-march={name}2", "v3": f"-march={name}3", "v4": f"-march={name}4 -mprefer-vector-width=512"}
     return {"base": ""}  # all that 64-bit ARM has
 
 
@@ -45,7 +52,7 @@ def build(folder: Path) -> tuple[Path | None, str]:
     """Make the library in ``folder``: its path, or None, and a line that says how or why not."""
     if os.environ.get("MINIGRAD_NATIVE") == "0":
         return None, "MINIGRAD_NATIVE is 0"
-    if sys.platform == "win32":
+    if sys.platform == "win32" and not target():
         return None, "Windows has no compiler that is known here"
     reason = "no compiler was found (gcc, clang, cc, or what CC names)"
     for compiler in compilers():
