@@ -361,9 +361,14 @@ def repeated(x: Any, size: int) -> Any:
 def for_samples(array: np.ndarray, like: Any) -> Any:
     """``array``, a copy for each sample if the Tensor or array ``like`` differs from sample to sample: so that such values can be written into it."""
     like = getattr(like, "_data", like)
+    return alike_in(like.levels, array).copy() if type(like) is Batched else array
+
+
+def alike_in(levels: Sequence[Level], array: np.ndarray) -> Any:
+    """``array`` as one that may differ for the samples of ``levels``, without a copy."""
     found: Any = array
-    for level in reversed(like.levels if type(like) is Batched else ()):
-        found = Batched(lowered(repeated(lifted(found)[None], level.size)).copy(), level)
+    for level in sorted(levels, key=lambda level: level.number):
+        found = Batched(lowered(repeated(lifted(found)[None], level.size)), level)
     return found
 
 

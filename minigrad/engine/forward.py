@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.backward import as_tensors, freed_error, settle, walk
-from minigrad.engine.batching import ARRAYS, applied
+from minigrad.engine.batching import ARRAYS, alike_in, applied
 from minigrad.engine.fitting import broadcast_to, cast, in_dtype, is_half, sum_to
 from minigrad.engine.graph import Leaf, Node, Packed, Pick, mapped, wrap
 from minigrad.engine.modes import set_grad_enabled
@@ -266,8 +266,7 @@ def _is_tensor(node: Node, source: Any) -> bool:
 
 
 def _variable(shape: tuple[int, ...], dtype: np.dtype, levels: tuple) -> Any:
-    """Zeros, whose gradient may differ for the samples of ``levels``."""
-    tensor = wrap(np.zeros(shape, dtype))
-    tensor._node = leaf = Leaf(tensor)
-    leaf.levels = levels
+    """Zeros that differ for the samples of ``levels``, and so do all that a formula computes from them: a gradient that meets them is not summed."""
+    tensor = wrap(alike_in(levels, np.zeros(shape, dtype)))
+    tensor._node = Leaf(tensor)
     return tensor

@@ -529,3 +529,17 @@ def test_strict_wants_each_result_to_depend_on_each_input():
         functional.jacobian(lambda x, y: (x * y, y * y), (x, y), strict=True)
     with pytest.raises(RuntimeError, match=r"hessian: with strict=True, .* is independent"):  # d/dx is y*y, without x
         functional.hessian(lambda x, y: (x * y * y).sum(), (x, y), strict=True)
+
+
+@pytest.mark.parametrize(
+    "f", [mg.linalg.det, mg.linalg.matrix_norm, mg.linalg.svdvals, lambda x: mg.linalg.qr(x)[1].abs(), lambda x: func.vmap(mg.linalg.vector_norm)(x)]
+)  # fmt: skip
+def test_forward_mode_around_vmap(f):
+    """A formula that is transposed meets tangents that differ from sample to sample at its first op, which computes with ``g`` alone."""
+    x, t = mg.randn(2, 3, 3, dtype=F64) + 2 * mg.eye(3, dtype=F64), mg.randn(2, 3, 3, dtype=F64)
+    for k in range(2):
+        mapped = (lambda f: func.vmap(func.vmap(f))) if k else func.vmap
+        y, along = func.jvp(mapped(f), (x[None],) if k else (x,), (t[None],) if k else (t,))
+        wanted = mg.stack([func.jvp(f, (x[i],), (t[i],))[1] for i in range(2)])
+        close(along, wanted[None] if k else wanted)
+    close(func.jacfwd(func.vmap(f))(x), func.jacrev(func.vmap(f))(x))
