@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, TensorBase, dtype_of, for_samples, get_default_dtype, public, wrap
+from minigrad.engine import (
+    ARRAYS,
+    ShapeError,
+    TensorBase,
+    dtype_of,
+    for_samples,
+    get_default_dtype,
+    lifted,
+    memory_of,
+    public,
+    wrap,
+)
 from minigrad.ops.arguments import check, number, numbers, shown, tensors, whole
 from minigrad.random import Generator, drawn
 from minigrad.tensor import Tensor, filled, new_shape, to_array
@@ -446,20 +457,22 @@ def normal(
     (2, 3)
     """
     mean, std = unwrapped(mean), unwrapped(std)
-    numbers("normal", "mean", mean), numbers("normal", "std", std)
-    arrays = [x for x in (mean, std) if isinstance(x, np.ndarray)]
+    numbers("normal", "mean", memory_of(mean)), numbers("normal", "std", memory_of(std))
+    arrays = [x for x in (mean, std) if isinstance(x, ARRAYS)]
     if size is None and not arrays:
         raise TypeError("normal: for a mean and a std that are numbers, say the size")
-    if np.any(np.less(std, 0)):
+    if np.any(np.less(memory_of(std), 0)):
         raise ValueError("normal: std must not be negative")
     if dtype is None and arrays:
         dtype = np.result_type(*[x.dtype for x in arrays])
+    shapes = [x.shape if isinstance(x, ARRAYS) else np.shape(x) for x in (mean, std)]
     try:
-        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
+        shape = np.broadcast_shapes(*shapes)
     except ValueError:
-        raise ShapeError(f"normal: mean {np.shape(mean)} and std {np.shape(std)} do not broadcast") from None
+        raise ShapeError(f"normal: mean {shapes[0]} and std {shapes[1]} do not broadcast") from None
     shape = shape if size is None else new_shape("normal", (), size)
-    return _done(_gaussian(shape, _float("normal", dtype), generator) * std + mean, _float("normal", dtype), device, requires_grad)
+    found = lifted(_gaussian(shape, _float("normal", dtype), generator)) * lifted(std) + lifted(mean)
+    return _done(found, _float("normal", dtype), device, requires_grad)
 
 
 def rand_like(

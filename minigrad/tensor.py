@@ -27,6 +27,7 @@ from minigrad.engine import (
     cast,
     dtype_of,
     get_default_dtype,
+    is_batched,
     is_grad_enabled,
     lifted,
     memory_of,
@@ -87,7 +88,7 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None, name: str =
     if dtype is not None:
         dtype = dtype_of(name, dtype)
     if isinstance(data, TensorBase):
-        array = np.asarray(data._data)
+        array: Any = data._data if is_batched(data) else np.asarray(data._data)
     elif isinstance(data, np.ndarray):
         array = np.asarray(data)
     else:
@@ -125,6 +126,10 @@ def _plain(name: str, data: Any) -> Any:
             raise ValueError(
                 f"{name}: a Tensor of shape {data._data.shape} in a list is no number: only one of one element is; "
                 "minigrad.stack puts tensors together, and keeps their gradients"
+            )
+        if is_batched(data):
+            raise RuntimeError(
+                f"vmap: {name} needs numbers, and inside vmap that of a Tensor in a list differs from sample to sample; use minigrad.stack"
             )
         return data._data.reshape(())[()]
     if not isinstance(data, (list, tuple)) or _PYTHON.issuperset(map(builtins.type, data)):
@@ -734,6 +739,7 @@ class Tensor(TensorBase):
     @data.setter
     def data(self, value: Any) -> None:
         array = to_array(value)
+        refuse_write("data", self._data, array)
         if array is not self._data:
             old, back = None, value._owner if type(value) is _Data else None
             for place in [r for r in weakref.getweakrefs(self) if type(r) is _Place]:
@@ -1195,9 +1201,11 @@ class Tensor(TensorBase):
     def bernoulli_(self: Self, p: Any = 0.5, *, generator: Generator | None = None) -> Self:
         """Fill with ones, each with probability ``p`` (a number or a Tensor), and zeros."""
         chance = array_of(p)
-        if not np.all((chance >= 0) & (chance <= 1)):
+        given = memory_of(chance)
+        if not np.all((given >= 0) & (given <= 1)):
             raise ValueError("bernoulli_: probabilities must be in [0, 1]")
-        return self._fill(drawn(lambda random, shape: random.random(shape) < chance, self._data.shape, generator), "bernoulli_")
+        uniform = drawn(lambda random, shape: random.random(shape), self._data.shape, generator)
+        return self._fill(lifted(uniform) < lifted(chance), "bernoulli_")
 
     add_ = _in_place(elementwise.add, "add_")
     sub_ = _in_place(elementwise.sub, "sub_")

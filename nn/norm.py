@@ -106,7 +106,7 @@ class BatchNormBase(NormBase):
             if not self.track_running_stats:
                 return None, None, momentum
             if self.num_batches_tracked is not None:
-                self.num_batches_tracked.data = count = np.add(self.num_batches_tracked._data, 1)
+                self.num_batches_tracked.data = count = self.num_batches_tracked + 1
                 if self.momentum is None:  # a cumulative average over all batches
                     momentum = 1.0 / float(count)
         return self.running_mean, self.running_var, momentum

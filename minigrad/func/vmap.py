@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from minigrad.engine import Level, TensorBase, enter, is_batched, leave, running, shape_of
+from minigrad.engine import Level, TensorBase, enter, is_batched, leave, running
 from minigrad.func.trial import name_of, nested
 from minigrad.ops.arguments import shown
+from minigrad.ops.complex_pair import ComplexPair
 from minigrad.ops.shape import cat
 from minigrad.tree import leaves
 
@@ -108,17 +109,17 @@ def _checked_dim(name: str, dim: int | None, value: Any) -> int | None:
     """The dimension of the samples in an argument, counted from the front."""
     if dim is None:
         return None
-    if not isinstance(value, TensorBase):
+    if not isinstance(value, (TensorBase, ComplexPair)):
         raise ValueError(f"vmap of {name}: in_dims has {dim} for {shown(value)}, which is no Tensor; it must be None for it")
-    ndim = len(shape_of(value))
+    ndim = len(value.shape)
     if not -ndim <= dim < ndim:
-        raise ValueError(f"vmap of {name}: in_dims has {dim} for a tensor of shape {shape_of(value)}, which has no such dimension")
+        raise ValueError(f"vmap of {name}: in_dims has {dim} for a tensor of shape {tuple(value.shape)}, which has no such dimension")
     return dim % ndim
 
 
 def _common_size(name: str, values: list[Any], dims: list[int | None]) -> int:
     """The number of samples, on which all arguments must agree."""
-    sizes = [shape_of(value)[dim] for value, dim in zip(values, dims, strict=True) if dim is not None]
+    sizes = [value.shape[dim] for value, dim in zip(values, dims, strict=True) if dim is not None]
     if not sizes:
         raise ValueError(f"vmap of {name}: no argument has samples: in_dims must name a dimension of at least one Tensor")
     if len(set(sizes)) > 1:
@@ -130,6 +131,8 @@ def _sample(value: Any, dim: int | None, start: int, level: Level) -> Any:
     """An argument of the function: the samples of this level from ``start`` on."""
     if dim is None:
         return value
+    if isinstance(value, ComplexPair):
+        return ComplexPair(_sample(value.pair, dim, start, level))
     if level.size != value.shape[dim]:
         value = value.narrow(dim, start, level.size)
     return enter(value, level=level, dim=dim)
@@ -137,18 +140,24 @@ def _sample(value: Any, dim: int | None, start: int, level: Level) -> Any:
 
 def _batch(name: str, value: Any, dim: int | None, level: Level) -> Any:
     """A result of all samples, from what the function returned."""
+    tensor = value.pair if isinstance(value, ComplexPair) else value
     if dim is None:
-        if is_batched(value) and value._data.level is level:
+        if is_batched(tensor) and tensor._data.level is level:
             raise ValueError(f"vmap of {name}: out_dims is None for a result of shape {value.shape} that differs from sample to sample")
         return value
-    if not isinstance(value, TensorBase):
+    if not isinstance(tensor, TensorBase):
         raise TypeError(f"vmap of {name}: the function must return Tensors, and returned {shown(value)}; out_dims=None lets it through")
-    ndim = len(shape_of(value)) + 1
+    ndim = len(value.shape) + 1
     if not -ndim <= dim < ndim:
         raise IndexError(f"vmap of {name}: out_dims has {dim} for a result of {ndim} dimensions with that of the samples")
-    return leave(value, level=level, dim=dim % ndim)
+    found = leave(tensor, level=level, dim=dim % ndim)
+    return found if tensor is value else ComplexPair(found)
 
 
 def _joined(parts: list[Any], dim: int | None) -> Any:
     """The results of all chunks as one."""
-    return parts[0] if len(parts) == 1 or dim is None else cat(parts, dim)
+    if len(parts) == 1 or dim is None:
+        return parts[0]
+    if isinstance(parts[0], ComplexPair):
+        return ComplexPair(cat([part.pair for part in parts], dim if dim >= 0 else dim - 1))
+    return cat(parts, dim)

@@ -796,12 +796,25 @@ def masked_scatter(input: Tensor, mask: Operand, source: Operand) -> Tensor:
     require_dtype("masked_scatter", input, source=source)
     array, shape = _mask("masked_scatter", mask), shape_of(input)
     meet = _meet("masked_scatter", shape, array.shape)
+    if is_batched(array):
+        return _from_source(input, array, source, meet)
     array = np.broadcast_to(array, meet)
     need, have = int(array.sum()), int(np.prod(shape_of(source)))
     if have < need:
         raise ShapeError(f"masked_scatter: the mask asks for {need} elements, source has {have}")
     values = take(source, np.arange(need))
     return setitem(input if shape == meet else broadcast_to(input, shape=meet), values, index=(array,))
+
+
+def _from_source(input: Any, mask: Any, source: Any, shape: tuple[int, ...]) -> Any:
+    """:func:`masked_scatter` with a mask that differs from sample to sample: each element looks up its own place in ``source``."""
+    counts = each_sample(lambda mask: np.broadcast_to(mask, shape).cumsum().reshape(shape), mask)
+    need, have = int(numbers_of(counts).max(initial=0)), int(np.prod(shape_of(source)))
+    if have < need:
+        raise ShapeError(f"masked_scatter: the mask asks for {need} elements, source has {have}")
+    if not need:
+        return masked_scatter(input, np.zeros(shape, bool), source)
+    return ew.where(lifted(mask), take(source, each_sample(lambda counts: np.maximum(counts - 1, 0), counts)), input)
 
 
 def _meet(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, dtype_of, op, public, is_array, batched
+from minigrad.engine import ShapeError, cast, dtype_of, each_sample, op, public, is_array, batched
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops.batching import sample_by_sample, matrices
@@ -37,7 +37,7 @@ from minigrad.ops.equations import (
 from minigrad.ops.products import cross, matmul, multi_dot
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import cat, diag_embed, diagonal, matrix_transpose, movedim, reshape, squeeze, tril, unsqueeze
-from minigrad.tree import array_of
+from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Dims, DType, Tensor
 
 
@@ -227,10 +227,13 @@ def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: boo
         tol: an older name of ``atol``.
     """
     require_matrices("matrix_rank", A)
-    a = array_of(A)
-    with one_blas_thread:
-        s = np.linalg.svd(a, compute_uv=False)
-    return alike(A, np.asarray((s > _cutoff("matrix_rank", a, s, atol if tol is None else tol, rtol)[..., None]).sum(-1)))
+
+    def rank(a: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
+        with one_blas_thread:
+            s = np.linalg.svd(a, compute_uv=False)
+        return np.asarray((s > _cutoff("matrix_rank", a, s, atol, rtol)[..., None]).sum(-1))
+
+    return alike(A, each_sample(rank, array_of(A), unwrapped(atol if tol is None else tol), unwrapped(rtol)))
 
 
 def _cutoff(name: str, a: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:

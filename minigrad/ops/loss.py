@@ -620,7 +620,7 @@ def gaussian_nll_loss(
     """
     reduction = reduction_of("gaussian_nll_loss", reduction)
     values = array_of(var)
-    if (values < 0).any():
+    if (numbers_of(var) < 0).any():
         raise ValueError("gaussian_nll_loss: var has negative entries")
     shape = tuple(input.shape)
     fits = len(values.shape) == len(shape) and all(n in (1, m) for n, m in zip(values.shape, shape, strict=True))
@@ -628,8 +628,8 @@ def gaussian_nll_loss(
         if values.shape != shape[:-1]:
             raise ShapeError(f"gaussian_nll_loss: var has shape {values.shape}, the input {shape}")
         var = unsqueeze(var, -1)  # type: ignore[arg-type]  # a number has shape ()
-        values = values[..., None]
-    var = var + np.maximum(eps - values, 0.0).astype(input.dtype)
+    low = ew.clamp(ew.sub(eps, array_of(var)), 0.0)  # how much is missing up to eps, without a graph
+    var = var + cast(low, dtype=input.dtype)
     losses = (ew.log(var) + ew.square(input - target) / var) * 0.5
     return reduced(losses + 0.5 * math.log(2.0 * math.pi) if full else losses, reduction)
 

@@ -16,7 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, aligned, batched, cast, joint, linear_in, no_grad, op, public, repeated, shape_of, sum_to, tangent
+from minigrad.engine import (
+    ShapeError,
+    aligned,
+    batched,
+    cast,
+    joint,
+    linear_in,
+    no_grad,
+    op,
+    public,
+    refuse_write,
+    repeated,
+    shape_of,
+    sum_to,
+    tangent,
+)
 from minigrad.kernels import native
 from minigrad.kernels import norm as kernels
 from minigrad.kernels.native import norm as fast
@@ -26,6 +41,7 @@ from minigrad.ops.elementwise import add, mul, real, rsqrt, square
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import broadcast_to, pad, reshape, unfold
+from minigrad.tree import array_of
 from minigrad.types import Array, Operand, Size, Tensor
 
 # ----------------------------------------------------------------------------------------- sums and products in one pass
@@ -254,6 +270,7 @@ def move_running(name: str, running: Any, value: Any, momentum: float) -> None:
     if running is not None or momentum is not None:
         number(name, "momentum", momentum)
     if running is not None:
+        refuse_write(f"{name}, which moves its running statistics", array_of(running), array_of(value))
         running[...] = running * (1.0 - momentum) + value * momentum
 
 

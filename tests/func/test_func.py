@@ -539,7 +539,7 @@ def test_forward_mode_around_vmap(f):
     x, t = mg.randn(2, 3, 3, dtype=F64) + 2 * mg.eye(3, dtype=F64), mg.randn(2, 3, 3, dtype=F64)
     for k in range(2):
         mapped = (lambda f: func.vmap(func.vmap(f))) if k else func.vmap
-        y, along = func.jvp(mapped(f), (x[None],) if k else (x,), (t[None],) if k else (t,))
+        _, along = func.jvp(mapped(f), (x[None],) if k else (x,), (t[None],) if k else (t,))
         wanted = mg.stack([func.jvp(f, (x[i],), (t[i],))[1] for i in range(2)])
         close(along, wanted[None] if k else wanted)
     close(func.jacfwd(func.vmap(f))(x), func.jacrev(func.vmap(f))(x))

@@ -313,3 +313,83 @@ def test_what_is_made_like_a_sample_can_be_written_into(empty):
 def test_an_error_is_that_of_the_sample():
     with pytest.raises(IndexError, match="getitem: index 9 is out of bounds for dimension 0 with size 2"):
         vmap(lambda x, i: x[i])(X, mg.tensor([0, 1, 9]))
+
+
+def stack_of(f, *batches):
+    return np.stack([f(*samples).numpy() for samples in zip(*batches, strict=True)])
+
+
+def test_functions_that_look_at_numbers_beside_their_ops():
+    a, p = numbers(3, 4, 2), mg.rand(3, 4, 2, dtype="float64")
+    for f, *batches in (
+        (mg.linalg.matrix_rank, a @ mg.ones(2, 3, dtype="float64")),
+        (lambda a, tol: mg.linalg.matrix_rank(a, atol=tol), a, mg.tensor([0.0, 1.0, 9.0])),
+        (lambda x, v: F.gaussian_nll_loss(x, 2 * x, v, eps=0.3), a, p),
+        (lambda x, mask, source: mg.masked_scatter(x, mask, source), a, p > 0.5, p),
+        (lambda x, mask: mg.masked_scatter(x, mask, mg.zeros(0, dtype="float64")), a, p > 2),
+        (mg.tensor, a),
+    ):
+        np.testing.assert_allclose(vmap(f)(*batches).numpy(), stack_of(f, *batches))
+    with pytest.raises(mg.ShapeError, match="the mask asks for 8 elements, source has 2"):
+        vmap(lambda x, mask: mg.masked_scatter(x, mask, mg.ones(2, dtype="float64")))(a, p > -1)
+    with pytest.raises(ValueError, match="var has negative entries"):
+        vmap(F.gaussian_nll_loss)(a, a, -p)
+    with pytest.raises(RuntimeError, match="vmap: tensor needs numbers"):
+        vmap(lambda x: mg.tensor([x[0, 0], 1.0]))(a)
+
+
+def test_random_numbers_with_parameters_of_each_sample():
+    means, spreads = 1000 * mg.arange(3.0).reshape(3, 1), mg.ones(3, 5)
+    different, same = [vmap(mg.normal, randomness=mode)(means, spreads).numpy() for mode in ("different", "same")]
+    np.testing.assert_array_equal(np.round(different / 1000), np.round(np.broadcast_to(means.numpy(), (3, 5)) / 1000))
+    np.testing.assert_allclose(same - means.numpy(), np.broadcast_to(same[0], (3, 5)), atol=1e-3)
+    assert np.abs(different[1] - 1000 - different[0]).max() > 1e-3
+    certain = mg.tensor([[0.0, 1.0], [1.0, 0.0]])
+    assert mg.equal(vmap(lambda p: mg.zeros_like(p).bernoulli_(p), randomness="different")(certain), certain)
+    with pytest.raises(ValueError, match="std must not be negative"):
+        vmap(mg.normal, randomness="same")(means, -spreads)
+
+
+def test_complex_pairs_go_in_and_out():
+    x, rfft = numbers(5, 3), mg.fft.rfft
+    for dims in ((1, 0), (-1, -1), (1, 1)):
+        for chunk_size in (None, 2):
+            z = vmap(rfft, *dims, chunk_size=chunk_size)(x)
+            expected = rfft(x.T).numpy()
+            np.testing.assert_allclose(z.numpy(), expected if dims[1] == 0 else expected.T)
+            back = vmap(lambda z: mg.fft.irfft(z, n=5), in_dims=dims[1], out_dims=1, chunk_size=chunk_size)(z)
+            np.testing.assert_allclose(back.numpy(), x.numpy(), atol=1e-12)
+    np.testing.assert_allclose(vmap(vmap(rfft))(x[None]).numpy()[0], rfft(x).numpy())
+    with pytest.raises(ValueError, match="out_dims is None"):
+        vmap(rfft, out_dims=None)(x)
+
+
+def test_batch_norm_in_training():
+    layers = [nn.BatchNorm1d(2).double() for _ in range(3)]
+    parameters, buffers = func.stack_module_state(layers)
+    x = numbers(4, 2)
+
+    def train(parameters, buffers, copies=True):
+        buffers = {name: b.clone() if copies else b for name, b in buffers.items()}
+        return func.functional_call(layers[0], (parameters, buffers), (x,)), buffers
+
+    y, after = vmap(train)(parameters, buffers)
+    np.testing.assert_allclose(y.detach().numpy(), np.stack([layer(x).detach().numpy() for layer in layers]))
+    for name, b in after.items():
+        np.testing.assert_allclose(b.numpy(), np.stack([dict(layer.named_buffers())[name].numpy() for layer in layers]))
+    with pytest.raises(RuntimeError, match="batch_norm, which moves its running statistics: inside vmap"):
+        vmap(layers[0])(numbers(3, 4, 2))
+    with pytest.raises(RuntimeError, match="view of another"):
+        vmap(lambda p, b: train(p, b, False))(parameters, buffers)
+
+
+def test_data_of_what_samples_share_is_not_replaced():
+    w = mg.ones(2, dtype="float64")
+
+    def replace(x):
+        w.data = x
+        return x
+
+    with pytest.raises(RuntimeError, match="data: inside vmap a value that differs"):
+        vmap(replace)(X)
+    assert mg.equal(w, mg.ones(2, dtype="float64"))
