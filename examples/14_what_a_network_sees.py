@@ -58,8 +58,7 @@ chapter.save("layers.jpg", plots.feature_maps(photographs["motorcycle"], maps, m
 
 # %% The same for all photographs, layers and maps: a page
 page = plots.map_viewer(model, inputs, LAYERS, shown=photographs)
-(chapter.out / "maps.html").write_text(page, encoding="utf-8")
-print(f"saved {chapter.out / 'maps.html'}")
+print(f"saved {page.save(chapter.out / 'maps.html')}")
 
 # %% The patches that make a channel most active, and an image made to do so
 CHANNELS = {"blocks.4": (12, 27), "blocks.8": (20, 76), "blocks.14": (60, 130)}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command import parsed
 from packages import Missing
 from scenes import board
 
@@ -33,7 +34,7 @@ def positive(text: str) -> int:
 
 
 class Chapter:
-    """A chapter's options, read from the command line (in a notebook: their defaults), and its folder for pictures.
+    """A chapter's options, read from the command line (see :func:`command.parsed` for notebooks), and its folder for pictures.
 
     Args:
         name: the script's, without ``.py`` (a notebook has no ``__file__``).
@@ -66,7 +67,7 @@ class Chapter:
             else:
                 note = f"(default: {value}, with --full all)" if option in limits else f"(default: {value})"
                 add(f"--{option}", type=positive, default=None if option in limits else value, metavar="N", help=note)
-        self.options = parser.parse_args([] if "ipykernel" in sys.modules else None)
+        self.options = parsed(parser)
         if limits and not self.full:
             vars(self.options).update({name: defaults[name] for name in limits if getattr(self.options, name) is None})
         sys.excepthook = self._end

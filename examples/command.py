@@ -6,12 +6,26 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
+def parsed(parser: argparse.ArgumentParser, words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options in ``words``, or in the command line.
+
+    A notebook has none: its kernel's command line says how Jupyter started it. A cell can give some, ``sys.argv = ["lenet5", "--epochs", "1"]``,
+    and ``%run lenet5.py --epochs 1`` does.
+    """
+    if words is None:
+        words = [] if Path(sys.argv[0]).stem.endswith("kernel_launcher") else sys.argv[1:]
+    return parser.parse_args(words)
+
+
 def run(main: Callable[[], object]) -> None:
-    """Exit with the status that ``main`` returns. Ctrl-C prints one line and gives status 130; a closed output (``| head``) is no error."""
+    """Exit with the status that ``main`` returns, unless it is 0 or None: a notebook's cell that exits ends with an error.
+
+    Ctrl-C prints one line and gives status 130; a closed output (``| head``) is no error.
+    """
     try:
         status = main()
         sys.stdout.flush()
@@ -21,7 +35,8 @@ def run(main: Callable[[], object]) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard the rest of the output
         status = 0
-    sys.exit(status)  # type: ignore[arg-type]
+    if status:
+        sys.exit(status)  # type: ignore[arg-type]
 
 
 def count(text: str) -> int:

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from command import count, run  # beside this file
+from command import count, parsed, run  # beside this file
 from packages import Missing, file_of, picture_of  # beside this file
 
 import minigrad as mg
@@ -117,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="*", type=Path, help="photographs (default: three that come with scikit-image and scikit-learn)")
     parser.add_argument("--top", type=count, default=3, metavar="N", help="how many classes to print (default: %(default)s)")
-    args = parser.parse_args(argv)
+    args = parsed(parser, argv)
     try:
         model, names = pretrained(), class_names()
         from skimage import color, io

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from command import count, rate, rate_or_zero, run  # beside this file
+from command import count, parsed, rate, rate_or_zero, run  # beside this file
 from tqdm import tqdm
 
 import minigrad as mg
@@ -79,7 +79,7 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     add("--float64", action="store_true", help="compute in float64, in which any number of processes gets the same weights")
     add("--distributed", action="store_true", help="share each batch among the processes that mpiexec started")
     add("--no-pictures", dest="pictures", action="store_false", help="train and save the checkpoint only")
-    args = parser.parse_args(argv)
+    args = parsed(parser, argv)
     if args.data is None and (args.dataset != "mnist" or args.download):
         parser.error("--dataset fashion-mnist and --download need --data FOLDER: only a sample of MNIST comes with minigrad")
     return args

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from command import count, run  # beside this file
+from command import count, parsed, run  # beside this file
 
 import minigrad as mg
 import minigrad.nn.functional as F
@@ -65,4 +65,4 @@ def main(steps: int, tasks: int = 4, rate: float = 0.05) -> dict:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=count, default=3000, help="steps of the outer optimiser (default: 3000)")
-    run(lambda: main(parser.parse_args().steps) and None)
+    run(lambda: main(parsed(parser).steps) and None)

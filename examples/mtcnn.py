@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command import count, run  # beside this file
+from command import count, parsed, run  # beside this file
 from packages import Missing, file_of, picture_of  # beside this file
 
 import minigrad as mg
@@ -222,7 +222,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--smallest", type=count, default=20, metavar="PIXELS", help="width of the smallest face to look for (default: %(default)s)"
     )
-    args = parser.parse_args(argv)
+    args = parsed(parser, argv)
     try:
         networks = pretrained()
         from skimage import color, io

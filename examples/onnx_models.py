@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command import run  # beside this file
+from command import parsed, run  # beside this file
 from packages import Missing, file_of  # beside this file
 
 import minigrad as mg
@@ -150,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wav", type=Path, metavar="FILE", help="listen to this file instead")
     parser.add_argument("--save", type=Path, metavar="FILE.png", help="save a picture of what was found")
-    args = parser.parse_args(argv)
+    args = parsed(parser, argv)
     try:
         files = {
             "detector": file_of("rapidocr", "models/PP-OCRv6_det_small.onnx", RAPIDOCR),

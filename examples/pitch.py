@@ -17,7 +17,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
-from command import run  # beside this file
+from command import parsed, run  # beside this file
 from packages import Missing, file_of  # beside this file
 
 import minigrad as mg
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("tones", nargs="*", type=float, default=[440.0], metavar="HZ", help="tones to synthesize (default: 440)")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="listen to this file instead")
     parser.add_argument("--model", choices=["tiny", "full"], default="tiny", help="0.5 or 22 million parameters (default: %(default)s)")
-    args = parser.parse_args(argv)
+    args = parsed(parser, argv)
     if not all(32 < frequency < 1976 for frequency in args.tones):
         parser.error("the network knows pitches from 32 to 1975 Hz")
     try:

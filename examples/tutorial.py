@@ -105,11 +105,11 @@ def main(epochs=3):
 if __name__ == "__main__":
     import argparse
 
-    from command import count, run  # beside this file
+    from command import count, parsed, run  # beside this file
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=count, default=3, metavar="N", help="passes over the digits (default: %(default)s)")
-    options = parser.parse_args()
+    options = parsed(parser)
 
     def job():
         main(options.epochs)

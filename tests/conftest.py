@@ -31,6 +31,7 @@ hypothesis.settings.register_profile("long", derandomize=False, deadline=None, m
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="hypothesis profile 'long': many random examples")
     parser.addoption("--fuzz", type=int, default=150, metavar="N", help="tests/files: damaged files for each reader (default: %(default)s)")
+    parser.addoption("--notebooks", action="store_true", help="tests/examples: all scripts with cells as notebooks, not the shortest")
     parser.addoption("--opinfo", action="store_true", help="tests/pytorch: all samples of PyTorch's own databases, not a few")
     parser.addoption(
         "--onnx-all", action="store_true", help="tests/onnx: all cases of the package onnx, and more examples of the export of each op"
