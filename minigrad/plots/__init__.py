@@ -27,7 +27,15 @@ from minigrad.plots.probes import (
     saliency_map,
     top_patches,
 )  # fmt: skip
-from minigrad.plots.results import confusion_matrix, feature_maps, filters, histograms, learning_rates, training_curves
+from minigrad.plots.results import (
+    confusion_matrix,
+    feature_maps,
+    filters,
+    gradient_flow,
+    histograms,
+    learning_rates,
+    training_curves,
+)
 from minigrad.plots.timelines import timeline
 from minigrad.plots.viewer import map_viewer
 from minigrad.plots.volumes import volumes

@@ -36,22 +36,33 @@ def font_with(characters: str) -> str | None:
     >>> font_with("\\U0010fffd") is None  # a private-use character
     True
     """
-    return _font_with(characters, len(font_manager.fontManager.ttflist))
+    return _font_with(characters, tuple(font.fname for font in font_manager.fontManager.ttflist))
 
 
 @functools.cache
-def _font_with(characters: str, fonts: int) -> str | None:
+def _font_with(characters: str, installed: tuple[str, ...]) -> str | None:
     plain = [f for f in font_manager.fontManager.ttflist if f.style == "normal" and f.weight in (400, "normal", "regular", "book")]
     plain = [f for f in plain if not f.name.startswith("Last Resort")]  # it draws a frame for every character
     plain.sort(key=lambda f: JAPANESE.index(f.name) if f.name in JAPANESE else len(JAPANESE))
     return next((f.name for f in plain if has_glyphs(f.fname, characters)), None)
 
 
+@functools.cache
+def find_new_fonts() -> None:
+    """Tell matplotlib, once, of the fonts that were installed after it made its list, which it keeps on disk."""
+    known = {f.fname for f in font_manager.fontManager.ttflist}
+    for path in sorted(set(font_manager.findSystemFonts()) - known):
+        try:
+            font_manager.fontManager.addfont(path)
+        except (OSError, RuntimeError, ValueError):  # a file that FreeType cannot read draws nothing either
+            continue
+
+
 class Figure(_Figure):
     """A figure without a window or global state.
 
     Text whose characters its font lacks (Japanese class names) is drawn with an installed font that has them, see :func:`font_with`;
-    if there is none, the characters are drawn as frames, without matplotlib's warning for each.
+    where there is none, the characters are drawn as frames, with one warning that names them, not one of matplotlib for each.
 
     >>> from minigrad.plots.figure import Figure
     >>> Figure(figsize=(1, 1))._repr_png_()[1:4]
@@ -64,10 +75,22 @@ class Figure(_Figure):
 
     def draw(self, renderer: Any) -> None:
         """Draw everything with ``renderer`` (what ``savefig`` calls)."""
+        without: set[str] = set()
         for text in self.findobj(Text):
             lacking = "".join(sorted({c for c in text.get_text() if ord(c) > 127 and c.isprintable()}))
-            if lacking and not has_glyphs(font_manager.findfont(text.get_fontproperties()), lacking) and (name := font_with(lacking)):
-                text.set_fontfamily([*text.get_fontfamily(), name])
+            if lacking and not has_glyphs(font_manager.findfont(text.get_fontproperties()), lacking):
+                if font_with(lacking) is None:
+                    find_new_fonts()
+                one = font_with(lacking)
+                found = [one] if one else [name for c in lacking if (name := font_with(c))]
+                text.set_fontfamily(list(dict.fromkeys([*text.get_fontfamily(), *found])))
+                without.update(c for c in lacking if font_with(c) is None)
+        if without:
+            warnings.warn(
+                f"plots: no installed font has the characters {' '.join(sorted(without))}, which are drawn as frames: install one that has "
+                "them, for Japanese e.g. Noto Sans CJK JP (apt install fonts-noto-cjk)",
+                stacklevel=2,
+            )
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
             super().draw(renderer)

@@ -31,6 +31,8 @@ def activations(model: Any, *inputs: Any, kinds: Callable[[Any], bool] | None = 
         inputs: its inputs.
         kinds: which modules are wanted (default: those without children).
 
+    Raises ``TypeError`` for a model that cannot be called. A module whose output is no Tensor is left out.
+
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> from minigrad import plots
@@ -51,7 +53,17 @@ def activations(model: Any, *inputs: Any, kinds: Callable[[Any], bool] | None = 
 
 
 def gradients(model: Any) -> dict[str, np.ndarray]:
-    """Name -> gradient of each parameter of a model after backward, for :func:`minigrad.plots.results.histograms`."""
+    """Name -> gradient of each parameter of a model after backward, for :func:`minigrad.plots.results.histograms`.
+
+    Raises ``TypeError`` for what is no module. A parameter without a gradient is left out.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Linear(2, 3)
+    >>> model(mg.ones(4, 2)).sum().backward()
+    >>> {name: g.shape for name, g in plots.gradients(model).items()}
+    {'weight': (3, 2), 'bias': (3,)}
+    """
     if not hasattr(model, "named_parameters"):
         raise TypeError(f"gradients: model must be a module, but is {shown(model)}")
     return {name: array_of(p.grad) for name, p in model.named_parameters() if p.grad is not None}
@@ -111,6 +123,16 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
         model: from (1, C, H, W) to scores (1, classes).
         image: (C, H, W), or a batch of one.
         target: the class (default: that of the highest score).
+
+    Raises ``ShapeError`` for an image or scores of another shape, ``IndexError`` for a class that there is not, ``TypeError`` for an image that is
+    no array.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    >>> heat, chosen = plots.saliency_map(model, mg.rand(1, 8, 8), target=2)
+    >>> heat.shape, chosen
+    ((8, 8), 2)
     """
     check("saliency_map", locals(), "target", model="a function", target=0)
     x = wrap(_one("saliency_map", image)[None])
@@ -123,7 +145,20 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
 
 
 def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
-    """Which pixels the score of a class depends on: :func:`saliency_map` beside the image."""
+    """Which pixels the score of a class depends on: :func:`saliency_map` beside the image.
+
+    Args:
+        model, image, target: as there.
+        names: of the classes (default: their numbers).
+
+    Raises what :func:`saliency_map` raises, and ``ValueError`` for fewer names than the class needs.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    >>> plots.saliency(model, mg.rand(1, 8, 8), 1, ["cat", "dog", "cow"]).axes[1].get_title()
+    '|d score of dog / d pixel|'
+    """
     check("saliency", locals(), "names", names="a list")
     heat, chosen = saliency_map(model, image, target)
     called = _called("saliency", names, chosen)
@@ -180,6 +215,13 @@ def grad_cam_map(model: Any, image: Any, layer: str, target: int | None = None) 
     Returns the map in the size of the layer's maps; :func:`grad_cam` draws it over the image.
 
     Raises ``ValueError`` for an unknown layer, ``ShapeError`` for one that returns no maps.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    >>> heat, chosen = plots.grad_cam_map(model, mg.rand(1, 8, 8), "1", target=0)
+    >>> heat.shape, chosen
+    ((6, 6), 0)
     """
     check("grad_cam_map", locals(), "target", model="a function", layer="a name", target=0)
     image = _one("grad_cam_map", image)
@@ -205,7 +247,20 @@ def grad_cam_map(model: Any, image: Any, layer: str, target: int | None = None) 
 
 
 def grad_cam(model: Any, image: Any, layer: str, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
-    """Where a layer sees a class: :func:`grad_cam_map`, spread over the image, beside it."""
+    """Where a layer sees a class: :func:`grad_cam_map`, spread over the image, beside it.
+
+    Args:
+        model, image, layer, target: as there.
+        names: of the classes (default: their numbers).
+
+    Raises what :func:`grad_cam_map` raises, and ``ValueError`` for fewer names than the class needs.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    >>> plots.grad_cam(model, mg.rand(1, 8, 8), "1", 1, ["cat", "dog", "cow"]).axes[1].get_title()
+    'seen as dog'
+    """
     check("grad_cam", locals(), "names", names="a list")
     heat, chosen = grad_cam_map(model, image, layer, target)
     called = _called("grad_cam", names, chosen)
@@ -216,6 +271,8 @@ def grad_cam(model: Any, image: Any, layer: str, target: int | None = None, name
 
 def enlarged(heat: Any, size: Sequence[int]) -> np.ndarray:
     """A map (h, w) in the size (H, W) of the image, bilinear.
+
+    Raises ``ShapeError`` for a map or a size of another shape, ``ValueError`` for a size below 1.
 
     >>> import numpy as np
     >>> from minigrad import plots
@@ -248,6 +305,12 @@ def top_patches(
     Returns for each channel its pieces (C, size, size), the strongest first. Two pieces of an image do not overlap by more than half.
 
     Raises ``ValueError`` for an unknown layer or images smaller than a piece, ``IndexError`` for a channel that there is not.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    >>> [[piece.shape for piece in found] for found in plots.top_patches(model[:2], [mg.rand(1, 32, 32)], "1", [0, 3], most=1, size=16)]
+    [[(1, 16, 16)], [(1, 16, 16)]]
     """
     check("top_patches", locals(), model="a function", images="a list", layer="a name", channels="a list", most=1, size=1)
     arrays = [_one("top_patches", image) for image in images]
@@ -292,6 +355,16 @@ def occlusion_map(
         stride: distance between squares; each pixel takes the mean over the squares that cover it.
         fill: the value of a covered pixel.
         batch: number of images in one run of the model.
+
+    Raises ``ShapeError`` for an image or scores of another shape, ``IndexError`` for a class that there is not, ``TypeError`` for an image that is
+    no array.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    >>> fall, chosen = plots.occlusion_map(model, mg.rand(1, 8, 8), target=2, size=3)
+    >>> fall.shape, chosen
+    ((8, 8), 2)
     """
     check("occlusion_map", locals(), "target", model="a function", target=0, size=1, stride=1, fill="a number", batch=1)
     image = _one("occlusion_map", image)
@@ -319,7 +392,20 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def occlusion(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None, **options: Any) -> Figure:
-    """The parts of an image that the model needs: :func:`occlusion_map` (whose ``options`` it takes) beside the image."""
+    """The parts of an image that the model needs: :func:`occlusion_map` (whose ``options`` it takes) beside the image.
+
+    Args:
+        model, image, target: as there.
+        names: of the classes (default: their numbers).
+
+    Raises what :func:`occlusion_map` raises, and ``ValueError`` for fewer names than the class needs.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    >>> plots.occlusion(model, mg.rand(1, 8, 8), 1, ["cat", "dog", "cow"], size=3).axes[1].get_title()
+    'loss of probability of dog when covered'
+    """
     check("occlusion", locals(), "names", names="a list")
     heat, chosen = occlusion_map(model, image, target, **options)
     called = _called("occlusion", names, chosen)

@@ -12,6 +12,7 @@ The figures belong to no window and no global state, so nothing has to be closed
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,12 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     Args:
         history: a dict for each epoch. ``loss``, ``test_loss`` and ``accuracy`` (a fraction) are shown if present, and so is every
             other key that contains ``loss`` or ``accuracy``; ``epoch`` is the number on the axis.
+
+    Raises ``ValueError`` for a history that is empty or has neither, ``TypeError`` for one that is no list.
+
+    >>> from minigrad import plots
+    >>> [axes.get_title() for axes in plots.training_curves([{"loss": 2.3, "accuracy": 0.5}, {"loss": 0.4, "accuracy": 0.9}]).axes]
+    ['Loss', 'Test accuracy']
     """
     check("training_curves", locals(), history="a list")
     if not history:
@@ -107,6 +114,8 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
         columns: filters in a row.
         most: the largest number of filters to show.
 
+    Raises ``ShapeError`` for a weight of another shape, ``TypeError`` for what is no array of numbers.
+
     >>> import minigrad as mg
     >>> from minigrad import plots
     >>> len(plots.filters(mg.randn(6, 1, 5, 5)).axes)  # six filters and a scale
@@ -139,34 +148,134 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
     return figure
 
 
-def feature_maps(image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int = 32) -> Figure:
-    """An image, and below it a row of feature maps for each layer, each scaled from its minimum to its maximum (maps of 1×1 together).
+def feature_maps(
+    image: Any, maps: Sequence[Any] | Mapping[str, Any], most: int = 32, *, scores: Any = None, names: Sequence[str] | None = None
+) -> Figure:
+    """An image, beside it what was predicted, and below it the feature maps of each layer, up to eight in a row.
+
+    Each map is scaled from its minimum to its maximum. Maps of 1×1 can only be compared with each other: they are the cells of a strip.
 
     Args:
         image: (C, H, W), a batch of one, or (H, W).
         maps: for each layer (channels, height, width), in a list, or by name as :func:`minigrad.plots.probes.activations` gives them; of a batch, the first is shown.
         most: the largest number of maps to show for a layer.
+        scores: (classes,) or (1, classes), what the model gave for the image, as for ``cross_entropy``: the five likeliest classes are shown,
+            with the probabilities that softmax makes of the scores.
+        names: of all classes (default: their numbers).
+
+    Raises:
+        ShapeError: an image, maps or scores of other shapes, or no maps.
+        ValueError: another number of names than classes.
+        TypeError: what is no array of numbers.
+
+    >>> import numpy as np
+    >>> from minigrad import plots
+    >>> figure = plots.feature_maps(np.eye(8), {"conv": np.ones((4, 6, 6))}, scores=[0.0, 3.0], names=["line", "dot"])
+    >>> [row.get_suptitle() for row in figure.subfigs], figure.subfigs[0].axes[1].get_title()
+    (['input', 'conv: 4 maps of 6×6'], 'dot: 95.3 %')
     """
-    check("feature_maps", locals(), most=1)
+    check("feature_maps", locals(), "names", most=1, names="a list")
     if not isinstance(maps, Mapping):
         check("feature_maps", locals(), maps="a list")
     named = maps.items() if isinstance(maps, Mapping) else [(f"layer {i + 1}", m) for i, m in enumerate(maps)]
     arrays = {name: shown_array("feature_maps", name, m) for name, m in named}
     layers = [(name, m[0] if m.ndim == 4 else m) for name, m in arrays.items()]
-    wrong = [f"{name} {m.shape}" for name, m in layers if m.ndim != 3]
+    wrong = [f"{name} {m.shape}" for name, m in layers if m.ndim != 3 or not m.size]
     if wrong or not layers:
         raise ShapeError(f"feature_maps: maps must be (channels, height, width), not {', '.join(wrong) or 'missing'}")
-    widest = max(min(len(m), most) for _, m in layers)
-    figure = new_figure(max(0.85 * widest, 4) + 0.6, 1.15 * (len(layers) + 1) + 0.6)
-    rows = [("input", [as_picture(shown_array("feature_maps", "image", image), "feature_maps")], "gray_r")]
-    rows += [(f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}", list(m[:most]), "viridis") for name, m in layers]
-    for row, (title, pictures, colours) in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
-        row.suptitle(title, fontsize=9, x=0.01, ha="left")
-        for axes, picture in zip(row.subplots(1, widest, squeeze=False)[0], [*pictures, *[None] * widest], strict=False):
+    likely = None if scores is None else _likeliest(scores, names)
+    picture = as_picture(shown_array("feature_maps", "image", image), "feature_maps")
+    columns = min(max(min(len(m), most) for _, m in layers), 8)
+    width, heights = max(1.3 * columns, 6.5), [2.6]
+    for _, m in layers:  # of a title, and of rows of maps; a strip is as low as a row of text
+        height = width / columns * np.clip(m.shape[1] / m.shape[2], 0.1, 2) if m[0].size > 1 else 0.4
+        heights.append(0.35 + height * -(-min(len(m), most) // columns if m[0].size > 1 else -1))
+    figure = new_figure(width, sum(heights))
+    first, *rows = figure.subfigures(1 + len(layers), 1, squeeze=False, height_ratios=heights)[:, 0]
+    first.suptitle("input", fontsize=10, x=0.01, ha="left")
+    left, right = first.subplots(1, 2, width_ratios=[1, 1.2])
+    left.imshow(picture, cmap="gray_r")
+    left.set_axis_off()
+    if likely is None:
+        right.remove()
+    else:
+        right.barh(list(likely), [*likely.values()], color=BLUE, height=0.7)
+        best = next(iter(likely))
+        right.set(xlim=(0, 100), xticks=[], title=f"{best}: {likely[best]:.1f} %")
+        for place, share in enumerate(likely.values()):
+            right.text(share + 1.5 if share < 80 else share - 1.5, place, f"{share:.1f} %", va="center", fontsize=9,
+                       ha="left" if share < 80 else "right", color=GREY if share < 80 else "white")  # fmt: skip
+        right.invert_yaxis()
+        right.spines[["top", "right", "bottom"]].set_visible(False)
+    for row, (name, m) in zip(rows, layers, strict=True):
+        row.suptitle(f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}", fontsize=10, x=0.01, ha="left")
+        pictures = list(m[:most]) if m[0].size > 1 else [m[:most].reshape(1, -1)]
+        across = columns if m[0].size > 1 else 1
+        cells = row.subplots(-(-len(pictures) // across), across, squeeze=False).ravel()
+        for axes, one in itertools.zip_longest(cells, pictures):
             axes.set_axis_off()
-            if picture is not None:  # maps of 1×1 can only be compared with each other
-                scale = {"vmin": min(map(np.min, pictures)), "vmax": max(map(np.max, pictures))} if picture.size == 1 else {}
-                axes.imshow(picture, cmap=colours, **scale)
+            if one is not None:
+                axes.imshow(one, cmap="viridis", aspect="equal" if m[0].size > 1 else "auto")
+    return figure
+
+
+def _likeliest(scores: Any, names: Sequence[str] | None) -> dict[str, float]:
+    """The five likeliest classes and their probabilities in per cent."""
+    values = shown_array("feature_maps", "scores", scores).astype(float)
+    values = values[0] if values.ndim == 2 and len(values) == 1 else values
+    if values.ndim != 1 or not len(values):
+        raise ShapeError(f"feature_maps: scores must be (classes,) or (1, classes), not {values.shape}")
+    if names is not None and len(names) != len(values):
+        raise ValueError(f"feature_maps: {len(names)} names for {len(values)} classes")
+    exponents = np.exp(values - values.max())
+    shares = 100 * exponents / exponents.sum()
+    return {str(i if names is None else names[i]): float(shares[i]) for i in np.argsort(-shares, kind="stable")[:5].tolist()}
+
+
+def gradient_flow(gradients: Mapping[str, Any]) -> Figure:
+    """How large the gradients of each layer are: their mean magnitude (dark) and their largest (light), on a logarithmic scale.
+
+    Bars that shrink from the last layer to the first show gradients that vanish. A layer without any gradient but zero is marked with ``0``,
+    one with infinite numbers or NaN with ``not finite``.
+
+    Args:
+        gradients: name of a parameter -> array or Tensor of any shape, in the order of the layers, as
+            :func:`minigrad.plots.probes.gradients` gives them. Parameters belong to one layer if their names differ after the last dot only.
+
+    Raises:
+        TypeError: ``gradients`` is not a dict of arrays of numbers.
+        ValueError: it is empty.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn, plots
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    >>> model(mg.ones(4, 2)).sum().backward()
+    >>> [label.get_text() for label in plots.gradient_flow(plots.gradients(model)).axes[0].get_xticklabels()]
+    ['0', '2']
+    """
+    layers: dict[str, list[np.ndarray]] = {}
+    for name, array in named_arrays("gradient_flow", "gradients", gradients).items():
+        layers.setdefault(name.rpartition(".")[0] or name, []).append(np.abs(array.astype(float)).ravel())
+    sizes = [np.concatenate(parts) for parts in layers.values()]
+    finite = [size[np.isfinite(size)] for size in sizes]
+    means, tops = [f.mean() if len(f) else 0.0 for f in finite], [f.max(initial=0.0) for f in finite]
+    figure = new_figure(min(max(4.5, 0.42 * len(layers) + 1.5), 16), 3.8)
+    axes = figure.subplots()
+    places = range(len(layers))
+    axes.bar(places, tops, color="#b5cbe8", label="largest")
+    axes.bar(places, means, color=BLUE, label="mean")
+    positive = [m for m in means if m > 0]
+    if positive:
+        axes.set(yscale="log", ylim=(min(positive) / 10, max(tops) * 3))
+    for place, size, f in zip(places, sizes, finite, strict=True):
+        words = "not finite" if len(f) < len(size) else "0" if not f.any() else ""
+        axes.text(place, 0.02, words, transform=axes.get_xaxis_transform(), ha="center", va="bottom", rotation=90 if len(words) > 1 else 0,
+                  color=RED, fontsize=9, fontweight="bold")  # fmt: skip
+    turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if max(map(len, layers)) > 2 else {}
+    axes.set_xticks(places, list(layers), fontsize=8 if len(layers) < 40 else 5, **turned)
+    axes.set(xlabel="layer", ylabel="|gradient|")
+    axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
@@ -174,6 +283,18 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
     """A histogram for each named array: activations, parameters or gradients (see :mod:`minigrad.plots.probes`).
 
     Each shows the mean and standard deviation, the share of zeros, and the number of elements that are not finite.
+
+    Args:
+        arrays: name -> array or Tensor of any shape.
+        bins: the number of bars.
+        title: above them all.
+
+    Raises ``TypeError`` unless ``arrays`` is a dict of arrays of numbers, ``ValueError`` if it is empty.
+
+    >>> import numpy as np
+    >>> from minigrad import plots
+    >>> plots.histograms({"fc.weight": np.array([0.0, 0.0, 1.0, 3.0])}).axes[0].texts[0].get_text()
+    '1 ± 1.2\\n50% zero'
     """
     check("histograms", locals(), bins=1, title="a text")
     arrays = named_arrays("histograms", "arrays", arrays)
@@ -209,6 +330,12 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
     Args:
         confusion: (classes, classes) counts.
         names: of the classes (default: their numbers).
+
+    Raises ``ShapeError`` for another shape, ``ValueError`` for another number of names.
+
+    >>> from minigrad import plots
+    >>> plots.confusion_matrix([[9, 1], [2, 8]], ["cat", "dog"]).axes[0].get_title()
+    '85.00% right, 3 of 20 wrong'
     """
     check("confusion_matrix", locals(), "names", names="a list")
     confusion = shown_array("confusion_matrix", "confusion", confusion)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, no_grad, wrap
-from minigrad.files.html import staged
+from minigrad.files.html import Page, staged
 from minigrad.files.png import png
 from minigrad.ops.arguments import check
 from minigrad.plots.canvas import as_picture, named_arrays
@@ -34,8 +34,8 @@ def map_viewer(
     most: int = 64,
     side: int = 56,
     title: str = "",
-) -> str:
-    """The text of an HTML page with the feature maps of some layers for some images; ``Path("maps.html").write_text(page)`` keeps it.
+) -> Page:
+    """An HTML page with the feature maps of some layers for some images.
 
     In the page one chooses an image and a layer, and sees all its maps, each from its minimum (dark) to its maximum (bright); a click on a
     map lays it over the image. The arrow keys go from map to map and from layer to layer. It has an English and a Japanese face, light and dark colours.
@@ -49,6 +49,9 @@ def map_viewer(
         side: maps are at most so many pixels wide and high in the page.
         title: its heading (default: "What each layer sees", in the language of the page).
 
+    Returns:
+        A :class:`minigrad.files.html.Page`: ``save("maps.html")`` writes it, a notebook shows it.
+
     Raises:
         ValueError: an unknown layer, no images or no layers, or no picture for an image.
         ShapeError: a layer that returns no maps.
@@ -57,7 +60,7 @@ def map_viewer(
     >>> import numpy as np
     >>> from minigrad import nn, plots
     >>> page = plots.map_viewer(nn.Sequential(nn.Conv2d(3, 4, 3)), {"noise": np.random.rand(3, 8, 8).astype(np.float32)}, ["0"])
-    >>> page.startswith("<!doctype html>") and '"maps": [4, 6, 6]' in page
+    >>> '"maps": [4, 6, 6]' in page.html
     True
     """
     check("map_viewer", locals(), "shown", model="a function", shown="a dict", most=1, side=1, title="a text")
@@ -83,7 +86,7 @@ def map_viewer(
         picture = as_picture(pictures[name])
         colours = picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, 2)
         data.append({"name": name, "picture": _address(_bytes(colours[:, :, :3])), "layers": sheets})
-    return staged("minigrad.plots/viewer.html", title or "what each layer sees", {"title": title, "images": data}).html
+    return staged("minigrad.plots/viewer.html", title or "what each layer sees", {"title": title, "images": data})
 
 
 def _sheet(maps: np.ndarray, most: int, side: int) -> dict[str, Any]:

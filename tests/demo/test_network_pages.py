@@ -246,7 +246,7 @@ def test_all_maps_of_a_network(tmp_path):
         model, {"first": RNG.random((1, 8, 8)).astype(np.float32), "second": RNG.random((1, 8, 8)).astype(np.float32)}, ["0", "2"]
     )
     found = act(
-        page,
+        page.html,
         KEY
         + """const settled = async () => { for (let k = 0; k < 5; k++) await new Promise(r => setTimeout(r, 5)); };
         await settled(); const start = [at("title").textContent, at("about").textContent, at("which").textContent];

@@ -144,7 +144,7 @@ def test_the_page_of_maps_holds_every_map():
     from matplotlib.image import imread
 
     x = {"spots": image(), "<noise>": np.random.default_rng(0).random((3, 16, 16)).astype(np.float32)}
-    page = plots.map_viewer(bright_spots(), x, {"first </script>": "1"}, title="maps & more")
+    page = plots.map_viewer(bright_spots(), x, {"first </script>": "1"}, title="maps & more").html
     assert page.startswith("<!doctype html>") and "<title>maps &amp; more</title>" in page and "http" not in page.replace("http-equiv", "")
     assert page.count("</script>") == page.count("<script") == 3
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
@@ -157,7 +157,7 @@ def test_the_page_of_maps_holds_every_map():
     np.testing.assert_array_equal(pixels, expected)
     shown = imread(io.BytesIO(base64.b64decode(data["images"][1]["picture"].split(",")[1])))
     np.testing.assert_allclose(shown, x["<noise>"].transpose(1, 2, 0), atol=0.5 / 255 + 1e-6)
-    few = plots.map_viewer(bright_spots(), {"spots": image()}, ["0"], most=1, side=2)
+    few = plots.map_viewer(bright_spots(), {"spots": image()}, ["0"], most=1, side=2).html
     assert '"maps": [2, 4, 4], "count": 1' in few and '"width": 2' in few
 
 

@@ -32,6 +32,23 @@ def test_activations_and_feature_maps():
         plots.feature_maps(x.numpy()[0], [found["3"]])
 
 
+def test_feature_maps_are_large_and_have_the_prediction_beside_the_image():
+    maps = {"conv": np.random.default_rng(0).random((20, 4, 4)), "1×1": np.arange(6.0).reshape(6, 1, 1)}
+    figure = plots.feature_maps(mg.ones(1, 1, 8, 8), maps, most=12, scores=mg.tensor([[0.0, 2.0, 1.0]]), names=["cat", "dog", "cow"])
+    first, conv, strip = figure.subfigs
+    image, bars = first.axes
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["dog", "cow", "cat"]
+    np.testing.assert_allclose([bar.get_width() for bar in bars.patches], 100 * np.exp([2, 1, 0]) / np.exp([2, 1, 0]).sum())
+    assert len(conv.axes) == 16 and sum(bool(axes.images) for axes in conv.axes) == 12  # in rows of eight
+    np.testing.assert_array_equal(strip.axes[0].images[0].get_array(), [np.arange(6.0)])
+    drawn(figure)
+    assert min(axes.get_window_extent().width for axes in (image, *conv.axes)) > figure.dpi  # an inch at least
+    with pytest.raises(ValueError, match="feature_maps: 2 names for 3 classes"):
+        plots.feature_maps(mg.ones(8, 8), maps, scores=[1, 2, 3], names="ab")
+    with pytest.raises(mg.ShapeError, match=r"feature_maps: scores must be \(classes,\) or \(1, classes\), not \(2, 3\)"):
+        plots.feature_maps(mg.ones(8, 8), maps, scores=np.ones((2, 3)))
+
+
 def test_gradients():
     model = net()
     model(mg.randn(2, 1, 8, 8)).sum().backward()

@@ -111,9 +111,14 @@ def test_japanese_names_are_drawn_in_a_font_that_has_their_glyphs(tmp_path, monk
 
     fonts = [f for f in font_manager.fontManager.ttflist if f.name.startswith("DejaVu")]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
     confusion = np.array([[3, 1], [0, 6]])
     assert font_with("いぬ猫") is None
-    frames = drawn(plots.confusion_matrix(confusion, ["猫", "いぬ"]))  # and no warning, which would be an error here
+    with pytest.warns(
+        UserWarning, match=r"^plots: no installed font has the characters い ぬ 猫, which are drawn as frames: install one"
+    ) as one:
+        frames = drawn(plots.confusion_matrix(confusion, ["猫", "いぬ"]))
+    assert len({str(w.message) for w in one}) == 1  # and none of matplotlib
     japanese_font(tmp_path / "squares.ttf", "Squares")
     font_manager.fontManager.addfont(tmp_path / "squares.ttf")
     assert font_with("いぬ猫") == "Squares"
@@ -122,3 +127,46 @@ def test_japanese_names_are_drawn_in_a_font_that_has_their_glyphs(tmp_path, monk
     assert [label.get_fontfamily()[-1] for label in figure.axes[0].get_yticklabels()] == ["Squares", "Squares"]
     assert figure.axes[0].xaxis.label.get_fontfamily() == ["sans-serif"]
     assert (frames != glyphs).any()
+
+
+def test_a_font_that_was_installed_after_matplotlib_made_its_list_is_found(tmp_path, monkeypatch):
+    from matplotlib import font_manager
+
+    from minigrad.plots.figure import find_new_fonts, font_with
+
+    fonts = [f for f in font_manager.fontManager.ttflist if f.name.startswith("DejaVu")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    japanese_font(tmp_path / "late.ttf", "Late")
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(tmp_path / name) for name in ("broken.ttf", "late.ttf")])
+    find_new_fonts.cache_clear()
+    figure = plots.confusion_matrix(np.array([[3, 1], [0, 6]]), ["猫", "いぬ"])
+    drawn(figure)
+    find_new_fonts.cache_clear()
+    assert font_with("いぬ猫") == "Late"
+    family = figure.axes[0].get_yticklabels()[0].get_fontfamily()
+    drawn(figure)
+    assert family == figure.axes[0].get_yticklabels()[0].get_fontfamily() == ["sans-serif", "Late"]  # once, however often it is drawn
+
+
+def test_gradient_flow():
+    arrays = {"0.weight": [[1.0, -3.0]], "0.bias": [0.0], "2.weight": np.zeros((2, 2)), "head": mg.tensor([1e-6, np.nan])}
+    figure = plots.gradient_flow(arrays)
+    (axes,) = figure.axes
+    tops, means = [[bar.get_height() for bar in bars] for bars in axes.containers]
+    np.testing.assert_allclose(means, [4 / 3, 0, 1e-6])
+    np.testing.assert_allclose(tops, [3, 0, 1e-6])
+    assert [text.get_text() for text in axes.texts] == ["", "0", "not finite"] and axes.get_yscale() == "log"
+    drawn(figure)
+    drawn(plots.gradient_flow({"dead": np.zeros(3)}))
+    with pytest.raises(TypeError, match="gradient_flow: gradients must be a dict of name -> array, not list"):
+        plots.gradient_flow([1.0])
+    with pytest.raises(ValueError, match="gradient_flow: gradients is empty"):
+        plots.gradient_flow({})
+
+
+def test_every_function_says_what_it_takes_what_it_raises_and_shows_an_example():
+    for name, function in vars(plots).items():
+        if callable(function) and getattr(function, "__module__", "").startswith("minigrad.plots"):
+            for part in ("Raises", ">>>"):
+                assert part in function.__doc__, f"{name}: {part}"
