@@ -1,11 +1,13 @@
 """Makes the pages of docs/demos.md: ``python docs/draw_demos.py FOLDER``; and their pictures: ``python docs/draw_demos.py FOLDER --pictures``.
 
-``sphinx-build`` makes the pages anew in each build, into ``demos/`` of the site. The pictures, in docs/images/demos, are made with Chromium.
+``sphinx-build`` makes the pages anew in each build, into ``demos/`` of the site. The pictures, in docs/images/demos and in Japanese
+in docs/ja/images/demos, are made with Chromium.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -20,7 +22,8 @@ from minigrad.demo.networks import trained_lenet
 from minigrad.files.html import Page
 from minigrad.nn.data import MNIST
 
-PICTURES = Path(__file__).parent / "images" / "demos"
+DOCS = Path(__file__).parent
+LANGUAGES = {"en": DOCS / "images" / "demos", "ja": DOCS / "ja" / "images" / "demos"}  # of the browser -> where its pictures go
 
 
 def of_a_network() -> dict[str, Page]:
@@ -33,7 +36,7 @@ def of_a_network() -> dict[str, Page]:
     shown = {name: np.repeat(1 - image[None], 3, 0) for name, image in digits(6).items()}
     maps = plots.map_viewer(model, inputs, layers, shown=shown)
     scores = plots.confusion_page(samples.images, targets, {"LeNet-5": model(pixels).detach()})
-    return {"map_viewer": Page(maps), "confusion_page": scores}
+    return {"map_viewer": maps, "confusion_page": scores}
 
 
 def main(folder: Path) -> None:
@@ -43,22 +46,33 @@ def main(folder: Path) -> None:
         page.save(folder / f"{name}.html")
 
 
+def program(what: str, *names: str) -> str:
+    """The path of the first of some programs that is installed."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise SystemExit(f"draw_demos: pictures need {what}")
+    return found
+
+
 def pictures(folder: Path) -> None:
-    """Photograph every page of ``folder``, each in less than 100 kB."""
+    """Photograph every page of ``folder`` in each language, each in less than 100 kB."""
     from PIL import Image
 
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-    if browser is None:
-        raise SystemExit("draw_demos: pictures need Chromium: apt install chromium")
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    for page in sorted(folder.glob("*.html")):
-        path = PICTURES / f"{page.stem}.png"
+    browser = program("Chromium: apt install chromium", "chromium", "chromium-browser", "google-chrome", "chrome")
+    fonts = program("fontconfig: apt install fontconfig", "fc-list")
+    if not subprocess.run([fonts, ":lang=ja"], capture_output=True, check=True).stdout:
+        raise SystemExit("draw_demos: pictures need a font with Japanese glyphs: apt install fonts-noto-cjk")
+    for page, (language, place) in itertools.product(sorted(folder.glob("*.html")), LANGUAGES.items()):
+        place.mkdir(parents=True, exist_ok=True)
+        path = place / f"{page.stem}.png"
         with tempfile.TemporaryDirectory() as profile:
             flags = [
                 "--headless",
                 "--no-sandbox",
                 "--disable-gpu",
                 "--hide-scrollbars",
+                f"--lang={language}",
+                f"--accept-lang={language}",
                 f"--user-data-dir={profile}",
                 "--virtual-time-budget=3000",
             ]
