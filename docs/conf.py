@@ -31,15 +31,19 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 
-def setup(app):
-    """The pictures of graphs.md are drawn anew for each build, and the pages of demos.md; modules in the reference get tables of what is in them."""
-    import contents_tables
+def pages(app, error):
+    """The interactive pages are made anew for each build, in the site."""
     import draw_demos
     import draw_gallery
 
+    if not error and app.builder.format == "html":
+        draw_demos.main(Path(app.outdir) / "demos")
+        draw_gallery.page(Path(app.outdir) / "graphs")
+
+
+def setup(app):
+    """Modules in the reference get tables of what is in them."""
+    import contents_tables
+
     app.connect("autodoc-process-docstring", contents_tables.add_table)
-    app.connect("builder-inited", lambda app: draw_gallery.main(Path(app.srcdir) / "graphs"))
-    app.connect(
-        "build-finished",
-        lambda app, error: draw_demos.main(Path(app.outdir) / "demos") if not error and app.builder.format == "html" else None,
-    )
+    app.connect("build-finished", pages)

@@ -1,4 +1,7 @@
-"""Draws the pictures of docs/graphs.md: ``python docs/draw_gallery.py [FOLDER]``."""
+"""Draws the pictures of docs/graphs.md, which are kept in docs/images/graphs: ``python docs/draw_gallery.py [FOLDER]``.
+
+tests/graph/test_docs_pictures.py fails when a picture there no longer says what is drawn. The page is made by ``sphinx-build`` in each build.
+"""
 
 from __future__ import annotations
 
@@ -168,14 +171,20 @@ def exploding() -> graph.Graph:
     return graph.draw(y, names={"x": x, "y": y}, backward=True, title="gradients in trouble")
 
 
-def main(folder: Path) -> None:
-    """Write every picture."""
+def page(folder: Path) -> None:
+    """Write the page of LeNet-5."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in PICTURES.items():
-        draw().save(folder / f"{name}.svg")
     mg.manual_seed(0)
     graph.draw(LeNet5(), images(1, 1, 28, 28), backward=True).save(folder / "lenet5.html")
 
 
+def main(folder: Path) -> None:
+    """Write every picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in PICTURES.items():
+        svg = draw().svg.replace(f"{Path(__file__).resolve().parents[1]}/", "")  # source lines in tooltips, without this machine's folders
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "graphs")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images" / "graphs")

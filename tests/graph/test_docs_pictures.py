@@ -61,10 +61,16 @@ def overlaps(svg: ET.Element) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def said(svg: ET.Element) -> list[str]:
+    return ["".join(e.itertext()) for e in svg.iter("{http://www.w3.org/2000/svg}text")]
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture(name):
     svg = ET.fromstring(PICTURES[name]().svg)
-    texts = ["".join(e.itertext()) for e in svg.iter("{http://www.w3.org/2000/svg}text")]
+    texts = said(svg)
     missing = [words for words in SAID[name] if not any(words in text for text in texts)]
     assert not missing, texts
     assert not overlaps(svg)
+    kept = ET.parse(SCRIPT.parent / "images" / "graphs" / f"{name}.svg").getroot()
+    assert sorted(said(kept)) == sorted(texts), "python docs/draw_gallery.py draws it anew"

@@ -13,6 +13,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 import minigrad
+from minigrad.demo.command import PAGES as DEMOS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if "_build" not in p.parts)
@@ -38,6 +39,29 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
 def test_page_is_finished(page):
     """No placeholder is left in a page."""
     assert not re.findall(r"@[A-Z]+@|\b(?:TODO|FIXME|TBD|XXX)\b", (ROOT / page).read_text(encoding="utf-8"))
+
+
+FENCES = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+MADE = {"docs/graphs/lenet5.html", *(f"docs/demos/{name}.html" for name in (*DEMOS, "map_viewer", "confusion_page"))}  # by the docs' build
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a code host gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", FENCES.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_links_to_is_there(page):
+    """Every relative link and picture is a file of the repository, or a page that the docs' build makes; every anchor is a heading."""
+    text = re.sub(r"`[^`\n]+`", "", FENCES.sub("", (ROOT / page).read_text(encoding="utf-8")))
+    for link in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:href|src)="([^"]+)"', text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        place, _, anchor = link.partition("#")
+        target = ((ROOT / page).parent / place).resolve() if place else ROOT / page
+        assert target.exists() or target.relative_to(ROOT).as_posix() in MADE, link
+        assert not anchor or anchor in anchors(target), link
 
 
 def readme_commands():
