@@ -437,8 +437,22 @@ class Compiler:
             step = self._function(node, key, given, opsets, depth)
             return self._register(step, node), []
         entry = OPERATORS[key]
+        self._count_inputs(node, key, opsets)
         run, taken = self._bind(node, entry, given, opsets, attributes, around, depth)
         return self._register(Known(node.op_type, node.domain, node.name, run), node), taken
+
+    def _count_inputs(self, node: Any, key: tuple[str, str], opsets: Mapping[str, int]) -> None:
+        """Raise :class:`OnnxError` for more or fewer inputs than ONNX defines: the function behind an operator may have more parameters."""
+        defs = official().defs
+        try:
+            schema = defs.get_schema(key[1], opsets.get(key[0], 1), key[0])
+        except (defs.SchemaError, TypeError):  # an operator of somebody else, or of another version
+            return
+        if not schema.min_input <= len(node.input) <= schema.max_input:
+            raise OnnxError(
+                f"{self.reader.name}: node {node.name[:80]!r}: {node.op_type} takes from {schema.min_input} to {schema.max_input} inputs, "
+                f"not {len(node.input)}"
+            )
 
     def _register(self, step: Step, node: Any) -> Step:
         module, attribute = self._place(node.name.strip("/").replace("/", ".") or f"{node.op_type}_{self.count - 1}")

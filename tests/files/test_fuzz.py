@@ -9,6 +9,7 @@ from collections import OrderedDict
 
 import fuzz
 import numpy as np
+import onnx_files
 import pytest
 
 import minigrad as mg
@@ -19,6 +20,7 @@ from minigrad.files.torch_writer import save_torch
 from minigrad.nn.data import CIFAR10
 from minigrad.nn.data import cifar as cifar_files
 from minigrad.nn.data.idx import DataError, read_idx, to_idx
+from minigrad.onnx import OnnxError
 from minigrad.tree import leaves
 
 
@@ -138,6 +140,7 @@ READERS = {  # name -> the valid files, how one is read, what may be raised
     "safetensors": (safetensors, lambda p: sound(nn.load_safetensors(p), p.stat().st_size), CheckpointError),
     "event file": (lambda: [b"".join(map(crc32c_record, events()))], read_events, EventError),
     "event": (events, read_records, EventError),
+    "ONNX": (onnx_files.valid, onnx_files.read, OnnxError),
 }
 
 
@@ -145,6 +148,11 @@ READERS = {  # name -> the valid files, how one is read, what may be raised
 def test_damaged_files(name, tmp_path, pytestconfig):
     files, read, errors = READERS[name]
     fuzz.check_reader(tmp_path, files(), read, errors, pytestconfig.getoption("--fuzz"))
+
+
+def test_damaged_graphs_of_onnx(tmp_path, pytestconfig):
+    """Any operator with inputs and attributes that are extreme: sizes, axes, loops; loaded and run."""
+    fuzz.check_reader(tmp_path, onnx_files.valid(), onnx_files.read, OnnxError, pytestconfig.getoption("--fuzz"), onnx_files.hostile())
 
 
 # ------------------------------------------------------------------------------------- what a file can be made to ask for
