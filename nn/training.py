@@ -285,15 +285,16 @@ def fit(
                 metric.reset()
         with closing(_bar(loader, f"epoch {run.epoch}/{epochs}", mean, progress)) as batches:  # type: ignore[type-var]
             for batch in batches:
-                outputs, targets = _pair(forward(model, batch))
-                size = _batch_size(targets)
-                if size == 0:
-                    raise ValueError(f"fit: the batch of step {run.step + 1} (epoch {run.epoch}) has no samples")
-                value = _check_loss("fit", loss(outputs, targets))
-                _check_step(value, run)
-                if not part.batches:
-                    optimizer.zero_grad()
-                part.backward(value, size)
+                with ranks.batch(last=part.batches + 1 == accumulate):
+                    outputs, targets = _pair(forward(model, batch))
+                    size = _batch_size(targets)
+                    if size == 0:
+                        raise ValueError(f"fit: the batch of step {run.step + 1} (epoch {run.epoch}) has no samples")
+                    value = _check_loss("fit", loss(outputs, targets))
+                    _check_step(value, run)
+                    if not part.batches:
+                        optimizer.zero_grad()
+                    part.backward(value, size)
                 mean.update(value, size)
                 for metric in measured:
                     metric.update(outputs, targets)
@@ -301,6 +302,7 @@ def fit(
                 if part.batches == accumulate:
                     step(part)
         if part.batches:
+            ranks.share_gradients()
             step(part)
         ranks.same_count("gave", count, f"the end of epoch {run.epoch}, after {count} batches")
         if run.step == before and not within:  # a run that was stopped after the last step of an epoch resumes with no batch left

@@ -16,6 +16,7 @@ from minigrad.onnx.reader import OnnxError
 from minigrad.tree import bytes_text
 
 MOST_NODES = 200_000  # in a file, functions written out
+FOR_EACH_BYTE = 64  # of the inputs, results may have so many bytes more
 
 
 class Budget:

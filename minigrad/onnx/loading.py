@@ -17,7 +17,7 @@ def load(
     source: str | os.PathLike[str] | bytes | Any,
     *,
     trainable: bool | str | Sequence[str] | Callable[[str], bool] = True,
-    max_bytes: int | None = 2**30,
+    max_bytes: int | None = 2**28,
     max_steps: int | None = 1_000_000,
 ) -> OnnxModule:
     """The model of an ONNX file as an ``nn.Module``, in evaluation mode. It needs the package ``onnx``.
@@ -33,7 +33,8 @@ def load(
         source: a path, the bytes of a file, or an ``onnx.ModelProto``.
         trainable: which parameters require a gradient: all, none, those whose names fit a pattern such as ``"head.*"`` or one of several,
             or a function of the name.
-        max_bytes: of the results in memory at one time in a call, without gradients; None: no limit.
+        max_bytes: of the results in memory at one time in a call, without gradients; 64 times the bytes of the inputs come on top, so that larger
+            batches need no other limit. None: no limit.
         max_steps: of nodes that one call runs, those of loops counted each time; None: no limit.
 
     Raises:

@@ -7,6 +7,7 @@ tensors are weights. Nothing of the file is left to be believed at the call but 
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -15,12 +16,14 @@ import numpy as np
 
 from minigrad.engine import TensorBase, wrap
 from minigrad.nn.module import Module, Parameter, check_name
-from minigrad.onnx.limits import MOST_NODES, Budget, budget
+from minigrad.onnx.limits import FOR_EACH_BYTE, MOST_NODES, Budget, budget
 from minigrad.onnx.reader import NUMBERS, OnnxError, Reader, official, type_name
 from minigrad.onnx.table import OPERATORS, Operator
+from minigrad.tree import bytes_text
 
 STANDARD = ("", "ai.onnx")
 DEEPEST = 64  # graphs in graphs, functions in functions
+MOST_DENSE = 1 << 28  # bytes of all sparse tensors of a file, written out
 
 
 class Step(Module):
@@ -117,6 +120,11 @@ class Graph:
         return [env[name] for name in self.outputs]
 
 
+def _size(value: Any) -> int:
+    """Bytes of an input."""
+    return sum(map(_size, value)) if isinstance(value, list) else 0 if value is None else int(value._data.nbytes)
+
+
 def _owned(value: Any) -> int:
     """Bytes of the memory of a result; a view of another has none of its own."""
     if isinstance(value, list):
@@ -148,7 +156,8 @@ class OnnxModule(Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs of the graph. Raises ``TypeError`` for inputs that are missing, unknown, or of another dtype than the file says."""
         values = self._bound(args, kwargs)
-        spent = Budget(self.max_bytes, self.max_steps, self.training)
+        size = sum(map(_size, values))
+        spent = Budget(None if self.max_bytes is None else self.max_bytes + FOR_EACH_BYTE * size, self.max_steps, self.training)
         token = budget.set(spent)
         try:
             results = self.graph.run(values)
@@ -209,7 +218,7 @@ class Compiler:
     def __init__(self, reader: Reader, trainable: Callable[[str], bool]):
         self.reader, self.trainable = reader, trainable
         self.root = OnnxModule()
-        self.count = 0
+        self.count = self.dense = 0
         self.missing: dict[str, int] = {}
         self.uses: dict[str, set[tuple[str, str, int]]] = {}  # name -> the inputs of operators that it is
         self.constants_are_weights = False  # Paddle and spox store no tensors: their weights are nodes of constants
@@ -363,11 +372,18 @@ class Compiler:
     def _dense(self, sparse: Any) -> np.ndarray:
         values, indices = self.reader.array(sparse.values), self.reader.array(sparse.indices)
         shape = tuple(sparse.dims)
-        if min(shape, default=0) < 0 or np.prod(shape, dtype=object) > 1 << 28:
-            raise OnnxError(f"{self.reader.name}: a sparse tensor of shape {shape}")
+        count = math.prod(shape)
+        self.dense += max(count, 0) * values.dtype.itemsize
+        if min(shape, default=0) < 0 or self.dense > MOST_DENSE:
+            raise OnnxError(f"{self.reader.name}: a sparse tensor of shape {shape}; all of them together may have {bytes_text(MOST_DENSE)}")
         dense = np.zeros(shape, values.dtype)
-        flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), shape)
-        dense.reshape(-1)[flat] = values
+        try:
+            flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), shape)
+            if flat.size and flat.min() < 0:
+                raise IndexError(f"index {flat.min()} is negative")
+            dense.reshape(-1)[flat] = values
+        except (IndexError, TypeError, ValueError) as error:
+            raise OnnxError(f"{self.reader.name}: the indices of a sparse tensor of shape {shape}: {error}") from None
         return dense
 
     def _constant(self, node: Any, attributes: Mapping[str, Any]) -> np.ndarray:

@@ -129,6 +129,10 @@ class DistributedDataParallel(Module):
         reducer = self._reducer
         return [(bucket.flat.nbytes, [reducer.names[i] for i in bucket.places]) for bucket in reducer.buckets]
 
+    def share_gradients(self) -> None:
+        """Make the gradients that batches in :meth:`no_sync` left the means over the ranks, where no further batch follows outside."""
+        self._reducer.share()
+
     def begin_pass(self, name: str) -> None:
         """Count steps from here as batches of ``name`` ("epoch 3"), in messages about ranks that do different things."""
         self._reducer.passes, self._reducer.pass_name = 0, name
@@ -176,6 +180,7 @@ class _Reducer:
         self.there: set[int] = set()  # parameters whose gradient has come
         self.next = 0  # the bucket that begins next
         self.passes, self.pass_name = 0, ""
+        self.at_end = False  # whether gradients of batches in no_sync() are shared, of which none was the last of a step
         me = weakref.ref(self)
         for i, p in enumerate(self.parameters):
             p.register_post_accumulate_grad_hook(partial(_arrived, me, i))
@@ -183,7 +188,8 @@ class _Reducer:
     @property
     def place(self) -> str:
         """Which step this is, for messages."""
-        return f"batch {self.passes + 1}" + (f" of {self.pass_name}" if self.pass_name else "")
+        which = "the last batches" if self.at_end else f"batch {self.passes + 1}"
+        return which + (f" of {self.pass_name}" if self.pass_name else "")
 
     def begin(self) -> None:
         """Expect a backward pass."""
@@ -209,6 +215,17 @@ class _Reducer:
         for bucket in self.buckets[: self.next]:
             if not bucket.request.Test():  # MPI goes on with what is under way only when it is asked
                 break
+
+    def share(self) -> None:
+        """Make gradients that are there already the means over the ranks."""
+        if several() is not None:
+            self.begin()
+            self.there = {i for i, p in enumerate(self.parameters) if p.grad is not None}
+            self.at_end = True
+            try:
+                self.finish()
+            finally:
+                self.at_end = False
 
     def _start(self, here: Group) -> None:
         bucket = self.buckets[self.next]

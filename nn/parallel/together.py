@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,15 @@ class Together:
                 sampler.set_epoch(epoch - 1)
         if self._shared is not None:
             self._shared.begin_pass(f"epoch {epoch}")
+
+    def batch(self, last: bool) -> AbstractContextManager[None]:
+        """The block of a batch. Its gradients are shared if it is the ``last`` of a step, with those of the batches before it."""
+        return nullcontext() if last or self._shared is None else self._shared.no_sync()
+
+    def share_gradients(self) -> None:
+        """Share the gradients of batches of which none was the last of a step."""
+        if self._shared is not None:
+            self._shared.share_gradients()
 
     def sync_buffers(self) -> None:
         """Give all ranks the running averages of rank 0."""

@@ -405,6 +405,17 @@ def check_accumulated_steps_are_those_of_one_process():
             same(trained(RANKS, 2, accumulate=accumulate), trained(1, 2, accumulate=accumulate))
 
 
+def check_accumulated_batches_are_sent_once():
+    """Two reductions of gradients for five batches in steps of three, not five."""
+    model = DistributedDataParallel(net())
+    shared = []
+    finish = model._reducer.finish
+    model._reducer.finish = lambda: (shared.append(model._reducer.place), finish())
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    nn.fit(model, problem(RANKS)[0], nn.CrossEntropyLoss(), optimizer, epochs=1, accumulate=3, progress=False)
+    assert shared == ["batch 1 of epoch 1", "the last batches of epoch 1"]
+
+
 def check_a_run_is_resumed_on_another_number_of_ranks():
     with contextlib.redirect_stdout(io.StringIO()):
         whole = trained(1, 3)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 import minigrad as mg
+from minigrad.kernels import native
 from minigrad.onnx import OnnxError, load
 from minigrad.onnx.table import OPERATORS
 
@@ -79,6 +80,7 @@ def valid():
 
 def read(path):
     """Load a file, and run it with ones where its inputs are small: only errors that say something come out."""
+    native.library()  # what it imports and opens is no file's doing
     weights = path.with_name("weights")
     if not weights.exists():
         weights.write_bytes(np.ones(2, np.float32).tobytes())
@@ -113,6 +115,12 @@ WORDS = st.sampled_from(
      "add", "ij,jk->ik", "...i->i", "i" * 70 + "->", "constant", "align_corners", "half_pixel", "tf_crop_and_resize", "exact", "int8", "DCR"]
 )  # fmt: skip
 
+ATTRIBUTES = {
+    "INT": INTS, "FLOAT": FLOATS, "STRING": WORDS, "INTS": st.lists(INTS, min_size=1, max_size=5), "FLOATS": st.lists(FLOATS, min_size=1, max_size=4),
+    "STRINGS": st.lists(WORDS, min_size=1, max_size=3),
+}  # fmt: skip
+ANY = st.one_of(list(ATTRIBUTES.values()))
+
 
 def pool():
     """Stored tensors that inputs are drawn from, by name: usual arrays, and settings that ask for too much."""
@@ -127,6 +135,7 @@ def pool():
         "wide": np.array([2**31, 2**31, 2**31, 2**31]), "i": np.array([0, 1]), "j": np.array([[0, 1], [1, 0]]), "neg": np.array([-5, 2**62]),
         "sizes": np.array([2, 3]), "four": np.array([1, 2, 3, 4]), "up": np.array([1, 1, 1e9, 1e9], f), "q": np.arange(8).astype(np.int8),
         "box": rng.random((1, 4, 4)).astype(f), "score": rng.random((1, 1, 4)).astype(f), "small": np.int32([1, 2]), "far": np.full(20, 3, i),
+        "near": np.array([2**13, 2**12]),
     }  # fmt: skip
 
 
@@ -140,39 +149,55 @@ def _stored():
     return _POOL
 
 
+def _schema(onnx, key, opset):
+    try:
+        return onnx.defs.get_schema(key[1], opset if not key[0] else 1, key[0])
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _fits(stored, types):
+    """Names of the stored tensors of these types, which ONNX writes as ``tensor(float)``."""
+    words = {1: "float", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "double"}
+    return [name for name, tensor in stored.items() if not types or f"tensor({words[tensor.data_type]})" in types]
+
+
 @st.composite
 def hostile(draw):
-    """The bytes of a graph of one to three nodes: any operator of the table, with any inputs of :func:`pool` and any attributes that it knows."""
+    """The bytes of a graph of one to three nodes: any operator of the table, with inputs of :func:`pool` and attributes that it knows.
+
+    Most have as many inputs, of such types, as ONNX defines: what is extreme are their shapes and numbers.
+    """
     onnx = pytest.importorskip("onnx")
     stored = _stored()
-    names, nodes, used = list(stored), [], set()
+    nodes, used, made = [], set(), []
+    opset = draw(st.integers(7, onnx.defs.onnx_opset_version()))
     for number in range(draw(st.integers(1, 3))):
-        domain, kind = draw(st.sampled_from(sorted(OPERATORS)))
-        entry = OPERATORS[domain, kind]
+        key = draw(st.sampled_from(sorted(OPERATORS)))
+        entry, schema = OPERATORS[key], _schema(onnx, key, opset)
+        wild = schema is None or draw(st.integers(0, 9)) == 0
         own = [a for a in entry.attributes if a not in ("opset", "outputs", "captured")]
+        needed = [] if wild else [a for a in own if a.rstrip("_") in schema.attributes and schema.attributes[a.rstrip("_")].required]
         given = {}
-        for name in draw(st.lists(st.sampled_from(own), unique=True, max_size=6)) if own else []:
-            default = entry.attributes[name]
-            values = [INTS, FLOATS, WORDS, st.lists(INTS, max_size=5), st.lists(FLOATS, min_size=1, max_size=4), st.lists(WORDS, min_size=1, max_size=3)]
-            if name in ("body", "then_branch", "else_branch") or draw(st.integers(0, 9)) == 0:
-                given[name.rstrip("_")] = _body(onnx, draw)
-                continue
-            if isinstance(default, str):
-                values = [WORDS]
-            elif isinstance(default, float):
-                values = [FLOATS]
-            elif isinstance(default, int):
-                values = [INTS]
-            value = draw(st.one_of(values))
-            given[name.rstrip("_")] = value if value != [] else [0]
-        inputs = [draw(st.sampled_from([*names, *[n for n in names if n.startswith("out")] * 8, ""])) for _ in range(draw(st.integers(0, 5)))]
-        outputs = [f"out{number}_{k}" for k in range(draw(st.integers(1, 3)))]
-        nodes.append(onnx.helper.make_node(kind, inputs, outputs, domain=domain, **given))
+        for name in {*needed, *(draw(st.lists(st.sampled_from(own), unique=True, max_size=3)) if own else [])}:
+            plain = name.rstrip("_")
+            kind = "" if wild or plain not in schema.attributes else schema.attributes[plain].type.name
+            given[plain] = _body(onnx, draw) if kind == "GRAPH" or (not kind and draw(st.integers(0, 9)) == 0) else draw(ATTRIBUTES.get(kind, ANY))
+        if wild:
+            inputs = draw(st.lists(st.sampled_from([*stored, *made, ""]), max_size=5))
+        else:
+            inputs = []
+            for place in range(draw(st.integers(schema.min_input, min(schema.max_input, schema.min_input + 3)))):
+                types = schema.inputs[min(place, len(schema.inputs) - 1)].types
+                inputs.append(draw(st.sampled_from([*(_fits(stored, types) or stored), *made * 4])))
+        most = 3 if wild else max(min(schema.max_output, 3), 1)
+        outputs = [f"out{number}_{k}" for k in range(draw(st.integers(1 if wild else max(schema.min_output, 1), most)))]
+        nodes.append(onnx.helper.make_node(key[1], inputs, outputs, domain=key[0], **given))
         used.update(inputs)
-        names += outputs
+        made += outputs
     result = onnx.helper.make_empty_tensor_value_info(nodes[-1].output[0])
     graph = onnx.helper.make_graph(nodes, "g", [], [result], [stored[name] for name in stored if name in used])
-    opsets = [onnx.helper.make_opsetid("", draw(st.integers(7, onnx.defs.onnx_opset_version())))]
+    opsets = [onnx.helper.make_opsetid("", opset)]
     opsets += [onnx.helper.make_opsetid(d, 1) for d in {n.domain for n in nodes} - {""}]
     return onnx.helper.make_model(graph, opset_imports=opsets).SerializeToString()
 

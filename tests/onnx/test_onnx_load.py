@@ -252,12 +252,16 @@ def test_link_out_of_the_folder_is_refused(tmp_path):
         "c = ConstantOfShape (half)\n d = Concat <axis = 0> (c, c)\n e = Concat <axis = 0> (d, d, d, d)\n f = Concat <axis = 0> (e, e, e, e)\n"
         "h = Concat <axis = 0> (f, f, f, f)\n y = Concat <axis = 0> (h, h, h, h)",
         "c = Constant <value_floats = [1.0, 1.0, 100000.0, 100000.0]> ()\n i = Reshape (x, ones)\n y = Upsample (i, c)",
+        "i = Reshape (x, ones)\n y = LRN <size = 2147483647> (i)",
+        "i = Reshape (x, pair)\n y = Multinomial <sample_size = 2147483647> (i)",
+        "c = Constant <value_floats = [1.0, 2.0]> ()\n s = Constant <value_ints = [1, 1]> ()\n b = Cast <to = 2> (s)\n"
+        "y = DequantizeLinear <axis = 0, block_size = 2147483647> (b, c)",
     ],
 )
 def test_too_large_results_are_refused(text):
     stored = {
         "big": np.array([2**40]), "pads": np.array([0, 2**40]), "half": np.array([2**18]), "column": np.array([-1, 1]), "row": np.array([1, -1]),
-        "ones": np.array([1, 1, 1, 1]),
+        "ones": np.array([1, 1, 1, 1]), "pair": np.array([1, 1]),
     }  # fmt: skip
     model = load(model_of(f"g (float[1] x) => (float y) {{ {text} }}", opset=9 if "Upsample" in text else 18, stored=stored))
     model.max_bytes = 2**23
@@ -317,7 +321,8 @@ def test_damaged_messages_are_refused(tmp_path):
         (lambda m: m.graph.initializer[0].dims.append(2**62), "bytes of data"),
         (lambda m: setattr(m.graph.initializer[0], "data_type", 16), "a tensor of bfloat16"),
         (lambda m: setattr(m.graph.node[0], "op_type", "Wonder"), "operators that minigrad has not: Wonder"),
-        (lambda m: m.graph.node[0].input.append("y"), "in a circle"),
+        (lambda m: m.graph.node[0].input.__setitem__(0, "y"), "in a circle"),
+        (lambda m: m.graph.node[1].input.append("w"), "Relu takes from 1 to 1 inputs, not 2"),
         (lambda m: m.graph.node[1].output.__setitem__(0, "a"), "made twice"),
         (lambda m: m.graph.node.__delitem__(4), "no node makes the output 'y'"),
         (lambda m: m.graph.node[0].attribute.append(helper.make_attribute("wonder", 1)), "Conv has no attribute 'wonder'"),
@@ -325,6 +330,38 @@ def test_damaged_messages_are_refused(tmp_path):
     ]:
         with pytest.raises(OnnxError, match=text):
             load(changed(change))
+
+
+def test_sparse_tensors_are_checked():
+    """Their indices come from the file, and a few bytes of it may stand for any size."""
+
+    def sparse(indices, dims):
+        model = model_of("g (double[2,3] x) => (double[2,3] y) { y = Mul (x, w) }")
+        model.graph.sparse_initializer.add(
+            values=numpy_helper.from_array(np.array([1.0, 2.0]), "w"), indices=numpy_helper.from_array(np.array(indices), "i"), dims=dims
+        )
+        return model
+
+    assert load(sparse([0, 4], [2, 3]))(mg.ones(2, 3).double()).tolist() == [[1, 0, 0], [0, 2, 0]]
+    for indices, dims, text in [
+        ([0, 256], [2, 3], "the indices of a sparse tensor of shape"),
+        ([0, -1], [2, 3], "index -1 is negative"),
+        ([[0, 0], [1, 7]], [2, 3], "the indices of a sparse tensor"),
+        ([0, 4], [2**20, 2**20], "all of them together may have 256 MB"),
+    ]:
+        with pytest.raises(OnnxError, match=text):
+            load(sparse(indices, dims))
+
+
+def test_axes_that_are_named_twice_are_refused():
+    with pytest.raises(OnnxError, match=r"Unsqueeze: axes \[0, 0\] of 3 dimensions name one twice"):
+        load(model_of("g (float[2] x) => (float y) { y = Unsqueeze (x, axes) }", stored={"axes": np.array([0, 0])}))(mg.ones(2))
+
+
+def test_the_limit_grows_with_the_inputs():
+    """64 times their bytes come on top of max_bytes: a larger batch needs no other limit."""
+    model = load(model_of("g (float[N] x) => (float y) { a = Exp (x)\n y = Tile (a, times) }", stored={"times": np.array([60])}), max_bytes=1024)
+    assert model(mg.ones(100_000)).shape == (6_000_000,)
 
 
 def test_random_damage_gives_an_error_or_a_model():

@@ -56,6 +56,8 @@ def _unsqueeze(x: Any, dims: Any = None, *, axes: tuple[int, ...] | None = None)
     if ndim > 64:
         raise OnnxError(f"onnx: Unsqueeze: {ndim} dimensions; arrays have at most 64")
     places = {axis_of(d, ndim) for d in chosen}
+    if len(places) < len(chosen):
+        raise OnnxError(f"onnx: Unsqueeze: axes {chosen} of {ndim} dimensions name one twice")
     old = iter(x._data.shape)
     return mg.reshape(x, [1 if i in places else next(old) for i in range(ndim)])
 
@@ -281,4 +283,5 @@ def _bernoulli(x: Any, *, dtype: int | None = None, seed: float | None = None) -
 
 @operator("Multinomial")
 def _multinomial(x: Any, *, dtype: int = 6, sample_size: int = 1, seed: float | None = None) -> Any:
+    room([*x._data.shape[:1], sample_size], np.float64)
     return mg.multinomial(mg.softmax(x.detach(), -1), sample_size, replacement=True).to(dtype_of_type(dtype))

@@ -389,6 +389,9 @@ def _group_normalization(x: Any, scale: Any, bias: Any, *, num_groups: int, epsi
 
 @operator("LRN")
 def _lrn(x: Any, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Any:
+    shape = list(x._data.shape)
+    if len(shape) > 1:
+        room([shape[0], shape[1] + size, *shape[2:]], x._data.dtype)  # with zeros around the channels
     return F.local_response_norm(x, size, alpha, beta, bias)
 
 

@@ -45,7 +45,9 @@ def _spread(scale: Any, shape: tuple[int, ...], axis: int, block: int) -> np.nda
     axis = axis_of(axis, len(shape))
     if data.ndim == 1 and not block:
         return data.reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    repeated = np.repeat(data, block or -(-shape[axis] // data.shape[axis]), axis)
+    block = block or -(-shape[axis] // data.shape[axis])
+    room([n * (block if i == axis else 1) for i, n in enumerate(data.shape)], data.dtype)
+    repeated = np.repeat(data, block, axis)
     return repeated[tuple([slice(n) for n in shape])]
 
 
