@@ -63,7 +63,7 @@ class SyncBatchNorm(BatchNormBase):
     def forward(self, input: Tensor) -> Tensor:
         """The input, normalised over the batches of all ranks (training) or by the running statistics."""
         here = several()
-        if here is None or not (self.training or self.running_mean is None):
+        if here is None or not self.num_features or not (self.training or self.running_mean is None):
             return super().forward(input)
         self._check_input(input)
         x = input if input.dtype != np.float16 else input.float()

@@ -405,6 +405,10 @@ def check_accumulated_steps_are_those_of_one_process():
             same(trained(RANKS, 2, accumulate=accumulate), trained(1, 2, accumulate=accumulate))
 
 
+def check_synchronised_norm_without_channels():
+    assert nn.SyncBatchNorm(0)(mg.ones(2, 0, 3)).shape == (2, 0, 3)
+
+
 def check_accumulated_batches_are_sent_once():
     """Two reductions of gradients for five batches in steps of three, not five."""
     model = DistributedDataParallel(net())

@@ -182,7 +182,9 @@ def hostile(draw):
         for name in {*needed, *(draw(st.lists(st.sampled_from(own), unique=True, max_size=3)) if own else [])}:
             plain = name.rstrip("_")
             kind = "" if wild or plain not in schema.attributes else schema.attributes[plain].type.name
-            given[plain] = _body(onnx, draw) if kind == "GRAPH" or (not kind and draw(st.integers(0, 9)) == 0) else draw(ATTRIBUTES.get(kind, ANY))
+            given[plain] = (
+                _body(onnx, draw) if kind == "GRAPH" or (not kind and draw(st.integers(0, 9)) == 0) else draw(ATTRIBUTES.get(kind, ANY))
+            )
         if wild:
             inputs = draw(st.lists(st.sampled_from([*stored, *made, ""]), max_size=5))
         else:

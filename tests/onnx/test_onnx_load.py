@@ -360,7 +360,9 @@ def test_axes_that_are_named_twice_are_refused():
 
 def test_the_limit_grows_with_the_inputs():
     """64 times their bytes come on top of max_bytes: a larger batch needs no other limit."""
-    model = load(model_of("g (float[N] x) => (float y) { a = Exp (x)\n y = Tile (a, times) }", stored={"times": np.array([60])}), max_bytes=1024)
+    model = load(
+        model_of("g (float[N] x) => (float y) { a = Exp (x)\n y = Tile (a, times) }", stored={"times": np.array([60])}), max_bytes=1024
+    )
     assert model(mg.ones(100_000)).shape == (6_000_000,)
 
 
