@@ -44,7 +44,7 @@ def sources(folder: Path) -> Path:
 def build(platform: str, out: Path) -> Path:
     """The wheel for ``platform`` in ``out``. Raises ``RuntimeError`` with the log if it could not be made, or has no native kernels."""
     environment = os.environ | {
-        "CC": shlex.join([sys.executable, "-m", "ziglang", "cc", "-target", TARGETS[platform], "-g0"]),
+        "CC": shlex.join([sys.executable, "-m", "ziglang", "cc", "-target", TARGETS[platform], "-s"]),
         "MINIGRAD_TARGET": platform,
     }
     with tempfile.TemporaryDirectory() as temporary:

@@ -854,17 +854,22 @@ const char *minigrad_compiler(void) {
 /* The text that this was compiled from, by a digest. */
 const char *minigrad_source(void) { return SOURCE; }
 
-/* The best level that this processor has, by its name in build.py. */
-const char *minigrad_level(void) {
+/* The best level that this processor has, by its name in build.py. Asked of the processor itself: not every compiler's library knows. */
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (!(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"))) return "";
-    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")))
-        return "v2";
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
-        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") ? "v4" : "v3";
-#else
-    return "base";
-#endif
+#include <cpuid.h>
+static int all_set(unsigned value, unsigned wanted) { return (value & wanted) == wanted; }
+const char *minigrad_level(void) {
+    enum { FMA = 1u << 12, SSE42 = 1u << 20, POPCNT = 1u << 23, OSXSAVE = 1u << 27, AVX = 1u << 28 };                   /* leaf 1, ecx */
+    enum { BMI1 = 1u << 3, AVX2 = 1u << 5, BMI2 = 1u << 8, F = 1u << 16, DQ = 1u << 17, CD = 1u << 28, BW = 1u << 30 }; /* leaf 7, ebx */
+    const unsigned VL = 1u << 31;
+    unsigned a, b, c, d, low = 0, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !all_set(c, SSE42 | POPCNT)) return "";
+    if (!all_set(c, FMA | OSXSAVE | AVX) || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return "v2";
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0)); /* the registers that the system saves: 6 for AVX, 0xe6 for AVX-512 */
+    if (!all_set(b, BMI1 | AVX2 | BMI2) || !all_set(low, 0x06)) return "v2";
+    return all_set(b, F | DQ | CD | BW | VL) && all_set(low, 0xe6) ? "v4" : "v3";
 }
+#else
+const char *minigrad_level(void) { return "base"; }
+#endif
 #endif
