@@ -264,7 +264,11 @@ _ALONE = _alone_count()  # the reference count of an array that one local variab
 
 def _own(g: np.ndarray) -> bool:
     """Whether the caller holds the only reference to ``g`` and its memory, so that ``g`` may be written in place."""
-    return g.base is None and g.flags.writeable and sys.getrefcount(g) <= _ALONE + 2
+    if not g.flags.writeable or sys.getrefcount(g) > _ALONE + 2:
+        return False
+    memory = g.base  # of a reshaped array: the array that only it refers to
+    whole = type(memory) is np.ndarray and memory.base is None and memory.size == g.size and g.flags.c_contiguous
+    return memory is None or (whole and sys.getrefcount(memory) <= _ALONE + 1)
 
 
 def deliver(tensor: TensorBase | None, g: Any, record: bool) -> None:

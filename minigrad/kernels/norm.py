@@ -100,12 +100,18 @@ def affine(x: np.ndarray, m: np.ndarray, a: np.ndarray, c: np.ndarray | None) ->
     return result
 
 
-@native.twin(fast.layer, times=4)
-def standardized(
-    x: np.ndarray, m: np.ndarray, r: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, dim: Sequence[int], shape: Sequence[int]
-) -> np.ndarray:
-    """``(x - m) * r * weight + bias``: weight and bias in ``shape``, m and r the moments over ``dim``, all of which broadcast to x."""
-    return affine(x, m, r * weight.reshape(shape), bias if bias is None else bias.reshape(shape))
+@native.twin(fast.normalize, times=4)
+def normalize(
+    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, dim: Sequence[int], shape: Sequence[int], eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``(x - mean) / sqrt(var + eps) * weight + bias``, mean and (biased) variance over ``dim``.
+
+    Weight and bias are reshaped to ``shape``, which broadcasts to x.
+    """
+    m, v = moments(x, dim)
+    r = 1.0 / np.sqrt(v + eps)
+    y = affine(x, m, r if weight is None else r * weight.reshape(shape), bias if bias is None else bias.reshape(shape))
+    return y, m, v
 
 
 @native.twin(fast.blend, times=4)

@@ -108,7 +108,7 @@ def _gradients(g, x, weight, bias_shape, out_1, out_2, dim, shape, eps):
     return dx, None if weight is None else reshape(dw, weight.shape), reshape(db, bias_shape) if bias_shape else None
 
 
-@native.twin(fast.layer_back, times=4)
+@native.twin(fast.normalize_back, times=4)
 def _standardize_input(gy, gm, gv, x, weight, m, r, dim, shape):
     """The gradients in x, in the weight and in the bias; the last two are of ``shape``."""
     count = max(math.prod([x.shape[d] for d in dim]), 1)
@@ -166,12 +166,7 @@ def standardize(x: Array, weight: Array = None, bias: Array = None, *, dim: tupl
 
     weight and bias are reshaped to ``shape``, which broadcasts to x.
     """
-    x = real(x)
-    m, v = kernels.moments(x, dim)
-    r = 1.0 / np.sqrt(v + eps)
-    if weight is None:
-        return kernels.affine(x, m, r, bias if bias is None else bias.reshape(shape)), m, v
-    return kernels.standardized(x, m, r, weight, bias, dim, shape), m, v
+    return kernels.normalize(real(x), weight, bias, dim, shape, eps)
 
 
 def _check_dtypes(name: str, input: Any, **parameters: Any) -> None:

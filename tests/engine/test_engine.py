@@ -667,6 +667,26 @@ def test_gradients_accumulate_and_own_their_memory():
     assert fresh.grad.tolist() == [5, 1, 1]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_reshaped_gradient_is_copied_only_if_its_memory_is_in_use_elsewhere(elsewhere):
+    x, places, held = leaf(6), [], []
+
+    def gradient(g):
+        made = g * 2.0
+        places.append(made.ctypes.data)
+        held.extend([made] if elsewhere else [])
+        return made
+
+    @mg.op(x=gradient)
+    def double(x):
+        return x * 2
+
+    double(x.reshape(2, 3)).sum().backward()
+    assert (x.grad.numpy().ctypes.data == places[0]) is not elsewhere
+    x.grad.zero_()
+    assert all((made == 2).all() for made in held)
+
+
 def test_the_seed_is_not_written():
     x = leaf(3)
     seed = np.ones(3)

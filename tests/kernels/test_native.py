@@ -113,7 +113,7 @@ def test_elements(level, name, size, layout, seed, wide):
         arrays.append(LAYOUTS[layout](a))
     (ours, *more), (theirs, *rest) = both(level, lambda: function(*arrays))
     assert ours.shape == theirs.shape and ours.dtype == np.float32 and bits_of(*more) == bits_of(*rest)
-    if name == "gelu_tanh_back":  # below -4 numpy's slope is 0, and inf times it NaN; ours is not yet
+    if name in ("gelu_back", "gelu_tanh_back"):  # far below 0 a slope is 0 in one and tiny in the other, and inf times it NaN or inf
         ours, theirs = [np.where(np.isinf(arrays[0]) & (arrays[1] < -4), 0.0, a) for a in (ours, theirs)]
     np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
     np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
@@ -161,9 +161,9 @@ def test_rounding_of_gelu(level):
     slope = cdf + x * np.exp(-0.5 * x.astype(float) ** 2) / math.sqrt(2 * math.pi)
     with native.force(level):
         got, back = activation._gelu_kernel(x, "none").astype(float), activation._gelu_input(np.ones_like(x), x, "none").astype(float)
-    assert np.abs(got - x * cdf).max() < 7e-7
-    assert (np.abs(got - x * cdf)[x > 0] < 3e-7 * (x * cdf)[x > 0]).all()
-    assert np.abs(back - slope).max() < 2e-7
+    assert np.abs(got - x * cdf)[x < 0].max() < 5e-7
+    assert (np.abs(got - x * cdf)[x > 0] < 2.5e-7 * (x * cdf)[x > 0]).all()
+    assert np.abs(back - slope).max() < 3e-7
 
 
 # ----------------------------------------------------------------------------------------------------- rows, moments
@@ -235,27 +235,57 @@ def test_channels(level, shape, special, seed):
     assert_close(level, lambda: norm.affine(x, x[:1], a, g))  # vectors that are no numbers for rows
 
 
+NORMALISED = [  # of x, how many dimensions have a mean for each of their numbers, of the parameters
+    *[(shape, 1, (1, *shape[1:])) for shape in ((1, 1), (3, 5), (64, 16), (65, 17), (5, 3, 7), (130, 40), (2, 700))],
+    *[
+        ((3, 2, 4, 5, 7), 2, (1, 2, 4, 1, 1)),
+        ((2, 3, 1, 40), 2, (1, 3, 1, 1)),
+        ((2, 1, 4, 33), 2, (1, 1, 4, 1)),
+        ((3, 5, 600), 2, (1, 5, 1)),
+    ],
+    *[((70, 2, 20), 2, (1, 2, 20)), ((4, 3, 2, 17), 2, (1, 1, 2, 1)), ((3, 4, 50), 1, (1, 1, 1)), ((2, 2, 3, 20), 1, (1, 2, 3, 20))],
+    *[((4, 3, 30), 2, (1, 1, 30)), ((4, 3, 30), 2, (4, 3, 1))],
+]
+
+
 @LEVELS
-@hypothesis.given(
-    shape=hs.sampled_from([(1, 1), (3, 5), (64, 16), (65, 17), (5, 3, 7), (130, 40), (2, 700)]),
-    bias=hs.booleans(),
-    seed=hs.integers(0, 1000),
-)
-def test_layer_norm(level, shape, bias, seed):
-    """The gradients that arrive at mean and variance too."""
+@pytest.mark.parametrize(("shape", "lead", "parameters"), NORMALISED)
+@hypothesis.given(given=hs.sampled_from(["both", "weight", "none"]), mean=hs.sampled_from([0.0, 100.0]), seed=hs.integers(0, 1000))
+@hypothesis.settings(max_examples=10)
+def test_normalisation(level, shape, lead, parameters, given, mean, seed):
+    """Layer, group and instance norm, and what is none of them; the gradients that arrive at mean and variance too."""
     draw = np.random.default_rng(seed)
     x, g = vectors(draw, shape, 2)
-    w, b = vectors(draw, shape[1:], 2)
-    kept = (shape[0], *[1] * (len(shape) - 1))
-    whole, dim = (1, *shape[1:]), tuple(range(1, len(shape)))
+    x += np.float32(mean)
+    leaves = [x, *vectors(draw, parameters, 2)][: {"both": 3, "weight": 2, "none": 1}[given]]
+    kept, dim = (*shape[:lead], *[1] * (len(shape) - lead)), tuple(range(lead, len(shape)))
 
     def function():
-        leaves = [mg.tensor(a, requires_grad=True) for a in ((x, w, b) if bias else (x, w))]
-        out = mg.ops.norm.standardize(*leaves, *([] if bias else [None]), dim=dim, shape=whole, eps=1e-2)
-        grads = mg.grad(out, leaves, [g, np.full(kept, 0.5, np.float32), np.full(kept, -0.25, np.float32)])
+        tensors = [mg.tensor(a, requires_grad=True) for a in leaves]
+        out = mg.ops.norm.standardize(*tensors, dim=dim, shape=parameters, eps=1e-2)
+        grads = mg.grad(out, tensors, [g, np.full(kept, 0.5, np.float32), np.full(kept, -0.25, np.float32)])
         return tuple(t.detach().numpy() for t in (*out, *grads))
 
-    assert_close(level, function, rtol=1e-5, scale=1e-5)
+    assert_close(level, function, rtol=1e-5, scale=1e-5 if mean == 0 else 2e-4)
+
+
+@LEVELS
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 5, 39])
+def test_normalisation_of_special_values(level, value, place):
+    """A row with one is NaN, its mean the number itself; the other rows are as without it."""
+    x = np.arange(120, dtype=np.float32).reshape(3, 40) % 7
+    x[1, place] = value
+    assert_close(level, lambda: norm.normalize(x, None, None, (1,), (1, 40), 1e-5), rtol=1e-5)
+
+
+@LEVELS
+def test_moments_where_the_first_numbers_are_far_from_the_others(level):
+    x = np.concatenate([np.full(16, 1e4), rng.standard_normal(4080)]).astype(np.float32)[None]
+    with native.force(level):
+        m, v = norm.moments(x, (1,))
+    np.testing.assert_allclose(m[0, 0], x.astype(float).mean(), rtol=5e-7)
+    np.testing.assert_allclose(v[0, 0], x.astype(float).var(), rtol=1e-6)
 
 
 # ----------------------------------------------------------------------------------------------------------- pooling

@@ -38,6 +38,7 @@ enum { BLOCK = 512 };
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (Bits){__VA_ARGS__})
 #endif
 typedef float Vector __attribute__((vector_size(4 * LANES)));
+typedef float Four __attribute__((vector_size(16)));
 typedef int32_t Bits __attribute__((vector_size(4 * LANES)));
 typedef uint8_t Bytes __attribute__((vector_size(LANES)));
 
@@ -52,53 +53,76 @@ static inline Vector load_some(const float *from, Long count, float rest) {
     return v;
 }
 
+static inline Bits either(Bits mask, Bits a, Bits b) { return (mask & a) | (~mask & b); }
+
 static inline float add_lanes(Vector v) {
-    float s[LANES];
+    Four s[LANES / 4];
     memcpy(s, &v, sizeof s);
-    for (int half = LANES / 2; half; half /= 2)
+    for (int half = LANES / 8; half; half /= 2)
         for (int i = 0; i < half; i++) s[i] += s[i + half];
-    return s[0];
+    return (s[0][0] + s[0][2]) + (s[0][1] + s[0][3]);
 }
 
 /* A sum over a row of n numbers: of floats within a block, of doubles between blocks. `whole` is the term of the vector at i, `part` that
- * of the `left` numbers behind the last whole one. */
+ * of the `left` numbers behind the last whole one. Every second vector has a sum of its own: an addition waits for the one before. */
 #define SUM(result, n, whole, part)                                                    \
     do {                                                                               \
         result = 0.0;                                                                  \
         for (Long start = 0; start < (n); start += BLOCK) {                            \
             Long i = start, end = (n)-start < BLOCK ? (n) : start + BLOCK;             \
-            Vector lanes = all(0.0f);                                                  \
+            Vector lanes = all(0.0f), others = lanes;                                  \
+            for (; i + 2 * LANES <= end; i += LANES) {                                 \
+                lanes += whole;                                                        \
+                i += LANES;                                                            \
+                others += whole;                                                       \
+            }                                                                          \
             for (; i + LANES <= end; i += LANES) lanes += whole;                       \
-            if (i < end) { Long left = end - i; lanes += part; }                       \
-            result += add_lanes(lanes);                                                \
+            if (i < end) { Long left = end - i; others += part; }                      \
+            result += add_lanes(lanes + others);                                       \
         }                                                                              \
     } while (0)
 
-/* e**x: x = n ln 2 + r with |r| <= ln 2 / 2, and Taylor's polynomial of degree 7 in r. inf for large x, 0 for small ones, NaN for NaN.
- * 2**n is two factors, as it alone may not be a float. */
+/* e**x: x = n ln 2 + r with |r| <= ln 2 / 2, and a polynomial in r, right to 3e-9, for e**r. inf for large x, 0 below -87, NaN for NaN.
+ * Adding `magic`, 1.5 * 2**23 + 126, rounds to an integer: n + 126 is then in the low bits, which are the exponent of 2**(n - 1). */
 static inline float exp_(float x) {
-    const float magic = 12582912.0f; /* 1.5 * 2**23: adding it rounds to an integer, which is then in the low bits */
+    const float magic = 12583038.0f;
     x = x > 89.0f ? 89.0f : x;
-    x = x < -104.0f ? -104.0f : x;
+    x = x < -87.5f ? -87.5f : x;
     float t = x * 1.44269504f + magic, n = t - magic;
     float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-    float p = 1.98412698e-4f;
-    p = p * r + 1.38888889e-3f;
-    p = p * r + 8.33333333e-3f;
-    p = p * r + 4.16666667e-2f;
-    p = p * r + 1.66666667e-1f;
-    p = p * r + 0.5f;
+    float p = 1.38144615e-3f;
+    p = p * r + 8.36878084e-3f;
+    p = p * r + 4.16683927e-2f;
+    p = p * r + 1.66665196e-1f;
+    p = p * r + 0.49999994f;
     p = (p * r) * r + r + 1.0f;
     uint32_t bits;
     memcpy(&bits, &t, 4);
-    int32_t whole = (int32_t)(bits - 0x4B400000u);
-    whole = whole > 128 ? 128 : whole < -151 ? -151 : whole; /* NaN has any bits */
-    int32_t half = whole >> 1;
-    uint32_t first = (uint32_t)(half + 127) << 23, second = (uint32_t)(whole - half + 127) << 23;
-    float a, b;
-    memcpy(&a, &first, 4);
-    memcpy(&b, &second, 4);
-    return p * a * b;
+    bits <<= 23;
+    float power;
+    memcpy(&power, &bits, 4);
+    return p * power * 2.0f;
+}
+
+/* The same of each number of a vector; of numbers up to 0, or NaN. The low bits are the exponent of 2**n. */
+static inline Vector exp_of_negative(Vector x) {
+    const float magic = 12583039.0f;
+    Bits small = x < -88.0f, bits;
+    Vector t = x * 1.44269504f + magic, n = t - magic;
+    Vector r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+    Vector p = r * 1.38144615e-3f + 8.36878084e-3f;
+    p = p * r + 4.16683927e-2f;
+    p = p * r + 1.66665196e-1f;
+    p = p * r + 0.49999994f;
+    p = (p * r) * r + r + 1.0f;
+    memcpy(&bits, &t, sizeof t);
+    bits <<= 23;
+    memcpy(&t, &bits, sizeof t);
+    p *= t;
+    memcpy(&bits, &p, sizeof p);
+    bits &= ~small;
+    memcpy(&p, &bits, sizeof p);
+    return p;
 }
 
 static inline float sigmoid_(float x) { return 1.0f / (1.0f + exp_(-x)); }
@@ -128,25 +152,29 @@ static inline float silu_slope(float x) {
 }
 OF_G_AND(x, silu_back, g * silu_slope(x))
 
-/* The probability that a standard normal number is below x: (1 + erf(z)) / 2 with z = x / sqrt(2). For erf(z) = tanh(z P(z**2)), see
- * minigrad/ops/elementwise.py, that is the sigmoid of 2 z P(z**2). Beyond 4, erf(z) rounds to 1. */
-static inline float normal_cdf(float x) {
-    float z = x * 0.70710678f;
-    z = z > 4.0f ? 4.0f : z;
-    z = z < -4.0f ? -4.0f : z;
-    float q = z * z, p = 5.422908927630714e-09f;
-    p = p * q + 2.7538628479193934e-08f;
-    p = p * q + -4.794221746613224e-06f;
-    p = p * q + 8.459482011994453e-05f;
-    p = p * q + -6.148345743832144e-04f;
-    p = p * q + -1.952912860732547e-04f;
-    p = p * q + 0.10276986495538899f;
-    p = p * q + 1.1283792471441338f;
-    float s = sigmoid_(2.0f * z * p);
-    return z <= -4.0f ? 0.0f : s;
+/* gelu(x) = x (1 / 2 + x P(x**2)), and its slope is 1 / 2 + x Q(x**2): polynomials for |x| up to 5.3 and 6, right to 6e-8, in the variable
+ * 2 x**2 / limit**2 - 1 that goes from -1 to 1, so that rounding does not grow. Beyond, the factor of x rounds to 0 or 1. */
+static inline float near_half(float x, float limit, const float *c, int degree) {
+    float v = x > limit ? limit : x;
+    v = v < -limit ? -limit : v;
+    float q = v * v * (2.0f / (limit * limit)) - 1.0f, p = c[0];
+#pragma GCC unroll 20 /* else the loop over numbers is no loop over vectors */
+    for (int i = 1; i <= degree; i++) p = p * q + c[i];
+    float s = v * p + 0.5f;
+    s = x >= limit ? 1.0f : s;
+    return x <= -limit ? 0.0f : s;
 }
-OF_X(gelu, normal_cdf(x) * x)
-OF_G_AND(x, gelu_back, g * (normal_cdf(x) + x * exp_(x * x * -0.5f) * 0.39894228f))
+static const float CDF[] = {
+    0.000237031447f, -0.000719907403f, 0.000866293965f, -0.00122637302f, 0.00298987143f, -0.00570450537f, 0.00890008453f, -0.013262067f,
+    0.0189103652f, -0.0252788533f, 0.0320803262f, -0.0395910293f, 0.0492642596f, -0.0665184408f, 0.133392558f,
+};
+static const float SLOPE[] = {
+    0.00272972486f, -0.0068137343f, 0.00205792906f, 0.0013019701f, 0.0157397818f, -0.0323841125f, 0.0316700414f, -0.0368942544f, 0.0543028265f,
+    -0.0654464588f, 0.0669107214f, -0.064410463f, 0.0586859696f, -0.0509186834f, 0.0445564948f, -0.042367056f, 0.0460576452f, -0.0593427643f,
+    0.117897764f,
+};
+OF_X(gelu, near_half(x, 5.3f, CDF, 14) * x)
+OF_G_AND(x, gelu_back, g * (near_half(x, 6.0f, SLOPE, 18) + x * 0.0f)) /* NaN at infinity, where the formula multiplies it by 0 */
 
 /* gelu with (1 + tanh(u)) / 2 = sigmoid(2 u) for the probability, u = sqrt(2 / pi) (x + 0.044715 x**3) */
 static inline float gelu_tanh_slope(float x) {
@@ -158,8 +186,21 @@ OF_G_AND(x, gelu_tanh_back, g * gelu_tanh_slope(x))
 
 /* positive: whether x is, which is all that backward needs */
 void NAME(leaky_relu)(const float *restrict x, float *restrict y, uint8_t *restrict positive, Long n, float slope) {
-    for (Long i = 0; i < n; i++) y[i] = x[i] > 0.0f ? x[i] : x[i] * slope;
-    for (Long i = 0; i < n; i++) positive[i] = x[i] > 0.0f;
+    Long i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        Vector v = load(x + i), w = v * slope;
+        Bits larger = v > 0.0f, from, other;
+        memcpy(&from, &v, sizeof v);
+        memcpy(&other, &w, sizeof w);
+        from = either(larger, from, other);
+        memcpy(y + i, &from, sizeof from);
+        Bytes bytes = __builtin_convertvector(larger & 1, Bytes);
+        memcpy(positive + i, &bytes, sizeof bytes);
+    }
+    for (; i < n; i++) {
+        y[i] = x[i] > 0.0f ? x[i] : x[i] * slope;
+        positive[i] = x[i] > 0.0f;
+    }
 }
 
 void NAME(leaky_relu_back)(const float *restrict g, const uint8_t *restrict positive, float *restrict d, Long n, float slope) {
@@ -179,23 +220,16 @@ static inline float tanh_(float x) {
 
 /* ---------------------------------------------------------------------------------------------------- rows of a matrix */
 
-/* The largest of n numbers, or NaN if there is one. */
+/* The largest of n numbers; NaN counts for nothing. */
 static inline float row_largest(const float *x, Long n) {
-    float lanes[LANES], largest = -INFINITY;
-    int nan[LANES] = {0}, some = 0;
+    float lanes[4 * LANES], largest = -INFINITY;
     Long i = 0;
-    for (int k = 0; k < LANES; k++) lanes[k] = -INFINITY;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
-            nan[k] |= x[i + k] != x[i + k];
-        }
-    for (int k = 0; i + k < n; k++) {
-        lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
-        nan[k] |= x[i + k] != x[i + k];
-    }
-    for (int k = 0; k < LANES; k++) { largest = lanes[k] > largest ? lanes[k] : largest; some |= nan[k]; }
-    return some ? NAN : largest;
+    for (int k = 0; k < 4 * LANES; k++) lanes[k] = -INFINITY;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        for (int k = 0; k < 4 * LANES; k++) lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
+    for (int k = 0; i + k < n; k++) lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
+    for (int k = 0; k < 4 * LANES; k++) largest = lanes[k] > largest ? lanes[k] : largest;
+    return largest;
 }
 
 static inline double row_sum(const float *x, Long n) {
@@ -204,28 +238,35 @@ static inline double row_sum(const float *x, Long n) {
     return total;
 }
 
+/* e**(x - m) into y if there is one, and their sum. A NaN makes it NaN, and so do an infinite m. */
+static inline double row_exp(const float *x, float m, float *y, Long n) {
+    double total;
+    Vector center = all(m), e;
+    if (y) SUM(total, n, (e = exp_of_negative(load(x + i) - center), memcpy(y + i, &e, sizeof e), e),
+               (e = exp_of_negative(load_some(x + i, left, -INFINITY) - center), memcpy(y + i, &e, 4 * left), e));
+    else SUM(total, n, exp_of_negative(load(x + i) - center), exp_of_negative(load_some(x + i, left, -INFINITY) - center));
+    return total;
+}
+
 void NAME(softmax)(const float *restrict x, float *restrict y, Long rows, Long n) {
     for (Long r = 0; r < rows; r++, x += n, y += n) {
-        float m = row_largest(x, n);
-        for (Long i = 0; i < n; i++) y[i] = exp_(x[i] - m);
-        float s = (float)row_sum(y, n);
-        for (Long i = 0; i < n; i++) y[i] /= s;
+        float share = (float)(1.0 / row_exp(x, row_largest(x, n), y, n));
+        for (Long i = 0; i < n; i++) y[i] *= share;
     }
 }
 
 void NAME(softmax_back)(const float *restrict g, const float *restrict out, float *restrict d, Long rows, Long n) {
     for (Long r = 0; r < rows; r++, g += n, out += n, d += n) {
-        for (Long i = 0; i < n; i++) d[i] = g[i] * out[i];
-        float s = (float)row_sum(d, n);
-        for (Long i = 0; i < n; i++) d[i] = out[i] * (g[i] - s);
+        double s;
+        SUM(s, n, load(g + i) * load(out + i), load_some(g + i, left, 0.0f) * load_some(out + i, left, 0.0f));
+        float sum = (float)s;
+        for (Long i = 0; i < n; i++) d[i] = out[i] * (g[i] - sum);
     }
 }
 
 void NAME(log_softmax)(const float *restrict x, float *restrict y, Long rows, Long n) {
     for (Long r = 0; r < rows; r++, x += n, y += n) {
-        float m = row_largest(x, n);
-        for (Long i = 0; i < n; i++) y[i] = exp_(x[i] - m);
-        float s = (float)log(row_sum(y, n));
+        float m = row_largest(x, n), s = (float)log(row_exp(x, m, 0, n));
         for (Long i = 0; i < n; i++) y[i] = (x[i] - m) - s;
     }
 }
@@ -240,21 +281,37 @@ void NAME(log_softmax_back)(const float *restrict g, const float *restrict out, 
 /* ------------------------------------------------------------------------------------------------------- normalisation
  * The numbers that are normalised together lie in one row, or in several that are put together by Python. */
 
-/* Mean of each row, and sum of the squares of what is left without it. The second pass, over numbers without most of their mean, also
- * corrects the first. */
-void NAME(moments)(const float *restrict x, double *restrict mean, double *restrict squares, Long rows, Long n) {
-    for (Long r = 0; r < rows; r++, x += n) {
-        float about = (float)(row_sum(x, n) / n);
-        if (!isfinite(about)) { mean[r] = about; squares[r] = NAN; continue; }
-        Vector center = all(about);
-        double rest, square;
-        SUM(rest, n, load(x + i) - center, load_some(x + i, left, about) - center);
-        SUM(square, n, (load(x + i) - center) * (load(x + i) - center),
-            (load_some(x + i, left, about) - center) * (load_some(x + i, left, about) - center));
-        mean[r] = about + rest / n;
-        square -= rest * rest / n;
-        squares[r] = square < 0.0 ? 0.0 : square; /* NaN stays */
+/* Mean of a row, and sum of the squares of what is left without it: sums over numbers without `about`, the mean of the first few, which is near
+ * theirs. Where it is not, and squares would lose digits, the sums are made again. */
+static inline void row_moments(const float *x, Long n, double *mean, double *squares) {
+    float about = n < LANES ? add_lanes(load_some(x, n, 0.0f)) / n : add_lanes(load(x)) / LANES;
+    if (!isfinite(about)) about = 0.0f;
+    for (int again = 0; again < 2; again++) {
+        Vector center = all(about), d;
+        double rest = 0.0, square = 0.0, share = 1.0 / n;
+        for (Long start = 0; start < n; start += BLOCK) {
+            Long i = start, end = n - start < BLOCK ? n : start + BLOCK;
+            Vector lanes = all(0.0f), others = lanes, q = lanes, p = lanes;
+            for (; i + 2 * LANES <= end; i += 2 * LANES) {
+                d = load(x + i) - center, lanes += d, q += d * d;
+                d = load(x + i + LANES) - center, others += d, p += d * d;
+            }
+            if (i + LANES <= end) d = load(x + i) - center, lanes += d, q += d * d, i += LANES;
+            if (i < end) d = load_some(x + i, end - i, about) - center, others += d, p += d * d;
+            rest += add_lanes(lanes + others);
+            square += add_lanes(q + p);
+        }
+        double of_rest = rest * rest * share;
+        *mean = about + rest * share;
+        square -= of_rest;
+        *squares = square < 0.0 ? 0.0 : square; /* NaN stays */
+        if (!(of_rest > square) || !isfinite((float)*mean)) return;
+        about = (float)*mean;
     }
+}
+
+void NAME(moments)(const float *restrict x, double *restrict mean, double *restrict squares, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, x += n) row_moments(x, n, mean + r, squares + r);
 }
 
 /* For each row the sums of g and of g (x - m). */
@@ -285,33 +342,81 @@ void NAME(blend)(const float *restrict g, const float *restrict x, const float *
     }
 }
 
-/* Layer norm: (x - m) a w + b, with one m and a for each row, one w and b for each place in a row. */
-void NAME(layer)(const float *restrict x, const float *restrict m, const float *restrict a, const float *restrict w,
-                 const float *restrict b, float *restrict y, Long rows, Long n) {
-    for (Long r = 0; r < rows; r++, x += n, y += n) {
-        float shift = m[r], scale = a[r];
-        for (Long i = 0; i < n; i++) y[i] = (x[i] - shift) * scale * w[i] + b[i];
+/* Each row without its mean, divided by the root of its variance + eps, times w plus b. A row has n numbers: `parts` neighbouring parts of one
+ * length, each with its own w and b; an item is `rows` rows, each with its own. */
+void NAME(normalize)(const float *restrict x, const float *restrict w, const float *restrict b, float *restrict y, float *restrict mean,
+                     float *restrict variance, Long items, Long rows, Long n, Long parts, float eps) {
+    Long l = n / parts;
+    for (Long r = 0; r < items * rows; r++, x += n, y += n) {
+        double m, square;
+        row_moments(x, n, &m, &square);
+        float shift = mean[r] = (float)m, scale = 1.0f / sqrtf((variance[r] = (float)(square / n)) + eps);
+        const float *weight = w + r % rows * parts, *bias = b + r % rows * parts;
+        if (l == 1)
+            for (Long i = 0; i < n; i++) y[i] = (x[i] - shift) * scale * weight[i] + bias[i];
+        else
+            for (Long k = 0; k < parts; k++) {
+                float a = scale * weight[k], add = bias[k];
+                for (Long i = k * l; i < (k + 1) * l; i++) y[i] = (x[i] - shift) * a + add;
+            }
     }
 }
 
-/* The gradients of layer norm, for groups of `size` rows. `gm` and `gv`, one for each row, are those that arrive at mean and variance; dw
- * and db, one row for each group, are added to. */
-void NAME(layer_back)(const float *restrict g, const float *restrict x, const float *restrict m, const float *restrict a,
-                      const float *restrict gm, const float *restrict gv, const float *restrict w, float *restrict d, float *restrict dw,
-                      float *restrict db, Long groups, Long n, Long size) {
-    for (Long r = 0; r < groups * size; r++, x += n, g += n, d += n) {
-        float shift = m[r], scale = a[r], *restrict to_w = dw + r / size * n, *restrict to_b = db + r / size * n;
-        for (Long i = 0; i < n; i++) {
-            to_b[i] += g[i];
-            to_w[i] += g[i] * ((x[i] - shift) * scale);
-        }
-        double total, dot;
-        Vector center = all(shift);
-        SUM(total, n, load(g + i) * load(w + i), load_some(g + i, left, 0.0f) * load_some(w + i, left, 0.0f));
-        SUM(dot, n, load(g + i) * load(w + i) * (load(x + i) - center),
-            load_some(g + i, left, 0.0f) * load_some(w + i, left, 0.0f) * (load_some(x + i, left, shift) - center));
-        float of_x = (float)((2.0 * gv[r] - (double)scale * scale * scale * dot) / n), add = (float)((gm[r] - scale * total) / n);
-        for (Long i = 0; i < n; i++) d[i] = ((x[i] - shift) * of_x + add) + g[i] * w[i] * scale;
+/* The gradients of `normalize`. `gm` and `gv`, one for each row, are those that arrive at mean and variance, `a` is 1 / the root. dw and db are
+ * sums over the rows of an item if parts have one number (they are added to), else numbers for each part of each row. */
+void NAME(normalize_back)(const float *restrict g, const float *restrict x, const float *restrict m, const float *restrict a,
+                          const float *restrict gm, const float *restrict gv, const float *restrict w, float *restrict d,
+                          float *restrict dw, float *restrict db, Long items, Long rows, Long n, Long parts) {
+    Long l = n / parts;
+    for (Long r = 0; r < items * rows; r++, x += n, g += n, d += n) {
+        const float *weight = l == 1 ? w : w + r % rows * parts;
+        float scale = a[r], *to_w = dw + (l == 1 ? r / rows : r) * parts, *to_b = db + (l == 1 ? r / rows : r) * parts;
+        double total = 0.0, dot = 0.0;
+        Vector center = all(m[r]), of_row = all(scale);
+        if (l == 1)
+            for (Long start = 0; start < n; start += BLOCK) {
+                Vector sums = all(0.0f), dots = sums;
+                Long end = n - start < BLOCK ? n : start + BLOCK;
+                for (Long i = start; i < end; i += LANES) {
+                    Long some = end - i < LANES ? end - i : LANES;
+                    Vector v[5]; /* g, x, w, dw, db */
+                    if (some == LANES) v[0] = load(g + i), v[1] = load(x + i), v[2] = load(weight + i), v[3] = load(to_w + i), v[4] = load(to_b + i);
+                    else {
+                        v[0] = load_some(g + i, some, 0.0f), v[1] = load_some(x + i, some, m[r]), v[2] = load_some(weight + i, some, 0.0f);
+                        v[3] = load_some(to_w + i, some, 0.0f), v[4] = load_some(to_b + i, some, 0.0f);
+                    }
+                    v[1] -= center;
+                    v[3] += v[0] * (v[1] * of_row);
+                    v[4] += v[0];
+                    v[2] *= v[0];
+                    sums += v[2];
+                    dots += v[2] * v[1];
+                    if (some == LANES) memcpy(to_w + i, v + 3, sizeof(Vector)), memcpy(to_b + i, v + 4, sizeof(Vector));
+                    else memcpy(to_w + i, v + 3, 4 * some), memcpy(to_b + i, v + 4, 4 * some);
+                }
+                total += add_lanes(sums);
+                dot += add_lanes(dots);
+            }
+        else
+            for (Long k = 0; k < parts; k++) {
+                const float *gs = g + k * l, *xs = x + k * l;
+                double of_g, of_x;
+                SUM(of_g, l, load(gs + i), load_some(gs + i, left, 0.0f));
+                SUM(of_x, l, load(gs + i) * (load(xs + i) - center), load_some(gs + i, left, 0.0f) * (load_some(xs + i, left, m[r]) - center));
+                to_b[k] = (float)of_g;
+                to_w[k] = (float)(of_x * scale);
+                total += of_g * weight[k];
+                dot += of_x * weight[k];
+            }
+        float shift = m[r], add = (float)((gm[r] - scale * total) / n);
+        float of_x = (float)((2.0 * gv[r] - (double)scale * scale * scale * dot) / n);
+        if (l == 1)
+            for (Long i = 0; i < n; i++) d[i] = ((x[i] - shift) * of_x + add) + g[i] * weight[i] * scale;
+        else
+            for (Long k = 0; k < parts; k++) {
+                float of_g = weight[k] * scale;
+                for (Long i = k * l; i < (k + 1) * l; i++) d[i] = ((x[i] - shift) * of_x + add) + g[i] * of_g;
+            }
     }
 }
 
@@ -439,8 +544,6 @@ static inline Vector odds(const float *from) {
     return SHUFFLE(a, b, ODDS);
 }
 
-static inline Bits either(Bits mask, Bits a, Bits b) { return (mask & a) | (~mask & b); }
-
 /* The windows from c to `end` of one row, one after another; `x` is the first row of the windows (it may lie before the plane), of which the
  * rows from `top` to `bottom` are in the plane. */
 static void pool_windows(const float *x, const Windows *s, float *y, uint8_t *which, Long c, Long end, Long top, Long bottom) {
@@ -528,7 +631,6 @@ void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which,
  * transformed at once, tiles in lanes. `a` (4x6) and `b` (6x6) are the matrices of toom_cook for points 0, p, -p, q, -q and infinity: what
  * belongs to p and -p differs in the sign of the odd terms. */
 
-typedef float Four __attribute__((vector_size(16)));
 typedef int32_t FourBits __attribute__((vector_size(16)));
 #ifdef __clang__
 #define SHUFFLE4(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)

@@ -91,44 +91,64 @@ def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndar
     return _run_rows("blend", (g, x), [m, a, b, c])
 
 
-def _layer(x: np.ndarray, rows: tuple[np.ndarray, ...], weight: Any, shape: Sequence[int], dim: Sequence[int]) -> int:
-    """The length of rows if x is one that layer norm works on (a mean for each row, a weight for each place of it), else 0."""
+def _plan(x: np.ndarray, dim: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int] | None:
+    """Rows that follow each other with parameters of their own, numbers in a row, parts of a row with parameters of their own.
+
+    A row has one mean: ``dim`` are the last dimensions of x. Parameters are of ``shape``, which broadcasts to x; the dimensions that they have
+    are neighbours, and no others lie between them and ``dim``. None for what is not so, or not done here.
+    """
     lead = x.ndim - len(dim)
-    if any(type(v) is not np.ndarray or v.dtype is not F32 for v in (*rows, weight)) or not x.size:
-        return 0
-    fits = tuple(dim) == tuple(range(lead, x.ndim)) and tuple(shape) == (1,) * lead + x.shape[lead:]
-    l = math.prod(x.shape[lead:])
-    return l if fits and l >= shortest() and all(v.shape == _kept(x.shape, dim) for v in rows) else 0
+    if not x.size or tuple(dim) != tuple(range(lead, x.ndim)) or len(shape) != x.ndim:
+        return None
+    own = [d for d, size in enumerate(shape) if size > 1]
+    first, last = min([lead, *own]), max([lead, *[d + 1 for d in own]])
+    rows, n, parts = (math.prod(x.shape[a:b]) for a, b in ((first, lead), (lead, x.ndim), (lead, last)))
+    if n < shortest() or tuple(shape[first:last]) != x.shape[first:last] or (parts == n and rows > 1):
+        return None
+    return rows, n, parts
 
 
-def layer(x: np.ndarray, m: np.ndarray, r: np.ndarray, weight: Any, bias: Any, dim: Sequence[int], shape: Sequence[int]) -> Any:
-    """(x - m) r weight + bias"""
-    l = _layer(x, (m, r), weight, shape, dim)
-    if not l or not (bias is None or (type(bias) is np.ndarray and bias.dtype is F32)):
+def _parameters(count: int, *given: Any) -> list[np.ndarray] | None:
+    """Factors and terms, 1 and 0 where there are none, as vectors; None if they are not of float32."""
+    found = []
+    for value, p in enumerate(given):
+        if p is not None and (type(p) is not np.ndarray or p.dtype is not F32):
+            return None
+        found.append(np.full(count, 1 - value, np.float32) if p is None else np.ascontiguousarray(p).reshape(count))
+    return found
+
+
+def normalize(x: np.ndarray, weight: Any, bias: Any, dim: Sequence[int], shape: Sequence[int], eps: float) -> Any:
+    """``(x - mean) / sqrt(var + eps) * weight + bias``, mean, and variance."""
+    plan = _plan(x, dim, shape)
+    parameters = _parameters(plan[0] * plan[2], weight, bias) if plan else None
+    if plan is None or parameters is None:
         return NotImplemented
-    b = np.zeros(weight.shape, np.float32) if bias is None else bias
-    (x,), (m, r), (w, b) = lines(x) or (x,), lines(m, r) or (m, r), lines(weight, b) or (weight, b)
-    y = np.empty(x.shape, np.float32)
-    run("layer", [(x, l), (m, 1), (r, 1), (w, 0), (b, 0), (y, l)], x.size // l, l, part=_part(l))
-    return y
+    rows, n, parts = plan
+    (x,), kept, item = lines(x) or (x,), _kept(x.shape, dim), rows * n
+    y, m, v = np.empty(x.shape, np.float32), np.empty(kept, np.float32), np.empty(kept, np.float32)
+    places = [(x, item), *[(p, 0) for p in parameters], (y, item), (m, rows), (v, rows)]
+    run("normalize", places, x.size // item, rows, n, parts, eps, part=_part(item))
+    return y, m, v
 
 
-def layer_back(
-    g: np.ndarray, gm: Any, gv: Any, x: Any, weight: Any, m: np.ndarray, r: np.ndarray, dim: Sequence[int], shape: Sequence[int]
-) -> Any:
+def normalize_back(g: np.ndarray, gm: Any, gv: Any, x: Any, weight: Any, m: Any, r: Any, dim: Sequence[int], shape: Sequence[int]) -> Any:
     """The gradients in x, weight and bias."""
-    found = lines(g, x)
-    l = _layer(x, (gm, gv, m, r), weight, shape, dim) if found is not None else 0
-    if found is None or not l:
+    found, small = lines(g, x), lines(m, r, gm, gv)
+    plan = _plan(x, dim, shape) if found is not None and small is not None and m.shape == _kept(x.shape, dim) else None
+    parameters = _parameters(plan[0] * plan[2], weight) if plan else None
+    if found is None or small is None or plan is None or parameters is None:
         return NotImplemented
-    small, (w,) = lines(m, r, gm, gv) or (), lines(weight) or (weight,)
-    count = x.size // l
-    d, sums = np.empty((count, l), np.float32), np.zeros((2, -(-count // ROWS), l), np.float32)
-    long, short = [a.reshape(count, l) for a in found], [v.reshape(count) for v in small]
-    whole = count // ROWS
-    for groups, size, start in ((whole, ROWS, 0), (1, count % ROWS, whole * ROWS)):
-        if groups and size:
-            places = [*[(a[start:], size * l) for a in long], *[(v[start:], size) for v in short], (w, 0), (d[start:], size * l)]
-            places += [(s[start // ROWS :], l) for s in sums]
-            run("layer_back", places, groups, l, size, part=_part(size * l))
-    return d.reshape(x.shape), add_rows(sums[0]).reshape(weight.shape), add_rows(sums[1]).reshape(weight.shape)
+    rows, n, parts = plan
+    count, each = x.size // n, parts == n  # each: every number of a row has its own parameters, which all rows share
+    size = ROWS if each else rows
+    long, short = [a.reshape(count, n) for a in found], [v.reshape(count) for v in small]
+    d, sums = np.empty((count, n), np.float32), np.zeros((2, -(-count // size), parts if each else rows * parts), np.float32)
+    whole = count // size
+    for items, size, start in ((whole, size, 0), (1, count % size, whole)):
+        if items and size:
+            first = start * (ROWS if each else rows)
+            places = [*[(a[first:], size * n) for a in long], *[(v[first:], size) for v in short], (parameters[0], 0)]
+            places += [(d[first:], size * n), *[(s[start:], s.shape[1]) for s in sums]]
+            run("normalize_back", places, items, size, n, parts, part=_part(size * n))
+    return d.reshape(x.shape), add_rows(sums[0]).reshape(shape), add_rows(sums[1]).reshape(shape)
