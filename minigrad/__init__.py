@@ -4,9 +4,8 @@
 # ruff: noqa: I001 (names are imported to be exported; sorted, but several on a line)
 
 from math import e, inf, nan, pi
-from numpy import finfo, iinfo
 from minigrad.creation import (
-    arange, bartlett_window, blackman_window, can_cast, empty, empty_like, eye, full, full_like, hamming_window, hann_window, is_complex, is_floating_point, is_nonzero, is_same_size, is_signed, is_tensor,
+    arange, bartlett_window, blackman_window, can_cast, empty, empty_like, eye, finfo, full, full_like, hamming_window, hann_window, iinfo, is_complex, is_floating_point, is_nonzero, is_same_size, is_signed, is_tensor,
     kaiser_window, linspace, logspace, normal, numel, ones, ones_like, promote_types, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
     result_type, scalar_tensor, tril_indices, triu_indices, zeros, zeros_like,
 )  # fmt: skip
@@ -79,7 +78,8 @@ from minigrad.ops.statistics import (
 )  # fmt: skip
 from minigrad.printing import set_printoptions
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
-from minigrad.tensor import as_tensor, DTYPES, from_dlpack, from_numpy, Tensor, tensor
+from minigrad.dtypes import dtype, DTYPES
+from minigrad.tensor import as_tensor, from_dlpack, from_numpy, Tensor, tensor
 
 __version__ = "0.1.0"
 float16, float32, float64 = DTYPES["float16"], DTYPES["float32"], DTYPES["float64"]

@@ -96,6 +96,8 @@ TABLE: dict[str, dict[str, str]] = {
         "layout": "every tensor is dense; leave it out",
         "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split unsafe_split_with_sizes": _LATER,
     },
+    "torch.dtype": {"abbr": "name is the whole one"},
+    "torch.Size": {"*": "it is a tuple that counts its elements: numel()"},
     "torch.nn": {
         "DataParallel": "nn.parallel.DistributedDataParallel, under mpiexec",
         "quantized qat quantizable intrinsic": _QUANTISED,

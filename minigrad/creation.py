@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.absent import error
 from minigrad.devices import check_device
+from minigrad.dtypes import OF_NUMPY, dtype
 from minigrad.engine import (
     ARRAYS,
     ShapeError,
@@ -40,7 +42,7 @@ def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
 
 
 def _float(name: str, dtype: Any) -> np.dtype:
-    return get_default_dtype() if dtype is None else dtype_of(name, dtype)
+    return dtype_of(name, get_default_dtype() if dtype is None else dtype)
 
 
 def _whole(name: str, dtype: Any) -> np.dtype:
@@ -561,32 +563,32 @@ def numel(input: Tensor) -> int:
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 
-def promote_types(type1: DType, type2: DType) -> np.dtype[Any]:
+def promote_types(type1: DType, type2: DType) -> dtype:
     """The dtype of an operation on tensors of these two: ``torch.promote_types``. A floating dtype wins over any integer one.
 
     >>> import minigrad as mg
     >>> mg.promote_types(mg.int64, mg.float32), mg.promote_types(mg.uint8, mg.int8)
-    (dtype('float32'), dtype('int16'))
+    (minigrad.float32, minigrad.int16)
     """
     a, b = dtype_of("promote_types", type1), dtype_of("promote_types", type2)
     if _CATEGORY[a.kind] != _CATEGORY[b.kind]:
-        return a if _CATEGORY[a.kind] > _CATEGORY[b.kind] else b
+        return OF_NUMPY[a if _CATEGORY[a.kind] > _CATEGORY[b.kind] else b]
     found = np.promote_types(a, b)
-    return a if found.kind == "f" and a.kind != "f" else dtype_of("promote_types", found)  # uint64 and int64 are none
+    return OF_NUMPY[a if found.kind == "f" and a.kind != "f" else dtype_of("promote_types", found)]  # uint64 and int64 are none
 
 
-def result_type(tensor1: Operand, tensor2: Operand) -> np.dtype[Any]:
+def result_type(tensor1: Operand, tensor2: Operand) -> dtype:
     """The dtype of ``tensor1 + tensor2``: ``torch.result_type``. Tensors with dimensions decide, then 0-d ones, then numbers.
 
     >>> import minigrad as mg
     >>> mg.result_type(mg.tensor([1, 2]), 1.5), mg.result_type(mg.tensor([1.0]), mg.tensor(2.0, dtype=mg.float64))
-    (dtype('float32'), dtype('float32'))
+    (minigrad.float32, minigrad.float32)
     """
     tensors("result_type", tensor1=tensor1, tensor2=tensor2)
     (rank, first), (other, second) = sorted(map(_rank, (tensor1, tensor2)), key=lambda pair: -pair[0])
     if rank == other:
         return promote_types(first, second)
-    return second if _CATEGORY[second.kind] > _CATEGORY[first.kind] else first
+    return OF_NUMPY[second if _CATEGORY[second.kind] > _CATEGORY[first.kind] else first]
 
 
 def _rank(value: Any) -> tuple[int, np.dtype[Any]]:
@@ -594,7 +596,9 @@ def _rank(value: Any) -> tuple[int, np.dtype[Any]]:
     value = unwrapped(value)
     if isinstance(value, np.ndarray):
         return (2 if value.ndim else 1), value.dtype
-    return 0, get_default_dtype() if isinstance(value, float) else np.dtype(np.bool_ if isinstance(value, (bool, np.bool_)) else np.int64)
+    return 0, get_default_dtype().dtype if isinstance(value, float) else np.dtype(
+        np.bool_ if isinstance(value, (bool, np.bool_)) else np.int64
+    )
 
 
 def can_cast(from_: DType, to: DType) -> bool:
@@ -606,6 +610,77 @@ def can_cast(from_: DType, to: DType) -> bool:
     """
     a, b = dtype_of("can_cast", from_), dtype_of("can_cast", to)
     return _CATEGORY[a.kind] <= _CATEGORY[b.kind]
+
+
+class _Limits:
+    """What a dtype can hold: numpy's numbers as Python's, PyTorch's names and numpy's."""
+
+    _asks: Any  # np.finfo or np.iinfo
+    _theirs: tuple[str, ...]
+
+    def __init__(self, type: DType):
+        found = dtype_of(self.__class__.__name__, type)
+        try:
+            self._numpy = self._asks(found)
+        except ValueError:
+            raise TypeError(f"{self.__class__.__name__}: {found} is of another kind; finfo is for floats, iinfo for integers") from None
+        self.dtype = OF_NUMPY[found]
+
+    def __getattr__(self, name: str) -> Any:
+        if name[0] != "_" and hasattr(self._numpy, name):
+            value = getattr(self._numpy, name)
+            return value.item() if isinstance(value, np.generic) else value
+        raise error(f"torch.{self.__class__.__name__}", name, f"{self!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return self.__class__ is other.__class__ and self.dtype is other.dtype
+
+    def __hash__(self) -> int:
+        return hash((self.__class__, self.dtype))
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({', '.join([f'{name}={getattr(self, name):.6g}' for name in self._theirs])}, dtype={self.dtype})"
+
+    def __reduce__(self) -> tuple:
+        return self.__class__, (self.dtype,)
+
+
+class finfo(_Limits):
+    """What a floating dtype can hold: ``torch.finfo``; of the default dtype, if none is named.
+
+    Its numbers are Python's; ``numpy.finfo(dtype)``, whose names it has too, gives numpy's. Raises ``TypeError`` for a dtype of integers.
+
+    >>> import minigrad as mg
+    >>> mg.finfo(mg.float16).max, mg.finfo().dtype
+    (65504.0, minigrad.float32)
+    >>> mg.finfo(mg.float16)
+    finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, tiny=6.10352e-05, dtype=float16)
+    """
+
+    resolution: float
+    _asks = np.finfo
+    _theirs = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+
+    def __init__(self, type: DType = None):
+        super().__init__(get_default_dtype() if type is None else type)
+        self.resolution = 10.0**-self.precision  # numpy's is rounded to the dtype
+
+
+class iinfo(_Limits):
+    """What a dtype of integers can hold: ``torch.iinfo``. Raises ``TypeError`` for another.
+
+    >>> import minigrad as mg
+    >>> mg.iinfo(mg.int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    _asks = np.iinfo
+    _theirs = ("min", "max")
+
+    def __init__(self, type: DType):
+        if type is None:
+            raise TypeError("iinfo: type is a dtype of integers, not None")
+        super().__init__(type)
 
 
 public(__name__)

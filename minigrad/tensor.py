@@ -17,8 +17,9 @@ from typing import Any, Concatenate, TypeVar, overload
 
 import numpy as np
 
-from minigrad import absent, engine
+from minigrad import absent, dtypes, engine
 from minigrad.devices import CPU, check_device, device, no_device
+from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.engine import (
     F64,
     Leaf,
@@ -62,11 +63,6 @@ from minigrad.tree import array_of, leaves, tree_map, unwrapped
 from minigrad.types import Dims, DType, Operand, P, Shape, Size
 
 Self = TypeVar("Self", bound="Tensor")
-
-DTYPES = {
-    name: np.dtype(name)
-    for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
-}
 
 TYPE_NAMES = {
     DTYPES[dtype]: f"torch.{name}Tensor"
@@ -172,7 +168,7 @@ def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bo
     tensor([[1.0000, 2.5000],
             [3.0000, 4.0000]])
     >>> mg.tensor([1, 2]).dtype
-    dtype('int64')
+    minigrad.int64
     """
     check_device(device)
     return wrap(to_array(data, dtype, copy=True)).requires_grad_(requires_grad)
@@ -486,9 +482,9 @@ class Tensor(TensorBase):
         return Shape(self._data.shape)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """A numpy dtype; compare it with ``mg.float32`` or ``np.float32``."""
-        return self._data.dtype
+    def dtype(self) -> dtypes.dtype:
+        """``mg.float32`` or another :class:`minigrad.dtype`; it equals numpy's too."""
+        return OF_NUMPY[self._data.dtype]
 
     @property
     def ndim(self) -> int:
@@ -1048,7 +1044,7 @@ class Tensor(TensorBase):
             elif a is not None and not isinstance(a, builtins.bool):
                 dtype = a
         check_device(device)
-        dtype = other.dtype if other is not None else self._data.dtype if dtype is None else dtype_of("to", dtype)
+        dtype = other._data.dtype if other is not None else self._data.dtype if dtype is None else dtype_of("to", dtype)
         if self._data.dtype != dtype:
             return cast(self, dtype)
         return elementwise.clone(self) if copy else self
@@ -1060,7 +1056,7 @@ class Tensor(TensorBase):
     def type(self, dtype: Any = None) -> Any:
         """This Tensor in another dtype, which may be called ``"torch.FloatTensor"`` too; without one, that name of its own."""
         if dtype is None:
-            return TYPE_NAMES.get(self._data.dtype, f"torch.Tensor of {self._data.dtype}")
+            return TYPE_NAMES.get(self.dtype, f"torch.Tensor of {self._data.dtype}")
         return self.to(dtype=next((d for d, name in TYPE_NAMES.items() if name == dtype), dtype))
 
     def type_as(self, other: Tensor) -> Tensor:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from minigrad import dtypes
+from minigrad.dtypes import DTYPES
 from minigrad.engine import set_default_dtype
 from minigrad.tensor import TYPE_NAMES, Tensor, as_tensor
 
 
 class _OfOneDtype(type):
-    dtype: np.dtype
+    dtype: dtypes.dtype
 
     def __call__(cls, *args: Any) -> Any:
         """An uninitialised tensor of the sizes given, or the numbers given: :class:`~minigrad.Tensor` with the dtype."""
@@ -32,55 +32,55 @@ class FloatTensor(metaclass=_OfOneDtype):
     (True, tensor([1]))
     """
 
-    dtype = np.dtype(np.float32)
+    dtype = DTYPES["float32"]
 
 
 class DoubleTensor(metaclass=_OfOneDtype):
     """A float64 Tensor."""
 
-    dtype = np.dtype(np.float64)
+    dtype = DTYPES["float64"]
 
 
 class HalfTensor(metaclass=_OfOneDtype):
     """A float16 Tensor."""
 
-    dtype = np.dtype(np.float16)
+    dtype = DTYPES["float16"]
 
 
 class LongTensor(metaclass=_OfOneDtype):
     """An int64 Tensor."""
 
-    dtype = np.dtype(np.int64)
+    dtype = DTYPES["int64"]
 
 
 class IntTensor(metaclass=_OfOneDtype):
     """An int32 Tensor."""
 
-    dtype = np.dtype(np.int32)
+    dtype = DTYPES["int32"]
 
 
 class ShortTensor(metaclass=_OfOneDtype):
     """An int16 Tensor."""
 
-    dtype = np.dtype(np.int16)
+    dtype = DTYPES["int16"]
 
 
 class CharTensor(metaclass=_OfOneDtype):
     """An int8 Tensor."""
 
-    dtype = np.dtype(np.int8)
+    dtype = DTYPES["int8"]
 
 
 class ByteTensor(metaclass=_OfOneDtype):
     """A uint8 Tensor."""
 
-    dtype = np.dtype(np.uint8)
+    dtype = DTYPES["uint8"]
 
 
 class BoolTensor(metaclass=_OfOneDtype):
     """A bool Tensor."""
 
-    dtype = np.dtype(np.bool_)
+    dtype = DTYPES["bool"]
 
 
 def typename(value: Any) -> str:

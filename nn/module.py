@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
-from minigrad import accepted
+from minigrad import accepted, dtypes
 from minigrad.devices import check_device, no_device
+from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, is_grad_enabled, wrap
 from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.ops.backward_hook import watch
 from minigrad.ops.shape_inference import is_outlining, light, outline
-from minigrad.tensor import DTYPES, RemovableHandle, Tensor, to_array
+from minigrad.tensor import RemovableHandle, Tensor, to_array
 from minigrad.tree import leaves, rebuilt
 
 Self = TypeVar("Self", bound="Module")
@@ -100,9 +101,9 @@ class _Uninitialized:
         )
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> dtypes.dtype:
         """The dtype after materialisation."""
-        return _pending.__get__(self)[0]
+        return OF_NUMPY[_pending.__get__(self)[0]]
 
     @property
     def requires_grad(self) -> bool:

@@ -123,7 +123,7 @@ def in_dtype(value: Any, of: np.dtype, to: np.dtype) -> Any:
     """A Tensor or array of dtype ``of``, or those in a tuple, in dtype ``to``; anything else as it is."""
     if type(value) is tuple:
         return tuple([in_dtype(v, of, to) for v in value])
-    return cast(value, dtype=to) if getattr(value, "dtype", None) is of else value
+    return cast(value, dtype=to) if getattr(value, "dtype", None) == of else value
 
 
 def fit(gradient: Any, node: Node, plan: Plan, position: int) -> Any:

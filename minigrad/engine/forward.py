@@ -213,7 +213,7 @@ def _with_tangents(call: _Call, group: Sequence[int]) -> list[Any] | None:
                 like = parent if parent is not None else call.kept[known[i]] if i in known else None
                 if like is None:
                     return None
-                t = np.zeros(like.shape, F32 if call.half and like.dtype is F16 else like.dtype)
+                t = np.zeros(like.shape, F32 if call.half and like.dtype == F16 else like.dtype)
             inputs.append(t)
         elif i in known:
             inputs += call.arguments((call.kept[known[i]],), (i,))

@@ -11,13 +11,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad import dtypes
+from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.types import DType
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Each thread (and asyncio task) has its own value of a ContextVar. Reading it takes a third of the time of a threading.local.
 grad_mode: ContextVar[bool] = ContextVar("grad_mode", default=True)
-_default_dtype: np.dtype[Any] = np.dtype(np.float32)
+_default_dtype = DTYPES["float32"]
 
 
 def is_grad_enabled() -> bool:
@@ -32,8 +34,9 @@ def dtype_of(name: str, dtype: Any) -> np.dtype[Any]:
     >>> dtype_of("zeros", "float64"), dtype_of("zeros", bool)
     (dtype('float64'), dtype('bool'))
     """
+    of_a_tensor = getattr(dtype, "dtype", None)  # or of LongTensor: there numpy would have to go through two attributes, which it does not
     try:
-        found = np.dtype(dtype)
+        found = np.dtype(of_a_tensor if type(of_a_tensor) is dtypes.dtype else dtype)
     except TypeError:
         raise TypeError(f"{name}: {dtype!r} is no dtype: pass one such as minigrad.float32") from None
     if found.kind not in "fiub" or found.itemsize > 8:
@@ -48,7 +51,7 @@ def no_number(dtype: np.dtype[Any]) -> str:
     return f"{dtype} is not numeric: the elements of a tensor are bools, integers, or floats of at most 64 bits"
 
 
-def get_default_dtype() -> np.dtype[Any]:
+def get_default_dtype() -> dtypes.dtype:
     """The dtype that Python floats are converted to (float32 unless :func:`set_default_dtype` changed it)."""
     return _default_dtype
 
@@ -59,7 +62,7 @@ def set_default_dtype(dtype: DType) -> None:
     found = dtype_of("set_default_dtype", dtype)
     if dtype is None or found.kind != "f":  # None is float64 to numpy
         raise TypeError(f"set_default_dtype: dtype must be float16, float32 or float64, but is {dtype if dtype is None else found}")
-    _default_dtype = found
+    _default_dtype = OF_NUMPY[found]
 
 
 class Mode:

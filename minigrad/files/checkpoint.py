@@ -15,10 +15,11 @@ from typing import IO, Any
 import numpy as np
 
 from minigrad.devices import check_device
+from minigrad.dtypes import DTYPES, dtype
 from minigrad.engine import TensorBase
 from minigrad.files.atomic import whole_file
 from minigrad.ops.arguments import check
-from minigrad.tensor import DTYPES, Tensor
+from minigrad.tensor import Tensor
 
 __all__ = ["CheckpointError", "load", "save"]
 
@@ -115,7 +116,9 @@ def _load(file: IO[bytes]) -> Any:
 # --------------------------------------------------------------------------------------------------------- structure
 
 _PLAIN = (str, int, float, bool, type(None))
-_DTYPE_NAMES = {np.dtype(code).name: np.dtype(code) for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] + "?"}
+_DTYPE_NAMES = {np.dtype(code).name: np.dtype(code) for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] + "?"} | {
+    repr(d): d for d in DTYPES.values()
+}
 
 
 class _Writer:
@@ -144,8 +147,8 @@ class _Writer:
             return self._encode_container(obj, where, above)
         if isinstance(obj, bytes):
             return {"bytes": self._place(np.frombuffer(obj, np.uint8), where)}
-        if isinstance(obj, np.dtype) and obj.name in _DTYPE_NAMES:
-            return {"dtype": obj.name}
+        if isinstance(obj, (np.dtype, dtype)) and (name := str(obj) if isinstance(obj, np.dtype) else repr(obj)) in _DTYPE_NAMES:
+            return {"dtype": name}
         for base in (str, int, float):
             if isinstance(obj, base):  # a subclass is saved as its base
                 return base(obj)

@@ -13,11 +13,12 @@ from typing import IO, Any
 
 import numpy as np
 
+from minigrad.dtypes import DTYPES
 from minigrad.engine import TensorBase, wrap
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import CheckpointError, explained, opened
 from minigrad.ops.arguments import check
-from minigrad.tensor import DTYPES, Tensor
+from minigrad.tensor import Tensor
 from minigrad.tree import array_of
 
 __all__ = ["load_safetensors", "save_safetensors"]

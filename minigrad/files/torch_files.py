@@ -16,12 +16,14 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
+from minigrad import dtypes
 from minigrad.devices import check_device
-from minigrad.engine import wrap
+from minigrad.dtypes import OF_NUMPY
+from minigrad.engine import F16, F32, F64, wrap
 from minigrad.files import checkpoint
 from minigrad.files.checkpoint import TENSOR_CLASSES, CheckpointError, explained, open_archive, opened, read_array, read_entry
 from minigrad.ops.arguments import check
-from minigrad.tensor import DTYPES, Tensor
+from minigrad.tensor import Tensor
 
 __all__ = ["load", "load_torch"]
 
@@ -114,9 +116,9 @@ class _Name:
 
 _BFLOAT16 = np.dtype(np.float32, metadata={"stored": "bfloat16"})  # equal to float32, but another object
 _DTYPES = {
-    **DTYPES, "half": DTYPES["float16"], "float": DTYPES["float32"], "double": DTYPES["float64"], "short": DTYPES["int16"],
-    "int": DTYPES["int32"], "long": DTYPES["int64"], "bfloat16": _BFLOAT16, "complex64": np.dtype(np.complex64),
-    "cfloat": np.dtype(np.complex64), "complex128": np.dtype(np.complex128), "cdouble": np.dtype(np.complex128),
+    **{d.name: d.dtype for d in OF_NUMPY.values()}, "half": F16, "float": F32, "double": F64, "short": np.dtype(np.int16),
+    "int": np.dtype(np.int32), "long": np.dtype(np.int64), "bfloat16": _BFLOAT16, "cfloat": np.dtype(np.complex64),
+    "cdouble": np.dtype(np.complex128),
 }  # fmt: skip
 STORAGES = {
     "BFloat16": "bfloat16", "Bool": "bool", "Byte": "uint8", "Char": "int8", "ComplexDouble": "complex128", "ComplexFloat": "complex64",
@@ -138,14 +140,14 @@ _FUNCTIONS = {
 }
 
 GLOBALS: dict[str, Any] = {  # all that a pickle may name
-    **{f"torch.{name}": dtype for name, dtype in _DTYPES.items()},
+    **{f"torch.{name}": dtype if dtype is _BFLOAT16 else OF_NUMPY[dtype] for name, dtype in _DTYPES.items()},
     **{
         name: _Name(name, _DTYPES[dtype])
         for kind, dtype in STORAGES.items()
         for name in (f"torch.{kind}Storage", f"torch.cuda.{kind}Storage")
     },
     **{name: _Name(name) for kind in ["", *STORAGES] for name in (f"torch.{kind}Tensor", f"torch.cuda.{kind}Tensor")},  # in tar archives
-    "torch.storage.UntypedStorage": _Name("torch.storage.UntypedStorage", DTYPES["uint8"]),
+    "torch.storage.UntypedStorage": _Name("torch.storage.UntypedStorage", np.dtype(np.uint8)),
     **{name: _Name(name, method=method) for name, method in _FUNCTIONS.items()},
 }
 
@@ -340,7 +342,8 @@ class _Machine:
         raw = _expect(storage, _Storage).flat
         if raw.dtype != np.uint8:
             raise CheckpointError("a tensor names its dtype, but so does its storage")
-        if id(_expect(dtype, np.dtype)) not in storage.views:
+        dtype = np.dtype(_expect(dtype, dtypes.dtype, np.dtype))
+        if id(dtype) not in storage.views:
             storage.views[id(dtype)] = _Storage(_decoded(raw, dtype, storage.order), taken=bool(storage.views))
         return self._part(storage.views[id(dtype)], offset, size, stride, bool(requires_grad))
 

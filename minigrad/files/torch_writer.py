@@ -16,15 +16,16 @@ from typing import IO, Any
 import numpy as np
 
 from minigrad.devices import device
+from minigrad.dtypes import DTYPES, dtype
 from minigrad.engine import TensorBase
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.files.torch_files import STORAGES
-from minigrad.tensor import DTYPES, Tensor
+from minigrad.tensor import Tensor
 
 __all__ = ["save_torch"]
 
-_STORAGE_OF = {DTYPES[dtype]: f"{name}Storage" for name, dtype in STORAGES.items() if dtype in DTYPES}
+_STORAGE_OF: dict[Any, str] = {DTYPES[dtype]: f"{name}Storage" for name, dtype in STORAGES.items() if dtype in DTYPES}
 _DEEPEST = 100  # levels of nesting
 
 
@@ -98,7 +99,7 @@ class _Pickle:
             code += b"X" + struct.pack("<I", len(text)) + text
         elif isinstance(obj, bytes):
             self._call("_codecs encode", obj.decode("latin1"), "latin1")
-        elif isinstance(obj, np.dtype) and obj in DTYPES.values():
+        elif isinstance(obj, (np.dtype, dtype)) and obj in DTYPES.values():
             self._name(f"torch {obj.name}")
         elif isinstance(obj, (Mapping, list, tuple, set, frozenset)):
             if id(obj) in above:

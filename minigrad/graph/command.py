@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from minigrad import engine
+from minigrad.dtypes import DTYPES
 from minigrad.graph.dot import RenderError
 from minigrad.graph.draw import draw
-from minigrad.tensor import DTYPES, Tensor, as_tensor
+from minigrad.tensor import Tensor, as_tensor
 
 
 class CommandError(Exception):
@@ -30,7 +31,7 @@ def shape(text: str) -> tuple[tuple[int, ...], np.dtype]:
     """
     sizes, _, dtype = text.partition(":")
     try:
-        return tuple(int(size) for size in sizes.split(",") if size.strip()), DTYPES[dtype or "float32"]
+        return tuple(int(size) for size in sizes.split(",") if size.strip()), DTYPES[dtype or "float32"].dtype
     except (KeyError, ValueError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a shape like 1,1,28,28 or 2,7:int64") from None
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.calls import heard
+from minigrad.dtypes import dtype
 from minigrad.engine import Node, Pick, TensorBase
 from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
@@ -187,7 +188,7 @@ def _text(value: Any) -> str:
     """A static argument, shortened for a label."""
     if isinstance(value, np.ndarray):
         return f"{value}" if value.size <= 4 and value.ndim <= 1 else f"array {'×'.join(map(str, value.shape))}"
-    if isinstance(value, np.dtype):
+    if isinstance(value, (np.dtype, dtype)):
         return value.name
     if isinstance(value, float):
         return f"{value:.6g}"

@@ -177,7 +177,7 @@ def positive_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
     return found
 
 
-def number_of(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
+def number_of(name: str, value: Any, dtype: Any) -> np.ndarray:
     """A Python number as a 0-d array of ``dtype``. Raises ``RuntimeError`` where an integer ``dtype`` cannot hold it."""
     try:
         return np.asarray(value, dtype)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.dtypes import OF_NUMPY, dtype
 from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, public, shape_of, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
@@ -76,9 +77,9 @@ class ComplexPair:
         return len(self.pair.shape) - 1
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> dtype:
         """complex64 for float32, complex128 for float64: the dtype of :meth:`numpy`."""
-        return np.result_type(self.pair.dtype, np.complex64)
+        return OF_NUMPY[np.result_type(self.pair.dtype, np.complex64)]
 
     @property
     def requires_grad(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from minigrad.engine import F16, F32, F64, in_dtype
+from minigrad.tree import unwrapped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,7 +25,7 @@ def in_float32(function: F) -> F:
     def call(*args: Any, **kwargs: Any) -> Any:
         half = False
         for value in (*args, *kwargs.values()) if kwargs else args:
-            dtype = getattr(value, "dtype", None)
+            dtype = getattr(unwrapped(value), "dtype", None)
             if dtype is F32 or dtype is F64:  # nearly always the first
                 return function(*args, **kwargs)
             half = half or dtype is F16

@@ -81,7 +81,7 @@ def _require_elements(name: str, shape: tuple[int, ...], axes: tuple[int, ...] |
             raise IndexError(f"{name}: dimension {a} of shape {shape} has size 0, so there is no element to choose")
 
 
-def _require_floating(name: str, dtype: np.dtype) -> None:
+def _require_floating(name: str, dtype: Any) -> None:
     if dtype.kind != "f":
         raise TypeError(f"{name}: a floating dtype is needed, not {dtype}; convert with x.to(dtype), or pass dtype= where there is one")
 

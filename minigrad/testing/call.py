@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import dtypes
 from minigrad.engine import TensorBase
 from minigrad.random import Generator
 from minigrad.tree import leaves, unwrapped
@@ -71,6 +72,8 @@ def source(value: Any) -> str:
         return f"mg.Generator().manual_seed({value.initial_seed()})"
     if isinstance(value, np.dtype):
         return f"np.dtype({value.name!r})"
+    if isinstance(value, dtypes.dtype):
+        return f"mg.{value.name}"
     if isinstance(value, type) and issubclass(value, np.generic):
         return f"np.{value.__name__}"
     if isinstance(value, type) and value.__module__ == "builtins":

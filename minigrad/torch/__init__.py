@@ -40,7 +40,7 @@ from minigrad.tensor_types import (
     BoolTensor, ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor, ShortTensor, is_storage,
     set_default_tensor_type, typename,
 )  # fmt: skip
-from numpy import dtype, newaxis
+from numpy import newaxis
 from minigrad.types import Shape as Size
 from minigrad import absent
 

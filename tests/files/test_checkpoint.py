@@ -27,7 +27,7 @@ STATE = {
     "numbers": (1, -2.5, math.inf, 2**100, True, None, np.float32(0.1)),
     7: "text with ümlauts and \ud800",
     None: {},
-    "dtype": np.dtype(np.float16),
+    "dtype": [np.dtype(np.float16), mg.float16],
     "bytes": b"\0\xff",
     "complex": np.array([1 + 2j]),
     "ordered": OrderedDict(b=1, a=OrderedDict()),

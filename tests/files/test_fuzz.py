@@ -49,7 +49,9 @@ def sound(value, length):
             assert array.nbytes <= 4 * length + 64
             array.copy().sum()
         else:
-            assert isinstance(array, (str, bytes, int, float, complex, type(None), np.generic, np.dtype, set, frozenset)), type(array)
+            assert isinstance(array, (str, bytes, int, float, complex, type(None), np.generic, np.dtype, mg.dtype, set, frozenset)), type(
+                array
+            )
     return True
 
 

@@ -484,7 +484,7 @@ def is_plain(value) -> bool:
         return all(map(is_plain, value)) and all(map(is_plain, value.values()))
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(map(is_plain, value))
-    return isinstance(value, (mg.Tensor, np.ndarray, str, bytes, bytearray, int, float, type(None), np.dtype))
+    return isinstance(value, (mg.Tensor, np.ndarray, str, bytes, bytearray, int, float, type(None), np.dtype, mg.dtype))
 
 
 def check_damaged(name: str, content: bytes) -> None:
