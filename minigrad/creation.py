@@ -42,7 +42,7 @@ def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
 
 
 def _float(name: str, dtype: Any) -> np.dtype:
-    return dtype_of(name, get_default_dtype() if dtype is None else dtype)
+    return get_default_dtype().dtype if dtype is None else dtype_of(name, dtype)
 
 
 def _whole(name: str, dtype: Any) -> np.dtype:

@@ -35,8 +35,9 @@ class dtype:
     Attributes: ``dtype``, the one of numpy; ``is_floating_point``, ``is_complex``, ``is_signed``.
     """
 
-    __slots__ = ("_hash", "dtype", "is_complex", "is_floating_point", "is_signed", "itemsize", "kind", "name", "type")
+    __slots__ = ("__numpy_dtype__", "_hash", "dtype", "is_complex", "is_floating_point", "is_signed", "itemsize", "kind", "name", "type")
 
+    __numpy_dtype__: np.dtype[Any]  # numpy 2.4 asks for this one first
     _hash: int
     dtype: np.dtype[Any]
     kind: str
@@ -92,7 +93,7 @@ dtype_ = dtype  # within the class, dtype is the attribute
 
 def _new(name: str) -> dtype:
     self = object.__new__(dtype)
-    self.dtype = known = np.dtype(name)
+    self.dtype = self.__numpy_dtype__ = known = np.dtype(name)
     self.kind, self.name, self.itemsize, self.type, self._hash = known.kind, known.name, known.itemsize, known.type, hash(known)
     self.is_floating_point, self.is_complex, self.is_signed = known.kind == "f", known.kind == "c", known.kind in "fic"
     return self

@@ -8,6 +8,7 @@ tensor or an array that a graph still needs; see :meth:`Tensor._assign`.
 from __future__ import annotations
 
 import builtins
+import copy
 import gc
 import sys
 import types
@@ -451,10 +452,11 @@ class Tensor(TensorBase):
     >>> mg.Tensor(2, 3).shape, mg.Tensor([1, 2])
     ((2, 3), tensor([1., 2.]))
 
-    Attributes: ``grad`` (a Tensor, or None), ``requires_grad``, ``is_leaf``, ``grad_fn``, ``shape``, ``dtype``.
+    Attributes: ``grad`` (a Tensor, or None), ``requires_grad``, ``is_leaf``, ``grad_fn``, ``shape``, ``dtype``; and what you set, ``x.name = "x"``,
+    as in PyTorch: copies and pickles of the Tensor have it too, results of ops have not. So a misspelt ``x.requires_gard = True`` is no error.
     """
 
-    __slots__ = ()
+    __slots__ = ("__dict__",)  # 32 bytes and 10 ns for each Tensor; a __setattr__ that finds what is misspelt would make each op slower
     __array_ufunc__ = None  # ndarray * Tensor calls Tensor.__rmul__; np.exp(tensor) raises instead of detaching
 
     def __new__(cls, *data: Any, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -975,9 +977,9 @@ class Tensor(TensorBase):
         return text_of(self, self.is_leaf)
 
     def __copy__(self) -> Tensor:
-        if not self.is_leaf:
-            return wrap(self._data, self._node)
-        return type(self)._rebuild(self._data, self.requires_grad, None)
+        new = type(self)._rebuild(self._data, self.requires_grad, None) if self.is_leaf else wrap(self._data, self._node)
+        new.__dict__.update(self.__dict__)
+        return new
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if id(self) in memo:
@@ -985,11 +987,12 @@ class Tensor(TensorBase):
         raise_if_not_leaf(self, "deepcopy")
         grad = None if self.grad is None else self.grad.__deepcopy__(memo)
         memo[id(self)] = new = type(self)._rebuild(self._data.copy(), self.requires_grad, grad)
+        new.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return new
 
     def __reduce__(self) -> tuple:
         raise_if_not_leaf(self, "pickle")
-        return type(self)._unpickle, (self._data, self.requires_grad, self.grad)
+        return type(self)._unpickle, (self._data, self.requires_grad, self.grad), self.__dict__ or None
 
     @classmethod
     def _unpickle(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:

@@ -34,9 +34,12 @@ def dtype_of(name: str, dtype: Any) -> np.dtype[Any]:
     >>> dtype_of("zeros", "float64"), dtype_of("zeros", bool)
     (dtype('float64'), dtype('bool'))
     """
-    of_a_tensor = getattr(dtype, "dtype", None)  # or of LongTensor: there numpy would have to go through two attributes, which it does not
+    if type(dtype) is not dtypes.dtype and type(ours := getattr(dtype, "dtype", None)) is dtypes.dtype:
+        dtype = ours  # of a Tensor, or of LongTensor
+    if type(dtype) is dtypes.dtype and not dtype.is_complex:
+        return dtype.dtype
     try:
-        found = np.dtype(of_a_tensor if type(of_a_tensor) is dtypes.dtype else dtype)
+        found = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"{name}: {dtype!r} is no dtype: pass one such as minigrad.float32") from None
     if found.kind not in "fiub" or found.itemsize > 8:

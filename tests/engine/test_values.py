@@ -1179,3 +1179,19 @@ def test_a_part_of_data_writes_into_its_owner():
     with pytest.raises(mg.ShapeError, match=r"\(4,\) does not broadcast to \(3,\)"):
         p.data[0].copy_(mg.ones(4))
     assert p.sum().item() == 3
+
+
+def test_attributes_of_the_users():
+    """A Tensor has a ``__dict__``: copies and pickles have what is in it, results of ops have not. A copy of a Parameter has not, as in PyTorch."""
+    x = mg.ones(2, requires_grad=True)
+    x.tag, x.itself = [1], x
+    deep, shallow, pickled = copy.deepcopy(x), copy.copy(x), pickle.loads(pickle.dumps(x))
+    assert (deep.tag, shallow.tag, pickled.tag) == ([1],) * 3 and deep.tag is not x.tag and shallow.tag is x.tag and deep.itself is deep
+    assert deep.requires_grad and pickled.requires_grad and pickled.itself is pickled
+    assert not any(vars(y) for y in (x * 2, x.detach(), x.clone(), x.data, x[0]))
+    p = nn.Parameter(mg.ones(2))
+    p.tag = [1]
+    assert vars(copy.deepcopy(p)) == {} and copy.copy(p).tag == pickle.loads(pickle.dumps(p)).tag == [1]
+    y = x * 2
+    y.tag = 3
+    assert copy.copy(y).tag == 3 and copy.copy(y).grad_fn is y.grad_fn
