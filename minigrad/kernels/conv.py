@@ -155,13 +155,32 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
 
 def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in x: x[n, c, p * stride + k * dilation - padding] += y[n, o, p] * w[o, c, k]; x has ``shape``."""
+    groups, padding = groups_of(shape, w.shape), []
+    for k, (before, _), d in zip(w.shape[2:], window.padding, window.dilation, strict=True):
+        padding.append((d * (k - 1) - before, 0))
+    flipped = Window(window.stride, tuple(padding), window.dilation)
+    turned = (shape[1], len(w) // groups, *w.shape[2:])  # the shape of the flipped weights
+    if max(window.stride) == 1 and algorithm("output", y.shape, turned, shape[2:], flipped, y.dtype) == WINOGRAD:
+        x = _finite(winograd.convolve, y, _flipped(w, groups), None, shape[2:], flipped.padding)
+        if x is not None:
+            return x
+    return _input_by_columns(y, w, shape, window, flipped)
+
+
+def _flipped(w: np.ndarray, groups: int) -> np.ndarray:
+    """The weights of the input gradient as a convolution with stride 1."""
+    weights = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:])
+    return weights.swapaxes(1, 2).reshape(groups * w.shape[1], len(w) // groups, *w.shape[2:])
+
+
+@native.twin(fast.input_gradient, times=0)
+def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window, flipped: Window) -> np.ndarray:
+    """:func:`input_gradient` by one of the layouts of columns; with stride 1 as a convolution by ``flipped``, if its pixels are not too many."""
     groups = groups_of(shape, w.shape)
     if max(window.stride) == 1 and 2 * math.prod(y.shape[2:]) >= math.prod(shape[2:]):
-        per_group = len(w) // groups
-        flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, per_group, *w.shape[1:])
-        flipped = flipped.swapaxes(1, 2).reshape(shape[1], per_group, *w.shape[2:])
-        padding = tuple([(d * (k - 1) - before, 0) for k, (before, _), d in zip(w.shape[2:], window.padding, window.dilation, strict=True)])
-        return convolve(y, flipped, None, shape[2:], window._replace(padding=padding))
+        weights = _flipped(w, groups)
+        chosen = algorithm("output", y.shape, weights.shape, shape[2:], flipped, y.dtype)
+        return _by_columns(y, weights, None, shape[2:], flipped, Images.name if chosen == WINOGRAD else chosen)
     x = np.zeros(shape, y.dtype)
     y = np.ascontiguousarray(y)
     chosen = algorithm("scatter", shape, w.shape, y.shape[2:], window, y.dtype)

@@ -1,24 +1,290 @@
-"""Twins of convolutions by columns, for few channels: they multiply in registers, and copy each image once."""
+"""Twins of convolutions by columns: they multiply in registers, with tiles of columns that stay in the first caches."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels.layouts import transposed
 from minigrad.kernels.native import F32, address, library, lines, run
 from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
-OUTPUTS, LONGEST = 4, 64  # as in kernels.c: channels that are summed at once; numbers of each of them, at most
-SHARES = 8  # of the images, at most; a power of two, which any usual number of threads divides evenly
+LANES = {"v4": 16, "v3": 8}  # numbers in a vector, else 4
+SPAN, MOST, DEEP, DEPTH, SHORT_DEPTH = 3, 5, 1024, 12, 192  # as in kernels.c
+GROUP = 1 << 17  # numbers in the frames of the images that are put in frames together
+TOGETHER, LONGEST = 4, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
+WEIGHTS = 1 << 16  # from so many on, several tiles are multiplied with the same weights
+MANY = 1 << 18  # from so many on, the outputs are shared, not the images
+SHARES = 8  # of the images or outputs, at most; a power of two, which any usual number of threads divides evenly
 SHARE = 2 << 20  # multiplications in a share, at least: about 0.1 ms, many times what it takes to wake a thread
 FRAME = 1 << 18  # numbers in a frame (or in that of the gradient), at most
 
 
-def _plan(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Any) -> tuple[int, ...] | None:
+class _Along(NamedTuple):
+    """An axis: window number p sees the places ``p * step + offset``, for each offset; ``which`` is the cell of the kernel for each."""
+
+    size: int
+    out: int
+    step: int
+    offsets: tuple[int, ...]
+    which: tuple[int, ...]
+
+    @property
+    def extent(self) -> int:
+        """Places from the first to the last that some window sees."""
+        return (self.out - 1) * self.step + max(self.offsets) - min(self.offsets) + 1
+
+
+class _Plan(NamedTuple):
+    """Tables for kernels.c, which names them, and the numbers of its Shape, in order."""
+
+    tables: list[np.ndarray]  # in, cells, weights, starts, outs
+    numbers: np.ndarray
+    frame: int  # numbers of the frame of an image
+    group: int
+    products: int  # multiplications for an image
+
+
+def _sums(*along: Sequence[int]) -> np.ndarray:
+    """Each sum of one number of each list, the last list's fastest."""
+    return np.array([sum(each) for each in itertools.product(*along)], np.int64)
+
+
+def _plan(
+    channels: tuple[int, int],
+    axes: Sequence[_Along],
+    kernel: Sequence[int],
+    weights: tuple[int, int],
+    out: tuple[Sequence[int], Sequence[int], Sequence[int]],
+    lanes: int,
+) -> _Plan:
+    """``channels`` of x and y; ``weights``: numbers from one input channel's weights to the next one's, and from an output channel's.
+
+    ``out``: for each axis of y its size, the first pixel that is written, and the distance to the next one.
+    """
+    (c, o), (*others, last) = channels, axes
+    phases, pitch = last.step, -(-last.extent // last.step)
+    steps = [1]  # numbers of the frame from one place to the next, along all axes but the last; then those of a plane
+    steps[0] = phases * pitch
+    for axis in reversed(others):
+        steps.insert(0, steps[0] * axis.extent)
+    plane, *steps = steps
+    places = []  # of the rows of x, along each axis; far below 0 outside
+    for axis, step in zip(others, steps, strict=True):
+        low = min(axis.offsets)
+        seen = {p * axis.step + offset - low for p in range(axis.out) for offset in axis.offsets}
+        places.append([(u - low) * step if u - low in seen else -(1 << 60) for u in range(axis.size)])
+    inputs = np.maximum(_sums(*places), -1)
+    cells = [[(offset - min(axis.offsets)) * step for offset in axis.offsets] for axis, step in zip(others, steps, strict=True)]
+    shifts = [offset - min(last.offsets) for offset in last.offsets]
+    at = _sums([k * plane for k in range(c)], *cells, [shift % phases * pitch + shift // phases for shift in shifts])
+    strides = [math.prod(kernel[a + 1 :]) for a in range(len(kernel))]
+    of_kernel = [[i * stride for i in axis.which] for axis, stride in zip(axes, strides, strict=True)]
+    of_weights = _sums([k * weights[0] for k in range(c)], *of_kernel)
+    starts = _sums(*[[p * axis.step * step for p in range(axis.out)] for axis, step in zip(others, steps, strict=True)])
+    sizes, firsts, apart = out
+    y_steps = [math.prod(sizes[a + 1 :]) for a in range(len(sizes))]
+    lines_of_y = [
+        [(first + p * d) * step for p in range(axis.out)] for axis, first, d, step in zip(others, firsts, apart, y_steps, strict=False)
+    ]
+    outs = _sums([firsts[-1]], *lines_of_y)
+    rows, ow = len(starts), last.out
+
+    vectors = -(-ow // lanes)  # of a row
+    clocks = [rows * (ow / lanes * (o + 2) + 2 * vectors), math.inf, rows * vectors * o]  # for a cell, in the ways that kernels.c has
+    if phases == 1 and bool((starts == np.arange(rows) * pitch).all()):
+        clocks[1] = -(-rows * pitch // lanes) * o
+    way = clocks.index(min(clocks))
+    group = max(1, GROUP // max(1, c * plane))
+    pixels, y_pixels = math.prod([axis.size for axis in axes]), math.prod(sizes)
+    numbers = [c, pixels // last.size, last.size, o, c * pixels, o * y_pixels, y_pixels, rows, ow, apart[-1]]
+    numbers += [len(at), weights[1], plane, phases, pitch, -min(last.offsets), way, group, MOST if len(at) * o > WEIGHTS else 1]
+    return _Plan([inputs, at, of_weights, starts, outs], np.array(numbers, np.int64), c * plane, group, o * len(at) * rows * ow)
+
+
+def _along(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Any) -> list[_Along]:
+    return [
+        _Along(size, out, s, tuple([i * d - before for i in range(k)]), tuple(range(k)))
+        for size, out, k, s, d, (before, _) in zip(
+            x_shape[2:], sizes, w_shape[2:], window.stride, window.dilation, window.padding, strict=True
+        )
+    ]
+
+
+def _possible(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Any) -> bool:
+    """One group, and something to multiply; not kernels of one cell, whose columns are the image itself."""
+    trivial = math.prod(w_shape[2:]) == max(window.stride) == 1
+    return x_shape[1] == w_shape[1] and not trivial and 0 not in (*x_shape, *w_shape, *sizes)
+
+
+def _lanes() -> int:
+    return LANES.get(getattr(library(), "level", ""), 4)
+
+
+@functools.lru_cache(maxsize=512)
+def _forward(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> _Plan | None:
+    """The plan of a convolution, by the shapes of an image (without N), the weights and the pixels."""
+    shape = (1, *x_shape)
+    if not _possible(shape, w_shape, sizes, window):
+        return None
+    o, c, *kernel = w_shape
+    out = sizes, [0] * len(sizes), [1] * len(sizes)
+    return _plan((c, o), _along(shape, w_shape, sizes, window), kernel, (math.prod(kernel), math.prod(w_shape[1:])), out, lanes)
+
+
+@functools.lru_cache(maxsize=512)
+def _backward(shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> list[_Plan] | None:
+    """The plans of an input gradient: pixels of x that are a stride apart see the same cells of the kernel, so there is one plan for each place
+    in a stride. Each is a convolution with stride 1 of y."""
+    if not _possible((1, *shape), w_shape, sizes, window):
+        return None
+    o, c, *kernel = w_shape
+    choices = []
+    for size, out, k, s, d, (before, _) in zip(shape[1:], sizes, kernel, window.stride, window.dilation, window.padding, strict=True):
+        along = []
+        for first in range(min(s, size)):
+            which = tuple([i for i in range(k) if (first + before - i * d) % s == 0])
+            offsets = tuple([(first + before - i * d) // s for i in which])
+            along.append((first, _Along(out, -(-(size - first) // s), 1, offsets, which)))
+        choices.append(along)
+    plans = []
+    for choice in itertools.product(*choices):
+        firsts, axes = [first for first, _ in choice], [axis for _, axis in choice]
+        if all(axis.which for axis in axes):
+            out = shape[1:], firsts, window.stride
+            plans.append(_plan((o, c), axes, kernel, (math.prod(kernel), o * math.prod(kernel)), out, lanes))
+    return plans
+
+
+def _zeros(count: int) -> np.ndarray:
+    """Zeros that begin where a line of the cache does: vectors that lie in two lines take twice the time."""
+    return _aligned(np.zeros(count + 16, np.float32), count)
+
+
+def _room(count: int) -> np.ndarray:
+    """The same with any values."""
+    return _aligned(np.empty(count + 16, np.float32), count)
+
+
+def _aligned(whole: np.ndarray, count: int) -> np.ndarray:
+    start = -address(whole) // 4 % 16
+    return whole[start : start + count]
+
+
+def _shares(n: int, products: int) -> list[slice]:
+    count = min(SHARES, max(1, n * products // SHARE))
+    return cut(n, 1, -(-n // (1 << (count.bit_length() - 1))))
+
+
+def _shared(n: int, o: int, weights: int, products: int) -> list[tuple[slice, slice]]:
+    """Images and outputs of each share: all outputs of some images or, where there are few images or many weights, the contrary."""
+    if n >= 4 and weights < MANY:
+        return [(images, slice(0, o)) for images in _shares(n, products // n)]
+    return [(slice(0, n), outputs) for outputs in cut(o, 1, max(32, -(-o * SHARE // max(1, products)), -(-o // SHARES)))]
+
+
+def _run(plans: Sequence[_Plan], x: np.ndarray, w: np.ndarray, add: np.ndarray, y: np.ndarray, lanes: int) -> None:
+    """Plans that write different pixels of y, in shares. w has the weights of an output in a row."""
+    group = min(plan.group for plan in plans)  # the plans take turns with images that are in the cache
+
+    def work(share: tuple[slice, slice]) -> None:
+        images, outputs = share
+        for part in cut(images.stop - images.start, 1, group if len(plans) > 1 else len(x)):
+            part = slice(images.start + part.start, images.start + part.stop)
+            for plan in plans:
+                numbers = plan.numbers
+                if outputs.stop - outputs.start < len(w):
+                    numbers = numbers.copy()
+                    numbers[3] = outputs.stop - outputs.start
+                count, size = part.stop - part.start, int(numbers[18]) * SPAN * lanes
+                frame = _zeros(min(plan.group, count) * plan.frame + size + lanes)
+                panel = _room(min(DEEP, int(numbers[10])) * size + lanes if numbers[16] == 0 else 0)
+                arrays = (
+                    x[part],
+                    w[outputs],
+                    add[outputs],
+                    y[part, outputs],
+                    frame,
+                    panel,
+                    _room(int(numbers[3]) * size),
+                    *plan.tables,
+                    numbers,
+                )
+                run("convolve", [(a, 0) for a in arrays], count, part=count)
+
+    parallel(work, _shared(len(x), len(w), w.size, len(x) * sum(plan.products for plan in plans)))
+
+
+def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any, chosen: str) -> Any:
+    """Any stride and dilation, any number of axes, one group."""
+    lanes = _lanes()
+    if w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
+        return NotImplemented
+    plan = _forward(x.shape[1:], w.shape, tuple(sizes), window, lanes) if len(x) else None
+    if plan is None:
+        return NotImplemented
+    add = np.zeros(len(w), np.float32) if bias is None else np.ascontiguousarray(bias)
+    (x,), (w,) = lines(x) or (x,), lines(w) or (w,)
+    y = np.empty((len(x), len(w), *sizes), np.float32)
+    _run([plan], x, w, add, y, lanes)
+    return y
+
+
+def input_gradient(y: np.ndarray, w: Any, shape: Sequence[int], window: Any, flipped: Any) -> Any:
+    """The same."""
+    lanes = _lanes()
+    if w.dtype is not F32 or 0 in shape or not len(y):
+        return NotImplemented
+    plans = _backward(tuple(shape[1:]), w.shape, y.shape[2:], window, lanes)
+    if plans is None or not plans:
+        return NotImplemented if plans is None else np.zeros(shape, np.float32)
+    (y,) = lines(y) or (y,)
+    whole = len(plans) == math.prod([min(s, size) for s, size in zip(window.stride, shape[2:], strict=True)])
+    x = (np.empty if whole else np.zeros)(shape, np.float32)
+    _run(plans, y, transposed(w, 1, 0), np.zeros(shape[1], np.float32), x, lanes)
+    return x
+
+
+def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, chosen: str) -> Any:
+    """The same for many outputs; else for kernels with five columns: with three, BLAS is as fast. And in groups of one image."""
+    if len(x) == 1 and x.shape[1] > shape[1]:
+        return _of_groups(x, y, shape, window)
+    lanes = _lanes()
+    if shape[0] < lanes:
+        return _few_weights(x, y, shape, window)
+    plan, ours, theirs = None, lines(x), lines(y)
+    if len(x):
+        plan = _forward(x.shape[1:], tuple(shape), y.shape[2:], window, lanes)
+    if plan is None or ours is None or theirs is None:
+        return NotImplemented
+    (x,), (y,) = ours, theirs
+    tile, cells = MOST * SPAN * lanes, math.prod(shape[1:])
+    shares = _shared(len(x), shape[0], cells * shape[0], len(x) * plan.products)
+    split = len({images.start for images, _ in shares}) > 1
+    dw = np.empty((len(shares) if split else 1, *shape), np.float32)
+
+    def work(i: int) -> None:
+        images, outputs = shares[i]
+        numbers, count = plan.numbers.copy(), images.stop - images.start
+        numbers[3] = outputs.stop - outputs.start
+        wide = -(-int(numbers[3]) // lanes) * lanes
+        frame = _zeros(min(plan.group, count) * plan.frame + tile + lanes)
+        panel, turned = _room((min(SHORT_DEPTH, cells) + DEPTH) * tile + lanes), _zeros(wide * tile)
+        sums, to = _zeros((cells + DEPTH) * wide), dw[i if split else 0, outputs]
+        arrays = (x[images], y[images, outputs], to, frame, panel, turned, sums, *plan.tables, numbers)
+        run("convolve_back", [(a, 0) for a in arrays], count, part=count)
+
+    parallel(work, range(len(shares)))
+    return dw[0] if len(dw) == 1 else dw.sum(axis=0)
+
+
+def _frame(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Any) -> tuple[int, ...] | None:
     """c, h, w, o, oh, ow, kh, kw, top, left, pitch, plane; None for what is not done here."""
     if (
         len(sizes) != 2
@@ -34,53 +300,15 @@ def _plan(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], 
     if top < 0 or left < 0 or top + h > high or left + w > pitch:  # parts of x that no window meets
         return None
     plane = -(-(high * pitch + LONGEST + kw) // 16) * 16
-    return (c, h, w, o, oh, ow, kh, kw, top, left, pitch, plane) if (c + OUTPUTS) * plane <= FRAME else None
+    return (c, h, w, o, oh, ow, kh, kw, top, left, pitch, plane) if (c + TOGETHER) * plane <= FRAME else None
 
 
-def _zeros(count: int) -> np.ndarray:
-    """Zeros that begin where a line of the cache does: vectors that lie in two lines take twice the time."""
-    zeros = np.zeros(count + 16, np.float32)
-    start = -address(zeros) // 4 % 16
-    return zeros[start : start + count]
-
-
-def _shares(n: int, products: int) -> list[slice]:
-    count = min(SHARES, max(1, n * products // SHARE))
-    return cut(n, 1, -(-n // (1 << (count.bit_length() - 1))))
-
-
-def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any, chosen: str) -> Any:
-    """Stride and dilation 1, two axes, one group; up to 16 channels or, with five columns, as many as fit in the cache."""
-    plan = _plan(x.shape, w.shape, sizes, window)
-    if plan is None or (x.shape[1] > 16 and w.shape[3] < 5) or w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
-        return NotImplemented
-    c, _, _, o, oh, ow, kh, kw, *_, plane = plan
-    blocks = -(-o // OUTPUTS)
-    weights = np.zeros((blocks * OUTPUTS, c * kh * kw), np.float32)
-    weights[:o] = w.reshape(o, -1)
-    weights = np.ascontiguousarray(weights.reshape(blocks, OUTPUTS, -1).swapaxes(1, 2))
-    add = np.zeros(o, np.float32) if bias is None else np.ascontiguousarray(bias)
-    (x,) = lines(x) or (x,)
-    y = np.empty((len(x), o, oh, ow), np.float32)
-
-    def work(images: slice) -> None:
-        frame, room = _zeros((c + 1) * plane), _zeros(OUTPUTS * plane)
-        part = x[images]
-        run("convolve", [(a, 0) for a in (part, weights, add, frame, room, y[images])], len(part), *plan, part=len(part))
-
-    parallel(work, _shares(len(x), o * c * kh * kw * oh * ow))
-    return y
-
-
-def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, chosen: str) -> Any:
-    """The same, for kernels with five columns: with three, BLAS is as fast. And in groups of one image."""
-    if len(x) == 1 and x.shape[1] > shape[1]:
-        return _of_groups(x, y, shape, window)
-    plan, ours, theirs = _plan(x.shape, shape, y.shape[2:], window), lines(x), lines(y)
+def _few_weights(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
+    plan, ours, theirs = _frame(x.shape, shape, y.shape[2:], window), lines(x), lines(y)
     if plan is None or shape[3] != 5 or ours is None or theirs is None:
         return NotImplemented
     c, h, w, o, oh, ow, kh, kw, *_, plane = plan
-    outputs = -(-o // OUTPUTS) * OUTPUTS
+    outputs = -(-o // TOGETHER) * TOGETHER
     if outputs * plane > FRAME:
         return NotImplemented
     (x,), (y,) = ours, theirs
@@ -106,12 +334,12 @@ def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
     if rest or shape[3:] not in (((3,), (5,)) if turned else ((5,),)):
         return NotImplemented
     x, y = (a.reshape(groups, -1, *a.shape[2:]) for a in (x, y))
-    plan, ours, theirs = _plan(x.shape, (o, *shape[1:]), y.shape[2:], window), lines(x), lines(y)
+    plan, ours, theirs = _frame(x.shape, (o, *shape[1:]), y.shape[2:], window), lines(x), lines(y)
     if plan is None or ours is None or theirs is None:
         return NotImplemented
     (x,), (y,) = ours, theirs
     c, h, w, _, oh, ow, *_, plane = plan
-    outputs = -(-o // 16) * 16 if turned else -(-o // OUTPUTS) * OUTPUTS
+    outputs = -(-o // 16) * 16 if turned else -(-o // TOGETHER) * TOGETHER
     dw = np.empty((groups, o, *shape[1:]), np.float32)
 
     def work(part: slice) -> None:

@@ -794,59 +794,242 @@ void NAME(winograd_output)(const float *restrict from, const float *restrict bia
     *total = sum;
 }
 
-/* ----------------------------------------------------------------------------------------- convolution of few channels
- * An image is put in a frame of zeros, c planes of rows of `pitch` numbers. Results are computed for all places of the frame one after
- * another, so that the cells of neighbouring windows are neighbours too, from row to row; those between the rows are dropped. OUTPUTS channels
- * of SPAN vectors are summed in registers. */
-#define OUTPUTS 4
+/* ------------------------------------------------------------------------------------------------------- convolution
+ * Direct convolution for any stride, dilation and number of axes: tables say where everything lies. A channel of an image is put in a frame of
+ * zeros, `plane` numbers; there a row is cut into `phases` (the stride of the last axis) of `pitch` numbers each, so that the same cell of
+ * neighbouring windows is in neighbouring numbers. A tile is TILE pixels of the output, of one row after another (segments). `tiles` of them,
+ * MOST at most, are multiplied with the same weights, so that many weights are read seldom.
+ * Cell k of the windows that begin at place p of the frame is at p + cells[k], and is multiplied with w[output * w_row + weights[k]]. */
+#define SPAN 3
 #if defined(__AVX512F__)
-#define SPAN 4
+#define OUTPUTS 8
 #else
-#define SPAN 2
+#define OUTPUTS 4
 #endif
+enum { TILE = SPAN * LANES, MOST = 5, LONG_TILE = MOST * TILE, DEEP = 1024, DEPTH = 12, SHORT_DEPTH = 16 * DEPTH };
+
+typedef struct {
+    Long c, h, w, o;                    /* channels, rows of a channel, numbers in a row of x; channels of y */
+    Long x_step, y_step, y_plane;       /* from one image to the next, and from one channel of y to the next */
+    Long rows, ow, out_step;            /* rows of y in a channel, pixels in a row, from one pixel to the next */
+    Long cells, w_row, plane, phases, pitch, left, way, group, tiles;
+} Shape;
+typedef struct { Long from, to, count, at; } Segment; /* in the frame, in y, how many pixels, where in the tile */
+
+static inline void copy(const float *from, float *to, Long count) {
+    Long i = 0;
+    for (; i + LANES <= count; i += LANES) { Vector v = load(from + i); memcpy(to + i, &v, sizeof v); }
+    if (i < count && count >= LANES) { Vector v = load(from + count - LANES); memcpy(to + count - LANES, &v, sizeof v); return; }
+    for (; i + 4 <= count; i += 4) memcpy(to + i, from + i, 16);
+    if (i < count) to[i] = from[i];
+    if (i + 1 < count) to[i + 1] = from[i + 1];
+    if (i + 2 < count) to[i + 2] = from[i + 2];
+}
+
+/* Put n images in frames. in: where each row of a channel begins in its frame, or -1. */
+static void put_in_frames(const float *x, float *frame, const Long *in, const Shape *s, Long n) {
+    Long near = s->left < 0 ? -s->left : 0, far = s->phases * s->pitch - s->left;
+    far = far > s->w ? s->w : far;
+    for (Long image = 0; image < n; image++)
+        for (Long k = 0; k < s->c; k++)
+            for (Long i = 0; i < s->h; i++) {
+                if (in[i] < 0) continue;
+                const float *row = x + image * s->x_step + (k * s->h + i) * s->w;
+                float *to = frame + (image * s->c + k) * s->plane + in[i];
+                if (s->phases == 1) { if (near < far) copy(row + near, to + near + s->left, far - near); continue; }
+                for (Long phase = 0; phase < s->phases; phase++) {
+                    Long first = near + ((phase - near - s->left) % s->phases + s->phases) % s->phases, j = 0;
+                    Long count = (far - first + s->phases - 1) / s->phases;
+                    const float *from = row + first;
+                    float *place = to + phase * s->pitch + (first + s->left) / s->phases;
+                    if (s->phases == 2)
+                        for (; first + 2 * (j + LANES) <= s->w; j += LANES) { Vector v = evens(from + 2 * j); memcpy(place + j, &v, sizeof v); }
+                    for (; j < count; j++) place[j] = from[s->phases * j];
+                }
+            }
+}
+
+/* The segments of `size` pixels from `pixel` on; a row has `length` of them, of which those from s->ow on are dropped. */
+static Long segments(Segment *to, const Shape *s, const Long *starts, const Long *outs, Long pixel, Long size, Long length) {
+    Long row = pixel / length, column = pixel % length, count = 0;
+    for (Long at = 0; at < size; row++, column = 0) {
+        Long some = length - column < size - at ? length - column : size - at, image = row / s->rows, r = row % s->rows;
+        Long known = s->ow - column < some ? s->ow - column : some;
+        to[count++] = (Segment){image * s->c * s->plane + starts[r] + column, image * s->y_step + outs[r] + column * s->out_step, known, at};
+        at += some;
+    }
+    return count;
+}
+
+/* Rows of `size` numbers, one for each cell: what windows of the segments see there. May write LANES more behind a row. */
+static inline void pack(float *panel, const float *frame, const Long *cells, Long count, const Segment *segment, Long segments, Long size) {
+    int32_t from[LONG_TILE + 1], to[LONG_TILE + 1]; /* of each vector; they may overlap */
+    Long many = 0;
+    for (Long i = 0; i < segments; i++)
+        for (Long j = 0; j < segment[i].count; j += LANES) {
+            from[many] = (int32_t)(segment[i].from + j);
+            to[many++] = (int32_t)(segment[i].at + j);
+        }
+    for (Long k = 0; k < count; k++, panel += size) {
+        const float *cell = frame + cells[k];
+        for (Long i = 0; i < many; i++) { Vector v = load(cell + from[i]); memcpy(panel + to[i], &v, sizeof v); }
+    }
+}
+
+/* to: `outputs` rows of TILE numbers, `size` apart, plus the products with `count` cells; cell k of vector v is at base[v] + from[k]. */
+static inline __attribute__((always_inline)) void multiply(const float *w, const Long *weights, Long w_row, const float *const *base, const Long *from,
+                                                           Long count, float *to, Long size, const int outputs) {
+    Vector sums[OUTPUTS][SPAN];
+    for (int i = 0; i < outputs; i++)
+        for (int v = 0; v < SPAN; v++) sums[i][v] = load(to + i * size + v * LANES);
+    for (Long k = 0; k < count; k++) {
+        const float *weight = w + weights[k];
+        Vector cell[SPAN];
+        for (int v = 0; v < SPAN; v++) cell[v] = load(base[v] + from[k]);
+        for (int i = 0; i < outputs; i++) {
+            float factor = weight[i * w_row];
+            for (int v = 0; v < SPAN; v++) sums[i][v] += factor * cell[v];
+        }
+    }
+    for (int i = 0; i < outputs; i++) memcpy(to + i * size, sums[i], sizeof sums[i]);
+}
+
+static void multiply_some(const float *w, const Long *weights, Long w_row, const float *const *base, const Long *from, Long count,
+                          float *to, Long size, Long outputs) {
+    switch (outputs) {
+#define CASE(i) case i: multiply(w, weights, w_row, base, from, count, to, size, i); break;
+        CASE(1) CASE(2) CASE(3) CASE(4)
+#if OUTPUTS == 8
+        CASE(5) CASE(6) CASE(7) CASE(8)
+#endif
+    }
+}
+
+/* n images. `frame`: zeros for s->group images, with TILE + LANES more at the end; `panel` has room for DEEP tiles and LANES numbers; `room` for
+ * s->tiles of each output. There are three ways to cut the pixels into vectors (s->way): PACKED, one behind the other, copied to the panel; FLAT,
+ * as they lie in the frame, with what is between the rows; WHOLE, each row by itself, the last vector of a row perhaps with few pixels. */
+enum { PACKED, FLAT, WHOLE };
+void NAME(convolve)(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y, float *restrict frame,
+                    float *restrict panel, float *restrict room, const Long *in, const Long *cells, const Long *weights, const Long *starts,
+                    const Long *outs, const Shape *s, Long n) {
+    Long lines[DEEP], length = s->way == PACKED ? s->ow : s->way == FLAT ? s->pitch : (s->ow + LANES - 1) / LANES * LANES;
+    Long size = s->tiles * TILE, deep = DEEP / s->tiles;
+    Segment segment[LONG_TILE + 1];
+    for (Long k = 0; k < deep; k++) lines[k] = k * size;
+    for (Long image = 0, images; image < n; image += images) {
+        images = n - image < s->group ? n - image : s->group;
+        put_in_frames(x + image * s->x_step, frame, in, s, images);
+        Long together = s->way == FLAT ? 1 : images, pixels = s->rows * together * length;
+        for (Long domain = 0; domain < images; domain += together) {
+            const float *base = frame + domain * s->c * s->plane, *vectors[MOST * SPAN];
+            float *to = y + (image + domain) * s->y_step;
+            for (Long pixel = 0; pixel < pixels; pixel += size) {
+                Long some = pixels - pixel < size ? pixels - pixel : size, tiles = (some + TILE - 1) / TILE;
+                Long many = segments(segment, s, starts, outs, pixel, some, length);
+                for (Long v = 0; v < tiles * SPAN; v++) {
+                    Long at = pixel + v * LANES, row = at / length;
+                    if (s->way == PACKED) vectors[v] = panel + v * LANES;
+                    else if (s->way == FLAT) vectors[v] = base + at;
+                    else vectors[v] = base + (at < pixels ? row / s->rows * s->c * s->plane + starts[row % s->rows] + at % length : 0);
+                }
+                for (Long k = 0; k < s->o; k++) {
+                    Vector add = all(bias[k]);
+                    for (Long v = 0; v < tiles * SPAN; v++) memcpy(room + k * size + v * LANES, &add, sizeof add);
+                }
+                for (Long first = 0; first < s->cells; first += deep) {
+                    Long count = s->cells - first < deep ? s->cells - first : deep;
+                    if (s->way == PACKED) pack(panel, base, cells + first, count, segment, many, size);
+                    for (Long k = 0; k < s->o; k += OUTPUTS) {
+                        for (Long i = k + OUTPUTS; s->tiles > 1 && i < s->o && i < k + 2 * OUTPUTS; i++) /* the weights that are next */
+                            for (Long j = 0; j < count; j += 16) __builtin_prefetch(w + i * s->w_row + weights[first + j]);
+                        for (Long tile = 0; tile < tiles; tile++)
+                            multiply_some(w + k * s->w_row, weights + first, s->w_row, vectors + tile * SPAN, s->way == PACKED ? lines : cells + first,
+                                          count, room + k * size + tile * TILE, size, s->o - k < OUTPUTS ? s->o - k : OUTPUTS);
+                    }
+                }
+                for (Long k = 0; k < s->o; k++)
+                    for (Long i = 0; i < many; i++) {
+                        const float *from = room + k * size + segment[i].at;
+                        float *place = to + k * s->y_plane + segment[i].to;
+                        if (s->out_step == 1) copy(from, place, segment[i].count);
+                        else for (Long j = 0; j < segment[i].count; j++) place[j * s->out_step] = from[j];
+                    }
+            }
+        }
+    }
+}
+
+/* The products of DEPTH cells, rows of LONG_TILE numbers, with `wide` vectors of output channels over `count` pixels, added to sums. */
+static inline __attribute__((always_inline)) void multiply_pixels(const float *panel, const float *turned, Long count, float *sums, Long o,
+                                                                  const int wide) {
+    Vector total[DEPTH][2];
+    for (int i = 0; i < DEPTH; i++)
+        for (int v = 0; v < wide; v++) total[i][v] = all(0.0f);
+    for (Long p = 0; p < count; p++) {
+        Vector g[2];
+        for (int v = 0; v < wide; v++) g[v] = load(turned + (p * wide + v) * LANES);
+        for (int i = 0; i < DEPTH; i++)
+            for (int v = 0; v < wide; v++) total[i][v] += panel[i * LONG_TILE + p] * g[v];
+    }
+    for (int i = 0; i < DEPTH; i++)
+        for (int v = 0; v < wide; v++) {
+            Vector sum = load(sums + i * o + v * LANES) + total[i][v];
+            memcpy(sums + i * o + v * LANES, &sum, sizeof sum);
+        }
+}
+
+/* The gradient in the weights, from n images; y is the gradient of the result. `panel` has room for SHORT_DEPTH long tiles, `turned` for one of
+ * each output channel. Their number is a multiple of LANES in `sums`, which has a row of zeros for each cell, and DEPTH more. */
+void NAME(convolve_back)(const float *restrict x, const float *restrict y, float *restrict dw, float *restrict frame, float *restrict panel,
+                         float *restrict turned, float *restrict sums, const Long *in, const Long *cells, const Long *weights,
+                         const Long *starts, const Long *outs, const Shape *s, Long n) {
+    Long o = (s->o + LANES - 1) / LANES * LANES;
+    Segment segment[LONG_TILE + 1];
+    for (Long image = 0, images; image < n; image += images) {
+        images = n - image < s->group ? n - image : s->group;
+        put_in_frames(x + image * s->x_step, frame, in, s, images);
+        const float *from = y + image * s->y_step;
+        Long pixels = s->rows * images * s->ow, parts = (pixels + LONG_TILE - 1) / LONG_TILE, most = (pixels + parts - 1) / parts;
+        for (Long pixel = 0, size; pixel < pixels; pixel += size) {
+            size = pixels - pixel < most ? pixels - pixel : most;
+            Long many = segments(segment, s, starts, outs, pixel, size, s->ow);
+            for (Long k = 0; k < s->o; k++) { /* blocks of two vectors, the last one perhaps of one */
+                Long block = k / (2 * LANES) * 2 * LANES, wide = o - block < 2 * LANES ? LANES : 2 * LANES;
+                float *column = turned + block * LONG_TILE + k - block;
+                for (Long i = 0; i < many; i++)
+                    for (Long j = 0; j < segment[i].count; j++)
+                        column[(segment[i].at + j) * wide] = from[k * s->y_plane + segment[i].to + j];
+            }
+            for (Long first = 0; first < s->cells; first += SHORT_DEPTH) {
+                Long count = s->cells - first < SHORT_DEPTH ? s->cells - first : SHORT_DEPTH;
+                pack(panel, frame, cells + first, count, segment, many, LONG_TILE);
+                for (Long k = 0; k < count; k += DEPTH)
+                    for (Long block = 0; block < o; block += 2 * LANES) {
+                        float *to = sums + (first + k) * o + block;
+                        if (o - block < 2 * LANES) multiply_pixels(panel + k * LONG_TILE, turned + block * LONG_TILE, size, to, o, 1);
+                        else multiply_pixels(panel + k * LONG_TILE, turned + block * LONG_TILE, size, to, o, 2);
+                    }
+            }
+        }
+    }
+    for (Long first = 0; first < s->cells; first += 64)
+        for (Long i = 0; i < s->o; i++)
+            for (Long k = first; k < s->cells && k < first + 64; k++) dw[i * s->w_row + weights[k]] = sums[k * o + i];
+}
+
+/* -------------------------------------------------------------------------- gradients of weights with few output channels
+ * Images are put in a frame of zeros, c planes of rows of `pitch` numbers, and results are summed over all places of the frame. */
 
 static inline void put_in_frame(const float *x, float *frame, Long c, Long h, Long w, Long top, Long left, Long pitch, Long plane) {
     for (Long k = 0; k < c; k++)
         for (Long i = 0; i < h; i++) memcpy(frame + k * plane + (i + top) * pitch + left, x + (k * h + i) * w, 4 * w);
 }
 
-/* n images, stride and dilation 1. `weights`: for each OUTPUTS channels, for each cell of the kernel, theirs. `frame`: c planes of `plane`
- * numbers, zeros, with OUTPUTS * SPAN vectors more at the end; `room`: OUTPUTS rows of `plane` numbers. */
-void NAME(convolve)(const float *restrict x, const float *restrict weights, const float *restrict bias, float *restrict frame,
-                    float *restrict room, float *restrict y, Long n, Long c, Long h, Long w, Long o, Long oh, Long ow, Long kh, Long kw,
-                    Long top, Long left, Long pitch, Long plane) {
-    for (Long image = 0; image < n; image++, x += c * h * w) {
-        put_in_frame(x, frame, c, h, w, top, left, pitch, plane);
-        for (Long first = 0; first < o; first += OUTPUTS) {
-            for (Long at = 0; at < oh * pitch; at += SPAN * LANES) {
-                Vector sums[OUTPUTS][SPAN];
-                for (int k = 0; k < OUTPUTS; k++)
-                    for (int v = 0; v < SPAN; v++) sums[k][v] = all(0.0f);
-                const float *weight = weights + first * c * kh * kw;
-                for (Long channel = 0; channel < c; channel++)
-                    for (Long i = 0; i < kh; i++)
-                        for (Long j = 0; j < kw; j++, weight += OUTPUTS) {
-                            const float *cells = frame + channel * plane + at + i * pitch + j;
-                            for (int v = 0; v < SPAN; v++) {
-                                Vector cell = load(cells + v * LANES);
-                                for (int k = 0; k < OUTPUTS; k++) sums[k][v] += weight[k] * cell;
-                            }
-                        }
-                for (int k = 0; k < OUTPUTS; k++) memcpy(room + k * plane + at, sums[k], sizeof sums[k]);
-            }
-            for (Long k = first; k < o && k < first + OUTPUTS; k++)
-                for (Long i = 0; i < oh; i++) {
-                    const float *from = room + (k - first) * plane + i * pitch;
-                    float *to = y + ((image * o + k) * oh + i) * ow, add = bias[k];
-                    for (Long j = 0; j < ow; j++) to[j] = from[j] + add;
-                }
-        }
-    }
-}
+enum { TOGETHER = 4 };
 
-/* The gradient in the weights, of kernels with 5 columns; o, the number of rows in `room`, is a multiple of OUTPUTS, of which `known` are
- * channels. `frame` as above, `room` likewise for the gradient; sums: zeros, one vector for each weight; dw: their sums, of every `each`
- * images. */
+/* The gradient in the weights, of kernels with 5 columns; o, the number of rows in `room`, is a multiple of TOGETHER, of which `known` are
+ * channels. `frame`: c planes of `plane` numbers, zeros; `room` likewise for the gradient; sums: zeros, one vector for each weight; dw: their
+ * sums, of every `each` images. */
 void NAME(convolve_weights)(const float *restrict x, const float *restrict g, float *restrict frame, float *restrict room,
                             float *restrict sums, float *restrict dw, Long n, Long c, Long h, Long w, Long o, Long known, Long oh, Long ow,
                             Long kh, Long kw, Long top, Long left, Long pitch, Long plane, Long each) {
@@ -854,19 +1037,19 @@ void NAME(convolve_weights)(const float *restrict x, const float *restrict g, fl
     for (Long image = 0; image < n; image++, x += c * h * w, g += known * oh * ow) {
         put_in_frame(x, frame, c, h, w, top, left, pitch, plane);
         put_in_frame(g, room, known, oh, ow, 0, 0, pitch, plane);
-        for (Long first = 0; first < o; first += OUTPUTS)
+        for (Long first = 0; first < o; first += TOGETHER)
             for (Long row = 0; row < c * kh; row++) {
                 float *to = sums + first * apart + row * 5 * LANES;
                 const float *cells = frame + row / kh * plane + row % kh * pitch, *gradients = room + first * plane;
-                Vector s[OUTPUTS][5];
-                for (int k = 0; k < OUTPUTS; k++)
+                Vector s[TOGETHER][5];
+                for (int k = 0; k < TOGETHER; k++)
                     for (int j = 0; j < 5; j++) s[k][j] = load(to + k * apart + j * LANES);
                 for (Long at = 0; at < oh * pitch; at += LANES)
-                    for (int k = 0; k < OUTPUTS; k++) {
+                    for (int k = 0; k < TOGETHER; k++) {
                         Vector gradient = load(gradients + k * plane + at);
                         for (int j = 0; j < 5; j++) s[k][j] += gradient * load(cells + at + j);
                     }
-                for (int k = 0; k < OUTPUTS; k++)
+                for (int k = 0; k < TOGETHER; k++)
                     for (int j = 0; j < 5; j++) memcpy(to + k * apart + j * LANES, &s[k][j], sizeof(Vector));
             }
         if ((image + 1) % each == 0) {

@@ -145,10 +145,10 @@ def normalize_back(g: np.ndarray, gm: Any, gv: Any, x: Any, weight: Any, m: Any,
     long, short = [a.reshape(count, n) for a in found], [v.reshape(count) for v in small]
     d, sums = np.empty((count, n), np.float32), np.zeros((2, -(-count // size), parts if each else rows * parts), np.float32)
     whole = count // size
-    for items, size, start in ((whole, size, 0), (1, count % size, whole)):
-        if items and size:
-            first = start * (ROWS if each else rows)
-            places = [*[(a[first:], size * n) for a in long], *[(v[first:], size) for v in short], (parameters[0], 0)]
-            places += [(d[first:], size * n), *[(s[start:], s.shape[1]) for s in sums]]
-            run("normalize_back", places, items, size, n, parts, part=_part(size * n))
+    for items, together, start in ((whole, size, 0), (1, count % size, whole)):
+        if items and together:
+            first = start * size
+            places = [*[(a[first:], together * n) for a in long], *[(v[first:], together) for v in short], (parameters[0], 0)]
+            places += [(d[first:], together * n), *[(s[start:], s.shape[1]) for s in sums]]
+            run("normalize_back", places, items, together, n, parts, part=_part(together * n))
     return d.reshape(x.shape), add_rows(sums[0]).reshape(shape), add_rows(sums[1]).reshape(shape)
