@@ -395,6 +395,31 @@ def test_direct_convolution(level, n, c, o, h, w, kh, kw, shift, bias, special, 
 
 
 @LEVELS
+@hypothesis.given(data=hs.data(), dims=hs.integers(1, 3), n=hs.integers(1, 3), c=hs.integers(1, 3), seed=hs.integers(0, 1000))
+def test_any_convolution(level, data, dims, n, c, seed):
+    """Any stride, dilation, padding on each side, also below 0, and windows that leave out the end of an axis."""
+    draw, o = np.random.default_rng(seed), data.draw(hs.integers(1, 34))
+    size, kernel, sizes, stride, dilation, padding = [], [], [], [], [], []
+    for axis in range(dims):
+        k, s, d = [data.draw(hs.integers(1, most)) for most in (4, 4, 3)]
+        before, length = data.draw(hs.integers(-2, 3)), data.draw(hs.integers(3, 90 if axis == dims - 1 else 7))
+        most = (length + before + 3 - d * (k - 1) - 1) // s + 1
+        hypothesis.assume(most > 0)
+        out = data.draw(hs.integers(1, most))
+        after = (out - 1) * s + d * (k - 1) + 1 - length - before
+        for to, value in zip((size, kernel, sizes, stride, dilation, padding), (length, k, out, s, d, (before, after)), strict=True):
+            to.append(value)
+    window = conv.Window(tuple(stride), tuple(padding), tuple(dilation))
+    x, weight, add, g = [draw.standard_normal(shape).astype(np.float32) for shape in ((n, c, *size), (o, c, *kernel), (o,), (n, o, *sizes))]
+    flipped = conv.Window(
+        window.stride, tuple([(d * (k - 1) - b, 0) for k, (b, _), d in zip(kernel, padding, dilation, strict=True)]), window.dilation
+    )
+    assert_close(level, lambda: conv._by_columns(x, weight, add, tuple(sizes), window, "images"), rtol=1e-5, scale=2e-6)
+    assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
+    assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped), rtol=1e-5, scale=5e-6)
+
+
+@LEVELS
 @hypothesis.given(
     groups=hs.integers(2, 5), c=hs.integers(1, 3), o=hs.integers(1, 20), h=hs.integers(4, 9), w=hs.integers(5, 20), kh=hs.integers(1, 3),
     kw=hs.sampled_from([3, 5]), left=hs.integers(0, 2), seed=hs.integers(0, 1000),

@@ -843,7 +843,7 @@ static void put_in_frames(const float *x, float *frame, const Long *in, const Sh
                     const float *from = row + first;
                     float *place = to + phase * s->pitch + (first + s->left) / s->phases;
                     if (s->phases == 2)
-                        for (; first + 2 * (j + LANES) <= s->w; j += LANES) { Vector v = evens(from + 2 * j); memcpy(place + j, &v, sizeof v); }
+                        for (; j + LANES <= count && first + 2 * (j + LANES) <= s->w; j += LANES) { Vector v = evens(from + 2 * j); memcpy(place + j, &v, sizeof v); }
                     for (; j < count; j++) place[j] = from[s->phases * j];
                 }
             }
