@@ -56,7 +56,8 @@ def check(function, draw):
         results, pull = vjp(f, *points)
         slopes = pull([mg.ones_like(y) for y in results])
     except NotImplementedError as error:  # zeta, in its exponent
-        assert "there is no derivative" in str(error)
+        if "there is no derivative" not in str(error):
+            raise
         return
     assert len(slopes) == len(points)
     tangents, again = [[mg.tensor(draw.standard_normal(x.shape)) for x in points] for _ in range(2)]
