@@ -111,9 +111,10 @@ def _checked_dim(name: str, dim: int | None, value: Any) -> int | None:
         return None
     if not isinstance(value, (TensorBase, ComplexPair)):
         raise ValueError(f"vmap of {name}: in_dims has {dim} for {shown(value)}, which is no Tensor; it must be None for it")
-    ndim = len(value.shape)
+    shape: Any = value.shape  # type: ignore[union-attr]  # the class of Tensors has it
+    ndim = len(shape)
     if not -ndim <= dim < ndim:
-        raise ValueError(f"vmap of {name}: in_dims has {dim} for a tensor of shape {tuple(value.shape)}, which has no such dimension")
+        raise ValueError(f"vmap of {name}: in_dims has {dim} for a tensor of shape {tuple(shape)}, which has no such dimension")
     return dim % ndim
 
 
