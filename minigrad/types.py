@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, SupportsIndex, TypeAlias, Type
 
 import numpy as np
 
+from minigrad.absent import error
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
@@ -64,6 +66,9 @@ class Shape(tuple[int, ...]):
 
     def __reduce__(self) -> tuple:
         return tuple, (tuple(self),)
+
+    def __getattr__(self, name: str) -> Any:
+        raise error("torch.Size", name, "shape")
 
 
 def called_as(signature: F) -> Callable[[Callable[..., Any]], F]:

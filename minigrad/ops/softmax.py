@@ -79,7 +79,9 @@ _in_float32 = {_softmax: in_float32(_softmax), _log_softmax: in_float32(_log_sof
 def _along(op: Any, input: Any, dim: Any, dtype: Any) -> Any:
     if dtype is not None:
         input = cast(input, dtype=dtype_of(op.__name__.lstrip("_"), dtype))
-    half = getattr(input, "dtype", None) is _F16  # asked here, since asking in `in_float32` costs 5 % of the smallest softmax
+    half = (
+        getattr(getattr(input, "_data", input), "dtype", None) is _F16
+    )  # asked here, since asking in `in_float32` costs 5 % of the smallest softmax
     return (_in_float32[op] if half else op)(input, dim=dim)
 
 

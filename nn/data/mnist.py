@@ -212,7 +212,7 @@ class MNIST(Dataset[tuple[Any, int]]):
         >>> from minigrad.nn.data import MNIST
         >>> x, y = MNIST(train=False).tensors(normalize=True)
         >>> x.shape, y.shape, x.dtype
-        ((1000, 1, 28, 28), (1000,), dtype('float32'))
+        ((1000, 1, 28, 28), (1000,), minigrad.float32)
         """
         images = self._floats(self.images)
         if normalize is not False:

@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 from test_typing import MYPY, strict
 
@@ -52,7 +51,7 @@ def test_a_name_is_in_the_reference(face):
     """Docs describe modules: the one that a public thing is from is among them."""
     pages = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
     described = set(re.findall(r"^\.\. automodule:: (\S+)", pages, re.MULTILINE))
-    plain = (float, str, dict, np.dtype)  # constants
+    plain = (float, str, dict, minigrad.dtype)  # constants
     things = {name: getattr(face, name) for name in face.__all__}
     homes = {name: x.__name__ if isinstance(x, ModuleType) else x.__module__ for name, x in things.items() if not isinstance(x, plain)}
     assert {name: home for name, home in homes.items() if home not in described and not home.startswith("numpy")} == {}
