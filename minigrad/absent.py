@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import fnmatch
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-from typing import Any
+from typing import Any, TypeVar
+
+C = TypeVar("C", bound=type)
 
 _COMPLEX = "there are no complex tensors; mg.complex(real, imag) is a pair of real ones, with what fft needs"
 _SPARSE = "there are no sparse tensors; use dense ones, or x[indices] and index_add over the edges of a graph"
@@ -21,6 +24,7 @@ _GONE = "PyTorch has taken it out; the function of this name, or eigh for symeig
 _HOUSEHOLDER = "LAPACK's way to store a factor Q; linalg.qr returns Q itself"
 _DEVICE = "there is one device, the CPU, and no streams or memory of others"
 _SELF = "PyTorch's own machinery"
+_SCALE = "there is no mixed precision, and nothing is scaled"
 _VIEW = "tensors are values, and memory is not theirs to arrange; reshape, x[...] and clone() give new ones"
 _KERNEL = "a kernel of PyTorch's; call the function of nn.functional"
 _JIT = "there is no compiler; leave it out, Python runs the function as it is"
@@ -91,13 +95,51 @@ TABLE: dict[str, dict[str, str]] = {
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "istft": "mg.istft, a function of the complex pair that stft returns",
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
-        "igamma* igammac*": _SCIPY,
+        "igamma igammac": _SCIPY,
         "cross": "linalg.cross(x, other)",
         "layout": "every tensor is dense; leave it out",
         "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split unsafe_split_with_sizes": _LATER,
     },
     "torch.dtype": {"abbr": "name is the whole one"},
-    "torch.Size": {"*": "it is a tuple that counts its elements: numel()"},
+    "torch.Generator": {
+        "clone_state": "g = Generator(); g.set_state(old.get_state())",
+        "get_offset set_offset graphsafe_get_state graphsafe_set_state": "get_state and set_state have all of it",
+        "device": _DEVICE,
+    },
+    "torch.autograd.graph.Node": {
+        "register_hook register_prehook": "x.register_hook(f), of the tensor",
+        "metadata": "what is in the graph requires a gradient; x.grad_fn has name() and next_functions",
+    },
+    "torch.nn.Module": {
+        "bfloat16": "float32 holds bfloat16 exactly",
+        "ipu mtia xpu": _DEVICE,
+        "to_empty": "model.to(dtype), and nn.init for new values",
+        "register_backward_hook": "register_full_backward_hook",
+        "share_memory": _SEVERAL,
+        "T_destination call_super_init dump_patches": _SELF,
+    },
+    "torch.nn.RNNBase": {
+        "check_forward_args check_hidden_size check_input get_expected_hidden_size permute_hidden": _SELF,
+    },
+    "torch.nn.MultiheadAttention": {"merge_masks": "attn_mask may hide keys too: both masks by logical_or"},
+    "torch.nn.utils.rnn.PackedSequence": {"byte char short": "to(dtype)", "cuda is_pinned pin_memory": _DEVICE},
+    "torch.optim.Optimizer": {
+        "register_state_dict_pre_hook register_state_dict_post_hook register_load_state_dict_pre_hook register_load_state_dict_post_hook": (
+            "change what state_dict() returns, or what load_state_dict is given"
+        ),
+        "OptimizerPostHook OptimizerPreHook profile_hook_step": _SELF,
+    },
+    "torch.optim.lr_scheduler.ReduceLROnPlateau": {"default_min_lr mode_worse": _SELF},
+    "torch.utils.data.DataLoader": {"check_worker_number_rationality": _SELF},
+    "torch.utils.hooks.RemovableHandle": {"extra_dict_ref hooks_dict_ref id next_id": "remove() takes the hook off"},
+    "torch.amp.GradScaler": {
+        "get_backoff_factor set_backoff_factor get_growth_factor set_growth_factor get_growth_interval set_growth_interval": _SCALE
+    },
+    "torch.distributions.Distribution": {"sample_n": "sample((n,))"},
+    "torch.distributions.transforms.Transform": {
+        "event_dim": "domain and codomain are not here; forward_shape says what becomes of a shape",
+        "with_cache": "nothing is kept; a transform computes anew",
+    },
     "torch.nn": {
         "DataParallel": "nn.parallel.DistributedDataParallel, under mpiexec",
         "quantized qat quantizable intrinsic": _QUANTISED,
@@ -293,27 +335,37 @@ def error(module: str, name: str, owner: str) -> AttributeError:
     return AttributeError(f"{owner} has no attribute {name!r}{f': {told}' if told else ''}", name=name)
 
 
-class _Missing:
-    """An attribute of PyTorch's Tensor that raises :func:`error`. (``__getattr__`` would do, but it makes each attribute of a Tensor slow.)"""
+class Missing:
+    """An attribute of a class of PyTorch's that raises :func:`error`. (``__getattr__`` would do, but it makes each attribute of a Tensor slow.)"""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, key: str, name: str):
+        self.key, self.name = key, name
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        raise error("torch.Tensor", self.name, "'Tensor' object")
+        raise error(self.key, self.name, f"'{owner.__name__}' object")
 
 
-def answer_for_attributes(tensor: type) -> None:
-    """Give the class of Tensors the attributes in the table, which raise :func:`error`; and ``name_`` for each ``name`` that it has."""
-    found = {name for names in TABLE["torch.Tensor"] for name in names.split()} - {"*_"}
-    for name in found | {f"{name}_" for name in dir(tensor) if name[0] != "_" and not name.endswith("_")}:
-        if not hasattr(tensor, name):  # the table has advice for each, which is looked up when somebody asks
-            setattr(tensor, name, _Missing(name))
+def answers_as(key: str) -> Callable[[C], C]:
+    """Decorator that gives a class the attributes that the table has for PyTorch's class ``key``, which raise :func:`error`.
+
+    ``*_`` in the table stands for ``name_`` for each ``name`` that the class has.
+    """
+
+    def decorate(cls: C) -> C:
+        found = {name for names in TABLE[key] for name in names.split()}
+        if "*_" in found:
+            found |= {f"{name}_" for name in dir(cls) if name[0] != "_" and not name.endswith("_")}
+        for name in found - {"*_"}:
+            if not hasattr(cls, name):  # the table has advice for each, which is looked up when somebody asks
+                setattr(cls, name, Missing(key, name))
+        return cls
+
+    return decorate
 
 
 def is_missing(tensor: type, name: str) -> bool:
     """Whether ``name`` is an attribute that only raises."""
-    return isinstance(vars(tensor).get(name), _Missing)
+    return isinstance(vars(tensor).get(name), Missing)
 
 
 class _Family:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from minigrad import absent
 from minigrad.engine import warn
 from minigrad.types import Tensor
 
@@ -81,6 +82,7 @@ class autocast:
         return function
 
 
+@absent.answers_as("torch.amp.GradScaler")
 class GradScaler:
     """A scaler whose factor is 1: ``torch.amp.GradScaler`` where it is disabled. Warns once, unless ``enabled=False``.
 

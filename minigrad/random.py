@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import absent
 from minigrad.devices import check_device
 from minigrad.engine import Batched, innermost
 from minigrad.ops.arguments import check, shown, whole
@@ -21,6 +22,7 @@ from minigrad.ops.arguments import check, shown, whole
 _making = threading.Lock()
 
 
+@absent.answers_as("torch.Generator")
 class Generator:
     """A source of random numbers with PyTorch's interface over numpy's PCG64: ``torch.Generator``.
 

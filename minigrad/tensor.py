@@ -1654,6 +1654,7 @@ class Tensor(TensorBase):
     log_softmax = softmaxes.log_softmax
 
 
+@absent.answers_as("torch.utils.hooks.RemovableHandle")
 class RemovableHandle:
     """Removes a hook that was registered: ``handle.remove()``."""
 
@@ -1822,4 +1823,4 @@ def raise_if_not_leaf(t: Tensor, what: str) -> None:
         raise RuntimeError(f"{what}: only leaf tensors can be copied this way; use x.detach() first, or x.clone() to stay in the graph")
 
 
-absent.answer_for_attributes(Tensor)
+absent.answers_as("torch.Tensor")(Tensor)  # now that it has all its methods

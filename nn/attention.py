@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad import absent
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.linear import Linear
@@ -13,6 +14,7 @@ from minigrad.ops.shape import transpose
 from minigrad.tensor import Tensor
 
 
+@absent.answers_as("torch.nn.MultiheadAttention")
 class MultiheadAttention(Module):
     """Concat(head_1, ...) W_out, head_i = softmax(q_i k_i^T / sqrt(d)) v_i (Vaswani et al. 2017): ``torch.nn.MultiheadAttention``.
 

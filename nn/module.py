@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
-from minigrad import accepted, dtypes
+from minigrad import absent, accepted, dtypes
 from minigrad.devices import check_device, no_device
 from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, is_grad_enabled, wrap
@@ -298,6 +298,7 @@ def _call_super(module: Module) -> AttributeError:
     return AttributeError(f"{name}.__init__() must call super().__init__() before it assigns parameters, buffers or modules")
 
 
+@absent.answers_as("torch.nn.Module")
 class Module:
     """Base class of layers and models: ``torch.nn.Module``.
 
@@ -459,7 +460,8 @@ class Module:
         """Raise the error for an attribute that does not exist: Python calls this only then."""
         if "_module_names" not in self.__dict__ and (name in Module.__annotations__ or hasattr(Module, name)):
             raise _call_super(self)
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        key = next((c.key for cls in type(self).__mro__ if isinstance(c := vars(cls).get(name), absent.Missing)), "torch.nn.Module")
+        raise absent.error(key, name, f"'{type(self).__name__}' object")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter, as assigning it does; also the way to declare a parameter that is None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minigrad import absent
 from minigrad.creation import zeros
 from minigrad.engine import ShapeError, warn
 from minigrad.nn import functional as F
@@ -159,6 +160,7 @@ _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 _State = tuple[Tensor, ...]  # (h,), or an LSTM's (h, c)
 
 
+@absent.answers_as("torch.nn.RNNBase")
 class RNNBase(Module):
     """Base of :class:`RNN`, :class:`LSTM` and :class:`GRU`: ``torch.nn.RNNBase``.
 

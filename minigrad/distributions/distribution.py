@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from minigrad import absent
 from minigrad.distributions.constraints import Constraint, independent
 from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, no_grad, wrap
 from minigrad.ops.arguments import sizes_of
@@ -45,6 +46,7 @@ def broadcast_all(name: str, **parameters: Operand) -> list[Any]:
     return [x if x.shape == shape else x.expand(shape) for x in found]
 
 
+@absent.answers_as("torch.distributions.Distribution")
 class Distribution:
     """The base of all distributions: ``torch.distributions.Distribution``.
 

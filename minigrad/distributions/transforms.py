@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import absent
 from minigrad.distributions import constraints
 from minigrad.distributions.constraints import Constraint
 from minigrad.distributions.distribution import sum_rightmost
@@ -28,6 +29,7 @@ from minigrad.tree import array_of
 from minigrad.types import Operand, Tensor
 
 
+@absent.answers_as("torch.distributions.transforms.Transform")
 class Transform:
     """The base of all transforms: ``torch.distributions.Transform``.
 

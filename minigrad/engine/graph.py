@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad import absent
+
 C = TypeVar("C", bound=type)
 
 tensor_types: set[type] = set()  # TensorBase and all its subclasses: `type(x) in tensor_types` takes half the time of isinstance
@@ -80,6 +82,7 @@ class Packed:
         raise NotImplementedError
 
 
+@absent.answers_as("torch.autograd.graph.Node")
 class Node:
     """A node of the graph: one call of an op.
 

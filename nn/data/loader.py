@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, overload
 
+from minigrad import absent
 from minigrad.engine import record_function
 from minigrad.nn.data.collate import default_collate, default_convert
 from minigrad.nn.data.dataset import Indexed, IterableDataset, T
@@ -19,6 +20,7 @@ from minigrad.tensor import Tensor
 from minigrad.types import Operand
 
 
+@absent.answers_as("torch.utils.data.DataLoader")
 class DataLoader(Generic[T]):
     """Batches of a dataset, pass after pass: ``torch.utils.data.DataLoader``.
 

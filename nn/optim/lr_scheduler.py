@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from minigrad import absent
 from minigrad.engine import warn
 from minigrad.nn.optim.optimizer import Optimizer
 from minigrad.ops.arguments import check, number, shown, whole
@@ -609,6 +610,7 @@ class ChainedScheduler(_Several):
         self._last_lr = self._current()
 
 
+@absent.answers_as("torch.optim.lr_scheduler.ReduceLROnPlateau")
 class ReduceLROnPlateau(LRScheduler):
     """Times ``factor`` after more than ``patience`` epochs without a better metric: ``torch.optim.lr_scheduler.ReduceLROnPlateau``.
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from minigrad import absent
 from minigrad.engine import TensorBase, enable_grad, no_grad, record_function, wrap
 from minigrad.nn.module import Module, is_lazy, zero_gradients
 from minigrad.ops.arguments import check
@@ -72,6 +73,7 @@ class _Required:
 required: Any = _Required()
 
 
+@absent.answers_as("torch.optim.Optimizer")
 class Optimizer:
     """Base of the optimisers: ``torch.optim.Optimizer``.
 

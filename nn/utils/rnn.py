@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from minigrad import absent
 from minigrad.engine import ShapeError, TensorBase, wrap
 from minigrad.ops.arguments import check, shown
 from minigrad.ops.index import getitem, index_select, setitem
@@ -28,6 +29,7 @@ class _Fields(NamedTuple):
     unsorted_indices: Tensor | None
 
 
+@absent.answers_as("torch.nn.utils.rnn.PackedSequence")
 class PackedSequence(_Fields):
     """Sequences without padding, as input and output of recurrent layers: ``torch.nn.utils.rnn.PackedSequence``.
 
