@@ -165,7 +165,7 @@ def feature_maps(
 
     Raises:
         ShapeError: an image, maps or scores of other shapes, or no maps.
-        ValueError: another number of names than classes.
+        ValueError: another number of names than classes, or names without scores.
         TypeError: what is no array of numbers.
 
     >>> import numpy as np
@@ -183,6 +183,8 @@ def feature_maps(
     wrong = [f"{name} {m.shape}" for name, m in layers if m.ndim != 3 or not m.size]
     if wrong or not layers:
         raise ShapeError(f"feature_maps: maps must be (channels, height, width), not {', '.join(wrong) or 'missing'}")
+    if names is not None and scores is None:
+        raise ValueError("feature_maps: names are those of the classes of scores, which are not given")
     likely = None if scores is None else _likeliest(scores, names)
     picture = as_picture(shown_array("feature_maps", "image", image), "feature_maps")
     columns = min(max(min(len(m), most) for _, m in layers), 8)

@@ -671,7 +671,18 @@ row(
     columns=at_least(1),
     size=POSITIVE,
 )
-row(plots.feature_maps, lambda: {"image": IMAGE, "maps": [IMAGE]}, image=["a", np.ones(3)], maps=[1.5, []])
+row(
+    plots.feature_maps,
+    lambda: {"image": IMAGE, "maps": [IMAGE]},
+    image=["a", np.ones(3)],
+    maps=[1.5, []],
+    scores=["a", np.ones((2, 2))],
+    names=[1.5, ["a"]],
+)
+row(plots.gradient_flow, lambda: {"gradients": {"a.weight": np.ones(3)}}, gradients=[1.5, {}])
+row(mg.dtype, lambda: {"name": "float32"}, name=["no such", 1.5])
+row(mg.finfo, lambda: {"type": mg.float32}, type=["no such", mg.int8])
+row(mg.iinfo, lambda: {"type": mg.int8}, type=["no such", mg.float32])
 row(plots.filters, lambda: {"weight": np.ones((2, 3, 2, 2))}, weight=["a", np.ones(3)])
 row(plots.histograms, lambda: {"arrays": {"a": np.ones(3)}}, arrays=[1.5, {}], bins=at_least(1))
 row(plots.images, lambda: {"pictures": {"a": IMAGE}}, pictures=[1.5, [], {}], colours=WORDS, size=POSITIVE, boxes=[{"no such": []}, 1.5])
