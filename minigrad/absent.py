@@ -33,7 +33,7 @@ _SEVERAL = "mpiexec starts the processes of minigrad.distributed; DataLoader(num
 TABLE: dict[str, dict[str, str]] = {
     "torch": {
         "float8_* float4_* bit bits* int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 BFloat16Tensor": (
-            "dtypes are numpy's: float32 holds bfloat16 exactly, and nn.load_torch converts it"
+            "float32 holds bfloat16 exactly, and nn.load_torch converts it"
         ),
         "complex32 complex64 complex128 cfloat cdouble chalf conj_physical* resolve_conj is_conj view_as_real_copy view_as_complex_copy isreal adjoint": _COMPLEX,
         "sparse sparse_* jagged nested hspmm hsmm spmm smm sspaddmm saddmm dsmm resize_as_sparse_ *_indices_copy indices_copy values_copy": _SPARSE,
@@ -94,8 +94,8 @@ TABLE: dict[str, dict[str, str]] = {
         "eig symeig lstsq solve": _GONE,
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "istft": "mg.istft, a function of the complex pair that stft returns",
+        "igamma igamma_ igammac igammac_": _SCIPY,
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
-        "igamma igammac": _SCIPY,
         "cross": "linalg.cross(x, other)",
         "layout": "every tensor is dense; leave it out",
         "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split unsafe_split_with_sizes": _LATER,

@@ -137,10 +137,12 @@ def _walk(
                 ):
                     if target is None or gradient is None:
                         continue
+                    array = gradient
                     if type(gradient) is not ndarray:
                         gradient = arrived(gradient, target, record, accumulate)
+                        array = getattr(gradient, "_data", gradient)
                         owned.discard(target)
-                    if gradient.shape != target.shape or gradient.dtype is not target.dtype:
+                    if array.shape != target.shape or array.dtype is not target.dtype:
                         gradient = fit(gradient, target, plan, place)
                     if watching:
                         anomaly.refuse_nan(node, place, g, gradient)
@@ -155,7 +157,7 @@ def _walk(
                         total = pending[target] + gradient
                         pending[target] = total if type(total) is ndarray or is_batched(total) else np.asarray(total)
                         owned.add(target)
-            result = gradient = None  # a second reference would make deliver() copy the gradient of a leaf
+            result = gradient = array = None  # a second reference would make deliver() copy the gradient of a leaf
         except Exception as error:
             error.add_note(f"in the gradient of {node.name}")
             raise
