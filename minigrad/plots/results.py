@@ -188,10 +188,16 @@ def feature_maps(
     likely = None if scores is None else _likeliest(scores, names)
     picture = as_picture(shown_array("feature_maps", "image", image), "feature_maps")
     columns = min(max(min(len(m), most) for _, m in layers), 8)
-    width, heights = max(1.3 * columns, 6.5), [2.6]
-    for _, m in layers:  # of a title, and of rows of maps; a strip is as low as a row of text
-        height = width / columns * np.clip(m.shape[1] / m.shape[2], 0.1, 2) if m[0].size > 1 else 0.4
-        heights.append(0.35 + height * -(-min(len(m), most) // columns if m[0].size > 1 else -1))
+    width, heights, sheets = max(1.3 * columns, 6.5), [2.6], []
+    for name, m in layers:
+        title = f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}"
+        if m[0].size == 1:  # a strip, as low as a row of text
+            pictures, across, height, aspect = [m[:most].reshape(1, -1)], 1, 0.4, "auto"
+        else:
+            pictures, across, height, aspect = list(m[:most]), columns, width / columns * np.clip(m.shape[1] / m.shape[2], 0.1, 2), "equal"
+        down = -(-len(pictures) // across)
+        heights.append(0.35 + height * down)
+        sheets.append((title, pictures, down, across, aspect))
     figure = new_figure(width, sum(heights))
     first, *rows = figure.subfigures(1 + len(layers), 1, squeeze=False, height_ratios=heights)[:, 0]
     first.suptitle("input", fontsize=10, x=0.01, ha="left")
@@ -209,15 +215,12 @@ def feature_maps(
                        ha="left" if share < 80 else "right", color=GREY if share < 80 else "white")  # fmt: skip
         right.invert_yaxis()
         right.spines[["top", "right", "bottom"]].set_visible(False)
-    for row, (name, m) in zip(rows, layers, strict=True):
-        row.suptitle(f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}", fontsize=10, x=0.01, ha="left")
-        pictures = list(m[:most]) if m[0].size > 1 else [m[:most].reshape(1, -1)]
-        across = columns if m[0].size > 1 else 1
-        cells = row.subplots(-(-len(pictures) // across), across, squeeze=False).ravel()
-        for axes, one in itertools.zip_longest(cells, pictures):
+    for row, (title, pictures, down, across, aspect) in zip(rows, sheets, strict=True):
+        row.suptitle(title, fontsize=10, x=0.01, ha="left")
+        for axes, one in itertools.zip_longest(row.subplots(down, across, squeeze=False).ravel(), pictures):
             axes.set_axis_off()
             if one is not None:
-                axes.imshow(one, cmap="viridis", aspect="equal" if m[0].size > 1 else "auto")
+                axes.imshow(one, cmap="viridis", aspect=aspect)
     return figure
 
 

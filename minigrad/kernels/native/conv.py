@@ -178,6 +178,7 @@ def _aligned(whole: np.ndarray, count: int) -> np.ndarray:
 
 
 def _shares(n: int, products: int) -> list[slice]:
+    """Slices of n images, each of so many multiplications."""
     count = min(SHARES, max(1, n * products // SHARE))
     return cut(n, 1, -(-n // (1 << (count.bit_length() - 1))))
 
@@ -304,6 +305,7 @@ def _frame(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int],
 
 
 def _few_weights(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
+    """For few outputs and kernels with five columns: a vector holds places, which are summed across it at the end."""
     plan, ours, theirs = _frame(x.shape, shape, y.shape[2:], window), lines(x), lines(y)
     if plan is None or shape[3] != 5 or ours is None or theirs is None:
         return NotImplemented

@@ -940,8 +940,6 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
                     Long count = s->cells - first < deep ? s->cells - first : deep;
                     if (s->way == PACKED) pack(panel, base, cells + first, count, segment, many, size);
                     for (Long k = 0; k < s->o; k += OUTPUTS) {
-                        for (Long i = k + OUTPUTS; s->tiles > 1 && i < s->o && i < k + 2 * OUTPUTS; i++) /* the weights that are next */
-                            for (Long j = 0; j < count; j += 16) __builtin_prefetch(w + i * s->w_row + weights[first + j]);
                         for (Long tile = 0; tile < tiles; tile++)
                             multiply_some(w + k * s->w_row, weights + first, s->w_row, vectors + tile * SPAN, s->way == PACKED ? lines : cells + first,
                                           count, room + k * size + tile * TILE, size, s->o - k < OUTPUTS ? s->o - k : OUTPUTS);
