@@ -54,7 +54,7 @@ chapter.save("filters.png", plots.filters(model.conv_stem.weight, columns=16), d
 LAYERS = {"first convolution": "bn0", "block 2": "blocks.2", "block 4": "blocks.4", "block 8": "blocks.8", "block 15": "blocks.15"}
 with mg.no_grad():
     maps = dict(zip(LAYERS, plots.layer_outputs(model, inputs["motorcycle"][None], LAYERS.values()), strict=True))
-chapter.save("layers.jpg", plots.feature_maps(photographs["motorcycle"], maps, most=8), dpi=80)
+chapter.save("layers.jpg", plots.feature_maps(photographs["motorcycle"], maps, most=8), dpi=60)
 
 # %% The same for all photographs, layers and maps: a page
 page = plots.map_viewer(model, inputs, LAYERS, shown=photographs)
