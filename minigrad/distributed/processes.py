@@ -11,7 +11,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime
+import os
 import pickle
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -274,7 +276,8 @@ def _leave() -> None:
 def _end_all(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """The ``sys.excepthook`` of several ranks: end them all."""
     group = current("excepthook")
-    time.sleep(min(0.1 * group.rank, 1.0))  # of ranks with the same error, the first speaks for all
+    # of ranks with the same error, the first speaks for all, and ends the others meanwhile; ranks that wait for each other hear of it at once
+    time.sleep(5.0 if kind is DistError and group.rank else min(0.2 * group.rank, 2.0))
     with contextlib.suppress(OSError):  # a closed stderr
         sys.stdout.flush()
         if not isinstance(error, (DistError, KeyboardInterrupt)):
@@ -284,7 +287,22 @@ def _end_all(kind: type[BaseException], error: BaseException, trace: Any) -> Non
             f"minigrad.distributed: rank {group.rank} of {group.size} ended with {kind.__name__}{': ' * bool(told)}{told}", file=sys.stderr
         )
         sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            _wait_until_read(stream)
     group.mpi.COMM_WORLD.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
+
+
+def _wait_until_read(stream: Any, seconds: float = 5.0) -> None:
+    """Wait until ``mpiexec`` has taken what was written to it: ``Abort`` goes another way, and what it overtakes is lost."""
+    if sys.platform == "win32" or not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+        return
+    import fcntl
+    import termios
+
+    end = time.monotonic() + seconds
+    while any(fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4))) and time.monotonic() < end:  # bytes that wait in the pipe
+        time.sleep(0.002)
+    time.sleep(0.05)  # they are passed on by then, as the process that has read them does nothing in between
 
 
 def get_rank(group: Any = None) -> int:
