@@ -38,6 +38,9 @@ import minigrad.nn
 from minigrad.engine import TensorBase
 from minigrad.ops.complex_pair import ComplexPair
 
+with unittest.mock.patch.object(torch.backends, "disable_global_flags"):  # the ports in the same process set flags
+    import torch.testing._internal.common_utils
+
 DTYPES = {
     torch.float64: mg.float64,
     torch.float32: mg.float32,
