@@ -1,4 +1,4 @@
-"""Adam's step, and the averages that it shares with other optimisers, on flat arrays that are written in place.
+"""The steps of SGD and Adam, and the averages that it shares with other optimisers, on flat arrays that are written in place.
 
 ``t`` is memory of the same size for what is computed in between.
 """
@@ -34,6 +34,18 @@ def adam(
     np.divide(m, t, out=t)
     t *= lr
     p -= t
+
+
+@native.twin(fast.sgd)
+def sgd(p: np.ndarray, g: np.ndarray, b: np.ndarray, t: np.ndarray, momentum: float, share: float, lr: float, nesterov: bool) -> None:
+    """b = momentum b + share g, and p -= lr b, or with ``nesterov`` p -= lr (momentum b + g)."""
+    b *= momentum
+    b += g if share == 1.0 else np.multiply(g, share, out=t)
+    if nesterov:
+        np.multiply(b, momentum, out=t)
+        t += g
+        b = t
+    p -= np.multiply(b, lr, out=t)
 
 
 def average(m: np.ndarray, g: np.ndarray, beta: float, t: np.ndarray) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels import native
+from minigrad.kernels.native import maps
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
@@ -88,19 +90,20 @@ def _add_rows(rows: np.ndarray) -> np.ndarray:
     return total if whole == n else total + _add_rows(rows[whole:])
 
 
-def running_sum(x: np.ndarray) -> np.ndarray:
-    """The result of ``np.add.accumulate`` along the last axis, for floats.
+@native.twin(maps.running_sum)
+def running_sum(x: np.ndarray, axis: int) -> np.ndarray:
+    """The result of ``np.add.accumulate`` along an axis, for floats.
 
     numpy adds one number after another. Here a product with a triangular matrix of ones computes the running sums of RUN numbers at a
     time, and only their totals are added one after another: this is faster and has fewer rounding errors.
 
-    >>> running_sum(np.arange(100.0))[-2:]
+    >>> running_sum(np.arange(100.0), 0)[-2:]
     array([4851., 4950.])
     """
-    n = x.shape[-1]
+    n = x.shape[axis]
     runs = n // RUN
-    if x.dtype not in (np.float32, np.float64) or runs < 2 or x.size < RUNNING:
-        return np.add.accumulate(x, axis=-1)
+    if axis != x.ndim - 1 or x.dtype not in (np.float32, np.float64) or runs < 2 or x.size < RUNNING:
+        return np.add.accumulate(x, axis=axis)
     source = np.ascontiguousarray(x).reshape(-1, n)
     result = np.empty(x.shape, x.dtype)
     y, whole = result.reshape(-1, n), runs * RUN
@@ -120,4 +123,4 @@ def running_sum(x: np.ndarray) -> np.ndarray:
 
     with np.errstate(invalid="ignore", over="ignore"):
         parallel(work, cut(len(y), n * x.itemsize, CACHE // 4), worth=x.nbytes > WORTH)
-    return np.add.accumulate(x, axis=-1) if odd else result
+    return np.add.accumulate(x, axis=axis) if odd else result

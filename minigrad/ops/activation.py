@@ -510,6 +510,12 @@ def softsign(input: Array) -> Array:
     return quiet().run(np.divide, input, np.abs(input) + 1.0)
 
 
+@native.twin(fast.each("logsigmoid_back"))
+def _logsigmoid_input(g, input):
+    return g * sigmoid(-input)
+
+
+@native.twin(fast.each("logsigmoid"))
 @in_float32
 def _logsigmoid_kernel(x):
     out = np.negative(np.abs(x), np.empty_like(x))
@@ -519,7 +525,7 @@ def _logsigmoid_kernel(x):
 
 
 @elementwise
-@op(input=lambda g, input: g * sigmoid(-input))
+@op(input=_logsigmoid_input)
 def logsigmoid(input: Array) -> Array:
     """log(sigmoid(x)), without overflow: ``torch.nn.functional.logsigmoid``.
 

@@ -379,9 +379,8 @@ def cumsum(input: Array, dim: int, dtype: DType = None) -> Array:
     >>> mg.cumsum(mg.tensor([1, 2, 3]), dim=0)
     tensor([1, 3, 6])
     """
-    last = input.ndim and positive_dim("cumsum", dim, input.ndim) == input.ndim - 1
-    if last and input.dtype in (F32, np.float64) and (dtype is None or dtype == input.dtype):
-        return running_sum(input)
+    if input.ndim and input.dtype in (F32, np.float64) and (dtype is None or dtype == input.dtype):
+        return running_sum(input, positive_dim("cumsum", dim, input.ndim))
     return _running("cumsum", np.add, input, dim, dtype)
 
 

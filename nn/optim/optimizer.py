@@ -23,7 +23,8 @@ from minigrad.tensor import RemovableHandle, Tensor
 from minigrad.tree import tree_map, unwrapped
 
 R = TypeVar("R")
-PIECE = 16384  # elements: five float32 arrays of this size stay in a level 2 cache
+PIECE = 65536  # elements: fewer would cost more calls, and more would leave the level 2 cache
+GATHERED = 16384  # elements that small parameters are gathered into; copying more costs more than the calls that it saves
 SCRATCH = 4  # arrays of one piece that an update may use
 
 
@@ -411,8 +412,8 @@ def _lay_out(optimizer: Optimizer, group: dict[str, Any], params: list[Tensor], 
                     "Make a new optimizer after changing the shape of a parameter"
                 )
         kind = (p._data.dtype, *(state[name] for name in initial))
-        bucket, size = open_.get(kind, ([], PIECE))
-        if size + p._data.size > PIECE:
+        bucket, size = open_.get(kind, ([], GATHERED))
+        if size + p._data.size > GATHERED:
             bucket, size = [], 0
             buckets.append(bucket)
         bucket.append(p)

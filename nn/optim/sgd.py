@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.steps import sgd
 from minigrad.nn.optim.optimizer import Optimizer, not_negative
 from minigrad.ops.arguments import check
 
@@ -66,14 +67,7 @@ class SGD(Optimizer):
     def update(self, p: np.ndarray, g: np.ndarray, scratch: list[np.ndarray], c: tuple, **slots: np.ndarray) -> None:
         """p -= lr b"""
         lr, momentum, share, nesterov = c
-        t = scratch[0]
         if momentum:
-            b = slots["momentum_buffer"]
-            b *= momentum
-            b += g if share == 1.0 else np.multiply(g, share, out=t)
-            if nesterov:
-                np.multiply(b, momentum, out=t)
-                g = np.add(t, g, out=t)
-            else:
-                g = b
-        p -= np.multiply(g, lr, out=t)
+            sgd(p, g, slots["momentum_buffer"], scratch[0], momentum, share, lr, nesterov)
+        else:
+            p -= np.multiply(g, lr, out=scratch[0])

@@ -17,7 +17,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.kernels import conv, native, norm, pool, products, steps, winograd
+from minigrad.kernels import conv, native, norm, pool, products, sorting, steps, sums, winograd
 from minigrad.kernels.native import build
 from minigrad.kernels.native import recurrent as native_recurrent
 from minigrad.kernels.windows import adaptive, output_size, sliding
@@ -70,6 +70,8 @@ ELEMENTS = {
     "sigmoid_back": (2, elementwise._sigmoid_input),
     "tanh_back": (2, elementwise._tanh_input),
     "silu": (1, activation._silu_kernel),
+    "logsigmoid": (1, activation._logsigmoid_kernel),
+    "logsigmoid_back": (2, activation._logsigmoid_input),
     "silu_back": (2, activation._silu_input),
     "gelu": (1, lambda x: activation._gelu_kernel(x, "none")),
     "gelu_back": (2, lambda g, x: activation._gelu_input(g, x, "none")),
@@ -662,3 +664,66 @@ def test_tanh_is_right_to_two_units(level):
         found = recurrent._lstm_kernel(sums, weight, zeros, zeros)[2][0, :, 2]
     right = np.tanh(x.astype(np.float64))
     assert (np.abs(found - right) <= 2 * np.spacing(np.abs(right).astype(np.float32))).all()
+
+
+# ------------------------------------------------------------------------------------ running sums, the largest, descent
+
+
+@LEVELS
+@hypothesis.given(
+    shape=hs.sampled_from([(0,), (1,), (0, 3), (3, 0), (7, 1), (1, 40), (8, 33), (5, 3, 17), (2, 70, 3), (2, 9, 300)]),
+    special=hs.booleans(), layout=hs.sampled_from(["plain", "every second", "backwards"]), seed=hs.integers(0, 1000),
+)  # fmt: skip
+def test_running_sums(level, shape, special, layout, seed):
+    draw = np.random.default_rng(seed)
+    x = draw.standard_normal(shape).astype(np.float32)
+    if special and x.size:
+        x.reshape(-1)[draw.integers(x.size)] = draw.choice(SPECIAL[:5])
+    x = {"plain": x, "every second": np.repeat(x, 2, axis=-1)[..., ::2], "backwards": x[..., ::-1]}[layout]
+    for axis in range(x.ndim):
+        assert_close(level, lambda axis=axis: sums.running_sum(x, axis), rtol=2e-6, scale=2e-6)
+
+
+@LEVELS
+def test_a_running_sum_is_the_rounded_exact_one(level):
+    x = np.full((2, 100_000), 0.1, np.float32)
+    with native.force(level):
+        found = sums.running_sum(x, 1), sums.running_sum(x.T, 0).T
+    exact = np.cumsum(x.astype(np.float64), axis=1).astype(np.float32)
+    for f in found:
+        np.testing.assert_array_equal(f, exact)
+
+
+@LEVELS
+@hypothesis.given(
+    shape=hs.sampled_from([(1,), (3, 5), (4, 16), (2, 3, 33), (3, 100), (0, 20)]), k=hs.integers(0, 40), largest=hs.booleans(),
+    few=hs.booleans(), special=hs.booleans(), layout=hs.sampled_from(["plain", "every second", "backwards"]), seed=hs.integers(0, 1000),
+)  # fmt: skip
+@hypothesis.settings(max_examples=200)
+def test_places_of_the_largest(level, shape, k, largest, few, special, layout, seed):
+    """The same places where several numbers are equal, where 0 and -0 are, and for NaN."""
+    draw = np.random.default_rng(seed)
+    x = (draw.integers(-2, 3, shape) if few else draw.standard_normal(shape)).astype(np.float32)
+    if special:
+        x = np.where(draw.random(shape) < 0.3, draw.choice(SPECIAL, shape), x)
+        x = np.where(draw.random(shape) < 0.1, -np.float32(np.nan), x)
+    x = {"plain": x, "every second": np.repeat(x, 2, axis=-1)[..., ::2], "backwards": x[..., ::-1]}[layout]
+    for axis in range(x.ndim):
+        if k <= x.shape[axis]:
+            (ours,), (theirs,) = both(level, lambda axis=axis: sorting.top_places(x, k, axis, largest))
+            np.testing.assert_array_equal(ours, theirs)
+            assert ours.dtype == theirs.dtype
+
+
+@LEVELS
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_sgd(level, nesterov, share):
+    given = normal(1000), normal(1000), normal(1000)
+
+    def function():
+        p, g, b = (a.copy() for a in given)
+        steps.sgd(p, g, b, np.empty_like(p), 0.9, share, 0.1, nesterov)
+        return p, b
+
+    assert_close(level, function)

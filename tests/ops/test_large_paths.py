@@ -41,6 +41,7 @@ KEPT = {
     "minigrad.nn.module._SCANNED": "how far parameters are looked for in lists",
     "minigrad.nn.module._DEPTH": "how far parameters are looked for in lists",
     "minigrad.nn.optim.optimizer.PIECE": "lowered by test_steps_in_pieces_of_any_size",
+    "minigrad.nn.optim.optimizer.GATHERED": "lowered by test_steps_in_pieces_of_any_size",
     "minigrad.nn.optim.optimizer.SCRATCH": "a number of arrays, not a size",
 }
 PACKAGES = (minigrad.engine, minigrad.kernels, minigrad.ops, minigrad.nn, minigrad.nn.optim)
@@ -104,6 +105,7 @@ def test_steps_in_pieces_of_any_size(name, monkeypatch):
 
     whole = trained()
     monkeypatch.setattr(minigrad.nn.optim.optimizer, "PIECE", 4)
+    monkeypatch.setattr(minigrad.nn.optim.optimizer, "GATHERED", 4)
     assert trained() == whole
 
 

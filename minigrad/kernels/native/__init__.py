@@ -43,12 +43,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Parameters of the functions in kernels.c: p for an array, l for an integer, f for a float.
 SIGNATURES = {
-    **dict.fromkeys(("relu", "sigmoid", "silu", "gelu", "gelu_tanh"), "ppl"),
-    **dict.fromkeys(("relu_back", "sigmoid_back", "tanh_back", "silu_back", "gelu_back", "gelu_tanh_back"), "pppl"),
+    **dict.fromkeys(("relu", "sigmoid", "silu", "gelu", "gelu_tanh", "logsigmoid"), "ppl"),
+    **dict.fromkeys(("relu_back", "sigmoid_back", "tanh_back", "silu_back", "gelu_back", "gelu_tanh_back", "logsigmoid_back"), "pppl"),
     "leaky_relu": "ppplf",
     "leaky_relu_back": "ppplf",
     **dict.fromkeys(("softmax", "log_softmax"), "ppll"),
     **dict.fromkeys(("softmax_back", "log_softmax_back"), "pppll"),
+    "cumsum": "pplll",
+    "top": "ppp" + "llll",
     "moments": "pppll",
     "centered_sums": "pppppll",
     "affine": "pppppll",
@@ -70,6 +72,7 @@ SIGNATURES = {
     "convolve_weights_each": "ppppp" + "l" * 14,
     "outer": "ppplll",
     "adam": "ppppl" + "f" * 6,
+    "sgd": "pppl" + "fffl",
 }
 _TYPES: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "f": ctypes.c_float}
 

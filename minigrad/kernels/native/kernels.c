@@ -207,6 +207,20 @@ void NAME(leaky_relu_back)(const float *restrict g, const uint8_t *restrict posi
     for (Long i = 0; i < n; i++) d[i] = positive[i] ? g[i] : g[i] * slope;
 }
 
+/* log(sigmoid(x)) = min(x, 0) - log(1 + e), e = exp(-|x|). log(1 + e) = 2 artanh(e / (2 + e)), a series in the square of the quotient, which
+ * is up to 1 / 9. */
+static inline float logsigmoid_(float x) {
+    float e = exp_(-fabsf(x)), z = e / (2.0f + e), q = z * z, p = 1.0f / 13;
+    p = p * q + 1.0f / 11;
+    p = p * q + 1.0f / 9;
+    p = p * q + 1.0f / 7;
+    p = p * q + 0.2f;
+    p = p * q + 1.0f / 3;
+    return (x < 0.0f ? x : 0.0f) - 2.0f * (z + z * q * p);
+}
+OF_X(logsigmoid, logsigmoid_(x))
+OF_G_AND(x, logsigmoid_back, g * sigmoid_(-x))
+
 /* tanh: a polynomial (from S. Moshier's Cephes library) near 0, where 1 - 2 / (e**2x + 1) would lose digits. */
 static inline float tanh_(float x) {
     float q = x * x, a = fabsf(x), p = -5.70498872745e-3f;
@@ -275,6 +289,69 @@ void NAME(log_softmax_back)(const float *restrict g, const float *restrict out, 
     for (Long r = 0; r < rows; r++, g += n, out += n, d += n) {
         float s = (float)row_sum(g, n);
         for (Long i = 0; i < n; i++) d[i] = g[i] - exp_(out[i]) * s;
+    }
+}
+
+/* Running sums of `outer` matrices of n rows, along the rows: in doubles, several columns at once, as an addition waits for the
+ * one before. */
+enum { WIDE = 128 };
+void NAME(cumsum)(const float *restrict x, float *restrict y, Long outer, Long n, Long inner) {
+    if (inner == 1) { /* a matrix is a column */
+        for (; outer >= 3; outer -= 3, x += 3 * n, y += 3 * n) {
+            double a = 0.0, b = 0.0, c = 0.0;
+            for (Long i = 0; i < n; i++) {
+                y[i] = (float)(a += x[i]);
+                y[n + i] = (float)(b += x[n + i]);
+                y[2 * n + i] = (float)(c += x[2 * n + i]);
+            }
+        }
+        for (; outer > 0; outer--, x += n, y += n) {
+            double s = 0.0;
+            for (Long i = 0; i < n; i++) y[i] = (float)(s += x[i]);
+        }
+        return;
+    }
+    for (; outer > 0; outer--, x += n * inner, y += n * inner)
+        for (Long first = 0; first < inner; first += WIDE) {
+            Long count = inner - first < WIDE ? inner - first : WIDE;
+            double s[WIDE] = {0.0};
+            for (Long i = 0; i < n; i++)
+                for (Long k = 0; k < count; k++) y[i * inner + first + k] = (float)(s[k] += x[i * inner + first + k]);
+        }
+}
+
+/* The places of the k largest numbers of each row, the largest first; of equal ones the first is first. NaN is the largest. With `flip`, all bits
+ * set, the smallest. Numbers are compared as integers in the same order: those of the best so far are in `best`, which has room for k. */
+void NAME(top)(const float *restrict x, int64_t *restrict places, int32_t *restrict best, Long rows, Long n, Long k, Long flip) {
+    Bits change = (Bits){0} + (int32_t)flip;
+    for (Long r = 0; r < rows; r++, x += n, places += k) {
+        Long have = 0;
+        int32_t least = INT32_MIN;
+        for (Long i = 0; i < n; i += LANES) {
+            Long count = n - i < LANES ? n - i : LANES;
+            Vector v = count == LANES ? load(x + i) : load_some(x + i, count, 0.0f);
+            Bits keys, negative, nan = v != v;
+            v += 0.0f; /* -0 is 0 */
+            memcpy(&keys, &v, sizeof v);
+            negative = keys >> 31;
+            keys = (either(nan, (Bits){0} + INT32_MAX, keys ^ (negative & INT32_MAX))) ^ change;
+            if (have == k) {
+                Bits larger = keys > least;
+                int64_t some[LANES / 2], any = 0;
+                memcpy(some, &larger, sizeof some);
+                for (int j = 0; j < LANES / 2; j++) any |= some[j];
+                if (!any) continue;
+            }
+            int32_t key[LANES];
+            memcpy(key, &keys, sizeof key);
+            for (int j = 0; j < count; j++) {
+                if (have == k && key[j] <= least) continue;
+                Long at = have < k ? have++ : k - 1;
+                for (; at > 0 && best[at - 1] < key[j]; at--) best[at] = best[at - 1], places[at] = places[at - 1];
+                best[at] = key[j], places[at] = i + j;
+                least = best[have - 1];
+            }
+        }
     }
 }
 
@@ -1120,6 +1197,14 @@ void NAME(adam)(float *restrict p, const float *restrict g, float *restrict m, f
         v[i] = v[i] * beta2 + g[i] * g[i] * rest2;
         p[i] -= m[i] / (sqrtf(v[i]) + eps) * lr;
     }
+}
+
+/* Descent with momentum: b = momentum b + share g, and p -= lr b, or with `nesterov` lr (momentum b + g). */
+void NAME(sgd)(float *restrict p, const float *restrict g, float *restrict b, Long n, float momentum, float share, float lr, Long nesterov) {
+    if (nesterov)
+        for (Long i = 0; i < n; i++) { b[i] = b[i] * momentum + g[i] * share; p[i] -= (b[i] * momentum + g[i]) * lr; }
+    else
+        for (Long i = 0; i < n; i++) { b[i] = b[i] * momentum + g[i] * share; p[i] -= b[i] * lr; }
 }
 
 #endif /* LEVEL */

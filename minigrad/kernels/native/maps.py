@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.kernels.native import PART, lines, run
+
+MOST = 32  # places of the largest that are kept in order while others are compared with the last of them
 
 
 def each(name: str) -> Callable[..., Any]:
@@ -66,3 +69,24 @@ def rows(name: str) -> Callable[..., Any]:
         return result
 
     return fast
+
+
+def running_sum(x: np.ndarray, axis: int) -> Any:
+    """Along an axis that is not negative."""
+    (x,) = lines(x) or (x,)
+    y, n, inner = np.empty(x.shape, np.float32), x.shape[axis], math.prod(x.shape[axis + 1 :])
+    size = n * inner
+    if size:
+        run("cumsum", [(x, size), (y, size)], x.size // size, n, inner, part=max(1, PART // size))
+    return y
+
+
+def top_places(x: np.ndarray, k: int, axis: int, largest: bool) -> Any:
+    """Along the last axis."""
+    if axis != x.ndim - 1 or not 0 < k <= MOST:
+        return NotImplemented
+    (x,), n = lines(x) or (x,), x.shape[-1]
+    places = np.empty((*x.shape[:-1], k), np.int64)
+    count = places.size // k
+    run("top", [(x, n), (places, k), (np.empty(k, np.int32), 0)], count, n, k, 0 if largest else -1, part=count)
+    return places

@@ -17,3 +17,13 @@ def adam(p: np.ndarray, g: Any, m: Any, v: Any, largest: Any, scratch: Any, beta
         return NotImplemented
     run("adam", [(a, 1) for a in arrays], p.size, beta1, 1.0 - beta1, beta2, 1.0 - beta2, lr, eps)
     return None
+
+
+def sgd(p: np.ndarray, g: Any, b: Any, t: Any, momentum: float, share: float, lr: float, nesterov: bool) -> Any:
+    """Written in place."""
+    arrays = (p, g, b)
+    found = lines(*arrays)
+    if found is None or any(a is not b for a, b in zip(arrays, found, strict=True)):
+        return NotImplemented
+    run("sgd", [(a, 1) for a in arrays], p.size, momentum, share, lr, bool(nesterov))
+    return None
