@@ -727,3 +727,12 @@ def test_sgd(level, nesterov, share):
         return p, b
 
     assert_close(level, function)
+
+
+@LEVELS
+def test_rounding_of_logsigmoid(level):
+    x = np.concatenate([np.linspace(-100, 80, 4001), np.geomspace(1e-20, 1, 1000)]).astype(np.float32)
+    exact = np.minimum(x.astype(float), 0) - np.log1p(np.exp(-np.abs(x.astype(float))))
+    with native.force(level):
+        found = activation._logsigmoid_kernel(x).astype(float)
+    assert (np.abs(found - exact) <= 2.7 * np.spacing(np.abs(exact).astype(np.float32))).all()
