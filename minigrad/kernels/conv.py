@@ -8,7 +8,7 @@ The weight gradient multiplies the gradient with the same slices. The input grad
 in reverse order: products with the transposed weights are added *into* the slices, and the columns are folded back into the input.
 With stride 1 this is a convolution with the flipped kernel, which is faster unless it computes many more pixels.
 
-Large layers with 3x3 kernels use :mod:`minigrad.kernels.winograd`; :func:`algorithm` chooses. Winograd mixes the pixels of a tile, so
+Large layers with 3x3 and 5x5 kernels use :mod:`minigrad.kernels.winograd`; :func:`algorithm` chooses. Winograd mixes the pixels of a tile, so
 an infinity or a NaN would spread to pixels outside its window: a result that is not finite is computed again by a direct algorithm.
 """
 
@@ -86,12 +86,12 @@ def _choices(
     pixels, cells = math.prod(sizes), c * math.prod(rest)  # cells of a kernel row
     one_group, dense = x_shape[1] == c, math.prod(x_shape) * pixels * o > 0
     can_winograd = wanted != "scatter" and one_group and dense and dtype in (np.float32, np.float64)
-    can_winograd = can_winograd and w_shape[2:] == (3, 3) and max(window.stride) == max(window.dilation) == 1
+    can_winograd = can_winograd and w_shape[2:] in ((3, 3), (5, 5)) and max(window.stride) == max(window.dilation) == 1
     can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # in-place additions into overlapping matrices go wrong
     possible = (Images.name, Merged.name, *[Rows.name] * can_rows, *[WINOGRAD] * can_winograd)
     if can_winograd:
-        direct = 0.225 * n * pixels * c * o  # nanoseconds, at 25 ps for each of 9 products
-        if winograd.nanoseconds(n, c, o, sizes, is_native) < direct:
+        direct = 0.225 / 9 * math.prod(w_shape[2:]) * n * pixels * c * o  # nanoseconds, at 25 ps for each product
+        if winograd.nanoseconds(n, c, o, w_shape[2], sizes, is_native) < direct:
             return WINOGRAD, possible
     across = math.prod(sizes[1:])
     if wanted == "output":  # for wide images the products exceed SMALL, so that BLAS packs the matrices
@@ -103,10 +103,15 @@ def _choices(
     return Merged.name if 2 * pixels < cells else Images.name, possible
 
 
-def _finite(function: Callable[..., np.ndarray | None], *args: Any) -> np.ndarray | None:
-    """The result of ``function`` without numpy's warnings; None if it is not finite."""
-    with np.errstate(all="ignore"), one_blas_thread:
-        return function(*args)
+def _choose(chosen: str, fast: Callable[[], np.ndarray | None], columns: Callable[[str], np.ndarray]) -> np.ndarray:
+    """The result of ``fast``, Winograd's, if that is chosen and its result is finite (None says that it is not), else by ``columns``."""
+    if chosen == WINOGRAD:
+        with np.errstate(all="ignore"), one_blas_thread:
+            result = fast()
+        if result is not None:
+            return result
+        chosen = Images.name
+    return columns(chosen)
 
 
 def _parallel(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
@@ -118,12 +123,11 @@ def _parallel(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple[int, ...], window: Window) -> np.ndarray:
     """y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding] * w[o, c, k]; p runs over ``sizes``."""
     chosen = algorithm("output", x.shape, w.shape, sizes, window, x.dtype)
-    if chosen == WINOGRAD:
-        y = _finite(winograd.convolve, x, w, bias, sizes, window.padding)
-        if y is not None:
-            return y
-        chosen = Images.name
-    return _by_columns(x, w, bias, sizes, window, chosen)
+    return _choose(
+        chosen,
+        lambda: winograd.convolve(x, w, bias, sizes, window.padding, False),
+        lambda name: _by_columns(x, w, bias, sizes, window, name),
+    )
 
 
 @native.twin(fast.convolve, times=0)
@@ -160,27 +164,21 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window:
         padding.append((d * (k - 1) - before, 0))
     flipped = Window(window.stride, tuple(padding), window.dilation)
     turned = (shape[1], len(w) // groups, *w.shape[2:])  # the shape of the flipped weights
-    if max(window.stride) == 1 and algorithm("output", y.shape, turned, shape[2:], flipped, y.dtype) == WINOGRAD:
-        x = _finite(winograd.convolve, y, _flipped(w, groups), None, shape[2:], flipped.padding)
-        if x is not None:
-            return x
-    return _input_by_columns(y, w, shape, window, flipped)
-
-
-def _flipped(w: np.ndarray, groups: int) -> np.ndarray:
-    """The weights of the input gradient as a convolution with stride 1."""
-    weights = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:])
-    return weights.swapaxes(1, 2).reshape(groups * w.shape[1], len(w) // groups, *w.shape[2:])
+    chosen = algorithm("output", y.shape, turned, shape[2:], flipped, y.dtype) if max(window.stride) == 1 else Images.name
+    return _choose(
+        chosen,
+        lambda: winograd.convolve(y, w, None, shape[2:], flipped.padding, True),
+        lambda name: _input_by_columns(y, w, shape, window, flipped, name),
+    )
 
 
 @native.twin(fast.input_gradient, times=0)
-def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window, flipped: Window) -> np.ndarray:
+def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window, flipped: Window, chosen: str) -> np.ndarray:
     """:func:`input_gradient` by one of the layouts of columns; with stride 1 as a convolution by ``flipped``, if its pixels are not too many."""
     groups = groups_of(shape, w.shape)
     if max(window.stride) == 1 and 2 * math.prod(y.shape[2:]) >= math.prod(shape[2:]):
-        weights = _flipped(w, groups)
-        chosen = algorithm("output", y.shape, weights.shape, shape[2:], flipped, y.dtype)
-        return _by_columns(y, weights, None, shape[2:], flipped, Images.name if chosen == WINOGRAD else chosen)
+        parts = [winograd.flip(part) for part in np.split(w, groups)]
+        return _by_columns(y, np.concatenate(parts) if groups > 1 else parts[0], None, shape[2:], flipped, chosen)
     x = np.zeros(shape, y.dtype)
     y = np.ascontiguousarray(y)
     chosen = algorithm("scatter", shape, w.shape, y.shape[2:], window, y.dtype)
@@ -204,12 +202,11 @@ def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], wind
 def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``."""
     chosen = algorithm("weight", x.shape, shape, y.shape[2:], window, x.dtype)
-    if chosen == WINOGRAD:
-        gradient = _finite(winograd.weight_gradient, x, y, shape, window.padding)
-        if gradient is not None:
-            return gradient
-        chosen = Images.name
-    return _weights_by_columns(x, y, shape, window, chosen)
+    return _choose(
+        chosen,
+        lambda: winograd.weight_gradient(x, y, shape, window.padding),
+        lambda name: _weights_by_columns(x, y, shape, window, name),
+    )
 
 
 @native.twin(fast.weight_gradient, times=0)

@@ -337,43 +337,49 @@ def test_max_pool(level, axes, n, c, seed, special, steps):
 
 @LEVELS
 @hypothesis.given(
-    n=hs.integers(1, 5), c=hs.integers(1, 3), o=hs.integers(1, 3), h=hs.integers(1, 20), w=hs.integers(1, 40), crop=hs.integers(-2, 3),
-    bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(), seed=hs.integers(0, 1000),
+    n=hs.integers(1, 5), c=hs.sampled_from([1, 3, 16, 20]), o=hs.sampled_from([1, 5, 33, 64]), h=hs.integers(2, 20), w=hs.integers(3, 40),
+    taps=hs.sampled_from([3, 5]), crop=hs.integers(-2, 3), bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(),
+    cache=hs.sampled_from([0, winograd.fast.CACHE]), seed=hs.integers(0, 1000),
 )  # fmt: skip
-def test_winograd(level, n, c, o, h, w, crop, bias, special, steps, seed):
-    """The transforms of tiles, and what becomes of them."""
+def test_winograd(level, n, c, o, h, w, taps, crop, bias, special, steps, cache, seed):
+    """Blocks of one row of tiles and of many, sizes that are no multiples of tiles or vectors; what is not finite is found."""
     draw = np.random.default_rng(seed)
-    m, padding = winograd.matrices(np.dtype(np.float32)), [(crop, 0), (2 - crop, 0)]
-    th, tw = -(-h // 4), -(-w // 4)
-    x = draw.standard_normal((n, c, h, w * 2)).astype(np.float32)[..., ::2]
-    x = x if steps else x.copy()
-    assert_close(level, lambda: winograd.input_tiles(x, m, th, tw, padding), scale=1e-6)
-    assert_close(level, lambda: winograd.gradient_tiles(x, m, th, tw), scale=1e-6)
-    products = native.winograd.planes(o * n * th * tw)
-    products[...] = draw.standard_normal(products.shape)
-    products.base[:, products.shape[1] :] = np.nan  # never read into a result
-    if special:
-        products[draw.integers(36), draw.integers(products.shape[1])] = draw.choice(SPECIAL[:3])
+    padding = [(crop, taps), (taps - 1 - crop, 1)]
+    sizes = h + crop + 1, w - crop + 1
+    x, y = (draw.standard_normal((n, k, *size[:-1], size[-1] * 2)).astype(np.float32)[..., ::2] for k, size in ((c, (h, w)), (o, sizes)))
+    x, y = (x, y) if steps else (x.copy(), y.copy())
+    weights = draw.standard_normal((o, c, taps, taps)).astype(np.float32)
     (add,) = vectors(draw, o, 1)
 
-    def output():
-        y = np.zeros((n, o, h, w), np.float32)
-        finite = winograd.output(products, m, add if bias else None, y, th, tw)
-        assert finite is not special
-        return y if finite else np.zeros_like(y)
+    def computed():
+        back = [(taps - 1 - before, 0) for before, _ in padding]
+        return (
+            winograd.convolve(x, weights, add if bias else None, sizes, padding, False),
+            winograd.convolve(y, weights, None, (h, w), back, True),
+            winograd.weight_gradient(x, y, weights.shape, padding),
+        )
 
-    assert_close(level, output, scale=1e-6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd.fast, "CACHE", cache)
+        native.winograd._plan.cache_clear()
+        assert_close(level, computed, rtol=1e-5, scale=1e-5)
+        if special:
+            y[draw.integers(n), draw.integers(o), draw.integers(sizes[0]), draw.integers(sizes[1])] = draw.choice(SPECIAL[:3])
+            for found in both(level, lambda: tuple(result is None for result in computed())):
+                assert found[2]  # the weight gradient always; the pixels of x perhaps do not see that of y
 
 
 @LEVELS
-def test_winograd_writes_where_the_array_lies(level):
-    """A part of a result that is not in one piece is numpy's to write."""
-    m, y = winograd.matrices(np.dtype(np.float32)), np.zeros((1, 1, 4, 8), np.float32)
-    products = native.winograd.planes(1)
-    products[...] = 1.0
-    with native.force(level):
-        assert winograd.output(products, m, None, y[..., ::2], 1, 1)
-    assert (y[..., ::2] != 0).any() and not y[..., 1::2].any()
+@pytest.mark.parametrize("value", SPECIAL[:3])
+def test_winograd_says_what_is_not_finite(level, value):
+    """Wherever it is: in a whole tile, in the last one, in the weights."""
+    for place in ((0, 0, 0, 0), (1, 16, 8, 6)):
+        x, w = normal(2, 17, 9, 7), normal(5, 17, 3, 3)
+        for array in (x, w):
+            kept, array[tuple(np.minimum(place, np.array(array.shape) - 1))] = array.copy(), value
+            with native.force(level), np.errstate(all="ignore"):
+                assert winograd.convolve(x, w, None, (9, 7), [(1, 1), (1, 1)], False) is None
+            array[...] = kept
 
 
 @LEVELS
@@ -418,7 +424,7 @@ def test_any_convolution(level, data, dims, n, c, seed):
     )
     assert_close(level, lambda: conv._by_columns(x, weight, add, tuple(sizes), window, "images"), rtol=1e-5, scale=2e-6)
     assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
-    assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped), rtol=1e-5, scale=5e-6)
+    assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped, "images"), rtol=1e-5, scale=5e-6)
 
 
 @LEVELS
@@ -457,7 +463,7 @@ def test_convolution_is_as_exact_as_by_numpy(level, size):
 
     exact = computed(np.float64)
     for ours, theirs, wanted in zip(*both(level, lambda: computed(np.float32)), exact, strict=True):
-        assert np.abs(ours - wanted).mean() <= 1.3 * np.abs(theirs - wanted).mean()
+        assert np.abs(ours - wanted).mean() <= 1.5 * np.abs(theirs - wanted).mean()
     x[0, 0, 0, 0] = np.inf
     (y, dw), (y2, dw2) = both(level, lambda: computed(np.float32))
     np.testing.assert_array_equal(np.isfinite(y), np.isfinite(y2))

@@ -14,9 +14,10 @@ instructions to use in place of the processor's best. Calls go through ctypes: t
 Rounding errors: sigmoid and silu (above -87) are within 2 and 2.3 units of the last place of float32, numpy's sigmoid within 2.6. gelu is
 within 2.5e-7 of the number above 0 and 5e-7 absolutely below, its slope within 3e-7 absolutely; numpy's are within 2e-7, 3e-7 and 2e-7.
 logsigmoid is within 2.7 units, numpy's within 2.8. Running sums are in doubles, rounded once. Means and variances are right to a unit, as
-sums between blocks of 512 are doubles. The others do what numpy does, but may keep a product unrounded before they add to it (levels v3
-and v4, ARM). So a twin may round otherwise than numpy, and one level otherwise than another; the same level gives the same bits for any
-number of threads.
+sums between blocks of 512 are doubles. Winograd's convolutions have up to 1.5 times the error of numpy's (:mod:`minigrad.kernels.winograd`),
+as they sum over channels or tiles one after another. The others do what numpy does, but may keep a product unrounded before they add to
+it (levels v3 and v4, ARM). So a twin may round otherwise than numpy, and one level otherwise than another; the same level gives the same
+bits for any number of threads.
 """
 
 from __future__ import annotations
@@ -64,9 +65,10 @@ SIGNATURES = {
     "gru_back": "ppppppppp" + "llll",
     "max_pool": "ppp" + "l" * 11,
     "max_pool_back": "ppp" + "l" * 11,
-    "winograd_input": "pppp" + "l" * 9,
-    "winograd_gradient": "pppp" + "l" * 7,
-    "winograd_output": "pppppp" + "l" * 7,
+    "winograd_weights": "ppp" + "l" * 7,
+    "winograd": "p" * 14 + "lll",
+    "winograd_back": "p" * 12 + "lll",
+    "winograd_taps": "ppp" + "l" * 6,
     "convolve": "p" * 13 + "l",
     "convolve_back": "p" * 13 + "l",
     "convolve_weights": "pppppp" + "l" * 15,
@@ -224,6 +226,26 @@ def address(a: np.ndarray) -> int:
         return _addressof(_from_buffer(a))  # type: ignore[arg-type]  # in a fifth of the other's time
     except (TypeError, ValueError):  # not writable, or empty
         return a.ctypes.data
+
+
+def zeros(count: int) -> np.ndarray:
+    """Zeros that begin where a line of the cache does: vectors that lie in two lines take twice the time."""
+    return _aligned(np.zeros(count + 16, np.float32), count)
+
+
+def room(count: int) -> np.ndarray:
+    """The same with any values."""
+    return _aligned(np.empty(count + 16, np.float32), count)
+
+
+def _aligned(whole: np.ndarray, count: int) -> np.ndarray:
+    start = -address(whole) // 4 % 16
+    return whole[start : start + count]
+
+
+def vector() -> int:
+    """Numbers in a vector of the level in use."""
+    return {"v4": 16, "v3": 8}.get(getattr(library(), "level", ""), 4)
 
 
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer

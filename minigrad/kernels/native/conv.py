@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.kernels.layouts import transposed
-from minigrad.kernels.native import F32, address, library, lines, run
+from minigrad.kernels.native import F32, library, lines, room, run, vector, zeros
 from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
 
-LANES = {"v4": 16, "v3": 8}  # numbers in a vector, else 4
 SPAN, MOST, DEEP, DEPTH, SHORT_DEPTH = 3, 5, 1024, 12, 192  # as in kernels.c
 GROUP = 1 << 17  # numbers in the frames of the images that are put in frames together
 TOGETHER, LONGEST = 4, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
@@ -123,10 +122,6 @@ def _possible(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[in
     return x_shape[1] == w_shape[1] and not trivial and 0 not in (*x_shape, *w_shape, *sizes)
 
 
-def _lanes() -> int:
-    return LANES.get(getattr(library(), "level", ""), 4)
-
-
 @functools.lru_cache(maxsize=512)
 def _forward(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> _Plan | None:
     """The plan of a convolution, by the shapes of an image (without N), the weights and the pixels."""
@@ -162,21 +157,6 @@ def _backward(shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int
     return plans
 
 
-def _zeros(count: int) -> np.ndarray:
-    """Zeros that begin where a line of the cache does: vectors that lie in two lines take twice the time."""
-    return _aligned(np.zeros(count + 16, np.float32), count)
-
-
-def _room(count: int) -> np.ndarray:
-    """The same with any values."""
-    return _aligned(np.empty(count + 16, np.float32), count)
-
-
-def _aligned(whole: np.ndarray, count: int) -> np.ndarray:
-    start = -address(whole) // 4 % 16
-    return whole[start : start + count]
-
-
 def _shares(n: int, products: int) -> list[slice]:
     """Slices of n images, each of so many multiplications."""
     count = min(SHARES, max(1, n * products // SHARE))
@@ -204,8 +184,8 @@ def _run(plans: Sequence[_Plan], x: np.ndarray, w: np.ndarray, add: np.ndarray, 
                     numbers = numbers.copy()
                     numbers[3] = outputs.stop - outputs.start
                 count, size = part.stop - part.start, int(numbers[18]) * SPAN * lanes
-                frame = _zeros(min(plan.group, count) * plan.frame + size + lanes)
-                panel = _room(min(DEEP, int(numbers[10])) * size + lanes if numbers[16] == 0 else 0)
+                frame = zeros(min(plan.group, count) * plan.frame + size + lanes)
+                panel = room(min(DEEP, int(numbers[10])) * size + lanes if numbers[16] == 0 else 0)
                 arrays = (
                     x[part],
                     w[outputs],
@@ -213,7 +193,7 @@ def _run(plans: Sequence[_Plan], x: np.ndarray, w: np.ndarray, add: np.ndarray, 
                     y[part, outputs],
                     frame,
                     panel,
-                    _room(int(numbers[3]) * size),
+                    room(int(numbers[3]) * size),
                     *plan.tables,
                     numbers,
                 )
@@ -224,7 +204,7 @@ def _run(plans: Sequence[_Plan], x: np.ndarray, w: np.ndarray, add: np.ndarray, 
 
 def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any, chosen: str) -> Any:
     """Any stride and dilation, any number of axes, one group."""
-    lanes = _lanes()
+    lanes = vector()
     if w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
         return NotImplemented
     plan = _forward(x.shape[1:], w.shape, tuple(sizes), window, lanes) if len(x) else None
@@ -237,9 +217,9 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any
     return y
 
 
-def input_gradient(y: np.ndarray, w: Any, shape: Sequence[int], window: Any, flipped: Any) -> Any:
+def input_gradient(y: np.ndarray, w: Any, shape: Sequence[int], window: Any, flipped: Any, chosen: str) -> Any:
     """The same."""
-    lanes = _lanes()
+    lanes = vector()
     if w.dtype is not F32 or 0 in shape or not len(y):
         return NotImplemented
     plans = _backward(tuple(shape[1:]), w.shape, y.shape[2:], window, lanes)
@@ -256,7 +236,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
     """The same for many outputs; else for kernels with five columns: with three, BLAS is as fast. And in groups of one image."""
     if len(x) == 1 and x.shape[1] > shape[1]:
         return _of_groups(x, y, shape, window)
-    lanes = _lanes()
+    lanes = vector()
     if shape[0] < lanes:
         return _few_weights(x, y, shape, window)
     plan, ours, theirs = None, lines(x), lines(y)
@@ -275,9 +255,9 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
         numbers, count = plan.numbers.copy(), images.stop - images.start
         numbers[3] = outputs.stop - outputs.start
         wide = -(-int(numbers[3]) // lanes) * lanes
-        frame = _zeros(min(plan.group, count) * plan.frame + tile + lanes)
-        panel, turned = _room((min(SHORT_DEPTH, cells) + DEPTH) * tile + lanes), _zeros(wide * tile)
-        sums, to = _zeros((cells + DEPTH) * wide), dw[i if split else 0, outputs]
+        frame = zeros(min(plan.group, count) * plan.frame + tile + lanes)
+        panel, turned = room((min(SHORT_DEPTH, cells) + DEPTH) * tile + lanes), zeros(wide * tile)
+        sums, to = zeros((cells + DEPTH) * wide), dw[i if split else 0, outputs]
         arrays = (x[images], y[images, outputs], to, frame, panel, turned, sums, *plan.tables, numbers)
         run("convolve_back", [(a, 0) for a in arrays], count, part=count)
 
@@ -318,8 +298,8 @@ def _few_weights(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> An
     dw = np.empty((len(shares), *shape), np.float32)
 
     def work(i: int) -> None:
-        frame, room = _zeros((c + 1) * plane), _zeros(outputs * plane)
-        sums = _zeros(outputs * c * kh * kw * 16)
+        frame, room = zeros((c + 1) * plane), zeros(outputs * plane)
+        sums = zeros(outputs * c * kh * kw * 16)
         parts = x[shares[i]], y[shares[i]]
         places = [(a, 0) for a in (*parts, frame, room, sums, dw[i])]
         run("convolve_weights", places, len(parts[0]), c, h, w, outputs, *plan[3:], len(parts[0]), part=len(parts[0]))
@@ -345,13 +325,13 @@ def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
     dw = np.empty((groups, o, *shape[1:]), np.float32)
 
     def work(part: slice) -> None:
-        frame = _zeros((c + 1) * plane)
+        frame = zeros((c + 1) * plane)
         if turned:
-            places = [(a, 0) for a in (x[part], y[part], frame, _zeros(outputs * oh * ow), dw[part])]
+            places = [(a, 0) for a in (x[part], y[part], frame, zeros(outputs * oh * ow), dw[part])]
             run("convolve_weights_each", places, len(x[part]), c, h, w, outputs, *plan[3:], part=len(x))
         else:
-            sums = _zeros(outputs * c * math.prod(shape[2:]) * 16)
-            places = [(a, 0) for a in (x[part], y[part], frame, _zeros(outputs * plane), sums, dw[part])]
+            sums = zeros(outputs * c * math.prod(shape[2:]) * 16)
+            places = [(a, 0) for a in (x[part], y[part], frame, zeros(outputs * plane), sums, dw[part])]
             run("convolve_weights", places, len(x[part]), c, h, w, outputs, *plan[3:], 1, part=len(x))
 
     parallel(work, _shares(groups, math.prod(dw.shape[1:]) * oh * ow))

@@ -703,34 +703,77 @@ void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which,
         }
 }
 
-/* ------------------------------------------------------------------------------------- Winograd's F(4x4, 3x3): transforms
- * minigrad/kernels/winograd.py has the theory. A channel's tiles, of all images, lie one behind the other: as many as a vector has lanes are
- * transformed at once, tiles in lanes. `a` (4x6) and `b` (6x6) are the matrices of toom_cook for points 0, p, -p, q, -q and infinity: what
- * belongs to p and -p differs in the sign of the odd terms. */
-
-typedef int32_t FourBits __attribute__((vector_size(16)));
-#ifdef __clang__
-#define SHUFFLE4(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+/* ---------------------------------------------------------------------------------- Winograd's F(4x4, 3x3) and F(2x2, 5x5)
+ * minigrad/kernels/winograd.py has the theory. Both have tiles of 6x6 numbers of the input, and 36 points at which channels are multiplied.
+ * Vectors hold channels: those of LANES planes are transposed into a frame, pixel by pixel, so that neither transforms nor products move numbers
+ * within a vector. A block is some rows of tiles; its 36 matrices (tiles x channels) stay in the second cache until they are multiplied.
+ * `a` (pixels x 6) and `b` (6x6) are the matrices of toom_cook for points 0, p, -p, q, -q and infinity: what belongs to p and -p differs in the
+ * sign of the odd terms. */
+#if defined(__AVX512F__)
+#define HIGH 12 /* numbers, each times two vectors, whose products are summed in registers; or twice as many times one */
+#define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif defined(__AVX__)
+#define HIGH 6
+#define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #else
-#define SHUFFLE4(a, b, ...) __builtin_shuffle(a, b, (FourBits){__VA_ARGS__})
+#define HIGH 6
+#define ZIP_LOW 0, 4, 1, 5
+#define ZIP_HIGH 2, 6, 3, 7
 #endif
+#define INLINE static inline __attribute__((always_inline))
 
-/* Four numbers of each of four tiles, which begin 4 numbers apart or where a new row of tiles begins: number i of the tiles to to[i][0..3]. */
-static inline void transpose4(const float *const *from, Long offset, float to[][LANES], int first) {
-    Four r[4], s[4];
-    for (int i = 0; i < 4; i++) memcpy(&r[i], from[i] + offset, sizeof(Four));
-    s[0] = SHUFFLE4(r[0], r[1], 0, 4, 1, 5);
-    s[1] = SHUFFLE4(r[2], r[3], 0, 4, 1, 5);
-    s[2] = SHUFFLE4(r[0], r[1], 2, 6, 3, 7);
-    s[3] = SHUFFLE4(r[2], r[3], 2, 6, 3, 7);
-    r[0] = SHUFFLE4(s[0], s[1], 0, 1, 4, 5);
-    r[1] = SHUFFLE4(s[0], s[1], 2, 3, 6, 7);
-    r[2] = SHUFFLE4(s[2], s[3], 0, 1, 4, 5);
-    r[3] = SHUFFLE4(s[2], s[3], 2, 3, 6, 7);
-    for (int i = first; i < 4; i++) memcpy(to[i], &r[i], sizeof(Four));
+typedef struct {
+    Long c, o, h, w, oh, ow;      /* channels and sizes of x and y */
+    Long y_step;                  /* from one image of y to the next: there may be more channels than o */
+    Long th, tw, top, left, skip; /* tiles down and across; zeros above and beside x; columns of the frame before the first tile */
+    Long pitch, y_pitch;          /* vectors in a row of the frames of x and of y */
+    Long rows, range;             /* of tiles in a block; channels of y that are multiplied together, a multiple of LANES */
+    Long u_step;                  /* from the weights of one point to those of the next */
+} Tiling;
+
+INLINE void transpose(Vector v[LANES]) {
+    Vector t[LANES];
+#pragma GCC unroll 4
+    for (int round = 1; round < LANES; round *= 2) {
+#pragma GCC unroll 8
+        for (int i = 0; i < LANES / 2; i++) {
+            t[2 * i] = SHUFFLE(v[i], v[i + LANES / 2], ZIP_LOW);
+            t[2 * i + 1] = SHUFFLE(v[i], v[i + LANES / 2], ZIP_HIGH);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) v[i] = t[i];
+    }
 }
 
-static inline void input_points(const float *b, const Vector x[6], Vector y[6]) {
+/* Pixels from `first` to `end` of planes that are `step` apart: pixel i of all `channels` to the vector at frame + place[i]. */
+static void to_vectors(const float *planes, Long step, Long channels, const Long *place, Long first, Long end, float *frame) {
+    for (Long i = first; i < end; i += LANES) {
+        if (end - i < LANES && end - first >= LANES) i = end - LANES; /* some once more */
+        Long count = end - i < LANES ? end - i : LANES;
+        Vector v[LANES];
+        if (count == LANES && channels == LANES) for (int k = 0; k < LANES; k++) v[k] = load(planes + k * step + i);
+        else for (int k = 0; k < LANES; k++) v[k] = k < channels ? load_some(planes + k * step + i, count, 0.0f) : all(0.0f);
+        transpose(v);
+        for (Long k = 0; k < count; k++) memcpy(frame + place[i + k], &v[k], sizeof(Vector));
+    }
+}
+
+/* The contrary. */
+static void from_vectors(float *planes, Long step, Long channels, const Long *place, Long first, Long end, const float *frame) {
+    for (Long i = first; i < end; i += LANES) {
+        if (end - i < LANES && end - first >= LANES) i = end - LANES;
+        Long count = end - i < LANES ? end - i : LANES;
+        Vector v[LANES];
+        for (int k = 0; k < LANES; k++) v[k] = load(frame + place[k < count ? i + k : i]);
+        transpose(v);
+        if (count == LANES && channels == LANES) for (int k = 0; k < LANES; k++) memcpy(planes + k * step + i, &v[k], sizeof(Vector));
+        else for (Long k = 0; k < channels; k++) memcpy(planes + k * step + i, &v[k], 4 * count);
+    }
+}
+
+INLINE void input_points(const float *b, const Vector x[6], Vector y[6]) {
     Vector even = b[8] * x[2] + b[10] * x[4], odd = b[7] * x[1] + b[9] * x[3];
     Vector even2 = b[20] * x[2] + b[22] * x[4], odd2 = b[19] * x[1] + b[21] * x[3];
     y[0] = b[0] * x[0] + b[2] * x[2] + b[4] * x[4];
@@ -741,134 +784,288 @@ static inline void input_points(const float *b, const Vector x[6], Vector y[6]) 
     y[5] = b[31] * x[1] + b[33] * x[3] + b[35] * x[5];
 }
 
-static inline void gradient_points(const float *a, const Vector g[4], Vector y[6]) {
-    Vector even = g[0] + a[13] * g[2], odd = a[7] * g[1] + a[19] * g[3];
-    Vector even2 = g[0] + a[15] * g[2], odd2 = a[9] * g[1] + a[21] * g[3];
+INLINE void gradient_points(const float *a, const Vector *g, Vector y[6], const int pixels) {
+    Vector even = g[0], odd = a[7] * g[1], even2 = g[0], odd2 = a[9] * g[1];
+    if (pixels == 4) even += a[13] * g[2], even2 += a[15] * g[2], odd += a[19] * g[3], odd2 += a[21] * g[3];
     y[0] = g[0];
     y[1] = even + odd;
     y[2] = even - odd;
     y[3] = even2 + odd2;
     y[4] = even2 - odd2;
-    y[5] = g[3];
+    y[5] = g[pixels - 1];
 }
 
-static inline void output_points(const float *a, const Vector m[6], Vector y[4]) {
+INLINE void output_points(const float *a, const Vector m[6], Vector *y, const int pixels) {
     Vector sum = m[1] + m[2], difference = m[1] - m[2], sum2 = m[3] + m[4], difference2 = m[3] - m[4];
     y[0] = m[0] + sum + sum2;
     y[1] = a[7] * difference + a[9] * difference2;
-    y[2] = a[13] * sum + a[15] * sum2;
-    y[3] = a[19] * difference + a[21] * difference2 + m[5];
+    if (pixels == 4) {
+        y[2] = a[13] * sum + a[15] * sum2;
+        y[3] = a[19] * difference + a[21] * difference2;
+    }
+    y[pixels - 1] += m[5];
 }
 
-/* Transform the tiles in `block` (side x side numbers, each of many tiles) and store them, 36 vectors that are `pitch` apart. */
-static inline void transform_block(float block[][LANES], const float *matrix, float *to, Long pitch, int side) {
+/* A tile, whose rows are `pitch` apart, to 36 points that are `apart`: of the input (side 6) or of the gradient. */
+INLINE void tile_points(const float *from, Long pitch, const float *matrix, float *to, Long apart, const int side) {
     Vector rows[6][6], column[6], points[6];
+#pragma GCC unroll 6
     for (int j = 0; j < side; j++) {
-        for (int i = 0; i < side; i++) column[i] = load(block[i * side + j]);
+        for (int i = 0; i < side; i++) column[i] = load(from + i * pitch + j * LANES);
         if (side == 6) input_points(matrix, column, points);
-        else gradient_points(matrix, column, points);
+        else gradient_points(matrix, column, points, side);
         for (int i = 0; i < 6; i++) rows[i][j] = points[i];
     }
+#pragma GCC unroll 6
     for (int i = 0; i < 6; i++) {
         if (side == 6) input_points(matrix, rows[i], points);
-        else gradient_points(matrix, rows[i], points);
-        for (int j = 0; j < 6; j++) memcpy(to + (i * 6 + j) * pitch, &points[j], sizeof(Vector));
+        else gradient_points(matrix, rows[i], points, side);
+        for (int j = 0; j < 6; j++) memcpy(to + (i * 6 + j) * apart, &points[j], sizeof(Vector));
     }
 }
 
-/* n images of c planes of h x w numbers to 36 matrices of c rows, th x tw tiles of each image to a row. `frame`, (4 th + side - 4) x
- * (4 tw + side - 4) zeros, is where a plane is put, from (top, left) on; they may be negative. The matrices may be written to LANES numbers
- * behind their last ones. */
-static inline void transform_tiles(const float *x, float *frame, const float *matrix, float *to, Long n, Long c, Long h, Long w, Long th,
-                                   Long tw, Long top, Long left, Long pitch, int side) {
-    Long wide = 4 * tw + side - 4, high = 4 * th + side - 4, tiles = th * tw;
-    Long up = top < 0 ? -top : 0, down = h + top > high ? high - top : h; /* rows and columns of the plane that are in the frame */
-    Long near = left < 0 ? -left : 0, far = w + left > wide ? wide - left : w;
-    float block[36][LANES];
-    memset(block, 0, sizeof block);
-    for (Long k = 0; k < c; k++) {
-        int used = 0; /* lanes */
-        for (Long image = 0; image < n; image++) {
-            const float *plane = x + (image * c + k) * h * w, *from[4];
-            for (Long i = up; i < down; i++) memcpy(frame + (i + top) * wide + left + near, plane + i * w + near, 4 * (far - near));
-            for (Long tile = 0, count; tile < tiles; tile += count) {
-                count = tiles - tile >= 4 && used + 4 <= LANES ? 4 : 1;
-                for (Long i = 0; i < count; i++) from[i] = frame + (tile + i) / tw * 4 * wide + (tile + i) % tw * 4;
-                for (int i = 0; i < side; i++) {
-                    if (count == 4) {
-                        transpose4(from, i * wide, (float(*)[LANES])(block[i * side] + used), 0);
-                        if (side == 6) transpose4(from, i * wide + 2, (float(*)[LANES])(block[i * side + 2] + used), 2);
-                    } else
-                        for (int j = 0; j < side; j++) block[i * side + j][used] = from[0][i * wide + j];
-                }
-                used += (int)count;
-                if (used == LANES) {
-                    transform_block(block, matrix, to, pitch, side);
-                    to += LANES;
-                    used = 0;
-                }
+static inline Long least(Long a, Long b) { return a < b ? a : b; }
+static inline Long most(Long a, Long b) { return a > b ? a : b; }
+static inline Long whole(Long count) { return (count + LANES - 1) / LANES * LANES; }
+
+/* Rows of tiles of one image from `first` to `end`, of `c` planes of h x w numbers, to 36 matrices; a tile has whole(c) numbers there. Tiles begin
+ * every `pixels` pixels; `top` rows of zeros are before the plane, `skip` columns before the first tile. */
+INLINE void tiles_to_points(const float *x, Long c, Long h, Long w, Long first, Long end, Long tw, Long top, Long skip, Long pitch, const Long *place,
+                            float *frame, const float *matrix, float *to, Long apart, const int side, const int pixels) {
+    Long start = first * pixels - top, high = (end - first) * pixels + side - pixels, wide = whole(c); /* `start` is the first row of the strip */
+    Long up = least(most(0, start), h), down = most(up, least(h, start + high)); /* rows that are in it */
+    for (Long k = 0; k < c; k += LANES) {
+        if (up > start) memset(frame, 0, 4 * LANES * pitch * least(up - start, high));
+        if (down < start + high) memset(frame + most(0, down - start) * pitch * LANES, 0, 4 * LANES * pitch * (start + high - most(start, down)));
+        to_vectors(x + k * h * w, h * w, least(LANES, c - k), place, up * w, down * w, frame - first * pixels * pitch * LANES);
+        for (Long i = 0; i < end - first; i++)
+            for (Long j = 0; j < tw; j++)
+                tile_points(frame + (i * pitch + j) * pixels * LANES + skip * LANES, pitch * LANES, matrix, to + (i * tw + j) * wide + k, apart, side);
+    }
+}
+
+INLINE void block_of_input(const float *x, const Tiling *s, Long row, Long rows, const Long *place, float *frame, const float *b, float *to,
+                           Long apart, const int pixels) {
+    for (Long done = 0, some; done < rows; done += some) {
+        Long first = (row + done) % s->th;
+        some = least(s->th - first, rows - done);
+        tiles_to_points(x + (row + done) / s->th * s->c * s->h * s->w, s->c, s->h, s->w, first, first + some, s->tw, s->top, s->skip, s->pitch, place, frame, b,
+                        to + done * s->tw * whole(s->c), apart, 6, pixels);
+    }
+}
+
+/* Kernels of `taps` x `taps` weights at 36 points: u[point][block of LANES outputs][c][output]. Outputs from o on count as zeros. `flipped`: the
+ * weights backwards. */
+void NAME(winograd_weights)(const float *restrict w, const float *restrict g, float *restrict u, Long o, Long c, Long o_step, Long c_step,
+                            Long u_step, Long taps, Long flipped) {
+    float cells[25][LANES];
+    memset(cells, 0, sizeof cells);
+    for (Long block = 0; block < o; block += LANES)
+        for (Long k = 0; k < c; k++) {
+            Long count = least(LANES, o - block), size = taps * taps;
+            for (Long i = 0; i < LANES; i++) {
+                const float *from = w + (block + i) * o_step + k * c_step;
+                if (i >= count) for (Long j = 0; j < size; j++) cells[j][i] = 0.0f;
+                else if (flipped) for (Long j = 0; j < size; j++) cells[j][i] = from[size - 1 - j];
+                else for (Long j = 0; j < size; j++) cells[j][i] = from[j];
             }
+            Vector columns[6][5];
+            for (Long j = 0; j < taps; j++)
+                for (int i = 0; i < 6; i++) {
+                    Vector sum = g[i * taps] * load(cells[j]);
+                    for (Long r = 1; r < taps; r++) sum += g[i * taps + r] * load(cells[r * taps + j]);
+                    columns[i][j] = sum;
+                }
+            float *to = u + block * c + k * LANES;
+            for (int i = 0; i < 6; i++)
+                for (int j = 0; j < 6; j++) {
+                    Vector sum = g[j * taps] * columns[i][0];
+                    for (Long r = 1; r < taps; r++) sum += g[j * taps + r] * columns[i][r];
+                    memcpy(to + (i * 6 + j) * u_step, &sum, sizeof sum);
+                }
         }
-        if (used) transform_block(block, matrix, to, pitch, side);
-        to += used;
+}
+
+/* to[i][j] += the sum over k < count of from[i * row + k * step] times vector k of `wide` blocks of vectors, which are `apart`; row i of `to` is
+ * i * to_row. `add`: else the sum is written. */
+INLINE void multiply_rows(const float *from, Long row, Long step, const float *vectors, Long next, Long apart, Long count, float *to, Long to_row,
+                          const int add, const int high, const int wide) {
+    Vector sums[2 * HIGH][2];
+    const float *base[(2 * HIGH + 2) / 3];
+#pragma GCC unroll 24
+    for (int i = 0; i < high; i++)
+        for (int j = 0; j < wide; j++) sums[i][j] = all(0.0f);
+#pragma GCC unroll 8
+    for (int i = 0; i < high; i += 3) base[i / 3] = from + i * row;
+    for (Long k = 0; k < count; k++) {
+        Vector v[2];
+        for (int j = 0; j < wide; j++) v[j] = load(vectors + j * apart);
+        vectors += next;
+#pragma GCC unroll 24
+        for (int i = 0; i < high; i++) {
+            float factor = base[i / 3][i % 3 * row];
+            for (int j = 0; j < wide; j++) sums[i][j] += factor * v[j];
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < high; i += 3) base[i / 3] += step;
+    }
+#pragma GCC unroll 24
+    for (int i = 0; i < high; i++)
+        for (int j = 0; j < wide; j++) {
+            if (add) sums[i][j] += load(to + i * to_row + j * LANES);
+            memcpy(to + i * to_row + j * LANES, &sums[i][j], sizeof(Vector));
+        }
+}
+
+#define HIGHS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#if HIGH == 12
+#define HIGHER(X) X(7) X(8) X(9) X(10) X(11) X(12)
+#define HIGHEST(X) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24)
+#else
+#define HIGHER(X)
+#define HIGHEST(X) X(7) X(8) X(9) X(10) X(11) X(12)
+#endif
+
+/* Tiles times weights: `tiles` rows of m, of `outputs` numbers (whole vectors). v: rows of `wide` numbers, of which c are channels. */
+static void multiply_tiles(const float *v, Long wide, const float *u, Long c, Long tiles, float *m, Long outputs) {
+    for (Long block = 0; block < outputs; block += 2 * LANES, u += 2 * LANES * c, m += 2 * LANES) {
+        Long two = outputs - block > LANES, limit = two ? HIGH : 2 * HIGH, parts = (tiles + limit - 1) / limit;
+        for (Long part = 0; part < parts; part++) {
+            Long first = tiles * part / parts, high = tiles * (part + 1) / parts - first;
+            const float *from = v + first * wide;
+            float *to = m + first * outputs;
+#define CASE(i) case i: multiply_rows(from, wide, 1, u, LANES, LANES * c, c, to, outputs, 0, i, 2); break;
+            if (two) switch (high) { HIGHS(CASE) HIGHER(CASE) }
+#undef CASE
+#define CASE(i) case i: multiply_rows(from, wide, 1, u, LANES, 0, c, to, outputs, 0, i, 1); break;
+            else switch (high) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
+#undef CASE
+        }
     }
 }
 
-void NAME(winograd_input)(const float *restrict x, float *restrict frame, const float *restrict b, float *restrict to, Long n, Long c, Long h,
-                          Long w, Long th, Long tw, Long top, Long left, Long pitch) {
-    transform_tiles(x, frame, b, to, n, c, h, w, th, tw, top, left, pitch, 6);
+/* The sums over tiles of products of the o channels of g (rows of `high` numbers) with those of v (rows of `wide`): added to o rows of sums. */
+static void multiply_channels(const float *g, Long high, Long o, const float *v, Long wide, Long tiles, float *sums) {
+    for (Long block = 0; block < wide; block += 2 * LANES) {
+        Long two = wide - block > LANES, limit = two ? HIGH : 2 * HIGH, parts = (o + limit - 1) / limit;
+        for (Long part = 0; part < parts; part++) {
+            Long first = o * part / parts, count = o * (part + 1) / parts - first;
+            float *to = sums + first * wide + block;
+#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, LANES, tiles, to, wide, 1, i, 2); break;
+            if (two) switch (count) { HIGHS(CASE) HIGHER(CASE) }
+#undef CASE
+#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, 0, tiles, to, wide, 1, i, 1); break;
+            else switch (count) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
+#undef CASE
+        }
+    }
 }
 
-void NAME(winograd_gradient)(const float *restrict g, float *restrict frame, const float *restrict a, float *restrict to, Long n, Long c,
-                             Long h, Long w, Long th, Long tw, Long pitch) {
-    transform_tiles(g, frame, a, to, n, c, h, w, th, tw, 0, 0, pitch, 4);
-}
-
-/* Products, 36 matrices of o rows, to n images of o planes of h x w numbers, plus one of `bias` for each plane. `frame` has room for a plane
- * of whole tiles. total: the sum of the results, which says whether they are finite. */
-void NAME(winograd_output)(const float *restrict from, const float *restrict bias, float *restrict frame, const float *restrict a,
-                           float *restrict y, double *restrict total, Long n, Long o, Long h, Long w, Long th, Long tw, Long pitch) {
-    Long wide = 4 * tw, tiles = th * tw;
-    float block[16][LANES];
-    double sum = 0.0;
-    for (Long k = 0; k < o; k++) {
-        Vector sums = all(0.0f), add = all(bias[k]);
-        Long used = LANES, left = n * tiles;
-        for (Long image = 0; image < n; image++) {
-            float *plane = y + (image * o + k) * h * w, *to = wide == w && 4 * th == h ? plane : frame;
-            for (Long tile = 0; tile < tiles; tile++) {
-                if (used == LANES) {
-                    Vector rows[4][6], points[6], results[4];
-                    for (int j = 0; j < 6; j++) {
-                        for (int i = 0; i < 6; i++) points[i] = load(from + (i * 6 + j) * pitch);
-                        output_points(a, points, results);
-                        for (int i = 0; i < 4; i++) rows[i][j] = results[i];
-                    }
-                    for (int i = 0; i < 4; i++) {
-                        output_points(a, rows[i], results);
-                        for (int j = 0; j < 4; j++) {
-                            results[j] += add;
-                            memcpy(block[i * 4 + j], &results[j], sizeof(Vector));
-                            sums += left >= LANES ? results[j] : load_some(block[i * 4 + j], left, 0.0f);
+INLINE double winograd_(const float *x, const float *u, const float *bias, float *y, float *frame, float *strip, float *v, float *m,
+                        const Long *places, const Long *y_places, const float *a, const float *b, const Tiling *s, Long begin, Long end, const int pixels) {
+    Long wide = whole(s->c), apart = s->rows * s->tw * wide + LANES;
+    Vector total = all(0.0f);
+    for (Long row = begin, rows; row < end; row += rows) {
+        rows = least(s->rows, end - row);
+        block_of_input(x, s, row, rows, places, frame, b, v, apart, pixels);
+        for (Long range = 0; range < s->o; range += s->range) {
+            Long outputs = least(s->range, whole(s->o - range)), m_apart = s->rows * s->tw * outputs + LANES;
+            for (int p = 0; p < 36; p++) multiply_tiles(v + p * apart, wide, u + p * s->u_step + range * s->c, s->c, rows * s->tw, m + p * m_apart, outputs);
+            for (Long k = 0; k < outputs && range + k < s->o; k += LANES) {
+                Long channels = least(LANES, s->o - range - k);
+                Vector add = load_some(bias + range + k, channels, 0.0f);
+                for (Long done = 0, some; done < rows; done += some) {
+                    Long image = (row + done) / s->th, first = (row + done) % s->th;
+                    some = least(s->th - first, rows - done);
+                    for (Long i = 0; i < some; i++)
+                        for (Long j = 0; j < s->tw; j++) {
+                            const float *from = m + ((done + i) * s->tw + j) * outputs + k;
+                            float *to = strip + (i * s->y_pitch + j) * pixels * LANES;
+                            Vector lines[4][6], points[6], results[4];
+#pragma GCC unroll 6
+                            for (int c = 0; c < 6; c++) {
+                                for (int r = 0; r < 6; r++) points[r] = load(from + (r * 6 + c) * m_apart);
+                                output_points(a, points, results, pixels);
+                                for (int r = 0; r < pixels; r++) lines[r][c] = results[r];
+                            }
+#pragma GCC unroll 4
+                            for (int r = 0; r < pixels; r++) {
+                                output_points(a, lines[r], results, pixels);
+                                for (int c = 0; c < pixels; c++) {
+                                    results[c] += add;
+                                    total += results[c];
+                                    memcpy(to + (r * s->y_pitch + c) * LANES, &results[c], sizeof(Vector));
+                                }
+                            }
                         }
-                    }
-                    from += left < LANES ? left : LANES;
-                    left -= LANES;
-                    used = 0;
+                    from_vectors(y + image * s->y_step + (range + k) * s->oh * s->ow, s->oh * s->ow, channels, y_places, first * pixels * s->ow,
+                                 least(s->oh, (first + some) * pixels) * s->ow, strip - first * pixels * s->y_pitch * LANES);
                 }
-                float *corner = to + tile / tw * 4 * wide + tile % tw * 4;
-                for (int i = 0; i < 4; i++) {
-                    Four row = {block[i * 4][used], block[i * 4 + 1][used], block[i * 4 + 2][used], block[i * 4 + 3][used]};
-                    memcpy(corner + i * wide, &row, sizeof row);
-                }
-                used++;
             }
-            if (to == frame)
-                for (Long i = 0; i < h; i++) memcpy(plane + i * w, frame + i * wide, 4 * w);
         }
-        sum += add_lanes(sums);
     }
-    *total = sum;
+    return add_lanes(total);
+}
+
+/* The rows of tiles, of all images, from `begin` to `end`. frame and strip have room for a block, frame is zeros; v, m: 36 matrices. total: a number that is finite if all results
+ * are. */
+void NAME(winograd)(const float *restrict x, const float *restrict u, const float *restrict bias, float *restrict y, float *restrict frame,
+                    float *restrict strip, float *restrict v, float *restrict m, const Long *places, const Long *y_places, const float *a,
+                    const float *b, const Tiling *s, double *restrict total, Long begin, Long end, Long pixels) {
+    if (pixels == 4) *total = winograd_(x, u, bias, y, frame, strip, v, m, places, y_places, a, b, s, begin, end, 4);
+    else *total = winograd_(x, u, bias, y, frame, strip, v, m, places, y_places, a, b, s, begin, end, 2);
+}
+
+/* The gradient in the weights at 36 points, from such rows: added to sums[point][o][c], with whole(c) numbers in a row. v and g: 36 matrices. */
+void NAME(winograd_back)(const float *restrict x, const float *restrict y, float *restrict sums, float *restrict frame, float *restrict strip,
+                         float *restrict v, float *restrict g, const Long *places, const Long *y_places, const float *a, const float *b,
+                         const Tiling *s, Long begin, Long end, Long pixels) {
+    Long wide = whole(s->c), high = whole(s->o), apart = s->rows * s->tw * wide + LANES, g_apart = s->rows * s->tw * high + LANES;
+    for (Long row = begin, rows; row < end; row += rows) {
+        rows = least(s->rows, end - row);
+        if (pixels == 4) block_of_input(x, s, row, rows, places, frame, b, v, apart, 4);
+        else block_of_input(x, s, row, rows, places, frame, b, v, apart, 2);
+        for (Long done = 0, some; done < rows; done += some) {
+            Long first = (row + done) % s->th;
+            some = least(s->th - first, rows - done);
+            const float *from = y + (row + done) / s->th * s->y_step;
+            float *to = g + done * s->tw * high;
+            if (pixels == 4) tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 4, 4);
+            else tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 2, 2);
+        }
+        for (int p = 0; p < 36; p++) multiply_channels(g + p * g_apart, high, s->o, v + p * apart, wide, rows * s->tw, sums + p * s->o * wide);
+    }
+}
+
+/* The weights' gradient from its values at 36 points, `shares` sums that are `share` apart, for o outputs. */
+void NAME(winograd_taps)(const float *restrict sums, const float *restrict g, float *restrict dw, Long o, Long all_outputs, Long c, Long share,
+                         Long shares, Long taps) {
+    Long wide = whole(c), size = taps * taps;
+    for (Long i = 0; i < o; i++)
+        for (Long k = 0; k < c; k += LANES) {
+            Vector points[6][6], rows[5][6];
+            float cells[25][LANES], *to = dw + (i * c + k) * size;
+            for (int p = 0; p < 36; p++) {
+                const float *from = sums + (p * all_outputs + i) * wide + k;
+                Vector sum = load(from);
+                for (Long j = 1; j < shares; j++) sum += load(from + j * share);
+                points[p / 6][p % 6] = sum;
+            }
+            for (Long r = 0; r < taps; r++)
+                for (int j = 0; j < 6; j++) {
+                    Vector sum = g[r] * points[0][j];
+                    for (int p = 1; p < 6; p++) sum += g[p * taps + r] * points[p][j];
+                    rows[r][j] = sum;
+                }
+            for (Long r = 0; r < taps; r++)
+                for (Long j = 0; j < taps; j++) {
+                    Vector sum = g[j] * rows[r][0];
+                    for (int p = 1; p < 6; p++) sum += g[p * taps + j] * rows[r][p];
+                    memcpy(cells[r * taps + j], &sum, sizeof sum);
+                }
+            for (Long l = 0; l < least(LANES, c - k); l++)
+                for (Long j = 0; j < size; j++) to[l * size + j] = cells[j][l];
+        }
 }
 
 /* ------------------------------------------------------------------------------------------------------- convolution

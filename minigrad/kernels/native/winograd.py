@@ -1,48 +1,163 @@
-"""Twins of the transforms of :mod:`minigrad.kernels.winograd`."""
+"""Twins of :mod:`minigrad.kernels.winograd`: transforms and products of a block of tiles while it lies in the second cache."""
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.native import lines, run
+from minigrad.kernels.native import F32, lines, room, run, vector, zeros
+from minigrad.kernels.native.conv import SHARE, SHARES
+from minigrad.kernels.threads import parallel
+from minigrad.kernels.tiles import cut
+from minigrad.kernels.toom_cook import matrices
+
+CACHE = 1 << 19  # bytes of the points of a block, of its inputs and its outputs
+TILES = 32  # in a block, at least; and in a share
+SOME = 32  # outputs that are multiplied together, where not all are
+VECTOR = 16  # numbers in the longest vector: shares have a multiple of so many outputs
+KERNELS = 1 << 15  # in a part whose transform is one thread's
 
 
-def planes(count: int, dtype: Any = np.float32) -> np.ndarray:
-    """36 rows of ``count`` numbers: rows that were a power of two apart would compete for the same cache lines."""
-    return np.empty((36, count + 16), dtype)[:, :count]
+class _Plan(NamedTuple):
+    """How to cut images of c h w, o outputs of oh x ow: tables for kernels.c, which names them, and the numbers of its Tiling, in order."""
+
+    places: np.ndarray
+    y_places: np.ndarray
+    numbers: np.ndarray
+    tiles: tuple[int, int]
+    frames: tuple[int, int]  # numbers in the frames of a block of x and of y
+    points: tuple[int, int]  # numbers at the points of a block of x and of y
 
 
-def _tiles(name: str, side: int, x: np.ndarray, matrix: np.ndarray, th: int, tw: int, *corner: int) -> np.ndarray:
-    (x,) = lines(x) or (x,)  # a twin's first argument is an array of float32
-    n, c, h, w = x.shape
-    frame = np.zeros((4 * th + side - 4, 4 * tw + side - 4), np.float32)
-    to = planes(c * n * th * tw)
-    whole: Any = to.base  # with the numbers behind each row, which are written too
-    run(name, [(x, 0), (frame, 0), (matrix, 0), (whole, 0)], n, c, h, w, th, tw, *corner, to.strides[0] // 4, part=n)
-    return to.reshape(36, c, -1)
+def _whole(count: int, lanes: int) -> int:
+    return -(-count // lanes) * lanes
 
 
-def input_tiles(x: np.ndarray, m: Any, th: int, tw: int, padding: Sequence[tuple[int, int]]) -> Any:
-    """6x6 tiles of the input."""
-    return _tiles("winograd_input", 6, x, m.b, th, tw, padding[0][0], padding[1][0])
+@functools.lru_cache(maxsize=512)
+def _plan(
+    n: int, image: tuple[int, ...], outputs: int, sizes: tuple[int, ...], corner: tuple[int, int], pixels: int, lanes: int, whole: bool
+) -> _Plan:
+    """``outputs``: channels of y in a share. ``whole``: all of them are multiplied together."""
+    (c, h, w), (oh, ow), (top, left) = image, sizes, corner
+    th, tw = -(-oh // pixels), -(-ow // pixels)
+    skip, border = max(-left, 0), 6 - pixels
+    pitch, y_pitch = max(pixels * tw + border + skip, w + max(left, 0)), pixels * tw
+    wide, high = _whole(c, lanes), _whole(outputs, lanes)
+    together = high if whole or 36 * 4 * TILES * (wide + high) <= CACHE else min(SOME, high)
+    rows = min(n * th, max(CACHE // (36 * 4 * tw * (wide + together)), -(-TILES // tw)))
+    places = (np.arange(h)[:, None] + top) * pitch + np.arange(w) + max(left, 0)
+    y_places = np.arange(oh)[:, None] * y_pitch + np.arange(ow)
+    numbers = [c, outputs, h, w, oh, ow, 0, th, tw, top, left, skip, pitch, y_pitch, rows, together, 0]
+    return _Plan(
+        places.ravel() * lanes,
+        y_places.ravel() * lanes,
+        np.array(numbers, np.int64),
+        (th, tw),
+        ((pixels * rows + border) * pitch * lanes, pixels * rows * y_pitch * lanes),
+        (36 * (rows * tw * wide + lanes), 36 * (rows * tw * together + lanes)),
+    )
 
 
-def gradient_tiles(y: np.ndarray, m: Any, th: int, tw: int) -> Any:
-    """4x4 tiles of the gradient."""
-    return _tiles("winograd_gradient", 4, y, m.a, th, tw)
+def _shared(rows: int, tw: int, o: int, products: int, by_outputs: bool) -> list[tuple[slice, slice]]:
+    """Rows of tiles and outputs of each share: all outputs of some rows, or the contrary."""
+    count = min(SHARES, max(1, products // SHARE))
+    if by_outputs:
+        parts = cut(-(-o // VECTOR), 1, -(-o // (VECTOR * min(count, 4))))
+        return [(slice(0, rows), slice(part.start * VECTOR, min(o, part.stop * VECTOR))) for part in parts]
+    return [(part, slice(0, o)) for part in cut(rows, 1, -(-rows // max(1, min(count, rows * tw // TILES))))]
 
 
-def output(products: np.ndarray, m: Any, bias: np.ndarray | None, y: np.ndarray, th: int, tw: int) -> Any:
-    """The products' tiles of 4x4 pixels, and whether they are finite."""
-    found = lines(y)
-    if found is None or found[0] is not y or products.strides[1] != 4 or (bias is not None and bias.dtype != np.float32):
+def _weights(w: np.ndarray, g: np.ndarray, flipped: bool, lanes: int) -> tuple[np.ndarray, int]:
+    """Weights at 36 points, as kernels.c wants them, and the numbers from one point to the next."""
+    o, c, taps = (w.shape[1], w.shape[0], w.shape[2]) if flipped else w.shape[:3]
+    steps = (taps**2, o * taps**2) if flipped else (c * taps**2, taps**2)
+    step = _whole(o, lanes) * c + lanes  # planes that were a power of two apart would compete for the same cache lines
+    u = room(36 * step)
+
+    def work(part: slice) -> None:
+        first, end = part.start * lanes, min(o, part.stop * lanes)
+        places = [(w.reshape(-1)[first * steps[0] :], 0), (g, 0), (u[first * c :], 0)]
+        run("winograd_weights", places, end - first, c, *steps, step, taps, int(flipped), part=end)
+
+    parts = cut(-(-o // lanes), 1, -(-KERNELS // (c * lanes)))
+    parallel(work, parts)
+    return u, step
+
+
+def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Sequence[tuple[int, int]], flipped: bool) -> Any:
+    """Any sizes."""
+    lanes = vector()
+    if w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
         return NotImplemented
-    n, o, h, w = y.shape
+    m, pixels = matrices(F32, w.shape[2]), 7 - w.shape[2]
+    (x,), (w,) = lines(x) or (x,), lines(w) or (w,)
+    n, c, o = len(x), x.shape[1], w.shape[1 if flipped else 0]
     add = np.zeros(o, np.float32) if bias is None else np.ascontiguousarray(bias)
-    frame, total = np.empty((4 * th, 4 * tw), np.float32), np.empty(1)
-    places: list[Any] = [(products.base, 0), (add, 0), (frame, 0), (m.a, 0), (y, 0), (total, 0)]
-    run("winograd_output", places, n, o, h, w, th, tw, products.strides[0] // 4, part=n)
-    return bool(np.isfinite(total[0]))
+    y = np.empty((n, o, *sizes), np.float32)
+    u, step = _weights(w, m.g, flipped, lanes)
+    th, tw = [-(-size // pixels) for size in sizes]
+    tiles = n * th * tw
+    shares = _shared(n * th, tw, o, 36 * tiles * c * o, tiles < o // 2)
+    totals = np.empty(len(shares))
+
+    def work(i: int) -> None:
+        rows, outputs = shares[i]
+        count = outputs.stop - outputs.start
+        corner = padding[0][0], padding[1][0]
+        plan = _plan(n, x.shape[1:], count, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE)
+        numbers = plan.numbers.copy()
+        numbers[6], numbers[16] = o * math.prod(sizes), step
+        arrays: tuple[Any, ...] = (x, u[outputs.start * c :], add[outputs], y[:, outputs], zeros(plan.frames[0]), room(plan.frames[1]))
+        arrays += (room(plan.points[0]), room(plan.points[1]), plan.places, plan.y_places, m.a, m.b, numbers, totals[i:])
+        run("winograd", [(a, 0) for a in arrays], rows.start, rows.stop, pixels, part=rows.stop)
+
+    parallel(work, range(len(shares)))
+    return y if np.isfinite(totals).all() else None
+
+
+def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequence[tuple[int, int]]) -> Any:
+    """Any sizes."""
+    lanes, ours, theirs = vector(), lines(x), lines(y)
+    if ours is None or theirs is None:
+        return NotImplemented
+    (x,), (y,) = ours, theirs
+    (n, o, *sizes), c, pixels, taps = y.shape, x.shape[1], 7 - shape[2], shape[2]
+    m, wide = matrices(F32, taps), _whole(c, lanes)
+    th, tw = [-(-size // pixels) for size in sizes]
+    tiles = n * th * tw
+    by_outputs = tiles < 4 * o
+    shares = _shared(n * th, tw, o, 36 * tiles * c * o, by_outputs)
+    sums = zeros((1 if by_outputs else len(shares)) * 36 * o * wide).reshape(-1, 36 * o * wide)
+    corner = padding[0][0], padding[1][0]
+    dw = np.empty(shape, np.float32)
+
+    def work(i: int) -> None:
+        rows, outputs = shares[i]
+        count = outputs.stop - outputs.start
+        plan = _plan(n, x.shape[1:], count, tuple(sizes), corner, pixels, lanes, True)
+        numbers = plan.numbers.copy()
+        numbers[6] = o * math.prod(sizes)
+        total = sums[0, 36 * outputs.start * wide :] if by_outputs else sums[i]
+        arrays: tuple[Any, ...] = (
+            x,
+            y[:, outputs],
+            total,
+            zeros(plan.frames[0]),
+            zeros(plan.frames[1]),
+            room(plan.points[0]),
+            room(plan.points[1]),
+        )
+        arrays += (plan.places, plan.y_places, m.a, m.b, numbers)
+        run("winograd_back", [(a, 0) for a in arrays], rows.start, rows.stop, pixels, part=rows.stop)
+        if by_outputs:
+            places = [(total, 0), (m.g, 0), (dw[outputs], 0)]
+            run("winograd_taps", places, count, count, c, 0, 1, taps, part=count)
+
+    parallel(work, range(len(shares)))
+    if not by_outputs:
+        run("winograd_taps", [(sums, 0), (m.g, 0), (dw, 0)], o, o, c, sums.shape[1], len(sums), taps, part=o)
+    return dw if np.isfinite(dw.sum()) else None
