@@ -23,19 +23,20 @@ HARNESS = """<script>
   addEventListener("error", e => problems.push(e.message));
   addEventListener("unhandledrejection", e => problems.push(String(e.reason)));
   const run = async () => { ACTIONS };
-  run().then(value => ({value}), error => ({error: String(error)})).then(found => {
-    const out = document.createElement("pre");
-    out.id = "result"; out.textContent = JSON.stringify({...found, problems});
-    document.body.append(out);
-  });
+  run().then(value => ({value}), error => ({error: String(error)})).then(found => parent.postMessage(JSON.stringify({...found, problems}), "*"));
 </script></body>"""
+# Chromium's own window is never narrower than 500 pixels, and less high than it is told: a frame has the size of a telephone to the pixel.
+FRAME = """<!doctype html><iframe src="page.html" style="width: {}px; height: {}px; border: 0"></iframe><script>
+  addEventListener("message", e => {{ const out = document.createElement("pre"); out.id = "result"; out.textContent = e.data; document.body.append(out); }});
+</script>"""
 
 
 def act(page: str, actions: str, folder: Path, size: tuple[int, int] = (1200, 800)) -> Any:
     """What ``actions`` (the body of an async function) return in the loaded ``page``; an error that the page meets fails the test."""
     assert BROWSER is not None
-    path = folder / "page.html"
-    path.write_text(page.replace("</body>", HARNESS.replace("ACTIONS", actions)), encoding="utf-8")
+    (folder / "page.html").write_text(page.replace("</body>", HARNESS.replace("ACTIONS", actions)), encoding="utf-8")
+    path = folder / "frame.html"
+    path.write_text(FRAME.format(*size), encoding="utf-8")
     command = [BROWSER, *FLAGS, "--window-size={},{}".format(*size), f"--user-data-dir={folder / 'profile'}", path.as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     found = re.search(r'<pre id="result">(.*?)</pre>', dom, re.DOTALL)

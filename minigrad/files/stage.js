@@ -61,7 +61,7 @@ function square(context, x, y, side, fill, text = "") {
   context.textAlign = "center"; context.textBaseline = "middle";
   context.fillStyle = bright(fill) ? "#111820" : "#ffffff";
   context.font = `${clamp(Math.min(side * 0.36, side * 1.55 / text.length), 12, 19)}px system-ui, sans-serif`;
-  context.fillText(text, x + side / 2, y + side / 2 + 1);
+  context.fillText(text, x + side / 2, y + side / 2 + 1, side - 2);  // narrowed, where it is wider than the cell
 }
 /** The context of a canvas of that size in CSS pixels, sharp on any screen. */
 function sized(canvas, width, height) {

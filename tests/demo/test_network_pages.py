@@ -213,8 +213,9 @@ def test_templates_while_they_train(tmp_path):
         + """moves.set(0); const start = at("now").textContent; at("walk").children[2].click(); await rest(); const on = state.frame;
         at("walk").children[1].click(); await rest(); const end = [state.frame, at("now").textContent];
         at("images").children[2].click(); const bars = [...at("templates").children].map(f => [f.children[1].className, f.children[0].ariaLabel]);
-        point(at("curve"), "pointerdown", 0.001, 0.5); const back = state.frame;
-        return {start, on, end, bars, back, face: face()};""",
+        point(at("curve"), "pointerdown", 0.001, 0.5); const back = state.frame; at("walk").children[2].click(); await rest(); at("walk").children[0].click(); const stepped = state.frame;
+        const slider = at("walk").children[3]; slider.value = 5; slider.dispatchEvent(new Event("input")); const slid = state.frame;
+        return {start, on, end, bars, back, stepped, slid, face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -223,7 +224,7 @@ def test_templates_while_they_train(tmp_path):
     scores = np.exp(frames[-1]["scores"][2])
     assert [c for c, _ in found["bars"]] == ["", "", "true"]
     assert found["bars"][2][1] == f"template of class bottom, probability {100 * scores[2] / scores.sum():.1f} %"
-    assert found["back"] == 0 and found["face"] == FACE
+    assert [found["back"], found["stepped"], found["slid"]] == [0, 0, 5] and found["face"] == FACE
 
 
 def test_templates_check_what_they_get():
@@ -253,11 +254,14 @@ def test_all_maps_of_a_network(tmp_path):
         key(document.body, "ArrowRight"); key(document.body, "ArrowDown"); await settled(); const keyed = [at("about").textContent, at("which").textContent];
         at("maps").children[2].click(); at("images").children[1].click(); await settled(); const clicked = at("which").textContent, before = at("large").toDataURL();
         at("mix").value = 0; at("mix").oninput(); await settled(); const mixed_ = before !== at("large").toDataURL(), faces = face(); await settled();
-        return {start, keyed, clicked, mixed_, face: faces};""",
+        at("layers").children[0].click(); await settled(); const layer = [at("about").textContent, at("layers").children[0].ariaPressed], maps_ = at("maps").children[0].getBoundingClientRect().width;
+        return {start, keyed, clicked, layer, maps_, mixed_, face: faces};""",
         tmp_path,
         (390, 844),
     )
     assert found["start"] == ["What each layer sees", "0: 3 maps of 6×6", "first, 0, map 0"]
     assert found["keyed"] == ["2: 3 maps of 3×3", "first, 2, map 1"]
+    assert found["layer"] == ["0: 3 maps of 6×6", "true"]
+    assert found["maps_"] > 110  # three beside one another fill a telephone's width
     assert found["clicked"] == "second, 2, map 2" and found["mixed_"]
     assert found["face"] == FACE

@@ -42,7 +42,12 @@ def test_a_filter_slides(tmp_path):
         at("brushes").children[0].click(); at("drawn").children[4].click(); at("drawn").children[0].focus(); key(document.activeElement, "+"); key(document.activeElement, "ArrowRight");
         const drawn_ = [state.filter.map(r => [...r]), document.activeElement.dataset.cell, state.preset];
         at("clear").click(); at("walk").children[1].click(); await rest(); const played = [sum([...state.seen]), y.length];
-        return {sums, five, turned, cleared, filled, dragged_, keyed, pointed, one, drawn_, played, stays: slider === at("padding"), face: face()};""",
+        const walk = at("walk").children, place = () => [state.i, state.j];
+        walk[3].value = 10; walk[3].dispatchEvent(new Event("input")); const walked = [place()]; walk[2].click(); await rest(); walked.push(place()); walk[0].click(); walked.push(place());
+        key(at("result"), "ArrowDown"); key(at("result"), "ArrowRight"); walked.push(place());
+        at("drawn").scrollIntoView(); const cell_ = at("drawn").children[8].getBoundingClientRect();
+        at("drawn").dispatchEvent(new PointerEvent("pointermove", {clientX: cell_.left + 9, clientY: cell_.top + 9, bubbles: true, buttons: 1})); const stroke = state.filter[2][2];
+        return {sums, five, turned, cleared, filled, dragged_, keyed, pointed, one, drawn_, played, walked, stroke, stays: slider === at("padding"), face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -60,6 +65,7 @@ def test_a_filter_slides(tmp_path):
     assert written.startswith(f"{round(float(image[0, 0]), 2)}·1 + ") and where == f"Row 1, column 1 of the result: {total}"
     assert found["one"] == [1, 99]
     assert found["drawn_"] == [[[2, 2, 0], [0, -2, 0], [3, 0, 0]], "0,1", -1]
+    assert found["walked"] == [[1, 1], [1, 2], [1, 1], [2, 2]] and found["stroke"] == -2
     assert found["played"] == [63, 63] and found["stays"]  # a slider can be dragged while the page changes
     assert found["face"] == FACE
 
@@ -75,10 +81,11 @@ def test_windows_become_rows(tmp_path):
         const slider = at("walk").children[3]; slider.value = 7; slider.dispatchEvent(new Event("input")); steps.push(text());
         at("parts").children[2].click(); steps.push([moves.t, text()]); at("walk").children[0].click(); steps.push(moves.t);
         moves.set(16); at("walk").children[1].click(); await rest(); steps.push([moves.t, moves.playing, text()]);
+        moves.set(0); at("walk").children[1].click(); await frames(2); at("walk").children[1].click(); const paused = [moves.playing, moves.t < 1, at("walk").children[1].textContent];
         const [x, yy] = places.matrix(3, 1), box = at("stage").getBoundingClientRect();
         at("stage").dispatchEvent(new MouseEvent("click", {clientX: box.left + x + 3, clientY: box.top + yy + 3})); steps.push(moves.t);
         const cells = range(P).map(p => range(K).map(k => pixel(...source(p, k)) || 0));
-        return {steps, cells, matrix: range(P).map(p => range(K).map(k => matrix[p * K + k])), last: moves.last, face: face()};""",
+        return {steps, paused, cells, matrix: range(P).map(p => range(K).map(k => matrix[p * K + k])), last: moves.last, face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -90,6 +97,7 @@ def test_windows_become_rows(tmp_path):
     assert slid.startswith("Row 2 × each filter: ")
     assert third == [12, "Row 1 of the product: goes to row 1, column 1 of the maps, one value for each filter."] and back == 11
     assert end[:2] == [18, False] and end[2].startswith("Done. The 32 pixels were copied to 72 numbers")
+    assert found["paused"] == [False, True, "▶"]
     assert clicked == 3
     assert found["face"] == FACE
 
@@ -108,8 +116,9 @@ def test_three_ways_to_make_an_image_smaller(tmp_path):
         point(at("image"), "pointerdown", 0.5, 0.5); point(at("image"), "pointermove", 0.5 - 2 / 8, 0.5); point(at("image"), "pointerup", 0.5, 0.5); const dragged_ = [state.down, state.right];
         at("arrows").querySelectorAll("button")[2].click(); const back = [state.down, state.right];
         point(at("map-average"), "pointermove", 0.01, 0.01); const pointed = [state.kind, state.i, state.j, at("how-max").textContent]; key(at("map-max"), "ArrowDown"); pointed.push(state.i, state.kind);
-        at("images").children[1].click();
-        return {still, shifted, maps, share, dragged_, back, pointed, image: state.image, face: face()};""",
+        at("images").children[1].click(); const buttons_ = [...at("arrows").querySelectorAll("button")].map(b => { slide("down", 0); slide("right", 0); b.click(); return [state.down, state.right]; });
+        slide("down", 3); const slid = [state.down, at("value-down").textContent, at("shifted").textContent];
+        return {still, buttons_, slid, shifted, maps, share, dragged_, back, pointed, image: state.image, face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -125,6 +134,7 @@ def test_three_ways_to_make_an_image_smaller(tmp_path):
     for share, (name, (now, before)) in zip(found["share"], ways.items(), strict=True):
         np.testing.assert_allclose(found["maps"][name], now.numpy().ravel(), atol=1e-6)
         assert share == pytest.approx(100 * float((now - before).abs().sum() / before.abs().sum()), abs=0.051)
+    assert found["buttons_"] == [[-1, 0], [0, -1], [0, 0], [0, 1], [1, 0]] and found["slid"] == [3, "3", "Shifted: 0 right, 3 down"]
     assert found["dragged_"] == [2, -1] and found["back"] == [0, 0]
     values = image[:3, :3].ravel()
     assert found["pointed"][:3] == ["average", 0, 0] and found["pointed"][3].startswith(f"max({round(float(values[0]), 2)}, ")

@@ -137,6 +137,8 @@ def test_a_click_on_a_cell_shows_its_images(tmp_path):
         const drawn = () => [...document.querySelectorAll("#images button")].map(b => b.ariaLabel);
         if (root.lang !== "en") at("language").click();
         const start = [at("cell").textContent, at("summary").textContent, drawn()];
+        at("images").querySelectorAll("button")[1].click(); const picked_ = [texts("#one h3")[0], at("images").querySelectorAll("[aria-pressed=true]").length];
+        at("largest").querySelector("button").click(); const mistake = [at("cell").textContent, new Set([...document.querySelectorAll("td button")].map(b => b.offsetHeight)).size];
         document.querySelector('[data-cell="1,1"]').click();
         const clicked = [at("cell").textContent, at("count").textContent, drawn().length];
         button(1, 1).focus(); key("ArrowUp"); key("ArrowLeft"); key("ArrowLeft");
@@ -151,7 +153,7 @@ def test_a_click_on_a_cell_shows_its_images(tmp_path):
         at("look").click();
         const nameless = [...document.querySelectorAll("button")].filter(b => !(b.textContent || b.ariaLabel)).length;
         const wide = [root.scrollWidth, innerWidth];
-        return {start, clicked, moved, shown, other, japanese, dark: before !== colour() && was !== root.classList.contains("dark"), nameless, wide};""",
+        return {start, picked_, mistake, clicked, moved, shown, other, japanese, dark: before !== colour() && was !== root.classList.contains("dark"), nameless, wide};""",
         tmp_path,
         (390, 844),
     )
@@ -159,6 +161,8 @@ def test_a_click_on_a_cell_shows_its_images(tmp_path):
         "cat, taken for </script>", "dense: 57.1 % right, 3 of 7 wrong",
         ["image 2: </script>, probability 90.9 %", "image 6: </script>, probability 78.7 %", "image 1: </script>, probability 57.6 %"],
     ]  # fmt: skip
+    assert found["picked_"] == ["Image 6, dense", 1]
+    assert found["mistake"] == ["cat, taken for </script>", 1]  # the chosen cell is as high as the others, on a telephone too
     assert found["clicked"] == ["</script>, recognised", "2 images, 100.0 % of class </script>; the most certain first", 2]
     assert found["moved"] == ["cat, recognised: 1", 1]  # one cell of the grid is in the order of the tab key
     assert found["shown"] == ["cat", 2]
