@@ -11,7 +11,7 @@ from minigrad import engine
 from minigrad.engine import TensorBase, wrap
 from minigrad.ops.arguments import check
 from minigrad.ops.resample import interpolate
-from minigrad.plots.canvas import shown_array
+from minigrad.plots.canvas import all_finite, shown_array
 
 
 def _resized(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -76,8 +76,9 @@ def dream(
         smooth="0 or above", low="finite", high="finite", seed=0, progress="a function",
     )  # fmt: skip
     start = np.array(shown_array("dream", "image", image))
-    if start.ndim != 3:
+    if start.ndim != 3 or not start.size:
         raise engine.ShapeError(f"dream: image must be (C, H, W), not {start.shape}")
+    all_finite("dream", "image", start)
     if ratio <= 1 and octaves > 1:
         raise ValueError(f"dream: ratio must be above 1, but is {ratio}")
     if high <= low:

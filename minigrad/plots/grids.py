@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.engine import ShapeError, wrap
 from minigrad.ops.arguments import check
 from minigrad.ops.conv import conv2d, conv_transpose2d
-from minigrad.plots.canvas import named_arrays, new_figure, shown_array
+from minigrad.plots.canvas import all_finite, by_name, named_arrays, new_figure, shown_array
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -68,10 +68,11 @@ def numbers(
     for name, array in arrays.items():
         if array.ndim != 2:
             raise ShapeError(f"numbers: {name} must be (H, W) or (W,), not {array.shape}")
+    marked = by_name(marked)
     words = [""] * (len(arrays) - 1) if between is None else list(between)
     if len(words) != len(arrays) - 1:
         raise ValueError(f"numbers: {len(words)} signs for the {len(arrays) - 1} gaps between {len(arrays)} matrices")
-    if strangers := set(marked or ()) - set(arrays):
+    if strangers := set(marked) - set(arrays):
         raise ValueError(f"numbers: marks for {', '.join(sorted(strangers))}, but the matrices are {', '.join(arrays)}")
     tallest = max(map(len, arrays.values()))
     widths = [max(array.shape[1] + 0.3, 0.2 * len(name)) for name, array in arrays.items()]  # a name may be wider than its matrix
@@ -80,7 +81,7 @@ def numbers(
     row = figure.subplots(1, len(ratios), squeeze=False, gridspec_kw={"width_ratios": ratios})[0]
     for axes, width, (name, array) in zip(row[::2], widths, arrays.items(), strict=True):
         colours = np.full(array.shape, PLAIN)
-        for cell in (marked or {}).get(name, ()):
+        for cell in marked.get(name, ()):
             colours[cell] = SEEN
         _draw(axes, array, colours, name)
         middle, spare = array.shape[1] / 2, (tallest - len(array)) / 2  # one scale for all
@@ -89,6 +90,13 @@ def numbers(
         axes.text(0.5, 0.5, word, ha="center", va="center", fontsize=14, transform=axes.transAxes)
         axes.set_axis_off()
     return figure
+
+
+def _convolved(name: str, op: Any, image: np.ndarray, kernel: np.ndarray, **options: int) -> Any:
+    try:
+        return op(wrap(image), wrap(kernel), **options)
+    except ShapeError as error:  # a window that does not fit
+        raise ShapeError(f"{name}: {error}") from None
 
 
 def window(
@@ -104,8 +112,9 @@ def window(
         stride, padding, dilation: as of ``conv2d``; the zeros of the padding are drawn grey and dotted.
 
     Raises:
-        ShapeError: different numbers of channels.
+        ShapeError: different numbers of channels, or a window that does not fit.
         IndexError: ``at`` outside the result.
+        ValueError: an image or a kernel that is not finite.
 
     >>> import numpy as np
     >>> from minigrad import plots
@@ -114,10 +123,13 @@ def window(
     ('result 4×4', 'sum of products: 3')
     """
     check("window", locals(), at="a list", bias="a number", stride=1, padding=0, dilation=1)
-    x, w = (np.atleast_3d(shown_array("window", what, a).astype(float).T).T for what, a in (("image", image), ("kernel", kernel)))
+    x, w = (
+        np.atleast_3d(all_finite("window", what, shown_array("window", what, a)).astype(float).T).T
+        for what, a in (("image", image), ("kernel", kernel))
+    )
     if x.ndim != 3 or w.ndim != 3 or len(x) != len(w):
         raise ShapeError(f"window: image {x.shape} and kernel {w.shape} are (C, H, W) and (C, KH, KW) with the same C")
-    result = array_of(conv2d(wrap(x[None]), wrap(w[None]), stride=stride, padding=padding, dilation=dilation))[0, 0] + bias
+    result = array_of(_convolved("window", conv2d, x[None], w[None], stride=stride, padding=padding, dilation=dilation))[0, 0] + bias
     if len(at) != 2 or not all(isinstance(i, (int, np.integer)) for i in at):
         raise TypeError(f"window: at must be a place (row, column) of the result, but is {at!r}")
     if not (0 <= at[0] < result.shape[0] and 0 <= at[1] < result.shape[1]):
@@ -183,10 +195,10 @@ def cells(
     >>> plots.cells(2, 3, stride=2, transposed=True).get_suptitle()
     '2×2 → 5×5'
     """
-    check("cells", locals(), size=1, kernel=1, stride=1, padding=0, dilation=1, steps=1, title="a text")
+    check("cells", locals(), size=1, kernel=1, stride=1, padding=0, dilation=1, transposed="True or False", steps=1, title="a text")
     x, w = np.ones((1, 1, size, size)), np.ones((1, 1, kernel, kernel))
     op = conv_transpose2d if transposed else conv2d
-    out = op(wrap(x), wrap(w), stride=stride, padding=padding, dilation=dilation).shape[-1]
+    out = _convolved("cells", op, x, w, stride=stride, padding=padding, dilation=dilation).shape[-1]
     spread, step, edge = (stride, 1, dilation * (kernel - 1) - padding) if transposed else (1, stride, padding)
     if edge < 0:
         raise ValueError(f"cells: padding={padding} cuts the result of the transposed convolution, which cannot be drawn")

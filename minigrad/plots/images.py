@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
-from minigrad.ops.arguments import check
-from minigrad.plots.canvas import RED, named_arrays, new_figure, shown_array
+from minigrad.ops.arguments import check, shown
+from minigrad.plots.canvas import RED, by_name, named_arrays, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,18 +47,28 @@ def images(
     >>> [axes.get_title() for axes in figure.axes]
     ['noise', 'signal']
     """
-    check("images", locals(), "boxes", columns=1, boxes="a dict", size="above 0", title="a text")
-    arrays = named_arrays("images", "pictures", pictures)
+    check("images", locals(), "boxes", columns=1, colours="a name", signed="True or False", boxes="a dict", size="above 0", title="a text")
+    frames = {name: shown_array("images", f"boxes[{name!r}]", given) for name, given in by_name(boxes).items()}
+    return _in_rows("images", named_arrays("images", "pictures", pictures), columns, colours, signed, frames, size, title)
+
+
+def _in_rows(
+    function: str, arrays: dict[str, np.ndarray], columns: int, colours: str, signed: bool, frames: dict[str, Any], size: float, title: str
+) -> Figure:
+    """What :func:`images` draws, for ``function``."""
     arrays = {name: array[0] if array.ndim == 4 and len(array) == 1 else array for name, array in arrays.items()}
-    if strangers := set(boxes or ()) - set(arrays):
-        raise ValueError(f"images: boxes for {', '.join(sorted(strangers))}, but the pictures are {', '.join(arrays)}")
+    if strangers := set(frames) - set(arrays):
+        raise ValueError(f"{function}: boxes for {', '.join(sorted(strangers))}, but the pictures are {', '.join(arrays)}")
     for name, array in arrays.items():
-        if not (array.ndim == 2 or (array.ndim == 3 and len(array) in (1, 3))):
-            raise ShapeError(f"images: {name} must be (H, W), (1, H, W) or (3, H, W), not {array.shape}")
+        if not (array.ndim == 2 or (array.ndim == 3 and len(array) in (1, 3))) or not array.size:
+            raise ShapeError(f"{function}: {name} must be (H, W), (1, H, W) or (3, H, W), and not empty, but is {array.shape}")
+    for name, given in frames.items():
+        if given.size and given.shape[1:] != (4,):
+            raise ShapeError(f"{function}: boxes of {name} must be (N, 4), each (top, left, height, width), not {given.shape}")
     from matplotlib import colormaps
 
     if colours not in colormaps:
-        raise ValueError(f"images: colours must be the name of a colormap of matplotlib, as 'viridis', but is {colours!r}")
+        raise ValueError(f"{function}: colours must be the name of a colormap of matplotlib, as 'viridis', but is {colours!r}")
     columns = min(columns, len(arrays))
     rows = -(-len(arrays) // columns)
     height, width = next(iter(arrays.values())).shape[-2:]
@@ -69,13 +79,13 @@ def images(
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, array) in zip(cells, arrays.items(), strict=False):
         if array.ndim == 3 and len(array) == 3:
-            shown = np.moveaxis(array, 0, -1)
-            axes.imshow(shown if array.dtype == np.uint8 else np.clip(shown, 0, 1))
+            picture = np.moveaxis(array, 0, -1)
+            axes.imshow(picture if array.dtype == np.uint8 else np.clip(picture, 0, 1))
         else:
             axes.imshow(array.reshape(array.shape[-2:]), **scale)
         axes.set_title(name, fontsize=9)
         axes.set(xticks=[], yticks=[])
-        for top, left, high, wide in (boxes or {}).get(name, ()):
+        for top, left, high, wide in frames.get(name, ()):
             from matplotlib.patches import Rectangle
 
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), wide, high, fill=False, edgecolor=RED, linewidth=2))
@@ -110,28 +120,37 @@ def detections(
     'cat 0.9'
     """
     check("detections", locals(), "names", pictures="a list", found="a list", names="a list", columns=1, size="above 0")
+    pictures, found = list(pictures), list(found)
+    called = None if names is None else [str(name) for name in names]
+    if strange := [one for one in found if not isinstance(one, Mapping)]:
+        raise TypeError(f"detections: found must have a dict for each picture, but has {shown(strange[0])}")
     if len(pictures) != len(found):
         raise ValueError(f"detections: {len(pictures)} pictures have as many dicts of what was found, not {len(found)}")
-    figure = images({str(i): shown_array("detections", f"pictures[{i}]", one) for i, one in enumerate(pictures)}, columns, size=size)
+    if not pictures:
+        raise ValueError("detections: pictures is empty: there is nothing to show")
+    arrays = {f"pictures[{i}]": shown_array("detections", f"pictures[{i}]", one) for i, one in enumerate(pictures)}
+    figure = _in_rows("detections", arrays, columns, "gray", False, {}, size, "")
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
     for axes, one in zip(figure.axes, found, strict=True):
         axes.set_title("")
-        arrays = {key: shown_array("detections", key, value) for key, value in one.items()}
-        masks, boxes = arrays.get("masks", np.empty((0, 1, 1))), arrays.get("boxes", np.empty((0, 4)))
+        arrays = {key: shown_array("detections", key, one[key]) for key in ("boxes", "labels", "scores", "masks") if key in one}
+        side = axes.images[0].get_array().shape[:2]
+        masks, boxes = arrays.get("masks", np.empty((0, *side))), arrays.get("boxes", np.empty((0, 4)))
+        boxes = boxes.reshape(-1, 4) if not boxes.size else boxes
         labels = arrays.get("labels", np.arange(len(masks)))
         scores = arrays.get("scores", np.full(len(labels), np.nan))
         if (
-            boxes.shape[1:] != (4,) or masks.ndim != 3 or len(scores) != len(labels)
+            boxes.shape[1:] != (4,) or masks.shape[1:] != side or labels.ndim != 1 or scores.ndim != 1 or len(scores) != len(labels)
             or any(len(array) not in (0, len(labels)) for array in (boxes, masks))
         ):  # fmt: skip
             raise ShapeError(
                 f"detections: boxes (N, 4), labels (N,), scores (N,) and masks (N, H, W) do not go together: {boxes.shape}, {labels.shape}, "
-                f"{scores.shape}, {masks.shape}"
+                f"{scores.shape}, {masks.shape}, for a picture of {side}"
             )
-        if names and len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
-            raise ValueError(f"detections: names has {len(names)} names, which is none for label {int(labels[np.argmax(abs(labels))])}")
+        if called is not None and len(labels) and not 0 <= labels.min() <= labels.max() < len(called):
+            raise ValueError(f"detections: names has {len(called)} names, which is none for label {int(labels[np.argmax(abs(labels))])}")
         colours = [colormaps["tab10"](int(label) % 10) for label in labels]
         for mask, colour in zip(masks, colours, strict=False):
             veil = np.zeros((*mask.shape, 4))
@@ -140,7 +159,7 @@ def detections(
             axes.imshow(veil)
         for (left, top, right, bottom), label, score, colour in zip(boxes, labels, scores, colours, strict=False):
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.5))
-            text = (names[int(label)] if names else str(int(label))) + ("" if np.isnan(score) else f" {score:.1f}")
+            text = (str(int(label)) if called is None else called[int(label)]) + ("" if np.isnan(score) else f" {score:.1f}")
             inside = top < 6  # no room above the box
             axes.text(left, top if inside else top - 1, text, fontsize=7, color="white", va="top" if inside else "bottom",
                       bbox={"facecolor": colour, "edgecolor": "none", "pad": 1})  # fmt: skip

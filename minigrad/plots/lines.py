@@ -34,7 +34,7 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['squares', 'cubes']
     """
-    check("lines", locals(), xlabel="a text", ylabel="a text", title="a text")
+    check("lines", locals(), xlabel="a text", ylabel="a text", title="a text", log="True or False")
     x = shown_array("lines", "x", x)
     arrays = named_arrays("lines", "curves", curves)
     for name, array in arrays.items():

@@ -16,7 +16,7 @@ from minigrad.calls import heard, unchanged
 from minigrad.engine import TensorBase, wrap
 from minigrad.ops.arguments import check, shown, whole
 from minigrad.ops.resample import interpolate
-from minigrad.plots.canvas import as_picture, new_figure, shown_array
+from minigrad.plots.canvas import all_finite, as_picture, class_names, new_figure, shown_array
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -69,13 +69,15 @@ def gradients(model: Any) -> dict[str, np.ndarray]:
     return {name: array_of(p.grad) for name, p in model.named_parameters() if p.grad is not None}
 
 
-def _one(name: str, image: Any) -> np.ndarray:
-    """The array (C, H, W) of one image, or of a batch of one."""
-    array = np.ascontiguousarray(shown_array(name, "image", image))
+def _one(name: str, model: Any, image: Any) -> np.ndarray:
+    """The array (C, H, W) of one image, or of a batch of one, in the dtype of the model's first parameter of real numbers."""
+    array = shown_array(name, "image", image)
     array = array[0] if array.ndim == 4 and len(array) == 1 else array
-    if array.ndim != 3:
+    if array.ndim != 3 or not array.size:
         raise engine.ShapeError(f"{name}: one image (C, H, W) is needed, not {array.shape}")
-    return array
+    own = (p._data.dtype for p in model.parameters() if hasattr(p, "_data")) if hasattr(model, "parameters") else ()
+    kept = array.dtype if array.dtype.kind == "f" else np.dtype(np.float32)
+    return np.ascontiguousarray(all_finite(name, "image", array), next((dtype for dtype in own if dtype.kind == "f"), kept))
 
 
 def _scores(name: str, model: Any, image: Any) -> Any:
@@ -95,21 +97,16 @@ def _chosen(name: str, scores: np.ndarray, target: int | None) -> int:
     return int(target)
 
 
-def _called(name: str, names: Sequence[str] | None, chosen: int) -> Any:
-    """The name of a class, or its number without names."""
-    if names is not None and len(names) <= chosen:
-        raise ValueError(f"{name}: names has {len(names)} entries, none for class {chosen}")
-    return chosen if names is None else names[chosen]
-
-
-def _side_by_side(image: np.ndarray, heat: np.ndarray, colours: str, left: str, right: str) -> Figure:
+def _beside(name: str, image: Any, heat: np.ndarray, colours: str, title: str) -> Figure:
+    """An image, and at its right a map of the same size over the image, with its scale."""
+    picture = as_picture(shown_array(name, "image", image), name)
     figure = new_figure(8.4, 4)
     first, second = figure.subplots(1, 2)
-    first.imshow(as_picture(image), cmap="gray_r")
-    first.set_title(left, fontsize=10)
-    second.imshow(as_picture(image), cmap="gray_r", alpha=0.25)
+    first.imshow(picture, cmap="gray_r")
+    first.set_title("input", fontsize=10)
+    second.imshow(picture, cmap="gray_r", alpha=0.25)
     shown = second.imshow(heat, cmap=colours, alpha=0.85)
-    second.set_title(right, fontsize=10)
+    second.set_title(title, fontsize=10)
     figure.colorbar(shown, ax=second, shrink=0.8)
     for axes in (first, second):
         axes.set(xticks=[], yticks=[])
@@ -125,7 +122,7 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
         target: the class (default: that of the highest score).
 
     Raises ``ShapeError`` for an image or scores of another shape, ``IndexError`` for a class that there is not, ``TypeError`` for an image that is
-    no array.
+    no array, ``ValueError`` for one that is not finite.
 
     >>> import minigrad as mg
     >>> from minigrad import nn, plots
@@ -134,14 +131,19 @@ def saliency_map(model: Any, image: Any, target: int | None = None) -> tuple[np.
     >>> heat.shape, chosen
     ((8, 8), 2)
     """
-    check("saliency_map", locals(), "target", model="a function", target=0)
-    x = wrap(_one("saliency_map", image)[None])
+    return _saliency("saliency_map", model, image, target)[:2]
+
+
+def _saliency(name: str, model: Any, image: Any, target: int | None) -> tuple[np.ndarray, int, int]:
+    """The map, the class, and how many classes there are."""
+    check(name, locals(), "target", model="a function", target=0)
+    x = wrap(_one(name, model, image)[None])
     x.requires_grad_()
     with unchanged(model, training=False), engine.enable_grad():
-        scores = _scores("saliency_map", model, x)
-        chosen = _chosen("saliency_map", scores._data[0], target)
+        scores = _scores(name, model, x)
+        chosen = _chosen(name, scores._data[0], target)
         (gradient,) = engine.grad(scores[0, chosen], x)
-    return np.abs(gradient._data[0]).max(0), chosen
+    return np.abs(gradient._data[0]).max(0), chosen, scores._data.shape[1]
 
 
 def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
@@ -151,7 +153,7 @@ def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[
         model, image, target: as there.
         names: of the classes (default: their numbers).
 
-    Raises what :func:`saliency_map` raises, and ``ValueError`` for fewer names than the class needs.
+    Raises what :func:`saliency_map` raises, and ``ValueError`` for another number of names than classes.
 
     >>> import minigrad as mg
     >>> from minigrad import nn, plots
@@ -160,9 +162,9 @@ def saliency(model: Any, image: Any, target: int | None = None, names: Sequence[
     '|d score of dog / d pixel|'
     """
     check("saliency", locals(), "names", names="a list")
-    heat, chosen = saliency_map(model, image, target)
-    called = _called("saliency", names, chosen)
-    return _side_by_side(_one("saliency", image), heat, "inferno", "input", f"|d score of {called} / d pixel|")
+    heat, chosen, classes = _saliency("saliency", model, image, target)
+    called = class_names("saliency", names, classes)[chosen]
+    return _beside("saliency", image, heat, "inferno", f"|d score of {called} / d pixel|")
 
 
 def layer_outputs(model: Any, x: Any, layers: Sequence[str]) -> list[Any]:
@@ -184,10 +186,17 @@ def layer_outputs(model: Any, x: Any, layers: Sequence[str]) -> list[Any]:
     >>> [y.shape for y in plots.layer_outputs(model, mg.ones(5, 2), ["1", "0"])]
     [(5, 3), (5, 3)]
     """
-    check("layer_outputs", locals(), model="a function", layers="an iterable")
+    return named_outputs("layer_outputs", model, x, layers)
+
+
+def named_outputs(name: str, model: Any, x: Any, layers: Sequence[str]) -> list[Any]:
+    """What :func:`layer_outputs` returns, for the function ``name``, with which messages begin."""
+    check(name, locals(), model="a function", layers="an iterable")
     if not isinstance(x, TensorBase):
-        raise TypeError(f"layer_outputs: x must be a Tensor, but is {shown(x)}")
+        raise TypeError(f"{name}: x must be a Tensor, but is {shown(x)}")
     wanted = list(layers)
+    for path in wanted:
+        check(name, {"layers": path}, layers="a name")
     found: dict[str, Any] = {}
 
     def end(path: str, module: Any, args: Any, output: Any) -> None:
@@ -197,7 +206,7 @@ def layer_outputs(model: Any, x: Any, layers: Sequence[str]) -> list[Any]:
     with unchanged(model, training=False), heard(model, end=end):
         model(x)
     if missing := [path for path in wanted if not isinstance(found.get(path), TensorBase)]:
-        raise ValueError(f"layer_outputs: {missing[0]!r} is no layer of the model that returned a Tensor")
+        raise ValueError(f"{name}: {missing[0]!r} is no layer of the model that returned a Tensor")
     return [found[path] for path in wanted]
 
 
@@ -223,27 +232,31 @@ def grad_cam_map(model: Any, image: Any, layer: str, target: int | None = None) 
     >>> heat.shape, chosen
     ((6, 6), 0)
     """
-    check("grad_cam_map", locals(), "target", model="a function", layer="a name", target=0)
-    image = _one("grad_cam_map", image)
+    return _grad_cam("grad_cam_map", model, image, layer, target)[:2]
+
+
+def _grad_cam(name: str, model: Any, image: Any, layer: str, target: int | None) -> tuple[np.ndarray, int, int]:
+    """The map, the class, and how many classes there are."""
+    check(name, locals(), "target", model="a function", layer="a name", target=0)
     seen: dict[str, Any] = {}
 
     def end(path: str, module: Any, args: Any, output: Any) -> None:
         if path == layer:
             seen["maps"] = output
 
-    x = wrap(image[None])
+    x = wrap(_one(name, model, image)[None])
     x.requires_grad_()  # so that there is a graph where all parameters are frozen
     with unchanged(model, training=False), engine.enable_grad(), heard(model, end=end):
-        scores = _scores("grad_cam_map", model, x)
+        scores = _scores(name, model, x)
     maps = seen.get("maps")
     if not isinstance(maps, TensorBase):
-        raise ValueError(f"grad_cam_map: {layer!r} is no layer of the model that returned a Tensor")
+        raise ValueError(f"{name}: {layer!r} is no layer of the model that returned a Tensor")
     if maps._data.ndim != 4:
-        raise engine.ShapeError(f"grad_cam_map: {layer} must return maps (1, K, h, w), not {maps._data.shape}")
-    chosen = _chosen("grad_cam_map", scores._data[0], target)
+        raise engine.ShapeError(f"{name}: {layer} must return maps (1, K, h, w), not {maps._data.shape}")
+    chosen = _chosen(name, scores._data[0], target)
     (gradient,) = engine.grad(scores[0, chosen], maps)
     heat = np.maximum((gradient._data[0].mean((1, 2), keepdims=True) * maps._data[0]).sum(0), 0)
-    return heat / max(heat.max(), 1e-30), chosen
+    return heat / max(heat.max(), 1e-30), chosen, scores._data.shape[1]
 
 
 def grad_cam(model: Any, image: Any, layer: str, target: int | None = None, names: Sequence[str] | None = None) -> Figure:
@@ -253,7 +266,7 @@ def grad_cam(model: Any, image: Any, layer: str, target: int | None = None, name
         model, image, layer, target: as there.
         names: of the classes (default: their numbers).
 
-    Raises what :func:`grad_cam_map` raises, and ``ValueError`` for fewer names than the class needs.
+    Raises what :func:`grad_cam_map` raises, and ``ValueError`` for another number of names than classes.
 
     >>> import minigrad as mg
     >>> from minigrad import nn, plots
@@ -262,17 +275,15 @@ def grad_cam(model: Any, image: Any, layer: str, target: int | None = None, name
     'seen as dog'
     """
     check("grad_cam", locals(), "names", names="a list")
-    heat, chosen = grad_cam_map(model, image, layer, target)
-    called = _called("grad_cam", names, chosen)
-    return _side_by_side(
-        _one("grad_cam", image), enlarged(heat, _one("grad_cam", image).shape[1:]), "inferno", "input", f"seen as {called}"
-    )
+    heat, chosen, classes = _grad_cam("grad_cam", model, image, layer, target)
+    called = class_names("grad_cam", names, classes)[chosen]
+    return _beside("grad_cam", image, enlarged(heat, shown_array("grad_cam", "image", image).shape[-2:]), "inferno", f"seen as {called}")
 
 
 def enlarged(heat: Any, size: Sequence[int]) -> np.ndarray:
     """A map (h, w) in the size (H, W) of the image, bilinear.
 
-    Raises ``ShapeError`` for a map or a size of another shape, ``ValueError`` for a size below 1.
+    Raises ``ShapeError`` for a map or a size of another shape, ``ValueError`` for a size below 1 or a map that is not finite.
 
     >>> import numpy as np
     >>> from minigrad import plots
@@ -280,7 +291,7 @@ def enlarged(heat: Any, size: Sequence[int]) -> np.ndarray:
     (4, 4)
     """
     check("enlarged", locals(), size="an iterable")
-    array = np.ascontiguousarray(shown_array("enlarged", "heat", heat), dtype=np.float64)
+    array = np.ascontiguousarray(all_finite("enlarged", "heat", shown_array("enlarged", "heat", heat)), dtype=np.float64)
     if array.ndim != 2:
         raise engine.ShapeError(f"enlarged: heat must be (h, w), not {array.shape}")
     sizes = tuple(whole("enlarged", "size", n, 1) for n in size)
@@ -313,13 +324,14 @@ def top_patches(
     [[(1, 16, 16)], [(1, 16, 16)]]
     """
     check("top_patches", locals(), model="a function", images="a list", layer="a name", channels="a list", most=1, size=1)
-    arrays = [_one("top_patches", image) for image in images]
+    arrays = [_one("top_patches", model, image) for image in images]
+    channels = [whole("top_patches", "channels", channel) for channel in channels]
     if small := [a.shape for a in arrays if min(a.shape[1:]) < size]:
         raise ValueError(f"top_patches: an image {small[0]} is smaller than a piece of {size}×{size}")
     places: list[list[tuple[float, int, int, int]]] = [[] for _ in channels]  # strength, image, top, left
     for number, array in enumerate(arrays):
         with engine.no_grad():
-            (maps,) = layer_outputs(model, wrap(array[None]), [layer])
+            (maps,) = named_outputs("top_patches", model, wrap(array[None]), [layer])
         if maps._data.ndim != 4:
             raise engine.ShapeError(f"top_patches: {layer} must return maps (1, K, h, w), not {maps._data.shape}")
         for found, channel in zip(places, channels, strict=True):
@@ -357,7 +369,7 @@ def occlusion_map(
         batch: number of images in one run of the model.
 
     Raises ``ShapeError`` for an image or scores of another shape, ``IndexError`` for a class that there is not, ``TypeError`` for an image that is
-    no array.
+    no array, ``ValueError`` for one that is not finite.
 
     >>> import minigrad as mg
     >>> from minigrad import nn, plots
@@ -366,12 +378,19 @@ def occlusion_map(
     >>> fall.shape, chosen
     ((8, 8), 2)
     """
-    check("occlusion_map", locals(), "target", model="a function", target=0, size=1, stride=1, fill="a number", batch=1)
-    image = _one("occlusion_map", image)
+    return _occlusion("occlusion_map", model, image, target, size, stride, fill, batch)[:2]
+
+
+def _occlusion(
+    name: str, model: Any, image: Any, target: int | None, size: int = 5, stride: int = 1, fill: float = 0.0, batch: int = 64
+) -> tuple[np.ndarray, int, int]:
+    """The map, the class, and how many classes there are."""
+    check(name, locals(), "target", model="a function", target=0, size=1, stride=1, fill="finite", batch=1)
+    image = _one(name, model, image)
     _, height, width = image.shape
     with unchanged(model, training=False), engine.no_grad():
-        before = _softmax(_scores("occlusion_map", model, wrap(image[None]))._data)[0]
-        chosen = _chosen("occlusion_map", before, target)
+        before = _softmax(_scores(name, model, wrap(image[None]))._data)[0]
+        chosen = _chosen(name, before, target)
         corners = [(i, j) for i in range(-(size // 2), height - size // 2, stride) for j in range(-(size // 2), width - size // 2, stride)]
         total, times = np.zeros((height, width)), np.zeros((height, width))
         for start in range(0, len(corners), batch):
@@ -379,11 +398,11 @@ def occlusion_map(
             covered = np.repeat(image[None], len(part), 0)
             for k, (i, j) in enumerate(part):
                 covered[k, :, max(i, 0) : i + size, max(j, 0) : j + size] = fill
-            falls = before[chosen] - _softmax(_scores("occlusion_map", model, wrap(covered))._data)[:, chosen]
+            falls = before[chosen] - _softmax(_scores(name, model, wrap(covered))._data)[:, chosen]
             for fall, (i, j) in zip(falls, part, strict=True):
                 total[max(i, 0) : i + size, max(j, 0) : j + size] += fall
                 times[max(i, 0) : i + size, max(j, 0) : j + size] += 1
-    return total / np.maximum(times, 1), chosen
+    return total / np.maximum(times, 1), chosen, len(before)
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
@@ -398,7 +417,7 @@ def occlusion(model: Any, image: Any, target: int | None = None, names: Sequence
         model, image, target: as there.
         names: of the classes (default: their numbers).
 
-    Raises what :func:`occlusion_map` raises, and ``ValueError`` for fewer names than the class needs.
+    Raises what :func:`occlusion_map` raises, and ``ValueError`` for another number of names than classes.
 
     >>> import minigrad as mg
     >>> from minigrad import nn, plots
@@ -407,6 +426,6 @@ def occlusion(model: Any, image: Any, target: int | None = None, names: Sequence
     'loss of probability of dog when covered'
     """
     check("occlusion", locals(), "names", names="a list")
-    heat, chosen = occlusion_map(model, image, target, **options)
-    called = _called("occlusion", names, chosen)
-    return _side_by_side(_one("occlusion", image), heat, "magma", "input", f"loss of probability of {called} when covered")
+    heat, chosen, classes = _occlusion("occlusion", model, image, target, **options)
+    called = class_names("occlusion", names, classes)[chosen]
+    return _beside("occlusion", image, heat, "magma", f"loss of probability of {called} when covered")

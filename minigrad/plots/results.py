@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
-from minigrad.ops.arguments import check
-from minigrad.plots.canvas import BLUE, GREY, RED, as_picture, named_arrays, new_figure, shown_array
+from minigrad.ops.arguments import check, shown
+from minigrad.plots.canvas import BLUE, GREY, RED, all_finite, as_picture, class_names, named_arrays, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
 
     Args:
         history: a dict for each epoch. ``loss``, ``test_loss`` and ``accuracy`` (a fraction) are shown if present, and so is every
-            other key that contains ``loss`` or ``accuracy``; ``epoch`` is the number on the axis.
+            other key that contains ``loss`` or ``accuracy``; ``epoch`` is the number on the axis. An epoch may lack some of them.
 
     Raises ``ValueError`` for a history that is empty or has neither, ``TypeError`` for one that is no list.
 
@@ -71,22 +71,29 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     ['Loss', 'Test accuracy']
     """
     check("training_curves", locals(), history="a list")
+    history = list(history)
     if not history:
         raise ValueError("training_curves: the history is empty")
-    names = [name for name in history[0] if name != "epoch"]
+    if strange := [row for row in history if not isinstance(row, Mapping)]:
+        raise TypeError(f"training_curves: history must have a dict for each epoch, but has {shown(strange[0])}")
+    names = [name for name in dict.fromkeys(name for row in history for name in row) if name != "epoch"]
     groups = [("Loss", [n for n in names if "loss" in n]), ("Accuracy", [n for n in names if "accuracy" in n])]
     groups = [(title, group) for title, group in groups if group]
     if not groups:
         raise ValueError(f"training_curves: the history has no loss and no accuracy, only {', '.join(names) or 'nothing'}")
     words = {"loss": "training", "test_loss": "test", "accuracy": "test", "train_accuracy": "training"}
     colours = {"training": (BLUE, "o-"), "test": (RED, "s-")}
-    epochs = [row.get("epoch", i + 1) for i, row in enumerate(history)]
+    numbered = [{"epoch": i + 1, **row} for i, row in enumerate(history)]
     figure = new_figure(5 * len(groups), 4)
     for axes, (title, group) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
         for name in group:
             word = words.get(name, name.replace("_", " "))
             colour, style = colours.get(word, (None, "^-"))
-            values = [row[name] * (100 if title == "Accuracy" else 1) for row in history]
+            rows = [row for row in numbered if name in row]
+            epochs = shown_array("training_curves", "epoch", [row["epoch"] for row in rows])
+            values = shown_array("training_curves", name, [row[name] for row in rows]) * (100 if title == "Accuracy" else 1)
+            if values.ndim != 1:
+                raise ShapeError(f"training_curves: {name} must be one number in each epoch, not {values.shape[1:]}")
             axes.plot(epochs, values, style, color=colour, ms=4, label=word)
             if title == "Accuracy":
                 axes.annotate(
@@ -94,7 +101,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
                     color=colour, fontweight="bold", annotation_clip=False,
                 )  # fmt: skip
         if title == "Loss":
-            axes.set(ylabel="loss", yscale="log" if all(row[n] > 0 for row in history for n in group) else "linear")
+            axes.set(ylabel="loss", yscale="log" if all(row[n] > 0 for row in history for n in group if n in row) else "linear")
         else:
             axes.set(ylabel="%")
         if len(group) > 1:
@@ -114,7 +121,7 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
         columns: filters in a row.
         most: the largest number of filters to show.
 
-    Raises ``ShapeError`` for a weight of another shape, ``TypeError`` for what is no array of numbers.
+    Raises ``ShapeError`` for a weight of another shape, ``TypeError`` for what is no array of numbers, ``ValueError`` for NaN in it.
 
     >>> import minigrad as mg
     >>> from minigrad import plots
@@ -122,19 +129,19 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
     7
     """
     check("filters", locals(), columns=1, most=1)
-    weight = shown_array("filters", "weight", weight)
-    if weight.ndim != 4:
-        raise ShapeError(f"filters: a weight must be (out, channels, height, width), not {weight.shape}")
-    shown = weight[:most]
+    weight = all_finite("filters", "weight", shown_array("filters", "weight", weight))
+    if weight.ndim != 4 or not weight.size:
+        raise ShapeError(f"filters: a weight must be (out, channels, height, width), and not empty, but is {weight.shape}")
+    chosen = weight[:most]
     coloured = weight.shape[1] == 3
-    flat = shown if coloured else shown.mean(1)
+    flat = chosen if coloured else chosen.mean(1)
     largest = np.abs(flat).max(initial=1e-12)
-    columns = max(1, min(columns, len(shown)))
-    rows = -(-len(shown) // columns)
+    columns = min(columns, len(chosen))
+    rows = -(-len(chosen) // columns)
     figure = new_figure(max(1.5 * columns + 0.8, 4), 1.6 * rows + 0.6)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for i, axes in enumerate(cells):
-        if i >= len(shown):
+        if i >= len(chosen):
             axes.remove()
             continue
         picture = np.moveaxis(0.5 + 0.5 * flat[i] / largest, 0, -1) if coloured else flat[i]
@@ -144,7 +151,7 @@ def filters(weight: Any, columns: int = 8, most: int = 64) -> Figure:
     if not coloured:
         figure.colorbar(mappable, ax=list(figure.axes), shrink=0.8)
     left_out = f" ({most} of {len(weight)})" if len(weight) > most else ""
-    figure.suptitle(f"What {len(shown)} filters of {weight.shape[2]}×{weight.shape[3]} look for{left_out}", fontsize=11)
+    figure.suptitle(f"What {len(chosen)} filters of {weight.shape[2]}×{weight.shape[3]} look for{left_out}", fontsize=11)
     return figure
 
 
@@ -165,7 +172,7 @@ def feature_maps(
 
     Raises:
         ShapeError: an image, maps or scores of other shapes, or no maps.
-        ValueError: another number of names than classes, or names without scores.
+        ValueError: another number of names than classes, names without scores, an image or scores that are not finite.
         TypeError: what is no array of numbers.
 
     >>> import numpy as np
@@ -190,7 +197,10 @@ def feature_maps(
     columns = min(max(min(len(m), most) for _, m in layers), 8)
     width, heights, sheets = max(1.3 * columns, 6.5), [2.6], []
     for name, m in layers:
-        title = f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}"
+        strange = m.size - int(np.isfinite(m).sum())
+        title = f"{name}: {len(m)} maps of {m.shape[1]}×{m.shape[2]}" + (
+            f", {strange:,} of {m.size:,} numbers are not finite" if strange else ""
+        )
         if m[0].size == 1:  # a strip, as low as a row of text
             pictures, across, height, aspect = [m[:most].reshape(1, -1)], 1, 0.4, "auto"
         else:
@@ -226,15 +236,14 @@ def feature_maps(
 
 def _likeliest(scores: Any, names: Sequence[str] | None) -> dict[str, float]:
     """The five likeliest classes and their probabilities in per cent."""
-    values = shown_array("feature_maps", "scores", scores).astype(float)
+    values = all_finite("feature_maps", "scores", shown_array("feature_maps", "scores", scores).astype(float))
     values = values[0] if values.ndim == 2 and len(values) == 1 else values
     if values.ndim != 1 or not len(values):
         raise ShapeError(f"feature_maps: scores must be (classes,) or (1, classes), not {values.shape}")
-    if names is not None and len(names) != len(values):
-        raise ValueError(f"feature_maps: {len(names)} names for {len(values)} classes")
+    called = class_names("feature_maps", names, len(values))
     exponents = np.exp(values - values.max())
     shares = 100 * exponents / exponents.sum()
-    return {str(i if names is None else names[i]): float(shares[i]) for i in np.argsort(-shares, kind="stable")[:5].tolist()}
+    return {called[i]: float(shares[i]) for i in np.argsort(-shares, kind="stable")[:5].tolist()}
 
 
 def gradient_flow(gradients: Mapping[str, Any]) -> Figure:
@@ -287,7 +296,9 @@ def gradient_flow(gradients: Mapping[str, Any]) -> Figure:
 def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Figure:
     """A histogram for each named array: activations, parameters or gradients (see :mod:`minigrad.plots.probes`).
 
-    Each shows the mean and standard deviation, the share of zeros, and the number of elements that are not finite.
+    Each shows the mean and standard deviation, the share of zeros, and the number of elements that are not finite. Where a few elements lie
+    far away, the axis ends near the others: a red bar at its end counts those beyond, and the text says how far they reach. A bar that is
+    more than four times as high as all others is cut off, with its count beside it.
 
     Args:
         arrays: name -> array or Tensor of any shape.
@@ -310,13 +321,13 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
     for axes, (name, value) in zip(cells, arrays.items(), strict=False):
         flat = value.astype(float).ravel()
         finite = flat[np.isfinite(flat)]
-        if len(finite):
-            axes.hist(finite, bins=bins, color=BLUE)
+        beyond = _bars(axes, finite, bins) if len(finite) else ""
         axes.set_title(name if len(name) < 30 else f"…{name[-28:]}", fontsize=9)
         words = f"{finite.mean():.2g} ± {finite.std():.2g}" if len(finite) else "no numbers"
         zeros, strange = int((flat == 0).sum()), len(flat) - len(finite)
         words += f"\n{zeros / max(len(flat), 1):.0%} zero" if zeros else ""
         words += f"\n{strange:,} not finite" if strange else ""
+        words += beyond
         axes.text(0.97, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=RED if strange else GREY)
         axes.set(yticks=[])
         axes.tick_params(labelsize=8)
@@ -329,14 +340,43 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
     return figure
 
 
+def _bars(axes: Any, values: np.ndarray, bins: int) -> str:
+    """Draw the histogram of some numbers, and return what is to be said of those beyond the axis."""
+    low, high = values.min(), values.max()
+    most = values[values != np.median(values)]  # a peak of equal numbers, such as the zeros after ReLU, has no width
+    left, right = np.quantile(most, (0.005, 0.995)) if len(most) else (low, high)
+    if 0 < 3 * (right - left) < high - low:
+        room = (right - left) / 4
+        low, high = max(low, min(left - room, np.median(values))), min(high, max(right + room, np.median(values)))
+    counts, edges = np.histogram(values, bins, (low, high))
+    width = edges[1] - edges[0]
+    axes.bar(edges[:-1], counts, width, align="edge", color=BLUE)
+    second, top = np.sort([0, *counts])[-2:]
+    if 0 < 4 * second < top:
+        axes.set_ylim(0, 1.8 * second)
+        place = int(counts.argmax())
+        right_of = place < len(counts) / 2
+        axes.annotate(f"{top:,} ↑", (edges[place + right_of], 0.99), xycoords=("data", "axes fraction"), xytext=(3 if right_of else -3, 0),
+                      textcoords="offset points", ha="left" if right_of else "right", va="top", fontsize=8, color=BLUE)  # fmt: skip
+    words = ""
+    for count, place, where, end in (
+        (int((values < low).sum()), low - 2 * width, "below", values.min()),
+        (int((values > high).sum()), high + width, "above", values.max()),
+    ):
+        if count:
+            axes.bar(place, count, width, align="edge", color=RED)
+            words += f"\n{count:,} {where}, to {end:.2g}"
+    return words
+
+
 def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figure:
     """How often each true class (row) was predicted as each class (column); the colour shows the mistakes.
 
     Args:
-        confusion: (classes, classes) counts.
+        confusion: (classes, classes) counts, or shares of them.
         names: of the classes (default: their numbers).
 
-    Raises ``ShapeError`` for another shape, ``ValueError`` for another number of names.
+    Raises ``ShapeError`` for another shape, ``ValueError`` for another number of names, or for counts below zero or not finite.
 
     >>> from minigrad import plots
     >>> plots.confusion_matrix([[9, 1], [2, 8]], ["cat", "dog"]).axes[0].get_title()
@@ -346,24 +386,25 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
     confusion = shown_array("confusion_matrix", "confusion", confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ShapeError(f"confusion_matrix: a square matrix of counts is needed, not {confusion.shape}")
+    if not confusion.size or all_finite("confusion_matrix", "confusion", confusion).min() < 0:
+        raise ValueError(f"confusion_matrix: counts must be 0 or above, and not missing, but are {shown(confusion)}")
     classes = len(confusion)
-    labels = [str(i) for i in range(classes)] if names is None else [str(name) for name in names]
-    if len(labels) != classes:
-        raise ValueError(f"confusion_matrix: {len(labels)} names for {classes} classes")
+    labels = class_names("confusion_matrix", names, classes)
+    written = (lambda count: f"{count:,.0f}") if (confusion == np.rint(confusion)).all() else (lambda share: f"{share:.2f}")
     side = max(4.2, 0.6 * classes + 1.2)
     figure = new_figure(side, side - 0.6)
     axes = figure.subplots()
     mistakes = confusion * (1 - np.eye(classes, dtype=int))
-    axes.imshow(mistakes, cmap="Reds", vmin=0, vmax=max(mistakes.max(initial=0), 1) * 1.4)
+    axes.imshow(mistakes, cmap="Reds", vmin=0, vmax=(mistakes.max() or 1) * 1.4)
     for i, row in enumerate(confusion):
         for j, count in enumerate(row):
             if count:
                 right = i == j
                 look: dict[str, Any] = {"color": BLUE if right else "black", "fontweight": "bold" if right else "normal"}
-                axes.text(j, i, str(count), ha="center", va="center", fontsize=9, **look)
+                axes.text(j, i, written(count), ha="center", va="center", fontsize=9, **look)
     turned: dict[str, Any] = {"rotation": 40, "ha": "right"} if max(map(len, labels), default=0) > 2 else {}
     axes.set_xticks(range(classes), labels, **turned)
     axes.set_yticks(range(classes), labels)
-    share = confusion.trace() / max(confusion.sum(), 1)
-    axes.set(xlabel="predicted", ylabel="true", title=f"{share:.2%} right, {mistakes.sum()} of {confusion.sum():,} wrong")
+    share = confusion.trace() / (confusion.sum() or 1)
+    axes.set(xlabel="predicted", ylabel="true", title=f"{share:.2%} right, {written(mistakes.sum())} of {written(confusion.sum())} wrong")
     return figure

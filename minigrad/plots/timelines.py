@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import check
-from minigrad.plots.canvas import BLUE, named_arrays, new_figure
+from minigrad.plots.canvas import BLUE, by_name, named_arrays, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,8 +62,9 @@ def timeline(
     """
     check("timeline", locals(), "names highest", seconds="above 0", names="a dict", highest="a dict", title="a text")
     arrays = named_arrays("timeline", "rows", rows)
+    names, highest = by_name(names), by_name(highest)
     for what, given in (("names", names), ("highest", highest)):
-        if strangers := set(given or ()) - set(arrays):
+        if strangers := set(given) - set(arrays):
             raise ValueError(f"timeline: {what} for {', '.join(sorted(strangers))}, but the rows are {', '.join(arrays)}")
     for name, array in arrays.items():
         if array.ndim not in (1, 2) or not array.size:
@@ -71,19 +72,19 @@ def timeline(
         numbers = array.shape[0] if array.ndim == 2 else array.max() + 1 if array.dtype.kind in "iu" else 0
         if array.ndim == 1 and array.dtype.kind in "iu" and array.min() < 0:
             raise ValueError(f"timeline: {name} has a number below 0, which has no name")
-        if names and name in names and len(names[name]) < numbers:
+        if name in names and len(names[name]) < numbers:
             raise ValueError(f"timeline: {len(names[name])} names for the {numbers} numbers of {name}")
     heights = [1.5 if a.ndim == 2 else 0.35 if a.dtype.kind in "iu" else 0.8 for a in arrays.values()]
     figure = new_figure(8.6, 0.95 * sum(heights) + 0.09 * len(heights) + (0.9 if title else 0.6))
     cells = figure.subplots(len(arrays), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, (name, array) in zip(cells, arrays.items(), strict=True):
-        own = (names or {}).get(name)
+        own = names.get(name)
         if array.ndim == 2:
-            top = (highest or {}).get(name, float(len(array)))
+            top = highest.get(name, float(len(array)))
             axes.imshow(array, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, top), interpolation="nearest")
             if own:
                 axes.set_yticks(np.arange(len(array)) + 0.5, own, fontsize=8)
-            elif highest and name in highest:
+            elif name in highest:
                 axes.set_yticks([0, top / 2, top], [f"{v:,.0f} Hz" for v in (0, top / 2, top)], fontsize=8)
             else:
                 axes.set_yticks([])

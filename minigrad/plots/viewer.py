@@ -13,7 +13,7 @@ from minigrad.files.html import Page, staged
 from minigrad.files.png import png
 from minigrad.ops.arguments import check
 from minigrad.plots.canvas import as_picture, named_arrays
-from minigrad.plots.probes import enlarged, layer_outputs
+from minigrad.plots.probes import enlarged, named_outputs
 
 
 def _address(picture: np.ndarray) -> str:
@@ -64,12 +64,17 @@ def map_viewer(
     True
     """
     check("map_viewer", locals(), "shown", model="a function", shown="a dict", most=1, side=1, title="a text")
-    arrays = named_arrays("map_viewer", "images", images)
+    arrays = {
+        name: array[0] if array.ndim == 4 and len(array) == 1 else array
+        for name, array in named_arrays("map_viewer", "images", images).items()
+    }
     pictures = {**arrays, **(named_arrays("map_viewer", "shown", shown) if shown else {})}
     if strangers := set(pictures) - set(arrays):
         raise ValueError(f"map_viewer: shown has {', '.join(sorted(strangers))}, but the images are {', '.join(arrays)}")
     check("map_viewer", locals(), layers="an iterable")
-    paths = dict(layers) if isinstance(layers, Mapping) else {path: path for path in layers}
+    paths = dict(layers) if isinstance(layers, Mapping) else {str(path): path for path in layers}
+    for path in paths.values():
+        check("map_viewer", {"layers": path}, layers="a name")
     if not paths:
         raise ValueError("map_viewer: layers is empty: there is nothing to show")
     data = []
@@ -77,13 +82,13 @@ def map_viewer(
         if array.ndim != 3:
             raise ShapeError(f"map_viewer: {name} must be (C, H, W), not {array.shape}")
         with no_grad():
-            outputs = layer_outputs(model, wrap(np.ascontiguousarray(array[None])), list(paths.values()))
+            outputs = named_outputs("map_viewer", model, wrap(np.ascontiguousarray(array[None])), list(paths.values()))
         sheets = []
         for layer, output in zip(paths, outputs, strict=True):
             if output._data.ndim != 4:
                 raise ShapeError(f"map_viewer: {layer} must return maps (1, K, h, w), not {output._data.shape}")
             sheets.append({"layer": layer, **_sheet(output._data[0], most, side)})
-        picture = as_picture(pictures[name])
+        picture = as_picture(pictures[name], "map_viewer")
         colours = picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, 2)
         data.append({"name": name, "picture": _address(_bytes(colours[:, :, :3])), "layers": sheets})
     return staged("minigrad.plots/viewer.html", title or "what each layer sees", {"title": title, "images": data})

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
-from minigrad.ops.arguments import check
-from minigrad.plots.canvas import as_picture, new_figure
-from minigrad.tree import array_of
+from minigrad.ops.arguments import check, whole
+from minigrad.plots.canvas import as_picture, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,9 +38,13 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
     ['28×28×1', '24×24×8', '12×12×8', '8 filters\\nof 5×5', 'max pool\\n2×2']
     """
     check("volumes", locals(), "between faces", shapes="a list", between="a list", faces="a list")
-    sizes = [tuple(int(n) for n in shape) for shape in shapes]
+    given = [shape if isinstance(shape, Sequence) and not isinstance(shape, str) else (shape,) for shape in shapes]
+    sizes = [tuple(whole("volumes", "shapes", n) for n in shape) for shape in given]
     if not sizes or any(len(size) not in (1, 3) or min(size) < 1 for size in sizes):
         raise ShapeError(f"volumes: a shape is (channels, height, width) or (features,), not {sizes or 'missing'}")
+    between, faces = None if between is None else list(between), None if faces is None else list(faces)
+    for what in between or []:
+        check("volumes", {"between": what}, between="a text")
     if between is not None and len(between) != len(sizes) - 1:
         raise ValueError(f"volumes: {len(between)} arrows for the {len(sizes) - 1} gaps between {len(sizes)} volumes")
     if faces is not None and len(faces) != len(sizes):
@@ -66,7 +69,13 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
         for corners, colour in zip((front, top, side), FACES, strict=True):
             axes.fill(*corners.T, facecolor=colour, edgecolor="#33557a", linewidth=1, zorder=2)
         if face is not None:
-            axes.imshow(as_picture(array_of(face)), cmap="gray_r", extent=(x, x + w, -h / 2, h / 2), zorder=3, aspect="auto")
+            axes.imshow(
+                as_picture(shown_array("volumes", "faces", face), "volumes"),
+                cmap="gray_r",
+                extent=(x, x + w, -h / 2, h / 2),
+                zorder=3,
+                aspect="auto",
+            )
             axes.plot(*np.vstack([front, front[:1]]).T, color="#33557a", linewidth=1, zorder=4)
         label = "×".join(map(str, (*size[1:], size[0])))
         axes.text(x + (w + back[0]) / 2, -h / 2 - 0.5, label, ha="center", va="top", fontsize=10, fontweight="bold")

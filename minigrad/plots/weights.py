@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine import ShapeError
-from minigrad.ops.arguments import check
-from minigrad.plots.canvas import BLUE, RED, new_figure, shown_array
+from minigrad.ops.arguments import check, whole
+from minigrad.plots.canvas import BLUE, RED, all_finite, class_names, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +24,8 @@ def _as_images(name: str, weight: Any, shape: Sequence[int]) -> np.ndarray:
         raise ShapeError(
             f"{name}: weight {weight.shape} has no rows of {np.prod(shape)} numbers, one for each value of an image {tuple(shape)}"
         )
+    if not all_finite(name, "weight", weight).size:
+        raise ShapeError(f"{name}: weight {weight.shape} is empty")
     return weight.reshape(-1, *shape) / np.abs(weight).max(initial=1e-12)
 
 
@@ -48,8 +50,8 @@ def weight_images(weight: Any, shape: Sequence[int], names: Sequence[str] | None
         columns: images in a row.
 
     Raises:
-        ShapeError: rows that do not fit the shape.
-        ValueError: a wrong number of names.
+        ShapeError: rows that do not fit the shape, or none.
+        ValueError: a wrong number of names, or weights that are not finite.
 
     >>> import minigrad as mg
     >>> from minigrad import plots
@@ -58,10 +60,8 @@ def weight_images(weight: Any, shape: Sequence[int], names: Sequence[str] | None
     """
     check("weight_images", locals(), "names", names="a list", columns=1)
     images = _as_images("weight_images", weight, shape)
-    titles = [str(i) for i in range(len(images))] if names is None else list(names)
-    if len(titles) != len(images):
-        raise ValueError(f"weight_images: {len(titles)} names for {len(images)} neurons")
-    columns = max(1, min(columns, len(images)))
+    titles = class_names("weight_images", names, len(images), "neurons")
+    columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure = new_figure(1.7 * columns, 1.95 * rows)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -88,6 +88,7 @@ def weight_bars(
     Raises:
         ShapeError: layers whose sizes do not match, or rows that do not fit the shape.
         IndexError: an output that the second layer does not have.
+        ValueError: a wrong number of names, or weights that are not finite.
 
     >>> import minigrad as mg
     >>> from minigrad import plots
@@ -96,12 +97,15 @@ def weight_bars(
     (7, 'class 0')
     """
     check("weight_bars", locals(), "names", outputs="a list", names="a list")
-    images, second = _as_images("weight_bars", first, shape), shown_array("weight_bars", "second", second)
+    images, second = (
+        _as_images("weight_bars", first, shape),
+        all_finite("weight_bars", "second", shown_array("weight_bars", "second", second)),
+    )
     hidden = len(images)
-    if names is not None and len(names) != len(second):
-        raise ValueError(f"weight_bars: {len(names)} names for {len(second)} classes")
     if second.ndim != 2 or second.shape[1] != hidden:
         raise ShapeError(f"weight_bars: second is (classes, {hidden}), as the first layer has {hidden} neurons, not {second.shape}")
+    called = class_names("weight_bars", names, len(second))
+    outputs = [whole("weight_bars", "outputs", i) for i in outputs]
     if outside := [i for i in outputs if not 0 <= i < len(second)]:
         raise IndexError(f"weight_bars: output {outside[0]} is outside the {len(second)} classes")
     figure = new_figure(1.05 * hidden + 0.7, 1.2 + 1.15 * len(outputs))
@@ -116,7 +120,7 @@ def weight_bars(
         axes.bar(range(hidden), second[output], color=[RED if w > 0 else BLUE for w in second[output]], width=0.6)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set(xlim=(-0.5, hidden - 0.5), ylim=(-largest, largest), xticks=[])
-        axes.set_ylabel(f"class {output}" if names is None else names[output], fontsize=9)
+        axes.set_ylabel(f"class {output}" if names is None else called[output], fontsize=9)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right", "bottom"]].set_visible(False)
     return figure

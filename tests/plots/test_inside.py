@@ -166,7 +166,7 @@ def test_the_page_of_maps_holds_every_map():
     [
         ({"images": {}}, "map_viewer: images is empty"),
         ({"layers": []}, "map_viewer: layers is empty"),
-        ({"layers": ["no such"]}, "layer_outputs: 'no such' is no layer"),
+        ({"layers": ["no such"]}, "map_viewer: 'no such' is no layer"),
         ({"layers": ["3"]}, r"map_viewer: 3 must return maps \(1, K, h, w\), not \(1, 2\)"),
         ({"images": {"a": np.ones((4, 4), np.float32)}}, r"map_viewer: a must be \(C, H, W\), not \(4, 4\)"),
         ({"shown": {"b": image()}}, "map_viewer: shown has b, but the images are a"),

@@ -53,6 +53,26 @@ def test_histograms():
     drawn(plots.histograms({"none": np.array([np.nan])}))
 
 
+def test_histograms_with_long_tails_keep_their_bars():
+    """The bars show the bulk; what lies beyond is counted in one bar at that end, and a peak is cut off with its count beside it."""
+    rng = np.random.default_rng(0)
+    bulk = rng.normal(size=2000)
+    (axes,) = plots.histograms({"tail": np.concatenate([bulk, [900.0, -40.0, 800.0]])}, bins=30).axes
+    bars = axes.patches
+    assert len(bars) == 32 and sum(bar.get_height() for bar in bars) == 2003
+    assert sum(bar.get_height() > 0 for bar in bars[:30]) > 25 and max(bar.get_x() for bar in bars) < 8
+    assert axes.texts[0].get_text().splitlines()[1:] == ["1 below, to -40", "2 above, to 9e+02"]
+    (axes,) = plots.histograms({"relu": np.concatenate([np.zeros(5000), np.abs(bulk)])}, bins=30).axes
+    note, words = axes.texts
+    assert "71% zero" in words.get_text() and len(axes.patches) == 30
+    top = max(bar.get_height() for bar in axes.patches)
+    assert note.get_text() == f"{int(top):,} ↑" and axes.get_ylim()[1] < top / 4
+    for lonely in (np.zeros(9), np.array([1.0, 2.0]), np.concatenate([np.zeros(10000), [7.0]])):
+        (axes,) = plots.histograms({"a": lonely}).axes
+        assert sum(bar.get_height() for bar in axes.patches) == len(lonely)
+    drawn(axes.figure)
+
+
 def test_confusion_matrix():
     figure = plots.confusion_matrix(np.array([[3, 1], [0, 6]]), ["a", "b"])
     assert titles(figure) == ["90.00% right, 1 of 10 wrong"]
