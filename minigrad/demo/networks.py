@@ -14,7 +14,7 @@ from minigrad import nn
 from minigrad.calls import heard, unchanged
 from minigrad.demo.exported import chain, window
 from minigrad.demo.images import digits
-from minigrad.engine import ShapeError, no_grad
+from minigrad.engine import ShapeError, enable_grad, no_grad
 from minigrad.files.html import Page, encoded, staged
 from minigrad.nn import functional as F
 from minigrad.nn.data import MNIST
@@ -50,7 +50,7 @@ def trained_lenet() -> nn.Sequential:
 
     The random generator is as it was. About 96 % of the test images are recognised.
     """
-    with fork_rng():
+    with fork_rng(), enable_grad():
         mg.manual_seed(0)
         model = lenet()
         images, labels = MNIST().tensors(normalize=True)
@@ -217,7 +217,8 @@ def templates(
         for start in range(0, len(x), batch_size):
             part = order[start : start + batch_size]
             optimizer.zero_grad()
-            F.cross_entropy(layer(inputs[part]), targets[part]).backward()
+            with enable_grad():
+                F.cross_entropy(layer(inputs[part]), targets[part]).backward()
             optimizer.step()
             step += 1
             record(step)

@@ -61,7 +61,8 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Losses (left, logarithmic) and accuracies (right), epoch by epoch.
 
     Args:
-        history: a dict for each epoch. ``loss``, ``test_loss`` and ``accuracy`` (a fraction) are shown if present, and so is every
+        history: a dict for each epoch, as :func:`minigrad.nn.fit` returns them. ``loss``, ``val_loss`` or ``test_loss``, and ``accuracy`` (a
+            fraction: of the test, or of the training if there is a ``val_accuracy`` or ``test_accuracy``) are shown if present, and so is every
             other key that contains ``loss`` or ``accuracy``; ``epoch`` is the number on the axis. An epoch may lack some of them.
 
     Raises ``ValueError`` for a history that is empty or has neither, ``TypeError`` for one that is no list.
@@ -81,11 +82,14 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     groups = [(title, group) for title, group in groups if group]
     if not groups:
         raise ValueError(f"training_curves: the history has no loss and no accuracy, only {', '.join(names) or 'nothing'}")
-    words = {"loss": "training", "test_loss": "test", "accuracy": "test", "train_accuracy": "training"}
-    colours = {"training": (BLUE, "o-"), "test": (RED, "s-")}
+    words = {"test_loss": "test", "test_accuracy": "test", "val_loss": "validation", "val_accuracy": "validation"}
+    words |= dict.fromkeys(("loss", "train_loss", "train_accuracy"), "training")
+    words["accuracy"] = "training" if {"test_accuracy", "val_accuracy"} & set(names) else "test"
+    colours = {"training": (BLUE, "o-"), "test": (RED, "s-"), "validation": (RED, "s-")}
     numbered = [{"epoch": i + 1, **row} for i, row in enumerate(history)]
     figure = new_figure(5 * len(groups), 4)
     for axes, (title, group) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
+        ends = []
         for name in group:
             word = words.get(name, name.replace("_", " "))
             colour, style = colours.get(word, (None, "^-"))
@@ -95,11 +99,13 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
             if values.ndim != 1:
                 raise ShapeError(f"training_curves: {name} must be one number in each epoch, not {values.shape[1:]}")
             axes.plot(epochs, values, style, color=colour, ms=4, label=word)
-            if title == "Accuracy":
-                axes.annotate(
-                    f"{values[-1]:.2f} %", (epochs[-1], values[-1]), textcoords="offset points", xytext=(6, 0), ha="left", va="center",
-                    color=colour, fontweight="bold", annotation_clip=False,
-                )  # fmt: skip
+            ends.append((values[-1], epochs[-1], colour))
+        if title == "Accuracy":  # the higher number stands above its point, the lower below: they never lie on each other
+            for value, epoch, colour in ends:
+                others = [other for other, _, _ in ends if other != value]
+                side = 0 if not others else 6 if value > max(others) else -6 if value < min(others) else 0
+                axes.annotate(f"{value:.2f} %", (epoch, value), textcoords="offset points", xytext=(6, side), ha="left", va="center",
+                              color=colour, fontweight="bold", annotation_clip=False)  # fmt: skip
         if title == "Loss":
             axes.set(ylabel="loss", yscale="log" if all(row[n] > 0 for row in history for n in group if n in row) else "linear")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,8 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
     for i, words in enumerate(between or []):
         start, end = spots[i][1] + 0.25, spots[i + 1][0] - 0.25
         axes.annotate("", (end, 0), (start, 0), arrowprops={"arrowstyle": "-|>", "color": "#666666", "lw": 1.3})
-        text = words.replace(" of ", "\nof ").replace(" pool ", " pool\n")
+        parts = words.replace(" of ", "\nof ").replace(" pool ", " pool\n").splitlines()
+        text = "\n".join(textwrap.fill(part, 13) for part in parts)
         axes.text((start + end) / 2, 0.35, text, ha="center", va="bottom", fontsize=8, color="#444444")
     high = max(h / 2 + d * SLANT[1] for _, h, d in boxes)
     low = max(h for _, h, _ in boxes) / 2 + 1.6

@@ -229,6 +229,8 @@ def test_templates_while_they_train(tmp_path):
 
 def test_templates_check_what_they_get():
     good = three_classes(6)
+    with mg.no_grad():
+        assert demo.templates(good, good, epochs=1).html == demo.templates(good, good, epochs=1).html  # trained inside no_grad as well
     with pytest.raises(ValueError, match="give both train and test, or neither"):
         demo.templates(good)
     with pytest.raises(mg.ShapeError, match=r"train must be images \(N, H, W\) and classes \(N,\), not \(6, 6, 6\) and \(5,\)"):
