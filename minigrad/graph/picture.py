@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.files.atomic import whole_file
+from minigrad.files.html import Page
 from minigrad.graph import model
 from minigrad.graph.dot import RenderError, source
 from minigrad.graph.page import page
@@ -37,6 +38,17 @@ class Graph(model.Graph):
         """An interactive page in one file: zoom, fold modules, hover, search, step through backward."""
         return page(self)
 
+    @property
+    def page(self) -> Page:
+        """The interactive page (:attr:`html`) as a notebook shows it, in a frame. It needs no Graphviz.
+
+        >>> import minigrad as mg
+        >>> from minigrad import graph, nn
+        >>> graph.draw(nn.Linear(2, 3), mg.ones(1, 2)).page
+        Page(... characters)
+        """
+        return Page(self.html)
+
     def save(self, path: Any) -> Path:
         """Write the picture to ``path`` in the format of its file extension: svg, png, pdf, dot (or gv), html, json.
 
@@ -65,4 +77,4 @@ class Graph(model.Graph):
         try:
             return {"image/svg+xml": self.svg, "text/plain": repr(self)}
         except RenderError as error:
-            return {"text/plain": f"{self!r}\n{error}"}
+            return {"text/html": self.page._repr_html_(), "text/plain": f"{self!r}\n{error}"}  # a notebook shows the page instead
