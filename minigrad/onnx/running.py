@@ -387,7 +387,7 @@ class Compiler:
         return dense
 
     def _constant(self, node: Any, attributes: Mapping[str, Any]) -> np.ndarray:
-        """The array of a node ``Constant``. Raises :class:`OnnxError` for one of strings."""
+        """The array of a node ``Constant``. Raises :class:`OnnxError` for one of strings, or of what is no tensor at all."""
         if len(node.attribute) != 1:
             raise OnnxError(f"{self.reader.name}: node {node.name[:80]!r}: a Constant has one attribute")
         (attribute,) = node.attribute
@@ -395,12 +395,14 @@ class Compiler:
             if attribute.ref_attr_name not in attributes:
                 raise OnnxError(f"{self.reader.name}: the attribute {attribute.ref_attr_name!r} of a function is not given")
             attribute = attributes[attribute.ref_attr_name]
+        kind = official().AttributeProto
+        if attribute.type not in (kind.FLOAT, kind.FLOATS, kind.INT, kind.INTS, kind.TENSOR, kind.SPARSE_TENSOR):
+            told = "strings are no tensors" if attribute.type in (kind.STRING, kind.STRINGS) else f"{attribute.name[:80]!r} is no tensor"
+            raise OnnxError(f"{self.reader.name}: node {node.name[:80]!r}: {told} of minigrad")
         value = self.value(attribute, {}, attributes, frozenset(), 0)[0]
-        if isinstance(value, (str, list)) or (isinstance(value, tuple) and value and isinstance(value[0], str)):
-            raise OnnxError(f"{self.reader.name}: node {node.name[:80]!r}: strings are no tensors of minigrad")
         if isinstance(value, np.ndarray):
             return value
-        return np.asarray(value, np.float32 if attribute.type in (1, 6) else np.int64)
+        return np.asarray(value, np.float32 if attribute.type in (kind.FLOAT, kind.FLOATS) else np.int64)
 
     def _keep(self, graph: Graph, name: str, array: np.ndarray, trainable: bool) -> None:
         """Register a stored tensor: a parameter, a buffer, or a constant."""

@@ -358,6 +358,21 @@ def test_axes_that_are_named_twice_are_refused():
         load(model_of("g (float[2] x) => (float y) { y = Unsqueeze (x, axes) }", stored={"axes": np.array([0, 0])}))(mg.ones(2))
 
 
+def test_constants_that_are_no_tensors_are_refused():
+    """A function's constant is an attribute of its caller, whose kind is the caller's word."""
+    call = parser.parse_node('y = own.f <k = 2.0> (x)')
+    text = "<domain: \"own\", opset_import: [\"\": 18]>\nf <k> (a) => (b) { c = Constant <value_float: float = @k> ()\n b = Mul (a, c) }"
+    model = model_of("g (float[2] x) => (float[2] y) { y = own.f (x) }", functions=text)
+    (node,) = model.graph.node
+    node.CopyFrom(call)
+    assert load(model)(mg.ones(2)).tolist() == [2.0, 2.0]
+    kinds = onnx.AttributeProto
+    for kind, said in [(kinds.GRAPH, "'k' is no tensor"), (kinds.TYPE_PROTO, "'k' is no tensor"), (kinds.STRING, "strings are no tensors")]:
+        node.attribute[0].type = kind
+        with pytest.raises(OnnxError, match=said):
+            load(model)
+
+
 def test_the_limit_grows_with_the_inputs():
     """64 times their bytes come on top of max_bytes: a larger batch needs no other limit."""
     model = load(
