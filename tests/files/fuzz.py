@@ -79,10 +79,10 @@ def _of_a_codec(thing):
 
 
 def _of_an_op(event):
-    """An op writes its own functions when it is first called, and kernels in C are given memory."""
+    """An op writes its own functions when it is first called, and kernels in C are given the memory of arrays."""
     caller = Path(sys._getframe(2).f_code.co_filename).parent
     return (event == "exec" and caller == Path(engine.__file__).parent) or (
-        event == "ctypes.cdata/buffer" and caller == Path(native.__file__).parent
+        event in ("ctypes.cdata", "ctypes.cdata/buffer", "ctypes.addressof") and caller == Path(native.__file__).parent
     )
 
 
