@@ -7,10 +7,11 @@ import functools
 import itertools
 import sys
 import types
-import weakref
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -24,6 +25,7 @@ PYTHON = "(Python)"
 Line = tuple[str, int, str]  # file, number, function
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Event:
     """A span of time.
 
@@ -44,17 +46,18 @@ class Event:
     ================  ==========================================================================================================
     """
 
-    # Of these an event has its own where it differs: a call of an op must not take long.
-    inside = bytes_kept = flops = end = 0
-    op: Op | None = None
-    node: int | None = None
-    shapes: Any = None
+    name: str
+    kind: str
+    start: int
+    end: int
+    parent: Event | None = None
     frames: tuple[Any, ...] = ()  # in turn a code object, and the place in it: the line is found when somebody asks
     called_from: Event | None = None  # of a formula: the event of its op
-
-    def __init__(self, name: str, kind: str, parent: Any):
-        self.name, self.kind, self.parent = name, kind, parent
-        self.start = perf_counter_ns()
+    inside: int = 0
+    node: int | None = None
+    bytes_kept: int = 0
+    flops: int = 0
+    shapes: Any = None
 
     @property
     def phase(self) -> str:
@@ -97,19 +100,23 @@ class Event:
 
 
 class Recording:
-    """The events of one thread between :meth:`begin_all` and :meth:`end_all`: an :class:`~minigrad.engine.observed.Observer`."""
+    """What happens in one thread between :meth:`begin_all` and :meth:`end_all`: an :class:`~minigrad.engine.observed.Observer`.
+
+    What happens is only noted, a tuple for each span when it ends, and ``events`` are made of these when somebody asks: so the program is not much
+    slower for being looked at. A tuple is ``(kind, what, first, start, end, frames, flops, shapes)``. ``what`` is the op or the name; ``first`` is the
+    length of the log when the span began: the spans inside are those from there on; ``frames`` is None for those of the span around it. In
+    the place of shapes, a formula has the number of its node.
+    """
 
     def __init__(self, shapes: bool, stack: bool):
         self.with_shapes, self.with_stack = shapes, stack
-        self.whole = self.current = Event(PYTHON, "profile", None)
-        self.events = [self.whole]
-        self.last: Event | None = None  # the last op that ended: the node that is made next is its
-        self.origins: dict[int, Event] = {}  # number of a node -> the event of its op
-        self.owners: dict[int, weakref.ref] = {}  # id -> an array whose memory is kept by a node already
-        self.paths: dict[int, tuple[Module, str]] = {}  # id of a module -> the module, and its name in rows
+        self.log: list[tuple[Any, ...]] = []
+        self.open: list[tuple[Any, ...]] = []  # of modules, parts and walks that have not ended: the arguments of begin, and where and when
+        self.nodes: list[tuple[int, int, list[Any]]] = []  # place of an op in the log, number of its node, arrays that it keeps and their bytes
+        self.paths: dict[int, tuple[Module, str, bool]] = {}  # id of a module -> what _path says of it
         self.roots: dict[str, int] = {}  # class -> how many modules of it were called from outside of all modules
         self.handles: list[Any] = []
-        self.frames: tuple[Any, ...] | None = None  # in a formula, those that called its op
+        self.known = False  # an op that is called now has the line of what is around it: of a formula, or of a module without code of the user's
 
     # ------------------------------------------------------------------------------------------------- begin and end
 
@@ -123,95 +130,131 @@ class Recording:
         ]
         observer.set(self)
         users.append(self)
-        put_before_kernels(_timed)
-        self.whole.start = perf_counter_ns()
+        put_before_kernels(self.timed)
+        self.begin("profile", PYTHON)
 
     def end_all(self) -> None:
-        """End all events, and listen no more."""
-        end = perf_counter_ns()
-        for event in self.current.chain():
-            self._close(event, end)
-        take_away(_timed)
+        """End what is open, and listen no more."""
+        self.end(0)
+        take_away(self.timed)
         users.remove(self)
         observer.set(None)
         for handle in self.handles:
             handle.remove()
-        for event in self.events:
-            if event.shapes is not None and event.op is not None:
-                out, args, kwargs, samples = event.shapes
-                count = MULTIPLY_ADDS.get(event.op)
-                if count is not None and event.parent.kind != "op":  # a kernel that calls an op is counted itself
-                    inputs, statics = event.op.split([_stand_in(a) for a in args], {name: _stand_in(a) for name, a in kwargs.items()})
-                    event.flops = 2 * samples * count(_stand_in(out), inputs, statics)
-                event.shapes = [a[0] for a in (*args, *kwargs.values()) if type(a) is _Shape] if self.with_shapes else None
-        self.origins.clear()
-        self.owners.clear()
         self.paths.clear()
-        self.last = None
 
-    def begin(self, name: str, kind: str) -> Event:
-        """A new event inside the current one."""
-        event = self.current = Event(name, kind, self.current)
-        self.events.append(event)
-        return event
+    def begin(self, kind: str, name: str, frames: tuple[Any, ...] | None = (), plain: bool = False) -> int:
+        """Something begins; how deep it is. ``plain`` says that it calls nothing of the user's but modules."""
+        self.open.append((kind, name, len(self.log), perf_counter_ns(), frames, self.known))
+        self.known = plain
+        return len(self.open) - 1
 
-    def end(self, event: Event) -> None:
-        """End ``event``, and those in it that an exception has left open."""
+    def end(self, depth: int) -> None:
+        """End what began at ``depth``, and what an exception has left open in it. After :meth:`end_all` nothing is open."""
         now = perf_counter_ns()
-        while self.current is not event:
-            self._close(self.current, now)
-            self.current = self.current.parent
-        event.end = now
-        self.current = parent = event.parent
-        parent.inside += now - event.start
+        while len(self.open) > depth:
+            kind, name, first, start, frames, self.known = self.open.pop()
+            self.log.append((kind, name, first, start, now, frames, 0, None))
 
-    @staticmethod
-    def _close(event: Event, now: int) -> None:
-        event.end = now
-        if event.parent is not None:
-            event.parent.inside += now - event.start
+    @functools.cached_property
+    def events(self) -> list[Event]:
+        """What was noted, in the order in which it began; the first is the whole."""
+        found: list[Event] = []
+        roots: list[int] = []  # places of events that have no parent yet
+        for place, (kind, what, first, start, end, frames, flops, more) in enumerate(self.log):
+            event = Event(what if type(what) is str else what.name, kind, start, end, frames=frames, flops=flops, shapes=more)
+            while roots and roots[-1] >= first:
+                child = found[roots.pop()]
+                child.parent = event
+                event.inside += child.end - child.start
+                if kind == child.kind == "op":  # a kernel that calls an op is counted itself
+                    child.flops = 0
+            roots.append(place)
+            found.append(event)
+        ops: dict[int, Event] = {}  # number of a node -> the event of its op
+        seen: set[int] = set()
+        for place, number, kept in self.nodes:
+            event = ops[number] = found[place]
+            event.node = number
+            for array, size in kept:
+                if id(array) not in seen:
+                    seen.add(id(array))
+                    event.bytes_kept += size
+        found = [found[place] for place in sorted(range(len(found)), key=lambda place: (self.log[place][2], -place))]
+        for event in found:
+            around = event.parent
+            if event.kind == "formula":
+                event.called_from, event.shapes = ops.get(event.shapes), None
+                around = event.called_from
+            if event.frames is None:
+                event.frames = () if around is None else around.frames
+        return found
 
     # ----------------------------------------------------------------------------------------- what the engine tells
 
+    def timed(self, op: Op, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """What stands before a kernel while this recording runs."""
+        get, clock, levels, log, with_shapes = observer.get, perf_counter_ns, innermost.get, self.log, self.with_shapes
+        count, n, several = MULTIPLY_ADDS.get(op), len(op.inputs), op.has_residual
+        after = list(op.signature.parameters)[n:]  # of an op that is counted, the inputs come first
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if get() is not self:  # another thread
+                return kernel(*args, **kwargs)
+            first, flops, shapes = len(log), 0, None
+            start = clock()
+            try:
+                if levels() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
+                    out = kernel(*args, **kwargs)
+                else:
+                    out = run_batched(op, *op.split(args, kwargs), level)
+            except Exception:
+                log.append(("op", op, first, start, clock(), None if self.known else self.caller(), 0, None))
+                raise
+            end = clock()
+            if count is not None:
+                result = out[0] if several else out
+                flops = 2 * count(result, args, kwargs if len(args) == n else {**dict(zip(after, args[n:], strict=False)), **kwargs})
+                if type(result) is Batched:
+                    flops *= _samples(result)
+            if with_shapes:  # not the arrays, which would stay in memory
+                shapes = [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
+            log.append(("op", op, first, start, end, None if self.known else self.caller(), flops, shapes))
+            return out
+
+        return call
+
     def made(self, node: Node) -> None:
-        """Note what the node of the last op keeps, and that its gradient belongs to this op's event."""
-        event, plan = self.last, node.plan
-        if event is None or event.op is not plan.op:
+        """Note what the node of the last op keeps, and that its gradient belongs to this op."""
+        log, plan = self.log, node.plan
+        if not log or log[-1][1] is not plan.op:
             return
-        event.node = number = node.number
-        self.origins[number] = event
-        for i, value in enumerate(node.kept):
-            if type(value) is np.ndarray:
-                source = plan.kept[i][0]
-                if type(source) is int and type(node.parents[source]) is Leaf:  # a parameter is there anyway
-                    continue
-                owner = value if value.base is None else value.base
-                known = self.owners.get(id(owner))
-                if known is None or known() is not owner:
-                    with contextlib.suppress(TypeError):  # memory of something else than numpy
-                        self.owners[id(owner)] = weakref.ref(owner)
-                    event.bytes_kept += value.nbytes
+        kept = []
+        for value, (source, _) in zip(node.kept, plan.kept, strict=True):
+            if type(value) is np.ndarray and not (type(source) is int and type(node.parents[source]) is Leaf):  # a parameter is there anyway
+                owner = value.base
+                kept.append((ref(owner if type(owner) is np.ndarray else value), value.nbytes))  # one array has one of these
+        self.nodes.append((len(log) - 1, node.number, kept))
 
     @contextlib.contextmanager
     def walking(self) -> Iterator[None]:
-        """The event of a backward pass."""
-        event = self.begin("(backward pass)", "walk")
+        """A backward pass."""
+        depth = self.begin("walk", "(backward pass)")
         try:
             yield
         finally:
-            self.end(event)
+            self.end(depth)
 
     def formula(self, node: Node, formula: Callable[..., Any], g: Any, args: Iterable[Any]) -> Any:
-        """``formula(g, *args)`` with an event."""
-        event = self.begin(node.plan.op.name, "formula")
-        event.called_from = origin = self.origins.get(node.number)
-        outer = self.frames
-        self.frames = event.frames = () if origin is None else origin.frames
+        """``formula(g, *args)``, noted."""
+        log, outer = self.log, self.known
+        first, self.known = len(log), True
+        start = perf_counter_ns()
         try:
             result = formula(g, *args)
         finally:
-            self.frames = outer
-            self.end(event)
+            log.append(("formula", node.plan.op, first, start, perf_counter_ns(), None, 0, node.number))
+            self.known = outer
         if type(result) in (tuple, list):  # those of a joint formula that are computed only if they are needed
 
             def later(r: Any) -> Any:
@@ -222,57 +265,65 @@ class Recording:
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """The event of a part with a name."""
-        event = self.begin(name, "part")
-        event.frames = self.caller()
+        """A part with a name."""
+        depth = self.begin("part", name, None if self.known else self.caller())
         try:
             yield
         finally:
-            self.end(event)
+            self.end(depth)
 
     # ------------------------------------------------------------------------------------------------ modules and lines
 
     def _module_begins(self, module: Module, args: Any) -> None:
         if observer.get() is self:  # else it is a module of another thread
-            self.begin(self._name(module), "module")
+            _, name, plain = self.paths.get(id(module)) or self._path(module)
+            plain = plain and "_hooks" not in module.__dict__ and not self.with_stack
+            self.begin("module", name, None if self.known else self.caller(4), plain)  # not the frames of its own call
 
     def _module_ends(self, module: Module, args: Any, output: Any) -> None:
         if observer.get() is self:
-            event: Event | None = self.current
-            while event is not None and event.kind != "module":
-                event = event.parent
-            if event is not None:  # None for a module that was called before the profiler began
-                self.end(event)
+            depth = len(self.open) - 1
+            while depth > 0 and self.open[depth][0] != "module":
+                depth -= 1
+            if depth > 0:  # 0 for a module that was called before the profiler began
+                self.end(depth)
 
-    def _name(self, module: Module) -> str:
-        known = self.paths.get(id(module))
-        if known is None:
-            root = type(module).__name__
-            if not any(event.kind == "module" for event in self.current.chain()):
-                number = self.roots[root] = self.roots.get(root, 0) + 1
-                root += f"#{number}" if number > 1 else ""
-                for path, inner in module.named_modules():
-                    self.paths.setdefault(id(inner), (inner, f"{root}.{path} ({type(inner).__name__})" if path else root))
-            known = self.paths.setdefault(id(module), (module, root))  # one that its owner does not list
-        return known[1]
+    def _path(self, module: Module) -> tuple[Module, str, bool]:
+        """The module, its name in rows, and whether all that it calls itself is minigrad's."""
+        root = type(module).__name__
+        if all(kind != "module" for kind, *_ in self.open):
+            number = self.roots[root] = self.roots.get(root, 0) + 1
+            root += f"#{number}" if number > 1 else ""
+            for path, inner in module.named_modules():
+                self.paths.setdefault(id(inner), (inner, f"{root}.{path} ({type(inner).__name__})" if path else root, _is_plain(inner)))
+        return self.paths.setdefault(id(module), (module, root, _is_plain(module)))  # one that its owner does not list
 
-    def caller(self) -> tuple[Any, ...]:
+    def caller(self, depth: int = 2) -> tuple[Any, ...]:
         """``frames`` of the line of the user's that is running, and if asked for of all that called it. The model zoo counts as the user's."""
-        frame: Any = sys._getframe(2)
+        frame: Any = sys._getframe(depth)
         found: tuple[Any, ...] = ()
         while frame is not None:
             code = frame.f_code
             ours = _is_ours.get(code.co_filename)
             if ours is None:
-                name = f"{frame.f_globals.get('__name__')}."
-                zoo, generated = name.startswith("minigrad.nn.models."), code.co_filename.startswith(GENERATED)
-                _is_ours[code.co_filename] = ours = generated or name == "contextlib." or (name.startswith("minigrad.") and not zoo)
+                _is_ours[code.co_filename] = ours = code.co_filename.startswith(GENERATED) or _is_name_of_ours(frame.f_globals.get("__name__"))
             if not ours:
                 found += code, frame.f_lasti
                 if not self.with_stack:
                     break
             frame = frame.f_back
         return found
+
+
+def _is_name_of_ours(module: str | None) -> bool:
+    name = f"{module}."
+    return name == "contextlib." or (name.startswith("minigrad.") and not name.startswith("minigrad.nn.models."))
+
+
+def _is_plain(module: Module) -> bool:
+    """Whether the class is minigrad's, and none of its attributes is a function that is not. (Modules in it have events of their own.)"""
+    values = [v for v in vars(module).values() if callable(v) and not isinstance(v, Module)]
+    return all(_is_name_of_ours(getattr(v, "__module__", None)) for v in (type(module), *values))
 
 
 @functools.lru_cache(1 << 16)
@@ -284,49 +335,6 @@ def _line(code: types.CodeType, place: int) -> Line:
 _is_ours: dict[str, bool] = {}  # file -> whether it is one of minigrad's
 
 
-class _Shape(tuple):
-    """(shape, dtype) in the place of an array."""
-
-
-def _shaped(value: Any) -> Any:
-    return _Shape((value.shape, value.dtype)) if isinstance(value, (np.ndarray, Batched)) else value
-
-
 def _samples(value: Any) -> int:
     """How many samples of ``vmap`` the shape of a value stands for."""
     return value.level.size * _samples(value.array) if type(value) is Batched else 1
-
-
-def _stand_in(value: Any) -> Any:
-    return outline(*value) if type(value) is _Shape else value
-
-
-def _timed(op: Op, kernel: Callable) -> Callable:
-    """What stands before a kernel while a profiler runs."""
-    name, counted = op.name, op in MULTIPLY_ADDS
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        recording: Any = observer.get()
-        if recording is None:  # another thread is observed
-            return kernel(*args, **kwargs)
-        parent = recording.current
-        event = recording.current = Event(name, "op", parent)
-        recording.events.append(event)
-        level = None if innermost.get() is None or op.across_levels else last_level((*args, *kwargs.values()))
-        try:
-            out = kernel(*args, **kwargs) if level is None else run_batched(op, *op.split(args, kwargs), level)
-        except Exception:
-            recording.end(event)
-            raise
-        end = event.end = perf_counter_ns()
-        parent.inside += end - event.start
-        recording.current = parent
-        event.op = op
-        event.frames = recording.caller() if recording.frames is None else recording.frames
-        if counted or recording.with_shapes:
-            result = out[0] if op.has_residual else out
-            event.shapes = _shaped(result), [_shaped(a) for a in args], {n: _shaped(a) for n, a in kwargs.items()}, _samples(result)
-        recording.last = event
-        return out
-
-    return call
