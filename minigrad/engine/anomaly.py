@@ -30,7 +30,7 @@ _functions: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  
 _arrays: weakref.WeakKeyDictionary[Node, tuple[tuple, Any]] = weakref.WeakKeyDictionary()  # node -> operands and result of its op
 _checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # node -> checksums of its kept arrays
 _may_be_nan: weakref.WeakSet[Node] = weakref.WeakSet()  # nodes made under check_nan=False
-_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+PACKAGE = os.path.dirname(os.path.dirname(__file__))
 GENERATED = "<op "  # the file name of an op's generated code begins with this
 
 
@@ -175,7 +175,7 @@ def _note_the_arrays(node: Node, known: dict[str, Any]) -> None:
 
 def _note_the_caller(node: Node, watched: bool) -> None:
     frame, home = sys._getframe(2), node.op.kernel.__code__.co_filename
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, GENERATED)):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((PACKAGE, GENERATED)):
         name = frame.f_code.co_name
         if frame.f_code.co_filename == home and not name.startswith(("_", "<")):
             _functions.setdefault(node, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ from weakref import ref
 import numpy as np
 
 from minigrad.engine import Batched, Leaf, Node, Op, innermost, last_level, observer, put_before_kernels, run_batched, take_away
-from minigrad.engine.anomaly import GENERATED
+from minigrad.engine.anomaly import GENERATED, PACKAGE
 from minigrad.engine.graph import users
 from minigrad.nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
 from minigrad.ops.shape_inference import MULTIPLY_ADDS, outline
@@ -298,15 +299,16 @@ class Recording:
                 self.paths.setdefault(id(inner), (inner, f"{root}.{path} ({type(inner).__name__})" if path else root, _is_plain(inner)))
         return self.paths.setdefault(id(module), (module, root, _is_plain(module)))  # one that its owner does not list
 
-    def caller(self, depth: int = 2) -> tuple[Any, ...]:
+    def caller(self, depth: int = 3) -> tuple[Any, ...]:
         """``frames`` of the line of the user's that is running, and if asked for of all that called it. The model zoo counts as the user's."""
         frame: Any = sys._getframe(depth)
         found: tuple[Any, ...] = ()
         while frame is not None:
             code = frame.f_code
-            ours = _is_ours.get(code.co_filename)
+            file = code.co_filename
+            ours = _is_ours.get(file)
             if ours is None:
-                _is_ours[code.co_filename] = ours = code.co_filename.startswith(GENERATED) or _is_name_of_ours(frame.f_globals.get("__name__"))
+                _is_ours[file] = ours = file.startswith((PACKAGE, GENERATED, contextlib.__file__)) and not file.startswith(_ZOO)
             if not ours:
                 found += code, frame.f_lasti
                 if not self.with_stack:
@@ -315,15 +317,11 @@ class Recording:
         return found
 
 
-def _is_name_of_ours(module: str | None) -> bool:
-    name = f"{module}."
-    return name == "contextlib." or (name.startswith("minigrad.") and not name.startswith("minigrad.nn.models."))
-
-
 def _is_plain(module: Module) -> bool:
     """Whether the class is minigrad's, and none of its attributes is a function that is not. (Modules in it have events of their own.)"""
     values = [v for v in vars(module).values() if callable(v) and not isinstance(v, Module)]
-    return all(_is_name_of_ours(getattr(v, "__module__", None)) for v in (type(module), *values))
+    names = [f"{getattr(v, '__module__', '')}." for v in (type(module), *values)]
+    return all(name.startswith("minigrad.") and not name.startswith("minigrad.nn.models.") for name in names)
 
 
 @functools.lru_cache(1 << 16)
@@ -332,6 +330,7 @@ def _line(code: types.CodeType, place: int) -> Line:
     return code.co_filename, number or code.co_firstlineno, code.co_qualname
 
 
+_ZOO = os.path.join(PACKAGE, "nn", "models") + os.sep
 _is_ours: dict[str, bool] = {}  # file -> whether it is one of minigrad's
 
 

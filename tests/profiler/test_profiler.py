@@ -1,6 +1,7 @@
 """The profiler: its rows add up to what was measured, belong to the right op, module and line, and nothing is left when it ends."""
 
 import gzip
+import inspect
 import json
 import threading
 import time
@@ -91,6 +92,18 @@ def test_bytes_kept_are_those_of_the_graph():
     found = rows(p.key_averages())
     assert found["mul", "forward"].bytes_kept == 800 and found["exp", "forward"].bytes_kept == 800
     assert c.requires_grad
+
+
+def test_the_first_call_of_an_op_has_the_line_of_the_user():
+    """An op writes its own function then."""
+    with profiler.profile() as p:
+
+        @mg.op(x=lambda g: g)
+        def called_once(x):
+            return x + 0
+
+        called_once(mg.ones(2))
+    assert [e.lines[0][0] for e in p.events() if e.name == "called_once"] == [__file__]
 
 
 def test_lines_are_those_of_the_user():
@@ -330,3 +343,53 @@ def test_inside_vmap_products_of_all_samples_are_counted_and_no_array_is_kept():
     assert alive[0]() is None
     flops = {(row.key, row.phase): row.flops for row in p.key_averages()}
     assert flops["linear", "forward"] == 2 * 5 * 3 * 2
+
+
+def test_lines_in_modules_that_call_functions_of_the_user():
+    """What a module of minigrad's computes has the line that called the module; what a function of the user's computes in it, its own."""
+
+    def activation(x):
+        return x.sin()
+
+    class Mine(nn.Module):
+        def forward(self, x):
+            return x.exp()
+
+    inside = nn.Sequential(nn.Linear(4, 4), Mine(), nn.TransformerEncoderLayer(4, 2, 8, activation=activation, batch_first=True))
+    hooked = nn.Tanh()
+    hooked.register_forward_hook(lambda module, args, out: out.cos())
+    own = nn.ReLU()
+    own.register_forward_pre_hook(lambda module, args: None)
+    with profiler.profile() as p:
+        y = hooked(inside(mg.ones(2, 3, 4)))
+        own(y).sum().backward()
+    this = test_lines_in_modules_that_call_functions_of_the_user.__code__
+
+    def line_of(name):
+        return {e.lines[0][1:] for e in p.events() if e.name == name and e.kind == "op" and e.phase == "forward"}
+
+    text, begin = inspect.getsourcelines(test_lines_in_modules_that_call_functions_of_the_user)
+    first = begin + next(i for i, line in enumerate(text) if "y = hooked(inside(" in line)
+    assert line_of("sin") == {(activation.__code__.co_firstlineno + 1, activation.__qualname__)}
+    assert line_of("exp") == {(Mine.forward.__code__.co_firstlineno + 1, Mine.forward.__qualname__)}
+    assert line_of("tanh") == line_of("linear") == {(first, this.co_qualname)}
+    assert [function for _, function in line_of("cos")] == [f"{this.co_qualname}.<locals>.<lambda>"]
+    assert line_of("relu") == {(first + 1, this.co_qualname)}
+
+
+def test_a_profiler_that_ends_inside_a_module_and_a_backward_pass():
+    model = small()
+    p = profiler.profile()
+    handles = [model[0].register_forward_pre_hook(lambda module, args: p.start()), model[3].register_forward_hook(lambda *_: p.stop())]
+    model(mg.ones(1, 1, 12, 12).double())
+    for handle in handles:
+        handle.remove()
+    names = [(e.kind, e.name) for e in p.events()]
+    assert names[0] == ("profile", "(Python)") and ("op", "conv") in names and ("op", "relu") in names
+    x = mg.ones(2, requires_grad=True)
+    y = x.exp()
+    y.register_hook(lambda g: p.stop())
+    p.start()
+    (y * 2).sum().backward()
+    assert [e.name for e in p.events() if e.kind == "formula"][:1] == ["sum"] and all(e.self_time >= 0 for e in p.events())
+    assert users == [] and observer.get() is None and nn.Module._hooks is None
