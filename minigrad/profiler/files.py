@@ -41,11 +41,11 @@ def write_trace(events: Sequence[Event], path: str | os.PathLike[str]) -> None:
         file.write(gzip.compress(text) if os.fspath(path).endswith(".gz") else text)
 
 
-def stacks(events: Sequence[Event]) -> dict[tuple[str, ...], float]:
+def stacks(events: Sequence[Event], functions: bool) -> dict[tuple[str, ...], float]:
     """Frames from the outside in -> microseconds that were spent there and not further in.
 
-    The frames are the phase, the user's functions (with ``with_stack``), modules, and events in modules; in a backward pass the modules are
-    those of the ops whose gradients are computed.
+    The frames are the phase, modules, events in modules, and with ``functions`` those of the user's that called them (for events ``with_stack``). In
+    a backward pass modules and functions are those of the ops whose gradients are computed.
     """
     found: dict[tuple[str, ...], float] = {}
     for event in events:
@@ -54,24 +54,30 @@ def stacks(events: Sequence[Event]) -> dict[tuple[str, ...], float]:
             if around.kind == "module" or around.kind == "profile" or around.kind == "walk":
                 break
             inside.append(f"{around.name} (gradient)" if around.kind == "formula" else around.name)
-        modules = [call.name for call in event.modules()]
-        functions = [f"{os.path.basename(file)}:{function}" for file, _, function in event.lines[1:]]
-        frames = (event.phase, *reversed(functions), *reversed(modules), *reversed(inside))
+        outer: list[str] = []
+        deep = 0
+        for call in dict.fromkeys([*reversed(list(event.modules())), event]):  # a module's own event is one of its modules
+            called_by = call.lines[::-1] if functions else ()
+            outer += [f"{os.path.basename(file)}:{function}" for file, _, function in called_by[deep:]]
+            deep = max(deep, len(called_by))
+            if call.kind == "module":
+                outer.append(call.name)
+        frames = (event.phase, *outer, *reversed(inside))
         found[frames] = found.get(frames, 0.0) + event.self_time / 1000
     return found
 
 
-def write_stacks(events: Sequence[Event], path: str | os.PathLike[str]) -> None:
+def write_stacks(events: Sequence[Event], path: str | os.PathLike[str], functions: bool) -> None:
     """Write a line ``frame;frame;frame microseconds`` for each stack, as flamegraph.pl, speedscope and inferno read it."""
-    lines = [f"{';'.join(frame.replace(';', ',') for frame in frames)} {time:.0f}\n" for frames, time in stacks(events).items()]
+    lines = [f"{';'.join(frame.replace(';', ',') for frame in frames)} {time:.0f}\n" for frames, time in stacks(events, functions).items()]
     with whole_file(path) as file:
         file.write("".join(lines).encode())
 
 
-def write_flame_graph(events: Sequence[Event], path: str | os.PathLike[str]) -> None:
+def write_flame_graph(events: Sequence[Event], path: str | os.PathLike[str], functions: bool) -> None:
     """Write the stacks as an SVG: a bar for each frame, as wide as its time, below the frame that called it. Bars bear their numbers as titles."""
     times: dict[tuple[str, ...], float] = {}
-    for frames, time in stacks(events).items():
+    for frames, time in stacks(events, functions).items():
         for depth in range(len(frames) + 1):
             times[frames[:depth]] = times.get(frames[:depth], 0.0) + time
     whole, width, height = max(times[()], 1e-9), 1200, 18

@@ -221,8 +221,8 @@ class profile:
     def export_stacks(self, path: str | os.PathLike[str], metric: str = "self_cpu_time_total") -> None:
         """Write the last recording as collapsed stacks: a line ``outer;inner microseconds`` for each, for flamegraph.pl or speedscope."""
         check("export_stacks", locals(), metric=("self_cpu_time_total",))
-        write_stacks(self.events(), path)
+        write_stacks(self.events(), path, self.with_stack)
 
     def export_flame_graph(self, path: str | os.PathLike[str]) -> None:
         """Write the last recording as a flame graph, an SVG that browsers show; a bar's title has its time."""
-        write_flame_graph(self.events(), path)
+        write_flame_graph(self.events(), path, self.with_stack)

@@ -20,7 +20,7 @@ from minigrad.engine import Batched, Leaf, Node, Op, innermost, last_level, obse
 from minigrad.engine.anomaly import GENERATED, PACKAGE
 from minigrad.engine.graph import users
 from minigrad.nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
-from minigrad.ops.shape_inference import MULTIPLY_ADDS, outline
+from minigrad.ops.shape_inference import MULTIPLY_ADDS
 
 PYTHON = "(Python)"
 Line = tuple[str, int, str]  # file, number, function
@@ -113,11 +113,15 @@ class Recording:
         self.with_shapes, self.with_stack = shapes, stack
         self.log: list[tuple[Any, ...]] = []
         self.open: list[tuple[Any, ...]] = []  # of modules, parts and walks that have not ended: the arguments of begin, and where and when
-        self.nodes: list[tuple[int, int, list[Any]]] = []  # place of an op in the log, number of its node, arrays that it keeps and their bytes
+        self.nodes: list[
+            tuple[int, int, list[Any]]
+        ] = []  # place of an op in the log, number of its node, arrays that it keeps and their bytes
         self.paths: dict[int, tuple[Module, str, bool]] = {}  # id of a module -> what _path says of it
         self.roots: dict[str, int] = {}  # class -> how many modules of it were called from outside of all modules
         self.handles: list[Any] = []
-        self.known = False  # an op that is called now has the line of what is around it: of a formula, or of a module without code of the user's
+        self.known = (
+            False  # an op that is called now has the line of what is around it: of a formula, or of a module without code of the user's
+        )
 
     # ------------------------------------------------------------------------------------------------- begin and end
 
@@ -232,7 +236,9 @@ class Recording:
             return
         kept = []
         for value, (source, _) in zip(node.kept, plan.kept, strict=True):
-            if type(value) is np.ndarray and not (type(source) is int and type(node.parents[source]) is Leaf):  # a parameter is there anyway
+            if type(value) is np.ndarray and not (
+                type(source) is int and type(node.parents[source]) is Leaf
+            ):  # a parameter is there anyway
                 owner = value.base
                 kept.append((ref(owner if type(owner) is np.ndarray else value), value.nbytes))  # one array has one of these
         self.nodes.append((len(log) - 1, node.number, kept))

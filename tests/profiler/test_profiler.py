@@ -302,7 +302,7 @@ def test_stacks_and_the_flame_graph_have_the_whole_time(tmp_path):
     lines = (tmp_path / "stacks.txt").read_text().splitlines()
     whole = p.events()[0].time / 1000
     assert sum(int(line.rpartition(" ")[2]) for line in lines) == pytest.approx(whole, abs=len(lines))
-    assert any("Sequential;Sequential.0 (Conv2d);conv " in line and line.startswith("forward;") for line in lines)
+    assert any(line.startswith("forward;") and "train;Sequential;Sequential.0 (Conv2d);conv " in line for line in lines)
     assert any("Sequential.0 (Conv2d);conv (gradient);conv_weight " in line and line.startswith("backward;") for line in lines)
     p.export_flame_graph(tmp_path / "flame.svg")
     root = ElementTree.fromstring((tmp_path / "flame.svg").read_text())
@@ -311,6 +311,41 @@ def test_stacks_and_the_flame_graph_have_the_whole_time(tmp_path):
     assert sum(float(b.get("width")) for b in bars if b.get("y") == "18") == pytest.approx(1200, abs=1)
     with pytest.raises(ValueError, match="export_stacks: metric must be one of"):
         p.export_stacks(tmp_path / "x", "self_cuda_time_total")
+
+
+def test_stacks_have_functions_between_modules(tmp_path):
+    """Each function of the user's stands where it was called: a block's forward inside the block."""
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.helped(x).exp()
+
+        def helped(self, x):
+            return self.inner(x)
+
+    def run():
+        return Block()(mg.ones(1, 2)).sin()
+
+    with profiler.profile(with_stack=True) as p:
+        run()
+    p.export_stacks(tmp_path / "stacks.txt")
+    this = "test_profiler.py:test_stacks_have_functions_between_modules"
+    found = {
+        line.rpartition(" ")[0].partition(f"{this};")[2].replace(f"{this}.<locals>.", "") for line in open_text(tmp_path / "stacks.txt")
+    }
+    assert {"run;Block;Block.forward;exp", "run;Block;Block.forward;Block.helped;Block.inner (Linear);linear", "run;sin"} <= found
+    with profiler.profile() as p:
+        run()
+    p.export_stacks(tmp_path / "stacks.txt")
+    assert {line.rpartition(" ")[0] for line in open_text(tmp_path / "stacks.txt")} >= {"forward;Block;exp", "forward;sin"}
+
+
+def open_text(path):
+    return path.read_text().splitlines()
 
 
 def test_pytorch_s_names():
