@@ -50,14 +50,14 @@ def test_weights_are_parameters_and_train():
 
 
 def test_names_with_dots_are_paths():
-    trained = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(18, 3)).double()
-    model = load(export(trained, mg.ones(2, 1, 5, 5, dtype=mg.float64)))
+    trained = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(18, 3))
+    model = load(export(trained, mg.ones(2, 1, 5, 5)))
     assert list(model.state_dict()) == [name for name in trained.state_dict() if "num_batches" not in name]
     changed = {name: value + 0.5 for name, value in model.state_dict().items()}
     model.load_state_dict(changed)
     trained.load_state_dict(changed, strict=False)
-    x = mg.tensor(rng.standard_normal((2, 1, 5, 5)))
-    assert mg.allclose(model(x), trained.eval()(x))
+    x = mg.tensor(rng.standard_normal((2, 1, 5, 5)), dtype=mg.float32)
+    assert mg.allclose(model(x), trained.eval()(x), atol=1e-6)
 
 
 def test_frozen_parts():
