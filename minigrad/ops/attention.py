@@ -89,13 +89,13 @@ def _heads(x: Any, num_heads: int) -> Any:
 
 
 def _attention_mask(what: str, mask: Any, shapes: dict[int, tuple[int, ...]], to: tuple[int, ...]) -> Any:
-    """A mask of one of ``shapes`` (number of dimensions -> shape), reshaped to four dimensions; a boolean mask as an array."""
+    """A mask of one of ``shapes`` (number of dimensions -> shape), reshaped to four dimensions."""
     kind, shape = array_of(mask).dtype, tuple(mask.shape)
     if kind.kind not in "bf":
         raise TypeError(f"multi_head_attention_forward: {what} must be boolean or floating, not {kind}")
     if shapes.get(len(shape)) != shape:
         raise ShapeError(f"multi_head_attention_forward: {what} must have shape {' or '.join(map(str, shapes.values()))}, but has {shape}")
-    return reshape(array_of(mask) if kind.kind == "b" else mask, to)
+    return reshape(mask, to)
 
 
 def _is_boolean(mask: Any) -> bool:
@@ -113,7 +113,7 @@ def _summed_masks(a: Any, b: Any, dtype: Any) -> Any:
 
 def _to_add(mask: Any, dtype: Any) -> Any:
     """-inf where a boolean mask is True, 0 elsewhere; a mask of numbers unchanged."""
-    return np.where(mask, -math.inf, 0.0).astype(dtype) if _is_boolean(mask) else mask
+    return where(mask, np.full(1, -math.inf, dtype), np.zeros(1, dtype)) if _is_boolean(mask) else mask
 
 
 def _projected(query: Any, key: Any, value: Any, weight: Any, weights: tuple[Any, ...] | None, bias: Any) -> Sequence[Tensor]:
@@ -232,7 +232,7 @@ def multi_head_attention_forward(
         k, v = cat([k, zeros], 2), cat([v, zeros], 2)
     more = k.shape[2] - source  # appended keys, which are never masked
     if mask is not None and more > 0:
-        mask = np.pad(mask, [(0, 0)] * 3 + [(0, more)]) if _is_boolean(mask) else pad(mask, (0, more))
+        mask = pad(mask, (0, more))
 
     weights = None
     if need_weights:

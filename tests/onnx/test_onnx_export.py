@@ -1,4 +1,4 @@
-"""Models written as ONNX files: the zoo, recurrent layers, attention, sizes that vary, names, and what cannot be written.
+"""Models written as ONNX files: recurrent layers, attention, sizes that vary, names, and what cannot be written. Whole networks are in test_onnx_models.
 
 Each export verifies itself: the file is run by ``load`` (and by onnxruntime, where it is installed) with other numbers and other sizes.
 """
@@ -10,7 +10,6 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import __main__ as command_line
 from minigrad import nn
-from minigrad.nn import models
 from minigrad.onnx import OnnxError, export, load
 
 onnx = pytest.importorskip("onnx")
@@ -23,33 +22,6 @@ def seed():
 
 def image(*shape):
     return mg.randn(*shape)
-
-
-@pytest.mark.parametrize(
-    ("make", "args"),
-    [
-        (models.LeNet5, lambda: image(1, 1, 28, 28)),
-        (models.resnet20, lambda: image(1, 3, 16, 16)),
-        (lambda: models.UNet(1, 2, 2, depth=2, padded=True, batch_norm=True), lambda: image(1, 1, 8, 8)),
-        (lambda: models.WaveNet(layers=2, blocks=2, residual=4, gated=4, skip=8), lambda: mg.randint(0, 256, (1, 20))),
-    ],
-    ids=["lenet", "resnet", "unet", "wavenet"],
-)
-def test_zoo(make, args):
-    export(make(), args())
-
-
-LARGE = {
-    "alexnet": 64, "vgg11_bn": 32, "googlenet": 64, "resnet18": 32, "resnet50": 32, "efficientnet_lite0": 32,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", LARGE)
-def test_large_models_of_the_zoo(name, request):
-    if not request.config.getoption("--onnx-all"):
-        pytest.skip("--onnx-all exports the large ones")
-    size = LARGE[name]
-    export(getattr(models, name)(), image(1, 3, size, size))
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -214,7 +186,10 @@ def test_numbers_that_leave_the_ops_are_found():
 
 def test_a_file_that_onnxruntime_cannot_check_is_said_to_be():
     pytest.importorskip("onnxruntime")
-    for function, x in [(F.gelu, mg.rand(3).double()), (nn.GRU(2, 2).double(), mg.rand(1, 1, 2).double())]:  # when it reads it, when it runs it
+    for function, x in [
+        (F.gelu, mg.rand(3).double()),
+        (nn.GRU(2, 2).double(), mg.rand(1, 1, 2).double()),
+    ]:  # when it reads it, when it runs it
         with pytest.warns(UserWarning, match=r"export: verify: onnxruntime has not checked the file, only minigrad's load has") as caught:
             export(function, x)
         assert [w.filename for w in caught] == [__file__]

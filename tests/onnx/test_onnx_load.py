@@ -360,8 +360,8 @@ def test_axes_that_are_named_twice_are_refused():
 
 def test_constants_that_are_no_tensors_are_refused():
     """A function's constant is an attribute of its caller, whose kind is the caller's word."""
-    call = parser.parse_node('y = own.f <k = 2.0> (x)')
-    text = "<domain: \"own\", opset_import: [\"\": 18]>\nf <k> (a) => (b) { c = Constant <value_float: float = @k> ()\n b = Mul (a, c) }"
+    call = parser.parse_node("y = own.f <k = 2.0> (x)")
+    text = '<domain: "own", opset_import: ["": 18]>\nf <k> (a) => (b) { c = Constant <value_float: float = @k> ()\n b = Mul (a, c) }'
     model = model_of("g (float[2] x) => (float[2] y) { y = own.f (x) }", functions=text)
     (node,) = model.graph.node
     node.CopyFrom(call)
