@@ -21,9 +21,10 @@ from minigrad.onnx.loading import load
 from minigrad.onnx.reader import NUMBERS, OnnxError, official
 from minigrad.onnx.writing import RULES, Writer
 from minigrad.ops.arguments import shown
-from minigrad.tree import leaves, tree_map
+from minigrad.tree import bytes_text, leaves, tree_map
 
 OLDEST = 13
+LARGEST = 2**31 - 2**24  # bytes of the numbers of a file, which is a message of protobuf; the nodes need some too
 
 
 def export(
@@ -64,7 +65,8 @@ def export(
             vary, and compare with the model. Where onnxruntime has not all operators for these dtypes, or for this version, a ``UserWarning`` says so.
 
     Raises:
-        OnnxError: an op that ONNX cannot express (with the path of the module), a setting that would have to vary, or results that differ.
+        OnnxError: an op that ONNX cannot express (with the path of the module), a setting that would have to vary, results that differ, or numbers
+            of more than 2 GB without ``external_data``.
         TypeError, ValueError: arguments that are not as above.
         ImportError: the package ``onnx`` is not installed.
 
@@ -88,12 +90,18 @@ def export(
     if external_data and path is None:
         raise ValueError("export: external_data needs a path")
     given = _Inputs(model, args, kwargs or {}, input_names, dynamic_axes or dynamic_shapes or {})
-    proto = _Export(model, given, opset_version, output_names).proto()
+    exported = _Export(model, given, opset_version, output_names)
+    if (size := sum(array.nbytes for _, array in exported.stored.values())) > LARGEST and not external_data:
+        raise OnnxError(
+            f"export: the model has {bytes_text(size)}, and a file of ONNX 2 GB at most; external_data=True puts the numbers beside it"
+        )
+    proto = exported.proto()
     if fold_batch_norm:
         _fold_batch_norm(proto)
-    onnx.checker.check_model(proto)
+    if size <= LARGEST:
+        onnx.checker.check_model(proto)
     if verify:
-        _verify(model, given, proto)
+        _verify(model, given, proto, OnnxError(f"a model of {bytes_text(size)} does not fit into one message") if size > LARGEST else None)
     if path is not None:
         path = Path(path)
         if external_data:
@@ -392,8 +400,8 @@ def _fold_batch_norm(proto: Any) -> None:
 # ----------------------------------------------------------------------------------------------------------- verification
 
 
-def _verify(model: Any, given: _Inputs, proto: Any) -> None:
-    """Compare the file with the model: for the given inputs, for other numbers, and for other sizes."""
+def _verify(model: Any, given: _Inputs, proto: Any, beyond: Exception | None) -> None:
+    """Compare the file with the model: for the given inputs, for other numbers, and for other sizes. ``beyond``: why onnxruntime cannot."""
     random = np.random.default_rng(0)
 
     def other(name: str, array: np.ndarray) -> np.ndarray:
@@ -406,7 +414,7 @@ def _verify(model: Any, given: _Inputs, proto: Any) -> None:
     runs = {"for args": lambda name, array: array, "for other numbers": other}
     if given.axes:
         runs["for other sizes"] = larger
-    engines, beyond = _engines(proto)
+    engines, beyond = _engines(proto, beyond)
     for what, change in runs.items():
         args, kwargs, arrays = given.call(change)
         with no_grad(), unchanged(model, training=False) if hasattr(model, "modules") else no_grad():
@@ -427,7 +435,7 @@ def _verify(model: Any, given: _Inputs, proto: Any) -> None:
         warnings.warn(text, UserWarning, stacklevel=3)
 
 
-def _engines(proto: Any) -> tuple[dict[str, Any], Exception | None]:
+def _engines(proto: Any, beyond: Exception | None) -> tuple[dict[str, Any], Exception | None]:
     """What runs the file, by name; and the reason for which onnxruntime, though installed, does not."""
     ours = load(proto, max_bytes=None, max_steps=None)
 
@@ -441,6 +449,8 @@ def _engines(proto: Any) -> tuple[dict[str, Any], Exception | None]:
         import onnxruntime
     except ImportError:
         return engines, None
+    if beyond is not None:
+        return engines, beyond
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # its errors are told here
     data = proto.SerializeToString()

@@ -46,12 +46,20 @@ OPERATORS: dict[tuple[str, str], Operator] = {}
 
 
 def operator(
-    *names: str, domain: str = "", settings: Sequence[int] = (), statistics: Sequence[int] = (), control: bool = False
+    *names: str,
+    domain: str = "",
+    settings: Sequence[int] = (),
+    statistics: Sequence[int] = (),
+    control: bool = False,
+    shared: Callable[..., Any] | None = None,
 ) -> Callable[[F], F]:
-    """Enter a function into the table under one or more names."""
+    """Enter a function into the table under one or more names. The keywords of ``shared``, which it hands on, are attributes too."""
 
     def enter(function: F) -> F:
-        attributes = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
+        keywords = [
+            p for f in (function, shared) if f is not None for p in inspect.signature(f).parameters.values() if p.kind is p.KEYWORD_ONLY
+        ]
+        attributes = {p.name: p.default for p in keywords}
         for name in names:
             OPERATORS[domain, name] = Operator(function, attributes, frozenset(settings), frozenset(statistics), control)
         return function

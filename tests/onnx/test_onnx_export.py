@@ -3,6 +3,9 @@
 Each export verifies itself: the file is run by ``load`` (and by onnxruntime, where it is installed) with other numbers and other sizes.
 """
 
+import importlib
+import warnings
+
 import numpy as np
 import pytest
 
@@ -222,6 +225,18 @@ def test_files(tmp_path):
     assert (tmp_path / "two.onnx.data").stat().st_size < 6000 and (tmp_path / "two.onnx").stat().st_size < 1500
     for name in ("one", "two"):
         assert mg.allclose(load(tmp_path / f"{name}.onnx")(x), model(x))
+
+
+def test_more_than_a_file_holds_needs_external_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("minigrad.onnx.exporting"), "LARGEST", 1000)
+    model, x = nn.Linear(40, 30), mg.randn(1, 40)
+    with pytest.raises(OnnxError, match=r"export: the model has 4.8 KB, and a file of ONNX 2 GB at most; external_data=True"):
+        export(model, x, tmp_path / "m.onnx")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        export(model, x, tmp_path / "m.onnx", external_data=True)
+    assert all("does not fit into one message" in str(warning.message) for warning in said)  # none without onnxruntime
+    assert mg.allclose(load(tmp_path / "m.onnx")(x), model(x))
 
 
 def test_containers_as_inputs_and_outputs():

@@ -29,7 +29,7 @@ _ACTIVATIONS: dict[str, Callable[[Any, float | None, float | None], Any]] = {
 
 
 class _Setting:
-    """What the three operators have in common: directions, lengths, layout, clipping, activations."""
+    """What the three operators have in common: directions, lengths, layout, clipping, activations. Its keywords are attributes of all three."""
 
     def __init__(
         self,
@@ -37,13 +37,15 @@ class _Setting:
         x: Any,
         w: Any,
         lengths: Any,
-        direction: str,
-        layout: int,
-        clip: float | None,
-        names: Any,
-        alphas: Any,
-        betas: Any,
         default: tuple[str, ...],
+        *,
+        activation_alpha: Any = None,
+        activation_beta: Any = None,
+        activations: Any = None,
+        clip: float | None = None,
+        direction: str = "forward",
+        hidden_size: int | None = None,
+        layout: int = 0,
     ):
         self.x = mg.transpose(x, 0, 1) if layout else x
         self.layout, self.clip = layout, clip
@@ -51,13 +53,13 @@ class _Setting:
         if direction not in ("forward", "reverse", "bidirectional") or count != 1 + (direction == "bidirectional"):
             raise OnnxError(f"onnx: {what}: direction {direction!r} and weights for {count} directions")
         self.backwards = [direction == "reverse"] if count == 1 else [False, True]
-        names = tuple(names or default * count)
+        names = tuple(activations or default * count)
         known = {name.lower(): name for name in _ACTIVATIONS}
         if len(names) != len(default) * count or any(n.lower() not in known for n in names):
             raise OnnxError(f"onnx: {what}: activations {names} are not known")
         self.names = tuple([known[n.lower()] for n in names])
         self.usual = clip is None and self.names == default * count
-        alphas, betas = list(alphas or ()), list(betas or ())
+        alphas, betas = list(activation_alpha or ()), list(activation_beta or ())
         self.activations = [
             self._activation(n, alphas[i] if i < len(alphas) else None, betas[i] if i < len(betas) else None)
             for i, n in enumerate(self.names)
@@ -127,7 +129,7 @@ def _reordered(x: Any, order: tuple[int, ...], size: int) -> Any:
     return mg.cat([x[k * size : (k + 1) * size] for k in order], 0)
 
 
-@operator("RNN", settings=(4,))
+@operator("RNN", settings=(4,), shared=_Setting)
 def _rnn(
     x: Any,
     w: Any,
@@ -136,16 +138,10 @@ def _rnn(
     lengths: Any = None,
     h: Any = None,
     *,
-    activation_alpha: Any = None,
-    activation_beta: Any = None,
-    activations: Any = None,
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
-    layout: int = 0,
     outputs: int,
+    **shared: Any,
 ) -> Any:
-    s = _Setting("RNN", x, w, lengths, direction, layout, clip, activations, activation_alpha, activation_beta, ("Tanh",))
+    s = _Setting("RNN", x, w, lengths, ("Tanh",), **shared)
     size = r._data.shape[-1]
     ys, lasts = [], []
     for i in range(len(s.backwards)):
@@ -153,7 +149,7 @@ def _rnn(
         sums = mg.matmul(s.sequence(i), mg.transpose(w[i], 0, 1))
         sums = sums if wb is None else sums + (wb + rb)
         first = s.state(h, i, size)
-        if clip is None and s.names[i] in ("Tanh", "Relu"):
+        if s.clip is None and s.names[i] in ("Tanh", "Relu"):
             y = ops.rnn(sums, r[i], first, s.names[i] == "Relu")
         else:
             (y,) = s.steps(sums, (first,), lambda a, state, i=i: (s.activations[i](a + mg.matmul(state, mg.transpose(r[i], 0, 1))),))
@@ -162,7 +158,7 @@ def _rnn(
     return s.outputs(ys, lasts)[:outputs]
 
 
-@operator("LSTM", settings=(4,))
+@operator("LSTM", settings=(4,), shared=_Setting)
 def _lstm(
     x: Any,
     w: Any,
@@ -173,18 +169,11 @@ def _lstm(
     c: Any = None,
     p: Any = None,
     *,
-    activation_alpha: Any = None,
-    activation_beta: Any = None,
-    activations: Any = None,
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
     input_forget: int = 0,
-    layout: int = 0,
     outputs: int,
+    **shared: Any,
 ) -> Any:
-    default = ("Sigmoid", "Tanh", "Tanh")
-    s = _Setting("LSTM", x, w, lengths, direction, layout, clip, activations, activation_alpha, activation_beta, default)
+    s = _Setting("LSTM", x, w, lengths, ("Sigmoid", "Tanh", "Tanh"), **shared)
     size = r._data.shape[-1]
     ys, lasts, memories = [], [], []
     for i in range(len(s.backwards)):
@@ -218,7 +207,7 @@ def _lstm(
     return s.outputs(ys, lasts, memories)[:outputs]
 
 
-@operator("GRU", settings=(4,))
+@operator("GRU", settings=(4,), shared=_Setting)
 def _gru(
     x: Any,
     w: Any,
@@ -227,17 +216,11 @@ def _gru(
     lengths: Any = None,
     h: Any = None,
     *,
-    activation_alpha: Any = None,
-    activation_beta: Any = None,
-    activations: Any = None,
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
-    layout: int = 0,
     linear_before_reset: int = 0,
     outputs: int,
+    **shared: Any,
 ) -> Any:
-    s = _Setting("GRU", x, w, lengths, direction, layout, clip, activations, activation_alpha, activation_beta, ("Sigmoid", "Tanh"))
+    s = _Setting("GRU", x, w, lengths, ("Sigmoid", "Tanh"), **shared)
     size = r._data.shape[-1]
     ys, lasts = [], []
     for i in range(len(s.backwards)):
