@@ -84,10 +84,10 @@ for seed in tqdm(range(chapter.crowds), desc="crowds", leave=False, disable=None
     peak = np.unravel_index(score_map.argmax(), score_map.shape)
     found += max(abs(peak[0] - place[0]), abs(peak[1] - place[1])) <= 3
 edges = [(n // 2, n - 1 - n // 2) for n in FIGURE]
-centred = np.pad(np.maximum(score_map - np.median(score_map), 0) ** 2, edges)  # each score at the middle of its window
-maps = {"a crowd, and where the score is highest": image, "the score of each place, squared": centred}
+centred = np.pad(np.maximum(score_map - np.median(score_map), 0), edges)  # each score at the middle of its window
+maps = {"a crowd, and where the score is highest": image, "the score of each place": centred}
 box = [(*peak, *FIGURE)]
-chapter.save("crowd.png", plots.images(maps, 2, colours="inferno", size=4, boxes=dict.fromkeys(maps, box)), dpi=80)
+chapter.save("crowd.jpg", plots.images(maps, 2, colours="inferno", size=5, boxes=dict.fromkeys(maps, box)))
 
 
 # %% A window without neighbours: a 1x1 convolution is a dense layer over the channels, the same at each pixel

@@ -116,8 +116,12 @@ widths = {
 matches = [
     np.allclose(widths[name], np.convolve(signal, decay, mode)) for name, mode in zip(widths, ("valid", "same", "full"), strict=True)
 ]
-chapter.save("one-dimension.png", plots.numbers({"signal": signal, "true convolution, wide": widths["wide: n + k - 1"],
-    "cross-correlation, wide": correlate(signal, decay, 2)}, ["→", ""]))  # fmt: skip
+shown = {"signal": signal, **widths, "cross-correlation, wide": correlate(signal, decay, 2)}
+middles = [np.pad(row, (10 - len(row)) // 2, constant_values=np.nan) for row in shown.values()]
+figure = plots.numbers({"true convolution in three widths": np.stack(middles)})
+for row, name in enumerate(shown):
+    figure.axes[0].text(-0.3, row + 0.5, name, ha="right", va="center")
+chapter.save("one-dimension.png", figure)
 
 # %% True convolution is commutative; cross-correlation is not
 commutes = np.allclose(convolve(signal, decay, 2), convolve(decay, signal, len(signal) - 1))
@@ -138,7 +142,7 @@ pictures = {"photograph": grey}
 for name, kernel in designed.items():
     pictures[name] = F.conv2d(mg.tensor(grey[None, None]), mg.tensor(kernel[None, None]), padding=len(kernel) // 2).numpy()[0, 0]
 shown = {name: np.clip(picture, *np.percentile(picture, (1, 99))) for name, picture in pictures.items()}
-chapter.save("photograph.png", plots.images(shown, 3, size=1.7), dpi=76)
+chapter.save("photograph.jpg", plots.images(shown, 3, size=2.4))
 
 # %% A convolution is a matrix with the filter on its diagonals; the transposed convolution is that matrix, transposed
 taps = mg.tensor([[[1.0, 2.0, 3.0]]])

@@ -126,9 +126,8 @@ class SimpleConvNet:
         def drawn(*shape):
             return rng.normal(0, 0.01, shape).astype(np.float32), np.zeros(shape[0], np.float32)
 
-        pooled = (side - size + 1) // 2
         self.layers = [Convolution(*drawn(filters, 1, size, size)), ReLU(), Pooling(2, 2),
-                       Affine(*drawn(hidden, filters * pooled**2)), ReLU(), Affine(*drawn(classes, hidden))]  # fmt: skip
+                       Affine(*drawn(hidden, filters * ((side - size + 1) // 2) ** 2)), ReLU(), Affine(*drawn(classes, hidden))]  # fmt: skip
 
     def forward(self, x):
         for layer in self.layers:
@@ -166,7 +165,7 @@ parameters = sum(v.size for v in net.values())
 
 # %% Training by hand: Adam, with a learning rate that falls along a cosine
 moments = [[np.zeros_like(v), np.zeros_like(v)] for v in net.values()]
-steps, step, history = chapter.epochs * len(train), 0, []
+steps, step = chapter.epochs * len(train), 0
 for epoch in range(1, chapter.epochs + 1):
     total = 0.0
     for images, labels in tqdm(train, desc=f"epoch {epoch}", unit="batch", leave=False, disable=None):
@@ -179,10 +178,8 @@ for epoch in range(1, chapter.epochs + 1):
             mean += 0.1 * (gradient - mean)
             square += 0.001 * (gradient**2 - square)
             value -= rate * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
-    right = sum(int((net.forward(x.numpy()).argmax(1) == y.numpy()).sum()) for x, y in test)
-    history.append({"epoch": epoch, "loss": total / len(train.dataset), "accuracy": right / len(test.dataset)})
-    print("epoch {epoch}  loss {loss:.4f}  test accuracy {accuracy:.2%}".format(**history[-1]))
-accuracy = history[-1]["accuracy"]
+    accuracy = sum(int((net.forward(x.numpy()).argmax(1) == y.numpy()).sum()) for x, y in test) / len(test.dataset)
+    print(f"epoch {epoch}  loss {total / len(train.dataset):.4f}  test accuracy {accuracy:.2%}")
 
 # %% The filters of the first layer, before and after training
 chapter.save("before.png", plots.filters(first_before, columns=10), dpi=70)

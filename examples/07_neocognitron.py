@@ -129,8 +129,8 @@ def recognise(x):
 digit = test_images[2:3]
 s1 = first(digit)
 s2 = second(c_cells(s1))
-shown = {"S1": s1[:, :12], "C1": c_cells(s1)[:, :12], "S2": s2[:, :12], "C2": c_cells(s2)[:, :12]}
-chapter.save("maps.png", plots.feature_maps(digit[0], {name: m[0] for name, m in shown.items()}), dpi=70)
+shown = {"S1": s1, "C1": c_cells(s1), "S2": s2, "C2": c_cells(s2)}
+chapter.save("maps.png", plots.feature_maps(digit[0], {name: m[0] for name, m in shown.items()}, most=8), dpi=80)
 
 # %% A dense net learns the same digits, with backpropagation; then the test digits move
 dense = nn.Sequential(nn.Flatten(), nn.Linear(36 * 36, 64), nn.ReLU(), nn.Linear(64, 10))

@@ -1,6 +1,7 @@
 """Chapter 11. CIFAR-10: a plain and a convolutional network, and a page with the images behind each number of their confusion matrices.
 
 python examples/11_cifar10.py                              # 5,000 generated colour pictures
+python examples/11_cifar10.py --set digits                 # 6,000 digits of MNIST, which come with minigrad
 python examples/11_cifar10.py --set fashion-mnist          # 70,000 articles of clothing (apt install dataset-fashion-mnist)
 python examples/11_cifar10.py --set cifar-10 --epochs 20   # 60,000 photographs
 """
@@ -14,10 +15,10 @@ from scenes import KINDS, scenes
 
 import minigrad as mg
 from minigrad import nn, plots
-from minigrad.nn.data import CIFAR10, DataLoader, FashionMNIST, TensorDataset
+from minigrad.nn.data import CIFAR10, MNIST, DataLoader, FashionMNIST, TensorDataset
 from minigrad.nn.metrics import Accuracy
 
-SETS = ("generated", "fashion-mnist", "cifar-10")
+SETS = ("generated", "digits", "fashion-mnist", "cifar-10")
 chapter = Chapter("11_cifar10", __doc__, data="a real data set", set=SETS, epochs=5, pictures=5000)
 CLOTHES = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package has them
 
@@ -40,10 +41,18 @@ def clothes(train):
     return data.images[:, None], data.labels
 
 
+def digits(train):
+    data = MNIST(train=train)
+    return data.images[:, None], data.labels
+
+
 if chapter.set == "generated":
     tests = chapter.pictures // 5
     sets = generated(chapter.pictures - tests, 0), generated(tests, 1)
     names = {"en": list(KINDS), "ja": ["馬", "車", "船", "家", "木", "魚"]}
+elif chapter.set == "digits":
+    sets = digits(True), digits(False)
+    names = {language: [str(digit) for digit in range(10)] for language in ("en", "ja")}
 elif chapter.set == "cifar-10":
     sets = photographs(True), photographs(False)
     names = {"en": ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],

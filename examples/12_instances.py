@@ -168,5 +168,7 @@ for name, model in models.items():
     rows.append([name, *precise, mask_fit(found[name], filled), mask_fit(found[name], lambda one: one["masks"])])
 table([["boxes are", "mAP at 0.75, proposed", "corrected", "IoU of whole boxes", "of masks"], *rows])
 
-shown = [{key: value[one["scores"].numpy() > 0.3] for key, value in one.items() if key != "first"} for one in found["RoI align"][:8]]
-chapter.save("found.png", plots.detections(list(test_images[:8]), shown, THINGS), dpi=60)
+fullest = np.argsort([-len(truth["labels"]) for truth in test_truths], kind="stable")[:8]
+some = [found["RoI align"][i] for i in fullest]
+shown = [{key: value[one["scores"].numpy() > 0.3] for key, value in one.items() if key != "first"} for one in some]
+chapter.save("found.jpg", plots.detections([test_images[i] for i in fullest], shown, THINGS))

@@ -77,7 +77,7 @@ one_box, one_label = corners(outputs[:, KINDS:]), outputs[:, :KINDS].argmax(1)
 right = (one_label == wanted[:, 0].long()).numpy()
 iou = detection.box_iou(one_box, wanted[:, 1:]).numpy().diagonal()
 located = [{"boxes": box[None], "labels": label[None]} for box, label in zip(one_box, one_label, strict=True)]
-chapter.save("localisation.png", plots.detections(list(single_test[0][:4]), located[:4], THINGS), dpi=70)
+chapter.save("localisation.jpg", plots.detections(list(single_test[0][:8]), located[:8], THINGS))
 
 # %% b. One look: each cell of a grid says whether a thing's centre is in it, and which, and where
 detector = nn.Sequential(body(), nn.Conv2d(4 * chapter.width, 1 + 4 + KINDS, 1))
@@ -127,8 +127,10 @@ grid = run(detector, many_test[0])
 detected = found(grid)
 mean_ap = {limit: MeanAveragePrecision(limit)(detected, many_test[1]) for limit in (0.5, 0.75)}
 shown = [{key: value[one["scores"] > 0.3] for key, value in one.items()} for one in detected]
-chapter.save("grid.png", plots.detections(list(many_test[0][:4]), shown[:4], THINGS), dpi=70)
-chapter.save("confidence.png", plots.images({f"board {i}": p for i, p in enumerate(many_test[0][:4])} | {f"confidence {i}": grid[i, 0].sigmoid() for i in range(4)}, 4, colours="viridis"), dpi=60)  # fmt: skip
+fullest = np.argsort([-len(truth["labels"]) for truth in many_test[1]], kind="stable")[:8]
+chapter.save("grid.jpg", plots.detections([many_test[0][i] for i in fullest], [shown[i] for i in fullest], THINGS))
+bright = {f"confidence {i}": grid[i, 0].sigmoid() for i in fullest[:4]}
+chapter.save("confidence.jpg", plots.images({f"board {i}": many_test[0][i] for i in fullest[:4]} | bright, 4, colours="inferno", size=2.2))
 
 
 # %% The results

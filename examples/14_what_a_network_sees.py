@@ -50,11 +50,28 @@ table([["photograph", "seen as", "probability"]] + [[name, names[int(p.argmax())
 # %% The 32 filters of the first layer
 chapter.save("filters.png", plots.filters(model.conv_stem.weight, columns=16), dpi=60)
 
-# %% What layer after layer sees in a vehicle
-LAYERS = {"first convolution": "bn0", "block 2": "blocks.2", "block 4": "blocks.4", "block 8": "blocks.8", "block 15": "blocks.15"}
-with mg.no_grad():
-    maps = dict(zip(LAYERS, plots.layer_outputs(model, inputs["motorcycle"][None], LAYERS.values()), strict=True))
-chapter.save("layers.jpg", plots.feature_maps(photographs["motorcycle"], maps, most=8), dpi=60)
+# %% What layer after layer sees in a vehicle: of each layer the five maps that speak most for the class
+LAYERS = {"first layer": "bn0"} | {f"block {i}": f"blocks.{i}.bn1" for i in (2, 5, 10, 15)}
+
+
+def lit(pixels, heat, least=0.15):
+    """The photograph, bright where the heat is."""
+    heat = np.sqrt(plots.enlarged(heat / heat.max(), pixels.shape[1:]).clip(0, 1), dtype=np.float32)
+    return pixels * (least + (1 - least) * mg.tensor(heat))
+
+
+vehicle = photograph("motorcycle", 320)
+*maps, scores = plots.layer_outputs(model, network_input(vehicle)[None].requires_grad_(), [*LAYERS.values(), "fc"])
+likeliest = int(scores.detach().numpy().argmax())
+lights, speaks = {}, {}
+for layer, values, slope in zip(LAYERS, maps, mg.grad(scores[0, likeliest], maps), strict=True):
+    active = F.relu6(values.detach())[0].numpy()
+    active = np.maximum(active - np.median(active, (1, 2), keepdims=True), 0)  # what the map says more of here than of most places
+    speaks[layer] = (active * slope[0].numpy()).sum((1, 2))
+    best = speaks[layer].argsort()[::-1][:5]
+    lights["{}, {}×{}".format(layer, *active.shape[1:])] = lit(vehicle, sum(active[k] / active[k].max() for k in best))
+    lights |= {f"map {k} of {len(active)}": plots.enlarged(active[k], vehicle.shape[1:]) for k in best}
+chapter.save("layers.jpg", plots.images(lights, 6, colours="inferno", size=1.7, title=f"what speaks for {names[likeliest]}"), dpi=64)
 
 # %% The same for all photographs, layers and maps: a page
 page = plots.map_viewer(model, inputs, LAYERS, shown=photographs)
@@ -85,16 +102,9 @@ image = inputs["chelsea"]
 pixels, chosen = plots.saliency_map(model, image)
 places, _ = plots.grad_cam_map(model, image, "bn1")
 parts, _ = plots.occlusion_map(model, image, size=48, stride=16)
-
-
-def over(heat, name="chelsea"):
-    """The photograph, bright where the heat is."""
-    heat = plots.enlarged(heat, (224, 224))
-    return 0.15 * photographs[name] + 0.85 * photographs[name] * mg.tensor((heat / heat.max()).clip(0, 1).astype(np.float32))
-
-
-shown = {"photograph": photographs["chelsea"], "saliency": over(np.sqrt(F.avg_pool2d(mg.tensor(pixels[None]), 5, 1, 2)[0].numpy())),
-         "Grad-CAM": over(places), "occlusion": over(parts.clip(0))}  # fmt: skip
+cat = photographs["chelsea"]
+shown = {"photograph": cat, "saliency": lit(cat, F.avg_pool2d(mg.tensor(pixels[None]), 5, 1, 2)[0].numpy()),
+         "Grad-CAM": lit(cat, places), "occlusion": lit(cat, parts[8::16, 8::16].clip(0))}  # fmt: skip
 chapter.save("why.jpg", plots.images(shown, columns=4, size=2.6, title=f"what speaks for {names[chosen]}"), dpi=80)
 
 # %% DeepDream: what a layer sees a little of, it shall see more of
@@ -125,7 +135,8 @@ def variation(x):
     return (x[..., 1:, :] - x[..., :-1, :]).abs().mean() + (x[..., 1:] - x[..., :-1]).abs().mean()
 
 
-content, style = photograph("china", chapter.style), photograph("retina", chapter.style)
+content = photograph("china", chapter.style)
+style = photograph("tissue", content.shape[2])[:, : content.shape[1]]  # a part as large as the photograph
 with mg.no_grad():
     wanted = [gram(maps) for maps in plots.layer_outputs(model, network_input(style[None]), STYLE)]
     (there,) = plots.layer_outputs(model, network_input(content[None]), [CONTENT])
@@ -134,7 +145,7 @@ optimizer = nn.optim.Adam([painting], lr=0.03)
 losses = []
 for _ in tqdm(range(chapter.steps), desc="painting", leave=False, disable=None):
     *maps, here = plots.layer_outputs(model, network_input(painting), [*STYLE, CONTENT])
-    parts = [sum(map(distance, map(gram, maps), wanted)) / len(STYLE), 0.1 * distance(here, there), 0.5 * variation(painting)]
+    parts = [sum(map(distance, map(gram, maps), wanted)) / len(STYLE), 0.03 * distance(here, there), 0.3 * variation(painting)]
     optimizer.zero_grad()
     sum(parts).backward()
     optimizer.step()

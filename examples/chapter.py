@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command import parsed
+from command import Parser, count, parsed
 from packages import Missing
 from scenes import board
 
@@ -24,13 +24,6 @@ from minigrad.graph.dot import RenderError
 from minigrad.graph.render import render
 from minigrad.nn.data import MNIST, DataError, DataLoader, Normalize
 from minigrad.nn.data.download import DownloadError
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return int(text)
 
 
 class Chapter:
@@ -51,7 +44,7 @@ class Chapter:
         self, name: str, about: str | None, *, full: str | None = None, data: str | None = None, **defaults: int | tuple[str, ...]
     ):
         self.name = name
-        parser = argparse.ArgumentParser(self.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser = Parser(self.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
         add = parser.add_argument
         add("--out", type=Path, default=Path("runs", self.name), metavar="FOLDER", help="for the pictures (default: %(default)s)")
         add("--seed", type=int, default=0, help="of everything that is random (default: %(default)s)")
@@ -66,7 +59,7 @@ class Chapter:
                 add(f"--{option}", choices=value, default=value[0], help="(default: %(default)s)")
             else:
                 note = f"(default: {value}, with --full all)" if option in limits else f"(default: {value})"
-                add(f"--{option}", type=positive, default=None if option in limits else value, metavar="N", help=note)
+                add(f"--{option}", type=count, default=None if option in limits else value, metavar="N", help=note)
         self.options = parsed(parser)
         if limits and not self.full:
             vars(self.options).update({name: defaults[name] for name in limits if getattr(self.options, name) is None})
@@ -95,9 +88,9 @@ class Chapter:
         As many as the options ``scenes`` and ``tests`` say.
         """
         root, sets = self.data if self.full else None, []
-        for train, count in ((True, self.scenes), (False, self.tests)):
+        for train, scenes in ((True, self.scenes), (False, self.tests)):
             digits = MNIST(root, train, download=root is not None)
-            images, truths = board(digits.data.numpy() / np.float32(255), digits.targets.numpy(), count, most, 2 * most - train)
+            images, truths = board(digits.data.numpy() / np.float32(255), digits.targets.numpy(), scenes, most, 2 * most - train)
             sets.append((mg.tensor(images), truths))
         return tuple(sets)
 

@@ -28,6 +28,22 @@ def test_what_a_network_sees(chapter):
     assert seen["coffee"] == "espresso" and seen["motorcycle"] == "moped" and "cat" in seen["chelsea"]
     assert "moped" in names["names"] and len(names["names"]) == 1000
 
+    # the maps that speak for the class: without what the five of the last block say, its score is lower
+    assert names["names"][names["likeliest"]] == "moped" and len(names["lights"]) == 30
+    assert all(np.sort(speaks)[-5:].min() > 0 for speaks in names["speaks"].values())
+    best, path = names["speaks"]["block 15"].argsort()[-5:], names["LAYERS"]["block 15"]
+    hook = (
+        names["model"]
+        .get_submodule(path)
+        .register_forward_hook(
+            lambda module, args, out: out * mg.tensor(np.isin(np.arange(out.shape[1]), best, invert=True)[:, None, None])
+        )
+    )
+    with mg.no_grad():
+        without = names["model"](names["network_input"](names["vehicle"])[None])
+    hook.remove()
+    assert without[0, names["likeliest"]].item() < names["scores"][0, names["likeliest"]].item() - 0.5
+
     # what excites a channel most excites it more than other patches do, and what is made for it more than noise
     (layer, (channel, _)), *_ = names["CHANNELS"].items()
     with mg.no_grad():
