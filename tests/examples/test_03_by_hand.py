@@ -19,6 +19,7 @@ def test_by_hand(chapter):
         "wide: n + k - 1": 10,
     }
     assert all(names["matches"])
+    np.testing.assert_array_equal(names["widths"]["wide: n + k - 1"], [0, 4, 2, 1, 8, 8, 4, 1, 0, 0])  # 4, 2, 1 after the 4
     assert names["commutes"] and not names["correlation_commutes"]
     np.testing.assert_array_equal(names["transposed"], names["matrix"].T)
     assert names["gradient_error"] < 1e-12 and names["fraction_error"] < 1e-12

@@ -42,3 +42,9 @@ def test_cifar10_from_a_folder(chapter, tmp_path):
     names = chapter("11_cifar10", "--set", "cifar-10", "--data", str(tmp_path / "data"), "--epochs", "4")
     assert names["images"].shape == (20, 3, 32, 32) and names["names"]["en"][3] == "cat"
     assert names["result"]["convolutional"][1] == 1
+
+
+def test_digits(chapter):
+    names = chapter("11_cifar10", "--set", "digits", "--epochs", "1")
+    assert names["images"].shape == (1000, 1, 28, 28) and names["names"]["ja"] == [str(digit) for digit in range(10)]
+    assert names["result"]["convolutional"][1] > names["result"]["dense"][1] > 0.8
