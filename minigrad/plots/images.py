@@ -136,7 +136,7 @@ def detections(
     for axes, one in zip(figure.axes, found, strict=True):
         axes.set_title("")
         arrays = {key: shown_array("detections", key, one[key]) for key in ("boxes", "labels", "scores", "masks") if key in one}
-        side = axes.images[0].get_array().shape[:2]
+        side = axes.images[0].get_size()
         masks, boxes = arrays.get("masks", np.empty((0, *side))), arrays.get("boxes", np.empty((0, 4)))
         boxes = boxes.reshape(-1, 4) if not boxes.size else boxes
         labels = arrays.get("labels", np.arange(len(masks)))
