@@ -68,7 +68,7 @@ SIGNATURES = {
     "winograd_weights": "ppp" + "l" * 7,
     "winograd": "p" * 14 + "lll",
     "winograd_back": "p" * 12 + "lll",
-    "winograd_taps": "ppp" + "l" * 6,
+    "winograd_taps": "ppp" + "l" * 5,
     "convolve": "p" * 13 + "l",
     "convolve_back": "p" * 13 + "l",
     "convolve_weights": "pppppp" + "l" * 15,

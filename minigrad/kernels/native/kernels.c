@@ -854,42 +854,50 @@ INLINE void block_of_input(const float *x, const Tiling *s, Long row, Long rows,
     }
 }
 
-/* Kernels of `taps` x `taps` weights at 36 points: u[point][block of LANES outputs][c][output]. Outputs from o on count as zeros. `flipped`: the
- * weights backwards. */
-void NAME(winograd_weights)(const float *restrict w, const float *restrict g, float *restrict u, Long o, Long c, Long o_step, Long c_step,
-                            Long u_step, Long taps, Long flipped) {
-    float cells[25][LANES];
-    memset(cells, 0, sizeof cells);
+INLINE void kernel_points(const float *w, const float *g, float *u, Long o, Long c, Long o_step, Long c_step, Long u_step, Long flipped, const int taps) {
+    const int size = taps * taps;
+    const float *end = w + (o - 1) * o_step + (c - 1) * c_step + size;
     for (Long block = 0; block < o; block += LANES)
         for (Long k = 0; k < c; k++) {
-            Long count = least(LANES, o - block), size = taps * taps;
-            for (Long i = 0; i < LANES; i++) {
-                const float *from = w + (block + i) * o_step + k * c_step;
-                if (i >= count) for (Long j = 0; j < size; j++) cells[j][i] = 0.0f;
-                else if (flipped) for (Long j = 0; j < size; j++) cells[j][i] = from[size - 1 - j];
-                else for (Long j = 0; j < size; j++) cells[j][i] = from[j];
+            Vector cells[25], columns[6][5];
+#pragma GCC unroll 7
+            for (int j = 0; j < size; j += LANES) {
+                Vector v[LANES];
+                for (int i = 0; i < LANES; i++) {
+                    const float *from = w + (block + i) * o_step + k * c_step + j;
+                    v[i] = block + i >= o ? all(0.0f) : from + LANES <= end ? load(from) : load_some(from, least(LANES, size - j), 0.0f);
+                }
+                transpose(v);
+                for (int i = 0; i < LANES && j + i < size; i++) cells[flipped ? size - 1 - j - i : j + i] = v[i];
             }
-            Vector columns[6][5];
-            for (Long j = 0; j < taps; j++)
+            for (int j = 0; j < taps; j++)
                 for (int i = 0; i < 6; i++) {
-                    Vector sum = g[i * taps] * load(cells[j]);
-                    for (Long r = 1; r < taps; r++) sum += g[i * taps + r] * load(cells[r * taps + j]);
+                    Vector sum = g[i * taps] * cells[j];
+                    for (int r = 1; r < taps; r++) sum += g[i * taps + r] * cells[r * taps + j];
                     columns[i][j] = sum;
                 }
             float *to = u + block * c + k * LANES;
             for (int i = 0; i < 6; i++)
                 for (int j = 0; j < 6; j++) {
                     Vector sum = g[j * taps] * columns[i][0];
-                    for (Long r = 1; r < taps; r++) sum += g[j * taps + r] * columns[i][r];
+                    for (int r = 1; r < taps; r++) sum += g[j * taps + r] * columns[i][r];
                     memcpy(to + (i * 6 + j) * u_step, &sum, sizeof sum);
                 }
         }
 }
 
+/* Kernels of `taps` x `taps` weights at 36 points: u[point][block of LANES outputs][c][output]. Outputs from o on count as zeros. `flipped`: the
+ * weights backwards. */
+void NAME(winograd_weights)(const float *restrict w, const float *restrict g, float *restrict u, Long o, Long c, Long o_step, Long c_step,
+                            Long u_step, Long taps, Long flipped) {
+    if (taps == 3) kernel_points(w, g, u, o, c, o_step, c_step, u_step, flipped, 3);
+    else kernel_points(w, g, u, o, c, o_step, c_step, u_step, flipped, 5);
+}
+
 /* to[i][j] += the sum over k < count of from[i * row + k * step] times vector k of `wide` blocks of vectors, which are `apart`; row i of `to` is
  * i * to_row. `add`: else the sum is written. */
 INLINE void multiply_rows(const float *from, Long row, Long step, const float *vectors, Long next, Long apart, Long count, float *to, Long to_row,
-                          const int add, const int high, const int wide) {
+                          int add, const int high, const int wide) {
     Vector sums[2 * HIGH][2];
     const float *base[(2 * HIGH + 2) / 3];
 #pragma GCC unroll 24
@@ -944,17 +952,18 @@ static void multiply_tiles(const float *v, Long wide, const float *u, Long c, Lo
     }
 }
 
-/* The sums over tiles of products of the o channels of g (rows of `high` numbers) with those of v (rows of `wide`): added to o rows of sums. */
-static void multiply_channels(const float *g, Long high, Long o, const float *v, Long wide, Long tiles, float *sums) {
+/* The sums over tiles of products of the o channels of g (rows of `high` numbers) with those of v (rows of `wide`): written to o rows of sums, or added to
+ * them. */
+static void multiply_channels(const float *g, Long high, Long o, const float *v, Long wide, Long tiles, float *sums, int add) {
     for (Long block = 0; block < wide; block += 2 * LANES) {
         Long two = wide - block > LANES, limit = two ? HIGH : 2 * HIGH, parts = (o + limit - 1) / limit;
         for (Long part = 0; part < parts; part++) {
             Long first = o * part / parts, count = o * (part + 1) / parts - first;
             float *to = sums + first * wide + block;
-#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, LANES, tiles, to, wide, 1, i, 2); break;
+#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, LANES, tiles, to, wide, add, i, 2); break;
             if (two) switch (count) { HIGHS(CASE) HIGHER(CASE) }
 #undef CASE
-#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, 0, tiles, to, wide, 1, i, 1); break;
+#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, 0, tiles, to, wide, add, i, 1); break;
             else switch (count) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
 #undef CASE
         }
@@ -1016,7 +1025,7 @@ void NAME(winograd)(const float *restrict x, const float *restrict u, const floa
     else *total = winograd_(x, u, bias, y, frame, strip, v, m, places, y_places, a, b, s, begin, end, 2);
 }
 
-/* The gradient in the weights at 36 points, from such rows: added to sums[point][o][c], with whole(c) numbers in a row. v and g: 36 matrices. */
+/* The gradient in the weights at 36 points, from such rows: sums[point][o][c], with whole(c) numbers in a row. v and g: 36 matrices. */
 void NAME(winograd_back)(const float *restrict x, const float *restrict y, float *restrict sums, float *restrict frame, float *restrict strip,
                          float *restrict v, float *restrict g, const Long *places, const Long *y_places, const float *a, const float *b,
                          const Tiling *s, Long begin, Long end, Long pixels) {
@@ -1033,39 +1042,48 @@ void NAME(winograd_back)(const float *restrict x, const float *restrict y, float
             if (pixels == 4) tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 4, 4);
             else tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 2, 2);
         }
-        for (int p = 0; p < 36; p++) multiply_channels(g + p * g_apart, high, s->o, v + p * apart, wide, rows * s->tw, sums + p * s->o * wide);
+        for (int p = 0; p < 36; p++) multiply_channels(g + p * g_apart, high, s->o, v + p * apart, wide, rows * s->tw, sums + p * s->o * wide, row > begin);
     }
 }
 
-/* The weights' gradient from its values at 36 points, `shares` sums that are `share` apart, for o outputs. */
-void NAME(winograd_taps)(const float *restrict sums, const float *restrict g, float *restrict dw, Long o, Long all_outputs, Long c, Long share,
-                         Long shares, Long taps) {
-    Long wide = whole(c), size = taps * taps;
+INLINE void points_to_kernels(const float *sums, const float *g, float *dw, Long o, Long c, Long share, Long shares, const int taps) {
+    const int size = taps * taps;
+    Long wide = whole(c);
     for (Long i = 0; i < o; i++)
         for (Long k = 0; k < c; k += LANES) {
-            Vector points[6][6], rows[5][6];
-            float cells[25][LANES], *to = dw + (i * c + k) * size;
+            Vector points[6][6], rows[5][6], cells[25 + LANES];
             for (int p = 0; p < 36; p++) {
-                const float *from = sums + (p * all_outputs + i) * wide + k;
+                const float *from = sums + (p * o + i) * wide + k;
                 Vector sum = load(from);
                 for (Long j = 1; j < shares; j++) sum += load(from + j * share);
                 points[p / 6][p % 6] = sum;
             }
-            for (Long r = 0; r < taps; r++)
+            for (int r = 0; r < taps; r++)
                 for (int j = 0; j < 6; j++) {
                     Vector sum = g[r] * points[0][j];
                     for (int p = 1; p < 6; p++) sum += g[p * taps + r] * points[p][j];
                     rows[r][j] = sum;
                 }
-            for (Long r = 0; r < taps; r++)
-                for (Long j = 0; j < taps; j++) {
+            for (int r = 0; r < taps; r++)
+                for (int j = 0; j < taps; j++) {
                     Vector sum = g[j] * rows[r][0];
                     for (int p = 1; p < 6; p++) sum += g[p * taps + j] * rows[r][p];
-                    memcpy(cells[r * taps + j], &sum, sizeof sum);
+                    cells[r * taps + j] = sum;
                 }
-            for (Long l = 0; l < least(LANES, c - k); l++)
-                for (Long j = 0; j < size; j++) to[l * size + j] = cells[j][l];
+            for (int j = size; j < size + LANES; j++) cells[j] = all(0.0f);
+            float *to = dw + (i * c + k) * size;
+            for (int j = 0; j < size; j += LANES) {
+                transpose(cells + j);
+                for (Long l = 0; l < least(LANES, c - k); l++) memcpy(to + l * size + j, &cells[j + l], 4 * (size - j < LANES ? size - j : LANES));
+            }
         }
+}
+
+/* The weights' gradient from its values at 36 points, `shares` sums that are `share` apart. */
+void NAME(winograd_taps)(const float *restrict sums, const float *restrict g, float *restrict dw, Long o, Long c, Long share, Long shares,
+                         Long taps) {
+    if (taps == 3) points_to_kernels(sums, g, dw, o, c, share, shares, 3);
+    else points_to_kernels(sums, g, dw, o, c, share, shares, 5);
 }
 
 /* ------------------------------------------------------------------------------------------------------- convolution

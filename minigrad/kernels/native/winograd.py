@@ -63,28 +63,28 @@ def _plan(
 
 
 def _shared(rows: int, tw: int, o: int, products: int, by_outputs: bool) -> list[tuple[slice, slice]]:
-    """Rows of tiles and outputs of each share: all outputs of some rows, or the contrary."""
+    """Rows of tiles and outputs of each share: all outputs of some rows, or the contrary, where each share transforms all tiles again."""
     count = min(SHARES, max(1, products // SHARE))
     if by_outputs:
-        parts = cut(-(-o // VECTOR), 1, -(-o // (VECTOR * min(count, 4))))
+        parts = cut(-(-o // VECTOR), 1, -(-o // (VECTOR * min(count, 4 if rows * tw < o else 2))))
         return [(slice(0, rows), slice(part.start * VECTOR, min(o, part.stop * VECTOR))) for part in parts]
     return [(part, slice(0, o)) for part in cut(rows, 1, -(-rows // max(1, min(count, rows * tw // TILES))))]
 
 
-def _weights(w: np.ndarray, g: np.ndarray, flipped: bool, lanes: int) -> tuple[np.ndarray, int]:
-    """Weights at 36 points, as kernels.c wants them, and the numbers from one point to the next."""
-    o, c, taps = (w.shape[1], w.shape[0], w.shape[2]) if flipped else w.shape[:3]
-    steps = (taps**2, o * taps**2) if flipped else (c * taps**2, taps**2)
-    step = _whole(o, lanes) * c + lanes  # planes that were a power of two apart would compete for the same cache lines
-    u = room(36 * step)
+def _weights(w: np.ndarray, g: np.ndarray, outputs: slice, flipped: bool, lanes: int) -> tuple[np.ndarray, int]:
+    """The weights of some outputs at 36 points, as kernels.c wants them, and the numbers from one point to the next."""
+    (o, c) = w.shape[1::-1] if flipped else w.shape[:2]
+    size, count = w.shape[2] ** 2, outputs.stop - outputs.start
+    steps = (size, o * size) if flipped else (c * size, size)
+    step = _whole(count, lanes) * c + lanes  # planes that were a power of two apart would compete for the same cache lines
+    u, flat = room(36 * step), w.reshape(-1)[outputs.start * steps[0] :]
 
     def work(part: slice) -> None:
-        first, end = part.start * lanes, min(o, part.stop * lanes)
-        places = [(w.reshape(-1)[first * steps[0] :], 0), (g, 0), (u[first * c :], 0)]
-        run("winograd_weights", places, end - first, c, *steps, step, taps, int(flipped), part=end)
+        first, end = part.start * lanes, min(count, part.stop * lanes)
+        places = [(flat[first * steps[0] :], 0), (g, 0), (u[first * c :], 0)]
+        run("winograd_weights", places, end - first, c, *steps, step, w.shape[2], int(flipped), part=end)
 
-    parts = cut(-(-o // lanes), 1, -(-KERNELS // (c * lanes)))
-    parallel(work, parts)
+    parallel(work, cut(-(-count // lanes), 1, -(-KERNELS // (c * lanes))))
     return u, step
 
 
@@ -98,20 +98,22 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
     n, c, o = len(x), x.shape[1], w.shape[1 if flipped else 0]
     add = np.zeros(o, np.float32) if bias is None else np.ascontiguousarray(bias)
     y = np.empty((n, o, *sizes), np.float32)
-    u, step = _weights(w, m.g, flipped, lanes)
     th, tw = [-(-size // pixels) for size in sizes]
     tiles = n * th * tw
-    shares = _shared(n * th, tw, o, 36 * tiles * c * o, tiles < o // 2)
+    by_outputs = 2 * tiles < o
+    shares = _shared(n * th, tw, o, 36 * tiles * c * o, by_outputs)
     totals = np.empty(len(shares))
+    of_all = None if by_outputs else _weights(w, m.g, slice(0, o), flipped, lanes)
 
     def work(i: int) -> None:
         rows, outputs = shares[i]
         count = outputs.stop - outputs.start
+        u, step = of_all or _weights(w, m.g, outputs, flipped, lanes)
         corner = padding[0][0], padding[1][0]
         plan = _plan(n, x.shape[1:], count, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE)
         numbers = plan.numbers.copy()
         numbers[6], numbers[16] = o * math.prod(sizes), step
-        arrays: tuple[Any, ...] = (x, u[outputs.start * c :], add[outputs], y[:, outputs], zeros(plan.frames[0]), room(plan.frames[1]))
+        arrays: tuple[Any, ...] = (x, u, add[outputs], y[:, outputs], zeros(plan.frames[0]), room(plan.frames[1]))
         arrays += (room(plan.points[0]), room(plan.points[1]), plan.places, plan.y_places, m.a, m.b, numbers, totals[i:])
         run("winograd", [(a, 0) for a in arrays], rows.start, rows.stop, pixels, part=rows.stop)
 
@@ -129,9 +131,9 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
     m, wide = matrices(F32, taps), _whole(c, lanes)
     th, tw = [-(-size // pixels) for size in sizes]
     tiles = n * th * tw
-    by_outputs = tiles < 4 * o
+    by_outputs = tiles < 8 * o
     shares = _shared(n * th, tw, o, 36 * tiles * c * o, by_outputs)
-    sums = zeros((1 if by_outputs else len(shares)) * 36 * o * wide).reshape(-1, 36 * o * wide)
+    sums = room(0 if by_outputs else len(shares) * 36 * o * wide).reshape(-1, 36 * o * wide)
     corner = padding[0][0], padding[1][0]
     dw = np.empty(shape, np.float32)
 
@@ -141,7 +143,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
         plan = _plan(n, x.shape[1:], count, tuple(sizes), corner, pixels, lanes, True)
         numbers = plan.numbers.copy()
         numbers[6] = o * math.prod(sizes)
-        total = sums[0, 36 * outputs.start * wide :] if by_outputs else sums[i]
+        total = room(36 * count * wide) if by_outputs else sums[i]
         arrays: tuple[Any, ...] = (
             x,
             y[:, outputs],
@@ -155,9 +157,9 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
         run("winograd_back", [(a, 0) for a in arrays], rows.start, rows.stop, pixels, part=rows.stop)
         if by_outputs:
             places = [(total, 0), (m.g, 0), (dw[outputs], 0)]
-            run("winograd_taps", places, count, count, c, 0, 1, taps, part=count)
+            run("winograd_taps", places, count, c, 0, 1, taps, part=count)
 
     parallel(work, range(len(shares)))
     if not by_outputs:
-        run("winograd_taps", [(sums, 0), (m.g, 0), (dw, 0)], o, o, c, sums.shape[1], len(sums), taps, part=o)
+        run("winograd_taps", [(sums, 0), (m.g, 0), (dw, 0)], o, c, sums.shape[1], len(sums), taps, part=o)
     return dw if np.isfinite(dw.sum()) else None
