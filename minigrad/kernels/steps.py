@@ -36,6 +36,12 @@ def adam(
     p -= t
 
 
+@native.twin(fast.descend)
+def descend(p: np.ndarray, g: np.ndarray, t: np.ndarray, lr: float) -> None:
+    """p -= lr g"""
+    p -= np.multiply(g, lr, out=t)
+
+
 @native.twin(fast.sgd)
 def sgd(p: np.ndarray, g: np.ndarray, b: np.ndarray, t: np.ndarray, momentum: float, share: float, lr: float, nesterov: bool) -> None:
     """b = momentum b + share g, and p -= lr b, or with ``nesterov`` p -= lr (momentum b + g)."""

@@ -67,7 +67,7 @@ def _always(function: Callable) -> Callable:
 
 @elementwise
 @op(y=lambda g, result: relu_input(g, result), result=None)
-@native.twin(fast.each("relu_back"))
+@native.twin(fast.each("relu_back", 2))
 def relu_input(y: Array, result: Array) -> Array:
     """The gradient of :func:`relu`: ``y``, that of the result, where the result is above 0 (or NaN), else 0. It is linear in ``y``."""
     return where(result <= 0, 0.0, y)
@@ -94,10 +94,22 @@ def relu(input: Array) -> Array:
     return _relu(input)
 
 
+@native.twin(fast.each("clipped_back", 2))
+def _clipped_input(g, out, low, high, factor):
+    inside = logical_and(out > low, out < high)
+    return where(inside, g if factor == 1.0 else g * factor, 0.0)
+
+
+@native.twin(fast.each("clipped"))
+def _clipped(x, low, high, add, factor):
+    out = np.clip(x + add if add else x, low, high)
+    return out if factor == 1.0 else out * factor
+
+
 @elementwise
-@op(input=lambda g, out, min_val, max_val: where(logical_and(out > min_val, out < max_val), g, 0.0))
+@op(input=lambda g, out, min_val, max_val: _clipped_input(g, out, min_val, max_val, 1.0))
 def _hardtanh(input: Array, min_val: float, max_val: float) -> Array:
-    return np.clip(input, min_val, max_val)
+    return _clipped(input, min_val, max_val, 0.0, 1.0)
 
 
 @called_as(like.hardtanh)
@@ -135,7 +147,7 @@ def relu6(input: Tensor) -> Tensor:
 @called_as(like.activation)
 @with_inplace
 @elementwise
-@op(input=lambda g, out: where(logical_and(out > 0, out < 1), g * (1.0 / 6.0), 0.0))
+@op(input=lambda g, out: _clipped_input(g, out, 0.0, 1.0, 1.0 / 6.0))
 @in_float32
 def hardsigmoid(input: Array) -> Array:
     """min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardsigmoid``.
@@ -145,13 +157,23 @@ def hardsigmoid(input: Array) -> Array:
     >>> hardsigmoid(mg.tensor([-4.0, 0.0, 4.0]))
     tensor([0.0000, 0.5000, 1.0000])
     """
-    return np.clip(real(input) + 3.0, 0.0, 6.0) * (1.0 / 6.0)
+    return _clipped(real(input), 0.0, 6.0, 3.0, 1.0 / 6.0)
+
+
+@native.twin(fast.each("hardswish_back", 2))
+def _hardswish_input(g, input):
+    return where(input <= -3, 0.0, where(input >= 3, g, g * (input * (1.0 / 3.0) + 0.5)))
+
+
+@native.twin(fast.each("hardswish"))
+def _hardswish_kernel(x):
+    return quiet().run(np.multiply, x, np.clip(x + 3.0, 0.0, 6.0) * (1.0 / 6.0))
 
 
 @called_as(like.activation)
 @with_inplace
 @elementwise
-@op(input=lambda g, input: where(input <= -3, 0.0, where(input >= 3, g, g * (input * (1.0 / 3.0) + 0.5))))
+@op(input=_hardswish_input)
 @in_float32
 def hardswish(input: Array) -> Array:
     """x min(max(x + 3, 0), 6) / 6: ``torch.nn.functional.hardswish``.
@@ -161,8 +183,7 @@ def hardswish(input: Array) -> Array:
     >>> hardswish(mg.tensor([-4.0, 0.0, 4.0]))
     tensor([-0.,  0.,  4.])
     """
-    input = real(input)
-    return quiet().run(np.multiply, input, np.clip(input + 3.0, 0.0, 6.0) * (1.0 / 6.0))
+    return _hardswish_kernel(real(input))
 
 
 @elementwise
@@ -298,6 +319,7 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:
 # ----------------------------------------------------------------------------------------- smooth functions
 
 
+@native.twin(fast.each("elu_back", 2, lambda alpha, scale, rate: (scale, alpha * scale * rate, rate) if rate > 0 else None))
 def _elu_input(g, input, alpha, scale, input_scale):
     rising = input > 0  # False for NaN, which stays NaN
     # the inner `where` prevents an overflow of e**x for positive x, where it is not used
@@ -305,6 +327,7 @@ def _elu_input(g, input, alpha, scale, input_scale):
     return where(rising, g * scale, g * falling)
 
 
+@native.twin(fast.each("elu", 1, lambda alpha, scale, rate: (scale, alpha * scale, rate) if rate > 0 else None))
 def _elu_kernel(x, alpha, scale, input_scale):
     out = np.minimum(x, 0.0, out=np.empty_like(x))
     np.multiply(out, input_scale, out)
@@ -410,7 +433,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     return quiet().run(_gelu_kernel, real(input), approximate)
 
 
-@native.twin(fast.each("silu_back"))
+@native.twin(fast.each("silu_back", 2))
 def _silu_input(g, input):
     s = sigmoid(input)
     return g * (s * (input * (1.0 - s) + 1.0))
@@ -439,6 +462,14 @@ def silu(input: Array) -> Array:
 
 
 @in_float32
+@native.twin(fast.each("softplus_back", 2))
+def _softplus_input(g, input, beta, threshold):
+    scaled = input * beta
+    return where(scaled > threshold, g, g * sigmoid(scaled))
+
+
+@native.twin(fast.each("softplus", 1, lambda beta, threshold: (beta, threshold, 1.0 / beta if beta else math.inf)))
+@in_float32
 def _softplus_kernel(x, beta, threshold):
     z = np.multiply(x, beta, np.empty_like(x))
     out = np.negative(np.abs(z), np.empty_like(x))
@@ -451,7 +482,7 @@ def _softplus_kernel(x, beta, threshold):
 
 
 @elementwise
-@op(input=lambda g, input, beta, threshold: where(input * beta > threshold, g, g * sigmoid(input * beta)))
+@op(input=_softplus_input)
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + e**(beta x)) / beta, but x if beta x > threshold: ``torch.nn.functional.softplus``.
 
@@ -510,7 +541,7 @@ def softsign(input: Array) -> Array:
     return quiet().run(np.divide, input, np.abs(input) + 1.0)
 
 
-@native.twin(fast.each("logsigmoid_back"))
+@native.twin(fast.each("logsigmoid_back", 2))
 def _logsigmoid_input(g, input):
     return g * sigmoid(-input)
 

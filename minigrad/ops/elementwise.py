@@ -539,7 +539,7 @@ def cosh(input: Operand) -> Array:
     """Hyperbolic cosine: ``torch.cosh``."""
 
 
-@native.twin(fast.each("tanh_back"))
+@native.twin(fast.each("tanh_back", 2))
 def _tanh_input(g, out):
     return g * (1.0 - out * out)
 
@@ -580,7 +580,7 @@ def _sigmoid(x):
     return np.reciprocal(out, out)  # e**-x = inf gives 0
 
 
-@native.twin(fast.each("sigmoid_back"))
+@native.twin(fast.each("sigmoid_back", 2))
 def _sigmoid_input(g, out):
     return g * (out * (1.0 - out))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.steps import sgd
+from minigrad.kernels.steps import descend, sgd
 from minigrad.nn.optim.optimizer import Optimizer, not_negative
 from minigrad.ops.arguments import check
 
@@ -70,4 +70,4 @@ class SGD(Optimizer):
         if momentum:
             sgd(p, g, slots["momentum_buffer"], scratch[0], momentum, share, lr, nesterov)
         else:
-            p -= np.multiply(g, lr, out=scratch[0])
+            descend(p, g, scratch[0], lr)

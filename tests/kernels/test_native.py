@@ -81,6 +81,15 @@ ELEMENTS = {
     "leaky_relu_steep": (1, lambda x: activation._leaky_relu(x, -2.0)),
     "leaky_relu_flat": (1, lambda x: activation._leaky_relu(x, 0.0)),
     "leaky_relu_back": (2, lambda g, x: activation._leaky_relu_input(g, x > 0, 0.1)),
+    "softplus": (1, lambda x: activation._softplus_kernel(x, 1.5, 20.0)),
+    "softplus_back": (2, lambda g, x: activation._softplus_input(g, x, 1.5, 20.0)),
+    "elu": (1, lambda x: activation._elu_kernel(x, 0.5, 2.0, 1.5)),
+    "elu_back": (2, lambda g, x: activation._elu_input(g, x, 0.5, 2.0, 1.5)),
+    "celu with a negative alpha": (1, lambda x: activation._elu_kernel(x, -0.5, 1.0, -2.0)),
+    "clipped": (1, lambda x: activation._clipped(x, 0.0, 6.0, 3.0, 0.25)),
+    "clipped_back": (2, lambda g, y: activation._clipped_input(g, y, 0.0, 1.0, 0.25)),
+    "hardswish": (1, activation._hardswish_kernel),
+    "hardswish_back": (2, activation._hardswish_input),
 }
 LAYOUTS = {
     "plain": lambda a: a,
@@ -140,6 +149,8 @@ def exact_sigmoid(x):
 ROUNDING = {  # function, the same in float64, units of the last place at most: what native/__init__.py promises
     "sigmoid": (elementwise._sigmoid, exact_sigmoid, 2),
     "silu": (activation._silu_kernel, lambda x: x * exact_sigmoid(x), 2.3),
+    "elu": (lambda x: activation._elu_kernel(x, 1.0, 1.0, 1.0), lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), 2),
+    "softplus": (lambda x: activation._softplus_kernel(x, 1.0, 20.0), lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), 3),
 }
 
 

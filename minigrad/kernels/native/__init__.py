@@ -45,8 +45,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Parameters of the functions in kernels.c: p for an array, l for an integer, f for a float.
 SIGNATURES = {
-    **dict.fromkeys(("relu", "sigmoid", "silu", "gelu", "gelu_tanh", "logsigmoid"), "ppl"),
-    **dict.fromkeys(("relu_back", "sigmoid_back", "tanh_back", "silu_back", "gelu_back", "gelu_tanh_back", "logsigmoid_back"), "pppl"),
+    **dict.fromkeys(("relu", "sigmoid", "silu", "gelu", "gelu_tanh", "logsigmoid", "hardswish"), "ppl"),
+    **dict.fromkeys(("relu_back", "sigmoid_back", "tanh_back", "silu_back", "gelu_back", "gelu_tanh_back"), "pppl"),
+    **dict.fromkeys(("logsigmoid_back", "hardswish_back"), "pppl"),
+    **{"softplus": "pplfff", "softplus_back": "ppplff", "elu": "pplfff", "elu_back": "ppplfff"},
+    **{"clipped": "pplffff", "clipped_back": "ppplfff"},
     "leaky_relu": "ppplf",
     "leaky_relu_back": "ppplf",
     **dict.fromkeys(("softmax", "log_softmax"), "ppll"),
@@ -75,6 +78,7 @@ SIGNATURES = {
     "convolve_weights_each": "ppppp" + "l" * 14,
     "outer": "ppplll",
     "adam": "ppppl" + "f" * 6,
+    "descend": "pplf",
     "sgd": "pppl" + "fffl",
 }
 _TYPES: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "f": ctypes.c_float}

@@ -84,7 +84,7 @@ static inline float add_lanes(Vector v) {
 
 /* e**x: x = n ln 2 + r with |r| <= ln 2 / 2, and a polynomial in r, right to 3e-9, for e**r. inf for large x, 0 below -87, NaN for NaN.
  * Adding `magic`, 1.5 * 2**23 + 126, rounds to an integer: n + 126 is then in the low bits, which are the exponent of 2**(n - 1). */
-static inline float exp_(float x) {
+static inline float exp_or_less(float x, const int less) {
     const float magic = 12583038.0f;
     x = x > 89.0f ? 89.0f : x;
     x = x < -87.5f ? -87.5f : x;
@@ -95,14 +95,18 @@ static inline float exp_(float x) {
     p = p * r + 4.16683927e-2f;
     p = p * r + 1.66665196e-1f;
     p = p * r + 0.49999994f;
-    p = (p * r) * r + r + 1.0f;
+    p = (p * r) * r + r;
     uint32_t bits;
     memcpy(&bits, &t, 4);
     bits <<= 23;
     float power;
     memcpy(&power, &bits, 4);
-    return p * power * 2.0f;
+    return less ? p * (power * 2.0f) + (power * 2.0f - 1.0f) : (p + 1.0f) * power * 2.0f;
 }
+
+static inline float exp_(float x) { return exp_or_less(x, 0); }
+/* e**x - 1, of x up to 88: near 0 the polynomial without its 1. */
+static inline float exp_less_one(float x) { return exp_or_less(x, 1); }
 
 /* The same of each number of a vector; of numbers up to 0, or NaN. The low bits are the exponent of 2**n. */
 static inline Vector exp_of_negative(Vector x) {
@@ -128,14 +132,14 @@ static inline Vector exp_of_negative(Vector x) {
 static inline float sigmoid_(float x) { return 1.0f / (1.0f + exp_(-x)); }
 
 /* ------------------------------------------------------------------------------------------ functions of each element
- * x: the input, y: the result, g: the gradient of the loss in the result. */
+ * x: the input, y: the result, g: the gradient of the loss in the result; then there may be numbers, the function's options. */
 
-#define OF_X(name, value) \
-    void NAME(name)(const float *restrict xs, float *restrict to, Long n) { \
+#define OF_X(name, value, ...) \
+    void NAME(name)(const float *restrict xs, float *restrict to, Long n, ##__VA_ARGS__) { \
         for (Long i = 0; i < n; i++) { float x = xs[i]; to[i] = value; } \
     }
-#define OF_G_AND(other, name, value) \
-    void NAME(name)(const float *restrict gs, const float *restrict others, float *restrict to, Long n) { \
+#define OF_G_AND(other, name, value, ...) \
+    void NAME(name)(const float *restrict gs, const float *restrict others, float *restrict to, Long n, ##__VA_ARGS__) { \
         for (Long i = 0; i < n; i++) { float g = gs[i], other = others[i]; to[i] = value; } \
     }
 
@@ -220,6 +224,17 @@ static inline float logsigmoid_(float x) {
 }
 OF_X(logsigmoid, logsigmoid_(x))
 OF_G_AND(x, logsigmoid_back, g * sigmoid_(-x))
+OF_X(softplus, x * beta > threshold ? x : logsigmoid_(-(x * beta)) * -inverse, float beta, float threshold, float inverse)
+OF_G_AND(x, softplus_back, x * beta > threshold ? g : g * sigmoid_(x * beta), float beta, float threshold)
+
+OF_X(elu, x > 0.0f ? x * scale : exp_less_one(x * rate) * low, float scale, float low, float rate)
+OF_G_AND(x, elu_back, g * (x > 0.0f ? scale : exp_(x * rate) * slope), float scale, float slope, float rate)
+
+/* factor times x + add within [low, high]; its slope where that is strictly between */
+OF_X(clipped, (x + add < low ? low : x + add > high ? high : x + add) * factor, float low, float high, float add, float factor)
+OF_G_AND(y, clipped_back, y > low && y < high ? g * factor : 0.0f, float low, float high, float factor)
+OF_X(hardswish, x * ((x + 3.0f < 0.0f ? 0.0f : x + 3.0f > 6.0f ? 6.0f : x + 3.0f) * (1.0f / 6)))
+OF_G_AND(x, hardswish_back, x <= -3.0f ? 0.0f : x >= 3.0f ? g : g * (x * (1.0f / 3) + 0.5f))
 
 /* tanh: a polynomial (from S. Moshier's Cephes library) near 0, where 1 - 2 / (e**2x + 1) would lose digits. */
 static inline float tanh_(float x) {
@@ -1414,7 +1429,12 @@ void NAME(adam)(float *restrict p, const float *restrict g, float *restrict m, f
     }
 }
 
-/* Descent with momentum: b = momentum b + share g, and p -= lr b, or with `nesterov` lr (momentum b + g). */
+/* Descent, p -= lr g. */
+void NAME(descend)(float *restrict p, const float *restrict g, Long n, float lr) {
+    for (Long i = 0; i < n; i++) p[i] -= g[i] * lr;
+}
+
+/* With momentum: b = momentum b + share g, and p -= lr b, or with `nesterov` lr (momentum b + g). */
 void NAME(sgd)(float *restrict p, const float *restrict g, float *restrict b, Long n, float momentum, float share, float lr, Long nesterov) {
     if (nesterov)
         for (Long i = 0; i < n; i++) { b[i] = b[i] * momentum + g[i] * share; p[i] -= (b[i] * momentum + g[i]) * lr; }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,18 @@ from minigrad.kernels.native import PART, lines, run
 MOST = 32  # places of the largest that are kept in order while others are compared with the last of them
 
 
-def each(name: str) -> Callable[..., Any]:
-    """The twin of a function of one or several arrays of one shape."""
+def each(name: str, count: int = 1, options: Callable[..., Sequence[float] | None] = lambda *given: given) -> Callable[..., Any]:
+    """The twin of a function of ``count`` arrays of one shape, and of numbers.
 
-    def fast(*arrays: Any) -> Any:
-        found = lines(*arrays)
-        if found is None:
+    ``options`` makes those of the twin from them; None for what the twin cannot do.
+    """
+
+    def fast(*args: Any) -> Any:
+        found, numbers = lines(*args[:count]), options(*args[count:])
+        if found is None or numbers is None:
             return NotImplemented
         result = np.empty(found[0].shape, np.float32)
-        run(name, [(a, 1) for a in (*found, result)], result.size)
+        run(name, [(a, 1) for a in (*found, result)], result.size, *numbers)
         return result
 
     return fast
@@ -52,7 +55,7 @@ def gelu(x: np.ndarray, approximate: str) -> Any:
 
 def gelu_back(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
     """Of either kind."""
-    return each("gelu_tanh_back" if approximate == "tanh" else "gelu_back")(g, x)
+    return each("gelu_tanh_back" if approximate == "tanh" else "gelu_back", 2)(g, x)
 
 
 def rows(name: str) -> Callable[..., Any]:
