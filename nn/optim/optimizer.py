@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad import absent
 from minigrad.engine import TensorBase, enable_grad, no_grad, record_function, wrap
+from minigrad.kernels.native import library
 from minigrad.nn.module import Module, is_lazy, zero_gradients
 from minigrad.ops.arguments import check
 from minigrad.tensor import RemovableHandle, Tensor
@@ -24,6 +25,7 @@ from minigrad.tree import tree_map, unwrapped
 
 R = TypeVar("R")
 PIECE = 65536  # elements: fewer would cost more calls, and more would leave the level 2 cache
+LONG = 1 << 20  # where one native kernel does all of a step, nothing comes back to the cache; its scratch memory is never touched
 GATHERED = 16384  # elements that small parameters are gathered into; copying more costs more than the calls that it saves
 SCRATCH = 4  # arrays of one piece that an update may use
 
@@ -100,6 +102,8 @@ class Optimizer:
     >>> w
     tensor([ 0.5000, -1.5000], requires_grad=True)
     """
+
+    one_pass = False  #: whether a native kernel does all of :meth:`update`
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         if isinstance(params, (TensorBase, Module, str)) or not isinstance(params, Iterable):
@@ -255,7 +259,7 @@ class Optimizer:
     def _pieces(self, dtype: np.dtype) -> list[np.ndarray]:
         """Scratch arrays of one piece."""
         if dtype not in self._scratch:
-            self._scratch[dtype] = [np.empty(PIECE, dtype) for _ in range(SCRATCH)]
+            self._scratch[dtype] = [np.empty(LONG, dtype) for _ in range(SCRATCH)]
         return self._scratch[dtype]
 
     def _run(self, group: dict[str, Any], c: Any, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray]) -> None:
@@ -387,8 +391,9 @@ class _Bucket:
             in_place = p._writable() and p._data.flags.c_contiguous
             array = p._data if in_place else p._data.copy(order="C")
             value, grad = array.reshape(-1), p._grad._data.reshape(-1)
-            for start in range(0, self.size, PIECE):
-                piece = slice(start, start + PIECE)
+            length = LONG if optimizer.one_pass and not group.get("weight_decay") and library() is not None else PIECE
+            for start in range(0, self.size, length):
+                piece = slice(start, start + length)
                 optimizer._run(group, c, value[piece], grad[piece], {name: slot[piece] for name, slot in self.slots.items()})
             if not in_place:
                 p._replace(array)

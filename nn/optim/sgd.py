@@ -28,6 +28,8 @@ class SGD(Optimizer):
     Raises ``ValueError`` for negative values, and for ``nesterov`` without momentum or with dampening.
     """
 
+    one_pass = True
+
     def __init__(
         self,
         params: Iterable[Any],
