@@ -1,9 +1,10 @@
 """minigrad: reverse-mode autodiff on numpy, with convolutional networks written in plain Python."""
 
 # mypy: implicit-reexport
-# ruff: noqa: I001 (names are imported to be exported; sorted, but several on a line)
+# ruff: noqa: I001, PLE0604 (names are imported to be exported, or loaded when they are used; sorted, but several on a line)
 
 from math import e, inf, nan, pi
+from typing import TYPE_CHECKING
 from minigrad.creation import (
     arange, bartlett_window, blackman_window, can_cast, empty, empty_like, eye, finfo, full, full_like, hamming_window, hann_window, iinfo, is_complex, is_floating_point, is_nonzero, is_same_size, is_signed, is_tensor,
     kaiser_window, linspace, logspace, normal, numel, ones, ones_like, promote_types, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
@@ -18,6 +19,7 @@ from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.kernels import memory
 from minigrad.kernels.config import show_config
 from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.later import loader, places
 from minigrad.ops import fft, linalg, special
 from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
 from minigrad.ops.arithmetic import (
@@ -28,9 +30,7 @@ from minigrad.ops.assembling import (
     unravel_index, vander, vsplit,
 )  # fmt: skip
 from minigrad.ops.complex_pair import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
-from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from minigrad.ops.distance import cdist, renorm
-from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
 from minigrad.ops.elementwise import (
     abs, abs as absolute, acos, acos as arccos, acosh, acosh as arccosh, add, addcdiv, addcmul, allclose, asin, asin as arcsin, asinh,
     asinh as arcsinh, atan, atan as arctan, atan2, atan2 as arctan2, atanh, atanh as arctanh, bitwise_and, bitwise_left_shift,
@@ -53,7 +53,6 @@ from minigrad.ops.equations import (
 from minigrad.ops.linalg import (
     frobenius_norm, matrix_exp, nuclear_norm, old_norm as norm, old_qr as qr, old_svd as svd, pinverse,
 )  # fmt: skip
-from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d
 from minigrad.ops.products import (
     addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, chain_matmul, cross, dot, einsum, inner, kron, linear, matmul, mm, mv, outer,
     outer as ger, tensordot, trace, vdot,
@@ -81,6 +80,18 @@ from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed,
 from minigrad.dtypes import dtype, DTYPES
 from minigrad.tensor import as_tensor, from_dlpack, from_numpy, Tensor, tensor
 
+if TYPE_CHECKING:  # the same as below
+    from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+    from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
+    from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d
+
+_LATER = {  # loaded when they are first used, as not every program needs them
+    "minigrad.ops.conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
+    "minigrad.ops.dropout": "alpha_dropout dropout feature_alpha_dropout",
+    "minigrad.ops.pool": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d max_pool2d max_pool3d",
+}
+_PLACES = {"nn": "minigrad.nn", "onnx": "minigrad.onnx", **places(_LATER)}
+
 __version__ = "0.1.0"
 float16, float32, float64 = DTYPES["float16"], DTYPES["float32"], DTYPES["float64"]
 int8, int16, int32, int64 = DTYPES["int8"], DTYPES["int16"], DTYPES["int32"], DTYPES["int64"]
@@ -93,16 +104,14 @@ memory.keep_freed_memory()
 
 MYPY = False  # mypy treats it as True and exports all imported names, because it cannot read a computed list. Other checkers can
 if not MYPY:
+    __getattr__ = loader("minigrad", _PLACES)
 
-    def __getattr__(name: str) -> object:
-        """The package ``onnx``, which is loaded when it is first asked for."""
-        if name != "onnx":
-            raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
-        from importlib import import_module
-
-        return import_module(f"minigrad.{name}")
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_PLACES})
 
     # all names imported above, except modules
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(linalg))]
-    __all__ += ["__version__", "fft", "linalg", "special"]
-    __all__.remove("MYPY")
+    __all__ += ["__version__", "fft", "linalg", "special", *places(_LATER)]
+    for name in ("MYPY", "TYPE_CHECKING", "loader", "places"):
+        __all__.remove(name)
+    del name

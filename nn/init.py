@@ -17,7 +17,7 @@ import numpy as np
 from minigrad.engine import no_grad, warn
 from minigrad.ops.arguments import check
 from minigrad.ops.elementwise import erfinv
-from minigrad.ops.shape_inference import is_outline
+from minigrad.ops.outlines import is_outline
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor
 

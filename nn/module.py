@@ -19,7 +19,7 @@ from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, is_grad_enabled, wrap
 from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.ops.backward_hook import watch
-from minigrad.ops.shape_inference import is_outlining, light, outline
+from minigrad.ops.outlines import is_outlining, light, outline
 from minigrad.tensor import RemovableHandle, Tensor, to_array
 from minigrad.tree import leaves, rebuilt
 

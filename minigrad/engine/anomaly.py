@@ -7,7 +7,6 @@ import linecache
 import os
 import sys
 import weakref
-import zlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -189,6 +188,8 @@ def _note_the_caller(node: Node, watched: bool) -> None:
 
 
 def _sums(kept: tuple) -> list[int | None]:
+    import zlib  # not every program needs it
+
     return [zlib.crc32(np.ascontiguousarray(v).tobytes()) if isinstance(v, np.ndarray) else None for v in kept]
 
 

@@ -258,10 +258,16 @@ class Op:
 
 def _names_and_defaults(function: Callable) -> list[tuple[str, Any]]:
     """The names, ``*`` and ``**`` among them, and defaults of a function's parameters, in a tenth of the time of ``inspect.signature``."""
-    code = getattr(plain := inspect.unwrap(function), "__code__", None)
+    plain: Any = function
+    while (inner := getattr(plain, "__wrapped__", None)) is not None:
+        plain = inner
+    code = getattr(plain, "__code__", None)
     if code is None:
         stars: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
         return [(stars.get(p.kind, "") + p.name, p.default) for p in inspect.signature(function).parameters.values()]
+    if not code.co_kwonlyargcount and not code.co_flags & 12:
+        names, given = code.co_varnames[: code.co_argcount], plain.__defaults__ or ()
+        return list(zip(names, (*[_MISSING] * (len(names) - len(given)), *given), strict=True))
     last = code.co_argcount + code.co_kwonlyargcount
     positional, keyword = list(code.co_varnames[: code.co_argcount]), code.co_varnames[code.co_argcount : last]
     variable = [f"{star}{name}" for star, name in zip(_STARS[code.co_flags & 12], code.co_varnames[last:], strict=False)]

@@ -16,10 +16,12 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 Part = TypeVar("Part")
 
@@ -178,7 +180,7 @@ class _Pool:
     """Threads that wait for jobs. They end with the process; after a fork the child starts its own."""
 
     def __init__(self) -> None:
-        self.jobs: SimpleQueue[tuple[contextvars.Context, _Job]] = SimpleQueue()
+        self.jobs: SimpleQueue[tuple[contextvars.Context, _Job]]  # made with the first thread
         self.threads = 0
         self.lock = threading.Lock()
 
@@ -186,6 +188,10 @@ class _Pool:
         """Work on ``job`` in this thread and up to ``helpers`` others, until it is done."""
         if self.threads < helpers:
             with self.lock:
+                if not self.threads:
+                    from queue import SimpleQueue  # not every program needs it
+
+                    self.jobs = SimpleQueue()
                 while self.threads < helpers:
                     threading.Thread(target=self._serve, name=f"minigrad-{self.threads}", daemon=True).start()
                     self.threads += 1

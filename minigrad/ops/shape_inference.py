@@ -21,38 +21,13 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine import Op, broadcast_to, cast, put_before_kernels, take_away
 from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, norm, pool, products, recurrent, shape
-
-LARGE = 1 << 16  # elements; for smaller arrays the kernel simply runs
-
-Listener = Callable[[Op, int], None]
-_listener: ContextVar[Listener | None] = ContextVar("outlining", default=None)
-
-
-def outline(shape: tuple[int, ...], dtype: Any, value: Any = 0) -> np.ndarray:
-    """An array filled with ``value`` that needs memory for one number only.
-
-    >>> x = outline((10**6, 10**6), np.float32)
-    >>> x.shape, x.dtype, x[5, 7]
-    ((1000000, 1000000), dtype('float32'), np.float32(0.0))
-    """
-    return np.broadcast_to(np.asarray(value).astype(dtype), shape)
-
-
-def is_outline(array: np.ndarray) -> bool:
-    """Whether ``array`` has more elements than its memory holds."""
-    return array.size > 1 and not any(stride for stride, n in zip(array.strides, array.shape, strict=True) if n > 1)
-
-
-def is_outlining() -> bool:
-    """Whether the calling thread is inside :func:`outlining`."""
-    return _listener.get() is not None
+from minigrad.ops.outlines import LARGE, LISTENER, Listener, light, outline
 
 
 @contextlib.contextmanager
@@ -60,17 +35,18 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
     """Context manager: the ops of the calling thread return outlines, and each calls ``listener(op, multiply_adds)``.
 
     >>> import minigrad as mg
-    >>> from minigrad.ops.shape_inference import outline, outlining
+    >>> from minigrad.ops.outlines import outline
+    >>> from minigrad.ops.shape_inference import outlining
     >>> with mg.no_grad(), outlining():
     ...     mg.conv2d(mg.from_numpy(outline((4096, 3, 512, 512), np.float32)), mg.ones(64, 3, 3, 3)).shape
     (4096, 64, 510, 510)
     """
     put_before_kernels(_outlined)
-    token = _listener.set(listener or (lambda op, multiply_adds: None))
+    token = LISTENER.set(listener or (lambda op, multiply_adds: None))
     try:
         yield
     finally:
-        _listener.reset(token)
+        LISTENER.reset(token)
         take_away(_outlined)
 
 
@@ -79,15 +55,15 @@ def _outlined(op: Op, computing: Callable[..., Any]) -> Callable[..., Any]:
     infer, count = _rule(op), MULTIPLY_ADDS.get(op)
 
     def kernel(*args: Any, **kwargs: Any) -> Any:
-        listener = _listener.get()
+        listener = LISTENER.get()
         if listener is None:
             return computing(*args, **kwargs)
         arrays, static = op.split(args, kwargs)
-        token = _listener.set(None)  # ops that the kernel itself calls compute, and do not call the listener
+        token = LISTENER.set(None)  # ops that the kernel itself calls compute, and do not call the listener
         try:
             out = infer(op, arrays, static)
         finally:
-            _listener.reset(token)
+            LISTENER.reset(token)
         listener(op, 0 if count is None else count(_first(op, out), arrays, static))
         return out
 
@@ -100,15 +76,6 @@ def _first(op: Op, out: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------ shapes of results
-
-
-def light(value: Any) -> Any:
-    """An array, or a tuple of arrays, with each large array replaced by an outline."""
-    if isinstance(value, tuple):
-        return tuple([light(v) for v in value])
-    if isinstance(value, np.ndarray) and value.size > LARGE and not is_outline(value):
-        return outline(value.shape, value.dtype, value.flat[0])
-    return value
 
 
 def _is_large(value: Any) -> bool:

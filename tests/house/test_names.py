@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -33,9 +35,26 @@ def test_a_name_stands_once(face):
     count = Counter(bound(face))
     assert [name for name, n in count.items() if n > 1] == []
     assert len(face.__all__) == len(set(face.__all__)) > 100
-    later = {name for module, names in getattr(face, "_LATER", {}).items() for name in (module, *names)}  # loaded at their first use
-    assert set(face.__all__) - set(count) <= later
-    assert set(count) - set(face.__all__) <= {"MYPY", "TYPE_CHECKING", "Any", "memory", "_LATER"}
+    assert set(face.__all__) - set(count) <= set(getattr(face, "_PLACES", {}))  # loaded at their first use
+    assert set(count) - set(face.__all__) <= {"MYPY", "TYPE_CHECKING", "Any", "memory", "_LATER", "_MODULES", "_PLACES", "loader", "places"}
+
+
+@pytest.mark.parametrize("face", FACES[:2], ids=lambda face: face.__name__)
+def test_a_type_checker_finds_what_is_loaded_later(face):
+    """The imports that it reads say the same as the table that is used."""
+    blocks = [node.body for node in ast.parse(Path(face.__file__).read_text(encoding="utf-8")).body if isinstance(node, ast.If)]
+    (block,) = [body for body in blocks if len(body) > 2 and isinstance(body[0], ast.ImportFrom)]
+    read = {node.module: " ".join(alias.name for alias in node.names) for node in block}
+    assert read.pop("minigrad.nn", "") == " ".join(getattr(face, "_MODULES", ()))
+    assert read == face._LATER
+
+
+def test_nn_is_loaded_when_it_is_used():
+    code = (
+        "import sys, minigrad as mg; assert 'minigrad.nn' not in sys.modules; mg.nn.Linear(2, 1); "
+        "assert {'minigrad.nn.linear', 'minigrad.nn.conv'} & set(sys.modules) == {'minigrad.nn.linear'}; mg.nn.summary; mg.nn.summaries.summary"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("face", FACES, ids=lambda face: face.__name__)

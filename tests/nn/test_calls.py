@@ -7,7 +7,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import nn
 from minigrad.calls import unchanged
-from minigrad.ops.shape_inference import outline
+from minigrad.ops.outlines import outline
 from minigrad.random import drawing_from
 
 

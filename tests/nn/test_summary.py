@@ -16,7 +16,8 @@ import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.engine import registered_ops
 from minigrad.nn import models
-from minigrad.ops.shape_inference import is_outline, outline, outlining
+from minigrad.ops.outlines import is_outline, outline
+from minigrad.ops.shape_inference import outlining
 
 # ------------------------------------------------------------------------------------------------ the literature
 

@@ -28,7 +28,7 @@ LOWERED = {
 }  # fmt: skip
 # Module and name -> why it is not lowered.
 KEPT = {
-    "minigrad.ops.shape_inference.LARGE": "what is not computed at all, see tests/engine",
+    "minigrad.ops.outlines.LARGE": "what is not computed at all, see tests/engine",
     "minigrad.kernels.layouts.SHARES": "a number of parts, not a size",
     "minigrad.kernels.products.PARTS": "a number of parts, not a size",
     "minigrad.kernels.winograd.SHARES": "a number of parts, not a size",

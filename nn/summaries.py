@@ -14,7 +14,8 @@ from minigrad.calls import heard, unchanged
 from minigrad.engine import Op, TensorBase, dtype_of, get_default_dtype, no_grad
 from minigrad.nn.module import Module, Parameter
 from minigrad.ops.arguments import check, shown
-from minigrad.ops.shape_inference import outline, outlining
+from minigrad.ops.outlines import outline
+from minigrad.ops.shape_inference import outlining
 from minigrad.tensor import Tensor, as_tensor, from_numpy
 from minigrad.tree import bytes_text, tensors_in, tree_map
 
