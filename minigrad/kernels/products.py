@@ -13,6 +13,7 @@ from minigrad.kernels.tiles import cut
 
 SMALL = 1 << 17  # multiplications: BLAS never divides so few among threads
 PART = 1 << 22  # multiplications in a part, at least: about 80 microseconds of work
+LONG_PART = 1 << 25  # in each of more than two parts: BLAS copies the matrix that all parts share once for each
 PARTS = 8
 
 
@@ -25,7 +26,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.matmul(a, b)
     if a.ndim > 2 and b.ndim > 2 and a.shape[-1] == b.shape[-2] == 1:  # outer products, for which BLAS takes six times as long
         return _outer(a, b)
-    parts = min(PARTS, work // PART)
+    parts = min(PARTS, max(work // LONG_PART, min(2, work // PART)))
     if parts < 2 or a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         with one_blas_thread:
             return np.matmul(a, b)

@@ -69,7 +69,7 @@ SIGNATURES = {
     "lstm": "pppppppllll",
     "lstm_back": "ppppppppp" + "llll",
     "gru": "pppppppp" + "llll",
-    "gru_back": "ppppppppp" + "llll",
+    "gru_back": "pppppppppp" + "llll",
     "max_pool": "ppp" + "l" * 11,
     "max_pool_back": "ppp" + "l" * 11,
     "winograd_weights": "ppp" + "l" * 7,

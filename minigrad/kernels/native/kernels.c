@@ -513,35 +513,47 @@ void NAME(normalize_back)(const float *restrict g, const float *restrict x, cons
 }
 
 /* ---------------------------------------------------------------------------------------------------- recurrent layers
- * Steps of n sequences; a state has `size` numbers. `product`: whether to multiply with the weights here, for small layers; else BLAS has
- * done it (forward, into `gates`, or for the GRU into `ready`) or will do it (backward). */
+ * Steps of some `rows` of n sequences, which do not depend on the others; a state has `size` numbers. Weights are in panels: PANEL columns
+ * lie together, row after row, zeros behind the last one, so that all steps find them in order. */
 
-/* to += the sum of h[k] times row k of w, for k < count; a row has `width` numbers, `stride` apart from the next. */
-static inline void add_rows(float *restrict to, const float *restrict h, const float *restrict w, Long count, Long width, Long stride) {
-    Long k = 0;
-    for (; k + 4 <= count; k += 4) {
-        const float *a = w + k * stride, *b = a + stride, *c = b + stride, *d = c + stride;
-        float p = h[k], q = h[k + 1], r = h[k + 2], s = h[k + 3];
-        for (Long i = 0; i < width; i++) to[i] += p * a[i] + q * b[i] + (r * c[i] + s * d[i]);
+enum { PANEL = 32, SEQUENCES = LANES == 16 ? 8 : LANES == 8 ? 3 : 1 };
+
+static inline __attribute__((always_inline)) void multiply_rows(const float *h, const float *panel, float *to, Long size, Long width,
+                                                                Long count, const int rows) {
+    Vector s[SEQUENCES][PANEL / LANES];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < PANEL / LANES; v++) s[r][v] = all(0.0f);
+    for (Long k = 0; k < size; k++)
+        for (int v = 0; v < PANEL / LANES; v++) {
+            Vector w = load(panel + k * PANEL + v * LANES);
+            for (int r = 0; r < rows; r++) s[r][v] += h[r * size + k] * w;
+        }
+    for (int r = 0; r < rows; r++) {
+        if (count == PANEL) memcpy(to + r * width, s[r], 4 * PANEL);
+        else memcpy(to + r * width, s[r], 4 * count);
     }
-    for (; k < count; k++)
-        for (Long i = 0; i < width; i++) to[i] += h[k] * w[k * stride + i];
 }
 
-void NAME(lstm)(const float *sums, const float *turned, const float *h, const float *c, float *y, float *cells, float *gates, Long steps,
-                Long n, Long size, Long product) {
+/* `to`, rows of `width` numbers, is h, rows of `size` numbers, times a matrix in panels. */
+static void times_panels(const float *h, const float *panels, float *to, Long rows, Long size, Long width) {
+    for (Long first = 0; first < width; first += PANEL, panels += size * PANEL) {
+        Long count = width - first < PANEL ? width - first : PANEL, r = 0;
+        for (; r + SEQUENCES <= rows; r += SEQUENCES) multiply_rows(h + r * size, panels, to + r * width + first, size, width, count, SEQUENCES);
+        for (; SEQUENCES > 4 && r + 4 <= rows; r += 4) multiply_rows(h + r * size, panels, to + r * width + first, size, width, count, 4);
+        for (; r < rows; r++) multiply_rows(h + r * size, panels, to + r * width + first, size, width, count, 1);
+    }
+}
+
+void NAME(lstm)(const float *sums, const float *panels, const float *h, const float *c, float *y, float *cells, float *gates, Long rows,
+                Long steps, Long n, Long size) {
     for (Long t = 0; t < steps; t++) {
-        for (Long r = 0; r < n; r++) {
+        times_panels(h, panels, gates + t * n * 4 * size, rows, size, 4 * size);
+        for (Long r = 0; r < rows; r++) {
             const float *restrict s = sums + (t * n + r) * 4 * size, *restrict before = c + r * size;
             float *restrict a = gates + (t * n + r) * 4 * size, *restrict cell = cells + (t * n + r) * size, *restrict out = y + (t * n + r) * size;
-            if (product) {
-                memcpy(a, s, 16 * size);
-                add_rows(a, h + r * size, turned, size, 4 * size, 4 * size);
-            } else
-                for (Long i = 0; i < 4 * size; i++) a[i] += s[i];
-            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(a[i]);
-            for (Long i = 2 * size; i < 3 * size; i++) a[i] = tanh_(a[i]);
-            for (Long i = 3 * size; i < 4 * size; i++) a[i] = sigmoid_(a[i]);
+            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(a[i] + s[i]);
+            for (Long i = 2 * size; i < 3 * size; i++) a[i] = tanh_(a[i] + s[i]);
+            for (Long i = 3 * size; i < 4 * size; i++) a[i] = sigmoid_(a[i] + s[i]);
             for (Long i = 0; i < size; i++) cell[i] = a[size + i] * before[i] + a[i] * a[2 * size + i];
             for (Long i = 0; i < size; i++) out[i] = a[3 * size + i] * tanh_(cell[i]);
         }
@@ -551,14 +563,15 @@ void NAME(lstm)(const float *sums, const float *turned, const float *h, const fl
 }
 
 /* `back` and `memory` hold what arrives at the last state and cell state from later steps; in the end, at the first ones. */
-void NAME(lstm_back)(const float *gy, const float *gcells, const float *cells, const float *gates, const float *c, const float *weight,
-                     float *d, float *back, float *memory, Long steps, Long n, Long size, Long product) {
-    for (Long t = steps - 1; t >= 0; t--)
-        for (Long r = 0; r < n; r++) {
+void NAME(lstm_back)(const float *gy, const float *gcells, const float *cells, const float *gates, const float *c, const float *panels,
+                     float *d, float *back, float *memory, Long rows, Long steps, Long n, Long size) {
+    for (Long t = steps - 1; t >= 0; t--) {
+        for (Long r = 0; r < rows; r++) {
             Long row = (t * n + r) * size;
             const float *restrict a = gates + 4 * row, *restrict cell = cells + row, *restrict g = gy + row, *restrict gc = gcells + row;
             const float *restrict before = t ? cells + row - n * size : c + r * size;
             float *restrict to = d + 4 * row, *restrict state = back + r * size, *restrict kept = memory + r * size;
+#pragma GCC ivdep /* else there are too many pairs of arrays to be compared before */
             for (Long k = 0; k < size; k++) {
                 float i = a[k], f = a[size + k], m = a[2 * size + k], o = a[3 * size + k], squashed = tanh_(cell[k]);
                 float at_state = g[k] + state[k], at_cell = kept[k] + gc[k] + at_state * (o * (1.0f - squashed * squashed));
@@ -568,31 +581,23 @@ void NAME(lstm_back)(const float *gy, const float *gcells, const float *cells, c
                 to[3 * size + k] = at_state * (squashed * (o * (1.0f - o)));
                 kept[k] = at_cell * f;
             }
-            if (product) {
-                memset(state, 0, 4 * size);
-                add_rows(state, to, weight, 4 * size, size, size);
-            }
         }
+        times_panels(d + t * n * 4 * size, panels, back, rows, 4 * size, size);
+    }
 }
 
-void NAME(gru)(const float *sums, const float *turned, const float *bias, const float *h, const float *ready, float *y, float *gates,
-               float *parts, Long steps, Long n, Long size, Long product) {
+/* `ready` has room for the product of a step. */
+void NAME(gru)(const float *sums, const float *panels, const float *bias, const float *h, float *ready, float *y, float *gates,
+               float *parts, Long rows, Long steps, Long n, Long size) {
     for (Long t = 0; t < steps; t++) {
-        for (Long r = 0; r < n; r++) {
+        times_panels(h, panels, ready, rows, size, 3 * size);
+        for (Long r = 0; r < rows; r++) {
             Long row = (t * n + r) * size;
             const float *restrict s = sums + 3 * row, *restrict before = h + r * size, *restrict add = bias;
             float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict out = y + row;
-            for (Long i = 0; i < 2 * size; i++) a[i] = s[i] + add[i];
-            for (Long i = 0; i < size; i++) part[i] = add[2 * size + i];
-            if (product) {
-                add_rows(a, before, turned, size, 2 * size, 3 * size);
-                add_rows(part, before, turned + 2 * size, size, size, 3 * size);
-            } else {
-                const float *restrict b = ready + 3 * r * size;
-                for (Long i = 0; i < 2 * size; i++) a[i] += b[i];
-                for (Long i = 0; i < size; i++) part[i] += b[2 * size + i];
-            }
-            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(a[i]);
+            const float *restrict b = ready + 3 * r * size;
+            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(b[i] + (s[i] + add[i]));
+            for (Long i = 0; i < size; i++) part[i] = b[2 * size + i] + add[2 * size + i];
             for (Long i = 0; i < size; i++) a[2 * size + i] = tanh_(s[2 * size + i] + a[i] * part[i]);
             for (Long i = 0; i < size; i++) out[i] = a[2 * size + i] + a[size + i] * (before[i] - a[2 * size + i]);
         }
@@ -601,14 +606,15 @@ void NAME(gru)(const float *sums, const float *turned, const float *bias, const 
 }
 
 /* `back` as in lstm_back, but for the part that comes through the weights, which is added at the end of a step. */
-void NAME(gru_back)(const float *gy, const float *y, const float *gates, const float *parts, const float *weight, const float *h,
-                    float *outer, float *inner, float *back, Long steps, Long n, Long size, Long product) {
-    for (Long t = steps - 1; t >= 0; t--)
-        for (Long r = 0; r < n; r++) {
+void NAME(gru_back)(const float *gy, const float *y, const float *gates, const float *parts, const float *panels, const float *h,
+                    float *outer, float *inner, float *ready, float *back, Long rows, Long steps, Long n, Long size) {
+    for (Long t = steps - 1; t >= 0; t--) {
+        for (Long r = 0; r < rows; r++) {
             Long row = (t * n + r) * size;
             const float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict g = gy + row;
             const float *restrict before = t ? y + row - n * size : h + r * size;
             float *restrict to = outer + 3 * row, *restrict in = inner + 3 * row, *restrict state = back + r * size;
+#pragma GCC ivdep
             for (Long k = 0; k < size; k++) {
                 float u = a[k], z = a[size + k], m = a[2 * size + k], at = g[k] + state[k];
                 float dm = at * (1.0f - z) * (1.0f - m * m), du = dm * part[k] * (u * (1.0f - u)), dz = at * (before[k] - m) * (z * (1.0f - z));
@@ -616,8 +622,10 @@ void NAME(gru_back)(const float *gy, const float *y, const float *gates, const f
                 in[k] = du; in[size + k] = dz; in[2 * size + k] = dm * u;
                 state[k] = at * z;
             }
-            if (product) add_rows(state, in, weight, 3 * size, size, size);
         }
+        times_panels(inner + t * n * 3 * size, panels, ready, rows, 3 * size, size);
+        for (Long i = 0; i < rows * size; i++) back[i] += ready[i];
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------------- pooling */

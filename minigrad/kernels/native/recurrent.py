@@ -1,15 +1,15 @@
-"""Twins of :mod:`minigrad.ops.recurrent`: a whole sequence in one call if it is small, else a step at a time, with BLAS for the products."""
+"""Twins of :mod:`minigrad.ops.recurrent`: a whole sequence in one call, products included, which finds the weights in order at each step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.native import F32, address, library, lines
+from minigrad.kernels.native import F32, lines, run
 
-SMALL = 1 << 15  # multiplications in a step up to which BLAS is slower than the loop in kernels.c
+PANEL = 32  # columns of a matrix that lie together in kernels.c
+ROWS = 16  # sequences that a thread takes, at least
 
 
 def _ours(*arrays: Any) -> list[np.ndarray] | None:
@@ -18,8 +18,17 @@ def _ours(*arrays: Any) -> list[np.ndarray] | None:
     return None if any(f is None for f in found) else [a for f in found for a in f or ()]
 
 
-def _function(name: str) -> Callable[..., None]:
-    return getattr(library(), name)
+def _panels(w: np.ndarray) -> np.ndarray:
+    """A matrix in panels of neighbouring columns, each row after row, with zeros behind the last column."""
+    size, width = w.shape
+    padded = np.zeros((size, -(-width // PANEL) * PANEL), F32)
+    padded[:, :width] = w
+    return np.ascontiguousarray(padded.reshape(size, -1, PANEL).swapaxes(0, 1))
+
+
+def _run(name: str, places: list[tuple[np.ndarray, int]], steps: int, n: int, size: int) -> None:
+    """``places``: arrays and how many numbers of a step belong to a sequence."""
+    run(name, places, n, steps, n, size, part=max(ROWS, -(-n // ROWS // 8) * ROWS))
 
 
 def lstm(sums: np.ndarray, weight: Any, h: Any, c: Any) -> Any:
@@ -30,14 +39,8 @@ def lstm(sums: np.ndarray, weight: Any, h: Any, c: Any) -> Any:
     sums, weight, h, c = found
     (steps, n, _), size = sums.shape, c.shape[-1]
     y, cells, gates = [np.empty((steps, n, width), F32) for width in (size, size, 4 * size)]
-    turned, function = np.ascontiguousarray(weight.T), _function("lstm")
-    if n * weight.size <= SMALL:
-        function(*map(address, (sums, turned, h, c, y, cells, gates)), steps, n, size, 1)
-        return y, cells, gates
-    for t in range(steps):
-        np.matmul(h, turned, out=gates[t])
-        function(*map(address, (sums[t], turned, h, c, y[t], cells[t], gates[t])), 1, n, size, 0)
-        h, c = y[t], cells[t]
+    places = [(sums, 4 * size), (_panels(weight.T), 0), (h, size), (c, size), (y, size), (cells, size), (gates, 4 * size)]
+    _run("lstm", places, steps, n, size)
     return y, cells, gates
 
 
@@ -49,14 +52,8 @@ def lstm_back(gy: np.ndarray, gcells: Any, ggates: Any, y: Any, cells: Any, gate
     gy, gcells, cells, gates, c, weight = found
     steps, n, size = cells.shape
     d, back, memory = np.empty(gates.shape, F32), np.zeros((n, size), F32), np.zeros((n, size), F32)
-    function = _function("lstm_back")
-    if n * weight.size <= SMALL:
-        function(*map(address, (gy, gcells, cells, gates, c, weight, d, back, memory)), steps, n, size, 1)
-        return d, back, memory
-    for t in reversed(range(steps)):
-        before = cells[t - 1] if t else c
-        function(*map(address, (gy[t], gcells[t], cells[t], gates[t], before, weight, d[t], back, memory)), 1, n, size, 0)
-        np.matmul(d[t], weight, out=back)
+    places = [(gy, size), (gcells, size), (cells, size), (gates, 4 * size), (c, size), (_panels(weight), 0)]
+    _run("lstm_back", [*places, (d, 4 * size), (back, size), (memory, size)], steps, n, size)
     return d, back, memory
 
 
@@ -69,15 +66,8 @@ def gru(sums: np.ndarray, weight: Any, h: Any, bias: Any) -> Any:
     sums, weight, h, add = found
     (steps, n, _), size = sums.shape, h.shape[-1]
     y, gates, parts = [np.empty((steps, n, width), F32) for width in (size, 3 * size, size)]
-    turned, function = np.ascontiguousarray(weight.T), _function("gru")
-    if n * weight.size <= SMALL:
-        function(*map(address, (sums, turned, add, h, h, y, gates, parts)), steps, n, size, 1)
-        return y, gates, parts
-    ready = np.empty((n, 3 * size), F32)
-    for t in range(steps):
-        np.matmul(h, turned, out=ready)
-        function(*map(address, (sums[t], turned, add, h, ready, y[t], gates[t], parts[t])), 1, n, size, 0)
-        h = y[t]
+    places = [(sums, 3 * size), (_panels(weight.T), 0), (add, 0), (h, size), (np.empty((n, 3 * size), F32), 3 * size)]
+    _run("gru", [*places, (y, size), (gates, 3 * size), (parts, size)], steps, n, size)
     return y, gates, parts
 
 
@@ -90,12 +80,15 @@ def gru_back(gy: np.ndarray, ggates: Any, gparts: Any, y: Any, gates: Any, parts
     gy, y, gates, parts, weight, h = found
     steps, n, size = y.shape
     outer, inner, back = np.empty(gates.shape, F32), np.empty(gates.shape, F32), np.zeros((n, size), F32)
-    function = _function("gru_back")
-    if n * weight.size <= SMALL:
-        function(*map(address, (gy, y, gates, parts, weight, h, outer, inner, back)), steps, n, size, 1)
-        return outer, inner, back
-    for t in reversed(range(steps)):
-        before = y[t - 1] if t else h
-        function(*map(address, (gy[t], y[t], gates[t], parts[t], weight, before, outer[t], inner[t], back)), 1, n, size, 0)
-        back += np.matmul(inner[t], weight)
+    places = [
+        (gy, size),
+        (y, size),
+        (gates, 3 * size),
+        (parts, size),
+        (_panels(weight), 0),
+        (h, size),
+        (outer, 3 * size),
+        (inner, 3 * size),
+    ]
+    _run("gru_back", [*places, (np.empty((n, size), F32), size), (back, size)], steps, n, size)
     return outer, inner, back
