@@ -233,20 +233,36 @@ def _with_constant(node: Node) -> dict[str, Any]:
     return {**node.static, node.op.inputs[[parent is None for parent in node.parents].index(True)]: node.constant}
 
 
-def _windows(node: Node) -> dict[str, Any]:
-    """Where a convolution's or pooling's windows lie, axis by axis (``starts``, ``kernel``, ``dilation``), or the axis of a softmax."""
-    window, axes, dim = (node.static.get(name) for name in ("window", "axes", "dim"))
-    if node.op.name == "conv" and window is not None:
+def _geometry(node: Node, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page needs to say which cells of the operands (``given``: name -> array) a cell of the result came from.
+
+    Of a convolution where its windows start along each axis (``starts``) and their ``dilation``, of pooling the ``cells`` of each window along
+    each axis and the ``divisor``; of other ops their settings.
+    """
+    static = node.static
+    window, axes = static.get("window"), static.get("axes")
+    if node.op.name in ("conv", "conv_input", "conv_weight") and window is not None:
+        sizes = static["sizes"] if "sizes" in static else np.shape(given["y"])[2:]
         starts = [
-            [i * step - before for i in range(size)]
-            for size, step, (before, _) in zip(node.static["sizes"], window.stride, window.padding, strict=True)
+            [i * step - before for i in range(size)] for size, step, (before, _) in zip(sizes, window.stride, window.padding, strict=False)
         ]
         return {"starts": starts, "dilation": list(map(int, window.dilation))}
     if node.op.name in ("max_pool", "avg_pool") and isinstance(axes, (list, tuple)):
-        found: dict[str, Any] = {"starts": [[int(i) for i in axis.starts] for axis in axes], "kernel": [int(axis.kernel) for axis in axes]}
-        divisor = node.static.get("divisor")
-        return {**found, "dilation": [int(axis.dilation) for axis in axes], "divisor": divisor if isinstance(divisor, int) else None}
-    return {"dim": dim} if isinstance(dim, int) else {}
+        return {"cells": [_cells(axis) for axis in axes], "divisor": np.ravel(static.get("divisor", 1)).tolist()}
+    return {name: value for name, value in static.items() if isinstance(value, (bool, int, float)) or _integers(value)}
+
+
+def _integers(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and all(isinstance(v, int) for v in value)
+
+
+def _cells(axis: Any) -> list[list[int]]:
+    """The cells of each window along an axis of pooling."""
+    found: list[list[int]] = [[] for _ in range(axis.out)]
+    for _, windows, cells in axis.places:
+        for window, cell in zip(range(axis.out)[windows], range(axis.size)[cells], strict=True):
+            found[window].append(cell)
+    return found
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -546,8 +562,15 @@ class _Tracer:
             if not vertex.value and len(results) == 1 and results[0] is not None:
                 vertex.value = text_of(np.asarray(results[0]))
             if node in values.operands:
-                vertex.arrays["how"] = _windows(node)
-                vertex.arrays["operands"] = [[node.op.argument(i), store.add(v)] for i, v in enumerate(values.operands[node])]
+                known = node.op.signature.parameters
+                given = [(node.op.argument(i), value) for i, value in enumerate(values.operands[node])]
+                given = [  # an optional argument that is unknown was not given, as far as one can tell
+                    (name, value)
+                    for (name, value), parent in zip(given, node.parents, strict=True)
+                    if value is not None or parent is not None or name not in known or known[name].default is not None
+                ]
+                vertex.arrays["how"] = _geometry(node, dict(given))
+                vertex.arrays["operands"] = [[name, store.add(value)] for name, value in given]
         for vertex in self.vertices:
             if vertex.kind == "output":
                 source = next(e for e in self.edges if e.target == vertex.id)

@@ -50,22 +50,30 @@ class Values:
             return
         op = node.op
         given = [None if parent is None else self.results.get(parent) for parent in node.parents]
+        absent = set()  # arguments that were None
+        kept: dict[int, Any] = {}  # of several results, those that a formula names
         for _, _, sources, args in node.formulas():
             for source, value in zip(sources, args, strict=True):
                 if isinstance(source, int) and given[source] is None:
                     given[source] = _array(value)
+                    if value is None:
+                        absent.add(source)
+                elif isinstance(source, str) and source.startswith("out_"):
+                    kept[int(source[4:])] = value
                 elif source == "out" and _array(value) is not None:
                     self.results.setdefault(node, value)
         if hasattr(node, "constant"):
             given[[parent is None for parent in node.parents].index(True)] = node.constant
         self.operands[node] = given
-        optional = [op.signature.parameters[name].default is None for name in op.inputs]
-        if node not in self.results and all(v is not None or (i < len(optional) and optional[i]) for i, v in enumerate(given)):
+        # Without all operands there is no result: a bias that nothing kept looks like one that was not given, and the sum would lack it.
+        if node not in self.results and all(v is not None or i in absent for i, v in enumerate(given)):
             result = op.run(given, node.static)
             several = isinstance(result, tuple) and node.dtype is None
             result = result[0] if isinstance(result, tuple) and not several else result  # without the by-product that formulas name res
             if several or _array(result) is not None:
                 self.results[node] = result if several else np.asarray(result, dtype=node.dtype)
+        if node.dtype is None:
+            self.results.setdefault(node, tuple(kept.get(i) for i in range(len(node.shape))))
 
 
 def _array(value: Any) -> Any:

@@ -595,6 +595,19 @@ def test_a_recording_keeps_the_arrays_that_backward_does_not():
     assert vertex(later, "add").arrays["results"] == [""] and vertex(later, "add").arrays["operands"][1] == ["other", ""]
 
 
+def test_a_number_that_is_not_known_is_not_made_up():
+    """A bias that has been deleted, and that no formula keeps, is unknown; so are the sum and what was computed from it."""
+    x, weight = mg.randn(2, 3, requires_grad=True), mg.randn(4, 3, requires_grad=True)
+    bias = mg.ones(4, requires_grad=True)
+    y = F.linear(x, weight, bias)
+    whole = vertex(graph.draw((y * y).sum(), values=True), "linear")
+    assert [name for name, key in whole.arrays["operands"] if key] == ["input", "weight", "bias"]
+    z = F.linear(x, weight, bias) + 1.0
+    del bias, y
+    gone = vertex(graph.draw(z.sum(), values=True), "linear")
+    assert gone.arrays["operands"][2] == ["bias", ""] and gone.arrays["results"] == [""]
+
+
 def test_a_model_that_maps_over_samples_is_drawn_with_its_values():
     class Mapped(nn.Module):
         def forward(self, x):

@@ -112,166 +112,358 @@ function histogram(known, values = null) {
   return out;
 }
 
-// Where a cell of the result came from: {from: [[argument, key, Set of cells], ...], sum: text}; null if the page cannot tell.
-function origin(box, flat) {
-  const known = box.arrays, op = box.op, given = new Map((known.operands || []).map(([n, k]) => [n, k]));
-  const A = name => { const k = given.get(name); return k && numbersOf(k) ? {key: k, v: numbersOf(k), shape: data.arrays[k].shape} : null; };
-  const out = {key: known.results[0], v: numbersOf(known.results[0]), shape: (data.arrays[known.results[0]] || {shape: []}).shape}, at = placeOf(out.shape, flat);
-  if (!out.v) return null;
-  const terms = new Terms(), how = known.how || {};
-  if (op === "conv") {
-    const x = A("x"), w = A("w"), b = A("bias");
-    if (!x || !w) return null;
-    eachTap(x, w, how, at, (i, j) => terms.product("x", x, i, "w", w, j));
-    if (b) terms.plain("bias", b, at[1]);
-    return terms.done(out.v[flat]);
-  }
-  if (op === "max_pool" || op === "avg_pool") {
-    const x = A("x");
-    if (!x) return null;
-    const cells = [...windowCells(x.shape, how, at, how.kernel)];
-    for (const i of cells) terms.plain("x", x, i);
-    return op === "max_pool" ? terms.done(out.v[flat], say("maximum")) : terms.done(out.v[flat], "", how.divisor || sizeOf(how.kernel));
-  }
-  if (op === "linear") {
-    const x = A("input"), w = A("weight"), b = A("bias"), n = w && w.shape[1];
-    if (!x || !w) return null;
-    const row = Math.floor(flat / w.shape[0]), o = flat % w.shape[0];
-    for (let k = 0; k < n; k++) terms.product("input", x, row * n + k, "weight", w, o * n + k);
-    if (b) terms.plain("bias", b, o);
-    return terms.done(out.v[flat]);
-  }
-  if (op === "matmul") {
-    const a = A("input"), b = A("other");
-    if (!a || !b || a.shape.length < 2 || b.shape.length < 2) return null;
-    const n = a.shape.at(-1), m = b.shape.at(-1), i = at.at(-2), j = at.at(-1);
-    const pa = stretched(a.shape.slice(0, -2), at.slice(0, -2)) * a.shape.at(-2) * n, pb = stretched(b.shape.slice(0, -2), at.slice(0, -2)) * n * m;
-    for (let k = 0; k < n; k++) terms.product("input", a, pa + i * n + k, "other", b, pb + k * m + j);
-    return terms.done(out.v[flat]);
-  }
-  if (op === "softmax" || op === "log_softmax") {
-    const x = A("input"), d = how.dim < 0 ? how.dim + out.shape.length : how.dim;
-    if (!x || d === undefined) return null;
-    const line = along(x.shape, at, d), top = Math.max(...line.map(i => x.v[i])), sum = line.reduce((s, i) => s + Math.exp(x.v[i] - top), 0);
-    const parts = line.map(i => `e^${short(x.v[i])}`);
-    const all = parts.length > 6 ? parts.slice(0, 5).join(" + ") + ` + … (${parts.length})` : parts.join(" + ");
-    const text = op === "softmax" ? `e^${short(x.v[flat])} / (${all}) = ${short(Math.exp(x.v[flat] - top) / sum)}` : `${short(x.v[flat])} − log(${all}) = ${short(x.v[flat] - top - Math.log(sum))}`;
-    return {from: [["input", x.key, new Set(line)]], sum: text, total: op === "softmax" ? Math.exp(x.v[flat] - top) / sum : x.v[flat] - top - Math.log(sum)};
-  }
-  if (op === "nll") {
-    const x = A("input"), t = A("index"), s = A("scale");
-    if (!x || !t || x.shape.length !== 2) return null;
-    const each = out.shape.length ? [flat] : [...t.v.keys()];
-    for (const n of each) { const c = t.v[n]; if (c < 0 || c >= x.shape[1]) continue; terms.scaled("input", x, n * x.shape[1] + c, -(s ? s.v[s.v.length === 1 ? 0 : Math.min(n, s.v.length - 1)] : 1)); }
-    return terms.done(out.v[flat]);
-  }
-  return box.cellwise ? sameCells(known.operands || [], out, flat) : null;
+// Where a cell came from: {from: [[argument, key, Set of cells], ...], sum: text, total: what the written sum gives}; null if the page cannot tell.
+function cast(box) {  // the arrays of an op by name; results under "out"
+  const known = box.arrays, given = new Map(known.operands || []);
+  const get = key => key && numbersOf(key) ? {key, v: numbersOf(key), shape: data.arrays[key].shape} : null;
+  const parts = {get, lost: false, out: known.results.map(get), how: known.how || {}, operands: known.operands || []};
+  parts.of = name => { const found = get(given.get(name)); if (given.has(name) && !found) parts.lost = true; return found; };  // asked for, but not in the page
+  return parts;
+}
+function origin(box, flat, which = 0) {
+  const parts = cast(box), {of, out, how, operands} = parts, y = out[which], tell = TOLD[box.op];
+  if (!y) return null;
+  if (tell) { const found = tell.forward({of, out, how, y, which, flat, at: placeOf(y.shape, flat), terms: new Terms()}); return parts.lost ? null : found; }
+  return box.cellwise ? sameCells(operands, y, flat) : null;
 }
 // The same for a cell of a gradient that a step of backward hands on.
 function gradientOrigin(box, step, outgoing, flat) {
-  const known = box.arrays, op = box.op, given = new Map((known.operands || []).map(([n, k]) => [n, k])), how = known.how || {};
-  const get = k => k && numbersOf(k) ? {key: k, v: numbersOf(k), shape: data.arrays[k].shape} : null;
-  const A = name => get(given.get(name)), g = get(step.arrays[0]), d = get(outgoing.array), name = outgoing.argument;
+  const parts = cast(box), {get, of, out, how, operands} = parts, d = get(outgoing.array), gs = step.arrays.map(get), g = gs[0], tell = TOLD[box.op];
   if (!g || !d) return null;
-  const terms = new Terms(), at = placeOf(d.shape, flat);
-  if (op === "conv") {
-    const x = A("x"), w = A("w");
-    if (!x || !w) return null;
-    if (name === "bias") { const per = sizeOf(g.shape.slice(2)); for (let n = 0; n < g.shape[0]; n++) for (let i = 0; i < per; i++) terms.plain("g", g, (n * g.shape[1] + flat) * per + i); return terms.done(d.v[flat]); }
-    const groups = x.shape[1] / w.shape[1], per = w.shape[0] / groups;
-    for (let f = 0; f < g.v.length; f++) {  // every cell of the result that this cell had a part in
-      const o = placeOf(g.shape, f);
-      if (name === "x" && o[0] !== at[0]) continue;
-      if (name === "w" && o[1] !== at[0]) continue;
-      const place = name === "x" ? at.slice(2) : null;
-      if (name === "x") {
-        if (Math.floor(at[1] / w.shape[1]) !== Math.floor(o[1] / per)) continue;
-        const u = place.map((p, a) => (p - how.starts[a][o[2 + a]]) / how.dilation[a]);
-        if (u.some((t, a) => t < 0 || t >= w.shape[2 + a] || t % 1)) continue;
-        terms.product("g", g, f, "w", w, flatOf(w.shape, [o[1], at[1] % w.shape[1], ...u]));
-      } else {
-        const p = at.slice(2).map((u, a) => how.starts[a][o[2 + a]] + u * how.dilation[a]);
-        if (p.some((t, a) => t < 0 || t >= x.shape[2 + a])) continue;
-        terms.product("g", g, f, "x", x, flatOf(x.shape, [o[0], Math.floor(o[1] / per) * w.shape[1] + at[1], ...p]));
-      }
-    }
-    return terms.done(d.v[flat]);
+  const handed = name => { const found = step.outgoing.find(o => o.argument === name); return found ? get(found.array) : null; };
+  if (tell) { const found = tell.backward({of, out, how, g, gs, d, handed, name: outgoing.argument, flat, at: placeOf(d.shape, flat), terms: new Terms()}); return parts.lost ? null : found; }
+  return box.cellwise ? sameCells([["g", step.arrays[0]], ...operands], d, flat) : null;
+}
+
+// Convolution, its transpose and its gradient in the weight are one sum of products of three arrays: x (inputs), w (weights) and y (windows).
+// The pairs of cells [of one, of the other] that meet in the cell `at` of the third, `role`.
+function* meeting(role, at, shapes, how) {
+  const {x, w, y} = shapes, dims = how.starts.length, inside = (p, shape) => p.every((v, a) => v >= 0 && v < shape[2 + a]);
+  const per = y[1] * w[1] / x[1], all = shape => ({*[Symbol.iterator]() { const s = shape.slice(2), n = sizeOf(s); for (let i = 0; i < n; i++) yield placeOf(s, i); }});  // per: outputs of a group
+  const spot = (i, u) => u.map((t, a) => how.starts[a][i[a]] + t * how.dilation[a]);
+  if (role === "y") for (let c = 0; c < w[1]; c++) for (const u of all(w)) {
+    const p = spot(at.slice(2), u);
+    if (inside(p, x)) yield [flatOf(x, [at[0], Math.floor(at[1] / per) * w[1] + c, ...p]), flatOf(w, [at[1], c, ...u])];
   }
-  if (op === "max_pool" || op === "avg_pool") {
-    const x = A("x"), lead = g.shape.length - how.starts.length;
+  if (role === "x") { const group = Math.floor(at[1] / w[1]); for (let o = group * per; o < (group + 1) * per; o++) for (const u of all(w)) {
+    const i = u.map((t, a) => how.starts[a].indexOf(at[2 + a] - t * how.dilation[a]));
+    if (inside(i, y)) yield [flatOf(y, [at[0], o, ...i]), flatOf(w, [o, at[1] % w[1], ...u])];
+  } }
+  if (role === "w") for (let n = 0; n < x[0]; n++) for (const i of all(y)) {
+    const p = spot(i, at.slice(2));
+    if (inside(p, x)) yield [flatOf(x, [n, Math.floor(at[0] / per) * w[1] + at[1], ...p]), flatOf(y, [n, at[0], ...i])];
+  }
+}
+function trilinear(result) {  // `result`: which of the three is the op's; its gradient takes that place in backward
+  const others = {x: ["y", "w"], y: ["x", "w"], w: ["x", "y"]};
+  const told = (role, arrays, names, all) => {
+    const [p, q] = others[role], shapes = Object.fromEntries(["x", "w", "y"].map(r => [r, arrays[r].shape]));
+    for (const [i, j] of meeting(role, all.at, shapes, all.how)) all.terms.product(names[p], arrays[p], i, names[q], arrays[q], j);
+  };
+  const among = (all, known) => Object.fromEntries(["x", "w", "y"].map(role => [role, known[role] || all.of(role)]));
+  return {
+    forward(all) {
+      const arrays = among(all, {[result]: all.y}), b = all.of("bias");
+      if (!arrays.x || !arrays.w || !arrays.y) return null;
+      told(result, arrays, {x: "x", w: "w", y: "y"}, all);
+      if (b) all.terms.plain("bias", b, all.at[1]);
+      return all.terms.done(all.y.v[all.flat]);
+    },
+    backward(all) {
+      const {g, d, name} = all;
+      if (name === "bias") { const per = sizeOf(g.shape.slice(2)); for (let n = 0; n < g.shape[0]; n++) for (let i = 0; i < per; i++) all.terms.plain("g", g, (n * g.shape[1] + all.flat) * per + i); return all.terms.done(d.v[all.flat]); }
+      const arrays = among(all, {[result]: g, [name]: d});
+      if (!arrays.x || !arrays.w || !arrays.y) return null;
+      told(name, arrays, {x: "x", w: "w", y: "y", [result]: "g"}, all);
+      return all.terms.done(d.v[all.flat]);
+    },
+  };
+}
+const divisorOf = (how, at) => how.divisor[how.divisor.length === 1 ? 0 : flatOf(how.cells.map(c => c.length), at.slice(at.length - how.cells.length))];
+const pooling = largest => ({
+  forward({of, how, y, flat, at, terms}) {
+    const x = of("x");
     if (!x) return null;
+    for (const i of windowCells(x.shape, how, at)) terms.plain("x", x, i);
+    return largest ? terms.done(y.v[flat], say("maximum")) : terms.done(y.v[flat], "", divisorOf(how, at));
+  },
+  backward({of, how, g, d, flat, at, terms}) {
+    const x = largest ? of("x") : null, lead = g.shape.length - how.cells.length;
+    if (largest && !x) return null;
     for (let f = 0; f < g.v.length; f++) {
       const o = placeOf(g.shape, f);
       if (o.slice(0, lead).some((v, i) => v !== at[i])) continue;
-      const cells = [...windowCells(x.shape, how, o, how.kernel)];
+      const cells = [...windowCells(d.shape, how, o)];
       if (!cells.includes(flat)) continue;
-      if (op === "avg_pool") terms.scaled("g", g, f, 1 / (how.divisor || sizeOf(how.kernel)));
+      if (!largest) terms.scaled("g", g, f, 1 / divisorOf(how, o));
       else if (cells.reduce((best, i) => x.v[i] > x.v[best] ? i : best, cells[0]) === flat) terms.plain("g", g, f);
     }
     return terms.done(d.v[flat]);
+  },
+});
+const line = (shape, at, dim) => along(shape, at, dim < 0 ? dim + shape.length : dim);
+const softmax = plain => ({
+  forward({of, how, y, flat, at}) {
+    const x = of("input");
+    if (!x || how.dim === undefined) return null;
+    const cells = line(x.shape, at, how.dim), top = Math.max(...cells.map(i => x.v[i])), sum = cells.reduce((s, i) => s + Math.exp(x.v[i] - top), 0);
+    const parts = cells.map(i => `e^${short(x.v[i])}`), all = parts.length > 6 ? parts.slice(0, 5).join(" + ") + ` + … (${parts.length})` : parts.join(" + ");
+    const total = plain ? Math.exp(x.v[flat] - top) / sum : x.v[flat] - top - Math.log(sum);
+    return {from: [["input", x.key, new Set(cells)]], sum: plain ? `e^${short(x.v[flat])} / (${all}) = ${short(total)}` : `${short(x.v[flat])} − log(${all}) = ${short(total)}`, total};
+  },
+  backward({out, how, g, d, flat, at}) {
+    const y = out[0];
+    if (!y || how.dim === undefined) return null;
+    const cells = line(d.shape, at, how.dim), sum = cells.reduce((s, i) => s + g.v[i] * (plain ? y.v[i] : 1), 0), p = plain ? y.v[flat] : Math.exp(y.v[flat]);
+    const total = plain ? p * (g.v[flat] - sum) : g.v[flat] - p * sum;
+    const text = plain ? `y · (g − Σ g·y) = ${short(p)} · (${short(g.v[flat])} − ${bracket(sum)}) = ${short(total)}` : `g − e^y · Σ g = ${short(g.v[flat])} − ${short(p)} · ${bracket(sum)} = ${short(total)}`;
+    return {from: [["g", g.key, new Set(cells)], ["y", y.key, new Set(cells)]], sum: text, total};
+  },
+});
+
+// Mean and variance over some axes, then a factor and a shift: batch, layer and group norm.
+function* alike(shape, at, dims) {  // the cells at the same place along all other axes
+  const sizes = dims.map(d => shape[d]);
+  for (let k = 0; k < sizeOf(sizes); k++) { const u = placeOf(sizes, k), p = [...at]; dims.forEach((d, a) => { p[d] = u[a]; }); yield flatOf(shape, p); }
+}
+const standardize = {
+  parts({of, out, how}, at) {  // of the cell `at` of x: its cells, mean, 1/σ, and where its weight is
+    const x = of("x"), cells = [...alike(x.shape, at, how.dim)], n = cells.length, stat = stretched(out[1].shape, at);
+    return {x, w: of("weight"), b: of("bias"), cells, n, stat, mean: out[1].v[stat], r: 1 / Math.sqrt(out[2].v[stat] + how.eps), k: stretched(how.shape, at)};
+  },
+  forward(all) {
+    const {y, which, flat, at, out, how} = all;
+    if (!all.of("x") || !out[1] || !out[2]) return null;
+    const {x, w, b, cells, n, mean, r, k} = standardize.parts(all, at);
+    if (which === 1) { for (const i of cells) all.terms.plain("x", x, i); return all.terms.done(y.v[flat], "", n); }
+    if (which === 2) { const total = cells.reduce((s, i) => s + (x.v[i] - mean) ** 2, 0) / n; return {from: [["x", x.key, new Set(cells)]], sum: `Σ (x − μ)² / ${n}, μ = ${short(mean)}:  ${short(total)}`, total}; }
+    const total = (x.v[flat] - mean) * r * (w ? w.v[k] : 1) + (b ? b.v[k] : 0), from = [["x", x.key, new Set(cells)]];
+    for (const [name, p] of [["weight", w], ["bias", b]]) if (p) from.push([name, p.key, new Set([k])]);
+    const scaled = `(${short(x.v[flat])} − ${bracket(mean)}) / √(${short(1 / r / r - how.eps)} + ${short(how.eps)})`;
+    return {from, sum: `μ = ${short(mean)}, σ² = ${short(1 / r / r - how.eps)} (${n} ${say("cells")}):  ${scaled}${w ? ` · ${bracket(w.v[k])}` : ""}${b ? ` + ${bracket(b.v[k])}` : ""} = ${short(total)}`, total};
+  },
+  backward(all) {
+    const {of, out, how, gs, d, name, flat, terms} = all, [g, gm, gv] = gs, x = of("x");
+    if (!x || !out[1] || !out[2]) return null;
+    if (name !== "x") {  // the sum of what arrives at every cell that this number took part in
+      for (let i = 0; i < x.v.length; i++) {
+        const at = placeOf(x.shape, i);
+        if (stretched(how.shape, at) !== flat) continue;
+        if (name === "bias") { terms.plain("g", g, i); continue; }
+        const s = stretched(out[1].shape, at);
+        terms.take("x", x, i); terms.scaled("g", g, i, (x.v[i] - out[1].v[s]) / Math.sqrt(out[2].v[s] + how.eps));
+      }
+      return terms.done(d.v[flat]);
+    }
+    const {w, cells, n, stat, mean, r, k} = standardize.parts(all, all.at), seen = i => g.v[i] * (w ? w.v[stretched(how.shape, placeOf(x.shape, i))] : 1), hat = i => (x.v[i] - mean) * r;
+    const first = cells.reduce((s, i) => s + seen(i), 0) / n, second = cells.reduce((s, i) => s + seen(i) * hat(i), 0) / n;
+    const beside = (gm ? gm.v[stat] / n : 0) + (gv ? gv.v[stat] * 2 * (x.v[flat] - mean) / n : 0), total = r * (seen(flat) - first - hat(flat) * second) + beside;
+    const from = [["g", g.key, new Set(cells)], ["x", x.key, new Set(cells)]];
+    if (w) from.push(["weight", w.key, new Set([k])]);
+    const text = `x̂ = (x − μ) / σ = ${short(hat(flat))},  ${w ? "ĝ = w · g" : "ĝ = g"} = ${short(seen(flat))}:  (ĝ − mean ĝ − x̂ · mean(ĝ·x̂)) / σ = (${short(seen(flat))} − ${bracket(first)} − ${bracket(hat(flat))} · ${bracket(second)}) / ${short(1 / r)}`;
+    return {from, sum: `${text}${beside ? ` + ${bracket(beside)}` : ""} = ${short(total)}`, total};
+  },
+};
+const affine = {  // the same with the mean and variance of before
+  forward({of, how, y, flat, at}) {
+    const [x, m, a, c] = ["x", "m", "a", "c"].map(of), k = stretched(how.shape, at);
+    if (!x || !m || !a) return null;
+    const total = (x.v[flat] - m.v[k]) * a.v[k] + (c ? c.v[k] : 0);
+    return {from: [["x", x.key, new Set([flat])], ...[["m", m], ["a", a], ["c", c]].filter(([, p]) => p).map(([name, p]) => [name, p.key, new Set([k])])],
+      sum: `(${short(x.v[flat])} − ${bracket(m.v[k])}) · ${bracket(a.v[k])}${c ? ` + ${bracket(c.v[k])}` : ""} = ${short(total)}`, total};
+  },
+  backward({of, how, g, d, name, flat, at, terms}) {
+    const [x, m, a] = [["x", "a"], ["m", "a"], ["a", "x m"]].map(([part, users]) => users.includes(name) ? of(part) : null);
+    if (name === "x") { if (!a) return null; terms.product("g", g, flat, "a", a, stretched(how.shape, at)); return terms.done(d.v[flat]); }
+    if ((name === "a" && (!x || !m)) || (name === "m" && !a)) return null;
+    for (let i = 0; i < g.v.length; i++) {
+      if (stretched(how.shape, placeOf(g.shape, i)) !== flat) continue;
+      if (name === "c") terms.plain("g", g, i); else if (name === "m") terms.scaled("g", g, i, -a.v[flat]); else { terms.take("x", x, i); terms.scaled("g", g, i, x.v[i] - m.v[flat]); }
+    }
+    return terms.done(d.v[flat]);
+  },
+};
+
+// Recurrent layers: time first, (T, N, gates · H). `sums` are the inputs' part of each gate's sum.
+const sigmoid = v => 1 / (1 + Math.exp(-v));
+function before(first, y, t, n, j) { const H = y.shape.at(-1), N = y.shape[1]; return t ? {array: y, name: "y", i: ((t - 1) * N + n) * H + j, v: y.v[((t - 1) * N + n) * H + j]} : {array: first, name: first.name, i: n * H + j, v: first.v[n * H + j]}; }
+function fromState(terms, all, t, n, row) {  // Σ W h of the state before, with the weight's row
+  const {w, h, y} = all, H = y.shape.at(-1);
+  for (let j = 0; j < H; j++) { const p = before(h, y, t, n, j); terms.product("weight", w, row * H + j, p.name, p.array, p.i); }
+}
+const recurrent = (gates, forward, slopes) => {
+  const gathered = ({of, out}, forward) => {
+    const all = {...(forward ? {sums: of("sums"), b: of("bias")} : {}), w: of("weight"), h: of("h"), c: of("c"), y: out[0], outs: out};
+    if (all.h) all.h.name = "h";
+    if (all.c) all.c.name = "c";
+    return all.w && all.h && out.every(Boolean) ? all : null;
+  };
+  return {
+    forward(given) {
+      const all = gathered(given, true);
+      return all && all.sums && forward({...given, ...all, y: all.y, shown: given.y});
+    },
+    backward(given) {
+      const all = gathered(given, false), {d, name, flat, at, terms, how} = given, sums = name === "sums" ? d : given.handed("sums");
+      if (!all || !sums) return null;
+      const [T, N, H] = all.y.shape, G = gates * H, D = (t, n, k) => sums.v[(t * N + n) * G + k];
+      const gated = (t, n, k) => gates === 3 && k >= 2 * H ? D(t, n, k) * all.outs[1].v[(t * N + n) * G + k - 2 * H] + (given.gs[2] ? given.gs[2].v[(t * N + n) * H + k - 2 * H] : 0) : D(t, n, k);  // at W h: the GRU's reset gate multiplies it
+      const note = gates === 3 ? "∂(W h)" : "∂sums";
+      if (name === "weight") { const k = Math.floor(flat / H), j = flat % H; for (let t = 0; t < T; t++) for (let n = 0; n < N; n++) { const p = before(all.h, all.y, t, n, j); terms.take("∂sums", sums, (t * N + n) * G + k); terms.scaled(p.name, p.array, p.i, gated(t, n, k)); } return terms.done(d.v[flat]); }
+      if (name === "bias") { for (let t = 0; t < T; t++) for (let n = 0; n < N; n++) { terms.take("∂sums", sums, (t * N + n) * G + flat); terms.number(gated(t, n, flat)); } return terms.done(d.v[flat]); }
+      const n = at.at(-2), j = at.at(-1) % H, g = given.gs;
+      const back = (t, tell) => {  // what step t hands to the state before it
+        let total = 0;
+        for (let k = 0; k < G; k++) { const v = gated(t, n, k); total += v * all.w.v[k * H + j]; if (tell) { tell.take("∂sums", sums, (t * N + n) * G + k); tell.scaled("weight", all.w, k * H + j, v); } }
+        return total;
+      };
+      return slopes({...given, ...all, y: all.y, T, N, H, G, n, j, g, back, note, terms, d, name, flat, how, t: name === "sums" ? at[0] : -1, gate: name === "sums" ? Math.floor(at.at(-1) / H) : 0});
+    },
+  };
+};
+const rnn = recurrent(1, all => {
+  const {terms, sums, flat, at, how, shown} = all;
+  terms.plain("sums", sums, flat); fromState(terms, all, at[0], at[1], at[2]);
+  return terms.wrapped(how.rectified ? "relu" : "tanh", how.rectified ? Math.max(0, terms.total) : Math.tanh(terms.total), shown.v[flat]);
+}, all => {
+  const {t, T, n, j, N, H, g, y, back, terms, name, d, flat, how} = all;
+  if (name === "h") { back(0, terms); return terms.done(d.v[flat]); }
+  terms.plain("g", g[0], flat);
+  if (t + 1 < T) back(t + 1, terms);
+  const v = y.v[(t * N + n) * H + j], slope = how.rectified ? Number(v > 0) : 1 - v * v;
+  terms.take("y", y, flat);
+  return terms.times(how.rectified ? "(y > 0)" : "(1 − y²)", slope);
+});
+const lstm = recurrent(4, all => {
+  const {terms, sums, outs: [y, cells, gates], c, which, flat, at: [t, n, k], shown} = all, H = y.shape.at(-1), N = y.shape[1];
+  const gate = (i, j) => { const at = (t * N + n) * 4 * H + i * H + j; terms.take("gates", gates, at); return gates.v[at]; };
+  if (which === 2) { terms.plain("sums", sums, flat); fromState(terms, all, t, n, k); const tanh = Math.floor(k / H) === 2; return terms.wrapped(`${"ifgo"[Math.floor(k / H)]} = ${tanh ? "tanh" : "σ"}`, tanh ? Math.tanh(terms.total) : sigmoid(terms.total), shown.v[flat]); }
+  if (which === 1) { const p = before(c, cells, t, n, k), [i, f, g] = [0, 1, 2].map(m => gate(m, k)); terms.take(t ? "cells" : "c", p.array, p.i); return terms.told(`f · c + i · g = ${short(f)}·${bracket(p.v)} + ${short(i)}·${bracket(g)}`, f * p.v + i * g); }
+  const o = gate(3, k), s = cells.v[flat];
+  terms.take("cells", cells, flat);
+  return terms.told(`o · tanh c = ${short(o)} · tanh ${bracket(s)}`, o * Math.tanh(s));
+}, all => {
+  const {T, N, H, n, j, g, t, gate, outs: [, cells, gates], c, back, terms, name, d, flat} = all, value = (s, m) => gates.v[(s * N + n) * 4 * H + m * H + j], got = (a, i) => a ? a.v[i] : 0;
+  if (name === "h") { back(0, terms); return terms.done(d.v[flat]); }
+  let memory = 0, state = 0;
+  for (let s = T - 1; s >= Math.max(t, 0); s--) {
+    const i = (s * N + n) * H + j, tanh = Math.tanh(cells.v[i]);
+    state = got(g[0], i) + (s + 1 < T ? back(s + 1, s === t && gate === 3 ? terms : null) : 0);
+    memory = (s + 1 < T ? memory * value(s + 1, 1) : 0) + got(g[1], i) + state * value(s, 3) * (1 - tanh * tanh);
   }
-  if (op === "linear") {
-    const x = A("input"), w = A("weight"), n = w && w.shape[1], m = w && w.shape[0], rows = g.v.length / (m || 1);
-    if (!w || !x) return null;
+  if (name === "c") { terms.take("gates", gates, n * 4 * H + H + j); return terms.told(`∂c₀ · f = ${short(memory)} · ${short(value(0, 1))}`, memory * value(0, 1)); }
+  const place = (t * N + n) * H + j, v = value(t, gate), tanh = Math.tanh(cells.v[place]);
+  const slope = gate === 2 ? 1 - v * v : v * (1 - v), [factor, word] = [[value(t, 2), "g"], [before(c, cells, t, n, j).v, "c"], [value(t, 0), "i"], [tanh, "tanh c"]][gate], arriving = gate === 3 ? state : memory;
+  const given = got(g[2], flat);
+  if (g[0]) terms.take("g", g[0], place);
+  for (const m of [0, 1, 2, 3]) terms.take("gates", gates, (t * N + n) * 4 * H + m * H + j);
+  terms.take("cells", cells, place);
+  return terms.told(`∂h = ${short(state)}${gate === 3 ? "" : `, ∂c = ${short(memory)}`}:  ${gate === 3 ? "∂h" : "∂c"} · ${word} · ${gate === 2 ? "(1 − g²)" : `${"ifgo"[gate]} (1 − ${"ifgo"[gate]})`} = ${short(arriving)} · ${bracket(factor)} · ${short(slope)}${given ? ` + ${bracket(given)} · ${short(slope)}` : ""}`, (arriving * factor + given) * slope);
+});
+const gru = recurrent(3, all => {
+  const {terms, sums, h, b, outs: [y, gates, parts], which, flat, at: [t, n, k], shown} = all, H = y.shape.at(-1), N = y.shape[1];
+  const gate = (i, j) => { const at = (t * N + n) * 3 * H + i * H + j; terms.take("gates", gates, at); return gates.v[at]; };
+  if (which === 2) { fromState(terms, all, t, n, 2 * H + k); if (b) terms.plain("bias", b, 2 * H + k); return terms.done(shown.v[flat]); }
+  if (which === 1 && k < 2 * H) { terms.plain("sums", sums, flat); fromState(terms, all, t, n, k); if (b) terms.plain("bias", b, k); return terms.wrapped(`${"rz"[Math.floor(k / H)]} = σ`, sigmoid(terms.total), shown.v[flat]); }
+  if (which === 1) { const r = gate(0, k - 2 * H), i = (t * N + n) * H + k - 2 * H; terms.take("sums", sums, flat); terms.take("parts", parts, i); return terms.told(`n = tanh(sums + r · parts) = tanh(${short(sums.v[flat])} + ${short(r)}·${bracket(parts.v[i])})`, Math.tanh(sums.v[flat] + r * parts.v[i])); }
+  const z = gate(1, k), c = gate(2, k), p = before(h, y, t, n, k);
+  terms.take(p.name, p.array, p.i);
+  return terms.told(`(1 − z) · n + z · h = ${short(1 - z)}·${bracket(c)} + ${short(z)}·${bracket(p.v)}`, (1 - z) * c + z * p.v);
+}, all => {
+  const {T, N, H, n, j, g, t, gate, outs: [y, gates, parts], h, back, terms, name, d, flat} = all, value = (s, m) => gates.v[(s * N + n) * 3 * H + m * H + j], got = (a, i) => a ? a.v[i] : 0;
+  let state = 0;
+  for (let s = T - 1; s >= Math.max(t, 0); s--) state = got(g[0], (s * N + n) * H + j) + (s + 1 < T ? back(s + 1, null) + state * value(s + 1, 1) : 0);
+  if (name === "h") { back(0, terms); terms.take("gates", gates, n * 3 * H + H + j); terms.number(state * value(0, 1)); return terms.done(d.v[flat]); }
+  const place = (t * N + n) * H + j, r = value(t, 0), z = value(t, 1), c = value(t, 2), ahead = before(h, y, t, n, j).v, got1 = m => got(g[1], (t * N + n) * 3 * H + m * H + j);
+  const dn = (state * (1 - z) + got1(2)) * (1 - c * c), dz = (state * (ahead - c) + got1(1)) * z * (1 - z), dr = (dn * parts.v[place] + got1(0)) * r * (1 - r);
+  if (g[0]) terms.take("g", g[0], place);
+  for (const m of [0, 1, 2]) terms.take("gates", gates, (t * N + n) * 3 * H + m * H + j);
+  const text = [`∂n · parts · r (1 − r) = ${short(dn)} · ${bracket(parts.v[place])} · ${short(r * (1 - r))}`, `∂h · (h − n) · z (1 − z) = ${short(state)} · ${bracket(ahead - c)} · ${short(z * (1 - z))}`, `∂h · (1 − z) · (1 − n²) = ${short(state)} · ${short(1 - z)} · ${short(1 - c * c)}`][gate];
+  return terms.told(`∂h = ${short(state)}:  ${text}`, [dr, dz, dn][gate]);
+});
+
+const linear = {
+  forward({of, y, flat, terms}) {
+    const x = of("input"), w = of("weight"), b = of("bias");
+    if (!x || !w) return null;
+    const n = w.shape[1], row = Math.floor(flat / w.shape[0]), o = flat % w.shape[0];
+    for (let k = 0; k < n; k++) terms.product("input", x, row * n + k, "weight", w, o * n + k);
+    if (b) terms.plain("bias", b, o);
+    return terms.done(y.v[flat]);
+  },
+  backward({of, g, d, name, flat, terms}) {
+    const x = name === "weight" ? of("input") : null, w = name === "input" ? of("weight") : null;
+    if ((name === "weight" && !x) || (name === "input" && !w)) return null;
+    const m = g.shape.at(-1), n = (w || d).shape.at(-1), rows = g.v.length / m;
     if (name === "bias") for (let r = 0; r < rows; r++) terms.plain("g", g, r * m + flat);
     else if (name === "weight") for (let r = 0; r < rows; r++) terms.product("g", g, r * m + Math.floor(flat / n), "input", x, r * n + flat % n);
     else for (let o = 0; o < m; o++) terms.product("g", g, Math.floor(flat / n) * m + o, "weight", w, o * n + flat % n);
     return terms.done(d.v[flat]);
-  }
-  if (op === "matmul") {
-    const a = A("input"), b = A("other");
-    if (!a || !b || a.shape.length !== b.shape.length || a.shape.length < 2 || a.shape.slice(0, -2).join() !== b.shape.slice(0, -2).join()) return null;
-    const p = a.shape.at(-2), n = a.shape.at(-1), m = b.shape.at(-1), batch = Math.floor(flat / (d.shape.at(-1) * d.shape.at(-2))), i = at.at(-2), j = at.at(-1);
-    if (name === "input") for (let k = 0; k < m; k++) terms.product("g", g, batch * p * m + i * m + k, "other", b, batch * n * m + j * m + k);
-    else for (let k = 0; k < p; k++) terms.product("g", g, batch * p * m + k * m + j, "input", a, batch * p * n + k * n + i);
+  },
+};
+const matmul = {
+  forward({of, y, flat, at, terms}) {
+    const a = of("input"), b = of("other");
+    if (!a || !b || a.shape.length < 2 || b.shape.length < 2) return null;
+    const n = a.shape.at(-1), m = b.shape.at(-1), lead = at.slice(0, -2), [i, j] = at.slice(-2);
+    const pa = stretched(a.shape.slice(0, -2), lead) * a.shape.at(-2) * n, pb = stretched(b.shape.slice(0, -2), lead) * n * m;
+    for (let k = 0; k < n; k++) terms.product("input", a, pa + i * n + k, "other", b, pb + k * m + j);
+    return terms.done(y.v[flat]);
+  },
+  backward({of, g, d, name, flat, at, terms}) {
+    const a = name === "input" ? d : of("input"), b = name === "other" ? d : of("other");
+    if (!a || !b || a.shape.length < 2 || b.shape.length < 2) return null;
+    const [p, n] = a.shape.slice(-2), m = b.shape.at(-1), [i, j] = at.slice(-2), lead = g.shape.slice(0, -2), whole = shape => shape.slice(0, -2);
+    for (let k = 0; k < sizeOf(lead); k++) {  // every matrix of the batch that this one took part in
+      const u = placeOf(lead, k), [pa, pb] = [a, b].map(v => stretched(whole(v.shape), u));
+      if ((name === "input" ? pa : pb) !== Math.floor(flat / (d.shape.at(-1) * d.shape.at(-2)))) continue;
+      if (name === "input") for (let c = 0; c < m; c++) terms.product("g", g, k * p * m + i * m + c, "other", b, pb * n * m + j * m + c);
+      else for (let r = 0; r < p; r++) terms.product("g", g, k * p * m + r * m + j, "input", a, pa * p * n + r * n + i);
+    }
     return terms.done(d.v[flat]);
-  }
-  if (op === "softmax" || op === "log_softmax") {
-    const y = get(known.results[0]), axis = how.dim < 0 ? how.dim + d.shape.length : how.dim;
-    if (!y || axis === undefined) return null;
-    const line = along(d.shape, at, axis), p = i => op === "softmax" ? y.v[i] : Math.exp(y.v[i]);
-    const sum = line.reduce((s, i) => s + g.v[i] * (op === "softmax" ? y.v[i] : 1), 0);
-    const total = op === "softmax" ? y.v[flat] * (g.v[flat] - sum) : g.v[flat] - p(flat) * sum;
-    const text = op === "softmax" ? `y · (g − Σ g·y) = ${short(y.v[flat])} · (${short(g.v[flat])} − ${short(sum)}) = ${short(total)}` : `g − e^y · Σ g = ${short(g.v[flat])} − ${short(p(flat))} · ${short(sum)} = ${short(total)}`;
-    return {from: [["g", g.key, new Set(line)], ["y", y.key, new Set(line)]], sum: text, total};
-  }
-  if (op === "nll") {
-    const x = A("input"), t = A("index"), s = A("scale");
-    if (!t || !x || x.shape.length !== 2) return null;
-    const n = at[0];
-    if (t.v[n] === at[1]) terms.scaled("g", g, g.v.length === 1 ? 0 : n, -(s ? s.v[s.v.length === 1 ? 0 : Math.min(n, s.v.length - 1)] : 1));
+  },
+};
+const scaleOf = (s, n) => -(s ? s.v[s.v.length === 1 ? 0 : Math.min(n, s.v.length - 1)] : 1);
+const nll = {
+  forward({of, y, flat, terms}) {
+    const x = of("input"), t = of("index"), s = of("scale");
+    if (!x || !t || x.shape.length !== 2) return null;
+    for (const n of y.shape.length ? [flat] : t.v.keys()) { const c = t.v[n]; if (c >= 0 && c < x.shape[1]) terms.scaled("input", x, n * x.shape[1] + c, scaleOf(s, n)); }
+    return terms.done(y.v[flat]);
+  },
+  backward({of, g, d, flat, at, terms}) {
+    const t = of("index");
+    if (!t || d.shape.length !== 2) return null;
+    if (t.v[at[0]] === at[1]) terms.scaled("g", g, g.v.length === 1 ? 0 : at[0], scaleOf(of("scale"), at[0]));
     return terms.done(d.v[flat]);
-  }
-  return box.cellwise ? sameCells([["g", step.arrays[0]], ...(known.operands || [])], d, flat) : null;
-}
+  },
+};
+const TOLD = {  // the ops that the page takes apart cell by cell
+  conv: trilinear("y"), conv_input: trilinear("x"), conv_weight: trilinear("w"), max_pool: pooling(true), avg_pool: pooling(false), linear, matmul,
+  softmax: softmax(true), log_softmax: softmax(false), nll, standardize, affine, rnn, lstm, gru,
+};
 class Terms {  // the terms of a sum, and the cells that they took
   constructor() { this.words = []; this.total = 0; this.cells = new Map(); this.keys = new Map(); }
   take(name, array, i) { if (!this.cells.has(name)) { this.cells.set(name, new Set()); this.keys.set(name, array.key); } this.cells.get(name).add(i); }
   product(p, a, i, q, b, j) { this.take(p, a, i); this.take(q, b, j); this.words.push(`${bracket(a.v[i])}·${bracket(b.v[j])}`); this.total += a.v[i] * b.v[j]; }
   plain(p, a, i) { this.take(p, a, i); this.words.push(bracket(a.v[i])); this.total += a.v[i]; }
+  number(v) { this.words.push(bracket(v)); this.total += v; }
   scaled(p, a, i, by) { this.take(p, a, i); this.words.push(`${bracket(by)}·${bracket(a.v[i])}`); this.total += by * a.v[i]; }
   done(result, before = "", divisor = 1) {
-    const n = this.words.length, first = this.words.slice(0, n > 30 ? 24 : n).join(before ? ", " : " + "), more = n > 30 ? ` ${before ? "," : "+"} … (${n} ${say("products")})` : "";
-    const inner = n ? first + more : "0", text = before ? `${before} ${inner}` : divisor !== 1 ? `(${inner}) / ${divisor}` : inner;
-    return {from: [...this.cells].map(([name, cells]) => [name, this.keys.get(name), cells]), sum: `${text} = ${short(result)}`, total: before ? result : this.total / divisor};
+    const inner = this.written(before ? ", " : " + "), text = before ? `${before} ${inner}` : divisor !== 1 ? `(${inner}) / ${divisor}` : inner;
+    return this.told(text, before ? result : this.total / divisor, result);
   }
+  written(joint = " + ") { const n = this.words.length; return n ? this.words.slice(0, n > 30 ? 24 : n).join(joint) + (n > 30 ? `${joint}… (${n} ${say("products")})` : "") : "0"; }
+  wrapped(name, total) { return this.told(`${name}(${this.written()})`, total); }
+  times(name, by) { return this.told(`(${this.written()}) · ${name} = ${short(this.total)} · ${short(by)}`, this.total * by); }
+  told(text, total, result = total) { return {from: [...this.cells].map(([name, cells]) => [name, this.keys.get(name), cells]), sum: `${text} = ${short(result)}`, total}; }
 }
 const bracket = v => v < 0 ? `(−${short(-v)})` : short(v);
 function along(shape, at, d) { return Array.from({length: shape[d]}, (_, i) => flatOf(shape, at.map((v, a) => a === d ? i : v))); }
 function stretched(shape, at) { const from = at.length - shape.length; return flatOf(shape, shape.map((n, i) => n === 1 ? 0 : at[from + i])); }
-function* windowCells(shape, how, at, kernel) {
-  const axes = kernel.length, lead = at.length - axes, u = new Array(axes).fill(0);
-  for (let k = 0; k < sizeOf(kernel); k++) {
-    const p = placeOf(kernel, k).map((v, a) => how.starts[a][at[lead + a]] + v * how.dilation[a]);
-    if (p.every((v, a) => v >= 0 && v < shape[lead + a])) yield flatOf(shape, [...at.slice(0, lead), ...p]);
-  }
-}
-function eachTap(x, w, how, at, tell) {
-  const per = w.shape[0] / (x.shape[1] / w.shape[1]), base = Math.floor(at[1] / per) * w.shape[1], taps = w.shape.slice(2);
-  for (let c = 0; c < w.shape[1]; c++) for (let k = 0; k < sizeOf(taps); k++) {
-    const u = placeOf(taps, k), p = u.map((v, a) => how.starts[a][at[2 + a]] + v * how.dilation[a]);
-    if (p.every((v, a) => v >= 0 && v < x.shape[2 + a])) tell(flatOf(x.shape, [at[0], base + c, ...p]), flatOf(w.shape, [at[1], c, ...u]));
-  }
+function* windowCells(shape, how, at) {
+  const axes = how.cells.length, lead = at.length - axes, mine = how.cells.map((c, a) => c[at[lead + a]]), sizes = mine.map(c => c.length);
+  for (let k = 0; k < sizeOf(sizes); k++) yield flatOf(shape, [...at.slice(0, lead), ...placeOf(sizes, k).map((v, a) => mine[a][v])]);
 }
 function sameCells(operands, out, flat) {  // ops that work cell by cell, with broadcasting
   const at = placeOf(out.shape, flat), from = [], words = [];

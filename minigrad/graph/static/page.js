@@ -307,10 +307,10 @@ const frac = (p, q) => `<mfrac><mrow><mo>∂</mo><mi>${p}</mi></mrow><mrow><mo>�
 const derivative = (name, body) => body.replace("<math>", `<math>${frac("L", name)}<mo>=</mo>`);
 // The result (or, with a step, the gradients handed on) and the operands; a picked cell marks the cells that it came from.
 function explorer(b, step = null) {
-  const holder = el("div", {class: "explorer"}), targets = step ? step.outgoing.filter(o => o.array) : b.arrays.results.filter(Boolean).map(k => ({argument: "", array: k}));
+  const holder = el("div", {class: "explorer"}), targets = step ? step.outgoing.filter(o => o.array) : b.arrays.results.map((k, which) => ({argument: "", array: k, which})).filter(t => t.array);
   let pickedOut = 0, chosen = null;
   const show = () => {
-    const parts = [], target = targets[pickedOut], from = chosen === null || !target ? null : step ? gradientOrigin(b, step, target, chosen) : origin(b, chosen);
+    const parts = [], target = targets[pickedOut], from = chosen === null || !target ? null : step ? gradientOrigin(b, step, target, chosen) : origin(b, chosen, target.which);
     targets.forEach((t, i) => parts.push(el("h3", {}, step ? `∂${t.argument}  ${say("norm")} ${t.norm}` : `${say(isOp(b) ? "result" : "value")}  ${shapeText(data.arrays[t.array].shape)}`),
       seen(t.array, {pick: cell => { pickedOut = i; chosen = cell; show(); }, chosen: i === pickedOut ? chosen : null})));
     if (chosen === null) { if (isOp(b)) parts.push(el("p", {class: "hint"}, say("pick"))); } else if (from) {

@@ -13,7 +13,7 @@ const WORDS = {
   norm: ["norm", "ノルム"], in: ["in", "入力"], out: ["out", "出力"], inside: ["inside", "中身"], each: ["each", "各"],
   steps: ["step by step", "一歩ずつ"], forward: ["forward", "順伝播"], backward: ["backward", "逆伝播"], prev: ["previous step", "前へ"], next: ["next step", "次へ"],
   play: ["play", "再生"], step: ["step", "ステップ"], chainRule: ["the chain rule here", "ここでの連鎖律"], arrives: ["arrives", "届く勾配"], leaves: ["goes on to", "渡す勾配"],
-  pick: ["Pick a cell: the cells that it came from are marked.", "マスを選ぶと、その元になったマスに印が付きます。"], products: ["terms", "項"],
+  pick: ["Pick a cell: the cells that it came from are marked.", "マスを選ぶと、その元になったマスに印が付きます。"], products: ["terms", "項"], cells: ["cells", "マス"],
   unknown: ["not kept", "保持されていない"], noArrays: ["The numbers are not in this page: draw with backward=True or values=True.", "数値は含まれていません：draw(backward=True) か values=True で描いてください。"],
   tooLarge: ["too large to be carried whole: the first maps, made smaller, and the histogram", "大きいので縮小した最初の数枚とヒストグラムだけ"],
   hint: ["Click a box for its details, a module to open or fold it. Drag to move, wheel to zoom.", "箱をクリックすると詳細、モジュールをクリックすると開閉。ドラッグで移動、ホイールで拡大。"],
