@@ -30,7 +30,8 @@ def page(graph: Graph) -> str:
 def page_data(graph: Graph) -> dict[str, Any]:
     """Data for the page's script: boxes, modules and links, the steps of backward, and the arrays."""
     options = {**OPTIONS, **graph.options}
-    seen = view(graph, None, bool(options["repeats"]), options["parameters"], limit=len(graph.vertices) + 1)
+    merged = bool(options["repeats"])  # else each call is drawn, and is not marked ×2
+    seen = view(graph, None, merged, options["parameters"], limit=len(graph.vertices) + 1)
     faces = Faces(graph, seen, {**options, "values": False})
     names = {place: f"n{i}" for i, place in enumerate(seen.boxes)}
     box_of = {vertex.id: names[box.id] for box in seen.boxes.values() for vertex in box.vertices}
@@ -38,7 +39,7 @@ def page_data(graph: Graph) -> dict[str, Any]:
     calls = [
         {
             "id": modules[scope.id], "parent": modules.get(scope.parent, ""), "name": scope.name, "path": scope.path, "class": scope.kind,
-            "in": scope.inputs, "out": scope.outputs, "parameters": scope.parameters, "repeats": scope.repeats if not scope.same_as else 1,
+            "in": scope.inputs, "out": scope.outputs, "parameters": scope.parameters, "repeats": scope.repeats if merged and not scope.same_as else 1,
         }
         for scope in seen.clusters
     ]  # fmt: skip
@@ -104,7 +105,7 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
     }  # fmt: skip
     if box.inside is not None:
         known["inside"] = {"name": box.inside.name, "path": box.inside.path, "class": box.inside.kind, "parameters": box.inside.parameters}
-        if box.inside.repeats > 1 and not box.inside.same_as:
+        if faces.options["repeats"] and box.inside.repeats > 1 and not box.inside.same_as:
             known["repeats"] = box.inside.repeats
     if len(shapes) > 1:
         known["used"] = faces.results_used(vertex)

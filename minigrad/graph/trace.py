@@ -201,7 +201,7 @@ def _text(value: Any) -> str:
         return f"({', '.join(parts)})"
     if isinstance(value, TensorBase):
         return describe(value._data)
-    return str(value)
+    return "..." if value is Ellipsis else str(value)
 
 
 _DEFAULT = {"dilation": "1", "groups": "1", "padding": "0", "stride": "1"}
@@ -224,6 +224,36 @@ def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
         elif value is not None and not (op.statics.get(name) is not inspect.Parameter.empty and _same(op.statics.get(name), value)):
             found[name] = _text(value)
     return {name: text for name, text in found.items() if _DEFAULT.get(name) != text and text != ""}
+
+
+@functools.cache
+def _asked(name: str) -> Mapping[str, inspect.Parameter] | None:
+    """The parameters of the public function ``name``; None for what is no public function (``getitem``, a user's op)."""
+    function = next((found for face in _FACES if (found := getattr(sys.modules.get(face), name, None)) is not None), None)
+    try:
+        return None if function is None else inspect.signature(function).parameters
+    except ValueError:
+        return None
+
+
+def settings(node: Node, name: str) -> dict[str, str]:
+    """What the user of the function ``name`` set, as text: the op's static arguments that this function has too, and a window's kernel.
+
+    What the function computed for the op (the sizes of a result, which its shape says) is not among them.
+    """
+    found = statics(node.op, _with_constant(node))
+    asked = _asked(name)
+    if asked is None:
+        return found
+    if name.startswith("dropout") and node.op.name == "masked_scale" and node.static["scale"]:
+        found["p"] = _text(1 - 1 / node.static["scale"])
+    weight = (node.parents or ())[1:2]
+    if node.op.name in ("conv", "conv_input") and weight != (None,):
+        found = {"kernel": _text(tuple(weight[0].shape[2:])), **found}
+    same = {key for key, text in found.items() if key in asked and _text(asked[key].default) == text}
+    if node.static.get("shape") == node.shape:
+        same.add("shape")
+    return {key: text for key, text in found.items() if (key in asked or key == "kernel") and key not in same}
 
 
 def _with_constant(node: Node) -> dict[str, Any]:
@@ -444,14 +474,14 @@ class _Tracer:
     def op(self, node: Node) -> None:
         assert node.plan is not None and node.parents is not None
         op = node.plan.op
-        several = node.dtype is None
+        name, several = called(node), node.dtype is None
         results = list(node.shape) if several else [(node.shape, node.dtype)]
         vertex = Vertex(
             self.ids[node],
             "op",
-            called(node),
+            name,
             family(op),
-            statics(op, _with_constant(node)),
+            settings(node, name),
             [list(s) for s, _ in results],
             [_dtype_name(d) for _, d in results],
             [math.prod(s) * d.itemsize for s, d in results],

@@ -145,7 +145,7 @@ def test_paths_details_keys_the_dark_and_two_languages(tmp_path):
         dispatchEvent(new PointerEvent("pointermove", {clientX: 340, clientY: 290, pointerId: 1})); dispatchEvent(new PointerEvent("pointerup", {pointerId: 1}));
         dispatchEvent(new PointerEvent("pointermove", {clientX: 900, clientY: 900, pointerId: 1})); moved = false;
         const dragged = [left - before[0], top_ - before[1]], legend = [...at("legend").children].map(li => li.textContent);
-        at("language").click(); const japanese = [document.documentElement.lang, at("fold").textContent, at("search").getAttribute("aria-label")]; at("language").click();
+        at("language").click(); const japanese = [document.documentElement.lang, at("fold").textContent, at("search").getAttribute("aria-label"), at("legend").firstChild.textContent]; at("language").click();
         const names = [...document.querySelectorAll("button, input, g.node, canvas")].filter(e => !(e.getAttribute("aria-label") || e.textContent.trim())).length;
         key("/"); const focus = [document.activeElement.id]; at("search").blur(); key("ArrowRight"); focus.push(current); key("f"); key("Enter", world.querySelector(`g[data-id="${module("body")}"]`)); focus.push(nodes().includes("body"));
         return [way.concat(again), facts, dark, zoomed, dragged, legend, japanese, names, focus];""",
@@ -153,8 +153,16 @@ def test_paths_details_keys_the_dark_and_two_languages(tmp_path):
     assert way == ["side linear", "x", 5]
     assert "1×2 float32, 8 B" in facts and "head.weight 2×8" in facts and "∂weight" in facts and "test_page.py" in facts
     assert dark and zoomed and dragged == [40, -10]
-    assert legend == ["matrices", "activation", "elementwise", "input", "module, folded"]
-    assert japanese == ["ja", "すべて畳む", "検索"]
+    assert legend == [
+        "matrices",
+        "activation",
+        "elementwise",
+        "input",
+        "module, folded",
+        "∂ norm of the gradient that arrives",
+        "no gradient flows",
+    ]
+    assert japanese == ["ja", "すべて畳む", "検索", "行列"]
     assert names == 0 and focus == ["search", 1, True]
 
 
@@ -165,6 +173,41 @@ def test_a_phone_shows_type_of_a_readable_size_from_top_to_bottom(tmp_path):
         size=(500, 844),
     )  # fmt: skip
     assert size >= 12 and not sideways and width
+
+
+@in_browser
+def test_print_play_pinch_and_the_other_keys_and_buttons(tmp_path):
+    printed, played, pinched, zooms, dark, turned, helped, way, walked, outline, stays = act(
+        tmp_path,
+        """const box = () => svg.getBoundingClientRect(), wait = ms => new Promise(done => setTimeout(done, ms));
+        const spread = [...lay.places.values(), ...lay.frames.values()], shown = zoom; let asked = 0; window.print = () => { asked++; dispatchEvent(new Event("beforeprint")); };
+        zoomBy(3); at("print").click(); const view = svg.getAttribute("viewBox").split(" ").map(Number), bare = world.getAttribute("transform");
+        const printed = [asked, bare, spread.every(r => r.x >= view[0] && r.y >= view[1] && r.x + r.w <= view[0] + view[2] && r.y + r.h <= view[1] + view[3])];
+        dispatchEvent(new Event("afterprint")); printed.push(svg.getAttribute("viewBox"), Boolean(world.getAttribute("transform")));
+        at("play").click(); const pressed = at("play").getAttribute("aria-pressed"); await wait(2400); const ran = current; at("play").click(); await wait(1500); const played = [pressed, ran, current, at("play").getAttribute("aria-pressed"), at("play").textContent]; walkTo(0);
+        at("fit").click(); const finger = (kind, id, x, y) => (kind === "pointerdown" ? at("stage") : window).dispatchEvent(new PointerEvent(kind, {pointerId: id, clientX: x, clientY: y, bubbles: true}));
+        const before = zoom, spot = (300 - left) / zoom; finger("pointerdown", 1, 250, 300); finger("pointerdown", 2, 350, 300); finger("pointermove", 2, 400, 300); finger("pointermove", 1, 200, 300); finger("pointerup", 1, 0, 0); finger("pointerup", 2, 0, 0); moved = false;
+        const pinched = [zoom / before, Math.abs((300 - left) / zoom - spot)];
+        const zooms = []; for (const k of ["f", "+", "-"]) { key(k); zooms.push(zoom); } at("look").click(); const dark = document.documentElement.classList.contains("dark"); at("look").click();
+        const was = sideways; key("t"); const turned = sideways !== was; key("t");
+        at("help").click(); const helped = [at("keys").open, at("keys").textContent.includes("Esc")]; at("keys").close();
+        tap(id("x")); key("p"); tap(id("side linear")); const way = nodes(".hit"); clearAll();
+        key("ArrowRight"); key("ArrowRight"); key("ArrowLeft"); const walked = [current]; at("next").click(); walked.push(current); at("back").click(); walked.push(current); at("slide").value = 5; at("slide").dispatchEvent(new Event("input")); walked.push(current, world.querySelectorAll("g.now").length); walkTo(0); details(null);
+        setFolds(true); const rows = [...document.querySelectorAll(".outline button")].map(b => b.textContent); document.querySelectorAll(".outline button")[2].click(); const outline = [rows, at("panel").dataset.of === module("body.1"), !folded.has(module("body"))];
+        zoomBy(1.5); const held = zoom; dispatchEvent(new Event("resize")); const stays = [zoom === held]; at("fit").click(); left += 40; dispatchEvent(new Event("resize")); stays.push(own, left < 400);
+        key(" ", world.querySelector(`g[data-id="${module("body")}"]`)); stays.push(nodes().includes("body"));
+        return [printed, played, pinched, zooms, dark, turned, helped, way, walked, outline, stays];""",
+    )
+    assert printed == [1, None, True, None, True]
+    assert played[:2] == ["true", 2] and played[1] == played[2] and played[3:] == ["false", "▷ play"]
+    assert pinched[0] == pytest.approx(2) and pinched[1] < 1
+    assert zooms[1] > zooms[0] and zooms[2] == pytest.approx(zooms[0])
+    assert dark and turned and helped == [True, True] and way == ["side linear", "x"]
+    assert walked == [1, 2, 1, 5, 1]
+    assert [row.split() for row in outline[0]] == [["Net", "140"], ["body", "Sequential", "112"], ["1", "Sequential", "72"]] and outline[
+        1:
+    ] == [True, True]
+    assert stays == [True, False, True, True]
 
 
 class Layers(nn.Module):

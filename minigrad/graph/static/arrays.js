@@ -88,7 +88,17 @@ function picture(values, from, rows, cols, n, most, pick, marks, number, side, c
   const pen = canvas.getContext("2d");
   for (let i = 0; i < n; i++) { pen.fillStyle = css(tint(values[from + i], most)); pen.fillRect((i % cols) * cell, Math.floor(i / cols) * tall, cell, tall); }
   const outline = (i, colour, wide) => { pen.strokeStyle = colour; pen.lineWidth = wide; pen.strokeRect((i % cols) * cell + wide / 2, Math.floor(i / cols) * tall + wide / 2, Math.max(cell - wide, 1), Math.max(tall - wide, 1)); };
-  if (marks) for (const i of marks) if (i >= from && i < from + n) outline(i - from, "#0b7a3b", cell > 5 ? 2 : 1);
+  if (marks) {  // the outline of each group of marked cells, so that their colours are seen
+    const has = i => marks.has(from + i), thick = cell > 5 ? 2 : 1;
+    pen.fillStyle = "#0b7a3b";
+    for (const k of marks) if (k >= from && k < from + n) {
+      const i = k - from, c = i % cols, x = c * cell, y = Math.floor(i / cols) * tall;
+      if (!c || !has(i - 1)) pen.fillRect(x, y, thick, tall);
+      if (c === cols - 1 || !has(i + 1)) pen.fillRect(x + cell - thick, y, thick, tall);
+      if (i < cols || !has(i - cols)) pen.fillRect(x, y, cell, thick);
+      if (i + cols >= n || !has(i + cols)) pen.fillRect(x, y + tall - thick, cell, thick);
+    }
+  }
   if (chosen !== null && chosen >= from && chosen < from + n) outline(chosen - from, "#a61e4d", cell > 5 ? 3 : 2);
   const where = event => {
     const r = canvas.getBoundingClientRect();

@@ -3,7 +3,7 @@
 //
 // arranged(root, boxes, edges): root = {id, children: [box or module]}, a box = {id, w, h, at: how far from its middle arrows end}, a module = {id, children, label};
 // edges = [[from box, to box], ...]. What is longer than `limit` is broken into columns side by side, where few arrows pass.
-// Returns {w, h, places, frames, segments}.
+// Returns {w, h, used, turns, places, frames, segments}.
 const GAP = 22, BESIDE = 16, PAD = 12, HEAD = 24;
 
 function arranged(root, edges, limit = Infinity, sideways = false) {
@@ -199,6 +199,8 @@ function arranged(root, edges, limit = Infinity, sideways = false) {
         segments.push({key, targets, head: true, points: [[x + a.x, y + a.y], [x + a.x, y + a.y - 8], [x + b.x, y + b.y + b.h + 8], [x + b.x, y + b.y + b.h]]});
       }
     })(whole, 0, 0, "");
-    return {w: whole.w, h: whole.h, places, frames, segments};
+    const used = whole.list.reduce((n, v) => n + v.w * v.h, 0);  // the area of what is at the outermost level
+    const turns = whole.pieces.filter(p => p.a.column !== p.b.column).length - whole.heights.length + 1;  // arrows from column to column, more than one each
+    return {w: whole.w, h: whole.h, used, turns, places, frames, segments};
   }
 }

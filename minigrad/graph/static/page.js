@@ -11,6 +11,7 @@ const children = new Map(), SVG = "http://www.w3.org/2000/svg";
 }
 const level = id => { let n = -1; for (let m = id; m; m = modules.get(m).parent) n++; return n; };
 const folded = new Set();
+let own = false, formed = false;  // the user moved the view, or folded or turned the graph: that stays when the window changes
 let sideways = data.direction === "LR" || data.direction === "RL", svg, world, lay, zoom = 1, left = 0, top_ = 0, picked = null, awaiting = false, current = 0, timer = null;
 const moments = [...data.boxes.filter(b => b.kind === "op").map(b => ({box: b.id, forward: true})), ...data.steps.map(s => ({box: s.box, step: s}))];
 
@@ -71,10 +72,13 @@ function measured(turned) {  // the layout of what is open now
   }
   const pairs = [...seen.values()].map(e => [e.a, e.b]), [w, h] = turned ? room().reverse() : room();
   let found = null;
-  for (const more of narrow() ? [Infinity] : faces.size > 300 ? [1] : [1, 1.25, 1.5]) {  // columns a little longer than the stage, where they would be too many
+  for (const more of narrow() ? [Infinity] : faces.size > 300 ? [1] : faces.size > 60 ? [1, 1.25, 1.5] : [0.7, 0.85, 1, 1.25, 1.5]) {  // how long the columns are, in stages
     const l = arranged(root, pairs, h * more, turned);
-    if (!found || Math.min(w / l.w, h / l.h) > Math.min(w / found.w, h / found.h)) found = l;
-    if (l.w <= w) break;
+    if (!found || worth(l, w, h) > worth(found, w, h)) found = l;
+  }
+  if (!turned && found.w > w && faces.size <= 300) for (const more of [2, 3, 4]) {  // what is too wide for the stage runs down it
+    const l = arranged(root, pairs, more < 4 ? h * more : Infinity, turned);
+    if (l.w <= w && l.h <= 5 * h) { found = l; break; }
   }
   found.faces = faces; found.edges = seen; found.turned = turned;
   if (turned) {
@@ -85,8 +89,9 @@ function measured(turned) {  // the layout of what is open now
   }
   return found;
 }
-const room = () => { const s = at("stage"); return [Math.max(s.clientWidth - 36, 100), Math.max(s.clientHeight - 64, 100)]; };
+const room = () => { const s = at("stage"); return [Math.max(s.clientWidth - 36, 100), Math.max(s.clientHeight - 32, 100)]; };
 const narrow = () => room()[0] < 600;  // a phone: the graph runs down and is moved by a finger
+const worth = (l, w, h) => { const s = Math.min(w / l.w, h / l.h); return s * (0.8 + 0.2 * l.used * s * s / (w * h)) * Math.max(0.7, 1 - 0.04 * l.turns); };  // large type first, then little blank space and few long ways
 const scaleFor = l => { const [w, h] = room(); return narrow() ? w / l.w : Math.min(w / l.w, h / l.h); };
 function openAtLevel() {  // the most detail that the stage shows at a readable size, in the direction that shows it larger
   const most = Math.max(-1, ...data.modules.map(m => level(m.id))) + 1, ways = data.auto && data.direction === "TB" ? (narrow() ? [false] : [false, true]) : [sideways];
@@ -96,7 +101,7 @@ function openAtLevel() {  // the most detail that the stage shows at a readable 
     folded.clear();
     for (const m of data.modules) if (level(m.id) >= d || (m.ops && data.auto)) folded.add(m.id);
     if (data.auto && d > 1 && visibleCount() > 120) continue;
-    for (const way of ways) { const l = measured(way), s = scaleFor(l); if (!best || (best.d === d && s > best.s) || (best.s < 1 && s > best.s)) best = {s, way, d, folded: new Set(folded)}; }
+    for (const way of ways) { const l = measured(way), s = scaleFor(l), v = narrow() ? s : worth(l, ...room()); if (!best || (best.d === d ? v > best.v : best.s < 1 && s > best.s)) best = {s, v, way, d, folded: new Set(folded)}; }
     if (!data.auto || best.s >= 1) break;
   }
   folded.clear(); for (const m of best.folded) folded.add(m);
@@ -170,11 +175,22 @@ function square(p) {  // straight lines with round corners
   return d + `L${p.at(-1)}`;
 }
 function place() { world.setAttribute("transform", `translate(${left.toFixed(2)},${top_.toFixed(2)}) scale(${zoom.toFixed(4)})`); }
+function bring(id) {  // what was opened into view; smaller if it then fits in type that can be read
+  const r = lay.places.get(id) || lay.frames.get(id), s = at("stage"), w = s.clientWidth - 24, h = s.clientHeight - 24;
+  if (!r) return;
+  own = true;
+  const whole = Math.min(w / r.w, h / r.h);
+  if (whole >= 0.8) zoom = Math.min(zoom, whole);
+  const held = (p, from, size, space) => { const start = p + from * zoom, most = 12 + space - size * zoom; return p + Math.max(12, Math.min(start, most)) - start; };
+  left = held(left, r.x, r.w, w); top_ = held(top_, r.y, r.h, h);
+  place();
+}
 function fit(whole = false) {  // never below a readable size unless the user asks for the whole
+  own = false;
   const s = at("stage"), best = scaleFor(lay);
   zoom = Math.min(1.9, whole ? best : Math.max(best, 1));
   left = lay.w * zoom < s.clientWidth ? (s.clientWidth - lay.w * zoom) / 2 : 18;
-  top_ = lay.h * zoom < s.clientHeight - 40 ? (s.clientHeight - 40 - lay.h * zoom) / 2 : 14;
+  top_ = lay.h * zoom < s.clientHeight - 8 ? (s.clientHeight - lay.h * zoom) / 2 : 14;
   if (!sideways && lay.w * zoom > s.clientWidth) { const first = [...lay.places.values()][0]; left = s.clientWidth / 2 - (first.x + first.w / 2) * zoom; left = Math.min(18, Math.max(left, s.clientWidth - 18 - lay.w * zoom)); }
   if (sideways && lay.h * zoom > s.clientHeight) { const first = [...lay.places.values()][0]; top_ = s.clientHeight / 2 - (first.y + first.h / 2) * zoom; }
   place();
@@ -183,18 +199,19 @@ function centre(id) {
   const r = lay.places.get(id) || lay.frames.get(id), s = at("stage");
   if (!r) return;
   const x = left + (r.x + r.w / 2) * zoom, y = top_ + (r.y + r.h / 2) * zoom;
-  if (x > 60 && y > 40 && x < s.clientWidth - 60 && y < s.clientHeight - 70) return;
-  left += s.clientWidth / 2 - x; top_ += s.clientHeight / 2 - y;
+  if (x > 60 && y > 40 && x < s.clientWidth - 60 && y < s.clientHeight - 40) return;
+  own = true; left += s.clientWidth / 2 - x; top_ += s.clientHeight / 2 - y;
   place();
 }
 function zoomBy(factor, x = at("stage").clientWidth / 2, y = at("stage").clientHeight / 2) {
   const to = Math.min(6, Math.max(0.04, zoom * factor));
+  own = true;
   left = x - (x - left) * to / zoom; top_ = y - (y - top_) * to / zoom; zoom = to;
   place();
 }
 
 // ------------------------------------------------------------------------------------------------ folding, choosing, paths
-function toggle(m) { folded.has(m) ? folded.delete(m) : folded.add(m); draw(m); focusOn(m); }
+function toggle(m) { formed = true; folded.has(m) ? folded.delete(m) : folded.add(m); draw(m); bring(m); focusOn(m); }
 function focusOn(id) { const g = nodeOf(id); if (g) g.focus({preventScroll: true}); }
 const nodeOf = id => world.querySelector(`g[data-id="${id}"]`);
 function reveal(box) { const closed = chain(boxes.get(box).module).filter(m => folded.has(m)); for (const m of closed) folded.delete(m); if (closed.length) draw(closed[0]); }
@@ -269,7 +286,7 @@ const goTo = (id, text) => el("button", {class: "link", onclick: () => { reveal(
 function math(text) { const d = el("div", {class: "math"}); d.innerHTML = text; return d; }  // made by mathematics.py, which escapes
 function details(id) {
   const panel = at("panel"), parts = [];
-  if (!id) { panel.replaceChildren(el("p", {class: "hint"}, say("hint")), el("p", {class: "hint"}, say("keys"))); return; }
+  if (!id) { panel.replaceChildren(...overview()); return; }
   const b = boxes.get(id), m = modules.get(id);
   if (m) {
     parts.push(el("h2", {}, m.ops ? `${m.ops} ${say("ops")} ` : m.name + " ", el("small", {}, m.class)));
@@ -278,6 +295,22 @@ function details(id) {
   } else parts.push(...nodeParts(b));
   panel.replaceChildren(...parts);
   panel.dataset.of = id; panel.scrollTop = 0;
+}
+function overview() {  // what the graph is, when nothing is chosen: its ends, its size and its modules
+  const ends = kind => data.boxes.filter(b => b.kind === kind).slice(0, 6).map(b => `${b.name} ${b.shapes.join(", ")}`).join("; ");
+  const named = data.modules.filter(m => !m.ops), outer = named.filter(m => !m.parent), outline = el("div", {class: "outline"});
+  for (const m of named.slice(0, 80)) {
+    const go = () => { const around = chain(m.id).slice(0, -1).filter(p => folded.has(p)); for (const p of around) folded.delete(p); if (around.length) draw(around[0]); centre(m.id); choose(m.id); };
+    const row = el("button", {class: "link", onclick: go}, m.name, el("small", {}, ` ${m.class === m.name ? "" : m.class}${m.parameters ? `  ${m.parameters.toLocaleString()}` : ""}`));
+    row.style.marginLeft = `${level(m.id) * 14}px`;
+    outline.append(row);
+  }
+  if (named.length > 80) outline.append(el("span", {class: "hint"}, `80 / ${named.length}`));
+  const total = outer.reduce((n, m) => n + m.parameters, 0);
+  const parts = [el("p", {class: "hint"}, say("hint")), el("p", {class: "hint"}, say(data.steps.length && Object.keys(data.arrays).length ? "walkHint" : "noArrays")), el("h2", {}, data.title || say("graph")),
+    facts([[say("in"), ends("input") || ends("leaf")], [say("out"), ends("output")], [say("parameters"), total ? total.toLocaleString() : ""], [say("ops"), data.ops.toLocaleString()], [say("keeps"), bytesText(data.kept)]])];
+  if (named.length) parts.push(el("h3", {}, `${say("outline")} · ${say("parameters")}`), outline);
+  return [...parts, el("p", {class: "hint"}, say("keys"))];
 }
 function pathButton(id) { return el("button", {id: "path", onclick: () => { picked = id; awaiting = true; at("message").textContent = say("pickEnd"); }}, say("pathFrom")); }
 function head(b, extra = "") { return el("h2", {}, b.name + " ", el("small", {}, [b.inside ? `${b.inside.path || b.inside.name} · ${b.inside.class}` : "", extra].filter(Boolean).join(" · "))); }
@@ -355,22 +388,25 @@ function walkTo(n, tell = true) {
   panel.replaceChildren(...parts);
   panel.dataset.of = m.box; panel.scrollTop = 0;
 }
-function play() { if (timer) { clearInterval(timer); timer = null; } else { timer = setInterval(() => { if (current >= moments.length) play(); else walkTo(current + 1); }, 1100); } at("play").setAttribute("aria-pressed", String(Boolean(timer))); at("play").textContent = timer ? "❚❚" : "▶▶"; }
+function play() { if (timer) { clearInterval(timer); timer = null; } else { timer = setInterval(() => { if (current >= moments.length) play(); else walkTo(current + 1); }, 1100); } at("play").setAttribute("aria-pressed", String(Boolean(timer))); at("play").textContent = timer ? `❚❚ ${say("pause")}` : `▷ ${say("play")}`; }
 
 // ------------------------------------------------------------------------------------------------ the interface
 function label() {
   document.documentElement.lang = speak ? "ja" : "en";
   at("summary").textContent = `${data.ops.toLocaleString()} ${say("ops")}${speak ? "、" : ", "}${bytesText(data.kept)} ${say("keptAll")}`;
   at("search").placeholder = say("search"); at("search").setAttribute("aria-label", say("searchLabel"));
+  const signs = [...data.legend.map(([fill, text]) => [fill, LEGEND[text] && speak ? LEGEND[text] : text]), ...(data.boxes.some(b => b.gradient) ? [["#fff0f5", `∂ ${say("gradientTab")}`]] : []), ...(data.links.some(l => !l.flows) ? [["", say("noFlow")]] : [])];
+  at("legend").replaceChildren(...signs.map(([fill, text]) => { const sample = el("i", fill ? {} : {class: "dashes"}); sample.style.background = fill; return el("li", {}, sample, text); }));
   for (const id of ["fold", "unfold", "fit", "print", "language"]) at(id).textContent = say(id);
   for (const id of ["clear", "turn", "look", "print", "help", "play", "language"]) { at(id).title = say(id); at(id).setAttribute("aria-label", say(id)); }
   at("back").setAttribute("aria-label", say("prev")); at("next").setAttribute("aria-label", say("next")); at("slide").setAttribute("aria-label", say("step")); at("panel").setAttribute("aria-label", say("panel")); at("legend").setAttribute("aria-label", say("colours"));
+  at("play").textContent = timer ? `❚❚ ${say("pause")}` : `▷ ${say("play")}`;
   at("keys").querySelector("p").textContent = say("keys");
 }
-function setFolds(all) { folded.clear(); if (all) for (const m of data.modules) if (level(m.id) >= 1 || m.ops) folded.add(m.id); draw(); }
+function setFolds(all) { formed = true; folded.clear(); if (all) for (const m of data.modules) if (level(m.id) >= 1 || m.ops) folded.add(m.id); draw(); }
 const actions = {
-  fold: () => setFolds(true), unfold: () => setFolds(false), fit: () => fit(true), turn: () => { sideways = !sideways; draw(); }, clear: clearAll,
-  look: () => document.documentElement.classList.toggle("dark"), print: () => { fit(true); window.print(); }, help: () => at("keys").showModal(),
+  fold: () => setFolds(true), unfold: () => setFolds(false), fit: () => fit(true), turn: () => { formed = true; sideways = !sideways; draw(); }, clear: clearAll,
+  look: () => document.documentElement.classList.toggle("dark"), print: () => window.print(), help: () => at("keys").showModal(),
   language: () => { speak = 1 - speak; label(); draw(); walkTo(current); if (!current) details(picked); }, back: () => walkTo(current - 1), next: () => walkTo(current + 1), play,
 };
 for (const id in actions) at(id).addEventListener("click", actions[id]);
@@ -395,17 +431,18 @@ let moved = false;
     if (!was) return;
     if (pointers.size === 2) {  // two fingers
       const [other] = [...pointers].filter(([id]) => id !== e.pointerId).map(([, p]) => p), r = stage.getBoundingClientRect(), far = (p, q) => Math.hypot(p[0] - q[0], p[1] - q[1]) || 1;
+      left += (e.clientX - was[0]) / 2; top_ += (e.clientY - was[1]) / 2;  // what is between the fingers stays there
       zoomBy(far([e.clientX, e.clientY], other) / far(was, other), (e.clientX + other[0]) / 2 - r.left, (e.clientY + other[1]) / 2 - r.top);
-    } else { left += e.clientX - was[0]; top_ += e.clientY - was[1]; place(); }
+    } else { own = true; left += e.clientX - was[0]; top_ += e.clientY - was[1]; place(); }
     if (Math.hypot(e.clientX - was[0], e.clientY - was[1]) > 2) moved = true;
     pointers.set(e.pointerId, [e.clientX, e.clientY]);
   });
   for (const end of ["pointerup", "pointercancel"]) addEventListener(end, e => pointers.delete(e.pointerId));
   stage.addEventListener("wheel", e => { e.preventDefault(); const r = stage.getBoundingClientRect(); zoomBy(Math.exp(-e.deltaY * 0.0016), e.clientX - r.left, e.clientY - r.top); }, {passive: false});
-  addEventListener("resize", () => fit());
-  addEventListener("beforeprint", () => fit(true));
+  addEventListener("resize", () => { if (own) return; if (!formed) openAtLevel(); draw(); });
+  addEventListener("beforeprint", () => { svg.setAttribute("viewBox", `-8 -8 ${lay.w + 16} ${lay.h + 16}`); world.removeAttribute("transform"); });  // the whole graph, whatever the sheet's size
+  addEventListener("afterprint", () => { svg.removeAttribute("viewBox"); place(); });
 }
-for (const [fill, text] of data.legend) { const sample = el("i"); sample.style.background = fill; at("legend").append(el("li", {}, sample, text)); }
 if (matchMedia("(prefers-color-scheme: dark)").matches) actions.look();
 label(); openAtLevel(); draw(); walkTo(0, false); details(null);
 document.body.dataset.opened = String(Math.round(performance.now()));

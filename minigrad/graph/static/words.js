@@ -12,7 +12,9 @@ const WORDS = {
   gradientCode: ["as written in the source", "ソースの記述"], line: ["made at", "作った行"], usedBy: ["goes to", "行き先"], gradient: ["gradient", "勾配"],
   norm: ["norm", "ノルム"], in: ["in", "入力"], out: ["out", "出力"], inside: ["inside", "中身"], each: ["each", "各"],
   steps: ["step by step", "一歩ずつ"], forward: ["forward", "順伝播"], backward: ["backward", "逆伝播"], prev: ["previous step", "前へ"], next: ["next step", "次へ"],
-  play: ["play", "再生"], step: ["step", "ステップ"], chainRule: ["the chain rule here", "ここでの連鎖律"], arrives: ["arrives", "届く勾配"], leaves: ["goes on to", "渡す勾配"],
+  play: ["play", "再生"], pause: ["pause", "停止"], outline: ["modules", "モジュール"],
+  gradientTab: ["norm of the gradient that arrives", "届く勾配のノルム"], noFlow: ["no gradient flows", "勾配は流れない"],
+  walkHint: ["Below: ▶ runs the network one op at a time, forward and then backward, with its numbers.", "下の ▶ で一演算ずつ実行：まず順伝播、次に逆伝播を数値とともに。"], step: ["step", "ステップ"], chainRule: ["the chain rule here", "ここでの連鎖律"], arrives: ["arrives", "届く勾配"], leaves: ["goes on to", "渡す勾配"],
   pick: ["Pick a cell: the cells that it came from are marked.", "マスを選ぶと、その元になったマスに印が付きます。"], products: ["terms", "項"], cells: ["cells", "マス"],
   unknown: ["not kept", "保持されていない"], noArrays: ["The numbers are not in this page: draw with backward=True or values=True.", "数値は含まれていません：draw(backward=True) か values=True で描いてください。"],
   tooLarge: ["too large to be carried whole: the first maps, made smaller, and the histogram", "大きいので縮小した最初の数枚とヒストグラムだけ"],
@@ -21,6 +23,11 @@ const WORDS = {
   ops: ["ops", "個の演算"], keptAll: ["kept for backward", "を逆伝播のために保持"], colours: ["colours", "色"], comes: ["comes from", "元"], maximum: ["the largest of", "最大"],
   allSame: ["A result cell depends on the cells at the same place.", "結果のマスは同じ位置のマスだけで決まります。"], graph: ["graph", "グラフ"],
   notApart: ["The page does not take this op apart cell by cell.", "この演算はマスごとの計算を表示しません。"],
+};
+const LEGEND = {  // the colours' names in Japanese
+  convolution: "畳み込み", pooling: "プーリング", matrices: "行列", activation: "活性化", elementwise: "要素ごと", normalisation: "正規化", recurrent: "再帰", softmax: "ソフトマックス",
+  loss: "損失", reduction: "集約", shape: "形の変更", indexing: "添字", windows: "窓", dropout: "ドロップアウト", "your own op": "自作の演算", parameter: "パラメータ", buffer: "バッファ", input: "入力",
+  constant: "定数", "leaf: given, with gradient": "葉：与えられ、勾配あり", "module, folded": "モジュール（畳んだもの）", "many ops": "多くの演算", other: "その他",
 };
 let speak = (navigator.language || "").startsWith("ja") ? 1 : 0;
 const say = key => WORDS[key][speak];
