@@ -19,6 +19,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from minigrad.graph.values import Arrays
 from minigrad.tree import bytes_text
 
 
@@ -118,18 +119,18 @@ class Graph:
     kept_bytes: int = 0
     steps: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
-    arrays: dict[str, Any] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=Arrays)
 
     def to_dict(self) -> dict[str, Any]:
         """The graph as dicts, lists, strings and numbers."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(dataclasses.replace(self, arrays=Arrays())), "arrays": dict(self.arrays)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Graph:
         """The graph from a dict that :meth:`to_dict` returned."""
         parts: dict[str, Any] = {"vertices": Vertex, "edges": Edge, "scopes": Scope}
         values: dict[str, Any] = {key: [parts[key](**v) for v in value] if key in parts else value for key, value in data.items()}
-        return cls(**values)
+        return cls(**{**values, "arrays": Arrays(values.get("arrays", {}))})
 
     def to_json(self) -> str:
         """The graph as JSON. NaN and infinity, which JSON lacks, are written as text."""

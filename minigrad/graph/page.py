@@ -67,7 +67,7 @@ def page_data(graph: Graph) -> dict[str, Any]:
     pieces = _pieces(seen, names, boxes)
     return {
         **about, "legend": legend, "boxes": boxes, "links": links, "modules": [*calls, *pieces], "steps": steps, "maths": maths,
-        "arrays": graph.arrays,
+        "arrays": dict(graph.arrays),
     }  # fmt: skip
 
 

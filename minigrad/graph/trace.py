@@ -247,9 +247,9 @@ def settings(node: Node, name: str) -> dict[str, str]:
         return found
     if name.startswith("dropout") and node.op.name == "masked_scale" and node.static["scale"]:
         found["p"] = _text(1 - 1 / node.static["scale"])
-    weight = (node.parents or ())[1:2]
-    if node.op.name in ("conv", "conv_input") and weight != (None,):
-        found = {"kernel": _text(tuple(weight[0].shape[2:])), **found}
+    weight = node.parents[1] if node.op.name in ("conv", "conv_input") and node.parents is not None else None
+    if weight is not None:
+        found = {"kernel": _text(tuple(weight.shape[2:])), **found}
     same = {key for key, text in found.items() if key in asked and _text(asked[key].default) == text}
     if node.static.get("shape") == node.shape:
         same.add("shape")
@@ -588,7 +588,7 @@ class _Tracer:
                 continue
             vertex = self.by_id[self.ids[node]]
             results = result if isinstance(result, tuple) else (result,)
-            vertex.arrays = {"results": [store.add(r) for r in results]}
+            vertex.arrays = {"results": [store.add(r, lent=node.plan is None) for r in results]}
             if not vertex.value and len(results) == 1 and results[0] is not None:
                 vertex.value = text_of(np.asarray(results[0]))
             if node in values.operands:
@@ -600,7 +600,9 @@ class _Tracer:
                     if value is not None or parent is not None or name not in known or known[name].default is not None
                 ]
                 vertex.arrays["how"] = _geometry(node, dict(given))
-                vertex.arrays["operands"] = [[name, store.add(value)] for name, value in given]
+                vertex.arrays["operands"] = [
+                    [name, store.add(value, lent=True)] for name, value in given
+                ]  # those of results are known already
         for vertex in self.vertices:
             if vertex.kind == "output":
                 source = next(e for e in self.edges if e.target == vertex.id)

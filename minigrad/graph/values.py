@@ -6,8 +6,8 @@ A node holds only what backward needs. What else there was is computed again, in
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -81,27 +81,61 @@ def _array(value: Any) -> Any:
     return value if isinstance(value, (np.ndarray, np.generic, bool, int, float)) else None
 
 
+class Arrays(Mapping[str, Any]):
+    """Key -> array as :func:`packed` gives it. An array is packed when it is first asked for: a picture without numbers never asks.
+
+    >>> import numpy as np
+    >>> arrays = Arrays()
+    >>> Store(arrays).add(np.ones(3))
+    'a0'
+    >>> arrays["a0"]["shape"]
+    [3]
+    """
+
+    def __init__(self, known: Mapping[str, Any] = MappingProxyType({})):
+        self._known: dict[str, Any] = dict(known)  # packed, or a tuple: what packed is called with
+
+    def hold(self, key: str, array: np.ndarray, *limits: int) -> None:
+        """Take an array under ``key``, and the ``limits`` with which to pack it."""
+        self._known[key] = (array, *limits)
+
+    def __getitem__(self, key: str) -> Any:
+        found = self._known[key]
+        if isinstance(found, tuple):
+            found = self._known[key] = packed(*found)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
 class Store:
     """The arrays of a graph, each once: ``add`` returns the key of an array."""
 
-    def __init__(self, arrays: dict[str, Any]):
+    def __init__(self, arrays: Arrays):
         self.arrays = arrays
         self._keys: dict[int, tuple[str, Any]] = {}
         self._elements = 0
 
-    def add(self, value: Any) -> str:
-        """The key of ``value`` in ``arrays``; empty for None and for what is no array of numbers."""
+    def add(self, value: Any, lent: bool = False) -> str:
+        """The key of ``value`` in ``arrays``; empty for None and for what is no array of numbers.
+
+        ``lent``: the program may write into it (a parameter, an input), so it is copied; so is a view, whatever it is of.
+        """
         if _array(value) is None:
             return ""
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":
             return ""
         if id(value) not in self._keys:
-            self._keys[id(value)] = (f"a{len(self._keys)}", value)  # which is held, so that no other has its id
-            rich = self._elements < BUDGET
-            known = packed(array) if rich else packed(array, 512, 4, 16)
-            self._elements += array.size if "data" in known else math.prod(known["small"]["shape"])
-            self.arrays[self._keys[id(value)][0]] = known
+            key = f"a{len(self._keys)}"
+            self._keys[id(value)] = (key, value)  # which is held, so that no other has its id
+            whole, maps, side = (WHOLE, MAPS, SIDE) if self._elements < BUDGET else (512, 4, 16)
+            self.arrays.hold(key, array.copy() if lent or array.base is not None else array, whole, maps, side)
+            self._elements += min(array.size, whole if array.size <= whole else maps * side * side)
         return self._keys[id(value)][0]
 
 

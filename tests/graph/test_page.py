@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
@@ -336,6 +337,15 @@ def test_every_word_that_the_page_says_is_there_in_both_languages():
 
 def test_steps_need_no_arrays_in_the_data():
     assert page_data(graph.draw(Net(), mg.ones(1, 4)))["arrays"] == {}
+    weight = mg.tensor([2.0, 3.0], requires_grad=True)
+    with pytest.MonkeyPatch.context() as patch:  # a picture without numbers packs none
+        patch.setattr("minigrad.graph.values.packed", lambda *given: pytest.fail("packed"))
+        picture = graph.draw(weight * weight, backward=True)
+        assert "mul" in picture.dot and len(picture.arrays) == 5
+    weight.data[...] = 0.0  # and what the program writes later is not in it
+    first = picture.vertices[0].arrays["results"][0]
+    assert base64.b64decode(picture.arrays[first]["data"]) == np.array([2, 3], "<f4").tobytes()
+    assert picture.from_json(picture.to_json()).arrays == picture.arrays
     whole = page_data(graph.draw(nn.Linear(200, 200), mg.ones(1, 200), values=True))["arrays"]
     weight = next(a for a in whole.values() if a["shape"] == [200, 200])
     assert "data" not in weight and sum(weight["counts"]) == 40_000 and weight["small"]["shape"] == [1, 32, 32]
