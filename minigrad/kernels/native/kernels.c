@@ -518,7 +518,7 @@ void NAME(normalize_back)(const float *restrict g, const float *restrict x, cons
 
 enum { PANEL = 32, SEQUENCES = LANES == 16 ? 8 : LANES == 8 ? 3 : 1 };
 
-static inline __attribute__((always_inline)) void multiply_rows(const float *h, const float *panel, float *to, Long size, Long width,
+static inline __attribute__((always_inline)) void times_panel(const float *h, const float *panel, float *to, Long size, Long width,
                                                                 Long count, const int rows) {
     Vector s[SEQUENCES][PANEL / LANES];
     for (int r = 0; r < rows; r++)
@@ -538,9 +538,9 @@ static inline __attribute__((always_inline)) void multiply_rows(const float *h, 
 static void times_panels(const float *h, const float *panels, float *to, Long rows, Long size, Long width) {
     for (Long first = 0; first < width; first += PANEL, panels += size * PANEL) {
         Long count = width - first < PANEL ? width - first : PANEL, r = 0;
-        for (; r + SEQUENCES <= rows; r += SEQUENCES) multiply_rows(h + r * size, panels, to + r * width + first, size, width, count, SEQUENCES);
-        for (; SEQUENCES > 4 && r + 4 <= rows; r += 4) multiply_rows(h + r * size, panels, to + r * width + first, size, width, count, 4);
-        for (; r < rows; r++) multiply_rows(h + r * size, panels, to + r * width + first, size, width, count, 1);
+        for (; r + SEQUENCES <= rows; r += SEQUENCES) times_panel(h + r * size, panels, to + r * width + first, size, width, count, SEQUENCES);
+        for (; SEQUENCES > 4 && r + 4 <= rows; r += 4) times_panel(h + r * size, panels, to + r * width + first, size, width, count, 4);
+        for (; r < rows; r++) times_panel(h + r * size, panels, to + r * width + first, size, width, count, 1);
     }
 }
 
