@@ -86,22 +86,25 @@ def activity(layer, channel):
     return lambda pixels: plots.layer_outputs(model, network_input(pixels), [layer])[0][:, channel].mean()
 
 
-rows = {}
+rows, bar = {}, tqdm(total=12 * chapter.draw, desc="drawing", leave=False, disable=None)
 for layer, channels in CHANNELS.items():
     patches = plots.top_patches(model, large, layer, channels, most=5, size=64)
     for channel, best in zip(channels, patches, strict=True):
         grey = 0.5 + 0.02 * np.random.default_rng(chapter.seed).standard_normal((3, 112, 112)).astype(np.float32)
         rows[f"{layer}, {channel}"] = plots.dream(
-            activity(layer, channel), grey, steps=chapter.draw, rate=0.01, smooth=1.0, jitter=12, octaves=2
-        )
+            activity(layer, channel), grey, steps=chapter.draw, rate=0.01, smooth=1.0, jitter=12, octaves=2,
+            progress=lambda step: bar.update(),
+        )  # fmt: skip
         rows |= {f"{channel}: {i}": (patch * 128 + 127) / 255 for i, patch in enumerate(best, 1)}
+bar.close()
 chapter.save("channels.jpg", plots.images(rows, columns=6, size=1.2), dpi=72)
 
 # %% Which pixels, which places, which parts?
 image = inputs["chelsea"]
 pixels, chosen = plots.saliency_map(model, image)
 places, _ = plots.grad_cam_map(model, image, "bn1")
-parts, _ = plots.occlusion_map(model, image, size=48, stride=16)
+with tqdm(total=14 * 14, desc="covering", leave=False, disable=None) as bar:
+    parts, _ = plots.occlusion_map(model, image, size=48, stride=16, batch=14, progress=lambda done: bar.update(14))
 cat = photographs["chelsea"]
 shown = {"photograph": cat, "saliency": lit(cat, F.avg_pool2d(mg.tensor(pixels[None]), 5, 1, 2)[0].numpy()),
          "Grad-CAM": lit(cat, places), "occlusion": lit(cat, parts[8::16, 8::16].clip(0))}  # fmt: skip

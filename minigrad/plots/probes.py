@@ -355,7 +355,15 @@ def top_patches(
 
 
 def occlusion_map(
-    model: Any, image: Any, target: int | None = None, size: int = 5, stride: int = 1, fill: float = 0.0, batch: int = 64
+    model: Any,
+    image: Any,
+    target: int | None = None,
+    size: int = 5,
+    stride: int = 1,
+    fill: float = 0.0,
+    batch: int = 64,
+    *,
+    progress: Callable[[int], Any] | None = None,
 ) -> tuple[np.ndarray, int]:
     """How much the probability of a class falls when a square around each pixel is covered (H, W), and the class.
 
@@ -367,6 +375,7 @@ def occlusion_map(
         stride: distance between squares; each pixel takes the mean over the squares that cover it.
         fill: the value of a covered pixel.
         batch: number of images in one run of the model.
+        progress: called with the number of squares done after each batch.
 
     Raises ``ShapeError`` for an image or scores of another shape, ``IndexError`` for a class that there is not, ``TypeError`` for an image that is
     no array, ``ValueError`` for one that is not finite.
@@ -378,14 +387,22 @@ def occlusion_map(
     >>> fall.shape, chosen
     ((8, 8), 2)
     """
-    return _occlusion("occlusion_map", model, image, target, size, stride, fill, batch)[:2]
+    return _occlusion("occlusion_map", model, image, target, size, stride, fill, batch, progress)[:2]
 
 
 def _occlusion(
-    name: str, model: Any, image: Any, target: int | None, size: int = 5, stride: int = 1, fill: float = 0.0, batch: int = 64
+    name: str,
+    model: Any,
+    image: Any,
+    target: int | None,
+    size: int = 5,
+    stride: int = 1,
+    fill: float = 0.0,
+    batch: int = 64,
+    progress: Callable[[int], Any] | None = None,
 ) -> tuple[np.ndarray, int, int]:
     """The map, the class, and how many classes there are."""
-    check(name, locals(), "target", model="a function", target=0, size=1, stride=1, fill="finite", batch=1)
+    check(name, locals(), "target progress", model="a function", target=0, size=1, stride=1, fill="finite", batch=1, progress="a function")
     image = _one(name, model, image)
     _, height, width = image.shape
     with unchanged(model, training=False), engine.no_grad():
@@ -402,6 +419,8 @@ def _occlusion(
             for fall, (i, j) in zip(falls, part, strict=True):
                 total[max(i, 0) : i + size, max(j, 0) : j + size] += fall
                 times[max(i, 0) : i + size, max(j, 0) : j + size] += 1
+            if progress is not None:
+                progress(start + len(part))
     return total / np.maximum(times, 1), chosen, len(before)
 
 

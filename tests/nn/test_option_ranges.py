@@ -697,6 +697,7 @@ row(
     size=at_least(1),
     fill=NUMBER,
     batch=at_least(1),
+    progress=CALLABLE,
 )
 row(plots.saliency, lambda: {"model": CLASSIFIER, "image": IMAGE}, names=[1.5, []], model=MODEL, image=["a", np.ones(3)])
 row(plots.saliency_map, lambda: {"model": CLASSIFIER, "image": IMAGE}, model=MODEL, image=["a", np.ones(3)])

@@ -81,8 +81,11 @@ def test_saliency_finds_the_pixel():
 @pytest.mark.parametrize("stride", [1, 2])
 def test_occlusion_finds_the_pixel(stride):
     image = np.ones((1, 8, 9), np.float32)
-    heat, chosen = plots.occlusion_map(OnePixel(), image, size=3, stride=stride, batch=7)
+    done = []
+    heat, chosen = plots.occlusion_map(OnePixel(), image, size=3, stride=stride, batch=7, progress=done.append)
     assert chosen == 1
+    squares = -(-8 // stride) * -(-9 // stride)
+    assert done == [*range(7, squares, 7), squares]
     assert heat.shape == (8, 9)
     assert heat[2, 3] == heat.max() > 0.5
     assert heat[7, 8] == 0
