@@ -5,8 +5,8 @@
     python -m benchmarks --libraries minigrad,PyTorch --out runs/benchmarks
 
 Each library runs in its own process, with as many cores as threads. The processes take turns: in each round every library does the same
-work once, so that other load on the machine slows all of them alike. A table shows medians and ratios of medians; --out FOLDER also gets
-benchmarks.json and benchmarks.png.
+work once, so that other load on the machine slows all of them alike. A table shows medians and ratios of medians, and how near our time is to
+the limit that benchmarks/limits.py computes; --out FOLDER also gets benchmarks.json and benchmarks.png.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class Worker:
         self._process.wait()
 
 
-def time_row(name: str, workers: list[Worker], options: argparse.Namespace) -> dict[str, list[float]]:
-    """Seconds of every round for each library that can do the row."""
-    able, repeats, rounds = [], {}, {}
+def time_row(name: str, workers: list[Worker], options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Seconds of every round for each library that can do the row; our answer to the question for it, with the row's limit."""
+    able, repeats, rounds, ours = [], {}, {}, {}
     for worker in workers:
         answer = worker.ask(prepare=name, tiny=options.tiny)
         if "unable" in answer:
@@ -74,6 +74,7 @@ def time_row(name: str, workers: list[Worker], options: argparse.Namespace) -> d
         else:
             able.append(worker)
             once = answer["seconds"]
+            ours = answer if worker.name == US else ours
             repeats[worker.name] = 1 if options.tiny else max(1, round(LEAST / max(once, 1e-9)))
             rounds[worker.name] = max(3, min(options.rounds, int(options.seconds / max(once, LEAST)))) if not options.tiny else 1
     times: dict[str, list[float]] = {worker.name: [] for worker in able}
@@ -82,7 +83,7 @@ def time_row(name: str, workers: list[Worker], options: argparse.Namespace) -> d
             if i < rounds[worker.name]:
                 time.sleep(0 if options.tiny else IDLE)
                 times[worker.name].append(worker.ask(repeat=repeats[worker.name])["seconds"] / ROWS[name].unit)
-    return times
+    return times, ours
 
 
 def memory(name: str, libraries: list[str], threads: int, options: argparse.Namespace) -> dict[str, list[float]]:
@@ -132,11 +133,11 @@ def machine() -> str:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The measurements that the options select, as plain data."""
-    run: dict[str, Any] = {"machine": machine(), "config": "", "versions": {}, "absent": [], "results": []}
+    run: dict[str, Any] = {"machine": machine(), "config": "", "versions": {}, "absent": [], "rates": {}, "results": []}
 
-    def note(name: str, threads: int, values: dict[str, list[float]], peaks: dict[str, list[float]]) -> None:
+    def note(name: str, threads: int, values: dict[str, list[float]], peaks: dict[str, list[float]], least: float | None = None) -> None:
         row: Row = ROWS[name]
-        run["results"].append({"row": name, "title": row.title, "threads": threads, "values": values, "bytes": peaks})
+        run["results"].append({"row": name, "title": row.title, "threads": threads, "values": values, "bytes": peaks, "limit": least})
         if options.verbose:
             middle = {library: statistics.median(v) for library, v in values.items()}
             shown = ", ".join(f"{library} {value:.3g} ({middle.get(US, 0) / value:.2f})" for library, value in middle.items())
@@ -156,8 +157,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             for name in options.rows:
                 if name == "import":
                     continue
-                times = time_row(name, workers, options)
-                note(name, threads, times, memory(name, list(times), threads, options) if first and ROWS[name].weighed else {})
+                times, ours = time_row(name, workers, options)
+                if ours.get("rates"):
+                    run["rates"][str(threads)] = ours["rates"]
+                peaks = memory(name, list(times), threads, options) if first and ROWS[name].weighed else {}
+                note(name, threads, times, peaks, ours.get("limit"))
         finally:
             for worker in workers:
                 worker.close()

@@ -27,7 +27,7 @@ def _time(value: float) -> str:
 
 
 def table(run: dict[str, Any]) -> str:
-    """A Markdown table for each number of threads: our median, our ratio to each peer's, peak memory and its ratio to PyTorch's."""
+    """A Markdown table for each number of threads: our median, the limit over it, our ratio to each peer's, peak memory and its ratio to PyTorch's."""
     peers = [*(name for name in run["versions"] if name != US), *(["numpy"] if any("numpy" in r["values"] for r in run["results"]) else [])]
     parts = [f"{run['machine']}; " + ", ".join(f"{name} {version}".strip() for name, version in run["versions"].items())]
     parts += [run["config"]] if run["config"] else []
@@ -35,13 +35,25 @@ def table(run: dict[str, Any]) -> str:
         parts.append("Not installed: " + ", ".join(run["absent"]))
     for threads in dict.fromkeys(result["threads"] for result in run["results"]):
         results = [result for result in run["results"] if result["threads"] == threads and US in result["values"]]
-        weighed = any(result["bytes"] for result in results)
-        header = [f"{threads} thread{'s' if threads > 1 else ''}", US, *[f"/ {peer}" for peer in peers]]
+        weighed, limited = any(result["bytes"] for result in results), any(result["limit"] for result in results)
+        if str(threads) in run["rates"]:
+            flops, copied = run["rates"][str(threads)]
+            parts.append(
+                f"Limits, {threads} thread{'s' if threads > 1 else ''}: {flops / 1e9:.0f} GFLOP/s, {copied / 1e9:.0f} GB/s read and written"
+            )
+        header = [
+            f"{threads} thread{'s' if threads > 1 else ''}",
+            US,
+            *(["limit / time"] if limited else []),
+            *[f"/ {peer}" for peer in peers],
+        ]
         header += ["peak memory", "/ PyTorch"] if weighed else []
         lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
         for result in results:
             ratios = [ratio(result, peer) for peer in peers]
-            line = [result["title"], _time(statistics.median(result["values"][US])), *map(_ratio, ratios)]
+            ours = statistics.median(result["values"][US])
+            near = [f"{result['limit'] / ours:.0%}" if result["limit"] else ""] if limited else []
+            line = [result["title"], _time(ours), *near, *map(_ratio, ratios)]
             if weighed:
                 peak = result["bytes"].get(US)
                 line += [

@@ -23,6 +23,11 @@ class Row(NamedTuple):
         """Whether its peak memory is measured too: that of models."""
         return self.kind in ("step", "gradients", "inference", "recurrent")
 
+    @property
+    def limited(self) -> bool:
+        """Whether :mod:`benchmarks.limits` says how fast it could be: no row that measures Python, or loops over one."""
+        return self.weighed or self.kind in ("conv", "map", "linear", "with_logits", "cross_entropy")
+
 
 def _conv(n: int, channels: int, size: int, out: int, kernel: int, **more: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
     sizes = {"n": n, "channels": channels, "size": size, "out": out, "kernel": kernel, **more}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.libraries import LIBRARIES, US, Unable
+from benchmarks.limits import limit, needs, rates
 from benchmarks.rows import ROWS
 
 
@@ -79,13 +80,18 @@ def main() -> None:
     library = module.Library(threads)
     say(version=module.VERSION, config=getattr(module, "CONFIG", ""))
     function: Callable[[], Any] | None = None
+    rate: tuple[float, float] | None = None
     for line in sys.stdin:
         question = json.loads(line)
         try:
             if "prepare" in question:
                 function = None  # frees the last row's arrays first
                 function = work(library, question["prepare"], question["tiny"])
-                say(seconds=seconds(function, 1))
+                row, least = ROWS[question["prepare"]], None
+                if name == US and row.limited:
+                    rate = rate or rates(threads)
+                    least = limit(needs(function), rate) / row.unit
+                say(seconds=seconds(function, 1), limit=least, rates=rate)
             elif "memory" in question:
                 say(bytes=peak_bytes(library, question["memory"], question["tiny"]))
             else:

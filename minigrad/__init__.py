@@ -81,6 +81,7 @@ from minigrad.dtypes import dtype, DTYPES
 from minigrad.tensor import as_tensor, from_dlpack, from_numpy, Tensor, tensor
 
 if TYPE_CHECKING:  # the same as below
+    from minigrad import demo, distributed, distributions, func, graph, nn, onnx, plots, profiler, recompute, testing, torch, torchvision
     from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
     from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
     from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d
@@ -90,7 +91,22 @@ _LATER = {  # loaded when they are first used, as not every program needs them
     "minigrad.ops.dropout": "alpha_dropout dropout feature_alpha_dropout",
     "minigrad.ops.pool": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d max_pool2d max_pool3d",
 }
-_PLACES = {"nn": "minigrad.nn", "onnx": "minigrad.onnx", **places(_LATER)}
+_PACKAGES = (
+    "demo",
+    "distributed",
+    "distributions",
+    "func",
+    "graph",
+    "nn",
+    "onnx",
+    "plots",
+    "profiler",
+    "recompute",
+    "testing",
+    "torch",
+    "torchvision",
+)
+_PLACES = {**{name: f"minigrad.{name}" for name in _PACKAGES}, **places(_LATER)}
 
 __version__ = "0.1.0"
 float16, float32, float64 = DTYPES["float16"], DTYPES["float32"], DTYPES["float64"]

@@ -9,5 +9,7 @@ notebook shows it. ``python -m minigrad demo NAME`` makes one from the command l
 :func:`minigrad.plots.map_viewer` and :func:`minigrad.plots.confusion_page` make pages of your own network's maps and mistakes.
 """
 
+# mypy: implicit-reexport
+
 from minigrad.demo.networks import drawing, receptive_fields, templates
 from minigrad.demo.windows import im2col, pooling, sliding_filter

@@ -9,6 +9,8 @@
 'result 4×4'
 """
 
+# mypy: implicit-reexport
+
 from minigrad.plots.confusion import confusion_page
 from minigrad.plots.dreams import dream
 from minigrad.plots.grids import cells, numbers, window

@@ -4,6 +4,8 @@ While it runs, ops call their kernels through a clock (:func:`minigrad.engine.pu
 asks for timed formulas; while it does not, none of this is there.
 """
 
+# mypy: implicit-reexport
+
 # ruff: noqa: I001 (sorted, but several on a line)
 
 from minigrad.engine import record_function

@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not beside the tests (an installed wheel is tested)")
 
+import minigrad as mg
 from benchmarks.__main__ import main
+from benchmarks.limits import limit, needs, rates
 from benchmarks.report import ratio, table
 from benchmarks.rows import ROWS
 
@@ -19,6 +21,7 @@ def test_rows_run_and_are_written(tmp_path, capsys):
     assert {result["row"] for result in run["results"]} == set(names)
     for result in run["results"]:
         assert all(value > 0 for value in result["values"]["minigrad"]), result
+        assert (result["limit"] is not None) == ROWS[result["row"]].limited, result
         assert set(result["bytes"]) == ({"minigrad"} if ROWS[result["row"]].weighed else set())
     assert json.loads((tmp_path / "benchmarks.json").read_text()) == run
     assert (tmp_path / "benchmarks.png").stat().st_size > 10_000
@@ -40,18 +43,33 @@ def test_pytorch_does_the_same_work():
 
 def test_ratios_are_quotients_of_medians():
     values = {"minigrad": [2.0, 9.0, 1.0], "PyTorch": [4.0, 4.0, 8.0], "numpy": [1e-3]}
-    result = {"row": "import", "title": "import", "threads": 1, "values": values, "bytes": {}}
+    result = {"row": "import", "title": "import", "threads": 1, "values": values, "bytes": {}, "limit": None}
     run = {
         "machine": "a machine",
         "config": "",
         "versions": {"minigrad": "1", "PyTorch": "2", "JAX": "3"},
         "absent": ["DeZero"],
+        "rates": {},
         "results": [result],
     }
     assert ratio(result, "PyTorch") == 0.5
     assert ratio(result, "JAX") is None
     assert table(run).splitlines()[-1] == "| import | 2 s | 0.50 | – | 2000.00 |"
     assert "Not installed: DeZero" in table(run)
+    run["rates"], result["limit"] = {"1": [2e11, 6e10]}, 1.5
+    assert table(run).splitlines()[-1] == "| import | 2 s | 75% | 0.50 | – | 2000.00 |"
+    assert "Limits, 1 thread: 200 GFLOP/s, 60 GB/s" in table(run)
+
+
+def test_needs_are_what_ops_multiply_and_move():
+    x, w = mg.ones(2, 3, 8, 8, requires_grad=True), mg.ones(4, 3, 3, 3, requires_grad=True)
+    products, moved = 2 * 2 * 4 * 6 * 6 * 3 * 3 * 3, 4 * (2 * 3 * 8 * 8 + 4 * 3 * 3 * 3 + 2 * 4 * 6 * 6)
+    assert needs(lambda: mg.conv2d(x, w)) == [(products, moved)]
+    assert needs(lambda: mg.conv2d(x, w).backward(mg.ones(2, 4, 6, 6))) == [(products, moved), (2 * products, moved)]
+    values = mg.ones(10, requires_grad=True)
+    assert needs(lambda: values.view(2, 5).exp()) == [(0, 0), (0, 80)]  # a view moves nothing
+    assert limit([(10, 4), (0, 8)], (5.0, 4.0)) == 4.0
+    assert all(rate > 1e6 for rate in rates(2))
 
 
 def test_unknown_rows_and_libraries_are_refused(capsys):

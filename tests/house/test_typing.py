@@ -60,6 +60,22 @@ MISTAKES = {
 
 
 @MYPY
+def test_packages_are_attributes_that_a_strict_checker_knows(tmp_path):
+    """``mg.profiler.profile()`` needs no second import, and every package says what it exports."""
+    names = {
+        f"mg.{package}.{name}"
+        for package, module in ((package, getattr(minigrad, package)) for package in minigrad._PACKAGES)
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith(f"minigrad.{package}.")
+    }
+    assert {"mg.profiler.profile", "mg.onnx.export", "mg.graph.draw", "mg.demo.im2col", "mg.plots.cells", "mg.func.vmap"} <= names
+    script = tmp_path / "attributes.py"
+    script.write_text("\n".join(["import minigrad as mg", *sorted(names)]), encoding="utf-8")
+    code, output = strict(script, tmp_path)
+    assert code == 0, output
+
+
+@MYPY
 def test_the_checker_finds_mistakes(tmp_path):
     """What is assert_type'd above would hold of Any too, if Any came in elsewhere: here each line must be refused."""
     script = tmp_path / "wrong.py"
