@@ -102,9 +102,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.dtype": {"abbr": "name is the whole one"},
     "torch.Generator": {
-        "clone_state": "g = Generator(); g.set_state(old.get_state())",
         "get_offset set_offset graphsafe_get_state graphsafe_set_state": "get_state and set_state have all of it",
-        "device": _DEVICE,
     },
     "torch.autograd.graph.Node": {
         "register_hook register_prehook": "x.register_hook(f), of the tensor",

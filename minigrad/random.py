@@ -7,6 +7,7 @@ from the one that :func:`manual_seed` seeds.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,11 +16,14 @@ from typing import Any
 import numpy as np
 
 from minigrad import absent
-from minigrad.devices import check_device
-from minigrad.engine import Batched, innermost
+from minigrad.devices import check_device, device
+from minigrad.engine import Batched, TensorBase, innermost, wrap
 from minigrad.ops.arguments import check, shown, whole
+from minigrad.tree import array_of
+from minigrad.types import Tensor
 
 _making = threading.Lock()
+_BYTES = (8, 16, 16, 1, 4)  # of a state: the seed, and PCG64's state, increment, whether half a draw is left over, and that half
 
 
 @absent.answers_as("torch.Generator")
@@ -60,17 +64,55 @@ class Generator:
         """The seed that the sequence started from."""
         return self._seed
 
-    def get_state(self) -> dict[str, Any]:
-        """The position in the sequence, as plain data for :meth:`set_state`."""
-        return {"seed": self._seed, "bits": self.numpy.bit_generator.state}
+    def get_state(self) -> Tensor:
+        """The position in the sequence, for :meth:`set_state`: a Tensor of bytes, of another length than PyTorch's.
 
-    def set_state(self, state: dict[str, Any]) -> Generator:
-        """Restore the position that :meth:`get_state` returned, and return the generator."""
-        if not isinstance(state, dict) or not state.keys() >= {"seed", "bits"}:
-            raise TypeError(f"set_rng_state: state must be what get_rng_state returned, but is {shown(state)}")
-        self.manual_seed(state["seed"])
-        self.numpy.bit_generator.state = state["bits"]
+        >>> from minigrad.random import Generator
+        >>> g = Generator().manual_seed(1)
+        >>> state, first = g.get_state(), g.numpy.random()
+        >>> state.dtype, bool(g.set_state(state).numpy.random() == first)
+        (minigrad.uint8, True)
+        """
+        bits = self.numpy.bit_generator.state
+        values = self._seed, bits["state"]["state"], bits["state"]["inc"], bits["has_uint32"], bits["uinteger"]
+        return wrap(np.frombuffer(b"".join(v.to_bytes(n, "little") for v, n in zip(values, _BYTES, strict=True)), np.uint8).copy())
+
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Restore the position that :meth:`get_state` returned, and return the generator.
+
+        Raises ``TypeError`` for anything but a Tensor or an array of bytes, and ``RuntimeError`` for one that is no state of this generator.
+        """
+        if isinstance(new_state, dict) and new_state.keys() >= {"seed", "bits"}:  # in checkpoints from before states were tensors
+            self.manual_seed(new_state["seed"])
+            self.numpy.bit_generator.state = new_state["bits"]
+            return self
+        if not isinstance(new_state, (TensorBase, np.ndarray)) or new_state.dtype != np.uint8:
+            raise TypeError(f"set_rng_state: new_state must be a uint8 Tensor, as get_rng_state returns it, but is {shown(new_state)}")
+        data = np.asarray(array_of(new_state)).tobytes()
+        if len(data) != sum(_BYTES):
+            told = "; PyTorch's generator computes other numbers, and manual_seed starts this one" if len(data) == 5056 else ""
+            raise RuntimeError(f"set_rng_state: a state has {sum(_BYTES)} bytes, and new_state has {len(data)}{told}")
+        ends = list(itertools.accumulate(_BYTES))
+        seed, state, inc, has_uint32, uinteger = (int.from_bytes(data[e - n : e], "little") for n, e in zip(_BYTES, ends, strict=True))
+        if not inc % 2 or has_uint32 > 1:  # PCG64 adds an odd number
+            raise RuntimeError("set_rng_state: new_state is not what get_rng_state returned")
+        self.manual_seed(seed)
+        self.numpy.bit_generator.state = {
+            "bit_generator": "PCG64",
+            "state": {"state": state, "inc": inc},
+            "has_uint32": has_uint32,
+            "uinteger": uinteger,
+        }
         return self
+
+    def clone_state(self) -> Generator:
+        """Another generator at the same position."""
+        return Generator().set_state(self.get_state())
+
+    @property
+    def device(self) -> device:
+        """The CPU."""
+        return device("cpu")
 
 
 default_generator = Generator()
@@ -96,7 +138,7 @@ class drawing_from:
     ...         return mg.randn(3).tolist()
     >>> _ = mg.manual_seed(1)
     >>> before = mg.get_rng_state()
-    >>> draw(5) == draw(5), mg.get_rng_state() == before
+    >>> draw(5) == draw(5), mg.equal(mg.get_rng_state(), before)
     (True, True)
     """
 
@@ -149,7 +191,7 @@ def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cpu"
     >>> before = mg.get_rng_state()
     >>> with fork_rng():
     ...     _ = mg.randn(3)
-    >>> mg.get_rng_state() == before
+    >>> mg.equal(mg.get_rng_state(), before)
     True
     """
     check("fork_rng", locals(), device_type=("cpu", "cuda", "mps", "xpu"))
@@ -161,14 +203,22 @@ def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cpu"
             set_rng_state(before)
 
 
-def get_rng_state() -> dict[str, Any]:
-    """The state of the process's generator, for :func:`set_rng_state`."""
+def get_rng_state() -> Tensor:
+    """The state of the process's generator, for :func:`set_rng_state`: a Tensor of bytes, as ``torch.get_rng_state`` returns one.
+
+    >>> import minigrad as mg
+    >>> state = mg.get_rng_state()
+    >>> first = mg.randn(3)
+    >>> mg.set_rng_state(state)
+    >>> mg.equal(mg.randn(3), first)
+    True
+    """
     return _current().get_state()
 
 
-def set_rng_state(state: dict[str, Any]) -> None:
-    """Restore the state of the process's generator that :func:`get_rng_state` returned."""
-    _current().set_state(state)
+def set_rng_state(new_state: Tensor) -> None:
+    """Restore the state of the process's generator that :func:`get_rng_state` returned. Raises what :meth:`Generator.set_state` does."""
+    _current().set_state(new_state)
 
 
 def drawn(draw: Callable[[np.random.Generator, tuple[int, ...]], Any], shape: tuple[int, ...], generator: Generator | None = None) -> Any:

@@ -224,7 +224,7 @@ class DataLoader(Generic[T]):
         found = (getattr(owner, "generator", None) for owner in owners)
         return list({id(generator): generator for generator in found if isinstance(generator, Generator)}.values())
 
-    def _generator_states(self) -> list[dict[str, Any]]:
+    def _generator_states(self) -> list[Tensor]:
         return [generator.get_state() for generator in self._generators()]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -438,7 +438,7 @@ def check_a_run_is_resumed_on_another_number_of_ranks():
         state = nn.load(alone)
         assert state["run"]["step"] == 11 and "ranks" not in state
         same(trained(RANKS, 3, alone, every=2, callbacks=[Stop(99)]), whole)
-        states = of_all(mg.get_rng_state())
+        states = of_all(mg.get_rng_state().tolist())
         assert all(s != states[0] for s in states[1:])  # a new rank draws numbers of its own
         same(trained(RANKS, 3, path, every=2, callbacks=[Stop(99)]), whole)
         dist.barrier()

@@ -575,7 +575,11 @@ row(models.mu_law_decode, lambda: {"labels": np.ones(3, int)}, labels=["a"], cla
 # random numbers, switches
 row(mg.Generator)
 row(mg.manual_seed, lambda: {"seed": 3})
-row(mg.set_rng_state, lambda: {"state": mg.get_rng_state()}, state=[1.5, {}])
+row(
+    mg.set_rng_state,
+    lambda: {"new_state": mg.get_rng_state()},
+    new_state=[1.5, {}, mg.zeros(45), mg.zeros(45, dtype=mg.uint8), mg.zeros(5056, dtype=mg.uint8)],
+)
 row(random.fork_rng, None, device_type=["no such"], devices=[])
 row(random.drawing_from, lambda: {"generator": mg.Generator()})
 row(mg.set_num_threads, lambda: {"num_threads": mg.get_num_threads()}, num_threads=at_least(1))
