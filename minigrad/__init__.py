@@ -91,7 +91,7 @@ _LATER = {  # loaded when they are first used, as not every program needs them
     "minigrad.ops.dropout": "alpha_dropout dropout feature_alpha_dropout",
     "minigrad.ops.pool": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d max_pool2d max_pool3d",
 }
-_PACKAGES = (
+_MODULES = (
     "demo",
     "distributed",
     "distributions",
@@ -106,7 +106,7 @@ _PACKAGES = (
     "torch",
     "torchvision",
 )
-_PLACES = {**{name: f"minigrad.{name}" for name in _PACKAGES}, **places(_LATER)}
+_PLACES = {**{name: f"minigrad.{name}" for name in _MODULES}, **places(_LATER)}
 
 __version__ = "0.1.0"
 float16, float32, float64 = DTYPES["float16"], DTYPES["float32"], DTYPES["float64"]
