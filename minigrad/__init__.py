@@ -15,22 +15,10 @@ from minigrad.engine import (
     batched, backward, detect_anomaly, elementwise, enable_grad, Function, get_default_dtype, grad, inference_mode, is_grad_enabled, joint,
     linear_in, no_grad, op, set_default_dtype, set_detect_anomaly, set_grad_enabled, ShapeError, tangent,
 )  # fmt: skip
-from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.kernels import memory
 from minigrad.kernels.config import show_config
 from minigrad.kernels.threads import get_num_threads, set_num_threads
 from minigrad.later import loader, places
-from minigrad.ops import fft, linalg, special
-from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
-from minigrad.ops.arithmetic import (
-    copysign, deg2rad, float_power, frexp, gcd, heaviside, isneginf, isposinf, lcm, ldexp, nextafter, positive, rad2deg, rsub, signbit,
-)  # fmt: skip
-from minigrad.ops.assembling import (
-    as_strided, block_diag, cartesian_prod, combinations, diagonal_scatter, dsplit, hsplit, select_scatter, slice_scatter, split_with_sizes,
-    unravel_index, vander, vsplit,
-)  # fmt: skip
-from minigrad.ops.complex_pair import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
-from minigrad.ops.distance import cdist, renorm
 from minigrad.ops.elementwise import (
     abs, abs as absolute, acos, acos as arccos, acosh, acosh as arccosh, add, addcdiv, addcmul, allclose, asin, asin as arcsin, asinh,
     asinh as arcsinh, atan, atan as arctan, atan2, atan2 as arctan2, atanh, atanh as arctanh, bitwise_and, bitwise_left_shift,
@@ -41,17 +29,9 @@ from minigrad.ops.elementwise import (
     ne as not_equal, neg, neg as negative, over as true_divide, pow, reciprocal, remainder, round, rsqrt, sigmoid, sign, sign as sgn, sin,
     sinh, sqrt, square, sub, sub as subtract, tan, tanh, trunc, trunc as fix, where, xlogy,
 )  # fmt: skip
-from minigrad.ops.fft import istft, stft
 from minigrad.ops.index import (
     argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill, masked_scatter, masked_select,
     nonzero, put, scatter, scatter_add, scatter_reduce, take, take_along_dim,
-)  # fmt: skip
-from minigrad.ops.equations import (
-    cholesky, cholesky_inverse, cholesky_solve, det, inv as inverse, logdet, lu_unpack, matrix_power, old_lu as lu,
-    old_lu_solve as lu_solve, slogdet, triangular_solve,
-)  # fmt: skip
-from minigrad.ops.linalg import (
-    frobenius_norm, matrix_exp, nuclear_norm, old_norm as norm, old_qr as qr, old_svd as svd, pinverse,
 )  # fmt: skip
 from minigrad.ops.products import (
     addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, chain_matmul, cross, dot, einsum, inner, kron, linear, matmul, mm, mv, outer,
@@ -62,18 +42,11 @@ from minigrad.ops.reduce import (
     logcumsumexp, logsumexp, max, mean, median, min, mode, msort, nanmean, nanmedian, nansum, prod, sort, std, std_mean, sum, topk,
     unique, var, var_mean,
 )  # fmt: skip
-from minigrad.ops.sampling import bernoulli, binomial, multinomial, poisson
 from minigrad.ops.shape import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, cat, chunk, column_stack, concat, concatenate, diag,
     diag_embed, diagflat, diagonal, dstack, broadcast_to, flatten, flip, fliplr, flipud, hstack, meshgrid, moveaxis, movedim,
     narrow, permute, pixel_shuffle, pixel_unshuffle, ravel, repeat_interleave, reshape, roll, rot90, select, split, squeeze, stack,
     swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind, unflatten, unsqueeze, vstack, vstack as row_stack,
-)  # fmt: skip
-from minigrad.ops.softmax import log_softmax, softmax
-from minigrad.ops.special import digamma, i0, lgamma, mvlgamma, polygamma, sinc
-from minigrad.ops.statistics import (
-    bucketize, corrcoef, cov, cumulative_trapezoid, diff, gradient, histc, isin, nanquantile, quantile, searchsorted, trapezoid, trapz,
-    unique_consecutive,
 )  # fmt: skip
 from minigrad.printing import set_printoptions
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
@@ -82,31 +55,70 @@ from minigrad.tensor import as_tensor, from_dlpack, from_numpy, Tensor, tensor
 
 if TYPE_CHECKING:  # the same as below
     from minigrad import demo, distributed, distributions, func, graph, nn, onnx, plots, profiler, recompute, testing, torch, torchvision
+    from minigrad.files.checkpoint import CheckpointError, load, save
+    from minigrad.ops import fft, linalg, special
+    from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
+    from minigrad.ops.arithmetic import (
+        copysign, deg2rad, float_power, frexp, gcd, heaviside, isneginf, isposinf, lcm, ldexp, nextafter, positive, rad2deg, rsub, signbit,
+    )  # fmt: skip
+    from minigrad.ops.assembling import (
+        as_strided, block_diag, cartesian_prod, combinations, diagonal_scatter, dsplit, hsplit, select_scatter, slice_scatter, split_with_sizes,
+        unravel_index, vander, vsplit,
+    )  # fmt: skip
+    from minigrad.ops.complex_pair import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
     from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+    from minigrad.ops.distance import cdist, renorm
     from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
+    from minigrad.ops.equations import (
+        cholesky, cholesky_inverse, cholesky_solve, det, inv as inverse, logdet, lu_unpack, matrix_power, old_lu as lu,
+        old_lu_solve as lu_solve, slogdet, triangular_solve,
+    )  # fmt: skip
+    from minigrad.ops.fft import istft, stft
+    from minigrad.ops.linalg import (
+        frobenius_norm, matrix_exp, nuclear_norm, old_norm as norm, old_qr as qr, old_svd as svd, pinverse,
+    )  # fmt: skip
     from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d
+    from minigrad.ops.sampling import bernoulli, binomial, multinomial, poisson
+    from minigrad.ops.softmax import log_softmax, softmax
+    from minigrad.ops.special import digamma, i0, lgamma, mvlgamma, polygamma, sinc
+    from minigrad.ops.statistics import (
+        bucketize, corrcoef, cov, cumulative_trapezoid, diff, gradient, histc, isin, nanquantile, quantile, searchsorted, trapezoid, trapz,
+        unique_consecutive,
+    )  # fmt: skip
 
-_LATER = {  # loaded when they are first used, as not every program needs them
+# Loaded when they are first used, as not every program needs them: packages, modules of minigrad.ops, and names of others.
+_PACKAGES = "demo distributed distributions func graph nn onnx plots profiler recompute testing torch torchvision".split()
+_MODULES = ["fft", "linalg", "special"]
+_LATER = {
+    "minigrad.files.checkpoint": "CheckpointError load save",
+    "minigrad.ops.activation": "celu hardshrink prelu relu rrelu selu threshold",
+    "minigrad.ops.arithmetic": (
+        "copysign deg2rad float_power frexp gcd heaviside isneginf isposinf lcm ldexp nextafter positive rad2deg rsub signbit"
+    ),
+    "minigrad.ops.assembling": (
+        "as_strided block_diag cartesian_prod combinations diagonal_scatter dsplit hsplit select_scatter slice_scatter "
+        "split_with_sizes unravel_index vander vsplit"
+    ),
+    "minigrad.ops.complex_pair": "angle complex conj imag polar real view_as_complex view_as_real",
     "minigrad.ops.conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
+    "minigrad.ops.distance": "cdist renorm",
     "minigrad.ops.dropout": "alpha_dropout dropout feature_alpha_dropout",
+    "minigrad.ops.equations": (
+        "cholesky cholesky_inverse cholesky_solve det inverse=inv logdet lu_unpack matrix_power lu=old_lu "
+        "lu_solve=old_lu_solve slogdet triangular_solve"
+    ),
+    "minigrad.ops.fft": "istft stft",
+    "minigrad.ops.linalg": "frobenius_norm matrix_exp nuclear_norm norm=old_norm qr=old_qr svd=old_svd pinverse",
     "minigrad.ops.pool": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d max_pool2d max_pool3d",
+    "minigrad.ops.sampling": "bernoulli binomial multinomial poisson",
+    "minigrad.ops.softmax": "log_softmax softmax",
+    "minigrad.ops.special": "digamma i0 lgamma mvlgamma polygamma sinc",
+    "minigrad.ops.statistics": (
+        "bucketize corrcoef cov cumulative_trapezoid diff gradient histc isin nanquantile quantile searchsorted "
+        "trapezoid trapz unique_consecutive"
+    ),
 }
-_MODULES = (
-    "demo",
-    "distributed",
-    "distributions",
-    "func",
-    "graph",
-    "nn",
-    "onnx",
-    "plots",
-    "profiler",
-    "recompute",
-    "testing",
-    "torch",
-    "torchvision",
-)
-_PLACES = {**{name: f"minigrad.{name}" for name in _MODULES}, **places(_LATER)}
+_PLACES = {**{name: f"minigrad.{name}" for name in _PACKAGES}, **{name: f"minigrad.ops.{name}" for name in _MODULES}, **places(_LATER)}
 
 __version__ = "0.1.0"
 float16, float32, float64 = DTYPES["float16"], DTYPES["float32"], DTYPES["float64"]
@@ -126,8 +138,8 @@ if not MYPY:
         return sorted({*globals(), *_PLACES})
 
     # all names imported above, except modules
-    __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(linalg))]
-    __all__ += ["__version__", "fft", "linalg", "special", *places(_LATER)]
+    __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(memory))]
+    __all__ += ["__version__", *_MODULES, *places(_LATER)]
     for name in ("MYPY", "TYPE_CHECKING", "loader", "places"):
         __all__.remove(name)
     del name

@@ -353,9 +353,8 @@ def answers_as(key: str) -> Callable[[C], C]:
         found = {name for names in TABLE[key] for name in names.split()}
         if "*_" in found:
             found |= {f"{name}_" for name in dir(cls) if name[0] != "_" and not name.endswith("_")}
-        for name in found - {"*_"}:
-            if not hasattr(cls, name):  # the table has advice for each, which is looked up when somebody asks
-                setattr(cls, name, Missing(key, name))
+        for name in found - {"*_", *dir(cls)}:  # the table has advice for each, which is looked up when somebody asks
+            setattr(cls, name, Missing(key, name))
         return cls
 
     return decorate

@@ -1,36 +1,80 @@
-"""Names of a package that are loaded when they are first used, because no program needs them all."""
+"""Names of a package, and methods of a class, that are loaded when they are first used, because no program needs them all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 
 def places(names: Mapping[str, str]) -> dict[str, str]:
-    """Name -> module, from module -> names with spaces between them.
+    """Name -> the module and the name there, from module -> names with spaces between them; ``new=old`` for what is called otherwise there.
 
-    >>> places({"json": "dumps loads"})
-    {'dumps': 'json', 'loads': 'json'}
+    >>> places({"json": "dumps read=loads"})
+    {'dumps': 'json:dumps', 'read': 'json:loads'}
     """
-    return {name: module for module, several in names.items() for name in several.split()}
+    found = {}
+    for module, several in names.items():
+        for name in several.split():
+            new, _, old = name.partition("=")
+            found[new] = f"{module}:{old or new}"
+    return found
 
 
 def loader(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """A ``__getattr__`` for a package: it loads a name from its module, or the module of that name, and keeps it.
+    """A ``__getattr__`` for a package: it loads a name of ``places``, a module or what it has, or a module that is named there, and keeps it.
 
-    >>> loader("xml", {"sub": "re", "dom": "xml.dom"})("sub").__module__
-    're'
+    >>> load = loader("xml", {"sub": "re:sub", "dom": "xml.dom"})
+    >>> load("sub").__module__, load("dom").__name__
+    ('re', 'xml.dom')
     """
-    modules = {*places.values()}
+    modules = {place.partition(":")[0] for place in places.values()}
 
     def load(name: str) -> Any:
         own = f"{package}.{name}"
         if name not in places and own not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = import_module(places.get(name, own))
-        found = found if found.__name__ == own else getattr(found, name)
+        module, _, there = places.get(name, own).partition(":")
+        found = import_module(module)
+        if there:
+            found = getattr(found, there)
         setattr(import_module(package), name, found)
         return found
 
     return load
+
+
+class Later:
+    """A module, or what is in one, that is imported when it is first called, or looked up as an attribute of a class.
+
+    It stands in the body of a class where the thing itself would stand, and the class puts the thing in its place at the first look.
+
+    >>> class Text(str):
+    ...     quoted = Later("json").dumps
+    >>> type(vars(Text)["quoted"]).__name__, Text("a").quoted(), type(vars(Text)["quoted"]).__name__
+    ('Later', '"a"', 'function')
+    """
+
+    def __init__(self, module: str, path: str = ""):
+        self._module, self._path = module, path
+
+    def __getattr__(self, name: str) -> Later:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Later(self._module, f"{self._path}.{name}" if self._path else name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._found(*args, **kwargs)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        setattr(self._owner, self._name, self._found)
+        return getattr(owner if instance is None else instance, self._name)
+
+    @cached_property
+    def _found(self) -> Any:
+        return attrgetter(self._path)(import_module(self._module))

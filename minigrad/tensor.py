@@ -39,29 +39,22 @@ from minigrad.engine import (
     tensor_types,
     wrap,
 )
-from minigrad.ops import (
-    activation,
-    arithmetic,
-    assembling,
-    distance,
-    elementwise,
-    equations,
-    fft,
-    index,
-    linalg,
-    products,
-    reduce,
-    sampling,
-    special,
-    statistics,
-)  # fmt: skip
+from minigrad.later import Later
+from minigrad.ops import elementwise, index, products, reduce
 from minigrad.ops import shape as shaping
-from minigrad.ops import softmax as softmaxes
 from minigrad.ops.arguments import either, number, shown
 from minigrad.printing import text_of
 from minigrad.random import Generator, drawn
 from minigrad.tree import array_of, leaves, tree_map, unwrapped
 from minigrad.types import Dims, DType, Operand, P, Shape, Size
+
+_ROOMS = "activation arithmetic assembling distance equations fft linalg sampling special statistics"  # not every program needs them
+_AT_ONCE = False  # mypy does not know it, and so reads them before this file, as it would not those under TYPE_CHECKING
+if _AT_ONCE:
+    from minigrad.ops import activation, arithmetic, assembling, distance, equations, fft, linalg, sampling, special, statistics
+    from minigrad.ops import softmax as softmaxes
+else:
+    globals().update({name: Later(f"minigrad.ops.{name}") for name in _ROOMS.split()}, softmaxes=Later("minigrad.ops.softmax"))
 
 Self = TypeVar("Self", bound="Tensor")
 
@@ -1824,3 +1817,5 @@ def raise_if_not_leaf(t: Tensor, what: str) -> None:
 
 
 absent.answers_as("torch.Tensor")(Tensor)  # now that it has all its methods
+
+TENSOR_CLASSES: dict[str, type[Tensor]] = {"tensor": Tensor}  # name in a file -> class; minigrad.nn adds its Parameter

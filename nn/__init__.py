@@ -22,11 +22,11 @@ if __name__ != "minigrad.nn":
 
 from typing import TYPE_CHECKING
 
-from minigrad.files.checkpoint import CheckpointError, load, save
 from minigrad.later import loader, places
 from minigrad.nn.module import is_lazy, Module, Parameter, UninitializedBuffer, UninitializedError, UninitializedParameter
 
 if TYPE_CHECKING:  # the same as below
+    from minigrad.files.checkpoint import CheckpointError, load, save
     from minigrad.files.safetensors import load_safetensors, save_safetensors
     from minigrad.files.torch_files import load_torch
     from minigrad.nn import data, detection, functional, hmm, init, metrics, models, optim, parallel, training, utils
@@ -84,6 +84,7 @@ if TYPE_CHECKING:  # the same as below
 # Loaded when they are first used, as no program needs them all: modules, and names that are here as well by the modules that have them.
 _MODULES = "data detection functional hmm init metrics models optim parallel training utils".split()
 _LATER = {
+    "minigrad.files.checkpoint": "CheckpointError load save",
     "minigrad.files.safetensors": "load_safetensors save_safetensors",
     "minigrad.files.torch_files": "load_torch",
     "minigrad.nn.activation": (
@@ -144,5 +145,5 @@ def __dir__() -> list[str]:
 
 MYPY = False  # mypy treats it as True, and exports what is imported, because it cannot read a computed list; other checkers can
 if not MYPY:
-    __all__ = ["CheckpointError", "Module", "Parameter", "UninitializedBuffer", "UninitializedError", "UninitializedParameter"]
-    __all__ += ["is_lazy", "load", "save", *_PLACES]
+    __all__ = ["Module", "Parameter", "UninitializedBuffer", "UninitializedError", "UninitializedParameter"]
+    __all__ += ["is_lazy", *_PLACES]

@@ -17,10 +17,9 @@ from minigrad import absent, accepted, dtypes
 from minigrad.devices import check_device, no_device
 from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, is_grad_enabled, wrap
-from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.ops.backward_hook import watch
 from minigrad.ops.outlines import is_outlining, light, outline
-from minigrad.tensor import RemovableHandle, Tensor, to_array
+from minigrad.tensor import TENSOR_CLASSES, RemovableHandle, Tensor, to_array
 from minigrad.tree import leaves, rebuilt
 
 Self = TypeVar("Self", bound="Module")

@@ -19,15 +19,13 @@ from minigrad.dtypes import DTYPES, dtype
 from minigrad.engine import TensorBase
 from minigrad.files.atomic import whole_file
 from minigrad.ops.arguments import check
-from minigrad.tensor import Tensor
+from minigrad.tensor import TENSOR_CLASSES, Tensor
 
 __all__ = ["CheckpointError", "load", "save"]
 
 _FORMAT, _VERSION = "minigrad checkpoint", 2
 STRUCTURE = "state.json"
 _DEEPEST = 100  # levels of nesting
-
-TENSOR_CLASSES: dict[str, type[Tensor]] = {"tensor": Tensor}  # name in a file -> class; minigrad.nn adds its Parameter
 
 
 class CheckpointError(RuntimeError):

@@ -21,9 +21,9 @@ from minigrad.devices import check_device
 from minigrad.dtypes import OF_NUMPY
 from minigrad.engine import F16, F32, F64, wrap
 from minigrad.files import checkpoint
-from minigrad.files.checkpoint import TENSOR_CLASSES, CheckpointError, explained, open_archive, opened, read_array, read_entry
+from minigrad.files.checkpoint import CheckpointError, explained, open_archive, opened, read_array, read_entry
 from minigrad.ops.arguments import check
-from minigrad.tensor import Tensor
+from minigrad.tensor import TENSOR_CLASSES, Tensor
 
 __all__ = ["load", "load_torch"]
 

@@ -19,9 +19,8 @@ from minigrad.devices import device
 from minigrad.dtypes import DTYPES, dtype
 from minigrad.engine import TensorBase
 from minigrad.files.atomic import whole_file
-from minigrad.files.checkpoint import TENSOR_CLASSES
 from minigrad.files.torch_files import STORAGES
-from minigrad.tensor import Tensor
+from minigrad.tensor import TENSOR_CLASSES, Tensor
 
 __all__ = ["save_torch"]
 

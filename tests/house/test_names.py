@@ -36,7 +36,7 @@ def test_a_name_stands_once(face):
     assert [name for name, n in count.items() if n > 1] == []
     assert len(face.__all__) == len(set(face.__all__)) > 100
     assert set(face.__all__) - set(count) <= set(getattr(face, "_PLACES", {}))  # loaded at their first use
-    assert set(count) - set(face.__all__) <= {"MYPY", "TYPE_CHECKING", "Any", "memory", "_LATER", "_MODULES", "_PLACES", "loader", "places"}
+    assert set(count) - set(face.__all__) <= {"MYPY", "TYPE_CHECKING", "Any", "memory", "_LATER", "_MODULES", "_PACKAGES", "_PLACES", "loader", "places"}
 
 
 @pytest.mark.parametrize("face", FACES[:2], ids=lambda face: face.__name__)
@@ -44,8 +44,9 @@ def test_a_type_checker_finds_what_is_loaded_later(face):
     """The imports that it reads say the same as the table that is used."""
     blocks = [node.body for node in ast.parse(Path(face.__file__).read_text(encoding="utf-8")).body if isinstance(node, ast.If)]
     (block,) = [body for body in blocks if len(body) > 2 and isinstance(body[0], ast.ImportFrom)]
-    read = {node.module: " ".join(alias.name for alias in node.names) for node in block}
-    assert read.pop(face.__name__, "") == " ".join(getattr(face, "_MODULES", ()))
+    read = {node.module: " ".join(f"{x.asname}={x.name}" if x.asname else x.name for x in node.names) for node in block}
+    assert read.pop("minigrad.nn" if face is minigrad.nn else "minigrad.ops") == " ".join(face._MODULES)
+    assert read.pop("minigrad", "") == " ".join(getattr(face, "_PACKAGES", ()))
     assert read == face._LATER
 
 
@@ -55,6 +56,20 @@ def test_nn_is_loaded_when_it_is_used():
         "assert {'minigrad.nn.linear', 'minigrad.nn.conv'} & set(sys.modules) == {'minigrad.nn.linear'}; mg.nn.summary; mg.nn.summaries.summary"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_few_programs_need_is_loaded_when_it_is_used():
+    """By the import of the packages neither methods of Tensor nor functions load the modules that they are from, and later each its own."""
+    code = (
+        "import sys, minigrad as mg, minigrad.nn; from minigrad.later import Later; held = {k: v for k, v in vars(mg.Tensor).items() if type(v) is Later}; "
+        "assert len(held) > 50, held; x = mg.tensor([[4.0]]); assert x.relu_().lgamma_().det().item() > 1.79; mg.erf(x); mg.gcd; "
+        "print(*sorted(name for name in sys.modules if name.startswith('minigrad.ops.'))); [getattr(mg.Tensor, name) for name in held]; "
+        "assert not any(type(v) is Later for v in vars(mg.Tensor).values())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = {name.removeprefix("minigrad.ops.") for name in done.stdout.split()}
+    assert {"activation", "arithmetic", "equations", "special", "elementwise"} <= loaded
+    assert not {"assembling", "complex_pair", "conv", "distance", "fft", "linalg", "sampling", "statistics"} & loaded
 
 
 @pytest.mark.parametrize("face", FACES, ids=lambda face: face.__name__)

@@ -64,7 +64,7 @@ def test_packages_are_attributes_that_a_strict_checker_knows(tmp_path):
     """``mg.profiler.profile()`` needs no second import, and every package says what it exports."""
     names = {
         f"mg.{package}.{name}"
-        for package, module in ((package, getattr(minigrad, package)) for package in minigrad._MODULES)
+        for package, module in ((package, getattr(minigrad, package)) for package in minigrad._PACKAGES)
         for name, value in vars(module).items()
         if not name.startswith("_") and getattr(value, "__module__", "").startswith(f"minigrad.{package}.")
     }
