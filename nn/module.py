@@ -856,7 +856,7 @@ def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[st
                 changed = entry.function(module, args)
                 if changed is not None:
                     args = changed if isinstance(changed, tuple) else (changed,)
-        backward = _BackwardHooks(module, hooks) if is_grad_enabled() and (hooks.backward_pre or hooks.backward) else None
+        backward = _BackwardHooks(module, hooks) if (hooks.backward_pre or hooks.backward) and is_grad_enabled() else None
         if backward is not None:
             args = backward.watch_inputs(args)
         result = module.forward(*args, **kwargs)

@@ -39,7 +39,7 @@ from minigrad.engine.anomaly import (
     detect_anomaly, function_of, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, arrays_of, recording_lines, set_detect_anomaly,
 )  # fmt: skip
 from minigrad.engine.batching import (
-    ARRAYS, Batched, Level, aligned, batched, each_sample, for_samples, innermost, is_array, is_batched, last_level, lifted, memory_of, moved, rearranged, refuse_write, repeated, run_batched, running,
+    ARRAYS, Batched, Level, aligned, batched, each_sample, for_samples, innermost, is_array, is_batched, last_level, levels, lifted, memory_of, moved, rearranged, refuse_write, repeated, run_batched, running,
 )  # fmt: skip
 from minigrad.engine.backward import at_end_of_backward, backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, enter, enter_each, fit, in_dtype, is_half, leave, sum_to

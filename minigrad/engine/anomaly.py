@@ -155,6 +155,8 @@ def remember(node: Node) -> None:
     watcher = observer.get()
     if watcher is not None:
         watcher.made(node)
+        if len(users) == 1:  # nobody else listens, in any thread
+            return
     watched = _anomaly_mode.get()
     if watched or _lines_mode.get():  # else the block is active in another thread only
         _note_the_caller(node, watched)

@@ -10,13 +10,27 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from threading import get_ident
 from time import perf_counter_ns
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
-from minigrad.engine import Batched, Leaf, Node, Op, innermost, last_level, observer, put_before_kernels, run_batched, take_away
+from minigrad.engine import (
+    Batched,
+    Leaf,
+    Node,
+    Op,
+    Plan,
+    innermost,
+    last_level,
+    levels,
+    observer,
+    put_before_kernels,
+    run_batched,
+    take_away,
+)
 from minigrad.engine.anomaly import GENERATED, PACKAGE
 from minigrad.engine.graph import users
 from minigrad.nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
@@ -104,24 +118,26 @@ class Recording:
     """What happens in one thread between :meth:`begin_all` and :meth:`end_all`: an :class:`~minigrad.engine.observed.Observer`.
 
     What happens is only noted, a tuple for each span when it ends, and ``events`` are made of these when somebody asks: so the program is not much
-    slower for being looked at. A tuple is ``(kind, what, first, start, end, frames, flops, shapes)``. ``what`` is the op or the name; ``first`` is the
-    length of the log when the span began: the spans inside are those from there on; ``frames`` is None for those of the span around it. In
-    the place of shapes, a formula has the number of its node.
+    slower for being looked at. A tuple is ``(kind, what, start, end, frames, more)``. ``what`` is the op or the name; ``frames`` is None for those of
+    the span around it; ``more`` is what :func:`_multiply_adds` takes and the shapes that ``record_shapes`` asked for, of an op, or the number of
+    a formula's node. Spans that began no sooner are inside. A tuple is small, because memory that was not touched before costs more than what is done here.
     """
 
     def __init__(self, shapes: bool, stack: bool):
         self.with_shapes, self.with_stack = shapes, stack
+        self.thread = get_ident()
         self.log: list[tuple[Any, ...]] = []
-        self.open: list[tuple[Any, ...]] = []  # of modules, parts and walks that have not ended: the arguments of begin, and where and when
-        self.nodes: list[
-            tuple[int, int, list[Any]]
-        ] = []  # place of an op in the log, number of its node, arrays that it keeps and their bytes
+        self.open: list[
+            tuple[Any, ...]
+        ] = []  # of modules, parts and walks that have not ended: kind, name, start, frames, and known outside
+        self.nodes: list[int] = []  # in turn the place of an op in the log, and the number of its node
+        self.kept: list[Any] = []  # in turn the place of an op in the log, an array that its node keeps (a weak reference), and its bytes
+        self.arrays: dict[Plan, list[tuple[int, int | None]]] = {}  # what _places says of plans
         self.paths: dict[int, tuple[Module, str, bool]] = {}  # id of a module -> what _path says of it
         self.roots: dict[str, int] = {}  # class -> how many modules of it were called from outside of all modules
         self.handles: list[Any] = []
-        self.known = (
-            False  # an op that is called now has the line of what is around it: of a formula, or of a module without code of the user's
-        )
+        # An op that is called now has the line of what is around it: of a formula, or of a module without code of the user's.
+        self.known = False
 
     # ------------------------------------------------------------------------------------------------- begin and end
 
@@ -150,7 +166,7 @@ class Recording:
 
     def begin(self, kind: str, name: str, frames: tuple[Any, ...] | None = (), plain: bool = False) -> int:
         """Something begins; how deep it is. ``plain`` says that it calls nothing of the user's but modules."""
-        self.open.append((kind, name, len(self.log), perf_counter_ns(), frames, self.known))
+        self.open.append((kind, name, perf_counter_ns(), frames, self.known))
         self.known = plain
         return len(self.open) - 1
 
@@ -158,17 +174,23 @@ class Recording:
         """End what began at ``depth``, and what an exception has left open in it. After :meth:`end_all` nothing is open."""
         now = perf_counter_ns()
         while len(self.open) > depth:
-            kind, name, first, start, frames, self.known = self.open.pop()
-            self.log.append((kind, name, first, start, now, frames, 0, None))
+            kind, name, start, frames, self.known = self.open.pop()
+            self.log.append((kind, name, start, now, frames, None))
 
     @functools.cached_property
     def events(self) -> list[Event]:
         """What was noted, in the order in which it began; the first is the whole."""
         found: list[Event] = []
+        numbers: dict[Event, int] = {}  # formula -> number of its node
         roots: list[int] = []  # places of events that have no parent yet
-        for place, (kind, what, first, start, end, frames, flops, more) in enumerate(self.log):
-            event = Event(what if type(what) is str else what.name, kind, start, end, frames=frames, flops=flops, shapes=more)
-            while roots and roots[-1] >= first:
+        for place, (kind, what, start, end, frames, more) in enumerate(self.log):
+            event = Event(what if type(what) is str else what.name, kind, start, end, frames=frames)
+            if kind == "formula":
+                numbers[event] = more
+            elif more is not None:
+                products, event.shapes = more
+                event.flops = 0 if products is None else 2 * _multiply_adds(what, *products)
+            while roots and found[roots[-1]].start >= start:
                 child = found[roots.pop()]
                 child.parent = event
                 event.inside += child.end - child.start
@@ -177,20 +199,19 @@ class Recording:
             roots.append(place)
             found.append(event)
         ops: dict[int, Event] = {}  # number of a node -> the event of its op
-        seen: set[int] = set()
-        for place, number, kept in self.nodes:
+        for place, number in zip(self.nodes[::2], self.nodes[1::2], strict=True):
             event = ops[number] = found[place]
             event.node = number
-            for array, size in kept:
-                if id(array) not in seen:
-                    seen.add(id(array))
-                    event.bytes_kept += size
+        seen: set[int] = set()
+        for place, array, size in zip(self.kept[::3], self.kept[1::3], self.kept[2::3], strict=True):
+            if id(array) not in seen:
+                seen.add(id(array))
+                found[place].bytes_kept += size
         found = [found[place] for place in sorted(range(len(found)), key=lambda place: (self.log[place][2], -place))]
         for event in found:
             around = event.parent
             if event.kind == "formula":
-                event.called_from, event.shapes = ops.get(event.shapes), None
-                around = event.called_from
+                around = event.called_from = ops.get(numbers[event])
             if event.frames is None:
                 event.frames = () if around is None else around.frames
         return found
@@ -199,49 +220,52 @@ class Recording:
 
     def timed(self, op: Op, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """What stands before a kernel while this recording runs."""
-        get, clock, levels, log, with_shapes = observer.get, perf_counter_ns, innermost.get, self.log, self.with_shapes
-        count, n, several = MULTIPLY_ADDS.get(op), len(op.inputs), op.has_residual
-        after = list(op.signature.parameters)[n:]  # of an op that is counted, the inputs come first
+        # Not a closure: its cells would be objects of each op alone, that the caches do not have after the arrays of the op before.
+        return functools.partial(self._call, op, kernel, self.with_shapes or op in MULTIPLY_ADDS)
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if get() is not self:  # another thread
-                return kernel(*args, **kwargs)
-            first, flops, shapes = len(log), 0, None
-            start = clock()
-            try:
-                if levels() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
-                    out = kernel(*args, **kwargs)
-                else:
-                    out = run_batched(op, *op.split(args, kwargs), level)
-            except Exception:
-                log.append(("op", op, first, start, clock(), None if self.known else self.caller(), 0, None))
-                raise
-            end = clock()
-            if count is not None:
-                result = out[0] if several else out
-                flops = 2 * count(result, args, kwargs if len(args) == n else {**dict(zip(after, args[n:], strict=False)), **kwargs})
-                if type(result) is Batched:
-                    flops *= _samples(result)
-            if with_shapes:  # not the arrays, which would stay in memory
-                shapes = [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
-            log.append(("op", op, first, start, end, None if self.known else self.caller(), flops, shapes))
-            return out
+    def _call(self, op: Op, kernel: Callable[..., Any], described: bool, /, *args: Any, **kwargs: Any) -> Any:
+        if get_ident() != self.thread:
+            return kernel(*args, **kwargs)
+        start = perf_counter_ns()
+        try:
+            if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
+                out = kernel(*args, **kwargs)
+            else:
+                out = run_batched(op, *op.split(args, kwargs), level)
+        except Exception:
+            self.log.append(("op", op, start, perf_counter_ns(), None if self.known else self.caller(), None))
+            raise
+        end = perf_counter_ns()
+        more = self._described(op, out, args, kwargs) if described else None
+        self.log.append(("op", op, start, end, None if self.known else self.caller(), more))
+        return out
 
-        return call
+    def _described(self, op: Op, out: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """What the log says more of a call: shapes, and not the arrays, which would stay in memory."""
+        products = shapes = None
+        if op in MULTIPLY_ADDS:
+            result = out[0] if op.has_residual else out
+            samples = _samples(result) if type(result) is Batched else 1
+            products = (samples, getattr(result, "shape", ()), args[0].shape, args[1].shape, args[len(op.inputs) :], kwargs)
+        if self.with_shapes:
+            shapes = [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
+        return products, shapes
 
     def made(self, node: Node) -> None:
         """Note what the node of the last op keeps, and that its gradient belongs to this op."""
         log, plan = self.log, node.plan
         if not log or log[-1][1] is not plan.op:
             return
-        kept = []
-        for value, (source, _) in zip(node.kept, plan.kept, strict=True):
-            if type(value) is np.ndarray and not (
-                type(source) is int and type(node.parents[source]) is Leaf
-            ):  # a parameter is there anyway
+        places = self.arrays.get(plan)
+        if places is None:
+            places = self.arrays[plan] = _places(plan)
+        values, parents, here = node.kept, node.parents, len(log) - 1
+        for place, parent in places:
+            value = values[place]
+            if type(value) is np.ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
                 owner = value.base
-                kept.append((ref(owner if type(owner) is np.ndarray else value), value.nbytes))  # one array has one of these
-        self.nodes.append((len(log) - 1, node.number, kept))
+                self.kept += here, ref(owner if type(owner) is np.ndarray else value), value.nbytes  # one array has one of these
+        self.nodes += here, node.number
 
     @contextlib.contextmanager
     def walking(self) -> Iterator[None]:
@@ -254,13 +278,12 @@ class Recording:
 
     def formula(self, node: Node, formula: Callable[..., Any], g: Any, args: Iterable[Any]) -> Any:
         """``formula(g, *args)``, noted."""
-        log, outer = self.log, self.known
-        first, self.known = len(log), True
+        outer, self.known = self.known, True
         start = perf_counter_ns()
         try:
             result = formula(g, *args)
         finally:
-            log.append(("formula", node.plan.op, first, start, perf_counter_ns(), None, 0, node.number))
+            self.log.append(("formula", node.plan.op, start, perf_counter_ns(), None, node.number))
             self.known = outer
         if type(result) in (tuple, list):  # those of a joint formula that are computed only if they are needed
 
@@ -282,13 +305,13 @@ class Recording:
     # ------------------------------------------------------------------------------------------------ modules and lines
 
     def _module_begins(self, module: Module, args: Any) -> None:
-        if observer.get() is self:  # else it is a module of another thread
+        if get_ident() == self.thread:
             _, name, plain = self.paths.get(id(module)) or self._path(module)
-            plain = plain and "_hooks" not in module.__dict__ and not self.with_stack
-            self.begin("module", name, None if self.known else self.caller(4), plain)  # not the frames of its own call
+            frames = None if self.known else self.caller(4)  # not the frames of its own call
+            self.begin("module", name, frames, plain and "_hooks" not in module.__dict__)
 
     def _module_ends(self, module: Module, args: Any, output: Any) -> None:
-        if observer.get() is self:
+        if get_ident() == self.thread:
             depth = len(self.open) - 1
             while depth > 0 and self.open[depth][0] != "module":
                 depth -= 1
@@ -296,14 +319,18 @@ class Recording:
                 self.end(depth)
 
     def _path(self, module: Module) -> tuple[Module, str, bool]:
-        """The module, its name in rows, and whether all that it calls itself is minigrad's."""
+        """The module, its name in rows, and whether all that it calls itself is minigrad's, and has no lines of its own then."""
+
+        def entry(inner: Module, name: str) -> tuple[Module, str, bool]:
+            return inner, name, not self.with_stack and _is_plain(inner)
+
         root = type(module).__name__
         if all(kind != "module" for kind, *_ in self.open):
             number = self.roots[root] = self.roots.get(root, 0) + 1
             root += f"#{number}" if number > 1 else ""
             for path, inner in module.named_modules():
-                self.paths.setdefault(id(inner), (inner, f"{root}.{path} ({type(inner).__name__})" if path else root, _is_plain(inner)))
-        return self.paths.setdefault(id(module), (module, root, _is_plain(module)))  # one that its owner does not list
+                self.paths.setdefault(id(inner), entry(inner, f"{root}.{path} ({type(inner).__name__})" if path else root))
+        return self.paths.setdefault(id(module), entry(module, root))  # one that its owner does not list
 
     def caller(self, depth: int = 3) -> tuple[Any, ...]:
         """``frames`` of the line of the user's that is running, and if asked for of all that called it. The model zoo counts as the user's."""
@@ -338,6 +365,18 @@ def _line(code: types.CodeType, place: int) -> Line:
 
 _ZOO = os.path.join(PACKAGE, "nn", "models") + os.sep
 _is_ours: dict[str, bool] = {}  # file -> whether it is one of minigrad's
+
+
+def _places(plan: Plan) -> list[tuple[int, int | None]]:
+    """Where a node keeps what may be an array: its place, and that of the input that it is. Not the shapes of inputs."""
+    kept = enumerate(plan.kept)
+    return [(i, source if type(source) is int else None) for i, (source, name) in kept if source is not None or name in plan.op.statics]
+
+
+def _multiply_adds(op: Op, samples: int, out: tuple, first: tuple, second: tuple, rest: tuple, kwargs: dict[str, Any]) -> int:
+    """Those of a call with arrays of these shapes; ``rest`` are its static arguments by position, which come after all inputs."""
+    names = list(op.signature.parameters)[len(op.inputs) :]
+    return samples * MULTIPLY_ADDS[op](out, first, second, {**dict(zip(names, rest, strict=False)), **kwargs})
 
 
 def _samples(value: Any) -> int:
