@@ -75,7 +75,7 @@ def _info(arguments: argparse.Namespace) -> str:
         f"{arguments.file}: version {model.opset} of the operators, written by {proto.producer_name or 'an unknown program'} {proto.producer_version}".rstrip()
     ]
     lines += [f"input   {name}: {_said(*model.input_types[name])}" for name in model.input_names]
-    lines += [f"output  {name}" for name in model.output_names]
+    lines += [f"output  {name}: {_said(*model.output_types[name])}" for name in model.output_names]
     lines.append(f"{sum(p.numel() for p in parameters.values()):,} parameters in {len(parameters)} tensors ({bytes_text(size)})")
     lines.append(f"{len(proto.graph.node)} nodes: {', '.join(f'{name} {n}' for name, n in counts.most_common())}")
     if arguments.parameters:

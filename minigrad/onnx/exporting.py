@@ -151,6 +151,16 @@ class _Inputs:
             found.setdefault(label, []).append(axis)
         return found
 
+    def shape(self, name: str, array: np.ndarray) -> list[Any]:
+        """The sizes of an input; the label of one that may vary."""
+        return [self.axes.get((name, d), n) for d, n in enumerate(array.shape)]
+
+    def named(self, size: Any) -> Any:
+        """A size of an output: a number, the label if it is always that of an input, or None if it varies in another way."""
+        if not isinstance(size, Size):
+            return size
+        return self.axes[next(iter(size.factors))] if size.base == 0 and [*size.factors.values()] == [1] else None
+
     def call(self, change: Any) -> tuple[tuple[Any, ...], dict[str, Any], list[np.ndarray]]:
         """Arguments for another call, with ``change(name, array)`` in place of each array, and these arrays."""
         names = iter(self.names)
@@ -247,8 +257,11 @@ class _Export:
         nodes = self._finished(writer)
         used = {name for node in nodes for name in node.input}
         initializers = [_stored(onnx, a, name) for name, a in self.stored.values() if name in used]
-        inputs = [self._info(name, a, given=True) for name, a in zip(self.given.names, self.arrays, strict=True)]
-        outputs = [self._info(name, a) for name, a in zip(self.output_names, self.heard.outputs, strict=True)]
+        inputs = [_info(name, a, self.given.shape(name, a)) for name, a in zip(self.given.names, self.arrays, strict=True)]
+        outputs = [
+            _info(name, a, [self.given.named(n) for n in shape])
+            for name, a, shape in zip(self.output_names, self.heard.outputs, self.heard.shapes, strict=True)
+        ]
         graph = helper.make_graph(nodes, "minigrad", inputs, outputs, initializers)
         version = helper.find_min_ir_version_for([helper.make_opsetid("", self.opset)])
         return helper.make_model(
@@ -324,11 +337,10 @@ class _Export:
             node.output[:] = [rename.get(name, name) for name in node.output]
         return [*nodes[::-1], *last]
 
-    def _info(self, name: str, array: np.ndarray, given: bool = False) -> Any:
-        shape: list[Any] = [self.given.axes.get((name, d), n) for d, n in enumerate(array.shape)]
-        if not given and self.given.axes:
-            shape = [None] * array.ndim
-        return official().helper.make_tensor_value_info(name, NUMBERS[array.dtype.name], shape)
+
+def _info(name: str, array: np.ndarray, shape: list[Any]) -> Any:
+    """The message of an input's or output's type; a size is a number, a name, or None for any."""
+    return official().helper.make_tensor_value_info(name, NUMBERS[array.dtype.name], shape)
 
 
 def _stored(onnx: Any, array: np.ndarray, name: str) -> Any:

@@ -96,6 +96,7 @@ class Heard:
     ``calls``     in order; they keep the arrays alive, so that an id stays theirs
     ``outputs``   arrays, in order
     ``returned``  what the model returned
+    ``shapes``    of the outputs, lists; :func:`merged` puts None for a size that follows from those of inputs in no simple way
     ============  ===========================================================
     """
 
@@ -124,6 +125,7 @@ class Heard:
             else:
                 self.returned = model(*args, **kwargs)
         self.outputs = [t._data for t in leaves(self.returned) if isinstance(t, TensorBase)]
+        self.shapes: list[list[Any]] = [list(a.shape) for a in self.outputs]
 
 
 def merged(first: Heard, second: Heard, axis: tuple[str, int], sizes: tuple[int, int]) -> None:
@@ -145,6 +147,19 @@ def merged(first: Heard, second: Heard, axis: tuple[str, int], sizes: tuple[int,
             a.inputs = tuple(
                 [_merge(x, y, axis, sizes) if not isinstance(x, np.ndarray) else x for x, y in zip(a.inputs, b.inputs, strict=True)]
             )
+
+    first.shapes = [
+        [_size(m, n, axis, sizes) for m, n in zip(known, other.shape, strict=True)]
+        for known, other in zip(first.shapes, second.outputs, strict=True)
+    ]
+
+
+def _size(known: Any, other: int, axis: tuple[str, int], sizes: tuple[int, int]) -> Any:
+    """A size of an output; None if it is no sum of multiples of sizes."""
+    if known is None or int(known) == other:
+        return known
+    size = _merge(known, other, axis, sizes)
+    return None if size is known else size
 
 
 def _note_changes(first: Heard, a: Call, b: Call, axis: tuple[str, int], sizes: tuple[int, int]) -> None:

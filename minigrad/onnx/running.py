@@ -138,7 +138,7 @@ class OnnxModule(Module):
 
     Call it with the inputs in the order of ``input_names``, or by these names. It returns a Tensor, or a tuple of them for several outputs.
     Parameters and buffers have the names of the stored tensors. ``graph`` holds the steps, ``opset`` is the version of the operator set,
-    ``input_types`` has dtype and shape of each input, ``metadata`` the texts that the file's author added (name -> text).
+    ``input_types`` and ``output_types`` have dtype and shape of each input and output, ``metadata`` the texts that the file's author added (name -> text).
     """
 
     def __init__(self) -> None:
@@ -149,6 +149,7 @@ class OnnxModule(Module):
         self.output_names: tuple[str, ...] = ()
         self.metadata: dict[str, str] = {}
         self.input_types: dict[str, tuple[str, tuple[Any, ...] | None]] = {}
+        self.output_types: dict[str, tuple[str, tuple[Any, ...] | None]] = {}
         self.defaults: tuple[str, ...] = ()  # stored tensors that are inputs too: a call may give others
         self.max_bytes: int | None = None
         self.max_steps: int | None = None
@@ -253,6 +254,7 @@ class Compiler:
         root.output_names = tuple([v.name for v in graph.output])
         root.metadata = {str(p.key): str(p.value) for p in self.reader.model.metadata_props}
         root.input_types = {v.name: _type(v) for v in graph.input}
+        root.output_types = {v.name: _type(v) for v in graph.output}
         return root
 
     def _texts(self, *names: Any) -> None:
@@ -673,7 +675,7 @@ def _free(module: Module, part: str) -> str:
 
 
 def _type(value: Any) -> tuple[str, tuple[Any, ...] | None]:
-    """dtype and shape of a graph's input; a size that may vary is its name or "?"."""
+    """dtype and shape of a graph's input or output; a size that may vary is its name or "?"."""
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         return "", None

@@ -4,7 +4,10 @@ Each export verifies itself: the file is run by ``load`` (and by onnxruntime, wh
 """
 
 import importlib
+import re
+import shlex
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ import minigrad.nn.functional as F
 from minigrad import __main__ as command_line
 from minigrad import nn
 from minigrad.onnx import OnnxError, export, load
+from minigrad.onnx.rules import RULES
 
 onnx = pytest.importorskip("onnx")
 
@@ -263,6 +267,18 @@ def test_tied_weights_and_outputs_that_are_inputs():
     assert [t.name for t in proto.graph.initializer] == ["a.weight", "a.bias", "b.bias"]
 
 
+def test_sizes_of_outputs_are_said_where_they_are_known():
+    """As numbers, as the size of an input, or not at all where they vary in another way."""
+
+    def several(x):  # N 3 L
+        return x * 2, x.sum((0, 2)), mg.cat([x, x], 2), x[:, :, 1:], nn.functional.max_pool1d(x, 2, ceil_mode=True)
+
+    proto = export(several, mg.randn(2, 3, 5), dynamic_axes={"x": {0: "batch", 2: "length"}})
+    found = [[d.dim_param or d.dim_value or None for d in out.type.tensor_type.shape.dim] for out in proto.graph.output]
+    assert found == [["batch", 3, "length"], [3], ["batch", 3, None], ["batch", 3, None], ["batch", 3, None]]
+    assert load(proto).output_types["output_0"] == ("float32", ("batch", 3, "length"))
+
+
 # ----------------------------------------------------------------------------------------------------------- command line
 
 
@@ -278,7 +294,11 @@ def test_command_line(tmp_path, capsys):
     code, said = run("export", f"{source}:net", "--input", "2,4", "--dynamic", "input:0", "-o", path)
     assert code == 0 and "2 nodes" in said.out, said
     code, said = run("info", path, "--parameters")
-    assert code == 0 and "input   input: float32 (input_0, 4)" in said.out and "15 parameters in 2 tensors" in said.out
+    assert (
+        code == 0
+        and "input   input: float32 (input_0, 4)\noutput  output: float32 (input_0, 3)" in said.out
+        and "15 parameters in 2 tensors" in said.out
+    )
     assert "2 nodes: Gemm 1, Tanh 1" in said.out and "0.weight: float32 (3, 4)" in said.out
     np.save(tmp_path / "x.npy", np.ones((5, 4), np.float32))
     code, said = run("run", path, "--input", f"input={tmp_path / 'x.npy'}", "-o", str(tmp_path / "y.npz"))
@@ -292,3 +312,32 @@ def test_command_line(tmp_path, capsys):
     ]:
         code, said = run(*arguments)
         assert code == 1 and text in said.err and "minigrad onnx:" in said.err, said
+
+
+# -------------------------------------------------------------------------------------------------------------- the page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "docs" / "onnx.md", ROOT / "docs" / "ja" / "onnx.md"]
+needs_pages = pytest.mark.skipif(
+    not all(page.exists() for page in PAGES), reason="the docs are not here: this is an installed package's test run"
+)
+
+
+@needs_pages
+@pytest.mark.parametrize("page", PAGES, ids=["en", "ja"])
+def test_the_page_lists_what_is_written(page):
+    """Its table of ops has each rule of the export once."""
+    table = page.read_text(encoding="utf-8").split("| op")[1].split("\n\n")[0]
+    named = re.findall(r"`(\w+)`", table)
+    assert sorted(named) == sorted(RULES)
+
+
+@needs_pages
+@pytest.mark.parametrize("page", PAGES, ids=["en", "ja"])
+def test_commands_of_the_page(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^python -m minigrad (onnx .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [line.split()[1] for line in lines] == ["export", "info", "run"]
+    for line in lines:
+        assert command_line.main(shlex.split(line.replace("examples/", f"{ROOT.as_posix()}/examples/"))) == 0, capsys.readouterr().err
+    assert "output: float32 (3, 10)" in capsys.readouterr().out
