@@ -6,6 +6,7 @@ import contextlib
 import linecache
 import os
 import sys
+import types
 import weakref
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -25,7 +26,8 @@ _lines_mode: ContextVar[bool] = ContextVar("lines_mode", default=False)
 _arrays_mode: ContextVar[bool] = ContextVar("arrays_mode", default=False)
 
 _lines: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the line that called its op
-_functions: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the public function that called its op
+_functions: weakref.WeakKeyDictionary[Node, tuple[str, dict[str, Any]]] = weakref.WeakKeyDictionary()
+# node -> the public function that called its op, and what it was called with that is no tensor
 _arrays: weakref.WeakKeyDictionary[Node, tuple[tuple, Any]] = weakref.WeakKeyDictionary()  # node -> operands and result of its op
 _checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # node -> checksums of its kept arrays
 _may_be_nan: weakref.WeakSet[Node] = weakref.WeakSet()  # nodes made under check_nan=False
@@ -142,7 +144,12 @@ def line_of(node: Node) -> str:
 
 def function_of(node: Node) -> str:
     """The public function that called the node's op, if both are in the same file: ``conv2d`` for ``conv``; else empty."""
-    return _functions.get(node, "")
+    return _functions.get(node, ("", {}))[0]
+
+
+def settings_of(node: Node) -> dict[str, Any]:
+    """The numbers, texts and tuples of them with which the function of :func:`function_of` was called, by parameter: ``{"groups": 2}``."""
+    return _functions.get(node, ("", {}))[1]
 
 
 def arrays_of(node: Node) -> tuple[tuple, Any] | None:
@@ -179,7 +186,7 @@ def _note_the_caller(node: Node, watched: bool) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith((PACKAGE, GENERATED)):
         name = frame.f_code.co_name
         if frame.f_code.co_filename == home and not name.startswith(("_", "<")):
-            _functions.setdefault(node, name)
+            _functions.setdefault(node, (name, _plain_arguments(frame)))
         frame = frame.f_back
     file, number = frame.f_code.co_filename, frame.f_lineno
     _lines[node] = f"{file}:{number}: {linecache.getline(file, number, frame.f_globals).strip()}"
@@ -187,6 +194,17 @@ def _note_the_caller(node: Node, watched: bool) -> None:
         _checksums[node] = _sums(node.kept)
         if not _nan_mode.get():
             _may_be_nan.add(node)
+
+
+def _plain_arguments(frame: types.FrameType) -> dict[str, Any]:
+    """The arguments of a call that hold no memory worth telling: no tensors, no arrays, no None."""
+    code, values = frame.f_code, frame.f_locals
+    given = {name: values.get(name) for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
+    return {name: value for name, value in given.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, str)) or (isinstance(value, (tuple, list)) and all(map(_is_plain, value)))
 
 
 def _sums(kept: tuple) -> list[int | None]:

@@ -184,8 +184,11 @@ def formulas(op: engine.Op) -> dict[str, str]:
     return found
 
 
-def _text(value: Any) -> str:
-    """A static argument, shortened for a label."""
+_PER_AXIS = {"kernel", "kernel_size", "stride", "padding", "output_padding", "dilation", "output_size", "scale_factor"}  # (2, 2) is 2
+
+
+def _text(value: Any, per_axis: bool = False) -> str:
+    """A static argument, shortened for a label; ``per_axis``: one number for each axis, said once if they are the same."""
     if isinstance(value, np.ndarray):
         return f"{value}" if value.size <= 4 and value.ndim <= 1 else f"array {'×'.join(map(str, value.shape))}"
     if isinstance(value, (np.dtype, dtype)):
@@ -195,8 +198,8 @@ def _text(value: Any) -> str:
     if isinstance(value, slice):
         return ":".join("" if v is None else str(v) for v in ((value.start, value.stop) + ((value.step,) if value.step else ())))
     if type(value) in (tuple, Shape):
-        parts = [_text(v) for v in value]
-        if len(parts) > 1 and len(set(parts)) == 1 and all(isinstance(v, (int, tuple)) for v in value):
+        parts = [_text(v, per_axis) for v in value]
+        if all(isinstance(v, (int, tuple)) for v in value) and len(set(parts)) == 1 and (per_axis or len(parts) == 1):
             return parts[0]  # (2, 2) is 2, and ((1, 1), (1, 1)) is 1
         return f"({', '.join(parts)})"
     if isinstance(value, TensorBase):
@@ -213,16 +216,16 @@ def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
     for name, value in static.items():
         records = value if isinstance(value, (tuple, list)) and value and all(hasattr(v, "_fields") for v in value) else []
         if hasattr(value, "_fields"):  # a record of settings, such as a convolution's window
-            found.update((part, _text(getattr(value, part))) for part in value._fields)
+            found.update((part, _text(getattr(value, part), True)) for part in value._fields)
         elif records:  # one for each axis, such as those of a pooling window
             for part in ("kernel", "stride", "padding", "dilation"):
                 if hasattr(records[0], part):
-                    found[part] = _text(tuple(getattr(v, part) for v in records))
+                    found[part] = _text(tuple(getattr(v, part) for v in records), True)
             if hasattr(records[0], "starts") and "stride" not in found:
-                found["stride"] = _text(tuple(int(v.starts[1] - v.starts[0]) if len(v.starts) > 1 else 1 for v in records))
-                found["padding"] = _text(tuple(-min(int(v.starts[0]), 0) if len(v.starts) else 0 for v in records))
+                found["stride"] = _text(tuple(int(v.starts[1] - v.starts[0]) if len(v.starts) > 1 else 1 for v in records), True)
+                found["padding"] = _text(tuple(-min(int(v.starts[0]), 0) if len(v.starts) else 0 for v in records), True)
         elif value is not None and not (op.statics.get(name) is not inspect.Parameter.empty and _same(op.statics.get(name), value)):
-            found[name] = _text(value)
+            found[name] = _text(value, name in _PER_AXIS)
     return {name: text for name, text in found.items() if _DEFAULT.get(name) != text and text != ""}
 
 
@@ -237,23 +240,48 @@ def _asked(name: str) -> Mapping[str, inspect.Parameter] | None:
 
 
 def settings(node: Node, name: str) -> dict[str, str]:
-    """What the user of the function ``name`` set, as text: the op's static arguments that this function has too, and a window's kernel.
+    """What the user of the function ``name`` set, as text: in the order of its parameters, those that are not their defaults.
 
-    What the function computed for the op (the sizes of a result, which its shape says) is not among them.
+    What was given is known inside :class:`record`. Otherwise it is what the op's static arguments say of it. What the function computed for
+    the op is not told, nor the shape that the result has. A convolution's kernel and groups are the sizes of its weight.
     """
-    found = statics(node.op, _with_constant(node))
+    weight = _of_weight(node)
+    said = {**weight, **statics(node.op, _with_constant(node))}
+    for key in ("shape", "sizes"):  # those of the result, which the box has anyway
+        if node.dtype is not None and tuple(node.static.get(key, (None,))) in (node.shape, node.shape[2:]):
+            said.pop(key, None)
     asked = _asked(name)
     if asked is None:
-        return found
-    if name.startswith("dropout") and node.op.name == "masked_scale" and node.static["scale"]:
-        found["p"] = _text(1 - 1 / node.static["scale"])
-    weight = node.parents[1] if node.op.name in ("conv", "conv_input") and node.parents is not None else None
-    if weight is not None:
-        found = {"kernel": _text(tuple(weight.shape[2:])), **found}
-    same = {key for key, text in found.items() if key in asked and _text(asked[key].default) == text}
-    if node.static.get("shape") == node.shape:
-        same.add("shape")
-    return {key: text for key, text in found.items() if (key in asked or key == "kernel") and key not in same}
+        return said
+    given = engine.settings_of(node) if engine.function_of(node) == name else {}
+    found = {"kernel": said["kernel"]} if "kernel" in said and (weight or "kernel_size" in asked) else {}
+    for key, parameter in asked.items():
+        per_axis = key in _PER_AXIS
+        text = _text(given[key], per_axis) if key in given else said.get(key)
+        if text is not None and not (key == "kernel_size" and "kernel" in found) and text != _text(parameter.default, per_axis):
+            found[key] = text
+    return found
+
+
+def _of_weight(node: Node) -> dict[str, str]:
+    """The kernel of a convolution or of its transpose, and its groups if there are several."""
+    if node.op.name not in ("conv", "conv_input"):
+        return {}
+    given, weight = _shape(node, 0), _shape(node, 1)
+    channels = node.shape if node.op.name == "conv_input" else given
+    if weight is None or channels is None:
+        return {}
+    groups = channels[1] // weight[1]
+    return {"kernel": _text(tuple(weight[2:]), True), **({"groups": str(groups)} if groups > 1 else {})}
+
+
+def _shape(node: Node, position: int) -> tuple[int, ...] | None:
+    """The shape of an argument: that of its node, or of the array that a formula keeps."""
+    parent = node.parents[position] if node.parents is not None else None
+    if parent is not None:
+        return parent.shape
+    kept = (value for _, _, sources, args in node.formulas() for source, value in zip(sources, args, strict=True) if source == position)
+    return next((value.shape for value in kept if isinstance(value, np.ndarray)), None)
 
 
 def _with_constant(node: Node) -> dict[str, Any]:
