@@ -11,20 +11,19 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.calls import heard, unchanged
-from minigrad.demo.exported import chain, window
+from minigrad.calls import unchanged
+from minigrad.demo.exported import chain
 from minigrad.demo.images import digits
-from minigrad.engine import ShapeError, enable_grad, no_grad
+from minigrad.engine import ShapeError, arrays_of, enable_grad, no_grad
 from minigrad.files.html import Page, encoded, staged
+from minigrad.graph.trace import called, family, reachable, record, resolve
 from minigrad.nn import functional as F
 from minigrad.nn.data import MNIST
 from minigrad.ops.arguments import check, shown, whole
 from minigrad.plots.canvas import as_picture, shown_array
 from minigrad.random import fork_rng
 from minigrad.tensor import as_tensor
-
-POINTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity, nn.Dropout, nn.Dropout2d, nn.BatchNorm2d, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU)
-WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+from minigrad.tree import tensors_in
 
 
 def lenet(classes: int = 10) -> nn.Sequential:
@@ -69,21 +68,23 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
     """What each cell of each layer sees: a click on a cell frames what it was computed from, in the layers before and in the input.
 
     The page can show instead in how many ways each pixel leads to the cell: that is the gradient of the cell by the pixel where all weights
-    are one and pooling adds up.
+    are one and pooling adds up. Where branches meet (the sum of a residual block, the concatenation of an Inception module), a cell sees what
+    any of them sees: the frame is around the union of their fields.
 
     Args:
-        model: a chain of convolutions, poolings and layers that work cell by cell (activations, batch normalisation, dropout); the first
-            other layer ends what is shown (default: LeNet-5, before its training).
+        model: a module that begins with convolutions, poolings and what works cell by cell (activations, batch normalisation, dropout, sums,
+            concatenation of maps), in a chain or in branches; what comes after other layers is not shown (default: LeNet-5, before its
+            training).
         image: (C, H, W) that the model takes (default: a digit of MNIST).
         title: the page's.
 
     A cell of a layer with kernel k, stride s and dilation d sees ``r + (k - 1) * d * j`` pixels, where the layer before sees r and its
-    neighbours are j pixels apart; its own are ``j * s`` apart.
+    neighbours are j pixels apart; its own are ``j * s`` apart. Where branches meet, it is the largest r of them.
 
     Raises:
         ShapeError: an image of another shape.
         TypeError: ``model`` is no module.
-        ValueError: a layer whose input is not the output of the layer before, or no convolution and no pooling at all.
+        ValueError: neither a convolution nor a pooling of the image.
 
     >>> from minigrad import demo, nn
     >>> page = demo.receptive_fields(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)))
@@ -96,39 +97,96 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
     x = shown_array("receptive_fields", "image", digits(1)["2"][None] if image is None else image).astype(np.float32)
     if x.ndim != 3 or 0 in x.shape:
         raise ShapeError(f"receptive_fields: one image (C, H, W) is needed, not {x.shape}")
-    batch = as_tensor(x[None])
+    batch = as_tensor(x[None].copy()).requires_grad_()  # what is computed from it leaves nodes
     picture = as_picture(x)
-    layers = [_layer("input", picture if picture.ndim == 2 else picture.mean(2), len(x), {})]
-    last: list[Any] = [batch]  # the last output; nothing more after the first layer of another kind
-
-    def end(path: str, module: Any, args: Any, output: Any) -> None:
-        if list(module.children()) or not last:
-            return
-        if not isinstance(module, WINDOWS + POINTWISE):
-            last.clear()
-        elif args[0] is not last[0]:
-            raise ValueError(
-                f"receptive_fields: {path or 'the layer'} ({type(module).__name__}) does not take the output of the layer before it: "
-                "the model must be a chain of modules, as nn.Sequential is"
-            )
-        else:
-            last[0] = output
-            maps = np.abs(output._data[0]).mean(0)
-            if isinstance(module, POINTWISE):
-                layers[-1]["values"] = encoded(maps)
-            else:
-                layers.append(_layer(path or type(module).__name__, maps, output.shape[1], window(module)))
-
-    with unchanged(model, training=False), heard(model, end=end), no_grad():
-        model(batch)
+    with unchanged(model, training=False), enable_grad(), record(model, arrays=True) as run:
+        results = tensors_in(model(batch))
+    layers = _windows_of(run, batch, [y._node for y in results if y._node is not None], picture if picture.ndim == 2 else picture.mean(2))
     if len(layers) == 1:
         raise ValueError("receptive_fields: the model begins with neither a convolution nor a pooling")
     return staged("minigrad.demo/static/fields.html", title or "receptive fields", {"title": title, "layers": layers})
 
 
-def _layer(name: str, values: np.ndarray, maps: int, places: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+CELLWISE = {"elementwise", "activation", "dropout"}  # families of ops that work cell by cell
+
+
+def _windows_of(run: record, image: Any, ends: list[Any], picture: np.ndarray) -> list[dict[str, Any]]:
+    """The image, and each convolution, pooling and meeting of branches that the ``ends`` were computed from, in the order of the run.
+
+    Of each its window and the numbers of the layers that it takes (``from``). What works cell by cell only changes the layer's values.
+    """
+    layers = [_layer("input", picture, image.shape[1], {"from": []})]
+    places: dict[Any, int | None] = {image._node: 0}  # node -> its layer; None beyond the layers that are shown
+    modules = {scope.id: scope for scope in run.scopes}
+    around = {scope.parent for scope in run.scopes}
+    for node in reachable(ends):
+        parents = [resolve(p)[0] for p in node.parents or () if p is not None and resolve(p)[0] in places]
+        sources = list(dict.fromkeys(places[p] for p in parents))
+        if not parents or node in places:
+            continue
+        places[node] = None
+        arrays = arrays_of(node)
+        if arrays is None or None in sources:
+            continue
+        value = arrays[1][0] if isinstance(arrays[1], tuple) else arrays[1]
+        if getattr(value, "ndim", 0) != 4 or len(value) != 1:
+            continue
+        window = _window_of(node, arrays[0])
+        shapes = {p.shape[2:] if p.dtype is not None else p.shape[0][0][2:] for p in parents}
+        scope = modules.get(run.scope_of(node.number))
+        path = "" if scope is None else scope.path
+        name = path or scope.kind if scope is not None and scope.id not in around else f"{path} {called(node)}".strip()
+        if window is None:
+            if shapes != {value.shape[2:]} or not _by_cells(node):
+                continue
+            if len(sources) == 1:
+                places[node] = sources[0]
+                if sources[0]:
+                    layers[sources[0]] |= {"values": _means(value), "maps": value.shape[1]}
+                continue
+            window = {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
+        elif len(sources) > 1:  # a kernel that is computed from the image
+            continue
+        places[node] = len(layers)
+        layers.append(_layer(name, np.abs(value[0]).mean(0), value.shape[1], {**window, "from": sources}))
+    return layers
+
+
+def _by_cells(node: Any) -> bool:
+    if node.op.name == "cat":
+        return node.static["dim"] % 4 == 1
+    return family(node.op) in CELLWISE or node.op.name == "affine"
+
+
+def _window_of(node: Any, operands: tuple) -> dict[str, tuple[int, ...]] | None:
+    """Kernel, stride, padding (above and on the left) and dilation of a convolution or a pooling; None for another op, and for uneven windows."""
+    if node.op.name == "conv":
+        static, (_, _, *kernel) = node.static["window"], operands[1].shape
+        return {
+            "kernel": tuple(kernel),
+            "stride": static.stride,
+            "padding": tuple(before for before, _ in static.padding),
+            "dilation": static.dilation,
+        }
+    if node.op.name not in ("max_pool", "avg_pool"):
+        return None
+    axes = node.static["axes"]
+    steps = [{int(step) for step in np.diff(axis.starts)} or {1} for axis in axes]
+    if max(map(len, steps)) > 1:
+        return None
+    return {
+        "kernel": tuple(axis.kernel for axis in axes), "stride": tuple(min(found) for found in steps),
+        "padding": tuple(-int(axis.starts[0]) for axis in axes), "dilation": tuple(axis.dilation for axis in axes),
+    }  # fmt: skip
+
+
+def _means(value: np.ndarray) -> str:
+    return encoded(np.abs(value[0]).mean(0))
+
+
+def _layer(name: str, values: np.ndarray, maps: int, more: dict[str, Any]) -> dict[str, Any]:
     rows, columns = values.shape
-    return {"name": name, "maps": maps, "rows": rows, "columns": columns, "values": encoded(values), **places}
+    return {"name": name, "maps": maps, "rows": rows, "columns": columns, "values": encoded(values), **more}
 
 
 def templates(

@@ -15,6 +15,7 @@ import minigrad as mg
 from minigrad import demo, nn, plots
 from minigrad.demo.exported import chain
 from minigrad.demo.networks import lenet
+from minigrad.nn import functional as F
 
 RNG = np.random.default_rng(0)
 
@@ -141,7 +142,7 @@ def test_what_a_cell_sees(tmp_path):
     found = act(
         demo.receptive_fields(net, x.detach()[0]).html,
         KEY
-        + f"""const see = (l, i, j) => {{ const [r, c] = [ways(l, i, 0), ways(l, j, 1)]; return [Array.from(r.counts[0], a => Array.from(c.counts[0], b => a * b)), r.fields[0], c.fields[0]]; }};
+        + f"""const see = (l, i, j) => {{ const found = ways(l, i, j); return [Array.from(found.counts[0]), ...found.fields[0]]; }};
         const seen = {[[k + 1, *place] for k, place in enumerate(places)]}.map(p => see(...p));"""
         + """at("shows").children[1].click(); const shown_ = [state.show, at("shows").children[1].ariaPressed];
         point(at("layer-3"), "pointerdown", 0.01, 0.01); const corner = at("now").textContent; key(at("layer-3"), "ArrowDown"); key(at("layer-3"), "ArrowRight"); const moved = [state.layer, state.i, state.j];
@@ -151,7 +152,7 @@ def test_what_a_cell_sees(tmp_path):
         (390, 844),
     )
     for (counts, rows, columns), gradient in zip(found["seen"], gradients, strict=True):
-        np.testing.assert_array_equal(counts, gradient)
+        np.testing.assert_array_equal(np.reshape(counts, gradient.shape), gradient)
         i, j = np.nonzero(gradient)
         assert (i.min(), i.max() + 1) == (max(rows[0], 0), min(rows[1], 12)) and (j.min(), j.max() + 1) == (
             max(columns[0], 0),
@@ -164,17 +165,81 @@ def test_what_a_cell_sees(tmp_path):
     assert found["face"] == FACE
 
 
-def test_models_without_a_chain_are_refused():
-    class Skip(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.a, self.b = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1)
+class Branches(nn.Module):
+    """A residual block whose shortcut has a stride, two branches that are concatenated, and a gate that sees the whole image at its end."""
 
-        def forward(self, x):
-            return self.a(x) + self.b(x)
+    def __init__(self):
+        super().__init__()
+        self.long = nn.Sequential(
+            nn.Conv2d(1, 1, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(1), nn.ReLU(), nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        )
+        self.short, self.wide = nn.Conv2d(1, 1, 1, stride=2, bias=False), nn.Conv2d(1, 1, (1, 5), padding=(0, 2), bias=False)
 
-    with pytest.raises(ValueError, match=r"receptive_fields: b \(Conv2d\) does not take the output of the layer before it"):
-        demo.receptive_fields(Skip())
+    def meet(self, x):
+        x = self.long(x) + self.short(x)
+        return x, mg.cat([x, self.wide(x.relu()), F.avg_pool2d(x, 3, 1, 1, divisor_override=1)], 1)
+
+    def forward(self, x):
+        y = self.meet(x)[1]
+        return y * y.mean((2, 3), keepdim=True)
+
+
+@in_browser
+def test_what_a_cell_sees_where_branches_meet(tmp_path):
+    """The sum over all ways: minigrad's gradient where all weights are one; the field is that of the branch that sees most."""
+    net = Branches().eval()
+    for p in net.parameters():
+        p.data = mg.ones(*p.shape)
+    net.long[1].eps = 0.0  # the normalisation is the identity
+    x = mg.tensor(RNG.random((1, 1, 13, 12)).astype(np.float32), requires_grad=True)
+    added, joined = net.meet(x)
+    cells = [(added, (3, 3)), (joined, (4, 2))]
+    gradients = [mg.grad(y[0, :, i, j].sum(), x, retain_graph=True)[0].numpy()[0, 0] for y, (i, j) in cells]
+    found = act(
+        demo.receptive_fields(net, x.detach()[0]).html,
+        KEY
+        + """const named = layers.map(l => l.name), see = (l, i, j) => { const found = ways(l, i, j); return [Array.from(found.counts[0]), ...found.fields[0]]; };
+        const [sum, joined] = ["add", "cat"].map(n => named.indexOf(n)), other = ways(named.indexOf("short"), 1, 1);
+        point(at("layer-" + sum), "pointerdown", 0.5, 0.5); const framed = layers.map((l, k) => Boolean(ways(state.layer, state.i, state.j).fields[k]));
+        return {named, seen: [see(sum, 3, 3), see(joined, 4, 2)], formulas: [formula(sum, 0), formula(joined, 0), formula(joined, 1)], unseen: other.fields[named.indexOf("long.0")] === undefined,
+          hint: at("layers").children[sum].textContent, framed, now: at("now").textContent};""",
+        tmp_path,
+        (1400, 900),
+    )
+    assert found["named"] == ["input", "long.0", "long.3", "short", "add", "wide", "avg_pool2d", "cat"]  # not the gate, which sees all
+    for (counts, rows, columns), gradient in zip(found["seen"], gradients, strict=True):
+        np.testing.assert_array_equal(np.reshape(counts, (13, 12)), gradient)
+        i, j = np.nonzero(gradient)
+        assert [i.min(), i.max() + 1] == [max(rows[0], 0), min(rows[1], 13)] and [j.min(), j.max() + 1] == [
+            max(columns[0], 0),
+            min(columns[1], 12),
+        ]
+    assert found["formulas"] == [[7, 2], [11, 2], [15, 2]] and found["unseen"]
+    assert "takes long.3, short; 1 map of 7×6; a cell sees 7×7 pixels" in found["hint"]
+    assert found["framed"] == [True] * 5 + [False] * 3 and "sees 7×7 of the 13×12 pixels" in found["now"]
+
+
+def test_the_layers_of_nets_with_branches():
+    mg.manual_seed(0)
+    layers = page_data(demo.receptive_fields(nn.models.resnet18(), np.zeros((3, 64, 64), np.float32)))["layers"]
+    names = [layer["name"] for layer in layers]
+    assert len(names) == 1 + 17 + 3 + 2 + 8 and names[-1] == "avgpool"
+    meeting = layers[names.index("layer2.0 add")]
+    assert [names[k] for k in meeting["from"]] == ["layer2.0.conv2", "layer2.0.downsample.0"]
+    layers = page_data(demo.receptive_fields(nn.models.googlenet(), np.zeros((3, 64, 64), np.float32)))["layers"]
+    names = [layer["name"] for layer in layers]
+    meeting = layers[names.index("inception3a cat")]
+    assert [names[k] for k in meeting["from"]] == [
+        f"inception3a.{n}" for n in ("branch1.conv", "branch2.1.conv", "branch3.1.conv", "branch4.1.conv")
+    ]
+    assert (meeting["rows"], meeting["maps"]) == (8, 256) and layers[names.index("conv1.conv")]["from"] == [0]
+
+
+def page_data(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page.html, re.DOTALL)[1])
+
+
+def test_models_that_see_no_windows_are_refused():
     with pytest.raises(ValueError, match="begins with neither a convolution nor a pooling"):
         demo.receptive_fields(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
     with pytest.raises(mg.ShapeError, match=r"one image \(C, H, W\) is needed, not \(28, 28\)"):
