@@ -131,7 +131,7 @@ class Backward:
                     continue
                 fitted = engine.fit(np.asarray(result), target, plan, place)
                 known = self.returned[node, place] = summary(fitted)
-                outgoing.append({"argument": plan.op.argument(place), "value": known.get("value") or show(fitted), **known})
+                outgoing.append({"argument": plan.op.argument(place), "place": place, "value": known.get("value") or show(fitted), **known})
                 if self.store is not None:
                     outgoing[-1]["array"] = self.store.add(fitted)
         step = {"incoming": show(g), "kept": kept, "outgoing": outgoing}

@@ -140,5 +140,7 @@ def _step(step: dict[str, Any], vertex: Vertex, maths: dict[str, str]) -> dict[s
     for o in step["outgoing"]:
         text = vertex.formulas.get(o["argument"], "")
         maths.setdefault(text, mathml(text))
-        outgoing.append({"argument": o["argument"], "formula": text, "array": o.get("array", ""), "norm": number(o["norm"])})
+        outgoing.append(
+            {"argument": o["argument"], "place": o["place"], "formula": text, "array": o.get("array", ""), "norm": number(o["norm"])}
+        )
     return {"arrays": step.get("arrays", []), "kept": list(step["kept"]), "outgoing": outgoing}

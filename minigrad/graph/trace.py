@@ -26,7 +26,7 @@ from minigrad.dtypes import dtype
 from minigrad.engine import Node, Pick, TensorBase
 from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
-from minigrad.graph.values import Store, Values, text_of
+from minigrad.graph.values import MOVING, Store, Values, moves, text_of
 from minigrad.ops.arguments import check, shown
 from minigrad.tree import tensors_in
 from minigrad.types import Shape
@@ -628,6 +628,8 @@ class _Tracer:
                     if value is not None or parent is not None or name not in known or known[name].default is not None
                 ]
                 vertex.arrays["how"] = _geometry(node, dict(given))
+                if family(node.op) in MOVING:
+                    vertex.arrays["how"]["moves"] = store.promise(functools.partial(moves, node, values.operands[node]))
                 vertex.arrays["operands"] = [
                     [name, store.add(value, lent=True)] for name, value in given
                 ]  # those of results are known already

@@ -6,7 +6,8 @@ A node holds only what backward needs. What else there was is computed again, in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -99,8 +100,14 @@ class Arrays(Mapping[str, Any]):
         """Take an array under ``key``, and the ``limits`` with which to pack it."""
         self._known[key] = (array, *limits)
 
+    def promise(self, key: str, make: Callable[[], dict[str, Any]]) -> None:
+        """Take under ``key`` what ``make()`` returns, once it is asked for."""
+        self._known[key] = make
+
     def __getitem__(self, key: str) -> Any:
         found = self._known[key]
+        if callable(found):
+            found = self._known[key] = found()
         if isinstance(found, tuple):
             found = self._known[key] = packed(*found)
         return found
@@ -113,7 +120,7 @@ class Arrays(Mapping[str, Any]):
 
 
 class Store:
-    """The arrays of a graph, each once: ``add`` returns the key of an array."""
+    """The arrays of a graph, each once: ``add`` returns the key of an array, ``promise`` that of data about arrays that is made when asked for."""
 
     def __init__(self, arrays: Arrays):
         self.arrays = arrays
@@ -137,6 +144,52 @@ class Store:
             self.arrays.hold(key, array.copy() if lent or array.base is not None else array, whole, maps, side)
             self._elements += min(array.size, whole if array.size <= whole else maps * side * side)
         return self._keys[id(value)][0]
+
+    def promise(self, make: Callable[[], dict[str, Any]]) -> str:
+        key = f"m{len(self.arrays)}"
+        self.arrays.promise(key, make)
+        return key
+
+
+MOVING = {
+    "shape",
+    "index",
+    "fold",
+}  # the families of ops that compute nothing: each cell of a result is a cell of an operand, or a constant
+
+
+def moves(node: Node, operands: Sequence[Any]) -> dict[str, Any]:
+    """Of an op that computes nothing, which cell of an operand each cell of a result is.
+
+    The operands' cells are numbered on, from ``starts``; ``moved`` has for each result the numbers of its cells (base64 of float32; an empty
+    text if they are 0, 1, 2, ...), -1 for a constant such as padding. It is None where nothing is known: of an op that does compute, and of
+    large results.
+
+    The op is run on these numbers, twice: what it moves has grown by as much as they have, what is constant has not.
+    """
+    numbered, starts, total = [], [], 0
+    for value in operands:
+        movable = isinstance(value, np.ndarray) and value.dtype.kind == "f"  # an index is needed as it is
+        starts.append(total)
+        numbered.append(np.arange(total, total + value.size, dtype=np.float64).reshape(value.shape) if movable else value)
+        total += value.size if movable else 0
+    results = node.shape if node.dtype is None else (node.shape,)
+    sizes = [math.prod(shape[0] if node.dtype is None else shape) for shape in results]
+    unknown = {"shape": [], "starts": starts, "moved": [None] * len(sizes)}
+    if max(sizes, default=0) > WHOLE or total > 1 << 24 or any(value is None for value in operands):
+        return unknown
+
+    def run(more: float) -> tuple[Any, ...]:
+        given = [v + more if v is not operands[i] else v for i, v in enumerate(numbered)]
+        found = node.op.run(given, node.static)
+        return found if node.dtype is None else (found[0] if isinstance(found, tuple) else found,)
+
+    with engine.no_grad(), np.errstate(all="ignore"):
+        pairs = list(zip(run(0.0), run(float(total)), strict=True))
+    if not all(np.isin(more - cells, (0, total)).all() for cells, more in pairs):
+        return unknown
+    moved = [np.where(more == cells, -1, cells).ravel() for cells, more in pairs]
+    return {**unknown, "moved": ["" if np.array_equal(m, np.arange(m.size)) else encoded(m) for m in moved]}
 
 
 def text_of(array: np.ndarray, digits: int = 4) -> str:

@@ -291,6 +291,64 @@ def test_every_cell_is_the_sum_that_the_page_writes_out(tmp_path):
     assert min(marked.values()) > 0
 
 
+MOVED = {
+    "reshape": lambda x: x.reshape(6, 4),
+    "permute": lambda x: x.permute(2, 0, 1),
+    "transpose": lambda x: x.transpose(0, 1),
+    "slices": lambda x: x[:, 1:, ::2],
+    "the same rows twice": lambda x: x[[1, 0, 1]],
+    "cat": lambda x: mg.cat([x, x * 2], 1),
+    "cat with a constant": lambda x: mg.cat([mg.ones(1, 3, 4, dtype=mg.float64), x]),
+    "stack": lambda x: mg.stack([x, x], 1),
+    "split": lambda x: x.split([1, 2], 1)[1],
+    "pad": lambda x: F.pad(x, (1, 2), value=3.0),
+    "reflected": lambda x: F.pad(x, (1, 2), mode="reflect"),
+    "expand": lambda x: x[:, :1].expand(2, 5, 4),
+    "flip": lambda x: x.flip(1),
+    "roll": lambda x: x.roll(1, 2),
+    "gather": lambda x: x.gather(1, mg.tensor([[[0, 2, 1, 1]], [[1, 1, 0, 2]]])),
+    "unfold": lambda x: F.unfold(x[None], 2, padding=1),
+}
+
+
+@in_browser
+def test_a_cell_that_is_moved_says_from_where(tmp_path):
+    """Forward the one cell that it was, or that it is a constant; backward the sum of what arrives where it was moved to."""
+    mg.manual_seed(0)
+    x = mg.randn(2, 3, 4, dtype=mg.float64).requires_grad_()
+    with graph.record(nn.Identity(), arrays=True) as recording:  # else nothing keeps the constant
+        made = {name: move(x) for name, move in MOVED.items()}
+    seeds = {name: np.random.default_rng(0).standard_normal(y.shape) for name, y in made.items()}
+    picture = graph.draw(made, names=made, model=recording, backward=True, gradient=seeds)
+    wrong, apart, ops, constants, text = act(
+        tmp_path,
+        """const wrong = [], ops = new Set(); let apart = 0, constants = 0;
+        const check = (all, explain, name) => { for (let i = 0; i < all.length; i++) { const o = explain(i); apart++; if (!o || Math.abs(o.total - all[i]) > 1e-5 || o.from.length > 2) wrong.push(name + " " + i); else if (name === "pad" && !o.from.length) constants++; } };
+        for (const b of data.boxes) if (b.arrays.how && b.arrays.how.moves) { ops.add(b.name); b.arrays.results.forEach((k, which) => check(numbersOf(k), i => origin(b, i, which), b.name)); }
+        for (const s of data.steps) { const b = boxes.get(s.box); if (b.arrays.how && b.arrays.how.moves) for (const o of s.outgoing) check(numbersOf(o.array), i => gradientOrigin(b, s, o, i), "∂" + b.name); }
+        walkTo(1 + moments.findIndex(m => m.forward && boxes.get(m.box).name === "permute")); const cell = document.querySelectorAll("#panel table button")[3]; cell.click();
+        return [wrong.slice(0, 9), apart, [...ops], constants, document.querySelector("#panel .sum").textContent];""",
+        picture,
+    )
+    assert wrong == [] and apart > 500
+    assert {
+        "reshape",
+        "permute",
+        "transpose",
+        "getitem",
+        "cat",
+        "stack",
+        "split",
+        "pad",
+        "broadcast_to",
+        "flip",
+        "roll",
+        "unfold",
+    } <= set(ops)
+    assert constants == 2 * 3 * 3
+    assert re.fullmatch(r"input\[1, 0, 0\] = −?-?[\d.]+", text)
+
+
 @in_browser
 def test_a_picked_cell_shows_its_sum(tmp_path):
     mg.manual_seed(0)

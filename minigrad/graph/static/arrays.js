@@ -134,7 +134,7 @@ function origin(box, flat, which = 0) {
   const parts = cast(box), {of, out, how, operands} = parts, y = out[which], tell = TOLD[box.op];
   if (!y) return null;
   if (tell) { const found = tell.forward({of, out, how, y, which, flat, at: placeOf(y.shape, flat), terms: new Terms()}); return parts.lost ? null : found; }
-  return box.cellwise ? sameCells(operands, y, flat) : null;
+  return moves(how) ? movedFrom(how, operands, y, which, flat) : box.cellwise ? sameCells(operands, y, flat) : null;
 }
 // The same for a cell of a gradient that a step of backward hands on.
 function gradientOrigin(box, step, outgoing, flat) {
@@ -142,7 +142,29 @@ function gradientOrigin(box, step, outgoing, flat) {
   if (!g || !d) return null;
   const handed = name => { const found = step.outgoing.find(o => o.argument === name); return found ? get(found.array) : null; };
   if (tell) { const found = tell.backward({of, out, how, g, gs, d, handed, name: outgoing.argument, flat, at: placeOf(d.shape, flat), terms: new Terms()}); return parts.lost ? null : found; }
+  if (moves(how)) return movedTo(how, gs, d, outgoing.place, flat);
   return box.cellwise ? sameCells([["g", step.arrays[0]], ...operands], d, flat) : null;
+}
+
+// Ops that compute nothing (reshape, permute, indexing, cat, split, pad, expand): a cell is a cell of an operand, or a constant.
+function moves(how) {  // for each result: cell -> number among all operands' cells, which begin at `starts`; -1 for a constant
+  const known = data.arrays[how.moves];
+  if (known && !known.numbers) known.numbers = known.moved.map(text => text === null ? null : text === "" ? i => i : (all => i => all[i])(decoded(text)));
+  return known && !known.numbers.includes(null) ? known : null;
+}
+function movedFrom(how, operands, y, which, flat) {
+  const known = moves(how), number = known.numbers[which](flat);
+  if (number < 0) return {from: [], sum: `${say("constant")} = ${short(y.v[flat])}`, total: y.v[flat]};
+  const place = known.starts.findLastIndex(start => start <= number), [name, key] = operands[place] || [], array = data.arrays[key], v = numbersOf(key);
+  if (!v) return null;
+  const i = number - known.starts[place];
+  return {from: [[name, key, new Set([i])]], sum: `${name}[${placeOf(array.shape, i).join(", ")}] = ${short(v[i])}`, total: v[i]};
+}
+function movedTo(how, gs, d, place, flat) {  // the sum of what arrives at each place that the cell was moved to
+  const known = moves(how), number = known.starts[place] + flat, terms = new Terms();
+  if (gs.includes(null)) return null;
+  gs.forEach((g, k) => { for (let f = 0; f < g.v.length; f++) if (known.numbers[k](f) === number) terms.plain(k ? `g ${k + 1}` : "g", g, f); });
+  return terms.done(d.v[flat]);
 }
 
 // Convolution, its transpose and its gradient in the weight are one sum of products of three arrays: x (inputs), w (weights) and y (windows).

@@ -22,6 +22,7 @@ const WORDS = {
   keys: ["← → steps · Tab boxes · Enter open · / search · Esc clear · F fit · T turn · D dark · + − zoom · P path", "← → 一歩 · Tab 箱 · Enter 開く · / 検索 · Esc 消す · F 全体 · T 向き · D 明暗 · + − 拡大 · P 道"],
   ops: ["ops", "個の演算"], keptAll: ["kept for backward", "を逆伝播のために保持"], colours: ["colours", "色"], comes: ["comes from", "元"], maximum: ["the largest of", "最大"],
   allSame: ["A result cell depends on the cells at the same place.", "結果のマスは同じ位置のマスだけで決まります。"], graph: ["graph", "グラフ"],
+  constant: ["a constant, no cell of an operand", "定数（元のマスなし）"],
   notApart: ["The page does not take this op apart cell by cell.", "この演算はマスごとの計算を表示しません。"],
 };
 const LEGEND = {  // the colours' names in Japanese
