@@ -307,7 +307,8 @@ def _geometry(node: Node, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"starts": starts, "dilation": list(map(int, window.dilation))}
     if node.op.name in ("max_pool", "avg_pool") and isinstance(axes, (list, tuple)):
         return {"cells": [_cells(axis) for axis in axes], "divisor": np.ravel(static.get("divisor", 1)).tolist()}
-    return {name: value for name, value in static.items() if isinstance(value, (bool, int, float)) or _integers(value)}
+    plain = {name: value for name, value in static.items() if isinstance(value, (bool, int, float)) or _integers(value)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}  # as JSON has it
 
 
 def _integers(value: Any) -> bool:

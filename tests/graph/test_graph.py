@@ -632,6 +632,8 @@ def test_the_arrays_of_a_graph():
     np.testing.assert_allclose(operands["input"], x.numpy())
     np.testing.assert_allclose(unpacked(g.arrays[linear.arrays["results"][0]]), model[0](x).detach().numpy(), rtol=1e-6)
     assert graph.Graph.from_json(g.to_json()) == g
+    turned = graph.draw(mg.rand(2, 3).requires_grad_().permute(1, 0), values=True)
+    assert graph.Graph.from_json(turned.to_json()) == turned
     y = (mg.ones(3, requires_grad=True) * mg.arange(3.0)) + 5  # drawn afterwards: what backward keeps, computed on
     later = graph.draw(y, values=True)
     np.testing.assert_array_equal(unpacked(later.arrays[vertex(later, "add").arrays["results"][0]]), [5, 6, 7])
