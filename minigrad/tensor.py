@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import copy
-import gc
 import sys
 import types
 import weakref
@@ -36,7 +35,6 @@ from minigrad.engine import (
     no_number,
     refuse_write,
     register_tensor,
-    tensor_types,
     wrap,
 )
 from minigrad.later import Later
@@ -45,8 +43,9 @@ from minigrad.ops import shape as shaping
 from minigrad.ops.arguments import either, number, shown
 from minigrad.printing import text_of
 from minigrad.random import Generator, drawn
-from minigrad.tree import array_of, leaves, tree_map, unwrapped
+from minigrad.tree import array_of, unwrapped
 from minigrad.types import Dims, DType, Operand, P, Shape, Size
+from minigrad.views import IN_PLACE_TEMPORARY, Lender, borrows, leave_memory, over, own_memory, places, reached, writable
 
 _ROOMS = "activation arithmetic assembling distance equations fft linalg sampling special statistics"  # not every program needs them
 _AT_ONCE = False  # mypy does not know it, and so reads them before this file, as it would not those under TYPE_CHECKING
@@ -174,7 +173,7 @@ def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         return data if dtype is None or data.dtype == (dtype := dtype_of("as_tensor", dtype)) else cast(data, dtype=dtype)
     array = to_array(data, dtype, name="as_tensor")
-    return _over(array) if array is data else wrap(array)
+    return over(array) if array is data else wrap(array)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -194,38 +193,14 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: array must be an ndarray, but is {shown(array)}")
-    return _over(to_array(array, name="from_numpy"))
+    return over(to_array(array, name="from_numpy"))
 
 
 def from_dlpack(data: Any) -> Tensor:
     """A Tensor over the memory of another library's array, through the DLPack protocol: ``torch.from_dlpack``. Shares as :func:`from_numpy`."""
     if not hasattr(data, "__dlpack__"):
         raise TypeError(f"from_dlpack: data must have __dlpack__, as arrays of other libraries have, but is {shown(data)}")
-    return _over(to_array(np.from_dlpack(data), name="from_dlpack"))
-
-
-class _Lender:
-    """What lends its memory to a Tensor: an array of the user's, which that Tensor writes.
-
-    It is the base of the Tensor's array, and so the root of all views of that: numpy looks no further.
-    """
-
-    __slots__ = ("__array_interface__", "array", "borrower")
-
-    def __init__(self, array: np.ndarray):
-        self.array = array
-        self.__array_interface__ = array.__array_interface__
-        self.borrower: weakref.ref[TensorBase] | None = None
-
-
-def _over(array: np.ndarray) -> Tensor:
-    """A Tensor that shares the memory of ``array`` both ways; one that copies when it is written, if ``array`` is read-only."""
-    if not array.flags.writeable:
-        return wrap(array)
-    lender = _Lender(array)
-    tensor = wrap(np.asarray(lender))
-    lender.borrower = weakref.ref(tensor)
-    return tensor
+    return over(to_array(np.from_dlpack(data), name="from_dlpack"))
 
 
 def new_shape(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
@@ -248,139 +223,6 @@ def filled(name: str, shape: tuple[int, ...], value: Any, dtype: Any) -> np.ndar
     return np.full(shape, to_array(value, dtype, name=name))
 
 
-# --------------------------------------------------------------------- detecting other users of the memory
-
-
-def _array_holders(t: TensorBase) -> int:
-    return sys.getrefcount(t._data)
-
-
-def _base_holders(t: TensorBase) -> int:
-    return sys.getrefcount(t._data.base)
-
-
-class _Probe(TensorBase):
-    __slots__ = ()
-
-    def __getitem__(self, key: Any) -> _Probe:
-        return _Probe()
-
-    def __setitem__(self, key: Any, counts: Any) -> None:
-        if isinstance(counts, list):
-            counts.append(sys.getrefcount(self))
-
-    def __iadd__(self, counts: list[int]) -> _Probe:
-        counts.append(sys.getrefcount(self))
-        return self
-
-
-def _calibrate() -> tuple[int, int, int, int]:
-    """The reference counts, in this Python version, of an array, of a view's base and of a temporary Tensor without other references.
-
-    The last is measured in ``__setitem__`` and in ``__iadd__``; it is -1 if it is the same as for a Tensor in a variable.
-    """
-    probe, counts = _Probe(), []  # type: ignore[var-annotated]
-    probe._data = np.empty(1)
-    array = _array_holders(probe)
-    probe._data = np.empty(2)[:1]
-    base = _base_holders(probe)
-    probe[0] = counts
-    [_Probe()].pop()[0] = counts
-    temporary = counts[1] if counts[1] < counts[0] else -1
-    counts.clear()
-    named = probe[0]
-    named += counts
-    probe[0] += counts
-    return array, base, temporary, counts[1] if counts[1] < counts[0] else -1
-
-
-_ARRAY_ALONE, _BASE_ALONE, _TEMPORARY, _IN_PLACE_TEMPORARY = _calibrate()
-
-
-def root_of(array: np.ndarray) -> np.ndarray:
-    """The array that owns the memory of ``array``: its base, or ``array`` itself if it is not a view."""
-    base: Any = array.base
-    while base is not None:
-        if isinstance(base, np.ndarray):
-            array = base
-        base = getattr(base, "base", None)  # as_strided puts an object between two arrays
-    return array
-
-
-# id of an array -> (the array, the Tensors that left its memory when they were written, while views of it may still exist)
-_left: dict[int, tuple[weakref.ref[np.ndarray], list[weakref.ref[TensorBase]]]] = {}
-
-
-def leave_memory(t: TensorBase) -> None:
-    """Store that ``t`` leaves its memory for a new array, so that :func:`live_source` finds ``t`` for views of the old memory."""
-    root = root_of(t._data)
-    if sys.getrefcount(root) <= _ARRAY_ALONE + 1:  # and the variable here
-        return
-    key = id(root)
-    if key not in _left:
-        _left[key] = (weakref.ref(root, lambda _: _left.pop(key, None)), [])
-    _left[key][1].append(weakref.ref(t))
-
-
-def live_source(view: TensorBase) -> Any:
-    """Another Tensor in use that shares memory with ``view``, or shared it until it was written; None if there is none.
-
-    Making a view stores nothing, so it costs nothing. Instead a write searches the objects of Python's garbage collector.
-    """
-    own = memory_of(view._data)
-    root = root_of(own)
-    if own is root:  # over memory of another library, which has no other Tensor between
-        return None
-    for known in _left[id(root)][1] if id(root) in _left else ():
-        t = known()
-        if t is not None and t is not view:
-            return t
-    if own.base is root and sys.getrefcount(root) <= _BASE_ALONE + 1:  # and the variable here
-        return None
-    for t in gc.get_objects():
-        if type(t) in tensor_types and t is not view:
-            array = _slot(t)
-            if array is not None and array is not own and root_of(array) is root and _overlap(array, own):
-                return t
-    return None
-
-
-def _slot(t: TensorBase) -> np.ndarray | None:
-    """The array in ``t`` itself; None in one that has none (yet), or that is another name for one."""
-    array = None if isinstance(t, _Data) else memory_of(_array_slot.__get__(t))
-    return array if isinstance(array, np.ndarray) else None
-
-
-_array_slot: Any = TensorBase.__dict__["_data"]
-
-
-def keep_values(writer: TensorBase) -> None:
-    """Before ``writer`` writes memory that was lent to it: give copies to the other Tensors over that memory, and to graphs that keep it."""
-    root = root_of(writer._data)
-    if sys.getrefcount(root) <= _ARRAY_ALONE + 1:  # and the variable here
-        return
-    writer = writer._owner if isinstance(writer, _Data) else writer
-
-    def copied(x: Any) -> Any:
-        return x.copy() if isinstance(x, np.ndarray) and root_of(x) is root else x
-
-    for thing in gc.get_objects():
-        if type(thing) in tensor_types:
-            if thing is not writer and (array := _slot(thing)) is not None and root_of(array) is root:
-                thing._data = thing._data.copy()
-        elif issubclass(type(thing), Node):  # isinstance would run code of other libraries' objects
-            held = getattr(thing, "kept", None), getattr(thing, "static", None)
-            if any(isinstance(x, np.ndarray) and root_of(x) is root for x in leaves(held)):
-                thing.kept, thing.static = tree_map(copied, held)
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
-    try:
-        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]
-    except np.exceptions.TooHardError:
-        return True
-
-
 # ------------------------------------------------------------------------------------------------ the class
 
 
@@ -397,8 +239,11 @@ def _augmented(op: Callable[[Operand, Operand], Tensor], name: str) -> Callable[
     """The method for ``x += y`` and similar operators: ``x`` gets the value of ``op(x, y)``."""
 
     def assign(self: Self, other: Operand) -> Self:
-        if self._data.base is not None and sys.getrefcount(self) > _IN_PLACE_TEMPORARY:  # not for x[i] += y, where x[i] = ... follows
-            self._refuse_lost_write(name)
+        if self._data.base is not None:
+            if sys.getrefcount(self) > IN_PLACE_TEMPORARY:
+                self._refuse_lost_write(name)
+            else:
+                self._part_from_source()  # x[i] += y, where x[i] = ... follows
         return self._assign(op(self, other), name)
 
     return assign
@@ -704,7 +549,9 @@ class Tensor(TensorBase):
 
     def detach(self) -> Tensor:
         """The same value (and memory) without a graph."""
-        return wrap(self._data.view())
+        y = wrap(self._data.view())
+        y._source = self._link(detached=True)
+        return y
 
     def detach_(self: Self) -> Self:
         """Remove this Tensor from its graph, in place, and return it."""
@@ -772,10 +619,26 @@ class Tensor(TensorBase):
             value = cast(value, dtype=self._data.dtype)
         array = value._data if isinstance(value, TensorBase) else np.asarray(value)
         refuse_write(name, self._data, array)
-        self._replace(array)
+        if self._data.base is not None and (found := reached(self, name)):
+            self._write_through(found, value, array)
+        else:
+            self._replace(array)
         if isinstance(value, TensorBase) and is_grad_enabled():
             self._node = value._node
         return self
+
+    def _write_through(self, found: list[tuple[Any, builtins.bool]], value: Any, array: Any) -> None:
+        """Give this view the numbers of ``array``, and so the Tensors ``found`` that it is a view of; those get the graph of ``value`` too.
+
+        (See :mod:`minigrad.views`.)
+        """
+        recorded = is_grad_enabled() and self._data.dtype.kind == "f" and isinstance(value, TensorBase)
+        if recorded and (value._node is not None or self._node is not None):
+            for source, cut in found:
+                if not cut:
+                    source._node = index.put(source, places(source._data, self._data), value)._node
+        own_memory(self, found)
+        self._data[...] = array
 
     def _reshaped(self: Self, value: Tensor, name: str) -> Self:
         """Give this Tensor the shape, and the graph, of ``value``, a view of it."""
@@ -805,23 +668,16 @@ class Tensor(TensorBase):
         return self._reshaped(shaping.t(self), "t_")
 
     def _replace(self, array: np.ndarray) -> None:
-        """Give this Tensor the value ``array``, of its shape and dtype: that array, or, where it writes an array of the user's, its numbers."""
-        if self._data.base is not None and self._borrows():
-            keep_values(self)
+        """Give this Tensor the value ``array``, of its shape and dtype: that array, or, where its memory stays in use, its numbers."""
+        if self._data.base is not None and ((found := reached(self, None)) or self._borrows()):
+            own_memory(self, found)
             self._data[...] = array
         else:
             leave_memory(self)
             self._data = array
 
     def _borrows(self) -> bool:
-        """Whether a write goes to the array of a user's that this Tensor was made over, or is a view of while nobody else is made over it."""
-        lender: Any = root_of(self._data).base
-        if type(lender) is not _Lender:
-            return False
-        borrower = lender.borrower() if lender.borrower is not None else None
-        if borrower is None:
-            lender.borrower = weakref.ref(self)
-        return borrower is None or borrower is self
+        return borrows(self)
 
     def _refuse_leaf(self, name: str) -> None:
         if self._node is not None and self._node.plan is None and is_grad_enabled():
@@ -830,45 +686,29 @@ class Tensor(TensorBase):
                 "Write it under `with mg.no_grad():`, or work on x.clone()"
             )
 
-    def _shares_memory(self) -> bool:
-        """Whether this is a view whose memory is also used by another array (the result of indexing, reshaping, detach())."""
-        base = self._data.base
-        if base is None:
-            return False
-        owner = isinstance(base, np.ndarray) and base.base is None  # False for memory of another library, a file or a buffer
-        del base
-        return not (owner and _base_holders(self) <= _BASE_ALONE)
-
     def _refuse_lost_write(self, name: str) -> None:
-        """Raise ``RuntimeError`` if this is a view of another Tensor in use, which a write to the view would not change."""
-        source = live_source(self) if self._data.base is not None else None
-        if source is not None:
-            raise RuntimeError(
-                f"{name}: this tensor is a view of another of shape {source.shape} (the result of indexing, reshaping, splitting, iterating "
-                f"or detach()). Tensors are values here: unlike in PyTorch, the write would not change the other tensor, and would be lost. "
-                f"To change the other, write x[i] = value or x[i] += value into it, or x.data for its value outside the graph. "
-                f"For a tensor with its own memory, write y = y + 1 instead of y += 1, or y = x[i].clone()"
-            )
+        """Raise ``RuntimeError`` if this is a view of another Tensor in use, which a write to the view could not change; see :func:`reached`."""
+        if self._data.base is not None:
+            reached(self, name)
+
+    def _part_from_source(self) -> None:
+        """Be a Tensor of its own, and no view, from now on."""
+        self._source = None
 
     def _writable(self) -> bool:
         """Whether nothing else refers to this Tensor's memory, so that it may be written in place."""
-        return _array_holders(self) <= _ARRAY_ALONE and not self._shares_memory() and self._data.flags.writeable
+        return writable(self)
 
     def __getitem__(self, key: Any) -> Tensor:
         return index.subscript(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self._data.base is not None and sys.getrefcount(self) <= _TEMPORARY and self._shares_memory() and not self._borrows():
-            raise RuntimeError(
-                "x[i][j] = value would be lost: tensors are values here, and x[i] is a new tensor. Write x[i, j] = value, "
-                "or x[i] = y with the whole new row"
-            )
         self._store(key, value, "x[i] = value")
 
     def _store(self, key: Any, value: Any, name: str) -> None:
         """Do ``x[key] = value``; ``name`` is the operation in error messages."""
-        self._refuse_lost_write(name)
         self._refuse_leaf(name)
+        found = reached(self, name) if self._data.base is not None else []
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
         recorded = recorded and self._data.dtype.kind == "f"
         if not isinstance(value, TensorBase):
@@ -876,12 +716,19 @@ class Tensor(TensorBase):
                 value = to_array(value, None if isinstance(value, np.ndarray) else self._data.dtype, name=name)
         elif not recorded:
             value = value._data
-        overwrite = borrowed = self._data.base is not None and self._borrows()
-        if borrowed:
-            keep_values(self)
+        if found and recorded:
+            written = index.store(self, key, value)
+            self._write_through(found, written, written._data)
+            self._node = written._node
+            return
+        overwrite = bool(found) or (self._data.base is not None and self._borrows())
+        if overwrite:
+            own_memory(self, found)
         elif not (overwrite := self._writable()):
             leave_memory(self)
         written = index.store(self if recorded else self._data, key, value, overwrite)
+        if found:
+            return
         array = written._data if recorded else written
         refuse_write(name, self._data, array)
         self._data = array
@@ -895,7 +742,7 @@ class Tensor(TensorBase):
         if self._node is not None and not force:
             raise RuntimeError("numpy(): this tensor requires a gradient, which numpy would lose. Use x.detach().numpy()")
         base: Any = self._data.base
-        return base.array if type(base) is _Lender else np.asarray(self._data)
+        return base.array if type(base) is Lender else np.asarray(self._data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -950,9 +797,12 @@ class Tensor(TensorBase):
         return self._rows()
 
     def _rows(self) -> Iterator[Tensor]:
-        rows, data = shaping.unbind(self), self._data  # one op for all rows: with an op per row, each gradient would be as large as x
+        rows: Any = shaping.unbind(self)  # one op for all rows: with an op per row, each gradient would be as large as x
+        data: Any = self._data
         for i in range(len(data)):
-            yield rows[i] if self._data is data else self[i]  # x was written meanwhile
+            if data is not None and self._data is not data:
+                rows = data = None  # x was written meanwhile
+            yield self[i] if rows is None else rows[i]
 
     def __contains__(self, value: Any) -> bool:
         return bool((self._data == (unwrapped(value))).any())
@@ -1694,6 +1544,7 @@ class _Data(Tensor):
     __slots__ = ("_place",)
 
     _place: _Place
+    _is_name = True
 
     def __new__(cls, owner: Any) -> Any:
         self = object.__new__(cls)
@@ -1720,11 +1571,16 @@ class _Data(Tensor):
         if array is not self._owner._data:
             self._owner._set_data(array)
 
-    def _refuse_lost_write(self, name: str) -> None:
-        self._owner._refuse_lost_write(name)
+    @property
+    def _source(self) -> Any:
+        """The owner: a view of ``x.data`` is one of ``x``."""
+        return self._owner._link(detached=True)
 
-    def _shares_memory(self) -> builtins.bool:
-        return False  # a write changes the owner, so it cannot be lost
+    def _link(self, detached: builtins.bool = False) -> Any:
+        return self._source
+
+    def _part_from_source(self) -> None:
+        pass  # it has no array of its own
 
     def _writable(self) -> builtins.bool:
         return self._owner._writable()

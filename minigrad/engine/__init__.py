@@ -52,5 +52,5 @@ from minigrad.engine.modes import (
 )  # fmt: skip
 from minigrad.engine.observed import observer, record_function
 from minigrad.engine.op import F16, F32, F64, Op, Plan, ShapeError, joint, op, put_before_kernels, registered_ops, specialize, take_away
-from minigrad.engine.rules import elementwise, linear_in, tangent
+from minigrad.engine.rules import elementwise, linear_in, tangent, views
 from minigrad.engine.saved import saved_tensors_hooks

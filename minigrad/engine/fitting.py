@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.engine.batching import Batched, Level, batched, is_batched, lifted, lowered, moved, repeated, stacked
 from minigrad.engine.graph import Leaf, Node, tensor_types
 from minigrad.engine.op import F16, Plan, ShapeError, op
-from minigrad.engine.rules import elementwise, linear_in, tangent
+from minigrad.engine.rules import elementwise, linear_in, tangent, views
 from minigrad.kernels.sums import add_reduce
 from minigrad.types import Array, DType, Operand
 
@@ -40,6 +40,7 @@ def _broadcast_samples(run, x, shape):
     return run(x.reshape((x.shape[0], *[1] * (len(shape) + 1 - x.ndim), *x.shape[1:])), shape=(x.shape[0], *shape))
 
 
+@views
 @linear_in("x")
 @batched(_broadcast_samples)
 @op(x=lambda g, x_shape: sum_to(g, x_shape))
@@ -55,6 +56,7 @@ def cast(x: Operand, dtype: DType) -> Array:
     return np.asarray(x).astype(dtype, copy=False)
 
 
+@views
 @batched(lambda run, x, level, dim: enter(x, level=level, dim=dim + 1))
 @linear_in("x")
 @op(x=lambda g, level, dim: leave(g, level=level, dim=dim))

@@ -17,13 +17,34 @@ tensor_types: set[type] = set()  # TensorBase and all its subclasses: `type(x) i
 
 
 class TensorBase:
-    """Base class of Tensor with the attributes that the engine uses: an array, a graph node (None: a constant), a gradient."""
+    """Base class of Tensor with the attributes that the engine uses: an array, a graph node (None: a constant), a gradient.
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_node")
+    A view, the result of an op that :func:`~minigrad.engine.rules.views` marks, also has ``_source``: a weak reference to the Tensor that it was
+    taken from; or, if that may be a view too, what :meth:`_link` returns.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_grad", "_node", "_source")
 
     _data: np.ndarray
     _grad: Any  # a Tensor or None; users see it as .grad
     _node: Node | None
+    _source: Any  # not set in a Tensor that is no view
+    _is_name = False  # whether it is another name for a Tensor, without an array of its own: x.data
+
+    def _link(self, detached: bool = False) -> Any:
+        """The ``_source`` of a view of this Tensor: (a weak reference, the ``_source`` of this one without those that are gone, detached).
+
+        ``detached`` is whether what is recorded of the view is none of the source's business.
+        """
+        rest, cut = getattr(self, "_source", None), False
+        while rest is not None:
+            known, after, lost = rest if type(rest) is tuple else (rest, None, False)
+            cut = cut or lost
+            if known() is not None:
+                rest = (known, after, True) if cut else rest
+                break
+            rest = after
+        return weakref.ref(self) if rest is None and not detached else (weakref.ref(self), rest, detached)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

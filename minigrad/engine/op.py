@@ -11,6 +11,7 @@ import inspect
 import linecache
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -122,6 +123,7 @@ class Op:
     ``exact``          whether dtypes are its own: results keep those that the kernel gave, formulas get gradients in those (a `Function`)
     ``across_levels``  whether the kernel takes what differs from sample to sample in ``vmap``, and is no kernel of arrays: its ways in and out
     ``elementwise``    whether :func:`~minigrad.engine.rules.elementwise` marks it
+    ``views``          whether :func:`~minigrad.engine.rules.views` marks it
     ``tangents``       input -> formula of the result's tangent, see :func:`~minigrad.engine.rules.tangent`
     ``linear``         the groups of inputs that :func:`~minigrad.engine.rules.linear_in` names
     ``batching``       its rule for ``vmap``, see :mod:`minigrad.engine.batching`; None: sample by sample
@@ -131,6 +133,7 @@ class Op:
     exact = False
     across_levels = False
     elementwise = False
+    views = False
     linear: tuple[tuple[str, ...], ...] = ()
     batching: Any = None
 
@@ -545,6 +548,13 @@ def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     return tuple(wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs))
 
 
+def _linked(results: Any, source: Any) -> Any:
+    """The result, or results, of an op that makes views, which remember their source."""
+    for result in results if type(results) is tuple else (results,):
+        result._source = source
+    return results
+
+
 def _node(levels: tuple) -> Node:
     """A new node, whose result differs for the samples of ``levels``."""
     if not levels:
@@ -573,7 +583,7 @@ def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
 # A general function with *args and **kwargs would take three times as long as this code, generated for one op.
 _CALL = """\
 def call({parameters}):
-{rebind}    _mask = 0
+{rebind}{given}    _mask = 0
     _tensor = False
 {unwrap}{refuse}    if not _tensor:
         if {inside}:
@@ -594,9 +604,9 @@ def call({parameters}):
             {received} = _batched(_op, ({inputs}), {static}, _level)
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
-            return _several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
+            return {linked}_several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out){source}
         if type(out) is _Batched:
-            return _record_batched(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out)
+            return {linked}_record_batched(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out){source}
         out = _as_result(_op, out)
     _dtype = out.dtype
     if {promoted}:
@@ -619,7 +629,10 @@ def call({parameters}):
             _remember(_n)
     else:
         _t._node = None
-    return _t
+{link}    return _t
+"""
+_LINK = """\
+    _t._source = _ref(_given) if {x}.base is None and type(_given) is _Tensor else _given._link()
 """
 _UNWRAP = """\
     _{x} = None
@@ -733,6 +746,10 @@ def specialize(op: Op) -> None:
         kept=kept,
         static=static,
         constant=_constant_told(op),
+        given=f"    _given = {many[0]}\n" if op.views else "",
+        link=_LINK.format(x=many[0]) if op.views else "",
+        linked="_linked(" if op.views else "",
+        source=", _given._link())" if op.views else "",
     )
     filename = f"{anomaly.GENERATED}{op.kernel.__module__}.{op.kernel.__qualname__}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks and debuggers
@@ -792,7 +809,7 @@ _SCOPE: dict[str, Any] = {
     "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
-    "_answer": _answer, "_weaken": weaken, "_several": _record_several, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
+    "_answer": _answer, "_weaken": weaken, "_several": _record_several, "_ref": weakref.ref, "_linked": _linked, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip

@@ -31,6 +31,19 @@ def elementwise(function: F) -> F:
     return function
 
 
+def views(function: F) -> F:
+    """Mark an op of one input whose result is a view of it, as in PyTorch, wherever the memory allows: a write to the result writes the input.
+
+    Its results remember what they were taken from; see :mod:`minigrad.views`. The results of all other ops are values of their own.
+
+    >>> import minigrad as mg
+    >>> mg.reshape.op.views, mg.flip.op.views
+    (True, False)
+    """
+    function.op.views = True  # type: ignore[attr-defined]
+    return function
+
+
 class linear_in:
     """Mark an op that is linear in some of its inputs: the op itself, given their tangents, returns the tangent of its result.
 

@@ -37,6 +37,7 @@ from minigrad.engine import (
     repeated,
     shape_of,
     tangent,
+    views,
 )
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
@@ -239,6 +240,7 @@ def _setitem_samples(run, x, v, index, overwrite):
 # --------------------------------------------------------------------------------------- the three ops
 
 
+@views
 @linear_in("x")
 @batched(_getitem_samples)
 @op(x=lambda g, x_shape, index: put_add(g, shape=x_shape, index=index))

@@ -15,10 +15,11 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, batched, fitting, linear_in, memory_of, op, public, repeated, shape_of, tangent
+from minigrad.engine import ShapeError, TensorBase, batched, fitting, linear_in, memory_of, op, public, repeated, shape_of, tangent, views
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, either, number, positive_dim, positive_dims, sizes_of, whole
 from minigrad.ops.batching import along_dim, behind
+from minigrad.ops.elementwise import clone
 from minigrad.ops.index import getitem
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
@@ -32,6 +33,7 @@ def _reshape_samples(run, x, shape):
     return run(x, shape=(x.shape[0], *[count // known if s == -1 and known else s for s in shape]))
 
 
+@views
 @linear_in("input")
 @batched(_reshape_samples)
 @op(input=lambda g, input_shape: reshape(g, input_shape))
@@ -136,6 +138,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 # ------------------------------------------------------------------------------------- reordering dimensions
 
 
+@views
 @linear_in("input")
 @batched(lambda run, x, dims: run(x, dims=(0, *behind(sizes_of(dims), x.ndim - 1)) if x.ndim > 1 else (0,)))
 @op(input=lambda g, dims: permute(g, _inverse(dims)))
@@ -161,6 +164,7 @@ def _inverse(dims: Any) -> tuple[int, ...]:
     return tuple(place)
 
 
+@views
 @linear_in("input")
 @batched(lambda run, x, dim0, dim1: run(x, dim0=behind(dim0, x.ndim - 1), dim1=behind(dim1, x.ndim - 1)) if x.ndim > 1 else x)
 @op(input=lambda g, dim0, dim1: transpose(g, dim0, dim1))
@@ -218,14 +222,14 @@ def matrix_transpose(x: Tensor) -> Tensor:
 @batched(lambda run, x, dims: run(x, dims=behind(sizes_of(dims), x.ndim - 1) if x.ndim > 1 and sizes_of(dims) else ()))
 @op(input=lambda g, dims: flip(g, dims))
 def flip(input: Array, dims: Size) -> Array:
-    """The elements in reverse order along ``dims``: ``torch.flip``. A view.
+    """The elements in reverse order along ``dims``: ``torch.flip``. A copy.
 
     >>> import minigrad as mg
     >>> mg.flip(mg.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
     """
     axes = positive_dims("flip", dims, input.ndim)
-    return np.flip(input, axes) if input.ndim else input.view()
+    return np.flip(input, axes).copy() if input.ndim else input.copy()
 
 
 def fliplr(input: Tensor) -> Tensor:
@@ -380,6 +384,8 @@ def repeat(x: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     shape = (1,) * (len(times) - len(shape)) + shape
     apart = [n for s in shape for n in (1, s)]  # 1 s0 1 s1 ...
     together = [n for pair in zip(times, shape, strict=True) for n in pair]  # r0 s0 r1 s1 ...
+    if math.prod(times) == 1:
+        return clone(reshape(x, shape))  # there is nothing to copy for
     return reshape(
         fitting.broadcast_to(reshape(x, tuple(apart)), shape=tuple(together)), tuple([r * s for r, s in zip(times, shape, strict=True)])
     )
@@ -512,6 +518,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 @called_as(like.several)
+@views
 @linear_in("x")
 @batched(along_dim())
 @op(x=lambda g, dim: _stack(*g, dim=dim))
@@ -530,6 +537,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @called_as(like.several)
+@views
 @linear_in("x")
 @batched(along_dim())
 @op(x=lambda g, dim: _cat(*g, dim=dim))
@@ -763,6 +771,7 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
 # ---------------------------------------------------------------------------------------- diagonals, triangles
 
 
+@views
 @linear_in("input")
 @batched(lambda run, x, offset, dim1, dim2: run(x, offset=offset, dim1=behind(dim1, x.ndim - 1), dim2=behind(dim2, x.ndim - 1)))
 @op(input=lambda g, input_shape, offset, dim1, dim2: diagonal_put(g, input_shape, offset, dim1, dim2))
@@ -830,7 +839,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     n = len(shape_of(input))
     if n not in (1, 2):
         raise ShapeError(f"diag: a vector or a matrix is needed, not shape {shape_of(input)}")
-    return _diagonal(input, diagonal) if n == 2 else diag_embed(input, diagonal)
+    return clone(_diagonal(input, diagonal)) if n == 2 else diag_embed(input, diagonal)  # a copy, as diag_embed makes one
 
 
 _diagonal = diagonal  # for functions with a parameter `diagonal`
@@ -885,6 +894,7 @@ def _unfold_add_samples(run, g, shape, dimension, size, step):
     return run(g, shape=(g.shape[0], *shape), dimension=behind(dimension, len(shape)), size=size, step=step)
 
 
+@views
 @linear_in("x")
 @batched(_unfold_samples)
 @op(x=lambda g, x_shape, dimension, size, step: unfold_add(g, x_shape, dimension, size, step))

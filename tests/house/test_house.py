@@ -25,7 +25,7 @@ CHECKOUT = pytest.mark.skipif(not (ROOT / "nn" / "__init__.py").exists(), reason
 STOREYS = [
     {"minigrad.absent", "minigrad.devices", "minigrad.dtypes", "minigrad.kernels", "minigrad.later", "minigrad.types"},
     {"minigrad.engine", "minigrad.tree"},
-    {"minigrad.accepted", "minigrad.ops", "minigrad.printing", "minigrad.random"},
+    {"minigrad.accepted", "minigrad.ops", "minigrad.printing", "minigrad.random", "minigrad.views"},
     {
         "minigrad.calls",
         "minigrad.creation",
