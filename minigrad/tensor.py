@@ -579,6 +579,7 @@ class Tensor(TensorBase):
         array = to_array(value)
         refuse_write("data", self._data, array)
         if array is not self._data:
+            self._part_from_source()
             old, back = None, value._owner if type(value) is _Data else None
             for place in [r for r in weakref.getweakrefs(self) if type(r) is _Place]:
                 if place.owner is self:  # what x.data returned before keeps the memory that x leaves
@@ -700,7 +701,7 @@ class Tensor(TensorBase):
         return writable(self)
 
     def __getitem__(self, key: Any) -> Tensor:
-        return index.subscript(self, key)
+        return index.getitem(self, index=(key, Ellipsis)) if type(key) is builtins.int else index.subscript(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._store(key, value, "x[i] = value")
@@ -1105,6 +1106,27 @@ class Tensor(TensorBase):
     trunc_ = _in_place(elementwise.trunc, "trunc_")
     xlogy_ = _in_place(elementwise.xlogy, "xlogy_")
 
+    absolute_, negative_, subtract_, multiply_, divide_, fix_ = abs_, neg_, sub_, mul_, div_, trunc_
+    arccos_, arccosh_, arcsin_, arcsinh_, arctan_, arctan2_, arctanh_ = acos_, acosh_, asin_, asinh_, atan_, atan2_, atanh_
+    true_divide_ = _in_place(elementwise.over, "true_divide_")
+    sgn_ = _in_place(elementwise.sign, "sgn_")
+    eq_ = _in_place(elementwise.eq, "eq_")
+    ne_ = not_equal_ = _in_place(elementwise.ne, "ne_")
+    lt_ = less_ = _in_place(elementwise.lt, "lt_")
+    le_ = less_equal_ = _in_place(elementwise.le, "le_")
+    gt_ = greater_ = _in_place(elementwise.gt, "gt_")
+    ge_ = greater_equal_ = _in_place(elementwise.ge, "ge_")
+    logical_and_ = _in_place(elementwise.logical_and, "logical_and_")
+    logical_or_ = _in_place(elementwise.logical_or, "logical_or_")
+    logical_xor_ = _in_place(elementwise.logical_xor, "logical_xor_")
+    logical_not_ = _in_place(elementwise.logical_not, "logical_not_")
+    bitwise_and_ = _in_place(elementwise.bitwise_and, "bitwise_and_")
+    bitwise_or_ = _in_place(elementwise.bitwise_or, "bitwise_or_")
+    bitwise_xor_ = _in_place(elementwise.bitwise_xor, "bitwise_xor_")
+    bitwise_not_ = _in_place(elementwise.bitwise_not, "bitwise_not_")
+    bitwise_left_shift_ = _in_place(elementwise.bitwise_left_shift, "bitwise_left_shift_")
+    bitwise_right_shift_ = _in_place(elementwise.bitwise_right_shift, "bitwise_right_shift_")
+
     copysign_ = _in_place(arithmetic.copysign, "copysign_")
     deg2rad_ = _in_place(arithmetic.deg2rad, "deg2rad_")
     digamma_ = _in_place(special.digamma, "digamma_")
@@ -1321,6 +1343,8 @@ class Tensor(TensorBase):
     unique_consecutive = statistics.unique_consecutive
     renorm = distance.renorm
     renorm_ = _in_place(distance.renorm, "renorm_")
+    cumsum_ = _in_place(reduce.cumsum, "cumsum_")
+    cumprod_ = _in_place(reduce.cumprod, "cumprod_")
     bernoulli = sampling.bernoulli
     multinomial = sampling.multinomial
 
@@ -1386,6 +1410,8 @@ class Tensor(TensorBase):
     diagflat = shaping.diagflat
     tril = shaping.tril
     triu = shaping.triu
+    tril_ = _in_place(shaping.tril, "tril_")
+    triu_ = _in_place(shaping.triu, "triu_")
 
     # ----------------------------------------------------------------------------- methods: indexing
 
@@ -1436,6 +1462,11 @@ class Tensor(TensorBase):
     addr = products.addr
     baddbmm = products.baddbmm
     addbmm = products.addbmm
+    addmm_ = _in_place(products.addmm, "addmm_")
+    addmv_ = _in_place(products.addmv, "addmv_")
+    addr_ = _in_place(products.addr, "addr_")
+    addbmm_ = _in_place(products.addbmm, "addbmm_")
+    baddbmm_ = _in_place(products.baddbmm, "baddbmm_")
     trace = products.trace
     kron = products.kron
     matrix_power = equations.matrix_power

@@ -11,7 +11,8 @@ exception. What an op makes that :func:`~minigrad.engine.rules.views` marks (ind
 
 A view remembers its source by a weak reference: it does not keep it alive, and is a Tensor of its own when it is gone.
 If a source was written after the view was taken, the view has kept the old value (it is a value). It is still a view as long as that value and the
-source's are equal at its places, so that ``a, b = x.chunk(2)`` can both be written; else a write to it is refused, see :func:`reached`.
+source's are equal at its places: then it is taken again, so that ``a, b = x.chunk(2)`` can both be written. Else a write to it is refused, see
+:func:`reached`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import Node, TensorBase, is_batched, is_grad_enabled, memory_of, tensor_types, wrap
+from minigrad.ops.index import take
 from minigrad.tree import leaves, tree_map
 
 
@@ -183,6 +185,8 @@ def reached(view: TensorBase, name: str | None) -> list[tuple[Any, bool]]:
             continue
         if root_of(memory_of(source._data)) is not root_of(memory_of(view._data)) and not _caught_up(view, found, source, cut, name):
             break  # the op copied, or the view was given other memory: it is none any more
+        if name is not None and not is_batched(source):
+            _refuse_overlap(source._data, name)
         found.append((source, cut))
     if name is not None:
         if found:
@@ -242,12 +246,15 @@ def _caught_up(view: TensorBase, found: list[tuple[Any, bool]], source: Any, cut
         return False
     (address, strides, shape), now = before[-1], source._data
     members = [view, *[t for t, _ in found]]
-    recorded = is_grad_enabled() and not cut and (view._node is not None or source._node is not None)
-    if not recorded and type(now) is np.ndarray and (now.shape, now.strides) == (shape, strides):
+    recorded = is_grad_enabled() and not cut and source._node is not None and source._node.plan is not None
+    if type(now) is np.ndarray and (now.shape, now.strides) == (shape, strides):
         arrays = [_within(now, t._data, address) for t in members]
         if all(a is not None and np.array_equal(a, t._data, equal_nan=True) for a, t in zip(arrays, members, strict=True)):
             for a, t in zip(arrays, members, strict=True):
+                if recorded and (t._node is not None or t is not view):
+                    t._node = take(source, places(now, a))._node  # the graph may have changed where the value has not
                 if not t._is_name:
+                    leave_memory(t)
                     t._data = a
             return True
     if name is None:

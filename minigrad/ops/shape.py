@@ -53,9 +53,10 @@ def reshape(input: Array, shape: Size) -> Array:
     """
     shape = sizes_of(shape)
     try:
-        if min(shape, default=0) < -1:
-            raise ValueError  # numpy would treat any negative size as -1
-        return input.reshape(shape)
+        out = input.reshape(shape)
+        if out.shape != shape and min(shape) < -1:
+            raise ValueError  # numpy treats any negative size as -1
+        return out
     except ValueError:
         raise ShapeError(f"reshape: shape {input.shape} with {input.size} elements does not fit into {shape}") from None
 
@@ -69,8 +70,8 @@ def view(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, np.integer, TensorBase)):
         raise TypeError(f"view: sizes must be ints, not {shape[0]!r}; another dtype is given by x.to(dtype)")
     y = reshape(x, sizes_of(shape))
-    before, after = (unwrapped(t) for t in (x, y))
-    if not before.flags.c_contiguous and before.size and not np.may_share_memory(memory_of(before), memory_of(after)):
+    before = unwrapped(x)
+    if not before.flags.c_contiguous and before.size and not np.may_share_memory(memory_of(before), memory_of(unwrapped(y))):
         raise ShapeError(f"view: shape {sizes_of(shape)} needs a copy of shape {before.shape} with strides {before.strides}; use reshape")
     return y
 
@@ -151,6 +152,11 @@ def permute(input: Array, dims: Size) -> Array:
     >>> mg.permute(mg.zeros(2, 3, 4), (2, 0, 1)).shape
     (4, 2, 3)
     """
+    if type(dims) is tuple and len(dims) == input.ndim:
+        try:
+            return input.transpose(dims)
+        except (TypeError, ValueError):
+            pass  # for the words below
     if len(sizes_of(dims)) != input.ndim:
         raise ShapeError(f"permute: dims {sizes_of(dims)} do not name the {input.ndim} dimensions of shape {input.shape}")
     return input.transpose(positive_dims("permute", dims, input.ndim))
@@ -175,6 +181,8 @@ def transpose(input: Array, dim0: int, dim1: int) -> Array:
     >>> mg.zeros(2, 3, 4).transpose(0, -1).shape
     (4, 3, 2)
     """
+    if type(dim0) is int and type(dim1) is int and -input.ndim <= dim0 < input.ndim > dim1 >= -input.ndim:
+        return input.swapaxes(dim0, dim1)
     dim0, dim1 = positive_dim("transpose", dim0, input.ndim), positive_dim("transpose", dim1, input.ndim)
     return input.swapaxes(dim0, dim1) if input.ndim else input.view()
 

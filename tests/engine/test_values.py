@@ -304,6 +304,17 @@ def test_all_that_a_view_was_taken_from_is_written():
     assert x[1].tolist() == [[40, 5], [3, 0]]
 
 
+def test_a_view_of_a_view_that_was_taken_again():
+    x = mg.zeros(2)
+    a = x[:1]
+    b = a[:]
+    x[1] = 5  # x leaves the memory of a and b
+    a += 1  # and a follows it
+    with pytest.raises(RuntimeError, match="written after the view"):
+        b[0] = 7
+    assert (x.tolist(), a.tolist(), b.tolist()) == ([1, 5], [1], [0])
+
+
 def test_what_a_graph_keeps_is_not_written_through_a_view():
     w = leaf([1, 2, 3])
     y = w * 1
@@ -985,6 +996,12 @@ def put(x, key, v):
     return x
 
 
+def at_places(x, places, v):
+    x = x.copy()
+    x.reshape(-1)[places] = v
+    return x
+
+
 @hs.composite
 def keys(draw, shape):
     """A key that numpy and we understand alike."""
@@ -1155,11 +1172,10 @@ class Values(RuleBasedStateMachine):
         now = Program(plain, x.program, *[y.program for y in others])
         recorded = grad and (x.recorded or any(y.recorded for y in others))
         for s, at, cut in reached:
-            written = s.value.copy()
-            written.reshape(-1)[at] = after
+            written = at_places(s.value, at, after)
             if recorded and not cut:
                 s.recorded = True
-                s.renew(Program(lambda a, v, at=at: put(a.reshape(-1), (at, ...), v).reshape(a.shape), s.program, now))
+                s.renew(Program(lambda a, v, at=at: at_places(a, at, v), s.program, now))
             else:
                 s.renew(rewritten(s.program, written) if s.recorded else Leaf(written))
         if grad:
