@@ -87,7 +87,9 @@ if TYPE_CHECKING:  # the same as below
     )  # fmt: skip
 
 # Loaded when they are first used, as not every program needs them: packages, modules of minigrad.ops, and names of others.
-_PACKAGES = "demo distributed distributions func graph nn onnx plots profiler recompute testing torch torchvision".split()
+_PACKAGES = [
+    "demo", "distributed", "distributions", "func", "graph", "nn", "onnx", "plots", "profiler", "recompute", "testing", "torch", "torchvision",
+]  # fmt: skip
 _MODULES = ["fft", "linalg", "special"]
 _LATER = {
     "minigrad.files.checkpoint": "CheckpointError load save",

@@ -20,7 +20,7 @@ from minigrad.torch import (  # first, for `*` has modules of these names
     accelerator, amp, autograd, backends, cpu, cuda, distributed, distributions, fft, func, linalg, mps, nn, optim, profiler, random, serialization,
     special, testing, utils, version, xpu,
 )  # fmt: skip
-from minigrad import *
+from minigrad import *  # type: ignore[assignment]  # load is another one below
 from minigrad.accepted import (
     GradScaler, channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format, are_deterministic_algorithms_enabled, autocast, bfloat16, compile, get_float32_matmul_precision, get_num_interop_threads,
     set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, use_deterministic_algorithms,

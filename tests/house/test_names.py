@@ -36,7 +36,18 @@ def test_a_name_stands_once(face):
     assert [name for name, n in count.items() if n > 1] == []
     assert len(face.__all__) == len(set(face.__all__)) > 100
     assert set(face.__all__) - set(count) <= set(getattr(face, "_PLACES", {}))  # loaded at their first use
-    assert set(count) - set(face.__all__) <= {"MYPY", "TYPE_CHECKING", "Any", "memory", "_LATER", "_MODULES", "_PACKAGES", "_PLACES", "loader", "places"}
+    assert set(count) - set(face.__all__) <= {
+        "MYPY",
+        "TYPE_CHECKING",
+        "Any",
+        "memory",
+        "_LATER",
+        "_MODULES",
+        "_PACKAGES",
+        "_PLACES",
+        "loader",
+        "places",
+    }
 
 
 @pytest.mark.parametrize("face", FACES[:2], ids=lambda face: face.__name__)
