@@ -146,6 +146,7 @@ class Store:
         return self._keys[id(value)][0]
 
     def promise(self, make: Callable[[], dict[str, Any]]) -> str:
+        """The key of what ``make()`` returns, once it is asked for."""
         key = f"m{len(self.arrays)}"
         self.arrays.promise(key, make)
         return key

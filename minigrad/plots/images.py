@@ -159,7 +159,7 @@ def detections(
             axes.imshow(veil)
         for (left, top, right, bottom), label, score, colour in zip(boxes, labels, scores, colours, strict=False):
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.5))
-            text = (str(int(label)) if called is None else called[int(label)]) + ("" if np.isnan(score) else f" {score:.1f}")
+            text = (str(int(label)) if called is None else called[int(label)]) + ("" if np.isnan(score) else f" {score:.2f}")
             inside = top < 6  # no room above the box
             axes.text(left, top if inside else top - 1, text, fontsize=7, color="white", va="top" if inside else "bottom",
                       bbox={"facecolor": colour, "edgecolor": "none", "pad": 1})  # fmt: skip

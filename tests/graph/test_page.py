@@ -176,6 +176,81 @@ def test_a_phone_shows_type_of_a_readable_size_from_top_to_bottom(tmp_path):
     assert size >= 12 and not sideways and width
 
 
+class Unrolled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.LSTMCell(3, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        h = c = mg.zeros(1, 4)
+        for t in range(3):
+            h, c = self.cell(x[t], (h, c))
+        return self.head(h)
+
+
+def second_order():
+    x = mg.tensor(0.5, requires_grad=True)
+    (first,) = mg.grad(mg.tanh(x * x), x, create_graph=True)
+    (second,) = mg.grad(first, x, create_graph=True)
+    return graph.draw(second, names={"x": x}, values=True)
+
+
+WIDE = {
+    "lstm": lambda: graph.draw(nn.LSTM(3, 4), mg.ones(3, 1, 3), backward=True),
+    "unrolled": lambda: graph.draw(Unrolled(), mg.ones(3, 1, 3), backward=True),
+    "transformer layer": lambda: graph.draw(nn.TransformerEncoderLayer(16, 4, 32).eval(), mg.ones(5, 2, 16), backward=True),
+    "second order": second_order,
+}
+LOOK = """const stage = at("stage").getBoundingClientRect(), nodes_ = [...world.querySelectorAll("g.node")].map(g => g.getBoundingClientRect());
+    const type_ = Math.min(...[...world.querySelectorAll("text")].map(t => t.getAttribute("font-size") * zoom)), across = nodes_.every(r => r.left >= stage.left && r.right <= stage.right);
+    const apart = nodes_.every((r, i) => nodes_.every((q, j) => j <= i || r.right <= q.left || q.right <= r.left || r.bottom <= q.top || q.bottom <= r.top));
+"""
+
+
+@in_browser
+@pytest.mark.parametrize("name", WIDE)
+def test_a_phone_needs_no_dragging_sideways(tmp_path, name):
+    """The gradients stand below their boxes there, so that graphs of some columns fit; on a wide window they stand beside."""
+    mg.manual_seed(0)
+    picture = WIDE[name]()
+    size, across, apart, below = act(
+        tmp_path,
+        LOOK
+        + """const grads = [...world.querySelectorAll("g.node")].map(g => [g.querySelector("rect.body"), g.querySelector("text.grad")]).filter(p => p[1]).map(p => p.map(e => e.getBoundingClientRect()));
+        return [type_, across, apart, grads.length > 0 && grads.every(([box, text]) => text.top >= box.bottom - 1 && text.left >= box.left && text.right <= box.right)];""",
+        picture,
+        (390, 844),
+    )
+    assert size >= 12 and across and apart and below
+
+
+@in_browser
+def test_the_legend_is_below_the_stage_where_the_page_is_embedded(tmp_path):
+    legend, stage, walk, shown = act(
+        tmp_path,
+        """const rect = id => { const r = at(id).getBoundingClientRect(); return [r.top, r.bottom]; };
+        return [rect("legend"), rect("stage"), rect("walk"), at("legend").children.length];""",
+        size=(920, 736),
+    )
+    assert shown > 5 and stage[1] <= legend[0] + 0.5 < legend[1] <= walk[0] + 0.5
+
+
+@in_browser
+def test_googlenet_opens_as_its_modules(tmp_path):
+    mg.manual_seed(0)
+    shown, size, opened, inside, found, all_ = act(
+        tmp_path,
+        LOOK
+        + """const shown = nodes(), opened = Number(document.body.dataset.opened); tap(module("inception3a")); const inside = nodes().filter(n => n.startsWith("inception3a"));
+        type("inception4c.branch2.1"); const found = at("hits").textContent; clearAll(); at("unfold").click(); return [shown, type_, opened, inside, found, nodes().length];""",
+        graph.draw(nn.models.googlenet(), mg.zeros(2, 3, 64, 64), title="GoogLeNet"),
+    )
+    assert {f"inception{k}" for k in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")} <= set(shown) and 20 <= len(shown) <= 120
+    assert size >= 12 and opened < 2000
+    assert {f"inception3a.branch{k}" for k in (1, 2, 3, 4)} <= set(inside)
+    assert re.fullmatch(r"\d+ found", found) and all_ > 150
+
+
 @in_browser
 def test_print_play_pinch_and_the_other_keys_and_buttons(tmp_path):
     printed, played, pinched, zooms, dark, turned, helped, way, walked, outline, stays = act(

@@ -185,10 +185,10 @@ def test_arrays_without_names_are_refused(draw, message):
 def test_what_was_found_is_drawn_where_it_is():
     masks = np.zeros((2, 10, 12))
     masks[0, 2:4, 3:5] = 1
-    one = {"boxes": [[3, 7, 5, 9], [0, 0, 12, 10]], "labels": [1, 0], "scores": [0.25, 1.0], "masks": masks}
+    one = {"boxes": [[3, 7, 5, 9], [0, 0, 12, 10]], "labels": [1, 0], "scores": [0.25, 0.98], "masks": masks}
     figure = plots.detections([np.zeros((10, 12)), np.zeros((3, 10, 12))], [one, {"masks": masks}], ["cat", "dog"])
     first, second = figure.axes
-    assert [text.get_text() for text in first.texts] == ["dog 0.2", "cat 1.0"]
+    assert [text.get_text() for text in first.texts] == ["dog 0.25", "cat 0.98"]
     assert [patch.get_bbox().extents.tolist() for patch in first.patches] == [[2.5, 6.5, 4.5, 8.5], [-0.5, -0.5, 11.5, 9.5]]
     assert first.patches[0].get_edgecolor() != first.patches[1].get_edgecolor()
     veil = first.images[1].get_array()

@@ -44,8 +44,9 @@ function face(id) {
 }
 function sized(id) {
   const f = face(id), title = wide(f.title, 14, true) + (f.kindName ? wide("  " + f.kindName, 12) : "");
-  f.tab = f.grad ? wide(`∂ ${f.grad.norm}`, 12) + 14 : 0;
-  f.w = Math.max(34, title, ...f.lines.map(t => wide(t, 12))) + 22; f.h = 28 + 15 * f.lines.length;
+  const slope = f.grad ? wide(`∂ ${f.grad.norm}`, 12) : 0, under = f.grad && narrow();  // on a phone the gradient stands below: there is height, no width
+  f.tab = f.grad && !under ? slope + 14 : 0; f.foot = under ? 19 : 0;
+  f.w = Math.max(34, title, under ? slope : 0, ...f.lines.map(t => wide(t, 12))) + (narrow() ? 16 : 22); f.h = 28 + 15 * f.lines.length + f.foot;
   return f;
 }
 
@@ -140,8 +141,13 @@ function draw(keep = null) {
   for (const [id, r] of lay.places) {
     const f = lay.faces.get(id), g = make("g", {class: "node " + f.kind, "data-id": id, tabindex: 0, role: "button", "aria-label": [f.title, f.kindName, ...f.lines, f.grad ? `${say("gradient")} ${f.grad.norm}` : ""].filter(Boolean).join(", ")}, world);
     if (f.kind === "module") g.setAttribute("aria-expanded", "false");
-    if (f.grad) { const c = data.states[f.grad.state]; const tab = make("rect", {class: "grad", x: r.x + f.w - 8, y: r.y + 3, width: f.tab + 8, height: r.h - 6, rx: 6}, g); if (c) tab.style.stroke = c; const t = make("text", {class: "grad small", x: r.x + f.w + f.tab / 2, y: r.y + r.h / 2 + 4, "text-anchor": "middle", "font-size": 12}, g); t.style.fill = c || "#a61e4d"; t.append(`∂ ${f.grad.norm}`); }
-    make("rect", {class: "body", x: r.x, y: r.y, width: f.w, height: r.h, rx: f.kind === "module" ? 3 : f.kind === "given" ? 13 : 7, fill: f.fill}, g);
+    if (f.grad) {
+      const c = data.states[f.grad.state], [x, y, w, h] = f.foot ? [r.x + 3, r.y + r.h - f.foot - 6, f.w - 6, f.foot + 6] : [r.x + f.w - 8, r.y + 3, f.tab + 8, r.h - 6];
+      const tab = make("rect", {class: "grad", x, y, width: w, height: h, rx: 6}, g), t = make("text", {class: "grad small", x: f.foot ? r.x + f.w / 2 : r.x + f.w + f.tab / 2, y: f.foot ? r.y + r.h - 5 : r.y + r.h / 2 + 4, "text-anchor": "middle", "font-size": 12}, g);
+      if (c) tab.style.stroke = c;
+      t.style.fill = c || "#a61e4d"; t.append(`∂ ${f.grad.norm}`);
+    }
+    make("rect", {class: "body", x: r.x, y: r.y, width: f.w, height: r.h - f.foot, rx: f.kind === "module" ? 3 : f.kind === "given" ? 13 : 7, fill: f.fill}, g);
     const middle = r.x + f.w / 2, title = make("text", {x: middle, y: r.y + 19, "text-anchor": "middle", "font-size": 14, "font-weight": 600}, g);
     title.append((f.kind === "module" ? "+ " : "") + f.title);
     if (f.kindName) { const t = make("tspan", {dx: 6, "font-size": 12, "font-weight": 400, fill: "#4b5661"}, title); t.append(f.kindName); }
@@ -188,7 +194,7 @@ function bring(id) {  // what was opened into view; smaller if it then fits in t
 function fit(whole = false) {  // never below a readable size unless the user asks for the whole
   own = false;
   const s = at("stage"), best = scaleFor(lay);
-  zoom = Math.min(1.9, whole ? best : Math.max(best, 1));
+  zoom = Math.min(narrow() ? 1.4 : 1.9, whole ? best : Math.max(best, 1));
   left = lay.w * zoom < s.clientWidth ? (s.clientWidth - lay.w * zoom) / 2 : 18;
   top_ = lay.h * zoom < s.clientHeight - 8 ? (s.clientHeight - lay.h * zoom) / 2 : 14;
   if (!sideways && lay.w * zoom > s.clientWidth) { const first = [...lay.places.values()][0]; left = s.clientWidth / 2 - (first.x + first.w / 2) * zoom; left = Math.min(18, Math.max(left, s.clientWidth - 18 - lay.w * zoom)); }
