@@ -198,7 +198,7 @@ function fit(whole = false) {  // never below a readable size unless the user as
   left = lay.w * zoom < s.clientWidth ? (s.clientWidth - lay.w * zoom) / 2 : 18;
   top_ = lay.h * zoom < s.clientHeight - 8 ? (s.clientHeight - lay.h * zoom) / 2 : 14;
   if (!sideways && lay.w * zoom > s.clientWidth) { const first = [...lay.places.values()][0]; left = s.clientWidth / 2 - (first.x + first.w / 2) * zoom; left = Math.min(18, Math.max(left, s.clientWidth - 18 - lay.w * zoom)); }
-  if (sideways && lay.h * zoom > s.clientHeight) { const first = [...lay.places.values()][0]; top_ = s.clientHeight / 2 - (first.y + first.h / 2) * zoom; }
+  if (sideways && lay.h * zoom > s.clientHeight) { const first = [...lay.places.values()][0]; top_ = s.clientHeight / 2 - (first.y + first.h / 2) * zoom; top_ = Math.min(14, Math.max(top_, s.clientHeight - 14 - lay.h * zoom)); }
   place();
 }
 function centre(id) {
