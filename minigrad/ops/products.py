@@ -206,7 +206,14 @@ def _linear_weight_samples(run, y, input):
 @op(y=lambda g, input: linear(input, g), input=lambda g, y: matmul(y, g))
 def linear_weight(y: Array, input: Array) -> Array:
     """The gradient of :func:`linear` with respect to its weight (out, in); y (..., out) is the gradient of the result, for ``input`` (..., in)."""
-    return matmul(_rows(y).T, _rows(input))
+    if y.dtype is F16:
+        return in_dtype(linear_weight(*in_dtype((y, input), F16, F32)), F32, F16)
+    return kernels.matmul(_flat(y).T, _flat(input))
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    """:func:`_rows` in a kernel, where a call of an op would only take time."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def _linear_samples(run, x, weight, bias):
@@ -248,7 +255,7 @@ def linear(input: Array, weight: Array, bias: Array = None) -> Array:
         raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
     if input.dtype is F16:
         return in_dtype(linear(*in_dtype((input, weight, bias), F16, F32)), F32, F16)
-    out: Array = matmul(_rows(input), weight.T)
+    out = kernels.matmul(_flat(input), weight.T)
     if bias is not None:
         out = np.add(out, bias, out=out)
     return out.reshape(*input.shape[:-1], weight.shape[0])
