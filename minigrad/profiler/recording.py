@@ -117,16 +117,17 @@ class Event:
 class Recording:
     """What happens in one thread between :meth:`begin_all` and :meth:`end_all`: an :class:`~minigrad.engine.observed.Observer`.
 
-    What happens is only noted, a tuple for each span when it ends, and ``events`` are made of these when somebody asks: so the program is not much
-    slower for being looked at. A tuple is ``(kind, what, start, end, frames, more)``. ``what`` is the op or the name; ``frames`` is None for those of
-    the span around it; ``more`` is what :func:`_multiply_adds` takes and the shapes that ``record_shapes`` asked for, of an op, or the number of
-    a formula's node. Spans that began no sooner are inside. A tuple is small, because memory that was not touched before costs more than what is done here.
+    What happens is only noted when a span ends, and ``events`` are made of the notes when somebody asks: so the program is not much slower for being
+    looked at. ``log`` has in turn ``kind, what, start, end, frames, more`` of each span. ``what`` is the op or the name; ``frames`` is None for
+    those of the span around it; ``more`` are the FLOPs of an op, or the number of a formula's node. Spans that began no sooner are inside. The lists
+    are flat, because Python's search for cycles comes sooner, and takes longer, with each tuple that stays.
     """
 
     def __init__(self, shapes: bool, stack: bool):
         self.with_shapes, self.with_stack = shapes, stack
         self.thread = get_ident()
-        self.log: list[tuple[Any, ...]] = []
+        self.log: list[Any] = []
+        self.shapes: dict[int, list[tuple[int, ...]]] = {}  # place of an op in the log -> those of its arrays
         self.open: list[
             tuple[Any, ...]
         ] = []  # of modules, parts and walks that have not ended: kind, name, start, frames, and known outside
@@ -175,7 +176,7 @@ class Recording:
         now = perf_counter_ns()
         while len(self.open) > depth:
             kind, name, start, frames, self.known = self.open.pop()
-            self.log.append((kind, name, start, now, frames, None))
+            self.log += kind, name, start, now, frames, 0
 
     @functools.cached_property
     def events(self) -> list[Event]:
@@ -183,13 +184,13 @@ class Recording:
         found: list[Event] = []
         numbers: dict[Event, int] = {}  # formula -> number of its node
         roots: list[int] = []  # places of events that have no parent yet
-        for place, (kind, what, start, end, frames, more) in enumerate(self.log):
+        log = self.log
+        for place, (kind, what, start, end, frames, more) in enumerate(zip(*[log[i::6] for i in range(6)], strict=True)):
             event = Event(what if type(what) is str else what.name, kind, start, end, frames=frames)
             if kind == "formula":
                 numbers[event] = more
-            elif more is not None:
-                products, event.shapes = more
-                event.flops = 0 if products is None else 2 * _multiply_adds(what, *products)
+            else:
+                event.flops, event.shapes = more, self.shapes.get(place)
             while roots and found[roots[-1]].start >= start:
                 child = found[roots.pop()]
                 child.parent = event
@@ -207,7 +208,7 @@ class Recording:
             if id(array) not in seen:
                 seen.add(id(array))
                 found[place].bytes_kept += size
-        found = [found[place] for place in sorted(range(len(found)), key=lambda place: (self.log[place][2], -place))]
+        found = [found[place] for place in sorted(range(len(found)), key=lambda place: (found[place].start, -place))]
         for event in found:
             around = event.parent
             if event.kind == "formula":
@@ -221,11 +222,12 @@ class Recording:
     def timed(self, op: Op, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """What stands before a kernel while this recording runs."""
         # Not a closure: its cells would be objects of each op alone, that the caches do not have after the arrays of the op before.
-        return functools.partial(self._call, op, kernel, self.with_shapes or op in MULTIPLY_ADDS)
+        return functools.partial(self._call, op, kernel, MULTIPLY_ADDS.get(op))
 
-    def _call(self, op: Op, kernel: Callable[..., Any], described: bool, /, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, op: Op, kernel: Callable[..., Any], count: Callable[..., int] | None, /, *args: Any, **kwargs: Any) -> Any:
         if get_ident() != self.thread:
             return kernel(*args, **kwargs)
+        flops = 0
         start = perf_counter_ns()
         try:
             if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
@@ -233,33 +235,28 @@ class Recording:
             else:
                 out = run_batched(op, *op.split(args, kwargs), level)
         except Exception:
-            self.log.append(("op", op, start, perf_counter_ns(), None if self.known else self.caller(), None))
+            self.log += "op", op, start, perf_counter_ns(), None if self.known else self.caller(), 0
             raise
         end = perf_counter_ns()
-        more = self._described(op, out, args, kwargs) if described else None
-        self.log.append(("op", op, start, end, None if self.known else self.caller(), more))
-        return out
-
-    def _described(self, op: Op, out: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any]:
-        """What the log says more of a call: shapes, and not the arrays, which would stay in memory."""
-        products = shapes = None
-        if op in MULTIPLY_ADDS:
+        if count is not None:
             result = out[0] if op.has_residual else out
-            samples = _samples(result) if type(result) is Batched else 1
-            products = (samples, getattr(result, "shape", ()), args[0].shape, args[1].shape, args[len(op.inputs) :], kwargs)
-        if self.with_shapes:
-            shapes = [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
-        return products, shapes
+            flops = 2 * count(getattr(result, "shape", ()), args[0].shape, args[1].shape, args[len(op.inputs) :])
+            if type(result) is Batched:
+                flops *= _samples(result)
+        self.log += "op", op, start, end, None if self.known else self.caller(), flops
+        if self.with_shapes:  # not the arrays, which would stay in memory
+            self.shapes[len(self.log) // 6 - 1] = [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
+        return out
 
     def made(self, node: Node) -> None:
         """Note what the node of the last op keeps, and that its gradient belongs to this op."""
         log, plan = self.log, node.plan
-        if not log or log[-1][1] is not plan.op:
+        if not log or log[-5] is not plan.op:
             return
         places = self.arrays.get(plan)
         if places is None:
             places = self.arrays[plan] = _places(plan)
-        values, parents, here = node.kept, node.parents, len(log) - 1
+        values, parents, here = node.kept, node.parents, len(log) // 6 - 1
         for place, parent in places:
             value = values[place]
             if type(value) is np.ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
@@ -283,7 +280,7 @@ class Recording:
         try:
             result = formula(g, *args)
         finally:
-            self.log.append(("formula", node.plan.op, start, perf_counter_ns(), None, node.number))
+            self.log += "formula", node.plan.op, start, perf_counter_ns(), None, node.number
             self.known = outer
         if type(result) in (tuple, list):  # those of a joint formula that are computed only if they are needed
 
@@ -371,12 +368,6 @@ def _places(plan: Plan) -> list[tuple[int, int | None]]:
     """Where a node keeps what may be an array: its place, and that of the input that it is. Not the shapes of inputs."""
     kept = enumerate(plan.kept)
     return [(i, source if type(source) is int else None) for i, (source, name) in kept if source is not None or name in plan.op.statics]
-
-
-def _multiply_adds(op: Op, samples: int, out: tuple, first: tuple, second: tuple, rest: tuple, kwargs: dict[str, Any]) -> int:
-    """Those of a call with arrays of these shapes; ``rest`` are its static arguments by position, which come after all inputs."""
-    names = list(op.signature.parameters)[len(op.inputs) :]
-    return samples * MULTIPLY_ADDS[op](out, first, second, {**dict(zip(names, rest, strict=False)), **kwargs})
 
 
 def _samples(value: Any) -> int:
