@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,19 +28,22 @@ def needs(function: Callable[[], Any]) -> list[tuple[int, int]]:
     gradients, move once more. A view moves nothing. Python, and the update of the weights, are left out.
     """
     from minigrad.engine import put_before_kernels, take_away
-    from minigrad.engine.observed import observer
     from minigrad.profiler import profile
 
     moved: list[int] = []
+    here, inside = threading.get_ident(), False
 
     def stand_in(op: Any, kernel: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            if observer.get() is None:  # called inside an op's kernel, perhaps in another thread: the op has its bytes
+            nonlocal inside
+            if inside or threading.get_ident() != here:  # by an op's kernel, perhaps for a share of its work
                 return kernel(*args, **kwargs)
-            place = len(moved)
-            moved.append(0)
-            out = kernel(*args, **kwargs)
-            moved[place] = 0 if _is_view(out, args) else _numbers([*args, *kwargs.values(), out])
+            inside = True
+            try:
+                out = kernel(*args, **kwargs)
+            finally:
+                inside = False
+            moved.append(0 if _is_view(out, args) else _numbers([*args, *kwargs.values(), out]))
             return out
 
         return call
@@ -50,7 +54,7 @@ def needs(function: Callable[[], Any]) -> list[tuple[int, int]]:
             function()
     finally:
         take_away(stand_in)
-    calls = sorted((event for event in p.events() if event.kind == "op"), key=lambda event: event.start)
+    calls = [event for event in p.events() if event.kind == "op" and all(around.kind != "op" for around in list(event.chain())[1:])]
     ops = {id(event): [event.flops, size, 0] for event, size in zip(calls, moved, strict=True) if event.phase == "forward"}
     walked = set()
     for event in p.events():
