@@ -198,11 +198,14 @@ def second_order():
 WIDE = {
     "lstm": lambda: graph.draw(nn.LSTM(3, 4), mg.ones(3, 1, 3), backward=True),
     "unrolled": lambda: graph.draw(Unrolled(), mg.ones(3, 1, 3), backward=True),
-    "transformer layer": lambda: graph.draw(nn.TransformerEncoderLayer(16, 4, 32).eval(), mg.ones(5, 2, 16), backward=True),
+    "transformer layer": lambda: graph.draw(
+        nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval(), mg.ones(2, 5, 16), backward=True
+    ),
     "second order": second_order,
 }
-LOOK = """const stage = at("stage").getBoundingClientRect(), nodes_ = [...world.querySelectorAll("g.node")].map(g => g.getBoundingClientRect());
-    const type_ = Math.min(...[...world.querySelectorAll("text")].map(t => t.getAttribute("font-size") * zoom)), across = nodes_.every(r => r.left >= stage.left && r.right <= stage.right);
+LOOK = """const stage = at("stage").getBoundingClientRect(), nodes_ = [...world.querySelectorAll("g.node")].map(g => g.getBoundingClientRect()), frames_ = [...world.querySelectorAll("rect.area")].map(g => g.getBoundingClientRect());
+    const small_ = [...document.querySelectorAll("aside *, header *, nav *, #legend *")].filter(e => e.childNodes.length && e.getClientRects().length).map(e => parseFloat(getComputedStyle(e).fontSize));
+    const type_ = Math.min(...small_, ...[...world.querySelectorAll("text")].map(t => t.getAttribute("font-size") * zoom)), across = [...nodes_, ...frames_].every(r => r.left >= stage.left && r.right <= stage.right);
     const apart = nodes_.every((r, i) => nodes_.every((q, j) => j <= i || r.right <= q.left || q.right <= r.left || r.bottom <= q.top || q.bottom <= r.top));
 """
 

@@ -38,12 +38,13 @@ function face(id) {
   }
   const m = modules.get(id);
   if (m.ops) return {title: `${m.ops.toLocaleString()} ${say("ops")}`, lines: m.lines.slice(0, 3), fill: "#eef1f4", grad: null, kind: "module"};
-  if (m.in.length || m.out.length) lines.push(cut(`${m.in.join(", ")} → ${m.out.join(", ")}`, 44));
+  const way = [m.in.join(", "), `→ ${m.out.join(", ")}`];
+  if (m.in.length || m.out.length) lines.push(...(narrow() && way.join(" ").length > 28 ? way.map(t => cut(t, 30)) : [cut(way.join(" "), 44)]));  // on a phone in two lines
   if (m.parameters) lines.push(`${m.parameters.toLocaleString()} ${say("parameters")}${m.repeats > 1 ? " " + say("each") : ""}`);
   return {title: cut(m.name) + (m.repeats > 1 ? ` ×${m.repeats}` : ""), kindName: m.class === m.name ? "" : m.class, lines, fill: "#dfe6ee", grad: null, kind: "module"};
 }
 function sized(id) {
-  const f = face(id), title = wide(f.title, 14, true) + (f.kindName ? wide("  " + f.kindName, 12) : "");
+  const f = face(id), title = wide((f.kind === "module" ? "+ " : "") + f.title, 14, true) + (f.kindName ? wide("  " + f.kindName, 12) : "");
   const slope = f.grad ? wide(`∂ ${f.grad.norm}`, 12) : 0, under = f.grad && narrow();  // on a phone the gradient stands below: there is height, no width
   f.tab = f.grad && !under ? slope + 14 : 0; f.foot = under ? 19 : 0;
   f.w = Math.max(34, title, under ? slope : 0, ...f.lines.map(t => wide(t, 12))) + (narrow() ? 16 : 22); f.h = 28 + 15 * f.lines.length + f.foot;
@@ -57,7 +58,7 @@ function measured(turned) {  // the layout of what is open now
     const m = modules.get(id);
     if (m && !folded.has(id)) {
       const kids = (children.get(id) || []).map(node).filter(Boolean);
-      return kids.length ? {id, children: kids, label: wide(m.name + "  " + m.class, 13, true) + 24} : null;
+      return kids.length ? {id, children: kids, label: wide("− " + m.name + (m.class === m.name ? "" : "  " + m.class), 13, true) + 24} : null;
     }
     const f = sized(id);
     faces.set(id, f);
