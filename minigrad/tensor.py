@@ -706,10 +706,9 @@ class Tensor(TensorBase):
     def __setitem__(self, key: Any, value: Any) -> None:
         self._store(key, value, "x[i] = value")
 
-    def _store(self, key: Any, value: Any, name: str) -> None:
-        """Do ``x[key] = value``; ``name`` is the operation in error messages."""
+    def _store(self, key: Any, value: Any, name: str, whole: builtins.bool = False) -> None:
+        """Do ``x[key] = value``; ``name`` is the operation in error messages, ``whole`` whether it leaves, and has read, nothing of ``x``."""
         self._refuse_leaf(name)
-        found = reached(self, name) if self._data.base is not None else []
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
         recorded = recorded and self._data.dtype.kind == "f"
         if not isinstance(value, TensorBase):
@@ -717,6 +716,11 @@ class Tensor(TensorBase):
                 value = to_array(value, None if isinstance(value, np.ndarray) else self._data.dtype, name=name)
         elif not recorded:
             value = value._data
+        found = []
+        if self._data.base is not None:
+            if whole and engine.shape_of(value) not in ((), self._data.shape):
+                index.store(self._data, key, unwrapped(value))  # a failed write changes nothing
+            found = reached(self, name, whole)
         if found and recorded:
             written = index.store(self, key, value)
             self._write_through(found, written, written._data)
@@ -969,7 +973,7 @@ class Tensor(TensorBase):
         return self._fill(source, "copy_")
 
     def _fill(self: Self, value: Any, name: str) -> Self:
-        self._store(..., lifted(value), name)  # random numbers may differ from sample to sample
+        self._store(..., lifted(value), name, whole=True)  # random numbers may differ from sample to sample
         return self
 
     def uniform_(self: Self, low: Any = 0.0, high: Any = 1.0, generator: Generator | None = None) -> Self:

@@ -11,8 +11,8 @@ exception. What an op makes that :func:`~minigrad.engine.rules.views` marks (ind
 
 A view remembers its source by a weak reference: it does not keep it alive, and is a Tensor of its own when it is gone.
 If a source was written after the view was taken, the view has kept the old value (it is a value). It is still a view as long as that value and the
-source's are equal at its places: then it is taken again, so that ``a, b = x.chunk(2)`` can both be written. Else a write to it is refused, see
-:func:`reached`.
+source's are equal at its places: then it is taken again, so that ``a, b = x.chunk(2)`` can both be written. And it is when all of it is written,
+as by ``fill_``. Else a write to it is refused, see :func:`reached`.
 """
 
 from __future__ import annotations
@@ -164,15 +164,26 @@ def _remember(root: np.ndarray, those_who_left: list) -> None:
 # -------------------------------------------------------------------------------------- what a write to a view reaches
 
 
-def reached(view: TensorBase, name: str | None) -> list[tuple[Any, bool]]:
+def reached(view: TensorBase, name: str | None, whole: bool = False) -> list[tuple[Any, bool]]:
     """The Tensors that a write to ``view`` writes too: those in use that it was taken from, the nearest first.
 
     Each comes with whether a ``detach()`` is between: then the write is none of its graph's business. Raises ``RuntimeError`` with the ``name`` of
-    the operation where the write cannot be done right; without a name such a view counts as a Tensor of its own.
+    the operation where the write cannot be done right; without a name such a view counts as a Tensor of its own. ``whole``: the write leaves nothing
+    of the old value.
     """
     link = getattr(view, "_source", None)
     if link is None or not view._data.size:
         return []
+    before = view._data, view._node
+    try:
+        return _reached(view, link, name, whole)
+    except RuntimeError:
+        if not view._is_name:
+            view._data, view._node = before  # what is refused changes nothing
+        raise
+
+
+def _reached(view: TensorBase, link: Any, name: str | None, whole: bool) -> list[tuple[Any, bool]]:
     if name is not None and not is_batched(view):
         _refuse_overlap(view._data, name)
     found: list[tuple[Any, bool]] = []
@@ -183,8 +194,8 @@ def reached(view: TensorBase, name: str | None) -> list[tuple[Any, bool]]:
         source = known()
         if source is None:
             continue
-        if root_of(memory_of(source._data)) is not root_of(memory_of(view._data)) and not _caught_up(view, found, source, cut, name):
-            break  # the op copied, or the view was given other memory: it is none any more
+        if root_of(memory_of(source._data)) is not root_of(memory_of(view._data)) and not _caught_up(view, found, source, cut, name, whole):
+            continue  # the op copied, or the source was given other memory: the view is none of this one
         if name is not None and not is_batched(source):
             _refuse_overlap(source._data, name)
         found.append((source, cut))
@@ -235,8 +246,10 @@ def _refuse_unrecorded(view: TensorBase, found: list[tuple[Any, bool]], name: st
             )
 
 
-def _caught_up(view: TensorBase, found: list[tuple[Any, bool]], source: Any, cut: bool, name: str | None) -> bool:
+def _caught_up(view: TensorBase, found: list[tuple[Any, bool]], source: Any, cut: bool, name: str | None, whole: bool) -> bool:
     """Move ``view``, and the ``found`` Tensors between, to the memory for which ``source`` left theirs, if they still show its values.
+
+    (If the ``whole`` of ``view`` is overwritten, what it shows does not matter.)
 
     False if ``source`` never was in their memory.
     """
@@ -249,7 +262,12 @@ def _caught_up(view: TensorBase, found: list[tuple[Any, bool]], source: Any, cut
     recorded = is_grad_enabled() and not cut and source._node is not None and source._node.plan is not None
     if type(now) is np.ndarray and (now.shape, now.strides) == (shape, strides):
         arrays = [_within(now, t._data, address) for t in members]
-        if all(a is not None and np.array_equal(a, t._data, equal_nan=True) for a, t in zip(arrays, members, strict=True)):
+        if all(
+            a is not None and ((whole and t is view) or np.array_equal(a, t._data, equal_nan=True))
+            for a, t in zip(arrays, members, strict=True)
+        ):
+            if name is not None:
+                _refuse_unrecorded(view, [*found, (source, cut)], name)
             for a, t in zip(arrays, members, strict=True):
                 if recorded and (t._node is not None or t is not view):
                     t._node = take(source, places(now, a))._node  # the graph may have changed where the value has not

@@ -228,7 +228,7 @@ def test_a_write_to_a_tensor_is_none_to_its_views_and_they_know(name, graph):
     x += 10
     x[0] = 100
     assert view.tolist() == before
-    for write in (lambda: operator.setitem(view, ..., -1), lambda: operator.iadd(view, 5), view.zero_):
+    for write in (lambda: operator.setitem(view, 0, -1), lambda: operator.iadd(view, 5), view.exp_):
         with pytest.raises(RuntimeError, match=r"written after the view was taken.*y = x\[i\].*x\[i\] = value"):
             write()
     assert x.tolist() == [[100, 100], [13, 14]] and view.tolist() == before
@@ -289,6 +289,29 @@ def test_the_parts_of_a_tensor_are_all_written():
     assert rows[0].tolist() == [0, 0]
 
 
+def test_a_view_that_is_overwritten_need_not_be_taken_again():
+    """Views that overlap can all be filled."""
+    w = leaf(np.zeros((3, 3)))
+    for x in (mg.zeros(3, 3), w * 1):
+        rows = x[0], x[-1], x[:, 0], x.t()[-1]
+        for i, edge in enumerate(rows):
+            edge.fill_(i + 1)
+        with pytest.raises(RuntimeError, match="written after the view"):
+            rows[0][:] += 5  # which reads it
+        rows[0].fill_(5)
+        rows[2].copy_(x[:, 1])
+        assert x.tolist() == [[5, 5, 5], [0, 0, 4], [2, 2, 4]]
+        with pytest.raises(RuntimeError, match="written after the view"):
+            rows[1].add_(1)
+        with pytest.raises(RuntimeError, match="written after the view"):
+            rows[1][0] = 1
+    with pytest.raises(mg.ShapeError, match="broadcast"):
+        rows[1].copy_(mg.ones(2))
+    assert rows[1].tolist() == [2, 2, 2]
+    x.sum().backward()
+    assert w.grad.tolist() == [[0, 0, 0], [0, 2, 0], [0, 0, 0]]
+
+
 def test_all_that_a_view_was_taken_from_is_written():
     x = mg.arange(8.0).reshape(2, 2, 2)
     a = x[1]
@@ -313,6 +336,15 @@ def test_a_view_of_a_view_that_was_taken_again():
     with pytest.raises(RuntimeError, match="written after the view"):
         b[0] = 7
     assert (x.tolist(), a.tolist(), b.tolist()) == ([1, 5], [1], [0])
+
+
+def test_a_view_of_a_view_that_was_given_other_data():
+    x = mg.zeros(4)
+    a = x[1:]
+    b = a[1:]
+    a.data = mg.ones(3)
+    b += 7
+    assert (x.tolist(), a.tolist(), b.tolist()) == ([0, 0, 7, 7], [1, 1, 1], [7, 7])
 
 
 def test_what_a_graph_keeps_is_not_written_through_a_view():
@@ -1141,7 +1173,7 @@ class Values(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------------------------ writes
 
-    def write(self, x, act, plain, others=(), grad=True):
+    def write(self, x, act, plain, others=(), grad=True, whole=False):
         """Run ``act``, which writes ``x``; ``plain`` is what it does to plain arrays, ``others`` the entries that it reads."""
         try:
             with np.errstate(all="ignore"):
@@ -1155,7 +1187,12 @@ class Values(RuleBasedStateMachine):
         leaf_refused = leaf_refused or (
             grad and any(s.recorded and not cut and (s.name is not None or not x.recorded) for s, _, cut in reached)
         )
-        must_refuse = any((s.value.ravel()[at] != x.value).any() for s, at, _ in reached)
+        must_refuse = any(
+            (s.value.ravel()[at] != e.value).any()
+            for e in ([] if whole else [x]) + [s for s, _, _ in reached]
+            for s, at, _ in e.sources()
+            if any(s is r for r, _, _ in reached)
+        )
         try:
             with mg.set_grad_enabled(grad):
                 act(x.tensor)
@@ -1196,12 +1233,12 @@ class Values(RuleBasedStateMachine):
 
     @rule(i=which, value=hs.sampled_from([0.0, 1.5]), grad=hs.booleans())
     def fill(self, i, value, grad):
-        self.write(self.pick(i), lambda t: t.fill_(value), lambda a: np.full_like(a, value), [], grad)
+        self.write(self.pick(i), lambda t: t.fill_(value), lambda a: np.full_like(a, value), [], grad, True)
 
     @rule(i=which, j=which, grad=hs.booleans())
     def copy_from(self, i, j, grad):
         x, y = self.pick(i), self.pick(j)
-        self.write(x, lambda t: t.copy_(y.tensor), lambda a, b: put(a, ..., b), [y], grad)
+        self.write(x, lambda t: t.copy_(y.tensor), lambda a, b: put(a, ..., b), [y], grad, True)
 
     @rule(i=which, j=which, data=hs.data(), grad=hs.booleans())
     def assign(self, i, j, data, grad):
@@ -1236,9 +1273,11 @@ class Values(RuleBasedStateMachine):
         family = [e for e in self.pool if e.source is not None and any(s is x for s, _, _ in e.sources())]
         if x.value.shape == y.value.shape and not any(np.shares_memory(e.tensor._data, y.tensor._data) for e in [x, *family]):
             x.tensor.data = y.tensor
-            x.source = None
             for e in family:
-                e.source = None
+                if e.source is x:  # it stays a view of what x was one of
+                    e.detached = e.detached or x.detached
+                    e.source, e.at = x.source, None if x.source is None else x.at.ravel()[e.at]
+            x.source = None
             x.renew(rewritten(x.program, y.value) if x.recorded else Leaf(y.value))
 
     # --------------------------------------------------------------------------------- gradients
