@@ -6,6 +6,7 @@ There are no complex tensors. A :class:`ComplexPair` holds one real Tensor, whos
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
 from minigrad.ops.arguments import positive_dims, sizes_of, tensors
 from minigrad.ops.index import subscript
+from minigrad.ops.products import einsum, matmul
 from minigrad.ops.shape import permute, reshape, stack, transpose
 from minigrad.tree import array_of
 from minigrad.types import Tensor
@@ -29,8 +31,8 @@ class ComplexPair:
     Args:
         pair: (..., 2): the real and the imaginary parts.
 
-    It has ``real``, ``imag``, ``abs()``, ``angle()``, ``conj()``, arithmetic with complex pairs, real Tensors and numbers, indexing,
-    ``reshape``, ``transpose``, ``permute``, ``sum``, ``mean``, ``detach()`` and ``numpy()`` (a complex array). For anything else compute with
+    It has ``real``, ``imag``, ``abs()``, ``angle()``, ``conj()``, ``exp()``, arithmetic and ``@`` with complex pairs, real Tensors and numbers,
+    indexing, ``reshape``, ``transpose``, ``permute``, ``sum``, ``mean``, ``detach()`` and ``numpy()`` (a complex array). For anything else compute with
     its parts. Raises ``ShapeError`` if the last dimension is not 2.
 
     >>> import minigrad as mg
@@ -52,6 +54,10 @@ class ComplexPair:
             "or with z.abs() and z.angle()",
             name=name,
         )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Refused: numpy, and functions that take arrays, would make one of objects."""
+        raise TypeError("a complex pair is no array: functions take z.pair, or z.real and z.imag; z.numpy() makes a complex array")
 
     def __repr__(self) -> str:
         return f"ComplexPair(real={self.real!r}, imag={self.imag!r})"
@@ -130,7 +136,7 @@ class ComplexPair:
         if name not in _ANSWERS:
             raise TypeError(
                 f"{name}: there are no complex tensors; compute with z.real and z.imag, or with z.abs() and z.angle(). "
-                "A ComplexPair takes +, -, * and / with real tensors"
+                "A ComplexPair takes +, -, *, / and @ with real tensors, and einsum takes it"
             )
         return _ANSWERS[name](*operands)
 
@@ -166,6 +172,16 @@ class ComplexPair:
 
     def __rtruediv__(self, other: Any) -> ComplexPair:
         return _pair(other) / self
+
+    def __matmul__(self, other: Any) -> ComplexPair:
+        return multilinear(matmul, (self, other))
+
+    def __rmatmul__(self, other: Any) -> ComplexPair:
+        return multilinear(matmul, (other, self))
+
+    def exp(self) -> ComplexPair:
+        """``e**real * (cos(imag) + i * sin(imag))``."""
+        return polar(ew.exp(self.real), self.imag)
 
     # ------------------------------------------------------------------------------------------------ shapes
 
@@ -208,7 +224,26 @@ _ANSWERS: dict[str, Callable] = {
     "sub": lambda a, b: _pair(a) - b,
     "mul": lambda a, b: b * a if isinstance(b, ComplexPair) else a * b,
     "div": lambda a, b: _pair(a) / b,
+    "matmul": lambda a, b: multilinear(matmul, (a, b)),
+    "einsum": lambda equation, *operands: multilinear(functools.partial(einsum, equation), operands),
+    "exp": ComplexPair.exp,
 }
+
+
+def multilinear(function: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """``function(*operands)``, which is linear in each operand, of complex pairs and real Tensors: by their parts.
+
+    >>> import minigrad as mg
+    >>> z = mg.complex(mg.tensor([1.0, 2.0]), mg.tensor([3.0, 4.0]))
+    >>> multilinear(mg.dot, (z, mg.tensor([1.0, 1.0]))).numpy()
+    array(3.+7.j, dtype=complex64)
+    """
+    place = next((i for i, x in enumerate(operands) if isinstance(x, ComplexPair)), None)
+    if place is None:
+        return function(*operands)
+    z = operands[place]
+    real, imag = (multilinear(function, (*operands[:place], part, *operands[place + 1 :])) for part in (z.real, z.imag))
+    return real + complex(-imag.imag, imag.real) if isinstance(real, ComplexPair) else complex(real, imag)
 
 
 def _is_real(x: Any) -> bool:

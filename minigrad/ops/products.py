@@ -408,7 +408,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         equation: one term per operand, with one letter per axis, and after ``->`` the letters of the result. Letters that are not in the
             result are summed over. Without ``->`` the result has the letters that occur once, in alphabetical order. ``...`` stands
             for axes that broadcast; a letter that occurs twice in a term takes the diagonal.
-        operands: the tensors, or one list of them.
+        operands: the tensors, or one list of them. Of complex pairs the result is one.
 
     Several operands are multiplied in pairs, in an order that needs little work; each pair is one matrix product.
 
@@ -426,6 +426,9 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         equation, operands = _numbered(equation, *operands)
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
+    for x in operands:
+        if hasattr(x, "answer_op"):  # a complex pair
+            return x.answer_op("einsum", (equation, *operands))
     values = list(operands)
     for function, places, keywords in _program(equation, tuple([tuple(x.shape) for x in operands])):
         values.append(function(*[values[p] for p in places], **keywords))

@@ -5,6 +5,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.torch as torch
+from minigrad.testing import gradcheck
 
 
 @pytest.mark.parametrize(
@@ -37,8 +38,11 @@ import minigrad.torch as torch
         (lambda: mg.istft(mg.ones(3, 3, 2), 4, return_complex=True), NotImplementedError, "istft: the result is real"),
         (lambda: mg.view_as_complex(mg.ones(3)), mg.ShapeError, r"the last dimension must be 2 \(real, imaginary\), not of shape \(3,\)"),
         (lambda: mg.imag(mg.ones(3)), RuntimeError, "imag: a complex pair is needed"),
-        (lambda: mg.fft.fft(mg.ones(3)).exp(), AttributeError, r"'ComplexPair' object has no attribute 'exp': .*z.real and z.imag"),
-        (lambda: mg.exp(mg.fft.fft(mg.ones(3))), TypeError, "exp: there are no complex tensors; compute with z.real and z.imag"),
+        (lambda: mg.fft.fft(mg.ones(3)).tan(), AttributeError, r"'ComplexPair' object has no attribute 'tan': .*z.real and z.imag"),
+        (lambda: mg.tan(mg.fft.fft(mg.ones(3))), TypeError, "tan: there are no complex tensors; compute with z.real and z.imag"),
+        (lambda: mg.stack([mg.fft.fft(mg.ones(3))]), TypeError, "stack: there are no complex tensors; compute with z.real and z.imag"),
+        (lambda: mg.roll(mg.fft.fft(mg.ones(3)), 1), TypeError, "roll: there are no complex tensors; compute with z.real and z.imag"),
+        (lambda: np.asarray(mg.fft.fft(mg.ones(3))), TypeError, r"a complex pair is no array: .* z.numpy\(\) makes a complex array"),
         (lambda: mg.ones(3) ** mg.fft.fft(mg.ones(3)), TypeError, "pow: there are no complex tensors; compute with z.real"),
         (lambda: mg.ones(4) * mg.fft.fft(mg.ones(3)), mg.ShapeError, r"mul: shapes \(3, 2\) and \(4, 1\) do not broadcast"),
         (lambda: mg.hann_window(-1), mg.ShapeError, "hann_window: window_length must be 0 or above"),
@@ -145,3 +149,42 @@ def test_the_angle_of_a_real_number():
 def test_a_size_is_a_whole_number_from_1(name, n):
     with pytest.raises((ValueError, TypeError), match=f"{name}: the size must be"):
         getattr(mg.fft, name)(mg.ones(4), n=n)
+
+
+def complex_numbers(seed, *shape):
+    parts = np.random.default_rng(seed).normal(size=(*shape, 2))
+    return mg.view_as_complex(mg.tensor(parts, requires_grad=True)), parts[..., 0] + 1j * parts[..., 1]
+
+
+PRODUCTS = {
+    "pair @ pair": (lambda a, b, r: a @ b, lambda a, b, r: a @ b),
+    "pair @ real": (lambda a, b, r: a @ r, lambda a, b, r: a @ r),
+    "real @ pair": (lambda a, b, r: r @ a, lambda a, b, r: r @ a),
+    "matmul": (lambda a, b, r: mg.matmul(r, b), lambda a, b, r: r @ b),
+    "einsum": (lambda a, b, r: mg.einsum("ij,jk->ki", a, b), lambda a, b, r: np.einsum("ij,jk->ki", a, b)),
+    "einsum of three": (lambda a, b, r: mg.einsum("ij,jk,ik->j", [a, r, b]), lambda a, b, r: np.einsum("ij,jk,ik->j", a, r, b)),
+    "einsum of one": (lambda a, b, r: mg.einsum("ii", a), lambda a, b, r: np.einsum("ii", a)),
+    "exp": (lambda a, b, r: mg.exp(a), lambda a, b, r: np.exp(a)),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_complex_pairs(name):
+    """Beside numpy's complex numbers, with gradients of both orders."""
+    ours, numpys = PRODUCTS[name]
+    (a, x), (b, y) = complex_numbers(0, 3, 3), complex_numbers(1, 3, 3)
+    r = mg.tensor(np.random.default_rng(2).normal(size=(3, 3)), requires_grad=True)
+    result = ours(a, b, r)
+    np.testing.assert_allclose(result.detach().numpy(), numpys(x, y, r.numpy(force=True)), rtol=1e-12)
+    (mg.view_as_real(result) ** 2).sum().backward()
+    leaves = [a.pair, b.pair, r]
+    used = [i for i, leaf in enumerate(leaves) if leaf.grad is not None]
+    assert used
+
+    def of_used(*given):
+        every = [leaf.detach() for leaf in leaves]
+        for i, value in zip(used, given, strict=True):
+            every[i] = value
+        return mg.view_as_real(ours(mg.view_as_complex(every[0]), mg.view_as_complex(every[1]), every[2]))
+
+    gradcheck(of_used, *[leaves[i] for i in used], order=2)
