@@ -19,11 +19,17 @@ from minigrad.ops.precision import in_float32
 from minigrad.random import drawn
 from minigrad.types import Array, Tensor, called_as
 
+RUN = 8  # elements with one place of the mask from which numpy's loop over such rows pays
+
 
 @elementwise
 @op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)
 def masked_scale(input: Array, keep: Array, scale: float) -> Array:
     """``scale`` times ``input`` where ``keep`` is True, else 0. ``keep`` is a boolean array that broadcasts to the input's shape."""
+    shape = np.broadcast_shapes(input.shape, keep.shape)
+    if input.dtype.kind == "f" and keep.dtype == bool and keep.shape[-1:] == (1,) and shape[-1] >= RUN:
+        # whole rows are kept or dropped: numpy skips those that are, and the product of the others is their only pass over memory
+        return quiet().run(lambda: np.multiply(input, scale, out=np.zeros(shape, input.dtype), where=keep))
     out = np.asarray(where(keep, input, 0.0))
     return quiet().run(np.multiply, out, scale, out)
 

@@ -10,6 +10,7 @@ from minigrad import nn
 from minigrad.nn import functional as F
 from minigrad.nn import module as modules
 from minigrad.nn.utils import prune
+from minigrad.ops.dropout import masked_scale
 
 
 def test_state_dict_hooks():
@@ -136,6 +137,27 @@ def test_an_optimiser_may_be_older_than_a_lazy_layer_s_weights():
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] and model.weight.shape == (1, 3) and np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("sides", [(3, 4, 5, 16), (3, 4, 0, 16), (0, 4, 2, 9), (2, 3, 2, 7)])
+def test_masks_of_whole_channels(sides, dtype):
+    """Dropped are NaN and infinities too, for every layout in memory; the gradient is that of the kept ones."""
+    random = np.random.default_rng(0)
+    keep = random.random((*sides[:2], 1, 1)) > 0.5
+    flat = random.standard_normal(1 + int(np.prod(sides))).astype(dtype)
+    flat[1 : flat.size : 5] = np.nan
+    flat[2 : flat.size : 5] = np.inf
+    raw = np.zeros(flat.nbytes + 1, np.uint8)[1:].view(dtype)
+    raw[:] = flat
+    arrays = [flat[:-1].reshape(sides), flat[1:].reshape(sides[::-1]).transpose(), raw[1:].reshape(sides)]
+    for x in arrays:
+        got = masked_scale(x, keep, scale=2.5)
+        np.testing.assert_array_equal(got, np.where(keep, x, 0) * np.asarray(2.5, dtype), strict=True)
+    x = mg.tensor(arrays[0], requires_grad=True)
+    g = mg.tensor(np.where(keep, arrays[2], np.nan))
+    masked_scale(x, keep, scale=2.5).backward(g)
+    np.testing.assert_array_equal(x.grad.numpy(), np.where(keep, arrays[2], 0) * np.asarray(2.5, dtype), strict=True)
 
 
 def test_dropout2d_of_a_matrix_drops_elements_as_in_pytorch():
