@@ -117,7 +117,7 @@ def detections(
     >>> from minigrad import plots
     >>> figure = plots.detections([np.eye(8)], [{"boxes": [[1, 2, 5, 6]], "labels": [0], "scores": [0.9]}], ["cat"])
     >>> figure.axes[0].texts[0].get_text()
-    'cat 0.9'
+    'cat 0.90'
     """
     check("detections", locals(), "names", pictures="a list", found="a list", names="a list", columns=1, size="above 0")
     pictures, found = list(pictures), list(found)
