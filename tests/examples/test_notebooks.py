@@ -6,6 +6,9 @@ Needs ``pip install -e '.[notebooks]'``; ``--notebooks`` runs all of them, other
 from __future__ import annotations
 
 import re
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,9 +56,14 @@ def executed(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 
+    sockets = tempfile.mkdtemp(prefix="k")  # a socket's path has 107 characters at most, and that of tmp_path may have more
+
     def run(text, before=""):
         book = jupytext.reads(f"# %%\n{before}\n\n{text}", fmt="py:percent")
         client = nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}})
+        manager = client.create_kernel_manager()
+        if sys.platform != "win32":  # a port that was free when it was chosen may be taken when the kernel binds it; a socket's file is not
+            manager.transport, manager.ip = "ipc", f"{sockets}/kernel"
         try:
             client.execute()
         except nbclient.exceptions.CellExecutionError as error:
@@ -64,7 +72,8 @@ def executed(tmp_path, monkeypatch):
             pytest.skip(error.evalue)
         return book
 
-    return run
+    yield run
+    shutil.rmtree(sockets)
 
 
 def outputs(book):
