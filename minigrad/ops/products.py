@@ -88,8 +88,8 @@ def matmul(input: Array, other: Array) -> Array:
     >>> mg.matmul(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    if not input.ndim or not other.ndim:
-        raise ShapeError(f"matmul: both operands need at least 1 dimension: {input.shape} @ {other.shape}; use * with numbers")
+    if not getattr(input, "ndim", 0) or not getattr(other, "ndim", 0):  # a number has none
+        raise ShapeError(f"matmul: both operands need at least 1 dimension: {np.shape(input)} @ {np.shape(other)}; use * with numbers")
     k = other.shape[-2 if other.ndim > 1 else 0]
     if input.shape[-1] != k:
         raise ShapeError(f"matmul: inner sizes differ: {input.shape} @ {other.shape} needs {input.shape[-1]} == {k}")

@@ -42,6 +42,7 @@ from minigrad.testing import gradcheck
         (lambda: mg.tan(mg.fft.fft(mg.ones(3))), TypeError, "tan: there are no complex tensors; compute with z.real and z.imag"),
         (lambda: mg.stack([mg.fft.fft(mg.ones(3))]), TypeError, "stack: there are no complex tensors; compute with z.real and z.imag"),
         (lambda: mg.roll(mg.fft.fft(mg.ones(3)), 1), TypeError, "roll: there are no complex tensors; compute with z.real and z.imag"),
+        (lambda: mg.fft.fft(mg.ones(3)) @ 3, mg.ShapeError, r"matmul: both operands need at least 1 dimension: \(3,\) @ \(\); use \*"),
         (lambda: np.asarray(mg.fft.fft(mg.ones(3))), TypeError, r"a complex pair is no array: .* z.numpy\(\) makes a complex array"),
         (lambda: mg.ones(3) ** mg.fft.fft(mg.ones(3)), TypeError, "pow: there are no complex tensors; compute with z.real"),
         (lambda: mg.ones(4) * mg.fft.fft(mg.ones(3)), mg.ShapeError, r"mul: shapes \(3, 2\) and \(4, 1\) do not broadcast"),

@@ -16,6 +16,7 @@ a23, a45 = mg.ones(2, 3), mg.ones(4, 5)
         (lambda: a23 @ mg.ones(2), r"matmul: inner sizes differ: \(2, 3\) @ \(2,\) needs 3 == 2"),
         (lambda: mg.ones(2, 2, 3) @ mg.ones(5, 3, 4), r"matmul: the leading dimensions of \(2, 2, 3\) @ \(5, 3, 4\) do not broadcast"),
         (lambda: a23 @ mg.tensor(2.0), r"matmul: both operands need at least 1 dimension: \(2, 3\) @ \(\)"),
+        (lambda: a23 @ 2.0, r"matmul: both operands need at least 1 dimension: \(2, 3\) @ \(\)"),
         (lambda: mg.mm(a23, mg.ones(3)), r"mm: mat2 must have 2 dimensions, not shape \(3,\)"),
         (lambda: mg.bmm(mg.ones(2, 1, 3), mg.ones(4, 3, 1)), r"bmm: batch sizes differ: \(2, 1, 3\) and \(4, 3, 1\)"),
         (lambda: mg.dot(a23, a23), r"dot: input must have 1 dimension, not shape \(2, 3\)"),
