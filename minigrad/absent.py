@@ -129,7 +129,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.optim.lr_scheduler.ReduceLROnPlateau": {"default_min_lr mode_worse": _SELF},
     "torch.utils.data.DataLoader": {"check_worker_number_rationality": _SELF},
-    "torch.utils.hooks.RemovableHandle": {"extra_dict_ref hooks_dict_ref id next_id": "remove() takes the hook off"},
+    "torch.utils.hooks.RemovableHandle": {"extra_dict_ref hooks_dict_ref next_id": "remove() takes the hook off"},
     "torch.amp.GradScaler": {
         "get_backoff_factor set_backoff_factor get_growth_factor set_growth_factor get_growth_interval set_growth_interval": _SCALE
     },

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import copy
+import itertools
 import sys
 import types
 import weakref
@@ -1533,18 +1534,26 @@ class Tensor(TensorBase):
     log_softmax = softmaxes.log_softmax
 
 
+_NUMBERS = itertools.count()
+
+
 @absent.answers_as("torch.utils.hooks.RemovableHandle")
 class RemovableHandle:
     """Removes a hook that was registered: ``handle.remove()``."""
 
     def __init__(self, hooks: list, hook: Callable):
-        self._hooks, self._hook = hooks, _Hook(hook)
-        hooks.append(self._hook)
+        self._hooks, self.hook = hooks, _Hook(hook)
+        hooks.append(self.hook)
+
+    @property
+    def id(self) -> int:
+        """The hook's key in a module's ``_forward_hooks`` and their like."""
+        return self.hook.id
 
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
+        if self.hook in self._hooks:
+            self._hooks.remove(self.hook)
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -1557,7 +1566,7 @@ class _Hook:
     """A hook as a separate object, because the same function may be registered twice."""
 
     def __init__(self, function: Callable):
-        self.function = function
+        self.function, self.id = function, next(_NUMBERS)
 
     def __call__(self, g: Tensor) -> Any:
         return self.function(g)

@@ -228,6 +228,7 @@ class _HookEntry(NamedTuple):
     function: Callable[..., Any]
     with_kwargs: bool = False
     always_call: bool = False
+    private: bool = False  # of one of PyTorch's methods with an underscore: another call, see Module._register_state_dict_hook
 
 
 class _Hooks:
@@ -285,6 +286,70 @@ class _Members(MutableMapping[str, M]):
         return repr(dict(self))
 
 
+_NO_HOOKS = _Hooks()  # what a module without hooks is read as; nothing is registered in it
+
+
+class _HookDict(MutableMapping[int, Callable[..., Any]]):
+    """A module's hooks of one kind by the ``id`` of their handles, as PyTorch's ``_forward_hooks``: scripts count, clear and restore them.
+
+    It is the list that the hooks are called from. So handles can remove hooks that were taken off by an assignment and put back.
+    """
+
+    __slots__ = ("_list",)
+
+    def __init__(self, hooks: list[Any]):
+        self._list = hooks
+
+    def _place(self, key: int) -> int:
+        for i, hook in enumerate(self._list):
+            if hook.id == key:
+                return i
+        raise KeyError(key)
+
+    def __getitem__(self, key: int) -> Callable[..., Any]:
+        return self._list[self._place(key)].function.function
+
+    def __setitem__(self, key: int, value: Callable[..., Any]) -> None:
+        if key in self:
+            self._list[self._place(key)].function = _HookEntry(value)
+        else:
+            RemovableHandle(self._list, _HookEntry(value)).hook.id = key  # type: ignore[arg-type]
+
+    def __delitem__(self, key: int) -> None:
+        del self._list[self._place(key)]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([hook.id for hook in self._list])
+
+    def __len__(self) -> int:
+        return len(self._list)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class _HooksOf:
+    """An attribute of :class:`Module` that is the :class:`_HookDict` of one kind; any mapping can be assigned."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+    def __get__(self, module: Module | None, owner: type) -> Any:
+        return self if module is None else _HookDict(getattr(_own_hooks(module), self.kind))
+
+    def __set__(self, module: Module, value: Mapping[int, Callable[..., Any]]) -> None:
+        if not isinstance(value, _HookDict):
+            given, value = value, _HookDict([])
+            value.update(given)
+        setattr(_own_hooks(module), self.kind, value._list)
+
+
+def _own_hooks(module: Module) -> _Hooks:
+    if "_hooks" not in module.__dict__:
+        module.__dict__["_hooks"] = _Hooks()
+    return module.__dict__["_hooks"]
+
+
 class _HasForward(Protocol[P, R]):
     """For type checkers: a module whose forward() takes P and returns R."""
 
@@ -331,6 +396,12 @@ class Module:
     _parameter_names: dict[str, None]  # dicts as ordered sets; the values are in __dict__
     _buffer_names: dict[str, bool]  # name -> whether it is part of the state_dict
     _module_names: dict[str, None]
+    _version: int = 1  # of what state_dict writes, for a subclass that reads older ones in its _load_from_state_dict
+
+    _forward_pre_hooks, _forward_hooks = _HooksOf("forward_pre"), _HooksOf("forward")
+    _backward_pre_hooks, _backward_hooks = _HooksOf("backward_pre"), _HooksOf("backward")
+    _state_dict_pre_hooks, _state_dict_hooks = _HooksOf("state_pre"), _HooksOf("state")
+    _load_state_dict_pre_hooks, _load_state_dict_post_hooks = _HooksOf("load_pre"), _HooksOf("load")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -413,21 +484,33 @@ class Module:
         return _register_hook(self, "state_pre", _HookEntry(hook), False)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` after each :meth:`state_dict`; it may change the dict. The metadata is {}."""
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after each :meth:`state_dict`; it may change the dict.
+
+        The metadata is ``{"version": self._version}``. A hook that returns something is an error; see :meth:`_register_state_dict_hook`.
+        """
         return _register_hook(self, "state", _HookEntry(hook), False)
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """:meth:`register_state_dict_post_hook`, under its old name: what the hook of the outermost module returns replaces the dict."""
+        return _register_hook(self, "state", _HookEntry(hook, private=True), False)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`` before loading.
 
-        It may change the dict, which is a copy of the one that :meth:`load_state_dict` was given, to rename paths for example, and
-        append to the lists. It is called for this module wherever it is in the model that is loaded.
+        It may change the dict, to rename paths for example, and append to the lists. The dict is not the one that :meth:`load_state_dict` was
+        given: it has what is below ``prefix``. The hook is called for this module wherever it is in the model that is loaded. The metadata is
+        that of the module that was saved, ``{"version": ...}``, or {} for a dict without; ``strict`` is always True, as in PyTorch.
         """
         return _register_hook(self, "load_pre", _HookEntry(hook), False)
+
+    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> RemovableHandle:
+        """:meth:`register_load_state_dict_pre_hook`, under its old name: the hook is called without the module, unless ``with_module``."""
+        return _register_hook(self, "load_pre", _HookEntry(hook, private=not with_module), False)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, incompatible_keys)`` after loading; it may change the two lists, which :meth:`load_state_dict` returns.
 
-        With ``strict`` they are empty: what does not fit was refused before.
+        With ``strict``, what is left in the lists is an error: a hook that clears them forgives.
         """
         return _register_hook(self, "load", _HookEntry(hook), False)
 
@@ -732,17 +815,34 @@ class Module:
         >>> list(nn.BatchNorm2d(3).state_dict())
         ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
         """
-        found: dict[str, Any] = OrderedDict() if destination is None else destination
-        for entry, module, path in _hooks_below(self, "state_pre", prefix):
-            entry.function(module, path, keep_vars)
-        for name, value in _state(self).items():
-            if isinstance(value, Module):
-                found[prefix + name] = value.get_extra_state()
-            else:
-                found[prefix + name] = value if keep_vars or is_lazy(value) else value.detach()
-        for entry, module, path in reversed(_hooks_below(self, "state", prefix)):  # those of children first
-            entry.function(module, found, path, {})
-        return found
+        if destination is None:
+            _refuse_lost(self)
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()  # type: ignore[attr-defined]  # as PyTorch: see _version
+        metadata = {"version": self._version}
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]] = metadata
+        hooks = self.__dict__.get("_hooks") or _NO_HOOKS
+        for hook in list(hooks.state_pre):
+            hook.function.function(self, prefix, keep_vars)
+        self._save_to_state_dict(destination, prefix, keep_vars)
+        for name, module in list(self._modules.items()):
+            if module is not None:
+                module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook in list(hooks.state):
+            changed = hook.function.function(self, destination, prefix, metadata)
+            if changed is not None:
+                if not hook.function.private:
+                    raise RuntimeError(f"a state_dict post-hook must change the dict and return None, not {type(changed).__name__}")
+                destination = changed
+        return destination
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        """Put this module's own state, not that of its children, into ``destination``. A subclass may do it in its way: PyTorch's method."""
+        for name, value in _own_state(self).items():
+            destination[prefix + name] = value if keep_vars or is_lazy(value) else value.detach()
+        if type(self).get_extra_state is not Module.get_extra_state:
+            destination[prefix + _EXTRA] = self.get_extra_state()
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
         """Load the values of a :meth:`state_dict`: all of them, or none if any does not fit.
@@ -757,43 +857,72 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: a dict of tensors is needed, not {type(state_dict).__name__}")
-        missing: list[str] = []
-        unexpected: list[str] = []
-        problems: list[str] = []
-        if before := _hooks_below(self, "load_pre", ""):
-            state_dict = OrderedDict(state_dict)
-            for entry, module, path in before:
-                entry.function(module, state_dict, path, {}, strict, missing, unexpected, problems)
-        state = _state(self)
-        missing += [name for name in state if name not in state_dict and name not in missing]
-        unexpected += [name for name in state_dict if name not in state and name not in unexpected]
-        if strict:
-            problems += [f"missing: {name} {_what(state.get(name))}" for name in missing]
-            problems += [f"unexpected: {name} {_what(state_dict.get(name))}" for name in unexpected]
-        values: list[tuple[Tensor, np.ndarray]] = []
-        for name, target in state.items():
-            if name not in state_dict or isinstance(target, Module) or (is_lazy(target) and is_lazy(state_dict[name])):
-                continue
-            try:
-                values.append((target, _fitting(state_dict[name], target, assign)))
-            except (TypeError, ValueError, RuntimeError) as error:
-                problems.append(f"{name}: {error}")
-        if problems:
-            lines = "\n  ".join(problems)
-            raise RuntimeError(
-                f"load_state_dict: {len(problems)} entries do not fit {type(self).__name__}; nothing was changed:\n  {lines}"
-            )
-        for target, value in values:
-            if isinstance(target, _Uninitialized):
-                target.materialize(value.shape)
-            target.data = value
-        for name, module in state.items():
-            if isinstance(module, Module) and name in state_dict:
-                module.set_extra_state(state_dict[name])
-        keys = IncompatibleKeys(missing, unexpected)
-        for entry, module, _ in reversed(_hooks_below(self, "load", "")):
-            entry.function(module, keys)
+        _refuse_lost(self)
+        keys, problems = IncompatibleKeys([], []), list[str]()
+        go_back = _snapshot(self)
+        try:
+            _load(self, OrderedDict(state_dict), "", getattr(state_dict, "_metadata", {}), assign, keys, problems)
+            if strict:
+                own = self.state_dict(keep_vars=True) if keys.missing_keys else {}
+                problems = [
+                    *(f"missing: {name} {_what(own.get(name))}" for name in keys.missing_keys),
+                    *(f"unexpected: {name} {_what(state_dict.get(name))}" for name in keys.unexpected_keys),
+                    *problems,
+                ]
+            if problems:
+                lines = "\n  ".join(problems)
+                raise RuntimeError(
+                    f"load_state_dict: {len(problems)} entries do not fit {type(self).__name__}; nothing was changed:\n  {lines}"
+                )
+        except BaseException:
+            go_back()
+            raise
         return keys
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Load this module's own state, not that of its children. A subclass may do it in its way: PyTorch's method.
+
+        The dict is a copy with what is below ``prefix``, so an override may rename and take out entries before it calls this one. What does not
+        fit goes into the lists; then :meth:`load_state_dict` raises, and parameters, buffers and attributes are as before.
+        """
+        hooks = self.__dict__.get("_hooks") or _NO_HOOKS
+        for hook in list(hooks.load_pre):
+            first = () if hook.function.private else (self,)
+            hook.function.function(*first, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        state, extra = _own_state(self), prefix + _EXTRA
+        assign = bool(local_metadata.get("assign_to_params_buffers", False))
+        for name, target in state.items():
+            if (path := prefix + name) not in state_dict:
+                missing_keys += [path] if strict else []
+            elif not (is_lazy(target) and is_lazy(state_dict[path])):
+                try:
+                    value = _fitting(state_dict[path], target, assign)
+                except (TypeError, ValueError, RuntimeError) as error:
+                    error_msgs.append(f"{path}: {error}")
+                    continue
+                if isinstance(target, _Uninitialized):
+                    target.materialize(value.shape)
+                target.data = value
+        has_extra = type(self).set_extra_state is not Module.set_extra_state or type(self).get_extra_state is not Module.get_extra_state
+        if has_extra and extra in state_dict:
+            self.set_extra_state(state_dict[extra])
+        elif strict and has_extra:
+            missing_keys.append(extra)
+        if strict:
+            for path in state_dict:
+                if path.startswith(prefix) and not (has_extra and path == extra):
+                    name, *below = path[len(prefix) :].split(".", 1)
+                    if name not in (self._module_names if below else state):
+                        unexpected_keys.append(path)
 
     # -------------------------------------------------------------------------------------------------- repr
 
@@ -826,16 +955,6 @@ def add_path(root: Module, error: Exception) -> None:
         return
     name = next((name for name, module in root.named_modules() if module is child), f"<{type(child).__name__} outside the model>")
     notes[place] = _Path(f"{name}.{old.path}" if old.path else name, old.kind, root)
-
-
-def _hooks_below(root: Module, kind: str, prefix: str) -> list[tuple[_HookEntry, Module, str]]:
-    """The hooks of ``root`` and the modules below it, each with its module and the beginning of the paths in it."""
-    return [
-        (handle.function, module, f"{prefix}{path}." if path else prefix)
-        for path, module in root.named_modules(remove_duplicate=False)
-        if module._hooks is not None
-        for handle in list(getattr(module._hooks, kind))
-    ]
 
 
 def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -877,7 +996,7 @@ def _run_forward_hook(module: Module, entry: _HookEntry, args: tuple, kwargs: di
 
 
 def _register_hook(module: Module, kind: str, entry: _HookEntry, prepend: bool) -> RemovableHandle:
-    hooks = getattr(module.__dict__.setdefault("_hooks", _Hooks()), kind)
+    hooks = getattr(_own_hooks(module), kind)
     handle = RemovableHandle(hooks, entry)  # type: ignore[arg-type]
     if prepend:
         hooks.insert(0, hooks.pop())
@@ -964,18 +1083,53 @@ def _get_member(root: Module, kind: str, target: str) -> Any:
     return module.__dict__[name]
 
 
-def _state(root: Module) -> dict[str, Any]:
-    """name -> Parameter or buffer, or the Module itself for its extra state, in the order of the ``state_dict``."""
-    _refuse_lost(root)
-    state: dict[str, Any] = {}
-    for path, module in root.named_modules(remove_duplicate=False):
-        names = [*module._parameter_names, *(name for name, persistent in module._buffer_names.items() if persistent)]
-        for name in names:
-            if module.__dict__[name] is not None:
-                state[f"{path}.{name}" if path else name] = module.__dict__[name]
-        if type(module).get_extra_state is not Module.get_extra_state:
-            state[f"{path}.{_EXTRA}" if path else _EXTRA] = module
-    return state
+def _own_state(module: Module) -> dict[str, Any]:
+    """The module's own parameters and persistent buffers by name, without those that are None, in the order of the ``state_dict``."""
+    names = [*module._parameter_names, *(name for name, persistent in module._buffer_names.items() if persistent)]
+    return {name: module.__dict__[name] for name in names if module.__dict__[name] is not None}
+
+
+def _load(
+    module: Module, state: dict[str, Any], prefix: str, metadata: Mapping, assign: bool, keys: IncompatibleKeys, problems: list[str]
+) -> None:
+    """Give ``module`` and those below it what ``state`` has for them."""
+    local_metadata = {**metadata.get(prefix[:-1], {}), **({"assign_to_params_buffers": True} if assign else {})}
+    # PyTorch, too, says strict=True here: what is missing is always told, and load_state_dict decides
+    module._load_from_state_dict(state, prefix, local_metadata, True, *keys, problems)
+    below: dict[str, dict[str, Any]] = {}
+    for path, value in state.items():
+        if path.startswith(prefix):
+            below.setdefault(path[len(prefix) :].partition(".")[0], {})[path] = value
+    for name, child in list(module._modules.items()):
+        if child is not None:
+            path = f"{prefix}{name}."
+            _load(child, {k: v for k, v in below.get(name, {}).items() if k.startswith(path)}, path, metadata, assign, keys, problems)
+    for hook in list((module.__dict__.get("_hooks") or _NO_HOOKS).load):
+        hook.function.function(module, keys)
+
+
+def _snapshot(root: Module) -> Callable[[], None]:
+    """A function that gives parameters, buffers and attributes of ``root`` and those below the values of now.
+
+    The arrays are in it, so a write into them makes new ones.
+    """
+    modules = [(m, {**m.__dict__, **{names: dict(m.__dict__[names]) for names in _INTERNAL}}) for m in root.modules()]
+    tensors = {id(t): t for module, _ in modules for t in (*module._parameters.values(), *module._buffers.values()) if t is not None}
+    before = [(t, type(t), _pending.__get__(t), t._node, t._grad) for t in tensors.values()]
+
+    def go_back() -> None:
+        for module, attributes in modules:
+            module.__dict__.clear()
+            module.__dict__.update(attributes)
+        for tensor, cls, content, node, grad in before:
+            tensor.__class__ = cls
+            if isinstance(tensor, _Uninitialized):
+                _pending.__set__(tensor, content)
+            elif tensor._data is not content:
+                tensor.data = content
+            tensor._node, tensor._grad = node, grad
+
+    return go_back
 
 
 _EXTRA = "_extra_state"

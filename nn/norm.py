@@ -35,6 +35,7 @@ class NormBase(Module):
     ranks: tuple[int, ...] = ()  # allowed ranks of the input
     needed: str = ""
     _ranges: dict[str, str] = {}  # ranges of options that differ from nn.options
+    _version = 2
 
     def __init__(
         self, num_features: int, eps: float, momentum: float | None, affine: bool, track: bool, device: Any, dtype: Any, bias: bool
@@ -62,6 +63,12 @@ class NormBase(Module):
         """Reset the statistics; scale 1, shift 0."""
         self.reset_running_stats()
         _start(self.weight, self.bias)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any) -> None:
+        """As PyTorch: a state of version 1 has no count of batches, and neither have plain dicts of arrays."""
+        if local_metadata.get("version", 1) < 2 and self.num_batches_tracked is not None:
+            state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def _check_input(self, input: Any) -> None:
         if input.ndim not in self.ranks:

@@ -168,6 +168,8 @@ class _Writer:
                         f"save: {where} has a key of type {type(key).__name__}; keys must be strings, numbers, booleans or None"
                     )
             items = [[key, self.encode(value, f"{where}[{key!r}]", above)] for key, value in obj.items()]
+            if versions := getattr(obj, "_metadata", None):  # a state_dict's: see Module._version
+                return {"versioned": [items, self.encode(versions, f"{where}._metadata", above)]}
             return {"ordered" if isinstance(obj, OrderedDict) else "dict": items}
         items = [self.encode(value, f"{where}[{i}]", above) for i, value in enumerate(obj)]
         return items if isinstance(obj, list) else {"tuple": items}
@@ -202,6 +204,11 @@ class _Reader:
             return {key: self.decode(value) for key, value in content}
         if kind == "ordered":
             return OrderedDict((key, self.decode(value)) for key, value in content)
+        if kind == "versioned":
+            items, versions = content
+            state = self.decode({"ordered": items})
+            state._metadata = self.decode(versions)
+            return state
         if kind == "tuple":
             return tuple(self.decode(item) for item in content)
         if kind == "number":

@@ -285,8 +285,10 @@ class _Machine:
                 raise CheckpointError(f"it calls {_describe(function)}, which is no function here")
             stack.append(getattr(self, function.method)(*_expect(args, tuple)))
         elif name == "BUILD":
-            stack.pop()
-            _expect(stack[-1], OrderedDict)  # the versions of modules, which torch notes on a state_dict
+            attributes = stack.pop()
+            state: Any = _expect(stack[-1], OrderedDict)
+            if isinstance(attributes, dict) and "_metadata" in attributes:  # the versions of modules, which torch notes on a state_dict
+                state._metadata = _expect(attributes["_metadata"], dict)
         elif name in ("PERSID", "BINPERSID"):
             stack.append(self._persistent(stack.pop() if name == "BINPERSID" else arg))
         else:

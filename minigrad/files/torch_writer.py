@@ -123,6 +123,9 @@ class _Pickle:
                 self.write(key, f"a key of {where}", above)
                 self.write(value, f"{where}[{key!r}]", above)
             code += b"u"
+            if versions := getattr(obj, "_metadata", None):  # a state_dict's, as PyTorch has them
+                self.write({"_metadata": versions}, where, above)
+                code += b"b"
             return
         if isinstance(obj, (set, frozenset)):
             self._name(f"builtins {type(obj).__name__}")
