@@ -108,7 +108,7 @@ def _gradients(g, x, weight, bias_shape, out_1, out_2, dim, shape, eps):
     return dx, None if weight is None else reshape(dw, weight.shape), reshape(db, bias_shape) if bias_shape else None
 
 
-@native.twin(fast.normalize_back, times=4)
+@native.twin(fast.normalize_back)
 def _standardize_input(gy, gm, gv, x, weight, m, r, dim, shape):
     """The gradients in x, in the weight and in the bias; the last two are of ``shape``."""
     count = max(math.prod([x.shape[d] for d in dim]), 1)
@@ -230,13 +230,16 @@ def batch_norm(
             raise ValueError("batch_norm: running_mean and running_var are needed when training=False")
         y = _with_running(input, running_mean, running_var, weight, bias, per_channel, eps)
         return y if y.dtype == input.dtype else cast(y, dtype=input.dtype)
-    count = int(np.prod(shape)) // max(channels, 1)
+    count = math.prod(shape) // max(channels, 1)
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of shape {shape}")
     if not eps > 0:
         raise ValueError(f"batch_norm: eps must be above 0 when training, but is {eps}")
     y, m, v = _standardized(input, weight, bias, dim=(0, *range(2, len(shape))), shape=per_channel, eps=eps)
     if not count:  # an empty batch says nothing of mean and variance
+        return y
+    if running_mean is None and running_var is None:
+        _check_momentum("batch_norm", momentum)
         return y
     with no_grad():
         move_running("batch_norm", running_mean, reshape(m, (channels,)), momentum)
@@ -262,11 +265,18 @@ def _standardized(input, weight, bias, **options):
 
 def move_running(name: str, running: Any, value: Any, momentum: float) -> None:
     """Move running statistics, if there are any, towards those of a batch, ``value``, by ``momentum``."""
-    if running is not None or momentum is not None:
+    if running is None:
+        _check_momentum(name, momentum)
+    else:
         number(name, "momentum", momentum)
-    if running is not None:
         refuse_write(f"{name}, which moves its running statistics", array_of(running), array_of(value))
         running[...] = running * (1.0 - momentum) + value * momentum
+
+
+def _check_momentum(name: str, momentum: Any) -> None:
+    """Where no statistics are moved it may also be None."""
+    if momentum is not None:
+        number(name, "momentum", momentum)
 
 
 def instance_norm(
@@ -287,7 +297,7 @@ def instance_norm(
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     n, channels, *space = shape
     _check("instance_norm", input, channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    count = int(np.prod(space))
+    count = math.prod(space)
     if count == 1:
         raise ValueError(f"instance_norm: expected more than 1 spatial element when training, got an input of shape {shape}")
     per_channel = (1, channels) + (1,) * len(space)

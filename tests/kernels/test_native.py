@@ -292,6 +292,49 @@ def test_normalisation_of_special_values(level, value, place):
 
 
 @LEVELS
+@pytest.mark.parametrize(("shape", "lead"), [((1, 1), 1), ((3, 5), 1), ((64, 16), 1), ((200, 150), 1), ((65, 81), 1), ((4, 33, 7, 3), 2)])
+@hypothesis.given(given=hs.sampled_from(["both", "weight", "none"]), mean=hs.sampled_from([0.0, 100.0]), seed=hs.integers(0, 1000))
+@hypothesis.settings(max_examples=10)
+def test_normalisation_of_columns(level, shape, lead, given, mean, seed):
+    """Batch norm of a matrix; the gradients that arrive at mean and variance too."""
+    draw = np.random.default_rng(seed)
+    x, g = vectors(draw, shape, 2)
+    x += np.float32(mean)
+    kept, dim = (*[1] * lead, *shape[lead:]), tuple(range(lead))
+    leaves = [x, *vectors(draw, kept, 2)][: {"both": 3, "weight": 2, "none": 1}[given]]
+
+    def function():
+        tensors = [mg.tensor(a, requires_grad=True) for a in leaves]
+        out = mg.ops.norm.standardize(*tensors, dim=dim, shape=kept, eps=1e-2)
+        grads = mg.grad(out, tensors, [g, np.full(kept, 0.5, np.float32), np.full(kept, -0.25, np.float32)])
+        return tuple(t.detach().numpy() for t in (*out, *grads))
+
+    assert_close(level, function, rtol=1e-5, scale=1e-5 if mean == 0 else 2e-3)  # three numbers near 100 may be near each other
+
+
+@LEVELS
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 5, 39, 69])
+def test_normalisation_of_columns_with_special_values(level, value, place):
+    """A column with one is NaN, its mean the number itself; the other columns are as without it."""
+    x = np.arange(350, dtype=np.float32).reshape(5, 70) % 11
+    x[1, place] = value
+    assert_close(level, lambda: norm.normalize(x, None, None, (0,), (1, 70), 1e-5), rtol=1e-5)
+
+
+@LEVELS
+@pytest.mark.parametrize("mean", [0.0, 3.0, 1e4])
+def test_moments_of_columns(level, mean):
+    x = (rng.standard_normal((3000, 21)) + mean).astype(np.float32)
+    x[0] += 100.0
+    exact = x.astype(float)
+    with native.force(level):
+        _, m, v = norm.normalize(x, None, None, (0,), (1, 21), 1e-5)
+    np.testing.assert_allclose(m[0], exact.mean(0), rtol=2e-7, atol=2e-7)
+    np.testing.assert_allclose(v[0], exact.var(0), rtol=1e-6)
+
+
+@LEVELS
 def test_moments_where_the_first_numbers_are_far_from_the_others(level):
     x = np.concatenate([np.full(16, 1e4), rng.standard_normal(4080)]).astype(np.float32)[None]
     with native.force(level):

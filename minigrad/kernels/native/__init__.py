@@ -66,6 +66,8 @@ SIGNATURES = {
     "blend": "pppppppll",
     "normalize": "ppppppllllf",
     "normalize_back": "pppppppppp" + "llll",
+    "normalize_columns": "pppppplllf",
+    "normalize_columns_back": "pppppppppplll",
     "lstm": "pppppppllll",
     "lstm_back": "ppppppppp" + "llll",
     "gru": "pppppppp" + "llll",

@@ -512,6 +512,119 @@ void NAME(normalize_back)(const float *restrict g, const float *restrict x, cons
     }
 }
 
+/* The same where rows are normalised together, number by number: each of `columns` columns of n rows, which lie `pitch` numbers apart. A strip
+ * of `width` vectors goes three times over its numbers, which stay in the second cache. The first mean is rounded as sums of floats are; what is
+ * left without it is summed once more, with the squares. `some` numbers of the last vector count. */
+enum { ROWS = 64 };
+static inline __attribute__((always_inline)) Vector load_of(const float *from, Long some) {
+    return some == LANES ? load(from) : load_some(from, some, 0.0f);
+}
+
+static inline __attribute__((always_inline)) void add_to(double *totals, const Vector *sums, const int width) {
+    for (int v = 0; v < width; v++)
+        for (int k = 0; k < LANES; k++) totals[v * LANES + k] += sums[v][k];
+}
+
+static inline __attribute__((always_inline)) void normalize_strip(const float *x, const float *w, const float *b, float *y, float *mean,
+                                                                    float *variance, Long n, Long pitch, float eps, Long some, const int width) {
+    double totals[width * LANES], rests[width * LANES], squares[width * LANES];
+    Vector center[width], scale[width], add[width];
+    for (int k = 0; k < width * LANES; k++) totals[k] = rests[k] = squares[k] = 0.0;
+    for (Long start = 0; start < n; start += ROWS) {
+        Vector sums[width];
+        for (int v = 0; v < width; v++) sums[v] = all(0.0f);
+        for (Long r = start; r < n && r < start + ROWS; r++)
+            for (int v = 0; v < width; v++) sums[v] += load_of(x + r * pitch + v * LANES, some);
+        add_to(totals, sums, width);
+    }
+    for (int v = 0; v < width; v++)
+        for (int k = 0; k < LANES; k++) center[v][k] = (float)(totals[v * LANES + k] / n);
+    for (Long start = 0; start < n; start += ROWS) {
+        Vector rest[width], square[width];
+        for (int v = 0; v < width; v++) rest[v] = square[v] = all(0.0f);
+        for (Long r = start; r < n && r < start + ROWS; r++)
+            for (int v = 0; v < width; v++) {
+                Vector d = load_of(x + r * pitch + v * LANES, some) - center[v];
+                rest[v] += d;
+                square[v] += d * d;
+            }
+        add_to(rests, rest, width);
+        add_to(squares, square, width);
+    }
+    for (int v = 0; v < width; v++)
+        for (int k = 0; k < (width > 1 ? LANES : some); k++) {
+            int c = v * LANES + k;
+            double off = rests[c] / n, var = squares[c] / n - off * off;
+            if (isfinite(center[v][k])) center[v][k] = (float)(center[v][k] + off);
+            mean[c] = center[v][k];
+            variance[c] = (float)(var < 0.0 ? 0.0 : var);
+            scale[v][k] = 1.0f / sqrtf(variance[c] + eps) * w[c];
+            add[v][k] = b[c];
+        }
+    for (Long r = 0; r < n; r++)
+        for (int v = 0; v < width; v++) {
+            Vector out = (load_of(x + r * pitch + v * LANES, some) - center[v]) * scale[v] + add[v];
+            memcpy(y + r * pitch + v * LANES, &out, 4 * some);
+        }
+}
+
+void NAME(normalize_columns)(const float *x, const float *w, const float *b, float *y, float *mean, float *variance, Long columns, Long n,
+                             Long pitch, float eps) {
+    Long c = 0;
+    for (; c + 4 * LANES <= columns; c += 4 * LANES) normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, LANES, 4);
+    for (; c + LANES <= columns; c += LANES) normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, LANES, 1);
+    if (c < columns) normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, columns - c, 1);
+}
+
+static inline __attribute__((always_inline)) void normalize_strip_back(const float *g, const float *x, const float *m, const float *a,
+                                                                         const float *gm, const float *gv, const float *w, float *d, float *dw,
+                                                                         float *db, Long n, Long pitch, Long some, const int width) {
+    double totals[width * LANES], dots[width * LANES];
+    Vector center[width], of_g[width], of_x[width], add[width];
+    for (int k = 0; k < width * LANES; k++) totals[k] = dots[k] = 0.0;
+    for (int v = 0; v < width; v++) center[v] = load_of(m + v * LANES, some);
+    for (Long start = 0; start < n; start += ROWS) {
+        Vector total[width], dot[width];
+        for (int v = 0; v < width; v++) total[v] = dot[v] = all(0.0f);
+        for (Long r = start; r < n && r < start + ROWS; r++)
+            for (int v = 0; v < width; v++) {
+                Vector of_row = load_of(g + r * pitch + v * LANES, some);
+                total[v] += of_row;
+                dot[v] += of_row * (load_of(x + r * pitch + v * LANES, some) - center[v]);
+            }
+        add_to(totals, total, width);
+        add_to(dots, dot, width);
+    }
+    for (int v = 0; v < width; v++)
+        for (int k = 0; k < (width > 1 ? LANES : some); k++) {
+            int c = v * LANES + k;
+            double scale = a[c], weight = w[c];
+            db[c] = (float)totals[c];
+            dw[c] = (float)(dots[c] * scale);
+            of_g[v][k] = a[c] * w[c];
+            of_x[v][k] = (float)((2.0 * gv[c] - scale * scale * scale * dots[c] * weight) / n);
+            add[v][k] = (float)((gm[c] - scale * totals[c] * weight) / n);
+        }
+    for (Long r = 0; r < n; r++)
+        for (int v = 0; v < width; v++) {
+            Long at = r * pitch + v * LANES;
+            Vector out = (load_of(x + at, some) - center[v]) * of_x[v] + add[v] + load_of(g + at, some) * of_g[v];
+            memcpy(d + at, &out, 4 * some);
+        }
+}
+
+/* The gradients of `normalize_columns`, with the names of `normalize_back`. */
+void NAME(normalize_columns_back)(const float *g, const float *x, const float *m, const float *a, const float *gm, const float *gv,
+                                  const float *w, float *d, float *dw, float *db, Long columns, Long n, Long pitch) {
+    Long c = 0;
+    for (; c + 4 * LANES <= columns; c += 4 * LANES)
+        normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, LANES, 4);
+    for (; c + LANES <= columns; c += LANES)
+        normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, LANES, 1);
+    if (c < columns)
+        normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, columns - c, 1);
+}
+
 /* ---------------------------------------------------------------------------------------------------- recurrent layers
  * Steps of some `rows` of n sequences, which do not depend on the others; a state has `size` numbers. Weights are in panels: PANEL columns
  * lie together, row after row, zeros behind the last one, so that all steps find them in order. */

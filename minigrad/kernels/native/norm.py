@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.kernels.native import F32, PART, lines, run, shortest
 from minigrad.kernels.sums import add_rows, split
 
+STRIP = 64  # columns whose means are found together, with the longest vectors
 ROWS = 64  # of layer norm that share one sum of gradients
 
 
@@ -108,6 +109,14 @@ def _plan(x: np.ndarray, dim: Sequence[int], shape: Sequence[int]) -> tuple[int,
     return rows, n, parts
 
 
+def _columns(x: np.ndarray, dim: Sequence[int], shape: Sequence[int]) -> tuple[int, int]:
+    """Rows and columns of a matrix whose columns have one mean each, and parameters of their own; 0 and 0 for what is not that."""
+    lead = len(dim)
+    if not x.size or tuple(dim) != tuple(range(lead)) or tuple(shape) != (*[1] * lead, *x.shape[lead:]):
+        return 0, 0
+    return math.prod(x.shape[:lead]), math.prod(x.shape[lead:])
+
+
 def _parameters(count: int, *given: Any) -> list[np.ndarray] | None:
     """Factors and terms, 1 and 0 where there are none, as vectors; None if they are not of float32."""
     found = []
@@ -120,13 +129,18 @@ def _parameters(count: int, *given: Any) -> list[np.ndarray] | None:
 
 def normalize(x: np.ndarray, weight: Any, bias: Any, dim: Sequence[int], shape: Sequence[int], eps: float) -> Any:
     """``(x - mean) / sqrt(var + eps) * weight + bias``, mean, and variance."""
-    plan = _plan(x, dim, shape)
-    parameters = _parameters(plan[0] * plan[2], weight, bias) if plan else None
-    if plan is None or parameters is None:
+    plan, (high, columns) = _plan(x, dim, shape), _columns(x, dim, shape)
+    parameters = _parameters(math.prod(shape), weight, bias) if plan or columns else None
+    if parameters is None:
         return NotImplemented
-    rows, n, parts = plan
-    (x,), kept, item = lines(x) or (x,), _kept(x.shape, dim), rows * n
+    (x,), kept = lines(x) or (x,), _kept(x.shape, dim)
     y, m, v = np.empty(x.shape, np.float32), np.empty(kept, np.float32), np.empty(kept, np.float32)
+    if plan is None:
+        places = [(a, 1) for a in (x, *parameters, y, m, v)]
+        run("normalize_columns", places, columns, high, columns, eps, part=max(STRIP, _part(high)))
+        return y, m, v
+    rows, n, parts = plan
+    item = rows * n
     places = [(x, item), *[(p, 0) for p in parameters], (y, item), (m, rows), (v, rows)]
     run("normalize", places, x.size // item, rows, n, parts, eps, part=_part(item))
     return y, m, v
@@ -135,10 +149,17 @@ def normalize(x: np.ndarray, weight: Any, bias: Any, dim: Sequence[int], shape: 
 def normalize_back(g: np.ndarray, gm: Any, gv: Any, x: Any, weight: Any, m: Any, r: Any, dim: Sequence[int], shape: Sequence[int]) -> Any:
     """The gradients in x, weight and bias."""
     found, small = lines(g, x), lines(m, r, gm, gv)
-    plan = _plan(x, dim, shape) if found is not None and small is not None and m.shape == _kept(x.shape, dim) else None
-    parameters = _parameters(plan[0] * plan[2], weight) if plan else None
-    if found is None or small is None or plan is None or parameters is None:
+    if found is None or small is None or m.shape != _kept(x.shape, dim):
         return NotImplemented
+    plan, (high, columns) = _plan(x, dim, shape), _columns(x, dim, shape)
+    parameters = _parameters(math.prod(shape), weight) if plan or columns else None
+    if parameters is None:
+        return NotImplemented
+    if plan is None:
+        d, dw, db = np.empty(x.shape, np.float32), np.empty(columns, np.float32), np.empty(columns, np.float32)
+        places = [(a, 1) for a in (*found, *small, *parameters, d, dw, db)]
+        run("normalize_columns_back", places, columns, high, columns, part=max(STRIP, _part(high)))
+        return d, dw.reshape(shape), db.reshape(shape)
     rows, n, parts = plan
     count, each = x.size // n, parts == n  # each: every number of a row has its own parameters, which all rows share
     size = ROWS if each else rows
