@@ -198,7 +198,10 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def from_dlpack(data: Any) -> Tensor:
-    """A Tensor over the memory of another library's array, through the DLPack protocol: ``torch.from_dlpack``. Shares as :func:`from_numpy`."""
+    """A Tensor over the memory of another library's array, through the DLPack protocol: ``torch.from_dlpack``. Shares as :func:`from_numpy`.
+
+    numpy before 2.2.5 calls all such memory read-only; there a write to the Tensor gives it memory of its own, as with any read-only array.
+    """
     if not hasattr(data, "__dlpack__"):
         raise TypeError(f"from_dlpack: data must have __dlpack__, as arrays of other libraries have, but is {shown(data)}")
     return over(to_array(np.from_dlpack(data), name="from_dlpack"))
