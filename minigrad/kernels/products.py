@@ -15,6 +15,7 @@ SMALL = 1 << 17  # multiplications: BLAS never divides so few among threads
 PART = 1 << 22  # multiplications in a part, at least: about 80 microseconds of work
 LONG_PART = 1 << 25  # in each of more than two parts: BLAS copies the matrix that all parts share once for each
 PARTS = 8
+FEW = 3, 64  # rows for which BLAS takes up to three times as long to turn the weights as to turn the rows
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -55,6 +56,16 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         step = -(-step // 16) * 16  # a multiple of the length of SIMD vectors
     parallel(work_on, cut(shape[axis], 1, step))
     return out
+
+
+@native.twin(fast.linear, times=0)
+def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    """``x @ weight.T + bias`` for x (N, in) and weight (out, in)."""
+    if FEW[0] <= len(x) <= FEW[1] and x.size and x.dtype.kind == "f":  # BLAS turns a small matrix, and weights are read as they lie
+        out = matmul(weight, np.ascontiguousarray(x.T)).T
+        return np.ascontiguousarray(out) if bias is None else np.add(out, bias, order="C")
+    out = matmul(x, weight.T)
+    return out if bias is None else np.add(out, bias, out=out)
 
 
 @native.twin(fast.outer, times=0)

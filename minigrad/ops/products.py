@@ -255,10 +255,7 @@ def linear(input: Array, weight: Array, bias: Array = None) -> Array:
         raise ShapeError(f"linear: bias has shape {bias.shape} but weight {weight.shape} has {weight.shape[0]} outputs")
     if input.dtype is F16:
         return in_dtype(linear(*in_dtype((input, weight, bias), F16, F32)), F32, F16)
-    out = kernels.matmul(_flat(input), weight.T)
-    if bias is not None:
-        out = np.add(out, bias, out=out)
-    return out.reshape(*input.shape[:-1], weight.shape[0])
+    return kernels.linear(_flat(input), weight, bias).reshape(*input.shape[:-1], weight.shape[0])
 
 
 @in_float32

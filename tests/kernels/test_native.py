@@ -363,6 +363,40 @@ def windows(draw):
 
 @LEVELS
 @hypothesis.given(
+    rows=hs.sampled_from([24, 25, 33, 70]), size=hs.sampled_from([1, 15, 16, 100, 256, 300, 513]), outputs=hs.sampled_from([1, 5, 32, 33, 70, 300]),
+    bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(), shared=hs.booleans(), seed=hs.integers(0, 1000),
+)  # fmt: skip
+def test_linear(level, rows, size, outputs, bias, special, steps, shared, seed):
+    """A number that is not finite is in its row or its output alone; shares give the same bits."""
+    draw = np.random.default_rng(seed)
+    x, w = vectors(draw, (rows, 2 * size), 1)[0], vectors(draw, (outputs, 2 * size), 1)[0]
+    x, w = (x[:, ::2], w[:, ::2]) if steps else (x[:, :size].copy(), w[:, :size].copy())
+    (add,) = vectors(draw, outputs, 1) if bias else (None,)
+    if special:
+        x[draw.integers(rows), draw.integers(size)] = draw.choice(SPECIAL[:3])
+        w[draw.integers(outputs), draw.integers(size)] = draw.choice(SPECIAL[:3])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products.fast, "LEAST", 0)
+        patch.setattr(products.fast, "SHARE", size * rows * 32 if shared else 1 << 40)
+        with native.force(level):
+            assert products.fast.linear(x, w, add) is not NotImplemented
+        assert_close(level, lambda: products.linear(x, w, add), rtol=2e-5, scale=2e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 64, 65])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
+def test_linear_of_numpy(rows, dtype):
+    """Weights that are turned, and a few rows in place of them."""
+    x, w, b = (np.arange(size, dtype=dtype).reshape(shape) % 7 for size, shape in ((rows * 9, (rows, 9)), (45, (5, 9)), (5, (5,))))
+    with native.force(None):
+        for bias in (b, None):
+            out = products.linear(x, w, bias)
+            np.testing.assert_array_equal(out, x @ w.T + (0 if bias is None else bias))
+            assert out.flags.c_contiguous and out.dtype == x.dtype
+
+
+@LEVELS
+@hypothesis.given(
     axes=windows(), n=hs.integers(0, 3), c=hs.integers(1, 2), seed=hs.integers(0, 1000), special=hs.booleans(), steps=hs.booleans()
 )
 @hypothesis.settings(max_examples=200)

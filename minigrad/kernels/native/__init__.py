@@ -83,6 +83,7 @@ SIGNATURES = {
     "convolve_weights": "pppppp" + "l" * 15,
     "convolve_weights_each": "ppppp" + "l" * 14,
     "outer": "ppplll",
+    "linear": "ppppllll",
     "adam": "ppppl" + "f" * 6,
     "descend": "pplf",
     "sgd": "pppl" + "fffl",

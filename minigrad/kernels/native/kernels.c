@@ -9,6 +9,7 @@
  * function's name the level's suffix) and once for what belongs to none (DISPATCH).
  */
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -1536,6 +1537,71 @@ void NAME(outer)(const float *restrict a, const float *restrict b, float *restri
     for (; n--; b += columns)
         for (Long row = 0; row < rows; row++, a++, to += columns)
             for (Long i = 0; i < columns; i++) to[i] = *a * b[i];
+}
+
+/* Some rows of x times a panel of weights, which hold PANEL outputs side by side. `y` is added to unless this is the `first` part of the sums;
+ * the last part adds the bias. `count` outputs are wanted. */
+INLINE void rows_times_panel(const float *x, Long size, const float *panel, Long depth, float *y, Long outputs, Long count, const float *bias,
+                             int first, const int rows) {
+    Vector s[rows][PANEL / LANES];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < PANEL / LANES; v++) s[r][v] = all(0.0f);
+    for (Long k = 0; k < depth; k++)
+        for (int v = 0; v < PANEL / LANES; v++) {
+            Vector w = load(panel + k * PANEL + v * LANES);
+            for (int r = 0; r < rows; r++) s[r][v] += x[r * size + k] * w;
+        }
+    for (int v = 0; v < PANEL / LANES && v * LANES < count; v++) {
+        Long some = count - v * LANES < LANES ? count - v * LANES : LANES;
+        Vector add = bias ? load_of(bias + v * LANES, some) : all(0.0f);
+        for (int r = 0; r < rows; r++) {
+            float *to = y + r * outputs + v * LANES;
+            Vector out = first ? s[r][v] : s[r][v] + load_of(to, some);
+            if (bias) out += add;
+            memcpy(to, &out, 4 * some);
+        }
+    }
+}
+
+/* LANES columns of LANES rows, which are `size` numbers apart, as rows of a panel. */
+INLINE void turned_block(const float *from, Long size, float *panel) {
+    Vector block[LANES];
+#pragma GCC unroll 16
+    for (int j = 0; j < LANES; j++) block[j] = load(from + j * size);
+    transpose(block);
+#pragma GCC unroll 16
+    for (int j = 0; j < LANES; j++) memcpy(panel + j * PANEL, block + j, sizeof(Vector));
+}
+
+/* The same for fewer rows and columns, with zeros behind the last row. */
+static void some_turned(const float *from, Long size, float *panel, Long rows, Long columns) {
+    for (Long i = 0; i < columns; i++)
+        for (Long j = 0; j < LANES; j++) panel[i * PANEL + j] = j < rows ? from[j * size + i] : 0.0f;
+}
+
+/* x (rows, size) times the transposed w (count, size), plus a bias: `count` of the `outputs` columns of y. For few rows, for
+ * which BLAS takes long to turn the weights. */
+void NAME(linear)(const float *w, const float *bias, const float *x, float *y, Long count, Long rows, Long size, Long outputs) {
+    enum { DEPTH_OF_PANEL = 256 };
+    float panel[DEPTH_OF_PANEL * PANEL] __attribute__((aligned(64)));
+    for (Long o = 0; o < count; o += PANEL, w += PANEL * size, y += PANEL) {
+        Long wide = count - o < PANEL ? count - o : PANEL;
+        for (Long k = 0; k == 0 || k < size; k += DEPTH_OF_PANEL) {
+            Long depth = size - k < DEPTH_OF_PANEL ? size - k : DEPTH_OF_PANEL, r = 0;
+            for (Long v = 0; v < PANEL; v += LANES)
+                for (Long i = 0; i < depth; i += LANES) {
+                    const float *from = w + v * size + k + i;
+                    if (v + LANES <= wide && i + LANES <= depth) turned_block(from, size, panel + i * PANEL + v);
+                    else some_turned(from, size, panel + i * PANEL + v, wide - v, least(LANES, depth - i));
+                }
+            const float *add = k + depth >= size ? bias + o : NULL, *from = x + k;
+            for (; r + SEQUENCES <= rows; r += SEQUENCES)
+                rows_times_panel(from + r * size, size, panel, depth, y + r * outputs, outputs, wide, add, k == 0, SEQUENCES);
+            for (; SEQUENCES > 4 && r + 4 <= rows; r += 4)
+                rows_times_panel(from + r * size, size, panel, depth, y + r * outputs, outputs, wide, add, k == 0, 4);
+            for (; r < rows; r++) rows_times_panel(from + r * size, size, panel, depth, y + r * outputs, outputs, wide, add, k == 0, 1);
+        }
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------ optimisers */

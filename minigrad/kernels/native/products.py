@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.native import PART, lines, run
+from minigrad.kernels.threads import parallel
+
+PANEL = 32  # outputs that lie together in kernels.c
+LOW, HIGH = 24, 1024  # rows for which BLAS is slower than kernels.c
+LEAST = 1 << 20  # multiplications from which it pays
+SHARE, SHARES = 4 << 20, 8  # multiplications in a share, at least, and shares at most
 
 
 def outer(a: np.ndarray, b: Any) -> Any:
@@ -20,3 +26,25 @@ def outer(a: np.ndarray, b: Any) -> Any:
     places = [(ours[0], rows), (theirs[0], columns), (out, rows * columns)]
     run("outer", places, math.prod(a.shape[:-2]), rows, columns, part=max(1, PART // max(1, rows * columns)))
     return out
+
+
+def linear(x: np.ndarray, weight: Any, bias: Any) -> Any:
+    """x (N, in) times the transposed weight (out, in), plus the bias; threads share the outputs."""
+    (n, size), outputs = x.shape, len(weight)
+    work = n * size * outputs
+    if not LOW <= n <= HIGH or work < LEAST:
+        return NotImplemented
+    found, theirs, add = lines(x), lines(weight), lines(np.zeros(outputs, np.float32) if bias is None else bias)
+    if found is None or theirs is None or add is None:
+        return NotImplemented
+    y = np.empty((n, outputs), np.float32)
+    columns = y.reshape(-1)
+    step = -(-outputs // min(SHARES, max(1, work // SHARE)) // PANEL) * PANEL
+
+    def work_on(start: int) -> None:
+        count = min(step, outputs - start)
+        places = [(a, 0) for a in (theirs[0][start:], add[0][start:], found[0], columns[start:])]
+        run("linear", places, count, n, size, outputs, part=count)
+
+    parallel(work_on, range(0, outputs, step), worth=True)
+    return y
