@@ -747,8 +747,8 @@ class Tensor(TensorBase):
     # -------------------------------------------------------------------------------- leaving minigrad
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The array itself, not a copy. Raises ``RuntimeError`` if the Tensor requires a gradient, unless ``force``."""
-        if self._node is not None and not force:
+        """The array itself, not a copy. Raises ``RuntimeError`` if the Tensor requires a gradient, unless ``force`` or under ``no_grad``."""
+        if self._node is not None and not force and is_grad_enabled():
             raise RuntimeError("numpy(): this tensor requires a gradient, which numpy would lose. Use x.detach().numpy()")
         base: Any = self._data.base
         return base.array if type(base) is Lender else np.asarray(self._data)
@@ -972,19 +972,22 @@ class Tensor(TensorBase):
             raise RuntimeError(f"fill_: a number or a 0-d tensor is needed, not shape {np.shape(value)}; copy_ takes more")
         return self._fill(value, "fill_")
 
-    def copy_(self: Self, source: Any) -> Self:
-        """Copy the values of ``source``, broadcast and converted to this Tensor's shape and dtype."""
-        return self._fill(source, "copy_")
+    def copy_(self: Self, other: Any, non_blocking: builtins.bool = False) -> Self:
+        """Copy the values of ``other``, broadcast and converted to this Tensor's shape and dtype. ``non_blocking`` has no effect on a CPU."""
+        return self._fill(other, "copy_")
 
     def _fill(self: Self, value: Any, name: str) -> Self:
         self._store(..., lifted(value), name, whole=True)  # random numbers may differ from sample to sample
         return self
 
-    def uniform_(self: Self, low: Any = 0.0, high: Any = 1.0, generator: Generator | None = None) -> Self:
-        """Fill with samples from the uniform distribution on [low, high). Raises ``ValueError`` for ``low`` above ``high``."""
-        if low > high:
-            raise ValueError(f"uniform_: low must not be above high, but {low!r} > {high!r}")
-        return self._fill(drawn(lambda random, shape: random.uniform(low, high, shape), self._data.shape, generator), "uniform_")
+    def uniform_(self: Self, low: Any = 0.0, to: Any = 1.0, generator: Generator | None = None) -> Self:
+        """Fill with samples from the uniform distribution on [low, to). Raises ``ValueError`` for ``low`` above ``to``.
+
+        PyTorch calls ``low`` "from", which Python takes only by position.
+        """
+        if low > to:
+            raise ValueError(f"uniform_: low must not be above to, but {low!r} > {to!r}")
+        return self._fill(drawn(lambda random, shape: random.uniform(low, to, shape), self._data.shape, generator), "uniform_")
 
     def normal_(self: Self, mean: Any = 0.0, std: Any = 1.0, generator: Generator | None = None) -> Self:
         """Fill with samples from the normal distribution. Raises ``ValueError`` for a negative ``std``."""
@@ -1016,18 +1019,17 @@ class Tensor(TensorBase):
             raise ValueError(f"geometric_: p must be between 0 and 1, but is {p!r}")
         return self._fill(drawn(lambda random, shape: random.geometric(p, shape), self._data.shape, generator), "geometric_")
 
-    def random_(self: Self, low: Any = None, high: Any = None, *, generator: Generator | None = None) -> Self:
-        """Fill with whole numbers from ``low`` to ``high`` - 1, ``x.random_(high)`` from 0; without both, to what the dtype holds exactly.
+    def random_(self: Self, low: Any = None, to: Any = None, *, generator: Generator | None = None) -> Self:
+        """Fill with whole numbers from ``low`` to ``to`` - 1, ``x.random_(to)`` from 0; without both, to what the dtype holds exactly.
 
         Raises ``ValueError`` if there is no number in that range.
         """
-        if high is None:
-            low, high = 0, low
+        low, high = (0, low) if to is None else (low or 0, to)
         if high is None:
             dtype = self._data.dtype
             high = 2 ** (np.finfo(dtype).nmant + 1) + 1 if dtype.kind == "f" else 2 if dtype.kind == "b" else int(np.iinfo(dtype).max) + 1
         if low >= high:
-            raise ValueError(f"random_: low must be below high, but {low} >= {high}")
+            raise ValueError(f"random_: low must be below to, but {low} >= {high}")
         dtype, wide = self._data.dtype, np.uint64 if high > 2**63 else np.int64
         return self._fill(
             drawn(lambda random, shape: random.integers(low, high, shape, wide).astype(dtype), self._data.shape, generator), "random_"

@@ -1185,7 +1185,7 @@ _SCANNED, _DEPTH = (
 
 
 def _refuse_lost(root: Module) -> None:
-    """Raise if an attribute is a plain list, tuple or dict with modules or parameters that are registered nowhere in ``root``."""
+    """Raise if an attribute is a plain list, tuple or dict with parameters, or modules that have some, that are registered nowhere in ``root``."""
     registered: set[int] | None = None
     for path, module in root.named_modules():
         for name, value in module.__dict__.items():
@@ -1196,10 +1196,15 @@ def _refuse_lost(root: Module) -> None:
                     continue
                 if registered is None:
                     registered = {id(m) for m in root.modules()}
-                    registered |= {id(p) for _, p in root._named_members("_parameter_names", "", True, True)}
-                if id(item) in registered or (
-                    isinstance(item, Module) and any(m is module for m in item.modules())
-                ):  # a reference to a parent
+                    registered |= {id(value) for value in _values(root)}
+                if id(item) in registered:
+                    continue
+                if isinstance(item, Module) and (
+                    any(m is module for m in item.modules())  # a reference to a parent
+                    or all(
+                        id(value) in registered for value in _values(item)
+                    )  # a nn.ReLU has nothing to lose; others are in a ParameterList
+                ):
                     continue
                 where = f"{type(root).__name__}.{path + '.' if path else ''}{name}"
                 what, base = ("modules", "Module") if isinstance(item, Module) else ("parameters", "Parameter")
@@ -1208,6 +1213,11 @@ def _refuse_lost(root: Module) -> None:
                     f"{where} is a plain {type(value).__name__} that holds {what} ({type(item).__name__}): "
                     f"{'their parameters' if base == 'Module' else 'they'} would be lost; use nn.{base}{kind}"
                 )
+
+
+def _values(module: Module) -> list[Tensor]:
+    """The parameters and buffers of a module and those below it."""
+    return [value for kind in ("_parameter_names", "_buffer_names") for _, value in module._named_members(kind, "", True, True)]
 
 
 _PLAIN = (list, tuple, dict)

@@ -1,6 +1,7 @@
-"""What every public function does with its arguments, beside the ops: numpy's keyword names are accepted, what is no tensor is named.
+"""What every public function does with its arguments, beside the ops: other keyword names are accepted, what is no tensor is named.
 
-numpy's names are ``axis`` and ``keepdims``, for ``dim`` and ``keepdim``.
+numpy's names are ``axis`` and ``keepdims``, for ``dim`` and ``keepdim``. PyTorch has two names for one argument where a function of two
+signatures is one here: ``scatter(src=tensor)``, ``scatter(value=number)``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from typing import Any
 import numpy as np
 
 NUMPY_NAMES = {"axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",)}  # numpy's name -> ours
-_OURS = {name for names in NUMPY_NAMES.values() for name in names}
-_THEIRS = {*NUMPY_NAMES, "out"}
+_OTHER_NAMES = NUMPY_NAMES | {  # with PyTorch's second ones
+    "value": ("src",), "train": ("training",), "sections": ("indices_or_sections",), "indices": ("indices_or_sections",),
+}  # fmt: skip
+_OURS = {name for names in _OTHER_NAMES.values() for name in names}
+_THEIRS = {*_OTHER_NAMES, "out"}
 _KINDS = {  # annotation of a parameter -> what it takes, as errors say it
     "Tensor": "a Tensor or an array",
     "Operand": "a Tensor, an array or a number",
@@ -28,7 +32,7 @@ _KINDS |= {f"{annotation} | None": kind for annotation, kind in _KINDS.items()}
 
 
 def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
-    """The keyword arguments of a call with numpy's names replaced by those of ``parameters``: ``axis`` by ``dim``, ``keepdims`` by ``keepdim``.
+    """The keyword arguments of a call with other names replaced by those of ``parameters``: ``axis`` by ``dim``, ``keepdims`` by ``keepdim``.
 
     ``out=None``, which ``np.sum(tensor)`` passes, is dropped. Raises ``TypeError`` for any other ``out``, and if one argument is given under
     both names.
@@ -40,7 +44,7 @@ def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str
                 f"{name}: there is no out=, the result is a new Tensor: y = {name}(...), or y[...] = {name}(...) writes it into y"
             )
         del found["out"]
-    for theirs, candidates in NUMPY_NAMES.items():
+    for theirs, candidates in _OTHER_NAMES.items():
         ours = next((c for c in candidates if c in parameters), None)
         if theirs in found and ours is not None and theirs not in parameters:
             if ours in found:

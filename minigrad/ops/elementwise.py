@@ -410,26 +410,26 @@ def logaddexp2(input: Operand, other: Operand) -> Array:
     """log2(2**a + 2**b) without overflow: ``torch.logaddexp2``."""
 
 
-def _xlogy_x(g, input, y):
-    # log y, but 0 at x == 0 where log y does not exist; log(1) there keeps infinities out of higher derivatives
-    if isinstance(y, (int, float)):
-        return g * (math.log(y) if y > 0 else where(eq(input, 0), 0.0, input * 0.0 + _number_log(y)))
-    return g * log(where(logical_and(eq(input, 0), le(y, 0)), 1.0, y))
+def _xlogy_input(g, input, other):
+    # log(other), but 0 at input == 0 where it does not exist; log(1) there keeps infinities out of higher derivatives
+    if isinstance(other, (int, float)):
+        return g * (math.log(other) if other > 0 else where(eq(input, 0), 0.0, input * 0.0 + _number_log(other)))
+    return g * log(where(logical_and(eq(input, 0), le(other, 0)), 1.0, other))
 
 
 @elementwise
-@op(input=_xlogy_x, y=lambda g, input, y: g * input / y)
+@op(input=_xlogy_input, other=lambda g, input, other: g * input / other)
 @in_float32
-def xlogy(input: Operand, y: Operand) -> Array:
-    """``input * log(y)``, and 0 where ``input`` is 0 unless ``y`` is NaN: ``torch.xlogy``.
+def xlogy(input: Operand, other: Operand) -> Array:
+    """``input * log(other)``, and 0 where ``input`` is 0 unless ``other`` is NaN: ``torch.xlogy``.
 
     >>> import minigrad as mg
     >>> mg.xlogy(mg.tensor([0.0, 2.0]), mg.tensor([0.0, 1.0]))
     tensor([0., 0.])
     """
-    log_y = _number_log(y) if isinstance(y, (int, float)) else quiet().run(np.log, real(y))
-    product = quiet().run(np.multiply, input, log_y)
-    return np.where(np.equal(input, 0) & ~np.isnan(y), product.dtype.type(0), product)
+    logs = _number_log(other) if isinstance(other, (int, float)) else quiet().run(np.log, real(other))
+    product = quiet().run(np.multiply, input, logs)
+    return np.where(np.equal(input, 0) & ~np.isnan(other), product.dtype.type(0), product)
 
 
 @in_float32

@@ -118,26 +118,31 @@ def _solve(a: Array, b: Array) -> Array:
         return np.linalg.solve(a, b)
 
 
-def solve(a: Tensor, b: Tensor) -> Tensor:
-    """The solution x of ``a @ x == b``: ``torch.linalg.solve``.
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """The solution X of ``A @ X == B``: ``torch.linalg.solve``.
 
     Args:
-        a: square matrices (..., n, n).
-        b: (..., n, m); or vectors, (n,) or, with the leading dimensions of ``a``, (..., n).
+        A: square matrices (..., n, n).
+        B: (..., n, m); or vectors, (n,) or, with the leading dimensions of ``A``, (..., n).
+        left: False for ``X @ A == B``, with B (..., m, n).
 
-    Returns the shape of ``b``, leading dimensions broadcast. Raises ``numpy.linalg.LinAlgError`` for a singular matrix,
+    Returns the shape of ``B``, leading dimensions broadcast. Raises ``numpy.linalg.LinAlgError`` for a singular matrix,
     ``ShapeError`` for sizes that do not fit.
 
     >>> import minigrad as mg
     >>> mg.linalg.solve(mg.tensor([[2.0, 0.0], [1.0, 1.0]]), mg.tensor([2.0, 5.0]))
     tensor([1., 4.])
     """
-    require_square("solve", a)
-    vectors = len(b.shape) == 1 or (len(b.shape) == len(a.shape) - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
-    columns = unsqueeze(b, -1) if vectors else b
-    if len(columns.shape) < 2 or columns.shape[-2] != a.shape[-1]:
-        raise ShapeError(f"solve: a {tuple(a.shape)} and b {tuple(b.shape)} do not fit: b needs {a.shape[-1]} rows")
-    x = _solve(a, columns)
+    require_square("solve", A)
+    vectors = len(B.shape) == 1 or (len(B.shape) == len(A.shape) - 1 and tuple(B.shape) == tuple(A.shape[:-1]))
+    if not left:
+        if vectors:
+            raise ShapeError(f"solve: without left, B must hold matrices, but it has shape {tuple(B.shape)}")
+        return matrix_transpose(solve(matrix_transpose(A), matrix_transpose(B), left=True))
+    columns = unsqueeze(B, -1) if vectors else B
+    if len(columns.shape) < 2 or columns.shape[-2] != A.shape[-1]:
+        raise ShapeError(f"solve: A {tuple(A.shape)} and B {tuple(B.shape)} do not fit: B needs {A.shape[-1]} rows")
+    x = _solve(A, columns)
     return reshape(x, x.shape[:-1]) if vectors else x
 
 

@@ -419,7 +419,7 @@ def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple:
     return (*axes[:dim], array, *axes[dim + 1 :])
 
 
-def gather(input: Tensor, dim: int, index: Operand) -> Tensor:
+def gather(input: Tensor, dim: int, index: Operand, *, sparse_grad: bool = False) -> Tensor:
     """Elements selected along ``dim``: ``out[i, j, k] = input[i, index[i, j, k], k]`` for ``dim=1``: ``torch.gather``.
 
     Args:
@@ -427,6 +427,7 @@ def gather(input: Tensor, dim: int, index: Operand) -> Tensor:
         dim: the dimension that ``index`` counts along.
         index: integers >= 0, with as many dimensions as ``input`` and, except along ``dim``, no larger. The result has its shape. A 0-d tensor or
             index counts as a vector of one; an index without elements may have any shape.
+        sparse_grad: has no effect; gradients are dense.
 
     Raises ``IndexError`` for an index out of bounds, ``ShapeError`` for shapes that do not fit.
 
@@ -486,7 +487,7 @@ def scatter(input: Tensor, dim: int, index: Operand, src: Operand, *, reduce: st
         input: any shape.
         dim: the dimension that ``index`` counts along.
         index: integers >= 0, with as many dimensions as ``input`` and, except along ``dim``, no larger.
-        src: values of the dtype of ``input``, at least as large as ``index``; or one number for all.
+        src: values of the dtype of ``input``, at least as large as ``index``; or one number for all, which PyTorch calls ``value``.
         reduce: ``"add"`` makes this :func:`scatter_add`; ``"multiply"`` multiplies what is there, by each of several values that meet.
 
     Raises ``IndexError`` for an index out of bounds, ``ShapeError`` for shapes that do not fit, ``RuntimeError`` for a ``src`` of another dtype.

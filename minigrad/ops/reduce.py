@@ -502,8 +502,15 @@ def _picked(x: Any, indices: Any, dim: int) -> ValuesIndices:
     return ValuesIndices(index.getitem(x, index=tuple(key)), indices)
 
 
+def _other(name: str, dim: Any, other: Any) -> Any:
+    """The second tensor of ``max(input, other)``, which comes in the place of ``dim`` or by its name; None if there is none."""
+    if dim is None or other is None:
+        return dim if isinstance(dim, (TensorBase, np.ndarray)) else other
+    raise TypeError(f"{name}: either a dim or other, the tensor to compare with, not both")
+
+
 @called_as(like.largest)
-def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Largest elements: ``torch.max``, which is three functions.
 
     * ``max(input)``: of all elements; equal ones share the gradient, as in :func:`amax`.
@@ -515,20 +522,22 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     >>> values, indices
     (tensor([5., 7.]), tensor([1, 0]))
     """
+    other = _other("max", dim, other)
+    if other is not None:
+        return ew.maximum(input, other)
     if dim is None:
         return amax(input, None, keepdim)
-    if isinstance(dim, (TensorBase, np.ndarray)):
-        return ew.maximum(input, dim)  # type: ignore[arg-type]  # a Tensor
     return _picked(input, argmax(input, dim, keepdim), dim)
 
 
 @called_as(like.largest)
-def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Smallest elements: ``torch.min``, with the three forms of :func:`max`."""
+    other = _other("min", dim, other)
+    if other is not None:
+        return ew.minimum(input, other)
     if dim is None:
         return amin(input, None, keepdim)
-    if isinstance(dim, (TensorBase, np.ndarray)):
-        return ew.minimum(input, dim)  # type: ignore[arg-type]  # a Tensor
     return _picked(input, argmin(input, dim, keepdim), dim)
 
 

@@ -392,11 +392,8 @@ def repeat(x: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     shape = (1,) * (len(times) - len(shape)) + shape
     apart = [n for s in shape for n in (1, s)]  # 1 s0 1 s1 ...
     together = [n for pair in zip(times, shape, strict=True) for n in pair]  # r0 s0 r1 s1 ...
-    if math.prod(times) == 1:
-        return clone(reshape(x, shape))  # there is nothing to copy for
-    return reshape(
-        fitting.broadcast_to(reshape(x, tuple(apart)), shape=tuple(together)), tuple([r * s for r, s in zip(times, shape, strict=True)])
-    )
+    spread = clone(fitting.broadcast_to(reshape(x, tuple(apart)), shape=tuple(together)))  # where all s are 1, reshape alone would not copy
+    return reshape(spread, tuple([r * s for r, s in zip(times, shape, strict=True)]))
 
 
 def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
@@ -435,7 +432,7 @@ def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None, *
     if counts.size == 1:
         n = int(counts.item())
         spread = fitting.broadcast_to(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], n, *shape[dim + 1 :]))
-        return reshape(spread, (*shape[:dim], shape[dim] * n, *shape[dim + 1 :]))
+        return reshape(clone(spread), (*shape[:dim], shape[dim] * n, *shape[dim + 1 :]))
     return getitem(input, index=along(dim, np.repeat(np.arange(shape[dim]), counts)))
 
 

@@ -35,7 +35,9 @@ def largest(input: Operand, dim: None = None, keepdim: bool = False) -> Tensor: 
 def largest(input: Operand, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 @overload
 def largest(input: Operand, other: Tensor | np.ndarray, /) -> Tensor: ...
-def largest(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+@overload
+def largest(input: Operand, *, other: Operand) -> Tensor: ...
+def largest(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The maximum or minimum of all elements, along a dimension, or of two tensors."""
 
 

@@ -1,14 +1,17 @@
-"""numpy's keyword names on plain functions of a module, what is left alone, and where warnings point."""
+"""numpy's and PyTorch's keyword names on functions, what is left alone, and where warnings point."""
 
 import inspect
 import sys
 import types
 import warnings
 
+import numpy as np
 import pytest
+from answers import noted
 
 import minigrad as mg
 import minigrad.nn.functional as F
+import minigrad.torch
 from minigrad import nn
 from minigrad.engine import op
 from minigrad.engine.entry import public, with_our_names
@@ -90,3 +93,41 @@ def test_warnings_point_at_the_line_that_called():
         F.mse_loss(x, x[:1])
         nn.RNN(2, 2, dropout=0.5)
     assert len(seen) == 3 and {warning.filename for warning in seen} == {__file__}
+
+
+KEYWORDS = {  # a call by PyTorch's names: f(torch, x) of x (3, 3)
+    "max of two": lambda t, x: t.max(input=x, other=t.tensor(4.0, dtype=x.dtype)),
+    "min of two": lambda t, x: x.min(other=x.t()),
+    "scatter a number": lambda t, x: x.scatter(dim=1, index=t.tensor([[0], [2]]), value=9.0),
+    "scatter_ a number": lambda t, x: x.clone().scatter_(dim=0, index=t.tensor([[0, 2, 1]]), value=9.0, reduce="add"),
+    "gather": lambda t, x: t.gather(input=x, dim=1, index=t.tensor([[0], [2]]), sparse_grad=False),
+    "copy_": lambda t, x: t.zeros_like(x).copy_(other=x, non_blocking=True) + t.zeros_like(x).copy_(x, True),
+    "dropout": lambda t, x: t.dropout(x, p=0.5, train=False),
+    "xlogy": lambda t, x: t.xlogy(input=x, other=x + 1),
+    "solve": lambda t, x: t.linalg.solve(A=x + t.eye(3, dtype=x.dtype), B=x[:, :1], left=True),
+    "solve from the right": lambda t, x: t.linalg.solve(x + t.eye(3, dtype=x.dtype), x[:2], left=False),
+    "hsplit": lambda t, x: t.hsplit(x, sections=3)[1],
+    "tensor_split": lambda t, x: x.tensor_split(indices=(1,), dim=1)[1],
+    "random_": lambda t, x: t.empty(3).random_(to=1) + x,
+    "uniform_": lambda t, x: (t.empty(3).uniform_(to=2.0) < 2) * x,
+}
+
+
+@pytest.mark.parametrize("call", KEYWORDS)
+def test_keywords_are_pytorchs(call):
+    def result(torch):
+        return KEYWORDS[call](torch, torch.arange(9.0, dtype=torch.float64).reshape(3, 3)).tolist()
+
+    np.testing.assert_allclose(result(minigrad.torch), noted(result), rtol=1e-12)
+
+
+def test_second_names_stand_for_one_argument():
+    x, place = mg.zeros(2), mg.tensor([0])
+    with pytest.raises(TypeError, match="scatter: src and value are the same argument"):
+        mg.scatter(x, 0, place, src=1.0, value=2.0)
+    with pytest.raises(TypeError, match="max: either a dim or other"):
+        mg.max(x, 0, other=x)
+    with pytest.raises(TypeError, match="value"):
+        mg.sum(x, value=1)
+    with pytest.raises(mg.ShapeError, match=r"solve: without left, B must hold matrices, but it has shape \(2,\)"):
+        mg.linalg.solve(mg.eye(2), x, left=False)

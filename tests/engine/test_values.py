@@ -767,6 +767,8 @@ def test_numpy_shares_memory():
     with pytest.raises(RuntimeError, match=r"detach\(\)"):
         leaf([1]).numpy()
     y = leaf([1])
+    with mg.no_grad():  # there is no graph that numpy could lose
+        assert y.numpy().tolist() == np.asarray(y).tolist() == [1] and (y * 2).numpy().tolist() == [2]
     y.numpy(force=True)[0] = 2
     y.detach().numpy()[0] += 1
     assert y.tolist() == [3]

@@ -135,6 +135,23 @@ def test_modules_in_a_plain_list_are_reported(value, advice):
             use()
 
 
+def test_plain_lists_of_modules_without_anything_to_lose_are_fine():
+    class Fine(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.activations = [nn.ReLU(), nn.Sequential(nn.Tanh(), nn.Dropout(0.0))]
+            self.blocks = [[nn.Linear(2, 3), nn.Linear(3, 1)]]
+            self.weights = nn.ParameterList([p for block in self.blocks[0] for p in block.parameters()])
+
+    fine = Fine()
+    assert [p.shape for p in fine.parameters()] == [(3, 2), (3,), (1, 3), (1,)] and list(fine.state_dict()) == [
+        f"weights.{i}" for i in range(4)
+    ]
+    fine.blocks[0].append(nn.BatchNorm1d(1, affine=False))  # its running mean would be lost
+    with pytest.raises(RuntimeError, match=r"Fine\.blocks is a plain list that holds modules \(BatchNorm1d\)"):
+        fine.state_dict()
+
+
 def test_plain_lists_of_registered_modules_are_fine():
     class Fine(nn.Module):
         def __init__(self):

@@ -32,7 +32,7 @@ a23, a45 = mg.ones(2, 3), mg.ones(4, 5)
         (lambda: mg.trace(mg.ones(3)), r"trace: input must have 2 dimensions"),
         (lambda: mg.chain_matmul(a23, a45), r"multi_dot: inner sizes differ: \(2, 3\), \(4, 5\)"),
         (lambda: mg.linalg.inv(a23), r"inv: square matrices \(..., n, n\) are needed, not shape \(2, 3\)"),
-        (lambda: mg.linalg.solve(mg.ones(2, 2), mg.ones(3)), r"solve: a \(2, 2\) and b \(3,\) do not fit: b needs 2 rows"),
+        (lambda: mg.linalg.solve(mg.ones(2, 2), mg.ones(3)), r"solve: A \(2, 2\) and B \(3,\) do not fit: B needs 2 rows"),
         (lambda: mg.cross(a23, a45), r"cross: dimension 1 must have size 3 in both shapes \(2, 3\), \(4, 5\)"),
     ],
 )
