@@ -16,7 +16,7 @@ from minigrad.demo.exported import chain
 from minigrad.demo.images import digits
 from minigrad.engine import ShapeError, arrays_of, enable_grad, no_grad
 from minigrad.files.html import Page, encoded, staged
-from minigrad.graph.trace import called, family, reachable, record, resolve
+from minigrad.graph.trace import Callers, family, reachable, record, resolve
 from minigrad.nn import functional as F
 from minigrad.nn.data import MNIST
 from minigrad.ops.arguments import check, shown, whole
@@ -119,7 +119,9 @@ def _windows_of(run: record, image: Any, ends: list[Any], picture: np.ndarray) -
     places: dict[Any, int | None] = {image._node: 0}  # node -> its layer; None beyond the layers that are shown
     modules = {scope.id: scope for scope in run.scopes}
     around = {scope.parent for scope in run.scopes}
-    for node in reachable(ends):
+    nodes = reachable(ends)
+    callers = Callers(nodes)
+    for node in nodes:
         parents = [resolve(p)[0] for p in node.parents or () if p is not None and resolve(p)[0] in places]
         sources = list(dict.fromkeys(places[p] for p in parents))
         if not parents or node in places:
@@ -135,7 +137,7 @@ def _windows_of(run: record, image: Any, ends: list[Any], picture: np.ndarray) -
         shapes = {p.shape[2:] if p.dtype is not None else p.shape[0][0][2:] for p in parents}
         scope = modules.get(run.scope_of(node.number))
         path = "" if scope is None else scope.path
-        name = path or scope.kind if scope is not None and scope.id not in around else f"{path} {called(node)}".strip()
+        name = path or scope.kind if scope is not None and scope.id not in around else f"{path} {callers.called(node)}".strip()
         if window is None:
             if shapes != {value.shape[2:]} or not _by_cells(node):
                 continue

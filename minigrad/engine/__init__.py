@@ -36,7 +36,7 @@ pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them i
 # ruff: noqa: I001 (sorted, but several on a line)
 
 from minigrad.engine.anomaly import (
-    detect_anomaly, function_of, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, arrays_of, recording_lines, set_detect_anomaly, settings_of,
+    Call, calls_of, detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, arrays_of, recording_lines, set_detect_anomaly,
 )  # fmt: skip
 from minigrad.engine.batching import (
     ARRAYS, Batched, Level, aligned, batched, each_sample, for_samples, innermost, is_array, is_batched, last_level, levels, lifted, memory_of, moved, rearranged, refuse_write, repeated, run_batched, running,
@@ -52,5 +52,5 @@ from minigrad.engine.modes import (
 )  # fmt: skip
 from minigrad.engine.observed import observer, record_function
 from minigrad.engine.op import F16, F32, F64, Op, Plan, ShapeError, joint, op, put_before_kernels, registered_ops, specialize, take_away
-from minigrad.engine.rules import elementwise, linear_in, tangent, views
+from minigrad.engine.rules import elementwise, linear_in, tangent, unnamed, views
 from minigrad.engine.saved import saved_tensors_hooks

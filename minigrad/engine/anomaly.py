@@ -8,7 +8,7 @@ import os
 import sys
 import types
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,17 +22,19 @@ from minigrad.engine.observed import observer
 
 _anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
 _nan_mode: ContextVar[bool] = ContextVar("nan_mode", default=True)
-_lines_mode: ContextVar[bool] = ContextVar("lines_mode", default=False)
+_lines_mode: ContextVar[Callable[[types.CodeType], str] | None] = ContextVar("lines_mode", default=None)
 _arrays_mode: ContextVar[bool] = ContextVar("arrays_mode", default=False)
 
 _lines: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the line that called its op
-_functions: weakref.WeakKeyDictionary[Node, tuple[str, dict[str, Any]]] = weakref.WeakKeyDictionary()
-# node -> the public function that called its op, and what it was called with that is no tensor
+_calls: weakref.WeakKeyDictionary[Node, list[Call]] = weakref.WeakKeyDictionary()  # node -> the calls in which its op was called
 _arrays: weakref.WeakKeyDictionary[Node, tuple[tuple, Any]] = weakref.WeakKeyDictionary()  # node -> operands and result of its op
 _checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # node -> checksums of its kept arrays
 _may_be_nan: weakref.WeakSet[Node] = weakref.WeakSet()  # nodes made under check_nan=False
 PACKAGE = os.path.dirname(os.path.dirname(__file__))
 GENERATED = "<op "  # the file name of an op's generated code begins with this
+_WALKS = tuple(os.path.join(PACKAGE, "engine", file) for file in ("backward.py", "forward.py"))  # what these call, no user wrote
+_OPS = os.path.join(PACKAGE, "ops", "")
+_CALL = "<call>"  # where a frame has its Call: among its local variables, under a name that none of them can have
 
 
 class detect_anomaly(Mode):
@@ -121,13 +123,30 @@ def is_anomaly_check_nan_enabled() -> bool:
     return _nan_mode.get()
 
 
-@contextlib.contextmanager
-def recording_lines(arrays: bool = False) -> Iterator[None]:
-    """Context manager: the caller of each op in this thread is stored, for :func:`line_of` and :func:`function_of`.
+class Call:
+    """A call of a function that users know, noted when an op was called in it: one object for all ops of the call.
 
-    With ``arrays=True`` its operands and its result are stored as well, for :func:`arrays_of`; they live as long as the node.
+    ``name`` is the function's, ``settings`` are the numbers, texts and tuples of them that it was called with, by parameter: ``{"groups": 2}``.
     """
-    token, user, inner = _lines_mode.set(True), object(), _arrays_mode.set(arrays)
+
+    __slots__ = ("name", "settings")
+
+    def __init__(self, name: str, settings: dict[str, Any]):
+        self.name, self.settings = name, settings
+
+
+def _unknown(code: types.CodeType) -> str:
+    return ""
+
+
+@contextlib.contextmanager
+def recording_lines(known: Callable[[types.CodeType], str] = _unknown, arrays: bool = False) -> Iterator[None]:
+    """Context manager: the caller of each op in this thread is stored, for :func:`line_of` and :func:`calls_of`.
+
+    ``known`` gives the name by which users know the function with a given code, "" if they do not. With ``arrays=True`` the op's operands and
+    its result are stored as well, for :func:`arrays_of`; they live as long as the node.
+    """
+    token, user, inner = _lines_mode.set(known), object(), _arrays_mode.set(arrays)
     users.append(user)
     try:
         yield
@@ -142,19 +161,24 @@ def line_of(node: Node) -> str:
     return _lines.get(node, "")
 
 
-def function_of(node: Node) -> str:
-    """The public function that called the node's op, if both are in the same file: ``conv2d`` for ``conv``; else empty."""
-    return _functions.get(node, ("", {}))[0]
-
-
-def settings_of(node: Node) -> dict[str, Any]:
-    """The numbers, texts and tuples of them with which the function of :func:`function_of` was called, by parameter: ``{"groups": 2}``."""
-    return _functions.get(node, ("", {}))[1]
+def calls_of(node: Node) -> list[Call]:
+    """The calls of known functions in which the node's op was called, from the inside out: that of ``conv2d`` for ``conv``."""
+    return _calls.get(node, [])
 
 
 def arrays_of(node: Node) -> tuple[tuple, Any] | None:
     """The operands and the result (a tuple for several results) of the node's op; None if they were not recorded."""
     return _arrays.get(node)
+
+
+def caller() -> types.CodeType | None:
+    """The innermost function of the package's ops in which an op's generated call is running, without wrappers and what is private."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and (file := frame.f_code.co_filename).startswith((PACKAGE, GENERATED)) and file not in _WALKS:
+        if file.startswith(_OPS) and frame.f_code.co_name[0] not in "_<" and "<locals>" not in frame.f_code.co_qualname:
+            return frame.f_code
+        frame = frame.f_back
+    return None
 
 
 def remember(node: Node) -> None:
@@ -165,8 +189,9 @@ def remember(node: Node) -> None:
         if len(users) == 1:  # nobody else listens, in any thread
             return
     watched = _anomaly_mode.get()
-    if watched or _lines_mode.get():  # else the block is active in another thread only
-        _note_the_caller(node, watched)
+    known = _lines_mode.get()
+    if watched or known is not None:  # else the block is active in another thread only
+        _note_the_caller(node, watched, known or _unknown)
         if _arrays_mode.get():
             _note_the_arrays(node, sys._getframe(1).f_locals)
     saved.pack(node)
@@ -181,13 +206,19 @@ def _note_the_arrays(node: Node, known: dict[str, Any]) -> None:
         _arrays[node] = ((*(known[name] for name in op.inputs), *(known[op.variadic] if op.variadic else ())), known["out"])
 
 
-def _note_the_caller(node: Node, watched: bool) -> None:
-    frame, home = sys._getframe(2), node.op.kernel.__code__.co_filename
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((PACKAGE, GENERATED)):
-        name = frame.f_code.co_name
-        if frame.f_code.co_filename == home and not name.startswith(("_", "<")):
-            _functions.setdefault(node, (name, _plain_arguments(frame)))
+def _note_the_caller(node: Node, watched: bool, known: Callable[[types.CodeType], str]) -> None:
+    frame, calls, walked = sys._getframe(2), [], False
+    while frame.f_back is not None and (file := frame.f_code.co_filename).startswith((PACKAGE, GENERATED)):
+        walked = walked or file in _WALKS
+        if not walked and not file.startswith(GENERATED) and (name := known(frame.f_code)):
+            call = frame.f_locals.get(_CALL)
+            if call is None:  # the first node that is made in this call
+                call = Call(name, _plain_arguments(frame))
+                frame.f_locals[_CALL] = call
+            calls.append(call)
         frame = frame.f_back
+    if calls:
+        _calls[node] = calls
     file, number = frame.f_code.co_filename, frame.f_lineno
     _lines[node] = f"{file}:{number}: {linecache.getline(file, number, frame.f_globals).strip()}"
     if watched:

@@ -120,11 +120,12 @@ class Node:
     ``number``    creation number
     ``hooks``     functions that are called with the complete gradient
     ``constant``  a number that was an operand and is not in ``kept``, such as the 100 of ``x + 100``, for pictures; else not set
+    ``caller``    the code of the function that called an op that :func:`~minigrad.engine.rules.unnamed` marks, for pictures; else not set
     ``levels``    the levels of ``vmap`` whose samples the result differs for
     ============  ============================================================================================
     """
 
-    __slots__ = ("__weakref__", "constant", "dtype", "hooks", "kept", "number", "parents", "plan", "shape", "static")
+    __slots__ = ("__weakref__", "caller", "constant", "dtype", "hooks", "kept", "number", "parents", "plan", "shape", "static")
 
     plan: Any  # op.Plan | None
     parents: Any  # Sequence[Node | None] | None
@@ -135,6 +136,7 @@ class Node:
     number: int
     hooks: list[Callable[[Any], Any]] | None
     constant: complex
+    caller: Any  # types.CodeType | None
     levels: tuple = ()  # a slot only of those that may have some
 
     def fill(self, plan: Any, parents: Any, kept: Any, static: dict[str, Any], shape: Any, dtype: Any) -> Node:

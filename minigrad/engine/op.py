@@ -124,6 +124,7 @@ class Op:
     ``across_levels``  whether the kernel takes what differs from sample to sample in ``vmap``, and is no kernel of arrays: its ways in and out
     ``elementwise``    whether :func:`~minigrad.engine.rules.elementwise` marks it
     ``views``          whether :func:`~minigrad.engine.rules.views` marks it
+    ``unnamed``        whether :func:`~minigrad.engine.rules.unnamed` marks it
     ``tangents``       input -> formula of the result's tangent, see :func:`~minigrad.engine.rules.tangent`
     ``linear``         the groups of inputs that :func:`~minigrad.engine.rules.linear_in` names
     ``batching``       its rule for ``vmap``, see :mod:`minigrad.engine.batching`; None: sample by sample
@@ -134,6 +135,7 @@ class Op:
     across_levels = False
     elementwise = False
     views = False
+    unnamed = False
     linear: tuple[tuple[str, ...], ...] = ()
     batching: Any = None
 
@@ -543,6 +545,8 @@ def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     keep = (*keep[:-2], outs, keep[-1])
     levels = tuple({level: None for a in outs for level in getattr(a, "levels", ())})
     node = _node(levels).fill(plan, nodes, plan.keep(*keep), static, tuple((a.shape, a.dtype) for a in outs), None)
+    if op.unnamed:
+        node.caller = anomaly.caller()
     if anomaly.users:
         anomaly.remember(node)
     return tuple(wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs))
@@ -573,6 +577,8 @@ def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     if plan is None:
         return wrap(out)
     node = _node(out.levels).fill(plan, nodes, plan.keep(*keep[:-2], out, keep[-1]), static, out.shape, out.dtype)
+    if op.unnamed:
+        node.caller = anomaly.caller()
     if anomaly.users:
         anomaly.remember(node)
     return wrap(out, node)
@@ -625,7 +631,7 @@ def call({parameters}):
         _n.dtype = _dtype
         _n.number = _next(_numbers)
         _n.hooks = None
-{constant}        if _anomaly_users:
+{constant}{caller}        if _anomaly_users:
             _remember(_n)
     else:
         _t._node = None
@@ -746,6 +752,7 @@ def specialize(op: Op) -> None:
         kept=kept,
         static=static,
         constant=_constant_told(op),
+        caller="        _n.caller = _caller()\n" if op.unnamed else "",
         given=f"    _given = {many[0]}\n" if op.views else "",
         link=_LINK.format(x=many[0]) if op.views else "",
         linked="_linked(" if op.views else "",
@@ -808,7 +815,7 @@ _SCOPE: dict[str, Any] = {
     "_tensors": tensor_types, "_is_tensor": _is_tensor, "_ndarray": np.ndarray,
     "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
-    "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "specialize": specialize,
+    "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "_caller": anomaly.caller, "specialize": specialize,
     "_answer": _answer, "_weaken": weaken, "_several": _record_several, "_ref": weakref.ref, "_linked": _linked, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises

@@ -44,6 +44,18 @@ def views(function: F) -> F:
     return function
 
 
+def unnamed(function: F) -> F:
+    """Mark an op that users know by the public functions of its file that call it, as ``conv2d`` calls ``conv``: its nodes know which did.
+
+    >>> import minigrad as mg
+    >>> x = mg.ones(1, 1, 2, 2, requires_grad=True)
+    >>> mg.max_pool2d(x, 2).grad_fn.caller.co_name
+    'max_pool2d'
+    """
+    function.op.unnamed = True  # type: ignore[attr-defined]
+    return function
+
+
 class linear_in:
     """Mark an op that is linear in some of its inputs: the op itself, given their tangents, returns the tangent of its result.
 

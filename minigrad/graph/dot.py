@@ -208,6 +208,7 @@ def attributes(kind: str, family: str) -> dict[str, str]:
 def tooltip(vertex: Vertex) -> str:
     """The text shown while the pointer is over the box."""
     lines = [f"{vertex.name}, by the op {vertex.op}" if vertex.op and vertex.op != vertex.name else vertex.name]
+    lines += [f"in {vertex.within}"] if vertex.within else []
     lines += [f"{shape_text(s)} {d}, {bytes_text(b)}" for s, d, b in zip(vertex.shapes, vertex.dtypes, vertex.bytes, strict=True)]
     for kept in vertex.keeps:
         size = "shared" if kept["shared"] else bytes_text(kept["bytes"])

@@ -30,8 +30,9 @@ class Vertex:
     ============  ===================================================================================================
     ``id``        what edges refer to; in order of creation, which is a topological order
     ``kind``      ``op``, ``parameter``, ``buffer``, ``input``, ``leaf``, ``constant``, ``output`` or ``summary`` (of many ops)
-    ``name``      the op as the user called it (``conv2d``, see :func:`minigrad.graph.trace.called`), or the tensor (``conv1.weight``)
+    ``name``      the op as the user called it (``conv2d``, see :func:`minigrad.graph.trace.Callers.called`), or the tensor (``conv1.weight``)
     ``op``        the op's own name (``conv``); empty for a tensor
+    ``within``    the function that computed this among others, as the user called it (``mse_loss`` for ``square``), if there was one
     ``family``    the file of ops that it comes from (``linalg``), ``custom`` for a user's op, else the ``kind``
     ``static``    arguments of the call that are no tensors, as text: ``{"dim": "1"}``
     ``shapes``    of each result; ``dtypes`` and ``bytes`` likewise
@@ -61,6 +62,7 @@ class Vertex:
     value: str = ""
     gradient: dict[str, Any] | None = None
     op: str = ""
+    within: str = ""
     arrays: dict[str, Any] = field(default_factory=dict)
 
 

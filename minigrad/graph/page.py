@@ -100,7 +100,7 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
     static = [with_number(vertex)] if with_number(vertex) else [f"{name} {value}" for name, value in vertex.static.items()]
     shapes = [shape_text(s) for s in vertex.shapes]
     known: dict[str, Any] = {
-        "id": names[box.id], "module": modules.get(box.cluster, ""), "name": vertex.name, "kind": vertex.kind, "op": vertex.op,
+        "id": names[box.id], "module": modules.get(box.cluster, ""), "name": vertex.name, "kind": vertex.kind, "op": vertex.op, "within": vertex.within,
         "fill": colour(family_of(box)), "static": static, "shapes": shapes, "dtypes": vertex.dtypes, "bytes": vertex.bytes,
     }  # fmt: skip
     if box.inside is not None:

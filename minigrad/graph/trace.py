@@ -14,7 +14,9 @@ import math
 import re
 import sys
 import textwrap
+import types
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +30,7 @@ from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
 from minigrad.graph.values import MOVING, Store, Values, moves, text_of
 from minigrad.ops.arguments import check, shown
+from minigrad.tensor import Tensor
 from minigrad.tree import tensors_in
 from minigrad.types import Shape
 
@@ -67,7 +70,7 @@ class record:
     def __enter__(self) -> record:
         self._sizes = _parameter_counts(self.model)  # raises for a lazy layer that has never been called: drawing changes no model
         self._looking.enter_context(heard(self.model, self._begin, self._end))
-        self._looking.enter_context(engine.recording_lines(self.arrays))
+        self._looking.enter_context(engine.recording_lines(public_name, self.arrays))
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -125,7 +128,7 @@ _dtype_name = functools.cache(lambda dtype: dtype.name)  # numpy computes it aga
 
 
 _PLACE = "minigrad.ops."
-_FACES = ("minigrad", "minigrad.nn.functional")  # where users find ops
+_FACES = ("minigrad", "minigrad.nn.functional", "minigrad.ops.linalg", "minigrad.ops.fft", "minigrad.ops.special", "minigrad.einops")
 _ACTIVATIONS = {"sigmoid", "tanh"}  # activations that are defined among the elementwise ops
 
 
@@ -139,15 +142,60 @@ def family(op: engine.Op) -> str:
     return module[len(_PLACE) :] if module.startswith(_PLACE) else "custom"
 
 
-def called(node: Node) -> str:
-    """The name of the op of ``node`` as the user called it: if the op itself is not public, the public function that called the op.
+def faces() -> list[Any]:
+    """Where users find functions of tensors: the modules that are loaded, and the class Tensor. (This package must not import nn.)"""
+    return [*(module for face in _FACES if (module := sys.modules.get(face)) is not None), Tensor]
 
-    For example ``conv2d`` for ``conv``, ``layer_norm`` or ``batch_norm`` for ``standardize``. The function is known only for nodes made
-    inside :class:`record` or by ``draw`` of a model; otherwise, and for public ops and the user's own, it is the op's own name.
+
+def _code_of(value: Any) -> types.CodeType | None:
+    """The code of a function without its wrappers, or of the function that computes a property."""
+    function = value.fget if isinstance(value, property) else value
+    return getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+
+
+@functools.cache
+def public_name(code: types.CodeType) -> str:
+    """The name by which users find the function or method of tensors with this code; "" if they do not.
+
+    >>> import minigrad as mg
+    >>> public_name(inspect.unwrap(mg.flatten).__code__), public_name(public_name.__wrapped__.__code__)
+    ('flatten', '')
     """
-    faces = [sys.modules.get(face) for face in _FACES]  # looked up, not imported: this package must not import nn
-    names = (node.op.name, engine.function_of(node))
-    return next((name for name in names if name and any(hasattr(face, name) for face in faces)), node.op.name)
+    name = code.co_name
+    if name.startswith(("_", "<")):
+        return ""
+    for face in faces():
+        if _code_of(getattr(face, name, None)) is code:
+            return name
+        for other, value in vars(face).items():  # norm, whose own name is old_norm
+            if other[0] != "_" and _code_of(value) is code:
+                return other
+    return ""
+
+
+class Callers:
+    """Which functions the user called for the nodes of a graph."""
+
+    def __init__(self, nodes: Iterable[Node]):
+        self.made = Counter(call for node in nodes for call in engine.calls_of(node))  # of each call, how many nodes
+
+    def called(self, node: Node) -> str:
+        """The name of ``node`` as the user wrote it: of the public function or method that made this node and no other of the graph.
+
+        For example ``flatten`` for ``reshape``, ``mm`` for ``matmul``. This is known of nodes made inside :class:`record` or by ``draw`` of a model.
+        Of other nodes, and of those that a function made together with others, it is the name of the op; of an op that users do not know,
+        that of the function that called it: ``conv2d`` for ``conv``, ``layer_norm`` or ``batch_norm`` for ``standardize``.
+        """
+        alone = [call.name for call in engine.calls_of(node) if self.made[call] == 1]
+        if alone:
+            return alone[-1]
+        code = getattr(node, "caller", None)
+        return (public_name(code) if code is not None else "") or node.op.name
+
+    def within(self, node: Node) -> str:
+        """The outermost public function that made ``node`` together with others: ``mse_loss`` for its ``sub``, ``square`` and ``mean``; else ""."""
+        calls = engine.calls_of(node)
+        return calls[-1].name if calls and self.made[calls[-1]] > 1 and calls[-1].name != self.called(node) else ""
 
 
 @functools.cache
@@ -232,7 +280,7 @@ def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
 @functools.cache
 def _asked(name: str) -> Mapping[str, inspect.Parameter] | None:
     """The parameters of the public function ``name``; None for what is no public function (``getitem``, a user's op)."""
-    function = next((found for face in _FACES if (found := getattr(sys.modules.get(face), name, None)) is not None), None)
+    function = next((found for face in faces() if callable(found := getattr(face, name, None))), None)
     try:
         return None if function is None else inspect.signature(function).parameters
     except ValueError:
@@ -253,7 +301,9 @@ def settings(node: Node, name: str) -> dict[str, str]:
     asked = _asked(name)
     if asked is None:
         return said
-    given = engine.settings_of(node) if engine.function_of(node) == name else {}
+    given: dict[str, Any] = {}
+    for call in engine.calls_of(node):  # a method calls the function of its name, whose parameters may be called otherwise
+        given |= call.settings if call.name == name else {}
     found = {"kernel": said["kernel"]} if "kernel" in said and (weight or "kernel_size" in asked) else {}
     for key, parameter in asked.items():
         per_axis = key in _PER_AXIS
@@ -469,6 +519,7 @@ class _Tracer:
 
     def __init__(self, ids: dict[Node, str], known: _Names, recording: record | None, real: set[Node], constants: bool):
         self.ids, self.known, self.recording, self.real, self.constants = ids, known, recording, real, constants
+        self.callers = Callers(ids)
         self.vertices: list[Vertex] = []
         self.edges: list[Edge] = []
         self.by_id: dict[str, Vertex] = {}
@@ -503,7 +554,7 @@ class _Tracer:
     def op(self, node: Node) -> None:
         assert node.plan is not None and node.parents is not None
         op = node.plan.op
-        name, several = called(node), node.dtype is None
+        name, several = self.callers.called(node), node.dtype is None
         results = list(node.shape) if several else [(node.shape, node.dtype)]
         vertex = Vertex(
             self.ids[node],
@@ -518,6 +569,7 @@ class _Tracer:
             scope=self.recording.scope_of(node.number) if self.recording else "",
             line=engine.line_of(node),
             op=op.name,
+            within=self.callers.within(node),
         )
         constants = self.keep(node, vertex)
         self.add(vertex)

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.engine import ShapeError, batched, linear_in, op, public, repeated
+from minigrad.engine import ShapeError, batched, linear_in, op, public, repeated, unnamed
 from minigrad.kernels import conv as kernels
 from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
@@ -71,6 +71,7 @@ def _conv_weight_samples(run, x, y, shape, window):
     return split(run(x, y, shape=(run.size * shape[0], *shape[1:]), window=window), run.size)
 
 
+@unnamed
 @linear_in("x bias", "w bias")
 @batched(_conv_samples)
 @op(
@@ -83,6 +84,7 @@ def conv(x: Array, w: Array, bias: Array = None, *, sizes: Any, window: Any) -> 
     return kernels.convolve(x, w, bias, sizes, window)
 
 
+@unnamed
 @linear_in("y", "w")
 @batched(_conv_input_samples)
 @op(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, batched, cast, each_sample, lifted, no_grad, op, public
+from minigrad.engine import ShapeError, batched, cast, each_sample, lifted, no_grad, op, public, unnamed
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.batching import matrices
 from minigrad.ops.elementwise import clamp, eq, where
@@ -105,6 +105,7 @@ def _euclidean_x2(g, x1, x2, out):
     return (x2 - c) * sum(w, -1, True) - matmul(w, x1 - c)
 
 
+@unnamed
 @batched(matrices)
 @op(x1=_euclidean_x1, x2=_euclidean_x2)
 def _euclidean(x1: Array, x2: Array) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, elementwise, op, public, shape_of, warn
+from minigrad.engine import ShapeError, cast, elementwise, op, public, shape_of, unnamed, warn
 from minigrad.ops import signatures as like
 from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
 from minigrad.ops.arguments import tensors
@@ -22,6 +22,7 @@ from minigrad.types import Array, Tensor, called_as
 RUN = 8  # elements with one place of the mask from which numpy's loop over such rows pays
 
 
+@unnamed
 @elementwise
 @op(input=lambda g, keep, scale: masked_scale(g, keep, scale=scale), keep=None)
 def masked_scale(input: Array, keep: Array, scale: float) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, batched, dtype_of, get_default_dtype, linear_in, op, public, wrap
+from minigrad.engine import ShapeError, batched, dtype_of, get_default_dtype, linear_in, op, public, unnamed, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
 from minigrad.ops.batching import along_dim, behind
@@ -43,6 +43,7 @@ def _weights(n: int, ndim: int, dim: int, dtype: Any) -> np.ndarray:
     return w.reshape(-1, *[1] * (ndim - dim))  # after dim come the other dimensions, and that of the parts
 
 
+@unnamed
 @linear_in("z")
 @batched(lambda run, z, dims, inverse: run(z, dims=behind(dims, z.ndim - 1), inverse=inverse))
 @op(z=lambda g, dims, inverse: _transform(g, dims, not inverse))
@@ -53,6 +54,7 @@ def _transform(z: Array, dims: Any, inverse: bool) -> Array:
     return _pairs(np.fft.ifftn(_numbers(z), axes=dims, norm="forward") if inverse else np.fft.fftn(_numbers(z), axes=dims))
 
 
+@unnamed
 @linear_in("x")
 @batched(along_dim())
 @op(x=lambda g, x_shape, dim: _to_real(g / _weights(x_shape[dim], len(x_shape), dim, g.dtype), x_shape[dim], dim))
@@ -61,6 +63,7 @@ def _from_real(x: Array, dim: int) -> Array:
     return _pairs(np.fft.rfft(x, axis=dim))
 
 
+@unnamed
 @linear_in("z")
 @batched(along_dim())
 @op(z=lambda g, n, dim: _from_real(g, dim) * _weights(n, len(g.shape), dim, g.dtype))

@@ -37,6 +37,7 @@ from minigrad.engine import (
     repeated,
     shape_of,
     tangent,
+    unnamed,
     views,
 )
 from minigrad.ops import elementwise as ew
@@ -255,6 +256,7 @@ def getitem(x: Array, index: Any) -> Array:
 LONG = 1024  # elements of a row from which adding row by row is faster than element by element
 
 
+@unnamed
 @linear_in("g_")
 @batched(_put_add_samples)
 @op(g_=lambda g, index: getitem(g, index=index))

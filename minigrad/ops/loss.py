@@ -23,6 +23,7 @@ from minigrad.engine import (
     op,
     public,
     repeated,
+    unnamed,
     warn,
 )
 from minigrad.ops import elementwise as ew
@@ -61,6 +62,7 @@ def _nll_input_samples(run, g, index, scale, shape, ignored, reduction):
     return split(run(g, index, scale, shape=(run.size * shape[0], *shape[1:]), ignored=ignored, reduction="none"), run.size)
 
 
+@unnamed
 @linear_in("input")
 @batched(_nll_samples)
 @op(

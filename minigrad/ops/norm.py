@@ -31,6 +31,7 @@ from minigrad.engine import (
     shape_of,
     sum_to,
     tangent,
+    unnamed,
 )
 from minigrad.kernels import native
 from minigrad.kernels import norm as kernels
@@ -83,6 +84,7 @@ def _affine_samples(run, x, m, a, c, shape):
     return run(repeated(x, run.size), m, a, c, shape=(run.size, *shape))
 
 
+@unnamed
 @linear_in("x m c", "a c")
 @batched(_affine_samples)
 @op(
@@ -158,6 +160,7 @@ def _standardize_samples(run, x, weight, bias, dim, shape, eps):
     return (y if bias is None else y + bias.reshape((bias.shape[0], *shape))), m, v
 
 
+@unnamed
 @tangent(x=_x_forward, weight=_weight_forward, bias=_bias_forward)
 @batched(_standardize_samples)
 @op(x=_gradients, weight=_gradients, bias=_gradients)

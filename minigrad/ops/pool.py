@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, batched, linear_in, op, public, tangent, wrap
+from minigrad.engine import ShapeError, TensorBase, batched, linear_in, op, public, tangent, unnamed, wrap
 from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.native import pool as fast
@@ -41,6 +41,7 @@ def flat_index(which: Array, axes: Any) -> Array:
     return kernels.flat_index(which, axes)
 
 
+@unnamed
 @tangent(x=lambda t, res, axes: take_cells(t, flat_index(res, axes=axes)))
 @batched(folded)
 @op(x=lambda g, x_shape, res, axes: max_pool_input(g, res, sizes=x_shape[2:], axes=axes))
@@ -65,6 +66,7 @@ def max_pool_index(x: Array, axes: Any) -> Array:
     return kernels.flat_index(kernels.max_pool(x, axes)[1], axes)
 
 
+@unnamed
 @linear_in("x")
 @batched(folded)
 @op(x=lambda g, x_shape, index: put_cells(g, index, sizes=x_shape[2:]), index=None)
@@ -73,6 +75,7 @@ def take_cells(x: Array, index: Array) -> Array:
     return kernels.take_cells(x, index)
 
 
+@unnamed
 @linear_in("y")
 @batched(folded)
 @op(y=lambda g, index: take_cells(g, index), index=None)
@@ -81,6 +84,7 @@ def put_cells(y: Array, index: Array, sizes: Any) -> Array:
     return kernels.put_cells(y, index, sizes)
 
 
+@unnamed
 @linear_in("x")
 @batched(folded)
 @op(x=lambda g, axes, divisor: avg_pool_input(g, axes=axes, divisor=divisor))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, aligned, batched, in_dtype, linear_in, op, public, rearranged
+from minigrad.engine import F16, F32, ShapeError, aligned, batched, in_dtype, linear_in, op, public, rearranged, unnamed
 from minigrad.kernels import products as kernels
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
@@ -287,6 +287,7 @@ def _contract_samples(run, a, b, labels):
     return run(*[x for x, _ in operands], labels=(*[label for _, label in operands], (batch, *out)))
 
 
+@unnamed
 @linear_in("a", "b")
 @batched(_contract_samples)
 @op(

@@ -15,7 +15,21 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, batched, fitting, linear_in, memory_of, op, public, repeated, shape_of, tangent, views
+from minigrad.engine import (
+    ShapeError,
+    TensorBase,
+    batched,
+    fitting,
+    linear_in,
+    memory_of,
+    op,
+    public,
+    repeated,
+    shape_of,
+    tangent,
+    unnamed,
+    views,
+)
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, either, number, positive_dim, positive_dims, sizes_of, whole
 from minigrad.ops.batching import along_dim, behind
@@ -685,6 +699,7 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 # ----------------------------------------------------------------------------------------------------- padding
 
 
+@unnamed
 @tangent(x=lambda t, widths: pad_constant(t, widths))
 @batched(lambda run, x, widths, value: run(x, widths=((0, 0), *widths), value=value))
 @op(x=lambda g, widths: crop(g, widths))
@@ -804,6 +819,7 @@ def _triangles(run, x, diagonal):
     return run(x if x.ndim > 2 else x[0], diagonal=diagonal)  # a vector is refused
 
 
+@unnamed
 @linear_in("g_")
 @batched(_diagonal_put_samples)
 @op(g_=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))

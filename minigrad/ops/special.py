@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import elementwise, op, public, shape_of
+from minigrad.engine import elementwise, op, public, shape_of, unnamed
 from minigrad.kernels import special as kernels
 from minigrad.kernels.special import in_blocks
 from minigrad.ops import elementwise as ew
@@ -239,6 +239,7 @@ def _bessel_slope(x, order):
     return bessel_i(x, 1) if order == 0 else 0.5 * (bessel_i(x, order - 1) + bessel_i(x, order + 1))
 
 
+@unnamed
 @elementwise
 @op(x=lambda g, x, order: g * _bessel_slope(x, order))
 def bessel_i(x: Operand, order: int) -> Array:

@@ -1134,16 +1134,20 @@ def test_a_write_is_found_though_nan_is_allowed():
 
 
 def test_lines_are_recorded_in_a_block_and_only_there():
-    """For pictures: where an op was called, and by which public function; nothing is looked for."""
+    """For pictures: where an op was called, and in which calls of the functions that are asked for; nothing is looked for."""
     x = leaf(1, 1, 4, 4)
-    with engine.recording_lines():
+    with engine.recording_lines(lambda code: code.co_name if code.co_name in ("conv2d", "mse_loss") else ""):
         y = F.conv2d(x, leaf(1, 1, 2, 2))  # this line
+        losses = [F.mse_loss(y, y) for _ in range(2)]
     assert engine.line_of(y.grad_fn).endswith("# this line") and f"{__file__}:" in engine.line_of(y.grad_fn)
-    assert engine.function_of(y.grad_fn) == "conv2d"
+    assert [call.name for call in engine.calls_of(y.grad_fn)] == ["conv2d"]
+    calls = [[engine.calls_of(node)[0] for node in (loss.grad_fn, loss.grad_fn.parents[0])] for loss in losses]
+    assert calls[0][0] is calls[0][1] and calls[1][0] is calls[1][1] and calls[0][0] is not calls[1][0]
+    assert calls[0][0].name == "mse_loss"
     with engine.saved_tensors_hooks(lambda t: t, lambda t: t):  # who wants to hear of nodes for something else
         z = x * x
     for t in (z, x * 2):
-        assert engine.line_of(t.grad_fn) == engine.function_of(t.grad_fn) == ""
+        assert engine.line_of(t.grad_fn) == "" and engine.calls_of(t.grad_fn) == []
 
 
 # -------------------------------------------------------------------------------------- size and memory

@@ -65,6 +65,17 @@ def said(svg: ET.Element) -> list[str]:
     return ["".join(e.itertext()) for e in svg.iter("{http://www.w3.org/2000/svg}text")]
 
 
+def test_the_readme_shows_the_picture_that_its_code_draws():
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (SCRIPT.parents[1] / "README.md").read_text(encoding="utf-8"), re.DOTALL))
+    scope: dict = {}
+    exec(code[: code.index("\n", code.index("graph.draw("))], scope)
+    kept = ET.parse(SCRIPT.parent / "images" / "cnn.svg").getroot()
+    words = [
+        [text for text in said(svg) if "‖g‖" not in text] for svg in (kept, ET.fromstring(scope["g"].svg))
+    ]  # norms differ from machine to machine
+    assert sorted(words[0]) == sorted(words[1])
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture(name):
     svg = ET.fromstring(PICTURES[name]().svg)

@@ -150,17 +150,17 @@ def test_a_box_says_what_the_user_set(function, name, said):
 def test_a_box_of_an_op_that_was_not_recorded_says_what_the_op_knows():
     x = mg.rand(*IMAGES).requires_grad_()
     (conv,) = [v for v in graph.draw(F.conv2d(x, mg.ones(6, 2, 3, 3), stride=2, groups=2)).vertices if v.kind == "op"]
-    assert (conv.name, conv.static) == ("conv", {"kernel": "3", "groups": "2", "stride": "2"})
-    (norm,) = [v for v in graph.draw(F.layer_norm(x, (8, 8))).vertices if v.kind == "op"]
-    assert (norm.name, norm.static["dim"]) == ("standardize", "(2, 3)")
+    assert (conv.name, conv.op, conv.static) == ("conv2d", "conv", {"kernel": "3", "stride": "2", "groups": "2"})
+    (norm,) = [v for v in graph.draw(F.layer_norm(x, (8, 8), eps=1e-3)).vertices if v.kind == "op"]
+    assert (norm.name, norm.op, norm.static) == ("layer_norm", "standardize", {"eps": "0.001"})
 
 
 def test_what_a_recording_knows_of_a_call_holds_no_arrays():
     weight = mg.ones(6, 4, 3, 3, requires_grad=True)
     with graph.record(nn.Identity()):
         y = F.conv2d(mg.rand(*IMAGES), weight, stride=2)
-    assert engine.function_of(y._node) == "conv2d"
-    assert engine.settings_of(y._node) == {"stride": 2, "padding": 0, "dilation": 1, "groups": 1}
+    (call,) = engine.calls_of(y._node)
+    assert (call.name, call.settings) == ("conv2d", {"stride": 2, "padding": 0, "dilation": 1, "groups": 1})
 
 
 def test_a_recording_knows_the_users_names_and_lines():

@@ -402,7 +402,7 @@ def test_a_cell_that_is_moved_says_from_where(tmp_path):
         tmp_path,
         """const wrong = [], ops = new Set(); let apart = 0, constants = 0;
         const check = (all, explain, name) => { for (let i = 0; i < all.length; i++) { const o = explain(i); apart++; if (!o || Math.abs(o.total - all[i]) > 1e-5 || o.from.length > 2) wrong.push(name + " " + i); else if (name === "pad" && !o.from.length) constants++; } };
-        for (const b of data.boxes) if (b.arrays.how && b.arrays.how.moves) { ops.add(b.name); b.arrays.results.forEach((k, which) => check(numbersOf(k), i => origin(b, i, which), b.name)); }
+        for (const b of data.boxes) if (b.arrays.how && b.arrays.how.moves) { ops.add(b.op); b.arrays.results.forEach((k, which) => check(numbersOf(k), i => origin(b, i, which), b.name)); }
         for (const s of data.steps) { const b = boxes.get(s.box); if (b.arrays.how && b.arrays.how.moves) for (const o of s.outgoing) check(numbersOf(o.array), i => gradientOrigin(b, s, o, i), "∂" + b.name); }
         walkTo(1 + moments.findIndex(m => m.forward && boxes.get(m.box).name === "permute")); const cell = document.querySelectorAll("#panel table button")[3]; cell.click();
         return [wrong.slice(0, 9), apart, [...ops], constants, document.querySelector("#panel .sum").textContent];""",
@@ -417,7 +417,7 @@ def test_a_cell_that_is_moved_says_from_where(tmp_path):
         "cat",
         "stack",
         "split",
-        "pad",
+        "pad_constant",
         "broadcast_to",
         "flip",
         "roll",

@@ -262,7 +262,7 @@ function mark() {
 
 // ------------------------------------------------------------------------------------------------ search
 const words = new Map();
-for (const b of data.boxes) words.set(b.id, [b.name, b.op, b.kind, b.value, b.inside && [b.inside.name, b.inside.path, b.inside.class], b.static, b.shapes, b.dtypes,
+for (const b of data.boxes) words.set(b.id, [b.name, b.op, b.within, b.kind, b.value, b.inside && [b.inside.name, b.inside.path, b.inside.class], b.static, b.shapes, b.dtypes,
   (b.tensors || []).map(t => [t.name, t.shape])].flat(4).filter(Boolean).join(" ").toLowerCase());
 for (const m of data.modules) words.set(m.id, [m.name, m.path, m.class, m.in, m.out].flat().join(" ").toLowerCase());
 const wanted = () => at("search").value.trim().toLowerCase().replace(/(?<=\d)\s*[x*,]\s*(?=\d)/g, "×");
@@ -323,7 +323,7 @@ function pathButton(id) { return el("button", {id: "path", onclick: () => { pick
 function head(b, extra = "") { return el("h2", {}, b.name + " ", el("small", {}, [b.inside ? `${b.inside.path || b.inside.name} · ${b.inside.class}` : "", extra].filter(Boolean).join(" · "))); }
 function nodeParts(b) {
   const parts = [head(b)], where = chain(b.module).map(m => modules.get(m).name).filter(Boolean).join(" / ");
-  const rows = [[say("kind"), b.kind], [say("op"), b.op && b.op !== b.name ? b.op : ""], [say("path"), where]];
+  const rows = [[say("kind"), b.kind], [say("op"), b.op && b.op !== b.name ? b.op : ""], [say("within"), b.within], [say("path"), where]];
   b.shapes.forEach((s, i) => rows.push([say(isOp(b) ? "result" : "value"), `${s} ${b.dtypes[i]}, ${bytesText(b.bytes[i])}`]));
   rows.push([say("settings"), b.static.join(", ")], [say("gradient"), b.gradient ? `${say("norm")} ${b.gradient.norm} ${b.gradient.state}` : ""]);
   parts.push(facts(rows), pathButton(b.id));

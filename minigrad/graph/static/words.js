@@ -6,7 +6,7 @@ const WORDS = {
   hits: ["found", "件"], nothing: ["nothing found", "見つかりません"], noWay: ["no path leads from one to the other", "二つを結ぶ道はありません"],
   way: ["boxes on the paths", "道の上の箱"], foldThis: ["fold", "畳む"], unfoldThis: ["unfold", "開く"], pathFrom: ["paths from here…", "ここからの道…"],
   pickEnd: ["choose the other end", "もう一方を選んでください"],
-  result: ["result", "結果"], value: ["value", "値"], kind: ["kind", "種類"], class: ["class", "クラス"], path: ["module", "モジュール"], op: ["op", "演算"],
+  result: ["result", "結果"], value: ["value", "値"], kind: ["kind", "種類"], class: ["class", "クラス"], path: ["module", "モジュール"], op: ["op", "演算"], within: ["part of", "呼んだ関数"],
   settings: ["settings", "設定"], arguments: ["arguments", "引数"], parameters: ["parameters", "パラメータ"], keeps: ["kept for backward", "逆伝播のために保持"],
   shared: ["shared, costs nothing", "共有（追加なし）"], forwardMath: ["what it computes", "計算"], gradientMath: ["gradients, as mathematics", "勾配（数式）"],
   gradientCode: ["as written in the source", "ソースの記述"], line: ["made at", "作った行"], usedBy: ["goes to", "行き先"], gradient: ["gradient", "勾配"],
