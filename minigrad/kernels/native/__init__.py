@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.kernels.threads import WORTH, parallel
+from minigrad.kernels.threads import WORTH, get_num_threads, parallel
 from minigrad.kernels.tiles import cut
 
 F32 = np.dtype(np.float32)
@@ -78,10 +78,10 @@ SIGNATURES = {
     "winograd": "p" * 14 + "lll",
     "winograd_back": "p" * 12 + "lll",
     "winograd_taps": "ppp" + "l" * 5,
-    "convolve": "p" * 13 + "l",
-    "convolve_back": "p" * 13 + "l",
-    "convolve_weights": "pppppp" + "l" * 15,
-    "convolve_weights_each": "ppppp" + "l" * 14,
+    "convolve": "pppppp" + "lp",
+    "convolve_back": "ppppp" + "lp",
+    "convolve_weights": "pppp" + "l" * 15 + "p",
+    "convolve_weights_each": "pppp" + "l" * 14 + "p",
     "outer": "ppplll",
     "linear": "ppppllll",
     "adam": "ppppl" + "f" * 6,
@@ -279,3 +279,19 @@ def run(name: str, places: Sequence[tuple[np.ndarray, int]], count: int, *rest: 
         function(*[p + s.start * step for p, step in zip(pointers, steps, strict=True)], s.stop - s.start, *rest)
 
     parallel(work, cut(count, 1, part), worth=max([a.nbytes for a, _ in places]) > WORTH)
+
+
+def share(name: str, arrays: Sequence[np.ndarray], scratch: int, *rest: int, shares: int) -> None:
+    """Call a function of the library, which takes ``shares`` of its work one by one, in so many threads as there are.
+
+    It gets pointers to ``arrays`` and to ``scratch`` numbers of its own, ``rest`` (numbers and addresses), and the number of the next share,
+    which the threads have in common: between shares no thread waits for the GIL. Shares are cut by shapes alone.
+    """
+    function, taken = getattr(library(), name), np.zeros(1, np.int64)
+    pointers, common = [address(a) for a in arrays], address(taken)
+
+    def work(_: int) -> None:
+        own = room(scratch)
+        function(*pointers, address(own), *rest, common)
+
+    parallel(work, range(min(shares, get_num_threads())))

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.kernels.layouts import transposed
-from minigrad.kernels.native import F32, library, lines, room, run, vector, zeros
-from minigrad.kernels.threads import parallel
+from minigrad.kernels.native import F32, address, lines, share, vector
 from minigrad.kernels.tiles import cut
 
 SPAN, MOST, DEEP, DEPTH, SHORT_DEPTH = 3, 5, 1024, 12, 192  # as in kernels.c
@@ -41,13 +40,27 @@ class _Along(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """Tables for kernels.c, which names them, and the numbers of its Shape, in order."""
+    """Tables for kernels.c, which names them, and the numbers of its Shape but the last, in order."""
 
     tables: list[np.ndarray]  # in, cells, weights, starts, outs
-    numbers: np.ndarray
+    numbers: list[int]
     frame: int  # numbers of the frame of an image
     group: int
     products: int  # multiplications for an image
+    size: int  # pixels that are multiplied together
+
+
+class _Work(NamedTuple):
+    """What a call needs besides its arrays: Work, Shapes and tables of kernels.c in one, and how much room."""
+
+    table: np.ndarray
+    address: int
+    outputs: int  # in a share
+    shares: int
+    split: bool  # the images, not the outputs
+    frames: int  # numbers of room, with those of a tile's cells and of the results
+    panel: int
+    results: int
 
 
 def _sums(*along: Sequence[int]) -> np.ndarray:
@@ -103,8 +116,9 @@ def _plan(
     group = max(1, GROUP // max(1, c * plane))
     pixels, y_pixels = math.prod([axis.size for axis in axes]), math.prod(sizes)
     numbers = [c, pixels // last.size, last.size, o, c * pixels, o * y_pixels, y_pixels, rows, ow, apart[-1]]
-    numbers += [len(at), weights[1], plane, phases, pitch, -min(last.offsets), way, group, MOST if len(at) * o > WEIGHTS else 1]
-    return _Plan([inputs, at, of_weights, starts, outs], np.array(numbers, np.int64), c * plane, group, o * len(at) * rows * ow)
+    tiles = MOST if len(at) * o > WEIGHTS else 1
+    numbers += [len(at), weights[1], plane, phases, pitch, -min(last.offsets), way, tiles]
+    return _Plan([inputs, at, of_weights, starts, outs], numbers, c * plane, group, o * len(at) * rows * ow, tiles * SPAN * lanes)
 
 
 def _along(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Any) -> list[_Along]:
@@ -122,26 +136,23 @@ def _possible(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[in
     return x_shape[1] == w_shape[1] and not trivial and 0 not in (*x_shape, *w_shape, *sizes)
 
 
-@functools.lru_cache(maxsize=512)
-def _forward(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> _Plan | None:
-    """The plan of a convolution, by the shapes of an image (without N), the weights and the pixels."""
-    shape = (1, *x_shape)
-    if not _possible(shape, w_shape, sizes, window):
+def _forward(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> list[_Plan] | None:
+    """The plan of a convolution."""
+    if not _possible(x_shape, w_shape, sizes, window):
         return None
     o, c, *kernel = w_shape
     out = sizes, [0] * len(sizes), [1] * len(sizes)
-    return _plan((c, o), _along(shape, w_shape, sizes, window), kernel, (math.prod(kernel), math.prod(w_shape[1:])), out, lanes)
+    return [_plan((c, o), _along(x_shape, w_shape, sizes, window), kernel, (math.prod(kernel), math.prod(w_shape[1:])), out, lanes)]
 
 
-@functools.lru_cache(maxsize=512)
 def _backward(shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> list[_Plan] | None:
     """The plans of an input gradient: pixels of x that are a stride apart see the same cells of the kernel, so there is one plan for each place
     in a stride. Each is a convolution with stride 1 of y."""
-    if not _possible((1, *shape), w_shape, sizes, window):
+    if not _possible(shape, w_shape, sizes, window):
         return None
     o, c, *kernel = w_shape
     choices = []
-    for size, out, k, s, d, (before, _) in zip(shape[1:], sizes, kernel, window.stride, window.dilation, window.padding, strict=True):
+    for size, out, k, s, d, (before, _) in zip(shape[2:], sizes, kernel, window.stride, window.dilation, window.padding, strict=True):
         along = []
         for first in range(min(s, size)):
             which = tuple([i for i in range(k) if (first + before - i * d) % s == 0])
@@ -152,9 +163,34 @@ def _backward(shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int
     for choice in itertools.product(*choices):
         firsts, axes = [first for first, _ in choice], [axis for _, axis in choice]
         if all(axis.which for axis in axes):
-            out = shape[1:], firsts, window.stride
+            out = shape[2:], firsts, window.stride
             plans.append(_plan((o, c), axes, kernel, (math.prod(kernel), o * math.prod(kernel)), out, lanes))
     return plans
+
+
+@functools.lru_cache(maxsize=512)
+def _work(
+    plans_of: Any, x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int
+) -> tuple[_Work | None, bool] | None:
+    """The work of :func:`_forward` or :func:`_backward` by all its shapes (None if there is nothing to do), and whether all of y is written; None
+    if the shapes are not for this."""
+    plans = plans_of(x_shape, w_shape, sizes, window, lanes)
+    if not plans:
+        return None if plans is None else (None, False)
+    n, o = x_shape[0], plans[0].numbers[3]
+    images, outputs = _shared(n, o, math.prod(w_shape), n * sum([plan.products for plan in plans]))
+    group = min([min(plan.group, images) for plan in plans])  # plans take turns with images that are in the cache
+    table, frames = [], 0
+    for plan in plans:
+        frame = -(-(group * plan.frame + plan.size + lanes) // 16) * 16
+        table += [np.array([*plan.numbers, frame], np.int64), *plan.tables]
+        frames += frame
+    shares = -(-n // images) * -(-o // outputs)
+    numbers = np.concatenate([np.array([len(plans), n, o, images, outputs, shares, group, frames], np.int64), *table])
+    packed = max([min(DEEP, plan.numbers[10]) * plan.size if plan.numbers[16] == 0 else 0 for plan in plans]) + 16
+    results = outputs * max([plan.size for plan in plans])
+    whole = plans_of is _forward or len(plans) == math.prod([min(s, size) for s, size in zip(window.stride, x_shape[2:], strict=True)])
+    return _Work(numbers, address(numbers), outputs, shares, images < n, frames, packed, results), whole
 
 
 def _shares(n: int, products: int) -> list[slice]:
@@ -163,73 +199,45 @@ def _shares(n: int, products: int) -> list[slice]:
     return cut(n, 1, -(-n // (1 << (count.bit_length() - 1))))
 
 
-def _shared(n: int, o: int, weights: int, products: int) -> list[tuple[slice, slice]]:
-    """Images and outputs of each share: all outputs of some images or, where there are few images or many weights, the contrary."""
+def _shared(n: int, o: int, weights: int, products: int) -> tuple[int, int]:
+    """Images and outputs of a share: all outputs of some images or, where there are few images or many weights, the contrary."""
     if n >= 4 and weights < MANY:
-        return [(images, slice(0, o)) for images in _shares(n, products // n)]
-    return [(slice(0, n), outputs) for outputs in cut(o, 1, max(32, -(-o * SHARE // max(1, products)), -(-o // SHARES)))]
-
-
-def _run(plans: Sequence[_Plan], x: np.ndarray, w: np.ndarray, add: np.ndarray, y: np.ndarray, lanes: int) -> None:
-    """Plans that write different pixels of y, in shares. w has the weights of an output in a row."""
-    group = min(plan.group for plan in plans)  # the plans take turns with images that are in the cache
-
-    def work(share: tuple[slice, slice]) -> None:
-        images, outputs = share
-        for part in cut(images.stop - images.start, 1, group if len(plans) > 1 else len(x)):
-            part = slice(images.start + part.start, images.start + part.stop)
-            for plan in plans:
-                numbers = plan.numbers
-                if outputs.stop - outputs.start < len(w):
-                    numbers = numbers.copy()
-                    numbers[3] = outputs.stop - outputs.start
-                count, size = part.stop - part.start, int(numbers[18]) * SPAN * lanes
-                frame = zeros(min(plan.group, count) * plan.frame + size + lanes)
-                panel = room(min(DEEP, int(numbers[10])) * size + lanes if numbers[16] == 0 else 0)
-                arrays = (
-                    x[part],
-                    w[outputs],
-                    add[outputs],
-                    y[part, outputs],
-                    frame,
-                    panel,
-                    room(int(numbers[3]) * size),
-                    *plan.tables,
-                    numbers,
-                )
-                run("convolve", [(a, 0) for a in arrays], count, part=count)
-
-    parallel(work, _shared(len(x), len(w), w.size, len(x) * sum(plan.products for plan in plans)))
+        return _shares(n, products // n)[0].stop, o
+    return n, cut(o, 1, max(32, -(-o * SHARE // max(1, products)), -(-o // SHARES)))[0].stop
 
 
 def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any, chosen: str) -> Any:
     """Any stride and dilation, any number of axes, one group."""
-    lanes = vector()
     if w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
         return NotImplemented
-    plan = _forward(x.shape[1:], w.shape, tuple(sizes), window, lanes) if len(x) else None
-    if plan is None:
+    found = _work(_forward, x.shape, w.shape, tuple(sizes), window, vector())
+    if found is None or found[0] is None:
         return NotImplemented
     add = np.zeros(len(w), np.float32) if bias is None else np.ascontiguousarray(bias)
     (x,), (w,) = lines(x) or (x,), lines(w) or (w,)
     y = np.empty((len(x), len(w), *sizes), np.float32)
-    _run([plan], x, w, add, y, lanes)
+    _convolve(found[0], x, w, add, y)
     return y
 
 
 def input_gradient(y: np.ndarray, w: Any, shape: Sequence[int], window: Any, flipped: Any, chosen: str) -> Any:
     """The same."""
-    lanes = vector()
-    if w.dtype is not F32 or 0 in shape or not len(y):
+    if w.dtype is not F32:
         return NotImplemented
-    plans = _backward(tuple(shape[1:]), w.shape, y.shape[2:], window, lanes)
-    if plans is None or not plans:
-        return NotImplemented if plans is None else np.zeros(shape, np.float32)
+    found = _work(_backward, tuple(shape), w.shape, y.shape[2:], window, vector())
+    if found is None:
+        return NotImplemented
+    work, whole = found
     (y,) = lines(y) or (y,)
-    whole = len(plans) == math.prod([min(s, size) for s, size in zip(window.stride, shape[2:], strict=True)])
     x = (np.empty if whole else np.zeros)(shape, np.float32)
-    _run(plans, y, transposed(w, 1, 0), np.zeros(shape[1], np.float32), x, lanes)
+    if work is not None:
+        _convolve(work, y, transposed(w, 1, 0), np.zeros(shape[1], np.float32), x)
     return x
+
+
+def _convolve(work: _Work, x: np.ndarray, w: np.ndarray, add: np.ndarray, y: np.ndarray) -> None:
+    scratch = work.frames + work.panel + work.results
+    share("convolve", (x, w, add, y), scratch, work.address, work.panel, shares=work.shares)
 
 
 def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, chosen: str) -> Any:
@@ -239,29 +247,15 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
     lanes = vector()
     if shape[0] < lanes:
         return _few_weights(x, y, shape, window)
-    plan, ours, theirs = None, lines(x), lines(y)
-    if len(x):
-        plan = _forward(x.shape[1:], tuple(shape), y.shape[2:], window, lanes)
-    if plan is None or ours is None or theirs is None:
+    found, ours, theirs = _work(_forward, x.shape, tuple(shape), y.shape[2:], window, lanes), lines(x), lines(y)
+    if found is None or found[0] is None or ours is None or theirs is None:
         return NotImplemented
-    (x,), (y,) = ours, theirs
-    tile, cells = MOST * SPAN * lanes, math.prod(shape[1:])
-    shares = _shared(len(x), shape[0], cells * shape[0], len(x) * plan.products)
-    split = len({images.start for images, _ in shares}) > 1
-    dw = np.empty((len(shares) if split else 1, *shape), np.float32)
-
-    def work(i: int) -> None:
-        images, outputs = shares[i]
-        numbers, count = plan.numbers.copy(), images.stop - images.start
-        numbers[3] = outputs.stop - outputs.start
-        wide = -(-int(numbers[3]) // lanes) * lanes
-        frame = zeros(min(plan.group, count) * plan.frame + tile + lanes)
-        panel, turned = room((min(SHORT_DEPTH, cells) + DEPTH) * tile + lanes), zeros(wide * tile)
-        sums, to = zeros((cells + DEPTH) * wide), dw[i if split else 0, outputs]
-        arrays = (x[images], y[images, outputs], to, frame, panel, turned, sums, *plan.tables, numbers)
-        run("convolve_back", [(a, 0) for a in arrays], count, part=count)
-
-    parallel(work, range(len(shares)))
+    work, cells = found[0], math.prod(shape[1:])
+    tile, wide = MOST * SPAN * lanes, -(-work.outputs // lanes) * lanes
+    dw = np.empty((work.shares if work.split else 1, *shape), np.float32)
+    scratch = work.frames + (min(SHORT_DEPTH, cells) + DEPTH + wide) * tile + lanes + (cells + DEPTH) * wide
+    apart = dw[0].size if work.split else 0
+    share("convolve_back", (*ours, *theirs, dw), scratch, work.address, apart, shares=work.shares)
     return dw[0] if len(dw) == 1 else dw.sum(axis=0)
 
 
@@ -286,53 +280,40 @@ def _frame(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int],
 
 def _few_weights(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
     """For few outputs and kernels with five columns: a vector holds places, which are summed across it at the end."""
-    plan, ours, theirs = _frame(x.shape, shape, y.shape[2:], window), lines(x), lines(y)
+    lanes, plan, ours, theirs = vector(), _frame(x.shape, shape, y.shape[2:], window), lines(x), lines(y)
     if plan is None or shape[3] != 5 or ours is None or theirs is None:
         return NotImplemented
     c, h, w, o, oh, ow, kh, kw, *_, plane = plan
     outputs = -(-o // TOGETHER) * TOGETHER
     if outputs * plane > FRAME:
         return NotImplemented
-    (x,), (y,) = ours, theirs
-    shares = _shares(len(x), math.prod(shape) * oh * ow // 2)  # fewer, for each has sums of its own
-    dw = np.empty((len(shares), *shape), np.float32)
-
-    def work(i: int) -> None:
-        frame, room = zeros((c + 1) * plane), zeros(outputs * plane)
-        sums = zeros(outputs * c * kh * kw * 16)
-        parts = x[shares[i]], y[shares[i]]
-        places = [(a, 0) for a in (*parts, frame, room, sums, dw[i])]
-        run("convolve_weights", places, len(parts[0]), c, h, w, outputs, *plan[3:], len(parts[0]), part=len(parts[0]))
-
-    parallel(work, range(len(shares)))
-    return dw[0] if len(shares) == 1 else dw.sum(axis=0)
+    each = _shares(len(x), math.prod(shape) * oh * ow // 2)[0].stop  # fewer shares, for each has sums of its own
+    dw = np.empty((-(-len(x) // each), *shape), np.float32)
+    scratch = (c + 1 + outputs) * plane + outputs * c * kh * kw * lanes
+    numbers = len(x), c, h, w, outputs, *plan[3:], each
+    share("convolve_weights", (*ours, *theirs, dw), scratch, *numbers, shares=len(dw))
+    return dw[0] if len(dw) == 1 else dw.sum(axis=0)
 
 
 def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
     """The groups of one image, three or five columns wide: they are images of a batch, each with weights of its own, as samples in vmap are."""
     groups = x.shape[1] // shape[1]
     o, rest = divmod(shape[0], groups)
-    turned = o >= 8 and getattr(library(), "level", "") in ("v3", "v4")  # the channels in a vector; with fewer BLAS is as fast
+    lanes = vector()
+    turned = o >= 8 and lanes >= 8  # the channels in a vector; with fewer BLAS is as fast
     if rest or shape[3:] not in (((3,), (5,)) if turned else ((5,),)):
         return NotImplemented
     x, y = (a.reshape(groups, -1, *a.shape[2:]) for a in (x, y))
     plan, ours, theirs = _frame(x.shape, (o, *shape[1:]), y.shape[2:], window), lines(x), lines(y)
     if plan is None or ours is None or theirs is None:
         return NotImplemented
-    (x,), (y,) = ours, theirs
     c, h, w, _, oh, ow, *_, plane = plan
     outputs = -(-o // 16) * 16 if turned else -(-o // TOGETHER) * TOGETHER
     dw = np.empty((groups, o, *shape[1:]), np.float32)
-
-    def work(part: slice) -> None:
-        frame = zeros((c + 1) * plane)
-        if turned:
-            places = [(a, 0) for a in (x[part], y[part], frame, zeros(outputs * oh * ow), dw[part])]
-            run("convolve_weights_each", places, len(x[part]), c, h, w, outputs, *plan[3:], part=len(x))
-        else:
-            sums = zeros(outputs * c * math.prod(shape[2:]) * 16)
-            places = [(a, 0) for a in (x[part], y[part], frame, zeros(outputs * plane), sums, dw[part])]
-            run("convolve_weights", places, len(x[part]), c, h, w, outputs, *plan[3:], 1, part=len(x))
-
-    parallel(work, _shares(groups, math.prod(dw.shape[1:]) * oh * ow))
+    arrays, numbers, count = (*ours, *theirs, dw), (groups, c, h, w, outputs, *plan[3:]), len(_shares(groups, math.prod(dw.shape[1:]) * oh * ow))
+    if turned:
+        share("convolve_weights_each", arrays, (c + 1) * plane + outputs * oh * ow, *numbers, shares=count)
+    else:
+        scratch = (c + 1 + outputs) * plane + outputs * c * math.prod(shape[2:]) * lanes
+        share("convolve_weights", arrays, scratch, *numbers, 1, shares=count)
     return dw.reshape(shape)

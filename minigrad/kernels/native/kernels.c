@@ -1241,9 +1241,32 @@ typedef struct {
     Long c, h, w, o;                    /* channels, rows of a channel, numbers in a row of x; channels of y */
     Long x_step, y_step, y_plane;       /* from one image to the next, and from one channel of y to the next */
     Long rows, ow, out_step;            /* rows of y in a channel, pixels in a row, from one pixel to the next */
-    Long cells, w_row, plane, phases, pitch, left, way, group, tiles;
+    Long cells, w_row, plane, phases, pitch, left, way, tiles;
+    Long frame;                         /* numbers of room for the frames of a group of images */
 } Shape;
+/* What a call of several threads shares: shares of `images` images and `outputs` channels of y, numbered through, of which each thread takes the
+ * next that is left. In it, `group` images are put in frames together. Behind this struct come the plans, each a Shape with its tables. */
+typedef struct { Long plans, n, o, images, outputs, shares, group, frames; } Work; /* frames: numbers of room for those of all plans */
+typedef struct { Long image, end, output, outputs; } Share;
+typedef struct { const Long *in, *cells, *weights, *starts, *outs; } Tables;
+typedef struct { Long image, row, column; } Place; /* in the pixels of some images, row by row */
 typedef struct { Long from, to, count, at; } Segment; /* in the frame, in y, how many pixels, where in the tile */
+
+/* The number of the next share; other threads take others. */
+static inline Long take(Long *next) { return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED); }
+
+static inline Share share_of(const Work *work, Long number) {
+    Long across = (work->o + work->outputs - 1) / work->outputs, image = number / across * work->images, output = number % across * work->outputs;
+    Long end = image + work->images < work->n ? image + work->images : work->n;
+    return (Share){image, end, output, work->o - output < work->outputs ? work->o - output : work->outputs};
+}
+
+static inline Tables tables_of(const Shape *s) {
+    const Long *in = (const Long *)(s + 1), *cells = in + s->h, *weights = cells + s->cells, *starts = weights + s->cells;
+    return (Tables){in, cells, weights, starts, starts + s->rows};
+}
+
+static inline const Shape *next_plan(const Shape *s) { return (const Shape *)(tables_of(s).outs + s->rows); }
 
 static inline void copy(const float *from, float *to, Long count) {
     Long i = 0;
@@ -1278,14 +1301,26 @@ static void put_in_frames(const float *x, float *frame, const Long *in, const Sh
             }
 }
 
-/* The segments of `size` pixels from `pixel` on; a row has `length` of them, of which those from s->ow on are dropped. */
-static Long segments(Segment *to, const Shape *s, const Long *starts, const Long *outs, Long pixel, Long size, Long length) {
-    Long row = pixel / length, column = pixel % length, count = 0;
-    for (Long at = 0; at < size; row++, column = 0) {
-        Long some = length - column < size - at ? length - column : size - at, image = row / s->rows, r = row % s->rows;
-        Long known = s->ow - column < some ? s->ow - column : some;
-        to[count++] = (Segment){image * s->c * s->plane + starts[r] + column, image * s->y_step + outs[r] + column * s->out_step, known, at};
-        at += some;
+/* `count` pixels further; a row has `length` of them. */
+static inline void advance(Place *p, const Shape *s, Long count, Long length) {
+    p->column += count;
+    if (p->column < length) return;
+    p->column = 0;
+    if (++p->row < s->rows) return;
+    p->row = 0;
+    p->image++;
+}
+
+/* The segments of the next `size` pixels; a row has `length` of them, of which those from s->ow on are dropped. */
+static Long segments(Segment *to, const Shape *s, const Tables *t, Place *p, Long size, Long length) {
+    Long count = 0;
+    for (Long at = 0, some; at < size; at += some) {
+        some = length - p->column < size - at ? length - p->column : size - at;
+        Long known = s->ow - p->column < some ? s->ow - p->column : some;
+        if (known > 0)
+            to[count++] = (Segment){p->image * s->c * s->plane + t->starts[p->row] + p->column,
+                                    p->image * s->y_step + t->outs[p->row] + p->column * s->out_step, known, at};
+        advance(p, s, some, length);
     }
     return count;
 }
@@ -1305,12 +1340,17 @@ static inline void pack(float *panel, const float *frame, const Long *cells, Lon
     }
 }
 
-/* to: `outputs` rows of TILE numbers, `size` apart, plus the products with `count` cells; cell k of vector v is at base[v] + from[k]. */
+/* to: `outputs` rows of TILE numbers, `size` apart, plus the products with `count` cells; cell k of vector v is at base[v] + from[k]. With a bias,
+ * they begin with it. */
 static inline __attribute__((always_inline)) void multiply(const float *w, const Long *weights, Long w_row, const float *const *base, const Long *from,
-                                                           Long count, float *to, Long size, const int outputs) {
+                                                           Long count, const float *bias, float *to, Long size, const int outputs) {
     Vector sums[OUTPUTS][SPAN];
-    for (int i = 0; i < outputs; i++)
-        for (int v = 0; v < SPAN; v++) sums[i][v] = load(to + i * size + v * LANES);
+    if (bias)
+        for (int i = 0; i < outputs; i++)
+            for (int v = 0; v < SPAN; v++) sums[i][v] = all(bias[i]);
+    else
+        for (int i = 0; i < outputs; i++)
+            for (int v = 0; v < SPAN; v++) sums[i][v] = load(to + i * size + v * LANES);
     for (Long k = 0; k < count; k++) {
         const float *weight = w + weights[k];
         Vector cell[SPAN];
@@ -1324,64 +1364,85 @@ static inline __attribute__((always_inline)) void multiply(const float *w, const
 }
 
 static void multiply_some(const float *w, const Long *weights, Long w_row, const float *const *base, const Long *from, Long count,
-                          float *to, Long size, Long outputs) {
+                          const float *bias, float *to, Long size, Long outputs) {
     switch (outputs) {
-#define CASE(i) case i: multiply(w, weights, w_row, base, from, count, to, size, i); break;
+#define CASE(i) case i: multiply(w, weights, w_row, base, from, count, bias, to, size, i); break;
         CASE(1) CASE(2) CASE(3) CASE(4)
 #if OUTPUTS == 8
         CASE(5) CASE(6) CASE(7) CASE(8)
 #endif
+#undef CASE
     }
 }
 
-/* n images. `frame`: zeros for s->group images, with TILE + LANES more at the end; `panel` has room for DEEP tiles and LANES numbers; `room` for
- * s->tiles of each output. There are three ways to cut the pixels into vectors (s->way): PACKED, one behind the other, copied to the panel; FLAT,
- * as they lie in the frame, with what is between the rows; WHOLE, each row by itself, the last vector of a row perhaps with few pixels. */
+/* There are three ways to cut the pixels into vectors (s->way): PACKED, one behind the other, copied to the panel; FLAT, as they lie in the
+ * frame, with what is between the rows; WHOLE, each row by itself, the last vector of a row perhaps with few pixels. */
 enum { PACKED, FLAT, WHOLE };
-void NAME(convolve)(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y, float *restrict frame,
-                    float *restrict panel, float *restrict room, const Long *in, const Long *cells, const Long *weights, const Long *starts,
-                    const Long *outs, const Shape *s, Long n) {
+
+/* A group of n images, and `o` channels of y. `frame`: zeros, with TILE + LANES more at the end; `panel` has room for DEEP tiles and LANES numbers if
+ * pixels are packed; `room` for s->tiles of each output. */
+static void convolve_group(const float *x, const float *w, const float *bias, float *y, float *frame, float *panel, float *room, const Shape *s,
+                           Long n, Long o) {
+    Tables t = tables_of(s);
     Long lines[DEEP], length = s->way == PACKED ? s->ow : s->way == FLAT ? s->pitch : (s->ow + LANES - 1) / LANES * LANES;
-    Long size = s->tiles * TILE, deep = DEEP / s->tiles;
+    Long size = s->tiles * TILE, deep = DEEP / s->tiles, together = s->way == FLAT ? 1 : n, pixels = s->rows * together * length;
     Segment segment[LONG_TILE + 1];
-    for (Long k = 0; k < deep; k++) lines[k] = k * size;
-    for (Long image = 0, images; image < n; image += images) {
-        images = n - image < s->group ? n - image : s->group;
-        put_in_frames(x + image * s->x_step, frame, in, s, images);
-        Long together = s->way == FLAT ? 1 : images, pixels = s->rows * together * length;
-        for (Long domain = 0; domain < images; domain += together) {
-            const float *base = frame + domain * s->c * s->plane, *vectors[MOST * SPAN];
-            float *to = y + (image + domain) * s->y_step;
-            for (Long pixel = 0; pixel < pixels; pixel += size) {
-                Long some = pixels - pixel < size ? pixels - pixel : size, tiles = (some + TILE - 1) / TILE;
-                Long many = segments(segment, s, starts, outs, pixel, some, length);
-                for (Long v = 0; v < tiles * SPAN; v++) {
-                    Long at = pixel + v * LANES, row = at / length;
-                    if (s->way == PACKED) vectors[v] = panel + v * LANES;
-                    else if (s->way == FLAT) vectors[v] = base + at;
-                    else vectors[v] = base + (at < pixels ? row / s->rows * s->c * s->plane + starts[row % s->rows] + at % length : 0);
+    if (s->way == PACKED)
+        for (Long k = 0; k < deep && k < s->cells; k++) lines[k] = k * size;
+    put_in_frames(x, frame, t.in, s, n);
+    for (Long domain = 0; domain < n; domain += together) {
+        const float *base = frame + domain * s->c * s->plane, *vectors[MOST * SPAN];
+        float *to = y + domain * s->y_step;
+        Place place = {0, 0, 0}, seen = place;
+        for (Long pixel = 0; pixel < pixels; pixel += size) {
+            Long some = pixels - pixel < size ? pixels - pixel : size, tiles = (some + TILE - 1) / TILE;
+            Long many = segments(segment, s, &t, &place, some, length);
+            for (Long v = 0; v < tiles * SPAN; v++) {
+                Long at = pixel + v * LANES;
+                if (s->way == PACKED) vectors[v] = panel + v * LANES;
+                else if (s->way == FLAT) vectors[v] = base + at;
+                else if (at >= pixels) vectors[v] = base;
+                else {
+                    vectors[v] = base + seen.image * s->c * s->plane + t.starts[seen.row] + seen.column;
+                    advance(&seen, s, LANES, length);
                 }
-                for (Long k = 0; k < s->o; k++) {
-                    Vector add = all(bias[k]);
-                    for (Long v = 0; v < tiles * SPAN; v++) memcpy(room + k * size + v * LANES, &add, sizeof add);
-                }
-                for (Long first = 0; first < s->cells; first += deep) {
-                    Long count = s->cells - first < deep ? s->cells - first : deep;
-                    if (s->way == PACKED) pack(panel, base, cells + first, count, segment, many, size);
-                    for (Long k = 0; k < s->o; k += OUTPUTS) {
-                        for (Long tile = 0; tile < tiles; tile++)
-                            multiply_some(w + k * s->w_row, weights + first, s->w_row, vectors + tile * SPAN, s->way == PACKED ? lines : cells + first,
-                                          count, room + k * size + tile * TILE, size, s->o - k < OUTPUTS ? s->o - k : OUTPUTS);
-                    }
-                }
-                for (Long k = 0; k < s->o; k++)
-                    for (Long i = 0; i < many; i++) {
-                        const float *from = room + k * size + segment[i].at;
-                        float *place = to + k * s->y_plane + segment[i].to;
-                        if (s->out_step == 1) copy(from, place, segment[i].count);
-                        else for (Long j = 0; j < segment[i].count; j++) place[j * s->out_step] = from[j];
-                    }
             }
+            for (Long first = 0; first < s->cells; first += deep) {
+                Long count = s->cells - first < deep ? s->cells - first : deep;
+                if (s->way == PACKED) pack(panel, base, t.cells + first, count, segment, many, size);
+                for (Long k = 0; k < o; k += OUTPUTS)
+                    for (Long tile = 0; tile < tiles; tile++)
+                        multiply_some(w + k * s->w_row, t.weights + first, s->w_row, vectors + tile * SPAN,
+                                      s->way == PACKED ? lines : t.cells + first, count, first ? 0 : bias + k, room + k * size + tile * TILE, size,
+                                      o - k < OUTPUTS ? o - k : OUTPUTS);
+            }
+            for (Long k = 0; k < o; k++)
+                for (Long i = 0; i < many; i++) {
+                    const float *from = room + k * size + segment[i].at;
+                    float *out = to + k * s->y_plane + segment[i].to;
+                    if (s->out_step == 1) copy(from, out, segment[i].count);
+                    else for (Long j = 0; j < segment[i].count; j++) out[j * s->out_step] = from[j];
+                }
+        }
+    }
+}
+
+/* The shares that other threads do not take. `scratch` has room for frames, then for the panel and the tiles. The plans write different pixels of y;
+ * they take turns with a group of images, which are in the cache. */
+void NAME(convolve)(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y, float *restrict scratch,
+                    const Long *table, Long panel, Long *next) {
+    const Work *work = (const Work *)table;
+    float *behind = scratch + work->frames;
+    memset(scratch, 0, sizeof(float) * work->frames);
+    for (Long number; (number = take(next)) < work->shares;) {
+        Share share = share_of(work, number);
+        for (Long image = share.image, n; image < share.end; image += n) {
+            n = share.end - image < work->group ? share.end - image : work->group;
+            const Shape *s = (const Shape *)(work + 1);
+            float *frame = scratch;
+            for (Long i = 0; i < work->plans; i++, frame += s->frame, s = next_plan(s))
+                convolve_group(x + image * s->x_step, w + share.output * s->w_row, bias + share.output,
+                               y + image * s->y_step + share.output * s->y_plane, frame, behind, behind + panel, s, n, share.outputs);
         }
     }
 }
@@ -1405,43 +1466,57 @@ static inline __attribute__((always_inline)) void multiply_pixels(const float *p
         }
 }
 
-/* The gradient in the weights, from n images; y is the gradient of the result. `panel` has room for SHORT_DEPTH long tiles, `turned` for one of
- * each output channel. Their number is a multiple of LANES in `sums`, which has a row of zeros for each cell, and DEPTH more. */
-void NAME(convolve_back)(const float *restrict x, const float *restrict y, float *restrict dw, float *restrict frame, float *restrict panel,
-                         float *restrict turned, float *restrict sums, const Long *in, const Long *cells, const Long *weights,
-                         const Long *starts, const Long *outs, const Shape *s, Long n) {
-    Long o = (s->o + LANES - 1) / LANES * LANES;
+/* The gradient in the weights; y is the gradient of the result. Each share of images writes one of its own, `apart` from the next (else that is 0).
+ * `scratch` has room for frames, SHORT_DEPTH + DEPTH long tiles, one for each output channel, and their sums: a row for each cell, and DEPTH more. The
+ * number of channels is a multiple of LANES there. */
+void NAME(convolve_back)(const float *restrict x, const float *restrict y, float *restrict dw, float *restrict scratch, const Long *table,
+                         Long apart, Long *next) {
+    const Work *work = (const Work *)table;
+    const Shape *s = (const Shape *)(work + 1);
+    Tables t = tables_of(s);
+    Long short_depth = s->cells < SHORT_DEPTH ? s->cells : SHORT_DEPTH, most_outputs = (work->outputs + LANES - 1) / LANES * LANES;
+    float *frame = scratch, *panel = scratch + work->frames, *turned = panel + (short_depth + DEPTH) * LONG_TILE + LANES;
+    float *sums = turned + most_outputs * LONG_TILE;
     Segment segment[LONG_TILE + 1];
-    for (Long image = 0, images; image < n; image += images) {
-        images = n - image < s->group ? n - image : s->group;
-        put_in_frames(x + image * s->x_step, frame, in, s, images);
-        const float *from = y + image * s->y_step;
-        Long pixels = s->rows * images * s->ow, parts = (pixels + LONG_TILE - 1) / LONG_TILE, most = (pixels + parts - 1) / parts;
-        for (Long pixel = 0, size; pixel < pixels; pixel += size) {
-            size = pixels - pixel < most ? pixels - pixel : most;
-            Long many = segments(segment, s, starts, outs, pixel, size, s->ow);
-            for (Long k = 0; k < s->o; k++) { /* blocks of two vectors, the last one perhaps of one */
-                Long block = k / (2 * LANES) * 2 * LANES, wide = o - block < 2 * LANES ? LANES : 2 * LANES;
-                float *column = turned + block * LONG_TILE + k - block;
-                for (Long i = 0; i < many; i++)
-                    for (Long j = 0; j < segment[i].count; j++)
-                        column[(segment[i].at + j) * wide] = from[k * s->y_plane + segment[i].to + j];
-            }
-            for (Long first = 0; first < s->cells; first += SHORT_DEPTH) {
-                Long count = s->cells - first < SHORT_DEPTH ? s->cells - first : SHORT_DEPTH;
-                pack(panel, frame, cells + first, count, segment, many, LONG_TILE);
-                for (Long k = 0; k < count; k += DEPTH)
-                    for (Long block = 0; block < o; block += 2 * LANES) {
-                        float *to = sums + (first + k) * o + block;
-                        if (o - block < 2 * LANES) multiply_pixels(panel + k * LONG_TILE, turned + block * LONG_TILE, size, to, o, 1);
-                        else multiply_pixels(panel + k * LONG_TILE, turned + block * LONG_TILE, size, to, o, 2);
-                    }
+    memset(frame, 0, sizeof(float) * work->frames);
+    memset(turned, 0, sizeof(float) * (sums - turned)); /* there are channels that are none */
+    for (Long number; (number = take(next)) < work->shares;) {
+        Share share = share_of(work, number);
+        Long o = (share.outputs + LANES - 1) / LANES * LANES;
+        memset(sums, 0, sizeof(float) * (s->cells + DEPTH) * o);
+        for (Long image = share.image, images; image < share.end; image += images) {
+            images = share.end - image < work->group ? share.end - image : work->group;
+            put_in_frames(x + image * s->x_step, frame, t.in, s, images);
+            const float *from = y + image * s->y_step + share.output * s->y_plane;
+            Long pixels = s->rows * images * s->ow, parts = (pixels + LONG_TILE - 1) / LONG_TILE, most = (pixels + parts - 1) / parts;
+            Place place = {0, 0, 0};
+            for (Long pixel = 0, size; pixel < pixels; pixel += size) {
+                size = pixels - pixel < most ? pixels - pixel : most;
+                Long many = segments(segment, s, &t, &place, size, s->ow);
+                for (Long k = 0; k < share.outputs; k++) { /* blocks of two vectors, the last one perhaps of one */
+                    Long block = k / (2 * LANES) * 2 * LANES, wide = o - block < 2 * LANES ? LANES : 2 * LANES;
+                    float *column = turned + block * LONG_TILE + k - block;
+                    for (Long i = 0; i < many; i++)
+                        for (Long j = 0; j < segment[i].count; j++)
+                            column[(segment[i].at + j) * wide] = from[k * s->y_plane + segment[i].to + j];
+                }
+                for (Long first = 0; first < s->cells; first += SHORT_DEPTH) {
+                    Long count = s->cells - first < SHORT_DEPTH ? s->cells - first : SHORT_DEPTH;
+                    pack(panel, frame, t.cells + first, count, segment, many, LONG_TILE);
+                    for (Long k = 0; k < count; k += DEPTH)
+                        for (Long block = 0; block < o; block += 2 * LANES) {
+                            float *to = sums + (first + k) * o + block;
+                            if (o - block < 2 * LANES) multiply_pixels(panel + k * LONG_TILE, turned + block * LONG_TILE, size, to, o, 1);
+                            else multiply_pixels(panel + k * LONG_TILE, turned + block * LONG_TILE, size, to, o, 2);
+                        }
+                }
             }
         }
+        float *to = dw + number * apart + share.output * s->w_row;
+        for (Long first = 0; first < s->cells; first += 64)
+            for (Long i = 0; i < share.outputs; i++)
+                for (Long k = first; k < s->cells && k < first + 64; k++) to[i * s->w_row + t.weights[k]] = sums[k * o + i];
     }
-    for (Long first = 0; first < s->cells; first += 64)
-        for (Long i = 0; i < s->o; i++)
-            for (Long k = first; k < s->cells && k < first + 64; k++) dw[i * s->w_row + weights[k]] = sums[k * o + i];
 }
 
 /* -------------------------------------------------------------------------- gradients of weights with few output channels
@@ -1454,40 +1529,41 @@ static inline void put_in_frame(const float *x, float *frame, Long c, Long h, Lo
 
 enum { TOGETHER = 4 };
 
-/* The gradient in the weights, of kernels with 5 columns; o, the number of rows in `room`, is a multiple of TOGETHER, of which `known` are
- * channels. `frame`: c planes of `plane` numbers, zeros; `room` likewise for the gradient; sums: zeros, one vector for each weight; dw: their
- * sums, of every `each` images. */
-void NAME(convolve_weights)(const float *restrict x, const float *restrict g, float *restrict frame, float *restrict room,
-                            float *restrict sums, float *restrict dw, Long n, Long c, Long h, Long w, Long o, Long known, Long oh, Long ow,
-                            Long kh, Long kw, Long top, Long left, Long pitch, Long plane, Long each) {
+/* The gradient in the weights, of kernels with 5 columns, from every `each` images one; o is a multiple of TOGETHER, of which `known` are
+ * channels. `scratch` has room for c planes of the frame, one more, o planes of the gradient, and one vector for each weight. */
+void NAME(convolve_weights)(const float *restrict x, const float *restrict g, float *restrict dw, float *restrict scratch, Long n, Long c, Long h,
+                            Long w, Long o, Long known, Long oh, Long ow, Long kh, Long kw, Long top, Long left, Long pitch, Long plane, Long each,
+                            Long *next) {
     Long weights = c * kh * kw, apart = weights * LANES;
-    for (Long image = 0; image < n; image++, x += c * h * w, g += known * oh * ow) {
-        put_in_frame(x, frame, c, h, w, top, left, pitch, plane);
-        put_in_frame(g, room, known, oh, ow, 0, 0, pitch, plane);
-        for (Long first = 0; first < o; first += TOGETHER)
-            for (Long row = 0; row < c * kh; row++) {
-                float *to = sums + first * apart + row * 5 * LANES;
-                const float *cells = frame + row / kh * plane + row % kh * pitch, *gradients = room + first * plane;
-                Vector s[TOGETHER][5];
-                for (int k = 0; k < TOGETHER; k++)
-                    for (int j = 0; j < 5; j++) s[k][j] = load(to + k * apart + j * LANES);
-                for (Long at = 0; at < oh * pitch; at += LANES)
-                    for (int k = 0; k < TOGETHER; k++) {
-                        Vector gradient = load(gradients + k * plane + at);
-                        for (int j = 0; j < 5; j++) s[k][j] += gradient * load(cells + at + j);
-                    }
-                for (int k = 0; k < TOGETHER; k++)
-                    for (int j = 0; j < 5; j++) memcpy(to + k * apart + j * LANES, &s[k][j], sizeof(Vector));
-            }
-        if ((image + 1) % each == 0) {
-            for (Long i = 0; i < known * weights; i++) *dw++ = add_lanes(load(sums + i * LANES));
-            memset(sums, 0, o * apart * sizeof(float));
+    float *frame = scratch, *room = frame + (c + 1) * plane, *sums = room + o * plane;
+    memset(scratch, 0, sizeof(float) * (sums - scratch));
+    for (Long number; (number = take(next)) * each < n;) {
+        memset(sums, 0, sizeof(float) * o * apart);
+        for (Long image = number * each; image < n && image < (number + 1) * each; image++) {
+            put_in_frame(x + image * c * h * w, frame, c, h, w, top, left, pitch, plane);
+            put_in_frame(g + image * known * oh * ow, room, known, oh, ow, 0, 0, pitch, plane);
+            for (Long first = 0; first < o; first += TOGETHER)
+                for (Long row = 0; row < c * kh; row++) {
+                    float *to = sums + first * apart + row * 5 * LANES;
+                    const float *cells = frame + row / kh * plane + row % kh * pitch, *gradients = room + first * plane;
+                    Vector s[TOGETHER][5];
+                    for (int k = 0; k < TOGETHER; k++)
+                        for (int j = 0; j < 5; j++) s[k][j] = load(to + k * apart + j * LANES);
+                    for (Long at = 0; at < oh * pitch; at += LANES)
+                        for (int k = 0; k < TOGETHER; k++) {
+                            Vector gradient = load(gradients + k * plane + at);
+                            for (int j = 0; j < 5; j++) s[k][j] += gradient * load(cells + at + j);
+                        }
+                    for (int k = 0; k < TOGETHER; k++)
+                        for (int j = 0; j < 5; j++) memcpy(to + k * apart + j * LANES, &s[k][j], sizeof(Vector));
+                }
         }
+        for (Long i = 0; i < known * weights; i++) dw[number * known * weights + i] = add_lanes(load(sums + i * LANES));
     }
 }
 
 /* The same for each image by itself. A vector holds output channels, so that nothing is summed across it: it is for few pixels.
- * `turned`: room for g with the o channels, a multiple of LANES, as the last axis; zeros behind the `known` ones. */
+ * `scratch` has room for c + 1 planes of the frame, and for g with the o channels, a multiple of LANES, of which some are `known`, as the last axis. */
 #define WEIGHTS_OF_IMAGE(name, KW)                                                                                                          \
     static void name(const float *frame, const float *turned, float *dw, Long c, Long o, Long known, Long oh, Long ow, Long kh, Long pitch, \
                      Long plane) {                                                                                                          \
@@ -1519,14 +1595,17 @@ void NAME(convolve_weights)(const float *restrict x, const float *restrict g, fl
 WEIGHTS_OF_IMAGE(weights3, 3)
 WEIGHTS_OF_IMAGE(weights5, 5)
 
-void NAME(convolve_weights_each)(const float *restrict x, const float *restrict g, float *restrict frame, float *restrict turned,
-                                 float *restrict dw, Long n, Long c, Long h, Long w, Long o, Long known, Long oh, Long ow, Long kh, Long kw,
-                                 Long top, Long left, Long pitch, Long plane) {
-    for (; n--; x += c * h * w, g += known * oh * ow, dw += known * c * kh * kw) {
-        put_in_frame(x, frame, c, h, w, top, left, pitch, plane);
+void NAME(convolve_weights_each)(const float *restrict x, const float *restrict g, float *restrict dw, float *restrict scratch, Long n, Long c,
+                                 Long h, Long w, Long o, Long known, Long oh, Long ow, Long kh, Long kw, Long top, Long left, Long pitch,
+                                 Long plane, Long *next) {
+    float *frame = scratch, *turned = frame + (c + 1) * plane;
+    memset(scratch, 0, sizeof(float) * ((c + 1) * plane + o * oh * ow));
+    for (Long image; (image = take(next)) < n;) {
+        const float *from = g + image * known * oh * ow;
+        put_in_frame(x + image * c * h * w, frame, c, h, w, top, left, pitch, plane);
         for (Long k = 0; k < known; k++)
-            for (Long i = 0; i < oh * ow; i++) turned[i * o + k] = g[k * oh * ow + i];
-        (kw == 3 ? weights3 : weights5)(frame, turned, dw, c, o, known, oh, ow, kh, pitch, plane);
+            for (Long i = 0; i < oh * ow; i++) turned[i * o + k] = from[k * oh * ow + i];
+        (kw == 3 ? weights3 : weights5)(frame, turned, dw + image * known * c * kh * kw, c, o, known, oh, ow, kh, pitch, plane);
     }
 }
 
