@@ -61,6 +61,7 @@ def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = Fals
     return add_rows(sums).reshape(shape)
 
 
+@native.twin(maps.sums)
 def add_lines(x: np.ndarray, out: np.ndarray) -> np.ndarray:
     """The sums over the last axis of x, N C L, into ``out``."""
     l = x.shape[2]

@@ -776,6 +776,17 @@ def test_running_sums(level, shape, special, layout, seed):
 
 
 @LEVELS
+@pytest.mark.parametrize("special", [0.0, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 0, 3), (2, 3, 0), (3, 5, 1), (4, 3, 37), (2, 2, 5000)])
+def test_sums_of_lines(level, shape, special):
+    """Into rows of a matrix too that is not in one piece."""
+    x = normal(*shape)
+    x[:1, :1, -1:] += special
+    assert_close(level, lambda: sums.add_lines(x, np.empty(shape[:2], np.float32)), rtol=1e-6, scale=1e-6)
+    assert_close(level, lambda: sums.add_lines(x, np.empty((shape[0], 9), np.float32)[:, : shape[1]]), rtol=1e-6, scale=1e-6)
+
+
+@LEVELS
 def test_a_running_sum_is_the_rounded_exact_one(level):
     x = np.full((2, 100_000), 0.1, np.float32)
     with native.force(level):

@@ -58,6 +58,7 @@ SIGNATURES = {
     "leaky_relu_back": "ppplf",
     **dict.fromkeys(("softmax", "log_softmax"), "ppll"),
     **dict.fromkeys(("softmax_back", "log_softmax_back"), "pppll"),
+    "sums": "ppll",
     "cumsum": "pplll",
     "top": "ppp" + "llll",
     "moments": "pppll",

@@ -16,7 +16,7 @@ from minigrad.kernels.tiles import cut
 
 SPAN, MOST, DEEP, DEPTH, SHORT_DEPTH = 3, 5, 1024, 12, 192  # as in kernels.c
 GROUP = 1 << 17  # numbers in the frames of the images that are put in frames together
-TOGETHER, LONGEST = 4, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
+TOGETHER, LONGEST = 3, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
 WEIGHTS = 1 << 16  # from so many on, several tiles are multiplied with the same weights
 MANY = 1 << 18  # from so many on, the outputs are shared, not the images
 SHARES = 8  # of the images or outputs, at most; a power of two, which any usual number of threads divides evenly
@@ -310,7 +310,11 @@ def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
     c, h, w, _, oh, ow, *_, plane = plan
     outputs = -(-o // 16) * 16 if turned else -(-o // TOGETHER) * TOGETHER
     dw = np.empty((groups, o, *shape[1:]), np.float32)
-    arrays, numbers, count = (*ours, *theirs, dw), (groups, c, h, w, outputs, *plan[3:]), len(_shares(groups, math.prod(dw.shape[1:]) * oh * ow))
+    arrays, numbers, count = (
+        (*ours, *theirs, dw),
+        (groups, c, h, w, outputs, *plan[3:]),
+        len(_shares(groups, math.prod(dw.shape[1:]) * oh * ow)),
+    )
     if turned:
         share("convolve_weights_each", arrays, (c + 1) * plane + outputs * oh * ow, *numbers, shares=count)
     else:

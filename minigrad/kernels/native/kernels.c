@@ -19,17 +19,24 @@
 
 typedef int64_t Long;
 enum { BLOCK = 512 };
-/* As many numbers as the processor's vectors hold; and the places of every second one in two vectors. */
+/* As many numbers as the processor's vectors hold; and the places of every second one in two vectors, and
+ * of two vectors' numbers in turn. */
 #if defined(__AVX512F__)
 #define LANES 16
+#define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
 #elif defined(__AVX__)
 #define LANES 8
+#define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14
 #define ODDS 1, 3, 5, 7, 9, 11, 13, 15
 #else
 #define LANES 4
+#define ZIP_LOW 0, 4, 1, 5
+#define ZIP_HIGH 2, 6, 3, 7
 #define EVENS 0, 2, 4, 6
 #define ODDS 1, 3, 5, 7
 #endif
@@ -41,7 +48,6 @@ enum { BLOCK = 512 };
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef float Four __attribute__((vector_size(16)));
 typedef int32_t Bits __attribute__((vector_size(4 * LANES)));
-typedef uint8_t Bytes __attribute__((vector_size(LANES)));
 
 #ifdef LEVEL
 static inline Vector load(const float *from) { Vector v; memcpy(&v, from, sizeof v); return v; }
@@ -52,6 +58,32 @@ static inline Vector load_some(const float *from, Long count, float rest) {
     Vector v = all(rest);
     memcpy(&v, from, 4 * count);
     return v;
+}
+
+/* The same vector, in a register: gcc loads what several products share once for each of them, and loads across cache lines take two clocks. */
+static inline Vector in_register(Vector v) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(v));
+#elif defined(__x86_64__)
+    __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
+
+/* Bytes to numbers and back: loops, which become an instruction each; gcc 12 does __builtin_convertvector number by number. */
+static inline Bits widened(const uint8_t *from) {
+    int32_t numbers[LANES];
+    Bits v;
+    for (int i = 0; i < LANES; i++) numbers[i] = from[i];
+    memcpy(&v, numbers, sizeof v);
+    return v;
+}
+static inline void narrow(Bits v, uint8_t *to) {
+    int32_t numbers[LANES];
+    memcpy(numbers, &v, sizeof v);
+    for (int i = 0; i < LANES; i++) to[i] = (uint8_t)numbers[i];
 }
 
 static inline Bits either(Bits mask, Bits a, Bits b) { return (mask & a) | (~mask & b); }
@@ -199,8 +231,7 @@ void NAME(leaky_relu)(const float *restrict x, float *restrict y, uint8_t *restr
         memcpy(&other, &w, sizeof w);
         from = either(larger, from, other);
         memcpy(y + i, &from, sizeof from);
-        Bytes bytes = __builtin_convertvector(larger & 1, Bytes);
-        memcpy(positive + i, &bytes, sizeof bytes);
+        narrow(larger & 1, positive + i);
     }
     for (; i < n; i++) {
         y[i] = x[i] > 0.0f ? x[i] : x[i] * slope;
@@ -266,6 +297,11 @@ static inline double row_sum(const float *x, Long n) {
     double total;
     SUM(total, n, load(x + i), load_some(x + i, left, 0.0f));
     return total;
+}
+
+/* The sum of each row. */
+void NAME(sums)(const float *restrict x, float *restrict to, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++) to[r] = (float)row_sum(x + r * n, n);
 }
 
 /* e**(x - m) into y if there is one, and their sum. A NaN makes it NaN, and so do an infinite m. */
@@ -792,9 +828,11 @@ static inline void pool_block(const float *x, const Windows *s, float *y, uint8_
             memcpy(&best, &from, sizeof v);
             codes = either(larger, (Bits){0} + (int32_t)(i * s->kw + j), codes);
         }
-    Bytes bytes = __builtin_convertvector(codes, Bytes);
     memcpy(y, &best, 4 * count);
-    memcpy(which, &bytes, count);
+    if (count == LANES) { narrow(codes, which); return; }
+    uint8_t bytes[LANES];
+    narrow(codes, bytes);
+    memcpy(which, bytes, count);
 }
 
 /* The largest cell of each window of a plane, and which of the window it is, counted row by row: the first of several largest, or the last
@@ -826,9 +864,35 @@ void NAME(max_pool)(const float *restrict x, float *restrict y, uint8_t *restric
         }
 }
 
+/* A row of the cells of `count` windows of 2x2, which are side by side: g where the cell is the one that `which` names, else 0. Blocks of windows may
+ * be longer: what lies behind the row is overwritten next. */
+static inline void spread_row(const float *g, const uint8_t *which, float *d, Long count, Long left_of_g, Long left_of_d, int32_t row) {
+    Long c = 0;
+    for (; c < count && c + LANES <= left_of_g && 2 * (c + LANES) <= left_of_d; c += LANES) {
+        Vector v = load(g + c) + 0.0f; /* as if it were added to 0 */
+        Bits bits, codes = widened(which + c);
+        memcpy(&bits, &v, sizeof v);
+        Bits left = bits & (codes == 2 * row), right = bits & (codes == 2 * row + 1);
+        Bits low = SHUFFLE(left, right, ZIP_LOW), high = SHUFFLE(left, right, ZIP_HIGH);
+        memcpy(d + 2 * c, &low, sizeof low);
+        memcpy(d + 2 * c + LANES, &high, sizeof high);
+    }
+    for (; c < count; c++) {
+        d[2 * c] = which[c] == 2 * row ? g[c] + 0.0f : 0.0f;
+        d[2 * c + 1] = which[c] == 2 * row + 1 ? g[c] + 0.0f : 0.0f;
+    }
+}
+
 /* Add each g to the cell of its window that `which` names; d is overwritten. */
 void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which, float *restrict d, Long planes, Long h, Long w, Long oh,
                          Long ow, Long kh, Long kw, Long sh, Long sw, Long ph, Long pw) {
+    if (kh == 2 && kw == 2 && sh == 2 && sw == 2 && h == 2 * oh && w == 2 * ow) { /* each cell is in one window */
+        for (Long left = planes * oh; left; left--, g += ow, which += ow, d += 2 * w) {
+            spread_row(g, which, d, ow, left * ow, 2 * left * w, 0);
+            spread_row(g, which, d + w, ow, left * ow, (2 * left - 1) * w, 1);
+        }
+        return;
+    }
     Long places[256]; /* of a window's cells from its first */
     for (Long i = 0; i < kh; i++)
         for (Long j = 0; j < kw; j++) places[i * kw + j] = i * w + j;
@@ -848,16 +912,8 @@ void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which,
  * sign of the odd terms. */
 #if defined(__AVX512F__)
 #define HIGH 12 /* numbers, each times two vectors, whose products are summed in registers; or twice as many times one */
-#define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif defined(__AVX__)
-#define HIGH 6
-#define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
-#define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #else
 #define HIGH 6
-#define ZIP_LOW 0, 4, 1, 5
-#define ZIP_HIGH 2, 6, 3, 7
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
@@ -1527,7 +1583,7 @@ static inline void put_in_frame(const float *x, float *frame, Long c, Long h, Lo
         for (Long i = 0; i < h; i++) memcpy(frame + k * plane + (i + top) * pitch + left, x + (k * h + i) * w, 4 * w);
 }
 
-enum { TOGETHER = 4 };
+enum { TOGETHER = 3 };
 
 /* The gradient in the weights, of kernels with 5 columns, from every `each` images one; o is a multiple of TOGETHER, of which `known` are
  * channels. `scratch` has room for c planes of the frame, one more, o planes of the gradient, and one vector for each weight. */
@@ -1549,11 +1605,14 @@ void NAME(convolve_weights)(const float *restrict x, const float *restrict g, fl
                     Vector s[TOGETHER][5];
                     for (int k = 0; k < TOGETHER; k++)
                         for (int j = 0; j < 5; j++) s[k][j] = load(to + k * apart + j * LANES);
-                    for (Long at = 0; at < oh * pitch; at += LANES)
-                        for (int k = 0; k < TOGETHER; k++) {
-                            Vector gradient = load(gradients + k * plane + at);
-                            for (int j = 0; j < 5; j++) s[k][j] += gradient * load(cells + at + j);
+                    for (Long at = 0; at < oh * pitch; at += LANES) {
+                        Vector gradient[TOGETHER];
+                        for (int k = 0; k < TOGETHER; k++) gradient[k] = load(gradients + k * plane + at);
+                        for (int j = 0; j < 5; j++) {
+                            Vector cell = in_register(load(cells + at + j));
+                            for (int k = 0; k < TOGETHER; k++) s[k][j] += gradient[k] * cell;
                         }
+                    }
                     for (int k = 0; k < TOGETHER; k++)
                         for (int j = 0; j < 5; j++) memcpy(to + k * apart + j * LANES, &s[k][j], sizeof(Vector));
                 }
