@@ -86,12 +86,12 @@ def _choices(
     pixels, cells = math.prod(sizes), c * math.prod(rest)  # cells of a kernel row
     one_group, dense = x_shape[1] == c, math.prod(x_shape) * pixels * o > 0
     can_winograd = wanted != "scatter" and one_group and dense and dtype in (np.float32, np.float64)
-    can_winograd = can_winograd and w_shape[2:] in ((3, 3), (5, 5)) and max(window.stride) == max(window.dilation) == 1
+    can_winograd = can_winograd and w_shape[2:] in ((3, 3), (5, 5)) and max(window.stride) == 1
     can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # in-place additions into overlapping matrices go wrong
     possible = (Images.name, Merged.name, *[Rows.name] * can_rows, *[WINOGRAD] * can_winograd)
     if can_winograd:
         direct = 0.225 / 9 * math.prod(w_shape[2:]) * n * pixels * c * o  # nanoseconds, at 25 ps for each product
-        if winograd.nanoseconds(n, c, o, w_shape[2], sizes, is_native) < direct:
+        if winograd.nanoseconds(n, c, o, w_shape[2], sizes, window.dilation, is_native) < direct:
             return WINOGRAD, possible
     across = math.prod(sizes[1:])
     if wanted == "output":  # for wide images the products exceed SMALL, so that BLAS packs the matrices
@@ -125,7 +125,7 @@ def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple
     chosen = algorithm("output", x.shape, w.shape, sizes, window, x.dtype)
     return _choose(
         chosen,
-        lambda: winograd.convolve(x, w, bias, sizes, window.padding, False),
+        lambda: winograd.convolve_apart(x, w, bias, sizes, window, False),
         lambda name: _by_columns(x, w, bias, sizes, window, name),
     )
 
@@ -167,7 +167,7 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window:
     chosen = algorithm("output", y.shape, turned, shape[2:], flipped, y.dtype) if max(window.stride) == 1 else Images.name
     return _choose(
         chosen,
-        lambda: winograd.convolve(y, w, None, shape[2:], flipped.padding, True),
+        lambda: winograd.convolve_apart(y, w, None, shape[2:], flipped, True),
         lambda name: _input_by_columns(y, w, shape, window, flipped, name),
     )
 
@@ -204,7 +204,7 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window
     chosen = algorithm("weight", x.shape, shape, y.shape[2:], window, x.dtype)
     return _choose(
         chosen,
-        lambda: winograd.weight_gradient(x, y, shape, window.padding),
+        lambda: winograd.weight_gradient_apart(x, y, shape, window),
         lambda name: _weights_by_columns(x, y, shape, window, name),
     )
 

@@ -12,6 +12,7 @@ is the 36x36 Kronecker product of B' with itself. BLAS also changes the layout, 
 copied in runs of contiguous pixels to ``channels tiles 36``, and the product with BLAS has the layout ``36 channels tiles``.
 
 The weight gradient is the transpose of all this. The input gradient is a convolution with the flipped kernel.
+With dilation d, pixels that are d apart see no others: they are d*d images of a convolution without dilation (:class:`Phases`).
 
 The native twin does the same for some rows of tiles at a time, whose points stay in the second cache.
 
@@ -23,12 +24,14 @@ Errors are relative to the largest pixels of a tile: if one pixel is a million t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.kernels import native
+from minigrad.kernels.layouts import Window
 from minigrad.kernels.native import winograd as fast
 from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
@@ -178,8 +181,82 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], paddin
     return w if np.isfinite(w.sum()) else None
 
 
-def nanoseconds(n: int, c: int, o: int, taps: int, sizes: Sequence[int], is_native: bool) -> float:
+class Phases:
+    """A dilated convolution as one without dilation: every d-th row and column of each image is an image by itself, d*d times as many.
+
+    >>> phases = Phases((3, 3), (3, 3), (2, 2), [(2, 2), (2, 2)])
+    >>> phases.of_input(np.ones((5, 1, 3, 3))).shape, phases.of_output(np.ones((5, 1, 3, 3))).shape
+    ((20, 1, 4, 4), (20, 1, 2, 2))
+    """
+
+    def __init__(self, sizes: Sequence[int], kernel: Sequence[int], dilation: Sequence[int], padding: Sequence[tuple[int, int]]):
+        self.dilation, self.before = dilation, [before for before, _ in padding]
+        self.sizes = [-(-size // d) for size, d in zip(sizes, dilation, strict=True)]
+        self.reach = [size + k - 1 for size, k in zip(self.sizes, kernel, strict=True)]
+        self.padding = [(0, 0), (0, 0)]  #: of each image, whose zeros are in the copies
+
+    def of_input(self, x: np.ndarray) -> np.ndarray:
+        """N C H W to d*d*N C \\*reach, with zeros around it."""
+        return self._apart(x, self.reach, self.before)
+
+    def of_output(self, y: np.ndarray) -> np.ndarray:
+        """N O \\*sizes to d*d*N O ..., with zeros behind the last pixels."""
+        return self._apart(y, self.sizes, (0, 0))
+
+    def _apart(self, x: np.ndarray, sizes: Sequence[int], before: Sequence[int]) -> np.ndarray:
+        whole = np.empty((*self.dilation, *x.shape[:2], *sizes), x.dtype)
+
+        def copy(phase: tuple[int, int]) -> None:
+            to, source = whole[phase], x
+            for axis, (a, d, p) in enumerate(zip(phase, self.dilation, before, strict=True), 2):
+                first = min(max(0, -((a - p) // d)), to.shape[axis])  # the first row that is one of x; row i is a + d i - p
+                source = source.swapaxes(2, axis)[:, :, a + d * first - p :: d][:, :, : to.shape[axis] - first]
+                count, to = source.shape[2], to.swapaxes(2, axis)
+                to[:, :, :first], to[:, :, first + count :] = 0, 0
+                source, to = source.swapaxes(2, axis), to[:, :, first : first + count].swapaxes(2, axis)
+            to[...] = source
+
+        parallel(copy, list(np.ndindex(*self.dilation)))
+        return whole.reshape(-1, x.shape[1], *sizes)
+
+    def joined(self, y: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+        """The inverse of :meth:`of_output`."""
+        parts = y.reshape(*self.dilation, -1, *y.shape[1:])
+        whole = np.empty((parts.shape[2], y.shape[1], *sizes), y.dtype)
+
+        def copy(phase: tuple[int, int]) -> None:
+            to = whole[:, :, phase[0] :: self.dilation[0], phase[1] :: self.dilation[1]]
+            to[...] = parts[phase][:, :, : to.shape[2], : to.shape[3]]
+
+        parallel(copy, list(np.ndindex(*self.dilation)))
+        return whole
+
+
+def convolve_apart(
+    x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], window: Window, flipped: bool
+) -> np.ndarray | None:
+    """:func:`convolve` with any dilation."""
+    if max(window.dilation) == 1:
+        return convolve(x, w, bias, sizes, window.padding, flipped)
+    phases = Phases(sizes, w.shape[2:], window.dilation, window.padding)
+    y = convolve(phases.of_input(x), w, bias, phases.sizes, phases.padding, flipped)
+    return None if y is None else phases.joined(y, sizes)
+
+
+def weight_gradient_apart(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray | None:
+    """:func:`weight_gradient` with any dilation."""
+    if max(window.dilation) == 1:
+        return weight_gradient(x, y, shape, window.padding)
+    phases = Phases(y.shape[2:], shape[2:], window.dilation, window.padding)
+    return weight_gradient(phases.of_input(x), phases.of_output(y), shape, phases.padding)
+
+
+def nanoseconds(n: int, c: int, o: int, taps: int, sizes: Sequence[int], dilation: Sequence[int], is_native: bool) -> float:
     """Estimated time of a convolution: transforms of tiles, products, transforms of weights (fitted to ``benchmarks``, one core at 3.5 GHz)."""
+    if max(dilation) > 1:
+        phases = math.prod(dilation)
+        apart = [-(-size // d) for size, d in zip(sizes, dilation, strict=True)]
+        return nanoseconds(n * phases, c, o, taps, apart, (1, 1), is_native) + n * phases * math.prod(apart) * (c + o)
     pixels = 7 - taps
     tiles = n * -(-sizes[0] // pixels) * -(-sizes[1] // pixels)
     if is_native:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from answers import on_drawn, torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as hs
 
 import minigrad as mg
@@ -402,18 +402,19 @@ def test_adaptive_windows(size, out):
 
 @hs.composite
 def winograd_layers(draw):
-    """What winograd can do: 3x3 and 5x5 kernels, stride 1, any padding, sizes that are no multiples of its tiles, any memory layout."""
+    """What winograd can do: 3x3 and 5x5 kernels, stride 1, any padding and dilation, sizes that are no multiples of its tiles, any memory layout."""
     n, c, o = (draw(hs.integers(1, 3)) for _ in range(3))
     taps = draw(hs.sampled_from([3, 5]))
     padding = tuple((draw(hs.integers(0, 4)), draw(hs.integers(0, 4))) for _ in range(2))
-    size = [draw(hs.integers(max(1, taps - sum(p)), 10)) for p in padding]
+    dilation = tuple(draw(hs.integers(1, 3)) for _ in range(2))
+    size = [draw(hs.integers(max(1, d * (taps - 1) + 1 - sum(p)), 14)) for p, d in zip(padding, dilation, strict=True)]
     dtype = draw(hs.sampled_from([np.float32, np.float64]))
     x, w = (
         np.random.default_rng(draw(hs.integers(0, 9))).standard_normal(shape).astype(dtype) for shape in [(n, c, *size), (o, c, taps, taps)]
     )
     if draw(hs.booleans()):
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    return x, w, draw(hs.booleans()), layouts.Window((1, 1), padding, (1, 1))
+    return x, w, draw(hs.booleans()), layouts.Window((1, 1), padding, dilation)
 
 
 @each_algorithm
@@ -421,14 +422,19 @@ def winograd_layers(draw):
 def test_each_algorithm_gives_the_same(name, layer):
     """Forward and both gradients, against float64 sums over windows."""
     x, w, with_bias, window = layer
+    assume(name != "rows" or window.dilation[0] == 1)
     bias = np.arange(1, len(w) + 1).astype(x.dtype) if with_bias else None
     frame = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *window.padding))
-    windows = np.lib.stride_tricks.sliding_window_view(frame, w.shape[2:], (2, 3))  # N C OH OW and the kernel's axes
+    spans, apart = (
+        [d * (k - 1) + 1 for k, d in zip(w.shape[2:], window.dilation, strict=True)],
+        tuple([slice(None, None, d) for d in window.dilation]),
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(frame, spans, (2, 3))[(..., *apart)]  # N C OH OW and the kernel's axes
     expected = np.einsum("nchwij,ocij->nohw", windows, w) + (0 if bias is None else bias[:, None, None])
     sizes = expected.shape[2:]
     g = np.random.default_rng(1).standard_normal(expected.shape).astype(x.dtype)
     spread = np.zeros_like(frame)
-    into = np.lib.stride_tricks.sliding_window_view(spread, w.shape[2:], (2, 3), writeable=True)
+    into = np.lib.stride_tricks.sliding_window_view(spread, spans, (2, 3), writeable=True)[(..., *apart)]
     for i, j in itertools.product(*map(range, w.shape[2:])):
         into[..., i, j] += np.einsum("nohw,oc->nchw", g, w[:, :, i, j])
     (top, _), (left, _) = window.padding
