@@ -5,10 +5,11 @@ import math
 
 import numpy as np
 import pytest
-from answers import torch
+from answers import noted, torch
 
 import minigrad as mg
 import minigrad.nn.functional as F
+import minigrad.torch
 from minigrad import nn
 from minigrad.nn import optim
 
@@ -773,3 +774,16 @@ def test_cell_shapes(name):
     state = mg.ones(2, 5)
     with pytest.raises(mg.ShapeError, match=rf"{name}: .* must be \(3, 5\) beside input \(3, 4\), but is \(2, 5\)"):
         cell(mg.ones(3, 4), (state, state) if name == "LSTMCell" else state)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop"])
+def test_optimizers_print_as_pytorchs(name):
+    """But for the options of its GPU code, which are not here."""
+
+    def body(torch):
+        layers = [torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)]
+        groups = [{"params": list(layers[0].parameters()), "lr": 0.5}, {"params": list(layers[1].parameters())}]
+        lines = repr(getattr(torch.optim, name)(groups, lr=0.25)).split("\n")
+        return [line for line in lines if line.split(":")[0].strip() not in ("capturable", "differentiable", "foreach", "fused")]
+
+    assert body(minigrad.torch) == noted(body)
