@@ -293,12 +293,19 @@ TABLE: dict[str, dict[str, str]] = {
         "*": "not here; nn.models lists the networks that are, and nn.load_torch reads the weights of others",
     },
     "torchvision.transforms": {
-        "ToPILImage PILToTensor": "images are arrays and Tensors; numpy.asarray(pil_image) is one",
-        "functional v2": "the classes are functions too: transforms.Resize(32)(images)",
-        "FiveCrop TenCrop": "x[..., :h, :w] and its like are the crops; torch.stack makes a batch of them",
-        "ConvertImageDtype": "x.float() / 255",
+        "RandAugment AutoAugment AugMix TrivialAugmentWide AutoAugmentPolicy": "RandomApply and RandomChoice of RandomAffine and ColorJitter do the like",
         "*": "not here; transforms.Lambda takes any function of an array",
     },
+    "torchvision.transforms.functional": {
+        "perspective elastic equalize posterize": "not here; rotate, affine, autocontrast and solarize are",
+        "*": "not here; transforms.Lambda takes any function of an array",
+    },
+    "torchvision.transforms.v2": {
+        "ToPureTensor": "images are plain Tensors; leave it out",
+        "SanitizeBoundingBoxes ConvertBoundingBoxFormat ClampBoundingBoxes": "transforms are of images; torchvision.ops has the arithmetic of boxes",
+        "*": "not here; transforms.Lambda takes any function of an array",
+    },
+    "torchvision.transforms.v2.functional": {"*": "not here; transforms.Lambda takes any function of an array"},
     "torchvision.utils": {"draw_* flow_to_image": "minigrad.plots draws figures", "*": "not here"},
 }
 

@@ -1,6 +1,6 @@
 """Transforms of images, with torchvision's names and arguments: arrays in, arrays out, or Tensors in, Tensors out.
 
-They take one image (C, H, W) or a batch (N, C, H, W). The attribute ``batched = True`` says so: a dataset that makes whole batches applies
+They take one image (C, H, W) or a batch (N, C, H, W). Gradients flow through those of a Tensor that requires one. The attribute ``batched = True`` says so: a dataset that makes whole batches applies
 such a transform once to the batch, and any other callable to each image. An image of PIL is taken too, and becomes floats (C, H, W) in
 [0, 1], so that ``ToTensor`` may come last. Random numbers are drawn separately for each image of a batch, from the process's generator or
 from the ``generator`` given to the transform. In a :class:`DataLoader` use the process's generator: its draws do not depend on the number of
@@ -18,14 +18,43 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError
+from minigrad.nn.data.pixels import (
+    affine,
+    angles_of,
+    blurred,
+    brightened,
+    contrasted,
+    fill_of,
+    gray,
+    hue_shifted,
+    inside,
+    interpolation_of,
+    odd_size_of,
+    own,
+    padded,
+    padding_mode_of,
+    padding_of,
+    pair_of,
+    per_channel,
+    pixels_of,
+    range_of,
+    rectangles,
+    resample,
+    saturated,
+    size_of,
+)
 from minigrad.nn.data.workers import get_worker_info
-from minigrad.ops.arguments import check, number, numbers, whole
+from minigrad.ops.arguments import check, number, numbers
+from minigrad.ops.elementwise import where
+from minigrad.ops.shape import cat, flip, stack
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor, as_tensor
 
-_INTERPOLATIONS = ("nearest", "bilinear")
-_PADDINGS = ("constant", "edge", "reflect", "symmetric")  # torchvision's names, and numpy's
-_TRIES = 10  # how often torchvision draws a rectangle before it gives up
+__all__ = [
+    "CenterCrop", "ColorJitter", "Compose", "Cutout", "FiveCrop", "GaussianBlur", "Grayscale", "InterpolationMode", "Lambda", "Normalize", "Pad",
+    "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomOrder",
+    "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip", "Resize", "TenCrop", "ToTensor",
+]  # fmt: skip
 
 
 class _Shown:
@@ -44,20 +73,9 @@ class _Images(_Shown):
     floats = False  # whether floats are needed
 
     def __call__(self, x: Any) -> Any:
-        if hasattr(x, "getbands"):  # an image of PIL: floats with the channels first, as a dataset here gives them
-            x = ToTensor()(x).numpy()
-        array = x.numpy() if isinstance(x, Tensor) else x
-        name = type(self).__name__
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{name}: an array or a Tensor is needed, or an image of PIL, not {type(x).__name__}")
-        if array.ndim not in (3, 4):
-            raise ShapeError(f"{name}: images are (C, H, W) or (N, C, H, W), not {array.shape}")
-        if self.floats and array.dtype.kind != "f":
-            raise TypeError(f"{name}: images of floats are needed, not {array.dtype}")
-        out = self._apply(array) if array.ndim == 4 else self._apply(array[None])[0]
-        return as_tensor(out) if isinstance(x, Tensor) else out
+        return on_images(type(self).__name__, x, self._apply, self.floats)
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         raise NotImplementedError
 
     def _rng(self) -> np.random.Generator:
@@ -67,6 +85,24 @@ class _Images(_Shown):
                 "leave generator out, and seed by mg.manual_seed() or DataLoader(generator=...)"
             )
         return numpy_generator(self.generator)
+
+
+def on_images(name: str, x: Any, change: Callable[[Any], Any], floats: bool = True) -> Any:
+    """``change`` of a batch (N, C, H, W), for ``x`` of any form that transforms take; ``floats``: whether nothing else is taken.
+
+    A Tensor that needs no gradient is changed as an array is, which is faster.
+    """
+    if hasattr(x, "getbands"):  # an image of PIL: floats with the channels first, as a dataset here gives them
+        x = ToTensor()(x).numpy()
+    images = x.numpy() if isinstance(x, Tensor) and not x.requires_grad else x
+    if not isinstance(images, (np.ndarray, Tensor)):
+        raise TypeError(f"{name}: an array or a Tensor is needed, or an image of PIL, not {type(x).__name__}")
+    if images.ndim not in (3, 4):
+        raise ShapeError(f"{name}: images are (C, H, W) or (N, C, H, W), not {tuple(images.shape)}")
+    if floats and images.dtype.kind != "f":
+        raise TypeError(f"{name}: images of floats are needed, not {images.dtype}")
+    out = change(images) if images.ndim == 4 else change(images[None])[0]
+    return as_tensor(out) if isinstance(x, Tensor) else out
 
 
 class Compose:
@@ -130,13 +166,13 @@ class _Chosen(_Images):
     def _order(self) -> Sequence[int]:
         return self._rng().permutation(len(self.transforms)).tolist()
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
-        changed = []
+    def _apply(self, images: Any) -> Any:
+        changed: list[Any] = []
         for image in images:
             for i in self._order():
                 image = self.transforms[i](image)
-            changed.append(np.asarray(image))
-        return np.stack(changed)
+            changed.append(image if isinstance(image, (np.ndarray, Tensor)) else np.asarray(image))
+        return stack(changed)
 
 
 class RandomOrder(_Chosen):
@@ -193,17 +229,15 @@ class RandomApply(_Images):
         self.p = p
         self.generator = generator
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         chosen = np.flatnonzero(self._rng().random(len(images)) < self.p)
         if not len(chosen):
             return images
-        if self.transforms.batched:
-            changed = self.transforms(images[chosen])
-        else:
-            changed = np.stack([np.asarray(self.transforms(images[i])) for i in chosen])
+        one_by_one = not self.transforms.batched
+        changed = stack([self.transforms(images[i]) for i in chosen]) if one_by_one else self.transforms(images[chosen])
         if changed.shape[1:] != images.shape[1:]:
             raise ShapeError(f"RandomApply: the transforms made images {changed.shape[1:]} of images {images.shape[1:]}")
-        out = images.astype(changed.dtype)
+        out = images.astype(changed.dtype) if isinstance(images, np.ndarray) else images.to(changed.dtype, copy=True)
         out[chosen] = changed
         return out
 
@@ -290,7 +324,7 @@ class Normalize(_Images):
         if not (self.std > 0).all():
             raise ValueError(f"Normalize: std must be above 0, but is {std}")
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         for values in (self.mean, self.std):
             if len(values) not in (1, images.shape[1]):
                 raise ShapeError(f"Normalize: {len(values)} channels are described, but the images {images.shape} have {images.shape[1]}")
@@ -315,11 +349,11 @@ class Pad(_Images):
     """
 
     def __init__(self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
-        self.padding = _padding("Pad", padding)
-        self.fill, self.padding_mode = _fill("Pad", fill), _padding_mode("Pad", padding_mode)
+        self.padding = padding_of("Pad", padding)
+        self.fill, self.padding_mode = fill_of("Pad", fill), padding_mode_of("Pad", padding_mode)
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
-        return _pad(images, self.padding, self.fill, self.padding_mode)
+    def _apply(self, images: Any) -> Any:
+        return padded(images, self.padding, self.fill, self.padding_mode)
 
 
 class RandomCrop(_Images):
@@ -350,24 +384,26 @@ class RandomCrop(_Images):
         padding_mode: str = "constant",
         generator: Generator | None = None,
     ):
-        self.size = _size("RandomCrop", size)
-        self.padding = (0, 0, 0, 0) if padding is None else _padding("RandomCrop", padding)
-        self.pad_if_needed, self.fill = pad_if_needed, _fill("RandomCrop", fill)
-        self.padding_mode = _padding_mode("RandomCrop", padding_mode)
+        self.size = size_of("RandomCrop", size)
+        self.padding = (0, 0, 0, 0) if padding is None else padding_of("RandomCrop", padding)
+        self.pad_if_needed, self.fill = pad_if_needed, fill_of("RandomCrop", fill)
+        self.padding_mode = padding_mode_of("RandomCrop", padding_mode)
         check("RandomCrop", locals(), "generator", generator=Generator)
         self.generator = generator
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
-        images = _pad(images, self.padding, self.fill, self.padding_mode)
+    def _apply(self, images: Any) -> Any:
+        images = padded(images, self.padding, self.fill, self.padding_mode)
         height, width = self.size
         if self.pad_if_needed:
             y, x = max(height - images.shape[2], 0), max(width - images.shape[3], 0)
-            images = _pad(images, (x, y, x, y), self.fill, self.padding_mode)
+            images = padded(images, (x, y, x, y), self.fill, self.padding_mode)
         n, _, h, w = images.shape
         if height > h or width > w:
             raise ShapeError(f"RandomCrop: a window of {height}x{width} does not fit images of {h}x{w}")
         rng = self._rng()
         top, left = rng.integers(h - height + 1, size=n), rng.integers(w - width + 1, size=n)
+        if not isinstance(images, np.ndarray):
+            return stack([image[:, y : y + height, x : x + width] for image, y, x in zip(images, top.tolist(), left.tolist(), strict=True)])
         windows = np.lib.stride_tricks.sliding_window_view(images, self.size, axis=(2, 3))
         return windows[np.arange(n), :, top, left]
 
@@ -382,14 +418,14 @@ class CenterCrop(_Images):
     """
 
     def __init__(self, size: int | Sequence[int]):
-        self.size = _size("CenterCrop", size)
+        self.size = size_of("CenterCrop", size)
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         height, width = self.size
         y, x = max(height - images.shape[2], 0), max(width - images.shape[3], 0)
-        images = _pad(images, (x // 2, y // 2, (x + 1) // 2, (y + 1) // 2), 0, "constant")
+        images = padded(images, (x // 2, y // 2, (x + 1) // 2, (y + 1) // 2), 0, "constant")
         top, left = round((images.shape[2] - height) / 2), round((images.shape[3] - width) / 2)
-        return images[:, :, top : top + height, left : left + width].copy()
+        return own(images[:, :, top : top + height, left : left + width])
 
 
 class Resize(_Images):
@@ -414,20 +450,20 @@ class Resize(_Images):
     def __init__(
         self, size: int | Sequence[int], interpolation: Any = "bilinear", max_size: int | None = None, antialias: bool | None = True
     ):
-        self.size = _pixels("Resize", "size", size, 1, (1, 2), "a number of pixels or (height, width)")
+        self.size = pixels_of("Resize", "size", size, 1, (1, 2), "a number of pixels or (height, width)")
         check("Resize", locals(), "max_size", max_size=1)
         if max_size is not None and (len(self.size) == 2 or max_size < self.size[0]):
             raise ValueError(f"Resize: max_size={max_size} goes with a number for size, and is not below it, but size={size}")
-        self.interpolation, self.max_size = _interpolation("Resize", interpolation), max_size
+        self.interpolation, self.max_size = interpolation_of("Resize", interpolation), max_size
         self.antialias = bool(antialias)
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         h, w = images.shape[2:]
         size = self.size if len(self.size) == 2 else self._from_shorter(h, w)
         if size == (h, w):
             return images
         zero = np.zeros(1)
-        return _resample(images, size, zero, zero, zero + h, zero + w, self.interpolation, self.antialias)
+        return resample(images, size, zero, zero, zero + h, zero + w, self.interpolation, self.antialias)
 
     def _from_shorter(self, h: int, w: int) -> tuple[int, int]:
         shorter, longer = self.size[0], int(self.size[0] * max(h, w) / min(h, w))
@@ -466,21 +502,21 @@ class RandomResizedCrop(_Images):
         generator: Generator | None = None,
     ):
         check("RandomResizedCrop", locals(), "generator", generator=Generator)
-        self.size = _size("RandomResizedCrop", size)
-        self.scale = _range("RandomResizedCrop", "scale", scale)
-        self.ratio = _range("RandomResizedCrop", "ratio", ratio)
-        self.interpolation, self.antialias = _interpolation("RandomResizedCrop", interpolation), bool(antialias)
+        self.size = size_of("RandomResizedCrop", size)
+        self.scale = range_of("RandomResizedCrop", "scale", scale)
+        self.ratio = range_of("RandomResizedCrop", "ratio", ratio)
+        self.interpolation, self.antialias = interpolation_of("RandomResizedCrop", interpolation), bool(antialias)
         self.generator = generator
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         n, _, h, w = images.shape
-        top, left, height, width, found = _rectangles(self._rng(), n, (h, w), self.scale, self.ratio, largest=(h, w))
+        top, left, height, width, found = rectangles(self._rng(), n, (h, w), self.scale, self.ratio, largest=(h, w))
         if not found.all():
             low, high = self.ratio
             middle_h, middle_w = (round(w / low), w) if w / h < low else (h, round(h * high)) if w / h > high else (h, w)
             height, width = np.where(found, height, middle_h), np.where(found, width, middle_w)
             top, left = np.where(found, top, (h - middle_h) // 2), np.where(found, left, (w - middle_w) // 2)
-        return _resample(images, self.size, top, left, height, width, self.interpolation, self.antialias)
+        return resample(images, self.size, top, left, height, width, self.interpolation, self.antialias)
 
 
 # ------------------------------------------------------------------------------------------------ turns and mirrors
@@ -494,10 +530,10 @@ class _RandomFlip(_Images):
         self.p = p
         self.generator = generator
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         chosen = self._rng().random(len(images)) < self.p
-        out = images.copy()
-        out[chosen] = np.flip(images[chosen], self.axis)
+        out = own(images)
+        out[chosen] = flip(images[chosen], (self.axis,))
         return out
 
 
@@ -562,25 +598,25 @@ class RandomAffine(_Images):
         generator: Generator | None = None,
     ):
         check("RandomAffine", locals(), "generator", generator=Generator)
-        self.degrees = _angles("RandomAffine", "degrees", degrees)
-        self.translate = (0.0, 0.0) if translate is None else _pair("RandomAffine", "translate", translate)
-        self.scale = (1.0, 1.0) if scale is None else _pair("RandomAffine", "scale", scale)
+        self.degrees = angles_of("RandomAffine", "degrees", degrees)
+        self.translate = (0.0, 0.0) if translate is None else pair_of("RandomAffine", "translate", translate)
+        self.scale = (1.0, 1.0) if scale is None else pair_of("RandomAffine", "scale", scale)
         self.shear: tuple[tuple[float, float], ...] = ()  # ranges along x, along y
         if shear is not None:
             values = (shear,) if isinstance(shear, (int, float, str)) else tuple(shear)
             if len(values) not in (1, 2, 4):
                 raise ValueError(f"RandomAffine: shear is a number, a pair, or four numbers, not {shear}")
             halves = (values[0],) if len(values) == 1 else (values[:2], values[2:])
-            self.shear = tuple(_angles("RandomAffine", "shear", half) for half in halves if half != ())
-        self.interpolation, self.fill = _interpolation("RandomAffine", interpolation), _fill("RandomAffine", fill)
-        self.center = None if center is None else _pair("RandomAffine", "center", center)
+            self.shear = tuple(angles_of("RandomAffine", "shear", half) for half in halves if half != ())
+        self.interpolation, self.fill = interpolation_of("RandomAffine", interpolation), fill_of("RandomAffine", fill)
+        self.center = None if center is None else pair_of("RandomAffine", "center", center)
         self.generator = generator
         if not all(0 <= t <= 1 for t in self.translate):
             raise ValueError(f"RandomAffine: translate holds fractions between 0 and 1, not {translate}")
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"RandomAffine: scale is (low, high) with 0 < low <= high, not {scale}")
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         n, _, h, w = images.shape
         rng = self._rng()
         angle = np.deg2rad(rng.uniform(*self.degrees, size=n))
@@ -588,7 +624,7 @@ class RandomAffine(_Images):
         scale: Any = rng.uniform(*self.scale, size=n)
         shears = [np.deg2rad(rng.uniform(*limits, size=n)) for limits in self.shear]
         shear_x, shear_y = (shears + [np.zeros(n)] * 2)[:2]
-        return _affine(images, angle, shift_x, shift_y, scale, shear_x, shear_y, self.center, self.interpolation, self.fill)
+        return affine(images, angle, shift_x, shift_y, scale, shear_x, shear_y, self.center, self.interpolation, self.fill)
 
 
 class RandomRotation(_Images):
@@ -621,15 +657,15 @@ class RandomRotation(_Images):
         check("RandomRotation", locals(), "generator", generator=Generator)
         if expand:
             raise ValueError("RandomRotation: expand=True would give each image of a batch a size of its own")
-        self.degrees = _angles("RandomRotation", "degrees", degrees)
-        self.interpolation, self.fill = _interpolation("RandomRotation", interpolation), _fill("RandomRotation", fill)
-        self.center = None if center is None else _pair("RandomRotation", "center", center)
+        self.degrees = angles_of("RandomRotation", "degrees", degrees)
+        self.interpolation, self.fill = interpolation_of("RandomRotation", interpolation), fill_of("RandomRotation", fill)
+        self.center = None if center is None else pair_of("RandomRotation", "center", center)
         self.generator = generator
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         angle = -np.deg2rad(self._rng().uniform(*self.degrees, size=len(images)))
         none = np.zeros(len(images))
-        return _affine(images, angle, none, none, np.ones(len(images)), none, none, self.center, self.interpolation, self.fill)
+        return affine(images, angle, none, none, np.ones(len(images)), none, none, self.center, self.interpolation, self.fill)
 
 
 # --------------------------------------------------------------------------------------------------- holes, colours
@@ -668,24 +704,24 @@ class RandomErasing(_Images):
         if isinstance(value, str) and value != "random":
             raise ValueError(f'RandomErasing: value is a number, one for each channel, or "random", not {value!r}')
         if not isinstance(value, str):
-            _fill("RandomErasing", value, "value")
+            fill_of("RandomErasing", value, "value")
         self.p = p
-        self.scale, self.ratio = _range("RandomErasing", "scale", scale), _range("RandomErasing", "ratio", ratio)
+        self.scale, self.ratio = range_of("RandomErasing", "scale", scale), range_of("RandomErasing", "ratio", ratio)
         if self.scale[1] > 1:
             raise ValueError(f"RandomErasing: scale is a fraction of the area, at most 1, not {scale}")
         self.value, self.inplace, self.generator = value, inplace, generator
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         n, _, h, w = images.shape
         rng = self._rng()
         chosen = rng.random(n) < self.p
         ratio = (1 / self.ratio[1], 1 / self.ratio[0])
-        top, left, height, width, found = _rectangles(rng, n, (h, w), self.scale, ratio, largest=(h - 1, w - 1))
-        hole = _inside(top, left, height, width, h, w) & (chosen & found)[:, None, None]
+        top, left, height, width, found = rectangles(rng, n, (h, w), self.scale, ratio, largest=(h - 1, w - 1))
+        hole = inside(top, left, height, width, h, w) & (chosen & found)[:, None, None]
         value: Any = self.value
         if isinstance(value, str):
             value = rng.standard_normal(images.shape)
-        return np.where(hole[:, None], _channels("RandomErasing", value, images), images)
+        return where(hole[:, None], per_channel("RandomErasing", value, images), images)
 
 
 class Cutout(_Images):
@@ -705,16 +741,16 @@ class Cutout(_Images):
 
     def __init__(self, length: int, n_holes: int = 1, fill: float | Sequence[float] = 0, generator: Generator | None = None):
         check("Cutout", locals(), "generator", length=1, n_holes=1, generator=Generator)
-        self.length, self.n_holes, self.fill, self.generator = length, n_holes, _fill("Cutout", fill), generator
+        self.length, self.n_holes, self.fill, self.generator = length, n_holes, fill_of("Cutout", fill), generator
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         n, _, h, w = images.shape
         rng = self._rng()
         hole, sides = np.zeros((n, h, w), bool), np.full(n, self.length)
         for _ in range(self.n_holes):
             top, left = (np.asarray(rng.integers(side, size=n)) - self.length // 2 for side in (h, w))
-            hole |= _inside(top, left, sides, sides, h, w)
-        return np.where(hole[:, None], _channels("Cutout", self.fill, images), images)
+            hole |= inside(top, left, sides, sides, h, w)
+        return where(hole[:, None], per_channel("Cutout", self.fill, images), images)
 
 
 class ColorJitter(_Images):
@@ -759,24 +795,24 @@ class ColorJitter(_Images):
             if middle:
                 low = max(low, 0.0)
         else:
-            low, high = _pair("ColorJitter", name, value)
+            low, high = pair_of("ColorJitter", name, value)
         if not (-most if middle == 0 else 0) <= low <= high <= most:
             raise ValueError(f"ColorJitter: {name} is (low, high) within {(-most if middle == 0 else 0, most)}, not {value}")
         return low, high
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         n, channels = images.shape[:2]
         if channels not in (1, 3):
             raise ShapeError(f"ColorJitter: images have 1 channel or 3, not {channels}")
-        steps = [(self.brightness, _brightness), (self.contrast, _contrast), (self.saturation, _saturation), (self.hue, _shift_hue)]
+        steps = [(self.brightness, brightened), (self.contrast, contrasted), (self.saturation, saturated), (self.hue, hue_shifted)]
         rng = self._rng()
         order = np.argsort(rng.random((n, len(steps))), axis=1)  # a permutation for each image
         factors = np.stack([rng.uniform(*limits, size=n) for limits, _ in steps], axis=1).astype(images.dtype)
-        out = images.copy()
+        out = own(images)
         for turn in range(len(steps)):
             for which, (limits, change) in enumerate(steps):
                 now = np.flatnonzero(order[:, turn] == which)
-                if len(now) and limits != ((0, 0) if change is _shift_hue else (1, 1)):
+                if len(now) and limits != ((0, 0) if change is hue_shifted else (1, 1)):
                     out[now] = change(out[now], factors[now, which, None, None, None])
         return out
 
@@ -796,8 +832,8 @@ class Grayscale(_Images):
         check("Grayscale", locals(), num_output_channels=(1, 3))
         self.num_output_channels = num_output_channels
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
-        return np.repeat(_gray(images), self.num_output_channels, 1)
+    def _apply(self, images: Any) -> Any:
+        return cat([gray(images)] * self.num_output_channels, 1)
 
 
 class RandomGrayscale(_Images):
@@ -815,256 +851,82 @@ class RandomGrayscale(_Images):
         check("RandomGrayscale", locals(), "generator", p="from 0 to 1", generator=Generator)
         self.p, self.generator = p, generator
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: Any) -> Any:
         chosen = self._rng().random(len(images)) < self.p
-        return np.where(chosen[:, None, None, None], _gray(images), images)
+        return where(chosen[:, None, None, None], gray(images), images)
 
 
-def _gray(images: np.ndarray) -> np.ndarray:
-    """Luma of ITU-R BT.601, as torchvision computes it, (N, 1, H, W)."""
-    if images.shape[1] == 1:
-        return images
-    return np.tensordot(images, np.array([0.2989, 0.587, 0.114], images.dtype), ([1], [0]))[:, None]
+class GaussianBlur(_Images):
+    """Images blurred with weights of a bell curve, its width drawn for each: ``torchvision.transforms.GaussianBlur``.
+
+    Args:
+        kernel_size: of the window, odd: ``(width, height)`` or a number for both.
+        sigma: the curve's standard deviation in pixels, or ``(low, high)``.
+        generator: default: the process's generator.
+
+    >>> import numpy as np
+    >>> from minigrad.nn.data import GaussianBlur
+    >>> GaussianBlur(3, sigma=10.0)(np.eye(3)[None]).round(2)[0, 1]
+    array([0.33, 0.33, 0.33])
+    """
+
+    floats = True
+
+    def __init__(self, kernel_size: int | Sequence[int], sigma: float | Sequence[float] = (0.1, 2.0), generator: Generator | None = None):
+        check("GaussianBlur", locals(), "generator", generator=Generator)
+        self.kernel_size = odd_size_of("GaussianBlur", kernel_size)
+        self.sigma = range_of("GaussianBlur", "sigma", (sigma, sigma) if isinstance(sigma, (int, float)) else sigma)
+        self.generator = generator
+
+    def _apply(self, images: Any) -> Any:
+        widths = self._rng().uniform(*self.sigma, size=len(images)).tolist()
+        return cat([blurred(images[i : i + 1], self.kernel_size, (width, width)) for i, width in enumerate(widths)])
 
 
-def _blend(images: np.ndarray, other: np.ndarray | float, factor: np.ndarray) -> np.ndarray:
-    return np.clip(factor * images + (1 - factor) * other, 0, 1)
+class FiveCrop(_Images):
+    """The four corners of images and their middle, a tuple: ``torchvision.transforms.FiveCrop``. ``size`` is that of :class:`CenterCrop`.
+
+    >>> import numpy as np
+    >>> from minigrad.nn.data import FiveCrop
+    >>> [crop.item() for crop in FiveCrop(1)(np.arange(9).reshape(1, 3, 3))]
+    [0, 2, 6, 8, 4]
+    """
+
+    batched = False
+
+    def __init__(self, size: int | Sequence[int]):
+        self.size = size_of(type(self).__name__, size)
+
+    def __call__(self, x: Any) -> Any:
+        height, width = self.size
+
+        def part(rows: slice, columns: slice) -> Any:
+            return on_images(type(self).__name__, x, lambda images: self._part(images, rows, columns), floats=False)
+
+        top, bottom, left, right = slice(0, height), slice(-height, None), slice(0, width), slice(-width, None)
+        corners = (part(rows, columns) for rows in (top, bottom) for columns in (left, right))
+        return (*corners, CenterCrop(self.size)(x))
+
+    def _part(self, images: Any, rows: slice, columns: slice) -> Any:
+        height, width = self.size
+        if height > images.shape[2] or width > images.shape[3]:
+            raise ShapeError(f"{type(self).__name__}: a window of {height}x{width} does not fit images of {tuple(images.shape[2:])}")
+        return own(images[:, :, rows, columns])
 
 
-def _brightness(images: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return _blend(images, 0.0, factor)
+class TenCrop(FiveCrop):
+    """:class:`FiveCrop` of images and of their mirror images: ``torchvision.transforms.TenCrop``.
 
+    >>> import numpy as np
+    >>> from minigrad.nn.data import TenCrop
+    >>> [crop.item() for crop in TenCrop(1)(np.arange(4).reshape(1, 2, 2))]
+    [0, 1, 2, 3, 0, 1, 0, 3, 2, 1]
+    """
 
-def _contrast(images: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return _blend(images, _gray(images).mean((1, 2, 3), keepdims=True), factor)
+    def __init__(self, size: int | Sequence[int], vertical_flip: bool = False):
+        super().__init__(size)
+        self.vertical_flip = vertical_flip
 
-
-def _saturation(images: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return images if images.shape[1] == 1 else _blend(images, _gray(images), factor)
-
-
-def _shift_hue(images: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Images with the hue rotated by ``shift`` of a full circle, and value and saturation kept (hexagonal HSV)."""
-    if images.shape[1] == 1:
-        return images
-    r, g, b = images[:, 0], images[:, 1], images[:, 2]
-    value, chroma = images.max(1), np.ptp(images, axis=1)
-    safe = np.where(chroma > 0, chroma, 1)
-    sector = np.where(value == r, (g - b) / safe, np.where(value == g, 2 + (b - r) / safe, 4 + (r - g) / safe))
-    hue = np.where(chroma > 0, sector, 0) + 6 * shift[:, 0]  # in sixths of the circle
-    # Each channel is value - chroma * a function that goes 0, 0, 1, 1 around the circle, shifted by a third.
-    k = (np.stack([hue + 5, hue + 3, hue + 1], axis=1)) % 6
-    out = value[:, None] - chroma[:, None] * np.clip(np.minimum(k, 4 - k), 0, 1)
-    return out.astype(images.dtype, copy=False)
-
-
-# ------------------------------------------------------------------------------------------------------- geometry
-
-
-def _affine(
-    images: np.ndarray,
-    angle: np.ndarray,
-    shift_x: np.ndarray,
-    shift_y: np.ndarray,
-    scale: np.ndarray,
-    shear_x: np.ndarray,
-    shear_y: np.ndarray,
-    center: tuple[float, float] | None,
-    interpolation: str,
-    fill: float | Sequence[float],
-) -> np.ndarray:
-    """Each image sheared, rotated clockwise and scaled about ``center``, then shifted."""
-    _, _, h, w = images.shape
-    dtype = images.dtype
-    cx, cy = ((w - 1) / 2, (h - 1) / 2) if center is None else (center[0] - 0.5, center[1] - 0.5)
-    # The source position of each output pixel: the shift is undone, then rotation, shear and scale about the centre.
-    turned = angle - shear_y
-    a, c = np.cos(turned) / np.cos(shear_y), np.sin(turned) / np.cos(shear_y)
-    b, d = -a * np.tan(shear_x) - np.sin(angle), -c * np.tan(shear_x) + np.cos(angle)
-    a, b, c, d, shift_x, shift_y = (v.astype(dtype)[:, None, None] for v in (a / scale, b / scale, c / scale, d / scale, shift_x, shift_y))
-    out_y = np.arange(h, dtype=dtype)[:, None] - cy - shift_y  # N H 1
-    out_x = np.arange(w, dtype=dtype) - cx - shift_x  # N 1 W
-    y, x = a * out_y - c * out_x + cy, d * out_x - b * out_y + cx
-    around = _channels("fill", fill, images)
-    plain = not np.any(around)
-    found = (_bilinear if interpolation == "bilinear" else _nearest)(images if plain else images - around, y, x)
-    return found if plain else found + around
-
-
-def _bilinear(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The values of ``images`` (N C H W) at the points ``y``, ``x`` (N H W), with zeros outside."""
-    n, c, h, w = images.shape
-    padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1))).ravel()
-    # In the padded image a point far outside has the same value as one on its border, which is zero.
-    y, x = np.clip(y + 1, 0, h + 1), np.clip(x + 1, 0, w + 1)
-    top, left = np.minimum(y.astype(np.intp), h), np.minimum(x.astype(np.intp), w)
-    down, right = (y - top).astype(images.dtype)[:, None], (x - left).astype(images.dtype)[:, None]  # N 1 H W
-    plane = np.arange(n * c).reshape(n, c, 1, 1) * ((h + 2) * (w + 2))
-    corner = plane + (top * (w + 2) + left)[:, None]  # N C H W
-
-    def in_row(offset: int) -> np.ndarray:
-        a, b = (padded[start:].take(corner, mode="clip") for start in (offset, offset + 1))  # "clip" is the fast mode
-        return a + right * (b - a)
-
-    upper, lower = in_row(0), in_row(w + 2)
-    return upper + down * (lower - upper)
-
-
-def _nearest(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The values of the pixels nearest to the points, with zeros outside."""
-    n, c, h, w = images.shape
-    y, x = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
-    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-    place = np.where(inside, y * w + x, 0)
-    plane = np.arange(n * c).reshape(n, c, 1, 1) * (h * w)
-    return np.where(inside[:, None], images.ravel().take(plane + place[:, None], mode="clip"), images.dtype.type(0))
-
-
-def _resample(
-    images: np.ndarray,
-    size: tuple[int, ...],
-    top: np.ndarray,
-    left: np.ndarray,
-    height: np.ndarray,
-    width: np.ndarray,
-    interpolation: str,
-    antialias: bool,
-) -> np.ndarray:
-    """A window of each image resized to ``size``, by two products with matrices of weights."""
-    rows, columns = (
-        _weights(out, start, length, n, interpolation, antialias).astype(images.dtype)[:, None]
-        for out, start, length, n in ((size[0], top, height, images.shape[2]), (size[1], left, width, images.shape[3]))
-    )
-    return np.matmul(np.matmul(rows, images), columns.swapaxes(2, 3))  # N C OH OW
-
-
-def _weights(out: int, start: np.ndarray, length: np.ndarray, n: int, interpolation: str, antialias: bool) -> np.ndarray:
-    """The weights (windows, out, n) of ``n`` input pixels for each of ``out`` output pixels of a window; each row has the sum 1."""
-    start, length = start[:, None, None], length[:, None, None]
-    step = length / out  # pixels of the window for each pixel of the result
-    pixel = np.arange(n) - start
-    place = np.arange(out)[:, None]
-    if interpolation == "nearest":
-        return (pixel == np.floor(place * step)).astype(np.float64)
-    reach = np.maximum(step, 1) if antialias else 1
-    weights = np.maximum(0, 1 - np.abs((pixel + 0.5 - (place + 0.5) * step) / reach))
-    weights = np.where((pixel >= 0) & (pixel < length), weights, 0)
-    return weights / weights.sum(2, keepdims=True)
-
-
-def _rectangles(
-    rng: np.random.Generator,
-    n: int,
-    size: tuple[int, int],
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-    largest: tuple[int, int],
-) -> tuple[np.ndarray, ...]:
-    """For each image the first of ten random rectangles that fits: top, left, height, width, and whether there is one."""
-    h, w = size
-    area = h * w * rng.uniform(*scale, size=(n, _TRIES))
-    aspect = np.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1]), size=(n, _TRIES)))  # width over height
-    widths, heights = (np.rint(np.sqrt(v)).astype(np.int64) for v in (area * aspect, area / aspect))
-    fits = (widths > 0) & (widths <= largest[1]) & (heights > 0) & (heights <= largest[0])
-    which = (np.arange(n), np.argmax(fits, axis=1))
-    found = fits[which]
-    height, width = np.where(found, heights[which], 1), np.where(found, widths[which], 1)
-    return rng.integers(h - height + 1), rng.integers(w - width + 1), height, width, found
-
-
-def _inside(top: np.ndarray, left: np.ndarray, height: np.ndarray, width: np.ndarray, h: int, w: int) -> np.ndarray:
-    """Which pixels (N, H, W) lie in the rectangles."""
-    y, x = np.arange(h) - top[:, None], np.arange(w) - left[:, None]
-    rows, columns = (y >= 0) & (y < height[:, None]), (x >= 0) & (x < width[:, None])
-    return rows[:, :, None] & columns[:, None]
-
-
-def _pad(images: np.ndarray, padding: tuple[int, int, int, int], fill: float | Sequence[float], mode: str) -> np.ndarray:
-    left, top, right, bottom = padding
-    if not any(padding):
-        return images
-    widths = ((0, 0), (0, 0), (top, bottom), (left, right))
-    if mode != "constant":
-        if mode == "reflect" and (max(left, right) >= images.shape[3] or max(top, bottom) >= images.shape[2]):
-            raise ShapeError(
-                f"padding_mode='reflect': a padding of {max(padding)} needs more pixels than images of {images.shape[2:]} have"
-            )
-        return np.pad(images, widths, mode=mode)  # type: ignore[call-overload]
-    out = np.pad(images, widths)
-    if np.any(fill):
-        frame = np.ones(out.shape[2:], bool)
-        frame[top : top + images.shape[2], left : left + images.shape[3]] = False
-        out = np.where(frame, _channels("fill", fill, images), out)
-    return out
-
-
-# ------------------------------------------------------------------------------------------------------ arguments
-
-
-def _channels(name: str, value: Any, images: np.ndarray) -> np.ndarray:
-    """A number, or one for each channel, to broadcast over images."""
-    array = np.asarray(value, images.dtype)
-    if array.ndim == 1:
-        if len(array) not in (1, images.shape[1]):
-            raise ShapeError(f"{name}: {len(array)} values were given, but the images {images.shape} have {images.shape[1]} channels")
-        array = array[:, None, None]
-    return array
-
-
-def _pair(name: str, argument: str, values: Sequence[float]) -> tuple[float, float]:
-    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 2:
-        raise ValueError(f"{name}: {argument} is a pair of numbers, not {values!r}")
-    low, high = (number(name, argument, v, "finite") for v in values)
-    return low, high
-
-
-def _angles(name: str, argument: str, value: float | Sequence[float]) -> tuple[float, float]:
-    low, high = _pair(name, argument, (-value, value) if isinstance(value, (int, float)) else value)
-    if low > high:
-        raise ValueError(f"{name}: {argument} is a number that is not negative, or (low, high), not {value!r}")
-    return low, high
-
-
-def _range(name: str, argument: str, value: Sequence[float]) -> tuple[float, float]:
-    low, high = _pair(name, argument, value)
-    if not 0 < low <= high:
-        raise ValueError(f"{name}: {argument} is (low, high) with 0 < low <= high, not {value!r}")
-    return low, high
-
-
-def _pixels(name: str, argument: str, value: int | Sequence[int], least: int, counts: tuple[int, ...], rule: str) -> tuple[int, ...]:
-    """One whole number or several, each ``least`` or above; how many is one of ``counts``."""
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    if len(values) not in counts:
-        raise ValueError(f"{name}: {argument} is {rule}, not {value!r}")
-    return tuple(whole(name, argument, v, least) for v in values)
-
-
-def _size(name: str, size: int | Sequence[int]) -> tuple[int, int]:
-    values = _pixels(name, "size", size, 1, (1, 2), "a number of pixels or (height, width)")
-    return values[0], values[-1]
-
-
-def _padding(name: str, padding: int | Sequence[int]) -> tuple[int, int, int, int]:
-    values = _pixels(name, "padding", padding, 0, (1, 2, 4), "a number of pixels, a pair, or four numbers (left, top, right, bottom)")
-    left, top, right, bottom = values * (4 // len(values))
-    return left, top, right, bottom
-
-
-def _fill(name: str, fill: float | Sequence[float], argument: str = "fill") -> float | Sequence[float]:
-    numbers(name, argument, fill)
-    return fill
-
-
-def _padding_mode(name: str, mode: str) -> str:
-    if mode not in _PADDINGS:
-        raise ValueError(f"{name}: padding_mode is one of {', '.join(_PADDINGS)}, not {mode!r}")
-    return mode
-
-
-def _interpolation(name: str, interpolation: Any) -> str:
-    value = getattr(interpolation, "value", interpolation)
-    value = {0: "nearest", 2: "bilinear"}.get(value, value)  # PIL's numbers
-    if value not in _INTERPOLATIONS:
-        raise ValueError(f"{name}: interpolation is one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
-    return value
+    def __call__(self, x: Any) -> Any:
+        turned = (RandomVerticalFlip if self.vertical_flip else RandomHorizontalFlip)(1.0)(x)
+        return (*super().__call__(x), *super().__call__(turned))

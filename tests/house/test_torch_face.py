@@ -181,13 +181,10 @@ def test_from_import_says_it_too():
         ("import minigrad.torch.multiprocessing as p", "No module named 'minigrad.torch.multiprocessing': mpiexec"),
         ("import minigrad.torchvision.io", "No module named 'minigrad.torchvision.io': not here; what minigrad has"),
         (  # below a module that is a file
-            "import minigrad.torchvision.transforms.functional as TF",
-            "No module named 'minigrad.torchvision.transforms.functional': the classes are functions too",
+            "import minigrad.torchvision.transforms.functional.perspective",
+            "No module named 'minigrad.torchvision.transforms.functional.perspective': not here; rotate",
         ),
-        (
-            "from minigrad.torchvision.transforms.v2 import Resize",
-            "No module named 'minigrad.torchvision.transforms.v2': the classes are functions too",
-        ),
+        ("from minigrad.torchvision.transforms.v2 import ToPureTensor", "has no 'ToPureTensor': images are plain Tensors"),
         (
             "from minigrad.torchvision.models.resnet import BasicBlock",
             "No module named 'minigrad.torchvision.models.resnet': models.ResNet",

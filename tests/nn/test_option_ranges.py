@@ -116,6 +116,7 @@ NOTHING_TO_REFUSE = {  # and why
     **dict.fromkeys(["batched", "drawn", "elementwise", "enable_grad", "no_grad", "joint", "skip_init", "call_on_pair"], "of the user's functions"),
     **dict.fromkeys(["can_cast", "promote_types"], "of dtypes: tests/ops/test_result_dtypes.py"),
     **dict.fromkeys(["device", "check_device"], "of devices: tests/house/test_torch_face.py"),
+    **dict.fromkeys(["ToPILImage"], "refused by PIL"),
     **dict.fromkeys(["fuse_conv_bn_eval", "fuse_linear_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_weights"], "of modules and their weights"),
     **dict.fromkeys(["Batched", "Together", "as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "SummaryWriter", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
 }  # fmt: skip
@@ -229,6 +230,15 @@ row(data.RandomRotation, lambda: {"degrees": 10}, degrees=[*NOT_NEGATIVE, (1.0,)
 row(data.RandomErasing, None, scale=[*BAD_SCALE, (0.5, 1.5)], ratio=BAD_SCALE, value=["no such", {}])
 row(data.Cutout, lambda: {"length": 2}, length=at_least(1), n_holes=at_least(1))
 row(data.ColorJitter, None, brightness=JITTER, contrast=JITTER, saturation=JITTER, hue=[*NOT_NEGATIVE, 0.6, (0.2, 0.1), (-0.6, 0.1)])
+row(
+    data.GaussianBlur,
+    lambda: {"kernel_size": 3},
+    kernel_size=[*at_least(1), 2, (1, 2), (1, 3, 5)],
+    sigma=[v for v in BAD_SCALE if v != 1.0],
+)
+row(data.FiveCrop, lambda: {"size": 2}, size=[*at_least(1), (1, 2, 3), (2, 0)]), row(data.TenCrop, lambda: {"size": 2}, size=at_least(1))
+row(data.MixUp, None, alpha=POSITIVE), row(data.CutMix, None, alpha=POSITIVE)
+row(data.ConvertImageDtype, lambda: {"dtype": mg.float32}), row(data.ToDtype, lambda: {"dtype": mg.float32})
 
 
 # boxes

@@ -1,0 +1,99 @@
+"""Transforms between the forms of an image: of PIL, bytes, floats, with torchvision's names, those of ``transforms.v2`` among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import dtype_of
+from minigrad.nn.data.functional import convert_image_dtype, pil_to_tensor, to_pil_image
+from minigrad.tensor import Tensor, as_tensor
+
+__all__ = ["ConvertImageDtype", "PILToTensor", "ToDtype", "ToImage", "ToPILImage"]
+
+
+class _Form:
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+class ToPILImage(_Form):
+    """:func:`~minigrad.nn.data.functional.to_pil_image`: ``torchvision.transforms.ToPILImage``."""
+
+    def __init__(self, mode: str | None = None):
+        self.mode = mode
+
+    def __call__(self, pic: Any) -> Any:
+        return to_pil_image(pic, self.mode)
+
+
+class PILToTensor(_Form):
+    """:func:`~minigrad.nn.data.functional.pil_to_tensor`: ``torchvision.transforms.PILToTensor``."""
+
+    def __call__(self, pic: Any) -> Tensor:
+        return pil_to_tensor(pic)
+
+
+class ConvertImageDtype(_Form):
+    """:func:`~minigrad.nn.data.functional.convert_image_dtype`: ``torchvision.transforms.ConvertImageDtype``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import ConvertImageDtype
+    >>> ConvertImageDtype(mg.float32)(mg.tensor([[[0, 255]]], dtype=mg.uint8))
+    tensor([[[0., 1.]]])
+    """
+
+    batched = True
+
+    def __init__(self, dtype: Any):
+        self.dtype = dtype_of("ConvertImageDtype", dtype)
+
+    def __call__(self, image: Any) -> Any:
+        return convert_image_dtype(image, self.dtype)
+
+
+class ToImage(_Form):
+    """An image of PIL or an array (H, W, C) or (H, W) as a Tensor (C, H, W) with the same values: ``torchvision.transforms.v2.ToImage``.
+
+    A Tensor is returned as it is.
+
+    >>> import numpy as np
+    >>> from minigrad.nn.data import ToImage
+    >>> ToImage()(np.full((4, 6, 3), 51, np.uint8)).shape
+    (3, 4, 6)
+    """
+
+    def __call__(self, image: Any) -> Any:
+        if hasattr(image, "getbands"):
+            return pil_to_tensor(image)
+        if isinstance(image, Tensor):
+            return image
+        array = np.asarray(image)
+        if array.ndim not in (2, 3):
+            raise ValueError(f"ToImage: an image is (H, W) or (H, W, C), not {array.shape}")
+        return as_tensor(np.ascontiguousarray(np.moveaxis(array.reshape(*array.shape[:2], -1), -1, 0)))
+
+
+class ToDtype(_Form):
+    """The image in another dtype, scaled to the dtype's range if ``scale``: ``torchvision.transforms.v2.ToDtype``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import ToDtype
+    >>> ToDtype(mg.float32, scale=True)(mg.tensor([[[0, 255]]], dtype=mg.uint8))
+    tensor([[[0., 1.]]])
+    """
+
+    batched = True
+
+    def __init__(self, dtype: Any, scale: bool = False):
+        self.dtype, self.scale = dtype_of("ToDtype", dtype), scale
+
+    def __call__(self, image: Any) -> Any:
+        change: Callable[..., Any] = convert_image_dtype if self.scale else _cast
+        return change(image, self.dtype)
+
+
+def _cast(image: Any, dtype: Any) -> Any:
+    return image.to(dtype) if isinstance(image, Tensor) else np.asarray(image).astype(dtype)
