@@ -268,9 +268,6 @@ TABLE: dict[str, dict[str, str]] = {
         "comm gather parallel_apply replicate scatter scatter_gather deprecated": _SELF,
     },
     "torch.distributions": {
-        "CatTransform StackTransform CorrCholeskyTransform CumulativeDistributionTransform LowerCholeskyTransform "
-        "PositiveDefiniteTransform": "not here; a subclass of distributions.Transform needs _call, _inverse and log_abs_det_jacobian",
-        "biject_to transform_to": "choose the transform: ExpTransform for positive numbers, StickBreakingTransform for a simplex",
         "*": "not here; a subclass of distributions.Distribution needs log_prob and sample, and Independent makes vectors of it",
     },
     "torch.distributions.transforms": {

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,39 +33,97 @@ class Constraint:
         return self.text
 
 
-def greater_than(lower_bound: Any) -> Constraint:
-    """Numbers above a bound."""
-    return Constraint(f"above {lower_bound}", lambda x: x > array_of(lower_bound))
+class greater_than(Constraint):  # PyTorch's names of classes
+    """Numbers above ``lower_bound``."""
+
+    def __init__(self, lower_bound: Any):
+        self.lower_bound = lower_bound
+        super().__init__(f"above {lower_bound}", lambda x: x > array_of(lower_bound))
 
 
-def greater_than_eq(lower_bound: Any) -> Constraint:
-    """Numbers from a bound on."""
-    return Constraint(f"{lower_bound} or above", lambda x: x >= array_of(lower_bound))
+class greater_than_eq(Constraint):
+    """Numbers from ``lower_bound`` on."""
+
+    def __init__(self, lower_bound: Any):
+        self.lower_bound = lower_bound
+        super().__init__(f"{lower_bound} or above", lambda x: x >= array_of(lower_bound))
 
 
-def less_than(upper_bound: Any) -> Constraint:
-    """Numbers below a bound."""
-    return Constraint(f"below {upper_bound}", lambda x: x < array_of(upper_bound))
+class less_than(Constraint):
+    """Numbers below ``upper_bound``."""
+
+    def __init__(self, upper_bound: Any):
+        self.upper_bound = upper_bound
+        super().__init__(f"below {upper_bound}", lambda x: x < array_of(upper_bound))
 
 
-def interval(lower_bound: Any, upper_bound: Any) -> Constraint:
-    """Numbers between two bounds, which are included."""
-    return Constraint(f"from {lower_bound} to {upper_bound}", lambda x: (x >= array_of(lower_bound)) & (x <= array_of(upper_bound)))
+class interval(Constraint):
+    """Numbers between ``lower_bound`` and ``upper_bound``, which are included."""
+
+    def __init__(self, lower_bound: Any, upper_bound: Any):
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+        super().__init__(f"from {lower_bound} to {upper_bound}", lambda x: (x >= array_of(lower_bound)) & (x <= array_of(upper_bound)))
 
 
-def integer_interval(lower_bound: Any, upper_bound: Any) -> Constraint:
-    """Whole numbers between two bounds, which are included."""
-    return Constraint(
-        f"whole, from {lower_bound} to {upper_bound}",
-        lambda x: _whole(x) & (x >= array_of(lower_bound)) & (x <= array_of(upper_bound)),
-        is_discrete=True,
-    )
+class half_open_interval(Constraint):
+    """Numbers from ``lower_bound`` on, below ``upper_bound``."""
+
+    def __init__(self, lower_bound: Any, upper_bound: Any):
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+        super().__init__(
+            f"from {lower_bound} on, below {upper_bound}", lambda x: (x >= array_of(lower_bound)) & (x < array_of(upper_bound))
+        )
 
 
-def independent(base: Constraint, reinterpreted_batch_ndims: int) -> Constraint:
-    """Values all of whose elements in the last dimensions are in ``base``."""
-    axes, test = tuple(range(-reinterpreted_batch_ndims, 0)), base._test
-    return Constraint(base.text, lambda x: test(x).all(axis=axes), base.event_dim + reinterpreted_batch_ndims, base.is_discrete)
+class integer_interval(Constraint):
+    """Whole numbers between ``lower_bound`` and ``upper_bound``, which are included."""
+
+    def __init__(self, lower_bound: Any, upper_bound: Any):
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+        super().__init__(
+            f"whole, from {lower_bound} to {upper_bound}",
+            lambda x: _whole(x) & (x >= array_of(lower_bound)) & (x <= array_of(upper_bound)),
+            is_discrete=True,
+        )
+
+
+class independent(Constraint):
+    """Values all of whose elements in the last ``reinterpreted_batch_ndims`` dimensions are in ``base_constraint``."""
+
+    def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int):
+        self.base_constraint, self.reinterpreted_batch_ndims = base, n = base_constraint, reinterpreted_batch_ndims
+        axes = tuple(range(-n, 0))
+        super().__init__(base.text, lambda x: base._test(x).all(axis=axes), base.event_dim + n, base.is_discrete)
+
+
+class cat(Constraint):
+    """Values that lie, ``lengths`` each, one after the other in dimension ``dim``, each part in a set of ``cseq``."""
+
+    def __init__(self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None):
+        self.cseq, self.dim, self.lengths = list(cseq), dim, [1] * len(cseq) if lengths is None else list(lengths)
+        ends = np.cumsum(self.lengths)[:-1]
+
+        def test(x: np.ndarray) -> np.ndarray:
+            return np.concatenate([c._test(part) for c, part in zip(self.cseq, np.split(x, ends, dim), strict=True)], dim)
+
+        super().__init__(
+            " | ".join(c.text for c in self.cseq), test, max(c.event_dim for c in self.cseq), any(c.is_discrete for c in self.cseq)
+        )
+
+
+class stack(Constraint):
+    """Values stacked in dimension ``dim``, each in a set of ``cseq``."""
+
+    def __init__(self, cseq: Sequence[Constraint], dim: int = 0):
+        self.cseq, self.dim = list(cseq), dim
+
+        def test(x: np.ndarray) -> np.ndarray:
+            return np.stack([c._test(part) for c, part in zip(self.cseq, np.moveaxis(x, dim, 0), strict=True)], dim)
+
+        event_dim = max(c.event_dim for c in self.cseq)
+        super().__init__(
+            " | ".join(c.text for c in self.cseq), test, event_dim + (dim + event_dim < 0), any(c.is_discrete for c in self.cseq)
+        )
 
 
 def _whole(x: np.ndarray) -> Any:
@@ -78,6 +136,16 @@ def _symmetric(x: np.ndarray) -> Any:
 
 def _positive_definite(x: np.ndarray) -> Any:
     return _symmetric(x) & (np.linalg.eigvalsh(x) > 0).all(-1)
+
+
+def _semidefinite(x: np.ndarray) -> Any:
+    return _symmetric(x) & (np.linalg.eigvalsh(x) >= 0).all(-1)
+
+
+def _corr_cholesky(x: np.ndarray) -> Any:
+    """Rows of length 1, up to rounding, as in PyTorch."""
+    far = np.abs(np.linalg.norm(x, axis=-1) - 1)
+    return _lower_cholesky(x) & (far < np.finfo(x.dtype).eps * x.shape[-1] * 10).all(-1)
 
 
 def _lower_cholesky(x: np.ndarray) -> Any:
@@ -97,4 +165,8 @@ one_hot = Constraint("one 1 among zeros", lambda x: ((x == 0) | (x == 1)).all(-1
 symmetric = Constraint("symmetric", _symmetric, 2)
 positive_definite = Constraint("symmetric and positive definite", _positive_definite, 2)
 lower_cholesky = Constraint("lower triangular with a positive diagonal", _lower_cholesky, 2)
+square = Constraint("square", lambda x: np.full(x.shape[:-2], x.shape[-1] == x.shape[-2]), 2)
+lower_triangular = Constraint("lower triangular", lambda x: (np.tril(x) == x).all((-2, -1)), 2)
+positive_semidefinite = Constraint("symmetric and positive semidefinite", _semidefinite, 2)
+corr_cholesky = Constraint("lower triangular with a positive diagonal, rows of length 1", _corr_cholesky, 2)
 dependent = Constraint("in a set that depends on parameters", lambda x: x == x)

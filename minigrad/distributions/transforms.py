@@ -23,7 +23,8 @@ from minigrad.distributions.distribution import sum_rightmost
 from minigrad.engine import ShapeError, wrap
 from minigrad.ops.activation import logsigmoid, softplus
 from minigrad.ops.elementwise import sigmoid
-from minigrad.ops.shape import cat
+from minigrad.ops.linalg import cholesky
+from minigrad.ops.shape import cat, diag_embed, diagonal, stack, tril
 from minigrad.ops.softmax import softmax
 from minigrad.tree import array_of
 from minigrad.types import Operand, Tensor
@@ -439,3 +440,219 @@ class StickBreakingTransform(Transform):
     def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """One less in the last dimension."""
         return (*shape[:-1], shape[-1] - 1)
+
+
+class LowerCholeskyTransform(Transform):
+    """Square matrices to lower triangular ones with a positive diagonal, its exponential: ``torch.distributions.LowerCholeskyTransform``."""
+
+    bijective = False  # what is above the diagonal is lost
+    domain = constraints.independent(constraints.real, 2)
+    codomain = constraints.lower_cholesky
+
+    def _call(self, x: Any) -> Any:
+        return tril(x, -1) + diag_embed(diagonal(x, 0, -2, -1).exp())
+
+    def _inverse(self, y: Any) -> Any:
+        return tril(y, -1) + diag_embed(diagonal(y, 0, -2, -1).log())
+
+
+class PositiveDefiniteTransform(Transform):
+    """Square matrices to positive definite ones, ``l @ l.mT`` of a :class:`LowerCholeskyTransform`: ``torch.distributions.PositiveDefiniteTransform``."""
+
+    bijective = False
+    domain = constraints.independent(constraints.real, 2)
+    codomain = constraints.positive_definite
+
+    def _call(self, x: Any) -> Any:
+        x = LowerCholeskyTransform()(x)
+        return x @ x.mT
+
+    def _inverse(self, y: Any) -> Any:
+        return LowerCholeskyTransform().inv(cholesky(y))
+
+
+class CorrCholeskyTransform(Transform):
+    """n (n - 1) / 2 numbers to the factor L of a matrix of correlations ``L @ L.mT``, n x n: ``torch.distributions.CorrCholeskyTransform``.
+
+    The numbers fill the triangle below the diagonal, row by row. Their tanh are shares of what is left of the row's length 1:
+    ``y_i = r_i * sqrt((1 - r_1^2) ... (1 - r_{i-1}^2))``, and the diagonal has the rest.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import CorrCholeskyTransform
+    >>> CorrCholeskyTransform()(mg.tensor([0.0]))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+
+    domain = constraints.real_vector
+    codomain = constraints.corr_cholesky
+
+    def _call(self, x: Any) -> Any:
+        n = self.forward_shape(x.shape)[-1]
+        eps = float(np.finfo(x.dtype).eps)
+        r = _triangle(x.tanh().clamp(-1 + eps, 1 - eps), n)
+        left = (1.0 - r * r).sqrt().cumprod(-1)
+        one = wrap(np.ones((*left.shape[:-1], 1), x.dtype))
+        return (r + wrap(np.eye(n, dtype=x.dtype))) * cat([one, left[..., :-1]], -1)
+
+    def _inverse(self, y: Any) -> Any:
+        rows, columns = np.tril_indices(y.shape[-1], -1)
+        left = 1.0 - (y * y).cumsum(-1)
+        before = cat([wrap(np.ones((*y.shape[:-1], 1), y.dtype)), left[..., :-1]], -1)
+        share = y[..., rows, columns] / before[..., rows, columns].sqrt()
+        return (share.log1p() - (-share).log1p()) / 2.0
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """Of the numbers below the diagonal: half of the logarithms of what was left of the rows, and those of the slopes of tanh."""
+        rows, columns = np.tril_indices(y.shape[-1], -2)
+        left = (1.0 - (y * y).cumsum(-1))[..., rows, columns]
+        return 0.5 * left.log().sum(-1) - 2.0 * (x + softplus(-2.0 * x) - math.log(2.0)).sum(-1)
+
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """``(*batch, n, n)``. Raises ``ShapeError`` if the last dimension is no n (n - 1) / 2."""
+        n = round((0.25 + 2 * shape[-1]) ** 0.5 + 0.5) if len(shape) else 0
+        if not len(shape) or n * (n - 1) // 2 != shape[-1]:
+            raise ShapeError(
+                f"CorrCholeskyTransform: the last dimension is n (n - 1) / 2 for a matrix of n x n, but the shape is {tuple(shape)}"
+            )
+        return (*shape[:-1], n, n)
+
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """``(*batch, n (n - 1) / 2)``."""
+        if len(shape) < 2 or shape[-1] != shape[-2]:
+            raise ShapeError(f"CorrCholeskyTransform: a square matrix is needed, not {tuple(shape)}")
+        return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
+
+
+def _triangle(x: Any, n: int) -> Any:
+    """The matrices with the last dimension of ``x`` below their diagonals, row by row, and zeros elsewhere."""
+    place = np.full((n, n), x.shape[-1])
+    place[np.tril_indices(n, -1)] = np.arange(x.shape[-1])
+    return cat([x, wrap(np.zeros((*x.shape[:-1], 1), x.dtype))], -1)[..., place]
+
+
+class CumulativeDistributionTransform(Transform):
+    """The probability of less, by a distribution's ``cdf``: ``torch.distributions.CumulativeDistributionTransform``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import CumulativeDistributionTransform, Normal
+    >>> CumulativeDistributionTransform(Normal(0.0, 1.0))(mg.tensor(0.0))
+    tensor(0.5000)
+    """
+
+    codomain = constraints.unit_interval
+
+    def __init__(self, distribution: Any, cache_size: int = 0):
+        super().__init__(cache_size)
+        self.distribution = distribution
+
+    @property
+    def domain(self) -> Constraint:  # type: ignore[override]
+        """What the distribution draws."""
+        return self.distribution.support
+
+    def _call(self, x: Any) -> Any:
+        return self.distribution.cdf(x)
+
+    def _inverse(self, y: Any) -> Any:
+        return self.distribution.icdf(y)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """The log-density."""
+        return self.distribution.log_prob(x)
+
+
+class _Parts(Transform):
+    """Base of transforms that change parts of a Tensor, each by its own."""
+
+    transforms: list[Transform]
+    dim: int
+
+    def __init__(self, tseq: Sequence[Transform], dim: int, cache_size: int):
+        super().__init__(cache_size)
+        self.transforms, self.dim = list(tseq), dim
+        self.bijective = all(t.bijective for t in self.transforms)
+
+    def _split(self, x: Any) -> list[Any]:
+        raise NotImplementedError
+
+    def _join(self, parts: list[Any]) -> Any:
+        raise NotImplementedError
+
+    def _call(self, x: Any) -> Any:
+        return self._join([t(part) for t, part in zip(self.transforms, self._split(x), strict=True)])
+
+    def _inverse(self, y: Any) -> Any:
+        return self._join([t.inv(part) for t, part in zip(self.transforms, self._split(y), strict=True)])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.transforms})"
+
+
+class CatTransform(_Parts):
+    """Transforms of ``lengths`` elements each, one after the other in dimension ``dim``: ``torch.distributions.CatTransform``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import CatTransform, ExpTransform, identity_transform
+    >>> CatTransform([ExpTransform(), identity_transform], lengths=[1, 2])(mg.zeros(3))
+    tensor([1., 0., 0.])
+    """
+
+    def __init__(self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None, cache_size: int = 0):
+        super().__init__(tseq, dim, cache_size)
+        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        if len(self.lengths) != len(self.transforms):
+            raise ValueError(f"CatTransform: {len(self.lengths)} lengths for {len(self.transforms)} transforms")
+        self.domain = constraints.cat([t.domain for t in self.transforms], dim, self.lengths)
+        self.codomain = constraints.cat([t.codomain for t in self.transforms], dim, self.lengths)
+
+    def _split(self, x: Any) -> list[Any]:
+        if x.shape[self.dim] != sum(self.lengths):
+            raise ShapeError(
+                f"CatTransform: {self.lengths} elements are {sum(self.lengths)}, but dimension {self.dim} of {tuple(x.shape)} has others"
+            )
+        return list(x.split(self.lengths, self.dim))
+
+    def _join(self, parts: list[Any]) -> Any:
+        return cat(parts, self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """Those of the parts, one after the other; added up where a part takes dimensions together and ``dim`` is among them."""
+        parts = zip(self.transforms, self._split(x), self._split(y), strict=True)
+        dims = self.domain.event_dim
+        logs = [sum_rightmost(t.log_abs_det_jacobian(a, b), dims - t.domain.event_dim) for t, a, b in parts]
+        dim = self.dim - x.ndim if self.dim >= 0 else self.dim
+        if dim + dims < 0:
+            return cat(logs, dim + dims)
+        total = logs[0]
+        for log in logs[1:]:
+            total = total + log
+        return total
+
+
+class StackTransform(_Parts):
+    """A transform for each element of dimension ``dim``: ``torch.distributions.StackTransform``.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import ExpTransform, StackTransform, identity_transform
+    >>> StackTransform([ExpTransform(), identity_transform])(mg.zeros(2))
+    tensor([1., 0.])
+    """
+
+    def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0):
+        super().__init__(tseq, dim, cache_size)
+        self.domain = constraints.stack([t.domain for t in self.transforms], dim)
+        self.codomain = constraints.stack([t.codomain for t in self.transforms], dim)
+
+    def _split(self, x: Any) -> list[Any]:
+        if x.shape[self.dim] != len(self.transforms):
+            raise ShapeError(f"StackTransform: there are {len(self.transforms)}, but dimension {self.dim} of {tuple(x.shape)} has others")
+        return list(x.unbind(self.dim))
+
+    def _join(self, parts: list[Any]) -> Any:
+        return stack(parts, self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """Those of the parts, stacked."""
+        parts = zip(self.transforms, self._split(x), self._split(y), strict=True)
+        return stack([t.log_abs_det_jacobian(a, b) for t, a, b in parts], self.dim)

@@ -29,6 +29,9 @@ TRANSFORMS = {
     "inverse": (lambda t, T: T.ExpTransform().inv, POSITIVE),
     "independent": (lambda t, T: T.IndependentTransform(T.TanhTransform(), 1), REAL),
     "reshape": (lambda t, T: T.ReshapeTransform((3,), (3, 1)), REAL),
+    "correlations": (lambda t, T: T.CorrCholeskyTransform(), REAL),
+    "cat": (lambda t, T: T.CatTransform([T.ExpTransform(), T.AffineTransform(1.0, 2.0)], dim=1, lengths=[1, 2]), REAL),
+    "stack": (lambda t, T: T.StackTransform([T.ExpTransform(), T.TanhTransform(), T.identity_transform], dim=1), REAL),
     "none": (lambda t, T: T.identity_transform, REAL),
     "several": (lambda t, T: T.ComposeTransform([T.AffineTransform(0.5, 2.0), T.TanhTransform(), T.ExpTransform()]), REAL),
     "several and vectors": (lambda t, T: T.ComposeTransform([T.TanhTransform(), T.StickBreakingTransform(), T.ExpTransform()]), REAL),
@@ -75,6 +78,82 @@ def test_transforms_that_are_not_one_to_one():
             transform.log_abs_det_jacobian(y, y)
     assert D.AbsTransform().inv(mg.tensor(2.0)).item() == 2.0
     assert mg.allclose(D.SoftmaxTransform()(D.SoftmaxTransform().inv(mg.tensor([0.25, 0.75]))), mg.tensor([0.25, 0.75]))
+
+
+SETS = {
+    "real": lambda c: c.real, "real_vector": lambda c: c.real_vector, "positive": lambda c: c.positive, "nonnegative": lambda c: c.nonnegative,
+    "greater_than": lambda c: c.greater_than(1.5), "greater_than_eq": lambda c: c.greater_than_eq(-1.0), "less_than": lambda c: c.less_than(2.0),
+    "interval": lambda c: c.interval(-1.0, 3.0), "unit": lambda c: c.interval(0, 1), "half_open": lambda c: c.half_open_interval(1.0, 2.0),
+    "unit_interval": lambda c: c.unit_interval, "simplex": lambda c: c.simplex, "corr_cholesky": lambda c: c.corr_cholesky,
+    "lower_cholesky": lambda c: c.lower_cholesky, "positive_definite": lambda c: c.positive_definite,
+    "positive_semidefinite": lambda c: c.positive_semidefinite, "independent": lambda c: c.independent(c.greater_than(1.0), 1),
+    "cat": lambda c: c.cat([c.positive, c.unit_interval], 1, [1, 2]), "stack": lambda c: c.stack([c.positive, c.real, c.less_than(0.0)], 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_transform_to_a_set(name):
+    def body(torch):
+        D, found = torch.distributions, []
+        shape = (2, 3, 3) if name in ("lower_cholesky", "positive_definite", "positive_semidefinite") else (2, 3)
+        x = torch.tensor(np.cos(np.arange(float(np.prod(shape)))).reshape(shape))
+        constraint = SETS[name](D.constraints)
+        for registry in (D.transform_to, D.biject_to):
+            try:
+                transform = registry(constraint)
+            except NotImplementedError:
+                found.append(None)
+                continue
+            y = transform(x)
+            log = transform.log_abs_det_jacobian(x, y).numpy() if registry is D.biject_to else None
+            found.append(
+                [y.numpy(), transform.inv(y).numpy(), log, constraint.check(y).numpy(), constraint.event_dim, constraint.is_discrete]
+            )
+        return found
+
+    ours, theirs = body(minigrad.torch), noted(body)
+    assert [x is None for x in ours] == [x is None for x in theirs]
+    for mine, other in zip(ours, theirs, strict=True):
+        for a, b in zip(mine or [], other or [], strict=True):
+            assert (a is None) == (b is None)
+            if a is not None:
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10)
+
+
+def test_transforms_to_sets_are_found_by_class_and_by_set():
+    registry = D.registry.ConstraintRegistry()
+    registry.register(D.constraints.simplex, lambda c: D.SoftmaxTransform())
+
+    @registry.register(D.constraints.interval)
+    def between(constraint):
+        return D.AffineTransform(constraint.lower_bound, 1.0)
+
+    assert registry(D.constraints.interval(3.0, 4.0)).loc == 3.0 and isinstance(registry(D.constraints.simplex), D.SoftmaxTransform)
+    with pytest.raises(NotImplementedError, match="there is no transform to numbers that are real"):
+        registry(D.constraints.real)
+    with pytest.raises(TypeError, match="a constraint or a class of constraints is needed, not 3"):
+        registry(3)
+    with pytest.raises(NotImplementedError, match="lower triangular"):
+        D.biject_to(D.constraints.lower_cholesky)
+
+
+def test_the_cumulative_distribution_as_a_transform():
+    of = D.Laplace(mg.tensor(0.5, dtype=mg.float64), 2.0)
+    transform, x = D.CumulativeDistributionTransform(of), mg.tensor(REAL, dtype=mg.float64)
+    y = transform(x)
+    assert mg.allclose(y, of.cdf(x)) and mg.allclose(transform.inv(y), x) and transform.domain is of.support
+    assert mg.allclose(transform.log_abs_det_jacobian(x, y).exp(), mg.func.grad(lambda x: transform(x).sum())(x))
+
+
+@pytest.mark.parametrize(("make", "x", "message"), [
+    (lambda: D.CorrCholeskyTransform(), mg.zeros(2), r"the last dimension is n \(n - 1\) / 2"),
+    (lambda: D.CatTransform([D.ExpTransform()], lengths=[2]), mg.zeros(3), r"\[2\] elements are 2, but dimension 0"),
+    (lambda: D.StackTransform([D.ExpTransform()]), mg.zeros(3), "there are 1, but dimension 0"),
+    (lambda: D.CatTransform([D.ExpTransform()], lengths=[2, 1]), mg.zeros(3), "2 lengths for 1 transforms"),
+])  # fmt: skip
+def test_shapes_that_do_not_fit_the_parts(make, x, message):
+    with pytest.raises(ValueError, match=message):
+        make()(x)
 
 
 # how a distribution is made of the tensors, the tensors, a value
