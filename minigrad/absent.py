@@ -90,7 +90,7 @@ TABLE: dict[str, dict[str, str]] = {
         "xpu ipu mtia  is_ipu is_maia is_mtia is_vulkan is_xla record_stream is_pinned is_shared is_distributed to_mkldnn": _DEVICE,
         "storage storage_offset storage_type untyped_storage set_ is_set_to resize resize_ resize_as resize_as_ as_strided_ "
         "as_strided_scatter const_data_ptr dim_order narrow_copy "
-        "new_empty_strided slice_inverse apply_ map_ map2_ new as_subclass module_load name output_nr grad_dtype volatile reinforce": _VIEW,
+        "new_empty_strided slice_inverse apply_ map_ map2_ as_subclass module_load name output_nr grad_dtype volatile reinforce": _VIEW,
         "eig symeig lstsq solve": _GONE,
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "istft": "mg.istft, a function of the complex pair that stft returns",
@@ -344,7 +344,8 @@ class Missing:
         self.key, self.name = key, name
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        raise error(self.key, self.name, f"'{owner.__name__}' object")
+        public = next(cls.__name__ for cls in owner.__mro__ if not cls.__name__.startswith("_"))  # x.data is a Tensor
+        raise error(self.key, self.name, f"'{public}' object")
 
 
 def answers_as(key: str) -> Callable[[C], C]:

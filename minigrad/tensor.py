@@ -13,7 +13,7 @@ import itertools
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Concatenate, TypeVar, overload
 
 import numpy as np
@@ -286,13 +286,13 @@ _relu: Callable[[Tensor], Tensor] = getattr(activation.relu, "op").function  # n
 class Tensor(TensorBase):
     """An array with reverse-mode autodiff: ``torch.Tensor``. Made by :func:`minigrad.tensor` and by ops.
 
-    Called as a class it does what PyTorch's old constructor does: ``Tensor(2, 3)`` has these sizes and arbitrary values, ``Tensor([1, 2])`` holds a
-    copy of the data in the default dtype (float32), as long as no ``dtype`` is given; a Tensor keeps its own. :func:`minigrad.tensor` says what
-    is meant.
+    Called as a class it does what PyTorch's old constructor does: ``Tensor(2, 3)`` and ``Tensor(x.shape)`` have these sizes and arbitrary values,
+    ``Tensor([1, 2])`` and ``Tensor((1, 2))`` hold a copy of the data in the default dtype (float32), as long as no ``dtype`` is given; a Tensor keeps
+    its own. :func:`minigrad.tensor` says what is meant.
 
     >>> import minigrad as mg
-    >>> mg.Tensor(2, 3).shape, mg.Tensor([1, 2])
-    ((2, 3), tensor([1., 2.]))
+    >>> mg.Tensor(2, 3).shape, mg.Tensor(mg.ones(2, 3).shape).shape, mg.Tensor([1, 2])
+    ((2, 3), (2, 3), tensor([1., 2.]))
 
     Attributes: ``grad`` (a Tensor, or None), ``requires_grad``, ``is_leaf``, ``grad_fn``, ``shape``, ``dtype``; and what you set, ``x.name = "x"``,
     as in PyTorch: copies and pickles of the Tensor have it too, results of ops have not. So a misspelt ``x.requires_gard = True`` is no error.
@@ -305,10 +305,12 @@ class Tensor(TensorBase):
         check_device(device)
         self = object.__new__(cls)
         (first,) = data if len(data) == 1 else (None,)
-        if (isinstance(first, (TensorBase, np.ndarray)) and first.ndim) or isinstance(first, (list, tuple)):  # type: ignore[union-attr]
+        if isinstance(first, Sequence) and not isinstance(first, (str, Shape)):  # any other tuple is data
+            first = list(first)
+        if isinstance(first, (TensorBase, list)) or (isinstance(first, np.ndarray) and first.ndim):
             dtype = get_default_dtype() if dtype is None and not isinstance(first, TensorBase) else dtype
             self._data = to_array(first, dtype, copy=True)
-        elif all(hasattr(n, "__index__") and not isinstance(n, builtins.bool) for n in data):
+        elif type(first) is Shape or all(hasattr(n, "__index__") and not isinstance(n, builtins.bool) for n in data):
             self._data = np.empty(
                 new_shape("Tensor", data or (0,), None), get_default_dtype() if dtype is None else dtype_of("Tensor", dtype)
             )
@@ -1506,6 +1508,17 @@ class Tensor(TensorBase):
     def new_tensor(self, data: Any, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
         """A Tensor with a copy of ``data`` in this one's dtype."""
         return tensor(data, self.dtype if dtype is None else dtype, device, requires_grad)
+
+    def new(self, *data: Any, device: Any = None) -> Tensor:
+        """A Tensor of these sizes or with this data, as :class:`Tensor` makes it, in this one's dtype: what ``new_empty`` and ``new_tensor`` replace.
+
+        >>> import minigrad as mg
+        >>> x = mg.ones(2, 3, dtype=mg.int64)
+        >>> x.new(x.shape).zero_(), x.new([5.0])
+        (tensor([[0, 0, 0],
+                [0, 0, 0]]), tensor([5]))
+        """
+        return wrap(engine.for_samples(Tensor(*data, dtype=self.dtype, device=device)._data, self))
 
     def new_zeros(
         self, *sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False

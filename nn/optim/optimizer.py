@@ -106,7 +106,9 @@ class Optimizer:
     one_pass = False  #: whether a native kernel does all of :meth:`update`
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
-        if isinstance(params, (TensorBase, Module, str)) or not isinstance(params, Iterable):
+        given: Any = params
+        whole = isinstance(given, Module) and not (isinstance(given, Iterable) and all(isinstance(p, TensorBase) for p in given))
+        if whole or isinstance(params, (TensorBase, str)) or not isinstance(params, Iterable):  # an nn.ParameterList is welcome
             advice = "; pass model.parameters()" if isinstance(params, Module) else ""
             raise TypeError(f"{type(self).__name__}: params must be an iterable of Tensors or dicts, not {type(params).__name__}{advice}")
         check(type(self).__name__, locals(), defaults="a dict")

@@ -87,6 +87,27 @@ def test_typed_tensors():
         mg.Tensor([1.0], 2)
 
 
+def test_old_constructors_take_a_size_or_data():
+    """A Size is a shape, any other tuple or sequence is data; ``x.new`` is the constructor in the dtype of x."""
+
+    def body(torch):
+        x = torch.ones(2, 3)
+        shapes = [
+            torch.Tensor(x.size()), torch.FloatTensor(x.shape), torch.LongTensor(x.size()[:1]), torch.Tensor(torch.Size([4])),
+            torch.Tensor(torch.Size([])), torch.Tensor(x.size() + (1,)), x.new(x.size()), x.new(4), x.new(2, 1), x.new(), x.data.new(3),
+            torch.nn.Parameter(x).new(1),
+        ]  # fmt: skip
+        data = [
+            torch.Tensor((2, 3)), torch.LongTensor((2, 3)), torch.Tensor(range(3)), torch.Tensor(torch.tensor(3.0)), torch.Tensor(((1, 2),)),
+            x.new((2, 3)), x.long().new([2]), x.double().new(np.ones(2)), x.new([x.sum(), 1]), x.new(x),
+        ]  # fmt: skip
+        return [(tuple(t.shape), t.type(), t.requires_grad) for t in shapes], [(t.tolist(), t.type()) for t in data]
+
+    both(body)
+    with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'map_'"):
+        mg.ones(2).data.map_  # noqa: B018
+
+
 def test_set_default_tensor_type():
     try:
         minigrad.torch.set_default_tensor_type(minigrad.torch.DoubleTensor)

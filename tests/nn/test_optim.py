@@ -924,3 +924,14 @@ def test_an_option_without_a_default():
     with pytest.raises(ValueError, match="Descent: a group of parameters must set lr, which has no default"):
         Descent([w])
     assert repr(required) == "<required parameter>"
+
+
+def test_a_parameter_list_is_a_list_of_parameters():
+    weights = nn.ParameterList([mg.ones(2), mg.ones(1)])
+    optimizer = nn.optim.SGD(weights, lr=0.5)
+    sum(w.sum() for w in weights).backward()
+    optimizer.step()
+    assert [w.tolist() for w in weights] == [[0.5, 0.5], [0.5]]
+    for whole in (nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1))):
+        with pytest.raises(TypeError, match=r"SGD: params must be an iterable of Tensors or dicts, not \w+; pass model\.parameters\(\)"):
+            nn.optim.SGD(whole, lr=0.5)
