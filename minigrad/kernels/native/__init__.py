@@ -76,8 +76,8 @@ SIGNATURES = {
     "max_pool": "ppp" + "l" * 11,
     "max_pool_back": "ppp" + "l" * 11,
     "winograd_weights": "ppp" + "l" * 7,
-    "winograd": "p" * 14 + "lll",
-    "winograd_back": "p" * 12 + "lll",
+    "winograd": "p" * 9 + "lllp",
+    "winograd_back": "p" * 7 + "lllp",
     "winograd_taps": "ppp" + "l" * 5,
     "convolve": "pppppp" + "lp",
     "convolve_back": "ppppp" + "lp",
@@ -240,17 +240,9 @@ def address(a: np.ndarray) -> int:
         return a.ctypes.data
 
 
-def zeros(count: int) -> np.ndarray:
-    """Zeros that begin where a line of the cache does: vectors that lie in two lines take twice the time."""
-    return _aligned(np.zeros(count + 16, np.float32), count)
-
-
 def room(count: int) -> np.ndarray:
-    """The same with any values."""
-    return _aligned(np.empty(count + 16, np.float32), count)
-
-
-def _aligned(whole: np.ndarray, count: int) -> np.ndarray:
+    """Numbers of any value that begin where a line of the cache does: vectors that lie in two lines take twice the time."""
+    whole = np.empty(count + 16, np.float32)
     start = -address(whole) // 4 % 16
     return whole[start : start + count]
 

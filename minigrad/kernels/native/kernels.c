@@ -924,7 +924,11 @@ typedef struct {
     Long pitch, y_pitch;          /* vectors in a row of the frames of x and of y */
     Long rows, range;             /* of tiles in a block; channels of y that are multiplied together, a multiple of LANES */
     Long u_step;                  /* from the weights of one point to those of the next */
+    Long frame, strip, points;    /* numbers in the frames of x and of y, and at the points of x; behind this struct: places, y_places */
 } Tiling;
+
+/* The number of the next share of a call; other threads take others. */
+static inline Long take(Long *next) { return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED); }
 
 INLINE void transpose(Vector v[LANES]) {
     Vector t[LANES];
@@ -1209,33 +1213,47 @@ INLINE double winograd_(const float *x, const float *u, const float *bias, float
     return add_lanes(total);
 }
 
-/* The rows of tiles, of all images, from `begin` to `end`. frame and strip have room for a block, frame is zeros; v, m: 36 matrices. total: a number that is finite if all results
- * are. */
-void NAME(winograd)(const float *restrict x, const float *restrict u, const float *restrict bias, float *restrict y, float *restrict frame,
-                    float *restrict strip, float *restrict v, float *restrict m, const Long *places, const Long *y_places, const float *a,
-                    const float *b, const Tiling *s, double *restrict total, Long begin, Long end, Long pixels) {
-    if (pixels == 4) *total = winograd_(x, u, bias, y, frame, strip, v, m, places, y_places, a, b, s, begin, end, 4);
-    else *total = winograd_(x, u, bias, y, frame, strip, v, m, places, y_places, a, b, s, begin, end, 2);
+/* The rows of tiles of all images up to `end`, in shares of `step`, of which other threads take some. `scratch` has room for the frames of a block, for
+ * its points and its products. totals: of each share a number that is finite if all its results are. */
+void NAME(winograd)(const float *restrict x, const float *restrict u, const float *restrict bias, float *restrict y, const float *a, const float *b,
+                    double *restrict totals, float *restrict scratch, const Long *table, Long step, Long end, Long pixels, Long *next) {
+    const Tiling *s = (const Tiling *)table;
+    const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
+    float *strip = scratch + s->frame, *v = strip + s->strip, *m = v + s->points;
+    memset(scratch, 0, sizeof(float) * s->frame);
+    for (Long number; (number = take(next)) * step < end;) {
+        Long first = number * step, last = least(end, first + step);
+        if (pixels == 4) totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, 4);
+        else totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, 2);
+    }
 }
 
-/* The gradient in the weights at 36 points, from such rows: sums[point][o][c], with whole(c) numbers in a row. v and g: 36 matrices. */
-void NAME(winograd_back)(const float *restrict x, const float *restrict y, float *restrict sums, float *restrict frame, float *restrict strip,
-                         float *restrict v, float *restrict g, const Long *places, const Long *y_places, const float *a, const float *b,
-                         const Tiling *s, Long begin, Long end, Long pixels) {
+/* The gradient in the weights at 36 points, from such rows: sums[share][point][o][c], with whole(c) numbers in a row. */
+void NAME(winograd_back)(const float *restrict x, const float *restrict y, const float *a, const float *b, float *restrict sums,
+                         float *restrict scratch, const Long *table, Long step, Long end, Long pixels, Long *next) {
+    const Tiling *s = (const Tiling *)table;
+    const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
     Long wide = whole(s->c), high = whole(s->o), apart = s->rows * s->tw * wide + LANES, g_apart = s->rows * s->tw * high + LANES;
-    for (Long row = begin, rows; row < end; row += rows) {
-        rows = least(s->rows, end - row);
-        if (pixels == 4) block_of_input(x, s, row, rows, places, frame, b, v, apart, 4);
-        else block_of_input(x, s, row, rows, places, frame, b, v, apart, 2);
-        for (Long done = 0, some; done < rows; done += some) {
-            Long first = (row + done) % s->th;
-            some = least(s->th - first, rows - done);
-            const float *from = y + (row + done) / s->th * s->y_step;
-            float *to = g + done * s->tw * high;
-            if (pixels == 4) tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 4, 4);
-            else tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 2, 2);
+    float *strip = scratch + s->frame, *v = strip + s->strip, *g = v + s->points;
+    memset(scratch, 0, sizeof(float) * (s->frame + s->strip));
+    for (Long number; (number = take(next)) * step < end;) {
+        float *total = sums + number * 36 * s->o * wide;
+        Long begin = number * step, stop = least(end, begin + step);
+        for (Long row = begin, rows; row < stop; row += rows) {
+            rows = least(s->rows, stop - row);
+            if (pixels == 4) block_of_input(x, s, row, rows, places, scratch, b, v, apart, 4);
+            else block_of_input(x, s, row, rows, places, scratch, b, v, apart, 2);
+            for (Long done = 0, some; done < rows; done += some) {
+                Long first = (row + done) % s->th;
+                some = least(s->th - first, rows - done);
+                const float *from = y + (row + done) / s->th * s->y_step;
+                float *to = g + done * s->tw * high;
+                if (pixels == 4) tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 4, 4);
+                else tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 2, 2);
+            }
+            for (int p = 0; p < 36; p++)
+                multiply_channels(g + p * g_apart, high, s->o, v + p * apart, wide, rows * s->tw, total + p * s->o * wide, row > begin);
         }
-        for (int p = 0; p < 36; p++) multiply_channels(g + p * g_apart, high, s->o, v + p * apart, wide, rows * s->tw, sums + p * s->o * wide, row > begin);
     }
 }
 
@@ -1307,9 +1325,6 @@ typedef struct { Long image, end, output, outputs; } Share;
 typedef struct { const Long *in, *cells, *weights, *starts, *outs; } Tables;
 typedef struct { Long image, row, column; } Place; /* in the pixels of some images, row by row */
 typedef struct { Long from, to, count, at; } Segment; /* in the frame, in y, how many pixels, where in the tile */
-
-/* The number of the next share; other threads take others. */
-static inline Long take(Long *next) { return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED); }
 
 static inline Share share_of(const Work *work, Long number) {
     Long across = (work->o + work->outputs - 1) / work->outputs, image = number / across * work->images, output = number % across * work->outputs;

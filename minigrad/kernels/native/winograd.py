@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.native import F32, lines, room, run, vector, zeros
+from minigrad.kernels.native import F32, address, lines, room, run, share, vector
 from minigrad.kernels.native.conv import SHARE, SHARES
 from minigrad.kernels.threads import parallel
 from minigrad.kernels.tiles import cut
@@ -23,14 +22,11 @@ KERNELS = 1 << 15  # in a part whose transform is one thread's
 
 
 class _Plan(NamedTuple):
-    """How to cut images of c h w, o outputs of oh x ow: tables for kernels.c, which names them, and the numbers of its Tiling, in order."""
+    """How to cut images of c h w, o outputs of oh x ow: Tiling and tables of kernels.c in one, and how much room a thread needs."""
 
-    places: np.ndarray
-    y_places: np.ndarray
-    numbers: np.ndarray
-    tiles: tuple[int, int]
-    frames: tuple[int, int]  # numbers in the frames of a block of x and of y
-    points: tuple[int, int]  # numbers at the points of a block of x and of y
+    table: np.ndarray
+    address: int
+    scratch: int
 
 
 def _whole(count: int, lanes: int) -> int:
@@ -39,9 +35,18 @@ def _whole(count: int, lanes: int) -> int:
 
 @functools.lru_cache(maxsize=512)
 def _plan(
-    n: int, image: tuple[int, ...], outputs: int, sizes: tuple[int, ...], corner: tuple[int, int], pixels: int, lanes: int, whole: bool
+    n: int,
+    image: tuple[int, ...],
+    outputs: int,
+    channels: int,
+    sizes: tuple[int, ...],
+    corner: tuple[int, int],
+    pixels: int,
+    lanes: int,
+    whole: bool,
+    step: int,
 ) -> _Plan:
-    """``outputs``: channels of y in a share. ``whole``: all of them are multiplied together."""
+    """``outputs``: channels of y in a share, of all its ``channels``. ``whole``: they are multiplied together. ``step``: between the weights' points."""
     (c, h, w), (oh, ow), (top, left) = image, sizes, corner
     th, tw = -(-oh // pixels), -(-ow // pixels)
     skip, border = max(-left, 0), 6 - pixels
@@ -51,15 +56,12 @@ def _plan(
     rows = min(n * th, max(CACHE // (36 * 4 * tw * (wide + together)), -(-TILES // tw)))
     places = (np.arange(h)[:, None] + top) * pitch + np.arange(w) + max(left, 0)
     y_places = np.arange(oh)[:, None] * y_pitch + np.arange(ow)
-    numbers = [c, outputs, h, w, oh, ow, 0, th, tw, top, left, skip, pitch, y_pitch, rows, together, 0]
-    return _Plan(
-        places.ravel() * lanes,
-        y_places.ravel() * lanes,
-        np.array(numbers, np.int64),
-        (th, tw),
-        ((pixels * rows + border) * pitch * lanes, pixels * rows * y_pitch * lanes),
-        (36 * (rows * tw * wide + lanes), 36 * (rows * tw * together + lanes)),
-    )
+    frame, strip = (pixels * rows + border) * pitch * lanes, pixels * rows * y_pitch * lanes
+    points, products = (36 * (rows * tw * count + lanes) for count in (wide, together))
+    rooms = [_whole(count, VECTOR) for count in (frame, strip, points)]
+    numbers = [c, outputs, h, w, oh, ow, channels * oh * ow, th, tw, top, left, skip, pitch, y_pitch, rows, together, step, *rooms]
+    table = np.concatenate([np.array(numbers, np.int64), places.ravel() * lanes, y_places.ravel() * lanes])
+    return _Plan(table, address(table), sum(rooms) + products)
 
 
 def _shared(rows: int, tw: int, o: int, products: int, by_outputs: bool) -> list[tuple[slice, slice]]:
@@ -103,21 +105,20 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
     by_outputs = 2 * tiles < o
     shares = _shared(n * th, tw, o, 36 * tiles * c * o, by_outputs)
     totals = np.empty(len(shares))
-    of_all = None if by_outputs else _weights(w, m.g, slice(0, o), flipped, lanes)
+    corner = padding[0][0], padding[1][0]
+
+    def multiply(outputs: slice, u: np.ndarray, step: int, rows: int, found: np.ndarray) -> None:
+        plan = _plan(n, x.shape[1:], outputs.stop - outputs.start, o, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE, step)
+        arrays = x, u, add[outputs], y[:, outputs], m.a, m.b, found
+        share("winograd", arrays, plan.scratch, plan.address, rows, n * th, pixels, shares=len(found))
 
     def work(i: int) -> None:
-        rows, outputs = shares[i]
-        count = outputs.stop - outputs.start
-        u, step = of_all or _weights(w, m.g, outputs, flipped, lanes)
-        corner = padding[0][0], padding[1][0]
-        plan = _plan(n, x.shape[1:], count, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE)
-        numbers = plan.numbers.copy()
-        numbers[6], numbers[16] = o * math.prod(sizes), step
-        arrays: tuple[Any, ...] = (x, u, add[outputs], y[:, outputs], zeros(plan.frames[0]), room(plan.frames[1]))
-        arrays += (room(plan.points[0]), room(plan.points[1]), plan.places, plan.y_places, m.a, m.b, numbers, totals[i:])
-        run("winograd", [(a, 0) for a in arrays], rows.start, rows.stop, pixels, part=rows.stop)
+        multiply(shares[i][1], *_weights(w, m.g, shares[i][1], flipped, lanes), n * th, totals[i : i + 1])
 
-    parallel(work, range(len(shares)))
+    if by_outputs:
+        parallel(work, range(len(shares)))
+    else:
+        multiply(slice(0, o), *_weights(w, m.g, slice(0, o), flipped, lanes), shares[0][0].stop, totals)
     return y if np.isfinite(totals).all() else None
 
 
@@ -133,33 +134,23 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
     tiles = n * th * tw
     by_outputs = tiles < 8 * o
     shares = _shared(n * th, tw, o, 36 * tiles * c * o, by_outputs)
-    sums = room(0 if by_outputs else len(shares) * 36 * o * wide).reshape(-1, 36 * o * wide)
     corner = padding[0][0], padding[1][0]
     dw = np.empty(shape, np.float32)
 
-    def work(i: int) -> None:
-        rows, outputs = shares[i]
-        count = outputs.stop - outputs.start
-        plan = _plan(n, x.shape[1:], count, tuple(sizes), corner, pixels, lanes, True)
-        numbers = plan.numbers.copy()
-        numbers[6] = o * math.prod(sizes)
-        total = room(36 * count * wide) if by_outputs else sums[i]
-        arrays: tuple[Any, ...] = (
-            x,
-            y[:, outputs],
-            total,
-            zeros(plan.frames[0]),
-            zeros(plan.frames[1]),
-            room(plan.points[0]),
-            room(plan.points[1]),
-        )
-        arrays += (plan.places, plan.y_places, m.a, m.b, numbers)
-        run("winograd_back", [(a, 0) for a in arrays], rows.start, rows.stop, pixels, part=rows.stop)
-        if by_outputs:
-            places = [(total, 0), (m.g, 0), (dw[outputs], 0)]
-            run("winograd_taps", places, count, c, 0, 1, taps, part=count)
+    def add(outputs: slice, rows: int, count: int) -> np.ndarray:
+        plan = _plan(n, x.shape[1:], outputs.stop - outputs.start, o, tuple(sizes), corner, pixels, lanes, True, 0)
+        sums = room(count * 36 * (outputs.stop - outputs.start) * wide)
+        share("winograd_back", (x, y[:, outputs], m.a, m.b, sums), plan.scratch, plan.address, rows, n * th, pixels, shares=count)
+        return sums
 
-    parallel(work, range(len(shares)))
-    if not by_outputs:
-        run("winograd_taps", [(sums, 0), (m.g, 0), (dw, 0)], o, c, sums.shape[1], len(sums), taps, part=o)
+    def work(part: tuple[slice, slice]) -> None:
+        outputs = part[1]
+        places = [(add(outputs, n * th, 1), 0), (m.g, 0), (dw[outputs], 0)]
+        run("winograd_taps", places, outputs.stop - outputs.start, c, 0, 1, taps, part=o)
+
+    if by_outputs:
+        parallel(work, shares)
+    else:
+        sums = add(slice(0, o), shares[0][0].stop, len(shares))
+        run("winograd_taps", [(sums, 0), (m.g, 0), (dw, 0)], o, c, sums.size // len(shares), len(shares), taps, part=o)
     return dw if np.isfinite(dw.sum()) else None
