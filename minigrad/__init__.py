@@ -127,6 +127,8 @@ float16, float32, float64 = DTYPES["float16"], DTYPES["float32"], DTYPES["float6
 int8, int16, int32, int64 = DTYPES["int8"], DTYPES["int16"], DTYPES["int32"], DTYPES["int64"]
 uint8, uint16, uint32, uint64 = DTYPES["uint8"], DTYPES["uint16"], DTYPES["uint32"], DTYPES["uint64"]
 bool = DTYPES["bool"]
+complex64, complex128 = dtype("complex64"), dtype("complex128")
+cfloat, cdouble = complex64, complex128
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 

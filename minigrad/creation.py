@@ -3,6 +3,8 @@
 The default dtype (float32) is used unless ``dtype`` is given or follows from the arguments; Python ints become int64. Every function takes
 ``dtype``, ``device`` (only ``None`` or ``"cpu"``) and ``requires_grad``. Random ones take ``generator``; the default is the generator
 that :func:`minigrad.manual_seed` seeds. None of these functions is differentiable.
+
+With ``dtype=mg.complex64`` or ``mg.complex128`` constant, random and evenly spaced ones are a :class:`~minigrad.ops.complex_pair.ComplexPair`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from minigrad.dtypes import OF_NUMPY, dtype
 from minigrad.engine import (
     ARRAYS,
     ShapeError,
+    Shell,
     TensorBase,
     dtype_of,
     for_samples,
@@ -25,11 +28,10 @@ from minigrad.engine import (
     lifted,
     memory_of,
     public,
-    wrap,
 )
 from minigrad.ops.arguments import check, number, numbers, shown, tensors, whole
 from minigrad.random import Generator, drawn
-from minigrad.tensor import Tensor, filled, new_shape, to_array
+from minigrad.tensor import Tensor, filled, made, new_shape, to_array
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import DType, Operand, Size
 
@@ -38,11 +40,11 @@ def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """``array`` as a Tensor of ``dtype``."""
     check_device(device)
     array = array_of(array)  # or what stands for one, inside vmap
-    return wrap(array if dtype is None else array.astype(dtype, copy=False)).requires_grad_(requires_grad)
+    return made(array if dtype is None else array.astype(dtype, copy=False)).requires_grad_(requires_grad)
 
 
-def _float(name: str, dtype: Any) -> np.dtype:
-    return get_default_dtype().dtype if dtype is None else dtype_of(name, dtype)
+def _float(name: str, dtype: Any, complex_too: bool = False) -> np.dtype:
+    return get_default_dtype().dtype if dtype is None else dtype_of(name, dtype, complex_too)
 
 
 def _whole(name: str, dtype: Any) -> np.dtype:
@@ -51,10 +53,10 @@ def _whole(name: str, dtype: Any) -> np.dtype:
 
 def _like(name: str, input: Tensor, dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
     """The shape of ``input``, and ``dtype`` or that of ``input``."""
-    if not isinstance(input, (TensorBase, np.ndarray)):
+    if not isinstance(input, (TensorBase, Shell, np.ndarray)):
         raise TypeError(f"{name}: input must be a Tensor, but is {shown(input)}")
-    array = array_of(input)
-    return array.shape, array.dtype if dtype is None else dtype_of(name, dtype)
+    like = input if isinstance(input, Shell) else array_of(input)
+    return tuple(like.shape), np.dtype(like.dtype) if dtype is None else dtype_of(name, dtype, True)
 
 
 # --------------------------------------------------------------------------------------------------- filled
@@ -70,7 +72,7 @@ def zeros(*sizes: Size, size: Size | None = None, dtype: DType = None, device: A
     >>> mg.zeros((2,), dtype=mg.int64)
     tensor([0, 0])
     """
-    return _done(np.zeros(new_shape("zeros", sizes, size), _float("zeros", dtype)), None, device, requires_grad)
+    return _done(np.zeros(new_shape("zeros", sizes, size), _float("zeros", dtype, True)), None, device, requires_grad)
 
 
 def ones(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -80,12 +82,12 @@ def ones(*sizes: Size, size: Size | None = None, dtype: DType = None, device: An
     >>> mg.ones(3)
     tensor([1., 1., 1.])
     """
-    return _done(np.ones(new_shape("ones", sizes, size), _float("ones", dtype)), None, device, requires_grad)
+    return _done(np.ones(new_shape("ones", sizes, size), _float("ones", dtype, True)), None, device, requires_grad)
 
 
 def empty(*sizes: Size, size: Size | None = None, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with uninitialised memory: ``torch.empty``."""
-    return _done(np.empty(new_shape("empty", sizes, size), _float("empty", dtype)), None, device, requires_grad)
+    return _done(np.empty(new_shape("empty", sizes, size), _float("empty", dtype, True)), None, device, requires_grad)
 
 
 def full(size: Size, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -110,7 +112,7 @@ def eye(n: int, m: int | None = None, dtype: DType = None, device: Any = None, r
             [0., 1.]])
     """
     shape = new_shape("eye", (n, n if m is None else m), None)
-    return _done(np.eye(*shape, dtype=_float("eye", dtype)), None, device, requires_grad)
+    return _done(np.eye(*shape, dtype=_float("eye", dtype, True)), None, device, requires_grad)
 
 
 def zeros_like(input: Tensor, dtype: DType = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
@@ -208,7 +210,7 @@ def scalar_tensor(s: Any, dtype: DType = None, device: Any = None, requires_grad
     tensor(3.)
     """
     return _done(
-        to_array(_number("scalar_tensor", "s", s), _float("scalar_tensor", dtype), name="scalar_tensor"), None, device, requires_grad
+        to_array(_number("scalar_tensor", "s", s), _float("scalar_tensor", dtype, True), name="scalar_tensor"), None, device, requires_grad
     )
 
 
@@ -228,7 +230,7 @@ def linspace(start: Any, end: Any, steps: int, dtype: DType = None, device: Any 
     >>> mg.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    found = _float("linspace", dtype)
+    found = _float("linspace", dtype, True)
     return _done(_spaced("linspace", start, end, steps, found), found, device, requires_grad)
 
 
@@ -336,6 +338,8 @@ def triu_indices(row: int, col: int, offset: int = 0, dtype: DType = np.int64, d
 
 def _uniform(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> np.ndarray:
     """Uniform on [0, 1) in ``dtype``."""
+    if dtype.kind == "c":
+        return _parts(_uniform, shape, dtype, generator)
     if dtype.kind != "f":
         raise TypeError(f"rand: a floating dtype is needed, not {dtype}")
     if dtype == np.float16:  # 11 bits, so that rounding cannot give 1
@@ -343,8 +347,15 @@ def _uniform(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | Non
     return drawn(lambda random, shape: np.asarray(random.random(shape, dtype)), shape, generator)
 
 
+def _parts(draw: Any, shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> np.ndarray:
+    """Complex numbers with parts that are drawn."""
+    return draw((*shape, 2), OF_NUMPY[dtype].to_real().dtype, generator).view(dtype)[..., 0]
+
+
 def _gaussian(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> np.ndarray:
-    """Standard normal numbers in ``dtype``."""
+    """Standard normal numbers in ``dtype``; complex ones have half of the variance in each part."""
+    if dtype.kind == "c":
+        return _parts(_gaussian, shape, dtype, generator) * dtype.type(math.sqrt(0.5))
     if dtype.kind != "f":
         raise TypeError(f"randn: a floating dtype is needed, not {dtype}")
     wide = np.float32 if dtype == np.float16 else dtype
@@ -366,7 +377,7 @@ def rand(
     >>> bool(((0 <= x) & (x < 1)).all())
     True
     """
-    return _done(_uniform(new_shape("rand", sizes, size), _float("rand", dtype), generator), None, device, requires_grad)
+    return _done(_uniform(new_shape("rand", sizes, size), _float("rand", dtype, True), generator), None, device, requires_grad)
 
 
 def randn(
@@ -383,7 +394,7 @@ def randn(
     >>> mg.randn(2, 3).shape
     (2, 3)
     """
-    return _done(_gaussian(new_shape("randn", sizes, size), _float("randn", dtype), generator), None, device, requires_grad)
+    return _done(_gaussian(new_shape("randn", sizes, size), _float("randn", dtype, True), generator), None, device, requires_grad)
 
 
 def randint(

@@ -25,7 +25,9 @@ from minigrad.engine import (
     F64,
     Leaf,
     Node,
+    Shell,
     TensorBase,
+    answers_for,
     cast,
     dtype_of,
     get_default_dtype,
@@ -48,10 +50,22 @@ from minigrad.tree import array_of, unwrapped
 from minigrad.types import Dims, DType, Operand, P, Shape, Size
 from minigrad.views import IN_PLACE_TEMPORARY, Lender, borrows, leave_memory, over, own_memory, places, reached, writable
 
-_ROOMS = "activation arithmetic assembling distance equations fft linalg sampling special statistics"  # not every program needs them
+_ROOMS = "activation arithmetic assembling complex_pair distance equations fft linalg sampling special statistics"  # not every program needs them
 _AT_ONCE = False  # mypy does not know it, and so reads them before this file, as it would not those under TYPE_CHECKING
 if _AT_ONCE:
-    from minigrad.ops import activation, arithmetic, assembling, distance, equations, fft, linalg, sampling, special, statistics
+    from minigrad.ops import (
+        activation,
+        arithmetic,
+        assembling,
+        complex_pair,
+        distance,
+        equations,
+        fft,
+        linalg,
+        sampling,
+        special,
+        statistics,
+    )
     from minigrad.ops import softmax as softmaxes
 else:
     globals().update({name: Later(f"minigrad.ops.{name}") for name in _ROOMS.split()}, softmaxes=Later("minigrad.ops.softmax"))
@@ -66,17 +80,24 @@ TYPE_NAMES = {
     }.items()
 }  # fmt: skip
 
+for _kind in (complex, np.complex64, np.complex128):  # x * 1j
+    answers_for[_kind] = complex_pair.answer
+
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # x += y may not turn a float into an int, nor an int into a bool
 
 
-def to_array(data: Any, dtype: Any = None, copy: bool | None = None, name: str = "tensor") -> np.ndarray:
+def to_array(data: Any, dtype: Any = None, copy: bool | None = None, name: str = "tensor", complex_too: bool = False) -> np.ndarray:
     """``data`` as an ndarray with the dtype rules of ``torch.tensor``.
+
+    With ``complex_too`` it may be one of complex numbers, also of a complex pair.
 
     Python floats get the default dtype (float32), Python ints int64; arrays, numpy scalars and Tensors keep their dtype. Raises ``TypeError``
     for what is no number, ``RuntimeError`` for a number that an integer ``dtype`` does not reach.
     """
     if dtype is not None:
-        dtype = dtype_of(name, dtype)
+        dtype = dtype_of(name, dtype, complex_too)
+    if complex_too and isinstance(data, Shell):
+        data = data.detach().numpy()
     if isinstance(data, TensorBase):
         array: Any = data._data if is_batched(data) else np.asarray(data._data)
     elif isinstance(data, np.ndarray):
@@ -93,9 +114,13 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None, name: str =
         if dtype is None:
             if array.dtype is F64 and not _holds_float64(data):
                 array = array.astype(get_default_dtype())
+            elif complex_too and array.dtype.kind == "c" and not _holds_float64(data):
+                array = array.astype(get_default_dtype().to_complex())
         elif dtype.kind in "iu" and array.dtype.kind in "iuf":
             _refuse_overflow(name, array, dtype)
-    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+    if complex_too and array.dtype in OF_NUMPY and array.dtype.kind == "c" and (dtype is None or dtype.kind == "c"):
+        pass
+    elif array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         raise TypeError(f"{name}: {type(data).__name__} {data!r:.40}: {no_number(array.dtype)}")
     if dtype is not None:
         array = array.astype(dtype, copy=False)
@@ -106,7 +131,7 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None, name: str =
     return array
 
 
-_PYTHON = {builtins.float, builtins.int, builtins.bool}
+_PYTHON = {builtins.float, builtins.int, builtins.bool, builtins.complex}
 
 
 def _plain(name: str, data: Any) -> Any:
@@ -131,7 +156,7 @@ def _holds_float64(data: Any) -> bool:
     """Whether a float64 array or scalar, of numpy or another library, is among nested numbers, and not only Python floats."""
     if isinstance(data, (list, tuple)):
         return not _PYTHON.issuperset(map(builtins.type, data)) and any(map(_holds_float64, data))
-    return str(getattr(data, "dtype", "")).endswith("float64")
+    return str(getattr(data, "dtype", "")).endswith(("float64", "complex128"))
 
 
 def _refuse_overflow(name: str, numbers: np.ndarray, dtype: np.dtype) -> None:
@@ -144,6 +169,11 @@ def _refuse_overflow(name: str, numbers: np.ndarray, dtype: np.dtype) -> None:
         raise RuntimeError(f"{name}: {wrong} cannot be {dtype}, which holds whole numbers from {range_.min} to {range_.max}")
 
 
+def made(array: Any) -> Any:
+    """A Tensor over ``array``; a complex pair, if it is one of complex numbers."""
+    return complex_pair.of_numbers(array) if array.dtype.kind == "c" else wrap(array)
+
+
 def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor that holds a copy of ``data``: ``torch.tensor``.
 
@@ -154,7 +184,8 @@ def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bo
         device: only ``None`` or ``"cpu"``.
         requires_grad: whether ops of this Tensor record a graph.
 
-    Raises ``TypeError`` for what is no real number, ``ValueError`` for lists of different lengths or a Tensor of several elements in one,
+    Complex numbers become a :class:`~minigrad.ops.complex_pair.ComplexPair`.
+    Raises ``TypeError`` for what is no number, ``ValueError`` for lists of different lengths or a Tensor of several elements in one,
     ``RuntimeError`` for a number out of the range of an integer ``dtype``. (Arrays and Tensors are converted as numpy does it.)
 
     >>> import minigrad as mg
@@ -165,16 +196,18 @@ def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bo
     minigrad.int64
     """
     check_device(device)
-    return wrap(to_array(data, dtype, copy=True)).requires_grad_(requires_grad)
+    return made(to_array(data, dtype, copy=True, complex_too=True)).requires_grad_(requires_grad)
 
 
 def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
     """``data`` as a Tensor: ``torch.as_tensor``. A Tensor is returned unchanged; an array shares its memory, as with :func:`from_numpy`."""
     check_device(device)
     if isinstance(data, Tensor):
-        return data if dtype is None or data.dtype == (dtype := dtype_of("as_tensor", dtype)) else cast(data, dtype=dtype)
-    array = to_array(data, dtype, name="as_tensor")
-    return over(array) if array is data else wrap(array)
+        return data if dtype is None else data.to(dtype=dtype)
+    if isinstance(data, Shell):
+        return data if dtype is None else data.to(dtype=dtype)  # type: ignore[return-value]
+    array = to_array(data, dtype, name="as_tensor", complex_too=True)
+    return over(array) if array is data and array.dtype.kind != "c" else made(array)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -194,7 +227,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: array must be an ndarray, but is {shown(array)}")
-    return over(to_array(array, name="from_numpy"))
+    array = to_array(array, name="from_numpy", complex_too=True)
+    return made(array) if array.dtype.kind == "c" else over(array)
 
 
 def from_dlpack(data: Any) -> Tensor:
@@ -224,7 +258,7 @@ def filled(name: str, shape: tuple[int, ...], value: Any, dtype: Any) -> np.ndar
     value = unwrapped(value)
     if dtype is None and isinstance(value, np.generic):
         value = value.item()
-    return np.full(shape, to_array(value, dtype, name=name))
+    return np.full(shape, to_array(value, dtype, name=name, complex_too=True))
 
 
 # ------------------------------------------------------------------------------------------------ the class
@@ -405,7 +439,7 @@ class Tensor(TensorBase):
         return self._data.dtype.kind == "f"
 
     def is_complex(self) -> bool:
-        """False: there are no complex tensors."""
+        """False; a :class:`~minigrad.ops.complex_pair.ComplexPair` says True."""
         return False
 
     def is_signed(self) -> bool:
@@ -901,7 +935,9 @@ class Tensor(TensorBase):
             elif a is not None and not isinstance(a, builtins.bool):
                 dtype = a
         check_device(device)
-        dtype = other._data.dtype if other is not None else self._data.dtype if dtype is None else dtype_of("to", dtype)
+        dtype = other._data.dtype if other is not None else self._data.dtype if dtype is None else dtype_of("to", dtype, True)
+        if dtype.kind == "c":
+            return complex_pair.as_pair("to", cast(self, OF_NUMPY[dtype].to_real().dtype))  # type: ignore[return-value]
         if self._data.dtype != dtype:
             return cast(self, dtype)
         return elementwise.clone(self) if copy else self
@@ -955,6 +991,22 @@ class Tensor(TensorBase):
     def bool(self) -> Tensor:
         """A bool Tensor: True for elements that are not zero."""
         return self.to(dtype=np.bool_)
+
+    def cfloat(self) -> Any:
+        """These real numbers as a :class:`~minigrad.ops.complex_pair.ComplexPair`, complex64."""
+        return self.to(dtype=np.complex64)
+
+    def cdouble(self) -> Any:
+        """These real numbers as a :class:`~minigrad.ops.complex_pair.ComplexPair`, complex128."""
+        return self.to(dtype=np.complex128)
+
+    @property
+    def real(self) -> Tensor:
+        """This Tensor, which is real."""
+        return self
+
+    conj = complex_pair.conj
+    angle = complex_pair.angle
 
     def cpu(self) -> Tensor:
         """This Tensor."""
@@ -1537,8 +1589,8 @@ class Tensor(TensorBase):
     ) -> Tensor:
         """A Tensor with uninitialised memory, of another shape and this one's dtype."""
         check_device(device)
-        array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype_of("new_empty", dtype))
-        return wrap(engine.for_samples(array, self)).requires_grad_(requires_grad)
+        array = np.empty(new_shape("new_empty", sizes, size), self.dtype if dtype is None else dtype_of("new_empty", dtype, True))
+        return made(engine.for_samples(array, self)).requires_grad_(requires_grad)
 
     def new_full(
         self, size: Size, fill_value: Operand, dtype: DType = None, device: Any = None, requires_grad: builtins.bool = False
@@ -1546,7 +1598,7 @@ class Tensor(TensorBase):
         """``fill_value`` in another shape and this one's dtype."""
         check_device(device)
         array = filled("new_full", new_shape("new_full", (), size), fill_value, self.dtype if dtype is None else dtype)
-        return wrap(engine.for_samples(array, self)).requires_grad_(requires_grad)
+        return made(engine.for_samples(array, self)).requires_grad_(requires_grad)
 
     softmax = softmaxes.softmax
     log_softmax = softmaxes.log_softmax

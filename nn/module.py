@@ -16,10 +16,10 @@ import numpy as np
 from minigrad import absent, accepted, dtypes
 from minigrad.devices import check_device, no_device
 from minigrad.dtypes import DTYPES, OF_NUMPY
-from minigrad.engine import ShapeError, TensorBase, dtype_of, get_default_dtype, is_grad_enabled, wrap
+from minigrad.engine import ShapeError, Shell, TensorBase, dtype_of, get_default_dtype, inside, is_grad_enabled, wrap
 from minigrad.ops.backward_hook import watch
 from minigrad.ops.outlines import is_outlining, light, outline
-from minigrad.tensor import TENSOR_CLASSES, RemovableHandle, Tensor, to_array
+from minigrad.tensor import TENSOR_CLASSES, RemovableHandle, Tensor, made, to_array
 from minigrad.tree import leaves, rebuilt
 
 Self = TypeVar("Self", bound="Module")
@@ -28,8 +28,18 @@ R = TypeVar("R", covariant=True)
 M = TypeVar("M")
 
 
-class Parameter(Tensor):
+class _ParameterType(type):
+    """A complex pair over a Parameter is an instance of Parameter: what trains is the pair's real numbers."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return type.__instancecheck__(cls, instance) or (isinstance(instance, Shell) and type.__instancecheck__(cls, instance.pair))
+
+
+class Parameter(Tensor, metaclass=_ParameterType):
     """A Tensor that a :class:`Module` registers when it is assigned as an attribute: ``torch.nn.Parameter``.
+
+    Of complex numbers it is a :class:`~minigrad.ops.complex_pair.ComplexPair` over a Parameter of shape (..., 2), which optimisers train as any
+    other: PyTorch's do the same.
 
     Args:
         data: a Tensor (its memory is shared, and copied when either is written), or any argument of :func:`minigrad.tensor`; None: no element.
@@ -44,8 +54,12 @@ class Parameter(Tensor):
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         """A parameter with the value of ``data``."""
+        if not isinstance(data, (TensorBase, Shell)):
+            data = made(to_array(() if data is None else data, copy=True, complex_too=True))
+        if isinstance(data, Shell):
+            return type(data)(cls(data.pair, requires_grad))  # type: ignore[call-arg, return-value]
         self = object.__new__(cls)
-        self._data = data._data if isinstance(data, TensorBase) else to_array(() if data is None else data, copy=True)
+        self._data = data._data
         if is_outlining():
             self._data = light(self._data)
         self._node = self._grad = None
@@ -524,7 +538,7 @@ class Module:
             self.register_module(name, value)
         elif "_module_names" in d and (name in d["_parameter_names"] or name in d["_module_names"] or name in d["_buffer_names"]):
             kind = "parameter" if name in d["_parameter_names"] else "module" if name in d["_module_names"] else "buffer"
-            if value is not None and not (kind == "buffer" and isinstance(value, TensorBase)):
+            if value is not None and not (kind == "buffer" and isinstance(value, (TensorBase, Shell))):
                 expected = {"parameter": "an nn.Parameter", "module": "an nn.Module", "buffer": "a Tensor"}[kind]
                 raise TypeError(f"{type(self).__name__}.{name} is a {kind}: it can become {expected} or None, not {type(value).__name__}")
             d[name] = value
@@ -563,7 +577,7 @@ class Module:
 
         Raises ``TypeError`` if it is no Tensor and ``KeyError`` for a name that is taken or holds a dot.
         """
-        if tensor is not None and not isinstance(tensor, TensorBase):
+        if tensor is not None and not isinstance(tensor, (TensorBase, Shell)):
             raise TypeError(f"buffer '{name}' must be a Tensor or None, not {type(tensor).__name__}")
         if "_buffer_names" in self.__dict__ and name in self.__dict__ and name not in self._buffer_names:
             raise KeyError(f"attribute '{name}' already exists")
@@ -740,12 +754,14 @@ class Module:
         """Convert all floating parameters and buffers, and the parameters' gradients, to ``dtype``; this module changes and is returned.
 
         A dtype, a device (only the CPU), or a Tensor (for its dtype) may be given by position. ``memory_format`` has no effect: arrays are in
-        row-major order.
+        row-major order. Complex numbers stay complex, in the precision of ``dtype``; PyTorch drops their imaginary parts.
         Raises ``TypeError`` for a dtype that is not a floating one.
         """
         for a in args:
             if isinstance(a, TensorBase):
                 dtype = a._data.dtype
+            elif isinstance(a, Shell):
+                dtype = a.pair.dtype
             elif a is None or isinstance(a, bool):
                 continue
             elif isinstance(a, str) and a not in DTYPES:
@@ -758,7 +774,7 @@ class Module:
         dtype = dtype_of("to", dtype)
         if dtype.kind != "f":
             raise TypeError(f"to: modules hold floating numbers; {dtype} is not a floating dtype")
-        for tensor in (*self.parameters(), *self.buffers()):
+        for tensor in map(inside, (*self.parameters(), *self.buffers())):
             if isinstance(tensor, _Uninitialized):
                 tensor._convert(dtype)
             elif tensor._data.dtype.kind == "f" and tensor._data.dtype != dtype:
@@ -911,7 +927,7 @@ class Module:
                     continue
                 if isinstance(target, _Uninitialized):
                     target.materialize(value.shape)
-                target.data = value
+                inside(target).data = value
         has_extra = type(self).set_extra_state is not Module.set_extra_state or type(self).get_extra_state is not Module.get_extra_state
         if has_extra and extra in state_dict:
             self.set_extra_state(state_dict[extra])
@@ -1114,7 +1130,8 @@ def _snapshot(root: Module) -> Callable[[], None]:
     The arrays are in it, so a write into them makes new ones.
     """
     modules = [(m, {**m.__dict__, **{names: dict(m.__dict__[names]) for names in _INTERNAL}}) for m in root.modules()]
-    tensors = {id(t): t for module, _ in modules for t in (*module._parameters.values(), *module._buffers.values()) if t is not None}
+    members = [t for module, _ in modules for t in (*module._parameters.values(), *module._buffers.values()) if t is not None]
+    tensors = {id(t): t for t in map(inside, members)}
     before = [(t, type(t), _pending.__get__(t), t._node, t._grad) for t in tensors.values()]
 
     def go_back() -> None:
@@ -1161,17 +1178,18 @@ def _fitting(value: Any, target: Tensor, assign: bool) -> np.ndarray:
         value = value.detach()  # it may be another library's Tensor
     if not isinstance(value, (int, float, list)) and not hasattr(value, "__array__"):
         raise TypeError(f"a tensor or an array is needed, not {type(value).__name__}")
-    array = to_array(value)
+    array = to_array(value, complex_too=isinstance(target, Shell))
     if not is_lazy(target) and array.shape != target.shape:  # an uninitialised one takes any shape
         raise ShapeError(f"shape {array.shape} does not fit {target.shape}")
     if not np.can_cast(array.dtype, target.dtype, "same_kind"):
         raise TypeError(f"{array.dtype} cannot be converted to {target.dtype}")
-    return array if assign else array.astype(target.dtype, order="C")
+    array = array if assign else array.astype(target.dtype, order="C")
+    return array[..., None].view(array.real.dtype) if isinstance(target, Shell) else array  # the real numbers of complex ones
 
 
 def zero_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:
     """Set the gradients of ``parameters`` to None, or to zeros: ``zero_grad`` of modules and optimisers."""
-    for p in parameters:
+    for p in map(inside, parameters):
         if p.grad is not None:
             p.grad = None if set_to_none else wrap(np.zeros_like(p._data))
 

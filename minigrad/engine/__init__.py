@@ -45,12 +45,14 @@ from minigrad.engine.backward import at_end_of_backward, backward, grad, settle,
 from minigrad.engine.fitting import broadcast_to, cast, enter, enter_each, fit, in_dtype, is_half, leave, sum_to
 from minigrad.engine.forward import push
 from minigrad.engine.function import Function, once_differentiable
-from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, numbers, register_tensor, shape_of, tensor_types, wrap
+from minigrad.engine.graph import Leaf, Node, Pick, Shell, TensorBase, inside, numbers, register_tensor, shape_of, tensor_types, wrap
 from minigrad.engine.entry import public, warn
 from minigrad.engine.modes import (
     Mode, dtype_of, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, no_number, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from minigrad.engine.observed import observer, record_function
-from minigrad.engine.op import F16, F32, F64, Op, Plan, ShapeError, joint, op, put_before_kernels, registered_ops, specialize, take_away
+from minigrad.engine.op import (
+    F16, F32, F64, Op, Plan, ShapeError, answers_for, joint, op, put_before_kernels, registered_ops, specialize, take_away,
+)  # fmt: skip
 from minigrad.engine.rules import elementwise, linear_in, tangent, unnamed, views
 from minigrad.engine.saved import saved_tensors_hooks

@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.engine import anomaly
 from minigrad.engine.batching import Batched, Level, any_batched, is_batched, of_samples, running
 from minigrad.engine.fitting import arrived, cast, enter, fit, in_dtype, is_half, leave
-from minigrad.engine.graph import Leaf, Node, Pick, TensorBase, shape_of, wrap
+from minigrad.engine.graph import Leaf, Node, Pick, Shell, TensorBase, inside, shape_of, wrap
 from minigrad.engine.modes import set_grad_enabled
 from minigrad.engine.observed import Observer, observer
 from minigrad.engine.op import F16, F32, ShapeError
@@ -324,8 +324,18 @@ def _seeds(outputs: Sequence[Any], gradients: Sequence[Any], record: bool, who: 
     return seeds
 
 
+def _given(x: Any) -> tuple:
+    return (x,) if x is None or isinstance(x, (TensorBase, Shell, np.ndarray)) or not isinstance(x, Iterable) else tuple(x)
+
+
 def _several(x: Any) -> tuple:
-    return (x,) if x is None or isinstance(x, (TensorBase, np.ndarray)) or not isinstance(x, Iterable) else tuple(x)
+    """One Tensor or several; of complex numbers the real ones."""
+    return tuple(map(inside, _given(x)))
+
+
+def _as_given(inputs: tuple, gradients: Iterable[Any]) -> tuple:
+    """Gradients with respect to complex numbers as such."""
+    return tuple([type(x)(g) if isinstance(x, Shell) and g is not None else g for x, g in zip(inputs, gradients, strict=True)])  # type: ignore[call-arg]
 
 
 class _AtEnd(threading.local):
@@ -487,7 +497,8 @@ def grad(
         raise ValueError("grad: only_inputs=False, which also filled .grad of the leaves, is gone in PyTorch too; call backward() for that")
     if materialize_grads and allow_unused is False:
         raise ValueError("grad: materialize_grads=True needs allow_unused=True, or leave it out")
-    outputs, inputs = _several(outputs), _several(inputs)
+    given = _given(inputs)
+    outputs, inputs = _several(outputs), _several(given)
     if is_grads_batched:
         vectors = [g for g in _several(grad_outputs) if g is not None]
         sizes = {shape_of(g)[:1] for g in vectors}
@@ -499,7 +510,7 @@ def grad(
         with running(Level(size, "same", Counter())) as level:
             vectors = [None if g is None else enter(g, level=level, dim=0) for g in _several(grad_outputs)]
             results = grad(outputs, inputs, vectors, retain_graph, create_graph, True, allow_unused, materialize_grads)
-            return tuple([None if g is None else leave(g, level=level, dim=0) for g in results])
+            return _as_given(given, [None if g is None else leave(g, level=level, dim=0) for g in results])
     gradients = _several(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
     seeds = _seeds(outputs, gradients, create_graph, "grad")
     nodes = [_input_node(t, "grad") for t in inputs]
@@ -516,4 +527,4 @@ def grad(
         else:
             shape = tensor._data.shape
             raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {shape}). Pass allow_unused=True to get None for it")
-    return tuple(computed)
+    return _as_given(given, computed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -49,6 +49,28 @@ class TensorBase:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         tensor_types.add(cls)
+
+
+class Shell:
+    """Base class of what users compute with as with a Tensor, but is only the shell around one, its ``pair``: of complex numbers.
+
+    An op that is called with one asks it for the result: no kernel takes it, and the engine knows nothing else of it.
+    """
+
+    pair: Any
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def answer_op(self, op: Any, operands: Sequence[Any], statics: dict[str, Any]) -> Any:
+        """The result of ``op`` for operands of which this is the first that no kernel takes."""
+        raise NotImplementedError
+
+
+def inside(x: Any) -> Any:
+    """The Tensor inside of a :class:`Shell`; anything else, as a Tensor, itself."""
+    return x.pair if isinstance(x, Shell) else x
 
 
 tensor_types.add(TensorBase)

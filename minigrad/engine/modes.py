@@ -27,8 +27,10 @@ def is_grad_enabled() -> bool:
     return grad_mode.get()
 
 
-def dtype_of(name: str, dtype: Any) -> np.dtype[Any]:
+def dtype_of(name: str, dtype: Any, complex_too: bool = False) -> np.dtype[Any]:
     """The dtype that a user of ``name`` asks for. Raises ``TypeError`` for one that no tensor has: tensors are of numbers, and of real ones.
+
+    Where it returns complex pairs, ``complex_too``, it may be a complex one.
 
     >>> from minigrad.engine import dtype_of
     >>> dtype_of("zeros", "float64"), dtype_of("zeros", bool)
@@ -42,6 +44,8 @@ def dtype_of(name: str, dtype: Any) -> np.dtype[Any]:
         found = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"{name}: {dtype!r} is no dtype: pass one such as minigrad.float32") from None
+    if complex_too and OF_NUMPY.get(found, dtypes.dtype(np.bool_)).is_complex:
+        return found
     if found.kind not in "fiub" or found.itemsize > 8:
         raise TypeError(f"{name}: {no_number(found)}")
     return np.dtype(found.type)  # the one object of this dtype, in the machine's order: ops tell dtypes apart by identity
@@ -50,7 +54,7 @@ def dtype_of(name: str, dtype: Any) -> np.dtype[Any]:
 def no_number(dtype: np.dtype[Any]) -> str:
     """Why a tensor cannot be of this dtype: what :func:`dtype_of` and others say after the name."""
     if dtype.kind == "c":
-        return f"minigrad computes with real numbers, and {dtype} is complex: keep the real and the imaginary part in a tensor each"
+        return f"a real dtype is needed, not {dtype}: complex numbers are pairs of real tensors here; compute with z.real and z.imag"
     return f"{dtype} is not numeric: the elements of a tensor are bools, integers, or floats of at most 64 bits"
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from minigrad.engine import anomaly
 from minigrad.engine.batching import ARRAYS, Batched, Level, last_level, levels, run_batched
 from minigrad.engine.entry import NUMPY_NAMES, with_our_names
-from minigrad.engine.graph import Node, Pick, SampleNode, numbers, shape_of, tensor_class, tensor_types, wrap
+from minigrad.engine.graph import Node, Pick, SampleNode, Shell, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.types import P, Tensor
 
@@ -446,16 +446,35 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     return error
 
 
-def _answer(op: Op, error: Exception, arrays: Sequence[Any], nodes: Sequence[Any]) -> Any:
+class _Unknown:
+    """What a kernel gets for an operand that answers in its place, such as a complex pair: nothing that it could compute with."""
+
+    __slots__ = ("operand",)
+
+    __array_ufunc__ = None
+
+    def __init__(self, operand: Any):
+        self.operand = operand
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError("no array")  # else numpy would make one of objects
+
+
+def _answer(op: Op, error: Exception, arrays: Sequence[Any], nodes: Sequence[Any], statics: dict[str, Any]) -> Any:
     """What an operand that no kernel takes, such as a complex pair, makes of the op; where there is none, raises the error, explained."""
-    for i, a in enumerate(arrays):
-        if _is_no_number(op, i, a) and hasattr(a, "answer_op"):
-            return a.answer_op(op.name, [_as_given(b, node) for b, node in zip(arrays, nodes, strict=True)])
+    given = [_as_given(a, node) for a, node in zip(arrays, nodes, strict=True)]
+    for operand in given:
+        if isinstance(operand, Shell):
+            return operand.answer_op(op, given, statics)
+        if type(operand) in answers_for:
+            return answers_for[type(operand)](op, given, statics)
     raise _explain(op, error, arrays) from None
 
 
 def _as_given(array: Any, node: Any) -> Any:
     """The Tensor that was taken apart, or what else was given."""
+    if type(array) is _Unknown:
+        return array.operand
     if not isinstance(array, np.ndarray) and node is None:
         return array
     tensor: Any = wrap(array)
@@ -463,15 +482,20 @@ def _as_given(array: Any, node: Any) -> Any:
     return tensor
 
 
-def _is_tensor(op: Op, i: int, value: Any) -> bool:
-    """Whether an input that is neither an array nor a number is a Tensor. Raises ``TypeError`` for what is none of them."""
+answers_for: dict[type, Callable[[Op, Sequence[Any], dict[str, Any]], Any]] = {}  # a type of numbers -> what answers as a Shell does
+
+
+def _operand(op: Op, i: int, value: Any) -> Any:
+    """An input that is neither an array nor a number, as the op goes on with it. Raises ``TypeError`` for what is no operand."""
     if type(value) in tensor_types:
-        return True
+        return value
     if type(value) in (list, tuple) and np.asarray(value).dtype.kind in "fiub":
-        return False  # for the kernel to take or to refuse
-    if _is_no_number(op, i, value) and not hasattr(value, "answer_op"):
+        return value  # for the kernel to take or to refuse
+    if isinstance(value, Shell) or type(value) in answers_for:
+        return _Unknown(value)
+    if _is_no_number(op, i, value):
         raise _no_number(op, i, value)
-    return False
+    return value
 
 
 def _is_no_number(op: Op, i: int, value: Any) -> bool:
@@ -598,7 +622,7 @@ def call({parameters}):
             return {plain}
         except Exception as _error:
             if (_level := _last_level(({inputs}{statics}))) is None:
-                return _answer(_op, _error, ({inputs}), ({nodes}))
+                return _answer(_op, _error, ({inputs}), ({nodes}), {static})
             return {batched_plain}
     if {inside}:
         {received} = _batched(_op, ({inputs}), {static}, _level)
@@ -606,7 +630,7 @@ def call({parameters}):
         try:
 {run}        except Exception as _error:
             if (_level := _last_level(({inputs}{statics}))) is None:
-                return _answer(_op, _error, ({inputs}), ({nodes}))
+                return _answer(_op, _error, ({inputs}), ({nodes}), {static})
             {received} = _batched(_op, ({inputs}), {static}, _level)
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
@@ -642,7 +666,7 @@ _LINK = """\
 """
 _UNWRAP = """\
     _{x} = None
-    if type({x}) is _Tensor or (type({x}) is not _ndarray and type({x}) not in _NUMBERS and _is_tensor(_op, {position}, {x})):
+    if type({x}) is _Tensor or (type({x}) is not _ndarray and type({x}) not in _NUMBERS and type({x} := _operand(_op, {position}, {x})) in _tensors):
         _tensor = True
         _{x} = {x}._node
         {x} = {x}._data
@@ -812,7 +836,7 @@ def _parameters(op: Op) -> tuple[list[str], list[str], str]:
 
 
 _SCOPE: dict[str, Any] = {
-    "_tensors": tensor_types, "_is_tensor": _is_tensor, "_ndarray": np.ndarray,
+    "_tensors": tensor_types, "_operand": _operand, "_ndarray": np.ndarray,
     "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "_caller": anomaly.caller, "specialize": specialize,

@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.devices import check_device
 from minigrad.dtypes import DTYPES, dtype
-from minigrad.engine import TensorBase
+from minigrad.engine import Shell, TensorBase
 from minigrad.files.atomic import whole_file
 from minigrad.ops.arguments import check
 from minigrad.tensor import TENSOR_CLASSES, Tensor
@@ -139,6 +139,8 @@ class _Writer:
                 return {"array": self._place(obj, where)}
             kind = next(name for name, cls in reversed(TENSOR_CLASSES.items()) if isinstance(obj, cls))
             return {kind: [self._place(np.asarray(obj._data), where), obj.requires_grad]}  # type: ignore[attr-defined]
+        if isinstance(obj, Shell):
+            return {"complex": self.encode(obj.pair, where, above)}
         if isinstance(obj, np.generic) and obj.dtype.kind in "fiubc":
             return {"number": self._place(np.asarray(obj), where)}
         if isinstance(obj, (Mapping, list, tuple)):
@@ -219,6 +221,13 @@ class _Reader:
             return self._bytes[content]
         if kind == "dtype":
             return _DTYPE_NAMES[content]
+        if kind == "complex":
+            from minigrad.ops.complex_pair import ComplexPair
+
+            pair = self.decode(content)
+            if not isinstance(pair, TensorBase) or pair._data.shape[-1:] != (2,):
+                raise CheckpointError("it holds complex numbers that are no pairs")
+            return ComplexPair(pair)
         if kind == "again":
             return self._objects[_index(content)]
         if kind == "array":

@@ -19,11 +19,11 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.devices import check_device
 from minigrad.dtypes import OF_NUMPY
-from minigrad.engine import F16, F32, F64, wrap
+from minigrad.engine import F16, F32, F64, Shell
 from minigrad.files import checkpoint
 from minigrad.files.checkpoint import CheckpointError, explained, open_archive, opened, read_array, read_entry
 from minigrad.ops.arguments import check
-from minigrad.tensor import TENSOR_CLASSES, Tensor
+from minigrad.tensor import TENSOR_CLASSES, Tensor, made
 
 __all__ = ["load", "load_torch"]
 
@@ -38,7 +38,7 @@ def load_torch(f: str | os.PathLike[str] | IO[bytes]) -> Any:
     ``torch.save`` are read: zip archives (1.6 and later), pickles (before that), and tar archives (0.1).
 
     - A ``torch.nn.Parameter`` becomes an ``nn.Parameter``; ``torch.Size`` a tuple, ``torch.device`` a string, a dtype that of numpy.
-    - bfloat16 becomes float32, which holds it exactly. Complex tensors become numpy arrays, for minigrad has no complex Tensors.
+    - bfloat16 becomes float32, which holds it exactly. Complex tensors become a :class:`~minigrad.ops.complex_pair.ComplexPair`.
     - Tensors that are the same part of one storage (tied weights) share memory, other parts are copied. Once the copies add up to
       twice the length of the file, further ones are read-only views of the storage, so that a small file cannot fill the memory.
 
@@ -352,6 +352,8 @@ class _Machine:
     def _parameter(self, data: Any, requires_grad: Any = True, hooks: Any = None) -> Any:
         if self._dry:
             return None
+        if isinstance(data, Shell):
+            return type(data)(self._parameter(data.pair, requires_grad))  # type: ignore[call-arg]
         return TENSOR_CLASSES.get("parameter", Tensor)._rebuild(_expect(data, Tensor)._data, bool(requires_grad), None)
 
     def _part(self, storage: _Storage, offset: Any, size: Any, stride: Any, requires_grad: bool) -> Any:
@@ -360,9 +362,7 @@ class _Machine:
         array = storage.parts.get(place)
         if array is None:
             array = storage.parts[place] = self._cut(storage, *place)
-        if array.dtype.kind == "c":
-            return array
-        return wrap(array).requires_grad_(requires_grad)
+        return made(array).requires_grad_(requires_grad)
 
     def _cut(self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
         """The part of a storage that starts at ``offset`` and takes steps of ``stride`` elements."""

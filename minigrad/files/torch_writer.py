@@ -16,15 +16,17 @@ from typing import IO, Any
 import numpy as np
 
 from minigrad.devices import device
-from minigrad.dtypes import DTYPES, dtype
-from minigrad.engine import TensorBase
+from minigrad.dtypes import OF_NUMPY, dtype
+from minigrad.engine import Shell, TensorBase
 from minigrad.files.atomic import whole_file
 from minigrad.files.torch_files import STORAGES
 from minigrad.tensor import TENSOR_CLASSES, Tensor
 
 __all__ = ["save_torch"]
 
-_STORAGE_OF: dict[Any, str] = {DTYPES[dtype]: f"{name}Storage" for name, dtype in STORAGES.items() if dtype in DTYPES}
+_STORAGE_OF: dict[Any, str] = {
+    dtype: f"{name}Storage" for name, called in STORAGES.items() for dtype in OF_NUMPY.values() if dtype.name == called
+}
 _DEEPEST = 100  # levels of nesting
 
 
@@ -78,7 +80,7 @@ class _Pickle:
         code = self.code
         if obj is None or obj is True or obj is False:
             code += {None: b"N", True: b"\x88", False: b"\x89"}[obj]
-        elif isinstance(obj, TensorBase):
+        elif isinstance(obj, (TensorBase, Shell)):
             self._tensor(obj)
         elif isinstance(obj, np.generic) and obj.dtype.kind in "fiub":
             self.write(obj.item(), where, above)
@@ -98,7 +100,7 @@ class _Pickle:
             code += b"X" + struct.pack("<I", len(text)) + text
         elif isinstance(obj, bytes):
             self._call("_codecs encode", obj.decode("latin1"), "latin1")
-        elif isinstance(obj, (np.dtype, dtype)) and obj in DTYPES.values():
+        elif isinstance(obj, (np.dtype, dtype)) and obj in OF_NUMPY.values():
             self._name(f"torch {obj.name}")
         elif isinstance(obj, (Mapping, list, tuple, set, frozenset)):
             if id(obj) in above:
@@ -148,7 +150,7 @@ class _Pickle:
         """Calls of PyTorch's functions that make a tensor of a storage, and a parameter of a tensor."""
         parameter = TENSOR_CLASSES.get("parameter", Tensor)
         wrapped = parameter is not Tensor and isinstance(t, parameter)
-        array = np.asarray(t._data)
+        array = t.detach().numpy() if isinstance(t, Shell) else np.asarray(t._data)
         place = array.ctypes.data, array.shape, array.strides, array.dtype
         number = self._known.get(place)
         if number is None:

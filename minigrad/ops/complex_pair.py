@@ -1,39 +1,74 @@
-"""Complex numbers as pairs of real ones: what a Fourier transform returns.
+"""Complex numbers as pairs of real ones: what a Fourier transform returns, and what ``dtype=torch.cfloat`` makes.
 
 There are no complex tensors. A :class:`ComplexPair` holds one real Tensor, whose last dimension is (real part, imaginary part), as
-``torch.view_as_real`` shows it. What it computes is computed by ops of real Tensors, so gradients of any order are those of the parts.
+``torch.view_as_real`` shows it. What it computes is computed by ops of real Tensors, so gradients of any order are those of the parts: the
+gradient of a pair is the pair of the gradients, which is PyTorch's convention too.
+
+An op that is called with a pair asks it for the result, :meth:`ComplexPair.answer_op`. One that is linear in its inputs, as
+:class:`~minigrad.engine.linear_in` declares, is applied to the real and to the imaginary parts: sums, joining, indexing, and by the products of
+the parts matrix products, ``einsum`` and convolution. The others that have a meaning for complex numbers are in the table ``_ANSWERS``.
 """
 
 from __future__ import annotations
 
-import functools
+import builtins
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from minigrad.devices import CPU, no_device
 from minigrad.dtypes import OF_NUMPY, dtype
-from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, public, shape_of, wrap
+from minigrad.engine import (
+    Op,
+    ShapeError,
+    Shell,
+    TensorBase,
+    aligned,
+    batched,
+    broadcast_to,
+    cast,
+    get_default_dtype,
+    inside,
+    linear_in,
+    op,
+    public,
+    repeated,
+    shape_of,
+    wrap,
+)
 from minigrad.ops import elementwise as ew
-from minigrad.ops import reduce
-from minigrad.ops.arguments import positive_dims, sizes_of, tensors
+from minigrad.ops import index, products, reduce
+from minigrad.ops import shape as shaping
+from minigrad.ops.arguments import either, positive_dim, positive_dims, sizes_of, tensors
 from minigrad.ops.index import subscript
-from minigrad.ops.products import einsum, matmul
 from minigrad.ops.shape import permute, reshape, stack, transpose
 from minigrad.tree import array_of
-from minigrad.types import Tensor
+from minigrad.types import Array, Shape, Size, Tensor
 
 
-class ComplexPair:
+def numbers(pair: np.ndarray) -> np.ndarray:
+    """The complex numbers in an array of pairs (..., 2)."""
+    return np.ascontiguousarray(pair).view(np.result_type(pair.dtype, np.complex64))[..., 0]
+
+
+def pairs(numbers: np.ndarray) -> np.ndarray:
+    """The array of pairs (..., 2) of complex numbers."""
+    numbers = np.asarray(numbers, order="C")
+    return numbers.reshape((*numbers.shape, 1)).view(numbers.real.dtype)
+
+
+class ComplexPair(Shell):
     """Complex numbers of any shape: a thin shell around a real Tensor of this shape and a last dimension of 2.
 
     Args:
         pair: (..., 2): the real and the imaginary parts.
 
-    It has ``real``, ``imag``, ``abs()``, ``angle()``, ``conj()``, ``exp()``, arithmetic and ``@`` with complex pairs, real Tensors and numbers,
-    indexing, ``reshape``, ``transpose``, ``permute``, ``sum``, ``mean``, ``detach()`` and ``numpy()`` (a complex array). For anything else compute with
-    its parts. Raises ``ShapeError`` if the last dimension is not 2.
+    It has ``real``, ``imag``, ``abs()``, ``angle()``, ``conj()``, arithmetic and ``@`` with complex pairs, real Tensors and numbers, indexing
+    and writing (``z[i] = w``), ``grad`` and ``backward()``, ``numpy()`` (a complex array), and the methods of a Tensor that change shapes, join,
+    add or multiply, with ``exp``, ``log``, ``sqrt``, ``sin`` and their like. For anything else compute with its parts.
+    Raises ``ShapeError`` if the last dimension is not 2.
 
     >>> import minigrad as mg
     >>> z = mg.complex(mg.tensor([3.0]), mg.tensor([4.0]))
@@ -41,19 +76,13 @@ class ComplexPair:
     (tensor([5.]), tensor([25.]))
     """
 
-    __slots__ = ("pair",)
-
     def __init__(self, pair: Any):
         if not pair.shape or pair.shape[-1] != 2:
             raise ShapeError(f"ComplexPair: the last dimension must be 2 (real, imaginary), not of shape {tuple(pair.shape)}")
         self.pair = pair
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(
-            f"'ComplexPair' object has no attribute {name!r}: there are no complex tensors; compute with z.real and z.imag, "
-            "or with z.abs() and z.angle()",
-            name=name,
-        )
+        raise AttributeError(f"'ComplexPair' object has no attribute {name!r}: not for complex numbers: {_PARTS}", name=name)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Refused: numpy, and functions that take arrays, would make one of objects."""
@@ -62,20 +91,22 @@ class ComplexPair:
     def __repr__(self) -> str:
         return f"ComplexPair(real={self.real!r}, imag={self.imag!r})"
 
+    # ------------------------------------------------------------------------------------------ what it is
+
     @property
     def real(self) -> Any:
-        """The real parts, a Tensor."""
+        """The real parts, a Tensor; a write to it writes the pair."""
         return subscript(self.pair, (..., 0))
 
     @property
     def imag(self) -> Any:
-        """The imaginary parts, a Tensor."""
+        """The imaginary parts, a Tensor; a write to it writes the pair."""
         return subscript(self.pair, (..., 1))
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Shape:
         """The shape, without the dimension of the parts."""
-        return tuple(self.pair.shape[:-1])
+        return Shape(self.pair.shape[:-1])
 
     @property
     def ndim(self) -> int:
@@ -87,27 +118,166 @@ class ComplexPair:
         """complex64 for float32, complex128 for float64: the dtype of :meth:`numpy`."""
         return OF_NUMPY[np.result_type(self.pair.dtype, np.complex64)]
 
-    @property
-    def requires_grad(self) -> bool:
-        """Whether the parts require a gradient."""
-        return bool(getattr(self.pair, "requires_grad", False))
+    device = CPU
+    is_cuda = is_mps = is_sparse = is_meta = False
+    is_cpu = True
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one dimension."""
         return self.shape if dim is None else self.shape[dim]
 
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """How many complex numbers."""
+        return math.prod(self.shape)
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one complex number."""
+        return self.dtype.itemsize
+
     def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d complex pair")
         return self.shape[0]
+
+    def __iter__(self) -> Iterator[ComplexPair]:
+        return iter(self.unbind())
 
     def is_complex(self) -> bool:
         """True."""
         return True
 
+    def is_floating_point(self) -> bool:
+        """False."""
+        return False
+
+    # ------------------------------------------------------------------------------------- gradient, values
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the parts require a gradient."""
+        return bool(getattr(self.pair, "requires_grad", False))
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.pair.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> ComplexPair:
+        """Start or stop recording what is computed with this leaf, and return it."""
+        self.pair.requires_grad_(requires_grad)
+        return self
+
+    @property
+    def grad(self) -> ComplexPair | None:
+        """The gradient: its real part is that with respect to the real part, as in PyTorch. None before the first ``backward()``."""
+        return None if self.pair.grad is None else ComplexPair(self.pair.grad)
+
+    @grad.setter
+    def grad(self, value: ComplexPair | None) -> None:
+        self.pair.grad = inside(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the parts are not the recorded result of an op."""
+        return bool(self.pair.is_leaf)
+
+    @property
+    def grad_fn(self) -> Any:
+        """The graph node of the op that computed the parts; None for a leaf."""
+        return self.pair.grad_fn
+
+    def retain_grad(self) -> None:
+        """Make ``backward()`` also set ``.grad`` of this intermediate result."""
+        self.pair.retain_grad()
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+        """Add the gradient to the ``.grad`` of every leaf, as ``Tensor.backward`` does, of a ``gradient`` that is a complex pair."""
+        if gradient is None:
+            raise RuntimeError("backward: a loss is a real number: take z.abs() or z.real, or pass the gradient of z, a complex pair")
+        self.pair.backward(as_pair("backward", gradient).pair, retain_graph, create_graph, inputs)
+
+    @property
+    def data(self) -> ComplexPair:
+        """The numbers outside the graph: a write into ``z.data`` changes ``z`` itself."""
+        return ComplexPair(self.pair.data)
+
+    @data.setter
+    def data(self, value: ComplexPair) -> None:
+        self.pair.data = as_pair("data", value).pair
+
+    def detach(self) -> ComplexPair:
+        """The same numbers without a graph."""
+        return ComplexPair(self.pair.detach())
+
+    def clone(self, memory_format: Any = None) -> ComplexPair:
+        """A copy; gradients flow through it."""
+        return ComplexPair(ew.clone(self.pair))
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """A complex array. Raises ``RuntimeError`` if a gradient is required, as a Tensor does, unless ``force``."""
+        return numbers(self.pair if isinstance(self.pair, np.ndarray) else self.pair.numpy(force=force))
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self.numpy(force=True).tolist()
+
+    def item(self) -> Any:
+        """The only element, a Python number."""
+        return self.numpy(force=True).item()
+
+    __complex__ = item
+
+    def to(self, *args: Any, **kwargs: Any) -> ComplexPair:
+        """In another complex dtype, or that of another complex pair; the rest as ``Tensor.to``. Raises ``TypeError`` for a real dtype."""
+        pair = self.pair.to(*map(_of_parts, args), **{name: _of_parts(x) for name, x in kwargs.items()})
+        return self if pair is self.pair else ComplexPair(pair)
+
+    def type(self, dtype: Any) -> ComplexPair:
+        """In another complex dtype."""
+        return self.to(dtype)
+
+    def cfloat(self) -> ComplexPair:
+        """In complex64."""
+        return self.to(OF_NUMPY[np.dtype(np.complex64)])
+
+    def cdouble(self) -> ComplexPair:
+        """In complex128."""
+        return self.to(OF_NUMPY[np.dtype(np.complex128)])
+
+    def cpu(self) -> ComplexPair:
+        """The pair itself."""
+        return self
+
+    def cuda(self, device: Any = None) -> ComplexPair:
+        """Raises ``DeviceError``: there is no device but the CPU."""
+        return no_device()
+
+    def contiguous(self, memory_format: Any = None) -> ComplexPair:
+        """The pair, or a row-major copy if it is not contiguous."""
+        return self if self.pair.is_contiguous() else ComplexPair(self.pair.contiguous())
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the numbers are in row-major order in memory."""
+        return bool(self.pair.is_contiguous())
+
+    # ------------------------------------------------------------------------------------------- arithmetic
+
+    __array_ufunc__ = None  # ndarray * z calls z.__rmul__
+
+    def answer_op(self, op: Op, operands: Sequence[Any], statics: dict[str, Any]) -> Any:
+        """What ``op`` returns for operands among which are complex numbers. Raises ``TypeError`` where it has no meaning for them."""
+        return answer(op, operands, statics)
+
     def abs(self) -> Any:
         """``sqrt(real**2 + imag**2)``, a Tensor. Its gradient at 0 is 0."""
         return reduce.norm(self.pair, 2, -1)
 
-    __abs__ = abs
+    absolute = __abs__ = abs
 
     def angle(self) -> Any:
         """The angle from -pi to pi, a Tensor. At 0 it is 0, and so is its gradient."""
@@ -116,155 +286,435 @@ class ComplexPair:
 
     def conj(self) -> ComplexPair:
         """The complex conjugate."""
-        return ComplexPair(self.pair * np.array([1, -1], self.pair.dtype))
+        return ComplexPair(_conjugate(self.pair))
 
-    def detach(self) -> ComplexPair:
-        """The same numbers without a graph."""
-        return ComplexPair(self.pair.detach())
-
-    def numpy(self) -> np.ndarray:
-        """A complex array. Raises ``RuntimeError`` if a gradient is required, as a Tensor does."""
-        array = self.pair if isinstance(self.pair, np.ndarray) else self.pair.numpy()
-        return np.ascontiguousarray(array).view(self.dtype)[..., 0]
-
-    # ------------------------------------------------------------------------------------------- arithmetic
-
-    __array_ufunc__ = None  # ndarray * z calls z.__rmul__
-
-    def answer_op(self, name: str, operands: Sequence[Any]) -> Any:
-        """An op that was called with a pair among its operands: arithmetic and ``abs``. Raises ``TypeError`` for any other."""
-        if name not in _ANSWERS:
-            raise TypeError(
-                f"{name}: there are no complex tensors; compute with z.real and z.imag, or with z.abs() and z.angle(). "
-                "A ComplexPair takes +, -, *, / and @ with real tensors, and einsum takes it"
-            )
-        return _ANSWERS[name](*operands)
+    resolve_conj = contiguous  # a conjugate is computed at once
 
     def __neg__(self) -> ComplexPair:
         return ComplexPair(-self.pair)
 
     def __add__(self, other: Any) -> ComplexPair:
-        other = _pair(other)
-        return ComplexPair(self.pair + other.pair)
+        return _add(self, other)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> ComplexPair:
-        return self + -_pair(other)
+        return _sub(self, other)
 
     def __rsub__(self, other: Any) -> ComplexPair:
-        return -self + other
+        return _sub(other, self)
 
     def __mul__(self, other: Any) -> ComplexPair:
-        if _is_real(other):
-            return ComplexPair(self.pair * _column(other))
-        other = _pair(other)
-        (a, b), (c, d) = (self.real, self.imag), (other.real, other.imag)
-        return complex(a * c - b * d, a * d + b * c)
+        return _mul(self, other)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> ComplexPair:
-        if _is_real(other):
-            return ComplexPair(self.pair / _column(other))
-        other = _pair(other)
-        return self * other.conj() / (ew.square(other.real) + ew.square(other.imag))
+        return _div(self, other)
 
     def __rtruediv__(self, other: Any) -> ComplexPair:
-        return _pair(other) / self
+        return _div(other, self)
+
+    def __pow__(self, other: Any) -> ComplexPair:
+        return _pow(self, other)
+
+    def __rpow__(self, other: Any) -> ComplexPair:
+        return _pow(other, self)
 
     def __matmul__(self, other: Any) -> ComplexPair:
-        return multilinear(matmul, (self, other))
+        return products.matmul(self, other)  # type: ignore[return-value]
 
     def __rmatmul__(self, other: Any) -> ComplexPair:
-        return multilinear(matmul, (other, self))
+        return products.matmul(other, self)  # type: ignore[return-value]
 
-    def exp(self) -> ComplexPair:
-        """``e**real * (cos(imag) + i * sin(imag))``."""
-        return polar(ew.exp(self.real), self.imag)
+    def __eq__(self, other: Any) -> Any:
+        return _eq(self, other) if hasattr(other, "dtype") or isinstance(other, (bool, int, float, builtins.complex)) else NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        return NotImplemented if (equal := self.__eq__(other)) is NotImplemented else ew.logical_not(equal)
+
+    __hash__ = object.__hash__
+
+    # ------------------------------------------------------------------------------------- indexing, writing
+
+    def __getitem__(self, key: Any) -> ComplexPair:
+        return ComplexPair(subscript(self.pair, _with_parts(key)))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.pair[_with_parts(key)] = _pair(value, self).pair
+
+    def copy_(self, source: Any, non_blocking: bool = False) -> ComplexPair:
+        """Copy the numbers of ``source``, broadcast and converted to this shape and dtype."""
+        self.pair.copy_(_pair(source, self).pair)
+        return self
+
+    fill_ = copy_
+
+    def zero_(self) -> ComplexPair:
+        """Set every element to 0."""
+        self.pair.zero_()
+        return self
+
+    def add_(self, other: Any, *, alpha: float = 1) -> ComplexPair:
+        """Give this pair the value of ``self + alpha * other``."""
+        return self.copy_(_add(self, other * alpha))
+
+    def sub_(self, other: Any, *, alpha: float = 1) -> ComplexPair:
+        """Give this pair the value of ``self - alpha * other``."""
+        return self.copy_(_sub(self, other * alpha))
+
+    def mul_(self, other: Any) -> ComplexPair:
+        """Give this pair the value of ``self * other``."""
+        return self.copy_(_mul(self, other))
+
+    def div_(self, other: Any) -> ComplexPair:
+        """Give this pair the value of ``self / other``."""
+        return self.copy_(_div(self, other))
 
     # ------------------------------------------------------------------------------------------------ shapes
 
-    def __getitem__(self, key: Any) -> ComplexPair:
-        key = key if isinstance(key, tuple) else (key,)
-        return ComplexPair(subscript(self.pair, (*key, slice(None)) if any(k is ... for k in key) else (*key, ..., slice(None))))
+    T = property(shaping.reverse_dims)
+    mT = property(shaping.matrix_transpose)
 
-    def reshape(self, *shape: Any) -> ComplexPair:
-        """In another shape."""
-        return ComplexPair(reshape(self.pair, (*sizes_of(shape), 2)))
+    def reshape(self, *sizes: Size, shape: Size | None = None) -> ComplexPair:
+        """In another shape, of which one size may be -1."""
+        return ComplexPair(reshape(self.pair, (*sizes_of(either("reshape", "shape", sizes, shape)), 2)))
 
-    view = reshape
+    def view(self, *sizes: Size, size: Size | None = None) -> ComplexPair:
+        """:meth:`reshape` that never copies. Raises ``ShapeError`` if the strides require a copy."""
+        return ComplexPair(shaping.view(self.pair, (*sizes_of(either("view", "size", sizes, size)), 2)))
 
-    def transpose(self, dim0: int, dim1: int) -> ComplexPair:
-        """With two dimensions exchanged."""
-        first, second = positive_dims("transpose", (dim0, dim1), self.ndim) if dim0 != dim1 else (0, 0)
-        return ComplexPair(transpose(self.pair, first, second))
+    def view_as(self, other: Any) -> ComplexPair:
+        """:meth:`view` in the shape of ``other``."""
+        return self.view(other.shape)
 
-    def permute(self, *dims: Any) -> ComplexPair:
+    def reshape_as(self, other: Any) -> ComplexPair:
+        """:meth:`reshape` to the shape of ``other``."""
+        return self.reshape(other.shape)
+
+    def permute(self, *order: Size, dims: Size | None = None) -> ComplexPair:
         """With the dimensions in another order."""
-        return ComplexPair(permute(self.pair, (*positive_dims("permute", sizes_of(dims), self.ndim), self.ndim)))
+        return _permuted(self, either("permute", "dims", order, dims))
 
-    def _reduced(self, of: Any, name: str, dim: Any, keepdim: bool) -> ComplexPair:
-        dims = tuple(range(self.ndim)) if dim is None else positive_dims(name, dim, self.ndim)
-        return ComplexPair(of(self.pair, dims, keepdim) if dims else self.pair)
+    def flip(self, *along: Size, dims: Size | None = None) -> ComplexPair:
+        """The elements in reverse order along the dimensions ``along``."""
+        return shaping.flip(self, sizes_of(either("flip", "dims", along, dims)))  # type: ignore[return-value]
 
-    def sum(self, dim: Any = None, keepdim: bool = False) -> ComplexPair:
-        """The sums over ``dim``, or over all dimensions."""
-        return self._reduced(reduce.sum, "sum", dim, keepdim)
+    @property
+    def mH(self) -> ComplexPair:
+        """The conjugate of the matrices, transposed."""
+        return self.mT.conj()
 
-    def mean(self, dim: Any = None, keepdim: bool = False) -> ComplexPair:
-        """The means over ``dim``, or over all dimensions."""
-        return self._reduced(reduce.mean, "mean", dim, keepdim)
+    H = mH
+
+    def adjoint(self) -> ComplexPair:
+        """The conjugate of the matrices, transposed."""
+        return self.mH
+
+    def where(self, condition: Any, other: Any) -> ComplexPair:
+        """This pair where ``condition`` holds, else ``other``."""
+        return ew.where(condition, self, other)  # type: ignore[call-overload]
 
 
-_ANSWERS: dict[str, Callable] = {
+_METHODS = {  # functions of a Tensor, whose ops answer; ``new=old`` for what is called otherwise there
+    ew: "add sub mul div subtract=sub multiply=mul divide=div true_divide=div neg negative=neg square reciprocal pow exp log sqrt sin cos sinh cosh "
+    "tanh sigmoid sgn=sign isnan isinf isfinite isclose allclose equal eq ne",
+    reduce: "sum mean cumsum prod cumprod norm",
+    products: "matmul mm bmm mv dot outer inner",
+    shaping: "transpose swapaxes swapdims movedim moveaxis t flatten unflatten ravel squeeze unsqueeze expand expand_as broadcast_to roll rot90 fliplr "
+    "flipud tile repeat repeat_interleave split chunk tensor_split unbind narrow select unfold diagonal diag diag_embed tril triu",
+    index: "index_select gather masked_fill",
+}
+for _module, _names in _METHODS.items():
+    for _place in _names.split():
+        setattr(ComplexPair, _place.partition("=")[0], getattr(_module, _place.rpartition("=")[2]))
+
+
+_PARTS = "they are pairs of real tensors here; compute with z.real and z.imag, or with z.abs() and z.angle()"
+
+
+def _of_parts(x: Any) -> Any:
+    """An argument of :meth:`ComplexPair.to` as one for the parts."""
+    x = x.dtype if hasattr(x, "pair") or isinstance(x, TensorBase) else x
+    if type(x) is not dtype and not (isinstance(x, type) and issubclass(x, np.generic)):
+        return x
+    if not dtype(x).is_complex:
+        raise TypeError(f"to: {x} is real, which would lose the imaginary parts; take z.real or z.abs()")
+    return dtype(x).to_real()
+
+
+# ------------------------------------------------------------------------------------ how ops answer for pairs
+
+
+def answer(op: Op, operands: Sequence[Any], statics: dict[str, Any]) -> Any:
+    """What ``op`` returns for operands among which are complex pairs and numbers. Raises ``TypeError`` where it has no meaning for them."""
+    if op.name in _ANSWERS:
+        return _ANSWERS[op.name](*operands, **statics)
+    operands = [x if isinstance(x, ComplexPair) or _is_real(x) else _pair(x) for x in operands]
+    names = [op.argument(i) for i in range(len(operands))]
+    first = next(i for i, x in enumerate(operands) if isinstance(x, ComplexPair))
+    groups = (*op.linear, *([_TOGETHER[op.name]] if op.name in _TOGETHER else []))
+    group = next((group for group in groups if names[first] in group), ())
+    if not group:
+        raise TypeError(f"{op.name}: not for complex numbers: {_PARTS}")
+    parts = [
+        _run(op, [part(x) if name in group else x for name, x in zip(names, operands, strict=True)], statics)
+        for part in (_real_part, _imag_part)
+    ]
+    return tuple(map(_joined, *parts)) if isinstance(parts[0], tuple) else _joined(*parts)
+
+
+def _run(op: Op, operands: Sequence[Any], statics: dict[str, Any]) -> Any:
+    given = len(op.inputs)
+    return (
+        op.function(*operands, **statics) if op.variadic else op.function(**dict(zip(op.inputs, operands[:given], strict=True)), **statics)
+    )
+
+
+_TOGETHER = {  # ops that are linear in these inputs together, but for a constant that they fill up with, so that they are not declared
+    "cat": ("xs",), "stack": ("xs",), "where": ("input", "other"), "clone": ("input",), "setitem": ("x", "v"),
+}  # fmt: skip
+
+
+def _real_part(x: Any) -> Any:
+    return x.real if isinstance(x, ComplexPair) else x
+
+
+def _imag_part(x: Any) -> Any:
+    """The imaginary parts, of real numbers 0."""
+    if isinstance(x, ComplexPair):
+        return x.imag
+    return None if x is None else np.zeros(shape_of(x), array_of(x).dtype) if hasattr(x, "shape") else 0.0
+
+
+def _joined(real: Any, imag: Any) -> ComplexPair:
+    """``real + i * imag``; both are pairs themselves where another operand is complex too."""
+    return ComplexPair(real.pair + _turned(imag.pair)) if isinstance(real, ComplexPair) else complex(real, imag)
+
+
+def _turned(pair: Any) -> Any:
+    """The numbers times i."""
+    return product(pair, np.array([0, 1], pair.dtype))
+
+
+def _conjugate(pair: Any) -> Any:
+    return pair * np.array([1, -1], pair.dtype)
+
+
+@linear_in("a", "b")
+@batched(lambda run, a, b: run(*[repeated(x, run.size) for x in aligned([a, b])]))
+@op(a=lambda g, b: product(g, _conjugate(b)), b=lambda g, a: product(g, _conjugate(a)))
+def product(a: Array, b: Array) -> Array:
+    """The products of complex numbers, given and returned as arrays of pairs (..., 2), which broadcast.
+
+    >>> import numpy as np
+    >>> product(np.array([[0.0, 1.0], [2.0, 0.0]]), np.array([0.0, 1.0]))
+    array([[-1.,  0.],
+           [ 0.,  2.]])
+    """
+    return pairs(ew.quiet().run(np.multiply, numbers(a), numbers(b)))
+
+
+def _add(a: Any, b: Any) -> ComplexPair:
+    return ComplexPair(_pair(a, b).pair + _pair(b, a).pair)
+
+
+def _sub(a: Any, b: Any) -> ComplexPair:
+    return ComplexPair(_pair(a, b).pair - _pair(b, a).pair)
+
+
+def _mul(a: Any, b: Any) -> ComplexPair:
+    for z, x in ((a, b), (b, a)):
+        if isinstance(z, ComplexPair) and _is_real(x):
+            return ComplexPair(z.pair * _column(x))
+    return ComplexPair(product(_pair(a, b).pair, _pair(b, a).pair))
+
+
+def _div(a: Any, b: Any) -> ComplexPair:
+    a = _pair(a, b)
+    if _is_real(b):
+        return ComplexPair(a.pair / _column(b))
+    b = _pair(b, a)
+    return ComplexPair(product(a.pair, _conjugate(b.pair)) / reduce.sum(ew.square(b.pair), -1, True))
+
+
+def _pow(z: Any, exponent: Any) -> ComplexPair:
+    """The principal power; small whole ones by products, which are right at 0 too."""
+    if isinstance(exponent, (int, float)) and exponent == int(exponent) and builtins.abs(exponent) <= 8:
+        result = z if exponent else ComplexPair(z.pair * 0) + 1
+        for _ in range(builtins.abs(int(exponent)) - 1):
+            result = _mul(result, z)
+        return _div(1, result) if exponent < 0 else result
+    z = _pair(z, exponent)
+    if isinstance(exponent, (int, float)):
+        return polar(ew.pow(z.abs(), exponent), z.angle() * exponent)
+    return _exp(_mul(_log(z), exponent))
+
+
+def _exp(z: ComplexPair) -> ComplexPair:
+    return polar(ew.exp(z.real), z.imag)
+
+
+def _log(z: ComplexPair) -> ComplexPair:
+    return complex(ew.log(z.abs()), z.angle())
+
+
+def _tanh(z: ComplexPair) -> ComplexPair:
+    """(t c + i s) / (c + i t s) of t = tanh(real), c = cos(imag), s = sin(imag): nothing overflows."""
+    t, c, s = ew.tanh(z.real), ew.cos(z.imag), ew.sin(z.imag)
+    return _div(complex(t * c, s), complex(c, t * s))
+
+
+def _sign(z: ComplexPair) -> ComplexPair:
+    """z / abs(z), and 0 at 0."""
+    size = z.abs()
+    return z / ew.where(ew.eq(size, 0), 1.0, size)
+
+
+def _eq(a: Any, b: Any) -> Any:
+    return reduce.all(ew.eq(_pair(a, b).pair, _pair(b, a).pair), -1)
+
+
+def _isclose(a: Any, b: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
+    a, b = _pair(a, b), _pair(b, a)
+    close = ew.le((a - b).abs(), atol + rtol * b.abs())
+    close = ew.logical_or(_eq(a, b), ew.logical_and(close, ew.isfinite(b.abs())))
+    return ew.logical_or(close, ew.logical_and(_some(ew.isnan, a), _some(ew.isnan, b))) if equal_nan else close
+
+
+def _some(test: Any, z: ComplexPair) -> Any:
+    return reduce.any(test(z.pair), -1)
+
+
+def _reduced(of: Any, name: str) -> Any:
+    def reduced(z: ComplexPair, dim: Any, keepdim: bool, dtype: Any) -> ComplexPair:
+        z = z if dtype is None else z.to(dtype)
+        dims = tuple(range(z.ndim)) if dim is None or dim == () else positive_dims(name, dim, z.ndim)
+        return ComplexPair(of(z.pair, dims, keepdim) if dims else z.pair)
+
+    return reduced
+
+
+def _prod(z: ComplexPair, dim: Any, keepdim: bool, dtype: Any) -> ComplexPair:
+    """Halves are multiplied with halves."""
+    z = z if dtype is None else z.to(dtype)
+    dim = positive_dim("prod", 0 if dim is None else dim, z.ndim) if dim is not None else (z := z.ravel()) and 0
+    while (n := z.shape[dim]) > 1:
+        half = _mul(z.narrow(dim, 0, n // 2), z.narrow(dim, n // 2, n // 2))
+        z = _cat([half, z.narrow(dim, n - 1, 1)], dim) if n % 2 else half
+    if not z.shape[dim]:
+        z = ComplexPair(shaping.pad(z.pair, (0, 0) * (z.ndim - dim) + (0, 1))) + 1
+    return z if keepdim and z.ndim else z.squeeze(dim)
+
+
+def _cumprod(z: ComplexPair, dim: int, dtype: Any) -> ComplexPair:
+    """After k steps each element is the product of the last 2**k: log2(n) products of all."""
+    z, dim, step = z if dtype is None else z.to(dtype), positive_dim("cumprod", dim, z.ndim), 1
+    while z.ndim and step < (n := z.shape[dim]):
+        z = _cat([z.narrow(dim, 0, step), _mul(z.narrow(dim, step, n - step), z.narrow(dim, 0, n - step))], dim)
+        step *= 2
+    return z
+
+
+_cat: Callable[..., ComplexPair] = shaping.cat  # type: ignore[assignment]  # of pairs it is one
+
+
+def _permuted(z: ComplexPair, dims: Any) -> ComplexPair:
+    dims = sizes_of(dims)
+    if len(dims) != z.ndim:
+        raise ShapeError(f"permute: dims {dims} do not name the {z.ndim} dimensions of shape {tuple(z.shape)}")
+    return ComplexPair(permute(z.pair, (*positive_dims("permute", dims, z.ndim), z.ndim)))
+
+
+def _transposed(z: ComplexPair, dim0: int, dim1: int) -> ComplexPair:
+    if not z.ndim:
+        return z
+    return ComplexPair(transpose(z.pair, positive_dim("transpose", dim0, z.ndim), positive_dim("transpose", dim1, z.ndim)))
+
+
+def _padded(z: ComplexPair, widths: Any, value: float) -> ComplexPair:
+    pair = shaping.pad_constant(z.pair, (*widths, (0, 0)))
+    outside = shaping.pad_constant(np.zeros(z.shape, pair.dtype), widths, value) if value else None
+    return ComplexPair(pair) if outside is None else ComplexPair(pair) + outside
+
+
+_ANSWERS: dict[str, Callable] = {  # op -> its result for complex numbers
     "abs": ComplexPair.abs,
     "neg": ComplexPair.__neg__,
-    "add": lambda a, b: _pair(a) + b,
-    "sub": lambda a, b: _pair(a) - b,
-    "mul": lambda a, b: b * a if isinstance(b, ComplexPair) else a * b,
-    "div": lambda a, b: _pair(a) / b,
-    "matmul": lambda a, b: multilinear(matmul, (a, b)),
-    "einsum": lambda equation, *operands: multilinear(functools.partial(einsum, equation), operands),
-    "exp": ComplexPair.exp,
+    "add": _add,
+    "sub": _sub,
+    "mul": _mul,
+    "div": _div,
+    "pow": _pow,
+    "square": lambda z: _mul(z, z),
+    "reciprocal": lambda z: _div(1, z),
+    "exp": _exp,
+    "log": _log,
+    "sqrt": lambda z: polar(ew.sqrt(z.abs()), z.angle() / 2),
+    "sin": lambda z: complex(ew.sin(z.real) * ew.cosh(z.imag), ew.cos(z.real) * ew.sinh(z.imag)),
+    "cos": lambda z: complex(ew.cos(z.real) * ew.cosh(z.imag), -ew.sin(z.real) * ew.sinh(z.imag)),
+    "sinh": lambda z: complex(ew.sinh(z.real) * ew.cos(z.imag), ew.cosh(z.real) * ew.sin(z.imag)),
+    "cosh": lambda z: complex(ew.cosh(z.real) * ew.cos(z.imag), ew.sinh(z.real) * ew.sin(z.imag)),
+    "tanh": _tanh,
+    "sigmoid": lambda z: (_tanh(z * 0.5) + 1) * 0.5,
+    "sign": _sign,
+    "eq": _eq,
+    "ne": lambda a, b: ew.logical_not(_eq(a, b)),
+    "isclose": _isclose,
+    "isnan": lambda z: _some(ew.isnan, z),
+    "isinf": lambda z: _some(ew.isinf, z),
+    "isfinite": lambda z: reduce.all(ew.isfinite(z.pair), -1),
+    "norm": lambda z, **how: reduce.norm(z.abs(), **how),
+    "sum": _reduced(reduce.sum, "sum"),
+    "mean": _reduced(reduce.mean, "mean"),
+    "prod": _prod,
+    "cumprod": _cumprod,
+    "reshape": lambda z, shape: z.reshape(shape),
+    "permute": _permuted,
+    "transpose": _transposed,
+    "broadcast_to": lambda z, shape: ComplexPair(broadcast_to(z.pair, shape=(*shape, 2))),
+    "getitem": lambda z, index: ComplexPair(subscript(z.pair, _with_parts(index))),
+    "pad_constant": _padded,
 }
+_NUMBERS = (builtins.complex, np.complexfloating)
 
 
-def multilinear(function: Callable[..., Any], operands: Sequence[Any]) -> Any:
-    """``function(*operands)``, which is linear in each operand, of complex pairs and real Tensors: by their parts.
-
-    >>> import minigrad as mg
-    >>> z = mg.complex(mg.tensor([1.0, 2.0]), mg.tensor([3.0, 4.0]))
-    >>> multilinear(mg.dot, (z, mg.tensor([1.0, 1.0]))).numpy()
-    array(3.+7.j, dtype=complex64)
-    """
-    place = next((i for i, x in enumerate(operands) if isinstance(x, ComplexPair)), None)
-    if place is None:
-        return function(*operands)
-    z = operands[place]
-    real, imag = (multilinear(function, (*operands[:place], part, *operands[place + 1 :])) for part in (z.real, z.imag))
-    return real + complex(-imag.imag, imag.real) if isinstance(real, ComplexPair) else complex(real, imag)
+def _with_parts(key: Any) -> tuple:
+    """A subscript of complex numbers as one of the real Tensor."""
+    key = key if isinstance(key, tuple) else (key,)
+    return (*key, slice(None)) if any(k is ... for k in key) else (*key, ..., slice(None))
 
 
 def _is_real(x: Any) -> bool:
-    return not isinstance(x, ComplexPair) and array_of(x).dtype.kind != "c"
+    return not isinstance(x, (ComplexPair, *_NUMBERS)) and getattr(getattr(x, "dtype", None), "kind", "f") != "c"
 
 
 def _column(x: Any) -> Any:
     """A real factor with a dimension for the parts."""
-    return reshape(x, (*x.shape, 1)) if hasattr(x, "shape") else x
+    return reshape(x, (*x.shape, 1)) if hasattr(x, "shape") and x.shape else x
 
 
-def _pair(x: Any) -> ComplexPair:
-    """A complex pair, a real Tensor or a number as a complex pair."""
+def _pair(x: Any, beside: Any = None) -> ComplexPair:
+    """A complex pair, a real Tensor or a number as a complex pair; a number in the dtype of what it is computed with."""
     if isinstance(x, ComplexPair):
         return x
-    if isinstance(x, TensorBase):
-        tensor: Any = x
-        return complex(tensor, tensor * 0)
-    x = np.asarray(x)
-    parts = np.stack([x.real, x.imag], -1)
-    return ComplexPair(parts.astype(np.float32) if x.ndim == 0 else parts)  # a number does not widen the dtype
+    if isinstance(x, TensorBase) and _is_real(x):
+        return as_pair("complex", x)
+    x = array_of(x)
+    if x.ndim == 0:
+        kind = getattr(inside(beside), "dtype", None)
+        return ComplexPair(np.array([x.real, x.imag], kind if kind is not None and kind.kind == "f" else get_default_dtype()))
+    return ComplexPair(np.stack([x.real, x.imag], -1))
+
+
+def of_numbers(array: np.ndarray) -> ComplexPair:
+    """A complex array as a complex pair.
+
+    >>> import numpy as np
+    >>> of_numbers(np.array([1 + 2j])).imag
+    tensor([2.], dtype=float64)
+    """
+    return ComplexPair(wrap(pairs(array)))
 
 
 def as_real(name: str, x: Any) -> Any:

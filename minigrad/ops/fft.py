@@ -19,19 +19,10 @@ from minigrad.engine import ShapeError, batched, dtype_of, get_default_dtype, li
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
 from minigrad.ops.batching import along_dim, behind
-from minigrad.ops.complex_pair import ComplexPair, as_pair, as_real
+from minigrad.ops.complex_pair import ComplexPair, as_pair, as_real, numbers, pairs
 from minigrad.ops.shape import crop, narrow, pad, pad_constant, roll, transpose, unfold, unfold_add
 from minigrad.tree import numbers_of
 from minigrad.types import Array, Dims, DType, Tensor
-
-
-def _numbers(pair: np.ndarray) -> np.ndarray:
-    """The complex numbers in an array of pairs (..., 2)."""
-    return np.ascontiguousarray(pair).view(np.result_type(pair.dtype, np.complex64))[..., 0]
-
-
-def _pairs(numbers: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(numbers)[..., None].view(numbers.real.dtype)
 
 
 def _weights(n: int, ndim: int, dim: int, dtype: Any) -> np.ndarray:
@@ -51,7 +42,7 @@ def _transform(z: Array, dims: Any, inverse: bool) -> Array:
     """Complex to complex, as pairs; no factor in either direction."""
     if not z.size:
         return z.copy()
-    return _pairs(np.fft.ifftn(_numbers(z), axes=dims, norm="forward") if inverse else np.fft.fftn(_numbers(z), axes=dims))
+    return pairs(np.fft.ifftn(numbers(z), axes=dims, norm="forward") if inverse else np.fft.fftn(numbers(z), axes=dims))
 
 
 @unnamed
@@ -60,7 +51,7 @@ def _transform(z: Array, dims: Any, inverse: bool) -> Array:
 @op(x=lambda g, x_shape, dim: _to_real(g / _weights(x_shape[dim], len(x_shape), dim, g.dtype), x_shape[dim], dim))
 def _from_real(x: Array, dim: int) -> Array:
     """Real to the first n // 2 + 1 coefficients, as pairs."""
-    return _pairs(np.fft.rfft(x, axis=dim))
+    return pairs(np.fft.rfft(x, axis=dim))
 
 
 @unnamed
@@ -69,7 +60,7 @@ def _from_real(x: Array, dim: int) -> Array:
 @op(z=lambda g, n, dim: _from_real(g, dim) * _weights(n, len(g.shape), dim, g.dtype))
 def _to_real(z: Array, n: int, dim: int) -> Array:
     """The first n // 2 + 1 coefficients, as pairs, to n real numbers, without a factor."""
-    return np.fft.irfft(_numbers(z), n, axis=dim, norm="forward")
+    return np.fft.irfft(numbers(z), n, axis=dim, norm="forward")
 
 
 def _places(name: str, shape: tuple[int, ...], s: Any, dim: Any) -> tuple[tuple[int, ...], list[Any]]:

@@ -424,9 +424,6 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         equation, operands = _numbered(equation, *operands)
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
-    for x in operands:
-        if hasattr(x, "answer_op"):  # a complex pair
-            return x.answer_op("einsum", (equation, *operands))
     values = list(operands)
     for function, places, keywords in _program(equation, tuple([tuple(x.shape) for x in operands])):
         values.append(function(*[values[p] for p in places], **keywords))

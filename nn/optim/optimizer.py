@@ -16,7 +16,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from minigrad import absent
-from minigrad.engine import TensorBase, enable_grad, no_grad, record_function, wrap
+from minigrad.engine import Shell, TensorBase, enable_grad, inside, no_grad, record_function, wrap
 from minigrad.kernels.native import library
 from minigrad.nn.module import Module, is_lazy, zero_gradients
 from minigrad.ops.arguments import check
@@ -108,7 +108,7 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         given: Any = params
         whole = isinstance(given, Module) and not (isinstance(given, Iterable) and all(isinstance(p, TensorBase) for p in given))
-        if whole or isinstance(params, (TensorBase, str)) or not isinstance(params, Iterable):  # an nn.ParameterList is welcome
+        if whole or isinstance(params, (TensorBase, Shell, str)) or not isinstance(params, Iterable):  # an nn.ParameterList is welcome
             advice = "; pass model.parameters()" if isinstance(params, Module) else ""
             raise TypeError(f"{type(self).__name__}: params must be an iterable of Tensors or dicts, not {type(params).__name__}{advice}")
         check(type(self).__name__, locals(), defaults="a dict")
@@ -139,7 +139,7 @@ class Optimizer:
             raise TypeError(f"add_param_group: a dict is needed, not {type(param_group).__name__}")
         group = dict(param_group)
         params = group["params"]
-        params = [params] if isinstance(params, TensorBase) else params
+        params = [params] if isinstance(params, (TensorBase, Shell)) else params
         if isinstance(params, (set, frozenset)):
             raise TypeError("add_param_group: a set has no order, which the state_dict needs; use a list")
         params = list(params)
@@ -150,6 +150,7 @@ class Optimizer:
             params = [p for _, p in params]
         if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
             raise ValueError("add_param_group: either the parameters of all groups have names, or those of none")
+        params = [inside(p) for p in params]  # of a complex parameter its real numbers
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"an optimizer takes Tensors, not {type(p).__name__}")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, no_grad, wrap
+from minigrad.engine import ShapeError, Shell, TensorBase, inside, no_grad, wrap
 from minigrad.nn.module import Module, Parameter
 from minigrad.nn.utils import parametrizations, parametrize, prune
 from minigrad.nn.utils.norm_hooks import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
@@ -23,10 +23,10 @@ M = TypeVar("M", bound=Module)
 
 
 def _tensors(name: str, what: str, given: Any) -> list[Tensor]:
-    """One Tensor or several, in a list."""
-    tensors = [given] if isinstance(given, TensorBase) else given
+    """One Tensor or several, in a list; in place of a complex pair its real numbers."""
+    tensors = [given] if isinstance(given, (TensorBase, Shell)) else given
     check(name, {what: tensors}, **{what: "an iterable"})
-    found: list[Any] = list(tensors)
+    found: list[Any] = [inside(t) for t in tensors]
     for tensor in found:
         check(name, {what: tensor}, **{what: TensorBase})
     return found

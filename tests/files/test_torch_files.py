@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.ops.complex_pair import ComplexPair
 
 FOLDER = Path(__file__).parent / "torch_files"
 MADE = runpy.run_path(str(FOLDER / "make_torch_files.py"))
@@ -60,7 +61,7 @@ def test_everything_else(name):
     assert [type(x) for x in loaded["others"][4:10]] == [str, bytes, tuple, set, tuple, str]
     assert loaded["bfloat16"].dtype == mg.float32
     assert loaded["bfloat16"].tolist()[:4] == [1.0, -2.5, 3.140625, math.inf] and abs(loaded["bfloat16"][4].item() - 1e-40) < 1e-41
-    assert type(loaded["complex"]) is np.ndarray and loaded["complex"].tolist() == [1 + 2j, 3j]
+    assert type(loaded["complex"]) is ComplexPair and loaded["complex"].tolist() == [1 + 2j, 3j]
     assert type(loaded["parameter"]) is type(loaded["frozen"]) is nn.Parameter
     assert loaded["parameter"].requires_grad and not loaded["frozen"].requires_grad and loaded["parameter"].tolist() == [1, 1]
     assert loaded["optimizer"]["param_groups"][0]["momentum"] == 0.9

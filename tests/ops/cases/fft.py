@@ -70,6 +70,36 @@ def of_parts(lib, x, y):
     return [lib.abs(a), a.abs(), a.angle(), lib.angle(b), lib.real(a), lib.imag(a), *[parts(lib, z) for z in results + shapes]]
 
 
+def functions_of_pairs(lib, x, y):
+    """Functions that have a formula for complex numbers, and such whose ops are applied to both parts."""
+    a, b = pair(lib, x), pair(lib, y)
+    formulas = (
+        lib.exp(a),
+        lib.log(a),
+        lib.sqrt(a),
+        lib.sin(a),
+        lib.cosh(b),
+        lib.tanh(a),
+        lib.sigmoid(b),
+        a**2,
+        a**-1,
+        a**1.5,
+        a**b,
+        lib.sgn(a),
+    )
+    both = (
+        lib.cat([a, b]),
+        lib.stack([a, b], -1),
+        a.roll(1, 0),
+        a.cumsum(1),
+        lib.where(y[..., 0] > 1, a, b),
+        a @ b.T,
+        lib.einsum("ij,kj->ik", a, b),
+    )
+    others = a.prod(0), a.cumprod(1), lib.nn.functional.pad(a, (1, 0)), a.unsqueeze(1).expand(-1, 2, -1), a.flatten(), a.norm(dim=0) * 1j
+    return [parts(lib, z) for z in formulas + both + others]
+
+
 def spectrogram(lib, x, window, **options):
     return lib.stft(x, 4, hop_length=1, win_length=3, window=window, return_complex=True, **options).abs()
 
@@ -115,6 +145,7 @@ CASES = [
     row("fftshift", lambda lib, x: (lib.fft.fftshift(x), lib.fft.ifftshift(x, -1)), signals(dims=2)),
     row("fftshift_of_pairs", lambda lib, x: parts(lib, lib.fft.fftshift(pair(lib, x), dim=-1)), signals(True)),
     row("complex_pair", of_parts, st.arrays((2, 3, 2), low=0.3), st.arrays((2, 3, 2), low=0.3)),
+    row("functions_of_pairs", functions_of_pairs, st.arrays((2, 3, 2), low=0.5, high=1.5), st.arrays((2, 3, 2), low=0.5, high=1.5)),
     Case(fft.stft, st.call(st.arrays((6,)), hs.just(4), return_complex=hs.just(False), onesided=hs.booleans()), name="stft_of_parts"),
     row(
         "stft", spectrogram, st.arrays((2, 6), low=0.2, high=3), WINDOW, normalized=hs.booleans(), onesided=hs.booleans(),
@@ -125,5 +156,9 @@ CASES = [
         onesided=hs.booleans(), center=hs.booleans(),
     ),
     Case(fft.istft, st.call(st.arrays((3, 4, 2)), hs.just(4)), name="istft_of_parts"),
+    Case(
+        complex_pair.product, st.arrays((2, 3, 2)), st.arrays((3, 2)),
+        torch=lambda torch, a, b: parts(torch, pair(torch, a) * pair(torch, b)), name="product_of_pairs",
+    ),
     Case(complex_pair.angle, st.arrays((3,), low=0.5), torch="angle", name="angle_of_real"),
 ]  # fmt: skip
