@@ -472,7 +472,7 @@ def identical(a, b) -> bool:
         return type(a) is type(b) and list(a) == list(b) and all(identical(a[k], b[k]) for k in a)
     if isinstance(a, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(map(identical, a, b))
-    if isinstance(a, (mg.Tensor, np.ndarray)):
+    if isinstance(a, (mg.Tensor, ComplexPair, np.ndarray)):
         return type(a) is type(b) and same(numpy(a), numpy(b))
     return type(a) is type(b) and a == b
 
@@ -482,7 +482,7 @@ def is_plain(value) -> bool:
         return all(map(is_plain, value)) and all(map(is_plain, value.values()))
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(map(is_plain, value))
-    return isinstance(value, (mg.Tensor, np.ndarray, str, bytes, bytearray, int, float, type(None), np.dtype, mg.dtype))
+    return isinstance(value, (mg.Tensor, ComplexPair, np.ndarray, str, bytes, bytearray, int, float, type(None), np.dtype, mg.dtype))
 
 
 def check_damaged(name: str, content: bytes) -> None:

@@ -194,7 +194,7 @@ def test_a_complex_parameter(tmp_path):
     assert not net.gain.requires_grad and nn.Parameter(np.array([1j])).dtype == mg.complex128
     with pytest.raises(RuntimeError, match=r"gain: shape \(4,\) does not fit \(5,\)"):
         net.load_state_dict({"gain": mg.ones(4, dtype=mg.cfloat), "turn": mg.ones(5)})
-    with pytest.raises(TypeError, match="parameter 'wrong' must be .* not ComplexPair"):
+    with pytest.raises(TypeError, match=r"parameter 'wrong' must be .* not ComplexPair"):
         net.register_parameter("wrong", net.gain * 2)
 
 
