@@ -107,7 +107,7 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         given: Any = params
-        whole = isinstance(given, Module) and not (isinstance(given, Iterable) and all(isinstance(p, TensorBase) for p in given))
+        whole = isinstance(given, Module) and not (isinstance(params, Iterable) and all(isinstance(p, (TensorBase, Shell)) for p in params))
         if whole or isinstance(params, (TensorBase, Shell, str)) or not isinstance(params, Iterable):  # an nn.ParameterList is welcome
             advice = "; pass model.parameters()" if isinstance(params, Module) else ""
             raise TypeError(f"{type(self).__name__}: params must be an iterable of Tensors or dicts, not {type(params).__name__}{advice}")
