@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.calls import in_mode
-from minigrad.engine import ShapeError, no_grad
+from minigrad.engine import ShapeError, inside, no_grad
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import save
 from minigrad.nn.bar import bar
@@ -742,7 +742,8 @@ class TensorBoard(Callback):
                 part = f"{name.removeprefix('val_')}/val" if name.startswith("val_") else f"{name}/train"
                 writer.add_scalar(part, value, run.step)
         if self.histograms:
-            for name, p in run.model.named_parameters():
+            for name, member in run.model.named_parameters():
+                p = inside(member)
                 for what, tensor in (("weights", p), ("gradients", p.grad)):
                     if tensor is not None and tensor.numel() and bool(np.isfinite(tensor._data).all()):
                         writer.add_histogram(f"{what}/{name}", tensor, run.step)
@@ -1014,7 +1015,7 @@ def _check_step(value: Any, run: Run) -> None:
     number = value.item()
     if math.isfinite(number):
         return
-    sizes = {name: float(np.abs(p._data).max()) for name, p in run.model.named_parameters() if p.numel()}
+    sizes = {name: float(np.abs(inside(p)._data).max()) for name, p in run.model.named_parameters() if p.numel()}
     bad = [name for name, size in sizes.items() if not math.isfinite(size)]
     if bad:
         why = f"not finite any more are the parameters {', '.join(bad)}: a smaller learning rate or ClipGradNorm may help"

@@ -330,7 +330,7 @@ def _given(x: Any) -> tuple:
 
 def _several(x: Any) -> tuple:
     """One Tensor or several; of complex numbers the real ones."""
-    return tuple(map(inside, _given(x)))
+    return tuple([inside(v) for v in _given(x)])
 
 
 def _as_given(inputs: tuple, gradients: Iterable[Any]) -> tuple:

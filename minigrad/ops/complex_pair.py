@@ -136,9 +136,19 @@ class ComplexPair(Shell):
 
     nelement = numel
 
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one complex number."""
+        return self.dtype.itemsize
+
     def element_size(self) -> int:
         """Bytes of one complex number."""
         return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all."""
+        return self.itemsize * self.numel()
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -354,6 +364,11 @@ class ComplexPair(Shell):
         """Set every element to 0."""
         self.pair.zero_()
         return self
+
+    def normal_(self, mean: Any = 0.0, std: float = 1.0, generator: Any = None) -> ComplexPair:
+        """Fill with normal numbers: half of the variance ``std**2`` is that of the real parts."""
+        self.pair.normal_(0.0, std * math.sqrt(0.5), generator=generator)
+        return self.add_(mean) if mean else self
 
     def add_(self, other: Any, *, alpha: float = 1) -> ComplexPair:
         """Give this pair the value of ``self + alpha * other``."""

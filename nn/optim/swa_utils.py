@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import no_grad, wrap
+from minigrad.engine import inside, no_grad, wrap
 from minigrad.nn.module import Module
 from minigrad.nn.optim.lr_scheduler import LRScheduler
 from minigrad.nn.optim.optimizer import Optimizer
@@ -108,8 +108,8 @@ class AveragedModel(Module):
     def update_parameters(self, model: Module) -> None:
         """Add the present weights of ``model`` to the average; the first call copies them."""
         count = int(self.n_averaged.item())
-        parameters = list(zip(self.module.parameters(), model.parameters(), strict=True))
-        buffers: list[Any] = list(zip(self.module.buffers(), model.buffers(), strict=True))
+        parameters: list[Any] = list(zip(map(inside, self.module.parameters()), map(inside, model.parameters()), strict=True))
+        buffers: list[Any] = list(zip(map(inside, self.module.buffers()), map(inside, model.buffers()), strict=True))
         averaged = parameters + buffers if self.use_buffers else parameters
         averaged = [(average, new) for average, new in averaged if count and average._data.dtype.kind == "f"]
         done = {id(average) for average, _ in averaged}

@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad.distributed.collectives import gathered
 from minigrad.distributed.processes import DistError, Group, current, ranks_text, several
-from minigrad.engine import at_end_of_backward, is_grad_enabled, wrap
+from minigrad.engine import at_end_of_backward, inside, is_grad_enabled, wrap
 from minigrad.nn.module import Module, Parameter, is_lazy
 from minigrad.ops.arguments import check
 
@@ -94,7 +94,7 @@ class DistributedDataParallel(Module):
         self.bucket_bytes = int((25 if bucket_cap_mb is None else bucket_cap_mb) * 2**20)
         if several() is not None and init_sync:
             _check_same(here, module)
-            _share(here, [*module.parameters(), *module.buffers()], "the first values of DistributedDataParallel")
+            _share(here, list(map(inside, (*module.parameters(), *module.buffers()))), "the first values of DistributedDataParallel")
         self._reducer = _Reducer(self)
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
@@ -107,7 +107,7 @@ class DistributedDataParallel(Module):
 
     def sync_buffers(self) -> None:
         """Give all ranks the buffers of rank 0, if ``broadcast_buffers``. Each call of the model does it first."""
-        buffers = list(self.module.buffers()) if self.broadcast_buffers else []
+        buffers = list(map(inside, self.module.buffers())) if self.broadcast_buffers else []
         here = several()
         if buffers and here is not None:
             _share(here, buffers, f"the buffers of DistributedDataParallel, before {self._reducer.place}")
@@ -170,7 +170,7 @@ class _Reducer:
     """The means of gradients over the ranks, for one model."""
 
     def __init__(self, model: DistributedDataParallel):
-        named = [(n, p) for n, p in model.module.named_parameters() if p.requires_grad]
+        named = [(n, inside(p)) for n, p in model.module.named_parameters() if p.requires_grad]
         self.names = [n for n, _ in named]
         self.parameters = [p for _, p in named]
         self.find_unused = model.find_unused_parameters
@@ -303,7 +303,7 @@ def _share(here: Group, tensors: list[Any], name: str) -> None:
 
 def _check_same(here: Group, module: Module) -> None:
     """Raise unless all ranks have the parameters and buffers of rank 0."""
-    own = [(n, str(t._data.dtype), tuple(t._data.shape)) for n, t in [*module.named_parameters(), *module.named_buffers()]]
+    own = [(n, str(t.dtype), tuple(t.shape)) for n, t in [*module.named_parameters(), *module.named_buffers()]]
     found = gathered(own, here, "the parameters' shapes, for DistributedDataParallel", here.inner)
     for rank, other in enumerate(found):
         if other != found[0]:
