@@ -14,7 +14,7 @@ from minigrad.kernels.layouts import transposed
 from minigrad.kernels.native import F32, address, lines, share, vector
 from minigrad.kernels.tiles import cut
 
-SPAN, MOST, DEEP, DEPTH, SHORT_DEPTH = 3, 5, 1024, 12, 192  # as in kernels.c
+SPAN, MOST, DEEP, DEPTH, SHORT_DEPTH, CHANNELS = 3, 5, 1024, 12, 192, 3  # as in kernels.c
 GROUP = 1 << 17  # numbers in the frames of the images that are put in frames together
 TOGETHER, LONGEST = 3, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
 WEIGHTS = 1 << 16  # from so many on, several tiles are multiplied with the same weights
@@ -58,7 +58,8 @@ class _Work(NamedTuple):
     outputs: int  # in a share
     shares: int
     split: bool  # the images, not the outputs
-    frames: int  # numbers of room, with those of a tile's cells and of the results
+    frames: int  # numbers of room, with those of weights, of a tile's cells and of the results
+    turned: int
     panel: int
     results: int
 
@@ -109,7 +110,14 @@ def _plan(
     rows, ow = len(starts), last.out
 
     vectors = -(-ow // lanes)  # of a row
-    clocks = [rows * (ow / lanes * (o + 2) + 2 * vectors), math.inf, rows * vectors * o]  # for a cell, in the ways that kernels.c has
+    blocks = -(-o // lanes)  # of channels; what is in them is turned at the end
+    clocks = [
+        rows * (ow / lanes * (o + 2) + 2 * vectors),
+        math.inf,
+        rows * vectors * o,
+        0.9 * rows * blocks * (ow + 30 * vectors / len(at)),
+    ]
+    # for a cell, in the ways that kernels.c has
     if phases == 1 and bool((starts == np.arange(rows) * pitch).all()):
         clocks[1] = -(-rows * pitch // lanes) * o
     way = clocks.index(min(clocks))
@@ -180,17 +188,18 @@ def _work(
     n, o = x_shape[0], plans[0].numbers[3]
     images, outputs = _shared(n, o, math.prod(w_shape), n * sum([plan.products for plan in plans]))
     group = min([min(plan.group, images) for plan in plans])  # plans take turns with images that are in the cache
-    table, frames = [], 0
+    table, frames, all_turned = [], 0, 0
     for plan in plans:
         frame = -(-(group * plan.frame + plan.size + lanes) // 16) * 16
-        table += [np.array([*plan.numbers, frame], np.int64), *plan.tables]
-        frames += frame
+        turned = (plan.numbers[10] + 1) * -(-outputs // lanes) * lanes if plan.numbers[16] == CHANNELS else 0
+        table += [np.array([*plan.numbers, frame, turned], np.int64), *plan.tables]
+        frames, all_turned = frames + frame, all_turned + -(-turned // 16) * 16
     shares = -(-n // images) * -(-o // outputs)
-    numbers = np.concatenate([np.array([len(plans), n, o, images, outputs, shares, group, frames], np.int64), *table])
+    numbers = np.concatenate([np.array([len(plans), n, o, images, outputs, shares, group, frames, all_turned], np.int64), *table])
     packed = max([min(DEEP, plan.numbers[10]) * plan.size if plan.numbers[16] == 0 else 0 for plan in plans]) + 16
-    results = outputs * max([plan.size for plan in plans])
+    results = max([max(outputs * plan.size, (plan.numbers[8] + lanes) * 2 * lanes) for plan in plans])
     whole = plans_of is _forward or len(plans) == math.prod([min(s, size) for s, size in zip(window.stride, x_shape[2:], strict=True)])
-    return _Work(numbers, address(numbers), outputs, shares, images < n, frames, packed, results), whole
+    return _Work(numbers, address(numbers), outputs, shares, images < n, frames, all_turned, packed, results), whole
 
 
 def _shares(n: int, products: int) -> list[slice]:
@@ -236,7 +245,7 @@ def input_gradient(y: np.ndarray, w: Any, shape: Sequence[int], window: Any, fli
 
 
 def _convolve(work: _Work, x: np.ndarray, w: np.ndarray, add: np.ndarray, y: np.ndarray) -> None:
-    scratch = work.frames + work.panel + work.results
+    scratch = work.frames + work.turned + work.panel + work.results
     share("convolve", (x, w, add, y), scratch, work.address, work.panel, shares=work.shares)
 
 

@@ -1316,11 +1316,11 @@ typedef struct {
     Long x_step, y_step, y_plane;       /* from one image to the next, and from one channel of y to the next */
     Long rows, ow, out_step;            /* rows of y in a channel, pixels in a row, from one pixel to the next */
     Long cells, w_row, plane, phases, pitch, left, way, tiles;
-    Long frame;                         /* numbers of room for the frames of a group of images */
+    Long frame, turned;                 /* numbers of room for the frames of a group of images, and for weights with channels in vectors */
 } Shape;
 /* What a call of several threads shares: shares of `images` images and `outputs` channels of y, numbered through, of which each thread takes the
  * next that is left. In it, `group` images are put in frames together. Behind this struct come the plans, each a Shape with its tables. */
-typedef struct { Long plans, n, o, images, outputs, shares, group, frames; } Work; /* frames: numbers of room for those of all plans */
+typedef struct { Long plans, n, o, images, outputs, shares, group, frames, turned; } Work; /* frames, turned: the rooms of all plans */
 typedef struct { Long image, end, output, outputs; } Share;
 typedef struct { const Long *in, *cells, *weights, *starts, *outs; } Tables;
 typedef struct { Long image, row, column; } Place; /* in the pixels of some images, row by row */
@@ -1447,8 +1447,81 @@ static void multiply_some(const float *w, const Long *weights, Long w_row, const
 }
 
 /* There are three ways to cut the pixels into vectors (s->way): PACKED, one behind the other, copied to the panel; FLAT, as they lie in the
- * frame, with what is between the rows; WHOLE, each row by itself, the last vector of a row perhaps with few pixels. */
-enum { PACKED, FLAT, WHOLE };
+ * frame, with what is between the rows; WHOLE, each row by itself, the last vector of a row perhaps with few pixels. Or vectors hold CHANNELS of y. */
+enum { PACKED, FLAT, WHOLE, CHANNELS };
+
+/* Weights of `o` channels with these in vectors: for each two vectors of channels (the last block may be one) the bias, then a row for each cell. */
+static void turn_weights(const float *w, const float *bias, const Long *weights, Long cells, Long w_row, Long o, float *to) {
+    for (Long first = 0; first < o; first += 2 * LANES) {
+        Long size = o - first > LANES ? 2 * LANES : LANES, known = o - first < size ? o - first : size;
+        for (Long i = 0; i < size; i++) to[i] = i < known ? bias[first + i] : 0.0f;
+        for (Long i = 0; i < size; i++)
+            for (Long k = 0; k < cells; k++) to[(k + 1) * size + i] = i < known ? w[(first + i) * w_row + weights[k]] : 0.0f;
+        to += (cells + 1) * size;
+    }
+}
+
+/* `high` pixels, which lie side by side from x on, times turned weights: `wide` vectors of each. */
+INLINE void multiply_places(const float *x, const Long *cells, Long count, const float *w, float *to, const int high, const int wide) {
+    Vector sums[2 * HIGH][2];
+#pragma GCC unroll 24
+    for (int i = 0; i < high; i++)
+        for (int j = 0; j < wide; j++) sums[i][j] = load(w + j * LANES);
+    for (Long k = 0; k < count; k++) {
+        const float *place = x + cells[k];
+        Vector v[2];
+        w += wide * LANES;
+        for (int j = 0; j < wide; j++) v[j] = load(w + j * LANES);
+#pragma GCC unroll 24
+        for (int i = 0; i < high; i++)
+            for (int j = 0; j < wide; j++) sums[i][j] += place[i] * v[j];
+    }
+#pragma GCC unroll 24
+    for (int i = 0; i < high; i++)
+        for (int j = 0; j < wide; j++) memcpy(to + (i * wide + j) * LANES, &sums[i][j], sizeof(Vector));
+}
+
+/* As convolve_group, with turned weights; `room` for a row, two vectors for each pixel, and LANES pixels more. */
+static void convolve_channels(const float *x, const float *w, float *y, float *frame, float *room, const Shape *s, Long n, Long o) {
+    Tables t = tables_of(s);
+    /* where vectors are longer than a row, what lies behind it is overwritten next; but not behind the last rows, or where other plans write */
+    Long end = t.outs[s->rows - 1] + s->ow, adjacent = end - t.outs[0] == s->rows * s->ow;
+    put_in_frames(x, frame, t.in, s, n);
+    for (Long image = 0; image < n; image++, y += s->y_step, frame += s->c * s->plane) {
+        const float *block = w;
+        for (Long first = 0; first < o; first += 2 * LANES) {
+            Long two = o - first > LANES, limit = two ? HIGH : 2 * HIGH, parts = (s->ow + limit - 1) / limit, wide = two ? 2 : 1;
+            for (Long row = 0; row < s->rows; row++) {
+                for (Long part = 0; part < parts; part++) {
+                    Long begin = s->ow * part / parts, high = s->ow * (part + 1) / parts - begin;
+                    const float *from = frame + t.starts[row] + begin;
+                    float *to = room + begin * wide * LANES;
+#define CASE(i) case i: multiply_places(from, t.cells, s->cells, block, to, i, 2); break;
+                    if (two) switch (high) { HIGHS(CASE) HIGHER(CASE) }
+#undef CASE
+#define CASE(i) case i: multiply_places(from, t.cells, s->cells, block, to, i, 1); break;
+                    else switch (high) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
+#undef CASE
+                }
+                for (Long j = 0; j < wide; j++)
+                    for (Long i = 0; i < s->ow; i += LANES) {
+                        if (s->ow - i < LANES && s->ow > LANES) i = s->ow - LANES; /* some once more */
+                        Long count = s->ow - i < LANES ? s->ow - i : LANES, begin = first + j * LANES;
+                        float *out = y + begin * s->y_plane + t.outs[row] + i * s->out_step;
+                        Vector v[LANES];
+                        for (int k = 0; k < LANES; k++) v[k] = load(room + ((i + k) * wide + j) * LANES);
+                        transpose(v);
+                        int whole_vector = s->out_step == 1 && (count == LANES || (adjacent && t.outs[row] + LANES <= end));
+                        for (Long k = 0; k < LANES && begin + k < o; k++, out += s->y_plane) {
+                            if (whole_vector) memcpy(out, &v[k], sizeof(Vector));
+                            else for (Long l = 0; l < count; l++) out[l * s->out_step] = v[k][l];
+                        }
+                    }
+            }
+            block += (s->cells + 1) * wide * LANES;
+        }
+    }
+}
 
 /* A group of n images, and `o` channels of y. `frame`: zeros, with TILE + LANES more at the end; `panel` has room for DEEP tiles and LANES numbers if
  * pixels are packed; `room` for s->tiles of each output. */
@@ -1503,17 +1576,29 @@ static void convolve_group(const float *x, const float *w, const float *bias, fl
 void NAME(convolve)(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y, float *restrict scratch,
                     const Long *table, Long panel, Long *next) {
     const Work *work = (const Work *)table;
-    float *behind = scratch + work->frames;
+    float *behind = scratch + work->frames + work->turned;
+    Long turned = -1; /* the first output whose weights are */
     memset(scratch, 0, sizeof(float) * work->frames);
     for (Long number; (number = take(next)) < work->shares;) {
         Share share = share_of(work, number);
+        if (turned != share.output) {
+            const Shape *s = (const Shape *)(work + 1);
+            float *to = scratch + work->frames;
+            for (Long i = 0; i < work->plans; i++, to += s->turned, s = next_plan(s))
+                if (s->way == CHANNELS)
+                    turn_weights(w + share.output * s->w_row, bias + share.output, tables_of(s).weights, s->cells, s->w_row, share.outputs, to);
+            turned = share.output;
+        }
         for (Long image = share.image, n; image < share.end; image += n) {
             n = share.end - image < work->group ? share.end - image : work->group;
             const Shape *s = (const Shape *)(work + 1);
-            float *frame = scratch;
-            for (Long i = 0; i < work->plans; i++, frame += s->frame, s = next_plan(s))
-                convolve_group(x + image * s->x_step, w + share.output * s->w_row, bias + share.output,
-                               y + image * s->y_step + share.output * s->y_plane, frame, behind, behind + panel, s, n, share.outputs);
+            float *frame = scratch, *weights = scratch + work->frames;
+            for (Long i = 0; i < work->plans; i++, frame += s->frame, weights += s->turned, s = next_plan(s)) {
+                const float *from = x + image * s->x_step;
+                float *to = y + image * s->y_step + share.output * s->y_plane;
+                if (s->way == CHANNELS) convolve_channels(from, weights, to, frame, behind + panel, s, n, share.outputs);
+                else convolve_group(from, w + share.output * s->w_row, bias + share.output, to, frame, behind, behind + panel, s, n, share.outputs);
+            }
         }
     }
 }
