@@ -14,7 +14,7 @@ from minigrad.kernels.layouts import transposed
 from minigrad.kernels.native import F32, address, lines, share, vector
 from minigrad.kernels.tiles import cut
 
-SPAN, MOST, DEEP, DEPTH, SHORT_DEPTH, CHANNELS = 3, 5, 1024, 12, 192, 3  # as in kernels.c
+SPAN, MOST, DEEP, SHORT_DEPTH, CHANNELS = 3, 5, 1024, 192, 3  # as in kernels.c
 GROUP = 1 << 17  # numbers in the frames of the images that are put in frames together
 TOGETHER, LONGEST = 3, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
 WEIGHTS = 1 << 16  # from so many on, several tiles are multiplied with the same weights
@@ -262,7 +262,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
     work, cells = found[0], math.prod(shape[1:])
     tile, wide = MOST * SPAN * lanes, -(-work.outputs // lanes) * lanes
     dw = np.empty((work.shares if work.split else 1, *shape), np.float32)
-    scratch = work.frames + (min(SHORT_DEPTH, cells) + DEPTH + wide) * tile + lanes + (cells + DEPTH) * wide
+    scratch = work.frames + (min(SHORT_DEPTH, cells) + wide) * tile + lanes + cells * wide
     apart = dw[0].size if work.split else 0
     share("convolve_back", (*ours, *theirs, dw), scratch, work.address, apart, shares=work.shares)
     return dw[0] if len(dw) == 1 else dw.sum(axis=0)

@@ -1309,7 +1309,7 @@ void NAME(winograd_taps)(const float *restrict sums, const float *restrict g, fl
 #else
 #define OUTPUTS 4
 #endif
-enum { TILE = SPAN * LANES, MOST = 5, LONG_TILE = MOST * TILE, DEEP = 1024, DEPTH = 12, SHORT_DEPTH = 16 * DEPTH };
+enum { TILE = SPAN * LANES, MOST = 5, LONG_TILE = MOST * TILE, DEEP = 1024, SHORT_DEPTH = 192 };
 
 typedef struct {
     Long c, h, w, o;                    /* channels, rows of a channel, numbers in a row of x; channels of y */
@@ -1603,43 +1603,83 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
     }
 }
 
-/* The products of DEPTH cells, rows of LONG_TILE numbers, with `wide` vectors of output channels over `count` pixels, added to sums. */
-static inline __attribute__((always_inline)) void multiply_pixels(const float *panel, const float *turned, Long count, float *sums, Long o,
-                                                                  const int wide) {
-    Vector total[DEPTH][2];
-    for (int i = 0; i < DEPTH; i++)
+/* The products of `high` cells, rows of LONG_TILE numbers, with `wide` vectors of output channels over `count` pixels, added to sums. */
+INLINE void multiply_pixels(const float *panel, const float *turned, Long count, float *sums, Long o, const int high, const int wide) {
+    Vector total[2 * HIGH][2];
+#pragma GCC unroll 24
+    for (int i = 0; i < high; i++)
         for (int v = 0; v < wide; v++) total[i][v] = all(0.0f);
     for (Long p = 0; p < count; p++) {
         Vector g[2];
         for (int v = 0; v < wide; v++) g[v] = load(turned + (p * wide + v) * LANES);
-        for (int i = 0; i < DEPTH; i++)
+#pragma GCC unroll 24
+        for (int i = 0; i < high; i++)
             for (int v = 0; v < wide; v++) total[i][v] += panel[i * LONG_TILE + p] * g[v];
     }
-    for (int i = 0; i < DEPTH; i++)
+#pragma GCC unroll 24
+    for (int i = 0; i < high; i++)
         for (int v = 0; v < wide; v++) {
             Vector sum = load(sums + i * o + v * LANES) + total[i][v];
             memcpy(sums + i * o + v * LANES, &sum, sizeof sum);
         }
 }
 
+/* `count` cells with all channels of y, of which o numbers are in a row of sums. */
+static void multiply_cells(const float *panel, const float *turned, Long size, Long count, float *sums, Long o) {
+    for (Long block = 0; block < o; block += 2 * LANES, turned += 2 * LANES * LONG_TILE) {
+        Long two = o - block > LANES, limit = two ? HIGH : 2 * HIGH, parts = (count + limit - 1) / limit;
+        for (Long part = 0; part < parts; part++) {
+            Long first = count * part / parts, high = count * (part + 1) / parts - first;
+            const float *from = panel + first * LONG_TILE;
+            float *to = sums + first * o + block;
+#define CASE(i) case i: multiply_pixels(from, turned, size, to, o, i, 2); break;
+            if (two) switch (high) { HIGHS(CASE) HIGHER(CASE) }
+#undef CASE
+#define CASE(i) case i: multiply_pixels(from, turned, size, to, o, i, 1); break;
+            else switch (high) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
+#undef CASE
+        }
+    }
+}
+
+/* The pixels of segments with the channels in vectors, in blocks of two vectors, the last one perhaps of one. y is in one piece up to `end`. */
+static void turn_pixels(const float *y, const float *end, const Shape *s, Long outputs, const Segment *segment, Long many, float *turned) {
+    Long o = whole(outputs);
+    for (Long first = 0; first < o; first += LANES) {
+        Long block = first / (2 * LANES) * 2 * LANES, wide = o - block < 2 * LANES ? LANES : 2 * LANES, known = least(LANES, outputs - first);
+        float *column = turned + block * LONG_TILE + first - block;
+        for (Long i = 0; i < many; i++)
+            for (Long j = 0; j < segment[i].count; j += LANES) {
+                const float *from = y + first * s->y_plane + segment[i].to + j;
+                Long count = least(LANES, segment[i].count - j);
+                Vector v[LANES];
+                if (known == LANES && from + (LANES - 1) * s->y_plane + LANES <= end)
+                    for (int k = 0; k < LANES; k++) v[k] = load(from + k * s->y_plane);
+                else
+                    for (int k = 0; k < LANES; k++) v[k] = k < known ? load_some(from + k * s->y_plane, count, 0.0f) : all(0.0f);
+                transpose(v);
+                for (Long k = 0; k < count; k++) memcpy(column + (segment[i].at + j + k) * wide, &v[k], sizeof(Vector));
+            }
+    }
+}
+
 /* The gradient in the weights; y is the gradient of the result. Each share of images writes one of its own, `apart` from the next (else that is 0).
- * `scratch` has room for frames, SHORT_DEPTH + DEPTH long tiles, one for each output channel, and their sums: a row for each cell, and DEPTH more. The
- * number of channels is a multiple of LANES there. */
+ * `scratch` has room for frames, long tiles of SHORT_DEPTH cells and of the output channels, and their sums, a row for each cell. The number of channels
+ * is a multiple of LANES there. */
 void NAME(convolve_back)(const float *restrict x, const float *restrict y, float *restrict dw, float *restrict scratch, const Long *table,
                          Long apart, Long *next) {
     const Work *work = (const Work *)table;
     const Shape *s = (const Shape *)(work + 1);
     Tables t = tables_of(s);
     Long short_depth = s->cells < SHORT_DEPTH ? s->cells : SHORT_DEPTH, most_outputs = (work->outputs + LANES - 1) / LANES * LANES;
-    float *frame = scratch, *panel = scratch + work->frames, *turned = panel + (short_depth + DEPTH) * LONG_TILE + LANES;
+    float *frame = scratch, *panel = scratch + work->frames, *turned = panel + short_depth * LONG_TILE + LANES;
     float *sums = turned + most_outputs * LONG_TILE;
     Segment segment[LONG_TILE + 1];
     memset(frame, 0, sizeof(float) * work->frames);
-    memset(turned, 0, sizeof(float) * (sums - turned)); /* there are channels that are none */
     for (Long number; (number = take(next)) < work->shares;) {
         Share share = share_of(work, number);
         Long o = (share.outputs + LANES - 1) / LANES * LANES;
-        memset(sums, 0, sizeof(float) * (s->cells + DEPTH) * o);
+        memset(sums, 0, sizeof(float) * s->cells * o);
         for (Long image = share.image, images; image < share.end; image += images) {
             images = share.end - image < work->group ? share.end - image : work->group;
             put_in_frames(x + image * s->x_step, frame, t.in, s, images);
@@ -1649,22 +1689,11 @@ void NAME(convolve_back)(const float *restrict x, const float *restrict y, float
             for (Long pixel = 0, size; pixel < pixels; pixel += size) {
                 size = pixels - pixel < most ? pixels - pixel : most;
                 Long many = segments(segment, s, &t, &place, size, s->ow);
-                for (Long k = 0; k < share.outputs; k++) { /* blocks of two vectors, the last one perhaps of one */
-                    Long block = k / (2 * LANES) * 2 * LANES, wide = o - block < 2 * LANES ? LANES : 2 * LANES;
-                    float *column = turned + block * LONG_TILE + k - block;
-                    for (Long i = 0; i < many; i++)
-                        for (Long j = 0; j < segment[i].count; j++)
-                            column[(segment[i].at + j) * wide] = from[k * s->y_plane + segment[i].to + j];
-                }
+                turn_pixels(from, y + work->n * s->y_step, s, share.outputs, segment, many, turned);
                 for (Long first = 0; first < s->cells; first += SHORT_DEPTH) {
                     Long count = s->cells - first < SHORT_DEPTH ? s->cells - first : SHORT_DEPTH;
                     pack(panel, frame, t.cells + first, count, segment, many, LONG_TILE);
-                    for (Long k = 0; k < count; k += DEPTH)
-                        for (Long block = 0; block < o; block += 2 * LANES) {
-                            float *to = sums + (first + k) * o + block;
-                            if (o - block < 2 * LANES) multiply_pixels(panel + k * LONG_TILE, turned + block * LONG_TILE, size, to, o, 1);
-                            else multiply_pixels(panel + k * LONG_TILE, turned + block * LONG_TILE, size, to, o, 2);
-                        }
+                    multiply_cells(panel, turned, size, count, sums + first * o, o);
                 }
             }
         }
