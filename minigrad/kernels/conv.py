@@ -8,6 +8,8 @@ The weight gradient multiplies the gradient with the same slices. The input grad
 in reverse order: products with the transposed weights are added *into* the slices, and the columns are folded back into the input.
 With stride 1 this is a convolution with the flipped kernel, which is faster unless it computes many more pixels.
 
+Where no two windows meet, as in patch embeddings, :mod:`minigrad.kernels.patches` makes one product of a convolution.
+
 Large layers with 3x3 and 5x5 kernels use :mod:`minigrad.kernels.winograd`; :func:`algorithm` chooses. Winograd mixes the pixels of a tile, so
 an infinity or a NaN would spread to pixels outside its window: a result that is not finite is computed again by a direct algorithm.
 """
@@ -22,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels import native, winograd
+from minigrad.kernels import native, patches, winograd
 from minigrad.kernels.layouts import LAYOUTS, Images, Merged, Rows, Tile, Window, groups_of, layout
 from minigrad.kernels.native import conv as fast
 from minigrad.kernels.threads import one_blas_thread, parallel
@@ -103,6 +105,10 @@ def _choices(
     return Merged.name if 2 * pixels < cells else Images.name, possible
 
 
+def _by_patches(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window) -> bool:
+    return not _forced and patches.apart(x_shape, w_shape, sizes, window)
+
+
 def _choose(chosen: str, fast: Callable[[], np.ndarray | None], columns: Callable[[str], np.ndarray]) -> np.ndarray:
     """The result of ``fast``, Winograd's, if that is chosen and its result is finite (None says that it is not), else by ``columns``."""
     if chosen == WINOGRAD:
@@ -122,6 +128,8 @@ def _parallel(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
 
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple[int, ...], window: Window) -> np.ndarray:
     """y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding] * w[o, c, k]; p runs over ``sizes``."""
+    if _by_patches(x.shape, w.shape, tuple(sizes), window):
+        return patches.convolve(x, w, bias, sizes, window)
     chosen = algorithm("output", x.shape, w.shape, sizes, window, x.dtype)
     return _choose(
         chosen,
@@ -159,6 +167,8 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
 
 def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in x: x[n, c, p * stride + k * dilation - padding] += y[n, o, p] * w[o, c, k]; x has ``shape``."""
+    if _by_patches(shape, w.shape, y.shape[2:], window):
+        return patches.input_gradient(y, w, shape, window)
     groups, padding = groups_of(shape, w.shape), []
     for k, (before, _), d in zip(w.shape[2:], window.padding, window.dilation, strict=True):
         padding.append((d * (k - 1) - before, 0))
@@ -201,6 +211,8 @@ def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], wind
 
 def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``."""
+    if _by_patches(x.shape, shape, y.shape[2:], window):
+        return patches.weight_gradient(x, y, shape, window)
     chosen = algorithm("weight", x.shape, shape, y.shape[2:], window, x.dtype)
     return _choose(
         chosen,

@@ -12,7 +12,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 from minigrad.kernels import conv as kernels
-from minigrad.kernels import layouts
+from minigrad.kernels import layouts, patches
 from minigrad.kernels import windows as sliding_windows
 from minigrad.ops import conv, fold
 from minigrad.testing import gradcheck
@@ -497,3 +497,56 @@ def test_what_is_not_finite_stays_where_it_is(value):
     for direct, other in ((a, b) for others in found.values() for a, b in zip(found[layouts.Images.name], others, strict=True)):
         np.testing.assert_array_equal(np.isfinite(other), np.isfinite(direct))
         np.testing.assert_allclose(other, direct, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "stride"),
+    [
+        ((2, 3, 5), (4, 3, 5), 1),
+        ((2, 3, 13), (4, 3, 6), 6),
+        ((2, 3, 4, 3), (5, 3, 4, 3), 2),
+        ((2, 3, 11, 10), (5, 3, 5, 5), 5),
+        ((1, 2, 6, 12), (3, 2, 2, 6), (2, 6)),
+        ((2, 1, 3, 5, 10), (2, 1, 3, 5, 5), 5),
+    ],
+)
+def test_windows_that_do_not_meet_are_one_product(x_shape, w_shape, stride):
+    """As by columns, both gradients too, cells that no window sees, and views of arrays that are not contiguous."""
+    n = len(x_shape) - 2
+    strides = (stride,) * n if isinstance(stride, int) else stride
+    sizes = tuple([(size - k) // s + 1 for size, k, s in zip(x_shape[2:], w_shape[2:], strides, strict=True)])
+    window = layouts.Window(strides, ((0, 0),) * n, (1,) * n)
+    assert patches.apart(x_shape, w_shape, sizes, window)
+    rng = np.random.default_rng(0)
+    x = np.moveaxis(rng.normal(size=(*x_shape[1:], x_shape[0])), -1, 0)
+    w, b, y = rng.normal(size=w_shape), rng.normal(size=w_shape[0]), rng.normal(size=(x_shape[0], w_shape[0], *sizes))
+    results = []
+    for how in (contextlib.nullcontext(), kernels.force("images")):
+        with how:
+            results.append(
+                [
+                    kernels.convolve(x, w, b, sizes, window),
+                    kernels.input_gradient(y, w, x_shape, window),
+                    kernels.weight_gradient(x, y, w_shape, window),
+                ]
+            )
+    for ours, theirs in zip(*results, strict=True):
+        assert ours.shape == theirs.shape and ours.flags.c_contiguous
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "stride", "padding", "dilation"),
+    [
+        ((1, 2, 8, 8), (3, 2, 5, 5), (1, 1), 0, 1),  # they meet
+        ((1, 2, 5, 5), (3, 2, 5, 5), (1, 1), 2, 1),  # padding
+        ((1, 2, 9, 9), (3, 2, 5, 5), (5, 5), 0, 2),  # cells between
+        ((1, 4, 5, 5), (4, 2, 5, 5), (1, 1), 0, 1),  # groups
+        ((0, 2, 5, 5), (3, 2, 5, 5), (1, 1), 0, 1),
+        ((1, 2, 1, 1), (3, 2, 1, 1), (1, 1), 0, 1),  # the columns are the image
+        ((1, 2, 8, 8), (3, 2, 2, 2), (2, 2), 0, 1),  # short rows
+    ],
+)
+def test_what_is_not_one_product(x_shape, w_shape, stride, padding, dilation):
+    sizes = tuple([sliding_windows.output_size(x_shape[i + 2], w_shape[i + 2], stride[i], (padding, padding), dilation) for i in (0, 1)])
+    assert not patches.apart(x_shape, w_shape, sizes, layouts.Window(stride, ((padding, padding),) * 2, (dilation,) * 2))
