@@ -80,7 +80,7 @@ if TYPE_CHECKING:  # the same as below
     from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d, max_pool2d, max_pool3d
     from minigrad.ops.sampling import bernoulli, binomial, multinomial, poisson
     from minigrad.ops.softmax import log_softmax, softmax
-    from minigrad.ops.special import digamma, i0, lgamma, mvlgamma, polygamma, sinc
+    from minigrad.ops.special import digamma, i0, igamma, igammac, lgamma, mvlgamma, polygamma, sinc
     from minigrad.ops.statistics import (
         bucketize, corrcoef, cov, cumulative_trapezoid, diff, gradient, histc, isin, nanquantile, quantile, searchsorted, trapezoid, trapz,
         unique_consecutive,
@@ -114,7 +114,7 @@ _LATER = {
     "minigrad.ops.pool": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d max_pool2d max_pool3d",
     "minigrad.ops.sampling": "bernoulli binomial multinomial poisson",
     "minigrad.ops.softmax": "log_softmax softmax",
-    "minigrad.ops.special": "digamma i0 lgamma mvlgamma polygamma sinc",
+    "minigrad.ops.special": "digamma i0 igamma igammac lgamma mvlgamma polygamma sinc",
     "minigrad.ops.statistics": (
         "bucketize corrcoef cov cumulative_trapezoid diff gradient histc isin nanquantile quantile searchsorted "
         "trapezoid trapz unique_consecutive"

@@ -50,7 +50,6 @@ TABLE: dict[str, dict[str, str]] = {
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "norm_except_dim": "norm takes several dims",
         "cond": "PyTorch's is control flow; write if. The condition number is linalg.cond",
-        "igamma* igammac*": _SCIPY,
         "histogram histogramdd as_strided_scatter segment_reduce nonzero_static": _LATER,
         "is_inference is_neg resolve_neg get_device detach fill": "the method or the property of the tensor, if it has one: x.detach(), x.fill_(1)",
         "ops types": _SELF,
@@ -94,7 +93,6 @@ TABLE: dict[str, dict[str, str]] = {
         "eig symeig lstsq solve": _GONE,
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "istft": "mg.istft, a function of the complex pair that stft returns",
-        "igamma igamma_ igammac igammac_": _SCIPY,
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
         "cross": "linalg.cross(x, other)",
         "layout": "every tensor is dense; leave it out",
@@ -240,7 +238,7 @@ TABLE: dict[str, dict[str, str]] = {
         "Tensor common_args factory_common_args torch": _SELF,
     },
     "torch.special": {
-        "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_* gammainc gammaincc hermite_polynomial_h hermite_polynomial_he "
+        "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_* hermite_polynomial_h hermite_polynomial_he "
         "laguerre_polynomial_l legendre_polynomial_p modified_bessel_* scaled_modified_bessel_* shifted_chebyshev_polynomial_* "
         "spherical_bessel_j0": _SCIPY
     },

@@ -1199,6 +1199,8 @@ class Tensor(TensorBase):
     gcd_ = _in_place(arithmetic.gcd, "gcd_")
     heaviside_ = _in_place(arithmetic.heaviside, "heaviside_")
     i0_ = _in_place(special.i0, "i0_")
+    igamma_ = _in_place(special.gammainc, "igamma_")
+    igammac_ = _in_place(special.gammaincc, "igammac_")
     lcm_ = _in_place(arithmetic.lcm, "lcm_")
     ldexp_ = _in_place(arithmetic.ldexp, "ldexp_")
     lgamma_ = _in_place(special.lgamma, "lgamma_")
@@ -1356,6 +1358,8 @@ class Tensor(TensorBase):
     polygamma = _polygamma
     mvlgamma = special.mvlgamma
     i0 = special.i0
+    igamma = special.gammainc
+    igammac = special.gammaincc
     sinc = special.sinc
 
     def where(self, condition: Tensor | np.ndarray, other: Operand) -> Tensor:

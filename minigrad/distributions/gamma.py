@@ -19,7 +19,7 @@ from minigrad.ops.elementwise import exp, log, where, xlogy
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import stack, unsqueeze
 from minigrad.ops.softmax import softmax
-from minigrad.ops.special import digamma, lgamma
+from minigrad.ops.special import digamma, gammainc, lgamma
 from minigrad.random import numpy_generator
 from minigrad.tree import array_of
 from minigrad.types import Operand, Size, Tensor
@@ -129,6 +129,10 @@ class Gamma(Distribution):
         """c log(rate) + (c - 1) log(x) - rate x - lgamma(c)"""
         value, c = self._checked(value), self.concentration
         return xlogy(c, self.rate) + xlogy(c - 1.0, value) - self.rate * value - lgamma(c)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """gammainc(c, rate x), with no gradient in c"""
+        return gammainc(self.concentration, self.rate * self._checked(value))
 
     def entropy(self) -> Tensor:
         """c - log(rate) + lgamma(c) + (1 - c) digamma(c)"""

@@ -383,6 +383,126 @@ def zeta(s: np.ndarray, q: np.ndarray) -> np.ndarray:
     return out
 
 
+# ---------------------------------------------------------------------------------- the incomplete gamma function
+# P(a, x), the share of gamma(a) = integral of t**(a - 1) exp(-t) below x, and Q = 1 - P. Of the two the smaller is computed, where the other
+# is 1 to the last digit. Small a: the series 6.5.29 of P, the continued fraction 6.5.31 of Q (both of Abramowitz and Stegun), and for x about 1
+# the series of Q without its first term, by which nothing cancels. Large a: the integral from x away from a, where the integrand only falls.
+
+_LARGE_A = 20.0  # from here on a is large
+_POINTS = 64  # points for the integral
+
+
+def gammainc(a: np.ndarray, x: np.ndarray, upper: bool) -> np.ndarray:
+    """P(a, x), or with ``upper`` Q(a, x), of flat arrays; NaN where a or x is negative, and where both are 0 or both infinite.
+
+    >>> gammainc(np.array([1.0, 1.0]), np.array([2.0, 1.0]), False) + np.exp([-2.0, -1.0])
+    array([1., 1.])
+    """
+    out = np.empty_like(x)
+    step = max(BLOCK // 8, 1)  # of which the integral has a matrix
+    for i in range(0, x.size, step):
+        piece = slice(i, i + step)
+        out[piece] = _gammainc(a[piece], x[piece], upper)
+    return out
+
+
+def _gammainc(a: np.ndarray, x: np.ndarray, upper: bool) -> np.ndarray:
+    out, of_upper = np.full_like(x, np.nan), np.ones(x.shape, bool)  # what is computed, and whether it is Q
+    within = (a > 0.0) & (x > 0.0) & (a < np.inf) & (x < np.inf)
+    small, large = within & (a < _LARGE_A), within & (a >= _LARGE_A)
+    fraction = small & (x > 1.1) & (x > a)
+    near = small & ~fraction & np.where(x <= 0.5, -0.4 / np.log(np.minimum(x, 0.5)) >= a, (x <= 1.1) & (1.1 * x >= a))
+    below = small & ~fraction & ~near
+    out[fraction] = _power(a[fraction], x[fraction]) * _by_fraction(a[fraction], x[fraction])
+    out[near] = _upper_near(a[near], x[near])
+    out[below] = _power(a[below], x[below]) * _by_series(a[below], x[below])
+    out[large] = _by_integral(a[large], x[large])
+    of_upper[below | (large & (x < a))] = False
+    edge = ~within & (a >= 0.0) & (x >= 0.0) & ((a > 0.0) | (x > 0.0)) & ~((a == np.inf) & (x == np.inf))
+    out[edge] = np.where((x[edge] == 0.0) | (a[edge] == np.inf), 1.0, 0.0)  # Q
+    return np.where(of_upper == upper, out, 1.0 - out)
+
+
+def _power(a, x):
+    """x**a exp(-x) / gamma(a)"""
+    return np.exp(a * np.log(x) - x - lgamma(a))
+
+
+def _by_series(a, x):
+    """The sum over n >= 0 of x**n / (a (a + 1) ... (a + n))."""
+    term = 1.0 / a
+    total, n = term.copy(), 0
+    while term.size and n < 500 and (term > 1e-17 * total).any():
+        n += 1
+        term = term * x / (a + n)
+        total += term
+    return total
+
+
+def _by_fraction(a, x):
+    """1 / (x + 1 - a - 1 (1 - a) / (x + 3 - a - 2 (2 - a) / ...)), by Lentz's method."""
+    b = x + 1.0 - a
+    c, d = np.full_like(x, 1e300), 1.0 / b
+    total, change, n = d.copy(), np.zeros_like(x), 0
+    while total.size and n < 1000 and (np.abs(change - 1.0) > 4e-16).any():
+        n += 1
+        step = n * (a - n)
+        b = b + 2.0
+        d = 1.0 / (step * d + b)
+        c = b + step / c
+        change = c * d
+        total *= change
+    return total
+
+
+def _upper_near(a, x):
+    """Q = 1 - x**a / gamma(1 + a) (1 + a sum over n > 0 of (-x)**n / (n! (a + n))), by the logarithm of that power less 1, which may be small."""
+    half = np.minimum(a, 0.5)
+    log_gamma = np.where(a <= 0.5, half * polynomial(_lgamma_terms(), half) - np.log1p(half), lgamma(a + 1.0))
+    power = a * np.log(x) - log_gamma
+    term, total = np.ones_like(x), np.zeros_like(x)
+    for n in range(1, 26):  # x is 1.1 at most
+        term = term * (-x / n)
+        total += term / (a + n)
+    return -np.expm1(power) - np.exp(power) * a * total
+
+
+def _less_line(t, near=0.5):
+    """exp(t) - 1 - t"""
+    small = np.where(np.abs(t) < near, t, 0.0)
+    series = small * small * polynomial([1.0 / math.factorial(n) for n in range(16, 1, -1)], small)
+    return np.where(np.abs(t) < near, series, np.expm1(t) - t)
+
+
+def _less_logarithm(d):
+    """d - log(1 + d)"""
+    small = np.where(np.abs(d) < 0.2, d, 0.0)
+    series = small * small * polynomial([(-1.0) ** n / n for n in range(26, 1, -1)], small)
+    return np.where(np.abs(d) < 0.2, series, d - np.log1p(d))
+
+
+@functools.cache
+def _gauss() -> tuple[np.ndarray, np.ndarray]:
+    from numpy.polynomial.legendre import leggauss
+
+    points, weights = leggauss(_POINTS)
+    return (points + 1.0)[:, None] / 2.0, weights[:, None] / 2.0
+
+
+def _by_integral(a, x):
+    """Q where x >= a, else P: with t = x exp(k s), k 1 or -1, the integral of exp(k (a - x) s - x (exp(k s) - 1 - k s)) times its factor.
+
+    It ends where the exponent is -37. The factor x**a exp(-x) / gamma(a) is one of what x and a differ by, as a log(x) has too few digits.
+    """
+    points, weights = _gauss()
+    k, t = np.where(x >= a, 1.0, -1.0), 1.0 / (a * a)
+    end = np.minimum(38.0 / np.abs(x - a), np.sqrt(np.where(x >= a, 74.0, 220.0) / x))
+    s = k * end * points
+    total = (np.exp((a - x) * s - x * _less_line(s)) * weights).sum(0)
+    stirling = polynomial([float(b) / (2 * n * (2 * n - 1)) for n, b in enumerate(_bernoulli()[:6], 1)][::-1], t) / a
+    return total * end * np.exp(-a * _less_logarithm((x - a) / a) - stirling) * np.sqrt(a / (2.0 * math.pi))
+
+
 # ------------------------------------------------------------------------------------ Bessel functions, sinc
 
 

@@ -24,7 +24,7 @@ from minigrad.tree import numbers_of
 from minigrad.types import Array, Operand, Tensor
 
 __all__ = [
-    "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammaln", "i0", "i0e", "i1", "i1e", "lgamma", "log1p",
+    "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammainc", "gammaincc", "gammaln", "i0", "i0e", "i1", "i1e", "lgamma", "log1p",
     "log_ndtr", "log_softmax", "logit", "logsumexp", "multigammaln", "mvlgamma", "ndtr", "ndtri", "polygamma", "psi", "round", "sinc", "softmax",
     "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
@@ -122,6 +122,52 @@ def zeta(input: Operand, other: Operand) -> Array:
     s, q = np.broadcast_arrays(real(input), real(other))
     out = quiet().run(kernels.zeta, s.astype(np.float64).reshape(-1), q.astype(np.float64).reshape(-1))
     return out.reshape(s.shape).astype(np.result_type(s, q), copy=False)
+
+
+def _of_concentration(g, input, other):
+    raise NotImplementedError("gammainc: there is no derivative in its first argument; pass input.detach(), or draw by distributions.Gamma")
+
+
+def _gamma_density(input, other):
+    """other**(input - 1) exp(-other) / gamma(input)"""
+    return ew.exp(xlogy(input - 1.0, other) - other - lgamma(input))
+
+
+def _incomplete(input: Operand, other: Operand, upper: bool) -> Array:
+    a, x = np.broadcast_arrays(real(input), real(other))
+    out = quiet().run(kernels.gammainc, a.astype(np.float64).reshape(-1), x.astype(np.float64).reshape(-1), upper)
+    return out.reshape(x.shape).astype(np.result_type(a, x), copy=False)
+
+
+@elementwise
+@op(input=_of_concentration, other=lambda g, input, other: g * _gamma_density(input, other))
+def gammainc(input: Operand, other: Operand) -> Array:
+    """The share of the gamma function's integral that is below ``other``: ``torch.special.gammainc``, ``torch.igamma``.
+
+    It is the integral of t**(input - 1) exp(-t) from 0 to ``other``, divided by gamma(input): of a gamma distribution with the concentration
+    ``input``, the probability of less than ``other``. NaN where one of them is negative, and where both are 0 or both infinite. There is no
+    gradient in ``input``: asking for it raises ``NotImplementedError``, as in PyTorch.
+
+    >>> import minigrad as mg
+    >>> mg.special.gammainc(mg.tensor([1.0, 3.0]), 2.0)
+    tensor([0.8647, 0.3233])
+    """
+    return _incomplete(input, other, False)
+
+
+@elementwise
+@op(input=_of_concentration, other=lambda g, input, other: g * -_gamma_density(input, other))
+def gammaincc(input: Operand, other: Operand) -> Array:
+    """``1 - gammainc(input, other)``, with all its digits where it is small: ``torch.special.gammaincc``, ``torch.igammac``.
+
+    >>> import minigrad as mg
+    >>> mg.special.gammaincc(mg.tensor([1.0, 3.0]), 50.0)
+    tensor([1.9287e-22, 2.5093e-19])
+    """
+    return _incomplete(input, other, True)
+
+
+igamma, igammac = gammainc, gammaincc
 
 
 # ----------------------------------------------------------------------------------- the normal distribution

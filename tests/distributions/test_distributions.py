@@ -162,6 +162,17 @@ def test_draws(row):
         np.testing.assert_allclose(drawn.std(0).numpy(), sd, rtol=0.1 if ROWS[row][0] not in HEAVY else 0.5, atol=1e-6)
 
 
+@pytest.mark.parametrize("row", ["Gamma", "Chi2", "InverseGamma"])
+def test_the_cdf_of_gamma_distributions(row):
+    """PyTorch has no gradient in the concentration, and neither has it minigrad; in the value it is the density."""
+    (mine, _), (other, _) = built(minigrad.torch, row, grad=False), built(torch, row, grad=False)
+    x = mg.tensor(ROWS[row][2], dtype=mg.float64, requires_grad=True)
+    found = mine.cdf(x)
+    np.testing.assert_allclose(found.detach().numpy(), other.cdf(torch.tensor(ROWS[row][2], dtype=torch.float64)).numpy(), rtol=1e-9)
+    (slope,) = mg.grad(found.sum(), x)
+    np.testing.assert_allclose(slope.numpy(), mine.log_prob(x).exp().detach().numpy(), rtol=1e-9)
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if ROWS[row][0] not in DISCRETE | OF_GAMMA])
 def test_draws_have_the_gradient_of_the_path(row):
     """The derivative of cdf(draw) is 0: a draw keeps its place as the parameters move. Of vectors, the standard draw behind them does not move."""
@@ -305,7 +316,8 @@ def normal():
         (lambda: D.kl_divergence(normal(), D.Gamma(1.0, 1.0)), NotImplementedError, "kl_divergence: no formula for Normal and Gamma"),
         (lambda: D.kl_divergence(normal(), D.LogNormal(0.0, 1.0)), NotImplementedError, "kl_divergence: no formula for Normal and LogNormal"),
         (lambda: D.register_kl(int, D.Normal), TypeError, "register_kl: classes of distributions are needed"),
-        (lambda: D.Gamma(1.0, 1.0).cdf(1.0), NotImplementedError, "Gamma: there is no cdf"),
+        (lambda: D.Beta(1.0, 1.0).cdf(1.0), NotImplementedError, "Beta: there is no cdf"),
+        (lambda: D.Gamma(1.0, 1.0).icdf(0.5), NotImplementedError, "Gamma: there is no icdf"),
         (lambda: D.Distribution.set_default_validate_args(3), ValueError, "set_default_validate_args: True or False is needed"),
     ],
 )  # fmt: skip

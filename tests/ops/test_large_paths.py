@@ -31,6 +31,7 @@ KEPT = {
     "minigrad.ops.outlines.LARGE": "what is not computed at all, see tests/engine",
     "minigrad.kernels.layouts.SHARES": "a number of parts, not a size",
     "minigrad.kernels.products.PARTS": "a number of parts, not a size",
+    "minigrad.kernels.special._POINTS": "how exact an integral is, not a size",
     "minigrad.kernels.winograd.SHARES": "a number of parts, not a size",
     "minigrad.kernels.native.LEAST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
     "minigrad.kernels.native.SHORTEST": "lowered by native.force, in tests/kernels and in test_cases.test_native",

@@ -30,6 +30,8 @@ EXACT = {
     "entr": {1e-300: 6.9077552789821376e-298, 0.3: 0.3611918412977808, 7.0: -13.621371043387192},
     "sinc": {1e-09: 1.0, 0.3: 0.8583936913341398, -0.64: 0.4500240563851148, 2.5: 0.12732395447351627, 100.3: 0.002567478638088138},
     "zeta": {(1.1, 0.5): 12.103813495683747, (2.0, 1.0): 1.6449340668482264, (3.0, -2.3): -34.356896264635154, (7.0, 13.2): 3.929610465574982e-08, (30.5, 3.0): 2.8045873254038248e-15, (2.5, 10000.0): 6.6671666875e-07},
+    "gammainc": {(0.001, 1e-08): 0.9823139793538469, (1e-10, 0.3): 0.9999999999094323, (0.5, 0.4): 0.6289066304773024, (0.7, 1.05): 0.7749089568777723, (1.0, 1.2): 0.6988057880877979, (2.5, 2.6): 0.6080371084003663, (7.0, 0.3): 3.3393124414936824e-08, (15.0, 40.0): 0.9999980243767566, (19.9, 19.8): 0.5208900637188506, (20.5, 3.0): 3.149391910782171e-11, (40.0, 41.0): 0.5829485789294043, (60.0, 200.0): 1.0, (1000.0, 870.0): 8.801564927734047e-06, (1000000.0, 1003000.0): 0.9986382593537824},
+    "gammaincc": {(0.001, 1e-08): 0.017686020646153065, (1e-10, 0.3): 9.056766516920478e-11, (0.5, 0.4): 0.37109336952269756, (0.7, 1.05): 0.22509104312222775, (1.0, 1.2): 0.30119421191220214, (2.5, 2.6): 0.39196289159963377, (7.0, 0.3): 0.9999999666068756, (15.0, 40.0): 1.975623243491064e-06, (19.9, 19.8): 0.47910993628114945, (20.5, 3.0): 0.9999999999685061, (40.0, 41.0): 0.4170514210705957, (60.0, 200.0): 8.135770434234848e-32, (1000.0, 870.0): 0.9999911984350722, (1000000.0, 1003000.0): 0.0013617406462175915},
 }
 # fmt: on
 FUNCTIONS = {"trigamma": lambda x: mg.polygamma(1, x), "polygamma 4": lambda x: mg.polygamma(4, x)}
@@ -40,9 +42,9 @@ def test_values_are_exact(name):
     """To 13 digits in float64, to the last but one in float32."""
     points, wanted = list(EXACT[name]), np.array(list(EXACT[name].values()))
     for dtype, rtol in ((np.float64, 1e-13), (np.float32, 3e-7)):
-        if name == "zeta":
-            found = special.zeta(*[mg.tensor(np.array(a)) for a in zip(*points, strict=True)]).numpy()
-            rtol = 1e-13
+        if name in ("zeta", "gammainc", "gammaincc"):
+            found = getattr(special, name)(*[mg.tensor(np.array(a)) for a in zip(*points, strict=True)]).numpy()
+            rtol = 1e-13 if name == "zeta" else 2e-13
         else:
             x = np.array(points)
             if dtype is np.float32:
@@ -149,6 +151,24 @@ def test_messages():
         special.multigammaln(mg.ones(2), 3)
     with pytest.raises(NotImplementedError, match="zeta: there is no derivative in its first argument"):
         special.zeta(mg.tensor(2.0, requires_grad=True), 1.0).backward()
+    with pytest.raises(NotImplementedError, match="gammainc: there is no derivative in its first argument"):
+        mg.igammac(mg.tensor(2.0, requires_grad=True), 1.0).backward()
+
+
+def test_the_incomplete_gamma_function_at_its_edges_and_over_blocks():
+    a, x = (v.ravel() for v in np.meshgrid([-1.0, 0.0, 0.5, 3.0, 25.0, inf, nan], [-1.0, 0.0, 1e-300, 2.0, 1e4, inf, nan]))
+    for ours, theirs in ((special.gammainc, "gammainc"), (special.gammaincc, "gammaincc")):
+        wanted = getattr(torch.special, theirs)(torch.tensor(a), torch.tensor(x)).numpy()
+        wanted[np.isnan(a) | np.isnan(x)] = nan  # PyTorch has 0 or 1 where x is 0, or where one of them is infinite
+        np.testing.assert_allclose(ours(mg.tensor(a), mg.tensor(x)).numpy(), wanted, rtol=1e-12)
+    many = np.linspace(0.0, 60.0, 5001)
+    for a in (0.3, 5.0, 30.0):
+        below, above = special.gammainc(a, many), special.gammaincc(a, many)
+        np.testing.assert_allclose(below + above, 1.0, rtol=1e-12)
+        assert (np.diff(below) >= -1e-15).all() and below[0] == 0.0 and below.shape == many.shape
+        np.testing.assert_allclose(below[::500], [special.gammainc(a, v) for v in many[::500].tolist()], rtol=1e-15)
+    assert special.gammainc(mg.tensor([1, 2]), mg.tensor([[1], [2]])).shape == (2, 2)
+    assert mg.tensor([1.0]).igamma_(mg.tensor([1.0])).item() == mg.tensor(1.0).igamma(mg.tensor(1.0)).item() == pytest.approx(0.6321206)
 
 
 def test_methods():

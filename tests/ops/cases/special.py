@@ -25,6 +25,15 @@ CASES = [
         torch="special.zeta",
         wrt="other",
     ),
+    *[
+        Case(
+            function,
+            st.broadcastable(2, each=({"low": 0.3, "high": 30.0}, {"low": 0.5, "high": 40.0})),
+            torch=f"special.{function.__name__}",
+            wrt="other",
+        )
+        for function in (special.gammainc, special.gammaincc)
+    ],
     Case(special.ndtr, ANY, torch="special.ndtr"),
     Case(special.ndtri, PROBABILITY, torch="special.ndtri"),
     Case(special._excess, ANY),
