@@ -26,6 +26,8 @@ from minigrad.engine import (
     unnamed,
     warn,
 )
+from minigrad.kernels import native
+from minigrad.kernels.native import maps
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.arguments import number, whole
@@ -411,16 +413,29 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     reduction = reduction_of("huber_loss", reduction)
     dtype, shape = input.dtype, tuple(input.shape)
     input, target = _same_shape("huber_loss", input, target)
-    losses = _huber(input, target, delta)
+    losses = _huber(input - target, delta=float(delta), factor=1.0)
     if weight is not None:
         _check_same_weight("huber_loss", shape, weight)
     return of_dtype(weighted(losses, weight, reduction), dtype)
 
 
-def _huber(input: Any, target: Any, delta: float) -> Any:
-    d = input - target
-    near = hardtanh(d, -delta, delta)  # d where it is small, else ±delta without a slope: infinities stay out of the product's gradient
-    return near * (d - near * 0.5)
+@native.twin(maps.huber_back)
+def _huber_input(g, d, delta, factor):
+    slope = hardtanh(d, -delta, delta)
+    return g * slope if factor == 1.0 else g * (slope * factor)
+
+
+@native.twin(maps.each("huber"))
+def _huber_kernel(d, delta, factor):
+    near = np.clip(d, -delta, delta)
+    return (d - near * 0.5) * (near if factor == 1.0 else near * factor)
+
+
+@elementwise
+@op(d=_huber_input)
+def _huber(d: Array, delta: float, factor: float) -> Array:
+    """``factor`` times d**2 / 2 where abs(d) <= delta, else times delta (abs(d) - delta / 2)."""
+    return ew.quiet().run(_huber_kernel, ew.real(d), delta, factor)
 
 
 @in_float32
@@ -432,7 +447,8 @@ def smooth_l1_loss(
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
     reduction = reduction_of("smooth_l1_loss", reduction, size_average, reduce)
     input, target = _same_shape("smooth_l1_loss", input, target)
-    return reduced(ew.abs(input - target) if beta == 0 else _huber(input, target, beta) * (1.0 / beta), reduction)
+    d = input - target
+    return reduced(ew.abs(d) if beta == 0 else _huber(d, delta=float(beta), factor=1.0 / beta), reduction)
 
 
 def _bce_input(g, input, target):

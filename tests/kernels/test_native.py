@@ -20,7 +20,7 @@ import minigrad.nn.functional as F
 from minigrad.kernels import conv, native, norm, pool, products, sorting, steps, sums, winograd
 from minigrad.kernels.native import build
 from minigrad.kernels.windows import adaptive, output_size, sliding
-from minigrad.ops import activation, elementwise, recurrent, softmax
+from minigrad.ops import activation, elementwise, loss, recurrent, softmax
 
 BUILT = native.Library() if (Path(native.__file__).parent / build.LIBRARY).exists() and os.environ.get("MINIGRAD_NATIVE") != "0" else None
 LEVELS = pytest.mark.parametrize("level", BUILT.levels if BUILT else [pytest.param(None, marks=pytest.mark.native)])
@@ -89,6 +89,8 @@ ELEMENTS = {
     "clipped_back": (2, lambda g, y: activation._clipped_input(g, y, 0.0, 1.0, 0.25)),
     "hardswish": (1, activation._hardswish_kernel),
     "hardswish_back": (2, activation._hardswish_input),
+    "huber": (1, lambda d: loss._huber_kernel(d, 1.5, 0.75)),
+    "huber_back": (2, lambda g, d: loss._huber_input(g, d, 1.5, 0.75)),
 }
 LAYOUTS = {
     "plain": lambda a: a,
@@ -133,6 +135,14 @@ def test_elements(level, name, size, layout, seed, wide):
         terms = first * (1 + last) ** 2 if count == 2 else first
         allowed = 2e-6 * np.abs(theirs) + (4e-7 * np.nan_to_num(terms) if count == 2 or name.startswith("gelu") else 0) + 1e-37
     np.testing.assert_array_less(np.abs(ours[good] - theirs[good]), allowed[good])
+
+
+@LEVELS
+@pytest.mark.parametrize("value", [0.5, 0.0, np.nan, np.inf])
+def test_huber_of_one_gradient(level, value):
+    """That of a mean is one number, which is not spread out."""
+    d = np.concatenate([SPECIAL, normal(50) * 2])
+    assert_close(level, lambda: loss._huber_input(np.broadcast_to(np.float32(value), d.shape), d, 1.5, 0.75))
 
 
 def all_floats(every):

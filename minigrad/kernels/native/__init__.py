@@ -54,6 +54,8 @@ SIGNATURES = {
     "elu_back": "ppplfff",
     "clipped": "pplffff",
     "clipped_back": "ppplfff",
+    "huber": "pplff",
+    "huber_back": "ppplff",
     "leaky_relu": "ppplf",
     "leaky_relu_back": "ppplf",
     **dict.fromkeys(("softmax", "log_softmax"), "ppll"),

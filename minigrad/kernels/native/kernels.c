@@ -268,6 +268,11 @@ OF_G_AND(y, clipped_back, y > low && y < high ? g * factor : 0.0f, float low, fl
 OF_X(hardswish, x * ((x + 3.0f < 0.0f ? 0.0f : x + 3.0f > 6.0f ? 6.0f : x + 3.0f) * (1.0f / 6)))
 OF_G_AND(x, hardswish_back, x <= -3.0f ? 0.0f : x >= 3.0f ? g : g * (x * (1.0f / 3) + 0.5f))
 
+/* d limited to [-delta, delta], times what is left of d without half of that; and its slope */
+static inline float limited(float d, float delta) { return d < -delta ? -delta : d > delta ? delta : d; }
+OF_X(huber, (x - limited(x, delta) * 0.5f) * (limited(x, delta) * factor), float delta, float factor)
+OF_G_AND(x, huber_back, g * (limited(x, delta) * factor), float delta, float factor)
+
 /* tanh: a polynomial (from S. Moshier's Cephes library) near 0, where 1 - 2 / (e**2x + 1) would lose digits. */
 static inline float tanh_(float x) {
     float q = x * x, a = fabsf(x), p = -5.70498872745e-3f;

@@ -58,6 +58,13 @@ def gelu_back(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
     return each("gelu_tanh_back" if approximate == "tanh" else "gelu_back", 2)(g, x)
 
 
+def huber_back(g: np.ndarray, d: np.ndarray, delta: float, factor: float) -> Any:
+    """g times factor times d, limited; g is one number if it comes from a mean or a sum, and is not spread out."""
+    if g.shape == getattr(d, "shape", None) and g.size and not any(g.strides):
+        return each("clipped")(d, -delta, delta, 0.0, float(g.item(0)) * factor)
+    return each("huber_back", 2)(g, d, delta, factor)
+
+
 def rows(name: str) -> Callable[..., Any]:
     """The twin of a function of one or several arrays and a dimension, which must be the last one."""
 

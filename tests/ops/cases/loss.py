@@ -1,5 +1,6 @@
 """Rows for ``minigrad/ops/loss.py``."""
 
+import numpy as np
 from hypothesis import strategies as hs
 
 from cases import Case
@@ -67,6 +68,11 @@ CASES = [
     ),
     Case(loss.mse_loss, pairs(), torch=functional("mse_loss")),
     Case(loss.l1_loss, pairs(weight=False), torch=functional("l1_loss")),
+    Case(
+        loss._huber,
+        st.call(st.arrays(avoid=(-1.25, 1.25)), delta=1.25, factor=0.5),
+        numpy=lambda d, delta, factor: factor * np.where(abs(d) < delta, d * d / 2, delta * (abs(d) - delta / 2)),
+    ),
     Case(loss.huber_loss, pairs(weight=False, delta=hs.sampled_from([0.5, 1.0])), torch=functional("huber_loss")),
     Case(loss.smooth_l1_loss, pairs(weight=False, beta=hs.sampled_from([0.0, 0.5, 1.0])), torch=functional("smooth_l1_loss")),
     Case(loss._binary_cross_entropy, st.broadcastable(2, each=(PROBABILITY, PROBABILITY))),
