@@ -64,6 +64,15 @@ def _nll_input_samples(run, g, index, scale, shape, ignored, reduction):
     return split(run(g, index, scale, shape=(run.size * shape[0], *shape[1:]), ignored=ignored, reduction="none"), run.size)
 
 
+def _places(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Where the classes ``index`` (N d1 d2 ...) lie in a flat array of ``shape`` N C d1 d2 ..."""
+    if len(shape) == 2:
+        return np.arange(0, shape[0] * shape[1], shape[1]) + index
+    space = math.prod(shape[2:])
+    firsts = np.arange(shape[0])[:, None] * (shape[1] * space) + np.arange(space)
+    return firsts.reshape(index.shape) + index * space
+
+
 @unnamed
 @linear_in("input")
 @batched(_nll_samples)
@@ -79,8 +88,8 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, reduction: str)
 
     In an ignored place 0 is picked, whatever stands there: infinities too.
     """
-    # N d1 d2 ...; there may be no class to pick
-    picked = np.take_along_axis(input, index[:, None], axis=1)[:, 0] if input.size else np.zeros(index.shape, input.dtype)
+    # there may be no class to pick
+    picked = input.reshape(-1).take(_places(index, input.shape)) if input.size else np.zeros(index.shape, input.dtype)
     if ignored is not None:
         picked[ignored] = 0.0
     losses = ew.quiet().run(np.multiply, picked, -1.0 * scale)
@@ -101,7 +110,7 @@ def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, ignored: Any, 
         slopes = ew.quiet().run(np.multiply, g_, -1.0 * scale)
         if ignored is not None:
             slopes[ignored] = 0.0
-        np.put_along_axis(out, index[:, None], slopes[:, None], axis=1)
+        out.reshape(-1)[_places(index, shape)] = slopes
     return out
 
 
@@ -110,7 +119,7 @@ def _place(position: tuple[int, ...]) -> str:
 
 
 def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray | None, Any]:
-    """For each place its class, which places are ignored (None: not one), and its weight. Ignored places get class 0 and weight 0."""
+    """For each place its class, which places are ignored (None: not one), and its weight (1 if it is that of all). Ignored places get 0 for both."""
     target = array_of(target)
     shape, dtype = input.shape, input.dtype
     if target.dtype.kind not in "iu":
@@ -127,9 +136,9 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     classes = shape[1]
     ignore_index = whole(name, "ignore_index", ignore_index)
     given = numbers_of(target)
-    outside = (given < 0) | (given >= classes)
-    if 0 <= ignore_index < classes or outside.any():
-        wrong = outside & (given != ignore_index)
+    within = not given.size or (np.minimum.reduce(given, axis=None) >= 0 and np.maximum.reduce(given, axis=None) < classes)
+    if 0 <= ignore_index < classes or not within:
+        wrong = ((given < 0) | (given >= classes)) & (given != ignore_index)
         if wrong.any():
             where = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise IndexError(f"{name}: target {given[where]} at index {_place(where)} is outside the {classes} classes (0..{classes - 1})")
@@ -138,7 +147,7 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
         counted = cast(ew.logical_not(ignored), dtype=dtype)
         return index, ignored, counted if weight is None else getitem(weight, index=(index,)) * counted
     index = target.astype(np.intp, copy=False)
-    return index, None, np.ones(index.shape, dtype) if weight is None else getitem(weight, index=(index,))
+    return index, None, 1.0 if weight is None else getitem(weight, index=(index,))
 
 
 def _check_weight(name: str, input: Any, weight: Any) -> None:
@@ -184,7 +193,8 @@ def _picked(input: Any, index: np.ndarray, scale: Any, ignored: np.ndarray | Non
         return _nll(input, index, scale, ignored=ignored, reduction=reduction)
     if not index.size:
         return mean(_nll(input, index, scale, ignored=ignored, reduction="none"))
-    return _nll(input, index, ew.div(scale, sum(scale)), ignored=ignored, reduction="sum")
+    share = ew.div(scale, sum(scale)) if is_array(scale) else scale / index.size
+    return _nll(input, index, share, ignored=ignored, reduction="sum")
 
 
 @in_float32
@@ -286,7 +296,7 @@ def cross_entropy(
             if reduction != "none":
                 spread = sum(spread)
             if reduction == "mean":
-                spread = ew.div(spread, sum(scale))
+                spread = ew.div(spread, sum(scale) if is_array(scale) else index.size)
             loss = loss * (1.0 - label_smoothing) + spread * label_smoothing
     return reshape(loss, ()) if single and reduction == "none" else loss
 

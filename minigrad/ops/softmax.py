@@ -21,6 +21,8 @@ from minigrad.random import drawn
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, DType, Tensor
 
+SMALL = 1 / 16  # of the usual number of elements: numpy calls many functions here
+
 
 def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
     """``x`` minus its maximum along ``dim``, as a new array."""
@@ -39,7 +41,7 @@ def _axis(x: np.ndarray, dim: int) -> Any:
     return dim if x.ndim else None
 
 
-@native.twin(maps.rows("softmax_back"))
+@native.twin(maps.rows("softmax_back"), times=SMALL)
 def _softmax_input(g, out, dim):
     return out * (g - sum(g * out, dim=dim, keepdim=True))
 
@@ -47,7 +49,7 @@ def _softmax_input(g, out, dim):
 @tangent(input=lambda t, out, dim: _softmax_input(t, out, dim))  # a symmetric Jacobian
 @batched(along_dim())
 @op(input=_softmax_input)
-@native.twin(maps.rows("softmax"))
+@native.twin(maps.rows("softmax"), times=SMALL)
 def _softmax(input: Array, dim: Any) -> Array:
     e = _shifted(input, dim, "softmax")
     np.exp(e, out=e)
@@ -56,7 +58,7 @@ def _softmax(input: Array, dim: Any) -> Array:
     return e
 
 
-@native.twin(maps.rows("log_softmax_back"))
+@native.twin(maps.rows("log_softmax_back"), times=SMALL)
 def _log_softmax_input(g, out, dim):
     return g - exp(out) * sum(g, dim=dim, keepdim=True)
 
@@ -64,7 +66,7 @@ def _log_softmax_input(g, out, dim):
 @tangent(input=lambda t, out, dim: t - sum(exp(out) * t, dim=dim, keepdim=True))
 @batched(along_dim())
 @op(input=_log_softmax_input)
-@native.twin(maps.rows("log_softmax"))
+@native.twin(maps.rows("log_softmax"), times=SMALL)
 def _log_softmax(input: Array, dim: Any) -> Array:
     x = _shifted(input, dim, "log_softmax")
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -189,7 +189,7 @@ def force(level: str | None) -> Iterator[None]:
         _use(*before)
 
 
-def twin(fast: Callable[..., Any], times: int = 1) -> Callable[[Function], Function]:
+def twin(fast: Callable[..., Any], times: float = 1) -> Callable[[Function], Function]:
     """Make ``fast`` the native twin of the function that is decorated; both are called with positions. See above.
 
     ``times``: how many times as large as for other functions an array must be; 0 if numpy takes longer for any size.

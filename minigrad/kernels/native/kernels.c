@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #define JOIN(name, level) minigrad_##name##_##level
 #define EXPAND(name, level) JOIN(name, level)
@@ -55,9 +58,22 @@ static inline Vector all(float x) { Vector v; for (int i = 0; i < LANES; i++) v[
 
 /* The first `count` numbers of a vector from memory, and `rest` for the others. */
 static inline Vector load_some(const float *from, Long count, float rest) {
+#if defined(__AVX512F__)
+    return (Vector)_mm512_mask_loadu_ps((__m512)all(rest), (__mmask16)((1u << count) - 1), from); /* a call of memcpy takes ten times as long */
+#else
     Vector v = all(rest);
     memcpy(&v, from, 4 * count);
     return v;
+#endif
+}
+
+/* The first `count` numbers of a vector to memory. */
+static inline void store_some(float *to, Vector v, Long count) {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)v);
+#else
+    memcpy(to, &v, 4 * count);
+#endif
 }
 
 /* The same vector, in a register: gcc loads what several products share once for each of them, and loads across cache lines take two clocks. */
@@ -286,16 +302,29 @@ static inline float tanh_(float x) {
 
 /* ---------------------------------------------------------------------------------------------------- rows of a matrix */
 
+/* The larger ones of two vectors' numbers; b's where one is NaN. */
+static inline Vector larger(Vector a, Vector b) {
+    Bits from, other;
+    memcpy(&from, &a, sizeof a);
+    memcpy(&other, &b, sizeof b);
+    from = either(a > b, from, other);
+    memcpy(&a, &from, sizeof a);
+    return a;
+}
+
 /* The largest of n numbers; NaN counts for nothing. */
 static inline float row_largest(const float *x, Long n) {
-    float lanes[4 * LANES], largest = -INFINITY;
+    Vector best = all(-INFINITY), others = best;
     Long i = 0;
-    for (int k = 0; k < 4 * LANES; k++) lanes[k] = -INFINITY;
-    for (; i + 4 * LANES <= n; i += 4 * LANES)
-        for (int k = 0; k < 4 * LANES; k++) lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
-    for (int k = 0; i + k < n; k++) lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
-    for (int k = 0; k < 4 * LANES; k++) largest = lanes[k] > largest ? lanes[k] : largest;
-    return largest;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) best = larger(load(x + i), best), others = larger(load(x + i + LANES), others);
+    if (i + LANES <= n) best = larger(load(x + i), best), i += LANES;
+    if (i < n) others = larger(load_some(x + i, n - i, -INFINITY), others);
+    best = larger(best, others);
+    float lanes[LANES];
+    memcpy(lanes, &best, sizeof best);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int k = 0; k < half; k++) lanes[k] = lanes[k + half] > lanes[k] ? lanes[k + half] : lanes[k];
+    return lanes[0];
 }
 
 static inline double row_sum(const float *x, Long n) {
@@ -314,7 +343,7 @@ static inline double row_exp(const float *x, float m, float *y, Long n) {
     double total;
     Vector center = all(m), e;
     if (y) SUM(total, n, (e = exp_of_negative(load(x + i) - center), memcpy(y + i, &e, sizeof e), e),
-               (e = exp_of_negative(load_some(x + i, left, -INFINITY) - center), memcpy(y + i, &e, 4 * left), e));
+               (e = exp_of_negative(load_some(x + i, left, -INFINITY) - center), store_some(y + i, e, left), e));
     else SUM(total, n, exp_of_negative(load(x + i) - center), exp_of_negative(load_some(x + i, left, -INFINITY) - center));
     return total;
 }
