@@ -441,6 +441,7 @@ def _huber_kernel(d, delta, factor):
     return (d - near * 0.5) * (near if factor == 1.0 else near * factor)
 
 
+@unnamed
 @elementwise
 @op(d=_huber_input)
 def _huber(d: Array, delta: float, factor: float) -> Array:
