@@ -40,6 +40,7 @@ from minigrad.engine import (
     unnamed,
     views,
 )
+from minigrad.kernels.sums import add_at
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, factor, number_of, positive_dim, require_dtype, whole
@@ -253,9 +254,6 @@ def getitem(x: Array, index: Any) -> Array:
         raise _explained("getitem", x.shape, index, error) from None
 
 
-LONG = 1024  # elements of a row from which adding row by row is faster than element by element
-
-
 @unnamed
 @linear_in("g_")
 @batched(_put_add_samples)
@@ -265,15 +263,11 @@ def put_add(g_: Array, shape: Any, index: Any) -> Array:
     out = np.zeros(shape, g_.dtype)
     if not _repeats(index):
         out[index] = g_
-        return out
-    width = math.prod(shape[len(index) :])
-    if width >= LONG and all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in index):  # long rows: a sum for each
-        into, rows = out.reshape(-1, width), g_.reshape(-1, width)
-        for place, row in zip(_positions(shape[: len(index)], index).reshape(-1).tolist(), rows, strict=True):
-            into[place] += row
-    else:
-        # Flat positions: numpy's add.at is five times faster with one index for one dimension.
-        np.add.at(out.reshape(-1), _positions(shape, index).reshape(-1), np.ascontiguousarray(g_).reshape(-1))
+    elif g_.size:
+        rows = all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in index)  # whole ones are added; else single numbers
+        lead = len(index) if rows else len(shape)
+        width = math.prod(shape[lead:])
+        add_at(g_.reshape(-1, width), _positions(shape[:lead], index).reshape(-1), out.reshape(-1, width))
     return out
 
 

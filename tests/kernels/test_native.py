@@ -372,6 +372,30 @@ def windows(draw):
 
 
 @LEVELS
+@pytest.mark.parametrize("width", [1, 3, 16, 70])
+@pytest.mark.parametrize("count", [0, 1, 200])
+def test_adding_rows(level, width, count):
+    """In order, so that not a bit is different; also of rows that are no memory of their own."""
+    places, rows = rng.integers(0, 9, count), normal(count, width)
+
+    def added(rows):
+        to = np.zeros((9, width), np.float32)
+        sums.add_at(rows, places, to)
+        return to
+
+    for given in (rows, np.broadcast_to(rows[:1], rows.shape), rows[::-1]):
+        ours, theirs = both(level, lambda given=given: added(given))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@LEVELS
+@pytest.mark.parametrize("place", [9, -10])
+def test_a_row_that_does_not_exist(level, place):
+    with native.force(level), pytest.raises(IndexError):
+        sums.add_at(normal(3, 20), np.array([0, place, 1]), np.zeros((9, 20), np.float32))
+
+
+@LEVELS
 @hypothesis.given(
     rows=hs.sampled_from([24, 25, 33, 70]), size=hs.sampled_from([1, 15, 16, 100, 256, 300, 513]), outputs=hs.sampled_from([1, 5, 32, 33, 70, 300]),
     bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(), shared=hs.booleans(), seed=hs.integers(0, 1000),

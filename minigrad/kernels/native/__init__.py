@@ -87,6 +87,7 @@ SIGNATURES = {
     "convolve_weights_each": "pppp" + "l" * 14 + "p",
     "outer": "ppplll",
     "linear": "ppppllll",
+    "add_rows": "pppll",
     "adam": "ppppl" + "f" * 6,
     "descend": "pplf",
     "sgd": "pppl" + "fffl",

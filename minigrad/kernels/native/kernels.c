@@ -1905,6 +1905,14 @@ void NAME(linear)(const float *w, const float *bias, const float *x, float *y, L
     }
 }
 
+/* Add each of n rows to the row of `to` that `places` names. */
+void NAME(add_rows)(const float *restrict rows, const int64_t *restrict places, float *restrict to, Long n, Long width) {
+    for (; n--; places++, rows += width) {
+        float *restrict sum = to + *places * width;
+        for (Long i = 0; i < width; i++) sum[i] += rows[i];
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------------ optimisers */
 
 /* Adam; rest1 = 1 - beta1 and rest2 = 1 - beta2, rounded once. */
