@@ -42,6 +42,8 @@ class Axis(NamedTuple):
     ``starts``    where each window starts; negative in the padding
     ``dilation``  distance of a window's cells
     ``places``    ``(i, windows, cells)`` for each cell number i: the slice of windows whose cell i is in the input, the slice of those cells
+    ``stride``    from one window to the next; 0 if they are uneven
+    ``all_meet``  whether each window has a cell in the input
     ============  ===================================================================================================
     """
 
@@ -51,6 +53,8 @@ class Axis(NamedTuple):
     starts: np.ndarray
     dilation: int
     places: tuple[tuple[int, slice, slice], ...]
+    stride: int = 0
+    all_meet: bool = True
 
 
 @functools.lru_cache(maxsize=4096)
@@ -69,7 +73,8 @@ def sliding(size: int, out: int, kernel: int, stride: int, padding: int, dilatio
             places.append((i, slice(first, last + 1), slice(first * stride + offset, last * stride + offset + 1, stride)))
     starts = np.arange(out) * stride - padding
     starts.flags.writeable = False  # all callers share it
-    return Axis(size, out, kernel, starts, dilation, tuple(places))
+    met = {w for _, windows, _ in places for w in range(windows.start, windows.stop)}
+    return Axis(size, out, kernel, starts, dilation, tuple(places), stride, len(met) == out)
 
 
 def adaptive(size: int, out: int) -> Axis:

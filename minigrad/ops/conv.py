@@ -30,6 +30,7 @@ The arithmetic is in :mod:`minigrad.kernels.conv`.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from minigrad.engine import ShapeError, batched, linear_in, op, public, repeated, unnamed
@@ -247,23 +248,47 @@ def conv_transpose3d(
 @in_float32
 def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
     x, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
-    shapes = _check(name, dims, input, weight, bias, groups, weight.shape[0] if weight.ndim else 0)
-    if x.shape[1] != weight.shape[1] * groups:
-        expected = weight.shape[1] * groups
-        raise ShapeError(f"{name}: input has {x.shape[1]} channels but weight expects {expected} ({said(shapes)}, groups={groups})")
-    if weight.shape[0] % groups:
-        raise ShapeError(f"{name}: weight has {weight.shape[0]} output channels, which {groups} groups do not divide ({said(shapes)})")
     stride, dilation = per_axis(name, "stride", stride, dims), per_axis(name, "dilation", dilation, dims)
-    window = Window(stride, _padding(name, padding, weight.shape[2:], stride, dilation), dilation)
-    sizes = fitted(name, "kernel", shapes, shapes[0][1][-dims:], shapes[1][1][2:], *window)
+    whole = type(padding) in (int, str) or (type(padding) is tuple and all(type(p) is int for p in padding))
+    fit = _fit if whole else _fit.__wrapped__  # 1.0 would be found where 1 was, and what is no number cannot be looked up
+    sizes, window = fit(
+        name,
+        dims,
+        tuple(input.shape),
+        tuple(weight.shape),
+        None if bias is None else tuple(bias.shape),
+        stride,
+        padding,
+        dilation,
+        groups,
+    )
+    _check_dtypes(name, input, weight, bias)
     y = conv(x, weight, bias, sizes=sizes, window=window)
     return y[0] if single else y
+
+
+@functools.lru_cache(maxsize=4096)
+def _fit(name, dims, x_shape, w_shape, b_shape, stride, padding, dilation, groups):
+    """The sizes of the result and the window, for arguments of such shapes, of which the first may be a batch. Raises for what does not fit."""
+    shapes = _check(name, dims, x_shape, w_shape, b_shape, groups, w_shape[0] if w_shape else 0)
+    channels = x_shape[-dims - 1]
+    if channels != w_shape[1] * groups:
+        expected = w_shape[1] * groups
+        raise ShapeError(f"{name}: input has {channels} channels but weight expects {expected} ({said(shapes)}, groups={groups})")
+    if w_shape[0] % groups:
+        raise ShapeError(f"{name}: weight has {w_shape[0]} output channels, which {groups} groups do not divide ({said(shapes)})")
+    window = Window(stride, _padding(name, padding, w_shape[2:], stride, dilation), dilation)
+    return fitted(name, "kernel", shapes, x_shape[-dims:], w_shape[2:], *window), window
 
 
 @in_float32
 def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
     y, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
-    shapes = _check(name, dims, input, weight, bias, groups, weight.shape[1] * groups if weight.ndim > 1 else 0)
+    b_shape = None if bias is None else tuple(bias.shape)
+    shapes = _check(
+        name, dims, tuple(input.shape), tuple(weight.shape), b_shape, groups, weight.shape[1] * groups if weight.ndim > 1 else 0
+    )
+    _check_dtypes(name, input, weight, bias)
     if y.shape[1] != weight.shape[0]:
         raise ShapeError(f"{name}: input has {y.shape[1]} channels but weight expects {weight.shape[0]} ({said(shapes)})")
     if weight.shape[0] % groups:
@@ -285,23 +310,25 @@ def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_pad
     return x[0] if single else x
 
 
-def _check(name, dims, input, weight, bias, groups, outputs):
-    """Check the arguments of convolution or transposed convolution, and return their names and shapes for error messages."""
-    shapes = (("input", tuple(input.shape)), ("weight", tuple(weight.shape)))
-    if weight.ndim != dims + 2:
+def _check(name, dims, x_shape, w_shape, b_shape, groups, outputs):
+    """Check the shapes for convolution or transposed convolution, and return them with their names for error messages."""
+    shapes = (("input", x_shape), ("weight", w_shape))
+    if len(w_shape) != dims + 2:
         raise ShapeError(f"{name}: weight must have {dims + 2} dimensions ({said(shapes)})")
     if groups < 1:
         raise ShapeError(f"{name}: groups must be at least 1, not {groups}")
-    if weight.shape[0] < 1 or min(weight.shape[2:]) < 1:
+    if w_shape[0] < 1 or min(w_shape[2:]) < 1:
         raise ShapeError(f"{name}: weight has a size of 0 ({said(shapes)})")
-    if bias is not None and tuple(bias.shape) != (outputs,):
-        raise ShapeError(
-            f"{name}: bias must have shape ({outputs},), one number per output channel, not {tuple(bias.shape)} ({said(shapes)})"
-        )
-    require_dtype(name, input, weight=weight, bias=bias)
+    if b_shape is not None and b_shape != (outputs,):
+        raise ShapeError(f"{name}: bias must have shape ({outputs},), one number per output channel, not {b_shape} ({said(shapes)})")
+    return shapes
+
+
+def _check_dtypes(name, input, weight, bias):
+    if input.dtype is not weight.dtype or (bias is not None and bias.dtype is not weight.dtype):
+        require_dtype(name, input, weight=weight, bias=bias)
     if input.dtype.kind == "b":
         raise TypeError(f"{name}: bool tensors cannot be convolved; convert them, as in x.float()")
-    return shapes
 
 
 def _padding(name, padding, kernel, stride, dilation):

@@ -496,12 +496,11 @@ def _with_channels(name, input, dims):
 def _max_pool(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     x, single = _with_channels(name, input, dims)
     axes = _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode)
-    for axis in axes:
-        if len({w for _, windows, _ in axis.places for w in range(axis.out)[windows]}) < axis.out:
-            raise ShapeError(
-                f"{name}: a window meets nothing but padding "
-                f"(input {tuple(input.shape)}, kernel_size {kernel_size}, padding {padding}, dilation {dilation})"
-            )
+    if not all(axis.all_meet for axis in axes):
+        raise ShapeError(
+            f"{name}: a window meets nothing but padding "
+            f"(input {tuple(input.shape)}, kernel_size {kernel_size}, padding {padding}, dilation {dilation})"
+        )
     return _maxima(x, axes, single, return_indices)
 
 

@@ -16,13 +16,14 @@ def _sizes(axes: Sequence[Axis]) -> list[int] | None:
     """What kernels.c wants to know: h, w, oh, ow, kh, kw, sh, sw, ph, pw; None if windows are dilated or uneven, or have too many cells."""
     if not 1 <= len(axes) <= 2:
         return None
-    strides = [axis.places[0][2].step if axis.places else None for axis in axes]  # None: uneven windows
-    if None in strides or any(axis.dilation != 1 for axis in axes) or math.prod([axis.kernel for axis in axes]) > 255:
+    if math.prod([axis.kernel for axis in axes]) > 255 or any(not axis.stride or axis.dilation != 1 or not axis.out for axis in axes):
         return None
-    values = [(axis.size, axis.out, axis.kernel, stride, -int(axis.starts[0])) for axis, stride in zip(axes, strides, strict=True)]
-    if len(values) == 1:
-        values.insert(0, (1, 1, 1, 1, 0))
-    return [number for pair in zip(*values, strict=True) for number in pair]
+    b = axes[-1]
+    h, oh, kh, sh, ph = 1, 1, 1, 1, 0
+    if len(axes) == 2:
+        a = axes[0]
+        h, oh, kh, sh, ph = a.size, a.out, a.kernel, a.stride, -int(a.starts[0])
+    return [h, b.size, oh, b.out, kh, b.kernel, sh, b.stride, ph, -int(b.starts[0])]
 
 
 def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> Any:
