@@ -535,8 +535,8 @@ def randint_like(
 
 
 def is_tensor(obj: Any) -> bool:
-    """Whether ``obj`` is a Tensor: ``torch.is_tensor``."""
-    return isinstance(obj, Tensor)
+    """Whether ``obj`` is a Tensor or a complex pair: ``torch.is_tensor``."""
+    return isinstance(obj, (Tensor, Shell))
 
 
 def is_floating_point(input: Tensor) -> bool:
@@ -571,7 +571,7 @@ def numel(input: Tensor) -> int:
 
 # ---------------------------------------------------------------------------------------- the dtypes of results
 
-_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
 
 def promote_types(type1: DType, type2: DType) -> dtype:
@@ -581,7 +581,9 @@ def promote_types(type1: DType, type2: DType) -> dtype:
     >>> mg.promote_types(mg.int64, mg.float32), mg.promote_types(mg.uint8, mg.int8)
     (minigrad.float32, minigrad.int16)
     """
-    a, b = dtype_of("promote_types", type1), dtype_of("promote_types", type2)
+    a, b = dtype_of("promote_types", type1, True), dtype_of("promote_types", type2, True)
+    if {a.kind, b.kind} == {"c", "f"}:
+        return OF_NUMPY[np.promote_types(a, b)]
     if _CATEGORY[a.kind] != _CATEGORY[b.kind]:
         return OF_NUMPY[a if _CATEGORY[a.kind] > _CATEGORY[b.kind] else b]
     found = np.promote_types(a, b)
@@ -595,18 +597,22 @@ def result_type(tensor1: Operand, tensor2: Operand) -> dtype:
     >>> mg.result_type(mg.tensor([1, 2]), 1.5), mg.result_type(mg.tensor([1.0]), mg.tensor(2.0, dtype=mg.float64))
     (minigrad.float32, minigrad.float32)
     """
-    tensors("result_type", tensor1=tensor1, tensor2=tensor2)
+    tensors("result_type", **{name: x for name, x in (("tensor1", tensor1), ("tensor2", tensor2)) if not isinstance(x, complex)})
     (rank, first), (other, second) = sorted(map(_rank, (tensor1, tensor2)), key=lambda pair: -pair[0])
     if rank == other:
         return promote_types(first, second)
+    if second.kind == "c" and first.kind == "f":
+        return OF_NUMPY[first].to_complex()
     return OF_NUMPY[second if _CATEGORY[second.kind] > _CATEGORY[first.kind] else first]
 
 
 def _rank(value: Any) -> tuple[int, np.dtype[Any]]:
     """2 for a tensor with dimensions, 1 for a 0-d one, 0 for a number; and its dtype."""
     value = unwrapped(value)
-    if isinstance(value, np.ndarray):
-        return (2 if value.ndim else 1), value.dtype
+    if isinstance(value, (np.ndarray, Shell)):
+        return (2 if value.ndim else 1), np.dtype(value.dtype)
+    if isinstance(value, complex):
+        return 0, get_default_dtype().to_complex().dtype
     return 0, get_default_dtype().dtype if isinstance(value, float) else np.dtype(
         np.bool_ if isinstance(value, (bool, np.bool_)) else np.int64
     )
@@ -619,7 +625,7 @@ def can_cast(from_: DType, to: DType) -> bool:
     >>> mg.can_cast(mg.float64, mg.float32), mg.can_cast(mg.float32, mg.int64)
     (True, False)
     """
-    a, b = dtype_of("can_cast", from_), dtype_of("can_cast", to)
+    a, b = dtype_of("can_cast", from_, True), dtype_of("can_cast", to, True)
     return _CATEGORY[a.kind] <= _CATEGORY[b.kind]
 
 
@@ -630,7 +636,7 @@ class _Limits:
     _theirs: tuple[str, ...]
 
     def __init__(self, type: DType):
-        found = dtype_of(self.__class__.__name__, type)
+        found = dtype_of(self.__class__.__name__, type, True)
         try:
             self._numpy = self._asks(found)
         except ValueError:

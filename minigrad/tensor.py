@@ -147,6 +147,8 @@ def _plain(name: str, data: Any) -> Any:
                 f"vmap: {name} needs numbers, and inside vmap that of a Tensor in a list differs from sample to sample; use minigrad.stack"
             )
         return data._data.reshape(())[()]
+    if isinstance(data, Shell):
+        return data.item()
     if not isinstance(data, (list, tuple)) or _PYTHON.issuperset(map(builtins.type, data)):
         return data
     return [_plain(name, x) for x in data]
@@ -652,6 +654,10 @@ class Tensor(TensorBase):
         written under ``no_grad`` only.
         """
         self._refuse_leaf(name)
+        if isinstance(value, Shell):
+            raise RuntimeError(
+                f"{name}: complex numbers cannot be written into a real tensor, of {self._data.dtype}; take their real parts"
+            )
         if value.shape != self._data.shape:
             raise engine.ShapeError(f"{name}: a result of shape {value.shape} does not fit a tensor of shape {self._data.shape}")
         if value.dtype != self._data.dtype:
@@ -749,6 +755,8 @@ class Tensor(TensorBase):
     def _store(self, key: Any, value: Any, name: str, whole: builtins.bool = False) -> None:
         """Do ``x[key] = value``; ``name`` is the operation in error messages, ``whole`` whether it leaves, and has read, nothing of ``x``."""
         self._refuse_leaf(name)
+        if isinstance(value, Shell):
+            raise TypeError(f"{name}: complex numbers cannot be written into a real tensor, of {self._data.dtype}; take their real parts")
         recorded = is_grad_enabled() and (self._node is not None or (isinstance(value, TensorBase) and value._node is not None))
         recorded = recorded and self._data.dtype.kind == "f"
         if not isinstance(value, TensorBase):

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from minigrad.engine import no_grad, warn
+from minigrad.engine import Shell, inside, no_grad, warn
 from minigrad.ops.arguments import check
 from minigrad.ops.elementwise import erfinv
 from minigrad.ops.outlines import is_outline
@@ -36,7 +36,8 @@ def _filling(initialise: Callable[Concatenate[Tensor, P], Tensor]) -> Callable[C
 
     @wraps(initialise)
     def initialiser(tensor: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
-        return tensor if isinstance(tensor, Tensor) and is_outline(tensor._data) else initialise(tensor, *args, **kwargs)
+        given = inside(tensor)
+        return tensor if isinstance(given, Tensor) and is_outline(given._data) else initialise(tensor, *args, **kwargs)
 
     return initialiser
 
@@ -46,7 +47,20 @@ def _write(tensor: Tensor, value: Any, name: str) -> Tensor:
     if not tensor.is_leaf:
         raise RuntimeError(f"{name}: only leaf tensors can be initialised, and this one was computed by {tensor.grad_fn}")
     with no_grad():
-        return tensor._fill(value, name)
+        return tensor.copy_(value) if isinstance(tensor, Shell) else tensor._fill(value, name)
+
+
+def _uniform(tensor: Any, a: float, b: float, generator: Generator | None) -> np.ndarray:
+    """Numbers for ``tensor``; of complex ones both parts are drawn."""
+    drawn = numpy_generator(generator).uniform(a, b, inside(tensor).shape)
+    return drawn.view(np.complex128)[..., 0] if isinstance(tensor, Shell) else drawn
+
+
+def _normal(tensor: Any, mean: float, std: float, generator: Generator | None) -> np.ndarray:
+    """Numbers for ``tensor``; of complex ones each part has half of the variance."""
+    if isinstance(tensor, Shell):
+        return numpy_generator(generator).normal(0.0, std * math.sqrt(0.5), inside(tensor).shape).view(np.complex128)[..., 0] + mean
+    return numpy_generator(generator).normal(mean, std, tensor.shape)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -102,17 +116,17 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     >>> bool((w.abs() <= 1).all())
     True
     """
-    check("uniform_", locals(), "generator", tensor=Tensor, a="finite", b="finite", generator=Generator)
+    check("uniform_", locals(), "generator", tensor="a Tensor", a="finite", b="finite", generator=Generator)
     if a > b:
         raise ValueError(f"uniform_: a must not exceed b (a={a}, b={b})")
-    return _write(tensor, numpy_generator(generator).uniform(a, b, tensor.shape), "uniform_")
+    return _write(tensor, _uniform(tensor, a, b, generator), "uniform_")
 
 
 @_filling
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill from the normal distribution."""
-    check("normal_", locals(), "generator", tensor=Tensor, mean="finite", std="0 or above", generator=Generator)
-    return _write(tensor, numpy_generator(generator).normal(mean, std, tensor.shape), "normal_")
+    check("normal_", locals(), "generator", tensor="a Tensor", mean="finite", std="0 or above", generator=Generator)
+    return _write(tensor, _normal(tensor, mean, std, generator), "normal_")
 
 
 @_filling
@@ -127,7 +141,7 @@ def trunc_normal_(
         "trunc_normal_",
         locals(),
         "generator",
-        tensor=Tensor,
+        tensor="a Tensor",
         mean="finite",
         std="0 or above",
         a="not NaN",
@@ -146,26 +160,26 @@ def trunc_normal_(
 @_filling
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with ``val``."""
-    check("constant_", locals(), tensor=Tensor, val="a number")
+    check("constant_", locals(), tensor="a Tensor", val="a number")
     return _write(tensor, val, "constant_")
 
 
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with 1."""
-    check("ones_", locals(), tensor=Tensor)
+    check("ones_", locals(), tensor="a Tensor")
     return _write(tensor, 1.0, "ones_")
 
 
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with 0."""
-    check("zeros_", locals(), tensor=Tensor)
+    check("zeros_", locals(), tensor="a Tensor")
     return _write(tensor, 0.0, "zeros_")
 
 
 @_filling
 def eye_(tensor: Tensor) -> Tensor:
     """The identity, for a matrix. Raises ``ValueError`` for other ranks."""
-    check("eye_", locals(), tensor=Tensor)
+    check("eye_", locals(), tensor="a Tensor")
     if tensor.ndim != 2:
         raise ValueError(f"eye_: a matrix is needed, not shape {tensor.shape}")
     return _write(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
@@ -177,7 +191,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
     Raises ``ValueError`` if there are not 3 to 5 dimensions, or ``out`` is not divisible by ``groups``.
     """
-    check("dirac_", locals(), tensor=Tensor, groups=1)
+    check("dirac_", locals(), tensor="a Tensor", groups=1)
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"dirac_: a weight with 3, 4 or 5 dimensions is needed, not shape {tensor.shape}")
     out, inside, *window = tensor.shape
@@ -194,17 +208,17 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 @_filling
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on ±gain sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    check("xavier_uniform_", locals(), "generator", tensor=Tensor, gain="finite", generator=Generator)
+    check("xavier_uniform_", locals(), "generator", tensor="a Tensor", gain="finite", generator=Generator)
     bound = gain * math.sqrt(6.0 / max(sum(fan_in_and_fan_out(tensor, "xavier_uniform_")), 1))
-    return _write(tensor, numpy_generator(generator).uniform(-bound, bound, tensor.shape), "xavier_uniform_")
+    return _write(tensor, _uniform(tensor, -bound, bound, generator), "xavier_uniform_")
 
 
 @_filling
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    check("xavier_normal_", locals(), "generator", tensor=Tensor, gain="finite", generator=Generator)
+    check("xavier_normal_", locals(), "generator", tensor="a Tensor", gain="finite", generator=Generator)
     std = gain * math.sqrt(2.0 / max(sum(fan_in_and_fan_out(tensor, "xavier_normal_")), 1))
-    return _write(tensor, numpy_generator(generator).normal(0.0, std, tensor.shape), "xavier_normal_")
+    return _write(tensor, _normal(tensor, 0.0, std, generator), "xavier_normal_")
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, name: str) -> float:
@@ -224,11 +238,11 @@ def kaiming_uniform_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
     """Uniform on ±gain sqrt(3 / fan) (He et al. 2015), with the gain of ``nonlinearity`` (``a``: the slope of a leaky ReLU)."""
-    check("kaiming_uniform_", locals(), "generator", tensor=Tensor, a="finite", mode=("fan_in", "fan_out"), generator=Generator)
+    check("kaiming_uniform_", locals(), "generator", tensor="a Tensor", a="finite", mode=("fan_in", "fan_out"), generator=Generator)
     if _refuse_nothing(tensor, "kaiming_uniform_"):
         return tensor
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
-    return _write(tensor, numpy_generator(generator).uniform(-bound, bound, tensor.shape), "kaiming_uniform_")
+    return _write(tensor, _uniform(tensor, -bound, bound, generator), "kaiming_uniform_")
 
 
 @_filling
@@ -236,11 +250,11 @@ def kaiming_normal_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
     """Normal with standard deviation gain / sqrt(fan) (He et al. 2015), with the gain of ``nonlinearity``."""
-    check("kaiming_normal_", locals(), "generator", tensor=Tensor, a="finite", mode=("fan_in", "fan_out"), generator=Generator)
+    check("kaiming_normal_", locals(), "generator", tensor="a Tensor", a="finite", mode=("fan_in", "fan_out"), generator=Generator)
     if _refuse_nothing(tensor, "kaiming_normal_"):
         return tensor
     std = _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_")
-    return _write(tensor, numpy_generator(generator).normal(0.0, std, tensor.shape), "kaiming_normal_")
+    return _write(tensor, _normal(tensor, 0.0, std, generator), "kaiming_normal_")
 
 
 @_filling
@@ -249,7 +263,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 
     Raises ``ValueError`` for a Tensor with less than two dimensions.
     """
-    check("orthogonal_", locals(), "generator", tensor=Tensor, gain="finite", generator=Generator)
+    check("orthogonal_", locals(), "generator", tensor="a Tensor", gain="finite", generator=Generator)
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: at least 2 dimensions are needed, not shape {tensor.shape}")
     if 0 in tensor.shape:
@@ -264,7 +278,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 @_filling
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """A matrix of normal samples, with the fraction ``sparsity`` of each column set to 0 (Martens 2010). ``ValueError`` for other ranks."""
-    check("sparse_", locals(), "generator", tensor=Tensor, sparsity="from 0 to 1", std="0 or above", generator=Generator)
+    check("sparse_", locals(), "generator", tensor="a Tensor", sparsity="from 0 to 1", std="0 or above", generator=Generator)
     if tensor.ndim != 2:
         raise ValueError(f"sparse_: a matrix is needed, not shape {tensor.shape}")
     rng = numpy_generator(generator)

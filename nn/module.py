@@ -205,7 +205,12 @@ def empty_parameter(shape: Iterable[int], dtype: Any = None, device: Any = None)
     """A parameter with arbitrary values. Layers make it in ``__init__``, and ``reset_parameters`` fills it."""
     check_device(device)
     make = outline if is_outlining() else np.empty
-    return Parameter(wrap(make(tuple(shape), get_default_dtype() if dtype is None else dtype_of("parameter", dtype))))
+    found = get_default_dtype().dtype if dtype is None else dtype_of("parameter", dtype, True)
+    if found.kind == "c":
+        from minigrad.ops.complex_pair import ComplexPair  # not every program needs it
+
+        return Parameter(ComplexPair(wrap(make((*shape, 2), OF_NUMPY[found].to_real().dtype))))
+    return Parameter(wrap(make(tuple(shape), found)))
 
 
 class IncompatibleKeys(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, Shell, TensorBase
 
 
 def sizes_of(args: Any) -> tuple[int, ...]:
@@ -92,6 +92,7 @@ def numbers(name: str, what: str, values: Any) -> np.ndarray:
 
 KINDS: dict[str, Callable[[Any], bool]] = {  # of options that are no numbers, as error messages say them
     "a function": callable,
+    "a Tensor": lambda v: isinstance(v, (TensorBase, Shell)),
     "a name": lambda v: isinstance(v, str),
     "a text": lambda v: isinstance(v, str),
     "a list": lambda v: isinstance(v, Iterable) and not isinstance(v, (bytes, Mapping)),

@@ -98,10 +98,18 @@ class ComplexPair(Shell):
         """The real parts, a Tensor; a write to it writes the pair."""
         return subscript(self.pair, (..., 0))
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.pair[..., 0] = value
+
     @property
     def imag(self) -> Any:
         """The imaginary parts, a Tensor; a write to it writes the pair."""
         return subscript(self.pair, (..., 1))
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.pair[..., 1] = value
 
     @property
     def shape(self) -> Shape:
@@ -129,6 +137,13 @@ class ComplexPair(Shell):
     def dim(self) -> int:
         """The number of dimensions."""
         return self.ndim
+
+    ndimension = dim
+
+    def stride(self, dim: int | None = None) -> Any:
+        """The stride of each dimension, in complex numbers."""
+        steps = tuple([s // 2 for s in self.pair.stride()[:-1]])
+        return steps if dim is None else steps[dim]
 
     def numel(self) -> int:
         """How many complex numbers."""
@@ -205,6 +220,15 @@ class ComplexPair(Shell):
         """Make ``backward()`` also set ``.grad`` of this intermediate result."""
         self.pair.retain_grad()
 
+    @property
+    def retains_grad(self) -> bool:
+        """Whether :meth:`retain_grad` was called of this intermediate result."""
+        return bool(self.pair.retains_grad)
+
+    def register_hook(self, hook: Callable[[ComplexPair], Any]) -> Any:
+        """Call ``hook(grad)`` whenever the gradient has been computed; a complex pair that it returns replaces it. Returns a handle to remove it."""
+        return self.pair.register_hook(lambda g: inside(hook(ComplexPair(g))))
+
     def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
         """Add the gradient to the ``.grad`` of every leaf, as ``Tensor.backward`` does, of a ``gradient`` that is a complex pair."""
         if gradient is None:
@@ -223,6 +247,29 @@ class ComplexPair(Shell):
     def detach(self) -> ComplexPair:
         """The same numbers without a graph."""
         return ComplexPair(self.pair.detach())
+
+    def detach_(self) -> ComplexPair:
+        """Remove the pair from its graph, and return it."""
+        self.pair.detach_()
+        return self
+
+    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
+        """``fill_value`` in another shape and this dtype."""
+        return self.pair.new_full(size, fill_value, self.dtype if dtype is None else dtype, **options)
+
+    def new_zeros(self, *sizes: Any, size: Any = None, dtype: Any = None, **options: Any) -> Any:
+        """Zeros of another shape in this dtype."""
+        return self.new_full(sizes_of(either("new_zeros", "size", sizes, size)), 0, dtype, **options)
+
+    def new_ones(self, *sizes: Any, size: Any = None, dtype: Any = None, **options: Any) -> Any:
+        """Ones of another shape in this dtype."""
+        return self.new_full(sizes_of(either("new_ones", "size", sizes, size)), 1, dtype, **options)
+
+    new_empty = new_zeros
+
+    def new_tensor(self, data: Any, dtype: Any = None, **options: Any) -> Any:
+        """A copy of ``data`` in this dtype."""
+        return self.pair.new_tensor(data, self.dtype if dtype is None else dtype, **options)
 
     def clone(self, memory_format: Any = None) -> ComplexPair:
         """A copy; gradients flow through it."""
@@ -247,9 +294,10 @@ class ComplexPair(Shell):
         pair = self.pair.to(*map(_of_parts, args), **{name: _of_parts(x) for name, x in kwargs.items()})
         return self if pair is self.pair else ComplexPair(pair)
 
-    def type(self, dtype: Any) -> ComplexPair:
-        """In another complex dtype."""
-        return self.to(dtype)
+    def type(self, dtype: Any = None) -> Any:
+        """In another complex dtype; without one, PyTorch's name of this."""
+        names = {8: "torch.ComplexFloatTensor", 16: "torch.ComplexDoubleTensor"}
+        return names[self.itemsize] if dtype is None else self.to(dtype)
 
     def cfloat(self) -> ComplexPair:
         """In complex64."""
@@ -300,8 +348,18 @@ class ComplexPair(Shell):
 
     resolve_conj = contiguous  # a conjugate is computed at once
 
+    def is_conj(self) -> bool:
+        """False."""
+        return False
+
+    def __bool__(self) -> bool:
+        return bool(reduce.any(self.pair)) if self.numel() == 1 else bool(self.real)  # which says that it is ambiguous
+
     def __neg__(self) -> ComplexPair:
         return ComplexPair(-self.pair)
+
+    def __pos__(self) -> ComplexPair:
+        return self
 
     def __add__(self, other: Any) -> ComplexPair:
         return _add(self, other)
@@ -359,6 +417,10 @@ class ComplexPair(Shell):
         return self
 
     fill_ = copy_
+
+    def index_add_(self, dim: int, index: Any, source: Any, *, alpha: float = 1) -> ComplexPair:
+        """Give this pair the value of ``self.index_add(...)``."""
+        return self.copy_(self.index_add(dim, index, source, alpha=alpha))
 
     def zero_(self) -> ComplexPair:
         """Set every element to 0."""
@@ -433,12 +495,12 @@ class ComplexPair(Shell):
 
 _METHODS = {  # functions of a Tensor, whose ops answer; ``new=old`` for what is called otherwise there
     ew: "add sub mul div subtract=sub multiply=mul divide=div true_divide=div neg negative=neg square reciprocal pow exp log sqrt sin cos sinh cosh "
-    "tanh sigmoid sgn=sign isnan isinf isfinite isclose allclose equal eq ne",
-    reduce: "sum mean cumsum prod cumprod norm",
-    products: "matmul mm bmm mv dot outer inner",
+    "tanh sigmoid tan exp2 expm1 log1p log2 log10 rsqrt lerp addcmul nan_to_num sgn=sign isnan isinf isfinite isclose allclose equal eq ne",
+    reduce: "sum mean var std cumsum prod cumprod norm count_nonzero",
+    products: "matmul mm bmm mv dot vdot outer inner",
     shaping: "transpose swapaxes swapdims movedim moveaxis t flatten unflatten ravel squeeze unsqueeze expand expand_as broadcast_to roll rot90 fliplr "
     "flipud tile repeat repeat_interleave split chunk tensor_split unbind narrow select unfold diagonal diag diag_embed tril triu",
-    index: "index_select gather masked_fill",
+    index: "index_select gather take_along_dim masked_fill masked_select index_add index_copy index_fill index_put scatter scatter_add nonzero argwhere",
 }
 for _module, _names in _METHODS.items():
     for _place in _names.split():
@@ -487,7 +549,7 @@ def _run(op: Op, operands: Sequence[Any], statics: dict[str, Any]) -> Any:
 
 
 _TOGETHER = {  # ops that are linear in these inputs together, but for a constant that they fill up with, so that they are not declared
-    "cat": ("xs",), "stack": ("xs",), "where": ("input", "other"), "clone": ("input",), "setitem": ("x", "v"),
+    "cat": ("xs",), "stack": ("xs",), "where": ("input", "other"), "clone": ("input",), "setitem": ("x", "v"), "lerp": ("input", "end"),
 }  # fmt: skip
 
 
@@ -574,6 +636,14 @@ def _log(z: ComplexPair) -> ComplexPair:
     return complex(ew.log(z.abs()), z.angle())
 
 
+def _sqrt(z: ComplexPair) -> ComplexPair:
+    return polar(ew.sqrt(z.abs()), z.angle() / 2)
+
+
+def _var(z: ComplexPair, dim: Any, correction: float, keepdim: bool) -> Any:
+    return reduce.var(z.real, dim, correction=correction, keepdim=keepdim) + reduce.var(z.imag, dim, correction=correction, keepdim=keepdim)
+
+
 def _tanh(z: ComplexPair) -> ComplexPair:
     """(t c + i s) / (c + i t s) of t = tanh(real), c = cos(imag), s = sin(imag): nothing overflows."""
     t, c, s = ew.tanh(z.real), ew.cos(z.imag), ew.sin(z.imag)
@@ -613,7 +683,7 @@ def _reduced(of: Any, name: str) -> Any:
 def _prod(z: ComplexPair, dim: Any, keepdim: bool, dtype: Any) -> ComplexPair:
     """Halves are multiplied with halves."""
     z = z if dtype is None else z.to(dtype)
-    dim = positive_dim("prod", 0 if dim is None else dim, z.ndim) if dim is not None else (z := z.ravel()) and 0
+    z, dim = (z.ravel(), 0) if dim is None else (z, positive_dim("prod", dim, z.ndim))
     while (n := z.shape[dim]) > 1:
         half = _mul(z.narrow(dim, 0, n // 2), z.narrow(dim, n // 2, n // 2))
         z = _cat([half, z.narrow(dim, n - 1, 1)], dim) if n % 2 else half
@@ -665,7 +735,7 @@ _ANSWERS: dict[str, Callable] = {  # op -> its result for complex numbers
     "reciprocal": lambda z: _div(1, z),
     "exp": _exp,
     "log": _log,
-    "sqrt": lambda z: polar(ew.sqrt(z.abs()), z.angle() / 2),
+    "sqrt": _sqrt,
     "sin": lambda z: complex(ew.sin(z.real) * ew.cosh(z.imag), ew.cos(z.real) * ew.sinh(z.imag)),
     "cos": lambda z: complex(ew.cos(z.real) * ew.cosh(z.imag), -ew.sin(z.real) * ew.sinh(z.imag)),
     "sinh": lambda z: complex(ew.sinh(z.real) * ew.cos(z.imag), ew.cosh(z.real) * ew.sin(z.imag)),
@@ -675,6 +745,20 @@ _ANSWERS: dict[str, Callable] = {  # op -> its result for complex numbers
     "sign": _sign,
     "eq": _eq,
     "ne": lambda a, b: ew.logical_not(_eq(a, b)),
+    "tan": lambda z: _mul(_tanh(_mul(z, 1j)), -1j),
+    "exp2": lambda z: _exp(z * math.log(2)),
+    "expm1": lambda z: _exp(z) - 1,
+    "log1p": lambda z: _log(z + 1),
+    "log2": lambda z: _log(z) / math.log(2),
+    "log10": lambda z: _log(z) / math.log(10),
+    "rsqrt": lambda z: _div(1, _sqrt(z)),
+    "nan_to_num": lambda z, **how: ComplexPair(ew.nan_to_num(z.pair, **how)),
+    "var": _var,
+    "std": lambda z, **how: ew.sqrt(_var(z, **how)),
+    "count_nonzero": lambda z, **how: reduce.count_nonzero(_eq(z, 0) == 0, **how),
+    "argwhere": lambda z: index.argwhere(_eq(z, 0) == 0),
+    "nonzero": lambda z: index.nonzero(_eq(z, 0) == 0, as_tuple=True),
+    "cast": lambda z, dtype: z.to(OF_NUMPY[np.dtype(dtype)]),
     "isclose": _isclose,
     "isnan": lambda z: _some(ew.isnan, z),
     "isinf": lambda z: _some(ew.isinf, z),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, batched, dtype_of, get_default_dtype, linear_in, op, public, unnamed, wrap
+from minigrad.engine import ShapeError, batched, dtype_of, get_default_dtype, inside, linear_in, op, public, unnamed, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
 from minigrad.ops.batching import along_dim, behind
@@ -318,7 +318,7 @@ def stft(
         center: pad the signal with n_fft // 2 elements at both ends, so that window t is around element t * hop_length.
         pad_mode: as for ``nn.functional.pad``.
         normalized: multiply with 1 / sqrt(n_fft).
-        onesided: only the n_fft // 2 + 1 frequencies that are not conjugates of others: the default.
+        onesided: only the n_fft // 2 + 1 frequencies that are not conjugates of others: the default for a real signal.
         return_complex: whether to return a :class:`~minigrad.ops.complex_pair.ComplexPair` (B, F, T), or a real Tensor (B, F, T, 2).
 
     Raises ``RuntimeError`` without ``return_complex``, as PyTorch; ``ShapeError`` for sizes that do not fit.
@@ -332,18 +332,22 @@ def stft(
         raise RuntimeError(
             "stft: say return_complex=True (a complex pair) or False (a real tensor with a last dimension of 2), as for PyTorch"
         )
-    x = as_real("stft", input)
+    x: Any = input if isinstance(input, ComplexPair) else as_real("stft", input)
+    if onesided is None:
+        onesided = not isinstance(input, ComplexPair)
+    if onesided and isinstance(input, ComplexPair):
+        raise RuntimeError("stft: onesided=True is for real signals: the frequencies of complex ones are no conjugates of each other")
     n_fft = whole("stft", "n_fft", n_fft, 1)
     hop = max(n_fft // 4, 1) if hop_length is None else whole("stft", "hop_length", hop_length, 1)
     if len(x.shape) not in (1, 2):
         raise ShapeError(f"stft: input must be (L,) or (B, L), not of shape {tuple(x.shape)}")
-    window = _window("stft", window, n_fft, win_length, x.dtype)
+    window = _window("stft", window, n_fft, win_length, inside(x).dtype)
     if center:
         x = pad(x, (n_fft // 2, n_fft // 2), pad_mode)
     if x.shape[-1] < n_fft:
         raise ShapeError(f"stft: n_fft {n_fft} is above the length {x.shape[-1]} of the signal")
     frames = ew.mul(unfold(x, -1, n_fft, hop), window)
-    z = rfft(frames) if onesided is None or onesided else fft(frames)
+    z = rfft(frames) if onesided else fft(frames)
     pair = transpose(z.pair, -3, -2)
     pair = pair * (1 / math.sqrt(n_fft)) if normalized else pair
     return ComplexPair(pair) if return_complex else pair

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, aligned, batched, in_dtype, linear_in, op, public, rearranged, unnamed
+from minigrad.engine import F16, F32, ShapeError, Shell, aligned, batched, in_dtype, linear_in, op, public, rearranged, unnamed
 from minigrad.kernels import products as kernels
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
@@ -130,8 +130,8 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 
 
 def vdot(input: Tensor, other: Tensor) -> Tensor:
-    """Scalar product of two vectors: ``torch.vdot``, which for real numbers is :func:`dot`."""
-    return dot(input, other)
+    """Scalar product of two vectors, of complex ones with the conjugate of ``input``: ``torch.vdot``. For real ones it is :func:`dot`."""
+    return dot(input.conj() if isinstance(input, Shell) else input, other)
 
 
 def inner(input: Tensor, other: Tensor) -> Tensor:

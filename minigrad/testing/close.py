@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import TensorBase
+from minigrad.engine import Shell, TensorBase
 from minigrad.tree import array_of
 
 _TOLERANCES = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
+_TOLERANCES |= {"complex64": _TOLERANCES["float32"], "complex128": _TOLERANCES["float64"]}
 
 
 def assert_close(
@@ -63,8 +64,9 @@ def assert_close(
             return next((text for i, (x, y) in enumerate(zip(a, b, strict=True)) if (text := compare(x, y, f"{where}[{i}]"))), None)
         if a is None and b is None:
             return None
+        a, b = (x.detach().numpy() if isinstance(x, Shell) else x for x in (a, b))
         for value in (a, b):
-            if not isinstance(value, (TensorBase, np.ndarray, np.generic, int, float)):
+            if not isinstance(value, (TensorBase, np.ndarray, np.generic, int, float, complex)):
                 raise TypeError(f"assert_close: a {type(value).__name__} is compared with a {type(b if value is a else a).__name__}")
         return difference(array_of(a), array_of(b), where, isinstance(a, TensorBase) and isinstance(b, TensorBase))
 
@@ -84,9 +86,10 @@ def assert_close(
             return None
         wrong = near.size - np.count_nonzero(near)
         with np.errstate(all="ignore"):
-            off = np.nan_to_num(np.abs(x.astype(np.float64) - y), nan=np.inf, posinf=np.inf)
+            wide = np.complex128 if "c" in (x.dtype.kind, y.dtype.kind) else np.float64
+            off = np.nan_to_num(np.abs(x.astype(wide) - y), nan=np.inf, posinf=np.inf)
             place = tuple(map(int, np.unravel_index(np.argmax(np.where(near, -1, off)), x.shape)))
-            relative = off[place] / np.abs(y[place].astype(np.float64))
+            relative = off[place] / np.abs(y[place].astype(wide))
         return (
             f"{wrong} of {x.size} elements{at} differ ({100 * wrong / x.size:.1f} %): the largest difference is "
             f"{off[place]:.4g} ({relative:.4g} relative) at {place}: {x[place]} against {y[place]}, where {t:g} + {r:g} |expected| are allowed"

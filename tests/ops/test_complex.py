@@ -37,14 +37,25 @@ TABLE = {  # name -> a function of the library, complex z (3, 4) and w (4, 3), a
     "einsum": lambda t, z, w, x: (t.einsum("ij,jk->ik", z, w), t.einsum("ij,ji->i", z, w), t.einsum("ij,jk,lk->il", z, w, w), t.einsum("ij->", z)),
     "dot": lambda t, z, w, x: (t.dot(z[0], w[:, 0]), t.inner(z, z), t.tensordot(z, w, dims=1), t.kron(z[:1, :2], w[:1])),
     "where": lambda t, z, w, x: (t.where(x > 0, z, w.T), t.where(x > 0, z, 0), z.masked_fill(x > 0, 2.0), z.clone(), t.triu(z), z.tril()),
+    "logarithms": lambda t, z, w, x: (t.log1p(z), t.log2(z), t.log10(z), t.expm1(z), t.exp2(z), t.rsqrt(z), t.tan(z), z.rsqrt(), +z, t.lerp(z, w.T, 0.3)),
+    "spread": lambda t, z, w, x: (z.var(), z.std(0), t.var(z, 1, correction=0), t.addcmul(z, w.T, z), t.diff(z)),
+    "scatter": lambda t, z, w, x: (
+        z.index_add(0, t.tensor([0, 2, 0]), w.T), z.scatter_add(0, t.tensor([[0, 1, 1, 2]] * 3), w.T), z.index_copy(1, t.tensor([2]), z[:, :1]),
+        t.masked_select(z, x > 0), t.take_along_dim(z, t.tensor([[0, 1, 0, 2]]), 0), t.index_put(z, (t.tensor([0]), t.tensor([1])), w[0, 0]),
+        z.new_zeros(2), z.new_ones(1, 2), z.new_full((2,), 1j), z.new_tensor([1.0]),
+    ),
     "diagonal": lambda t, z, w, x: (t.diagonal(z), t.diag_embed(z), z.unfold(1, 2, 1), t.diag(z[0]), t.trace(z[:, :3])),
     "pad": lambda t, z, w, x: (t.nn.functional.pad(z, (1, 2)), t.nn.functional.pad(z, (0, 1, 1, 0), value=1.5), t.nn.functional.pad(z, (-1, 0))),
     "make": lambda t, z, w, x: (t.complex(x, x * 2), t.polar(x.abs(), x), t.view_as_complex(t.stack([x, x.sin()], -1)), x.to(z.dtype), x.cdouble()),
     "transforms": lambda t, z, w, x: (t.fft.fft(z), t.fft.ifft2(z), t.fft.irfft(z), t.fft.irfft2(z), t.fft.hfft(z), t.fft.fftshift(z), t.fft.ifftshift(z)),
     "of reals": lambda t, z, w, x: (t.fft.rfft(x) * z[:, :3], t.fft.rfft2(x), t.fft.fft(x, norm="ortho") * w[:, 0], t.fft.irfft(t.fft.rfft(x) ** 2)),
+    "short times": lambda t, z, w, x: (
+        t.stft(z.flatten(), 4, window=t.hann_window(4, dtype=x.dtype), return_complex=True),
+        t.stft(z, 4, 2, window=t.ones(4, dtype=x.dtype), center=False, onesided=False, return_complex=True),
+    ),
     "losses": lambda t, z, w, x: (t.nn.functional.l1_loss(z, w.T), (z - w.T).abs().pow(2).mean(), t.dist(z, w.T)),
     "convolution": lambda t, z, w, x: (t.nn.functional.conv1d(z[None], w[:2, None].permute(0, 1, 2).expand(2, 3, 3)), t.nn.functional.linear(z, w.T, z[0, :3])),
-    "solve": lambda t, z, w, x: (t.linalg.solve(x[:, :3] + 3 * t.eye(3, dtype=x.dtype), z.cdouble().real), t.vdot(x[0], x[1])),
+    "solve": lambda t, z, w, x: (t.linalg.solve(x[:, :3] + 3 * t.eye(3, dtype=x.dtype), z.cdouble().real), t.vdot(z[0], w[:, 1]), z[1].vdot(z[2])),
 }  # fmt: skip
 
 
@@ -114,8 +125,35 @@ def test_writing_into_a_part():
     assert out.detach()[1].real.tolist() == [5.0] * 4
 
 
+def test_questions():
+    z = spectrum()
+    assert mg.is_tensor(z) and z.type() == "torch.ComplexDoubleTensor" and z.stride() == (4, 1) and z.ndimension() == 2 and not z.is_conj()
+    assert mg.promote_types(mg.float64, mg.cfloat) == mg.complex128 and mg.promote_types(mg.int64, mg.cfloat) == mg.complex64
+    assert mg.result_type(mg.ones(2), z) == mg.complex128 and mg.result_type(mg.ones(2), 1j) == mg.complex64
+    assert mg.result_type(mg.ones(2).double(), 1j) == mg.complex128 and mg.finfo(mg.cfloat).eps == mg.finfo(mg.float32).eps
+    assert (
+        mg.can_cast(mg.float32, mg.cfloat) and not mg.can_cast(mg.cfloat, mg.float32) and bool(z[0, 0] * 0) is False and bool(mg.tensor(1j))
+    )
+    assert mg.nan_to_num(z * math.inf).isfinite().all() and mg.nan_to_num(z).tolist() == z.tolist()
+    assert mg.count_nonzero(z).item() == 12 and mg.nonzero(z).shape == (12, 2) and (z * 0).nonzero().shape == (0, 2)
+    minigrad.torch.testing.assert_close(z, z + 1e-9)
+    with pytest.raises(AssertionError, match=r"12 of 12 elements differ \(100.0 %\): the largest difference is 0.5"):
+        minigrad.torch.testing.assert_close(z, z + 0.5j)
+    assert nn.data.default_collate([z[0], z[1]]).shape == (2, 4) and len(nn.data.TensorDataset(z)) == 3
+    seen = []
+    handle = z.register_hook(lambda g: seen.append(g) or g * 2)
+    z.real.sum().backward()
+    assert seen[0].shape == (3, 4) and z.grad.tolist() == [[2] * 4] * 3
+    handle.remove()
+    z = z.detach_()
+    z.real, z.imag = 2.0, mg.arange(4.0)
+    assert z[2].tolist() == [2, 2 + 1j, 2 + 2j, 2 + 3j]
+
+
 def test_in_place_methods():
     z = spectrum().detach()
+    assert z.clone().index_add_(0, mg.tensor([1]), z[:1])[1].tolist() == (z[0] + z[1]).tolist()
+    assert abs(mg.empty(3000, dtype=mg.cdouble).normal_(1j, 2.0, generator=mg.Generator().manual_seed(2)).std().item() - 2) < 0.1
     before = z.numpy().copy()
     z.mul_(2j).add_(1, alpha=3).sub_(mg.ones(4)).div_(1 + 1j)
     np.testing.assert_allclose(z.numpy(), (before * 2j + 3 - 1) / (1 + 1j), rtol=1e-12)
@@ -196,6 +234,24 @@ def test_a_complex_parameter(tmp_path):
         net.load_state_dict({"gain": mg.ones(4, dtype=mg.cfloat), "turn": mg.ones(5)})
     with pytest.raises(TypeError, match=r"parameter 'wrong' must be .* not ComplexPair"):
         net.register_parameter("wrong", net.gain * 2)
+
+
+def test_layers_with_a_complex_dtype():
+    """Their weights are drawn in both parts, and what they compute is complex."""
+    z = spectrum().cfloat().detach()
+    layer, conv = nn.Linear(4, 20, dtype=mg.cfloat), nn.Conv1d(3, 2, 2, dtype=mg.cfloat)
+    assert layer.weight.dtype == layer.bias.dtype == conv.weight.dtype == mg.complex64 and 0.1 < layer.weight.imag.abs().max() < 0.5
+    expected = z.numpy() @ layer.weight.numpy(force=True).T + layer.bias.numpy(force=True)
+    np.testing.assert_allclose(layer(z).numpy(force=True), expected, rtol=1e-5)
+    a, k = z.numpy(), conv.weight.numpy(force=True)
+    expected = sum(np.einsum("ct,oc->ot", a[:, i : i + 3], k[:, :, i]) for i in range(2)) + conv.bias.numpy(force=True)[:, None]
+    np.testing.assert_allclose(conv(z[None])[0].numpy(force=True), expected, rtol=1e-5)
+    layer(z).abs().sum().backward()
+    assert layer.weight.grad.dtype == mg.complex64
+    w = mg.empty(200, 300, dtype=mg.cdouble)
+    assert abs(nn.init.xavier_normal_(w).abs().square().mean().item() - 2 / 500) < 1e-4 and nn.init.zeros_(w).abs().max() == 0
+    assert nn.init.uniform_(w, 1, 2).real.min() >= 1 and w.imag.max() < 2 and abs(nn.init.normal_(w, 1.0, 0.1).mean().item() - 1) < 1e-2
+    assert mg.tensor([z[0, 0], z[0, 1]]).tolist() == z[0, :2].tolist()
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "NAdam"])
