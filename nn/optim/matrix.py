@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, wrap
 from minigrad.nn.optim.optimizer import Optimizer, not_negative, number
 from minigrad.ops.arguments import whole
+from minigrad.tree import unwrapped
 
 
 class _Whole(Optimizer):
@@ -23,8 +24,10 @@ class _Whole(Optimizer):
     def _step_group(self, number: int, group: dict[str, Any]) -> None:
         for p in group["params"]:
             if p._grad is not None:
-                g = p._grad._data
-                value = self.new_value(p._data, -g if group.get("maximize") else g, self.state[p], group)
+                g, state = p._grad._data, self.state[p]
+                kept = {name: unwrapped(value) for name, value in state.items()}
+                value = self.new_value(p._data, -g if group.get("maximize") else g, kept, group)
+                state.update({name: wrap(value) if isinstance(value, np.ndarray) else value for name, value in kept.items()})
                 p._replace(value.astype(p._data.dtype, copy=False))
 
 

@@ -20,7 +20,7 @@ from minigrad.engine import Shell, TensorBase, enable_grad, inside, no_grad, rec
 from minigrad.kernels.native import library
 from minigrad.nn.module import Module, is_lazy, zero_gradients
 from minigrad.ops.arguments import check
-from minigrad.tensor import RemovableHandle, Tensor
+from minigrad.tensor import RemovableHandle, Tensor, from_numpy
 from minigrad.tree import tree_map, unwrapped
 
 R = TypeVar("R")
@@ -88,7 +88,7 @@ class Optimizer:
     parameter), :meth:`scalars` (numbers that it keeps), :meth:`constants`, and :meth:`check` for its options; or it overrides :meth:`step`.
 
     Attributes: ``param_groups``, a list of dicts that may be changed at any time; ``state``, for each parameter a dict of its
-    numbers and arrays (the arrays belong to the optimiser and change with every step).
+    numbers and Tensors, which change with every step, and may be written or replaced.
 
     >>> import numpy as np, minigrad as mg
     >>> class SignDescent(mg.nn.optim.Optimizer):
@@ -106,8 +106,7 @@ class Optimizer:
     one_pass = False  #: whether a native kernel does all of :meth:`update`
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
-        given: Any = params
-        whole = isinstance(given, Module) and not (isinstance(params, Iterable) and all(isinstance(p, (TensorBase, Shell)) for p in params))
+        whole = isinstance(params, Module) and not isinstance(next(iter(getattr(params, "__iter__", tuple)()), None), (TensorBase, Shell))
         if whole or isinstance(params, (TensorBase, Shell, str)) or not isinstance(params, Iterable):  # an nn.ParameterList is welcome
             advice = "; pass model.parameters()" if isinstance(params, Module) else ""
             raise TypeError(f"{type(self).__name__}: params must be an iterable of Tensors or dicts, not {type(params).__name__}{advice}")
@@ -248,16 +247,22 @@ class Optimizer:
         """The buckets for the parameters that have a gradient now; rebuilt when these differ from the last step."""
         slots = self.slots(group)
         ready = [p for p in group["params"] if p._grad is not None]
-        key: list[Any] = [slots]
-        for p in ready:
-            data = p._data
-            key.append((id(p), id(self.state.get(p)), data.shape, data.dtype))
+        key = self._layout(ready, slots)
         plan = self._plans.get(number)
         if plan is None or plan[0] != key:
             buckets = _lay_out(self, group, ready, slots)
-            key = [slots, *((id(p), id(self.state[p]), p._data.shape, p._data.dtype) for p in ready)]
-            self._plans[number] = plan = key, buckets
+            self._plans[number] = plan = self._layout(ready, slots), buckets
         return plan[1]
+
+    def _layout(self, params: list[Tensor], slots: dict[str, float]) -> list[Any]:
+        """What the arrays of the parameters are laid out for: where the user has replaced any of it, that is done again."""
+        key: list[Any] = [slots]
+        for p in params:
+            kept, data = self.state.get(p), p._data
+            key += id(p), id(kept), data.shape, data.dtype
+            if kept:
+                key += map(id, map(kept.get, slots))
+        return key
 
     def _pieces(self, dtype: np.dtype) -> list[np.ndarray]:
         """Scratch arrays of one piece."""
@@ -287,7 +292,7 @@ class Optimizer:
         """
         numbers = {id(p): i for i, p in enumerate(self._all_parameters())}
         state = {
-            numbers[id(p)]: tree_map(lambda x: wrap(x.copy()) if isinstance(x, np.ndarray) else x, dict(kept))
+            numbers[id(p)]: tree_map(lambda x: wrap(unwrapped(x).copy()) if isinstance(x, (np.ndarray, TensorBase)) else x, dict(kept))
             for p, kept in self.state.items()
             if id(p) in numbers and kept
         }
@@ -338,7 +343,7 @@ class Optimizer:
             array = np.asarray(value).astype(p._data.dtype)  # astype copies
             if array.shape != self.state_shape(name, p._data.shape):
                 raise ValueError(f"load_state_dict: {name} of parameter {number} has shape {array.shape}, the parameter {p._data.shape}")
-            found[name] = array
+            found[name] = wrap(array)
         if found and "step" in scalars:
             found.setdefault("step", 1)  # PyTorch's SGD counts no steps; a momentum buffer shows that there was one
         return found
@@ -372,8 +377,8 @@ class _Bucket:
         for p, state, start, end in zip(params, states, starts, ends, strict=True):
             for name, initial in slots.items():
                 view = self.slots[name][start:end].reshape(p._data.shape)
-                view[...] = state.get(name, initial)
-                state[name] = view
+                view[...] = unwrapped(state.get(name, initial))
+                state[name] = from_numpy(view)  # what the user writes to the Tensor is in the array too
         self.gathered = len(params) > 1
         if self.gathered:
             self.value, self.grad = np.empty(self.size, self.dtype), np.empty(self.size, self.dtype)
@@ -414,9 +419,9 @@ def _lay_out(optimizer: Optimizer, group: dict[str, Any], params: list[Tensor], 
         for name, value in initial.items():
             state.setdefault(name, value)
         for name in slots:
-            if name in state and np.shape(state[name]) != p._data.shape:
+            if name in state and tuple(state[name].shape) != p._data.shape:
                 raise RuntimeError(
-                    f"{type(optimizer).__name__}: a parameter has become {p._data.shape}, its {name} is {np.shape(state[name])}. "
+                    f"{type(optimizer).__name__}: a parameter has become {p._data.shape}, its {name} is {tuple(state[name].shape)}. "
                     "Make a new optimizer after changing the shape of a parameter"
                 )
         kind = (p._data.dtype, *(state[name] for name in initial))

@@ -787,3 +787,52 @@ def test_optimizers_print_as_pytorchs(name):
         return [line for line in lines if line.split(":")[0].strip() not in ("capturable", "differentiable", "foreach", "fused")]
 
     assert body(minigrad.torch) == noted(body)
+
+
+def state_surgery(torch, name):
+    """What scripts do with the state: read it, write it, replace parts, give it to a new parameter with fewer and more rows."""
+    w = torch.nn.Parameter(torch.arange(1.0, 7.0, dtype=torch.float64).reshape(3, 2))
+    b = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+    optimizer = getattr(torch.optim, name)(
+        [{"params": [w], "name": "points"}, {"params": [b]}], lr=0.01, **({"momentum": 0.9} if name == "SGD" else {})
+    )
+    tensors = lambda: [v for kept in optimizer.state.values() for _, v in sorted(kept.items()) if torch.is_tensor(v) and v.ndim]
+    seen = []
+
+    def step(w):
+        optimizer.zero_grad()
+        ((w * w).sum() * b.sum()).backward()
+        optimizer.step()
+        seen.append([w.tolist(), b.tolist(), [v.norm().item() for v in tensors()]])
+
+    step(w)
+    step(w)
+    for v in tensors():
+        v.mul_(0.5)
+    step(w)
+    for kept in optimizer.state.values():
+        for key, value in kept.items():
+            if isinstance(value, torch.Tensor) and value.ndim:
+                kept[key] = value.to("cpu").clone() * 2
+    step(w)
+    for group in optimizer.param_groups:
+        if group.get("name") == "points":
+            stored = optimizer.state.get(group["params"][0], None)
+            mask = torch.tensor([True, False, True])
+            more = torch.full((2, 2), 0.5, dtype=torch.float64)
+            for key, value in stored.items():
+                if torch.is_tensor(value) and value.ndim:
+                    stored[key] = torch.cat((value[mask], torch.zeros_like(more)), dim=0)
+            del optimizer.state[group["params"][0]]
+            group["params"][0] = w = torch.nn.Parameter(torch.cat((w[mask], more), dim=0).detach().requires_grad_(True))
+            optimizer.state[w] = stored
+    step(w)
+    step(w)
+    return seen
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad"])
+def test_the_state_is_tensors_to_read_and_write(name):
+    for ours, theirs in zip(state_surgery(minigrad.torch, name), noted(lambda torch: state_surgery(torch, name)), strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10)
