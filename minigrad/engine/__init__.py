@@ -36,10 +36,10 @@ pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them i
 # ruff: noqa: I001 (sorted, but several on a line)
 
 from minigrad.engine.anomaly import (
-    Call, calls_of, detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, arrays_of, recording_lines, set_detect_anomaly,
+    Call, calls_of, Constant, constants_of, detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, arrays_of, recording_lines, set_detect_anomaly,
 )  # fmt: skip
 from minigrad.engine.batching import (
-    ARRAYS, Batched, Level, aligned, batched, each_sample, for_samples, innermost, is_array, is_batched, last_level, levels, lifted, memory_of, moved, rearranged, refuse_write, repeated, run_batched, running,
+    ARRAYS, Batched, Level, aligned, applied, batched, each_sample, for_samples, innermost, is_array, is_batched, last_level, levels, lifted, memory_of, moved, rearranged, refuse_write, repeated, run_batched, running,
 )  # fmt: skip
 from minigrad.engine.backward import at_end_of_backward, backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, enter, enter_each, fit, in_dtype, is_half, leave, sum_to

@@ -28,6 +28,7 @@ _arrays_mode: ContextVar[bool] = ContextVar("arrays_mode", default=False)
 _lines: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()  # node -> the line that called its op
 _calls: weakref.WeakKeyDictionary[Node, list[Call]] = weakref.WeakKeyDictionary()  # node -> the calls in which its op was called
 _arrays: weakref.WeakKeyDictionary[Node, tuple[tuple, Any]] = weakref.WeakKeyDictionary()  # node -> operands and result of its op
+_constants: weakref.WeakKeyDictionary[Node, dict[int, Constant]] = weakref.WeakKeyDictionary()  # node -> its constant operands by position
 _checksums: weakref.WeakKeyDictionary[Node, list[int | None]] = weakref.WeakKeyDictionary()  # node -> checksums of its kept arrays
 _may_be_nan: weakref.WeakSet[Node] = weakref.WeakSet()  # nodes made under check_nan=False
 PACKAGE = os.path.dirname(os.path.dirname(__file__))
@@ -135,6 +136,20 @@ class Call:
         self.name, self.settings = name, settings
 
 
+class Constant:
+    """What an array looks like that was an operand and had no node: ``shape``, ``dtype``, and ``few``, a copy if it has at most four numbers.
+
+    The array itself is ``array()`` as long as somebody else keeps it.
+    """
+
+    __slots__ = ("array", "dtype", "few", "shape")
+
+    def __init__(self, array: np.ndarray):
+        self.array = weakref.ref(array)
+        self.shape, self.dtype = array.shape, array.dtype
+        self.few = array.copy() if array.size <= 4 else None
+
+
 def _unknown(code: types.CodeType) -> str:
     return ""
 
@@ -166,6 +181,11 @@ def calls_of(node: Node) -> list[Call]:
     return _calls.get(node, [])
 
 
+def constants_of(node: Node) -> dict[int, Constant]:
+    """The node's operands that were arrays without a node, by position; empty if they were not recorded."""
+    return _constants.get(node, {})
+
+
 def arrays_of(node: Node) -> tuple[tuple, Any] | None:
     """The operands and the result (a tuple for several results) of the node's op; None if they were not recorded."""
     return _arrays.get(node)
@@ -192,18 +212,28 @@ def remember(node: Node) -> None:
     known = _lines_mode.get()
     if watched or known is not None:  # else the block is active in another thread only
         _note_the_caller(node, watched, known or _unknown)
-        if _arrays_mode.get():
+        if known is not None:
             _note_the_arrays(node, sys._getframe(1).f_locals)
     saved.pack(node)
 
 
 def _note_the_arrays(node: Node, known: dict[str, Any]) -> None:
-    """Store operands and result from the variables of an op's generated call, or of the function for several results."""
+    """Store operands and result from the variables of an op's generated call, or of the function for several results.
+
+    Without ``recording_lines(arrays=True)`` only what constant operands look like.
+    """
     op = node.op
     if "outs" in known and "arrays" in known:
-        _arrays[node] = (known["arrays"], known["outs"])
+        operands, out = known["arrays"], known["outs"]
     elif "out" in known and all(name in known for name in op.inputs):
-        _arrays[node] = ((*(known[name] for name in op.inputs), *(known[op.variadic] if op.variadic else ())), known["out"])
+        operands, out = (*(known[name] for name in op.inputs), *(known[op.variadic] if op.variadic else ())), known["out"]
+    else:
+        return
+    if _arrays_mode.get():
+        _arrays[node] = (operands, out)
+    places = [i for i, parent in enumerate(node.parents) if parent is None and type(operands[i]) is np.ndarray]
+    if places:
+        _constants[node] = {i: Constant(operands[i]) for i in places}
 
 
 def _note_the_caller(node: Node, watched: bool, known: Callable[[types.CodeType], str]) -> None:

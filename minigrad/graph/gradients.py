@@ -28,6 +28,7 @@ def summary(array: np.ndarray) -> dict[str, Any]:
     >>> summary(np.array([3.0, 4.0]))["norm"], summary(np.array([np.nan]))["state"]
     (5.0, 'nan')
     """
+    array = engine.memory_of(array)  # inside vmap: of all samples
     flat = np.asarray(array, dtype=np.float64).ravel()
     finite = bool(np.isfinite(flat).all())
     largest = float(np.abs(flat).max()) if finite and flat.size else 0.0
@@ -47,6 +48,7 @@ def show(value: Any) -> str:
     """Text for a learner: all numbers of a small array; the shape, range and mean of a large one."""
     if isinstance(value, tuple):
         return ", ".join(map(show, value))
+    value = engine.memory_of(value)
     if not isinstance(value, (np.ndarray, np.generic)):
         return str(value)
     array = np.asarray(value)
@@ -123,13 +125,14 @@ class Backward:
                 if source is not None:
                     name = plan.op.argument(source) if isinstance(source, int) else plan.op.variadic if source == "*" else source
                     kept[str(name)] = show(value)
-            results = formula(*(engine.in_dtype((g, *args), engine.F16, engine.F32) if engine.is_half(node) else (g, *args)))
+            given, *values = engine.in_dtype((g, *args), engine.F16, engine.F32) if engine.is_half(node) else (g, *args)
+            results = engine.applied(plan.op, formula, given, values, sources)
             several = (results,) if isinstance(position, int) else engine.settle(results, [parents[i] for i in places])
             for place, result in zip(places, several, strict=True):
                 target = parents[place]
                 if target is None or result is None:
                     continue
-                fitted = engine.fit(np.asarray(result), target, plan, place)
+                fitted = engine.fit(result if engine.is_batched(result) else np.asarray(result), target, plan, place)
                 known = self.returned[node, place] = summary(fitted)
                 outgoing.append({"argument": plan.op.argument(place), "place": place, "value": known.get("value") or show(fitted), **known})
                 if self.store is not None:

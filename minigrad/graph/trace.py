@@ -255,6 +255,12 @@ def _text(value: Any, per_axis: bool = False) -> str:
     return "..." if value is Ellipsis else str(value)
 
 
+def _index_text(value: tuple) -> str:
+    """An index as it stands behind a tensor: ``[:, 0]``."""
+    last = len(value) - (len(value) > 1 and value[-1] is Ellipsis)  # what was added to fill up
+    return f"[{', '.join(map(_text, value[:last]))}]"
+
+
 _DEFAULT = {"dilation": "1", "groups": "1", "padding": "0", "stride": "1"}
 
 
@@ -273,7 +279,7 @@ def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
                 found["stride"] = _text(tuple(int(v.starts[1] - v.starts[0]) if len(v.starts) > 1 else 1 for v in records), True)
                 found["padding"] = _text(tuple(-min(int(v.starts[0]), 0) if len(v.starts) else 0 for v in records), True)
         elif value is not None and not (op.statics.get(name) is not inspect.Parameter.empty and _same(op.statics.get(name), value)):
-            found[name] = _text(value, name in _PER_AXIS)
+            found[name] = _index_text(value) if name == "index" and type(value) is tuple else _text(value, name in _PER_AXIS)
     return {name: text for name, text in found.items() if _DEFAULT.get(name) != text and text != ""}
 
 
@@ -372,6 +378,20 @@ def _cells(axis: Any) -> list[list[int]]:
         for window, cell in zip(range(axis.out)[windows], range(axis.size)[cells], strict=True):
             found[window].append(cell)
     return found
+
+
+def _told_as(vertex: Vertex, argument: str) -> str:
+    """The parameter of the function ``vertex.name`` that is ``argument`` of its op; "" if a user did not give it: dropout makes its mask itself."""
+    asked = _asked(vertex.name)
+    if asked is not None and argument not in asked and next(iter(asked)) in ("tensors", "equation"):  # cat's, stack's, einsum's
+        return "tensors" if "tensors" in asked else "operands"
+    return argument if asked is None or argument in asked or vertex.name == vertex.op else ""
+
+
+def _said_of(constant: Any) -> str:
+    """An array, or what was recorded of one, in a box: ``[1, 2]`` or ``constant 3×4``."""
+    few = constant.few if isinstance(constant, engine.Constant) else constant
+    return (text_of(few) if few is not None and few.size else "") or f"constant {describe(constant)}"
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -572,11 +592,14 @@ class _Tracer:
             within=self.callers.within(node),
         )
         constants = self.keep(node, vertex)
+        noted = engine.constants_of(node)
         self.add(vertex)
         for position, parent in enumerate(node.parents):
             argument = op.argument(position)
             if parent is None:
-                self.constant(vertex, argument, constants.get(argument))
+                known = noted.get(position)
+                value = constants.get(argument) if known is None else known.array()
+                self.constant(vertex, argument, value, known, op.optional.get(argument, 0) is not None)
                 continue
             source, result = resolve(parent)
             edge = Edge(
@@ -628,25 +651,33 @@ class _Tracer:
                     )
         return constants
 
-    def constant(self, vertex: Vertex, argument: str, value: Any) -> None:
-        """Handle an argument without a node: draw a named array, add a number to the statics, draw the rest only if asked to."""
+    def constant(self, vertex: Vertex, argument: str, value: Any, known: engine.Constant | None, needed: bool) -> None:
+        """Draw an argument without a node: what has a name as a box, also other arrays if asked to; else say in the op's box what it is.
+
+        ``value`` is the argument, None if nothing keeps it; ``known`` what was recorded of it. ``needed``: it cannot have been left out.
+        """
         named = self.known.arrays.get(id(value)) if isinstance(value, np.ndarray) else None
+        array: Any = known if value is None else value
         if named is not None:
             kind, name, array = named
-            if id(array) not in self.extra:
-                self.extra[id(array)] = f"c{len(self.extra)}"
-                self.add(
-                    Vertex(self.extra[id(array)], kind, name, kind, {}, [list(array.shape)], [_dtype_name(array.dtype)], [array.nbytes])
-                )
-            self.edges.append(Edge(self.extra[id(array)], vertex.id, argument, list(array.shape), _dtype_name(array.dtype), 0, False))
-        elif value is not None and np.ndim(value) == 0:
+            self.beside(vertex, argument, array, kind, name, "")
+        elif known is None and value is not None and np.ndim(value) == 0:
             vertex.static[argument] = f"{np.asarray(value).item():.4g}"
-        elif self.constants and isinstance(value, np.ndarray):
-            place = self.extra[id(value)] = self.extra.get(id(value), f"c{len(self.extra)}")
-            if place not in self.by_id:
-                shapes, dtypes = [list(value.shape)], [_dtype_name(value.dtype)]
-                self.add(Vertex(place, "constant", argument, "constant", {}, shapes, dtypes, [value.nbytes], value=text_of(value)))
-            self.edges.append(Edge(place, vertex.id, argument, list(value.shape), _dtype_name(value.dtype), 0, False))
+        elif self.constants and array is not None:
+            few = array if value is not None else array.few
+            self.beside(vertex, argument, array, "constant", argument, "" if few is None else text_of(few))
+        elif argument not in vertex.static and (array is not None or needed) and (key := _told_as(vertex, argument)):
+            text = "constant" if array is None else _said_of(array if value is not None else known)
+            vertex.static[key] = f"{vertex.static[key]}, {text}" if key in vertex.static else text  # several of cat
+
+    def beside(self, vertex: Vertex, argument: str, array: Any, kind: str, name: str, value: str) -> None:
+        """An array without a node as a box, with an arrow to the op that uses it."""
+        place = self.extra.setdefault(id(array), f"c{len(self.extra)}")
+        shape, dtype = list(array.shape), _dtype_name(array.dtype)
+        if place not in self.by_id:
+            size = math.prod(shape) * array.dtype.itemsize
+            self.add(Vertex(place, kind, name, kind, {}, [shape], [dtype], [size], value=value))
+        self.edges.append(Edge(place, vertex.id, argument, shape, dtype, 0, False))
 
     def output(self, name: str, tensor: TensorBase) -> None:
         if tensor._node is None:

@@ -177,7 +177,7 @@ def moves(node: Node, operands: Sequence[Any]) -> dict[str, Any]:
     results = node.shape if node.dtype is None else (node.shape,)
     sizes = [math.prod(shape[0] if node.dtype is None else shape) for shape in results]
     unknown = {"shape": [], "starts": starts, "moved": [None] * len(sizes)}
-    if max(sizes, default=0) > WHOLE or total > 1 << 24 or any(value is None for value in operands):
+    if max(sizes, default=0) > WHOLE or total > 1 << 24 or node.levels or any(value is None for value in operands):
         return unknown
 
     def run(more: float) -> tuple[Any, ...]:

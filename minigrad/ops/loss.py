@@ -52,16 +52,16 @@ def _over_samples(run, index, scale, ignored):
     return [x if not is_array(x) else merged(broadcast_to(x, shape)) for x in (index, scale, run.front(ignored))]
 
 
-def _nll_samples(run, input, index, scale, ignored, reduction):
+def _nll_samples(run, input, index, scale, ignored, summed):
     index, scale, ignored = _over_samples(run, index, scale, ignored)
-    losses = split(run(merged(repeated(input, run.size)), index, scale, ignored=ignored, reduction="none"), run.size)
-    return losses if reduction == "none" else losses.reshape((run.size, math.prod(losses.shape[1:]))).sum(1)
+    losses = split(run(merged(repeated(input, run.size)), index, scale, ignored=ignored, summed=False), run.size)
+    return losses.reshape((run.size, math.prod(losses.shape[1:]))).sum(1) if summed else losses
 
 
-def _nll_input_samples(run, g, index, scale, shape, ignored, reduction):
+def _nll_input_samples(run, g, index, scale, shape, ignored, summed):
     g = merged(broadcast_to(aligned((g, index))[0], (run.size, *index.shape[1:])))
     index, scale, ignored = _over_samples(run, index, scale, ignored)
-    return split(run(g, index, scale, shape=(run.size * shape[0], *shape[1:]), ignored=ignored, reduction="none"), run.size)
+    return split(run(g, index, scale, shape=(run.size * shape[0], *shape[1:]), ignored=ignored, summed=False), run.size)
 
 
 def _places(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -77,14 +77,14 @@ def _places(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 @linear_in("input")
 @batched(_nll_samples)
 @op(
-    input=lambda g, index, scale, input_shape, ignored, reduction: _nll_input(
-        g, index, scale, shape=input_shape, ignored=ignored, reduction=reduction
+    input=lambda g, index, scale, input_shape, ignored, summed: _nll_input(
+        g, index, scale, shape=input_shape, ignored=ignored, summed=summed
     ),
     index=None,
-    scale=lambda g, input, index, ignored: g * _nll(input, index, 1.0, ignored=ignored, reduction="none"),
+    scale=lambda g, input, index, ignored: g * _nll(input, index, 1.0, ignored=ignored, summed=False),
 )
-def _nll(input: Array, index: Array, scale: Array, ignored: Any, reduction: str) -> Array:
-    """-input[n, index[n, d], d] * scale[n, d], summed unless ``reduction`` is ``"none"``. Linear in ``input``.
+def _nll(input: Array, index: Array, scale: Array, ignored: Any, summed: bool) -> Array:
+    """-input[n, index[n, d], d] * scale[n, d], summed if ``summed``. Linear in ``input``.
 
     In an ignored place 0 is picked, whatever stands there: infinities too.
     """
@@ -93,17 +93,17 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, reduction: str)
     if ignored is not None:
         picked[ignored] = 0.0
     losses = ew.quiet().run(np.multiply, picked, -1.0 * scale)
-    return losses if reduction == "none" else np.add.reduce(losses, axis=None)
+    return np.add.reduce(losses, axis=None) if summed else losses
 
 
 @linear_in("g_")
 @batched(_nll_input_samples)
 @op(
-    g_=lambda g, index, scale, ignored, reduction: _nll(g, index, scale, ignored=ignored, reduction=reduction),
+    g_=lambda g, index, scale, ignored, summed: _nll(g, index, scale, ignored=ignored, summed=summed),
     index=None,
-    scale=lambda g, g_, index, ignored: g_ * _nll(g, index, 1.0, ignored=ignored, reduction="none"),
+    scale=lambda g, g_, index, ignored: g_ * _nll(g, index, 1.0, ignored=ignored, summed=False),
 )
-def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, ignored: Any, reduction: str) -> Array:
+def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, ignored: Any, summed: bool) -> Array:
     """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
     out = np.zeros(shape, g_.dtype)
     if out.size:
@@ -190,11 +190,11 @@ def reduction_of(name: str, reduction: str, size_average: bool | None = None, re
 def _picked(input: Any, index: np.ndarray, scale: Any, ignored: np.ndarray | None, reduction: str) -> Any:
     """The negative log-likelihood at ``index``; a mean is weighted by ``scale``, and NaN, as in PyTorch, where nothing counts."""
     if reduction != "mean":
-        return _nll(input, index, scale, ignored=ignored, reduction=reduction)
+        return _nll(input, index, scale, ignored=ignored, summed=reduction == "sum")
     if not index.size:
-        return mean(_nll(input, index, scale, ignored=ignored, reduction="none"))
+        return mean(_nll(input, index, scale, ignored=ignored, summed=False))
     share = ew.div(scale, sum(scale)) if is_array(scale) else scale / index.size
-    return _nll(input, index, share, ignored=ignored, reduction="sum")
+    return _nll(input, index, share, ignored=ignored, summed=True)
 
 
 @in_float32

@@ -81,6 +81,33 @@ def test_a_number_is_in_the_box_whether_a_formula_keeps_it_or_not(expression, te
     assert len(op.static) == 1 and len(g.edges) == 2
 
 
+def test_a_constant_array_is_in_the_box_or_has_one():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("pos", mg.ones(4))
+
+        def forward(self, x):
+            x = mg.cat([mg.zeros(1, 4), x + self.pos, mg.ones(2, 4)])
+            x = F.dropout(x * mg.tensor([1.0, 2.0, 3.0, 4.0]) - mg.ones(5, 1))
+            return F.linear(x, mg.ones(2, 4))
+
+    g = graph.draw(Net(), mg.ones(2, 4))
+    said = {v.name: v.static for v in g.vertices if v.kind == "op"}
+    assert said == {
+        "add": {}, "cat": {"tensors": "constant 1×4, constant 2×4"}, "mul": {"other": "[1, 2, 3, 4]"}, "sub": {"other": "constant 5×1"},
+        "dropout": {}, "linear": {"weight": "constant 2×4"},
+    }  # fmt: skip
+    assert [e.target for e in g.edges if e.source == vertex(g, "pos").id] == [
+        vertex(g, "add").id
+    ]  # a buffer has a box, though no formula keeps it
+    assert "… − constant 5×1" in texts(g.svg)
+    drawn = graph.draw(Net(), mg.ones(2, 4), constants=True).vertices
+    assert [v.shapes for v in drawn if v.kind == "constant" and v.name == "xs"] == [[[1, 4]], [[2, 4]]]
+    y = mg.cat([mg.zeros(1, 4), mg.ones(2, 4, requires_grad=True)])  # not recorded: that there is a constant is all that is known
+    assert vertex(graph.draw(y), "cat").static == {"tensors": "constant"}
+
+
 def test_arrays_do_not_live_longer_for_a_picture():
     x, other = mg.ones(2, requires_grad=True), mg.ones(2)
     array = weakref.ref(other._data)
@@ -671,6 +698,20 @@ def test_a_model_that_maps_over_samples_is_drawn_with_its_values():
 
     g = graph.draw(Mapped(), mg.tensor([[1.0, 2.0], [3.0, 4.0]]), backward=True)
     assert unpacked(g.arrays[g.vertices[-1].arrays["results"][0]]).tolist() == [5, 25]
+
+
+def test_gradients_inside_vmap_are_drawn():
+    class Mapped(nn.Module):
+        def forward(self, x):
+            rows = func.vmap(lambda row: row.exp().sum() * row.expand(2, 2).reshape(4))(x)
+            return rows.sum()
+
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    g = graph.draw(Mapped(), x, backward=True, depth=None)
+    (2 * (x.exp().sum(1) * x.sum(1)).sum()).backward()
+    assert vertex(g, "x").gradient["norm"] == pytest.approx(float(x.grad.norm()))
+    assert vertex(g, "exp").gradient["norm"] == pytest.approx(float((2 * x.sum(1) * 2**0.5).norm()))
+    assert "exp" in g.html
 
 
 def unpacked(array):

@@ -17,7 +17,7 @@ def picks(draw):
     ignored = draw(hs.none() | st.integers_array((n, *space), 0, 1).map(lambda a: a == 1))
     return st.Call(
         (draw(st.arrays((n, c, *space))), index, draw(st.arrays((n, *space), low=0.0))),
-        {"ignored": ignored, "reduction": draw(hs.sampled_from(["none", "sum"]))},
+        {"ignored": ignored, "summed": draw(hs.booleans())},
     )
 
 
@@ -25,7 +25,7 @@ def picks(draw):
 def transposed_picks(draw):
     call = draw(picks())
     x, index, scale = call.args
-    shape = index.shape if call.kwargs["reduction"] == "none" else ()
+    shape = () if call.kwargs["summed"] else index.shape
     return st.Call((draw(st.arrays(shape)), index, scale), {"shape": x.shape, **call.kwargs})
 
 
