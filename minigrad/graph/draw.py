@@ -86,7 +86,7 @@ def draw(
         found = list(tensors_in(subject))
         if not found:
             raise TypeError(f"draw: subject must be a Tensor or a module, but is {shown(subject)}")
-        outputs = _named(found, names or {})
+        outputs = _named(subject, names or {})
         seeds = _seeds(outputs, gradient, scores=False)
         traced = trace(
             outputs,
@@ -103,12 +103,14 @@ def draw(
     return graph
 
 
-def _named(outputs: list[Any], names: Mapping[str, TensorBase]) -> dict[str, TensorBase]:
-    """A name for each output: the user's, else output, or output 0, output 1, ..."""
+def _named(output: Any, names: Mapping[str, TensorBase]) -> dict[str, TensorBase]:
+    """A name for each tensor of an output: the user's, else its key in a dict, else output, or output 0, output 1, ..."""
+    outputs = list(tensors_in(output))
+    keys = [str(key) for key, value in output.items() for _ in tensors_in(value)] if isinstance(output, Mapping) else []
     found = {}
     for i, tensor in enumerate(outputs):
-        name = next((name for name, t in names.items() if t is tensor), "output" if len(outputs) == 1 else f"output {i}")
-        found[name] = tensor
+        plain = keys[i] if len(set(keys)) == len(outputs) else "output" if len(outputs) == 1 else f"output {i}"
+        found[next((name for name, t in names.items() if t is tensor), plain)] = tensor
     return found
 
 
@@ -161,7 +163,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
         found = list(tensors_in(output))
         if not found:
             raise TypeError(f"draw: {type(model).__name__} returned {type(output).__name__}, which contains no Tensor")
-        outputs = _named(found, names)
+        outputs = _named(output, names)
         return Graph.of(
             trace(
                 outputs,

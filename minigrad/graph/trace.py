@@ -278,9 +278,11 @@ def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
             if hasattr(records[0], "starts") and "stride" not in found:
                 found["stride"] = _text(tuple(int(v.starts[1] - v.starts[0]) if len(v.starts) > 1 else 1 for v in records), True)
                 found["padding"] = _text(tuple(-min(int(v.starts[0]), 0) if len(v.starts) else 0 for v in records), True)
+        elif isinstance(value, engine.Level):  # vmap's own
+            continue
         elif value is not None and not (op.statics.get(name) is not inspect.Parameter.empty and _same(op.statics.get(name), value)):
             found[name] = _index_text(value) if name == "index" and type(value) is tuple else _text(value, name in _PER_AXIS)
-    return {name: text for name, text in found.items() if _DEFAULT.get(name) != text and text != ""}
+    return {name: text for name, text in found.items() if text not in (_DEFAULT.get(name), "", op.name)}  # a Function's call is its name
 
 
 @functools.cache

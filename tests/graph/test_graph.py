@@ -292,7 +292,7 @@ def test_a_module_that_is_called_again():
     g = graph.draw(Recurrent(), mg.ones(1, 3))
     assert [s.id for s in g.scopes][1:4] == ["Recurrent/cell", "Recurrent/cell#2", "Recurrent/cell#3"]
     assert vertex(g, "cell.weight").scope == "Recurrent"
-    assert {v.name for v in g.vertices if v.kind == "output"} == {"output 0", "output 1"}
+    assert {v.name for v in g.vertices if v.kind == "output"} == {"state", "steps"}
 
 
 def test_what_cannot_be_drawn_says_why():
@@ -698,6 +698,25 @@ def test_a_model_that_maps_over_samples_is_drawn_with_its_values():
 
     g = graph.draw(Mapped(), mg.tensor([[1.0, 2.0], [3.0, 4.0]]), backward=True)
     assert unpacked(g.arrays[g.vertices[-1].arrays["results"][0]]).tolist() == [5, 25]
+
+
+def test_outputs_in_a_dict_have_their_keys():
+    class Twice(engine.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    class Heads(nn.Module):
+        def forward(self, x):
+            return {"boxes": Twice.apply(x), "scores": func.vmap(lambda row: row.sum())(x)}
+
+    g = graph.draw(Heads(), mg.ones(2, 3))
+    assert [v.name for v in g.vertices if v.kind == "output"] == ["boxes", "scores"]
+    assert vertex(g, "Twice").static == {} and vertex(g, "enter").static == {"dim": "0"}  # no object of the package's own
 
 
 def test_gradients_inside_vmap_are_drawn():

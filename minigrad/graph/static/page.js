@@ -82,6 +82,10 @@ function measured(turned) {  // the layout of what is open now
     const l = arranged(root, pairs, more < 4 ? h * more : Infinity, turned);
     if (l.w <= w && l.h <= 5 * h) { found = l; break; }
   }
+  if (turned && found.h > h) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // rows that are longer than the stage end at its edge, and there are more of them
+    const l = arranged(root, pairs, h * more, turned);
+    if (l.h <= h && l.w <= 5 * w) { found = l; break; }
+  }
   found.faces = faces; found.edges = seen; found.turned = turned;
   if (turned) {
     const swap = r => { [r.x, r.y, r.w, r.h] = [r.y, r.x, r.h, r.w]; };
@@ -288,7 +292,7 @@ function clearAll() { at("search").value = ""; turnOf = -1; awaiting = false; pi
 
 // ------------------------------------------------------------------------------------------------ the panel
 function facts(rows) { const list = el("dl"); for (const [name, value] of rows) if (value && value.length !== 0) list.append(el("dt", {}, name), el("dd", {}, value)); return list; }
-const bytesText = n => n < 1024 ? `${n} B` : n < 1048576 ? `${(n / 1024).toPrecision(2)} KB` : `${(n / 1048576).toPrecision(2)} MB`;
+const bytesText = n => { const units = ["B", "KB", "MB", "GB", "TB"]; let k = 0; while (n >= 1024 && k < 4) { n /= 1024; k++; } return `${n.toFixed(k && n < 10 ? 1 : 0)} ${units[k]}`; };
 const goTo = (id, text) => el("button", {class: "link", onclick: () => { reveal(id); centre(id); choose(id); }}, text);
 function math(text) { const d = el("div", {class: "math"}); d.innerHTML = text; return d; }  // made by mathematics.py, which escapes
 function details(id) {
