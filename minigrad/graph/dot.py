@@ -237,7 +237,7 @@ def source(graph: Graph) -> str:
         return _Writer(graph, view(graph, options["depth"], repeats, options["parameters"], options["limit"]), options).text()
     faces = Faces(graph, View({}, [], []), options)
     sideways = options["direction"] in ("LR", "RL")
-    found = fitted(graph, faces.size, options["repeats"], options["parameters"], sideways, 2.0 if options["backward"] else 1.0)
+    found = fitted(graph, faces.size, options["repeats"], options["parameters"], sideways, options["backward"])
     return _Writer(graph, found.seen, options, found.caption).text()
 
 
@@ -342,7 +342,7 @@ class _Writer(Faces):
 
     def text(self) -> str:
         d, columns = self.digraph, self.seen.columns
-        ranksep = "0.32" if self.backward else "0.24"  # arrows without labels can be short
+        ranksep = "0.2" if self.backward else "0.24"  # a label on an arrow brings its own room
         d.attr("graph", rankdir=self.options["direction"], nodesep="0.22", ranksep=ranksep, bgcolor="white")
         d.attr("graph", fontname=FONT, fontsize="11", fontcolor=INK)
         d.attr("graph", margin="0.1", tooltip=self.graph.title or " ", labelloc="t", labeljust="l")
@@ -467,7 +467,7 @@ class _Writer(Faces):
         label = f"  keeps {short(kept, 30)}  "
         target.edge(
             self.ids[box.id], f"b{self.ids[box.id]}", label, style="dashed", constraint="false", arrowhead="none",
-            color="#c9b3bd", fontcolor="#a0808f", fontsize="8",
+            color="#c9b3bd", fontcolor="#a0808f", fontsize="9",
         )  # fmt: skip
 
     def link_back(self, link: Link) -> None:

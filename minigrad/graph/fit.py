@@ -13,7 +13,7 @@ from minigrad.graph.model import Graph
 from minigrad.graph.view import Box, View, view
 
 PAGE = (820.0, 1240.0)  # points: printed on A4 with margins of a centimetre, a type of 9 points is of 5.8
-BETWEEN = 23.0  # points from level to level
+BETWEEN = {False: 23.0, True: 34.0}  # points from level to level, without and with the labels of the backward pass
 FRAME = 27.0  # points by which the frame of a module and its label make a picture higher
 MOST = 300  # boxes that a page could hold; of a larger view the extent is not computed
 PIECES = (40, 16, 12, 8, 4)  # boxes that a graph without modules is summarised in
@@ -48,8 +48,8 @@ class Fit:
         return f"folded to fit a page: {'; '.join(told)}" if told else ""
 
 
-def extent(seen: View, size: Callable[[Box], tuple[float, float]], sideways: bool = False) -> tuple[float, float]:
-    """About how wide and high a picture of ``seen`` is, in points. ``sideways``: it runs from left to right."""
+def extent(seen: View, size: Callable[[Box], tuple[float, float]], sideways: bool = False, backward: bool = False) -> tuple[float, float]:
+    """About how wide and high a picture of ``seen`` is, in points, ``backward`` apart, which stands beside it. ``sideways``: from left to right."""
     order = {place: i for i, place in enumerate(seen.boxes)}
     into: dict[str, list[str]] = {}
     out: dict[str, list[str]] = {}
@@ -73,13 +73,13 @@ def extent(seen: View, size: Callable[[Box], tuple[float, float]], sideways: boo
         across[level[place]] = across.get(level[place], 0) + wide + 16
     depth = max((scope.id.count("/") for scope in seen.clusters), default=0)
     siblings = len(seen.clusters)  # one below the other, each with a label
-    length = sum(along.values()) + BETWEEN * max(len(along) - 1, 0) + FRAME * siblings
+    length = sum(along.values()) + BETWEEN[backward] * max(len(along) - 1, 0) + FRAME * siblings
     width = max(across.values(), default=0) + 20 * depth
     return (length, width) if sideways else (width, length)
 
 
 def fitted(
-    graph: Graph, size: Callable[[Box], tuple[float, float]], repeats: bool | None, parameters: bool, sideways: bool, wide: float
+    graph: Graph, size: Callable[[Box], tuple[float, float]], repeats: bool | None, parameters: bool, sideways: bool, backward: bool
 ) -> Fit:
     """The most detailed view of ``graph`` that fits a page.
 
@@ -89,19 +89,20 @@ def fitted(
         repeats: draw equal neighbours once; None chooses.
         parameters: parameters have boxes.
         sideways: the picture runs from left to right, on a page in landscape format.
-        wide: how many times as wide as a box its place is (2 with the backward pass beside it).
+        backward: the backward pass stands beside it.
     """
     levels = max((scope.id.count("/") + (graph.scopes[0].path != "") for scope in graph.scopes), default=0)
     ways = (False, True) if repeats is None else (repeats,)
     if not any(scope.same_as for scope in graph.scopes):
         ways = ways[:1]
     room = (PAGE[1], PAGE[0]) if sideways else PAGE
+    wide = 2 if backward else 1  # places beside each other
     found = None
 
     def fits(seen: View) -> bool:
         if len(seen.boxes) > MOST:
             return False
-        width, height = extent(seen, size, sideways)
+        width, height = extent(seen, size, sideways, backward)
         return (width <= room[0] and height * wide <= room[1]) if sideways else (width * wide <= room[0] and height <= room[1])
 
     for depth in [None, *range(levels, 0, -1)]:

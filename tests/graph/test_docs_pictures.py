@@ -76,6 +76,11 @@ def test_the_readme_shows_the_picture_that_its_code_draws():
     assert sorted(words[0]) == sorted(words[1])
 
 
+def test_pictures_are_small():
+    large = [path.name for path in (SCRIPT.parent / "images").rglob("*.svg") if path.stat().st_size >= 100_000]
+    assert not large
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture(name):
     svg = ET.fromstring(PICTURES[name]().svg)
