@@ -39,10 +39,9 @@ class Fit:
         told = []
         if self.depth is not None and self.levels:
             told.append(f"modules below level {self.depth} of {self.levels}; depth=None unfolds them")
-        if any(scope.repeats > 1 for scope in self.seen.clusters) or any(
-            box.scope is not None and box.scope.repeats > 1 for box in self.seen.boxes.values()
-        ):
-            told += ["equal neighbours once (×N); repeats=False draws each"] if self.repeats else []
+        calls = [*self.seen.clusters, *(call for box in self.seen.boxes.values() for call in (box.scope, box.inside) if call is not None)]
+        if self.repeats and any(call.repeats > 1 for call in calls):
+            told.append("equal neighbours once (×N); repeats=False draws each")
         if self.pieces is not None:
             told.append("neighbouring ops in one box; depth=None draws each")
         return f"folded to fit a page: {'; '.join(told)}" if told else ""

@@ -635,7 +635,7 @@ def test_the_backward_pass_is_folded_to_a_page_too():
     """Its arrows have labels, which make a picture longer: type of 9 points is of 5.8 on A4, also where the forward pass alone just fits."""
     model = nn.Sequential(*[nn.Sequential(nn.Linear(4 + i, 5 + i), nn.Tanh()) for i in range(3)], *[nn.Tanh() for _ in range(6)])
     alone, both = (graph.draw(model, mg.ones(1, 4), backward=way) for way in (False, True))
-    assert "repeats=False" in both.dot and "repeats=False" not in alone.dot
+    assert "repeats=False" in both.dot and "repeats=False" not in alone.dot  # Tanh ×6
     for picture in map(ET.fromstring, (alone.svg, both.svg)):
         assert float(picture.get("height").removesuffix("pt")) < 1260
         assert min(float(text.get("font-size")) for text in picture.iter("{http://www.w3.org/2000/svg}text")) >= 9
