@@ -319,7 +319,7 @@ function overview() {  // what the graph is, when nothing is chosen: its ends, i
   if (named.length > 80) outline.append(el("span", {class: "hint"}, `80 / ${named.length}`));
   const total = outer.reduce((n, m) => n + m.parameters, 0);
   const parts = [el("p", {class: "hint"}, say("hint")), el("p", {class: "hint"}, say(data.steps.length && Object.keys(data.arrays).length ? "walkHint" : "noArrays")), el("h2", {}, data.title || say("graph")),
-    facts([[say("in"), ends("input") || ends("leaf")], [say("out"), ends("output")], [say("parameters"), total ? total.toLocaleString() : ""], [say("ops"), data.ops.toLocaleString()], [say("keeps"), bytesText(data.kept)]])];
+    facts([[say("in"), ends("input") || ends("leaf")], [say("out"), ends("output")], [say("parameters"), total ? total.toLocaleString() : ""], [say("opCount"), data.ops.toLocaleString()], [say("keeps"), bytesText(data.kept)]])];
   if (named.length) parts.push(el("h3", {}, `${say("outline")} · ${say("parameters")}`), outline);
   return [...parts, el("p", {class: "hint"}, say("keys"))];
 }
