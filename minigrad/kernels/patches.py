@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,8 @@ def apart(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, 
 def _cells(x: np.ndarray, w_shape: tuple[int, ...], sizes: tuple[int, ...]) -> np.ndarray:
     """A view of the image: ``N *sizes C *kernel``."""
     kernel = w_shape[2:]
-    inside = x[(..., *[slice(out * k) for out, k in zip(sizes, kernel, strict=True)])]
-    split = inside.reshape(*x.shape[:2], *[part for pair in zip(sizes, kernel, strict=True) for part in pair])
+    inside: tuple[Any, ...] = (..., *[slice(out * k) for out, k in zip(sizes, kernel, strict=True)])
+    split = x[inside].reshape(*x.shape[:2], *[part for pair in zip(sizes, kernel, strict=True) for part in pair])
     return split.transpose(0, *range(2, split.ndim, 2), 1, *range(3, split.ndim, 2))
 
 

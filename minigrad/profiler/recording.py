@@ -119,7 +119,7 @@ class Recording:
 
     What happens is only noted when a span ends, and ``events`` are made of the notes when somebody asks: so the program is not much slower for being
     looked at. ``log`` has in turn ``kind, what, start, end, frames, more`` of each span. ``what`` is the op or the name; ``frames`` is None for
-    those of the span around it; ``more`` are the FLOPs of an op, or the number of a formula's node. Spans that began no sooner are inside. The lists
+    those of the span around it; ``more`` is what :func:`_flops` counts those of an op from, or the number of a formula's node. Spans that began no sooner are inside. The lists
     are flat, because Python's search for cycles comes sooner, and takes longer, with each tuple that stays.
     """
 
@@ -190,7 +190,7 @@ class Recording:
             if kind == "formula":
                 numbers[event] = more
             else:
-                event.flops, event.shapes = more, self.shapes.get(place)
+                event.flops, event.shapes = _flops(more), self.shapes.get(place)
             while roots and found[roots[-1]].start >= start:
                 child = found[roots.pop()]
                 child.parent = event
@@ -227,7 +227,6 @@ class Recording:
     def _call(self, op: Op, kernel: Callable[..., Any], count: Callable[..., int] | None, /, *args: Any, **kwargs: Any) -> Any:
         if get_ident() != self.thread:
             return kernel(*args, **kwargs)
-        flops = 0
         start = perf_counter_ns()
         try:
             if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
@@ -238,12 +237,12 @@ class Recording:
             self.log += "op", op, start, perf_counter_ns(), None if self.known else self.caller(), 0
             raise
         end = perf_counter_ns()
+        counted: Any = 0
         if count is not None:
             result = out[0] if op.has_residual else out
-            flops = 2 * count(getattr(result, "shape", ()), args[0].shape, args[1].shape, args[len(op.inputs) :])
-            if type(result) is Batched:
-                flops *= _samples(result)
-        self.log += "op", op, start, end, None if self.known else self.caller(), flops
+            samples = _samples(result) if type(result) is Batched else 1
+            counted = samples, count, getattr(result, "shape", ()), args[0].shape, args[1].shape, args[len(op.inputs) :]
+        self.log += "op", op, start, end, None if self.known else self.caller(), counted
         if self.with_shapes:  # not the arrays, which would stay in memory
             self.shapes[len(self.log) // 6 - 1] = [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
         return out
@@ -305,7 +304,8 @@ class Recording:
         if get_ident() == self.thread:
             _, name, plain = self.paths.get(id(module)) or self._path(module)
             frames = None if self.known else self.caller(4)  # not the frames of its own call
-            self.begin("module", name, frames, plain and "_hooks" not in module.__dict__)
+            self.open.append(("module", name, perf_counter_ns(), frames, self.known))
+            self.known = plain and "_hooks" not in module.__dict__
 
     def _module_ends(self, module: Module, args: Any, output: Any) -> None:
         if get_ident() == self.thread:
@@ -368,6 +368,14 @@ def _places(plan: Plan) -> list[tuple[int, int | None]]:
     """Where a node keeps what may be an array: its place, and that of the input that it is. Not the shapes of inputs."""
     kept = enumerate(plan.kept)
     return [(i, source if type(source) is int else None) for i, (source, name) in kept if source is not None or name in plan.op.statics]
+
+
+def _flops(counted: Any) -> int:
+    """Two for each multiplication: ``counted`` has the number of samples, a function of :data:`MULTIPLY_ADDS`, and what it is called with; 0 for none."""
+    if not counted:
+        return 0
+    samples, count, *sizes = counted
+    return 2 * samples * count(*sizes)
 
 
 def _samples(value: Any) -> int:
