@@ -335,12 +335,15 @@ class Optimizer:
             if value is None:
                 continue
             if hasattr(value, "detach"):
-                value = value.detach()
+                value = inside(value.detach())
             if name in scalars:
                 number_ = np.asarray(value).item()
                 found[name] = type(scalars[name])(number_)
                 continue
-            array = np.asarray(value).astype(p._data.dtype)  # astype copies
+            array = np.asarray(value)
+            if array.dtype.kind == "c":  # PyTorch's, of a complex parameter
+                array = np.stack([array.real, array.imag], -1)
+            array = array.astype(p._data.dtype)  # astype copies
             if array.shape != self.state_shape(name, p._data.shape):
                 raise ValueError(f"load_state_dict: {name} of parameter {number} has shape {array.shape}, the parameter {p._data.shape}")
             found[name] = wrap(array)

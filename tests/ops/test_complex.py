@@ -236,6 +236,35 @@ def test_a_complex_parameter(tmp_path):
         net.register_parameter("wrong", net.gain * 2)
 
 
+def test_the_state_of_an_optimiser_of_pytorchs():
+    """Its averages are complex; going on from it is going on."""
+    start = np.random.default_rng(4).normal(size=(3, 2))
+
+    def steps(lib, p, optimizer, n):
+        for _ in range(n):
+            optimizer.zero_grad()
+            (p.abs() ** 3).sum().backward()
+            optimizer.step()
+        return lib.view_as_real(p.detach()).tolist()
+
+    def theirs(torch):
+        p = torch.nn.Parameter(torch.view_as_complex(torch.tensor(start)))
+        optimizer = torch.optim.Adam([p], lr=0.1)
+        middle = steps(torch, p, optimizer, 2)
+        kept = optimizer.state_dict()["state"][0]
+        averages = [torch.view_as_real(kept[name]).tolist() for name in ("exp_avg", "exp_avg_sq")]
+        return middle, averages, steps(torch, p, optimizer, 2)
+
+    middle, averages, end = noted(theirs)
+    for form in (lambda a: mg.view_as_complex(mg.tensor(np.array(a))), lambda a: np.array(a).view(complex)[..., 0]):
+        p = nn.Parameter(mg.view_as_complex(mg.tensor(np.array(middle))))
+        optimizer = nn.optim.Adam([p], lr=0.1)
+        state = optimizer.state_dict()
+        first, second = map(form, averages)
+        optimizer.load_state_dict({**state, "state": {0: {"step": 2.0, "exp_avg": first, "exp_avg_sq": second}}})
+        np.testing.assert_allclose(steps(mg, p, optimizer, 2), end, rtol=1e-9)
+
+
 def test_layers_with_a_complex_dtype():
     """Their weights are drawn in both parts, and what they compute is complex."""
     z = spectrum().cfloat().detach()
