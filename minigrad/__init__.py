@@ -82,7 +82,7 @@ if TYPE_CHECKING:  # the same as below
     from minigrad.ops.softmax import log_softmax, softmax
     from minigrad.ops.special import digamma, i0, igamma, igammac, lgamma, mvlgamma, polygamma, sinc
     from minigrad.ops.statistics import (
-        bucketize, corrcoef, cov, cumulative_trapezoid, diff, gradient, histc, isin, nanquantile, quantile, searchsorted, trapezoid, trapz,
+        bucketize, corrcoef, cov, cumulative_trapezoid, diff, gradient, histc, histogram, histogramdd, isin, nanquantile, quantile, searchsorted, trapezoid, trapz,
         unique_consecutive,
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ _LATER = {
     "minigrad.ops.softmax": "log_softmax softmax",
     "minigrad.ops.special": "digamma i0 igamma igammac lgamma mvlgamma polygamma sinc",
     "minigrad.ops.statistics": (
-        "bucketize corrcoef cov cumulative_trapezoid diff gradient histc isin nanquantile quantile searchsorted "
+        "bucketize corrcoef cov cumulative_trapezoid diff gradient histc histogram histogramdd isin nanquantile quantile searchsorted "
         "trapezoid trapz unique_consecutive"
     ),
 }

@@ -50,7 +50,7 @@ TABLE: dict[str, dict[str, str]] = {
         "geqrf orgqr ormqr": _HOUSEHOLDER,
         "norm_except_dim": "norm takes several dims",
         "cond": "PyTorch's is control flow; write if. The condition number is linalg.cond",
-        "histogram histogramdd as_strided_scatter segment_reduce nonzero_static": _LATER,
+        "as_strided_scatter segment_reduce nonzero_static": _LATER,
         "is_inference is_neg resolve_neg get_device detach fill": "the method or the property of the tensor, if it has one: x.detach(), x.fill_(1)",
         "ops types": _SELF,
         "is_inference_mode_enabled": "inference_mode is no_grad here; is_grad_enabled",
@@ -96,7 +96,8 @@ TABLE: dict[str, dict[str, str]] = {
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
         "cross": "linalg.cross(x, other)",
         "layout": "every tensor is dense; leave it out",
-        "hash_tensor histogram index is_inference nonzero_static unsafe_chunk unsafe_split unsafe_split_with_sizes": _LATER,
+        "hash_tensor index is_inference nonzero_static": _LATER,
+        "unsafe_chunk unsafe_split unsafe_split_with_sizes": "chunk, split, split_with_sizes: a write to a part is written to the whole, and its gradients are right",
     },
     "torch.dtype": {"abbr": "name is the whole one"},
     "torch.Generator": {
@@ -154,7 +155,7 @@ TABLE: dict[str, dict[str, str]] = {
         "assert_int_or_pair boolean_dispatch handle_torch_function has_torch_function* BroadcastingList* ScalingType SwizzleType "
         "GRID_SAMPLE_* *_notes Tensor DType Callable Optional TYPE_CHECKING dataclasses importlib math np torch warnings": _SELF,
     },
-    "torch.nn.init": {"Literal TypeVar torch": _SELF},
+    "torch.nn.init": {"Literal TypeVar torch Tensor": _SELF},
     "torch.nn.utils": {
         "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format memory_format": "arrays have one memory format; leave it out",
         "fusion": "the functions are in nn.utils; nn.optimize_for_inference does it for a whole model",
@@ -200,7 +201,8 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.autograd": {
         "NestedIOFunction": "tensors are values: a Function returns new ones",
         "set_multithreading_enabled is_multithreading_enabled": "backward runs in the thread that calls it",
-        "enforce_grad_layout_policy is_view_replay_enabled": _SELF,
+        "enforce_grad_layout_policy is_view_replay_enabled DeviceType handle_torch_function has_torch_function is_tensor_like": _SELF,
+        "SavedTensor": "saved_tensors_hooks is told what is kept",
         "forward_ad": "func.jvp is forward mode, and func.linearize for several tangents; there are no dual tensors",
         "profiler_* Profiler* kineto_available": "profiler.profile, in torch.profiler",
     },
@@ -240,7 +242,8 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.special": {
         "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_* hermite_polynomial_h hermite_polynomial_he "
         "laguerre_polynomial_l legendre_polynomial_p modified_bessel_* scaled_modified_bessel_* shifted_chebyshev_polynomial_* "
-        "spherical_bessel_j0": _SCIPY
+        "spherical_bessel_j0": _SCIPY,
+        "Tensor": _SELF,
     },
     "torch.distributed": {
         "new_group new_subgroups* split_group shrink_group GroupMember GroupName ProcessGroup* DeviceMesh init_device_mesh device_mesh get_group_rank "
@@ -272,7 +275,7 @@ TABLE: dict[str, dict[str, str]] = {
         "*": "not here; a subclass of distributions.Transform needs _call, _inverse and log_abs_det_jacobian"
     },
     "torch.distributions.constraints": {"*": "not here; constraints.Constraint(text, test) is any other set"},
-    "torch.testing": {"make_tensor": "mg.rand and mg.randint make inputs", "assert_allclose": "assert_close"},
+    "torch.testing": {"make_tensor": "mg.rand and mg.randint make inputs", "assert_allclose": "assert_close", "FileCheck": _SELF},
     "torch.func": {
         "replace_all_batch_norm_modules_": "BatchNorm2d(c, track_running_stats=False), or eval(), writes no running averages",
         "functionalize debug_unwrap rearrange": _SELF,

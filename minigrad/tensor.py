@@ -1417,6 +1417,7 @@ class Tensor(TensorBase):
     quantile = statistics.quantile
     nanquantile = statistics.nanquantile
     histc = statistics.histc
+    histogram = statistics.histogram
     unique_consecutive = statistics.unique_consecutive
     renorm = distance.renorm
     renorm_ = _in_place(distance.renorm, "renorm_")

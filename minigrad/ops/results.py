@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minigrad.types import Tensor
 
@@ -19,6 +19,13 @@ class MinMax(NamedTuple):
 
     min: Tensor
     max: Tensor
+
+
+class Histogram(NamedTuple):
+    """The result of :func:`histogram` and :func:`histogramdd`: counts, and the edges of the intervals, of the latter a tuple."""
+
+    hist: Tensor
+    bin_edges: Any
 
 
 class MantissaExponent(NamedTuple):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, is_array, op, public, repeated, shape_of
+from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, is_array, op, public, repeated, shape_of, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
-from minigrad.ops.index import take_along_dim
+from minigrad.ops.index import index_add, take_along_dim
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import cumsum, sort, sum
+from minigrad.ops.results import Histogram
 from minigrad.ops.shape import cat, diagonal, movedim, narrow, reshape, select, transpose, unsqueeze
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Dims, Operand, Tensor, called_as
@@ -324,6 +326,111 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
     inside = input[(input >= low) & (input <= high)].astype(F64)
     places = np.minimum(((inside - low) * (bins / (high - low))).astype(np.int64), bins - 1)
     return np.bincount(places, minlength=bins).astype(input.dtype)
+
+
+def histogram(
+    input: Tensor, bins: Any, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False
+) -> Histogram:
+    """How many elements are in each interval, and the intervals' edges, a named tuple ``(hist, bin_edges)``: ``torch.histogram``.
+
+    Args:
+        input: of any shape, of floats.
+        bins: how many equal intervals, or their edges, ascending. Each has its lower edge, the last one its upper too; others are not counted.
+        range: with a number for ``bins``: ``(low, high)``; default: the smallest and the largest element.
+        weight: what an element counts, of the shape of ``input``; gradients flow to it.
+        density: divide by the sum and by the widths, so that the integral is 1.
+
+    Raises ``TypeError`` for integers, ``ValueError`` for a range or edges that do not ascend, ``ShapeError`` for another shape of ``weight``.
+
+    >>> import minigrad as mg
+    >>> mg.histogram(mg.tensor([1.0, 2.0, 1.0, 9.0]), 4, range=(0.0, 4.0)).hist
+    tensor([0., 2., 1., 0.])
+    """
+    if weight is not None and shape_of(weight) != shape_of(input):
+        raise ShapeError(f"histogram: weight has shape {shape_of(weight)}, but input {shape_of(input)}")
+    one_weight = None if weight is None else reshape(weight, (-1,))
+    hist, edges = _histogram("histogram", reshape(input, (-1, 1)), [bins], range, one_weight, density)
+    return Histogram(hist, edges[0])
+
+
+def histogramdd(
+    input: Tensor, bins: Any, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False
+) -> Histogram:
+    """How many points are in each cell of a grid: ``torch.histogramdd``.
+
+    Args:
+        input: points (..., n), of floats.
+        bins: a number of intervals for all n coordinates, or for each a number, or for each its edges.
+        range: ``(low, high)`` of the first coordinate, then of the second, ...: 2 n numbers.
+        weight: what a point counts, (...); gradients flow to it.
+        density: see :func:`histogram`.
+
+    Returns ``(hist, bin_edges)`` with a dimension of ``hist`` and a Tensor of ``bin_edges`` for each coordinate.
+
+    >>> import minigrad as mg
+    >>> mg.histogramdd(mg.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), [2, 2]).hist
+    tensor([[0., 1.],
+            [1., 1.]])
+    """
+    shape = shape_of(input)
+    if not shape:
+        raise ShapeError("histogramdd: points (..., n) are needed, not a 0-d tensor")
+    if weight is not None and shape_of(weight) != shape[:-1]:
+        raise ShapeError(f"histogramdd: weight has shape {shape_of(weight)}, but there are {shape[:-1]} points")
+    each = list(bins) if isinstance(bins, (list, tuple)) else [bins] * shape[-1]
+    if len(each) != shape[-1]:
+        raise ShapeError(f"histogramdd: bins are given for {len(each)} coordinates, but points have {shape[-1]}")
+    one_weight = None if weight is None else reshape(weight, (-1,))
+    return Histogram(*_histogram("histogramdd", reshape(input, (math.prod(shape[:-1]), shape[-1])), each, range, one_weight, density))
+
+
+def _histogram(name: str, points: Any, bins: list[Any], limits: Any, weight: Any, density: bool) -> tuple[Any, tuple[Any, ...]]:
+    dtype = np.dtype(points.dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"{name}: a floating dtype is needed, not {dtype}; convert with x.float()")
+    if limits is not None and len(limits) != 2 * len(bins):
+        raise ValueError(f"{name}: range has {2 * len(bins)} numbers, low and high of each dimension, not {limits!r:.60}")
+    edges: list[Any] = [
+        _edges(name, numbers_of(select(points, 1, i)), n, None if limits is None else limits[2 * i : 2 * i + 2], dtype)
+        for i, n in enumerate(bins)
+    ]
+    sizes = [len(e) - 1 for e in edges]
+    total = math.prod(sizes)
+    flat: Any = None
+    found: Any = None
+    for i, (edge, size) in enumerate(zip(edges, sizes, strict=True)):
+        column = select(points, 1, i)
+        place = ew.where(ew.eq(column, edge[-1]), size - 1, ew.sub(searchsorted(edge, column, right=True), 1))
+        here = ew.logical_and(ew.ge(place, 0), ew.lt(place, size))  # NaN is behind the last edge
+        found = here if found is None else ew.logical_and(found, here)
+        flat = place if flat is None else ew.add(ew.mul(flat, size), place)
+    counted = cast(found, dtype=dtype) if weight is None else ew.where(found, weight, 0.0)
+    nothing: Any = np.zeros(total, np.dtype(counted.dtype))
+    hist = index_add(nothing, 0, ew.where(found, flat, 0), counted)
+    hist = reshape(hist, tuple(sizes))
+    if density:
+        hist = ew.div(hist, sum(hist))
+        for i, edge in enumerate(edges):
+            hist = ew.div(hist, np.diff(edge).reshape((-1,) + (1,) * (len(sizes) - 1 - i)))
+    return hist, tuple(e if isinstance(points, np.ndarray) else wrap(e) for e in edges)
+
+
+def _edges(name: str, values: Any, bins: Any, limits: Any, dtype: np.dtype) -> np.ndarray:
+    if hasattr(bins, "dtype"):
+        edges = np.asarray(array_of(bins), dtype)
+        if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) >= 0).all():
+            raise ValueError(f"{name}: edges of bins are a vector of at least 2 numbers that ascend, not {edges!r:.80}")
+        return edges
+    n = whole(name, "bins", bins, 1)
+    if limits is None:
+        low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    else:
+        low, high = (number(name, "range", v) for v in limits)
+    if not math.isfinite(low) or not math.isfinite(high) or low > high:
+        raise ValueError(f"{name}: the range from {low} to {high} must be finite and ascending")
+    low, high = (dtype.type(v) for v in (low - 0.5 * (low == high), high + 0.5 * (low == high)))
+    steps, step = np.arange(n + 1).astype(dtype), (high - low) / dtype.type(n)
+    return np.where(steps < (n + 1) // 2, low + step * steps, high - step * steps[::-1])  # from both ends, as PyTorch: its roundings decide
 
 
 def _searchsorted_samples(run, sorted_sequence, input, **statics):

@@ -7,6 +7,7 @@ import pytest
 from answers import torch
 
 import minigrad as mg
+from minigrad.testing import gradcheck
 
 nan, inf = math.nan, math.inf
 GAPS = [[1.0, nan, 3.0, 2.0], [nan, nan, nan, nan], [4.0, 4.0, -inf, inf]]
@@ -258,5 +259,55 @@ def test_third_order():
     ],
 )  # fmt: skip
 def test_messages(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+HISTOGRAMS = {
+    "of a number of intervals": lambda lib, x, w: lib.histogram(x[..., 0], 7),
+    "with range, weight and density": lambda lib, x, w: lib.histogram(x[..., 0], 7, range=(-1.0, 0.5), weight=w, density=True),
+    "of edges": lambda lib, x, w: lib.histogram(x[..., 0], lib.tensor([-1.0, 0.0, 0.25, 2.0], dtype=lib.float64)),
+    "of one number": lambda lib, x, w: lib.histogram(x[0, :1, 0], 3),
+    "of nothing": lambda lib, x, w: lib.histogram(x[0, :0, 0], 2),
+    "of points": lambda lib, x, w: lib.histogramdd(x, [3, 4]),
+    "of points within": lambda lib, x, w: lib.histogramdd(x, 3, range=[-1.0, 1.0, -2.0, 1.0], weight=w, density=True),
+    "of points in cells": lambda lib, x, w: lib.histogramdd(x, [lib.tensor([-1.0, 0.0, 0.25, 2.0], dtype=lib.float64), lib.tensor([-1.0, 0.0], dtype=lib.float64)]),
+    "of floats": lambda lib, x, w: lib.histogramdd(x.float(), [2, 5]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HISTOGRAMS)
+def test_histograms(name):
+    draw = np.random.default_rng(0)
+    x, w = np.round(draw.standard_normal((5, 8, 2)), 2), draw.random((5, 8))  # some are on edges
+    ours, theirs = HISTOGRAMS[name](mg, mg.tensor(x), mg.tensor(w)), HISTOGRAMS[name](torch, torch.tensor(x), torch.tensor(w))
+    several = "points" in name or "floats" in name
+    assert ours._fields == ("hist", "bin_edges") and isinstance(ours.bin_edges, tuple) == several
+    edges = [(a, b) for a, b in zip(ours.bin_edges, theirs.bin_edges, strict=True)] if several else [(ours.bin_edges, theirs.bin_edges)]
+    for a, b in [(ours.hist, theirs.hist), *edges]:
+        assert str(a.dtype) == str(b.dtype).removeprefix("torch.")
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
+
+
+def test_gradients_of_histograms_flow_to_weights_and_arrays_stay_arrays():
+    x, w = np.array([0.0, 1.0, inf, nan, 2.0, -1.0]), np.arange(6.0)
+    assert gradcheck(lambda w: mg.histogram(mg.tensor(x), 2, range=(0.0, 2.0), weight=w).hist, mg.tensor(w, requires_grad=True), order=2)
+    found = mg.histogram(x, 2, range=(0.0, 2.0), weight=w)
+    assert isinstance(found.hist, np.ndarray) and found.hist.tolist() == [0.0, 5.0] and found.bin_edges.tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda: mg.histogram(mg.arange(3), 3), TypeError, "histogram: a floating dtype is needed, not int64"),
+    (lambda: mg.histogram(mg.ones(3), 0), mg.ShapeError, "histogram: bins must be 1 or above"),
+    (lambda: mg.histogram(mg.tensor([1.0, nan]), 3), ValueError, "histogram: the range from nan to nan must be finite"),
+    (lambda: mg.histogram(mg.ones(3), 3, range=(2.0, 1.0)), ValueError, "histogram: the range from 2.0 to 1.0 must be finite and ascending"),
+    (lambda: mg.histogram(mg.ones(3), mg.tensor([2.0, 1.0])), ValueError, "histogram: edges of bins are a vector"),
+    (lambda: mg.histogram(mg.ones(3), 3, weight=mg.ones(2)), mg.ShapeError, r"histogram: weight has shape \(2,\), but input \(3,\)"),
+    (lambda: mg.histogramdd(mg.ones(3, 2), [1, 2, 3]), mg.ShapeError, "bins are given for 3 coordinates, but points have 2"),
+    (lambda: mg.histogramdd(mg.ones(3, 2), 2, range=(0.0, 1.0)), ValueError, "range has 4 numbers"),
+    (lambda: mg.histogramdd(mg.ones(3, 2), 2, weight=mg.ones(2)), mg.ShapeError, r"weight has shape \(2,\), but there are \(3,\) points"),
+    (lambda: mg.histogramdd(mg.tensor(1.0), 2), mg.ShapeError, r"points \(..., n\) are needed"),
+])  # fmt: skip
+def test_histograms_that_cannot_be(call, error, message):
     with pytest.raises(error, match=message):
         call()

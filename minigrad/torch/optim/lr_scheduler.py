@@ -4,3 +4,4 @@
 
 from minigrad.nn.optim.lr_scheduler import *
 from minigrad.nn.optim.lr_scheduler import LRScheduler as _LRScheduler
+from minigrad.nn.optim.optimizer import Optimizer
