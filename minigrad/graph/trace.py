@@ -770,7 +770,7 @@ def _place_tensors(graph: Graph, model: Any) -> None:
 
 
 def _mark_repeats(graph: Graph) -> None:
-    """Find equal neighbours: calls with the same signature that follow one another in the same parent."""
+    """Find equal neighbours: calls with the same signature that follow one another in the same parent, without an op between them."""
     contents: dict[str, list[Any]] = {scope.id: [] for scope in graph.scopes}
     place = {}
     for vertex in graph.vertices:
@@ -781,17 +781,25 @@ def _mark_repeats(graph: Graph) -> None:
     children: dict[str, list[Scope]] = {}
     for scope in graph.scopes:
         children.setdefault(scope.parent, []).append(scope)
+    parents = {scope.id: scope.parent for scope in graph.scopes}
+    ops: dict[str, list[int]] = {}  # of each call the numbers of its first op and its last
+    for number, vertex in enumerate(vertex for vertex in graph.vertices if vertex.kind == "op"):
+        around = vertex.scope
+        while around:
+            ops.setdefault(around, [number, number])[1] = number
+            around = parents.get(around, "")
     signature: dict[str, Any] = {}
     seen: dict[Any, int] = {}  # signature -> number, so that a signature stays short however many calls are inside
     for scope in reversed(graph.scopes):  # calls inside come after the call around them
         below = tuple(signature[child.id] for child in children.get(scope.id, ()))
         whole = (scope.kind, scope.parameters, tuple(scope.inputs), tuple(scope.outputs), tuple(contents[scope.id]), below)
         signature[scope.id] = seen.setdefault(whole, len(seen))
-    empty = {scope.id for scope in graph.scopes if not contents[scope.id] and not children.get(scope.id)}
     for siblings in children.values():
-        first = None
+        first, before = None, ""
         for scope in siblings:
-            if first is not None and signature[scope.id] == signature[first.id] and scope.id not in empty and scope.inputs == first.outputs:
+            before, last = scope.id, before
+            next_to = scope.id in ops and last in ops and ops[scope.id][0] == ops[last][1] + 1
+            if first is not None and signature[scope.id] == signature[first.id] and next_to and scope.inputs == first.outputs:
                 first.repeats += 1
                 scope.same_as = first.id
             else:

@@ -451,6 +451,25 @@ def chain(n):
 
 
 @drawable
+def test_layers_with_an_op_between_them_are_not_repeats():
+    """Drawn once, they and the ops between them would be a ring."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+            self.last = nn.Linear(4, 4)
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x).tanh()
+            return self.last(self.last(x))
+
+    g = graph.draw(Net(), mg.ones(1, 4), repeats=True)
+    assert {scope.id: scope.repeats for scope in g.scopes if scope.repeats > 1} == {"Net/last": 2}
+    assert g.dot.count("<b>tanh</b>") == 3 and g.dot.count("<b>linear</b>") == 4
+
+
 def test_two_thousand_ops_are_drawn_in_columns():
     g = graph.draw(chain(2000), depth=None)
     svg = g.svg
