@@ -664,7 +664,8 @@ class _Tracer:
             kind, name, array = named
             self.beside(vertex, argument, array, kind, name, "")
         elif known is None and value is not None and np.ndim(value) == 0:
-            vertex.static[argument] = f"{np.asarray(value).item():.4g}"
+            if key := _told_as(vertex, argument):
+                vertex.static[key] = f"{np.asarray(value).item():.4g}"
         elif self.constants and array is not None:
             few = array if value is not None else array.few
             self.beside(vertex, argument, array, "constant", argument, "" if few is None else text_of(few))
