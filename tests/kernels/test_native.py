@@ -550,6 +550,37 @@ def test_any_convolution(level, data, dims, n, c, seed):
 
 @LEVELS
 @hypothesis.given(
+    n=hs.integers(4, 6), c=hs.integers(1, 7), o=hs.integers(1, 9), h=hs.integers(3, 9), w=hs.integers(5, 40), kh=hs.integers(1, 5),
+    kw=hs.integers(2, 5), apart=hs.integers(1, 2), before=hs.integers(0, 3), after=hs.integers(-2, 3), special=hs.booleans(), seed=hs.integers(0, 1000),
+)  # fmt: skip
+def test_an_input_gradient_that_is_spread(level, n, c, o, h, w, kh, kw, apart, before, after, special, seed):
+    """Along the last axis, whether that is the fastest way or not; also where windows do not meet the last columns."""
+    draw = np.random.default_rng(seed)
+    sizes = h + before + 1 - kh + 1, w + before + after - apart * (kw - 1)
+    hypothesis.assume(min(sizes) > 0)
+    window = conv.Window((1, 1), ((before, 1), (before, after)), (1, apart))
+    flipped = conv.Window((1, 1), ((kh - 1 - before, 0), (apart * (kw - 1) - before, 0)), (1, apart))
+    weight, g = [draw.standard_normal(s).astype(np.float32) for s in ((o, c, kh, kw), (n, o, *sizes))]
+    if special:
+        g.reshape(-1)[draw.integers(g.size)] = draw.choice(SPECIAL[:3])
+    seen = []
+
+    def plan(*args):
+        found = spread(*args)
+        seen.append(found)
+        return found._replace(clocks=0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        spread = conv.fast._spread
+        patch.setattr(conv.fast, "_spread", plan)
+        conv.fast._work.cache_clear()
+        assert_close(level, lambda: conv._input_by_columns(g, weight, (n, c, h, w), window, flipped, "images"), rtol=1e-5, scale=5e-6)
+    conv.fast._work.cache_clear()
+    assert level is None or len(seen) == 1
+
+
+@LEVELS
+@hypothesis.given(
     groups=hs.integers(2, 5), c=hs.integers(1, 3), o=hs.integers(1, 20), h=hs.integers(4, 9), w=hs.integers(5, 20), kh=hs.integers(1, 3),
     kw=hs.sampled_from([3, 5]), left=hs.integers(0, 2), seed=hs.integers(0, 1000),
 )  # fmt: skip

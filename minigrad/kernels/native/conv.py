@@ -14,7 +14,7 @@ from minigrad.kernels.layouts import transposed
 from minigrad.kernels.native import F32, address, lines, share, vector
 from minigrad.kernels.tiles import cut
 
-SPAN, MOST, DEEP, SHORT_DEPTH, CHANNELS = 3, 5, 1024, 192, 3  # as in kernels.c
+SPAN, MOST, DEEP, SHORT_DEPTH, CHANNELS, SPREAD = 3, 5, 1024, 192, 3, 4  # as in kernels.c
 GROUP = 1 << 17  # numbers in the frames of the images that are put in frames together
 TOGETHER, LONGEST = 3, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
 WEIGHTS = 1 << 16  # from so many on, several tiles are multiplied with the same weights
@@ -42,12 +42,13 @@ class _Along(NamedTuple):
 class _Plan(NamedTuple):
     """Tables for kernels.c, which names them, and the numbers of its Shape but the last, in order."""
 
-    tables: list[np.ndarray]  # in, cells, weights, starts, outs
+    tables: list[np.ndarray]  # in, cells, weights, starts, outs, perhaps ranges
     numbers: list[int]
     frame: int  # numbers of the frame of an image
     group: int
     products: int  # multiplications for an image
     size: int  # pixels that are multiplied together
+    clocks: float  # for an image, about
 
 
 class _Work(NamedTuple):
@@ -125,8 +126,9 @@ def _plan(
     pixels, y_pixels = math.prod([axis.size for axis in axes]), math.prod(sizes)
     numbers = [c, pixels // last.size, last.size, o, c * pixels, o * y_pixels, y_pixels, rows, ow, apart[-1]]
     tiles = MOST if len(at) * o > WEIGHTS else 1
-    numbers += [len(at), weights[1], plane, phases, pitch, -min(last.offsets), way, tiles]
-    return _Plan([inputs, at, of_weights, starts, outs], numbers, c * plane, group, o * len(at) * rows * ow, tiles * SPAN * lanes)
+    numbers += [len(at), weights[1], plane, phases, pitch, -min(last.offsets), way, tiles, 0, 0, 0, 0]
+    products = o * len(at) * rows * ow
+    return _Plan([inputs, at, of_weights, starts, outs], numbers, c * plane, group, products, tiles * SPAN * lanes, min(clocks) * len(at))
 
 
 def _along(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Any) -> list[_Along]:
@@ -173,7 +175,35 @@ def _backward(shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int
         if all(axis.which for axis in axes):
             out = shape[2:], firsts, window.stride
             plans.append(_plan((o, c), axes, kernel, (math.prod(kernel), o * math.prod(kernel)), out, lanes))
+    if len(plans) == max(window.stride) == 1 and len(kernel) > 1:
+        spread = _spread(shape, w_shape, axes, window, lanes)
+        if spread is not None and spread.clocks < plans[0].clocks:
+            return [spread]
     return plans
+
+
+def _spread(shape: tuple[int, ...], w_shape: tuple[int, ...], axes: list[_Along], window: Any, lanes: int) -> _Plan | None:
+    """The plan of an input gradient with stride 1 whose pixels are spread along the last axis: None for many weights or a negative padding."""
+    (n, c, *_, width), (o, _, *kernel) = shape, w_shape
+    *others, last = axes
+    taps, before, columns = kernel[-1], window.padding[-1][0], last.size
+    if before < 0 or n < 4 or math.prod(w_shape) >= MANY:
+        return None
+    one = [*others, _Along(columns, columns, 1, (0,), (0,))]
+    out = (*shape[2:-1], columns), [0] * len(kernel), [1] * len(kernel)
+    plan = _plan((o, c), one, kernel, (math.prod(kernel), o * math.prod(kernel)), out, lanes)
+    inputs, at, of_weights, starts, outs = plan.tables
+    first = others[0]
+    each, rows = len(at) // o // len(first.offsets), len(starts) // first.out
+    order = np.arange(len(at)).reshape(o, len(first.offsets), each).swapaxes(0, 1).reshape(-1)  # kernel rows outermost
+    inside = [[i for i, offset in enumerate(first.offsets) if 0 <= p + offset < first.size] or [0, -1] for p in range(first.out)]
+    ranges = np.repeat(np.array([(i[0] * o * each, (i[-1] + 1) * o * each) for i in inside], np.int64), rows, axis=0)
+    blocks = -(-c * taps // lanes)
+    clocks = blocks * (int(np.diff(ranges).sum()) * columns + 15 * lanes * len(starts) * -(-columns // lanes))
+    numbers = [*plan.numbers[:5], c * math.prod(shape[2:]), math.prod(shape[2:]), *plan.numbers[7:16], SPREAD, 1]
+    numbers += [taps, window.dilation[-1], before, width]
+    tables = [inputs, at[order], of_weights[order], starts, outs // columns * width, ranges.ravel()]
+    return plan._replace(tables=tables, numbers=numbers, clocks=clocks)
 
 
 @functools.lru_cache(maxsize=512)
@@ -191,13 +221,17 @@ def _work(
     table, frames, all_turned = [], 0, 0
     for plan in plans:
         frame = -(-(group * plan.frame + plan.size + lanes) // 16) * 16
-        turned = (plan.numbers[10] + 1) * -(-outputs // lanes) * lanes if plan.numbers[16] == CHANNELS else 0
+        taps = {CHANNELS: 1, SPREAD: plan.numbers[18]}.get(plan.numbers[16], 0)
+        turned = (plan.numbers[10] + 1) * -(-outputs * taps // lanes) * lanes
         table += [np.array([*plan.numbers, frame, turned], np.int64), *plan.tables]
         frames, all_turned = frames + frame, all_turned + -(-turned // 16) * 16
     shares = -(-n // images) * -(-o // outputs)
     numbers = np.concatenate([np.array([len(plans), n, o, images, outputs, shares, group, frames, all_turned], np.int64), *table])
     packed = max([min(DEEP, plan.numbers[10]) * plan.size if plan.numbers[16] == 0 else 0 for plan in plans]) + 16
     results = max([max(outputs * plan.size, (plan.numbers[8] + lanes) * 2 * lanes) for plan in plans])
+    if plans[0].numbers[16] == SPREAD:
+        ow, (taps, apart, before, width) = plans[0].numbers[8], plans[0].numbers[18:22]
+        results += o * (max(ow + (taps - 1) * apart, before + width) + 2 * lanes)
     whole = plans_of is _forward or len(plans) == math.prod([min(s, size) for s, size in zip(window.stride, x_shape[2:], strict=True)])
     return _Work(numbers, address(numbers), outputs, shares, images < n, frames, all_turned, packed, results), whole
 

@@ -1350,13 +1350,14 @@ typedef struct {
     Long x_step, y_step, y_plane;       /* from one image to the next, and from one channel of y to the next */
     Long rows, ow, out_step;            /* rows of y in a channel, pixels in a row, from one pixel to the next */
     Long cells, w_row, plane, phases, pitch, left, way, tiles;
+    Long taps, spread, before, width;   /* SPREAD: cells of a kernel row, how far apart, columns before the first of y, numbers in a row of y */
     Long frame, turned;                 /* numbers of room for the frames of a group of images, and for weights with channels in vectors */
 } Shape;
 /* What a call of several threads shares: shares of `images` images and `outputs` channels of y, numbered through, of which each thread takes the
  * next that is left. In it, `group` images are put in frames together. Behind this struct come the plans, each a Shape with its tables. */
 typedef struct { Long plans, n, o, images, outputs, shares, group, frames, turned; } Work; /* frames, turned: the rooms of all plans */
 typedef struct { Long image, end, output, outputs; } Share;
-typedef struct { const Long *in, *cells, *weights, *starts, *outs; } Tables;
+typedef struct { const Long *in, *cells, *weights, *starts, *outs, *ranges; } Tables; /* ranges: SPREAD, for each row its first cell and their end */
 typedef struct { Long image, row, column; } Place; /* in the pixels of some images, row by row */
 typedef struct { Long from, to, count, at; } Segment; /* in the frame, in y, how many pixels, where in the tile */
 
@@ -1368,10 +1369,10 @@ static inline Share share_of(const Work *work, Long number) {
 
 static inline Tables tables_of(const Shape *s) {
     const Long *in = (const Long *)(s + 1), *cells = in + s->h, *weights = cells + s->cells, *starts = weights + s->cells;
-    return (Tables){in, cells, weights, starts, starts + s->rows};
+    return (Tables){in, cells, weights, starts, starts + s->rows, starts + 2 * s->rows};
 }
 
-static inline const Shape *next_plan(const Shape *s) { return (const Shape *)(tables_of(s).outs + s->rows); }
+static inline const Shape *next_plan(const Shape *s) { return (const Shape *)(tables_of(s).ranges + (s->taps ? 2 * s->rows : 0)); }
 
 static inline void copy(const float *from, float *to, Long count) {
     Long i = 0;
@@ -1481,30 +1482,33 @@ static void multiply_some(const float *w, const Long *weights, Long w_row, const
 }
 
 /* There are three ways to cut the pixels into vectors (s->way): PACKED, one behind the other, copied to the panel; FLAT, as they lie in the
- * frame, with what is between the rows; WHOLE, each row by itself, the last vector of a row perhaps with few pixels. Or vectors hold CHANNELS of y. */
-enum { PACKED, FLAT, WHOLE, CHANNELS };
+ * frame, with what is between the rows; WHOLE, each row by itself, the last vector of a row perhaps with few pixels. Or vectors hold CHANNELS of y; or, of an
+ * input gradient with few channels, all that a pixel gives to a row of y, which is then SPREAD there. */
+enum { PACKED, FLAT, WHOLE, CHANNELS, SPREAD };
 
-/* Weights of `o` channels with these in vectors: for each two vectors of channels (the last block may be one) the bias, then a row for each cell. */
-static void turn_weights(const float *w, const float *bias, const Long *weights, Long cells, Long w_row, Long o, float *to) {
+/* Weights of `o` channels (times taps, the channels of one after the other) with these in vectors: for each two vectors of channels (the last block may
+ * be one) the bias, then a row for each cell. */
+static void turn_weights(const float *w, const float *bias, const Long *weights, Long cells, Long w_row, Long channels, Long o, float *to) {
     for (Long first = 0; first < o; first += 2 * LANES) {
         Long size = o - first > LANES ? 2 * LANES : LANES, known = o - first < size ? o - first : size;
-        for (Long i = 0; i < size; i++) to[i] = i < known ? bias[first + i] : 0.0f;
-        for (Long i = 0; i < size; i++)
-            for (Long k = 0; k < cells; k++) to[(k + 1) * size + i] = i < known ? w[(first + i) * w_row + weights[k]] : 0.0f;
+        for (Long i = 0; i < size; i++) to[i] = i < known ? bias[(first + i) % channels] : 0.0f;
+        for (Long i = 0; i < size; i++) {
+            const float *from = w + (first + i) % channels * w_row + (first + i) / channels;
+            for (Long k = 0; k < cells; k++) to[(k + 1) * size + i] = i < known ? from[weights[k]] : 0.0f;
+        }
         to += (cells + 1) * size;
     }
 }
 
 /* `high` pixels, which lie side by side from x on, times turned weights: `wide` vectors of each. */
-INLINE void multiply_places(const float *x, const Long *cells, Long count, const float *w, float *to, const int high, const int wide) {
+INLINE void multiply_places(const float *x, const Long *cells, Long count, const float *bias, const float *w, float *to, const int high, const int wide) {
     Vector sums[2 * HIGH][2];
 #pragma GCC unroll 24
     for (int i = 0; i < high; i++)
-        for (int j = 0; j < wide; j++) sums[i][j] = load(w + j * LANES);
-    for (Long k = 0; k < count; k++) {
+        for (int j = 0; j < wide; j++) sums[i][j] = load(bias + j * LANES);
+    for (Long k = 0; k < count; k++, w += wide * LANES) {
         const float *place = x + cells[k];
         Vector v[2];
-        w += wide * LANES;
         for (int j = 0; j < wide; j++) v[j] = load(w + j * LANES);
 #pragma GCC unroll 24
         for (int i = 0; i < high; i++)
@@ -1513,6 +1517,21 @@ INLINE void multiply_places(const float *x, const Long *cells, Long count, const
 #pragma GCC unroll 24
     for (int i = 0; i < high; i++)
         for (int j = 0; j < wide; j++) memcpy(to + (i * wide + j) * LANES, &sums[i][j], sizeof(Vector));
+}
+
+/* The pixels of a row, which begins at x, times the cells from `begin` to `end` of a block of turned weights. */
+static void multiply_row(const float *x, const Long *cells, Long begin, Long end, const float *block, float *to, Long ow, Long two) {
+    Long limit = two ? HIGH : 2 * HIGH, parts = (ow + limit - 1) / limit, step = two ? 2 * LANES : LANES;
+    const float *w = block + (begin + 1) * step;
+    for (Long part = 0; part < parts; part++) {
+        Long first = ow * part / parts, high = ow * (part + 1) / parts - first;
+#define CASE(i) case i: multiply_places(x + first, cells + begin, end - begin, block, w, to + first * step, i, 2); break;
+        if (two) switch (high) { HIGHS(CASE) HIGHER(CASE) }
+#undef CASE
+#define CASE(i) case i: multiply_places(x + first, cells + begin, end - begin, block, w, to + first * step, i, 1); break;
+        else switch (high) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
+#undef CASE
+    }
 }
 
 /* As convolve_group, with turned weights; `room` for a row, two vectors for each pixel, and LANES pixels more. */
@@ -1524,19 +1543,9 @@ static void convolve_channels(const float *x, const float *w, float *y, float *f
     for (Long image = 0; image < n; image++, y += s->y_step, frame += s->c * s->plane) {
         const float *block = w;
         for (Long first = 0; first < o; first += 2 * LANES) {
-            Long two = o - first > LANES, limit = two ? HIGH : 2 * HIGH, parts = (s->ow + limit - 1) / limit, wide = two ? 2 : 1;
+            Long wide = o - first > LANES ? 2 : 1;
             for (Long row = 0; row < s->rows; row++) {
-                for (Long part = 0; part < parts; part++) {
-                    Long begin = s->ow * part / parts, high = s->ow * (part + 1) / parts - begin;
-                    const float *from = frame + t.starts[row] + begin;
-                    float *to = room + begin * wide * LANES;
-#define CASE(i) case i: multiply_places(from, t.cells, s->cells, block, to, i, 2); break;
-                    if (two) switch (high) { HIGHS(CASE) HIGHER(CASE) }
-#undef CASE
-#define CASE(i) case i: multiply_places(from, t.cells, s->cells, block, to, i, 1); break;
-                    else switch (high) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
-#undef CASE
-                }
+                multiply_row(frame + t.starts[row], t.cells, 0, s->cells, block, room, s->ow, wide == 2);
                 for (Long j = 0; j < wide; j++)
                     for (Long i = 0; i < s->ow; i += LANES) {
                         if (s->ow - i < LANES && s->ow > LANES) i = s->ow - LANES; /* some once more */
@@ -1555,6 +1564,39 @@ static void convolve_channels(const float *x, const float *w, float *y, float *f
             block += (s->cells + 1) * wide * LANES;
         }
     }
+}
+
+/* The same for an input gradient, of which each pixel gives s->o numbers to each of s->taps columns of a row. Only what there is, is multiplied: no zeros
+ * around it. `room` as there, and for a row of y with zeros around it, in each channel. */
+static void convolve_spread(const float *x, const float *w, float *y, float *frame, float *room, const Shape *s, Long n) {
+    Tables t = tables_of(s);
+    Long o = s->taps * s->o, length = s->ow + (s->taps - 1) * s->spread, pitch = whole(most(length, s->before + s->width)) + LANES;
+    float *lines = room + (s->ow + LANES) * 2 * LANES;
+    put_in_frames(x, frame, t.in, s, n);
+    for (Long image = 0; image < n; image++, y += s->y_step, frame += s->c * s->plane)
+        for (Long row = 0; row < s->rows; row++) {
+            const float *block = w;
+            memset(lines, 0, sizeof(float) * s->o * pitch);
+            for (Long first = 0; first < o; first += 2 * LANES) {
+                Long wide = o - first > LANES ? 2 : 1;
+                multiply_row(frame + t.starts[row], t.cells, t.ranges[2 * row], t.ranges[2 * row + 1], block, room, s->ow, wide == 2);
+                for (Long j = 0; j < wide; j++)
+                    for (Long i = 0; i < s->ow; i += LANES) {
+                        Long begin = first + j * LANES, tap = begin / s->o, channel = begin % s->o;
+                        Vector v[LANES];
+                        for (int k = 0; k < LANES; k++) v[k] = i + k < s->ow ? load(room + ((i + k) * wide + j) * LANES) : all(0.0f);
+                        transpose(v);
+                        for (Long k = 0; k < LANES && begin + k < o; k++) {
+                            float *to = lines + channel * pitch + i + tap * s->spread;
+                            Vector sum = load(to) + v[k];
+                            memcpy(to, &sum, sizeof sum);
+                            if (++channel == s->o) channel = 0, tap++;
+                        }
+                    }
+                block += (s->cells + 1) * wide * LANES;
+            }
+            for (Long k = 0; k < s->o; k++) copy(lines + k * pitch + s->before, y + k * s->y_plane + t.outs[row], s->width);
+        }
 }
 
 /* A group of n images, and `o` channels of y. `frame`: zeros, with TILE + LANES more at the end; `panel` has room for DEEP tiles and LANES numbers if
@@ -1619,8 +1661,9 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
             const Shape *s = (const Shape *)(work + 1);
             float *to = scratch + work->frames;
             for (Long i = 0; i < work->plans; i++, to += s->turned, s = next_plan(s))
-                if (s->way == CHANNELS)
-                    turn_weights(w + share.output * s->w_row, bias + share.output, tables_of(s).weights, s->cells, s->w_row, share.outputs, to);
+                if (s->way == CHANNELS || s->way == SPREAD)
+                    turn_weights(w + share.output * s->w_row, bias + share.output, tables_of(s).weights, s->cells, s->w_row, share.outputs,
+                                 share.outputs * (s->way == SPREAD ? s->taps : 1), to);
             turned = share.output;
         }
         for (Long image = share.image, n; image < share.end; image += n) {
@@ -1630,7 +1673,8 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
             for (Long i = 0; i < work->plans; i++, frame += s->frame, weights += s->turned, s = next_plan(s)) {
                 const float *from = x + image * s->x_step;
                 float *to = y + image * s->y_step + share.output * s->y_plane;
-                if (s->way == CHANNELS) convolve_channels(from, weights, to, frame, behind + panel, s, n, share.outputs);
+                if (s->way == SPREAD) convolve_spread(from, weights, to, frame, behind + panel, s, n);
+                else if (s->way == CHANNELS) convolve_channels(from, weights, to, frame, behind + panel, s, n, share.outputs);
                 else convolve_group(from, w + share.output * s->w_row, bias + share.output, to, frame, behind, behind + panel, s, n, share.outputs);
             }
         }
