@@ -33,13 +33,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.kernels.threads import WORTH, get_num_threads, parallel
+from minigrad.kernels.threads import get_num_threads, parallel
 from minigrad.kernels.tiles import cut
 
 F32 = np.dtype(np.float32)
 LEAST = 4096  # elements from which a call through ctypes, some 3 microseconds, pays
 SHORTEST = 16  # numbers in a row from which a loop over it pays
 PART = 1 << 18  # elements in a part
+WORTH = 1 << 20  # bytes above which threads share: half of what numpy's kernels need, for these give up the GIL once, and take it back once
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -62,7 +63,7 @@ SIGNATURES = {
     **dict.fromkeys(("softmax_back", "log_softmax_back"), "pppll"),
     "sums": "ppll",
     "cumsum": "pplll",
-    "top": "ppp" + "llll",
+    "top": "pp" + "llll",
     "moments": "pppll",
     "centered_sums": "pppppll",
     "affine": "pppppll",

@@ -407,8 +407,10 @@ void NAME(cumsum)(const float *restrict x, float *restrict y, Long outer, Long n
 }
 
 /* The places of the k largest numbers of each row, the largest first; of equal ones the first is first. NaN is the largest. With `flip`, all bits
- * set, the smallest. Numbers are compared as integers in the same order: those of the best so far are in `best`, which has room for k. */
-void NAME(top)(const float *restrict x, int64_t *restrict places, int32_t *restrict best, Long rows, Long n, Long k, Long flip) {
+ * set, the smallest. Numbers are compared as integers in the same order. k is MOST_PLACES at most. */
+enum { MOST_PLACES = 32 };
+void NAME(top)(const float *restrict x, int64_t *restrict places, Long rows, Long n, Long k, Long flip) {
+    int32_t best[MOST_PLACES]; /* so far */
     Bits change = (Bits){0} + (int32_t)flip;
     for (Long r = 0; r < rows; r++, x += n, places += k) {
         Long have = 0;

@@ -107,5 +107,5 @@ def top_places(x: np.ndarray, k: int, axis: int, largest: bool) -> Any:
     (x,), n = lines(x) or (x,), x.shape[-1]
     places = np.empty((*x.shape[:-1], k), np.int64)
     count = places.size // k
-    run("top", [(x, n), (places, k), (np.empty(k, np.int32), 0)], count, n, k, 0 if largest else -1, part=count)
+    run("top", [(x, n), (places, k)], count, n, k, 0 if largest else -1, part=max(1, PART // n))
     return places
