@@ -64,6 +64,14 @@ class Shape(tuple[int, ...]):
     def __add__(self, other: Any) -> Shape:
         return Shape(tuple.__add__(self, other))
 
+    def __radd__(self, other: Any) -> Shape:
+        return Shape(tuple.__add__(other, self))
+
+    def __mul__(self, times: SupportsIndex) -> Shape:
+        return Shape(tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
+
     def __reduce__(self) -> tuple:
         return tuple, (tuple(self),)
 

@@ -94,7 +94,7 @@ def test_old_constructors_take_a_size_or_data():
         x = torch.ones(2, 3)
         shapes = [
             torch.Tensor(x.size()), torch.FloatTensor(x.shape), torch.LongTensor(x.size()[:1]), torch.Tensor(torch.Size([4])),
-            torch.Tensor(torch.Size([])), torch.Tensor(x.size() + (1,)), x.new(x.size()), x.new(4), x.new(2, 1), x.new(), x.data.new(3),
+            torch.Tensor(torch.Size([])), torch.Tensor(x.size() + (1,)), torch.Tensor((1,) + x.size()), torch.Tensor(x.size()[:1] * 2), torch.Tensor(2 * x.shape), x.new(x.size()), x.new(4), x.new(2, 1), x.new(), x.data.new(3),
             torch.nn.Parameter(x).new(1),
         ]  # fmt: skip
         data = [
