@@ -74,6 +74,7 @@ ROWS: dict[str, Row] = {
     "conv-1x1": Row("conv 1x1, 256 → 64, 14x14, batch 32", *_conv(32, 256, 14, 64, 1)),
     "conv-depthwise": Row("conv 3x3 depthwise, 128, 28x28, batch 32", *_conv(32, 128, 28, 128, 3, padding=1, groups=128)),
     "conv-dilated": Row("conv 3x3 dilation 2, 64 → 64, 32x32, batch 16", *_conv(16, 64, 32, 64, 3, padding=2, dilation=2)),
+    "conv-3d": Row("conv 3x3x3, 16 → 32, 16x16x16, batch 4", *_conv(4, 16, 16, 32, 3, padding=1, axes=3)),
     "conv-transpose": Row(
         "transposed conv 4x4 stride 2, 64 → 32, 16x16, batch 32", *_conv(32, 64, 16, 32, 4, stride=2, padding=1, transposed=True)
     ),

@@ -75,14 +75,14 @@ class Eager:
 
         return (lambda: self.backward(forward(), self.tensor(ones))) if backward else forward
 
-    def conv(self, n, channels, size, out, kernel, first=False, transposed=False, groups=1, **options) -> Callable[[], Any]:
-        """A convolution with bias; ``first``: the images need no gradient, as in a network's first layer."""
+    def conv(self, n, channels, size, out, kernel, first=False, transposed=False, groups=1, axes=2, **options) -> Callable[[], Any]:
+        """A convolution along so many axes, with bias; ``first``: the images need no gradient, as in a network's first layer."""
         if groups > 1:
             options["groups"] = groups
-        convolve = self.F.conv_transpose2d if transposed else self.F.conv2d
+        convolve = getattr(self.F, f"conv{'_transpose' * transposed}{axes}d")
         w_shape = (channels, out) if transposed else (out, channels // groups)
-        x = self.tensor(normal(n, channels, size, size), not first)
-        w = self.tensor(normal(*w_shape, kernel, kernel), True)
+        x = self.tensor(normal(n, channels, *[size] * axes), not first)
+        w = self.tensor(normal(*w_shape, *[kernel] * axes), True)
         return self._both(lambda x, w, b: convolve(x, w, b, **options), [x, w, self.tensor(normal(out), True)])
 
     def map(self, function: str, shape: tuple[int, ...], options: dict[str, Any]) -> Callable[[], Any]:

@@ -18,6 +18,7 @@ from benchmarks.models import CLASSES, MODELS
 
 VERSION = jax.__version__
 LAYOUT = ("NCHW", "OIHW", "NCHW")
+LAYOUT_3D = ("NCDHW", "OIDHW", "NCDHW")
 
 
 def conv2d(x: Any, w: Any, b: Any, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1) -> Any:
@@ -27,6 +28,12 @@ def conv2d(x: Any, w: Any, b: Any, stride: int = 1, padding: int = 0, dilation: 
         x, w, (stride,) * 2, pads, rhs_dilation=(dilation,) * 2, dimension_numbers=LAYOUT, feature_group_count=groups
     )
     return y if b is None else y + b[:, None, None]
+
+
+def conv3d(x: Any, w: Any, b: Any, padding: int = 0) -> Any:
+    """A convolution of volumes."""
+    y = lax.conv_general_dilated(x, w, (1,) * 3, [(padding, padding)] * 3, dimension_numbers=LAYOUT_3D)
+    return y + b[:, None, None, None]
 
 
 def conv_transpose2d(x: Any, w: Any, b: Any, stride: int = 1, padding: int = 0) -> Any:
@@ -114,13 +121,13 @@ class Library:
 
     tangent = transform
 
-    def conv(self, n, channels, size, out, kernel, first=False, transposed=False, groups=1, **options) -> Callable[[], Any]:
-        """A convolution with bias."""
+    def conv(self, n, channels, size, out, kernel, first=False, transposed=False, groups=1, axes=2, **options) -> Callable[[], Any]:
+        """A convolution along so many axes, with bias."""
         if groups > 1:
             options["groups"] = groups
-        convolve = conv_transpose2d if transposed else conv2d
+        convolve = conv_transpose2d if transposed else conv3d if axes == 3 else conv2d
         w_shape = (channels, out) if transposed else (out, channels // groups)
-        x, w, b = normal(n, channels, size, size), normal(*w_shape, kernel, kernel), normal(out)
+        x, w, b = normal(n, channels, *[size] * axes), normal(*w_shape, *[kernel] * axes), normal(out)
         if first:
             return self._both(lambda w, b, x: convolve(x, w, b, **options), [w, b], (jnp.asarray(x),))
         return self._both(lambda x, w, b: convolve(x, w, b, **options), [x, w, b])
