@@ -249,8 +249,22 @@ def any_batched(values: Any) -> bool:
     return False
 
 
+class Unknown:
+    """What a kernel gets for an operand that answers in its place, such as a complex pair: nothing that it could compute with."""
+
+    __slots__ = ("operand",)
+
+    __array_ufunc__ = None
+
+    def __init__(self, operand: Any):
+        self.operand = operand
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError("no array")  # else numpy would make one of objects
+
+
 def last_level(values: Any) -> Level | None:
-    """The innermost level of the Batched among values and in their tuples and lists; None if there is none."""
+    """The innermost level of the Batched among values and in their tuples and lists; None if there is none, or an Unknown that answers."""
     found: Level | None = None
     for value in values:
         kind = type(value)
@@ -258,6 +272,8 @@ def last_level(values: Any) -> Level | None:
             level = value.level
         elif kind is tuple or kind is list:
             level = last_level(value)
+        elif kind is Unknown:
+            return None
         else:
             continue
         if found is None or (level is not None and level.number > found.number):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import anomaly
-from minigrad.engine.batching import ARRAYS, Batched, Level, last_level, levels, run_batched
+from minigrad.engine.batching import ARRAYS, Batched, Level, Unknown, last_level, levels, run_batched
 from minigrad.engine.entry import NUMPY_NAMES, with_our_names
 from minigrad.engine.graph import Node, Pick, SampleNode, Shell, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
@@ -446,20 +446,6 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     return error
 
 
-class _Unknown:
-    """What a kernel gets for an operand that answers in its place, such as a complex pair: nothing that it could compute with."""
-
-    __slots__ = ("operand",)
-
-    __array_ufunc__ = None
-
-    def __init__(self, operand: Any):
-        self.operand = operand
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        raise TypeError("no array")  # else numpy would make one of objects
-
-
 def _answer(op: Op, error: Exception, arrays: Sequence[Any], nodes: Sequence[Any], statics: dict[str, Any]) -> Any:
     """What an operand that no kernel takes, such as a complex pair, makes of the op; where there is none, raises the error, explained."""
     given = [_as_given(a, node) for a, node in zip(arrays, nodes, strict=True)]
@@ -473,9 +459,9 @@ def _answer(op: Op, error: Exception, arrays: Sequence[Any], nodes: Sequence[Any
 
 def _as_given(array: Any, node: Any) -> Any:
     """The Tensor that was taken apart, or what else was given."""
-    if type(array) is _Unknown:
+    if type(array) is Unknown:
         return array.operand
-    if not isinstance(array, np.ndarray) and node is None:
+    if not isinstance(array, ARRAYS) and node is None:
         return array
     tensor: Any = wrap(array)
     tensor._node = node
@@ -492,7 +478,7 @@ def _operand(op: Op, i: int, value: Any) -> Any:
     if type(value) in (list, tuple) and np.asarray(value).dtype.kind in "fiub":
         return value  # for the kernel to take or to refuse
     if isinstance(value, Shell) or type(value) in answers_for:
-        return _Unknown(value)
+        return Unknown(value)
     if _is_no_number(op, i, value):
         raise _no_number(op, i, value)
     return value

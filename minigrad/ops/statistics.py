@@ -428,9 +428,11 @@ def _edges(name: str, values: Any, bins: Any, limits: Any, dtype: np.dtype) -> n
         low, high = (number(name, "range", v) for v in limits)
     if not math.isfinite(low) or not math.isfinite(high) or low > high:
         raise ValueError(f"{name}: the range from {low} to {high} must be finite and ascending")
-    low, high = (dtype.type(v) for v in (low - 0.5 * (low == high), high + 0.5 * (low == high)))
-    steps, step = np.arange(n + 1).astype(dtype), (high - low) / dtype.type(n)
-    return np.where(steps < (n + 1) // 2, low + step * steps, high - step * steps[::-1])  # from both ends, as PyTorch: its roundings decide
+    wide = np.result_type(dtype, np.float32)
+    low, high = (wide.type(v) for v in (low - 0.5 * (low == high), high + 0.5 * (low == high)))
+    steps, step = np.arange(n + 1).astype(wide), (high - low) / wide.type(n)
+    edges = np.where(steps < (n + 1) // 2, low + step * steps, high - step * steps[::-1])  # from both ends, as PyTorch: its roundings decide
+    return edges.astype(dtype, copy=False)
 
 
 def _searchsorted_samples(run, sorted_sequence, input, **statics):

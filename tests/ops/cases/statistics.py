@@ -101,6 +101,15 @@ def histograms(draw):
 
 
 @hs.composite
+def weighted_histograms(draw, coordinates):
+    points = draw(hs.integers(0, 5))
+    x = draw(st.arrays((points, coordinates) if coordinates > 1 else (points,), low=-1.75, high=2.25))
+    weight = draw(st.arrays((points,), low=0.5, high=2.0))
+    limits = draw(hs.sampled_from([None, [-3.1, 3.3], [-0.7, 1.3]]))
+    return st.Call((x, draw(hs.sampled_from([1, 3]))), {"range": limits and limits * coordinates, "weight": weight})
+
+
+@hs.composite
 def placements(draw, rows=True):
     x = draw(st.arrays(min_dims=1))
     if rows and draw(hs.booleans()):
@@ -144,6 +153,8 @@ CASES = [
     Case(statistics.quantile, quantiles(), numpy=numpy_quantile(np.quantile), torch="quantile"),
     Case(statistics.nanquantile, quantiles(), torch="nanquantile", examples=15),
     Case(statistics.histc, histograms(), torch="histc"),
+    Case(statistics.histogram, weighted_histograms(1), wrt=("weight",)),
+    Case(statistics.histogramdd, weighted_histograms(2), wrt=("weight",)),
     Case(statistics._searchsorted, placements().map(lambda c: st.Call(c.args, {"side": "left", "dtype": np.dtype(np.int64)}))),
     Case(statistics.searchsorted, placements(), torch="searchsorted", wrt=()),
     Case(statistics.bucketize, placements(rows=False), torch="bucketize", wrt=()),
