@@ -188,6 +188,21 @@ class Unrolled(nn.Module):
         return self.head(h)
 
 
+class Towers(nn.Module):
+    """Six branches side by side, and sums that skip over layers: wider than a telephone at each level."""
+
+    def __init__(self):
+        super().__init__()
+        self.towers = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(6)])
+        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])
+
+    def forward(self, x):
+        states = [sum(tower(x) * 0.5 for tower in self.towers)]
+        for layer in self.layers:
+            states.append(nn.functional.relu(layer(sum(states))))
+        return mg.cat(states, 1)
+
+
 def second_order():
     x = mg.tensor(0.5, requires_grad=True)
     (first,) = mg.grad(mg.tanh(x * x), x, create_graph=True)
@@ -202,6 +217,7 @@ WIDE = {
         nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval(), mg.ones(2, 5, 16), backward=True
     ),
     "second order": second_order,
+    "towers": lambda: graph.draw(Towers(), mg.ones(2, 4), backward=True),
 }
 LOOK = """const stage = at("stage").getBoundingClientRect(), nodes_ = [...world.querySelectorAll("g.node")].map(g => g.getBoundingClientRect()), frames_ = [...world.querySelectorAll("rect.area")].map(g => g.getBoundingClientRect());
     const small_ = [...document.querySelectorAll("aside *, header *, nav *, #legend *")].filter(e => e.childNodes.length && e.getClientRects().length).map(e => parseFloat(getComputedStyle(e).fontSize));
@@ -225,6 +241,19 @@ def test_a_phone_needs_no_dragging_sideways(tmp_path, name):
         (390, 844),
     )
     assert size >= 12 and across and apart and below
+
+
+@in_browser
+def test_what_is_unfolded_on_a_phone_stays_on_its_stage(tmp_path):
+    before, after = act(
+        tmp_path,
+        """const look = () => { const stage = at("stage").getBoundingClientRect(), rects = [...world.querySelectorAll("g.node, rect.area")].map(g => g.getBoundingClientRect());
+        return [rects.length, zoom >= 1 && rects.every(r => r.left >= stage.left && r.right <= stage.right)]; };
+        const before = look(); at("unfold").click(); return [before, look()];""",
+        graph.draw(nn.models.googlenet(aux_logits=False), mg.zeros(1, 3, 32, 32)),
+        (390, 844),
+    )
+    assert before[1] and after[1] and after[0] > 150 > before[0]
 
 
 @in_browser

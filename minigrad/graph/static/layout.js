@@ -2,11 +2,12 @@
 // that crosses a frame does so at a port. Lengths run along the layers (y) and across them (x); the caller swaps them for left to right.
 //
 // arranged(root, boxes, edges): root = {id, children: [box or module]}, a box = {id, w, h, at: how far from its middle arrows end}, a module = {id, children, label};
-// edges = [[from box, to box], ...]. What is longer than `limit` is broken into columns side by side, where few arrows pass.
+// edges = [[from box, to box], ...]. What is longer than `limit` is broken into columns side by side, where few arrows pass. A layer that is
+// wider than `across` goes on in layers of its own below it (as Coffman and Graham bound the width of a schedule).
 // Returns {w, h, used, turns, places, frames, segments}.
 const GAP = 22, BESIDE = 16, PAD = 12, HEAD = 24;
 
-function arranged(root, edges, limit = Infinity, sideways = false) {
+function arranged(root, edges, limit = Infinity, sideways = false, across = Infinity) {
   const [TOP, LEFT] = sideways ? [PAD, HEAD] : [HEAD, PAD];  // its title is above what is in a module, also when the caller swaps lengths
   const up = new Map(), order = new Map();  // child -> module; box -> place in the order of creation
   (function note(module) { for (const c of module.children) { up.set(c.id, module); order.set(c.id, order.size); if (c.children) note(c); } })(root);
@@ -25,15 +26,15 @@ function arranged(root, edges, limit = Infinity, sideways = false) {
     for (const m of under) { if (m === common) break; add(m, "<" + a, to, a, b); to = m.id; }
     add(common, at, to, a, b);
   }
-  return spread(layer(root, limit));
+  return spread(layer(root, limit, across));
 
-  function layer(module, limit) {  // {w, h, items, parts, ports}: places inside the module
+  function layer(module, limit, across) {  // {w, h, items, parts, ports}: places inside the module
     const items = new Map(), list = [];
     const loose = module.children.filter(c => !c.children), beside = loose.length < 4 ? loose.reduce((n, c) => n + c.h + GAP, 0) : 0;
     const put = item => { items.set(item.id, item); list.push(item); };
     for (const c of module.children) {
       if (!c.children) { put({id: c.id, w: c.w, h: c.h, at: c.at || 0, ports: null}); continue; }
-      const sub = layer(c, Math.max(limit - TOP - PAD - beside, 200));
+      const sub = layer(c, Math.max(limit - TOP - PAD - beside, 200), across - LEFT - PAD);
       put({id: c.id, w: Math.max(sub.w + LEFT + PAD, sideways ? 0 : c.label), h: Math.max(sub.h + PAD + TOP, sideways ? c.label : 0), sub, ports: sub.ports});
     }
     const links = [...(inner.get(module) || new Map()).values()];
@@ -48,8 +49,19 @@ function arranged(root, edges, limit = Infinity, sideways = false) {
     }
     const sorted = [...list].sort((p, q) => p.place - q.place);
     const entries = list.some(i => i.port === "<") ? 1 : 0;
-    for (const v of sorted) v.rank = v.port === "<" ? 0 : Math.max(entries, ...into.get(v).map(({u}) => u.rank + 1));
-    for (const v of [...sorted].reverse()) if (!v.port && !into.get(v).length && out.get(v).length) v.rank = Math.min(...out.get(v).map(o => o.v.rank)) - 1;
+    const taken = [], full = (v, r) => taken[r] && taken[r] + BESIDE + v.w > across, take = (v, r) => { v.rank = r; taken[r] = taken[r] ? taken[r] + BESIDE + v.w : v.w; };
+    for (const v of sorted) {
+      if (v.port) { v.rank = v.port === "<" ? 0 : Math.max(entries, ...into.get(v).map(({u}) => u.rank + 1)); continue; }
+      let r = Math.max(entries, ...into.get(v).map(({u}) => u.rank + 1));
+      while (full(v, r)) r++;
+      take(v, r);
+    }
+    for (const v of [...sorted].reverse()) {
+      if (v.port || into.get(v).length || !out.get(v).length) continue;
+      let r = Math.min(...out.get(v).map(o => o.v.rank)) - 1;
+      while (r > v.rank && full(v, r)) r--;
+      if (r > v.rank) { taken[v.rank] = Math.max(0, taken[v.rank] - BESIDE - v.w); take(v, r); }
+    }
     const last = Math.max(0, ...list.filter(i => i.port !== ">").map(i => i.rank)) + 1;
     for (const v of list) if (v.port === ">") v.rank = last;
     const ranks = [];
@@ -128,8 +140,11 @@ function arranged(root, edges, limit = Infinity, sideways = false) {
           p.sum += q.sum; p.weight += q.weight; p.offsets.push(...q.offsets);
         }
       });
-      let i = 0;
-      for (const b of blocks) for (const o of b.offsets) items[i++].x = b.sum / b.weight + o;
+      let i = 0, [low, high] = [-Infinity, Infinity];
+      if (items.length && across < Infinity) {  // nothing sticks out of the width that there is: bounds for all, so that the order stays
+        low = (items[0].w - across) / 2; high = Math.max(low, (across - items.at(-1).w) / 2 - offset);
+      }
+      for (const b of blocks) for (const o of b.offsets) items[i++].x = Math.min(high, Math.max(low, b.sum / b.weight)) + o;
     };
     const pull = (near, down) => near.reduce(([s, w], p) => [s + p.weight * (down ? p.a.x + p.da - p.db : p.b.x + p.db - p.da), w + p.weight], [0, 0]);
     for (let turn = 0; turn < 14; turn++) {

@@ -52,7 +52,7 @@ function sized(id) {
 }
 
 // ------------------------------------------------------------------------------------------------ layout and drawing
-function measured(turned) {  // the layout of what is open now
+function measured(turned, wrapped = true) {  // the layout of what is open now; wrapped: on a phone, boxes that do not fit beside each other stand one below the other
   const faces = new Map();
   const node = id => {
     const m = modules.get(id);
@@ -82,6 +82,11 @@ function measured(turned) {  // the layout of what is open now
     const l = arranged(root, pairs, more < 4 ? h * more : Infinity, turned);
     if (l.w <= w && l.h <= 5 * h) { found = l; break; }
   }
+  if (!turned && wrapped && narrow() && found.w > w) for (const part of [1, 0.85, 0.7, 0.5, 0.3]) {  // arrows that pass boxes by need width too
+    const l = arranged(root, pairs, Infinity, turned, w * part);
+    if (l.w < found.w) found = l;
+    if (l.w <= w) break;
+  }
   if (turned && found.h > h) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // rows that are longer than the stage end at its edge, and there are more of them
     const l = arranged(root, pairs, h * more, turned);
     if (l.h <= h && l.w <= 5 * w) { found = l; break; }
@@ -107,7 +112,7 @@ function openAtLevel() {  // the most detail that the stage shows at a readable 
     folded.clear();
     for (const m of data.modules) if (level(m.id) >= d || (m.ops && data.auto)) folded.add(m.id);
     if (data.auto && d > 1 && visibleCount() > 120) continue;
-    for (const way of ways) { const l = measured(way), s = scaleFor(l), v = narrow() ? s : worth(l, ...room()); if (!best || (best.d === d ? v > best.v : best.s < 1 && s > best.s)) best = {s, v, way, d, folded: new Set(folded)}; }
+    for (const way of ways) { const l = measured(way, false), s = scaleFor(l), v = narrow() ? s : worth(l, ...room()); if (!best || (best.d === d ? v > best.v : best.s < 1 && s > best.s)) best = {s, v, way, d, folded: new Set(folded)}; }
     if (!data.auto || best.s >= 1) break;
   }
   folded.clear(); for (const m of best.folded) folded.add(m);
