@@ -859,8 +859,8 @@ def _conv_input(w: Writer, call: Call) -> str:
     rest = [b - e for b, e in zip(after, extra, strict=True)]  # what remains is padding of the output
     pads, grown = [max(b, 0) for b in rest], [max(-b, 0) for b in rest]
     return w.node(
-        "ConvTranspose", y, weight, dilations=list(window.dilation), group=shape[1] // weight.shape[1], kernel_shape=list(weight.shape[2:]),
-        pads=[*before, *pads], strides=list(window.stride), output_padding=grown if any(grown) else None,
+        "ConvTranspose", y, weight, call["bias"], dilations=list(window.dilation), group=shape[1] // weight.shape[1],
+        kernel_shape=list(weight.shape[2:]), pads=[*before, *pads], strides=list(window.stride), output_padding=grown if any(grown) else None,
     )  # fmt: skip
 
 

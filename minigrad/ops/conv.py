@@ -23,7 +23,7 @@ So the gradient formulas of each op use the other two ops, which gives derivativ
 
 Further spatial axes only add indices. Groups divide the channels into parts that are convolved separately; their number follows
 from the shapes, because a weight has the channels of one group. ``conv_input`` as a forward op is PyTorch's transposed
-convolution.
+convolution; it adds a bias as ``conv`` does.
 
 The arithmetic is in :mod:`minigrad.kernels.conv`.
 """
@@ -60,11 +60,16 @@ def _conv_samples(run, x, w, bias, sizes, window):
     return out if bias is None else out + bias.reshape((bias.shape[0], 1, -1, *[1] * (out.ndim - 3)))
 
 
-def _conv_input_samples(run, y, w, shape, window):
-    if w.shape[0] == 1:
-        return split(run(merged(y), w[0], shape=(y.shape[0] * shape[0], *shape[1:]), window=window), y.shape[0])
+def _conv_input_samples(run, y, w, bias, shape, window):
+    if w.shape[0] == 1 and (bias is None or bias.shape[0] == 1):
+        b = None if bias is None else bias[0]
+        return split(run(merged(y), w[0], b, shape=(y.shape[0] * shape[0], *shape[1:]), window=window), y.shape[0])
     size, (n, c, *sizes) = w.shape[0], shape
-    return of_channels(run(with_channels(repeated(y, size)), merged(w), shape=(n, size * c, *sizes), window=window), size)
+    if size == 1:
+        out = split(run(merged(y), w[0], None, shape=(y.shape[0] * n, c, *sizes), window=window), y.shape[0])
+    else:
+        out = of_channels(run(with_channels(repeated(y, size)), merged(w), None, shape=(n, size * c, *sizes), window=window), size)
+    return out if bias is None else out + bias.reshape((bias.shape[0], 1, -1, *[1] * (out.ndim - 3)))
 
 
 def _conv_weight_samples(run, x, y, shape, window):
@@ -86,15 +91,17 @@ def conv(x: Array, w: Array, bias: Array = None, *, sizes: Any, window: Any) -> 
 
 
 @unnamed
-@linear_in("y", "w")
+@linear_in("y bias", "w bias")
 @batched(_conv_input_samples)
 @op(
     y=lambda g, w, y_shape, window: conv(g, w, sizes=y_shape[2:], window=window),
     w=lambda g, y, w_shape, window: conv_weight(g, y, shape=w_shape, window=window),
+    bias=lambda g: reduce.sum(g, dim=(0, *range(2, g.ndim))),
 )
-def conv_input(y: Array, w: Array, shape: Any, window: Any) -> Array:
-    """The gradient of :func:`conv` with respect to its input, of ``shape``; y is the gradient of the result."""
-    return kernels.input_gradient(y, w, shape, window)
+def conv_input(y: Array, w: Array, bias: Array = None, *, shape: Any, window: Any) -> Array:
+    """The gradient of :func:`conv` with respect to its input, of ``shape``; y is the gradient of the result. A bias (C,) is added as in conv."""
+    out = kernels.input_gradient(y, w, shape, window)
+    return out if bias is None else out + bias.reshape(-1, *[1] * (out.ndim - 2))
 
 
 @linear_in("x", "y")
@@ -304,9 +311,7 @@ def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_pad
         raise ShapeError(f"{name}: the output would have sizes {tuple(sizes)} ({said(shapes)}, padding {padding})")
     # The window of the convolution from these sizes to those of the input: output_padding reduces its padding at the end.
     window = Window(stride, tuple([(p, p - e) for p, e in zip(padding, extra, strict=True)]), dilation)
-    x = conv_input(y, weight, shape=(y.shape[0], weight.shape[1] * groups, *sizes), window=window)
-    if bias is not None:
-        x = x + bias[(slice(None), *[None] * dims)]
+    x = conv_input(y, weight, bias, shape=(y.shape[0], weight.shape[1] * groups, *sizes), window=window)
     return x[0] if single else x
 
 

@@ -388,7 +388,7 @@ def test_every_cell_is_the_sum_that_the_page_writes_out(tmp_path):
     seeds = {name: np.random.default_rng(0).standard_normal(y.shape) for name, y in made.items()}
     told, marked = act(tmp_path, CHECKED + "return [told, marked];", graph.draw(made, names=made, backward=True, gradient=seeds))
     wanted = {
-        "conv": "x w bias", "conv_input": "y w", "conv_weight": "x y", "max_pool": "x", "avg_pool": "x", "linear": "input weight bias",
+        "conv": "x w bias", "conv_input": "y w bias", "conv_weight": "x y", "max_pool": "x", "avg_pool": "x", "linear": "input weight bias",
         "matmul": "input other", "standardize": "x weight bias", "affine": "x m a c", "rnn": "sums weight h", "lstm": "sums weight h c",
         "gru": "sums weight h bias",
     }  # fmt: skip

@@ -36,7 +36,8 @@ def trilinear(draw, op):
     if op is conv.conv:
         return st.Call((x, w, bias), {"sizes": sizes, "window": window})
     if op is conv.conv_input:
-        return st.Call((y, w), {"shape": x.shape, "window": window})
+        added = None if bias is None else draw(st.arrays((x.shape[1],)))
+        return st.Call((y, w, added), {"shape": x.shape, "window": window})
     return st.Call((x, y), {"shape": w.shape, "window": window})
 
 
