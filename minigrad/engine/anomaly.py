@@ -139,13 +139,14 @@ class Call:
 class Constant:
     """What an array looks like that was an operand and had no node: ``shape``, ``dtype``, and ``few``, a copy if it has at most four numbers.
 
-    The array itself is ``array()`` as long as somebody else keeps it.
+    The array itself is ``array()`` as long as somebody else keeps it. ``given`` tells as what it was given to the functions that users know:
+    ``{"conv2d": "weight"}`` for the ``w`` of ``conv``.
     """
 
-    __slots__ = ("array", "dtype", "few", "shape")
+    __slots__ = ("array", "dtype", "few", "given", "shape")
 
-    def __init__(self, array: np.ndarray):
-        self.array = weakref.ref(array)
+    def __init__(self, array: np.ndarray, given: dict[str, str]):
+        self.array, self.given = weakref.ref(array), given
         self.shape, self.dtype = array.shape, array.dtype
         self.few = array.copy() if array.size <= 4 else None
 
@@ -211,13 +212,13 @@ def remember(node: Node) -> None:
     watched = _anomaly_mode.get()
     known = _lines_mode.get()
     if watched or known is not None:  # else the block is active in another thread only
-        _note_the_caller(node, watched, known or _unknown)
+        frames = _note_the_caller(node, watched, known or _unknown)
         if known is not None:
-            _note_the_arrays(node, sys._getframe(1).f_locals)
+            _note_the_arrays(node, sys._getframe(1).f_locals, frames)
     saved.pack(node)
 
 
-def _note_the_arrays(node: Node, known: dict[str, Any]) -> None:
+def _note_the_arrays(node: Node, known: dict[str, Any], frames: list[tuple[Call, types.FrameType]]) -> None:
     """Store operands and result from the variables of an op's generated call, or of the function for several results.
 
     Without ``recording_lines(arrays=True)`` only what constant operands look like.
@@ -233,11 +234,25 @@ def _note_the_arrays(node: Node, known: dict[str, Any]) -> None:
         _arrays[node] = (operands, out)
     places = [i for i, parent in enumerate(node.parents) if parent is None and type(operands[i]) is np.ndarray]
     if places:
-        _constants[node] = {i: Constant(operands[i]) for i in places}
+        _constants[node] = {i: Constant(operands[i], _given_as(operands[i], frames)) for i in places}
 
 
-def _note_the_caller(node: Node, watched: bool, known: Callable[[types.CodeType], str]) -> None:
+def _given_as(array: np.ndarray, frames: list[tuple[Call, types.FrameType]]) -> dict[str, str]:
+    """Function -> its parameter whose memory ``array`` is, be it in another shape. A mask that dropout draws is none."""
+    found: dict[str, str] = {}
+    for call, frame in frames:
+        values = frame.f_locals
+        for name in _parameters(frame.f_code):
+            data = getattr(values.get(name), "_data", values.get(name))
+            if data is array or (isinstance(data, np.ndarray) and np.may_share_memory(data, array)):
+                found.setdefault(call.name, name)
+    return found
+
+
+def _note_the_caller(node: Node, watched: bool, known: Callable[[types.CodeType], str]) -> list[tuple[Call, types.FrameType]]:
+    """Store the line and the calls of known functions; return the calls with their frames."""
     frame, calls, walked = sys._getframe(2), [], False
+    frames: list[tuple[Call, types.FrameType]] = []
     while frame.f_back is not None and (file := frame.f_code.co_filename).startswith((PACKAGE, GENERATED)):
         walked = walked or file in _WALKS
         if not walked and not file.startswith(GENERATED) and (name := known(frame.f_code)):
@@ -246,6 +261,7 @@ def _note_the_caller(node: Node, watched: bool, known: Callable[[types.CodeType]
                 call = Call(name, _plain_arguments(frame))
                 frame.f_locals[_CALL] = call
             calls.append(call)
+            frames.append((call, frame))
         frame = frame.f_back
     if calls:
         _calls[node] = calls
@@ -255,12 +271,17 @@ def _note_the_caller(node: Node, watched: bool, known: Callable[[types.CodeType]
         _checksums[node] = _sums(node.kept)
         if not _nan_mode.get():
             _may_be_nan.add(node)
+    return frames
+
+
+def _parameters(code: types.CodeType) -> tuple[str, ...]:
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def _plain_arguments(frame: types.FrameType) -> dict[str, Any]:
     """The arguments of a call that hold no memory worth telling: no tensors, no arrays, no None."""
-    code, values = frame.f_code, frame.f_locals
-    given = {name: values.get(name) for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
+    values = frame.f_locals
+    given = {name: values.get(name) for name in _parameters(frame.f_code)}
     return {name: value for name, value in given.items() if _is_plain(value)}
 
 
