@@ -8,12 +8,41 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine import inside
 from minigrad.random import get_rng_state, set_rng_state
+
+
+_listener: ContextVar[Callable[[dict[str, Any]], None] | None] = ContextVar("listener", default=None)
+
+
+def tell_defaults(**tensors: Any) -> None:
+    """Tell who draws the tensors that a module made for inputs that it was not given, by name: an LSTM's first states, which are zeros."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(tensors)
+
+
+@contextlib.contextmanager
+def defaults_heard(listener: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Context manager that calls ``listener`` with what modules of this thread tell by :func:`tell_defaults`.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> from minigrad.calls import defaults_heard
+    >>> with defaults_heard(lambda tensors: print({name: tuple(t.shape) for name, t in tensors.items()})):
+    ...     y, states = nn.LSTM(2, 3)(mg.ones(4, 1, 2))
+    {'h_0': (1, 1, 3), 'c_0': (1, 1, 3)}
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 @contextlib.contextmanager

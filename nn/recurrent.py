@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad import absent
+from minigrad.calls import tell_defaults
 from minigrad.creation import zeros
 from minigrad.engine import ShapeError, warn
 from minigrad.nn import functional as F
@@ -74,7 +75,9 @@ class _Cell(Module):
         shape = (*input.shape[:-1], self.hidden_size)
         require_dtype(type(self).__name__, input, weight_ih=self.weight_ih, **{name: state})
         if state is None:
-            return zeros(*shape, dtype=input.dtype)
+            first = zeros(*shape, dtype=input.dtype)
+            tell_defaults(**{name: first})
+            return first
         if tuple(state.shape) != shape:
             raise ShapeError(
                 f"{type(self).__name__}: {name} must be {shape} beside input {tuple(input.shape)}, but is {tuple(state.shape)}"
@@ -262,7 +265,9 @@ class RNNBase(Module):
         depth = self.num_layers * self._directions
         require_dtype(name, x, weight_ih_l0=self.weight_ih_l0)
         if hx is None:
-            return tuple([zeros(depth, count, size, dtype=x.dtype) for size in sizes.values()])
+            firsts = {which: zeros(depth, count, size, dtype=x.dtype) for which, size in sizes.items()}
+            tell_defaults(**firsts)
+            return tuple(firsts.values())
         if lstm and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
             raise TypeError(f"{name}: hx must be a pair (h_0, c_0), not {type(hx).__name__}")
         if not lstm and isinstance(hx, (tuple, list)):

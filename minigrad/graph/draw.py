@@ -145,7 +145,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
     """Run ``model`` once with its inputs as leaves, trace the result, and restore the model's state."""
     args, kwargs = _as_tensors(args), {key: _as_tensors(value) for key, value in kwargs.items()}
     inputs: dict[str, Any] = {}
-    pretend = []
+    pretend: list[engine.Node] = []
     renamed = {id(t._data): name for name, t in names.items()}
     for name, value in _bind(model, args, kwargs).items():
         several = list(tensors_in(value))
@@ -158,7 +158,9 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
             pretend.append(tensor._node)
             changed.append(tensor)
     try:
-        with unchanged(model), engine.enable_grad(), record(model, arrays=backward) as recording:
+        recording = record(model, arrays=backward)
+        recording.pretend = pretend
+        with unchanged(model), engine.enable_grad(), recording:
             output = model(*args, **kwargs)
         found = list(tensors_in(output))
         if not found:

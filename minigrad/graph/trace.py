@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from minigrad import engine
-from minigrad.calls import heard
+from minigrad.calls import defaults_heard, heard
 from minigrad.dtypes import dtype
-from minigrad.engine import Node, Pick, TensorBase
+from minigrad.engine import Leaf, Node, Pick, TensorBase
 from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
 from minigrad.graph.values import MOVING, Store, Values, moves, text_of
@@ -58,6 +58,8 @@ class record:
         if not hasattr(model, "named_modules"):
             raise TypeError(f"record: model must be a module, but is {shown(model)}")
         self.model = model
+        self.pretend: list[Node] | None = None  # if a list, inputs that the model fills in itself become leaves, which it then holds
+        self.filled: dict[str, TensorBase] = {}  # name -> an input that a module was not given: an LSTM's first states
         self.scopes: list[Scope] = []
         self.starts: list[int] = []  # creation numbers, ascending; a call comes before the calls inside it
         self.ends: list[float] = []
@@ -70,6 +72,7 @@ class record:
     def __enter__(self) -> record:
         self._sizes = _parameter_counts(self.model)  # raises for a lazy layer that has never been called: drawing changes no model
         self._looking.enter_context(heard(self.model, self._begin, self._end))
+        self._looking.enter_context(defaults_heard(self._fill))
         self._looking.enter_context(engine.recording_lines(public_name, self.arrays))
         return self
 
@@ -101,6 +104,16 @@ class record:
         number = self._open.pop()
         self.ends[number] = next(engine.numbers)
         self.scopes[number].outputs = [describe(t._data) for t in tensors_in(output)]
+
+    def _fill(self, tensors: Mapping[str, TensorBase]) -> None:
+        call = self.scopes[self._open[-1]] if self._open else None
+        for name, tensor in tensors.items():
+            full = f"{call.path}.{name}" if call is not None and call.path else name
+            again = sum(known == full or known.startswith(f"{full} (") for known in self.filled)
+            self.filled[f"{full} (call {again + 1})" if again else full] = tensor
+            if self.pretend is not None and tensor._node is None:
+                tensor._node = Leaf(tensor)
+                self.pretend.append(tensor._node)
 
     def scope_of(self, number: int) -> str:
         """The id of the innermost call during which the node with this creation number was made."""
@@ -382,9 +395,14 @@ def _cells(axis: Any) -> list[list[int]]:
     return found
 
 
-def _told_as(vertex: Vertex, argument: str) -> str:
-    """The parameter of the function ``vertex.name`` that is ``argument`` of its op; "" if a user did not give it: dropout makes its mask itself."""
+def _told_as(vertex: Vertex, argument: str, known: engine.Constant | None = None) -> str:
+    """The parameter of the function ``vertex.name`` that is ``argument`` of its op; "" if a user did not give it: dropout makes its mask itself.
+
+    An op's own names say it, or what was recorded: that the ``w`` of ``conv`` was given to ``conv2d`` as its ``weight``.
+    """
     asked = _asked(vertex.name)
+    if asked is not None and argument not in asked and known is not None and known.given.get(vertex.name) in asked:
+        return known.given[vertex.name]
     if asked is not None and argument not in asked and next(iter(asked)) in ("tensors", "equation"):  # cat's, stack's, einsum's
         return "tensors" if "tensors" in asked else "operands"
     return argument if asked is None or argument in asked or vertex.name == vertex.op else ""
@@ -494,7 +512,8 @@ def trace(
     known = _Names()
     for name, tensor in (names or {}).items():
         known.add("leaf", name, tensor)
-    for name, tensor in (inputs or {}).items():
+    filled = recording.filled if recording is not None else {}
+    for name, tensor in {**(inputs or {}), **filled}.items():
         known.add("input", name, tensor)
     for name, tensor in model.named_parameters() if model is not None else ():
         known.add("parameter", name, tensor)
@@ -512,7 +531,7 @@ def trace(
     for name, tensor in outputs.items():
         tracer.output(name, tensor)
     graph = Graph(tracer.vertices, tracer.edges, list(recording.scopes) if recording else [], title, tracer.kept_bytes)
-    _place_tensors(graph, model if recording is None else None)
+    _place_tensors(graph, model if recording is None else None, [name for name in filled if "." in name])
     _mark_repeats(graph)
     store = Store(graph.arrays) if values else None
     if store is not None:
@@ -669,7 +688,7 @@ class _Tracer:
         elif self.constants and array is not None:
             few = array if value is not None else array.few
             self.beside(vertex, argument, array, "constant", argument, "" if few is None else text_of(few))
-        elif argument not in vertex.static and (array is not None or needed) and (key := _told_as(vertex, argument)):
+        elif argument not in vertex.static and (array is not None or needed) and (key := _told_as(vertex, argument, known)):
             text = "constant" if array is None else _said_of(array if value is not None else known)
             vertex.static[key] = f"{vertex.static[key]}, {text}" if key in vertex.static else text  # several of cat
 
@@ -743,8 +762,11 @@ def common(scopes: Iterable[str]) -> str:
     return "/".join(found)
 
 
-def _place_tensors(graph: Graph, model: Any) -> None:
-    """Put parameters and buffers beside the ops that use them. Without a recording, ops go to the modules whose parameters they use."""
+def _place_tensors(graph: Graph, model: Any, inner: Iterable[str]) -> None:
+    """Put parameters, buffers and the ``inner`` inputs, which a module of the model filled in, beside the ops that use them.
+
+    Without a recording, ops go to the modules whose parameters they use.
+    """
     by_id = {vertex.id: vertex for vertex in graph.vertices}
     users: dict[str, set[str]] = {}
     for edge in graph.edges:
@@ -766,7 +788,8 @@ def _place_tensors(graph: Graph, model: Any) -> None:
                 path = path.rpartition(".")[0]
         graph.scopes = sorted(found.values(), key=lambda scope: scope.id.count("/"))
     for vertex in graph.vertices:
-        if vertex.kind in ("parameter", "buffer", "constant", "leaf") and vertex.id in users:
+        beside = vertex.kind in ("parameter", "buffer", "constant", "leaf") or (vertex.kind == "input" and vertex.name in inner)
+        if beside and vertex.id in users:
             vertex.scope = common({by_id[user].scope for user in users[vertex.id]})
 
 

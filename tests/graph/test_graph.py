@@ -104,6 +104,15 @@ def test_a_constant_array_is_in_the_box_or_has_one():
     assert "… − constant 5×1" in texts(g.svg)
     drawn = graph.draw(Net(), mg.ones(2, 4), constants=True).vertices
     assert [v.shapes for v in drawn if v.kind == "constant" and v.name == "xs"] == [[[1, 4]], [[2, 4]]]
+
+    class Renamed(nn.Module):  # inside the op the argument has another name, or another shape
+        def forward(self, x):
+            x = mg.index_add(F.conv1d(x, mg.ones(3, 2, 1), mg.ones(3)), 1, mg.tensor([0, 1]), mg.ones(1, 2, 4))
+            return F.dropout(x)
+
+    said = {v.name: v.static for v in graph.draw(Renamed(), mg.ones(1, 2, 4)).vertices if v.kind == "op"}
+    assert said["conv1d"] == {"kernel": "1", "weight": "constant 3×2×1", "bias": "[1, 1, 1]"} and said["dropout"] == {}
+    assert said["index_add"]["source"] == "constant 1×2×4"
     y = mg.cat([mg.zeros(1, 4), mg.ones(2, 4, requires_grad=True)])  # not recorded: that there is a constant is all that is known
     assert vertex(graph.draw(y), "cat").static == {"tensors": "constant"}
 
@@ -136,13 +145,42 @@ def test_ops_bear_the_names_that_the_user_knows():
     assert '"name": "conv_transpose2d", "kind": "op", "op": "conv_input"' in g.html
 
 
+def test_a_transposed_convolution_with_its_bias_is_one_box():
+    g = graph.draw(nn.ConvTranspose2d(2, 3, 2, stride=2), mg.ones(1, 2, 4, 4))
+    assert [(v.name, v.op, v.static) for v in g.vertices if v.kind == "op"] == [("conv_transpose2d", "conv_input", {"kernel": "2", "stride": "2"})]
+
+
+def test_first_states_that_are_not_given_are_inputs():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.cell = nn.LSTM(3, 2), nn.GRUCell(2, 2)
+
+        def forward(self, x):
+            return self.cell(self.lstm(x)[0][-1])
+
+    def inputs(model, *args, **options):
+        g = graph.draw(model, *args, **options)
+        return g, {v.name: (v.shapes[0], v.scope) for v in g.vertices if v.kind == "input"}
+
+    g, found = inputs(nn.LSTM(3, 2), mg.ones(4, 1, 3), backward=True)
+    assert found == {"input": ([4, 1, 3], ""), "h_0": ([1, 1, 2], ""), "c_0": ([1, 1, 2], "")}
+    assert "h" not in vertex(g, "lstm").static
+    _, found = inputs(nn.LSTM(3, 2), mg.ones(4, 1, 3), (mg.ones(1, 1, 2), mg.ones(1, 1, 2)))
+    assert set(found) == {"input", "hx[0]", "hx[1]"}
+    g, found = inputs(Net(), mg.ones(4, 1, 3))
+    assert {name: scope for name, (_, scope) in found.items()} == {
+        "x": "", "lstm.h_0": "Net/lstm", "lstm.c_0": "Net/lstm", "cell.hx": "Net/cell"
+    }  # fmt: skip
+
+
 IMAGES = (2, 4, 8, 8)
 ASKED = [  # what the user wrote -> the op's box
-    (lambda x: F.conv2d(x, mg.ones(6, 2, 3, 3), stride=2, padding=1, groups=2, dilation=(1, 2)), "conv2d", "kernel 3, stride 2, padding 1, dilation (1, 2), groups 2"),
-    (lambda x: F.conv2d(x, mg.ones(6, 4, 3, 1), padding="same"), "conv2d", "kernel (3, 1), padding same"),
-    (lambda x: F.conv1d(x[:, :, 0], mg.ones(6, 4, 3), stride=3), "conv1d", "kernel 3, stride 3"),
-    (lambda x: F.conv2d(x, mg.ones(6, 4, 1, 1)), "conv2d", "kernel 1"),
-    (lambda x: F.conv_transpose2d(x, mg.ones(4, 3, 3, 2), stride=2, padding=1, output_padding=1, groups=2, dilation=2), "conv_transpose2d", "kernel (3, 2), stride 2, padding 1, output_padding 1, groups 2, dilation 2"),
+    (lambda x: F.conv2d(x, mg.ones(6, 2, 3, 3), stride=2, padding=1, groups=2, dilation=(1, 2)), "conv2d", "kernel 3, stride 2, padding 1, dilation (1, 2), groups 2, weight constant 6×2×3×3"),
+    (lambda x: F.conv2d(x, mg.ones(6, 4, 3, 1), padding="same"), "conv2d", "kernel (3, 1), padding same, weight constant 6×4×3×1"),
+    (lambda x: F.conv1d(x[:, :, 0], mg.ones(6, 4, 3), stride=3), "conv1d", "kernel 3, stride 3, weight constant 6×4×3"),
+    (lambda x: F.conv2d(x, mg.ones(6, 4, 1, 1)), "conv2d", "kernel 1, weight constant 6×4×1×1"),
+    (lambda x: F.conv_transpose2d(x, mg.ones(4, 3, 3, 2), stride=2, padding=1, output_padding=1, groups=2, dilation=2), "conv_transpose2d", "kernel (3, 2), stride 2, padding 1, output_padding 1, groups 2, dilation 2, weight constant 4×3×3×2"),
     (lambda x: F.layer_norm(x, (8, 8)), "layer_norm", "normalized_shape (8, 8)"),
     (lambda x: F.layer_norm(x, (8,), eps=1e-3), "layer_norm", "normalized_shape 8, eps 0.001"),
     (lambda x: F.group_norm(x, 2), "group_norm", "num_groups 2"),
