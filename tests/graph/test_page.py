@@ -318,6 +318,18 @@ def test_print_play_pinch_and_the_other_keys_and_buttons(tmp_path):
     assert stays == [True, False, True, True]
 
 
+@in_browser
+def test_the_graph_moves_with_the_pointer(tmp_path):
+    way, while_dragged, after = act(
+        tmp_path,
+        """const finger = (kind, x, y) => (kind === "pointerdown" ? at("stage") : window).dispatchEvent(new PointerEvent(kind, {pointerId: 1, clientX: x, clientY: y, bubbles: true}));
+        const click = () => { tap(id("x")); return Boolean(picked); }, before = [left, top_];
+        finger("pointerdown", 250, 300); finger("pointermove", 290, 270); finger("pointerup", 290, 270); const way = [left - before[0], top_ - before[1]], dragged = click();
+        finger("pointerdown", 250, 300); finger("pointerup", 250, 300); return [way, dragged, click()];""",
+    )
+    assert way == pytest.approx([40, -30]) and not while_dragged and after  # what ends a drag is no click
+
+
 class Layers(nn.Module):
     def __init__(self):
         super().__init__()
