@@ -16,7 +16,6 @@ import numpy as np
 from minigrad.engine import inside
 from minigrad.random import get_rng_state, set_rng_state
 
-
 _listener: ContextVar[Callable[[dict[str, Any]], None] | None] = ContextVar("listener", default=None)
 
 

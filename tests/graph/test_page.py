@@ -250,7 +250,7 @@ def test_what_is_unfolded_on_a_phone_stays_on_its_stage(tmp_path):
         """const look = () => { const stage = at("stage").getBoundingClientRect(), rects = [...world.querySelectorAll("g.node, rect.area")].map(g => g.getBoundingClientRect());
         return [rects.length, zoom >= 1 && rects.every(r => r.left >= stage.left && r.right <= stage.right)]; };
         const before = look(); at("unfold").click(); return [before, look()];""",
-        graph.draw(nn.models.googlenet(aux_logits=False), mg.zeros(1, 3, 32, 32)),
+        graph.draw(nn.models.googlenet(aux_logits=False), mg.zeros(2, 3, 32, 32)),
         (390, 844),
     )
     assert before[1] and after[1] and after[0] > 150 > before[0]
