@@ -228,10 +228,15 @@ class RNNBase(Module):
         return [f"l{layer}", f"l{layer}_reverse"][: self._directions]
 
     @property
-    def all_weights(self) -> list[list[Parameter]]:
-        """The parameters of each layer and direction."""
-        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
-        return [[p for name, p in self._parameters.items() if name.split("_", 2)[2] == suffix and p is not None] for suffix in suffixes]
+    def all_weights(self) -> list[list[Tensor]]:
+        """The weights of each layer and direction, as they are now: of normed, pruned or dropped ones those that are computed."""
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    @property
+    def _all_weights(self) -> list[list[str]]:
+        """The names of :attr:`all_weights`, by which scripts find them, as in PyTorch."""
+        parts = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else []), *(["weight_hr"] if self.proj_size else [])]
+        return [[f"{part}_{suffix}" for part in parts] for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
 
     def reset_parameters(self) -> None:
         """Draw new initial values, uniform on ±1/sqrt(hidden_size)."""

@@ -1,7 +1,7 @@
 """What every public function does with its arguments, beside the ops: other keyword names are accepted, what is no tensor is named.
 
 numpy's names are ``axis`` and ``keepdims``, for ``dim`` and ``keepdim``. PyTorch has two names for one argument where a function of two
-signatures is one here: ``scatter(src=tensor)``, ``scatter(value=number)``.
+signatures is one here, ``scatter(src=tensor)`` and ``scatter(value=number)``, or two functions are: ``inverse(input)`` and ``linalg.inv(A)``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from typing import Any
 
 import numpy as np
 
-NUMPY_NAMES = {"axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",)}  # numpy's name -> ours
-_OTHER_NAMES = NUMPY_NAMES | {  # with PyTorch's second ones
+NAMES_OF_OPS = {  # another name -> ours, for ops too; few have one of ours, for each costs a call that succeeds some nanoseconds
+    "axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",), "axis0": ("dim0",), "axis1": ("dim1",),
+    "element": ("elements",), "test_element": ("test_elements",), "input": ("A",),
+}  # fmt: skip
+_OTHER_NAMES = NAMES_OF_OPS | {
+    "b": ("B",),
     "value": ("src",), "train": ("training",), "sections": ("indices_or_sections",), "indices": ("indices_or_sections",),
 }  # fmt: skip
 _OURS = {name for names in _OTHER_NAMES.values() for name in names}

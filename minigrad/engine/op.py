@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.engine import anomaly
 from minigrad.engine.batching import ARRAYS, Batched, Level, Unknown, last_level, levels, run_batched
-from minigrad.engine.entry import NUMPY_NAMES, with_our_names
+from minigrad.engine.entry import NAMES_OF_OPS, with_our_names
 from minigrad.engine.graph import Node, Pick, SampleNode, Shell, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.types import P, Tensor
@@ -790,8 +790,8 @@ def _constant_told(op: Op) -> str:
 
 
 def _parameters(op: Op) -> tuple[list[str], list[str], str]:
-    """The parameters of an op's function, the arguments it passes to the kernel, and the lines that rename numpy's keywords."""
-    renamed = not op.variadic and any(ours in op.signature.parameters for names in NUMPY_NAMES.values() for ours in names)
+    """The parameters of an op's function, the arguments it passes to the kernel, and the lines that rename other keywords."""
+    renamed = not op.variadic and any(ours in op.signature.parameters for names in NAMES_OF_OPS.values() for ours in names)
     parameters: list[str] = []
     passed: list[str] = []
     missing: list[str] = []

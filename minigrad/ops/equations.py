@@ -81,10 +81,10 @@ def _per_matrix(g: Any) -> Any:
     return reshape(g, (*g.shape, 1, 1))
 
 
-@tangent(input=lambda t, out: -matmul(matmul(out, t), out))
+@tangent(A=lambda t, out: -matmul(matmul(out, t), out))
 @batched(matrices)
-@op(input=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
-def inv(input: Array) -> Array:
+@op(A=lambda g, out: -matmul(matmul(matrix_transpose(out), g), matrix_transpose(out)))
+def inv(A: Array) -> Array:
     """Inverse of square matrices (..., n, n): ``torch.linalg.inv``.
 
     Raises ``numpy.linalg.LinAlgError`` for a singular matrix. To solve equations use :func:`solve`, which is faster and more accurate.
@@ -94,9 +94,9 @@ def inv(input: Array) -> Array:
     tensor([[0.5000, 0.0000],
             [0.0000, 0.2500]])
     """
-    require_square("inv", input)
+    require_square("inv", A)
     with one_blas_thread:
-        return np.linalg.inv(input)
+        return np.linalg.inv(A)
 
 
 def _solve_samples(run, a, b):
@@ -183,12 +183,12 @@ def cofactor(x: Array) -> Array:
 
 
 @batched(matrices)
-@op(input=lambda g, input: _per_matrix(g) * cofactor(input))
-def det(input: Array) -> Array:
+@op(A=lambda g, A: _per_matrix(g) * cofactor(A))
+def det(A: Array) -> Array:
     """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Singular matrices have a first gradient, but no second one."""
-    require_square("det", input)
+    require_square("det", A)
     with one_blas_thread:
-        return np.linalg.det(input)
+        return np.linalg.det(A)
 
 
 def _slogdet_x(g, x, out_1):
@@ -206,14 +206,14 @@ def _slogdet(x: Array) -> Array:
         return tuple(np.linalg.slogdet(x))
 
 
-def slogdet(input: Tensor) -> SlogdetResult:
+def slogdet(A: Tensor) -> SlogdetResult:
     """Sign and logarithm of the absolute value of the determinant, a named tuple: ``torch.linalg.slogdet``. It avoids the overflow of det.
 
     >>> import minigrad as mg
     >>> mg.linalg.slogdet(mg.tensor([[0.0, 2.0], [1.0, 0.0]])).logabsdet
     tensor(0.6931)
     """
-    return SlogdetResult(*_slogdet(input))
+    return SlogdetResult(*_slogdet(A))
 
 
 def logdet(input: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import enable_grad, no_grad, record_function
+from minigrad.engine import enable_grad, no_grad, record_function, wrap
 from minigrad.nn.optim.optimizer import Optimizer, not_negative
 from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
+from minigrad.tree import unwrapped
 
 
 class _Point(NamedTuple):
@@ -212,8 +213,9 @@ class LBFGS(Optimizer):
             return result
         for iteration in range(1, group["max_iter"] + 1):
             state["n_iter"] += 1
-            d = state["d"] = self._direction(state, gradient, group["history_size"])
-            state["prev_flat_grad"], before = gradient, loss
+            d = self._direction(state, gradient, group["history_size"])
+            state.update(d=wrap(d), prev_flat_grad=wrap(gradient), prev_loss=loss)
+            before = loss
             t = state["t"] = lr * (min(1.0, 1.0 / float(np.abs(gradient).sum())) if state["n_iter"] == 1 else 1.0)
             slope = float(gradient.dot(d))
             if slope > -tolerance_change:
@@ -250,36 +252,37 @@ class LBFGS(Optimizer):
         if state["n_iter"] == 1:
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1.0)
             return -gradient
-        y, s = gradient - state["prev_flat_grad"], state["d"] * state["t"]
+        y, s = gradient - unwrapped(state["prev_flat_grad"]), unwrapped(state["d"]) * float(state["t"])
         changes, steps, ro = state["old_dirs"], state["old_stps"], state["ro"]
         curvature = float(y.dot(s))
         if curvature > 1e-10:
-            changes.append(y)
-            steps.append(s)
+            changes.append(wrap(y))
+            steps.append(wrap(s))
             ro.append(1.0 / curvature)
             for history in (changes, steps, ro):
                 del history[:-history_size]
             state["H_diag"] = curvature / float(y.dot(y))
         d = -gradient
         alpha = []
-        for y, s, r in zip(reversed(changes), reversed(steps), reversed(ro), strict=True):
+        arrays = [(unwrapped(y), unwrapped(s), float(r)) for y, s, r in zip(changes, steps, ro, strict=True)]
+        for y, s, r in reversed(arrays):
             alpha.append(float(s.dot(d)) * r)
             d -= y * alpha[-1]
-        d *= state["H_diag"]
-        for y, s, r, a in zip(changes, steps, ro, reversed(alpha), strict=True):
+        d *= float(state["H_diag"])
+        for (y, s, r), a in zip(arrays, reversed(alpha), strict=True):
             d += s * (a - float(y.dot(d)) * r)
         return d
 
     def _load_parameter(self, number: int, p: Tensor, kept: Mapping[str, Any], group: dict[str, Any]) -> dict[str, Any]:
-        """The history: arrays of all parameters together."""
+        """The history: Tensors of all parameters together."""
 
         def own(value: Any) -> Any:
             if isinstance(value, (list, tuple)):
                 return [own(v) for v in value if v is not None]
             array = np.array(value.detach() if hasattr(value, "detach") else value)
-            return array if array.ndim else array.item()
+            return wrap(array) if array.ndim else array.item()
 
-        names = ("n_iter", "func_evals", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad")
+        names = ("n_iter", "func_evals", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
         return {name: own(kept[name]) for name in names if kept.get(name) is not None}
 
 

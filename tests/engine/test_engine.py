@@ -241,6 +241,21 @@ def test_numpys_keywords_come_to_ours_in_one_place():
             wrong()
 
 
+def test_one_argument_under_the_names_of_two_functions():
+    """``swapaxes`` is ``transpose``, ``inverse`` is ``linalg.inv``, ``isin`` takes a number on either side: each name of PyTorch's is accepted."""
+    x, square = mg.tensor([[1.0, 2.0, 3.0]]), mg.tensor([[2.0, 1.0], [0.0, 4.0]])
+    assert mg.swapaxes(x, axis0=0, axis1=1).tolist() == x.swapaxes(axis1=0, axis0=1).tolist() == x.T.tolist()
+    assert mg.swapdims(input=x, dim0=0, dim1=1).tolist() == x.T.tolist()
+    assert mg.linalg.inv(A=square).tolist() == mg.inverse(input=square).tolist() == mg.inverse(square).tolist()
+    assert mg.linalg.det(A=square).item() == mg.det(input=square).item() == 8.0
+    assert mg.linalg.slogdet(A=square)[1].item() == mg.slogdet(input=square)[1].item() == pytest.approx(np.log(8.0))
+    assert mg.linalg.lstsq(input=square, b=square)[0].tolist() == mg.linalg.lstsq(A=square, B=square)[0].tolist()
+    assert mg.isin(element=2, test_elements=mg.tensor([1, 2])).item() is True
+    assert mg.isin(mg.tensor([1, 2]), test_element=2).tolist() == [False, True]
+    with pytest.raises(TypeError, match="isin: test_elements and test_element are the same argument"):
+        mg.isin(x, x, test_element=2)
+
+
 def test_tools_see_into_ops():
     """A profile, a traceback and a debugger show the op's name and its generated lines."""
     x = leaf(4, 4)

@@ -477,6 +477,28 @@ def test_lbfgs():
         optim.LBFGS([w], line_search_fn="armijo")
 
 
+def test_lbfgs_keeps_tensors():
+    """Scripts read its last gradient and direction, as of PyTorch's: what an array would not answer, such as norm()."""
+    w = mg.tensor(np.array([3.0, -4.0]), requires_grad=True)
+    optimizer = optim.LBFGS([w], max_iter=3)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w**4).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    for state in (optimizer.state[w], optimizer.state_dict()["state"][0]):
+        for kept in (state["d"], state["prev_flat_grad"], *state["old_dirs"], *state["old_stps"]):
+            assert isinstance(kept, mg.Tensor) and kept.shape == (2,) and not kept.requires_grad
+        assert state["prev_flat_grad"].norm().item() > 0 and state["n_iter"] == 3 and state["prev_loss"] < 337.0
+    again = optim.LBFGS([w], max_iter=3)
+    again.load_state_dict(optimizer.state_dict())
+    assert mg.equal(again.state[w]["old_stps"][-1], optimizer.state[w]["old_stps"][-1])
+    assert again.state[w]["old_stps"][-1] is not optimizer.state[w]["old_stps"][-1]
+
+
 def test_lbfgs_resumes():
     def run(steps, state=None):
         w = mg.tensor(np.array([-1.0, 2.0]) if state is None else state["w"], requires_grad=True)

@@ -118,6 +118,10 @@ def test_copies_and_pickles():
         assert repr(other) == "LSTM(3, 4, proj_size=2, num_layers=2, bidirectional=True)"
     assert [len(ws) for ws in layer.all_weights] == [5] * 4
     assert layer.all_weights[3][4] is layer.weight_hr_l1_reverse
+    assert layer._all_weights[3] == [f"{part}_l1_reverse" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")]
+    assert nn.GRU(3, 4, bias=False)._all_weights == [["weight_ih_l0", "weight_hh_l0"]]
+    normed = nn.utils.parametrizations.weight_norm(nn.GRU(3, 4, bias=False), "weight_hh_l0")
+    assert mg.equal(normed.all_weights[0][1], normed.weight_hh_l0)  # computed, so no parameter of this name
     layer.flatten_parameters()
     assert layer.double()(x.double())[0].dtype == mg.float64
 
