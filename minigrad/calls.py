@@ -75,9 +75,8 @@ def unchanged(model: Any, training: bool | None = None) -> Iterator[None]:
     """
     is_module = hasattr(model, "named_modules")
     held = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()] if is_module else []
-    parameters = (
-        [(p, p._data) for p in map(inside, model.parameters()) if hasattr(p, "_data")] if is_module else []
-    )  # a lazy parameter has no value yet
+    # a lazy parameter has no value yet
+    parameters = [(p, p._data) for p in map(inside, model.parameters()) if hasattr(p, "_data")] if is_module else []
     buffers = [(b, b._data) for _, named in held for b in map(inside, named.values()) if hasattr(b, "_data")]
     before = [value.copy() if value.flags.writeable else None for _, value in buffers]  # an outline is read-only, and may be huge
     random = get_rng_state()  # the state of this thread's generator

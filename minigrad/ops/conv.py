@@ -101,7 +101,9 @@ def conv(x: Array, w: Array, bias: Array = None, *, sizes: Any, window: Any) -> 
 def conv_input(y: Array, w: Array, bias: Array = None, *, shape: Any, window: Any) -> Array:
     """The gradient of :func:`conv` with respect to its input, of ``shape``; y is the gradient of the result. A bias (C,) is added as in conv."""
     out = kernels.input_gradient(y, w, shape, window)
-    return out if bias is None else out + bias.reshape(-1, *[1] * (out.ndim - 2))
+    if bias is not None:
+        out += bias.reshape(-1, *[1] * (out.ndim - 2))
+    return out
 
 
 @linear_in("x", "y")

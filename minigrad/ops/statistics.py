@@ -431,9 +431,8 @@ def _edges(name: str, values: Any, bins: Any, limits: Any, dtype: np.dtype) -> n
     wide = np.result_type(dtype, np.float32)
     low, high = (wide.type(v) for v in (low - 0.5 * (low == high), high + 0.5 * (low == high)))
     steps, step = np.arange(n + 1).astype(wide), (high - low) / wide.type(n)
-    edges = np.where(
-        steps < (n + 1) // 2, low + step * steps, high - step * steps[::-1]
-    )  # from both ends, as PyTorch: its roundings decide
+    # from both ends, as PyTorch: its roundings decide
+    edges = np.where(steps < (n + 1) // 2, low + step * steps, high - step * steps[::-1])
     return edges.astype(dtype, copy=False)
 
 

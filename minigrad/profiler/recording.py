@@ -304,8 +304,7 @@ class Recording:
         if get_ident() == self.thread:
             _, name, plain = self.paths.get(id(module)) or self._path(module)
             frames = None if self.known else self.caller(4)  # not the frames of its own call
-            self.open.append(("module", name, perf_counter_ns(), frames, self.known))
-            self.known = plain and "_hooks" not in module.__dict__
+            self.begin("module", name, frames, plain and "_hooks" not in module.__dict__)
 
     def _module_ends(self, module: Module, args: Any, output: Any) -> None:
         if get_ident() == self.thread:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine import dtype_of
 from minigrad.nn.data.functional import convert_image_dtype, pil_to_tensor, to_pil_image
-from minigrad.tensor import Tensor, as_tensor
+from minigrad.nn.data.pixels import cast_to, channels_first
+from minigrad.tensor import Tensor
 
 __all__ = ["ConvertImageDtype", "PILToTensor", "ToDtype", "ToImage", "ToPILImage"]
 
@@ -73,7 +73,7 @@ class ToImage(_Form):
         array = np.asarray(image)
         if array.ndim not in (2, 3):
             raise ValueError(f"ToImage: an image is (H, W) or (H, W, C), not {array.shape}")
-        return as_tensor(np.ascontiguousarray(np.moveaxis(array.reshape(*array.shape[:2], -1), -1, 0)))
+        return channels_first(array)
 
 
 class ToDtype(_Form):
@@ -91,9 +91,4 @@ class ToDtype(_Form):
         self.dtype, self.scale = dtype_of("ToDtype", dtype), scale
 
     def __call__(self, image: Any) -> Any:
-        change: Callable[..., Any] = convert_image_dtype if self.scale else _cast
-        return change(image, self.dtype)
-
-
-def _cast(image: Any, dtype: Any) -> Any:
-    return image.to(dtype) if isinstance(image, Tensor) else np.asarray(image).astype(dtype)
+        return convert_image_dtype(image, self.dtype) if self.scale else cast_to(self.dtype, image)

@@ -17,6 +17,8 @@ from minigrad.nn.data.pixels import affine as affinely
 from minigrad.nn.data.pixels import (
     blurred,
     brightened,
+    cast_to,
+    channels_first,
     contrasted,
     fill_of,
     hue_shifted,
@@ -33,7 +35,7 @@ from minigrad.ops.arguments import number, whole
 from minigrad.ops.elementwise import clamp, where
 from minigrad.ops.reduce import amax, amin
 from minigrad.ops.shape import flip
-from minigrad.tensor import Tensor, as_tensor
+from minigrad.tensor import Tensor
 
 __all__ = [
     "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "adjust_sharpness", "affine", "autocontrast",
@@ -63,7 +65,7 @@ def pil_to_tensor(pic: Any) -> Tensor:
         raise TypeError(f"pil_to_tensor: an image of PIL is needed, not {type(pic).__name__}")
     array = np.array(pic)
     array = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array  # mode "1", black and white
-    return as_tensor(np.ascontiguousarray(np.moveaxis(array.reshape(*array.shape[:2], -1), -1, 0)))
+    return channels_first(array)
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
@@ -102,19 +104,16 @@ def convert_image_dtype(image: Any, dtype: Any = np.float32) -> Any:
     """
     new, old = dtype_of("convert_image_dtype", dtype), np.dtype(image.dtype)
 
-    def cast(x: Any, to: Any) -> Any:
-        return x.astype(to) if isinstance(x, np.ndarray) else x.to(to)
-
     if old == new or (old.kind == new.kind == "f"):
-        return cast(image, new)
+        return cast_to(new, image)
     if new.kind == "f":
-        return cast(image, new) / float(np.iinfo(old).max)
+        return cast_to(new, image) / float(np.iinfo(old).max)
     if old.kind == "f":
         if new.itemsize >= old.itemsize and not (old.itemsize == new.itemsize == 2):
             raise RuntimeError(f"convert_image_dtype: {old} has too few digits for the values of {new}")
-        return cast(image * (np.iinfo(new).max + 1.0 - 1e-3), new)
+        return cast_to(new, image * (np.iinfo(new).max + 1.0 - 1e-3))
     largest, wanted = np.iinfo(old).max + 1, np.iinfo(new).max + 1
-    return cast(image // (largest // wanted), new) if largest > wanted else cast(image, new) * (wanted // largest)
+    return cast_to(new, image // (largest // wanted)) if largest > wanted else cast_to(new, image) * (wanted // largest)
 
 
 def get_dimensions(img: Any) -> list[int]:

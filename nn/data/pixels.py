@@ -17,6 +17,7 @@ from minigrad.ops.elementwise import clamp, minimum, where
 from minigrad.ops.index import take
 from minigrad.ops.reduce import amax, amin, mean
 from minigrad.ops.shape import pad, stack
+from minigrad.tensor import Tensor, as_tensor
 
 _INTERPOLATIONS = ("nearest", "bilinear")
 _PADDINGS = ("constant", "edge", "reflect", "symmetric")  # torchvision's names, and numpy's
@@ -26,6 +27,16 @@ _TRIES = 10  # how often torchvision draws a rectangle before it gives up
 def own(images: Any) -> Any:
     """What may be written: a copy of an array, a clone of a Tensor."""
     return images.copy() if isinstance(images, np.ndarray) else images.clone()
+
+
+def cast_to(dtype: Any, image: Any) -> Any:
+    """The image in another dtype; what is no Tensor as an array."""
+    return image.to(dtype) if isinstance(image, Tensor) else np.asarray(image).astype(dtype)
+
+
+def channels_first(array: np.ndarray) -> Tensor:
+    """The Tensor (C, H, W) of an image (H, W, C) or (H, W)."""
+    return as_tensor(np.ascontiguousarray(np.moveaxis(array.reshape(*array.shape[:2], -1), -1, 0)))
 
 
 # ---------------------------------------------------------------------------------------------------------- colours

@@ -1,8 +1,8 @@
 """Transforms of images, with torchvision's names and arguments: arrays in, arrays out, or Tensors in, Tensors out.
 
-They take one image (C, H, W) or a batch (N, C, H, W). Gradients flow through those of a Tensor that requires one. The attribute ``batched = True`` says so: a dataset that makes whole batches applies
+They take one image (C, H, W) or a batch (N, C, H, W). The attribute ``batched = True`` says so: a dataset that makes whole batches applies
 such a transform once to the batch, and any other callable to each image. An image of PIL is taken too, and becomes floats (C, H, W) in
-[0, 1], so that ``ToTensor`` may come last. Random numbers are drawn separately for each image of a batch, from the process's generator or
+[0, 1], so that ``ToTensor`` may come last. Gradients flow through the transforms of a Tensor that requires one. Random numbers are drawn separately for each image of a batch, from the process's generator or
 from the ``generator`` given to the transform. In a :class:`DataLoader` use the process's generator: its draws do not depend on the number of
 workers. A transform's own generator would be copied into each worker, so it is refused there.
 """

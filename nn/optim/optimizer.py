@@ -20,6 +20,7 @@ from minigrad.engine import Shell, TensorBase, enable_grad, inside, no_grad, rec
 from minigrad.kernels.native import library
 from minigrad.nn.module import Module, is_lazy, zero_gradients
 from minigrad.ops.arguments import check
+from minigrad.ops.complex_pair import pairs
 from minigrad.tensor import RemovableHandle, Tensor, from_numpy
 from minigrad.tree import tree_map, unwrapped
 
@@ -342,7 +343,7 @@ class Optimizer:
                 continue
             array = np.asarray(value)
             if array.dtype.kind == "c":  # PyTorch's, of a complex parameter
-                array = np.stack([array.real, array.imag], -1)
+                array = pairs(array)
             array = array.astype(p._data.dtype)  # astype copies
             if array.shape != self.state_shape(name, p._data.shape):
                 raise ValueError(f"load_state_dict: {name} of parameter {number} has shape {array.shape}, the parameter {p._data.shape}")
