@@ -34,8 +34,11 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
     watcher = observer.get()
     if watcher is None:
         return _walk(seeds, wanted, retain, record, accumulate, None)
-    with watcher.walking():
+    depth = watcher.begin("walk", "(backward pass)")
+    try:
         return _walk(seeds, wanted, retain, record, accumulate, watcher)
+    finally:
+        watcher.end(depth)
 
 
 def _walk(

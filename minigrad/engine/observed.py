@@ -16,14 +16,14 @@ class Observer(Protocol):
     def made(self, node: Node) -> None:
         """An op of this thread has recorded a node."""
 
-    def walking(self) -> contextlib.AbstractContextManager[None]:
-        """What a backward pass runs in."""
+    def begin(self, kind: str, name: str) -> int:
+        """A backward pass (kind ``"walk"``) or a part of the program (``"part"``) begins; how deep it is."""
+
+    def end(self, depth: int) -> None:
+        """What began at this depth ends, and all in it."""
 
     def formula(self, node: Node, formula: Callable[..., Any], g: Any, args: Iterable[Any]) -> Any:
         """``formula(g, *args)``, a gradient of the node's op."""
-
-    def part(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """What a part of the program runs in."""
 
 
 observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
@@ -45,17 +45,14 @@ class record_function(contextlib.ContextDecorator):
 
     def __init__(self, name: str, args: str | None = None):
         self.name = name
-        self._inside: list[contextlib.AbstractContextManager[None] | None] = []
+        self._inside: list[tuple[Observer | None, int]] = []
 
     def __enter__(self) -> record_function:
         watcher = observer.get()
-        part = None if watcher is None else watcher.part(self.name)
-        if part is not None:
-            part.__enter__()
-        self._inside.append(part)
+        self._inside.append((watcher, 0 if watcher is None else watcher.begin("part", self.name)))
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        part = self._inside.pop()
-        if part is not None:
-            part.__exit__(*exc)
+        watcher, depth = self._inside.pop()
+        if watcher is not None:
+            watcher.end(depth)

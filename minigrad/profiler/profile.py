@@ -147,7 +147,7 @@ class profile:
         self._stepping = schedule is not None
         self._recording: Recording | None = None  # the one that is running
         self._done: Recording | None = None
-        self._part: Any = None
+        self._part: tuple[Recording, int] | None = None  # a step that is running, and how deep it is
 
     def __enter__(self) -> profile:
         self.start()
@@ -173,7 +173,8 @@ class profile:
 
     def _turn(self, action: ProfilerAction, ready: bool = False) -> None:
         if self._part is not None:
-            self._part.__exit__(None, None, None)
+            recording, depth = self._part
+            recording.end(depth)
             self._part = None
         records = action in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
         ready = ready or self.current_action is ProfilerAction.RECORD_AND_SAVE
@@ -187,8 +188,7 @@ class profile:
             recording.begin_all()
             self._recording = recording
         if self._recording is not None and self._stepping and records:
-            self._part = self._recording.part(f"ProfilerStep#{self.step_num}")
-            self._part.__enter__()
+            self._part = self._recording, self._recording.begin("part", f"ProfilerStep#{self.step_num}")
         self.current_action = action
 
     def events(self) -> list[Event]:

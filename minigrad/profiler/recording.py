@@ -166,7 +166,9 @@ class Recording:
         self.paths.clear()
 
     def begin(self, kind: str, name: str, frames: tuple[Any, ...] | None = (), plain: bool = False) -> int:
-        """Something begins; how deep it is. ``plain`` says that it calls nothing of the user's but modules."""
+        """Something begins; how deep it is. ``plain`` says that it calls nothing of the user's but modules. A part has the line of its caller."""
+        if kind == "part":
+            frames = None if self.known else self.caller()
         self.open.append((kind, name, perf_counter_ns(), frames, self.known))
         self.known = plain
         return len(self.open) - 1
@@ -263,40 +265,20 @@ class Recording:
                 self.kept += here, ref(owner if type(owner) is np.ndarray else value), value.nbytes  # one array has one of these
         self.nodes += here, node.number
 
-    @contextlib.contextmanager
-    def walking(self) -> Iterator[None]:
-        """A backward pass."""
-        depth = self.begin("walk", "(backward pass)")
-        try:
-            yield
-        finally:
-            self.end(depth)
-
     def formula(self, node: Node, formula: Callable[..., Any], g: Any, args: Iterable[Any]) -> Any:
-        """``formula(g, *args)``, noted."""
+        """``formula(g, *args)``, noted; of a joint formula what it leaves for later is noted then."""
         outer, self.known = self.known, True
         start = perf_counter_ns()
+        result = None
         try:
             result = formula(g, *args)
         finally:
-            self.log += "formula", node.plan.op, start, perf_counter_ns(), None, node.number
-            self.known = outer
-        if type(result) in (tuple, list):  # those of a joint formula that are computed only if they are needed
-
-            def later(r: Any) -> Any:
-                return (lambda: self.formula(node, lambda g: r(), g, ())) if type(r) is types.FunctionType else r
-
-            return [later(r) for r in result]
+            self.known, several = outer, type(result) is tuple or type(result) is list
+            if not several or any(type(r) is not types.FunctionType for r in result):  # else nothing was computed yet
+                self.log += "formula", node.plan.op, start, perf_counter_ns(), None, node.number
+        if several:
+            return [(lambda r=r: self.formula(node, _computed, r, ())) if type(r) is types.FunctionType else r for r in result]
         return result
-
-    @contextlib.contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """A part with a name."""
-        depth = self.begin("part", name, None if self.known else self.caller())
-        try:
-            yield
-        finally:
-            self.end(depth)
 
     # ------------------------------------------------------------------------------------------------ modules and lines
 
@@ -344,6 +326,10 @@ class Recording:
                     break
             frame = frame.f_back
         return found
+
+
+def _computed(later: Callable[[], Any]) -> Any:
+    return later()
 
 
 def _is_plain(module: Module) -> bool:
