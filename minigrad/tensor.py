@@ -306,6 +306,7 @@ def _in_place(op: Callable[Concatenate[Any, P], Any], name: str) -> Callable[Con
         return self._assign(op(self, *args, **kwargs), name)
 
     method.__name__ = method.__qualname__ = name
+    method.__code__ = method.__code__.replace(co_name=name, co_qualname=name)  # what a traceback says, and a picture
     method.__doc__ = f"Give this Tensor the value of ``{name[:-1]}(self, ...)``; see :meth:`Tensor._assign`."
     return method
 

@@ -127,13 +127,14 @@ def is_anomaly_check_nan_enabled() -> bool:
 class Call:
     """A call of a function that users know, noted when an op was called in it: one object for all ops of the call.
 
-    ``name`` is the function's, ``settings`` are the numbers, texts and tuples of them that it was called with, by parameter: ``{"groups": 2}``.
+    ``name`` is the function's, ``settings`` are the numbers, texts and tuples of them that it was called with, by parameter: ``{"groups": 2}``,
+    ``arrays`` its tensors and arrays that had no node.
     """
 
-    __slots__ = ("name", "settings")
+    __slots__ = ("arrays", "name", "settings")
 
-    def __init__(self, name: str, settings: dict[str, Any]):
-        self.name, self.settings = name, settings
+    def __init__(self, name: str, settings: dict[str, Any], arrays: dict[str, Constant]):
+        self.name, self.settings, self.arrays = name, settings, arrays
 
 
 class Constant:
@@ -258,7 +259,7 @@ def _note_the_caller(node: Node, watched: bool, known: Callable[[types.CodeType]
         if not walked and not file.startswith(GENERATED) and (name := known(frame.f_code)):
             call = frame.f_locals.get(_CALL)
             if call is None:  # the first node that is made in this call
-                call = Call(name, _plain_arguments(frame))
+                call = Call(name, *_arguments(frame))
                 frame.f_locals[_CALL] = call
             calls.append(call)
             frames.append((call, frame))
@@ -278,11 +279,15 @@ def _parameters(code: types.CodeType) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def _plain_arguments(frame: types.FrameType) -> dict[str, Any]:
-    """The arguments of a call that hold no memory worth telling: no tensors, no arrays, no None."""
+def _arguments(frame: types.FrameType) -> tuple[dict[str, Any], dict[str, Constant]]:
+    """The arguments of a call: those that hold no memory worth telling, which None is not either, and what the arrays without a node look like."""
     values = frame.f_locals
     given = {name: values.get(name) for name in _parameters(frame.f_code)}
-    return {name: value for name, value in given.items() if _is_plain(value)}
+    arrays = {name: getattr(value, "_data", value) for name, value in given.items() if getattr(value, "_node", None) is None}
+    return (
+        {name: value for name, value in given.items() if _is_plain(value)},
+        {name: Constant(value, {}) for name, value in arrays.items() if isinstance(value, np.ndarray)},
+    )
 
 
 def _is_plain(value: Any) -> bool:

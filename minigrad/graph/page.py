@@ -90,6 +90,17 @@ def _pieces(seen: View, names: dict[str, str], boxes: list[dict[str, Any]]) -> l
             found.append({**piece, "parameters": 0, "repeats": 1, "lines": describe_stretch(ops)})
             for box in part:
                 box["module"] = piece["id"]
+    module_of = {box["id"]: box["module"] for box in boxes}
+    users: dict[str, set[str]] = {}
+    for link in seen.links:
+        users.setdefault(names[link.source], set()).add(module_of[names[link.target]])
+    pieces = {piece["id"]: piece["parent"] for piece in found}
+    for box in boxes:  # what the user gave no name stands beside the ops that use it
+        place = users.get(box["id"], set())
+        if box["kind"] not in ("op", "input", "output") and box["name"] == box["kind"] and len(place) == 1:
+            (piece_id,) = place
+            if pieces.get(piece_id) == box["module"]:
+                box["module"] = piece_id
     return found
 
 

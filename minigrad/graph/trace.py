@@ -274,7 +274,7 @@ def _index_text(value: tuple) -> str:
     return f"[{', '.join(map(_text, value[:last]))}]"
 
 
-_DEFAULT = {"dilation": "1", "groups": "1", "padding": "0", "stride": "1"}
+_DEFAULT = {"dilation": "1", "groups": "1", "overwrite": "True", "padding": "0", "stride": "1"}
 
 
 def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
@@ -298,10 +298,15 @@ def statics(op: engine.Op, static: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in found.items() if text not in (_DEFAULT.get(name), "", op.name)}  # a Function's call is its name
 
 
+def _new(name: str) -> str:
+    """The function that gives a new tensor what the method ``name`` gives its own: ``mul`` for ``mul_``."""
+    return name.removesuffix("_")
+
+
 @functools.cache
 def _asked(name: str) -> Mapping[str, inspect.Parameter] | None:
-    """The parameters of the public function ``name``; None for what is no public function (``getitem``, a user's op)."""
-    function = next((found for face in faces() if callable(found := getattr(face, name, None))), None)
+    """The parameters of the public function ``name``; None for what is no public function (``getitem``, a user's op). ``mul_`` has those of ``mul``."""
+    function = next((found for known in (_new(name), name) for face in faces() if callable(found := getattr(face, known, None))), None)
     try:
         return None if function is None else inspect.signature(function).parameters
     except ValueError:
@@ -324,7 +329,7 @@ def settings(node: Node, name: str) -> dict[str, str]:
         return said
     given: dict[str, Any] = {}
     for call in engine.calls_of(node):  # a method calls the function of its name, whose parameters may be called otherwise
-        given |= call.settings if call.name == name else {}
+        given |= call.settings if _new(call.name) == _new(name) else {}
     found = {"kernel": said["kernel"]} if "kernel" in said and (weight or "kernel_size" in asked) else {}
     for key, parameter in asked.items():
         per_axis = key in _PER_AXIS
@@ -401,8 +406,10 @@ def _told_as(vertex: Vertex, argument: str, known: engine.Constant | None = None
     An op's own names say it, or what was recorded: that the ``w`` of ``conv`` was given to ``conv2d`` as its ``weight``.
     """
     asked = _asked(vertex.name)
-    if asked is not None and argument not in asked and known is not None and known.given.get(vertex.name) in asked:
-        return known.given[vertex.name]
+    if asked is not None and known is not None:
+        for function, parameter in known.given.items():
+            if _new(function) == _new(vertex.name) and parameter in asked:
+                return parameter
     if asked is not None and argument not in asked and next(iter(asked)) in ("tensors", "equation"):  # cat's, stack's, einsum's
         return "tensors" if "tensors" in asked else "operands"
     return argument if asked is None or argument in asked or vertex.name == vertex.op else ""
@@ -620,7 +627,8 @@ class _Tracer:
             if parent is None:
                 known = noted.get(position)
                 value = constants.get(argument) if known is None else known.array()
-                self.constant(vertex, argument, value, known, op.optional.get(argument, 0) is not None)
+                if not self.constant(vertex, argument, value, known, op.optional.get(argument, 0) is not None):
+                    self.computed(vertex, node)
                 continue
             source, result = resolve(parent)
             edge = Edge(
@@ -672,10 +680,11 @@ class _Tracer:
                     )
         return constants
 
-    def constant(self, vertex: Vertex, argument: str, value: Any, known: engine.Constant | None, needed: bool) -> None:
+    def constant(self, vertex: Vertex, argument: str, value: Any, known: engine.Constant | None, needed: bool) -> bool:
         """Draw an argument without a node: what has a name as a box, also other arrays if asked to; else say in the op's box what it is.
 
         ``value`` is the argument, None if nothing keeps it; ``known`` what was recorded of it. ``needed``: it cannot have been left out.
+        False for an array that is none of the arguments of the user's function.
         """
         named = self.known.arrays.get(id(value)) if isinstance(value, np.ndarray) else None
         array: Any = known if value is None else value
@@ -688,9 +697,20 @@ class _Tracer:
         elif self.constants and array is not None:
             few = array if value is not None else array.few
             self.beside(vertex, argument, array, "constant", argument, "" if few is None else text_of(few))
-        elif argument not in vertex.static and (array is not None or needed) and (key := _told_as(vertex, argument, known)):
+        elif argument not in vertex.static and (array is not None or needed):
+            if not (key := _told_as(vertex, argument, known)):
+                return False
             text = "constant" if array is None else _said_of(array if value is not None else known)
             vertex.static[key] = f"{vertex.static[key]}, {text}" if key in vertex.static else text  # several of cat
+        return True
+
+    def computed(self, vertex: Vertex, node: Node) -> None:
+        """An array that the user's function computed for its op: say from which of its own arrays, as ``index_add`` from its source."""
+        for call in engine.calls_of(node):
+            if _new(call.name) == _new(vertex.name):
+                for name, array in call.arrays.items():
+                    if id(array.array()) not in self.known.arrays:
+                        vertex.static.setdefault(name, _said_of(array))
 
     def beside(self, vertex: Vertex, argument: str, array: Any, kind: str, name: str, value: str) -> None:
         """An array without a node as a box, with an arrow to the op that uses it."""

@@ -58,6 +58,7 @@ def _always(function: Callable) -> Callable:
     call.__signature__ = inspect.Signature(parameters, return_annotation="Tensor")  # type: ignore[attr-defined]
     call.__annotations__ = dict(function.__annotations__)
     call.__name__ = call.__qualname__ = f"{function.__name__}_"
+    call.__code__ = call.__code__.replace(co_name=call.__name__, co_qualname=call.__name__)  # what a traceback says, and a picture
     call.__doc__ = f"Give the Tensor ``input`` the value of :func:`{function.__name__}`, and return it."
     return call
 

@@ -117,6 +117,44 @@ def test_a_constant_array_is_in_the_box_or_has_one():
     assert vertex(graph.draw(y), "cat").static == {"tensors": "constant"}
 
 
+def test_what_a_function_computed_for_its_op_is_said_by_its_arguments():
+    index, source = mg.tensor([0, 1]), mg.ones(1, 2, 4)
+
+    class Adds(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("table", mg.ones(1, 2, 4))
+
+        def forward(self, x):
+            x = x.index_add(1, index, source, alpha=2).scatter_add(1, mg.zeros(1, 2, 4).long(), source)
+            return x.masked_fill(mg.ones(1, 3, 4).bool(), 2.5).index_add(1, index, self.table)
+
+    said = [v.static for v in graph.draw(Adds(), mg.ones(1, 3, 4)).vertices if v.kind == "op"]
+    assert said == [
+        {"dim": "1", "alpha": "2", "index": "[0, 1]", "source": "constant 1×2×4"},
+        {"dim": "1", "index": "constant 1×2×4 int64", "src": "constant 1×2×4"},
+        {"mask": "constant 1×3×4 bool", "value": "2.5"},
+        {"dim": "1", "index": "[0, 1]"},  # what has a name of its own is not called a constant
+    ]
+
+
+def test_methods_in_place_bear_their_names():
+    class Writes(nn.Module):
+        def forward(self, x):
+            y = (x * 1).mul_(2).sub_(mg.ones(2, 3)).clamp_(0, 1).tanh_().masked_fill_(mg.ones(2, 3).bool(), 0.5)
+            y.unsqueeze_(0).index_add_(1, mg.tensor([0]), mg.ones(1, 1, 3))
+            y[0, 1] = 3.0
+            return F.leaky_relu_(y, 0.2)
+
+    ops = [v for v in graph.draw(Writes(), mg.ones(2, 3)).vertices if v.kind == "op"]
+    assert [(v.name, v.static) for v in ops] == [
+        ("mul", {"other": "1"}), ("mul_", {"other": "2"}), ("sub_", {"other": "constant 2×3"}), ("clamp_", {"min": "0", "max": "1"}), ("tanh_", {}),
+        ("masked_fill_", {"mask": "constant 2×3 bool", "value": "0.5"}), ("unsqueeze_", {"dim": "0"}),
+        ("index_add_", {"dim": "1", "index": "[0]", "source": "constant 1×1×3"}), ("setitem", {"index": "[0, 1]", "v": "3"}),
+        ("leaky_relu_", {"negative_slope": "0.2"}),
+    ]  # fmt: skip
+
+
 def test_arrays_do_not_live_longer_for_a_picture():
     x, other = mg.ones(2, requires_grad=True), mg.ones(2)
     array = weakref.ref(other._data)

@@ -217,6 +217,7 @@ WIDE = {
         nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval(), mg.ones(2, 5, 16), backward=True
     ),
     "second order": second_order,
+    "cell": lambda: graph.draw(nn.LSTMCell(3, 4), mg.ones(2, 3), backward=True),
     "towers": lambda: graph.draw(Towers(), mg.ones(2, 4), backward=True),
 }
 LOOK = """const stage = at("stage").getBoundingClientRect(), nodes_ = [...world.querySelectorAll("g.node")].map(g => g.getBoundingClientRect()), frames_ = [...world.querySelectorAll("rect.area")].map(g => g.getBoundingClientRect());
@@ -232,25 +233,35 @@ def test_a_phone_needs_no_dragging_sideways(tmp_path, name):
     """The gradients stand below their boxes there, so that graphs of some columns fit; on a wide window they stand beside."""
     mg.manual_seed(0)
     picture = WIDE[name]()
-    size, across, apart, below = act(
+    size, across, apart, below, upwards = act(
         tmp_path,
         LOOK
         + """const grads = [...world.querySelectorAll("g.node")].map(g => [g.querySelector("rect.body"), g.querySelector("text.grad")]).filter(p => p[1]).map(p => p.map(e => e.getBoundingClientRect()));
-        return [type_, across, apart, grads.length > 0 && grads.every(([box, text]) => text.top >= box.bottom - 1 && text.left >= box.left && text.right <= box.right)];""",
+        const spot = id => lay.places.get(id), upwards = [...lay.edges.values()].filter(({a, b}) => spot(a).y + spot(a).h >= spot(b).y).map(({a, b}) => [a, b]);
+        return [type_, across, apart, grads.length > 0 && grads.every(([box, text]) => text.top >= box.bottom - 1 && text.left >= box.left && text.right <= box.right), upwards];""",
         picture,
         (390, 844),
     )
-    assert size >= 12 and across and apart and below
+    assert size >= 12 and across and apart and below and upwards == []
+
+
+def sum_of_many():
+    """Forty branches of leaves without names, which stand beside what uses them: in their pieces."""
+    mg.manual_seed(0)
+    return graph.draw(sum(mg.sin(mg.tensor(float(i), requires_grad=True) * i) for i in range(40)))
 
 
 @in_browser
-def test_what_is_unfolded_on_a_phone_stays_on_its_stage(tmp_path):
+@pytest.mark.parametrize(
+    "picture", [lambda: graph.draw(nn.models.googlenet(aux_logits=False), mg.zeros(2, 3, 32, 32)), sum_of_many], ids=["googlenet", "sum"]
+)
+def test_what_is_unfolded_on_a_phone_stays_on_its_stage(tmp_path, picture):
     before, after = act(
         tmp_path,
         """const look = () => { const stage = at("stage").getBoundingClientRect(), rects = [...world.querySelectorAll("g.node, rect.area")].map(g => g.getBoundingClientRect());
         return [rects.length, zoom >= 1 && rects.every(r => r.left >= stage.left && r.right <= stage.right)]; };
         const before = look(); at("unfold").click(); return [before, look()];""",
-        graph.draw(nn.models.googlenet(aux_logits=False), mg.zeros(2, 3, 32, 32)),
+        picture(),
         (390, 844),
     )
     assert before[1] and after[1] and after[0] > 150 > before[0]

@@ -40,6 +40,8 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
     const links = [...(inner.get(module) || new Map()).values()];
     for (const e of links) for (const end of [e.u, e.v]) if (!items.has(end)) put({id: end, w: 0, h: 0, port: end[0]});
     list.forEach((item, i) => { item.place = item.port === "<" ? -1 : item.port ? 1e9 : i; item.rank = 0; });
+    const computed = new Set(links.map(e => e.v));  // what is given comes before its first use, also if it was made later: the states that a module fills in
+    for (const e of links) { const u = items.get(e.u); if (!u.port && !computed.has(e.u)) u.place = Math.min(u.place, items.get(e.v).place - 0.5); }
     const out = new Map(list.map(i => [i, []])), into = new Map(list.map(i => [i, []]));
     const back = [];
     for (const e of links) {
