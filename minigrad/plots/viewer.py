@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, no_grad, wrap
-from minigrad.files.html import Page, staged
+from minigrad.files.html import Page, encoded, staged
 from minigrad.files.png import png
 from minigrad.ops.arguments import check
 from minigrad.plots.canvas import as_picture, named_arrays
 from minigrad.plots.probes import enlarged, named_outputs
+
+
+_MAP_BY_MAP = (  # classes of layers that compute each map from the one map before it
+    "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "Hard", "Sigmoid", "Tanh", "Softplus", "Softsign", "BatchNorm",
+    "InstanceNorm", "Dropout", "Identity", "MaxPool", "AvgPool", "LPPool", "AdaptiveAvgPool", "AdaptiveMaxPool",
+)  # fmt: skip
 
 
 def _address(picture: np.ndarray) -> str:
@@ -38,7 +44,8 @@ def map_viewer(
     """An HTML page with the feature maps of some layers for some images.
 
     In the page one chooses an image and a layer, and sees all its maps, each from its minimum (dark) to its maximum (bright); a click on a
-    map lays it over the image. The arrow keys go from map to map and from layer to layer. It has an English and a Japanese face, light and dark colours.
+    map lays it over the image. Maps of a convolution have their filters beside them, also those of activations, normalisations and poolings that
+    follow it in a ``Sequential``. The arrow keys go from map to map and from layer to layer. It has an English and a Japanese face, light and dark colours.
 
     Args:
         model: a module that takes images (1, C, H, W).
@@ -91,7 +98,35 @@ def map_viewer(
         picture = as_picture(pictures[name], "map_viewer")
         colours = picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, 2)
         data.append({"name": name, "picture": _address(_bytes(colours[:, :, :3])), "layers": sheets})
-    return staged("minigrad.plots/viewer.html", title or "what each layer sees", {"title": title, "images": data})
+    filters = {layer: _filters(model, path, most) for layer, path in paths.items()}
+    return staged("minigrad.plots/viewer.html", title or "what each layer sees", {"title": title, "images": data, "filters": filters})
+
+
+def _filters(model: Any, path: str, most: int) -> dict[str, Any] | None:
+    """The filters whose answers the maps of a layer are: ``shape`` (K, C, h, w) and ``values`` from -127 to 127, each filter's largest; or None."""
+    convolution = _convolution(model, path)
+    if convolution is None:
+        return None
+    weight = convolution.weight._data[:most]
+    scale = np.abs(weight).max((1, 2, 3), keepdims=True) if weight.size else np.ones(1)
+    values = np.rint(weight / np.where(scale > 0, scale, 1) * 127)
+    return {"shape": list(weight.shape), "values": encoded(values, "<i1"), "bright": (scale.ravel() / 127).tolist()}
+
+
+def _convolution(model: Any, path: str) -> Any:
+    """The convolution of which the layer ``path`` shows the answers map by map: itself, or what stands before it in its ``Sequential``; else None."""
+    layer = model.get_submodule(path)
+    while type(layer).__name__ == "Sequential" and len(layer):
+        path = ".".join(filter(None, (path, [name for name, _ in layer.named_children()][-1])))
+        layer = model.get_submodule(path)
+    parent = model.get_submodule(path.rpartition(".")[0])
+    before = list(parent.children()) if type(parent).__name__ == "Sequential" else [layer]
+    for candidate in reversed(before[: before.index(layer) + 1]):
+        if getattr(candidate, "transposed", True) is False and candidate.weight._data.ndim == 4:
+            return candidate
+        if not type(candidate).__name__.startswith(_MAP_BY_MAP):
+            return None
+    return None
 
 
 def _sheet(maps: np.ndarray, most: int, side: int) -> dict[str, Any]:

@@ -321,8 +321,10 @@ def test_all_maps_of_a_network(tmp_path):
         key(document.body, "ArrowRight"); key(document.body, "ArrowDown"); await settled(); const keyed = [at("about").textContent, at("which").textContent];
         at("maps").children[2].click(); at("images").children[1].click(); await settled(); const clicked = at("which").textContent, before = at("large").toDataURL();
         at("mix").value = 0; at("mix").oninput(); await settled(); const mixed_ = before !== at("large").toDataURL(), faces = face(); await settled();
+        at("maps").children[1].click(); await settled(); const filter_ = [at("filter").textContent, [...filters["2"].values].slice(9, 18), document.querySelectorAll("#maps canvas.filter").length], corner = (() => {
+          const c = document.querySelectorAll("#maps canvas.filter")[1], large = at("filter").querySelector("canvas"); return [c.width, c.height, c.toDataURL() === large.toDataURL()]; })();
         at("layers").children[0].click(); await settled(); const layer = [at("about").textContent, at("layers").children[0].ariaPressed], maps_ = at("maps").children[0].getBoundingClientRect().width;
-        return {start, keyed, clicked, layer, maps_, mixed_, face: faces};""",
+        return {start, keyed, clicked, layer, maps_, mixed_, filter_, corner, face: faces};""",
         tmp_path,
         (390, 844),
     )
@@ -331,4 +333,26 @@ def test_all_maps_of_a_network(tmp_path):
     assert found["layer"] == ["0: 3 maps of 6×6", "true"]
     assert found["maps_"] > 110  # three beside one another fill a telephone's width
     assert found["clicked"] == "second, 2, map 2" and found["mixed_"]
+    weight = model[0].weight.detach().numpy()[1, 0]
+    most = f"{np.abs(weight).max():.2g}"
+    assert found["filter_"][0] == f"filter 1: 3×3, from −{most} (red) to {most} (blue)" and found["filter_"][2] == 3
+    np.testing.assert_allclose(np.reshape(found["filter_"][1], (3, 3)), weight / np.abs(weight).max() * 127, atol=0.5)
+    assert found["corner"] == [3, 3, True]
     assert found["face"] == FACE
+
+
+def test_maps_have_the_filters_that_answer_in_them():
+    """Those of the convolution itself, or of the one before in a chain that keeps maps apart; a sum of branches and a transposed one have none."""
+    chain_ = nn.Sequential(nn.Conv2d(3, 4, 3, groups=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1), nn.Softmax(1))
+    model = nn.Sequential(chain_, nn.ConvTranspose2d(2, 2, 3), nn.Sequential(nn.Conv2d(2, 5, 3), nn.Tanh()))
+    page = plots.map_viewer(
+        model, {"a": RNG.random((3, 12, 12)).astype(np.float32)}, ["0.0", "0.1", "0.3", "0.4", "0.5", "0", "1", "2", "2.1"], most=3
+    )
+    found = {layer: f and f["shape"] for layer, f in data_of(page)["filters"].items()}
+    assert found == {
+        "0.0": [3, 3, 3, 3], "0.1": [3, 3, 3, 3], "0.3": [3, 3, 3, 3], "0.4": [2, 4, 1, 1], "0.5": None, "0": None, "1": None, "2": [3, 2, 3, 3],
+        "2.1": [3, 2, 3, 3],
+    }  # fmt: skip
+    weight, first = chain_[0].weight.detach().numpy()[:3], data_of(page)["filters"]["0.3"]
+    values = np.frombuffer(base64.b64decode(first["values"]), np.int8).reshape(3, 3, 3, 3) * np.reshape(first["bright"], (3, 1, 1, 1))
+    np.testing.assert_allclose(values, weight, atol=np.abs(weight).max() / 127)
