@@ -15,7 +15,6 @@ from minigrad.ops.arguments import check
 from minigrad.plots.canvas import as_picture, named_arrays
 from minigrad.plots.probes import enlarged, named_outputs
 
-
 _MAP_BY_MAP = (  # classes of layers that compute each map from the one map before it
     "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "Hard", "Sigmoid", "Tanh", "Softplus", "Softsign", "BatchNorm",
     "InstanceNorm", "Dropout", "Identity", "MaxPool", "AvgPool", "LPPool", "AdaptiveAvgPool", "AdaptiveMaxPool",
