@@ -4,7 +4,8 @@ A kernel cuts its work into parts by shapes alone, never by the number of thread
 may change the order of sums. So results are the same, bit for bit, for any number of threads.
 
 numpy releases the GIL while it computes. The Python code between its calls holds the GIL and does not run in parallel, so a part should
-take a hundred microseconds or more.
+take a hundred microseconds or more. Native kernels share without the GIL: a thread that has nothing to do waits for a while in kernels.c, where it
+takes shares of their work (:func:`wake`), before it sleeps here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -176,27 +177,46 @@ class _Job:
                     self.done.release()
 
 
+class Room(Protocol):
+    """Where threads may wait, and work, without the GIL: what :mod:`minigrad.kernels.native` has."""
+
+    asked: ctypes.c_int64  #: a thread that finds it changed comes back
+
+    def attend(self, asked: int, rounds: int) -> None:
+        """Wait for work, and do it, until there was none for so many rounds."""
+
+    def forget(self) -> None:
+        """There are no threads any more."""
+
+
 class _Pool:
     """Threads that wait for jobs. They end with the process; after a fork the child starts its own."""
 
     def __init__(self) -> None:
-        self.jobs: SimpleQueue[tuple[contextvars.Context, _Job]]  # made with the first thread
+        self.jobs: SimpleQueue[tuple[contextvars.Context, _Job] | None]  # made with the first thread
         self.threads = 0
         self.lock = threading.Lock()
+        self.room: Room | None = None
+
+    def start(self, helpers: int) -> None:
+        """Let there be so many threads, at least."""
+        with self.lock:
+            if not self.threads:
+                from queue import SimpleQueue  # not every program needs it
+
+                self.jobs = SimpleQueue()
+            while self.threads < helpers:
+                threading.Thread(target=self._serve, name=f"minigrad-{self.threads}", daemon=True).start()
+                self.threads += 1
 
     def share(self, job: _Job, helpers: int) -> None:
         """Work on ``job`` in this thread and up to ``helpers`` others, until it is done."""
         if self.threads < helpers:
-            with self.lock:
-                if not self.threads:
-                    from queue import SimpleQueue  # not every program needs it
-
-                    self.jobs = SimpleQueue()
-                while self.threads < helpers:
-                    threading.Thread(target=self._serve, name=f"minigrad-{self.threads}", daemon=True).start()
-                    self.threads += 1
+            self.start(helpers)
         for _ in range(helpers):
             self.jobs.put((contextvars.copy_context(), job))  # np.errstate is part of the context
+        if self.room is not None:
+            self.room.asked.value += 1
         job.run()
         job.done.acquire()
         if job.error is not None:
@@ -205,17 +225,38 @@ class _Pool:
     def _serve(self) -> None:
         _inside.busy = True
         while True:
-            context, job = self.jobs.get()
-            context.run(job.run)
-            del context, job  # so that their arrays are freed before the next job
+            item = self.jobs.get()
+            if item is not None:
+                item[0].run(item[1].run)
+                del item  # so that its arrays are freed before the next job
+            if self.room is not None:
+                asked = self.room.asked.value
+                if self.jobs.empty():
+                    self.room.attend(asked, ROUNDS)
 
 
 _inside = threading.local()  # .busy in a thread that works on a job: calls of `parallel` inside it use no further threads
 _pool = _Pool()
 
 
+def helpers(shares: int) -> int:
+    """How many other threads may take some of so many shares of work: none in a thread that works on a job already."""
+    return 0 if getattr(_inside, "busy", False) else min(get_num_threads(), shares) - 1
+
+
+def wake(helpers: int, room: Room) -> None:
+    """Send so many threads to the ``room``, where they attend."""
+    _pool.room = room
+    if _pool.threads < helpers:
+        _pool.start(helpers)
+    for _ in range(helpers):
+        _pool.jobs.put(None)
+
+
 def _after_fork() -> None:
     global _pool
+    if _pool.room is not None:
+        _pool.room.forget()
     _pool = _Pool()
     one_blas_thread.lock = threading.Lock()
     one_blas_thread.users = 0
@@ -226,6 +267,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+ROUNDS = 1 << 13  # of waiting in the room before a thread sleeps: a tenth to a third of a millisecond
 WORTH = 1 << 21  # a second thread is used if a kernel reads more bytes than this, so that the GIL changes hands seldom
 
 
@@ -241,13 +283,13 @@ def parallel(work: Callable[[Part], object], parts: Sequence[Part], worth: bool 
     [0, 1, 4, 9]
     """
     with one_blas_thread:
-        helpers = min(get_num_threads(), len(parts)) - 1 if worth else 0
-        if helpers < 1 or getattr(_inside, "busy", False):
+        others = helpers(len(parts)) if worth else 0
+        if others < 1:
             for part in parts:
                 work(part)
             return
         _inside.busy = True
         try:
-            _pool.share(_Job(work, parts), helpers)
+            _pool.share(_Job(work, parts), others)
         finally:
             _inside.busy = False

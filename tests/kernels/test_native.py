@@ -8,6 +8,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hypothesis
@@ -18,7 +21,7 @@ from hypothesis import strategies as hs
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad.kernels import conv, native, norm, pool, products, sorting, steps, sums, winograd
-from minigrad.kernels.native import build
+from minigrad.kernels.native import build, maps
 from minigrad.kernels.windows import adaptive, output_size, sliding
 from minigrad.ops import activation, elementwise, loss, recurrent, softmax
 
@@ -687,6 +690,77 @@ def test_threads(level):
     finally:
         mg.set_num_threads(before)
     assert found[0] == found[1]
+
+
+@LEVELS
+def test_every_function_can_be_shared(level):
+    """kernels.c has a call for as many integers and floats as each function has, and the floats come last."""
+    found = native.Library(level)
+    for name, signature in native.SIGNATURES.items():
+        floats = signature.count("f")
+        assert signature.endswith("f" * floats) and found.can_call(len(signature) - floats, floats), name
+    assert not found.can_call(2, 0) and not found.can_call(3, 6)
+
+
+def in_threads(function, count):
+    """The results of so many calls at the same time."""
+    with ThreadPoolExecutor(count) as pool:
+        return [task.result() for task in [pool.submit(function) for _ in range(count)]]
+
+
+@LEVELS
+def test_a_thread_that_waits_takes_shares(level):
+    """One that waits in the room helps until `asked` changes; then it comes back, though it would wait for long."""
+    before, x = mg.get_num_threads(), normal(1 << 20)
+    found = native.Library(level)
+    other = threading.Thread(target=found.attend, args=(found.asked.value, 1 << 40), daemon=True)
+    waiting = found.awake.value
+    try:
+        other.start()
+        while found.awake.value == waiting:
+            time.sleep(0.001)
+        mg.set_num_threads(2)
+        with native.force(level):
+            results = [maps.each("relu")(x) for _ in range(20)]
+    finally:
+        mg.set_num_threads(before)
+        found.asked.value += 1
+        other.join(60)
+    assert not other.is_alive()
+    assert all(np.array_equal(y, np.maximum(x, 0)) for y in results)
+
+
+@LEVELS
+def test_several_threads_share_at_once(level):
+    """There is one job at a time; whoever comes second works alone."""
+    before, x = mg.get_num_threads(), normal(1 << 19)
+    try:
+        mg.set_num_threads(3)
+        with native.force(level):
+            results = in_threads(lambda: [maps.each("sigmoid")(x) for _ in range(20)], 4)
+            wanted = maps.each("sigmoid")(x)
+    finally:
+        mg.set_num_threads(before)
+    assert all(np.array_equal(y, wanted) for found in results for y in found)
+
+
+@pytest.mark.native
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_of_fork_has_threads_of_its_own():
+    code = """
+import os, numpy as np, minigrad as mg
+from minigrad.kernels.native import maps
+mg.set_num_threads(2)
+x = np.ones(1 << 20, np.float32)
+maps.each("relu")(x)  # the other thread waits for more now
+child = os.fork()
+right = all((maps.each("relu")(x) == 1).all() for _ in range(20))
+if child == 0:
+    os._exit(0 if right else 3)
+print(right, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    run = python(code)
+    assert run.stdout.split() == ["True", "0"], run.stderr
 
 
 # ---------------------------------------------------------------------------------------------------- how it is chosen

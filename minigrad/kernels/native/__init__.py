@@ -25,7 +25,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import itertools
 import os
+import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -33,18 +35,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.kernels.threads import get_num_threads, parallel
-from minigrad.kernels.tiles import cut
+from minigrad.kernels.threads import helpers, wake
 
 F32 = np.dtype(np.float32)
 LEAST = 4096  # elements from which a call through ctypes, some 3 microseconds, pays
 SHORTEST = 16  # numbers in a row from which a loop over it pays
-PART = 1 << 18  # elements in a part
-WORTH = 1 << 20  # bytes above which threads share: half of what numpy's kernels need, for these give up the GIL once, and take it back once
+PART = 1 << 15  # elements in a part
+WORTH = 1 << 19  # bytes from which it pays to wake a thread; one that still waits for work takes parts of any call that has some
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# Parameters of the functions in kernels.c: p for an array, l for an integer, f for a float.
+# Parameters of the functions in kernels.c: p for an array, l for an integer, f for a float. Floats come last.
 SIGNATURES = {
     **dict.fromkeys(("relu", "sigmoid", "silu", "gelu", "gelu_tanh", "logsigmoid", "hardswish"), "ppl"),
     **dict.fromkeys(("relu_back", "sigmoid_back", "tanh_back", "silu_back", "gelu_back", "gelu_tanh_back"), "pppl"),
@@ -91,7 +92,7 @@ SIGNATURES = {
     "add_rows": "pppll",
     "adam": "ppppl" + "f" * 6,
     "descend": "pplf",
-    "sgd": "pppl" + "fffl",
+    "sgd": "pppll" + "fff",
 }
 _TYPES: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "f": ctypes.c_float}
 
@@ -122,10 +123,21 @@ class Library:
         if level and level not in self.levels:
             raise ValueError(f"MINIGRAD_NATIVE: this processor has the levels {', '.join(self.levels)}, not {level!r}")
         self.level = level or best
+        #: of each function its address, how many integers and floats it has, and how a Job of kernels.c and its integers lie in memory
+        self.entries: dict[str, tuple[int | None, int, int, struct.Struct]] = {}
         for name, signature in SIGNATURES.items():
             function = self._library[f"minigrad_{name}_{self.level}"]
             function.argtypes, function.restype = [_TYPES[letter] for letter in signature], None
             setattr(self, name, function)
+            floats = signature.count("f")
+            integers = len(signature) - floats
+            self.entries[name] = ctypes.cast(function, ctypes.c_void_p).value, integers, floats, struct.Struct(f"9q6f{2 * integers}q")
+        self.can_call, self.together, self.attend = [self._library[f"minigrad_{name}"] for name in ("can_call", "together", "attend")]
+        self.can_call.argtypes, self.can_call.restype = [ctypes.c_int64] * 2, ctypes.c_int64
+        self.together.argtypes, self.together.restype = [ctypes.c_void_p], None
+        self.attend.argtypes, self.attend.restype = [ctypes.c_int64] * 2, None
+        self.forget = self._library["minigrad_forget"]
+        self.awake, self.asked = [ctypes.c_int64.in_dll(self._library, f"minigrad_{name}") for name in ("awake", "asked")]
 
     def _text(self, name: str) -> str:
         function = self._library[f"minigrad_{name}"]
@@ -259,36 +271,48 @@ def vector() -> int:
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
 
 
+def _together(name: str, given: list[Any], steps: list[int], counted: int, items: int, part: int, shares: int, seats: int) -> None:
+    """Call a function of the library in shares, which so many other threads help with; steps are from one share to the next, of the first arguments."""
+    found: Any = library()
+    entry, integers, floats, layout = found.entries[name]
+    more = [0] * (6 - floats), given[:integers], steps, [0] * (integers - len(steps))
+    job = bytearray(
+        layout.pack(entry, integers, floats, counted, items, part, shares, seats, 0, *given[integers:], *itertools.chain(*more))
+    )
+    if found.awake.value < seats:
+        wake(seats, found)
+    found.together(_addressof(_from_buffer(job)))
+
+
 def run(name: str, places: Sequence[tuple[np.ndarray, int]], count: int, *rest: Any, part: int = PART) -> None:
-    """Call a function of the library with pointers to ``places``, ``count`` and ``rest``, in parts that threads share.
+    """Call a function of the library with pointers to ``places``, ``count`` and ``rest``; threads share the work in parts.
 
-    A place is an array and the number of its elements for each of the ``count`` items: 0 for an array that all parts read.
-    ``part``: items in a part at most.
+    A place is an array and the number of its elements for each of the ``count`` items, which do not depend on each other: 0 for an array that
+    all parts read. ``part``: items in a part.
     """
-    function = getattr(library(), name)
+    found: Any = library()
     pointers = [address(a) for a, _ in places]
-    if count <= part:
-        function(*pointers, count, *rest)
+    seats = helpers(-(-count // part)) if count > part else 0
+    if seats and not found.awake.value and max([a.nbytes for a, _ in places]) <= WORTH:
+        seats = 0
+    if not seats:
+        getattr(found, name)(*pointers, count, *rest)
         return
-    steps = [a.itemsize * step for a, step in places]
-
-    def work(s: slice) -> None:
-        function(*[p + s.start * step for p, step in zip(pointers, steps, strict=True)], s.stop - s.start, *rest)
-
-    parallel(work, cut(count, 1, part), worth=max([a.nbytes for a, _ in places]) > WORTH)
+    steps = [a.itemsize * step * part for a, step in places]
+    _together(name, [*pointers, count, *rest], steps, len(pointers), count, part, -(-count // part), seats)
 
 
 def share(name: str, arrays: Sequence[np.ndarray], scratch: int, *rest: int, shares: int) -> None:
     """Call a function of the library, which takes ``shares`` of its work one by one, in so many threads as there are.
 
     It gets pointers to ``arrays`` and to ``scratch`` numbers of its own, ``rest`` (numbers and addresses), and the number of the next share,
-    which the threads have in common: between shares no thread waits for the GIL. Shares are cut by shapes alone.
+    which the threads have in common. Shares are cut by shapes alone.
     """
-    function, taken = getattr(library(), name), np.zeros(1, np.int64)
-    pointers, common = [address(a) for a in arrays], address(taken)
-
-    def work(_: int) -> None:
-        own = room(scratch)
-        function(*pointers, address(own), *rest, common)
-
-    parallel(work, range(min(shares, get_num_threads())))
+    calls, taken, pointers = 1 + helpers(shares), np.zeros(1, np.int64), [address(a) for a in arrays]
+    own = -(-scratch // 16) * 16  # numbers from one room to the next
+    rooms = room(own * calls)
+    given = [*pointers, address(rooms), *rest, address(taken)]
+    if calls == 1:
+        getattr(library(), name)(*given)
+    else:
+        _together(name, given, [*[0] * len(pointers), 4 * own], -1, 0, 0, calls, calls - 1)

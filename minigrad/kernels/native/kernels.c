@@ -1977,7 +1977,7 @@ void NAME(descend)(float *restrict p, const float *restrict g, Long n, float lr)
 }
 
 /* With momentum: b = momentum b + share g, and p -= lr b, or with `nesterov` lr (momentum b + g). */
-void NAME(sgd)(float *restrict p, const float *restrict g, float *restrict b, Long n, float momentum, float share, float lr, Long nesterov) {
+void NAME(sgd)(float *restrict p, const float *restrict g, float *restrict b, Long n, Long nesterov, float momentum, float share, float lr) {
     if (nesterov)
         for (Long i = 0; i < n; i++) { b[i] = b[i] * momentum + g[i] * share; p[i] -= (b[i] * momentum + g[i]) * lr; }
     else
@@ -1986,8 +1986,157 @@ void NAME(sgd)(float *restrict p, const float *restrict g, float *restrict b, Lo
 
 #endif /* LEVEL */
 
-/* ------------------------------------------------------------------- what belongs to no level: how this file was compiled */
+/* ------------------------------------------------------------------- what belongs to no level: threads, and how this file was compiled */
 #ifdef DISPATCH
+#if defined(_WIN32)
+__declspec(dllimport) void __stdcall Sleep(unsigned long);
+#define YIELD() Sleep(0)
+#else
+#include <sched.h>
+#define YIELD() sched_yield()
+#endif
+#if defined(__x86_64__)
+#define PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define PAUSE() __asm__ volatile("yield")
+#else
+#define PAUSE()
+#endif
+_Static_assert(sizeof(void *) == sizeof(Long), "arguments are passed as numbers of 64 bits");
+
+/* A call of a function of this file in `shares`, which threads take one by one. Behind this struct are `integers` numbers and addresses, and as many
+ * steps: the arguments of share i are these plus i times the steps, and then `floats`. The one at `counted` (there is none if it is negative) is how many
+ * of all `items` the share has: `part`, or what is left. Python cuts shares by shapes alone. Up to `seats` threads help the one whose job it is. */
+enum { INTEGERS = 20, FLOATS = 6 };
+typedef struct {
+    void *function;
+    Long integers, float_count, counted, items, part, shares, seats, next;
+    float floats[FLOATS];
+} Job;
+
+#define T3 Long, Long, Long
+#define T4 T3, Long
+#define T5 T4, Long
+#define T6 T5, Long
+#define T7 T6, Long
+#define T8 T7, Long
+#define T9 T8, Long
+#define T10 T9, Long
+#define T11 T10, Long
+#define T12 T11, Long
+#define T13 T12, Long
+#define T14 T13, Long
+#define T15 T14, Long
+#define T16 T15, Long
+#define T17 T16, Long
+#define T18 T17, Long
+#define T19 T18, Long
+#define T20 T19, Long
+#define A3 a[0], a[1], a[2]
+#define A4 A3, a[3]
+#define A5 A4, a[4]
+#define A6 A5, a[5]
+#define A7 A6, a[6]
+#define A8 A7, a[7]
+#define A9 A8, a[8]
+#define A10 A9, a[9]
+#define A11 A10, a[10]
+#define A12 A11, a[11]
+#define A13 A12, a[12]
+#define A14 A13, a[13]
+#define A15 A14, a[14]
+#define A16 A15, a[15]
+#define A17 A16, a[16]
+#define A18 A17, a[17]
+#define A19 A18, a[18]
+#define A20 A19, a[19]
+#define WITH(n) case n * 8: if (f) ((void (*)(T##n))f)(A##n); return 1;
+#define AND(n, m, types, ...) case n * 8 + m: if (f) ((void (*)(T##n, types))f)(A##n, __VA_ARGS__); return 1;
+#define TYPES(...) __VA_ARGS__
+/* Call f with the first of `a` and of `x`: the functions of this file have integers and addresses first, and then floats. Whether there is such a call. */
+static int call(void *f, Long integers, Long floats, const Long *a, const float *x) {
+    switch (integers * 8 + floats) {
+        WITH(3) WITH(4) WITH(5) WITH(6) WITH(7) WITH(8) WITH(9) WITH(10) WITH(11) WITH(12) WITH(13) WITH(14) WITH(15) WITH(16) WITH(17) WITH(18) WITH(19)
+        WITH(20)
+        AND(3, 1, float, x[0])
+        AND(3, 2, TYPES(float, float), x[0], x[1])
+        AND(3, 3, TYPES(float, float, float), x[0], x[1], x[2])
+        AND(3, 4, TYPES(float, float, float, float), x[0], x[1], x[2], x[3])
+        AND(4, 1, float, x[0])
+        AND(4, 2, TYPES(float, float), x[0], x[1])
+        AND(4, 3, TYPES(float, float, float), x[0], x[1], x[2])
+        AND(5, 3, TYPES(float, float, float), x[0], x[1], x[2])
+        AND(5, 6, TYPES(float, float, float, float, float, float), x[0], x[1], x[2], x[3], x[4], x[5])
+        AND(9, 1, float, x[0])
+        AND(10, 1, float, x[0])
+    }
+    return 0;
+}
+
+/* Whether a Job can have so many integers and floats. */
+Long minigrad_can_call(Long integers, Long floats) {
+    return call(NULL, integers, floats, NULL, NULL);
+}
+
+/* What the threads have in common: the job of the moment, how many jobs there were, threads that look at it, threads that wait here for the next one, and
+ * a number that Python changes when it needs a thread for something else. */
+static struct { Job *job; Long posted, inside; } pool;
+Long minigrad_awake, minigrad_asked;
+
+static void take_shares(Job *job) {
+    const Long *first = (const Long *)(job + 1), *step = first + job->integers;
+    Long i, a[INTEGERS];
+    while ((i = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED)) < job->shares) {
+        for (Long k = 0; k < job->integers; k++) a[k] = first[k] + i * step[k];
+        if (job->counted >= 0) a[job->counted] = job->items - i * job->part < job->part ? job->items - i * job->part : job->part;
+        call(job->function, job->integers, job->float_count, a, job->floats);
+    }
+}
+
+/* For threads of Python that have nothing to do: help with jobs, until none came for so many rounds, or `asked` changes. A thread that sleeps takes up to
+ * 50 microseconds to wake, one that waits here less than one. */
+void minigrad_attend(Long asked, Long rounds) {
+    Long seen = -1;
+    __atomic_fetch_add(&minigrad_awake, 1, __ATOMIC_SEQ_CST);
+    for (Long left = rounds; left > 0 && __atomic_load_n(&minigrad_asked, __ATOMIC_ACQUIRE) == asked; left--) {
+        Long posted = __atomic_load_n(&pool.posted, __ATOMIC_ACQUIRE);
+        if (posted != seen) {
+            seen = posted;
+            __atomic_fetch_add(&pool.inside, 1, __ATOMIC_SEQ_CST); /* from here on the job stays in memory */
+            Job *job = __atomic_load_n(&pool.job, __ATOMIC_SEQ_CST);
+            if (job && __atomic_fetch_sub(&job->seats, 1, __ATOMIC_RELAXED) > 0) {
+                take_shares(job);
+                left = rounds;
+            }
+            __atomic_fetch_sub(&pool.inside, 1, __ATOMIC_SEQ_CST);
+        }
+        if (left % 32) PAUSE();
+        else YIELD(); /* where there is one processor for two threads, the other one must not wait for this one */
+    }
+    __atomic_fetch_sub(&minigrad_awake, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Do a job, with the threads that attend. If they work on another one, alone. */
+void minigrad_together(Job *job) {
+    Job *none = NULL;
+    if (job->seats < 1 || !__atomic_compare_exchange_n(&pool.job, &none, job, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        take_shares(job);
+        return;
+    }
+    __atomic_fetch_add(&pool.posted, 1, __ATOMIC_SEQ_CST);
+    take_shares(job);
+    __atomic_store_n(&pool.job, NULL, __ATOMIC_SEQ_CST);
+    for (Long i = 0; __atomic_load_n(&pool.inside, __ATOMIC_SEQ_CST); i++)
+        if (i < 1 << 12) PAUSE();
+        else YIELD();
+}
+
+/* In a child of fork, which has none of the threads. */
+void minigrad_forget(void) {
+    pool.job = NULL;
+    pool.inside = minigrad_awake = 0;
+}
+
 const char *minigrad_compiler(void) {
 #ifdef __clang__
     return "clang " __clang_version__;

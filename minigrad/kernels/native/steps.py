@@ -34,5 +34,5 @@ def sgd(p: np.ndarray, g: Any, b: Any, t: Any, momentum: float, share: float, lr
     found = lines(*arrays)
     if found is None or any(a is not b for a, b in zip(arrays, found, strict=True)):
         return NotImplemented
-    run("sgd", [(a, 1) for a in arrays], p.size, momentum, share, lr, bool(nesterov))
+    run("sgd", [(a, 1) for a in arrays], p.size, int(nesterov), momentum, share, lr)
     return None
