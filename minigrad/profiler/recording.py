@@ -269,7 +269,7 @@ class Recording:
         """``formula(g, *args)``, noted; of a joint formula what it leaves for later is noted then."""
         outer, self.known = self.known, True
         start = perf_counter_ns()
-        result = None
+        result: Any = None
         try:
             result = formula(g, *args)
         finally:
