@@ -91,8 +91,10 @@ def test_a_drawing_is_centred_and_answered(tmp_path):
         stroke([[0.9, 0.1]]); await frames(2); const dot = about(image(state.strokes)); at("clear").click();
         at("pad").focus(); key(at("pad"), " "); for (const k of ["ArrowDown", "ArrowDown", "ArrowRight"]) key(at("pad"), k); key(at("pad"), " "); key(at("pad"), "ArrowUp"); await frames(2);
         const keyed = state.strokes.map(s => s.length);
+        key(at("pad"), " "); at("pad").blur(); at("pad").focus(); key(at("pad"), "ArrowDown"); const lifted = [state.down, state.strokes.map(s => s.length)]; at("undo").click();  // who leaves the pad lifts the pen
+        point(at("pad"), "pointerdown", 0.5, 0.5); point(at("pad"), "pointercancel", 0, 0); point(at("pad"), "pointermove", 0.6, 0.6); const cancelled = state.strokes.map(s => s.length); at("undo").click();
         at("samples").children[3].click(); const sample = [state.sample, state.strokes.length, samples[3].name];
-        return {start, one, two, dot, seven, input, drawn_, cleared, keyed, sample, face: face()};""",
+        return {start, one, two, dot, lifted, cancelled, seven, input, drawn_, cleared, keyed, sample, face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -105,6 +107,7 @@ def test_a_drawing_is_centred_and_answered(tmp_path):
     assert found["dot"]["all"] > 3
     np.testing.assert_allclose(found["dot"]["centre"], [14, 14], atol=0.05)
     assert found["drawn_"] == [1, None, False] and found["cleared"] == [0, "", 0, True]
+    assert found["lifted"] == [False, [4, 1]] and found["cancelled"] == [4, 1]
     assert found["keyed"] == [4] and found["sample"] == [3, 0, "7"]
     x = (np.array(found["input"], np.float32) - 0.1307) / 0.3081
     np.testing.assert_allclose(found["seven"], weight @ x + model[1].bias.detach().numpy(), rtol=1e-4, atol=1e-4)
@@ -145,9 +148,9 @@ def test_what_a_cell_sees(tmp_path):
         + f"""const see = (l, i, j) => {{ const found = ways(l, i, j); return [Array.from(found.counts[0]), ...found.fields[0]]; }};
         const seen = {[[k + 1, *place] for k, place in enumerate(places)]}.map(p => see(...p));"""
         + """at("shows").children[1].click(); const shown_ = [state.show, at("shows").children[1].ariaPressed];
-        point(at("layer-3"), "pointerdown", 0.01, 0.01); const corner = at("now").textContent; key(at("layer-3"), "ArrowDown"); key(at("layer-3"), "ArrowRight"); const moved = [state.layer, state.i, state.j];
+        point(at("layer-3"), "pointerdown", 0.01, 0.01); const corner = at("now").textContent; key(at("layer-3"), "ArrowDown"); key(at("layer-3"), "ArrowRight"); const dragged_ = (point(at("layer-3"), "pointerdown", 0.01, 0.01), point(at("layer-3"), "pointermove", 0.99, 0.99), point(at("layer-3"), "pointerup", 0, 0), [state.i, state.j]); point(at("layer-3"), "pointerdown", 0.01, 0.01); point(at("layer-3"), "pointerup", 0, 0); key(at("layer-3"), "ArrowDown"); key(at("layer-3"), "ArrowRight"); const moved = [state.layer, state.i, state.j];
         key(at("layer-1"), "ArrowDown"); const other = state.layer; point(at("layer-0"), "pointerdown", 0.5, 0.5); const pixel = at("now").textContent;
-        return {seen, shown_, corner, moved, other, pixel, formulas: [1, 2, 3].map(l => [formula(l, 0), formula(l, 1)]), face: face()};""",
+        at("shows").children[0].click(); shown_.push(state.show); return {seen, shown_, corner, dragged_, moved, other, pixel, formulas: [1, 2, 3].map(l => [formula(l, 0), formula(l, 1)]), face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -159,7 +162,7 @@ def test_what_a_cell_sees(tmp_path):
             min(columns[1], 11),
         )
     assert found["formulas"] == [[[3, 2], [3, 2]], [[7, 2], [7, 2]], [[9, 2], [9, 2]]]
-    assert found["shown_"] == ["ways", "true"]
+    assert found["shown_"] == ["ways", "true", "values"] and found["dragged_"] == [2, 6]
     assert found["corner"] == "3, row 1, column 1: sees 9×9 of the 12×11 pixels, a part of it in the padding."
     assert found["moved"] == [3, 1, 1] and found["other"] == 1 and found["pixel"].startswith("Pixel in row 7, column 6: ")
     assert found["face"] == FACE
@@ -278,9 +281,10 @@ def test_templates_while_they_train(tmp_path):
         + """moves.set(0); const start = at("now").textContent; at("walk").children[2].click(); await rest(); const on = state.frame;
         at("walk").children[1].click(); await rest(); const end = [state.frame, at("now").textContent];
         at("images").children[2].click(); const bars = [...at("templates").children].map(f => [f.children[1].className, f.children[0].ariaLabel]);
-        point(at("curve"), "pointerdown", 0.001, 0.5); const back = state.frame; at("walk").children[2].click(); await rest(); at("walk").children[0].click(); const stepped = state.frame;
+        point(at("curve"), "pointerdown", 0.3, 0.5); point(at("curve"), "pointermove", 0.999, 0.5); const drawn_ = state.frame;
+        at("curve").dispatchEvent(new PointerEvent("pointermove", {clientX: 0, clientY: 0, buttons: 0})); const hovered = state.frame; point(at("curve"), "pointermove", 0.001, 0.5); const back = state.frame; at("walk").children[2].click(); await rest(); at("walk").children[0].click(); const stepped = state.frame;
         const slider = at("walk").children[3]; slider.value = 5; slider.dispatchEvent(new Event("input")); const slid = state.frame;
-        return {start, on, end, bars, back, stepped, slid, face: face()};""",
+        return {start, on, end, bars, drawn_, hovered, back, stepped, slid, face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -289,6 +293,7 @@ def test_templates_while_they_train(tmp_path):
     scores = np.exp(frames[-1]["scores"][2])
     assert [c for c, _ in found["bars"]] == ["", "", "true"]
     assert found["bars"][2][1] == f"template of class bottom, probability {100 * scores[2] / scores.sum():.1f} %"
+    assert [found["drawn_"], found["hovered"]] == [7, 7]  # dragged to its end; a pointer that is not pressed moves nothing
     assert [found["back"], found["stepped"], found["slid"]] == [0, 0, 5] and found["face"] == FACE
 
 
@@ -321,10 +326,11 @@ def test_all_maps_of_a_network(tmp_path):
         key(document.body, "ArrowRight"); key(document.body, "ArrowDown"); await settled(); const keyed = [at("about").textContent, at("which").textContent];
         at("maps").children[2].click(); at("images").children[1].click(); await settled(); const clicked = at("which").textContent, before = at("large").toDataURL();
         at("mix").value = 0; at("mix").oninput(); await settled(); const mixed_ = before !== at("large").toDataURL(), faces = face(); await settled();
+        key(document.body, "ArrowUp"); key(document.body, "ArrowLeft"); await settled(); const backwards = at("which").textContent; key(document.body, "ArrowDown"); await settled();
         at("maps").children[1].click(); await settled(); const filter_ = [at("filter").textContent, [...filters["2"].values].slice(9, 18), document.querySelectorAll("#maps canvas.filter").length], corner = (() => {
           const c = document.querySelectorAll("#maps canvas.filter")[1], large = at("filter").querySelector("canvas"); return [c.width, c.height, c.toDataURL() === large.toDataURL()]; })();
         at("layers").children[0].click(); await settled(); const layer = [at("about").textContent, at("layers").children[0].ariaPressed], maps_ = at("maps").children[0].getBoundingClientRect().width;
-        return {start, keyed, clicked, layer, maps_, mixed_, filter_, corner, face: faces};""",
+        return {start, keyed, clicked, backwards, layer, maps_, mixed_, filter_, corner, face: faces};""",
         tmp_path,
         (390, 844),
     )
@@ -333,6 +339,7 @@ def test_all_maps_of_a_network(tmp_path):
     assert found["layer"] == ["0: 3 maps of 6×6", "true"]
     assert found["maps_"] > 110  # three beside one another fill a telephone's width
     assert found["clicked"] == "second, 2, map 2" and found["mixed_"]
+    assert found["backwards"] == "second, 0, map 1"
     weight = model[0].weight.detach().numpy()[1, 0]
     most = f"{np.abs(weight).max():.2g}"
     assert found["filter_"][0] == f"filter 1: 3×3, from −{most} (red) to {most} (blue)" and found["filter_"][2] == 3

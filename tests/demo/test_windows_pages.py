@@ -84,8 +84,10 @@ def test_windows_become_rows(tmp_path):
         moves.set(0); at("walk").children[1].click(); await frames(2); at("walk").children[1].click(); const paused = [moves.playing, moves.t < 1, at("walk").children[1].textContent];
         const [x, yy] = places.matrix(3, 1), box = at("stage").getBoundingClientRect();
         at("stage").dispatchEvent(new MouseEvent("click", {clientX: box.left + x + 3, clientY: box.top + yy + 3})); steps.push(moves.t);
+        const chosen = []; for (const [part, p] of [["product", 2], ["map", 4]]) { const [x, yy] = places[part](p, 1), box = at("stage").getBoundingClientRect(); at("stage").dispatchEvent(new MouseEvent("click", {clientX: box.left + x + 3, clientY: box.top + yy + 3})); chosen.push(moves.t); }
+        for (const k of [0, 1]) { at("parts").children[k].click(); chosen.push(moves.t, at("parts").children[k].ariaPressed); }
         const cells = range(P).map(p => range(K).map(k => pixel(...source(p, k)) || 0));
-        return {steps, paused, cells, matrix: range(P).map(p => range(K).map(k => matrix[p * K + k])), last: moves.last, face: face()};""",
+        return {steps, paused, chosen, cells, matrix: range(P).map(p => range(K).map(k => matrix[p * K + k])), last: moves.last, face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -99,6 +101,7 @@ def test_windows_become_rows(tmp_path):
     assert end[:2] == [18, False] and end[2].startswith("Done. The 32 pixels were copied to 72 numbers")
     assert found["paused"] == [False, True, "▶"]
     assert clicked == 3
+    assert found["chosen"] == [8, 16, 0, "true", 6, "true"]  # six rows of windows, then six of products, then six cells
     assert found["face"] == FACE
 
 
@@ -115,7 +118,7 @@ def test_three_ways_to_make_an_image_smaller(tmp_path):
         const share = Object.keys(KINDS).map(k => parseFloat(at("changed-" + k).textContent));
         point(at("image"), "pointerdown", 0.5, 0.5); point(at("image"), "pointermove", 0.5 - 2 / 8, 0.5); point(at("image"), "pointerup", 0.5, 0.5); const dragged_ = [state.down, state.right];
         at("arrows").querySelectorAll("button")[2].click(); const back = [state.down, state.right];
-        point(at("map-average"), "pointermove", 0.01, 0.01); const pointed = [state.kind, state.i, state.j, at("how-max").textContent]; key(at("map-max"), "ArrowDown"); pointed.push(state.i, state.kind);
+        point(at("map-average"), "pointermove", 0.01, 0.01); const pointed = [state.kind, state.i, state.j, at("how-max").textContent]; key(at("map-max"), "ArrowDown"); pointed.push(state.i, state.kind); point(at("map-sampling"), "pointerdown", 0.99, 0.01); pointed.push(state.i, state.j, state.kind);
         at("images").children[1].click(); const buttons_ = [...at("arrows").querySelectorAll("button")].map(b => { slide("down", 0); slide("right", 0); b.click(); return [state.down, state.right]; });
         slide("down", 3); const slid = [state.down, at("value-down").textContent, at("shifted").textContent];
         return {still, buttons_, slid, shifted, maps, share, dragged_, back, pointed, image: state.image, face: face()};""",
@@ -138,7 +141,7 @@ def test_three_ways_to_make_an_image_smaller(tmp_path):
     assert found["dragged_"] == [2, -1] and found["back"] == [0, 0]
     values = image[:3, :3].ravel()
     assert found["pointed"][:3] == ["average", 0, 0] and found["pointed"][3].startswith(f"max({round(float(values[0]), 2)}, ")
-    assert found["pointed"][4:] == [1, "max"] and found["image"] == 1
+    assert found["pointed"][4:] == [1, "max", 0, 2, "sampling"] and found["image"] == 1
     assert found["face"] == FACE
 
 

@@ -330,6 +330,30 @@ def test_print_play_pinch_and_the_other_keys_and_buttons(tmp_path):
 
 
 @in_browser
+def test_links_of_the_panel_and_paths_by_keys(tmp_path):
+    """An argument and a use lead to their boxes, also into a folded module; a module's button folds it; Shift+Enter ends a path."""
+    followed, used, folds, way, hits, frame, closed = act(
+        tmp_path,
+        """const link = text => [...at("panel").querySelectorAll("button.link")].find(b => b.textContent === text).click(), node = name => world.querySelector(`g[data-id="${id(name)}"]`);
+        tap(id("add")); setFolds(true); link("linear"); const followed = [at("panel").querySelector("h2").textContent, picked && boxes.get(picked).inside.path];
+        tap(id("x")); link("linear"); const used = boxes.get(at("panel").dataset.of).inside.path;
+        setFolds(false); details(module("body")); const press = word => [...at("panel").querySelectorAll("button")].find(b => b.textContent === say(word)).click();
+        press("foldThis"); const folds = [folded.has(module("body"))]; press("unfoldThis"); folds.push(folded.has(module("body"))); clearAll();
+        key("Enter", node("x")); node("side linear").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", shiftKey: true, bubbles: true})); const way = nodes(".hit"); clearAll();
+        type("linear"); const hits = []; for (let k = 0; k < 5; k++) { key("Enter", at("search")); hits.push(at("hits").textContent + " " + boxes.get(at("panel").dataset.of).inside.path); } key("Escape", at("search")); hits.push(at("search").value, document.activeElement.id === "search");
+        const head = world.querySelector(`g.frame[data-id="${module("body")}"]`); head.querySelector("rect.area").dispatchEvent(new MouseEvent("click", {bubbles: true})); const frame = [folded.has(module("body"))];
+        head.querySelector("rect.head").dispatchEvent(new MouseEvent("click", {bubbles: true})); frame.push(folded.has(module("body"))); key("?"); at("keys").querySelector("button").click(); const closed = !at("keys").open;
+        return [followed, used, folds, way, hits, frame, closed];""",
+    )
+    assert followed[0].startswith("linear") and followed[1] in ("body.1.0", "head", "side", "body.0") and used in ("body.0", "side")
+    assert folds == [True, False] and way == ["side linear", "x"]
+    assert (
+        [h.split()[0] for h in hits[:5]] == ["1", "2", "3", "4", "1"] and hits[0][4:] == hits[4][4:] and len({h[4:] for h in hits[:4]}) == 4
+    )
+    assert hits[5:] == ["", False] and frame == [False, True] and closed
+
+
+@in_browser
 def test_the_graph_moves_with_the_pointer(tmp_path):
     way, while_dragged, after = act(
         tmp_path,

@@ -142,6 +142,8 @@ def test_a_click_on_a_cell_shows_its_images(tmp_path):
         document.querySelector('[data-cell="1,1"]').click();
         const clicked = [at("cell").textContent, at("count").textContent, drawn().length];
         button(1, 1).focus(); key("ArrowUp"); key("ArrowLeft"); key("ArrowLeft");
+        const ends = []; for (const k of ["Home", "ArrowRight", "End", "ArrowDown"]) { key(k); ends.push(document.activeElement.dataset.cell); }
+        button(2, 0).focus(); ends.push(cursor.join()); button(0, 0).focus();
         const moved = [named(), document.querySelectorAll('td button[tabindex="0"]').length];
         document.activeElement.click();
         const shown = [texts("#one dt")[0], texts("#one dd:last-of-type").length];
@@ -153,7 +155,7 @@ def test_a_click_on_a_cell_shows_its_images(tmp_path):
         at("look").click();
         const nameless = [...document.querySelectorAll("button")].filter(b => !(b.textContent || b.ariaLabel)).length;
         const wide = [root.scrollWidth, innerWidth];
-        return {start, picked_, mistake, clicked, moved, shown, other, japanese, dark: before !== colour() && was !== root.classList.contains("dark"), nameless, wide};""",
+        return {start, picked_, mistake, clicked, ends, moved, shown, other, japanese, dark: before !== colour() && was !== root.classList.contains("dark"), nameless, wide};""",
         tmp_path,
         (390, 844),
     )
@@ -164,6 +166,7 @@ def test_a_click_on_a_cell_shows_its_images(tmp_path):
     assert found["picked_"] == ["Image 6, dense", 1]
     assert found["mistake"] == ["cat, taken for </script>", 1]  # the chosen cell is as high as the others, on a telephone too
     assert found["clicked"] == ["</script>, recognised", "2 images, 100.0 % of class </script>; the most certain first", 2]
+    assert found["ends"] == ["0,0", "0,1", "0,2", "1,2", "2,0"]
     assert found["moved"] == ["cat, recognised: 1", 1]  # one cell of the grid is in the order of the tab key
     assert found["shown"] == ["cat", 2]
     assert found["other"] == ["conv: 100.0 % right, 0 of 7 wrong", "true", ["none"]]
