@@ -14,6 +14,7 @@ from pathlib import Path
 import hypothesis
 from hypothesis import strategies as st
 
+import minigrad as mg
 from minigrad import engine
 from minigrad.kernels import native
 
@@ -147,6 +148,8 @@ def read_hostile(path, read, errors):
 def check_reader(folder, files, read, errors, examples, contents=None):
     """Damage ``files`` in ``examples`` ways, and read each; or read ``contents``, a strategy of bytes. ``read`` takes a path, and checks what it returns."""
     path = Path(folder) / "file"
+    for name in dir(mg):  # what minigrad loads when it is used, such as the module of an operator of ONNX, is loaded now
+        getattr(mg, name)
     for content in files:  # they are valid; and what reading imports is imported now
         path.write_bytes(content)
         read(path)
