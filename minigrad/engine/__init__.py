@@ -29,7 +29,7 @@ calls it with Tensors, which records a graph again. This gives derivatives of an
 Each module imports only those before it: ``entry`` (what public functions do with their arguments), ``modes`` (switches), ``graph`` (nodes),
 ``batching`` (what ``vmap`` puts in the place of arrays), ``saved`` (hooks of what nodes keep), ``observed`` (who hears of ops), ``anomaly`` (finds the line of an error), ``op``
 (:func:`op` and its calls), ``rules`` (what else is known of an op), ``fitting`` (sums a gradient over broadcast axes), ``backward`` (the backward
-pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class:
+pass), ``passes`` (which nodes it made, when it is recorded), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class:
 :mod:`minigrad.tensor` registers its class in ``graph``.
 """
 
@@ -51,6 +51,7 @@ from minigrad.engine.modes import (
     Mode, dtype_of, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, no_number, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from minigrad.engine.observed import observer, record_function
+from minigrad.engine.passes import RecordedPass, pass_of
 from minigrad.engine.op import (
     F16, F32, F64, Op, Plan, ShapeError, answers_for, joint, op, put_before_kernels, registered_ops, specialize, take_away,
 )  # fmt: skip

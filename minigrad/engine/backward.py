@@ -16,10 +16,11 @@ import numpy as np
 from minigrad.engine import anomaly
 from minigrad.engine.batching import Batched, Level, any_batched, is_batched, of_samples, running
 from minigrad.engine.fitting import arrived, cast, enter, fit, in_dtype, is_half, leave
-from minigrad.engine.graph import Leaf, Node, Pick, Shell, TensorBase, inside, shape_of, wrap
+from minigrad.engine.graph import Leaf, Node, Pick, Shell, TensorBase, inside, numbers, shape_of, wrap
 from minigrad.engine.modes import set_grad_enabled
 from minigrad.engine.observed import Observer, observer
 from minigrad.engine.op import F16, F32, ShapeError
+from minigrad.engine.passes import RecordedPass
 from minigrad.types import Operand, Tensor
 
 Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"
@@ -50,6 +51,8 @@ def _walk(
     found: dict[Node, Any] = {}
     watching = anomaly.watching()
     ndarray = np.ndarray
+    passed = RecordedPass() if record else None
+    mark = None if passed is None else passed.marks.append
 
     for node, g in seeds:
         pending[node] = pending[node] + g if node in pending else g
@@ -109,8 +112,10 @@ def _walk(
                         if not any(targets):
                             continue
                 args = kept if pick is None else pick(kept)
-                if record:
+                if mark is not None:
                     args = as_tensors(args, sources, node)
+                    mark(next(numbers))
+                    mark(plan.op)
                 if widen:
                     args = in_dtype(tuple(args), F16, F32)
                 try:
@@ -152,7 +157,9 @@ def _walk(
                     if target not in pending:
                         pending[target] = gradient
                         heappush(heap, (-target.number, target))
-                    elif record:
+                    elif mark is not None:
+                        mark(next(numbers))
+                        mark(None)
                         pending[target] = pending[target] + gradient
                     elif target in owned:
                         pending[target] += gradient
@@ -166,6 +173,8 @@ def _walk(
             raise
         if not retain:
             node.kept = node.parents = None
+    if passed is not None:
+        passed.end()
     if freed is not None and any(node not in found for node in wanted or ()):  # it may lie behind what was freed
         raise freed_error(freed)
     return found

@@ -260,6 +260,8 @@ class Faces:
         """The label, the attributes and the tooltip of a box."""
         kind = box.vertex.kind if box.vertex is not None else family_of(box)
         lines = [f"{self.parameter_name(e)} {shape_text(e.shape)}" for e in self.hidden(box)]
+        if box.vertex is not None and box.vertex.within.startswith("∂"):  # made by a backward pass
+            lines.insert(0, box.vertex.within)
         if box.inside is not None:  # a module that is one op needs no frame
             lines.insert(0, short(f"{box.inside.name} {box.inside.kind}" + (f" ×{box.inside.repeats}" if box.inside.repeats > 1 else "")))
         results = self.results(box)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from minigrad.graph.model import Graph
-from minigrad.graph.view import Box, View, view
+from minigrad.graph.view import Box, View, levels_of, view
 
 PAGE = (820.0, 1240.0)  # points: printed on A4 with margins of a centimetre, a type of 9 points is of 5.8
 BETWEEN = {False: 23.0, True: 34.0}  # points from level to level, without and with the labels of the backward pass
@@ -90,7 +90,7 @@ def fitted(
         sideways: the picture runs from left to right, on a page in landscape format.
         backward: the backward pass stands beside it.
     """
-    levels = max((scope.id.count("/") + (graph.scopes[0].path != "") for scope in graph.scopes), default=0)
+    levels = max(levels_of(graph.scopes).values(), default=0)
     ways = (False, True) if repeats is None else (repeats,)
     if not any(scope.same_as for scope in graph.scopes):
         ways = ways[:1]

@@ -32,7 +32,8 @@ class Vertex:
     ``kind``      ``op``, ``parameter``, ``buffer``, ``input``, ``leaf``, ``constant``, ``output`` or ``summary`` (of many ops)
     ``name``      the op as the user called it (``conv2d``, see :func:`minigrad.graph.trace.Callers.called`), or the tensor (``conv1.weight``)
     ``op``        the op's own name (``conv``); empty for a tensor
-    ``within``    the function that computed this among others, as the user called it (``mse_loss`` for ``square``), if there was one
+    ``within``    the function that computed this among others, as the user called it (``mse_loss`` for ``square``), if there was one; of an op
+                  that a backward pass with ``create_graph=True`` made, the gradient that it belongs to: ``∂ tanh``
     ``family``    the file of ops that it comes from (``linalg``), ``custom`` for a user's op, else the ``kind``
     ``static``    arguments of the call that are no tensors, as text: ``{"dim": "1"}``
     ``shapes``    of each result; ``dtypes`` and ``bytes`` likewise
@@ -86,7 +87,7 @@ class Edge:
 
 @dataclass
 class Scope:
-    """One call of a module.
+    """One call of a module; or one backward pass that was recorded, whose ``path`` is its name and ``kind`` says how many ops it made.
 
     ``id`` says where the call happened (``"layer1/0/conv1"``), ``path`` is the module's path in the model, ``kind`` its class,
     ``parent`` the id of the call around it (``""`` for the model's own). Equal calls that follow one another (same

@@ -540,6 +540,7 @@ def trace(
     graph = Graph(tracer.vertices, tracer.edges, list(recording.scopes) if recording else [], title, tracer.kept_bytes)
     _place_tensors(graph, model if recording is None else None, [name for name in filled if "." in name])
     _mark_repeats(graph)
+    _frame_passes(graph, nodes, ids)
     store = Store(graph.arrays) if values else None
     if store is not None:
         tracer.note_values(Values(nodes, outputs), nodes, store)
@@ -811,6 +812,23 @@ def _place_tensors(graph: Graph, model: Any, inner: Iterable[str]) -> None:
         beside = vertex.kind in ("parameter", "buffer", "constant", "leaf") or (vertex.kind == "input" and vertex.name in inner)
         if beside and vertex.id in users:
             vertex.scope = common({by_id[user].scope for user in users[vertex.id]})
+
+
+def _frame_passes(graph: Graph, nodes: Iterable[Node], ids: Mapping[Node, str]) -> None:
+    """Put what backward passes with ``create_graph=True`` made into a frame for each pass; each op says the gradient of which it belongs to."""
+    by_id = {vertex.id: vertex for vertex in graph.vertices}
+    passes: dict[engine.RecordedPass, list[tuple[Vertex, engine.Op | None]]] = {}
+    for node in nodes:
+        vertex = by_id.get(ids[node])
+        if vertex is not None and vertex.kind == "op" and not vertex.scope and (made := engine.pass_of(node.number)) is not None:
+            passes.setdefault(made[0], []).append((vertex, made[1]))
+    for k, members in enumerate(passes.values(), 1):
+        name = f"backward pass {k}" if len(passes) > 1 else "backward pass"
+        frame = Scope(name, name, name, f"{len(members)} ops", "")
+        graph.scopes.append(frame)
+        for vertex, op in members:
+            vertex.scope = frame.id
+            vertex.within = f"∂ {op.name}" if op is not None else ""  # of a sum of gradients nothing more is to be said
 
 
 def _mark_repeats(graph: Graph) -> None:

@@ -48,6 +48,15 @@ class View:
     columns: int = 1
 
 
+def levels_of(scopes: Iterable[Scope]) -> dict[str, int]:
+    """The level of each call: 0 for the model's own, 1 for those in it. What stands alone is at level 1: modules without a recorded call of the model,
+    and backward passes."""
+    found: dict[str, int] = {}
+    for scope in scopes:
+        found[scope.id] = found[scope.parent] + 1 if scope.parent else int(scope.path != "")
+    return found
+
+
 class Folding:
     """Which module call is drawn for which: the first of equal calls for all of them, a folded call for the calls inside it."""
 
@@ -58,9 +67,7 @@ class Folding:
         self.groups: dict[str, dict[str, str]] = {"": {}}  # call -> repeated group that it is in -> which member
         children: dict[str, list[str]] = {}
         place: dict[str, int] = {}
-        level: dict[str, int] = {"": -1}
-        if any(not scope.parent and scope.path for scope in scopes):  # named after parameters: the model itself has no call
-            level[""] = 0
+        level = levels_of(scopes)
         for scope in scopes:
             place[scope.id] = len(children.setdefault(scope.parent, []))
             children[scope.parent].append(scope.id)
@@ -70,7 +77,6 @@ class Folding:
             if repeats and self.by_id[here].same_as:
                 here = self.by_id[here].same_as
             self.canonical[scope.id] = here
-            level[scope.id] = level[scope.parent] + 1
             self.folded[scope.id] = self.folded[scope.parent] or (here if depth is not None and level[scope.id] >= depth else "")
             group = scope.same_as or (scope.id if scope.repeats > 1 else "")
             self.groups[scope.id] = {**self.groups[scope.parent], group: scope.id} if repeats and group else self.groups[scope.parent]

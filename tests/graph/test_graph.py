@@ -155,6 +155,46 @@ def test_methods_in_place_bear_their_names():
     ]  # fmt: skip
 
 
+def test_backward_passes_that_are_recorded_have_frames():
+    x = mg.tensor([0.5, 2.0], requires_grad=True)
+    (first,) = mg.grad(mg.tanh(x * x).sum(), x, create_graph=True)
+    (second,) = mg.grad((first * first).sum(), x, create_graph=True)
+    g = graph.draw(second)
+    forward = [v.name for v in g.vertices if v.kind == "op" and not v.scope]
+    passes = {s.id: [(v.name, v.within) for v in g.vertices if v.scope == s.id] for s in g.scopes}
+    assert forward == ["mul", "tanh"] and list(passes) == ["backward pass 1", "backward pass 2"]
+    one, two = passes.values()
+    assert one == [
+        ("mul", "∂ tanh"),
+        ("sub", "∂ tanh"),
+        ("mul", "∂ tanh"),
+        ("mul", "∂ mul"),
+        ("mul", "∂ mul"),
+        ("add", ""),
+    ]  # the sum: two uses of x
+    assert {within for _, within in two} == {"", "∂ mul", "∂ tanh", "∂ sub"} and ("neg", "∂ sub") in two
+    assert [s.kind for s in g.scopes] == ["6 ops", f"{len(two)} ops"]
+    folded, whole = graph.draw(second, depth=1).dot, graph.draw(second, depth=None).dot
+    assert "backward pass 2" in folded and "∂ sub" not in folded and "∂ sub" in whole
+    made = weakref.ref(first._node)
+    del first, second, g
+    assert made() is None  # what is remembered of a pass keeps no graph
+
+
+def test_a_backward_pass_beside_modules_is_at_their_level():
+    """A gradient penalty: the model's own frame, and one for the pass; depth=1 folds both the modules in the model and the pass."""
+    model, x = nn.Sequential(nn.Linear(2, 3), nn.Tanh()), mg.ones(1, 2, requires_grad=True)
+    with graph.record(model) as recording:
+        (slope,) = mg.grad(model(x).sum(), x, create_graph=True)
+        penalty = (slope * slope).sum()
+    g = graph.draw(penalty, model=recording)
+    assert [s.id for s in g.scopes if not s.parent] == ["Sequential", "backward pass"] and [
+        v.scope for v in g.vertices if v.name == "sum"
+    ] == [""]
+    seen = view(g, 1)
+    assert {box.scope.id for box in seen.boxes.values() if box.scope} == {"Sequential/0", "Sequential/1", "backward pass"}
+
+
 def test_arrays_do_not_live_longer_for_a_picture():
     x, other = mg.ones(2, requires_grad=True), mg.ones(2)
     array = weakref.ref(other._data)

@@ -9,7 +9,8 @@ const children = new Map(), SVG = "http://www.w3.org/2000/svg";
   for (const m of data.modules) if (first.has(m.id)) put(m.parent, m.id, first.get(m.id) - 0.5);
   for (const [k, list] of children) children.set(k, list.sort((p, q) => p[0] - q[0]).map(([, id]) => id));
 }
-const level = id => { let n = -1; for (let m = id; m; m = modules.get(m).parent) n++; return n; };
+/** 0 for the model's own call, 1 for those in it and for what stands alone: modules without the model's call, backward passes. */
+const level = id => { const m = modules.get(id); return m.parent ? level(m.parent) + 1 : Number(m.path !== ""); };
 const folded = new Set();
 let own = false, formed = false;  // the user moved the view, or folded or turned the graph: that stays when the window changes
 let sideways = data.direction === "LR" || data.direction === "RL", svg, world, lay, zoom = 1, left = 0, top_ = 0, picked = null, awaiting = false, current = 0, timer = null;
@@ -34,7 +35,7 @@ function face(id) {
     if (b.inside) lines.push(cut(`${b.inside.name} ${b.inside.class}${b.repeats ? " ×" + b.repeats : ""}`));
     if (b.static.length) lines.push(cut(b.static.join(", ")));
     if (isOp(b)) { if (b.shapes.join("") !== "scalar") lines.push(cut("→ " + used(b).join(", "))); if (b.value) lines.push("= " + b.value); } else lines.push(cut(b.value ? "= " + b.value : b.shapes.join(", ")));
-    return {title: cut(b.name), lines, fill: b.fill, grad: b.gradient && b.kind !== "output" ? b.gradient : null, kind: isOp(b) ? "op" : "given"};
+    return {title: cut(b.name), kindName: b.within.startsWith("∂") ? b.within : "", lines, fill: b.fill, grad: b.gradient && b.kind !== "output" ? b.gradient : null, kind: isOp(b) ? "op" : "given"};
   }
   const m = modules.get(id);
   if (m.ops) return {title: `${m.ops.toLocaleString()} ${say("ops")}`, lines: m.lines.slice(0, 3), fill: "#eef1f4", grad: null, kind: "module"};
