@@ -28,8 +28,8 @@ calls it with Tensors, which records a graph again. This gives derivatives of an
 
 Each module imports only those before it: ``entry`` (what public functions do with their arguments), ``modes`` (switches), ``graph`` (nodes),
 ``batching`` (what ``vmap`` puts in the place of arrays), ``saved`` (hooks of what nodes keep), ``observed`` (who hears of ops), ``anomaly`` (finds the line of an error), ``op``
-(:func:`op` and its calls), ``rules`` (what else is known of an op), ``fitting`` (sums a gradient over broadcast axes), ``backward`` (the backward
-pass), ``passes`` (which nodes it made, when it is recorded), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class:
+(:func:`op` and its calls), ``rules`` (what else is known of an op), ``fitting`` (sums a gradient over broadcast axes), ``passes`` (which nodes a
+recorded backward pass made), ``backward`` (the backward pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class:
 :mod:`minigrad.tensor` registers its class in ``graph``.
 """
 
