@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.native import F32, PART, lines, run
-from minigrad.kernels.threads import parallel
 
 PANEL = 32  # outputs that lie together in kernels.c
 LOW, HIGH = 24, 1024  # rows for which BLAS is slower than kernels.c
@@ -38,15 +37,8 @@ def linear(x: np.ndarray, weight: Any, bias: Any) -> Any:
     if found is None or theirs is None or add is None:
         return NotImplemented
     y = np.empty((n, outputs), np.float32)
-    columns = y.reshape(-1)
     step = -(-outputs // min(SHARES, max(1, work // SHARE)) // PANEL) * PANEL
-
-    def work_on(start: int) -> None:
-        count = min(step, outputs - start)
-        places = [(a, 0) for a in (theirs[0][start:], add[0][start:], found[0], columns[start:])]
-        run("linear", places, count, n, size, outputs, part=count)
-
-    parallel(work_on, range(0, outputs, step), worth=True)
+    run("linear", [(theirs[0], size), (add[0], 1), (found[0], 0), (y, 1)], outputs, n, size, outputs, part=step)
     return y
 
 
