@@ -199,6 +199,12 @@ def _prelu(input: Array, weight: Array) -> Array:
 
 @native.twin(fast.leaky_relu_back)
 def _leaky_relu_input(g, res, negative_slope):
+    if (
+        type(g) is np.ndarray and type(res) is np.ndarray and 0 <= negative_slope <= 1
+    ):  # numpy chooses between arrays, at random places, in ten times the time
+        slopes = res.astype(g.dtype)
+        np.maximum(slopes, g.dtype.type(negative_slope), out=slopes)
+        return np.multiply(slopes, g, slopes)
     return where(res, g, g * negative_slope)
 
 

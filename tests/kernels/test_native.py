@@ -956,6 +956,23 @@ def test_places_of_the_largest(level, shape, k, largest, few, special, layout, s
             assert ours.dtype == theirs.dtype
 
 
+@hypothesis.given(
+    shape=hs.sampled_from([(256,), (3, 400), (2, 2, 1030)]), k=hs.integers(1, 4), largest=hs.booleans(), levels=hs.sampled_from([3, 40, 10**5]),
+    special=hs.sampled_from([[], [np.nan], [np.inf], [-np.inf], SPECIAL]), dtype=hs.sampled_from(["f4", "f8", "f2"]), seed=hs.integers(0, 1000),
+)  # fmt: skip
+@hypothesis.settings(max_examples=300)
+def test_places_of_the_largest_of_many_by_numpy(shape, k, largest, levels, special, dtype, seed):
+    """Those of a stable sort, whether a bound from blocks is of use or not."""
+    draw = np.random.default_rng(seed)
+    with np.errstate(over="ignore"):
+        x = (draw.integers(-levels, levels, shape) / 7).astype(dtype)
+        if len(special):
+            x = np.where(draw.random(shape) < draw.choice([0.001, 0.02, 0.5]), draw.choice(special, shape), x).astype(dtype)
+    with native.force(None):
+        found = sorting.top_places(x, k, x.ndim - 1, largest)
+    np.testing.assert_array_equal(found, sorting.sorted_places(x, x.ndim - 1, largest)[..., :k])
+
+
 @LEVELS
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("share", [1.0, 0.5])

@@ -22,7 +22,7 @@ from minigrad.testing import check_op
 
 # name -> value, wherever it stands. Sizes of parts are so small that there are several.
 LOWERED = {
-    "BLENDED": 1, "BLOCK": 2, "CACHE": 16, "DEEP": 1, "FEW": 1, "LARGE": 1, "LINE": 2, "LONG": 1, "LONG_PART": 4, "LONGEST": 2, "MATRIX": 1, "PARALLEL": 1,
+    "BLENDED": 1, "BLOCK": 2, "CACHE": 16, "DEEP": 1, "FEW": 1, "LARGE": 1, "LINE": 2, "LONG": 1, "LONG_PART": 4, "LONGEST": 2, "MATRIX": 1, "MOST": 1, "PARALLEL": 1,
     "PART": 2, "ROW_CACHE": 16, "RUN": 2, "RUNNING": 1, "SHARE": 1, "SHORT": 1, "SMALL": 1, "SMALLEST": 1, "TOTALS": 1 << 12, "TURNED": 1,
     "WEIGHTS": 1, "WIDE": 1, "WORTH": 1,
 }  # fmt: skip
@@ -32,6 +32,7 @@ KEPT = {
     "minigrad.kernels.layouts.SHARES": "a number of parts, not a size",
     "minigrad.kernels.products.PARTS": "a number of parts, not a size",
     "minigrad.kernels.special._POINTS": "how exact an integral is, not a size",
+    "minigrad.kernels.threads.ROUNDS": "how long a thread waits before it sleeps",
     "minigrad.kernels.winograd.SHARES": "a number of parts, not a size",
     "minigrad.kernels.native.LEAST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
     "minigrad.kernels.native.SHORTEST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
