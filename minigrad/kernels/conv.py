@@ -88,12 +88,12 @@ def _choices(
     pixels, cells = math.prod(sizes), c * math.prod(rest)  # cells of a kernel row
     one_group, dense = x_shape[1] == c, math.prod(x_shape) * pixels * o > 0
     can_winograd = wanted != "scatter" and one_group and dense and dtype in (np.float32, np.float64)
-    can_winograd = can_winograd and w_shape[2:] in ((3, 3), (5, 5)) and max(window.stride) == 1
+    can_winograd = can_winograd and 2 <= len(sizes) <= 3 and w_shape[-2:] in ((3, 3), (5, 5)) and max(window.stride) == 1
     can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # in-place additions into overlapping matrices go wrong
     possible = (Images.name, Merged.name, *[Rows.name] * can_rows, *[WINOGRAD] * can_winograd)
     if can_winograd:
         direct = 0.225 / 9 * math.prod(w_shape[2:]) * n * pixels * c * o  # nanoseconds, at 25 ps for each product
-        if winograd.nanoseconds(n, c, o, w_shape[2], sizes, window.dilation, is_native) < direct:
+        if winograd.nanoseconds(n, c, o, w_shape[2:], sizes, window.dilation, is_native) < direct:
             return WINOGRAD, possible
     across = math.prod(sizes[1:])
     if wanted == "output":  # for wide images the products exceed SMALL, so that BLAS packs the matrices

@@ -13,6 +13,8 @@ copied in runs of contiguous pixels to ``channels tiles 36``, and the product wi
 
 The weight gradient is the transpose of all this. The input gradient is a convolution with the flipped kernel.
 With dilation d, pixels that are d apart see no others: they are d*d images of a convolution without dilation (:class:`Phases`).
+A volume is a batch of slices, whose channels are those of all slices in its window: a sum over the depth of the kernel is one over channels
+(:func:`slices`).
 
 The native twin does the same for some rows of tiles at a time, whose points stay in the second cache.
 
@@ -31,15 +33,16 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels import native
-from minigrad.kernels.layouts import Window
+from minigrad.kernels.layouts import Window, transposed
 from minigrad.kernels.native import winograd as fast
-from minigrad.kernels.threads import parallel
+from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 from minigrad.kernels.toom_cook import Matrices, matrices
 
 CACHE = 3 << 19  # bytes of transformed input in a part of the images
 SHARES = 16  # shares of a weight gradient, at most
 TOTALS = 8 << 20  # bytes of the partial sums of all shares together
+VOLUMES = 8 << 20  # bytes of the slices of some volumes, which are copied once for each slice of the kernel
 WEIGHTS = 4 << 20  # up to so many bytes of transformed weights, each part may read them again
 
 
@@ -232,10 +235,47 @@ class Phases:
         return whole
 
 
+def slices(x: np.ndarray, taps: int, count: int, dilation: int, before: int) -> np.ndarray:
+    """The windows of volumes along their depth, N C D H W to N*count C*taps H W: ``count`` windows of ``taps`` slices each, with zeros around x.
+
+    >>> slices(np.arange(1, 4).reshape(1, 1, 3, 1, 1), 3, 3, 1, 1).reshape(3, 3).tolist()
+    [[0, 1, 2], [1, 2, 3], [2, 3, 0]]
+    """
+    n, c, depth, *sizes = x.shape
+    whole, turned = np.empty((n, count, c, taps, *sizes), x.dtype), x.swapaxes(1, 2)
+
+    def copy(tap: int) -> None:
+        shift = tap * dilation - before
+        first = min(max(0, -shift), count)
+        end = max(first, min(count, depth - shift))
+        whole[:, :first, :, tap], whole[:, end:, :, tap] = 0, 0
+        whole[:, first:end, :, tap] = turned[:, first + shift : end + shift]
+
+    parallel(copy, range(taps), worth=whole.nbytes > WORTH)
+    return whole.reshape(n * count, c * taps, *sizes)
+
+
+def _volumes(x: np.ndarray, taps: int, count: int) -> list[slice]:
+    """Some volumes at a time."""
+    return cut(len(x), taps * count * x[0, :, 0].nbytes, VOLUMES)
+
+
 def convolve_apart(
     x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], window: Window, flipped: bool
 ) -> np.ndarray | None:
-    """:func:`convolve` with any dilation."""
+    """:func:`convolve` with any dilation, and of volumes."""
+    if len(sizes) == 3:
+        taps, depth, ((before, _), *_) = w.shape[2], sizes[0], window.padding
+        if flipped:
+            w = transposed(w[:, :, ::-1], 0, 2, 1)
+        planes, within = w.reshape(-1, *w.shape[2:]) if flipped else w.reshape(len(w), -1, *w.shape[3:]), _of_slice(window)
+        whole = np.empty((len(x), planes.shape[1 if flipped else 0], *sizes), x.dtype)
+        for some in _volumes(x, taps, depth):
+            y = convolve_apart(slices(x[some], taps, depth, window.dilation[0], before), planes, bias, sizes[1:], within, flipped)
+            if y is None:
+                return None
+            whole[some] = y.reshape(-1, depth, *y.shape[1:]).swapaxes(1, 2)
+        return whole
     if max(window.dilation) == 1:
         return convolve(x, w, bias, sizes, window.padding, flipped)
     phases = Phases(sizes, w.shape[2:], window.dilation, window.padding)
@@ -243,21 +283,42 @@ def convolve_apart(
     return None if y is None else phases.joined(y, sizes)
 
 
+def _of_slice(window: Window) -> Window:
+    return Window(window.stride[1:], window.padding[1:], window.dilation[1:])
+
+
 def weight_gradient_apart(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray | None:
-    """:func:`weight_gradient` with any dilation."""
+    """:func:`weight_gradient` with any dilation, and of volumes."""
+    if len(shape) == 5:
+        (o, c, taps, *kernel), depth, ((before, _), *_) = shape, y.shape[2], window.padding
+        total = np.zeros(shape, x.dtype)
+        for some in _volumes(x, taps, depth):
+            of_x, of_y = slices(x[some], taps, depth, window.dilation[0], before), slices(y[some], 1, depth, 1, 0)
+            part = weight_gradient_apart(of_x, of_y, (o, c * taps, *kernel), _of_slice(window))
+            if part is None:
+                return None
+            total += part.reshape(shape)
+        return total
     if max(window.dilation) == 1:
         return weight_gradient(x, y, shape, window.padding)
     phases = Phases(y.shape[2:], shape[2:], window.dilation, window.padding)
     return weight_gradient(phases.of_input(x), phases.of_output(y), shape, phases.padding)
 
 
-def nanoseconds(n: int, c: int, o: int, taps: int, sizes: Sequence[int], dilation: Sequence[int], is_native: bool) -> float:
-    """Estimated time of a convolution: transforms of tiles, products, transforms of weights (fitted to ``benchmarks``, one core at 3.5 GHz)."""
+def nanoseconds(n: int, c: int, o: int, taps: Sequence[int], sizes: Sequence[int], dilation: Sequence[int], is_native: bool) -> float:
+    """Estimated time of a convolution: transforms of tiles, products, transforms of weights (fitted to ``benchmarks``, one core at 3.5 GHz).
+
+    ``taps``: along each axis. Of volumes too.
+    """
+    if len(sizes) == 3:
+        depth, (deep, *others) = sizes[0], taps
+        copies = n * depth * math.prod(sizes[1:]) * (c * deep + o) * 0.5
+        return nanoseconds(n * depth, c * deep, o, others, sizes[1:], dilation[1:], is_native) + copies
     if max(dilation) > 1:
         phases = math.prod(dilation)
         apart = [-(-size // d) for size, d in zip(sizes, dilation, strict=True)]
         return nanoseconds(n * phases, c, o, taps, apart, (1, 1), is_native) + n * phases * math.prod(apart) * (c + o)
-    pixels = 7 - taps
+    pixels = 7 - taps[0]
     tiles = n * -(-sizes[0] // pixels) * -(-sizes[1] // pixels)
     if is_native:
         wide, high = (-(-count // fast.VECTOR) * fast.VECTOR for count in (c, o))  # in whole vectors

@@ -402,19 +402,22 @@ def test_adaptive_windows(size, out):
 
 @hs.composite
 def winograd_layers(draw):
-    """What winograd can do: 3x3 and 5x5 kernels, stride 1, any padding and dilation, sizes that are no multiples of its tiles, any memory layout."""
+    """What winograd can do: 3x3 and 5x5 kernels, of any depth in volumes, stride 1, any padding and dilation, sizes that are no multiples of its
+    tiles, any memory layout."""
     n, c, o = (draw(hs.integers(1, 3)) for _ in range(3))
-    taps = draw(hs.sampled_from([3, 5]))
-    padding = tuple((draw(hs.integers(0, 4)), draw(hs.integers(0, 4))) for _ in range(2))
-    dilation = tuple(draw(hs.integers(1, 3)) for _ in range(2))
-    size = [draw(hs.integers(max(1, d * (taps - 1) + 1 - sum(p)), 14)) for p, d in zip(padding, dilation, strict=True)]
+    kernel = (*[draw(hs.integers(1, 4))] * draw(hs.booleans()), *[draw(hs.sampled_from([3, 5]))] * 2)
+    padding = tuple((draw(hs.integers(0, 4)), draw(hs.integers(0, 4))) for _ in kernel)
+    dilation = tuple(draw(hs.integers(1, 3)) for _ in kernel)
+    most = 14 if len(kernel) == 2 else 9
+    least = [max(1, d * (k - 1) + 1 - sum(p)) for k, p, d in zip(kernel, padding, dilation, strict=True)]
+    size = [draw(hs.integers(first, max(first, most))) for first in least]
     dtype = draw(hs.sampled_from([np.float32, np.float64]))
     x, w = (
-        np.random.default_rng(draw(hs.integers(0, 9))).standard_normal(shape).astype(dtype) for shape in [(n, c, *size), (o, c, taps, taps)]
+        np.random.default_rng(draw(hs.integers(0, 9))).standard_normal(shape).astype(dtype) for shape in [(n, c, *size), (o, c, *kernel)]
     )
     if draw(hs.booleans()):
-        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    return x, w, draw(hs.booleans()), layouts.Window((1, 1), padding, dilation)
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    return x, w, draw(hs.booleans()), layouts.Window((1,) * len(kernel), padding, dilation)
 
 
 @each_algorithm
@@ -429,22 +432,25 @@ def test_each_algorithm_gives_the_same(name, layer):
         [d * (k - 1) + 1 for k, d in zip(w.shape[2:], window.dilation, strict=True)],
         tuple([slice(None, None, d) for d in window.dilation]),
     )
-    windows = np.lib.stride_tricks.sliding_window_view(frame, spans, (2, 3))[(..., *apart)]  # N C OH OW and the kernel's axes
-    expected = np.einsum("nchwij,ocij->nohw", windows, w) + (0 if bias is None else bias[:, None, None])
+    axes = tuple(range(2, w.ndim))
+    out, cells = "dhw"[-len(axes) :], "ijk"[-len(axes) :]
+    windows = np.lib.stride_tricks.sliding_window_view(frame, spans, axes)[(..., *apart)]  # N C *sizes and the kernel's axes
+    expected = np.einsum(f"nc{out}{cells},oc{cells}->no{out}", windows, w)
+    expected += 0 if bias is None else bias.reshape(-1, *[1] * len(axes))
     sizes = expected.shape[2:]
     g = np.random.default_rng(1).standard_normal(expected.shape).astype(x.dtype)
     spread = np.zeros_like(frame)
-    into = np.lib.stride_tricks.sliding_window_view(spread, spans, (2, 3), writeable=True)[(..., *apart)]
-    for i, j in itertools.product(*map(range, w.shape[2:])):
-        into[..., i, j] += np.einsum("nohw,oc->nchw", g, w[:, :, i, j])
-    (top, _), (left, _) = window.padding
+    into = np.lib.stride_tricks.sliding_window_view(spread, spans, axes, writeable=True)[(..., *apart)]
+    for cell in itertools.product(*map(range, w.shape[2:])):
+        into[(..., *cell)] += np.einsum("no...,oc->nc...", g, w[(..., *cell)])
+    inside = (..., *[slice(before, before + size) for (before, _), size in zip(window.padding, x.shape[2:], strict=True)])
     tolerance = {"rtol": 1e-4, "atol": 2e-4} if x.dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-10}
     with kernels.force(name):
         assert all(kernels.algorithm(wanted, x.shape, w.shape, sizes, window, x.dtype) == name for wanted in ("output", "weight"))
         results = [
             (kernels.convolve(x, w, bias, sizes, window), expected),
-            (kernels.input_gradient(g, w, x.shape, window), spread[:, :, top : top + x.shape[2], left : left + x.shape[3]]),
-            (kernels.weight_gradient(x, g, w.shape, window), np.einsum("nchwij,nohw->ocij", windows, g)),
+            (kernels.input_gradient(g, w, x.shape, window), spread[inside]),
+            (kernels.weight_gradient(x, g, w.shape, window), np.einsum(f"nc{out}{cells},no{out}->oc{cells}", windows, g)),
         ]
     for found, wanted in results:
         assert found.dtype == x.dtype
@@ -457,6 +463,27 @@ def test_gradients_of_each_algorithm(name, taps):
     x, w, b = (mg.tensor(rng.standard_normal(shape), requires_grad=True) for shape in [(2, 2, 5, 6), (3, 2, taps, taps), (3,)])
     with kernels.force(name):
         assert gradcheck(lambda x, w, b: mg.conv2d(x, w, b, padding=taps // 2).sin(), x, w, b, order=2)
+
+
+def test_gradients_of_volumes_by_winograd():
+    x, w, b = (mg.tensor(rng.standard_normal(shape), requires_grad=True) for shape in [(2, 1, 3, 4, 3), (2, 1, 2, 3, 3), (2,)])
+    with kernels.force("winograd"):
+        assert gradcheck(lambda x, w, b: mg.conv3d(x, w, b, padding=(1, 1, 1)).sin(), x, w, b, order=2)
+
+
+def test_a_volume_that_is_not_finite_is_convolved_again():
+    """Only what sees the infinity is not finite."""
+    x, w = rng.standard_normal((2, 3, 6, 9, 9)).astype(np.float32), rng.standard_normal((4, 3, 3, 3, 3)).astype(np.float32)
+    x[1, 2, 3, 4, 4] = np.inf
+    window = layouts.Window((1,) * 3, ((1, 1),) * 3, (1,) * 3)
+    with kernels.force("winograd"):
+        y = kernels.convolve(x, w, None, x.shape[2:], window)
+        x[1, 2, 3, 4, 4] = 0
+        finite = kernels.convolve(x, w, None, x.shape[2:], window)
+    seen = np.zeros(y.shape, bool)
+    seen[1, :, 2:5, 3:6, 3:6] = True
+    np.testing.assert_array_equal(np.isfinite(y), ~seen)
+    np.testing.assert_allclose(y[~seen], finite[~seen], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("taps", [3, 5])
