@@ -553,6 +553,30 @@ def test_any_convolution(level, data, dims, n, c, seed):
 
 @LEVELS
 @hypothesis.given(
+    n=hs.integers(1, 5), c=hs.integers(1, 40), o=hs.integers(1, 40), size=hs.lists(hs.integers(1, 9), min_size=1, max_size=3),
+    cut=hs.integers(0, 1), before=hs.integers(0, 1), turned=hs.booleans(), least=hs.sampled_from([1, 1 << 12]), seed=hs.integers(0, 1000),
+)  # fmt: skip
+def test_a_kernel_of_one_cell(level, n, c, o, size, cut, before, turned, least, seed):
+    """Also of what is not in one piece, where windows leave out the last pixels of each axis, and with zeros before the first."""
+    draw = np.random.default_rng(seed)
+    sizes = tuple([max(1, length - cut) for length in size])
+    ones = (1,) * len(size)
+    window = conv.Window(ones, ((before, 0),) * len(size), ones)
+    x, weight, add, g = [draw.standard_normal(s).astype(np.float32) for s in ((n, c, *size), (o, c, *ones), (o,), (n, o, *sizes))]
+    if turned:
+        x, g = [np.ascontiguousarray(a.swapaxes(0, 1)).swapaxes(0, 1) for a in (x, g)]
+    flipped = conv.Window(ones, ((-before, 0),) * len(size), ones)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native.conv, "POINTS", least)
+        native.conv._work.cache_clear()
+        assert_close(level, lambda: conv._by_columns(x, weight, add, sizes, window, "images"), rtol=1e-5, scale=2e-6)
+        assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
+        assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped, "images"), rtol=1e-5, scale=5e-6)
+    native.conv._work.cache_clear()
+
+
+@LEVELS
+@hypothesis.given(
     n=hs.integers(4, 6), c=hs.integers(1, 7), o=hs.integers(1, 9), h=hs.integers(3, 9), w=hs.integers(5, 40), kh=hs.integers(1, 5),
     kw=hs.integers(2, 5), apart=hs.integers(1, 2), before=hs.integers(0, 3), after=hs.integers(-2, 3), special=hs.booleans(), seed=hs.integers(0, 1000),
 )  # fmt: skip

@@ -10,18 +10,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.layouts import transposed
+from minigrad.kernels.layouts import Window, transposed
 from minigrad.kernels.native import F32, address, lines, share, vector
 from minigrad.kernels.tiles import cut
 
-SPAN, MOST, DEEP, SHORT_DEPTH, CHANNELS, SPREAD = 3, 5, 1024, 192, 3, 4  # as in kernels.c
+SPAN, MOST, DEEP, CHANNELS, SPREAD = 3, 5, 1024, 3, 4  # as in kernels.c
 GROUP = 1 << 17  # numbers in the frames of the images that are put in frames together
 TOGETHER, LONGEST = 3, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
 WEIGHTS = 1 << 16  # from so many on, several tiles are multiplied with the same weights
+POINTS = 1 << 12  # weights of a kernel of one cell, from which it is multiplied here
 MANY = 1 << 18  # from so many on, the outputs are shared, not the images
 SHARES = 8  # of the images or outputs, at most; a power of two, which any usual number of threads divides evenly
 SHARE = 2 << 20  # multiplications in a share, at least: about 0.1 ms, many times what it takes to wake a thread
 FRAME = 1 << 18  # numbers in a frame (or in that of the gradient), at most
+POINT = Window((1,), ((0, 0),), (1,))  # a kernel of one cell along one axis
 
 
 class _Along(NamedTuple):
@@ -141,9 +143,20 @@ def _along(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int],
 
 
 def _possible(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Any) -> bool:
-    """One group, and something to multiply; not kernels of one cell, whose columns are the image itself."""
-    trivial = math.prod(w_shape[2:]) == max(window.stride) == 1
-    return x_shape[1] == w_shape[1] and not trivial and 0 not in (*x_shape, *w_shape, *sizes)
+    """One group, and something to multiply; not small kernels of one cell, whose columns are the image itself, for BLAS reads it in place."""
+    small = math.prod(w_shape[2:]) == max(window.stride) == 1 and math.prod(w_shape) < POINTS
+    return x_shape[1] == w_shape[1] and not small and 0 not in (*x_shape, *w_shape, *sizes)
+
+
+def _of_points(kernel: Sequence[int], x_sizes: Sequence[int], sizes: Sequence[int], window: Any) -> bool:
+    """Whether each pixel of y sees the one of x at its place: then the axes are one, whose rows are long."""
+    if len(kernel) == 1 or math.prod(kernel) > 1 or max(window.stride) > 1 or tuple(x_sizes) != tuple(sizes):
+        return False
+    return not any(before for before, _ in window.padding)
+
+
+def _one_axis(a: np.ndarray) -> np.ndarray:
+    return a.reshape(*a.shape[:2], -1)
 
 
 def _forward(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> list[_Plan] | None:
@@ -251,6 +264,9 @@ def _shared(n: int, o: int, weights: int, products: int) -> tuple[int, int]:
 
 def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any, chosen: str) -> Any:
     """Any stride and dilation, any number of axes, one group."""
+    if _of_points(w.shape[2:], x.shape[2:], sizes, window):
+        y = convolve(_one_axis(x), _one_axis(w), bias, (math.prod(sizes),), POINT, chosen)
+        return y if y is NotImplemented else y.reshape(len(x), len(w), *sizes)
     if w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
         return NotImplemented
     found = _work(_forward, x.shape, w.shape, tuple(sizes), window, vector())
@@ -265,6 +281,9 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any
 
 def input_gradient(y: np.ndarray, w: Any, shape: Sequence[int], window: Any, flipped: Any, chosen: str) -> Any:
     """The same."""
+    if _of_points(w.shape[2:], shape[2:], y.shape[2:], window):
+        x = input_gradient(_one_axis(y), _one_axis(w), (*shape[:2], math.prod(shape[2:])), POINT, POINT, chosen)
+        return x if x is NotImplemented else x.reshape(shape)
     if w.dtype is not F32:
         return NotImplemented
     found = _work(_backward, tuple(shape), w.shape, y.shape[2:], window, vector())
@@ -287,6 +306,9 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
     """The same for many outputs; else for kernels with five columns: with three, BLAS is as fast. And in groups of one image."""
     if len(x) == 1 and x.shape[1] > shape[1]:
         return _of_groups(x, y, shape, window)
+    if _of_points(shape[2:], x.shape[2:], y.shape[2:], window):
+        dw = weight_gradient(_one_axis(x), _one_axis(y), (*shape[:2], 1), POINT, chosen)
+        return dw if dw is NotImplemented else dw.reshape(shape)
     lanes = vector()
     if shape[0] < lanes:
         return _few_weights(x, y, shape, window)
@@ -296,7 +318,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
     work, cells = found[0], math.prod(shape[1:])
     tile, wide = MOST * SPAN * lanes, -(-work.outputs // lanes) * lanes
     dw = np.empty((work.shares if work.split else 1, *shape), np.float32)
-    scratch = work.frames + (min(SHORT_DEPTH, cells) + wide) * tile + lanes + cells * wide
+    scratch = work.frames + wide * tile + cells * wide
     apart = dw[0].size if work.split else 0
     share("convolve_back", (*ours, *theirs, dw), scratch, work.address, apart, shares=work.shares)
     return dw[0] if len(dw) == 1 else dw.sum(axis=0)

@@ -1345,7 +1345,7 @@ void NAME(winograd_taps)(const float *restrict sums, const float *restrict g, fl
 #else
 #define OUTPUTS 4
 #endif
-enum { TILE = SPAN * LANES, MOST = 5, LONG_TILE = MOST * TILE, DEEP = 1024, SHORT_DEPTH = 192 };
+enum { TILE = SPAN * LANES, MOST = 5, LONG_TILE = MOST * TILE, DEEP = 1024 };
 
 typedef struct {
     Long c, h, w, o;                    /* channels, rows of a channel, numbers in a row of x; channels of y */
@@ -1683,18 +1683,25 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
     }
 }
 
-/* The products of `high` cells, rows of LONG_TILE numbers, with `wide` vectors of output channels over `count` pixels, added to sums. */
-INLINE void multiply_pixels(const float *panel, const float *turned, Long count, float *sums, Long o, const int high, const int wide) {
+/* The products of `high` cells with `wide` vectors of output channels over the pixels of segments, added to sums. What a pixel sees at a cell is in the
+ * frame, `cells` further than its window begins. */
+INLINE void multiply_pixels(const float *frame, const Long *cells, const Segment *segment, Long segments, const float *turned, float *sums, Long o,
+                            const int high, const int wide) {
     Vector total[2 * HIGH][2];
 #pragma GCC unroll 24
     for (int i = 0; i < high; i++)
         for (int v = 0; v < wide; v++) total[i][v] = all(0.0f);
-    for (Long p = 0; p < count; p++) {
-        Vector g[2];
-        for (int v = 0; v < wide; v++) g[v] = load(turned + (p * wide + v) * LANES);
+    for (Long k = 0; k < segments; k++) {
+        const float *x = frame + segment[k].from, *from = turned + segment[k].at * wide * LANES, *end = from + segment[k].count * wide * LANES;
+        for (; from < end; from += wide * LANES, x++) {
+            Vector g[2];
+            for (int v = 0; v < wide; v++) g[v] = load(from + v * LANES);
 #pragma GCC unroll 24
-        for (int i = 0; i < high; i++)
-            for (int v = 0; v < wide; v++) total[i][v] += panel[i * LONG_TILE + p] * g[v];
+            for (int i = 0; i < high; i++) {
+                float cell = x[cells[i]];
+                for (int v = 0; v < wide; v++) total[i][v] += cell * g[v];
+            }
+        }
     }
 #pragma GCC unroll 24
     for (int i = 0; i < high; i++)
@@ -1705,17 +1712,17 @@ INLINE void multiply_pixels(const float *panel, const float *turned, Long count,
 }
 
 /* `count` cells with all channels of y, of which o numbers are in a row of sums. */
-static void multiply_cells(const float *panel, const float *turned, Long size, Long count, float *sums, Long o) {
+static void multiply_cells(const float *frame, const Long *cells, Long count, const Segment *segment, Long many, const float *turned, float *sums,
+                           Long o) {
     for (Long block = 0; block < o; block += 2 * LANES, turned += 2 * LANES * LONG_TILE) {
         Long two = o - block > LANES, limit = two ? HIGH : 2 * HIGH, parts = (count + limit - 1) / limit;
         for (Long part = 0; part < parts; part++) {
             Long first = count * part / parts, high = count * (part + 1) / parts - first;
-            const float *from = panel + first * LONG_TILE;
             float *to = sums + first * o + block;
-#define CASE(i) case i: multiply_pixels(from, turned, size, to, o, i, 2); break;
+#define CASE(i) case i: multiply_pixels(frame, cells + first, segment, many, turned, to, o, i, 2); break;
             if (two) switch (high) { HIGHS(CASE) HIGHER(CASE) }
 #undef CASE
-#define CASE(i) case i: multiply_pixels(from, turned, size, to, o, i, 1); break;
+#define CASE(i) case i: multiply_pixels(frame, cells + first, segment, many, turned, to, o, i, 1); break;
             else switch (high) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
 #undef CASE
         }
@@ -1744,21 +1751,19 @@ static void turn_pixels(const float *y, const float *end, const Shape *s, Long o
 }
 
 /* The gradient in the weights; y is the gradient of the result. Each share of images writes one of its own, `apart` from the next (else that is 0).
- * `scratch` has room for frames, long tiles of SHORT_DEPTH cells and of the output channels, and their sums, a row for each cell. The number of channels
- * is a multiple of LANES there. */
+ * `scratch` has room for frames, a long tile of the output channels, and their sums, a row for each cell. The number of channels is a multiple of LANES
+ * there. */
 void NAME(convolve_back)(const float *restrict x, const float *restrict y, float *restrict dw, float *restrict scratch, const Long *table,
                          Long apart, Long *next) {
     const Work *work = (const Work *)table;
     const Shape *s = (const Shape *)(work + 1);
     Tables t = tables_of(s);
-    Long short_depth = s->cells < SHORT_DEPTH ? s->cells : SHORT_DEPTH, most_outputs = (work->outputs + LANES - 1) / LANES * LANES;
-    float *frame = scratch, *panel = scratch + work->frames, *turned = panel + short_depth * LONG_TILE + LANES;
-    float *sums = turned + most_outputs * LONG_TILE;
+    float *frame = scratch, *turned = scratch + work->frames, *sums = turned + whole(work->outputs) * LONG_TILE;
     Segment segment[LONG_TILE + 1];
     memset(frame, 0, sizeof(float) * work->frames);
     for (Long number; (number = take(next)) < work->shares;) {
         Share share = share_of(work, number);
-        Long o = (share.outputs + LANES - 1) / LANES * LANES;
+        Long o = whole(share.outputs);
         memset(sums, 0, sizeof(float) * s->cells * o);
         for (Long image = share.image, images; image < share.end; image += images) {
             images = share.end - image < work->group ? share.end - image : work->group;
@@ -1770,11 +1775,7 @@ void NAME(convolve_back)(const float *restrict x, const float *restrict y, float
                 size = pixels - pixel < most ? pixels - pixel : most;
                 Long many = segments(segment, s, &t, &place, size, s->ow);
                 turn_pixels(from, y + work->n * s->y_step, s, share.outputs, segment, many, turned);
-                for (Long first = 0; first < s->cells; first += SHORT_DEPTH) {
-                    Long count = s->cells - first < SHORT_DEPTH ? s->cells - first : SHORT_DEPTH;
-                    pack(panel, frame, t.cells + first, count, segment, many, LONG_TILE);
-                    multiply_cells(panel, turned, size, count, sums + first * o, o);
-                }
+                multiply_cells(frame, t.cells, s->cells, segment, many, turned, sums, o);
             }
         }
         float *to = dw + number * apart + share.output * s->w_row;
