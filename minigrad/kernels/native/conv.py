@@ -14,10 +14,9 @@ from minigrad.kernels.layouts import Window, transposed
 from minigrad.kernels.native import F32, address, lines, share, vector
 from minigrad.kernels.tiles import cut
 
-SPAN, MOST, DEEP, CHANNELS, SPREAD = 3, 5, 1024, 3, 4  # as in kernels.c
+SPAN, MOST, DEEP, CHANNELS, SPREAD = 3, 5, 204, 3, 4  # as in kernels.c
 GROUP = 1 << 17  # numbers in the frames of the images that are put in frames together
 TOGETHER, LONGEST = 3, 64  # channels that are summed at once, and numbers of each, in the gradient of weights with few outputs
-WEIGHTS = 1 << 16  # from so many on, several tiles are multiplied with the same weights
 POINTS = 1 << 12  # weights of a kernel of one cell, from which it is multiplied here
 MANY = 1 << 18  # from so many on, the outputs are shared, not the images
 SHARES = 8  # of the images or outputs, at most; a power of two, which any usual number of threads divides evenly
@@ -49,7 +48,6 @@ class _Plan(NamedTuple):
     frame: int  # numbers of the frame of an image
     group: int
     products: int  # multiplications for an image
-    size: int  # pixels that are multiplied together
     clocks: float  # for an image, about
 
 
@@ -127,10 +125,9 @@ def _plan(
     group = max(1, GROUP // max(1, c * plane))
     pixels, y_pixels = math.prod([axis.size for axis in axes]), math.prod(sizes)
     numbers = [c, pixels // last.size, last.size, o, c * pixels, o * y_pixels, y_pixels, rows, ow, apart[-1]]
-    tiles = MOST if len(at) * o > WEIGHTS else 1
-    numbers += [len(at), weights[1], plane, phases, pitch, -min(last.offsets), way, tiles, 0, 0, 0, 0]
+    numbers += [len(at), weights[1], plane, phases, pitch, -min(last.offsets), way, 0, 0, 0, 0]
     products = o * len(at) * rows * ow
-    return _Plan([inputs, at, of_weights, starts, outs], numbers, c * plane, group, products, tiles * SPAN * lanes, min(clocks) * len(at))
+    return _Plan([inputs, at, of_weights, starts, outs], numbers, c * plane, group, products, min(clocks) * len(at))
 
 
 def _along(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int], window: Any) -> list[_Along]:
@@ -213,7 +210,7 @@ def _spread(shape: tuple[int, ...], w_shape: tuple[int, ...], axes: list[_Along]
     ranges = np.repeat(np.array([(i[0] * o * each, (i[-1] + 1) * o * each) for i in inside], np.int64), rows, axis=0)
     blocks = -(-c * taps // lanes)
     clocks = blocks * (int(np.diff(ranges).sum()) * columns + 15 * lanes * len(starts) * -(-columns // lanes))
-    numbers = [*plan.numbers[:5], c * math.prod(shape[2:]), math.prod(shape[2:]), *plan.numbers[7:16], SPREAD, 1]
+    numbers = [*plan.numbers[:5], c * math.prod(shape[2:]), math.prod(shape[2:]), *plan.numbers[7:16], SPREAD]
     numbers += [taps, window.dilation[-1], before, width]
     tables = [inputs, at[order], of_weights[order], starts, outs // columns * width, ranges.ravel()]
     return plan._replace(tables=tables, numbers=numbers, clocks=clocks)
@@ -231,19 +228,19 @@ def _work(
     n, o = x_shape[0], plans[0].numbers[3]
     images, outputs = _shared(n, o, math.prod(w_shape), n * sum([plan.products for plan in plans]))
     group = min([min(plan.group, images) for plan in plans])  # plans take turns with images that are in the cache
-    table, frames, all_turned = [], 0, 0
+    table, frames, all_turned, tile = [], 0, 0, MOST * SPAN * lanes
     for plan in plans:
-        frame = -(-(group * plan.frame + plan.size + lanes) // 16) * 16
-        taps = {CHANNELS: 1, SPREAD: plan.numbers[18]}.get(plan.numbers[16], 0)
+        frame = -(-(group * plan.frame + tile + lanes) // 16) * 16
+        taps = {CHANNELS: 1, SPREAD: plan.numbers[17]}.get(plan.numbers[16], 0)
         turned = (plan.numbers[10] + 1) * -(-outputs * taps // lanes) * lanes
         table += [np.array([*plan.numbers, frame, turned], np.int64), *plan.tables]
         frames, all_turned = frames + frame, all_turned + -(-turned // 16) * 16
     shares = -(-n // images) * -(-o // outputs)
     numbers = np.concatenate([np.array([len(plans), n, o, images, outputs, shares, group, frames, all_turned], np.int64), *table])
-    packed = max([min(DEEP, plan.numbers[10]) * plan.size if plan.numbers[16] == 0 else 0 for plan in plans]) + 16
-    results = max([max(outputs * plan.size, (plan.numbers[8] + lanes) * 2 * lanes) for plan in plans])
+    packed = max([min(DEEP, plan.numbers[10]) * tile if plan.numbers[16] == 0 else 0 for plan in plans]) + 16
+    results = max([max(outputs * tile, (plan.numbers[8] + lanes) * 2 * lanes) for plan in plans])
     if plans[0].numbers[16] == SPREAD:
-        ow, (taps, apart, before, width) = plans[0].numbers[8], plans[0].numbers[18:22]
+        ow, (taps, apart, before, width) = plans[0].numbers[8], plans[0].numbers[17:21]
         results += o * (max(ow + (taps - 1) * apart, before + width) + 2 * lanes)
     whole = plans_of is _forward or len(plans) == math.prod([min(s, size) for s, size in zip(window.stride, x_shape[2:], strict=True)])
     return _Work(numbers, address(numbers), outputs, shares, images < n, frames, all_turned, packed, results), whole

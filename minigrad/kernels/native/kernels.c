@@ -1336,8 +1336,8 @@ void NAME(winograd_taps)(const float *restrict sums, const float *restrict g, fl
 /* ------------------------------------------------------------------------------------------------------- convolution
  * Direct convolution for any stride, dilation and number of axes: tables say where everything lies. A channel of an image is put in a frame of
  * zeros, `plane` numbers; there a row is cut into `phases` (the stride of the last axis) of `pitch` numbers each, so that the same cell of
- * neighbouring windows is in neighbouring numbers. A tile is TILE pixels of the output, of one row after another (segments). `tiles` of them,
- * MOST at most, are multiplied with the same weights, so that many weights are read seldom.
+ * neighbouring windows is in neighbouring numbers. A tile is TILE pixels of the output, of one row after another (segments). MOST of them
+ * are multiplied with the same weights, so that many weights are read seldom, and written together.
  * Cell k of the windows that begin at place p of the frame is at p + cells[k], and is multiplied with w[output * w_row + weights[k]]. */
 #define SPAN 3
 #if defined(__AVX512F__)
@@ -1345,13 +1345,13 @@ void NAME(winograd_taps)(const float *restrict sums, const float *restrict g, fl
 #else
 #define OUTPUTS 4
 #endif
-enum { TILE = SPAN * LANES, MOST = 5, LONG_TILE = MOST * TILE, DEEP = 1024 };
+enum { TILE = SPAN * LANES, MOST = 5, LONG_TILE = MOST * TILE, DEEP = 204 };
 
 typedef struct {
     Long c, h, w, o;                    /* channels, rows of a channel, numbers in a row of x; channels of y */
     Long x_step, y_step, y_plane;       /* from one image to the next, and from one channel of y to the next */
     Long rows, ow, out_step;            /* rows of y in a channel, pixels in a row, from one pixel to the next */
-    Long cells, w_row, plane, phases, pitch, left, way, tiles;
+    Long cells, w_row, plane, phases, pitch, left, way;
     Long taps, spread, before, width;   /* SPREAD: cells of a kernel row, how far apart, columns before the first of y, numbers in a row of y */
     Long frame, turned;                 /* numbers of room for the frames of a group of images, and for weights with channels in vectors */
 } Shape;
@@ -1601,16 +1601,16 @@ static void convolve_spread(const float *x, const float *w, float *y, float *fra
         }
 }
 
-/* A group of n images, and `o` channels of y. `frame`: zeros, with TILE + LANES more at the end; `panel` has room for DEEP tiles and LANES numbers if
- * pixels are packed; `room` for s->tiles of each output. */
+/* A group of n images, and `o` channels of y. `frame`: zeros, with LONG_TILE + LANES more at the end; `panel` has room for DEEP long tiles and LANES numbers if
+ * pixels are packed; `room` for a long tile of each output. */
 static void convolve_group(const float *x, const float *w, const float *bias, float *y, float *frame, float *panel, float *room, const Shape *s,
                            Long n, Long o) {
     Tables t = tables_of(s);
     Long lines[DEEP], length = s->way == PACKED ? s->ow : s->way == FLAT ? s->pitch : (s->ow + LANES - 1) / LANES * LANES;
-    Long size = s->tiles * TILE, deep = DEEP / s->tiles, together = s->way == FLAT ? 1 : n, pixels = s->rows * together * length;
+    Long size = LONG_TILE, together = s->way == FLAT ? 1 : n, pixels = s->rows * together * length;
     Segment segment[LONG_TILE + 1];
     if (s->way == PACKED)
-        for (Long k = 0; k < deep && k < s->cells; k++) lines[k] = k * size;
+        for (Long k = 0; k < DEEP && k < s->cells; k++) lines[k] = k * size;
     put_in_frames(x, frame, t.in, s, n);
     for (Long domain = 0; domain < n; domain += together) {
         const float *base = frame + domain * s->c * s->plane, *vectors[MOST * SPAN];
@@ -1629,8 +1629,8 @@ static void convolve_group(const float *x, const float *w, const float *bias, fl
                     advance(&seen, s, LANES, length);
                 }
             }
-            for (Long first = 0; first < s->cells; first += deep) {
-                Long count = s->cells - first < deep ? s->cells - first : deep;
+            for (Long first = 0; first < s->cells; first += DEEP) {
+                Long count = s->cells - first < DEEP ? s->cells - first : DEEP;
                 if (s->way == PACKED) pack(panel, base, t.cells + first, count, segment, many, size);
                 for (Long k = 0; k < o; k += OUTPUTS)
                     for (Long tile = 0; tile < tiles; tile++)
