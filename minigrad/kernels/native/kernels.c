@@ -1493,20 +1493,26 @@ enum { PACKED, FLAT, WHOLE, CHANNELS, SPREAD };
 static void turn_weights(const float *w, const float *bias, const Long *weights, Long cells, Long w_row, Long channels, Long o, float *to) {
     for (Long first = 0; first < o; first += 2 * LANES) {
         Long size = o - first > LANES ? 2 * LANES : LANES, known = o - first < size ? o - first : size;
-        for (Long i = 0; i < size; i++) to[i] = i < known ? bias[(first + i) % channels] : 0.0f;
+        const float *from[2 * LANES];
+        for (Long i = 0; i < size; i++) {
+            Long channel = (first + i) % channels;
+            to[i] = i < known ? bias[channel] : 0.0f;
+            from[i] = i < known ? w + channel * w_row + (first + i) / channels : 0;
+        }
         for (Long k = 0, count; k < cells; k += count) { /* a square at a time, for rows of the result are far from one another */
             Long adjacent = 1;
             count = least(LANES, cells - k);
             while (adjacent < count && weights[k + adjacent] == weights[k] + adjacent) adjacent++;
             for (Long half = 0; half < size; half += LANES) {
                 Vector v[LANES];
-                for (Long i = 0; i < LANES; i++) {
-                    const float *from = w + (first + half + i) % channels * w_row + (first + half + i) / channels;
-                    v[i] = all(0.0f);
-                    if (half + i >= known) continue;
-                    if (adjacent == LANES) v[i] = load(from + weights[k]);
-                    else for (Long j = 0; j < count; j++) v[i][j] = from[weights[k + j]];
-                }
+                if (adjacent == LANES && from[half + LANES - 1])
+                    for (int i = 0; i < LANES; i++) v[i] = load(from[half + i] + weights[k]);
+                else
+                    for (int i = 0; i < LANES; i++) {
+                        float some[LANES] = {0.0f};
+                        if (from[half + i]) for (Long j = 0; j < count; j++) some[j] = from[half + i][weights[k + j]];
+                        v[i] = load(some);
+                    }
                 transpose(v);
                 for (Long j = 0; j < count; j++) memcpy(to + (k + j + 1) * size + half, &v[j], sizeof(Vector));
             }
