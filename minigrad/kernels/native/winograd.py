@@ -70,7 +70,8 @@ def _shared(rows: int, tw: int, o: int, products: int, by_outputs: bool) -> list
     if by_outputs:
         parts = cut(-(-o // VECTOR), 1, -(-o // (VECTOR * min(count, 4 if rows * tw < o else 2))))
         return [(slice(0, rows), slice(part.start * VECTOR, min(o, part.stop * VECTOR))) for part in parts]
-    return [(part, slice(0, o)) for part in cut(rows, 1, -(-rows // max(1, min(count, rows * tw // TILES))))]
+    count = max(1, min(count, rows * tw // TILES))
+    return [(part, slice(0, o)) for part in cut(rows, 1, -(-rows // (1 << (count.bit_length() - 1))))]  # a power of two, as in conv
 
 
 def _weights(w: np.ndarray, g: np.ndarray, outputs: slice, flipped: bool, lanes: int) -> tuple[np.ndarray, int]:
