@@ -26,7 +26,7 @@ from minigrad.tree import tree_map, unwrapped
 
 R = TypeVar("R")
 PIECE = 65536  # elements: fewer would cost more calls, and more would leave the level 2 cache
-LONG = 1 << 20  # where one native kernel does all of a step, nothing comes back to the cache; its scratch memory is never touched
+LONG = 1 << 20  # where one native kernel does all of a step, nothing comes back to the cache
 GATHERED = 16384  # elements that small parameters are gathered into; copying more costs more than the calls that it saves
 SCRATCH = 4  # arrays of one piece that an update may use
 
@@ -265,15 +265,15 @@ class Optimizer:
                 key += map(id, map(kept.get, slots))
         return key
 
-    def _pieces(self, dtype: np.dtype) -> list[np.ndarray]:
-        """Scratch arrays of one piece."""
-        if dtype not in self._scratch:
-            self._scratch[dtype] = [np.empty(LONG, dtype) for _ in range(SCRATCH)]
+    def _pieces(self, dtype: np.dtype, size: int) -> list[np.ndarray]:
+        """Scratch arrays of ``size`` elements at least; they stay, so there are no more than pieces have had."""
+        if dtype not in self._scratch or self._scratch[dtype][0].size < size:
+            self._scratch[dtype] = [np.empty(size, dtype) for _ in range(SCRATCH)]
         return self._scratch[dtype]
 
     def _run(self, group: dict[str, Any], c: Any, p: np.ndarray, g: np.ndarray, slots: dict[str, np.ndarray]) -> None:
         """:meth:`update` for one piece."""
-        own, *scratch = [s[: p.size] for s in self._pieces(p.dtype)]
+        own, *scratch = [s[: p.size] for s in self._pieces(p.dtype, p.size)]
         decay = float(group.get("weight_decay", 0.0))
         if group.get("maximize"):
             g = np.negative(g, out=own)
