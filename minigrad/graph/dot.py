@@ -142,7 +142,7 @@ def vertex_label(vertex: Vertex, extra: Iterable[str] = (), results: Iterable[st
     if vertex.value:
         lines = [short(f"= {vertex.value}"), *map(_dtype, vertex.dtypes)]
         lines = [line for line in lines if line]
-    return _rows(short(vertex.name), [*lines, *results])
+    return _rows(short(vertex.name), [*(f"{name} {value}" for name, value in vertex.static.items()), *lines, *results])
 
 
 SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "/", "pow": "^"}
@@ -150,11 +150,12 @@ SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "/", "pow": "^"}
 
 def with_number(vertex: Vertex) -> str:
     """The text for arithmetic of a tensor and a number: ``… + 100``, ``5 − …``; empty for other ops."""
-    if vertex.name not in SIGNS or len(vertex.static) != 1 or vertex.family != "elementwise":
+    sign = SIGNS.get(vertex.name.removesuffix("_"))
+    if sign is None or len(vertex.static) != 1 or vertex.family != "elementwise":
         return ""
     ((argument, number),) = vertex.static.items()
     sides = ["…", number] if argument in ("b", "other", "exponent") else [number, "…"]
-    return f" {SIGNS[vertex.name]} ".join(sides)
+    return f" {sign} ".join(sides)
 
 
 def _dtype(name: str) -> str:

@@ -14,7 +14,7 @@ from minigrad.engine import Leaf, TensorBase, wrap
 from minigrad.graph.picture import Graph
 from minigrad.graph.trace import record, trace
 from minigrad.ops.arguments import check, numbers, shown
-from minigrad.tree import tensors_in, tree_map, unwrapped
+from minigrad.tree import is_container, tensors_in, tree_map, unwrapped
 
 
 def draw(
@@ -104,14 +104,28 @@ def draw(
 
 
 def _named(output: Any, names: Mapping[str, TensorBase]) -> dict[str, TensorBase]:
-    """A name for each tensor of an output: the user's, else its key in a dict, else output, or output 0, output 1, ..."""
-    outputs = list(tensors_in(output))
-    keys = [str(key) for key, value in output.items() for _ in tensors_in(value)] if isinstance(output, Mapping) else []
-    found = {}
-    for i, tensor in enumerate(outputs):
-        plain = keys[i] if len(set(keys)) == len(outputs) else "output" if len(outputs) == 1 else f"output {i}"
-        found[next((name for name, t in names.items() if t is tensor), plain)] = tensor
-    return found
+    """A name for each tensor of an output: the user's, else its key in a dict, else output, or output 0, output 1, ...; ``norm[0]`` deeper in it."""
+    if isinstance(output, Mapping):
+        places = [place for key, value in output.items() for place in _places(str(key), value)]
+    elif isinstance(output, (list, tuple)) and len(list(tensors_in(output))) > 1:
+        places = [place for i, value in enumerate(output) for place in _places(f"output {i}", value)]
+    else:
+        places = [("output", tensor) for tensor in tensors_in(output)]
+    return {next((name for name, t in names.items() if t is tensor), plain): tensor for plain, tensor in places}
+
+
+def _places(name: str, value: Any) -> list[tuple[str, TensorBase]]:
+    """The tensors in ``value`` with the expressions that lead to them: ``batch['x']``, ``hx[0]``; only the name if there is one tensor."""
+    found: list[tuple[str, TensorBase]] = []
+    ahead = [(name, value)]
+    while ahead:
+        path, item = ahead.pop()
+        if isinstance(item, TensorBase):
+            found.append((path, item))
+        elif is_container(item):
+            inside = item.items() if isinstance(item, Mapping) else enumerate(item)
+            ahead += reversed([(f"{path}[{key!r}]", part) for key, part in inside])
+    return [(name, found[0][1])] if len(found) == 1 else found
 
 
 def _seeds(outputs: Mapping[str, TensorBase], gradient: Any, scores: bool) -> dict[str, np.ndarray]:
@@ -148,9 +162,8 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
     pretend: list[engine.Node] = []
     renamed = {id(t._data): name for name, t in names.items()}
     for name, value in _bind(model, args, kwargs).items():
-        several = list(tensors_in(value))
-        for i, tensor in enumerate(several):
-            inputs[renamed.get(id(tensor._data), name if len(several) == 1 else f"{name}[{i}]")] = tensor
+        for place, tensor in _places(name, value):
+            inputs[renamed.get(id(tensor._data), place)] = tensor
     changed = []
     for tensor in inputs.values():  # inputs without gradient are recorded too, so that the picture begins with them
         if tensor._node is None and tensor._data.dtype.kind == "f":

@@ -537,6 +537,7 @@ def trace(
         tracer.visit(node)
     for name, tensor in outputs.items():
         tracer.output(name, tensor)
+    tracer.unseen(inputs or {})
     graph = Graph(tracer.vertices, tracer.edges, list(recording.scopes) if recording else [], title, tracer.kept_bytes)
     _place_tensors(graph, model if recording is None else None, [name for name in filled if "." in name])
     _mark_repeats(graph)
@@ -722,15 +723,26 @@ class _Tracer:
             self.add(Vertex(place, kind, name, kind, {}, [shape], [dtype], [size], value=value))
         self.edges.append(Edge(place, vertex.id, argument, shape, dtype, 0, False))
 
+    def end(self, kind: str, name: str, data: np.ndarray, static: dict[str, str]) -> str:
+        """Add an input or an output; return its id."""
+        place = f"o{len(self.vertices)}"
+        self.add(Vertex(place, kind, name, kind, static, [list(data.shape)], [_dtype_name(data.dtype)], [data.nbytes], value=text_of(data)))
+        return place
+
+    def unseen(self, inputs: Mapping[str, TensorBase]) -> None:
+        """Inputs that no recorded op takes: integers that were only compared, what was detached before its first use."""
+        for name, tensor in inputs.items():
+            if tensor._node not in self.ids and id(tensor._data) not in self.extra:
+                self.end("input", name, tensor._data, {"used": "where nothing is recorded"})
+                self.vertices.insert(0, self.vertices.pop())  # before what the program computes
+
     def output(self, name: str, tensor: TensorBase) -> None:
-        if tensor._node is None:
+        data = tensor._data
+        if tensor._node is None:  # such as the result of argmax
+            self.end("output", name, data, {"made": "where nothing is recorded"})
             return
         source, result = resolve(tensor._node)
-        data = tensor._data
-        place = f"o{len(self.vertices)}"
-        self.add(
-            Vertex(place, "output", name, "output", {}, [list(data.shape)], [_dtype_name(data.dtype)], [data.nbytes], value=text_of(data))
-        )
+        place = self.end("output", name, data, {})
         edge = Edge(self.ids[source], place, "", list(data.shape), _dtype_name(data.dtype), result)
         self.edges.append(edge)
         self.leaving.setdefault(edge.source, []).append(edge)
@@ -760,9 +772,9 @@ class _Tracer:
                 vertex.arrays["operands"] = [
                     [name, store.add(value, lent=True)] for name, value in given
                 ]  # those of results are known already
+        sources = {edge.target: edge for edge in self.edges}
         for vertex in self.vertices:
-            if vertex.kind == "output":
-                source = next(e for e in self.edges if e.target == vertex.id)
+            if vertex.kind == "output" and (source := sources.get(vertex.id)) is not None:
                 vertex.arrays = {"results": [self.by_id[source.source].arrays["results"][source.result]]}
 
     def note_gradient(self, node: Node, gradient: dict[str, Any]) -> None:
@@ -831,8 +843,17 @@ def _frame_passes(graph: Graph, nodes: Iterable[Node], ids: Mapping[Node, str]) 
             vertex.within = f"∂ {op.name}" if op is not None else ""  # of a sum of gradients nothing more is to be said
 
 
+def _chain(scope: str, parents: Mapping[str, str]) -> list[str]:
+    """The calls around something in ``scope``, from the outermost to ``scope`` itself."""
+    found = []
+    while scope:
+        found.append(scope)
+        scope = parents.get(scope, "")
+    return found[::-1]
+
+
 def _mark_repeats(graph: Graph) -> None:
-    """Find equal neighbours: calls with the same signature that follow one another in the same parent, without an op between them."""
+    """Find equal neighbours: calls with the same signature in the same parent, each of which takes what the one before gave, without an op between."""
     contents: dict[str, list[Any]] = {scope.id: [] for scope in graph.scopes}
     place = {}
     for vertex in graph.vertices:
@@ -850,6 +871,13 @@ def _mark_repeats(graph: Graph) -> None:
         while around:
             ops.setdefault(around, [number, number])[1] = number
             around = parents.get(around, "")
+    around_of = {vertex.id: vertex.scope for vertex in graph.vertices}
+    handed: set[tuple[str, str]] = set()  # siblings of which the first gives something to the second
+    for source, target in {(around_of[edge.source], around_of[edge.target]) for edge in graph.edges}:
+        over, under = (_chain(scope, parents) for scope in (source, target))
+        shared = sum(a == b for a, b in zip(over, under, strict=False))
+        if shared < min(len(over), len(under)):
+            handed.add((over[shared], under[shared]))
     signature: dict[str, Any] = {}
     seen: dict[Any, int] = {}  # signature -> number, so that a signature stays short however many calls are inside
     for scope in reversed(graph.scopes):  # calls inside come after the call around them
@@ -861,7 +889,8 @@ def _mark_repeats(graph: Graph) -> None:
         for scope in siblings:
             before, last = scope.id, before
             next_to = scope.id in ops and last in ops and ops[scope.id][0] == ops[last][1] + 1
-            if first is not None and signature[scope.id] == signature[first.id] and next_to and scope.inputs == first.outputs:
+            alike = first is not None and signature[scope.id] == signature[first.id] and scope.inputs == first.outputs
+            if first is not None and alike and next_to and (last, scope.id) in handed:
                 first.repeats += 1
                 scope.same_as = first.id
             else:

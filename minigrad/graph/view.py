@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
@@ -94,7 +94,10 @@ def view(
 
     A graph of more than ``limit`` boxes is summarised in about ``pieces`` ones.
     """
-    folding = Folding(graph.scopes, depth, repeats)
+    scopes = (
+        graph.scopes if repeats else [replace(scope, repeats=1, same_as="") for scope in graph.scopes]
+    )  # each call is drawn: none is marked ×3
+    folding = Folding(scopes, depth, repeats)
     stands_for = _stand_ins(graph.vertices, folding)
     boxes: dict[str, Box] = {}
     box_of: dict[str, str] = {}
@@ -135,7 +138,7 @@ def view(
         while scope and scope not in open_calls:
             open_calls.add(scope)
             scope = folding.by_id[scope].parent
-    found = View(boxes, [scope for scope in graph.scopes if scope.id in open_calls], list(links.values()))
+    found = View(boxes, [scope for scope in scopes if scope.id in open_calls], list(links.values()))
     _columns(found)
     return found
 

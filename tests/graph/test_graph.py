@@ -155,6 +155,40 @@ def test_methods_in_place_bear_their_names():
     ]  # fmt: skip
 
 
+def test_inputs_and_outputs_have_the_names_that_lead_to_them_and_none_is_left_out():
+    class Several(nn.Module):
+        def forward(self, batch, mask, others=()):
+            y = batch["x"].masked_fill(mask == 0, 0.0) + batch["more"][1]
+            for other in others:
+                y = y + other
+            return y, {"norm": y.norm(), "best": [y.max(1).values, y.argmax(1)]}
+
+    g = graph.draw(Several(), {"x": mg.ones(2, 4), "more": [1, mg.ones(4)]}, mg.ones(2, 4).long(), [mg.ones(4), mg.zeros(2, 4)])
+    used = {e.source for e in g.edges} | {e.target for e in g.edges}
+    inputs, outputs = ({v.name: v.id in used for v in g.vertices if v.kind == kind} for kind in ("input", "output"))
+    assert inputs == {"mask": False, "batch['x']": True, "batch['more'][1]": True, "others[0]": True, "others[1]": True}
+    assert outputs == {"output 0": True, "output 1['norm']": True, "output 1['best'][0]": True, "output 1['best'][1]": False}
+    assert "used where nothing is recorded" in g.dot and "made where nothing is recorded" in g.dot
+
+
+def test_what_is_called_twice_side_by_side_is_no_repeat():
+    class Twins(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.chain = (
+                nn.Sequential(nn.Linear(4, 4), nn.Tanh()),
+                nn.Sequential(*[nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(3)]),
+            )
+
+        def forward(self, a, b):
+            return self.chain(self.encoder(a) - self.encoder(b))
+
+    g = graph.draw(Twins(), mg.ones(1, 4), mg.zeros(1, 4))
+    assert {s.id: s.repeats for s in g.scopes if s.repeats > 1} == {"Twins/chain/0": 3}  # each of these takes what the one before gave
+    assert "×3" in graph.draw(Twins(), mg.ones(1, 4), mg.ones(1, 4), depth=None, repeats=True).dot
+    assert "×3" not in graph.draw(Twins(), mg.ones(1, 4), mg.ones(1, 4), depth=None, repeats=False).dot  # each is drawn
+
+
 def test_backward_passes_that_are_recorded_have_frames():
     x = mg.tensor([0.5, 2.0], requires_grad=True)
     (first,) = mg.grad(mg.tanh(x * x).sum(), x, create_graph=True)

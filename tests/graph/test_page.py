@@ -330,6 +330,24 @@ def test_print_play_pinch_and_the_other_keys_and_buttons(tmp_path):
 
 
 @in_browser
+def test_what_no_arrow_touches_stands_where_it_belongs(tmp_path):
+    """An input that is only compared above the others' uses, the result of argmax beside the other outputs."""
+
+    class Picks(nn.Module):
+        def forward(self, x, mask):
+            y = x.masked_fill(mask == 0, 0.0).tanh().exp()
+            return y, y.argmax(1)
+
+    mask, x, tanh, index, output = act(
+        tmp_path,
+        "return ['mask', 'x', 'tanh', 'output 1', 'output 0'].map(name => lay.places.get(id(name)).y);",
+        graph.draw(Picks(), mg.ones(2, 4), mg.ones(2, 4).long()),
+        (390, 844),
+    )
+    assert mask < tanh and x < tanh < output and tanh < index
+
+
+@in_browser
 def test_links_of_the_panel_and_paths_by_keys(tmp_path):
     """An argument and a use lead to their boxes, also into a folded module; a module's button folds it; Shift+Enter ends a path."""
     followed, used, folds, way, hits, frame, closed = act(

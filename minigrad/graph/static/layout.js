@@ -51,11 +51,14 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
     }
     const sorted = [...list].sort((p, q) => p.place - q.place);
     const entries = list.some(i => i.port === "<") ? 1 : 0;
+    let lowest = entries;
     const taken = [], full = (v, r) => taken[r] && taken[r] + BESIDE + v.w > across, take = (v, r) => { v.rank = r; taken[r] = taken[r] ? taken[r] + BESIDE + v.w : v.w; };
     for (const v of sorted) {
       if (v.port) { v.rank = v.port === "<" ? 0 : Math.max(entries, ...into.get(v).map(({u}) => u.rank + 1)); continue; }
       let r = Math.max(entries, ...into.get(v).map(({u}) => u.rank + 1));
+      if (!into.get(v).length && !out.get(v).length) r = lowest;  // what no arrow touches stands beside what was made just before it
       while (full(v, r)) r++;
+      lowest = Math.max(lowest, r);
       take(v, r);
     }
     for (const v of [...sorted].reverse()) {
