@@ -18,7 +18,7 @@ from minigrad.engine import (
 from minigrad.kernels import memory
 from minigrad.kernels.config import show_config
 from minigrad.kernels.threads import get_num_threads, set_num_threads
-from minigrad.later import loader, places
+from minigrad.later import loader, places, when_imported
 from minigrad.ops.elementwise import (
     abs, abs as absolute, acos, acos as arccos, acosh, acosh as arccosh, add, addcdiv, addcmul, allclose, asin, asin as arcsin, asinh,
     asinh as arcsinh, atan, atan as arctan, atan2, atan2 as arctan2, atanh, atanh as arctanh, bitwise_and, bitwise_left_shift,
@@ -54,7 +54,22 @@ from minigrad.dtypes import dtype, DTYPES
 from minigrad.tensor import as_tensor, from_dlpack, from_numpy, Tensor, tensor
 
 if TYPE_CHECKING:  # the same as below
-    from minigrad import demo, distributed, distributions, func, graph, nn, onnx, plots, profiler, recompute, testing, torch, torchvision
+    from minigrad import (
+        demo,
+        distributed,
+        distributions,
+        einops,
+        func,
+        graph,
+        nn,
+        onnx,
+        plots,
+        profiler,
+        recompute,
+        testing,
+        torch,
+        torchvision,
+    )
     from minigrad.files.checkpoint import CheckpointError, load, save
     from minigrad.ops import fft, linalg, special
     from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
@@ -88,7 +103,7 @@ if TYPE_CHECKING:  # the same as below
 
 # Loaded when they are first used, as not every program needs them: packages, modules of minigrad.ops, and names of others.
 _PACKAGES = [
-    "demo", "distributed", "distributions", "func", "graph", "nn", "onnx", "plots", "profiler", "recompute", "testing", "torch", "torchvision",
+    "demo", "distributed", "distributions", "einops", "func", "graph", "nn", "onnx", "plots", "profiler", "recompute", "testing", "torch", "torchvision",
 ]  # fmt: skip
 _MODULES = ["fft", "linalg", "special"]
 _LATER = {
@@ -133,6 +148,7 @@ half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 
 memory.keep_freed_memory()
+when_imported("einops", "minigrad.einops:register")
 
 MYPY = False  # mypy treats it as True and exports all imported names, because it cannot read a computed list. Other checkers can
 if not MYPY:
@@ -144,6 +160,6 @@ if not MYPY:
     # all names imported above, except modules
     __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, type(memory))]
     __all__ += ["__version__", *_MODULES, *places(_LATER)]
-    for name in ("MYPY", "TYPE_CHECKING", "loader", "places"):
+    for name in ("MYPY", "TYPE_CHECKING", "loader", "places", "when_imported"):
         __all__.remove(name)
     del name

@@ -39,7 +39,7 @@ TABLE: dict[str, dict[str, str]] = {
         "sparse sparse_* jagged nested hspmm hsmm spmm smm sspaddmm saddmm dsmm resize_as_sparse_ *_indices_copy indices_copy values_copy": _SPARSE,
         "quantize_* quantized_* q_* qint* quint* qscheme fake_quantize_* dequantize int_repr choose_qparams_optimized per_* fbgemm_* ao "
         "quantization empty_quantized fused_moving_avg_obs_fake_quant": _QUANTISED,
-        "jit export fx compiler Script*  ": _JIT,
+        "export fx Script*": _JIT,
         "multiprocessing futures fork wait is_distributed": _SEVERAL,
         "onnx": "minigrad.onnx.export writes a file, and minigrad.onnx.load reads one",
         "hub package": "nn.load_torch reads a checkpoint that was downloaded; nn.models has networks that fit torchvision's",
@@ -177,6 +177,18 @@ TABLE: dict[str, dict[str, str]] = {
         "UninitializedTensorMixin": _SELF,
     },
     "torch.optim.optimizer": {"register_optimizer_step_*": "not here; optimizer.register_step_pre_hook, of one optimiser"},
+    "torch.jit": {
+        "save load": "torch.save of the state_dict(), and load_state_dict of it; minigrad.onnx.export writes a file that runs without the model's code",
+        "isinstance": "Python's isinstance",
+        "CompilationUnit Error Future ScriptFunction export_opnames strict_fusion fuser optimized_execution RecursiveScript* ScriptWarning "
+        "Traced* Tracer* Tracing* TopLevel* ONNX* jit_module_* save_jit_* last_* run_frozen_*": _JIT,
+    },
+    "torch.jit.ScriptModule": {
+        "save save_to_buffer": "torch.save(model.state_dict(), path); minigrad.onnx.export writes a file that runs without the model's code",
+        "code code_with_constants graph graph_for inlined_graph": "minigrad.graph.draw shows what a model computes",
+        "define get_debug_state forward_magic_method original_name": _JIT,
+    },
+    "torch.compiler": {"*": _JIT},
     "torch.random": {"thread_safe_generator": _SELF},
     "torch.version": {"rocm xpu debug git_version": _SELF},
     "torch.optim": {

@@ -33,6 +33,53 @@ def compile(model: T | None = None, *, disable: bool = False, **options: Any) ->
     return (lambda function: function) if model is None else model
 
 
+def script(obj: T, *args: Any, **options: Any) -> T:
+    """``obj`` (a module, a function or a class) as it is, also as a decorator: ``torch.jit.script``. Warns once."""
+    _say_once("jit: there is no compiler here; Python runs the model as it is written")
+    return obj
+
+
+def trace(func: T, example_inputs: Any = None, *args: Any, **options: Any) -> T:
+    """``func`` (a module or function) as it is: ``torch.jit.trace``, ``trace_module``. Warns once.
+
+    Unlike a trace it still takes both sides of an ``if``, and any shape.
+    """
+    return script(func)
+
+
+def same(obj: T, *args: Any, **options: Any) -> T:
+    """``obj`` as it is. ``torch.jit`` and ``torch.compiler`` have functions that mark a function, or make it ready, for a compiler."""
+    return obj
+
+
+def marker(obj: Any = None, *args: Any, **options: Any) -> Any:
+    """A decorator that returns what it decorates, with or without parentheses: ``torch.jit.ignore``, ``torch.compiler.disable``.
+
+    >>> @marker
+    ... def f(x): return x
+    >>> @marker(drop=True)
+    ... def g(x): return x
+    >>> f(1), g(2)
+    (1, 2)
+    """
+    return obj if callable(obj) else same
+
+
+def never() -> bool:
+    """False: nothing is compiled, traced or exported while it runs. ``torch.jit.is_scripting``, ``torch.compiler.is_compiling`` and others."""
+    return False
+
+
+def annotate(the_type: Any, the_value: T) -> T:
+    """``the_value``: ``torch.jit.annotate``."""
+    return the_value
+
+
+def fork(func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """The result of ``func(*args, **kwargs)``, which is computed at once: ``torch.jit.fork``. ``wait`` returns what it is given."""
+    return func(*args, **kwargs)
+
+
 class _Bfloat16:
     """What scripts hand to ``autocast``: PyTorch's dtype of this name, which numpy does not have. Where an array is made, it is refused."""
 

@@ -1,10 +1,12 @@
-"""Names of a package, and methods of a class, that are loaded when they are first used, because no program needs them all."""
+"""What is loaded when it is first used, because no program needs it all: names of a package, methods of a class, what another library needs."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from operator import attrgetter
 from typing import Any
 
@@ -78,3 +80,55 @@ class Later:
     @cached_property
     def _found(self) -> Any:
         return attrgetter(self._path)(import_module(self._module))
+
+
+def when_imported(library: str, function: str) -> None:
+    """Call ``function``, the module and the name there, when somebody has imported ``library``: now, if it is imported already.
+
+    >>> import sys
+    >>> when_imported("json", "sys:exc_info")  # which returns, as json is loaded here
+    >>> when_imported("no_such_library", "sys:exit")
+    >>> sys.meta_path.pop(0).find_spec("json") is None
+    True
+    """
+    if library in sys.modules:
+        Later(*function.split(":"))()
+    else:
+        sys.meta_path.insert(0, _Watcher(library, Later(*function.split(":"))))
+
+
+class _Watcher:
+    """The first to be asked for a module. It lets the others find the one that it waits for, and has it loaded by a :class:`_Loader`."""
+
+    def __init__(self, library: str, function: Callable[[], Any]):
+        self.library, self.function = library, function
+
+    def find_spec(self, path: str, locations: Any = None, target: Any = None) -> ModuleSpec | None:
+        """None for all but the library."""
+        if path != self.library:
+            return None
+        found = (finder.find_spec(path, locations, target) for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, found), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self.function)  # type: ignore[assignment]  # Python asks for these two methods
+        return spec
+
+
+class _Loader:
+    """The loader of a library, which calls a function when it has done its work."""
+
+    def __init__(self, loader: Any, function: Callable[[], Any]):
+        self.loader, self.function = loader, function
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: Any) -> Any:
+        """The module, empty."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        """Run it, and then call the function."""
+        module.__loader__ = module.__spec__.loader = self.loader
+        self.loader.exec_module(module)
+        self.function()

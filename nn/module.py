@@ -381,6 +381,7 @@ def _call_super(module: Module) -> AttributeError:
     return AttributeError(f"{name}.__init__() must call super().__init__() before it assigns parameters, buffers or modules")
 
 
+@absent.answers_as("torch.jit.ScriptModule")
 @absent.answers_as("torch.nn.Module")
 class Module:
     """Base class of layers and models: ``torch.nn.Module``.

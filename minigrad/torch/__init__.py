@@ -8,16 +8,16 @@ What is not there raises an ``AttributeError`` (or ``ImportError``) that says wh
 >>> device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 >>> nn.Linear(2, 3).to(device)(torch.ones(1, 2, device=device)).shape
 (1, 3)
->>> torch.jit
+>>> torch.fx
 Traceback (most recent call last):
 ...
-AttributeError: module 'minigrad.torch' has no attribute 'jit': there is no compiler; leave it out, Python runs the function as it is
+AttributeError: module 'minigrad.torch' has no attribute 'fx': there is no compiler; leave it out, Python runs the function as it is
 """
 
 # mypy: implicit-reexport
 
 from minigrad.torch import (  # first, for `*` has modules of these names
-    accelerator, amp, autograd, backends, cpu, cuda, distributed, distributions, fft, func, linalg, mps, nn, optim, profiler, random, serialization,
+    accelerator, amp, autograd, backends, compiler, cpu, cuda, distributed, distributions, fft, func, jit, linalg, mps, nn, optim, profiler, random, serialization,
     special, testing, utils, version, xpu,
 )  # fmt: skip
 from minigrad import *  # type: ignore[assignment]  # load is another one below

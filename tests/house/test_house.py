@@ -29,7 +29,6 @@ STOREYS = [
     {
         "minigrad.calls",
         "minigrad.creation",
-        "minigrad.einops",
         "minigrad.files",
         "minigrad.recompute",
         "minigrad.tensor",
@@ -45,7 +44,7 @@ STOREYS = [
         "minigrad.transforms",
     },
     {"minigrad.nn"},
-    {"minigrad.demo", "minigrad.func", "minigrad.onnx", "minigrad.profiler"},
+    {"minigrad.demo", "minigrad.einops", "minigrad.func", "minigrad.onnx", "minigrad.profiler"},
     {"minigrad.torch", "minigrad.torchvision"},
 ]
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}

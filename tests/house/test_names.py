@@ -47,6 +47,7 @@ def test_a_name_stands_once(face):
         "_PLACES",
         "loader",
         "places",
+        "when_imported",
     }
 
 

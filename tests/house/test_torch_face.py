@@ -29,6 +29,7 @@ CLASSES = {  # an object of ours for each class in the table
     "torch.Generator": mg.Generator(),
     "torch.autograd.graph.Node": (WEIGHT * 2).grad_fn,
     "torch.nn.Module": nn.Linear(1, 1),
+    "torch.jit.ScriptModule": nn.Linear(1, 1),
     "torch.nn.RNNBase": nn.LSTM(1, 1),
     "torch.nn.MultiheadAttention": nn.MultiheadAttention(2, 1),
     "torch.nn.utils.rnn.PackedSequence": nn.utils.rnn.pack_padded_sequence(mg.ones(2, 1, 1), [2]),
@@ -174,10 +175,11 @@ def test_from_import_says_it_too():
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("import minigrad.torch.jit", "No module named 'minigrad.torch.jit': there is no compiler"),
-        ("from minigrad.torch.jit import script", "No module named 'minigrad.torch.jit': there is no compiler"),
-        ("import minigrad.torch.jit.frontend", "No module named 'minigrad.torch.jit': there is no compiler"),
-        ("from minigrad.torch import jit", "has no 'jit': there is no compiler"),
+        ("import minigrad.torch.fx", "No module named 'minigrad.torch.fx': there is no compiler"),
+        ("from minigrad.torch.fx import Tracer", "No module named 'minigrad.torch.fx': there is no compiler"),
+        ("import minigrad.torch.fx.node", "No module named 'minigrad.torch.fx': there is no compiler"),
+        ("from minigrad.torch import fx", "has no 'fx': there is no compiler"),
+        ("from minigrad.torch.jit import load", "has no 'load': torch.save of the state_dict"),
         ("import minigrad.torch.multiprocessing as p", "No module named 'minigrad.torch.multiprocessing': mpiexec"),
         ("import minigrad.torchvision.io", "No module named 'minigrad.torchvision.io': not here; what minigrad has"),
         (  # below a module that is a file

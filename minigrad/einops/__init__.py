@@ -1,14 +1,15 @@
 """einops with Tensors: ``rearrange``, ``reduce``, ``repeat``, ``pack``, ``unpack`` and ``einsum``, with gradients.
 
-einops finds the library of a tensor among classes that are derived from its ``AbstractBackend``. :func:`register` derives one for Tensors::
+einops finds the library of a tensor among classes that are derived from its ``AbstractBackend``. :func:`register` derives one for Tensors. It is
+called when minigrad and einops are both imported, in either order, so there is nothing to do::
 
+    import minigrad as mg
     from einops import rearrange
-    import minigrad.einops
 
-    minigrad.einops.register()
-    rearrange(x, "n c h w -> n (c h w)")
+    rearrange(mg.ones(2, 3, 4, 4), "n c h w -> n (c h w)")
 
-Its layers (``einops.layers.torch``) are modules of PyTorch's, so they are not here; call the functions in ``forward``.
+Its layers are modules of a library's, those of ``einops.layers.torch`` of PyTorch's. ``from minigrad.einops.layers.torch import Rearrange`` has them
+for minigrad. This package has einops' functions too, ``from minigrad.einops import rearrange``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from minigrad.tensor import Tensor, as_tensor
 def register() -> type:
     """Let einops accept Tensors, from now on; a second call does nothing. Returns the class that does it.
 
-    Raises ``ImportError`` if einops is not installed.
+    ``import einops`` calls it. Raises ``ImportError`` if einops is not installed.
     """
     from einops import _backends  # the class that libraries derive theirs from; einops exports it nowhere else
 
@@ -76,3 +77,11 @@ def register() -> type:
             return einsum(pattern, *x)
 
     return Backend
+
+
+def __getattr__(name: str) -> Any:
+    import einops
+
+    if name[0] == "_" or not hasattr(einops, name):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has the functions of einops")
+    return getattr(einops, name)
