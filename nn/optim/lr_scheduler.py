@@ -36,6 +36,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_EPOCH_GIVEN = "scheduler.step(epoch) is deprecated: step() counts the epochs itself"
+
+
 def _checked(owner: LRScheduler, optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{type(owner).__name__}: optimizer must be an Optimizer, but is {shown(optimizer)}")
@@ -96,13 +99,22 @@ class LRScheduler:
         """The learning rates after the last step."""
         return self._last_lr
 
-    def step(self) -> None:
-        """Advance to the next epoch and set its rates."""
+    def _get_closed_form_lr(self) -> list[float]:
+        """The rates at ``last_epoch``, from the base rates alone: those of ``step(epoch)``, which may jump. A subclass may define it."""
+        return self.get_lr()
+
+    def step(self, epoch: float | None = None) -> None:
+        """Advance to the next epoch and set its rates; or jump to ``epoch``, with the warning that PyTorch gives for it."""
         if self._step_count == 1 and type(self.optimizer).step is Optimizer.step and not self.optimizer._step_count:
             warn("scheduler.step() was called before optimizer.step(): the first learning rate of the schedule is skipped")
         self._step_count += 1
-        self.last_epoch += 1
-        self._set(self.get_lr())
+        if epoch is None:
+            self.last_epoch += 1
+            self._set(self.get_lr())
+        else:
+            warn(_EPOCH_GIVEN)
+            self.last_epoch = epoch  # type: ignore[assignment]  # an int but for scripts that jump to fractions
+            self._set(self._get_closed_form_lr())
 
     def _set(self, rates: Iterable[float]) -> None:
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
@@ -165,9 +177,17 @@ class MultiplicativeLR(_Lambdas):
 class _Factor(LRScheduler):
     """A schedule that multiplies the rates of all groups by :meth:`factor`."""
 
-    def factor_at(self, epoch: int) -> float:
+    def factor_at(self, epoch: float) -> float:
         """The factor on the rates at the step to ``epoch``."""
         raise NotImplementedError
+
+    def factor_until(self, epoch: float) -> float:
+        """The factor on the base rates at ``epoch``: the product of those of all steps to it."""
+        raise NotImplementedError
+
+    def _get_closed_form_lr(self) -> list[float]:
+        factor = self.factor_until(self.last_epoch)
+        return [base * factor for base in self.base_lrs]
 
     def get_lr(self) -> list[float]:
         """The rates at ``last_epoch``."""
@@ -185,9 +205,13 @@ class StepLR(_Factor):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
-    def factor_at(self, epoch: int) -> float:
+    def factor_at(self, epoch: float) -> float:
         """gamma or 1"""
         return self.gamma if epoch and epoch % self.step_size == 0 else 1.0
+
+    def factor_until(self, epoch: float) -> float:
+        """gamma for each whole step_size"""
+        return self.gamma ** (epoch // self.step_size)
 
 
 class MultiStepLR(_Factor):
@@ -199,9 +223,13 @@ class MultiStepLR(_Factor):
         self.milestones, self.gamma = dict(Counter(milestones)), gamma
         super().__init__(optimizer, last_epoch)
 
-    def factor_at(self, epoch: int) -> float:
+    def factor_at(self, epoch: float) -> float:
         """gamma for each time the epoch is a milestone"""
-        return self.gamma ** self.milestones.get(epoch, 0)
+        return self.gamma ** self.milestones.get(epoch, 0)  # type: ignore[call-overload]  # a fraction is no milestone
+
+    def factor_until(self, epoch: float) -> float:
+        """gamma for each milestone up to the epoch"""
+        return self.gamma ** sum(count for milestone, count in self.milestones.items() if milestone <= epoch)
 
 
 class ConstantLR(_Factor):
@@ -212,9 +240,13 @@ class ConstantLR(_Factor):
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def factor_at(self, epoch: int) -> float:
+    def factor_at(self, epoch: float) -> float:
         """factor at the start, 1 / factor at the end"""
         return self.factor if epoch == 0 else 1.0 / self.factor if epoch == self.total_iters else 1.0
+
+    def factor_until(self, epoch: float) -> float:
+        """factor, and 1 from the end on"""
+        return 1.0 if epoch >= self.total_iters else self.factor
 
 
 class LinearLR(_Factor):
@@ -229,7 +261,7 @@ class LinearLR(_Factor):
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def factor_at(self, epoch: int) -> float:
+    def factor_at(self, epoch: float) -> float:
         """the ratio of the line's values at this epoch and the last"""
         if epoch == 0:
             return self.start_factor
@@ -237,6 +269,10 @@ class LinearLR(_Factor):
             return 1.0
         rise = self.end_factor - self.start_factor
         return 1.0 + rise / (self.total_iters * self.start_factor + (epoch - 1) * rise)
+
+    def factor_until(self, epoch: float) -> float:
+        """the line's value"""
+        return self.start_factor + (self.end_factor - self.start_factor) * min(self.total_iters, epoch) / self.total_iters
 
 
 class ExponentialLR(_Factor):
@@ -247,9 +283,13 @@ class ExponentialLR(_Factor):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def factor_at(self, epoch: int) -> float:
+    def factor_at(self, epoch: float) -> float:
         """gamma"""
         return 1.0 if self._is_initial else self.gamma
+
+    def factor_until(self, epoch: float) -> float:
+        """gamma for each epoch"""
+        return self.gamma**epoch
 
 
 class PolynomialLR(_Factor):
@@ -260,11 +300,15 @@ class PolynomialLR(_Factor):
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
-    def factor_at(self, epoch: int) -> float:
+    def factor_at(self, epoch: float) -> float:
         """the ratio of the polynomial's values at this epoch and the last"""
         if self._is_initial or epoch > self.total_iters:
             return 1.0
         return ((1.0 - epoch / self.total_iters) / (1.0 - (epoch - 1) / self.total_iters)) ** self.power
+
+    def factor_until(self, epoch: float) -> float:
+        """the polynomial's value"""
+        return (1.0 - min(self.total_iters, epoch) / self.total_iters) ** self.power
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -284,7 +328,7 @@ class CosineAnnealingLR(LRScheduler):
         if self._is_initial:
             return self._current()
         if self._step_count == 1 and t > 0:
-            return [low + (base - low) * (1.0 + math.cos(math.pi * t / self.T_max)) / 2.0 for base in self.base_lrs]
+            return self._get_closed_form_lr()
         if (t - 1 - self.T_max) % (
             2 * self.T_max
         ) == 0:  # the last rate was eta_min: its distance from eta_min is 0, so no factor can change it
@@ -292,6 +336,10 @@ class CosineAnnealingLR(LRScheduler):
             return [lr + (base - low) * rise for lr, base in zip(self._current(), self.base_lrs, strict=True)]
         ratio = (1.0 + math.cos(math.pi * t / self.T_max)) / (1.0 + math.cos(math.pi * (t - 1) / self.T_max))
         return [ratio * (lr - low) + low for lr in self._current()]
+
+    def _get_closed_form_lr(self) -> list[float]:
+        share = (1.0 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2.0
+        return [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -556,7 +604,7 @@ class SequentialLR(_Several):
         first._start()
         self._last_lr = first.get_last_lr()
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # to no other epoch, as in PyTorch
         """Go on to the next epoch."""
         self.last_epoch += 1
         number = bisect_right(self._milestones, self.last_epoch)
@@ -593,7 +641,7 @@ class ChainedScheduler(_Several):
         self._take(schedulers, optimizer)
         self._last_lr = self._current()
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         """Go on to the next epoch."""
         for scheduler in self._schedulers:
             scheduler.step()
@@ -662,10 +710,12 @@ class ReduceLROnPlateau(LRScheduler):
         bar = self.best * (1.0 + sign * self.threshold) if self.threshold_mode == "rel" else self.best + sign * self.threshold
         return value > bar if self.mode == "max" else value < bar
 
-    def step(self, metrics: Any) -> None:  # type: ignore[override]
-        """End an epoch with this value of the metric."""
+    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
+        """End an epoch, or the one of this number, with this value of the metric."""
         value = float(metrics)
-        self.last_epoch += 1
+        if epoch is not None:
+            warn(_EPOCH_GIVEN)
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(value):
             self.best, self.num_bad_epochs = value, 0
         else:

@@ -282,3 +282,24 @@ def test_mu_law():
     sound = mg.linspace(-1, 1, 1001)
     error = (models.mu_law_decode(models.mu_law_encode(sound)) - sound).abs()
     assert error.max() < 0.025 and error[490:511].max() < 0.001
+
+
+def test_residual_networks_are_rebuilt_from_their_children():
+    """Scripts that extract features do so; a relu that is no child would be lost without a word."""
+    model = models.resnet18(weights=None).eval()
+    assert [name for name, _ in model.named_children()] == [
+        "conv1",
+        "bn1",
+        "relu",
+        "maxpool",
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+        "avgpool",
+        "fc",
+    ]
+    assert [type(m).__name__ for m in model.layer1[0].children()] == ["Conv2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d"]
+    x = mg.randn(1, 3, 32, 32)
+    rebuilt = nn.Sequential(*list(model.children())[:-1], nn.Flatten(), model.fc)
+    assert rebuilt(x).tolist() == model(x).tolist()

@@ -84,7 +84,7 @@ def test_load_state_dict_not_strict():
     net = nn.Linear(2, 1)
     result = net.load_state_dict({"weight": np.ones((1, 2)), "other": 3}, strict=False)
     assert result.missing_keys == ["bias"] and result.unexpected_keys == ["other"]
-    assert repr(result) == "IncompatibleKeys(missing_keys=['bias'], unexpected_keys=['other'])"
+    assert repr(result) == "_IncompatibleKeys(missing_keys=['bias'], unexpected_keys=['other'])"
     assert net.weight.tolist() == [[1.0, 1.0]]
 
 

@@ -957,3 +957,40 @@ def test_a_parameter_list_is_a_list_of_parameters():
     for whole in (nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1))):
         with pytest.raises(TypeError, match=r"SGD: params must be an iterable of Tensors or dicts, not \w+; pass model\.parameters\(\)"):
             nn.optim.SGD(whole, lr=0.5)
+
+
+def test_an_epoch_that_is_given_is_deprecated():
+    optimizer = optim.SGD([mg.zeros(1, requires_grad=True)], lr=1.0)
+    optimizer.step()
+    for scheduler, step in ((optim.lr_scheduler.StepLR(optimizer, 2), (5,)), (optim.lr_scheduler.ReduceLROnPlateau(optimizer), (0.5, 7))):
+        with pytest.warns(UserWarning, match=r"step\(epoch\) is deprecated"):
+            scheduler.step(*step)
+        assert scheduler.last_epoch == step[-1]
+
+
+@pytest.mark.filterwarnings("ignore:scheduler.step")
+def test_a_schedule_of_ones_own_jumps():
+    """The warm-up of many repositories hands its epoch on; a subclass may know the rates of any epoch."""
+
+    class Warm(optim.lr_scheduler.LRScheduler):
+        def get_lr(self):
+            return [base * min(1.0, (self.last_epoch + 1) / 4) for base in self.base_lrs]
+
+        def step(self, epoch=None):
+            return super().step(epoch)
+
+    class Closed(Warm):
+        def _get_closed_form_lr(self):
+            return [base / (1 + self.last_epoch) for base in self.base_lrs]
+
+    def rates(make):
+        optimizer = optim.SGD([mg.zeros(1, requires_grad=True)], lr=1.0)
+        scheduler, found = make(optimizer), []
+        optimizer.step()
+        for epoch in (None, 2, None, 7):
+            scheduler.step(epoch)
+            found += scheduler.get_last_lr()
+        return found
+
+    assert rates(Warm) == [0.5, 0.75, 1.0, 1.0]
+    assert rates(Closed) == [0.5, 1 / 3, 1.0, 1 / 8]

@@ -271,9 +271,9 @@ def test_inputs_have_the_dtype_of_the_parameters():
 def test_depth_hides_rows_of_the_table_only():
     found = nn.summary(models.resnet18, (1, 3, 64, 64), depth=1)
     lines = str(found).splitlines()
-    assert [line.split()[0] for line in lines[3:13]] == [
-        f"{name}:" for name in ("conv1", "bn1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")
-    ] + [lines[12].split()[0]]
+    assert [line.split()[0] for line in lines[3:14]] == [
+        f"{name}:" for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")
+    ] + [lines[13].split()[0]]
     assert any(row.name == "layer4.1.bn2" and row.depth == 3 for row in found.rows)
     assert repr(found) == str(found)
 

@@ -594,6 +594,21 @@ def test_scheduler(make, optimizer):
         t.step()
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch warns of epochs that are given, and so do we
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if "Seq" not in name and "Chain" not in name])
+def test_scheduler_at_an_epoch(name):
+    """``step(epoch)`` jumps, also back and to fractions; what follows goes on from there."""
+    _, ours, theirs = twins("SGD", {"lr": 0.1, "momentum": 0.9})
+    s, t = SCHEDULERS[name](optim.lr_scheduler, ours), SCHEDULERS[name](torch.optim.lr_scheduler, theirs)
+    ours.step()
+    theirs.step()
+    for epoch in (2, None, 9, 4, 4.5, None, 0, None):
+        s.step(epoch)
+        t.step(epoch)
+        assert s.last_epoch == t.last_epoch
+        np.testing.assert_allclose(s.get_last_lr(), t.get_last_lr(), rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize("mode", ["min", "max"])
 @pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
 def test_reduce_on_plateau(mode, threshold_mode):
