@@ -105,15 +105,17 @@ def add_at(rows: np.ndarray, places: np.ndarray, to: np.ndarray) -> None:
 
 
 @native.twin(maps.running_sum)
-def running_sum(x: np.ndarray, axis: int) -> np.ndarray:
-    """The result of ``np.add.accumulate`` along an axis, for floats.
+def running_sum(x: np.ndarray, axis: int, back: bool) -> np.ndarray:
+    """The result of ``np.add.accumulate`` along an axis that is not negative, for floats; with ``back`` from the last number to the first.
 
     numpy adds one number after another. Here a product with a triangular matrix of ones computes the running sums of RUN numbers at a
     time, and only their totals are added one after another: this is faster and has fewer rounding errors.
 
-    >>> running_sum(np.arange(100.0), 0)[-2:]
+    >>> running_sum(np.arange(100.0), 0, False)[-2:]
     array([4851., 4950.])
     """
+    if back:
+        return np.flip(running_sum(np.flip(x, axis), axis, False), axis)
     n = x.shape[axis]
     runs = n // RUN
     if axis != x.ndim - 1 or x.dtype not in (np.float32, np.float64) or runs < 2 or x.size < RUNNING:

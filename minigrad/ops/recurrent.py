@@ -88,6 +88,8 @@ def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
     to_cell = o * (1.0 - squashed * squashed)
     slopes = stack([i * (1.0 - i), f * (1.0 - f), 1.0 - n * n, o * (1.0 - o)], 2)  # T N 4 H, of the four activations
     factors = stack([n, _before(c, cells), i, squashed], 2) * slopes  # what each gate is multiplied with
+    if {np.ndarray} == set(map(type, (gy, gcells, ggates, factors, to_cell, weight))) and not ggates.any():
+        return _lstm_steps_in_place(gy, gcells, factors, to_cell, f, weight)
     given = reshape(ggates, slopes.shape) * slopes
     steps: list[Any] = []
     back: Any = 0.0  # what arrives at a state from the next step
@@ -100,6 +102,27 @@ def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
         memory = memory * f[t]
         back = matmul(steps[-1], weight)
     return stack(steps[::-1]), back, memory
+
+
+def _lstm_steps_in_place(gy, gcells, factors, to_cell, f, weight):
+    """The loop of :func:`_lstm_steps` on arrays, with as few calls of numpy as there are: they take all of its time if arrays are small."""
+    d = np.empty_like(factors)
+    sums = d.reshape(*d.shape[:2], 4 * d.shape[3])
+    back, memory = np.zeros_like(gy, shape=gy.shape[1:]), np.zeros_like(gy, shape=gy.shape[1:])
+    state, part = np.empty_like(back), np.empty_like(back)
+    of_memory, of_state, shared = d[:, :, :3], d[:, :, 3], memory[:, None]
+    for g, gc, inner, outer, slope, kept, to_memory, to_state, row in zip(
+        *[v[::-1] for v in (gy, gcells, factors[:, :, :3], factors[:, :, 3], to_cell, f, of_memory, of_state, sums)], strict=True
+    ):
+        np.add(g, back, state)
+        np.multiply(state, slope, part)
+        np.add(part, gc, part)
+        np.add(memory, part, memory)
+        np.multiply(shared, inner, to_memory)
+        np.multiply(state, outer, to_state)
+        np.multiply(memory, kept, memory)
+        np.matmul(row, weight, back)
+    return sums, back, memory
 
 
 @joint
@@ -115,22 +138,28 @@ def _lstm_kernel(sums, weight, h, c):
         np.empty((*sums.shape[:-1], c.shape[-1]), sums.dtype),
         np.empty_like(sums, order="C"),
     )
-    turned, size = np.ascontiguousarray(weight.swapaxes(-1, -2)), c.shape[-1]
-    for t, a in enumerate(gates):
-        np.matmul(h, turned, out=a)
-        a += sums[t]
-        inner = a[..., 2 * size : 3 * size]
-        squashed = np.tanh(inner)
-        np.negative(a, out=a)  # 1 / (1 + exp(-a))
-        np.exp(a, out=a)
-        a += 1.0
-        np.reciprocal(a, out=a)
-        inner[...] = squashed
-        i, f, n, o = a[..., :size], a[..., size : 2 * size], inner, a[..., 3 * size :]
-        c = np.multiply(f, c, out=cells[t])
-        c += i * n
-        h = np.tanh(c, out=y[t])
-        h *= o
+    size = c.shape[-1]
+    signs = np.full(4 * size, -1.0, sums.dtype)
+    signs[2 * size : 3 * size] = 1.0  # the sigmoids need e**-a
+    np.multiply(sums, signs, gates)
+    turned = np.multiply(weight.swapaxes(-1, -2), signs, order="C")
+    product, squashed, part = np.empty_like(gates[0]), np.empty_like(cells[0]), np.empty_like(cells[0])
+    four = [gates[..., k * size : (k + 1) * size] for k in range(4)]
+    for a, i, f, n, o, cell, state in zip(
+        gates, *four, cells, y, strict=True
+    ):  # a sequence of few numbers takes as long as its calls of numpy
+        np.matmul(h, turned, product)
+        np.add(a, product, a)
+        np.tanh(n, squashed)
+        np.exp(a, a)
+        np.add(a, 1.0, a)
+        np.reciprocal(a, a)
+        np.copyto(n, squashed)
+        np.multiply(f, c, cell)
+        np.multiply(i, squashed, part)
+        c = np.add(cell, part, cell)
+        np.tanh(c, state)
+        h = np.multiply(state, o, state)
     return y, cells, gates
 
 

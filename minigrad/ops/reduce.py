@@ -365,13 +365,28 @@ def _running(name: str, ufunc: np.ufunc, x: np.ndarray, dim: Any, dtype: Any) ->
     return _accumulate(name, ufunc.accumulate, x, dtype, axis=axis)
 
 
-def _cumsum_x(g, dim):
-    return flip(cumsum(flip(g, dim), dim), dim)
+@linear_in("input")
+@batched(along_dim())
+@op(input=lambda g, dim: cumsum(g, dim))
+def _cumsum_back(input: Array, dim: int) -> Array:
+    """Running sum along ``dim`` from the last number to the first: the gradient of :func:`cumsum`.
+
+    >>> import minigrad as mg
+    >>> from minigrad.ops.reduce import _cumsum_back
+    >>> _cumsum_back(mg.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([6., 5., 3.])
+    """
+    axis = positive_dim("cumsum", dim, input.ndim)
+    if not input.ndim:
+        return _running("cumsum", np.add, input, dim, None)
+    if input.dtype in (F32, np.float64):
+        return running_sum(input, axis, True)
+    return np.flip(_running("cumsum", np.add, np.flip(input, axis), axis, None), axis)
 
 
 @linear_in("input")
 @batched(along_dim())
-@op(input=_cumsum_x)
+@op(input=lambda g, dim: _cumsum_back(g, dim))
 def cumsum(input: Array, dim: int, dtype: DType = None) -> Array:
     """Running sum along ``dim``: ``torch.cumsum``. Integers give int64.
 
@@ -380,13 +395,13 @@ def cumsum(input: Array, dim: int, dtype: DType = None) -> Array:
     tensor([1, 3, 6])
     """
     if input.ndim and input.dtype in (F32, np.float64) and (dtype is None or dtype == input.dtype):
-        return running_sum(input, positive_dim("cumsum", dim, input.ndim))
+        return running_sum(input, positive_dim("cumsum", dim, input.ndim), False)
     return _running("cumsum", np.add, input, dim, dtype)
 
 
 def _cumprod_x(g, input, out, res, dim):
     if not res:  # no zeros
-        return _cumsum_x(g * out, dim) / input
+        return _cumsum_back(g * out, dim) / input
     # out_j = out_{i-1} x_i x_{i+1} ... x_j, so the sum over j of g_j x_{i+1} ... x_j is a recurrence without division
     return _recurrence_b(g, input, dim) * shift(out, dim=dim, by=1, fill=1.0)
 

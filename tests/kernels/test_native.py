@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import os
 import re
@@ -934,8 +935,8 @@ def test_running_sums(level, shape, special, layout, seed):
     if special and x.size:
         x.reshape(-1)[draw.integers(x.size)] = draw.choice(SPECIAL[:5])
     x = {"plain": x, "every second": np.repeat(x, 2, axis=-1)[..., ::2], "backwards": x[..., ::-1]}[layout]
-    for axis in range(x.ndim):
-        assert_close(level, lambda axis=axis: sums.running_sum(x, axis), rtol=2e-6, scale=2e-6)
+    for axis, back in itertools.product(range(x.ndim), (False, True)):
+        assert_close(level, lambda axis=axis, back=back: sums.running_sum(x, axis, back), rtol=2e-6, scale=2e-6)
 
 
 @LEVELS
@@ -953,7 +954,7 @@ def test_sums_of_lines(level, shape, special):
 def test_a_running_sum_is_the_rounded_exact_one(level):
     x = np.full((2, 100_000), 0.1, np.float32)
     with native.force(level):
-        found = sums.running_sum(x, 1), sums.running_sum(x.T, 0).T
+        found = sums.running_sum(x, 1, False), sums.running_sum(x.T, 0, False).T, sums.running_sum(x, 1, True)[:, ::-1]
     exact = np.cumsum(x.astype(np.float64), axis=1).astype(np.float32)
     for f in found:
         np.testing.assert_array_equal(f, exact)

@@ -63,7 +63,7 @@ SIGNATURES = {
     **dict.fromkeys(("softmax", "log_softmax"), "ppll"),
     **dict.fromkeys(("softmax_back", "log_softmax_back"), "pppll"),
     "sums": "ppll",
-    "cumsum": "pplll",
+    "cumsum": "pp" + "llll",
     "top": "pp" + "llll",
     "moments": "pppll",
     "centered_sums": "pppppll",

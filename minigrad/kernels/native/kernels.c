@@ -378,14 +378,16 @@ void NAME(log_softmax_back)(const float *restrict g, const float *restrict out, 
     }
 }
 
-/* Running sums of `outer` matrices of n rows, along the rows: in doubles, several columns at once, as an addition waits for the
- * one before. */
+/* Running sums of `outer` matrices of n rows, along the rows, or from the last one `back` to the first: in doubles, several columns at once, as an
+ * addition waits for the one before. */
 enum { WIDE = 128 };
-void NAME(cumsum)(const float *restrict x, float *restrict y, Long outer, Long n, Long inner) {
+
+void NAME(cumsum)(const float *restrict x, float *restrict y, Long outer, Long n, Long inner, Long back) {
+    const Long first = back ? n - 1 : 0, by = back ? -1 : 1;
     if (inner == 1) { /* a matrix is a column */
         for (; outer >= 3; outer -= 3, x += 3 * n, y += 3 * n) {
             double a = 0.0, b = 0.0, c = 0.0;
-            for (Long i = 0; i < n; i++) {
+            for (Long k = 0, i = first; k < n; k++, i += by) {
                 y[i] = (float)(a += x[i]);
                 y[n + i] = (float)(b += x[n + i]);
                 y[2 * n + i] = (float)(c += x[2 * n + i]);
@@ -393,16 +395,16 @@ void NAME(cumsum)(const float *restrict x, float *restrict y, Long outer, Long n
         }
         for (; outer > 0; outer--, x += n, y += n) {
             double s = 0.0;
-            for (Long i = 0; i < n; i++) y[i] = (float)(s += x[i]);
+            for (Long k = 0, i = first; k < n; k++, i += by) y[i] = (float)(s += x[i]);
         }
         return;
     }
     for (; outer > 0; outer--, x += n * inner, y += n * inner)
-        for (Long first = 0; first < inner; first += WIDE) {
-            Long count = inner - first < WIDE ? inner - first : WIDE;
+        for (Long column = 0; column < inner; column += WIDE) {
+            Long count = inner - column < WIDE ? inner - column : WIDE;
             double s[WIDE] = {0.0};
-            for (Long i = 0; i < n; i++)
-                for (Long k = 0; k < count; k++) y[i * inner + first + k] = (float)(s[k] += x[i * inner + first + k]);
+            for (Long r = 0, i = first; r < n; r++, i += by)
+                for (Long k = 0; k < count; k++) y[i * inner + column + k] = (float)(s[k] += x[i * inner + column + k]);
         }
 }
 

@@ -90,13 +90,13 @@ def sums(x: np.ndarray, out: np.ndarray) -> Any:
     return out
 
 
-def running_sum(x: np.ndarray, axis: int) -> Any:
-    """Along an axis that is not negative."""
+def running_sum(x: np.ndarray, axis: int, back: bool) -> Any:
+    """Along an axis that is not negative, or back from its end."""
     (x,) = lines(x) or (x,)
     y, n, inner = np.empty(x.shape, np.float32), x.shape[axis], math.prod(x.shape[axis + 1 :])
     size = n * inner
     if size:
-        run("cumsum", [(x, size), (y, size)], x.size // size, n, inner, part=max(1, PART // size))
+        run("cumsum", [(x, size), (y, size)], x.size // size, n, inner, int(back), part=max(1, PART // size))
     return y
 
 

@@ -174,6 +174,7 @@ CASES = [
     Case(reduce.shift, shifts(), numpy=shifted),
     Case(reduce.linear_recurrence, recurrences(), numpy=linear_recurrence),
     Case(reduce.cumsum, along(), numpy=numpy_running(np.cumsum), torch="cumsum"),
+    Case(reduce._cumsum_back, along(), numpy=numpy_running(lambda x, axis: np.flip(np.cumsum(np.flip(x, axis), axis), axis))),
     Case(reduce.cumprod, along(), numpy=numpy_running(np.cumprod), torch="cumprod"),
     Case(reduce.cumprod, whole_along(), torch="cumprod", name="cumprod_with_zeros"),
     Case(reduce.logcumsumexp, along(), numpy=numpy_running(np.logaddexp.accumulate), torch="logcumsumexp"),
