@@ -42,8 +42,10 @@ def pages(app, error):
 
 
 def setup(app):
-    """Modules in the reference get tables of what is in them."""
+    """Modules in the reference get tables of what is in them, chapters the pages that they name."""
     import contents_tables
+    import embedded_pages
 
+    app.connect("source-read", embedded_pages.on_read)
     app.connect("autodoc-process-docstring", contents_tables.add_table)
     app.connect("build-finished", pages)

@@ -161,6 +161,6 @@ def detections(
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.5))
             text = (str(int(label)) if called is None else called[int(label)]) + ("" if np.isnan(score) else f" {score:.2f}")
             inside = top < 6  # no room above the box
-            axes.text(left, top if inside else top - 1, text, fontsize=7, color="white", va="top" if inside else "bottom",
+            axes.text(left, top if inside else top - 1, text, fontsize=9, color="white", va="top" if inside else "bottom",
                       bbox={"facecolor": colour, "edgecolor": "none", "pad": 1})  # fmt: skip
     return figure

@@ -1,6 +1,8 @@
 """The README and the pages of docs/ are correct: every ``python`` block runs, and the commands name files and modules that exist."""
 
 import doctest
+import importlib.util
+import os
 import pkgutil
 import re
 import runpy
@@ -99,6 +101,23 @@ def test_ci_runs_the_readme_commands():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert re.findall(r"^ +readme_command (\d)$", script, re.MULTILINE) == ["1", "2"]
     assert "python3 .ci/readme_command.py" in script
+
+
+def test_the_site_shows_the_pages_to_touch_in_their_chapters():
+    spec = importlib.util.spec_from_file_location("embedded_pages", ROOT / "docs" / "embedded_pages.py")
+    assert spec is not None and spec.loader is not None
+    embedded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(embedded)
+    for folder in ("docs", "docs/ja"):
+        shown = set()
+        for path in sorted((ROOT / folder / "chapters").glob("*.md")):
+            name = path.relative_to(ROOT / "docs").with_suffix("").as_posix()
+            source = [path.read_text(encoding="utf-8")]
+            embedded.on_read(None, name, source)
+            for src in re.findall(r'<iframe src="([^"]+)"', source[0]):
+                shown.add(Path(os.path.normpath(path.parent / src)).relative_to(ROOT).as_posix())
+        assert shown == {page for page in MADE if page.startswith("docs/demos/")}
+    assert embedded.with_frames("Touch it: nothing.", "chapters/a") == "Touch it: nothing."
 
 
 def test_every_module_has_a_place_in_the_reference():
