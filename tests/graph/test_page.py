@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -345,6 +346,31 @@ def test_what_no_arrow_touches_stands_where_it_belongs(tmp_path):
         (390, 844),
     )
     assert mask < tanh and x < tanh < output and tanh < index
+
+
+@in_browser
+@pytest.mark.parametrize("picture", [drawn, lambda: graph.draw(chain(2000))], ids=["net", "2,000 ops"])
+def test_it_is_printed_on_one_page(tmp_path, picture):
+    (tmp_path / "page.html").write_text(picture().html, encoding="utf-8")
+    flags = [f for f in browser.FLAGS if f != "--dump-dom"] + [
+        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--print-to-pdf={tmp_path / 'page.pdf'}",
+    ]
+    subprocess.run([browser.BROWSER, *flags, (tmp_path / "page.html").as_uri()], capture_output=True, timeout=120, check=True)
+    assert len(re.findall(rb"/Type ?/Page\b", (tmp_path / "page.pdf").read_bytes())) == 1
+
+
+@in_browser
+def test_of_thousands_of_boxes_those_that_are_seen_have_text(tmp_path):
+    """The browser lays out all text again when the scale changes; printed, each box has its text."""
+    whole, near, apart, reached = act(
+        tmp_path,
+        """at("unfold").click(); fit(true); const drawn = () => nodes_.filter(n => n.querySelector("text").getClientRects().length).length, nodes_ = [...world.querySelectorAll("g.node")], whole = drawn();
+        fit(); zoomBy(1.2); const near = drawn(), s = at("stage").getBoundingClientRect(), apart = nodes_.every(n => { const r = n.querySelector("rect.body").getBoundingClientRect(), inside = r.left < s.right && r.right > s.left && r.top < s.bottom && r.bottom > s.top; return !inside || n.querySelector("text").getClientRects().length > 0; });
+        nodes_[1500].focus(); return [whole, near, apart, document.activeElement === nodes_[1500]];""",
+        graph.draw(chain(2000)),
+    )
+    assert whole == 0 and 0 < near < 400 and apart and reached
 
 
 @in_browser

@@ -12,6 +12,7 @@ const children = new Map(), SVG = "http://www.w3.org/2000/svg";
 /** 0 for the model's own call, 1 for those in it and for what stands alone: modules without the model's call, backward passes. */
 const level = id => { const m = modules.get(id); return m.parent ? level(m.parent) + 1 : Number(m.path !== ""); };
 const folded = new Set();
+let nodes = [];  // the boxes as they are drawn: their element, its place
 let own = false, formed = false;  // the user moved the view, or folded or turned the graph: that stays when the window changes
 let sideways = data.direction === "LR" || data.direction === "RL", svg, world, lay, zoom = 1, left = 0, top_ = 0, picked = null, awaiting = false, current = 0, timer = null;
 const moments = [...data.boxes.filter(b => b.kind === "op").map(b => ({box: b.id, forward: true})), ...data.steps.map(s => ({box: s.box, step: s}))];
@@ -149,8 +150,10 @@ function draw(keep = null) {
     text.append(fitText("− " + full, space, 13));
     if (m.class && m.class !== m.name && wide("− " + full + "  " + m.class, 13, true) < space) make("tspan", {dx: 6}, text).append(m.class);
   }
+  nodes = [];
   for (const [id, r] of lay.places) {
     const f = lay.faces.get(id), g = make("g", {class: "node " + f.kind, "data-id": id, tabindex: 0, role: "button", "aria-label": [f.title, f.kindName, ...f.lines, f.grad ? `${say("gradient")} ${f.grad.norm}` : ""].filter(Boolean).join(", ")}, world);
+    nodes.push({g, place: r, off: false});
     if (f.kind === "module") g.setAttribute("aria-expanded", "false");
     if (f.grad) {
       const c = data.states[f.grad.state], [x, y, w, h] = f.foot ? [r.x + 3, r.y + r.h - f.foot - 6, f.w - 6, f.foot + 6] : [r.x + f.w - 8, r.y + 3, f.tab + 8, r.h - 6];
@@ -191,7 +194,15 @@ function square(p) {  // straight lines with round corners
   }
   return d + `L${p.at(-1)}`;
 }
-function place() { world.setAttribute("transform", `translate(${left.toFixed(2)},${top_.toFixed(2)}) scale(${zoom.toFixed(4)})`); }
+function place() { world.setAttribute("transform", `translate(${left.toFixed(2)},${top_.toFixed(2)}) scale(${zoom.toFixed(4)})`); if (lay.places.size > 300) hideText(); }
+/** Of many boxes, those outside the stage have no text, and none has where it could not be read: the browser lays all text out again whenever the scale changes. */
+function hideText() {
+  const s = at("stage"), [x0, y0, x1, y1] = [-left / zoom, -top_ / zoom, (s.clientWidth - left) / zoom, (s.clientHeight - top_) / zoom], far = 14 * zoom < 4;
+  for (const n of nodes) {
+    const {x, y, w, h} = n.place, off = far || x > x1 || y > y1 || x + w < x0 || y + h < y0;
+    if (off !== n.off) { n.off = off; n.g.classList.toggle("off", off); }
+  }
+}
 function bring(id) {  // what was opened into view; smaller if it then fits in type that can be read
   const r = lay.places.get(id) || lay.frames.get(id), s = at("stage"), w = s.clientWidth - 24, h = s.clientHeight - 24;
   if (!r) return;
