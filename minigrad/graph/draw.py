@@ -10,11 +10,11 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.calls import unchanged
-from minigrad.engine import Leaf, TensorBase, wrap
+from minigrad.engine import Leaf, Shell, TensorBase, inside, wrap
 from minigrad.graph.picture import Graph
-from minigrad.graph.trace import record, trace
+from minigrad.graph.trace import record, tensors_of, trace
 from minigrad.ops.arguments import check, numbers, shown
-from minigrad.tree import is_container, tensors_in, tree_map, unwrapped
+from minigrad.tree import is_container, tree_map, unwrapped
 
 
 def draw(
@@ -83,7 +83,7 @@ def draw(
     else:
         if args or kwargs:
             raise TypeError(f"draw: inputs are for a module, and {type(subject).__name__} is none")
-        found = list(tensors_in(subject))
+        found = list(tensors_of(subject))
         if not found:
             raise TypeError(f"draw: subject must be a Tensor or a module, but is {shown(subject)}")
         outputs = _named(subject, names or {})
@@ -107,10 +107,11 @@ def _named(output: Any, names: Mapping[str, TensorBase]) -> dict[str, TensorBase
     """A name for each tensor of an output: the user's, else its key in a dict, else output, or output 0, output 1, ...; ``norm[0]`` deeper in it."""
     if isinstance(output, Mapping):
         places = [place for key, value in output.items() for place in _places(str(key), value)]
-    elif isinstance(output, (list, tuple)) and len(list(tensors_in(output))) > 1:
-        places = [place for i, value in enumerate(output) for place in _places(f"output {i}", value)]
+    elif isinstance(output, (list, tuple)) and len(list(tensors_of(output))) > 1:
+        fields = getattr(output, "_fields", None) or [f"output {i}" for i in range(len(output))]
+        places = [place for name, value in zip(fields, output, strict=True) for place in _places(name, value)]
     else:
-        places = [("output", tensor) for tensor in tensors_in(output)]
+        places = [("output", tensor) for tensor in tensors_of(output)]
     return {next((name for name, t in names.items() if t is tensor), plain): tensor for plain, tensor in places}
 
 
@@ -120,11 +121,11 @@ def _places(name: str, value: Any) -> list[tuple[str, TensorBase]]:
     ahead = [(name, value)]
     while ahead:
         path, item = ahead.pop()
-        if isinstance(item, TensorBase):
-            found.append((path, item))
+        if isinstance(item, (TensorBase, Shell)):
+            found.append((path, inside(item)))
         elif is_container(item):
-            inside = item.items() if isinstance(item, Mapping) else enumerate(item)
-            ahead += reversed([(f"{path}[{key!r}]", part) for key, part in inside])
+            parts = item.items() if isinstance(item, Mapping) else enumerate(item)
+            ahead += reversed([(f"{path}[{key!r}]", part) for key, part in parts])
     return [(name, found[0][1])] if len(found) == 1 else found
 
 
@@ -175,7 +176,7 @@ def _run(model: Any, args: tuple, kwargs: dict, names: dict[str, Any], constants
         recording.pretend = pretend
         with unchanged(model), engine.enable_grad(), recording:
             output = model(*args, **kwargs)
-        found = list(tensors_in(output))
+        found = list(tensors_of(output))
         if not found:
             raise TypeError(f"draw: {type(model).__name__} returned {type(output).__name__}, which contains no Tensor")
         outputs = _named(output, names)
@@ -202,6 +203,8 @@ def _as_tensors(value: Any) -> Any:
 
     def tensor(x: Any) -> Any:
         fresh = isinstance(x, np.ndarray) or (isinstance(x, TensorBase) and x._node is None)
+        if isinstance(x, Shell):
+            return type(x)(tensor(x.pair))  # type: ignore[call-arg]
         return wrap(unwrapped(x)) if fresh else x
 
     return tree_map(tensor, value)

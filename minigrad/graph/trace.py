@@ -17,7 +17,7 @@ import textwrap
 import types
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,13 @@ import numpy as np
 from minigrad import engine
 from minigrad.calls import defaults_heard, heard
 from minigrad.dtypes import dtype
-from minigrad.engine import Leaf, Node, Pick, TensorBase
+from minigrad.engine import Leaf, Node, Pick, Shell, TensorBase, inside
 from minigrad.graph.gradients import Backward
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
 from minigrad.graph.values import MOVING, Store, Values, moves, text_of
 from minigrad.ops.arguments import check, shown
 from minigrad.tensor import Tensor
-from minigrad.tree import tensors_in
+from minigrad.tree import leaves
 from minigrad.types import Shape
 
 # ------------------------------------------------------------------------------------------------ module calls
@@ -92,7 +92,7 @@ class record:
         times = self._times[place] = self._times.get(place, 0) + 1
         if times > 1:  # a module that is called again, as the cell of a recurrent network is
             name, place = f"{name} (call {times})", f"{place}#{times}"
-        inputs = [describe(t._data) for t in tensors_in(args)]
+        inputs = [describe(t._data) for t in tensors_of(args)]
         scope = Scope(place, name, path, kind, parent.id if parent else "", self._sizes[path], inputs)
         self.parents.append(self._open[-1] if self._open else -1)
         self._open.append(len(self.scopes))
@@ -103,7 +103,7 @@ class record:
     def _end(self, path: str, module: Any, args: tuple, output: Any) -> None:
         number = self._open.pop()
         self.ends[number] = next(engine.numbers)
-        self.scopes[number].outputs = [describe(t._data) for t in tensors_in(output)]
+        self.scopes[number].outputs = [describe(t._data) for t in tensors_of(output)]
 
     def _fill(self, tensors: Mapping[str, TensorBase]) -> None:
         call = self.scopes[self._open[-1]] if self._open else None
@@ -125,7 +125,12 @@ class record:
 
 def _parameter_counts(model: Any) -> dict[str, int]:
     """Path of each module -> number of elements of its parameters."""
-    return {path: sum(p._data.size for p in module.parameters()) for path, module in model.named_modules()}
+    return {path: sum(p.numel() for p in module.parameters()) for path, module in model.named_modules()}
+
+
+def tensors_of(value: Any) -> Iterator[TensorBase]:
+    """The Tensors among the leaves of ``value``, from left to right; of complex numbers the pairs of real ones, which ops take."""
+    return (inside(x) for x in leaves(value) if isinstance(x, (TensorBase, Shell)))
 
 
 def describe(array: Any) -> str:
@@ -464,7 +469,8 @@ class _Names:
         self.nodes: dict[Node, tuple[str, str]] = {}
         self.arrays: dict[int, tuple[str, str, np.ndarray]] = {}
 
-    def add(self, kind: str, name: str, tensor: TensorBase) -> None:
+    def add(self, kind: str, name: str, tensor: Any) -> None:
+        tensor = inside(tensor)
         if tensor._node is not None:
             self.nodes.setdefault(tensor._node, (kind, name))
         self.arrays.setdefault(id(tensor._data), (kind, name, tensor._data))
@@ -629,6 +635,7 @@ class _Tracer:
             if parent is None:
                 known = noted.get(position)
                 value = constants.get(argument) if known is None else known.array()
+                value = engine.memory_of(value) if engine.is_batched(value) else value  # of all samples of vmap
                 if not self.constant(vertex, argument, value, known, op.optional.get(argument, 0) is not None):
                     self.computed(vertex, node)
                 continue

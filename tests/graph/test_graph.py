@@ -8,6 +8,7 @@ import subprocess
 import sys
 import weakref
 import xml.etree.ElementTree as ET
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -156,6 +157,16 @@ def test_methods_in_place_bear_their_names():
 
 
 def test_inputs_and_outputs_have_the_names_that_lead_to_them_and_none_is_left_out():
+    class Moments(NamedTuple):
+        mean: Any
+        std: Any
+
+    class Fields(nn.Module):
+        def forward(self, x):
+            return Moments(x.mean(), x.std())
+
+    assert [v.name for v in graph.draw(Fields(), mg.tensor([1.0, 2.0])).vertices if v.kind == "output"] == ["mean", "std"]
+
     class Several(nn.Module):
         def forward(self, batch, mask, others=()):
             y = batch["x"].masked_fill(mask == 0, 0.0) + batch["more"][1]
@@ -169,6 +180,27 @@ def test_inputs_and_outputs_have_the_names_that_lead_to_them_and_none_is_left_ou
     assert inputs == {"mask": False, "batch['x']": True, "batch['more'][1]": True, "others[0]": True, "others[1]": True}
     assert outputs == {"output 0": True, "output 1['norm']": True, "output 1['best'][0]": True, "output 1['best'][1]": False}
     assert "used where nothing is recorded" in g.dot and "made where nothing is recorded" in g.dot
+
+
+def test_complex_numbers_are_drawn_as_the_pairs_that_ops_take():
+    class Filter(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(mg.ones(3, dtype=mg.cfloat))
+
+        def forward(self, x, z):
+            return mg.fft.rfft(x) * self.weight * z
+
+    g = graph.draw(Filter(), mg.ones(4), mg.complex(mg.ones(3), mg.zeros(3)), backward=True)
+    given = {v.name: (v.kind, v.shapes) for v in g.vertices if v.kind != "op"}
+    assert given["weight"] == ("parameter", [[3, 2]]) and given["z"] == ("input", [[3, 2]]) and given["output"][1] == [[3, 2]]
+    assert [s.parameters for s in g.scopes] == [3] and "weight 3×2" in g.dot
+
+
+def test_what_vmap_recorded_is_drawn():
+    x = mg.ones(2, requires_grad=True)
+    g = graph.draw(func.hessian(lambda x: (x**3).sum())(x), names={"x": x}, backward=True)
+    assert "x" in [v.name for v in g.vertices if v.kind == "leaf"] and len(g.vertices) > 5 and g.html
 
 
 def test_what_is_called_twice_side_by_side_is_no_repeat():
