@@ -331,6 +331,21 @@ def test_print_play_pinch_and_the_other_keys_and_buttons(tmp_path):
 
 
 @in_browser
+def test_backward_passes_open_folded_and_are_named_in_both_languages(tmp_path):
+    mg.manual_seed(0)
+    shown, titles, japanese, opened = act(
+        tmp_path,
+        """if (speak) at("language").click(); const faces = () => [...world.querySelectorAll("g.node.module")].map(g => g.getAttribute("aria-label")), shown = world.querySelectorAll("g.node").length, titles = faces();
+        at("language").click(); const japanese = faces(); at("language").click(); tap(data.modules[1].id); const opened = [...world.querySelectorAll("g.node text")].map(t => t.textContent).filter(t => t.includes("∂ tanh")).length;
+        return [shown, titles, japanese, opened];""",
+        second_order(),
+    )
+    assert shown == 6  # x, mul, tanh, two passes, output: seen at a glance
+    assert titles == ["backward pass 1, 3 ops", "backward pass 2, 18 ops"] and japanese == ["逆伝播 1, 3 個の演算", "逆伝播 2, 18 個の演算"]
+    assert opened == 3
+
+
+@in_browser
 def test_what_no_arrow_touches_stands_where_it_belongs(tmp_path):
     """An input that is only compared above the others' uses, the result of argmax beside the other outputs."""
 

@@ -421,6 +421,8 @@ function play() { if (timer) { clearInterval(timer); timer = null; } else { time
 // ------------------------------------------------------------------------------------------------ the interface
 function label() {
   document.documentElement.lang = speak ? "ja" : "en";
+  for (const m of data.modules) if (!m.ops) { m.english ||= [m.name, m.class]; if (m.path === m.english[0]) [m.name, m.class] = m.english.map(translated); }
+  for (const b of data.boxes) if (b.kind !== "op" && b.static.length) { b.english ||= b.static; b.static = b.english.map(translated); }
   at("summary").textContent = `${data.ops.toLocaleString()} ${say("ops")}${speak ? "、" : ", "}${bytesText(data.kept)} ${say("keptAll")}`;
   at("search").placeholder = say("search"); at("search").setAttribute("aria-label", say("searchLabel"));
   const signs = [...data.legend.map(([fill, text]) => [fill, LEGEND[text] && speak ? LEGEND[text] : text]), ...(data.boxes.some(b => b.gradient) ? [["#fff0f5", `∂ ${say("gradientTab")}`]] : []), ...(data.links.some(l => !l.flows) ? [["", say("noFlow")]] : [])];

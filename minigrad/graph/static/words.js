@@ -30,5 +30,9 @@ const LEGEND = {  // the colours' names in Japanese
   loss: "損失", reduction: "集約", shape: "形の変更", indexing: "添字", windows: "窓", dropout: "ドロップアウト", "your own op": "自作の演算", parameter: "パラメータ", buffer: "バッファ", input: "入力",
   constant: "定数", "leaf: given, with gradient": "葉：与えられ、勾配あり", "module, folded": "モジュール（畳んだもの）", "many ops": "多くの演算", other: "その他",
 };
+const PHRASES = [  // what the data says in words, in Japanese
+  [/^backward pass( \d+)?$/, "逆伝播$1"], [/^(\d+) ops$/, "$1 個の演算"], [/^used where nothing is recorded$/, "記録されない所で使用"], [/^made where nothing is recorded$/, "記録されない所で計算"],
+];
 let speak = (navigator.language || "").startsWith("ja") ? 1 : 0;
 const say = key => WORDS[key][speak];
+const translated = text => speak ? PHRASES.reduce((t, [english, japanese]) => t.replace(english, japanese), text) : text;
