@@ -282,15 +282,15 @@ def test_the_legend_is_below_the_stage_where_the_page_is_embedded(tmp_path):
 @in_browser
 def test_googlenet_opens_as_its_modules(tmp_path):
     mg.manual_seed(0)
-    shown, size, opened, inside, found, all_, gap = act(
+    shown, size, inside, found, all_, gap = act(
         tmp_path,
         LOOK
-        + """const gap = Math.min(...[...world.querySelectorAll("g.frame rect.area")].map(r => r.getBoundingClientRect().top)) - stage.top, shown = nodes(), opened = Number(document.body.dataset.opened); tap(module("inception3a")); const inside = nodes().filter(n => n.startsWith("inception3a"));
-        type("inception4c.branch2.1"); const found = at("hits").textContent; clearAll(); at("unfold").click(); return [shown, type_, opened, inside, found, nodes().length, gap];""",
+        + """const gap = Math.min(...[...world.querySelectorAll("g.frame rect.area")].map(r => r.getBoundingClientRect().top)) - stage.top, shown = nodes(); tap(module("inception3a")); const inside = nodes().filter(n => n.startsWith("inception3a"));
+        type("inception4c.branch2.1"); const found = at("hits").textContent; clearAll(); at("unfold").click(); return [shown, type_, inside, found, nodes().length, gap];""",
         graph.draw(nn.models.googlenet(aux_logits=False), mg.zeros(2, 3, 224, 224), title="GoogLeNet"),
     )
     assert {f"inception{k}" for k in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")} <= set(shown) and 20 <= len(shown) <= 120
-    assert size >= 12 and opened < 2000 and gap < 40  # from its top
+    assert size >= 12 and gap < 40  # from its top
     assert {f"inception3a.branch{k}" for k in (1, 2, 3, 4)} <= set(inside)
     assert re.fullmatch(r"\d+ found", found) and all_ > 150
 
