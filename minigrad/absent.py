@@ -140,7 +140,6 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.nn": {
         "DataParallel": "nn.parallel.DistributedDataParallel, under mpiexec",
         "quantized qat quantizable intrinsic": _QUANTISED,
-        "Buffer": "register_buffer does the same, with the name",
         "RNNCellBase": "what the cells share; to build on, nn.RNNCell serves",
         "Container": "it is nn.Module",
         "CrossMapLRN2d": "nn.LocalResponseNorm does the same where size is odd",
@@ -164,7 +163,6 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.nn.utils.parametrize": {"transfer_parametrizations_and_params": "a step of PyTorch's quantisation"},
     "torch.nn.modules": {"Container CrossMapLRN2d LinearCrossEntropyOptions RNNCellBase": "see torch.nn"},
     "torch.nn.modules.utils": {
-        "consume_prefix_in_state_dict_if_present": "{name.removeprefix(prefix): value for name, value in state.items()}",
         "collections repeat": _SELF,
     },
     "torch.nn.modules.module": {
@@ -172,7 +170,6 @@ TABLE: dict[str, dict[str, str]] = {
         "register_module_*_registration_hook": "model.named_modules() and named_parameters() list what is registered",
     },
     "torch.nn.parameter": {
-        "Buffer": "register_buffer does the same, with the name",
         "is_lazy": "it is nn.is_lazy",
         "UninitializedTensorMixin": _SELF,
     },

@@ -23,7 +23,7 @@ if __name__ != "minigrad.nn":
 from typing import TYPE_CHECKING
 
 from minigrad.later import loader, places
-from minigrad.nn.module import is_lazy, Module, Parameter, UninitializedBuffer, UninitializedError, UninitializedParameter
+from minigrad.nn.module import Buffer, is_lazy, Module, Parameter, UninitializedBuffer, UninitializedError, UninitializedParameter
 
 if TYPE_CHECKING:  # the same as below
     from minigrad.files.checkpoint import CheckpointError, load, save
@@ -145,5 +145,5 @@ def __dir__() -> list[str]:
 
 MYPY = False  # mypy treats it as True, and exports what is imported, because it cannot read a computed list; other checkers can
 if not MYPY:
-    __all__ = ["Module", "Parameter", "UninitializedBuffer", "UninitializedError", "UninitializedParameter"]
+    __all__ = ["Buffer", "Module", "Parameter", "UninitializedBuffer", "UninitializedError", "UninitializedParameter"]
     __all__ += ["is_lazy", *_PLACES]

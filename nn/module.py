@@ -196,6 +196,41 @@ class UninitializedBuffer(_Uninitialized, Tensor):
         return _Uninitialized.__new__(cls, requires_grad, device, dtype)
 
 
+class _BufferType(type):
+    """A buffer is a Tensor that is marked as one."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor) and instance.__dict__.get("_is_buffer", False)
+
+
+class Buffer(metaclass=_BufferType):
+    """A Tensor that a :class:`Module` registers as a buffer when it is assigned as an attribute: ``torch.nn.Buffer``.
+
+    Args:
+        data: a Tensor (its memory is shared), or None: no element.
+        persistent: whether it is part of the ``state_dict``, as for :meth:`Module.register_buffer`.
+
+    Raises ``TypeError`` if ``data`` is no Tensor.
+
+    >>> import minigrad as mg
+    >>> from minigrad import nn
+    >>> model = nn.Module()
+    >>> model.mean = nn.Buffer(mg.zeros(2))
+    >>> list(model.state_dict())
+    ['mean']
+    """
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
+        """The Tensor, marked."""
+        if data is not None and not isinstance(data, TensorBase):
+            raise TypeError(f"Buffer: data must be a Tensor or None, not {type(data).__name__}")
+        self: Any = (wrap(np.empty(0, get_default_dtype().dtype)) if data is None else data.detach()).requires_grad_(
+            data is not None and data.requires_grad
+        )
+        self._is_buffer, self.persistent = True, persistent
+        return self
+
+
 def is_lazy(param: Any) -> bool:
     """Whether ``param`` is an :class:`UninitializedParameter` or :class:`UninitializedBuffer`: ``torch.nn.parameter.is_lazy``."""
     return isinstance(param, _Uninitialized)
@@ -223,6 +258,20 @@ class IncompatibleKeys(NamedTuple):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
+    """Take ``prefix`` off the keys of a ``state_dict`` that have it, in place: that of a wrapped model, ``"module."``.
+
+    ``torch.nn.modules.utils.consume_prefix_in_state_dict_if_present``.
+
+    >>> state = {"module.weight": 1, "bias": 2}
+    >>> consume_prefix_in_state_dict_if_present(state, "module.")
+    >>> state
+    {'bias': 2, 'weight': 1}
+    """
+    for key in [key for key in state_dict if key.startswith(prefix)]:
+        state_dict[key.removeprefix(prefix)] = state_dict.pop(key)
 
 
 class _Path(str):
@@ -542,6 +591,9 @@ class Module:
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             self.register_module(name, value)
+        elif isinstance(value, Buffer):
+            self.__dict__.pop(name, None)  # it may have been of another kind
+            self.register_buffer(name, value, value.persistent)  # type: ignore[arg-type, attr-defined]  # it is a Tensor
         elif "_module_names" in d and (name in d["_parameter_names"] or name in d["_module_names"] or name in d["_buffer_names"]):
             kind = "parameter" if name in d["_parameter_names"] else "module" if name in d["_module_names"] else "buffer"
             if value is not None and not (kind == "buffer" and isinstance(value, (TensorBase, Shell))):

@@ -34,6 +34,7 @@ class FunctionCtx:
         self._to_save_forward: tuple = ()
         self._first_forward = 0  # the place of the first of what is saved for jvp
         self._constants: tuple = ()
+        self._dirty: tuple = ()
         self._materialize = True
         self._results: list[tuple[tuple[int, ...], np.dtype]] = []  # the shape and dtype of each
         self._places: list[Node | int | None] = []  # of what was saved: its node, or the number of the result that it is
@@ -60,8 +61,8 @@ class FunctionCtx:
         self._constants = results
 
     def mark_dirty(self, *args: Any) -> None:
-        """Raises ``RuntimeError``: an argument that was written is a value of its own here. Return a new Tensor."""
-        raise RuntimeError("mark_dirty: tensors are values, and forward cannot change its arguments: return a new Tensor instead")
+        """Say that forward wrote these arguments. Those that it returns are the results of ``apply`` themselves, as after any write in place."""
+        self._dirty = _tensors("mark_dirty", args)
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether ``backward`` takes zeros (as at first) or None for the gradient of a result that nobody used."""
@@ -81,6 +82,7 @@ class _Call:
     def __init__(self, function: type[Function], ctx: FunctionCtx, args: tuple):
         self.function, self.ctx, self.args = function, ctx, args
         self.constants: list[int] = []
+        self.written: list[tuple[int, Any]] = []  # results that are arguments, marked as dirty
 
     def __repr__(self) -> str:
         return self.function.__name__
@@ -101,14 +103,15 @@ def _forward(xs: tuple, call: _Call) -> tuple[Any, tuple]:
     for r in results:
         if not isinstance(r, TensorBase):
             raise TypeError(f"{function.__name__}: forward must return a Tensor or a tuple of Tensors, not {type(r).__name__}")
-    numbers = {id(r): i for i, r in enumerate(results) if not any(r is a for a in args)}
+    call.written = [(i, r) for i, r in enumerate(results) if any(r is d for d in ctx._dirty)]
+    numbers = {id(r): i for i, r in enumerate(results) if not any(r is a for a in args)} | {id(r): i for i, r in call.written}
     ctx._results = [(r._data.shape, r._data.dtype) for r in results]
     call.constants = [i for i, r in enumerate(results) if any(r is c for c in ctx._constants)]
     to_save = (*ctx._to_save, *ctx._to_save_forward)
     ctx._first_forward = len(ctx._to_save)
     ctx._places = [None if t is None else numbers.get(id(t), t._node) for t in to_save]
     saved = tuple(None if t is None else t._data for t in to_save)
-    ctx._to_save = ctx._to_save_forward = ctx._constants = ()
+    ctx._to_save = ctx._to_save_forward = ctx._constants = ctx._dirty = ()
     given = {id(a._data) for a in args if isinstance(a, TensorBase)}
     arrays = tuple(r._data.view() if id(r._data) in given else r._data for r in results)  # an argument that is returned has two places
     return (arrays if several else arrays[0]), (ctx, saved)
@@ -239,6 +242,9 @@ class Function:
                 ctx._node = weakref.ref(r._node.parents[0] if type(r._node) is Pick else r._node)
                 if i in call.constants:
                     r._node = None
+        for i, argument in call.written:
+            argument._assign(results[i] if isinstance(results, tuple) else results, f"{cls.__name__}, mark_dirty")
+            results = (*results[:i], argument, *results[i + 1 :]) if isinstance(results, tuple) else argument
         return results
 
 

@@ -174,6 +174,51 @@ def test_an_argument_returned_as_it_is():
     assert x.grad.tolist() == [-2.0, -2.0] and y is not x and y.tolist() == [1.0, 2.0]
 
 
+class _Grown(mg.Function):
+    """Writes its first argument, returns it and its product with the second, and saves what was written."""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        x.exp_()
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x, y)
+        return x, x * y
+
+    @staticmethod
+    def backward(ctx, g, h):
+        x, y = ctx.saved_tensors
+        return (g + h * y) * x, h * x
+
+
+def test_an_argument_that_was_written():
+    """It is the result itself, with the node of the call, at any order; what was computed from it before keeps its gradient."""
+
+    def f(x, y):
+        z = x * 2
+        before = z * z
+        first, second = _Grown.apply(z, y)
+        assert first is z
+        return before + first * second
+
+    x, y = mg.tensor([0.3, -0.2], dtype=mg.float64), mg.tensor([1.3, 0.7], dtype=mg.float64)
+    e = np.exp(2 * x.numpy())
+    np.testing.assert_allclose(f(x, y).numpy(), 4 * x.numpy() ** 2 + e * e * y.numpy(), rtol=1e-12)
+    gradcheck(f, x, y)  # to second order
+
+
+def test_a_part_that_was_written_writes_its_source_and_a_leaf_is_refused():
+    x, y = mg.tensor([0.3, -0.2], requires_grad=True), mg.tensor([2.0])
+    z = x * 1
+    _, product = _Grown.apply(z[:1], y)
+    np.testing.assert_allclose(z.tolist(), [np.exp(0.3), -0.2], rtol=1e-6)
+    (z.sum() + product.sum()).backward()
+    np.testing.assert_allclose(x.grad.tolist(), [3 * np.exp(0.3), 1.0], rtol=1e-6)
+    with pytest.raises(RuntimeError, match=r"mark_dirty.*leaf"):
+        _Grown.apply(x, mg.ones(2))
+    with pytest.raises(TypeError, match="mark_dirty: Tensors or None, not float"):
+        mg.engine.function.FunctionCtx((True,)).mark_dirty(1.0)
+
+
 def test_the_saved_result_is_at_its_place():
     """exp saves its own result: its second derivative goes through the call itself."""
 

@@ -195,3 +195,30 @@ def test_functional_call():
     with pytest.raises(mg.ShapeError):
         nn.utils.functional_call(net, {"head.weight": weight}, mg.ones(3, 5))
     assert net.head.weight.is_leaf and net.head.weight.requires_grad and isinstance(net.head.weight, nn.Parameter)
+
+
+def test_a_buffer_by_assignment():
+    model = nn.Module()
+    model.mean = nn.Buffer(mg.zeros(2))
+    model.seen = nn.Buffer(mg.tensor([1]), persistent=False)
+    assert isinstance(model.mean, nn.Buffer) and isinstance(model.mean, mg.Tensor) and not isinstance(mg.zeros(2), nn.Buffer)
+    assert list(model.state_dict()) == ["mean"] and [name for name, _ in model.named_buffers()] == ["mean", "seen"]
+    model.mean = mg.ones(2)  # a buffer by its name now
+    assert model.state_dict()["mean"].tolist() == [1.0, 1.0] and model.double().mean.dtype == mg.float64
+    model.late = nn.Parameter(mg.zeros(1))
+    model.late = nn.Buffer(mg.ones(1))
+    assert not list(model.parameters()) and "late" in model.state_dict()
+    assert nn.Buffer().shape == (0,)
+    with pytest.raises(TypeError, match="Buffer: data must be a Tensor or None, not list"):
+        nn.Buffer([1.0])
+
+
+def test_a_prefix_of_a_wrapped_model_is_taken_off():
+    from minigrad.torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
+
+    wrapped = nn.Sequential()
+    wrapped.module = nn.Linear(2, 1)
+    state = wrapped.state_dict()
+    consume_prefix_in_state_dict_if_present(state, "module.")
+    assert list(state) == ["weight", "bias"]
+    nn.Linear(2, 1).load_state_dict(state)

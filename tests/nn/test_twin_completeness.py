@@ -15,7 +15,7 @@ from minigrad import nn
 HERE = Path(__file__).parents[1]
 BASES = {  # nothing to compare by itself: bases, what holds modules, parameters or other schedulers' steps, an old name
     "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList", "Sequential", "Optimizer", "LRScheduler",
-    "UninitializedBuffer", "UninitializedParameter", "NLLLoss2d",
+    "Buffer", "UninitializedBuffer", "UninitializedParameter", "NLLLoss2d",
 }  # fmt: skip
 
 # Compared in tests/nn/test_optim.py with numbers that PyTorch gave once: a step of these takes it seconds of imports.

@@ -2,4 +2,4 @@
 
 # mypy: implicit-reexport
 
-from minigrad.nn.module import Parameter, UninitializedBuffer, UninitializedParameter
+from minigrad.nn.module import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
