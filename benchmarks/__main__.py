@@ -63,11 +63,15 @@ class Worker:
         self._process.wait()
 
 
+def _patience(options: argparse.Namespace) -> dict[str, float]:
+    return {} if options.patience is None else {"patience": options.patience}
+
+
 def time_row(name: str, workers: list[Worker], options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Seconds of every round for each library that can do the row; our answer to the question for it, with the row's limit."""
     able, repeats, rounds, ours = [], {}, {}, {}
     for worker in workers:
-        answer = worker.ask(prepare=name, tiny=options.tiny)
+        answer = worker.ask(prepare=name, tiny=options.tiny, **_patience(options))
         if "unable" in answer:
             if options.verbose:
                 print(f"    {worker.name} cannot: {answer['unable']}", file=sys.stderr)
@@ -92,7 +96,7 @@ def memory(name: str, libraries: list[str], threads: int, options: argparse.Name
     for _ in range(1 if options.tiny else 2):
         for library in libraries:
             worker = Worker(library, threads)
-            answer = worker.ask(memory=name, tiny=options.tiny)
+            answer = worker.ask(memory=name, tiny=options.tiny, **_patience(options))
             worker.close()
             if "bytes" in answer:
                 peaks.setdefault(library, []).append(answer["bytes"])
@@ -192,6 +196,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     add(
         "--seconds", type=float, default=8.0, metavar="S", help="fewer rounds, at least 3, if a library needs longer (default: %(default)s)"
     )
+    patience = "seconds that a library may take to prepare a row (default: its own in benchmarks/libraries; 600 for torch.compile)"
+    add("--patience", type=float, metavar="S", help=patience)
     add("--out", type=Path, metavar="FOLDER", help="where benchmarks.json and benchmarks.png go")
     add("--tiny", action="store_true", help="tiny sizes, to test that everything runs; their times mean nothing")
     add("--verbose", action="store_true", help="print each row when it is done")

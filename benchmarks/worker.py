@@ -8,9 +8,10 @@ import importlib
 import json
 import os
 import resource
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,37 @@ def peak_bytes(library: Any, name: str, tiny: bool) -> int:
     return max(peak() - before, 1) * (1 if sys.platform == "darwin" else 1024)
 
 
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise ``Unable`` in the block when so many seconds have passed, where the system has such an alarm."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise Unable(f"it took longer than {seconds:g} s to prepare")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def use_cores(cores: list[int]) -> None:
+    """Limit this process to some cores, where the system can: what limits a library that has no option for threads."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setaffinity(0, cores)
+
+
 def main() -> None:
     """Answer until the input ends."""
     name, threads = sys.argv[1], int(sys.argv[2])
-    with contextlib.suppress(AttributeError, OSError):  # limits the cores of a library that has no option for threads
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    every = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cores = every[:threads]
+    use_cores(cores)
     out, sys.stdout = sys.stdout, sys.stderr  # a library may print
 
     def say(**answer: Any) -> None:
@@ -86,14 +113,18 @@ def main() -> None:
         try:
             if "prepare" in question:
                 function = None  # frees the last row's arrays first
-                function = work(library, question["prepare"], question["tiny"])
+                with at_most(question.get("patience", LIBRARIES[name].patience)):
+                    use_cores(every if LIBRARIES[name].compiles else cores)
+                    function = work(library, question["prepare"], question["tiny"])
+                use_cores(cores)
                 row, least = ROWS[question["prepare"]], None
                 if name == US and row.limited:
                     rate = rate or rates(threads)
                     least = limit(needs(function), rate) / row.unit
                 say(seconds=seconds(function, 1), limit=least, rates=rate)
             elif "memory" in question:
-                say(bytes=peak_bytes(library, question["memory"], question["tiny"]))
+                with at_most(question.get("patience", LIBRARIES[name].patience)):
+                    say(bytes=peak_bytes(library, question["memory"], question["tiny"]))
             else:
                 function()  # untimed: during the pause before a turn the caches were filled by others, and the core slowed down
                 say(seconds=seconds(function, question["repeat"]))

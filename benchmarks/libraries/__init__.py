@@ -12,18 +12,23 @@ US = "minigrad"
 
 
 class Peer(NamedTuple):
-    """A column of the table: the module with the adapter, the package that the row ``import`` imports, variables of the process."""
+    """A column of the table: the module with the adapter, the package that the row ``import`` imports, variables of the process.
+
+    ``patience``: seconds that it may take to prepare a row, its first call included. One that ``compiles`` then has all cores, whatever is timed.
+    """
 
     adapter: str
     package: str
     variables: dict[str, str] = {}
+    patience: float = 60.0
+    compiles: bool = False
 
 
 LIBRARIES = {
     US: Peer("minigrad_", "minigrad"),
     "numpy alone": Peer("minigrad_", "minigrad", {"MINIGRAD_NATIVE": "0"}),  # minigrad without its native kernels
     "PyTorch": Peer("pytorch", "torch"),
-    "torch.compile": Peer("pytorch_compiled", "torch"),
+    "torch.compile": Peer("pytorch_compiled", "torch", patience=600.0, compiles=True),
     "JAX": Peer("jax_", "jax"),
     "DeZero": Peer("dezero_", "dezero"),
     "MyGrad": Peer("mygrad_", "mygrad"),

@@ -79,3 +79,10 @@ def test_unknown_rows_and_libraries_are_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--libraries", "Torch"])
     assert "'Torch' is not one of minigrad, numpy alone, PyTorch, torch.compile, JAX, DeZero, MyGrad" in capsys.readouterr().err
+
+
+def test_a_library_that_takes_too_long_is_left_out_of_a_row(capsys):
+    names = "lenet,relu"
+    run = main(["--tiny", "--threads", "1", "--libraries", "minigrad", "--rows", names, "--patience", "1e-4", "--verbose"])
+    assert [result["values"] for result in run["results"]] == [{}, {}]
+    assert capsys.readouterr().err.count("Unable: it took longer than 0.0001 s to prepare") == 2
