@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,16 +40,19 @@ def _lowest(dtype: np.dtype) -> float:
 
 
 @native.twin(fast.max_pool, times=0)
-def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
-    """The maximum of every window of ``x`` (``N C *sizes``), and its cell number in the window, counted row by row.
+def max_pool(x: np.ndarray, axes: Sequence[Axis], placed: bool = True) -> tuple[np.ndarray, Any]:
+    """The maximum of every window of ``x`` (``N C *sizes``), and its cell number in the window, counted row by row, or None unless ``placed``.
 
     Of equal maxima the first counts. If a window has NaNs, the last of them counts.
     """
     cells = math.prod([axis.kernel for axis in axes])
     y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
-    which = np.empty(y.shape, np.min_scalar_type(cells))
+    which = np.empty(y.shape, np.min_scalar_type(cells)) if placed else None
 
     def work(tile: slice) -> None:
+        if which is None:
+            y[tile] = _maxima(x[tile], axes)
+            return
         best, codes = _max_tile(x[tile], axes, which.dtype, nan=False)
         if x.dtype.kind == "f" and np.isnan(best).any():
             best, codes = _max_tile(x[tile], axes, which.dtype, nan=True)
@@ -56,6 +60,22 @@ def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarra
 
     parallel(work, _tiles(x) if y.size else [], worth=x.nbytes > WORTH)
     return y, which
+
+
+def _maxima(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+    """The maxima alone, in a quarter of the time."""
+    for a in range(x.ndim - 1, 1, -1):
+        axis = axes[a - 2]
+        (_, windows, cells), others = axis.places[0], axis.places[1:]
+        if windows.stop - windows.start == axis.out:
+            best = x[_at(a, x.ndim, cells)].copy()
+        else:
+            others, best = axis.places, np.full((*x.shape[:a], axis.out, *x.shape[a + 1 :]), _lowest(x.dtype), x.dtype)
+        for _, windows, cells in others:
+            old = best[_at(a, x.ndim, windows)]
+            np.maximum(old, x[_at(a, x.ndim, cells)], out=old)
+        x = best
+    return x
 
 
 def _max_tile(x: np.ndarray, axes: Sequence[Axis], dtype: np.dtype, nan: bool) -> tuple[np.ndarray, np.ndarray]:

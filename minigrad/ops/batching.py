@@ -71,7 +71,7 @@ def folded(run: Any, x: Any, *others: Any, **statics: Any) -> Any:
     size = max(x.shape[0], *[o.shape[0] for o in others], 0)
     inputs = [repeated(a, size) for a in (x, *others)]
     out = run(*[merged(a) for a in inputs], **statics)
-    return tuple([split(o, size) for o in out]) if type(out) is tuple else split(out, size)
+    return tuple([o if o is None else split(o, size) for o in out]) if type(out) is tuple else split(out, size)
 
 
 def merged(x: Any, at: int = 0) -> Any:

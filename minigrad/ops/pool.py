@@ -45,9 +45,9 @@ def flat_index(which: Array, axes: Any) -> Array:
 @tangent(x=lambda t, res, axes: take_cells(t, flat_index(res, axes=axes)))
 @batched(folded)
 @op(x=lambda g, x_shape, res, axes: max_pool_input(g, res, sizes=x_shape[2:], axes=axes))
-def max_pool(x: Array, axes: Any) -> Array:
-    """The maximum of every window of x (N C \\*sizes). ``res`` is its cell number in the window, usually one byte."""
-    return kernels.max_pool(x, axes)
+def max_pool(x: Array, axes: Any, placed: bool = True) -> Array:
+    """The maximum of every window of x (N C \\*sizes). ``res`` is its cell number in the window, usually one byte; not ``placed``, there are no gradients."""
+    return kernels.max_pool(x, axes, placed)
 
 
 @linear_in("y")
@@ -506,7 +506,8 @@ def _max_pool(name, dims, input, kernel_size, stride, padding, dilation, ceil_mo
 
 def _maxima(x, axes, single, return_indices):
     if not return_indices:
-        y = max_pool(x, axes=axes)
+        # without a node no gradient will be asked for
+        y = max_pool(x, axes=axes) if getattr(x, "_node", None) is not None else max_pool(x, axes=axes, placed=False)
         return y[0] if single else y
     index = max_pool_index(x, axes=axes)
     y = take_cells(x, index)

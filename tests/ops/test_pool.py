@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as hs
 
 import minigrad as mg
+from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.windows import output_size, sliding
 from minigrad.ops import pool
@@ -202,6 +203,27 @@ def test_adaptive_sizes():
     np.testing.assert_allclose(pool.adaptive_avg_pool2d(x, 1).numpy(), x.numpy().mean((2, 3), keepdims=True))
     np.testing.assert_allclose(pool.adaptive_avg_pool2d(x, (3, 5)).numpy(), pool.avg_pool2d(x, (2, 1)).numpy())
     np.testing.assert_array_equal(pool.adaptive_max_pool2d(x, (6, 5)).numpy(), x.numpy())
+
+
+@pytest.mark.parametrize("special", [0.0, nan, inf, -inf])
+@pytest.mark.parametrize(
+    "options",
+    [(2,), (2, 2, 1), (3, 2, 1), (3, 1, 1), (2, 3), (3, 2, 1, 2), (3, 2, 0, 1, True), (5, 1, 2)],
+    ids=lambda options: str(options),
+)
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
+def test_maxima_without_a_graph_are_the_same(options, special, dtype):
+    """Where no gradient will be asked for, places are not found out."""
+    with np.errstate(invalid="ignore"):
+        x = np.where(rng.random((3, 2, 13, 10)) < 0.05, special, rng.integers(-3, 4, (3, 2, 13, 10))).astype(dtype)
+    with native.force(None):
+        plain = pool.max_pool2d(mg.tensor(x), *options).numpy()
+        if dtype != "i8":
+            recorded = pool.max_pool2d(mg.tensor(x, requires_grad=True), *options)
+            assert recorded.requires_grad
+            np.testing.assert_array_equal(plain, recorded.numpy(force=True))
+    values, _ = loops(x, *options)
+    np.testing.assert_array_equal(plain, values)
 
 
 def test_empty_batch():

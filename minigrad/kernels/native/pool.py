@@ -26,8 +26,8 @@ def _sizes(axes: Sequence[Axis]) -> list[int] | None:
     return [h, b.size, oh, b.out, kh, b.kernel, sh, b.stride, ph, -int(b.starts[0])]
 
 
-def max_pool(x: np.ndarray, axes: Sequence[Axis]) -> Any:
-    """The largest cell of every window, and which it is."""
+def max_pool(x: np.ndarray, axes: Sequence[Axis], placed: bool = True) -> Any:
+    """The largest cell of every window, and which it is, asked or not: it costs nothing here."""
     sizes, found = _sizes(axes), lines(x)
     if sizes is None or found is None:
         return NotImplemented
