@@ -267,7 +267,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-ROUNDS = 1 << 13  # of waiting in the room before a thread sleeps: a tenth to a third of a millisecond
+ROUNDS = 1 << 14  # of waiting in the room before a thread sleeps: half a millisecond, about
 WORTH = 1 << 21  # a second thread is used if a kernel reads more bytes than this, so that the GIL changes hands seldom
 
 

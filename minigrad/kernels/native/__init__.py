@@ -41,7 +41,9 @@ F32 = np.dtype(np.float32)
 LEAST = 4096  # elements from which a call through ctypes, some 3 microseconds, pays
 SHORTEST = 16  # numbers in a row from which a loop over it pays
 PART = 1 << 15  # elements in a part
-WORTH = 1 << 19  # bytes from which it pays to wake a thread; one that still waits for work takes parts of any call that has some
+WORTH = (
+    1 << 20
+)  # bytes above which threads share: what is smaller lies in the cache of one of them, and the other one would take long to get it
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -131,7 +133,7 @@ class Library:
             setattr(self, name, function)
             floats = signature.count("f")
             integers = len(signature) - floats
-            self.entries[name] = ctypes.cast(function, ctypes.c_void_p).value, integers, floats, struct.Struct(f"9q6f{2 * integers}q")
+            self.entries[name] = ctypes.cast(function, ctypes.c_void_p).value, integers, floats, struct.Struct(f"10q6f{2 * integers}q")
         self.can_call, self.together, self.attend = [self._library[f"minigrad_{name}"] for name in ("can_call", "together", "attend")]
         self.can_call.argtypes, self.can_call.restype = [ctypes.c_int64] * 2, ctypes.c_int64
         self.together.argtypes, self.together.restype = [ctypes.c_void_p], None
@@ -277,7 +279,7 @@ def _together(name: str, given: list[Any], steps: list[int], counted: int, items
     entry, integers, floats, layout = found.entries[name]
     more = [0] * (6 - floats), given[:integers], steps, [0] * (integers - len(steps))
     job = bytearray(
-        layout.pack(entry, integers, floats, counted, items, part, shares, seats, 0, *given[integers:], *itertools.chain(*more))
+        layout.pack(entry, integers, floats, counted, items, part, shares, seats, 0, 0, *given[integers:], *itertools.chain(*more))
     )
     if found.awake.value < seats:
         wake(seats, found)
@@ -293,9 +295,7 @@ def run(name: str, places: Sequence[tuple[np.ndarray, int]], count: int, *rest: 
     found: Any = library()
     pointers = [address(a) for a, _ in places]
     seats = helpers(-(-count // part)) if count > part else 0
-    if seats and not found.awake.value and max([a.nbytes for a, _ in places]) <= WORTH:
-        seats = 0
-    if not seats:
+    if not seats or max([a.nbytes for a, _ in places]) <= WORTH:
         getattr(found, name)(*pointers, count, *rest)
         return
     steps = [a.itemsize * step * part for a, step in places]

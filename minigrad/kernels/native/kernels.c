@@ -2032,7 +2032,7 @@ _Static_assert(sizeof(void *) == sizeof(Long), "arguments are passed as numbers 
 enum { INTEGERS = 20, FLOATS = 6 };
 typedef struct {
     void *function;
-    Long integers, float_count, counted, items, part, shares, seats, next;
+    Long integers, float_count, counted, items, part, shares, seats, taken, last;
     float floats[FLOATS];
 } Job;
 
@@ -2105,10 +2105,12 @@ Long minigrad_can_call(Long integers, Long floats) {
 static struct { Job *job; Long posted, inside; } pool;
 Long minigrad_awake, minigrad_asked;
 
-static void take_shares(Job *job) {
+/* The thread whose job it is takes shares from the first on, the others from the last: so it finds what it computed before in its own cache. */
+static void take_shares(Job *job, int helps) {
     const Long *first = (const Long *)(job + 1), *step = first + job->integers;
-    Long i, a[INTEGERS];
-    while ((i = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED)) < job->shares) {
+    Long front = 0, a[INTEGERS];
+    while (__atomic_fetch_add(&job->taken, 1, __ATOMIC_RELAXED) < job->shares) {
+        Long i = helps ? job->shares - 1 - __atomic_fetch_add(&job->last, 1, __ATOMIC_RELAXED) : front++;
         for (Long k = 0; k < job->integers; k++) a[k] = first[k] + i * step[k];
         if (job->counted >= 0) a[job->counted] = job->items - i * job->part < job->part ? job->items - i * job->part : job->part;
         call(job->function, job->integers, job->float_count, a, job->floats);
@@ -2127,7 +2129,7 @@ void minigrad_attend(Long asked, Long rounds) {
             __atomic_fetch_add(&pool.inside, 1, __ATOMIC_SEQ_CST); /* from here on the job stays in memory */
             Job *job = __atomic_load_n(&pool.job, __ATOMIC_SEQ_CST);
             if (job && __atomic_fetch_sub(&job->seats, 1, __ATOMIC_RELAXED) > 0) {
-                take_shares(job);
+                take_shares(job, 1);
                 left = rounds;
             }
             __atomic_fetch_sub(&pool.inside, 1, __ATOMIC_SEQ_CST);
@@ -2142,11 +2144,11 @@ void minigrad_attend(Long asked, Long rounds) {
 void minigrad_together(Job *job) {
     Job *none = NULL;
     if (job->seats < 1 || !__atomic_compare_exchange_n(&pool.job, &none, job, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-        take_shares(job);
+        take_shares(job, 0);
         return;
     }
     __atomic_fetch_add(&pool.posted, 1, __ATOMIC_SEQ_CST);
-    take_shares(job);
+    take_shares(job, 0);
     __atomic_store_n(&pool.job, NULL, __ATOMIC_SEQ_CST);
     for (Long i = 0; __atomic_load_n(&pool.inside, __ATOMIC_SEQ_CST); i++)
         if (i < 1 << 12) PAUSE();
