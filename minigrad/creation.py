@@ -579,7 +579,7 @@ def promote_types(type1: DType, type2: DType) -> dtype:
 
     >>> import minigrad as mg
     >>> mg.promote_types(mg.int64, mg.float32), mg.promote_types(mg.uint8, mg.int8)
-    (minigrad.float32, minigrad.int16)
+    (torch.float32, torch.int16)
     """
     a, b = dtype_of("promote_types", type1, True), dtype_of("promote_types", type2, True)
     if {a.kind, b.kind} == {"c", "f"}:
@@ -595,7 +595,7 @@ def result_type(tensor1: Operand, tensor2: Operand) -> dtype:
 
     >>> import minigrad as mg
     >>> mg.result_type(mg.tensor([1, 2]), 1.5), mg.result_type(mg.tensor([1.0]), mg.tensor(2.0, dtype=mg.float64))
-    (minigrad.float32, minigrad.float32)
+    (torch.float32, torch.float32)
     """
     tensors("result_type", **{name: x for name, x in (("tensor1", tensor1), ("tensor2", tensor2)) if not isinstance(x, complex)})
     (rank, first), (other, second) = sorted(map(_rank, (tensor1, tensor2)), key=lambda pair: -pair[0])
@@ -656,7 +656,7 @@ class _Limits:
         return hash((self.__class__, self.dtype))
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({', '.join([f'{name}={getattr(self, name):.6g}' for name in self._theirs])}, dtype={self.dtype})"
+        return f"{self.__class__.__name__}({', '.join([f'{name}={getattr(self, name):.6g}' for name in self._theirs])}, dtype={self.dtype.name})"
 
     def __reduce__(self) -> tuple:
         return self.__class__, (self.dtype,)
@@ -669,7 +669,7 @@ class finfo(_Limits):
 
     >>> import minigrad as mg
     >>> mg.finfo(mg.float16).max, mg.finfo().dtype
-    (65504.0, minigrad.float32)
+    (65504.0, torch.float32)
     >>> mg.finfo(mg.float16)
     finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, tiny=6.10352e-05, dtype=float16)
     """

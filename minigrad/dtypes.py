@@ -28,7 +28,7 @@ class dtype:
     >>> import minigrad as mg
     >>> x = mg.ones(2)
     >>> x.dtype, x.dtype is mg.float32, x.dtype == np.float32, x.dtype == "float32"
-    (minigrad.float32, True, True, True)
+    (torch.float32, True, True, True)
     >>> x.dtype.is_floating_point, x.dtype.itemsize, mg.uint8.is_signed, np.zeros(2, x.dtype)
     (True, 4, False, array([0., 0.], dtype=float32))
 
@@ -65,14 +65,11 @@ class dtype:
             return getattr(self.dtype, name)
         raise error("torch.dtype", name, f"dtype {self.name}")
 
-    def __str__(self) -> str:
-        return self.name
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"  # scripts take the name out of this text
 
     def __format__(self, spec: str) -> str:
-        return format(self.name, spec)
-
-    def __repr__(self) -> str:
-        return f"minigrad.{self.name}"
+        return format(self.name, spec)  # messages name dtypes, numpy's and these, in one way
 
     def __reduce__(self) -> tuple:
         return dtype, (self.name,)

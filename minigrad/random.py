@@ -71,7 +71,7 @@ class Generator:
         >>> g = Generator().manual_seed(1)
         >>> state, first = g.get_state(), g.numpy.random()
         >>> state.dtype, bool(g.set_state(state).numpy.random() == first)
-        (minigrad.uint8, True)
+        (torch.uint8, True)
         """
         bits = self.numpy.bit_generator.state
         values = self._seed, bits["state"]["state"], bits["state"]["inc"], bits["has_uint32"], bits["uinteger"]

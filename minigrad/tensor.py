@@ -195,7 +195,7 @@ def tensor(data: Any, dtype: DType = None, device: Any = None, requires_grad: bo
     tensor([[1.0000, 2.5000],
             [3.0000, 4.0000]])
     >>> mg.tensor([1, 2]).dtype
-    minigrad.int64
+    torch.int64
     """
     check_device(device)
     return made(to_array(data, dtype, copy=True, complex_too=True)).requires_grad_(requires_grad)
@@ -225,7 +225,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     >>> x[0] = 7
     >>> a[1] = 8
     >>> a, x
-    (array([7., 8.]), tensor([7., 8.], dtype=float64))
+    (array([7., 8.]), tensor([7., 8.], dtype=torch.float64))
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: array must be an ndarray, but is {shown(array)}")
@@ -517,7 +517,7 @@ class Tensor(TensorBase):
     @property
     def grad_fn(self) -> Node | None:
         """The graph node of the op that computed this Tensor; None for a leaf."""
-        return None if self.is_leaf else self._node
+        return None if self._node is None or self._node.plan is None else self._node.titled()
 
     def backward(
         self,

@@ -335,7 +335,7 @@ class ParameterList(Module):
         return self.extend(values)
 
     def __repr__(self) -> str:
-        return tree_text(self._get_name(), [], [_parameter_line(str(i), value) for i, value in enumerate(self)])
+        return tree_text(self._get_name(), [], [_parameter_line(i, value, "dtype") for i, value in enumerate(self)])
 
 
 class ParameterDict(Module):
@@ -438,10 +438,12 @@ class ParameterDict(Module):
             self[key] = value
 
     def __repr__(self) -> str:
-        return tree_text(self._get_name(), [], [_parameter_line(key, value) for key, value in self.items()])
+        return tree_text(self._get_name(), [], [_parameter_line(key, value, "type") for key, value in self.items()])
 
 
-def _parameter_line(name: str, value: Any) -> str:
-    if isinstance(value, Parameter):
-        return f"({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
-    return f"({name}): {value!r}"
+def _parameter_line(name: Any, value: Any, named_by: str) -> str:
+    """A line of PyTorch's, which a list names by the dtypes of tensors and a dict by their types."""
+    if not isinstance(value, Tensor):
+        return f"  ({name}): Object of type: {type(value).__name__}"
+    kind = value.dtype if named_by == "dtype" else value.type()
+    return f"  ({name}): {'Parameter' if isinstance(value, Parameter) else 'Tensor'} containing: [{kind!s} of size {'x'.join(map(str, value.shape))}]"

@@ -402,7 +402,7 @@ class LinearCrossEntropyLoss(WeightedLossBase):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.LinearCrossEntropyLoss(5, 10)(mg.zeros(2, 5), mg.tensor([3, 1]))
-    tensor(2.3026, grad_fn=<nll>)
+    tensor(2.3026, grad_fn=<NllLossBackward0>)
     """
 
     def __init__(

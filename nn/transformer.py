@@ -344,8 +344,8 @@ class Transformer(Module):
 
         >>> from minigrad import nn
         >>> nn.Transformer.generate_square_subsequent_mask(2)
-        tensor([[  0., -inf],
-                [  0.,   0.]])
+        tensor([[0., -inf],
+                [0., 0.]])
         """
         check_device(device)
         dtype = get_default_dtype() if dtype is None else np.dtype(dtype)

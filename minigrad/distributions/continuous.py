@@ -39,7 +39,7 @@ class Normal(_Located):
     >>> p = Normal(0.0, scale)
     >>> p.rsample((1000,)).square().mean().backward()
     >>> abs(scale.grad.item() - 4) < 1, p.entropy()
-    (True, tensor(2.1121, grad_fn=<add>))
+    (True, tensor(2.1121, grad_fn=<AddBackward0>))
     """
 
     @property

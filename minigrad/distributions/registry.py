@@ -7,7 +7,7 @@ and has a log-determinant, for changes of variables.
 >>> from minigrad.distributions import Normal, transform_to
 >>> free = mg.zeros(2, requires_grad=True)
 >>> transform_to(Normal.arg_constraints["scale"])(free)
-tensor([1., 1.], grad_fn=<exp>)
+tensor([1., 1.], grad_fn=<ExpBackward0>)
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ class Function:
     >>> x = mg.tensor(2.0, requires_grad=True)
     >>> (first,) = mg.grad(Cube.apply(x), x, create_graph=True)
     >>> first, mg.grad(first, x)
-    (tensor(12., grad_fn=<mul>), (tensor(12.),))
+    (tensor(12., grad_fn=<MulBackward0>), (tensor(12.),))
     """
 
     _op: Op

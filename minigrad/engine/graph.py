@@ -125,6 +125,33 @@ class Packed:
         raise NotImplementedError
 
 
+# Where PyTorch's name is not the op's. Of several that it has for one op, the most frequent.
+_BACKWARDS = {
+    "leaf": "torch::autograd::AccumulateGrad", "batch_norm": "NativeBatchNorm", "broadcast_to": "Expand", "conv": "Convolution",
+    "conv_transpose": "Convolution", "getitem": "Select", "layer_norm": "NativeLayerNorm", "group_norm": "NativeGroupNorm", "linear": "Addmm",
+    "matmul": "Mm", "max_pool": "MaxPool2DWithIndices", "nll": "NllLoss", "reshape": "View", "cast": "ToCopy", "norm": "LinalgVectorNorm",
+    "setitem": "CopySlices",
+}  # fmt: skip
+
+
+class NodeName(str):
+    """The name of an op, which gives PyTorch's name of its node when it is called."""
+
+    __slots__ = ()
+
+    def __call__(self) -> str:
+        """``AddBackward0`` for ``add``; a class of a user's, and a name with ``Backward`` in it, as it is."""
+        if self == "leaf":
+            return _BACKWARDS[self]
+        known = _BACKWARDS.get(self)
+        if known is None and self[:1].isupper():  # an autograd.Function
+            return f"{self}Backward"
+        return f"{known or ''.join(part.capitalize() for part in self.split('_'))}Backward0"
+
+
+_titles: dict[tuple[type, str], type] = {}  # of nodes
+
+
 @absent.answers_as("torch.autograd.graph.Node")
 class Node:
     """A node of the graph: one call of an op.
@@ -179,9 +206,28 @@ class Node:
         return self.plan.op if self.plan is not None else None
 
     @property
-    def name(self) -> str:
-        """The op's name, ``leaf`` for a leaf."""
-        return self.plan.op.name if self.plan is not None else "leaf"
+    def name(self) -> NodeName:
+        """The op's name, ``leaf`` for a leaf. Called, it is the name that PyTorch has for such nodes.
+
+        >>> import minigrad as mg
+        >>> y = mg.tensor(1.0, requires_grad=True).exp()
+        >>> y.grad_fn.name, y.grad_fn.name(), type(y.grad_fn).__name__
+        ('exp', 'ExpBackward0', 'ExpBackward0')
+        """
+        return NodeName(self.plan.op.name if self.plan is not None else "leaf")
+
+    def titled(self) -> Node:
+        """This node, of a class of the name that PyTorch has for it: what ``x.grad_fn`` is. The engine knows nothing of these classes.
+
+        One of several results remains what it is.
+        """
+        kind = type(self)
+        if kind is Node or kind is SampleNode:
+            title = self.name()
+            if (kind, title) not in _titles:
+                _titles[kind, title] = type(title, (kind,), {"__slots__": (), "__module__": __name__})
+            self.__class__ = _titles[kind, title]
+        return self
 
     def formulas(self) -> Iterator[tuple[int | Sequence[int], Callable, tuple, tuple]]:
         """For each formula of the backward pass: its input's position, the formula, the sources of its arguments, the arguments.

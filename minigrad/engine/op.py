@@ -436,7 +436,7 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
         shapes = " and ".join(str(shape_of(a)) for a in arrays)
         return ShapeError(f"{op.name}: shapes {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1")
     if isinstance(error, TypeError) and "ufunc '" in text:  # numpy's refusal of the dtypes
-        return TypeError(f"{op.name}: not for {' and '.join(str(getattr(a, 'dtype', type(a).__name__)) for a in arrays)}")
+        return TypeError(f"{op.name}: not for {' and '.join(format(getattr(a, 'dtype', type(a).__name__)) for a in arrays)}")
     if not text.startswith(f"{op.name}:"):
         shown = [f"{a.dtype}{a.shape}" if isinstance(a, ARRAYS) else f"={a!r:.40}" for a in arrays]
         names = [op.argument(i) for i in range(len(arrays))]

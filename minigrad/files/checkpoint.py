@@ -115,7 +115,7 @@ def _load(file: IO[bytes]) -> Any:
 
 _PLAIN = (str, int, float, bool, type(None))
 _DTYPE_NAMES = {np.dtype(code).name: np.dtype(code) for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] + "?"} | {
-    repr(d): d for d in DTYPES.values()
+    f"minigrad.{d.name}": d for d in DTYPES.values()
 }
 
 
@@ -147,7 +147,10 @@ class _Writer:
             return self._encode_container(obj, where, above)
         if isinstance(obj, bytes):
             return {"bytes": self._place(np.frombuffer(obj, np.uint8), where)}
-        if isinstance(obj, (np.dtype, dtype)) and (name := str(obj) if isinstance(obj, np.dtype) else repr(obj)) in _DTYPE_NAMES:
+        if (
+            isinstance(obj, (np.dtype, dtype))
+            and (name := str(obj) if isinstance(obj, np.dtype) else f"minigrad.{obj.name}") in _DTYPE_NAMES
+        ):
             return {"dtype": name}
         for base in (str, int, float):
             if isinstance(obj, base):  # a subclass is saved as its base

@@ -134,7 +134,7 @@ def vhp(func: Callable, inputs: Tensors, v: Tensors | None = None, create_graph:
     >>> import minigrad as mg
     >>> from minigrad.func.functional import vhp
     >>> vhp(lambda x: x.prod(), mg.tensor([2.0, 3.0]), mg.tensor([1.0, 10.0]))
-    (tensor(6.), tensor([10., 1.]))
+    (tensor(6.), tensor([10.,  1.]))
     """
     with set_grad_enabled(True):
         trial = _gradient("vhp", func, inputs, create_graph)
@@ -150,7 +150,7 @@ def hvp(func: Callable, inputs: Tensors, v: Tensors | None = None, create_graph:
     >>> import minigrad as mg
     >>> from minigrad.func.functional import hvp
     >>> hvp(lambda x: x.prod(), mg.tensor([2.0, 3.0]), mg.tensor([1.0, 10.0]))
-    (tensor(6.), tensor([10., 1.]))
+    (tensor(6.), tensor([10.,  1.]))
     """
     with set_grad_enabled(True):
         trial = _gradient("hvp", func, inputs, create_graph)

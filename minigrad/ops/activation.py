@@ -182,7 +182,7 @@ def hardswish(input: Array) -> Array:
     >>> import minigrad as mg
     >>> from minigrad.ops.activation import hardswish
     >>> hardswish(mg.tensor([-4.0, 0.0, 4.0]))
-    tensor([-0.,  0.,  4.])
+    tensor([-0., 0., 4.])
     """
     return _hardswish_kernel(real(input))
 

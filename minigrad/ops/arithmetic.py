@@ -98,7 +98,7 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
 
     >>> import minigrad as mg
     >>> mg.float_power(mg.tensor([2, 3]), -1)
-    tensor([0.5000, 0.3333], dtype=float64)
+    tensor([0.5000, 0.3333], dtype=torch.float64)
     """
     return pow(*[x if isinstance(x, (int, float)) else cast(x, dtype=F64) for x in (input, exponent)])
 
@@ -155,7 +155,7 @@ def frexp(input: Tensor) -> MantissaExponent:
 
     >>> import minigrad as mg
     >>> mg.frexp(mg.tensor([3.0, -0.5])).exponent
-    tensor([2, 0], dtype=int32)
+    tensor([2, 0], dtype=torch.int32)
     """
     return MantissaExponent(*_frexp(input))
 

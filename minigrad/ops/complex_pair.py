@@ -811,7 +811,7 @@ def of_numbers(array: np.ndarray) -> ComplexPair:
 
     >>> import numpy as np
     >>> of_numbers(np.array([1 + 2j])).imag
-    tensor([2.], dtype=float64)
+    tensor([2.], dtype=torch.float64)
     """
     return ComplexPair(wrap(pairs(array)))
 

@@ -467,7 +467,7 @@ def sin(input: Operand) -> Array:
     >>> y = x.sin()
     >>> y.backward()
     >>> y, x.grad
-    (tensor(0., grad_fn=<sin>), tensor(1.))
+    (tensor(0., grad_fn=<SinBackward0>), tensor(1.))
     """
 
 

@@ -165,7 +165,7 @@ def rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = 
     >>> x = mg.tensor([1.0, 0.0, -1.0, 0.0], requires_grad=True)
     >>> spectrum = mg.fft.rfft(x).abs()
     >>> spectrum
-    tensor([0., 2., 0.], grad_fn=<norm>)
+    tensor([0., 2., 0.], grad_fn=<LinalgVectorNormBackward0>)
     """
     return _half("rfft", input, n, dim, norm)
 

@@ -267,7 +267,7 @@ def cross_entropy(
     >>> loss = F.cross_entropy(logits, mg.tensor([0, 1]))
     >>> loss.backward()
     >>> loss, logits.grad
-    (tensor(0.4100, grad_fn=<nll>), tensor([[-0.0596,  0.0596],
+    (tensor(0.4100, grad_fn=<NllLossBackward0>), tensor([[-0.0596,  0.0596],
             [ 0.2500, -0.2500]]))
     """
     name = "cross_entropy"

@@ -152,7 +152,7 @@ def max_pool2d(
     >>> x = mg.tensor([[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 2.0, 2.0]]], requires_grad=True)
     >>> y = mg.max_pool2d(x, 2)
     >>> y
-    tensor([[[5., 2.]]], grad_fn=<getitem>)
+    tensor([[[5., 2.]]], grad_fn=<SelectBackward0>)
     >>> y.sum().backward()
     >>> x.grad
     tensor([[[0., 1., 1., 0.],

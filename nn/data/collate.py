@@ -33,7 +33,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
     >>> from minigrad.nn.data import default_collate
     >>> default_collate([(1.5, 0, "a"), (2.5, 1, "b")])
-    [tensor([1.5000, 2.5000], dtype=float64), tensor([0, 1]), ('a', 'b')]
+    [tensor([1.5000, 2.5000], dtype=torch.float64), tensor([0, 1]), ('a', 'b')]
     >>> default_collate([{"x": [1, 2]}, {"x": [3, 4]}])
     {'x': [tensor([1, 3]), tensor([2, 4])]}
     """
@@ -78,7 +78,7 @@ def default_convert(data: Any) -> Any:
     >>> import numpy as np
     >>> from minigrad.nn.data import default_convert
     >>> default_convert({"x": np.zeros(2), "name": "zero"})
-    {'x': tensor([0., 0.], dtype=float64), 'name': 'zero'}
+    {'x': tensor([0., 0.], dtype=torch.float64), 'name': 'zero'}
     """
     if isinstance(data, (Tensor, str, bytes)):
         return data

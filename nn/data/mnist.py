@@ -51,7 +51,7 @@ class MNIST(Dataset[tuple[Any, int]]):
     >>> len(digits), digits.images.shape, digits.labels[:8]
     (1000, (1000, 28, 28), array([1, 6, 4, 4, 1, 4, 2, 9]))
     >>> digits.data.dtype, digits.targets[:3], digits.classes[1]
-    (minigrad.uint8, tensor([1, 6, 4]), '1 - one')
+    (torch.uint8, tensor([1, 6, 4]), '1 - one')
     >>> image, label = digits[0]
     >>> image.shape, str(image.dtype), label
     ((1, 28, 28), 'float32', 1)
@@ -212,7 +212,7 @@ class MNIST(Dataset[tuple[Any, int]]):
         >>> from minigrad.nn.data import MNIST
         >>> x, y = MNIST(train=False).tensors(normalize=True)
         >>> x.shape, y.shape, x.dtype
-        ((1000, 1, 28, 28), (1000,), minigrad.float32)
+        ((1000, 1, 28, 28), (1000,), torch.float32)
         """
         images = self._floats(self.images)
         if normalize is not False:

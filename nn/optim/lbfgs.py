@@ -127,7 +127,7 @@ class LBFGS(Optimizer):
     >>> for _ in range(3):
     ...     loss = optimizer.step(closure)
     >>> x
-    tensor([1.0000, 1.0000], dtype=float64, requires_grad=True)
+    tensor([1.0000, 1.0000], dtype=torch.float64, requires_grad=True)
     """
 
     def __init__(

@@ -12,7 +12,7 @@ computed before each ``forward``. A parameter that is pruned again loses some of
 >>> layer.weight.data = mg.tensor([[1.0, -8.0, 3.0, 0.5], [2.0, 7.0, -6.0, 4.0]])
 >>> prune.l1_unstructured(layer, "weight", amount=0.5).weight
 tensor([[ 0., -8.,  0.,  0.],
-        [ 0.,  7., -6.,  4.]], grad_fn=<mul>)
+        [ 0.,  7., -6.,  4.]], grad_fn=<MulBackward0>)
 >>> [name for name, _ in layer.named_parameters()]
 ['bias', 'weight_orig']
 """

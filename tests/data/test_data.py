@@ -91,7 +91,7 @@ Point = collections.namedtuple("Point", "x y")
 def test_collate_makes_a_tensor(sample, dtype, shape):
     batch = default_collate([sample, sample])
     assert isinstance(batch, mg.Tensor)
-    assert (str(batch.dtype), tuple(batch.shape)) == (dtype, shape)
+    assert (batch.dtype.name, tuple(batch.shape)) == (dtype, shape)
     assert_array_equal(batch.numpy()[1], sample)
 
 

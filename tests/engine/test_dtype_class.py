@@ -99,8 +99,13 @@ def test_numpys_words():
 
 
 def test_what_is_printed():
-    assert (str(mg.float32), f"{mg.float32:>8}", repr(mg.bool), f"{mg.int8!r}") == ("float32", " float32", "minigrad.bool", "minigrad.int8")
-    assert repr(mg.tensor([1.0], dtype=mg.float64)) == "tensor([1.], dtype=float64)"
+    assert (str(mg.float32), f"{mg.float32:>8}", repr(mg.bool), f"{mg.int8!r}") == (
+        "torch.float32",
+        " float32",
+        "torch.bool",
+        "torch.int8",
+    )
+    assert repr(mg.tensor([1.0], dtype=mg.float64)) == "tensor([1.], dtype=torch.float64)"
 
 
 def test_what_is_not_there():

@@ -328,7 +328,7 @@ def test_mistakes_are_named():
 
 def test_the_node_has_the_class_name():
     (x,) = leaves(mg, 1.0)
-    assert repr(bad().apply(x, 1.0)) == "tensor(2., dtype=float64, grad_fn=<Bad>)"
+    assert repr(bad().apply(x, 1.0)) == "tensor(2., dtype=torch.float64, grad_fn=<BadBackward>)"
 
 
 def test_what_is_not_saved_is_freed():

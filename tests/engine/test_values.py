@@ -1353,7 +1353,7 @@ TestValues.settings = settings(stateful_step_count=30, suppress_health_check=[])
 )
 def test_numbers_print_as_in_pytorch(values, dtype, text):
     """And without a warning, which a float16 compared with 1e5 would give."""
-    suffix = "" if dtype == "float32" else f", dtype={dtype}"
+    suffix = "" if dtype == "float32" else f", dtype=torch.{dtype}"
     assert str(mg.tensor(values, dtype=dtype)) == f"tensor({text}{suffix})"
 
 

@@ -18,7 +18,7 @@ def same(ours, theirs):
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-6, atol=1e-7)
-        assert str(a.dtype) == str(b.dtype).removeprefix("torch.")
+        assert str(a.dtype).removeprefix("torch.") == str(b.dtype).removeprefix("torch.")
 
 
 @pytest.mark.parametrize("interpolation", ["linear", "lower", "higher", "midpoint", "nearest"])
@@ -110,12 +110,12 @@ def test_dtypes_of_results():
         for b in names:
             theirs = [torch.promote_types(getattr(torch, a), getattr(torch, b)), torch.can_cast(getattr(torch, a), getattr(torch, b))]
             ours = [mg.promote_types(getattr(mg, a), getattr(mg, b)), mg.can_cast(getattr(mg, a), getattr(mg, b))]
-            assert [str(ours[0]), ours[1]] == [str(theirs[0]).removeprefix("torch."), theirs[1]]
+            assert [ours[0].name, ours[1]] == [str(theirs[0]).removeprefix("torch."), theirs[1]]
     operands = [True, 2, 2.5, *[([1], n) for n in names[::2]], *[(1, n) for n in names[::2]]]
     for a in operands:
         for b in operands:
             pairs = [[x if not isinstance(x, tuple) else lib.tensor(x[0], dtype=getattr(lib, x[1])) for x in (a, b)] for lib in (mg, torch)]
-            assert str(mg.result_type(*pairs[0])) == str(torch.result_type(*pairs[1])).removeprefix("torch."), (a, b)
+            assert mg.result_type(*pairs[0]).name == str(torch.result_type(*pairs[1])).removeprefix("torch."), (a, b)
 
 
 def test_reshaping_in_place():
@@ -285,7 +285,7 @@ def test_histograms(name):
     assert ours._fields == ("hist", "bin_edges") and isinstance(ours.bin_edges, tuple) == several
     edges = [(a, b) for a, b in zip(ours.bin_edges, theirs.bin_edges, strict=True)] if several else [(ours.bin_edges, theirs.bin_edges)]
     for a, b in [(ours.hist, theirs.hist), *edges]:
-        assert str(a.dtype) == str(b.dtype).removeprefix("torch.")
+        assert str(a.dtype).removeprefix("torch.") == str(b.dtype).removeprefix("torch.")
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
 
 

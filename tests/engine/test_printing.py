@@ -1,0 +1,88 @@
+"""The text of a Tensor, and of its node, is PyTorch's."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import engine, nn
+
+OPTIONS = [
+    {}, {"precision": 2}, {"edgeitems": 2, "threshold": 10}, {"linewidth": 40}, {"linewidth": 3}, {"profile": "short"}, {"sci_mode": True},
+    {"sci_mode": False}, {"threshold": 0, "edgeitems": 0}, {"profile": "full"},
+]  # fmt: skip
+NORMAL = np.random.default_rng(0).normal(size=20_000)
+KINDS = {
+    "normal": lambda x: x,
+    "float32": lambda x: x.astype(np.float32),
+    "float16": lambda x: x.astype(np.float16),
+    "large": lambda x: x * 1e10,
+    "small": lambda x: x * 1e-7,
+    "far apart": lambda x: np.exp(4 * x),
+    "whole": lambda x: np.round(50 * x),
+    "not finite": lambda x: np.where(x > 1, np.inf, np.where(x < -1, np.nan, np.where(x > 0.5, 0, x))),
+    "zeros": lambda x: x * 0,
+    "integers": lambda x: (x * 1000).astype(np.int64),
+    "bytes": lambda x: (x * 10).astype(np.int8),
+    "bools": lambda x: x > 0,
+}
+SHAPES = [(), (0,), (2, 0), (1,), (9,), (25,), (3, 8), (4, 30), (2, 3, 4), (1, 2, 1, 5), (1200,), (40, 30), (12, 11, 10)]
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    yield
+    mg.set_printoptions(profile="default")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_beside_pytorch(kind):
+    import torch
+
+    for (start, shape), options in itertools.product(enumerate(SHAPES), OPTIONS):
+        array = np.asarray(KINDS[kind](NORMAL[start : start + int(np.prod(shape))]).reshape(shape))
+        mg.set_printoptions(**options)
+        torch.set_printoptions(**options)
+        try:
+            assert repr(mg.tensor(array)) == repr(torch.tensor(array)), (shape, options)
+        finally:
+            mg.set_printoptions(profile="default")
+            torch.set_printoptions(profile="default")
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (mg.arange(9.0) - 0.5, "tensor([-0.5000,  0.5000,  1.5000,  2.5000,  3.5000,  4.5000,  5.5000,  6.5000,\n         7.5000])"),
+        (mg.tensor([1.0, np.inf, -2.0]), "tensor([ 1., inf, -2.])"),
+        (mg.tensor([1e-7, 1.0]), "tensor([1.0000e-07, 1.0000e+00])"),
+        (mg.arange(2000), "tensor([   0,    1,    2,  ..., 1997, 1998, 1999])"),
+        (mg.zeros(0, 2, dtype=mg.int64), "tensor([], size=(0, 2), dtype=torch.int64)"),
+        (
+            mg.ones(8, dtype=mg.float64) * 1.5,
+            "tensor([1.5000, 1.5000, 1.5000, 1.5000, 1.5000, 1.5000, 1.5000, 1.5000],\n       dtype=torch.float64)",
+        ),
+    ],
+)
+def test_text(x, text):
+    assert repr(x) == text
+
+
+def test_node_is_named_as_pytorch_s():
+    """What pictures and messages know it by is the op's name still; the class is one that the engine does not ask for."""
+    w = mg.ones(2, 2, requires_grad=True)
+    for y, name, title in [
+        (w + w, "add", "AddBackward0"),
+        (w @ w, "matmul", "MmBackward0"),
+        (w[0], "getitem", "SelectBackward0"),
+        (w.view(-1), "reshape", "ViewBackward0"),
+        (nn.functional.log_softmax(w, 1), "log_softmax", "LogSoftmaxBackward0"),
+    ]:
+        node = y.grad_fn
+        assert node is y.grad_fn and isinstance(node, engine.Node) and node.name == name
+        assert (node.name(), type(node).__name__) == (title, title) and f"grad_fn=<{title}>" in repr(y)
+        assert node.next_functions[0][0].name() == "torch::autograd::AccumulateGrad"
+        y.sum().backward()
+    assert type((w * 1).grad_fn) is type((w * 2).grad_fn)
