@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import Node, Pick, TensorBase
-from minigrad.graph.values import Store
+from minigrad.graph.values import Store, text_of
 
 VANISHING, EXPLODING = 1e-7, 1e4  # of a gradient's root mean square
 
@@ -40,7 +40,7 @@ def summary(array: np.ndarray) -> dict[str, Any]:
     if odd:
         known["norm"] = known["rms"] = odd
     if flat.size <= 16:
-        known["value"] = show(array)
+        known["value"] = show(array) if array.ndim else text_of(array)
     return known
 
 

@@ -14,7 +14,7 @@ import re
 import textwrap
 
 FORWARD = {  # op -> what it computes, in the short notation
-    "conv": "y_{n,o,i} = b_{o} + Σ_{c,u} w_{o,c,u} · x_{n,c,s·i+d·u−p}",
+    "conv": "y_{n,o,i} = b_{o} | + Σ_{c,u} w_{o,c,u} · x_{n,c,s·i+d·u−p}",
     "max_pool": "y_{i} = max_{u} x_{s·i+u−p}",
     "avg_pool": "y_{i} = 1/k · Σ_{u} x_{s·i+u−p}",
     "linear": "y_{n,o} = b_{o} + Σ_{c} x_{n,c} · w_{o,c}",
@@ -46,8 +46,8 @@ _LETTERS = {"out": "y", "alpha": "α", "beta": "β", "mu": "μ", "sigma": "σ", 
 
 
 def notation(text: str) -> str:
-    """The MathML of the short notation: ``x_{i}`` a subscript, ``e^{x}`` an exponent."""
-    return f"<math>{_notation(text)}</math>"
+    """The MathML of the short notation: ``x_{i}`` a subscript, ``e^{x}`` an exponent; at ``|`` a line may end."""
+    return " ".join(f"<math>{_notation(part)}</math>" for part in text.split("|"))
 
 
 def _notation(text: str) -> str:

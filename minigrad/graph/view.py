@@ -171,6 +171,14 @@ def _summed_up(graph: Graph, boxes: dict[str, Box], box_of: dict[str, str], piec
             current = found[f"s:{box.id}"] = Box(f"s:{box.id}", box.cluster)
         current.vertices.extend(box.vertices)
         place[box.id] = current.id
+    for piece in [
+        piece for piece in found.values() if piece.scope is None and len(piece.vertices) == 1
+    ]:  # an op between modules stays itself
+        piece.vertex = piece.vertices[0]
+
+    def alone(piece: str) -> bool:
+        return found[piece].vertex is not None
+
     users: dict[str, set[str]] = {}
     for edge in graph.edges:
         if edge.source in box_of and edge.target in box_of and box_of[edge.target] in place:
@@ -179,7 +187,12 @@ def _summed_up(graph: Graph, boxes: dict[str, Box], box_of: dict[str, str], piec
         if box.id in place:
             continue
         user = users.get(box.id, set())
-        if box.vertex is not None and box.vertex.kind in ("parameter", "buffer", "constant", "leaf") and len(user) == 1:
+        if (
+            box.vertex is not None
+            and box.vertex.kind in ("parameter", "buffer", "constant", "leaf")
+            and len(user) == 1
+            and not alone(*user)
+        ):
             (place[box.id],) = user
             found[place[box.id]].vertices.extend(box.vertices)
         else:
@@ -189,7 +202,7 @@ def _summed_up(graph: Graph, boxes: dict[str, Box], box_of: dict[str, str], piec
 
 def describe_stretch(vertices: list[Vertex]) -> list[str]:
     """The ops in a summary, most frequent first: ``mul ×500``."""
-    counts = Counter(v.name if v.kind == "op" else f"{v.kind}s" for v in vertices)
+    counts = Counter(v.name if v.kind == "op" else "leaves" if v.kind == "leaf" else f"{v.kind}s" for v in vertices)
     rows = [f"{name} ×{count:,}" for name, count in counts.most_common(5)]
     return rows + ([f"and {len(counts) - 5} more"] if len(counts) > 5 else [])
 

@@ -334,7 +334,15 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
         words += f"\n{zeros / max(len(flat), 1):.0%} zero" if zeros else ""
         words += f"\n{strange:,} not finite" if strange else ""
         words += beyond
-        axes.text(0.97, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=RED if strange else GREY)
+        top, middle = axes.get_ylim()[1], sum(axes.get_xlim()) / 2
+        cut = [bar.get_x() > middle for bar in axes.patches if bar.get_height() > top]  # a peak that is cut off, with its count beside it
+        right = not any(cut)
+        under = max((h for bar in axes.patches if (bar.get_x() > middle) == right and (h := bar.get_height()) <= top), default=0)
+        axes.set_ylim(0, max(top, under / (0.93 - 0.1 * (words.count("\n") + 1))))  # the words stand above the bars
+        axes.text(
+            0.97 if right else 0.03, 0.95, words, transform=axes.transAxes, ha="right" if right else "left", va="top", fontsize=8,
+            color=RED if strange else GREY,
+        )  # fmt: skip
         axes.set(yticks=[])
         axes.tick_params(labelsize=8)
         axes.locator_params(axis="x", nbins=4)

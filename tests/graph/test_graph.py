@@ -19,7 +19,7 @@ import minigrad as mg
 from minigrad import engine, func, graph, nn
 from minigrad.graph import render
 from minigrad.graph.gradients import summary
-from minigrad.graph.view import COLUMN, SUMMARY, view
+from minigrad.graph.view import COLUMN, SUMMARY, describe_stretch, view
 from minigrad.nn import functional as F
 
 drawable = pytest.mark.skipif(not render.engines("svg"), reason="no Graphviz here: pip install pygraphviz")
@@ -859,6 +859,7 @@ def test_values_and_gradients_of_a_scalar_expression_are_in_its_boxes():
     tanh = np.tanh(0.25)
     slope = 2 * tanh * (1 - tanh**2)
     assert float(said["mul"][1]) == pytest.approx(slope, abs=1e-4) and float(said["x"][1]) == pytest.approx(-1.5 * slope, abs=1e-4)
+    assert said["pow"][1] == "1"  # as values are written, not ``1.``
     assert "= 0.2449" in g.dot and f"∂ {said['x'][1]}" in g.dot and "∂ tanh" not in g.dot
     assert x.grad is None
 
@@ -949,3 +950,25 @@ def test_gradients_inside_vmap_are_drawn():
 
 def unpacked(array):
     return np.frombuffer(base64.b64decode(array["data"]), "<f4").reshape(array["shape"])
+
+
+def test_an_op_between_folded_modules_stays_itself():
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for _ in range(12)])
+
+        def forward(self, x):
+            for i, part in enumerate(self.parts):
+                x = part(x) + 100
+                x = x if i % 2 else ((5 - x) * x).exp()
+            return x
+
+    g = graph.draw(Steps(), mg.ones(1, 4))
+    assert "neighbouring ops in one box" in g.dot.replace("</font></td></tr><tr>", " ")
+    assert "… + 100" in g.dot and "<b>1 ops</b>" not in g.dot and "many ops" in g.dot
+
+
+def test_leaves_in_a_summary():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    assert describe_stretch(graph.draw(x * 2).vertices)[0] == "leaves ×1"

@@ -621,3 +621,14 @@ def test_steps_need_no_arrays_in_the_data():
     weight = next(a for a in whole.values() if a["shape"] == [200, 200])
     assert "data" not in weight and sum(weight["counts"]) == 40_000 and weight["small"]["shape"] == [1, 32, 32]
     assert np.isfinite(weight["mean"])
+
+
+@in_browser
+def test_a_formula_is_seen_whole(tmp_path):
+    picture = graph.draw(nn.Conv2d(1, 2, 3), mg.ones(1, 1, 6, 6), backward=True)
+    assert act(
+        tmp_path,
+        """tap(id("conv2d")); await new Promise(r => setTimeout(r, 50));
+        return [...document.querySelectorAll(".math")].map(m => [m.querySelectorAll("math").length, m.scrollWidth <= m.clientWidth, getComputedStyle(m).overflowY]);""",
+        picture,
+    )[0] == [2, True, "hidden"]  # fmt: skip

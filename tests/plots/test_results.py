@@ -53,6 +53,17 @@ def test_histograms():
     drawn(plots.histograms({"none": np.array([np.nan])}))
 
 
+def test_the_words_of_a_histogram_stand_above_its_bars():
+    numbers = mg.randn(72, generator=mg.Generator().manual_seed(0)).numpy()
+    spread = np.linspace(-1, 1, 50)
+    cut = np.concatenate([spread, np.full(40, 0.9)])
+    figure = plots.histograms({"few": numbers, "to the right": np.concatenate([spread, spread[30:]]), "cut off": cut, "zero": np.zeros(5)})
+    figure.canvas.draw()
+    for axes in figure.axes:
+        words = axes.texts[-1].get_window_extent()
+        assert not any(bar.get_height() and words.overlaps(bar.get_window_extent()) for bar in axes.patches)
+
+
 def test_histograms_with_long_tails_keep_their_bars():
     """The bars show the bulk; what lies beyond is counted in one bar at that end, and a peak is cut off with its count beside it."""
     rng = np.random.default_rng(0)
