@@ -41,9 +41,9 @@ F32 = np.dtype(np.float32)
 LEAST = 4096  # elements from which a call through ctypes, some 3 microseconds, pays
 SHORTEST = 16  # numbers in a row from which a loop over it pays
 PART = 1 << 15  # elements in a part
-WORTH = (
-    1 << 20
-)  # bytes above which threads share: what is smaller lies in the cache of one of them, and the other one would take long to get it
+MOST = 64  # threads that share a call
+# Bytes above which threads share: what is smaller lies in the cache of one of them, and the other one would take long to get it.
+WORTH = 1 << 20
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -302,17 +302,18 @@ def run(name: str, places: Sequence[tuple[np.ndarray, int]], count: int, *rest: 
     _together(name, [*pointers, count, *rest], steps, len(pointers), count, part, -(-count // part), seats)
 
 
-def share(name: str, arrays: Sequence[np.ndarray], scratch: int, *rest: int, shares: int) -> None:
-    """Call a function of the library, which takes ``shares`` of its work one by one, in so many threads as there are.
+def share(name: str, arrays: Sequence[np.ndarray], scratch: int, *rest: int, shares: int, calls: int = MOST) -> None:
+    """Call a function of the library, which takes ``shares`` of its work one by one, in so many threads as there are, and ``calls`` at most.
 
-    It gets pointers to ``arrays`` and to ``scratch`` numbers of its own, ``rest`` (numbers and addresses), and the number of the next share,
-    which the threads have in common. Shares are cut by shapes alone.
+    It gets pointers to ``arrays`` and to ``scratch`` numbers of its own, ``rest`` (numbers and addresses), and Shares of kernels.c, which the
+    threads have in common. Shares are cut by shapes alone.
     """
-    calls, taken, pointers = 1 + helpers(shares), np.zeros(1, np.int64), [address(a) for a in arrays]
+    calls = 1 + helpers(min(shares, calls))
     own = -(-scratch // 16) * 16  # numbers from one room to the next
-    rooms = room(own * calls)
-    given = [*pointers, address(rooms), *rest, address(taken)]
+    rooms, common = room(own * calls), room(16)
+    common.view(np.int64)[:4] = 0, 0, 0, shares
+    given = [*[address(a) for a in arrays], address(rooms), *rest, address(common)]
     if calls == 1:
         getattr(library(), name)(*given)
     else:
-        _together(name, given, [*[0] * len(pointers), 4 * own], -1, 0, 0, calls, calls - 1)
+        _together(name, given, [*[0] * len(arrays), 4 * own, *[0] * len(rest), 1], -1, 0, 0, calls, calls - 1)

@@ -378,8 +378,8 @@ def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
         len(_shares(groups, math.prod(dw.shape[1:]) * oh * ow)),
     )
     if turned:
-        share("convolve_weights_each", arrays, (c + 1) * plane + outputs * oh * ow, *numbers, shares=count)
+        share("convolve_weights_each", arrays, (c + 1) * plane + outputs * oh * ow, *numbers, shares=groups, calls=count)
     else:
         scratch = (c + 1 + outputs) * plane + outputs * c * math.prod(shape[2:]) * lanes
-        share("convolve_weights", arrays, scratch, *numbers, 1, shares=count)
+        share("convolve_weights", arrays, scratch, *numbers, 1, shares=groups, calls=count)
     return dw.reshape(shape)

@@ -965,8 +965,17 @@ typedef struct {
     Long frame, strip, points;    /* numbers in the frames of x and of y, and at the points of x; behind this struct: places, y_places */
 } Tiling;
 
-/* The number of the next share of a call; other threads take others. */
-static inline Long take(Long *next) { return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED); }
+/* Shares that threads take one by one: who called takes the first ones, others the last ones. So in each layer of a net a thread has about the same
+ * images, and finds in its own cache what it wrote before. A caller's pointer is the struct's address, others' are a byte or more higher. */
+typedef struct { Long taken, first, last, shares; } Shares;
+
+/* The number of the next share; behind the last one if all are taken. */
+static inline Long take(const char *turn) {
+    Shares *s = (Shares *)(turn - (uintptr_t)turn % 64);
+    if (__atomic_fetch_add(&s->taken, 1, __ATOMIC_RELAXED) >= s->shares) return s->shares;
+    if (turn == (const char *)s) return s->first++;
+    return s->shares - 1 - __atomic_fetch_add(&s->last, 1, __ATOMIC_RELAXED);
+}
 
 INLINE void transpose(Vector v[LANES]) {
     Vector t[LANES];
@@ -1254,12 +1263,12 @@ INLINE double winograd_(const float *x, const float *u, const float *bias, float
 /* The rows of tiles of all images up to `end`, in shares of `step`, of which other threads take some. `scratch` has room for the frames of a block, for
  * its points and its products. totals: of each share a number that is finite if all its results are. */
 void NAME(winograd)(const float *restrict x, const float *restrict u, const float *restrict bias, float *restrict y, const float *a, const float *b,
-                    double *restrict totals, float *restrict scratch, const Long *table, Long step, Long end, Long pixels, Long *next) {
+                    double *restrict totals, float *restrict scratch, const Long *table, Long step, Long end, Long pixels, const char *turn) {
     const Tiling *s = (const Tiling *)table;
     const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
     float *strip = scratch + s->frame, *v = strip + s->strip, *m = v + s->points;
     memset(scratch, 0, sizeof(float) * s->frame);
-    for (Long number; (number = take(next)) * step < end;) {
+    for (Long number; (number = take(turn)) * step < end;) {
         Long first = number * step, last = least(end, first + step);
         if (pixels == 4) totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, 4);
         else totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, 2);
@@ -1268,13 +1277,13 @@ void NAME(winograd)(const float *restrict x, const float *restrict u, const floa
 
 /* The gradient in the weights at 36 points, from such rows: sums[share][point][o][c], with whole(c) numbers in a row. */
 void NAME(winograd_back)(const float *restrict x, const float *restrict y, const float *a, const float *b, float *restrict sums,
-                         float *restrict scratch, const Long *table, Long step, Long end, Long pixels, Long *next) {
+                         float *restrict scratch, const Long *table, Long step, Long end, Long pixels, const char *turn) {
     const Tiling *s = (const Tiling *)table;
     const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
     Long wide = whole(s->c), high = whole(s->o), apart = s->rows * s->tw * wide + LANES, g_apart = s->rows * s->tw * high + LANES;
     float *strip = scratch + s->frame, *v = strip + s->strip, *g = v + s->points;
     memset(scratch, 0, sizeof(float) * (s->frame + s->strip));
-    for (Long number; (number = take(next)) * step < end;) {
+    for (Long number; (number = take(turn)) * step < end;) {
         float *total = sums + number * 36 * s->o * wide;
         Long begin = number * step, stop = least(end, begin + step);
         for (Long row = begin, rows; row < stop; row += rows) {
@@ -1673,12 +1682,12 @@ static void convolve_group(const float *x, const float *w, const float *bias, fl
 /* The shares that other threads do not take. `scratch` has room for frames, then for the panel and the tiles. The plans write different pixels of y;
  * they take turns with a group of images, which are in the cache. */
 void NAME(convolve)(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y, float *restrict scratch,
-                    const Long *table, Long panel, Long *next) {
+                    const Long *table, Long panel, const char *turn) {
     const Work *work = (const Work *)table;
     float *behind = scratch + work->frames + work->turned;
     Long turned = -1; /* the first output whose weights are */
     memset(scratch, 0, sizeof(float) * work->frames);
-    for (Long number; (number = take(next)) < work->shares;) {
+    for (Long number; (number = take(turn)) < work->shares;) {
         Share share = share_of(work, number);
         if (turned != share.output) {
             const Shape *s = (const Shape *)(work + 1);
@@ -1775,14 +1784,14 @@ static void turn_pixels(const float *y, const float *end, const Shape *s, Long o
  * `scratch` has room for frames, a long tile of the output channels, and their sums, a row for each cell. The number of channels is a multiple of LANES
  * there. */
 void NAME(convolve_back)(const float *restrict x, const float *restrict y, float *restrict dw, float *restrict scratch, const Long *table,
-                         Long apart, Long *next) {
+                         Long apart, const char *turn) {
     const Work *work = (const Work *)table;
     const Shape *s = (const Shape *)(work + 1);
     Tables t = tables_of(s);
     float *frame = scratch, *turned = scratch + work->frames, *sums = turned + whole(work->outputs) * LONG_TILE;
     Segment segment[LONG_TILE + 1];
     memset(frame, 0, sizeof(float) * work->frames);
-    for (Long number; (number = take(next)) < work->shares;) {
+    for (Long number; (number = take(turn)) < work->shares;) {
         Share share = share_of(work, number);
         Long o = whole(share.outputs);
         memset(sums, 0, sizeof(float) * s->cells * o);
@@ -1820,11 +1829,11 @@ enum { TOGETHER = 3 };
  * channels. `scratch` has room for c planes of the frame, one more, o planes of the gradient, and one vector for each weight. */
 void NAME(convolve_weights)(const float *restrict x, const float *restrict g, float *restrict dw, float *restrict scratch, Long n, Long c, Long h,
                             Long w, Long o, Long known, Long oh, Long ow, Long kh, Long kw, Long top, Long left, Long pitch, Long plane, Long each,
-                            Long *next) {
+                            const char *turn) {
     Long weights = c * kh * kw, apart = weights * LANES;
     float *frame = scratch, *room = frame + (c + 1) * plane, *sums = room + o * plane;
     memset(scratch, 0, sizeof(float) * (sums - scratch));
-    for (Long number; (number = take(next)) * each < n;) {
+    for (Long number; (number = take(turn)) * each < n;) {
         memset(sums, 0, sizeof(float) * o * apart);
         for (Long image = number * each; image < n && image < (number + 1) * each; image++) {
             put_in_frame(x + image * c * h * w, frame, c, h, w, top, left, pitch, plane);
@@ -1887,10 +1896,10 @@ WEIGHTS_OF_IMAGE(weights5, 5)
 
 void NAME(convolve_weights_each)(const float *restrict x, const float *restrict g, float *restrict dw, float *restrict scratch, Long n, Long c,
                                  Long h, Long w, Long o, Long known, Long oh, Long ow, Long kh, Long kw, Long top, Long left, Long pitch,
-                                 Long plane, Long *next) {
+                                 Long plane, const char *turn) {
     float *frame = scratch, *turned = frame + (c + 1) * plane;
     memset(scratch, 0, sizeof(float) * ((c + 1) * plane + o * oh * ow));
-    for (Long image; (image = take(next)) < n;) {
+    for (Long image; (image = take(turn)) < n;) {
         const float *from = g + image * known * oh * ow;
         put_in_frame(x + image * c * h * w, frame, c, h, w, top, left, pitch, plane);
         for (Long k = 0; k < known; k++)
