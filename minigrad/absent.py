@@ -56,7 +56,7 @@ TABLE: dict[str, dict[str, str]] = {
         "is_inference_mode_enabled": "inference_mode is no_grad here; is_grad_enabled",
         "feature_dropout": "nn.functional.dropout2d",
         "*_": "call the method: x.exp_(), x.clamp_(0, 1)",
-        "as_strided* *_copy empty_strided empty_permuted from_file frombuffer layout strided legacy_contiguous_format slice_inverse": _VIEW,
+        "as_strided* *_copy empty_strided empty_permuted from_file frombuffer legacy_contiguous_format slice_inverse": _VIEW,
         "*Storage storage  UntypedStorage TypedStorage StorageBase": "there are no storages: x.numpy() is the memory of x",
         "Stream Event mtia windows  is_vulkan_available get_device_module DeviceObjType StreamObjType OutOfMemoryError "
         "AcceleratorError": _DEVICE,
@@ -87,7 +87,7 @@ TABLE: dict[str, dict[str, str]] = {
         "smm sspaddmm to_dense resize_as_sparse_ to_padded_tensor": _SPARSE,
         "q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme int_repr dequantize": _QUANTISED,
         "xpu ipu mtia  is_ipu is_maia is_mtia is_vulkan is_xla record_stream is_pinned is_shared is_distributed to_mkldnn": _DEVICE,
-        "storage storage_offset storage_type untyped_storage set_ is_set_to resize resize_ resize_as resize_as_ as_strided_ "
+        "storage storage_offset storage_type untyped_storage is_set_to resize resize_ resize_as resize_as_ as_strided_ "
         "as_strided_scatter const_data_ptr dim_order narrow_copy "
         "new_empty_strided slice_inverse apply_ map_ map2_ as_subclass module_load name output_nr grad_dtype volatile reinforce": _VIEW,
         "eig symeig lstsq solve": _GONE,
@@ -95,7 +95,6 @@ TABLE: dict[str, dict[str, str]] = {
         "istft": "mg.istft, a function of the complex pair that stft returns",
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
         "cross": "linalg.cross(x, other)",
-        "layout": "every tensor is dense; leave it out",
         "hash_tensor index is_inference nonzero_static": _LATER,
         "unsafe_chunk unsafe_split unsafe_split_with_sizes": "chunk, split, split_with_sizes: a write to a part is written to the whole, and its gradients are right",
     },

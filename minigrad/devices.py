@@ -62,6 +62,19 @@ class device(str):
         """Tensors are made on the CPU in the block, as they are outside."""
 
 
+class layout:
+    """How a tensor of PyTorch's is stored: ``torch.layout``. There is one, ``torch.strided``: a number for each element, none left out.
+
+    >>> import minigrad.torch as torch
+    >>> torch.ones(2).layout is torch.strided, torch.strided
+    (True, torch.strided)
+    """
+
+    def __repr__(self) -> str:
+        return "torch.strided"
+
+
+STRIDED = layout()
 CPU = device("cpu")
 
 

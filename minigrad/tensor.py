@@ -19,7 +19,7 @@ from typing import Any, Concatenate, TypeVar, overload
 import numpy as np
 
 from minigrad import absent, dtypes, engine
-from minigrad.devices import CPU, check_device, device, no_device
+from minigrad.devices import CPU, STRIDED, check_device, device, no_device
 from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.engine import (
     F64,
@@ -379,6 +379,7 @@ class Tensor(TensorBase):
         """Always the CPU."""
         return CPU
 
+    layout = STRIDED
     is_cuda = is_mps = is_xpu = is_meta = is_sparse = is_quantized = is_mkldnn = is_nested = False
     is_cpu = True
 
@@ -631,6 +632,25 @@ class Tensor(TensorBase):
                 elif place.owner is back:  # and is x.data again when x gets that memory back
                     place.owner = self
         self._set_data(array)
+
+    def set_(self: Self, source: Tensor) -> Self:
+        """Give this Tensor the value of ``source``, of any shape, outside the graph: ``torch.Tensor.set_`` of a Tensor. As ``x.data = source``.
+
+        Raises ``RuntimeError`` for another dtype, and for a leaf that requires a gradient while the graph is recorded.
+
+        >>> import minigrad as mg
+        >>> mg.zeros(2).set_(mg.ones(3))
+        tensor([1., 1., 1.])
+        """
+        self._refuse_leaf("set_")
+        if not isinstance(source, TensorBase):
+            raise TypeError(f"set_: source must be a Tensor, as there are no storages, but is {shown(source)}")
+        if source._data.dtype != self._data.dtype:
+            raise RuntimeError(
+                f"set_: a source of {source._data.dtype} for a tensor of {self._data.dtype}; convert it, as in source.to(x.dtype)"
+            )
+        self.data = source
+        return self
 
     def _set_data(self, array: np.ndarray) -> None:
         """Give this Tensor the array, of any shape and dtype, outside the graph."""

@@ -238,6 +238,16 @@ class RNNBase(Module):
         parts = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else []), *(["weight_hr"] if self.proj_size else [])]
         return [[f"{part}_{suffix}" for part in parts] for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
 
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        """The names of all weights, one after another, as PyTorch has them."""
+        return [name for names in self._all_weights for name in names]
+
+    @property
+    def _flat_weights(self) -> list[Tensor]:
+        """The weights of these names, as they are now."""
+        return [getattr(self, name) for name in self._flat_weights_names]
+
     def reset_parameters(self) -> None:
         """Draw new initial values, uniform on ±1/sqrt(hidden_size)."""
         bound = self.hidden_size**-0.5

@@ -110,7 +110,11 @@ class _Pickle:
             self._container(obj, where, (*above, id(obj)))
         else:
             hint = {"ndarray": "; mg.from_numpy(array) can be"}.get(type(obj).__name__, "")
-            hint = "; save its state_dict()" if hasattr(obj, "state_dict") else hint
+            if hasattr(obj, "state_dict"):
+                hint = (
+                    ": a file holds numbers and no code, so that loading it runs none; save its state_dict(), and read it by "
+                    "load_state_dict(load(f)) of one that is made anew"
+                )
             raise TypeError(f"save_torch: {where} is a {type(obj).__name__}, which cannot be saved as plain state{hint}")
 
     def _container(self, obj: Any, where: str, above: tuple[int, ...]) -> None:

@@ -26,6 +26,7 @@ from minigrad.accepted import (
     set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, use_deterministic_algorithms,
 )  # fmt: skip
 from minigrad.creation import range
+from minigrad.devices import STRIDED as strided, layout
 from minigrad.engine import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from minigrad.files.torch_files import load
 from minigrad.files.torch_writer import save_torch as save

@@ -248,3 +248,21 @@ def test_images_as_files():
     assert (width, height) == (11, 5) and not rows[:, 0].any() and rows[1, 1 + 3] == 0 and rows[3, 1 + 3 * 9] == 255
     with pytest.raises(ValueError, match="png"):
         minigrad.torchvision.utils.save_image(images, "x.jpg")
+
+
+def test_set_gives_another_value_of_any_shape():
+    x, y = mg.zeros(2), mg.ones(2, 3)
+    assert x.set_(y) is x and x.equal(y)
+    x += 1
+    assert y.sum() == 6 and x.sum() == 12
+    w = mg.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"^set_: a leaf that requires a gradient cannot be written"):
+        w.set_(y)
+    with mg.no_grad():
+        w.set_(y)
+    (w * w).sum().backward()
+    assert w.grad.equal(2 * y)
+    with pytest.raises(RuntimeError, match="set_: a source of int64 for a tensor of float32"):
+        x.set_(mg.arange(3))
+    with pytest.raises(TypeError, match=r"set_: source must be a Tensor, as there are no storages, but is .*"):
+        x.set_([1.0])

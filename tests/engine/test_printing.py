@@ -86,3 +86,9 @@ def test_node_is_named_as_pytorch_s():
         assert node.next_functions[0][0].name() == "torch::autograd::AccumulateGrad"
         y.sum().backward()
     assert type((w * 1).grad_fn) is type((w * 2).grad_fn)
+
+
+def test_layout():
+    import minigrad.torch as torch
+
+    assert torch.ones(2).layout is torch.strided and isinstance(torch.strided, torch.layout) and repr(torch.strided) == "torch.strided"

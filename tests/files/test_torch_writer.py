@@ -121,7 +121,9 @@ def test_load_reads_our_own_files_too(tmp_path):
 
 
 def test_what_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(TypeError, match=r"obj\['m'\] is a Linear.*save its state_dict\(\)"):
+    with pytest.raises(
+        TypeError, match=r"obj\['m'\] is a Linear.*save its state_dict\(\), and read it by load_state_dict\(load\(f\)\) of one"
+    ):
         save_torch({"m": nn.Linear(1, 1)}, tmp_path / "x.pt")
     with pytest.raises(TypeError, match=r"obj\[0\] is a ndarray.*from_numpy"):
         save_torch([np.ones(2)], tmp_path / "x.pt")
