@@ -137,6 +137,8 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
         known["math"] = notation(FORWARD[vertex.op])
     if vertex.gradient is not None:
         known["gradient"] = {"norm": number(vertex.gradient["norm"]), "state": vertex.gradient["state"]}
+        if vertex.gradient.get("value") and not any(vertex.shapes):  # a scalar, with its sign
+            known["gradient"]["signed"] = vertex.gradient["value"]
     if vertex.arrays:
         known["arrays"] = vertex.arrays
     if vertex.value:

@@ -161,7 +161,7 @@ def test_paths_details_keys_the_dark_and_two_languages(tmp_path):
         "elementwise",
         "input",
         "module, folded",
-        "∂ norm of the gradient that arrives",
+        "∂ gradient that arrives: its norm, a scalar's value",
         "no gradient flows",
     ]
     assert japanese == ["ja", "すべて畳む", "検索", "行列"]
@@ -632,3 +632,22 @@ def test_a_formula_is_seen_whole(tmp_path):
         return [...document.querySelectorAll(".math")].map(m => [m.querySelectorAll("math").length, m.scrollWidth <= m.clientWidth, getComputedStyle(m).overflowY]);""",
         picture,
     )[0] == [2, True, "hidden"]  # fmt: skip
+
+
+@in_browser
+def test_the_gradient_of_a_scalar_has_its_sign(tmp_path):
+    x = mg.tensor(2.0, requires_grad=True)
+    tabs, panel = act(
+        tmp_path,
+        """const tabs = [...world.querySelectorAll("text.grad")].map(t => t.textContent); tap(id("mul"));
+        return [tabs, at("panel").textContent];""",
+        graph.draw(5 - x * 3, values=True),
+    )
+    assert sorted(tabs) == ["∂ -1", "∂ -3", "∂ 1"] and "gradient-1" in panel
+
+
+@in_browser
+def test_a_batch_of_none_can_be_stepped_through(tmp_path):
+    picture = graph.draw(nn.Linear(3, 2), mg.ones(0, 3), backward=True)
+    told = act(tmp_path, """key("ArrowRight"); key("ArrowRight"); return [at("place").textContent, at("panel").textContent];""", picture)
+    assert told[0] == "backward 1 / 1" and "∅" in told[1]

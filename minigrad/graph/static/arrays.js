@@ -31,6 +31,7 @@ function seen(key, {pick = null, marks = null, chosen = null} = {}) {
   if (!known) { box.append(el("span", {class: "hint"}, say("unknown"))); return box; }
   const whole = numbersOf(key), most = Math.max(Math.abs(known.low), Math.abs(known.high)), shape = known.shape;
   box.dataset.key = key;
+  if (!sizeOf(shape)) { box.append(el("span", {class: "hint"}, "∅")); return box; }
   const cols = shape.length ? shape.at(-1) : 1, rows = shape.length > 1 ? shape.at(-2) : 1;
   if (whole && sizeOf(shape) === 1) {
     box.dataset.as = "number";

@@ -47,7 +47,7 @@ function face(id) {
 }
 function sized(id) {
   const f = face(id), title = wide((f.kind === "module" ? "+ " : "") + f.title, 14, true) + (f.kindName ? wide("  " + f.kindName, 12) : "");
-  const slope = f.grad ? wide(`∂ ${f.grad.norm}`, 12) : 0, under = f.grad && narrow();  // on a phone the gradient stands below: there is height, no width
+  const slope = f.grad ? wide(`∂ ${f.grad.signed || f.grad.norm}`, 12) : 0, under = f.grad && narrow();  // on a phone the gradient stands below: there is height, no width
   f.tab = f.grad && !under ? slope + 14 : 0; f.foot = under ? 19 : 0;
   f.w = Math.max(34, title, under ? slope : 0, ...f.lines.map(t => wide(t, 12))) + (narrow() ? 16 : 22); f.h = 28 + 15 * f.lines.length + f.foot;
   return f;
@@ -152,14 +152,14 @@ function draw(keep = null) {
   }
   nodes = [];
   for (const [id, r] of lay.places) {
-    const f = lay.faces.get(id), g = make("g", {class: "node " + f.kind, "data-id": id, tabindex: 0, role: "button", "aria-label": [f.title, f.kindName, ...f.lines, f.grad ? `${say("gradient")} ${f.grad.norm}` : ""].filter(Boolean).join(", ")}, world);
+    const f = lay.faces.get(id), g = make("g", {class: "node " + f.kind, "data-id": id, tabindex: 0, role: "button", "aria-label": [f.title, f.kindName, ...f.lines, f.grad ? `${say("gradient")} ${f.grad.signed || f.grad.norm}` : ""].filter(Boolean).join(", ")}, world);
     nodes.push({g, place: r, off: false});
     if (f.kind === "module") g.setAttribute("aria-expanded", "false");
     if (f.grad) {
       const c = data.states[f.grad.state], [x, y, w, h] = f.foot ? [r.x + 3, r.y + r.h - f.foot - 6, f.w - 6, f.foot + 6] : [r.x + f.w - 8, r.y + 3, f.tab + 8, r.h - 6];
       const tab = make("rect", {class: "grad", x, y, width: w, height: h, rx: 6}, g), t = make("text", {class: "grad small", x: f.foot ? r.x + f.w / 2 : r.x + f.w + f.tab / 2, y: f.foot ? r.y + r.h - 5 : r.y + r.h / 2 + 4, "text-anchor": "middle", "font-size": 12}, g);
       if (c) tab.style.stroke = c;
-      t.style.fill = c || "#a61e4d"; t.append(`∂ ${f.grad.norm}`);
+      t.style.fill = c || "#a61e4d"; t.append(`∂ ${f.grad.signed || f.grad.norm}`);
     }
     make("rect", {class: "body", x: r.x, y: r.y, width: f.w, height: r.h - f.foot, rx: f.kind === "module" ? 3 : f.kind === "given" ? 13 : 7, fill: f.fill}, g);
     const middle = r.x + f.w / 2, title = make("text", {x: middle, y: r.y + 19, "text-anchor": "middle", "font-size": 14, "font-weight": 600}, g);
@@ -346,7 +346,7 @@ function nodeParts(b) {
   const parts = [head(b)], where = chain(b.module).map(m => modules.get(m).name).filter(Boolean).join(" / ");
   const rows = [[say("kind"), b.kind], [say("op"), b.op && b.op !== b.name ? b.op : ""], [say("within"), b.within], [say("path"), where]];
   b.shapes.forEach((s, i) => rows.push([say(isOp(b) ? "result" : "value"), `${s} ${b.dtypes[i]}, ${bytesText(b.bytes[i])}`]));
-  rows.push([say("settings"), b.static.join(", ")], [say("gradient"), b.gradient ? `${say("norm")} ${b.gradient.norm} ${b.gradient.state}` : ""]);
+  rows.push([say("settings"), b.static.join(", ")], [say("gradient"), b.gradient ? `${b.gradient.signed || say("norm") + " " + b.gradient.norm} ${b.gradient.state}` : ""]);
   parts.push(facts(rows), pathButton(b.id));
   const args = el("dl");
   for (const l of data.links) if (l.to === b.id && l.arguments.length) args.append(el("dt", {}, l.arguments.join(", ")), el("dd", {}, goTo(l.from, boxes.get(l.from).name), ` ${l.shape}${l.flows ? "" : " ┄"}`));

@@ -13,7 +13,7 @@ const WORDS = {
   norm: ["norm", "ノルム"], in: ["in", "入力"], out: ["out", "出力"], inside: ["inside", "中身"], each: ["each", "各"],
   steps: ["step by step", "一歩ずつ"], forward: ["forward", "順伝播"], backward: ["backward", "逆伝播"], prev: ["previous step", "前へ"], next: ["next step", "次へ"],
   play: ["play", "再生"], pause: ["pause", "停止"], outline: ["modules", "モジュール"],
-  gradientTab: ["norm of the gradient that arrives", "届く勾配のノルム"], noFlow: ["no gradient flows", "勾配は流れない"],
+  gradientTab: ["gradient that arrives: its norm, a scalar's value", "届く勾配：ノルム、スカラーなら値"], noFlow: ["no gradient flows", "勾配は流れない"],
   walkHint: ["Below: ▶ runs the network one op at a time, forward and then backward, with its numbers.", "下の ▶ で一演算ずつ実行：まず順伝播、次に逆伝播を数値とともに。"], step: ["step", "ステップ"], chainRule: ["the chain rule here", "ここでの連鎖律"], arrives: ["arrives", "届く勾配"], leaves: ["goes on to", "渡す勾配"],
   pick: ["Pick a cell: the cells that it came from are marked.", "マスを選ぶと、その元になったマスに印が付きます。"], products: ["terms", "項"], cells: ["cells", "マス"],
   unknown: ["not kept", "保持されていない"], noArrays: ["The numbers are not in this page: draw with backward=True or values=True.", "数値は含まれていません：draw(backward=True) か values=True で描いてください。"],
