@@ -40,6 +40,15 @@ FORWARD = {  # op -> what it computes, in the short notation
     "masked_scale": "y = s · m · x",
     "gelu": "y = x · Φ (x)",
 }
+BACKWARD = {  # what a formula calls -> what that computes, in the short notation
+    "relu_input(g, out)": "g · [y > 0]",
+    "conv_input(g, w)": "Σ_{o,u} g_{n,o,(j+p−d·u)/s} · w_{o,c,u}",
+    "conv_weight(x, g)": "Σ_{n,i} x_{n,c,s·i+d·u−p} · g_{n,o,i}",
+    "max_pool_input(g, res)": "Σ_{i:x=y_{i}} g_{i}",
+    "matmul(g, weight)": "Σ_{o} g_{n,o} · w_{o,c}",
+    "linear_weight(g, input)": "Σ_{n} g_{n,o} · x_{n,c}",
+    "_nll_input(g, index, scale)": "− g · s_{n} · [c = t_{n}]",
+}
 _SIGNS = {ast.Add: "+", ast.Sub: "−", ast.Mult: "·", ast.MatMult: "", ast.FloorDiv: "÷", ast.Mod: "mod"}
 _COMPARED = {ast.Gt: "&gt;", ast.GtE: "≥", ast.Lt: "&lt;", ast.LtE: "≤", ast.Eq: "=", ast.NotEq: "≠"}
 _LETTERS = {"out": "y", "alpha": "α", "beta": "β", "mu": "μ", "sigma": "σ", "eps": "ε", "slope": "a"}
@@ -108,6 +117,8 @@ def _group(node: ast.AST, wrap: type | tuple[type, ...]) -> str:
 
 def _expression(node: ast.AST) -> str:
     match node:
+        case ast.Call(func=ast.Name(id=name), args=args) if (call := f"{name}({', '.join(map(ast.unparse, args))})") in BACKWARD:
+            return _notation(BACKWARD[call])
         case ast.Name(id=name):
             return _word(name)
         case ast.Constant(value=value):

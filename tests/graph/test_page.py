@@ -72,6 +72,9 @@ def test_formulas_as_mathematics():
         "<math><mfrac><mrow><mi>g</mi></mrow><mrow><mn>2</mn><mo>·</mo><mrow><msqrt><mi>x</mi></msqrt></mrow></mrow></mfrac></math>"
     )
     assert "<msup><mi>e</mi>" in mathml("lambda g, x: g * exp(x)") and "<mtable>" in mathml("lambda g, x: where(x > 0, g, 0)")
+    text = mathml("lambda g, w, x_shape, window: conv_input(g, w, shape=x_shape, window=window)")
+    assert "conv_input" not in text and "<mo>Σ</mo>" in text  # no name of the source
+    assert re.sub("<[^>]+>", "", mathml("lambda g, out: relu_input(g, out)")) == "g·[y&gt;0]"
     assert mathml("def f(g):\n    y = g\n    return y") == "" == mathml("lambda g: (")
 
 

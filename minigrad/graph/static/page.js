@@ -407,7 +407,7 @@ function walkTo(n, tell = true) {
     parts.push(el("h3", {}, say("chainRule")));
     for (const o of m.step.outgoing) {
       const set = data.maths[o.formula];
-      parts.push(math(`<math>${frac("L", o.argument)}<mo>=</mo>${frac("L", "y")}<mo>·</mo>${frac("y", o.argument)}${set ? "<mo>=</mo>" + set.slice(6, -7) : ""}</math>`));
+      parts.push(math(`<math>${frac("L", o.argument)}<mo>=</mo>${frac("L", "y")}<mo>·</mo>${frac("y", o.argument)}</math>${set ? " <math><mo>=</mo>" + set.slice(6) : ""}`));
     }
     parts.push(el("p", {class: "hint"}, `y = ${b.name}(${[...new Set([...(b.arrays && b.arrays.operands || []).map(o => o[0])])].join(", ")}),  g = ∂L/∂y${m.step.kept.length ? `;  ${say("keeps")}: ${m.step.kept.join(", ")}` : ""}`));
     if (b.arrays) parts.push(explorer(b, m.step));
