@@ -6,6 +6,7 @@ levels by the longest way that leads to them; the levels' heights add up, and th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,8 +16,17 @@ from minigrad.graph.view import Box, View, levels_of, view
 PAGE = (820.0, 1240.0)  # points: printed on A4 with margins of a centimetre, a type of 9 points is of 5.8
 BETWEEN = {False: 23.0, True: 34.0}  # points from level to level, without and with the labels of the backward pass
 FRAME = 27.0  # points by which the frame of a module and its label make a picture higher
+BACK = 70.0  # points: the room of an arrow with the norm of a gradient
 MOST = 300  # boxes that a page could hold; of a larger view the extent is not computed
 PIECES = (40, 16, 12, 8, 4)  # boxes that a graph without modules is summarised in
+
+
+def ways_back(seen: View) -> float:
+    """The width of what leads back to a given tensor with many uses: an arrow with a label from each of them, side by side."""
+    uses = Counter(link.source for link in seen.links)
+    return BACK * max(
+        (max(uses[place] - 2, 0) for place, box in seen.boxes.items() if box.vertex is not None and box.vertex.kind == "leaf"), default=0
+    )
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,9 @@ def fitted(
         if len(seen.boxes) > MOST:
             return False
         width, height = extent(seen, size, sideways, backward)
-        return (width <= room[0] and height * wide <= room[1]) if sideways else (width * wide <= room[0] and height <= room[1])
+        if sideways:
+            return width <= room[0] and height * wide <= room[1]
+        return width * wide + (ways_back(seen) if backward else 0) <= room[0] and height <= room[1]
 
     for depth in [None, *range(levels, 0, -1)]:
         for way in ways:

@@ -851,6 +851,15 @@ def test_a_folded_picture_is_no_larger_than_a_page_of_readable_type():
         assert max(wide, high) < 1360 and min(wide, high) < 900
 
 
+@drawable
+def test_ways_back_to_a_tensor_with_many_uses_fit_a_page():
+    x = h = mg.ones(3, requires_grad=True)
+    for _ in range(60):
+        h = (h * 0.9 + x).tanh()
+    picture = ET.fromstring(graph.draw(h.sum(), backward=True).svg)
+    assert float(picture.get("width").removesuffix("pt")) < 900 and float(picture.get("height").removesuffix("pt")) < 1360
+
+
 def test_values_and_gradients_of_a_scalar_expression_are_in_its_boxes():
     x, w = mg.tensor(0.5, requires_grad=True), mg.tensor(-1.5, requires_grad=True)
     g = graph.draw((w * x + 1).tanh() ** 2, names={"x": x, "w": w}, values=True)
