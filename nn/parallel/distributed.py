@@ -303,7 +303,7 @@ def _share(here: Group, tensors: list[Any], name: str) -> None:
 
 def _check_same(here: Group, module: Module) -> None:
     """Raise unless all ranks have the parameters and buffers of rank 0."""
-    own = [(n, str(t.dtype), tuple(t.shape)) for n, t in [*module.named_parameters(), *module.named_buffers()]]
+    own = [(n, t.dtype.name, tuple(t.shape)) for n, t in [*module.named_parameters(), *module.named_buffers()]]
     found = gathered(own, here, "the parameters' shapes, for DistributedDataParallel", here.inner)
     for rank, other in enumerate(found):
         if other != found[0]:

@@ -554,7 +554,7 @@ def test_any_convolution(level, data, dims, n, c, seed):
 
 @LEVELS
 @hypothesis.given(
-    n=hs.integers(1, 5), c=hs.integers(1, 40), o=hs.integers(1, 40), size=hs.lists(hs.integers(1, 9), min_size=1, max_size=3),
+    n=hs.integers(0, 5), c=hs.integers(1, 40), o=hs.integers(1, 40), size=hs.lists(hs.integers(1, 9), min_size=1, max_size=3),
     cut=hs.integers(0, 1), before=hs.integers(0, 1), turned=hs.booleans(), least=hs.sampled_from([1, 1 << 12]), seed=hs.integers(0, 1000),
 )  # fmt: skip
 def test_a_kernel_of_one_cell(level, n, c, o, size, cut, before, turned, least, seed):

@@ -153,7 +153,7 @@ def _of_points(kernel: Sequence[int], x_sizes: Sequence[int], sizes: Sequence[in
 
 
 def _one_axis(a: np.ndarray) -> np.ndarray:
-    return a.reshape(*a.shape[:2], -1)
+    return a.reshape(*a.shape[:2], math.prod(a.shape[2:]))  # not -1: there may be no images
 
 
 def _forward(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> list[_Plan] | None:
