@@ -24,7 +24,6 @@ _GONE = "PyTorch has taken it out; the function of this name, or eigh for symeig
 _HOUSEHOLDER = "LAPACK's way to store a factor Q; linalg.qr returns Q itself"
 _DEVICE = "there is one device, the CPU, and no streams or memory of others"
 _SELF = "PyTorch's own machinery"
-_SCALE = "there is no mixed precision, and nothing is scaled"
 _VIEW = "tensors are values, and memory is not theirs to arrange; reshape, x[...] and clone() give new ones"
 _KERNEL = "a kernel of PyTorch's; call the function of nn.functional"
 _JIT = "there is no compiler; leave it out, Python runs the function as it is"
@@ -125,12 +124,8 @@ TABLE: dict[str, dict[str, str]] = {
         ),
         "OptimizerPostHook OptimizerPreHook profile_hook_step": _SELF,
     },
-    "torch.optim.lr_scheduler.ReduceLROnPlateau": {"default_min_lr mode_worse": _SELF},
     "torch.utils.data.DataLoader": {"check_worker_number_rationality": _SELF},
     "torch.utils.hooks.RemovableHandle": {"extra_dict_ref hooks_dict_ref next_id": "remove() takes the hook off"},
-    "torch.amp.GradScaler": {
-        "get_backoff_factor set_backoff_factor get_growth_factor set_growth_factor get_growth_interval set_growth_interval": _SCALE
-    },
     "torch.distributions.Distribution": {"sample_n": "sample((n,))"},
     "torch.distributions.transforms.Transform": {
         "event_dim": "domain and codomain are not here; forward_shape says what becomes of a shape",
@@ -166,7 +161,6 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.nn.modules.module": {
         "register_module_backward_hook": "register_module_full_backward_hook",
-        "register_module_*_registration_hook": "model.named_modules() and named_parameters() list what is registered",
     },
     "torch.nn.parameter": {
         "is_lazy": "it is nn.is_lazy",
@@ -225,8 +219,6 @@ TABLE: dict[str, dict[str, str]] = {
         "BackwardCFunction FunctionMeta": _SELF,
     },
     "torch.autograd.graph": {
-        "save_on_cpu": "everything is on the CPU; saved_tensors_hooks keeps arrays elsewhere",
-        "register_multi_grad_hook": "a register_hook on each tensor",
         "disable_saved_tensors_hooks allow_mutation_on_saved_tensors GradientEdge get_gradient_edge increment_version region_activation_memory_budget set_warn_* set_override_*": _SELF,
     },
     "torch.cuda": {"*": _DEVICE},

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from minigrad import absent
 from minigrad.engine import warn
-from minigrad.types import Tensor
 
 T = TypeVar("T")
 
 _said: set[str] = set()
 
 
-def _say_once(what: str) -> None:
+def say_once(what: str) -> None:
+    """Warn, if this was not said before."""
     if what not in _said:
         _said.add(what)
         warn(what)
@@ -29,13 +28,13 @@ def compile(model: T | None = None, *, disable: bool = False, **options: Any) ->
     Warns once, unless ``disable=True``.
     """
     if not disable:
-        _say_once("compile: there is no compiler here; the model runs as it is written")
+        say_once("compile: there is no compiler here; the model runs as it is written")
     return (lambda function: function) if model is None else model
 
 
 def script(obj: T, *args: Any, **options: Any) -> T:
     """``obj`` (a module, a function or a class) as it is, also as a decorator: ``torch.jit.script``. Warns once."""
-    _say_once("jit: there is no compiler here; Python runs the model as it is written")
+    say_once("jit: there is no compiler here; Python runs the model as it is written")
     return obj
 
 
@@ -117,7 +116,7 @@ class autocast:
 
     def __init__(self, device_type: Any = "cpu", dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None):
         if enabled:
-            _say_once("autocast: there is no mixed precision here; tensors keep their dtypes")
+            say_once("autocast: there is no mixed precision here; tensors keep their dtypes")
 
     def __enter__(self) -> autocast:
         return self
@@ -127,50 +126,6 @@ class autocast:
 
     def __call__(self, function: Callable) -> Callable:
         return function
-
-
-@absent.answers_as("torch.amp.GradScaler")
-class GradScaler:
-    """A scaler whose factor is 1: ``torch.amp.GradScaler`` where it is disabled. Warns once, unless ``enabled=False``.
-
-    >>> from minigrad.accepted import GradScaler
-    >>> scaler = GradScaler(enabled=False)
-    >>> scaler.is_enabled(), scaler.get_scale(), scaler.scale("the loss itself")
-    (False, 1.0, 'the loss itself')
-    """
-
-    def __init__(self, device: Any = "cpu", *args: Any, enabled: bool = True, **options: Any):
-        if enabled:
-            _say_once("GradScaler: there is no mixed precision here; losses and gradients are not scaled")
-
-    def scale(self, outputs: T) -> T:
-        """``outputs`` as they are."""
-        return outputs
-
-    def unscale_(self, optimizer: Any) -> None:
-        """Nothing: gradients are not scaled."""
-
-    def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Tensor | float | None:
-        """``optimizer.step(*args, **kwargs)``."""
-        return optimizer.step(*args, **kwargs)
-
-    def update(self, new_scale: Any = None) -> None:
-        """Nothing: the factor is 1."""
-
-    def get_scale(self) -> float:
-        """1.0"""
-        return 1.0
-
-    def is_enabled(self) -> bool:
-        """False"""
-        return False
-
-    def state_dict(self) -> dict[str, Any]:
-        """An empty dict."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing: there is no state."""
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

@@ -14,7 +14,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Concatenate, TypeVar, overload
+from typing import Any, Concatenate, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -1664,6 +1664,49 @@ class RemovableHandle:
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
+
+
+class _Handles(RemovableHandle):
+    def __init__(self, handles: list[RemovableHandle]):
+        self.handles = handles
+
+    def remove(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: Literal["all", "any"] = "all"
+) -> RemovableHandle:
+    """Call ``fn`` once in each backward pass that computes gradients of ``tensors``: ``torch.autograd.graph.register_multi_grad_hook``.
+
+    Args:
+        tensors: Tensors that require a gradient; with "any" those that do not are left out.
+        fn: must not change what it is given. What it returns is ignored.
+        mode: "all" calls ``fn(gradients)`` as soon as there are all that this pass computes, with None for the others; "any" calls ``fn(gradient)``
+            with the first.
+
+    Returns a handle whose ``remove()`` removes the hook. Raises ``ValueError`` for another mode, ``RuntimeError`` for a tensor that does not require a
+    gradient.
+
+    >>> import minigrad as mg
+    >>> from minigrad.torch.autograd.graph import register_multi_grad_hook
+    >>> a, b = mg.tensor([2.0], requires_grad=True), mg.tensor([3.0], requires_grad=True)
+    >>> handle = register_multi_grad_hook([a, b], lambda gradients: print(gradients))
+    >>> (a * b).sum().backward()
+    [tensor([3.]), tensor([2.])]
+    >>> (a * 5).sum().backward()
+    [tensor([5.]), None]
+    >>> handle.remove()
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"register_multi_grad_hook: mode is 'all' or 'any', not {mode!r}")
+    for t in tensors:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"register_multi_grad_hook: tensors must be Tensors, not {type(t).__name__}")
+    together = engine.Together(len(tensors), fn, first=mode == "any")
+    hooked = [(i, t) for i, t in enumerate(tensors) if mode == "all" or t.requires_grad]
+    return _Handles([t.register_hook(engine.Part(together, i)) for i, t in hooked])  # type: ignore[arg-type]
 
 
 class _Hook:

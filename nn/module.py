@@ -599,7 +599,7 @@ class Module:
             if value is not None and not (kind == "buffer" and isinstance(value, (TensorBase, Shell))):
                 expected = {"parameter": "an nn.Parameter", "module": "an nn.Module", "buffer": "a Tensor"}[kind]
                 raise TypeError(f"{type(self).__name__}.{name} is a {kind}: it can become {expected} or None, not {type(value).__name__}")
-            d[name] = value
+            d[name] = _after_hooks(self, kind, name, value)
         elif name in _RESERVED:
             raise AttributeError(f"{type(self).__name__}.{name}: nn.Module keeps its own records under this name; choose another one")
         else:
@@ -623,7 +623,7 @@ class Module:
             raise TypeError(f"parameter '{name}' must be an nn.Parameter or None, not {type(param).__name__}")
         if param is not None and not param.is_leaf:
             raise ValueError(f"parameter '{name}' was computed from other tensors: it must be a leaf. Compute it in forward() instead")
-        _register(self, "parameter", name, param)
+        _register(self, "parameter", name, param, hooked=True)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a Tensor that is part of the module's state but is not trained, such as a running mean.
@@ -639,14 +639,14 @@ class Module:
             raise TypeError(f"buffer '{name}' must be a Tensor or None, not {type(tensor).__name__}")
         if "_buffer_names" in self.__dict__ and name in self.__dict__ and name not in self._buffer_names:
             raise KeyError(f"attribute '{name}' already exists")
-        _register(self, "buffer", name, tensor, persistent)
+        _register(self, "buffer", name, tensor, persistent, hooked=True)
         self._buffer_names[name] = persistent
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Add a child module, as assigning it does, but also under a name that is not an identifier."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"module '{name}' must be an nn.Module or None, not {type(module).__name__}")
-        _register(self, "module", name, module)
+        _register(self, "module", name, module, hooked=True)
 
     add_module = register_module
 
@@ -1123,6 +1123,43 @@ def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHan
     return _register_everywhere("backward", _HookEntry(hook))
 
 
+_ON_REGISTRATION: dict[str, list[Any]] = {"parameter": [], "buffer": [], "module": []}  # hooks of all modules, by the kind of the member
+
+
+def _after_hooks(module: Module, kind: str, name: str, value: Any) -> Any:
+    """What is to be registered, after the hooks for it. As in PyTorch a parameter that is None is not shown to them, other members are."""
+    if value is not None or kind != "parameter":
+        for hook in list(_ON_REGISTRATION[kind]):
+            changed = hook.function(module, name, value)
+            value = value if changed is None else changed
+    return value
+
+
+def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, name, parameter)`` whenever a module gets a parameter; what it returns, unless None, is registered in its place.
+
+    ``torch.nn.modules.module.register_module_parameter_registration_hook``. Returns a handle whose ``remove()`` removes the hook.
+
+    >>> from minigrad import nn
+    >>> handle = nn.module.register_module_parameter_registration_hook(lambda module, name, p: print(type(module).__name__, name, p.shape))
+    >>> layer = nn.Linear(2, 3)
+    Linear weight (3, 2)
+    Linear bias (3,)
+    >>> handle.remove()
+    """
+    return RemovableHandle(_ON_REGISTRATION["parameter"], hook)
+
+
+def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """:func:`register_module_parameter_registration_hook` for buffers: ``hook(module, name, buffer)``."""
+    return RemovableHandle(_ON_REGISTRATION["buffer"], hook)
+
+
+def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """:func:`register_module_parameter_registration_hook` for modules in modules: ``hook(module, name, child)``."""
+    return RemovableHandle(_ON_REGISTRATION["module"], hook)
+
+
 def _forget(module: Module, name: str) -> None:
     for names in (module._parameter_names, module._buffer_names, module._module_names):
         names.pop(name, None)
@@ -1138,11 +1175,13 @@ def check_name(kind: str, name: Any) -> None:
         raise KeyError(f"{kind} name '{name}' would hide Module.{name}; choose another one")
 
 
-def _register(module: Module, kind: str, name: str, value: Any, note: Any = None) -> None:
+def _register(module: Module, kind: str, name: str, value: Any, note: Any = None, hooked: bool = False) -> None:
     names = module.__dict__.get(f"_{kind}_names")
     if names is None:
         raise _call_super(module)
     check_name(kind, name)
+    if hooked:
+        value = _after_hooks(module, kind, name, value)
     if name not in names:
         _forget(module, name)  # it may have been of another kind
         names[name] = note

@@ -29,7 +29,7 @@ calls it with Tensors, which records a graph again. This gives derivatives of an
 Each module imports only those before it: ``entry`` (what public functions do with their arguments), ``modes`` (switches), ``graph`` (nodes),
 ``batching`` (what ``vmap`` puts in the place of arrays), ``saved`` (hooks of what nodes keep), ``observed`` (who hears of ops), ``anomaly`` (finds the line of an error), ``op``
 (:func:`op` and its calls), ``rules`` (what else is known of an op), ``fitting`` (sums a gradient over broadcast axes), ``passes`` (which nodes a
-recorded backward pass made), ``backward`` (the backward pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class:
+recorded backward pass made), ``together`` (hooks of several tensors), ``backward`` (the backward pass), ``forward`` (forward mode), ``function`` (ops as classes). None of them imports :mod:`minigrad.ops` or the Tensor class:
 :mod:`minigrad.tensor` registers its class in ``graph``.
 """
 
@@ -56,4 +56,5 @@ from minigrad.engine.op import (
     F16, F32, F64, Op, Plan, ShapeError, answers_for, joint, op, put_before_kernels, registered_ops, specialize, take_away,
 )  # fmt: skip
 from minigrad.engine.rules import elementwise, linear_in, tangent, unnamed, views
-from minigrad.engine.saved import saved_tensors_hooks
+from minigrad.engine.saved import save_on_cpu, saved_tensors_hooks
+from minigrad.engine.together import Part, Together

@@ -21,6 +21,7 @@ from minigrad.engine.modes import set_grad_enabled
 from minigrad.engine.observed import Observer, observer
 from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.engine.passes import RecordedPass
+from minigrad.engine.together import Part, Together
 from minigrad.types import Operand, Tensor
 
 Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"
@@ -49,6 +50,7 @@ def _walk(
     pending: dict[Node, Any] = {}  # node -> the sum of its gradients so far; a list of sums if the op has several results
     owned: set[Node] = set()  # nodes whose pending sum is a new array of this function, so that += may write into it
     found: dict[Node, Any] = {}
+    gathered: dict[Together, Any] = {}
     watching = anomaly.watching()
     ndarray = np.ndarray
     passed = RecordedPass() if record else None
@@ -62,7 +64,7 @@ def _walk(
         node = heappop(heap)[1]
         g = pending.pop(node)
         if node.hooks is not None:
-            g = _run_hooks(node, g, record)
+            g = _run_hooks(node, g, record, pending, needed, gathered)
         if wanted is not None and node in wanted:
             found[node] = g
         plan = node.plan
@@ -71,7 +73,10 @@ def _walk(
                 leaf = node.tensor()  # type: ignore[attr-defined]  # a node without a plan is a Leaf
                 deliver(leaf, g, record)
                 for hook in (node.after or ()) if leaf is not None else ():  # type: ignore[attr-defined]
-                    hook(leaf)
+                    if (returned := hook(leaf)) is not None:
+                        raise RuntimeError(
+                            f"register_post_accumulate_grad_hook: a hook must return None, not {type(returned).__name__}; it may write leaf.grad"
+                        )
             continue
         parents, kept = node.parents, node.kept
         if type(kept) is not tuple:
@@ -173,6 +178,8 @@ def _walk(
             raise
         if not retain:
             node.kept = node.parents = None
+    for together in gathered:
+        together.finish(gathered)
     if passed is not None:
         passed.end()
     if freed is not None and any(node not in found for node in wanted or ()):  # it may lie behind what was freed
@@ -256,9 +263,13 @@ def _is_constant(residual: Any) -> bool:
     return residual is None or isinstance(residual, (bool, int, str, slice))
 
 
-def _run_hooks(node: Node, g: Any, record: bool) -> Any:
+def _run_hooks(node: Node, g: Any, record: bool, pending: dict[Node, Any], needed: set[Node] | None, gathered: dict[Together, Any]) -> Any:
     """The gradient after the hooks of ``node``; those that keep it (``retain_grad``) come last, as in PyTorch."""
     for hook in sorted(node.hooks or (), key=lambda hook: getattr(hook, "last", False)):
+        part = getattr(hook, "function", None)
+        if type(part) is Part:
+            part.of.take(part.index, g if record else wrap(g), (node, *pending), needed, gathered)
+            continue
         changed = hook(g if record else wrap(g))
         if changed is not None:
             shape, dtype = getattr(changed, "shape", None), getattr(changed, "dtype", None)

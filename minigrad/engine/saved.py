@@ -47,6 +47,24 @@ class saved_tensors_hooks:
         _hooks.set(self._outside.pop())
 
 
+class save_on_cpu(saved_tensors_hooks):
+    """Context manager: ``torch.autograd.graph.save_on_cpu``. What ops keep for backward is on the CPU anyhow, so it is kept as it is, uncopied.
+
+    Like any :class:`saved_tensors_hooks` it takes the place of those around it. ``pin_memory`` and ``device_type`` concern other devices.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+    >>> with mg.engine.save_on_cpu(pin_memory=True):
+    ...     y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda"):
+        super().__init__(lambda tensor: tensor, lambda tensor: tensor)
+
+
 def pack(node: Node) -> None:
     """Put what the thread's hooks make of them in place of the arrays that a new node keeps (see ``users`` in ``graph``)."""
     hooks = _hooks.get()

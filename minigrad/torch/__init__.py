@@ -22,7 +22,7 @@ from minigrad.torch import (  # first, for `*` has modules of these names
 )  # fmt: skip
 from minigrad import *  # type: ignore[assignment]  # load is another one below
 from minigrad.accepted import (
-    GradScaler, channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format, are_deterministic_algorithms_enabled, autocast, bfloat16, compile, get_float32_matmul_precision, get_num_interop_threads,
+    channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format, are_deterministic_algorithms_enabled, autocast, bfloat16, compile, get_float32_matmul_precision, get_num_interop_threads,
     set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, use_deterministic_algorithms,
 )  # fmt: skip
 from minigrad.creation import range
@@ -34,6 +34,7 @@ from minigrad.nn.functional import (
     celu_, channel_shuffle, conv_tbc, cosine_similarity, group_norm, layer_norm, native_channel_shuffle, pairwise_distance, pdist, relu_,
     rms_norm, rrelu_, selu_, threshold_,
 )  # fmt: skip
+from minigrad.nn.optim.grad_scaler import GradScaler
 from minigrad.func import vmap
 from minigrad.random import default_generator, seed
 from minigrad.tensor import as_tensor as asarray

@@ -199,8 +199,8 @@ class LBFGS(Optimizer):
         group = self.param_groups[0]
         lr, tolerance_grad, tolerance_change = float(group["lr"]), group["tolerance_grad"], group["tolerance_change"]
         state = self.state[group["params"][0]]
-        state.setdefault("n_iter", 0)
         state.setdefault("func_evals", 0)
+        state.setdefault("n_iter", 0)
 
         def evaluate() -> Any:
             state["func_evals"] += 1
@@ -250,27 +250,29 @@ class LBFGS(Optimizer):
     def _direction(self, state: dict[str, Any], gradient: np.ndarray, history_size: int) -> np.ndarray:
         """Minus the gradient, times the inverse of the Hessian, estimated from the last steps."""
         if state["n_iter"] == 1:
-            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1.0)
+            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
             return -gradient
         y, s = gradient - unwrapped(state["prev_flat_grad"]), unwrapped(state["d"]) * float(state["t"])
         changes, steps, ro = state["old_dirs"], state["old_stps"], state["ro"]
-        curvature = float(y.dot(s))
+        curvature = y.dot(s)
         if curvature > 1e-10:
             changes.append(wrap(y))
             steps.append(wrap(s))
-            ro.append(1.0 / curvature)
+            ro.append(wrap(np.asarray(1.0 / curvature)))
             for history in (changes, steps, ro):
                 del history[:-history_size]
-            state["H_diag"] = curvature / float(y.dot(y))
+            state["H_diag"] = wrap(np.asarray(curvature / y.dot(y)))
+        al = state.setdefault("al", [])
+        al += [None] * (history_size - len(al))  # its length is PyTorch's
         d = -gradient
-        alpha = []
-        arrays = [(unwrapped(y), unwrapped(s), float(r)) for y, s, r in zip(changes, steps, ro, strict=True)]
-        for y, s, r in reversed(arrays):
-            alpha.append(float(s.dot(d)) * r)
-            d -= y * alpha[-1]
-        d *= float(state["H_diag"])
-        for (y, s, r), a in zip(arrays, reversed(alpha), strict=True):
-            d += s * (a - float(y.dot(d)) * r)
+        arrays = [(unwrapped(y), unwrapped(s), unwrapped(r)) for y, s, r in zip(changes, steps, ro, strict=True)]
+        for i, (y, s, r) in reversed(list(enumerate(arrays))):
+            alpha = s.dot(d) * r
+            d -= y * alpha
+            al[i] = wrap(np.asarray(alpha))
+        d *= unwrapped(state["H_diag"])
+        for (y, s, r), a in zip(arrays, al, strict=False):
+            d += s * (unwrapped(a) - y.dot(d) * r)
         return d
 
     def _load_parameter(self, number: int, p: Tensor, kept: Mapping[str, Any], group: dict[str, Any]) -> dict[str, Any]:
@@ -278,11 +280,12 @@ class LBFGS(Optimizer):
 
         def own(value: Any) -> Any:
             if isinstance(value, (list, tuple)):
-                return [own(v) for v in value if v is not None]
-            array = np.array(value.detach() if hasattr(value, "detach") else value)
-            return wrap(array) if array.ndim else array.item()
+                return [own(v) for v in value]
+            if isinstance(value, np.ndarray) or hasattr(value, "detach"):
+                return wrap(np.array(value.detach() if hasattr(value, "detach") else value))
+            return value.item() if isinstance(value, np.generic) else value
 
-        names = ("n_iter", "func_evals", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
+        names = ("func_evals", "n_iter", "al", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
         return {name: own(kept[name]) for name in names if kept.get(name) is not None}
 
 

@@ -20,12 +20,12 @@ current rate by a factor, so several can be used on one optimiser at the same ti
 from __future__ import annotations
 
 import math
+import types
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from minigrad import absent
 from minigrad.engine import warn
 from minigrad.nn.optim.optimizer import Optimizer
 from minigrad.ops.arguments import check, number, shown, whole
@@ -34,6 +34,16 @@ __all__ = [
     "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LRScheduler",
     "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]  # fmt: skip
+
+
+_FUNCTIONS = ("lr_lambdas", "_scale_fn_custom")  # attributes that hold the user's
+
+
+def _saved(function: Any) -> Any:
+    """What a state_dict has of a function, or of a list of them."""
+    if isinstance(function, list):
+        return [_saved(f) for f in function]
+    return None if isinstance(function, types.FunctionType) or not hasattr(function, "__dict__") else dict(vars(function))
 
 
 _EPOCH_GIVEN = "scheduler.step(epoch) is deprecated: step() counts the epochs itself"
@@ -125,12 +135,19 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """The position and the settings of the schedule, as plain data; the user's functions are left out."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "lr_lambdas", "_custom")}
+        """The position and the settings of the schedule, as plain data. Of the user's functions only callable objects are in it, by their attributes."""
+        return {k: _saved(v) if k in _FUNCTIONS else v for k, v in self.__dict__.items() if k != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Load a :meth:`state_dict`. Load the optimiser's too, which holds the rates."""
-        self.__dict__.update(state_dict)
+        """Load a :meth:`state_dict`, also one of PyTorch. Load the optimiser's too, which holds the rates."""
+        for name, value in state_dict.items():
+            if name not in _FUNCTIONS:
+                self.__dict__[name] = value
+                continue
+            own = self.__dict__.get(name)
+            for function, attributes in zip(own, value, strict=True) if isinstance(own, list) else [(own, value)]:
+                if attributes is not None:
+                    function.__dict__.update(attributes)
 
     def _per_group(self, name: str, value: Any) -> list[float]:
         """A setting for each group: one number for all, or a list."""
@@ -447,7 +464,7 @@ class CyclicLR(_Cycling):
         self.max_lrs = self._per_group("max_lr", max_lr)
         self.total_size = float(step_size_up + (step_size_up if step_size_down is None else step_size_down))
         self.step_ratio = step_size_up / self.total_size
-        self.mode, self.gamma, self._custom = mode, gamma, scale_fn
+        self.mode, self.gamma, self._scale_fn_custom = mode, gamma, scale_fn
         self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
         self._start_momentum(base_momentum, max_momentum, last_epoch == -1)
@@ -456,8 +473,8 @@ class CyclicLR(_Cycling):
 
     def scale_fn(self, x: float) -> float:
         """The factor on the amplitude in cycle, or step, ``x``."""
-        if self._custom is not None:
-            return self._custom(x)
+        if self._scale_fn_custom is not None:
+            return self._scale_fn_custom(x)
         return {"triangular": 1.0, "triangular2": 0.5 ** (x - 1), "exp_range": self.gamma**x}[self.mode]
 
     def get_lr(self) -> list[float]:
@@ -514,15 +531,16 @@ class OneCycleLR(_Cycling):
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
             total_steps = epochs * steps_per_epoch
-        self.total_steps, self.anneal_strategy, self.cycle_momentum = total_steps, anneal_strategy, cycle_momentum
+        self.total_steps, self._anneal_func_type, self.cycle_momentum = total_steps, anneal_strategy, cycle_momentum
         rise = float(pct_start * total_steps) - 1
-        # Each phase: its last step, and the first and last values of rate and momentum.
+        phase = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
         up = (rise, "initial_lr", "max_lr", "max_momentum", "base_momentum")
         if three_phase:
             down = (float(2 * pct_start * total_steps) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum")
-            self._phases = [up, down, (total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
+            phases = [up, down, (total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
         else:
-            self._phases = [up, (total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")]
+            phases = [up, (total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")]
+        self._schedule_phases: list[dict[str, Any]] = [dict(zip(phase, values, strict=True)) for values in phases]
         max_lrs = self._per_group("max_lr", max_lr)
         if last_epoch == -1:
             for group, top in zip(optimizer.param_groups, max_lrs, strict=True):
@@ -536,7 +554,7 @@ class OneCycleLR(_Cycling):
         super().__init__(optimizer, last_epoch)
 
     def _between(self, start: float, end: float, share: float) -> float:
-        if self.anneal_strategy == "cos":
+        if self._anneal_func_type == "cos":
             return end + (start - end) / 2.0 * (math.cos(math.pi * share) + 1.0)
         return (end - start) * share + start
 
@@ -545,14 +563,15 @@ class OneCycleLR(_Cycling):
         t = self.last_epoch
         if t > self.total_steps:
             raise ValueError(f"OneCycleLR: step {t} of a cycle of {self.total_steps} steps")
-        number = next((i for i, phase in enumerate(self._phases) if t <= phase[0]), len(self._phases) - 1)
-        end, lr_from, lr_to, momentum_from, momentum_to = self._phases[number]
-        start = self._phases[number - 1][0] if number else 0.0
-        share = (t - start) / (end - start)
+        phases = self._schedule_phases
+        number = next((i for i, phase in enumerate(phases) if t <= phase["end_step"]), len(phases) - 1)
+        here = phases[number]
+        start = phases[number - 1]["end_step"] if number else 0.0
+        share = (t - start) / (here["end_step"] - start)
         groups = self.optimizer.param_groups
         if self.cycle_momentum:
-            self._set_momentum([self._between(group[momentum_from], group[momentum_to], share) for group in groups])
-        return [self._between(group[lr_from], group[lr_to], share) for group in groups]
+            self._set_momentum([self._between(group[here["start_momentum"]], group[here["end_momentum"]], share) for group in groups])
+        return [self._between(group[here["start_lr"]], group[here["end_lr"]], share) for group in groups]
 
 
 class _Several(LRScheduler):
@@ -658,7 +677,6 @@ class ChainedScheduler(_Several):
         self._last_lr = self._current()
 
 
-@absent.answers_as("torch.optim.lr_scheduler.ReduceLROnPlateau")
 class ReduceLROnPlateau(LRScheduler):
     """Times ``factor`` after more than ``patience`` epochs without a better metric: ``torch.optim.lr_scheduler.ReduceLROnPlateau``.
 
@@ -695,8 +713,9 @@ class ReduceLROnPlateau(LRScheduler):
         self.mode, self.factor, self.patience, self.cooldown, self.eps = mode, factor, patience, cooldown, eps
         self.threshold, self.threshold_mode = threshold, threshold_mode
         self.min_lrs = self._per_group("min_lr", min_lr)
+        self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
         self.last_epoch = 0
-        self.best = math.inf if mode == "min" else -math.inf
+        self.best = self.mode_worse = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
         self._last_lr = self._current()
 

@@ -370,6 +370,105 @@ def test_post_accumulate_grad_hook():
     both(body)
 
 
+def test_a_post_accumulate_grad_hook_returns_none():
+    def body(torch):
+        (x,) = leaves(torch, [1.0])
+        x.register_post_accumulate_grad_hook(lambda leaf: leaf.grad * 2)
+        with pytest.raises(RuntimeError, match="return None"):
+            x.sum().backward()
+        return x.grad.tolist()
+
+    both(body)
+
+
+def test_a_hook_of_several_tensors():
+    def body(torch):
+        a, b = leaves(torch, [1.0, 2.0], [3.0, 4.0])
+        c, d = a * b, a * b
+        seen = []
+
+        def saw(gradients):
+            seen.append([None if g is None else g.tolist() for g in gradients])
+
+        hook = torch.autograd.graph.register_multi_grad_hook
+        handle = hook((a, b, c, d), saw)
+        c.sum().backward(retain_graph=True)
+        c.sum().backward(inputs=(a,), retain_graph=True)
+        (c * d).sum().backward(retain_graph=True)
+        (a * 2).sum().backward()
+        handle.remove()
+        c.sum().backward(retain_graph=True)
+        with hook([c, c], saw):
+            c.sum().backward(retain_graph=True)
+        constant = torch.ones(2)
+        hook([a, constant, d], lambda g: seen.append(g.tolist()), mode="any")
+        d.sum().backward(retain_graph=True)
+        e = d * d
+        hook([d, e, c], lambda gradients: seen.append([g is not None and g.requires_grad for g in gradients]))
+        torch.autograd.grad(e.sum(), d, create_graph=True)
+        hook([c], lambda gradients: gradients[0] * 100)
+        (g,) = torch.autograd.grad(c.sum(), a, retain_graph=True)
+        seen.append(g.tolist())
+        return seen
+
+    assert noted(body) == body(minigrad.torch)
+
+
+def test_a_hook_of_several_tensors_whose_gradients_do_not_all_come():
+    """A Function says that one of its arguments has none: the hook is called all the same, once."""
+    seen = []
+
+    class First(mg.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2, None
+
+    x, y = leaves(mg, [1.0], [2.0])
+    minigrad.torch.autograd.graph.register_multi_grad_hook([x, y], seen.append)
+    First.apply(x, y).sum().backward()
+    ((gx, gy),) = seen
+    assert gx.item() == 2.0 and gy is None
+
+
+def test_a_hook_of_several_leaves_under_grad():
+    """Which PyTorch refuses: the hook waits for those that are asked for."""
+    a, b = leaves(mg, [1.0], [2.0])
+    seen = []
+    minigrad.torch.autograd.graph.register_multi_grad_hook([a, b], seen.append)
+    mg.grad((a * b).sum(), a)
+    mg.grad((a * b).sum(), [a, b])
+    assert [[g and g.item() for g in gradients] for gradients in seen] == [[2.0, None], [2.0, 1.0]]
+
+
+def test_a_hook_of_several_tensors_refuses():
+    hook = minigrad.torch.autograd.graph.register_multi_grad_hook
+    with pytest.raises(ValueError, match="'all' or 'any', not 'some'"):
+        hook([], print, mode="some")
+    with pytest.raises(RuntimeError, match="does not require a gradient"):
+        hook([mg.ones(1)], print)
+    with pytest.raises(TypeError, match="must be Tensors, not float"):
+        hook([1.0], print)
+
+
+def test_save_on_cpu():
+    def body(torch):
+        x, w = leaves(torch, [1.0, 2.0], [3.0, 4.0])
+        packed = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: packed.append(1) or t, lambda t: t):
+            with torch.autograd.graph.save_on_cpu():
+                y = (x * w * w).sum()
+            with torch.autograd.graph.save_on_cpu(pin_memory=True):
+                z = (x.exp() * w).sum()
+        (y + z).backward()
+        return [x.grad.tolist(), w.grad.tolist(), len(packed)]
+
+    both(body)
+
+
 def test_an_optimiser_in_backward():
     """What the hook is for: each parameter steps as soon as its gradient is complete, and the gradient is dropped."""
 

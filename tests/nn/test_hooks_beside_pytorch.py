@@ -201,3 +201,57 @@ def test_versions_are_kept_in_files(tmp_path):
     read = mg.load(tmp_path / "ours.mg")["model"]
     assert read._metadata == state._metadata and type(read) is OrderedDict
     np.testing.assert_array_equal(read["0.running_var"], [1.0, 1.0])
+
+
+def test_hooks_of_what_is_registered():
+    """In all modules: each parameter, buffer and child that one gets, by whatever way; what a hook returns takes its place."""
+
+    def body(torch):
+        hooks, seen = torch.nn.modules.module, []
+
+        def note(module, name, value):
+            seen.append([type(module).__name__, name, None if value is None else type(value).__name__])
+
+        def double(module, name, p):
+            return torch.nn.Parameter(p.detach() * 0 + 2.0) if name == "weight" else None
+
+        handles = [
+            hooks.register_module_parameter_registration_hook(note),
+            hooks.register_module_parameter_registration_hook(double),
+            hooks.register_module_buffer_registration_hook(note),
+            hooks.register_module_module_registration_hook(note),
+            hooks.register_module_module_registration_hook(lambda module, name, child: torch.nn.ReLU() if name == "act" else None),
+        ]
+        try:
+            net = torch.nn.Module()
+            net.layer = torch.nn.Linear(2, 1, bias=False)
+            net.weight = torch.nn.Parameter(torch.ones(1))
+            net.act = torch.nn.Tanh()
+            net.add_module("more", torch.nn.Flatten())
+            net.register_parameter("scale", torch.nn.Parameter(torch.ones(1)))
+            net.register_parameter("nothing", None)
+            net.register_buffer("table", torch.ones(1))
+            net.register_buffer("empty", None)
+            net.table = torch.zeros(1)
+            net.table = None
+            net.scale = None
+            net.more = None
+            net._parameters["direct"] = torch.nn.Parameter(torch.ones(1))
+            net._modules["direct_too"] = torch.nn.ReLU()
+        finally:
+            for handle in handles:
+                handle.remove()
+        net.late = torch.nn.Parameter(torch.ones(1))
+        return [seen, net.weight.tolist(), type(net.act).__name__, sorted(net.state_dict())]
+
+    both(body)
+
+
+def test_a_hook_of_what_is_registered_that_raises_leaves_the_module_as_it_was():
+    def refuse(module, name, value):
+        raise RuntimeError("no more")
+
+    net = nn.Module()
+    with nn.module.register_module_parameter_registration_hook(refuse), pytest.raises(RuntimeError, match="no more"):
+        net.weight = nn.Parameter(mg.ones(1))
+    assert not hasattr(net, "weight") and list(net.named_parameters()) == []

@@ -545,6 +545,56 @@ def test_lbfgs(options):
     assert ours.state[w]["func_evals"] == theirs.state[v]["func_evals"]
 
 
+def lbfgs(torch, options, steps, state=None):
+    """The losses of some steps from the same weights, and the optimiser."""
+    x = torch.tensor([[1.0, -0.5], [0.25, 2.0], [-1.0, 0.75]], dtype=torch.float64)
+    w = torch.tensor([0.5, -1.5], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([w], **options)
+    if state is not None:
+        optimizer.load_state_dict(state)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = torch.nn.functional.softplus(x @ w).sum() + (w**4).sum()
+        loss.backward()
+        return loss
+
+    return [optimizer.step(closure).item() for _ in range(steps)], optimizer
+
+
+@pytest.mark.parametrize("options", [*LBFGS, {"max_iter": 1}])
+def test_lbfgs_state(options):
+    """The names, and what is a number, a tensor (of which shape and dtype) or a list; but t, PyTorch's tensor after some searches only."""
+
+    def body(torch):
+        def shown(x):
+            if isinstance(x, list):
+                return [shown(v) for v in x]
+            return [list(x.shape), str(x.dtype)] if isinstance(x, torch.Tensor) else type(x).__name__
+
+        _, optimizer = lbfgs(torch, options, 1)
+        state = optimizer.state_dict()["state"][0]
+        return {name: shown(x) for name, x in sorted(state.items()) if name != "t"}
+
+    assert noted(body) == body(minigrad.torch)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("options", LBFGS)
+def test_lbfgs_state_goes_both_ways(options, tmp_path):
+    """Through files: each library goes on from where the other stopped."""
+    import torch as pytorch
+
+    libraries, seen = (pytorch, minigrad.torch), []
+    for library, other in (libraries, libraries[::-1]):
+        _, optimizer = lbfgs(library, options, 2)
+        library.save(optimizer.state_dict(), tmp_path / "state.pt")
+        losses, again = lbfgs(other, options, 2, other.load(tmp_path / "state.pt"))
+        seen.append(losses)
+        assert again.state_dict()["state"][0].keys() == optimizer.state_dict()["state"][0].keys()
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-9)
+
+
 # -------------------------------------------------------------------------------------------------- schedulers
 
 SCHEDULERS = {
@@ -607,6 +657,82 @@ def test_scheduler_at_an_epoch(name):
         t.step(epoch)
         assert s.last_epoch == t.last_epoch
         np.testing.assert_allclose(s.get_last_lr(), t.get_last_lr(), rtol=1e-12, atol=1e-15)
+
+
+class Decay:
+    """A callable object: its attributes are in a scheduler's state."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, epoch):
+        return self.rate**epoch
+
+
+def schedule(torch, make, state=None):
+    """A scheduler of two groups after three steps, or one that goes on from a state; and its optimiser."""
+    groups = [{"params": [torch.zeros(1, requires_grad=True)]} for _ in range(2)]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    scheduler = make(torch.optim.lr_scheduler, optimizer)
+    if state is not None:
+        scheduler.load_state_dict(state)
+    for metric in () if state is not None else (1.0, 2.0, 3.0):
+        optimizer.step()
+        scheduler.step(*([metric] if "Plateau" in type(scheduler).__name__ else []))
+    return scheduler, optimizer
+
+
+STATES = SCHEDULERS | {
+    "LambdaLR, of an object": lambda s, o: s.LambdaLR(o, [Decay(0.5), lambda e: 0.8**e]),
+    "CyclicLR, of an object": lambda s, o: s.CyclicLR(o, 0.01, 0.1, 4, scale_fn=Decay(0.5), cycle_momentum=False),
+    "ReduceLROnPlateau": lambda s, o: s.ReduceLROnPlateau(o, patience=1),
+    "ReduceLROnPlateau, max": lambda s, o: s.ReduceLROnPlateau(o, "max", 0.5, min_lr=[0.01, 0.02]),
+}
+
+
+@pytest.mark.parametrize("make", STATES.values(), ids=STATES)
+def test_states_of_schedulers(make):
+    """The names, and the values. Left out is what either library notes for itself, and needs from nowhere else."""
+
+    def plain(x):
+        if isinstance(x, dict):
+            own = {"_get_lr_called_within_step", "use_beta1"}
+            own |= {"base_momentums", "max_momentums"} if "_schedule_phases" in x else {"_step_count"} if "T_cur" in x else set()
+            return {str(k): plain(v) for k, v in x.items() if k not in own}
+        if isinstance(x, (list, tuple)):
+            return [plain(v) for v in x]
+        return f"{x:.10g}" if isinstance(x, (int, float)) and not isinstance(x, bool) else x
+
+    def body(torch):
+        return plain(schedule(torch, make)[0].state_dict())
+
+    assert body(minigrad.torch) == noted(body)
+
+
+@pytest.mark.live
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", STATES)
+def test_states_of_schedulers_go_both_ways(name):
+    import torch as pytorch
+
+    libraries, seen = (pytorch, minigrad.torch), []
+    for library, other in (libraries, libraries[::-1]):
+        scheduler, optimizer = schedule(library, STATES[name])
+        resumed, again = schedule(other, STATES[name], scheduler.state_dict())
+        again.load_state_dict(optimizer.state_dict())
+        rates = []
+        for _ in range(6):
+            again.step()
+            resumed.step(*([5.0] if "Plateau" in name else []))
+            rates.append(resumed.get_last_lr())
+        seen.append(rates)
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-12)
+
+
+def test_a_function_that_is_an_object_is_restored():
+    first, _ = schedule(minigrad.torch, lambda s, o: s.LambdaLR(o, Decay(0.5)))
+    second, _ = schedule(minigrad.torch, lambda s, o: s.LambdaLR(o, Decay(0.9)), first.state_dict())
+    assert second.lr_lambdas[0].rate == 0.5
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])

@@ -2,4 +2,5 @@
 
 # mypy: implicit-reexport
 
-from minigrad.accepted import GradScaler, autocast
+from minigrad.accepted import autocast
+from minigrad.nn.optim.grad_scaler import GradScaler
