@@ -130,6 +130,8 @@ _FUNCTIONS = {
     "__builtin__.set": "_set",
     "builtins.frozenset": "_frozenset",
     "__builtin__.frozenset": "_frozenset",
+    "builtins.complex": "_complex",
+    "__builtin__.complex": "_complex",
     "_codecs.encode": "_encode",
     "torch.Size": "_size",
     "torch.device": "_device",
@@ -318,6 +320,9 @@ class _Machine:
 
     def _frozenset(self, items: Any = ()) -> frozenset:
         return frozenset(self._set(items))
+
+    def _complex(self, real: float = 0.0, imag: float = 0.0) -> complex:
+        return complex(_expect(real, float), _expect(imag, float))
 
     def _encode(self, text: str, encoding: str = "latin1") -> bytes:
         """The bytes for which protocol 2 writes this call."""

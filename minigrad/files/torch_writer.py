@@ -74,6 +74,7 @@ class _Pickle:
     def __init__(self) -> None:
         self.code = bytearray()
         self.storages: list[np.ndarray] = []
+        self._tensors: dict[int, tuple[int, Any]] = {}  # id of a tensor -> its number in the pickle's memo, and the tensor itself, which keeps its id
         self._known: dict[tuple, int] = {}  # where an array is -> its place in self.storages, which keeps it there
 
     def write(self, obj: Any, where: str, above: tuple[int, ...]) -> None:
@@ -81,7 +82,12 @@ class _Pickle:
         if obj is None or obj is True or obj is False:
             code += {None: b"N", True: b"\x88", False: b"\x89"}[obj]
         elif isinstance(obj, (TensorBase, Shell)):
-            self._tensor(obj)
+            if id(obj) in self._tensors:  # the same object there too: a parameter that two optimisers, or two places of a model, have
+                code += b"j" + struct.pack("<I", self._tensors[id(obj)][0])
+            else:
+                self._tensor(obj)
+                self._tensors[id(obj)] = len(self._tensors), obj
+                code += b"r" + struct.pack("<I", self._tensors[id(obj)][0])
         elif isinstance(obj, np.generic) and obj.dtype.kind in "fiub":
             self.write(obj.item(), where, above)
         elif isinstance(obj, int):
@@ -93,6 +99,8 @@ class _Pickle:
             )
         elif isinstance(obj, float):
             code += b"G" + struct.pack(">d", obj)
+        elif isinstance(obj, complex):
+            self._call("__builtin__ complex", obj.real, obj.imag)
         elif isinstance(obj, device):
             self._call("torch device", str(obj))
         elif isinstance(obj, str):

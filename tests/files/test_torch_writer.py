@@ -113,6 +113,23 @@ def test_parameters_stay_parameters_and_tied_ones_tied():
     assert isinstance(state["a"], nn.Parameter) and not state["a"].requires_grad
 
 
+def test_one_tensor_in_two_places_is_one_object_again():
+    p, x = nn.Parameter(mg.ones(3)), mg.zeros(2)
+    file = written({"a": p, "list": [p, x, x, mg.zeros(2)]})
+
+    def body(torch):
+        a, (b, x, y, z) = torch.load(io.BytesIO(file)).values()
+        return [a is b, x is y, y is z, type(b).__name__]
+
+    assert noted(body) == body(minigrad.torch) == [True, True, False, "Parameter"]
+
+
+def test_python_complex_numbers():
+    file = written([1 + 2j, -3j])
+    assert load(io.BytesIO(file)) == [1 + 2j, -3j]
+    assert noted(lambda torch: [[z.real, z.imag] for z in torch.load(io.BytesIO(file))]) == [[1.0, 2.0], [0.0, -3.0]]
+
+
 def test_load_reads_our_own_files_too(tmp_path):
     mg.save({"x": mg.ones(2)}, tmp_path / "ours.mg")
     assert load(tmp_path / "ours.mg", map_location=lambda storage, where: storage)["x"].tolist() == [1.0, 1.0]
