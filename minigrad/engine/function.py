@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.graph import Node, Pick, TensorBase, wrap
+from minigrad.engine.graph import Node, Pick, Shell, TensorBase, wrap
 from minigrad.engine.modes import is_grad_enabled, no_grad
 from minigrad.engine.op import Op, op
 from minigrad.engine.rules import tangent
@@ -230,6 +230,10 @@ class Function:
         """Call the function. The graph has one node for it, which bears the class's name."""
         if "_op" not in vars(cls):
             cls._op = _op_of(cls)
+        if any(isinstance(a, Shell) for a in args):
+            raise TypeError(
+                f"{cls.__name__}: a Function takes real Tensors; give it z.real and z.imag, and put its results together by complex(real, imag)"
+            )
         recorded = is_grad_enabled()
         ctx = FunctionCtx(tuple([recorded and isinstance(a, TensorBase) and a._node is not None for a in args]))
         call = _Call(cls, ctx, args)

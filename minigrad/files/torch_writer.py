@@ -74,7 +74,9 @@ class _Pickle:
     def __init__(self) -> None:
         self.code = bytearray()
         self.storages: list[np.ndarray] = []
-        self._tensors: dict[int, tuple[int, Any]] = {}  # id of a tensor -> its number in the pickle's memo, and the tensor itself, which keeps its id
+        self._tensors: dict[
+            int, tuple[int, Any]
+        ] = {}  # id of a tensor -> its number in the pickle's memo, and the tensor itself, which keeps its id
         self._known: dict[tuple, int] = {}  # where an array is -> its place in self.storages, which keeps it there
 
     def write(self, obj: Any, where: str, above: tuple[int, ...]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad import engine
-from minigrad.engine import Leaf, Node, ShapeError, TensorBase, enable_grad, is_grad_enabled, numbers, wrap
+from minigrad.engine import Leaf, Node, ShapeError, Shell, TensorBase, enable_grad, is_grad_enabled, numbers, wrap
 from minigrad.ops.arguments import shown
 from minigrad.ops.shape import reshape
 from minigrad.tree import leaves, tree_map
@@ -81,6 +81,10 @@ class Trial:
         return argnum % count
 
     def _alias(self, x: Any, where: str) -> Any:
+        if isinstance(x, Shell):
+            raise TypeError(
+                f"{self.who}: {where} of {self.name} is complex; make it a function of z.real and z.imag, or take z.requires_grad_() and backward()"
+            )
         if not isinstance(x, TensorBase):
             raise TypeError(f"{self.who}: {where} of {self.name} must be a Tensor, or a container of Tensors, but is {shown(x)}")
         if x._data.dtype.kind != "f":

@@ -564,3 +564,19 @@ def test_unpack_must_return_a_tensor():
         y = (x * x).sum()
     with pytest.raises(TypeError, match="unpack_hook must return a Tensor, not NoneType"):
         y.backward()
+
+
+def test_complex_tensors_are_refused_in_one_sentence():
+    z = minigrad.torch.tensor([1 + 2j]).requires_grad_()
+
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * x
+
+    with pytest.raises(TypeError, match=r"Square: a Function takes real Tensors; give it z.real and z.imag"):
+        Square.apply(z)
+    with pytest.raises(TypeError, match=r"grad: argument 0 of .* is complex; make it a function of z.real and z.imag, or take"):
+        minigrad.torch.func.grad(lambda z: z.abs().sum())(z)
+    (z.abs() ** 2).sum().backward()
+    assert z.grad.tolist() == pytest.approx([2 + 4j])
