@@ -42,15 +42,15 @@ let palette = null;
 function colours() {  // as [r, g, b]
   if (!palette) {
     const style = getComputedStyle(root), of = name => [1, 3, 5].map(k => parseInt(style.getPropertyValue(name).trim().slice(k, k + 2), 16));
-    palette = { ink: of("--ink"), paper: of("--paper"), right: of("--right"), wrong: of("--wrong"), line: of("--line"), bar: of("--bar"), mark: of("--mark"), grey: of("--grey") };
+    palette = { ink: of("--ink"), paper: of("--paper"), right: of("--right"), wrong: of("--wrong"), below: of("--right"), above: of("--wrong"), line: of("--line"), bar: of("--bar"), mark: of("--mark"), grey: of("--grey") };
   }
   return palette;
 }
 const mixed = (a, b, t) => a.map((v, k) => Math.round(v + (b[k] - v) * t)), rgb = c => `rgb(${c.join(",")})`;
-/** "ink": from 0 (paper) to 1 (ink). "signed": from -1 (red) over 0 (paper) to 1 (blue). */
+/** "ink": from 0 (paper) to 1 (ink). "signed": from -1 (blue) over 0 (paper) to 1 (red), as in all pictures. */
 function colour(v, kind) {
   const c = colours();
-  return kind === "signed" ? mixed(c.paper, v < 0 ? c.wrong : c.right, Math.min(Math.abs(v), 1)) : mixed(c.paper, c.ink, clamp(v, 0, 1));
+  return kind === "signed" ? mixed(c.paper, v < 0 ? c.below : c.above, Math.min(Math.abs(v), 1)) : mixed(c.paper, c.ink, clamp(v, 0, 1));
 }
 const bright = c => 0.3 * c[0] + 0.59 * c[1] + 0.11 * c[2] > 140;
 

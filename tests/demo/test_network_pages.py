@@ -342,7 +342,7 @@ def test_all_maps_of_a_network(tmp_path):
     assert found["backwards"] == "second, 0, map 1"
     weight = model[0].weight.detach().numpy()[1, 0]
     most = f"{np.abs(weight).max():.2g}"
-    assert found["filter_"][0] == f"filter 1: 3×3, from −{most} (red) to {most} (blue)" and found["filter_"][2] == 3
+    assert found["filter_"][0] == f"filter 1: 3×3, from −{most} (blue) to {most} (red)" and found["filter_"][2] == 3
     np.testing.assert_allclose(np.reshape(found["filter_"][1], (3, 3)), weight / np.abs(weight).max() * 127, atol=0.5)
     assert found["corner"] == [3, 3, True]
     assert found["face"] == FACE
