@@ -186,7 +186,7 @@ def box_label(box: Box, extra: Iterable[str] = (), results: Iterable[str] = ()) 
     if box.vertex is not None:
         return vertex_label(box.vertex, extra, results)
     ops = sum(v.kind == "op" for v in box.vertices)
-    return _rows(f"{ops:,} ops", describe_stretch(box.vertices))
+    return _rows(f"{ops:,} op{'s' * (ops != 1)}", describe_stretch(box.vertices))
 
 
 def family_of(box: Box) -> str:
@@ -467,7 +467,8 @@ class _Writer(Faces):
         )  # fmt: skip
         if not kept:
             return
-        label = f"  keeps {short(kept, 30)}  "
+        kept = f"&#160; keeps {_escape(short(kept, 30))} &#160;"  # on white: its own dashes run under it
+        label = f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="0" bgcolor="white"><tr><td>{kept}</td></tr></table>>'
         target.edge(
             self.ids[box.id], f"b{self.ids[box.id]}", label, style="dashed", constraint="false", arrowhead="none",
             color="#c9b3bd", fontcolor="#a0808f", fontsize="9",

@@ -147,4 +147,4 @@ class Graph:
     def __repr__(self) -> str:
         ops = sum(v.kind == "op" for v in self.vertices)
         modules = f", {len(self.scopes)} module calls" if self.scopes else ""
-        return f"<Graph{' ' + self.title if self.title else ''}: {ops} ops{modules}, {bytes_text(self.kept_bytes)} kept for backward>"
+        return f"<Graph{' ' + self.title if self.title else ''}: {ops} op{'s' * (ops != 1)}{modules}, {bytes_text(self.kept_bytes)} kept for backward>"

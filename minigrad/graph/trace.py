@@ -843,7 +843,7 @@ def _frame_passes(graph: Graph, nodes: Iterable[Node], ids: Mapping[Node, str]) 
             passes.setdefault(made[0], []).append((vertex, made[1]))
     for k, members in enumerate(passes.values(), 1):
         name = f"backward pass {k}" if len(passes) > 1 else "backward pass"
-        frame = Scope(name, name, name, f"{len(members)} ops", "")
+        frame = Scope(name, name, name, f"{len(members)} op{'s' * (len(members) != 1)}", "")
         graph.scopes.append(frame)
         for vertex, op in members:
             vertex.scope = frame.id
