@@ -39,16 +39,81 @@ FORWARD = {  # op -> what it computes, in the short notation
     "lstm": "c_{t} = f · c_{t−1} + i · g , h_{t} = o · tanh c_{t}",
     "masked_scale": "y = s · m · x",
     "gelu": "y = x · Φ (x)",
+    "affine": "y = (x − m) · a + c",
+    "neg": "y = − x",
+    "square": "y = x^{2}",
+    "rsqrt": "y = 1 / √x",
+    "sum_to": "y = Σ x",
+    "reshape": "y_{k} = x_{k}",
+    "permute": "y_{i} = x_{π(i)}",
+    "transpose": "y_{i,j} = x_{j,i}",
+    "broadcast_to": "y_{r,i} = x_{i}",
+    "getitem": "y_{i} = x_{s(i)}",
+    "setitem": "y_{s(i)} = v_{i} , y_{j} = x_{j}",
+    "embedding": "y_{n} = w_{t_{n}}",
+    "cat": "y = [ x_{1}, …, x_{n} ]",
+    "stack": "y = [ x_{1}, …, x_{n} ]",
+    "split": "[ y_{1}, …, y_{n} ] = x",
+    "unbind": "[ y_{1}, …, y_{n} ] = x",
+    "pad_constant": "y_{i+p} = x_{i}",
+    "flip": "y_{i} = x_{N−1−i}",
+    "where": "y = [m] · a + [¬ m] · b",
+    "masked_fill": "y = [m] · v + [¬ m] · x",
+    "rnn": "h_{t} = f (x_{t} + w · h_{t−1})",
+    "gru": "h_{t} = (1 − z) · n + z · h_{t−1} , | n = tanh (x_{t} + r · p) , p = w · h_{t−1} + b",
 }
-BACKWARD = {  # what a formula calls -> what that computes, in the short notation
-    "relu_input(g, out)": "g · [y > 0]",
-    "conv_input(g, w)": "Σ_{o,u} g_{n,o,(j+p−d·u)/s} · w_{o,c,u}",
-    "conv_weight(x, g)": "Σ_{n,i} x_{n,c,s·i+d·u−p} · g_{n,o,i}",
-    "max_pool_input(g, res)": "Σ_{i:x=y_{i}} g_{i}",
-    "matmul(g, weight)": "Σ_{o} g_{n,o} · w_{o,c}",
-    "linear_weight(g, input)": "Σ_{n} g_{n,o} · x_{n,c}",
-    "_nll_input(g, index, scale)": "− g · s_{n} · [c = t_{n}]",
-}
+SLOPES = {  # op -> argument -> its gradient, where the source calls kernels or takes several steps
+    "relu": {"input": "g · [y > 0]"},
+    "gelu": {"input": "g · (Φ (x) + x · φ (x))"},
+    "masked_scale": {"input": "s · m · g"},
+    "conv": {
+        "x": "Σ_{o,u} g_{n,o,(j+p−d·u)/s} · w_{o,c,u}", "w": "Σ_{n,i} x_{n,c,s·i+d·u−p} · g_{n,o,i}", "bias": "Σ_{n,i} g_{n,o,i}",
+    },
+    "max_pool": {"x": "Σ_{i:x=y_{i}} g_{i}"},
+    "avg_pool": {"x": "1/k · Σ_{i,u:s·i+u−p=j} g_{i}"},
+    "linear": {"input": "Σ_{o} g_{n,o} · w_{o,c}", "weight": "Σ_{n} g_{n,o} · x_{n,c}", "bias": "Σ_{n} g_{n,o}"},
+    "matmul": {"input": "Σ_{j} g_{i,j} · b_{k,j}", "other": "Σ_{i} a_{i,k} · g_{i,j}"},
+    "softmax": {"input": "y_{i} · (g_{i} − Σ_{j} g_{j} · y_{j})"},
+    "log_softmax": {"input": "g_{i} − e^{y_{i}} · Σ_{j} g_{j}"},
+    "nll": {"input": "− g · s_{n} · [c = t_{n}]", "scale": "− g · x_{n,t_{n}}"},
+    "standardize": {
+        "x": "1/σ · ( h − mean (h) − z · mean (h · z) ) , | h = w · g , z = (x − μ) / σ", "weight": "Σ g · (x − μ) / σ", "bias": "Σ g",
+    },
+    "affine": {"x": "g · a", "m": "− Σ g · a", "a": "Σ g · (x − m)", "c": "Σ g"},
+    "pow": {"input": "g · b · a^{b−1}", "exponent": "g · y · log a"},
+    "mul": {"input": "g · b", "other": "g · a"},
+    "div": {"input": "g / b", "other": "− g · y / b"},
+    "sum": {"input": "g"},
+    "mean": {"input": "1/n · g"},
+    "sum_to": {"x": "g"},
+    "reshape": {"input": "g_{k}"},
+    "permute": {"input": "g_{π(i)}"},
+    "transpose": {"input": "g_{j,i}"},
+    "broadcast_to": {"input": "Σ_{r} g_{r,i}"},
+    "getitem": {"x": "Σ_{i:s(i)=j} g_{i}"},
+    "setitem": {"x": "g_{j} · [j ∉ s]", "v": "g_{s(i)}"},
+    "embedding": {"weight": "Σ_{n:t_{n}=k} g_{n}"},
+    "cat": {"xs": "g_{k}"},
+    "stack": {"xs": "g_{k}"},
+    "split": {"x": "[ g_{1}, …, g_{n} ]"},
+    "unbind": {"x": "[ g_{1}, …, g_{n} ]"},
+    "pad_constant": {"x": "g_{i+p}"},
+    "flip": {"input": "g_{N−1−i}"},
+    "rnn": {
+        "sums": "d_{t} = (g_{t} + w^{T} d_{t+1}) · f′ (y_{t})", "weight": "Σ_{t} d_{t} · y_{t−1}^{T}", "h": "w^{T} d_{1}",
+    },
+    "lstm": {
+        "sums": "d_{t} : | ∂h_{t} = g_{t} + w^{T} d_{t+1} , | ∂c_{t} = ∂c_{t+1} · f_{t+1} + ∂h_{t} · o · (1 − tanh^{2} c_{t}) , |"
+                " d_{i} = ∂c · g · i · (1 − i) , d_{f} = ∂c · c_{t−1} · f · (1 − f) , | d_{g} = ∂c · i · (1 − g^{2}) ,"
+                " d_{o} = ∂h · tanh c · o · (1 − o)",
+        "weight": "Σ_{t} d_{t} · h_{t−1}^{T}", "h": "w^{T} d_{1}", "c": "∂c_{1} · f_{1}",
+    },
+    "gru": {
+        "sums": "d_{t} : | ∂h_{t} = g_{t} + ∂h_{t+1} · z + w^{T} d_{t+1} , | d_{n} = ∂h · (1 − z) · (1 − n^{2}) ,"
+                " d_{z} = ∂h · (h_{t−1} − n) · z · (1 − z) , | d_{r} = d_{n} · p · r · (1 − r)",
+        "weight": "Σ_{t} d_{t} · h_{t−1}^{T}", "h": "w^{T} d_{1} + ∂h_{1} · z", "bias": "Σ_{t} d_{t}",
+    },
+}  # fmt: skip
 _SIGNS = {ast.Add: "+", ast.Sub: "−", ast.Mult: "·", ast.MatMult: "", ast.FloorDiv: "÷", ast.Mod: "mod"}
 _COMPARED = {ast.Gt: "&gt;", ast.GtE: "≥", ast.Lt: "&lt;", ast.LtE: "≤", ast.Eq: "=", ast.NotEq: "≠"}
 _LETTERS = {"out": "y", "alpha": "α", "beta": "β", "mu": "μ", "sigma": "σ", "eps": "ε", "slope": "a"}
@@ -105,6 +170,16 @@ def mathml(source: str) -> str:
     return f"<math>{_expression(value)}</math>" if value is not None else ""
 
 
+def slope(op: str, argument: str, source: str) -> str:
+    """The MathML of the gradient of an ``argument`` of ``op``: as :data:`SLOPES` says, else of the formula's ``source``; empty if neither can be set.
+
+    >>> slope("sum", "input", "def _spread(g): ..."), slope("", "x", "lambda g: -g")
+    ('<math><mi>g</mi></math>', '<math><mo>−</mo><mi>g</mi></math>')
+    """
+    known = SLOPES.get(op, {}).get(argument)
+    return notation(known) if known is not None else mathml(source)
+
+
 def _word(name: str) -> str:
     return f"<mi>{html.escape(_LETTERS.get(name, name))}</mi>"
 
@@ -117,8 +192,6 @@ def _group(node: ast.AST, wrap: type | tuple[type, ...]) -> str:
 
 def _expression(node: ast.AST) -> str:
     match node:
-        case ast.Call(func=ast.Name(id=name), args=args) if (call := f"{name}({', '.join(map(ast.unparse, args))})") in BACKWARD:
-            return _notation(BACKWARD[call])
         case ast.Name(id=name):
             return _word(name)
         case ast.Constant(value=value):

@@ -11,7 +11,7 @@ from typing import Any
 
 from minigrad.files.html import filled
 from minigrad.graph.dot import FAMILIES, LIKE, OPTIONS, STATES, Faces, colour, family_of, number, shape_text, with_number
-from minigrad.graph.mathematics import FORWARD, mathml, notation
+from minigrad.graph.mathematics import FORWARD, notation, slope
 from minigrad.graph.model import Graph, Vertex
 from minigrad.graph.view import Box, View, describe_stretch, view
 
@@ -43,7 +43,7 @@ def page_data(graph: Graph) -> dict[str, Any]:
         }
         for scope in seen.clusters
     ]  # fmt: skip
-    maths: dict[str, str] = {}
+    maths: dict[str, str] = {}  # MathML -> the key under which the page is given it
     boxes = [_box(box, faces, names, modules, maths) for box in seen.boxes.values()]
     links = []
     for link in seen.links:
@@ -55,9 +55,7 @@ def page_data(graph: Graph) -> dict[str, Any]:
         }  # fmt: skip
         links.append(known | ({"norm": number(gradient["norm"]), "state": gradient["state"]} if gradient is not None else {}))
     by_id = {vertex.id: vertex for vertex in graph.vertices}
-    steps = [
-        {**_step(step, by_id[step["vertex"]], maths), "box": box_of[step["vertex"]]} for step in graph.steps if step["vertex"] in box_of
-    ]
+    steps = [{**_step(step, by_id[step["vertex"]]), "box": box_of[step["vertex"]]} for step in graph.steps if step["vertex"] in box_of]
     levels = None if options["depth"] == "auto" else options["depth"]
     about = {"title": graph.title, "ops": sum(v.kind == "op" for v in graph.vertices), "kept": graph.kept_bytes, "depth": levels}
     about["auto"] = options["depth"] == "auto"
@@ -66,7 +64,7 @@ def page_data(graph: Graph) -> dict[str, Any]:
     legend = [*faces.families(), *([FAMILIES["module"]] if calls else [])] if options["legend"] else []
     pieces = _pieces(seen, names, boxes)
     return {
-        **about, "legend": legend, "boxes": boxes, "links": links, "modules": [*calls, *pieces], "steps": steps, "maths": maths,
+        **about, "legend": legend, "boxes": boxes, "links": links, "modules": [*calls, *pieces], "steps": steps, "maths": {key: text for text, key in maths.items()},
         "arrays": dict(graph.arrays),
     }  # fmt: skip
 
@@ -108,6 +106,7 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
     """What the page knows of a box: its label, what it is found by, and the details."""
     vertex = box.vertex
     assert vertex is not None
+    own = "" if vertex.family == "custom" else vertex.op  # a user's op may have any name
     static = [with_number(vertex)] if with_number(vertex) else [f"{name} {value}" for name, value in vertex.static.items()]
     shapes = [shape_text(s) for s in vertex.shapes]
     known: dict[str, Any] = {
@@ -130,11 +129,12 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
     if vertex.keeps:
         known["keeps"] = [{**k, "shape": shape_text(k["shape"])} for k in vertex.keeps]
     if vertex.formulas:
-        known["formulas"] = vertex.formulas
-        for text in vertex.formulas.values():
-            maths.setdefault(text, mathml(text))
-    if vertex.op in FORWARD:
-        known["math"] = notation(FORWARD[vertex.op])
+        known["formulas"], known["slopes"] = vertex.formulas, {}
+        for argument, text in vertex.formulas.items():
+            if found := slope(own, argument, text):
+                known["slopes"][argument] = maths.setdefault(found, f"d{len(maths)}")
+    if own in FORWARD:
+        known["math"] = notation(FORWARD[own])
     if vertex.gradient is not None:
         known["gradient"] = {"norm": number(vertex.gradient["norm"]), "state": vertex.gradient["state"]}
         if vertex.gradient.get("value") and not any(vertex.shapes):  # a scalar, with its sign
@@ -148,11 +148,10 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
     return known
 
 
-def _step(step: dict[str, Any], vertex: Vertex, maths: dict[str, str]) -> dict[str, Any]:
+def _step(step: dict[str, Any], vertex: Vertex) -> dict[str, Any]:
     outgoing = []
     for o in step["outgoing"]:
         text = vertex.formulas.get(o["argument"], "")
-        maths.setdefault(text, mathml(text))
         outgoing.append(
             {"argument": o["argument"], "place": o["place"], "formula": text, "array": o.get("array", ""), "norm": number(o["norm"])}
         )

@@ -17,9 +17,9 @@ from minigrad import engine
 from minigrad.engine import Node, Pick, TensorBase
 from minigrad.files.html import encoded
 
-WHOLE = 16_384  # elements of an array that is carried whole; of a larger one its histogram and a small image
+WHOLE = 65_536  # elements of an array that is carried whole (LeNet's largest has 48,000); of a larger one its histogram and a small image
 MAPS, SIDE = 8, 32  # feature maps in that image, and its pixels along an axis
-BUDGET = 300_000  # elements after which only small arrays are carried whole, and smaller images
+BUDGET = 400_000  # elements after which only small arrays are carried whole, and smaller images
 
 
 class Values:

@@ -18,7 +18,7 @@ from browser import in_browser
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import graph, nn
-from minigrad.graph.mathematics import mathml
+from minigrad.graph.mathematics import mathml, slope
 from minigrad.graph.page import PIECES, page_data
 
 
@@ -52,8 +52,8 @@ def test_what_the_page_is_given():
     assert [boxes[s["box"]]["name"] for s in data["steps"]] == ["add", "linear", "linear", "tanh", "linear", "linear"]
     step = data["steps"][3]
     assert step["outgoing"][0]["formula"] == "def _tanh_input(g, out):\n    return g * (1.0 - out * out)"
-    assert data["maths"][step["outgoing"][0]["formula"]].startswith("<math><mi>g</mi><mo>·</mo>")
     tanh = next(b for b in data["boxes"] if b["name"] == "tanh")
+    assert data["maths"][tanh["slopes"]["input"]].startswith("<math><mi>g</mi><mo>·</mo>")
     assert tanh["keeps"][0]["name"] == "out" and tanh["keeps"][0]["bytes"] == 32
     assert "test_page.py" in tanh["line"]
     linear = next(b for b in data["boxes"] if b["name"] == "linear")
@@ -72,10 +72,132 @@ def test_formulas_as_mathematics():
         "<math><mfrac><mrow><mi>g</mi></mrow><mrow><mn>2</mn><mo>·</mo><mrow><msqrt><mi>x</mi></msqrt></mrow></mrow></mfrac></math>"
     )
     assert "<msup><mi>e</mi>" in mathml("lambda g, x: g * exp(x)") and "<mtable>" in mathml("lambda g, x: where(x > 0, g, 0)")
-    text = mathml("lambda g, w, x_shape, window: conv_input(g, w, shape=x_shape, window=window)")
+    text = slope("conv", "x", "lambda g, w, x_shape, window: conv_input(g, w, shape=x_shape, window=window)")
     assert "conv_input" not in text and "<mo>Σ</mo>" in text  # no name of the source
-    assert re.sub("<[^>]+>", "", mathml("lambda g, out: relu_input(g, out)")) == "g·[y&gt;0]"
+    assert re.sub("<[^>]+>", "", slope("relu", "input", "lambda g, out: relu_input(g, out)")) == "g·[y&gt;0]"
     assert mathml("def f(g):\n    y = g\n    return y") == "" == mathml("lambda g: (")
+
+
+class Losing(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return F.cross_entropy(self.net(x), mg.tensor([1] * len(x)))
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(7, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu")
+
+    def forward(self, index):
+        return self.layer(self.words(index)).mean()
+
+
+MODELS = {
+    "LeNet": lambda: (Losing(nn.models.LeNet5()), mg.randn(2, 1, 28, 28)),
+    "ResNet-18": lambda: (Losing(nn.models.resnet18()), mg.randn(2, 3, 32, 32)),
+    "ResNet-18 in use": lambda: (Losing(nn.models.resnet18()).eval(), mg.randn(1, 3, 32, 32)),
+    "GoogLeNet": lambda: (Losing(nn.models.googlenet(aux_logits=False)), mg.randn(2, 3, 32, 32)),
+    "transformer": lambda: (Encoder(), mg.tensor([[1, 2, 3]])),
+    "LSTM": lambda: (nn.LSTM(3, 4, num_layers=2, bidirectional=True, batch_first=True), mg.randn(2, 4, 3)),
+    "GRU": lambda: (nn.GRU(3, 4), mg.randn(4, 2, 3)),
+    "RNN": lambda: (nn.RNN(3, 4), mg.randn(4, 2, 3)),
+}
+SPOKEN = {"log", "max", "mean", "tanh", "else", "input", "other", "weight", "exponent"}  # what a textbook writes too, and arguments
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_op_of_the_models_has_its_formula_and_gradients_as_mathematics(name):
+    mg.manual_seed(0)
+    model, x = MODELS[name]()
+    data = page_data(graph.draw(model, x, backward=True))
+    boxes = {b["id"]: b for b in data["boxes"]}
+    lacking = {b["op"] for b in boxes.values() if b["kind"] == "op" and "math" not in b}
+    assert not lacking
+    slopes = {
+        (b["op"], o["argument"]): b["slopes"].get(o["argument"]) for s in data["steps"] for b in [boxes[s["box"]]] for o in s["outgoing"]
+    }
+    assert slopes and not [key for key, math in slopes.items() if math is None]
+    told = {key: data["maths"][math] for key, math in slopes.items()}
+    assert not [key for key, math in told.items() if "<mtext>" in math.replace("<mtext>else</mtext>", "")]
+    words = {(key, word) for key, math in told.items() for word in re.findall(r"<mi>(\w\w+)</mi>", math)}
+    assert not [(key, word) for key, word in words if word not in SPOKEN], words
+
+
+@in_browser
+def test_every_layer_of_lenet_writes_its_sums_out(tmp_path):
+    """Its first linear layer has 48,000 weights; what is larger than the page carries says so in one line."""
+    mg.manual_seed(0)
+    wrong, counted, sums = act(
+        tmp_path,
+        """const wrong = [], sums = []; let counted = 0;
+        const check = (all, explain, name) => { for (const i of [0, all.length - 1]) { const o = explain(i); counted++; if (!o || !o.sum || Math.abs(o.total - all[i]) > 1e-4 * (1 + Math.abs(all[i]))) wrong.push(name + JSON.stringify(o && o.lost)); else sums.push(o.sum); } };
+        for (const b of data.boxes) if (isOp(b)) check(numbersOf(b.arrays.results[0]), i => origin(b, i), b.name);
+        for (const s of data.steps) { const b = boxes.get(s.box); for (const o of s.outgoing) check(numbersOf(o.array), i => gradientOrigin(b, s, o, i), `${b.name} ∂${o.argument}`); }
+        return [wrong, counted, sums];""",
+        graph.draw(Losing(nn.models.LeNet5()), mg.randn(1, 1, 28, 28), backward=True),
+    )
+    assert wrong == [] and counted > 60
+    assert not [text for text in sums if "-" in text]  # one sign for minus
+
+
+@in_browser
+def test_of_an_array_that_is_too_large_the_page_says_so(tmp_path):
+    mg.manual_seed(0)
+    told, header = act(
+        tmp_path,
+        """walkTo(1); document.querySelector("#panel table button, #panel canvas.pick").dispatchEvent(new MouseEvent("click", {bubbles: true, clientX: document.querySelector("#panel canvas.pick").getBoundingClientRect().left + 1, clientY: document.querySelector("#panel canvas.pick").getBoundingClientRect().top + 1}));
+        return [[...document.querySelectorAll("#panel .hint")].map(h => h.textContent), at("summary").textContent + " | " + [...world.querySelectorAll("g.node text")].map(t => t.textContent).join(" ")];""",
+        graph.draw(nn.Linear(300, 300), mg.ones(1, 300), backward=True),
+    )
+    assert "weight (300×300): too large for this page, so the sum cannot be written out" in told
+    assert header.startswith("1 op, ") and "Linear Linear" not in header
+
+
+@in_browser
+def test_a_model_that_fits_at_no_level_opens_folded(tmp_path):
+    picture = graph.draw(Wide(), mg.ones(2, 6), depth="auto")
+    size, inside, shown, opened = act(
+        tmp_path,
+        """const stage = at("stage").getBoundingClientRect(), sizes = [...world.querySelectorAll("text")].map(t => t.getAttribute("font-size") * zoom), shown = nodes();
+        const inside = [...world.querySelectorAll("g.node")].every(g => { const r = g.getBoundingClientRect(); return r.left >= stage.left && r.right <= stage.right && r.top >= stage.top && r.bottom <= stage.bottom; });
+        tap(module("")); return [Math.min(...sizes), inside, shown, nodes().length];""",
+        picture,
+    )
+    assert size >= 12 and inside and len(shown) == 3 and opened > 40
+
+
+class Wide(nn.Module):
+    """Some forty ops in branches of one module: more than a window shows."""
+
+    def forward(self, x):
+        return sum(mg.tanh(mg.sin(x * i) + i).sum(1) * (x[:, i] if i % 2 else x.mean()) for i in range(6))
+
+
+@in_browser
+@pytest.mark.parametrize("name", ["LeNet", "LSTM"])
+def test_turned_it_fits_or_runs_on_without_detours(tmp_path, name):
+    """The rows of a nested chain are as long as the stage; states that run along a layer are not sent back to a new row."""
+    mg.manual_seed(0)
+    picture = graph.draw(
+        *(MODELS[name]() if name == "LeNet" else (nn.LSTM(5, 4, num_layers=2, batch_first=True), mg.randn(2, 4, 5))), backward=True
+    )
+    wide, high, room, back, rows = act(
+        tmp_path,
+        """if (sideways) at("turn").click(); folded.clear(); at("turn").click();
+        const ends = [...lay.edges.values()].map(({a, b}) => [lay.places.get(a), lay.places.get(b)]), rows = new Map();
+        for (const r of lay.places.values()) { const y = Math.round((r.y + r.h / 2) / 40); rows.set(y, (rows.get(y) || 0) + 1); }
+        return [lay.w, lay.h, room(), ends.filter(([a, b]) => b.x < a.x).length, Math.max(...rows.values())];""",
+        picture,
+    )
+    if name == "LeNet":
+        assert wide <= room[0] and high <= room[1] and rows >= 4
+    else:
+        assert back <= 1
 
 
 def test_the_page_is_one_file_that_asks_nobody():
@@ -288,7 +410,7 @@ def test_googlenet_opens_as_its_modules(tmp_path):
     shown, size, inside, found, all_, gap = act(
         tmp_path,
         LOOK
-        + """const gap = Math.min(...[...world.querySelectorAll("g.frame rect.area")].map(r => r.getBoundingClientRect().top)) - stage.top, shown = nodes(); tap(module("inception3a")); const inside = nodes().filter(n => n.startsWith("inception3a"));
+        + """const gap = Math.min(...[...frames_, ...nodes_].map(r => r.top)) - stage.top, shown = nodes(); tap(module("inception3a")); const inside = nodes().filter(n => n.startsWith("inception3a"));
         type("inception4c.branch2.1"); const found = at("hits").textContent; clearAll(); at("unfold").click(); return [shown, type_, inside, found, nodes().length, gap];""",
         graph.draw(nn.models.googlenet(aux_logits=False), mg.zeros(2, 3, 224, 224), title="GoogLeNet"),
     )
@@ -482,7 +604,7 @@ def taken_apart():
 CHECKED = """
   const told = {}, marked = {}, kinds = new Set(Object.keys(TOLD));
   const check = (all, explain, name) => { for (let i = 0; i < all.length; i += Math.max(1, Math.floor(all.length / 40) | 1)) {
-    const o = explain(i), off = o ? Math.abs(o.total - all[i]) / (1 + Math.abs(all[i])) : 1e9, written = o ? Number(o.sum.split("=").at(-1).replace("−", "-")) : NaN;
+    const o = explain(i), off = o ? Math.abs(o.total - all[i]) / (1 + Math.abs(all[i])) : 1e9, written = o ? Number(o.sum.split("=").at(-1).replaceAll("−", "-")) : NaN;
     told[name] = Math.max(told[name] || 0, off, Math.abs(written - all[i]) > 0.006 * Math.abs(all[i]) + 1e-3 ? 1e6 : 0); marked[name] = Math.max(marked[name] || 0, o ? o.from.reduce((n, f) => n + f[2].size, 0) : 0); } };
   for (const b of data.boxes) if (kinds.has(b.op)) b.arrays.results.forEach((key, which) => { if (key) check(numbersOf(key), i => origin(b, i, which), b.op + (which ? " " + which : "")); });
   for (const s of data.steps) { const b = boxes.get(s.box); if (kinds.has(b.op)) for (const o of s.outgoing) check(numbersOf(o.array), i => gradientOrigin(b, s, o, i), b.op + " ∂" + o.argument); }
@@ -620,9 +742,9 @@ def test_steps_need_no_arrays_in_the_data():
     first = picture.vertices[0].arrays["results"][0]
     assert base64.b64decode(picture.arrays[first]["data"]) == np.array([2, 3], "<f4").tobytes()
     assert picture.from_json(picture.to_json()).arrays == picture.arrays
-    whole = page_data(graph.draw(nn.Linear(200, 200), mg.ones(1, 200), values=True))["arrays"]
-    weight = next(a for a in whole.values() if a["shape"] == [200, 200])
-    assert "data" not in weight and sum(weight["counts"]) == 40_000 and weight["small"]["shape"] == [1, 32, 32]
+    whole = page_data(graph.draw(nn.Linear(300, 300), mg.ones(1, 300), values=True))["arrays"]
+    weight = next(a for a in whole.values() if a["shape"] == [300, 300])
+    assert "data" not in weight and sum(weight["counts"]) == 90_000 and weight["small"]["shape"] == [1, 32, 32]
     assert np.isfinite(weight["mean"])
 
 
@@ -654,3 +776,14 @@ def test_a_batch_of_none_can_be_stepped_through(tmp_path):
     picture = graph.draw(nn.Linear(3, 2), mg.ones(0, 3), backward=True)
     told = act(tmp_path, """key("ArrowRight"); key("ArrowRight"); return [at("place").textContent, at("panel").textContent];""", picture)
     assert told[0] == "backward 1 / 1" and "∅" in told[1]
+
+
+@in_browser
+def test_red_is_positive_and_blue_negative_on_all_pages(tmp_path):
+    """As in the figures, where the scale is matplotlib's RdBu_r."""
+    from minigrad import demo
+
+    graphs = act(tmp_path, "return [tint(1, 1), tint(-1, 1)];", graph.draw(mg.ones(2, requires_grad=True) * 2))
+    demos = browser.act(demo.sliding_filter().html, 'return [colour(1, "signed"), colour(-1, "signed")];', tmp_path)
+    for (red, _, blue), (red_, _, blue_) in (graphs, demos):
+        assert red > blue + 50 and blue_ > red_ + 50

@@ -7,14 +7,14 @@ function numbersOf(key) {  // Float32Array of a whole array, or null
 }
 const decoded = text => new Float32Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
 const sizeOf = shape => shape.reduce((a, b) => a * b, 1);
-const short = v => !Number.isFinite(v) ? String(v) : v === 0 ? "0" : Math.abs(v) >= 1e4 || Math.abs(v) < 1e-3 ? v.toExponential(1) : String(+v.toPrecision(3));
+const short = v => (v === 0 ? "0" : Number.isFinite(v) && (Math.abs(v) >= 1e4 || Math.abs(v) < 1e-3) ? v.toExponential(1) : String(+v.toPrecision(3))).replace(/-/g, "−");
 const signed = v => (v < 0 ? "−" : v > 0 ? "+" : "") + short(Math.abs(v));
 const shapeText = s => s.length === 0 ? "scalar" : s.length === 1 ? `(${s[0]})` : s.join("×");
 function placeOf(shape, flat) { const at = []; for (let i = shape.length - 1; i >= 0; i--) { at[i] = flat % shape[i]; flat = Math.floor(flat / shape[i]); } return at; }
 function flatOf(shape, at) { let f = 0; for (let i = 0; i < shape.length; i++) f = f * shape[i] + at[i]; return f; }
-function tint(v, most) {  // blue for negative, white at zero, orange for positive: their lightness differs from white's alike
-  if (!Number.isFinite(v)) return [201, 42, 42];
-  const t = most ? Math.max(-1, Math.min(1, v / most)) : 0, end = t < 0 ? [25, 95, 170] : [214, 90, 8], s = Math.abs(t) ** 0.8;
+function tint(v, most) {  // as in all pictures: blue for negative, white at zero, red for positive; their lightness differs from white's alike
+  if (!Number.isFinite(v)) return [250, 204, 21];
+  const t = most ? Math.max(-1, Math.min(1, v / most)) : 0, end = t < 0 ? [25, 95, 170] : [190, 45, 28], s = Math.abs(t) ** 0.8;
   return end.map(c => Math.round(250 + (c - 250) * s));
 }
 const css = rgb => `rgb(${rgb.join(",")})`;
@@ -123,26 +123,29 @@ function histogram(known, values = null) {
   return out;
 }
 
-// Where a cell came from: {from: [[argument, key, Set of cells], ...], sum: text, total: what the written sum gives}; null if the page cannot tell.
+// Where a cell came from: {from: [[argument, key, Set of cells], ...], sum: text, total: what the written sum gives}; {lost: why} if an array that
+// the sum needs is not in the page; null if the page cannot tell.
+const absent = (name, key) => `${name}${data.arrays[key] ? ` (${shapeText(data.arrays[key].shape)}): ${say("sumTooLarge")}` : `: ${say("unknown")}`}`;
 function cast(box) {  // the arrays of an op by name; results under "out"
   const known = box.arrays, given = new Map(known.operands || []);
   const get = key => key && numbersOf(key) ? {key, v: numbersOf(key), shape: data.arrays[key].shape} : null;
-  const parts = {get, lost: false, out: known.results.map(get), how: known.how || {}, operands: known.operands || []};
-  parts.of = name => { const found = get(given.get(name)); if (given.has(name) && !found) parts.lost = true; return found; };  // asked for, but not in the page
+  const parts = {get, lost: "", out: known.results.map(get), how: known.how || {}, operands: known.operands || []};
+  parts.of = name => { const found = get(given.get(name)); if (given.has(name) && !found) parts.lost = absent(name, given.get(name)); return found; };  // asked for, but not in the page
   return parts;
 }
 function origin(box, flat, which = 0) {
   const parts = cast(box), {of, out, how, operands} = parts, y = out[which], tell = TOLD[box.op];
   if (!y) return null;
-  if (tell) { const found = tell.forward({of, out, how, y, which, flat, at: placeOf(y.shape, flat), terms: new Terms()}); return parts.lost ? null : found; }
+  if (tell) { const found = tell.forward({of, out, how, y, which, flat, at: placeOf(y.shape, flat), terms: new Terms()}); return parts.lost ? {lost: parts.lost} : found; }
   return moves(how) ? movedFrom(how, operands, y, which, flat) : box.cellwise ? sameCells(operands, y, flat) : null;
 }
 // The same for a cell of a gradient that a step of backward hands on.
 function gradientOrigin(box, step, outgoing, flat) {
   const parts = cast(box), {get, of, out, how, operands} = parts, d = get(outgoing.array), gs = step.arrays.map(get), g = gs[0], tell = TOLD[box.op];
-  if (!g || !d) return null;
+  if (!d) return null;
+  if (!g) return {lost: absent("g", step.arrays[0])};
   const handed = name => { const found = step.outgoing.find(o => o.argument === name); return found ? get(found.array) : null; };
-  if (tell) { const found = tell.backward({of, out, how, g, gs, d, handed, name: outgoing.argument, flat, at: placeOf(d.shape, flat), terms: new Terms()}); return parts.lost ? null : found; }
+  if (tell) { const found = tell.backward({of, out, how, g, gs, d, handed, name: outgoing.argument, flat, at: placeOf(d.shape, flat), terms: new Terms()}); return parts.lost ? {lost: parts.lost} : found; }
   if (moves(how)) return movedTo(how, gs, d, outgoing.place, flat);
   return box.cellwise ? sameCells([["g", step.arrays[0]], ...operands], d, flat) : null;
 }

@@ -3,11 +3,12 @@
 //
 // arranged(root, boxes, edges): root = {id, children: [box or module]}, a box = {id, w, h, at: how far from its middle arrows end}, a module = {id, children, label};
 // edges = [[from box, to box], ...]. What is longer than `limit` is broken into columns side by side, where few arrows pass. A layer that is
-// wider than `across` goes on in layers of its own below it (as Coffman and Graham bound the width of a schedule).
+// wider than `across` goes on in layers of its own below it (as Coffman and Graham bound the width of a schedule). With `spines`, a module stands
+// in line with the few boxes beside it, and what is in it has the length that they leave; else it may begin a column of its own.
 // Returns {w, h, used, turns, places, frames, segments}.
 const GAP = 22, BESIDE = 16, PAD = 12, HEAD = 24;
 
-function arranged(root, edges, limit = Infinity, sideways = false, across = Infinity) {
+function arranged(root, edges, limit = Infinity, sideways = false, across = Infinity, spines = true) {
   const [TOP, LEFT] = sideways ? [PAD, HEAD] : [HEAD, PAD];  // its title is above what is in a module, also when the caller swaps lengths
   const up = new Map(), order = new Map();  // child -> module; box -> place in the order of creation
   (function note(module) { for (const c of module.children) { up.set(c.id, module); order.set(c.id, order.size); if (c.children) note(c); } })(root);
@@ -30,7 +31,7 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
 
   function layer(module, limit, across) {  // {w, h, items, parts, ports}: places inside the module
     const items = new Map(), list = [];
-    const loose = module.children.filter(c => !c.children), beside = loose.length < 4 ? loose.reduce((n, c) => n + c.h + GAP, 0) : 0;
+    const loose = module.children.filter(c => !c.children), beside = spines && loose.length < 4 ? loose.reduce((n, c) => n + c.h + GAP, 0) : 0;
     const put = item => { items.set(item.id, item); list.push(item); };
     for (const c of module.children) {
       if (!c.children) { put({id: c.id, w: c.w, h: c.h, at: c.at || 0, ports: null}); continue; }
@@ -167,7 +168,7 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
     const through = new Array(ranks.length).fill(0);  // arrows from layer r to the next
     for (const p of pieces) through[p.a.rank]++;
     const column = new Array(ranks.length).fill(0);
-    const spine = loose.length < 4 && loose.length < module.children.length && module.children.length - loose.length === 1;
+    const spine = spines && loose.length < 4 && loose.length < module.children.length && module.children.length - loose.length === 1;
     if (wanted > 1 && !spine) for (let r = 1, long = tall[0], c = 0; r < ranks.length; r++) {
       const more = after(r - 1) + tall[r];
       if (through[r - 1] <= 3 && tall[r] && r > entries && (long + more > limit || (long > 0.9 * length / wanted && long + more > length / wanted))) { c++; long = 0; }

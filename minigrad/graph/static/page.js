@@ -26,6 +26,8 @@ function wide(text, size, bold = false) {
 const cut = (text, n = 36) => text.length <= n ? text : text.slice(0, n / 2 - 1) + "…" + text.slice(-n / 2);
 const chain = m => { const found = []; for (; m; m = modules.get(m).parent) found.unshift(m); return found; };
 const shown = box => chain(boxes.get(box).module).find(m => folded.has(m)) || box;
+const both = (name, between, kind) => name === kind ? name : name + between + kind;  // a model that is one layer is called by its class
+const counted = n => `${n.toLocaleString()} ${say(n === 1 ? "oneOp" : "ops")}`;
 const isOp = b => b.kind === "op";
 
 // ------------------------------------------------------------------------------------------------ what a box says
@@ -33,13 +35,13 @@ const used = b => b.used ? b.used.map(i => b.shapes[i]) : b.shapes;
 function face(id) {
   const b = boxes.get(id), lines = [];
   if (b) {
-    if (b.inside) lines.push(cut(`${b.inside.name} ${b.inside.class}${b.repeats ? " ×" + b.repeats : ""}`));
+    if (b.inside) lines.push(cut(`${both(b.inside.name, " ", b.inside.class)}${b.repeats ? " ×" + b.repeats : ""}`));
     if (b.static.length) lines.push(cut(b.static.join(", ")));
     if (isOp(b)) { if (b.shapes.join("") !== "scalar") lines.push(cut("→ " + used(b).join(", "))); if (b.value) lines.push("= " + b.value); } else lines.push(cut(b.value ? "= " + b.value : b.shapes.join(", ")));
     return {title: cut(b.name), kindName: b.within.startsWith("∂") ? b.within : "", lines, fill: b.fill, grad: b.gradient && b.kind !== "output" ? b.gradient : null, kind: isOp(b) ? "op" : "given"};
   }
   const m = modules.get(id);
-  if (m.ops) return {title: `${m.ops.toLocaleString()} ${say("ops")}`, lines: m.lines.slice(0, 3), fill: "#eef1f4", grad: null, kind: "module"};
+  if (m.ops) return {title: counted(m.ops), lines: m.lines.slice(0, 3), fill: "#eef1f4", grad: null, kind: "module"};
   const way = [m.in.join(", "), `→ ${m.out.join(", ")}`];
   if (m.in.length || m.out.length) lines.push(...(narrow() && way.join(" ").length > 28 ? way.map(t => cut(t, 30)) : [cut(way.join(" "), 44)]));  // on a phone in two lines
   if (m.parameters) lines.push(`${m.parameters.toLocaleString()} ${say("parameters")}${m.repeats > 1 ? " " + say("each") : ""}`);
@@ -93,6 +95,11 @@ function measured(turned, wrapped = true) {  // the layout of what is open now; 
     const l = arranged(root, pairs, h * more, turned);
     if (l.h <= h && l.w <= 5 * w) { found = l; break; }
   }
+  if (turned && (found.w > w || found.h > h)) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // modules that begin a row leave their boxes more room
+    const l = arranged(root, pairs, h * more, turned, Infinity, false);
+    if (l.h <= h && (found.h > h || l.w < found.w)) found = l;
+  }
+  if (turned && found.h > h && found.turns > 1) found = arranged(root, pairs, Infinity, turned);  // what is too long in any case makes no detours
   found.faces = faces; found.edges = seen; found.turned = turned;
   if (turned) {
     const swap = r => { [r.x, r.y, r.w, r.h] = [r.y, r.x, r.h, r.w]; };
@@ -110,11 +117,12 @@ function openAtLevel() {  // the most detail that the stage shows at a readable 
   const most = Math.max(-1, ...data.modules.map(m => level(m.id))) + 1, ways = data.auto && data.direction === "TB" ? (narrow() ? [false] : [false, true]) : [sideways];
   const first = data.auto || data.depth === null ? most : data.depth;
   let best = null;
-  for (let d = first; d >= Math.min(1, first); d--) {
+  for (let d = first; d >= Math.min(narrow() || !data.auto ? 1 : 0, first); d--) {  // 0: where nothing else fits, the model is one box, if its outline is not seen already; a phone scrolls down
     folded.clear();
     for (const m of data.modules) if (level(m.id) >= d || (m.ops && data.auto)) folded.add(m.id);
     if (data.auto && d > 1 && visibleCount() > 120) continue;
-    for (const way of ways) { const l = measured(way, false), s = scaleFor(l), v = narrow() ? s : worth(l, ...room()); if (!best || (best.d === d ? v > best.v : best.s < 1 && s > best.s)) best = {s, v, way, d, folded: new Set(folded)}; }
+    if (d === 0 && best && best.outlined) break;
+    for (const way of ways) { const l = measured(way, false), s = scaleFor(l), v = narrow() ? s : worth(l, ...room()); if (!best || (best.d === d ? v > best.v : best.s < 1 && s > best.s)) best = {s, v, way, d, folded: new Set(folded), outlined: 2 * [...l.places.keys()].filter(id => modules.has(id)).length > l.places.size}; }
     if (!data.auto || best.s >= 1) break;
   }
   folded.clear(); for (const m of best.folded) folded.add(m);
@@ -145,7 +153,7 @@ function draw(keep = null) {
   }
   for (const [id, r] of lay.frames) {  // above the arrows
     const m = modules.get(id), g = make("g", {class: "frame", "data-id": id}, world);
-    const text = make("text", {x: r.x + 9, y: r.y + 16, "font-size": 13, "font-weight": 600}, g), name = m.ops ? `${m.ops} ${say("ops")}` : m.name;
+    const text = make("text", {x: r.x + 9, y: r.y + 16, "font-size": 13, "font-weight": 600}, g), name = m.ops ? counted(m.ops) : m.name;
     const space = r.w - 18 - (lay.turned ? 0 : 0), full = name + (m.repeats > 1 ? ` ×${m.repeats}` : "");
     text.append(fitText("− " + full, space, 13));
     if (m.class && m.class !== m.name && wide("− " + full + "  " + m.class, 13, true) < space) make("tspan", {dx: 6}, text).append(m.class);
@@ -317,7 +325,7 @@ function details(id) {
   if (!id) { panel.replaceChildren(...overview()); return; }
   const b = boxes.get(id), m = modules.get(id);
   if (m) {
-    parts.push(el("h2", {}, m.ops ? `${m.ops} ${say("ops")} ` : m.name + " ", el("small", {}, m.class)));
+    parts.push(el("h2", {}, m.ops ? counted(m.ops) + " " : m.name + " ", el("small", {}, m.class)));
     parts.push(facts([[say("path"), m.path], [say("in"), m.in.join(", ")], [say("out"), m.out.join(", ")], [say("parameters"), m.parameters ? m.parameters.toLocaleString() : ""], ["×", m.repeats > 1 ? String(m.repeats) : ""]]));
     parts.push(el("button", {onclick: () => { toggle(id); details(id); }}, say(folded.has(id) ? "unfoldThis" : "foldThis")), " ", pathButton(id));
   } else parts.push(...nodeParts(b));
@@ -341,7 +349,7 @@ function overview() {  // what the graph is, when nothing is chosen: its ends, i
   return [...parts, el("p", {class: "hint"}, say("keys"))];
 }
 function pathButton(id) { return el("button", {id: "path", onclick: () => { picked = id; awaiting = true; at("message").textContent = say("pickEnd"); }}, say("pathFrom")); }
-function head(b, extra = "") { return el("h2", {}, b.name + " ", el("small", {}, [b.inside ? `${b.inside.path || b.inside.name} · ${b.inside.class}` : "", extra].filter(Boolean).join(" · "))); }
+function head(b, extra = "") { return el("h2", {}, b.name + " ", el("small", {}, [b.inside ? both(b.inside.path || b.inside.name, " · ", b.inside.class) : "", extra].filter(Boolean).join(" · "))); }
 function nodeParts(b) {
   const parts = [head(b)], where = chain(b.module).map(m => modules.get(m).name).filter(Boolean).join(" / ");
   const rows = [[say("kind"), b.kind], [say("op"), b.op && b.op !== b.name ? b.op : ""], [say("within"), b.within], [say("path"), where]];
@@ -356,8 +364,8 @@ function nodeParts(b) {
   if (uses.length) parts.push(el("h3", {}, say("usedBy")), el("dl", {}, ...uses.slice(0, 12).flatMap(l => [el("dt", {}, "→"), el("dd", {}, goTo(l.to, boxes.get(l.to).name), l.arguments.length ? ` · ${l.arguments.join(", ")}` : "")])));
   if (b.keeps) parts.push(el("h3", {}, say("keeps")), facts(b.keeps.map(k => [k.name, `${k.shape} ${k.dtype}, ${k.shared ? say("shared") : bytesText(k.bytes)}`])));
   if (b.math) parts.push(el("h3", {}, say("forwardMath")), math(b.math));
-  const formulas = Object.entries(b.formulas || {}), set = formulas.filter(([, t]) => data.maths[t]);
-  if (set.length) parts.push(el("h3", {}, say("gradientMath")), ...set.map(([name, t]) => math(derivative(name, data.maths[t]))));
+  const formulas = Object.entries(b.formulas || {}), set = formulas.filter(([name]) => b.slopes[name]);
+  if (set.length) parts.push(el("h3", {}, say("gradientMath")), ...set.map(([name]) => math(derivative(name, data.maths[b.slopes[name]]))));
   if (formulas.length) parts.push(el("h3", {}, say("gradientCode")), ...formulas.flatMap(([name, t]) => [el("span", {class: "hint"}, `∂${name}`), el("pre", {}, t)]));
   if (b.arrays) { parts.push(el("h3", {}, say(isOp(b) ? "result" : "value"))); parts.push(explorer(b)); }
   if (b.line) parts.push(el("h3", {}, say("line")), el("pre", {}, b.line));
@@ -374,16 +382,16 @@ function explorer(b, step = null) {
     const parts = [], target = targets[pickedOut], from = chosen === null || !target ? null : step ? gradientOrigin(b, step, target, chosen) : origin(b, chosen, target.which);
     targets.forEach((t, i) => parts.push(el("h3", {}, step ? `∂${t.argument}  ${say("norm")} ${t.norm}` : `${say(isOp(b) ? "result" : "value")}  ${shapeText(data.arrays[t.array].shape)}`),
       seen(t.array, {pick: cell => { pickedOut = i; chosen = cell; show(); }, chosen: i === pickedOut ? chosen : null})));
-    if (chosen === null) { if (isOp(b)) parts.push(el("p", {class: "hint"}, say("pick"))); } else if (from) {
+    if (chosen === null) { if (isOp(b) && targets.some(t => numbersOf(t.array))) parts.push(el("p", {class: "hint"}, say("pick"))); } else if (from && from.sum) {
       const sum = el("div", {class: "sum"}, from.sum); sum.dataset.total = from.total; parts.push(sum);
       if (from.same) parts.push(el("p", {class: "hint"}, say("allSame")));
-    } else parts.push(el("p", {class: "hint"}, say("notApart")));
-    const marks = new Map((from ? from.from : []).map(([, key, cells]) => [key, cells])), told = new Set(targets.map(t => t.array));
+    } else parts.push(el("p", {class: "hint"}, from ? from.lost : say("notApart")));
+    const marks = new Map((from && from.from || []).map(([, key, cells]) => [key, cells])), told = new Set(targets.map(t => t.array));
     const rows = step ? [["g", step.arrays[0]], ...(b.arrays.operands || [])] : b.arrays.operands || [];
-    if (step && from) for (const [name, key] of from.from) if (!rows.some(r => r[1] === key)) rows.push([name, key]);
+    if (step && from && from.from) for (const [name, key] of from.from) if (!rows.some(r => r[1] === key)) rows.push([name, key]);
     for (const [name, key] of rows) { parts.push(el("h3", {}, `${step && name === "g" ? "g = ∂L/∂" + say("result") : name}  ${key && data.arrays[key] ? shapeText(data.arrays[key].shape) : ""}`), seen(key, {marks: marks.get(key) || null})); }
     holder.replaceChildren(...parts);
-    holder.dataset.sum = from ? from.sum : "";
+    holder.dataset.sum = from && from.sum || "";
   };
   show();
   return holder;
@@ -406,7 +414,7 @@ function walkTo(n, tell = true) {
   } else {
     parts.push(el("h3", {}, say("chainRule")));
     for (const o of m.step.outgoing) {
-      const set = data.maths[o.formula];
+      const set = data.maths[(b.slopes || {})[o.argument]];
       parts.push(math(`<math>${frac("L", o.argument)}<mo>=</mo>${frac("L", "y")}<mo>·</mo>${frac("y", o.argument)}</math>${set ? " <math><mo>=</mo>" + set.slice(6) : ""}`));
     }
     parts.push(el("p", {class: "hint"}, `y = ${b.name}(${[...new Set([...(b.arrays && b.arrays.operands || []).map(o => o[0])])].join(", ")}),  g = ∂L/∂y${m.step.kept.length ? `;  ${say("keeps")}: ${m.step.kept.join(", ")}` : ""}`));
@@ -423,7 +431,7 @@ function label() {
   document.documentElement.lang = speak ? "ja" : "en";
   for (const m of data.modules) if (!m.ops) { m.english ||= [m.name, m.class]; if (m.path === m.english[0]) [m.name, m.class] = m.english.map(translated); }
   for (const b of data.boxes) if (b.kind !== "op" && b.static.length) { b.english ||= b.static; b.static = b.english.map(translated); }
-  at("summary").textContent = `${data.ops.toLocaleString()} ${say("ops")}${speak ? "、" : ", "}${bytesText(data.kept)} ${say("keptAll")}`;
+  at("summary").textContent = `${counted(data.ops)}${speak ? "、" : ", "}${bytesText(data.kept)} ${say("keptAll")}`;
   at("search").placeholder = say("search"); at("search").setAttribute("aria-label", say("searchLabel"));
   const signs = [...data.legend.map(([fill, text]) => [fill, LEGEND[text] && speak ? LEGEND[text] : text]), ...(data.boxes.some(b => b.gradient) ? [["#fff0f5", `∂ ${say("gradientTab")}`]] : []), ...(data.links.some(l => !l.flows) ? [["", say("noFlow")]] : [])];
   at("legend").replaceChildren(...signs.map(([fill, text]) => { const sample = el("i", fill ? {} : {class: "dashes"}); sample.style.background = fill; return el("li", {}, sample, text); }));

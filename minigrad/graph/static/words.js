@@ -20,9 +20,10 @@ const WORDS = {
   tooLarge: ["too large to be carried whole: the first maps, made smaller, and the histogram", "大きいので縮小した最初の数枚とヒストグラムだけ"],
   hint: ["Click a box for its details, a module to open or fold it. Drag to move, wheel to zoom.", "箱をクリックすると詳細、モジュールをクリックすると開閉。ドラッグで移動、ホイールで拡大。"],
   keys: ["← → steps · Tab boxes · Enter open · / search · Esc clear · F fit · T turn · D dark · + − zoom · P path", "← → 一歩 · Tab 箱 · Enter 開く · / 検索 · Esc 消す · F 全体 · T 向き · D 明暗 · + − 拡大 · P 道"],
-  ops: ["ops", "個の演算"], opCount: ["ops", "演算の数"], keptAll: ["kept for backward", "を逆伝播のために保持"], colours: ["colours", "色"], comes: ["comes from", "元"], maximum: ["the largest of", "最大"],
+  ops: ["ops", "個の演算"], oneOp: ["op", "個の演算"], opCount: ["ops", "演算の数"], keptAll: ["kept for backward", "を逆伝播のために保持"], colours: ["colours", "色"], comes: ["comes from", "元"], maximum: ["the largest of", "最大"],
   allSame: ["A result cell depends on the cells at the same place.", "結果のマスは同じ位置のマスだけで決まります。"], graph: ["graph", "グラフ"],
   constant: ["a constant, no cell of an operand", "定数（元のマスなし）"],
+  sumTooLarge: ["too large for this page, so the sum cannot be written out", "このページには大きすぎるため、和を書き下せません"],
   notApart: ["The page does not take this op apart cell by cell.", "この演算はマスごとの計算を表示しません。"],
 };
 const LEGEND = {  // the colours' names in Japanese
@@ -31,7 +32,7 @@ const LEGEND = {  // the colours' names in Japanese
   constant: "定数", "leaf: given, with gradient": "葉：与えられ、勾配あり", "module, folded": "モジュール（畳んだもの）", "many ops": "多くの演算", other: "その他",
 };
 const PHRASES = [  // what the data says in words, in Japanese
-  [/^backward pass( \d+)?$/, "逆伝播$1"], [/^(\d+) ops$/, "$1 個の演算"], [/^used where nothing is recorded$/, "記録されない所で使用"], [/^made where nothing is recorded$/, "記録されない所で計算"],
+  [/^backward pass( \d+)?$/, "逆伝播$1"], [/^(\d+) ops?$/, "$1 個の演算"], [/^used where nothing is recorded$/, "記録されない所で使用"], [/^made where nothing is recorded$/, "記録されない所で計算"],
 ];
 let speak = (navigator.language || "").startsWith("ja") ? 1 : 0;
 const say = key => WORDS[key][speak];
