@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
+import functools
 import importlib
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -188,12 +190,18 @@ class Room(Protocol):
     def forget(self) -> None:
         """There are no threads any more."""
 
+    def processor(self) -> int:
+        """The number of the processor that this thread runs on; -1 where nobody says."""
+
+    def leave(self, processor: int) -> None:
+        """Run on another processor than this one, if there is one."""
+
 
 class _Pool:
     """Threads that wait for jobs. They end with the process; after a fork the child starts its own."""
 
     def __init__(self) -> None:
-        self.jobs: SimpleQueue[tuple[contextvars.Context, _Job] | None]  # made with the first thread
+        self.jobs: SimpleQueue[tuple[int, Callable[[], None] | None]]  # who asks runs on this processor; made with the first thread
         self.threads = 0
         self.lock = threading.Lock()
         self.room: Room | None = None
@@ -213,22 +221,34 @@ class _Pool:
         """Work on ``job`` in this thread and up to ``helpers`` others, until it is done."""
         if self.threads < helpers:
             self.start(helpers)
+        at = self.processor()
         for _ in range(helpers):
-            self.jobs.put((contextvars.copy_context(), job))  # np.errstate is part of the context
+            self.jobs.put((at, functools.partial(contextvars.copy_context().run, job.run)))  # np.errstate is part of the context
         if self.room is not None:
             self.room.asked.value += 1
         job.run()
-        job.done.acquire()
+        for _ in range(TURNS):  # a thread that sleeps is slow to wake, and may wake on the processor of the one that wakes it
+            if job.done.acquire(blocking=False):
+                break
+            time.sleep(0)
+        else:
+            job.done.acquire()
         if job.error is not None:
             raise job.error
+
+    def processor(self) -> int:
+        """That of this thread; -1 where nobody says."""
+        return -1 if self.room is None else self.room.processor()
 
     def _serve(self) -> None:
         _inside.busy = True
         while True:
-            item = self.jobs.get()
-            if item is not None:
-                item[0].run(item[1].run)
-                del item  # so that its arrays are freed before the next job
+            at, run = self.jobs.get()
+            if self.room is not None:
+                self.room.leave(at)
+            if run is not None:
+                run()
+                del run  # so that its arrays are freed before the next job
             if self.room is not None:
                 asked = self.room.asked.value
                 if self.jobs.empty():
@@ -249,8 +269,9 @@ def wake(helpers: int, room: Room) -> None:
     _pool.room = room
     if _pool.threads < helpers:
         _pool.start(helpers)
+    at = _pool.processor()
     for _ in range(helpers):
-        _pool.jobs.put(None)
+        _pool.jobs.put((at, None))
 
 
 def _after_fork() -> None:
@@ -267,6 +288,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+TURNS = 300  # of asking whether the others are ready before a thread sleeps until they are: about as many microseconds
 ROUNDS = 1 << 14  # of waiting in the room before a thread sleeps: half a millisecond, about
 WORTH = 1 << 21  # a second thread is used if a kernel reads more bytes than this, so that the GIL changes hands seldom
 
