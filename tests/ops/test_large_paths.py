@@ -33,6 +33,7 @@ KEPT = {
     "minigrad.kernels.products.PARTS": "a number of parts, not a size",
     "minigrad.kernels.special._POINTS": "how exact an integral is, not a size",
     "minigrad.kernels.threads.ROUNDS": "how long a thread waits before it sleeps",
+    "minigrad.kernels.threads.TURNS": "how often a thread asks before it sleeps",
     "minigrad.kernels.winograd.SHARES": "a number of parts, not a size",
     "minigrad.kernels.native.LEAST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
     "minigrad.kernels.native.SHORTEST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
