@@ -64,9 +64,7 @@ def _outlined(op: Op, computing: Callable[..., Any]) -> Callable[..., Any]:
             out = infer(op, arrays, static)
         finally:
             LISTENER.reset(token)
-        listener(
-            op, 0 if count is None else count(getattr(_first(op, out), "shape", ()), arrays[0].shape, arrays[1].shape, (*static.values(),))
-        )
+        listener(op, 0 if count is None else count(_first(op, out), arrays[0], arrays[1], (*static.values(),)))
         return out
 
     return kernel
@@ -218,15 +216,15 @@ def _rule(op: Op) -> Callable[[Op, tuple, dict[str, Any]], Any]:
 # --------------------------------------------------------------------------------------------------- multiply-adds
 
 # Multiply-adds, as in the literature: bias, activation, pooling and normalisation are not counted.
-MULTIPLY_ADDS: dict[Op, Callable[[tuple, tuple, tuple, tuple], int]] = {  # (shapes of the result and of two inputs, statics) -> number
-    _op(conv.conv): lambda out, x, w, statics: math.prod(out) * math.prod(w[1:]),
-    _op(conv.conv_input): lambda out, g, w, statics: math.prod(g) * math.prod(w[1:]),
-    _op(conv.conv_weight): lambda out, x, g, statics: math.prod(g) * math.prod(out[1:]),
-    _op(products.linear): lambda out, x, w, statics: math.prod(out) * w[1],
-    _op(products.linear_weight): lambda out, g, x, statics: math.prod(g) * x[-1],
-    _op(products.matmul): lambda out, a, b, statics: math.prod(out) * a[-1],
-    **{_op(f): lambda out, x, w, statics: math.prod(x) * w[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
+MULTIPLY_ADDS: dict[Op, Callable[[Any, Any, Any, tuple], int]] = {  # (result, two inputs, statics) -> number
+    _op(conv.conv): lambda out, x, w, statics: out.size * math.prod(w.shape[1:]),
+    _op(conv.conv_input): lambda out, g, w, statics: g.size * math.prod(w.shape[1:]),
+    _op(conv.conv_weight): lambda out, x, g, statics: g.size * math.prod(out.shape[1:]),
+    _op(products.linear): lambda out, x, w, statics: out.size * w.shape[1],
+    _op(products.linear_weight): lambda out, g, x, statics: g.size * x.shape[-1],
+    _op(products.matmul): lambda out, a, b, statics: out.size * a.shape[-1],
+    **{_op(f): lambda out, x, w, statics: x.size * w.shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
     _op(products.contract): lambda out, a, b, statics: math.prod(
-        dict(zip((*statics[0][0], *statics[0][1]), (*a, *b), strict=True)).values()  # sizes of labels
+        dict(zip((*statics[0][0], *statics[0][1]), (*a.shape, *b.shape), strict=True)).values()  # sizes of labels
     ),
 }

@@ -16,6 +16,7 @@ from typing import Any
 from weakref import ref
 
 import numpy as np
+from numpy import ndarray
 
 from minigrad.engine import (
     Batched,
@@ -37,6 +38,8 @@ from minigrad.nn.module import Module, register_module_forward_hook, register_mo
 from minigrad.ops.shape_inference import MULTIPLY_ADDS
 
 PYTHON = "(Python)"
+LOG = 14_000  # entries of a log, after which another is begun
+_SEVERAL, _LATER, _NONE = (tuple, list), {types.FunctionType}, frozenset[type]()
 Line = tuple[str, int, str]  # file, number, function
 
 
@@ -118,21 +121,22 @@ class Recording:
     """What happens in one thread between :meth:`begin_all` and :meth:`end_all`: an :class:`~minigrad.engine.observed.Observer`.
 
     What happens is only noted when a span ends, and ``events`` are made of the notes when somebody asks: so the program is not much slower for being
-    looked at. ``log`` has in turn ``kind, what, start, end, frames, more`` of each span. ``what`` is the op or the name; ``frames`` is None for
-    those of the span around it; ``more`` is what :func:`_flops` counts those of an op from, or the number of a formula's node. Spans that began no sooner are inside. The lists
-    are flat, because Python's search for cycles comes sooner, and takes longer, with each tuple that stays.
+    looked at. ``logs`` have in turn ``kind, what, start, end, frames, products, number`` of each span. ``what`` is the op or the name; ``frames`` is
+    None for those of the span around it; ``products`` are an op's multiply-adds; ``number`` is that of the node that an op recorded, or that a
+    formula is of. Spans that began no sooner are inside. The lists are flat, because Python's search for cycles comes sooner, and takes longer,
+    with each tuple that stays; and there are several, because one that grows is moved in memory, and moved pages are dear.
     """
 
     def __init__(self, shapes: bool, stack: bool):
         self.with_shapes, self.with_stack = shapes, stack
         self.thread = get_ident()
         self.log: list[Any] = []
-        self.shapes: dict[int, list[tuple[int, ...]]] = {}  # place of an op in the log -> those of its arrays
+        self.logs = [self.log]  # the last is the one that is written
+        self.shapes: list[list[tuple[int, ...]]] = []  # of each op in turn, those of its arrays, if asked for
         self.open: list[
             tuple[Any, ...]
         ] = []  # of modules, parts and walks that have not ended: kind, name, start, frames, and known outside
-        self.nodes: list[int] = []  # in turn the place of an op in the log, and the number of its node
-        self.kept: list[Any] = []  # in turn the place of an op in the log, an array that its node keeps (a weak reference), and its bytes
+        self.kept: list[Any] = []  # in turn the number of a node, an array that it keeps (a weak reference), and its bytes
         self.arrays: dict[Plan, list[tuple[int, int | None]]] = {}  # what _places says of plans
         self.paths: dict[int, tuple[Module, str, bool]] = {}  # id of a module -> what _path says of it
         self.roots: dict[str, int] = {}  # class -> how many modules of it were called from outside of all modules
@@ -169,6 +173,9 @@ class Recording:
         """Something begins; how deep it is. ``plain`` says that it calls nothing of the user's but modules. A part has the line of its caller."""
         if kind == "part":
             frames = None if self.known else self.caller()
+        if len(self.log) > LOG:
+            self.log = []
+            self.logs.append(self.log)
         self.open.append((kind, name, perf_counter_ns(), frames, self.known))
         self.known = plain
         return len(self.open) - 1
@@ -178,38 +185,38 @@ class Recording:
         now = perf_counter_ns()
         while len(self.open) > depth:
             kind, name, start, frames, self.known = self.open.pop()
-            self.log += kind, name, start, now, frames, 0
+            self.log += kind, name, start, now, frames, 0, None
 
     @functools.cached_property
     def events(self) -> list[Event]:
         """What was noted, in the order in which it began; the first is the whole."""
         found: list[Event] = []
         numbers: dict[Event, int] = {}  # formula -> number of its node
-        roots: list[int] = []  # places of events that have no parent yet
-        log = self.log
-        for place, (kind, what, start, end, frames, more) in enumerate(zip(*[log[i::6] for i in range(6)], strict=True)):
-            event = Event(what if type(what) is str else what.name, kind, start, end, frames=frames)
+        ops: dict[int, Event] = {}  # number of a node -> the event of its op
+        roots: list[Event] = []  # those that have no parent yet
+        shapes = iter(self.shapes)
+        notes = itertools.chain.from_iterable(self.logs)
+        for kind, what, start, end, frames, products, number in zip(*[notes] * 7, strict=True):
+            event = Event(what if type(what) is str else what.name, kind, start, end, frames=frames, flops=2 * products)
             if kind == "formula":
-                numbers[event] = more
-            else:
-                event.flops, event.shapes = _flops(more), self.shapes.get(place)
-            while roots and found[roots[-1]].start >= start:
-                child = found[roots.pop()]
+                numbers[event] = number
+            elif kind == "op":
+                event.shapes = next(shapes, None)
+                if number is not None:
+                    event.node, ops[number] = number, event
+            while roots and roots[-1].start >= start:
+                child = roots.pop()
                 child.parent = event
                 event.inside += child.end - child.start
                 if kind == child.kind == "op":  # a kernel that calls an op is counted itself
                     child.flops = 0
-            roots.append(place)
+            roots.append(event)
             found.append(event)
-        ops: dict[int, Event] = {}  # number of a node -> the event of its op
-        for place, number in zip(self.nodes[::2], self.nodes[1::2], strict=True):
-            event = ops[number] = found[place]
-            event.node = number
         seen: set[int] = set()
-        for place, array, size in zip(self.kept[::3], self.kept[1::3], self.kept[2::3], strict=True):
+        for number, array, size in zip(self.kept[::3], self.kept[1::3], self.kept[2::3], strict=True):
             if id(array) not in seen:
                 seen.add(id(array))
-                found[place].bytes_kept += size
+                ops[number].bytes_kept += size
         found = [found[place] for place in sorted(range(len(found)), key=lambda place: (found[place].start, -place))]
         for event in found:
             around = event.parent
@@ -223,47 +230,23 @@ class Recording:
 
     def timed(self, op: Op, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """What stands before a kernel while this recording runs."""
-        # Not a closure: its cells would be objects of each op alone, that the caches do not have after the arrays of the op before.
-        return functools.partial(self._call, op, kernel, MULTIPLY_ADDS.get(op))
-
-    def _call(self, op: Op, kernel: Callable[..., Any], count: Callable[..., int] | None, /, *args: Any, **kwargs: Any) -> Any:
-        if get_ident() != self.thread:
-            return kernel(*args, **kwargs)
-        start = perf_counter_ns()
-        try:
-            if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
-                out = kernel(*args, **kwargs)
-            else:
-                out = run_batched(op, *op.split(args, kwargs), level)
-        except Exception:
-            self.log += "op", op, start, perf_counter_ns(), None if self.known else self.caller(), 0
-            raise
-        end = perf_counter_ns()
-        counted: Any = 0
-        if count is not None:
-            result = out[0] if op.has_residual else out
-            samples = _samples(result) if type(result) is Batched else 1
-            counted = samples, count, getattr(result, "shape", ()), args[0].shape, args[1].shape, args[len(op.inputs) :]
-        self.log += "op", op, start, end, None if self.known else self.caller(), counted
-        if self.with_shapes:  # not the arrays, which would stay in memory
-            self.shapes[len(self.log) // 6 - 1] = [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
-        return out
+        return _Clock(self, op, kernel).call
 
     def made(self, node: Node) -> None:
         """Note what the node of the last op keeps, and that its gradient belongs to this op."""
         log, plan = self.log, node.plan
-        if not log or log[-5] is not plan.op:
+        if not log or log[-6] is not plan.op:
             return
+        log[-1] = number = node.number
         places = self.arrays.get(plan)
         if places is None:
             places = self.arrays[plan] = _places(plan)
-        values, parents, here = node.kept, node.parents, len(log) // 6 - 1
+        values, parents, kept = node.kept, node.parents, self.kept
         for place, parent in places:
             value = values[place]
-            if type(value) is np.ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
+            if type(value) is ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
                 owner = value.base
-                self.kept += here, ref(owner if type(owner) is np.ndarray else value), value.nbytes  # one array has one of these
-        self.nodes += here, node.number
+                kept += number, ref(owner if type(owner) is ndarray else value), value.nbytes  # one array has one of these
 
     def formula(self, node: Node, formula: Callable[..., Any], g: Any, args: Iterable[Any]) -> Any:
         """``formula(g, *args)``, noted; of a joint formula what it leaves for later is noted then."""
@@ -273,12 +256,15 @@ class Recording:
         try:
             result = formula(g, *args)
         finally:
-            self.known, several = outer, type(result) is tuple or type(result) is list
-            if not several or any(type(r) is not types.FunctionType for r in result):  # else nothing was computed yet
-                self.log += "formula", node.plan.op, start, perf_counter_ns(), None, node.number
-        if several:
-            return [(lambda r=r: self.formula(node, _computed, r, ())) if type(r) is types.FunctionType else r for r in result]
-        return result
+            self.known = outer
+            kinds = set(map(type, result)) if type(result) in _SEVERAL else _NONE
+            if kinds != _LATER:  # else nothing was computed yet
+                log = self.log
+                log += "formula", node.plan.op, start, perf_counter_ns(), None, 0, node.number
+        return [self._later(node, r) if type(r) is types.FunctionType else r for r in result] if kinds >= _LATER else result
+
+    def _later(self, node: Node, gradient: Callable[[], Any]) -> Callable[[], Any]:
+        return lambda: self.formula(node, _computed, gradient, ())
 
     # ------------------------------------------------------------------------------------------------ modules and lines
 
@@ -355,12 +341,48 @@ def _places(plan: Plan) -> list[tuple[int, int | None]]:
     return [(i, source if type(source) is int else None) for i, (source, name) in kept if source is not None or name in plan.op.statics]
 
 
-def _flops(counted: Any) -> int:
-    """Two for each multiplication: ``counted`` has the number of samples, a function of :data:`MULTIPLY_ADDS`, and what it is called with; 0 for none."""
-    if not counted:
-        return 0
-    samples, count, *sizes = counted
-    return 2 * samples * count(*sizes)
+class _Clock:
+    """What stands before one op's kernel."""
+
+    __slots__ = ("count", "kernel", "op", "recording")
+
+    def __init__(self, recording: Recording, op: Op, kernel: Callable[..., Any]):
+        self.recording, self.op, self.kernel, self.count = recording, op, kernel, MULTIPLY_ADDS.get(op)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the kernel, and note it."""
+        recording = self.recording
+        if get_ident() != recording.thread:
+            return self.kernel(*args, **kwargs)
+        op, count = self.op, self.count
+        start = perf_counter_ns()
+        try:
+            if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
+                out = self.kernel(*args, **kwargs) if kwargs else self.kernel(*args)
+            else:
+                out = run_batched(op, *op.split(args, kwargs), level)
+        except Exception:
+            recording.log += "op", op, start, perf_counter_ns(), None if recording.known else recording.caller(), 0, None
+            if recording.with_shapes:
+                recording.shapes.append(_shapes(args, kwargs))
+            raise
+        end = perf_counter_ns()
+        products = 0
+        if count is not None:
+            result = out[0] if op.has_residual else out
+            products = count(result, args[0], args[1], args[len(op.inputs) :])
+            if type(result) is Batched:
+                products *= _samples(result)
+        log = recording.log
+        log += "op", op, start, end, None if recording.known else recording.caller(), products, None
+        if recording.with_shapes:
+            recording.shapes.append(_shapes(args, kwargs))
+        return out
+
+
+def _shapes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[int, ...]]:
+    """Of the arrays that an op is called with. Not the arrays, which would stay in memory."""
+    return [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
 
 
 def _samples(value: Any) -> int:
