@@ -148,7 +148,7 @@ def test_nothing_is_left_when_it_ends():
 def test_an_op_that_raises_and_a_module_that_raises_end_their_events():
     model = nn.Sequential(nn.Linear(3, 2))
     with profiler.profile() as p:
-        with pytest.raises(ValueError, match="add"):
+        with pytest.raises(mg.ShapeError):
             model(mg.ones(1, 4))
         mg.ones(2).exp()
     assert next(e for e in p.events() if e.name == "exp").parent is p.events()[0]
@@ -229,7 +229,7 @@ def test_an_op_that_calls_another_has_its_own_shapes():
     with profiler.profile(record_shapes=True) as p:
         row_of_exponentials(mg.ones(2, 3))
         mg.ones(4).sin()
-        with pytest.raises(ValueError):
+        with pytest.raises(mg.ShapeError, match="add"):
             mg.ones(5).add(mg.ones(6))
         mg.ones(7).cos()
     found = {event.name: event.shapes for event in p.events() if event.kind == "op"}
