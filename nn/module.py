@@ -6,6 +6,7 @@ what reading any attribute costs. A module only records their *names*, which ``_
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -311,6 +312,7 @@ class _Hooks:
         self.state: list[Any] = []
         self.load_pre: list[Any] = []
         self.load: list[Any] = []
+        self.around: list[Any] = []  # of all modules: see register_module_watch
 
     def after(self, first: _Hooks) -> _Hooks:
         """Those of ``first``, then these."""
@@ -499,7 +501,7 @@ class Module:
             try:
                 if self._hooks is None:
                     return self.forward(*args, **kwargs)
-                return _call_with_hooks(self, self._hooks, args, kwargs)
+                return _call(self, self._hooks, args, kwargs)
             except Exception as error:
                 add_path(self, error)
                 raise
@@ -1031,6 +1033,20 @@ def add_path(root: Module, error: Exception) -> None:
     notes[place] = _Path(f"{name}.{old.path}" if old.path else name, old.kind, root)
 
 
+def _call(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
+    everywhere = Module._hooks
+    if everywhere is None or not everywhere.around:
+        return _call_with_hooks(module, hooks, args, kwargs)
+    if hooks is everywhere and not (hooks.forward_pre or hooks.forward or hooks.backward_pre or hooks.backward):
+        forward = module.forward
+    else:
+        forward = lambda *args, **kwargs: _call_with_hooks(module, hooks, args, kwargs)
+    *others, last = everywhere.around
+    for other in others:
+        forward = functools.partial(other.function, module, forward)
+    return last.function(module, forward, *args, **kwargs)
+
+
 def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
     everywhere = Module._hooks
     if everywhere is not None and hooks is not everywhere:
@@ -1084,11 +1100,19 @@ class _EverywhereHandle(RemovableHandle):
             Module._hooks = None  # the last one: calls of modules have no overhead again
 
 
-def _register_everywhere(kind: str, entry: _HookEntry) -> RemovableHandle:
+def _register_everywhere(kind: str, entry: _HookEntry | Callable[..., Any]) -> RemovableHandle:
     """The hooks of all modules are those of the class, which a module without its own finds there."""
     if Module._hooks is None:
         Module._hooks = _Hooks()
     return _EverywhereHandle(getattr(Module._hooks, kind), entry)  # type: ignore[arg-type]
+
+
+def register_module_watch(watch: Callable[..., Any]) -> RemovableHandle:
+    """From now on calls of modules, of all threads, are ``watch(module, forward, *args, **kwargs)``, which is to call ``forward(*args, **kwargs)``.
+
+    ``forward`` runs the module's hooks too. For who measures: one call around each, where two hooks cost more. Returns a handle whose ``remove()`` ends it.
+    """
+    return _register_everywhere("around", watch)
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:

@@ -125,16 +125,16 @@ def _walk(
                     args = in_dtype(tuple(args), F16, F32)
                 try:
                     if type(g) is Batched:
-                        watched = formula if watcher is None else functools.partial(_watched, watcher, node, formula)
+                        watched = formula if watcher is None else functools.partial(watcher.formula, node, formula)
                         result = of_samples(plan.op, watched, g, args, sources)
                     else:
-                        result = formula(g, *args) if watcher is None else watcher.formula(node, formula, g, args)
+                        result = formula(g, *args) if watcher is None else watcher.formula(node, formula, g, *args)
                 except Exception:
                     if record or type(g) is Batched or not any_batched((g, *args)):
                         raise
                     result = of_samples(plan.op, formula, g, args, sources)
                 if position is None:
-                    result = settle(result, targets)
+                    result = settle(result, targets, None if watcher is None else functools.partial(watcher.formula, node))
                 elif (
                     type(result) is ndarray
                     and only not in pending
@@ -187,10 +187,6 @@ def _walk(
     return found
 
 
-def _watched(watcher: Any, node: Node, formula: Any, g: Any, *args: Any) -> Any:
-    return watcher.formula(node, formula, g, args)
-
-
 def freed_error(node: Node) -> RuntimeError:
     """The exception for a walk that comes to a node whose graph was freed."""
     return RuntimeError(
@@ -220,11 +216,14 @@ def _needed(roots: Iterable[Node], wanted: set[Node]) -> tuple[set[Node], Node |
     return needed, freed
 
 
-def settle(gradients: Sequence[Any], targets: Sequence[Node | None]) -> list[Any]:
-    """The gradients that a joint formula returned. A gradient given as a function is computed here, if its target is not None."""
+def settle(gradients: Sequence[Any], targets: Sequence[Node | None], run: Callable[[Callable[[], Any]], Any] | None = None) -> list[Any]:
+    """The gradients that a joint formula returned. A gradient given as a function is computed here (``run`` calls it), if its target is not None."""
     if len(gradients) != len(targets):
         raise ValueError(f"the formula for {len(targets)} inputs returned {len(gradients)} gradients")
-    return [g() if type(g) is types.FunctionType and t is not None else g for g, t in zip(gradients, targets, strict=True)]
+    return [
+        (g() if run is None else run(g)) if type(g) is types.FunctionType and t is not None else g
+        for g, t in zip(gradients, targets, strict=True)
+    ]
 
 
 def as_tensors(args: tuple, sources: tuple, node: Node) -> list:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -22,8 +22,8 @@ class Observer(Protocol):
     def end(self, depth: int) -> None:
         """What began at this depth ends, and all in it."""
 
-    def formula(self, node: Node, formula: Callable[..., Any], g: Any, args: Iterable[Any]) -> Any:
-        """``formula(g, *args)``, a gradient of the node's op."""
+    def formula(self, node: Node, formula: Callable[..., Any], *args: Any) -> Any:
+        """``formula(*args)``, a gradient of the node's op, or what a joint formula left for later."""
 
 
 observer: ContextVar[Observer | None] = ContextVar("observer", default=None)

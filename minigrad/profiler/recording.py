@@ -8,7 +8,7 @@ import itertools
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import get_ident
 from time import perf_counter_ns
@@ -34,12 +34,12 @@ from minigrad.engine import (
 )
 from minigrad.engine.anomaly import GENERATED, PACKAGE
 from minigrad.engine.graph import users
-from minigrad.nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
+from minigrad.nn.module import Module, register_module_watch
 from minigrad.ops.shape_inference import MULTIPLY_ADDS
 
 PYTHON = "(Python)"
 LOG = 14_000  # entries of a log, after which another is begun
-_SEVERAL, _LATER, _NONE = (tuple, list), {types.FunctionType}, frozenset[type]()
+_SEVERAL, _LATER = (tuple, list), {types.FunctionType}
 Line = tuple[str, int, str]  # file, number, function
 
 
@@ -140,7 +140,6 @@ class Recording:
         self.arrays: dict[Plan, list[tuple[int, int | None]]] = {}  # what _places says of plans
         self.paths: dict[int, tuple[Module, str, bool]] = {}  # id of a module -> what _path says of it
         self.roots: dict[str, int] = {}  # class -> how many modules of it were called from outside of all modules
-        self.handles: list[Any] = []
         # An op that is called now has the line of what is around it: of a formula, or of a module without code of the user's.
         self.known = False
 
@@ -150,10 +149,7 @@ class Recording:
         """Begin to listen. Raises ``RuntimeError`` if another recording of this thread does."""
         if observer.get() is not None:
             raise RuntimeError("profile: another profiler runs in this thread")
-        self.handles = [
-            register_module_forward_pre_hook(self._module_begins),
-            register_module_forward_hook(self._module_ends, always_call=True),
-        ]
+        self.handle = register_module_watch(self._called)
         observer.set(self)
         users.append(self)
         put_before_kernels(self.timed)
@@ -165,8 +161,7 @@ class Recording:
         take_away(self.timed)
         users.remove(self)
         observer.set(None)
-        for handle in self.handles:
-            handle.remove()
+        self.handle.remove()
         self.paths.clear()
 
     def begin(self, kind: str, name: str, frames: tuple[Any, ...] | None = (), plain: bool = False) -> int:
@@ -248,39 +243,33 @@ class Recording:
                 owner = value.base
                 kept += number, ref(owner if type(owner) is ndarray else value), value.nbytes  # one array has one of these
 
-    def formula(self, node: Node, formula: Callable[..., Any], g: Any, args: Iterable[Any]) -> Any:
-        """``formula(g, *args)``, noted; of a joint formula what it leaves for later is noted then."""
+    def formula(self, node: Node, formula: Callable[..., Any], *args: Any) -> Any:
+        """``formula(*args)``, noted, but for a joint formula that leaves all for later: nothing was computed yet."""
         outer, self.known = self.known, True
         start = perf_counter_ns()
         result: Any = None
         try:
-            result = formula(g, *args)
+            result = formula(*args)
         finally:
             self.known = outer
-            kinds = set(map(type, result)) if type(result) in _SEVERAL else _NONE
-            if kinds != _LATER:  # else nothing was computed yet
+            if type(result) not in _SEVERAL or {*map(type, result)} != _LATER:
                 log = self.log
                 log += "formula", node.plan.op, start, perf_counter_ns(), None, 0, node.number
-        return [self._later(node, r) if type(r) is types.FunctionType else r for r in result] if kinds >= _LATER else result
-
-    def _later(self, node: Node, gradient: Callable[[], Any]) -> Callable[[], Any]:
-        return lambda: self.formula(node, _computed, gradient, ())
+        return result
 
     # ------------------------------------------------------------------------------------------------ modules and lines
 
-    def _module_begins(self, module: Module, args: Any) -> None:
-        if get_ident() == self.thread:
-            _, name, plain = self.paths.get(id(module)) or self._path(module)
-            frames = None if self.known else self.caller(4)  # not the frames of its own call
-            self.begin("module", name, frames, plain and "_hooks" not in module.__dict__)
-
-    def _module_ends(self, module: Module, args: Any, output: Any) -> None:
-        if get_ident() == self.thread:
-            depth = len(self.open) - 1
-            while depth > 0 and self.open[depth][0] != "module":
-                depth -= 1
-            if depth > 0:  # 0 for a module that was called before the profiler began
-                self.end(depth)
+    def _called(self, module: Module, forward: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """A call of a module, noted."""
+        if get_ident() != self.thread:
+            return forward(*args, **kwargs)
+        _, name, plain = self.paths.get(id(module)) or self._path(module)
+        frames = None if self.known else self.caller(4)  # not the frames of its own call
+        depth = self.begin("module", name, frames, plain and "_hooks" not in module.__dict__)
+        try:
+            return forward(*args, **kwargs)
+        finally:
+            self.end(depth)
 
     def _path(self, module: Module) -> tuple[Module, str, bool]:
         """The module, its name in rows, and whether all that it calls itself is minigrad's, and has no lines of its own then."""
@@ -299,23 +288,16 @@ class Recording:
     def caller(self, depth: int = 3) -> tuple[Any, ...]:
         """``frames`` of the line of the user's that is running, and if asked for of all that called it. The model zoo counts as the user's."""
         frame: Any = sys._getframe(depth)
-        found: tuple[Any, ...] = ()
-        while frame is not None:
-            code = frame.f_code
-            file = code.co_filename
-            ours = _is_ours.get(file)
-            if ours is None:
-                _is_ours[file] = ours = file.startswith((PACKAGE, GENERATED, contextlib.__file__)) and not file.startswith(_ZOO)
-            if not ours:
-                found += code, frame.f_lasti
-                if not self.with_stack:
-                    break
+        while _is_ours[frame.f_code.co_filename] and frame.f_back is not None:
             frame = frame.f_back
-        return found
-
-
-def _computed(later: Callable[[], Any]) -> Any:
-    return later()
+        if not self.with_stack:
+            return frame.f_code, frame.f_lasti
+        found: list[Any] = []
+        while frame is not None:
+            if not _is_ours[frame.f_code.co_filename]:
+                found += frame.f_code, frame.f_lasti
+            frame = frame.f_back
+        return tuple(found)
 
 
 def _is_plain(module: Module) -> bool:
@@ -332,7 +314,17 @@ def _line(code: types.CodeType, place: int) -> Line:
 
 
 _ZOO = os.path.join(PACKAGE, "nn", "models") + os.sep
-_is_ours: dict[str, bool] = {}  # file -> whether it is one of minigrad's
+
+
+class _Ours(dict[str, bool]):
+    """Whether a file is one of minigrad's."""
+
+    def __missing__(self, file: str) -> bool:
+        self[file] = ours = file.startswith((PACKAGE, GENERATED, contextlib.__file__)) and not file.startswith(_ZOO)
+        return ours
+
+
+_is_ours = _Ours()
 
 
 def _places(plan: Plan) -> list[tuple[int, int | None]]:

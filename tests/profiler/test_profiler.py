@@ -249,6 +249,33 @@ def test_a_long_run_is_noted_in_several_logs(monkeypatch):
     assert noted(50) == noted(10**6)
 
 
+def test_profilers_of_several_threads_see_their_own_modules_and_hooks_run():
+    begun, said, found = threading.Barrier(3, timeout=60), [], {}
+    model = small()
+    hooked = nn.Sequential(nn.Linear(2, 3), nn.Tanh()).double()
+    hooked[0].register_forward_hook(lambda module, args, output: said.append(threading.current_thread().name))
+
+    def run(name, net, *size):
+        with profiler.profile() as p:
+            begun.wait()
+            net(mg.ones(*size).double())
+            begun.wait()
+        found[name] = [event.name for event in p.events() if event.kind == "module"]
+
+    threads = [threading.Thread(target=run, args=args, name=args[0]) for args in (("a", model, 2, 1, 12, 12), ("b", hooked, 5, 2))]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    hooked(mg.ones(1, 2).double())  # of this thread, which has no profiler
+    begun.wait()
+    for thread in threads:
+        thread.join()
+    assert found["a"] == ["Sequential", *(f"Sequential.{i} ({type(inner).__name__})" for i, inner in enumerate(model))]
+    assert found["b"] == ["Sequential", "Sequential.0 (Linear)", "Sequential.1 (Tanh)"]
+    assert sorted(said) == sorted(["b", threading.current_thread().name])
+    assert nn.Module._hooks is None  # calls of modules cost what they did
+
+
 def test_the_table():
     with profiler.profile() as p:
         train(small())
