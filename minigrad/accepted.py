@@ -94,7 +94,7 @@ class memory_format:
 
     >>> import minigrad.torch as torch
     >>> torch.ones(1, 3, 2, 2).to(memory_format=torch.channels_last).shape
-    (1, 3, 2, 2)
+    torch.Size([1, 3, 2, 2])
     """
 
     def __init__(self, name: str):

@@ -111,9 +111,9 @@ def heard(
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     >>> with heard(model, end=lambda path, module, args, output: print(path or "all", output.shape)):
     ...     y = model(mg.ones(1, 2))
-    0 (1, 3)
-    1 (1, 3)
-    all (1, 3)
+    0 torch.Size([1, 3])
+    1 torch.Size([1, 3])
+    all torch.Size([1, 3])
     """
     handles = []
     try:

@@ -392,7 +392,7 @@ def randn(
 
     >>> import minigrad as mg
     >>> mg.randn(2, 3).shape
-    (2, 3)
+    torch.Size([2, 3])
     """
     return _done(_gaussian(new_shape("randn", sizes, size), _float("randn", dtype, True), generator), None, device, requires_grad)
 
@@ -413,7 +413,7 @@ def randint(
 
     >>> import minigrad as mg
     >>> mg.randint(3, (2, 2)).shape
-    (2, 2)
+    torch.Size([2, 2])
     >>> mg.randint(5, 6, (3,))
     tensor([5, 5, 5])
     """
@@ -467,7 +467,7 @@ def normal(
 
     >>> import minigrad as mg
     >>> mg.normal(0.0, 1.0, (2, 3)).shape
-    (2, 3)
+    torch.Size([2, 3])
     """
     mean, std = unwrapped(mean), unwrapped(std)
     numbers("normal", "mean", memory_of(mean)), numbers("normal", "std", memory_of(std))

@@ -329,7 +329,7 @@ class Tensor(TensorBase):
 
     >>> import minigrad as mg
     >>> mg.Tensor(2, 3).shape, mg.Tensor(mg.ones(2, 3).shape).shape, mg.Tensor([1, 2])
-    ((2, 3), (2, 3), tensor([1., 2.]))
+    (torch.Size([2, 3]), torch.Size([2, 3]), tensor([1., 2.]))
 
     Attributes: ``grad`` (a Tensor, or None), ``requires_grad``, ``is_leaf``, ``grad_fn``, ``shape``, ``dtype``; and what you set, ``x.name = "x"``,
     as in PyTorch: copies and pickles of the Tensor have it too, results of ops have not. So a misspelt ``x.requires_gard = True`` is no error.
@@ -680,7 +680,7 @@ class Tensor(TensorBase):
                 f"{name}: complex numbers cannot be written into a real tensor, of {self._data.dtype}; take their real parts"
             )
         if value.shape != self._data.shape:
-            raise engine.ShapeError(f"{name}: a result of shape {value.shape} does not fit a tensor of shape {self._data.shape}")
+            raise engine.ShapeError(f"{name}: a result of shape {tuple(value.shape)} does not fit a tensor of shape {self._data.shape}")
         if value.dtype != self._data.dtype:
             if _KINDS[value.dtype.kind] > _KINDS[self._data.dtype.kind]:
                 raise RuntimeError(f"{name}: a result of {value.dtype} cannot be written into a tensor of {self._data.dtype}")

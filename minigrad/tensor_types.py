@@ -27,7 +27,7 @@ class FloatTensor(metaclass=_OfOneDtype):
     >>> import minigrad as mg
     >>> from minigrad.tensor_types import FloatTensor, LongTensor
     >>> FloatTensor([1, 2]), FloatTensor(2, 3).shape, LongTensor([1.0])
-    (tensor([1., 2.]), (2, 3), tensor([1]))
+    (tensor([1., 2.]), torch.Size([2, 3]), tensor([1]))
     >>> isinstance(mg.ones(1), FloatTensor), mg.ones(1).type(LongTensor)
     (True, tensor([1]))
     """

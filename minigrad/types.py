@@ -44,7 +44,7 @@ class Shape(tuple[int, ...]):
     >>> import minigrad as mg
     >>> shape = mg.ones(2, 3, 4).shape
     >>> shape, shape == (2, 3, 4), shape.numel(), shape[1:].numel()
-    ((2, 3, 4), True, 24, 12)
+    (torch.Size([2, 3, 4]), True, 24, 12)
     """
 
     __slots__ = ()
@@ -74,6 +74,9 @@ class Shape(tuple[int, ...]):
 
     def __reduce__(self) -> tuple:
         return tuple, (tuple(self),)
+
+    def __repr__(self) -> str:
+        return f"torch.Size({list(self)})"
 
     def __getattr__(self, name: str) -> Any:
         raise error("torch.Size", name, "shape")

@@ -394,5 +394,5 @@ class Softmax2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Numbers that sum to 1 over the channels."""
         if input.ndim not in (3, 4):
-            raise ValueError(f"Softmax2d: the input must be (N, C, H, W) or (C, H, W), not of shape {input.shape}")
+            raise ValueError(f"Softmax2d: the input must be (N, C, H, W) or (C, H, W), not of shape {tuple(input.shape)}")
         return F.softmax(input, -3)

@@ -48,7 +48,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     >>> layer = nn.AdaptiveLogSoftmaxWithLoss(8, 1000, cutoffs=[10, 100])
     >>> output, loss = layer(mg.ones(3, 8), mg.tensor([1, 50, 999]))
     >>> output.shape, layer.log_prob(mg.ones(3, 8)).shape
-    ((3,), (3, 1000))
+    (torch.Size([3]), torch.Size([3, 1000]))
     """
 
     head: Linear

@@ -40,7 +40,7 @@ class MultiheadAttention(Module):
     >>> queries, memory = mg.randn(2, 5, 16), mg.randn(2, 7, 16)
     >>> out, weights = attention(queries, memory, memory)
     >>> out.shape, weights.shape
-    ((2, 5, 16), (2, 5, 7))
+    (torch.Size([2, 5, 16]), torch.Size([2, 5, 7]))
     """
 
     in_proj_weight: Parameter | None

@@ -7,7 +7,7 @@ frequencies up in bands that are as wide as the ear's, :class:`AmplitudeToDB` ta
 >>> from minigrad import nn
 >>> heard = nn.Sequential(nn.MelSpectrogram(8000, n_fft=256, n_mels=24), nn.AmplitudeToDB(top_db=80.0))
 >>> heard(mg.sin(mg.arange(4000) * 0.3)).shape  # bands, windows
-(24, 32)
+torch.Size([24, 32])
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class MelScale(Module):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.MelScale(n_mels=20, sample_rate=8000, n_stft=129)(mg.ones(2, 129, 7)).shape
-    (2, 20, 7)
+    torch.Size([2, 20, 7])
     """
 
     fb: Tensor
@@ -212,7 +212,7 @@ class MelSpectrogram(Module):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.MelSpectrogram(8000, n_fft=256, hop_length=80, n_mels=20)(mg.ones(3, 800)).shape
-    (3, 20, 11)
+    torch.Size([3, 20, 11])
     """
 
     def __init__(

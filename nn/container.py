@@ -113,7 +113,7 @@ class Sequential(_Numbered[Module]):
     >>> from minigrad import nn
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     >>> model(mg.ones(5, 2)).shape
-    (5, 1)
+    torch.Size([5, 1])
     >>> model[:2]
     Sequential(
       (0): Linear(in_features=2, out_features=3, bias=True)

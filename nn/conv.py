@@ -163,7 +163,7 @@ class Conv2d(ForwardConv):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.Conv2d(3, 8, 5, padding=2)(mg.ones(2, 3, 28, 28)).shape
-    (2, 8, 28, 28)
+    torch.Size([2, 8, 28, 28])
     """
 
     dims = 2

@@ -37,13 +37,13 @@ def _four(name: str, boxes: Any, what: str = "boxes") -> mg.Tensor:
     if not isinstance(boxes, mg.Tensor):
         raise TypeError(f"{name}: {what} must be a Tensor, not {type(boxes).__name__}")
     if boxes.ndim == 0 or boxes.shape[-1] != 4:
-        raise ShapeError(f"{name}: {what} are (..., 4), not {boxes.shape}")
+        raise ShapeError(f"{name}: {what} are (..., 4), not {tuple(boxes.shape)}")
     return boxes
 
 
 def _rows(name: str, boxes: Any, what: str = "boxes") -> mg.Tensor:
     if _four(name, boxes, what).ndim != 2:
-        raise ShapeError(f"{name}: {what} are (N, 4), not {boxes.shape}")
+        raise ShapeError(f"{name}: {what} are (N, 4), not {tuple(boxes.shape)}")
     return boxes
 
 
@@ -153,7 +153,7 @@ def generalized_box_iou_loss(boxes1: mg.Tensor, boxes2: mg.Tensor, reduction: st
     """
     name = "generalized_box_iou_loss"
     if _four(name, boxes1, "boxes1").shape != _four(name, boxes2, "boxes2").shape:
-        raise ShapeError(f"{name}: boxes1 and boxes2 have one shape, not {boxes1.shape} and {boxes2.shape}")
+        raise ShapeError(f"{name}: boxes1 and boxes2 have one shape, not {tuple(boxes1.shape)} and {tuple(boxes2.shape)}")
     check(name, locals(), reduction=("none", "mean", "sum"), eps="0 or above")
     loss = 1 - _giou(boxes1, boxes2, eps)
     return loss if reduction == "none" else getattr(loss, reduction)()
@@ -215,7 +215,7 @@ def nms(boxes: mg.Tensor, scores: mg.Tensor, iou_threshold: float, *, overlap: C
     check("nms", locals(), iou_threshold="not NaN", overlap="a function")
     values = array_of(scores)
     if values.shape != boxes.shape[:1]:
-        raise ShapeError(f"nms: boxes (N, 4) have scores (N,), not {boxes.shape} and {values.shape}")
+        raise ShapeError(f"nms: boxes (N, 4) have scores (N,), not {tuple(boxes.shape)} and {values.shape}")
     boxes = boxes.detach()
     left = np.argsort(-values, kind="stable")
     kept = []
@@ -240,7 +240,7 @@ def batched_nms(boxes: mg.Tensor, scores: mg.Tensor, idxs: mg.Tensor, iou_thresh
     check("batched_nms", locals(), iou_threshold="not NaN")
     groups, values = array_of(idxs), array_of(scores)
     if not groups.shape == values.shape == _rows("batched_nms", boxes).shape[:1]:
-        raise ShapeError(f"batched_nms: boxes (N, 4) have scores (N,) and idxs (N,), not {boxes.shape}, {values.shape} and {groups.shape}")
+        raise ShapeError(f"batched_nms: boxes (N, 4) have scores (N,) and idxs (N,), not {tuple(boxes.shape)}, {values.shape} and {groups.shape}")
     kept = [np.empty(0, np.int64)]
     for group in np.unique(groups):
         own = np.flatnonzero(groups == group)
@@ -298,12 +298,12 @@ def roi_align(
     if not isinstance(input, mg.Tensor):
         raise TypeError(f"roi_align: input must be a Tensor, not {type(input).__name__}")
     if input.ndim != 4 or 0 in input.shape[2:]:
-        raise ShapeError(f"roi_align: input is (N, C, H, W) with pixels, not {input.shape}")
+        raise ShapeError(f"roi_align: input is (N, C, H, W) with pixels, not {tuple(input.shape)}")
     check("roi_align", locals(), spatial_scale="above 0", sampling_ratio="a whole number", aligned="True or False")
     high, wide = per_axis("roi_align", "output_size", output_size, 2)
     if isinstance(boxes, mg.Tensor):
         if boxes.ndim != 2 or boxes.shape[1] != 5:
-            raise ShapeError(f"roi_align: boxes are (K, 5) with the image first, or a list of (L, 4), not {boxes.shape}")
+            raise ShapeError(f"roi_align: boxes are (K, 5) with the image first, or a list of (L, 4), not {tuple(boxes.shape)}")
         table = array_of(boxes)
         images, corners = table[:, 0].astype(np.int64), table[:, 1:]
     else:

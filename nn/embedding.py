@@ -17,7 +17,7 @@ from minigrad.types import DType
 def _table(name: str, embeddings: Any) -> Tensor:
     table = embeddings if isinstance(embeddings, Tensor) else as_tensor(embeddings)
     if table.ndim != 2:
-        raise ShapeError(f"{name}.from_pretrained: a table (V, D) is needed, not of shape {table.shape}")
+        raise ShapeError(f"{name}.from_pretrained: a table (V, D) is needed, not of shape {tuple(table.shape)}")
     return table
 
 
@@ -75,7 +75,7 @@ class Embedding(_Table):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.Embedding(10, 3)(mg.tensor([[1, 2], [4, 4]])).shape
-    (2, 2, 3)
+    torch.Size([2, 2, 3])
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class EmbeddingBag(_Table):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.EmbeddingBag(10, 3)(mg.tensor([1, 2, 4, 4]), mg.tensor([0, 3])).shape
-    (2, 3)
+    torch.Size([2, 3])
     """
 
     def __init__(

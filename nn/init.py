@@ -102,7 +102,7 @@ def fan_in_and_fan_out(tensor: Tensor, name: str = "fan_in_and_fan_out") -> tupl
     Raises ``ValueError`` for a Tensor with less than two dimensions.
     """
     if tensor.ndim < 2:
-        raise ValueError(f"{name}: fan in and fan out need a weight with at least 2 dimensions (out, in, ...), not shape {tensor.shape}")
+        raise ValueError(f"{name}: fan in and fan out need a weight with at least 2 dimensions (out, in, ...), not shape {tuple(tensor.shape)}")
     window = math.prod(tensor.shape[2:])
     return tensor.shape[1] * window, tensor.shape[0] * window
 
@@ -181,7 +181,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """The identity, for a matrix. Raises ``ValueError`` for other ranks."""
     check("eye_", locals(), tensor="a Tensor")
     if tensor.ndim != 2:
-        raise ValueError(f"eye_: a matrix is needed, not shape {tensor.shape}")
+        raise ValueError(f"eye_: a matrix is needed, not shape {tuple(tensor.shape)}")
     return _write(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
 
 
@@ -193,7 +193,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """
     check("dirac_", locals(), tensor="a Tensor", groups=1)
     if tensor.ndim not in (3, 4, 5):
-        raise ValueError(f"dirac_: a weight with 3, 4 or 5 dimensions is needed, not shape {tensor.shape}")
+        raise ValueError(f"dirac_: a weight with 3, 4 or 5 dimensions is needed, not shape {tuple(tensor.shape)}")
     out, inside, *window = tensor.shape
     if out % groups:
         raise ValueError(f"dirac_: {out} output channels do not divide into {groups} groups")
@@ -228,7 +228,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, name: s
 
 def _refuse_nothing(tensor: Tensor, name: str) -> bool:
     if 0 in tensor.shape:
-        warn(f"{name}: a tensor of shape {tensor.shape} has no elements to initialise")
+        warn(f"{name}: a tensor of shape {tuple(tensor.shape)} has no elements to initialise")
         return True
     return False
 
@@ -265,7 +265,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     """
     check("orthogonal_", locals(), "generator", tensor="a Tensor", gain="finite", generator=Generator)
     if tensor.ndim < 2:
-        raise ValueError(f"orthogonal_: at least 2 dimensions are needed, not shape {tensor.shape}")
+        raise ValueError(f"orthogonal_: at least 2 dimensions are needed, not shape {tuple(tensor.shape)}")
     if 0 in tensor.shape:
         return tensor
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
@@ -280,7 +280,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """A matrix of normal samples, with the fraction ``sparsity`` of each column set to 0 (Martens 2010). ``ValueError`` for other ranks."""
     check("sparse_", locals(), "generator", tensor="a Tensor", sparsity="from 0 to 1", std="0 or above", generator=Generator)
     if tensor.ndim != 2:
-        raise ValueError(f"sparse_: a matrix is needed, not shape {tensor.shape}")
+        raise ValueError(f"sparse_: a matrix is needed, not shape {tuple(tensor.shape)}")
     rng = numpy_generator(generator)
     value = rng.normal(0.0, std, tensor.shape)
     zeros = math.ceil(sparsity * tensor.shape[0])

@@ -62,7 +62,7 @@ class LazyModuleMixin(Module):
     ...             nn.init.ones_(self.scale)
     >>> layer = LazyScale()
     >>> layer(mg.ones(2, 3)).shape, type(layer).__name__, layer.scale.shape
-    ((2, 3), 'Scale', (3,))
+    (torch.Size([2, 3]), 'Scale', torch.Size([3]))
     """
 
     cls_to_become: type[Module] | None = None
@@ -145,7 +145,7 @@ class LazyLinear(_LazyLayer, Linear):
     >>> from minigrad import nn
     >>> model = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
     >>> model(mg.ones(2, 3, 4, 4)).shape
-    (2, 10)
+    torch.Size([2, 10])
     >>> model[1]
     Linear(in_features=48, out_features=10, bias=True)
     """
@@ -245,7 +245,7 @@ class LazyConv2d(_LazyForward, Conv2d):
     >>> layer.weight
     <UninitializedParameter>
     >>> layer(mg.ones(2, 3, 5, 5)).shape, layer
-    ((2, 8, 3, 3), Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1)))
+    (torch.Size([2, 8, 3, 3]), Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1)))
     """
 
     cls_to_become = Conv2d
@@ -319,7 +319,7 @@ class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     >>> from minigrad import nn
     >>> layer = nn.LazyBatchNorm2d()
     >>> layer(mg.randn(2, 3, 5, 5)).shape, layer.running_mean.shape
-    ((2, 3, 5, 5), (3,))
+    (torch.Size([2, 3, 5, 5]), torch.Size([3]))
     """
 
     cls_to_become = BatchNorm2d

@@ -39,7 +39,7 @@ class Linear(Module):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.Linear(20, 30)(mg.ones(128, 20)).shape
-    (128, 30)
+    torch.Size([128, 30])
     """
 
     weight: Parameter
@@ -129,7 +129,7 @@ class Unflatten(Module):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.Unflatten(1, (2, 5, 5))(mg.ones(4, 50)).shape
-    (4, 2, 5, 5)
+    torch.Size([4, 2, 5, 5])
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]):

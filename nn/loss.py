@@ -371,7 +371,7 @@ class CTCLoss(LossBase):
     >>> from minigrad import nn
     >>> log_probs = mg.zeros(6, 2, 5).log_softmax(-1)  # T N C
     >>> nn.CTCLoss()(log_probs, mg.tensor([[1, 2], [3, 0]]), (6, 5), (2, 1)).shape
-    ()
+    torch.Size([])
     """
 
     def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False):

@@ -176,7 +176,7 @@ class UninitializedParameter(_Uninitialized, Parameter):
     <UninitializedParameter>
     >>> p.materialize((2, 3))
     >>> type(p), p.shape
-    (<class 'minigrad.nn.module.Parameter'>, (2, 3))
+    (<class 'minigrad.nn.module.Parameter'>, torch.Size([2, 3]))
     """
 
     cls_to_become = Parameter
@@ -452,7 +452,7 @@ class Module:
     ...         return self.out(self.hidden(x).relu())
     >>> net = Net()
     >>> net(mg.ones(3, 4)).shape
-    (3, 2)
+    torch.Size([3, 2])
     >>> [name for name, p in net.named_parameters()]
     ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
     >>> net
@@ -534,7 +534,7 @@ class Module:
         >>> layer = nn.Linear(2, 3)
         >>> handle = layer.register_forward_hook(lambda module, args, out: print(args[0].shape, "->", out.shape))
         >>> y = layer(mg.ones(5, 2))
-        (5, 2) -> (5, 3)
+        torch.Size([5, 2]) -> torch.Size([5, 3])
         >>> handle.remove()
         """
         return _register_hook(self, "forward", _HookEntry(hook, with_kwargs, always_call), prepend)
@@ -1129,9 +1129,9 @@ def register_module_forward_hook(hook: Callable[..., Any], *, with_kwargs: bool 
     >>> from minigrad import nn
     >>> handle = nn.module.register_module_forward_hook(lambda module, args, out: print(type(module).__name__, out.shape))
     >>> y = nn.Sequential(nn.Linear(2, 3), nn.ReLU())(mg.ones(1, 2))
-    Linear (1, 3)
-    ReLU (1, 3)
-    Sequential (1, 3)
+    Linear torch.Size([1, 3])
+    ReLU torch.Size([1, 3])
+    Sequential torch.Size([1, 3])
     >>> handle.remove()
     """
     return _register_everywhere("forward", _HookEntry(hook, with_kwargs, always_call))
@@ -1167,8 +1167,8 @@ def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> Rem
     >>> from minigrad import nn
     >>> handle = nn.module.register_module_parameter_registration_hook(lambda module, name, p: print(type(module).__name__, name, p.shape))
     >>> layer = nn.Linear(2, 3)
-    Linear weight (3, 2)
-    Linear bias (3,)
+    Linear weight torch.Size([3, 2])
+    Linear bias torch.Size([3])
     >>> handle.remove()
     """
     return RemovableHandle(_ON_REGISTRATION["parameter"], hook)
@@ -1301,7 +1301,7 @@ def _fitting(value: Any, target: Tensor, assign: bool) -> np.ndarray:
         raise TypeError(f"a tensor or an array is needed, not {type(value).__name__}")
     array = to_array(value, complex_too=isinstance(target, Shell))
     if not is_lazy(target) and array.shape != target.shape:  # an uninitialised one takes any shape
-        raise ShapeError(f"shape {array.shape} does not fit {target.shape}")
+        raise ShapeError(f"shape {array.shape} does not fit {tuple(target.shape)}")
     if not np.can_cast(array.dtype, target.dtype, "same_kind"):
         raise TypeError(f"{array.dtype} cannot be converted to {target.dtype}")
     array = array if assign else array.astype(target.dtype, order="C")

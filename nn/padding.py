@@ -21,7 +21,7 @@ class _Pad(Module):
         """The input, padded."""
         if input.ndim not in (self.dims + 1, self.dims + 2):
             ranks = f"{self.dims + 1} or {self.dims + 2}"
-            raise ShapeError(f"{type(self).__name__}: the input must have {ranks} dimensions, not shape {input.shape}")
+            raise ShapeError(f"{type(self).__name__}: the input must have {ranks} dimensions, not shape {tuple(input.shape)}")
         return F.pad(input, self.padding, mode=self.mode)
 
     def extra_repr(self) -> str:

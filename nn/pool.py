@@ -189,7 +189,7 @@ class AdaptiveAvgPool2d(_Adaptive):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.AdaptiveAvgPool2d(1)(mg.ones(2, 8, 7, 5)).shape
-    (2, 8, 1, 1)
+    torch.Size([2, 8, 1, 1])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -360,7 +360,7 @@ class FractionalMaxPool2d(_FractionalMaxPool):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.FractionalMaxPool2d(2, output_ratio=0.7)(mg.ones(1, 3, 10, 20)).shape
-    (1, 3, 7, 14)
+    torch.Size([1, 3, 7, 14])
     """
 
     dims = 2

@@ -98,7 +98,7 @@ class RNNCell(_Cell):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.RNNCell(10, 20)(mg.ones(3, 10)).shape
-    (3, 20)
+    torch.Size([3, 20])
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class LSTMCell(_Cell):
     >>> from minigrad import nn
     >>> h, c = nn.LSTMCell(10, 20)(mg.ones(3, 10))
     >>> h.shape, c.shape
-    ((3, 20), (3, 20))
+    (torch.Size([3, 20]), torch.Size([3, 20]))
     """
 
     gates = 4
@@ -144,7 +144,7 @@ class GRUCell(_Cell):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.GRUCell(10, 20)(mg.ones(3, 10)).shape
-    (3, 20)
+    torch.Size([3, 20])
     """
 
     gates = 3
@@ -440,7 +440,7 @@ class RNN(RNNBase):
     >>> from minigrad import nn
     >>> y, h = nn.RNN(10, 20, num_layers=2)(mg.ones(5, 3, 10))
     >>> y.shape, h.shape
-    ((5, 3, 20), (2, 3, 20))
+    (torch.Size([5, 3, 20]), torch.Size([2, 3, 20]))
     """
 
     def __init__(
@@ -495,7 +495,7 @@ class LSTM(RNNBase):
     >>> from minigrad import nn
     >>> y, (h, c) = nn.LSTM(10, 20, batch_first=True, bidirectional=True)(mg.ones(3, 5, 10))
     >>> y.shape, h.shape, c.shape
-    ((3, 5, 40), (2, 3, 20), (2, 3, 20))
+    (torch.Size([3, 5, 40]), torch.Size([2, 3, 20]), torch.Size([2, 3, 20]))
     """
 
     def __init__(
@@ -524,7 +524,7 @@ class GRU(RNNBase):
     >>> from minigrad import nn
     >>> y, h = nn.GRU(10, 20)(mg.ones(5, 10))
     >>> y.shape, h.shape
-    ((5, 20), (1, 20))
+    (torch.Size([5, 20]), torch.Size([1, 20]))
     """
 
     def __init__(

@@ -32,7 +32,7 @@ def shapes_only() -> Iterator[None]:
     >>> with nn.shapes_only():
     ...     layer = nn.Linear(10**6, 10**6)
     >>> layer.weight.shape
-    (1000000, 1000000)
+    torch.Size([1000000, 1000000])
     """
     with outlining():
         yield
@@ -191,7 +191,7 @@ def summary(
         with unchanged(model, training=False), heard(model, recorder.begin, recorder.end), no_grad(), outlining(recorder.hear):
             model(*args, **kwargs)
     except Exception as error:
-        error.add_note(f"in nn.summary, with inputs of shape {', '.join(str(x.shape) for x in inputs)}")
+        error.add_note(f"in nn.summary, with inputs of shape {', '.join(str(tuple(x.shape)) for x in inputs)}")
         raise
     parameters = list(model.parameters())
     return Summary(recorder.finish(), _bytes(parameters), _bytes(model.buffers()), _bytes(inputs), depth)

@@ -95,7 +95,7 @@ class TransformerEncoderLayer(_Layer):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.TransformerEncoderLayer(16, nhead=4, batch_first=True)(mg.ones(2, 5, 16)).shape
-    (2, 5, 16)
+    torch.Size([2, 5, 16])
     """
 
     attentions = ("self_attn",)
@@ -118,7 +118,7 @@ class TransformerDecoderLayer(_Layer):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.TransformerDecoderLayer(16, nhead=4, batch_first=True)(mg.ones(2, 5, 16), mg.ones(2, 7, 16)).shape
-    (2, 5, 16)
+    torch.Size([2, 5, 16])
     """
 
     attentions = ("self_attn", "multihead_attn")
@@ -171,7 +171,7 @@ class TransformerEncoder(Module):
     >>> from minigrad import nn
     >>> encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, nhead=4), num_layers=2)
     >>> encoder(mg.ones(5, 2, 16)).shape
-    (5, 2, 16)
+    torch.Size([5, 2, 16])
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class TransformerDecoder(Module):
     >>> from minigrad import nn
     >>> decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(16, nhead=4), num_layers=2)
     >>> decoder(mg.ones(5, 2, 16), mg.ones(7, 2, 16)).shape
-    (5, 2, 16)
+    torch.Size([5, 2, 16])
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
@@ -253,7 +253,7 @@ class Transformer(Module):
     >>> model = nn.Transformer(16, nhead=4, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=32)
     >>> causal = nn.Transformer.generate_square_subsequent_mask(5)
     >>> model(mg.ones(7, 2, 16), mg.ones(5, 2, 16), tgt_mask=causal).shape
-    (5, 2, 16)
+    torch.Size([5, 2, 16])
     """
 
     def __init__(

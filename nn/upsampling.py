@@ -16,7 +16,7 @@ class Upsample(Module):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.Upsample(scale_factor=2)(mg.ones(1, 3, 4, 5)).shape
-    (1, 3, 8, 10)
+    torch.Size([1, 3, 8, 10])
     """
 
     def __init__(

@@ -32,7 +32,7 @@ def lenet(classes: int = 10) -> nn.Sequential:
     >>> import minigrad as mg
     >>> from minigrad.demo.networks import lenet
     >>> lenet()(mg.zeros(2, 1, 28, 28)).shape
-    (2, 10)
+    torch.Size([2, 10])
     """
     layers = {
         "conv1": nn.Conv2d(1, 6, 5, padding=2), "relu1": nn.ReLU(), "pool1": nn.MaxPool2d(2),

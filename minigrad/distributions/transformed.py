@@ -404,7 +404,7 @@ class LogisticNormal(TransformedDistribution):
     >>> import minigrad as mg
     >>> from minigrad.distributions import LogisticNormal
     >>> LogisticNormal(mg.zeros(2), mg.ones(2)).sample().shape
-    (3,)
+    torch.Size([3])
     """
 
     parameters = {"loc": 1, "scale": 1}
@@ -474,7 +474,7 @@ class RelaxedBernoulli(_Relaxed):
     >>> import minigrad as mg
     >>> from minigrad.distributions import RelaxedBernoulli
     >>> RelaxedBernoulli(mg.tensor(0.5), probs=mg.tensor([0.2, 0.7])).rsample().shape
-    (2,)
+    torch.Size([2])
     """
 
     _discrete = "bernoulli"

@@ -27,7 +27,7 @@ def stack_module_state(models: Iterable[Module]) -> tuple[dict[str, Any], dict[s
     >>> models = [nn.Linear(2, 1) for _ in range(5)]
     >>> parameters, buffers = func.stack_module_state(models)
     >>> {name: p.shape for name, p in parameters.items()}
-    {'weight': (5, 1, 2), 'bias': (5, 1)}
+    {'weight': torch.Size([5, 1, 2]), 'bias': torch.Size([5, 1])}
     """
     several = list(models)
     for model in several:

@@ -77,7 +77,7 @@ def export(
     >>> [node.name for node in file.graph.node], [tensor.name for tensor in file.graph.initializer]
     (['/0/Gemm', '/1/Relu'], ['0.weight', '0.bias'])
     >>> onnx.load(file)(mg.ones(5, 2)).shape
-    (5, 3)
+    torch.Size([5, 3])
     """
     onnx = official()
     if not callable(model):

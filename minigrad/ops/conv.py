@@ -166,7 +166,7 @@ def conv2d(
     >>> right_minus_left = mg.tensor([[[[-1.0, 0.0, 1.0]]]])
     >>> y = mg.conv2d(image, right_minus_left)
     >>> y.shape, y.flatten()
-    ((1, 1, 3, 1), tensor([2., 2., 2.], grad_fn=<ViewBackward0>))
+    (torch.Size([1, 1, 3, 1]), tensor([2., 2., 2.], grad_fn=<ViewBackward0>))
     >>> y.sum().backward()
     >>> image.grad[0, 0]
     tensor([[-1.,  0.,  1.],

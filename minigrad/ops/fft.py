@@ -104,7 +104,7 @@ def _scaled(name: str, x: Any, n: int, norm: str | None, inverse: bool) -> Any:
 
 def _complex(name: str, input: Any, s: Any, dim: Any, norm: str | None, inverse: bool) -> ComplexPair:
     z = as_pair(name, input)
-    dims, sizes = _places(name, z.shape, s, dim)
+    dims, sizes = _places(name, tuple(z.shape), s, dim)
     pair = _resized(z.pair, dims, sizes)
     n = math.prod([pair.shape[d] for d in dims])
     return ComplexPair(_scaled(name, _transform(pair, dims, inverse), n, norm, inverse))
@@ -123,7 +123,7 @@ def _half(name: str, input: Any, s: Any, dim: Any, norm: str | None) -> ComplexP
 
 def _whole(name: str, input: Any, s: Any, dim: Any, norm: str | None) -> Tensor:
     z = as_pair(name, input)
-    dims, sizes = _places(name, z.shape, s, dim)
+    dims, sizes = _places(name, tuple(z.shape), s, dim)
     if not dims:
         raise ShapeError(f"{name}: at least one dimension must be transformed")
     n = 2 * (z.shape[dims[-1]] - 1) if sizes[-1] is None else sizes[-1]
@@ -326,7 +326,7 @@ def stft(
     >>> import minigrad as mg
     >>> spectrogram = mg.stft(mg.ones(16), 8, window=mg.hann_window(8), return_complex=True).abs()
     >>> spectrogram.shape
-    (5, 9)
+    torch.Size([5, 9])
     """
     if return_complex is None:
         raise RuntimeError(
@@ -387,7 +387,7 @@ def istft(
     hop = max(n_fft // 4, 1) if hop_length is None else whole("istft", "hop_length", hop_length, 1)
     bins = n_fft // 2 + 1 if onesided is None or onesided else n_fft
     if z.ndim not in (2, 3) or z.shape[-2] != bins:
-        raise ShapeError(f"istft: input must be (F, T) or (B, F, T) with F = {bins} frequencies for n_fft {n_fft}, not of shape {z.shape}")
+        raise ShapeError(f"istft: input must be (F, T) or (B, F, T) with F = {bins} frequencies for n_fft {n_fft}, not of shape {tuple(z.shape)}")
     z = z.transpose(-2, -1)
     frames = irfft(z, n_fft) if bins < n_fft or n_fft == 1 else ifft(z).real
     frames = frames * math.sqrt(n_fft) if normalized else frames

@@ -121,7 +121,7 @@ def _place(position: tuple[int, ...]) -> str:
 def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[np.ndarray, np.ndarray | None, Any]:
     """For each place its class, which places are ignored (None: not one), and its weight (1 if it is that of all). Ignored places get 0 for both."""
     target = array_of(target)
-    shape, dtype = input.shape, input.dtype
+    shape, dtype = tuple(input.shape), input.dtype
     if target.dtype.kind not in "iu":
         if target.dtype.kind == "f" and (nans := np.isnan(numbers_of(target))).any():
             where = tuple(int(i) for i in np.argwhere(nans)[0])
@@ -172,7 +172,7 @@ def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, 
     if not soft:
         target = array_of(target)
         if target.shape:
-            raise ShapeError(f"{name}: input {input.shape} (one example) needs a scalar target, not {target.shape}")
+            raise ShapeError(f"{name}: input {tuple(input.shape)} (one example) needs a scalar target, not {target.shape}")
         return reshape(input, (1, -1)), reshape(target, (1,)), True
     return reshape(input, (1, -1)), reshape(target, (1, -1)), True
 

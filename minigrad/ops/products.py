@@ -523,7 +523,7 @@ def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
 
     >>> import minigrad as mg
     >>> mg.tensordot(mg.ones(2, 3, 4), mg.ones(4, 3, 5), dims=([1, 2], [1, 0])).shape
-    (2, 5)
+    torch.Size([2, 5])
     """
     na, nb = len(input.shape), len(other.shape)
     if isinstance(dims, (int, np.integer)):

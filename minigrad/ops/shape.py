@@ -105,7 +105,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
     >>> import minigrad as mg
     >>> mg.zeros(2, 3, 4).flatten(1).shape
-    (2, 12)
+    torch.Size([2, 12])
     """
     shape = shape_of(input)
     start, end = positive_dim("flatten", start_dim, len(shape)), positive_dim("flatten", end_dim, len(shape))
@@ -164,7 +164,7 @@ def permute(input: Array, dims: Size) -> Array:
 
     >>> import minigrad as mg
     >>> mg.permute(mg.zeros(2, 3, 4), (2, 0, 1)).shape
-    (4, 2, 3)
+    torch.Size([4, 2, 3])
     """
     if type(dims) is tuple and len(dims) == input.ndim:
         try:
@@ -193,7 +193,7 @@ def transpose(input: Array, dim0: int, dim1: int) -> Array:
 
     >>> import minigrad as mg
     >>> mg.zeros(2, 3, 4).transpose(0, -1).shape
-    (4, 3, 2)
+    torch.Size([4, 3, 2])
     """
     if type(dim0) is int and type(dim1) is int and -input.ndim <= dim0 < input.ndim > dim1 >= -input.ndim:
         return input.swapaxes(dim0, dim1)

@@ -39,7 +39,7 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
     >>> from minigrad.ops.shape_inference import outlining
     >>> with mg.no_grad(), outlining():
     ...     mg.conv2d(mg.from_numpy(outline((4096, 3, 512, 512), np.float32)), mg.ones(64, 3, 3, 3)).shape
-    (4096, 64, 510, 510)
+    torch.Size([4096, 64, 510, 510])
     """
     put_before_kernels(_outlined)
     token = LISTENER.set(listener or (lambda op, multiply_adds: None))

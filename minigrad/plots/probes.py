@@ -184,7 +184,7 @@ def layer_outputs(model: Any, x: Any, layers: Sequence[str]) -> list[Any]:
     >>> from minigrad import nn, plots
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
     >>> [y.shape for y in plots.layer_outputs(model, mg.ones(5, 2), ["1", "0"])]
-    [(5, 3), (5, 3)]
+    [torch.Size([5, 3]), torch.Size([5, 3])]
     """
     return named_outputs("layer_outputs", model, x, layers)
 

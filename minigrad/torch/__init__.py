@@ -7,7 +7,7 @@ What is not there raises an ``AttributeError`` (or ``ImportError``) that says wh
 >>> import minigrad.torch.nn as nn
 >>> device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 >>> nn.Linear(2, 3).to(device)(torch.ones(1, 2, device=device)).shape
-(1, 3)
+torch.Size([1, 3])
 >>> torch.fx
 Traceback (most recent call last):
 ...

@@ -62,7 +62,7 @@ class ToImage(_Form):
     >>> import numpy as np
     >>> from minigrad.nn.data import ToImage
     >>> ToImage()(np.full((4, 6, 3), 51, np.uint8)).shape
-    (3, 4, 6)
+    torch.Size([3, 4, 6])
     """
 
     def __call__(self, image: Any) -> Any:

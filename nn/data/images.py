@@ -42,7 +42,7 @@ def make_grid(
     >>> import minigrad as mg
     >>> from minigrad.nn.data.images import make_grid
     >>> make_grid(mg.rand(10, 1, 28, 28), nrow=5).shape
-    (3, 62, 152)
+    torch.Size([3, 62, 152])
     """
     images: Any = np.stack([array_of(t) for t in tensor]) if isinstance(tensor, (list, tuple)) else array_of(tensor)
     if not 2 <= images.ndim <= 4:

@@ -73,8 +73,8 @@ class DataLoader(Generic[T]):
     2
     >>> for x, y in loader:
     ...     print(x.shape, y)
-    (2, 1) tensor([1, 2])
-    (1, 1) tensor([3])
+    torch.Size([2, 1]) tensor([1, 2])
+    torch.Size([1, 1]) tensor([3])
     """
 
     def __init__(

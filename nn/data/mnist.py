@@ -57,7 +57,7 @@ class MNIST(Dataset[tuple[Any, int]]):
     ((1, 28, 28), 'float32', 1)
     >>> x, y = next(iter(DataLoader(digits, batch_size=64)))
     >>> x.shape, y.shape
-    ((64, 1, 28, 28), (64,))
+    (torch.Size([64, 1, 28, 28]), torch.Size([64]))
     """
 
     name = "mnist"
@@ -212,7 +212,7 @@ class MNIST(Dataset[tuple[Any, int]]):
         >>> from minigrad.nn.data import MNIST
         >>> x, y = MNIST(train=False).tensors(normalize=True)
         >>> x.shape, y.shape, x.dtype
-        ((1000, 1, 28, 28), (1000,), torch.float32)
+        (torch.Size([1000, 1, 28, 28]), torch.Size([1000]), torch.float32)
         """
         images = self._floats(self.images)
         if normalize is not False:

@@ -262,9 +262,9 @@ class ToTensor(_Shown):
     >>> import numpy as np
     >>> from minigrad.nn.data import ToTensor
     >>> ToTensor()(np.full((4, 6, 3), 51, np.uint8)).shape, ToTensor()(np.array([[51]], np.uint8))
-    ((3, 4, 6), tensor([[[0.2000]]]))
+    (torch.Size([3, 4, 6]), tensor([[[0.2000]]]))
     >>> ToTensor()(np.zeros((1, 28, 28), np.float32)).shape
-    (1, 28, 28)
+    torch.Size([1, 28, 28])
     """
 
     batched = True

@@ -18,7 +18,7 @@ class LeNet5(nn.Module):
     >>> import minigrad as mg
     >>> model = LeNet5()
     >>> model(mg.zeros(2, 1, 28, 28)).shape
-    (2, 10)
+    torch.Size([2, 10])
     >>> sum(p.numel() for p in model.parameters())
     61706
     """

@@ -43,7 +43,7 @@ class UNet(nn.Module):
 
     >>> import minigrad as mg
     >>> UNet(width=4, padded=True)(mg.zeros(1, 1, 48, 40)).shape
-    (1, 2, 48, 40)
+    torch.Size([1, 2, 48, 40])
     """
 
     def __init__(

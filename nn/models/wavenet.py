@@ -106,7 +106,7 @@ class WaveNet(nn.Module):
     >>> import minigrad as mg
     >>> model = WaveNet(classes=16, layers=4, blocks=2, residual=8, gated=8, skip=16)
     >>> model(mg.randint(16, (2, 50))).shape, model.receptive_field
-    ((2, 16, 50), 32)
+    (torch.Size([2, 16, 50]), 32)
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class WaveNet(nn.Module):
         >>> import minigrad as mg
         >>> model = WaveNet(classes=16, layers=3, blocks=1, residual=4, gated=4, skip=4)
         >>> model.generate(20).shape
-        (1, 20)
+        torch.Size([1, 20])
         """
         check("generate", locals(), length=1, temperature="above 0")
         if start is None:

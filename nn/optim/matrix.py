@@ -55,7 +55,7 @@ class Adafactor(_Whole):
     >>> (w * w).sum().backward()
     >>> optimizer.step()
     >>> {name: getattr(x, "shape", x) for name, x in optimizer.state[w].items()}
-    {'step': 1, 'row_var': (3, 1), 'col_var': (1, 4)}
+    {'step': 1, 'row_var': torch.Size([3, 1]), 'col_var': torch.Size([1, 4])}
     """
 
     def __init__(

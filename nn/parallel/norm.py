@@ -36,7 +36,7 @@ class SyncBatchNorm(BatchNormBase):
     >>> import minigrad as mg
     >>> from minigrad import nn
     >>> nn.SyncBatchNorm(3)(mg.randn(4, 3, 5)).shape
-    (4, 3, 5)
+    torch.Size([4, 3, 5])
     """
 
     def __init__(

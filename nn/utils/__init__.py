@@ -191,7 +191,7 @@ def functional_call(
             raise AttributeError(f"functional_call: {type(module).__name__} has no parameter or buffer '{path}'")
         before = owner.__dict__[name]
         if before is not None and before.shape != value.shape:
-            raise ShapeError(f"functional_call: {path} has shape {before.shape}, the value {value.shape}")
+            raise ShapeError(f"functional_call: {path} has shape {tuple(before.shape)}, the value {tuple(value.shape)}")
         places.append((owner.__dict__, name, before, value))
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     try:
@@ -214,7 +214,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     parameters = _tensors("vector_to_parameters", "parameters", parameters)
     sizes = [p.numel() for p in parameters]
     if vec.ndim != 1 or vec.numel() != sum(sizes):
-        raise ShapeError(f"vector_to_parameters: vec must have the {sum(sizes)} elements of the parameters, but its shape is {vec.shape}")
+        raise ShapeError(f"vector_to_parameters: vec must have the {sum(sizes)} elements of the parameters, but its shape is {tuple(vec.shape)}")
     ends = np.cumsum(sizes)
     for p, end, size in zip(parameters, ends, sizes, strict=True):
         p.data = vec._data[end - size : end].reshape(p.shape).astype(p.dtype)
@@ -225,7 +225,7 @@ def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
 
     >>> from minigrad import nn
     >>> nn.utils.skip_init(nn.Linear, 3, 4).weight.shape
-    (4, 3)
+    torch.Size([4, 3])
     """
     if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
         raise RuntimeError(f"skip_init: a subclass of nn.Module is needed, not {module_cls!r}")

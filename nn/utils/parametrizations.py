@@ -75,7 +75,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     >>> from minigrad import nn
     >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 4))
     >>> layer.parametrizations.weight.original0.shape, layer.parametrizations.weight.original1.shape
-    ((4, 1), (4, 3))
+    (torch.Size([4, 1]), torch.Size([4, 3]))
     """
     _check("weight_norm", module, name, dim)
     return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)

@@ -30,7 +30,7 @@ class Rearrange(RearrangeMixin, nn.Module):
     >>> import minigrad as mg
     >>> from minigrad.einops.layers.torch import Rearrange
     >>> Rearrange("n c (h a) w -> n (c a) h w", a=2)(mg.ones(1, 3, 4, 5)).shape
-    (1, 6, 2, 5)
+    torch.Size([1, 6, 2, 5])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class Reduce(ReduceMixin, nn.Module):
     >>> import minigrad as mg
     >>> from minigrad.einops.layers.torch import Reduce
     >>> Reduce("n c (h a) (w b) -> n c h w", "max", a=2, b=2)(mg.ones(1, 3, 4, 6)).shape
-    (1, 3, 2, 3)
+    torch.Size([1, 3, 2, 3])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class EinMix(_EinmixMixin, nn.Module):
     >>> import minigrad as mg
     >>> from minigrad.einops.layers.torch import EinMix
     >>> EinMix("t b cin -> t b cout", weight_shape="cin cout", bias_shape="cout", cin=3, cout=5)(mg.ones(2, 4, 3)).shape
-    (2, 4, 5)
+    torch.Size([2, 4, 5])
     """
 
     def _create_parameters(self, weight_shape: Any, weight_bound: float, bias_shape: Any, bias_bound: float) -> None:
