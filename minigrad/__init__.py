@@ -80,7 +80,9 @@ if TYPE_CHECKING:  # the same as below
         as_strided, block_diag, cartesian_prod, combinations, diagonal_scatter, dsplit, hsplit, select_scatter, slice_scatter, split_with_sizes,
         unravel_index, vander, vsplit,
     )  # fmt: skip
-    from minigrad.ops.complex_pair import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
+    from minigrad.ops.complex_pair import (
+        adjoint, angle, complex, conj, conj_physical, imag, is_conj, isreal, polar, real, resolve_conj, view_as_complex, view_as_real,
+    )  # fmt: skip
     from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
     from minigrad.ops.distance import cdist, renorm
     from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
@@ -116,7 +118,9 @@ _LATER = {
         "as_strided block_diag cartesian_prod combinations diagonal_scatter dsplit hsplit select_scatter slice_scatter "
         "split_with_sizes unravel_index vander vsplit"
     ),
-    "minigrad.ops.complex_pair": "angle complex conj imag polar real view_as_complex view_as_real",
+    "minigrad.ops.complex_pair": (
+        "adjoint angle complex conj conj_physical imag is_conj isreal polar real resolve_conj view_as_complex view_as_real"
+    ),
     "minigrad.ops.conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     "minigrad.ops.distance": "cdist renorm",
     "minigrad.ops.dropout": "alpha_dropout dropout feature_alpha_dropout",

@@ -34,7 +34,7 @@ TABLE: dict[str, dict[str, str]] = {
         "float8_* float4_* bit bits* int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 BFloat16Tensor": (
             "float32 holds bfloat16 exactly, and nn.load_torch converts it"
         ),
-        "complex32 chalf conj_physical* resolve_conj is_conj view_as_real_copy view_as_complex_copy isreal adjoint": _COMPLEX,
+        "complex32 chalf conj_physical_ view_as_real_copy view_as_complex_copy": _COMPLEX,
         "sparse sparse_* jagged nested hspmm hsmm spmm smm sspaddmm saddmm dsmm resize_as_sparse_ *_indices_copy indices_copy values_copy": _SPARSE,
         "quantize_* quantized_* q_* qint* quint* qscheme fake_quantize_* dequantize int_repr choose_qparams_optimized per_* fbgemm_* ao "
         "quantization empty_quantized fused_moving_avg_obs_fake_quant": _QUANTISED,
@@ -80,7 +80,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.Tensor": {
         "bfloat16": "float32 holds bfloat16 exactly",
-        "imag conj_physical conj_physical_ H mH adjoint chalf is_conj resolve_conj isreal is_neg resolve_neg": _COMPLEX,
+        "imag conj_physical_ chalf": _COMPLEX,
         "to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr sparse_dim sparse_mask sparse_resize_ "
         "sparse_resize_and_clear_ is_sparse_csr coalesce is_coalesced indices values crow_indices ccol_indices col_indices row_indices dense_dim "
         "smm sspaddmm to_dense resize_as_sparse_ to_padded_tensor": _SPARSE,

@@ -536,7 +536,7 @@ def randint_like(
 
 def is_tensor(obj: Any) -> bool:
     """Whether ``obj`` is a Tensor or a complex pair: ``torch.is_tensor``."""
-    return isinstance(obj, (Tensor, Shell))
+    return isinstance(obj, Tensor)
 
 
 def is_floating_point(input: Tensor) -> bool:

@@ -31,6 +31,7 @@ from minigrad.engine import (
     cast,
     dtype_of,
     get_default_dtype,
+    inside,
     is_batched,
     is_grad_enabled,
     lifted,
@@ -206,8 +207,6 @@ def as_tensor(data: Any, dtype: DType = None, device: Any = None) -> Tensor:
     check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype=dtype)
-    if isinstance(data, Shell):
-        return data if dtype is None else data.to(dtype=dtype)  # type: ignore[return-value]
     array = to_array(data, dtype, name="as_tensor", complex_too=True)
     return over(array) if array is data and array.dtype.kind != "c" else made(array)
 
@@ -319,8 +318,15 @@ def _polygamma(input: Tensor, n: int) -> Tensor:
 _relu: Callable[[Tensor], Tensor] = getattr(activation.relu, "op").function  # noqa: B009  # without `inplace`, which only the function has
 
 
+class _TensorType(type):
+    """Complex numbers over a Tensor are an instance of Tensor, those over a Parameter of Parameter: what is asked for is the class inside."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return type.__instancecheck__(cls, inside(instance))
+
+
 @register_tensor
-class Tensor(TensorBase):
+class Tensor(TensorBase, metaclass=_TensorType):
     """An array with reverse-mode autodiff: ``torch.Tensor``. Made by :func:`minigrad.tensor` and by ops.
 
     Called as a class it does what PyTorch's old constructor does: ``Tensor(2, 3)`` and ``Tensor(x.shape)`` have these sizes and arbitrary values,
@@ -1035,6 +1041,18 @@ class Tensor(TensorBase):
         return self
 
     conj = complex_pair.conj
+    conj_physical = complex_pair.conj
+    isreal = complex_pair.isreal
+
+    def resolve_conj(self) -> Tensor:
+        """This Tensor, which is real."""
+        return self
+
+    def is_conj(self) -> builtins.bool:
+        """False."""
+        return False
+
+    resolve_neg, is_neg = resolve_conj, is_conj
     angle = complex_pair.angle
 
     def cpu(self) -> Tensor:
@@ -1469,6 +1487,9 @@ class Tensor(TensorBase):
     t = shaping.t
     T: Tensor = property(shaping.reverse_dims)  # type: ignore[assignment]  # what it gives
     mT: Tensor = property(shaping.matrix_transpose)  # type: ignore[assignment]
+    mH: Tensor = property(shaping.matrix_transpose)  # type: ignore[assignment]
+    H: Tensor = property(shaping.t)  # type: ignore[assignment]
+    adjoint = shaping.matrix_transpose
     flatten = shaping.flatten
     unflatten = shaping.unflatten
     squeeze = shaping.squeeze

@@ -240,7 +240,9 @@ def batched_nms(boxes: mg.Tensor, scores: mg.Tensor, idxs: mg.Tensor, iou_thresh
     check("batched_nms", locals(), iou_threshold="not NaN")
     groups, values = array_of(idxs), array_of(scores)
     if not groups.shape == values.shape == _rows("batched_nms", boxes).shape[:1]:
-        raise ShapeError(f"batched_nms: boxes (N, 4) have scores (N,) and idxs (N,), not {tuple(boxes.shape)}, {values.shape} and {groups.shape}")
+        raise ShapeError(
+            f"batched_nms: boxes (N, 4) have scores (N,) and idxs (N,), not {tuple(boxes.shape)}, {values.shape} and {groups.shape}"
+        )
     kept = [np.empty(0, np.int64)]
     for group in np.unique(groups):
         own = np.flatnonzero(groups == group)

@@ -102,7 +102,9 @@ def fan_in_and_fan_out(tensor: Tensor, name: str = "fan_in_and_fan_out") -> tupl
     Raises ``ValueError`` for a Tensor with less than two dimensions.
     """
     if tensor.ndim < 2:
-        raise ValueError(f"{name}: fan in and fan out need a weight with at least 2 dimensions (out, in, ...), not shape {tuple(tensor.shape)}")
+        raise ValueError(
+            f"{name}: fan in and fan out need a weight with at least 2 dimensions (out, in, ...), not shape {tuple(tensor.shape)}"
+        )
     window = math.prod(tensor.shape[2:])
     return tensor.shape[1] * window, tensor.shape[0] * window
 

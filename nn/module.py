@@ -29,14 +29,7 @@ R = TypeVar("R", covariant=True)
 M = TypeVar("M")
 
 
-class _ParameterType(type):
-    """A complex pair over a Parameter is an instance of Parameter: what trains is the pair's real numbers."""
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        return type.__instancecheck__(cls, instance) or (isinstance(instance, Shell) and type.__instancecheck__(cls, instance.pair))
-
-
-class Parameter(Tensor, metaclass=_ParameterType):
+class Parameter(Tensor):
     """A Tensor that a :class:`Module` registers when it is assigned as an attribute: ``torch.nn.Parameter``.
 
     Of complex numbers it is a :class:`~minigrad.ops.complex_pair.ComplexPair` over a Parameter of shape (..., 2), which optimisers train as any
@@ -1418,7 +1411,7 @@ class _BackwardHooks:
 
 def _watch_some(values: tuple, hook: Callable[[tuple], tuple]) -> tuple[list[int], tuple]:
     """The positions of the Tensors with a graph in ``values``, and ``values`` with these replaced by watched ones."""
-    places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
+    places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and not isinstance(v, Shell) and v.requires_grad]
     replaced = list(values)
     if places:
         for i, y in zip(places, watch(*[values[i] for i in places], hook=hook), strict=True):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.distributed.processes import Group, Work, current
-from minigrad.engine import ShapeError, no_grad
+from minigrad.engine import ShapeError, TensorBase, no_grad
 from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
 
@@ -58,7 +58,7 @@ def _rank(name: str, what: str, rank: Any, here: Group) -> int:
 
 def _array(name: str, tensor: Any) -> np.ndarray:
     """A copy of a tensor's value that MPI may write into, without gaps; bools as bytes, which they are."""
-    if not isinstance(tensor, Tensor):
+    if not isinstance(tensor, TensorBase):
         raise TypeError(f"{name}: it takes a Tensor, not {type(tensor).__name__}")
     array = tensor._data.copy(order="C")
     return array.view(np.uint8) if array.dtype == bool else array
@@ -149,7 +149,7 @@ def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -
 
 def _row_of(name: str, what: str, tensors: Any, like: Tensor, count: int) -> list[Tensor]:
     """``tensors``, after a check that they are ``count`` of one shape and dtype."""
-    if not isinstance(tensors, (list, tuple)) or not all(isinstance(t, Tensor) for t in tensors):
+    if not isinstance(tensors, (list, tuple)) or not all(isinstance(t, TensorBase) for t in tensors):
         raise TypeError(f"{name}: {what} is a list of Tensors, one for each rank")
     if len(tensors) != count:
         raise ValueError(f"{name}: {what} has {len(tensors)} tensors, and there are {count} ranks")

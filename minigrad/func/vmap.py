@@ -144,7 +144,9 @@ def _batch(name: str, value: Any, dim: int | None, level: Level) -> Any:
     tensor = value.pair if isinstance(value, ComplexPair) else value
     if dim is None:
         if is_batched(tensor) and tensor._data.level is level:
-            raise ValueError(f"vmap of {name}: out_dims is None for a result of shape {tuple(value.shape)} that differs from sample to sample")
+            raise ValueError(
+                f"vmap of {name}: out_dims is None for a result of shape {tuple(value.shape)} that differs from sample to sample"
+            )
         return value
     if not isinstance(tensor, TensorBase):
         raise TypeError(f"vmap of {name}: the function must return Tensors, and returned {shown(value)}; out_dims=None lets it through")

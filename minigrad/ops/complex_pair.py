@@ -38,6 +38,7 @@ from minigrad.engine import (
     shape_of,
     wrap,
 )
+from minigrad.later import Later
 from minigrad.ops import elementwise as ew
 from minigrad.ops import index, products, reduce
 from minigrad.ops import shape as shaping
@@ -57,6 +58,9 @@ def pairs(numbers: np.ndarray) -> np.ndarray:
     """The array of pairs (..., 2) of complex numbers."""
     numbers = np.asarray(numbers, order="C")
     return numbers.reshape((*numbers.shape, 1)).view(numbers.real.dtype)
+
+
+_LINALG, _EQUATIONS = Later("minigrad.ops.linalg"), Later("minigrad.ops.equations")  # which not every program needs
 
 
 class ComplexPair(Shell):
@@ -346,11 +350,19 @@ class ComplexPair(Shell):
         """The complex conjugate."""
         return ComplexPair(_conjugate(self.pair))
 
-    resolve_conj = contiguous  # a conjugate is computed at once
+    def resolve_conj(self) -> ComplexPair:
+        """The pair itself: a conjugate is computed at once."""
+        return self
 
     def is_conj(self) -> bool:
         """False."""
         return False
+
+    resolve_neg, is_neg, conj_physical = resolve_conj, is_conj, conj
+
+    def isreal(self) -> Any:
+        """Whether each element has no imaginary part, bools."""
+        return isreal(self)
 
     def __bool__(self) -> bool:
         return bool(reduce.any(self.pair)) if self.numel() == 1 else bool(self.real)  # which says that it is ambiguous
@@ -487,6 +499,10 @@ class ComplexPair(Shell):
     def adjoint(self) -> ComplexPair:
         """The conjugate of the matrices, transposed."""
         return self.mH
+
+    inverse, det, logdet, slogdet, cholesky = _LINALG.inv, _LINALG.det, _EQUATIONS.logdet, _LINALG.slogdet, _LINALG.cholesky
+    qr, svd, pinverse = _LINALG.old_qr, _LINALG.old_svd, _LINALG.pinverse
+    matrix_exp, matrix_power = _LINALG.matrix_exp, _LINALG.matrix_power
 
     def where(self, condition: Any, other: Any) -> ComplexPair:
         """This pair where ``condition`` holds, else ``other``."""
@@ -774,6 +790,10 @@ _ANSWERS: dict[str, Callable] = {  # op -> its result for complex numbers
     "broadcast_to": lambda z, shape: ComplexPair(broadcast_to(z.pair, shape=(*shape, 2))),
     "getitem": lambda z, index: ComplexPair(subscript(z.pair, _with_parts(index))),
     "pad_constant": _padded,
+    **{
+        name: getattr(Later("minigrad.ops.complex_linalg"), name)
+        for name in ["inv", "solve", "solve_triangular", "pinv", "matrix_exp", "det", "slogdet", "cholesky", "qr", "svd", "eigh"]
+    },
 }
 _NUMBERS = (builtins.complex, np.complexfloating)
 
@@ -892,5 +912,32 @@ def conj(input: Tensor | ComplexPair) -> Any:
     tensors("conj", input=input)
     return input.conj() if isinstance(input, ComplexPair) else input
 
+
+def adjoint(input: Tensor | ComplexPair) -> Any:
+    """The matrices (..., n, m) transposed, and conjugated if they are complex: ``torch.adjoint``."""
+    return conj(shaping.matrix_transpose(input))  # type: ignore[arg-type]
+
+
+def isreal(input: Tensor | ComplexPair) -> Any:
+    """Whether each element has no imaginary part, bools: ``torch.isreal``.
+
+    >>> import minigrad as mg
+    >>> mg.isreal(mg.tensor([1.0, 2.0j]))
+    tensor([ True, False])
+    """
+    return ew.eq(input.imag if isinstance(input, ComplexPair) else input * 0, 0)
+
+
+def is_conj(input: Tensor | ComplexPair) -> bool:
+    """False: a conjugate is computed at once. ``torch.is_conj``."""
+    return False
+
+
+def resolve_conj(input: Tensor | ComplexPair) -> Any:
+    """``input``, as :func:`is_conj` is False: ``torch.resolve_conj``."""
+    return input
+
+
+conj_physical = conj
 
 public(__name__)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, aligned, batched, each_sample, linear_in, op, public, tangent, wrap
+from minigrad.engine import ShapeError, Shell, TensorBase, aligned, batched, each_sample, inside, linear_in, op, public, tangent, wrap
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
+from minigrad.later import Later
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import check, whole
 from minigrad.ops.batching import matrices
@@ -52,17 +53,21 @@ class LU(NamedTuple):
     U: Any
 
 
+_COMPLEX = Later("minigrad.ops.complex_pair")  # which not every program needs
+SOLVED = (np.float32, np.float64, np.complex64, np.complex128)  # dtypes; those of complex numbers are of pairs
+
+
 def require_matrices(name: str, x: Any) -> None:
-    """Raise ``ShapeError`` unless ``x`` is (..., n, m), ``RuntimeError`` unless it is float32 or float64."""
+    """Raise ``ShapeError`` unless ``x`` is (..., n, m), ``RuntimeError`` unless it is float32 or float64, or complex numbers of these."""
     if len(x.shape) < 2:
         raise ShapeError(f"{name}: matrices (..., n, m) are needed, not shape {tuple(x.shape)}")
-    if x.dtype not in (np.float32, np.float64):
+    if x.dtype not in SOLVED:
         raise RuntimeError(f"{name}: float32 or float64 is needed, not {x.dtype}")
 
 
 def require_square(name: str, x: Any, solved: bool = True) -> None:
-    """Raise ``ShapeError`` unless ``x`` has square matrices, ``RuntimeError`` unless they are float32 or float64, if equations are ``solved``."""
-    if solved and x.dtype not in (np.float32, np.float64):
+    """Raise ``ShapeError`` unless ``x`` has square matrices, ``RuntimeError`` as :func:`require_matrices`, if equations are ``solved``."""
+    if solved and x.dtype not in SOLVED:
         raise RuntimeError(f"{name}: the matrices must be float32 or float64, not {x.dtype}; convert them, as in x.float()")
     if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"{name}: square matrices (..., n, n) are needed, not shape {tuple(x.shape)}")
@@ -70,7 +75,9 @@ def require_square(name: str, x: Any, solved: bool = True) -> None:
 
 def alike(x: Any, array: np.ndarray) -> Any:
     """``array``, as a Tensor if ``x`` is one: arrays come out where arrays went in."""
-    return wrap(array) if isinstance(x, TensorBase) else array
+    if not isinstance(inside(x), TensorBase):
+        return array
+    return _COMPLEX.of_numbers(array) if array.dtype.kind == "c" else wrap(array)
 
 
 # ------------------------------------------------------------------------------------- inverses and solutions
@@ -217,8 +224,10 @@ def slogdet(A: Tensor) -> SlogdetResult:
 
 
 def logdet(input: Tensor) -> Tensor:
-    """Logarithm of the determinant, NaN where that is negative: ``torch.logdet``."""
+    """Logarithm of the determinant, NaN where a real one is negative: ``torch.logdet``."""
     sign, logabsdet = slogdet(input)
+    if isinstance(sign, Shell):
+        return sign.log() + logabsdet
     return ew.where(ew.lt(sign, 0), math.nan, logabsdet)
 
 
@@ -352,8 +361,8 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor
             [1.]])
     """
     check("cholesky_solve", locals(), upper="True or False")
-    lower = matrix_transpose(input2) if upper else input2
-    return solve_triangular(matrix_transpose(lower), solve_triangular(lower, input, upper=False), upper=True)
+    lower = _COMPLEX.adjoint(input2) if upper else input2
+    return solve_triangular(_COMPLEX.adjoint(lower), solve_triangular(lower, input, upper=False), upper=True)
 
 
 def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:

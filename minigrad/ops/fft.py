@@ -387,7 +387,9 @@ def istft(
     hop = max(n_fft // 4, 1) if hop_length is None else whole("istft", "hop_length", hop_length, 1)
     bins = n_fft // 2 + 1 if onesided is None or onesided else n_fft
     if z.ndim not in (2, 3) or z.shape[-2] != bins:
-        raise ShapeError(f"istft: input must be (F, T) or (B, F, T) with F = {bins} frequencies for n_fft {n_fft}, not of shape {tuple(z.shape)}")
+        raise ShapeError(
+            f"istft: input must be (F, T) or (B, F, T) with F = {bins} frequencies for n_fft {n_fft}, not of shape {tuple(z.shape)}"
+        )
     z = z.transpose(-2, -1)
     frames = irfft(z, n_fft) if bins < n_fft or n_fft == 1 else ifft(z).real
     frames = frames * math.sqrt(n_fft) if normalized else frames

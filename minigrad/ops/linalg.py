@@ -26,9 +26,11 @@ import numpy as np
 from minigrad.engine import ShapeError, cast, dtype_of, each_sample, op, public, is_array, batched
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
+from minigrad.later import Later
 from minigrad.ops.batching import sample_by_sample, matrices
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
+from minigrad.ops.complex_pair import ComplexPair, adjoint, conj, numbers, real
 from minigrad.ops.arguments import number, positive_dims, whole
 from minigrad.ops.equations import (
     alike, cholesky, det, inv, lu, lu_factor, lu_solve, matrix_power, require_matrices, require_square, slogdet, solve, solve_triangular,
@@ -39,6 +41,9 @@ from minigrad.ops.reduce import sum
 from minigrad.ops.shape import cat, diag_embed, diagonal, matrix_transpose, movedim, reshape, squeeze, tril, unsqueeze
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Dims, DType, Tensor
+
+
+_COMPLEX = Later("minigrad.ops.complex_linalg")  # which imports this module
 
 
 class QR(NamedTuple):
@@ -201,7 +206,7 @@ def old_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> OldSVD
     require_matrices("svd", input)
     u, s, vh = svd(input, not some)
     if compute_uv:
-        return OldSVD(u, s, matrix_transpose(vh))
+        return OldSVD(u, s, adjoint(vh))
     *lead, m, n = input.shape
     return OldSVD(*[alike(input, np.zeros((*lead, k, k), input.dtype)) if k else s for k in (m, 0, n)])
 
@@ -233,7 +238,8 @@ def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: boo
             s = np.linalg.svd(a, compute_uv=False)
         return np.asarray((s > _cutoff("matrix_rank", a, s, atol, rtol)[..., None]).sum(-1))
 
-    return alike(A, each_sample(rank, array_of(A), unwrapped(atol if tol is None else tol), unwrapped(rtol)))
+    a = numbers(array_of(A.pair)) if isinstance(A, ComplexPair) else array_of(A)
+    return alike(A, each_sample(rank, a, unwrapped(atol if tol is None else tol), unwrapped(rtol)))
 
 
 def _cutoff(name: str, a: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
@@ -288,7 +294,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     require_matrices("pinv", A)
     if hermitian:
         require_square("pinv", A)
-        A = tril(A) + matrix_transpose(tril(A, -1))
+        A = tril(A) + adjoint(tril(A, -1))
     atol, rtol = (array_of(t) if hasattr(t, "shape") else t for t in (atol, rcond if rtol is None else rtol))
     return _pinv(A, atol, rtol)
 
@@ -296,6 +302,11 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """:func:`pinv` under its older name: ``torch.pinverse``."""
     return pinv(input, rcond)
+
+
+def _squares(x: Any) -> Any:
+    """The sums of the squares of absolute values in each column."""
+    return sum(real(ew.mul(x, conj(x))), -2)
 
 
 @sample_by_sample()
@@ -337,7 +348,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str = "gelsy") -> 
     full = m > n and driver != "gelsy" and bool((array_of(rank) == n).all())
     return LeastSquares(
         reshape(x, x.shape[:-1]) if vectors else x,
-        sum(ew.square(matmul(A, x) - columns), -2) if full else alike(A, empty),
+        _squares(matmul(A, x) - columns) if full else alike(A, empty),
         alike(A, np.empty(0, np.int64)) if driver == "gels" else rank,
         alike(A, array_of(s) if driver in ("gelsd", "gelss") else empty),  # a constant, as in PyTorch
     )
@@ -389,51 +400,26 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     return eigh(A, UPLO).eigenvalues
 
 
-def _eig_input(g, out):
-    # V⁻ᵀ [ (VᵀV̄ - VᵀV diag(VᵀV̄))/E + diag(l̄) ] Vᵀ with E[i, j] = l_j - l_i (Giles 2008; the second term, for columns of length 1,
-    # is in Boeddeker et al., On the computation of complex-valued gradients, 2017)
-    (values, v), (g_values, gv) = out, g
-    t = matrix_transpose(v)
-    turned = matmul(t, gv)
-    turned = turned - matmul(t, v) * unsqueeze(diagonal(turned, 0, -2, -1), -2)
-    off = 1 - np.eye(v.shape[-1], dtype=v.dtype)
-    inside = _over(turned * off, unsqueeze(values, -2) - unsqueeze(values, -1)) + diag_embed(g_values)
-    return solve(t, matmul(inside, t))
-
-
-@batched(matrices)
-@op(input=_eig_input)
-def _eig(input: Array) -> Array:
-    with one_blas_thread:
-        values, vectors = np.linalg.eig(input)
-    if np.iscomplexobj(values):  # numpy returns real arrays where all are real
-        raise NotImplementedError(
-            "eig: some eigenvalues are complex, and there are no complex tensors; for symmetric matrices use eigh, without a gradient "
-            "numpy.linalg.eig"
-        )
-    return values, vectors
-
-
 def eig(A: Tensor) -> Eigen:
-    """Eigenvalues and eigenvectors of square matrices whose eigenvalues are real, ``A @ V == V @ diag(L)``: ``torch.linalg.eig``.
+    """Eigenvalues and eigenvectors of square matrices, ``A @ V == V @ diag(L)``: ``torch.linalg.eig``. Both are complex, as in PyTorch.
 
     Args:
-        A: (..., n, n).
+        A: (..., n, n), real or complex.
 
-    Returns ``(eigenvalues, eigenvectors)``: (..., n), in no order, and columns of length 1 (..., n, n): real ones, where PyTorch's are
-    complex. Raises ``NotImplementedError`` if an eigenvalue is complex, ``ShapeError`` for matrices that are not square.
+    Returns ``(eigenvalues, eigenvectors)``: (..., n), in no order, and columns of length 1 (..., n, n). The gradient is right for functions that do
+    not depend on the factor of absolute value 1 up to which an eigenvector is determined. Raises ``ShapeError`` for matrices that are not square.
 
     >>> import minigrad as mg
-    >>> mg.linalg.eig(mg.tensor([[1.0, 5.0], [0.0, 2.0]])).eigenvalues
-    tensor([1., 2.])
+    >>> mg.linalg.eig(mg.tensor([[0.0, -2.0], [2.0, 0.0]])).eigenvalues.imag
+    tensor([ 2., -2.])
     """
     require_matrices("eig", A)
     require_square("eig", A)
-    return Eigen(*_eig(A))
+    return Eigen(*_COMPLEX.eig(A))
 
 
 def eigvals(A: Tensor) -> Tensor:
-    """The eigenvalues of square matrices, if all are real: ``torch.linalg.eigvals``. As :func:`eig`."""
+    """The eigenvalues of square matrices, complex numbers: ``torch.linalg.eigvals``. As :func:`eig`."""
     return eig(A).eigenvalues
 
 
@@ -516,13 +502,13 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
-    """Scalar products of the vectors along ``dim``; the shapes broadcast: ``torch.linalg.vecdot``.
+    """Scalar products of the vectors along ``dim``, of complex ones with ``x`` conjugated; the shapes broadcast: ``torch.linalg.vecdot``.
 
     >>> import minigrad as mg
     >>> mg.linalg.vecdot(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), mg.tensor([1.0, 10.0]))
     tensor([21., 43.])
     """
-    return sum(ew.mul(x, y), dim)
+    return sum(ew.mul(conj(x), y), dim)
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
@@ -559,7 +545,7 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Dims = (-2, -1), keepdim: bool
         dtype: convert the matrices first.
     """
     x = x if dtype is None else cast(x, dtype=dtype_of("matrix_norm", dtype))
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         raise RuntimeError(f"matrix_norm: the matrices must be floating, not {x.dtype}; convert them, as in x.float()")
     dims = positive_dims("matrix_norm", dim, len(x.shape))
     if len(dims) != 2:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, Shell
+from minigrad.engine import ShapeError
 from minigrad.ops.shape import stack
 from minigrad.tensor import Tensor, as_tensor
 from minigrad.tree import rebuilt
@@ -40,8 +40,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if len(batch) == 0:
         raise ValueError("default_collate: the batch is empty")
     first = batch[0]
-    if isinstance(first, (Tensor, Shell)):
-        _check_same(batch, (Tensor, Shell), "a Tensor")
+    if isinstance(first, Tensor):
+        _check_same(batch, Tensor, "a Tensor")
         _check_equal([tuple(sample.shape) for sample in batch], "shape")
         return stack(batch)
     if isinstance(first, (np.ndarray, np.generic)) and not isinstance(first, (str, bytes)):

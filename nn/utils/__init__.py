@@ -214,7 +214,9 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     parameters = _tensors("vector_to_parameters", "parameters", parameters)
     sizes = [p.numel() for p in parameters]
     if vec.ndim != 1 or vec.numel() != sum(sizes):
-        raise ShapeError(f"vector_to_parameters: vec must have the {sum(sizes)} elements of the parameters, but its shape is {tuple(vec.shape)}")
+        raise ShapeError(
+            f"vector_to_parameters: vec must have the {sum(sizes)} elements of the parameters, but its shape is {tuple(vec.shape)}"
+        )
     ends = np.cumsum(sizes)
     for p, end, size in zip(parameters, ends, sizes, strict=True):
         p.data = vec._data[end - size : end].reshape(p.shape).astype(p.dtype)

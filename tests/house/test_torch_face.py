@@ -265,7 +265,12 @@ def test_a_shape_is_a_tuple_that_counts():
     x = torch.ones(2, 3, 4)
     assert isinstance(x.shape, torch.Size) and isinstance(x.shape, tuple) and x.shape == (2, 3, 4) == x.size()
     assert (x.shape.numel(), x.shape[1:].numel(), (x.shape + (5,)).numel(), torch.ones(()).shape.numel()) == (24, 12, 120, 1)
-    assert torch.Size([2, 0]).numel() == 0 and x.shape[1] == 3 and str(x.shape) == f"{x.shape}" == "torch.Size([2, 3, 4])" and hash(x.shape) == hash((2, 3, 4))
+    assert (
+        torch.Size([2, 0]).numel() == 0
+        and x.shape[1] == 3
+        and str(x.shape) == f"{x.shape}" == "torch.Size([2, 3, 4])"
+        and hash(x.shape) == hash((2, 3, 4))
+    )
     assert type(pickle.loads(pickle.dumps(x.shape))) is tuple  # a checkpoint of it needs nothing of minigrad
     assert x.reshape(x.shape[:1] + x.shape[1:]).shape == torch.zeros(x.shape).shape == x.expand(x.shape).shape
 

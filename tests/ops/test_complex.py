@@ -56,6 +56,11 @@ TABLE = {  # name -> a function of the library, complex z (3, 4) and w (4, 3), a
     "losses": lambda t, z, w, x: (t.nn.functional.l1_loss(z, w.T), (z - w.T).abs().pow(2).mean(), t.dist(z, w.T)),
     "convolution": lambda t, z, w, x: (t.nn.functional.conv1d(z[None], w[:2, None].permute(0, 1, 2).expand(2, 3, 3)), t.nn.functional.linear(z, w.T, z[0, :3])),
     "solve": lambda t, z, w, x: (t.linalg.solve(x[:, :3] + 3 * t.eye(3, dtype=x.dtype), z.cdouble().real), t.vdot(z[0], w[:, 1]), z[1].vdot(z[2])),
+    "matrices": lambda t, z, w, x: (lambda a: (
+        a.inverse(), a.det(), a.slogdet()[1], a.logdet(), a.pinverse(), a.matrix_exp(), a.matrix_power(2), t.svd(a)[1], t.linalg.cross(a, a.mT),
+        t.linalg.multi_dot([a, a, a]), t.linalg.tensorinv(a, 1), t.linalg.tensorsolve(a, z[:, 0]), t.linalg.vander(z[0]), t.addmm(a, a, a),
+        t.linalg.cond(a, "nuc"), t.block_diag(a, z), t.trace(a), t.linalg.eigvals(x[:, :3]).sum(), t.linalg.svdvals(z),
+    ))(z @ w),
 }  # fmt: skip
 
 
@@ -127,6 +132,9 @@ def test_writing_into_a_part():
 
 def test_questions():
     z = spectrum()
+    assert isinstance(z, mg.Tensor) and not isinstance(z, (nn.Parameter, nn.Buffer)) and not isinstance(mg.complex, mg.Tensor)
+    assert mg.linalg.matrix_rank(z).item() == mg.linalg.matrix_rank(z.real + 0j).item() == 3 and mg.linalg.qr(z, "r").Q.dtype == z.dtype
+    assert mg.linalg.slogdet(mg.zeros(2, 2, 2, dtype=mg.cfloat))[0].tolist() == [0, 0]
     assert mg.is_tensor(z) and z.type() == "torch.ComplexDoubleTensor" and z.stride() == (4, 1) and z.ndimension() == 2 and not z.is_conj()
     assert mg.promote_types(mg.float64, mg.cfloat) == mg.complex128 and mg.promote_types(mg.int64, mg.cfloat) == mg.complex64
     assert mg.result_type(mg.ones(2), z) == mg.complex128 and mg.result_type(mg.ones(2), 1j) == mg.complex64
