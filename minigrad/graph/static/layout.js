@@ -2,13 +2,13 @@
 // that crosses a frame does so at a port. Lengths run along the layers (y) and across them (x); the caller swaps them for left to right.
 //
 // arranged(root, boxes, edges): root = {id, children: [box or module]}, a box = {id, w, h, at: how far from its middle arrows end}, a module = {id, children, label};
-// edges = [[from box, to box], ...]. What is longer than `limit` is broken into columns side by side, where few arrows pass. A layer that is
+// edges = [[from box, to box], ...]. What is longer than `limit` is broken into columns side by side, where at most `passing` results pass. A layer that is
 // wider than `across` goes on in layers of its own below it (as Coffman and Graham bound the width of a schedule). With `spines`, a module stands
 // in line with the few boxes beside it, and what is in it has the length that they leave; else it may begin a column of its own.
 // Returns {w, h, used, turns, places, frames, segments}.
 const GAP = 22, BESIDE = 16, PAD = 12, HEAD = 24;
 
-function arranged(root, edges, limit = Infinity, sideways = false, across = Infinity, spines = true) {
+function arranged(root, edges, limit = Infinity, sideways = false, across = Infinity, spines = true, passing = 3) {
   const [TOP, LEFT] = sideways ? [PAD, HEAD] : [HEAD, PAD];  // its title is above what is in a module, also when the caller swaps lengths
   const up = new Map(), order = new Map();  // child -> module; box -> place in the order of creation
   (function note(module) { for (const c of module.children) { up.set(c.id, module); order.set(c.id, order.size); if (c.children) note(c); } })(root);
@@ -165,13 +165,14 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
     const tall = ranks.map(items => Math.max(0, ...items.map(v => v.h)));
     const after = r => r === ranks.length - 1 ? 0 : tall[r] === 0 && ranks[r].every(v => v.port) ? 4 : ranks[r + 1].every(v => v.port) ? 4 : GAP;
     const length = tall.reduce((n, t, r) => n + t + after(r), 0), wanted = Math.ceil(length / limit);
-    const through = new Array(ranks.length).fill(0);  // arrows from layer r to the next
-    for (const p of pieces) through[p.a.rank]++;
+    for (const p of pieces) p.way = (p.a.ways ||= {})[p.key] ||= {};  // what the arrows of one result have in common
+    const distinct = pieces => new Set(pieces.map(p => p.way)).size;
+    const through = ranks.map(items => distinct(items.flatMap(v => below.get(v) || [])));  // results that go from layer r to the next
     const column = new Array(ranks.length).fill(0);
     const spine = spines && loose.length < 4 && loose.length < module.children.length && module.children.length - loose.length === 1;
     if (wanted > 1 && !spine) for (let r = 1, long = tall[0], c = 0; r < ranks.length; r++) {
       const more = after(r - 1) + tall[r];
-      if (through[r - 1] <= 3 && tall[r] && r > entries && (long + more > limit || (long > 0.9 * length / wanted && long + more > length / wanted))) { c++; long = 0; }
+      if (through[r - 1] <= passing && tall[r] && r > entries && (long + more > limit || (long > 0.9 * length / wanted && long + more > length / wanted))) { c++; long = 0; }
       column[r] = c; long += more;
     }
     let x0 = 0, bottom = 0, heights = [];
@@ -185,7 +186,8 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
         y += tall[r] + after(r);
       });
       heights.push(y); bottom = Math.max(bottom, y);
-      x0 += right - left + (c < column.at(-1) ? 46 : 0);
+      const ways = distinct(pieces.filter(p => p.a.column === c && column[p.b.rank] > c));  // arrows in the gap, which is as wide as they need
+      x0 += right - left + (c < column.at(-1) ? 32 + 7 * Math.max(0, ways - 1) : 0);
     }
     if (column.at(-1)) { bottom += GAP / 2; for (const v of list) if (v.port === ">") { v.top = v.y = bottom; } }
     const ports = {"<": new Map(), ">": new Map()};
@@ -202,10 +204,12 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
         (v.sub ? frames : places).set(v.id, box);
         if (v.sub) put(v.sub, box.x + LEFT, box.y + TOP, v.id);
       }
-      let turns = 0;
-      for (const {a, b, key, da, db, targets} of layer.pieces) {
+      const turns = new Map();  // column -> what leaves it: the ways of one result merge
+      for (const {a, b, key, da, db, targets, way} of layer.pieces) {
         if (a.column !== b.column) {  // down, through the gap between the columns, and up to the next one's top
-          const n = turns++ % 3, gutter = x + a.edge + 16 + 7 * n, low = y + Math.min(layer.h, a.top + a.high + 8 + 3 * n), high = y + 6 + 3 * n;
+          const known = turns.get(a.column) || turns.set(a.column, []).get(a.column);
+          if (!known.includes(way)) known.push(way);
+          const n = known.indexOf(way), gutter = x + a.edge + 16 + 7 * n, low = y + Math.min(layer.h, a.top + a.high + 8 + 3 * n), high = y + 6 + 3 * n;
           segments.push({key, targets, square: true, head: !b.dummy && !b.port && !b.sub, points: [
             [x + a.x + da, y + a.y + a.h], [x + a.x + da, low], [gutter, low], [gutter, high], [x + b.x + db, high], [x + b.x + db, b.dummy ? y + b.top + b.high : y + b.y]]});
           continue;
@@ -221,7 +225,7 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
       }
     })(whole, 0, 0, "");
     const used = whole.list.reduce((n, v) => n + v.w * v.h, 0);  // the area of what is at the outermost level
-    const turns = whole.pieces.filter(p => p.a.column !== p.b.column).length - whole.heights.length + 1;  // arrows from column to column, more than one each
+    const turns = new Set(whole.pieces.filter(p => p.a.column !== p.b.column).map(p => p.way)).size - whole.heights.length + 1;  // ways from column to column, more than one each
     return {w: whole.w, h: whole.h, used, turns, places, frames, segments};
   }
 }

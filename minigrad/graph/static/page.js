@@ -77,16 +77,18 @@ function measured(turned, wrapped = true) {  // the layout of what is open now; 
     seen.get(key).links.push(link);
   }
   const pairs = [...seen.values()].map(e => [e.a, e.b]), [w, h] = turned ? room().reverse() : room();
+  const fits = l => l.w <= w && l.h <= h, few = faces.size <= 60, many = faces.size > 300;
   let found = null;
-  for (const more of narrow() ? [Infinity] : faces.size > 300 ? [1] : faces.size > 60 ? [1, 1.25, 1.5] : [0.7, 0.85, 1, 1.25, 1.5]) {  // how long the columns are, in stages
-    const l = arranged(root, pairs, h * more, turned);
-    if (!found || worth(l, w, h) > worth(found, w, h)) found = l;
-  }
-  if (!turned && found.w > w && faces.size <= 300) for (const more of [2, 3, 4]) {  // what is too wide for the stage runs down it
+  for (const part of narrow() || many ? [Infinity] : few ? [Infinity, 0.7, 0.6, 0.5, 0.4] : [Infinity, 0.6])  // how wide the layers are,
+    for (const more of narrow() ? [Infinity] : many ? [1] : few ? [0.6, 0.7, 0.85, 1, 1.25, 1.5] : [1, 1.25, 1.5]) {  // and how long the columns, in stages
+      const l = arranged(root, pairs, h * more, turned, w * part);
+      if (!found || worth(l, w, h) > worth(found, w, h)) found = l;
+    }
+  if (!turned && found.w > w && !many) for (const more of [2, 3, 4]) {  // what is too wide for the stage runs down it
     const l = arranged(root, pairs, more < 4 ? h * more : Infinity, turned);
     if (l.w <= w && l.h <= 5 * h) { found = l; break; }
   }
-  if (!turned && wrapped && narrow() && found.w > w) for (const part of [1, 0.85, 0.7, 0.5, 0.3]) {  // arrows that pass boxes by need width too
+  if (!turned && wrapped && !many && found.w > w) for (const part of [1, 0.85, 0.7, 0.5, 0.3]) {  // arrows that pass boxes by need width too
     const l = arranged(root, pairs, Infinity, turned, w * part);
     if (l.w < found.w) found = l;
     if (l.w <= w) break;
@@ -95,7 +97,11 @@ function measured(turned, wrapped = true) {  // the layout of what is open now; 
     const l = arranged(root, pairs, h * more, turned);
     if (l.h <= h && l.w <= 5 * w) { found = l; break; }
   }
-  if (turned && (found.w > w || found.h > h)) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // modules that begin a row leave their boxes more room
+  if (turned && !many && found.h > h) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // also where more arrows go on in the next row
+    const l = arranged(root, pairs, h * more, turned, Infinity, true, 8);
+    if (l.h <= h && l.w <= 5 * w) { found = l; break; }
+  }
+  if (turned && !fits(found)) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // modules that begin a row leave their boxes more room
     const l = arranged(root, pairs, h * more, turned, Infinity, false);
     if (l.h <= h && (found.h > h || l.w < found.w)) found = l;
   }
@@ -117,17 +123,18 @@ function openAtLevel() {  // the most detail that the stage shows at a readable 
   const most = Math.max(-1, ...data.modules.map(m => level(m.id))) + 1, ways = data.auto && data.direction === "TB" ? (narrow() ? [false] : [false, true]) : [sideways];
   const first = data.auto || data.depth === null ? most : data.depth;
   let best = null;
-  for (let d = first; d >= Math.min(narrow() || !data.auto ? 1 : 0, first); d--) {  // 0: where nothing else fits, the model is one box, if its outline is not seen already; a phone scrolls down
+  for (let d = first; d >= Math.min(narrow() || !data.auto ? 1 : 0, first); d--) {
     folded.clear();
     for (const m of data.modules) if (level(m.id) >= d || (m.ops && data.auto)) folded.add(m.id);
     if (data.auto && d > 1 && visibleCount() > 120) continue;
-    if (d === 0 && best && best.outlined) break;
-    for (const way of ways) { const l = measured(way, false), s = scaleFor(l), v = narrow() ? s : worth(l, ...room()); if (!best || (best.d === d ? v > best.v : best.s < 1 && s > best.s)) best = {s, v, way, d, folded: new Set(folded), outlined: 2 * [...l.places.keys()].filter(id => modules.has(id)).length > l.places.size}; }
+    if (best && computedCount() < 2) break;  // the whole in one box shows nothing: what nearly fits is opened instead
+    for (const way of ways) { const l = measured(way, false), s = scaleFor(l), v = narrow() ? s : worth(l, ...room()); if (!best || (best.d === d ? v > best.v : best.s < 1 && s > best.s)) best = {s, v, way, d, folded: new Set(folded)}; }
     if (!data.auto || best.s >= 1) break;
   }
   folded.clear(); for (const m of best.folded) folded.add(m);
   sideways = best.way;
 }
+function computedCount() { const seen = new Set(); for (const b of data.boxes) if (isOp(b)) seen.add(shown(b.id)); return seen.size; }
 function visibleCount() { const seen = new Set(); for (const b of data.boxes) seen.add(shown(b.id)); return seen.size; }
 function make(tag, attributes, parent) { const e = document.createElementNS(SVG, tag); for (const k in attributes) e.setAttribute(k, attributes[k]); if (parent) parent.append(e); return e; }
 function draw(keep = null) {
