@@ -238,7 +238,7 @@ def source(graph: Graph) -> str:
         return _Writer(graph, view(graph, options["depth"], repeats, options["parameters"], options["limit"]), options).text()
     faces = Faces(graph, View({}, [], []), options)
     sideways = options["direction"] in ("LR", "RL")
-    found = fitted(graph, faces.size, options["repeats"], options["parameters"], sideways, options["backward"])
+    found = fitted(graph, faces.size, faces.room, options["repeats"], options["parameters"], sideways, options["backward"])
     return _Writer(graph, found.seen, options, found.caption).text()
 
 
@@ -273,6 +273,19 @@ class Faces:
         """Width and height of a box, in points."""
         cells = re.findall(r'height="(\d+)" width="(\d+)"', self.face(box)[0])
         return max(int(wide) for _, wide in cells) + 19.0, sum(int(high) for high, _ in cells) + 9.0
+
+    def norm(self, link: Link) -> str:
+        """What the gradient's arrow says: the norm, and what is unusual about it; empty without a gradient."""
+        gradient = next((e.gradient for e in link.edges if e.gradient), None)
+        if gradient is None:
+            return ""
+        words = STATES.get(gradient["state"], ("", ""))[1]
+        label = words if gradient["state"] in ("nan", "inf") else f"‖g‖ {number(gradient['norm'])}"
+        return label + (f" {words}" if gradient["state"] in ("exploding", "vanishing") else "")
+
+    def room(self, link: Link) -> float:
+        """The width of what the gradient's arrow says, in points."""
+        return text_width(f" {self.norm(link)} ", 9)
 
     def results(self, box: Box) -> list[str]:
         """The last lines of an op's box: the shapes of its results, or with ``values=True`` a value and its gradient.
@@ -480,16 +493,14 @@ class _Writer(Faces):
         if gradient is None or not self.flows(a) or a.column != b.column:
             return
         state = gradient["state"]
-        tint, words = STATES.get(state, (BACKWARD, ""))
+        tint = STATES.get(state, (BACKWARD, ""))[0]
         if state:
             self.states.add(state)
-        label = words if state in ("nan", "inf") else f"‖g‖ {number(gradient['norm'])}"
-        label += f" {words}" if state in ("exploding", "vanishing") else ""
         target = f"b{self.ids[b.id]}" if self.flows(b) else self.ids[b.id]
         # Written against its direction, so that both passes have the same ranks: forward down the page, backward up.
         straight = a.vertex is None or a.vertex.kind == "op"
         self.digraph.edge(
-            f"b{self.ids[a.id]}", target, f" {label} ", dir="back", color=tint, fontcolor=tint, weight="6" if straight else "1",
+            f"b{self.ids[a.id]}", target, f" {self.norm(link)} ", dir="back", color=tint, fontcolor=tint, weight="6" if straight else "1",
             penwidth="2" if state in ("nan", "inf", "exploding") else "1", style="dotted" if state == "zero" else "solid",
             tooltip=f"gradient {shape_text(gradient['shape'])}, norm {number(gradient['norm'])}",
         )  # fmt: skip

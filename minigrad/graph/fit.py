@@ -11,22 +11,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from minigrad.graph.model import Graph
-from minigrad.graph.view import Box, View, levels_of, view
+from minigrad.graph.view import Box, Link, View, levels_of, view
 
 PAGE = (820.0, 1240.0)  # points: printed on A4 with margins of a centimetre, a type of 9 points is of 5.8
 BETWEEN = {False: 23.0, True: 34.0}  # points from level to level, without and with the labels of the backward pass
 FRAME = 27.0  # points by which the frame of a module and its label make a picture higher
-BACK = 70.0  # points: the room of an arrow with the norm of a gradient
+WAY = 60.0  # points that an arrow to a use and the one back take beside boxes, without what is written on them
 MOST = 300  # boxes that a page could hold; of a larger view the extent is not computed
-PIECES = (40, 16, 12, 8, 4)  # boxes that a graph without modules is summarised in
+PIECES = (40, 16, 12, 8, 6, 4)  # boxes that a graph without modules is summarised in
 
 
-def ways_back(seen: View) -> float:
-    """The width of what leads back to a given tensor with many uses: an arrow with a label from each of them, side by side."""
-    uses = Counter(link.source for link in seen.links)
-    return BACK * max(
-        (max(uses[place] - 2, 0) for place, box in seen.boxes.items() if box.vertex is not None and box.vertex.kind == "leaf"), default=0
-    )
+def ways_by(seen: View, room: Callable[[Link], float]) -> float:
+    """The width of what leads to the uses of a given tensor and back from them: two arrows each, side by side but for those of one use.
+
+    ``room`` is the width of what is written on a gradient's arrow.
+    """
+    widths: dict[str, list[float]] = {}
+    for link in seen.links:
+        box = seen.boxes[link.source]
+        if box.vertex is not None and box.vertex.kind == "leaf":
+            widths.setdefault(link.source, []).append(WAY + room(link))
+    return max((sum(sorted(each)[1:]) for each in widths.values()), default=0)
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,20 @@ def extent(seen: View, size: Callable[[Box], tuple[float, float]], sideways: boo
 
 
 def fitted(
-    graph: Graph, size: Callable[[Box], tuple[float, float]], repeats: bool | None, parameters: bool, sideways: bool, backward: bool
+    graph: Graph,
+    size: Callable[[Box], tuple[float, float]],
+    room: Callable[[Link], float],
+    repeats: bool | None,
+    parameters: bool,
+    sideways: bool,
+    backward: bool,
 ) -> Fit:
     """The most detailed view of ``graph`` that fits a page.
 
     Args:
         graph: the graph.
         size: width and height of a box, in points.
+        room: width of what is written on the arrow of a gradient, in points.
         repeats: draw equal neighbours once; None chooses.
         parameters: parameters have boxes.
         sideways: the picture runs from left to right, on a page in landscape format.
@@ -104,7 +116,7 @@ def fitted(
     ways = (False, True) if repeats is None else (repeats,)
     if not any(scope.same_as for scope in graph.scopes):
         ways = ways[:1]
-    room = (PAGE[1], PAGE[0]) if sideways else PAGE
+    page = (PAGE[1], PAGE[0]) if sideways else PAGE
     wide = 2 if backward else 1  # places beside each other
     found = None
 
@@ -113,8 +125,8 @@ def fitted(
             return False
         width, height = extent(seen, size, sideways, backward)
         if sideways:
-            return width <= room[0] and height * wide <= room[1]
-        return width * wide + (ways_back(seen) if backward else 0) <= room[0] and height <= room[1]
+            return width <= page[0] and height * wide <= page[1]
+        return width * wide + (ways_by(seen, room) if backward else 0) <= page[0] and height <= page[1]
 
     for depth in [None, *range(levels, 0, -1)]:
         for way in ways:
