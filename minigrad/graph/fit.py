@@ -6,7 +6,6 @@ levels by the longest way that leads to them; the levels' heights add up, and th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
