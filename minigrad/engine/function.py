@@ -9,10 +9,12 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.batching import Level, is_batched, last_level, levels
+from minigrad.engine.fitting import enter, leave
 from minigrad.engine.graph import Node, Pick, Shell, TensorBase, wrap
 from minigrad.engine.modes import is_grad_enabled, no_grad
 from minigrad.engine.op import Op, op
@@ -74,6 +76,13 @@ def _tensors(name: str, tensors: tuple) -> tuple:
         if t is not None and not isinstance(t, TensorBase):
             raise TypeError(f"{name}: Tensors or None, not {type(t).__name__}; set anything else on ctx")
     return tensors
+
+
+class VmapInfo(NamedTuple):
+    """What a Function's own :meth:`Function.vmap` is told of the run: the number of samples, and what random functions do."""
+
+    batch_size: int
+    randomness: str
 
 
 class _Call:
@@ -200,6 +209,7 @@ class Function:
     """
 
     _op: Op
+    generate_vmap_rule = False  # as PyTorch asks for: here vmap runs forward and backward in any case, unless there is a rule
 
     def __init__(self, *args: Any, **kwargs: Any):
         raise TypeError(
@@ -225,6 +235,18 @@ class Function:
         """The tangents of the results, from those of the arguments (None for zeros). Not needed: without it, ``backward`` is differentiated."""
         raise NotImplementedError("this Function has no jvp")
 
+    @staticmethod
+    def vmap(info: VmapInfo, in_dims: tuple, *args: Any) -> tuple:
+        """The results for all samples of a ``vmap``, and the dimensions that hold them: ``(results, out_dims)``. Not needed: without it, ``vmap`` runs
+        ``forward`` and ``backward``.
+
+        Args:
+            info: ``batch_size``, the number of samples, and ``randomness``, as ``vmap`` was given it.
+            in_dims: for each argument the dimension of the samples, None where it is the same for all.
+            args: those of ``apply``, for all samples.
+        """
+        raise NotImplementedError("this Function has no rule for vmap")
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Call the function. The graph has one node for it, which bears the class's name."""
@@ -234,6 +256,10 @@ class Function:
             raise TypeError(
                 f"{cls.__name__}: a Function takes real Tensors; give it z.real and z.imag, and put its results together by complex(real, imag)"
             )
+        if levels and cls.vmap is not Function.vmap:
+            level = last_level([a._data for a in args if isinstance(a, TensorBase)])
+            if level is not None:
+                return _by_rule(cls, args, level)
         recorded = is_grad_enabled()
         ctx = FunctionCtx(tuple([recorded and isinstance(a, TensorBase) and a._node is not None for a in args]))
         call = _Call(cls, ctx, args)
@@ -250,6 +276,37 @@ class Function:
             argument._assign(results[i] if isinstance(results, tuple) else results, f"{cls.__name__}, mark_dirty")
             results = (*results[:i], argument, *results[i + 1 :]) if isinstance(results, tuple) else argument
         return results
+
+
+def _by_rule(function: type[Function], args: tuple, level: Level) -> Any:
+    """What the user's ``vmap`` returns for all samples of ``level``, as its samples."""
+    in_dims = tuple([0 if is_batched(a) and a._data.level is level else None for a in args])
+    given = [a if dim is None else leave(a, level=level, dim=0) for a, dim in zip(args, in_dims, strict=True)]
+    with level.unrolled():
+        returned = function.vmap(VmapInfo(level.size, level.randomness), in_dims, *given)
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise RuntimeError(f"{function.__name__}: vmap must return (results, out_dims), not {type(returned).__name__}")
+    results, dims = returned
+    if not isinstance(results, (tuple, list)):
+        return _samples(function, results, dims, level)
+    dims = dims if isinstance(dims, (tuple, list)) else (dims,) * len(results)
+    if len(dims) != len(results):
+        raise RuntimeError(f"{function.__name__}: vmap returned {len(dims)} out_dims for {len(results)} results")
+    return tuple([_samples(function, r, dim, level) for r, dim in zip(results, dims, strict=True)])
+
+
+def _samples(function: type[Function], result: Any, dim: Any, level: Level) -> Any:
+    if dim is None:
+        return result
+    if not isinstance(result, TensorBase) or type(dim) is not int or not -len(result._data.shape) <= dim < len(result._data.shape):
+        raise RuntimeError(
+            f"{function.__name__}: vmap's out_dims must be None, or name a dimension of a result, a Tensor; {dim!r} does not"
+        )
+    if result._data.shape[dim] != level.size:
+        raise RuntimeError(
+            f"{function.__name__}: vmap's out_dims name dimension {dim} of shape {tuple(result._data.shape)}, and there are {level.size} samples"
+        )
+    return enter(result, level=level, dim=dim % len(result._data.shape))
 
 
 def _op_of(function: type[Function]) -> Op:

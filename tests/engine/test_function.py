@@ -261,6 +261,75 @@ def test_once_differentiable():
         first.backward()
 
 
+def vmapped(torch):
+    """Functions with a vmap method: of two arguments, of which one may be the same for all samples, with two results; and with what ``info`` says."""
+
+    class Product(torch.autograd.Function):
+        seen = []
+
+        @staticmethod
+        def forward(a, b):
+            return a @ b, (a * a).sum((-2, -1))
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, g, g_squares):
+            a, b = ctx.saved_tensors
+            return g @ b.mT + 2 * a * g_squares[..., None, None], (a.mT @ g).sum_to_size(b.shape)
+
+        @staticmethod
+        def vmap(info, in_dims, a, b):
+            Product.seen.append((info.batch_size, info.randomness, [dim is None for dim in in_dims]))
+            a = a if in_dims[0] is None else a.movedim(in_dims[0], 0)
+            b = b if in_dims[1] is None else b.movedim(in_dims[1], 0)
+            product, squares = Product.apply(a, b)
+            return (product.movedim(0, -1), squares), (-1, 0 if squares.dim() else None)
+
+    return Product
+
+
+def test_a_rule_for_vmap():
+    def body(torch):
+        product = vmapped(torch)
+        rng = np.random.default_rng(0)
+        a, b, c = leaves(torch, rng.normal(size=(4, 2, 3)), rng.normal(size=(3, 2)), rng.normal(size=(3, 2, 4)))
+        y, squares = torch.func.vmap(product.apply, in_dims=(0, None))(a, b)
+        gradients = torch.autograd.grad((y**2).sum() + (squares * torch.arange(4.0)).sum(), [a, b], create_graph=True)
+        second = torch.autograd.grad((gradients[0] ** 2).sum() + gradients[1].sum(), [a, b])
+        last = torch.func.vmap(product.apply, (0, 2))(a, c)[0]
+        each = torch.func.vmap(torch.func.grad(lambda a, b: (product.apply(a, b)[0] ** 3).sum()), (0, None))(a.detach(), b.detach())
+        same = torch.func.vmap(product.apply, (None, 2), (0, None))(a[0], c)
+        assert product.seen[0] == (4, "error", [False, True]) and product.seen[-1][2] == [True, False]
+        return [x.tolist() for x in (y, squares, *gradients, *second, last, each, *same)]
+
+    both(body)
+    product = vmapped(minigrad.torch)
+    nested = mg.func.vmap(mg.func.vmap(product.apply, (0, None)), (0, None))(mg.ones(5, 4, 2, 3), mg.ones(3, 2))[0]
+    assert nested.shape == (5, 4, 2, 2) and len(product.seen) == 2 and (nested == 3).all()
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda x: x, r"Wrong: vmap must return \(results, out_dims\), not Tensor"),
+        (lambda x: ((x, x), (0,)), "vmap returned 1 out_dims for 2 results"),
+        (lambda x: (x, 2), "out_dims must be None, or name a dimension of a result, a Tensor; 2 does not"),
+        (lambda x: (x, 1), r"out_dims name dimension 1 of shape \(3, 2\), and there are 3 samples"),
+    ],
+)
+def test_mistakes_in_a_rule_for_vmap(returned, message):
+    class Wrong(Function):
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return returned(x)
+
+    with pytest.raises(RuntimeError, match=message):
+        mg.func.vmap(Wrong.apply)(mg.ones(3, 2))
+
+
 def test_a_dtype_that_forward_chose_stays():
     class Wide(Function):
         @staticmethod
