@@ -82,14 +82,14 @@ def rnn(sums: Array, weight: Array, h: Array, rectified: bool = False) -> Array:
 @native.twin(fast.lstm_back, times=0)
 def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
     """The gradients of the sums of all gates (T, N, 4 H), of the first state, and of the first cell state."""
+    if {np.ndarray} == set(map(type, (gy, gcells, ggates, cells, gates, weight, c))) and not ggates.any():
+        return _lstm_steps_in_place(gy, gcells, cells, gates, weight, c)
     size = cells.shape[-1]
     i, f, n, o = split(gates, size, -1)
     squashed = tanh(cells)
     to_cell = o * (1.0 - squashed * squashed)
     slopes = stack([i * (1.0 - i), f * (1.0 - f), 1.0 - n * n, o * (1.0 - o)], 2)  # T N 4 H, of the four activations
     factors = stack([n, _before(c, cells), i, squashed], 2) * slopes  # what each gate is multiplied with
-    if {np.ndarray} == set(map(type, (gy, gcells, ggates, factors, to_cell, weight))) and not ggates.any():
-        return _lstm_steps_in_place(gy, gcells, factors, to_cell, f, weight)
     given = reshape(ggates, slopes.shape) * slopes
     steps: list[Any] = []
     back: Any = 0.0  # what arrives at a state from the next step
@@ -104,25 +104,42 @@ def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
     return stack(steps[::-1]), back, memory
 
 
-def _lstm_steps_in_place(gy, gcells, factors, to_cell, f, weight):
-    """The loop of :func:`_lstm_steps` on arrays, with as few calls of numpy as there are: they take all of its time if arrays are small."""
-    d = np.empty_like(factors)
-    sums = d.reshape(*d.shape[:2], 4 * d.shape[3])
-    back, memory = np.zeros_like(gy, shape=gy.shape[1:]), np.zeros_like(gy, shape=gy.shape[1:])
-    state, part = np.empty_like(back), np.empty_like(back)
-    of_memory, of_state, shared = d[:, :, :3], d[:, :, 3], memory[:, None]
-    for g, gc, inner, outer, slope, kept, to_memory, to_state, row in zip(
-        *[v[::-1] for v in (gy, gcells, factors[:, :, :3], factors[:, :, 3], to_cell, f, of_memory, of_state, sums)], strict=True
-    ):
+def _lstm_steps_in_place(gy, gcells, cells, gates, weight, c):
+    """:func:`_lstm_steps` of arrays, with as few calls of numpy as there are: they take all of its time if arrays are small.
+
+    What arrives at a cell state is multiplied with f (and goes on to the step before), and with the factors of i, f and n; what arrives at a
+    state with the factor of o, and with that of the cell state. So both products of a step are one call, and six arrays of the states' shape in one.
+    """
+    steps, n, size = cells.shape
+    gates = gates.reshape(steps, n, 4, size)
+    slopes = gates + np.array([[0], [0], [1], [0]], gates.dtype)
+    slopes *= 1.0 - gates  # s (1 - s), and for tanh (1 + n) (1 - n)
+    squashed = np.tanh(cells)
+    factors = np.empty((steps, 6, n, size), gates.dtype)
+    factors[:, 0] = gates[:, :, 1]
+    np.multiply(gates[:, :, 2], slopes[:, :, 0], factors[:, 1])
+    np.multiply(c, slopes[:1, :, 1], factors[:1, 2])
+    np.multiply(cells[:-1], slopes[1:, :, 1], factors[1:, 2])
+    np.multiply(gates[:, :, 0], slopes[:, :, 2], factors[:, 3])
+    np.multiply(squashed, slopes[:, :, 3], factors[:, 4])
+    np.multiply(squashed, squashed, squashed)
+    np.subtract(1.0, squashed, squashed)
+    np.multiply(gates[:, :, 3], squashed, factors[:, 5])
+    products, d = np.zeros_like(factors, shape=factors.shape[1:]), np.empty_like(gates)
+    rows = d.reshape(steps, n, 4 * size)
+    back, state, memory, given = np.zeros_like(c), np.empty_like(c), np.empty_like(c), gcells.any()
+    of_memory, of_state, kept, part, sums = products[:4], products[4:], products[0], products[5], products[1:5]
+    parts = factors[:, :4], factors[:, 4:], rows, d.swapaxes(1, 2)
+    for g, gc, to_memory, to_state, row, places in zip(*[v[::-1] for v in (gy, gcells, *parts)], strict=True):
         np.add(g, back, state)
-        np.multiply(state, slope, part)
-        np.add(part, gc, part)
-        np.add(memory, part, memory)
-        np.multiply(shared, inner, to_memory)
-        np.multiply(state, outer, to_state)
-        np.multiply(memory, kept, memory)
-        np.matmul(row, weight, back)
-    return sums, back, memory
+        np.multiply(state, to_state, of_state)
+        np.add(kept, part, memory)
+        if given:
+            np.add(memory, gc, memory)
+        np.multiply(memory, to_memory, of_memory)
+        np.copyto(places, sums)
+        np.dot(row, weight, back)
+    return rows, back, kept.copy()
 
 
 @joint
@@ -133,34 +150,29 @@ def _lstm_back(g, weight, h, c, out_0, out_1, out_2):
 
 @native.twin(fast.lstm, times=0)
 def _lstm_kernel(sums, weight, h, c):
-    y, cells, gates = (
-        np.empty((*sums.shape[:-1], c.shape[-1]), sums.dtype),
-        np.empty((*sums.shape[:-1], c.shape[-1]), sums.dtype),
-        np.empty_like(sums, order="C"),
-    )
-    size = c.shape[-1]
-    signs = np.full(4 * size, -1.0, sums.dtype)
-    signs[2 * size : 3 * size] = 1.0  # the sigmoids need e**-a
-    np.multiply(sums, signs, gates)
-    turned = np.multiply(weight.swapaxes(-1, -2), signs, order="C")
-    product, squashed, part = np.empty_like(gates[0]), np.empty_like(cells[0]), np.empty_like(cells[0])
-    four = [gates[..., k * size : (k + 1) * size] for k in range(4)]
-    for a, i, f, n, o, cell, state in zip(
-        gates, *four, cells, y, strict=True
-    ):  # a sequence of few numbers takes as long as its calls of numpy
+    size, states, dtype = c.shape[-1], sums.shape[:-1], sums.dtype
+    y, cells = np.empty((*states, size), dtype), np.empty((*states, size), dtype)
+    # Each gate is in one piece, which numpy takes in a third of the time. A sigmoid is tanh(a / 2) / 2 + 1 / 2, so that one tanh serves all.
+    scales = np.array([0.5, 0.5, 1.0, 0.5], dtype).reshape(4, *[1] * c.ndim)
+    halves = np.broadcast_to(scales, (4, *c.shape)).copy()
+    rest = 1.0 - halves
+    gates = np.multiply(np.moveaxis(sums.reshape(*states, 4, size), -2, 1), halves, order="C")
+    turned = np.moveaxis(weight.reshape(*weight.shape[:-2], 4, size, size), -3, 0).swapaxes(-1, -2)
+    turned = np.multiply(turned, scales, order="C")
+    product, part = np.empty_like(gates[0]), np.empty_like(cells[0])
+    for a, i, f, n, o, cell, state in zip(gates, *[gates[:, k] for k in range(4)], cells, y, strict=True):
+        # a sequence of few numbers takes as long as its calls of numpy
         np.matmul(h, turned, product)
         np.add(a, product, a)
-        np.tanh(n, squashed)
-        np.exp(a, a)
-        np.add(a, 1.0, a)
-        np.reciprocal(a, a)
-        np.copyto(n, squashed)
+        np.tanh(a, a)
+        np.multiply(a, halves, a)
+        np.add(a, rest, a)
         np.multiply(f, c, cell)
-        np.multiply(i, squashed, part)
+        np.multiply(i, n, part)
         c = np.add(cell, part, cell)
         np.tanh(c, state)
         h = np.multiply(state, o, state)
-    return y, cells, gates
+    return y, cells, np.moveaxis(gates, 1, -2).reshape(*states, 4 * size)
 
 
 @batched(_sequences)
@@ -228,7 +240,7 @@ def _gru_kernel(sums, weight, h, bias):
         np.negative(both, out=both)
         np.exp(both, out=both)
         both += 1.0
-        np.reciprocal(both, out=both)
+        np.divide(1.0, both, out=both)
         parts[t] = b[..., 2 * size :]
         np.multiply(both[..., :size], parts[t], out=n)
         n += sums[t, ..., 2 * size :]
