@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minigrad.kernels.threads import WORTH, parallel
@@ -9,6 +11,7 @@ from minigrad.kernels.tiles import cut
 
 LARGE = 1 << 16  # elements from which these functions are faster than numpy's
 PART = 1 << 18  # elements in a part
+FUSED = 1 << 17  # elements of a part in which several functions of numpy's follow each other
 LINE = 1 << 14  # length of an array of zeros: numpy takes the maximum of two arrays faster than that of an array and a number
 
 
@@ -49,3 +52,28 @@ def masked(x: np.ndarray, mask: np.ndarray, kept: bool, bits: np.dtype) -> np.nd
 
     parallel(work, cut(source.size, 1, PART), worth=source.nbytes > WORTH)
     return result
+
+
+def with_slope(
+    function: Callable[[np.ndarray, np.ndarray, np.ndarray | None], None], x: np.ndarray, wanted: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """A function of each number and, if it is ``wanted``, its slope there: much of the work for one serves the other.
+
+    ``function(x, y, slope)`` fills ``y`` and ``slope``, which is None if it is not wanted, for a part that stays in the cache with them.
+
+    >>> def exponential(x, y, slope):
+    ...     np.exp(x, y)
+    ...     if slope is not None:
+    ...         slope[...] = y
+    >>> with_slope(exponential, np.zeros(2), wanted=True)
+    (array([1., 1.]), array([1., 1.]))
+    """
+    source, y = np.ascontiguousarray(x).reshape(-1), np.empty(x.shape, x.dtype)
+    slope = np.empty(x.shape, x.dtype) if wanted else None
+    out, slopes = y.reshape(-1), None if slope is None else slope.reshape(-1)
+
+    def work(part: slice) -> None:
+        function(source[part], out[part], None if slopes is None else slopes[part])
+
+    parallel(work, cut(x.size, 1, FUSED), worth=x.nbytes > WORTH)
+    return y, slope

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, elementwise, op, public, shape_of
-from minigrad.kernels import maps, native
+from minigrad.engine import ShapeError, TensorBase, elementwise, is_grad_enabled, op, public, shape_of
+from minigrad.kernels import maps, native, special
 from minigrad.kernels.native import maps as fast
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import number, number_of, positive_dim, require_dtype
@@ -203,7 +203,7 @@ def _leaky_relu_input(g, res, negative_slope):
         type(g) is np.ndarray and type(res) is np.ndarray and 0 <= negative_slope <= 1
     ):  # numpy chooses between arrays, at random places, in ten times the time
         slopes = res.astype(g.dtype)
-        np.maximum(slopes, g.dtype.type(negative_slope), out=slopes)
+        np.clip(slopes, negative_slope, 1.0, out=slopes)
         return np.multiply(slopes, g, slopes)
     return where(res, g, g * negative_slope)
 
@@ -326,6 +326,13 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:
 # ----------------------------------------------------------------------------------------- smooth functions
 
 
+def _by_slope(g: Any, input: Any, slope: Any, formula: Callable, *options: Any) -> Any:
+    """The gradient by the slope that the kernel kept, if arrays are enough; else by ``formula``, which can be differentiated."""
+    if slope is not None and type(input) is np.ndarray:
+        return g * slope
+    return formula(g, input, *options)
+
+
 @native.twin(fast.each("elu_back", 2, lambda alpha, scale, rate: (scale, alpha * scale * rate, rate) if rate > 0 else None))
 def _elu_input(g, input, alpha, scale, input_scale):
     rising = input > 0  # False for NaN, which stays NaN
@@ -406,25 +413,45 @@ def _gelu_input(g, input, approximate):
     return g * (0.5 * (t + 1.0) + input * (1.0 - t * t) * (square * (3.0 * _CUBIC) + 1.0) * (0.5 * _ROOT_2_OVER_PI))
 
 
-@native.twin(fast.gelu)
+def _gelu_part(x, y, slope):
+    square = np.multiply(x, x, np.empty_like(x) if slope is None else slope)
+    below = special.ndtr_single(x, square) if x.dtype == np.float32 else erf(x * _ROOT_HALF) * 0.5 + 0.5
+    np.multiply(x, below, y)
+    if slope is not None:  # below + x times the density
+        np.multiply(square, -0.5, slope)
+        np.exp(slope, slope)
+        np.multiply(slope, 0.5 * _ROOT_2_OVER_PI, slope)
+        np.multiply(slope, x, slope)
+        np.add(slope, below, slope)
+
+
+def _gelu_tanh_part(x, y, slope):
+    square = np.multiply(x, x, np.empty_like(x))
+    t = np.multiply(square, _CUBIC * _ROOT_2_OVER_PI, np.empty_like(x))
+    np.add(t, _ROOT_2_OVER_PI, t)
+    np.multiply(t, x, t)
+    np.tanh(t, t)
+    below = np.add(t, 1.0, np.empty_like(x) if slope is None else slope)
+    np.multiply(below, 0.5, below)
+    np.multiply(below, x, y)
+    if slope is not None:
+        np.multiply(square, 1.5 * _CUBIC * _ROOT_2_OVER_PI, square)
+        np.add(square, 0.5 * _ROOT_2_OVER_PI, square)
+        np.multiply(square, x, square)
+        np.multiply(t, t, t)
+        np.subtract(1.0, t, t)
+        np.multiply(square, t, square)
+        np.add(slope, square, slope)
+
+
+@native.twin(fast.without_slope(fast.gelu))
 @in_float32
-def _gelu_kernel(x: Array, approximate: str) -> Array:
-    out: Array
-    if approximate == "none":
-        out = erf(x * _ROOT_HALF)
-    else:
-        out = np.multiply(x, x, np.empty_like(x))
-        np.multiply(out, _CUBIC * _ROOT_2_OVER_PI, out)
-        np.add(out, _ROOT_2_OVER_PI, out)
-        np.multiply(out, x, out)
-        np.tanh(out, out)
-    np.add(out, 1.0, out)
-    np.multiply(out, 0.5, out)
-    return np.multiply(out, x, out)
+def _gelu_kernel(x: Array, approximate: str, sloped: bool) -> Any:
+    return maps.with_slope(_gelu_tanh_part if approximate == "tanh" else _gelu_part, x, sloped)
 
 
 @elementwise
-@op(input=_gelu_input)
+@op(input=lambda g, input, res, approximate: _by_slope(g, input, res, _gelu_input, approximate), res=None)
 def gelu(input: Array, approximate: str = "none") -> Array:
     """x times the probability that a standard normal number is below x (Hendrycks and Gimpel 2016): ``torch.nn.functional.gelu``.
 
@@ -437,7 +464,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate must be 'none' or 'tanh', not {approximate!r}")
-    return quiet().run(_gelu_kernel, real(input), approximate)
+    return quiet().run(_gelu_kernel, real(input), approximate, is_grad_enabled())
 
 
 @native.twin(fast.each("silu_back", 2))
@@ -446,17 +473,28 @@ def _silu_input(g, input):
     return g * (s * (input * (1.0 - s) + 1.0))
 
 
-@native.twin(fast.each("silu"))
+def _silu_part(x, y, slope):
+    s = np.negative(x, np.empty_like(x) if slope is None else slope)
+    np.exp(s, s)
+    np.add(s, 1.0, s)
+    np.divide(x, s, y)
+    if slope is not None:  # s + y (1 - s)
+        np.divide(1.0, s, s)
+        more = np.subtract(1.0, s, np.empty_like(x))
+        np.multiply(more, y, more)
+        np.add(s, more, s)
+
+
+@native.twin(fast.without_slope(fast.each("silu")))
 @in_float32
-def _silu_kernel(x: Array) -> Array:
-    out: Array = sigmoid(x)
-    return quiet().run(np.multiply, out, x, out)
+def _silu_kernel(x: Array, sloped: bool) -> Any:
+    return maps.with_slope(_silu_part, x, sloped)
 
 
 @called_as(like.activation)
 @with_inplace
 @elementwise
-@op(input=_silu_input)
+@op(input=lambda g, input, res: _by_slope(g, input, res, _silu_input), res=None)
 def silu(input: Array) -> Array:
     """x sigmoid(x): ``torch.nn.functional.silu``.
 
@@ -465,7 +503,7 @@ def silu(input: Array) -> Array:
     >>> silu(mg.tensor([-1.0, 0.0, 1.0]))
     tensor([-0.2689,  0.0000,  0.7311])
     """
-    return _silu_kernel(real(input))
+    return quiet().run(_silu_kernel, real(input), is_grad_enabled())
 
 
 @in_float32

@@ -577,7 +577,7 @@ def _sigmoid(x):
     out = np.negative(x, np.empty_like(x))
     np.exp(out, out)
     np.add(out, 1.0, out)
-    return np.reciprocal(out, out)  # e**-x = inf gives 0
+    return np.divide(1.0, out, out)  # e**-x = inf gives 0
 
 
 @native.twin(fast.each("sigmoid_back", 2))

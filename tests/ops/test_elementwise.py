@@ -9,6 +9,7 @@ import pytest
 from answers import torch
 
 import minigrad as mg
+from minigrad.kernels import native
 from minigrad.ops import activation, dropout
 from minigrad.ops.elementwise import quiet
 
@@ -456,3 +457,21 @@ def test_numpy_s_refusals_name_the_op(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("name", "options"), [("silu", {}), ("gelu", {}), ("gelu", {"approximate": "tanh"})])
+def test_kept_slopes(name, options, dtype):
+    """Of arrays the gradient is a product with the slope that the kernel kept; it is that of the formula, and asks for no other result."""
+    function = getattr(activation, name)
+    values = np.concatenate([np.linspace(-30, 30, 301), [0.0, 1e4, -1e4, inf, -inf, nan]]).astype(dtype)
+    with native.force(None):
+        x = mg.tensor(values, requires_grad=True)
+        y = function(x, **options)
+        (kept,) = mg.grad(y, x, mg.ones_like(y), retain_graph=True)
+        (recorded,) = mg.grad(y, x, mg.ones_like(y), create_graph=True)
+        with mg.no_grad():
+            alone = function(x, **options)
+    np.testing.assert_array_equal(alone.numpy(), y.detach().numpy())
+    error = {np.float16: 2e-3, np.float32: 1e-6, np.float64: 1e-14}[dtype]
+    np.testing.assert_allclose(kept.numpy().astype(float), recorded.detach().numpy().astype(float), rtol=error, atol=error)

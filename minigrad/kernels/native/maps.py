@@ -30,6 +30,16 @@ def each(name: str, count: int = 1, options: Callable[..., Sequence[float] | Non
     return fast
 
 
+def without_slope(fast: Callable[..., Any]) -> Callable[..., Any]:
+    """The twin of a function that returns its slope too, if its last argument says so. A twin keeps none: to compute it again takes it one pass."""
+
+    def both(*args: Any) -> Any:
+        result = fast(*args[:-1])
+        return result if result is NotImplemented else (result, None)
+
+    return both
+
+
 def leaky_relu(x: np.ndarray, slope: float) -> Any:
     """Result, and where x is positive."""
     (x,) = lines(x) or (x,)  # a twin's first argument is an array of float32
