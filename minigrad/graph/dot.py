@@ -108,6 +108,18 @@ def _escape(text: str) -> str:
     return html.escape(text).replace("\\", "\\\u200b")
 
 
+def with_minus(text: str) -> str:
+    """``text`` with a minus sign in each negative number and exponent, where Python writes a hyphen.
+
+    >>> with_minus("dim -1, nearest-exact 2.5e-05")
+    'dim −1, nearest-exact 2.5e−05'
+    """
+    return _NEGATIVE.sub("−", text)
+
+
+_NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\.?\d|inf|nan)|(?<=\de)-(?=\d)")
+
+
 def _small(text: str) -> str:
     return f'<font point-size="9" color="{GREY}">{_escape(text)}</font>'
 
@@ -120,7 +132,7 @@ def _rows(title: str, lines: Iterable[str], align: str = "center", kind: str = "
     kind = f"\u00a0 {kind}" if kind else ""
     beside, room = (_small(kind), text_width(kind, 9)) if kind else ("", 0)
     cells = [(f"<b>{_escape(title)}</b>{beside}", 14, text_width(title, 11, bold=True) + room)]
-    cells += [(_small(line), 12, text_width(line, 9)) for line in lines]
+    cells += [(_small(line), 12, text_width(line, 9)) for line in map(with_minus, lines)]
     rows = "".join(f'<tr><td align="{align}" height="{high}" width="{ceil(wide)}">{text}</td></tr>' for text, high, wide in cells)
     return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0">{rows}</table>'
 
@@ -219,7 +231,7 @@ def tooltip(vertex: Vertex) -> str:
 
 def number(value: Any) -> str:
     """A norm in three digits."""
-    return value if isinstance(value, str) else f"{value:.3g}"
+    return with_minus(value if isinstance(value, str) else f"{value:.3g}")
 
 
 MANY = 8  # a tensor with more uses than this has no arrows: each op that uses it shows its name

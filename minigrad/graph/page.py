@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from minigrad.files.html import filled
-from minigrad.graph.dot import FAMILIES, LIKE, OPTIONS, STATES, Faces, colour, family_of, number, shape_text, with_number
+from minigrad.graph.dot import FAMILIES, LIKE, OPTIONS, STATES, Faces, colour, family_of, number, shape_text, with_minus, with_number
 from minigrad.graph.mathematics import FORWARD, notation, slope
 from minigrad.graph.model import Graph, Vertex
 from minigrad.graph.view import Box, View, describe_stretch, view
@@ -111,7 +111,7 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
     shapes = [shape_text(s) for s in vertex.shapes]
     known: dict[str, Any] = {
         "id": names[box.id], "module": modules.get(box.cluster, ""), "name": vertex.name, "kind": vertex.kind, "op": vertex.op, "within": vertex.within,
-        "fill": colour(family_of(box)), "static": static, "shapes": shapes, "dtypes": vertex.dtypes, "bytes": vertex.bytes,
+        "fill": colour(family_of(box)), "static": [with_minus(text) for text in static], "shapes": shapes, "dtypes": vertex.dtypes, "bytes": vertex.bytes,
     }  # fmt: skip
     if box.inside is not None:
         known["inside"] = {"name": box.inside.name, "path": box.inside.path, "class": box.inside.kind, "parameters": box.inside.parameters}
@@ -138,11 +138,11 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
     if vertex.gradient is not None:
         known["gradient"] = {"norm": number(vertex.gradient["norm"]), "state": vertex.gradient["state"]}
         if vertex.gradient.get("value") and not any(vertex.shapes):  # a scalar, with its sign
-            known["gradient"]["signed"] = vertex.gradient["value"]
+            known["gradient"]["signed"] = with_minus(vertex.gradient["value"])
     if vertex.arrays:
         known["arrays"] = vertex.arrays
     if vertex.value:
-        known["value"] = vertex.value
+        known["value"] = with_minus(vertex.value)
     if vertex.line:
         known["line"] = vertex.line
     return known

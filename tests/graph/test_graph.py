@@ -870,7 +870,8 @@ def test_values_and_gradients_of_a_scalar_expression_are_in_its_boxes():
     slope = 2 * tanh * (1 - tanh**2)
     assert float(said["mul"][1]) == pytest.approx(slope, abs=1e-4) and float(said["x"][1]) == pytest.approx(-1.5 * slope, abs=1e-4)
     assert said["pow"][1] == "1"  # as values are written, not ``1.``
-    assert "= 0.2449" in g.dot and f"∂ {said['x'][1]}" in g.dot and "∂ tanh" not in g.dot
+    written = [f"∂ {said['x'][1]}".replace("-", "−"), "= −0.75", "= −1.5"]  # a minus sign, as on the page
+    assert "= 0.2449" in g.dot and all(text in g.dot for text in written) and "∂ tanh" not in g.dot
     assert x.grad is None
 
 

@@ -299,9 +299,9 @@ function mark() {
 // ------------------------------------------------------------------------------------------------ search
 const words = new Map();
 for (const b of data.boxes) words.set(b.id, [b.name, b.op, b.within, b.kind, b.value, b.inside && [b.inside.name, b.inside.path, b.inside.class], b.static, b.shapes, b.dtypes,
-  (b.tensors || []).map(t => [t.name, t.shape])].flat(4).filter(Boolean).join(" ").toLowerCase());
+  (b.tensors || []).map(t => [t.name, t.shape])].flat(4).filter(Boolean).join(" ").toLowerCase().replaceAll("−", "-"));  // as it is typed
 for (const m of data.modules) words.set(m.id, [m.name, m.path, m.class, m.in, m.out].flat().join(" ").toLowerCase());
-const wanted = () => at("search").value.trim().toLowerCase().replace(/(?<=\d)\s*[x*,]\s*(?=\d)/g, "×");
+const wanted = () => at("search").value.trim().toLowerCase().replaceAll("−", "-").replace(/(?<=\d)\s*[x*,]\s*(?=\d)/g, "×");
 const found = word => [...words].filter(([, text]) => text.includes(word)).map(([id]) => id);
 let turnOf = -1;
 function search() {
