@@ -40,7 +40,7 @@ def summary(array: np.ndarray) -> dict[str, Any]:
     if odd:
         known["norm"] = known["rms"] = odd
     if flat.size <= 16:
-        known["value"] = show(array) if array.ndim else text_of(array)
+        known["value"] = text_of(array) or show(array)
     return known
 
 

@@ -32,7 +32,7 @@ SAID = {
     "googlenet": ["inception5b", "ConvBNReLU", "2×832×2×2 → 2×1024×2×2"],
     "resnet56_folded": ["0 ×9", "1 ×8", "4,672 parameters each"],
     "resnet56": ["batch_norm", "layer3", "0 ×9", "2×64×8×8"],
-    "second_order": ["tanh", "d²y/dx²", "= -0.7269"],
+    "second_order": ["tanh", "d²y/dx²", "= −0.7269"],
     "custom_op": ["leaky", "slope 0.2", "your own op", "∂ leaky"],
     "exploding": ["infinite", "NaN", "exploding"],
 }
