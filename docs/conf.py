@@ -12,7 +12,8 @@ author = "The minigrad authors"
 copyright = "The minigrad authors"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["formulas", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
 
 toc_object_entries = False  # hundreds of them, in the sidebar of each page

@@ -40,7 +40,7 @@ def summary(array: np.ndarray) -> dict[str, Any]:
     if odd:
         known["norm"] = known["rms"] = odd
     if flat.size <= 16:
-        known["value"] = text_of(array) or show(array)
+        known["value"] = show(array)
     return known
 
 
@@ -52,6 +52,8 @@ def show(value: Any) -> str:
     if not isinstance(value, (np.ndarray, np.generic)):
         return str(value)
     array = np.asarray(value)
+    if text := text_of(array):
+        return text
     if array.size <= 16:
         return np.array2string(array, precision=4, suppress_small=False, separator=", ")
     shape = "×".join(map(str, array.shape))

@@ -7,6 +7,7 @@ import pkgutil
 import re
 import runpy
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -127,3 +128,27 @@ def test_every_module_has_a_place_in_the_reference():
     names = [info.name for info in pkgutil.walk_packages(minigrad.__path__, "minigrad.")]
     public = ["minigrad", *(name for name in names if not any(part.startswith("_") for part in name.split(".")))]
     assert sorted(described) == sorted(public)
+
+
+def test_formulas_of_the_site_need_no_network(tmp_path):
+    """Sphinx sets them itself, as MathML, in a site of one page with the renderer of docs/conf.py."""
+    for package in ("sphinx", "myst_parser", "latex2mathml"):
+        pytest.importorskip(package, reason="the site is built with pip install -e '.[docs]'")
+    from sphinx.application import Sphinx
+
+    conf = (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")
+    assert 'html_math_renderer = "mathml"' in conf and '"formulas"' in conf
+    formulas = "Half is $\\frac12$.\n\n$$ y_i = \\sum_k w_k x_{i + k} $$\n"
+    (tmp_path / "index.md").write_text(f"# Formulas\n\n{formulas}", encoding="utf-8")
+    options = {
+        "extensions": ["formulas", "myst_parser"], "html_math_renderer": "mathml", "myst_enable_extensions": ["dollarmath"],
+        "html_theme": "basic",
+    }  # fmt: skip
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        Sphinx(tmp_path, None, tmp_path / "site", tmp_path / "trees", "html", options, status=None).build()
+    finally:
+        sys.path.remove(str(ROOT / "docs"))
+    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert page.count("<math") == 2 and "<mfrac>" in page and 'display="block"' in page
+    assert "mathjax" not in page.lower() and not re.search(r'<script[^>]*src="https?:', page)
