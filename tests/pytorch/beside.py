@@ -267,8 +267,10 @@ class Call:
             mine = self.mine(*my_args, **my_kwargs)
         except Exception as error:
             return self.difference("refused", f"{type(error).__name__}: {first_line(error)}")
-        if isinstance(mine, ComplexPair) and isinstance(other, torch.Tensor) and other.is_complex():
-            mine, other = mine.pair, torch.view_as_real(other.resolve_conj())
+        pairs = [isinstance(value, ComplexPair) for value in flat(mine)]
+        if any(pairs) and len(pairs) == len(list(flat(other))):
+            mine = [value.pair if pair else value for value, pair in zip(flat(mine), pairs, strict=True)]
+            other = [as_pair(value) if pair else value for value, pair in zip(flat(other), pairs, strict=True)]
         found = self.results(mine, other, again)
         if found or self.order == 0:
             return found
@@ -325,7 +327,8 @@ class Call:
         if other.dtype not in (torch.float16, torch.float32):
             return False
         try:
-            exact = list(flat(self.theirs(*copied(self.args, torch.float64), **copied(self.kwargs, torch.float64))))[i].numpy(force=True)
+            exact = list(flat(self.theirs(*copied(self.args, torch.float64), **copied(self.kwargs, torch.float64))))[i]
+            exact = (exact if exact.ndim == other.ndim else as_pair(exact)).numpy(force=True)
         except (RuntimeError, NotImplementedError, ValueError):  # a dtype among the arguments, or an op without float64
             return False
         off, theirs = np.abs(mine.astype(np.float64) - exact), np.abs(other.double().numpy(force=True) - exact)
@@ -409,6 +412,11 @@ def flat(value: Any) -> Iterator[Any]:
             yield from flat(v)
     else:
         yield value
+
+
+def as_pair(value: Any) -> Any:
+    """Complex numbers as minigrad has them: real and imaginary parts as the last dimension."""
+    return torch.view_as_real(value.resolve_conj()) if isinstance(value, torch.Tensor) and value.is_complex() else value
 
 
 def copied(value: Any, dtype: torch.dtype | None = None) -> Any:
