@@ -9,7 +9,7 @@ const decoded = text => new Float32Array(Uint8Array.from(atob(text), c => c.char
 const sizeOf = shape => shape.reduce((a, b) => a * b, 1);
 const short = v => (v === 0 ? "0" : Number.isFinite(v) && (Math.abs(v) >= 1e4 || Math.abs(v) < 1e-3) ? v.toExponential(1) : String(+v.toPrecision(3))).replace(/-/g, "−");
 const signed = v => (v < 0 ? "−" : v > 0 ? "+" : "") + short(Math.abs(v));
-const shapeText = s => s.length === 0 ? "scalar" : s.length === 1 ? `(${s[0]})` : s.join("×");
+const shapeText = s => s.length === 0 ? say("scalar") : s.length === 1 ? `(${s[0]})` : s.join("×");
 function placeOf(shape, flat) { const at = []; for (let i = shape.length - 1; i >= 0; i--) { at[i] = flat % shape[i]; flat = Math.floor(flat / shape[i]); } return at; }
 function flatOf(shape, at) { let f = 0; for (let i = 0; i < shape.length; i++) f = f * shape[i] + at[i]; return f; }
 function tint(v, most) {  // as in all pictures: blue for negative, white at zero, red for positive; their lightness differs from white's alike
@@ -113,12 +113,12 @@ function picture(values, from, rows, cols, n, most, pick, marks, number, side, c
 function scale(known, most) {
   const bar = el("span", {class: "bar"});
   bar.style.background = `linear-gradient(to right, ${[-1, -0.5, 0, 0.5, 1].map(t => css(tint(t * (most || 1), most || 1))).join(",")})`;
-  return el("div", {class: "scale"}, signed(-most), bar, signed(most), el("span", {class: "hint"}, ` ${short(known.low)} … ${short(known.high)}, mean ${short(known.mean)}${known.odd ? `, NaN/inf ×${known.odd}` : ""}`));
+  return el("div", {class: "scale"}, signed(-most), bar, signed(most), el("span", {class: "hint"}, ` ${short(known.low)} … ${short(known.high)}, ${say("mean")} ${short(known.mean)}${known.odd ? `, NaN/inf ×${known.odd}` : ""}`));
 }
 function histogram(known, values = null) {
   let counts = known.counts;
   if (!counts) { counts = new Array(24).fill(0); const wide = known.high - known.low || 1; for (const v of values) if (Number.isFinite(v)) counts[Math.min(23, Math.floor((v - known.low) / wide * 24))]++; }
-  const most = Math.max(...counts, 1), out = el("div", {class: "histogram", role: "img", "aria-label": `histogram from ${short(known.low)} to ${short(known.high)}`});
+  const most = Math.max(...counts, 1), out = el("div", {class: "histogram", role: "img", "aria-label": `${say("histogram")} ${short(known.low)} … ${short(known.high)}`});
   for (const n of counts) { const bar = el("i"); bar.style.height = `${n ? Math.max(2, n / most * 36) : 0}px`; out.append(bar); }
   return out;
 }

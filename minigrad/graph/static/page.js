@@ -37,7 +37,7 @@ function face(id) {
   if (b) {
     if (b.inside) lines.push(cut(`${both(b.inside.name, " ", b.inside.class)}${b.repeats ? " ×" + b.repeats : ""}`));
     if (b.static.length) lines.push(cut(b.static.join(", ")));
-    if (isOp(b)) { if (b.shapes.join("") !== "scalar") lines.push(cut("→ " + used(b).join(", "))); if (b.value) lines.push("= " + b.value); } else lines.push(cut(b.value ? "= " + b.value : b.shapes.join(", ")));
+    if (isOp(b)) { if (b.shapes.join("") !== say("scalar")) lines.push(cut("→ " + used(b).join(", "))); if (b.value) lines.push("= " + b.value); } else lines.push(cut(b.value ? "= " + b.value : b.shapes.join(", ")));
     return {title: cut(b.name), kindName: b.within.startsWith("∂") ? b.within : "", lines, fill: b.fill, grad: b.gradient && b.kind !== "output" ? b.gradient : null, kind: isOp(b) ? "op" : "given"};
   }
   const m = modules.get(id);
@@ -333,7 +333,7 @@ function details(id) {
   const b = boxes.get(id), m = modules.get(id);
   if (m) {
     parts.push(el("h2", {}, m.ops ? counted(m.ops) + " " : m.name + " ", el("small", {}, m.class)));
-    parts.push(facts([[say("path"), m.path], [say("in"), m.in.join(", ")], [say("out"), m.out.join(", ")], [say("parameters"), m.parameters ? m.parameters.toLocaleString() : ""], ["×", m.repeats > 1 ? String(m.repeats) : ""]]));
+    parts.push(facts([[say("path"), translated(m.path)], [say("in"), m.in.join(", ")], [say("out"), m.out.join(", ")], [say("parameters"), m.parameters ? m.parameters.toLocaleString() : ""], ["×", m.repeats > 1 ? String(m.repeats) : ""]]));
     parts.push(el("button", {onclick: () => { toggle(id); details(id); }}, say(folded.has(id) ? "unfoldThis" : "foldThis")), " ", pathButton(id));
   } else parts.push(...nodeParts(b));
   panel.replaceChildren(...parts);
@@ -359,9 +359,9 @@ function pathButton(id) { return el("button", {id: "path", onclick: () => { pick
 function head(b, extra = "") { return el("h2", {}, b.name + " ", el("small", {}, [b.inside ? both(b.inside.path || b.inside.name, " · ", b.inside.class) : "", extra].filter(Boolean).join(" · "))); }
 function nodeParts(b) {
   const parts = [head(b)], where = chain(b.module).map(m => modules.get(m).name).filter(Boolean).join(" / ");
-  const rows = [[say("kind"), b.kind], [say("op"), b.op && b.op !== b.name ? b.op : ""], [say("within"), b.within], [say("path"), where]];
+  const rows = [[say("kind"), translated(b.kind)], [say("op"), b.op && b.op !== b.name ? b.op : ""], [say("within"), b.within], [say("path"), where]];
   b.shapes.forEach((s, i) => rows.push([say(isOp(b) ? "result" : "value"), `${s} ${b.dtypes[i]}, ${bytesText(b.bytes[i])}`]));
-  rows.push([say("settings"), b.static.join(", ")], [say("gradient"), b.gradient ? `${b.gradient.signed || say("norm") + " " + b.gradient.norm} ${b.gradient.state}` : ""]);
+  rows.push([say("settings"), b.static.join(", ")], [say("gradient"), b.gradient ? `${b.gradient.signed || say("norm") + " " + b.gradient.norm} ${translated(b.gradient.state)}` : ""]);
   parts.push(facts(rows), pathButton(b.id));
   const args = el("dl");
   for (const l of data.links) if (l.to === b.id && l.arguments.length) args.append(el("dt", {}, l.arguments.join(", ")), el("dd", {}, goTo(l.from, boxes.get(l.from).name), ` ${l.shape}${l.flows ? "" : " ┄"}`));
@@ -436,8 +436,13 @@ function play() { if (timer) { clearInterval(timer); timer = null; } else { time
 // ------------------------------------------------------------------------------------------------ the interface
 function label() {
   document.documentElement.lang = speak ? "ja" : "en";
-  for (const m of data.modules) if (!m.ops) { m.english ||= [m.name, m.class]; if (m.path === m.english[0]) [m.name, m.class] = m.english.map(translated); }
-  for (const b of data.boxes) if (b.kind !== "op" && b.static.length) { b.english ||= b.static; b.static = b.english.map(translated); }
+  for (const m of data.modules) reworded(m, "in", "out", "lines", ...(/^backward pass/.test(m.path) ? ["name", "class"] : []));
+  for (const b of data.boxes) {
+    reworded(b, "shapes", ...(b.kind === "op" ? [] : ["static"]), ...(["leaf", "constant", "output"].includes(b.english?.name ?? b.name) && b.kind !== "op" ? ["name"] : []));
+    for (const t of [...b.tensors || [], ...b.keeps || []]) reworded(t, "shape");
+  }
+  for (const l of data.links) reworded(l, "shape");
+  document.querySelector("h1").textContent = data.title || say("graph");
   at("summary").textContent = `${counted(data.ops)}${speak ? "、" : ", "}${bytesText(data.kept)} ${say("keptAll")}`;
   at("search").placeholder = say("search"); at("search").setAttribute("aria-label", say("searchLabel"));
   const signs = [...data.legend.map(([fill, text]) => [fill, LEGEND[text] && speak ? LEGEND[text] : text]), ...(data.boxes.some(b => b.gradient) ? [["#fff0f5", `∂ ${say("gradientTab")}`]] : []), ...(data.links.some(l => !l.flows) ? [["", say("noFlow")]] : [])];

@@ -24,6 +24,7 @@ const WORDS = {
   allSame: ["A result cell depends on the cells at the same place.", "結果のマスは同じ位置のマスだけで決まります。"], graph: ["graph", "グラフ"],
   constant: ["a constant, no cell of an operand", "定数（元のマスなし）"],
   sumTooLarge: ["too large for this page, so the sum cannot be written out", "このページには大きすぎるため、和を書き下せません"],
+  mean: ["mean", "平均"], histogram: ["histogram", "ヒストグラム"], scalar: ["scalar", "スカラー"],
   notApart: ["The page does not take this op apart cell by cell.", "この演算はマスごとの計算を表示しません。"],
 };
 const LEGEND = {  // the colours' names in Japanese
@@ -33,7 +34,19 @@ const LEGEND = {  // the colours' names in Japanese
 };
 const PHRASES = [  // what the data says in words, in Japanese
   [/^backward pass( \d+)?$/, "逆伝播$1"], [/^(\d+) ops?$/, "$1 個の演算"], [/^used where nothing is recorded$/, "記録されない所で使用"], [/^made where nothing is recorded$/, "記録されない所で計算"],
+  [/^scalar$/, "スカラー"], [/^and (\d+) more$/, "ほか $1 種"], [/^leaves (×[\d,]+)$/, "葉 $1"], [/^parameters (×[\d,]+)$/, "パラメータ $1"], [/^buffers (×[\d,]+)$/, "バッファ $1"],
+  [/^constants (×[\d,]+)$/, "定数 $1"], [/^op$/, "演算"], [/^leaf$/, "葉"], [/^input$/, "入力"], [/^output$/, "出力"], [/^parameter$/, "パラメータ"], [/^buffer$/, "バッファ"], [/^constant$/, "定数"],
+  [/^zero$/, "ゼロ"], [/^vanishing$/, "消失"], [/^exploding$/, "爆発"], [/^nan$/, "NaN"], [/^inf$/, "無限大"], [/^graph$/, "グラフ"],
 ];
 let speak = (navigator.language || "").startsWith("ja") ? 1 : 0;
 const say = key => WORDS[key][speak];
+/** Text of the data in the page's language; the names of ops, classes, arguments and the user's own are names in both. */
 const translated = text => speak ? PHRASES.reduce((t, [english, japanese]) => t.replace(english, japanese), text) : text;
+/** Texts of the data are put in words of the page's language where they stand. */
+function reworded(holder, ...keys) {
+  const english = holder.english ||= {};
+  for (const key of keys) if (holder[key] !== undefined) {
+    english[key] ??= holder[key];
+    holder[key] = Array.isArray(english[key]) ? english[key].map(translated) : translated(english[key]);
+  }
+}
