@@ -60,6 +60,7 @@ STATES = {
     "vanishing": ("#1864ab", "vanishing"), "zero": ("#868e96", "zero"),
 }  # fmt: skip
 BACKWARD = "#a61e4d"
+SHADE = 8  # of 255: how opaque the black is that a module's frame lays over the page
 
 
 # Widths of Helvetica's characters from space to ~, in thousandths of the font size. Boxes are sized for these widths.
@@ -445,7 +446,7 @@ class _Writer(Faces):
             sub = graphviz.Digraph(name=f"cluster_{place_of[child.id]}_{column}")
             label = "" if child.kind == child.name == self.graph.title else f"<{scope_label(child)}>"
             sub.attr(label=label, labeljust="c" if self.backward else "l", fontsize="10")  # centred between forward and backward
-            sub.attr(style="rounded", color="#b6c0ca", bgcolor="#00000008")
+            sub.attr(style="rounded", color="#b6c0ca", bgcolor=f"#000000{SHADE:02x}")
             sub.attr(tooltip=f"{child.path or child.kind} ({child.kind}), {child.parameters:,} parameters", margin="10")
             for box in inside.get(child.id, ()):
                 self.box(box, sub)
@@ -492,12 +493,20 @@ class _Writer(Faces):
         )  # fmt: skip
         if not kept:
             return
-        kept = f"&#160; keeps {_escape(short(kept, 30))} &#160;"  # on white: its own dashes run under it
-        label = f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="0" bgcolor="white"><tr><td>{kept}</td></tr></table>>'
+        kept = f"&#160; keeps {_escape(short(kept, 30))} &#160;"  # on what it stands on: its own dashes run under it
+        ground = self.ground(box.cluster)
+        label = f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="0" bgcolor="{ground}"><tr><td>{kept}</td></tr></table>>'
         target.edge(
             self.ids[box.id], f"b{self.ids[box.id]}", label, style="dashed", constraint="false", arrowhead="none",
             color="#c9b3bd", fontcolor="#a0808f", fontsize="9",
         )  # fmt: skip
+
+    def ground(self, scope: str) -> str:
+        """The colour of the page in a module: the frames around it darken the white."""
+        frames, parents = 0, {s.id: s.parent for s in self.seen.clusters}
+        while scope:
+            frames, scope = frames + 1, parents[scope]
+        return "#" + f"{round(255 * (1 - SHADE / 255) ** frames):02x}" * 3
 
     def link_back(self, link: Link) -> None:
         a, b = self.seen.boxes[link.source], self.seen.boxes[link.target]

@@ -329,7 +329,7 @@ def histograms(arrays: Mapping[str, Any], bins: int = 60, title: str = "") -> Fi
         finite = flat[np.isfinite(flat)]
         beyond = _bars(axes, finite, bins) if len(finite) else ""
         axes.set_title(name if len(name) < 30 else f"…{name[-28:]}", fontsize=9)
-        words = f"{finite.mean():.2g} ± {finite.std():.2g}" if len(finite) else "no numbers"
+        words = f"{finite.mean():.2g} ± {finite.std():.2g}".replace("-", "−") if len(finite) else "no numbers"
         zeros, strange = int((flat == 0).sum()), len(flat) - len(finite)
         words += f"\n{zeros / max(len(flat), 1):.0%} zero" if zeros else ""
         words += f"\n{strange:,} not finite" if strange else ""
