@@ -80,7 +80,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.Tensor": {
         "bfloat16": "float32 holds bfloat16 exactly",
-        "imag conj_physical_ chalf": _COMPLEX,
+        "imag chalf": _COMPLEX,
         "to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr sparse_dim sparse_mask sparse_resize_ "
         "sparse_resize_and_clear_ is_sparse_csr coalesce is_coalesced indices values crow_indices ccol_indices col_indices row_indices dense_dim "
         "smm sspaddmm to_dense resize_as_sparse_ to_padded_tensor": _SPARSE,

@@ -1052,7 +1052,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
         """False."""
         return False
 
-    resolve_neg, is_neg = resolve_conj, is_conj
+    resolve_neg, is_neg, conj_physical_ = resolve_conj, is_conj, resolve_conj
     angle = complex_pair.angle
 
     def cpu(self) -> Tensor:

@@ -360,6 +360,10 @@ class ComplexPair(Shell):
 
     resolve_neg, is_neg, conj_physical = resolve_conj, is_conj, conj
 
+    def conj_physical_(self) -> ComplexPair:
+        """Conjugate in place."""
+        return self.copy_(self.conj())
+
     def isreal(self) -> Any:
         """Whether each element has no imaginary part, bools."""
         return isreal(self)

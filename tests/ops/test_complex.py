@@ -132,6 +132,10 @@ def test_writing_into_a_part():
 
 def test_questions():
     z = spectrum()
+    assert z.detach().clone().conj_physical_().tolist() == mg.conj_physical(z).tolist() and z.resolve_conj() is z and not mg.is_conj(z)
+    assert (
+        z.isreal().sum() == 0 and z.real.mH.equal(z.real.adjoint()) and z.real.H.equal(z.real.t()) and z.real.resolve_neg().isreal().all()
+    )
     assert isinstance(z, mg.Tensor) and not isinstance(z, (nn.Parameter, nn.Buffer)) and not isinstance(mg.complex, mg.Tensor)
     assert mg.linalg.matrix_rank(z).item() == mg.linalg.matrix_rank(z.real + 0j).item() == 3 and mg.linalg.qr(z, "r").Q.dtype == z.dtype
     assert mg.linalg.slogdet(mg.zeros(2, 2, 2, dtype=mg.cfloat))[0].tolist() == [0, 0]
