@@ -45,7 +45,20 @@ from minigrad.engine.backward import at_end_of_backward, backward, grad, settle,
 from minigrad.engine.fitting import broadcast_to, cast, enter, enter_each, fit, in_dtype, is_half, leave, sum_to
 from minigrad.engine.forward import push
 from minigrad.engine.function import Function, once_differentiable
-from minigrad.engine.graph import Leaf, Node, Pick, Shell, TensorBase, inside, numbers, register_tensor, shape_of, tensor_types, wrap
+from minigrad.engine.graph import (
+    Leaf,
+    Node,
+    Pick,
+    Shell,
+    TensorBase,
+    inside,
+    known_as,
+    numbers,
+    register_tensor,
+    shape_of,
+    tensor_types,
+    wrap,
+)
 from minigrad.engine.entry import public, warn
 from minigrad.engine.modes import (
     Mode, dtype_of, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, no_number, set_default_dtype, set_grad_enabled,

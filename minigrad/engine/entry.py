@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.graph import titling
+
 NAMES_OF_OPS = {  # another name -> ours, for ops too; few have one of ours, for each costs a call that succeeds some nanoseconds
     "axis": ("dim", "dims"), "axes": ("dims",), "keepdims": ("keepdim",), "axis0": ("dim0",), "axis1": ("dim1",),
     "element": ("elements",), "test_element": ("test_elements",), "input": ("A",),
@@ -73,16 +75,20 @@ def public(module: str) -> None:
 
 
 def _public(function: Callable, parameters: tuple[str, ...]) -> Callable:
+    known_as = getattr(function, "known_as", None)
+    titled = None if known_as is None else titling(*known_as)
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs and not _THEIRS.isdisjoint(kwargs):
             kwargs = with_our_names(function.__name__, kwargs, parameters)
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
         except Exception as error:
             if (text := _no_tensor(function, args, kwargs, isinstance(error, AttributeError))) is not None:
                 raise TypeError(text) from None
             raise
+        return result if titled is None else titled(result)
 
     return call
 

@@ -12,6 +12,7 @@ import numpy as np
 from minigrad import absent
 
 C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
 
 tensor_types: set[type] = set()  # TensorBase and all its subclasses: `type(x) in tensor_types` takes half the time of isinstance
 
@@ -125,31 +126,113 @@ class Packed:
         raise NotImplementedError
 
 
-# Where PyTorch's name is not the op's. Of several that it has for one op, the most frequent.
-_BACKWARDS = {
-    "leaf": "torch::autograd::AccumulateGrad", "batch_norm": "NativeBatchNorm", "broadcast_to": "Expand", "conv": "Convolution",
-    "conv_transpose": "Convolution", "getitem": "Select", "layer_norm": "NativeLayerNorm", "group_norm": "NativeGroupNorm", "linear": "Addmm",
-    "matmul": "Mm", "max_pool": "MaxPool2DWithIndices", "nll": "NllLoss", "reshape": "View", "cast": "ToCopy", "norm": "LinalgVectorNorm",
-    "setitem": "CopySlices",
+def _of_index(node: Node) -> str:
+    """``Index``, ``Slice``, ``Select`` or ``Unsqueeze``: PyTorch has a node for each dimension, and the last one is seen."""
+    index = node.static.get("index", ())
+    parts = [
+        i for i in (index if isinstance(index, tuple) else (index,)) if i is not ... and not (isinstance(i, slice) and i == slice(None))
+    ]
+    if any(hasattr(i, "shape") and i.shape for i in parts):
+        return "IndexBackward0"
+    last = parts[-1] if parts else None
+    return f"{'Slice' if isinstance(last, slice) else 'Unsqueeze' if parts and last is None else 'Select'}Backward0"
+
+
+def _of_number(name: str) -> Callable[[Node], str | None]:
+    """``name`` where a number is in front, as in ``1 - x``."""
+    return lambda node: name if hasattr(node, "constant") and node.parents and node.parents[0] is None else None
+
+
+def _of_reduction(name: str) -> Callable[[Node], str]:
+    """Another number over some dimensions than over all."""
+    return lambda node: f"{name}Backward{int(node.static.get('dim') is not None)}"
+
+
+def _of_extreme(name: str) -> Callable[[Node], str | None]:
+    """That of ``max()`` over all."""
+    return lambda node: f"{name}Backward1" if node.static.get("dim") is None else None
+
+
+_TITLES: dict[str, str | Callable[[Node], str | None]] = {  # where PyTorch's name is not the op's; of several the most frequent
+    "leaf": "torch::autograd::AccumulateGrad", "batch_norm": "NativeBatchNormBackward0", "broadcast_to": "ExpandBackward0",
+    "conv": "ConvolutionBackward0", "conv_input": "ConvolutionBackward0", "conv_transpose": "ConvolutionBackward0", "getitem": _of_index,
+    "layer_norm": "NativeLayerNormBackward0", "group_norm": "NativeGroupNormBackward0",
+    "linear": lambda node: "ViewBackward0" if len(node.shape) > 2 else "MmBackward0" if node.parents and node.parents[2] is None else None,
+    "matmul": lambda node: {0: "DotBackward0", 1: "MvBackward0", 2: "MmBackward0"}.get(len(node.shape), "UnsafeViewBackward0"),
+    "max_pool": "MaxPool2DWithIndicesBackward0", "nll": "NllLossBackward0", "reshape": "ViewBackward0", "cast": "ToCopyBackward0",
+    "norm": "LinalgVectorNormBackward0", "setitem": "CopySlices", "sum": _of_reduction("Sum"), "mean": _of_reduction("Mean"),
+    "amax": _of_extreme("Max"), "amin": _of_extreme("Min"), "clamp": "ClampBackward1", "square": "PowBackward0", "sub": _of_number("RsubBackward1"), "div": _of_number("MulBackward0"),
+    "masked_scale": "MulBackward0", "pad_constant": "ConstantPadNdBackward0", "logsigmoid": "LogSigmoidBackward0", "softsign": "DivBackward0",
+    "prelu": "PreluKernelBackward0", "det": "LinalgDetBackward0", "inv": "LinalgInvExBackward0", "contract": "ViewBackward0",
 }  # fmt: skip
+_OTHERS = {"linear": "AddmmBackward0"}  # where the function in the table has none
 
 
 class NodeName(str):
     """The name of an op, which gives PyTorch's name of its node when it is called."""
 
-    __slots__ = ()
+    backward: str
 
     def __call__(self) -> str:
-        """``AddBackward0`` for ``add``; a class of a user's, and a name with ``Backward`` in it, as it is."""
-        if self == "leaf":
-            return _BACKWARDS[self]
-        known = _BACKWARDS.get(self)
-        if known is None and self[:1].isupper():  # an autograd.Function
-            return f"{self}Backward"
-        return f"{known or ''.join(part.capitalize() for part in self.split('_'))}Backward0"
+        """``AddBackward0`` for ``add``; of a user's Function its name with ``Backward``."""
+        return self.backward
+
+
+def _title(node: Node, name: str) -> str:
+    """PyTorch's name of a node."""
+    kind = type(node)
+    if kind is Pick:
+        return getattr(node, "title", None) or _title_of(node, name)
+    if kind.__base__ in (Node, SampleNode) and kind not in (SampleNode, Leaf):  # it has a class of its own
+        return kind.__name__
+    return _title_of(node, name)
+
+
+def _title_of(node: Node, name: str) -> str:
+    """That of an op's node."""
+    known = _TITLES.get(name)
+    known = known(node) if callable(known) else known
+    if known is None and name[:1].isupper():  # an autograd.Function
+        return f"{name}Backward"
+    return known or _OTHERS.get(name) or f"{''.join(part.capitalize() for part in name.split('_'))}Backward0"
 
 
 _titles: dict[tuple[type, str], type] = {}  # of nodes
+
+
+def known_as(name: str, several: bool = False) -> Callable[[F], F]:
+    """Decorator for a public function that is composed of ops: the node of its result has PyTorch's name of one that is an op there.
+
+    The function makes its result; it does not hand on an argument. Of a tuple it is the first result; with ``several`` only of a tuple.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([1.0, 3.0], requires_grad=True)
+    >>> mg.nn.functional.mse_loss(x, mg.zeros(2))
+    tensor(5., grad_fn=<MseLossBackward0>)
+    """
+
+    def declare(function: F) -> F:
+        function.known_as = name, several  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
+def titling(title: str, several: bool) -> Callable[[Any], Any]:
+    """A function that calls the node of a result so, if it has one, and returns the result."""
+    named = _class_of(Node, title)
+
+    def titled(result: Any) -> Any:
+        first: Any = result[0] if isinstance(result, tuple) else None if several else result
+        if type(first) in tensor_types:
+            node = first._node
+            if type(node) is Node:
+                node.__class__ = named
+            elif node is not None:
+                node.titled(title)
+        return result
+
+    return titled
 
 
 @absent.answers_as("torch.autograd.graph.Node")
@@ -214,19 +297,20 @@ class Node:
         >>> y.grad_fn.name, y.grad_fn.name(), type(y.grad_fn).__name__
         ('exp', 'ExpBackward0', 'ExpBackward0')
         """
-        return NodeName(self.plan.op.name if self.plan is not None else "leaf")
+        name = NodeName(self.plan.op.name if self.plan is not None else "leaf")
+        name.backward = _title(self, name)
+        return name
 
-    def titled(self) -> Node:
+    def titled(self, title: str | None = None) -> Node:
         """This node, of a class of the name that PyTorch has for it: what ``x.grad_fn`` is. The engine knows nothing of these classes.
 
-        One of several results remains what it is.
+        One of several results remains what it is, and only bears the name.
         """
         kind = type(self)
         if kind is Node or kind is SampleNode:
-            title = self.name()
-            if (kind, title) not in _titles:
-                _titles[kind, title] = type(title, (kind,), {"__slots__": (), "__module__": __name__})
-            self.__class__ = _titles[kind, title]
+            self.__class__ = _class_of(kind, title or self.name())
+        elif title is not None and isinstance(self, Pick):
+            self.title = title
         return self
 
     def formulas(self) -> Iterator[tuple[int | Sequence[int], Callable, tuple, tuple]]:
@@ -258,6 +342,13 @@ class Node:
         return f"<{self.name} node, shape {self.shape}>"
 
 
+def _class_of(kind: type, title: str) -> type:
+    """The class of nodes of that name."""
+    if (kind, title) not in _titles:
+        _titles[kind, title] = type(title, (kind,), {"__slots__": (), "__module__": __name__})
+    return _titles[kind, title]
+
+
 class SampleNode(Node):
     """A node whose result differs from sample to sample of ``vmap``."""
 
@@ -287,7 +378,9 @@ class Leaf(Node):
 class Pick(Node):
     """One result of an op with several results. Its gradient goes to position ``index`` of that op's tuple of gradients."""
 
-    __slots__ = ("index", "levels")
+    __slots__ = ("index", "levels", "title")
+
+    title: str  # the name that the public function gives it; else not set
 
     def __init__(self, source: Node, index: int, array: np.ndarray):
         self.fill(source.plan, (source,), (), source.static, array.shape, array.dtype)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, elementwise, is_grad_enabled, op, public, shape_of
+from minigrad.engine import ShapeError, TensorBase, elementwise, is_grad_enabled, known_as, op, public, shape_of
 from minigrad.kernels import maps, native, special
 from minigrad.kernels.native import maps as fast
 from minigrad.ops import signatures as like
@@ -625,6 +625,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return sub(input, tanh(input))
 
 
+@known_as("GluBackward0")
 @in_float32
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a sigmoid(b) for the halves a and b of the input along ``dim`` (Dauphin et al. 2017): ``torch.nn.functional.glu``.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, batched, cast, each_sample, lifted, no_grad, op, public, unnamed
+from minigrad.engine import ShapeError, batched, cast, each_sample, known_as, lifted, no_grad, op, public, unnamed
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.batching import matrices
 from minigrad.ops.elementwise import clamp, eq, where
@@ -124,6 +124,7 @@ def _euclidean(x1: Array, x2: Array) -> Array:
 _WAYS = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
 
 
+@known_as("CdistBackward0")
 @in_float32
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """The p-norms of the differences of each row of ``x1`` and each of ``x2``: ``torch.cdist``.

@@ -29,6 +29,7 @@ from minigrad.engine import (
     is_array,
     is_batched,
     joint,
+    known_as,
     lifted,
     linear_in,
     op,
@@ -415,6 +416,7 @@ def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple:
     return (*axes[:dim], array, *axes[dim + 1 :])
 
 
+@known_as("GatherBackward0")
 def gather(input: Tensor, dim: int, index: Operand, *, sparse_grad: bool = False) -> Tensor:
     """Elements selected along ``dim``: ``out[i, j, k] = input[i, index[i, j, k], k]`` for ``dim=1``: ``torch.gather``.
 
@@ -630,6 +632,7 @@ def _line(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[int,
     return dim, each_sample(np.ravel, array)
 
 
+@known_as("IndexSelectBackward0")
 def index_select(input: Tensor, dim: int, index: Operand) -> Tensor:
     """The slices ``index`` (a vector of integers >= 0) along ``dim``: ``torch.index_select``. A 0-d tensor has one, itself.
 
@@ -767,6 +770,7 @@ def _mask(name: str, mask: Any) -> np.ndarray:
     return array
 
 
+@known_as("MaskedFillBackward0")
 def masked_fill(input: Tensor, mask: Operand, value: Operand) -> Tensor:
     """``value`` where ``mask`` is True, ``input`` elsewhere; both broadcast: ``torch.masked_fill``. The dtype is that of ``input``.
 

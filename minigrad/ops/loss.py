@@ -19,6 +19,7 @@ from minigrad.engine import (
     cast,
     elementwise,
     is_array,
+    known_as,
     linear_in,
     op,
     public,
@@ -363,6 +364,7 @@ def _check_same_weight(name: str, shape: tuple[int, ...], weight: Any) -> None:
         raise ShapeError(f"{name}: weight has shape {tuple(weight.shape)}, the input {shape}; each element needs its own")
 
 
+@known_as("MseLossBackward0")
 @in_float32
 def mse_loss(
     input: Tensor,
@@ -412,6 +414,7 @@ def l1_loss(
     return _weighted_mean("l1_loss", shape, ew.abs(input - target), weight, reduction)
 
 
+@known_as("HuberLossBackward0")
 @in_float32
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
     """d**2 / 2 where abs(d) < delta, else delta (abs(d) - delta / 2), for d = input - target: ``torch.nn.functional.huber_loss``.
@@ -449,6 +452,7 @@ def _huber(d: Array, delta: float, factor: float) -> Array:
     return ew.quiet().run(_huber_kernel, ew.real(d), delta, factor)
 
 
+@known_as("SmoothL1LossBackward0")
 @in_float32
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0
@@ -475,6 +479,7 @@ def _binary_cross_entropy(input: Array, target: Array) -> Array:
         return (target - 1.0) * np.maximum(np.log1p(-input), -100.0) - target * np.maximum(np.log(input), -100.0)
 
 
+@known_as("BinaryCrossEntropyBackward0")
 @in_float32
 def binary_cross_entropy(
     input: Tensor,
@@ -504,6 +509,7 @@ def binary_cross_entropy(
     return weighted(_binary_cross_entropy(input, target), weight, reduction)
 
 
+@known_as("BinaryCrossEntropyWithLogitsBackward0")
 @in_float32
 def binary_cross_entropy_with_logits(
     input: Tensor,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, public
+from minigrad.engine import ShapeError, known_as, public
 from minigrad.ops.activation import logsigmoid
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.distance import pairwise_distance
@@ -66,6 +66,7 @@ def hinge_embedding_loss(
     return reduced(near + far, reduction)
 
 
+@known_as("SoftMarginLossBackward0")
 @in_float32
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
@@ -176,6 +177,7 @@ def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarra
     return input, classes, single
 
 
+@known_as("MultiMarginLossBackward0")
 @in_float32
 @sample_by_sample()
 def multi_margin_loss(
@@ -209,6 +211,7 @@ def multi_margin_loss(
     return reshape(losses, ()) if single else reduced(losses, reduction)
 
 
+@known_as("MultilabelMarginLossBackward0")
 @in_float32
 @sample_by_sample()
 def multilabel_margin_loss(

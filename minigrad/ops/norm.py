@@ -22,6 +22,7 @@ from minigrad.engine import (
     batched,
     cast,
     joint,
+    known_as,
     linear_in,
     no_grad,
     op,
@@ -193,6 +194,7 @@ def shape_of_any(x: Tensor) -> tuple[int, ...]:
     return tuple(x.shape) if hasattr(x, "shape") else shape_of(x)
 
 
+@known_as("NativeBatchNormBackward0")
 def batch_norm(
     input: Tensor,
     running_mean: Operand | None,
@@ -311,6 +313,7 @@ def instance_norm(
     return y
 
 
+@known_as("NativeLayerNormBackward0")
 def layer_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -361,6 +364,7 @@ def _trailing(name: str, input: Any, normalized_shape: Any, **parameters: Any) -
     return tuple(range(len(shape) - len(last), len(shape))), last
 
 
+@known_as("NativeGroupNormBackward0")
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise over groups of channels of each image (Wu & He 2018): ``torch.nn.functional.group_norm``.
 

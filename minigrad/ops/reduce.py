@@ -25,6 +25,7 @@ from minigrad.engine import (
     cast,
     dtype_of,
     is_batched,
+    known_as,
     linear_in,
     op,
     public,
@@ -524,6 +525,7 @@ def _other(name: str, dim: Any, other: Any) -> Any:
     raise TypeError(f"{name}: either a dim or other, the tensor to compare with, not both")
 
 
+@known_as("MaxBackward0", several=True)
 @called_as(like.largest)
 def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Largest elements: ``torch.max``, which is three functions.
@@ -545,6 +547,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     return _picked(input, argmax(input, dim, keepdim), dim)
 
 
+@known_as("MinBackward0", several=True)
 @called_as(like.largest)
 def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Smallest elements: ``torch.min``, with the three forms of :func:`max`."""
@@ -723,6 +726,7 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
     return sorted_places(input, axis, descending) if input.ndim else np.zeros((), I64)
 
 
+@known_as("SortBackward0")
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
     """The elements in order along ``dim``, a named tuple ``(values, indices)``: ``torch.sort``. NaN counts as the largest.
 
@@ -752,6 +756,7 @@ def msort(input: Tensor) -> Tensor:
     return sort(input, 0).values
 
 
+@known_as("TopkBackward0")
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The ``k`` largest elements along ``dim``, the largest first (or the smallest): ``torch.topk``.
 
@@ -764,6 +769,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     return _picked(input, _top_places(input, whole("topk", "k", k), dim, largest), dim)
 
 
+@known_as("KthvalueBackward0")
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """The ``k``-th smallest element along ``dim``, counted from 1, as ``(values, indices)``: ``torch.kthvalue``."""
     axis = positive_dim("kthvalue", dim, len(input.shape))
@@ -808,6 +814,7 @@ def _median(x: Array, skip: bool = False) -> Array:
     return flat[_median_place(flat, 0, False, skip)] if flat.size else np.asarray(math.nan, x.dtype)
 
 
+@known_as("MedianBackward1", several=True)
 @called_as(like.median)
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, or the lower of the two middle ones: ``torch.median``. NaN if any element is NaN.
@@ -851,6 +858,7 @@ def _mode_place(x: Array, dim: int, keepdim: bool) -> Array:
     return found if keepdim else found.squeeze(axis)
 
 
+@known_as("ModeBackward0")
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """The most frequent element along ``dim``, the smallest of several, and where it stands last: ``torch.mode``.
 

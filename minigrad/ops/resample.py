@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, public
+from minigrad.engine import ShapeError, known_as, public
 from minigrad.ops.arguments import whole
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.elementwise import where
@@ -239,6 +239,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     return reshape(matmul(base, transpose(theta, 1, 2)), (size[0], *size[2:], dims))
 
 
+@known_as("GridSampler2DBackward0")
 @in_float32
 @sample_by_sample(whole="images")
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:

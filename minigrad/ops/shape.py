@@ -20,6 +20,7 @@ from minigrad.engine import (
     TensorBase,
     batched,
     fitting,
+    known_as,
     linear_in,
     memory_of,
     op,
@@ -951,6 +952,7 @@ def unfold_add(g_: Array, shape: Any, dimension: int, size: int, step: int) -> A
     return out
 
 
+@known_as("PixelShuffleBackward0")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """The elements of (..., C * r * r, H, W) as (..., C, H * r, W * r): ``torch.nn.functional.pixel_shuffle``."""
     shape, r = shape_of(input), upscale_factor

@@ -4,8 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from answers import noted
 
 import minigrad as mg
+import minigrad.torch
 from minigrad import engine, nn
 
 OPTIONS = [
@@ -86,6 +88,34 @@ def test_node_is_named_as_pytorch_s():
         assert node.next_functions[0][0].name() == "torch::autograd::AccumulateGrad"
         y.sum().backward()
     assert type((w * 1).grad_fn) is type((w * 2).grad_fn)
+
+
+def names(torch):
+    """The name of the node of each function's result: ops, and functions that are composed of ops here."""
+    F = torch.nn.functional
+    a, t, p = torch.arange(12.0).reshape(3, 4).requires_grad_(), torch.ones(3, 4), torch.full((3, 4), 0.5)
+    index, one = torch.tensor([0, 1, 2]), torch.ones(4)
+    results = [
+        F.mse_loss(a, t), F.mse_loss(a, t, reduction="none"), F.l1_loss(a, t), F.smooth_l1_loss(a, t), F.huber_loss(a, t), F.cross_entropy(a, index),
+        F.nll_loss(a, index), F.binary_cross_entropy(torch.sigmoid(a), p), F.binary_cross_entropy_with_logits(a, p), F.kl_div(a, p, reduction="sum"),
+        F.soft_margin_loss(a, t), F.multi_margin_loss(a, index), F.layer_norm(a, (4,)), F.layer_norm(a, (4,), one, one),
+        F.batch_norm(a, None, None, training=True), F.group_norm(a, 2), F.glu(a, 1), F.softsign(a), F.logsigmoid(a), F.dropout(a), F.gelu(a), F.silu(a),
+        a.sum(), a.sum(1), a.mean(), a.mean((0, 1)), a.max(), a.min(), a.max(1)[0], a.min(0)[0], a.amax(1), a.median(1)[0], a.sort()[0], a.topk(2)[0],
+        a[0], a[:, 1:2], a[index], a[a > 1], a[0, 1:], a[:, 0], a[..., None], a[1:, 0], 1 - a, a - 1, 2 / a, a / 2, a**2, a.square(), a.clamp(0, 1),
+        a @ a.t(), a @ one, a[0] @ one, a[None] @ torch.ones(1, 4, 2), F.linear(a, a), F.linear(a, a, a[:, 0]),
+        a.gather(1, index[:, None]), a.index_select(0, index), a.masked_fill(a > 1, 0), F.pad(a, (1, 1)), torch.cdist(a, t),
+        F.pixel_shuffle(a.reshape(1, 4, 3, 1), 2), F.grid_sample(a[None, None], torch.zeros(1, 2, 2, 2), align_corners=False), F.conv_transpose1d(a[None], torch.ones(3, 2, 2)),
+        torch.linalg.det(a[:, :3] + torch.eye(3)), torch.linalg.inv(a[:, :3] + torch.eye(3)), F.prelu(a, torch.ones(1)), a.std(0), a.norm(), a.exp(),
+    ]  # fmt: skip
+    return [y.grad_fn.name() for y in results]
+
+
+def test_names_of_nodes_beside_pytorch():
+    ours, theirs = names(minigrad.torch), noted(names)
+    assert [pair for pair in enumerate(zip(ours, theirs, strict=True)) if pair[1][0] != pair[1][1]] == []
+    assert noted(lambda torch: repr(torch.nn.functional.mse_loss(torch.ones(2, requires_grad=True), torch.zeros(2)))) == repr(
+        nn.functional.mse_loss(mg.ones(2, requires_grad=True), mg.zeros(2))
+    )
 
 
 def test_layout():
