@@ -47,8 +47,9 @@ def masked(x: np.ndarray, mask: np.ndarray, kept: bool, bits: np.dtype) -> np.nd
     out = result.reshape(-1).view(bits)
 
     def work(part: slice) -> None:
-        keep = flags[part] if kept else np.logical_not(flags[part])
-        np.multiply(source[part], keep, out=out[part])
+        keep, to = flags[part] if kept else np.logical_not(flags[part]), out[part]
+        np.copyto(to, keep.view(np.int8))  # a product of two dtypes would convert one in small pieces
+        np.multiply(source[part], to, out=to)
 
     parallel(work, cut(source.size, 1, PART), worth=source.nbytes > WORTH)
     return result

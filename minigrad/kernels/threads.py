@@ -290,6 +290,9 @@ if hasattr(os, "register_at_fork"):
 
 TURNS = 300  # of asking whether the others are ready before a thread sleeps until they are: about as many microseconds
 ROUNDS = 1 << 14  # of waiting in the room before a thread sleeps: half a millisecond, about
+# Elements of numpy's buffer, 8192 otherwise. numpy copies an operand that is broadcast along lines shorter than the buffer into it, line by line,
+# and a number for each line of 1,000 takes three times as long so.
+BUFFER = 1 << 10
 WORTH = 1 << 21  # a second thread is used if a kernel reads more bytes than this, so that the GIL changes hands seldom
 
 
@@ -297,7 +300,7 @@ def parallel(work: Callable[[Part], object], parts: Sequence[Part], worth: bool 
     """Call ``work`` with each of ``parts``, possibly in several threads at the same time, and return when all are done.
 
     ``worth``: whether there is enough work for several threads. Two calls of ``work`` must not write to the same memory. BLAS uses one
-    thread meanwhile. Raises the first exception that ``work`` raises.
+    thread meanwhile, and numpy a short :data:`BUFFER`. Raises the first exception that ``work`` raises.
 
     >>> squares = [0] * 4
     >>> parallel(lambda i: squares.__setitem__(i, i * i), range(4))
@@ -305,13 +308,17 @@ def parallel(work: Callable[[Part], object], parts: Sequence[Part], worth: bool 
     [0, 1, 4, 9]
     """
     with one_blas_thread:
-        others = helpers(len(parts)) if worth else 0
-        if others < 1:
-            for part in parts:
-                work(part)
-            return
-        _inside.busy = True
+        before = np.setbufsize(BUFFER)
         try:
-            _pool.share(_Job(work, parts), others)
+            others = helpers(len(parts)) if worth else 0
+            if others < 1:
+                for part in parts:
+                    work(part)
+                return
+            _inside.busy = True
+            try:
+                _pool.share(_Job(work, parts), others)
+            finally:
+                _inside.busy = False
         finally:
-            _inside.busy = False
+            np.setbufsize(before)
