@@ -22,6 +22,7 @@ from minigrad.engine.observed import Observer, observer
 from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.engine.passes import RecordedPass
 from minigrad.engine.together import Part, Together
+from minigrad.kernels.threads import short_buffer
 from minigrad.types import Operand, Tensor
 
 Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"
@@ -413,7 +414,7 @@ def backward(
         raise RuntimeError("backward: inputs is empty: name at least one tensor, or leave it out")
     around, _at_end.waiting = _at_end.waiting, []
     try:
-        with set_grad_enabled(create_graph), np.errstate(all="ignore"):  # 1/0 in a formula is inf, as in the ops themselves
+        with set_grad_enabled(create_graph), np.errstate(all="ignore"), short_buffer():  # 1/0 in a formula is inf, as in the ops themselves
             found = walk(seeds, None if targets is None else set(targets), retain, create_graph, accumulate=True)
         for node, g in found.items():
             if type(node) is not Leaf and targets is not None:
@@ -536,7 +537,7 @@ def grad(
     gradients = _several(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
     seeds = _seeds(outputs, gradients, create_graph, "grad")
     nodes = [_input_node(t, "grad") for t in inputs]
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"), short_buffer():
         found = walk(seeds, set(nodes), create_graph if retain_graph is None else retain_graph, create_graph, accumulate=False)
     computed: list[Any] = []
     for i, (node, tensor) in enumerate(zip(nodes, inputs, strict=True)):

@@ -24,6 +24,7 @@ from minigrad.engine.fitting import broadcast_to, cast, in_dtype, is_half, sum_t
 from minigrad.engine.graph import Leaf, Node, Packed, Pick, mapped, wrap
 from minigrad.engine.modes import set_grad_enabled
 from minigrad.engine.op import F16, F32, Op, Plan, ShapeError
+from minigrad.kernels.threads import short_buffer
 
 
 def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: bool = True) -> dict[Node, Any]:
@@ -38,7 +39,7 @@ def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: 
     found, roots = dict(seeds), set(roots)
     order = _between(roots, seeds)
     uses = Counter([parent for node in order for parent in set(node.parents)])
-    with set_grad_enabled(record), np.errstate(all="ignore"):
+    with set_grad_enabled(record), np.errstate(all="ignore"), short_buffer():
         for node in order:
             if type(node) is Pick:
                 several = found.get(node.parents[0])

@@ -108,10 +108,113 @@ def normalize(
 
     Weight and bias are reshaped to ``shape``, which broadcasts to x.
     """
+    if rows_apart(x, dim, shape):
+        return _normalize_rows(x, weight, bias, dim, shape, eps)
     m, v = moments(x, dim)
     r = 1.0 / np.sqrt(v + eps)
     y = affine(x, m, r if weight is None else r * weight.reshape(shape), bias if bias is None else bias.reshape(shape))
     return y, m, v
+
+
+def rows_apart(x: np.ndarray, dim: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether ``dim`` are the last dimensions of ``x``, so that images do not depend on each other, and weights are the same for all."""
+    return bool(x.size and len(dim) < x.ndim and min(dim, default=0) == x.ndim - len(dim) and shape[0] == 1 and x.flags.c_contiguous)
+
+
+def _images(x: np.ndarray) -> list[slice]:
+    return cut(len(x), x[:1].nbytes, CACHE)
+
+
+def _lines_of(x: np.ndarray, dim: Sequence[int]) -> np.ndarray:
+    """1 C L, of which L are the dimensions ``dim``, the last ones."""
+    return x.reshape(1, math.prod(x.shape[: x.ndim - len(dim)]), -1)
+
+
+def _normalize_rows(
+    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, dim: Sequence[int], shape: Sequence[int], eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """:func:`normalize` where images do not depend on each other: all its passes over some of them, while they are in the cache."""
+    small = (*x.shape[: x.ndim - len(dim)], *[1] * len(dim))
+    share = x.dtype.type(1 / math.prod([x.shape[d] for d in dim]))
+    y, m, v = np.empty_like(x), np.empty(small, x.dtype), np.empty(small, x.dtype)
+    w, b = [p if p is None else p.reshape(shape) for p in (weight, bias)]
+
+    def work(images: slice) -> None:
+        out, mean, variance = y[images], m[images], v[images]
+        add_lines(_lines_of(x[images], dim), mean.reshape(1, -1))
+        np.multiply(mean, share, out=mean)
+        np.subtract(x[images], mean, out=out)
+        lines = _lines_of(out, dim)
+        _dots(lines, lines, variance.reshape(1, -1))
+        np.multiply(variance, share, out=variance)
+        factor = 1.0 / np.sqrt(variance + eps)
+        if w is not None and math.prod(np.broadcast_shapes(factor.shape, w.shape)) < out.size:
+            out *= factor * w
+        else:
+            out *= factor
+            if w is not None:
+                out *= w
+        if b is not None:
+            out += b
+
+    parallel(work, _images(x), worth=x.nbytes > WORTH)
+    return y, m, v
+
+
+def normalize_rows_back(
+    g: np.ndarray,
+    gm: np.ndarray,
+    gv: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    m: np.ndarray,
+    r: np.ndarray,
+    dim: Sequence[int],
+    shape: Sequence[int],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The gradients of :func:`normalize` in the input, in the weight and in the bias (of ``shape``), if :func:`rows_apart`.
+
+    g, gm and gv are those of its results; r is 1 / sqrt(var + eps).
+    """
+    share = x.dtype.type(1 / math.prod([x.shape[d] for d in dim]))
+    alike = [d for d in dim if shape[d] == 1]  # the dimensions along which the weight is constant
+    ends = alike == list(range(x.ndim - len(alike), x.ndim)) and bool(alike)
+    others = tuple(d for d in range(x.ndim) if shape[d] == 1)
+    images = _images(x)
+    result, sums = np.empty_like(x), np.empty((2, len(images), *shape), x.dtype)
+    w, given = weight if weight is None else weight.reshape(shape), gm.any() or gv.any()
+
+    def work(i: int) -> None:
+        part = images[i]
+        out, grad, factor = result[part], g[part], r[part]
+        np.subtract(x[part], m[part], out=out)
+        weighted = grad if w is None else grad * w
+        if ends:  # sums over lines serve the weight too
+            total, dot = np.empty((2, *grad.shape[: x.ndim - len(alike)], *[1] * len(alike)), x.dtype)
+            add_lines(_lines_of(grad, alike), total.reshape(1, -1))
+            _dots(_lines_of(grad, alike), _lines_of(out, alike), dot.reshape(1, -1))
+            sums[:, i] = [add_reduce(v, others, keepdims=True) for v in (dot * factor, total)]
+            total, dot = [v if w is None else v * w for v in (total, dot)]
+            total, dot = [v if v.shape == factor.shape else add_reduce(v, tuple(dim), keepdims=True) for v in (total, dot)]
+        else:
+            product = grad * out
+            product *= factor
+            sums[:, i] = [add_reduce(v, others, keepdims=True) for v in (product, grad)]
+            total, dot = np.empty((2, *factor.shape), x.dtype)
+            add_lines(_lines_of(weighted, dim), total.reshape(1, -1))
+            _dots(_lines_of(weighted, dim), _lines_of(out, dim), dot.reshape(1, -1))
+        dot *= factor * factor
+        if given:
+            dot -= gv[part] * (2.0 / factor)
+            total -= gm[part] / factor
+        out *= dot * -share
+        out += weighted
+        out -= total * share
+        out *= factor
+
+    parallel(work, range(len(images)), worth=x.nbytes > WORTH)
+    dw, db = add_reduce(sums, (1,))
+    return result, dw, db
 
 
 @native.twin(fast.blend, times=4)

@@ -40,11 +40,16 @@ def polynomial(coefficients: Sequence[float], t: np.ndarray) -> np.ndarray:
     >>> polynomial((1.0, 0.0, -1.0), np.array([2.0, 3.0]))
     array([3., 8.])
     """
-    out = t * coefficients[0]
-    for c in coefficients[1:-1]:
+    highest, *more, last = coefficients
+    if highest == 1.0 and more:
+        out = t + more.pop(0)
+        np.multiply(out, t, out)
+    else:
+        out = t * highest
+    for c in more:
         np.add(out, c, out)
         np.multiply(out, t, out)
-    return np.add(out, coefficients[-1], out)
+    return np.add(out, last, out)
 
 
 def _rational(numerator_denominator: Sequence[Sequence[float]], t: np.ndarray) -> np.ndarray:

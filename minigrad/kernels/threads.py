@@ -149,6 +149,29 @@ class _Blas:
 one_blas_thread = _Blas()
 
 
+# ------------------------------------------------------------------------------------------------ numpy's buffer
+
+BUFFER = 1 << 10  # elements; numpy's own are 8192
+
+
+class short_buffer:
+    """Context manager that makes numpy's buffer short, in this context.
+
+    numpy copies an operand that is broadcast along lines shorter than the buffer into it, line by line: a product with a number for each
+    line of 1,000 takes three times as long so.
+
+    >>> with short_buffer():
+    ...     np.getbufsize()
+    1024
+    """
+
+    def __enter__(self) -> None:
+        self.before = np.setbufsize(BUFFER)
+
+    def __exit__(self, *error: object) -> None:
+        np.setbufsize(self.before)
+
+
 # --------------------------------------------------------------------------------------------------- the pool
 
 
@@ -290,9 +313,6 @@ if hasattr(os, "register_at_fork"):
 
 TURNS = 300  # of asking whether the others are ready before a thread sleeps until they are: about as many microseconds
 ROUNDS = 1 << 14  # of waiting in the room before a thread sleeps: half a millisecond, about
-# Elements of numpy's buffer, 8192 otherwise. numpy copies an operand that is broadcast along lines shorter than the buffer into it, line by line,
-# and a number for each line of 1,000 takes three times as long so.
-BUFFER = 1 << 10
 WORTH = 1 << 21  # a second thread is used if a kernel reads more bytes than this, so that the GIL changes hands seldom
 
 
@@ -307,18 +327,14 @@ def parallel(work: Callable[[Part], object], parts: Sequence[Part], worth: bool 
     >>> squares
     [0, 1, 4, 9]
     """
-    with one_blas_thread:
-        before = np.setbufsize(BUFFER)
+    with one_blas_thread, short_buffer():
+        others = helpers(len(parts)) if worth else 0
+        if others < 1:
+            for part in parts:
+                work(part)
+            return
+        _inside.busy = True
         try:
-            others = helpers(len(parts)) if worth else 0
-            if others < 1:
-                for part in parts:
-                    work(part)
-                return
-            _inside.busy = True
-            try:
-                _pool.share(_Job(work, parts), others)
-            finally:
-                _inside.busy = False
+            _pool.share(_Job(work, parts), others)
         finally:
-            np.setbufsize(before)
+            _inside.busy = False

@@ -114,6 +114,9 @@ def _gradients(g, x, weight, bias_shape, out_1, out_2, dim, shape, eps):
 @native.twin(fast.normalize_back)
 def _standardize_input(gy, gm, gv, x, weight, m, r, dim, shape):
     """The gradients in x, in the weight and in the bias; the last two are of ``shape``."""
+    arrays = {np.ndarray} == {type(v) for v in (gy, gm, gv, x, m, r)}
+    if arrays and gy.dtype == x.dtype and kernels.rows_apart(x, dim, shape):
+        return kernels.normalize_rows_back(np.ascontiguousarray(gy), gm, gv, x, weight, m, r, dim, shape)
     count = max(math.prod([x.shape[d] for d in dim]), 1)
     alike = tuple(d for d in dim if shape[d] == 1)  # dimensions of the sums along which the weight is constant
     others = tuple(d for d in dim if d not in alike)

@@ -12,6 +12,8 @@ import numpy as np
 from minigrad.engine import F16, batched, cast, dtype_of, each_sample, op, public, tangent, warn
 from minigrad.kernels import native
 from minigrad.kernels.native import maps
+from minigrad.kernels.sums import add_reduce
+from minigrad.kernels.threads import short_buffer
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.batching import along_dim
 from minigrad.ops.elementwise import exp, neg
@@ -33,12 +35,11 @@ def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
         return np.zeros_like(x)
     if not x.size:
         return x.copy()
-    with np.errstate(invalid="ignore"):  # a row with only -inf gives NaN, which is correct
-        return np.subtract(x, np.maximum.reduce(x, axis=dim, keepdims=True))
+    return np.subtract(x, np.maximum.reduce(x, axis=dim, keepdims=True))  # a row with only -inf gives NaN, which is correct
 
 
-def _axis(x: np.ndarray, dim: int) -> Any:
-    return dim if x.ndim else None
+def _sums(x: np.ndarray, dim: int) -> np.ndarray:
+    return add_reduce(x, (dim % x.ndim,) if x.ndim else None, keepdims=True)
 
 
 @native.twin(maps.rows("softmax_back"), times=SMALL)
@@ -51,10 +52,10 @@ def _softmax_input(g, out, dim):
 @op(input=_softmax_input)
 @native.twin(maps.rows("softmax"), times=SMALL)
 def _softmax(input: Array, dim: Any) -> Array:
-    e = _shifted(input, dim, "softmax")
-    np.exp(e, out=e)
-    with np.errstate(invalid="ignore"):
-        e /= np.add.reduce(e, axis=_axis(e, dim), keepdims=True)
+    with np.errstate(invalid="ignore"), short_buffer():
+        e = _shifted(input, dim, "softmax")
+        np.exp(e, out=e)
+        e /= _sums(e, dim)
     return e
 
 
@@ -68,9 +69,9 @@ def _log_softmax_input(g, out, dim):
 @op(input=_log_softmax_input)
 @native.twin(maps.rows("log_softmax"), times=SMALL)
 def _log_softmax(input: Array, dim: Any) -> Array:
-    x = _shifted(input, dim, "log_softmax")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x -= np.log(np.add.reduce(np.exp(x), axis=_axis(x, dim), keepdims=True))
+    with np.errstate(divide="ignore", invalid="ignore"), short_buffer():
+        x = _shifted(input, dim, "log_softmax")
+        x -= np.log(_sums(np.exp(x), dim))
     return x
 
 

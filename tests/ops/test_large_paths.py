@@ -137,3 +137,18 @@ def test_where_with_one_condition_for_a_large_array(condition):
     x = mg.ones(W, requires_grad=True)
     mg.where(mg.tensor(condition), x, x * 0).sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), np.full(W, float(condition), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim", "weights"), [((5, 3, 8), (2,), (1, 1, 8)), ((4, 2, 3, 6), (2, 3), (1, 2, 3, 1)), ((6, 9), (1,), (1, 1))]
+)
+def test_rows_apart(shape, dim, weights, monkeypatch):
+    """Normalisation of images that do not depend on each other, in several tiles: its gradients are those of the formula for Tensors."""
+    monkeypatch.setattr(minigrad.kernels.norm, "CACHE", 2 * 8 * int(np.prod(shape[1:])))
+    random = np.random.default_rng(0)
+    x, w, b = [mg.tensor(random.standard_normal(s), requires_grad=True) for s in (shape, weights, weights)]
+    results = minigrad.ops.norm.standardize(x, w.reshape(-1), b.reshape(-1), dim=dim, shape=weights, eps=0.1)
+    gs = [mg.tensor(random.standard_normal(r.shape)) for r in results]
+    plain, recorded = [mg.grad(list(results), [x, w, b], gs, retain_graph=True, create_graph=create) for create in (False, True)]
+    for a, c in zip(plain, recorded, strict=True):
+        np.testing.assert_allclose(a.numpy(), c.detach().numpy(), rtol=1e-12, atol=1e-13)
