@@ -12,7 +12,10 @@ from minigrad.engine import warn
 
 T = TypeVar("T")
 
+TORCH_VERSION = "2.13.0+minigrad"  # torch.__version__: scripts ask which of PyTorch's names they may use
+
 _said: set[str] = set()
+_precision = "highest"
 
 
 def say_once(what: str) -> None:
@@ -139,13 +142,15 @@ def are_deterministic_algorithms_enabled() -> bool:
 
 def set_float32_matmul_precision(precision: str) -> None:
     """Without effect: products of float32 matrices are those of float32. Raises ``ValueError`` for a precision that PyTorch does not know."""
+    global _precision
     if precision not in ("highest", "high", "medium"):
         raise ValueError(f"set_float32_matmul_precision: 'highest', 'high' or 'medium', not {precision!r}")
+    _precision = precision
 
 
 def get_float32_matmul_precision() -> str:
-    """``"highest"``"""
-    return "highest"
+    """What :func:`set_float32_matmul_precision` was given, at first ``"highest"``."""
+    return _precision
 
 
 def set_num_interop_threads(threads: int) -> None:

@@ -1081,6 +1081,12 @@ class Tensor(TensorBase, metaclass=_TensorType):
         self._store(..., lifted(value), name, whole=True)  # random numbers may differ from sample to sample
         return self
 
+    def _fill_drawn(self: Self, name: str, law: Any, generator: Generator | None) -> Self:
+        """Fill with real numbers that ``law(random, shape)`` draws."""
+        if self.dtype.kind != "f":
+            raise RuntimeError(f"{name}: the samples are real numbers, and the tensor is {self.dtype}; convert it first, as in x.float()")
+        return self._fill(drawn(law, self._data.shape, generator), name)
+
     def uniform_(self: Self, low: Any = 0.0, to: Any = 1.0, generator: Generator | None = None) -> Self:
         """Fill with samples from the uniform distribution on [low, to). Raises ``ValueError`` for ``low`` above ``to``.
 
@@ -1088,31 +1094,27 @@ class Tensor(TensorBase, metaclass=_TensorType):
         """
         if low > to:
             raise ValueError(f"uniform_: low must not be above to, but {low!r} > {to!r}")
-        return self._fill(drawn(lambda random, shape: random.uniform(low, to, shape), self._data.shape, generator), "uniform_")
+        return self._fill_drawn("uniform_", lambda random, shape: random.uniform(low, to, shape), generator)
 
     def normal_(self: Self, mean: Any = 0.0, std: Any = 1.0, generator: Generator | None = None) -> Self:
         """Fill with samples from the normal distribution. Raises ``ValueError`` for a negative ``std``."""
         number("normal_", "std", std, "0 or above")
-        return self._fill(drawn(lambda random, shape: random.normal(mean, std, shape), self._data.shape, generator), "normal_")
+        return self._fill_drawn("normal_", lambda random, shape: random.normal(mean, std, shape), generator)
 
     def exponential_(self: Self, lambd: Any = 1.0, *, generator: Generator | None = None) -> Self:
         """Fill with samples from the exponential distribution of rate ``lambd``, above 0."""
         number("exponential_", "lambd", lambd, "above 0")
-        return self._fill(
-            drawn(lambda random, shape: random.standard_exponential(shape) / lambd, self._data.shape, generator), "exponential_"
-        )
+        return self._fill_drawn("exponential_", lambda random, shape: random.standard_exponential(shape) / lambd, generator)
 
     def log_normal_(self: Self, mean: Any = 1.0, std: Any = 2.0, *, generator: Generator | None = None) -> Self:
         """Fill with samples whose logarithm has this ``mean`` and ``std``, above 0."""
         number("log_normal_", "std", std, "above 0")
-        return self._fill(drawn(lambda random, shape: random.lognormal(mean, std, shape), self._data.shape, generator), "log_normal_")
+        return self._fill_drawn("log_normal_", lambda random, shape: random.lognormal(mean, std, shape), generator)
 
     def cauchy_(self: Self, median: Any = 0.0, sigma: Any = 1.0, *, generator: Generator | None = None) -> Self:
         """Fill with samples from the Cauchy distribution of scale ``sigma``, above 0."""
         number("cauchy_", "sigma", sigma, "above 0")
-        return self._fill(
-            drawn(lambda random, shape: median + sigma * random.standard_cauchy(shape), self._data.shape, generator), "cauchy_"
-        )
+        return self._fill_drawn("cauchy_", lambda random, shape: median + sigma * random.standard_cauchy(shape), generator)
 
     def geometric_(self: Self, p: Any, *, generator: Generator | None = None) -> Self:
         """Fill with the number of trials until one succeeds, each with probability ``p``, in (0, 1)."""

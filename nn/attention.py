@@ -7,7 +7,7 @@ from typing import Any
 from minigrad import absent
 from minigrad.nn import functional as F
 from minigrad.nn import init
-from minigrad.nn.linear import Linear
+from minigrad.nn.linear import NonDynamicallyQuantizableLinear
 from minigrad.nn.module import Module, Parameter, empty_parameter
 from minigrad.nn.options import check
 from minigrad.ops.shape import transpose
@@ -82,7 +82,7 @@ class MultiheadAttention(Module):
         ):
             self.register_parameter(name, empty_parameter((rows, columns), dtype, device) if there else None)
         self.register_parameter("in_proj_bias", empty_parameter((3 * embed_dim,), dtype, device) if bias else None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias, device, dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, device, dtype)
         for name in ("bias_k", "bias_v"):
             self.register_parameter(name, empty_parameter((1, 1, embed_dim), dtype, device) if add_bias_kv else None)
         self._reset_parameters()

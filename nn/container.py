@@ -334,8 +334,9 @@ class ParameterList(Module):
     def __iadd__(self, values: Iterable[Any]) -> ParameterList:
         return self.extend(values)
 
-    def __repr__(self) -> str:
-        return tree_text(self._get_name(), [], [_parameter_line(i, value, "dtype") for i, value in enumerate(self)])
+    def extra_repr(self) -> str:
+        """A line for each parameter."""
+        return "\n".join([_parameter_line(i, value, "dtype") for i, value in enumerate(self)])
 
 
 class ParameterDict(Module):
@@ -437,8 +438,9 @@ class ParameterDict(Module):
         for key, value in parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters:
             self[key] = value
 
-    def __repr__(self) -> str:
-        return tree_text(self._get_name(), [], [_parameter_line(key, value, "type") for key, value in self.items()])
+    def extra_repr(self) -> str:
+        """A line for each parameter."""
+        return "\n".join([_parameter_line(key, value, "type") for key, value in self.items()])
 
 
 def _parameter_line(name: Any, value: Any, named_by: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad.nn import functional as F
@@ -59,7 +59,7 @@ class ConvBase(Module):
                 raise ValueError(f"{name}: padding='same' keeps the size, which is impossible with a stride of {self.stride}")
         else:
             self.padding = per_axis(name, "padding", padding, self.dims, 0)
-        self._margins = self._padding_margins()
+        self._reversed_padding_repeated_twice = self._padding_margins()
         channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
         self.weight = empty_parameter((*channels, *self.kernel_size), dtype, device)
         self.register_parameter("bias", empty_parameter((out_channels,), dtype, device) if bias else None)
@@ -88,7 +88,7 @@ class ConvBase(Module):
         """The padded input, and the padding that the convolution still has to add."""
         if self.padding_mode == "zeros":
             return input, self.padding
-        return F.pad(input, self._margins, mode=self.padding_mode), 0
+        return F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
 
     def extra_repr(self) -> str:
         """The settings that are not the default ones."""
@@ -113,6 +113,8 @@ class ConvBase(Module):
 class ForwardConv(ConvBase):
     """Base of the ordinary convolutions."""
 
+    function: Callable[..., Tensor]
+
     def __init__(
         self,
         in_channels: int,
@@ -129,16 +131,22 @@ class ForwardConv(ConvBase):
     ):
         self._set(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
 
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """What :meth:`forward` does, with a weight and a bias that subclasses compute: quantised, standardised, masked ones."""
+        input, padding = self._padded(input)
+        return self.function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
 
 class Conv1d(ForwardConv):
     """Convolution of (N, C, L): ``torch.nn.Conv1d``. Arguments as :class:`Conv2d`'s."""
 
     dims = 1
 
+    function = staticmethod(F.conv1d)
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, L) to (N, out_channels, L')"""
-        input, padding = self._padded(input)
-        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self._conv_forward(input, self.weight, self.bias)
 
 
 class Conv2d(ForwardConv):
@@ -168,10 +176,11 @@ class Conv2d(ForwardConv):
 
     dims = 2
 
+    function = staticmethod(F.conv2d)
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) to (N, out_channels, H', W')"""
-        input, padding = self._padded(input)
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self._conv_forward(input, self.weight, self.bias)
 
 
 class Conv3d(ForwardConv):
@@ -179,10 +188,11 @@ class Conv3d(ForwardConv):
 
     dims = 3
 
+    function = staticmethod(F.conv3d)
+
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, D, H, W) to (N, out_channels, D', H', W')"""
-        input, padding = self._padded(input)
-        return F.conv3d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self._conv_forward(input, self.weight, self.bias)
 
 
 class TransposedConv(ConvBase):

@@ -8,7 +8,7 @@ from minigrad.nn.options import check
 from minigrad.tensor import Tensor
 
 
-class _Dropout(Module):
+class DropoutBase(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
         check(self, locals(), p="from 0 to 1")
         super().__init__()
@@ -19,7 +19,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(DropoutBase):
     """In training each element is 0 with probability ``p``, else divided by 1 - p (Srivastava et al. 2014): ``torch.nn.Dropout``.
 
     Args:
@@ -42,7 +42,7 @@ class Dropout(_Dropout):
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(DropoutBase):
     """Whole channels of (N, C, L) are set to 0: ``torch.nn.Dropout1d``."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Dropout1d(_Dropout):
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(DropoutBase):
     """Whole channels of (N, C, H, W) are set to 0: ``torch.nn.Dropout2d``."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Dropout2d(_Dropout):
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(DropoutBase):
     """Whole channels of (N, C, D, H, W) are set to 0: ``torch.nn.Dropout3d``."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class Dropout3d(_Dropout):
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(DropoutBase):
     """Dropout that keeps mean and variance of :class:`SELU`'s outputs (Klambauer et al. 2017): ``torch.nn.AlphaDropout``."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class AlphaDropout(_Dropout):
         return F.alpha_dropout(input, self.p, self.training, self.inplace)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(DropoutBase):
     """:class:`AlphaDropout` of whole channels: ``torch.nn.FeatureAlphaDropout``."""
 
     def forward(self, input: Tensor) -> Tensor:

@@ -296,7 +296,7 @@ class _LazyNorm(_LazyLayer, NormBase):
         self._postpone(dtype)
 
     def _infer(self, input: Tensor) -> int:
-        self._check_input(input)
+        self._check_input_dim(input)
         alone = isinstance(self, InstanceNormBase) and input.ndim == self.ranks[0]
         return input.shape[0 if alone else 1]
 

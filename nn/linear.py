@@ -68,6 +68,11 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear under the name that PyTorch gives the last layer of an attention: scripts that take each layer whose type is ``Linear``
+    leave this one alone."""
+
+
 class Bilinear(Module):
     """y_o = x1 W_o x2 + bias_o: ``torch.nn.Bilinear``.
 

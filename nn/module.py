@@ -1295,8 +1295,6 @@ def _fitting(value: Any, target: Tensor, assign: bool) -> np.ndarray:
     array = to_array(value, complex_too=isinstance(target, Shell))
     if not is_lazy(target) and array.shape != target.shape:  # an uninitialised one takes any shape
         raise ShapeError(f"shape {array.shape} does not fit {tuple(target.shape)}")
-    if not np.can_cast(array.dtype, target.dtype, "same_kind"):
-        raise TypeError(f"{array.dtype} cannot be converted to {target.dtype}")
     array = array if assign else array.astype(target.dtype, order="C")
     return array[..., None].view(array.real.dtype) if isinstance(target, Shell) else array  # the real numbers of complex ones
 

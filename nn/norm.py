@@ -70,7 +70,7 @@ class NormBase(Module):
             state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
-    def _check_input(self, input: Any) -> None:
+    def _check_input_dim(self, input: Any) -> None:
         if input.ndim not in self.ranks:
             raise ShapeError(f"{type(self).__name__}: the input must be {self.needed}, not of shape {tuple(input.shape)}")
 
@@ -101,7 +101,7 @@ class BatchNormBase(NormBase):
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, normalised over the batch (training) or by the running statistics."""
-        self._check_input(input)
+        self._check_input_dim(input)
         running_mean, running_var, momentum = self._running()
         from_batch = self.training or running_mean is None
         return F.batch_norm(input, running_mean, running_var, self.weight, self.bias, from_batch, momentum, self.eps)
@@ -176,7 +176,7 @@ class InstanceNormBase(NormBase):
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, normalised over the spatial dimensions."""
-        self._check_input(input)
+        self._check_input_dim(input)
         alone = input.ndim == self.ranks[0]
         x = input.unsqueeze(0) if alone else input
         from_input = self.training or not self.track_running_stats

@@ -66,7 +66,7 @@ from minigrad.engine.modes import (
 from minigrad.engine.observed import observer, record_function
 from minigrad.engine.passes import RecordedPass, pass_of
 from minigrad.engine.op import (
-    F16, F32, F64, Op, Plan, ShapeError, answers_for, joint, op, put_before_kernels, registered_ops, specialize, take_away,
+    F16, F32, F64, LinAlgError, Op, Plan, ShapeError, answers_for, joint, op, put_before_kernels, registered_ops, specialize, take_away,
 )  # fmt: skip
 from minigrad.engine.rules import elementwise, linear_in, tangent, unnamed, views
 from minigrad.engine.saved import save_on_cpu, saved_tensors_hooks

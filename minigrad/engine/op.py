@@ -38,6 +38,12 @@ class ShapeError(ValueError, RuntimeError):
     __module__ = "minigrad"
 
 
+class LinAlgError(np.linalg.LinAlgError, RuntimeError):
+    """Raised for a matrix that cannot be decomposed or inverted: numpy's error, and a ``RuntimeError`` as in PyTorch."""
+
+    __module__ = "minigrad.linalg"
+
+
 # ------------------------------------------------------------------------------------- how a call is recorded
 
 
@@ -440,7 +446,9 @@ def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     if not text.startswith(f"{op.name}:"):
         shown = [f"{a.dtype}{a.shape}" if isinstance(a, ARRAYS) else f"={a!r:.40}" for a in arrays]
         names = [op.argument(i) for i in range(len(arrays))]
-        if type(error) in (OverflowError, np.linalg.LinAlgError) and error.args == (text,):  # numpy's and Python's own words
+        if type(error) is np.linalg.LinAlgError:
+            error = LinAlgError(f"{op.name}: {text}")
+        elif type(error) is OverflowError and error.args == (text,):  # Python's own words
             error.args = (f"{op.name}: {text}",)
         error.add_note(f"in {op.name}({', '.join(n + (s if s[0] == '=' else ' ' + s) for n, s in zip(names, shown, strict=True))})")
     return error

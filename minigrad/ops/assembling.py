@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, public, shape_of, sum_to
+from minigrad.engine import ShapeError, cast, get_default_dtype, public, shape_of, sum_to, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import along, either, positive_dim, require_dtype, sizes_of, whole
 from minigrad.ops.index import getitem, setitem
@@ -33,7 +33,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     """
     if any(len(shape_of(t)) > 2 for t in tensors):
         raise ShapeError(f"block_diag: at most 2 dimensions are possible, not shapes {', '.join(str(shape_of(t)) for t in tensors)}")
-    blocks: list[Any] = [atleast_2d(t) for t in tensors] or [np.zeros((1, 0), np.float32)]
+    blocks: list[Any] = [atleast_2d(t) for t in tensors] or [wrap(np.zeros((1, 0), get_default_dtype()))]
     dtype = np.result_type(*[b.dtype for b in blocks])
     width = sum(shape_of(b)[1] for b in blocks)
     rows, left = [], 0

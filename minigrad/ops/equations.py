@@ -10,7 +10,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, Shell, TensorBase, aligned, batched, each_sample, inside, linear_in, op, public, tangent, wrap
+from minigrad.engine import (
+    LinAlgError,
+    ShapeError,
+    Shell,
+    TensorBase,
+    aligned,
+    batched,
+    each_sample,
+    inside,
+    linear_in,
+    op,
+    public,
+    tangent,
+    wrap,
+)
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.later import Later
@@ -94,7 +108,7 @@ def _per_matrix(g: Any) -> Any:
 def inv(A: Array) -> Array:
     """Inverse of square matrices (..., n, n): ``torch.linalg.inv``.
 
-    Raises ``numpy.linalg.LinAlgError`` for a singular matrix. To solve equations use :func:`solve`, which is faster and more accurate.
+    Raises ``LinAlgError`` for a singular matrix. To solve equations use :func:`solve`, which is faster and more accurate.
 
     >>> import minigrad as mg
     >>> mg.linalg.inv(mg.tensor([[2.0, 0.0], [0.0, 4.0]]))
@@ -133,7 +147,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
         B: (..., n, m); or vectors, (n,) or, with the leading dimensions of ``A``, (..., n).
         left: False for ``X @ A == B``, with B (..., m, n).
 
-    Returns the shape of ``B``, leading dimensions broadcast. Raises ``numpy.linalg.LinAlgError`` for a singular matrix,
+    Returns the shape of ``B``, leading dimensions broadcast. Raises ``LinAlgError`` for a singular matrix,
     ``ShapeError`` for sizes that do not fit.
 
     >>> import minigrad as mg
@@ -253,7 +267,7 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """The lower triangular L with ``L @ L.mT == input``, for symmetric positive definite x (..., n, n): ``torch.linalg.cholesky``.
 
     With ``upper``, ``L.mT`` instead. Only the lower triangle of ``input`` is read (the upper one with ``upper``), and the gradient is symmetric.
-    Raises ``numpy.linalg.LinAlgError`` if ``input`` is not positive definite.
+    Raises ``LinAlgError`` if ``input`` is not positive definite.
 
     >>> import minigrad as mg
     >>> mg.linalg.cholesky(mg.tensor([[4.0, 2.0], [2.0, 5.0]]))
@@ -457,7 +471,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
     Returns ``(LU, pivots)``: (..., m, n), with U in the upper triangle and L, without its diagonal of ones, below; and int32 (..., k),
     k = min(m, n): in step i the rows i and ``pivots[i] - 1`` were exchanged. :func:`lu_solve` and :func:`lu_unpack` take both.
 
-    Raises ``numpy.linalg.LinAlgError`` if U has a zero on its diagonal: the matrix is singular. :func:`lu` accepts it.
+    Raises ``LinAlgError`` if U has a zero on its diagonal: the matrix is singular. :func:`lu` accepts it.
 
     >>> import minigrad as mg
     >>> a = mg.tensor([[1.0, 2.0], [4.0, 4.0]])
@@ -473,7 +487,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
     zeros = (np.diagonal(numbers_of(found.LU), 0, -2, -1) == 0).nonzero()
     if zeros[-1].size:
         where = f"U[{zeros[-1][0]}, {zeros[-1][0]}]{' of matrix ' * (len(zeros) > 1)}{', '.join([str(z[0]) for z in zeros[:-1]])}"
-        raise np.linalg.LinAlgError(f"lu_factor: {where} is zero, so no equation can be solved with it; linalg.lu accepts that")
+        raise LinAlgError(f"lu_factor: {where} is zero, so no equation can be solved with it; linalg.lu accepts that")
     return found
 
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, dtype_of, each_sample, op, public, is_array, batched
+from minigrad.engine import LinAlgError, ShapeError, cast, dtype_of, each_sample, op, public, is_array, batched
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.later import Later
@@ -191,7 +191,7 @@ def svd(A: Tensor, full_matrices: bool = True) -> SVD:
     Returns ``(U, S, Vh)``; S (..., k) descends. The vectors that ``full_matrices`` adds are arbitrary, and have no part in the gradient.
     Signs of vectors, and gradients at equal singular values: see :mod:`minigrad.ops.linalg`.
 
-    Raises ``numpy.linalg.LinAlgError`` if LAPACK finds none (NaN in A), ``ShapeError`` for less than 2 dimensions.
+    Raises ``LinAlgError`` if LAPACK finds none (NaN in A), ``ShapeError`` for less than 2 dimensions.
 
     >>> import minigrad as mg
     >>> mg.linalg.svd(mg.tensor([[0.0, 2.0], [3.0, 0.0]])).S
@@ -490,6 +490,8 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     require_matrices("cond", A)
     if p in (None, 2, -2):
         s = svdvals(A)
+        if not s.shape[-1]:  # a matrix without elements
+            return sum(s, -1)
         ends = (s[..., -1], s[..., 0])
         return ew.div(*ends) if p == -2 else ew.div(*ends[::-1])
     require_square("cond", A)
@@ -497,7 +499,7 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         raise ValueError(f"cond: p must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, not {p!r}")
     try:
         return matrix_norm(A, p) * matrix_norm(inv(A), p)
-    except np.linalg.LinAlgError:
+    except LinAlgError:
         return alike(A, np.full(A.shape[:-2], math.inf, A.dtype))
 
 
@@ -555,7 +557,8 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Dims = (-2, -1), keepdim: bool
         return reduce.norm(x, 2, (rows, columns), keepdim)
     if ord in (2, -2, "nuc"):
         values = svdvals(movedim(x, (rows, columns), (-2, -1)))
-        of = sum if ord == "nuc" else reduce.amax if ord > 0 else reduce.amin
+        largest = reduce.amax if values.shape[-1] else sum  # of a matrix without elements it is 0
+        of = sum if ord == "nuc" else largest if ord > 0 else reduce.amin
         out = of(values, -1)
         return unsqueeze(unsqueeze(out, min(rows, columns)), max(rows, columns)) if keepdim else out
     if ord not in (1, -1, math.inf, -math.inf):

@@ -43,6 +43,7 @@ from minigrad.tensor_types import (
     set_default_tensor_type, typename,
 )  # fmt: skip
 from numpy import newaxis
+from minigrad.torch.version import __version__
 from minigrad.types import Shape as Size
 from minigrad import absent
 

@@ -2,6 +2,6 @@
 
 # mypy: implicit-reexport
 
-from minigrad import __version__
+from minigrad.accepted import TORCH_VERSION as __version__
 
 cuda = hip = None

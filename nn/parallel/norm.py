@@ -56,7 +56,7 @@ class SyncBatchNorm(BatchNormBase):
             raise ValueError("SyncBatchNorm: all ranks are one group; leave out process_group")
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
-    def _check_input(self, input: Any) -> None:
+    def _check_input_dim(self, input: Any) -> None:
         if input.ndim < 2 or input.shape[1] != self.num_features:
             raise ShapeError(f"SyncBatchNorm: the input must be (N, {self.num_features}, ...), not of shape {tuple(input.shape)}")
 
@@ -65,7 +65,7 @@ class SyncBatchNorm(BatchNormBase):
         here = several()
         if here is None or not self.num_features or not (self.training or self.running_mean is None):
             return super().forward(input)
-        self._check_input(input)
+        self._check_input_dim(input)
         x = input if input.dtype != np.float16 else input.float()
         dims = (0, *range(2, x.ndim))
         per_channel = (1, -1, *[1] * (x.ndim - 2))
