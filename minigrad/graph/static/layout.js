@@ -175,7 +175,7 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
       if (through[r - 1] <= passing && tall[r] && r > entries && (long + more > limit || (long > 0.9 * length / wanted && long + more > length / wanted))) { c++; long = 0; }
       column[r] = c; long += more;
     }
-    let x0 = 0, bottom = 0, heights = [];
+    let x0 = 0, bottom = 0;
     for (let c = 0; c <= column.at(-1); c++) {  // each column begins at the top, right of the one before
       let left = Infinity, right = -Infinity, y = c ? GAP : 0;
       ranks.forEach((items, r) => { if (column[r] === c) for (const v of items) { left = Math.min(left, v.x - v.w / 2); right = Math.max(right, v.x + v.w / 2); } });
@@ -185,14 +185,15 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
         for (const v of items) { v.x += x0 - left; v.top = y; v.y = y + (tall[r] - v.h) / 2; v.high = tall[r]; v.column = c; v.edge = x0 + right - left; }
         y += tall[r] + after(r);
       });
-      heights.push(y); bottom = Math.max(bottom, y);
+      bottom = Math.max(bottom, y);
       const ways = distinct(pieces.filter(p => p.a.column === c && column[p.b.rank] > c));  // arrows in the gap, which is as wide as they need
       x0 += right - left + (c < column.at(-1) ? 32 + 7 * Math.max(0, ways - 1) : 0);
     }
     if (column.at(-1)) { bottom += GAP / 2; for (const v of list) if (v.port === ">") { v.top = v.y = bottom; } }
+    const turned = list.reduce((n, v) => n + (v.sub ? v.sub.turned : 0), distinct(pieces.filter(p => p.a.column !== p.b.column)) - column.at(-1));  // ways from column to column, more than one each
     const ports = {"<": new Map(), ">": new Map()};
     for (const v of list) if (v.port) ports[v.port].set(v.id.slice(1), v.x + LEFT);
-    return {w: x0, h: bottom, list, pieces, heights, ports, back, items};
+    return {w: x0, h: bottom, list, pieces, ports, back, items, turned};
   }
 
   function spread(whole) {
@@ -225,7 +226,6 @@ function arranged(root, edges, limit = Infinity, sideways = false, across = Infi
       }
     })(whole, 0, 0, "");
     const used = whole.list.reduce((n, v) => n + v.w * v.h, 0);  // the area of what is at the outermost level
-    const turns = new Set(whole.pieces.filter(p => p.a.column !== p.b.column).map(p => p.way)).size - whole.heights.length + 1;  // ways from column to column, more than one each
-    return {w: whole.w, h: whole.h, used, turns, places, frames, segments};
+    return {w: whole.w, h: whole.h, used, turns: whole.turned, places, frames, segments};
   }
 }

@@ -117,7 +117,7 @@ function measured(turned, wrapped = true) {  // the layout of what is open now; 
 }
 const room = () => { const s = at("stage"); return [Math.max(s.clientWidth - 36, 100), Math.max(s.clientHeight - 32, 100)]; };
 const narrow = () => room()[0] < 600;  // a phone: the graph runs down and is moved by a finger
-const worth = (l, w, h) => { const s = Math.min(w / l.w, h / l.h); return s * (0.8 + 0.2 * l.used * s * s / (w * h)) * Math.max(0.7, 1 - 0.04 * l.turns); };  // large type first, then little blank space and few long ways
+const worth = (l, w, h) => { const s = Math.min(w / l.w, h / l.h); return s * (0.8 + 0.2 * l.used * s * s / (w * h)) * Math.max(0.6, 1 - 0.08 * l.turns); };  // large type first, then little blank space and few long ways
 const scaleFor = l => { const [w, h] = room(); return narrow() ? w / l.w : Math.min(w / l.w, h / l.h); };
 function openAtLevel() {  // the most detail that the stage shows at a readable size, in the direction that shows it larger
   const most = Math.max(-1, ...data.modules.map(m => level(m.id))) + 1, ways = data.auto && data.direction === "TB" ? (narrow() ? [false] : [false, true]) : [sideways];
