@@ -11,11 +11,12 @@ element, and those of a single draw the ``event_shape``. ``rsample()`` draws wit
 """
 
 from minigrad.distributions import constraints, registry, transforms
-from minigrad.distributions.continuous import Cauchy, Exponential, Laplace, Normal, Uniform
+from minigrad.distributions.continuous import Cauchy, Exponential, Laplace, Normal, Uniform, VonMises
 from minigrad.distributions.discrete import (
     Bernoulli,
     Binomial,
     Categorical,
+    ContinuousBernoulli,
     Geometric,
     Multinomial,
     NegativeBinomial,
@@ -26,12 +27,13 @@ from minigrad.distributions.discrete import (
 from minigrad.distributions.distribution import Distribution, Independent
 from minigrad.distributions.gamma import Beta, Chi2, Dirichlet, FisherSnedecor, Gamma, InverseGamma, StudentT
 from minigrad.distributions.kl import kl_divergence, register_kl
-from minigrad.distributions.multivariate import MultivariateNormal
+from minigrad.distributions.multivariate import LowRankMultivariateNormal, MultivariateNormal
 from minigrad.distributions.registry import biject_to, transform_to
 from minigrad.distributions.transformed import (
     Gumbel,
     HalfCauchy,
     HalfNormal,
+    Kumaraswamy,
     LogisticNormal,
     LogNormal,
     MixtureSameFamily,
@@ -75,6 +77,7 @@ __all__ = [
     "Cauchy",
     "Chi2",
     "ComposeTransform",
+    "ContinuousBernoulli",
     "CorrCholeskyTransform",
     "CumulativeDistributionTransform",
     "Dirichlet",
@@ -90,9 +93,11 @@ __all__ = [
     "Independent",
     "IndependentTransform",
     "InverseGamma",
+    "Kumaraswamy",
     "Laplace",
     "LogNormal",
     "LogisticNormal",
+    "LowRankMultivariateNormal",
     "LowerCholeskyTransform",
     "MixtureSameFamily",
     "Multinomial",
@@ -118,6 +123,7 @@ __all__ = [
     "Transform",
     "TransformedDistribution",
     "Uniform",
+    "VonMises",
     "Weibull",
     "biject_to",
     "constraints",

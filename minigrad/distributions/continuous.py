@@ -12,6 +12,7 @@ from minigrad.distributions.constraints import Constraint
 from minigrad.distributions.distribution import LOG_ROOT_TAU, Distribution, broadcast_all, floating
 from minigrad.engine import wrap
 from minigrad.ops.elementwise import erf, erfinv, where
+from minigrad.ops.special import i0e, i1e
 from minigrad.random import numpy_generator
 from minigrad.tree import array_of
 from minigrad.types import Operand, Size, Tensor
@@ -292,3 +293,43 @@ class Cauchy(_Located):
     def entropy(self) -> Tensor:
         """log(4 pi scale)"""
         return self.scale.log() + math.log(4 * math.pi)
+
+
+class VonMises(_Located):
+    """exp(concentration cos(x - loc)) / (2 pi I0(concentration)), of angles: ``torch.distributions.VonMises``. Draws are from -pi to pi.
+
+    >>> from minigrad.distributions import VonMises
+    >>> VonMises(0.0, 1.0).log_prob(0.0)
+    tensor(-1.0738)
+    """
+
+    has_rsample = False
+    parameters = {"loc": 0, "concentration": 0}
+    arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}
+
+    def __init__(self, loc: Operand, concentration: Operand, validate_args: bool | None = None):
+        self.loc, self.concentration = broadcast_all("VonMises", loc=loc, concentration=concentration)
+        Distribution.__init__(self, self.loc.shape, (), validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """``loc``"""
+        return self.loc
+
+    mode = mean
+
+    @property
+    def variance(self) -> Tensor:
+        """That of directions: 1 - I1(concentration) / I0(concentration)."""
+        return 1.0 - i1e(self.concentration) / i0e(self.concentration)
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """Draws without a gradient."""
+        loc, concentration = array_of(self.loc), array_of(self.concentration).astype(np.float64)
+        drawn = numpy_generator().vonmises(loc.astype(np.float64), concentration, self._extended(sample_shape))
+        return wrap(np.asarray(drawn).astype(loc.dtype))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """concentration cos(x - loc) - log(2 pi I0(concentration))"""
+        value, k = self._checked(value), self.concentration
+        return k * ((value - self.loc).cos() - 1.0) - (math.log(2.0 * math.pi) + i0e(k).log())

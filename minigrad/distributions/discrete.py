@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from minigrad.creation import rand
 from minigrad.distributions import constraints
 from minigrad.distributions.constraints import Constraint
 from minigrad.distributions.distribution import Distribution, broadcast_all, floating
@@ -115,6 +116,104 @@ class Bernoulli(_Binary):
         """0 and 1."""
         values = wrap(np.arange(2, dtype=self.probs.dtype).reshape(2, *[1] * len(self.batch_shape)))
         return values.expand((2, *self.batch_shape)) if expand else values
+
+
+class ContinuousBernoulli(_Binary):
+    """Numbers x from 0 to 1 with the density C p^x (1 - p)^(1 - x): ``torch.distributions.ContinuousBernoulli``.
+
+    G. Loaiza-Ganem and J. P. Cunningham, *The continuous Bernoulli: fixing a pervasive error in variational autoencoders* (2019), have the formulas.
+
+    Args:
+        probs, logits: one of the two: p, or log(p / (1 - p)).
+        lims: between these two probabilities, where the formulas divide small numbers, their Taylor series at 1/2 is taken.
+
+    Raises ``ValueError`` unless one of ``probs`` and ``logits`` is given.
+
+    >>> from minigrad.distributions import ContinuousBernoulli
+    >>> ContinuousBernoulli(0.5).log_prob(0.3), ContinuousBernoulli(0.9).mean
+    (tensor(0.), tensor(0.6699))
+    """
+
+    has_rsample = True
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.unit_interval
+
+    def __init__(
+        self,
+        probs: Operand | None = None,
+        logits: Operand | None = None,
+        lims: tuple[float, float] = (0.499, 0.501),
+        validate_args: bool | None = None,
+    ):
+        given = self._take(probs, logits)
+        if probs is not None:
+            self.__dict__["probs"] = _inside(given)
+        self._low, self._high = lims
+        super().__init__(given.shape, (), validate_args)
+
+    def expand(self, batch_shape: Size) -> Self:
+        """The same with another ``batch_shape``."""
+        new = super().expand(batch_shape)
+        new._low, new._high = self._low, self._high
+        return new
+
+    def _near(self) -> Tensor:
+        """Where p is near 1/2."""
+        p = self.probs
+        return (p > self._low) & (p <= self._high)
+
+    def _cut(self) -> Tensor:
+        """p, and where it is near 1/2 the lower limit."""
+        return where(self._near(), self._low, self.probs)
+
+    def _log_norm(self) -> Tensor:
+        """log(C)"""
+        p, x = self._cut(), (self.probs - 0.5).square()
+        below = p <= 0.5
+        size = where(below, (-2.0 * where(below, p, 0.0)).log1p(), (2.0 * where(below, 1.0, p) - 1.0).log())
+        far = ((-p).log1p() - p.log()).abs().log() - size
+        return where(self._near(), math.log(2.0) + (4.0 / 3.0 + 104.0 / 45.0 * x) * x, far)
+
+    @property
+    def mean(self) -> Tensor:
+        """p / (2 p - 1) + 1 / (2 artanh(1 - 2 p))"""
+        p, x = self._cut(), self.probs - 0.5
+        far = p / (2.0 * p - 1.0) + 1.0 / ((-p).log1p() - p.log())
+        return where(self._near(), 0.5 + (1.0 / 3.0 + 16.0 / 45.0 * x.square()) * x, far)
+
+    @property
+    def variance(self) -> Tensor:
+        """p (p - 1) / (1 - 2 p)² + 1 / (2 artanh(1 - 2 p))²"""
+        p, x = self._cut(), (self.probs - 0.5).square()
+        far = p * (p - 1.0) / (1.0 - 2.0 * p).square() + 1.0 / ((-p).log1p() - p.log()).square()
+        return where(self._near(), 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * x) * x, far)
+
+    def rsample(self, sample_shape: Size = ()) -> Tensor:
+        """:meth:`icdf` of a draw from [0, 1)."""
+        return self.icdf(rand(self._extended(sample_shape), dtype=self.probs.dtype))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log(C) + x log(p) + (1 - x) log(1 - p)"""
+        logits, value = broadcast_tensors(self.logits, self._checked(value))
+        return self._log_norm() - binary_cross_entropy_with_logits(logits, value, reduction="none")
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """(p^x (1 - p)^(1 - x) + p - 1) / (2 p - 1), from 0 to 1"""
+        value, p = self._checked(value), self._cut()
+        far = (p**value * (1.0 - p) ** (1.0 - value) + p - 1.0) / (2.0 * p - 1.0)
+        return where(value <= 0.0, 0.0, where(value >= 1.0, 1.0, where(self._near(), value, far)))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """log(1 + u (2 p - 1) / (1 - p)) / log(p / (1 - p))"""
+        (value,) = floating(type(self).__name__, value=value)
+        p = self._cut()
+        far = ((-p + value * (2.0 * p - 1.0)).log1p() - (-p).log1p()) / (p.log() - (-p).log1p())
+        return where(self._near(), value, far)
+
+    def entropy(self) -> Tensor:
+        """mean (log(1 - p) - log(p)) - log(C) - log(1 - p)"""
+        no, yes = (-self.probs).log1p(), self.probs.log()
+        return self.mean * (no - yes) - self._log_norm() - no
 
 
 class Geometric(_Binary):
@@ -429,6 +528,7 @@ class OneHotCategorical(Categorical):
     tensor([0., 1.])
     """
 
+    printed = ()
     support = constraints.one_hot
 
     def _set_up(self) -> None:
@@ -496,6 +596,7 @@ class Multinomial(Categorical):
     tensor(-1.3863)
     """
 
+    printed = ()
     has_enumerate_support = False
 
     def __init__(

@@ -12,7 +12,7 @@ from minigrad.distributions.constraints import Constraint, independent
 from minigrad.engine import ShapeError, TensorBase, cast, get_default_dtype, no_grad, wrap
 from minigrad.ops.arguments import sizes_of
 from minigrad.tree import array_of
-from minigrad.types import Operand, Size, Tensor
+from minigrad.types import Operand, Shape, Size, Tensor
 
 
 def floating(name: str, **parameters: Operand) -> list[Any]:
@@ -62,7 +62,7 @@ class Distribution:
     >>> import minigrad as mg
     >>> from minigrad.distributions import Normal
     >>> Normal(mg.zeros(2, 3), 1.0)
-    Normal(loc: (2, 3), scale: (2, 3))
+    Normal(loc: torch.Size([2, 3]), scale: torch.Size([2, 3]))
     >>> Normal(0.0, -1.0)
     Traceback (most recent call last):
     ...
@@ -73,6 +73,7 @@ class Distribution:
     has_enumerate_support = False
     parameters: ClassVar[dict[str, int]] = {}
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
+    printed: ClassVar[tuple[str, ...] | None] = None  # the parameters that its text names, those that PyTorch's does; None: all
     _validate_default: ClassVar[bool] = True
 
     def __init__(self, batch_shape: Size = (), event_shape: Size = (), validate_args: bool | None = None):
@@ -99,14 +100,14 @@ class Distribution:
         Distribution._validate_default = value
 
     @property
-    def batch_shape(self) -> tuple[int, ...]:
+    def batch_shape(self) -> Shape:
         """The shape of the parameters."""
-        return self._batch_shape
+        return Shape(self._batch_shape)
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
+    def event_shape(self) -> Shape:
         """The shape of one draw."""
-        return self._event_shape
+        return Shape(self._event_shape)
 
     @property
     def support(self) -> Constraint:
@@ -208,8 +209,10 @@ class Distribution:
         return value
 
     def __repr__(self) -> str:
-        held = [(name, self.__dict__[name]) for name in self.parameters if name in self.__dict__]
-        shown = [f"{name}: {array_of(x).item() if x.ndim == 0 else tuple(x.shape)}" for name, x in held]
+        held = [
+            (name, self.__dict__[name]) for name in (self.parameters if self.printed is None else self.printed) if name in self.__dict__
+        ]
+        shown = [f"{name}: {array_of(x).item() if x.ndim == 0 else x.detach() if x.numel() == 1 else x.shape}" for name, x in held]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -227,7 +230,7 @@ class Independent(Distribution):
     >>> from minigrad.distributions import Independent, Normal
     >>> joint = Independent(Normal(mg.zeros(2, 3), 1.0), 1)
     >>> joint.batch_shape, joint.event_shape, joint.log_prob(mg.zeros(2, 3))
-    ((2,), (3,), tensor([-2.7568, -2.7568]))
+    (torch.Size([2]), torch.Size([3]), tensor([-2.7568, -2.7568]))
     """
 
     def __init__(self, base_distribution: Distribution, reinterpreted_batch_ndims: int, validate_args: bool | None = None):

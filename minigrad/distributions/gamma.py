@@ -206,6 +206,7 @@ class Beta(Distribution):
     """
 
     has_rsample = True
+    printed = ()
     parameters = {"concentration1": 0, "concentration0": 0}
     arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
     support = constraints.unit_interval
@@ -254,6 +255,8 @@ class Chi2(Gamma):
     >>> Chi2(3.0).mean
     tensor(3.)
     """
+
+    printed = ()
 
     def __init__(self, df: Operand, validate_args: bool | None = None):
         (freedom,) = floating("Chi2", df=df)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad.distributions.continuous import Cauchy, Exponential, Laplace, Normal, Uniform
-from minigrad.distributions.discrete import Bernoulli, Binomial, Categorical, Geometric, Multinomial, Poisson
+from minigrad.distributions.discrete import Bernoulli, Binomial, Categorical, ContinuousBernoulli, Geometric, Multinomial, Poisson
 from minigrad.distributions.distribution import Distribution, Independent, sum_rightmost
 from minigrad.distributions.gamma import Beta, Dirichlet, Gamma
-from minigrad.distributions.multivariate import MultivariateNormal, half_log_det, mahalanobis
+from minigrad.distributions.multivariate import LowRankMultivariateNormal, MultivariateNormal, half_log_det, mahalanobis
 from minigrad.distributions.transformed import Gumbel, HalfNormal, Pareto, TransformedDistribution
 from minigrad.ops.elementwise import erf, logical_and, where, xlogy
 from minigrad.ops.linalg import solve
@@ -123,6 +123,11 @@ def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
     return part(p.probs, q.probs) + part(1.0 - p.probs, 1.0 - q.probs)
 
 
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    return -p.entropy() - q.log_prob(p.mean)  # the logarithm of a density is linear in the value
+
+
 @register_kl(Geometric, Geometric)
 def _geometric(p: Geometric, q: Geometric) -> Tensor:
     return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
@@ -141,8 +146,11 @@ def _categorical(p: Categorical, q: Categorical) -> Tensor:
     return where(p.probs == 0, 0.0, where(q.probs == 0, math.inf, terms)).sum(-1)
 
 
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
 @register_kl(MultivariateNormal, MultivariateNormal)
-def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
+def _multivariate_normal(p: Any, q: Any) -> Tensor:
     if p.event_shape != q.event_shape:
         raise ValueError(f"kl_divergence: vectors of {p.event_shape[0]} and of {q.event_shape[0]} elements")
     n = p.event_shape[0]

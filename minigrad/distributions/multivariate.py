@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 from minigrad.creation import randn
 from minigrad.distributions import constraints
 from minigrad.distributions.distribution import LOG_ROOT_TAU, Distribution, floating
 from minigrad.engine import ShapeError
-from minigrad.ops.linalg import cholesky, inv, matmul, solve
-from minigrad.ops.shape import broadcast_shapes, diagonal, tril
+from minigrad.ops.linalg import cholesky, inv, matmul, solve, solve_triangular
+from minigrad.ops.shape import broadcast_shapes, diag_embed, diagonal, tril
 from minigrad.types import Size, Tensor
 
 
@@ -117,3 +119,104 @@ class MultivariateNormal(Distribution):
     def entropy(self) -> Tensor:
         """n (1 + log(2 pi)) / 2 + log(det(scale_tril))"""
         return half_log_det(self.scale_tril).expand(self.batch_shape) + self.event_shape[0] * (0.5 + LOG_ROOT_TAU)
+
+
+class LowRankMultivariateNormal(Distribution):
+    """Normally distributed vectors with the covariance W Wᵀ + diag(D), W of few columns: ``torch.distributions.LowRankMultivariateNormal``.
+
+    Densities and draws need no matrix of n times n: inverse and determinant are those of the capacitance I + Wᵀ D⁻¹ W (Woodbury's identity).
+
+    Args:
+        loc: (..., n).
+        cov_factor: W, (..., n, m).
+        cov_diag: D, (..., n), positive.
+        validate_args: see :class:`Distribution`.
+
+    Raises ``ValueError`` if ``cov_diag`` is not positive, ``ShapeError`` for shapes that do not fit.
+
+    >>> import minigrad as mg
+    >>> from minigrad.distributions import LowRankMultivariateNormal
+    >>> p = LowRankMultivariateNormal(mg.zeros(2), mg.ones(2, 1), mg.ones(2))
+    >>> p.log_prob(mg.ones(2)), p.variance
+    (tensor(-2.7205), tensor([2., 2.]))
+    """
+
+    has_rsample = True
+    parameters = {"loc": 1, "cov_factor": 2, "cov_diag": 1}
+    arg_constraints = {
+        "loc": constraints.real_vector,
+        "cov_factor": constraints.independent(constraints.real, 2),
+        "cov_diag": constraints.independent(constraints.positive, 1),
+    }
+    support = constraints.real_vector
+
+    def __init__(self, loc: Tensor, cov_factor: Tensor, cov_diag: Tensor, validate_args: bool | None = None):
+        name = "LowRankMultivariateNormal"
+        loc, factor, diag = floating(name, loc=loc, cov_factor=cov_factor, cov_diag=cov_diag)
+        if loc.ndim < 1 or factor.ndim < 2 or diag.ndim < 1 or not loc.shape[-1] == factor.shape[-2] == diag.shape[-1]:
+            raise ShapeError(
+                f"{name}: loc (..., n), cov_factor (..., n, m) and cov_diag (..., n) are needed, not {tuple(loc.shape)}, "
+                f"{tuple(factor.shape)} and {tuple(diag.shape)}"
+            )
+        batch, n = broadcast_shapes(loc.shape[:-1], factor.shape[:-2], diag.shape[:-1]), loc.shape[-1]
+        self.loc, self.cov_diag = loc.expand((*batch, n)), diag.expand((*batch, n))
+        self.cov_factor = factor.expand((*batch, n, factor.shape[-1]))
+        super().__init__(batch, (n,), validate_args)
+
+    def _capacitance(self) -> Any:
+        """The Cholesky factor of I + Wᵀ D⁻¹ W, and Wᵀ D⁻¹."""
+        scaled = self.cov_factor.mT / self.cov_diag.unsqueeze(-2)
+        return cholesky(matmul(scaled, self.cov_factor) + np.eye(scaled.shape[-2], dtype=scaled.dtype)), scaled
+
+    @property
+    def scale_tril(self) -> Any:
+        """The Cholesky factor of the covariance."""
+        root = self.cov_diag.sqrt().unsqueeze(-1)
+        scaled = self.cov_factor / root
+        return root * cholesky(matmul(scaled, scaled.mT) + np.eye(scaled.shape[-2], dtype=scaled.dtype))
+
+    @property
+    def covariance_matrix(self) -> Any:
+        """W Wᵀ + diag(D)"""
+        return matmul(self.cov_factor, self.cov_factor.mT) + diag_embed(self.cov_diag)
+
+    @property
+    def precision_matrix(self) -> Any:
+        """The inverse of the covariance."""
+        factor, scaled = self._capacitance()
+        a = solve_triangular(factor, scaled, upper=False)
+        return diag_embed(self.cov_diag.reciprocal()) - matmul(a.mT, a)
+
+    @property
+    def mean(self) -> Tensor:
+        """``loc``"""
+        return self.loc
+
+    mode = mean
+
+    @property
+    def variance(self) -> Tensor:
+        """The diagonal of the covariance."""
+        return self.cov_factor.square().sum(-1) + self.cov_diag
+
+    def rsample(self, sample_shape: Size = ()) -> Tensor:
+        """loc + W e + sqrt(D) f, with draws e and f of the standard normal distribution"""
+        shape = self._extended(sample_shape)
+        e = randn((*shape[:-1], self.cov_factor.shape[-1]), dtype=self.loc.dtype)
+        f = randn(shape, dtype=self.loc.dtype)
+        return self.loc + matmul(self.cov_factor, e.unsqueeze(-1)).squeeze(-1) + self.cov_diag.sqrt() * f
+
+    def _log_det(self) -> Any:
+        return 2.0 * half_log_det(self._capacitance()[0]) + self.cov_diag.log().sum(-1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """-(n log(2 pi) + log(det(covariance)) + (x - loc)ᵀ covariance⁻¹ (x - loc)) / 2"""
+        difference = self._checked(value) - self.loc
+        factor, scaled = self._capacitance()
+        inside = matmul(scaled, difference.unsqueeze(-1)).squeeze(-1)
+        distance = (difference.square() / self.cov_diag).sum(-1) - mahalanobis(factor, inside)
+        return -0.5 * (self._log_det() + distance) - self.event_shape[0] * LOG_ROOT_TAU
+
+    def entropy(self) -> Tensor:
+        """n (1 + log(2 pi)) / 2 + log(det(covariance)) / 2"""
+        return 0.5 * self._log_det() + self.event_shape[0] * (0.5 + LOG_ROOT_TAU)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minigrad.creation import rand
 from minigrad.distributions import constraints
 from minigrad.distributions.constraints import Constraint, independent
-from minigrad.distributions.continuous import Cauchy, Exponential, Normal
+from minigrad.distributions.continuous import Cauchy, Exponential, Normal, Uniform
 from minigrad.distributions.discrete import Bernoulli, Categorical, OneHotCategorical
 from minigrad.distributions.distribution import Distribution, Independent, broadcast_all, floating, sum_rightmost
 from minigrad.distributions.transforms import (
@@ -28,7 +28,7 @@ from minigrad.engine import ShapeError, wrap
 from minigrad.ops.arguments import sizes_of
 from minigrad.ops.elementwise import where
 from minigrad.ops.reduce import logsumexp
-from minigrad.ops.special import lgamma
+from minigrad.ops.special import digamma, lgamma
 from minigrad.random import numpy_generator
 from minigrad.types import Operand, Size, Tensor
 
@@ -62,7 +62,9 @@ class TransformedDistribution(Distribution):
         whole = ComposeTransform(self.transforms)
         drawn = base_distribution.batch_shape + base_distribution.event_shape
         if len(drawn) < whole.domain.event_dim:
-            raise ShapeError(f"{name}: the transforms take {whole.domain.event_dim} dimensions together, but a draw has the shape {drawn}")
+            raise ShapeError(
+                f"{name}: the transforms take {whole.domain.event_dim} dimensions together, but a draw has the shape {tuple(drawn)}"
+            )
         shape = whole.forward_shape(drawn)
         base = base_distribution.expand(_batch(whole.inverse_shape(shape), base_distribution))
         joined = whole.domain.event_dim - len(base.event_shape)
@@ -137,9 +139,7 @@ class TransformedDistribution(Distribution):
         (value,) = floating(type(self).__name__, value=value)
         return self._forward(self.base_dist.icdf(self._rising() * (value - 0.5) + 0.5))
 
-    def __repr__(self) -> str:
-        held = [f"{name}: {tuple(getattr(self, name).shape)}" for name in self.parameters]
-        return f"{type(self).__name__}({', '.join(held) or f'{self.base_dist}, {self.transforms}'})"
+    printed: ClassVar[tuple[str, ...] | None] = ()
 
 
 def _batch(shape: Sequence[int], base: Distribution) -> tuple[int, ...]:
@@ -281,6 +281,7 @@ class Gumbel(TransformedDistribution):
     """
 
     parameters = {"loc": 0, "scale": 0}
+    printed = ("loc", "scale")
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
 
@@ -323,6 +324,7 @@ class Weibull(TransformedDistribution):
     """
 
     parameters = {"scale": 0, "concentration": 0}
+    printed = ("scale", "concentration")
     arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}
     support = constraints.positive
 
@@ -364,6 +366,7 @@ class Pareto(TransformedDistribution):
     """
 
     parameters = {"scale": 0, "alpha": 0}
+    printed = ("alpha", "scale")
     arg_constraints = {"scale": constraints.positive, "alpha": constraints.positive}
 
     def __init__(self, scale: Operand, alpha: Operand, validate_args: bool | None = None):
@@ -396,6 +399,53 @@ class Pareto(TransformedDistribution):
     def entropy(self) -> Tensor:
         """log(scale / alpha) + 1 + 1 / alpha"""
         return (self.scale / self.alpha).log() + (1.0 + self.alpha.reciprocal())
+
+
+class Kumaraswamy(TransformedDistribution):
+    """(1 - (1 - u)^(1 / b))^(1 / a) of a :class:`Uniform` u, with a = concentration1 and b = concentration0: ``torch.distributions.Kumaraswamy``.
+
+    Its density is a b x^(a - 1) (1 - x^a)^(b - 1), near that of :class:`Beta`.
+
+    >>> from minigrad.distributions import Kumaraswamy
+    >>> Kumaraswamy(1.0, 1.0).mean
+    tensor(0.5000)
+    """
+
+    parameters = {"concentration1": 0, "concentration0": 0}
+    printed = ("concentration1", "concentration0")
+    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    support = constraints.unit_interval
+
+    def __init__(self, concentration1: Operand, concentration0: Operand, validate_args: bool | None = None):
+        a, b = broadcast_all("Kumaraswamy", concentration1=concentration1, concentration0=concentration0)
+        self.concentration1, self.concentration0 = a, b
+        base = Uniform(b.detach() * 0.0, b.detach() * 0.0 + 1.0, validate_args)
+        super().__init__(base, [PowerTransform(b.reciprocal()), AffineTransform(1.0, -1.0), PowerTransform(a.reciprocal())], validate_args)
+
+    def _moment(self, n: float) -> Any:
+        part = 1.0 + n / self.concentration1
+        return self.concentration0 * (lgamma(part) + lgamma(self.concentration0) - lgamma(part + self.concentration0)).exp()
+
+    @property
+    def mean(self) -> Tensor:
+        """b B(1 + 1 / a, b), with the beta function B"""
+        return self._moment(1.0)
+
+    @property
+    def mode(self) -> Tensor:
+        """((a - 1) / (a b - 1))^(1 / a), NaN where a or b is below 1. (PyTorch's is NaN everywhere.)"""
+        a, b = self.concentration1, self.concentration0
+        return where((a < 1.0) | (b < 1.0), math.nan, ((a - 1.0) / (a * b - 1.0)) ** a.reciprocal())
+
+    @property
+    def variance(self) -> Tensor:
+        """b B(1 + 2 / a, b) - mean²"""
+        return self._moment(2.0) - self._moment(1.0).square()
+
+    def entropy(self) -> Tensor:
+        """(1 - 1 / b) + (1 - 1 / a) (digamma(b + 1) + 0.5772...) - log(a b)"""
+        a, b = self.concentration1, self.concentration0
+        return (1.0 - b.reciprocal()) + (1.0 - a.reciprocal()) * (digamma(b + 1.0) + _EULER) - a.log() - b.log()
 
 
 class LogisticNormal(TransformedDistribution):
@@ -557,7 +607,7 @@ class MixtureSameFamily(Distribution):
         if not batch or batch[-1] != mixed.param_shape[-1] or mixed.batch_shape not in ((), batch[:-1]):
             raise ShapeError(
                 f"MixtureSameFamily: the batch of the components must be {(*mixed.batch_shape, mixed.param_shape[-1])}, a component in the "
-                f"last dimension, not {batch}"
+                f"last dimension, not {tuple(batch)}"
             )
         self.mixture_distribution, self.component_distribution = mixed, component_distribution
         super().__init__(batch[:-1], component_distribution.event_shape, validate_args)
@@ -615,4 +665,4 @@ class MixtureSameFamily(Distribution):
         return drawn.gather(self._dim(), index).squeeze(self._dim())
 
     def __repr__(self) -> str:
-        return f"MixtureSameFamily({self.mixture_distribution}, {self.component_distribution})"
+        return f"MixtureSameFamily(\n  {self.mixture_distribution},\n  {self.component_distribution})"

@@ -169,7 +169,7 @@ class ComposeTransform(Transform):
         return tuple(shape)
 
     def __repr__(self) -> str:
-        return f"ComposeTransform({self.parts})"
+        return "ComposeTransform(\n    " + ",\n    ".join(map(str, self.parts)) + "\n)"
 
 
 identity_transform = ComposeTransform([])

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from answers import torch
+from answers import noted, torch
 
 import minigrad as mg
 import minigrad.torch
@@ -44,6 +44,10 @@ ROWS = {
     "Multinomial": ("Multinomial", {"probs": [[0.2, 0.5, 0.9], [3.0, 1.0, 1.0]]}, [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]),
     "Bernoulli": ("Bernoulli", {"probs": [0.2, 0.9]}, [[1.0, 0.0], [0.0, 1.0]]),
     "Bernoulli of logits": ("Bernoulli", {"logits": [-0.4, 30.0]}, [[1.0, 0.0], [0.0, 1.0]]),
+    "ContinuousBernoulli": ("ContinuousBernoulli", {"probs": [0.2, 0.9]}, [[0.1, 0.4], [0.9, 0.7]]),
+    "ContinuousBernoulli near 1/2": ("ContinuousBernoulli", {"probs": [0.4995, 0.5004]}, [[0.1, 0.4], [0.9, 0.7]]),
+    "ContinuousBernoulli of logits": ("ContinuousBernoulli", {"logits": [-0.4, 3.0]}, [[0.1, 0.4], [0.9, 0.7]]),
+    "Kumaraswamy": ("Kumaraswamy", {"concentration1": [1.5, 3.0], "concentration0": [2.4, 1.5]}, [[0.1, 0.4], [0.9, 0.7]]),
     "Geometric": ("Geometric", {"probs": [0.2, 0.9]}, [[1.0, 0.0], [5.0, 2.0]]),
     "Geometric of logits": ("Geometric", {"logits": [-0.4, 3.0]}, [[1.0, 0.0], [5.0, 2.0]]),
     "Poisson": ("Poisson", {"rate": [0.2, 9.5]}, [[1.0, 0.0], [5.0, 2.0]]),
@@ -53,17 +57,21 @@ ROWS = {
     "MultivariateNormal": ("MultivariateNormal", {"loc": [0.1, 0.3], "covariance_matrix": COVARIANCE}, [[0.4, 2.0], [-1.0, 0.5]]),
     "MultivariateNormal of a factor": ("MultivariateNormal", {"loc": [[0.1, 0.3], [1.0, 0.0]], "scale_tril": L}, [[0.4, 2.0], [-1.0, 0.5]]),
     "MultivariateNormal of a precision": ("MultivariateNormal", {"loc": [0.1, 0.3], "precision_matrix": COVARIANCE}, [[0.4, 2.0], [-1.0, 0.5]]),
+    "LowRankMultivariateNormal": (
+        "LowRankMultivariateNormal", {"loc": [[0.1, 0.3, -1.0], [1.0, 0.0, 0.5]], "cov_factor": [[0.5, 1.0], [-0.4, 0.2], [0.3, 0.9]], "cov_diag": [0.5, 1.0, 2.0]},
+        [[0.4, 2.0, 1.0], [-1.0, 0.5, 0.0]],
+    ),
 }  # fmt: skip
 DISCRETE = {"Bernoulli", "Binomial", "NegativeBinomial", "Multinomial", "Geometric", "Poisson", "Categorical", "OneHotCategorical"}
 OF_GAMMA = {"Gamma", "Beta", "Dirichlet", "Chi2", "InverseGamma", "StudentT", "FisherSnedecor"}
 RELAXED = {"LogisticNormal", "RelaxedBernoulli", "RelaxedOneHotCategorical"}
 HEAVY = {"StudentT", "InverseGamma"}  # with a fourth moment that is infinite: the variance of draws goes astray
 WITHOUT = {  # what PyTorch has not, or not right
-    "cdf": DISCRETE | OF_GAMMA | RELAXED | {"MultivariateNormal"},
+    "cdf": DISCRETE | OF_GAMMA | RELAXED | {"MultivariateNormal", "LowRankMultivariateNormal"},
     "entropy": {"Poisson", "NegativeBinomial", "FisherSnedecor"} | RELAXED,
     "moments": RELAXED,
-    "mode": RELAXED | {"Multinomial"},
-    "kl": {"StudentT", "FisherSnedecor", "Weibull", "NegativeBinomial", "Multinomial"} | RELAXED,
+    "mode": RELAXED | {"Multinomial", "ContinuousBernoulli", "Kumaraswamy"},
+    "kl": {"Kumaraswamy", "StudentT", "FisherSnedecor", "Weibull", "NegativeBinomial", "Multinomial"} | RELAXED,
 }
 
 
@@ -108,7 +116,7 @@ def test_numbers_and_gradients(row):
         p = [[0.1, 0.5], [0.7, 0.99]]
         compare(mine.icdf(mg.tensor(p, dtype=mg.float64)), other.icdf(torch.tensor(p, dtype=torch.float64)), leaves, t_leaves)
     for what in ("probs", "logits", "scale_tril", "covariance_matrix", "precision_matrix"):
-        if what in type(mine).parameters:
+        if what in type(mine).parameters or hasattr(type(mine), what):
             compare(getattr(mine, what), getattr(other, what), leaves, t_leaves)
     if mine.has_enumerate_support:
         for expand in (True, False):
@@ -230,7 +238,7 @@ def test_independent():
     assert D.kl_divergence(mine, mine).tolist() == [0.0] * 3
     with pytest.raises(NotImplementedError, match="1 and 2 dimensions are part of the events"):
         D.kl_divergence(mine, D.Independent(mine.base_dist, 2))
-    assert repr(mine) == "Independent(Normal(loc: (3, 2), scale: (3, 2)), 1)"
+    assert repr(mine) == "Independent(Normal(loc: torch.Size([3, 2]), scale: torch.Size([3, 2])), 1)"
 
 
 def test_the_corner_of_a_dirichlet():
@@ -334,3 +342,47 @@ def test_constraints():
     assert C.positive_integer.check(mg.tensor([0.0, 1.0, 1.5])).tolist() == [False, True, False] and C.boolean.is_discrete
     assert C.symmetric.check(mg.eye(2)).item() and C.real_vector.event_dim == 1 and C.dependent.check(mg.ones(2)).all()
     assert repr(C.independent(C.positive, 1)) == "positive" and not C.real.check(mg.tensor(math.nan)).item()
+
+
+TEXTS = [
+    "Normal(0.0, 1.0)", "Bernoulli(logits=t([0.1, 2.0]))", "Categorical(t([0.2, 0.8]))", "Beta(1.0, 2.0)", "Chi2(2.0)", "Gumbel(0.0, 1.0)", "HalfNormal(1.0)",
+    "LogNormal(0.0, 1.0)", "Weibull(1.0, 2.0)", "Pareto(1.0, 2.0)", "InverseGamma(1.0, 2.0)", "Kumaraswamy(1.0, 2.0)", "Normal(t([0.5]), t([1.0]))",
+    "OneHotCategorical(t([0.2, 0.8]))", "Multinomial(5, t([1.0, 1.0]))", "VonMises(0.0, 1.0)", "ContinuousBernoulli(t([0.3, 0.4]))",
+    "MixtureSameFamily(D.Bernoulli(t([0.5, 0.5])) and D.Categorical(logits=t([1.0, 1.0])), D.Normal(t([0.0, 1.0]), t([1.0, 1.0])))",
+    "TransformedDistribution(D.Normal(0.0, 1.0), [D.ExpTransform()])", "Independent(D.Normal(t([0.0, 1.0]), t([1.0, 1.0])), 1)",
+    "ComposeTransform([D.ExpTransform(), D.AffineTransform(1.0, 2.0)])", "RelaxedBernoulli(t(0.5), probs=0.3)",
+]  # fmt: skip
+
+
+def test_texts():
+    def texts(lib):
+        p = lib.distributions.Categorical(lib.ones(2, 3, 4))
+        return [str(p.batch_shape), str(p.event_shape)] + [
+            repr(eval(f"D.{text}", {"D": lib.distributions, "t": lib.tensor})) for text in TEXTS
+        ]
+
+    assert texts(minigrad.torch) == noted(texts)
+
+
+def test_angles():
+    """PyTorch's Bessel functions have 7 digits. The density sums up to 1; the mean and the variance are those of directions."""
+
+    def numbers(lib):
+        loc, k = (lib.tensor(v, dtype=lib.float64, requires_grad=True) for v in ([0.3, -1.0, 2.0], [0.5, 3.0, 300.0]))
+        p = lib.distributions.VonMises(loc, k)
+        density = p.log_prob(lib.tensor([0.1, 3.0, 2.1], dtype=lib.float64))
+        return [
+            x.tolist() for x in (density, p.mean, p.mode, p.variance, p.expand((2, 3)).mean, *lib.autograd.grad(density.sum(), [loc, k]))
+        ]
+
+    for mine, other in zip(numbers(minigrad.torch), noted(numbers), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=2e-6, atol=1e-6)
+    p = D.VonMises(mg.tensor([0.3, -1.0], dtype=mg.float64), mg.tensor([0.5, 3.0], dtype=mg.float64))
+    circle = mg.linspace(-math.pi, math.pi, 2001, dtype=mg.float64)[1:, None]
+    np.testing.assert_allclose(p.log_prob(circle).exp().mean(0).numpy() * 2 * math.pi, 1.0, rtol=1e-12)
+    mg.manual_seed(0)
+    drawn = p.sample((20_000,))
+    c, s = drawn.cos().mean(0), drawn.sin().mean(0)
+    assert drawn.abs().max() <= math.pi and not p.has_rsample and drawn.dtype == mg.float64
+    np.testing.assert_allclose(mg.atan2(s, c).numpy(), [0.3, -1.0], atol=0.05)
+    np.testing.assert_allclose(1 - (c * c + s * s).sqrt().numpy(), p.variance.numpy(), atol=0.01)
