@@ -290,6 +290,10 @@ TABLE: dict[str, dict[str, str]] = {
         "*_Weights get_weight": "no weights come with minigrad; weights=None, then model.load_state_dict(nn.load_torch(path))",
         "*": "not here; nn.models lists the networks that are, and nn.load_torch reads the weights of others",
     },
+    "torchvision.ops": {
+        "sigmoid_focal_loss": "(1 - p_t) ** gamma times nn.functional.binary_cross_entropy_with_logits(x, y, reduction='none')",
+        "*": "not here; what minigrad has of torchvision.ops is in nn.detection",
+    },
     "torchvision.transforms": {
         "RandAugment AutoAugment AugMix TrivialAugmentWide AutoAugmentPolicy": "RandomApply and RandomChoice of RandomAffine and ColorJitter do the like",
         "*": "not here; transforms.Lambda takes any function of an array",

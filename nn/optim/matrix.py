@@ -70,7 +70,10 @@ class Adafactor(_Whole):
         foreach: bool | None = None,
         maximize: bool = False,
     ):
-        options = {"lr": lr, "beta2_decay": beta2_decay, "eps": eps, "d": d, "weight_decay": weight_decay, "maximize": maximize}
+        options = {
+            "lr": lr, "beta2_decay": beta2_decay, "eps": eps, "d": d, "weight_decay": weight_decay, "foreach": foreach,
+            "maximize": maximize,
+        }  # fmt: skip
         super().__init__(params, options)
 
     def check(self, group: dict[str, Any]) -> None:

@@ -166,6 +166,10 @@ class Optimizer:
         for name, value in new.items():
             if value is required:
                 raise ValueError(f"{type(self).__name__}: a group of parameters must set {name}, which has no default")
+        if new.get("differentiable"):
+            raise ValueError(
+                f"{type(self).__name__}: differentiable=True is not possible: a step records no graph; compute p - lr * g and call func.functional_call"
+            )
         self.check(new)
         self.param_groups.append(new)
         self._reset()

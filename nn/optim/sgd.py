@@ -23,7 +23,8 @@ class SGD(Optimizer):
         momentum, dampening, nesterov: as above.
         weight_decay: adds ``weight_decay * p`` to the gradient.
         maximize: gradient ascent instead of descent.
-        foreach, fused: accepted for compatibility with PyTorch; the update is always fused.
+        foreach, fused: without effect, and kept for PyTorch; the update is always fused.
+        differentiable: True is refused: a step records no graph.
 
     Raises ``ValueError`` for negative values, and for ``nesterov`` without momentum or with dampening.
     """
@@ -41,11 +42,12 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
         foreach: bool | None = None,
+        differentiable: bool = False,
         fused: bool | None = None,
     ):
         options = {
             "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
-            "maximize": maximize,
+            "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused,
         }  # fmt: skip
         super().__init__(params, options)
 

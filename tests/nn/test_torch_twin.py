@@ -504,8 +504,7 @@ def test_optimizer_goes_on_from_pytorchs_state(name, options, float64):
 @pytest.mark.parametrize("name", sorted({name for name, _ in OPTIMIZERS} | {"LBFGS"}))
 def test_optimizer_has_pytorchs_arguments(name):
     a, b = (inspect.signature(getattr(library, name)).parameters for library in (optim, torch.optim))
-    left_out = {"capturable", "differentiable"} | ({"foreach"} if name in ("ASGD", "RMSprop") else set())
-    assert [p for p in a if p not in left_out] == [p for p in b if p not in left_out]
+    assert [(p.name, p.kind) for p in a.values()] == [(p.name, p.kind) for p in b.values()]
     for p in a.keys() - {"params"}:
         assert a[p].default == b[p].default, p
 
@@ -919,15 +918,23 @@ def test_cell_shapes(name):
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop"])
 def test_optimizers_print_as_pytorchs(name):
-    """But for the options of its GPU code, which are not here."""
+    """With all options in its order, those without effect here too: scripts print ``param_groups`` and states."""
 
     def body(torch):
         layers = [torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)]
         groups = [{"params": list(layers[0].parameters()), "lr": 0.5}, {"params": list(layers[1].parameters())}]
-        lines = repr(getattr(torch.optim, name)(groups, lr=0.25)).split("\n")
-        return [line for line in lines if line.split(":")[0].strip() not in ("capturable", "differentiable", "foreach", "fused")]
+        optimizer = getattr(torch.optim, name)(groups, lr=0.25)
+        saved = optimizer.state_dict()["param_groups"]
+        return [repr(optimizer), [[name for name in group if name not in ("params", "lr")] for group in saved], repr(saved[1])]
 
     assert body(minigrad.torch) == noted(body)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop"])
+def test_a_step_records_no_graph(name):
+    w = nn.Parameter(mg.ones(2))
+    with pytest.raises(ValueError, match=f"{name}: differentiable=True"):
+        getattr(optim, name)([w], lr=0.1, differentiable=True)
 
 
 def state_surgery(torch, name):
