@@ -27,6 +27,13 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.matmul(a, b)
     if a.ndim > 2 and b.ndim > 2 and a.shape[-1] == b.shape[-2] == 1:  # outer products, for which BLAS takes six times as long
         return _outer(a, b)
+    return _large(a, b)
+
+
+@native.twin(fast.product, times=0)
+def _large(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A product whose size is worth a look at how it is done."""
+    work = a.size * (b.shape[-1] if b.ndim > 1 else 1)
     parts = min(PARTS, max(work // LONG_PART, min(2, work // PART)))
     if parts < 2 or a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         with one_blas_thread:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import math
@@ -402,9 +403,19 @@ def test_a_row_that_does_not_exist(level, place):
         sums.add_at(normal(3, 20), np.array([0, place, 1]), np.zeros((9, 20), np.float32))
 
 
+@contextlib.contextmanager
+def every_product(share=1 << 40):
+    """The native products also of small matrices and at every level, in shares of so many multiplications."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("LEAST", "LOW", "WIDE", "SHARED"):
+            patch.setattr(products.fast, name, 0)
+        patch.setattr(products.fast, "SHARE", share)
+        yield
+
+
 @LEVELS
 @hypothesis.given(
-    rows=hs.sampled_from([24, 25, 33, 70]), size=hs.sampled_from([1, 15, 16, 100, 256, 300, 513]), outputs=hs.sampled_from([1, 5, 32, 33, 70, 300]),
+    rows=hs.sampled_from([1, 3, 24, 25, 33, 70]), size=hs.sampled_from([1, 15, 16, 100, 256, 300, 513]), outputs=hs.sampled_from([1, 5, 16, 17, 32, 33, 70, 300]),
     bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(), shared=hs.booleans(), seed=hs.integers(0, 1000),
 )  # fmt: skip
 def test_linear(level, rows, size, outputs, bias, special, steps, shared, seed):
@@ -416,12 +427,55 @@ def test_linear(level, rows, size, outputs, bias, special, steps, shared, seed):
     if special:
         x[draw.integers(rows), draw.integers(size)] = draw.choice(SPECIAL[:3])
         w[draw.integers(outputs), draw.integers(size)] = draw.choice(SPECIAL[:3])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(products.fast, "LEAST", 0)
-        patch.setattr(products.fast, "SHARE", size * rows * 32 if shared else 1 << 40)
+    with every_product(size * rows * 32 if shared else 1 << 40):
         with native.force(level):
             assert products.fast.linear(x, w, add) is not NotImplemented
         assert_close(level, lambda: products.linear(x, w, add), rtol=2e-5, scale=2e-6)
+
+
+def lies(a, how):
+    """The matrix, in another way in memory."""
+    if how == "turned":
+        return np.asfortranarray(a)
+    if how == "apart":
+        return np.repeat(a, 2, 1)[:, ::2]
+    if how == "unaligned":
+        room = np.zeros(a.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(a.shape)
+        room[...] = a
+        return room
+    return a
+
+
+@LEVELS
+@hypothesis.given(
+    rows=hs.sampled_from([1, 24, 31, 70]), size=hs.sampled_from([1, 17, 256, 300]), outputs=hs.sampled_from([1, 16, 33, 90]), special=hs.booleans(),
+    of_a=hs.sampled_from(["", "turned", "apart", "unaligned"]), of_b=hs.sampled_from(["", "turned", "apart", "unaligned"]), seed=hs.integers(0, 1000),
+)  # fmt: skip
+def test_product(level, rows, size, outputs, special, of_a, of_b, seed):
+    """As :func:`test_linear`, for matrices that lie in any way; any number of threads gives the same bits."""
+    draw = np.random.default_rng(seed)
+    a, b = vectors(draw, (rows, size), 1)[0], vectors(draw, (size, outputs), 1)[0]
+    if special:
+        a[draw.integers(rows), draw.integers(size)] = draw.choice(SPECIAL[:3])
+        b[draw.integers(size), draw.integers(outputs)] = draw.choice(SPECIAL[:3])
+    a, b = lies(a, of_a), lies(b, of_b)
+    with every_product(), native.force(level):
+        whole = products._large(a, b)
+        assert products.fast.product(a, b) is not NotImplemented
+    with every_product(size * rows * 32), native.force(level):
+        np.testing.assert_array_equal(products._large(a, b), whole)
+        assert_close(level, lambda: products._large(a, b), rtol=2e-5, scale=2e-6)
+
+
+@LEVELS
+def test_a_product_that_is_left_to_numpy(level):
+    """Others than matrices of float32, whose sizes agree; numpy says what is wrong."""
+    a, b = normal(30, 40), normal(40, 50)
+    with every_product(), native.force(level):
+        for ours, theirs in ((a, b.astype("f8")), (a, b[0]), (a, b[None]), (a, b[1:]), (a[None], b), (a, b.tolist())):
+            assert products.fast.product(ours, theirs) is NotImplemented
+        with pytest.raises(ValueError, match="size"):
+            products.matmul(normal(400, 40), normal(30, 400))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 8, 64, 65])

@@ -89,7 +89,7 @@ SIGNATURES = {
     "convolve_weights": "pppp" + "l" * 15 + "p",
     "convolve_weights_each": "pppp" + "l" * 14 + "p",
     "outer": "ppplll",
-    "linear": "ppppllll",
+    "product": "pppp" + "l" * 6,
     "add_rows": "pppll",
     "adam": "ppppl" + "f" * 6,
     "descend": "pplf",
@@ -287,16 +287,16 @@ def _together(name: str, given: list[Any], steps: list[int], counted: int, items
     found.together(_addressof(_from_buffer(job)))
 
 
-def run(name: str, places: Sequence[tuple[np.ndarray, int]], count: int, *rest: Any, part: int = PART) -> None:
+def run(name: str, places: Sequence[tuple[np.ndarray, int]], count: int, *rest: Any, part: int = PART, worth: int | None = None) -> None:
     """Call a function of the library with pointers to ``places``, ``count`` and ``rest``; threads share the work in parts.
 
     A place is an array and the number of its elements for each of the ``count`` items, which do not depend on each other: 0 for an array that
-    all parts read. ``part``: items in a part.
+    all parts read. ``part``: items in a part. ``worth``: bytes that the largest array must have for a second thread.
     """
     found: Any = library()
     pointers = [address(a) for a, _ in places]
     seats = helpers(-(-count // part)) if count > part else 0
-    if not seats or max([a.nbytes for a, _ in places]) <= WORTH:
+    if not seats or max([a.nbytes for a, _ in places]) <= (WORTH if worth is None else worth):
         getattr(found, name)(*pointers, count, *rest)
         return
     steps = [a.itemsize * step * part for a, step in places]

@@ -712,8 +712,11 @@ enum { PANEL = 32, SEQUENCES = LANES == 16 ? 8 : LANES == 8 ? 3 : 1 };
 static inline __attribute__((always_inline)) void times_panel(const float *h, const float *panel, float *to, Long size, Long width,
                                                                 Long count, const int rows) {
     Vector s[SEQUENCES][PANEL / LANES];
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         for (int v = 0; v < PANEL / LANES; v++) s[r][v] = all(0.0f);
+        __builtin_prefetch(to + r * width, 1);
+        __builtin_prefetch(to + r * width + 16, 1);
+    }
     for (Long k = 0; k < size; k++)
         for (int v = 0; v < PANEL / LANES; v++) {
             Vector w = load(panel + k * PANEL + v * LANES);
@@ -1920,28 +1923,54 @@ void NAME(outer)(const float *restrict a, const float *restrict b, float *restri
             for (Long i = 0; i < columns; i++) to[i] = *a * b[i];
 }
 
-/* Some rows of x times a panel of weights, which hold PANEL outputs side by side. `y` is added to unless this is the `first` part of the sums;
- * the last part adds the bias. `count` outputs are wanted. */
-INLINE void rows_times_panel(const float *x, Long size, const float *panel, Long depth, float *y, Long outputs, Long count, const float *bias,
-                             int first, const int rows) {
-    Vector s[rows][PANEL / LANES];
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < PANEL / LANES; v++) s[r][v] = all(0.0f);
+/* Some rows of x, which are `pitch` apart, or, if x is turned, columns, times a panel of weights, which hold PANEL outputs side by side, in so many
+ * vectors. `y` is added to unless this is the `first` part of the sums; the last part adds the bias. `count` outputs are wanted. */
+INLINE void rows_times_panel(const float *x, Long pitch, const float *panel, Long depth, float *y, Long outputs, Long count, const float *bias, int first,
+                             const int turned, const int rows, const int vectors) {
+    Vector s[rows][vectors];
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < vectors; v++) s[r][v] = all(0.0f);
+        __builtin_prefetch(y + r * outputs, 1);
+        __builtin_prefetch(y + r * outputs + 16, 1);
+    }
     for (Long k = 0; k < depth; k++)
-        for (int v = 0; v < PANEL / LANES; v++) {
+        for (int v = 0; v < vectors; v++) {
             Vector w = load(panel + k * PANEL + v * LANES);
-            for (int r = 0; r < rows; r++) s[r][v] += x[r * size + k] * w;
+            for (int r = 0; r < rows; r++) s[r][v] += x[turned ? k * pitch + r : r * pitch + k] * w;
         }
-    for (int v = 0; v < PANEL / LANES && v * LANES < count; v++) {
-        Long some = count - v * LANES < LANES ? count - v * LANES : LANES;
+    for (int v = 0; v < vectors && v * LANES < count; v++) {
+        Long some = least(count - v * LANES, LANES);
         Vector add = bias ? load_of(bias + v * LANES, some) : all(0.0f);
         for (int r = 0; r < rows; r++) {
             float *to = y + r * outputs + v * LANES;
             Vector out = first ? s[r][v] : s[r][v] + load_of(to, some);
             if (bias) out += add;
-            memcpy(to, &out, 4 * some);
+            if (some == LANES) memcpy(to, &out, sizeof out); /* a call of memcpy for any number takes as long as 64 terms of the sums */
+            else store_some(to, out, some);
         }
     }
+}
+
+/* All rows of x times a panel. */
+INLINE void all_times_panel(const float *x, Long pitch, const float *panel, Long depth, float *y, Long rows, Long outputs, Long count, const float *bias,
+                            int first, const int turned, const int vectors) {
+    const Long row = turned ? 1 : pitch;
+    Long r = 0;
+    for (; r + SEQUENCES <= rows; r += SEQUENCES)
+        rows_times_panel(x + r * row, pitch, panel, depth, y + r * outputs, outputs, count, bias, first, turned, SEQUENCES, vectors);
+    for (; SEQUENCES > 4 && r + 4 <= rows; r += 4)
+        rows_times_panel(x + r * row, pitch, panel, depth, y + r * outputs, outputs, count, bias, first, turned, 4, vectors);
+    for (; r < rows; r++) rows_times_panel(x + r * row, pitch, panel, depth, y + r * outputs, outputs, count, bias, first, turned, 1, vectors);
+}
+
+/* The same for x that lies as (rows, size) or, if `high` is not 0, as (size, rows) with rows so far apart. */
+static void times_matrix(const float *x, Long size, Long high, const float *panel, Long depth, float *y, Long rows, Long outputs, Long count,
+                         const float *bias, int first) {
+    enum { ALL = PANEL / LANES };
+    if (high && count > PANEL / 2) all_times_panel(x, high, panel, depth, y, rows, outputs, count, bias, first, 1, ALL);
+    else if (high) all_times_panel(x, high, panel, depth, y, rows, outputs, count, bias, first, 1, ALL / 2);
+    else if (count > PANEL / 2) all_times_panel(x, size, panel, depth, y, rows, outputs, count, bias, first, 0, ALL);
+    else all_times_panel(x, size, panel, depth, y, rows, outputs, count, bias, first, 0, ALL / 2);
 }
 
 /* LANES columns of LANES rows, which are `size` numbers apart, as rows of a panel. */
@@ -1960,27 +1989,30 @@ static void some_turned(const float *from, Long size, float *panel, Long rows, L
         for (Long j = 0; j < LANES; j++) panel[i * PANEL + j] = j < rows ? from[j * size + i] : 0.0f;
 }
 
-/* x (rows, size) times the transposed w (count, size), plus a bias: `count` of the `outputs` columns of y. For few rows, for
- * which BLAS takes long to turn the weights. */
-void NAME(linear)(const float *w, const float *bias, const float *x, float *y, Long count, Long rows, Long size, Long outputs) {
+/* x (rows, size) times w (size, outputs), plus a bias: `count` of the `outputs` columns of y. If `wide` is 0, w lies as (outputs, size)
+ * and is turned; else its rows are `wide` apart. If `high` is 0, x lies as its shape says; else as (size, rows), its rows `high` apart. */
+void NAME(product)(const float *w, const float *bias, const float *x, float *y, Long count, Long rows, Long size, Long outputs, Long wide, Long high) {
     enum { DEPTH_OF_PANEL = 256 };
     float panel[DEPTH_OF_PANEL * PANEL] __attribute__((aligned(64)));
-    for (Long o = 0; o < count; o += PANEL, w += PANEL * size, y += PANEL) {
-        Long wide = count - o < PANEL ? count - o : PANEL;
-        for (Long k = 0; k == 0 || k < size; k += DEPTH_OF_PANEL) {
-            Long depth = size - k < DEPTH_OF_PANEL ? size - k : DEPTH_OF_PANEL, r = 0;
-            for (Long v = 0; v < PANEL; v += LANES)
-                for (Long i = 0; i < depth; i += LANES) {
-                    const float *from = w + v * size + k + i;
-                    if (v + LANES <= wide && i + LANES <= depth) turned_block(from, size, panel + i * PANEL + v);
-                    else some_turned(from, size, panel + i * PANEL + v, wide - v, least(LANES, depth - i));
-                }
-            const float *add = k + depth >= size ? bias + o : NULL, *from = x + k;
-            for (; r + SEQUENCES <= rows; r += SEQUENCES)
-                rows_times_panel(from + r * size, size, panel, depth, y + r * outputs, outputs, wide, add, k == 0, SEQUENCES);
-            for (; SEQUENCES > 4 && r + 4 <= rows; r += 4)
-                rows_times_panel(from + r * size, size, panel, depth, y + r * outputs, outputs, wide, add, k == 0, 4);
-            for (; r < rows; r++) rows_times_panel(from + r * size, size, panel, depth, y + r * outputs, outputs, wide, add, k == 0, 1);
+    for (Long k = 0; k == 0 || k < size; k += DEPTH_OF_PANEL) { /* outside, so that what these terms need of x stays in the second cache */
+        Long depth = least(size - k, DEPTH_OF_PANEL);
+        for (Long o = 0; o < count; o += PANEL) {
+            Long some = least(count - o, PANEL);
+            if (wide)
+                for (Long i = 0; i < depth; i++)
+                    for (Long v = 0; v < PANEL; v += LANES) {
+                        Vector of = load_of(w + (k + i) * wide + o + v, most(0, least(some - v, LANES)));
+                        memcpy(panel + i * PANEL + v, &of, sizeof of);
+                    }
+            else
+                for (Long v = 0; v < PANEL; v += LANES)
+                    for (Long i = 0; i < depth; i += LANES) {
+                        const float *from = w + (o + v) * size + k + i;
+                        if (v + LANES <= some && i + LANES <= depth) turned_block(from, size, panel + i * PANEL + v);
+                        else some_turned(from, size, panel + i * PANEL + v, some - v, least(LANES, depth - i));
+                    }
+            const float *add = k + depth >= size ? bias + o : NULL;
+            times_matrix(x + k * (high ? high : 1), size, high, panel, depth, y + o, rows, outputs, some, add, k == 0);
         }
     }
 }

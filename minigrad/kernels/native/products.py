@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.native import F32, PART, lines, run
+from minigrad.kernels.native import F32, PART, lines, run, vector
 
-PANEL = 32  # outputs that lie together in kernels.c
-LOW, HIGH = 24, 1024  # rows for which BLAS is slower than kernels.c
+PANEL = 32  # columns that lie together in kernels.c
 LEAST = 1 << 20  # multiplications from which it pays
+SHARED = 1 << 23  # from which threads share them
 SHARE, SHARES = 4 << 20, 8  # multiplications in a share, at least, and shares at most
+LOW = 24  # rows, and numbers in a sum: for fewer, most of the time goes to putting the other matrix in panels
+WIDE = 16  # numbers in a vector, without which BLAS is faster
+LONG = 4096  # rows of a turned matrix, whose columns are too far apart if they are more
 
 
 def outer(a: np.ndarray, b: Any) -> Any:
@@ -27,19 +30,35 @@ def outer(a: np.ndarray, b: Any) -> Any:
     return out
 
 
-def linear(x: np.ndarray, weight: Any, bias: Any) -> Any:
-    """x (N, in) times the transposed weight (out, in), plus the bias; threads share the outputs."""
-    (n, size), outputs = x.shape, len(weight)
-    work = n * size * outputs
-    if not LOW <= n <= HIGH or work < LEAST:
+def product(a: np.ndarray, b: Any, bias: Any = None) -> Any:
+    """a @ b + bias for matrices, which may be turned; threads share the columns."""
+    if a.ndim != 2 or type(b) is not np.ndarray or b.dtype is not F32 or b.ndim != 2 or len(b) != a.shape[1]:
         return NotImplemented
-    found, theirs, add = lines(x), lines(weight), lines(np.zeros(outputs, np.float32) if bias is None else bias)
-    if found is None or theirs is None or add is None:
+    (rows, size), outputs = a.shape, b.shape[1]
+    work = rows * size * outputs
+    if rows < LOW or size < LOW or work < LEAST or vector() < WIDE:
         return NotImplemented
-    y = np.empty((n, outputs), np.float32)
+    a, b = _in_one_piece(a), _in_one_piece(b)
+    high, wide = 0 if a.flags.c_contiguous else rows, outputs if b.flags.c_contiguous else 0
+    add = lines(np.zeros(outputs, np.float32) if bias is None else bias)
+    if high > LONG or add is None:
+        return NotImplemented
+    y = np.empty((rows, outputs), np.float32)
     step = -(-outputs // min(SHARES, max(1, work // SHARE)) // PANEL) * PANEL
-    run("linear", [(theirs[0], size), (add[0], 1), (found[0], 0), (y, 1)], outputs, n, size, outputs, part=step)
+    places = [(b, 1 if wide else size), (add[0], 1), (a, 0), (y, 1)]
+    run("product", places, outputs, rows, size, outputs, wide, high, part=step if work >= SHARED else outputs, worth=0)
     return y
+
+
+def _in_one_piece(a: np.ndarray) -> np.ndarray:
+    """The matrix, if it or the turned one lies so; else a copy."""
+    flags = a.flags
+    return a if flags.aligned and (flags.c_contiguous or flags.f_contiguous) else a.copy(order="C")
+
+
+def linear(x: np.ndarray, weight: Any, bias: Any) -> Any:
+    """x (N, in) times the transposed weight (out, in), plus the bias."""
+    return product(x, weight.T, bias) if type(weight) is np.ndarray else NotImplemented
 
 
 def add_rows(rows: np.ndarray, places: np.ndarray, to: np.ndarray) -> Any:
