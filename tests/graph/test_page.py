@@ -757,6 +757,46 @@ def test_every_word_that_the_page_says_is_there_in_both_languages():
     assert len(said) > 40 and not said - known
 
 
+@in_browser
+def test_in_japanese_only_names_are_in_latin_letters(tmp_path):
+    """Names of ops, classes, arguments, settings and dtypes, and what a user named; kinds, shapes, statistics and states are words."""
+    x = mg.tensor([[1.0, -2.0]], requires_grad=True)
+    for picture in (
+        graph.draw(Net(), mg.ones(1, 4), backward=True),
+        graph.draw((mg.sigmoid(x * 0.0) * x).sum(), values=True),
+        graph.draw(chain(200)),
+    ):
+        words = act(
+            tmp_path,
+            """at("language").click();
+            const found = new Set(), grab = () => {
+              const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+              while (walk.nextNode()) {
+                const e = walk.currentNode.parentElement;
+                if (!e.closest("script, style, pre, math, h1, #language")) for (const word of walk.currentNode.data.match(/[A-Za-z]{2,}/g) || []) found.add(word);
+              }
+              for (const e of document.querySelectorAll(".histogram[aria-label]")) for (const word of e.getAttribute("aria-label").match(/[A-Za-z]{2,}/g) || []) found.add(word);
+            };
+            grab(); at("unfold").click(); grab();
+            for (const b of data.boxes.slice(0, 12)) { choose(b.id); grab(); }
+            for (let n = 1; n <= Math.min(moments.length, 14); n++) { walkTo(n); grab(); }
+            for (const m of data.modules) { details(m.id); grab(); }
+            at("language").click(); const back = data.boxes.map(b => b.shapes.join());
+            return [...found, ...(back.some(s => s.includes("スカラー")) ? ["not back"] : [])];""",
+            picture,
+        )
+        ops = {
+            name
+            for v in picture.vertices
+            for text in (v.name, v.op, v.scope, *v.static, *v.dtypes)
+            for name in re.findall("[A-Za-z]{2,}", text)
+        }
+        arguments = {e.argument for e in picture.edges} | {k["name"] for v in picture.vertices for k in v.keeps} | {"xs", "out"}
+        modules = {word for s in picture.scopes for text in (s.path, s.kind) for word in re.findall("[A-Za-z]{2,}", text)}
+        keys = {"OK", "KB", "Tab", "Enter", "Esc", "draw", "backward", "True", "values", "NaN"}
+        assert sorted(set(words) - ops - arguments - modules - keys) == []
+
+
 def test_steps_need_no_arrays_in_the_data():
     assert page_data(graph.draw(Net(), mg.ones(1, 4)))["arrays"] == {}
     weight = mg.tensor([2.0, 3.0], requires_grad=True)
