@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, cast, get_default_dtype, public, shape_of, sum_to, wrap
+from minigrad.engine import ShapeError, batched, cast, get_default_dtype, linear_in, op, public, shape_of, sum_to, views, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import along, either, positive_dim, require_dtype, sizes_of, whole
 from minigrad.ops.index import getitem, setitem
 from minigrad.ops.shape import atleast_2d, cat, diagonal, meshgrid, movedim, ravel, split, stack, tensor_split
 from minigrad.tree import array_of
-from minigrad.types import Operand, Size, Tensor
+from minigrad.types import Array, Operand, Size, Tensor
 
 # ---------------------------------------------------------------------------------------- blocks, combinations
 
@@ -200,11 +200,39 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     return movedim(setitem(movedim(input, (dim1, dim2), (0, 1)), movedim(src, -1, 0), index=index), (0, 1), (dim1, dim2))
 
 
+def _places(size: Any, stride: Any, offset: int) -> np.ndarray:
+    axes = [np.arange(n).reshape(-1, *[1] * (len(size) - 1 - d)) * s for d, (n, s) in enumerate(zip(size, stride, strict=True))]
+    return np.broadcast_to(offset + sum(axes, np.zeros((), np.intp)), size)
+
+
+@linear_in("x")
+@batched(
+    lambda run, x, shape, size, stride, offset: run(
+        x, shape=(len(x), *shape), size=(len(x), *size), stride=(math.prod(shape), *stride), offset=offset
+    )
+)
+@op(x=lambda g, size, stride, offset: _as_strided(g, size, stride, offset))
+def _strided_add(x: Array, shape: Any, size: Any, stride: Any, offset: int) -> Array:
+    """Zeros of ``shape`` with ``x`` added to the places that :func:`_as_strided` reads: its transpose."""
+    out = np.zeros(math.prod(shape), x.dtype)
+    np.add.at(out, _places(size, stride, offset), x)
+    return out.reshape(shape)
+
+
+@views
+@linear_in("x")
+@batched(lambda run, x, size, stride, offset: run(x, size=(len(x), *size), stride=(math.prod(x.shape[1:]), *stride), offset=offset))
+@op(x=lambda g, x_shape, size, stride, offset: _strided_add(g, x_shape, size, stride, offset))
+def _as_strided(x: Array, size: Any, stride: Any, offset: int) -> Array:
+    flat = x.reshape(-1)
+    return np.lib.stride_tricks.as_strided(flat[offset:] if math.prod(size) else flat[:0], size, [s * x.itemsize for s in stride])
+
+
 def as_strided(input: Tensor, size: Size, stride: Size, storage_offset: int | None = None) -> Tensor:
     """The elements of ``input``, in row-major order, read with other sizes and strides: ``torch.as_strided``.
 
-    A new tensor, whose gradient adds up where elements are read several times. (PyTorch reads the memory, and gives a view of it: the same
-    for a contiguous tensor.)
+    A view, whose gradient adds up where elements are read several times. (PyTorch counts in the memory behind the tensor: the same for a
+    contiguous one that is no part of another.)
     Raises ``ShapeError`` for a place outside, for another number of strides than sizes, or if ``input`` is not contiguous.
 
     >>> import minigrad as mg
@@ -223,9 +251,7 @@ def as_strided(input: Tensor, size: Size, stride: Size, storage_offset: int | No
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if math.prod(size) and last >= count:
         raise ShapeError(f"as_strided: sizes {size} with strides {stride} from {offset} reach element {last} of {count}")
-    axes = [np.arange(n).reshape(-1, *[1] * (len(size) - 1 - d)) * s for d, (n, s) in enumerate(zip(size, stride, strict=True))]
-    places = np.broadcast_to(offset + sum(axes, np.zeros((), np.intp)), size)
-    return getitem(ravel(input), index=(places if places.ndim else int(places), *([] if places.ndim else [Ellipsis])))
+    return _as_strided(input, size, stride, offset)
 
 
 def sum_to_size(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:

@@ -232,4 +232,24 @@ def test_every_in_place_method_is_here_or_has_a_sentence():
         with pytest.raises(AttributeError, match=rf"'{name}': .{{20}}"):
             getattr(minigrad.torch.ones(2), name)
     twins = [n for n in missing if hasattr(minigrad.torch.Tensor, n[:-1])]
-    assert twins == ["as_strided_"]  # here as_strided copies
+    assert twins == ["as_strided_"]  # which would give x other sizes and strides
+
+
+def test_writes_through_as_strided():
+    def written(torch):
+        x = torch.zeros(6)
+        v = x.as_strided((2, 2), (3, 1))
+        v[0, 1] = 5
+        v.mul_(2)
+        torch.as_strided(x, (3,), (2,)).add_(1)
+        square = torch.zeros(3, 3)
+        square.as_strided((3,), (4,)).fill_(7)  # the diagonal
+        w = torch.ones(6, requires_grad=True)
+        y = w * 1.0
+        y.as_strided((2, 2), (3, 1), 1).mul_(3)
+        (y**2).sum().backward()
+        return [t.tolist() for t in (x, square, y, w.grad)]
+
+    assert written(minigrad.torch) == noted(written)
+    with pytest.raises(RuntimeError, match="add_: several elements of this tensor are a single place in memory"):
+        minigrad.torch.zeros(4).as_strided((3, 2), (1, 1)).add_(1)

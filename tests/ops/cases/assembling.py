@@ -119,6 +119,17 @@ CASES = [
     Case(assembling.select_scatter, selections(), torch="select_scatter"),
     Case(assembling.slice_scatter, slices(), torch="slice_scatter"),
     Case(assembling.diagonal_scatter, diagonals(), torch="diagonal_scatter"),
+    Case(
+        assembling._as_strided,
+        st.call(st.arrays((2, 3)), size=hs.just((2, 2)), stride=hs.sampled_from([(3, 1), (1, 1), (2, 1)]), offset=hs.just(1)),
+        strided=False,
+    ),
+    Case(
+        assembling._strided_add,
+        st.call(
+            st.arrays((2, 2)), shape=hs.just((2, 3)), size=hs.just((2, 2)), stride=hs.sampled_from([(3, 1), (1, 1)]), offset=hs.just(1)
+        ),
+    ),
     Case(assembling.as_strided, strided(), torch="as_strided", strided=False),
     Case(assembling.sum_to_size, sums(), torch=lambda torch, x, size: x.sum_to_size(size)),
     Case(assembling.unravel_index, places(), numpy=np.unravel_index, torch="unravel_index", wrt=()),
