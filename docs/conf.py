@@ -42,6 +42,12 @@ def pages(app, error):
         draw_gallery.page(Path(app.outdir) / "graphs")
 
 
+def language_of(app, page, template, context, doctree):
+    """Browsers choose glyphs, and screen readers a voice, by the language that the page names."""
+    if page.startswith("ja/"):
+        context["language"] = "ja"
+
+
 def setup(app):
     """Modules in the reference get tables of what is in them, chapters the pages that they name."""
     import contents_tables
@@ -49,4 +55,5 @@ def setup(app):
 
     app.connect("source-read", embedded_pages.on_read)
     app.connect("autodoc-process-docstring", contents_tables.add_table)
+    app.connect("html-page-context", language_of)
     app.connect("build-finished", pages)

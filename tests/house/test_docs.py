@@ -130,8 +130,8 @@ def test_every_module_has_a_place_in_the_reference():
     assert sorted(described) == sorted(public)
 
 
-def test_formulas_of_the_site_need_no_network(tmp_path):
-    """Sphinx sets them itself, as MathML, in a site of one page with the renderer of docs/conf.py."""
+def test_formulas_of_the_site_need_no_network_and_its_japanese_pages_say_their_language(tmp_path):
+    """Sphinx sets formulas itself, as MathML, in a site of two pages with the renderer and the hook of docs/conf.py."""
     for package in ("sphinx", "myst_parser", "latex2mathml"):
         pytest.importorskip(package, reason="the site is built with pip install -e '.[docs]'")
     from sphinx.application import Sphinx
@@ -140,15 +140,24 @@ def test_formulas_of_the_site_need_no_network(tmp_path):
     assert 'html_math_renderer = "mathml"' in conf and '"formulas"' in conf
     formulas = "Half is $\\frac12$.\n\n$$ y_i = \\sum_k w_k x_{i + k} $$\n"
     (tmp_path / "index.md").write_text(f"# Formulas\n\n{formulas}", encoding="utf-8")
+    (tmp_path / "ja").mkdir()
+    (tmp_path / "ja" / "index.md").write_text("---\norphan: true\n---\n# 数式\n", encoding="utf-8")
     options = {
         "extensions": ["formulas", "myst_parser"], "html_math_renderer": "mathml", "myst_enable_extensions": ["dollarmath"],
         "html_theme": "basic",
     }  # fmt: skip
-    sys.path.insert(0, str(ROOT / "docs"))
+    path = [*sys.path]
     try:
-        Sphinx(tmp_path, None, tmp_path / "site", tmp_path / "trees", "html", options, status=None).build()
+        hook = runpy.run_path(str(ROOT / "docs" / "conf.py"))["language_of"]  # which puts docs into the path
+        site = Sphinx(tmp_path, None, tmp_path / "site", tmp_path / "trees", "html", options, status=None)
+        site.connect("html-page-context", hook)
+        site.build()
     finally:
-        sys.path.remove(str(ROOT / "docs"))
+        sys.path[:] = path
+    languages = [
+        re.search(r'<html[^>]* lang="(\w+)"', (tmp_path / "site" / page).read_text("utf-8")) for page in ("index.html", "ja/index.html")
+    ]
+    assert [found and found[1] for found in languages] == ["en", "ja"]
     page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert page.count("<math") == 2 and "<mfrac>" in page and 'display="block"' in page
     assert not re.search(r'<script[^>]*(mathjax|src="https?:)', page, re.IGNORECASE)
