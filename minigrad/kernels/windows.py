@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+LARGE = 1 << 13  # elements of an array from which its lines are copied as one element each
+
 
 def output_size(size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int, ceil: bool = False) -> int:
     """The number of windows that fit along an axis: the one formula for convolution and pooling.
@@ -87,6 +89,22 @@ def adaptive(size: int, out: int) -> Axis:
     return Axis(size, out, max(counts, default=0), np.array(starts, np.intp), 1, tuple(places))
 
 
+def copy_lines(source: np.ndarray, to: np.ndarray) -> None:
+    """``to[...] = source`` of one shape and dtype. Lines in one piece are copied as one element each, in two thirds of the time.
+
+    >>> pixels = np.arange(6.0).reshape(2, 3)
+    >>> copy_lines(pixels[:, 1:], pixels[:, :2])
+    >>> pixels
+    array([[1., 2., 2.],
+           [4., 5., 5.]])
+    """
+    length = source.shape[-1]
+    if source.size > LARGE and length > 1 and source.strides[-1] == to.strides[-1] == source.itemsize:
+        line = np.dtype((np.void, length * source.itemsize))
+        source, to = source.view(line), to.view(line)
+    to[...] = source
+
+
 def unfold(x: np.ndarray, columns: np.ndarray, axes: Sequence[Axis]) -> None:
     """Copy the cells of all windows into ``columns``: ``N C *kernels *outs``. For cells outside the input, ``columns`` is unchanged.
 
@@ -94,7 +112,7 @@ def unfold(x: np.ndarray, columns: np.ndarray, axes: Sequence[Axis]) -> None:
     """
     for places in product(*[axis.places for axis in axes]):
         cell, windows, cells = zip(*places, strict=True)
-        columns[(slice(None), slice(None), *cell, *windows)] = x[(..., *cells)]
+        copy_lines(x[(..., *cells)], columns[(slice(None), slice(None), *cell, *windows)])
 
 
 def fold(columns: np.ndarray, x: np.ndarray, axes: Sequence[Axis]) -> None:

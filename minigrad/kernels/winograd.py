@@ -38,6 +38,7 @@ from minigrad.kernels.native import winograd as fast
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 from minigrad.kernels.toom_cook import Matrices, matrices
+from minigrad.kernels.windows import copy_lines
 
 CACHE = 3 << 19  # bytes of transformed input in a part of the images
 SHARES = 16  # shares of a weight gradient, at most
@@ -73,7 +74,7 @@ def _framed(x: np.ndarray, height: int, width: int, top: int, left: int) -> np.n
     whole = np.zeros((c, n, height, width), x.dtype)
     part = x[:, :, max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)].swapaxes(0, 1)
     top, left = max(top, 0), max(left, 0)
-    whole[:, :, top : top + part.shape[2], left : left + part.shape[3]] = part
+    copy_lines(part, whole[:, :, top : top + part.shape[2], left : left + part.shape[3]])
     return whole
 
 
