@@ -92,10 +92,7 @@ def erf_single(x: np.ndarray) -> np.ndarray:
 
 
 # of x / sqrt(2), in x**2
-_SINGLE_NORMAL = [
-    [c * factor * 0.5**power for c, power in zip(terms, (3, 2, 1, 0), strict=True)]
-    for terms, factor in zip(_SINGLE, (0.5**0.5, 1.0), strict=True)
-]
+_SINGLE_NORMAL = [[c * factor * 2.0**k for k, c in enumerate(terms)] for terms, factor in zip(_SINGLE, (0.5**0.5, 1.0), strict=True)]
 
 
 def ndtr_single(x: np.ndarray, square: np.ndarray) -> np.ndarray:
