@@ -15,7 +15,7 @@ Rounding errors: sigmoid and silu (above -87) are within 2 and 2.3 units of the 
 within 2.5e-7 of the number above 0 and 5e-7 absolutely below, its slope within 3e-7 absolutely; numpy's are within 2e-7, 3e-7 and 2e-7.
 logsigmoid is within 2.7 units, numpy's within 2.8. Running sums are in doubles, rounded once. Means and variances are right to a unit, as
 sums between blocks of 512 are doubles. Winograd's convolutions have up to 1.5 times the error of numpy's (:mod:`minigrad.kernels.winograd`),
-as they sum over channels or tiles one after another. The others do what numpy does, but may keep a product unrounded before they add to
+as they sum over channels or tiles one after another. Matrix products sum 256 terms one after another, and then such sums. The others do what numpy does, but may keep a product unrounded before they add to
 it (levels v3 and v4, ARM). So a twin may round otherwise than numpy, and one level otherwise than another; the same level gives the same
 bits for any number of threads.
 """
