@@ -1,4 +1,4 @@
-"""How tensors are printed."""
+"""How tensors are printed, those of complex numbers too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import get_default_dtype, is_batched, wrap
+from minigrad.engine import Shell, get_default_dtype, inside, is_batched, wrap
 from minigrad.ops.arguments import check
 
 _DEFAULT: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
@@ -64,17 +64,24 @@ def set_printoptions(
 
 
 def text_of(t: Any, is_leaf: bool) -> str:
-    """Text like ``tensor([1.0000, 2.5000], dtype=torch.float64, grad_fn=<MulBackward0>)``, with the numbers and lines of PyTorch's."""
-    if is_batched(t):  # all samples
-        return f"{text_of(wrap(t._data.array, t._node), is_leaf)}, of which vmap sees each along dimension 0"
-    data, dtype = t._data, t._data.dtype
+    """Text like ``tensor([1.0000, 2.5000], dtype=torch.float64, grad_fn=<MulBackward0>)``, with the numbers and lines of PyTorch's.
+
+    A :class:`~minigrad.engine.Shell` around a Tensor has the text of the numbers that its ``numpy`` makes, and the node of the Tensor.
+    """
+    inner = inside(t)
+    if is_batched(inner):  # all samples
+        every = wrap(inner._data.array, inner._node)
+        return f"{text_of(every if inner is t else type(t)(every), is_leaf)}, of which vmap sees each along dimension 0"
+    data = t.numpy(force=True) if isinstance(t, Shell) else t._data
+    dtype, default = data.dtype, get_default_dtype()
     suffixes = []
     if data.ndim != 1 if not data.size else not _options["edgeitems"]:
         suffixes.append(f"size={data.shape}")
-    if dtype not in (get_default_dtype(), np.int64, np.bool_) or (not data.size and dtype != get_default_dtype()):
+    usual = (default, np.result_type(default, np.complex64), np.int64, np.bool_) if data.size else (default,)
+    if dtype not in usual:
         suffixes.append(f"dtype=torch.{dtype}")
-    if t._node is not None:
-        suffixes.append("requires_grad=True" if is_leaf else f"grad_fn=<{t._node.name()}>")
+    if inner._node is not None:
+        suffixes.append("requires_grad=True" if is_leaf else f"grad_fn=<{inner._node.name()}>")
     return _with_suffixes("tensor(", _numbers(data, len("tensor(")), suffixes)
 
 
@@ -125,8 +132,11 @@ def _form(shown: np.ndarray) -> tuple[Callable[[Any], str], int]:
     """What makes the text of a number among ``shown``, and its width.
 
     Floats are whole (``2.``), fixed (``2.5000``), or, if they are very large or small or far apart, scientific (``2.5000e+10``). What is 0 or
-    not finite does not count.
+    not finite does not count. The parts of complex numbers (``1.+0.5000j``) each have the form of their kind.
     """
+    if shown.dtype.kind == "c":
+        (real, width), (imag, behind) = _form(shown.real), _form(shown.imag)
+        return (lambda z: _joined(real(z.real), imag(z.imag).lstrip())), width + behind + 1
     if shown.dtype.kind != "f":
         width = max([len(str(x)) for x in shown.ravel().tolist()], default=1)
         return (lambda x: str(x).rjust(width)), width
@@ -140,3 +150,7 @@ def _form(shown: np.ndarray) -> tuple[Callable[[Any], str], int]:
     point = "." if whole and not wide else ""
     width = max([len(format(x, kind)) + len(point) for x in counted.tolist()], default=1)
     return (lambda x: (format(x, kind) + (point if math.isfinite(x) else "")).rjust(width)), width
+
+
+def _joined(real: str, imag: str) -> str:
+    return f"{real}{'' if imag[0] == '-' else '+'}{imag}j"

@@ -67,7 +67,7 @@ class Parameter(Tensor):
         return memo[id(self)]
 
     def __repr__(self) -> str:
-        return f"Parameter containing:\n{super().__repr__()}"
+        return f"Parameter containing:\n{Tensor.__repr__(self)}"  # self may be the shell around one
 
 
 TENSOR_CLASSES["parameter"] = Parameter  # the class that mg.load uses for it

@@ -93,7 +93,9 @@ class ComplexPair(Shell):
         raise TypeError("a complex pair is no array: functions take z.pair, or z.real and z.imag; z.numpy() makes a complex array")
 
     def __repr__(self) -> str:
-        return f"ComplexPair(real={self.real!r}, imag={self.imag!r})"
+        pair = self.pair if isinstance(self.pair, TensorBase) else wrap(self.pair)
+        kind: Any = type(pair)
+        return str(kind.__repr__(ComplexPair(pair)))  # the class of the Tensor writes the text, and says if it is a Parameter
 
     # ------------------------------------------------------------------------------------------ what it is
 

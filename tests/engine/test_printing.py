@@ -28,7 +28,22 @@ KINDS = {
     "integers": lambda x: (x * 1000).astype(np.int64),
     "bytes": lambda x: (x * 10).astype(np.int8),
     "bools": lambda x: x > 0,
+    "complex": lambda x: pair_of(x, x[::-1]),
+    "complex64": lambda x: pair_of(x, x[::-1]).astype(np.complex64),
+    "complex, whole": lambda x: pair_of(np.round(50 * x), np.round(3 * x)),
+    "complex, parts unlike": lambda x: pair_of(np.round(50 * x), 1e-6 * np.exp(3 * x)),
+    "complex, not finite": lambda x: pair_of(KINDS["not finite"](x), KINDS["not finite"](x[::-1])),
+    "complex zeros": lambda x: pair_of(x * 0, -x * 0),
 }
+
+
+def pair_of(real, imag):
+    """Where ``real + 1j * imag`` would make NaN of an infinite part, and 0 of -0."""
+    z = np.empty(real.shape, np.complex128)
+    z.real, z.imag = real, imag
+    return z
+
+
 SHAPES = [(), (0,), (2, 0), (1,), (9,), (25,), (3, 8), (4, 30), (2, 3, 4), (1, 2, 1, 5), (1200,), (40, 30), (12, 11, 10)]
 
 
@@ -44,7 +59,7 @@ def test_text_beside_pytorch(kind):
     import torch
 
     for (start, shape), options in itertools.product(enumerate(SHAPES), OPTIONS):
-        array = np.asarray(KINDS[kind](NORMAL[start : start + int(np.prod(shape))]).reshape(shape))
+        array = np.asarray(KINDS[kind](NORMAL[start : start + int(np.prod(shape))])).reshape(shape)
         mg.set_printoptions(**options)
         torch.set_printoptions(**options)
         try:
@@ -66,10 +81,23 @@ def test_text_beside_pytorch(kind):
             mg.ones(8, dtype=mg.float64) * 1.5,
             "tensor([1.5000, 1.5000, 1.5000, 1.5000, 1.5000, 1.5000, 1.5000, 1.5000],\n       dtype=torch.float64)",
         ),
+        (mg.tensor([1 + 2j, 3 - 0.5j]), "tensor([1.+2.0000j, 3.-0.5000j])"),
+        (mg.tensor([1e-7 + 2j, 3 - 10j], dtype=mg.complex128), "tensor([1.0000e-07+2.j, 3.0000e+00-10.j], dtype=torch.complex128)"),
+        (mg.tensor([]).to(mg.complex64), "tensor([], dtype=torch.complex64)"),
+        (mg.tensor([1j], requires_grad=True), "tensor([0.+1.j], requires_grad=True)"),
+        (mg.tensor([1j], requires_grad=True) + 1, "tensor([1.+1.j], grad_fn=<AddBackward0>)"),
+        (nn.Parameter(mg.tensor(1j)), "Parameter containing:\ntensor(0.+1.j, requires_grad=True)"),
+        (type(mg.tensor(1j))(np.ones((1, 2))), "tensor([1.+1.j], dtype=torch.complex128)"),  # in a formula
     ],
 )
 def test_text(x, text):
     assert repr(x) == text
+
+
+def test_text_of_the_complex_numbers_that_vmap_sees():
+    seen = []
+    mg.func.vmap(lambda z: seen.append(repr(z)) or z.real)(mg.tensor([1j, 2 + 0j]))
+    assert seen == ["tensor([0.+1.j, 2.+0.j]), of which vmap sees each along dimension 0"]
 
 
 def test_node_is_named_as_pytorch_s():
