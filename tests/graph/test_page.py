@@ -655,6 +655,100 @@ def test_every_cell_is_the_sum_that_the_page_writes_out(tmp_path):
     assert min(marked.values()) > 0
 
 
+@in_browser
+def test_sums_means_and_losses_are_written_out(tmp_path):
+    """Reductions of all elements and along dims, and cross-entropy with a class at each pixel, weights and ignored places."""
+    mg.manual_seed(0)
+    x, t = mg.randn(2, 3, 4, dtype=mg.float64).requires_grad_(), mg.tensor([[0, 1, 2, 1], [2, 2, 0, 1]])
+    weight = mg.rand(3, dtype=mg.float64).requires_grad_()
+    vector, tied = mg.randn(4, dtype=mg.float64).requires_grad_(), mg.tensor([[1.0, 3.0, 3.0]], requires_grad=True)
+    made = {
+        "a class at each pixel": F.cross_entropy(x, t),
+        "each loss": F.cross_entropy(x, t, reduction="none"),
+        "weighted": F.cross_entropy(x, t, weight=weight),
+        "summed": F.cross_entropy(x, t, reduction="sum", ignore_index=1),
+        "all": x.sum(),
+        "a dim": x.sum(1),
+        "dims that are kept": x.sum((0, -1), keepdim=True),
+        "mean": x.mean(),
+        "mean of dims": x.mean((0, 2)),
+        "maximum": x.amax((0, 1)),
+        "minimum": x.min(),
+        "two equal": tied.amax(1),
+        "variance": x.var(1),
+        "deviation": x.std(),
+        "norm": x.norm(),
+        "sizes": x.norm(1, dim=1),
+        "log of a sum": x.logsumexp(1),
+        "product": x.prod(2),
+        "running": x.cumsum(-2),
+        "vectors": vector @ vector.exp(),
+        "matrices by a vector": x @ vector,
+        "a vector by matrices": vector[:3] @ x,
+    }
+    seeds = {name: np.random.default_rng(0).standard_normal(y.shape) for name, y in made.items()}
+    told, marked, text, hints = act(
+        tmp_path,
+        CHECKED
+        + """const text = {}, hints = {}, to = (name, step) => walkTo(1 + moments.findIndex(m => boxes.get(m.box).name === name && Boolean(m.step) === step));
+        for (const name of ["cross_entropy", "mean", "sum"]) for (const step of [false, true]) {
+          to(name, step); hints[name + step] = [...document.querySelectorAll("#panel p.hint")].some(p => p.textContent === say("pick"));
+          document.querySelector("#panel button.scalar, #panel table button").click(); text[name + step] = [document.querySelector("#panel .sum").textContent, document.querySelectorAll("#panel .mark").length];
+        }
+        return [told, marked, text, hints];""",
+        graph.draw(made, names=made, backward=True, gradient=seeds),
+    )
+    kinds = {"nll", "sum", "mean", "amax", "amin", "var", "std", "norm", "logsumexp", "prod", "cumsum", "matmul"}
+    assert kinds | {f"{kind} ∂{'x' if kind in ('var', 'std', 'norm') else 'input'}" for kind in kinds} <= set(told)
+    assert max(told.values()) < 1e-5, told
+    assert min(marked.values()) > 0
+    assert all(hints.values()) and all(marks > 0 for _, marks in text.values()), text
+    assert text["cross_entropyfalse"][0].count("·") == 8 and re.fullmatch(r"\(.*( \+ .*){23}\) / 24 = .*", text["meanfalse"][0])
+
+
+@in_browser
+def test_an_op_without_a_rule_invites_nobody_to_pick(tmp_path):
+    """Its cells are no buttons either."""
+    x = mg.ones(2, 2, requires_grad=True)
+    told = act(
+        tmp_path,
+        """const told = [];
+        for (const k of [1, 3]) { walkTo(k); told.push([at("panel").textContent.includes(say("pick")), at("panel").textContent.includes(say("notApart")), at("panel").querySelectorAll("button, canvas.pick").length]); }
+        return told;""",
+        graph.draw(mg.linalg.inv(x + 1.0 + mg.eye(2)), backward=True),
+    )
+    assert [row[:2] for row in told] == [[True, False], [False, True]] and told[0][2] > 0 == told[1][2]
+
+
+@in_browser
+def test_of_a_long_sum_what_is_not_zero_is_written(tmp_path):
+    """And how many are zero is counted."""
+    x = mg.zeros(1, 60)
+    x[0, 7], x[0, 41] = 2.0, -3.0
+    zeros, ones = mg.zeros(40, requires_grad=True), mg.ones(40, requires_grad=True)
+    made = {"few": x.requires_grad_().sum(), "none": zeros.sum(), "many": ones.sum()}
+    few, none, many = act(
+        tmp_path,
+        """const sums = b => origin(b, 0).sum; return ["few", "none", "many"].map(name => sums(data.boxes.find(b => b.kind === "op" && b.id === data.links.find(l => l.to === id(name)).from)));""",
+        graph.draw(made, names=made, values=True),
+    )
+    assert few == "2 + (−3) + 0 (60 terms, 58 of them 0) = −1" and none == "0 (40 terms, 40 of them 0) = 0"
+    assert many == " + ".join(["1"] * 24) + " + … (40 terms) = 40"
+
+
+@in_browser
+def test_a_phone_shows_the_sum_of_the_cell_that_was_tapped(tmp_path):
+    mg.manual_seed(0)
+    panel, told = act(
+        tmp_path,
+        """walkTo(2); const pick = document.querySelector("#panel canvas.pick, #panel table button"), r = pick.getBoundingClientRect(), rect = e => { const q = e.getBoundingClientRect(); return [q.top, q.bottom]; };
+        pick.dispatchEvent(new MouseEvent("click", {bubbles: true, clientX: r.left + 3, clientY: r.top + 3})); return [rect(at("panel")), rect(document.querySelector("#panel .sum"))];""",
+        graph.draw(nn.Sequential(nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)), mg.randn(1, 1, 20, 20), backward=True),
+        (390, 844),
+    )
+    assert panel[0] <= told[0] < panel[1] and (told[1] <= panel[1] or told[0] - panel[0] < 20)
+
+
 MOVED = {
     "reshape": lambda x: x.reshape(6, 4),
     "permute": lambda x: x.permute(2, 0, 1),

@@ -437,19 +437,26 @@ const linear = {
     return terms.done(d.v[flat]);
   },
 };
+const matrix = (array, row) => array && (array.shape.length > 1 ? array : {...array, shape: row ? [1, ...array.shape] : [...array.shape, 1]});  // a vector is a row, or a column
 const matmul = {
-  forward({of, y, flat, at, terms}) {
-    const a = of("input"), b = of("other");
-    if (!a || !b || a.shape.length < 2 || b.shape.length < 2) return null;
+  forward({of, y, flat, terms}) {
+    const a = matrix(of("input"), true), b = matrix(of("other"), false);
+    if (!a || !b) return null;
+    const at = placeOf(matmul.shape(a.shape, b.shape), flat);
     const n = a.shape.at(-1), m = b.shape.at(-1), lead = at.slice(0, -2), [i, j] = at.slice(-2);
     const pa = stretched(a.shape.slice(0, -2), lead) * a.shape.at(-2) * n, pb = stretched(b.shape.slice(0, -2), lead) * n * m;
     for (let k = 0; k < n; k++) terms.product("input", a, pa + i * n + k, "other", b, pb + k * m + j);
     return terms.done(y.v[flat]);
   },
-  backward({of, g, d, name, flat, at, terms}) {
-    const a = name === "input" ? d : of("input"), b = name === "other" ? d : of("other");
-    if (!a || !b || a.shape.length < 2 || b.shape.length < 2) return null;
-    const [p, n] = a.shape.slice(-2), m = b.shape.at(-1), [i, j] = at.slice(-2), lead = g.shape.slice(0, -2), whole = shape => shape.slice(0, -2);
+  shape(a, b) {  // of the product of two (stacks of) matrices
+    const lead = Array.from({length: Math.max(a.length, b.length) - 2}, (_, i) => i).reverse().map(i => { const [m, n] = [a, b].map(s => s.at(-3 - i) ?? 1); return m === 1 ? n : m; });
+    return [...lead, a.at(-2), b.at(-1)];
+  },
+  backward({of, g, d, name, flat, terms}) {
+    const a = matrix(name === "input" ? d : of("input"), true), b = matrix(name === "other" ? d : of("other"), false);
+    if (!a || !b) return null;
+    d = name === "input" ? a : b;
+    const [p, n] = a.shape.slice(-2), m = b.shape.at(-1), [i, j] = placeOf(d.shape, flat).slice(-2), lead = matmul.shape(a.shape, b.shape).slice(0, -2), whole = shape => shape.slice(0, -2);
     for (let k = 0; k < sizeOf(lead); k++) {  // every matrix of the batch that this one took part in
       const u = placeOf(lead, k), [pa, pb] = [a, b].map(v => stretched(whole(v.shape), u));
       if ((name === "input" ? pa : pb) !== Math.floor(flat / (d.shape.at(-1) * d.shape.at(-2)))) continue;
@@ -459,37 +466,151 @@ const matmul = {
     return terms.done(d.v[flat]);
   },
 };
-const scaleOf = (s, n) => -(s ? s.v[s.v.length === 1 ? 0 : Math.min(n, s.v.length - 1)] : 1);
+// The negative log-likelihood at the classes `index` (N d1 d2 ...), of an input N C d1 d2 ...: the place p of the target picks one cell.
+const scaleOf = (s, p) => -(s ? s.v[s.v.length === 1 ? 0 : p] : 1);
+const classCell = (shape, t, p) => { const space = sizeOf(shape.slice(2)); return (Math.floor(p / space) * shape[1] + t.v[p]) * space + p % space; };
 const nll = {
-  forward({of, y, flat, terms}) {
+  forward({of, how, y, flat, terms}) {
     const x = of("input"), t = of("index"), s = of("scale");
-    if (!x || !t || x.shape.length !== 2) return null;
-    for (const n of y.shape.length ? [flat] : t.v.keys()) { const c = t.v[n]; if (c >= 0 && c < x.shape[1]) terms.scaled("input", x, n * x.shape[1] + c, scaleOf(s, n)); }
+    if (!x || !t) return null;
+    for (const p of how.summed ? t.v.keys() : [flat]) {
+      terms.take("index", t, p);
+      if (s) terms.take("scale", s, s.v.length === 1 ? 0 : p);
+      terms.scaled("input", x, classCell(x.shape, t, p), scaleOf(s, p));
+    }
     return terms.done(y.v[flat]);
   },
-  backward({of, g, d, flat, at, terms}) {
-    const t = of("index");
-    if (!t || d.shape.length !== 2) return null;
-    if (t.v[at[0]] === at[1]) terms.scaled("g", g, g.v.length === 1 ? 0 : at[0], scaleOf(of("scale"), at[0]));
+  backward({of, g, d, name, flat, at, terms}) {
+    const t = of("index"), arriving = p => g.v.length === 1 ? 0 : p;
+    if (!t) return null;
+    if (name === "scale") {
+      const x = of("input");
+      if (!x) return null;
+      for (const p of d.v.length === 1 ? t.v.keys() : [flat]) { const i = classCell(x.shape, t, p); terms.take("index", t, p); terms.take("input", x, i); terms.scaled("g", g, arriving(p), -x.v[i]); }
+      return terms.done(d.v[flat]);
+    }
+    const s = of("scale"), p = flatOf(t.shape, [at[0], ...at.slice(2)]);
+    terms.take("index", t, p);
+    if (t.v[p] === at[1]) { if (s) terms.take("scale", s, s.v.length === 1 ? 0 : p); terms.scaled("g", g, arriving(p), scaleOf(s, p)); }
+    return terms.done(d.v[flat]);
+  },
+};
+
+// Reductions: the cells of the operand `x` that share a cell of the result.
+const axesOf = (how, shape) => { const d = how.dim ?? [], all = (Array.isArray(d) ? d : [d]).map(v => v < 0 ? v + shape.length : v); return all.length && shape.length ? all : shape.map((_, i) => i); };
+function* reducedCells(how, shape, at) {
+  const dims = axesOf(how, shape), kept = how.keepdim ? [...at] : shape.map(() => 0);
+  let k = 0;
+  if (!how.keepdim) shape.forEach((_, i) => { if (!dims.includes(i)) kept[i] = at[k++]; });
+  yield* alike(shape, kept, dims);
+}
+function reducedTo(how, y, shape, at) {  // the cell of the result to which the cell `at` of the operand goes
+  const dims = axesOf(how, shape);
+  return flatOf(y.shape, how.keepdim ? at.map((v, i) => dims.includes(i) ? 0 : v) : at.filter((_, i) => !dims.includes(i)));
+}
+// `x`: the operand's name; forward(all, x, cells, terms) and backward(all, x, cells, k, terms), where k is the result's cell; needs(x, y): of what a gradient is made.
+const reducing = (operand, forward, backward, needs = true) => ({
+  forward(all) {
+    const x = all.of(operand);
+    return x && forward(all, x, [...reducedCells(all.how, x.shape, all.at)]);
+  },
+  backward(all) {
+    const {of, out, how, g, d, at} = all, x = needs ? of(operand) : null, y = out[0];
+    if (needs && (!x || !y)) return null;
+    const k = reducedTo(how, g, d.shape, at);
+    return backward(all, x, [...reducedCells(how, d.shape, placeOf(g.shape, k))], k, y);
+  },
+});
+const added = mean => reducing("input",
+  ({terms, y, flat}, x, cells) => { for (const i of cells) terms.plain("input", x, i); return terms.done(y.v[flat], "", mean ? cells.length : 1); },
+  ({terms, g, d, flat}, x, cells, k) => { terms.plain("g", g, k); return terms.done(d.v[flat], "", mean ? cells.length : 1); }, false);
+const extreme = word => reducing("input",  // equal ones share what arrives
+  ({terms, y, flat}, x, cells) => { for (const i of cells) terms.plain("input", x, i); return terms.done(y.v[flat], say(word)); },
+  ({terms, g, d, flat}, x, cells, k, y) => {
+    const equal = cells.filter(i => x.v[i] === y.v[k]);
+    terms.take("input", x, flat); terms.take("y", y, k);
+    if (equal.includes(flat)) terms.scaled("g", g, k, 1 / equal.length);
+    return terms.done(d.v[flat]);
+  });
+const taking = (terms, name, x, cells) => { for (const i of cells) terms.take(name, x, i); };
+const meanOf = (x, cells) => cells.reduce((s, i) => s + x.v[i], 0) / cells.length;
+const spread = root => reducing("x",
+  ({terms, how}, x, cells) => {
+    const m = meanOf(x, cells), n = cells.length - how.correction, total = cells.reduce((s, i) => s + (x.v[i] - m) ** 2, 0);
+    taking(terms, "x", x, cells);
+    return terms.told(`μ = ${short(m)}:  ${root ? "√(" : ""}Σ (x − μ)² / ${n}${root ? ")" : ""} = ${root ? "√(" : ""}${short(total)} / ${n}${root ? ")" : ""}`, root ? Math.sqrt(total / n) : total / n);
+  },
+  ({terms, g, how, flat}, x, cells, k, y) => {
+    const m = meanOf(x, cells), n = cells.length - how.correction, by = root ? (y.v[k] ? 1 / y.v[k] : 0) : 2;
+    terms.take("g", g, k); taking(terms, "x", x, cells);
+    if (root) terms.take("y", y, k);
+    return terms.told(`μ = ${short(m)}:  g · ${root ? "" : "2 "}(x − μ) / ${root ? `(${n} · y)` : n} = ${short(g.v[k])} · ${root ? "" : "2 · "}${bracket(x.v[flat] - m)} / ${root ? `(${n} · ${short(y.v[k])})` : n}`, g.v[k] * by * (x.v[flat] - m) / n);
+  });
+const norm = reducing("x",
+  ({terms, how, y, flat}, x, cells) => {
+    if (how.p !== 1 && how.p !== 2) return null;
+    for (const i of cells) { terms.take("x", x, i); terms.number(Math.abs(x.v[i]) ** how.p, how.p === 2 ? `${bracket(x.v[i])}²` : `|${short(x.v[i])}|`); }
+    return how.p === 2 ? terms.wrapped("√", Math.sqrt(terms.total)) : terms.done(y.v[flat]);
+  },
+  ({terms, how, g, flat}, x, cells, k, y) => {
+    if (how.p !== 1 && how.p !== 2) return null;
+    terms.take("g", g, k); terms.take("x", x, flat);
+    if (how.p === 1) return terms.told(`g · sign x = ${short(g.v[k])} · ${bracket(Math.sign(x.v[flat]))}`, g.v[k] * Math.sign(x.v[flat]));
+    terms.take("y", y, k);
+    return terms.told(`g · x / y = ${short(g.v[k])} · ${bracket(x.v[flat])} / ${short(y.v[k])}`, y.v[k] ? g.v[k] * x.v[flat] / y.v[k] : 0);
+  });
+const logsumexp = reducing("input",
+  ({terms, y, flat}, x, cells) => {
+    for (const i of cells) { terms.take("input", x, i); terms.number(Math.exp(x.v[i] - y.v[flat]), `e^${short(x.v[i])}`); }
+    return terms.wrapped("log", y.v[flat] + Math.log(terms.total));
+  },
+  ({terms, g, flat}, x, cells, k, y) => {
+    terms.take("g", g, k); terms.take("input", x, flat); terms.take("y", y, k);
+    return terms.told(`g · e^(x − y) = ${short(g.v[k])} · ${short(Math.exp(x.v[flat] - y.v[k]))}`, g.v[k] * Math.exp(x.v[flat] - y.v[k]));
+  });
+const prod = reducing("input",
+  ({terms, y, flat}, x, cells) => { for (const i of cells) terms.plain("input", x, i); return terms.told(terms.written(" · "), cells.reduce((p, i) => p * x.v[i], 1), y.v[flat]); },
+  ({terms, g, d, flat}, x, cells, k) => {
+    terms.plain("g", g, k);
+    for (const i of cells) if (i !== flat) terms.plain("input", x, i);
+    return terms.told(terms.written(" · "), cells.reduce((p, i) => i === flat ? p : p * x.v[i], g.v[k]), d.v[flat]);
+  });
+const cumsum = {  // forward all up to the cell, backward all from it on
+  forward({of, how, y, flat, at, terms}) {
+    const x = of("input"), dim = how.dim < 0 ? how.dim + y.shape.length : how.dim;
+    if (!x) return null;
+    for (const i of line(x.shape, at, dim).slice(0, y.shape.length ? at[dim] + 1 : 1)) terms.plain("input", x, i);
+    return terms.done(y.v[flat]);
+  },
+  backward({how, g, d, flat, at, terms}) {
+    for (const i of d.shape.length ? line(d.shape, at, how.dim).slice(at[how.dim < 0 ? how.dim + d.shape.length : how.dim]) : [0]) terms.plain("g", g, i);
     return terms.done(d.v[flat]);
   },
 };
 const TOLD = {  // the ops that the page takes apart cell by cell
   conv: trilinear("y"), conv_input: trilinear("x"), conv_weight: trilinear("w"), max_pool: pooling(true), avg_pool: pooling(false), linear, matmul,
-  softmax: softmax(true), log_softmax: softmax(false), nll, standardize, affine, rnn, lstm, gru,
+  softmax: softmax(true), log_softmax: softmax(false), nll, standardize, affine, rnn, lstm, gru, sum: added(false), mean: added(true),
+  amax: extreme("maximum"), amin: extreme("minimum"), var: spread(false), std: spread(true), norm, logsumexp, prod, cumsum,
 };
 class Terms {  // the terms of a sum, and the cells that they took
-  constructor() { this.words = []; this.total = 0; this.cells = new Map(); this.keys = new Map(); }
+  constructor() { this.words = []; this.values = []; this.total = 0; this.cells = new Map(); this.keys = new Map(); }
   take(name, array, i) { if (!this.cells.has(name)) { this.cells.set(name, new Set()); this.keys.set(name, array.key); } this.cells.get(name).add(i); }
-  product(p, a, i, q, b, j) { this.take(p, a, i); this.take(q, b, j); this.words.push(`${bracket(a.v[i])}·${bracket(b.v[j])}`); this.total += a.v[i] * b.v[j]; }
-  plain(p, a, i) { this.take(p, a, i); this.words.push(bracket(a.v[i])); this.total += a.v[i]; }
-  number(v) { this.words.push(bracket(v)); this.total += v; }
-  scaled(p, a, i, by) { this.take(p, a, i); this.words.push(`${bracket(by)}·${bracket(a.v[i])}`); this.total += by * a.v[i]; }
+  put(word, value) { this.words.push(word); this.values.push(value); this.total += value; }
+  product(p, a, i, q, b, j) { this.take(p, a, i); this.take(q, b, j); this.put(`${bracket(a.v[i])}·${bracket(b.v[j])}`, a.v[i] * b.v[j]); }
+  plain(p, a, i) { this.take(p, a, i); this.put(bracket(a.v[i]), a.v[i]); }
+  number(v, word = bracket(v)) { this.put(word, v); }
+  scaled(p, a, i, by) { this.take(p, a, i); this.put(`${bracket(by)}·${bracket(a.v[i])}`, by * a.v[i]); }
   done(result, before = "", divisor = 1) {
     const inner = this.written(before ? ", " : " + "), text = before ? `${before} ${inner}` : divisor !== 1 ? `(${inner}) / ${divisor}` : inner;
     return this.told(text, before ? result : this.total / divisor, result);
   }
-  written(joint = " + ") { const n = this.words.length; return n ? this.words.slice(0, n > 30 ? 24 : n).join(joint) + (n > 30 ? `${joint}… (${n} ${say("products")})` : "") : "0"; }
+  written(joint = " + ") {  // of many terms 24 are written; of a sum those that are not zero before the others, which are counted
+    const n = this.words.length;
+    if (n <= 30) return n ? this.words.join(joint) : "0";
+    const some = joint === " + " ? this.words.filter((_, i) => this.values[i] !== 0) : this.words, zeros = n - some.length, shown = some.slice(0, some.length > 30 ? 24 : some.length);
+    const told = [shown.length < some.length ? `… (${n} ${say("products")}${zeros ? `, ${zeros} ${say("zeros")}` : ""})` : zeros ? `0 (${n} ${say("products")}, ${zeros} ${say("zeros")})` : ""];
+    return [...shown, ...told].filter(Boolean).join(joint);
+  }
   wrapped(name, total) { return this.told(`${name}(${this.written()})`, total); }
   times(name, by) { return this.told(`(${this.written()}) · ${name} = ${short(this.total)} · ${short(by)}`, this.total * by); }
   told(text, total, result = total) { return {from: [...this.cells].map(([name, cells]) => [name, this.keys.get(name), cells]), sum: `${text} = ${short(result)}`, total}; }

@@ -350,7 +350,7 @@ function overview() {  // what the graph is, when nothing is chosen: its ends, i
   }
   if (named.length > 80) outline.append(el("span", {class: "hint"}, `80 / ${named.length}`));
   const total = outer.reduce((n, m) => n + m.parameters, 0);
-  const parts = [el("p", {class: "hint"}, say("hint")), el("p", {class: "hint"}, say(data.steps.length && Object.keys(data.arrays).length ? "walkHint" : "noArrays")), el("h2", {}, data.title || say("graph")),
+  const parts = [el("p", {class: "hint"}, matchMedia("(pointer: coarse)").matches ? say("hintTouch") : say("hint")), el("p", {class: "hint"}, say(data.steps.length && Object.keys(data.arrays).length ? "walkHint" : "noArrays")), el("h2", {}, data.title || say("graph")),
     facts([[say("in"), ends("input") || ends("leaf")], [say("out"), ends("output")], [say("parameters"), total ? total.toLocaleString() : ""], [say("opCount"), data.ops.toLocaleString()], [say("keeps"), bytesText(data.kept)]])];
   if (named.length) parts.push(el("h3", {}, `${say("outline")} · ${say("parameters")}`), outline);
   return [...parts, el("p", {class: "hint"}, say("keys"))];
@@ -384,12 +384,14 @@ const derivative = (name, body) => body.replace("<math>", `<math>${frac("L", nam
 // The result (or, with a step, the gradients handed on) and the operands; a picked cell marks the cells that it came from.
 function explorer(b, step = null) {
   const holder = el("div", {class: "explorer"}), targets = step ? step.outgoing.filter(o => o.array) : b.arrays.results.map((k, which) => ({argument: "", array: k, which})).filter(t => t.array);
+  const explain = (target, cell) => step ? gradientOrigin(b, step, target, cell) : origin(b, cell, target.which);
+  const apart = targets.map(t => isOp(b) && numbersOf(t.array)?.length > 0 && explain(t, 0) !== null);  // whether the page has a rule for it
   let pickedOut = 0, chosen = null;
   const show = () => {
-    const parts = [], target = targets[pickedOut], from = chosen === null || !target ? null : step ? gradientOrigin(b, step, target, chosen) : origin(b, chosen, target.which);
+    const parts = [], target = targets[pickedOut], from = chosen === null || !target ? null : explain(target, chosen);
     targets.forEach((t, i) => parts.push(el("h3", {}, step ? `∂${t.argument}  ${say("norm")} ${t.norm}` : `${say(isOp(b) ? "result" : "value")}  ${shapeText(data.arrays[t.array].shape)}`),
-      seen(t.array, {pick: cell => { pickedOut = i; chosen = cell; show(); }, chosen: i === pickedOut ? chosen : null})));
-    if (chosen === null) { if (isOp(b) && targets.some(t => numbersOf(t.array))) parts.push(el("p", {class: "hint"}, say("pick"))); } else if (from && from.sum) {
+      seen(t.array, {pick: apart[i] ? cell => { pickedOut = i; chosen = cell; show(); follow(); } : null, chosen: i === pickedOut ? chosen : null})));
+    if (chosen === null) { if (isOp(b) && targets.some(t => numbersOf(t.array)?.length)) parts.push(el("p", {class: "hint"}, apart.includes(true) ? say("pick") : say("notApart"))); } else if (from && from.sum) {
       const sum = el("div", {class: "sum"}, from.sum); sum.dataset.total = from.total; parts.push(sum);
       if (from.same) parts.push(el("p", {class: "hint"}, say("allSame")));
     } else parts.push(el("p", {class: "hint"}, from ? from.lost : say("notApart")));
@@ -399,6 +401,10 @@ function explorer(b, step = null) {
     for (const [name, key] of rows) { parts.push(el("h3", {}, `${step && name === "g" ? "g = ∂L/∂" + say("result") : name}  ${key && data.arrays[key] ? shapeText(data.arrays[key].shape) : ""}`), seen(key, {marks: marks.get(key) || null})); }
     holder.replaceChildren(...parts);
     holder.dataset.sum = from && from.sum || "";
+  };
+  const follow = () => {  // what was written into view, where the panel is lower than what stands in it
+    const panel = at("panel").getBoundingClientRect(), told = holder.querySelector(".sum") || holder.querySelector("p.hint"), r = told && told.getBoundingClientRect();
+    if (r && (r.bottom > panel.bottom || r.top < panel.top)) at("panel").scrollTop += r.height > panel.height - 16 ? r.top - panel.top - 8 : r.bottom - panel.bottom + 8;
   };
   show();
   return holder;
