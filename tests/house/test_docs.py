@@ -67,6 +67,19 @@ def test_what_a_page_links_to_is_there(page):
         assert not anchor or anchor in anchors(target), link
 
 
+def outline(page: Path) -> tuple[list[str], str]:
+    """The levels of a page's headings, and its code without comments and docstrings, which are in the page's language."""
+    text = page.read_text(encoding="utf-8")
+    levels = re.findall(r"^(#+) ", FENCES.sub("", text), re.MULTILINE)
+    code = "".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    return levels, re.sub(r" *#.*", "", re.sub(r'""".*?"""', '""""""', code, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("name", ["func", "getting-started", "plots", "texts"])
+def test_a_page_has_the_same_sections_and_code_in_japanese(name):
+    assert outline(ROOT / "docs" / "ja" / f"{name}.md") == outline(ROOT / "docs" / f"{name}.md")
+
+
 def readme_commands():
     return runpy.run_path(str(ROOT / ".ci" / "readme_command.py"))["commands"]((ROOT / "README.md").read_text(encoding="utf-8"))[:2]
 
