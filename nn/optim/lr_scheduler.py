@@ -66,6 +66,7 @@ class LRScheduler:
     """
 
     _is_initial = False  # True while the constructor takes the step to epoch 0
+    _get_lr_called_within_step = False  # what the get_lr of PyTorch's schedulers, and of users', look at
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
         self.optimizer = _checked(self, optimizer)
@@ -79,6 +80,7 @@ class LRScheduler:
                 )
         self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
+        self._get_lr_called_within_step = False
         self._start()
 
     def _start(self) -> None:
@@ -120,14 +122,19 @@ class LRScheduler:
         self._step_count += 1
         if epoch is None:
             self.last_epoch += 1
-            self._set(self.get_lr())
+            self._set(self.get_lr)
         else:
             warn(_EPOCH_GIVEN)
             self.last_epoch = epoch  # type: ignore[assignment]  # an int but for scripts that jump to fractions
-            self._set(self._get_closed_form_lr())
+            self._set(self._get_closed_form_lr)
 
-    def _set(self, rates: Iterable[float]) -> None:
-        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
+    def _set(self, rates: Callable[[], Iterable[float]]) -> None:
+        self._get_lr_called_within_step = True
+        try:
+            found = rates()
+        finally:
+            self._get_lr_called_within_step = False
+        for group, lr in zip(self.optimizer.param_groups, found, strict=True):
             group["lr"] = lr
         self._last_lr = self._current()
 
@@ -396,27 +403,30 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                 self.T_cur -= self.T_i
                 self.T_i *= self.T_mult
         self.last_epoch = math.floor(epoch)
-        self._step_count += 1
-        self._set(self.get_lr())
+        self._set(self.get_lr)
 
 
 class _Cycling(LRScheduler):
     """A schedule that may move momentum (beta1 of Adam's family) against the rate."""
 
     cycle_momentum: bool
+    use_beta1: bool
 
-    def _start_momentum(self, base: Any, top: Any, first: bool) -> None:
-        if not self.cycle_momentum:
-            return
+    def _start_momentum(self, base: Any, top: Any, first: bool) -> tuple[list[float], list[float]]:
+        """The bounds of each group, which are written into the groups too."""
         if "momentum" not in self.optimizer.defaults and "betas" not in self.optimizer.defaults:
             raise ValueError(f"{type(self).__name__}: the optimizer has neither momentum nor betas; pass cycle_momentum=False")
-        self.base_momentums, self.max_momentums = self._per_group("base_momentum", base), self._per_group("max_momentum", top)
+        self.use_beta1 = "betas" in self.optimizer.defaults
+        bases, tops = self._per_group("base_momentum", base), self._per_group("max_momentum", top)
         if first:
-            self._set_momentum(self.max_momentums)
+            self._set_momentum(tops)
+            for group, low, high in zip(self.optimizer.param_groups, bases, tops, strict=True):
+                group["base_momentum"], group["max_momentum"] = low, high
+        return bases, tops
 
     def _set_momentum(self, values: Iterable[float]) -> None:
         for group, value in zip(self.optimizer.param_groups, values, strict=True):
-            if "betas" in self.optimizer.defaults:
+            if self.use_beta1:
                 group["betas"] = (value, *group["betas"][1:])
             else:
                 group["momentum"] = value
@@ -467,7 +477,8 @@ class CyclicLR(_Cycling):
         self.mode, self.gamma, self._scale_fn_custom = mode, gamma, scale_fn
         self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
-        self._start_momentum(base_momentum, max_momentum, last_epoch == -1)
+        if cycle_momentum:
+            self.base_momentums, self.max_momentums = self._start_momentum(base_momentum, max_momentum, last_epoch == -1)
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 
@@ -547,10 +558,8 @@ class OneCycleLR(_Cycling):
                 group["initial_lr"] = top / div_factor
                 group["max_lr"] = top
                 group["min_lr"] = group["initial_lr"] / final_div_factor
-        self._start_momentum(base_momentum, max_momentum, last_epoch == -1)
-        if cycle_momentum and last_epoch == -1:
-            for group, base, top in zip(optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True):
-                group["base_momentum"], group["max_momentum"] = base, top
+        if cycle_momentum:  # the groups hold the bounds
+            self._start_momentum(base_momentum, max_momentum, last_epoch == -1)
         super().__init__(optimizer, last_epoch)
 
     def _between(self, start: float, end: float, share: float) -> float:
@@ -700,7 +709,7 @@ class ReduceLROnPlateau(LRScheduler):
         threshold: float = 1e-4,
         threshold_mode: str = "rel",
         cooldown: int = 0,
-        min_lr: Any = 0.0,
+        min_lr: Any = 0,
         eps: float = 1e-8,
     ):
         check(

@@ -153,7 +153,7 @@ class SWALR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, swa_lr: Any, anneal_epochs: int = 10, anneal_strategy: str = "cos", last_epoch: int = -1):
         check("SWALR", locals(), anneal_epochs=0, anneal_strategy=("cos", "linear"))
-        self.optimizer, self.anneal_epochs, self.anneal_strategy = optimizer, anneal_epochs, anneal_strategy
+        self.optimizer, self.anneal_epochs, self._anneal_strategy = optimizer, anneal_epochs, anneal_strategy
         if isinstance(optimizer, Optimizer):
             for group, rate in zip(optimizer.param_groups, self._per_group("swa_lr", swa_lr), strict=True):
                 group["swa_lr"] = rate
@@ -162,7 +162,7 @@ class SWALR(LRScheduler):
     def _share(self, step: int) -> float:
         """How much of ``swa_lr`` is in the rate."""
         t = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
-        return t if self.anneal_strategy == "linear" else (1.0 - math.cos(math.pi * t)) / 2.0
+        return t if self._anneal_strategy == "linear" else (1.0 - math.cos(math.pi * t)) / 2.0
 
     def get_lr(self) -> list[float]:
         """The rates, computed from the present ones: these less the share of ``swa_lr`` are what the schedule began with."""

@@ -1,5 +1,6 @@
 """Layers, losses, optimisers and schedulers compared with PyTorch: the same weights give the same outputs, gradients and trajectories."""
 
+import importlib
 import inspect
 import math
 
@@ -684,6 +685,7 @@ def schedule(torch, make, state=None):
 STATES = SCHEDULERS | {
     "LambdaLR, of an object": lambda s, o: s.LambdaLR(o, [Decay(0.5), lambda e: 0.8**e]),
     "CyclicLR, of an object": lambda s, o: s.CyclicLR(o, 0.01, 0.1, 4, scale_fn=Decay(0.5), cycle_momentum=False),
+    "SWALR": lambda s, o: importlib.import_module(s.__name__.replace("lr_scheduler", "swa_utils")).SWALR(o, 0.05, 4, "linear"),
     "ReduceLROnPlateau": lambda s, o: s.ReduceLROnPlateau(o, patience=1),
     "ReduceLROnPlateau, max": lambda s, o: s.ReduceLROnPlateau(o, "max", 0.5, min_lr=[0.01, 0.02]),
 }
@@ -691,13 +693,11 @@ STATES = SCHEDULERS | {
 
 @pytest.mark.parametrize("make", STATES.values(), ids=STATES)
 def test_states_of_schedulers(make):
-    """The names, and the values. Left out is what either library notes for itself, and needs from nowhere else."""
+    """The names, and the values."""
 
     def plain(x):
         if isinstance(x, dict):
-            own = {"_get_lr_called_within_step", "use_beta1"}
-            own |= {"base_momentums", "max_momentums"} if "_schedule_phases" in x else {"_step_count"} if "T_cur" in x else set()
-            return {str(k): plain(v) for k, v in x.items() if k not in own}
+            return {str(k): plain(v) for k, v in x.items()}
         if isinstance(x, (list, tuple)):
             return [plain(v) for v in x]
         return f"{x:.10g}" if isinstance(x, (int, float)) and not isinstance(x, bool) else x
@@ -706,6 +706,35 @@ def test_states_of_schedulers(make):
         return plain(schedule(torch, make)[0].state_dict())
 
     assert body(minigrad.torch) == noted(body)
+
+
+def test_momentum_of_a_cycle_is_in_the_groups():
+    def body(torch):
+        found = []
+        for make in (lambda s, o: s.CyclicLR(o, 0.01, 0.1, 4), lambda s, o: s.OneCycleLR(o, 0.1, 9)):
+            optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.1)
+            state = make(torch.optim.lr_scheduler, optimizer).state_dict()
+            group = optimizer.state_dict()["param_groups"][0]
+            found.append([sorted(state), state["use_beta1"], {name: group[name] for name in ("betas", "base_momentum", "max_momentum")}])
+        return found
+
+    assert body(minigrad.torch) == noted(body)
+
+
+def test_get_lr_of_a_user_s_schedule_knows_whether_step_calls_it():
+    """Scripts warn where it is False."""
+    seen = []
+
+    class Halving(optim.lr_scheduler.LRScheduler):
+        def get_lr(self):
+            seen.append(self._get_lr_called_within_step)
+            return [group["lr"] / 2 for group in self.optimizer.param_groups]
+
+    optimizer = optim.SGD([mg.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = Halving(optimizer)
+    optimizer.step()
+    scheduler.step()
+    assert scheduler.get_lr() == [0.125] and seen == [True, True, False]
 
 
 @pytest.mark.live
