@@ -225,7 +225,7 @@ class Geometric(_Binary):
     """
 
     arg_constraints = {
-        "probs": constraints.Constraint("above 0, up to 1", lambda p: (p > 0) & (p <= 1)),
+        "probs": constraints.Constraint("above 0, up to 1", lambda p: (p > 0) & (p <= 1), title="Interval", lower_bound=0.0, upper_bound=1.0),
         "logits": constraints.real,
     }
     support = constraints.nonnegative_integer
@@ -354,7 +354,7 @@ class NegativeBinomial(_Counting):
 
     arg_constraints = {
         "total_count": constraints.nonnegative,
-        "probs": constraints.Constraint("from 0 on, below 1", lambda p: (p >= 0) & (p < 1)),
+        "probs": constraints.half_open_interval(0.0, 1.0),
         "logits": constraints.real,
     }
     support = constraints.nonnegative_integer
@@ -443,7 +443,7 @@ class Categorical(_OfProbability):
     has_enumerate_support = True
     parameters = {"probs": 1, "logits": 1}
     arg_constraints = {
-        "probs": constraints.Constraint("0 or above with a positive sum", lambda p: (p >= 0).all(-1) & (p.sum(-1) > 0), 1),
+        "probs": constraints.Constraint("0 or above with a positive sum", lambda p: (p >= 0).all(-1) & (p.sum(-1) > 0), 1, title="Simplex"),
         "logits": constraints.real_vector,
     }
 
@@ -624,6 +624,7 @@ class Multinomial(Categorical):
             lambda x: ((x == np.floor(x)) & (x >= 0)).all(-1) & (x.sum(-1) == n),
             1,
             is_discrete=True,
+            title="Multinomial",
         )
 
     @property

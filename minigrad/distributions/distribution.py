@@ -90,7 +90,7 @@ class Distribution:
             array = array_of(value)
             event = array.shape[array.ndim - constraint.event_dim :]
             wrong = np.broadcast_to(array, fits.shape + event)[~fits][0]  # a bound may have a larger shape than the value
-            raise ValueError(f"{type(self).__name__}: {what} must be {constraint}, but is {wrong.tolist()}")
+            raise ValueError(f"{type(self).__name__}: {what} must be {constraint.text}, but is {wrong.tolist()}")
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:

@@ -58,7 +58,7 @@ class ConstraintRegistry:
         """The transform to ``constraint``. Raises ``NotImplementedError`` if there is none."""
         factory = self._factories.get(self._key(constraint))
         if factory is None:
-            raise NotImplementedError(f"there is no transform to numbers that are {constraint}; register one")
+            raise NotImplementedError(f"there is no transform to numbers that are {constraint.text}; register one")
         return factory(constraint)
 
 

@@ -341,7 +341,28 @@ def test_constraints():
     assert C.greater_than_eq(mg.tensor([0, 5])).check(mg.tensor([0, 4])).tolist() == [True, False]
     assert C.positive_integer.check(mg.tensor([0.0, 1.0, 1.5])).tolist() == [False, True, False] and C.boolean.is_discrete
     assert C.symmetric.check(mg.eye(2)).item() and C.real_vector.event_dim == 1 and C.dependent.check(mg.ones(2)).all()
-    assert repr(C.independent(C.positive, 1)) == "positive" and not C.real.check(mg.tensor(math.nan)).item()
+    assert C.positive.lower_bound == 0 and C.unit_interval.upper_bound == 1 and not C.real.check(mg.tensor(math.nan)).item()
+
+
+def test_texts_of_constraints():
+    def texts(lib):
+        D = lib.distributions
+        C = D.constraints
+        sets = [
+            C.real, C.real_vector, C.positive, C.nonnegative, C.unit_interval, C.boolean, C.nonnegative_integer, C.positive_integer, C.simplex, C.one_hot,
+            C.symmetric, C.positive_definite, C.lower_cholesky, C.square, C.lower_triangular, C.positive_semidefinite, C.corr_cholesky, C.dependent,
+            C.greater_than(0.5), C.greater_than_eq(1), C.less_than(lib.tensor(2.0)), C.interval(0, 1), C.half_open_interval(lib.zeros(2), 1.0),
+            C.integer_interval(0, 3), C.independent(C.positive, 2), C.independent(C.independent(C.real, 1), 1), C.cat([C.real]), C.stack([C.real]),
+            D.Normal(0.0, 1.0).arg_constraints, D.Bernoulli(0.5).arg_constraints, D.Geometric(0.5).arg_constraints, D.NegativeBinomial(3, 0.5).support,
+            D.Categorical(lib.ones(3)).arg_constraints, D.Categorical(lib.ones(3)).support, D.Multinomial(3, lib.ones(2)).support, D.Uniform(0.0, 2.0).support,
+            D.NegativeBinomial(3, 0.5).arg_constraints["probs"], D.MultivariateNormal(lib.zeros(2), lib.eye(2)).arg_constraints, D.Pareto(2.0, 1.0).support,
+            D.Dirichlet(lib.ones(2)).arg_constraints, D.Independent(D.Normal(lib.zeros(2), 1.0), 1).support, D.ExpTransform().codomain, D.TanhTransform().codomain,
+        ]  # fmt: skip
+        return list(map(str, sets))
+
+    assert texts(minigrad.torch) == noted(texts)
+    set_ = D.constraints.Constraint("even", lambda x: x % 2 == 0)
+    assert repr(set_) == "even" and set_.check(mg.tensor([1, 2])).tolist() == [False, True]
 
 
 TEXTS = [
