@@ -77,7 +77,7 @@ def outline(page: Path) -> tuple[list[str], str]:
 
 JAPANESE = sorted({page.stem for page in ROOT.glob("docs/ja/*.md")} - {"index"})
 # These say less in Japanese, or have words in their code.
-SHORTER = {"demos", "graphs", "performance", "profiling", "scaling"}
+SHORTER = {"demos", "performance", "profiling", "scaling"}
 
 
 @pytest.mark.parametrize("name", [name for name in JAPANESE if name not in SHORTER])
