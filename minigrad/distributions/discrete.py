@@ -225,7 +225,9 @@ class Geometric(_Binary):
     """
 
     arg_constraints = {
-        "probs": constraints.Constraint("above 0, up to 1", lambda p: (p > 0) & (p <= 1), title="Interval", lower_bound=0.0, upper_bound=1.0),
+        "probs": constraints.Constraint(
+            "above 0, up to 1", lambda p: (p > 0) & (p <= 1), title="Interval", lower_bound=0.0, upper_bound=1.0
+        ),
         "logits": constraints.real,
     }
     support = constraints.nonnegative_integer
