@@ -75,7 +75,7 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
         model: a module that begins with convolutions, poolings and what works cell by cell (activations, batch normalisation, dropout, sums,
             concatenation of maps), in a chain or in branches; what comes after other layers is not shown (default: LeNet-5, before its
             training).
-        image: (C, H, W) that the model takes (default: a digit of MNIST).
+        image: (C, H, W) that the model takes, or (H, W) of one channel (default: a digit of MNIST).
         title: the page's.
 
     A cell of a layer with kernel k, stride s and dilation d sees ``r + (k - 1) * d * j`` pixels, where the layer before sees r and its
@@ -94,9 +94,10 @@ def receptive_fields(model: Any = None, image: Any = None, *, title: str = "") -
         with fork_rng():
             mg.manual_seed(0)
             model = lenet()
-    x = shown_array("receptive_fields", "image", digits(1)["2"][None] if image is None else image).astype(np.float32)
+    x = shown_array("receptive_fields", "image", digits(1)["2"] if image is None else image).astype(np.float32)
+    x = x[None] if x.ndim == 2 else x
     if x.ndim != 3 or 0 in x.shape:
-        raise ShapeError(f"receptive_fields: one image (C, H, W) is needed, not {x.shape}")
+        raise ShapeError(f"receptive_fields: one image (C, H, W) or (H, W) is needed, not {x.shape}")
     batch = as_tensor(x[None].copy()).requires_grad_()  # what is computed from it leaves nodes
     picture = as_picture(x)
     with unchanged(model, training=False), enable_grad(), record(model, arrays=True) as run:

@@ -145,7 +145,7 @@ function player(box, last, show, rate = 2, label = t => t) {
   const back = make("button", "‹"), play = make("button", "▶"), on = make("button", "›"), slider = make("input", "", { type: "range", min: 0, step: 1 });
   box.classList.add("player"); box.replaceChildren(back, play, on, slider);
   const self = { t: 0, last, rate, playing: false };
-  let goal = 0, before = 0, turn = 0;
+  let goal = 0, before = 0, turn = 0, stepping = false;  // stepping: on the way to the next step, to which › was pressed
   const set = t => {
     self.t = clamp(t, 0, self.last);
     slider.max = self.last; slider.value = Math.round(self.t); slider.setAttribute("aria-valuetext", label(Math.round(self.t)));
@@ -161,17 +161,25 @@ function player(box, last, show, rate = 2, label = t => t) {
     if (mine !== turn) return;  // something else was asked for meanwhile
     const t = Math.min(self.t + (now - before) / 1000 * self.rate, goal);
     before = now;
-    if (t >= goal) { self.playing = false; look(); }
+    if (t >= goal) { self.playing = stepping = false; look(); }
     set(t);
     if (t < goal) requestAnimationFrame(next => frame(next, mine));
   };
   const run = to => { const mine = ++turn; goal = to; before = performance.now(); requestAnimationFrame(now => frame(now, mine)); };
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  self.pause = () => { self.playing = false; turn++; look(); };
+  self.pause = () => { self.playing = stepping = false; turn++; look(); };
   self.set = t => { self.pause(); set(t); };
   self.look = look;
   back.onclick = () => self.set(Math.ceil(self.t) - 1);
-  on.onclick = () => { self.pause(); const next = Math.floor(self.t) + 1; if (still) set(next); else run(Math.min(next, self.last)); };
+  on.onclick = () => {  // pressed on the way, it ends that step and goes on to the one after
+    const ended = stepping, from = ended ? goal : Math.floor(self.t);
+    self.pause();
+    if (still) set(from + 1);
+    else {
+      if (ended) set(from);
+      if (from < self.last) { stepping = true; run(from + 1); }
+    }
+  };
   play.onclick = () => {
     if (self.playing) return self.pause();
     if (self.t >= self.last) set(0);

@@ -138,10 +138,10 @@ def _rows(title: str, lines: Iterable[str], align: str = "center", kind: str = "
     return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0">{rows}</table>'
 
 
-def vertex_label(vertex: Vertex, extra: Iterable[str] = (), results: Iterable[str] = ()) -> str:
+def vertex_label(vertex: Vertex, extra: Iterable[str] = (), results: Iterable[str] = (), operand: str = "x") -> str:
     """The label of a vertex, without the angle brackets around it. The lines ``extra`` come first, the lines ``results`` last."""
     if vertex.kind == "op":
-        if expression := with_number(vertex):
+        if expression := with_number(vertex, operand):
             return _rows(short(vertex.name), [*extra, expression, *results])
         lines = [short(f"{name} {value}") for name, value in vertex.static.items()]
         if len(lines) > 1 and sum(map(len, lines)) < 34:
@@ -161,13 +161,13 @@ def vertex_label(vertex: Vertex, extra: Iterable[str] = (), results: Iterable[st
 SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "/", "pow": "^"}
 
 
-def with_number(vertex: Vertex) -> str:
-    """The text for arithmetic of a tensor and a number: ``… + 100``, ``5 − …``; empty for other ops."""
+def with_number(vertex: Vertex, operand: str) -> str:
+    """The text for arithmetic of a tensor and a number: ``x + 100``, ``5 − x``, where ``operand`` is x; empty for other ops."""
     sign = SIGNS.get(vertex.name.removesuffix("_"))
     if sign is None or len(vertex.static) != 1 or vertex.family != "elementwise":
         return ""
     ((argument, number),) = vertex.static.items()
-    sides = ["…", number] if argument in ("b", "other", "exponent") else [number, "…"]
+    sides = [operand, number] if argument in ("b", "other", "exponent") else [number, operand]
     return f" {sign} ".join(sides)
 
 
@@ -192,12 +192,12 @@ def scope_label(scope: Scope, folded: bool = False) -> str:
     return _rows(short(scope.name) + times, lines, kind="" if scope.name == scope.kind else short(scope.kind))
 
 
-def box_label(box: Box, extra: Iterable[str] = (), results: Iterable[str] = ()) -> str:
+def box_label(box: Box, extra: Iterable[str] = (), results: Iterable[str] = (), operand: str = "x") -> str:
     """The label of a box of a view."""
     if box.scope is not None:
         return scope_label(box.scope, folded=True)
     if box.vertex is not None:
-        return vertex_label(box.vertex, extra, results)
+        return vertex_label(box.vertex, extra, results, operand)
     ops = sum(v.kind == "op" for v in box.vertices)
     return _rows(f"{ops:,} op{'s' * (ops != 1)}", describe_stretch(box.vertices))
 
@@ -263,8 +263,11 @@ class Faces:
         self.by_id = {vertex.id: vertex for vertex in graph.vertices}
         self.paths = {scope.id: scope.path for scope in graph.scopes}
         self.used: dict[str, set[int]] = {}  # vertex -> which of its results go on
+        self.first: dict[str, Vertex] = {}  # vertex -> the first that it takes
         for edge in graph.edges:
             self.used.setdefault(edge.source, set()).add(edge.result)
+            self.first.setdefault(edge.target, self.by_id[edge.source])
+        self.plain = "…" if any(v.name == "x" and v.kind != "op" for v in graph.vertices) else "x"  # for what has no name
         self.tensors: dict[str, list[Edge]] = {}  # vertex -> edges from parameters and buffers
         for edge in graph.edges:
             if self.by_id[edge.source].kind in ("parameter", "buffer"):
@@ -280,7 +283,13 @@ class Faces:
             lines.insert(0, short(f"{box.inside.name} {box.inside.kind}" + (f" ×{box.inside.repeats}" if box.inside.repeats > 1 else "")))
         results = self.results(box)
         tip = tooltip(box.vertex) if box.vertex is not None else (box.scope.path or box.scope.kind) if box.scope is not None else "many ops"
-        return box_label(box, lines, results), attributes(kind, family_of(box)), tip
+        operand = self.operand(box.vertex) if box.vertex is not None else ""
+        return box_label(box, lines, results, operand), attributes(kind, family_of(box)), tip
+
+    def operand(self, vertex: Vertex) -> str:
+        """What stands for the tensor in ``x + 100``: the name that the user gave it; else x, or … where another tensor is called x."""
+        given = self.first.get(vertex.id)
+        return self.plain if given is None or given.kind == "op" or given.name == given.kind else short(given.name, 16)
 
     def size(self, box: Box) -> tuple[float, float]:
         """Width and height of a box, in points."""
@@ -360,7 +369,6 @@ class _Writer(Faces):
         self.graph, self.caption = graph, caption
         self.backward = bool(options["backward"])
         self.digraph = graphviz.Digraph(name=graph.title or None)
-        self.states: set[str] = set()
         self.uses = Counter(link.source for link in seen.links)
         computed = {box.id for box in seen.boxes.values() if box.vertex is None or box.vertex.kind == "op"}
         ways = [link for link in seen.links if link.source in computed and link.target in computed]
@@ -466,6 +474,13 @@ class _Writer(Faces):
             return box.vertex.gradient is not None and box.vertex.kind != "output"
         return any(v.gradient is not None for v in box.vertices)
 
+    def states(self) -> set[str]:
+        """What is unusual about the gradients of the picture."""
+        boxes = [v.gradient for box in self.seen.boxes.values() if self.flows(box) for v in box.vertices]
+        links = [e.gradient for link in self.seen.links for e in link.edges]
+        found = {g["state"] for g in boxes if g} - {"zero"}  # a box has no colour for zero
+        return found | {g["state"] for g in links if g}
+
     def backward_box(self, box: Box, target: Any) -> None:
         """Write the gradient op beside its op, and a dashed line for the values that it keeps."""
         if box.vertex is None:
@@ -485,7 +500,6 @@ class _Writer(Faces):
             kept = ""
         state = next((g["state"] for g in gradients if g and g["state"] not in ("", "zero")), "")
         tint = STATES[state][0] if state else BACKWARD
-        self.states.update([state] if state else [])
         target.node(
             f"b{self.ids[box.id]}", f"<{_rows(f'∂ {short(name)}', lines)}>", style="rounded,filled", fillcolor="#fff5f8",
             color=tint, fontcolor=tint, penwidth="2" if state else "1", sortv=str(box.column + 1),
@@ -515,8 +529,6 @@ class _Writer(Faces):
             return
         state = gradient["state"]
         tint = STATES.get(state, (BACKWARD, ""))[0]
-        if state:
-            self.states.add(state)
         target = f"b{self.ids[b.id]}" if self.flows(b) else self.ids[b.id]
         # Written against its direction, so that both passes have the same ranks: forward down the page, backward up.
         straight = a.vertex is None or a.vertex.kind == "op"
@@ -552,6 +564,8 @@ class _Writer(Faces):
         entries = [(sample.format(fill, LINE), words) for fill, words in self.families()]
         if self.backward:
             entries.append((sample.format("#fff5f8", BACKWARD), "∂ gradient, with its norm"))
+            unusual = self.states()
+            entries += [(sample.format("#fff5f8", tint), f"∂ {words}") for state, (tint, words) in STATES.items() if state in unusual]
         if any(not e.differentiable for link in self.seen.links for e in link.edges):
             entries.append((f'<td width="12">{_small("┄")}</td>', "no gradient flows"))
         rows: list[str] = []

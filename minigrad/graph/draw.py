@@ -61,6 +61,7 @@ def draw(
     Raises:
         RuntimeError: nothing was recorded, or the graph has been freed by backward.
         ShapeError: ``gradient`` has another shape than the result.
+        TypeError: ``repeats`` and the other switches are neither True nor False.
 
     >>> import minigrad as mg
     >>> from minigrad import graph
@@ -69,7 +70,8 @@ def draw(
     >>> print([e.argument for e in g.edges if e.source == "v0"])
     ['input', 'other']
     """
-    check("draw", locals(), "names", names="a dict", direction=("TB", "LR", "BT", "RL"), title="a text", limit=1)
+    switches = dict.fromkeys(("repeats", "backward", "values", "constants", "parameters", "legend"), "True or False")
+    check("draw", locals(), "names repeats", names="a dict", direction=("TB", "LR", "BT", "RL"), title="a text", limit=1, **switches)
     if depth != "auto":
         check("draw", {"depth": depth}, "depth", depth=0)
     options = {

@@ -107,7 +107,8 @@ def _box(box: Box, faces: Faces, names: dict[str, str], modules: dict[str, str],
     vertex = box.vertex
     assert vertex is not None
     own = "" if vertex.family == "custom" else vertex.op  # a user's op may have any name
-    static = [with_number(vertex)] if with_number(vertex) else [f"{name} {value}" for name, value in vertex.static.items()]
+    expression = with_number(vertex, faces.operand(vertex))
+    static = [expression] if expression else [f"{name} {value}" for name, value in vertex.static.items()]
     shapes = [shape_text(s) for s in vertex.shapes]
     known: dict[str, Any] = {
         "id": names[box.id], "module": modules.get(box.cluster, ""), "name": vertex.name, "kind": vertex.kind, "op": vertex.op, "within": vertex.within,

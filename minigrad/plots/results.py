@@ -113,7 +113,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         if len(group) > 1:
             axes.legend(frameon=False)
         axes.set(xlabel="epoch", title="Test accuracy" if group == ["accuracy"] else title)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)  # of one epoch one tick, not fractions around it
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -383,8 +383,13 @@ def _bars(axes: Any, values: np.ndarray, bins: int) -> str:
     return words
 
 
+NUMBERED = 20  # classes of which each number can be read
+
+
 def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figure:
     """How often each true class (row) was predicted as each class (column); the colour shows the mistakes.
+
+    Of more than 20 classes there is a scale of the colours in place of the numbers, which could not be read, and a line where the two agree.
 
     Args:
         confusion: (classes, classes) counts, or shares of them.
@@ -405,12 +410,16 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
     classes = len(confusion)
     labels = class_names("confusion_matrix", names, classes)
     written = (lambda count: f"{count:,.0f}") if (confusion == np.rint(confusion)).all() else (lambda share: f"{share:.2f}")
-    side = max(4.2, 0.6 * classes + 1.2)
+    few = classes <= NUMBERED
+    side = max(4.2, (0.6 if few else 0.2) * classes + (1.2 if few else 2.4))
     figure = new_figure(side, side - 0.6)
     axes = figure.subplots()
     mistakes = confusion * (1 - np.eye(classes, dtype=int))
-    axes.imshow(mistakes, cmap="Reds", vmin=0, vmax=(mistakes.max() or 1) * 1.4)
-    for i, row in enumerate(confusion):
+    picture = axes.imshow(mistakes, cmap="Reds", vmin=0, vmax=(mistakes.max() or 1) * (1.4 if few else 1))  # lighter below numbers
+    if not few:
+        figure.colorbar(picture, ax=axes, shrink=0.8, label="wrong")
+        axes.plot((-0.5, classes - 0.5), (-0.5, classes - 0.5), color=BLUE, linewidth=0.8, alpha=0.5)
+    for i, row in enumerate(confusion if few else ()):
         for j, count in enumerate(row):
             if count:
                 right = i == j

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FACES = ("#dbe7f5", "#b5cbe8", "#8fb0d9")  # front, top, side
+THIN = 0.5  # the width of a column of neurons, and the least of a map's sides
 SLANT = np.array([0.62, 0.38])  # how far right and up one step of depth is drawn
 
 
 def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = None, faces: Sequence[Any] | None = None) -> Figure:
     """Boxes from left to right, one for each volume (channels, height, width), in oblique projection.
 
-    Height and width are to scale; the depth grows with the channels, more slowly, so that 1 and 256 fit on one page.
+    Height and width are to scale, though never so small that 1×1 is a line; the depth grows with the channels, more slowly, so that 1 and 256
+    fit on one page.
 
     Args:
         shapes: (channels, height, width) of each volume; (features,) is a column of neurons.
@@ -56,9 +58,9 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
     boxes = []  # width, height, depth on paper
     for size in sizes:
         if len(size) == 3:
-            boxes.append((size[2] * unit, size[1] * unit, 0.35 + 0.75 * np.log2(size[0])))
+            boxes.append((max(size[2] * unit, THIN), max(size[1] * unit, THIN), 0.35 + 0.75 * np.log2(size[0])))
         else:
-            boxes.append((0.5, 3 + 6 * size[0] / longest, 0.35))
+            boxes.append((THIN, 3 + 6 * size[0] / longest, 0.35))
     gap, x, spots = 3.4, 0.0, []
     figure = new_figure(2, 2)
     axes = figure.subplots()

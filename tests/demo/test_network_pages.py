@@ -245,8 +245,13 @@ def page_data(page):
 def test_models_that_see_no_windows_are_refused():
     with pytest.raises(ValueError, match="begins with neither a convolution nor a pooling"):
         demo.receptive_fields(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
-    with pytest.raises(mg.ShapeError, match=r"one image \(C, H, W\) is needed, not \(28, 28\)"):
-        demo.receptive_fields(image=np.zeros((28, 28)))
+    with pytest.raises(mg.ShapeError, match=r"one image \(C, H, W\) or \(H, W\) is needed, not \(1, 1, 28, 28\)"):
+        demo.receptive_fields(image=np.zeros((1, 1, 28, 28)))
+
+
+def test_an_image_of_one_channel_needs_no_axis_for_it():
+    image = RNG.random((28, 28)).astype(np.float32)
+    assert demo.receptive_fields(image=image).html == demo.receptive_fields(image=image[None]).html
 
 
 def three_classes(count):

@@ -78,6 +78,8 @@ def test_windows_become_rows(tmp_path):
         KEY
         + """const text = () => at("now").textContent, steps = [];
         moves.set(0); steps.push(text()); at("walk").children[2].click(); await rest(); steps.push([moves.t, text()]);
+        for (const k of [0, 1, 2]) { at("walk").children[2].click(); await frames(2); } const quick = [moves.t > 3]; await rest(); quick.push(moves.t);
+        moves.set(17); for (const k of [0, 1]) { at("walk").children[2].click(); await frames(2); } quick.push(moves.t, at("walk").children[2].disabled);
         const slider = at("walk").children[3]; slider.value = 7; slider.dispatchEvent(new Event("input")); steps.push(text());
         at("parts").children[2].click(); steps.push([moves.t, text()]); at("walk").children[0].click(); steps.push(moves.t);
         moves.set(16); at("walk").children[1].click(); await rest(); steps.push([moves.t, moves.playing, text()]);
@@ -87,7 +89,7 @@ def test_windows_become_rows(tmp_path):
         const chosen = []; for (const [part, p] of [["product", 2], ["map", 4]]) { const [x, yy] = places[part](p, 1), box = at("stage").getBoundingClientRect(); at("stage").dispatchEvent(new MouseEvent("click", {clientX: box.left + x + 3, clientY: box.top + yy + 3})); chosen.push(moves.t); }
         for (const k of [0, 1]) { at("parts").children[k].click(); chosen.push(moves.t, at("parts").children[k].ariaPressed); }
         const cells = range(P).map(p => range(K).map(k => pixel(...source(p, k)) || 0));
-        return {steps, paused, chosen, cells, matrix: range(P).map(p => range(K).map(k => matrix[p * K + k])), last: moves.last, face: face()};""",
+        return {steps, quick, paused, chosen, cells, matrix: range(P).map(p => range(K).map(k => matrix[p * K + k])), last: moves.last, face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -100,6 +102,7 @@ def test_windows_become_rows(tmp_path):
     assert third == [12, "Row 1 of the product: goes to row 1, column 1 of the maps, one value for each filter."] and back == 11
     assert end[:2] == [18, False] and end[2].startswith("Done. The 32 pixels were copied to 72 numbers")
     assert found["paused"] == [False, True, "▶"]
+    assert found["quick"] == [True, 4, 18, True]  # each press goes on, whether or not the step before has ended
     assert clicked == 3
     assert found["chosen"] == [8, 16, 0, "true", 6, "true"]  # six rows of windows, then six of products, then six cells
     assert found["face"] == FACE
@@ -120,8 +123,9 @@ def test_three_ways_to_make_an_image_smaller(tmp_path):
         at("arrows").querySelectorAll("button")[2].click(); const back = [state.down, state.right];
         point(at("map-average"), "pointermove", 0.01, 0.01); const pointed = [state.kind, state.i, state.j, at("how-max").textContent]; key(at("map-max"), "ArrowDown"); pointed.push(state.i, state.kind); point(at("map-sampling"), "pointerdown", 0.99, 0.01); pointed.push(state.i, state.j, state.kind);
         at("images").children[1].click(); const buttons_ = [...at("arrows").querySelectorAll("button")].map(b => { slide("down", 0); slide("right", 0); b.click(); return [state.down, state.right]; });
+        const told = [at("results").textContent.split("100 %").length]; at("language").click(); told.push(at("results").textContent.split("100 %").length); at("language").click();
         slide("down", 3); const slid = [state.down, at("value-down").textContent, at("shifted").textContent];
-        return {still, buttons_, slid, shifted, maps, share, dragged_, back, pointed, image: state.image, face: face()};""",
+        return {still, told, buttons_, slid, shifted, maps, share, dragged_, back, pointed, image: state.image, face: face()};""",
         tmp_path,
         (390, 844),
     )
@@ -138,6 +142,7 @@ def test_three_ways_to_make_an_image_smaller(tmp_path):
         np.testing.assert_allclose(found["maps"][name], now.numpy().ravel(), atol=1e-6)
         assert share == pytest.approx(100 * float((now - before).abs().sum() / before.abs().sum()), abs=0.051)
     assert found["buttons_"] == [[-1, 0], [0, -1], [0, 0], [0, 1], [1, 0]] and found["slid"] == [3, "3", "Shifted: 0 right, 3 down"]
+    assert found["told"] == [4, 4]  # what 100 % is, below each of the three, in both languages
     assert found["dragged_"] == [2, -1] and found["back"] == [0, 0]
     values = image[:3, :3].ravel()
     assert found["pointed"][:3] == ["average", 0, 0] and found["pointed"][3].startswith(f"max({round(float(values[0]), 2)}, ")

@@ -61,6 +61,8 @@ def test_volumes():
     heights = [np.ptp(v[:, 1]) for v in fronts[:2]]
     assert heights[1] / heights[0] == pytest.approx(24 / 28)  # to scale
     drawn(figure)
+    point = plots.volumes([(3, 224, 224), (1024, 1, 1)]).axes[0].patches[3].get_path().vertices  # no line
+    assert min(np.ptp(point, 0)) >= 0.5
     with pytest.raises(mg.ShapeError, match=r"\(channels, height, width\) or \(features,\)"):
         plots.volumes([(3, 3)])
     with pytest.raises(ValueError, match="1 arrows for the 2 gaps"):

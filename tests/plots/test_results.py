@@ -31,6 +31,8 @@ def test_training_curves():
     assert figure.axes[1].texts[0].get_text() == "90.00 %"
     drawn(figure)
     assert titles(plots.training_curves([{"loss": 0.0}])) == ["Loss"]
+    axes = plots.training_curves([{"loss": 0.5}]).axes[0]
+    assert [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]] == [1]
     with pytest.raises(ValueError, match="empty"):
         plots.training_curves([])
     with pytest.raises(ValueError, match="only speed"):
@@ -89,6 +91,10 @@ def test_confusion_matrix():
     assert titles(figure) == ["90.00% right, 1 of 10 wrong"]
     assert [t.get_text() for t in figure.axes[0].texts] == ["3", "1", "6"]
     drawn(figure)
+    many = plots.confusion_matrix(np.full((40, 40), 2))  # numbers that nobody could read are left out
+    assert not many.axes[0].texts and many.axes[1].get_ylabel() == "wrong" and max(many.get_size_inches()) < 12
+    assert len(plots.confusion_matrix(np.full((20, 20), 2)).axes[0].texts) == 400
+    drawn(many)
     with pytest.raises(mg.ShapeError):
         plots.confusion_matrix(np.ones((2, 3)))
     with pytest.raises(ValueError, match="3 names for 2"):

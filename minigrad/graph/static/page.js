@@ -451,7 +451,8 @@ function label() {
   document.querySelector("h1").textContent = data.title || say("graph");
   at("summary").textContent = `${counted(data.ops)}${speak ? "、" : ", "}${bytesText(data.kept)} ${say("keptAll")}`;
   at("search").placeholder = say("search"); at("search").setAttribute("aria-label", say("searchLabel"));
-  const signs = [...data.legend.map(([fill, text]) => [fill, LEGEND[text] && speak ? LEGEND[text] : text]), ...(data.boxes.some(b => b.gradient) ? [["#fff0f5", `∂ ${say("gradientTab")}`]] : []), ...(data.links.some(l => !l.flows) ? [["", say("noFlow")]] : [])];
+  const unusual = new Set([...data.boxes.map(b => b.gradient?.state), ...data.links.map(l => l.state)]);
+  const signs = [...data.legend.map(([fill, text]) => [fill, LEGEND[text] && speak ? LEGEND[text] : text]), ...(data.boxes.some(b => b.gradient) ? [["#fff0f5", `∂ ${say("gradientTab")}`]] : []), ...Object.entries(data.states).filter(([state]) => unusual.has(state)).map(([state, tint]) => [tint, `∂ ${translated(state)}`]), ...(data.links.some(l => !l.flows) ? [["", say("noFlow")]] : [])];
   at("legend").replaceChildren(...signs.map(([fill, text]) => { const sample = el("i", fill ? {} : {class: "dashes"}); sample.style.background = fill; return el("li", {}, sample, text); }));
   for (const id of ["fold", "unfold", "fit", "print", "language"]) at(id).textContent = say(id);
   for (const id of ["clear", "turn", "look", "print", "help", "play", "language"]) { at(id).title = say(id); at(id).setAttribute("aria-label", say(id)); }
