@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import batched, op
+from minigrad.engine import batched, each_sample, op
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import equations, linalg
@@ -75,8 +75,13 @@ def matrix_exp(input: Any) -> ComplexPair:
 def slogdet(x: Any) -> tuple[ComplexPair, Any]:
     """The determinants as numbers of absolute value 1 (0 for a singular matrix) and logarithms."""
     logarithm = equations.slogdet(_embedded(x)).logabsdet / 2  # that of the real matrix is the square
-    scale = np.exp(array_of(logarithm) / max(x.shape[-1], 1))
-    scale = np.where(np.isfinite(scale) & (scale > 0), scale, 1).astype(x.pair.dtype)
+
+    def magnitude(logarithm: np.ndarray) -> Any:
+        """Of an element, where it is a number: divided by it, the matrix has a determinant that is neither too large nor too small."""
+        scale = np.exp(logarithm / max(x.shape[-1], 1))
+        return np.where(np.isfinite(scale) & (scale > 0), scale, 1).astype(x.pair.dtype)
+
+    scale = equations.alike(logarithm, each_sample(magnitude, array_of(logarithm)))
     return det(x / scale[..., None, None]).sgn(), logarithm
 
 
