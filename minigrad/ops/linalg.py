@@ -233,15 +233,16 @@ def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: boo
     """
     require_matrices("matrix_rank", A)
 
-    pair = isinstance(A, ComplexPair)
+    of_numbers = isinstance(A, ComplexPair)
+    array = array_of(A.pair if isinstance(A, ComplexPair) else A)
 
     def rank(a: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
-        a = numbers(a) if pair else a
+        a = numbers(a) if of_numbers else a
         with one_blas_thread:
             s = np.linalg.svd(a, compute_uv=False)
         return np.asarray((s > _cutoff("matrix_rank", a, s, atol, rtol)[..., None]).sum(-1))
 
-    return alike(A, each_sample(rank, array_of(A.pair if pair else A), unwrapped(atol if tol is None else tol), unwrapped(rtol)))
+    return alike(A, each_sample(rank, array, unwrapped(atol if tol is None else tol), unwrapped(rtol)))
 
 
 def _cutoff(name: str, a: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
