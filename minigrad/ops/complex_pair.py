@@ -931,16 +931,19 @@ def isreal(input: Tensor | ComplexPair) -> Any:
     >>> mg.isreal(mg.tensor([1.0, 2.0j]))
     tensor([ True, False])
     """
+    tensors("isreal", input=input)
     return ew.eq(input.imag if isinstance(input, ComplexPair) else input * 0, 0)
 
 
 def is_conj(input: Tensor | ComplexPair) -> bool:
     """False: a conjugate is computed at once. ``torch.is_conj``."""
+    tensors("is_conj", input=input)
     return False
 
 
 def resolve_conj(input: Tensor | ComplexPair) -> Any:
     """``input``, as :func:`is_conj` is False: ``torch.resolve_conj``."""
+    tensors("resolve_conj", input=input)
     return input
 
 

