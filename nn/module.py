@@ -1044,9 +1044,9 @@ def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[st
     everywhere = Module._hooks
     if everywhere is not None and hooks is not everywhere:
         hooks = hooks.after(everywhere)
-    called: list[Any] = []
+    called: set[int] = set()
     try:
-        for hook in hooks.forward_pre[:]:
+        for hook in list(hooks.forward_pre):
             entry = hook.function
             if entry.with_kwargs:
                 changed = entry.function(module, args, kwargs)
@@ -1062,13 +1062,13 @@ def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[st
         if backward is not None:
             args = backward.watch_inputs(args)
         result = module.forward(*args, **kwargs)
-        for hook in hooks.forward[:]:
-            called.append(hook)
+        for hook in list(hooks.forward):
+            called.add(id(hook))
             result = _run_forward_hook(module, hook.function, args, kwargs, result)
         return result if backward is None else backward.watch_outputs(result)
     except Exception:
-        for hook in hooks.forward[:]:  # hooks with always_call run after a failure too
-            if hook.function.always_call and all(hook is not other for other in called):
+        for hook in list(hooks.forward):  # hooks with always_call run after a failure too
+            if hook.function.always_call and id(hook) not in called:
                 _run_forward_hook(module, hook.function, args, kwargs, None)
         raise
 

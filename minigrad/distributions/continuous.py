@@ -30,6 +30,13 @@ class _Located(Distribution):
         self.loc, self.scale = broadcast_all(type(self).__name__, loc=loc, scale=scale)
         super().__init__(self.loc.shape, (), validate_args)
 
+    @property
+    def mean(self) -> Tensor:
+        """``loc``"""
+        return self.loc
+
+    mode = mean
+
 
 class Normal(_Located):
     """exp(-(x - loc)² / (2 scale²)) / (scale sqrt(2 pi)): ``torch.distributions.Normal``.
@@ -42,13 +49,6 @@ class Normal(_Located):
     >>> abs(scale.grad.item() - 4) < 1, p.entropy()
     (True, tensor(2.1121, grad_fn=<AddBackward0>))
     """
-
-    @property
-    def mean(self) -> Tensor:
-        """``loc``"""
-        return self.loc
-
-    mode = mean
 
     @property
     def stddev(self) -> Tensor:
@@ -208,13 +208,6 @@ class Laplace(_Located):
     """
 
     @property
-    def mean(self) -> Tensor:
-        """``loc``"""
-        return self.loc
-
-    mode = mean
-
-    @property
     def variance(self) -> Tensor:
         """2 scale²"""
         return 2.0 * self.scale.square()
@@ -310,13 +303,6 @@ class VonMises(_Located):
     def __init__(self, loc: Operand, concentration: Operand, validate_args: bool | None = None):
         self.loc, self.concentration = broadcast_all("VonMises", loc=loc, concentration=concentration)
         Distribution.__init__(self, self.loc.shape, (), validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        """``loc``"""
-        return self.loc
-
-    mode = mean
 
     @property
     def variance(self) -> Tensor:

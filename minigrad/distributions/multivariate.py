@@ -206,8 +206,8 @@ class LowRankMultivariateNormal(Distribution):
         f = randn(shape, dtype=self.loc.dtype)
         return self.loc + matmul(self.cov_factor, e.unsqueeze(-1)).squeeze(-1) + self.cov_diag.sqrt() * f
 
-    def _log_det(self) -> Any:
-        return 2.0 * half_log_det(self._capacitance()[0]) + self.cov_diag.log().sum(-1)
+    def _log_det(self, factor: Any) -> Any:
+        return 2.0 * half_log_det(factor) + self.cov_diag.log().sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """-(n log(2 pi) + log(det(covariance)) + (x - loc)ᵀ covariance⁻¹ (x - loc)) / 2"""
@@ -215,8 +215,8 @@ class LowRankMultivariateNormal(Distribution):
         factor, scaled = self._capacitance()
         inside = matmul(scaled, difference.unsqueeze(-1)).squeeze(-1)
         distance = (difference.square() / self.cov_diag).sum(-1) - mahalanobis(factor, inside)
-        return -0.5 * (self._log_det() + distance) - self.event_shape[0] * LOG_ROOT_TAU
+        return -0.5 * (self._log_det(factor) + distance) - self.event_shape[0] * LOG_ROOT_TAU
 
     def entropy(self) -> Tensor:
         """n (1 + log(2 pi)) / 2 + log(det(covariance)) / 2"""
-        return 0.5 * self._log_det() + self.event_shape[0] * (0.5 + LOG_ROOT_TAU)
+        return 0.5 * self._log_det(self._capacitance()[0]) + self.event_shape[0] * (0.5 + LOG_ROOT_TAU)

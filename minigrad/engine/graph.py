@@ -157,7 +157,7 @@ _TITLES: dict[str, str | Callable[[Node], str | None]] = {  # where PyTorch's na
     "leaf": "torch::autograd::AccumulateGrad", "batch_norm": "NativeBatchNormBackward0", "broadcast_to": "ExpandBackward0",
     "conv": "ConvolutionBackward0", "conv_input": "ConvolutionBackward0", "conv_transpose": "ConvolutionBackward0", "getitem": _of_index,
     "layer_norm": "NativeLayerNormBackward0", "group_norm": "NativeGroupNormBackward0",
-    "linear": lambda node: "ViewBackward0" if len(node.shape) > 2 else "MmBackward0" if node.parents and node.parents[2] is None else None,
+    "linear": lambda node: "ViewBackward0" if len(node.shape) > 2 else "MmBackward0" if node.parents and node.parents[2] is None else "AddmmBackward0",
     "matmul": lambda node: {0: "DotBackward0", 1: "MvBackward0", 2: "MmBackward0"}.get(len(node.shape), "UnsafeViewBackward0"),
     "max_pool": "MaxPool2DWithIndicesBackward0", "nll": "NllLossBackward0", "reshape": "ViewBackward0", "cast": "ToCopyBackward0",
     "norm": "LinalgVectorNormBackward0", "setitem": "CopySlices", "sum": _of_reduction("Sum"), "mean": _of_reduction("Mean"),
@@ -165,7 +165,6 @@ _TITLES: dict[str, str | Callable[[Node], str | None]] = {  # where PyTorch's na
     "masked_scale": "MulBackward0", "pad_constant": "ConstantPadNdBackward0", "logsigmoid": "LogSigmoidBackward0", "softsign": "DivBackward0",
     "prelu": "PreluKernelBackward0", "det": "LinalgDetBackward0", "inv": "LinalgInvExBackward0", "contract": "ViewBackward0",
 }  # fmt: skip
-_OTHERS = {"linear": "AddmmBackward0"}  # where the function in the table has none
 
 
 class NodeName(str):
@@ -194,7 +193,7 @@ def _title_of(node: Node, name: str) -> str:
     known = known(node) if callable(known) else known
     if known is None and name[:1].isupper():  # an autograd.Function
         return f"{name}Backward"
-    return known or _OTHERS.get(name) or f"{''.join(part.capitalize() for part in name.split('_'))}Backward0"
+    return known or f"{''.join(part.capitalize() for part in name.split('_'))}Backward0"
 
 
 _titles: dict[tuple[type, str], type] = {}  # of nodes

@@ -16,7 +16,7 @@ from minigrad.kernels import native
 from minigrad.kernels.native import pool as fast
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
-from minigrad.kernels.windows import Axis
+from minigrad.kernels.windows import Axis, copy_lines
 
 CACHE = 1 << 19  # bytes of input in a tile
 
@@ -88,16 +88,11 @@ def _max_tile(x: np.ndarray, axes: Sequence[Axis], dtype: np.dtype, nan: bool) -
 
 
 def _picked(x: np.ndarray, axis: int, cells: slice) -> np.ndarray:
-    """A contiguous copy of some cells of an axis: a copy and a contiguous comparison are faster than a strided comparison.
-
-    The axes behind are copied as one large element.
-    """
-    behind = math.prod(x.shape[axis + 1 :])
-    if behind < 2 or not x.flags.c_contiguous or not x.size:
-        return x[_at(axis, x.ndim, cells)].copy(order="C")
-    records = x.reshape(*x.shape[: axis + 1], behind).view(f"V{behind * x.itemsize}")[..., 0]
-    copy = records[_at(axis, axis + 1, cells)].copy(order="C")
-    return copy.reshape(*copy.shape, 1).view(x.dtype).reshape(*copy.shape, *x.shape[axis + 1 :])
+    """A contiguous copy of some cells of an axis: a copy and a contiguous comparison are faster than a strided comparison."""
+    source = x[_at(axis, x.ndim, cells)]
+    copy = np.empty(source.shape, x.dtype)
+    copy_lines(source, copy)
+    return copy
 
 
 def _max_along(

@@ -154,10 +154,7 @@ def _qr_x(g: Any, x: Any, out: Any, mode: str) -> Any:
     # as for real matrices, see minigrad.ops.linalg; the diagonal of R is real, so that M has a real one too
     (q, r), (gq, gr), x = map(ComplexPair, out), map(ComplexPair, g), ComplexPair(x)
     m, n = x.shape[-2:]
-    if m > n and mode == "complete":
-        raise RuntimeError(
-            f"qr: with mode='complete' the last {m - n} of the {m} columns of Q are arbitrary, so there is no gradient; use mode='reduced'"
-        )
+    linalg.require_determined(m, n, mode)
     rest = None
     if n > m:
         gr, beside, r = gr[..., :m], gr[..., m:], r[..., :m]

@@ -88,15 +88,20 @@ class LeastSquares(NamedTuple):
 # ------------------------------------------------------------------------------------------- Q and R
 
 
+def require_determined(m: int, n: int, mode: str) -> None:
+    """Raise ``RuntimeError`` if Q and R of (m, n) matrices have no gradient, real or complex."""
+    if m > n and mode == "complete":
+        raise RuntimeError(
+            f"qr: with mode='complete' the last {m - n} of the {m} columns of Q are arbitrary, so there is no gradient; use mode='reduced'"
+        )
+
+
 def _qr_input(g, input, out, mode):
     # Walter and Lehmann 2010:  X̄ = (Q̄ + Q M) R⁻ᵀ, where M is symmetric with the lower triangle of R R̄ᵀ - Q̄ᵀ Q.
     # Columns beyond the square are  R_rest = Qᵀ X_rest.
     (q, r), (gq, gr) = out, g
     m, n = input.shape[-2:]
-    if m > n and mode == "complete":
-        raise RuntimeError(
-            f"qr: with mode='complete' the last {m - n} of the {m} columns of Q are arbitrary, so there is no gradient; use mode='reduced'"
-        )
+    require_determined(m, n, mode)
     rest = None
     if n > m:
         gr, beside, r = gr[..., :m], gr[..., m:], r[..., :m]
@@ -233,16 +238,15 @@ def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: boo
     """
     require_matrices("matrix_rank", A)
 
-    of_numbers = isinstance(A, ComplexPair)
-    array = array_of(A.pair if isinstance(A, ComplexPair) else A)
+    pair = A.pair if isinstance(A, ComplexPair) else None
 
     def rank(a: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
-        a = numbers(a) if of_numbers else a
+        a = a if pair is None else numbers(a)
         with one_blas_thread:
             s = np.linalg.svd(a, compute_uv=False)
         return np.asarray((s > _cutoff("matrix_rank", a, s, atol, rtol)[..., None]).sum(-1))
 
-    return alike(A, each_sample(rank, array, unwrapped(atol if tol is None else tol), unwrapped(rtol)))
+    return alike(A, each_sample(rank, array_of(A if pair is None else pair), unwrapped(atol if tol is None else tol), unwrapped(rtol)))
 
 
 def _cutoff(name: str, a: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
