@@ -154,23 +154,34 @@ TABLE: dict[str, dict[str, str]] = {
         "fusion": "the functions are in nn.utils; nn.optimize_for_inference does it for a whole model",
     },
     "torch.nn.utils.prune": {"ABC Iterable numbers abstractmethod torch": _SELF},
-    "torch.nn.utils.parametrize": {"transfer_parametrizations_and_params": "a step of PyTorch's quantisation"},
-    "torch.nn.modules": {"Container CrossMapLRN2d LinearCrossEntropyOptions RNNCellBase": "see torch.nn"},
+    "torch.nn.utils.parametrizations": {"F": "it is torch.nn.functional"},
+    "torch.nn.utils.parametrize": {
+        "transfer_parametrizations_and_params": "a step of PyTorch's quantisation",
+        "OpaqueBase get_swap_module_params_on_conversion is_opaque_reference_type is_traceable_wrapper_subclass": _SELF,
+    },
+    "torch.nn.modules": {"Container CrossMapLRN2d LinearCrossEntropyOptions RNNCellBase linear_cross_entropy_options": "see torch.nn"},
     "torch.nn.modules.utils": {
         "collections repeat": _SELF,
     },
     "torch.nn.modules.module": {
         "register_module_backward_hook": "register_module_full_backward_hook",
+        "BackwardHook DeviceLikeType is_traceable_wrapper_subclass": _SELF,
     },
+    "torch.nn.utils.rnn": {"PackedSequence_ bind copy_method_params": _SELF},
+    "torch.nn.utils.stateless": {"NamedMemberAccessor": "func.functional_call"},
     "torch.nn.parameter": {
         "is_lazy": "it is nn.is_lazy",
         "UninitializedTensorMixin": _SELF,
     },
-    "torch.optim.optimizer": {"register_optimizer_step_*": "not here; optimizer.register_step_pre_hook, of one optimiser"},
+    "torch.optim.optimizer": {
+        "register_optimizer_step_*": "not here; optimizer.register_step_pre_hook, of one optimiser",
+        "Args Device* GlobalOptimizer* Indices Kwargs R StateDict TensorListList hooks": _SELF,
+    },
+    "torch.optim.swa_utils": {"PARAM_LIST": _SELF},
     "torch.jit": {
         "save load": "torch.save of the state_dict(), and load_state_dict of it; minigrad.onnx.export writes a file that runs without the model's code",
         "isinstance": "Python's isinstance",
-        "CompilationUnit Error Future ScriptFunction export_opnames strict_fusion fuser optimized_execution RecursiveScript* ScriptWarning "
+        "CompilationUnit Error Future ScriptFunction export_opnames strict_fusion frontend fuser optimized_execution set_module RecursiveScript* ScriptWarning "
         "Traced* Tracer* Tracing* TopLevel* ONNX* jit_module_* save_jit_* last_* run_frozen_*": _JIT,
     },
     "torch.jit.ScriptModule": {
@@ -189,9 +200,16 @@ TABLE: dict[str, dict[str, str]] = {
         "EPOCH_* Literal Self Supports* TYPE_CHECKING Tensor Typed* cast inf override partial ref types wraps": _SELF
     },
     "torch.utils": {
-        "ThroughputBenchmark deterministic generate_methods_* get_cpp_backtrace rename_* set_module swap_tensors cpp_extension   model_zoo hooks backend_registration": _SELF,
+        "benchmark": "Python's timeit, or profiler; there are no clocks of other devices to wait for",
+        "dlpack": "torch.from_dlpack; pass a tensor itself to the other library's from_dlpack",
+        "collect_env cpp_backtrace": "python -m pip list, and profiler",
+        "flop_counter module_tracker": "nn.summary counts the operations of a model, module by module",
+        "mobile_optimizer": "minigrad.onnx.export writes a file that runs on other machines",
+        "backcompat cmake_prefix_path throughput_benchmark weak ThroughputBenchmark deterministic generate_methods_* get_cpp_backtrace rename_* set_module swap_tensors cpp_extension model_zoo backend_registration": _SELF,
     },
-    "torch.utils.tensorboard": {"FileWriter RecordWriter": "SummaryWriter writes files and records"},
+    "torch.utils.data.dataloader": {"ExceptionWrapper IterDataPipe MapDataPipe logger python_multiprocessing": _SELF},
+    "torch.utils.hooks": {"BackwardHook unserializable_hook warn_if_has_hooks": _SELF},
+    "torch.utils.tensorboard": {"FileWriter RecordWriter writer": "SummaryWriter writes files and records"},
     "torch.utils.data": {
         "*DataPipe* datapipes DataChunk *datapipe* graph* argument_validation runtime_validation* guaranteed_* non_deterministic": (
             "torchdata's; write an IterableDataset"
@@ -202,6 +220,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.autograd": {
         "NestedIOFunction": "tensors are values: a Function returns new ones",
+        "anomaly_mode grad_mode": "detect_anomaly, no_grad and their like are in torch.autograd",
         "set_multithreading_enabled is_multithreading_enabled": "backward runs in the thread that calls it",
         "enforce_grad_layout_policy is_view_replay_enabled DeviceType handle_torch_function has_torch_function is_tensor_like": _SELF,
         "SavedTensor": "saved_tensors_hooks is told what is kept",
@@ -212,13 +231,16 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.profiler": {
         "ExecutionTraceObserver itt kineto_available KinetoStepTracker DeviceType": "export_chrome_trace writes what was recorded, for chrome://tracing and Perfetto",
         "profiler": _SELF,
-        "register_optimizer_step_post_hook is_fbcode": _SELF,
+        "RecordScope register_optimizer_step_post_hook is_fbcode": _SELF,
     },
+    "torch.autograd.functional": {"fwAD": "func.jvp is forward mode"},
     "torch.autograd.function": {
+        "AUTOGRAD_FUNCTION_COUNTER custom_function_call hooks": _SELF,
         "InplaceFunction NestedIOFunction": "tensors are values: a Function returns new ones",
         "BackwardCFunction FunctionMeta": _SELF,
     },
     "torch.autograd.graph": {
+        "TorchDispatchMode Weak*": _SELF,
         "disable_saved_tensors_hooks allow_mutation_on_saved_tensors GradientEdge get_gradient_edge increment_version region_activation_memory_budget set_warn_* set_override_*": _SELF,
     },
     "torch.cuda": {"*": _DEVICE},
@@ -240,6 +262,7 @@ TABLE: dict[str, dict[str, str]] = {
         "Tensor common_args factory_common_args torch": _SELF,
     },
     "torch.special": {
+        "common_args multi_dim_common": _SELF,
         "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_* hermite_polynomial_h hermite_polynomial_he "
         "laguerre_polynomial_l legendre_polynomial_p modified_bessel_* scaled_modified_bessel_* shifted_chebyshev_polynomial_* "
         "spherical_bessel_j0": _SCIPY,
@@ -264,10 +287,12 @@ TABLE: dict[str, dict[str, str]] = {
         "ReduceOp group": "they are in torch.distributed",
         "Function api dist jit": _SELF,
     },
+    "torch.nn.parallel.distributed": {"Join* RPC_AVAILABLE RRef logger scatter_kwargs tree_flatten tree_unflatten": _SELF},
     "torch.nn.parallel": {
         "DataParallel data_parallel DistributedDataParallelCPU": "DistributedDataParallel, under mpiexec",
         "comm gather parallel_apply replicate scatter scatter_gather deprecated": _SELF,
     },
+    "torch.distributions.kl": {"ExponentialFamily": "distributions.Distribution; a divergence is register_kl's, family by family"},
     "torch.distributions": {
         "*": "not here; a subclass of distributions.Distribution needs log_prob and sample, and Independent makes vectors of it",
     },
@@ -281,7 +306,9 @@ TABLE: dict[str, dict[str, str]] = {
         "functionalize debug_unwrap rearrange": _SELF,
     },
     "torch.serialization": {"*": "save and load take plain state and run nothing, so there is nothing to allow"},
-    "torchvision": {"io": "not here; what minigrad has of torchvision is in datasets, models, ops, transforms and utils"},
+    "torchvision": {
+        "io tv_tensors version": "not here; what minigrad has of torchvision is in datasets, models, ops, transforms and utils",
+    },
     "torchvision.datasets": {
         "*": "not here; nn.data.Dataset takes two methods",
     },
@@ -317,6 +344,8 @@ FAMILIES = {
     "torch.nn.modules": "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm lazy linear loss "
     "normalization padding pixelshuffle pooling rnn sparse transformer upsampling",
     "torch.nn.utils": "clip_grad convert_parameters init",
+    "torch.utils.data": "_utils",
+    "torch.utils.data._utils": "collate",
     "torch.optim": "adadelta adagrad adam adamax adamw asgd lbfgs nadam radam rmsprop rprop sgd",
     "torch.autograd": "variable",
     "torchvision.transforms": "transforms",
@@ -336,9 +365,27 @@ def advice(module: str, name: str) -> str | None:
     return advice(module.rpartition(".")[0], name) if module.startswith("torch.backends.") else None
 
 
+_IMPORTED = (
+    "__future__", "typing", "collections", "contextlib", "functools", "itertools", "copy", "enum", "datetime", "bisect", "dataclasses", "warnings",
+)  # fmt: skip
+
+
+def elsewhere(name: str) -> str | None:
+    """Which other face has ``name``, or that it is Python's: modules of PyTorch show what they import, and people forget where a function is."""
+    if name == "torch":
+        return "it is the module that your first line imports"
+    homes = [path for path, face in sys.modules.items() if path.startswith("minigrad.torch") and name in vars(face)]
+    if homes:
+        return f"it is in {min(homes, key=lambda path: (path.count('.'), path)).partition('.')[2]}"
+    newer = ("override", "deprecated")  # typing's and warnings', of a later Python
+    if name in newer or name in sys.stdlib_module_names or any(hasattr(import_module(m), name) for m in _IMPORTED):
+        return "it is Python's; import it from there"
+    return None
+
+
 def error(module: str, name: str, owner: str) -> AttributeError:
     """The exception for a missing ``name`` of ``owner``, which stands for PyTorch's ``module``."""
-    told = None if name.startswith("_") else advice(module, name)
+    told = None if name.startswith("_") else advice(module, name) or elsewhere(name)
     return AttributeError(f"{owner} has no attribute {name!r}{f': {told}' if told else ''}", name=name)
 
 
@@ -386,8 +433,8 @@ class _Family:
 
     def exec_module(self, module: Any) -> None:
         """Give it the names of the module above."""
-        names = vars(sys.modules[self.face])
-        vars(module).update({name: value for name, value in names.items() if not name.startswith("__")}, __getattr__=names["__getattr__"])
+        names = {name: value for name, value in vars(sys.modules[self.face]).items() if not name.startswith("__")}
+        vars(module).update(names, __getattr__=_answer(module.__name__, self.face.partition(".")[2]))
 
 
 class _Finder:
@@ -404,8 +451,8 @@ class _Finder:
         """None for what it does not know: then Python raises its own error."""
         face, _, name = path.rpartition(".")
         if path.startswith(self.below) and name in FAMILIES.get(face.partition(".")[2], "").split():
-            return ModuleSpec(path, _Family(face), origin=face)  # type: ignore[arg-type]  # Python asks for these two methods
-        told = advice(face.partition(".")[2], name) if path.startswith(self.below) else None
+            return ModuleSpec(path, _Family(face), origin=face, is_package=True)  # type: ignore[arg-type]  # Python asks for these two methods
+        told = (advice(face.partition(".")[2], name) or elsewhere(name)) if path.startswith(self.below) else None
         if told is not None:
             raise ModuleNotFoundError(f"No module named {path!r}: {told}", name=path)
         return None
@@ -431,7 +478,7 @@ def _answer(path: str, theirs: str) -> Any:
     from opcode import opmap  # not loaded by `import minigrad`
 
     def missing(name: str) -> Any:
-        if name in FAMILIES.get(theirs, "").split():
+        if name in FAMILIES.get(path.partition(".")[2], "").split():
             return import_module(f"{path}.{name}")
         found = error(theirs, name, f"module {path!r}")
         caller = sys._getframe(1)

@@ -171,6 +171,18 @@ def flag(*args: Any, **kwargs: Any) -> None:
     """Accepts whatever a switch of ``torch.backends`` takes; there is nothing behind it."""
 
 
+class flags:
+    """A block in which the switches of a backend would have other values: ``torch.backends.cudnn.flags``. Accepts PyTorch's arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any): ...
+
+    def __enter__(self) -> None:
+        """Nothing is switched."""
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing was switched."""
+
+
 class _Flags:
     """Attributes that scripts set."""
 

@@ -89,12 +89,12 @@ def typename(value: Any) -> str:
     >>> import minigrad as mg
     >>> from minigrad.tensor_types import typename
     >>> typename(mg.ones(1)), typename([])
-    ('torch.FloatTensor', 'builtins.list')
+    ('torch.FloatTensor', 'list')
     """
     if isinstance(value, Tensor):
         return value.type()
-    cls = value if isinstance(value, type) else type(value)
-    return f"{cls.__module__}.{cls.__qualname__}"
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return named.__qualname__ if named.__module__ == "builtins" else f"{named.__module__}.{named.__qualname__}"
 
 
 def set_default_tensor_type(kind: Any) -> None:

@@ -102,8 +102,8 @@ def format_table(head: list[str], rows: Iterable[list[Any]]) -> list[str]:
     return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
 
 
-class GradcheckError(AssertionError):
-    """A check failed. The message names argument, element, values and the likely mistake; the attributes carry the same facts.
+class GradcheckError(AssertionError, RuntimeError):
+    """A check failed: an ``AssertionError`` for tests, and a ``RuntimeError`` as in PyTorch. The message names argument, element, values and the likely mistake; the attributes carry the same facts.
 
     Attributes:
         op: name of the op or function.

@@ -25,6 +25,7 @@ from minigrad.tensor import RemovableHandle, Tensor, from_numpy
 from minigrad.tree import tree_map, unwrapped
 
 R = TypeVar("R")
+ParamsT = Iterable[Any]  # what an optimiser takes: parameters, (name, parameter) or groups; PyTorch's name for annotations
 PIECE = 65536  # elements: fewer would cost more calls, and more would leave the level 2 cache
 LONG = 1 << 20  # where one native kernel does all of a step, nothing comes back to the cache
 GATHERED = 16384  # elements that small parameters are gathered into; copying more costs more than the calls that it saves

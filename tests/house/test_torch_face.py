@@ -83,6 +83,59 @@ def test_every_name_of_pytorch_is_there_or_in_the_table(face):
     assert missing == []
 
 
+@pytest.mark.live
+@pytest.mark.parametrize("face", [f for f in FACES if f.startswith("minigrad.torch.") or f == "minigrad.torch"])
+def test_no_name_of_pytorch_is_refused_without_a_word(face):
+    """Not even one that a module of PyTorch only imports: each is there, or the error says more than that it is not."""
+    silent = []
+    for name in dir(importlib.import_module(theirs(face))):
+        try:
+            getattr(sys.modules[face], name)
+        except AttributeError as error:
+            if name[0] != "_" and "': " not in str(error):
+                silent.append(name)
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("torch.Linear", "module 'minigrad.torch' has no attribute 'Linear': it is in torch.nn"),
+        ("torch.nn.Tensor", "module 'minigrad.torch.nn' has no attribute 'Tensor': it is in torch"),
+        (
+            "torch.utils.data.dataset.math",
+            "module 'minigrad.torch.utils.data.dataset' has no attribute 'math': it is Python's; import it from there",
+        ),
+        ("import minigrad.torch.nn.utils.weight_norm", "No module named 'minigrad.torch.nn.utils.weight_norm': it is in torch.nn.utils"),
+        ("import minigrad.torch.utils.benchmark", "No module named 'minigrad.torch.utils.benchmark': Python's timeit, or profiler; .*"),
+        ("torch.zeross", "module 'minigrad.torch' has no attribute 'zeross'"),
+    ],
+)
+def test_a_name_at_the_wrong_place_says_where_it_is(statement, said):
+    with pytest.raises((AttributeError, ImportError)) as error:
+        exec(statement, {"torch": minigrad.torch})
+    assert re.fullmatch(said, str(error.value))
+
+
+def test_collate_of_its_old_place():
+    from minigrad.torch.utils.data._utils.collate import default_collate
+
+    assert default_collate is minigrad.torch.utils.data.default_collate
+
+
+def test_switches_of_backends_are_blocks_too():
+    with minigrad.torch.backends.cudnn.flags(enabled=False, benchmark=True), minigrad.torch.backends.cuda.sdp_kernel(enable_flash=False):
+        assert not minigrad.torch.backends.cudnn.enabled
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(3, "int"), (list, "list"), (nn.Linear, "minigrad.nn.linear.Linear"), (mg.ones(1), "torch.FloatTensor"), (print, "print")],
+)
+def test_typename(value, name):
+    assert minigrad.torch.typename(value) == name
+
+
 def their_class(key):
     module, _, name = key.rpartition(".")
     return getattr(importlib.import_module(module), name)

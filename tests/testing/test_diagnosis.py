@@ -167,6 +167,7 @@ def test_exceptions():
     with pytest.raises(GradcheckError) as caught:
         gradcheck(mg.op(x=lambda g: g)(lambda x: x @ np.ones(3)), V)
     assert (caught.value.kind, caught.value.argument, caught.value.order) == ("the call fails", None, 0)
+    assert isinstance(caught.value, RuntimeError), "scripts for PyTorch catch its GradcheckError as one"
 
 
 def test_residuals():

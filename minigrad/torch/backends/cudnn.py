@@ -2,7 +2,7 @@
 
 # mypy: implicit-reexport
 
-from minigrad.accepted import flag as flags
+from minigrad.accepted import flags
 from minigrad.devices import is_available, nobody as version
 
 enabled = benchmark = allow_tf32 = deterministic = False

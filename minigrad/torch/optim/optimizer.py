@@ -2,4 +2,4 @@
 
 # mypy: implicit-reexport
 
-from minigrad.nn.optim.optimizer import Optimizer, required
+from minigrad.nn.optim.optimizer import Optimizer, ParamsT, required

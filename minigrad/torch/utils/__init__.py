@@ -2,4 +2,4 @@
 
 # mypy: implicit-reexport
 
-from minigrad.torch.utils import checkpoint, data, tensorboard
+from minigrad.torch.utils import checkpoint, data, hooks, tensorboard

@@ -1,0 +1,5 @@
+"""``torch.utils.hooks``."""
+
+# mypy: implicit-reexport
+
+from minigrad.tensor import RemovableHandle
