@@ -62,7 +62,7 @@ function measured(turned, wrapped = true) {  // the layout of what is open now; 
     const m = modules.get(id);
     if (m && !folded.has(id)) {
       const kids = (children.get(id) || []).map(node).filter(Boolean);
-      return kids.length ? {id, children: kids, label: wide("− " + m.name + (m.class === m.name ? "" : "  " + m.class), 13, true) + 24} : null;
+      return kids.length ? {id, children: kids, label: wide("− " + m.name + (m.class === m.name ? "" : "  " + m.class), 13, true) + 24, least: narrow() ? 0 : wide("− " + m.name, 13, true) + 16} : null;
     }
     const f = sized(id);
     faces.set(id, f);
@@ -93,17 +93,13 @@ function measured(turned, wrapped = true) {  // the layout of what is open now; 
     if (l.w < found.w) found = l;
     if (l.w <= w) break;
   }
-  if (turned && found.h > h) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // rows that are longer than the stage end at its edge, and there are more of them
-    const l = arranged(root, pairs, h * more, turned);
-    if (l.h <= h && l.w <= 5 * w) { found = l; break; }
-  }
-  if (turned && !many && found.h > h) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // also where more arrows go on in the next row
-    const l = arranged(root, pairs, h * more, turned, Infinity, true, 8);
-    if (l.h <= h && l.w <= 5 * w) { found = l; break; }
-  }
-  if (turned && !fits(found)) for (const more of [1, 0.9, 0.8, 0.7, 0.6]) {  // modules that begin a row leave their boxes more room
-    const l = arranged(root, pairs, h * more, turned, Infinity, false);
-    if (l.h <= h && (found.h > h || l.w < found.w)) found = l;
+  if (turned && !fits(found)) {  // rows that are longer than the stage end at its edge, and there are more of them
+    for (const [spines, passing] of many ? [[true, 3]] : [[true, 3], [false, 3], [true, 8], [false, 8]]) {  // modules that begin a row leave their boxes more room; more arrows may go on in the next row
+      for (const more of many ? [1, 0.8, 0.6] : [1, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6]) {
+        const l = arranged(root, pairs, h * more, turned, Infinity, spines, passing);
+        if (l.h <= h && (narrow() || l.w <= 5 * w) && (found.h > h || worth(l, w, h) > worth(found, w, h))) found = l;
+      }
+    }
   }
   if (turned && found.h > h && found.turns > 1) found = arranged(root, pairs, Infinity, turned);  // what is too long in any case makes no detours
   found.faces = faces; found.edges = seen; found.turned = turned;
@@ -160,10 +156,10 @@ function draw(keep = null) {
   }
   for (const [id, r] of lay.frames) {  // above the arrows
     const m = modules.get(id), g = make("g", {class: "frame", "data-id": id}, world);
-    const text = make("text", {x: r.x + 9, y: r.y + 16, "font-size": 13, "font-weight": 600}, g), name = m.ops ? counted(m.ops) : m.name;
-    const space = r.w - 18 - (lay.turned ? 0 : 0), full = name + (m.repeats > 1 ? ` ×${m.repeats}` : "");
-    text.append(fitText("− " + full, space, 13));
-    if (m.class && m.class !== m.name && wide("− " + full + "  " + m.class, 13, true) < space) make("tspan", {dx: 6}, text).append(m.class);
+    const name = m.ops ? counted(m.ops) : m.name, full = "− " + name + (m.repeats > 1 ? ` ×${m.repeats}` : ""), most = wide(full + "  " + m.class, 13, true);
+    const [from, space] = clear(r, most), text = make("text", {x: from, y: r.y + 16, "font-size": 13, "font-weight": 600}, g);
+    text.append(fitText(full, space, 13));
+    if (m.class && m.class !== m.name && most < space) make("tspan", {dx: 6}, text).append(m.class);
   }
   nodes = [];
   for (const [id, r] of lay.places) {
@@ -188,6 +184,21 @@ function draw(keep = null) {
   if (spot && now) { left = spot[0] - now.x * zoom; top_ = spot[1] - now.y * zoom; place(); } else fit();
   document.body.dataset.drawn = Number(document.body.dataset.drawn || 0) + 1;
   if (at("search").value) search(); else mark();
+}
+function clear(r, length) {  // where in a frame's head no arrow passes: the first place where so long a text fits, else the longest
+  const taken = [[r.x, r.x + 4], [r.x + r.w - 4, r.x + r.w]];
+  for (const {points} of lay.segments) points.slice(1).forEach((b, i) => {
+    const [x, y, z, w] = [Math.min(points[i][0], b[0]), Math.min(points[i][1], b[1]), Math.max(points[i][0], b[0]), Math.max(points[i][1], b[1])];
+    if (z > r.x && x < r.x + r.w && w > r.y + 1 && y < r.y + 21) taken.push([x, z]);
+  });
+  taken.sort((p, q) => p[0] - q[0]);
+  let best = [r.x + 9, 0], end = taken[0][1];
+  for (const [x, z] of taken) {
+    const found = [end + 5, x - end - 10];
+    if (found[1] > best[1] && best[1] < length) best = found;
+    end = Math.max(end, z);
+  }
+  return best;
 }
 function fitText(text, space, size) { while (text.length > 4 && wide(text, size, true) > space) text = text.slice(0, -2).replace(/…$/, "") + "…"; return text; }
 function curve(points) {
