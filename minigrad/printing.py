@@ -81,7 +81,7 @@ def text_of(t: Any, is_leaf: bool) -> str:
     if dtype not in usual:
         suffixes.append(f"dtype=torch.{dtype}")
     if inner._node is not None:
-        suffixes.append("requires_grad=True" if is_leaf else f"grad_fn=<{inner._node.name()}>")
+        suffixes.append("requires_grad=True" if is_leaf else f"grad_fn=<{inner._node.name().rpartition('::')[2]}>")
     return _with_suffixes("tensor(", _numbers(data, len("tensor(")), suffixes)
 
 

@@ -1078,7 +1078,10 @@ class Tensor(TensorBase, metaclass=_TensorType):
         return self._fill(other, "copy_")
 
     def _fill(self: Self, value: Any, name: str) -> Self:
+        before = self._node
         self._store(..., lifted(value), name, whole=True)  # random numbers may differ from sample to sample
+        if self._node is not before and name in _TITLES_OF_FILLS:
+            engine.entitled(self, _TITLES_OF_FILLS[name])
         return self
 
     def _fill_drawn(self: Self, name: str, law: Any, generator: Generator | None) -> Self:
@@ -1274,6 +1277,10 @@ class Tensor(TensorBase, metaclass=_TensorType):
     __pow__ = elementwise.pow
     __rpow__ = _swapped(elementwise.pow)
     __neg__ = elementwise.neg
+
+    def __pos__(self: Self) -> Self:
+        return self
+
     __abs__ = elementwise.abs
     __eq__ = _equality(elementwise.eq)  # type: ignore[assignment]  # object's returns a bool
     __ne__ = _equality(elementwise.ne)  # type: ignore[assignment]
@@ -1824,6 +1831,7 @@ class _Data(Tensor):
         return super().__getitem__(key)
 
 
+_TITLES_OF_FILLS = {"zero_": "ZeroBackward0", "fill_": "FillBackward2", "copy_": "torch::autograd::CopyBackwards"}  # of nodes, in PyTorch
 _BASIC = {builtins.int, slice, types.NoneType, types.EllipsisType}  # indices of parts that are views of an array
 
 

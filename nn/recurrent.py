@@ -8,7 +8,7 @@ from typing import Any
 from minigrad import absent
 from minigrad.calls import tell_defaults
 from minigrad.creation import zeros
-from minigrad.engine import ShapeError, warn
+from minigrad.engine import ShapeError, entitled, warn
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
@@ -320,11 +320,18 @@ class RNNBase(Module):
         if packed is not None:
             if packed.unsorted_indices is not None:
                 states = tuple([index_select(s, 1, packed.unsorted_indices) for s in states])
-            return PackedSequence(y, *packed[1:]), self._handed_out(states)
-        y = y.reshape(length, count, y.shape[-1])
+            return PackedSequence(entitled(y, "CatBackward0"), *packed[1:]), self._handed_out(states)
+        y = entitled(y.reshape(length, count, y.shape[-1]), self._title(y.dtype))
         if input.ndim == 2:
             return y.squeeze(1), self._handed_out(tuple([s.squeeze(1) for s in states]))
-        return (transpose(y, 0, 1) if self.batch_first else y), self._handed_out(states)
+        if not self.batch_first:
+            return y, self._handed_out(states)
+        return entitled(transpose(y, 0, 1), f"TransposeBackward{0 if self._title(y.dtype)[0] == 'M' else 1}"), self._handed_out(states)
+
+    def _title(self, dtype: DType) -> str:
+        """PyTorch's name of the node of all steps: its float32 LSTM is one step, as a rule."""
+        whole = self.mode == "LSTM" and dtype == "float32" and not self.proj_size
+        return "CatBackward0" if self.bidirectional else "MkldnnRnnLayerBackward0" if whole else "StackBackward0"
 
     def _handed_out(self, states: _State) -> Any:
         return states if self.mode == "LSTM" else states[0]

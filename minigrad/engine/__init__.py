@@ -51,12 +51,15 @@ from minigrad.engine.graph import (
     Pick,
     Shell,
     TensorBase,
+    entitled,
     inside,
     known_as,
     numbers,
     register_tensor,
     shape_of,
     tensor_types,
+    title_of_call,
+    titling,
     wrap,
 )
 from minigrad.engine.entry import public, warn

@@ -84,7 +84,7 @@ def _walk(
             if kept is None:
                 raise freed_error(node)
             kept = kept.unpacked()
-        if type(node) is Pick:
+        if isinstance(node, Pick):
             source = parents[0]
             if needed is None or source in needed:
                 if source not in pending:

@@ -70,7 +70,8 @@ def public(module: str) -> None:
         if isinstance(function, types.FunctionType) and function.__module__ == module and not hasattr(function, "op") and name[0] != "_":
             code = inspect.unwrap(function).__code__  # faster than a signature: this runs at import
             parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-            if not _OURS.isdisjoint(parameters) or any(a in _KINDS for a in function.__annotations__.values()):
+            takes = not _OURS.isdisjoint(parameters) or any(a in _KINDS for a in function.__annotations__.values())
+            if takes or hasattr(function, "known_as"):
                 setattr(sys.modules[module], name, wrapped.setdefault(function, _public(function, parameters)))
 
 

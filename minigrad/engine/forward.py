@@ -41,7 +41,7 @@ def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: 
     uses = Counter([parent for node in order for parent in set(node.parents)])
     with set_grad_enabled(record), np.errstate(all="ignore"), short_buffer():
         for node in order:
-            if type(node) is Pick:
+            if isinstance(node, Pick):
                 several = found.get(node.parents[0])
                 t = None if several is None else several[node.index]
             else:

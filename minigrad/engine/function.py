@@ -269,7 +269,7 @@ class Function:
         results = cls._op.function(*args, call=call)
         for i, r in enumerate(results if isinstance(results, tuple) else (results,)):
             if r._node is not None:
-                ctx._node = weakref.ref(r._node.parents[0] if type(r._node) is Pick else r._node)
+                ctx._node = weakref.ref(r._node.parents[0] if isinstance(r._node, Pick) else r._node)
                 if i in call.constants:
                     r._node = None
         for i, argument in call.written:

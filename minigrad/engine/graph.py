@@ -127,15 +127,17 @@ class Packed:
 
 
 def _of_index(node: Node) -> str:
-    """``Index``, ``Slice``, ``Select`` or ``Unsqueeze``: PyTorch has a node for each dimension, and the last one is seen."""
+    """``Index``, ``Slice``, ``Select``, ``Unsqueeze`` or ``Alias``: PyTorch has a node for each dimension, and the last one is seen."""
     index = node.static.get("index", ())
     parts = [
         i for i in (index if isinstance(index, tuple) else (index,)) if i is not ... and not (isinstance(i, slice) and i == slice(None))
     ]
     if any(hasattr(i, "shape") and i.shape for i in parts):
         return "IndexBackward0"
-    last = parts[-1] if parts else None
-    return f"{'Slice' if isinstance(last, slice) else 'Unsqueeze' if parts and last is None else 'Select'}Backward0"
+    if not parts:
+        return f"{'Slice' if isinstance(index, (slice, tuple)) and index else 'Alias'}Backward0"
+    last = parts[-1]
+    return f"{'Slice' if isinstance(last, slice) else 'Unsqueeze' if last is None else 'Select'}Backward0"
 
 
 def _of_number(name: str) -> Callable[[Node], str | None]:
@@ -148,22 +150,64 @@ def _of_reduction(name: str) -> Callable[[Node], str]:
     return lambda node: f"{name}Backward{int(node.static.get('dim') is not None)}"
 
 
-def _of_extreme(name: str) -> Callable[[Node], str | None]:
-    """That of ``max()`` over all."""
-    return lambda node: f"{name}Backward1" if node.static.get("dim") is None else None
+def _of_size(name: str) -> Callable[[Node], str]:
+    """That of the number of dimensions of images."""
+    return lambda node: f"{name.format(len(node.shape) - 2)}Backward0"
+
+
+def _of_linear(node: Node) -> str:
+    """A layer is a product of matrices, and a view of it where its input is none."""
+    n, biased = len(node.shape), bool(node.parents) and node.parents[2] is not None
+    if n == 2:
+        return "AddmmBackward0" if biased else "MmBackward0"
+    return "ViewBackward0" if biased else "UnsafeViewBackward0" if n > 2 else "SqueezeBackward4"
+
+
+def _of_power(node: Node) -> str:
+    """Another number where the exponent is a tensor, and where only that is one."""
+    base, exponent = [type(v) in (int, float, bool) for v in node.kept[:2]] if type(node.kept) is tuple else (False, True)
+    return f"PowBackward{2 if base else 0 if exponent else 1}"
+
+
+def _of_limits(node: Node) -> str:
+    """Another number where a limit is a tensor."""
+    limits = node.kept[1:3] if type(node.kept) is tuple else ()
+    return f"ClampBackward{0 if any(hasattr(v, 'shape') for v in limits) else 1}"
+
+
+def _of_classes(node: Node) -> str:
+    """That of the classes of pixels, if they are."""
+    parent = node.parents[0] if node.parents else None
+    return f"NllLoss{'2D' if parent is not None and len(parent.shape) == 4 else ''}Backward0"
+
+
+def _of_parts(node: Node) -> str:
+    """That of parts of one size, of which the last may be smaller, or of given sizes."""
+    sizes = node.static.get("sizes") or (0,)
+    return f"Split{'WithSizes' if set(sizes[:-1]) - {sizes[0]} or sizes[-1] > sizes[0] else ''}Backward0"
+
+
+def _of_parent(node: Node) -> str | None:
+    """That of the one node that this hands on."""
+    parent = node.parents[0] if node.parents else None
+    return None if parent is None else parent.name()
 
 
 _TITLES: dict[str, str | Callable[[Node], str | None]] = {  # where PyTorch's name is not the op's; of several the most frequent
     "leaf": "torch::autograd::AccumulateGrad", "batch_norm": "NativeBatchNormBackward0", "broadcast_to": "ExpandBackward0",
     "conv": "ConvolutionBackward0", "conv_input": "ConvolutionBackward0", "conv_transpose": "ConvolutionBackward0", "getitem": _of_index,
-    "layer_norm": "NativeLayerNormBackward0", "group_norm": "NativeGroupNormBackward0",
-    "linear": lambda node: "ViewBackward0" if len(node.shape) > 2 else "MmBackward0" if node.parents and node.parents[2] is None else "AddmmBackward0",
+    "layer_norm": "NativeLayerNormBackward0", "group_norm": "NativeGroupNormBackward0", "linear": _of_linear,
     "matmul": lambda node: {0: "DotBackward0", 1: "MvBackward0", 2: "MmBackward0"}.get(len(node.shape), "UnsafeViewBackward0"),
-    "max_pool": "MaxPool2DWithIndicesBackward0", "nll": "NllLossBackward0", "reshape": "ViewBackward0", "cast": "ToCopyBackward0",
-    "norm": "LinalgVectorNormBackward0", "setitem": "CopySlices", "sum": _of_reduction("Sum"), "mean": _of_reduction("Mean"),
-    "amax": _of_extreme("Max"), "amin": _of_extreme("Min"), "clamp": "ClampBackward1", "square": "PowBackward0", "sub": _of_number("RsubBackward1"), "div": _of_number("MulBackward0"),
-    "masked_scale": "MulBackward0", "pad_constant": "ConstantPadNdBackward0", "logsigmoid": "LogSigmoidBackward0", "softsign": "DivBackward0",
-    "prelu": "PreluKernelBackward0", "det": "LinalgDetBackward0", "inv": "LinalgInvExBackward0", "contract": "ViewBackward0",
+    "max_pool": _of_size("MaxPool{}DWithIndices"), "avg_pool": _of_size("AvgPool{}D"), "nll": _of_classes, "reshape": "ViewBackward0", "cast": "ToCopyBackward0",
+    "norm": "LinalgVectorNormBackward0", "setitem": "torch::autograd::CopySlices", "sum": _of_reduction("Sum"), "mean": _of_reduction("Mean"), "prod": _of_reduction("Prod"),
+    "clamp": _of_limits, "pow": _of_power, "square": "PowBackward0", "sub": _of_number("RsubBackward1"), "div": _of_number("MulBackward0"),
+    "masked_scale": "MulBackward0", "pad_constant": "ConstantPadNdBackward0", "crop": "ConstantPadNdBackward0", "logsigmoid": "LogSigmoidBackward0", "softsign": "DivBackward0",
+    "prelu": "PreluKernelBackward0", "contract": "ViewBackward0", "diagonal_put": "DiagEmbedBackward0", "product": "MulBackward0", "leave": _of_parent,
+    "median": lambda node: "NanmedianBackward0" if node.static.get("skip") else None, "split": _of_parts, "fold": "Col2ImBackward0", "unfold": lambda node: "Im2ColBackward0" if "kernel_size" in node.static else None,
+    "det": "LinalgDetBackward0", "inv": "LinalgInvExBackward0", "svd": "LinalgSvdBackward0", "qr": "LinalgQrBackward0", "eigh": "LinalgEighBackward0",
+    "complex_eig": "LinalgEigBackward0", "cholesky": "LinalgCholeskyExBackward0", "solve": "LinalgSolveExBackward0", "slogdet": "LinalgSlogdetBackward0",
+    "matrix_exp": "LinalgMatrixExpBackward0", "pinv": "LinalgPinvBackward0", "solve_triangular": "LinalgSolveTriangularBackward0", "lu": "LinalgLuFactorExBackward0",
+    "sinc_derivative": "SincBackward0", **{name: f"Special{name.title().replace('_', '')}Backward0" for name in ("entr", "ndtri", "log_ndtr", "erfcx", "xlog1py", "zeta", "gammainc", "gammaincc")},
 }  # fmt: skip
 
 
@@ -179,12 +223,8 @@ class NodeName(str):
 
 def _title(node: Node, name: str) -> str:
     """PyTorch's name of a node."""
-    kind = type(node)
-    if kind is Pick:
-        return getattr(node, "title", None) or _title_of(node, name)
-    if kind.__base__ in (Node, SampleNode) and kind not in (SampleNode, Leaf):  # it has a class of its own
-        return kind.__name__
-    return _title_of(node, name)
+    known = getattr(type(node), "title", None)  # of a class of its own
+    return known or _title_of(node, name)
 
 
 def _title_of(node: Node, name: str) -> str:
@@ -193,16 +233,22 @@ def _title_of(node: Node, name: str) -> str:
     known = known(node) if callable(known) else known
     if known is None and name[:1].isupper():  # an autograd.Function
         return f"{name}Backward"
-    return known or f"{''.join(part.capitalize() for part in name.split('_'))}Backward0"
+    return known or f"{name.title().replace('_', '')}Backward0"
+
+
+def title_of_call(name: str, static: dict[str, Any], shape: tuple[int, ...]) -> str:
+    """PyTorch's name of the node of an op's call, for a result of this shape that other ops computed."""
+    return _title_of(Node().fill(None, None, None, static, shape, None), name)
 
 
 _titles: dict[tuple[type, str], type] = {}  # of nodes
 
 
-def known_as(name: str, several: bool = False) -> Callable[[F], F]:
+def known_as(name: str | Callable[[Any], str], several: bool = False) -> Callable[[F], F]:
     """Decorator for a public function that is composed of ops: the node of its result has PyTorch's name of one that is an op there.
 
-    The function makes its result; it does not hand on an argument. Of a tuple it is the first result; with ``several`` only of a tuple.
+    ``name`` may be a function of the result. The decorated function makes its result; it does not hand on an argument. Of a tuple it is the name
+    of each result with a node; with ``several`` only of a tuple.
 
     >>> import minigrad as mg
     >>> x = mg.tensor([1.0, 3.0], requires_grad=True)
@@ -217,21 +263,32 @@ def known_as(name: str, several: bool = False) -> Callable[[F], F]:
     return declare
 
 
-def titling(title: str, several: bool) -> Callable[[Any], Any]:
+def titling(title: str | Callable[[Any], str], several: bool = False) -> Callable[[Any], Any]:
     """A function that calls the node of a result so, if it has one, and returns the result."""
-    named = _class_of(Node, title)
+    named = None if callable(title) else _class_of(Node, title)
 
     def titled(result: Any) -> Any:
-        first: Any = result[0] if isinstance(result, tuple) else None if several else result
-        if type(first) in tensor_types:
-            node = first._node
-            if type(node) is Node:
+        if type(result) in tensor_types:  # the quick way
+            node = result._node
+            if node is None or several:
+                return result
+            if type(node) is Node and named is not None:
                 node.__class__ = named
-            elif node is not None:
-                node.titled(title)
-        return result
+                return result
+        elif several and not isinstance(result, tuple):
+            return result
+        return entitled(result, title)
 
     return titled
+
+
+def entitled(result: Any, title: str | Callable[[Any], str]) -> Any:
+    """``result``, with its node called so, if it has one; of a tuple the node of each. What is called otherwise already is called so from now on."""
+    for part in result if isinstance(result, tuple) else (result,):
+        tensor = part if type(part) in tensor_types else part.pair if isinstance(part, Shell) else None
+        if tensor is not None and (node := getattr(tensor, "_node", None)) is not None:
+            node.titled(title(part) if callable(title) else title)
+    return result
 
 
 @absent.answers_as("torch.autograd.graph.Node")
@@ -301,15 +358,12 @@ class Node:
         return name
 
     def titled(self, title: str | None = None) -> Node:
-        """This node, of a class of the name that PyTorch has for it: what ``x.grad_fn`` is. The engine knows nothing of these classes.
-
-        One of several results remains what it is, and only bears the name.
-        """
+        """This node, of a class of the name that PyTorch has for it: what ``x.grad_fn`` is. The engine knows nothing of these classes."""
         kind = type(self)
-        if kind is Node or kind is SampleNode:
+        if kind in (Node, SampleNode, Pick):
             self.__class__ = _class_of(kind, title or self.name())
-        elif title is not None and isinstance(self, Pick):
-            self.title = title
+        elif title is not None and kind is not Leaf:  # its class has another name
+            self.__class__ = _class_of(kind.__mro__[1], title)
         return self
 
     def formulas(self) -> Iterator[tuple[int | Sequence[int], Callable, tuple, tuple]]:
@@ -335,7 +389,9 @@ class Node:
         >>> (x * 2).exp().grad_fn.next_functions
         ((<mul node, shape ()>, 0),)
         """
-        return tuple((p.parents[0], p.index) if type(p) is Pick else (p, 0) for p in self.parents or ())
+        return tuple(
+            (p.parents[0].titled(), p.index) if isinstance(p, Pick) else (None if p is None else p.titled(), 0) for p in self.parents or ()
+        )
 
     def __repr__(self) -> str:
         return f"<{self.name} node, shape {self.shape}>"
@@ -344,7 +400,8 @@ class Node:
 def _class_of(kind: type, title: str) -> type:
     """The class of nodes of that name."""
     if (kind, title) not in _titles:
-        _titles[kind, title] = type(title, (kind,), {"__slots__": (), "__module__": __name__})
+        name = title.rpartition("::")[2]  # of torch::autograd::CopySlices
+        _titles[kind, title] = type(name, (kind,), {"__slots__": (), "__module__": __name__, "title": title})
     return _titles[kind, title]
 
 
@@ -377,9 +434,7 @@ class Leaf(Node):
 class Pick(Node):
     """One result of an op with several results. Its gradient goes to position ``index`` of that op's tuple of gradients."""
 
-    __slots__ = ("index", "levels", "title")
-
-    title: str  # the name that the public function gives it; else not set
+    __slots__ = ("index", "levels")
 
     def __init__(self, source: Node, index: int, array: np.ndarray):
         self.fill(source.plan, (source,), (), source.static, array.shape, array.dtype)

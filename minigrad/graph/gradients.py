@@ -107,11 +107,11 @@ class Backward:
     def _step(self, node: Node, incoming: dict[Node, Any], real: set[Node]) -> None:
         if node in incoming and node.dtype is not None:
             self.arrived[node] = summary(incoming[node])
-            if type(node) is Pick:  # its call's gradients wait for each other
+            if isinstance(node, Pick):  # its call's gradients wait for each other
                 source = node.parents[0]
                 parts = incoming.setdefault(source, [None] * len(source.shape))
                 parts[node.index] = incoming[node] if parts[node.index] is None else parts[node.index] + incoming[node]
-        if node.plan is None or type(node) is Pick or node not in incoming:
+        if node.plan is None or isinstance(node, Pick) or node not in incoming:
             return
         g = incoming.pop(node)
         if node.dtype is None:

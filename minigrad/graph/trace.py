@@ -435,7 +435,7 @@ def _same(a: Any, b: Any) -> bool:
 
 def resolve(node: Node) -> tuple[Node, int]:
     """The node of the op's call behind ``node``, and which of its results ``node`` is."""
-    if type(node) is Pick:
+    if isinstance(node, Pick):
         if node.parents is None:
             raise _freed(node)
         return node.parents[0], node.index
@@ -591,7 +591,7 @@ class _Tracer:
         return vertex
 
     def visit(self, node: Node) -> None:
-        if type(node) is Pick:
+        if isinstance(node, Pick):
             return
         if node.plan is None:
             self.leaf(node)
@@ -758,7 +758,7 @@ class _Tracer:
         """Put the arrays of operands and results into ``store``, and what small ones say into the vertices."""
         for node in nodes:
             result = values.results.get(node)
-            if type(node) is Pick:
+            if isinstance(node, Pick):
                 continue
             vertex = self.by_id[self.ids[node]]
             results = result if isinstance(result, tuple) else (result,)

@@ -30,7 +30,7 @@ class Values:
         self.operands: dict[Node, list[Any]] = {}
         with engine.no_grad(), np.errstate(all="ignore"):
             for node in nodes:
-                if type(node) is Pick:
+                if isinstance(node, Pick):
                     whole = self.results.get(node.parents[0])
                     self.results.setdefault(node, None if whole is None else whole[node.index])
                 elif node.plan is None:

@@ -253,6 +253,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return _prelu(input, weight if weights == target else reshape(weight, target))
 
 
+@known_as("RreluWithNoiseBackward0")
 @called_as(like.rrelu)
 @with_inplace
 def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
@@ -387,6 +388,7 @@ def selu(input: Tensor) -> Tensor:
     return _elu(input, alpha=SELU_ALPHA, scale=SELU_SCALE)
 
 
+@known_as("CeluBackward0")
 @called_as(like.elu)
 @with_inplace
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:

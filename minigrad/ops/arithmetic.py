@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F64, cast, elementwise, op, public
+from minigrad.engine import F64, cast, elementwise, known_as, op, public
 from minigrad.ops import elementwise as ew
 from minigrad.ops.elementwise import pow, real, where
 from minigrad.ops.results import MantissaExponent
@@ -126,6 +126,7 @@ def rad2deg(input: Operand) -> Array:
     return np.multiply(_floating(input), 180.0 / math.pi)
 
 
+@known_as("LdexpBackward0")
 def ldexp(input: Operand, other: Operand) -> Tensor:
     """``input * 2**other``: ``torch.ldexp``. Integers give the default dtype.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, batched, cast, get_default_dtype, linear_in, op, public, shape_of, sum_to, views, wrap
+from minigrad.engine import ShapeError, batched, cast, get_default_dtype, known_as, linear_in, op, public, shape_of, sum_to, views, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import along, either, positive_dim, require_dtype, sizes_of, whole
 from minigrad.ops.index import getitem, setitem
@@ -20,6 +20,7 @@ from minigrad.types import Array, Operand, Size, Tensor
 # ---------------------------------------------------------------------------------------- blocks, combinations
 
 
+@known_as("BlockDiagBackward0")
 def block_diag(*tensors: Tensor) -> Tensor:
     """The matrix with these matrices along its diagonal, zeros elsewhere: ``torch.block_diag``. A vector is a row.
 
@@ -61,6 +62,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     return tensors[0] if len(tensors) == 1 else stack([ravel(t) for t in meshgrid(*tensors)], 1)
 
 
+@known_as("StackBackward0")
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All ways to choose ``r`` elements of a vector in their order, one in a row: ``torch.combinations``.
 
@@ -154,6 +156,7 @@ def _written(name: str, input: Any, src: Any, index: tuple) -> Any:
     return setitem(input, src, index=index)
 
 
+@known_as("SelectScatterBackward0")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """``input`` with ``src`` in place of ``input.select(dim, index)``: ``torch.select_scatter``.
 
@@ -169,6 +172,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     return _written("select_scatter", input, src, (*along(dim, index), Ellipsis))
 
 
+@known_as("SliceScatterBackward0")
 def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
     """``input`` with ``src`` in place of the slice ``start:end:step`` along ``dim``: ``torch.slice_scatter``.
 
@@ -182,6 +186,7 @@ def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = 
     return _written("slice_scatter", input, src, (*along(dim, part), Ellipsis))
 
 
+@known_as("DiagonalScatterBackward0")
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """``input`` with ``src`` in place of ``input.diagonal(offset, dim1, dim2)``: ``torch.diagonal_scatter``.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, each_sample, public
+from minigrad.engine import ShapeError, each_sample, entitled, public
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import where
 from minigrad.ops.precision import in_float32
@@ -71,7 +71,11 @@ def scaled_dot_product_attention(
         if kind.kind not in "bf":
             raise TypeError(f"scaled_dot_product_attention: attn_mask must be boolean or floating, not {kind}")
         weights = where(mask, weights, -math.inf) if kind.kind == "b" else weights + mask
-    return matmul(dropout(_softmax_or_zero(weights), dropout_p, dropout_p > 0.0), value)
+    out = matmul(dropout(_softmax_or_zero(weights), dropout_p, dropout_p > 0.0), value)
+    alike = len(query.shape) == 4 and query.shape[-1] == key.shape[-1] == value.shape[-1] and not dropout_p
+    if alike and not getattr(attn_mask, "requires_grad", False):  # what PyTorch computes in one step
+        entitled(out, "ScaledDotProductFlashAttentionForCpuBackward0")
+    return out
 
 
 def _softmax_or_zero(scores: Any) -> Any:

@@ -29,13 +29,16 @@ from minigrad.engine import (
     batched,
     broadcast_to,
     cast,
+    entitled,
     get_default_dtype,
     inside,
+    known_as,
     linear_in,
     op,
     public,
     repeated,
     shape_of,
+    title_of_call,
     wrap,
 )
 from minigrad.later import Later
@@ -335,22 +338,27 @@ class ComplexPair(Shell):
 
     def answer_op(self, op: Op, operands: Sequence[Any], statics: dict[str, Any]) -> Any:
         """What ``op`` returns for operands among which are complex numbers. Raises ``TypeError`` where it has no meaning for them."""
-        return answer(op, operands, statics)
+        result = answer(op, operands, statics)
+        known = [getattr(inside(x), "_node", None) for x in operands]
+        if getattr(inside(result), "_node", None) not in known:  # not an operand handed on
+            entitled(result, title_of_call(op.name, statics, getattr(result, "shape", ())))
+        return result
 
     def abs(self) -> Any:
         """``sqrt(real**2 + imag**2)``, a Tensor. Its gradient at 0 is 0."""
-        return reduce.norm(self.pair, 2, -1)
+        return entitled(reduce.norm(self.pair, 2, -1), "AbsBackward0")
 
     absolute = __abs__ = abs
 
     def angle(self) -> Any:
         """The angle from -pi to pi, a Tensor. At 0 it is 0, and so is its gradient."""
         zero = reduce.all(ew.eq(self.pair, 0), -1)
-        return ew.where(zero, 0.0, ew.atan2(ew.where(zero, 0.0, self.imag), ew.where(zero, 1.0, self.real)))
+        found = ew.atan2(ew.where(zero, 0.0, self.imag), ew.where(zero, 1.0, self.real))
+        return entitled(ew.where(zero, 0.0, found), "AngleBackward0")
 
     def conj(self) -> ComplexPair:
         """The complex conjugate."""
-        return ComplexPair(_conjugate(self.pair))
+        return entitled(ComplexPair(_conjugate(self.pair)), "ConjBackward0")
 
     def resolve_conj(self) -> ComplexPair:
         """The pair itself: a conjugate is computed at once."""
@@ -402,10 +410,10 @@ class ComplexPair(Shell):
         return _div(other, self)
 
     def __pow__(self, other: Any) -> ComplexPair:
-        return _pow(self, other)
+        return entitled(_pow(self, other), "PowBackward0")
 
     def __rpow__(self, other: Any) -> ComplexPair:
-        return _pow(other, self)
+        return entitled(_pow(other, self), "PowBackward0")
 
     def __matmul__(self, other: Any) -> ComplexPair:
         return products.matmul(self, other)  # type: ignore[return-value]
@@ -859,6 +867,7 @@ def as_pair(name: str, x: Any) -> ComplexPair:
     return complex(x, wrap(np.zeros(shape_of(x), array_of(x).dtype)))
 
 
+@known_as("ComplexBackward0")
 def complex(real: Tensor, imag: Tensor) -> ComplexPair:
     """``real + i * imag``: ``torch.complex``. The shapes broadcast.
 
@@ -871,6 +880,7 @@ def complex(real: Tensor, imag: Tensor) -> ComplexPair:
     return ComplexPair(stack([real, imag], -1))
 
 
+@known_as("PolarBackward0")
 def polar(abs: Tensor, angle: Tensor) -> ComplexPair:
     """``abs * (cos(angle) + i * sin(angle))``: ``torch.polar``.
 

@@ -33,7 +33,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from minigrad.engine import ShapeError, batched, linear_in, op, public, repeated, unnamed
+from minigrad.engine import ShapeError, batched, entitled, linear_in, op, public, repeated, unnamed
 from minigrad.kernels import conv as kernels
 from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
@@ -273,7 +273,7 @@ def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
     )
     _check_dtypes(name, input, weight, bias)
     y = conv(x, weight, bias, sizes=sizes, window=window)
-    return y[0] if single else y
+    return entitled(y[0], "SqueezeBackward1") if single else y
 
 
 @functools.lru_cache(maxsize=4096)
@@ -314,7 +314,7 @@ def _conv_transpose(name, dims, input, weight, bias, stride, padding, output_pad
     # The window of the convolution from these sizes to those of the input: output_padding reduces its padding at the end.
     window = Window(stride, tuple([(p, p - e) for p, e in zip(padding, extra, strict=True)]), dilation)
     x = conv_input(y, weight, bias, shape=(y.shape[0], weight.shape[1] * groups, *sizes), window=window)
-    return x[0] if single else x
+    return entitled(x[0], "SqueezeBackward1") if single else x
 
 
 def _check(name, dims, x_shape, w_shape, b_shape, groups, outputs):

@@ -56,12 +56,14 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return sum((x1 / a) * (x2 / b), dim=dim)
 
 
+@known_as("NormBackward1")
 @in_float32
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension: ``torch.nn.functional.pairwise_distance``."""
     return norm(x1 - x2 + eps, p, -1, keepdim=keepdim)
 
 
+@known_as("PdistBackward0")
 @in_float32
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norms of the differences of all pairs of rows (0, 1), (0, 2), ..., (1, 2), ...: ``torch.nn.functional.pdist``.
@@ -154,6 +156,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "us
     return norm(differences, p, -1) if x1.shape[-1] else sum(differences, -1)
 
 
+@known_as("RenormBackward0")
 @in_float32
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """``input`` with each slice along ``dim`` whose p-norm is above ``maxnorm`` scaled down to it: ``torch.renorm``.

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from minigrad.engine import F32, F64, elementwise, get_default_dtype, op, shape_of
+from minigrad.engine import F32, F64, elementwise, entitled, get_default_dtype, op, shape_of
 from minigrad.kernels import maps, native, special
 from minigrad.kernels.native import maps as fast
 from minigrad.kernels.special import BLOCK, in_blocks
@@ -216,7 +216,8 @@ def div_trunc(input: Operand, other: Operand) -> Array:
 def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``: ``torch.addcmul``. For integers ``value`` is cut to a whole number."""
     product = mul(tensor1, tensor2)
-    return plus(input, product if value == 1 else mul(product, factor("addcmul", "value", value, input, product, cut=True)))
+    product = product if value == 1 else mul(product, factor("addcmul", "value", value, input, product, cut=True))
+    return entitled(plus(input, product), "AddcmulBackward0")
 
 
 @in_float32
@@ -224,7 +225,7 @@ def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float 
     """``input + value * tensor1 / tensor2``: ``torch.addcdiv``. Raises ``RuntimeError`` if both ``tensor1`` and ``tensor2`` are integers."""
     if not any(getattr(x, "dtype", F32).kind == "f" for x in (tensor1, tensor2)):
         raise RuntimeError("addcdiv: one of tensor1 and tensor2 must be floating, since integers could be divided in two ways")
-    return add(input, div(tensor1, tensor2), alpha=value)
+    return entitled(add(input, div(tensor1, tensor2), alpha=value), "AddcdivBackward0")
 
 
 @in_float32
@@ -737,13 +738,13 @@ def clamp(input: Array, min: Operand | None = None, max: Operand | None = None) 
 def clamp_min(input: Operand, min: Operand) -> Tensor:
     """``clamp(input, min=min)``: ``torch.clamp_min``."""
     tensors("clamp_min", min=min)
-    return clamp(input, min)
+    return entitled(clamp(input, min), "ClampMinBackward0")
 
 
 def clamp_max(input: Operand, max: Operand) -> Tensor:
     """``clamp(input, max=max)``: ``torch.clamp_max``."""
     tensors("clamp_max", max=max)
-    return clamp(input, None, max)
+    return entitled(clamp(input, None, max), "ClampMaxBackward0")
 
 
 def _share(g, loses, ties):

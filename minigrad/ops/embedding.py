@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, batched, linear_in, moved, no_grad, op, public
+from minigrad.engine import ShapeError, TensorBase, batched, known_as, linear_in, moved, no_grad, op, public
 from minigrad.ops.arguments import number, whole
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.elementwise import where
@@ -113,6 +113,7 @@ def _renormed(name: str, weight: Any, input: np.ndarray, max_norm: float, norm_t
         return weight._assign(shortened, name)  # type: ignore[attr-defined]
 
 
+@known_as("EmbeddingBagBackward0")
 @sample_by_sample()
 def embedding_bag(
     input: Operand,

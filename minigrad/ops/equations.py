@@ -19,6 +19,7 @@ from minigrad.engine import (
     batched,
     each_sample,
     inside,
+    known_as,
     linear_in,
     op,
     public,
@@ -139,6 +140,7 @@ def _solve(a: Array, b: Array) -> Array:
         return np.linalg.solve(a, b)
 
 
+@known_as("LinalgSolveExBackward0")
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """The solution X of ``A @ X == B``: ``torch.linalg.solve``.
 
@@ -263,6 +265,7 @@ def _cholesky(input: Array) -> Array:
         return np.linalg.cholesky(input)
 
 
+@known_as("LinalgCholeskyExBackward0")
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """The lower triangular L with ``L @ L.mT == input``, for symmetric positive definite x (..., n, n): ``torch.linalg.cholesky``.
 
@@ -317,6 +320,7 @@ def _solve_triangular(a: Array, b: Array, upper: bool, unitriangular: bool) -> A
     return x
 
 
+@known_as("LinalgSolveTriangularBackward0")
 def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
     """The solution X of ``A @ X == B`` for triangular A: ``torch.linalg.solve_triangular``.
 
@@ -359,6 +363,7 @@ def triangular_solve(
     return TriangularSolveResult(solve_triangular(matrix, b, upper=above, unitriangular=unitriangular), A)
 
 
+@known_as("CholeskySolveBackward0")
 def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
     """The solution X of ``L @ L.mT @ X == input`` with Cholesky's factor L: ``torch.cholesky_solve``.
 
@@ -379,6 +384,7 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor
     return solve_triangular(_COMPLEX.adjoint(lower), solve_triangular(lower, input, upper=False), upper=True)
 
 
+@known_as("CholeskyInverseBackward0")
 def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
     """The inverse of ``L @ L.mT`` from Cholesky's factor L (..., n, n): ``torch.cholesky_inverse``. With ``upper``, of ``U.mT @ U``.
 
@@ -500,6 +506,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     return LU(alike(LU_data, p), lower, upper)
 
 
+@known_as("LinalgLuBackward0")
 def lu(A: Tensor, *, pivot: bool = True) -> LU:
     """P, L and U with ``A == P @ L @ U``: ``torch.linalg.lu``.
 
@@ -522,6 +529,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> LU:
     return lu_unpack(*_lu(A, bool(pivot)))
 
 
+@known_as("LinalgLuSolveBackward0")
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
     """The solution X of ``A @ X == B`` with what :func:`lu_factor` returned for A: ``torch.linalg.lu_solve``.
 

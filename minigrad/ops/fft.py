@@ -15,7 +15,20 @@ from typing import Any
 import numpy as np
 
 from minigrad.devices import check_device
-from minigrad.engine import ShapeError, batched, dtype_of, get_default_dtype, inside, linear_in, op, public, unnamed, wrap
+from minigrad.engine import (
+    ShapeError,
+    batched,
+    dtype_of,
+    entitled,
+    get_default_dtype,
+    inside,
+    known_as,
+    linear_in,
+    op,
+    public,
+    unnamed,
+    wrap,
+)
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
 from minigrad.ops.batching import along_dim, behind
@@ -107,7 +120,8 @@ def _complex(name: str, input: Any, s: Any, dim: Any, norm: str | None, inverse:
     dims, sizes = _places(name, tuple(z.shape), s, dim)
     pair = _resized(z.pair, dims, sizes)
     n = math.prod([pair.shape[d] for d in dims])
-    return ComplexPair(_scaled(name, _transform(pair, dims, inverse), n, norm, inverse))
+    kind = "FftC2C" if isinstance(input, ComplexPair) or len(dims) != 1 else "Conj" if inverse else "FftR2C"
+    return entitled(ComplexPair(_scaled(name, _transform(pair, dims, inverse), n, norm, inverse)), f"{kind}Backward0")
 
 
 def _half(name: str, input: Any, s: Any, dim: Any, norm: str | None) -> ComplexPair:
@@ -158,6 +172,7 @@ def ifft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = Non
     return _complex("ifft", input, n, dim, norm, True)
 
 
+@known_as("FftR2CBackward0")
 def rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> ComplexPair:
     """The first n // 2 + 1 coefficients of :func:`fft` of a real signal; the others are their conjugates: ``torch.fft.rfft``.
 
@@ -165,11 +180,12 @@ def rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = 
     >>> x = mg.tensor([1.0, 0.0, -1.0, 0.0], requires_grad=True)
     >>> spectrum = mg.fft.rfft(x).abs()
     >>> spectrum
-    tensor([0., 2., 0.], grad_fn=<LinalgVectorNormBackward0>)
+    tensor([0., 2., 0.], grad_fn=<AbsBackward0>)
     """
     return _half("rfft", input, n, dim, norm)
 
 
+@known_as("FftC2RBackward0")
 def irfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of :func:`rfft`, a real Tensor of ``n`` elements along ``dim``, 2 (m - 1) by default: ``torch.fft.irfft``.
 
@@ -190,11 +206,13 @@ def ifft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = Non
     return _complex("ifft2", input, s, dim, norm, True)
 
 
+@known_as("FftR2CBackward0")
 def rfft2(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> ComplexPair:
     """:func:`rfft` along the last of two dimensions, :func:`fft` along the other: ``torch.fft.rfft2``."""
     return _half("rfft2", input, s, dim, norm)
 
 
+@known_as("FftC2RBackward0")
 def irfft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
     """The inverse of :func:`rfft2`: ``torch.fft.irfft2``."""
     return _whole("irfft2", input, s, dim, norm)
@@ -210,11 +228,13 @@ def ifftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -
     return _complex("ifftn", input, s, dim, norm, True)
 
 
+@known_as("FftR2CBackward0")
 def rfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> ComplexPair:
     """:func:`rfft` along the last of several dimensions, :func:`fft` along the others: ``torch.fft.rfftn``."""
     return _half("rfftn", input, s, dim, norm)
 
 
+@known_as("FftC2RBackward0")
 def irfftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
     """The inverse of :func:`rfftn`: ``torch.fft.irfftn``."""
     return _whole("irfftn", input, s, dim, norm)
@@ -224,11 +244,13 @@ def _swapped(norm: str | None) -> str | None:
     return {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
 
 
+@known_as("FftC2RBackward0")
 def hfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The real :func:`fft` of a signal of which half is given, the rest being its conjugates: ``torch.fft.hfft``."""
     return _whole("hfft", as_pair("hfft", input).conj(), n, dim, _swapped(norm))
 
 
+@known_as("ConjBackward0")
 def ihfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> ComplexPair:
     """The inverse of :func:`hfft`: ``torch.fft.ihfft``."""
     return _half("ihfft", input, n, dim, _swapped(norm)).conj()
@@ -350,7 +372,11 @@ def stft(
     z = rfft(frames) if onesided else fft(frames)
     pair = transpose(z.pair, -3, -2)
     pair = pair * (1 / math.sqrt(n_fft)) if normalized else pair
-    return ComplexPair(pair) if return_complex else pair
+    return (
+        entitled(ComplexPair(pair), "SqueezeBackward4" if len(input.shape) == 1 else "TransposeBackward1")
+        if return_complex
+        else entitled(pair, "ViewAsRealBackward0")
+    )
 
 
 def istft(

@@ -26,6 +26,7 @@ from minigrad.engine import (
     broadcast_to,
     cast,
     each_sample,
+    entitled,
     is_array,
     is_batched,
     joint,
@@ -502,7 +503,8 @@ def scatter(input: Tensor, dim: int, index: Operand, src: Operand, *, reduce: st
     if reduce not in (None, "multiply"):
         raise ValueError(f"scatter: reduce must be None, 'add' or 'multiply', not {reduce!r}")
     x, grid, v = _scattered("scatter", input, dim, index, src)
-    return _as_before(setitem(x, v, index=grid) if reduce is None else _multiplied(x, grid, v), input)
+    out = _as_before(setitem(x, v, index=grid) if reduce is None else _multiplied(x, grid, v), input)
+    return entitled(out, f"ScatterBackward{(0 if hasattr(src, 'dtype') else 1) + (0 if reduce is None else 2)}")
 
 
 def _scattered(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, Any]:
@@ -530,6 +532,7 @@ def _multiplied(x: Any, index: tuple, v: Any) -> Any:
     return x
 
 
+@known_as("ScatterAddBackward0")
 def scatter_add(input: Tensor, dim: int, index: Operand, src: Operand) -> Tensor:
     """``input`` with ``out[i, index[i, j, k], k] += src[i, j, k]`` for ``dim=1``: ``torch.scatter_add``. Arguments as in :func:`scatter`.
 
@@ -580,6 +583,7 @@ def _reduced(x: Any, index: tuple, v: Any, reduce: str, include_self: bool) -> A
     return (ew.over if x.dtype.kind == "f" else ew.floor_divide)(total, np.maximum(count, 1).astype(x.dtype))
 
 
+@known_as("ScatterReduceBackward0")
 @sample_by_sample()
 def scatter_reduce(input: Tensor, dim: int, index: Operand, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """``input`` with the values ``src`` combined where :func:`scatter` would put them: ``torch.scatter_reduce``.
@@ -602,6 +606,7 @@ def scatter_reduce(input: Tensor, dim: int, index: Operand, src: Tensor, reduce:
     return _as_before(_reduced(x, grid, v, reduce, include_self), input)
 
 
+@known_as("IndexReduceBackward0")
 @sample_by_sample()
 def index_reduce(input: Tensor, dim: int, index: Operand, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """``input`` with the slices ``source`` combined into its slices ``index`` along ``dim``: ``torch.index_reduce``.
@@ -657,6 +662,7 @@ def _source(name: str, input: Any, dim: int, n: int, source: Any) -> Any:
     return source
 
 
+@known_as("IndexAddBackward0")
 def index_add(input: Tensor, dim: int, index: Operand, source: Tensor, *, alpha: float = 1) -> Tensor:
     """``input`` with ``alpha * source`` added to its slices ``index`` along ``dim``: ``torch.index_add``.
 
@@ -672,6 +678,7 @@ def index_add(input: Tensor, dim: int, index: Operand, source: Tensor, *, alpha:
     return _as_before(index_put(_vector(input), along(dim, array), source, accumulate=True), input)
 
 
+@known_as("IndexCopyBackward0")
 def index_copy(input: Tensor, dim: int, index: Operand, source: Operand) -> Tensor:
     """``input`` with its slices ``index`` along ``dim`` replaced by those of ``source``: ``torch.index_copy``. Raises as :func:`index_add`."""
     dim, array = _line("index_copy", shape_of(input), dim, index)
@@ -679,6 +686,7 @@ def index_copy(input: Tensor, dim: int, index: Operand, source: Operand) -> Tens
     return _as_before(setitem(_vector(input), source, index=along(dim, array)), input)
 
 
+@known_as("IndexFillBackward0")
 def index_fill(input: Tensor, dim: int, index: Operand, value: Operand) -> Tensor:
     """``input`` with its slices ``index`` along ``dim`` filled with ``value``, in the dtype of ``input``: ``torch.index_fill``."""
     dim, array = _line("index_fill", shape_of(input), dim, index)
@@ -686,6 +694,7 @@ def index_fill(input: Tensor, dim: int, index: Operand, value: Operand) -> Tenso
     return _as_before(setitem(_vector(input), value, index=along(dim, array)), input)
 
 
+@known_as("IndexPutBackward0")
 def index_put(input: Tensor, indices: Sequence[Any], values: Operand, accumulate: bool = False) -> Tensor:
     """``input`` after ``input[indices] = values``; with ``accumulate`` values are added, also at repeated indices: ``torch.index_put``.
 
@@ -713,6 +722,7 @@ def _plus_at(input: Any, values: Any, shape: tuple[int, ...], index: Any) -> Any
     return input + put_add(broadcast_to(values, shape=places), shape=shape, index=index)
 
 
+@known_as("TakeBackward0")
 def take(input: Operand, index: Operand) -> Tensor:
     """Elements of the flat ``input``, in the shape of ``index``: ``torch.take``. Negative numbers count from the end.
 
@@ -740,6 +750,7 @@ def _from_front(index: Any, size: int) -> Any:
     return each_sample(lambda a: np.where(a < 0, a + size, a), index)
 
 
+@known_as("PutBackward0")
 def put(input: Tensor, index: Operand, source: Tensor, accumulate: bool = False) -> Tensor:
     """``input`` with the elements of ``source`` at the places ``index`` of the flat tensor, or added there: ``torch.Tensor.put``.
 
@@ -785,6 +796,7 @@ def masked_fill(input: Tensor, mask: Operand, value: Operand) -> Tensor:
     return ew.where(_mask("masked_fill", mask), value, input)
 
 
+@known_as("MaskedSelectBackward0")
 def masked_select(input: Tensor, mask: Operand) -> Tensor:
     """The elements where ``mask`` is True, as a vector; both broadcast: ``torch.masked_select``."""
     array, shape = np.asarray(_mask("masked_select", mask)), shape_of(input)
@@ -794,6 +806,7 @@ def masked_select(input: Tensor, mask: Operand) -> Tensor:
     return getitem(input if shape == meet else broadcast_to(input, shape=meet), index=(np.broadcast_to(array, meet),))
 
 
+@known_as("MaskedScatterBackward0")
 def masked_scatter(input: Tensor, mask: Operand, source: Operand) -> Tensor:
     """``input`` with the first elements of ``source`` where ``mask`` is True, in row-major order: ``torch.masked_scatter``."""
     require_dtype("masked_scatter", input, source=source)

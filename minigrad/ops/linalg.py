@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import LinAlgError, ShapeError, cast, dtype_of, each_sample, op, public, is_array, batched
+from minigrad.engine import LinAlgError, ShapeError, batched, cast, dtype_of, each_sample, is_array, known_as, op, public
 from minigrad.kernels import products as kernels
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.later import Later
@@ -316,6 +316,7 @@ def _squares(x: Any) -> Any:
     return sum(real(ew.mul(x, conj(x))), -2)
 
 
+@known_as("LinalgLstsqBackward0")
 @sample_by_sample()
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str = "gelsy") -> LeastSquares:
     """The X with the least ``norm(A @ X - B)``, and among several the smallest: ``torch.linalg.lstsq``.
@@ -520,6 +521,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     return sum(ew.mul(conj(x), y), dim)
 
 
+@known_as("FlipBackward0")
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """The powers 0 to N - 1 of each element, (..., n) to (..., n, N): ``torch.linalg.vander``. N is n by default.
 

@@ -18,6 +18,7 @@ from minigrad.engine import (
     broadcast_to,
     cast,
     elementwise,
+    entitled,
     is_array,
     known_as,
     linear_in,
@@ -313,7 +314,7 @@ def _soft_cross_entropy(logp: Any, target: Any, per_class: Any, reduction: str, 
     losses = sum(logp * target if per_class is None else logp * target * per_class, dim=1) * -1.0
     if reduction == "mean" and logp.shape[1] == 0:  # a place is counted by its classes: the mean over none
         return sum(losses) * math.nan
-    return reduced(losses, reduction)
+    return entitled(reduced(losses, reduction), "DivBackward1" if reduction == "mean" else "NegBackward0")
 
 
 # -------------------------------------------------------------------------------------- elementwise losses

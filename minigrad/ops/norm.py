@@ -287,6 +287,7 @@ def _check_momentum(name: str, momentum: Any) -> None:
         number(name, "momentum", momentum)
 
 
+@known_as("ViewBackward0")
 def instance_norm(
     input: Tensor,
     running_mean: Operand | None = None,

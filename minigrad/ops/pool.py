@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, batched, linear_in, op, public, tangent, unnamed, wrap
+from minigrad.engine import ShapeError, TensorBase, batched, known_as, linear_in, op, public, tangent, unnamed, wrap
 from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.native import pool as fast
@@ -105,6 +105,7 @@ def avg_pool_input(y: Array, axes: Any, divisor: Any) -> Array:
 # ------------------------------------------------------------------------------------------------ maximum pooling
 
 
+@known_as("SqueezeBackward1")
 @called_as(like.max_pool)
 def max_pool1d(
     input: Tensor,
@@ -119,6 +120,7 @@ def max_pool1d(
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@known_as("MaxPool2DWithIndicesBackward0")
 @called_as(like.max_pool)
 def max_pool2d(
     input: Tensor,
@@ -152,7 +154,7 @@ def max_pool2d(
     >>> x = mg.tensor([[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 2.0, 2.0]]], requires_grad=True)
     >>> y = mg.max_pool2d(x, 2)
     >>> y
-    tensor([[[5., 2.]]], grad_fn=<SelectBackward0>)
+    tensor([[[5., 2.]]], grad_fn=<MaxPool2DWithIndicesBackward0>)
     >>> y.sum().backward()
     >>> x.grad
     tensor([[[0., 1., 1., 0.],
@@ -161,6 +163,7 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@known_as("MaxPool3DWithIndicesBackward0")
 @called_as(like.max_pool)
 def max_pool3d(
     input: Tensor,
@@ -175,24 +178,28 @@ def max_pool3d(
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@known_as("SqueezeBackward1")
 @called_as(like.adaptive_max_pool)
 def adaptive_max_pool1d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
     """Maximum of each of ``output_size`` windows: ``torch.nn.functional.adaptive_max_pool1d``."""
     return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
+@known_as("AdaptiveMaxPool2DBackward0")
 @called_as(like.adaptive_max_pool)
 def adaptive_max_pool2d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
     """Maximum of each window of :func:`adaptive_avg_pool2d`: ``torch.nn.functional.adaptive_max_pool2d``."""
     return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
+@known_as("AdaptiveMaxPool3DBackward0")
 @called_as(like.adaptive_max_pool)
 def adaptive_max_pool3d(input: Tensor, output_size: Size | Sequence[int | None] | None, return_indices: bool = False) -> Any:
     """Maximum of each of the windows that divide a volume evenly: ``torch.nn.functional.adaptive_max_pool3d``."""
     return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
+@known_as("SqueezeBackward1")
 def max_unpool1d(
     input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
 ) -> Tensor:
@@ -200,6 +207,7 @@ def max_unpool1d(
     return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@known_as("MaxUnpool2DBackward0")
 def max_unpool2d(
     input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
 ) -> Tensor:
@@ -227,6 +235,7 @@ def max_unpool2d(
     return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
+@known_as("MaxUnpool3DBackward0")
 def max_unpool3d(
     input: Tensor, indices: Operand, kernel_size: Size, stride: Size | None = None, padding: Size = 0, output_size: Size | None = None
 ) -> Tensor:
@@ -303,6 +312,7 @@ def fractional_max_pool2d_with_indices(
     return _fractional_max_pool("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, True, _random_samples)
 
 
+@known_as("FractionalMaxPool2DBackward0")
 def fractional_max_pool2d(
     input: Any,
     kernel_size: Any,
@@ -348,6 +358,7 @@ def fractional_max_pool3d_with_indices(
     return _fractional_max_pool("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, True, _random_samples)
 
 
+@known_as("FractionalMaxPool3DBackward0")
 def fractional_max_pool3d(
     input: Any,
     kernel_size: Any,
@@ -366,6 +377,7 @@ def fractional_max_pool3d(
 # ------------------------------------------------------------------------------------------------ average pooling
 
 
+@known_as("SqueezeBackward1")
 @in_float32
 def avg_pool1d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
@@ -374,6 +386,7 @@ def avg_pool1d(
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@known_as("AvgPool2DBackward0")
 @in_float32
 def avg_pool2d(
     input: Tensor,
@@ -407,6 +420,7 @@ def avg_pool2d(
     return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@known_as("AvgPool3DBackward0")
 @in_float32
 def avg_pool3d(
     input: Tensor,
@@ -421,12 +435,14 @@ def avg_pool3d(
     return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@known_as("SqueezeBackward1")
 @in_float32
 def adaptive_avg_pool1d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of ``output_size`` windows: ``torch.nn.functional.adaptive_avg_pool1d``."""
     return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
 
 
+@known_as(lambda y: "MeanBackward1" if set(y.shape[-2:]) == {1} else "AdaptiveAvgPool2DBackward0")
 @in_float32
 def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of the windows that divide an image evenly: ``torch.nn.functional.adaptive_avg_pool2d``.
@@ -450,18 +466,21 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] 
     return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
 
+@known_as(lambda y: "MeanBackward1" if set(y.shape[-3:]) == {1} else "AdaptiveAvgPool3DBackward0")
 @in_float32
 def adaptive_avg_pool3d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of the windows that divide a volume evenly: ``torch.nn.functional.adaptive_avg_pool3d``."""
     return _adaptive_avg_pool("adaptive_avg_pool3d", 3, input, output_size)
 
 
+@known_as("PowBackward0")
 @in_float32
 def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window along one axis: ``torch.nn.functional.lp_pool1d``. Like :func:`lp_pool2d`."""
     return _lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
+@known_as("PowBackward0")
 @in_float32
 def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window, (sum of x**p)**(1/p): ``torch.nn.functional.lp_pool2d``.
@@ -477,6 +496,7 @@ def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size |
     return _lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
+@known_as("PowBackward0")
 @in_float32
 def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False) -> Tensor:
     """p-norm of every window of a volume: ``torch.nn.functional.lp_pool3d``. Like :func:`lp_pool2d`."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, Shell, aligned, batched, in_dtype, linear_in, op, public, rearranged, unnamed
+from minigrad.engine import F16, F32, ShapeError, Shell, aligned, batched, in_dtype, known_as, linear_in, op, public, rearranged, unnamed
 from minigrad.kernels import products as kernels
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, positive_dim, positive_dims, require_dtype
@@ -109,6 +109,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
+@known_as("BmmBackward0")
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Products of the matrices in two batches (b, n, k) and (b, k, m), without broadcasting: ``torch.bmm``."""
     _require_dims("bmm", input=(input, 3), mat2=(mat2, 3))
@@ -129,6 +130,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return matmul(input, tensor)
 
 
+@known_as("VdotBackward0")
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Scalar product of two vectors, of complex ones with the conjugate of ``input``: ``torch.vdot``. For real ones it is :func:`dot`."""
     return dot(input.conj() if isinstance(input, Shell) else input, other)
@@ -166,30 +168,35 @@ def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float
     return ew.add(input if beta == 1 else ew.mul(input, beta), product)
 
 
+@known_as("AddmmBackward0")
 @in_float32
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)``: ``torch.addmm``."""
     return _plus_product("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
+@known_as("AddmvBackward0")
 @in_float32
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)``: ``torch.addmv``."""
     return _plus_product("addmv", input, mv(mat, vec), beta, alpha)
 
 
+@known_as("AddrBackward0")
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``: ``torch.addr``."""
     return _plus_product("addr", input, outer(vec1, vec2), beta, alpha)
 
 
+@known_as("BaddbmmBackward0")
 @in_float32
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * bmm(batch1, batch2)``: ``torch.baddbmm``."""
     return _plus_product("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
+@known_as("AddbmmBackward0")
 @in_float32
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * sum over the batch of (batch1 @ batch2)``: ``torch.addbmm``."""
@@ -549,6 +556,7 @@ def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
     return contract(input, other, labels=(la, lb, tuple([x for x in la if x not in lb] + [x for x in lb if x not in la])))
 
 
+@known_as("UnsafeViewBackward0")
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: each element of ``input`` becomes a block, itself times ``other``: ``torch.kron``. Any numbers of dimensions."""
     n = max(len(input.shape), len(other.shape))
@@ -557,6 +565,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return reshape(blocks, tuple([x * y for x, y in zip(s, t, strict=True)]))
 
 
+@known_as("TraceBackward0")
 def trace(input: Tensor) -> Tensor:
     """Sum of the diagonal of a matrix: ``torch.trace``."""
     _require_dims("trace", input=(input, 2))
@@ -593,6 +602,7 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
 
 
+@known_as("LinalgCrossBackward0")
 @in_float32
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     """Cross product of vectors with 3 elements along ``dim``; other dimensions, of which both have as many, broadcast: ``torch.linalg.cross``."""

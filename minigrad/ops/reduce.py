@@ -30,6 +30,7 @@ from minigrad.engine import (
     op,
     public,
     tangent,
+    titling,
 )
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
@@ -150,6 +151,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
     return (total / (count or math.nan)).astype(dtype, copy=False)
 
 
+@known_as("NansumBackward0")
 def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """:func:`sum` in which NaN counts as 0: ``torch.nansum``."""
     return sum(ew.where(ew.isnan(input), 0, input), dim, keepdim, dtype)
@@ -254,6 +256,7 @@ def std(input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: 
     return _std(input, *_spread_arguments("std", dim, unbiased, keepdim, correction))
 
 
+@known_as("VarMeanBackward0")
 @in_float32
 def var_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
@@ -263,6 +266,7 @@ def var_mean(
     return _var(input, dim, correction, keepdim), mean(input, dim, keepdim)
 
 
+@known_as("StdMeanBackward0")
 @in_float32
 def std_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
@@ -477,6 +481,7 @@ def amin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     return np.minimum.reduce(input, axis=axes, keepdims=keepdim)
 
 
+@known_as("AminmaxBackward0")
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
     """``(amin(input), amax(input))`` as a named tuple ``min, max``: ``torch.aminmax``."""
     return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
@@ -525,6 +530,9 @@ def _other(name: str, dim: Any, other: Any) -> Any:
     raise TypeError(f"{name}: either a dim or other, the tensor to compare with, not both")
 
 
+_maximum, _minimum = titling("MaxBackward1"), titling("MinBackward1")
+
+
 @known_as("MaxBackward0", several=True)
 @called_as(like.largest)
 def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
@@ -543,7 +551,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     if other is not None:
         return ew.maximum(input, other)
     if dim is None:
-        return amax(input, None, keepdim)
+        return _maximum(amax(input, None, keepdim))
     return _picked(input, argmax(input, dim, keepdim), dim)
 
 
@@ -555,7 +563,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     if other is not None:
         return ew.minimum(input, other)
     if dim is None:
-        return amin(input, None, keepdim)
+        return _minimum(amin(input, None, keepdim))
     return _picked(input, argmin(input, dim, keepdim), dim)
 
 
@@ -571,6 +579,7 @@ def _running_position(x: Array, dim: int, largest: bool) -> Array:
     return np.maximum.accumulate(np.where((x == best) | (x != x), places, 0), axis=axis).astype(I64, copy=False)
 
 
+@known_as("CummaxBackward0")
 def cummax(input: Tensor, dim: int) -> ValuesIndices:
     """Running maximum along ``dim`` and the index of its last occurrence: ``torch.cummax``, a named tuple ``(values, indices)``.
 
@@ -581,6 +590,7 @@ def cummax(input: Tensor, dim: int) -> ValuesIndices:
     return _picked(input, _running_position(input, dim, True), dim)
 
 
+@known_as("CumminBackward0")
 def cummin(input: Tensor, dim: int) -> ValuesIndices:
     """Running minimum along ``dim`` and the index of its last occurrence: ``torch.cummin``."""
     return _picked(input, _running_position(input, dim, False), dim)
@@ -689,6 +699,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
     return _norm(input if dtype is None else cast(input, dtype=dtype_of("norm", dtype)), float(p), dim, keepdim)
 
 
+@known_as("DistBackward0")
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of ``input - other``, which are broadcast: ``torch.dist``."""
     return norm(ew.sub(input, other), p)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, known_as, public
+from minigrad.engine import ShapeError, entitled, known_as, public
 from minigrad.ops.arguments import whole
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.elementwise import where
@@ -55,6 +55,9 @@ _MODES: dict[str, tuple[int | None, int, Any]] = {
     "bicubic": (2, 2, lambda d: _cubic(d, -0.5)),
     "lanczos": (2, 3, _lanczos),
 }
+
+
+_TITLES = {mode: "".join(part.capitalize() for part in mode.split("-")) for mode in _MODES}  # in PyTorch's names of nodes
 
 
 def _interpolation(size: int, out: int, reach: int, align_corners: bool, scale: float | None, dtype: Any) -> np.ndarray:
@@ -171,7 +174,7 @@ def interpolate(
         raise ShapeError(f"interpolate: an input of shape {shape} would become {(*shape[:2], *sizes)}")
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, tuple(sizes))
-    out = input
+    out: Any = input
     for i, (n, m, scale) in enumerate(zip(shape[2:], sizes, scales, strict=True)):
         dim = i + 2
         if n == m and scale in (None, 1.0):
@@ -184,7 +187,7 @@ def interpolate(
             else:
                 matrix = _interpolation(n, m, reach, bool(align_corners), scale, input.dtype)
             out = transpose(matmul(transpose(out, dim, -1), matrix.T), dim, -1)
-    return out
+    return out if out is input else entitled(out, f"Upsample{_TITLES[mode]}{dims}D{'Aa' if antialias else ''}Backward0")
 
 
 def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Any:
@@ -205,6 +208,7 @@ def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None)
 # ------------------------------------------------------------------------------------------ points of a grid
 
 
+@known_as("AffineGridGeneratorBackward0")
 @in_float32
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Any:
     """The pixel coordinates of an image after an affine map, as a grid for :func:`grid_sample`: ``torch.nn.functional.affine_grid``.
@@ -239,7 +243,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     return reshape(matmul(base, transpose(theta, 1, 2)), (size[0], *size[2:], dims))
 
 
-@known_as("GridSampler2DBackward0")
+@known_as(lambda y: f"GridSampler{y.ndim - 2}DBackward0")
 @in_float32
 @sample_by_sample(whole="images")
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import elementwise, op, public, shape_of, unnamed
+from minigrad.engine import elementwise, known_as, op, public, shape_of, unnamed
 from minigrad.kernels import special as kernels
 from minigrad.kernels.special import in_blocks
 from minigrad.ops import elementwise as ew
@@ -84,6 +84,7 @@ def polygamma(n: int, input: Operand) -> Array:
     return _computed(lambda x: kernels.polygamma(n, x), input)
 
 
+@known_as("MvlgammaBackward0")
 def multigammaln(a: Tensor, p: int) -> Tensor:
     """The logarithm of the multivariate gamma function of dimension ``p``: ``torch.special.multigammaln``.
 
@@ -304,6 +305,7 @@ def bessel_ie(x: Operand, order: int) -> Array:
     return _computed(lambda x: kernels.bessel_i(x, order, True), x)
 
 
+@known_as("I0Backward0")
 def i0(input: Operand) -> Tensor:
     """The modified Bessel function of order 0: ``torch.i0``.
 
@@ -314,16 +316,19 @@ def i0(input: Operand) -> Tensor:
     return bessel_i(input, 0)
 
 
+@known_as("SpecialI1Backward0")
 def i1(input: Operand) -> Tensor:
     """The modified Bessel function of order 1, the derivative of :func:`i0`: ``torch.special.i1``."""
     return bessel_i(input, 1)
 
 
+@known_as("SpecialI0EBackward0")
 def i0e(input: Operand) -> Tensor:
     """:func:`i0` times exp(-abs(x)), which does not overflow: ``torch.special.i0e``."""
     return bessel_ie(input, 0)
 
 
+@known_as("SpecialI1EBackward0")
 def i1e(input: Operand) -> Tensor:
     """:func:`i1` times exp(-abs(x)): ``torch.special.i1e``."""
     return bessel_ie(input, 1)
@@ -336,6 +341,7 @@ def sinc_derivative(x: Operand, order: int) -> Array:
     return _computed(lambda x: kernels.sinc(x, order), x)
 
 
+@known_as("SincBackward0")
 def sinc(input: Operand) -> Tensor:
     """sin(pi x) / (pi x), 1 at 0: ``torch.sinc``.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, is_array, op, public, repeated, shape_of, wrap
+from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, is_array, known_as, op, public, repeated, shape_of, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
@@ -73,6 +73,7 @@ def _trapezoids(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]
     return pairs * 0.5 if dx is None else pairs * (dx if hasattr(dx, "dtype") else number(name, "dx", dx)) * 0.5, axis
 
 
+@known_as("MulBackward1")
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
     """The integral of ``y`` along ``dim`` by the trapezoidal rule: ``torch.trapezoid``.
 
@@ -164,6 +165,7 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Dims = None, edge_order
 # ------------------------------------------------------------------------------------------------ covariances
 
 
+@known_as("SqueezeBackward0")
 def cov(input: Tensor, *, correction: float = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
     """The covariances of the rows of ``input``, whose columns are observations: ``torch.cov``.
 
@@ -275,6 +277,7 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
     return found if shape_of(q) else select(found, 0, 0)
 
 
+@known_as("SqueezeBackward4")
 def quantile(input: Tensor, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """The quantiles ``q`` of the elements along ``dim``, or of all: ``torch.quantile``. NaN where an element is NaN.
 
@@ -294,6 +297,7 @@ def quantile(input: Tensor, q: Operand, dim: int | None = None, keepdim: bool = 
     return _quantile("quantile", input, q, dim, keepdim, interpolation)
 
 
+@known_as("SqueezeBackward4")
 def nanquantile(input: Tensor, q: Operand, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """:func:`quantile` of the elements that are not NaN: ``torch.nanquantile``. NaN if all are NaN."""
     return _quantile("nanquantile", input, q, dim, keepdim, interpolation)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from minigrad import absent
-from minigrad.engine import ShapeError, TensorBase, wrap
+from minigrad.engine import ShapeError, TensorBase, entitled, wrap
 from minigrad.ops.arguments import check, shown
 from minigrad.ops.index import getitem, index_select, setitem
 from minigrad.ops.shape import pad, stack, transpose
@@ -155,6 +155,7 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
     present = np.arange(length[0])[:, None] < length  # T N
     data = getitem(x, index=(slice(int(length[0])),))
     data = getitem(data, index=(present,))  # in the order of a packed sequence: by time, then by sequence
+    data = entitled(data, "PackPaddedSequenceBackward0")
     return PackedSequence(data, wrap(present.sum(1)), None if order is None else wrap(order), None)
 
 
