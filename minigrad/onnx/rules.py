@@ -119,6 +119,19 @@ def _binary_cross_entropy(w: Writer, call: Call) -> str:
     return w.node("Neg", w.node("Add", w.node("Mul", target, a), w.node("Mul", w.node("Sub", one, target), b)))
 
 
+@rule("with_logits")
+def _with_logits(w: Writer, call: Call) -> str:
+    x, target = w.operands(call)
+    positive = w.node("Softplus", w.node("Neg", x))
+    return w.node("Add", w.node("Mul", w.node("Sub", _one(w, call, 1.0), target), x), positive)
+
+
+@rule("with_logits_slope")
+def _with_logits_slope(w: Writer, call: Call) -> str:
+    x, target = w.operands(call)
+    return w.node("Sub", w.node("Sigmoid", x), target)
+
+
 @rule("ne")
 def _ne(w: Writer, call: Call) -> str:
     return w.node("Not", _comparison("Equal")(w, call))

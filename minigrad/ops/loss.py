@@ -510,6 +510,38 @@ def binary_cross_entropy(
     return weighted(_binary_cross_entropy(input, target), weight, reduction)
 
 
+@native.twin(maps.each("with_logits", 2))
+def _with_logits_kernel(input, target):
+    return (1.0 - target) * input - logsigmoid(input)
+
+
+@elementwise
+@op(input=lambda g, input: g * ew.sigmoid(input) * ew.sigmoid(-input), target=lambda g: -g)
+def _with_logits_slope(input: Array, target: Array) -> Array:
+    """sigmoid(x) - t, as (1 - t) sigmoid(x) - t sigmoid(-x), which is exact where the difference is near 0 too."""
+    limit = np.finfo(input.dtype).maxexp * 0.69
+    power = np.exp(-np.clip(input, -limit, limit))  # finite
+    positive = 1.0 / (1.0 + power)
+    return ew.quiet().run(_slope_of_shares, positive, power * positive, target)
+
+
+def _slope_of_shares(positive, negative, target):
+    return (1.0 - target) * positive - target * negative
+
+
+@native.twin(maps.with_logits_back)
+def _with_logits_input(g, input, target):
+    return g * _with_logits_slope(input, target)
+
+
+@unnamed
+@elementwise
+@op(input=_with_logits_input, target=lambda g, input: -g * input)
+def _with_logits(input: Array, target: Array) -> Array:
+    """(1 - t) x - log(sigmoid(x)), of one dtype."""
+    return ew.quiet().run(_with_logits_kernel, input, target)
+
+
 @known_as("BinaryCrossEntropyWithLogitsBackward0")
 @in_float32
 def binary_cross_entropy_with_logits(
@@ -532,6 +564,8 @@ def binary_cross_entropy_with_logits(
     name = "binary_cross_entropy_with_logits"
     reduction = reduction_of(name, reduction, size_average, reduce)
     check_same_shape(name, input, target)
+    if pos_weight is None and input.dtype == target.dtype:
+        return weighted(_with_logits(input, target), weight, reduction)
     positive = logsigmoid(input)
     if pos_weight is not None:
         positive = positive * ((pos_weight - 1.0) * target + 1.0)

@@ -94,6 +94,8 @@ ELEMENTS = {
     "clipped_back": (2, lambda g, y: activation._clipped_input(g, y, 0.0, 1.0, 0.25)),
     "hardswish": (1, activation._hardswish_kernel),
     "hardswish_back": (2, activation._hardswish_input),
+    "with_logits": (2, loss._with_logits_kernel),
+    "with_logits_slope": (2, lambda t, x: loss._with_logits_input(np.ones_like(x), x, t)),
     "huber": (1, lambda d: loss._huber_kernel(d, 1.5, 0.75)),
     "huber_back": (2, lambda g, d: loss._huber_input(g, d, 1.5, 0.75)),
 }
@@ -148,6 +150,26 @@ def test_huber_of_one_gradient(level, value):
     """That of a mean is one number, which is not spread out."""
     d = np.concatenate([SPECIAL, normal(50) * 2])
     assert_close(level, lambda: loss._huber_input(np.broadcast_to(np.float32(value), d.shape), d, 1.5, 0.75))
+
+
+@LEVELS
+@pytest.mark.parametrize("value", [0.5, 0.0, np.nan, np.inf])
+@pytest.mark.parametrize("spread", [False, True])
+def test_with_logits_of_one_gradient(level, value, spread):
+    x, t = np.concatenate([SPECIAL, normal(50) * 9]), np.abs(normal(50 + SPECIAL.size))
+    g = np.broadcast_to(np.float32(value), x.shape)
+    assert_close(level, lambda: loss._with_logits_input(g.copy() if spread else g, x, t))
+
+
+@LEVELS
+def test_slope_of_with_logits_where_it_is_near_0(level):
+    """A loss that is nearly 0 has a gradient to the last digits, for either class."""
+    x = np.concatenate([np.linspace(-80, 80, 321), [0.0, -0.0]]).astype(np.float32)
+    exact = 1 / (1 + np.exp(np.abs(x.astype(float))))
+    for of in (level, None):
+        with native.force(of):
+            found = loss._with_logits_input(np.broadcast_to(np.float32(1), x.shape), x, (x > 0).astype(np.float32))
+        np.testing.assert_allclose(found, np.where(x > 0, -exact, exact), rtol=5e-7)
 
 
 def all_floats(every):
@@ -877,7 +899,7 @@ def test_every_function_of_the_room_is_declared():
     """SIGNATURES has what kernels.c has, with as many parameters."""
     text = re.sub(r"/\*.*?\*/", "", build.SOURCE.read_text(encoding="utf-8"), flags=re.DOTALL)
     found = {name: parameters.count(",") + 1 for name, parameters in re.findall(r"void NAME\((\w+)\)\(([^)]*)\)", text) if name != "name"}
-    for macro, arrays in ((r"OF_X\(", 2), (r"OF_G_AND\(\w, ", 3)):
+    for macro, arrays in ((r"OF_X\(", 2), (r"OF_[GX]_AND\(\w, ", 3)):
         found |= {name: arrays + 1 + rest.count(", float ") for name, rest in re.findall(rf"^{macro}(\w+)(.*)", text, re.MULTILINE)}
     assert found == {name: len(signature) for name, signature in native.SIGNATURES.items()}
 

@@ -63,7 +63,18 @@ OTHER_VALUE = {
 }  # fmt: skip
 # Ops that float16 does not reach, or only in a function that has made it float32; and one that draws in it.
 IN_FLOAT32 = {
-    *("conv", "conv_input", "conv_weight", "_binary_cross_entropy", "blend", "affine", "standardize", "avg_pool", "avg_pool_input"),
+    *(
+        "conv",
+        "conv_input",
+        "conv_weight",
+        "_binary_cross_entropy",
+        "_with_logits_slope",
+        "blend",
+        "affine",
+        "standardize",
+        "avg_pool",
+        "avg_pool_input",
+    ),
     *("linear_recurrence", "_softmax", "_log_softmax", "_std", "_var", "_nll", "_nll_input", "rrelu in training"),
     *("_euclidean", "_from_real"),
 }

@@ -190,10 +190,12 @@ static inline float sigmoid_(float x) { return 1.0f / (1.0f + exp_(-x)); }
     void NAME(name)(const float *restrict xs, float *restrict to, Long n, ##__VA_ARGS__) { \
         for (Long i = 0; i < n; i++) { float x = xs[i]; to[i] = value; } \
     }
-#define OF_G_AND(other, name, value, ...) \
-    void NAME(name)(const float *restrict gs, const float *restrict others, float *restrict to, Long n, ##__VA_ARGS__) { \
-        for (Long i = 0; i < n; i++) { float g = gs[i], other = others[i]; to[i] = value; } \
+#define OF_TWO(first, other, name, value, ...) \
+    void NAME(name)(const float *restrict firsts, const float *restrict others, float *restrict to, Long n, ##__VA_ARGS__) { \
+        for (Long i = 0; i < n; i++) { float first = firsts[i], other = others[i]; to[i] = value; } \
     }
+#define OF_G_AND(other, ...) OF_TWO(g, other, __VA_ARGS__)
+#define OF_X_AND(other, ...) OF_TWO(x, other, __VA_ARGS__)
 
 OF_X(relu, x <= 0.0f ? 0.0f : x)
 OF_G_AND(y, relu_back, y <= 0.0f ? 0.0f : g)
@@ -275,6 +277,13 @@ static inline float logsigmoid_(float x) {
 }
 OF_X(logsigmoid, logsigmoid_(x))
 OF_G_AND(x, logsigmoid_back, g * sigmoid_(-x))
+/* Cross-entropy of sigmoid(x) with probabilities t; and `share` times its slope, exact where it is near 0: of e = exp(-|x|), which is small there. */
+static inline float with_logits_slope(float x, float t) {
+    float e = exp_(-fabsf(x)), s = e / (1.0f + e);
+    return x > 0.0f ? (1.0f - t) - s : s - t;
+}
+OF_X_AND(t, with_logits, (1.0f - t) * x - logsigmoid_(x))
+OF_X_AND(t, with_logits_slope, with_logits_slope(x, t) * share, float share)
 OF_X(softplus, x * beta > threshold ? x : logsigmoid_(-(x * beta)) * -inverse, float beta, float threshold, float inverse)
 OF_G_AND(x, softplus_back, x * beta > threshold ? g : g * sigmoid_(x * beta), float beta, float threshold)
 

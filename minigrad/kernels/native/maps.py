@@ -68,11 +68,24 @@ def gelu_back(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
     return each("gelu_tanh_back" if approximate == "tanh" else "gelu_back", 2)(g, x)
 
 
+def _one(g: np.ndarray, x: Any) -> bool:
+    """Whether a gradient is one number for all of x: it comes from a mean or a sum, and is not spread out."""
+    return g.shape == getattr(x, "shape", None) and bool(g.size) and not any(g.strides)
+
+
 def huber_back(g: np.ndarray, d: np.ndarray, delta: float, factor: float) -> Any:
-    """g times factor times d, limited; g is one number if it comes from a mean or a sum, and is not spread out."""
-    if g.shape == getattr(d, "shape", None) and g.size and not any(g.strides):
+    """g times factor times d, limited."""
+    if _one(g, d):
         return each("clipped")(d, -delta, delta, 0.0, float(g.item(0)) * factor)
     return each("huber_back", 2)(g, d, delta, factor)
+
+
+def with_logits_back(g: np.ndarray, x: np.ndarray, t: Any) -> Any:
+    """g times the slope of the cross-entropy of sigmoid(x) with t."""
+    if _one(g, x):
+        return each("with_logits_slope", 2)(x, t, float(g.item(0)))
+    slopes = each("with_logits_slope", 2)(x, t, 1.0)
+    return slopes if slopes is NotImplemented else np.multiply(slopes, g, slopes)
 
 
 def rows(name: str) -> Callable[..., Any]:

@@ -82,6 +82,8 @@ CASES = [
         torch=functional("binary_cross_entropy"),
         wrt=("input", "target"),
     ),
+    Case(loss._with_logits, st.broadcastable(2, each=({}, PROBABILITY))),
+    Case(loss._with_logits_slope, st.broadcastable(2, each=({}, PROBABILITY))),
     Case(
         loss.binary_cross_entropy_with_logits,
         pairs(each=({}, PROBABILITY)),
