@@ -6,7 +6,7 @@ what reading any attribute costs. A module only records their *names*, which ``_
 
 from __future__ import annotations
 
-import functools
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -305,7 +305,6 @@ class _Hooks:
         self.state: list[Any] = []
         self.load_pre: list[Any] = []
         self.load: list[Any] = []
-        self.around: list[Any] = []  # of all modules: see register_module_watch
 
     def after(self, first: _Hooks) -> _Hooks:
         """Those of ``first``, then these."""
@@ -1028,20 +1027,6 @@ def add_path(root: Module, error: Exception) -> None:
 
 def _call(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
     everywhere = Module._hooks
-    if everywhere is None or not everywhere.around:
-        return _call_with_hooks(module, hooks, args, kwargs)
-    if hooks is everywhere and not (hooks.forward_pre or hooks.forward or hooks.backward_pre or hooks.backward):
-        forward = module.forward
-    else:
-        forward = lambda *args, **kwargs: _call_with_hooks(module, hooks, args, kwargs)
-    *others, last = everywhere.around
-    for other in others:
-        forward = functools.partial(other.function, module, forward)
-    return last.function(module, forward, *args, **kwargs)
-
-
-def _call_with_hooks(module: Module, hooks: _Hooks, args: tuple, kwargs: dict[str, Any]) -> Any:
-    everywhere = Module._hooks
     if everywhere is not None and hooks is not everywhere:
         hooks = hooks.after(everywhere)
     called: set[int] = set()
@@ -1100,12 +1085,36 @@ def _register_everywhere(kind: str, entry: _HookEntry | Callable[..., Any]) -> R
     return _EverywhereHandle(getattr(Module._hooks, kind), entry)  # type: ignore[arg-type]
 
 
-def register_module_watch(watch: Callable[..., Any]) -> RemovableHandle:
-    """From now on calls of modules, of all threads, are ``watch(module, forward, *args, **kwargs)``, which is to call ``forward(*args, **kwargs)``.
+def put_before_calls(stand_in: Callable[[Callable[..., Any]], Callable[..., Any]]) -> RemovableHandle:
+    """From now on modules, in all threads, are called by ``stand_in(call)``, whose arguments are those of ``call``: the module and its inputs.
 
-    ``forward`` runs the module's hooks too. For who measures: one call around each, where two hooks cost more. Returns a handle whose ``remove()`` ends it.
+    For who measures: ``call`` is what modules are called by otherwise, and runs their hooks. As for kernels
+    (:func:`minigrad.engine.put_before_kernels`), a later one gets what the earlier ones made, and while there is none it costs nothing. Returns a
+    handle whose ``remove()`` ends it.
     """
-    return _register_everywhere("around", watch)
+    with _stand_ins_lock:
+        handle = _StandInHandle(_stand_ins, stand_in)
+        _place_call()
+    return handle
+
+
+_stand_ins: list[Any] = []
+_stand_ins_lock = threading.Lock()
+_CALL = Module.__call__
+
+
+class _StandInHandle(RemovableHandle):
+    def remove(self) -> None:
+        with _stand_ins_lock:
+            super().remove()
+            _place_call()
+
+
+def _place_call() -> None:
+    call: Any = _CALL
+    for entry in _stand_ins:
+        call = entry.function(call)
+    Module.__call__ = call  # type: ignore[method-assign]
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:

@@ -34,7 +34,7 @@ from minigrad.engine import (
 )
 from minigrad.engine.anomaly import GENERATED, PACKAGE
 from minigrad.engine.graph import users
-from minigrad.nn.module import Module, register_module_watch
+from minigrad.nn.module import Module, put_before_calls
 from minigrad.ops.shape_inference import MULTIPLY_ADDS
 
 PYTHON = "(Python)"
@@ -149,7 +149,7 @@ class Recording:
         """Begin to listen. Raises ``RuntimeError`` if another recording of this thread does."""
         if observer.get() is not None:
             raise RuntimeError("profile: another profiler runs in this thread")
-        self.handle = register_module_watch(self._called)
+        self.handle = put_before_calls(self.timed_call)
         observer.set(self)
         users.append(self)
         put_before_kernels(self.timed)
@@ -225,7 +225,33 @@ class Recording:
 
     def timed(self, op: Op, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """What stands before a kernel while this recording runs."""
-        return _Clock(self, op, kernel).call
+        thread, now, caller, with_shapes = self.thread, perf_counter_ns, self.caller, self.with_shapes
+        count, first, has_residual = MULTIPLY_ADDS.get(op), len(op.inputs), op.has_residual
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if get_ident() != thread:
+                return kernel(*args, **kwargs)
+            out, products = None, 0
+            start = now()
+            try:
+                if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
+                    out = kernel(*args, **kwargs) if kwargs else kernel(*args)
+                else:
+                    out = run_batched(op, *op.split(args, kwargs), level)
+            finally:  # an op that fails is noted too
+                end = now()
+                if count is not None and out is not None:
+                    result = out[0] if has_residual else out
+                    products = count(result, args[0], args[1], args[first:])
+                    if type(result) is Batched:
+                        products *= _samples(result)
+                log = self.log
+                log += "op", op, start, end, None if self.known else caller(), products, None
+                if with_shapes:
+                    self.shapes.append(_shapes(args, kwargs))
+            return out
+
+        return call
 
     def made(self, node: Node) -> None:
         """Note what the node of the last op keeps, and that its gradient belongs to this op."""
@@ -259,17 +285,21 @@ class Recording:
 
     # ------------------------------------------------------------------------------------------------ modules and lines
 
-    def _called(self, module: Module, forward: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """A call of a module, noted."""
-        if get_ident() != self.thread:
-            return forward(*args, **kwargs)
-        _, name, plain = self.paths.get(id(module)) or self._path(module)
-        frames = None if self.known else self.caller(4)  # not the frames of its own call
-        depth = self.begin("module", name, frames, plain and "_hooks" not in module.__dict__)
-        try:
-            return forward(*args, **kwargs)
-        finally:
-            self.end(depth)
+    def timed_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """What modules are called by while this recording runs."""
+        thread, paths = self.thread, self.paths
+
+        def __call__(module: Module, /, *args: Any, **kwargs: Any) -> Any:
+            if get_ident() != thread:
+                return call(module, *args, **kwargs)
+            _, name, plain = paths.get(id(module)) or self._path(module)
+            depth = self.begin("module", name, None if self.known else self.caller(2), plain and "_hooks" not in module.__dict__)
+            try:
+                return call(module, *args, **kwargs)
+            finally:
+                self.end(depth)
+
+        return __call__
 
     def _path(self, module: Module) -> tuple[Module, str, bool]:
         """The module, its name in rows, and whether all that it calls itself is minigrad's, and has no lines of its own then."""
@@ -331,45 +361,6 @@ def _places(plan: Plan) -> list[tuple[int, int | None]]:
     """Where a node keeps what may be an array: its place, and that of the input that it is. Not the shapes of inputs."""
     kept = enumerate(plan.kept)
     return [(i, source if type(source) is int else None) for i, (source, name) in kept if source is not None or name in plan.op.statics]
-
-
-class _Clock:
-    """What stands before one op's kernel."""
-
-    __slots__ = ("count", "kernel", "op", "recording")
-
-    def __init__(self, recording: Recording, op: Op, kernel: Callable[..., Any]):
-        self.recording, self.op, self.kernel, self.count = recording, op, kernel, MULTIPLY_ADDS.get(op)
-
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the kernel, and note it."""
-        recording = self.recording
-        if get_ident() != recording.thread:
-            return self.kernel(*args, **kwargs)
-        op, count = self.op, self.count
-        start = perf_counter_ns()
-        try:
-            if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
-                out = self.kernel(*args, **kwargs) if kwargs else self.kernel(*args)
-            else:
-                out = run_batched(op, *op.split(args, kwargs), level)
-        except Exception:
-            recording.log += "op", op, start, perf_counter_ns(), None if recording.known else recording.caller(), 0, None
-            if recording.with_shapes:
-                recording.shapes.append(_shapes(args, kwargs))
-            raise
-        end = perf_counter_ns()
-        products = 0
-        if count is not None:
-            result = out[0] if op.has_residual else out
-            products = count(result, args[0], args[1], args[len(op.inputs) :])
-            if type(result) is Batched:
-                products *= _samples(result)
-        log = recording.log
-        log += "op", op, start, end, None if recording.known else recording.caller(), products, None
-        if recording.with_shapes:
-            recording.shapes.append(_shapes(args, kwargs))
-        return out
 
 
 def _shapes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[int, ...]]:

@@ -6,6 +6,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn import functional as F
+from minigrad.nn.module import put_before_calls
 
 
 def test_forward_hooks():
@@ -110,3 +111,46 @@ def test_backward_hooks_in_higher_derivatives():
     (first,) = mg.grad(layer(x), x, create_graph=True)
     (second,) = mg.grad(first, x)
     assert first.item() == 24.0 and second.item() == 24.0
+
+
+def test_what_stands_before_calls_of_modules():
+    heard = []
+
+    def hearing(name):
+        def stand_in(call):
+            def heard_call(module, *args, **kwargs):
+                heard.append((name, type(module).__name__, len(args), sorted(kwargs)))
+                return call(module, *args, **kwargs)
+
+            return heard_call
+
+        return stand_in
+
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Identity()
+
+        def forward(self, x, scale=1.0):
+            return self.inner(x) * scale
+
+    plain = nn.Module.__call__
+    model, x = Scaled(), mg.ones(2)
+    model.register_forward_pre_hook(lambda module, args: heard.append("hook"))
+    first, second = put_before_calls(hearing("first")), put_before_calls(hearing("second"))
+    try:
+        np.testing.assert_array_equal(model(x, scale=3.0), [3.0, 3.0])
+        outer = [("second", "Scaled", 1, ["scale"]), ("first", "Scaled", 1, ["scale"]), "hook"]
+        assert heard == [*outer, ("second", "Identity", 1, []), ("first", "Identity", 1, [])]
+        first.remove()
+        first.remove()  # does nothing
+        heard.clear()
+        model(x)
+        assert heard == [("second", "Scaled", 1, []), "hook", ("second", "Identity", 1, [])]
+    finally:
+        first.remove()
+        second.remove()
+    assert nn.Module.__call__ is plain
+    with pytest.raises(TypeError, match="must be a Tensor"), put_before_calls(hearing("third")):
+        model(x, scale="3")
+    assert nn.Module.__call__ is plain
