@@ -79,6 +79,12 @@ TABLE: dict[str, dict[str, str]] = {
         "masked while_loop   parse_ir _*": _SELF,
     },
     "torch.Tensor": {
+        "_version": "a write gives a tensor a new value, and what a graph keeps stays as it was: writes need not be counted",
+        "_grad_fn": "it is grad_fn",
+        "_backward_hooks _post_accumulate_grad_hooks": "the handle that register_hook returns takes the hook off",
+        "_conj _conj_physical _neg_view": "conj()",
+        "_cdata _typed_storage _use_count _view_func _make_subclass _make_wrapper_subclass": _VIEW,
+        "_indices _values _nnz _coalesced_ _dimI _dimV _to_dense _to_sparse": _SPARSE,
         "bfloat16": "float32 holds bfloat16 exactly",
         "imag chalf": _COMPLEX,
         "to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr sparse_dim sparse_mask sparse_resize_ "
@@ -112,6 +118,11 @@ TABLE: dict[str, dict[str, str]] = {
         "register_backward_hook": "register_full_backward_hook",
         "share_memory": _SEVERAL,
         "T_destination call_super_init dump_patches": _SELF,
+        "_call_impl _wrapped_call_impl _slow_forward _compiled_call_impl": "call the module itself; its hooks run",
+        "_forward_hooks_with_kwargs _forward_pre_hooks_with_kwargs _forward_hooks_always_called _is_full_backward_hook _get_backward_hooks "
+        "_get_backward_pre_hooks": "_forward_hooks and its like have all hooks; the handle that registers one takes it off",
+        "_non_persistent_buffers_set": "state_dict() has the persistent ones, named_buffers() all",
+        "_replicate_for_data_parallel": _SEVERAL,
     },
     "torch.nn.RNNBase": {
         "check_forward_args check_hidden_size check_input get_expected_hidden_size permute_hidden": _SELF,
@@ -122,9 +133,14 @@ TABLE: dict[str, dict[str, str]] = {
         "register_state_dict_pre_hook register_state_dict_post_hook register_load_state_dict_pre_hook register_load_state_dict_post_hook": (
             "change what state_dict() returns, or what load_state_dict is given"
         ),
-        "OptimizerPostHook OptimizerPreHook profile_hook_step": _SELF,
+        "OptimizerPostHook OptimizerPreHook profile_hook_step _patch_step_function": _SELF,
+        "_optimizer_step_pre_hooks _optimizer_step_post_hooks": "the handle that register_step_pre_hook returns takes the hook off",
     },
-    "torch.utils.data.DataLoader": {"check_worker_number_rationality": _SELF},
+    "torch.utils.data.DataLoader": {
+        "check_worker_number_rationality": _SELF,
+        "_get_iterator": "iter(loader)",
+        "_index_sampler": "batch_sampler, or sampler where there are no batches",
+    },
     "torch.utils.hooks.RemovableHandle": {"extra_dict_ref hooks_dict_ref next_id": "remove() takes the hook off"},
     "torch.distributions.Distribution": {"sample_n": "sample((n,))"},
     "torch.distributions.transforms.Transform": {
@@ -385,7 +401,7 @@ def elsewhere(name: str) -> str | None:
 
 def error(module: str, name: str, owner: str) -> AttributeError:
     """The exception for a missing ``name`` of ``owner``, which stands for PyTorch's ``module``."""
-    told = None if name.startswith("_") else advice(module, name) or elsewhere(name)
+    told = advice(module, name) or (None if name.startswith("_") else elsewhere(name))
     return AttributeError(f"{owner} has no attribute {name!r}{f': {told}' if told else ''}", name=name)
 
 

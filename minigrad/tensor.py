@@ -526,6 +526,22 @@ class Tensor(TensorBase, metaclass=_TensorType):
         """The graph node of the op that computed this Tensor; None for a leaf."""
         return None if self._node is None or self._node.plan is None else self._node.titled()
 
+    @property
+    def _base(self) -> Tensor | None:
+        """The Tensor that this is a view of, as PyTorch has it: the first one of a row of views. None of a Tensor of its own.
+
+        >>> import minigrad as mg
+        >>> x = mg.zeros(2, 3)
+        >>> x[0][1:]._base is x, x._base, x.detach()._base
+        (True, None, None)
+        """
+        found: Any = [(source, cut) for source, cut in reached(self, None)]
+        return None if not found or any(cut for _, cut in found) else found[-1][0]
+
+    def _is_view(self) -> builtins.bool:
+        """Whether :attr:`_base` is a Tensor."""
+        return self._base is not None
+
     def backward(
         self,
         gradient: Operand | None = None,
@@ -689,7 +705,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
             raise engine.ShapeError(f"{name}: a result of shape {tuple(value.shape)} does not fit a tensor of shape {self._data.shape}")
         if value.dtype != self._data.dtype:
             if _KINDS[value.dtype.kind] > _KINDS[self._data.dtype.kind]:
-                raise RuntimeError(f"{name}: a result of {value.dtype} cannot be written into a tensor of {self._data.dtype}")
+                raise RuntimeError(f"{name}: a result of {value.dtype.name} cannot be written into a tensor of {self._data.dtype}")
             value = cast(value, dtype=self._data.dtype)
         array = value._data if isinstance(value, TensorBase) else np.asarray(value)
         refuse_write(name, self._data, array)
@@ -1087,7 +1103,9 @@ class Tensor(TensorBase, metaclass=_TensorType):
     def _fill_drawn(self: Self, name: str, law: Any, generator: Generator | None) -> Self:
         """Fill with real numbers that ``law(random, shape)`` draws."""
         if self.dtype.kind != "f":
-            raise RuntimeError(f"{name}: the samples are real numbers, and the tensor is {self.dtype}; convert it first, as in x.float()")
+            raise RuntimeError(
+                f"{name}: the samples are real numbers, and the tensor is {self.dtype.name}; convert it first, as in x.float()"
+            )
         return self._fill(drawn(law, self._data.shape, generator), name)
 
     def uniform_(self: Self, low: Any = 0.0, to: Any = 1.0, generator: Generator | None = None) -> Self:

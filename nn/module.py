@@ -17,7 +17,7 @@ import numpy as np
 from minigrad import absent, accepted, dtypes
 from minigrad.devices import check_device, no_device
 from minigrad.dtypes import DTYPES, OF_NUMPY
-from minigrad.engine import ShapeError, Shell, TensorBase, dtype_of, get_default_dtype, inside, is_grad_enabled, wrap
+from minigrad.engine import ShapeError, Shell, TensorBase, dtype_of, get_default_dtype, inside, is_grad_enabled, no_grad, wrap
 from minigrad.ops.backward_hook import watch
 from minigrad.ops.outlines import is_outlining, light, outline
 from minigrad.tensor import TENSOR_CLASSES, RemovableHandle, Tensor, made, to_array
@@ -822,17 +822,30 @@ class Module:
                 dtype = a
         check_device(device)
         if dtype is None:
-            return self
+            return self._apply(lambda tensor: tensor)
         dtype = dtype_of("to", dtype)
         if dtype.kind != "f":
             raise TypeError(f"to: modules hold floating numbers; {dtype} is not a floating dtype")
-        for tensor in map(inside, (*self.parameters(), *self.buffers())):
-            if isinstance(tensor, _Uninitialized):
-                tensor._convert(dtype)
-            elif tensor._data.dtype.kind == "f" and tensor._data.dtype != dtype:
-                grad = tensor.grad
-                tensor.data = tensor._data.astype(dtype)
-                tensor._grad = None if grad is None else wrap(grad._data.astype(dtype))
+        return self._apply(lambda tensor: _converted(tensor, dtype))
+
+    def _apply(self: Self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:
+        """Give each parameter, its gradient, and each buffer, here and (``recurse``) below, the values and the dtype of ``fn`` of it.
+
+        As in PyTorch, all conversions call it: a module with tensors that are neither converts them too by a method of this name, which calls
+        ``super()._apply(fn)`` and returns the module.
+        """
+        for module in self.children() if recurse else ():
+            module._apply(fn)
+        for tensor in (*self._parameters.values(), *self._buffers.values()):
+            if tensor is None:
+                continue
+            with no_grad():
+                found, old = fn(tensor), tensor.grad
+                grad = None if old is None else fn(old)
+            if found is not tensor:
+                tensor.data = found
+            if grad is not old:
+                inside(tensor)._grad = inside(grad)
         return self
 
     def type(self: Self, dst_type: Any) -> Self:
@@ -841,19 +854,19 @@ class Module:
 
     def float(self: Self) -> Self:
         """Convert to float32."""
-        return self.to(dtype=np.float32)
+        return self._apply(lambda tensor: _converted(tensor, np.dtype(np.float32)))
 
     def double(self: Self) -> Self:
         """Convert to float64."""
-        return self.to(dtype=np.float64)
+        return self._apply(lambda tensor: _converted(tensor, np.dtype(np.float64)))
 
     def half(self: Self) -> Self:
         """Convert to float16."""
-        return self.to(dtype=np.float16)
+        return self._apply(lambda tensor: _converted(tensor, np.dtype(np.float16)))
 
     def cpu(self: Self) -> Self:
         """This module."""
-        return self
+        return self._apply(lambda tensor: tensor)
 
     def cuda(self: Self, device: Any = None) -> Self:
         """Raises ``DeviceError``: there is no device but the CPU. (A script asks ``cuda.is_available()`` first.)"""
@@ -1005,6 +1018,17 @@ class Module:
         extra = self.extra_repr()
         children = [f"({name}): {indent(repr(module))}" for name, module in self._modules.items()]
         return tree_text(self._get_name(), extra.split("\n") if extra else [], children)
+
+
+def _converted(tensor: Any, dtype: Any) -> Any:
+    """A copy of a floating Tensor in another dtype, of complex numbers in its precision; the others themselves."""
+    inner = inside(tensor)
+    if isinstance(inner, _Uninitialized):
+        inner._convert(dtype)
+    elif inner._data.dtype.kind == "f" and inner._data.dtype != dtype:
+        copy = wrap(inner._data.astype(dtype))
+        return type(tensor)(copy) if isinstance(tensor, Shell) else copy  # type: ignore[call-arg]
+    return tensor
 
 
 # Helpers of Module. They are functions, so that a subclass may use any of these names for its own attributes.
@@ -1290,7 +1314,7 @@ def tree_text(name: str, extra: list[str], children: list[str]) -> str:
 def _what(value: Any) -> str:
     if is_lazy(value):
         return "(uninitialised)"
-    return f"{value.dtype}{tuple(value.shape)}" if hasattr(value, "dtype") and hasattr(value, "shape") else f"({type(value).__name__})"
+    return f"{value.dtype.name}{tuple(value.shape)}" if hasattr(value, "dtype") and hasattr(value, "shape") else f"({type(value).__name__})"
 
 
 def _fitting(value: Any, target: Tensor, assign: bool) -> np.ndarray:

@@ -62,7 +62,7 @@ class Normal(_Located):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """loc + scale * a draw of the standard normal distribution."""
-        return self.loc + self.scale * randn(self._extended(sample_shape), dtype=self.loc.dtype)
+        return self.loc + self.scale * randn(self._extended_shape(sample_shape), dtype=self.loc.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """-((x - loc) / scale)² / 2 - log(scale) - log(2 pi) / 2"""
@@ -122,7 +122,7 @@ class Uniform(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """low + (high - low) * a draw from [0, 1)."""
-        return self.low + rand(self._extended(sample_shape), dtype=self.low.dtype) * (self.high - self.low)
+        return self.low + rand(self._extended_shape(sample_shape), dtype=self.low.dtype) * (self.high - self.low)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """-log(high - low), -inf outside. ``high`` itself is outside, as draws are below it."""
@@ -178,7 +178,7 @@ class Exponential(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """A draw of the exponential distribution of rate 1, divided by rate."""
-        drawn = numpy_generator().standard_exponential(self._extended(sample_shape))
+        drawn = numpy_generator().standard_exponential(self._extended_shape(sample_shape))
         return wrap(np.asarray(drawn).astype(self.rate.dtype)) / self.rate
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -219,7 +219,7 @@ class Laplace(_Located):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """loc + scale * a draw of the Laplace distribution of scale 1."""
-        drawn = numpy_generator().laplace(size=self._extended(sample_shape))
+        drawn = numpy_generator().laplace(size=self._extended_shape(sample_shape))
         return self.loc + self.scale * wrap(np.asarray(drawn).astype(self.loc.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -267,7 +267,7 @@ class Cauchy(_Located):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """loc + scale * a draw of the Cauchy distribution of scale 1."""
-        drawn = numpy_generator().standard_cauchy(self._extended(sample_shape))
+        drawn = numpy_generator().standard_cauchy(self._extended_shape(sample_shape))
         return self.loc + self.scale * wrap(np.asarray(drawn).astype(self.loc.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -312,7 +312,7 @@ class VonMises(_Located):
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws without a gradient."""
         loc, concentration = array_of(self.loc), array_of(self.concentration).astype(np.float64)
-        drawn = numpy_generator().vonmises(loc.astype(np.float64), concentration, self._extended(sample_shape))
+        drawn = numpy_generator().vonmises(loc.astype(np.float64), concentration, self._extended_shape(sample_shape))
         return wrap(np.asarray(drawn).astype(loc.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ class Bernoulli(_Binary):
 
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws without a gradient."""
-        return bernoulli(self.probs.detach().expand(self._extended(sample_shape)))
+        return bernoulli(self.probs.detach().expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """x log(p) + (1 - x) log(1 - p), from the logits"""
@@ -190,7 +190,7 @@ class ContinuousBernoulli(_Binary):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """:meth:`icdf` of a draw from [0, 1)."""
-        return self.icdf(rand(self._extended(sample_shape), dtype=self.probs.dtype))
+        return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.probs.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log(C) + x log(p) + (1 - x) log(1 - p)"""
@@ -253,7 +253,7 @@ class Geometric(_Binary):
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws without a gradient."""
         p = array_of(self.probs)
-        drawn = numpy_generator().geometric(p.astype(np.float64), self._extended(sample_shape)) - 1
+        drawn = numpy_generator().geometric(p.astype(np.float64), self._extended_shape(sample_shape)) - 1
         return wrap(np.asarray(drawn).astype(p.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -322,7 +322,7 @@ class Binomial(_Counting):
 
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws without a gradient."""
-        shape = self._extended(sample_shape)
+        shape = self._extended_shape(sample_shape)
         return binomial(self.total_count.detach().expand(shape), self.probs.detach().expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -379,7 +379,7 @@ class NegativeBinomial(_Counting):
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws without a gradient: of Poisson distributions whose rates are draws of gamma distributions."""
         n, odds = array_of(self.total_count), array_of(self.logits.detach().exp())
-        rate = numpy_generator().standard_gamma(n.astype(np.float64), self._extended(sample_shape)) * odds
+        rate = numpy_generator().standard_gamma(n.astype(np.float64), self._extended_shape(sample_shape)) * odds
         return poisson(wrap(np.asarray(rate).astype(odds.dtype)))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -420,7 +420,7 @@ class Poisson(Distribution):
 
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws without a gradient."""
-        return poisson(self.rate.detach().expand(self._extended(sample_shape)))
+        return poisson(self.rate.detach().expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """x log(rate) - rate - log(x!)"""
@@ -498,7 +498,7 @@ class Categorical(_OfProbability):
 
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws, int64."""
-        shape = self._extended(sample_shape)[: len(self._extended(sample_shape)) - len(self._event_shape)]
+        shape = self._extended_shape(sample_shape)[: len(self._extended_shape(sample_shape)) - len(self._event_shape)]
         rows = self.probs.detach().reshape(math.prod(self._batch_shape), self._classes)
         count = math.prod(shape[: len(shape) - len(self._batch_shape)])
         if not math.prod(shape):
@@ -647,7 +647,7 @@ class Multinomial(Categorical):
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws, in the dtype of the probabilities."""
         p = array_of(self.probs).astype(np.float64)
-        shape = self._extended(sample_shape)[:-1]
+        shape = self._extended_shape(sample_shape)[:-1]
         drawn = numpy_generator().multinomial(self.total_count, p / p.sum(-1, keepdims=True), shape)
         return wrap(drawn.astype(self.probs.dtype))
 

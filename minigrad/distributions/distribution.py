@@ -148,8 +148,22 @@ class Distribution:
         new._batch_shape, new._event_shape, new._validate_args = shape, self._event_shape, self._validate_args
         return new
 
-    def _extended(self, sample_shape: Size) -> tuple[int, ...]:
-        return (*sizes_of(sample_shape), *self._batch_shape, *self._event_shape)
+    def _extended_shape(self, sample_shape: Size = ()) -> Shape:
+        """The shape of draws: ``sample_shape + batch_shape + event_shape``. Subclasses of a user's call it, as in PyTorch; and the next two."""
+        return Shape((*sizes_of(sample_shape), *self._batch_shape, *self._event_shape))
+
+    def _validate_sample(self, value: Any) -> None:
+        """Raise an error for a ``value`` that does not fit the shapes or the support, unless ``validate_args`` is False."""
+        self._checked(value)
+
+    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
+        """A new object of ``cls``, for ``expand`` to fill, or ``_instance``: that of a subclass, which calls ``super().expand`` with it.
+
+        Raises ``NotImplementedError`` if a subclass with an ``__init__`` of its own calls no ``expand`` of its own.
+        """
+        if _instance is None and type(self).__init__ is not cls.__init__:  # type: ignore[misc]
+            raise NotImplementedError(f"{type(self).__name__} has an __init__ of its own, and so needs an expand of its own")
+        return object.__new__(type(self)) if _instance is None else _instance
 
     def sample(self, sample_shape: Size = ()) -> Tensor:
         """Draws of shape ``sample_shape + batch_shape + event_shape``, without a gradient."""

@@ -122,7 +122,7 @@ class Gamma(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """A draw of the gamma distribution of rate 1, divided by rate."""
-        drawn = (log_gamma_draws(self.concentration, self._extended(sample_shape)) - self.rate.log()).exp()
+        drawn = (log_gamma_draws(self.concentration, self._extended_shape(sample_shape)) - self.rate.log()).exp()
         return drawn.clamp(min=float(np.finfo(drawn.dtype).tiny))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ class Dirichlet(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """Draws of gamma distributions, divided by their sum."""
-        return softmax(log_gamma_draws(self.concentration, self._extended(sample_shape)), -1)
+        return softmax(log_gamma_draws(self.concentration, self._extended_shape(sample_shape)), -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """sum((c_i - 1) log(x_i)) + lgamma(sum(c)) - sum(lgamma(c_i))"""
@@ -351,7 +351,7 @@ class StudentT(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """loc + scale z sqrt(df / x)"""
-        shape = self._extended(sample_shape)
+        shape = self._extended_shape(sample_shape)
         half: Any = self.df * 0.5
         ratio = ((half.log() - log_gamma_draws(half, shape)) * 0.5).exp()
         return self.loc + self.scale * randn(shape, dtype=self.df.dtype) * ratio
@@ -408,7 +408,7 @@ class FisherSnedecor(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """The quotient of two draws of gamma distributions."""
-        shape, one, two = self._extended(sample_shape), 0.5 * self.df1, 0.5 * self.df2
+        shape, one, two = self._extended_shape(sample_shape), 0.5 * self.df1, 0.5 * self.df2
         difference = log_gamma_draws(one, shape) - one.log() - log_gamma_draws(two, shape) + two.log()
         drawn = difference.exp()
         return drawn.clamp(min=float(np.finfo(drawn.dtype).tiny))

@@ -108,7 +108,7 @@ class MultivariateNormal(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """loc + scale_tril @ draws of the standard normal distribution"""
-        drawn = randn(self._extended(sample_shape), dtype=self.loc.dtype)
+        drawn = randn(self._extended_shape(sample_shape), dtype=self.loc.dtype)
         return self.loc + matmul(self.scale_tril, drawn.unsqueeze(-1)).squeeze(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -201,7 +201,7 @@ class LowRankMultivariateNormal(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         """loc + W e + sqrt(D) f, with draws e and f of the standard normal distribution"""
-        shape = self._extended(sample_shape)
+        shape = self._extended_shape(sample_shape)
         e = randn((*shape[:-1], self.cov_factor.shape[-1]), dtype=self.loc.dtype)
         f = randn(shape, dtype=self.loc.dtype)
         return self.loc + matmul(self.cov_factor, e.unsqueeze(-1)).squeeze(-1) + self.cov_diag.sqrt() * f

@@ -489,7 +489,7 @@ class _LogitRelaxedBernoulli(Distribution):
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         logits = self.bernoulli.logits
         tiny = float(np.finfo(logits.dtype).tiny)
-        u = rand(self._extended(sample_shape), dtype=logits.dtype).clamp(min=tiny)
+        u = rand(self._extended_shape(sample_shape), dtype=logits.dtype).clamp(min=tiny)
         return (u.log() - (-u).log1p() + logits) / self.temperature
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -553,7 +553,7 @@ class _ExpRelaxedCategorical(Distribution):
 
     def rsample(self, sample_shape: Size = ()) -> Tensor:
         logits = self.categorical.logits
-        drawn = numpy_generator().gumbel(size=self._extended(sample_shape))
+        drawn = numpy_generator().gumbel(size=self._extended_shape(sample_shape))
         scores = (logits + wrap(np.asarray(drawn).astype(logits.dtype))) / self.temperature
         return scores - logsumexp(scores, -1, True)
 

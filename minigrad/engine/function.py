@@ -325,7 +325,7 @@ def _op_of(function: type[Function]) -> Op:
 def once_differentiable(backward: Callable) -> Callable:
     """Decorate a ``backward`` whose result has no derivative of its own (it is computed with numpy, say): ``torch.autograd.function``'s.
 
-    Differentiating its result raises ``RuntimeError`` instead of taking it for a constant.
+    Differentiating its result raises ``RuntimeError``, in PyTorch's words; PyTorch takes it for a constant where no incoming gradient has a graph.
     """
 
     @functools.wraps(backward)
@@ -344,7 +344,7 @@ def once_differentiable(backward: Callable) -> Callable:
 
 
 def _refuse(g: Any) -> Any:
-    raise RuntimeError("once_differentiable: this gradient comes from a backward that is declared to have no derivative")
+    raise RuntimeError("once_differentiable: trying to differentiate twice a function that was marked with @once_differentiable")
 
 
 @op(xs=_refuse)

@@ -407,3 +407,63 @@ def test_angles():
     assert drawn.abs().max() <= math.pi and not p.has_rsample and drawn.dtype == mg.float64
     np.testing.assert_allclose(mg.atan2(s, c).numpy(), [0.3, -1.0], atol=0.05)
     np.testing.assert_allclose(1 - (c * c + s * s).sqrt().numpy(), p.variance.numpy(), atol=0.01)
+
+
+def custom(torch):
+    """A distribution that a script writes, with PyTorch's own helpers: its shapes, what it refuses, and what an expanded one draws."""
+    D = torch.distributions
+
+    class Shifted(D.Distribution):
+        arg_constraints = {"loc": D.constraints.real, "width": D.constraints.positive}
+        has_rsample = True
+
+        def __init__(self, loc, width, validate_args=None):
+            self.loc, self.width = loc, width
+            super().__init__(loc.size(), validate_args=validate_args)
+
+        @property
+        def support(self):
+            return D.constraints.greater_than_eq(0.0)
+
+        def expand(self, batch_shape, _instance=None):
+            new = self._get_checked_instance(Shifted, _instance)
+            new.loc, new.width = self.loc.expand(batch_shape), self.width.expand(batch_shape)
+            super(Shifted, new).__init__(batch_shape, validate_args=False)
+            new._validate_args = self._validate_args
+            return new
+
+        def rsample(self, sample_shape=()):
+            return self.loc + self.width * torch.ones(self._extended_shape(sample_shape))
+
+        def log_prob(self, value):
+            if self._validate_args:
+                self._validate_sample(value)
+            return -(value - self.loc) / self.width - self.width.log()
+
+    class Named(Shifted):
+        def __init__(self, loc):
+            super().__init__(loc, torch.ones(2))
+
+    d = Shifted(torch.zeros(2), torch.tensor([1.0, 2.0]))
+    wide = d.expand((3, 2))
+    refused = []
+    for attempt in (
+        lambda: d.log_prob(torch.tensor([-1.0, 0.0])),
+        lambda: d.log_prob(torch.ones(3)),
+        lambda: Named(torch.zeros(2)).expand((3, 2)),
+    ):
+        try:
+            attempt()
+        except (ValueError, NotImplementedError) as error:
+            refused.append(isinstance(error, ValueError))
+    return [
+        list(d._extended_shape((4,))),
+        list(wide.sample((5,)).shape),
+        type(wide).__name__,
+        wide.log_prob(torch.ones(2)).tolist(),
+        refused,
+    ]
+
+
+def test_a_distribution_of_a_script():
+    assert custom(minigrad.torch) == noted(custom)

@@ -266,3 +266,45 @@ def test_set_gives_another_value_of_any_shape():
         x.set_(mg.arange(3))
     with pytest.raises(TypeError, match=r"set_: source must be a Tensor, as there are no storages, but is .*"):
         x.set_([1.0])
+
+
+def bases(torch):
+    """Which results are views of which tensors, by PyTorch's own attributes."""
+    x, p = torch.ones(3, 4), torch.ones(3, requires_grad=True)
+    q = p * 1
+    views = [
+        x[0],
+        x[0][1:],
+        x.view(-1),
+        x.t(),
+        x.reshape(-1),
+        x.expand(2, 3, 4),
+        x.unbind(0)[0],
+        x.split(2)[1],
+        x.detach(),
+        x.data,
+        x.flip(0),
+        x[[0]],
+        x,
+    ]
+    return [(v._base is x, v._base is None, v._is_view()) for v in views] + [p[0]._base is p, q[0]._base is q, q[0].detach()._base is None]
+
+
+def test_bases_of_views():
+    both(bases)
+
+
+def test_private_names_say_what_serves():
+    x = mg.ones(2)
+    for thing, name, said in [
+        (x, "_version", "what a graph keeps stays as it was"),
+        (x, "_indices", "there are no sparse tensors"),
+        (nn.Linear(1, 1), "_slow_forward", "call the module itself"),
+        (nn.Linear(1, 1), "_forward_hooks_with_kwargs", "_forward_hooks and its like have all hooks"),
+        (nn.optim.SGD([nn.Parameter(x)], 0.1), "_optimizer_step_pre_hooks", "register_step_pre_hook"),
+        (nn.data.DataLoader([1]), "_index_sampler", "batch_sampler"),
+    ]:
+        with pytest.raises(AttributeError, match=said):
+            getattr(thing, name)
+    with pytest.raises(AttributeError, match=r"'Tensor' object has no attribute '_no_such'$"):
+        _ = x._no_such

@@ -4,8 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
+from answers import noted
 
 import minigrad as mg
+import minigrad.torch
 from minigrad import nn
 from minigrad.nn import functional as F
 from minigrad.nn import module as modules
@@ -278,3 +280,36 @@ def test_orthogonal_parametrization_stays_orthogonal():
         nn.utils.parametrizations.orthogonal(nn.Linear(2, 2), orthogonal_map="qr")
     with pytest.raises(ValueError, match="orthogonal: 'bias' of Linear has shape"):
         nn.utils.parametrizations.orthogonal(nn.Linear(2, 2), "bias")
+
+
+def conversions(torch):
+    """The dtypes of a model after conversions, one module of which has a tensor that is neither a parameter nor a buffer."""
+
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.scale = torch.nn.Linear(2, 2), torch.ones(2)
+            self.register_buffer("count", torch.arange(2))
+
+        def _apply(self, fn, recurse=True):
+            super()._apply(fn, recurse)
+            self.scale = fn(self.scale)
+            return self
+
+    m = torch.nn.Sequential(Scaled(), torch.nn.Linear(3, 3))
+    w = m[0].inner.weight
+    w.grad = torch.ones(2, 2)
+    found = []
+    for step in [
+        lambda: m.double(), lambda: m.to(torch.float32), lambda: m.to("cpu"), lambda: m.half(), lambda: m.float(), lambda: m.cpu(),
+        lambda: m.to(torch.ones(1, dtype=torch.float64)), lambda: m.half(),
+    ]:  # fmt: skip
+        same = step() is m
+        tensors = [m[0].scale, m[0].inner.weight, m[0].inner.weight.grad, m[0].count, m[1].weight]
+        found.append((same, w is m[0].inner.weight, *[str(t.dtype) for t in tensors]))
+    m[0]._apply(lambda t: t + 1, recurse=False)
+    return [*found, m[0].count.tolist(), m[0].scale.tolist(), m[0].inner.bias.requires_grad, m[0].inner.weight.grad.tolist()]
+
+
+def test_a_module_converts_what_else_it_has():
+    assert conversions(minigrad.torch) == noted(conversions)
