@@ -69,7 +69,7 @@ class dtype:
         return f"torch.{self.name}"  # scripts take the name out of this text
 
     def __format__(self, spec: str) -> str:
-        return format(self.name, spec)  # messages name dtypes, numpy's and these, in one way
+        return format(repr(self), spec)  # messages say ``name``, which is numpy's word too
 
     def __reduce__(self) -> tuple:
         return dtype, (self.name,)
@@ -81,7 +81,7 @@ class dtype:
     def to_complex(self) -> dtype_:
         """The dtype of the :class:`~minigrad.ops.complex_pair.ComplexPair` of two such tensors. Raises ``TypeError`` where there is none."""
         if self.kind not in "fc" or self.itemsize < 4:
-            raise TypeError(f"to_complex: there are no complex numbers of {self}; mg.complex takes float32 and float64")
+            raise TypeError(f"to_complex: there are no complex numbers of {self.name}; mg.complex takes float32 and float64")
         return OF_NUMPY[np.result_type(self.dtype, np.complex64)]
 
 

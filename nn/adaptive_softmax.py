@@ -102,7 +102,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"({self.in_features},) and a target (), not {tuple(input_.shape)} and {target.shape}"
             )
         if target.dtype.kind not in "iu":
-            raise TypeError(f"AdaptiveLogSoftmaxWithLoss: targets must be integers, not {target.dtype}")
+            raise TypeError(f"AdaptiveLogSoftmaxWithLoss: targets must be integers, not {target.dtype.name}")
         single = target.ndim == 0
         input, target = (unsqueeze(input_, 0), target[None]) if single else (input_, target)
         if target.size and not 0 <= target.min() <= target.max() < self.n_classes:

@@ -295,7 +295,7 @@ def _examples(what: str, pair: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]
     images, labels = (shown_array("templates", what, part) for part in pair)
     images = images[:, 0] if images.ndim == 4 and images.shape[1] == 1 else images
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"templates: the classes of {what} must be integers, but are {labels.dtype}")
+        raise TypeError(f"templates: the classes of {what} must be integers, but are {labels.dtype.name}")
     if images.ndim != 3 or labels.shape != images.shape[:1] or 0 in images.shape:
         raise ShapeError(f"templates: {what} must be images (N, H, W) and classes (N,), not {images.shape} and {labels.shape}")
     if labels.min() < 0:

@@ -28,7 +28,7 @@ def total(input: Array) -> Array:
     found = np.array(input, np.float32 if input.dtype == np.float16 else input.dtype, order="C")
     here = several()
     if here is not None:
-        name = f"the sum over ranks of {found.dtype} {found.shape} in a layer"
+        name = f"the sum over ranks of {found.dtype.name} {found.shape} in a layer"
         here.wait(here.inner.Iallreduce(here.mpi.IN_PLACE, found).Test, here.started(name), name)
     return found.astype(input.dtype, copy=False)
 

@@ -79,7 +79,7 @@ def _info(arguments: argparse.Namespace) -> str:
     lines.append(f"{sum(p.numel() for p in parameters.values()):,} parameters in {len(parameters)} tensors ({bytes_text(size)})")
     lines.append(f"{len(proto.graph.node)} nodes: {', '.join(f'{name} {n}' for name, n in counts.most_common())}")
     if arguments.parameters:
-        lines += [f"  {name}: {p.dtype} {tuple(p.shape)}" for name, p in parameters.items()]
+        lines += [f"  {name}: {p.dtype.name} {tuple(p.shape)}" for name, p in parameters.items()]
     return "\n".join(lines)
 
 
@@ -116,9 +116,9 @@ def _run(arguments: argparse.Namespace) -> str:
             lines.append(f"{name}: {'nothing' if value is None else f'a sequence of {len(value)}'}")
         elif value.numel():
             low, high = value.min().item(), value.max().item()
-            lines.append(f"{name}: {value.dtype} {tuple(value.shape)}, from {low:.6g} to {high:.6g}")
+            lines.append(f"{name}: {value.dtype.name} {tuple(value.shape)}, from {low:.6g} to {high:.6g}")
         else:
-            lines.append(f"{name}: {value.dtype} {tuple(value.shape)}")
+            lines.append(f"{name}: {value.dtype.name} {tuple(value.shape)}")
     if arguments.output:
         arrays: dict[str, Any] = {name: value.numpy() for name, value in found.items() if isinstance(value, Tensor)}
         np.savez(arguments.output, **arrays)

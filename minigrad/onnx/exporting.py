@@ -486,7 +486,7 @@ def _compare(what: str, value: np.ndarray, wanted: np.ndarray) -> None:
     """Raise :class:`OnnxError` if two results differ by more than rounding."""
     hint = "; is something computed outside of ops (numpy, item(), Python's random numbers)?"
     if value.shape != wanted.shape or value.dtype != wanted.dtype:
-        raise OnnxError(f"{what} is {value.dtype}{value.shape}, and the model's {wanted.dtype}{wanted.shape}{hint}")
+        raise OnnxError(f"{what} is {value.dtype.name}{value.shape}, and the model's {wanted.dtype.name}{wanted.shape}{hint}")
     if not wanted.size:
         return
     if wanted.dtype.kind != "f":

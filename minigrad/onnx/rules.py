@@ -89,7 +89,7 @@ def _bitwise(w: Writer, call: Call) -> str:
 @rule("bitwise_left_shift", "bitwise_right_shift")
 def _shift_bits(w: Writer, call: Call) -> str:
     if call.outs[0].dtype.kind != "u":
-        raise OnnxError(f"export: {where(call)}: ONNX shifts the bits of unsigned integers only, not of {call.outs[0].dtype}")
+        raise OnnxError(f"export: {where(call)}: ONNX shifts the bits of unsigned integers only, not of {call.outs[0].dtype.name}")
     return w.node("BitShift", *w.operands(call), direction="LEFT" if "left" in call.op.name else "RIGHT")
 
 

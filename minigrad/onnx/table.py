@@ -77,7 +77,7 @@ def ints(x: Any, what: str = "a list of integers") -> list[int]:
     """The integers in a tensor, or of a list."""
     values = np.asarray(x if isinstance(x, (list, tuple)) else x._data)
     if values.size and values.dtype.kind not in "iub":
-        raise OnnxError(f"onnx: {what} must be of integers, not of {values.dtype}")
+        raise OnnxError(f"onnx: {what} must be of integers, not of {values.dtype.name}")
     if values.size > 1 << 20:
         raise OnnxError(f"onnx: {what} has {values.size} numbers")
     return [int(v) for v in values.reshape(-1)]

@@ -133,7 +133,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
         min_val, max_val = int(min_val), int(max_val)
     if kind == "b" or (kind == "u" and min_val < 0):
         raise RuntimeError(
-            f"hardtanh: {input.dtype} has nothing below 0 to be limited" if kind == "u" else "hardtanh: bools have no limits"
+            f"hardtanh: {input.dtype.name} has nothing below 0 to be limited" if kind == "u" else "hardtanh: bools have no limits"
         )
     return _hardtanh(input, min_val=min_val, max_val=max_val)
 

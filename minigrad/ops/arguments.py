@@ -183,7 +183,7 @@ def number_of(name: str, value: Any, dtype: Any) -> np.ndarray:
     try:
         return np.asarray(value, dtype)
     except (OverflowError, ValueError):
-        raise RuntimeError(f"{name}: {value!r} cannot be {dtype}") from None
+        raise RuntimeError(f"{name}: {value!r} cannot be {np.dtype(dtype)}") from None
 
 
 def factor(name: str, what: str, value: Any, *operands: Any, cut: bool = False) -> Any:
@@ -209,7 +209,7 @@ def require_dtype(name: str, input: Any, **others: Any) -> None:
     """Raise ``RuntimeError`` unless the Tensors and arrays among ``others`` have the dtype of ``input``; None and numbers have none."""
     for what, other in others.items():
         if other is not None and getattr(other, "dtype", input.dtype) != input.dtype:
-            raise RuntimeError(f"{name}: input is {input.dtype} but {what} is {other.dtype}; convert one, as in x.to(w.dtype)")
+            raise RuntimeError(f"{name}: input is {input.dtype.name} but {what} is {other.dtype.name}; convert one, as in x.to(w.dtype)")
 
 
 def along(dim: int, key: Any) -> tuple:

@@ -48,14 +48,14 @@ def scaled_dot_product_attention(
     Returns (..., L, Ev). A query whose keys are all masked gives zeros, as in PyTorch.
     """
     if query.dtype.kind != "f":
-        raise RuntimeError(f"scaled_dot_product_attention: query must be floating, not {query.dtype}")
+        raise RuntimeError(f"scaled_dot_product_attention: query must be floating, not {query.dtype.name}")
     if min(len(x.shape) for x in (query, key, value)) < 2:
         shapes = f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}"
         raise ShapeError(f"scaled_dot_product_attention: (..., L, E) is needed: two dimensions at least, not {shapes}")
     for what, other in (("key", key), ("value", value)):
         if other.dtype != query.dtype:
             raise RuntimeError(
-                f"scaled_dot_product_attention: query is {query.dtype} but {what} is {other.dtype}; convert one, as in k.to(q.dtype)"
+                f"scaled_dot_product_attention: query is {query.dtype.name} but {what} is {other.dtype.name}; convert one, as in k.to(q.dtype)"
             )
     if enable_gqa:
         repeats = query.shape[-3] // key.shape[-3]

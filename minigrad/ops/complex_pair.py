@@ -546,7 +546,7 @@ def _of_parts(x: Any) -> Any:
     if type(x) is not dtype and not (isinstance(x, type) and issubclass(x, np.generic)):
         return x
     if not dtype(x).is_complex:
-        raise TypeError(f"to: {x} is real, which would lose the imaginary parts; take z.real or z.abs()")
+        raise TypeError(f"to: {dtype(x).name} is real, which would lose the imaginary parts; take z.real or z.abs()")
     return dtype(x).to_real()
 
 

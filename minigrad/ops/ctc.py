@@ -25,7 +25,7 @@ def _lengths(what: str, given: Any, n: int, highest: int, rule: str) -> np.ndarr
     """``given`` as N integers between 0 and ``highest``."""
     lengths = np.asarray(array_of(given)).reshape(-1)
     if lengths.size and lengths.dtype.kind not in "iu":
-        raise RuntimeError(f"{_NAME}: {what} must be integers, not {lengths.dtype}")
+        raise RuntimeError(f"{_NAME}: {what} must be integers, not {lengths.dtype.name}")
     if lengths.shape != (n,):
         raise ShapeError(f"{_NAME}: {what} must hold a number for each of the {n} sequences, not {lengths.size}")
     wrong = (lengths < 0) | (lengths > highest)
@@ -39,7 +39,7 @@ def _labels(targets: Any, target_lengths: Any, n: int) -> tuple[np.ndarray, np.n
     """The labels (N, S), padded with zeros, and the number of labels of each sequence."""
     targets = np.asarray(array_of(targets))
     if targets.size and targets.dtype.kind not in "iu":
-        raise RuntimeError(f"{_NAME}: targets must be integers, not {targets.dtype}")
+        raise RuntimeError(f"{_NAME}: targets must be integers, not {targets.dtype.name}")
     if targets.ndim == 2:
         if len(targets) != n:
             raise ShapeError(f"{_NAME}: targets {targets.shape} must be (N, S) with N = {n}, or all labels in one row")

@@ -46,7 +46,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         raise ValueError(f"cosine_similarity: eps must be 0 or above, but is {eps}")
     floating = [x.dtype for x in (x1, x2) if x.dtype.kind == "f"]
     if not floating:
-        raise TypeError(f"cosine_similarity: a floating operand is needed, not {x1.dtype} and {x2.dtype}")
+        raise TypeError(f"cosine_similarity: a floating operand is needed, not {x1.dtype.name} and {x2.dtype.name}")
     dtype = np.result_type(*floating)  # of 0-d tensors too: they are vectors here
     x1, x2 = (x if x.dtype == dtype else cast(x, dtype=dtype) for x in (x1, x2))
     if x1.shape != x2.shape:

@@ -63,7 +63,7 @@ def _drops(name: str, input: Any, p: float, training: bool) -> bool:
     if not training or not p:
         return False
     if input.dtype.kind != "f":
-        raise TypeError(f"{name}: the input must be floating, not {input.dtype}")
+        raise TypeError(f"{name}: the input must be floating, not {input.dtype.name}")
     return True
 
 

@@ -45,7 +45,7 @@ def _embedding_samples(run, input, weight, padding_idx, scale_grad_by_freq):
 def _embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
     input = np.asarray(input)
     if input.dtype.kind not in "iu":
-        raise TypeError(f"embedding: input must hold integers, not {input.dtype}")
+        raise TypeError(f"embedding: input must hold integers, not {input.dtype.name}")
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be (rows, features), not of shape {weight.shape}")
     rows = weight.shape[0]
@@ -158,7 +158,9 @@ def embedding_bag(
         if tuple(per_sample_weights.shape) != index.shape:
             raise ShapeError(f"{name}: per_sample_weights {tuple(per_sample_weights.shape)} must have the shape of the input {index.shape}")
         if per_sample_weights.dtype != weight.dtype:
-            raise RuntimeError(f"{name}: weight is {weight.dtype} but per_sample_weights is {per_sample_weights.dtype}; convert one")
+            raise RuntimeError(
+                f"{name}: weight is {weight.dtype.name} but per_sample_weights is {per_sample_weights.dtype.name}; convert one"
+            )
         if mode != "sum":
             raise NotImplementedError(f"{name}: per_sample_weights go with mode='sum' only, not with {mode!r}")
     if weight.ndim != 2:
@@ -193,7 +195,7 @@ def _total(rows: Any, factors: Any, bag: np.ndarray, bags: int, mode: str) -> An
 def _bags(name: str, index: np.ndarray, offsets: Any, include_last_offset: bool) -> tuple[np.ndarray, np.ndarray]:
     """The positions where each bag begins and ends in the flat index."""
     if index.dtype.kind not in "iu" and index.size:
-        raise TypeError(f"{name}: input must hold integers, not {index.dtype}")
+        raise TypeError(f"{name}: input must hold integers, not {index.dtype.name}")
     if index.ndim == 2:
         if offsets is not None:
             raise ValueError(f"{name}: an input (B, N) is bags of equal size, and goes without offsets")
@@ -205,7 +207,7 @@ def _bags(name: str, index: np.ndarray, offsets: Any, include_last_offset: bool)
         raise ValueError(f"{name}: an input (T,) needs offsets (B,), which say where each bag begins")
     starts = array_of(offsets)
     if starts.dtype.kind not in "iu" and starts.size:
-        raise TypeError(f"{name}: offsets must hold integers, not {starts.dtype}")
+        raise TypeError(f"{name}: offsets must hold integers, not {starts.dtype.name}")
     edges = starts.astype(np.intp) if include_last_offset else np.append(starts.astype(np.intp), len(index))
     if len(starts) and (edges[0] != 0 or edges[-1] > len(index) or (np.diff(edges) < 0).any()):
         raise ValueError(f"{name}: offsets must begin with 0, not fall, and stay within the {len(index)} integers of the input")

@@ -77,13 +77,13 @@ def require_matrices(name: str, x: Any) -> None:
     if len(x.shape) < 2:
         raise ShapeError(f"{name}: matrices (..., n, m) are needed, not shape {tuple(x.shape)}")
     if x.dtype not in SOLVED:
-        raise RuntimeError(f"{name}: float32 or float64 is needed, not {x.dtype}")
+        raise RuntimeError(f"{name}: float32 or float64 is needed, not {x.dtype.name}")
 
 
 def require_square(name: str, x: Any, solved: bool = True) -> None:
     """Raise ``ShapeError`` unless ``x`` has square matrices, ``RuntimeError`` as :func:`require_matrices`, if equations are ``solved``."""
     if solved and x.dtype not in SOLVED:
-        raise RuntimeError(f"{name}: the matrices must be float32 or float64, not {x.dtype}; convert them, as in x.float()")
+        raise RuntimeError(f"{name}: the matrices must be float32 or float64, not {x.dtype.name}; convert them, as in x.float()")
     if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"{name}: square matrices (..., n, n) are needed, not shape {tuple(x.shape)}")
 

@@ -885,7 +885,7 @@ def one_hot(input: Array, num_classes: int = -1) -> Array:
     """
     input = np.asarray(input)
     if input.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: classes must be integers, not {input.dtype}")
+        raise TypeError(f"one_hot: classes must be integers, not {input.dtype.name}")
     if whole("one_hot", "num_classes", num_classes) == -1:
         if not input.size:
             raise ShapeError("one_hot: num_classes cannot be found out from an empty tensor; pass it")

@@ -557,7 +557,7 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Dims = (-2, -1), keepdim: bool
     """
     x = x if dtype is None else cast(x, dtype=dtype_of("matrix_norm", dtype))
     if x.dtype.kind not in "fc":
-        raise RuntimeError(f"matrix_norm: the matrices must be floating, not {x.dtype}; convert them, as in x.float()")
+        raise RuntimeError(f"matrix_norm: the matrices must be floating, not {x.dtype.name}; convert them, as in x.float()")
     dims = positive_dims("matrix_norm", dim, len(x.shape))
     if len(dims) != 2:
         raise ShapeError(f"matrix_norm: dim must be the two dimensions of the matrices, not {dim!r}")

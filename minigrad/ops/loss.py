@@ -129,7 +129,7 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
             where = tuple(int(i) for i in np.argwhere(nans)[0])
             raise ValueError(f"{name}: the target is NaN at index {_place(where)}")
         raise RuntimeError(
-            f"{name}: class indices must be integers, not {target.dtype} (target {target.shape}); "
+            f"{name}: class indices must be integers, not {target.dtype.name} (target {target.shape}); "
             f"class probabilities have the input's shape {shape}"
         )
     expected = (shape[0], *shape[2:])
@@ -158,7 +158,7 @@ def _check_weight(name: str, input: Any, weight: Any) -> None:
     if tuple(weight.shape) != (input.shape[1],):
         raise ShapeError(f"{name}: weight has shape {tuple(weight.shape)}, but there are {input.shape[1]} classes")
     if weight.dtype != input.dtype:
-        raise RuntimeError(f"{name}: weight has dtype {weight.dtype}, the input {input.dtype}; they must have one dtype")
+        raise RuntimeError(f"{name}: weight has dtype {weight.dtype.name}, the input {input.dtype.name}; they must have one dtype")
 
 
 def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, bool]:
@@ -166,7 +166,7 @@ def _batched(name: str, input: Any, target: Any, soft: bool) -> tuple[Any, Any, 
     if not hasattr(input, "dtype"):
         raise TypeError(f"{name}: the input must be a Tensor, not {type(input).__name__}")
     if input.dtype.kind != "f":
-        raise RuntimeError(f"{name}: the input must be floating, not {input.dtype}")
+        raise RuntimeError(f"{name}: the input must be floating, not {input.dtype.name}")
     if len(input.shape) == 0:
         raise ShapeError(f"{name}: the input must be (C,) or (N, C, ...), not a scalar")
     if len(input.shape) > 1:
@@ -592,7 +592,7 @@ def kl_div(
     reduction = reduction_of("kl_div", "sum" if batchmean else reduction, size_average, reduce)
     require_broadcast("kl_div", input=input, target=target)
     if input.dtype.kind != "f":
-        raise RuntimeError(f"kl_div: the input must be floating, not {input.dtype}")
+        raise RuntimeError(f"kl_div: the input must be floating, not {input.dtype.name}")
     losses = ew.exp(target) * (target - input) if log_target else ew.xlogy(target, target) - target * input
     loss = reduced(losses, reduction)
     return ew.div(loss, input.shape[0] if input.shape else 1) if batchmean else loss

@@ -161,7 +161,7 @@ def _rows(name: str, input: Any, target: Any, rank: int) -> tuple[Any, np.ndarra
     """The input (N, C) or (C,) and the integer targets with a batch dimension; targets have ``rank`` dimensions, one fewer without a batch."""
     classes = array_of(target)
     if classes.dtype.kind not in "iu":
-        raise RuntimeError(f"{name}: class indices must be integers, not {classes.dtype}")
+        raise RuntimeError(f"{name}: class indices must be integers, not {classes.dtype.name}")
     if input.ndim == 0:  # as a vector of one
         input, classes = reshape(input, (1,)), classes.reshape((1,) * (rank - 1)) if classes.size == 1 else classes
     single = input.ndim == 1

@@ -179,7 +179,7 @@ def standardize(x: Array, weight: Array = None, bias: Array = None, *, dim: tupl
 def _check_dtypes(name: str, input: Any, **parameters: Any) -> None:
     """All must have one dtype, a floating one; but the parameters of a float16 input may all be float32, as in PyTorch."""
     if input.dtype.kind != "f":
-        raise TypeError(f"{name}: the input must be floating, not {input.dtype}")
+        raise TypeError(f"{name}: the input must be floating, not {input.dtype.name}")
     if input.dtype != np.float16 or any(getattr(p, "dtype", np.float32) != np.float32 for p in parameters.values()):
         require_dtype(name, input, **parameters)
 

@@ -620,7 +620,7 @@ def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output
     if index.shape != tuple(input.shape):
         raise ShapeError(f"{name}: input has shape {tuple(input.shape)} but indices have shape {index.shape}")
     if index.dtype.kind not in "iu":
-        raise TypeError(f"{name}: indices must be integers, not {index.dtype}")
+        raise TypeError(f"{name}: indices must be integers, not {index.dtype.name}")
     index = index.reshape(y.shape)
     kernel = per_axis(name, "kernel_size", kernel_size, dims)
     stride = per_axis(name, "stride", stride, dims) if stride is not None else kernel

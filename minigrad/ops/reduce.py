@@ -85,7 +85,9 @@ def _require_elements(name: str, shape: tuple[int, ...], axes: tuple[int, ...] |
 
 def _require_floating(name: str, dtype: Any) -> None:
     if dtype.kind != "f":
-        raise TypeError(f"{name}: a floating dtype is needed, not {dtype}; convert with x.to(dtype), or pass dtype= where there is one")
+        raise TypeError(
+            f"{name}: a floating dtype is needed, not {dtype.name}; convert with x.to(dtype), or pass dtype= where there is one"
+        )
 
 
 # ----------------------------------------------------------------------------------------------- sums and means
@@ -927,7 +929,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 @op(input=None, weights=lambda g, input: index.getitem(g, index=(input,)))
 def _bincount(input: Array, weights: Array = None, minlength: int = 0) -> Array:
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and input.min() < 0):
-        raise ShapeError(f"bincount: a vector of integers >= 0 is needed, not {input.dtype} of shape {input.shape}")
+        raise ShapeError(f"bincount: a vector of integers >= 0 is needed, not {input.dtype.name} of shape {input.shape}")
     if weights is not None and weights.shape != input.shape:
         raise ShapeError(f"bincount: weights {weights.shape} must have the shape {input.shape} of the input")
     total = np.bincount(input, weights, minlength)

@@ -158,7 +158,7 @@ def interpolate(
     if size is not None and recompute_scale_factor:
         raise ValueError("interpolate: recompute_scale_factor has no meaning with a size")
     if reach and input.dtype.kind != "f":
-        raise TypeError(f"interpolate: mode {mode!r} needs floating pixels, not {input.dtype}; convert them, as in x.float()")
+        raise TypeError(f"interpolate: mode {mode!r} needs floating pixels, not {input.dtype.name}; convert them, as in x.float()")
     given = size if scale_factor is None else scale_factor
     each = list(given) if isinstance(given, (list, tuple)) else [given] * dims
     if len(each) != dims:
@@ -233,7 +233,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
             f"affine_grid: theta {tuple(theta.shape)} and size {size} must be (N, 2, 3) and (N, C, H, W), or (N, 3, 4) and (N, C, D, H, W)"
         )
     if theta.dtype.kind != "f":
-        raise TypeError(f"affine_grid: theta must be floating, not {theta.dtype}")
+        raise TypeError(f"affine_grid: theta must be floating, not {theta.dtype.name}")
     axes = []
     for n in size[2:]:
         points = np.linspace(-1.0, 1.0, n) if n > 1 else np.zeros(1)
@@ -277,7 +277,7 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(f"{name}: padding_mode must be 'zeros', 'border' or 'reflection', not {padding_mode!r}")
     if input.dtype != grid.dtype or input.dtype.kind != "f":
-        raise RuntimeError(f"{name}: input and grid must be of one floating dtype, not {input.dtype} and {grid.dtype}")
+        raise RuntimeError(f"{name}: input and grid must be of one floating dtype, not {input.dtype.name} and {grid.dtype.name}")
     align = bool(align_corners)
     sizes = tuple(input.shape[2:])
     points = []

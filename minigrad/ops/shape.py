@@ -450,7 +450,7 @@ def repeat_interleave(input: Tensor, repeats: Operand, dim: int | None = None, *
     dim = positive_dim("repeat_interleave", dim, len(shape))
     counts = np.asarray(array_of(repeats))
     if counts.dtype.kind not in "iu":
-        raise TypeError(f"repeat_interleave: repeats must be integers, not {counts.dtype}")
+        raise TypeError(f"repeat_interleave: repeats must be integers, not {counts.dtype.name}")
     if counts.size and counts.min() < 0:
         raise ShapeError("repeat_interleave: repeats must not be negative")
     if counts.ndim > 1 or counts.size not in (1, shape[dim]):

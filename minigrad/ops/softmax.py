@@ -29,7 +29,7 @@ SMALL = 1 / 16  # of the usual number of elements: numpy calls many functions he
 def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
     """``x`` minus its maximum along ``dim``, as a new array."""
     if x.dtype.kind != "f":
-        raise RuntimeError(f"{name}: floating logits are needed, not {x.dtype}")
+        raise RuntimeError(f"{name}: floating logits are needed, not {x.dtype.name}")
     positive_dim(name, dim, x.ndim)
     if x.ndim == 0:
         return np.zeros_like(x)

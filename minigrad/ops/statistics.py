@@ -194,7 +194,7 @@ def cov(input: Tensor, *, correction: float = 1, fweights: Tensor | None = None,
             continue
         if shape_of(given) != (count,) or given.dtype.kind not in kinds:
             raise ShapeError(
-                f"cov: {what} must be {'integers' if kinds == 'iub' else 'floating'} of shape ({count},), not {given.dtype} {shape_of(given)}"
+                f"cov: {what} must be {'integers' if kinds == 'iub' else 'floating'} of shape ({count},), not {given.dtype.name} {shape_of(given)}"
             )
         if (numbers_of(given) < 0).any():
             raise ValueError(f"cov: {what} must not be negative")
@@ -237,7 +237,7 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
     if interpolation not in _INTERPOLATIONS:
         raise ValueError(f"{name}: interpolation must be one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
     if input.dtype not in (np.float32, F64):
-        raise TypeError(f"{name}: the input must be float32 or float64, not {input.dtype}")
+        raise TypeError(f"{name}: the input must be float32 or float64, not {input.dtype.name}")
     if hasattr(q, "dtype"):
         require_dtype(name, input, q=q)
     else:
@@ -319,7 +319,7 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
     """
     bins = whole("histc", "bins", bins, 1)
     if input.dtype.kind != "f":
-        raise TypeError(f"histc: a floating dtype is needed, not {input.dtype}; convert with x.float()")
+        raise TypeError(f"histc: a floating dtype is needed, not {input.dtype.name}; convert with x.float()")
     low, high = number("histc", "min", min), number("histc", "max", max)
     if low == high and input.size:
         low, high = float(input.min()), float(input.max())

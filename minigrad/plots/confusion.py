@@ -62,7 +62,7 @@ def confusion_page(
     pixels = _pixels(shown_array("confusion_page", "images", images))
     target = shown_array("confusion_page", "targets", targets)
     if target.dtype.kind not in "iu":
-        raise TypeError(f"confusion_page: targets must be integers, but are {target.dtype}")
+        raise TypeError(f"confusion_page: targets must be integers, but are {target.dtype.name}")
     target = target.astype(np.int64)  # places of cells do not fit into uint8
     scores = {name: given.astype(np.float64) for name, given in named_arrays("confusion_page", "outputs", outputs).items()}
     for name, given in scores.items():

@@ -241,7 +241,7 @@ class Checker:
         for y in first:
             if y.dtype != np.float64 and not function.asks_for_dtype():
                 raise self.fail(
-                    f"{doing} returns {y.dtype} for float64 arguments", kind="float32", order=order,
+                    f"{doing} returns {y.dtype.name} for float64 arguments", kind="float32", order=order,
                     advice="it is used where float64 is needed: a constant or buffer of a smaller dtype decides the dtype of the result",
                 )  # fmt: skip
         if not first_order or function.surrogate is None:

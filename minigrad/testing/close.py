@@ -75,7 +75,7 @@ def assert_close(
         if x.shape != y.shape:
             return f"the shapes{at} differ: {x.shape} against {y.shape}"
         if tensors and check_dtype and x.dtype != y.dtype:
-            return f"the dtypes{at} differ: {x.dtype} against {y.dtype}"
+            return f"the dtypes{at} differ: {x.dtype.name} against {y.dtype.name}"
         if check_stride and x.strides != y.strides:
             return f"the strides{at} differ: {x.strides} against {y.strides}"
         r, t = (

@@ -465,7 +465,10 @@ def _check_float32(function: Function, fail: _Failures) -> None:
     for leaf, g in zip(function.checked, gradients, strict=True):
         if g is not None and (g.dtype != np.float32 or g.shape != leaf.array.shape):
             raise fail(
-                f"the gradient of '{leaf.name}' is {g.dtype}{g.shape}", "dtype", f"it must be float32{leaf.array.shape}", argument=leaf.name
+                f"the gradient of '{leaf.name}' is {g.dtype.name}{g.shape}",
+                "dtype",
+                f"it must be float32{leaf.array.shape}",
+                argument=leaf.name,
             )
     if all(np.isfinite(y._data).all() for y in differentiable):
         _check_float32_values(function, gradients, fail)

@@ -204,9 +204,11 @@ class CIFAR10(Dataset[tuple[Any, int]]):
 
     def _checked(self, path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
-            raise DataError(f"{path}: labels must be a row of whole numbers, not {labels.dtype} {labels.shape}")
+            raise DataError(f"{path}: labels must be a row of whole numbers, not {labels.dtype.name} {labels.shape}")
         if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072 or len(images) != len(labels):
-            raise DataError(f"{path}: images must be uint8 (N, 3072) with N labels, not {images.dtype} {images.shape} with {len(labels)}")
+            raise DataError(
+                f"{path}: images must be uint8 (N, 3072) with N labels, not {images.dtype.name} {images.shape} with {len(labels)}"
+            )
         if labels.size and not 0 <= labels.min() <= labels.max() < self.count:
             raise DataError(f"{path}: labels must be from 0 to {self.count - 1}, but go from {labels.min()} to {labels.max()}")
         return images, labels

@@ -27,7 +27,7 @@ class _Mix:
         if not isinstance(images, Tensor) or not isinstance(labels, Tensor):
             raise TypeError(f"{name}: a batch is Tensors (images, labels), not {type(images).__name__} and {type(labels).__name__}")
         if images.ndim != 4 or not images.is_floating_point():
-            raise ShapeError(f"{name}: images are a batch (N, C, H, W) of floats, not {images.dtype}{tuple(images.shape)}")
+            raise ShapeError(f"{name}: images are a batch (N, C, H, W) of floats, not {images.dtype.name}{tuple(images.shape)}")
         if labels.ndim not in (1, 2) or len(labels) != len(images):
             raise ShapeError(f"{name}: {tuple(labels.shape)} are no labels (N,) or shares (N, classes) of {len(images)} images")
         if labels.ndim == 1:

@@ -178,9 +178,9 @@ class MNIST(Dataset[tuple[Any, int]]):
                 raise DataError(f"{labels_path}: these are the labels of {other.__name__}, not of {cls.__name__}")
         images, labels = parse_idx(read_contents(images_path), images_path), parse_idx(contents, labels_path)
         if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
-            raise DataError(f"{images_path}: expected uint8 images of 28x28, but it holds {images.dtype} of shape {images.shape}")
+            raise DataError(f"{images_path}: expected uint8 images of 28x28, but it holds {images.dtype.name} of shape {images.shape}")
         if labels.dtype != np.uint8 or labels.ndim != 1:
-            raise DataError(f"{labels_path}: expected a row of uint8 labels, but it holds {labels.dtype} of shape {labels.shape}")
+            raise DataError(f"{labels_path}: expected a row of uint8 labels, but it holds {labels.dtype.name} of shape {labels.shape}")
         if len(images) != len(labels):
             raise DataError(f"{images_path} holds {len(images)} images, but {labels_path} holds {len(labels)} labels")
         wrong = np.flatnonzero(labels > 9)

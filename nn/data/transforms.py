@@ -100,7 +100,7 @@ def on_images(name: str, x: Any, change: Callable[[Any], Any], floats: bool = Tr
     if images.ndim not in (3, 4):
         raise ShapeError(f"{name}: images are (C, H, W) or (N, C, H, W), not {tuple(images.shape)}")
     if floats and images.dtype.kind != "f":
-        raise TypeError(f"{name}: images of floats are needed, not {images.dtype}")
+        raise TypeError(f"{name}: images of floats are needed, not {images.dtype.name}")
     out = change(images) if images.ndim == 4 else change(images[None])[0]
     return as_tensor(out) if isinstance(x, Tensor) else out
 

@@ -67,7 +67,7 @@ class ParametrizationList(ModuleList):
         self.ntensors = 1 if self.is_tensor else len(new)
         if self.is_tensor:
             if new.dtype != dtype:
-                raise ValueError(f"ParametrizationList: right_inverse may not change the dtype, from {dtype} to {new.dtype}")
+                raise ValueError(f"ParametrizationList: right_inverse may not change the dtype, from {dtype.name} to {new.dtype.name}")
             if new is not original:
                 _set(original, new)
             _register(self, "original", original)
@@ -92,7 +92,7 @@ class ParametrizationList(ModuleList):
         for i, tensor in enumerate(several):
             original = self.original if self.is_tensor else getattr(self, f"original{i}")
             if original.dtype != tensor.dtype:
-                raise ValueError(f"right_inverse gave a tensor of {tensor.dtype}, and the original is of {original.dtype}")
+                raise ValueError(f"right_inverse gave a tensor of {tensor.dtype.name}, and the original is of {original.dtype.name}")
             _set(original, tensor)
 
     def forward(self) -> Any:
@@ -115,7 +115,7 @@ def _check(name: str, tensor: Any, shape: tuple[int, ...], dtype: Any) -> None:
     if tuple(tensor.shape) != shape or tensor.dtype != dtype:  # type: ignore[attr-defined]
         raise ShapeError(
             f"{name}: a parametrization may not change shape or dtype unless unsafe=True, "
-            f"from {dtype}{shape} to {tensor.dtype}{tuple(tensor.shape)}"  # type: ignore[attr-defined]
+            f"from {dtype.name}{shape} to {tensor.dtype.name}{tuple(tensor.shape)}"  # type: ignore[attr-defined]
         )
 
 

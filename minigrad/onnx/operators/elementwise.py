@@ -96,7 +96,7 @@ def _bit_cast(x: Any, *, to: int) -> Any:
     dtype = dtype_of_type(to)
     data = np.ascontiguousarray(x._data).reshape(x._data.shape)
     if dtype.itemsize != data.dtype.itemsize:
-        raise OnnxError(f"onnx: BitCast: from {data.dtype} to {dtype}, of another size")
+        raise OnnxError(f"onnx: BitCast: from {data.dtype.name} to {dtype}, of another size")
     return constant((data.view(np.uint8) & 1 if dtype.kind == "b" else data).view(dtype))
 
 

@@ -19,7 +19,7 @@ def _places(indices: Any, n: int, what: str) -> np.ndarray:
     """Indices from the front. Raises :class:`OnnxError` for one outside."""
     data = indices._data
     if data.dtype.kind not in "iu":
-        raise OnnxError(f"onnx: {what}: indices must be integers, not {data.dtype}")
+        raise OnnxError(f"onnx: {what}: indices must be integers, not {data.dtype.name}")
     if data.size and not -n <= data.min() <= data.max() < n:
         raise OnnxError(f"onnx: {what}: an index from {data.min()} to {data.max()} along an axis of {n}")
     return np.where(data < 0, data + n, data).astype(np.int64)
