@@ -274,7 +274,8 @@ def _run_hooks(node: Node, g: Any, record: bool, pending: dict[Node, Any], neede
         if changed is not None:
             shape, dtype = getattr(changed, "shape", None), getattr(changed, "dtype", None)
             if shape != node.shape or dtype != node.dtype:
-                raise ShapeError(f"hook on {node.name}: returned {dtype}{shape} for a gradient of {node.dtype.name}{node.shape}")
+                given = getattr(dtype, "name", dtype)
+                raise ShapeError(f"hook on {node.name}: returned {given}{shape} for a gradient of {node.dtype.name}{node.shape}")
             g = changed if record else getattr(changed, "_data", changed)
     return g
 
