@@ -97,7 +97,7 @@ def _walk(
         if (dtype := node.dtype) is None or dtype is F16:
             if dtype is None:  # several results: the gradient of an unused one is zero (for a Function, ctx decides)
                 g = tuple(
-                    g if plan.op.exact else [np.zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)]
+                    g if plan.op.exact else [_zeros(*like) if part is None else part for part, like in zip(g, node.shape, strict=True)]
                 )
             if widen := is_half(node):
                 g = in_dtype(g, F16, F32)
@@ -283,6 +283,13 @@ def _run_hooks(node: Node, g: Any, record: bool, pending: dict[Node, Any], neede
 def _alone_count() -> int:
     array = np.empty(0)
     return sys.getrefcount(array)
+
+
+def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """One zero for all places, which nobody may write: a formula sees by the strides that nothing arrives, and no memory is filled."""
+    zeros = np.ndarray(shape, dtype, np.zeros(1, dtype), strides=(0,) * len(shape))
+    zeros.flags.writeable = False
+    return zeros
 
 
 _ALONE = _alone_count()  # the reference count of an array that one local variable holds

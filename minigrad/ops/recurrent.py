@@ -82,7 +82,7 @@ def rnn(sums: Array, weight: Array, h: Array, rectified: bool = False) -> Array:
 @native.twin(fast.lstm_back, times=0)
 def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
     """The gradients of the sums of all gates (T, N, 4 H), of the first state, and of the first cell state."""
-    if {np.ndarray} == set(map(type, (gy, gcells, ggates, cells, gates, weight, c))) and not ggates.any():
+    if {np.ndarray} == set(map(type, (gy, gcells, ggates, cells, gates, weight, c))) and fast.nothing(ggates):
         return _lstm_steps_in_place(gy, gcells, cells, gates, weight, c)
     size = cells.shape[-1]
     i, f, n, o = split(gates, size, -1)

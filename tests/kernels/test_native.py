@@ -994,6 +994,9 @@ def test_sequences(level, steps, n, size, kind):
     if kind == "lstm":
         assert_close(level, lambda: recurrent._lstm_steps(gy, gcells, zeros[2], *outs, weight, c), rtol=1e-4, scale=1e-5)
         assert_close(level, lambda: recurrent._lstm_steps(gy, gcells, outs[2], *outs, weight, c), rtol=1e-4, scale=1e-5)
+        one = [np.broadcast_to(np.float32(value), outs[2].shape) for value in (0, 1)]  # that of an unused result, and one like it
+        assert_close(level, lambda: recurrent._lstm_steps(gy, gcells, one[0], *outs, weight, c), rtol=1e-4, scale=1e-5)
+        assert_close(level, lambda: recurrent._lstm_steps(gy, gcells, one[1], *outs, weight, c), rtol=1e-4, scale=1e-5)
     else:
         assert_close(level, lambda: recurrent._gru_steps(gy, zeros[1], zeros[2], *outs, weight, h), rtol=1e-4, scale=1e-5)
 

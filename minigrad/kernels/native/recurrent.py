@@ -21,9 +21,16 @@ def _ours(*arrays: Any) -> list[np.ndarray] | None:
 def _panels(w: np.ndarray) -> np.ndarray:
     """A matrix in panels of neighbouring columns, each row after row, with zeros behind the last column."""
     size, width = w.shape
-    padded = np.zeros((size, -(-width // PANEL) * PANEL), F32)
-    padded[:, :width] = w
-    return np.ascontiguousarray(padded.reshape(size, -1, PANEL).swapaxes(0, 1))
+    if width % PANEL:
+        padded = np.zeros((size, -(-width // PANEL) * PANEL), F32)
+        padded[:, :width] = w
+        w = padded
+    return np.ascontiguousarray(w.reshape(size, -1, PANEL).swapaxes(0, 1))
+
+
+def nothing(g: Any) -> bool:
+    """Whether a gradient is an array of zeros. That of a result that nobody used is one number for all places, and not read place by place."""
+    return type(g) is np.ndarray and not (g[(slice(1),) * g.ndim] if not any(g.strides) else g).any()
 
 
 def _run(name: str, places: list[tuple[np.ndarray, int]], steps: int, n: int, size: int) -> None:
@@ -47,7 +54,7 @@ def lstm(sums: np.ndarray, weight: Any, h: Any, c: Any) -> Any:
 def lstm_back(gy: np.ndarray, gcells: Any, ggates: Any, y: Any, cells: Any, gates: Any, weight: Any, c: Any) -> Any:
     """Of all sums, and of the first states; if no gradient arrives at the gates themselves."""
     found = _ours(gy, gcells, cells, gates, c, weight)
-    if found is None or gy.size == 0 or type(ggates) is not np.ndarray or ggates.any():
+    if found is None or gy.size == 0 or not nothing(ggates):
         return NotImplemented
     gy, gcells, cells, gates, c, weight = found
     steps, n, size = cells.shape
@@ -74,8 +81,7 @@ def gru(sums: np.ndarray, weight: Any, h: Any, bias: Any) -> Any:
 def gru_back(gy: np.ndarray, ggates: Any, gparts: Any, y: Any, gates: Any, parts: Any, weight: Any, h: Any) -> Any:
     """Of the sums of the input and of the state, and of the first state; if no gradient arrives at the gates themselves."""
     found = _ours(gy, y, gates, parts, weight, h)
-    rest = [g for g in (ggates, gparts) if type(g) is not np.ndarray or g.any()]
-    if found is None or gy.size == 0 or rest:
+    if found is None or gy.size == 0 or not (nothing(ggates) and nothing(gparts)):
         return NotImplemented
     gy, y, gates, parts, weight, h = found
     steps, n, size = y.shape
