@@ -41,8 +41,8 @@ LEAST = 4096  # elements from which a call through ctypes, some 3 microseconds, 
 SHORTEST = 16  # numbers in a row from which a loop over it pays
 PART = 1 << 15  # elements in a part
 MOST = 64  # threads that share a call
-# Bytes above which threads share: what is smaller lies in the cache of one of them, and the other one would take long to get it.
-WORTH = 1 << 20
+# Bytes of the largest array above which threads share: what is smaller lies in the cache of one of them, and the other one would take long to get it.
+WORTH = 1 << 18
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -349,7 +349,7 @@ def _few_weights(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> An
     outputs = -(-o // TOGETHER) * TOGETHER
     if outputs * plane > FRAME:
         return NotImplemented
-    each = _shares(len(x), math.prod(shape) * oh * ow // 2)[0].stop  # fewer shares, for each has sums of its own
+    each = _shares(len(x), math.prod(shape) * oh * ow)[0].stop
     dw = np.empty((-(-len(x) // each), *shape), np.float32)
     scratch = (c + 1 + outputs) * plane + outputs * c * kh * kw * lanes
     numbers = len(x), c, h, w, outputs, *plan[3:], each

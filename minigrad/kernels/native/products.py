@@ -11,8 +11,8 @@ from minigrad.kernels.native import F32, PART, lines, run, vector
 
 PANEL = 32  # columns that lie together in kernels.c
 LEAST = 1 << 20  # multiplications from which it pays
-SHARED = 1 << 23  # from which threads share them
-SHARE, SHARES = 4 << 20, 8  # multiplications in a share, at least, and shares at most
+SHARED = 1 << 21  # from which threads share them
+SHARE, SHARES = 1 << 20, 8  # multiplications in a share, at least, and shares at most
 LOW = 24  # rows, and numbers in a sum: for fewer, most of the time goes to putting the other matrix in panels
 WIDE = 16  # numbers in a vector, without which BLAS is faster
 LONG = 4096  # rows of a turned matrix, whose columns are too far apart if they are more
