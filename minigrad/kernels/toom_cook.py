@@ -34,14 +34,12 @@ def toom_cook(points: Sequence[float], taps: int = 3) -> tuple[np.ndarray, np.nd
 
 
 class Matrices(NamedTuple):
-    """The transforms A', G and B', and those of flattened tiles: of the output (36 columns), the kernel (36 rows) and the input (36, 36)."""
+    """The transforms A', G and B', and that of a flattened kernel (36 rows)."""
 
     a: np.ndarray
     g: np.ndarray
     b: np.ndarray
-    output: np.ndarray
     kernel: np.ndarray
-    input: np.ndarray
 
     @property
     def pixels(self) -> int:
@@ -53,4 +51,4 @@ class Matrices(NamedTuple):
 def matrices(dtype: np.dtype, taps: int) -> Matrices:
     """The transforms in a dtype, for 3 or 5 taps."""
     a, g, b = toom_cook(POINTS, taps)
-    return Matrices(*[m.astype(dtype) for m in (a, g, b, np.kron(a, a), np.kron(g, g), np.kron(b, b))])
+    return Matrices(*[m.astype(dtype) for m in (a, g, b, np.kron(g, g))])

@@ -7,9 +7,10 @@ are treated as polynomials: evaluate both at six points, multiply, interpolate. 
     y = A' [(G w G') * (B' x B)] A                6x6 products for 4x4 outputs; a sliding window needs 9 * 16
 
 Over all channels these are 36 matrix products. A 5x5 kernel has output tiles of 2x2 pixels with the same points, F(2x2, 5x5): 36 products
-instead of 100. The transforms are matrix products too: that of a flattened input tile, for example,
-is the 36x36 Kronecker product of B' with itself. BLAS also changes the layout, so no array is transposed: tiles are
-copied in runs of contiguous pixels to ``channels tiles 36``, and the product with BLAS has the layout ``36 channels tiles``.
+instead of 100. The transforms are matrix products too, in which BLAS changes the layout as well, so that no array is copied or transposed. Across,
+a few tiles in a row are transformed by one matrix, most of it zeros, whose right operand is a row of pixels of all channels as it
+lies in the image; what is outside the image has no column in that matrix. The channels are the last axis from then on. Down, the 6 rows of a
+tile are multiplied in place: windows of tiles overlap. So tiles are ``36 tiles channels``. The way back writes rows of the image.
 
 The weight gradient is the transpose of all this. The input gradient is a convolution with the flipped kernel.
 With dilation d, pixels that are d apart see no others: they are d*d images of a convolution without dilation (:class:`Phases`).
@@ -18,7 +19,7 @@ A volume is a batch of slices, whose channels are those of all slices in its win
 
 The native twin does the same for some rows of tiles at a time, whose points stay in the second cache.
 
-**Rounding.** The points are 0, ±3/4, ±3/2 and infinity. In float32 the root mean square error with 64 channels is 9e-7 of the
+**Rounding.** The points are 0, ±3/4, ±3/2 and infinity. In float32 the root mean square error with 64 channels is 8e-7 of the
 result's standard deviation with 3x3 kernels, 1e-6 with 5x5 ones (direct summation: 1.6e-7 to 6.8e-7, by the order of the sum);
 with Lavin's points 0, ±1, ±2 it would be twice that.
 Errors are relative to the largest pixels of a tile: if one pixel is a million times as large as the others, their results lose their digits.
@@ -26,9 +27,10 @@ Errors are relative to the largest pixels of a tile: if one pixel is a million t
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,88 +40,116 @@ from minigrad.kernels.native import winograd as fast
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 from minigrad.kernels.toom_cook import Matrices, matrices
-from minigrad.kernels.windows import copy_lines
 
 CACHE = 3 << 19  # bytes of transformed input in a part of the images
+ACROSS = 6  # tiles beside each other that one matrix transforms: more of them, fewer products, but more zeros
 SHARES = 16  # shares of a weight gradient, at most
 TOTALS = 8 << 20  # bytes of the partial sums of all shares together
 VOLUMES = 8 << 20  # bytes of the slices of some volumes, which are copied once for each slice of the kernel
 WEIGHTS = 4 << 20  # up to so many bytes of transformed weights, each part may read them again
 
 
-def _runs(side: int, itemsize: int) -> list[tuple[int, Any]]:
-    """A row of pixels as runs that numpy copies as one element each: (first pixel, dtype of the run)."""
-    runs, size = [], side * itemsize
-    for start in range(0, size, 16):
-        runs.append((start // itemsize, np.complex128 if size - start >= 16 else np.complex64))
-    return runs
+def _across(matrix: np.ndarray, step: int, tiles: int, size: int, before: int) -> np.ndarray:
+    """A matrix that transforms a row of ``size`` pixels, which begins ``before`` pixels behind the first tile's first one: points*tiles size.
+
+    Tiles begin every ``step`` pixels, and pixels outside the row are 0.
+
+    >>> _across(np.array([[1.0, 2.0, 3.0]]), 2, 2, 4, 1)
+    array([[2., 3., 0., 0.],
+           [0., 1., 2., 3.]])
+    """
+    points, side = matrix.shape
+    whole = np.zeros((points, tiles, size), matrix.dtype)
+    for tile in range(tiles):
+        first = tile * step - before
+        low, high = min(max(first, 0), size), max(min(first + side, size), 0)
+        if low < high:
+            whole[:, tile, low:high] = matrix[:, low - first : high - first]
+    return whole.reshape(-1, size)
 
 
-def _copy_tiles(source: np.ndarray, side: int, pixels: int, th: int, tw: int, images_first: bool) -> np.ndarray:
-    """Tiles of ``side`` x ``side`` that begin every few ``pixels``, from C N H W or N C H W, as an array C*N*th*tw side*side."""
-    c, n = (source.shape[1], source.shape[0]) if images_first else source.shape[:2]
-    *outer, row, size = source.strides
-    outer = outer[::-1] if images_first else outer
-    tiles = np.empty((c, n, th, tw, side * side), source.dtype)
-    for i in range(side):
-        for first, run in _runs(side, source.itemsize):
-            to: np.ndarray = np.ndarray((c, n, th, tw), run, tiles, (i * side + first) * size, tiles.strides[:4])
-            to[...] = np.ndarray((c, n, th, tw), run, source, i * row + first * size, (*outer, pixels * row, pixels * size))
-    return tiles.reshape(-1, side * side)
+class _Block(NamedTuple):
+    """Some tiles beside each other, in all rows of tiles."""
+
+    tiles: slice  #: of a row of tiles
+    pixels: slice  #: of a row of the image
+    matrix: np.ndarray  #: the transform of these pixels, as :func:`_across` makes it
 
 
-def _framed(x: np.ndarray, height: int, width: int, top: int, left: int) -> np.ndarray:
-    """N C H W as C N height width: x begins at (top, left), with zeros around it. Negative ``top`` and ``left`` crop x."""
-    n, c = x.shape[:2]
-    whole = np.zeros((c, n, height, width), x.dtype)
-    part = x[:, :, max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)].swapaxes(0, 1)
-    top, left = max(top, 0), max(left, 0)
-    copy_lines(part, whole[:, :, top : top + part.shape[2], left : left + part.shape[3]])
-    return whole
+@functools.lru_cache(maxsize=512)
+def _blocks(dtype: np.dtype, taps: int, count: int, size: int, before: int, kind: str) -> list[_Block]:
+    """A row of ``count`` tiles in blocks, for rows of ``size`` pixels. ``kind``: which of the transforms, that of a field of :class:`Matrices`."""
+    m = matrices(dtype, taps)
+    matrix = {"b": m.b, "a": np.ascontiguousarray(m.a.T)}[kind]
+    blocks = []
+    for tiles in cut(count, 1, ACROSS):
+        first = tiles.start * m.pixels - before
+        low, high = min(max(first, 0), size), min(max((tiles.stop - 1) * m.pixels - before + matrix.shape[1], 0), size)
+        pixels = slice(low, max(low, high))
+        across = _across(matrix, m.pixels, tiles.stop - tiles.start, pixels.stop - low, low - first)
+        across.flags.writeable = False  # all callers share it
+        blocks.append(_Block(tiles, pixels, across))
+    return blocks
 
 
-def _planes(matrix: np.ndarray, tiles: np.ndarray, channels: int) -> np.ndarray:
-    """Each tile multiplied with ``matrix``: channels*K side*side to 36 channels K."""
-    planes = _rows(len(tiles), tiles.dtype)
-    np.matmul(matrix, tiles.T, out=planes)
-    return planes.reshape(36, channels, -1)
+def _places(planes: np.ndarray, n: int, th: int, blocks: Sequence[_Block]) -> list[np.ndarray]:
+    """Views of ``planes``, 36 tiles C, with the tiles of each block apart: 6 6 th pixels, where these are those of all its tiles in a row."""
+    c, places, start = planes.shape[2], [], 0
+    for block in blocks:
+        wide = n * (block.tiles.stop - block.tiles.start)
+        places.append(planes[:, start : start + th * wide].reshape(6, 6, th, wide * c))
+        start += th * wide
+    return places
 
 
-def _rows(count: int, dtype: np.dtype) -> np.ndarray:
-    """36 rows of ``count`` numbers: rows that were a power of two apart would compete for the same cache lines."""
-    return np.empty((36, count + 16), dtype)[:, :count]
+def _tiles(x: np.ndarray, matrix: np.ndarray, blocks: Sequence[_Block], step: int, th: int, top: int) -> np.ndarray:
+    """The tiles of some images, transformed: N C H W to 36 th*tw*N C. Tiles begin every ``step`` pixels, ``top`` above the first row."""
+    n, c, height = x.shape[:3]
+    side = matrix.shape[1]
+    rows, first = step * (th - 1) + side, max(0, -top)
+    start, stop = max(0, top), max(0, top, min(rows, height + top))  # those of the image
+    planes = np.empty((36, th * blocks[-1].tiles.stop * n, c), x.dtype)
+    for block, to in zip(blocks, _places(planes, n, th, blocks), strict=True):
+        across = np.empty((rows, len(block.matrix), n, c), x.dtype)
+        across[:start], across[stop:] = 0, 0
+        source = x[:, :, first : first + stop - start, block.pixels]
+        np.matmul(block.matrix, source.transpose(2, 0, 3, 1), out=across[start:stop].swapaxes(1, 2))
+        row, wide = across.strides[0], to.shape[3]
+        strides = (step * row, row // 6, row, x.itemsize)
+        windows: np.ndarray = np.ndarray((th, 6, side, wide), x.dtype, across, 0, strides)  # rows of tiles, points across
+        np.matmul(matrix, windows, out=to.transpose(2, 1, 0, 3))
+    return planes
 
 
 def _input_tiles(x: np.ndarray, m: Matrices, th: int, tw: int, padding: Sequence[tuple[int, int]]) -> np.ndarray:
-    """The 6x6 tiles of some images, transformed: N C H W to 36 C N*th*tw."""
-    height, width = (m.pixels * count + 8 - m.pixels for count in (th, tw))  # 2 more than tiles need: rows of whole runs
-    return _planes(m.input, _copy_tiles(_framed(x, height, width, padding[0][0], padding[1][0]), 6, m.pixels, th, tw, False), x.shape[1])
+    """The 6x6 tiles of some images, transformed: N C H W to 36 th*tw*N C."""
+    blocks = _blocks(x.dtype, len(m.g[0]), tw, x.shape[3], padding[1][0], "b")
+    return _tiles(x, m.b, blocks, m.pixels, th, padding[0][0])
 
 
 def _gradient_tiles(y: np.ndarray, m: Matrices, th: int, tw: int) -> np.ndarray:
-    """The tiles of the gradients of some images, transformed by the transpose of the output's matrix: N O H W to 36 O N*th*tw."""
-    sizes = m.pixels * th, m.pixels * tw
-    exact = sizes == y.shape[2:] and y.flags.c_contiguous
-    tiles = _copy_tiles(y if exact else _framed(y, *sizes, 0, 0), m.pixels, m.pixels, th, tw, images_first=exact)
-    return _planes(m.output.T, tiles, y.shape[1])
+    """The tiles of the gradients of some images, transformed by the transpose of the output's matrix: N O H W to 36 th*tw*N O."""
+    return _tiles(y, m.a.T, _blocks(y.dtype, len(m.g[0]), tw, y.shape[3], 0, "a"), m.pixels, th, 0)
 
 
 def _output(products: np.ndarray, m: Matrices, bias: np.ndarray | None, y: np.ndarray, th: int, tw: int) -> bool:
-    """Write the transformed products to ``y``: 36 O*N*th*tw to N O H W. Return whether they are finite."""
-    n, o, *sizes = y.shape
-    pixels = products.T @ m.output.T  # O*N*tiles 16 or 4
-    if not np.isfinite(pixels.sum()):
+    """Write the transformed products to ``y``: 36 th*tw*N O to N O H W. Return whether they are finite."""
+    n, o, height = y.shape[:3]
+    blocks = _blocks(y.dtype, len(m.g[0]), tw, y.shape[3], 0, "a")
+    whole = height // m.pixels  # rows of tiles that are in the image with all their rows
+    for block, source in zip(blocks, _places(products, n, th, blocks), strict=True):
+        rows = np.empty((th, m.pixels, 6, source.shape[3]), y.dtype)
+        np.matmul(m.a, source.transpose(2, 1, 0, 3), out=rows.swapaxes(1, 2))
+        points = rows.reshape(th, m.pixels, -1, n, o).transpose(0, 1, 3, 4, 2)  # th pixels N O, and those of a row of tiles
+        to, columns = y[..., block.pixels].swapaxes(1, 2).swapaxes(0, 1), block.matrix
+        high = whole * m.pixels
+        np.matmul(points[:whole], columns, out=to[:high].reshape(whole, m.pixels, *to.shape[1:]))
+        if high < height:
+            np.matmul(points[whole, : height - high], columns, out=to[high:])
+    if not np.isfinite(y.sum()):
         return False
     if bias is not None:
-        pixels.reshape(o, -1)[...] += bias[:, None]
-    high, wide = m.pixels * th, m.pixels * tw
-    exact = [high, wide] == sizes and y.flags.c_contiguous
-    to = y if exact else np.empty((n, o, high, wide), y.dtype)
-    ((_, run), *others) = _runs(m.pixels, y.itemsize)
-    source = pixels.view(run).reshape(o, n, th, tw, m.pixels, -1)
-    to.view(run).reshape(n, o, th, m.pixels, tw, 1 + len(others))[...] = source.transpose(1, 0, 2, 4, 3, 5)
-    if not exact:
-        y[...] = to[:, :, : sizes[0], : sizes[1]]
+        y += bias[:, None, None]
     return True
 
 
@@ -130,7 +160,8 @@ def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], pixels: 
     weights = 36 * outputs * c * itemsize
     budget = CACHE if weights <= WEIGHTS else max(CACHE, weights)
     image = 36 * c * th * tw * itemsize
-    return th, tw, cut(n, image, min(budget, -(-n // 2) * image))  # two parts at least, for two threads
+    pairs = max(1, -(-n * image // (2 * budget)))  # of parts: as many for each of two threads
+    return th, tw, cut(n, 1, -(-n // (2 * pairs)))
 
 
 def flip(w: np.ndarray) -> np.ndarray:
@@ -146,18 +177,16 @@ def convolve(
 
     ``flipped``: with :func:`flip` of the weights.
     """
-    w = flip(w) if flipped else w
-    o, c, taps = w.shape[:3]
-    m = matrices(x.dtype, taps)
-    weights = (m.kernel @ w.reshape(o * c, -1).T).reshape(36, o, c)
+    m = matrices(x.dtype, w.shape[2])
+    kernel, w = (m.kernel[:, ::-1], w) if flipped else (m.kernel, transposed(w, 1, 0))
+    c, o = w.shape[:2]
+    weights = (kernel @ w.reshape(c * o, -1).T).reshape(36, c, o)
     th, tw, parts = _tiling(x.shape, o, sizes, m.pixels, x.itemsize)
-    y = np.empty((len(x), o, *sizes), x.dtype)
+    x, y = np.ascontiguousarray(x), np.empty((len(x), o, *sizes), x.dtype)
     odd = []
 
     def work(images: slice) -> None:
-        inputs = _input_tiles(x[images], m, th, tw, padding)
-        products = _rows(o * inputs.shape[2], x.dtype)
-        np.matmul(weights, inputs, out=products.reshape(36, o, -1))
+        products = _input_tiles(x[images], m, th, tw, padding) @ weights
         if not _output(products, m, bias, y[images], th, tw):
             odd.append(images)
 
@@ -174,10 +203,11 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], paddin
     most = max(2, min(SHARES, TOTALS // max(1, 36 * o * c * x.itemsize)))
     shares = [parts[share] for share in cut(len(parts), 1, -(-len(parts) // most))]
     totals = np.zeros((max(1, len(shares)), 36, o, c), x.dtype)
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     def work(i: int) -> None:
         for images in shares[i]:
-            totals[i] += _gradient_tiles(y[images], m, th, tw) @ _input_tiles(x[images], m, th, tw, padding).swapaxes(1, 2)
+            totals[i] += _gradient_tiles(y[images], m, th, tw).swapaxes(1, 2) @ _input_tiles(x[images], m, th, tw, padding)
 
     parallel(work, range(len(shares)))
     total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
@@ -324,4 +354,4 @@ def nanoseconds(n: int, c: int, o: int, taps: Sequence[int], sizes: Sequence[int
     if is_native:
         wide, high = (-(-count // fast.VECTOR) * fast.VECTOR for count in (c, o))  # in whole vectors
         return 2e4 + tiles * (9 * (wide + high) + 0.65 * c * high) + 35 * c * o
-    return 1e5 + tiles * (57 * (c + o) + 0.68 * c * o) + 100 * c * o
+    return 1e5 + tiles * (32 * (c + o) + 0.67 * c * o) + 55 * c * o
