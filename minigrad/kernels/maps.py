@@ -10,7 +10,7 @@ from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 
 LARGE = 1 << 16  # elements from which these functions are faster than numpy's
-PART = 1 << 18  # elements in a part
+PART = 1 << 20  # elements in a part: fewer gain nothing from a second thread, which has to wait for the GIL
 FUSED = 1 << 17  # elements of a part in which several functions of numpy's follow each other
 LINE = 1 << 14  # length of an array of zeros: numpy takes the maximum of two arrays faster than that of an array and a number
 
