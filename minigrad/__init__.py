@@ -91,6 +91,7 @@ if TYPE_CHECKING:  # the same as below
         old_lu_solve as lu_solve, slogdet, triangular_solve,
     )  # fmt: skip
     from minigrad.ops.fft import istft, stft
+    from minigrad.ops.householder import geqrf, orgqr, ormqr
     from minigrad.ops.linalg import (
         frobenius_norm, matrix_exp, nuclear_norm, old_norm as norm, old_qr as qr, old_svd as svd, pinverse,
     )  # fmt: skip
@@ -129,6 +130,7 @@ _LATER = {
         "lu_solve=old_lu_solve slogdet triangular_solve"
     ),
     "minigrad.ops.fft": "istft stft",
+    "minigrad.ops.householder": "geqrf orgqr ormqr",
     "minigrad.ops.linalg": "frobenius_norm matrix_exp nuclear_norm norm=old_norm qr=old_qr svd=old_svd pinverse",
     "minigrad.ops.pool": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d max_pool2d max_pool3d",
     "minigrad.ops.sampling": "bernoulli binomial multinomial poisson",

@@ -21,7 +21,6 @@ _QUANTISED = "there are no quantised tensors; the narrowest floating dtype is fl
 _LATER = "not here yet; where no gradient is needed, numpy does it on x.detach().numpy()"
 _SCIPY = "not here; where no gradient is needed, scipy.special has it for x.detach().numpy()"
 _GONE = "PyTorch has taken it out; the function of this name, or eigh for symeig, is in linalg"
-_HOUSEHOLDER = "LAPACK's way to store a factor Q; linalg.qr returns Q itself"
 _DEVICE = "there is one device, the CPU, and no streams or memory of others"
 _SELF = "PyTorch's own machinery"
 _VIEW = "tensors are values, and memory is not theirs to arrange; reshape, x[...] and clone() give new ones"
@@ -46,7 +45,6 @@ TABLE: dict[str, dict[str, str]] = {
         "signal": "the windows are functions here: hann_window, hamming_window, blackman_window, bartlett_window, kaiser_window",
         "eig symeig lstsq matrix_rank solve": _GONE,
         "svd_lowrank pca_lowrank lobpcg": "approximations for large matrices; linalg.svd and linalg.eigh are exact",
-        "geqrf orgqr ormqr": _HOUSEHOLDER,
         "norm_except_dim": "norm takes several dims",
         "cond": "PyTorch's is control flow; write if. The condition number is linalg.cond",
         "as_strided_scatter segment_reduce nonzero_static": _LATER,
@@ -96,7 +94,6 @@ TABLE: dict[str, dict[str, str]] = {
         "as_strided_scatter const_data_ptr dim_order narrow_copy "
         "new_empty_strided slice_inverse apply_ map_ map2_ as_subclass module_load name output_nr grad_dtype volatile reinforce": _VIEW,
         "eig symeig lstsq solve": _GONE,
-        "geqrf orgqr ormqr": _HOUSEHOLDER,
         "istft": "mg.istft, a function of the complex pair that stft returns",
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
         "cross": "linalg.cross(x, other)",
@@ -268,9 +265,7 @@ TABLE: dict[str, dict[str, str]] = {
     "torch.accelerator": {"*": _DEVICE},
     "torch.backends": {"*": "numpy has its own libraries, and no switches for them; leave it out"},
     "torch.linalg": {
-        "cholesky_ex inv_ex solve_ex lu_factor_ex": "the function without _ex; try: ... except LinAlgError where a matrix may be singular",
         "ldl_factor ldl_factor_ex ldl_solve": "linalg.solve, or linalg.lu_factor and lu_solve",
-        "householder_product": _HOUSEHOLDER,
         "common_notes": _SELF,
     },
     "torch.fft": {

@@ -51,7 +51,7 @@ from minigrad.tree import array_of, unwrapped
 from minigrad.types import Dims, DType, Operand, P, Shape, Size
 from minigrad.views import IN_PLACE_TEMPORARY, Lender, borrows, leave_memory, over, own_memory, places, reached, writable
 
-_ROOMS = "activation arithmetic assembling complex_pair distance equations fft linalg sampling special statistics"  # not every program needs them
+_ROOMS = "activation arithmetic assembling complex_pair distance equations fft householder linalg sampling special statistics"  # not every program needs them
 _AT_ONCE = False  # mypy does not know it, and so reads them before this file, as it would not those under TYPE_CHECKING
 if _AT_ONCE:
     from minigrad.ops import (
@@ -62,6 +62,7 @@ if _AT_ONCE:
         distance,
         equations,
         fft,
+        householder,
         linalg,
         sampling,
         special,
@@ -1627,6 +1628,9 @@ class Tensor(TensorBase, metaclass=_TensorType):
     lu = equations.old_lu
     lu_solve = equations.old_lu_solve
     qr = linalg.old_qr
+    geqrf = householder.geqrf
+    orgqr = householder.orgqr
+    ormqr = householder.ormqr
     svd = linalg.old_svd
     pinverse = linalg.pinverse
     matrix_exp = linalg.matrix_exp

@@ -20,9 +20,9 @@ import numpy as np
 from minigrad.engine import batched, each_sample, op
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
-from minigrad.ops import equations, linalg
+from minigrad.ops import equations, householder, linalg
 from minigrad.ops.batching import matrices
-from minigrad.ops.complex_pair import ComplexPair, as_pair, complex, numbers, pairs
+from minigrad.ops.complex_pair import ComplexPair, adjoint, as_pair, complex, numbers, pairs
 from minigrad.ops.shape import cat, diag_embed, diagonal, tril, unsqueeze
 from minigrad.tree import array_of
 from minigrad.types import Array
@@ -150,6 +150,31 @@ def cholesky(input: ComplexPair) -> ComplexPair:
     return ComplexPair(complex_cholesky(input.pair))
 
 
+def _lu_x(g: Any, out: Any) -> Any:
+    return equations.lu_input(ComplexPair(g[0]), ComplexPair(out[0]), out[1], adjoint).pair
+
+
+@batched(matrices)
+@op(x=_lu_x)
+def complex_lu(x: Array, pivot: bool) -> Array:
+    """L and U of complex matrices in one matrix, pairs (..., m, n, 2), and the exchanges of rows.
+
+    >>> import numpy as np
+    >>> complex_lu(np.array([[[0.0, 2.0]], [[0.0, 4.0]]]), True)
+    (array([[[0. , 4. ]],
+    <BLANKLINE>
+           [[0.5, 0. ]]]), array([2], dtype=int32))
+    """
+    packed, pivots = equations.eliminated(numbers(x), pivot)
+    return pairs(packed), pivots
+
+
+def lu(input: ComplexPair, pivot: bool) -> tuple:
+    """L and U of complex matrices, and the exchanges of rows."""
+    packed, pivots = complex_lu(input.pair, pivot)
+    return ComplexPair(packed), pivots
+
+
 def _qr_x(g: Any, x: Any, out: Any, mode: str) -> Any:
     # as for real matrices, see minigrad.ops.linalg; the diagonal of R is real, so that M has a real one too
     (q, r), (gq, gr), x = map(ComplexPair, out), map(ComplexPair, g), ComplexPair(x)
@@ -183,6 +208,23 @@ def complex_qr(x: Array, mode: str) -> Array:
 def qr(input: ComplexPair, mode: str) -> tuple:
     """Q and R of complex matrices."""
     return tuple(map(ComplexPair, complex_qr(input.pair, mode)))
+
+
+@batched(matrices)
+@op(x=householder.no_gradient)
+def complex_geqrf(x: Array) -> Array:
+    """R and reflections of complex matrices, and their factors, as pairs (..., m, n, 2) and (..., k, 2). Without a gradient.
+
+    >>> import numpy as np
+    >>> complex_geqrf(np.array([[[0.0, 2.0]]]))[0]
+    array([[[-2.,  0.]]])
+    """
+    return tuple(map(pairs, householder.factored(numbers(x))))
+
+
+def geqrf(input: ComplexPair) -> tuple:
+    """R and reflections of complex matrices."""
+    return tuple(map(ComplexPair, complex_geqrf(input.pair)))
 
 
 def _svd_x(g: Any, out: Any, x_shape: Any) -> Any:

@@ -64,6 +64,7 @@ def pairs(numbers: np.ndarray) -> np.ndarray:
 
 
 _LINALG, _EQUATIONS = Later("minigrad.ops.linalg"), Later("minigrad.ops.equations")  # which not every program needs
+_HOUSEHOLDER, _STATISTICS = Later("minigrad.ops.householder"), Later("minigrad.ops.statistics")
 
 
 class ComplexPair(Shell):
@@ -515,6 +516,10 @@ class ComplexPair(Shell):
         return self.mH
 
     inverse, det, logdet, slogdet, cholesky = _LINALG.inv, _LINALG.det, _EQUATIONS.logdet, _LINALG.slogdet, _LINALG.cholesky
+    geqrf, orgqr, ormqr = _HOUSEHOLDER.geqrf, _HOUSEHOLDER.orgqr, _HOUSEHOLDER.ormqr
+    cov, corrcoef = _STATISTICS.cov, _STATISTICS.corrcoef
+    lu, lu_solve, cholesky_solve = _EQUATIONS.old_lu, _EQUATIONS.old_lu_solve, _EQUATIONS.cholesky_solve
+    cholesky_inverse, triangular_solve = _EQUATIONS.cholesky_inverse, _EQUATIONS.triangular_solve
     qr, svd, pinverse = _LINALG.old_qr, _LINALG.old_svd, _LINALG.pinverse
     matrix_exp, matrix_power = _LINALG.matrix_exp, _LINALG.matrix_power
 
@@ -526,7 +531,7 @@ class ComplexPair(Shell):
 _METHODS = {  # functions of a Tensor, whose ops answer; ``new=old`` for what is called otherwise there
     ew: "add sub mul div subtract=sub multiply=mul divide=div true_divide=div neg negative=neg square reciprocal pow exp log sqrt sin cos sinh cosh "
     "tanh sigmoid tan exp2 expm1 log1p log2 log10 rsqrt lerp addcmul nan_to_num sgn=sign isnan isinf isfinite isclose allclose equal eq ne",
-    reduce: "sum mean var std cumsum prod cumprod norm count_nonzero",
+    reduce: "sum mean var std cumsum prod cumprod norm count_nonzero logsumexp",
     products: "matmul mm bmm mv dot vdot outer inner",
     shaping: "transpose swapaxes swapdims movedim moveaxis t flatten unflatten ravel squeeze unsqueeze expand expand_as broadcast_to roll rot90 fliplr "
     "flipud tile repeat repeat_interleave split chunk tensor_split unbind narrow select unfold diagonal diag diag_embed tril triu",
@@ -731,6 +736,14 @@ def _cumprod(z: ComplexPair, dim: int, dtype: Any) -> ComplexPair:
     return z
 
 
+def _logsumexp(z: ComplexPair, dim: Any, keepdim: bool) -> ComplexPair:
+    dims = tuple(range(z.ndim)) if dim is None or dim == () else positive_dims("logsumexp", dim, z.ndim)
+    highest = reduce.amax(z.real.detach(), dims, True) if z.ndim else z.real.detach()
+    highest = ew.where(ew.isfinite(highest), highest, 0.0)
+    found = _log(_exp(z - highest).sum(dims, keepdim=True)) + highest
+    return found if keepdim else found.squeeze(dims)
+
+
 _cat: Callable[..., ComplexPair] = shaping.cat  # type: ignore[assignment]  # of pairs it is one
 
 
@@ -797,6 +810,7 @@ _ANSWERS: dict[str, Callable] = {  # op -> its result for complex numbers
     "sum": _reduced(reduce.sum, "sum"),
     "mean": _reduced(reduce.mean, "mean"),
     "prod": _prod,
+    "logsumexp": _logsumexp,
     "cumprod": _cumprod,
     "reshape": lambda z, shape: z.reshape(shape),
     "permute": _permuted,
@@ -806,7 +820,21 @@ _ANSWERS: dict[str, Callable] = {  # op -> its result for complex numbers
     "pad_constant": _padded,
     **{
         name: getattr(Later("minigrad.ops.complex_linalg"), name)
-        for name in ["inv", "solve", "solve_triangular", "pinv", "matrix_exp", "det", "slogdet", "cholesky", "qr", "svd", "eigh"]
+        for name in [
+            "inv",
+            "solve",
+            "solve_triangular",
+            "pinv",
+            "matrix_exp",
+            "det",
+            "slogdet",
+            "cholesky",
+            "lu",
+            "qr",
+            "geqrf",
+            "svd",
+            "eigh",
+        ]
     },
 }
 _NUMBERS = (builtins.complex, np.complexfloating)

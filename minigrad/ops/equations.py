@@ -414,7 +414,7 @@ def _permutation(pivots: np.ndarray, m: int, dtype: Any) -> np.ndarray:
     each = np.arange(len(swaps))
     for i in range(k):
         order[each, i], order[each, swaps[:, i]] = order[each, swaps[:, i]], order[each, i]
-    p = np.zeros((len(swaps), m, m), dtype)
+    p = np.zeros((len(swaps), m, m), np.zeros(0, dtype).real.dtype)
     p[each[:, None], order, np.arange(m)] = 1
     return p.reshape(*lead, m, m)
 
@@ -426,23 +426,23 @@ def _triangles(packed: Any) -> tuple[Any, Any]:
     return tril(packed[..., :k], -1) + np.eye(m, k, dtype=packed.dtype), triu(packed[..., :k, :])
 
 
-def _lu_input(g, out):
+def lu_input(g: Any, packed: Any, pivots: Any, adjoint: Any = matrix_transpose) -> Any:
+    """The gradient of real matrices, and with ``adjoint`` of complex ones, whose L and U are ``packed``; ``g`` is that of these."""
     # For square A = P L U (Giles 2008 has the method):  dA = P (dL U + L dU), so with F = L^-1 P^T dA U^-1 the part of F below
     # the diagonal is L^-1 dL, and the rest is dU U^-1. Rows of L, or columns of U, beyond the square are triangular solutions.
-    packed, pivots = out
     m, n = packed.shape[-2:]
     k = min(m, n)
     lower, upper = _triangles(packed)
-    square_l, square_u = matrix_transpose(lower[..., :k, :]), matrix_transpose(upper[..., :k])
-    gl, gu = tril(g[0][..., :k], -1), triu(g[0][..., :k, :])
+    square_l, square_u = adjoint(lower[..., :k, :]), adjoint(upper[..., :k])
+    gl, gu = tril(g[..., :k], -1), triu(g[..., :k, :])
     gl, below = gl[..., :k, :], gl[..., k:, :]
     gu, beside = gu[..., :k], gu[..., k:]
     if m > n:
         below = solve_triangular(square_u, below, upper=False, left=False)
-        gu = gu - matmul(matrix_transpose(lower[..., k:, :]), below)
+        gu = gu - matmul(adjoint(lower[..., k:, :]), below)
     if n > m:
         beside = solve_triangular(square_l, beside, upper=True, unitriangular=True)
-        gl = gl - matmul(beside, matrix_transpose(upper[..., k:]))
+        gl = gl - matmul(beside, adjoint(upper[..., k:]))
     f = tril(matmul(square_l, gl), -1) + triu(matmul(gu, square_u))
     f = solve_triangular(square_u, solve_triangular(square_l, f, upper=True, unitriangular=True), upper=False, left=False)
     whole = cat((f, below), -2) if m > n else cat((f, beside), -1)
@@ -450,21 +450,33 @@ def _lu_input(g, out):
 
 
 @batched(matrices)
-@op(input=_lu_input)
+@op(input=lambda g, out: lu_input(g[0], *out))
 def _lu(input: Array, pivot: bool) -> Array:
+    return eliminated(input, pivot)
+
+
+def eliminated(input: np.ndarray, pivot: bool) -> tuple[np.ndarray, np.ndarray]:
+    """L and U in one array, and the pivots, of real or complex matrices (..., m, n)."""
     *lead, m, n = input.shape
     a = np.array(input, order="C").reshape(math.prod(lead), m, n)
     each, k = np.arange(len(a)), min(m, n)
     pivots = np.tile(np.arange(1, k + 1, dtype=np.int32), (len(a), 1))
     for i in range(k):
         if pivot:
-            best = i + np.abs(a[:, i:, i]).argmax(1)
+            column = a[:, i:, i]
+            size = np.abs(column.real) + np.abs(column.imag) if a.dtype.kind == "c" else np.abs(column)  # as LAPACK compares them
+            best = i + size.argmax(1)
             pivots[:, i] = best + 1
             a[each, i], a[each, best] = a[each, best], a[each, i]
         column, divisor = a[:, i + 1 :, i], a[:, i, i, None]
         np.divide(column, divisor, out=column, where=divisor != 0)  # below a zero there are only zeros, if rows were exchanged
         a[:, i + 1 :, i + 1 :] -= column[:, :, None] * a[:, i, None, i + 1 :]
     return a.reshape(*lead, m, n), pivots.reshape(*lead, k)
+
+
+def values_of(x: Any) -> np.ndarray:
+    """The numbers of a Tensor, or of a complex pair."""
+    return _COMPLEX.numbers(numbers_of(x.pair)) if hasattr(x, "pair") else numbers_of(x)
 
 
 def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
@@ -490,7 +502,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
     """
     require_matrices("lu_factor", A)
     found = LUFactor(*_lu(A, bool(pivot)))
-    zeros = (np.diagonal(numbers_of(found.LU), 0, -2, -1) == 0).nonzero()
+    zeros = (np.diagonal(values_of(found.LU), 0, -2, -1) == 0).nonzero()
     if zeros[-1].size:
         where = f"U[{zeros[-1][0]}, {zeros[-1][0]}]{' of matrix ' * (len(zeros) > 1)}{', '.join([str(z[0]) for z in zeros[:-1]])}"
         raise LinAlgError(f"lu_factor: {where} is zero, so no equation can be solved with it; linalg.lu accepts that")
@@ -499,11 +511,10 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
 
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> LU:
     """P, L and U from what :func:`lu_factor` returned: ``torch.lu_unpack``. Empty tensors for what is not asked for."""
-    data = array_of(LU_data)
-    empty = np.empty(0, data.dtype)
-    p = _swaps(LU_pivots, data.shape[-2], data.dtype) if unpack_pivots else empty
+    empty = np.empty(0, LU_data.dtype)
+    p = _swaps(LU_pivots, LU_data.shape[-2], LU_data.dtype) if unpack_pivots else empty
     lower, upper = _triangles(LU_data) if unpack_data else (alike(LU_data, empty), alike(LU_data, empty))
-    return LU(alike(LU_data, p), lower, upper)
+    return LU(_COMPLEX.as_pair("lu", alike(LU_data, p)) if hasattr(LU_data, "pair") else alike(LU_data, p), lower, upper)
 
 
 @known_as("LinalgLuBackward0")
@@ -537,7 +548,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
         LU, pivots: of square matrices, (..., n, n) and (..., n).
         B: (..., n, m), or (..., m, n) without ``left``. The leading dimensions broadcast.
         left: False for ``X @ A == B``.
-        adjoint: solve with the transpose of A.
+        adjoint: solve with the transpose of A, conjugated if it is complex.
 
     Raises ``ShapeError`` for sizes that do not fit.
 
@@ -549,12 +560,12 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     """
     require_square("lu_solve", LU)
     if not left:
-        return matrix_transpose(lu_solve(LU, pivots, matrix_transpose(B), adjoint=not adjoint))
+        return _COMPLEX.adjoint(lu_solve(LU, pivots, _COMPLEX.adjoint(B), adjoint=not adjoint))
     if len(B.shape) < 2 or B.shape[-2] != LU.shape[-1]:
         raise ShapeError(f"lu_solve: LU {tuple(LU.shape)} and B {tuple(B.shape)} do not fit: B needs {LU.shape[-1]} rows")
     p = _swaps(pivots, LU.shape[-1], LU.dtype)
     if adjoint:
-        transposed = matrix_transpose(LU)
+        transposed = _COMPLEX.adjoint(LU)
         x = solve_triangular(transposed, solve_triangular(transposed, B, upper=False), upper=True, unitriangular=True)
         return matmul(p, x)
     x = solve_triangular(LU, matmul(matrix_transpose(p), B), upper=False, unitriangular=True)
@@ -570,7 +581,7 @@ def old_lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> tuple[Tens
     found = LUFactor(*_lu(A, bool(pivot)))
     if not get_infos:
         return found
-    zero = np.diagonal(array_of(found.LU), 0, -2, -1) == 0
+    zero = np.diagonal(values_of(found.LU), 0, -2, -1) == 0
     first = np.where(zero.any(-1), zero.argmax(-1) + 1, 0) if zero.shape[-1] else np.zeros(zero.shape[:-1])
     return (*found, alike(A, np.asarray(first, np.int32)))
 

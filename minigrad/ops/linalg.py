@@ -36,6 +36,8 @@ from minigrad.ops.equations import (
     alike, cholesky, det, inv, lu, lu_factor, lu_solve, matrix_power, require_matrices, require_square, slogdet, solve, solve_triangular,
     tensorinv, tensorsolve,
 )  # fmt: skip
+from minigrad.ops.householder import householder_product
+from minigrad.ops.informed import cholesky_ex, inv_ex, lu_factor_ex, solve_ex
 from minigrad.ops.products import cross, matmul, multi_dot
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import cat, diag_embed, diagonal, matrix_transpose, movedim, reshape, squeeze, tril, unsqueeze

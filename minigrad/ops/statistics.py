@@ -12,12 +12,13 @@ from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, i
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
+from minigrad.ops.complex_pair import adjoint, complex, real
 from minigrad.ops.index import index_add, take_along_dim
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import cumsum, sort, sum
 from minigrad.ops.results import Histogram
-from minigrad.ops.shape import cat, diagonal, movedim, narrow, reshape, select, transpose, unsqueeze
+from minigrad.ops.shape import cat, diagonal, movedim, narrow, reshape, select, unsqueeze
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Dims, Operand, Tensor, called_as
 
@@ -158,7 +159,7 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Dims = None, edge_order
         spacing = [1 if spacing is None else number("gradient", "spacing", spacing)] * len(dims)
     if len(spacing) != len(dims):
         raise ShapeError(f"gradient: {len(spacing)} spacings for {len(dims)} dims")
-    input = input if input.dtype.kind == "f" else cast(input, dtype=get_default_dtype())
+    input = input if input.dtype.kind in "fc" else cast(input, dtype=get_default_dtype())
     return tuple([_slope(input, d, h, edge_order) for d, h in zip(dims, spacing, strict=True)])
 
 
@@ -170,7 +171,7 @@ def cov(input: Tensor, *, correction: float = 1, fweights: Tensor | None = None,
     """The covariances of the rows of ``input``, whose columns are observations: ``torch.cov``.
 
     Args:
-        input: (variables, observations), or a vector of observations of one variable.
+        input: (variables, observations), or a vector of observations of one variable. Of complex ones, the second variable is conjugated.
         correction: what the number of observations is reduced by.
         fweights: how often each observation counts, integers.
         aweights: the importance of each observation, floating.
@@ -185,7 +186,7 @@ def cov(input: Tensor, *, correction: float = 1, fweights: Tensor | None = None,
     shape = shape_of(input)
     if len(shape) > 2:
         raise ShapeError(f"cov: at most 2 dimensions (variables, observations) are possible, not shape {shape}")
-    input = input if input.dtype.kind == "f" else cast(input, dtype=get_default_dtype())
+    input = input if input.dtype.kind in "fc" else cast(input, dtype=get_default_dtype())
     x = input if len(shape) == 2 else reshape(input, (1, -1) if math.prod(shape) else (1, 0))
     count = shape_of(x)[1]
     weights: Any = None
@@ -207,7 +208,7 @@ def cov(input: Tensor, *, correction: float = 1, fweights: Tensor | None = None,
         norm = total - number("cov", "correction", correction)
     norm = max(norm, 0.0) if isinstance(norm, float) else ew.clamp(norm, min=0.0)
     centred = x - average
-    found = ew.div(matmul(centred, transpose(centred if weights is None else centred * weights, 0, 1)), norm)
+    found = ew.div(matmul(centred, adjoint(centred if weights is None else centred * weights)), norm)
     return found if shape_of(x)[0] != 1 else reshape(found, ())
 
 
@@ -221,11 +222,14 @@ def corrcoef(input: Tensor) -> Tensor:
     """
     if len(shape_of(input)) > 2:
         raise ShapeError(f"corrcoef: at most 2 dimensions (variables, observations) are possible, not shape {shape_of(input)}")
-    found = cov(input)
+    found: Any = cov(input)
     if not shape_of(found):
         return found / found
-    spread = ew.sqrt(diagonal(found))
-    return ew.clamp(found / unsqueeze(spread, 1) / unsqueeze(spread, 0), -1.0, 1.0)
+    spread = ew.sqrt(real(diagonal(found)))
+    found = found / unsqueeze(spread, 1) / unsqueeze(spread, 0)
+    if found.dtype.kind == "c":
+        return complex(ew.clamp(found.real, -1.0, 1.0), ew.clamp(found.imag, -1.0, 1.0))  # type: ignore[return-value]  # of a pair, a pair
+    return ew.clamp(found, -1.0, 1.0)
 
 
 # -------------------------------------------------------------------------------------------------- quantiles

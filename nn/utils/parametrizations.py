@@ -14,7 +14,8 @@ from minigrad.nn.module import Module
 from minigrad.nn.utils.parametrize import register_parametrization
 from minigrad.ops import linalg
 from minigrad.ops.arguments import check, positive_dim
-from minigrad.ops.elementwise import sign
+from minigrad.ops.elementwise import trunc, where
+from minigrad.ops.householder import geqrf
 from minigrad.ops.products import dot, matmul, mv
 from minigrad.ops.reduce import norm
 from minigrad.ops.shape import cat, diagonal, permute, reshape, tril
@@ -138,40 +139,59 @@ def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, 
     )
 
 
-class _Orthogonal(Module):
-    """From any matrix to one with orthonormal columns (or rows, if there are fewer), times the one it started from."""
+def _signs(x: Any) -> Any:
+    """Signs (of complex numbers, their directions) and 1 for 0."""
+    return where(x == 0, 1.0, x.sgn())
 
-    def __init__(self, weight: Any, kind: str):
+
+class _Orthogonal(Module):
+    """From any matrix to one with orthonormal columns (or rows, if there are fewer), times the one it started from, if it keeps that."""
+
+    base: Tensor | None
+
+    def __init__(self, weight: Any, kind: str, use_trivialization: bool):
         super().__init__()
         self.kind, self.wide = kind, weight.shape[-2] < weight.shape[-1]
-        self.register_buffer("base", None)
+        self.use_trivialization = use_trivialization
+        if use_trivialization:
+            self.register_buffer("base", None)
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, x: Any) -> Any:
         x = x.mT if self.wide else x
         n, k = x.shape[-2:]
-        if self.kind == "householder":
-            q, r = linalg.qr(x)
-            q = q * sign(diagonal(r, 0, -2, -1)).unsqueeze(-2)  # so that an orthogonal x is its own
-        else:
+        if self.kind == "householder":  # the diagonal holds signs, which are not learnt
             below = tril(x, -1)
-            square = cat((below, x.new_zeros(*x.shape[:-1], n - k)), -1) if k < n else below
-            skew = square - square.mT
+            q = linalg.householder_product(below, 2.0 / (1.0 + (below * below).sum(-2)))
+            q = q * trunc(diagonal(x, 0, -2, -1).detach()).unsqueeze(-2)
+        else:
+            below = tril(x)
+            square = cat((below, x.new_zeros((*x.shape[:-1], n - k))), -1) if k < n else below
+            skew = square - square.mH
             eye: Any = np.eye(n, dtype=x.dtype)
             q = linalg.matrix_exp(skew) if self.kind == "matrix_exp" else linalg.solve(eye - skew * 0.5, eye + skew * 0.5)
-            q = q[..., :k] if self.base is None else matmul(self.base, q[..., :k])
+            q = q[..., :k]
+        q = matmul(self.base, q) if self.use_trivialization else q
         return q.mT if self.wide else q
 
-    def right_inverse(self, value: Tensor) -> Tensor:
-        q = linalg.qr(value.mT if self.wide else value, "complete")
-        k = q.R.shape[-1]
-        signs = sign(diagonal(q.R, 0, -2, -1))
-        signs = signs + (signs == 0)
-        first = q.Q[..., :k] * signs.unsqueeze(-2)
-        if self.kind == "householder":
-            start = first
-        else:
-            self.base = cat((first, q.Q[..., k:]), -1).detach()
-            start = first * 0
+    @no_grad()
+    def right_inverse(self, value: Any) -> Any:
+        tall = value.mT if self.wide else value
+        n, k = tall.shape[-2:]
+        if self.use_trivialization:  # the base is the nearest matrix of this kind, and what it is multiplied by begins as the unit matrix
+            q = linalg.qr(tall, "complete")
+            ones = tall.new_ones((*tall.shape[:-2], n - k))
+            self.base = q.Q * cat((_signs(diagonal(q.R, 0, -2, -1)), ones), -1).unsqueeze(-2)
+            return value.new_zeros(value.shape) - np.eye(*value.shape[-2:], dtype=value.dtype)
+        if self.kind != "householder":
+            raise NotImplementedError(
+                f"orthogonal: no value can be assigned to {self.kind} with use_trivialization=False; its inverse is not known"
+            )
+        a, tau = geqrf(tall)
+        signs = _signs(diagonal(a, 0, -2, -1)) * where(
+            tau == 0, -1.0, 1.0
+        )  # LAPACK's way to leave out a reflection, of which tau is 2 above
+        on: Any = np.eye(n, k, dtype=a.dtype)
+        start = a * (1 - on) + signs.unsqueeze(-2) * on
         return start.mT if self.wide else start
 
 
@@ -184,9 +204,11 @@ def orthogonal(module: M, name: str = "weight", orthogonal_map: str | None = Non
         orthogonal_map: how a matrix becomes orthogonal: ``"matrix_exp"``, the exponential of a skew-symmetric one (Lezcano-Casado and
             Martinez-Rubio 2019), the default of square matrices; ``"cayley"``, (I - A/2)⁻¹ (I + A/2); ``"householder"``, the Q of a QR
             decomposition, the default of others.
-        use_trivialization: the first two start from the nearest orthogonal weight; False is refused.
+        use_trivialization: multiply with a fixed orthogonal matrix, ``parametrizations.NAME[0].base``: it is the nearest one to the weight, so
+            that the weight stays near it. Without it the first two maps take the weight for the matrix that they make orthogonal, and no value
+            can be assigned to them (``NotImplementedError``).
 
-    Raises ``ValueError`` for another map, or a parameter that is no matrix.
+    Raises ``ValueError`` for another map, for a parameter that is no matrix, and for complex ones with ``"householder"``.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -194,13 +216,21 @@ def orthogonal(module: M, name: str = "weight", orthogonal_map: str | None = Non
     >>> mg.allclose(layer.weight @ layer.weight.T, mg.eye(3), atol=1e-5)
     True
     """
-    check("orthogonal", locals(), "orthogonal_map", module=Module, name="a name", orthogonal_map=("matrix_exp", "cayley", "householder"))
-    if not use_trivialization:
-        raise ValueError("orthogonal: use_trivialization must be True: the maps start from the nearest orthogonal weight here")
+    check(
+        "orthogonal",
+        locals(),
+        "orthogonal_map",
+        module=Module,
+        name="a name",
+        orthogonal_map=("matrix_exp", "cayley", "householder"),
+        use_trivialization="True or False",
+    )
     weight = getattr(module, name, None)
     if weight is None or weight.ndim < 2:
         shape = None if weight is None else tuple(weight.shape)
         raise ValueError(f"orthogonal: '{name}' of {type(module).__name__} has shape {shape}; a matrix (..., n, m) is needed")
     if orthogonal_map is None:
         orthogonal_map = "matrix_exp" if weight.shape[-1] == weight.shape[-2] else "householder"
-    return register_parametrization(module, name, _Orthogonal(weight, orthogonal_map), unsafe=True)
+    if orthogonal_map == "householder" and weight.is_complex():
+        raise ValueError("orthogonal: 'householder' is of real matrices; 'matrix_exp' and 'cayley' take complex ones")
+    return register_parametrization(module, name, _Orthogonal(weight, orthogonal_map, use_trivialization), unsafe=True)

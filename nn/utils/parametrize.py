@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from minigrad.engine import ShapeError, TensorBase, no_grad
+from minigrad.engine import ShapeError, TensorBase, inside, no_grad
 from minigrad.nn.container import ModuleDict, ModuleList
 from minigrad.nn.module import Module, Parameter
 from minigrad.ops.arguments import check
@@ -61,7 +61,7 @@ class ParametrizationList(ModuleList):
                 if hasattr(module, "right_inverse"):
                     with contextlib.suppress(NotImplementedError):
                         new = module.right_inverse(new)
-        self.is_tensor = isinstance(new, TensorBase)
+        self.is_tensor = isinstance(inside(new), TensorBase)
         if not self.is_tensor and not isinstance(new, Sequence):
             raise TypeError(f"ParametrizationList: right_inverse must return a Tensor or several, not {type(new).__name__}")
         self.ntensors = 1 if self.is_tensor else len(new)
@@ -110,12 +110,12 @@ def _set(tensor: Any, value: Any) -> None:
 
 
 def _check(name: str, tensor: Any, shape: tuple[int, ...], dtype: Any) -> None:
-    if not isinstance(tensor, TensorBase):
+    if not isinstance(inside(tensor), TensorBase):
         raise TypeError(f"{name}: a parametrization must return a Tensor, not {type(tensor).__name__}")
-    if tuple(tensor.shape) != shape or tensor.dtype != dtype:  # type: ignore[attr-defined]
+    if tuple(tensor.shape) != shape or tensor.dtype != dtype:
         raise ShapeError(
             f"{name}: a parametrization may not change shape or dtype unless unsafe=True, "
-            f"from {dtype.name}{shape} to {tensor.dtype.name}{tuple(tensor.shape)}"  # type: ignore[attr-defined]
+            f"from {dtype.name}{shape} to {tensor.dtype.name}{tuple(tensor.shape)}"
         )
 
 

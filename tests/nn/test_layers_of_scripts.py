@@ -159,3 +159,32 @@ def test_the_version_that_scripts_ask_for():
     minigrad.torch.set_float32_matmul_precision("high")
     assert minigrad.torch.get_float32_matmul_precision() == "high"
     minigrad.torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("kind", ["matrix_exp", "cayley", "householder"])
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4), (2, 3, 2)])
+@pytest.mark.parametrize("trivial", [True, False])
+def test_orthogonal_parametrizations_beside_pytorch(kind, shape, trivial):
+    rng = np.random.default_rng(3)
+    start, step = rng.normal(size=shape), 0.1 * rng.normal(size=shape)
+
+    def run(library):
+        module = library.nn.Module()
+        module.weight = library.nn.Parameter(library.tensor(start.tolist(), dtype=library.float64))
+        library.nn.utils.parametrizations.orthogonal(module, "weight", kind, use_trivialization=trivial)
+        found = [] if trivial and shape[-1] != shape[-2] else [module.weight]  # else PyTorch adds columns that are drawn
+        parametrized = module.parametrizations.weight
+        if trivial:
+            with library.no_grad():
+                parametrized[0].base.copy_(library.eye(max(shape[-2:]), dtype=library.float64))
+        with library.no_grad():
+            parametrized.original.sub_(library.tensor(step.tolist(), dtype=library.float64).tril(-1))
+        (gradient,) = library.autograd.grad((module.weight**3).sum(), parametrized.original, create_graph=True)
+        (second,) = library.autograd.grad((gradient**2).sum(), parametrized.original)
+        found += [parametrized.original, module.weight, gradient, second]
+        return [x.detach().tolist() for x in found], sorted(module.state_dict())
+
+    (theirs, their_names), (ours, names) = both(run)
+    assert names == their_names
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9)

@@ -252,6 +252,23 @@ def test_errors_of_pruning():
         prune.custom_from_mask(layer(), "weight", mg.ones(2))
 
 
+def test_without_trivialization_some_maps_take_no_value():
+    module = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3), use_trivialization=False)
+    with pytest.raises(NotImplementedError, match="no value can be assigned to matrix_exp"):
+        module.weight = mg.eye(3)
+    module = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3), orthogonal_map="householder", use_trivialization=False)
+    module.weight = mg.eye(3)
+    np.testing.assert_allclose(module.weight.detach().numpy(), np.eye(3), atol=1e-6)
+
+
+def test_orthogonal_parametrization_of_complex_matrices():
+    module = nn.Linear(2, 3, dtype=mg.cdouble)
+    for kind in ("matrix_exp", "cayley"):
+        w = nn.utils.parametrizations.orthogonal(nn.Linear(2, 3, dtype=mg.cdouble), orthogonal_map=kind).weight
+        np.testing.assert_allclose((w.mH @ w).detach().numpy(), np.eye(2), atol=1e-10)
+    assert module.weight.is_complex()
+
+
 def test_orthogonal_parametrization_stays_orthogonal():
     mg.manual_seed(0)
     start = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 2)))[0]
@@ -276,6 +293,8 @@ def test_orthogonal_parametrization_stays_orthogonal():
     m = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3).double())
     m.weight = mg.tensor(q)
     np.testing.assert_allclose(m.weight.detach().numpy(), q, atol=1e-10)
+    with pytest.raises(ValueError, match="orthogonal: 'householder' is of real matrices"):
+        nn.utils.parametrizations.orthogonal(nn.Linear(2, 2, dtype=mg.cfloat), orthogonal_map="householder")
     with pytest.raises(ValueError, match="orthogonal: orthogonal_map must be one of"):
         nn.utils.parametrizations.orthogonal(nn.Linear(2, 2), orthogonal_map="qr")
     with pytest.raises(ValueError, match="orthogonal: 'bias' of Linear has shape"):

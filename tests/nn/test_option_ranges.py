@@ -540,7 +540,6 @@ row(
     module=MODEL,
     name=["no such", 1.5],
     orthogonal_map=WORDS,
-    use_trivialization=[False],
 )
 for kind in (utils.weight_norm, parametrizations.weight_norm):
     row(kind, lambda: {"module": nn.Linear(2, 3)}, module=MODEL, name=["no such", 1.5], dim=[*WHOLE, 7])

@@ -270,3 +270,43 @@ def test_linear_adds_the_bias_to_a_copy():
     assert products.linear(x, w, b).dtype == np.float32
     for before, after in zip(kept, (x, w, b), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_what_failed_is_said_for_each_matrix():
+    good, bad = np.array([[4.0, 2.0], [2.0, 5.0]]), np.array([[1.0, 2.0], [2.0, 1.0]])
+    batch = mg.tensor(np.stack([good, bad, -good])).requires_grad_()
+    factor, info = linalg.cholesky_ex(batch)
+    assert info.tolist() == [0, 2, 1] and info.dtype == mg.int32
+    assert np.allclose(factor[0].numpy(force=True), np.linalg.cholesky(good)) and mg.isnan(factor[1:]).all()
+    factor[0].sum().backward()
+    assert batch.grad is not None and mg.isfinite(batch.grad).all() and (batch.grad[1:] == 0).all()
+    singular = mg.tensor(np.stack([good, np.ones((2, 2))]))
+    assert linalg.inv_ex(singular).info.tolist() == linalg.lu_factor_ex(singular).info.tolist() == [0, 2]
+    solved, info = linalg.solve_ex(singular, mg.ones(2, 2, dtype=mg.float64))
+    assert info.tolist() == [0, 2] and np.allclose(solved[0].numpy(), np.linalg.solve(good, [1, 1])) and mg.isnan(solved[1]).all()
+    for call in (
+        lambda: linalg.cholesky_ex(batch, check_errors=True),
+        lambda: linalg.inv_ex(singular, check_errors=True),
+        lambda: linalg.solve_ex(singular, mg.ones(2, 2, dtype=mg.float64), check_errors=True),
+        lambda: linalg.lu_factor_ex(singular, check_errors=True),
+    ):
+        with pytest.raises(linalg.LinAlgError, match=r"_ex: matrix \(1,\) has no result: its elimination stops at row 2, counted from 1"):
+            call()
+    z = mg.complex(mg.tensor([[2.0, 0.0], [0.0, 3.0]]), mg.tensor([[0.0, 1.0], [-1.0, 0.0]]))
+    assert linalg.cholesky_ex(z).info.item() == 0 and linalg.cholesky_ex(-z).info.item() == 1 and linalg.inv_ex(z).info.item() == 0
+    assert mg.func.vmap(lambda a: linalg.cholesky_ex(a).info)(batch).tolist() == [0, 2, 1]
+
+
+def test_reflections_refuse_what_does_not_fit():
+    for call, text in (
+        (lambda: linalg.householder_product(mg.ones(2, 3), mg.ones(2)), "as many rows as columns, or more"),
+        (lambda: linalg.householder_product(mg.ones(3, 2), mg.ones(3)), r"tau needs shape \(..., k\) with k up to the 2 columns"),
+        (lambda: mg.ormqr(mg.ones(3, 2), mg.ones(2), mg.ones(2, 2)), r"other \(2, 2\) needs 3 rows"),
+        (lambda: mg.ormqr(mg.ones(3, 2), mg.ones(2), mg.ones(3, 2), left=False), r"other \(3, 2\) needs 3 columns"),
+    ):
+        with pytest.raises(mg.ShapeError, match=text):
+            call()
+    with pytest.raises(RuntimeError, match="one dtype, not float32 and float64"):
+        linalg.householder_product(mg.ones(3, 2), mg.ones(2, dtype=mg.float64))
+    with pytest.raises(NotImplementedError, match="geqrf: there is no derivative"):
+        mg.geqrf(mg.ones(3, 2).requires_grad_()).a.sum().backward()

@@ -77,6 +77,8 @@ CASES = [
         complex_linalg.complex_det, separated(), torch=lambda torch, x: parts(torch, torch.linalg.det(torch.view_as_complex(x))),
     ),
     Case(complex_linalg.complex_cholesky, ONE.map(lambda x: x * [1, 0])),
+    Case(complex_linalg.complex_lu, st.call(separated(square=False), pivot=hs.booleans())),
+    Case(complex_linalg.complex_geqrf, separated(square=False, avoid=(0,)), wrt=()),
     Case(complex_linalg.complex_qr, st.call(separated(square=False, avoid=(0,)), mode=hs.just("reduced"))),
     Case(complex_linalg.complex_svd, st.call(ONE, full_matrices=hs.booleans())),
     Case(complex_linalg.complex_eigh, st.call(ONE, UPLO=hs.sampled_from("LU"))),
@@ -87,6 +89,17 @@ CASES = [
     row("complex_slogdet", lambda lib, z: (*lib.linalg.slogdet(z), lib.logdet(z)), separated()),
     row("complex_cholesky_of_product", lambda lib, z: (lib.linalg.cholesky(z @ z.mH), lib.linalg.cholesky(z.mH @ z, upper=True)), separated()),
     row("complex_qr_of_any", of_qr, separated(square=False, avoid=(0,))),
+    row("complex_lu_of_any", lambda lib, z: lib.linalg.lu(z), separated(square=False)),
+    row(
+        "complex_lu_solve", lambda lib, z, w: tuple(
+            lib.linalg.lu_solve(*lib.linalg.lu_factor(z), w if left else w.mT, left=left, adjoint=adjoint)
+            for left in (True, False) for adjoint in (True, False)
+        ), separated(lead=False).filter(lambda z: z.shape[0] == 2), st.arrays((2, 3, 2)),
+    ),
+    row(
+        "complex_reflections", lambda lib, z, t: (lib.linalg.householder_product(z, t), lib.ormqr(z, t, z), lib.ormqr(z, t, z.mT, False, True)),
+        st.arrays((2, 3, 2, 2), low=-1, high=1), st.arrays((2, 2, 2), low=-1, high=1),
+    ),
     row("complex_svd_of_any", of_svd, separated(square=False)),
     row("complex_svd_full", lambda lib, z: of_svd(lib, z, True), separated(square=False)),
     row("complex_eigh_of_any", of_eigh, separated()),
@@ -108,5 +121,7 @@ CASES = [
             lib.cholesky_solve(w, z.tril()), lib.cholesky_solve(w, z.triu(), upper=True),
         ), separated(lead=False).filter(lambda z: z.shape[0] == 2), st.arrays((2, 3, 2)),
     ),
+    row("complex_logsumexp", lambda lib, z: (lib.logsumexp(z, 0), lib.logsumexp(z, (-1, 0), keepdim=True)), st.arrays((2, 3, 2), low=-1, high=1)),
+    row("complex_cov", lambda lib, z: (lib.cov(z), lib.cov(z[0], correction=0), lib.corrcoef(z)), separated(lead=False).filter(lambda z: z.shape[0] == 3)),
     row("complex_vecdot", lambda lib, z, w: lib.linalg.vecdot(z, w, dim=0), st.arrays((2, 3, 2)), st.arrays((2, 3, 2))),
 ]  # fmt: skip

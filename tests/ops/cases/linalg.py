@@ -1,4 +1,4 @@
-"""Rows for ``minigrad/ops/products.py``, ``equations.py`` and ``linalg.py``."""
+"""Rows for ``minigrad/ops/products.py``, ``equations.py``, ``linalg.py``, ``householder.py`` and ``informed.py``."""
 
 import functools
 import math
@@ -8,7 +8,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 from cases import Case
-from minigrad.ops import equations, linalg, products
+from minigrad.ops import equations, householder, informed, linalg, products
 from minigrad.testing import strategies as st
 
 sizes = hs.integers(0, 3)
@@ -107,6 +107,19 @@ def vectors(draw):
 def bilinear_arguments(draw):
     lead, n, m, out = draw(st.shapes(1, 2, 1, 2)), *(draw(hs.integers(1, 2)) for _ in range(3))
     return st.Call((draw(st.arrays((*lead, n))), draw(st.arrays((*lead, m))), draw(st.arrays((out, n, m))), draw(st.arrays((out,)))))
+
+
+@hs.composite
+def reflections(draw, others=False):
+    """Vectors and factors of reflections, and matrices that are multiplied by these. PyTorch divides by the determinant of a reflection, 1 - tau vᵀ v."""
+    n = draw(hs.integers(1, 3))
+    m, k = n + draw(hs.integers(0, 2)), draw(hs.integers(1, n))
+    lead = draw(st.shapes(0, 1, 0, 2))
+    a, tau = draw(st.arrays((*lead, m, n), low=-1, high=1)), draw(st.arrays((*lead, k), low=1.1, high=2))
+    if not others:
+        return st.Call((a, tau))
+    left = draw(hs.booleans())
+    return st.Call((a, tau, draw(st.arrays((*lead, m, 2) if left else (*lead, 2, m))), left, draw(hs.booleans())))
 
 
 @hs.composite
@@ -350,6 +363,26 @@ CASES = [
         torch=lambda torch, a, k: (lambda b: (torch.linalg.lstsq(a, b)[0], ((a @ torch.linalg.pinv(a) @ b - b) ** 2).sum(-2)
                                               if a.shape[-2] > a.shape[-1] else b.new_empty(0)))(a[..., :1] * k + 1),
     ),
+    # reflections
+    Case(householder._geqrf, separated(avoid=(0,)), wrt=(), torch=lambda torch, a: torch.geqrf(a)),
+    Case(householder.geqrf, separated(avoid=(0,)), wrt=(), torch=lambda torch, a: torch.geqrf(a)),
+    Case(householder.householder_product, reflections(), torch=lambda torch, a, tau: torch.linalg.householder_product(a, tau)),
+    Case(
+        householder.ormqr, reflections(others=True),
+        torch=lambda torch, a, tau, other, left, transpose: torch.ormqr(a[..., : tau.shape[-1]], tau, other, left, transpose),
+    ),
+    # what says which matrices failed: NaN, and no gradient, for these
+    Case(lambda a: informed.cholesky_ex(a @ a.mT)[0], square(), name="cholesky_ex", torch=lambda torch, a: torch.linalg.cholesky_ex(a @ a.mT)[0]),
+    Case(
+        lambda a: informed.cholesky_ex(a @ a.mT, upper=True)[0], square(), name="cholesky_ex_upper",
+        torch=lambda torch, a: torch.linalg.cholesky_ex(a @ a.mT, upper=True)[0],
+    ),
+    Case(lambda a: informed.inv_ex(a)[0], square(), name="inv_ex", torch=lambda torch, a: torch.linalg.inv_ex(a)[0]),
+    Case(
+        lambda a, b, left: informed.solve_ex(a, b if left else b.mT, left=left)[0], systems(vectors=False), hs.booleans(), name="solve_ex",
+        torch=lambda torch, a, b, left: torch.linalg.solve_ex(a, b if left else b.mT, left=left)[0],
+    ),
+    Case(lambda a: informed.lu_factor_ex(a)[0], separated(), name="lu_factor_ex", torch=lambda torch, a: torch.linalg.lu_factor_ex(a)[0]),
     # functions of matrices
     Case(linalg.matrix_exp, square(margin=0.5), torch="matrix_exp"),
     Case(linalg.matrix_exp, square(margin=9.0), torch="matrix_exp", name="matrix_exp_squared"),
