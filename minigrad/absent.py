@@ -361,10 +361,10 @@ FAMILIES = {
     "torch.autograd": "variable",
     "torchvision.transforms": "transforms",
     "torch.distributed.nn": "functional",
-    "torch.distributions": "bernoulli beta binomial categorical cauchy chi2 continuous_bernoulli dirichlet distribution exponential fishersnedecor gamma geometric "
-    "gumbel half_cauchy half_normal independent inverse_gamma kumaraswamy laplace log_normal logistic_normal lowrank_multivariate_normal mixture_same_family multinomial "
+    "torch.distributions": "bernoulli beta binomial categorical cauchy chi2 continuous_bernoulli dirichlet distribution exponential fishersnedecor gamma generalized_pareto geometric "
+    "gumbel half_cauchy half_normal independent inverse_gamma kumaraswamy laplace lkj_cholesky log_normal logistic_normal lowrank_multivariate_normal mixture_same_family multinomial "
     "multivariate_normal negative_binomial normal one_hot_categorical pareto poisson relaxed_bernoulli relaxed_categorical studentT "
-    "transformed_distribution uniform von_mises weibull",
+    "transformed_distribution uniform von_mises weibull wishart",
 }
 
 

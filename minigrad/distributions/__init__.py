@@ -11,7 +11,7 @@ element, and those of a single draw the ``event_shape``. ``rsample()`` draws wit
 """
 
 from minigrad.distributions import constraints, registry, transforms
-from minigrad.distributions.continuous import Cauchy, Exponential, Laplace, Normal, Uniform, VonMises
+from minigrad.distributions.continuous import Cauchy, Exponential, GeneralizedPareto, Laplace, Normal, Uniform, VonMises
 from minigrad.distributions.discrete import (
     Bernoulli,
     Binomial,
@@ -27,6 +27,7 @@ from minigrad.distributions.discrete import (
 from minigrad.distributions.distribution import Distribution, Independent
 from minigrad.distributions.gamma import Beta, Chi2, Dirichlet, FisherSnedecor, Gamma, InverseGamma, StudentT
 from minigrad.distributions.kl import kl_divergence, register_kl
+from minigrad.distributions.matrices import LKJCholesky, Wishart
 from minigrad.distributions.multivariate import LowRankMultivariateNormal, MultivariateNormal
 from minigrad.distributions.registry import biject_to, transform_to
 from minigrad.distributions.transformed import (
@@ -86,6 +87,7 @@ __all__ = [
     "Exponential",
     "FisherSnedecor",
     "Gamma",
+    "GeneralizedPareto",
     "Geometric",
     "Gumbel",
     "HalfCauchy",
@@ -94,6 +96,7 @@ __all__ = [
     "IndependentTransform",
     "InverseGamma",
     "Kumaraswamy",
+    "LKJCholesky",
     "Laplace",
     "LogNormal",
     "LogisticNormal",
@@ -125,6 +128,7 @@ __all__ = [
     "Uniform",
     "VonMises",
     "Weibull",
+    "Wishart",
     "biject_to",
     "constraints",
     "identity_transform",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -319,3 +320,91 @@ class VonMises(_Located):
         """concentration cos(x - loc) - log(2 pi I0(concentration))"""
         value, k = self._checked(value), self.concentration
         return k * ((value - self.loc).cos() - 1.0) - (math.log(2.0 * math.pi) + i0e(k).log())
+
+
+class GeneralizedPareto(Distribution):
+    """What exceeds a high threshold: ``torch.distributions.GeneralizedPareto``. (J. Pickands, *Statistical inference using extreme order statistics*, 1975)
+
+    With z = (x - loc) / scale and c = concentration the probability of more than x is (1 + c z) ** (-1 / c), and exp(-z) for c = 0. For c < 0 draws
+    are up to loc - scale / c.
+
+    >>> from minigrad.distributions import GeneralizedPareto
+    >>> GeneralizedPareto(0.0, 1.0, 0.5).log_prob(2.0)
+    tensor(-2.0794)
+    """
+
+    has_rsample = True
+    parameters = {"loc": 0, "scale": 0, "concentration": 0}
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real}
+
+    def __init__(self, loc: Operand, scale: Operand, concentration: Operand, validate_args: bool | None = None):
+        self.loc, self.scale, self.concentration = broadcast_all("GeneralizedPareto", loc=loc, scale=scale, concentration=concentration)
+        super().__init__(self.loc.shape, (), validate_args)
+
+    @property
+    def support(self) -> Constraint:
+        """From loc to loc - scale / concentration, or to infinity."""
+        upper = where(self.concentration < 0, self.loc - self.scale / where(self.concentration < 0, self.concentration, -1.0), math.inf)
+        return constraints.interval(self.loc.detach(), upper.detach())
+
+    @property
+    def mean(self) -> Tensor:
+        """loc + scale / (1 - concentration), NaN for a concentration from 1."""
+        finite = self.concentration < 1
+        return where(finite, self.loc + self.scale / (1.0 - where(finite, self.concentration, 0.5)), math.nan)
+
+    @property
+    def mode(self) -> Tensor:
+        """``loc``"""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """scale² / ((1 - concentration)² (1 - 2 concentration)), NaN for a concentration from 1/2."""
+        finite = self.concentration < 0.5
+        c = where(finite, self.concentration, 0.25)
+        return where(finite, self.scale.square() / ((1.0 - c).square() * (1.0 - 2.0 * c)), math.nan)
+
+    def _standard(self, value: Tensor) -> Any:
+        """log(1 + concentration z) / concentration, which has an exponential distribution; z for a concentration of 0."""
+        z = (self._checked(value) - self.loc) / self.scale
+        x = self.concentration * z
+        near = x.abs() < 1e-4
+        safe = where(near, 1.0, self.concentration)
+        series = z * (1.0 - x * (1 / 2 - x * (1 / 3 - x * (1 / 4 - x / 5))))
+        return where(near, series, where(near, 0.0, x).log1p() / safe)
+
+    def rsample(self, sample_shape: Size = ()) -> Tensor:
+        """icdf of a uniform draw"""
+        return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.loc.dtype))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """-(1 + 1 / concentration) log(1 + concentration z) - log(scale)"""
+        standard = self._standard(value)
+        uniform_bound = (self.concentration == -1).logical_and(standard.isinf())  # 0 times infinity
+        return -(1.0 + self.concentration) * where(uniform_bound, 0.0, standard) - self.scale.log()
+
+    def log_survival_function(self, value: Tensor) -> Tensor:
+        """The logarithm of the probability of a draw above ``value``: -log(1 + concentration z) / concentration"""
+        return -self._standard(value)
+
+    def log_cdf(self, value: Tensor) -> Tensor:
+        """The logarithm of :meth:`cdf`."""
+        return self.cdf(value).log()
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """1 - (1 + concentration z) ** (-1 / concentration)"""
+        return -(-self._standard(value)).expm1()
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """loc + scale ((1 - p) ** -concentration - 1) / concentration"""
+        (value,) = floating("GeneralizedPareto", value=value)
+        standard = -(-value).log1p()
+        x = self.concentration * standard
+        near = x.abs() < 1e-4
+        series = standard * (1.0 + x * (1 / 2 + x * (1 / 6 + x * (1 / 24 + x / 120))))
+        return self.loc + self.scale * where(near, series, x.expm1() / where(near, 1.0, self.concentration))
+
+    def entropy(self) -> Tensor:
+        """1 + concentration + log(scale)"""
+        return self.scale.log() + self.concentration + 1.0

@@ -74,7 +74,7 @@ def _checked(name: str, A: Any, tau: Any) -> None:
     if len(tau.shape) != len(A.shape) - 1 or tuple(tau.shape[:-1]) != tuple(A.shape[:-2]) or tau.shape[-1] > n:
         raise ShapeError(f"{name}: tau needs shape (..., k) with k up to the {n} columns of {tuple(A.shape)}, not {tuple(tau.shape)}")
     if A.dtype != tau.dtype:
-        raise RuntimeError(f"{name}: the matrices and tau need one dtype, not {A.dtype} and {tau.dtype}")
+        raise RuntimeError(f"{name}: the matrices and tau need one dtype, not {A.dtype.name} and {tau.dtype.name}")
 
 
 def _reflections(A: Any, tau: Any) -> tuple[Any, Any]:

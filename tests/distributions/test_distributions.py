@@ -8,6 +8,7 @@ from answers import noted, torch
 
 import minigrad as mg
 import minigrad.torch
+from minigrad import ShapeError
 from minigrad import distributions as D
 from minigrad.testing import gradcheck
 
@@ -35,6 +36,8 @@ ROWS = {
     "Gumbel": ("Gumbel", {"loc": [0.3, -1.0], "scale": [0.5, 2.0]}, [[0.1, 4.0], [-2.0, 0.7]]),
     "Weibull": ("Weibull", {"scale": [0.5, 2.0], "concentration": [1.5, 3.0]}, [[0.1, 4.0], [2.0, 0.7]]),
     "Pareto": ("Pareto", {"scale": [0.5, 2.0], "alpha": [4.5, 9.0]}, [[0.6, 4.0], [2.0, 2.1]]),
+    "Wishart": ("Wishart", {"df": [4.0, 5.5], "covariance_matrix": COVARIANCE}, [[[[1.0, 0.2], [0.2, 2.0]], [[0.7, -0.4], [-0.4, 1.0]]]]),
+    "Wishart of a precision": ("Wishart", {"df": [4.0, 5.5], "precision_matrix": COVARIANCE}, [[[[1.0, 0.2], [0.2, 2.0]], [[0.7, -0.4], [-0.4, 1.0]]]]),
     "LogisticNormal": ("LogisticNormal", {"loc": [[0.3, -1.0], [1.0, 0.0]], "scale": [[0.5, 2.0], [1.0, 1.5]]}, [[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]),
     "RelaxedBernoulli": ("RelaxedBernoulli", {"temperature": 0.7, "probs": [0.2, 0.9]}, [[0.1, 0.4], [0.9, 0.7]]),
     "RelaxedOneHotCategorical": ("RelaxedOneHotCategorical", {"temperature": 0.7, "logits": [[0.2, -0.5, 0.9], [3.0, 1.0, 1.0]]}, [[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]),
@@ -63,7 +66,7 @@ ROWS = {
     ),
 }  # fmt: skip
 DISCRETE = {"Bernoulli", "Binomial", "NegativeBinomial", "Multinomial", "Geometric", "Poisson", "Categorical", "OneHotCategorical"}
-OF_GAMMA = {"Gamma", "Beta", "Dirichlet", "Chi2", "InverseGamma", "StudentT", "FisherSnedecor"}
+OF_GAMMA = {"Wishart", "Gamma", "Beta", "Dirichlet", "Chi2", "InverseGamma", "StudentT", "FisherSnedecor"}
 RELAXED = {"LogisticNormal", "RelaxedBernoulli", "RelaxedOneHotCategorical"}
 HEAVY = {"StudentT", "InverseGamma"}  # with a fourth moment that is infinite: the variance of draws goes astray
 WITHOUT = {  # what PyTorch has not, or not right
@@ -71,7 +74,8 @@ WITHOUT = {  # what PyTorch has not, or not right
     "entropy": {"Poisson", "NegativeBinomial", "FisherSnedecor"} | RELAXED,
     "moments": RELAXED,
     "mode": RELAXED | {"Multinomial", "ContinuousBernoulli", "Kumaraswamy"},
-    "kl": {"Kumaraswamy", "StudentT", "FisherSnedecor", "Weibull", "NegativeBinomial", "Multinomial"} | RELAXED,
+    "kl": {"Kumaraswamy", "StudentT", "FisherSnedecor", "Weibull", "NegativeBinomial", "Multinomial", "GeneralizedPareto", "Wishart"}
+    | RELAXED,
 }
 
 
@@ -467,3 +471,98 @@ def custom(torch):
 
 def test_a_distribution_of_a_script():
     assert custom(minigrad.torch) == noted(custom)
+
+
+def test_factors_of_correlations():
+    for dim, concentration in ((2, [0.5, 2.0]), (4, [1.5, 3.0])):
+        numbers = np.linalg.cholesky(np.full((dim, dim), 0.3) + 0.7 * np.eye(dim)).tolist()
+
+        def density(lib, dim=dim, concentration=concentration, numbers=numbers):
+            c = lib.tensor(concentration, dtype=lib.float64, requires_grad=True)
+            p = lib.distributions.LKJCholesky(dim, c)
+            found = p.log_prob(lib.tensor(numbers, dtype=lib.float64))
+            (slope,) = lib.autograd.grad(found.sum(), c)
+            wide = p.expand((3, 2)).log_prob(lib.tensor(numbers, dtype=lib.float64))
+            return [found.tolist(), slope.tolist(), wide.tolist(), list(p.event_shape)]
+
+        for a, b in zip(density(minigrad.torch), noted(lambda torch, density=density: density(torch)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9)
+    mg.manual_seed(0)
+    p = D.LKJCholesky(3, mg.tensor([0.6, 4.0], dtype=mg.float64))
+    drawn = p.sample((20_000,))
+    p.log_prob(drawn)  # all are in the support
+    correlations = (drawn @ drawn.mT).numpy()
+    np.testing.assert_allclose(correlations.mean(0), np.tile(np.eye(3), (2, 1, 1)), atol=0.02)
+    # an element r of such a matrix is 2 b - 1 with a beta distribution of concentrations c + (n - 2) / 2: the variance 1 / (2 c + n - 1)
+    np.testing.assert_allclose(correlations[..., 2, 1].var(0), [1 / 3.2, 1 / 10.0], rtol=0.04)
+    assert p.expand((3, 2)).sample().shape == (3, 2, 3, 3) and not p.has_rsample
+    with pytest.raises(ShapeError, match="LKJCholesky: dim"):
+        D.LKJCholesky(1)
+
+
+def test_what_a_wishart_distribution_refuses():
+    with pytest.raises(ValueError, match="Wishart: exactly one of covariance_matrix, precision_matrix and scale_tril must be given, not 0"):
+        D.Wishart(3.0)
+    with pytest.raises(ValueError, match=r"Wishart: df must be above 1, but is 1.0"):
+        D.Wishart(1.0, mg.eye(2))
+    with pytest.raises(ShapeError, match=r"Wishart: scale_tril \(..., n, n\) is needed, not \(2, 3\)"):
+        D.Wishart(3.0, scale_tril=mg.ones(2, 3))
+
+
+def test_a_generalised_pareto_distribution():
+    """In float32: PyTorch's compares the concentration with a float32 zero, and raises for float64."""
+    parameters = [[0.3, -1.0, 0.0, 0.3, 0.5], [0.5, 2.0, 1.0, 2.0, 1.5], [0.15, -0.4, 0.0, 0.7, 1.5]]
+    values = [[0.6, 0.5, 2.0, 0.4, 5.0], [0.4, 3.0, 0.1, 9.0, 0.6]]
+
+    def numbers(lib):
+        given = [lib.tensor(v, requires_grad=True) for v in parameters]
+        p, x = lib.distributions.GeneralizedPareto(*given), lib.tensor(values)
+        found = [p.log_prob(x), p.cdf(x), p.icdf(lib.tensor([0.1, 0.9, 0.5, 0.3, 0.99])), p.entropy()]
+        moments = [
+            p.mean,
+            p.variance,
+            p.stddev,
+            p.mode,
+            p.log_survival_function(x),
+            p.log_cdf(x),
+            p.support.lower_bound,
+            p.support.upper_bound,
+        ]
+        gradients = [list(lib.autograd.grad(y.sum(), given, retain_graph=True)) for y in found[:3]]
+        for of_each in gradients:
+            of_each[2] = of_each[2] * lib.tensor([1.0, 1.0, 0.0, 1.0, 1.0])  # PyTorch's is 0 at a concentration of 0
+        return [v.tolist() for v in [*found, *moments, *[g for of_each in gradients for g in of_each]]]
+
+    for a, b in zip(numbers(minigrad.torch), noted(lambda torch: numbers(torch)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
+
+    def density(*given):
+        p = D.GeneralizedPareto(*given, validate_args=False)
+        return p.log_prob(mg.tensor(values, dtype=mg.float64)), p.icdf(mg.tensor([0.1, 0.9, 0.5, 0.3, 0.99], dtype=mg.float64))
+
+    assert gradcheck(lambda *given: mg.cat([y.reshape(-1) for y in density(*given)]), *[np.array(v) for v in parameters], order=2)
+    mg.manual_seed(0)
+    p = D.GeneralizedPareto(0.5, 2.0, mg.tensor([0.1, 0.0, -0.5, -1.0], dtype=mg.float64))
+    drawn = p.sample((20_000,))
+    assert mg.isfinite(p.log_prob(drawn)).all()  # all are in the support
+    np.testing.assert_allclose(drawn.mean(0).numpy(), p.mean.numpy(), rtol=0.03)
+    np.testing.assert_allclose(p.cdf(drawn).mean(0).numpy(), 0.5, atol=0.01)
+    assert D.GeneralizedPareto(0.0, 1.0, -1.0).log_prob(1.0).item() == 0.0 and p.expand((3, 4)).sample().shape == (3, 4)
+    with pytest.raises(ValueError, match="GeneralizedPareto: the value must be"):
+        D.GeneralizedPareto(0.0, 1.0, -0.5).log_prob(2.5)
+
+
+def test_a_wishart_distribution_of_a_factor():
+    factor, x = mg.tensor(L, dtype=mg.float64, requires_grad=True), mg.tensor(COVARIANCE, dtype=mg.float64)
+    p, q = D.Wishart(4.5, scale_tril=factor), D.Wishart(4.5, factor @ factor.mT)
+    for mine, other in ((p.log_prob(x), q.log_prob(x)), (p.entropy(), q.entropy()), (p.mean.sum(), q.mean.sum())):
+        (a,), (b,) = mg.grad(mine, factor, retain_graph=True), mg.grad(other, factor, retain_graph=True)
+        np.testing.assert_allclose(
+            [mine.item(), *a.tril().flatten().tolist()], [other.item(), *b.tril().flatten().tolist()], rtol=1e-9, atol=1e-12
+        )
+    mg.manual_seed(0)
+    drawn = p.rsample((20_000,))
+    np.testing.assert_allclose(drawn.mean(0).detach().numpy(), p.mean.detach().numpy(), rtol=0.05)
+    (slope,) = mg.grad(drawn.mean(0).sum(), factor, retain_graph=True)
+    (wanted,) = mg.grad(p.mean.sum(), factor)
+    np.testing.assert_allclose(slope.numpy(), wanted.numpy(), rtol=0.05, atol=0.1)
