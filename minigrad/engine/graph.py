@@ -157,7 +157,7 @@ def _of_size(name: str) -> Callable[[Node], str]:
 
 def _of_linear(node: Node) -> str:
     """A layer is a product of matrices, and a view of it where its input is none."""
-    n, biased = len(node.shape), bool(node.parents) and node.parents[2] is not None
+    n, biased = len(node.shape), not node.parents or node.parents[2] is not None  # a freed graph does not tell
     if n == 2:
         return "AddmmBackward0" if biased else "MmBackward0"
     return "ViewBackward0" if biased else "UnsafeViewBackward0" if n > 2 else "SqueezeBackward4"

@@ -210,3 +210,13 @@ def test_plus_in_front():
 
     x = mg.ones(2)
     assert +x is x
+
+
+def test_a_name_stays_when_the_graph_is_freed():
+    import minigrad as mg
+
+    layer = mg.nn.Linear(2, 3)
+    for x, title in [(mg.ones(4, 2), "AddmmBackward0"), (mg.ones(1, 4, 2), "ViewBackward0")]:
+        y = layer(x)
+        y.sum().backward()
+        assert repr(y).endswith(f"grad_fn=<{title}>)")
