@@ -121,19 +121,21 @@ def _tiles(x: np.ndarray, matrix: np.ndarray, blocks: Sequence[_Block], step: in
     return planes
 
 
-def _input_tiles(x: np.ndarray, m: Matrices, th: int, tw: int, padding: Sequence[tuple[int, int]]) -> np.ndarray:
-    """The 6x6 tiles of some images, transformed: N C H W to 36 th*tw*N C."""
+def _input_tiles(x: np.ndarray, m: Matrices, part: _Part, tw: int, padding: Sequence[tuple[int, int]]) -> np.ndarray:
+    """The 6x6 tiles of a part, transformed: N C H W to 36 th*tw*N C."""
     blocks = _blocks(x.dtype, len(m.g[0]), tw, x.shape[3], padding[1][0], "b")
-    return _tiles(x, m.b, blocks, m.pixels, th, padding[0][0])
+    return _tiles(x[part.images], m.b, blocks, m.pixels, part.high, padding[0][0] - part.rows.start * m.pixels)
 
 
-def _gradient_tiles(y: np.ndarray, m: Matrices, th: int, tw: int) -> np.ndarray:
-    """The tiles of the gradients of some images, transformed by the transpose of the output's matrix: N O H W to 36 th*tw*N O."""
-    return _tiles(y, m.a.T, _blocks(y.dtype, len(m.g[0]), tw, y.shape[3], 0, "a"), m.pixels, th, 0)
+def _gradient_tiles(y: np.ndarray, m: Matrices, part: _Part, tw: int) -> np.ndarray:
+    """The tiles of the gradients of a part, transformed by the transpose of the output's matrix: N O H W to 36 th*tw*N O."""
+    blocks = _blocks(y.dtype, len(m.g[0]), tw, y.shape[3], 0, "a")
+    return _tiles(y[part.images], m.a.T, blocks, m.pixels, part.high, -part.rows.start * m.pixels)
 
 
-def _output(products: np.ndarray, m: Matrices, bias: np.ndarray | None, y: np.ndarray, th: int, tw: int) -> bool:
-    """Write the transformed products to ``y``: 36 th*tw*N O to N O H W. Return whether they are finite."""
+def _output(products: np.ndarray, m: Matrices, bias: np.ndarray | None, y: np.ndarray, part: _Part, tw: int) -> bool:
+    """Write the transformed products to a part of ``y``: 36 th*tw*N O to N O H W. Return whether they are finite."""
+    y, th = y[part.images, :, part.rows.start * m.pixels : part.rows.stop * m.pixels], part.high
     n, o, height = y.shape[:3]
     blocks = _blocks(y.dtype, len(m.g[0]), tw, y.shape[3], 0, "a")
     whole = height // m.pixels  # rows of tiles that are in the image with all their rows
@@ -153,15 +155,31 @@ def _output(products: np.ndarray, m: Matrices, bias: np.ndarray | None, y: np.nd
     return True
 
 
-def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], pixels: int, itemsize: int) -> tuple[int, int, list[slice]]:
-    """The numbers of tiles down and across, and the images in parts whose transformed input fits in the cache."""
+class _Part(NamedTuple):
+    """Some rows of tiles of some images."""
+
+    images: slice
+    rows: slice
+
+    @property
+    def high(self) -> int:
+        """How many rows of tiles."""
+        return self.rows.stop - self.rows.start
+
+
+def _tiling(x_shape: Sequence[int], outputs: int, sizes: Sequence[int], pixels: int, itemsize: int) -> tuple[int, list[_Part]]:
+    """The number of tiles across, and parts whose transformed input fits in the cache: some images, or some rows of tiles of one."""
     th, tw = -(-sizes[0] // pixels), -(-sizes[1] // pixels)
     n, c = x_shape[:2]
     weights = 36 * outputs * c * itemsize
     budget = CACHE if weights <= WEIGHTS else max(CACHE, weights)
-    image = 36 * c * th * tw * itemsize
-    pairs = max(1, -(-n * image // (2 * budget)))  # of parts: as many for each of two threads
-    return th, tw, cut(n, 1, -(-n // (2 * pairs)))
+    row = 36 * c * tw * itemsize
+    if n == 1 or row * th > budget:
+        halves = 2 if row * th > weights else 1  # parts for two threads, unless reading weights twice takes longer
+        rows = cut(th, row, min(budget, -(-th // halves) * row))
+        return tw, [_Part(slice(image, image + 1), some) for image in range(n) for some in rows]
+    pairs = max(1, -(-n * th * row // (2 * budget)))  # of parts: as many for each of two threads
+    return tw, [_Part(images, slice(0, th)) for images in cut(n, 1, -(-n // (2 * pairs)))]
 
 
 def flip(w: np.ndarray) -> np.ndarray:
@@ -181,14 +199,14 @@ def convolve(
     kernel, w = (m.kernel[:, ::-1], w) if flipped else (m.kernel, transposed(w, 1, 0))
     c, o = w.shape[:2]
     weights = (kernel @ w.reshape(c * o, -1).T).reshape(36, c, o)
-    th, tw, parts = _tiling(x.shape, o, sizes, m.pixels, x.itemsize)
+    tw, parts = _tiling(x.shape, o, sizes, m.pixels, x.itemsize)
     x, y = np.ascontiguousarray(x), np.empty((len(x), o, *sizes), x.dtype)
     odd = []
 
-    def work(images: slice) -> None:
-        products = _input_tiles(x[images], m, th, tw, padding) @ weights
-        if not _output(products, m, bias, y[images], th, tw):
-            odd.append(images)
+    def work(part: _Part) -> None:
+        products = _input_tiles(x, m, part, tw, padding) @ weights
+        if not _output(products, m, bias, y, part, tw):
+            odd.append(part)
 
     parallel(work, parts)
     return None if odd else y
@@ -199,15 +217,15 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], paddin
     """The result of :func:`minigrad.kernels.conv.weight_gradient` where ``convolve`` is possible; None if it is not finite."""
     o, c, *taps = shape
     m = matrices(x.dtype, taps[0])
-    th, tw, parts = _tiling(x.shape, o, y.shape[2:], m.pixels, x.itemsize)
+    tw, parts = _tiling(x.shape, o, y.shape[2:], m.pixels, x.itemsize)
     most = max(2, min(SHARES, TOTALS // max(1, 36 * o * c * x.itemsize)))
     shares = [parts[share] for share in cut(len(parts), 1, -(-len(parts) // most))]
     totals = np.zeros((max(1, len(shares)), 36, o, c), x.dtype)
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     def work(i: int) -> None:
-        for images in shares[i]:
-            totals[i] += _gradient_tiles(y[images], m, th, tw).swapaxes(1, 2) @ _input_tiles(x[images], m, th, tw, padding)
+        for part in shares[i]:
+            totals[i] += _gradient_tiles(y, m, part, tw).swapaxes(1, 2) @ _input_tiles(x, m, part, tw, padding)
 
     parallel(work, range(len(shares)))
     total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
