@@ -269,7 +269,6 @@ TABLE: dict[str, dict[str, str]] = {
         "common_notes": _SELF,
     },
     "torch.fft": {
-        "hfft2 hfftn ihfft2 ihfftn": "hfft or ihfft along the last dimension, fft or ifft along the others",
         "Tensor common_args factory_common_args torch": _SELF,
     },
     "torch.special": {
