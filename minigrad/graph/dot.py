@@ -6,13 +6,13 @@ import html
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 from typing import Any
 
-from minigrad.graph.fit import fitted
+from minigrad.graph.fit import fitting
 from minigrad.graph.model import Edge, Graph, Scope, Vertex
-from minigrad.graph.view import Box, Link, View, describe_stretch, view
+from minigrad.graph.view import COLUMN, Box, Link, View, describe_stretch, view
 from minigrad.tree import bytes_text
 
 
@@ -199,7 +199,15 @@ def box_label(box: Box, extra: Iterable[str] = (), results: Iterable[str] = (), 
     if box.vertex is not None:
         return vertex_label(box.vertex, extra, results, operand)
     ops = sum(v.kind == "op" for v in box.vertices)
-    return _rows(f"{ops:,} op{'s' * (ops != 1)}", describe_stretch(box.vertices))
+    counted = f"{ops:,} op{'s' * (ops != 1)}"
+    if box.names:
+        return _rows(short(", ".join(stretch_names(box)), 44), [counted])
+    return _rows(counted, describe_stretch(box.vertices))
+
+
+def stretch_names(box: Box) -> list[str]:
+    """The names of what a box summarises, at most four."""
+    return box.names if len(box.names) <= 3 else [*box.names[:2], "…", box.names[-1]]
 
 
 def family_of(box: Box) -> str:
@@ -235,6 +243,12 @@ def number(value: Any) -> str:
     return with_minus(value if isinstance(value, str) else f"{value:.3g}")
 
 
+# Where in its frame a label stands, without and with the backward pass, where the middle is between both passes: each time that it is crossed, the
+# next. A number makes the frame wider, by so many labels; "b" is at the foot.
+HEADS = {
+    False: (("t", "l", 0), ("t", "r", 0), ("t", "r", 1), ("t", "r", 2), ("t", "r", 3), ("b", "l", 0), ("b", "r", 0)),
+    True: (("t", "c", 0), ("t", "l", 0), ("t", "r", 0), ("t", "r", 1), ("t", "r", 2), ("t", "r", 3), ("b", "l", 0), ("b", "r", 0)),
+}
 MANY = 8  # a tensor with more uses than this has no arrows: each op that uses it shows its name
 
 OPTIONS = {
@@ -243,16 +257,17 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def source(graph: Graph) -> str:
-    """The picture of ``graph`` as dot text."""
+def pictures(graph: Graph) -> Iterator[_Writer]:
+    """The picture of ``graph``; with ``depth="auto"`` the ones that should fit a page, the most detailed first."""
     options = {**OPTIONS, **graph.options}
     if options["depth"] != "auto":
         repeats = options["repeats"] is None or options["repeats"]
-        return _Writer(graph, view(graph, options["depth"], repeats, options["parameters"], options["limit"]), options).text()
+        yield _Writer(graph, view(graph, options["depth"], repeats, options["parameters"], options["limit"]), options)
+        return
     faces = Faces(graph, View({}, [], []), options)
     sideways = options["direction"] in ("LR", "RL")
-    found = fitted(graph, faces.size, faces.room, options["repeats"], options["parameters"], sideways, options["backward"])
-    return _Writer(graph, found.seen, options, found.caption).text()
+    for found in fitting(graph, faces.size, faces.room, options["repeats"], options["parameters"], sideways, options["backward"]):
+        yield _Writer(graph, found.seen, options, found.caption)
 
 
 class Faces:
@@ -363,12 +378,13 @@ def _package() -> Any:
 
 
 class _Writer(Faces):
+    """A view of a graph as dot text. Where labels are crossed in the drawing, :meth:`move` puts them elsewhere in the next text."""
+
     def __init__(self, graph: Graph, seen: View, options: dict[str, Any], caption: str = ""):
-        graphviz = _package()
         super().__init__(graph, seen, options)
         self.graph, self.caption = graph, caption
         self.backward = bool(options["backward"])
-        self.digraph = graphviz.Digraph(name=graph.title or None)
+        self.moved: dict[str, int] = {}  # the title of an arrow or a frame -> how often its label was put elsewhere
         self.uses = Counter(link.source for link in seen.links)
         computed = {box.id for box in seen.boxes.values() if box.vertex is None or box.vertex.kind == "op"}
         ways = [link for link in seen.links if link.source in computed and link.target in computed]
@@ -378,22 +394,44 @@ class _Writer(Faces):
         self.ids = {place: f"n{i}" for i, place in enumerate(seen.boxes)}  # names without : / and \\, which are special in Graphviz
 
     def text(self) -> str:
-        d, columns = self.digraph, self.seen.columns
-        ranksep = "0.2" if self.backward else "0.24"  # a label on an arrow brings its own room
+        moved = [link for link in self.seen.links if f"b{self.ids[link.source]}->{self.end(link)}" in self.moved]
+        self.into = {source: list(links) for source, links in itertools.groupby(sorted(moved, key=lambda k: k.source), lambda k: k.source)}
+        d, columns = _package().Digraph(name=self.graph.title or None), self.seen.columns
+        self.digraph = d
+        ranksep = "0.06" if self.backward else "0.24"  # a label on an arrow brings its own room
         d.attr("graph", rankdir=self.options["direction"], nodesep="0.22", ranksep=ranksep, bgcolor="white")
         d.attr("graph", fontname=FONT, fontsize="11", fontcolor=INK)
         d.attr("graph", margin="0.1", tooltip=self.graph.title or " ", labelloc="t", labeljust="l")
         if heading := self.heading():
             d.attr("graph", label=f"<{heading}>")
-        if columns > 1:
+        if (
+            packed := columns > 1 and len(self.seen.boxes) > COLUMN
+        ):  # each column is laid out by itself, which is faster; labels of arrows are lost
             d.attr("graph", pack="24", packmode=f"array_ut{columns + 1}", nslimit="2", mclimit="0.5")
         d.attr("node", shape="box", fontname=FONT, fontsize="11", fontcolor=INK, margin="0.13,0.06", height="0.3", width="0.4")
         d.attr("edge", fontname=FONT, fontsize="9", fontcolor=GREY, color=LINE, arrowsize="0.6")
-        for column in range(columns):
-            self.cluster("", column, d)
-        for link in self.seen.links:
-            self.link(link)
+        for column in range(columns) if self.options["direction"] in ("TB", "BT") else range(columns)[::-1]:  # from below where rows lie
+            part = _package().Digraph(name=f"cluster_column_{column}") if columns > 1 and not packed else d
+            self.cluster("", column, part)
+            for link in self.seen.links:
+                if self.seen.boxes[link.target].column == column:
+                    self.link(link)
+            if part is not d:
+                part.attr(style="invis", margin="12", label="")
+                d.subgraph(part)
         return str(d.source)
+
+    def move(self, crossed: Iterable[str]) -> bool:
+        """Put the labels of these arrows and frames elsewhere: an arrow's into the box that it leads to, a frame's to another place in its head.
+
+        False where nothing is left to try.
+        """
+        new = [
+            title for title in crossed if self.moved.get(title, 0) < (len(HEADS[self.backward]) - 1 if title.startswith("cluster") else 1)
+        ]
+        for title in new:
+            self.moved[title] = self.moved.get(title, 0) + 1
+        return bool(new)
 
     def heading(self) -> str:
         """What stands above the picture: the title, the facts, what is folded, and the legend."""
@@ -452,8 +490,11 @@ class _Writer(Faces):
                     stack[-1][1].subgraph(target)
                 continue
             sub = graphviz.Digraph(name=f"cluster_{place_of[child.id]}_{column}")
-            label = "" if child.kind == child.name == self.graph.title else f"<{scope_label(child)}>"
-            sub.attr(label=label, labeljust="c" if self.backward else "l", fontsize="10")  # centred between forward and backward
+            label = "" if child.kind == child.name == self.graph.title else scope_label(child)
+            side, just, wider = HEADS[self.backward][self.moved.get(sub.name, 0)]
+            if label and wider:  # room for what enters the frame beside the label
+                label = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0"><tr><td width="{wider * self.head(child)}"></td><td>{label}</td></tr></table>'
+            sub.attr(label=label and f"<{label}>", labelloc=side, labeljust=just, fontsize="10")
             sub.attr(style="rounded", color="#b6c0ca", bgcolor=f"#000000{SHADE:02x}")
             sub.attr(tooltip=f"{child.path or child.kind} ({child.kind}), {child.parameters:,} parameters", margin="10")
             for box in inside.get(child.id, ()):
@@ -481,11 +522,15 @@ class _Writer(Faces):
         found = {g["state"] for g in boxes if g} - {"zero"}  # a box has no colour for zero
         return found | {g["state"] for g in links if g}
 
+    def called(self, box: Box) -> str:
+        """The name of a box."""
+        return box.vertex.name if box.vertex is not None else box.scope.name if box.scope else ", ".join(stretch_names(box)) or "ops"
+
     def backward_box(self, box: Box, target: Any) -> None:
         """Write the gradient op beside its op, and a dashed line for the values that it keeps."""
         if box.vertex is None:
             keeps = sum(k["bytes"] for v in box.vertices for k in v.keeps if not k["shared"])
-            name, lines, kept = (box.scope.name if box.scope else "ops"), [], bytes_text(keeps) if keeps else ""
+            name, lines, kept = self.called(box), [], bytes_text(keeps) if keeps else ""
             gradients = [v.gradient for v in box.vertices]
         else:
             name, gradients = box.vertex.name, [box.vertex.gradient]
@@ -495,9 +540,11 @@ class _Writer(Faces):
             for edge in self.hidden(box):
                 lines += [f"∂{self.parameter_name(edge)}  ‖g‖ {number(edge.gradient['norm'])}"] if edge.gradient else []
             kept = ", ".join(f"{k['name']} {shape_text(k['shape'])}" for k in box.vertex.keeps[:3])
-        if kept and not (self.chain and self.options["direction"] in ("TB", "BT")):  # no space for dashed lines or their labels
+        pair, beside = (self.ids[box.id], f"b{self.ids[box.id]}"), self.options["direction"] in ("TB", "BT")
+        if kept and not (self.chain and beside and "->".join(pair) not in self.moved):  # no space for a label between the two
             lines.append(f"keeps {short(kept, 30)}")
             kept = ""
+        lines += [f"{self.norm(link)} from ∂ {short(self.called(self.seen.boxes[link.target]), 20)}" for link in self.into.get(box.id, ())]
         state = next((g["state"] for g in gradients if g and g["state"] not in ("", "zero")), "")
         tint = STATES[state][0] if state else BACKWARD
         target.node(
@@ -505,15 +552,25 @@ class _Writer(Faces):
             color=tint, fontcolor=tint, penwidth="2" if state else "1", sortv=str(box.column + 1),
             tooltip=_escape(f"gradient of {name}"),
         )  # fmt: skip
-        if not kept:
+        if not beside or not (kept or any(v.kind == "op" for v in box.vertices)):
             return
-        kept = f"&#160; keeps {_escape(short(kept, 30))} &#160;"  # on what it stands on: its own dashes run under it
-        ground = self.ground(box.cluster)
-        label = f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="0" bgcolor="{ground}"><tr><td>{kept}</td></tr></table>>'
+        label = self.written(
+            kept and f"keeps {short(kept, 30)}", self.ground(box.cluster)
+        )  # on what it stands on: its own dashes run under it
         target.edge(
-            self.ids[box.id], f"b{self.ids[box.id]}", label, style="dashed", constraint="false", arrowhead="none",
+            *pair, label, style="dashed", constraint="false", arrowhead="none",
             color="#c9b3bd", fontcolor="#a0808f", fontsize="9",
         )  # fmt: skip
+
+    def written(self, text: str, ground: str = "") -> str:
+        """The label of an arrow, as wide as its text in Helvetica, so that it crosses neither an arrow nor a frame."""
+        look, wide = f' bgcolor="{ground}"' if ground else "", ceil(text_width(f"  {text}  ", 9))
+        cell = f'<td width="{wide}" height="12">&#160;{_escape(text)}&#160;</td>'
+        return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="0"{look}><tr>{cell}</tr></table>>' if text else ""
+
+    def head(self, scope: Scope) -> int:
+        """The width of a frame's label, in points."""
+        return ceil(text_width(short(scope.name), 10, bold=True) + text_width(f"  {scope.kind}", 10)) + 16
 
     def ground(self, scope: str) -> str:
         """The colour of the page in a module: the frames around it darken the white."""
@@ -522,18 +579,39 @@ class _Writer(Faces):
             frames, scope = frames + 1, parents[scope]
         return "#" + f"{round(255 * (1 - SHADE / 255) ** frames):02x}" * 3
 
+    def end(self, link: Link) -> str:
+        """Where the arrow of a link's gradient begins."""
+        b = self.seen.boxes[link.target]
+        return f"b{self.ids[b.id]}" if self.flows(b) else self.ids[b.id]
+
     def link_back(self, link: Link) -> None:
         a, b = self.seen.boxes[link.source], self.seen.boxes[link.target]
         gradient = next((e.gradient for e in link.edges if e.gradient), None)
-        if gradient is None or not self.flows(a) or a.column != b.column:
+        if gradient is None or not self.flows(a):
             return
         state = gradient["state"]
         tint = STATES.get(state, (BACKWARD, ""))[0]
-        target = f"b{self.ids[b.id]}" if self.flows(b) else self.ids[b.id]
+        target = self.end(link)
         # Written against its direction, so that both passes have the same ranks: forward down the page, backward up.
         straight = a.vertex is None or a.vertex.kind == "op"
+        tail, label = f"b{self.ids[a.id]}", self.norm(link)
+        if a.column != b.column:
+            target = f"{tail}_{target}"
+            self.digraph.node(
+                target,
+                self.written(f"from ∂ {short(self.called(b))} {label}"),
+                shape="cds",
+                fontsize="9",
+                fontcolor=tint,
+                color=tint,
+                style="",
+                margin="0.05",
+            )
+            label = ""
+        elif f"{tail}->{target}" in self.moved:
+            label = ""
         self.digraph.edge(
-            f"b{self.ids[a.id]}", target, f" {self.norm(link)} ", dir="back", color=tint, fontcolor=tint, weight="6" if straight else "1",
+            tail, target, self.written(label), dir="back", color=tint, fontcolor=tint, weight="6" if straight else "1",
             penwidth="2" if state in ("nan", "inf", "exploding") else "1", style="dotted" if state == "zero" else "solid",
             tooltip=f"gradient {shape_text(gradient['shape'])}, norm {number(gradient['norm'])}",
         )  # fmt: skip
@@ -547,8 +625,7 @@ class _Writer(Faces):
         many = self.uses[a.id] > MANY and a.vertex is not None and a.vertex.kind != "op"
         if a.column != b.column or many:  # each column is laid out alone, and long arrows to many ops would hide the boxes between
             end = f"{self.ids[a.id]}_{self.ids[b.id]}"
-            name = a.vertex.name if a.vertex is not None else a.scope.name if a.scope else "ops"
-            text = f"from {short(name)} {shape_text(link.edges[0].shape)}"
+            text = f"from {short(self.called(a))} {shape_text(link.edges[0].shape)}"
             self.digraph.node(end, text, shape="cds", fontsize="9", fontcolor=GREY, color=LINE, style="", sortv=str(b.column + 1))
             self.digraph.edge(end, self.ids[b.id], tooltip=tip, **style)
         else:

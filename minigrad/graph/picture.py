@@ -10,9 +10,14 @@ from typing import Any
 from minigrad.files.atomic import whole_file
 from minigrad.files.html import Page
 from minigrad.graph import model
-from minigrad.graph.dot import RenderError, source
+from minigrad.graph.dot import RenderError, pictures
+from minigrad.graph.fit import PAGE
+from minigrad.graph.labels import crossed
 from minigrad.graph.page import page
-from minigrad.graph.render import FORMATS, render
+from minigrad.graph.render import FORMATS, beyond, render
+
+TURNS = 8  # layouts in which labels that are crossed are put elsewhere
+LARGE = 400_000  # characters: of a larger picture each layout takes seconds
 
 
 class Graph(model.Graph):
@@ -25,13 +30,39 @@ class Graph(model.Graph):
 
     @property
     def dot(self) -> str:
-        """The picture in Graphviz's language. Raises :class:`minigrad.graph.RenderError` without the package ``graphviz``."""
-        return source(self)
+        """The picture in Graphviz's language. Raises :class:`minigrad.graph.RenderError` without the package ``graphviz``.
+
+        With ``depth="auto"`` the most detailed one that fits a page; where no Graphviz is installed, one that should.
+        """
+        return self._drawn()[0]
 
     @property
     def svg(self) -> str:
         """The picture as SVG text. Raises :class:`minigrad.graph.RenderError` where no Graphviz is installed."""
-        return render(self.dot, "svg").decode("utf-8")
+        dot, svg = self._drawn()
+        return svg or render(dot, "svg").decode("utf-8")
+
+    def _drawn(self) -> tuple[str, str]:
+        """The picture as dot text and, where Graphviz is installed, as SVG."""
+        page = PAGE[::-1] if self.options.get("direction") in ("LR", "RL") else PAGE
+        best: tuple[tuple[float, int], str, str] | None = None
+        for picture in pictures(self):
+            for _ in range(TURNS):
+                dot = picture.text()
+                try:
+                    svg = render(dot, "svg").decode("utf-8")
+                except RenderError:
+                    return dot, ""
+                wrong = crossed(svg) if len(svg) < LARGE else set()
+                large = 0.0 if self.options.get("depth", "auto") != "auto" else beyond(svg, page)
+                if best is None or (large, len(wrong)) < best[0]:
+                    best = (large, len(wrong)), dot, svg
+                if not wrong or not picture.move(wrong):
+                    break
+            if best is not None and not best[0][0]:
+                break
+        assert best is not None
+        return best[1:]
 
     @property
     def html(self) -> str:

@@ -61,6 +61,16 @@ def render(dot: str, format: str) -> bytes:
     raise RenderError("graph: " + ("; ".join([*problems, advice(format)]) if problems else advice(format)))
 
 
+def beyond(svg: str, page: tuple[float, float]) -> float:
+    """By which part a picture of :func:`render` is wider or higher than ``page``, in points; 0 where it fits.
+
+    >>> beyond('<svg width="300pt" height="900pt">', (820, 1240)), beyond('<svg width="300pt" height="1550pt">', (820, 1240))
+    (0.0, 0.25)
+    """
+    size = re.search(r'<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    return max(0.0, *(float(side) / most - 1 for side, most in zip(size.groups(), page, strict=True))) if size is not None else 0.0
+
+
 def _draw(command: list[str], dot: str) -> bytes:
     """The output of a program that reads dot text."""
     run = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
@@ -103,7 +113,8 @@ def _fitted(group: str) -> str:
     """
     shape = re.search(r' (?:points|d)="([^"]*)"', group)
     across = [float(x) for x in re.findall(r"(-?[\d.]+),", shape[1])] if shape else [0.0]
-    middle, left = (min(across) + max(across)) / 2, min(across)
+    left, right = min(across), max(across)
+    middle = (left + right) / 2
     lines: dict[str, list[re.Match]] = {}  # the texts of a line have the same y
     for found in TEXT.finditer(group):
         lines.setdefault(found["y"], []).append(found)
@@ -114,8 +125,10 @@ def _fitted(group: str) -> str:
         if 'class="graph"' in group:  # the heading: its cells are as wide as their texts in Helvetica
             places.update((one.start(), float(one["x"])) for one in line)
             continue
-        if 'class="node"' in group or ('class="cluster"' in group and x - left > INDENT):
+        if 'class="node"' in group:
             x = middle - wide / 2
+        if 'class="cluster"' in group:  # on the left, in the middle or on the right, as Graphviz placed it
+            x = min((abs(place - x), place) for place in (left + INDENT, middle - wide / 2, right - INDENT - wide))[1]
         for one in line:
             places[one.start()] = x
             x += _wide(one)

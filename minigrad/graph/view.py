@@ -27,6 +27,7 @@ class Box:
     vertices: list[Vertex] = field(default_factory=list)
     column: int = 0
     inside: Scope | None = None  # the module that contains only this box
+    names: list[str] = field(default_factory=list)  # of the modules and ops that it summarises, where there are modules among them
 
 
 @dataclass
@@ -88,11 +89,19 @@ class Folding:
 
 
 def view(
-    graph: Graph, depth: int | None = None, repeats: bool = True, parameters: bool = False, limit: int = 2500, pieces: int = SUMMARY
+    graph: Graph,
+    depth: int | None = None,
+    repeats: bool = True,
+    parameters: bool = False,
+    limit: int = 2500,
+    pieces: int = SUMMARY,
+    whole: bool = False,
+    columns: int = 0,
 ) -> View:
     """The parts of ``graph`` that are drawn: see :func:`minigrad.graph.draw` for the arguments.
 
-    A graph of more than ``limit`` boxes is summarised in about ``pieces`` ones.
+    A graph of more than ``limit`` boxes is summarised in about ``pieces`` ones: runs of ops, with ``whole`` of modules too. It is cut into
+    ``columns``; 0 for as many as it is long.
     """
     scopes = (
         graph.scopes if repeats else [replace(scope, repeats=1, same_as="") for scope in graph.scopes]
@@ -115,7 +124,7 @@ def view(
                 boxes[place] = Box(place, shown.scope, vertex=shown)
         boxes[place].vertices.append(vertex)
     if len(boxes) > limit:
-        boxes, box_of = _summed_up(graph, boxes, box_of, pieces)
+        boxes, box_of = _summed_up(graph, boxes, box_of, pieces, whole)
     scope_of = {vertex.id: vertex.scope for vertex in graph.vertices}
     links: dict[tuple[str, str, Any], Link] = {}
     for edge in graph.edges:
@@ -139,7 +148,7 @@ def view(
             open_calls.add(scope)
             scope = folding.by_id[scope].parent
     found = View(boxes, [scope for scope in scopes if scope.id in open_calls], list(links.values()))
-    _columns(found)
+    _columns(found, columns)
     return found
 
 
@@ -156,20 +165,29 @@ def _stand_ins(vertices: Iterable[Vertex], folding: Folding) -> dict[str, Vertex
     return found
 
 
-def _summed_up(graph: Graph, boxes: dict[str, Box], box_of: dict[str, str], pieces: int) -> tuple[dict[str, Box], dict[str, str]]:
-    """Boxes for runs of neighbouring ops of one module; a tensor that only one run uses goes into its box."""
+def _summed_up(
+    graph: Graph, boxes: dict[str, Box], box_of: dict[str, str], pieces: int, whole: bool
+) -> tuple[dict[str, Box], dict[str, str]]:
+    """Boxes for runs of neighbouring ops of one module, with ``whole`` of folded modules too; a tensor that only one run uses goes into its box."""
     order = [box for box in boxes.values() if box.vertices[0].kind == "op" or box.scope is not None]
     length = -(-len(order) // pieces)
+    held = 0
     found: dict[str, Box] = {}
     place: dict[str, str] = {}
     current: Box | None = None
     for box in order:
-        if box.scope is not None:
+        if box.scope is not None and not whole:
             found[box.id], place[box.id], current = box, box.id, None
             continue
-        if current is None or current.cluster != box.cluster or len(current.vertices) >= length:
-            current = found[f"s:{box.id}"] = Box(f"s:{box.id}", box.cluster)
+        if current is None or current.cluster != box.cluster or held >= length:
+            current = found[f"s:{box.id}"] = Box(f"s:{box.id}", box.cluster, scope=box.scope)
+            held = 0
+        if held:
+            current.scope = None  # it is no longer one module
+        held += 1
         current.vertices.extend(box.vertices)
+        if whole:
+            current.names.append(box.scope.name if box.scope is not None else box.vertices[0].name)
         place[box.id] = current.id
     for piece in [
         piece for piece in found.values() if piece.scope is None and len(piece.vertices) == 1
@@ -207,18 +225,22 @@ def describe_stretch(vertices: list[Vertex]) -> list[str]:
     return rows + ([f"and {len(counts) - 5} more"] if len(counts) > 5 else [])
 
 
-def _columns(found: View) -> None:
-    """Cut a long view into columns of neighbours. A tensor is in the column of the first op that uses it."""
-    if len(found.boxes) <= COLUMN * 1.5:
+def _columns(found: View, columns: int) -> None:
+    """Cut a view into columns of neighbours, a long one where ``columns`` is 0. A tensor is in the column of the first op that uses it."""
+    columns = columns or (1 if len(found.boxes) <= COLUMN * 1.5 else -(-len(found.boxes) // COLUMN))
+    if columns == 1:
         return
     first_user: dict[str, str] = {}
     for link in found.links:
         first_user.setdefault(link.source, link.target)
-    computed = [box for box in found.boxes.values() if box.vertex is None or box.vertex.kind in ("op", "output")]
-    columns = -(-len(found.boxes) // COLUMN)
+    computed = [box for box in found.boxes.values() if box.vertex is None or box.vertex.kind == "op"]
     for i, box in enumerate(computed):
         box.column = i * columns // max(len(computed), 1)
     for box in found.boxes.values():
         if box.vertex is not None and box.vertex.kind not in ("op", "output") and box.id in first_user:
             box.column = found.boxes[first_user[box.id]].column
+    for link in found.links:  # a result stands where it is computed
+        target = found.boxes[link.target]
+        if target.vertex is not None and target.vertex.kind == "output":
+            target.column = found.boxes[link.source].column
     found.columns = columns

@@ -18,7 +18,9 @@ pytest.importorskip("graphviz", reason="pictures are written with graphviz: pip 
 import minigrad as mg
 from minigrad import engine, func, graph, nn
 from minigrad.graph import render
+from minigrad.graph.dot import pictures
 from minigrad.graph.gradients import summary
+from minigrad.graph.labels import crossed
 from minigrad.graph.view import COLUMN, SUMMARY, describe_stretch, view
 from minigrad.nn import functional as F
 
@@ -880,6 +882,88 @@ def test_ways_back_to_a_tensor_with_many_uses_fit_a_page():
         assert float(picture.get("width").removesuffix("pt")) <= 820 and float(picture.get("height").removesuffix("pt")) <= 1240
 
 
+def third_order():
+    x = mg.tensor([0.5, 0.7], requires_grad=True)
+    (first,) = mg.grad((x.tanh() * x.exp()).sum(), x, create_graph=True)
+    (second,) = mg.grad(first.sum(), x, create_graph=True)
+    return second.sum()
+
+
+class Grouped(nn.Module):
+    """Names of modules that are wider than half of what is in them, and one arrow into each."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(2, 4, 3), nn.GroupNorm(2, 4), nn.ReLU())
+        self.norm = nn.GroupNorm(2, 4)
+
+    def forward(self, x):
+        return self.norm(self.body(x)).mean((2, 3))
+
+
+FITTING = {
+    "GoogLeNet": lambda **options: graph.draw(nn.models.googlenet(), mg.randn(1, 3, 64, 64), **options),
+    "LeNet": lambda **options: graph.draw(nn.models.LeNet5(), mg.randn(1, 1, 28, 28), **options),
+    "transformer": lambda **options: graph.draw(nn.TransformerEncoderLayer(16, 4, 32), mg.randn(5, 2, 16), **options),
+    "LSTM": lambda **options: graph.draw(nn.LSTM(4, 8), mg.randn(3, 2, 4), **options),
+    "third order": lambda **options: graph.draw(third_order(), **options),
+    "group norm": lambda **options: graph.draw(Grouped(), mg.randn(2, 2, 6, 6), **options),
+    "2,000 ops": lambda **options: graph.draw(chain(2000), **options),
+}
+
+
+@drawable
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+@pytest.mark.parametrize("name", FITTING)
+def test_pictures_fit_a4_and_nothing_crosses_their_labels(name, direction):
+    """Forward alone and with the backward pass, upright and from left to right on a sheet in landscape format."""
+    mg.manual_seed(0)
+    for backward in (False, True):
+        svg = FITTING[name](direction=direction, backward=backward).svg
+        wide, high = (float(ET.fromstring(svg).get(side).removesuffix("pt")) for side in ("width", "height"))
+        assert (wide <= 820 and high <= 1240) if direction == "TB" else (wide <= 1240 and high <= 820)
+        assert crossed(svg) == set()
+        assert min(float(text.get("font-size")) for text in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")) >= 9
+
+
+def test_a_label_under_an_arrow_or_a_frame_is_found():
+    label = '<text text-anchor="start" x="10" y="-20" font-size="10.00" textLength="40">body</text>'
+    frame = '<g id="c1" class="cluster">\n<title>cluster_1_0</title>\n<path d="M0,-60C0,-60 90,-60 90,-60 90,-60 90,0 90,0"/>{}</g>'
+    arrow = '<g id="e1" class="edge">\n<title>n0&#45;&gt;n1</title>\n<path d="M{0},-50C{0},-30 {0},-20 {0},-10"/>{1}</g>'
+    assert crossed(frame.format(label) + arrow.format(30, "")) == {"cluster_1_0"}
+    assert crossed(frame.format(label) + arrow.format(60, "")) == set()
+    assert crossed(frame.format("") + arrow.format(70, label.replace('"10"', '"60"'))) == {"n0->n1"}  # by its own arrow
+
+
+@drawable
+def test_a_label_that_is_crossed_stands_elsewhere():
+    """A frame's in another place of its head, an arrow's in the box that it leads to."""
+    mg.manual_seed(0)
+    (picture,) = pictures(graph.draw(Grouped(), mg.randn(2, 2, 6, 6), depth=None))
+    before, wrong = picture.text(), crossed(render.render(picture.text(), "svg").decode())
+    assert wrong and picture.move(wrong) and picture.text() != before
+    while picture.move(wrong):
+        pass
+    assert not picture.move(wrong)  # nothing is left to try
+    (both,) = pictures(graph.draw(nn.LSTM(4, 8), mg.randn(3, 2, 4), backward=True, depth=None))
+    arrow = next(
+        title
+        for title in re.findall(r"<title>(b.*?)</title>", render.render(both.text(), "svg").decode().replace("&#45;&gt;", "->"))
+        if "->" in title
+    )
+    both.move([arrow])
+    assert both.text().count("from ∂") == 1
+
+
+@drawable
+def test_columns_say_what_goes_on_from_where():
+    """Forward and backward: in a picture of several rows no arrow leads from row to row."""
+    mg.manual_seed(0)
+    svg = FITTING["LeNet"](direction="LR", backward=True).svg
+    rows = svg.count(">from max_pool2d") + svg.count(">from relu") + svg.count(">from flatten")
+    assert rows >= 1 and svg.count("from ∂") == rows
+
+
 def test_values_and_gradients_of_a_scalar_expression_are_in_its_boxes():
     x, w = mg.tensor(0.5, requires_grad=True), mg.tensor(-1.5, requires_grad=True)
     g = graph.draw((w * x + 1).tanh() ** 2, names={"x": x, "w": w}, values=True)
@@ -994,9 +1078,19 @@ def test_an_op_between_folded_modules_stays_itself():
                 x = x if i % 2 else ((5 - x) * x).exp()
             return x
 
-    g = graph.draw(Steps(), mg.ones(1, 4))
-    assert "neighbouring ops in one box" in g.dot.replace("</font></td></tr><tr>", " ")
-    assert "… + 100" in g.dot and "<b>1 ops</b>" not in g.dot and "many ops" in g.dot
+    boxes = view(graph.draw(Steps(), mg.ones(1, 4)), 1, limit=8, pieces=12).boxes.values()
+    summaries = [box for box in boxes if box.vertex is None and box.scope is None]
+    assert summaries and all(len(box.vertices) > 1 for box in summaries)
+    assert (
+        sum(box.vertex is not None and box.vertex.name == "add" for box in boxes) == 6 and sum(box.scope is not None for box in boxes) == 12
+    )
+
+
+@drawable
+def test_a_long_row_of_modules_is_summarised_under_their_names():
+    model = nn.Sequential(*[nn.Sequential(nn.Linear(4 + i, 5 + i), nn.Tanh()) for i in range(90)])
+    text = " ".join(re.sub("<[^>]+>", " ", graph.draw(model, mg.ones(1, 4)).dot).split())
+    assert "neighbouring modules and ops in one box" in text and re.search(r"0, 1, (2|…, \d+) \d+ ops", text)
 
 
 def test_leaves_in_a_summary():
