@@ -394,7 +394,21 @@ class _Writer(Faces):
         self.ids = {place: f"n{i}" for i, place in enumerate(seen.boxes)}  # names without : / and \\, which are special in Graphviz
 
     def text(self) -> str:
-        moved = [link for link in self.seen.links if f"b{self.ids[link.source]}->{self.end(link)}" in self.moved]
+        boxes = self.seen.boxes
+        self.packed = (
+            self.seen.columns > 1 and len(boxes) > COLUMN
+        )  # each column is laid out by itself, which is faster, but loses labels of arrows
+        moved = [
+            link
+            for link in self.seen.links
+            if f"b{self.ids[link.source]}->{self.end(link)}" in self.moved
+            or (
+                self.packed
+                and boxes[link.source].column == boxes[link.target].column
+                and not self.many(boxes[link.source])
+                and self.norm(link)
+            )
+        ]
         self.into = {source: list(links) for source, links in itertools.groupby(sorted(moved, key=lambda k: k.source), lambda k: k.source)}
         d, columns = _package().Digraph(name=self.graph.title or None), self.seen.columns
         self.digraph = d
@@ -404,14 +418,12 @@ class _Writer(Faces):
         d.attr("graph", margin="0.1", tooltip=self.graph.title or " ", labelloc="t", labeljust="l")
         if heading := self.heading():
             d.attr("graph", label=f"<{heading}>")
-        if (
-            packed := columns > 1 and len(self.seen.boxes) > COLUMN
-        ):  # each column is laid out by itself, which is faster; labels of arrows are lost
+        if self.packed:
             d.attr("graph", pack="24", packmode=f"array_ut{columns + 1}", nslimit="2", mclimit="0.5")
         d.attr("node", shape="box", fontname=FONT, fontsize="11", fontcolor=INK, margin="0.13,0.06", height="0.3", width="0.4")
         d.attr("edge", fontname=FONT, fontsize="9", fontcolor=GREY, color=LINE, arrowsize="0.6")
         for column in range(columns) if self.options["direction"] in ("TB", "BT") else range(columns)[::-1]:  # from below where rows lie
-            part = _package().Digraph(name=f"cluster_column_{column}") if columns > 1 and not packed else d
+            part = _package().Digraph(name=f"cluster_column_{column}") if columns > 1 and not self.packed else d
             self.cluster("", column, part)
             for link in self.seen.links:
                 if self.seen.boxes[link.target].column == column:
@@ -541,7 +553,9 @@ class _Writer(Faces):
                 lines += [f"∂{self.parameter_name(edge)}  ‖g‖ {number(edge.gradient['norm'])}"] if edge.gradient else []
             kept = ", ".join(f"{k['name']} {shape_text(k['shape'])}" for k in box.vertex.keeps[:3])
         pair, beside = (self.ids[box.id], f"b{self.ids[box.id]}"), self.options["direction"] in ("TB", "BT")
-        if kept and not (self.chain and beside and "->".join(pair) not in self.moved):  # no space for a label between the two
+        if kept and not (
+            self.chain and beside and not self.packed and "->".join(pair) not in self.moved
+        ):  # no space for a label between the two
             lines.append(f"keeps {short(kept, 30)}")
             kept = ""
         lines += [f"{self.norm(link)} from ∂ {short(self.called(self.seen.boxes[link.target]), 20)}" for link in self.into.get(box.id, ())]
@@ -579,6 +593,10 @@ class _Writer(Faces):
             frames, scope = frames + 1, parents[scope]
         return "#" + f"{round(255 * (1 - SHADE / 255) ** frames):02x}" * 3
 
+    def many(self, box: Box) -> bool:
+        """Whether a given tensor has so many uses that arrows to them would hide the boxes between."""
+        return self.uses[box.id] > MANY and box.vertex is not None and box.vertex.kind != "op"
+
     def end(self, link: Link) -> str:
         """Where the arrow of a link's gradient begins."""
         b = self.seen.boxes[link.target]
@@ -594,21 +612,16 @@ class _Writer(Faces):
         target = self.end(link)
         # Written against its direction, so that both passes have the same ranks: forward down the page, backward up.
         straight = a.vertex is None or a.vertex.kind == "op"
-        tail, label = f"b{self.ids[a.id]}", self.norm(link)
-        if a.column != b.column:
-            target = f"{tail}_{target}"
-            self.digraph.node(
-                target,
-                self.written(f"from ∂ {short(self.called(b))} {label}"),
-                shape="cds",
-                fontsize="9",
-                fontcolor=tint,
-                color=tint,
-                style="",
-                margin="0.05",
-            )
+        tail, label, look = f"b{self.ids[a.id]}", self.norm(link), {"shape": "cds", "fontsize": "9", "style": "", "margin": "0.05"}
+        if self.many(a):  # as forward: each use says whose gradient it is
+            tail = f"{target}_{tail}"
+            self.digraph.node(tail, self.written(f"to ∂ {short(self.called(a))} {label}"), fontcolor=tint, color=tint, **look)
             label = ""
-        elif f"{tail}->{target}" in self.moved:
+        elif a.column != b.column:
+            target = f"{tail}_{target}"
+            self.digraph.node(target, self.written(f"from ∂ {short(self.called(b))} {label}"), fontcolor=tint, color=tint, **look)
+            label = ""
+        elif self.packed or f"{tail}->{target}" in self.moved:
             label = ""
         self.digraph.edge(
             tail, target, self.written(label), dir="back", color=tint, fontcolor=tint, weight="6" if straight else "1",
@@ -622,8 +635,7 @@ class _Writer(Faces):
         if a.vertex is None or a.vertex.kind in ("op", "input"):
             style["weight"] = "60" if self.following.get(a.id) == b.id else "6"  # arrows of data are straight, above all in a chain
         tip = ", ".join(dict.fromkeys(e.argument for e in link.edges if e.argument)) or "result"
-        many = self.uses[a.id] > MANY and a.vertex is not None and a.vertex.kind != "op"
-        if a.column != b.column or many:  # each column is laid out alone, and long arrows to many ops would hide the boxes between
+        if a.column != b.column or self.many(a):  # each column is laid out alone, and long arrows to many ops would hide the boxes between
             end = f"{self.ids[a.id]}_{self.ids[b.id]}"
             text = f"from {short(self.called(a))} {shape_text(link.edges[0].shape)}"
             self.digraph.node(end, text, shape="cds", fontsize="9", fontcolor=GREY, color=LINE, style="", sortv=str(b.column + 1))

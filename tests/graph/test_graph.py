@@ -964,6 +964,19 @@ def test_columns_say_what_goes_on_from_where():
     assert rows >= 1 and svg.count("from ∂") == rows
 
 
+@drawable
+def test_a_picture_of_many_columns_loses_no_norm():
+    """Graphviz packs columns without the labels of their arrows; and arrows back to a tensor with many uses would hide what is between."""
+    x = h = mg.full((2,), 0.5).requires_grad_()
+    for _ in range(60):
+        h = (h * 0.9 + x).tanh()
+    g = graph.draw(h.sum(), backward=True, depth=None)
+    svg = g.svg
+    arrows = sum(e.gradient is not None for e in g.edges)
+    assert svg.count("‖g‖") == arrows
+    assert svg.count("to ∂ leaf") == 61 and crossed(svg) == set()
+
+
 def test_values_and_gradients_of_a_scalar_expression_are_in_its_boxes():
     x, w = mg.tensor(0.5, requires_grad=True), mg.tensor(-1.5, requires_grad=True)
     g = graph.draw((w * x + 1).tanh() ** 2, names={"x": x, "w": w}, values=True)
@@ -1091,6 +1104,26 @@ def test_a_long_row_of_modules_is_summarised_under_their_names():
     model = nn.Sequential(*[nn.Sequential(nn.Linear(4 + i, 5 + i), nn.Tanh()) for i in range(90)])
     text = " ".join(re.sub("<[^>]+>", " ", graph.draw(model, mg.ones(1, 4)).dot).split())
     assert "neighbouring modules and ops in one box" in text and re.search(r"0, 1, (2|…, \d+) \d+ ops", text)
+
+
+@pytest.mark.parametrize("name", ["repeats", "backward", "values", "constants", "parameters", "legend"])
+def test_a_switch_is_true_or_false(name):
+    """1 and "no" would be read as yes; a page says what it draws, so the switch is checked before the model runs."""
+    ran = []
+
+    class Heard(nn.Module):
+        def forward(self, x):
+            ran.append(x)
+            return x * 2
+
+    for wrong in (1, 0, "no", [], *([] if name == "repeats" else [None])):
+        with pytest.raises(TypeError, match=f"^draw: {name} must be True or False, but is "):
+            graph.draw(Heard(), mg.ones(2), **{name: wrong})
+    assert not ran
+    for right in (True, False, *([None] if name == "repeats" else [])):
+        drawn = graph.draw(Heard(), mg.ones(2), **{name: right})
+        assert name == "constants" or drawn.options[name] is right
+    assert len(ran) == 3 if name == "repeats" else len(ran) == 2
 
 
 def test_leaves_in_a_summary():

@@ -545,6 +545,20 @@ def test_print_play_pinch_and_the_other_keys_and_buttons(tmp_path):
 
 
 @in_browser
+def test_the_hint_names_what_the_pointer_can_do(tmp_path):
+    """A finger taps and pinches, a mouse clicks and has a wheel; in both languages."""
+    hints = act(
+        tmp_path,
+        """const hint = coarse => { window.matchMedia = q => ({matches: coarse === q.includes("coarse")}); details(null); return at("panel").querySelector("p.hint").textContent; };
+        const found = [hint(true), hint(false)]; at("language").click(); return [...found, hint(true), hint(false)];""",
+    )
+    finger, mouse, finger_ja, mouse_ja = hints
+    assert finger.startswith("Tap a box") and "pinch to zoom" in finger and "wheel" not in finger
+    assert mouse.startswith("Click a box") and "wheel to zoom" in mouse and "pinch" not in mouse
+    assert "タップ" in finger_ja and "ピンチ" in finger_ja and "クリック" in mouse_ja and "ホイール" in mouse_ja
+
+
+@in_browser
 def test_backward_passes_open_folded_and_are_named_in_both_languages(tmp_path):
     mg.manual_seed(0)
     shown, titles, japanese, opened = act(
