@@ -47,6 +47,7 @@ class MultivariateNormal(Distribution):
 
     has_rsample = True
     parameters = {"loc": 1, "scale_tril": 2, "covariance_matrix": 2, "precision_matrix": 2}
+    printed = ("loc", "covariance_matrix", "precision_matrix", "scale_tril")
     arg_constraints = {
         "loc": constraints.real_vector,
         "covariance_matrix": constraints.positive_definite,

@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.engine import F64, cast, elementwise, known_as, op, public
 from minigrad.ops import elementwise as ew
 from minigrad.ops.elementwise import pow, real, where
-from minigrad.ops.results import MantissaExponent
+from minigrad.ops.results import MantissaExponent, returned_by
 from minigrad.types import Array, Operand, Tensor
 
 
@@ -151,6 +151,9 @@ def _frexp(input: Operand) -> Array:
     return np.frexp(real(input))
 
 
+_MantissaExponent = returned_by("frexp", MantissaExponent)
+
+
 def frexp(input: Tensor) -> MantissaExponent:
     """``input`` as mantissa * 2**exponent with ``1/2 <= abs(mantissa) < 1``, a named tuple: ``torch.frexp``. The exponent is int32.
 
@@ -158,7 +161,7 @@ def frexp(input: Tensor) -> MantissaExponent:
     >>> mg.frexp(mg.tensor([3.0, -0.5])).exponent
     tensor([2, 0], dtype=torch.int32)
     """
-    return MantissaExponent(*_frexp(input))
+    return _MantissaExponent(*_frexp(input))
 
 
 @elementwise

@@ -34,6 +34,7 @@ from minigrad.ops.arguments import check, whole
 from minigrad.ops.batching import matrices
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import sum
+from minigrad.ops.results import returned_by
 from minigrad.ops.shape import cat, matrix_transpose, permute, reshape, tril, triu, unsqueeze
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Tensor
@@ -66,6 +67,11 @@ class LU(NamedTuple):
     P: Any
     L: Any
     U: Any
+
+
+_SLOGDET, _LU_FACTOR = returned_by("linalg_slogdet", SlogdetResult), returned_by("linalg_lu_factor", LUFactor)
+_LU, _LU_UNPACK = returned_by("linalg_lu", LU), returned_by("lu_unpack", LU)
+_TRIANGULAR_SOLVE = returned_by("triangular_solve", TriangularSolveResult)
 
 
 _COMPLEX = Later("minigrad.ops.complex_pair")  # which not every program needs
@@ -236,7 +242,7 @@ def slogdet(A: Tensor) -> SlogdetResult:
     >>> mg.linalg.slogdet(mg.tensor([[0.0, 2.0], [1.0, 0.0]])).logabsdet
     tensor(0.6931)
     """
-    return SlogdetResult(*_slogdet(A))
+    return _SLOGDET(*_slogdet(A))
 
 
 def logdet(input: Tensor) -> Tensor:
@@ -360,7 +366,7 @@ def triangular_solve(
     """
     check("triangular_solve", locals(), upper="True or False", transpose="True or False", unitriangular="True or False")
     matrix, above = (matrix_transpose(A), not upper) if transpose else (A, upper)
-    return TriangularSolveResult(solve_triangular(matrix, b, upper=above, unitriangular=unitriangular), A)
+    return _TRIANGULAR_SOLVE(solve_triangular(matrix, b, upper=above, unitriangular=unitriangular), A)
 
 
 @known_as("CholeskySolveBackward0")
@@ -501,7 +507,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
     [2, 2]
     """
     require_matrices("lu_factor", A)
-    found = LUFactor(*_lu(A, bool(pivot)))
+    found = _LU_FACTOR(*_lu(A, bool(pivot)))
     zeros = (np.diagonal(values_of(found.LU), 0, -2, -1) == 0).nonzero()
     if zeros[-1].size:
         where = f"U[{zeros[-1][0]}, {zeros[-1][0]}]{' of matrix ' * (len(zeros) > 1)}{', '.join([str(z[0]) for z in zeros[:-1]])}"
@@ -514,7 +520,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     empty = np.empty(0, LU_data.dtype)
     p = _swaps(LU_pivots, LU_data.shape[-2], LU_data.dtype) if unpack_pivots else empty
     lower, upper = _triangles(LU_data) if unpack_data else (alike(LU_data, empty), alike(LU_data, empty))
-    return LU(_COMPLEX.as_pair("lu", alike(LU_data, p)) if hasattr(LU_data, "pair") else alike(LU_data, p), lower, upper)
+    return _LU_UNPACK(_COMPLEX.as_pair("lu", alike(LU_data, p)) if hasattr(LU_data, "pair") else alike(LU_data, p), lower, upper)
 
 
 @known_as("LinalgLuBackward0")
@@ -537,7 +543,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> LU:
             [4., 4.]])
     """
     require_matrices("lu", A)
-    return lu_unpack(*_lu(A, bool(pivot)))
+    return _LU(*lu_unpack(*_lu(A, bool(pivot))))
 
 
 @known_as("LinalgLuSolveBackward0")

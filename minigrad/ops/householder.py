@@ -18,6 +18,7 @@ from minigrad.ops.batching import matrices
 from minigrad.ops.complex_pair import adjoint
 from minigrad.ops.equations import require_matrices, solve_triangular
 from minigrad.ops.products import matmul
+from minigrad.ops.results import returned_by
 from minigrad.ops.shape import diag_embed, tril, triu, unsqueeze
 from minigrad.types import Array, Tensor
 
@@ -27,6 +28,9 @@ class Reflections(NamedTuple):
 
     a: Any
     tau: Any
+
+
+_Reflections = returned_by("geqrf", Reflections)
 
 
 def no_gradient(g: Any) -> Any:
@@ -63,7 +67,7 @@ def geqrf(input: Tensor) -> Reflections:
             [-0.8000]]))
     """
     require_matrices("geqrf", input)
-    return Reflections(*_geqrf(input))
+    return _Reflections(*_geqrf(input))
 
 
 def _checked(name: str, A: Any, tau: Any) -> None:

@@ -17,6 +17,7 @@ from minigrad.ops import equations
 from minigrad.ops.arguments import check
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.complex_pair import adjoint
+from minigrad.ops.results import returned_by
 from minigrad.tree import numbers_of
 from minigrad.types import Tensor
 
@@ -48,6 +49,10 @@ class LUFactorEx(NamedTuple):
     LU: Any
     pivots: Any
     info: Any
+
+
+_CholeskyEx, _InverseEx = returned_by("linalg_cholesky_ex", CholeskyEx), returned_by("linalg_inv_ex", InverseEx)
+_SolutionEx, _LUFactorEx = returned_by("linalg_solve_ex", SolutionEx), returned_by("linalg_lu_factor_ex", LUFactorEx)
 
 
 def _first_minor(a: np.ndarray) -> int:
@@ -115,9 +120,11 @@ def cholesky_ex(input: Tensor, *, upper: bool = False, check_errors: bool = Fals
 
     >>> import minigrad as mg
     >>> mg.linalg.cholesky_ex(mg.tensor([[[4.0]], [[-1.0]]]))
-    CholeskyEx(L=tensor([[[2.]],
+    torch.return_types.linalg_cholesky_ex(
+    L=tensor([[[2.]],
     <BLANKLINE>
-            [[nan]]]), info=tensor([0, 1], dtype=torch.int32))
+            [[nan]]]),
+    info=tensor([0, 1], dtype=torch.int32))
     """
     check("cholesky_ex", locals(), upper="True or False", check_errors="True or False")
     equations.require_square("cholesky_ex", input)
@@ -125,7 +132,7 @@ def cholesky_ex(input: Tensor, *, upper: bool = False, check_errors: bool = Fals
     info = _stops(equations.values_of(lower), np.linalg.cholesky, lambda a: _first_minor(np.tril(a)))
     failed = _told("cholesky_ex", info, check_errors)
     factor = _spoilt(equations.cholesky(_safe(lower, failed)), failed)
-    return CholeskyEx(adjoint(factor) if upper else factor, equations.alike(input, info))
+    return _CholeskyEx(adjoint(factor) if upper else factor, equations.alike(input, info))
 
 
 @sample_by_sample()
@@ -146,7 +153,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseEx:
     equations.require_square("inv_ex", A)
     info = _stops(equations.values_of(A), np.linalg.inv, _first_zero)
     failed = _told("inv_ex", info, check_errors)
-    return InverseEx(_spoilt(equations.inv(_safe(A, failed)), failed), equations.alike(A, info))
+    return _InverseEx(_spoilt(equations.inv(_safe(A, failed)), failed), equations.alike(A, info))
 
 
 @sample_by_sample()
@@ -173,7 +180,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     if failed.any():
         columns = x.ndim - failed.ndim
         x = ew.where(failed.reshape(*failed.shape, *[1] * columns), np.nan, x)
-    return SolutionEx(x, equations.alike(A, info))
+    return _SolutionEx(x, equations.alike(A, info))
 
 
 @sample_by_sample()
@@ -195,7 +202,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     equations.require_matrices("lu_factor_ex", A)
     found = equations.old_lu(A, bool(pivot), True)
     _told("lu_factor_ex", numbers_of(found[2]), check_errors)
-    return LUFactorEx(*found)
+    return _LUFactorEx(*found)
 
 
 public(__name__)

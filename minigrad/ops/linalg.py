@@ -40,6 +40,7 @@ from minigrad.ops.householder import householder_product
 from minigrad.ops.informed import cholesky_ex, inv_ex, lu_factor_ex, solve_ex
 from minigrad.ops.products import cross, matmul, multi_dot
 from minigrad.ops.reduce import sum
+from minigrad.ops.results import returned_by
 from minigrad.ops.shape import cat, diag_embed, diagonal, matrix_transpose, movedim, reshape, squeeze, tril, unsqueeze
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, Dims, DType, Tensor
@@ -85,6 +86,15 @@ class LeastSquares(NamedTuple):
     residuals: Any
     rank: Any
     singular_values: Any
+
+
+_QR, _OLD_QR, _SVD, _OLD_SVD = (
+    returned_by("linalg_qr", QR),
+    returned_by("qr", QR),
+    returned_by("linalg_svd", SVD),
+    returned_by("svd", OldSVD),
+)
+_EIGH, _EIG, _LSTSQ = returned_by("linalg_eigh", Eigen), returned_by("linalg_eig", Eigen), returned_by("linalg_lstsq", LeastSquares)
 
 
 # ------------------------------------------------------------------------------------------- Q and R
@@ -141,12 +151,12 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr: mode must be 'reduced', 'complete' or 'r', not {mode!r}")
     q, r = _qr(A, "reduced" if mode == "r" else mode)
-    return QR(alike(A, np.empty(0, A.dtype)) if mode == "r" else q, r)
+    return _QR(alike(A, np.empty(0, A.dtype)) if mode == "r" else q, r)
 
 
 def old_qr(input: Tensor, some: bool = True) -> QR:
     """:func:`qr` under its older name and arguments: ``torch.qr``. ``some``: reduced, else complete."""
-    return qr(input, "reduced" if some else "complete")
+    return _OLD_QR(*qr(input, "reduced" if some else "complete"))
 
 
 # ------------------------------------------------------------------------------------------- singular values
@@ -205,7 +215,7 @@ def svd(A: Tensor, full_matrices: bool = True) -> SVD:
     tensor([3., 2.])
     """
     require_matrices("svd", A)
-    return SVD(*_svd(A, bool(full_matrices)))
+    return _SVD(*_svd(A, bool(full_matrices)))
 
 
 def old_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> OldSVD:
@@ -213,9 +223,9 @@ def old_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> OldSVD
     require_matrices("svd", input)
     u, s, vh = svd(input, not some)
     if compute_uv:
-        return OldSVD(u, s, adjoint(vh))
+        return _OLD_SVD(u, s, adjoint(vh))
     *lead, m, n = input.shape
-    return OldSVD(*[alike(input, np.zeros((*lead, k, k), input.dtype)) if k else s for k in (m, 0, n)])
+    return _OLD_SVD(*[alike(input, np.zeros((*lead, k, k), input.dtype)) if k else s for k in (m, 0, n)])
 
 
 def svdvals(A: Tensor) -> Tensor:
@@ -356,7 +366,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str = "gelsy") -> 
     empty = np.empty(0, A.dtype)
     m, n = A.shape[-2:]
     full = m > n and driver != "gelsy" and bool((array_of(rank) == n).all())
-    return LeastSquares(
+    return _LSTSQ(
         reshape(x, x.shape[:-1]) if vectors else x,
         _squares(matmul(A, x) - columns) if full else alike(A, empty),
         alike(A, np.empty(0, np.int64)) if driver == "gels" else rank,
@@ -402,7 +412,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
     require_square("eigh", A)
     if UPLO not in ("L", "U"):
         raise ValueError(f"eigh: UPLO must be 'L' or 'U', not {UPLO!r}")
-    return Eigen(*_eigh(A, UPLO))
+    return _EIGH(*_eigh(A, UPLO))
 
 
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
@@ -425,7 +435,7 @@ def eig(A: Tensor) -> Eigen:
     """
     require_matrices("eig", A)
     require_square("eig", A)
-    return Eigen(*_COMPLEX.eig(A))
+    return _EIG(*_COMPLEX.eig(A))
 
 
 def eigvals(A: Tensor) -> Tensor:
@@ -523,7 +533,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     return sum(ew.mul(conj(x), y), dim)
 
 
-@known_as("FlipBackward0")
+@known_as("CatBackward0")
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """The powers 0 to N - 1 of each element, (..., n) to (..., n, N): ``torch.linalg.vander``. N is n by default.
 

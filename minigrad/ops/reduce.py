@@ -42,7 +42,7 @@ from minigrad.ops.arguments import along, positive_dim, positive_dims, whole
 from minigrad.ops.batching import along_dim, positions, reduced
 from minigrad.ops.elementwise import quiet
 from minigrad.ops.precision import in_float32
-from minigrad.ops.results import MinMax, ValuesIndices
+from minigrad.ops.results import MinMax, ValuesIndices, returned_by
 from minigrad.ops.shape import flip, narrow, reshape, select
 from minigrad.types import Array, Dims, DType, Tensor, called_as
 
@@ -486,7 +486,7 @@ def amin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
 @known_as("AminmaxBackward0")
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
     """``(amin(input), amax(input))`` as a named tuple ``min, max``: ``torch.aminmax``."""
-    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
+    return _MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: bool) -> np.ndarray:
@@ -514,15 +514,25 @@ def argmin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     return _position("argmin", np.argmin, input, dim, keepdim)
 
 
-def _picked(x: Any, indices: Any, dim: int) -> ValuesIndices:
-    """The elements of ``x`` at ``indices`` along ``dim``, with a gradient. ``indices`` may be without the dimension ``dim``."""
+_MinMax = returned_by("aminmax", MinMax)
+_RETURNED = {
+    name: returned_by(name, ValuesIndices)
+    for name in ("max", "min", "cummax", "cummin", "sort", "topk", "kthvalue", "median", "nanmedian", "mode")
+}
+
+
+def _picked(name: str, x: Any, indices: Any, dim: int) -> ValuesIndices:
+    """The elements of ``x`` at ``indices`` along ``dim``, with a gradient. ``indices`` may be without the dimension ``dim``.
+
+    It is what the function ``name`` returns.
+    """
     places = getattr(indices, "_data", indices)
     if not x.shape:
-        return ValuesIndices(reshape(x, ()), indices)
+        return _RETURNED[name](reshape(x, ()), indices)
     axis = positive_dim("gather", dim, len(x.shape))
     key: list[Any] = [np.arange(n).reshape(-1, *[1] * (places.ndim - 1 - i)) for i, n in enumerate(places.shape)]
     key[axis : axis + places.ndim + 1 - len(x.shape)] = [places if places.ndim or is_batched(places) else int(places)]
-    return ValuesIndices(index.getitem(x, index=tuple(key)), indices)
+    return _RETURNED[name](index.getitem(x, index=tuple(key)), indices)
 
 
 def _other(name: str, dim: Any, other: Any) -> Any:
@@ -554,7 +564,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         return ew.maximum(input, other)
     if dim is None:
         return _maximum(amax(input, None, keepdim))
-    return _picked(input, argmax(input, dim, keepdim), dim)
+    return _picked("max", input, argmax(input, dim, keepdim), dim)
 
 
 @known_as("MinBackward0", several=True)
@@ -566,7 +576,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         return ew.minimum(input, other)
     if dim is None:
         return _minimum(amin(input, None, keepdim))
-    return _picked(input, argmin(input, dim, keepdim), dim)
+    return _picked("min", input, argmin(input, dim, keepdim), dim)
 
 
 @batched(along_dim())
@@ -589,13 +599,13 @@ def cummax(input: Tensor, dim: int) -> ValuesIndices:
     >>> mg.cummax(mg.tensor([1.0, 3.0, 2.0]), dim=0).values
     tensor([1., 3., 3.])
     """
-    return _picked(input, _running_position(input, dim, True), dim)
+    return _picked("cummax", input, _running_position(input, dim, True), dim)
 
 
 @known_as("CumminBackward0")
 def cummin(input: Tensor, dim: int) -> ValuesIndices:
     """Running minimum along ``dim`` and the index of its last occurrence: ``torch.cummin``."""
-    return _picked(input, _running_position(input, dim, False), dim)
+    return _picked("cummin", input, _running_position(input, dim, False), dim)
 
 
 # ---------------------------------------------------------------------------------------------------- log-sum-exp, norms
@@ -749,7 +759,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     >>> mg.sort(mg.tensor([3.0, 1.0, 2.0]), descending=True).indices
     tensor([0, 2, 1])
     """
-    return _picked(input, argsort(input, dim, descending), dim)
+    return _picked("sort", input, argsort(input, dim, descending), dim)
 
 
 @batched(along_dim())
@@ -779,7 +789,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     >>> mg.topk(mg.tensor([1.0, 4.0, 3.0]), 2).indices
     tensor([1, 2])
     """
-    return _picked(input, _top_places(input, whole("topk", "k", k), dim, largest), dim)
+    return _picked("topk", input, _top_places(input, whole("topk", "k", k), dim, largest), dim)
 
 
 @known_as("KthvalueBackward0")
@@ -792,7 +802,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     indices = argsort(input, dim)
     if input.shape:
         indices = narrow(indices, axis, k - 1, 1) if keepdim else select(indices, axis, k - 1)
-    return _picked(input, indices, dim)
+    return _picked("kthvalue", input, indices, dim)
 
 
 @batched(positions)
@@ -839,7 +849,7 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> mg.median(mg.tensor([4.0, 1.0, 3.0, 2.0]))
     tensor(2.)
     """
-    return _median(input) if dim is None else _picked(input, _median_place(input, dim, keepdim), dim)
+    return _median(input) if dim is None else _picked("median", input, _median_place(input, dim, keepdim), dim)
 
 
 @called_as(like.median)
@@ -850,7 +860,7 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> mg.nanmedian(mg.tensor([4.0, float("nan"), 1.0, 2.0]))
     tensor(2.)
     """
-    return _median(input, True) if dim is None else _picked(input, _median_place(input, dim, keepdim, True), dim)
+    return _median(input, True) if dim is None else _picked("nanmedian", input, _median_place(input, dim, keepdim, True), dim)
 
 
 @batched(positions)
@@ -882,7 +892,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     >>> values, indices
     (tensor(1), tensor(3))
     """
-    return _picked(input, _mode_place(input, dim, keepdim), dim)
+    return _picked("mode", input, _mode_place(input, dim, keepdim), dim)
 
 
 def _unique_input(g):

@@ -39,7 +39,7 @@ from minigrad.ops.batching import along_dim, behind
 from minigrad.ops.elementwise import clone
 from minigrad.ops.index import getitem
 from minigrad.tree import array_of, unwrapped
-from minigrad.types import Array, Dims, Operand, Size, Tensor, called_as
+from minigrad.types import Array, Dims, Operand, Shape, Size, Tensor, called_as
 
 # ----------------------------------------------------------------------------------------------- reshaping
 
@@ -365,7 +365,7 @@ def expand_as(x: Tensor, other: Tensor) -> Tensor:
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     """The shape that all ``shapes`` broadcast to: ``torch.broadcast_shapes``. Raises ``ShapeError`` if there is none."""
     try:
-        return np.broadcast_shapes(*map(sizes_of, shapes))
+        return Shape(np.broadcast_shapes(*map(sizes_of, shapes)))
     except ValueError:
         raise ShapeError(
             f"broadcast_shapes: {' and '.join(map(str, shapes))} do not broadcast: aligned at the last dimension, sizes must be equal or 1"

@@ -17,7 +17,7 @@ from minigrad.ops.index import index_add, take_along_dim
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import cumsum, sort, sum
-from minigrad.ops.results import Histogram
+from minigrad.ops.results import Histogram, returned_by
 from minigrad.ops.shape import cat, diagonal, movedim, narrow, reshape, select, unsqueeze
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Dims, Operand, Tensor, called_as
@@ -336,6 +336,9 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
     return np.bincount(places, minlength=bins).astype(input.dtype)
 
 
+_Histogram, _HistogramDD = returned_by("histogram", Histogram), returned_by("histogramdd", Histogram)
+
+
 def histogram(
     input: Tensor, bins: Any, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False
 ) -> Histogram:
@@ -358,7 +361,7 @@ def histogram(
         raise ShapeError(f"histogram: weight has shape {shape_of(weight)}, but input {shape_of(input)}")
     one_weight = None if weight is None else reshape(weight, (-1,))
     hist, edges = _histogram("histogram", reshape(input, (-1, 1)), [bins], range, one_weight, density)
-    return Histogram(hist, edges[0])
+    return _Histogram(hist, edges[0])
 
 
 def histogramdd(
@@ -389,7 +392,7 @@ def histogramdd(
     if len(each) != shape[-1]:
         raise ShapeError(f"histogramdd: bins are given for {len(each)} coordinates, but points have {shape[-1]}")
     one_weight = None if weight is None else reshape(weight, (-1,))
-    return Histogram(*_histogram("histogramdd", reshape(input, (math.prod(shape[:-1]), shape[-1])), each, range, one_weight, density))
+    return _HistogramDD(*_histogram("histogramdd", reshape(input, (math.prod(shape[:-1]), shape[-1])), each, range, one_weight, density))
 
 
 def _histogram(name: str, points: Any, bins: list[Any], limits: Any, weight: Any, density: bool) -> tuple[Any, tuple[Any, ...]]:

@@ -318,17 +318,18 @@ class Normalize(_Images):
     floats = True
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float], inplace: bool = False):
-        self.mean = np.reshape(numbers("Normalize", "mean", mean), (-1, 1, 1))
-        self.std = np.reshape(numbers("Normalize", "std", std), (-1, 1, 1))
+        self.mean, self.std = mean, std
+        self._channels = [np.reshape(numbers("Normalize", what, x), (-1, 1, 1)) for what, x in (("mean", mean), ("std", std))]
         self.inplace = inplace  # only for compatibility with torchvision: the input is never changed
-        if not (self.std > 0).all():
+        if not (self._channels[1] > 0).all():
             raise ValueError(f"Normalize: std must be above 0, but is {std}")
 
     def _apply(self, images: Any) -> Any:
-        for values in (self.mean, self.std):
+        for values in self._channels:
             if len(values) not in (1, images.shape[1]):
                 raise ShapeError(f"Normalize: {len(values)} channels are described, but the images {images.shape} have {images.shape[1]}")
-        return (images - self.mean.astype(images.dtype)) / self.std.astype(images.dtype)
+        mean, std = [values.astype(images.dtype) for values in self._channels]
+        return (images - mean) / std
 
 
 # ------------------------------------------------------------------------------------------------- crops and sizes

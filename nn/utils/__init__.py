@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.engine import ShapeError, Shell, TensorBase, inside, no_grad, wrap
+from minigrad.engine import ShapeError, Shell, TensorBase, get_default_dtype, inside, no_grad, wrap
 from minigrad.nn.module import Module, Parameter
 from minigrad.nn.utils import parametrizations, parametrize, prune
 from minigrad.nn.utils.norm_hooks import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
@@ -47,7 +47,7 @@ def get_total_norm(
     check("get_total_norm", locals(), norm_type="not NaN")
     arrays = [t._data for t in _tensors("get_total_norm", "tensors", tensors)]
     if not arrays:
-        return wrap(np.zeros((), np.float32))
+        return wrap(np.zeros((), get_default_dtype()))
     dtype = np.result_type(*arrays)
     with np.errstate(over="ignore", invalid="ignore"):
         if norm_type == 2.0:  # BLAS, without a temporary

@@ -1,6 +1,7 @@
 """The text of a Tensor, and of its node, is PyTorch's."""
 
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -150,3 +151,29 @@ def test_layout():
     import minigrad.torch as torch
 
     assert torch.ones(2).layout is torch.strided and isinstance(torch.strided, torch.layout) and repr(torch.strided) == "torch.strided"
+
+
+def results(torch):
+    """The texts of named tuples, the classes of which have PyTorch's names."""
+    a = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
+    found = [
+        a.sort(), a.max(1), a.min(0), a.topk(1), a.kthvalue(1), a.mode(1), a.median(1), a.nanmedian(0), a.cummax(0), a.cummin(1), torch.aminmax(a), torch.frexp(a),
+        torch.linalg.qr(a * 0 + torch.eye(2)), torch.linalg.slogdet(a), torch.linalg.lu(a), torch.linalg.lu_factor(a), torch.lu_unpack(*torch.linalg.lu_factor(a)),
+        torch.histogram(a, 2), torch.svd(torch.eye(2)), torch.linalg.svd(torch.eye(2)),
+    ]  # fmt: skip
+    first = a.max(1)
+    again = pickle.loads(pickle.dumps(first))
+    values, indices = first
+    texts = [repr(r) for r in found] + [type(r).__name__ for r in found]
+    return [*texts, first.values is values, first[1] is indices, isinstance(first, tuple), again.indices.tolist()]
+
+
+def test_texts_of_named_tuples():
+    assert [text.replace("-0.", "0.") if isinstance(text, str) else text for text in results(minigrad.torch)] == [
+        text.replace("-0.", "0.") if isinstance(text, str) else text for text in noted(results)
+    ]
+
+
+def test_shapes_that_broadcast_are_a_size():
+    assert repr(mg.broadcast_shapes((3, 1), (1, 4))) == "torch.Size([3, 4])"
+    assert repr(nn.data.Normalize((0.5, 0.5), (0.1, 0.2))) == "Normalize(mean=(0.5, 0.5), std=(0.1, 0.2), inplace=False)"
