@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minigrad.creation import randn
-from minigrad.engine import no_grad
+from minigrad.engine import entitled, no_grad
 from minigrad.nn import functional as F
 from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minigrad.nn.module import Module
@@ -59,7 +59,8 @@ class _WeightNorm(Module):
         self.dim = -1 if dim is None else dim
 
     def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
-        return weight_v * (weight_g / length_except(weight_v, self.dim))
+        weight = weight_v * (weight_g / length_except(weight_v, self.dim))
+        return entitled(weight, "WeightNormInterfaceBackward0") if self.dim in (0, weight.ndim - 1) else weight
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         return length_except(weight, self.dim), weight

@@ -168,6 +168,8 @@ def names(torch):
         F.embedding_bag(i,torch.ones(5,3,requires_grad=True),torch.tensor([0,2]),mode="sum"),
         F.embedding_bag(i,torch.ones(5,3,requires_grad=True),torch.tensor([0,2]),mode="max"), torch.nn.Flatten()(b3),
         torch.nn.Unflatten(1,(3,1))(b3), torch.func.vmap(lambda x:x*2)(a),
+        *[torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(4, 2), dim=dim).weight for dim in (0, 1, None)],
+        torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(2, 3, 2), dim=1).weight,
     ]  # fmt: skip
     return [None if y.grad_fn is None else (y.grad_fn.name(), type(y.grad_fn).__name__) for y in results]
 
