@@ -273,9 +273,8 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "torch.special": {
         "common_args multi_dim_common": _SELF,
-        "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_* hermite_polynomial_h hermite_polynomial_he "
-        "laguerre_polynomial_l legendre_polynomial_p modified_bessel_* scaled_modified_bessel_* shifted_chebyshev_polynomial_* "
-        "spherical_bessel_j0": _SCIPY,
+        "airy_ai chebyshev_polynomial_* hermite_polynomial_h hermite_polynomial_he "
+        "laguerre_polynomial_l legendre_polynomial_p shifted_chebyshev_polynomial_*": _SCIPY,
         "Tensor": _SELF,
     },
     "torch.distributed": {

@@ -72,11 +72,9 @@ def geqrf(input: Tensor) -> Reflections:
 
 def _checked(name: str, A: Any, tau: Any) -> None:
     require_matrices(name, A)
-    m, n = A.shape[-2:]
-    if n > m:
-        raise ShapeError(f"{name}: the matrices need as many rows as columns, or more, but their shape is {tuple(A.shape)}")
-    if len(tau.shape) != len(A.shape) - 1 or tuple(tau.shape[:-1]) != tuple(A.shape[:-2]) or tau.shape[-1] > n:
-        raise ShapeError(f"{name}: tau needs shape (..., k) with k up to the {n} columns of {tuple(A.shape)}, not {tuple(tau.shape)}")
+    most = min(A.shape[-2:])
+    if len(tau.shape) != len(A.shape) - 1 or tuple(tau.shape[:-1]) != tuple(A.shape[:-2]) or tau.shape[-1] > most:
+        raise ShapeError(f"{name}: tau needs shape (..., k) with k up to {most}, for {tuple(A.shape)}, not {tuple(tau.shape)}")
     if A.dtype != tau.dtype:
         raise RuntimeError(f"{name}: the matrices and tau need one dtype, not {A.dtype.name} and {tau.dtype.name}")
 
@@ -108,6 +106,8 @@ def householder_product(input: Tensor, tau: Tensor) -> Tensor:
     """
     _checked("householder_product", input, tau)
     m, n = input.shape[-2:]
+    if n > m:
+        raise ShapeError(f"householder_product: as many rows as columns, or more, are needed, not shape {tuple(input.shape)}")
     v, t = _reflections(input, tau)
     dtype = np.zeros(0, input.dtype).real.dtype
     eye: Any = np.eye(m, n, dtype=dtype)
@@ -121,7 +121,7 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     """``Q @ other`` with the product Q (..., m, m) of reflections, which is not made: ``torch.ormqr``.
 
     Args:
-        input, tau: as in :func:`householder_product`.
+        input, tau: as in :func:`householder_product`; ``input`` may have more columns than rows.
         other: (..., m, p), or (..., p, m) without ``left``.
         left: False for ``other @ Q``.
         transpose: multiply with the conjugate transpose of Q.

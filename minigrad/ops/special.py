@@ -24,8 +24,8 @@ from minigrad.tree import numbers_of
 from minigrad.types import Array, Operand, Tensor
 
 __all__ = [
-    "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammainc", "gammaincc", "gammaln", "i0", "i0e", "i1", "i1e", "lgamma", "log1p",
-    "log_ndtr", "log_softmax", "logit", "logsumexp", "multigammaln", "mvlgamma", "ndtr", "ndtri", "polygamma", "psi", "round", "sinc", "softmax",
+    "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammainc", "gammaincc", "gammaln", "i0", "i0e", "i1", "i1e", "lgamma", "log1p",
+    "log_ndtr", "log_softmax", "logit", "logsumexp", "modified_bessel_i0", "modified_bessel_i1", "modified_bessel_k0", "modified_bessel_k1", "multigammaln", "mvlgamma", "ndtr", "ndtri", "polygamma", "psi", "round", "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "sinc", "softmax", "spherical_bessel_j0",
     "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
 
@@ -332,6 +332,97 @@ def i0e(input: Operand) -> Tensor:
 def i1e(input: Operand) -> Tensor:
     """:func:`i1` times exp(-abs(x)): ``torch.special.i1e``."""
     return bessel_ie(input, 1)
+
+
+def _without_slope(name: str) -> Any:
+    """The formula of a function that has no gradient in PyTorch, and so none here."""
+
+    def formula(g: Any) -> Any:
+        raise NotImplementedError(f"{name}: there is no derivative, as in PyTorch; pass input.detach()")
+
+    return formula
+
+
+@elementwise
+@op(input=_without_slope("bessel_j0"))
+def bessel_j0(input: Operand) -> Array:
+    """The Bessel function of the first kind of order 0: ``torch.special.bessel_j0``. It has no gradient, as the functions below.
+
+    >>> import minigrad as mg
+    >>> mg.special.bessel_j0(mg.tensor([0.0, 1.0, 100.0]))
+    tensor([1.0000, 0.7652, 0.0200])
+    """
+    return _computed(lambda x: kernels.bessel_j(x, 0), input)
+
+
+@elementwise
+@op(input=_without_slope("bessel_j1"))
+def bessel_j1(input: Operand) -> Array:
+    """The Bessel function of the first kind of order 1: ``torch.special.bessel_j1``."""
+    return _computed(lambda x: kernels.bessel_j(x, 1), input)
+
+
+@elementwise
+@op(input=_without_slope("bessel_y0"))
+def bessel_y0(input: Operand) -> Array:
+    """The Bessel function of the second kind of order 0: ``torch.special.bessel_y0``. -inf at 0, NaN below."""
+    return _computed(lambda x: kernels.bessel_y(x, 0), input)
+
+
+@elementwise
+@op(input=_without_slope("bessel_y1"))
+def bessel_y1(input: Operand) -> Array:
+    """The Bessel function of the second kind of order 1: ``torch.special.bessel_y1``. -inf at 0, NaN below."""
+    return _computed(lambda x: kernels.bessel_y(x, 1), input)
+
+
+@elementwise
+@op(input=_without_slope("modified_bessel_i0"))
+def modified_bessel_i0(input: Operand) -> Array:
+    """The modified Bessel function of the first kind of order 0: ``torch.special.modified_bessel_i0``. :func:`i0` has a gradient."""
+    return _computed(lambda x: kernels.bessel_i(x, 0, False), input)
+
+
+@elementwise
+@op(input=_without_slope("modified_bessel_i1"))
+def modified_bessel_i1(input: Operand) -> Array:
+    """The modified Bessel function of the first kind of order 1: ``torch.special.modified_bessel_i1``. :func:`i1` has a gradient."""
+    return _computed(lambda x: kernels.bessel_i(x, 1, False), input)
+
+
+@elementwise
+@op(input=_without_slope("modified_bessel_k0"))
+def modified_bessel_k0(input: Operand) -> Array:
+    """The modified Bessel function of the second kind of order 0: ``torch.special.modified_bessel_k0``. Infinite at 0, NaN below."""
+    return _computed(lambda x: kernels.bessel_k(x, 0, False), input)
+
+
+@elementwise
+@op(input=_without_slope("modified_bessel_k1"))
+def modified_bessel_k1(input: Operand) -> Array:
+    """The modified Bessel function of the second kind of order 1: ``torch.special.modified_bessel_k1``. Infinite at 0, NaN below."""
+    return _computed(lambda x: kernels.bessel_k(x, 1, False), input)
+
+
+@elementwise
+@op(input=_without_slope("scaled_modified_bessel_k0"))
+def scaled_modified_bessel_k0(input: Operand) -> Array:
+    """:func:`modified_bessel_k0` times exp(x): ``torch.special.scaled_modified_bessel_k0``."""
+    return _computed(lambda x: kernels.bessel_k(x, 0, True), input)
+
+
+@elementwise
+@op(input=_without_slope("scaled_modified_bessel_k1"))
+def scaled_modified_bessel_k1(input: Operand) -> Array:
+    """:func:`modified_bessel_k1` times exp(x): ``torch.special.scaled_modified_bessel_k1``."""
+    return _computed(lambda x: kernels.bessel_k(x, 1, True), input)
+
+
+@elementwise
+@op(input=_without_slope("spherical_bessel_j0"))
+def spherical_bessel_j0(input: Operand) -> Array:
+    """sin(x) / x, 1 at 0: ``torch.special.spherical_bessel_j0``."""
+    return _computed(lambda x: np.where(np.isinf(x), 0.0, np.sin(x) / np.where(x == 0, 1.0, x)) + (x == 0), input)
 
 
 @elementwise

@@ -175,3 +175,32 @@ def test_methods():
     x = mg.tensor([0.5, 1.5])
     assert mg.equal(x.polygamma(1), mg.polygamma(1, x)) and mg.equal(x.clone().polygamma_(1), mg.polygamma(1, x))
     assert mg.equal(x.clone().lgamma_(), mg.lgamma(x)) and mg.equal(x.sinc(), mg.sinc(x)) and mg.equal(x.mvlgamma(1), mg.lgamma(x))
+
+
+def test_bessel_functions_of_large_and_small_numbers():
+    """By identities between them (Abramowitz and Stegun 9.1.16, 9.6.15), since PyTorch's J have errors of 1e-6 beyond 5; and at their edges."""
+    x = np.concatenate([np.logspace(-6, 4, 500), np.linspace(4.0, 60.0, 500)])
+    j0, j1, y0, y1 = (getattr(special, f"bessel_{name}")(x) for name in ("j0", "j1", "y0", "y1"))
+    np.testing.assert_allclose((j1 * y0 - j0 * y1) * x * np.pi / 2, 1.0, rtol=3e-13)
+    k0, k1 = special.scaled_modified_bessel_k0(x), special.scaled_modified_bessel_k1(x)
+    np.testing.assert_allclose((special.i0e(x) * k1 + special.i1e(x) * k0) * x, 1.0, rtol=3e-13)
+    np.testing.assert_allclose(special.modified_bessel_k0(x), k0 * np.exp(-x), rtol=1e-12)
+    # J_0 at its first three zeros, and the values at 50 and 1000 to 15 digits
+    assert np.abs(special.bessel_j0(np.array([2.404825557695773, 5.520078110286311, 8.653727912911013]))).max() < 2e-15
+    np.testing.assert_allclose(special.bessel_j0(np.array([50.0, 1000.0])), [0.0558123276692518, 0.0247866861524201], rtol=1e-13)
+    edges = np.array([0.0, inf, nan, -1.0])
+    for name in (
+        "bessel_j0",
+        "bessel_y0",
+        "bessel_y1",
+        "modified_bessel_k0",
+        "modified_bessel_k1",
+        "scaled_modified_bessel_k1",
+        "spherical_bessel_j0",
+    ):
+        at = getattr(special, name)(edges).tolist()
+        first = 1.0 if name.endswith("_j0") else -inf if "_y" in name else inf
+        assert at[0] == first and abs(at[1]) < 1e-100 and math.isnan(at[2]) and math.isnan(at[3]) == ("_j" not in name), name
+    assert special.bessel_j1(-x[:5]).tolist() == (-special.bessel_j1(x[:5])).tolist() and special.bessel_j1(np.zeros(1)).item() == 0.0
+    with pytest.raises(NotImplementedError, match="bessel_y1: there is no derivative, as in PyTorch"):
+        special.bessel_y1(mg.ones(2).requires_grad_()).sum().backward()

@@ -50,6 +50,24 @@ CASES = [
     Case(special.i1, FEW, torch="special.i1", **SOME),
     Case(special.i0e, st.arrays(avoid=(0.0,), margin=0.1), torch="special.i0e", **SOME),
     Case(special.i1e, st.arrays(avoid=(0.0,), margin=0.1), torch="special.i1e", **SOME),
+    Case(special.spherical_bessel_j0, st.arrays(low=-40.0, high=40.0), torch="special.spherical_bessel_j0", wrt=()),
+    *[Case(function, st.arrays(low=-40.0, high=40.0), wrt=()) for function in (special.bessel_j0, special.bessel_j1)],
+    *[
+        Case(function, st.arrays(low=0.01, high=60.0), wrt=()) for function in (special.bessel_y0, special.bessel_y1)
+    ],  # see tests/ops/test_special.py
+    *[
+        Case(function, st.arrays(low=0.01, high=60.0), torch=f"special.{function.__name__}", wrt=())
+        for function in (
+            special.modified_bessel_k0,
+            special.modified_bessel_k1,
+            special.scaled_modified_bessel_k0,
+            special.scaled_modified_bessel_k1,
+        )
+    ],
+    *[
+        Case(function, FEW, torch=f"special.{function.__name__}", wrt=(), **SOME)
+        for function in (special.modified_bessel_i0, special.modified_bessel_i1)
+    ],
     Case(special.sinc_derivative, FEW, hs.integers(0, 3)),
     Case(special.sinc, FEW, numpy=np.sinc, torch="sinc", **SOME),
 ]
