@@ -306,7 +306,7 @@ def test_reflections_refuse_what_does_not_fit():
     ):
         with pytest.raises(mg.ShapeError, match=text):
             call()
-    with pytest.raises(RuntimeError, match="one dtype, not torch.float32 and torch.float64"):
+    with pytest.raises(RuntimeError, match=r"householder_product: the matrices and tau need one dtype, not .*float32 and .*float64"):
         linalg.householder_product(mg.ones(3, 2), mg.ones(2, dtype=mg.float64))
     with pytest.raises(NotImplementedError, match="geqrf: there is no derivative"):
         mg.geqrf(mg.ones(3, 2).requires_grad_()).a.sum().backward()
