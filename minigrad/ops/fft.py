@@ -256,23 +256,25 @@ def ihfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None =
     return _half("ihfft", input, n, dim, _swapped(norm)).conj()
 
 
+@known_as("FftC2RBackward0")
 def hfft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
     """:func:`hfftn` of the last two dimensions: ``torch.fft.hfft2``."""
     return _whole("hfft2", as_pair("hfft2", input).conj(), s, dim, _swapped(norm))
 
 
-@known_as("ConjBackward0")
+@known_as("FftC2CBackward0")
 def ihfft2(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> ComplexPair:
     """The inverse of :func:`hfft2`: ``torch.fft.ihfft2``."""
     return _half("ihfft2", input, s, dim, _swapped(norm)).conj()
 
 
+@known_as("FftC2RBackward0")
 def hfftn(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
     """The real :func:`fftn` of a signal of which half is given, along the last of the dimensions: ``torch.fft.hfftn``."""
     return _whole("hfftn", as_pair("hfftn", input).conj(), s, dim, _swapped(norm))
 
 
-@known_as("ConjBackward0")
+@known_as("FftC2CBackward0")
 def ihfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> ComplexPair:
     """The inverse of :func:`hfftn`: ``torch.fft.ihfftn``."""
     return _half("ihfftn", input, s, dim, _swapped(norm)).conj()

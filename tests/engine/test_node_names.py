@@ -170,6 +170,7 @@ def names(torch):
         torch.nn.Unflatten(1,(3,1))(b3), torch.func.vmap(lambda x:x*2)(a),
         *[torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(4, 2), dim=dim).weight for dim in (0, 1, None)],
         torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(2, 3, 2), dim=1).weight,
+        torch.fft.hfft2(torch.complex(a, a)), torch.fft.hfftn(torch.complex(a, a)), torch.fft.ihfft2(a), torch.fft.ihfftn(a),
     ]  # fmt: skip
     return [None if y.grad_fn is None else (y.grad_fn.name(), type(y.grad_fn).__name__) for y in results]
 
