@@ -241,6 +241,12 @@ TABLE: dict[str, dict[str, str]] = {
         "profiler_* Profiler* kineto_available": "profiler.profile, in torch.profiler",
     },
     "torch.autograd.profiler": {"*": "profiler.profile and schedule, in torch.profiler"},
+    "torch.profiler.profile": {
+        "start_trace stop_trace prepare_trace": "start() and stop(), or a with block",
+        "export_memory_timeline": "time is measured, not memory; nn.summary says what the layers of a model take",
+        "add_metadata add_metadata_json preset_metadata_json get_trace_id set_custom_trace_id_callback": "what belongs to a trace stands beside its file",
+        "toggle_collection_dynamic": "there is one kind of activity, on the CPU",
+    },
     "torch.profiler": {
         "ExecutionTraceObserver itt kineto_available KinetoStepTracker DeviceType": "export_chrome_trace writes what was recorded, for chrome://tracing and Perfetto",
         "profiler": _SELF,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from minigrad import absent
 from minigrad.ops.arguments import check
 from minigrad.profiler.averages import EventList, averages
 from minigrad.profiler.files import write_flame_graph, write_stacks, write_trace
@@ -94,6 +95,7 @@ def _always(step: int) -> ProfilerAction:
     return ProfilerAction.RECORD
 
 
+@absent.answers_as("torch.profiler.profile")
 class profile:
     """Context manager: where the time of this thread goes, by op, module and line: ``torch.profiler.profile``.
 

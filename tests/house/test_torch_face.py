@@ -36,6 +36,7 @@ CLASSES = {  # an object of ours for each class in the table
     "torch.optim.Optimizer": nn.optim.SGD([WEIGHT], 0.1),
     "torch.utils.data.DataLoader": nn.data.DataLoader([1, 2]),
     "torch.utils.hooks.RemovableHandle": WEIGHT.register_hook(lambda g: None),
+    "torch.profiler.profile": mg.profiler.profile(),
     "torch.distributions.Distribution": distributions.Normal(0.0, 1.0),
     "torch.distributions.transforms.Transform": distributions.transforms.ExpTransform(),
 }
