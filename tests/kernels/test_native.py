@@ -632,6 +632,17 @@ def test_any_convolution(level, data, dims, n, c, seed):
 
 
 @LEVELS
+@pytest.mark.parametrize("c", [7, 56, 57, 60, 171])
+@pytest.mark.parametrize("o", [13, 16, 32, 50])
+def test_weights_in_runs(level, c, o):
+    """Many neighbouring weights of a channel are turned together, up to 512; of the last channels and weights there are fewer."""
+    x, weight, add, g = normal(1, c, 7, 7), normal(o, c, 3, 3), normal(o), normal(1, o, 7, 7)
+    window = conv.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+    assert_close(level, lambda: conv._by_columns(x, weight, add, (7, 7), window, "images"), rtol=1e-5, scale=3e-6)
+    assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, window, "images"), rtol=1e-5, scale=3e-6)
+
+
+@LEVELS
 @hypothesis.given(
     n=hs.integers(0, 5), c=hs.integers(1, 40), o=hs.integers(1, 40), size=hs.lists(hs.integers(1, 9), min_size=1, max_size=3),
     cut=hs.integers(0, 1), before=hs.integers(0, 1), turned=hs.booleans(), least=hs.sampled_from([1, 1 << 12]), seed=hs.integers(0, 1000),

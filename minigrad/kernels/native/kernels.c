@@ -1512,11 +1512,12 @@ static void multiply_some(const float *w, const Long *weights, Long w_row, const
 /* There are three ways to cut the pixels into vectors (s->way): PACKED, one behind the other, copied to the panel; FLAT, as they lie in the
  * frame, with what is between the rows; WHOLE, each row by itself, the last vector of a row perhaps with few pixels. Or vectors hold CHANNELS of y; or, of an
  * input gradient with few channels, all that a pixel gives to a row of y, which is then SPREAD there. */
-enum { PACKED, FLAT, WHOLE, CHANNELS, SPREAD };
+enum { PACKED, FLAT, WHOLE, CHANNELS, SPREAD, RUN = 512 };
 
 /* Weights of `o` channels (times taps, the channels of one after the other) with these in vectors: for each two vectors of channels (the last block may
  * be one) the bias, then a row for each cell. */
 static void turn_weights(const float *w, const float *bias, const Long *weights, Long cells, Long w_row, Long channels, Long o, float *to) {
+    float runs[LANES][RUN + 16]; /* neighbours of a channel: one channel after another, as lines of so many push each other out of the first cache */
     for (Long first = 0; first < o; first += 2 * LANES) {
         Long size = o - first > LANES ? 2 * LANES : LANES, known = o - first < size ? o - first : size;
         const float *from[2 * LANES];
@@ -1526,21 +1527,25 @@ static void turn_weights(const float *w, const float *bias, const Long *weights,
             from[i] = i < known ? w + channel * w_row + (first + i) / channels : 0;
         }
         for (Long k = 0, count; k < cells; k += count) { /* a square at a time, for rows of the result are far from one another */
-            Long adjacent = 1;
-            count = least(LANES, cells - k);
-            while (adjacent < count && weights[k + adjacent] == weights[k] + adjacent) adjacent++;
+            Long adjacent = 1, longest = known == size ? least(RUN, cells - k) : LANES;
+            while (adjacent < longest && weights[k + adjacent] == weights[k] + adjacent) adjacent++;
+            count = adjacent < LANES ? least(LANES, cells - k) : adjacent / LANES * LANES;
             for (Long half = 0; half < size; half += LANES) {
                 Vector v[LANES];
-                if (adjacent == LANES && from[half + LANES - 1])
-                    for (int i = 0; i < LANES; i++) v[i] = load(from[half + i] + weights[k]);
-                else
-                    for (int i = 0; i < LANES; i++) {
-                        float some[LANES] = {0.0f};
-                        if (from[half + i]) for (Long j = 0; j < count; j++) some[j] = from[half + i][weights[k + j]];
-                        v[i] = load(some);
-                    }
-                transpose(v);
-                for (Long j = 0; j < count; j++) memcpy(to + (k + j + 1) * size + half, &v[j], sizeof(Vector));
+                if (adjacent >= LANES && from[half + LANES - 1]) {
+                    for (int i = 0; i < LANES; i++)
+                        for (Long j = 0; j < count; j += LANES) {
+                            v[0] = load(from[half + i] + weights[k] + j);
+                            memcpy(runs[i] + j, &v[0], sizeof(Vector));
+                        }
+                } else
+                    for (int i = 0; i < LANES; i++)
+                        for (Long j = 0; j < LANES; j++) runs[i][j] = from[half + i] && j < count ? from[half + i][weights[k + j]] : 0.0f;
+                for (Long j = 0; j < count; j += LANES) {
+                    for (int i = 0; i < LANES; i++) v[i] = load(runs[i] + j);
+                    transpose(v);
+                    for (Long l = 0; l < least(LANES, count - j); l++) memcpy(to + (k + j + l + 1) * size + half, &v[l], sizeof(Vector));
+                }
             }
         }
         to += (cells + 1) * size;
