@@ -105,8 +105,10 @@ TABLE: dict[str, dict[str, str]] = {
         "get_offset set_offset graphsafe_get_state graphsafe_set_state": "get_state and set_state have all of it",
     },
     "torch.autograd.graph.Node": {
-        "register_hook register_prehook": "x.register_hook(f), of the tensor",
-        "metadata": "what is in the graph requires a gradient; x.grad_fn has name() and next_functions",
+        "register_hook register_prehook _register_hook_dict": "x.register_hook(f), of the tensor",
+        "metadata requires_grad _input_metadata": "what is in the graph requires a gradient; x.grad_fn has name() and next_functions",
+        "_sequence_nr _set_sequence_nr": "number is the creation number",
+        "_saved_* _raw_saved_*": "kept is the tuple of all values that its formulas use, as arrays and numbers; autograd.graph.saved_tensors_hooks sees each",
     },
     "torch.nn.Module": {
         "bfloat16": "float32 holds bfloat16 exactly",
@@ -130,13 +132,39 @@ TABLE: dict[str, dict[str, str]] = {
         "register_state_dict_pre_hook register_state_dict_post_hook register_load_state_dict_pre_hook register_load_state_dict_post_hook": (
             "change what state_dict() returns, or what load_state_dict is given"
         ),
-        "OptimizerPostHook OptimizerPreHook profile_hook_step _patch_step_function": _SELF,
+        "OptimizerPostHook OptimizerPreHook profile_hook_step _patch_step_function _accelerator_graph_capture_health_check "
+        "_cuda_graph_capture_health_check _optimizer_step_code _process_value_according_to_param_policy _warned_capturable_if_run_uncaptured "
+        "_zero_grad_profile_name _add_grad _clone_param _directional_evaluate _set_param": _SELF,
         "_optimizer_step_pre_hooks _optimizer_step_post_hooks": "the handle that register_step_pre_hook returns takes the hook off",
+        "_optimizer_state_dict_pre_hooks _optimizer_state_dict_post_hooks _optimizer_load_state_dict_pre_hooks "
+        "_optimizer_load_state_dict_post_hooks": "change what state_dict() returns, or what load_state_dict is given",
+        "_init_group _group_tensors_by_device_and_dtype": "update() is a formula on flat arrays, and slots() says what is kept for a parameter",
+        "_params _numel _numel_cache _gather_flat_grad": "param_groups has the parameters; nn.utils.parameters_to_vector makes one vector of them",
+        "share_memory": _SEVERAL,
+    },
+    "torch.optim.lr_scheduler.LRScheduler": {
+        "_initial_step": "the constructor takes the first step: set what get_lr() needs before super().__init__()",
+        "_update_lr": "step() writes what get_lr() returns into optimizer.param_groups",
+        "_init_is_better _reset _reduce_lr": "make a new ReduceLROnPlateau; best, num_bad_epochs and factor may be written",
+        "_scale_fn_ref _init_scale_fn _triangular_scale_fn _triangular2_scale_fn _exp_range_scale_fn": "scale_fn(x) is the scale",
+        "_anneal_func _annealing_cos _annealing_linear _cosine_anneal _linear_anneal _set_anneal_func anneal_func": (
+            "the option anneal_strategy says how; get_lr() is the result"
+        ),
+        "_get_initial_lr recursive_undo": _SELF,
     },
     "torch.utils.data.DataLoader": {
         "check_worker_number_rationality": _SELF,
-        "_get_iterator": "iter(loader)",
+        "_get_iterator _iterator": "iter(loader) begins a pass; persistent_workers keeps the workers from pass to pass",
         "_index_sampler": "batch_sampler, or sampler where there are no batches",
+        "_auto_collation": "batch_sampler is None where samples come one by one",
+        "_dataset_kind": "isinstance(loader.dataset, IterableDataset)",
+        "_IterableDataset_len_called _DataLoader__initialized _DataLoader__multiprocessing_context": _SELF,
+    },
+    "torch.utils.data.dataloader._BaseDataLoaderIter": {
+        "_next_data _try_get_data _get_data _process_data": "next(iterator)",
+        "_num_yielded _rcvd_idx _send_idx": "loader.state_dict() says how far the pass is",
+        "_shutdown_workers _shutdown": "the workers end with the iterator, or with the loader if they are persistent",
+        "_*": "an iterator has its batches and no more; the options are attributes of the loader",
     },
     "torch.utils.hooks.RemovableHandle": {"extra_dict_ref hooks_dict_ref next_id": "remove() takes the hook off"},
     "torch.distributions.Distribution": {"sample_n": "sample((n,))"},
@@ -411,25 +439,44 @@ class Missing:
         self.key, self.name = key, name
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        public = next(cls.__name__ for cls in owner.__mro__ if not cls.__name__.startswith("_"))  # x.data is a Tensor
-        raise error(self.key, self.name, f"'{public}' object")
+        raise error(self.key, self.name, f"'{_public(owner)}' object")
+
+
+def _public(owner: type) -> str:
+    """The name of a class, or of its first base with a public one: x.data is a Tensor."""
+    return next(cls.__name__ for cls in owner.__mro__ if not cls.__name__.startswith("_"))
 
 
 def answers_as(key: str) -> Callable[[C], C]:
     """Decorator that gives a class the attributes that the table has for PyTorch's class ``key``, which raise :func:`error`.
 
-    ``*_`` in the table stands for ``name_`` for each ``name`` that the class has.
+    ``*_`` in the table stands for ``name_`` for each ``name`` that the class has; for other patterns the class gets a ``__getattr__``.
     """
 
     def decorate(cls: C) -> C:
         found = {name for names in TABLE[key] for name in names.split()}
         if "*_" in found:
             found |= {f"{name}_" for name in dir(cls) if name[0] != "_" and not name.endswith("_")}
-        for name in found - {"*_", *dir(cls)}:  # the table has advice for each, which is looked up when somebody asks
+        found.discard("*_")
+        if patterns := {
+            name for name in found if "*" in name
+        }:  # Python asks this last: such classes have few attributes that are not there
+            cls.__getattr__ = _unknown(key)  # type: ignore[attr-defined]
+        for name in found - patterns - {*dir(cls)}:  # the table has advice for each, which is looked up when somebody asks
             setattr(cls, name, Missing(key, name))
         return cls
 
     return decorate
+
+
+def _unknown(key: str) -> Callable[[Any, str], Any]:
+    """The ``__getattr__`` of a class with patterns in the table. A name that fits none may be the user's own: no other face is searched for it."""
+
+    def refuse(self: Any, name: str) -> Any:
+        told = advice(key, name)
+        raise AttributeError(f"'{_public(type(self))}' object has no attribute {name!r}{f': {told}' if told else ''}", name=name, obj=self)
+
+    return refuse
 
 
 def is_missing(tensor: type, name: str) -> bool:

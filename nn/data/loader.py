@@ -231,6 +231,7 @@ class DataLoader(Generic[T]):
         return {**self.__dict__, "_current": None, "_pool": None}  # a copy has no current pass and no processes
 
 
+@absent.answers_as("torch.utils.data.dataloader._BaseDataLoaderIter")
 class _Pass(Iterator[Any]):
     """One pass over a loader."""
 

@@ -26,6 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from minigrad import absent
 from minigrad.engine import warn
 from minigrad.nn.optim.optimizer import Optimizer
 from minigrad.ops.arguments import check, number, shown, whole
@@ -55,6 +56,7 @@ def _checked(owner: LRScheduler, optimizer: Any) -> Optimizer:
     return optimizer
 
 
+@absent.answers_as("torch.optim.lr_scheduler.LRScheduler")
 class LRScheduler:
     """Base of the schedulers: a subclass defines :meth:`get_lr`.
 

@@ -34,7 +34,9 @@ CLASSES = {  # an object of ours for each class in the table
     "torch.nn.MultiheadAttention": nn.MultiheadAttention(2, 1),
     "torch.nn.utils.rnn.PackedSequence": nn.utils.rnn.pack_padded_sequence(mg.ones(2, 1, 1), [2]),
     "torch.optim.Optimizer": nn.optim.SGD([WEIGHT], 0.1),
+    "torch.optim.lr_scheduler.LRScheduler": nn.optim.lr_scheduler.LinearLR(nn.optim.SGD([WEIGHT], 0.1)),
     "torch.utils.data.DataLoader": nn.data.DataLoader([1, 2]),
+    "torch.utils.data.dataloader._BaseDataLoaderIter": iter(nn.data.DataLoader([1, 2])),
     "torch.utils.hooks.RemovableHandle": WEIGHT.register_hook(lambda g: None),
     "torch.profiler.profile": mg.profiler.profile(),
     "torch.distributions.Distribution": distributions.Normal(0.0, 1.0),
@@ -167,6 +169,8 @@ def test_the_table_names_what_pytorch_has():
         if key.startswith("torchvision"):
             continue
         home = their_class(key) if key in CLASSES else importlib.import_module(key)
+        if key == "torch.autograd.graph.Node":  # an abstract class; those of nodes are not below it
+            home = importlib.import_module("torch").ones(1, requires_grad=True).exp().grad_fn
         for names in rows:
             for pattern in names.split():
                 known = any(fnmatch.fnmatchcase(n, pattern) for n in [*dir(home), *written(home)])
@@ -176,11 +180,92 @@ def test_the_table_names_what_pytorch_has():
 
 
 def written(thing):
-    """The names of attributes that the methods of a class read or set: their objects have them, the class has not."""
+    """The names of attributes of a class and those below it, and those that their methods read or set, which their objects have."""
     for cls in getattr(thing, "__mro__", ()):
         for method in vars(cls).values():
-            code = getattr(method, "__code__", None)
-            yield from code.co_names if code else ()
+            for function in (method, getattr(method, "fset", None)):
+                yield from function.__code__.co_names if hasattr(function, "__code__") else ()
+    for cls in type.__subclasses__(thing) if isinstance(thing, type) else ():
+        yield from (*vars(cls), *written(cls))
+
+
+def optimised(lib, name, **options):
+    weight = lib.ones(2, 2, requires_grad=True)
+    optimizer = getattr(lib.optim, name)([weight], **options)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (weight * weight).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return optimizer
+
+
+def scheduled(lib, name, **options):
+    optimizer = optimised(lib, "SGD", lr=0.1, momentum=0.9)
+    home = lib.optim.swa_utils if name == "SWALR" else lib.optim.lr_scheduler
+    if name in ("SequentialLR", "ChainedScheduler"):
+        options["schedulers"] = [home.ConstantLR(optimizer), home.LinearLR(optimizer)]
+    made = home.ChainedScheduler(**options) if name == "ChainedScheduler" else getattr(home, name)(optimizer, **options)
+    optimizer.step()
+    made.step(*[1.0] * (name == "ReduceLROnPlateau"))
+    return made
+
+
+def loader(lib, **options):
+    return lib.utils.data.DataLoader(lib.utils.data.TensorDataset(lib.ones(4, 2)), **options)
+
+
+OBJECTS = {
+    **{name: lambda lib, name=name: optimised(lib, name, lr=0.1) for name in ("SGD", "Adam", "Adagrad", "LBFGS", "Adafactor", "Muon")},
+    "StepLR": lambda lib: scheduled(lib, "StepLR", step_size=2),
+    "ReduceLROnPlateau": lambda lib: scheduled(lib, "ReduceLROnPlateau"),
+    "CyclicLR": lambda lib: scheduled(lib, "CyclicLR", base_lr=0.1, max_lr=1.0),
+    "OneCycleLR": lambda lib: scheduled(lib, "OneCycleLR", max_lr=1.0, total_steps=10),
+    "SequentialLR": lambda lib: scheduled(lib, "SequentialLR", milestones=[2]),
+    "ChainedScheduler": lambda lib: scheduled(lib, "ChainedScheduler"),
+    "SWALR": lambda lib: scheduled(lib, "SWALR", swa_lr=0.05),
+    "DataLoader": loader,
+    "a pass": lambda lib: iter(loader(lib)),
+    "a pass with workers": lambda lib: iter(loader(lib, num_workers=1)),
+    "the node of a power": lambda lib: lib.ones(2, requires_grad=True).pow(2).grad_fn,
+    "the node of a product": lambda lib: (lib.ones(2, 2, requires_grad=True) @ lib.ones(2, 2)).grad_fn,
+    "the node of a mean": lambda lib: lib.ones(2, 2, requires_grad=True).mean(0).grad_fn,
+}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", OBJECTS)
+def test_no_attribute_of_an_object_is_refused_without_a_word(name):
+    """Private ones too: what a script in PyTorch finds in the debugger, or in an answer on the web."""
+    theirs, mine = (OBJECTS[name](lib) for lib in (importlib.import_module("torch"), minigrad.torch))
+    silent = []
+    for attribute in dir(theirs):
+        try:
+            if attribute[:2] != "__":
+                getattr(mine, attribute)
+        except AttributeError as error:
+            if f"has no attribute {attribute!r}: " not in str(error):
+                silent.append(str(error))
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("thing", "name", "said"),
+    [
+        ((WEIGHT * 2).grad_fn, "_saved_self", "'MulBackward0' object has no attribute '_saved_self': kept is the tuple of all values .*"),
+        ((WEIGHT * 2).grad_fn, "_savings", "'MulBackward0' object has no attribute '_savings'"),
+        (OBJECTS["a pass"](minigrad.torch), "_next_data", r"'Iterator' object has no attribute '_next_data': next\(iterator\)"),
+        (OBJECTS["StepLR"](minigrad.torch), "_initial_step", "'StepLR' object has no attribute '_initial_step': the constructor takes .*"),
+        (OBJECTS["StepLR"](minigrad.torch), "_mine", "'StepLR' object has no attribute '_mine'"),
+    ],
+)
+def test_private_names_say_what_to_use_instead(thing, name, said):
+    with pytest.raises(AttributeError) as error:
+        getattr(thing, name)
+    assert re.fullmatch(said, str(error.value))
 
 
 def submodule(name):
