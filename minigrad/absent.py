@@ -335,6 +335,11 @@ TABLE: dict[str, dict[str, str]] = {
         "DataParallel data_parallel DistributedDataParallelCPU": "DistributedDataParallel, under mpiexec",
         "comm gather parallel_apply replicate scatter scatter_gather deprecated": _SELF,
     },
+    "torch.distributions.utils": {
+        "euler_constant": "numpy.euler_gamma",
+        "F": "it is torch.nn.functional",
+        "Device Number R SymInt is_tensor_like": _SELF,
+    },
     "torch.distributions.kl": {"ExponentialFamily": "distributions.Distribution; a divergence is register_kl's, family by family"},
     "torch.distributions": {
         "*": "not here; a subclass of distributions.Distribution needs log_prob and sample, and Independent makes vectors of it",

@@ -10,7 +10,7 @@ element, and those of a single draw the ``event_shape``. ``rsample()`` draws wit
 (tensor([-0.9189, -1.4189]), tensor([0.3181, 0.4431]))
 """
 
-from minigrad.distributions import constraints, registry, transforms
+from minigrad.distributions import constraints, registry, transforms, utils
 from minigrad.distributions.continuous import Cauchy, Exponential, GeneralizedPareto, Laplace, Normal, Uniform, VonMises
 from minigrad.distributions.discrete import (
     Bernoulli,

@@ -12,6 +12,7 @@ from minigrad.creation import rand
 from minigrad.distributions import constraints
 from minigrad.distributions.constraints import Constraint
 from minigrad.distributions.distribution import Distribution, broadcast_all, floating
+from minigrad.distributions.utils import clamp_probs, probs_to_logits
 from minigrad.engine import ShapeError, wrap
 from minigrad.ops.activation import logsigmoid
 from minigrad.ops.arguments import whole
@@ -26,12 +27,6 @@ from minigrad.ops.special import lgamma
 from minigrad.random import numpy_generator
 from minigrad.tree import array_of
 from minigrad.types import Operand, Size, Tensor
-
-
-def _inside(probs: Any) -> Any:
-    """Probabilities moved off 0 and 1 by the dtype's precision, so that their logarithms are finite."""
-    eps = float(np.finfo(probs.dtype).eps)
-    return probs.clamp(eps, 1.0 - eps)
 
 
 class _OfProbability(Distribution):
@@ -62,8 +57,7 @@ class _Binary(_OfProbability):
     @functools.cached_property
     def logits(self) -> Any:
         """log(p / (1 - p))"""
-        inside = _inside(self.probs)
-        return inside.log() - (-inside).log1p()
+        return probs_to_logits(self.probs, is_binary=True)
 
 
 class Bernoulli(_Binary):
@@ -147,7 +141,7 @@ class ContinuousBernoulli(_Binary):
     ):
         given = self._take(probs, logits)
         if probs is not None:
-            self.__dict__["probs"] = _inside(given)
+            self.__dict__["probs"] = clamp_probs(given)
         self._low, self._high = lims
         super().__init__(given.shape, (), validate_args)
 
@@ -468,7 +462,7 @@ class Categorical(_OfProbability):
     @functools.cached_property
     def logits(self) -> Any:
         """The logarithms of the probabilities."""
-        return _inside(self.probs).log()
+        return probs_to_logits(self.probs)
 
     @property
     def _classes(self) -> int:

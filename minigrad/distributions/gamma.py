@@ -257,10 +257,13 @@ class Chi2(Gamma):
     """
 
     printed = ()
+    arg_constraints = {"df": constraints.positive}
 
     def __init__(self, df: Operand, validate_args: bool | None = None):
         (freedom,) = floating("Chi2", df=df)
         super().__init__(0.5 * freedom, 0.5, validate_args)
+        if self._validate_args:
+            self._require("df", freedom, constraints.positive)
 
     @property
     def df(self) -> Tensor:
@@ -277,6 +280,7 @@ class InverseGamma(TransformedDistribution):
     """
 
     parameters = {"concentration": 0, "rate": 0}
+    arg_constraints = Gamma.arg_constraints
     support = constraints.positive
 
     def __init__(self, concentration: Operand, rate: Operand, validate_args: bool | None = None):

@@ -155,6 +155,7 @@ class LogNormal(TransformedDistribution):
     """
 
     parameters = {"loc": 0, "scale": 0}
+    arg_constraints = Normal.arg_constraints
     support = constraints.positive
 
     def __init__(self, loc: Operand, scale: Operand, validate_args: bool | None = None):
@@ -195,6 +196,7 @@ class _Half(TransformedDistribution):
     """The distance from 0 of a symmetric distribution around it."""
 
     parameters = {"scale": 0}
+    arg_constraints = {"scale": constraints.positive}
     support = constraints.nonnegative
     _of: Any
 
@@ -458,6 +460,7 @@ class LogisticNormal(TransformedDistribution):
     """
 
     parameters = {"loc": 1, "scale": 1}
+    arg_constraints = Normal.arg_constraints
 
     def __init__(self, loc: Operand, scale: Operand, validate_args: bool | None = None):
         super().__init__(Normal(loc, scale, validate_args), StickBreakingTransform(), validate_args)
@@ -528,6 +531,7 @@ class RelaxedBernoulli(_Relaxed):
     """
 
     _discrete = "bernoulli"
+    arg_constraints = Bernoulli.arg_constraints
     support = constraints.unit_interval
 
     def __init__(
@@ -574,6 +578,7 @@ class RelaxedOneHotCategorical(_Relaxed):
     """
 
     _discrete = "categorical"
+    arg_constraints = OneHotCategorical.arg_constraints
     support = constraints.simplex
 
     def __init__(

@@ -338,6 +338,19 @@ def test_messages(call, error, message):
         call()
 
 
+@pytest.mark.parametrize("name", sorted({row[0] for row in ROWS.values()} - {"Uniform", "Wishart"}))  # theirs are properties
+def test_constraints_of_arguments(name):
+    theirs, mine = getattr(torch.distributions, name).arg_constraints, getattr(D, name).arg_constraints
+    whole = {"GreaterThanEq(lower_bound=0)": "GreaterThanEq(lower_bound=0.0)"}  # of counts
+    assert {k: str(v) for k, v in mine.items()} == {k: whole.get(str(v), str(v)) for k, v in theirs.items()}
+
+
+def test_a_refused_argument_has_the_name_that_it_was_given():
+    with pytest.raises(ValueError, match=r"Chi2: df must be positive, but is -1\.0"):
+        D.Chi2(mg.tensor([1.0, -1.0]))
+    assert D.Chi2(-1.0, validate_args=False).df.item() == -1.0
+
+
 def test_constraints():
     C = D.constraints
     assert C.simplex.check(mg.tensor([[0.5, 0.5], [0.5, 0.6]])).tolist() == [True, False]
@@ -566,3 +579,84 @@ def test_a_wishart_distribution_of_a_factor():
     (slope,) = mg.grad(drawn.mean(0).sum(), factor, retain_graph=True)
     (wanted,) = mg.grad(p.mean.sum(), factor)
     np.testing.assert_allclose(slope.numpy(), wanted.numpy(), rtol=0.05, atol=0.1)
+
+
+MATRICES = [[[0.5, -2.0, 4.0], [1.0, 3.0, 9.0], [-1.5, 2.5, 7.0]], [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]]
+
+
+class TestUtils:
+    """torch.distributions.utils, with PyTorch's numbers and gradients."""
+
+    @pytest.mark.parametrize(
+        ("function", "values", "options"),
+        [
+            ("logits_to_probs", [[0.3, -1.0, 8.0]], {}),
+            ("logits_to_probs", [[0.3, -1.0, 8.0]], {"is_binary": True}),
+            ("clamp_probs", [0.0, 0.4, 1.0], {}),
+            ("probs_to_logits", [[0.2, 0.3, 0.5]], {}),
+            ("probs_to_logits", [0.0, 0.4, 1.0], {"is_binary": True}),
+            *[("tril_matrix_to_vec", MATRICES, {"diag": diag}) for diag in range(-3, 3)],
+            *[("vec_to_tril_matrix", [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], {"diag": diag}) for diag in (-2, -1, 0)],
+            ("vec_to_tril_matrix", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], {"diag": 1}),
+        ],
+    )
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_numbers_and_gradients(self, function, values, options, dtype):
+        found = []
+        for lib in (torch, minigrad.torch):
+            x = lib.tensor(values, dtype=getattr(lib, dtype), requires_grad=True)
+            y = getattr(lib.distributions.utils, function)(x, **options)
+            (y * lib.arange(y.numel()).reshape(y.shape)).sum().backward()
+            found.append((y.detach().numpy(), x.grad.numpy()))
+        for theirs, mine in zip(*found, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-6 if dtype == "float32" else 1e-12)
+            assert mine.dtype == theirs.dtype
+
+    def test_broadcast_all(self):
+        for values in ([1, 2.5, True], [[0.5, 1.0], 2], [2, [[1], [2]], [0.5, 1.5]]):
+            both = [
+                lib.distributions.utils.broadcast_all(*[lib.tensor(v) if isinstance(v, list) else v for v in values])
+                for lib in (torch, minigrad.torch)
+            ]
+            for theirs, mine in zip(*both, strict=True):
+                assert repr(mine) == repr(theirs)
+
+    def test_lazy_property(self):
+        """Computed once, with a graph even where none is recorded; a value that was set stays."""
+        lazy_property = minigrad.torch.distributions.utils.lazy_property
+
+        class Both:
+            calls = 0
+
+            def __init__(self, logits):
+                self.logits = logits
+
+            @lazy_property
+            def probs(self):
+                """sigmoid"""
+                self.calls += 1
+                return self.logits.sigmoid()
+
+        both = Both(mg.zeros(2, requires_grad=True))
+        with mg.no_grad():
+            assert both.probs is both.probs and both.calls == 1
+        assert both.probs.requires_grad
+        assert isinstance(Both.probs, lazy_property) and Both.probs.__doc__ == "sigmoid"
+        other = Both(None)
+        other.probs = 3
+        assert other.probs == 3 and other.calls == 0
+
+    @pytest.mark.parametrize(
+        ("call", "error", "message"),
+        [
+            (lambda u: u.broadcast_all([1.0], 2.0), ValueError, r"Tensors and numbers are needed, not \[1.0\] \(list\)"),
+            (lambda u: u.broadcast_all(mg.ones(2), mg.ones(3)), ShapeError, "broadcast"),
+            (lambda u: u.tril_matrix_to_vec(mg.ones(2, 3)), ShapeError, r"square matrices \(..., n, n\) are needed, not shape \(2, 3\)"),
+            (lambda u: u.tril_matrix_to_vec(mg.ones(2, 2), diag=2), ValueError, "diag must be from -2 to 1, but is 2"),
+            (lambda u: u.vec_to_tril_matrix(mg.ones(2)), ShapeError, r"no square matrix has \(2,\) elements on and below its diagonal 0"),
+            (lambda u: u.vec_to_tril_matrix(mg.tensor(1.0)), ShapeError, "no square matrix"),
+        ],
+    )
+    def test_messages(self, call, error, message):
+        with pytest.raises(error, match=message):
+            call(D.utils)
