@@ -49,7 +49,7 @@ TABLE: dict[str, dict[str, str]] = {
         "cond": "PyTorch's is control flow; write if. The condition number is linalg.cond",
         "as_strided_scatter segment_reduce nonzero_static": _LATER,
         "is_inference is_neg resolve_neg get_device detach fill": "the method or the property of the tensor, if it has one: x.detach(), x.fill_(1)",
-        "ops types": _SELF,
+        "ops types contrib": _SELF,
         "is_inference_mode_enabled": "inference_mode is no_grad here; is_grad_enabled",
         "feature_dropout": "nn.functional.dropout2d",
         "*_": "call the method: x.exp_(), x.clamp_(0, 1)",
@@ -124,7 +124,7 @@ TABLE: dict[str, dict[str, str]] = {
         "_replicate_for_data_parallel": _SEVERAL,
     },
     "torch.nn.RNNBase": {
-        "check_forward_args check_hidden_size check_input get_expected_hidden_size permute_hidden": _SELF,
+        "check_forward_args check_hidden_size check_input get_expected_hidden_size get_expected_cell_size permute_hidden": _SELF,
     },
     "torch.nn.MultiheadAttention": {"merge_masks": "attn_mask may hide keys too: both masks by logical_or"},
     "torch.nn.utils.rnn.PackedSequence": {"byte char short": "to(dtype)", "cuda is_pinned pin_memory": _DEVICE},
@@ -143,6 +143,7 @@ TABLE: dict[str, dict[str, str]] = {
         "share_memory": _SEVERAL,
     },
     "torch.optim.lr_scheduler.LRScheduler": {
+        "recursive_undo": _SELF,
         "_initial_step": "the constructor takes the first step: set what get_lr() needs before super().__init__()",
         "_update_lr": "step() writes what get_lr() returns into optimizer.param_groups",
         "_init_is_better _reset _reduce_lr": "make a new ReduceLROnPlateau; best, num_bad_epochs and factor may be written",
@@ -245,12 +246,23 @@ TABLE: dict[str, dict[str, str]] = {
         "dlpack": "torch.from_dlpack; pass a tensor itself to the other library's from_dlpack",
         "collect_env cpp_backtrace": "python -m pip list, and profiler",
         "flop_counter module_tracker": "nn.summary counts the operations of a model, module by module",
+        "_pytree": "parameters() and state_dict() list what a module holds; func takes nested tuples, lists and dicts as they are",
         "mobile_optimizer": "minigrad.onnx.export writes a file that runs on other machines",
         "backcompat cmake_prefix_path throughput_benchmark weak ThroughputBenchmark deterministic generate_methods_* get_cpp_backtrace rename_* set_module swap_tensors cpp_extension model_zoo backend_registration": _SELF,
     },
     "torch.utils.data.dataloader": {"ExceptionWrapper IterDataPipe MapDataPipe logger python_multiprocessing": _SELF},
     "torch.utils.hooks": {"BackwardHook unserializable_hook warn_if_has_hooks": _SELF},
     "torch.utils.tensorboard": {"FileWriter RecordWriter writer": "SummaryWriter writes files and records"},
+    "torch.utils.tensorboard.SummaryWriter": {
+        "add_custom_scalars_marginchart add_custom_scalars_multilinechart": "add_custom_scalars takes a layout of such charts",
+        "add_histogram_raw": "add_histogram counts the values itself",
+        "add_pr_curve_raw": "add_pr_curve counts labels and predictions itself",
+        "add_image_with_boxes": "plots.images draws boxes, and add_figure writes the figure",
+        "add_onnx_graph": "add_graph(onnx.load(path), input)",
+        "add_tensor": "add_histogram, or a file of its own by save",
+    },
+    "torch.utils.data.ConcatDataset": {"cumsum cummulative_sizes": "cumulative_sizes"},
+    "torch.no_grad": {"clone": "make a new one", "prev mode": "is_grad_enabled()"},
     "torch.utils.data": {
         "*DataPipe* datapipes DataChunk *datapipe* graph* argument_validation runtime_validation* guaranteed_* non_deterministic": (
             "torchdata's; write an IterableDataset"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import absent
 from minigrad.graph import draw
 from minigrad.nn.module import Module
 from minigrad.ops.arguments import check
@@ -31,6 +32,7 @@ def _tensorboardx() -> Any:
     return tensorboardX
 
 
+@absent.answers_as("torch.utils.tensorboard.SummaryWriter")
 class SummaryWriter:
     """Writes event files into a folder, for ``tensorboard --logdir``: ``torch.utils.tensorboard.SummaryWriter``.
 

@@ -34,6 +34,11 @@ class _OfProbability(Distribution):
 
     _last = 0  # dimensions that belong to one event
 
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """The shape of ``probs``, and of ``logits``."""
+        return self.__dict__["probs" if "probs" in self.__dict__ else "logits"].shape
+
     def _take(self, probs: Any, logits: Any) -> Any:
         name = type(self).__name__
         if (probs is None) == (logits is None):
@@ -467,11 +472,6 @@ class Categorical(_OfProbability):
     @property
     def _classes(self) -> int:
         return self.__dict__["probs" if "probs" in self.__dict__ else "logits"].shape[-1]
-
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """The shape of ``probs`` and ``logits``."""
-        return (*self._batch_shape, self._classes)
 
     @property
     def support(self) -> Constraint:

@@ -606,8 +606,13 @@ class CatTransform(_Parts):
         self.domain = constraints.cat([t.domain for t in self.transforms], dim, self.lengths)
         self.codomain = constraints.cat([t.codomain for t in self.transforms], dim, self.lengths)
 
+    @property
+    def length(self) -> int:
+        """That of all parts."""
+        return sum(self.lengths)
+
     def _split(self, x: Any) -> list[Any]:
-        if x.shape[self.dim] != sum(self.lengths):
+        if x.shape[self.dim] != self.length:
             raise ShapeError(
                 f"CatTransform: {self.lengths} elements are {sum(self.lengths)}, but dimension {self.dim} of {tuple(x.shape)} has others"
             )

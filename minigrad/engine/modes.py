@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad import absent, dtypes
 from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.types import DType
 
@@ -72,6 +72,7 @@ def set_default_dtype(dtype: DType) -> None:
     _default_dtype = OF_NUMPY[found]
 
 
+@absent.answers_as("torch.no_grad")
 class Mode:
     """Base class of a switch that is active while a ``with`` block, a decorated function or a decorated generator runs.
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from minigrad import absent
 from minigrad.engine import ShapeError, warn
 from minigrad.nn.data.collate import default_collate
 from minigrad.ops.arguments import check, numbers, shown
@@ -176,6 +177,7 @@ class Subset(Dataset[T]):
         return len(self.indices)
 
 
+@absent.answers_as("torch.utils.data.ConcatDataset")
 class ConcatDataset(Dataset[T]):
     """Datasets one after the other: ``torch.utils.data.ConcatDataset``, also written ``a + b``.
 

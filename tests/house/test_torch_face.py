@@ -39,6 +39,9 @@ CLASSES = {  # an object of ours for each class in the table
     "torch.utils.data.dataloader._BaseDataLoaderIter": iter(nn.data.DataLoader([1, 2])),
     "torch.utils.hooks.RemovableHandle": WEIGHT.register_hook(lambda g: None),
     "torch.profiler.profile": mg.profiler.profile(),
+    "torch.utils.tensorboard.SummaryWriter": object.__new__(minigrad.torch.utils.tensorboard.SummaryWriter),  # without its files
+    "torch.utils.data.ConcatDataset": nn.data.ConcatDataset([[1]]),
+    "torch.no_grad": mg.no_grad(),
     "torch.distributions.Distribution": distributions.Normal(0.0, 1.0),
     "torch.distributions.transforms.Transform": distributions.transforms.ExpTransform(),
 }
@@ -250,6 +253,27 @@ def test_no_attribute_of_an_object_is_refused_without_a_word(name):
             if f"has no attribute {attribute!r}: " not in str(error):
                 silent.append(str(error))
     assert silent == []
+
+
+PUBLIC = {
+    "ConcatDataset": lambda lib: lib.utils.data.ConcatDataset([[1], [2]]),
+    "LSTM": lambda lib: lib.nn.LSTM(2, 3),
+    "no_grad": lambda lib: lib.no_grad(),
+    "Bernoulli": lambda lib: lib.distributions.Bernoulli(lib.full((2,), 0.25)),
+    "Binomial": lambda lib: lib.distributions.Binomial(3, lib.full((2,), 0.25)),
+    "Categorical": lambda lib: lib.distributions.Categorical(lib.full((2,), 0.25)),
+    "CatTransform": lambda lib: lib.distributions.CatTransform([lib.distributions.ExpTransform()]),
+}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", PUBLIC)
+def test_no_public_attribute_of_an_object_is_refused_without_a_word(name):
+    theirs, mine = (PUBLIC[name](lib) for lib in (importlib.import_module("torch"), minigrad.torch))
+    for attribute in dir(theirs):
+        if attribute[0] != "_" and not hasattr(mine, attribute):
+            with pytest.raises(AttributeError, match=f"has no attribute {attribute!r}: "):
+                getattr(mine, attribute)
 
 
 @pytest.mark.parametrize(
