@@ -53,11 +53,13 @@ class Fit:
         """What was folded and how to unfold it; empty where everything is drawn.
 
         >>> Fit(View({}, [], []), 1, True, 3).caption
-        'folded to fit a page: modules below level 1 of 3; depth=None unfolds them'
+        'folded to fit a page: modules of level 1 of 3; depth=None unfolds them'
         """
         told = []
-        if self.depth is not None and self.levels:
-            told.append(f"modules below level {self.depth} of {self.levels}; depth=None unfolds them")
+        folded = [box.scope for box in self.seen.boxes.values() if box.scope is not None]
+        if self.depth is not None and self.levels and not self.whole:
+            passes = bool(folded) and all(call.is_pass for call in folded)
+            told.append(f"{'backward passes' if passes else f'modules of level {self.depth} of {self.levels}'}; depth=None unfolds them")
         calls = [*self.seen.clusters, *(call for box in self.seen.boxes.values() for call in (box.scope, box.inside) if call is not None)]
         if self.repeats and any(call.repeats > 1 for call in calls):
             told.append("equal neighbours once (×N); repeats=False draws each")

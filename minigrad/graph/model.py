@@ -105,6 +105,11 @@ class Scope:
     repeats: int = 1
     same_as: str = ""
 
+    @property
+    def is_pass(self) -> bool:
+        """Whether this is a backward pass: what it says of itself are words, and a class has one."""
+        return " " in self.kind
+
 
 @dataclass
 class Graph:

@@ -842,9 +842,27 @@ def test_a_picture_folds_to_fit_a_page_and_says_so():
         def forward(self, x):
             return self.head(self.blocks(x))
 
-    assert "modules below level 2 of 3; depth=None unfolds them" in heading().replace("</font></td></tr><tr>", " ")
+    assert "modules of level 2 of 3; depth=None unfolds them" in heading().replace("</font></td></tr><tr>", " ")
     assert heading().count("tanh") == 0 and heading(depth=None).count("<b>tanh</b>") == 12
     assert "folded to fit" not in heading(depth=None) + graph.draw(mlp(), mg.ones(1, 4)).dot.split("tooltip")[0]
+
+
+def test_the_caption_names_what_was_folded():
+    """Backward passes are no modules; and where modules are summarised with their neighbours, none of them has a box of its own."""
+
+    def caption(g):
+        return " ".join(re.sub("<[^>]*>", " ", g.dot.split("legend")[0]).split())
+
+    x = mg.tensor([0.5, 1.0], requires_grad=True)
+    y = x
+    for _ in range(12):
+        y = (y * x).sin().exp()
+    (slope,) = mg.grad(y.sum(), x, create_graph=True)
+    assert "folded to fit a page: backward passes; depth=None unfolds them" in caption(graph.draw(slope.sum()))
+    many = nn.Sequential(*[nn.Linear(3 + i, 4 + i) for i in range(60)])
+    summarised = caption(graph.draw(many, mg.ones(1, 3)))
+    assert "folded to fit a page: neighbouring modules and ops in one box; depth=None draws each" in summarised
+    assert "of level" not in summarised
 
 
 def test_equal_neighbours_are_drawn_each_where_they_fit():

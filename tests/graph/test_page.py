@@ -431,6 +431,20 @@ def test_the_legend_is_below_the_stage_where_the_page_is_embedded(tmp_path):
 
 
 @in_browser
+def test_the_legend_shows_dashes_wherever_they_stand(tmp_path):
+    """A dashed border that begins between two pixels is drawn as one line: the sample is a pattern, two dashes and a gap wide."""
+    width, high, border, pattern, printed = act(
+        tmp_path,
+        """const style = getComputedStyle(document.querySelector("#legend .dashes"));
+        return [style.width, style.height, style.borderTopStyle, style.backgroundImage, style.printColorAdjust];""",
+    )
+    assert (width, high, border, printed) == ("14px", "2px", "none", "exact")
+    assert re.fullmatch(
+        r"repeating-linear-gradient\(90deg, rgb\(.*\) 0px, rgb\(.*\) 5px, rgba\(0, 0, 0, 0\) 5px, rgba\(0, 0, 0, 0\) 9px\)", pattern
+    )
+
+
+@in_browser
 def test_googlenet_opens_as_its_modules(tmp_path):
     mg.manual_seed(0)
     shown, size, inside, found, all_, gap, high = act(
