@@ -50,7 +50,7 @@ def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 
         kernel_size, dilation, padding, stride: as for ``conv2d``; an int or a pair each.
 
     Returns:
-        (N, C KH KW, L): a column for each of the L windows, in the order of ``conv2d``'s output pixels.
+        (N, C KH KW, L), a column for each of the L windows, in the order of ``conv2d``'s output pixels.
 
     Raises:
         ShapeError: no window fits, or the input has another number of dimensions.
