@@ -97,7 +97,7 @@ TABLE: dict[str, dict[str, str]] = {
         "istft": "mg.istft, a function of the complex pair that stft returns",
         "*_": "write x = x.name(...) without the underscore, or x[...] = value",
         "cross": "linalg.cross(x, other)",
-        "hash_tensor index is_inference nonzero_static": _LATER,
+        "hash_tensor index nonzero_static": _LATER,
         "unsafe_chunk unsafe_split unsafe_split_with_sizes": "chunk, split, split_with_sizes: a write to a part is written to the whole, and its gradients are right",
     },
     "torch.dtype": {"abbr": "name is the whole one"},

@@ -1069,6 +1069,10 @@ class Tensor(TensorBase, metaclass=_TensorType):
         """False."""
         return False
 
+    def is_inference(self) -> builtins.bool:
+        """False: here a result made under ``inference_mode`` may be used in a graph, as one made under ``no_grad``."""
+        return False
+
     resolve_neg, is_neg, conj_physical_ = resolve_conj, is_conj, resolve_conj
     angle = complex_pair.angle
 

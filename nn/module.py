@@ -130,8 +130,21 @@ class _Uninitialized:
         """Whether the dtype is a floating one."""
         return self.dtype.kind == "f"
 
-    def _convert(self, dtype: np.dtype) -> None:
-        _pending.__set__(self, (dtype, self.requires_grad))
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """Another of this class for the other dtype; arguments as of :meth:`Tensor.to <minigrad.Tensor.to>`. So are float(), double() and half()."""
+        dtype = wrap(np.empty(0, self.dtype)).to(*args, **kwargs).dtype
+        return self if dtype == self.dtype else type(self)(self.requires_grad, None, dtype)
+
+    @property
+    def data(self) -> Any:
+        """Raises, as there is none; setting it to another of this class takes the dtype of that."""
+        raise self._error()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if not isinstance(value, _Uninitialized):
+            raise self._error()
+        _pending.__set__(self, (value.dtype, self.requires_grad))
 
     def materialize(self, shape: Iterable[int], device: Any = None, dtype: Any = None) -> None:
         """Become an ordinary Parameter or Tensor of this shape, its value arbitrary."""
@@ -849,8 +862,17 @@ class Module:
         return self
 
     def type(self: Self, dst_type: Any) -> Self:
-        """The same as ``to(dst_type)``."""
-        return self.to(dtype=dst_type)
+        """Convert all parameters and buffers, also counts and flags, which :meth:`to` leaves as they are.
+
+        ``dst_type`` is a dtype or its name, such as ``"torch.DoubleTensor"``. Raises ``TypeError`` for anything else, for a complex dtype, and for
+        one that is not floating if a parameter requires a gradient.
+        """
+        if dst_type is None:
+            raise TypeError("type: a dtype is needed, not None")
+        dtype = wrap(np.empty(0)).type(dst_type).dtype
+        if dtype.kind == "c" or (dtype.kind != "f" and any(p.requires_grad for p in self.parameters())):
+            raise TypeError(f"type: parameters that require gradients are floating numbers, and not {dtype}")
+        return self._apply(lambda tensor: _converted(tensor, dtype) if isinstance(tensor, Shell) else tensor.to(dtype))
 
     def float(self: Self) -> Self:
         """Convert to float32."""
@@ -1024,8 +1046,8 @@ def _converted(tensor: Any, dtype: Any) -> Any:
     """A copy of a floating Tensor in another dtype, of complex numbers in its precision; the others themselves."""
     inner = inside(tensor)
     if isinstance(inner, _Uninitialized):
-        inner._convert(dtype)
-    elif inner._data.dtype.kind == "f" and inner._data.dtype != dtype:
+        return tensor.to(dtype)
+    if inner._data.dtype.kind == "f" and inner._data.dtype != dtype:
         copy = wrap(inner._data.astype(dtype))
         return type(tensor)(copy) if isinstance(tensor, Shell) else copy  # type: ignore[call-arg]
     return tensor

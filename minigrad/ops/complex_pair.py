@@ -369,7 +369,7 @@ class ComplexPair(Shell):
         """False."""
         return False
 
-    resolve_neg, is_neg, conj_physical = resolve_conj, is_conj, conj
+    resolve_neg, is_neg, is_inference, conj_physical = resolve_conj, is_conj, is_conj, conj
 
     def conj_physical_(self) -> ComplexPair:
         """Conjugate in place."""

@@ -332,3 +332,77 @@ def conversions(torch):
 
 def test_a_module_converts_what_else_it_has():
     assert conversions(minigrad.torch) == noted(conversions)
+
+
+def types(torch):
+    """The dtypes of a model after type(), and what it computes then."""
+    found = []
+    for dtype in (torch.float64, "torch.DoubleTensor", torch.DoubleTensor):
+        m = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2))
+        m.register_buffer("flags", torch.ones(2, dtype=torch.bool))
+        m[1].weight.grad = torch.ones(2, 2)
+        same = m.type(dtype) is m
+        y = m[0](torch.tensor([[1.0, 2.0], [3.0, 8.0]], dtype=torch.float64))
+        found += [
+            same,
+            [round(v, 12) for v in y.flatten().tolist()],
+            m[0].num_batches_tracked.item(),
+            str(m[1].weight.grad.dtype),
+            m[1].weight.requires_grad,
+        ]
+        found += [(name, str(tensor.dtype)) for name, tensor in m.state_dict().items()]
+    frozen = torch.nn.Linear(2, 1).requires_grad_(False)
+    torch.nn.init.constant_(frozen.weight, 2.7)
+    return [*found, frozen.type(torch.int64).weight.tolist(), torch.ones(2).is_inference()]
+
+
+def test_type_converts_counts_and_flags_too():
+    assert types(minigrad.torch) == noted(types)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [
+        (None, "type: a dtype is needed, not None"),
+        (mg.int64, "type: parameters that require gradients are floating numbers, and not torch.int64"),
+        (mg.complex64, "type: parameters that require gradients are floating numbers, and not torch.complex64"),
+        ("torch.doubletensor", "is no dtype"),
+    ],
+)
+def test_a_type_that_modules_do_not_take(dtype, message):
+    model = nn.Linear(1, 1)
+    with pytest.raises(TypeError, match=message):
+        model.type(dtype)
+    assert model.weight.dtype == mg.float32
+
+
+def lazy_conversions(torch):
+    """What functions that a user gives to _apply make of parameters without a shape."""
+    found = []
+    for convert in [lambda t: t.double(), lambda t: t.to(torch.float16), lambda t: t.half().float(), lambda t: t.cpu(), lambda t: t]:
+        layer = torch.nn.LazyLinear(3)
+        weight = layer.weight
+        layer._apply(convert)
+        found += [type(layer.weight).__name__, str(layer.weight.dtype), layer.weight.requires_grad, layer.weight is weight]
+    layer._apply(lambda t: t.double())
+    found += [str(layer(torch.ones(2, 5, dtype=torch.float64)).dtype), list(layer.weight.shape)]
+    for convert in [lambda t: t * 2, lambda t: t.clone()]:
+        try:
+            torch.nn.LazyLinear(3)._apply(convert)
+        except ValueError:
+            found.append("no value")
+    return found
+
+
+def test_functions_of_a_user_convert_lazy_parameters():
+    assert lazy_conversions(minigrad.torch) == noted(lazy_conversions)
+
+
+def test_a_conversion_of_a_lazy_parameter_is_another_one():
+    p = nn.UninitializedParameter(requires_grad=False)
+    q = p.double()
+    assert (q.dtype, q.requires_grad, p.dtype) == (mg.float64, False, mg.float32) and type(q) is type(p)
+    with pytest.raises(ValueError, match="has no value and no shape yet"):
+        p.data = mg.ones(2)
+    with pytest.raises(ValueError, match="has no value and no shape yet"):
+        _ = p.data
