@@ -16,7 +16,7 @@ __all__ = ["ConvertImageDtype", "PILToTensor", "ToDtype", "ToImage", "ToPILImage
 
 class _Form:
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in vars(self).items() if value is not None)})"
 
 
 class ToPILImage(_Form):

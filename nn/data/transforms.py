@@ -58,11 +58,24 @@ __all__ = [
 
 
 class _Shown:
-    """A transform that is shown as it was made: its attributes that bear the names of parameters."""
+    """A transform that is shown as torchvision's of its name: by default the attributes that bear the names of parameters."""
+
+    def _options(self) -> dict[str, Any]:
+        values = {name: getattr(self, name, None) for name in inspect.signature(type(self)).parameters}
+        return {name: value for name, value in values.items() if value is not None}
 
     def __repr__(self) -> str:
-        names = [name for name in inspect.signature(type(self)).parameters if getattr(self, name, None) is not None]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self._options().items())})"
+
+
+def _listed(transform: Any, transforms: Sequence[Any], *first: str) -> str:
+    """The text of a transform that has others, a line for each."""
+    return "\n".join([f"{type(transform).__name__}(", *[f"    {line}" for line in (*first, *transforms)], ")"])
+
+
+def _in_a_list(ranges: Sequence[Sequence[float]]) -> list[float]:
+    """Ranges of angles as torchvision has them, [-10.0, 10.0]."""
+    return [float(angle) for limits in ranges for angle in limits]
 
 
 class _Images(_Shown):
@@ -129,7 +142,7 @@ class Compose:
         return x
 
     def __repr__(self) -> str:
-        return "\n".join(["Compose(", *[f"    {transform!r}" for transform in self.transforms], ")"])
+        return _listed(self, self.transforms)
 
 
 class Lambda(_Shown):
@@ -144,6 +157,9 @@ class Lambda(_Shown):
     def __init__(self, lambd: Callable[[Any], Any], batched: bool = False):
         check("Lambda", locals(), lambd="a function")
         self.lambd, self.batched = lambd, batched
+
+    def _options(self) -> dict[str, Any]:
+        return {}
 
     def __call__(self, x: Any) -> Any:
         return self.lambd(x)
@@ -173,6 +189,9 @@ class _Chosen(_Images):
                 image = self.transforms[i](image)
             changed.append(image if isinstance(image, (np.ndarray, Tensor)) else np.asarray(image))
         return stack(changed)
+
+    def __repr__(self) -> str:
+        return _listed(self, self.transforms)
 
 
 class RandomOrder(_Chosen):
@@ -205,6 +224,9 @@ class RandomChoice(_Chosen):
     def _order(self) -> Sequence[int]:
         return [int(self._rng().choice(len(self.transforms), p=None if self.p is None else self.p / self.p.sum()))]
 
+    def __repr__(self) -> str:
+        return f"{super().__repr__()}(p={None if self.p is None else self.p.tolist()})"
+
 
 class RandomApply(_Images):
     """The transforms, one after the other, with probability ``p`` for each image: ``torchvision.transforms.RandomApply``.
@@ -228,6 +250,9 @@ class RandomApply(_Images):
         self.transforms = Compose(transforms)
         self.p = p
         self.generator = generator
+
+    def __repr__(self) -> str:
+        return _listed(self, self.transforms.transforms, f"p={self.p}")
 
     def _apply(self, images: Any) -> Any:
         chosen = np.flatnonzero(self._rng().random(len(images)) < self.p)
@@ -324,6 +349,9 @@ class Normalize(_Images):
         if not (self._channels[1] > 0).all():
             raise ValueError(f"Normalize: std must be above 0, but is {std}")
 
+    def _options(self) -> dict[str, Any]:
+        return {"mean": self.mean, "std": self.std}
+
     def _apply(self, images: Any) -> Any:
         for values in self._channels:
             if len(values) not in (1, images.shape[1]):
@@ -350,8 +378,11 @@ class Pad(_Images):
     """
 
     def __init__(self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
-        self.padding = padding_of("Pad", padding)
+        self.padding, self._given = padding_of("Pad", padding), padding
         self.fill, self.padding_mode = fill_of("Pad", fill), padding_mode_of("Pad", padding_mode)
+
+    def _options(self) -> dict[str, Any]:
+        return {"padding": self._given, "fill": self.fill, "padding_mode": self.padding_mode}
 
     def _apply(self, images: Any) -> Any:
         return padded(images, self.padding, self.fill, self.padding_mode)
@@ -386,11 +417,14 @@ class RandomCrop(_Images):
         generator: Generator | None = None,
     ):
         self.size = size_of("RandomCrop", size)
-        self.padding = (0, 0, 0, 0) if padding is None else padding_of("RandomCrop", padding)
+        self.padding, self._given = (0, 0, 0, 0) if padding is None else padding_of("RandomCrop", padding), padding
         self.pad_if_needed, self.fill = pad_if_needed, fill_of("RandomCrop", fill)
         self.padding_mode = padding_mode_of("RandomCrop", padding_mode)
         check("RandomCrop", locals(), "generator", generator=Generator)
         self.generator = generator
+
+    def _options(self) -> dict[str, Any]:
+        return {"size": self.size, "padding": self._given}
 
     def _apply(self, images: Any) -> Any:
         images = padded(images, self.padding, self.fill, self.padding_mode)
@@ -456,7 +490,10 @@ class Resize(_Images):
         if max_size is not None and (len(self.size) == 2 or max_size < self.size[0]):
             raise ValueError(f"Resize: max_size={max_size} goes with a number for size, and is not below it, but size={size}")
         self.interpolation, self.max_size = interpolation_of("Resize", interpolation), max_size
-        self.antialias = bool(antialias)
+        self.antialias, self._given = bool(antialias), size
+
+    def _options(self) -> dict[str, Any]:
+        return {"size": self._given, "interpolation": self.interpolation, "max_size": self.max_size, "antialias": self.antialias}
 
     def _apply(self, images: Any) -> Any:
         h, w = images.shape[2:]
@@ -508,6 +545,10 @@ class RandomResizedCrop(_Images):
         self.ratio = range_of("RandomResizedCrop", "ratio", ratio)
         self.interpolation, self.antialias = interpolation_of("RandomResizedCrop", interpolation), bool(antialias)
         self.generator = generator
+
+    def _options(self) -> dict[str, Any]:
+        rounded = {name: tuple(round(limit, 4) for limit in getattr(self, name)) for name in ("scale", "ratio")}
+        return {"size": self.size, **rounded, "interpolation": self.interpolation, "antialias": self.antialias}
 
     def _apply(self, images: Any) -> Any:
         n, _, h, w = images.shape
@@ -616,6 +657,12 @@ class RandomAffine(_Images):
             raise ValueError(f"RandomAffine: translate holds fractions between 0 and 1, not {translate}")
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"RandomAffine: scale is (low, high) with 0 < low <= high, not {scale}")
+        self._given = {"translate": translate, "scale": scale, "shear": _in_a_list(self.shear) or None}
+
+    def _options(self) -> dict[str, Any]:
+        shown = {**self._given, "interpolation": self.interpolation, "fill": self.fill, "center": self.center}
+        silent = {"interpolation": "nearest", "fill": 0}  # torchvision's defaults, of which it says nothing
+        return {"degrees": _in_a_list([self.degrees]), **{name: x for name, x in shown.items() if x != silent.get(name)}}
 
     def _apply(self, images: Any) -> Any:
         n, _, h, w = images.shape
@@ -662,6 +709,10 @@ class RandomRotation(_Images):
         self.interpolation, self.fill = interpolation_of("RandomRotation", interpolation), fill_of("RandomRotation", fill)
         self.center = None if center is None else pair_of("RandomRotation", "center", center)
         self.generator = generator
+
+    def _options(self) -> dict[str, Any]:
+        center = {} if self.center is None else {"center": self.center}
+        return {"degrees": _in_a_list([self.degrees]), "interpolation": self.interpolation, "expand": False, **center, "fill": self.fill}
 
     def _apply(self, images: Any) -> Any:
         angle = -np.deg2rad(self._rng().uniform(*self.degrees, size=len(images)))
@@ -787,6 +838,12 @@ class ColorJitter(_Images):
         self.saturation = self._limits("saturation", saturation)
         self.hue = self._limits("hue", hue, 0.0, 0.5)
         self.generator = generator
+
+    def _options(self) -> dict[str, Any]:
+        """None for what changes nothing."""
+        middles = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
+        limits = {name: tuple(float(limit) for limit in getattr(self, name)) for name in middles}
+        return {name: None if limits[name] == (middle, middle) else limits[name] for name, middle in middles.items()}
 
     @staticmethod
     def _limits(name: str, value: float | Sequence[float], middle: float = 1.0, most: float = math.inf) -> tuple[float, float]:

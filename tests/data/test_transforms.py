@@ -15,6 +15,7 @@ from minigrad.nn.data import (
     Compose,
     Cutout,
     DataLoader,
+    GaussianBlur,
     Grayscale,
     InterpolationMode,
     Lambda,
@@ -33,6 +34,8 @@ from minigrad.nn.data import (
     RandomVerticalFlip,
     Resize,
     Subset,
+    TenCrop,
+    ToPILImage,
     ToTensor,
 )
 
@@ -574,11 +577,47 @@ def test_interpolations_by_torchvision_s_names_and_pil_s_numbers():
             assert_array_equal(Resize(5, interpolation=other)(x), Resize(5, interpolation=name)(x))
 
 
-def test_transforms_show_how_they_were_made():
-    shown = repr(Compose([ToTensor(), RandomCrop(28, padding=2), RandomApply([Grayscale()])])).splitlines()
-    assert shown[:3] == [
-        "Compose(",
-        "    ToTensor()",
-        "    RandomCrop(size=(28, 28), padding=(2, 2, 2, 2), pad_if_needed=False, fill=0, padding_mode='constant')",
-    ]
-    assert "Grayscale(num_output_channels=1)" in "".join(shown) and shown[-1] == ")"
+@pytest.mark.parametrize(
+    ("transform", "text"),  # as torchvision writes them
+    [
+        (ToTensor(), "ToTensor()"),
+        (Normalize((0.5,), (0.25,)), "Normalize(mean=(0.5,), std=(0.25,))"),
+        (Resize(32), "Resize(size=32, interpolation=bilinear, max_size=None, antialias=True)"),
+        (Resize((3, 4), InterpolationMode.NEAREST), "Resize(size=(3, 4), interpolation=nearest, max_size=None, antialias=True)"),
+        (CenterCrop(5), "CenterCrop(size=(5, 5))"),
+        (Pad(2), "Pad(padding=2, fill=0, padding_mode=constant)"),
+        (Pad((1, 2), padding_mode="reflect"), "Pad(padding=(1, 2), fill=0, padding_mode=reflect)"),
+        (Lambda(np.negative), "Lambda()"),
+        (RandomApply([ToTensor(), CenterCrop(5)], p=0.3), "RandomApply(\n    p=0.3\n    ToTensor()\n    CenterCrop(size=(5, 5))\n)"),
+        (RandomOrder([ToTensor()]), "RandomOrder(\n    ToTensor()\n)"),
+        (RandomChoice([ToTensor()]), "RandomChoice(\n    ToTensor()\n)(p=None)"),
+        (RandomChoice([ToTensor()], p=[1.0]), "RandomChoice(\n    ToTensor()\n)(p=[1.0])"),
+        (RandomCrop(32, padding=4), "RandomCrop(size=(32, 32), padding=4)"),
+        (RandomCrop((3, 4)), "RandomCrop(size=(3, 4), padding=None)"),
+        (RandomHorizontalFlip(), "RandomHorizontalFlip(p=0.5)"),
+        (
+            RandomResizedCrop(22),
+            "RandomResizedCrop(size=(22, 22), scale=(0.08, 1.0), ratio=(0.75, 1.3333), interpolation=bilinear, antialias=True)",
+        ),
+        (ColorJitter(0.5, hue=0.25), "ColorJitter(brightness=(0.5, 1.5), contrast=None, saturation=None, hue=(-0.25, 0.25))"),
+        (RandomRotation(10), "RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, expand=False, fill=0)"),
+        (
+            RandomRotation((0, 5), center=(1, 2)),
+            "RandomRotation(degrees=[0.0, 5.0], interpolation=nearest, expand=False, center=(1, 2), fill=0)",
+        ),
+        (RandomAffine(10, interpolation="nearest"), "RandomAffine(degrees=[-10.0, 10.0])"),
+        (
+            RandomAffine(0, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=5, fill=3),
+            "RandomAffine(degrees=[0.0, 0.0], translate=(0.1, 0.1), scale=(0.9, 1.1), shear=[-5.0, 5.0], interpolation=bilinear, fill=3)",
+        ),
+        (Grayscale(), "Grayscale(num_output_channels=1)"),
+        (RandomErasing(), "RandomErasing(p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False)"),
+        (GaussianBlur(3), "GaussianBlur(kernel_size=(3, 3), sigma=(0.1, 2.0))"),
+        (TenCrop(3), "TenCrop(size=(3, 3), vertical_flip=False)"),
+        (ToPILImage(), "ToPILImage()"),
+        (ToPILImage("RGB"), "ToPILImage(mode=RGB)"),
+        (Compose([ToTensor(), CenterCrop((3, 4))]), "Compose(\n    ToTensor()\n    CenterCrop(size=(3, 4))\n)"),
+    ],
+)
+def test_transforms_show_how_they_were_made(transform, text):
+    assert repr(transform) == text
