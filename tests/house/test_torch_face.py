@@ -174,6 +174,8 @@ def test_the_table_names_what_pytorch_has():
         home = their_class(key) if key in CLASSES else importlib.import_module(key)
         if key == "torch.autograd.graph.Node":  # an abstract class; those of nodes are not below it
             home = importlib.import_module("torch").ones(1, requires_grad=True).exp().grad_fn
+        if key == "torch.no_grad":  # it stands for all switches of the graph; this one has the attributes of each
+            home = importlib.import_module("torch").set_grad_enabled
         for names in rows:
             for pattern in names.split():
                 known = any(fnmatch.fnmatchcase(n, pattern) for n in [*dir(home), *written(home)])
