@@ -464,10 +464,11 @@ def _public(owner: type) -> str:
     return next(cls.__name__ for cls in owner.__mro__ if not cls.__name__.startswith("_"))
 
 
-def answers_as(key: str) -> Callable[[C], C]:
+def answers_as(key: str, patterns: bool = True) -> Callable[[C], C]:
     """Decorator that gives a class the attributes that the table has for PyTorch's class ``key``, which raise :func:`error`.
 
-    ``*_`` in the table stands for ``name_`` for each ``name`` that the class has; for other patterns the class gets a ``__getattr__``.
+    ``*_`` in the table stands for ``name_`` for each ``name`` that the class has; for other ``patterns`` the class gets a
+    ``__getattr__``, which makes each of its attributes slow: a class that the engine reads gives it to what users see (:func:`unknown`).
     """
 
     def decorate(cls: C) -> C:
@@ -475,18 +476,17 @@ def answers_as(key: str) -> Callable[[C], C]:
         if "*_" in found:
             found |= {f"{name}_" for name in dir(cls) if name[0] != "_" and not name.endswith("_")}
         found.discard("*_")
-        if patterns := {
-            name for name in found if "*" in name
-        }:  # Python asks this last: such classes have few attributes that are not there
-            cls.__getattr__ = _unknown(key)  # type: ignore[attr-defined]
-        for name in found - patterns - {*dir(cls)}:  # the table has advice for each, which is looked up when somebody asks
+        starred = {name for name in found if "*" in name}
+        if starred and patterns:
+            cls.__getattr__ = unknown(key)  # type: ignore[attr-defined]
+        for name in found - starred - {*dir(cls)}:  # the table has advice for each, which is looked up when somebody asks
             setattr(cls, name, Missing(key, name))
         return cls
 
     return decorate
 
 
-def _unknown(key: str) -> Callable[[Any, str], Any]:
+def unknown(key: str) -> Callable[[Any, str], Any]:
     """The ``__getattr__`` of a class with patterns in the table. A name that fits none may be the user's own: no other face is searched for it."""
 
     def refuse(self: Any, name: str) -> Any:

@@ -242,6 +242,8 @@ def title_of_call(name: str, static: dict[str, Any], shape: tuple[int, ...]) -> 
 
 
 _titles: dict[tuple[type, str], type] = {}  # of nodes
+_FACE = "torch.autograd.graph.Node"
+_refuse = absent.unknown(_FACE)
 
 
 def known_as(name: str | Callable[[Any], str], several: bool = False) -> Callable[[F], F]:
@@ -291,7 +293,7 @@ def entitled(result: Any, title: str | Callable[[Any], str]) -> Any:
     return result
 
 
-@absent.answers_as("torch.autograd.graph.Node")
+@absent.answers_as(_FACE, patterns=False)
 class Node:
     """A node of the graph: one call of an op.
 
@@ -401,7 +403,7 @@ def _class_of(kind: type, title: str) -> type:
     """The class of nodes of that name."""
     if (kind, title) not in _titles:
         name = title.rpartition("::")[2]  # of torch::autograd::CopySlices
-        _titles[kind, title] = type(name, (kind,), {"__slots__": (), "__module__": __name__, "title": title})
+        _titles[kind, title] = type(name, (kind,), {"__slots__": (), "__module__": __name__, "title": title, "__getattr__": _refuse})
     return _titles[kind, title]
 
 

@@ -294,6 +294,12 @@ def test_private_names_say_what_to_use_instead(thing, name, said):
     assert re.fullmatch(said, str(error.value))
 
 
+@pytest.mark.parametrize("thing", [WEIGHT, WEIGHT[0], (WEIGHT * 2)._node, WEIGHT._node], ids=["leaf", "view", "node", "leaf's node"])
+def test_what_the_engine_reads_has_quick_attributes(thing):
+    """A class with ``__getattr__`` looks up each of its attributes in a slow way: a backward pass of small ops took 1.15 times as long."""
+    assert not any("__getattr__" in vars(cls) for cls in type(thing).__mro__)
+
+
 def submodule(name):
     try:
         return importlib.util.find_spec(name) is not None
