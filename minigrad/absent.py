@@ -143,7 +143,6 @@ TABLE: dict[str, dict[str, str]] = {
         "share_memory": _SEVERAL,
     },
     "torch.optim.lr_scheduler.LRScheduler": {
-        "recursive_undo": _SELF,
         "_initial_step": "the constructor takes the first step: set what get_lr() needs before super().__init__()",
         "_update_lr": "step() writes what get_lr() returns into optimizer.param_groups",
         "_init_is_better _reset _reduce_lr": "make a new ReduceLROnPlateau; best, num_bad_epochs and factor may be written",

@@ -536,7 +536,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
         >>> x[0][1:]._base is x, x._base, x.detach()._base
         (True, None, None)
         """
-        found: Any = [(source, cut) for source, cut in reached(self, None)]
+        found: Any = reached(self, None)
         return None if not found or any(cut for _, cut in found) else found[-1][0]
 
     def _is_view(self) -> builtins.bool:

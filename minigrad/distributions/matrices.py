@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any, Self
 
@@ -12,12 +11,12 @@ from minigrad.creation import randn
 from minigrad.distributions import constraints
 from minigrad.distributions.distribution import Distribution, floating
 from minigrad.distributions.gamma import Beta, Chi2
-from minigrad.distributions.multivariate import half_log_det
+from minigrad.distributions.multivariate import OfCovariance, half_log_det, only_matrix
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import whole
 from minigrad.ops.elementwise import where
 from minigrad.ops.equations import cholesky_solve, slogdet
-from minigrad.ops.linalg import cholesky, inv, matmul
+from minigrad.ops.linalg import matmul
 from minigrad.ops.shape import broadcast_shapes, diag_embed, diagonal, tril
 from minigrad.ops.special import digamma, multigammaln
 from minigrad.types import Operand, Size, Tensor
@@ -27,7 +26,7 @@ def _per_matrix(x: Any) -> Any:
     return x.reshape((*x.shape, 1, 1))
 
 
-class Wishart(Distribution):
+class Wishart(OfCovariance):
     """The covariance of ``df`` normally distributed vectors, times ``df``: ``torch.distributions.Wishart``.
 
     Args:
@@ -49,11 +48,6 @@ class Wishart(Distribution):
 
     has_rsample = True
     parameters = {"df": 0, "scale_tril": 2, "covariance_matrix": 2, "precision_matrix": 2}
-    arg_constraints = {
-        "covariance_matrix": constraints.positive_definite,
-        "precision_matrix": constraints.positive_definite,
-        "scale_tril": constraints.lower_cholesky,
-    }
     support = constraints.positive_definite
 
     def __init__(
@@ -64,11 +58,7 @@ class Wishart(Distribution):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ):
-        matrices = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril}
-        given = {what: matrix for what, matrix in matrices.items() if matrix is not None}
-        if len(given) != 1:
-            raise ValueError(f"Wishart: exactly one of covariance_matrix, precision_matrix and scale_tril must be given, not {len(given)}")
-        ((what, matrix),) = given.items()
+        what, matrix = only_matrix("Wishart", covariance_matrix, precision_matrix, scale_tril)
         freedom, matrix = floating("Wishart", df=df, **{what: matrix})
         if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
             raise ShapeError(f"Wishart: {what} (..., n, n) is needed, not {tuple(matrix.shape)}")
@@ -77,23 +67,6 @@ class Wishart(Distribution):
         self.__dict__[what] = matrix.expand((*batch, n, n))
         super().__init__(batch, (n, n), validate_args)
         self._require("df", self.df, constraints.greater_than(n - 1))
-
-    @functools.cached_property
-    def scale_tril(self) -> Any:
-        """The Cholesky factor of the covariance."""
-        return cholesky(self.covariance_matrix)
-
-    @functools.cached_property
-    def covariance_matrix(self) -> Any:
-        """The covariance."""
-        if "scale_tril" in self.__dict__:
-            return matmul(self.scale_tril, self.scale_tril.mT)
-        return inv(self.precision_matrix)
-
-    @functools.cached_property
-    def precision_matrix(self) -> Any:
-        """The inverse of the covariance."""
-        return inv(self.covariance_matrix)
 
     @property
     def mean(self) -> Tensor:

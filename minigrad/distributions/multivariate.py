@@ -28,7 +28,43 @@ def half_log_det(scale_tril: Any) -> Any:
     return diagonal(scale_tril, dim1=-2, dim2=-1).log().sum(-1)
 
 
-class MultivariateNormal(Distribution):
+def only_matrix(name: str, covariance_matrix: Any, precision_matrix: Any, scale_tril: Any) -> tuple[str, Any]:
+    """The matrix that is given, and which one it is. Raises ``ValueError`` unless it is one."""
+    matrices = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril}
+    given = {what: matrix for what, matrix in matrices.items() if matrix is not None}
+    if len(given) != 1:
+        raise ValueError(f"{name}: exactly one of covariance_matrix, precision_matrix and scale_tril must be given, not {len(given)}")
+    return next(iter(given.items()))
+
+
+class OfCovariance(Distribution):
+    """A distribution to which a covariance is given, as itself, its inverse or its factor; the others are computed when they are asked for."""
+
+    arg_constraints = {
+        "covariance_matrix": constraints.positive_definite,
+        "precision_matrix": constraints.positive_definite,
+        "scale_tril": constraints.lower_cholesky,
+    }
+
+    @functools.cached_property
+    def scale_tril(self) -> Any:
+        """The Cholesky factor of the covariance."""
+        return cholesky(self.covariance_matrix)
+
+    @functools.cached_property
+    def covariance_matrix(self) -> Any:
+        """The covariance."""
+        if "scale_tril" in self.__dict__:
+            return matmul(self.scale_tril, self.scale_tril.mT)
+        return inv(self.precision_matrix)
+
+    @functools.cached_property
+    def precision_matrix(self) -> Any:
+        """The inverse of the covariance."""
+        return inv(self.covariance_matrix)
+
+
+class MultivariateNormal(OfCovariance):
     """Normally distributed vectors with a mean and a covariance: ``torch.distributions.MultivariateNormal``.
 
     Args:
@@ -48,12 +84,7 @@ class MultivariateNormal(Distribution):
     has_rsample = True
     parameters = {"loc": 1, "scale_tril": 2, "covariance_matrix": 2, "precision_matrix": 2}
     printed = ("loc", "covariance_matrix", "precision_matrix", "scale_tril")
-    arg_constraints = {
-        "loc": constraints.real_vector,
-        "covariance_matrix": constraints.positive_definite,
-        "precision_matrix": constraints.positive_definite,
-        "scale_tril": constraints.lower_cholesky,
-    }
+    arg_constraints = {"loc": constraints.real_vector} | OfCovariance.arg_constraints
     support = constraints.real_vector
 
     def __init__(
@@ -65,11 +96,7 @@ class MultivariateNormal(Distribution):
         validate_args: bool | None = None,
     ):
         name = "MultivariateNormal"
-        matrices = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril}
-        given = {what: matrix for what, matrix in matrices.items() if matrix is not None}
-        if len(given) != 1:
-            raise ValueError(f"{name}: exactly one of covariance_matrix, precision_matrix and scale_tril must be given, not {len(given)}")
-        ((what, matrix),) = given.items()
+        what, matrix = only_matrix(name, covariance_matrix, precision_matrix, scale_tril)
         loc, matrix = floating(name, loc=loc, **{what: matrix})
         if loc.ndim < 1 or matrix.ndim < 2 or matrix.shape[-2:] != (loc.shape[-1],) * 2:
             raise ShapeError(f"{name}: loc (..., n) and {what} (..., n, n) are needed, not {tuple(loc.shape)} and {tuple(matrix.shape)}")
@@ -77,23 +104,6 @@ class MultivariateNormal(Distribution):
         self.loc = loc.expand((*batch, n))
         self.__dict__[what] = matrix.expand((*batch, n, n))
         super().__init__(batch, (n,), validate_args)
-
-    @functools.cached_property
-    def scale_tril(self) -> Any:
-        """The Cholesky factor of the covariance."""
-        return cholesky(self.covariance_matrix)
-
-    @functools.cached_property
-    def covariance_matrix(self) -> Any:
-        """The covariance."""
-        if "scale_tril" in self.__dict__:
-            return matmul(self.scale_tril, self.scale_tril.mT)
-        return inv(self.precision_matrix)
-
-    @functools.cached_property
-    def precision_matrix(self) -> Any:
-        """The inverse of the covariance."""
-        return inv(self.covariance_matrix)
 
     @property
     def mean(self) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -587,13 +587,20 @@ def _angles() -> tuple[np.ndarray, np.ndarray]:
     return np.sin(t), ((-1.0) ** k / k * np.cos(2 * k * t[:, None])).sum(1)
 
 
+def _hankel_terms(x: np.ndarray, n: int) -> Iterator[np.ndarray]:
+    """The terms of Hankel's asymptotic series of order ``n`` behind the first, which is 1."""
+    term = np.ones_like(x)
+    for k in range(1, 20):
+        term = term * ((4 * n * n - (2 * k - 1) ** 2) / (8.0 * k)) / x
+        yield term
+
+
 def _hankel(x: np.ndarray, n: int, second: bool) -> np.ndarray:
     """J_n, or ``second`` Y_n, of large numbers: sqrt(2 / (pi x)) (P cos(a) - Q sin(a)), a = x - (n / 2 + 1 / 4) pi."""
     with np.errstate(all="ignore"):
         x = np.where(np.isinf(x), 1e300, x)  # the root makes it 0
-        term, p, q = np.ones_like(x), np.ones_like(x), np.zeros_like(x)
-        for k in range(1, 20):
-            term = term * ((4 * n * n - (2 * k - 1) ** 2) / (8.0 * k)) / x
+        p, q = np.ones_like(x), np.zeros_like(x)
+        for k, term in enumerate(_hankel_terms(x, n), 1):
             part = q if k % 2 else p
             part += term if k % 4 in (0, 1) else -term
         # of the angle x - pi / 4 or x - 3 pi / 4, by the sum and difference of sin(x) and cos(x), which are exact
@@ -658,9 +665,7 @@ def bessel_k(x: np.ndarray, n: int, scaled: bool) -> np.ndarray:
         points[:, 0] *= 0.5
         found = step * points.sum(1)
         series = np.ones_like(x)
-        term = np.ones_like(x)
-        for k in range(1, 20):
-            term = term * ((4 * n * n - (2 * k - 1) ** 2) / (8.0 * k)) / x
+        for term in _hankel_terms(x, n):
             series += term
         found = np.where(x > _FAR, np.sqrt(0.5 * math.pi / x) * series, found)  # Hankel's
         near = np.log(2 / x) - np.euler_gamma if n == 0 else 1 / x  # the first term at 0

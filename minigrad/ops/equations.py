@@ -75,6 +75,13 @@ _TRIANGULAR_SOLVE = returned_by("triangular_solve", TriangularSolveResult)
 
 
 _COMPLEX = Later("minigrad.ops.complex_pair")  # which not every program needs
+
+
+def real_dtype(dtype: Any) -> np.dtype:
+    """That of the real parts of numbers of ``dtype``."""
+    return np.zeros(0, dtype).real.dtype
+
+
 SOLVED = (np.float32, np.float64, np.complex64, np.complex128)  # dtypes; those of complex numbers are of pairs
 
 
@@ -420,7 +427,7 @@ def _permutation(pivots: np.ndarray, m: int, dtype: Any) -> np.ndarray:
     each = np.arange(len(swaps))
     for i in range(k):
         order[each, i], order[each, swaps[:, i]] = order[each, swaps[:, i]], order[each, i]
-    p = np.zeros((len(swaps), m, m), np.zeros(0, dtype).real.dtype)
+    p = np.zeros((len(swaps), m, m), real_dtype(dtype))
     p[each[:, None], order, np.arange(m)] = 1
     return p.reshape(*lead, m, m)
 

@@ -16,7 +16,7 @@ from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops.arguments import check
 from minigrad.ops.batching import matrices
 from minigrad.ops.complex_pair import adjoint
-from minigrad.ops.equations import require_matrices, solve_triangular
+from minigrad.ops.equations import real_dtype, require_matrices, solve_triangular
 from minigrad.ops.products import matmul
 from minigrad.ops.results import returned_by
 from minigrad.ops.shape import diag_embed, tril, triu, unsqueeze
@@ -82,8 +82,7 @@ def _checked(name: str, A: Any, tau: Any) -> None:
 def _reflections(A: Any, tau: Any) -> tuple[Any, Any]:
     """V (..., m, k) and the upper triangular T (..., k, k) of the product I - V T Vᴴ."""
     k = tau.shape[-1]
-    dtype = np.zeros(0, A.dtype).real.dtype
-    v = tril(A[..., :k], -1) + np.eye(A.shape[-2], k, dtype=dtype)
+    v = tril(A[..., :k], -1) + np.eye(A.shape[-2], k, dtype=real_dtype(A.dtype))
     # T⁻¹ = diag(tau)⁻¹ + the strictly upper triangle of Vᴴ V; multiplied by diag(tau), which may have zeros: reflections that change nothing
     overlap = unsqueeze(tau, -1) * triu(matmul(adjoint(v), v), 1)
     return v, solve_triangular(overlap, diag_embed(tau), upper=True, unitriangular=True)
@@ -109,8 +108,7 @@ def householder_product(input: Tensor, tau: Tensor) -> Tensor:
     if n > m:
         raise ShapeError(f"householder_product: as many rows as columns, or more, are needed, not shape {tuple(input.shape)}")
     v, t = _reflections(input, tau)
-    dtype = np.zeros(0, input.dtype).real.dtype
-    eye: Any = np.eye(m, n, dtype=dtype)
+    eye: Any = np.eye(m, n, dtype=real_dtype(input.dtype))
     return eye - matmul(v, matmul(t, adjoint(v[..., :n, :])))
 
 
