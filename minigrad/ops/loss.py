@@ -138,7 +138,8 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     classes = shape[1]
     ignore_index = whole(name, "ignore_index", ignore_index)
     given = numbers_of(target)
-    within = not given.size or (np.minimum.reduce(given, axis=None) >= 0 and np.maximum.reduce(given, axis=None) < classes)
+    # as numbers without a sign negative ones are the largest
+    within = not given.size or np.maximum.reduce(given.view(f"u{given.itemsize}"), axis=None) < classes
     if 0 <= ignore_index < classes or not within:
         wrong = ((given < 0) | (given >= classes)) & (given != ignore_index)
         if wrong.any():

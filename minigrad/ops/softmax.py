@@ -1,6 +1,6 @@
 """Softmax and its logarithm, stable for logits of any size: the largest logit is subtracted before ``exp``.
 
-With p = softmax(x):  dp_i/dx_j = p_i (1[i=j] - p_j), hence the two formulas below.
+With p = softmax(x):  dp_i/dx_j = p_i (1[i=j] - p_j), hence the two gradient formulas below.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F16, batched, cast, dtype_of, each_sample, op, public, tangent, warn
+from minigrad.engine import F16, TensorBase, batched, cast, dtype_of, each_sample, is_grad_enabled, op, public, tangent, warn
 from minigrad.kernels import native
 from minigrad.kernels.native import maps
 from minigrad.kernels.sums import add_reduce
 from minigrad.kernels.threads import short_buffer
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.batching import along_dim
-from minigrad.ops.elementwise import exp, neg
+from minigrad.ops.elementwise import neg
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
 from minigrad.random import drawn
@@ -60,19 +60,33 @@ def _softmax(input: Array, dim: Any) -> Array:
 
 
 @native.twin(maps.rows("log_softmax_back"), times=SMALL)
-def _log_softmax_input(g, out, dim):
-    return g - exp(out) * sum(g, dim=dim, keepdim=True)
+def _without_share(g, p, dim):
+    return g - p * sum(g, dim=dim, keepdim=True)
 
 
-@tangent(input=lambda t, out, dim: t - sum(exp(out) * t, dim=dim, keepdim=True))
-@batched(along_dim())
-@op(input=_log_softmax_input)
-@native.twin(maps.rows("log_softmax"), times=SMALL)
-def _log_softmax(input: Array, dim: Any) -> Array:
+def _log_softmax_input(g, input, res, dim):
+    # the softmax that the kernel kept is a constant: what is recorded computes it again
+    return _without_share(g, _softmax(input, dim=dim) if res is None or isinstance(input, TensorBase) else res, dim)
+
+
+@native.twin(maps.log_softmax, times=SMALL)
+def _log_softmax_kernel(input: np.ndarray, dim: int, both: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """The result, and the softmax if ``both``: exponentials are most of the time, and the gradient needs them again."""
     with np.errstate(divide="ignore", invalid="ignore"), short_buffer():
         x = _shifted(input, dim, "log_softmax")
-        x -= np.log(_sums(np.exp(x), dim))
-    return x
+        e = np.exp(x)
+        s = _sums(e, dim)
+        if both:
+            e /= s
+        x -= np.log(s)
+    return x, e if both else None
+
+
+@tangent(input=lambda t, input, dim: t - sum(_softmax(input, dim=dim) * t, dim=dim, keepdim=True))
+@batched(along_dim())
+@op(input=_log_softmax_input, res=None)
+def _log_softmax(input: Array, dim: Any) -> Array:
+    return _log_softmax_kernel(input, dim, is_grad_enabled())
 
 
 _in_float32 = {_softmax: in_float32(_softmax), _log_softmax: in_float32(_log_softmax)}

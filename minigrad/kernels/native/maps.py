@@ -104,6 +104,17 @@ def rows(name: str) -> Callable[..., Any]:
     return fast
 
 
+def log_softmax(x: np.ndarray, dim: int, both: bool) -> Any:
+    """Along the last dimension; the softmax too if ``both``."""
+    if x.ndim == 0 or dim not in (-1, x.ndim - 1):
+        return NotImplemented
+    (x,), n = lines(x) or (x,), x.shape[-1]
+    y = np.empty(x.shape, np.float32)
+    p = np.empty(x.shape, np.float32) if both else y
+    run("log_softmax", [(x, n), (y, n), (p, n)], y.size // n if n else 0, n, part=max(1, PART // max(n, 1)))
+    return y, p if both else None
+
+
 def sums(x: np.ndarray, out: np.ndarray) -> Any:
     """Over the last axis."""
     n, found, to = x.shape[-1], lines(x), lines(out)
