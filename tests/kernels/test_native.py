@@ -537,6 +537,25 @@ def test_max_pool(level, axes, n, c, seed, special, steps):
     np.testing.assert_array_equal(d, d2)
 
 
+@LEVELS
+@pytest.mark.parametrize("shape", [(3, 5, 8, 10), (2, 3, 28, 28), (1, 2, 9, 41), (2, 2, 5, 67), (4, 1, 2, 2), (1, 1, 2, 40)])
+def test_max_pool_of_pairs(level, shape):
+    """Blocks of windows of 2x2, and their rest: short and long rows, columns and rows that no window sees."""
+    draw = np.random.default_rng(shape[-1])
+    x = draw.integers(-2, 3, shape).astype(np.float32)
+    x[draw.random(shape) < 0.1] = -np.inf
+    x[draw.random(shape) < 0.05] = np.nan
+
+    def pooled():
+        t = mg.tensor(x, requires_grad=True)
+        y, places = F.max_pool2d(t, 2, return_indices=True)
+        y.backward(mg.arange(float(y.numel())).reshape(y.shape) - 7)
+        return y.detach().numpy(), places.numpy(), t.grad.numpy()
+
+    for ours, theirs in zip(*both(level, pooled), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 # ---------------------------------------------------------------------------------------------------------- Winograd
 
 

@@ -896,6 +896,24 @@ static inline void pool_block(const float *x, const Windows *s, float *y, uint8_
     memcpy(which, bytes, count);
 }
 
+/* Neighbouring windows of 2x2, side by side: the same without loops, of which a short row has as much as of windows. */
+static inline void pool_pairs(const float *x, Long w, float *y, uint8_t *which) {
+    Vector cells[4] = {evens(x), odds(x), evens(x + w), odds(x + w)};
+    Bits best, codes = {0};
+    memcpy(&best, &cells[0], sizeof best);
+#pragma GCC unroll 3
+    for (int k = 1; k < 4; k++) {
+        Vector v = cells[k], was;
+        memcpy(&was, &best, sizeof was);
+        Bits larger = (v > was) | (v != v), from;
+        memcpy(&from, &v, sizeof v);
+        best = either(larger, from, best);
+        codes = either(larger, (Bits){0} + k, codes);
+    }
+    memcpy(y, &best, sizeof best);
+    narrow(codes, which);
+}
+
 /* The largest cell of each window of a plane, and which of the window it is, counted row by row: the first of several largest, or the last
  * NaN. Windows have kh x kw cells, 255 at most, and start every `sh` rows and `sw` columns, the first `ph` rows and `pw` columns before the
  * plane. Blocks of windows may be longer than a row: what lies behind it is overwritten next. */
@@ -907,6 +925,17 @@ void NAME(max_pool)(const float *restrict x, float *restrict y, uint8_t *restric
     first = first < ow ? first : ow;
     last = last > ow ? ow : last < first ? first : last;
     Long reach = (kw - 1) / sw * sw + sw * LANES; /* numbers that a block reads from a row of its windows */
+    if (kh == 2 && kw == 2 && sh == 2 && sw == 2 && !ph && !pw && 2 * oh <= h && 2 * ow <= w) {
+        for (Long p = 0; p < planes; p++, x += h * w)
+            for (Long r = 0; r < oh; r++, y += ow, which += ow) {
+                const float *rows = x + 2 * r * w;
+                Long c = 0;
+                for (; c < ow && rows + w + 2 * (c + LANES) <= end && y + c + LANES <= y_end; c += LANES)
+                    pool_pairs(rows + 2 * c, w, y + c, which + c);
+                pool_windows(rows, &s, y, which, c, ow, 0, 2);
+            }
+        return;
+    }
     for (Long p = 0; p < planes; p++, x += h * w)
         for (Long r = 0; r < oh; r++, y += ow, which += ow) {
             Long start = r * sh - ph, top = start < 0 ? -start : 0, bottom = start + kh > h ? h - start : kh, c = first;
@@ -925,19 +954,21 @@ void NAME(max_pool)(const float *restrict x, float *restrict y, uint8_t *restric
         }
 }
 
-/* A row of the cells of `count` windows of 2x2, which are side by side: g where the cell is the one that `which` names, else 0. Blocks of windows may
- * be longer: what lies behind the row is overwritten next. */
+/* Cells of neighbouring windows of 2x2, those of a row of the windows: g where the cell is the one that `codes` name, else 0. */
+static inline void spread(Vector g, Bits codes, int32_t row, float *d) {
+    Bits bits;
+    memcpy(&bits, &g, sizeof g);
+    Bits left = bits & (codes == 2 * row), right = bits & (codes == 2 * row + 1);
+    Bits low = SHUFFLE(left, right, ZIP_LOW), high = SHUFFLE(left, right, ZIP_HIGH);
+    memcpy(d, &low, sizeof low);
+    memcpy(d + LANES, &high, sizeof high);
+}
+
+/* A row of the cells of `count` windows of 2x2. Blocks of windows may be longer: what lies behind the row is overwritten next. */
 static inline void spread_row(const float *g, const uint8_t *which, float *d, Long count, Long left_of_g, Long left_of_d, int32_t row) {
     Long c = 0;
-    for (; c < count && c + LANES <= left_of_g && 2 * (c + LANES) <= left_of_d; c += LANES) {
-        Vector v = load(g + c) + 0.0f; /* as if it were added to 0 */
-        Bits bits, codes = widened(which + c);
-        memcpy(&bits, &v, sizeof v);
-        Bits left = bits & (codes == 2 * row), right = bits & (codes == 2 * row + 1);
-        Bits low = SHUFFLE(left, right, ZIP_LOW), high = SHUFFLE(left, right, ZIP_HIGH);
-        memcpy(d + 2 * c, &low, sizeof low);
-        memcpy(d + 2 * c + LANES, &high, sizeof high);
-    }
+    for (; c < count && c + LANES <= left_of_g && 2 * (c + LANES) <= left_of_d; c += LANES)
+        spread(load(g + c) + 0.0f, widened(which + c), row, d + 2 * c); /* as if it were added to 0 */
     for (; c < count; c++) {
         d[2 * c] = which[c] == 2 * row ? g[c] + 0.0f : 0.0f;
         d[2 * c + 1] = which[c] == 2 * row + 1 ? g[c] + 0.0f : 0.0f;
@@ -949,6 +980,13 @@ void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which,
                          Long ow, Long kh, Long kw, Long sh, Long sw, Long ph, Long pw) {
     if (kh == 2 && kw == 2 && sh == 2 && sw == 2 && h == 2 * oh && w == 2 * ow) { /* each cell is in one window */
         for (Long left = planes * oh; left; left--, g += ow, which += ow, d += 2 * w) {
+            if (ow <= LANES && LANES <= left * ow && 2 * LANES <= (2 * left - 1) * w) { /* one block, for both rows of cells */
+                Vector v = load(g) + 0.0f;
+                Bits codes = widened(which);
+                spread(v, codes, 0, d);
+                spread(v, codes, 1, d + w);
+                continue;
+            }
             spread_row(g, which, d, ow, left * ow, 2 * left * w, 0);
             spread_row(g, which, d + w, ow, left * ow, (2 * left - 1) * w, 1);
         }
