@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import sys
 import threading
 import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
+from time import perf_counter_ns
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
@@ -18,7 +19,7 @@ from minigrad.engine.batching import Batched, Level, any_batched, is_batched, of
 from minigrad.engine.fitting import arrived, cast, enter, fit, in_dtype, is_half, leave
 from minigrad.engine.graph import Leaf, Node, Pick, Shell, TensorBase, inside, numbers, shape_of, wrap
 from minigrad.engine.modes import set_grad_enabled
-from minigrad.engine.observed import Observer, observer
+from minigrad.engine.observed import Observer, observer, record_function
 from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.engine.passes import RecordedPass
 from minigrad.engine.together import Part, Together
@@ -56,6 +57,7 @@ def _walk(
     ndarray = np.ndarray
     passed = RecordedPass() if record else None
     mark = None if passed is None else passed.marks.append
+    turns = None if watcher is None else watcher.turns
 
     for node, g in seeds:
         pending[node] = pending[node] + g if node in pending else g
@@ -64,20 +66,21 @@ def _walk(
     while heap:
         node = heappop(heap)[1]
         g = pending.pop(node)
+        plan = node.plan
+        if turns is not None:
+            turns += perf_counter_ns(), plan, node.number
         if node.hooks is not None:
-            g = _run_hooks(node, g, record, pending, needed, gathered)
+            with _hooks_of(watcher):
+                g = _run_hooks(node, g, record, pending, needed, gathered)
         if wanted is not None and node in wanted:
             found[node] = g
-        plan = node.plan
         if plan is None:
             if accumulate and (wanted is None or node in wanted):
                 leaf = node.tensor()  # type: ignore[attr-defined]  # a node without a plan is a Leaf
                 deliver(leaf, g, record)
-                for hook in (node.after or ()) if leaf is not None else ():  # type: ignore[attr-defined]
-                    if (returned := hook(leaf)) is not None:
-                        raise RuntimeError(
-                            f"register_post_accumulate_grad_hook: a hook must return None, not {type(returned).__name__}; it may write leaf.grad"
-                        )
+                if node.after and leaf is not None:  # type: ignore[attr-defined]
+                    with _hooks_of(watcher):
+                        _run_hooks_after(leaf, node.after)  # type: ignore[attr-defined]
             continue
         parents, kept = node.parents, node.kept
         if type(kept) is not tuple:
@@ -126,16 +129,15 @@ def _walk(
                     args = in_dtype(tuple(args), F16, F32)
                 try:
                     if type(g) is Batched:
-                        watched = formula if watcher is None else functools.partial(watcher.formula, node, formula)
-                        result = of_samples(plan.op, watched, g, args, sources)
+                        result = of_samples(plan.op, formula, g, args, sources)
                     else:
-                        result = formula(g, *args) if watcher is None else watcher.formula(node, formula, g, *args)
+                        result = formula(g, *args)
                 except Exception:
                     if record or type(g) is Batched or not any_batched((g, *args)):
                         raise
                     result = of_samples(plan.op, formula, g, args, sources)
                 if position is None:
-                    result = settle(result, targets, None if watcher is None else functools.partial(watcher.formula, node))
+                    result = settle(result, targets)
                 elif (
                     type(result) is ndarray
                     and only not in pending
@@ -217,14 +219,11 @@ def _needed(roots: Iterable[Node], wanted: set[Node]) -> tuple[set[Node], Node |
     return needed, freed
 
 
-def settle(gradients: Sequence[Any], targets: Sequence[Node | None], run: Callable[[Callable[[], Any]], Any] | None = None) -> list[Any]:
-    """The gradients that a joint formula returned. A gradient given as a function is computed here (``run`` calls it), if its target is not None."""
+def settle(gradients: Sequence[Any], targets: Sequence[Node | None]) -> list[Any]:
+    """The gradients that a joint formula returned. A gradient given as a function is computed here, if its target is not None."""
     if len(gradients) != len(targets):
         raise ValueError(f"the formula for {len(targets)} inputs returned {len(gradients)} gradients")
-    return [
-        (g() if run is None else run(g)) if type(g) is types.FunctionType and t is not None else g
-        for g, t in zip(gradients, targets, strict=True)
-    ]
+    return [g() if type(g) is types.FunctionType and t is not None else g for g, t in zip(gradients, targets, strict=True)]
 
 
 def as_tensors(args: tuple, sources: tuple, node: Node) -> list:
@@ -278,6 +277,23 @@ def _run_hooks(node: Node, g: Any, record: bool, pending: dict[Node, Any], neede
                 raise ShapeError(f"hook on {node.name}: returned {given}{shape} for a gradient of {node.dtype.name}{node.shape}")
             g = changed if record else getattr(changed, "_data", changed)
     return g
+
+
+def _run_hooks_after(leaf: TensorBase, hooks: Iterable[Callable[[Any], Any]]) -> None:
+    """Those of ``register_post_accumulate_grad_hook``."""
+    for hook in hooks:
+        if (returned := hook(leaf)) is not None:
+            raise RuntimeError(
+                f"register_post_accumulate_grad_hook: a hook must return None, not {type(returned).__name__}; it may write leaf.grad"
+            )
+
+
+def _hooks_of(watcher: Observer | None) -> contextlib.AbstractContextManager:
+    """Around hooks, which are a part of their own for who looks."""
+    return _UNSEEN if watcher is None else record_function("(hooks)")
+
+
+_UNSEEN = contextlib.nullcontext()
 
 
 def _alone_count() -> int:

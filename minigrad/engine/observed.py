@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -16,14 +15,14 @@ class Observer(Protocol):
     def made(self, node: Node) -> None:
         """An op of this thread has recorded a node."""
 
+    turns: list[Any]
+    """A backward pass adds, whenever it comes to a node, the time (``perf_counter_ns``), the node's plan and its number."""
+
     def begin(self, kind: str, name: str) -> int:
         """A backward pass (kind ``"walk"``) or a part of the program (``"part"``) begins; how deep it is."""
 
     def end(self, depth: int) -> None:
         """What began at this depth ends, and all in it."""
-
-    def formula(self, node: Node, formula: Callable[..., Any], *args: Any) -> Any:
-        """``formula(*args)``, a gradient of the node's op, or what a joint formula left for later."""
 
 
 observer: ContextVar[Observer | None] = ContextVar("observer", default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import functools
 import itertools
@@ -39,7 +40,6 @@ from minigrad.ops.shape_inference import MULTIPLY_ADDS
 
 PYTHON = "(Python)"
 LOG = 14_000  # entries of a log, after which another is begun
-_SEVERAL, _LATER = (tuple, list), {types.FunctionType}
 Line = tuple[str, int, str]  # file, number, function
 
 
@@ -49,8 +49,8 @@ class Event:
 
     ================  ==========================================================================================================
     ``name``          of the op (or the op whose formula it is), the module, the part
-    ``kind``          ``"op"``, ``"formula"`` (of an op's gradient), ``"module"`` (a call), ``"part"`` (``record_function``),
-                      ``"walk"`` (a backward pass), or ``"profile"``, the whole
+    ``kind``          ``"op"``, ``"formula"`` (what a backward pass does for an op: the formulas of its gradients, and sums of what they give),
+                      ``"module"`` (a call), ``"part"`` (``record_function``, hooks of gradients), ``"walk"`` (a backward pass), or ``"profile"``, the whole
     ``phase``         ``"forward"``, or ``"backward"`` inside a backward pass
     ``start``         nanoseconds, and so is ``end``
     ``self_time``     nanoseconds without those of the events inside
@@ -122,9 +122,10 @@ class Recording:
 
     What happens is only noted when a span ends, and ``events`` are made of the notes when somebody asks: so the program is not much slower for being
     looked at. ``logs`` have in turn ``kind, what, start, end, frames, products, number`` of each span. ``what`` is the op or the name; ``frames`` is
-    None for those of the span around it; ``products`` are an op's multiply-adds; ``number`` is that of the node that an op recorded, or that a
-    formula is of. Spans that began no sooner are inside. The lists are flat, because Python's search for cycles comes sooner, and takes longer,
+    None for those of the span around it; ``products`` are an op's multiply-adds; ``number`` is that of the node that an op recorded. Spans that began
+    no sooner are inside. The lists are flat, because Python's search for cycles comes sooner, and takes longer,
     with each tuple that stays; and there are several, because one that grows is moved in memory, and moved pages are dear.
+    ``turns`` are written by backward passes: each node's turn is a span too, until the next one's or the end of the pass.
     """
 
     def __init__(self, shapes: bool, stack: bool):
@@ -132,6 +133,7 @@ class Recording:
         self.thread = get_ident()
         self.log: list[Any] = []
         self.logs = [self.log]  # the last is the one that is written
+        self.turns: list[Any] = []  # in turn the time, the plan (None for a leaf) and the number of a node
         self.shapes: list[list[tuple[int, ...]]] = []  # of each op in turn, those of its arrays, if asked for
         self.open: list[
             tuple[Any, ...]
@@ -165,14 +167,14 @@ class Recording:
         self.paths.clear()
 
     def begin(self, kind: str, name: str, frames: tuple[Any, ...] | None = (), plain: bool = False) -> int:
-        """Something begins; how deep it is. ``plain`` says that it calls nothing of the user's but modules. A part has the line of its caller."""
+        """Something begins; how deep it is. ``plain`` says that it calls nothing of the user's but modules and parts. A part has the line of its caller."""
         if kind == "part":
             frames = None if self.known else self.caller()
         if len(self.log) > LOG:
             self.log = []
             self.logs.append(self.log)
         self.open.append((kind, name, perf_counter_ns(), frames, self.known))
-        self.known = plain
+        self.known = plain or kind == "walk"  # a walk calls users' hooks as parts
         return len(self.open) - 1
 
     def end(self, depth: int) -> None:
@@ -190,8 +192,7 @@ class Recording:
         ops: dict[int, Event] = {}  # number of a node -> the event of its op
         roots: list[Event] = []  # those that have no parent yet
         shapes = iter(self.shapes)
-        notes = itertools.chain.from_iterable(self.logs)
-        for kind, what, start, end, frames, products, number in zip(*[notes] * 7, strict=True):
+        for kind, what, start, end, frames, products, number in sorted(self._spans(), key=lambda span: (span[3], -span[2])):
             event = Event(what if type(what) is str else what.name, kind, start, end, frames=frames, flops=2 * products)
             if kind == "formula":
                 numbers[event] = number
@@ -220,6 +221,19 @@ class Recording:
             if event.frames is None:
                 event.frames = () if around is None else around.frames
         return found
+
+    def _spans(self) -> Iterator[tuple[Any, ...]]:
+        """What ``logs`` have, and the turns of each walk, but for those that are of a walk inside: a node's until the next one's."""
+        notes, turns = itertools.chain.from_iterable(self.logs), [*zip(*[iter(self.turns)] * 3, strict=True)]
+        for note in zip(*[notes] * 7, strict=True):
+            if note[0] == "walk":
+                first, last = (bisect.bisect_left(turns, time, key=lambda turn: turn[0]) for time in note[2:4])
+                ends = [*(time for time, *_ in turns[first + 1 : last]), note[3]]
+                for (start, plan, number), end in zip(turns[first:last], ends, strict=False):
+                    if plan is not None:
+                        yield "formula", plan.op, start, end, None, 0, number
+                del turns[first:last]
+            yield note
 
     # ----------------------------------------------------------------------------------------- what the engine tells
 
@@ -268,20 +282,6 @@ class Recording:
             if type(value) is ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
                 owner = value.base
                 kept += number, ref(owner if type(owner) is ndarray else value), value.nbytes  # one array has one of these
-
-    def formula(self, node: Node, formula: Callable[..., Any], *args: Any) -> Any:
-        """``formula(*args)``, noted, but for a joint formula that leaves all for later: nothing was computed yet."""
-        outer, self.known = self.known, True
-        start = perf_counter_ns()
-        result: Any = None
-        try:
-            result = formula(*args)
-        finally:
-            self.known = outer
-            if type(result) not in _SEVERAL or {*map(type, result)} != _LATER:
-                log = self.log
-                log += "formula", node.plan.op, start, perf_counter_ns(), None, 0, node.number
-        return result
 
     # ------------------------------------------------------------------------------------------------ modules and lines
 
