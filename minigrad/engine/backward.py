@@ -128,10 +128,7 @@ def _walk(
                 if widen:
                     args = in_dtype(tuple(args), F16, F32)
                 try:
-                    if type(g) is Batched:
-                        result = of_samples(plan.op, formula, g, args, sources)
-                    else:
-                        result = formula(g, *args)
+                    result = of_samples(plan.op, formula, g, args, sources) if type(g) is Batched else formula(g, *args)
                 except Exception:
                     if record or type(g) is Batched or not any_batched((g, *args)):
                         raise

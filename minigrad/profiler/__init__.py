@@ -1,7 +1,7 @@
 """Where the time goes: :class:`profile`, its table by op, module and line, and traces and flame graphs of it.
 
-While it runs, ops call their kernels through a clock (:func:`minigrad.engine.put_before_kernels`), modules have hooks, and the backward pass
-asks for timed formulas; while it does not, none of this is there.
+While it runs, ops call their kernels through a clock (:func:`minigrad.engine.put_before_kernels`), so are modules called, and a backward pass
+notes when it comes to each node; while it does not, none of this is there.
 """
 
 # mypy: implicit-reexport

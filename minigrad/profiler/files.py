@@ -15,7 +15,7 @@ from minigrad.profiler.recording import Event
 
 
 def write_trace(events: Sequence[Event], path: str | os.PathLike[str]) -> None:
-    """Write the events in Chrome's trace format, compressed if ``path`` ends in ``.gz``. Arrows go from an op to its formulas."""
+    """Write the events in Chrome's trace format, compressed if ``path`` ends in ``.gz``. Arrows go from an op to what a backward pass does for it."""
     whole = events[0]
     found: list[dict[str, Any]] = []
     common = {"pid": os.getpid(), "tid": 1}

@@ -99,7 +99,7 @@ def _always(step: int) -> ProfilerAction:
 class profile:
     """Context manager: where the time of this thread goes, by op, module and line: ``torch.profiler.profile``.
 
-    It records each op, each formula of a gradient, each call of a module, steps of optimizers, batches of a ``DataLoader``, and parts under
+    It records each op, what a backward pass does for it, each call of a module, steps of optimizers, batches of a ``DataLoader``, and parts under
     :class:`record_function`; with the bytes that ops keep for the backward pass, and FLOPs. Ops of other threads are not recorded.
 
     Args:

@@ -60,11 +60,40 @@ def test_ops_and_formulas_are_counted_apart():
     assert found["conv", "forward"].count == 3 and ("conv", "backward") not in found
     assert found["conv_weight", "backward"].count == 3
     assert ("conv_input", "backward") not in found  # the images need no gradient
-    assert found["conv (gradient)", "backward"].count == 6  # of the weight and of the bias
+    assert found["conv (gradient)", "backward"].count == 3  # the formulas of the weight and of the bias together
     assert found["Optimizer.step#SGD.step", "forward"].count == 3
     assert found["DataLoader.__next__", "forward"].count == 4  # the last finds the end
     assert found["(backward pass)", "backward"].count == 3
     assert found["conv (gradient)", "backward"].cpu_time_total > found["conv_weight", "backward"].cpu_time_total
+
+
+def test_what_a_backward_pass_does_for_an_op_is_in_the_row_of_its_gradient():
+    """Sums over broadcast axes belong to the op, hooks have a row, and a pass inside a pass has turns of its own."""
+    x, bias = mg.randn(64, 50), mg.zeros(50, requires_grad=True)
+    w = mg.randn(64, 50).requires_grad_()
+
+    def backward_once_more(leaf):
+        time.sleep(0.002)
+        assert mg.grad(w.tanh().sum(), w)[0].shape == w.shape
+
+    with profiler.profile() as p:
+        y = x + bias
+        y.register_hook(lambda g: g.sin())
+        bias.register_post_accumulate_grad_hook(backward_once_more)
+        (y * w).sum().backward()
+    events = {(e.name, e.kind): e for e in p.events()}
+    added = events["add", "formula"]
+    assert events["sum_to", "op"].parent is added and added.origin is events["add", "op"]
+    hooks = [e for e in p.events() if e.name == "(hooks)"]
+    assert [h.parent.name for h in hooks] == ["add", "(backward pass)"] and hooks[1].self_time > 1_000_000
+    sine = events["sin", "op"]
+    assert sine.parent is hooks[0] and sine.lines[0][2].endswith("<lambda>")
+    outer, inner = (e for e in p.events() if e.kind == "walk")
+    assert inner.parent is hooks[1] and events["tanh", "op"].lines[0][2].endswith("backward_once_more")
+    assert events["tanh", "formula"].parent is inner and events["mul", "formula"].parent is outer
+    for event in p.events():
+        inside = sum(e.time for e in p.events() if e.parent is event)
+        assert event.inside == inside <= event.time
 
 
 def test_flops_are_those_of_summary_and_twice_them_in_backward():
