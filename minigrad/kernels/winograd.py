@@ -43,6 +43,7 @@ from minigrad.kernels.toom_cook import Matrices, matrices
 
 CACHE = 3 << 19  # bytes of transformed input in a part of the images
 ACROSS = 6  # tiles beside each other that one matrix transforms: more of them, fewer products, but more zeros
+ROWS = 32  # channels whose weights are transformed together
 SHARES = 16  # shares of a weight gradient, at most
 TOTALS = 8 << 20  # bytes of the partial sums of all shares together
 VOLUMES = 8 << 20  # bytes of the slices of some volumes, which are copied once for each slice of the kernel
@@ -187,6 +188,22 @@ def flip(w: np.ndarray) -> np.ndarray:
     return np.flip(w, tuple(range(2, w.ndim))).swapaxes(0, 1)
 
 
+def _weights(w: np.ndarray, m: Matrices, flipped: bool) -> np.ndarray:
+    """Weights O C KH KW, transformed: 36 C O. ``flipped``: those of :func:`flip`, 36 O C."""
+    kernel, cells = m.kernel, w.reshape(*w.shape[:2], -1)
+    if flipped:
+        kernel, cells = kernel[:, ::-1], cells.swapaxes(0, 1)
+    o, c, _ = cells.shape
+    weights = np.empty((36, c, o), w.dtype)
+
+    def work(rows: slice) -> None:  # some rows at a time, whose copy BLAS reads from the cache without one of its own
+        some = np.ascontiguousarray(cells[:, rows].transpose(2, 1, 0))
+        np.matmul(kernel, some.swapaxes(0, 1), out=weights[:, rows].swapaxes(0, 1))
+
+    parallel(work, cut(c, 1, ROWS), worth=weights.nbytes > WORTH)
+    return weights
+
+
 @native.twin(fast.convolve, times=0)
 def convolve(
     x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: Sequence[int], padding: Sequence[tuple[int, int]], flipped: bool
@@ -196,9 +213,8 @@ def convolve(
     ``flipped``: with :func:`flip` of the weights.
     """
     m = matrices(x.dtype, w.shape[2])
-    kernel, w = (m.kernel[:, ::-1], w) if flipped else (m.kernel, transposed(w, 1, 0))
-    c, o = w.shape[:2]
-    weights = (kernel @ w.reshape(c * o, -1).T).reshape(36, c, o)
+    weights = _weights(w, m, flipped)
+    o = weights.shape[2]
     tw, parts = _tiling(x.shape, o, sizes, m.pixels, x.itemsize)
     x, y = np.ascontiguousarray(x), np.empty((len(x), o, *sizes), x.dtype)
     odd = []
@@ -228,8 +244,14 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], paddin
             totals[i] += _gradient_tiles(y, m, part, tw).swapaxes(1, 2) @ _input_tiles(x, m, part, tw, padding)
 
     parallel(work, range(len(shares)))
-    total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
-    w = (total.reshape(36, -1).T @ m.kernel).reshape(shape)
+    w = np.empty(shape, x.dtype)
+
+    def back(outputs: slice) -> None:
+        total = totals[0, :, outputs] if len(totals) == 1 else totals[:, :, outputs].sum(axis=0)
+        cells = np.matmul(m.kernel.T, total.swapaxes(0, 1))  # O cells C
+        w[outputs].reshape(-1, c, cells.shape[1])[...] = cells.swapaxes(1, 2)
+
+    parallel(back, cut(o, 1, ROWS), worth=totals[0].nbytes > WORTH)
     return w if np.isfinite(w.sum()) else None
 
 
