@@ -2,11 +2,14 @@
 
 The textbook way (im2col) copies each window into a column, multiplies the weights with all columns, and so copies every cell
 of the input KH * KW times. Here the columns are unfolded along **all axes but the first**: KW copies, of which BLAS reads overlapping
-slices. :mod:`minigrad.kernels.layouts` has three memory layouts for the columns, and cuts the work into tiles that fit in the cache.
+slices. :mod:`minigrad.kernels.layouts` has three memory layouts for the columns, and cuts the work into tiles that fit in the cache. Deep layers,
+with more weights than pixels, do have textbook columns: copying their weights would take longer.
 
 The weight gradient multiplies the gradient with the same slices. The input gradient applies the steps of ``convolve`` transposed and
 in reverse order: products with the transposed weights are added *into* the slices, and the columns are folded back into the input.
-With stride 1 this is a convolution with the flipped kernel, which is faster unless it computes many more pixels.
+With stride 1 this is a convolution with the flipped kernel, which is faster unless it computes many more pixels or the layer is deep.
+
+Threads take tiles, or, if there is only one, channels: outputs in the forward pass, inputs in the others, so that each thread reads half the weights.
 
 Where no two windows meet, as in patch embeddings, :mod:`minigrad.kernels.patches` makes one product of a convolution.
 
@@ -27,7 +30,7 @@ import numpy as np
 from minigrad.kernels import native, patches, winograd
 from minigrad.kernels.layouts import LAYOUTS, Images, Merged, Rows, Tile, Window, groups_of, layout
 from minigrad.kernels.native import conv as fast
-from minigrad.kernels.threads import one_blas_thread, parallel
+from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.windows import fold, unfold
 
 TURNED = 512  # up to so many pixels, a weight gradient is faster with a transposed copy of y: BLAS has a path for small matrices
@@ -102,7 +105,7 @@ def _choices(
         thin = cells < 12 * (kernel - 1) ** 2 and kernel >= 5 and kernel * cells >= 100
     if can_rows and thin and across >= 8 and n * across >= 64:
         return Rows.name, possible
-    return Merged.name if 2 * pixels < cells else Images.name, possible
+    return Merged.name if pixels < cells else Images.name, possible
 
 
 def _by_patches(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window) -> bool:
@@ -146,22 +149,30 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
     spare: list[Tile] = []
     weights = whole.weights(w)
 
+    def multiply(tile: Tile, images: slice, outputs: slice) -> None:
+        part = y[images, outputs, tile.rows]
+        total = whole.room(tile, part)
+        np.matmul(weights[0][..., outputs, :], tile.slices[0], out=total)
+        product = np.empty_like(total) if len(weights) > 1 else total
+        for weight, columns in zip(weights[1:], tile.slices[1:], strict=True):
+            total += np.matmul(weight[..., outputs, :], columns, out=product)
+        if bias is not None:
+            total += bias[outputs].reshape(whole.groups, -1, 1)
+        whole.store(total, part)
+
     def work(share: list[tuple[slice, slice]]) -> None:
-        product = np.empty(0)
         for tile, images in whole.tiles(share, spare):
             unfold(x[images], tile.windows, tile.axes)
-            part = y[images, :, tile.rows]
-            total = whole.room(tile, part)
-            np.matmul(weights[0], tile.slices[0], out=total)
-            for weight, columns in zip(weights[1:], tile.slices[1:], strict=True):
-                if product.shape != total.shape:
-                    product = np.empty_like(total)
-                total += np.matmul(weight, columns, out=product)
-            if bias is not None:
-                total += bias.reshape(whole.groups, -1, 1)
-            whole.store(total, part)
+            multiply(tile, images, slice(None))
 
-    _parallel(work, whole.shares())
+    if whole.alone:
+        ((tile, images),) = whole.tiles(whole.places, spare)
+        parallel(
+            lambda some: unfold(x[images, some], tile.windows[:, some], tile.axes), whole.halves(x.shape[1]), tile.columns.nbytes > WORTH
+        )
+        _parallel(lambda some: multiply(tile, images, some), whole.halves(len(w)))
+    else:
+        _parallel(work, whole.shares())
     return y
 
 
@@ -185,27 +196,37 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window:
 @native.twin(fast.input_gradient, times=0)
 def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window, flipped: Window, chosen: str) -> np.ndarray:
     """:func:`input_gradient` by one of the layouts of columns; with stride 1 as a convolution by ``flipped``, if its pixels are not too many."""
-    groups = groups_of(shape, w.shape)
-    if max(window.stride) == 1 and 2 * math.prod(y.shape[2:]) >= math.prod(shape[2:]):
+    groups, scatter = groups_of(shape, w.shape), algorithm("scatter", shape, w.shape, y.shape[2:], window, y.dtype)
+    if scatter != Merged.name and max(window.stride) == 1 and 2 * math.prod(y.shape[2:]) >= math.prod(shape[2:]):
         parts = [winograd.flip(part) for part in np.split(w, groups)]
         return _by_columns(y, np.concatenate(parts) if groups > 1 else parts[0], None, shape[2:], flipped, chosen)
     x = np.zeros(shape, y.dtype)
     y = np.ascontiguousarray(y)
-    chosen = algorithm("scatter", shape, w.shape, y.shape[2:], window, y.dtype)
-    whole = layout(chosen, shape, w.shape, y.shape[2:], window, y.dtype)
+    whole = layout(scatter, shape, w.shape, y.shape[2:], window, y.dtype)
     spare: list[Tile] = []
     weights = whole.weights(w).swapaxes(2, 3)
     multiply = np.multiply if weights.shape[3] == 1 else np.matmul  # a depthwise layer computes outer products, which are slow in BLAS
 
+    def spread(tile: Tile, images: slice, part: np.ndarray, channels: slice) -> None:
+        windows, cells = tile.windows[:, channels], whole.cells_of(channels)
+        if len(weights) == 1:
+            multiply(weights[0][..., cells, :], part, out=tile.slices[0][..., cells, :])
+        else:
+            windows.fill(0)
+            for weight, columns in zip(weights, tile.slices, strict=True):
+                columns[..., cells, :] += multiply(weight[..., cells, :], part)
+        fold(windows, x[images, channels], tile.axes)
+
     def work(share: list[tuple[slice, slice]]) -> None:
         for tile, images in whole.tiles(share, spare):
-            tile.windows.fill(0)
-            part = whole.pixels(y[images, :, tile.rows])
-            for weight, columns in zip(weights, tile.slices, strict=True):
-                columns += multiply(weight, part)
-            fold(tile.windows, x[images], tile.axes)
+            spread(tile, images, whole.pixels(y[images, :, tile.rows]), slice(0, shape[1]))
 
-    _parallel(work, whole.shares(apart=True))
+    if whole.alone:
+        ((tile, images),) = whole.tiles(whole.places, spare)
+        part = whole.pixels(y)
+        _parallel(lambda some: spread(tile, images, part, some), whole.halves(shape[1]))
+    else:
+        _parallel(work, whole.shares(apart=True))
     return x
 
 
@@ -229,20 +250,40 @@ def _weights_by_columns(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], wi
     shares = whole.shares(max(2, TOTALS // max(1, math.prod(shape) * x.itemsize)))
     slices, groups, o, k = whole.matrices
     deep = o * k >= DEEP
-    totals = np.zeros((max(1, len(shares)), slices, groups, *((o, k) if deep else (k, o))), x.dtype)
+    totals = (np.empty if shares else np.zeros)((max(1, len(shares)), slices, groups, *((o, k) if deep else (k, o))), x.dtype)
     y = np.ascontiguousarray(y)
 
-    def work(i: int) -> None:
-        for tile, images in whole.tiles(shares[i], spare):
-            unfold(x[images], tile.windows, tile.axes)
-            part = whole.pixels(y[images, :, tile.rows])
-            if not deep:
-                part = part.swapaxes(2, 3)  # B G L O/G
-                if part.shape[2] <= TURNED:
-                    part = np.ascontiguousarray(part)
-            for total, columns in zip(totals[i], tile.slices, strict=True):
-                total += (part @ columns.swapaxes(2, 3) if deep else columns @ part).sum(axis=0)
+    def pixels(tile: Tile, images: slice) -> np.ndarray:
+        part = whole.pixels(y[images, :, tile.rows])
+        if not deep:
+            part = part.swapaxes(2, 3)  # B G L O/G
+            if part.shape[2] <= TURNED:
+                part = np.ascontiguousarray(part)
+        return part
 
-    _parallel(work, range(len(shares)))
+    def multiply(tile: Tile, images: slice, part: np.ndarray, channels: slice, totals: np.ndarray, first: bool) -> None:
+        unfold(x[images, channels], tile.windows[:, channels], tile.axes)
+        cells = whole.cells_of(channels)
+        for total, columns in zip(totals, tile.slices, strict=True):
+            columns = columns[..., cells, :]
+            factors = (part, columns.swapaxes(2, 3)) if deep else (columns, part)
+            total = total[..., cells] if deep else total[..., cells, :]
+            if not first:
+                total += np.matmul(*factors).sum(axis=0)
+            elif len(part) == 1:
+                np.matmul(*factors, out=total[None])
+            else:
+                np.matmul(*factors).sum(axis=0, out=total)
+
+    def work(i: int) -> None:
+        for j, (tile, images) in enumerate(whole.tiles(shares[i], spare)):
+            multiply(tile, images, pixels(tile, images), slice(0, shape[1] * groups), totals[i], j == 0)
+
+    if whole.alone:
+        ((tile, images),) = whole.tiles(whole.places, spare)
+        part = pixels(tile, images)
+        _parallel(lambda some: multiply(tile, images, part, some, totals[0], True), whole.halves(shape[1]))
+    else:
+        _parallel(work, range(len(shares)))
     total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
     return whole.unweights(total if deep else total.swapaxes(2, 3), shape)

@@ -24,6 +24,7 @@ CACHE = 1 << 21  # bytes of columns in a tile; with fewer and larger tiles, thre
 ROW_CACHE = 3 << 19  # the same for the layout Rows
 SHARES = 8  # at most so many shares of work for the threads
 SHARE = 20 << 20  # multiplications in a share, at least: about half a millisecond of work
+LANES = 16  # numbers in the longest SIMD vectors: shares of channels are a multiple
 SMALL = 1000000  # up to so many multiplications, BLAS does not pack the matrices first, which is faster for few rows
 
 
@@ -67,6 +68,8 @@ class Layout:
 
     name: str
     matrices: tuple[int, int, int, int]  # S G O/G K: the shape of the weights for the S slices of a tile
+    thin = False  # whether rows of few images are cut for several threads
+    heavy = False  # whether weights are so large that threads do not take some images each, because each would read all weights
 
     def __init__(
         self,
@@ -96,13 +99,22 @@ class Layout:
             most = min(most, self.small_rows(products))
         blocks = -(-sizes[0] // max(1, most))
         block = max(1, -(-sizes[0] // max(1, blocks)))
-        self.shares_at_most = max(1, min(SHARES, n * math.prod(sizes) * math.prod(w_shape) // SHARE))
+        shares = max(1, min(SHARES, n * math.prod(sizes) * math.prod(w_shape) // SHARE))
+        self.shares_at_most = 1 << (shares.bit_length() - 1)  # as many for each of two threads
+        if self.thin and 0 < n < self.shares_at_most:
+            block = min(block, max(1, -(-sizes[0] * n // self.shares_at_most)))
         together = max(1, min(n, budget // (row_bytes * self.held(block))))
-        batches = max(-(-n // together), -(-self.shares_at_most // blocks) if n and blocks else 0)
+        batches = -(-n // together)
+        if not self.heavy and n and blocks:
+            batches = max(batches, -(-self.shares_at_most // blocks))
         together = max(1, -(-n // max(1, batches)))
         together = next((some for some in range(together, 2 * together // 3, -1) if n % some == 0), together)  # tiles of equal size
         self.rows = [slice(row, min(row + block, sizes[0])) for row in range(0, sizes[0], block)]
         self.images = [slice(image, min(image + together, n)) for image in range(0, n, together)]
+        self.places = [(rows, images) for rows in self.rows for images in self.images]  #: of all tiles
+        self.alone = (
+            len(self.places) == 1 and self.groups == 1 and self.shares_at_most > 1
+        )  #: one tile, of whose channels threads take some
 
     # --------------------------------------------------------------------------------- what each layout overrides
 
@@ -142,8 +154,16 @@ class Layout:
         if apart:
             groups = cut(len(self.images), 1, -(-len(self.images) // most))
             return [[(rows, images) for rows in self.rows for images in self.images[group]] for group in groups]
-        places = [(rows, images) for rows in self.rows for images in self.images]
-        return [places[group] for group in cut(len(places), 1, -(-len(places) // most))]
+        return [self.places[group] for group in cut(len(self.places), 1, -(-len(self.places) // most))]
+
+    def halves(self, count: int) -> list[slice]:
+        """Of so many channels, the shares of two threads where a tile is alone."""
+        return cut(count, 1, -(-count // (2 * LANES)) * LANES)
+
+    def cells_of(self, channels: slice) -> slice:
+        """The lines of the columns, in each matrix of a tile, that have the cells of some channels: with several groups, of all."""
+        each = self.matrices[-1] * self.groups // max(1, self.channels)
+        return slice(channels.start * each, channels.stop * each)
 
     def tiles(self, share: list[tuple[slice, slice]], spare: list[Tile]) -> Iterator[tuple[Tile, slice]]:
         """The tiles of a share and their images. All use the same columns in turn; ``spare`` has tiles of finished shares, to be used again."""
@@ -159,12 +179,12 @@ class Layout:
     def pixels(self, part: np.ndarray) -> np.ndarray:
         """A tile's part of y as matrices B G O/G L: a view if the memory layout of y allows it, else a copy."""
         turned = self.turned(part)
-        return turned.reshape(len(turned), self.groups, self.outputs // self.groups, math.prod(turned.shape[2:]))
+        return turned.reshape(len(turned), self.groups, turned.shape[1] // self.groups, math.prod(turned.shape[2:]))
 
     def room(self, tile: Tile, part: np.ndarray) -> np.ndarray:
         """An array of the shape that :meth:`pixels` returns, with undefined values, to be written to."""
         batch, _, _, length = tile.slices[0].shape
-        return np.empty((batch, self.groups, self.outputs // self.groups, length), part.dtype)
+        return np.empty((batch, self.groups, part.shape[1] // self.groups, length), part.dtype)
 
     def store(self, pixels: np.ndarray, part: np.ndarray) -> None:
         """Copy the array that :meth:`room` returned to a tile's part of y."""
@@ -263,32 +283,48 @@ class Images(Layout):
         return transposed(weights.reshape(kernel, o, c, *rest), 1, 2, 0)
 
 
-class Merged(Images):
-    """One matrix for all images of a tile: for deep layers, where a matrix per image would have few pixels. ::
+class Merged(Layout):
+    """One matrix for all images of a tile, with the cells of whole windows: for deep layers, which have few pixels but many weights. ::
 
-        C, *kernel[1:]                  a line for each cell of a kernel row
-          phases
-            rows                        as in Images
-              N
-                OW                      the pixels of a row of one image, beside those of the next image
+        C, *kernel                      a line for each cell of a window
+          rows                          those of the tile
+            N
+              OW                        the pixels of a row of one image, beside those of the next image
 
-    Kernel rows read it as in :class:`Images`, but a row holds the pixels of all images.
+    More is copied into columns, each cell of the input once for each of the kernel's, but the weights are read as they lie, where for the other
+    layouts they are copied in another order: with 512 channels and 49 pixels that would take half as long as the product. ::
+
+        y (O, OH N OW)  =  weights (O, C KH KW)  @  columns
     """
 
     name = "merged"
+    heavy = True
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.matrices = (1, self.groups, self.outputs // self.groups, self.kernel * self.cells // self.groups)
+
+    def held(self, height: int) -> int:
+        return self.kernel * height
 
     def budget(self, row_bytes: int, products: int) -> int:
         return max(CACHE, self.kernel * self.outputs * self.cells // self.groups * self.dtype.itemsize)  # each tile reads all weights
 
     def lay(self, rows: slice, count: int, columns: np.ndarray | None) -> Tile:
-        pixels = (self.phases, rows.stop - rows.start + self.more, count, *self.sizes[1:])
-        columns = _columns((self.channels, *self.rest, *pixels), self.dtype, columns)
-        return self._sliced(rows, count, columns, _moved(columns, 3 + len(self.rest), 0), 1, count * self.across)
+        height = rows.stop - rows.start
+        first = sliding(self.first, height, self.kernel, self.stride, self.before - rows.start * self.stride, self.dilation)
+        columns = _columns((self.channels, self.kernel, *self.rest, height, count, *self.sizes[1:]), self.dtype, columns)
+        matrices = columns.reshape(1, self.groups, self.matrices[-1], height * count * self.across)
+        return Tile(rows, count, [first, *self.others], columns, _moved(columns, 3 + len(self.rest), 0), [matrices])
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         return part.transpose(1, 2, 0, *range(3, part.ndim))[None]  # 1 O rows N *sizes[1:]
 
-    room, store = Layout.room, Layout.store
+    def weights(self, w: np.ndarray) -> np.ndarray:
+        return w.reshape(self.matrices)
+
+    def unweights(self, weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        return np.ascontiguousarray(weights.reshape(shape))
 
 
 class Rows(Layout):
@@ -307,6 +343,7 @@ class Rows(Layout):
     """
 
     name = "rows"
+    thin = True
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)

@@ -43,7 +43,7 @@ def _conv(n, c, o, size, kernel=3, stride=1, groups=1):
     )
 
 
-normal_bias = normal(256)
+normal_bias = normal(512)
 
 
 def _gradients(function, g, *arrays):
@@ -62,6 +62,9 @@ LARGE = {
     "deep": _conv(16, 256, 256, 4),
     "stride": _conv(16, 16, 32, 32, stride=2),
     "depthwise": _conv(16, 32, 32, 28, groups=32),
+    "one tile": _conv(1, 64, 128, 56, stride=2),
+    "one tile, deep": _conv(4, 256, 256, 7, stride=2),
+    "one tile, deep, stride 1": _conv(1, 512, 512, 7),
     "one image": _conv(1, 3, 64, 224, kernel=7, stride=2),
     "tall product": partial(products.matmul, normal(4096, 256), normal(256, 64)),
     "wide product": partial(products.matmul, normal(8, 2048), normal(2048, 2048)),
