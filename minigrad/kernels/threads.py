@@ -10,6 +10,7 @@ takes shares of their work (:func:`wake`), before it sleeps here.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import ctypes
 import functools
@@ -213,11 +214,30 @@ class Room(Protocol):
     def forget(self) -> None:
         """There are no threads any more."""
 
-    def processor(self) -> int:
-        """The number of the processor that this thread runs on; -1 where nobody says."""
 
-    def leave(self, processor: int) -> None:
-        """Run on another processor than this one, if there is one."""
+def _find_processor() -> Callable[[], int]:
+    """The C library's function for :func:`processor`; one that returns -1 if there is none."""
+    try:
+        return ctypes.CDLL(None).sched_getcpu if hasattr(os, "sched_setaffinity") else lambda: -1
+    except (OSError, AttributeError):
+        return lambda: -1
+
+
+processor = _find_processor()  #: the number of the processor that this thread runs on; -1 where the system does not say
+
+
+def leave(place: int) -> None:
+    """Run this thread, which helps, on another processor than that of the one that asked for help, if there is one.
+
+    After a pause of the program Linux wakes both on one processor, though another has nothing to do, and leaves them there for a tenth of a second:
+    two threads take longer than one so.
+    """
+    if place < 0 or processor() != place:
+        return
+    with contextlib.suppress(OSError):  # the system may forbid it
+        others = os.sched_getaffinity(os.getpid()) - {place}
+        if others:
+            os.sched_setaffinity(0, others)
 
 
 class _Pool:
@@ -244,7 +264,7 @@ class _Pool:
         """Work on ``job`` in this thread and up to ``helpers`` others, until it is done."""
         if self.threads < helpers:
             self.start(helpers)
-        at = self.processor()
+        at = processor()
         for _ in range(helpers):
             self.jobs.put((at, functools.partial(contextvars.copy_context().run, job.run)))  # np.errstate is part of the context
         if self.room is not None:
@@ -259,16 +279,11 @@ class _Pool:
         if job.error is not None:
             raise job.error
 
-    def processor(self) -> int:
-        """That of this thread; -1 where nobody says."""
-        return -1 if self.room is None else self.room.processor()
-
     def _serve(self) -> None:
         _inside.busy = True
         while True:
             at, run = self.jobs.get()
-            if self.room is not None:
-                self.room.leave(at)
+            leave(at)
             if run is not None:
                 run()
                 del run  # so that its arrays are freed before the next job
@@ -292,7 +307,7 @@ def wake(helpers: int, room: Room) -> None:
     _pool.room = room
     if _pool.threads < helpers:
         _pool.start(helpers)
-    at = _pool.processor()
+    at = processor()
     for _ in range(helpers):
         _pool.jobs.put((at, None))
 

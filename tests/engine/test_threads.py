@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -235,3 +236,20 @@ def test_the_number_at_the_start(variable, expected):
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout.strip()
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert found == (expected or str(available))
+
+
+@pytest.mark.skipif(sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="needs two processors, on Linux")
+def test_a_thread_leaves_a_processor():
+    def leave():  # in a thread of its own, for it may not come back
+        places = []
+        for _ in range(20):
+            places.append(threads.processor())
+            threads.leave(places[-1])
+            assert threads.processor() != places[-1] and len(os.sched_getaffinity(0)) == len(os.sched_getaffinity(os.getpid())) - 1
+        before = os.sched_getaffinity(0)
+        threads.leave(places[-1])  # it is not there
+        threads.leave(-1)
+        return before == os.sched_getaffinity(0)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(leave).result() and threads.processor() in os.sched_getaffinity(0)

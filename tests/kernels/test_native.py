@@ -880,25 +880,6 @@ def test_several_threads_share_at_once(level):
 
 
 @pytest.mark.native
-@pytest.mark.skipif(sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="needs two processors, on Linux")
-def test_a_thread_leaves_a_processor():
-    found = native.Library()
-
-    def leave():  # in a thread of its own, for it may not come back
-        places = []
-        for _ in range(20):
-            places.append(found.processor())
-            found.leave(places[-1])
-            assert found.processor() != places[-1] and len(os.sched_getaffinity(0)) == len(os.sched_getaffinity(os.getpid())) - 1
-        before = os.sched_getaffinity(0)
-        found.leave(places[-1])  # it is not there
-        found.leave(-1)
-        return before == os.sched_getaffinity(0)
-
-    assert in_threads(leave, 1) == [True] and found.processor() in os.sched_getaffinity(0)
-
-
-@pytest.mark.native
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_child_of_fork_has_threads_of_its_own():
     code = """

@@ -139,9 +139,7 @@ class Library:
         self.can_call.argtypes, self.can_call.restype = [ctypes.c_int64] * 2, ctypes.c_int64
         self.together.argtypes, self.together.restype = [ctypes.c_void_p], None
         self.attend.argtypes, self.attend.restype = [ctypes.c_int64] * 2, None
-        self.forget, self.processor, self.leave = [self._library[f"minigrad_{name}"] for name in ("forget", "processor", "leave")]
-        self.processor.argtypes, self.processor.restype = [], ctypes.c_int64
-        self.leave.argtypes, self.leave.restype = [ctypes.c_int64], None
+        self.forget = self._library["minigrad_forget"]
         self.awake, self.asked = [ctypes.c_int64.in_dll(self._library, f"minigrad_{name}") for name in ("awake", "asked")]
 
     def _text(self, name: str) -> str:

@@ -8,9 +8,6 @@
  * go where they go in numpy. It is compiled once for each level of instructions (LEVEL; NAME gives a
  * function's name the level's suffix) and once for what belongs to none (DISPATCH).
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* sched_getcpu */
-#endif
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -2119,7 +2116,6 @@ __declspec(dllimport) void __stdcall Sleep(unsigned long);
 #define YIELD() Sleep(0)
 #else
 #include <sched.h>
-#include <unistd.h>
 #define YIELD() sched_yield()
 #endif
 #if defined(__x86_64__)
@@ -2258,26 +2254,6 @@ void minigrad_together(Job *job) {
     for (Long i = 0; __atomic_load_n(&pool.inside, __ATOMIC_SEQ_CST); i++)
         if (i < 1 << 12) PAUSE();
         else YIELD();
-}
-
-/* The processor that this thread runs on; -1 where the system does not say. */
-Long minigrad_processor(void) {
-#if defined(__linux__)
-    return sched_getcpu();
-#else
-    return -1;
-#endif
-}
-
-/* For a thread that helps: leave the processor of the one that asked for help. After a pause of the program Linux wakes both on one processor, though
- * another has nothing to do, and leaves them there for a tenth of a second: two threads take longer than one so. */
-void minigrad_leave(Long processor) {
-#if defined(__linux__)
-    cpu_set_t set;
-    if (processor < 0 || processor >= CPU_SETSIZE || sched_getcpu() != processor || sched_getaffinity(getpid(), sizeof set, &set)) return;
-    CPU_CLR(processor, &set);
-    if (CPU_COUNT(&set)) sched_setaffinity(0, sizeof set, &set);
-#endif
 }
 
 /* In a child of fork, which has none of the threads. */
