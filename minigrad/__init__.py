@@ -1,10 +1,14 @@
 """minigrad: reverse-mode autodiff on numpy, with convolutional networks written in plain Python."""
 
 # mypy: implicit-reexport
-# ruff: noqa: I001, PLE0604 (names are imported to be exported, or loaded when they are used; sorted, but several on a line)
+# ruff: noqa: E402, I001, PLE0604 (names are imported to be exported, or loaded when they are used; sorted, but several on a line)
 
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
+from minigrad.kernels import memory
+
+memory.keep_freed_memory()  # that of imports too
+
 from minigrad.creation import (
     arange, bartlett_window, blackman_window, can_cast, empty, empty_like, eye, finfo, full, full_like, hamming_window, hann_window, iinfo, is_complex, is_floating_point, is_nonzero, is_same_size, is_signed, is_tensor,
     kaiser_window, linspace, logspace, normal, numel, ones, ones_like, promote_types, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
@@ -12,10 +16,9 @@ from minigrad.creation import (
 )  # fmt: skip
 from minigrad.devices import device, DeviceError, get_default_device, set_default_device
 from minigrad.engine import (
-    batched, backward, detect_anomaly, elementwise, enable_grad, Function, get_default_dtype, grad, inference_mode, is_grad_enabled, joint,
+    batched, backward, detect_anomaly, elementwise, enable_grad, get_default_dtype, grad, inference_mode, is_grad_enabled, joint,
     linear_in, no_grad, op, set_default_dtype, set_detect_anomaly, set_grad_enabled, ShapeError, tangent,
 )  # fmt: skip
-from minigrad.kernels import memory
 from minigrad.kernels.config import show_config
 from minigrad.kernels.threads import get_num_threads, set_num_threads
 from minigrad.later import loader, places, when_imported
@@ -29,14 +32,7 @@ from minigrad.ops.elementwise import (
     ne as not_equal, neg, neg as negative, over as true_divide, pow, reciprocal, remainder, round, rsqrt, sigmoid, sign, sign as sgn, sin,
     sinh, sqrt, square, sub, sub as subtract, tan, tanh, trunc, trunc as fix, where, xlogy,
 )  # fmt: skip
-from minigrad.ops.index import (
-    argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill, masked_scatter, masked_select,
-    nonzero, put, scatter, scatter_add, scatter_reduce, take, take_along_dim,
-)  # fmt: skip
-from minigrad.ops.products import (
-    addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, chain_matmul, cross, dot, einsum, inner, kron, linear, matmul, mm, mv, outer,
-    outer as ger, tensordot, trace, vdot,
-)  # fmt: skip
+from minigrad.ops.products import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, linear, matmul, mm, mv, outer, outer as ger, vdot
 from minigrad.ops.reduce import (
     all, amax, amin, aminmax, any, argmax, argmin, argsort, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, dist, kthvalue,
     logcumsumexp, logsumexp, max, mean, median, min, mode, msort, nanmean, nanmedian, nansum, prod, sort, std, std_mean, sum, topk,
@@ -48,7 +44,6 @@ from minigrad.ops.shape import (
     narrow, permute, pixel_shuffle, pixel_unshuffle, ravel, repeat_interleave, reshape, roll, rot90, select, split, squeeze, stack,
     swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind, unflatten, unsqueeze, vstack, vstack as row_stack,
 )  # fmt: skip
-from minigrad.printing import set_printoptions
 from minigrad.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from minigrad.dtypes import dtype, DTYPES
 from minigrad.tensor import as_tensor, from_dlpack, from_numpy, Tensor, tensor
@@ -70,6 +65,7 @@ if TYPE_CHECKING:  # the same as below
         torch,
         torchvision,
     )
+    from minigrad.engine import Function
     from minigrad.files.checkpoint import CheckpointError, load, save
     from minigrad.ops import fft, linalg, special
     from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
@@ -83,6 +79,7 @@ if TYPE_CHECKING:  # the same as below
     from minigrad.ops.complex_pair import (
         adjoint, angle, complex, conj, conj_physical, imag, is_conj, isreal, polar, real, resolve_conj, view_as_complex, view_as_real,
     )  # fmt: skip
+    from minigrad.ops.contractions import bilinear, chain_matmul, cross, einsum, inner, kron, tensordot, trace
     from minigrad.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
     from minigrad.ops.distance import cdist, renorm
     from minigrad.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
@@ -91,6 +88,10 @@ if TYPE_CHECKING:  # the same as below
         old_lu_solve as lu_solve, slogdet, triangular_solve,
     )  # fmt: skip
     from minigrad.ops.fft import istft, stft
+    from minigrad.ops.gathering import (
+        argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill,
+        masked_scatter, masked_select, nonzero, put, scatter, scatter_add, scatter_reduce, take, take_along_dim,
+    )  # fmt: skip
     from minigrad.ops.householder import geqrf, orgqr, ormqr
     from minigrad.ops.linalg import (
         frobenius_norm, matrix_exp, nuclear_norm, old_norm as norm, old_qr as qr, old_svd as svd, pinverse,
@@ -103,6 +104,7 @@ if TYPE_CHECKING:  # the same as below
         bucketize, corrcoef, cov, cumulative_trapezoid, diff, gradient, histc, histogram, histogramdd, isin, nanquantile, quantile, searchsorted, trapezoid, trapz,
         unique_consecutive,
     )  # fmt: skip
+    from minigrad.printing import set_printoptions
 
 # Loaded when they are first used, as not every program needs them: packages, modules of minigrad.ops, and names of others.
 _PACKAGES = [
@@ -110,6 +112,7 @@ _PACKAGES = [
 ]  # fmt: skip
 _MODULES = ["fft", "linalg", "special"]
 _LATER = {
+    "minigrad.engine": "Function",
     "minigrad.files.checkpoint": "CheckpointError load save",
     "minigrad.ops.activation": "celu hardshrink prelu relu rrelu selu threshold",
     "minigrad.ops.arithmetic": (
@@ -122,6 +125,7 @@ _LATER = {
     "minigrad.ops.complex_pair": (
         "adjoint angle complex conj conj_physical imag is_conj isreal polar real resolve_conj view_as_complex view_as_real"
     ),
+    "minigrad.ops.contractions": "bilinear chain_matmul cross einsum inner kron tensordot trace",
     "minigrad.ops.conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     "minigrad.ops.distance": "cdist renorm",
     "minigrad.ops.dropout": "alpha_dropout dropout feature_alpha_dropout",
@@ -130,6 +134,10 @@ _LATER = {
         "lu_solve=old_lu_solve slogdet triangular_solve"
     ),
     "minigrad.ops.fft": "istft stft",
+    "minigrad.ops.gathering": (
+        "argwhere gather index_add index_copy index_fill index_put index_reduce index_select masked_fill masked_scatter "
+        "masked_select nonzero put scatter scatter_add scatter_reduce take take_along_dim"
+    ),
     "minigrad.ops.householder": "geqrf orgqr ormqr",
     "minigrad.ops.linalg": "frobenius_norm matrix_exp nuclear_norm norm=old_norm qr=old_qr svd=old_svd pinverse",
     "minigrad.ops.pool": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d max_pool2d max_pool3d",
@@ -140,6 +148,7 @@ _LATER = {
         "bucketize corrcoef cov cumulative_trapezoid diff gradient histc histogram histogramdd isin nanquantile quantile searchsorted "
         "trapezoid trapz unique_consecutive"
     ),
+    "minigrad.printing": "set_printoptions",
 }
 _PLACES = {**{name: f"minigrad.{name}" for name in _PACKAGES}, **{name: f"minigrad.ops.{name}" for name in _MODULES}, **places(_LATER)}
 
@@ -153,7 +162,6 @@ cfloat, cdouble = complex64, complex128
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 
-memory.keep_freed_memory()
 when_imported("einops", "minigrad.einops:register")
 
 MYPY = False  # mypy treats it as True and exports all imported names, because it cannot read a computed list. Other checkers can

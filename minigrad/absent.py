@@ -472,13 +472,14 @@ def answers_as(key: str, patterns: bool = True) -> Callable[[C], C]:
 
     def decorate(cls: C) -> C:
         found = {name for names in TABLE[key] for name in names.split()}
+        has = set(dir(cls))
         if "*_" in found:
-            found |= {f"{name}_" for name in dir(cls) if name[0] != "_" and not name.endswith("_")}
-        found.discard("*_")
+            found.remove("*_")
+            found |= {name + "_" for name in has if name[0] != "_" and name[-1] != "_"}
         starred = {name for name in found if "*" in name}
         if starred and patterns:
             cls.__getattr__ = unknown(key)  # type: ignore[attr-defined]
-        for name in found - starred - {*dir(cls)}:  # the table has advice for each, which is looked up when somebody asks
+        for name in found - starred - has:  # the table has advice for each, which is looked up when somebody asks
             setattr(cls, name, Missing(key, name))
         return cls
 

@@ -8,7 +8,6 @@ tensor or an array that a graph still needs; see :meth:`Tensor._assign`.
 from __future__ import annotations
 
 import builtins
-import copy
 import itertools
 import sys
 import types
@@ -45,13 +44,14 @@ from minigrad.later import Later
 from minigrad.ops import elementwise, index, products, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops.arguments import either, number, shown
-from minigrad.printing import text_of
 from minigrad.random import Generator, drawn
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Dims, DType, Operand, P, Shape, Size
 from minigrad.views import IN_PLACE_TEMPORARY, Lender, borrows, leave_memory, over, own_memory, places, reached, writable
 
-_ROOMS = "activation arithmetic assembling complex_pair distance equations fft householder linalg sampling special statistics"  # not every program needs them
+_ROOMS = (  # not every program needs them
+    "activation arithmetic assembling complex_pair contractions distance equations fft gathering householder linalg sampling special statistics"
+)
 _AT_ONCE = False  # mypy does not know it, and so reads them before this file, as it would not those under TYPE_CHECKING
 if _AT_ONCE:
     from minigrad.ops import (
@@ -59,9 +59,11 @@ if _AT_ONCE:
         arithmetic,
         assembling,
         complex_pair,
+        contractions,
         distance,
         equations,
         fft,
+        gathering,
         householder,
         linalg,
         sampling,
@@ -69,8 +71,10 @@ if _AT_ONCE:
         statistics,
     )
     from minigrad.ops import softmax as softmaxes
+    from minigrad.printing import text_of
 else:
     globals().update({name: Later(f"minigrad.ops.{name}") for name in _ROOMS.split()}, softmaxes=Later("minigrad.ops.softmax"))
+    text_of = Later("minigrad.printing").text_of
 
 Self = TypeVar("Self", bound="Tensor")
 
@@ -727,7 +731,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
         if recorded and (value._node is not None or self._node is not None):
             for source, cut in found:
                 if not cut:
-                    source._node = index.put(source, places(source._data, self._data), value)._node
+                    source._node = gathering.put(source, places(source._data, self._data), value)._node
         own_memory(self, found)
         self._data[...] = array
 
@@ -922,12 +926,14 @@ class Tensor(TensorBase, metaclass=_TensorType):
         return new
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        from copy import deepcopy  # not every program needs it
+
         if id(self) in memo:
             return memo[id(self)]
         raise_if_not_leaf(self, "deepcopy")
         grad = None if self.grad is None else self.grad.__deepcopy__(memo)
         memo[id(self)] = new = type(self)._rebuild(self._data.copy(), self.requires_grad, grad)
-        new.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        new.__dict__.update(deepcopy(self.__dict__, memo))
         return new
 
     def __reduce__(self) -> tuple:
@@ -1567,35 +1573,35 @@ class Tensor(TensorBase, metaclass=_TensorType):
 
     # ----------------------------------------------------------------------------- methods: indexing
 
-    gather = index.gather
-    scatter = index.scatter
-    scatter_add = index.scatter_add
-    scatter_reduce = index.scatter_reduce
-    index_reduce = index.index_reduce
-    put = index.put
-    index_select = index.index_select
-    index_add = index.index_add
-    index_copy = index.index_copy
-    index_fill = index.index_fill
-    index_put = index.index_put
-    take = index.take
-    take_along_dim = index.take_along_dim
-    masked_fill = index.masked_fill
-    masked_select = index.masked_select
-    masked_scatter = index.masked_scatter
-    nonzero = index.nonzero
-    argwhere = index.argwhere
-    scatter_ = _in_place(index.scatter, "scatter_")
-    scatter_add_ = _in_place(index.scatter_add, "scatter_add_")
-    scatter_reduce_ = _in_place(index.scatter_reduce, "scatter_reduce_")
-    index_reduce_ = _in_place(index.index_reduce, "index_reduce_")
-    put_ = _in_place(index.put, "put_")
-    index_add_ = _in_place(index.index_add, "index_add_")
-    index_copy_ = _in_place(index.index_copy, "index_copy_")
-    index_fill_ = _in_place(index.index_fill, "index_fill_")
-    index_put_ = _in_place(index.index_put, "index_put_")
-    masked_fill_ = _in_place(index.masked_fill, "masked_fill_")
-    masked_scatter_ = _in_place(index.masked_scatter, "masked_scatter_")
+    gather = gathering.gather
+    scatter = gathering.scatter
+    scatter_add = gathering.scatter_add
+    scatter_reduce = gathering.scatter_reduce
+    index_reduce = gathering.index_reduce
+    put = gathering.put
+    index_select = gathering.index_select
+    index_add = gathering.index_add
+    index_copy = gathering.index_copy
+    index_fill = gathering.index_fill
+    index_put = gathering.index_put
+    take = gathering.take
+    take_along_dim = gathering.take_along_dim
+    masked_fill = gathering.masked_fill
+    masked_select = gathering.masked_select
+    masked_scatter = gathering.masked_scatter
+    nonzero = gathering.nonzero
+    argwhere = gathering.argwhere
+    scatter_ = _in_place(gathering.scatter, "scatter_")
+    scatter_add_ = _in_place(gathering.scatter_add, "scatter_add_")
+    scatter_reduce_ = _in_place(gathering.scatter_reduce, "scatter_reduce_")
+    index_reduce_ = _in_place(gathering.index_reduce, "index_reduce_")
+    put_ = _in_place(gathering.put, "put_")
+    index_add_ = _in_place(gathering.index_add, "index_add_")
+    index_copy_ = _in_place(gathering.index_copy, "index_copy_")
+    index_fill_ = _in_place(gathering.index_fill, "index_fill_")
+    index_put_ = _in_place(gathering.index_put, "index_put_")
+    masked_fill_ = _in_place(gathering.masked_fill, "masked_fill_")
+    masked_scatter_ = _in_place(gathering.masked_scatter, "masked_scatter_")
 
     # ----------------------------------------------------------------------- methods: linear algebra
 
@@ -1608,7 +1614,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
     mv = products.mv
     dot = products.dot
     vdot = products.vdot
-    inner = products.inner
+    inner = contractions.inner
     addmm = products.addmm
     addmv = products.addmv
     addr = products.addr
@@ -1619,8 +1625,8 @@ class Tensor(TensorBase, metaclass=_TensorType):
     addr_ = _in_place(products.addr, "addr_")
     addbmm_ = _in_place(products.addbmm, "addbmm_")
     baddbmm_ = _in_place(products.baddbmm, "baddbmm_")
-    trace = products.trace
-    kron = products.kron
+    trace = contractions.trace
+    kron = contractions.kron
     matrix_power = equations.matrix_power
     cholesky = equations.cholesky
     det = equations.det

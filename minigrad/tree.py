@@ -5,7 +5,6 @@ Mappings, lists and tuples (also named tuples) are containers; everything else i
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from itertools import islice
 from typing import Any
@@ -100,7 +99,9 @@ def rebuilt(like: Any, values: Any) -> Any:
         items = dict(zip(like, values, strict=True))
         if type(like) is dict or not isinstance(like, MutableMapping):
             return items
-        clone = copy.copy(like)
+        from copy import copy  # not every program needs it
+
+        clone = copy(like)
         clone.update(items)
         return clone
     return type(like)(*values) if hasattr(like, "_fields") else type(like)(values)

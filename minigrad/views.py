@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import Node, TensorBase, is_batched, is_grad_enabled, memory_of, tensor_types, wrap
-from minigrad.ops.index import take
 from minigrad.tree import leaves, tree_map
 
 
@@ -261,6 +260,8 @@ def _caught_up(view: TensorBase, found: list[tuple[Any, bool]], source: Any, cut
     members = [view, *[t for t, _ in found]]
     recorded = is_grad_enabled() and not cut and source._node is not None and source._node.plan is not None
     if type(now) is np.ndarray and (now.shape, now.strides) == (shape, strides):
+        from minigrad.ops.gathering import take  # not every program needs it
+
         arrays = [_within(now, t._data, address) for t in members]
         if all(
             a is not None and ((whole and t is view) or np.array_equal(a, t._data, equal_nan=True))

@@ -14,7 +14,8 @@ from minigrad.nn.container import ModuleList, Sequential
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.options import check
-from minigrad.ops.index import gather, getitem, index_put
+from minigrad.ops.gathering import gather, index_put
+from minigrad.ops.index import getitem
 from minigrad.ops.shape import cat, reshape, unsqueeze
 from minigrad.tensor import Tensor, as_tensor
 from minigrad.tree import array_of

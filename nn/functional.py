@@ -18,8 +18,9 @@ from minigrad.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, d
 from minigrad.ops.elementwise import sigmoid, tanh
 from minigrad.ops.embedding import embedding, embedding_bag
 from minigrad.ops.fold import fold, unfold
-from minigrad.ops.index import one_hot
-from minigrad.ops.products import bilinear, linear
+from minigrad.ops.gathering import one_hot
+from minigrad.ops.contractions import bilinear
+from minigrad.ops.products import linear
 from minigrad.ops.loss import (
     binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, gaussian_nll_loss, huber_loss, kl_div, l1_loss,
     linear_cross_entropy, mse_loss, nll_loss, poisson_nll_loss, smooth_l1_loss,

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
-from minigrad import absent, accepted, dtypes
+from minigrad import absent, dtypes
 from minigrad.devices import check_device, no_device
 from minigrad.dtypes import DTYPES, OF_NUMPY
 from minigrad.engine import ShapeError, Shell, TensorBase, dtype_of, get_default_dtype, inside, is_grad_enabled, no_grad, wrap
-from minigrad.ops.backward_hook import watch
 from minigrad.ops.outlines import is_outlining, light, outline
 from minigrad.tensor import TENSOR_CLASSES, RemovableHandle, Tensor, made, to_array
 from minigrad.tree import leaves, rebuilt
@@ -297,13 +296,16 @@ class _Path(str):
         return str, (str(self),)  # exceptions are sent between processes, without the modules
 
 
-class _HookEntry(NamedTuple):
-    """A registered hook with its options, as the ``function`` of the entry that a :class:`RemovableHandle` adds and removes."""
+class _HookEntry:
+    """A registered hook with its options, as the ``function`` of the entry that a :class:`RemovableHandle` adds and removes.
 
-    function: Callable[..., Any]
-    with_kwargs: bool = False
-    always_call: bool = False
-    private: bool = False  # of one of PyTorch's methods with an underscore: another call, see Module._register_state_dict_hook
+    ``private``: of one of PyTorch's methods with an underscore, another call, see :meth:`Module._register_state_dict_hook`.
+    """
+
+    __slots__ = ("always_call", "function", "private", "with_kwargs")
+
+    def __init__(self, function: Callable[..., Any], with_kwargs: bool = False, always_call: bool = False, private: bool = False):
+        self.function, self.with_kwargs, self.always_call, self.private = function, with_kwargs, always_call, private
 
 
 class _Hooks:
@@ -789,6 +791,8 @@ class Module:
 
     def compile(self, *args: Any, **options: Any) -> None:
         """Nothing, as there is no compiler: see :func:`minigrad.accepted.compile`, which warns once."""
+        from minigrad import accepted  # not every program needs it
+
         accepted.compile(self, *args, **options)
 
     # ---------------------------------------------------------------------------------------- modes and dtypes
@@ -1467,6 +1471,8 @@ def _watch_some(values: tuple, hook: Callable[[tuple], tuple]) -> tuple[list[int
     places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and not isinstance(v, Shell) and v.requires_grad]
     replaced = list(values)
     if places:
+        from minigrad.ops.backward_hook import watch  # not every program needs it
+
         for i, y in zip(places, watch(*[values[i] for i in places], hook=hook), strict=True):
             replaced[i] = y
     return places, tuple(replaced)

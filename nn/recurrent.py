@@ -16,7 +16,7 @@ from minigrad.nn.options import check
 from minigrad.nn.utils.rnn import PackedSequence
 from minigrad.ops import recurrent as sequences
 from minigrad.ops.arguments import require_dtype
-from minigrad.ops.index import index_select
+from minigrad.ops.gathering import index_select
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import cat, flip, split, stack, transpose, unbind
 from minigrad.tensor import Tensor

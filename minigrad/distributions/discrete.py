@@ -17,7 +17,7 @@ from minigrad.engine import ShapeError, wrap
 from minigrad.ops.activation import logsigmoid
 from minigrad.ops.arguments import whole
 from minigrad.ops.elementwise import sigmoid, where, xlogy
-from minigrad.ops.index import gather, one_hot
+from minigrad.ops.gathering import gather, one_hot
 from minigrad.ops.loss import binary_cross_entropy_with_logits
 from minigrad.ops.reduce import logsumexp
 from minigrad.ops.sampling import bernoulli, binomial, multinomial, poisson

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.creation import arange
-from minigrad.ops.products import einsum
+from minigrad.ops.contractions import einsum
 from minigrad.ops.shape import cat, stack
 from minigrad.tensor import Tensor, as_tensor
 

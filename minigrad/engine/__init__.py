@@ -35,6 +35,7 @@ recorded backward pass made), ``together`` (hooks of several tensors), ``backwar
 
 # ruff: noqa: I001 (sorted, but several on a line)
 
+from typing import TYPE_CHECKING
 from minigrad.engine.anomaly import (
     Call, calls_of, Constant, constants_of, detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, line_of, arrays_of, recording_lines, set_detect_anomaly,
 )  # fmt: skip
@@ -43,8 +44,6 @@ from minigrad.engine.batching import (
 )  # fmt: skip
 from minigrad.engine.backward import at_end_of_backward, backward, grad, settle, walk
 from minigrad.engine.fitting import broadcast_to, cast, enter, enter_each, fit, in_dtype, is_half, leave, sum_to
-from minigrad.engine.forward import push
-from minigrad.engine.function import Function, once_differentiable
 from minigrad.engine.graph import (
     Leaf,
     Node,
@@ -74,3 +73,12 @@ from minigrad.engine.op import (
 from minigrad.engine.rules import elementwise, linear_in, tangent, unnamed, views
 from minigrad.engine.saved import save_on_cpu, saved_tensors_hooks
 from minigrad.engine.together import Part, Together
+from minigrad.later import loader, places
+
+if TYPE_CHECKING:  # the same as below
+    from minigrad.engine.forward import push
+    from minigrad.engine.function import Function, once_differentiable
+
+__getattr__ = loader(  # not every program needs them
+    "minigrad.engine", places({"minigrad.engine.forward": "push", "minigrad.engine.function": "Function once_differentiable"})
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from typing import Any
 
@@ -35,6 +34,8 @@ _recent: deque[RecordedPass] = deque(
 
 def pass_of(number: int) -> tuple[RecordedPass, Any] | None:
     """The recorded pass, among the last 32, that made the node with this creation number, and the op whose gradient it computed; else None."""
+    from bisect import bisect_right  # not every program draws pictures
+
     for found in _recent:  # a pass inside another one ends before it
         if found.first < number < found.last and found.marks and number > found.marks[0]:
             return found, found.marks[2 * bisect_right(found.marks[::2], number) - 1]

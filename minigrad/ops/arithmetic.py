@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.engine import F64, cast, elementwise, known_as, op, public
 from minigrad.ops import elementwise as ew
 from minigrad.ops.elementwise import pow, real, where
-from minigrad.ops.results import MantissaExponent, returned_by
+from minigrad.ops.results import returned_by
 from minigrad.types import Array, Operand, Tensor
 
 
@@ -149,6 +149,13 @@ def scaled(input: Operand, exponent: Operand) -> Array:
 @op(input=lambda g, out_1: scaled(g[0], -out_1))
 def _frexp(input: Operand) -> Array:
     return np.frexp(real(input))
+
+
+class MantissaExponent(NamedTuple):
+    """The result of :func:`frexp`."""
+
+    mantissa: Tensor
+    exponent: Tensor
 
 
 _MantissaExponent = returned_by("frexp", MantissaExponent)

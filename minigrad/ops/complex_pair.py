@@ -42,8 +42,8 @@ from minigrad.engine import (
     wrap,
 )
 from minigrad.later import Later
+from minigrad.ops import contractions, gathering, products, reduce
 from minigrad.ops import elementwise as ew
-from minigrad.ops import index, products, reduce
 from minigrad.ops import shape as shaping
 from minigrad.ops.arguments import either, positive_dim, positive_dims, sizes_of, tensors
 from minigrad.ops.index import subscript
@@ -532,10 +532,11 @@ _METHODS = {  # functions of a Tensor, whose ops answer; ``new=old`` for what is
     ew: "add sub mul div subtract=sub multiply=mul divide=div true_divide=div neg negative=neg square reciprocal pow exp log sqrt sin cos sinh cosh "
     "tanh sigmoid tan exp2 expm1 log1p log2 log10 rsqrt lerp addcmul nan_to_num sgn=sign isnan isinf isfinite isclose allclose equal eq ne",
     reduce: "sum mean var std cumsum prod cumprod norm count_nonzero logsumexp",
-    products: "matmul mm bmm mv dot vdot outer inner",
+    products: "matmul mm bmm mv dot vdot outer",
+    contractions: "inner",
     shaping: "transpose swapaxes swapdims movedim moveaxis t flatten unflatten ravel squeeze unsqueeze expand expand_as broadcast_to roll rot90 fliplr "
     "flipud tile repeat repeat_interleave split chunk tensor_split unbind narrow select unfold diagonal diag diag_embed tril triu",
-    index: "index_select gather take_along_dim masked_fill masked_select index_add index_copy index_fill index_put scatter scatter_add nonzero argwhere",
+    gathering: "index_select gather take_along_dim masked_fill masked_select index_add index_copy index_fill index_put scatter scatter_add nonzero argwhere",
 }
 for _module, _names in _METHODS.items():
     for _place in _names.split():
@@ -799,8 +800,8 @@ _ANSWERS: dict[str, Callable] = {  # op -> its result for complex numbers
     "var": _var,
     "std": lambda z, **how: ew.sqrt(_var(z, **how)),
     "count_nonzero": lambda z, **how: reduce.count_nonzero(_eq(z, 0) == 0, **how),
-    "argwhere": lambda z: index.argwhere(_eq(z, 0) == 0),
-    "nonzero": lambda z: index.nonzero(_eq(z, 0) == 0, as_tuple=True),
+    "argwhere": lambda z: gathering.argwhere(_eq(z, 0) == 0),
+    "nonzero": lambda z: gathering.nonzero(_eq(z, 0) == 0, as_tuple=True),
     "cast": lambda z, dtype: z.to(OF_NUMPY[np.dtype(dtype)]),
     "isclose": _isclose,
     "isnan": lambda z: _some(ew.isnan, z),

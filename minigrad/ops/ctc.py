@@ -11,7 +11,8 @@ import numpy as np
 from minigrad.engine import ShapeError, public, shape_of
 from minigrad.ops import elementwise as ew
 from minigrad.ops.batching import sample_by_sample
-from minigrad.ops.index import gather, getitem
+from minigrad.ops.gathering import gather
+from minigrad.ops.index import getitem
 from minigrad.ops.loss import reduced, reduction_of
 from minigrad.ops.reduce import logsumexp
 from minigrad.ops.shape import pad_constant, reshape, stack, unfold

@@ -11,7 +11,7 @@ from minigrad.engine import ShapeError, batched, cast, each_sample, known_as, li
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.batching import matrices
 from minigrad.ops.elementwise import clamp, eq, where
-from minigrad.ops.index import index_select
+from minigrad.ops.gathering import index_select
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import norm, sum

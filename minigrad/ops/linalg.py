@@ -38,7 +38,8 @@ from minigrad.ops.equations import (
 )  # fmt: skip
 from minigrad.ops.householder import householder_product
 from minigrad.ops.informed import cholesky_ex, inv_ex, lu_factor_ex, solve_ex
-from minigrad.ops.products import cross, matmul, multi_dot
+from minigrad.ops.contractions import cross, multi_dot
+from minigrad.ops.products import matmul
 from minigrad.ops.reduce import sum
 from minigrad.ops.results import returned_by
 from minigrad.ops.shape import cat, diag_embed, diagonal, matrix_transpose, movedim, reshape, squeeze, tril, unsqueeze

@@ -16,7 +16,8 @@ from minigrad.engine import ShapeError, entitled, known_as, public
 from minigrad.ops.arguments import whole
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.elementwise import where
-from minigrad.ops.index import getitem, index_select
+from minigrad.ops.gathering import index_select
+from minigrad.ops.index import getitem
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, take_cells
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul

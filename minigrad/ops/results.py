@@ -42,17 +42,3 @@ class MinMax(NamedTuple):
 
     min: Tensor
     max: Tensor
-
-
-class Histogram(NamedTuple):
-    """The result of :func:`histogram` and :func:`histogramdd`: counts, and the edges of the intervals, of the latter a tuple."""
-
-    hist: Tensor
-    bin_edges: Any
-
-
-class MantissaExponent(NamedTuple):
-    """The result of :func:`frexp`."""
-
-    mantissa: Tensor
-    exponent: Tensor

@@ -26,7 +26,21 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import Op, broadcast_to, cast, put_before_kernels, take_away
-from minigrad.ops import activation, conv, dropout, elementwise, embedding, fold, index, norm, pool, products, recurrent, shape
+from minigrad.ops import (
+    activation,
+    contractions,
+    conv,
+    dropout,
+    elementwise,
+    embedding,
+    fold,
+    index,
+    norm,
+    pool,
+    products,
+    recurrent,
+    shape,
+)
 from minigrad.ops.outlines import LARGE, LISTENER, Listener, light, outline
 
 
@@ -195,7 +209,7 @@ _SPECIAL = {
     _op(index.setitem): _store,
     embedding.EMBEDDING: _embedding,
     _op(products.matmul): _matmul,
-    _op(products.contract): _contract,
+    _op(contractions.contract): _contract,
     shape.CAT: _cat,
     _op(shape.pad_constant): _pad,
 }
@@ -224,7 +238,7 @@ MULTIPLY_ADDS: dict[Op, Callable[[Any, Any, Any, tuple], int]] = {  # (result, t
     _op(products.linear_weight): lambda out, g, x, statics: g.size * x.shape[-1],
     _op(products.matmul): lambda out, a, b, statics: out.size * a.shape[-1],
     **{_op(f): lambda out, x, w, statics: x.size * w.shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
-    _op(products.contract): lambda out, a, b, statics: math.prod(
+    _op(contractions.contract): lambda out, a, b, statics: math.prod(
         dict(zip((*statics[0][0], *statics[0][1]), (*a.shape, *b.shape), strict=True)).values()  # sizes of labels
     ),
 }

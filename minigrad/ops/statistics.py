@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,11 +13,11 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
 from minigrad.ops.complex_pair import adjoint, complex, real
-from minigrad.ops.index import index_add, take_along_dim
+from minigrad.ops.gathering import index_add, take_along_dim
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import cumsum, sort, sum
-from minigrad.ops.results import Histogram, returned_by
+from minigrad.ops.results import returned_by
 from minigrad.ops.shape import cat, diagonal, movedim, narrow, reshape, select, unsqueeze
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Dims, Operand, Tensor, called_as
@@ -334,6 +334,13 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
     inside = input[(input >= low) & (input <= high)].astype(F64)
     places = np.minimum(((inside - low) * (bins / (high - low))).astype(np.int64), bins - 1)
     return np.bincount(places, minlength=bins).astype(input.dtype)
+
+
+class Histogram(NamedTuple):
+    """The result of :func:`histogram` and :func:`histogramdd`: counts, and the edges of the intervals, of the latter a tuple."""
+
+    hist: Tensor
+    bin_edges: Any
 
 
 _Histogram, _HistogramDD = returned_by("histogram", Histogram), returned_by("histogramdd", Histogram)

@@ -7,7 +7,7 @@ import numpy as np
 from minigrad.engine import ShapeError, get_default_dtype
 from minigrad.ops.arguments import check
 from minigrad.ops.elementwise import where
-from minigrad.ops.index import one_hot
+from minigrad.ops.gathering import one_hot
 from minigrad.ops.shape import roll
 from minigrad.random import Generator, numpy_generator
 from minigrad.tensor import Tensor

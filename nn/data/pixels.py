@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import number, numbers, whole
 from minigrad.ops.elementwise import clamp, minimum, where
-from minigrad.ops.index import take
+from minigrad.ops.gathering import take
 from minigrad.ops.reduce import amax, amin, mean
 from minigrad.ops.shape import pad, stack
 from minigrad.tensor import Tensor, as_tensor

@@ -14,7 +14,8 @@ import numpy as np
 from minigrad import absent
 from minigrad.engine import ShapeError, TensorBase, entitled, wrap
 from minigrad.ops.arguments import check, shown
-from minigrad.ops.index import getitem, index_select, setitem
+from minigrad.ops.gathering import index_select
+from minigrad.ops.index import getitem, setitem
 from minigrad.ops.shape import pad, stack, transpose
 from minigrad.tensor import Tensor
 from minigrad.tree import array_of

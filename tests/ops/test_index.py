@@ -9,7 +9,7 @@ from answers import torch
 from hypothesis import strategies as hs
 
 import minigrad as mg
-from minigrad.ops import index
+from minigrad.ops import gathering, index
 from minigrad.ops.embedding import embedding
 from minigrad.testing import strategies as st
 
@@ -18,7 +18,7 @@ from minigrad.testing import strategies as st
 def plain_calls(draw):
     """An array and an index without ints among arrays."""
     x = draw(st.arrays(max_side=3))
-    steps = index._two_steps(plain := index.plain_index(draw(st.index_expressions(x.shape, negative_steps=True)), x.ndim))
+    steps = index.two_steps(plain := index.plain_index(draw(st.index_expressions(x.shape, negative_steps=True)), x.ndim))
     return x, plain if steps is None else steps[draw(hs.integers(0, 1))] if steps[0] == (Ellipsis,) else steps[0]
 
 
@@ -66,8 +66,8 @@ def test_positions_are_those_of_numpy(data):
         parts = parts[:-1] if not isinstance(parts[-1], np.ndarray) else parts
     key = index.plain_index(tuple(parts), len(shape))
     expected = np.arange(np.prod(shape)).reshape(shape)[key]
-    assert np.array_equal(index._positions(shape, key), expected) or index._positions(shape, key).size == expected.size == 0
-    assert np.broadcast_shapes(index._positions(shape, key).shape, expected.shape) == expected.shape
+    assert np.array_equal(index.positions_of(shape, key), expected) or index.positions_of(shape, key).size == expected.size == 0
+    assert np.broadcast_shapes(index.positions_of(shape, key).shape, expected.shape) == expected.shape
 
 
 # ------------------------------------------------------------------------------------------- numpy or PyTorch
@@ -155,9 +155,9 @@ X = mg.tensor(np.zeros((2, 3)))
         (lambda: mg.masked_fill(X, mg.tensor([1, 0, 1]), 0), TypeError, "masked_fill: the mask must be boolean, not int64"),
         (lambda: mg.masked_select(X, mg.tensor([True, False])), mg.ShapeError, r"masked_select: shapes \(2, 3\) and \(2,\)"),
         (lambda: mg.masked_scatter(X, X == 0, mg.zeros(5, dtype=X.dtype)), mg.ShapeError, "masked_scatter: the mask asks for 6 elements, source has 5"),
-        (lambda: index.one_hot(mg.tensor([0, 3]), 3), mg.ShapeError, r"one_hot: class 3 is outside the 3 classes \(0\.\.2\)"),
-        (lambda: index.one_hot(mg.tensor([-1, 2])), mg.ShapeError, "one_hot: class -1"),
-        (lambda: index.one_hot(mg.tensor([0.0])), TypeError, "one_hot: classes must be integers"),
+        (lambda: gathering.one_hot(mg.tensor([0, 3]), 3), mg.ShapeError, r"one_hot: class 3 is outside the 3 classes \(0\.\.2\)"),
+        (lambda: gathering.one_hot(mg.tensor([-1, 2])), mg.ShapeError, "one_hot: class -1"),
+        (lambda: gathering.one_hot(mg.tensor([0.0])), TypeError, "one_hot: classes must be integers"),
         (lambda: embedding(mg.tensor([2]), X), IndexError, r"embedding: index 2 is out of range for 2 rows \(0\.\.1\)"),
         (lambda: embedding(mg.tensor([-1]), X), IndexError, "embedding: index -1"),
         (lambda: embedding(mg.tensor([0]), X[0]), mg.ShapeError, r"embedding: weight must be \(rows, features\)"),

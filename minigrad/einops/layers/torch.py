@@ -12,7 +12,7 @@ from einops.layers._einmix import _EinmixMixin  # the class that each library de
 
 from minigrad import nn
 from minigrad.creation import empty
-from minigrad.ops.products import einsum
+from minigrad.ops.contractions import einsum
 from minigrad.types import Tensor
 
 __all__ = ["EinMix", "Rearrange", "Reduce"]

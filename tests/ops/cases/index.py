@@ -1,10 +1,10 @@
-"""Rows for ``minigrad/ops/index.py``."""
+"""Rows for ``minigrad/ops/index.py`` and ``minigrad/ops/gathering.py``."""
 
 import numpy as np
 from hypothesis import strategies as hs
 
 from cases import Case
-from minigrad.ops import index
+from minigrad.ops import gathering, index
 from minigrad.testing import strategies as st
 
 
@@ -29,7 +29,7 @@ def plain(call):
     """The arguments of getitem for a key that numpy and PyTorch understand alike."""
     x, key = call.args
     index_ = index.plain_index(key, x.ndim)
-    steps = index._two_steps(index_)
+    steps = index.two_steps(index_)
     return st.Call((x,), {"index": index_ if steps is None else steps[0]})
 
 
@@ -186,44 +186,46 @@ CASES = [
     Case(index.subscript, keys(), torch=lambda torch, x, key: x[for_torch(torch, key)]),
     Case(index.store, stores(), torch=stored),
     # along one dimension
-    Case(index.gather, picks(), torch="gather"),
-    Case(index.take_along_dim, picks(ones=True).map(swapped), torch="take_along_dim"),
-    Case(index.take_along_dim, picks(ones=True, low=-1).map(swapped), numpy=np.take_along_axis, name="take_along_dim_from_the_end"),
-    Case(index.scatter, scatters(larger=1), numpy=scattered),
-    Case(index.scatter, scatters(unique=True), torch="scatter", name="scatter_unique"),
-    Case(index.scatter_add, scatters(), torch="scatter_add"),
-    Case(index.scatter_add, scatters(larger=1), numpy=lambda *args: scattered(*args, add=True), name="scatter_add_of_more"),
-    Case(index.index_select, rows(), numpy=lambda x, dim, i: np.take(x, i, dim), torch="index_select"),
-    Case(index.put_extreme, st.call(extremes(), largest=hs.booleans())),
+    Case(gathering.gather, picks(), torch="gather"),
+    Case(gathering.take_along_dim, picks(ones=True).map(swapped), torch="take_along_dim"),
+    Case(gathering.take_along_dim, picks(ones=True, low=-1).map(swapped), numpy=np.take_along_axis, name="take_along_dim_from_the_end"),
+    Case(gathering.scatter, scatters(larger=1), numpy=scattered),
+    Case(gathering.scatter, scatters(unique=True), torch="scatter", name="scatter_unique"),
+    Case(gathering.scatter_add, scatters(), torch="scatter_add"),
+    Case(gathering.scatter_add, scatters(larger=1), numpy=lambda *args: scattered(*args, add=True), name="scatter_add_of_more"),
+    Case(gathering.index_select, rows(), numpy=lambda x, dim, i: np.take(x, i, dim), torch="index_select"),
+    Case(gathering.put_extreme, st.call(extremes(), largest=hs.booleans())),
     Case(
-        index.scatter_reduce,
-        st.call(scatters(), reduce=hs.sampled_from(index.REDUCTIONS), include_self=hs.booleans()),
+        gathering.scatter_reduce,
+        st.call(scatters(), reduce=hs.sampled_from(gathering.REDUCTIONS), include_self=hs.booleans()),
         torch=lambda torch, *args, **kwargs: torch.scatter_reduce(*args, **kwargs),
     ),
     Case(
-        index.index_reduce,
-        st.call(rows(source=True), reduce=hs.sampled_from(index.REDUCTIONS[1:]), include_self=hs.booleans()),
+        gathering.index_reduce,
+        st.call(rows(source=True), reduce=hs.sampled_from(gathering.REDUCTIONS[1:]), include_self=hs.booleans()),
         torch="index_reduce",
     ),
-    Case(index.put, flat_puts(), torch="put"),
-    Case(index.index_add, st.call(rows(source=True), alpha=hs.sampled_from([1, 2.0])), torch="index_add"),
-    Case(index.index_copy, rows(source=True, unique=True), torch="index_copy"),
-    Case(index.index_fill, rows(value=True), torch="index_fill"),
-    Case(index.index_put, st.call(puts(), accumulate=True), torch="index_put"),
-    Case(index.index_put, puts(), numpy=lambda x, indices, v: one_by_one(x, v, index=indices), name="index_put_overwriting"),
+    Case(gathering.put, flat_puts(), torch="put"),
+    Case(gathering.index_add, st.call(rows(source=True), alpha=hs.sampled_from([1, 2.0])), torch="index_add"),
+    Case(gathering.index_copy, rows(source=True, unique=True), torch="index_copy"),
+    Case(gathering.index_fill, rows(value=True), torch="index_fill"),
+    Case(gathering.index_put, st.call(puts(), accumulate=True), torch="index_put"),
+    Case(gathering.index_put, puts(), numpy=lambda x, indices, v: one_by_one(x, v, index=indices), name="index_put_overwriting"),
     Case(
-        index.take,
+        gathering.take,
         st.arrays(min_side=1).flatmap(lambda x: st.call(x, st.integers_array(st.shapes(), -x.size, x.size - 1))),
         numpy=np.take,
         torch="take",
     ),
     # masks
-    Case(index.masked_fill, st.call(masks(), st.arrays(())), torch="masked_fill"),
-    Case(index.masked_select, masks(), torch="masked_select"),
-    Case(index.masked_scatter, mask_sources(), torch="masked_scatter"),
+    Case(gathering.masked_fill, st.call(masks(), st.arrays(())), torch="masked_fill"),
+    Case(gathering.masked_select, masks(), torch="masked_select"),
+    Case(gathering.masked_scatter, mask_sources(), torch="masked_scatter"),
     # integers
-    Case(index.argwhere, st.arrays(), numpy=np.argwhere, torch="argwhere"),
-    Case(index._nonzero, st.arrays(), numpy=lambda x: np.atleast_1d(x).nonzero(), torch=lambda torch, x: torch.nonzero(x, as_tuple=True)),
-    Case(index.nonzero, st.call(st.arrays(), as_tuple=hs.booleans()), torch="nonzero", wrt=()),
-    Case(index.one_hot, st.call(st.integers_array(st.shapes(), 0, 3), num_classes=hs.integers(4, 6)), torch="one_hot"),
+    Case(gathering.argwhere, st.arrays(), numpy=np.argwhere, torch="argwhere"),
+    Case(
+        gathering._nonzero, st.arrays(), numpy=lambda x: np.atleast_1d(x).nonzero(), torch=lambda torch, x: torch.nonzero(x, as_tuple=True)
+    ),
+    Case(gathering.nonzero, st.call(st.arrays(), as_tuple=hs.booleans()), torch="nonzero", wrt=()),
+    Case(gathering.one_hot, st.call(st.integers_array(st.shapes(), 0, 3), num_classes=hs.integers(4, 6)), torch="one_hot"),
 ]

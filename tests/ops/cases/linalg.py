@@ -8,7 +8,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 from cases import Case
-from minigrad.ops import equations, householder, informed, linalg, products
+from minigrad.ops import contractions, equations, householder, informed, linalg, products
 from minigrad.testing import strategies as st
 
 sizes = hs.integers(0, 3)
@@ -50,7 +50,7 @@ def linear_arguments(draw):
 
 
 @hs.composite
-def contractions(draw):
+def contracted(draw):
     """Two operands of ``contract``: each of five labels is in two or three of the operands and the result."""
     places = draw(hs.lists(hs.sampled_from(["ab", "ao", "bo", "abo"]), max_size=5))
     size = [draw(hs.integers(0, 3)) for _ in places]
@@ -200,8 +200,8 @@ CASES = [
     Case(products.mv, operands("n k", "k"), numpy=np.matmul, torch="mv"),
     Case(products.dot, operands("k", "k"), numpy=np.dot, torch="dot"),
     Case(products.vdot, operands("k", "k"), numpy=np.vdot, torch="vdot"),
-    Case(products.inner, operands("a b k", "c k"), numpy=np.inner, torch="inner"),
-    Case(products.inner, operands("", "a b"), numpy=np.inner, torch="inner", name="inner_number"),
+    Case(contractions.inner, operands("a b k", "c k"), numpy=np.inner, torch="inner"),
+    Case(contractions.inner, operands("", "a b"), numpy=np.inner, torch="inner", name="inner_number"),
     Case(products.outer, operands("n", "m"), numpy=np.outer, torch="outer"),
     Case(products.addmm, plus_product("n m", "n k", "k m"), torch="addmm"),
     Case(products.addmm, plus_product("1 m", "n k", "k m"), torch="addmm", name="addmm_broadcast"),
@@ -211,28 +211,28 @@ CASES = [
     Case(products.addbmm, plus_product("n m", "b n k", "b k m"), torch="addbmm"),
     Case(products.linear, linear_arguments(), torch="linear"),
     Case(products.linear_weight, linear_gradients()),
-    Case(products.bilinear, bilinear_arguments(), torch=torch_bilinear),
+    Case(contractions.bilinear, bilinear_arguments(), torch=torch_bilinear),
     # products over named axes
     Case(
-        products.contract, contractions(),
+        contractions.contract, contracted(),
         numpy=lambda a, b, *, labels: np.einsum(a, list(labels[0]), b, list(labels[1]), list(labels[2])),
     ),
-    Case(products.einsum, st.einsum_operands(), numpy=np.einsum, torch="einsum"),
-    Case(products.einsum, st.einsum_operands(ellipsis=True), numpy=np.einsum, torch="einsum", name="einsum_ellipsis"),
-    Case(products.tensordot, st.call(operands("a k l", "k l b"), hs.just(2)), numpy=np.tensordot, torch="tensordot"),
+    Case(contractions.einsum, st.einsum_operands(), numpy=np.einsum, torch="einsum"),
+    Case(contractions.einsum, st.einsum_operands(ellipsis=True), numpy=np.einsum, torch="einsum", name="einsum_ellipsis"),
+    Case(contractions.tensordot, st.call(operands("a k l", "k l b"), hs.just(2)), numpy=np.tensordot, torch="tensordot"),
     Case(
-        products.tensordot, st.call(operands("k a l", "l b k"), dims=hs.just(([0, -1], [2, 0]))),
+        contractions.tensordot, st.call(operands("k a l", "l b k"), dims=hs.just(([0, -1], [2, 0]))),
         numpy=lambda a, b, *, dims: np.tensordot(a, b, dims), torch="tensordot", name="tensordot_pairs",
     ),
-    Case(products.kron, st.call(st.arrays(max_dims=2, max_side=2), st.arrays(max_dims=2, max_side=3)), numpy=np.kron, torch="kron"),
-    Case(products.trace, operands("n m"), numpy=np.trace, torch="trace"),
-    Case(products.multi_dot, chains(), numpy=np.linalg.multi_dot, torch=lambda torch, x: torch.linalg.multi_dot(x)),
-    Case(products.chain_matmul, operands("n k", "k l", "l m"), torch="chain_matmul"),
+    Case(contractions.kron, st.call(st.arrays(max_dims=2, max_side=2), st.arrays(max_dims=2, max_side=3)), numpy=np.kron, torch="kron"),
+    Case(contractions.trace, operands("n m"), numpy=np.trace, torch="trace"),
+    Case(contractions.multi_dot, chains(), numpy=np.linalg.multi_dot, torch=lambda torch, x: torch.linalg.multi_dot(x)),
+    Case(contractions.chain_matmul, operands("n k", "k l", "l m"), torch="chain_matmul"),
     Case(
         equations.matrix_power, st.call(square(), hs.integers(-2, 4)),
         numpy=np.linalg.matrix_power, torch=lambda torch, x, n: torch.linalg.matrix_power(x, n),
     ),
-    Case(products.cross, vectors(), numpy=np.cross),
+    Case(contractions.cross, vectors(), numpy=np.cross),
     # norms
     Case(
         linalg.vector_norm, st.call(st.arrays((2, 3), avoid=(0,)), 3, hs.sampled_from([0, 1, None])),
