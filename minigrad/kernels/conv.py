@@ -103,7 +103,8 @@ def _choices(
         thin = cells < (12 if across < 64 else 32) * (kernel - 1) ** 2 and (kernel > 3 or o > 16 or across >= 64)
     else:
         thin = cells < 12 * (kernel - 1) ** 2 and kernel >= 5 and kernel * cells >= 100
-    if can_rows and thin and across >= 8 and n * across >= 64:
+    least = 8 if wanted == "output" and kernel > 3 else 64  # pixels in a matrix: fewer are worth it where it saves more products than two
+    if can_rows and thin and across >= 8 and n * across >= least:
         return Rows.name, possible
     return Merged.name if pixels < cells else Images.name, possible
 

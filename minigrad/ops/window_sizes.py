@@ -20,6 +20,12 @@ def per_axis(name: str, what: str, value: Any, dims: int, least: int | None = 1)
         found: tuple[int, ...] = (value,) * dims
         if least is None or value >= least:
             return found
+    elif type(value) is tuple and len(value) == dims:  # or what a layer has made of it
+        for v in value:
+            if type(v) is not int or (least is not None and v < least):
+                break
+        else:
+            return value
     try:
         if isinstance(value, (tuple, list)):
             found = tuple([operator.index(v) for v in value])
