@@ -32,6 +32,7 @@ LIBRARIES = {
     "JAX": Peer("jax_", "jax"),
     "DeZero": Peer("dezero_", "dezero"),
     "MyGrad": Peer("mygrad_", "mygrad"),
+    "tinygrad": Peer("tinygrad_", "tinygrad", {"DEV": "CPU"}, patience=600.0, compiles=True),
 }
 
 

@@ -78,7 +78,7 @@ def test_unknown_rows_and_libraries_are_refused(capsys):
     assert "'lennet' is not one of" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--libraries", "Torch"])
-    assert "'Torch' is not one of minigrad, numpy alone, PyTorch, torch.compile, JAX, DeZero, MyGrad" in capsys.readouterr().err
+    assert "'Torch' is not one of minigrad, numpy alone, PyTorch, torch.compile, JAX, DeZero, MyGrad, tinygrad" in capsys.readouterr().err
 
 
 def test_a_library_that_takes_too_long_is_left_out_of_a_row(capsys):
