@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.kernels import native
 from minigrad.kernels.native import products as fast
-from minigrad.kernels.threads import one_blas_thread, parallel
+from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
 SMALL = 1 << 17  # multiplications: BLAS never divides so few among threads
@@ -72,6 +72,9 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> np.nda
         out = matmul(weight, np.ascontiguousarray(x.T)).T
         return np.ascontiguousarray(out) if bias is None else np.add(out, bias, order="C")
     out = matmul(x, weight.T)
+    if bias is not None and out.nbytes > WORTH:
+        parallel(lambda some: np.add(out[some], bias, out=out[some]), cut(len(out), out[:1].nbytes, WORTH // 2))
+        return out
     return out if bias is None else np.add(out, bias, out=out)
 
 

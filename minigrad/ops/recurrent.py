@@ -14,6 +14,8 @@ import numpy as np
 from minigrad.engine import batched, joint, moved, op, repeated
 from minigrad.kernels import native
 from minigrad.kernels.native import recurrent as fast
+from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
+from minigrad.kernels.tiles import cut
 from minigrad.ops.batching import merged
 from minigrad.ops.batching import split as apart
 from minigrad.ops.elementwise import gt, quiet, tanh
@@ -21,6 +23,8 @@ from minigrad.ops.precision import in_float32
 from minigrad.ops.products import linear_weight, matmul
 from minigrad.ops.shape import cat, reshape, split, stack, unsqueeze
 from minigrad.types import Array
+
+PART = 1 << 20  # bytes of the gates of some steps, of which a thread makes what does not depend on other steps
 
 
 def _before(first: Any, states: Any) -> Any:
@@ -69,21 +73,31 @@ def rnn(sums: Array, weight: Array, h: Array, rectified: bool = False) -> Array:
     """
     out = np.empty_like(sums, order="C")
     turned = np.ascontiguousarray(weight.swapaxes(-1, -2))
-    for t, total in enumerate(out):
-        np.matmul(h, turned, out=total)
-        total += sums[t]
-        h = np.maximum(total, 0, out=total) if rectified else np.tanh(total, out=total)
+    with one_blas_thread:
+        for t, total in enumerate(out):
+            np.matmul(h, turned, out=total)
+            total += sums[t]
+            h = np.maximum(total, 0, out=total) if rectified else np.tanh(total, out=total)
     return out
 
 
 # -------------------------------------------------------------------------------------------------------------------- LSTM
 
 
+def _shared(work, gates):
+    """Call ``work`` with slices of all steps, in several threads if there are many gates."""
+    if gates.nbytes > WORTH:
+        parallel(work, cut(len(gates), gates[:1].nbytes, PART))
+    else:
+        work(slice(0, len(gates)))
+
+
 @native.twin(fast.lstm_back, times=0)
 def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
     """The gradients of the sums of all gates (T, N, 4 H), of the first state, and of the first cell state."""
     if {np.ndarray} == set(map(type, (gy, gcells, ggates, cells, gates, weight, c))) and fast.nothing(ggates):
-        return _lstm_steps_in_place(gy, gcells, cells, gates, weight, c)
+        with one_blas_thread:
+            return _lstm_steps_in_place(gy, gcells, cells, gates, weight, c)
     size = cells.shape[-1]
     i, f, n, o = split(gates, size, -1)
     squashed = tanh(cells)
@@ -112,19 +126,24 @@ def _lstm_steps_in_place(gy, gcells, cells, gates, weight, c):
     """
     steps, n, size = cells.shape
     gates = gates.reshape(steps, n, 4, size)
-    slopes = gates + np.array([[0], [0], [1], [0]], gates.dtype)
-    slopes *= 1.0 - gates  # s (1 - s), and for tanh (1 + n) (1 - n)
-    squashed = np.tanh(cells)
-    factors = np.empty((steps, 6, n, size), gates.dtype)
-    factors[:, 0] = gates[:, :, 1]
-    np.multiply(gates[:, :, 2], slopes[:, :, 0], factors[:, 1])
-    np.multiply(c, slopes[:1, :, 1], factors[:1, 2])
-    np.multiply(cells[:-1], slopes[1:, :, 1], factors[1:, 2])
-    np.multiply(gates[:, :, 0], slopes[:, :, 2], factors[:, 3])
-    np.multiply(squashed, slopes[:, :, 3], factors[:, 4])
-    np.multiply(squashed, squashed, squashed)
-    np.subtract(1.0, squashed, squashed)
-    np.multiply(gates[:, :, 3], squashed, factors[:, 5])
+    factors, is_tanh = np.empty((steps, 6, n, size), gates.dtype), np.array([[0], [0], [1], [0]], gates.dtype)
+
+    def prepare(some: slice) -> None:
+        gate, to = gates[some], factors[some]
+        slopes = gate + is_tanh
+        slopes *= 1.0 - gate  # s (1 - s), and for tanh (1 + n) (1 - n)
+        squashed = np.tanh(cells[some])
+        to[:, 0] = gate[:, :, 1]
+        np.multiply(gate[:, :, 2], slopes[:, :, 0], to[:, 1])
+        np.multiply(c if some.start == 0 else cells[some.start - 1], slopes[0, :, 1], to[0, 2])
+        np.multiply(cells[some.start : some.stop - 1], slopes[1:, :, 1], to[1:, 2])
+        np.multiply(gate[:, :, 0], slopes[:, :, 2], to[:, 3])
+        np.multiply(squashed, slopes[:, :, 3], to[:, 4])
+        np.multiply(squashed, squashed, squashed)
+        np.subtract(1.0, squashed, squashed)
+        np.multiply(gate[:, :, 3], squashed, to[:, 5])
+
+    _shared(prepare, gates)
     products, d = np.zeros_like(factors, shape=factors.shape[1:]), np.empty_like(gates)
     rows = d.reshape(steps, n, 4 * size)
     back, state, memory, given = np.zeros_like(c), np.empty_like(c), np.empty_like(c), gcells.any()
@@ -156,7 +175,8 @@ def _lstm_kernel(sums, weight, h, c):
     scales = np.array([0.5, 0.5, 1.0, 0.5], dtype).reshape(4, *[1] * c.ndim)
     halves = np.broadcast_to(scales, (4, *c.shape)).copy()
     rest = 1.0 - halves
-    gates = np.multiply(np.moveaxis(sums.reshape(*states, 4, size), -2, 1), halves, order="C")
+    apart, gates = np.moveaxis(sums.reshape(*states, 4, size), -2, 1), np.empty((len(y), 4, *c.shape), dtype)
+    _shared(lambda some: np.multiply(apart[some], halves, gates[some]), gates)
     turned = np.moveaxis(weight.reshape(*weight.shape[:-2], 4, size, size), -3, 0).swapaxes(-1, -2)
     turned = np.multiply(turned, scales, order="C")
     product, part = np.empty_like(gates[0]), np.empty_like(cells[0])
@@ -172,7 +192,9 @@ def _lstm_kernel(sums, weight, h, c):
         c = np.add(cell, part, cell)
         np.tanh(c, state)
         h = np.multiply(state, o, state)
-    return y, cells, np.moveaxis(gates, 1, -2).reshape(*states, 4 * size)
+    together, turned = np.empty((*states, 4, size), dtype), np.moveaxis(gates, 1, -2)
+    _shared(lambda some: np.copyto(together[some], turned[some]), gates)
+    return y, cells, together.reshape(*states, 4 * size)
 
 
 @batched(_sequences)
@@ -189,7 +211,8 @@ def lstm(sums: Array, weight: Array, h: Array, c: Array) -> Array:
     >>> cells.flatten()
     tensor([0.5000, 0.2500])
     """
-    return quiet().run(_lstm_kernel, sums, weight, h, c)
+    with one_blas_thread:
+        return quiet().run(_lstm_kernel, sums, weight, h, c)
 
 
 # --------------------------------------------------------------------------------------------------------------------- GRU
@@ -266,4 +289,5 @@ def gru(sums: Array, weight: Array, h: Array, bias: Array | None = None) -> Arra
     >>> y.flatten()
     tensor([0.5000, 0.2500])
     """
-    return quiet().run(_gru_kernel, sums, weight, h, bias)
+    with one_blas_thread:
+        return quiet().run(_gru_kernel, sums, weight, h, bias)

@@ -16,6 +16,7 @@ import pytest
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad.kernels import conv, maps, norm, products, sums, threads
+from minigrad.ops import recurrent
 
 rng = np.random.default_rng(0)
 
@@ -57,6 +58,10 @@ def _batch_norm(x, weight, bias):
     return F.batch_norm(x, None, None, weight, bias, True)
 
 
+def _lstm(x, of_input, of_state, bias):
+    return recurrent.lstm(F.linear(x, of_input, bias), of_state, mg.zeros(32, 128), mg.zeros(32, 128))[0]
+
+
 LARGE = {
     "few channels": _conv(32, 16, 16, 32),
     "winograd": _conv(8, 64, 64, 32),
@@ -79,6 +84,7 @@ LARGE = {
     "average pool": partial(_gradients, partial(F.avg_pool2d, kernel_size=2), normal(32, 16, 16, 16), normal(32, 16, 32, 32)),
     "relu": partial(_gradients, F.relu, normal(32, 16, 33, 33), normal(32, 16, 33, 33)),
     "linear": partial(_gradients, F.linear, normal(64, 1000), normal(64, 1024), normal(1000, 1024)),
+    "lstm": partial(_gradients, _lstm, normal(64, 32, 128), normal(64, 32, 128), normal(512, 128), normal(512, 128), normal_bias),
     "solve": partial(_gradients, mg.linalg.solve, normal(200, 200), normal(200, 200), normal(200, 200)),
     "norm": partial(_gradients, mg.linalg.norm, np.ones((), np.float32), normal(300_001)),
 }  # fmt: skip
