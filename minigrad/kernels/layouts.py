@@ -23,7 +23,7 @@ from minigrad.kernels.windows import Axis, sliding
 CACHE = 1 << 21  # bytes of columns in a tile; with fewer and larger tiles, threads wait less for one another
 ROW_CACHE = 3 << 19  # the same for the layout Rows
 SHARES = 8  # at most so many shares of work for the threads
-SHARE = 20 << 20  # multiplications in a share, at least: about half a millisecond of work
+SHARE = 7 << 20  # multiplications in a share, at least: about a sixth of a millisecond of work
 LANES = 16  # numbers in the longest SIMD vectors: shares of channels are a multiple
 SMALL = 1000000  # up to so many multiplications, BLAS does not pack the matrices first, which is faster for few rows
 
