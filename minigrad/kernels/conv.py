@@ -34,7 +34,7 @@ from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.windows import fold, unfold
 
 TURNED = 512  # up to so many pixels, a weight gradient is faster with a transposed copy of y: BLAS has a path for small matrices
-DEEP = 1 << 16  # from so many weights in a kernel row, transposing the sums at the end takes longer than that copy saves
+DEEP = 1 << 16  # from so many weights in a kernel row, copying them in another order takes longer than it saves
 TOTALS = 8 << 20  # bytes of all partial sums of a weight gradient: each share has its own
 
 WINOGRAD = "winograd"
@@ -106,7 +106,7 @@ def _choices(
     least = 8 if wanted == "output" and kernel > 3 else 64  # pixels in a matrix: fewer are worth it where it saves more products than two
     if can_rows and thin and across >= 8 and n * across >= least:
         return Rows.name, possible
-    return Merged.name if pixels < cells else Images.name, possible
+    return Merged.name if (1 if o * cells >= DEEP else 2) * pixels < cells else Images.name, possible
 
 
 def _by_patches(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window) -> bool:
