@@ -58,9 +58,8 @@ def optimize_for_inference(model: M, *args: Any, **kwargs: Any) -> M:
     for layer_path, norm_path in _pairs(fast, args, kwargs):
         layer, norm = fast.get_submodule(layer_path), fast.get_submodule(norm_path)
         fused = fuse_linear_bn_eval(layer, norm) if type(layer) is Linear else fuse_conv_bn_eval(layer, norm, type(layer) in _TRANSPOSED)
-        for path, module in ((layer_path, fused), (norm_path, Identity().eval())):
-            parent, _, name = path.rpartition(".")
-            setattr(fast.get_submodule(parent), name, module)
+        _replace(fast, layer, fused)
+        _replace(fast, norm, Identity().eval())
     fast.requires_grad_(False)
     with no_grad(), unchanged(model, training=False):
         wanted = [array_of(t) for t in tensors_in(model(*args, **kwargs))]
@@ -75,18 +74,26 @@ def optimize_for_inference(model: M, *args: Any, **kwargs: Any) -> M:
     return fast
 
 
+def _replace(model: Module, old: Module, new: Module) -> None:
+    """Put ``new`` wherever ``old`` is: a module may have several names."""
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            if child is old:
+                parent.register_module(name, new)
+
+
 def _pairs(model: Module, args: tuple, kwargs: dict[str, Any]) -> list[tuple[str, str]]:
     """The paths of each layer, and of the BatchNorm that is the only user of its result. ``model`` is in evaluation mode."""
     calls: Counter[Module] = Counter()
-    layers: dict[int, tuple[str, Any]] = {}  # id of a result -> the path of its layer, and the result: alive, so that the id stays its
-    norms: list[tuple[str, int, Any]] = []
+    layers: dict[Any, str] = {}  # node of a result -> the path of its layer
+    norms: list[tuple[str, Any, Any]] = []  # path, node of the input, node of the result
 
     def end(path: str, module: Module, inputs: tuple, output: Any) -> None:
         calls[module] += 1
         if type(module) in _LAYERS and getattr(output, "ndim", 0) == _LAYERS[type(module)]:
-            layers[id(output)] = path, output
+            layers[output._node] = path  # that of now: an activation in place gives the tensor another one
         elif type(module) in _NORMS and inputs and getattr(module, "running_mean", None) is not None:
-            norms.append((path, id(inputs[0]), output))
+            norms.append((path, getattr(inputs[0], "_node", None), output._node))
 
     hooked = {module for module in model.modules() if module._hooks is not None and any(vars(module._hooks).values())}
     model.requires_grad_(True)  # so that there is a graph
@@ -94,21 +101,20 @@ def _pairs(model: Module, args: tuple, kwargs: dict[str, Any]) -> list[tuple[str
         outputs = model(*args, **kwargs)
     every = _edges([t._node for t in tensors_in(outputs)], None)
     pairs = []
-    for norm_path, key, output in norms:
-        if key not in layers or output._node is None:
+    for norm_path, node, normed in norms:
+        if node is None or node not in layers:
             continue
-        layer_path, result = layers[key]
-        modules = model.get_submodule(layer_path), model.get_submodule(norm_path)
+        modules = model.get_submodule(layers[node]), model.get_submodule(norm_path)
         alone = all(calls[m] == 1 and m not in hooked for m in modules)
-        if alone and every[result._node] == _edges([output._node], result._node)[result._node] > 0:
-            pairs.append((layer_path, norm_path))
+        if alone and every[node] == _edges([normed], node)[node] > 0:
+            pairs.append((layers[node], norm_path))
     return pairs
 
 
 def _edges(roots: list[Node | None], stop: Node | None) -> Counter[Node]:
-    """How many ops use each node of the graph above ``roots``. Nodes above ``stop`` are left out."""
-    used: Counter[Node] = Counter()
+    """How many ops use each node of the graph above ``roots``; without ``stop``, whose nodes above are left out, roots are used by the caller too."""
     stack = [node for node in set(roots) if node is not None]
+    used = Counter(stack if stop is None else ())
     seen = set(stack)
     while stack:
         for parent in stack.pop().parents or ():

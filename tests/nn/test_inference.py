@@ -6,6 +6,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.nn import models
+from minigrad.tree import tensors_in
 
 CONVS = [(nn.Conv1d, nn.BatchNorm1d, 1), (nn.Conv2d, nn.BatchNorm2d, 2), (nn.Conv3d, nn.BatchNorm3d, 3)]
 TRANSPOSED = [(nn.ConvTranspose1d, nn.BatchNorm1d, 1), (nn.ConvTranspose2d, nn.BatchNorm2d, 2), (nn.ConvTranspose3d, nn.BatchNorm3d, 3)]
@@ -89,13 +90,33 @@ class Uses(nn.Module):
         lambda m, x: m.bn(m.bn(m.conv(x))),
         lambda m, x: (m.bn(y := m.conv(x)), m.other(y))[0] + y.sum(),
         lambda m, x: m.bn(mg.conv2d(x, m.conv.weight, m.conv.bias)),
+        lambda m, x: (y := m.conv(x), m.bn(y)),  # both are results
+        lambda m, x: m.bn(m.conv(x).relu_()),
     ],
 )
 def test_other_uses_of_a_result_keep_the_normalisation(how):
     model, x = Uses(how), mg.randn(2, 2, 4, 4)
     fast = nn.optimize_for_inference(model, x)
     assert isinstance(fast.bn, nn.BatchNorm2d)
-    np.testing.assert_allclose(of(fast, x), of(model.eval(), x), rtol=1e-6)
+    with mg.no_grad():
+        for found, wanted in zip(tensors_in(fast(x)), tensors_in(model.eval()(x)), strict=True):
+            np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-6)
+
+
+def test_an_activation_in_place_behind_a_normalisation_does_not_keep_it():
+    model, x = Uses(lambda m, x: m.bn(m.conv(x)).relu_()), mg.randn(2, 2, 4, 4)
+    fast = nn.optimize_for_inference(model, x)
+    assert isinstance(fast.bn, nn.Identity)
+    np.testing.assert_allclose(of(fast, x), of(model.eval(), x), rtol=1e-5, atol=1e-6)
+
+
+def test_layers_with_two_names_are_replaced_under_both():
+    model, x = Uses(lambda m, x: m.again[1](m.again[0](x))), mg.randn(2, 2, 4, 4)
+    model.again = nn.ModuleList([model.conv, model.bn])
+    fast = nn.optimize_for_inference(model, x)
+    assert fast.conv is fast.again[0]
+    assert type(fast.bn) is type(fast.again[1]) is nn.Identity
+    np.testing.assert_allclose(of(fast, x), of(model.eval(), x), rtol=1e-5, atol=1e-6)
 
 
 def test_hooks_and_subclasses_stay():
