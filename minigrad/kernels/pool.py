@@ -46,6 +46,9 @@ def max_pool(x: np.ndarray, axes: Sequence[Axis], placed: bool = True) -> tuple[
     Of equal maxima the first counts. If a window has NaNs, the last of them counts.
     """
     cells = math.prod([axis.kernel for axis in axes])
+    tiles = _tiles(x)
+    if not placed and len(tiles) == 1 and x.size and x.flags.c_contiguous:
+        return _maxima(x, axes), None  # no copy, and no threads
     y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
     which = np.empty(y.shape, np.min_scalar_type(cells)) if placed else None
 
@@ -58,17 +61,17 @@ def max_pool(x: np.ndarray, axes: Sequence[Axis], placed: bool = True) -> tuple[
             best, codes = _max_tile(x[tile], axes, which.dtype, nan=True)
         y[tile], which[tile] = best, codes
 
-    parallel(work, _tiles(x) if y.size else [], worth=x.nbytes > WORTH)
+    parallel(work, tiles if y.size else [], worth=x.nbytes > WORTH)
     return y, which
 
 
 def _maxima(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
-    """The maxima alone, in a quarter of the time."""
-    for a in range(x.ndim - 1, 1, -1):
+    """The maxima alone, in a quarter of the time. Rows first: they are compared in one piece, and halve what is compared along them."""
+    for a in range(2, x.ndim):
         axis = axes[a - 2]
-        (_, windows, cells), others = axis.places[0], axis.places[1:]
-        if windows.stop - windows.start == axis.out:
-            best = x[_at(a, x.ndim, cells)].copy()
+        whole = [cells for _, windows, cells in axis.places[:2] if windows.stop - windows.start == axis.out]
+        if len(whole) == 2:
+            others, best = axis.places[2:], np.maximum(x[_at(a, x.ndim, whole[0])], x[_at(a, x.ndim, whole[1])])
         else:
             others, best = axis.places, np.full((*x.shape[:a], axis.out, *x.shape[a + 1 :]), _lowest(x.dtype), x.dtype)
         for _, windows, cells in others:
