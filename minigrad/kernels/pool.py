@@ -164,6 +164,7 @@ def take_cells(x: np.ndarray, index: np.ndarray) -> np.ndarray:
     return x.reshape(-1).take(_flat(index, math.prod(x.shape[2:]))).reshape(index.shape)
 
 
+@native.twin(fast.sum_pool)
 def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     """The sum of every window of ``x`` (``N C *sizes``)."""
     if _one_window(axes):
@@ -188,6 +189,7 @@ def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     return y
 
 
+@native.twin(fast.spread_pool)
 def spread_pool(y: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     """Zeros with each element of ``y`` added to all cells of its window: the transpose of :func:`sum_pool`."""
     x = np.empty((*y.shape[:2], *[axis.size for axis in axes]), y.dtype)

@@ -91,7 +91,7 @@ def put_cells(y: Array, index: Array, sizes: Any) -> Array:
 def avg_pool(x: Array, axes: Any, divisor: Any) -> Array:
     """The sum of every window of x (N C \\*sizes) / ``divisor``, a number or one per window. Transpose of :func:`avg_pool_input`."""
     total = kernels.sum_pool(x, axes)
-    return np.divide(total, divisor, dtype=x.dtype) if x.dtype.kind == "f" else np.trunc(total / divisor).astype(x.dtype)
+    return np.divide(total, divisor, out=total, dtype=x.dtype) if x.dtype.kind == "f" else np.trunc(total / divisor).astype(x.dtype)
 
 
 @linear_in("y")

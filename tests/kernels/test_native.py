@@ -538,6 +538,21 @@ def test_max_pool(level, axes, n, c, seed, special, steps):
 
 
 @LEVELS
+@hypothesis.given(
+    axes=windows(), n=hs.integers(0, 3), c=hs.integers(1, 2), seed=hs.integers(0, 1000), special=hs.booleans(), steps=hs.booleans()
+)
+def test_sums_of_windows(level, axes, n, c, seed, special, steps):
+    draw = np.random.default_rng(seed)
+    for function, sizes in ((pool.sum_pool, [axis.size for axis in axes]), (pool.spread_pool, [axis.out for axis in axes])):
+        x = draw.standard_normal((n, c, *sizes)).astype(np.float32)
+        if special and x.size:
+            x.reshape(-1)[draw.integers(x.size)] = draw.choice(SPECIAL)
+        if steps:
+            x = np.repeat(x, 2, axis=-1)[..., ::2]
+        assert_close(level, lambda function=function, x=x: function(x, axes))
+
+
+@LEVELS
 @pytest.mark.parametrize("shape", [(3, 5, 8, 10), (2, 3, 28, 28), (1, 2, 9, 41), (2, 2, 5, 67), (4, 1, 2, 2), (1, 1, 2, 40)])
 def test_max_pool_of_pairs(level, shape):
     """Blocks of windows of 2x2, and their rest: short and long rows, columns and rows that no window sees."""

@@ -82,6 +82,7 @@ SIGNATURES = {
     "gru_back": "pppppppppp" + "llll",
     "max_pool": "ppp" + "l" * 11,
     "max_pool_back": "ppp" + "l" * 11,
+    **dict.fromkeys(("sum_pool", "spread_pool"), "pp" + "l" * 11),
     "winograd_weights": "ppp" + "l" * 7,
     "winograd": "p" * 9 + "lllp",
     "winograd_back": "p" * 7 + "lllp",

@@ -1000,6 +1000,70 @@ void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which,
         }
 }
 
+/* Numbers of a row that is summed over the rows of a window before its columns are. */
+enum { POOL_ROW = 4096 };
+
+/* The windows of a row whose cell number j is in the row: from `first`, up to `last`; and where that cell is for window 0. */
+static inline Long cells_of(const Windows *s, Long j, Long *first, Long *last) {
+    Long at = j - s->pw, end = s->w > at ? (s->w - 1 - at) / s->sw + 1 : 0;
+    *first = at < 0 ? (-at + s->sw - 1) / s->sw : 0;
+    *last = end < s->ow ? end : s->ow;
+    return at;
+}
+
+/* The sum of each window of a plane. Arguments as for max_pool; rows of the plane have POOL_ROW numbers at most. */
+void NAME(sum_pool)(const float *restrict x, float *restrict y, Long planes, Long h, Long w, Long oh, Long ow, Long kh, Long kw, Long sh,
+                    Long sw, Long ph, Long pw) {
+    Windows s = {h, w, oh, ow, kh, kw, sh, sw, ph, pw};
+    float sums[POOL_ROW];
+    for (Long p = 0; p < planes; p++, x += h * w)
+        for (Long r = 0; r < oh; r++, y += ow) {
+            Long start = r * sh - ph, top = start < 0 ? 0 : start, bottom = start + kh > h ? h : start + kh;
+            for (Long c = 0; c < ow; c++) y[c] = 0.0f;
+            if (top >= bottom) continue;
+            const float *row = x + top * w, *next = row + w;
+            if (bottom - top == 1) memcpy(sums, row, 4 * w);
+            else for (Long k = 0; k < w; k++) sums[k] = row[k] + next[k];
+            for (Long i = top + 2; i < bottom; i++)
+                for (Long k = 0; k < w; k++) sums[k] += x[i * w + k];
+            if (kw == 2 && sw == 2 && !pw && 2 * ow <= w) {
+                for (Long c = 0; c < ow; c++) y[c] = sums[2 * c] + sums[2 * c + 1];
+                continue;
+            }
+            for (Long j = 0; j < kw; j++) {
+                Long c, last, at = cells_of(&s, j, &c, &last);
+                if (sw == 1) for (; c < last; c++) y[c] += sums[at + c];
+                else for (; c < last; c++) y[c] += sums[at + c * sw];
+            }
+        }
+}
+
+/* Each y added to all cells of its window: d is overwritten. */
+void NAME(spread_pool)(const float *restrict y, float *restrict d, Long planes, Long h, Long w, Long oh, Long ow, Long kh, Long kw, Long sh,
+                       Long sw, Long ph, Long pw) {
+    Windows s = {h, w, oh, ow, kh, kw, sh, sw, ph, pw};
+    float row[POOL_ROW];
+    for (Long p = 0; p < planes; p++, d += h * w) {
+        memset(d, 0, 4 * h * w);
+        for (Long r = 0; r < oh; r++, y += ow) {
+            Long start = r * sh - ph, top = start < 0 ? 0 : start, bottom = start + kh > h ? h : start + kh;
+            if (kw == 2 && sw == 2 && !pw && 2 * ow <= w) {
+                for (Long c = 0; c < ow; c++) row[2 * c] = row[2 * c + 1] = y[c];
+                for (Long k = 2 * ow; k < w; k++) row[k] = 0.0f;
+            } else {
+                memset(row, 0, 4 * w);
+                for (Long j = 0; j < kw; j++) {
+                    Long c, last, at = cells_of(&s, j, &c, &last);
+                    if (sw == 1) for (; c < last; c++) row[at + c] += y[c];
+                    else for (; c < last; c++) row[at + c * sw] += y[c];
+                }
+            }
+            for (Long i = top; i < bottom; i++)
+                for (Long k = 0; k < w; k++) d[i * w + k] += row[k];
+        }
+    }
+}
+
 /* ---------------------------------------------------------------------------------- Winograd's F(4x4, 3x3) and F(2x2, 5x5)
  * minigrad/kernels/winograd.py has the theory. Both have tiles of 6x6 numbers of the input, and 36 points at which channels are multiplied.
  * Vectors hold channels: those of LANES planes are transposed into a frame, pixel by pixel, so that neither transforms nor products move numbers
