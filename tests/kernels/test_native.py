@@ -747,6 +747,53 @@ def test_weights_of_groups(level, groups, c, o, h, w, kh, kw, left, seed):
 
 
 @LEVELS
+@hypothesis.given(
+    data=hs.data(), n=hs.integers(1, 3), c=hs.integers(2, 9), special=hs.booleans(), turned=hs.booleans(), seed=hs.integers(0, 1000)
+)
+@hypothesis.settings(max_examples=150)
+def test_a_kernel_for_each_channel(level, data, n, c, special, turned, seed):
+    """Depthwise: any stride, dilation and padding, also below 0, in one share and in several."""
+    draw = np.random.default_rng(seed)
+    size, kernel, sizes, stride, dilation, padding = [], [], [], [], [], []
+    for longest in (9, 50):
+        k, s, d = [data.draw(hs.integers(1, most)) for most in (7, 3, 2)]
+        before, length = data.draw(hs.integers(-1, 4)), data.draw(hs.integers(1, longest))
+        most = (length + before + 3 - d * (k - 1) - 1) // s + 1
+        hypothesis.assume(most > 0)
+        out = data.draw(hs.integers(1, most))
+        after = (out - 1) * s + d * (k - 1) + 1 - length - before
+        for to, value in zip((size, kernel, sizes, stride, dilation, padding), (length, k, out, s, d, (before, after)), strict=True):
+            to.append(value)
+    window = conv.Window(tuple(stride), tuple(padding), tuple(dilation))
+    flipped = conv.Window(
+        window.stride, tuple([(d * (k - 1) - b, 0) for k, (b, _), d in zip(kernel, padding, dilation, strict=True)]), window.dilation
+    )
+    x, weight, add, g = [draw.standard_normal(shape).astype(np.float32) for shape in ((n, c, *size), (c, 1, *kernel), (c,), (n, c, *sizes))]
+    if turned:
+        x, weight, g = [np.ascontiguousarray(a.swapaxes(0, 1)).swapaxes(0, 1) for a in (x, weight, g)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv.fast, "SHARE", data.draw(hs.sampled_from([1, 1 << 20])))
+        conv.fast._depthwise.cache_clear()
+        assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
+        if special:
+            x.reshape(-1)[draw.integers(x.size)] = g.reshape(-1)[draw.integers(g.size)] = draw.choice(SPECIAL[:3])
+        assert_close(level, lambda: conv._by_columns(x, weight, add, tuple(sizes), window, "images"), rtol=1e-5, scale=2e-6)
+        assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped, "images"), rtol=1e-5, scale=5e-6)
+    conv.fast._depthwise.cache_clear()
+
+
+@LEVELS
+def test_an_infinity_behind_a_row_is_in_no_depthwise_weight(level):
+    """A vector of the gradient may be longer than its row: zeros, but zero times infinity is NaN."""
+    x, g = np.ones((1, 2, 3, 20), np.float32), np.ones((1, 2, 3, 18), np.float32)
+    x[..., -1] = np.inf
+    window = conv.Window((1, 1), ((0, 0), (0, 0)), (1, 1))
+    with native.force(level):
+        dw = conv._weights_by_columns(x, g, (2, 1, 1, 3), window, "images")
+    np.testing.assert_array_equal(dw[:, 0, 0], [[54, 54, np.inf]] * 2)
+
+
+@LEVELS
 @hypothesis.given(n=hs.integers(0, 4), rows=hs.integers(0, 40), columns=hs.integers(0, 40), seed=hs.integers(0, 1000))
 def test_outer_products(level, n, rows, columns, seed):
     draw = np.random.default_rng(seed)
@@ -815,7 +862,8 @@ def everything():
         (lambda a: F.softmax(a, -1), [rows]), (lambda a: F.log_softmax(a, -1), [rows]), (lambda a: F.max_pool2d(a, 3, 2, 1), [x]),
         (lambda a, b, c: F.batch_norm(a, None, None, b, c, True), [x, w, w]), (lambda a, b, c: F.group_norm(a, 4, b, c), [x, w, w]),
         (lambda a, b, c: F.layer_norm(a, (300,), b, c), [rows, wide, wide]), (lambda a, b: F.conv2d(a, b, padding=1), [normal(8, 64, 20, 20), normal(64, 64, 3, 3)]),
-        (F.conv2d, [normal(40, 6, 24, 24), normal(16, 6, 5, 5)]),
+        (F.conv2d, [normal(40, 6, 24, 24), normal(16, 6, 5, 5)]), (lambda a: F.avg_pool2d(a, 2), [x]), (lambda a: F.max_pool2d(a, 2), [x]),
+        *[(lambda a, b, c, s=s: F.conv2d(a, b, c, s, 1, groups=8), [x, normal(8, 1, 3, 3), w]) for s in (1, 2)],
     ]  # fmt: skip
     for function, arrays in functions:
         leaves = [mg.tensor(a, requires_grad=True) for a in arrays]

@@ -91,6 +91,8 @@ SIGNATURES = {
     "convolve_back": "ppppp" + "lp",
     "convolve_weights": "pppp" + "l" * 15 + "p",
     "convolve_weights_each": "pppp" + "l" * 14 + "p",
+    "depthwise": "ppppplp",
+    **dict.fromkeys(("depthwise_back", "depthwise_weights"), "pppplp"),
     "outer": "ppplll",
     "product": "pppp" + "l" * 6,
     "add_rows": "pppll",

@@ -259,20 +259,54 @@ def _shared(n: int, o: int, weights: int, products: int) -> tuple[int, int]:
     return n, cut(o, 1, max(32, -(-o * SHARE // max(1, products)), -(-o // SHARES)))[0].stop
 
 
+class _Depthwise(NamedTuple):
+    """A depthwise convolution: the struct of kernels.c, where it lies, numbers of a frame, channels in a share, shares."""
+
+    table: np.ndarray
+    address: int
+    frame: int
+    each: int
+    shares: int
+
+
+@functools.lru_cache(maxsize=512)
+def _depthwise(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> _Depthwise | None:
+    """For images whose channels have a kernel each; None for other shapes, and for a negative padding."""
+    n, c, *given = x_shape
+    if c == 1 or tuple(w_shape[:2]) != (c, 1) or len(sizes) != 2 or 0 in (*x_shape, *w_shape, *sizes):
+        return None
+    (oh, ow), (kh, kw), (sh, sw), (dh, dw) = sizes, w_shape[2:], window.stride, window.dilation
+    (top, _), (left, _) = window.padding
+    high, pitch = (oh - 1) * sh + (kh - 1) * dh + 1, -(-ow // lanes) * lanes + (kw - 1) * dw // sw + 1
+    frame = -(-high * sw * pitch // 16) * 16
+    if top < 0 or left < 0 or frame > FRAME:
+        return None
+    shares = min(SHARES, c, max(1, n * c * oh * ow * kh * kw // SHARE))
+    each = -(-c // shares)
+    row = sw * pitch
+    cells = [i * dh * row + j * dw % sw * pitch + j * dw // sw for i in range(kh) for j in range(kw)]
+    table = np.array([c, each, n, *given, oh, ow, kh, kw, sw, top, left, high, pitch, sh * row, *cells], np.int64)
+    return _Depthwise(table, address(table), frame, each, -(-c // each))
+
+
 def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any, chosen: str) -> Any:
-    """Any stride and dilation, any number of axes, one group."""
+    """Any stride and dilation, any number of axes, one group; two axes, and a group for each channel."""
     if _of_points(w.shape[2:], x.shape[2:], sizes, window):
         y = convolve(_one_axis(x), _one_axis(w), bias, (math.prod(sizes),), POINT, chosen)
         return y if y is NotImplemented else y.reshape(len(x), len(w), *sizes)
     if w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
         return NotImplemented
-    found = _work(_forward, x.shape, w.shape, tuple(sizes), window, vector())
-    if found is None or found[0] is None:
+    plan = _depthwise(x.shape, w.shape, tuple(sizes), window, vector())
+    found = _work(_forward, x.shape, w.shape, tuple(sizes), window, vector()) if plan is None else None
+    if plan is None and (found is None or found[0] is None):
         return NotImplemented
     add = np.zeros(len(w), np.float32) if bias is None else np.ascontiguousarray(bias)
     (x,), (w,) = lines(x) or (x,), lines(w) or (w,)
     y = np.empty((len(x), len(w), *sizes), np.float32)
-    _convolve(found[0], x, w, add, y)
+    if plan is not None:
+        share("depthwise", (x, w, add, y), plan.frame, plan.address, shares=plan.shares)
+    elif found is not None and found[0] is not None:
+        _convolve(found[0], x, w, add, y)
     return y
 
 
@@ -283,6 +317,12 @@ def input_gradient(y: np.ndarray, w: Any, shape: Sequence[int], window: Any, fli
         return x if x is NotImplemented else x.reshape(shape)
     if w.dtype is not F32:
         return NotImplemented
+    if (plan := _depthwise(tuple(shape), w.shape, y.shape[2:], window, vector())) is not None:
+        if max(window.stride) == 1 and _depthwise(y.shape, w.shape, tuple(shape[2:]), flipped, vector()) is not None:
+            return convolve(y, w[:, :, ::-1, ::-1], None, shape[2:], flipped, chosen)
+        (y,), (w,), x = lines(y) or (y,), lines(w) or (w,), np.empty(shape, np.float32)
+        share("depthwise_back", (y, w, x), plan.frame, plan.address, shares=plan.shares)
+        return x
     found = _work(_backward, tuple(shape), w.shape, y.shape[2:], window, vector())
     if found is None:
         return NotImplemented
@@ -300,7 +340,15 @@ def _convolve(work: _Work, x: np.ndarray, w: np.ndarray, add: np.ndarray, y: np.
 
 
 def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, chosen: str) -> Any:
-    """The same for many outputs; else for kernels with five columns: with three, BLAS is as fast. And in groups of one image."""
+    """The same for many outputs; else for kernels with five columns: with three, BLAS is as fast. And in groups of one image, or of one channel."""
+    plan = _depthwise(x.shape, tuple(shape), y.shape[2:], window, vector())
+    if plan is not None:
+        ours, theirs, dw = lines(x), lines(y), np.empty(shape, np.float32)
+        if ours is None or theirs is None:
+            return NotImplemented
+        scratch = plan.frame + 2 * plan.each * math.prod(shape[2:])
+        share("depthwise_weights", (*ours, *theirs, dw), scratch, plan.address, shares=plan.shares)
+        return dw
     if len(x) == 1 and x.shape[1] > shape[1]:
         return _of_groups(x, y, shape, window)
     if _of_points(shape[2:], x.shape[2:], y.shape[2:], window):

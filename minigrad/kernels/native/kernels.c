@@ -54,7 +54,7 @@ typedef int32_t Bits __attribute__((vector_size(4 * LANES)));
 
 #ifdef LEVEL
 static inline Vector load(const float *from) { Vector v; memcpy(&v, from, sizeof v); return v; }
-static inline Vector all(float x) { Vector v; for (int i = 0; i < LANES; i++) v[i] = x; return v; }
+static inline Vector all(float x) { return x - (Vector){0}; } /* -0 too; gcc fills a vector lane by lane with an instruction for each */
 
 /* The first `count` numbers of a vector from memory, and `rest` for the others. */
 static inline Vector load_some(const float *from, Long count, float rest) {
@@ -2032,6 +2032,136 @@ void NAME(convolve_weights_each)(const float *restrict x, const float *restrict 
         for (Long k = 0; k < known; k++)
             for (Long i = 0; i < oh * ow; i++) turned[i * o + k] = from[k * oh * ow + i];
         (kw == 3 ? weights3 : weights5)(frame, turned, dw + image * known * c * kh * kw, c, o, known, oh, ow, kh, pitch, plane);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------- depthwise convolution
+ * Each channel has a kernel of its own. A plane is copied into a frame of zeros, where columns that are a stride apart are neighbours: a row of the
+ * frame is sw rows of `pitch` numbers. So what one cell of the kernel sees of a row of pixels is in one piece, whatever the stride. */
+typedef struct {
+    Long channels, each; /* in a share */
+    Long n, h, w, oh, ow, kh, kw, sw, top, left;
+    Long high, pitch, step; /* rows of a frame, numbers in one of sw parts of a row, and from one row of pixels to the next */
+    Long at[];              /* what each cell of the kernel sees first */
+} Depthwise;
+
+/* A plane into the frame or, with `back`, what is in the frame into the plane, and zeros for what is not. */
+INLINE void plane_and_frame(const Depthwise *s, float *plane, float *frame, const int back) {
+    for (Long a = 0; a < s->h; a++, plane += s->w) {
+        if (back) memset(plane, 0, 4 * s->w);
+        if (a + s->top >= s->high) continue;
+        for (Long phase = 0; phase < s->sw; phase++) {
+            float *row = frame + ((a + s->top) * s->sw + phase) * s->pitch;
+            Long q = phase < s->left ? (s->left - phase + s->sw - 1) / s->sw : 0, b = q * s->sw + phase - s->left;
+            if (s->sw == 1) {
+                Long count = least(s->w, s->pitch - q);
+                const float *from = back ? row + q : plane;
+                float *to = back ? plane : row + q;
+                for (b = 0; b + LANES <= count; b += LANES) {
+                    Vector v = load(from + b);
+                    memcpy(to + b, &v, sizeof v);
+                }
+                if (b < count) store_some(to + b, load_some(from + b, count - b, 0.0f), count - b);
+            } else
+                for (; b < s->w && q < s->pitch; q++, b += s->sw) *(back ? plane + b : row + q) = *(back ? row + q : plane + b);
+        }
+    }
+}
+
+/* `count` rows of the result from row r on. */
+INLINE void depthwise_rows(const Depthwise *s, const float *frame, const float *weights, float bias, float *y, Long r, const int count) {
+    for (Long q = 0; q < s->ow; q += LANES) {
+        Vector sums[count];
+#pragma GCC unroll 4
+        for (int k = 0; k < count; k++) sums[k] = all(bias);
+        for (Long i = 0; i < s->kh * s->kw; i++) {
+            Vector w = in_register(all(weights[i]));
+            const float *from = frame + r * s->step + s->at[i] + q;
+#pragma GCC unroll 4
+            for (int k = 0; k < count; k++) sums[k] += load(from + k * s->step) * w;
+        }
+#pragma GCC unroll 4
+        for (int k = 0; k < count; k++) {
+            float *to = y + (r + k) * s->ow + q;
+            if (q + LANES <= s->ow) memcpy(to, &sums[k], sizeof sums[k]);
+            else store_some(to, sums[k], s->ow - q);
+        }
+    }
+}
+
+void NAME(depthwise)(float *x, const float *weights, const float *bias, float *y, float *frame, const Depthwise *s, const char *turn) {
+    memset(frame, 0, sizeof(float) * s->high * s->sw * s->pitch);
+    for (Long share; (share = take(turn)) * s->each < s->channels;)
+        for (Long image = 0; image < s->n; image++)
+            for (Long c = share * s->each; c < least(s->channels, (share + 1) * s->each); c++) {
+                Long plane = image * s->channels + c, r = 0;
+                float *to = y + plane * s->oh * s->ow;
+                const float *w = weights + c * s->kh * s->kw;
+                plane_and_frame(s, x + plane * s->h * s->w, frame, 0);
+                for (; r + 4 <= s->oh; r += 4) depthwise_rows(s, frame, w, bias[c], to, r, 4);
+                for (; r < s->oh; r++) depthwise_rows(s, frame, w, bias[c], to, r, 1);
+            }
+}
+
+/* The gradient of x, of that of y. */
+void NAME(depthwise_back)(const float *y, const float *weights, float *x, float *frame, const Depthwise *s, const char *turn) {
+    Long cells = s->kh * s->kw;
+    for (Long share; (share = take(turn)) * s->each < s->channels;)
+        for (Long image = 0; image < s->n; image++)
+            for (Long c = share * s->each; c < least(s->channels, (share + 1) * s->each); c++) {
+                Long plane = image * s->channels + c;
+                memset(frame, 0, sizeof(float) * s->high * s->sw * s->pitch);
+                for (Long r = 0; r < s->oh; r++) {
+                    const float *restrict g = y + (plane * s->oh + r) * s->ow;
+                    for (Long i = 0; i < cells; i++) {
+                        float *restrict to = frame + r * s->step + s->at[i], w = weights[c * cells + i];
+                        for (Long q = 0; q < s->ow; q++) to[q] += g[q] * w;
+                    }
+                }
+                plane_and_frame(s, x + plane * s->h * s->w, frame, 1);
+            }
+}
+
+/* Sums over a plane for some cells of the kernel, from number `first` on. */
+INLINE void depthwise_taps(const Depthwise *s, const float *frame, const float *y, double *totals, Long first, const int taps) {
+    Vector sums[taps];
+    const Long *at = s->at + first;
+#pragma GCC unroll 9
+    for (int k = 0; k < taps; k++) sums[k] = all(0.0f);
+    for (Long r = 0; r < s->oh; r++, y += s->ow, frame += s->step) {
+        Long q = 0, left = s->ow % LANES;
+        for (; q + LANES <= s->ow; q += LANES) {
+            Vector g = load(y + q);
+#pragma GCC unroll 9
+            for (int k = 0; k < taps; k++) sums[k] += g * load(frame + at[k] + q);
+        }
+        if (left) { /* what lies behind the row in the frame may be infinite */
+            Vector g = load_some(y + q, left, 0.0f);
+#pragma GCC unroll 9
+            for (int k = 0; k < taps; k++) sums[k] += g * load_some(frame + at[k] + q, left, 0.0f);
+        }
+    }
+#pragma GCC unroll 9
+    for (int k = 0; k < taps; k++) totals[first + k] += add_lanes(sums[k]);
+}
+
+/* The gradient of the weights. `scratch` has room for the frame, and behind it for a double for each weight of a share. */
+void NAME(depthwise_weights)(float *x, const float *y, float *to, float *scratch, const Depthwise *s, const char *turn) {
+    Long size = s->high * s->sw * s->pitch, cells = s->kh * s->kw;
+    double *totals = (double *)(scratch + (size + 15) / 16 * 16);
+    memset(scratch, 0, sizeof(float) * size);
+    for (Long share; (share = take(turn)) * s->each < s->channels;) {
+        Long first = share * s->each, end = least(s->channels, first + s->each);
+        for (Long k = 0; k < (end - first) * cells; k++) totals[k] = 0.0;
+        for (Long image = 0; image < s->n; image++)
+            for (Long c = first; c < end; c++) {
+                Long plane = image * s->channels + c, i = 0;
+                const float *g = y + plane * s->oh * s->ow;
+                plane_and_frame(s, x + plane * s->h * s->w, scratch, 0);
+                for (; i + 9 <= cells; i += 9) depthwise_taps(s, scratch, g, totals + (c - first) * cells, i, 9);
+                for (; i < cells; i++) depthwise_taps(s, scratch, g, totals + (c - first) * cells, i, 1);
+            }
+        for (Long k = 0; k < (end - first) * cells; k++) to[first * cells + k] = (float)totals[k];
     }
 }
 
