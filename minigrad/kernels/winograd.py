@@ -236,12 +236,16 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], paddin
     tw, parts = _tiling(x.shape, o, y.shape[2:], m.pixels, x.itemsize)
     most = max(2, min(SHARES, TOTALS // max(1, 36 * o * c * x.itemsize)))
     shares = [parts[share] for share in cut(len(parts), 1, -(-len(parts) // most))]
-    totals = np.zeros((max(1, len(shares)), 36, o, c), x.dtype)
+    totals = (np.empty if shares else np.zeros)((max(1, len(shares)), 36, o, c), x.dtype)
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     def work(i: int) -> None:
         for part in shares[i]:
-            totals[i] += _gradient_tiles(y, m, part, tw).swapaxes(1, 2) @ _input_tiles(x, m, part, tw, padding)
+            factors = _gradient_tiles(y, m, part, tw).swapaxes(1, 2), _input_tiles(x, m, part, tw, padding)
+            if part is shares[i][0]:
+                np.matmul(*factors, out=totals[i])
+            else:
+                totals[i] += np.matmul(*factors)
 
     parallel(work, range(len(shares)))
     w = np.empty(shape, x.dtype)
