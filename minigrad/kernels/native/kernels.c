@@ -651,10 +651,13 @@ static inline __attribute__((always_inline)) void normalize_strip(const float *x
         }
 }
 
+enum { ABREAST = LANES == 8 ? 8 : 4 }; /* vectors of a strip: with less than four lines of the cache in a row, memory is read slower */
+
 void NAME(normalize_columns)(const float *x, const float *w, const float *b, float *y, float *mean, float *variance, Long columns, Long n,
                              Long pitch, float eps) {
     Long c = 0;
-    for (; c + 4 * LANES <= columns; c += 4 * LANES) normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, LANES, 4);
+    for (; c + ABREAST * LANES <= columns; c += ABREAST * LANES)
+        normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, LANES, ABREAST);
     for (; c + LANES <= columns; c += LANES) normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, LANES, 1);
     if (c < columns) normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, columns - c, 1);
 }
@@ -700,8 +703,8 @@ static inline __attribute__((always_inline)) void normalize_strip_back(const flo
 void NAME(normalize_columns_back)(const float *g, const float *x, const float *m, const float *a, const float *gm, const float *gv,
                                   const float *w, float *d, float *dw, float *db, Long columns, Long n, Long pitch) {
     Long c = 0;
-    for (; c + 4 * LANES <= columns; c += 4 * LANES)
-        normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, LANES, 4);
+    for (; c + ABREAST * LANES <= columns; c += ABREAST * LANES)
+        normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, LANES, ABREAST);
     for (; c + LANES <= columns; c += LANES)
         normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, LANES, 1);
     if (c < columns)
