@@ -98,6 +98,15 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, summed: bool) -
     return np.add.reduce(losses, axis=None) if summed else losses
 
 
+@native.twin(maps.one_hot, times=0)
+def _one_hot(values: np.ndarray, index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros of ``shape`` N C d1 d2 ..., with the ``values`` at the classes ``index``, both N d1 d2 ..."""
+    out = np.zeros(shape, values.dtype)
+    if out.size:
+        out.reshape(-1)[_places(index, shape)] = values
+    return out
+
+
 @linear_in("g_")
 @batched(_nll_input_samples)
 @op(
@@ -107,13 +116,14 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, summed: bool) -
 )
 def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, ignored: Any, summed: bool) -> Array:
     """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
-    out = np.zeros(shape, g_.dtype)
-    if out.size:
-        slopes = ew.quiet().run(np.multiply, g_, -1.0 * scale)
-        if ignored is not None:
-            slopes[ignored] = 0.0
-        out.reshape(-1)[_places(index, shape)] = slopes
-    return out
+    slopes = ew.quiet().run(np.multiply, g_, -1.0 * scale)
+    if ignored is not None:
+        slopes[ignored] = 0.0
+    if slopes.shape != index.shape:
+        every = np.empty(index.shape, slopes.dtype)  # in a third of the time of np.broadcast_to
+        every[...] = slopes
+        slopes = every
+    return _one_hot(slopes, index, shape)
 
 
 def _place(position: tuple[int, ...]) -> str:

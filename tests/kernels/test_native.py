@@ -244,6 +244,15 @@ def test_rows(level, name, shape, first, special, seed, steps):
     assert_close(level, lambda: function(*arrays, 0 if first else -1), rtol=4e-6, scale=2e-6)
 
 
+@LEVELS
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (5, 40), (300, 17), (3, 4, 5)])
+def test_one_hot(level, shape):
+    """The gradient of negative log-likelihood; of one number for all rows, and of arrays with steps, too."""
+    index = rng.integers(0, shape[1], (2 * shape[0], *shape[2:]))[::2]
+    for values in (normal(*index.shape), np.broadcast_to(np.float32(-0.5), index.shape)):
+        assert_close(level, lambda values=values: loss._one_hot(values, index, shape), rtol=0, scale=0)
+
+
 CHANNELS = hs.sampled_from(
     [(1, 3, 1), (2, 3, 4), (4, 1, 16), (3, 5, 17), (2, 4, 600), (9, 2, 1030), (1, 6, 33), (130, 20), (4, 3, 5, 7), (2, 0, 3), (0, 2, 3)]
 )

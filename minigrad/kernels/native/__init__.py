@@ -66,6 +66,7 @@ SIGNATURES = {
     "log_softmax": "pppll",
     **dict.fromkeys(("softmax_back", "log_softmax_back"), "pppll"),
     "sums": "ppll",
+    "one_hot": "pppll",
     "cumsum": "pp" + "llll",
     "top": "pp" + "llll",
     "moments": "pppll",

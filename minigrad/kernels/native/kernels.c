@@ -386,6 +386,14 @@ void NAME(log_softmax_back)(const float *restrict g, const float *restrict p, fl
     }
 }
 
+/* Rows of zeros, with one of the `values` in each, at its place. */
+void NAME(one_hot)(const float *restrict values, const int64_t *restrict places, float *restrict to, Long rows, Long n) {
+    for (Long r = 0; r < rows; r++, to += n) {
+        memset(to, 0, sizeof(float) * n);
+        to[places[r]] = values[r];
+    }
+}
+
 /* Running sums of `outer` matrices of n rows, along the rows, or from the last one `back` to the first: in doubles, several columns at once, as an
  * addition waits for the one before. */
 enum { WIDE = 128 };
