@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX512F__)
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
@@ -56,10 +56,28 @@ typedef int32_t Bits __attribute__((vector_size(4 * LANES)));
 static inline Vector load(const float *from) { Vector v; memcpy(&v, from, sizeof v); return v; }
 static inline Vector all(float x) { return x - (Vector){0}; } /* -0 too; gcc fills a vector lane by lane with an instruction for each */
 
+#if defined(__AVX__) && !defined(__AVX512F__)
+/* All bits of the first `count` numbers of a vector. */
+static inline Bits first_of(Long count) {
+    static const int32_t ones[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    Bits b;
+    memcpy(&b, ones + LANES - count, sizeof b);
+    return b;
+}
+#endif
+
 /* The first `count` numbers of a vector from memory, and `rest` for the others. */
 static inline Vector load_some(const float *from, Long count, float rest) {
 #if defined(__AVX512F__)
     return (Vector)_mm512_mask_loadu_ps((__m512)all(rest), (__mmask16)((1u << count) - 1), from); /* a call of memcpy takes ten times as long */
+#elif defined(__AVX__)
+    Bits first = first_of(count), others = ~first, given, more;
+    Vector v = (Vector)_mm256_maskload_ps(from, (__m256i)first), filler = all(rest);
+    memcpy(&given, &v, sizeof v);
+    memcpy(&more, &filler, sizeof filler);
+    given |= more & others;
+    memcpy(&v, &given, sizeof v);
+    return v;
 #else
     Vector v = all(rest);
     memcpy(&v, from, 4 * count);
@@ -71,6 +89,8 @@ static inline Vector load_some(const float *from, Long count, float rest) {
 static inline void store_some(float *to, Vector v, Long count) {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)v);
+#elif defined(__AVX__)
+    _mm256_maskstore_ps(to, (__m256i)first_of(count), (__m256)v);
 #else
     memcpy(to, &v, 4 * count);
 #endif
