@@ -34,7 +34,8 @@ from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.windows import fold, unfold
 
 TURNED = 512  # up to so many pixels, a weight gradient is faster with a transposed copy of y: BLAS has a path for small matrices
-DEEP = 1 << 16  # from so many weights in a kernel row, copying them in another order takes longer than it saves
+DEEP = 1 << 16  # from so many weights in a kernel row, transposing the sums at the end takes longer than that copy saves
+HEAVY = 1 << 15  # above so many weights in a kernel row, and with fewer pixels than cells in it, weights are read as they lie
 TOTALS = 8 << 20  # bytes of all partial sums of a weight gradient: each share has its own
 
 WINOGRAD = "winograd"
@@ -69,6 +70,8 @@ def algorithm(
     'images'
     >>> algorithm("output", (32, 3, 64, 64), (32, 3, 3, 3), (64, 64), window, np.float32)
     'rows'
+    >>> algorithm("output", (1, 512, 7, 7), (512, 512, 3, 3), (7, 7), window, np.float32)
+    'merged'
     """
     dtype = np.dtype(dtype)
     is_native = dtype == np.float32 and native.library() is not None
@@ -106,7 +109,7 @@ def _choices(
     least = 8 if wanted == "output" and kernel > 3 else 64  # pixels in a matrix: fewer are worth it where it saves more products than two
     if can_rows and thin and across >= 8 and n * across >= least:
         return Rows.name, possible
-    return Merged.name if (1 if o * cells >= DEEP else 2) * pixels < cells else Images.name, possible
+    return Merged.name if o // max(1, x_shape[1] // max(1, c)) * cells > HEAVY and pixels < cells else Images.name, possible
 
 
 def _by_patches(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window) -> bool:
