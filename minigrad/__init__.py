@@ -19,7 +19,6 @@ from minigrad.engine import (
     batched, backward, detect_anomaly, elementwise, enable_grad, get_default_dtype, grad, inference_mode, is_grad_enabled, joint,
     linear_in, no_grad, op, set_default_dtype, set_detect_anomaly, set_grad_enabled, ShapeError, tangent,
 )  # fmt: skip
-from minigrad.kernels.config import show_config
 from minigrad.kernels.threads import get_num_threads, set_num_threads
 from minigrad.later import loader, places, when_imported
 from minigrad.ops.elementwise import (
@@ -67,6 +66,7 @@ if TYPE_CHECKING:  # the same as below
     )
     from minigrad.engine import Function
     from minigrad.files.checkpoint import CheckpointError, load, save
+    from minigrad.kernels.config import show_config
     from minigrad.ops import fft, linalg, special
     from minigrad.ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
     from minigrad.ops.arithmetic import (
@@ -114,6 +114,7 @@ _MODULES = ["fft", "linalg", "special"]
 _LATER = {
     "minigrad.engine": "Function",
     "minigrad.files.checkpoint": "CheckpointError load save",
+    "minigrad.kernels.config": "show_config",
     "minigrad.ops.activation": "celu hardshrink prelu relu rrelu selu threshold",
     "minigrad.ops.arithmetic": (
         "copysign deg2rad float_power frexp gcd heaviside isneginf isposinf lcm ldexp nextafter positive rad2deg rsub signbit"

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minigrad.kernels.tiles import BLOCK
+
 if TYPE_CHECKING:
     from fractions import Fraction
-
-BLOCK = 1 << 14  # elements of a piece that stays in cache
 
 
 def in_blocks(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, dtype: type = np.float64) -> np.ndarray:

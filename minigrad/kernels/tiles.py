@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+BLOCK = 1 << 14  # elements of a piece in which several functions of numpy's follow each other, and which stays in the cache
+
 
 def cut(count: int, item_bytes: int, budget: int) -> list[slice]:
     """Slices of ``count`` items in parts of about equal size: at most ``budget`` bytes, but at least one item each.

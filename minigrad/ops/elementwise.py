@@ -16,10 +16,10 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from minigrad.engine import F32, F64, elementwise, entitled, get_default_dtype, op, shape_of
-from minigrad.kernels import maps, native, special
+from minigrad.kernels import maps, native
 from minigrad.kernels.native import maps as fast
-from minigrad.kernels.special import BLOCK, in_blocks
 from minigrad.kernels.threads import BUFFER
+from minigrad.kernels.tiles import BLOCK
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import factor, tensors
 from minigrad.ops.precision import in_float32
@@ -614,23 +614,29 @@ def erf(input: Operand) -> Array:
     >>> mg.erf(mg.tensor([0.0, 0.5, 10.0]))
     tensor([0.0000, 0.5205, 1.0000])
     """
+    from minigrad.kernels import special  # not every program needs it
+
     input = real(input)
     double = input.dtype.itemsize > 4
-    return quiet().run(in_blocks, special.erf if double else special.erf_single, input, np.float64 if double else np.float32)
+    return quiet().run(special.in_blocks, special.erf if double else special.erf_single, input, np.float64 if double else np.float32)
 
 
 @elementwise
 @op(input=lambda g, input: -g * (exp(-(input * input)) * _TWO_OVER_ROOT_PI))  # type: ignore[operator]  # Tensor is not known yet
 def erfc(input: Operand) -> Array:
     """1 - erf(x) without cancellation for large ``input``: ``torch.erfc``."""
-    return quiet().run(in_blocks, special.erfc, real(input))
+    from minigrad.kernels import special  # not every program needs it
+
+    return quiet().run(special.in_blocks, special.erfc, real(input))
 
 
 @elementwise
 @op(input=lambda g, out: g * (exp(out * out) * (1.0 / _TWO_OVER_ROOT_PI)))  # type: ignore[operator]  # Tensor is not known yet
 def erfinv(input: Operand) -> Array:
     """The inverse of :func:`erf`: ``torch.erfinv``. Infinite at -1 and 1, NaN beyond."""
-    return quiet().run(in_blocks, special.erfinv, real(input))
+    from minigrad.kernels import special  # not every program needs it
+
+    return quiet().run(special.in_blocks, special.erfinv, real(input))
 
 
 # --------------------------------------------------------------------------------- sign, rounding, comparison
