@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import saved
 from minigrad.engine.batching import memory_of
-from minigrad.engine.graph import Node, users
+from minigrad.engine.graph import Node, listen, listen_no_more
 from minigrad.engine.modes import F, Mode
-from minigrad.engine.observed import observer
 
 _anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
 _nan_mode: ContextVar[bool] = ContextVar("nan_mode", default=True)
@@ -108,9 +106,9 @@ def _switch(mode: bool, check_nan: bool) -> tuple[bool, bool]:
     _anomaly_mode.set(mode)
     _nan_mode.set(check_nan)
     if mode and not before[0]:
-        users.append(detect_anomaly)
+        listen(remember)
     elif before[0] and not mode:
-        users.remove(detect_anomaly)
+        listen_no_more(remember)
     return before
 
 
@@ -163,12 +161,12 @@ def recording_lines(known: Callable[[types.CodeType], str] = _unknown, arrays: b
     ``known`` gives the name by which users know the function with a given code, "" if they do not. With ``arrays=True`` the op's operands and
     its result are stored as well, for :func:`arrays_of`; they live as long as the node.
     """
-    token, user, inner = _lines_mode.set(known), object(), _arrays_mode.set(arrays)
-    users.append(user)
+    token, inner = _lines_mode.set(known), _arrays_mode.set(arrays)
+    listen(remember)
     try:
         yield
     finally:
-        users.remove(user)
+        listen_no_more(remember)
         _arrays_mode.reset(inner)
         _lines_mode.reset(token)
 
@@ -204,19 +202,13 @@ def caller() -> types.CodeType | None:
 
 
 def remember(node: Node) -> None:
-    """Store the caller of a new node's op, and checksums of the kept arrays; pack them. Ops call this while ``users`` is not empty."""
-    watcher = observer.get()
-    if watcher is not None:
-        watcher.made(node)
-        if len(users) == 1:  # nobody else listens, in any thread
-            return
+    """Store the caller of a new node's op, and checksums of the kept arrays."""
     watched = _anomaly_mode.get()
     known = _lines_mode.get()
     if watched or known is not None:  # else the block is active in another thread only
         frames = _note_the_caller(node, watched, known or _unknown)
         if known is not None:
             _note_the_arrays(node, sys._getframe(1).f_locals, frames)
-    saved.pack(node)
 
 
 def _note_the_arrays(node: Node, known: dict[str, Any], frames: list[tuple[Call, types.FrameType]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,7 +79,30 @@ tensor_types.add(TensorBase)
 _Tensor: type = TensorBase  # the class of results; tensor.py registers its own
 _new = object.__new__
 numbers = itertools.count()  # creation numbers of nodes
-users: list[object] = []  # the active blocks of all threads that want to hear of nodes: empty costs an op nothing
+listeners: list[Callable[[Node], None]] = []  # an op of any thread calls these with its new node: empty costs it nothing
+_listening: list[tuple[bool, Callable[[Node], None]]] = []
+_listening_lock = threading.Lock()
+
+
+def listen(listener: Callable[[Node], None], last: bool = False) -> None:
+    """From now on ops of all threads call ``listener`` with each node that they record, until as many calls of :func:`listen_no_more`.
+
+    It is called once, however often it listens; after all others if ``last``: it puts something in the place of the arrays that these look at.
+    """
+    with _listening_lock:
+        _listening.append((last, listener))
+        _place_listeners()
+
+
+def listen_no_more(listener: Callable[[Node], None]) -> None:
+    """End what one call of :func:`listen` began."""
+    with _listening_lock:
+        _listening.remove(next(entry for entry in _listening if entry[1] == listener))
+        _place_listeners()
+
+
+def _place_listeners() -> None:
+    listeners[:] = dict.fromkeys(listener for _, listener in sorted(_listening, key=lambda entry: entry[0]))
 
 
 def register_tensor(cls: C) -> C:

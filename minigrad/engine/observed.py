@@ -6,14 +6,9 @@ import contextlib
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from minigrad.engine.graph import Node
-
 
 class Observer(Protocol):
     """What :data:`observer` holds while somebody looks; None otherwise, so that nothing else is asked of ops and backward passes."""
-
-    def made(self, node: Node) -> None:
-        """An op of this thread has recorded a node."""
 
     turns: list[Any]
     """A backward pass adds, whenever it comes to a node, the time (``perf_counter_ns``), the node's plan and its number."""

@@ -20,7 +20,7 @@ import numpy as np
 from minigrad.engine import anomaly
 from minigrad.engine.batching import ARRAYS, Batched, Level, Unknown, last_level, levels, run_batched
 from minigrad.engine.entry import NAMES_OF_OPS, with_our_names
-from minigrad.engine.graph import Node, Pick, SampleNode, Shell, numbers, shape_of, tensor_class, tensor_types, wrap
+from minigrad.engine.graph import Node, Pick, SampleNode, Shell, listeners, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.types import P, Tensor
 
@@ -565,8 +565,8 @@ def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     node = _node(levels).fill(plan, nodes, plan.keep(*keep), static, tuple((a.shape, a.dtype) for a in outs), None)
     if op.unnamed:
         node.caller = anomaly.caller()
-    if anomaly.users:
-        anomaly.remember(node)
+    for listener in listeners:
+        listener(node)
     return tuple(wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs))
 
 
@@ -597,8 +597,8 @@ def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     node = _node(out.levels).fill(plan, nodes, plan.keep(*keep[:-2], out, keep[-1]), static, out.shape, out.dtype)
     if op.unnamed:
         node.caller = anomaly.caller()
-    if anomaly.users:
-        anomaly.remember(node)
+    for listener in listeners:
+        listener(node)
     return wrap(out, node)
 
 
@@ -649,8 +649,9 @@ def call({parameters}):
         _n.dtype = _dtype
         _n.number = _next(_numbers)
         _n.hooks = None
-{constant}{caller}        if _anomaly_users:
-            _remember(_n)
+{constant}{caller}        if _listeners:
+            for _listener in _listeners:
+                _listener(_n)
     else:
         _t._node = None
 {link}    return _t
@@ -833,7 +834,7 @@ _SCOPE: dict[str, Any] = {
     "_tensors": tensor_types, "_operand": _operand, "_ndarray": np.ndarray,
     "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
-    "_grad_mode": grad_mode.get, "_anomaly_users": anomaly.users, "_remember": anomaly.remember, "_caller": anomaly.caller, "specialize": specialize,
+    "_grad_mode": grad_mode.get, "_listeners": listeners, "_caller": anomaly.caller, "specialize": specialize,
     "_answer": _answer, "_weaken": weaken, "_several": _record_several, "_ref": weakref.ref, "_linked": _linked, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.graph import Node, Packed, TensorBase, mapped, users, wrap
+from minigrad.engine.graph import Node, Packed, TensorBase, listen, listen_no_more, mapped, wrap
 from minigrad.engine.modes import no_grad
 
 _hooks: ContextVar[saved_tensors_hooks | None] = ContextVar("saved_tensors_hooks", default=None)
@@ -40,10 +40,10 @@ class saved_tensors_hooks:
     def __enter__(self) -> None:
         self._outside.append(_hooks.get())
         _hooks.set(self)
-        users.append(self)
+        listen(_pack, last=True)
 
     def __exit__(self, *exc: object) -> None:
-        users.remove(self)
+        listen_no_more(_pack)
         _hooks.set(self._outside.pop())
 
 
@@ -65,8 +65,8 @@ class save_on_cpu(saved_tensors_hooks):
         super().__init__(lambda tensor: tensor, lambda tensor: tensor)
 
 
-def pack(node: Node) -> None:
-    """Put what the thread's hooks make of them in place of the arrays that a new node keeps (see ``users`` in ``graph``)."""
+def _pack(node: Node) -> None:
+    """Put what the thread's hooks make of them in place of the arrays that a new node keeps."""
     hooks = _hooks.get()
     if hooks is None:
         return

@@ -34,7 +34,7 @@ from minigrad.engine import (
     take_away,
 )
 from minigrad.engine.anomaly import GENERATED, PACKAGE
-from minigrad.engine.graph import users
+from minigrad.engine.graph import listen, listen_no_more
 from minigrad.nn.module import Module, put_before_calls
 from minigrad.ops.shape_inference import MULTIPLY_ADDS
 
@@ -153,7 +153,7 @@ class Recording:
             raise RuntimeError("profile: another profiler runs in this thread")
         self.handle = put_before_calls(self.timed_call)
         observer.set(self)
-        users.append(self)
+        listen(self.made)
         put_before_kernels(self.timed)
         self.begin("profile", PYTHON)
 
@@ -161,20 +161,19 @@ class Recording:
         """End what is open, and listen no more."""
         self.end(0)
         take_away(self.timed)
-        users.remove(self)
+        listen_no_more(self.made)
         observer.set(None)
         self.handle.remove()
         self.paths.clear()
 
-    def begin(self, kind: str, name: str, frames: tuple[Any, ...] | None = (), plain: bool = False) -> int:
-        """Something begins; how deep it is. ``plain`` says that it calls nothing of the user's but modules and parts. A part has the line of its caller."""
-        if kind == "part":
-            frames = None if self.known else self.caller()
+    def begin(self, kind: str, name: str) -> int:
+        """Something begins; how deep it is. A part has the line of its caller."""
+        frames = () if kind != "part" else None if self.known else self.caller()
         if len(self.log) > LOG:
             self.log = []
             self.logs.append(self.log)
         self.open.append((kind, name, perf_counter_ns(), frames, self.known))
-        self.known = plain or kind == "walk"  # a walk calls users' hooks as parts
+        self.known = kind == "walk"  # a walk calls users' hooks as parts
         return len(self.open) - 1
 
     def end(self, depth: int) -> None:
@@ -270,7 +269,7 @@ class Recording:
     def made(self, node: Node) -> None:
         """Note what the node of the last op keeps, and that its gradient belongs to this op."""
         log, plan = self.log, node.plan
-        if not log or log[-6] is not plan.op:
+        if get_ident() != self.thread or not log or log[-6] is not plan.op:
             return
         log[-1] = number = node.number
         places = self.arrays.get(plan)
@@ -287,15 +286,17 @@ class Recording:
 
     def timed_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """What modules are called by while this recording runs."""
-        thread, paths = self.thread, self.paths
+        thread, paths, open_ = self.thread, self.paths, self.open
 
         def __call__(module: Module, /, *args: Any, **kwargs: Any) -> Any:
             if get_ident() != thread:
                 return call(module, *args, **kwargs)
             _, name, plain = paths.get(id(module)) or self._path(module)
-            depth = self.begin("module", name, None if self.known else self.caller(2), plain and "_hooks" not in module.__dict__)
+            known, depth = self.known, len(open_)
+            open_.append(("module", name, perf_counter_ns(), None if known else self.caller(2), known))  # as begin does, without a call
+            self.known = plain and "_hooks" not in module.__dict__
             try:
-                return call(module, *args, **kwargs)
+                return call(module, *args, **kwargs) if kwargs else call(module, *args)
             finally:
                 self.end(depth)
 

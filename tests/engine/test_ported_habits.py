@@ -161,7 +161,7 @@ def test_set_detect_anomaly():
     finally:
         torch.autograd.set_detect_anomaly(False)
     nan()
-    assert mg.engine.anomaly.users == []
+    assert mg.engine.graph.listeners == []
 
 
 def test_grad_takes_only_inputs_where_pytorch_does():

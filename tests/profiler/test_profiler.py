@@ -14,7 +14,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, profiler
 from minigrad.engine import observer, registered_ops
-from minigrad.engine.graph import users
+from minigrad.engine.graph import listeners
 from minigrad.nn import functional as F
 from minigrad.nn.data import DataLoader, TensorDataset
 from minigrad.recompute import checkpoint
@@ -171,7 +171,7 @@ def test_nothing_is_left_when_it_ends():
         mg.ones(2).exp() @ mg.ones(3)
     after = {name: (op.function.__globals__["_kernel"], op.function.__globals__["_direct"]) for name, op in registered_ops().items()}
     assert all(after[name] == kernels for name, kernels in before.items())
-    assert nn.Module._hooks is None and users == [] and observer.get() is None
+    assert nn.Module._hooks is None and listeners == [] and observer.get() is None
     assert [e.name for e in p.events()] == ["(Python)", "exp", "matmul"]
 
 
@@ -512,4 +512,4 @@ def test_a_profiler_that_ends_inside_a_module_and_a_backward_pass():
     p.start()
     (y * 2).sum().backward()
     assert [e.name for e in p.events() if e.kind == "formula"][:1] == ["sum"] and all(e.self_time >= 0 for e in p.events())
-    assert users == [] and observer.get() is None and nn.Module._hooks is None
+    assert listeners == [] and observer.get() is None and nn.Module._hooks is None
