@@ -247,7 +247,7 @@ TABLE: dict[str, dict[str, str]] = {
         "flop_counter module_tracker": "nn.summary counts the operations of a model, module by module",
         "_pytree": "parameters() and state_dict() list what a module holds; func takes nested tuples, lists and dicts as they are",
         "mobile_optimizer": "minigrad.onnx.export writes a file that runs on other machines",
-        "backcompat cmake_prefix_path throughput_benchmark weak ThroughputBenchmark deterministic generate_methods_* get_cpp_backtrace rename_* set_module swap_tensors cpp_extension model_zoo backend_registration": _SELF,
+        "backcompat cmake_prefix_path throughput_benchmark weak ThroughputBenchmark deterministic generate_methods_* get_cpp_backtrace rename_* set_module swap_tensors cpp_extension file_baton model_zoo backend_registration": _SELF,
     },
     "torch.utils.data.dataloader": {"ExceptionWrapper IterDataPipe MapDataPipe logger python_multiprocessing": _SELF},
     "torch.utils.hooks": {"BackwardHook unserializable_hook warn_if_has_hooks": _SELF},

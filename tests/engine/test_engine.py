@@ -1120,7 +1120,7 @@ def test_anomalies_are_looked_for_inside_and_not_after(mode, check_nan, form):
         found = next(mode(check_nan)(inside)())
     assert found == (True, check_nan)
     assert not engine.is_anomaly_enabled() and engine.is_anomaly_check_nan_enabled()
-    assert mg.detect_anomaly not in engine.graph.users
+    assert engine.anomaly.remember not in engine.graph.listeners
 
 
 def test_looking_for_anomalies_is_switched_off_and_on_again_within_itself():
@@ -1130,9 +1130,9 @@ def test_looking_for_anomalies_is_switched_off_and_on_again_within_itself():
             pass
         assert engine.is_anomaly_enabled()
         with engine.set_detect_anomaly(False), mg.detect_anomaly():
-            assert engine.is_anomaly_enabled() and engine.graph.users.count(mg.detect_anomaly) == 1
+            assert engine.is_anomaly_enabled() and engine.graph.listeners.count(engine.anomaly.remember) == 1
         assert engine.is_anomaly_enabled()
-    assert not engine.is_anomaly_enabled() and mg.detect_anomaly not in engine.graph.users
+    assert not engine.is_anomaly_enabled() and engine.anomaly.remember not in engine.graph.listeners
 
 
 def test_a_write_is_found_though_nan_is_allowed():

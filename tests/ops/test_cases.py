@@ -49,6 +49,7 @@ PARTS = {
     "minigrad.engine.fitting.enter",
     "minigrad.engine.fitting.leave",
     "minigrad.engine.fitting.enter_each",
+    "minigrad.distributions.gamma._GammaDraw",  # tests/distributions
 }
 
 
