@@ -5,6 +5,7 @@ the function and shows the value. Modules have a table of their own in ``test_op
 ``tests/ops/test_ranges.py``.
 """
 
+import enum
 import importlib
 import inspect
 import io
@@ -110,7 +111,7 @@ JITTER = [*NOT_NEGATIVE, (1.0,), (2.0, 1.0), (-1.0, 1.0)]
 BAD_FILE = [1.5]
 
 NOTHING_TO_REFUSE = {  # and why
-    **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "InterpolationMode", "LearningRates", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
+    **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "LearningRates", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
     **dict.fromkeys(["Parameter", "Tensor", "array_of", "inside", "is_tensor", "is_lazy", "default_convert", "default_collate", "unwrapped", "write_idx"], "of anything"),
     **dict.fromkeys(["backward", "grad", "is_complex", "is_nonzero", "is_same_size", "is_signed", "result_type", "is_floating_point", "numel", "invert_permutation", "summary", "entitled"], "of tensors, refused by the ops"),
     **dict.fromkeys(["batched", "drawn", "elementwise", "enable_grad", "no_grad", "joint", "skip_init", "call_on_pair"], "of the user's functions"),
@@ -962,7 +963,7 @@ def test_every_public_function_has_a_row_or_no_options():
             if (
                 name not in getattr(importlib.import_module(space), "__all__", [name])
                 or thing.__module__.startswith("minigrad.ops.")
-                or (inspect.isclass(thing) and issubclass(thing, (nn.Module, BaseException)))
+                or (inspect.isclass(thing) and issubclass(thing, (nn.Module, BaseException, enum.Enum)))
             ):
                 continue
             try:
