@@ -78,7 +78,7 @@ class Library(Eager):
         return run
 
     def _both(self, function: Callable[..., Any], leaves: list[Any]) -> Callable[[], None]:
-        g, wanted = self.tensor(normal(*function(*leaves).shape)), [x for x in leaves if x.is_param]
+        g, wanted = self.tensor(normal(*function(*leaves).shape)), [x for x in leaves if self.wants_gradient(x)]
 
         def compute() -> list[Any]:
             y = function(*leaves)

@@ -57,7 +57,7 @@ def _walk(
     ndarray = np.ndarray
     passed = RecordedPass() if record else None
     mark = None if passed is None else passed.marks.append
-    turns, at_leaves = None if watcher is None else watcher.turns, False
+    turns = None if watcher is None else watcher.turns
 
     for node, g in seeds:
         pending[node] = pending[node] + g if node in pending else g
@@ -67,7 +67,7 @@ def _walk(
         node = heappop(heap)[1]
         g = pending.pop(node)
         plan = node.plan
-        if turns is not None and not (at_leaves := plan is None and at_leaves):  # leaves one after the other have one turn
+        if turns is not None:
             turns += perf_counter_ns(), plan, node.number
         if node.hooks is not None:
             with _hooks_of(watcher):

@@ -6,6 +6,7 @@ import bisect
 import contextlib
 import functools
 import itertools
+import operator
 import os
 import sys
 import types
@@ -169,9 +170,6 @@ class Recording:
     def begin(self, kind: str, name: str) -> int:
         """Something begins; how deep it is. A part has the line of its caller."""
         frames = () if kind != "part" else None if self.known else self.caller()
-        if len(self.log) > LOG:
-            self.log = []
-            self.logs.append(self.log)
         self.open.append((kind, name, perf_counter_ns(), frames, self.known))
         self.known = kind == "walk"  # a walk calls users' hooks as parts
         return len(self.open) - 1
@@ -182,6 +180,9 @@ class Recording:
         while len(self.open) > depth:
             kind, name, start, frames, self.known = self.open.pop()
             self.log += kind, name, start, now, frames, 0, None
+        if len(self.log) > LOG:
+            self.log = []
+            self.logs.append(self.log)
 
     @functools.cached_property
     def events(self) -> list[Event]:
@@ -224,14 +225,20 @@ class Recording:
     def _spans(self) -> Iterator[tuple[Any, ...]]:
         """What ``logs`` have, and the turns of each walk, but for those that are of a walk inside: a node's until the next one's."""
         notes, turns = itertools.chain.from_iterable(self.logs), [*zip(*[iter(self.turns)] * 3, strict=True)]
+        free: list[tuple[Any, ...]] = []  # turns until now that are of no walk yet
+        reached = 0
         for note in zip(*[notes] * 7, strict=True):
             if note[0] == "walk":
-                first, last = (bisect.bisect_left(turns, time, key=lambda turn: turn[0]) for time in note[2:4])
-                ends = [*(time for time, *_ in turns[first + 1 : last]), note[3]]
-                for (start, plan, number), end in zip(turns[first:last], ends, strict=False):
+                begin, end = note[2:4]
+                last = bisect.bisect_left(turns, end, reached, key=operator.itemgetter(0))
+                free += turns[reached:last]
+                reached = last
+                first = bisect.bisect_left(free, begin, key=operator.itemgetter(0))
+                ends = [*(time for time, *_ in free[first + 1 :]), end]
+                for (start, plan, number), until in zip(free[first:], ends, strict=False):
                     if plan is not None:
-                        yield "formula", plan.op, start, end, None, 0, number
-                del turns[first:last]
+                        yield "formula", plan.op, start, until, None, 0, number
+                del free[first:]
             yield note
 
     # ----------------------------------------------------------------------------------------- what the engine tells

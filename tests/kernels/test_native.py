@@ -650,26 +650,34 @@ def test_direct_convolution(level, n, c, o, h, w, kh, kw, shift, bias, special, 
         assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
 
 
+def drawn_window(data, most, before, lengths):
+    """Of a convolution, along as many axes as ``lengths`` has bounds: sizes of image, kernel and result, the window, and that of the input gradient.
+
+    ``most``: the largest kernel, stride and dilation; ``before``: bounds of the padding before.
+    """
+    size, kernel, sizes, stride, dilation, padding = [], [], [], [], [], []
+    for bounds in lengths:
+        k, s, d = [data.draw(hs.integers(1, largest)) for largest in most]
+        first, length = data.draw(hs.integers(*before)), data.draw(hs.integers(*bounds))
+        outputs = (length + first + 3 - d * (k - 1) - 1) // s + 1
+        hypothesis.assume(outputs > 0)
+        out = data.draw(hs.integers(1, outputs))
+        after = (out - 1) * s + d * (k - 1) + 1 - length - first
+        for to, value in zip((size, kernel, sizes, stride, dilation, padding), (length, k, out, s, d, (first, after)), strict=True):
+            to.append(value)
+    window = conv.Window(tuple(stride), tuple(padding), tuple(dilation))
+    flipped = tuple([(d * (k - 1) - b, 0) for k, (b, _), d in zip(kernel, padding, dilation, strict=True)])
+    return size, kernel, sizes, window, conv.Window(window.stride, flipped, window.dilation)
+
+
 @LEVELS
 @hypothesis.given(data=hs.data(), dims=hs.integers(1, 3), n=hs.integers(1, 3), c=hs.integers(1, 3), seed=hs.integers(0, 1000))
 def test_any_convolution(level, data, dims, n, c, seed):
     """Any stride, dilation, padding on each side, also below 0, and windows that leave out the end of an axis."""
     draw, o = np.random.default_rng(seed), data.draw(hs.integers(1, 34))
-    size, kernel, sizes, stride, dilation, padding = [], [], [], [], [], []
-    for axis in range(dims):
-        k, s, d = [data.draw(hs.integers(1, most)) for most in (4, 4, 3)]
-        before, length = data.draw(hs.integers(-2, 3)), data.draw(hs.integers(3, 90 if axis == dims - 1 else 7))
-        most = (length + before + 3 - d * (k - 1) - 1) // s + 1
-        hypothesis.assume(most > 0)
-        out = data.draw(hs.integers(1, most))
-        after = (out - 1) * s + d * (k - 1) + 1 - length - before
-        for to, value in zip((size, kernel, sizes, stride, dilation, padding), (length, k, out, s, d, (before, after)), strict=True):
-            to.append(value)
-    window = conv.Window(tuple(stride), tuple(padding), tuple(dilation))
+    lengths = [(3, 90 if axis == dims - 1 else 7) for axis in range(dims)]
+    size, kernel, sizes, window, flipped = drawn_window(data, (4, 4, 3), (-2, 3), lengths)
     x, weight, add, g = [draw.standard_normal(shape).astype(np.float32) for shape in ((n, c, *size), (o, c, *kernel), (o,), (n, o, *sizes))]
-    flipped = conv.Window(
-        window.stride, tuple([(d * (k - 1) - b, 0) for k, (b, _), d in zip(kernel, padding, dilation, strict=True)]), window.dilation
-    )
     assert_close(level, lambda: conv._by_columns(x, weight, add, tuple(sizes), window, "images"), rtol=1e-5, scale=2e-6)
     assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
     assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped, "images"), rtol=1e-5, scale=5e-6)
@@ -763,20 +771,7 @@ def test_weights_of_groups(level, groups, c, o, h, w, kh, kw, left, seed):
 def test_a_kernel_for_each_channel(level, data, n, c, special, turned, seed):
     """Depthwise: any stride, dilation and padding, also below 0, in one share and in several."""
     draw = np.random.default_rng(seed)
-    size, kernel, sizes, stride, dilation, padding = [], [], [], [], [], []
-    for longest in (9, 50):
-        k, s, d = [data.draw(hs.integers(1, most)) for most in (7, 3, 2)]
-        before, length = data.draw(hs.integers(-1, 4)), data.draw(hs.integers(1, longest))
-        most = (length + before + 3 - d * (k - 1) - 1) // s + 1
-        hypothesis.assume(most > 0)
-        out = data.draw(hs.integers(1, most))
-        after = (out - 1) * s + d * (k - 1) + 1 - length - before
-        for to, value in zip((size, kernel, sizes, stride, dilation, padding), (length, k, out, s, d, (before, after)), strict=True):
-            to.append(value)
-    window = conv.Window(tuple(stride), tuple(padding), tuple(dilation))
-    flipped = conv.Window(
-        window.stride, tuple([(d * (k - 1) - b, 0) for k, (b, _), d in zip(kernel, padding, dilation, strict=True)]), window.dilation
-    )
+    size, kernel, sizes, window, flipped = drawn_window(data, (7, 3, 2), (-1, 4), [(1, 9), (1, 50)])
     x, weight, add, g = [draw.standard_normal(shape).astype(np.float32) for shape in ((n, c, *size), (c, 1, *kernel), (c,), (n, c, *sizes))]
     if turned:
         x, weight, g = [np.ascontiguousarray(a.swapaxes(0, 1)).swapaxes(0, 1) for a in (x, weight, g)]
