@@ -16,7 +16,7 @@ from minigrad.creation import (
 )  # fmt: skip
 from minigrad.devices import device, DeviceError, get_default_device, set_default_device
 from minigrad.engine import (
-    batched, backward, detect_anomaly, elementwise, enable_grad, get_default_dtype, grad, inference_mode, is_grad_enabled, joint,
+    batched, backward, detect_anomaly, elementwise, enable_grad, get_default_dtype, grad, inference_mode, is_grad_enabled, joint, jointly,
     linear_in, no_grad, op, set_default_dtype, set_detect_anomaly, set_grad_enabled, ShapeError, tangent,
 )  # fmt: skip
 from minigrad.kernels.threads import get_num_threads, set_num_threads

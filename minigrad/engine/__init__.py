@@ -70,7 +70,7 @@ from minigrad.engine.passes import RecordedPass, pass_of
 from minigrad.engine.op import (
     F16, F32, F64, LinAlgError, Op, Plan, ShapeError, answers_for, joint, op, put_before_kernels, registered_ops, specialize, take_away,
 )  # fmt: skip
-from minigrad.engine.rules import elementwise, linear_in, tangent, unnamed, views
+from minigrad.engine.rules import elementwise, jointly, linear_in, tangent, unnamed, views
 from minigrad.engine.saved import save_on_cpu, saved_tensors_hooks
 from minigrad.engine.together import Part, Together
 from minigrad.later import loader, places

@@ -61,10 +61,9 @@ class Plan:
     def __init__(self, op: Op, wanted: Iterable[int]):
         self.op = op
         self.pushes: Any = None
-        rows: list[tuple[int | None, Callable, str, tuple[int, ...] | None]] = []
-        for position in wanted:
+        rows: list[tuple[int | None, Callable, list, tuple[int, ...] | None]] = []
+        for position, (formula, needs, places) in op.ways(wanted).items():
             name = op.argument(position)
-            formula = op.formulas.get(name)
             if formula is None:
                 if name in op.formulas:  # `name=None`: this argument has no gradient
                     continue
@@ -72,15 +71,12 @@ class Plan:
                     f"{op.name}: argument '{name}' requires a gradient but the op has no formula for it. "
                     f"Add {name}=lambda g, ...: ... to @op (or {name}=None if it is constant in it), or pass {name}.detach()"
                 )
-            together = name == op.variadic or formula in op.joint
+            together = name == op.variadic or places is not None
             if together and any(formula is known for _, known, _, _ in rows):  # one call returns all gradients
                 continue
-            rows.append((None if together else position, formula, name, op.joint.get(formula)))
-        self.kept = kept = op.kept(name for _, _, name, _ in rows)
-        self.rows = tuple(
-            (row, formula, tuple(s for s, _ in op.needs[name]), _picker(kept, op.needs[name]), places)
-            for row, formula, name, places in rows
-        )
+            rows.append((None if together else position, formula, needs, places))
+        self.kept = kept = _once(needs for _, _, needs, _ in rows)
+        self.rows = tuple((row, formula, tuple(s for s, _ in needs), _picker(kept, needs), places) for row, formula, needs, places in rows)
         names = [*op.inputs, *([op.variadic] if op.variadic else []), *op.statics, "out", "res"]
         self.keep = eval(f"lambda {', '.join(names)}: {_tuple([expression for _, expression in kept])}", {"_shape_of": shape_of})
 
@@ -88,6 +84,11 @@ class Plan:
 def _picker(kept: list, needs: list) -> Callable[[tuple], tuple] | None:
     """The function that selects ``needs`` from the tuple of kept values; None if they are the same."""
     return None if needs == kept else eval(f"lambda kept: {_tuple([f'kept[{kept.index(need)}]' for need in needs])}")
+
+
+def _once(several: Iterable[list[tuple[Any, str]]]) -> list[tuple[Any, str]]:
+    """All needs, each once."""
+    return list(dict.fromkeys(need for needs in several for need in needs))
 
 
 def _tuple(expressions: Iterable[str]) -> str:
@@ -123,6 +124,7 @@ class Op:
     ``variadic``       the name of ``*args``, or None
     ``statics``        every other parameter -> default (``inspect.Parameter.empty`` if there is none)
     ``joint``          formula for several inputs -> their positions
+    ``together``       formulas that :class:`~minigrad.engine.rules.jointly` gave it: each with its needs and positions
     ``needs``          input -> (source, expression) for each value that its formula names
     ``has_residual``   whether a formula names ``res``: the kernel returns (result, residual)
     ``constant``       whether ``res=None`` declared the residual constant
@@ -143,6 +145,7 @@ class Op:
     views = False
     unnamed = False
     linear: tuple[tuple[str, ...], ...] = ()
+    together: tuple[tuple[Callable, list[tuple[Any, str]], tuple[int, ...]], ...] = ()
     batching: Any = None
 
     def __init__(self, kernel: Callable, formulas: dict[str, Callable | None]):
@@ -233,9 +236,17 @@ class Op:
                 raise TypeError(f"@op {self.name}: the formula of '{argument}' has a parameter '{name}'; it can have {', '.join(known)}")
         return found
 
-    def kept(self, inputs: Iterable[str]) -> list[tuple[Any, str]]:
-        """The values that the formulas of ``inputs`` name, each once, as pairs like those of ``needs``."""
-        return list(dict.fromkeys(need for name in inputs for need in self.needs.get(name, ())))
+    def ways(self, wanted: Iterable[int]) -> dict[int, tuple[Callable | None, list[tuple[Any, str]], tuple[int, ...] | None]]:
+        """Input -> the formula that is used if the inputs at the positions ``wanted`` require a gradient, its needs, and the positions of a joint one."""
+        found: dict[int, Any] = {}
+        for position in wanted:
+            name = self.argument(position)
+            formula = self.formulas.get(name)
+            found[position] = formula, self.needs.get(name, []), None if formula is None else self.joint.get(formula)
+        for way in self.together:
+            if found.keys() >= set(way[2]):
+                found |= dict.fromkeys(way[2], way)
+        return found
 
     def argument(self, position: int) -> str:
         """The name of the input at ``position`` of a call."""
@@ -728,9 +739,10 @@ def specialize(op: Op) -> None:
     if not op.variadic and len(op.inputs) <= 2:  # few masks: a list of plans, and the kept tuple written out instead of a call
         if all(x in op.formulas for x in op.inputs):  # else making a plan may raise, which must wait until it is needed
             scope["_plans"] = [op.plans[mask] for mask in range(1 << len(op.inputs))]
-        tuples = {
-            m: _tuple([e for _, e in op.kept(x for i, x in enumerate(op.inputs) if m >> i & 1)]) for m in range(1, 1 << len(op.inputs))
-        }
+        tuples: dict[int, str] = {}
+        for mask in range(1, 1 << len(op.inputs)):
+            ways = op.ways(i for i in range(len(op.inputs)) if mask >> i & 1)
+            tuples[mask] = _tuple([expression for _, expression in _once(needs for _, needs, _ in ways.values())])
         kept = tuples.pop(max(tuples))
         if any(text != kept for text in tuples.values()):
             for mask, text in reversed(tuples.items()):  # a constant second input is the most frequent

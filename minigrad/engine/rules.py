@@ -56,6 +56,37 @@ def unnamed(function: F) -> F:
     return function
 
 
+class jointly:
+    """Give an op one formula for several inputs that is used where all of them require a gradient, because it shares work.
+
+    Where only some do, each input's own formula is used, so the op has both. The names are in the order of the kernel's parameters, with spaces
+    between them; the formula is written as a :func:`~minigrad.engine.joint` one is, and returns a gradient for each.
+
+    Raises ``TypeError`` when the op is defined, if a name is not one of its inputs with a formula.
+
+    >>> import numpy as np, minigrad as mg
+    >>> @mg.jointly("a b", lambda g, a, b: ((g1 := g / b), -a / b * g1))
+    ... @mg.op(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
+    ... def ratio(a, b):
+    ...     return a / b
+    >>> a, b = mg.tensor(3.0, requires_grad=True), mg.tensor(2.0, requires_grad=True)
+    >>> mg.grad(ratio(a, b), (a, b))
+    (tensor(0.5000), tensor(-0.7500))
+    """
+
+    def __init__(self, names: str, formula: Callable):
+        self.names, self.formula = names.split(), formula
+
+    def __call__(self, function: F) -> F:
+        op = function.op  # type: ignore[attr-defined]
+        for name in self.names:
+            if op.formulas.get(name) is None or name == op.variadic:
+                raise TypeError(f"@jointly {op.name}: '{name}' is not an input of {op.name}{op.signature} with a formula of its own")
+        places = tuple(op.inputs.index(name) for name in self.names)
+        op.together = (*op.together, (self.formula, op.parameters_of(self.formula, self.names[0], "g"), places))
+        return function
+
+
 class linear_in:
     """Mark an op that is linear in some of its inputs: the op itself, given their tangents, returns the tangent of its result.
 

@@ -380,7 +380,7 @@ def _geometry(node: Node, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     static = node.static
     window, axes = static.get("window"), static.get("axes")
-    if node.op.name in ("conv", "conv_input", "conv_weight") and window is not None:
+    if node.op.name in ("conv", "conv_input", "conv_weight", "conv_weight_bias") and window is not None:
         sizes = static["sizes"] if "sizes" in static else np.shape(given["y"])[2:]
         starts = [
             [i * step - before for i in range(size)] for size, step, (before, _) in zip(sizes, window.stride, window.padding, strict=False)

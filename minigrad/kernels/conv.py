@@ -30,6 +30,7 @@ import numpy as np
 from minigrad.kernels import native, patches, winograd
 from minigrad.kernels.layouts import LAYOUTS, Images, Merged, Rows, Tile, Window, groups_of, layout
 from minigrad.kernels.native import conv as fast
+from minigrad.kernels.sums import add_pixels
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.windows import fold, unfold
 
@@ -234,21 +235,36 @@ def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], wind
     return x
 
 
-def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:
-    """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``."""
+def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window, db: np.ndarray | None = None) -> np.ndarray:
+    """The transpose of :func:`convolve` in w: w[o, c, k] += x[n, c, p * stride + k * dilation - padding] * y[n, o, p]; w has ``shape``.
+
+    ``db`` gets the sums of y over n and p, the transpose in the bias.
+    """
     if _by_patches(x.shape, shape, y.shape[2:], window):
+        add_pixels(y, db)
         return patches.weight_gradient(x, y, shape, window)
     chosen = algorithm("weight", x.shape, shape, y.shape[2:], window, x.dtype)
+    if chosen == WINOGRAD:
+        add_pixels(y, db)
     return _choose(
         chosen,
         lambda: winograd.weight_gradient_apart(x, y, shape, window),
-        lambda name: _weights_by_columns(x, y, shape, window, name),
+        lambda name: _weights_by_columns(x, y, shape, window, name, db),
     )
 
 
+def weight_bias_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`weight_gradient` and the gradient in the bias, of (shape[0],)."""
+    db = np.empty(shape[0], y.dtype)
+    return weight_gradient(x, y, shape, window, db), db
+
+
 @native.twin(fast.weight_gradient, times=0)
-def _weights_by_columns(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window, chosen: str) -> np.ndarray:
+def _weights_by_columns(
+    x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window: Window, chosen: str, db: np.ndarray | None
+) -> np.ndarray:
     """:func:`weight_gradient` by one of the layouts of columns."""
+    add_pixels(y, db)
     whole = layout(chosen, x.shape, shape, y.shape[2:], window, x.dtype, small=True)
     spare: list[Tile] = []
     shares = whole.shares(max(2, TOTALS // max(1, math.prod(shape) * x.itemsize)))

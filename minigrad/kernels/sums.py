@@ -62,6 +62,12 @@ def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = Fals
     return add_rows(sums).reshape(shape)
 
 
+def add_pixels(x: np.ndarray, out: np.ndarray | None) -> None:
+    """The sums of x, N C ..., over all axes but the channels, into ``out`` (C,), unless that is None."""
+    if out is not None:
+        out[...] = add_reduce(x, (0, *range(2, x.ndim)))
+
+
 @native.twin(maps.sums)
 def add_lines(x: np.ndarray, out: np.ndarray) -> np.ndarray:
     """The sums over the last axis of x, N C L, into ``out``."""

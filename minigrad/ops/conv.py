@@ -19,7 +19,8 @@ x                       ``conv_input(g, w)``   ``g * w`` over the outputs o and 
 w                       ``conv_weight(x, g)``  ``x * g`` over the images n and the pixels i
 ======================  =====================  ===================================================
 
-So the gradient formulas of each op use the other two ops, which gives derivatives of any order.
+So the gradient formulas of each op use the other two ops, which gives derivatives of any order. Where a bias needs its gradient too, the sum of g
+over the images and the pixels, ``conv_weight_bias`` computes both in one pass over g.
 
 Further spatial axes only add indices. Groups divide the channels into parts that are convolved separately; their number follows
 from the shapes, because a weight has the channels of one group. ``conv_input`` as a forward op is PyTorch's transposed
@@ -33,7 +34,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from minigrad.engine import ShapeError, batched, entitled, linear_in, op, public, repeated, unnamed
+from minigrad.engine import ShapeError, batched, entitled, jointly, linear_in, op, public, repeated, tangent, unnamed
 from minigrad.kernels import conv as kernels
 from minigrad.kernels.layouts import Window
 from minigrad.ops import reduce
@@ -77,9 +78,17 @@ def _conv_weight_samples(run, x, y, shape, window):
     return split(run(x, y, shape=(run.size * shape[0], *shape[1:]), window=window), run.size)
 
 
+def _conv_weight_bias_samples(run, x, y, shape, window):
+    size = run.size
+    x, y = (with_channels(repeated(a, size)) for a in (x, y))
+    dw, db = run(x, y, shape=(size * shape[0], *shape[1:]), window=window)
+    return split(dw, size), split(db, size)
+
+
 @unnamed
 @linear_in("x bias", "w bias")
 @batched(_conv_samples)
+@jointly("w bias", lambda g, x, w_shape, window: conv_weight_bias(x, g, shape=w_shape, window=window))
 @op(
     x=lambda g, w, x_shape, window: conv_input(g, w, shape=x_shape, window=window),
     w=lambda g, x, w_shape, window: conv_weight(x, g, shape=w_shape, window=window),
@@ -115,6 +124,18 @@ def conv_input(y: Array, w: Array, bias: Array = None, *, shape: Any, window: An
 def conv_weight(x: Array, y: Array, shape: Any, window: Any) -> Array:
     """The gradient of :func:`conv` with respect to its weight, of ``shape``; y is the gradient of the result."""
     return kernels.weight_gradient(x, y, shape, window)
+
+
+@linear_in("y")
+@tangent(x=lambda t, y, shape, window: (conv_weight(t, y, shape=shape, window=window), None))
+@batched(_conv_weight_bias_samples)
+@op(
+    x=lambda g, y, x_shape, window: conv_input(y, g[0], shape=x_shape, window=window),
+    y=lambda g, x, y_shape, window: conv(x, *g, sizes=y_shape[2:], window=window),
+)
+def conv_weight_bias(x: Array, y: Array, shape: Any, window: Any) -> tuple[Array, Array]:
+    """:func:`conv_weight`, and the gradient of :func:`conv` with respect to its bias, the sums over the pixels of y: both read y."""
+    return kernels.weight_bias_gradient(x, y, shape, window)
 
 
 # --------------------------------------------------------------------------------------------- PyTorch's functions

@@ -10,8 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import F16, F32, ShapeError, Shell, aligned, batched, in_dtype, known_as, linear_in, op, public, rearranged
+from minigrad.engine import (
+    F16,
+    F32,
+    ShapeError,
+    Shell,
+    aligned,
+    batched,
+    in_dtype,
+    jointly,
+    known_as,
+    linear_in,
+    op,
+    public,
+    rearranged,
+    repeated,
+    tangent,
+)  # fmt: skip
 from minigrad.kernels import products as kernels
+from minigrad.kernels.sums import add_reduce
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, require_dtype
 from minigrad.ops.precision import in_float32
@@ -206,6 +223,23 @@ def linear_weight(y: Array, input: Array) -> Array:
     return kernels.matmul(_flat(y).T, _flat(input))
 
 
+def _linear_weight_bias_samples(run, y, input):
+    rows = y.reshape((y.shape[0], math.prod(y.shape[1:-1]), y.shape[-1]))
+    return _linear_weight_samples(run, y, input), repeated(sum(rows, 1), run.size)
+
+
+@linear_in("y")
+@tangent(input=lambda t, y: (linear_weight(y, t), None))
+@batched(_linear_weight_bias_samples)
+@op(y=lambda g, input: linear(input, *g), input=lambda g, y: matmul(y, g[0]))
+def linear_weight_bias(y: Array, input: Array) -> tuple[Array, Array]:
+    """:func:`linear_weight`, and the gradient of :func:`linear` with respect to its bias: the sum of all rows of y."""
+    if y.dtype is F16:
+        return in_dtype(linear_weight_bias(*in_dtype((y, input), F16, F32)), F32, F16)
+    rows = _flat(y)
+    return kernels.matmul(rows.T, _flat(input)), add_reduce(rows, (0,))
+
+
 def _flat(x: np.ndarray) -> np.ndarray:
     """:func:`_rows` in a kernel, where a call of an op would only take time."""
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
@@ -223,6 +257,7 @@ def _linear_samples(run, x, weight, bias):
 
 @linear_in("input bias", "weight bias")
 @batched(_linear_samples)
+@jointly("weight bias", lambda g, input: linear_weight_bias(g, input))
 @op(input=lambda g, weight: matmul(g, weight), weight=lambda g, input: linear_weight(g, input), bias=lambda g: g)
 def linear(input: Array, weight: Array, bias: Array = None) -> Array:
     """``x @ weight.T + bias``: ``torch.nn.functional.linear``.

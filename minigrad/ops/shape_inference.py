@@ -234,8 +234,10 @@ MULTIPLY_ADDS: dict[Op, Callable[[Any, Any, Any, tuple], int]] = {  # (result, t
     _op(conv.conv): lambda out, x, w, statics: out.size * math.prod(w.shape[1:]),
     _op(conv.conv_input): lambda out, g, w, statics: g.size * math.prod(w.shape[1:]),
     _op(conv.conv_weight): lambda out, x, g, statics: g.size * math.prod(out.shape[1:]),
+    _op(conv.conv_weight_bias): lambda outs, x, g, statics: g.size * math.prod(outs[0].shape[1:]),
     _op(products.linear): lambda out, x, w, statics: out.size * w.shape[1],
     _op(products.linear_weight): lambda out, g, x, statics: g.size * x.shape[-1],
+    _op(products.linear_weight_bias): lambda outs, g, x, statics: g.size * x.shape[-1],
     _op(products.matmul): lambda out, a, b, statics: out.size * a.shape[-1],
     **{_op(f): lambda out, x, w, statics: x.size * w.shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
     _op(contractions.contract): lambda out, a, b, statics: math.prod(

@@ -263,8 +263,7 @@ class Recording:
                 if count is not None and out is not None:
                     result = out[0] if has_residual else out
                     products = count(result, args[0], args[1], args[first:])
-                    if type(result) is Batched:
-                        products *= _samples(result)
+                    products *= _samples(result[0] if type(result) is tuple else result)
                 log = self.log
                 log += "op", op, start, end, None if self.known else caller(), products, None
                 if with_shapes:

@@ -604,6 +604,54 @@ def test_a_joint_formula_is_called_once_for_all_its_arguments():
     assert "in the gradient of wrong" in told.value.__notes__
 
 
+def test_a_formula_for_several_inputs_is_used_where_all_of_them_require_a_gradient():
+    calls = []
+
+    def of(name, formula):
+        def counted(g, a, b):
+            calls.append(name)
+            return formula(g, a, b)
+
+        return counted
+
+    @mg.jointly("a b", of("both", lambda g, a, b: (g * b, g * a)))
+    @mg.op(a=of("a", lambda g, a, b: g * b), b=of("b", lambda g, a, b: g * a), c=lambda g: g)
+    def times(a, b, c):
+        return a * b + c
+
+    a, b, c = (mg.tensor([2.0, v], requires_grad=True, dtype=mg.float64) for v in (3.0, 5.0, 7.0))
+    for inputs, names in (((a, b, c), ["both"]), ((a, b, c.detach()), ["both"]), ((a, b.detach(), c), ["a"]), ((a.detach(), b, c), ["b"])):
+        calls.clear()
+        wanted = [x for x in inputs if x.requires_grad]
+        found = mg.grad(times(*inputs).sum(), wanted)
+        partial = {a: [2.0, 5.0], b: [2.0, 3.0], c: [1.0, 1.0]}
+        assert [g.tolist() for g in found] == [partial[x] for x in wanted] and calls == names
+    calls.clear()
+    assert mg.grad(times(a, b, c).sum(), c)[0].tolist() == [1.0, 1.0] and calls == []
+    mg.testing.gradcheck(times, a, b, c, order=3)
+    node = times(a, b, c).grad_fn
+    assert [position for position, *_ in node.formulas()] == [(0, 1), 2]
+
+
+def test_a_formula_for_several_inputs_of_an_op_of_two_keeps_what_it_names():
+    @mg.jointly("a b", lambda g, out: (g * out, g * out))
+    @mg.op(a=lambda g, a, b: g * mg.exp(a + b), b=lambda g, a, b: g * mg.exp(a + b))
+    def exp_of_sum(a, b):
+        return np.exp(a + b)
+
+    a, b = leaf(2), leaf(2)
+    assert [len(exp_of_sum(*inputs).grad_fn.kept) for inputs in ((a, b), (a.detach(), b))] == [1, 2]
+    mg.testing.gradcheck(exp_of_sum, a, b, order=2)
+    with pytest.raises(TypeError, match=r"@jointly add_up: 'c' is not an input of add_up\(a, b, c=1\) with a formula of its own"):
+        mg.jointly("a c", lambda g: (g, g))(mg.op(a=lambda g: g, b=lambda g: g)(_add_up))
+    with pytest.raises(TypeError, match="the formula of 'a' has a parameter 'd'"):
+        mg.jointly("a b", lambda g, d: (g, g))(mg.op(a=lambda g: g, b=lambda g: g)(_add_up))
+
+
+def _add_up(a, b, c=1):
+    return a + b + c
+
+
 def test_a_node_tells_its_op_and_its_formulas():
     """What pictures are made of: for each formula the position of its input, or those of the inputs it serves; a leaf has none."""
 

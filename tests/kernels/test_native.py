@@ -647,7 +647,14 @@ def test_direct_convolution(level, n, c, o, h, w, kh, kw, shift, bias, special, 
         x.reshape(-1)[draw.integers(x.size)] = draw.choice(SPECIAL[:3])
     assert_close(level, lambda: conv._by_columns(x, weight, add if bias else None, sizes, window, "images"), rtol=1e-5, scale=2e-6)
     if not special:  # numpy's columns hold cells that no window meets, with weights of 0
-        assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
+        assert_close(level, lambda: both_gradients(x, g, weight.shape, window), rtol=1e-5, scale=5e-6)
+
+
+def both_gradients(x, g, shape, window):
+    """Those of the weights, alone and with those of the bias."""
+    db = np.empty(shape[0], np.float32)
+    alone = conv._weights_by_columns(x, g, shape, window, "images", None)
+    return alone, conv._weights_by_columns(x, g, shape, window, "images", db), db
 
 
 def drawn_window(data, most, before, lengths):
@@ -679,8 +686,27 @@ def test_any_convolution(level, data, dims, n, c, seed):
     size, kernel, sizes, window, flipped = drawn_window(data, (4, 4, 3), (-2, 3), lengths)
     x, weight, add, g = [draw.standard_normal(shape).astype(np.float32) for shape in ((n, c, *size), (o, c, *kernel), (o,), (n, o, *sizes))]
     assert_close(level, lambda: conv._by_columns(x, weight, add, tuple(sizes), window, "images"), rtol=1e-5, scale=2e-6)
-    assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
+    assert_close(level, lambda: both_gradients(x, g, weight.shape, window), rtol=1e-5, scale=5e-6)
     assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped, "images"), rtol=1e-5, scale=5e-6)
+
+
+@LEVELS
+@pytest.mark.parametrize(("c", "o", "size", "taps"), [(1, 6, 28, 5), (6, 16, 14, 5), (16, 120, 9, 3), (300, 300, 5, 3)])
+def test_the_gradient_in_the_bias_comes_with_that_of_the_weights(level, c, o, size, taps):
+    """Of images in several shares, and of outputs in several; as exact as sums in float64; a NaN is in the sum of its channel only."""
+    x, g = normal(16, c, size, size), normal(16, o, size, size)
+    window = conv.Window((1, 1), ((taps // 2, taps // 2),) * 2, (1, 1))
+    g[3, 2, 1, 1] = np.nan
+    with conv.force("images"):
+        for threads in (1, 2):
+            mg.set_num_threads(threads)
+            alone, weights, bias = both_gradients(x, g, (o, c, taps, taps), window)
+            with native.force(level):
+                ours = both_gradients(x, g, (o, c, taps, taps), window)
+            np.testing.assert_array_equal(ours[0], ours[1])
+            np.testing.assert_allclose(ours[2], g.sum((0, 2, 3), np.float64), rtol=1e-5, atol=1e-4)
+            np.testing.assert_allclose(bias, ours[2], rtol=1e-5, atol=1e-4)
+            assert np.flatnonzero(np.isnan(ours[2])).tolist() == [2]
 
 
 @LEVELS
@@ -713,7 +739,7 @@ def test_a_kernel_of_one_cell(level, n, c, o, size, cut, before, turned, least, 
         patch.setattr(native.conv, "POINTS", least)
         native.conv._work.cache_clear()
         assert_close(level, lambda: conv._by_columns(x, weight, add, sizes, window, "images"), rtol=1e-5, scale=2e-6)
-        assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
+        assert_close(level, lambda: both_gradients(x, g, weight.shape, window), rtol=1e-5, scale=5e-6)
         assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped, "images"), rtol=1e-5, scale=5e-6)
     native.conv._work.cache_clear()
 
@@ -778,7 +804,7 @@ def test_a_kernel_for_each_channel(level, data, n, c, special, turned, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv.fast, "SHARE", data.draw(hs.sampled_from([1, 1 << 20])))
         conv.fast._depthwise.cache_clear()
-        assert_close(level, lambda: conv._weights_by_columns(x, g, weight.shape, window, "images"), rtol=1e-5, scale=5e-6)
+        assert_close(level, lambda: both_gradients(x, g, weight.shape, window), rtol=1e-5, scale=5e-6)
         if special:
             x.reshape(-1)[draw.integers(x.size)] = g.reshape(-1)[draw.integers(g.size)] = draw.choice(SPECIAL[:3])
         assert_close(level, lambda: conv._by_columns(x, weight, add, tuple(sizes), window, "images"), rtol=1e-5, scale=2e-6)

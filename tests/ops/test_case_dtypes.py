@@ -67,6 +67,7 @@ IN_FLOAT32 = {
         "conv",
         "conv_input",
         "conv_weight",
+        "conv_weight_bias",
         "_binary_cross_entropy",
         "_with_logits_slope",
         "blend",

@@ -58,13 +58,13 @@ def test_ops_and_formulas_are_counted_apart():
         train(model, steps=3)
     found = rows(p.key_averages())
     assert found["conv", "forward"].count == 3 and ("conv", "backward") not in found
-    assert found["conv_weight", "backward"].count == 3
+    assert found["conv_weight_bias", "backward"].count == 3
     assert ("conv_input", "backward") not in found  # the images need no gradient
     assert found["conv (gradient)", "backward"].count == 3  # the formulas of the weight and of the bias together
     assert found["Optimizer.step#SGD.step", "forward"].count == 3
     assert found["DataLoader.__next__", "forward"].count == 4  # the last finds the end
     assert found["(backward pass)", "backward"].count == 3
-    assert found["conv (gradient)", "backward"].cpu_time_total > found["conv_weight", "backward"].cpu_time_total
+    assert found["conv (gradient)", "backward"].cpu_time_total > found["conv_weight_bias", "backward"].cpu_time_total
 
 
 def test_what_a_backward_pass_does_for_an_op_is_in_the_row_of_its_gradient():
@@ -388,7 +388,7 @@ def test_stacks_and_the_flame_graph_have_the_whole_time(tmp_path):
     whole = p.events()[0].time / 1000
     assert sum(int(line.rpartition(" ")[2]) for line in lines) == pytest.approx(whole, abs=len(lines))
     assert any(line.startswith("forward;") and "train;Sequential;Sequential.0 (Conv2d);conv " in line for line in lines)
-    assert any("Sequential.0 (Conv2d);conv (gradient);conv_weight " in line and line.startswith("backward;") for line in lines)
+    assert any("Sequential.0 (Conv2d);conv (gradient);conv_weight_bias " in line and line.startswith("backward;") for line in lines)
     p.export_flame_graph(tmp_path / "flame.svg")
     root = ElementTree.fromstring((tmp_path / "flame.svg").read_text())
     bars = root.findall("{*}svg")

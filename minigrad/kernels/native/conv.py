@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.kernels.layouts import Window, transposed
 from minigrad.kernels.native import F32, address, lines, share, vector
+from minigrad.kernels.sums import add_pixels
 from minigrad.kernels.tiles import cut
 
 SPAN, MOST, DEEP, CHANNELS, SPREAD = 3, 5, 204, 3, 4  # as in kernels.c
@@ -339,33 +340,43 @@ def _convolve(work: _Work, x: np.ndarray, w: np.ndarray, add: np.ndarray, y: np.
     share("convolve", (x, w, add, y), scratch, work.address, work.panel, shares=work.shares)
 
 
-def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, chosen: str) -> Any:
+def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, chosen: str, db: np.ndarray | None) -> Any:
     """The same for many outputs; else for kernels with five columns: with three, BLAS is as fast. And in groups of one image, or of one channel."""
     plan = _depthwise(x.shape, tuple(shape), y.shape[2:], window, vector())
     if plan is not None:
         ours, theirs, dw = lines(x), lines(y), np.empty(shape, np.float32)
         if ours is None or theirs is None:
             return NotImplemented
+        add_pixels(y, db)
         scratch = plan.frame + 2 * plan.each * math.prod(shape[2:])
         share("depthwise_weights", (*ours, *theirs, dw), scratch, plan.address, shares=plan.shares)
         return dw
     if len(x) == 1 and x.shape[1] > shape[1]:
+        add_pixels(y, db)
         return _of_groups(x, y, shape, window)
     if _of_points(shape[2:], x.shape[2:], y.shape[2:], window):
-        dw = weight_gradient(_one_axis(x), _one_axis(y), (*shape[:2], 1), POINT, chosen)
+        dw = weight_gradient(_one_axis(x), _one_axis(y), (*shape[:2], 1), POINT, chosen, db)
         return dw if dw is NotImplemented else dw.reshape(shape)
     lanes = vector()
     if shape[0] < lanes:
-        return _few_weights(x, y, shape, window)
+        return _few_weights(x, y, shape, window, db)
     found, ours, theirs = _work(_forward, x.shape, tuple(shape), y.shape[2:], window, lanes), lines(x), lines(y)
     if found is None or found[0] is None or ours is None or theirs is None:
         return NotImplemented
     work, cells = found[0], math.prod(shape[1:])
     tile, wide = MOST * SPAN * lanes, -(-work.outputs // lanes) * lanes
-    dw = np.empty((work.shares if work.split else 1, *shape), np.float32)
+    count = work.shares if work.split else 1
+    dw, sums = np.empty((count, *shape), np.float32), None if db is None else np.empty((count, shape[0]), np.float32)
     scratch = work.frames + wide * tile + cells * wide
     apart = dw[0].size if work.split else 0
-    share("convolve_back", (*ours, *theirs, dw), scratch, work.address, apart, shares=work.shares)
+    share("convolve_back", (*ours, *theirs, dw), scratch, work.address, apart, 0 if sums is None else address(sums), shares=work.shares)
+    return _total(dw, sums, db)
+
+
+def _total(dw: np.ndarray, sums: np.ndarray | None, db: np.ndarray | None) -> np.ndarray:
+    """The gradient in the weights of all shares; that in the bias goes into ``db``."""
+    if sums is not None:
+        np.add.reduce(sums, axis=0, out=db)
     return dw[0] if len(dw) == 1 else dw.sum(axis=0)
 
 
@@ -388,7 +399,7 @@ def _frame(x_shape: Sequence[int], w_shape: Sequence[int], sizes: Sequence[int],
     return (c, h, w, o, oh, ow, kh, kw, top, left, pitch, plane) if (c + TOGETHER) * plane <= FRAME else None
 
 
-def _few_weights(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
+def _few_weights(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, db: np.ndarray | None) -> Any:
     """For few outputs and kernels with five columns: a vector holds places, which are summed across it at the end."""
     lanes, plan, ours, theirs = vector(), _frame(x.shape, shape, y.shape[2:], window), lines(x), lines(y)
     if plan is None or shape[3] != 5 or ours is None or theirs is None:
@@ -399,10 +410,11 @@ def _few_weights(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> An
         return NotImplemented
     each = _shares(len(x), math.prod(shape) * oh * ow)[0].stop
     dw = np.empty((-(-len(x) // each), *shape), np.float32)
+    sums = None if db is None else np.empty((len(dw), o), np.float32)
     scratch = (c + 1 + outputs) * plane + outputs * c * kh * kw * lanes
-    numbers = len(x), c, h, w, outputs, *plan[3:], each
+    numbers = len(x), c, h, w, outputs, *plan[3:7], *plan[8:], each, 0 if sums is None else address(sums)
     share("convolve_weights", (*ours, *theirs, dw), scratch, *numbers, shares=len(dw))
-    return dw[0] if len(dw) == 1 else dw.sum(axis=0)
+    return _total(dw, sums, db)
 
 
 def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
@@ -429,5 +441,5 @@ def _of_groups(x: np.ndarray, y: Any, shape: Sequence[int], window: Any) -> Any:
         share("convolve_weights_each", arrays, (c + 1) * plane + outputs * oh * ow, *numbers, shares=groups, calls=count)
     else:
         scratch = (c + 1 + outputs) * plane + outputs * c * math.prod(shape[2:]) * lanes
-        share("convolve_weights", arrays, scratch, *numbers, 1, shares=groups, calls=count)
+        share("convolve_weights", arrays, scratch, *numbers[:9], *numbers[10:], 1, 0, shares=groups, calls=count)
     return dw.reshape(shape)

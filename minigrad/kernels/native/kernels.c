@@ -1929,11 +1929,21 @@ static void turn_pixels(const float *y, const float *end, const Shape *s, Long o
     }
 }
 
-/* The gradient in the weights; y is the gradient of the result. Each share of images writes one of its own, `apart` from the next (else that is 0).
+/* The sums of the pixels of `count` channels from `y` on, of each of so many images that are `step` apart. */
+static void add_pixels(const float *y, float *to, Long count, Long plane, Long images, Long step) {
+    for (Long i = 0; i < count; i++) {
+        double total = 0;
+        for (Long image = 0; image < images; image++) total += row_sum(y + image * step + i * plane, plane);
+        to[i] = total;
+    }
+}
+
+/* The gradient in the weights, and in the bias unless `db` is NULL; y is the gradient of the result. Each share of images writes one of its own, `apart`
+ * from the next (else that is 0).
  * `scratch` has room for frames, a long tile of the output channels, and their sums, a row for each cell. The number of channels is a multiple of LANES
  * there. */
 void NAME(convolve_back)(const float *restrict x, const float *restrict y, float *restrict dw, float *restrict scratch, const Long *table,
-                         Long apart, const char *turn) {
+                         Long apart, float *restrict db, const char *turn) {
     const Work *work = (const Work *)table;
     const Shape *s = (const Shape *)(work + 1);
     Tables t = tables_of(s);
@@ -1944,6 +1954,9 @@ void NAME(convolve_back)(const float *restrict x, const float *restrict y, float
         Share share = share_of(work, number);
         Long o = whole(share.outputs);
         memset(sums, 0, sizeof(float) * s->cells * o);
+        if (db)
+            add_pixels(y + share.image * s->y_step + share.output * s->y_plane, db + (apart ? number * s->o : 0) + share.output, share.outputs,
+                       s->y_plane, share.end - share.image, s->y_step);
         for (Long image = share.image, images; image < share.end; image += images) {
             images = share.end - image < work->group ? share.end - image : work->group;
             put_in_frames(x + image * s->x_step, frame, t.in, s, images);
@@ -1974,16 +1987,17 @@ static inline void put_in_frame(const float *x, float *frame, Long c, Long h, Lo
 
 enum { TOGETHER = 3 };
 
-/* The gradient in the weights, of kernels with 5 columns, from every `each` images one; o is a multiple of TOGETHER, of which `known` are
+/* The gradient in the weights and the bias (unless `db` is NULL), of kernels with 5 columns, from every `each` images one; o is a multiple of TOGETHER, of which `known` are
  * channels. `scratch` has room for c planes of the frame, one more, o planes of the gradient, and one vector for each weight. */
 void NAME(convolve_weights)(const float *restrict x, const float *restrict g, float *restrict dw, float *restrict scratch, Long n, Long c, Long h,
-                            Long w, Long o, Long known, Long oh, Long ow, Long kh, Long kw, Long top, Long left, Long pitch, Long plane, Long each,
-                            const char *turn) {
-    Long weights = c * kh * kw, apart = weights * LANES;
+                            Long w, Long o, Long known, Long oh, Long ow, Long kh, Long top, Long left, Long pitch, Long plane, Long each,
+                            float *restrict db, const char *turn) {
+    Long weights = c * kh * 5, apart = weights * LANES;
     float *frame = scratch, *room = frame + (c + 1) * plane, *sums = room + o * plane;
     memset(scratch, 0, sizeof(float) * (sums - scratch));
     for (Long number; (number = take(turn)) * each < n;) {
         memset(sums, 0, sizeof(float) * o * apart);
+        if (db) add_pixels(g + number * each * known * oh * ow, db + number * known, known, oh * ow, least(each, n - number * each), known * oh * ow);
         for (Long image = number * each; image < n && image < (number + 1) * each; image++) {
             put_in_frame(x + image * c * h * w, frame, c, h, w, top, left, pitch, plane);
             put_in_frame(g + image * known * oh * ow, room, known, oh, ow, 0, 0, pitch, plane);

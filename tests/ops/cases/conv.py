@@ -59,6 +59,7 @@ CASES = [
     Case(conv.conv, trilinear(conv.conv)),
     Case(conv.conv_input, trilinear(conv.conv_input)),
     Case(conv.conv_weight, trilinear(conv.conv_weight)),
+    Case(conv.conv_weight_bias, trilinear(conv.conv_weight_bias)),
     Case(conv.conv1d, st.conv_arguments(1), torch=quietly("conv1d")),
     Case(conv.conv2d, st.conv_arguments(2), torch=quietly("conv2d")),
     Case(conv.conv3d, st.conv_arguments(3, max_kernel=2, max_extra=2), torch=quietly("conv3d")),

@@ -211,6 +211,7 @@ CASES = [
     Case(products.addbmm, plus_product("n m", "b n k", "b k m"), torch="addbmm"),
     Case(products.linear, linear_arguments(), torch="linear"),
     Case(products.linear_weight, linear_gradients()),
+    Case(products.linear_weight_bias, linear_gradients()),
     Case(contractions.bilinear, bilinear_arguments(), torch=torch_bilinear),
     # products over named axes
     Case(
