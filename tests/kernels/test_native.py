@@ -697,16 +697,21 @@ def test_the_gradient_in_the_bias_comes_with_that_of_the_weights(level, c, o, si
     x, g = normal(16, c, size, size), normal(16, o, size, size)
     window = conv.Window((1, 1), ((taps // 2, taps // 2),) * 2, (1, 1))
     g[3, 2, 1, 1] = np.nan
-    with conv.force("images"):
-        for threads in (1, 2):
-            mg.set_num_threads(threads)
-            alone, weights, bias = both_gradients(x, g, (o, c, taps, taps), window)
-            with native.force(level):
-                ours = both_gradients(x, g, (o, c, taps, taps), window)
-            np.testing.assert_array_equal(ours[0], ours[1])
-            np.testing.assert_allclose(ours[2], g.sum((0, 2, 3), np.float64), rtol=1e-5, atol=1e-4)
-            np.testing.assert_allclose(bias, ours[2], rtol=1e-5, atol=1e-4)
-            assert np.flatnonzero(np.isnan(ours[2])).tolist() == [2]
+    before = mg.get_num_threads()
+    found = []
+    try:
+        with conv.force("images"):
+            for threads in (1, 2):
+                mg.set_num_threads(threads)
+                found += both(level, lambda: both_gradients(x, g, (o, c, taps, taps), window))
+    finally:
+        mg.set_num_threads(before)
+    for weights, together, bias in found:
+        np.testing.assert_array_equal(weights, together)
+        np.testing.assert_allclose(bias, g.sum((0, 2, 3), np.float64), rtol=1e-5, atol=1e-4)
+        assert np.flatnonzero(np.isnan(bias)).tolist() == [2]
+    for one, two in zip(found[:2], found[2:], strict=True):
+        np.testing.assert_array_equal(one[2], two[2])
 
 
 @LEVELS
