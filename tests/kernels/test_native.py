@@ -680,14 +680,20 @@ def drawn_window(data, most, before, lengths):
 @LEVELS
 @hypothesis.given(data=hs.data(), dims=hs.integers(1, 3), n=hs.integers(1, 3), c=hs.integers(1, 3), seed=hs.integers(0, 1000))
 def test_any_convolution(level, data, dims, n, c, seed):
-    """Any stride, dilation, padding on each side, also below 0, and windows that leave out the end of an axis."""
-    draw, o = np.random.default_rng(seed), data.draw(hs.integers(1, 34))
+    """Any stride, dilation, padding on each side, also below 0, and windows that leave out the end of an axis; in one share and in several."""
+    draw, o = np.random.default_rng(seed), data.draw(hs.integers(1, 70))
     lengths = [(3, 90 if axis == dims - 1 else 7) for axis in range(dims)]
     size, kernel, sizes, window, flipped = drawn_window(data, (4, 4, 3), (-2, 3), lengths)
     x, weight, add, g = [draw.standard_normal(shape).astype(np.float32) for shape in ((n, c, *size), (o, c, *kernel), (o,), (n, o, *sizes))]
-    assert_close(level, lambda: conv._by_columns(x, weight, add, tuple(sizes), window, "images"), rtol=1e-5, scale=2e-6)
-    assert_close(level, lambda: both_gradients(x, g, weight.shape, window), rtol=1e-5, scale=5e-6)
-    assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped, "images"), rtol=1e-5, scale=5e-6)
+    with pytest.MonkeyPatch.context() as patch:
+        if data.draw(hs.booleans()):  # shares of few outputs, which use the same frames; and groups of one image
+            patch.setattr(conv.fast, "SHARE", 1)
+            patch.setattr(conv.fast, "GROUP", 1)
+        conv.fast._work.cache_clear()
+        assert_close(level, lambda: conv._by_columns(x, weight, add, tuple(sizes), window, "images"), rtol=1e-5, scale=2e-6)
+        assert_close(level, lambda: both_gradients(x, g, weight.shape, window), rtol=1e-5, scale=5e-6)
+        assert_close(level, lambda: conv._input_by_columns(g, weight, x.shape, window, flipped, "images"), rtol=1e-5, scale=5e-6)
+    conv.fast._work.cache_clear()
 
 
 @LEVELS

@@ -1545,6 +1545,9 @@ static inline void copy(const float *from, float *to, Long count) {
 static void put_in_frames(const float *x, float *frame, const Long *in, const Shape *s, Long n) {
     Long near = s->left < 0 ? -s->left : 0, far = s->phases * s->pitch - s->left;
     far = far > s->w ? s->w : far;
+    Long seen = 1, across = s->phases * s->pitch; /* phases, from the first one on, of which a cell of the kernel sees something */
+    if (s->phases > 1)
+        for (Long k = 0; k < s->cells / s->c; k++) seen = most(seen, tables_of(s).cells[k] % across / s->pitch + 1);
     for (Long image = 0; image < n; image++)
         for (Long k = 0; k < s->c; k++)
             for (Long i = 0; i < s->h; i++) {
@@ -1552,13 +1555,20 @@ static void put_in_frames(const float *x, float *frame, const Long *in, const Sh
                 const float *row = x + image * s->x_step + (k * s->h + i) * s->w;
                 float *to = frame + (image * s->c + k) * s->plane + in[i];
                 if (s->phases == 1) { if (near < far) copy(row + near, to + near + s->left, far - near); continue; }
-                for (Long phase = 0; phase < s->phases; phase++) {
+                for (Long phase = 0; phase < seen; phase++) {
                     Long first = near + ((phase - near - s->left) % s->phases + s->phases) % s->phases, j = 0;
                     Long count = (far - first + s->phases - 1) / s->phases;
                     const float *from = row + first;
                     float *place = to + phase * s->pitch + (first + s->left) / s->phases;
                     if (s->phases == 2)
                         for (; j + LANES <= count && first + 2 * (j + LANES) <= s->w; j += LANES) { Vector v = evens(from + 2 * j); memcpy(place + j, &v, sizeof v); }
+                    if (s->phases == 2 && LANES > 4) /* short rows, and what is left of others */
+                        for (Long some; j < count; j += some) {
+                            some = least(LANES, count - j);
+                            Long left = 2 * some - 1;
+                            Vector a = load_some(from + 2 * j, least(LANES, left), 0.0f), b = load_some(from + 2 * j + LANES, most(0, left - LANES), 0.0f);
+                            store_some(place + j, SHUFFLE(a, b, EVENS), some);
+                        }
                     for (; j < count; j++) place[j] = from[s->phases * j];
                 }
             }
@@ -1664,6 +1674,8 @@ static void turn_weights(const float *w, const float *bias, const Long *weights,
                 if (adjacent >= LANES && from[half + LANES - 1]) {
                     for (int i = 0; i < LANES; i++)
                         for (Long j = 0; j < count; j += LANES) {
+                            if (half + LANES < size) __builtin_prefetch(from[half + LANES + i] + weights[k] + j);
+                            else __builtin_prefetch(from[i] + weights[k] + count + j);
                             v[0] = load(from[half + i] + weights[k] + j);
                             memcpy(runs[i] + j, &v[0], sizeof(Vector));
                         }
@@ -1716,11 +1728,10 @@ static void multiply_row(const float *x, const Long *cells, Long begin, Long end
 }
 
 /* As convolve_group, with turned weights; `room` for a row, two vectors for each pixel, and LANES pixels more. */
-static void convolve_channels(const float *x, const float *w, float *y, float *frame, float *room, const Shape *s, Long n, Long o) {
+static void convolve_channels(const float *w, float *y, float *frame, float *room, const Shape *s, Long n, Long o) {
     Tables t = tables_of(s);
     /* where vectors are longer than a row, what lies behind it is overwritten next; but not behind the last rows, or where other plans write */
     Long end = t.outs[s->rows - 1] + s->ow, adjacent = end - t.outs[0] == s->rows * s->ow;
-    put_in_frames(x, frame, t.in, s, n);
     for (Long image = 0; image < n; image++, y += s->y_step, frame += s->c * s->plane) {
         const float *block = w;
         for (Long first = 0; first < o; first += 2 * LANES) {
@@ -1749,11 +1760,10 @@ static void convolve_channels(const float *x, const float *w, float *y, float *f
 
 /* The same for an input gradient, of which each pixel gives s->o numbers to each of s->taps columns of a row. Only what there is, is multiplied: no zeros
  * around it. `room` as there, and for a row of y with zeros around it, in each channel. */
-static void convolve_spread(const float *x, const float *w, float *y, float *frame, float *room, const Shape *s, Long n) {
+static void convolve_spread(const float *w, float *y, float *frame, float *room, const Shape *s, Long n) {
     Tables t = tables_of(s);
     Long o = s->taps * s->o, length = s->ow + (s->taps - 1) * s->spread, pitch = whole(most(length, s->before + s->width)) + LANES;
     float *lines = room + (s->ow + LANES) * 2 * LANES;
-    put_in_frames(x, frame, t.in, s, n);
     for (Long image = 0; image < n; image++, y += s->y_step, frame += s->c * s->plane)
         for (Long row = 0; row < s->rows; row++) {
             const float *block = w;
@@ -1782,7 +1792,7 @@ static void convolve_spread(const float *x, const float *w, float *y, float *fra
 
 /* A group of n images, and `o` channels of y. `frame`: zeros, with LONG_TILE + LANES more at the end; `panel` has room for DEEP long tiles and LANES numbers if
  * pixels are packed; `room` for a long tile of each output. */
-static void convolve_group(const float *x, const float *w, const float *bias, float *y, float *frame, float *panel, float *room, const Shape *s,
+static void convolve_group(const float *w, const float *bias, float *y, float *frame, float *panel, float *room, const Shape *s,
                            Long n, Long o) {
     Tables t = tables_of(s);
     Long lines[DEEP], length = s->way == PACKED ? s->ow : s->way == FLAT ? s->pitch : (s->ow + LANES - 1) / LANES * LANES;
@@ -1790,7 +1800,6 @@ static void convolve_group(const float *x, const float *w, const float *bias, fl
     Segment segment[LONG_TILE + 1];
     if (s->way == PACKED)
         for (Long k = 0; k < DEEP && k < s->cells; k++) lines[k] = k * size;
-    put_in_frames(x, frame, t.in, s, n);
     for (Long domain = 0; domain < n; domain += together) {
         const float *base = frame + domain * s->c * s->plane, *vectors[MOST * SPAN];
         float *to = y + domain * s->y_step;
@@ -1834,7 +1843,7 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
                     const Long *table, Long panel, const char *turn) {
     const Work *work = (const Work *)table;
     float *behind = scratch + work->frames + work->turned;
-    Long turned = -1; /* the first output whose weights are */
+    Long turned = -1, framed = -1; /* the first output whose weights are; the first image of the group that is in frames */
     memset(scratch, 0, sizeof(float) * work->frames);
     for (Long number; (number = take(turn)) < work->shares;) {
         Share share = share_of(work, number);
@@ -1854,10 +1863,12 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
             for (Long i = 0; i < work->plans; i++, frame += s->frame, weights += s->turned, s = next_plan(s)) {
                 const float *from = x + image * s->x_step;
                 float *to = y + image * s->y_step + share.output * s->y_plane;
-                if (s->way == SPREAD) convolve_spread(from, weights, to, frame, behind + panel, s, n);
-                else if (s->way == CHANNELS) convolve_channels(from, weights, to, frame, behind + panel, s, n, share.outputs);
-                else convolve_group(from, w + share.output * s->w_row, bias + share.output, to, frame, behind, behind + panel, s, n, share.outputs);
+                if (framed != image) put_in_frames(from, frame, tables_of(s).in, s, n);
+                if (s->way == SPREAD) convolve_spread(weights, to, frame, behind + panel, s, n);
+                else if (s->way == CHANNELS) convolve_channels(weights, to, frame, behind + panel, s, n, share.outputs);
+                else convolve_group(w + share.output * s->w_row, bias + share.output, to, frame, behind, behind + panel, s, n, share.outputs);
             }
+            framed = image;
         }
     }
 }
