@@ -194,11 +194,23 @@ def arrays_of(node: Node) -> tuple[tuple, Any] | None:
 def caller() -> types.CodeType | None:
     """The innermost function of the package's ops in which an op's generated call is running, without wrappers and what is private."""
     frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and (file := frame.f_code.co_filename).startswith((PACKAGE, GENERATED)) and file not in _WALKS:
-        if file.startswith(_OPS) and frame.f_code.co_name[0] not in "_<" and "<locals>" not in frame.f_code.co_qualname:
+    while frame is not None and (where := _where[frame.f_code.co_filename]):
+        if where == "ops" and frame.f_code.co_name[0] not in "_<" and "<locals>" not in frame.f_code.co_qualname:
             return frame.f_code
         frame = frame.f_back
     return None
+
+
+class _Where(dict[str, str]):
+    """Of a file ``ops``, or another room of the package whose functions a call of an op passes; "" for any other."""
+
+    def __missing__(self, file: str) -> str:
+        inside = file.startswith((PACKAGE, GENERATED)) and file not in _WALKS
+        self[file] = where = "ops" if file.startswith(_OPS) else "elsewhere" if inside else ""
+        return where
+
+
+_where = _Where()
 
 
 def remember(node: Node) -> None:

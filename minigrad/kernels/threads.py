@@ -293,13 +293,17 @@ class _Pool:
                     self.room.attend(asked, ROUNDS)
 
 
-_inside = threading.local()  # .busy in a thread that works on a job: calls of `parallel` inside it use no further threads
+class _Inside(threading.local):
+    busy = False  # in a thread that works on a job: calls of `parallel` inside it use no further threads
+
+
+_inside = _Inside()
 _pool = _Pool()
 
 
 def helpers(shares: int) -> int:
     """How many other threads may take some of so many shares of work: none in a thread that works on a job already."""
-    return 0 if getattr(_inside, "busy", False) else min(get_num_threads(), shares) - 1
+    return 0 if _inside.busy else min(get_num_threads(), shares) - 1
 
 
 def wake(helpers: int, room: Room) -> None:

@@ -654,16 +654,19 @@ def _images(name, input, dims, pixels=True):
     return x, single
 
 
-def _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode) -> list[Axis]:
+def _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode) -> Sequence[Axis]:
     kernel, dilation = per_axis(name, "kernel_size", kernel_size, dims), per_axis(name, "dilation", dilation, dims)
     stride = kernel if stride is None or stride == () or stride == [] else per_axis(name, "stride", stride, dims)
-    padding = per_axis(name, "padding", padding, dims, 0)
+    return _laid(name, tuple(x.shape), kernel, stride, per_axis(name, "padding", padding, dims, 0), dilation, bool(ceil_mode))
+
+
+@functools.lru_cache(maxsize=1024)
+def _laid(name, shape, kernel, stride, padding, dilation, ceil) -> tuple[Axis, ...]:
     if max(padding) and any(p > k // 2 for k, p in zip(kernel, padding, strict=True)):
-        raise ShapeError(f"{name}: padding {padding} is more than half the window {by(kernel)} (input {tuple(x.shape)})")
-    shape = tuple(x.shape)
+        raise ShapeError(f"{name}: padding {padding} is more than half the window {by(kernel)} (input {shape})")
     pads = tuple([(p, p) for p in padding])
-    out = fitted(name, "window", (("input", shape),), shape[2:], kernel, stride, pads, dilation, bool(ceil_mode))
-    return list(map(sliding, shape[2:], out, kernel, stride, padding, dilation))
+    out = fitted(name, "window", (("input", shape),), shape[2:], kernel, stride, pads, dilation, ceil)
+    return tuple(map(sliding, shape[2:], out, kernel, stride, padding, dilation))
 
 
 def _adaptive_axes(name, x, dims, output_size) -> list[Axis]:
@@ -674,7 +677,7 @@ def _adaptive_axes(name, x, dims, output_size) -> list[Axis]:
     return list(map(adaptive, x.shape[2:], sizes))
 
 
-def _counts(axes: list[Axis], pads: tuple[int, ...] | None = None) -> Any:
+def _counts(axes: Sequence[Axis], pads: tuple[int, ...] | None = None) -> Any:
     """The number of cells of each window, including up to ``pads`` cells beyond the input; a single number if all are equal."""
     along = []
     for a, axis in enumerate(axes):

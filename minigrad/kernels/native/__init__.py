@@ -162,6 +162,7 @@ class _State:
         self.asked = False
         self.library: Library | None = None
         self.least, self.shortest = LEAST, SHORTEST
+        self.lanes = 4  # numbers in a vector
         self.why = ""  # there is none
 
 
@@ -186,6 +187,7 @@ def library() -> Library | None:
 def _use(found: Library | None, least: int = LEAST, shortest: int = SHORTEST) -> None:
     _state.asked, _state.library, _state.shortest = True, found, shortest
     _state.least = least if found is not None else sys.maxsize
+    _state.lanes = {"v4": 16, "v3": 8}.get(getattr(found, "level", ""), 4)
 
 
 def shortest() -> int:
@@ -272,9 +274,12 @@ def room(count: int) -> np.ndarray:
 
 def vector() -> int:
     """Numbers in a vector of the level in use."""
-    return {"v4": 16, "v3": 8}.get(getattr(library(), "level", ""), 4)
+    if not _state.asked:
+        library()
+    return _state.lanes
 
 
+_SHARES = struct.Struct("4q")  # of kernels.c
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
 
 
@@ -315,9 +320,11 @@ def share(name: str, arrays: Sequence[np.ndarray], scratch: int, *rest: int, sha
     """
     calls = 1 + helpers(min(shares, calls))
     own = -(-scratch // 16) * 16  # numbers from one room to the next
-    rooms, common = room(own * calls), room(16)
-    common.view(np.int64)[:4] = 0, 0, 0, shares
-    given = [*[address(a) for a in arrays], address(rooms), *rest, address(common)]
+    memory: Any = np.empty(own * calls + 48, np.float32)  # Shares, and two lines of the cache behind them the rooms
+    start = address(memory)
+    common = start - start % -64
+    _SHARES.pack_into(memory, common - start, 0, 0, 0, shares)
+    given = [*[address(a) for a in arrays], common + 128, *rest, common]
     if calls == 1:
         getattr(library(), name)(*given)
     else:
