@@ -71,7 +71,7 @@ def algorithm(
     'images'
     >>> algorithm("output", (32, 3, 64, 64), (32, 3, 3, 3), (64, 64), window, np.float32)
     'rows'
-    >>> algorithm("output", (1, 512, 7, 7), (512, 512, 3, 3), (7, 7), window, np.float32)
+    >>> algorithm("output", (1, 512, 7, 7), (512, 512, 3, 3), (7, 7), window, np.float64)
     'merged'
     """
     dtype = np.dtype(dtype)

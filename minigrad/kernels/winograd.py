@@ -397,5 +397,5 @@ def nanoseconds(n: int, c: int, o: int, taps: Sequence[int], sizes: Sequence[int
     tiles = n * -(-sizes[0] // pixels) * -(-sizes[1] // pixels)
     if is_native:
         wide, high = (-(-count // fast.VECTOR) * fast.VECTOR for count in (c, o))  # in whole vectors
-        return 2e4 + tiles * (9 * (wide + high) + 0.65 * c * high) + 35 * c * o
+        return 5e4 + tiles * (9 * (wide + high) + 0.65 * c * high) + 8 * c * o
     return 1e5 + tiles * ((32 if pixels == 4 else 20) * (c + o) + 0.67 * c * o) + 55 * c * o

@@ -585,12 +585,12 @@ def test_max_pool_of_pairs(level, shape):
 
 @LEVELS
 @hypothesis.given(
-    n=hs.integers(1, 5), c=hs.sampled_from([1, 3, 16, 20]), o=hs.sampled_from([1, 5, 33, 64]), h=hs.integers(2, 20), w=hs.integers(3, 40),
+    n=hs.integers(1, 5), c=hs.sampled_from([1, 3, 16, 40]), o=hs.sampled_from([1, 5, 33, 70]), h=hs.integers(2, 20), w=hs.integers(3, 40),
     taps=hs.sampled_from([3, 5]), crop=hs.integers(-2, 3), bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(),
-    cache=hs.sampled_from([0, winograd.fast.CACHE]), seed=hs.integers(0, 1000),
+    cache=hs.sampled_from([0, winograd.fast.CACHE]), whole=hs.sampled_from([0, winograd.fast.WHOLE]), seed=hs.integers(0, 1000),
 )  # fmt: skip
-def test_winograd(level, n, c, o, h, w, taps, crop, bias, special, steps, cache, seed):
-    """Blocks of one row of tiles and of many, sizes that are no multiples of tiles or vectors; what is not finite is found."""
+def test_winograd(level, n, c, o, h, w, taps, crop, bias, special, steps, cache, whole, seed):
+    """Blocks of one row of tiles and of many, shares of rows and of outputs, sizes that are no multiples of tiles or vectors; what is not finite is found."""
     draw = np.random.default_rng(seed)
     padding = [(crop, taps), (taps - 1 - crop, 1)]
     sizes = h + crop + 1, w - crop + 1
@@ -609,6 +609,7 @@ def test_winograd(level, n, c, o, h, w, taps, crop, bias, special, steps, cache,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(winograd.fast, "CACHE", cache)
+        patch.setattr(winograd.fast, "WHOLE", whole)
         native.winograd._plan.cache_clear()
         assert_close(level, computed, rtol=1e-5, scale=1e-5)
         if special:
@@ -621,8 +622,8 @@ def test_winograd(level, n, c, o, h, w, taps, crop, bias, special, steps, cache,
 @pytest.mark.parametrize("value", SPECIAL[:3])
 def test_winograd_says_what_is_not_finite(level, value):
     """Wherever it is: in a whole tile, in the last one, in the weights."""
-    for place in ((0, 0, 0, 0), (1, 16, 8, 6)):
-        x, w = normal(2, 17, 9, 7), normal(5, 17, 3, 3)
+    for place, n, o in itertools.product(((0, 0, 0, 0), (40, 16, 8, 6)), (1, 2), (5, 40)):  # shares of rows, or of outputs
+        x, w = normal(n, 17, 9, 7), normal(o, 17, 3, 3)
         for array in (x, w):
             kept, array[tuple(np.minimum(place, np.array(array.shape) - 1))] = array.copy(), value
             with native.force(level), np.errstate(all="ignore"):
@@ -903,6 +904,7 @@ def everything():
         (lambda a: F.softmax(a, -1), [rows]), (lambda a: F.log_softmax(a, -1), [rows]), (lambda a: F.max_pool2d(a, 3, 2, 1), [x]),
         (lambda a, b, c: F.batch_norm(a, None, None, b, c, True), [x, w, w]), (lambda a, b, c: F.group_norm(a, 4, b, c), [x, w, w]),
         (lambda a, b, c: F.layer_norm(a, (300,), b, c), [rows, wide, wide]), (lambda a, b: F.conv2d(a, b, padding=1), [normal(8, 64, 20, 20), normal(64, 64, 3, 3)]),
+        (lambda a, b: F.conv2d(a, b, padding=1), [normal(1, 64, 28, 28), normal(130, 64, 3, 3)]), (lambda a, b: F.conv2d(a, b, padding=1), [normal(1, 9, 9, 9), normal(70, 9, 3, 3)]),
         (F.conv2d, [normal(40, 6, 24, 24), normal(16, 6, 5, 5)]), (lambda a: F.avg_pool2d(a, 2), [x]), (lambda a: F.max_pool2d(a, 2), [x]),
         *[(lambda a, b, c, s=s: F.conv2d(a, b, c, s, 1, groups=8), [x, normal(8, 1, 3, 3), w]) for s in (1, 2)],
     ]  # fmt: skip

@@ -86,6 +86,7 @@ SIGNATURES = {
     **dict.fromkeys(("sum_pool", "spread_pool"), "pp" + "l" * 11),
     "winograd_weights": "ppp" + "l" * 7,
     "winograd": "p" * 9 + "lllp",
+    "winograd_outputs": "p" * 9 + "lllllllp",
     "winograd_back": "p" * 7 + "lllp",
     "winograd_taps": "ppp" + "l" * 5,
     "convolve": "pppppp" + "lp",

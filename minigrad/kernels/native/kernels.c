@@ -1106,7 +1106,7 @@ typedef struct {
     Long pitch, y_pitch;          /* vectors in a row of the frames of x and of y */
     Long rows, range;             /* of tiles in a block; channels of y that are multiplied together, a multiple of LANES */
     Long u_step;                  /* from the weights of one point to those of the next */
-    Long frame, strip, points;    /* numbers in the frames of x and of y, and at the points of x; behind this struct: places, y_places */
+    Long frame, strip, points, products; /* numbers in the frames of x and of y, at the points of x and of y; behind this struct: places, y_places */
 } Tiling;
 
 /* Shares that threads take one by one: who called takes the first ones, others the last ones. So in each layer of a net a thread has about the same
@@ -1242,6 +1242,19 @@ INLINE void block_of_input(const float *x, const Tiling *s, Long row, Long rows,
     }
 }
 
+/* g (6 x taps) times weights that are `step` vectors apart. */
+INLINE void weight_points(const float *g, const Vector *w, const int step, Vector y[6], const int taps) {
+    const float *p = g + taps, *q = g + 3 * taps;
+    Vector even = p[0] * w[0] + p[2] * w[2 * step], odd = p[1] * w[step], even2 = q[0] * w[0] + q[2] * w[2 * step], odd2 = q[1] * w[step];
+    if (taps == 5) even += p[4] * w[4 * step], even2 += q[4] * w[4 * step], odd += p[3] * w[3 * step], odd2 += q[3] * w[3 * step];
+    y[0] = g[0] * w[0];
+    y[1] = even + odd;
+    y[2] = even - odd;
+    y[3] = even2 + odd2;
+    y[4] = even2 - odd2;
+    y[5] = g[6 * taps - 1] * w[(taps - 1) * step];
+}
+
 INLINE void kernel_points(const float *w, const float *g, float *u, Long o, Long c, Long o_step, Long c_step, Long u_step, Long flipped, const int taps) {
     const int size = taps * taps;
     const float *end = w + (o - 1) * o_step + (c - 1) * c_step + size;
@@ -1253,24 +1266,22 @@ INLINE void kernel_points(const float *w, const float *g, float *u, Long o, Long
                 Vector v[LANES];
                 for (int i = 0; i < LANES; i++) {
                     const float *from = w + (block + i) * o_step + k * c_step + j;
+                    __builtin_prefetch(from + 6 * c_step);
                     v[i] = block + i >= o ? all(0.0f) : from + LANES <= end ? load(from) : load_some(from, least(LANES, size - j), 0.0f);
                 }
                 transpose(v);
                 for (int i = 0; i < LANES && j + i < size; i++) cells[flipped ? size - 1 - j - i : j + i] = v[i];
             }
-            for (int j = 0; j < taps; j++)
-                for (int i = 0; i < 6; i++) {
-                    Vector sum = g[i * taps] * cells[j];
-                    for (int r = 1; r < taps; r++) sum += g[i * taps + r] * cells[r * taps + j];
-                    columns[i][j] = sum;
-                }
+            Vector points[6];
+            for (int j = 0; j < taps; j++) {
+                weight_points(g, cells + j, taps, points, taps);
+                for (int i = 0; i < 6; i++) columns[i][j] = points[i];
+            }
             float *to = u + block * c + k * LANES;
-            for (int i = 0; i < 6; i++)
-                for (int j = 0; j < 6; j++) {
-                    Vector sum = g[j * taps] * columns[i][0];
-                    for (int r = 1; r < taps; r++) sum += g[j * taps + r] * columns[i][r];
-                    memcpy(to + (i * 6 + j) * u_step, &sum, sizeof sum);
-                }
+            for (int i = 0; i < 6; i++) {
+                weight_points(g, columns[i], 1, points, taps);
+                for (int j = 0; j < 6; j++) memcpy(to + (i * 6 + j) * u_step, &points[j], sizeof(Vector));
+            }
         }
 }
 
@@ -1359,17 +1370,18 @@ static void multiply_channels(const float *g, Long high, Long o, const float *v,
 }
 
 INLINE double winograd_(const float *x, const float *u, const float *bias, float *y, float *frame, float *strip, float *v, float *m,
-                        const Long *places, const Long *y_places, const float *a, const float *b, const Tiling *s, Long begin, Long end, const int pixels) {
+                        const Long *places, const Long *y_places, const float *a, const float *b, const Tiling *s, Long begin, Long end, Long o, int ready,
+                        const int pixels) {
     Long wide = whole(s->c), apart = s->rows * s->tw * wide + LANES;
     Vector total = all(0.0f);
     for (Long row = begin, rows; row < end; row += rows) {
         rows = least(s->rows, end - row);
-        block_of_input(x, s, row, rows, places, frame, b, v, apart, pixels);
-        for (Long range = 0; range < s->o; range += s->range) {
-            Long outputs = least(s->range, whole(s->o - range)), m_apart = s->rows * s->tw * outputs + LANES;
+        if (!ready) block_of_input(x, s, row, rows, places, frame, b, v, apart, pixels);
+        for (Long range = 0; range < o; range += s->range) {
+            Long outputs = least(s->range, whole(o - range)), m_apart = s->rows * s->tw * outputs + LANES;
             for (int p = 0; p < 36; p++) multiply_tiles(v + p * apart, wide, u + p * s->u_step + range * s->c, s->c, rows * s->tw, m + p * m_apart, outputs);
-            for (Long k = 0; k < outputs && range + k < s->o; k += LANES) {
-                Long channels = least(LANES, s->o - range - k);
+            for (Long k = 0; k < outputs && range + k < o; k += LANES) {
+                Long channels = least(LANES, o - range - k);
                 Vector add = load_some(bias + range + k, channels, 0.0f);
                 for (Long done = 0, some; done < rows; done += some) {
                     Long image = (row + done) / s->th, first = (row + done) % s->th;
@@ -1414,8 +1426,32 @@ void NAME(winograd)(const float *restrict x, const float *restrict u, const floa
     memset(scratch, 0, sizeof(float) * s->frame);
     for (Long number; (number = take(turn)) * step < end;) {
         Long first = number * step, last = least(end, first + step);
-        if (pixels == 4) totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, 4);
-        else totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, 2);
+        if (pixels == 4) totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, s->o, 0, 4);
+        else totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, s->o, 0, 2);
+    }
+}
+
+/* The same in shares of s->o of `o` outputs, and of all rows up to `end`. The weights of a share, which begins o_step * s->o behind the one before, are
+ * transformed while they lie in the second cache; the tiles for a thread's first share only, if they are one block. */
+void NAME(winograd_outputs)(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y, const float *a, const float *b,
+                            const float *g, double *restrict totals, float *restrict scratch, const Long *table, Long o, Long end, Long o_step,
+                            Long c_step, Long flipped, Long pixels, const char *turn) {
+    const Tiling *s = (const Tiling *)table;
+    const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
+    float *strip = scratch + s->frame, *v = strip + s->strip, *m = v + s->points, *u = m + s->products;
+    int ready = 0;
+    memset(scratch, 0, sizeof(float) * s->frame);
+    for (Long number, first; (first = (number = take(turn)) * s->o) < o; ready = s->rows >= end) {
+        Long outputs = least(s->o, o - first);
+        const float *from = w + first * o_step;
+        float *to = y + first * s->oh * s->ow;
+        if (pixels == 4) {
+            kernel_points(from, g, u, outputs, s->c, o_step, c_step, s->u_step, flipped, 3);
+            totals[number] = winograd_(x, u, bias + first, to, scratch, strip, v, m, places, y_places, a, b, s, 0, end, outputs, ready, 4);
+        } else {
+            kernel_points(from, g, u, outputs, s->c, o_step, c_step, s->u_step, flipped, 5);
+            totals[number] = winograd_(x, u, bias + first, to, scratch, strip, v, m, places, y_places, a, b, s, 0, end, outputs, ready, 2);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ from minigrad.kernels.toom_cook import matrices
 
 CACHE = 1 << 19  # bytes of the points of a block, of its inputs and its outputs
 TILES = 32  # in a block, at least; and in a share
+WHOLE = 1 << 21  # of the points of all tiles, where shares of outputs use them
 SOME = 32  # outputs that are multiplied together, where not all are
 VECTOR = 16  # numbers in the longest vector: shares have a multiple of so many outputs
 KERNELS = 1 << 15  # in a part whose transform is one thread's
@@ -45,23 +46,29 @@ def _plan(
     lanes: int,
     whole: bool,
     step: int,
+    once: bool = False,
 ) -> _Plan:
-    """``outputs``: channels of y in a share, of all its ``channels``. ``whole``: they are multiplied together. ``step``: between the weights' points."""
+    """``outputs``: channels of y in a share, of all its ``channels``. ``whole``: they are multiplied together. ``step``: between the weights' points.
+
+    ``once``: shares of outputs have their own weights, and the points of all tiles are one block, if that is not too large.
+    """
     (c, h, w), (oh, ow), (top, left) = image, sizes, corner
     th, tw = -(-oh // pixels), -(-ow // pixels)
     skip, border = max(-left, 0), 6 - pixels
     pitch, y_pitch = max(pixels * tw + border + skip, w + max(left, 0)), pixels * tw
     wide, high = _whole(c, lanes), _whole(outputs, lanes)
     together = high if whole or 36 * 4 * TILES * (wide + high) <= CACHE else min(SOME, high)
-    rows = min(n * th, max(CACHE // (36 * 4 * tw * (wide + together)), -(-TILES // tw)))
+    rows = n * th
+    if not once or 36 * 4 * rows * tw * wide > WHOLE:
+        rows = min(rows, max(CACHE // (36 * 4 * tw * (wide + together)), -(-TILES // tw)))
     places = (np.arange(h)[:, None] + top) * pitch + np.arange(w) + max(left, 0)
     y_places = np.arange(oh)[:, None] * y_pitch + np.arange(ow)
     frame, strip = (pixels * rows + border) * pitch * lanes, pixels * rows * y_pitch * lanes
     points, products = (36 * (rows * tw * count + lanes) for count in (wide, together))
-    rooms = [_whole(count, VECTOR) for count in (frame, strip, points)]
+    rooms = [_whole(count, VECTOR) for count in (frame, strip, points, products)]
     numbers = [c, outputs, h, w, oh, ow, channels * oh * ow, th, tw, top, left, skip, pitch, y_pitch, rows, together, step, *rooms]
     table = np.concatenate([np.array(numbers, np.int64), places.ravel() * lanes, y_places.ravel() * lanes])
-    return _Plan(table, address(table), sum(rooms) + products)
+    return _Plan(table, address(table), sum(rooms) + 36 * step * once)
 
 
 def _shared(rows: int, tw: int, o: int, products: int, by_outputs: bool) -> list[tuple[slice, slice]]:
@@ -74,21 +81,29 @@ def _shared(rows: int, tw: int, o: int, products: int, by_outputs: bool) -> list
     return [(part, slice(0, o)) for part in cut(rows, 1, -(-rows // (1 << (count.bit_length() - 1))))]  # a power of two, as in conv
 
 
-def _weights(w: np.ndarray, g: np.ndarray, outputs: slice, flipped: bool, lanes: int) -> tuple[np.ndarray, int]:
-    """The weights of some outputs at 36 points, as kernels.c wants them, and the numbers from one point to the next."""
-    (o, c) = w.shape[1::-1] if flipped else w.shape[:2]
-    size, count = w.shape[2] ** 2, outputs.stop - outputs.start
-    steps = (size, o * size) if flipped else (c * size, size)
-    step = _whole(count, lanes) * c + lanes  # planes that were a power of two apart would compete for the same cache lines
-    u, flat = room(36 * step), w.reshape(-1)[outputs.start * steps[0] :]
+def _weights(w: np.ndarray, g: np.ndarray, flipped: bool, lanes: int) -> tuple[np.ndarray, int]:
+    """The weights at 36 points, as kernels.c wants them, and the numbers from one point to the next."""
+    (o, c), steps = _of_weights(w, flipped)
+    step, flat = _step(o, c, lanes), w.reshape(-1)
+    u = room(36 * step)
 
     def work(part: slice) -> None:
-        first, end = part.start * lanes, min(count, part.stop * lanes)
+        first, end = part.start * lanes, min(o, part.stop * lanes)
         places = [(flat[first * steps[0] :], 0), (g, 0), (u[first * c :], 0)]
         run("winograd_weights", places, end - first, c, *steps, step, w.shape[2], int(flipped), part=end)
 
-    parallel(work, cut(-(-count // lanes), 1, -(-KERNELS // (c * lanes))))
+    parallel(work, cut(-(-o // lanes), 1, -(-KERNELS // (c * lanes))))
     return u, step
+
+
+def _of_weights(w: np.ndarray, flipped: bool) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Outputs and channels of the weights, and the numbers from one to the next of each."""
+    (o, c), size = w.shape[1::-1] if flipped else w.shape[:2], w.shape[2] ** 2
+    return (o, c), ((size, o * size) if flipped else (c * size, size))
+
+
+def _step(outputs: int, c: int, lanes: int) -> int:
+    return _whole(outputs, lanes) * c + lanes  # planes that were a power of two apart would compete for the same cache lines
 
 
 def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Sequence[tuple[int, int]], flipped: bool) -> Any:
@@ -98,28 +113,27 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
         return NotImplemented
     m, pixels = matrices(F32, w.shape[2]), 7 - w.shape[2]
     (x,), (w,) = lines(x) or (x,), lines(w) or (w,)
-    n, c, o = len(x), x.shape[1], w.shape[1 if flipped else 0]
+    (o, c), steps = _of_weights(w, flipped)
+    n, image, corner = len(x), x.shape[1:], (padding[0][0], padding[1][0])
     add = np.zeros(o, np.float32) if bias is None else np.ascontiguousarray(bias)
     y = np.empty((n, o, *sizes), np.float32)
     th, tw = [-(-size // pixels) for size in sizes]
     tiles = n * th * tw
-    by_outputs = 2 * tiles < o
-    shares = _shared(n * th, tw, o, 36 * tiles * c * o, by_outputs)
-    totals = np.empty(len(shares))
-    corner = padding[0][0], padding[1][0]
-
-    def multiply(outputs: slice, u: np.ndarray, step: int, rows: int, found: np.ndarray) -> None:
-        plan = _plan(n, x.shape[1:], outputs.stop - outputs.start, o, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE, step)
-        arrays = x, u, add[outputs], y[:, outputs], m.a, m.b, found
-        share("winograd", arrays, plan.scratch, plan.address, rows, n * th, pixels, shares=len(found))
-
-    def work(i: int) -> None:
-        multiply(shares[i][1], *_weights(w, m.g, shares[i][1], flipped, lanes), n * th, totals[i : i + 1])
-
-    if by_outputs:
-        parallel(work, range(len(shares)))
+    products = 36 * tiles * c * o
+    if o > SOME and (n == 1 or 2 * tiles < o):
+        step = _step(SOME, c, lanes)
+        plan = _plan(n, image, SOME, o, tuple(sizes), corner, pixels, lanes, True, step, True)
+        totals = np.empty(-(-o // SOME))
+        rest = plan.address, o, n * th, *steps, int(flipped), pixels
+        arrays = x, w, add, y, m.a, m.b, m.g, totals
+        share("winograd_outputs", arrays, plan.scratch, *rest, shares=len(totals), calls=max(1, products // SHARE))
     else:
-        multiply(slice(0, o), *_weights(w, m.g, slice(0, o), flipped, lanes), shares[0][0].stop, totals)
+        shares = _shared(n * th, tw, o, products, False)
+        totals = np.empty(len(shares))
+        u, step = _weights(w, m.g, flipped, lanes)
+        plan = _plan(n, image, o, o, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE, step)
+        arrays = x, u, add, y, m.a, m.b, totals
+        share("winograd", arrays, plan.scratch, plan.address, shares[0][0].stop, n * th, pixels, shares=len(shares))
     return y if np.isfinite(totals).all() else None
 
 
