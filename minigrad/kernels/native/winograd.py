@@ -132,8 +132,9 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
         totals = np.empty(len(shares))
         u, step = _weights(w, m.g, flipped, lanes)
         plan = _plan(n, image, o, o, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE, step)
-        arrays = x, u, add, y, m.a, m.b, totals
-        share("winograd", arrays, plan.scratch, plan.address, shares[0][0].stop, n * th, pixels, shares=len(shares))
+        share(
+            "winograd", (x, u, add, y, m.a, m.b, totals), plan.scratch, plan.address, shares[0][0].stop, n * th, pixels, shares=len(shares)
+        )
     return y if np.isfinite(totals).all() else None
 
 
