@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from minigrad.onnx.loading import load
 from minigrad.onnx.reader import NUMBERS, OnnxError, official
 from minigrad.onnx.writing import RULES, Writer
 from minigrad.ops.arguments import shown
-from minigrad.tree import bytes_text, leaves, tree_map
+from minigrad.tree import bytes_text, is_container, leaves, tree_map
 
 OLDEST = 13
 LARGEST = 2**31 - 2**24  # bytes of the numbers of a file, which is a message of protobuf; the nodes need some too
@@ -36,7 +36,7 @@ def export(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     dynamic_axes: Mapping[str, Any] | None = None,
-    dynamic_shapes: Mapping[str, Any] | None = None,
+    dynamic_shapes: Mapping[str, Any] | Sequence[Any] | None = None,
     opset_version: int = 18,
     fold_batch_norm: bool = False,
     external_data: bool = False,
@@ -56,10 +56,13 @@ def export(
         input_names: of the inputs; by default those of the parameters of ``forward``.
         output_names: of the outputs; by default ``output``, or ``output_0``, ...
         dynamic_axes: which sizes of inputs may vary: ``{"input": {0: "batch"}}`` or ``{"input": [0]}``. Axes with one name have one size. The model is
-            run once more for each, with twice the size, and what it does must be the same.
-        dynamic_shapes: another name for ``dynamic_axes``, as in newer PyTorch.
+            run once more for each, with twice the size, and what it does must be the same. For an output, ``{"output": {0: "batch"}}`` names a
+            size that varies; which ones do follows from the inputs.
+        dynamic_shapes: the same in the words of ``torch.export``: for each parameter of ``forward`` by name, or for the inputs in their order, None, a
+            dict ``{0: "batch"}``, or a name or None for each axis. A name may be an object that has one, as ``torch.export.Dim`` has; a whole number and
+            ``Dim.STATIC`` are sizes that stay. An input that is a list, a tuple or a dict has one entry for each thing in it.
         opset_version: of ONNX's operators, from 13 on.
-        fold_batch_norm: multiply the weights of a convolution with what a batch normalisation behind it multiplies with.
+        fold_batch_norm: multiply the weights of a convolution, or a linear layer, with what a batch normalisation behind it multiplies with.
         external_data: write the numbers to a second file, ``path`` with ``.data`` behind it: necessary from 2 GB on.
         verify: run the file with :func:`load`, and in onnxruntime if that is installed, with ``args``, with other numbers, and other sizes where they
             vary, and compare with the model. Where onnxruntime has not all operators for these dtypes, or for this version, a ``UserWarning`` says so.
@@ -89,8 +92,10 @@ def export(
         raise TypeError("export: dynamic_axes and dynamic_shapes are the same; give one of them")
     if external_data and path is None:
         raise ValueError("export: external_data needs a path")
-    given = _Inputs(model, args, kwargs or {}, input_names, dynamic_axes or dynamic_shapes or {})
-    exported = _Export(model, given, opset_version, output_names)
+    given = _Inputs(model, args, kwargs or {}, input_names)
+    if dynamic_shapes is not None:
+        given.vary_by_shapes(model, dynamic_shapes)
+    exported = _Export(model, given, opset_version, output_names, dynamic_axes or {})
     if (size := sum(array.nbytes for _, array in exported.stored.values())) > LARGEST and not external_data:
         raise OnnxError(
             f"export: the model has {bytes_text(size)}, and a file of ONNX 2 GB at most; external_data=True puts the numbers beside it"
@@ -122,7 +127,7 @@ def export(
 class _Inputs:
     """The inputs of the call, by name, and which of their axes may have another size."""
 
-    def __init__(self, model: Any, args: Any, kwargs: Mapping[str, Any], names: Sequence[str] | None, dynamic: Mapping[str, Any]):
+    def __init__(self, model: Any, args: Any, kwargs: Mapping[str, Any], names: Sequence[str] | None):
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
         self.kwargs = dict(kwargs)
         values = [x for x in leaves([self.args, self.kwargs]) if isinstance(x, (TensorBase, np.ndarray))]
@@ -133,16 +138,57 @@ class _Inputs:
             raise ValueError(f"export: {len(values)} inputs, and the names {self.names}")
         self.arrays = [x._data if isinstance(x, TensorBase) else x for x in values]
         self.axes: dict[tuple[str, int], str] = {}
-        for name, axes in dynamic.items():
-            if name not in self.names:
-                raise ValueError(f"export: dynamic_axes names {name!r}, and the inputs are {', '.join(self.names)}")
-            for axis, label in axes.items() if isinstance(axes, Mapping) else ((a, None) for a in axes):
-                ndim = self.arrays[self.names.index(name)].ndim
-                if not isinstance(axis, int) or not -ndim <= axis < ndim:
-                    raise ValueError(f"export: dynamic_axes: input {name!r} has {ndim} dimensions, and no axis {axis!r}")
-                self.axes[name, axis % ndim] = (
-                    label if isinstance(label, str) else getattr(label, "__name__", None) or f"{name}_{axis % ndim}"
-                )
+
+    def vary(self, name: str, axes: Any, option: str) -> None:
+        """Let axes of an input have other sizes: numbers of axes, or a dict axis -> label."""
+        for axis, label in _labels(option, "input", name, axes, self.arrays[self.names.index(name)].ndim).items():
+            self.axes[name, axis] = label
+
+    def vary_by_shapes(self, model: Any, shapes: Any) -> None:
+        """Let axes vary as ``dynamic_shapes`` says, which has the structure of the inputs."""
+        values: list[tuple[Any, Any]] = [*enumerate(self.args), *self.kwargs.items()]
+        single: dict[str, Any] = {}  # entries for Tensors by their names in the file
+        if isinstance(shapes, Mapping):
+            parameters = [p.name for p in _parameters(model) if p.kind is not p.VAR_POSITIONAL]
+            values = [(parameters[k] if isinstance(k, int) and k < len(parameters) else k, v) for k, v in values]
+            keys = [k for k, _ in values]
+            single = {name: entry for name, entry in shapes.items() if name not in keys}
+            if unknown := [name for name in single if name not in self.names]:
+                raise ValueError(f"export: dynamic_shapes names {unknown[0]!r}, and the inputs are {', '.join(map(str, keys))}")
+            entries = [shapes.get(k) for k in keys]
+        elif isinstance(shapes, (list, tuple)) and len(shapes) == len(values):
+            entries = list(shapes)
+        else:
+            raise ValueError(
+                f"export: dynamic_shapes is a dict, or has an entry for each of the {len(values)} inputs, but is {shapes!r:.200}"
+            )
+        names = iter(self.names)
+        for (_, value), entry in zip(values, entries, strict=True):
+            self._vary_in(value, entry, names)
+        for name, entry in single.items():
+            self._vary_one(name, entry)
+
+    def _vary_in(self, value: Any, entry: Any, names: Iterator[str]) -> None:
+        """The entry of ``dynamic_shapes`` for one value: a Tensor, or a container of some, which take their ``names`` in order."""
+        if isinstance(value, (TensorBase, np.ndarray)):
+            self._vary_one(next(names), entry)
+        elif is_container(value):
+            for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+                try:
+                    part = None if entry is None else entry[key]
+                except (IndexError, KeyError, TypeError):
+                    raise ValueError(f"export: dynamic_shapes has no entry for {key!r} of an input, but {entry!r:.100}") from None
+                self._vary_in(inner, part, names)
+
+    def _vary_one(self, name: str, entry: Any) -> None:
+        ndim = self.arrays[self.names.index(name)].ndim
+        if isinstance(entry, (list, tuple)) and len(entry) == ndim:
+            entry = dict(enumerate(entry))
+        if not isinstance(entry, (Mapping, type(None))):
+            raise ValueError(
+                f"export: dynamic_shapes: input {name!r} has {ndim} dimensions; its entry is None, a dict, or a list of {ndim}, not {entry!r:.100}"
+            )
+        self.vary(name, {d: label for d, label in (entry or {}).items() if not _stays(label)}, "dynamic_shapes")
 
     def groups(self) -> dict[str, list[tuple[str, int]]]:
         """Label of a size -> the axes that have it."""
@@ -188,12 +234,32 @@ class _Inputs:
         return change
 
 
+def _stays(label: Any) -> bool:
+    """Whether an entry of ``dynamic_shapes`` says that a size does not vary: None, a number, ``Dim.STATIC``."""
+    return label is None or isinstance(label, int) or str(getattr(label, "type", label)).endswith("STATIC")
+
+
+def _labels(option: str, what: str, name: str, axes: Any, ndim: int) -> dict[int, str]:
+    """Axis -> the name of its size: the one that ``axes`` gives, or one made of the tensor's name."""
+    found: dict[int, str] = {}
+    for axis, label in axes.items() if isinstance(axes, Mapping) else ((a, None) for a in axes):
+        if not isinstance(axis, int) or not -ndim <= axis < ndim:
+            raise ValueError(f"export: {option}: {what} {name!r} has {ndim} dimensions, and no axis {axis!r}")
+        found[axis % ndim] = label if isinstance(label, str) else getattr(label, "__name__", None) or f"{name}_{axis % ndim}"
+    return found
+
+
+def _parameters(model: Any) -> list[inspect.Parameter]:
+    """The parameters of a model's ``forward``; none where Python does not know them."""
+    try:
+        return list(inspect.signature(getattr(model, "forward", model)).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
 def _input_names(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
     """Names of the inputs: those of the parameters, numbered where one holds several."""
-    try:
-        parameters = list(inspect.signature(getattr(model, "forward", model)).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
+    parameters = _parameters(model)
     values: list[tuple[str, Any]] = []
     i = 0
     for a in args:
@@ -214,8 +280,10 @@ def _input_names(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
 class _Export:
     """The graph of one export."""
 
-    def __init__(self, model: Any, given: _Inputs, opset: int, output_names: Sequence[str] | None):
+    def __init__(self, model: Any, given: _Inputs, opset: int, output_names: Sequence[str] | None, dynamic: Mapping[str, Any]):
         self.given, self.opset = given, opset
+        for name in given.names:
+            given.vary(name, dynamic.get(name, ()), "dynamic_axes")
         args, kwargs, self.arrays = given.call(lambda name, array: array.copy())
         self.heard = Heard(model, args, kwargs)
         for axes in given.groups().values():
@@ -235,6 +303,15 @@ class _Export:
         )
         if len(self.output_names) != count or len({*self.output_names, *given.names}) != count + len(given.names):
             raise ValueError(f"export: {count} outputs, and the names {self.output_names}, which must differ from {given.names}")
+        unknown = [name for name in dynamic if name not in given.names and name not in self.output_names]
+        if unknown:
+            raise ValueError(
+                f"export: dynamic_axes names {unknown[0]!r}, and the inputs are {', '.join(given.names)}, the outputs {', '.join(self.output_names)}"
+            )
+        self.labels = {
+            name: _labels("dynamic_axes", "output", name, dynamic.get(name, ()), a.ndim)
+            for name, a in zip(self.output_names, self.heard.outputs, strict=True)
+        }
         self.stored: dict[int, tuple[str, np.ndarray]] = {}
         if hasattr(model, "named_parameters"):
             for name, tensor in (*model.named_parameters(), *model.named_buffers()):
@@ -259,7 +336,7 @@ class _Export:
         initializers = [_stored(onnx, a, name) for name, a in self.stored.values() if name in used]
         inputs = [_info(name, a, self.given.shape(name, a)) for name, a in zip(self.given.names, self.arrays, strict=True)]
         outputs = [
-            _info(name, a, [self.given.named(n) for n in shape])
+            _info(name, a, [self.labels[name].get(d) if (n := self.given.named(size)) is None else n for d, size in enumerate(shape)])
             for name, a, shape in zip(self.output_names, self.heard.outputs, self.heard.shapes, strict=True)
         ]
         graph = helper.make_graph(nodes, "minigrad", inputs, outputs, initializers)
@@ -364,7 +441,7 @@ def _arrays(call: Call) -> list[np.ndarray]:
 
 
 def _fold_batch_norm(proto: Any) -> None:
-    """Fold each batch normalisation behind a convolution into the weights of that."""
+    """Fold each batch normalisation behind a convolution, or a linear layer, into the weights of that."""
     onnx = official()
     graph = proto.graph
     stored = {t.name: t for t in graph.initializer}
@@ -375,30 +452,46 @@ def _fold_batch_norm(proto: Any) -> None:
         for name in node.input:
             users[name] = users.get(name, 0) + 1
     outputs = {v.name for v in graph.output}
+    pairs: dict[tuple[str, ...], list[str]] = {}  # a layer's and a normalisation's numbers -> the folded ones
+    taken = {*stored, *made, *[v.name for v in graph.input]}
     gone = []
     for node in graph.node:
         before = made.get(node.input[0]) if node.op_type == "BatchNormalization" else None
-        if before is None or before.op_type not in ("Conv", "ConvTranspose") or users[node.input[0]] > 1 or node.input[0] in outputs:
+        if (
+            before is None
+            or before.op_type not in ("Conv", "ConvTranspose", "Gemm")
+            or users[node.input[0]] > 1
+            or node.input[0] in outputs
+        ):
             continue
         names = [*before.input[1:], *node.input[1:]]
         if any(name not in stored for name in names):
             continue
-        weight, *bias = [onnx.numpy_helper.to_array(stored[n]) for n in before.input[1:]]
-        scale, shift, mean, variance = [onnx.numpy_helper.to_array(stored[n]).astype(np.float64) for n in node.input[1:]]
-        eps = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
-        factor = scale / np.sqrt(variance + eps)
-        if before.op_type == "Conv":
-            new = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
-        else:
-            groups = next((a.i for a in before.attribute if a.name == "group"), 1)
-            split = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
-            new = (split * factor.reshape(groups, 1, -1, *[1] * (weight.ndim - 2))).reshape(weight.shape)
-        moved = (0 if not bias else bias[0]) * factor + shift - mean * factor
-        root = before.input[1]
-        pair = [f"{root}.folded", f"{root.rpartition('.')[0]}.bias.folded".lstrip(".")]
-        for name, value in zip(pair, (new, moved), strict=True):
-            graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value.astype(weight.dtype)), name))
-        before.input[:] = [before.input[0], *pair]
+        options = {a.name: onnx.helper.get_attribute_value(a) for a in before.attribute}
+        if before.op_type == "Gemm" and not (options.get("transB") and options.get("alpha", 1) == options.get("beta", 1) == 1):
+            continue
+        key = (before.op_type, *names, str(node.attribute), str(options.get("group")))
+        if key not in pairs:
+            weight, *bias = [onnx.numpy_helper.to_array(stored[n]) for n in before.input[1:]]
+            scale, shift, mean, variance = [onnx.numpy_helper.to_array(stored[n]).astype(np.float64) for n in node.input[1:]]
+            eps = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
+            factor = scale / np.sqrt(variance + eps)
+            if before.op_type != "ConvTranspose":
+                new = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
+            else:
+                groups = options.get("group", 1)
+                split = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+                new = (split * factor.reshape(groups, 1, -1, *[1] * (weight.ndim - 2))).reshape(weight.shape)
+            moved = (0 if not bias else bias[0]) * factor + shift - mean * factor
+            pairs[key] = []
+            for old, value in ((before.input[1], new), (f"{before.input[1].rpartition('.')[0]}.bias".lstrip("."), moved)):
+                number, name = 0, f"{old}.folded"
+                while name in taken:  # a layer may be called several times, with a normalisation of its own each time
+                    number, name = number + 1, f"{old}.folded_{number + 1}"
+                taken.add(name)
+                pairs[key].append(name)
+                graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value.astype(weight.dtype)), name))
+        before.input[:] = [before.input[0], *pairs[key]]
         before.output[0] = node.output[0]
         gone.append(node)
     for node in gone:

@@ -145,6 +145,8 @@ class Reader:
     def _external(self, tensor: Any, what: str, expected: int) -> np.ndarray:
         where = {entry.key: entry.value for entry in tensor.external_data}
         location = where.get("location", "")
+        if not isinstance(location, str):  # protobuf gives bytes for what is not in UTF-8
+            raise OnnxError(f"{what}: damaged: the name {location[:40]!r} of the file of its data is no text")
         if self.folder is None:
             raise OnnxError(f"{what}: its data is in the file {location[:80]!r}, so load the model from its path")
         try:

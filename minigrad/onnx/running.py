@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,9 +92,7 @@ class Graph:
     def run(self, given: Iterable[Any]) -> list[Any]:
         """The outputs for the values of ``inputs`` and of ``captured``."""
         spent = budget.get()
-        env: dict[str, Any] = {"": None, **self.constants}
-        for name, (module, attribute) in self.stored.items():
-            env[name] = module.__dict__[attribute]
+        env = _Values(self)
         env.update(zip([*self.inputs, *self.captured], given, strict=True))
         held: dict[str, int] = {}
         for step, inputs, outputs, done in self.plan:
@@ -118,6 +116,20 @@ class Graph:
         if spent is not None:
             spent.hold(-sum(held.values()))
         return [env[name] for name in self.outputs]
+
+
+class _Values(dict[str, Any]):
+    """The values of a run by name. What is stored is looked up when it is used: a loop runs its graph often, and a file may store much in it."""
+
+    def __init__(self, graph: Graph):
+        super().__init__({"": None})
+        self.graph = graph
+
+    def __missing__(self, name: str) -> Any:
+        if name in self.graph.constants:
+            return self.graph.constants[name]
+        module, attribute = self.graph.stored[name]
+        return module.__dict__[attribute]
 
 
 def _size(value: Any) -> int:
@@ -171,16 +183,17 @@ class OnnxModule(Module):
         if len(args) > len(names):
             raise TypeError(f"onnx: {len(args)} inputs given, and the model has {len(names)}: {', '.join(names)}")
         given = dict(zip(names, args, strict=False))
+        known = {*names, *self.defaults}
         for name, value in kwargs.items():
-            if name in given or (name not in names and name not in self.defaults):
+            if name in given or name not in known:
                 raise TypeError(f"onnx: input {name!r} {'is given twice' if name in given else 'is not one of ' + ', '.join(names)}")
             given[name] = value
         values = []
+        defaults, stored = {*self.defaults}, _Values(self.graph)
         for name in self.graph.inputs:
             if name not in given:
-                if name in self.defaults:
-                    module, attribute = self.graph.stored.get(name, (None, ""))
-                    values.append(self.graph.constants[name] if module is None else module.__dict__[attribute])
+                if name in defaults:
+                    values.append(stored[name])
                     continue
                 raise TypeError(f"onnx: input {name!r} is missing; the model takes {', '.join(names)}")
             values.append(self._checked(name, given[name]))
@@ -208,6 +221,16 @@ class OnnxModule(Module):
 # ------------------------------------------------------------------------------------------------------- compiling
 
 
+class _Names:
+    """The names of values that a graph can use: its own so far, and those of the graphs around it."""
+
+    def __init__(self, own: set[str], around: Container[str]):
+        self.own, self.around = own, around
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.own or name in self.around
+
+
 class Compiler:
     """Turns the messages of a model into an :class:`OnnxModule`.
 
@@ -224,6 +247,8 @@ class Compiler:
         self.uses: dict[str, set[tuple[str, str, int]]] = {}  # name -> the inputs of operators that it is
         self.constants_are_weights = False  # Paddle and spox store no tensors: their weights are nodes of constants
         self.sizes: dict[tuple[str, str], int] = {}  # function -> its nodes, those of functions in it counted each time
+        self.numbers: dict[tuple[int, str], int] = {}  # module and name -> how often the name was taken there
+        self.children: dict[tuple[int, str], Module] = {}  # the child of a module for this part of names, where it has another name
         model = reader.model
         self.opsets = {_domain(o): o.version for o in model.opset_import}
         self.functions = {(_domain(f), f.name): f for f in model.functions}
@@ -279,7 +304,7 @@ class Compiler:
             self.sizes[key] = total
         return self.sizes[key]
 
-    def graph(self, proto: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int) -> Graph:
+    def graph(self, proto: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: Container[str], depth: int) -> Graph:
         """A graph message as a :class:`Graph`; ``around`` are the names of values of the graphs that it is in."""
         names = [v.name for v in proto.input]
         self._texts(*names, *[v.name for v in proto.output])
@@ -289,11 +314,18 @@ class Compiler:
 
     def body(self, proto: Any, node: Any, opsets: Mapping[str, int], depth: int, defaults: Mapping[str, Any]) -> Graph:
         """A function message as a :class:`Graph`, with the attributes of the ``node`` that calls it."""
+        self._more(len(proto.input) + len(proto.output) + len(proto.attribute_proto) + len(proto.opset_import))
         given = {**defaults, **{a.name: a for a in proto.attribute_proto}, **{a.name: a for a in node.attribute}}
         made = {name for inner in proto.node for name in inner.output} | set(proto.input)
         graph = Graph(list(proto.input), [name if name in made else "" for name in proto.output])  # a result that the node does not ask for
         versions = {**opsets, **{_domain(o): o.version for o in proto.opset_import}}
         return self._fill(graph, proto.node, versions, given, frozenset(), depth)
+
+    def _more(self, count: int) -> None:
+        """Count nodes, and the inputs and outputs of functions. Raises :class:`OnnxError` if there are too many."""
+        self.count += count
+        if self.count > MOST_NODES:
+            raise OnnxError(f"{self.reader.name}: more than {MOST_NODES} nodes, with functions written out")
 
     def _fill(
         self,
@@ -301,7 +333,7 @@ class Compiler:
         nodes: Iterable[Any],
         opsets: Mapping[str, int],
         attributes: Mapping[str, Any],
-        around: frozenset[str],
+        around: Container[str],
         depth: int,
     ) -> Graph:
         if depth > DEEPEST:
@@ -312,16 +344,13 @@ class Compiler:
         captured: dict[str, None] = {}
         for node in nodes:
             self._texts(node.name, node.op_type, node.domain, *node.input, *node.output, *[a.name for a in node.attribute])
-            self.count += 1
-            if self.count > MOST_NODES:
-                raise OnnxError(f"{self.reader.name}: more than {MOST_NODES} nodes, with functions written out")
+            self._more(1)
             if node.op_type == "Constant" and node.domain in STANDARD and len(node.output) == 1:
                 array = self._constant(node, attributes)
                 self._keep(graph, node.output[0], array, trainable=self.constants_are_weights and not attributes)
                 known.add(node.output[0])
                 continue
-            inner = frozenset(known | around)
-            step, taken = self._step(node, opsets, attributes, inner, depth)
+            step, taken = self._step(node, opsets, attributes, _Names(known, around), depth)
             inputs = [*node.input, *taken]
             while inputs and not inputs[-1] and not taken:
                 inputs.pop()
@@ -349,8 +378,9 @@ class Compiler:
         last: dict[str, int] = {}
         for i, (_, inputs, outputs, _) in enumerate(graph.plan):
             last.update(dict.fromkeys([*inputs, *outputs], i))
+        returned = {"", *graph.outputs}
         for name, i in last.items():
-            if name and name not in graph.outputs:
+            if name not in returned:
                 graph.plan[i][3].append(name)
         return graph
 
@@ -359,7 +389,18 @@ class Compiler:
         reader = object.__new__(Reader)
         reader.name, reader.folder, reader.model = self.reader.name, None, None
         new = object.__new__(Compiler)
-        new.__dict__.update(self.__dict__, reader=reader, root=OnnxModule(), missing={}, functions={}, uses={}, sizes={}, trainable=bool)
+        new.__dict__.update(
+            self.__dict__,
+            reader=reader,
+            root=OnnxModule(),
+            missing={},
+            functions={},
+            uses={},
+            sizes={},
+            numbers={},
+            children={},
+            trainable=bool,
+        )
         return new
 
     # ------------------------------------------------------------------------------------------------ stored tensors
@@ -369,6 +410,7 @@ class Compiler:
             self._texts(tensor.name)
             self._keep(graph, tensor.name, self.reader.array(tensor), trainable)
         for sparse in proto.sparse_initializer:
+            self._texts(sparse.values.name)
             self._keep(graph, sparse.values.name, self._dense(sparse), trainable)
 
     def _dense(self, sparse: Any) -> np.ndarray:
@@ -427,19 +469,33 @@ class Compiler:
     def _place(self, name: str) -> tuple[Module, str]:
         """The module and the attribute for a stored tensor's name: ``conv1.weight`` is the attribute ``weight`` of a module ``conv1``."""
         *path, last = _parts(name)
+        if len(path) > DEEPEST:
+            raise OnnxError(f"{self.reader.name}: the name {name[:80]!r}... has {len(path) + 1} parts, and may have {DEEPEST + 1}")
         module: Module = self.root
         for part in path:
-            child = module._modules.get(part)
-            if child is None:
-                child = Module()
-                module.register_module(_free(module, part), child)
+            child = self.children.get((id(module), part), module.__dict__.get(part))
+            if not isinstance(child, Module):
+                child = self.children[id(module), part] = Module()
+                module.register_module(self._free(module, part), child)
             module = child
-        return module, _free(module, last)
+        return module, self._free(module, last)
+
+    def _free(self, module: Module, part: str) -> str:
+        """``part``, with ``_`` and a number behind it if the module has such an attribute."""
+        count = self.numbers.get((id(module), part), 0)
+        while True:
+            name = part + ("" if not count else "_" if count == 1 else f"_{count}")
+            if name not in module.__dict__ and not hasattr(type(module), name):  # (of a module itself it would look for advice)
+                break
+            count += 1
+        self.numbers[id(module), part] = count
+        check_name("attribute", name)
+        return name
 
     # --------------------------------------------------------------------------------------------------------- nodes
 
     def _step(
-        self, node: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int
+        self, node: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: Container[str], depth: int
     ) -> tuple[Module, list[str]]:
         """The module of a node, and the names of the values that its graphs capture."""
         key = (_domain(node), node.op_type)
@@ -486,7 +542,7 @@ class Compiler:
         given: Mapping[str, Any],
         opsets: Mapping[str, int],
         attributes: Mapping[str, Any],
-        around: frozenset[str],
+        around: Container[str],
         depth: int,
     ) -> tuple[Callable[..., Any], list[str]]:
         """The function of an operator with the attributes of a node."""
@@ -514,7 +570,7 @@ class Compiler:
         return _Call((_domain(node), node.op_type), values), list(taken)
 
     def value(
-        self, a: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: frozenset[str], depth: int
+        self, a: Any, opsets: Mapping[str, int], attributes: Mapping[str, Any], around: Container[str], depth: int
     ) -> tuple[Any, list[str]]:
         """The value of an attribute, and the names that a graph in it captures."""
         kind = official().AttributeProto
@@ -664,14 +720,6 @@ def _note_uses(proto: Any, uses: dict[str, set[tuple[str, str, int]]], depth: in
 def _parts(name: str) -> list[str]:
     """A name as the parts of a path of attributes: none is empty."""
     return [part for part in re.sub(r"\s", "_", name).split(".") if part] or ["_"]
-
-
-def _free(module: Module, part: str) -> str:
-    """``part``, with ``_`` behind it as long as the module has such an attribute."""
-    while hasattr(module, part):
-        part += "_"
-    check_name("attribute", part)
-    return part
 
 
 def _type(value: Any) -> tuple[str, tuple[Any, ...] | None]:

@@ -23,7 +23,8 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-SECONDS = 10
+SECONDS = 10  # of the processor; other programs may make it longer
+PATIENCE = 30  # so many times as long, if it only waits
 GIGABYTE = 1 << 30
 EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF]
 
@@ -100,7 +101,7 @@ def _audit(event, args):
 
 @contextlib.contextmanager
 def guarded(folder):
-    """What runs inside may take :data:`SECONDS`, and a gigabyte more than there is; it may not run code of a file's, import, nor open files elsewhere."""
+    """What runs inside may take :data:`SECONDS` of the processor, and a gigabyte more than there is; it may not run code of a file's, import, nor open files elsewhere."""
     global _guarded, _audit_installed
     if not _audit_installed:
         sys.addaudithook(_audit)
@@ -111,20 +112,24 @@ def guarded(folder):
 
     status = Path("/proc/self/statm")
     before = resource.getrlimit(resource.RLIMIT_AS) if resource is not None and status.exists() else None
-    alarm = signal.signal(signal.SIGALRM, late) if hasattr(signal, "SIGALRM") else None
+    alarms = [signal.signal(s, late) for s in (signal.SIGPROF, signal.SIGALRM)] if hasattr(signal, "SIGALRM") else None
     try:
         if before is not None:
             now = int(status.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
             resource.setrlimit(resource.RLIMIT_AS, (now + GIGABYTE, before[1]))
-        if alarm is not None:
-            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        if alarms is not None:
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE * SECONDS)
         _guarded = Path(folder).absolute()
         yield
     finally:
         _guarded = None
-        if alarm is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, alarm)
+        if alarms is not None:
+            for timer, name, before_it in zip(
+                (signal.ITIMER_PROF, signal.ITIMER_REAL), (signal.SIGPROF, signal.SIGALRM), alarms, strict=True
+            ):
+                signal.setitimer(timer, 0)
+                signal.signal(name, before_it)
         if before is not None:
             resource.setrlimit(resource.RLIMIT_AS, before)
 

@@ -100,9 +100,42 @@ def test_batch_norm_is_folded():
         for p in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
             p.data = mg.rand(*p.shape) + 0.5
     proto = export(model, image(1, 1, 6, 6), fold_batch_norm=True)
-    assert [node.op_type for node in proto.graph.node][:1] == ["Conv"] and sum(
-        node.op_type == "BatchNormalization" for node in proto.graph.node
-    ) <= 1
+    assert [node.op_type for node in proto.graph.node] == ["Conv", "ConvTranspose"]
+
+
+class Twice(nn.Module):
+    """One layer, and a normalisation of its own for each time that it is called, as in heads of detectors."""
+
+    def __init__(self, layer, norm):
+        super().__init__()
+        self.layer, self.first, self.second = layer, norm, type(norm)(norm.num_features)
+        self.other = nn.Parameter(mg.randn(*layer.weight.shape))
+        for p in (*self.first.parameters(), *self.second.parameters(), self.first.running_var, self.second.running_mean):
+            p.data = mg.rand(*p.shape) + 0.5
+
+    def forward(self, x):
+        y = self.second(self.layer(self.first(self.layer(x))))
+        return y - self.first(self.layer(x)) + self.first(type(self)._functional(x, self.other))
+
+
+class TwiceConv(Twice):
+    _functional = staticmethod(lambda x, w: F.conv2d(x, w, padding=1))
+
+
+class TwiceLinear(Twice):
+    _functional = staticmethod(F.linear)
+
+
+@pytest.mark.parametrize(("model", "x"), [
+    (lambda: TwiceConv(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)), (2, 3, 4, 4)),
+    (lambda: TwiceLinear(nn.Linear(3, 3, bias=False), nn.BatchNorm1d(3)), (2, 3)),
+])  # fmt: skip
+def test_batch_norms_of_a_shared_layer_are_folded(model, x):
+    proto = export(model(), mg.randn(*x), fold_batch_norm=True)
+    assert "BatchNormalization" not in [node.op_type for node in proto.graph.node]
+    names = [t.name for t in proto.graph.initializer]
+    # those of the layer with its first normalisation are there once
+    assert names == [f"layer.{w}.folded{n}" for n in ("", "_1") for w in ("weight", "bias")] + ["other.folded", "bias.folded"]
 
 
 @pytest.mark.parametrize("opset", [13, 15, 17, 18, 20, 22])
@@ -136,6 +169,57 @@ def test_sizes_that_vary():
     a, b = mg.randn(5, 4), mg.randn(5, 4)
     for found, wanted in zip(load(proto)(a, b), function(a, b), strict=True):
         assert mg.allclose(found, wanted)
+
+
+def sizes(proto):
+    return [[d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*proto.graph.input, *proto.graph.output)]
+
+
+class Dim:
+    """As ``torch.export.Dim``: an object with a name; or a hint."""
+
+    def __init__(self, name=None, hint=None):
+        self.type = hint
+        if name is not None:
+            self.__name__ = name
+
+
+@pytest.mark.parametrize("options", [
+    {"dynamic_axes": {"x": {0: "n"}, "output": {0: "n"}}},
+    {"dynamic_axes": {"x": {-2: "n"}, "output": {0: "batch", 1: "features"}}},  # a size that is an input's has its name; one that stays has none
+    {"dynamic_shapes": {"x": {0: "n"}}},
+    {"dynamic_shapes": {"x": {0: Dim("n"), 1: Dim(hint="_DimHintType.STATIC")}}},
+    {"dynamic_shapes": {"x": ["n", None]}},
+    {"dynamic_shapes": ({0: "n", 1: 4},)},
+    {"dynamic_shapes": [("n", 4)]},
+])  # fmt: skip
+def test_sizes_that_vary_are_said_as_in_pytorch(options):
+    assert sizes(export(lambda x: x[:, 1:] * 2, mg.randn(2, 4), **options)) == [["n", 4], ["n", 3]]
+
+
+def test_names_of_sizes_that_vary():
+    function = lambda x: mg.cat([x, x])
+    assert sizes(export(function, mg.randn(2, 4), dynamic_axes={"x": [0], "output": {0: "twice"}})) == [["x_0", 4], ["twice", 4]]
+    assert sizes(export(function, mg.randn(2, 4), dynamic_shapes=({0: Dim(hint="_DimHintType.DYNAMIC")},)))[0] == ["x_0", 4]
+    for name in ("x", "image"):  # by the name of the parameter, or in the file
+        assert sizes(export(function, mg.randn(2, 4), input_names=["image"], dynamic_shapes={name: {0: "n"}}))[0] == ["n", 4]
+
+
+def test_sizes_of_nested_inputs_vary():
+    def function(a, rest, c):
+        return a + rest[0] + rest[1]["k"] + c
+
+    x, one = mg.randn(2, 4), {0: "n"}
+    proto = export(function, (x, [x, {"k": x}]), kwargs={"c": x}, dynamic_shapes={"a": one, "rest": [one, {"k": one}], "c": one})
+    assert sizes(proto) == [["n", 4]] * 5
+    still = export(function, (x, [x, {"k": x}]), kwargs={"c": x}, dynamic_shapes=({1: "m"}, [{1: "m"}, {"k": {1: "m"}}], [None, "m"]))
+    assert sizes(still) == [[2, "m"]] * 5
+    assert sizes(export(lambda a, rest: a * 2, (x, [x, x]), dynamic_shapes={"a": one, "rest": None})) == [
+        ["n", 4],
+        [2, 4],
+        [2, 4],
+        ["n", 4],
+    ]
 
 
 def test_indexing():
@@ -208,7 +292,12 @@ def test_arguments_are_checked():
         ({"opset_version": 3}, ValueError, "opset_version must be from 13 to"),
         ({"input_names": ["a", "b"]}, ValueError, "1 inputs, and the names"),
         ({"output_names": ["input"]}, ValueError, "which must differ"),
-        ({"dynamic_axes": {"z": [0]}}, ValueError, "names 'z', and the inputs are input"),
+        ({"dynamic_axes": {"z": [0]}}, ValueError, "names 'z', and the inputs are input, the outputs output"),
+        ({"dynamic_axes": {"output": [2]}}, ValueError, "output 'output' has 2 dimensions, and no axis 2"),
+        ({"dynamic_shapes": {"z": None}}, ValueError, "names 'z', and the inputs are input"),
+        ({"dynamic_shapes": {"input": ["n"]}}, ValueError, "has 2 dimensions; its entry is None, a dict, or a list of 2"),
+        ({"dynamic_shapes": ()}, ValueError, "has an entry for each of the 1 inputs"),
+        ({"dynamic_shapes": {"input": {2: "n"}}}, ValueError, "no axis 2"),
         ({"dynamic_axes": {"input": [5]}}, ValueError, "no axis 5"),
         ({"dynamic_axes": {}, "dynamic_shapes": {}}, TypeError, "are the same"),
         ({"external_data": True}, ValueError, "needs a path"),

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -224,6 +225,22 @@ def test_external_data_is_refused(tmp_path, change, text):
         load(external(tmp_path, **change))
 
 
+def test_a_name_of_external_data_that_is_no_text_is_refused(tmp_path):
+    """protobuf gives bytes for what is not in UTF-8."""
+    path = external(tmp_path, location="wwwwwww.bin")
+    path.write_bytes(path.read_bytes().replace(b"wwwwwww", b"w" + b"\xff" * 6))
+    with pytest.raises(OnnxError, match=r"the name b'w.* of the file of its data is no text"):
+        load(path)
+
+
+def test_a_name_of_a_sparse_tensor_that_is_no_text_is_refused():
+    model = model_of("g (float[2] x) => (float[2] y) { y = Neg (x) }")
+    one = numpy_helper.from_array(np.array([1.0]), "wwwww"), numpy_helper.from_array(np.array([0]), "i")
+    model.graph.sparse_initializer.add(values=one[0], indices=one[1], dims=[3])
+    with pytest.raises(OnnxError, match=r"damaged: the name b'\\xff.* is no text"):
+        load(model.SerializeToString().replace(b"wwwww", b"\xff" * 5))
+
+
 def test_link_out_of_the_folder_is_refused(tmp_path):
     inside = tmp_path / "inside"
     inside.mkdir()
@@ -278,6 +295,45 @@ def test_endless_loop_is_refused():
         load(model_of(text), max_steps=1000)(mg.tensor(1.0))
 
 
+def test_many_nodes_of_one_name_are_numbered():
+    """Each name is tried once, not after all that were taken."""
+    nodes = [helper.make_node("Relu", [f"x{i}"], [f"x{i + 1}"], name="same") for i in range(500)]
+    ends = [helper.make_tensor_value_info(name, 1, [1]) for name in ("x0", "x500")]
+    model = load(helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]), opset_imports=[helper.make_opsetid("", 18)]))
+    names = [name for name, _ in model.named_children()]
+    assert names == ["same", "same_", *[f"same_{i}" for i in range(2, 500)]]
+
+
+def two_weights(part):
+    nodes = [helper.make_node("Add", ["x", f"{part}.w"], ["a"]), helper.make_node("Mul", ["a", f"{part}.b"], ["y"])]
+    ends = [helper.make_tensor_value_info(name, 1, [2]) for name in ("x", "y")]
+    stored = [numpy_helper.from_array(np.ones(2, np.float32), f"{part}.{name}") for name in "wb"]
+    return helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:], stored), opset_imports=[helper.make_opsetid("", 18)])
+
+
+def test_what_cannot_have_its_name_has_another_together():
+    """``graph`` is the model's own."""
+    assert [name for name, _ in load(two_weights("graph")).named_parameters()] == ["graph_.w", "graph_.b"]
+
+
+def test_names_of_many_parts_are_refused():
+    """Modules in modules would be deeper than Python's calls may be."""
+    assert load(two_weights(".".join("a" * 64)))(mg.ones(2)).tolist() == [2.0, 2.0]
+    with pytest.raises(OnnxError, match=r"the name 'a\.a\..* has 3001 parts, and may have 65"):
+        load(two_weights(".".join("a" * 3000)))
+
+
+def test_a_loop_does_not_look_through_what_its_graph_stores():
+    stored = "\n".join(f"k{i} = Constant <value_int = {i}> ()" for i in range(20000))
+    text = (
+        "g (float x) => (float y) { n = Constant <value_int = 20000> ()\n go = Constant <value = bool {1}> ()\n y = Loop (n, go, x) <body = b "
+        f"(int64 i, bool go_on, float s) => (bool more, float t) {{ {stored}\n more = Identity (go_on)\n t = Identity (s) }}> }}"
+    )
+    begun = time.process_time()
+    assert load(model_of(text))(mg.tensor(1.0)).item() == 1.0
+    assert time.process_time() - begun < 6  # 1 s; a copy of the names in each step takes 20
+
+
 def test_functions_that_call_themselves_are_refused():
     functions = '<domain: "own", opset_import: ["": 18, "own": 1]>\nf (a) => (b) { b = own.f (a) }'
     with pytest.raises(OnnxError, match=r"a function may call itself"):
@@ -292,6 +348,14 @@ def test_many_functions_in_one_another_are_refused():
     ]
     with pytest.raises(OnnxError, match=r"more than 200000 nodes"):
         load(model_of("g (float x) => (float y) { y = own.f29 (x) }", functions="\n".join(lines)))
+
+
+def test_many_calls_of_a_function_with_many_inputs_are_refused():
+    many = ", ".join(f"a{i}" for i in range(3000))
+    functions = f'<domain: "own", opset_import: ["": 18, "own": 1]>\nf ({many}) => (b) {{ b = Neg (a0) }}'
+    calls = "\n".join(f"y{i} = own.f (x)" for i in range(80))
+    with pytest.raises(OnnxError, match=r"more than 200000 nodes"):
+        load(model_of(f"g (float x) => (float y79) {{ {calls} }}", functions=functions))
 
 
 def test_damaged_messages_are_refused(tmp_path):
