@@ -11,6 +11,8 @@ With stride 1 this is a convolution with the flipped kernel, which is faster unl
 
 Threads take tiles, or, if there is only one, channels: outputs in the forward pass, inputs in the others, so that each thread reads half the weights.
 
+Where the kernel overlaps the edges of many small images, :func:`_input_by_rows` is a convolution along the first axis and folds the others.
+
 Where no two windows meet, as in patch embeddings, :mod:`minigrad.kernels.patches` makes one product of a convolution.
 
 Large layers with 3x3 and 5x5 kernels use :mod:`minigrad.kernels.winograd`; :func:`algorithm` chooses. Winograd mixes the pixels of a tile, so
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -28,15 +31,18 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels import native, patches, winograd
-from minigrad.kernels.layouts import LAYOUTS, Images, Merged, Rows, Tile, Window, groups_of, layout
+from minigrad.kernels.layouts import LAYOUTS, Images, Interleaved, Merged, Rows, Tile, Window, groups_of, layout
 from minigrad.kernels.native import conv as fast
 from minigrad.kernels.sums import add_pixels
-from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
-from minigrad.kernels.windows import fold, unfold
+from minigrad.kernels.threads import WORTH, one_blas_thread, parallel, short_buffer
+from minigrad.kernels.windows import fold, sliding
 
 TURNED = 512  # up to so many pixels, a weight gradient is faster with a transposed copy of y: BLAS has a path for small matrices
 DEEP = 1 << 16  # from so many weights in a kernel row, transposing the sums at the end takes longer than that copy saves
 HEAVY = 1 << 15  # above so many weights in a kernel row, and with fewer pixels than cells in it, weights are read as they lie
+MANY = 16  # images from which a pixel of all of them is a piece worth copying
+SHORT = 12  # pixels of rows up to which that is faster than copying rows
+BUFFER = 256  # elements of numpy's buffer where spread rows are added: they are longer, and so are not copied to it
 TOTALS = 8 << 20  # bytes of all partial sums of a weight gradient: each share has its own
 
 WINOGRAD = "winograd"
@@ -62,7 +68,8 @@ def algorithm(
     """The fastest of :data:`ALGORITHMS`, estimated from the shapes (and from whether Winograd's transforms are native).
 
     Args:
-        wanted: ``"output"``, ``"weight"`` (the weight gradient), or ``"scatter"`` (an input gradient that is not done as a convolution).
+        wanted: ``"output"``, ``"input"`` (the input gradient as a convolution of the output with the flipped kernel), ``"weight"`` (the weight
+            gradient), or ``"scatter"`` (an input gradient that is not done as a convolution).
 
     >>> window = Window((1, 1), ((1, 1), (1, 1)), (1, 1))
     >>> algorithm("output", (32, 64, 32, 32), (64, 64, 3, 3), (32, 32), window, np.float32)
@@ -71,6 +78,8 @@ def algorithm(
     'images'
     >>> algorithm("output", (32, 3, 64, 64), (32, 3, 3, 3), (64, 64), window, np.float32)
     'rows'
+    >>> algorithm("output", (64, 6, 14, 14), (16, 6, 5, 5), (10, 10), Window((1, 1), ((0, 0), (0, 0)), (1, 1)), np.float32)
+    'interleaved'
     >>> algorithm("output", (1, 512, 7, 7), (512, 512, 3, 3), (7, 7), window, np.float64)
     'merged'
     """
@@ -97,19 +106,21 @@ def _choices(
     can_winograd = wanted != "scatter" and one_group and dense and dtype in (np.float32, np.float64)
     can_winograd = can_winograd and 2 <= len(sizes) <= 3 and w_shape[-2:] in ((3, 3), (5, 5)) and max(window.stride) == 1
     can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # in-place additions into overlapping matrices go wrong
-    possible = (Images.name, Merged.name, *[Rows.name] * can_rows, *[WINOGRAD] * can_winograd)
+    possible = (Images.name, Merged.name, *[Rows.name, Interleaved.name] * can_rows, *[WINOGRAD] * can_winograd)
     if can_winograd:
         direct = 0.225 / 9 * math.prod(w_shape[2:]) * n * pixels * c * o  # nanoseconds, at 25 ps for each product
         if winograd.nanoseconds(n, c, o, w_shape[2:], sizes, window.dilation, is_native) < direct:
             return WINOGRAD, possible
     across = math.prod(sizes[1:])
-    if wanted == "output":  # for wide images the products exceed SMALL, so that BLAS packs the matrices
+    if wanted in ("output", "input"):  # for wide images the products exceed SMALL, so that BLAS packs the matrices
         thin = cells < (12 if across < 64 else 32) * (kernel - 1) ** 2 and (kernel > 3 or o > 16 or across >= 64)
     else:
         thin = cells < 12 * (kernel - 1) ** 2 and kernel >= 5 and kernel * cells >= 100
-    least = 8 if wanted == "output" and kernel > 3 else 64  # pixels in a matrix: fewer are worth it where it saves more products than two
+    least = 64 if wanted == "weight" or kernel <= 3 else 8  # pixels in a matrix: fewer are worth it where it saves more products than two
+    if can_rows and n >= MANY and wanted == "input" and 7 * across >= 8 * math.prod(x_shape[3:]):
+        return Interleaved.name, possible
     if can_rows and thin and across >= 8 and n * across >= least:
-        return Rows.name, possible
+        return Interleaved.name if n >= MANY and across <= SHORT and wanted != "input" else Rows.name, possible
     return Merged.name if o // max(1, x_shape[1] // max(1, c)) * cells > HEAVY and pixels < cells else Images.name, possible
 
 
@@ -167,14 +178,12 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
 
     def work(share: list[tuple[slice, slice]]) -> None:
         for tile, images in whole.tiles(share, spare):
-            unfold(x[images], tile.windows, tile.axes)
+            whole.fill(tile, x[images], slice(None))
             multiply(tile, images, slice(None))
 
     if whole.alone:
         ((tile, images),) = whole.tiles(whole.places, spare)
-        parallel(
-            lambda some: unfold(x[images, some], tile.windows[:, some], tile.axes), whole.halves(x.shape[1]), tile.columns.nbytes > WORTH
-        )
+        parallel(lambda some: whole.fill(tile, x[images, some], some), whole.halves(x.shape[1]), tile.columns.nbytes > WORTH)
         _parallel(lambda some: multiply(tile, images, some), whole.halves(len(w)))
     else:
         _parallel(work, whole.shares())
@@ -190,7 +199,7 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window:
         padding.append((d * (k - 1) - before, 0))
     flipped = Window(window.stride, tuple(padding), window.dilation)
     turned = (shape[1], len(w) // groups, *w.shape[2:])  # the shape of the flipped weights
-    chosen = algorithm("output", y.shape, turned, shape[2:], flipped, y.dtype) if max(window.stride) == 1 else Images.name
+    chosen = algorithm("input", y.shape, turned, shape[2:], flipped, y.dtype) if max(window.stride) == 1 else Images.name
     return _choose(
         chosen,
         lambda: winograd.convolve_apart(y, w, None, shape[2:], flipped, True),
@@ -201,6 +210,8 @@ def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window:
 @native.twin(fast.input_gradient, times=0)
 def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window, flipped: Window, chosen: str) -> np.ndarray:
     """:func:`input_gradient` by one of the layouts of columns; with stride 1 as a convolution by ``flipped``, if its pixels are not too many."""
+    if chosen == Interleaved.name:
+        return _input_by_rows(y, w, shape, window, flipped)
     groups, scatter = groups_of(shape, w.shape), algorithm("scatter", shape, w.shape, y.shape[2:], window, y.dtype)
     if scatter != Merged.name and max(window.stride) == 1 and 2 * math.prod(y.shape[2:]) >= math.prod(shape[2:]):
         parts = [winograd.flip(part) for part in np.split(w, groups)]
@@ -232,6 +243,41 @@ def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], wind
         _parallel(lambda some: spread(tile, images, part, some), whole.halves(shape[1]))
     else:
         _parallel(work, whole.shares(apart=True))
+    return x
+
+
+def _input_by_rows(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window, flipped: Window) -> np.ndarray:
+    """:func:`input_gradient` with stride 1: along the first axis as a convolution by ``flipped``, along the others spread.
+
+    A convolution along all axes has as many products for each pixel of x, though those next to the edges are seen by few windows where there is
+    no padding: for 5 x 5 cells and 10 x 10 pixels of y twice as many as there are; here it is 1.4 times as many, and what is copied is y, once.
+    """
+    (o, c, kernel, *rest), others = w.shape, window.padding[1:]
+    ones, width = (1,) * len(rest), y.shape[3:]
+    turned = (math.prod(rest) * c, o, kernel, *ones)  # an output channel for each cell of a row, and channel of x
+    weights = w[:, :, ::-1].transpose(*range(3, w.ndim), 1, 0, 2).reshape(turned)
+    down = Window((1, *ones), (flipped.padding[0], *[(0, 0)] * len(rest)), (1, *ones))
+    whole = layout(Interleaved.name, y.shape, turned, (shape[2], *width), down, y.dtype)
+    matrix = whole.weights(weights)[0]
+    axes = map(sliding, shape[3:], width, rest, window.stride[1:], [before for before, _ in others], window.dilation[1:])
+    cells = [tuple(zip(*places, strict=True)) for places in itertools.product(*[axis.places for axis in axes])] if rest else [((), (), ())]
+    every = slice(None)
+    spare: list[Tile] = []
+    x = np.empty(shape, y.dtype)
+
+    def work(share: list[tuple[slice, slice]]) -> None:
+        for tile, images in whole.tiles(share, spare):
+            whole.fill(tile, y[images], every)
+            product = np.matmul(matrix, tile.slices[0])
+            spread = product.reshape(len(product), *rest, c, *width, tile.n)
+            total = np.zeros((len(product), c, *shape[3:], tile.n), y.dtype)
+            with short_buffer(BUFFER):
+                for cell, windows, places in cells:
+                    to = total[(every, every, *places)]
+                    np.add(to, spread[(every, *cell, every, *windows)], out=to)
+            x[images, :, tile.rows] = total.transpose(total.ndim - 1, 1, 0, *range(2, total.ndim - 1))
+
+    _parallel(work, whole.shares())
     return x
 
 
@@ -282,7 +328,7 @@ def _weights_by_columns(
         return part
 
     def multiply(tile: Tile, images: slice, part: np.ndarray, channels: slice, totals: np.ndarray, first: bool) -> None:
-        unfold(x[images, channels], tile.windows[:, channels], tile.axes)
+        whole.fill(tile, x[images, channels], channels)
         cells = whole.cells_of(channels)
         for total, columns in zip(totals, tile.slices, strict=True):
             columns = columns[..., cells, :]

@@ -1,8 +1,8 @@
 """The memory layouts of the columns of a convolution: one class per layout, which also cuts the work into tiles.
 
 A *tile* is a range of output rows of a few images. Its *columns* hold every input cell in its windows. They are unfolded along all axes
-but the first; :class:`Images`, :class:`Merged` and :class:`Rows` treat the first axis differently, each shown by a picture. Columns fit
-in the cache. The position and size of a tile depend on shapes only, so results do not depend on the number of threads.
+but the first; :class:`Images`, :class:`Merged`, :class:`Rows` and :class:`Interleaved` differ in how they treat the first axis and the images, each
+shown by a picture. Columns fit in the cache. The position and size of a tile depend on shapes only, so results do not depend on the number of threads.
 
 In the pictures N is the image, C the channel, KH x KW the kernel and OH x OW the output (1-d and 3-d convolution are analogous). Each
 line is an axis, from the outermost to the innermost: the elements of the last one are contiguous in memory.
@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.kernels.tiles import cut
-from minigrad.kernels.windows import Axis, sliding
+from minigrad.kernels.windows import Axis, copy_lines, sliding, unfold
 
 CACHE = 1 << 21  # bytes of columns in a tile; with fewer and larger tiles, threads wait less for one another
 ROW_CACHE = 3 << 19  # the same for the layout Rows
 SHARES = 8  # at most so many shares of work for the threads
-SHARE = 7 << 20  # multiplications in a share, at least: about a sixth of a millisecond of work
+SHARE = 14 << 20  # multiplications in a share, at least: a third of a millisecond of work, for threads wait for the GIL between calls
 LANES = 16  # numbers in the longest SIMD vectors: shares of channels are a multiple
 SMALL = 1000000  # up to so many multiplications, BLAS does not pack the matrices first, which is faster for few rows
 
@@ -49,6 +49,7 @@ class Tile(NamedTuple):
     ``windows``   N C phases \\*kernel[1:] rows \\*sizes[1:]: ``unfold`` writes it and ``fold`` reads it
     ``slices``    matrices B G K L, for BLAS: B of them, in G groups, K cells of windows, L pixels. There is one slice per
                   kernel row, multiplied with the weights of that row; or only one, with the cells of all kernel rows
+    ``cells``     where ``windows`` is a frame that the columns are copied from: the view of it that has their shape
     ============  ========================================================================================================
     """
 
@@ -58,6 +59,7 @@ class Tile(NamedTuple):
     columns: np.ndarray
     windows: np.ndarray
     slices: list[np.ndarray]
+    cells: np.ndarray | None = None
 
 
 class Layout:
@@ -133,6 +135,10 @@ class Layout:
     def lay(self, rows: slice, count: int, columns: np.ndarray | None) -> Tile:
         """A tile, in the memory of ``columns`` if that has the right shape. Columns are 0 for cells in the padding."""
         raise NotImplementedError
+
+    def fill(self, tile: Tile, x: np.ndarray, channels: slice) -> None:
+        """Write some channels of a tile's images, which ``x`` has, to its columns."""
+        unfold(x, tile.windows[:, channels], tile.axes)
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         """A tile's part of y, N O rows \\*sizes[1:], with its axes in the order of the matrices: B O, then the L pixels."""
@@ -360,10 +366,13 @@ class Rows(Layout):
         first = sliding(self.first, self.held(height), 1, 1, self.before - rows.start * self.stride)
         columns = _columns((first.out, self.channels, *self.rest, count, *self.sizes[1:]), self.dtype, columns)
         images = _moved(_moved(columns, 2 + len(self.rest), 0), 1, 2 + len(self.rest))
+        return Tile(rows, count, [first, *self.others], columns, images[:, :, None], [self.overlapping(columns, height, count)])
+
+    def overlapping(self, columns: np.ndarray, height: int, count: int) -> np.ndarray:
+        """The matrices of so many output rows of ``count`` images."""
         length, item = count * self.across, columns.itemsize
         strides = (self.stride * self.cells * length * item, 0, length * item, item)
-        matrices: np.ndarray = np.ndarray((height, 1, self.kernel * self.cells, length), columns.dtype, columns, 0, strides)
-        return Tile(rows, count, [first, *self.others], columns, images[:, :, None], [matrices])
+        return np.ndarray((height, 1, self.kernel * self.cells, length), columns.dtype, columns, 0, strides)
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         return part.transpose(2, 1, 0, *range(3, part.ndim))  # rows O N *sizes[1:]
@@ -376,7 +385,52 @@ class Rows(Layout):
         return transposed(weights.reshape(o, kernel, c, *rest), 0, 2, 1)
 
 
-LAYOUTS: dict[str, type[Layout]] = {layout.name: layout for layout in (Images, Merged, Rows)}
+class Interleaved(Rows):
+    """:class:`Rows` with the images innermost: for many images with short rows, of which so the longest possible pieces are copied. ::
+
+        rows                            the input rows of the tile, in order
+          C, *kernel[1:]                a line for each cell of a kernel row
+            OW
+              N                         a pixel of one image, beside that of the next image
+
+    The input is turned once, into a frame that has the padding too. The columns are one copy of that.
+    """
+
+    name = "interleaved"
+
+    def lay(self, rows: slice, count: int, columns: np.ndarray | None) -> Tile:
+        height = rows.stop - rows.start
+        axes = [sliding(self.first, self.held(height), 1, 1, self.before - rows.start * self.stride)]
+        for axis in self.others:  # each cell of the frame is a window of one cell
+            extent = (axis.out - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1
+            axes.append(sliding(axis.size, max(0, extent), 1, 1, -int(axis.starts[0]) if axis.out else 0))
+        frame = np.zeros((axes[0].out, self.channels, *[axis.out for axis in axes[1:]], count), self.dtype)
+        images = _moved(_moved(frame, frame.ndim - 1, 0), 2, 1)
+        windows = images.reshape(*images.shape[:2], *[1] * len(axes), *images.shape[2:])
+        shape, (*strides, item), cells = [*frame.shape[:2], *self.rest, *self.sizes[1:], count], frame.strides, None
+        if math.prod(self.rest) == 1 and all(axis.stride == 1 for axis in self.others):
+            columns = frame
+        else:
+            along = zip(self.others, strides[2:], strict=True)
+            steps = [(axis.dilation * step, axis.stride * step) for axis, step in along]
+            strides = [*strides[:2], *[step for step, _ in steps], *[step for _, step in steps], item]
+            if self.others[-1].stride == 1:  # a row's pixels are one piece
+                shape[-2:], strides[-2:] = [shape[-2] * count], [item]
+            if columns is None or columns.shape != tuple(shape):
+                columns = np.empty(shape, self.dtype)
+            cells = np.ndarray(shape, self.dtype, frame, 0, strides)
+        return Tile(rows, count, axes, columns, windows, [self.overlapping(columns, height, count)], cells)
+
+    def fill(self, tile: Tile, x: np.ndarray, channels: slice) -> None:
+        super().fill(tile, x, channels)
+        if tile.cells is not None:
+            copy_lines(tile.cells[:, channels], tile.columns[:, channels])
+
+    def turned(self, part: np.ndarray) -> np.ndarray:
+        return part.transpose(2, 1, *range(3, part.ndim), 0)  # rows O *sizes[1:] N
+
+
+LAYOUTS: dict[str, type[Layout]] = {layout.name: layout for layout in (Images, Merged, Rows, Interleaved)}
 
 
 @functools.lru_cache(maxsize=512)

@@ -159,15 +159,18 @@ class short_buffer:
     """Context manager that makes numpy's buffer short, in this context.
 
     numpy copies an operand that is broadcast along lines shorter than the buffer into it, line by line: a product with a number for each
-    line of 1,000 takes three times as long so.
+    line of 1,000 takes three times as long so. It does the same, line by line, with operands that are not in one piece.
 
     >>> with short_buffer():
     ...     np.getbufsize()
     1024
     """
 
+    def __init__(self, size: int = BUFFER) -> None:
+        self.size = size
+
     def __enter__(self) -> None:
-        self.before = np.setbufsize(BUFFER)
+        self.before = np.setbufsize(self.size)
 
     def __exit__(self, *error: object) -> None:
         np.setbufsize(self.before)

@@ -798,7 +798,7 @@ def test_weights_of_groups(level, groups, c, o, h, w, kh, kw, left, seed):
     window = conv.Window((1, 1), ((0, 0), (left, left)), (1, 1))
     sizes = h - kh + 1, w + 2 * left - kw + 1
     x, g = [draw.standard_normal(s).astype(np.float32) for s in ((1, groups * c, h, w), (1, groups * o, *sizes))]
-    assert_close(level, lambda: conv._weights_by_columns(x, g, (groups * o, c, kh, kw), window, "images"), rtol=1e-5, scale=5e-6)
+    assert_close(level, lambda: both_gradients(x, g, (groups * o, c, kh, kw), window), rtol=1e-5, scale=5e-6)
 
 
 @LEVELS
@@ -831,7 +831,7 @@ def test_an_infinity_behind_a_row_is_in_no_depthwise_weight(level):
     x[..., -1] = np.inf
     window = conv.Window((1, 1), ((0, 0), (0, 0)), (1, 1))
     with native.force(level):
-        dw = conv._weights_by_columns(x, g, (2, 1, 1, 3), window, "images")
+        dw = conv._weights_by_columns(x, g, (2, 1, 1, 3), window, "images", None)
     np.testing.assert_array_equal(dw[:, 0, 0], [[54, 54, np.inf]] * 2)
 
 
