@@ -109,7 +109,7 @@ def _choices(
     possible = (Images.name, Merged.name, *[Rows.name, Interleaved.name] * can_rows, *[WINOGRAD] * can_winograd)
     if can_winograd:
         direct = 0.225 / 9 * math.prod(w_shape[2:]) * n * pixels * c * o  # nanoseconds, at 25 ps for each product
-        if winograd.nanoseconds(n, c, o, w_shape[2:], sizes, window.dilation, is_native) < direct:
+        if winograd.nanoseconds(n, c, o, w_shape[2:], sizes, window.dilation, is_native, wanted == "weight") < direct:
             return WINOGRAD, possible
     across = math.prod(sizes[1:])
     if wanted in ("output", "input"):  # for wide images the products exceed SMALL, so that BLAS packs the matrices

@@ -47,6 +47,7 @@ ROWS = 32  # channels whose weights are transformed together
 SHARES = 16  # shares of a weight gradient, at most
 TOTALS = 8 << 20  # bytes of the partial sums of all shares together
 VOLUMES = 8 << 20  # bytes of the slices of some volumes, which are copied once for each slice of the kernel
+LARGE = 1 << 17  # kernels whose 36 sums are no longer in a cache
 WEIGHTS = 4 << 20  # up to so many bytes of transformed weights, each part may read them again
 
 
@@ -380,22 +381,24 @@ def weight_gradient_apart(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], 
     return weight_gradient(phases.of_input(x), phases.of_output(y), shape, phases.padding)
 
 
-def nanoseconds(n: int, c: int, o: int, taps: Sequence[int], sizes: Sequence[int], dilation: Sequence[int], is_native: bool) -> float:
+def nanoseconds(
+    n: int, c: int, o: int, taps: Sequence[int], sizes: Sequence[int], dilation: Sequence[int], is_native: bool, weights: bool = False
+) -> float:
     """Estimated time of a convolution: transforms of tiles, products, transforms of weights (fitted to ``benchmarks``, one core at 3.5 GHz).
 
-    ``taps``: along each axis. Of volumes too.
+    ``taps``: along each axis. Of volumes too. ``weights``: of the weight gradient, natively, whose 36 sums for each kernel may be too large for caches.
     """
     if len(sizes) == 3:
         depth, (deep, *others) = sizes[0], taps
         copies = n * depth * math.prod(sizes[1:]) * (c * deep + o) * 0.5
-        return nanoseconds(n * depth, c * deep, o, others, sizes[1:], dilation[1:], is_native) + copies
+        return nanoseconds(n * depth, c * deep, o, others, sizes[1:], dilation[1:], is_native, weights) + copies
     if max(dilation) > 1:
         phases = math.prod(dilation)
         apart = [-(-size // d) for size, d in zip(sizes, dilation, strict=True)]
-        return nanoseconds(n * phases, c, o, taps, apart, (1, 1), is_native) + n * phases * math.prod(apart) * (c + o)
+        return nanoseconds(n * phases, c, o, taps, apart, (1, 1), is_native, weights) + n * phases * math.prod(apart) * (c + o)
     pixels = 7 - taps[0]
     tiles = n * -(-sizes[0] // pixels) * -(-sizes[1] // pixels)
     if is_native:
         wide, high = (-(-count // fast.VECTOR) * fast.VECTOR for count in (c, o))  # in whole vectors
-        return 5e4 + tiles * (9 * (wide + high) + 0.65 * c * high) + 8 * c * o
+        return 5e4 + tiles * (9 * (wide + high) + 0.65 * c * high) + (20 if weights and c * o > LARGE else 8) * c * o
     return 1e5 + tiles * ((32 if pixels == 4 else 20) * (c + o) + 0.67 * c * o) + 55 * c * o

@@ -27,18 +27,36 @@ POINT = Window((1,), ((0, 0),), (1,))  # a kernel of one cell along one axis
 
 
 class _Along(NamedTuple):
-    """An axis: window number p sees the places ``p * step + offset``, for each offset; ``which`` is the cell of the kernel for each."""
+    """An axis: window number p sees the places ``p * step + offset``, for each offset; ``which`` is the cell of the kernel for each.
+
+    ``reach``: the first place that windows see, and the one behind the last, if more than these see them.
+    """
 
     size: int
     out: int
     step: int
     offsets: tuple[int, ...]
     which: tuple[int, ...]
+    reach: tuple[int, int] | None = None
 
     @property
-    def extent(self) -> int:
-        """Places from the first to the last that some window sees."""
-        return (self.out - 1) * self.step + max(self.offsets) - min(self.offsets) + 1
+    def low(self) -> int:
+        """The first place that some window sees."""
+        return self.reach[0] if self.reach else min(self.offsets)
+
+    @property
+    def end(self) -> int:
+        """The place behind the last one."""
+        return self.reach[1] if self.reach else (self.out - 1) * self.step + max(self.offsets) + 1
+
+    @property
+    def seen(self) -> Any:
+        """Those that are seen, from the first one on."""
+        return (
+            range(self.end - self.low)
+            if self.reach
+            else {p * self.step + offset - self.low for p in range(self.out) for offset in self.offsets}
+        )
 
 
 class _Plan(NamedTuple):
@@ -84,20 +102,19 @@ def _plan(
     ``out``: for each axis of y its size, the first pixel that is written, and the distance to the next one.
     """
     (c, o), (*others, last) = channels, axes
-    phases, pitch = last.step, -(-last.extent // last.step)
+    phases, pitch = last.step, -(-(last.end - last.low) // last.step)
     steps = [1]  # numbers of the frame from one place to the next, along all axes but the last; then those of a plane
     steps[0] = phases * pitch
     for axis in reversed(others):
-        steps.insert(0, steps[0] * axis.extent)
+        steps.insert(0, steps[0] * (axis.end - axis.low))
     plane, *steps = steps
     places = []  # of the rows of x, along each axis; far below 0 outside
     for axis, step in zip(others, steps, strict=True):
-        low = min(axis.offsets)
-        seen = {p * axis.step + offset - low for p in range(axis.out) for offset in axis.offsets}
-        places.append([(u - low) * step if u - low in seen else -(1 << 60) for u in range(axis.size)])
+        seen = axis.seen
+        places.append([(u - axis.low) * step if u - axis.low in seen else -(1 << 60) for u in range(axis.size)])
     inputs = np.maximum(_sums(*places), -1)
-    cells = [[(offset - min(axis.offsets)) * step for offset in axis.offsets] for axis, step in zip(others, steps, strict=True)]
-    shifts = [offset - min(last.offsets) for offset in last.offsets]
+    cells = [[(offset - axis.low) * step for offset in axis.offsets] for axis, step in zip(others, steps, strict=True)]
+    shifts = [offset - last.low for offset in last.offsets]
     at = _sums([k * plane for k in range(c)], *cells, [shift % phases * pitch + shift // phases for shift in shifts])
     strides = [math.prod(kernel[a + 1 :]) for a in range(len(kernel))]
     of_kernel = [[i * stride for i in axis.which] for axis, stride in zip(axes, strides, strict=True)]
@@ -126,7 +143,7 @@ def _plan(
     group = max(1, GROUP // max(1, c * plane))
     pixels, y_pixels = math.prod([axis.size for axis in axes]), math.prod(sizes)
     numbers = [c, pixels // last.size, last.size, o, c * pixels, o * y_pixels, y_pixels, rows, ow, apart[-1]]
-    numbers += [len(at), weights[1], plane, phases, pitch, -min(last.offsets), way, 0, 0, 0, 0]
+    numbers += [len(at), weights[1], plane, phases, pitch, -last.low, way, 0, 0, 0, 0]
     products = o * len(at) * rows * ow
     return _Plan([inputs, at, of_weights, starts, outs], numbers, c * plane, group, products, min(clocks) * len(at))
 
@@ -178,14 +195,15 @@ def _backward(shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int
         for first in range(min(s, size)):
             which = tuple([i for i in range(k) if (first + before - i * d) % s == 0])
             offsets = tuple([(first + before - i * d) // s for i in which])
-            along.append((first, _Along(out, -(-(size - first) // s), 1, offsets, which)))
-        choices.append(along)
+            if which:
+                along.append((first, _Along(out, -(-(size - first) // s), 1, offsets, which)))
+        reach = min([axis.low for _, axis in along], default=0), max([axis.end for _, axis in along], default=0)
+        choices.append([(first, axis._replace(reach=reach)) for first, axis in along])  # all plans find the image in the same frame
     plans = []
     for choice in itertools.product(*choices):
         firsts, axes = [first for first, _ in choice], [axis for _, axis in choice]
-        if all(axis.which for axis in axes):
-            out = shape[2:], firsts, window.stride
-            plans.append(_plan((o, c), axes, kernel, (math.prod(kernel), o * math.prod(kernel)), out, lanes))
+        out = shape[2:], firsts, window.stride
+        plans.append(_plan((o, c), axes, kernel, (math.prod(kernel), o * math.prod(kernel)), out, lanes))
     if len(plans) == max(window.stride) == 1 and len(kernel) > 1:
         spread = _spread(shape, w_shape, axes, window, lanes)
         if spread is not None and spread.clocks < plans[0].clocks:
@@ -228,14 +246,13 @@ def _work(
         return None if plans is None else (None, False)
     n, o = x_shape[0], plans[0].numbers[3]
     images, outputs = _shared(n, o, math.prod(w_shape), n * sum([plan.products for plan in plans]))
-    group = min([min(plan.group, images) for plan in plans])  # plans take turns with images that are in the cache
-    table, frames, all_turned, tile = [], 0, 0, MOST * SPAN * lanes
+    group, tile = min(plans[0].group, images), MOST * SPAN * lanes  # plans take turns with images that are in the cache
+    table, frames, all_turned = [], -(-(group * plans[0].frame + tile + lanes) // 16) * 16, 0
     for plan in plans:
-        frame = -(-(group * plan.frame + tile + lanes) // 16) * 16
         taps = {CHANNELS: 1, SPREAD: plan.numbers[17]}.get(plan.numbers[16], 0)
         turned = (plan.numbers[10] + 1) * -(-outputs * taps // lanes) * lanes
-        table += [np.array([*plan.numbers, frame, turned], np.int64), *plan.tables]
-        frames, all_turned = frames + frame, all_turned + -(-turned // 16) * 16
+        table += [np.array([*plan.numbers, turned], np.int64), *plan.tables]
+        all_turned += -(-turned // 16) * 16
     shares = -(-n // images) * -(-o // outputs)
     numbers = np.concatenate([np.array([len(plans), n, o, images, outputs, shares, group, frames, all_turned], np.int64), *table])
     packed = max([min(DEEP, plan.numbers[10]) * tile if plan.numbers[16] == 0 else 0 for plan in plans]) + 16

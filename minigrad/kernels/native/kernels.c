@@ -1544,11 +1544,11 @@ typedef struct {
     Long rows, ow, out_step;            /* rows of y in a channel, pixels in a row, from one pixel to the next */
     Long cells, w_row, plane, phases, pitch, left, way;
     Long taps, spread, before, width;   /* SPREAD: cells of a kernel row, how far apart, columns before the first of y, numbers in a row of y */
-    Long frame, turned;                 /* numbers of room for the frames of a group of images, and for weights with channels in vectors */
+    Long turned;                        /* numbers of room for weights with channels in vectors */
 } Shape;
 /* What a call of several threads shares: shares of `images` images and `outputs` channels of y, numbered through, of which each thread takes the
  * next that is left. In it, `group` images are put in frames together. Behind this struct come the plans, each a Shape with its tables. */
-typedef struct { Long plans, n, o, images, outputs, shares, group, frames, turned; } Work; /* frames, turned: the rooms of all plans */
+typedef struct { Long plans, n, o, images, outputs, shares, group, frames, turned; } Work; /* frames, turned: numbers of room, for all plans */
 typedef struct { Long image, end, output, outputs; } Share;
 typedef struct { const Long *in, *cells, *weights, *starts, *outs, *ranges; } Tables; /* ranges: SPREAD, for each row its first cell and their end */
 typedef struct { Long image, row, column; } Place; /* in the pixels of some images, row by row */
@@ -1895,16 +1895,15 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
         for (Long image = share.image, n; image < share.end; image += n) {
             n = share.end - image < work->group ? share.end - image : work->group;
             const Shape *s = (const Shape *)(work + 1);
-            float *frame = scratch, *weights = scratch + work->frames;
-            for (Long i = 0; i < work->plans; i++, frame += s->frame, weights += s->turned, s = next_plan(s)) {
-                const float *from = x + image * s->x_step;
-                float *to = y + image * s->y_step + share.output * s->y_plane;
-                if (framed != image) put_in_frames(from, frame, tables_of(s).in, s, n);
-                if (s->way == SPREAD) convolve_spread(weights, to, frame, behind + panel, s, n);
-                else if (s->way == CHANNELS) convolve_channels(weights, to, frame, behind + panel, s, n, share.outputs);
-                else convolve_group(w + share.output * s->w_row, bias + share.output, to, frame, behind, behind + panel, s, n, share.outputs);
-            }
+            float *weights = scratch + work->frames;
+            if (framed != image) put_in_frames(x + image * s->x_step, scratch, tables_of(s).in, s, n);
             framed = image;
+            for (Long i = 0; i < work->plans; i++, weights += s->turned, s = next_plan(s)) {
+                float *to = y + image * s->y_step + share.output * s->y_plane;
+                if (s->way == SPREAD) convolve_spread(weights, to, scratch, behind + panel, s, n);
+                else if (s->way == CHANNELS) convolve_channels(weights, to, scratch, behind + panel, s, n, share.outputs);
+                else convolve_group(w + share.output * s->w_row, bias + share.output, to, scratch, behind, behind + panel, s, n, share.outputs);
+            }
         }
     }
 }
