@@ -433,6 +433,9 @@ def _lay_out(optimizer: Optimizer, group: dict[str, Any], params: list[Tensor], 
                     f"{type(optimizer).__name__}: a parameter has become {p._data.shape}, its {name} is {tuple(state[name].shape)}. "
                     "Make a new optimizer after changing the shape of a parameter"
                 )
+        if p._data.size > GATHERED:  # by itself; what comes after it may join what came before
+            buckets.append([p])
+            continue
         kind = (p._data.dtype, *(state[name] for name in initial))
         bucket, size = open_.get(kind, ([], GATHERED))
         if size + p._data.size > GATHERED:
