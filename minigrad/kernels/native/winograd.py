@@ -16,7 +16,7 @@ from minigrad.kernels.toom_cook import matrices
 
 CACHE = 1 << 19  # bytes of the points of a block, of its inputs and its outputs
 TILES = 32  # in a block, at least; and in a share
-WHOLE = 1 << 21  # of the points of all tiles, where shares of outputs use them
+WHOLE = 1 << 22  # of the points of all tiles, where shares of outputs use them
 SOME = 32  # outputs that are multiplied together, where not all are
 VECTOR = 16  # numbers in the longest vector: shares have a multiple of so many outputs
 KERNELS = 1 << 15  # in a part whose transform is one thread's
@@ -120,7 +120,9 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
     th, tw = [-(-size // pixels) for size in sizes]
     tiles = n * th * tw
     products = 36 * tiles * c * o
-    if o > SOME and (n == 1 or 2 * tiles < o):
+    if o > SOME and tiles < (
+        4 * o if n == 1 else o / 2
+    ):  # of more tiles, the transforms for each share would take longer than the sharing saves
         step = _step(SOME, c, lanes)
         plan = _plan(n, image, SOME, o, tuple(sizes), corner, pixels, lanes, True, step, True)
         totals = np.empty(-(-o // SOME))
