@@ -120,9 +120,8 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
     th, tw = [-(-size // pixels) for size in sizes]
     tiles = n * th * tw
     products = 36 * tiles * c * o
-    if o > SOME and tiles < (
-        4 * o if n == 1 else o / 2
-    ):  # of more tiles, the transforms for each share would take longer than the sharing saves
+    most = 4 * o if n == 1 else o / 2  # of more tiles, the transforms for each share take longer than what sharing the outputs saves
+    if o > SOME and tiles < most:
         step = _step(SOME, c, lanes)
         plan = _plan(n, image, SOME, o, tuple(sizes), corner, pixels, lanes, True, step, True)
         totals = np.empty(-(-o // SOME))
