@@ -24,6 +24,7 @@ from minigrad.ops.products import linear_weight, matmul
 from minigrad.ops.shape import cat, reshape, split, stack, unsqueeze
 from minigrad.types import Array
 
+FEW = 256  # numbers of a state, up to which turning arrays takes less than another call of numpy
 PART = 1 << 20  # bytes of the gates of some steps, of which a thread makes what does not depend on other steps
 
 
@@ -122,42 +123,46 @@ def _lstm_steps_in_place(gy, gcells, cells, gates, weight, c):
     """:func:`_lstm_steps` of arrays, with as few calls of numpy as there are: they take all of its time if arrays are small.
 
     What arrives at a cell state is multiplied with f (and goes on to the step before), and with the factors of i, f and n; what arrives at a
-    state with the factor of o, and with that of the cell state. So both products of a step are one call, and six arrays of the states' shape in one.
+    state with the factor of o, and with that of the cell state: two calls, for one that broadcasts takes longer.
     """
     steps, n, size = cells.shape
     gates = gates.reshape(steps, n, 4, size)
-    factors, is_tanh = np.empty((steps, 6, n, size), gates.dtype), np.array([[0], [0], [1], [0]], gates.dtype)
+    apart, factors = gates.swapaxes(1, 2), np.empty((steps, 6, n, size), gates.dtype)
 
     def prepare(some: slice) -> None:
-        gate, to = gates[some], factors[some]
-        slopes = gate + is_tanh
-        slopes *= 1.0 - gate  # s (1 - s), and for tanh (1 + n) (1 - n)
+        gate, to = np.ascontiguousarray(apart[some]), factors[some]
+        rest = 1.0 - gate
+        slopes = rest * gate  # s (1 - s)
+        np.add(slopes[:, 2], rest[:, 2], slopes[:, 2])  # and for tanh (1 - n) (1 + n)
         squashed = np.tanh(cells[some])
-        to[:, 0] = gate[:, :, 1]
-        np.multiply(gate[:, :, 2], slopes[:, :, 0], to[:, 1])
-        np.multiply(c if some.start == 0 else cells[some.start - 1], slopes[0, :, 1], to[0, 2])
-        np.multiply(cells[some.start : some.stop - 1], slopes[1:, :, 1], to[1:, 2])
-        np.multiply(gate[:, :, 0], slopes[:, :, 2], to[:, 3])
-        np.multiply(squashed, slopes[:, :, 3], to[:, 4])
+        np.copyto(to[:, 0], gate[:, 1])
+        np.multiply(gate[:, 2], slopes[:, 0], to[:, 1])
+        np.multiply(c if some.start == 0 else cells[some.start - 1], slopes[0, 1], to[0, 2])
+        np.multiply(cells[some.start : some.stop - 1], slopes[1:, 1], to[1:, 2])
+        np.multiply(gate[:, 0], slopes[:, 2], to[:, 3])
+        np.multiply(squashed, slopes[:, 3], to[:, 4])
         np.multiply(squashed, squashed, squashed)
         np.subtract(1.0, squashed, squashed)
-        np.multiply(gate[:, :, 3], squashed, to[:, 5])
+        np.multiply(gate[:, 3], squashed, to[:, 5])
 
     _shared(prepare, gates)
     products, d = np.zeros_like(factors, shape=factors.shape[1:]), np.empty_like(gates)
     rows = d.reshape(steps, n, 4 * size)
     back, state, memory, given = np.zeros_like(c), np.empty_like(c), np.empty_like(c), gcells.any()
-    of_memory, of_state, kept, part, sums = products[:4], products[4:], products[0], products[5], products[1:5]
-    parts = factors[:, :4], factors[:, 4:], rows, d.swapaxes(1, 2)
-    for g, gc, to_memory, to_state, row, places in zip(*[v[::-1] for v in (gy, gcells, *parts)], strict=True):
-        np.add(g, back, state)
-        np.multiply(state, to_state, of_state)
-        np.add(kept, part, memory)
+    of_memory, of_o, kept, part, sums = products[:4], products[4], products[0], products[5], products[1:5]
+    gy = np.ascontiguousarray(gy)  # that of a sum is one number for all places, and calls that broadcast take longer
+    parts = gcells if given else gy, factors[:, :4], factors[:, 4], factors[:, 5], rows, d.swapaxes(1, 2)
+    add, multiply, copy, project = np.add, np.multiply, np.copyto, np.dot
+    for g, gc, to_memory, to_o, to_cell, row, places in zip(*[v[::-1] for v in (gy, *parts)], strict=True):
+        add(g, back, state)
+        multiply(state, to_o, of_o)
+        multiply(state, to_cell, part)
+        add(kept, part, memory)
         if given:
-            np.add(memory, gc, memory)
-        np.multiply(memory, to_memory, of_memory)
-        np.copyto(places, sums)
-        np.dot(row, weight, back)
+            add(memory, gc, memory)
+        multiply(memory, to_memory, of_memory)
+        copy(places, sums)
+        project(row, weight, back)
     return rows, back, kept.copy()
 
 
@@ -167,34 +172,61 @@ def _lstm_back(g, weight, h, c, out_0, out_1, out_2):
     return d, lambda: linear_weight(d, _before(h, out_0)), first, memory
 
 
+def _halved(gates: Any, to: Any) -> None:
+    """Gates i, f, n, o along the first axis in the order o, i, f, n, and those of sigmoids halved: a sigmoid is tanh(a / 2) / 2 + 1 / 2."""
+    half = to.dtype.type(0.5)
+    np.multiply(gates[3], half, to[0])
+    np.multiply(gates[:2], half, to[1:3])
+    np.copyto(to[3], gates[2])
+
+
 @native.twin(fast.lstm, times=0)
 def _lstm_kernel(sums, weight, h, c):
-    size, states, dtype = c.shape[-1], sums.shape[:-1], sums.dtype
-    y, cells = np.empty((*states, size), dtype), np.empty((*states, size), dtype)
-    # Each gate is in one piece, which numpy takes in a third of the time. A sigmoid is tanh(a / 2) / 2 + 1 / 2, so that one tanh serves all.
-    scales = np.array([0.5, 0.5, 1.0, 0.5], dtype).reshape(4, *[1] * c.ndim)
-    halves = np.broadcast_to(scales, (4, *c.shape)).copy()
-    rest = 1.0 - halves
-    apart, gates = np.moveaxis(sums.reshape(*states, 4, size), -2, 1), np.empty((len(y), 4, *c.shape), dtype)
-    _shared(lambda some: np.multiply(apart[some], halves, gates[some]), gates)
-    turned = np.moveaxis(weight.reshape(*weight.shape[:-2], 4, size, size), -3, 0).swapaxes(-1, -2)
-    turned = np.multiply(turned, scales, order="C")
-    product, part = np.empty_like(gates[0]), np.empty_like(cells[0])
-    for a, i, f, n, o, cell, state in zip(gates, *[gates[:, k] for k in range(4)], cells, y, strict=True):
-        # a sequence of few numbers takes as long as its calls of numpy
-        np.matmul(h, turned, product)
-        np.add(a, product, a)
-        np.tanh(a, a)
-        np.multiply(a, halves, a)
-        np.add(a, rest, a)
-        np.multiply(f, c, cell)
-        np.multiply(i, n, part)
-        c = np.add(cell, part, cell)
-        np.tanh(c, state)
-        h = np.multiply(state, o, state)
-    together, turned = np.empty((*states, 4, size), dtype), np.moveaxis(gates, 1, -2)
-    _shared(lambda some: np.copyto(together[some], turned[some]), gates)
-    return y, cells, together.reshape(*states, 4 * size)
+    """A sequence of few numbers takes as long as its calls of numpy: nine for a step, none of which broadcasts, which takes four times as long.
+
+    The gates o, i, f and n lie beside each other, each in one piece, and behind them the cell state that the step begins with: one call is for all
+    sigmoids, and one for both products of the next cell state. Of few numbers, the sequences are the last axis, so that W h is all gates in order.
+    """
+    *samples, n, size = c.shape
+    few, ndim, dtype = not samples and weight.ndim == 2 and c.size <= FEW, sums.ndim, sums.dtype
+    steps, batch = len(sums), (size, n) if few else c.shape
+    places, states = np.empty((steps + 1, 5, *batch), dtype), np.empty((steps, *batch), dtype)
+    gates, parts = places[:-1, :4], places[:-1].swapaxes(0, 1)
+    turn = ndim - 1, 0, *range(1, ndim - 2), *((ndim, ndim - 2) if few else (ndim - 2, ndim))  # of T *samples N 4 H
+    apart = sums.reshape(*sums.shape[:-1], 4, size).transpose(turn)
+    _shared(lambda some: _halved(apart[:, some], parts[:, some]), gates)
+    of_gates = np.moveaxis(weight.reshape(*weight.shape[:-2], 4, size, size), -3, 0)
+    turned = np.empty(of_gates.shape, dtype)
+    _halved(of_gates if few else of_gates.swapaxes(-1, -2), turned)
+
+    product, both, halves = np.empty((4, *batch), dtype), np.empty((2, *batch), dtype), np.full((3, *batch), 0.5, dtype)
+    rows, all_gates, first, second = turned.reshape(-1, size), product.reshape(4 * size, -1), both[0], both[1]
+    add, multiply, squash, dot, matmul = np.add, np.multiply, np.tanh, np.dot, np.matmul
+    h, c = (np.ascontiguousarray(h.T), c.T) if few else (h, c)
+    places[0, 4] = c
+    views = gates, places[:-1, :3], places[:-1, 1:3], places[:-1, 3:], places[:-1, 0], places[1:, 4], states
+    for a, sigmoids, kept, new, o, cell, state in zip(*views, strict=True):
+        dot(rows, h, all_gates) if few else matmul(h, turned, product)
+        add(a, product, a)
+        squash(a, a)
+        multiply(sigmoids, halves, sigmoids)
+        add(sigmoids, halves, sigmoids)
+        multiply(kept, new, both)
+        add(first, second, cell)
+        squash(cell, state)
+        h = multiply(state, o, state)
+
+    together, cells = np.empty((*sums.shape[:-1], 4, size), dtype), places[1:, 4]
+    ordered = together.transpose(turn)
+
+    def hand_out(some: slice) -> None:
+        np.copyto(ordered[:3, some], parts[1:4, some])
+        np.copyto(ordered[3, some], parts[0, some])
+
+    _shared(hand_out, gates)
+    if few:
+        states, cells = states.swapaxes(-1, -2), cells.swapaxes(-1, -2)
+    return np.ascontiguousarray(states), np.ascontiguousarray(cells), together.reshape(sums.shape)
 
 
 @batched(_sequences)
