@@ -7,7 +7,9 @@ slices: loops run over the cells of a window, never over windows. Images are pro
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -156,6 +158,33 @@ def put_cells(y: np.ndarray, index: np.ndarray, sizes: Sequence[int]) -> np.ndar
     """Zeros (``N C *sizes``) with ``y`` added at ``index``, flat indices into the spatial axes of each channel."""
     x = np.zeros((*y.shape[:2], *sizes), y.dtype)
     np.add.at(x.reshape(-1), _flat(index, math.prod(sizes)), y.reshape(-1))  # as fast as x[...] = y for flat indices
+    return x
+
+
+def put_maxima(y: np.ndarray, which: np.ndarray, sizes: Sequence[int], axes: Sequence[Axis]) -> np.ndarray:
+    """Zeros (``N C *sizes``) with ``y`` added to the cells of numbers ``which`` of the windows, which :func:`max_pool` returned.
+
+    Where windows of two cells along the last axis cover the input without meeting, both cells are one integer, and a shift puts a number into
+    the one or the other, or out of both, which it is in the window's other rows: in half the time that indices take.
+    """
+    cells = math.prod([axis.kernel for axis in axes])
+    whole = y.size and all(
+        axis.stride == axis.kernel and axis.dilation == 1 and axis.size == axis.out * axis.kernel and not axis.starts[0] for axis in axes
+    )
+    if not (whole and axes[-1].kernel == 2 and cells <= 8 and y.itemsize == 4 and which.itemsize == 1 and sys.byteorder == "little"):
+        return put_cells(y, flat_index(which, axes), sizes)
+    x = np.empty((*y.shape[:2], *sizes), y.dtype)
+    between = [size for axis in axes[:-1] for size in (axis.out, axis.kernel)]
+    pairs, source = x.view(np.uint64).reshape(*y.shape[:2], *between, axes[-1].out), np.ascontiguousarray(y).view(np.uint32)
+
+    def work(tile: slice) -> None:
+        wide, shifts, to = source[tile].astype(np.uint64), which[tile] * np.uint8(32), pairs[tile]
+        for row in product(*[range(axis.kernel) for axis in axes[:-1]]):
+            at = [index for i in row for index in (slice(None), i)]
+            copy_lines(np.left_shift(wide, shifts), to[(slice(None), slice(None), *at)])
+            shifts -= np.uint8(64)  # wraps, and so is 64 or more, which shifts a number out, for all rows but one
+
+    parallel(work, cut(len(x), x[:1].nbytes, CACHE), worth=x.nbytes > WORTH)
     return x
 
 

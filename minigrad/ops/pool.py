@@ -56,7 +56,7 @@ def max_pool(x: Array, axes: Any, placed: bool = True) -> Array:
 @native.twin(fast.max_pool_back, times=0)
 def max_pool_input(y: Array, which: Array, sizes: Any, axes: Any) -> Array:
     """Zeros (N C \\*sizes) with y (N C \\*outs) added to the cells of numbers ``which`` of the windows: the gradient of :func:`max_pool`."""
-    return kernels.put_cells(y, kernels.flat_index(which, axes), sizes)
+    return kernels.put_maxima(y, which, sizes, axes)
 
 
 @batched(folded)

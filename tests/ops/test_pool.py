@@ -226,6 +226,34 @@ def test_maxima_without_a_graph_are_the_same(options, special, dtype):
     np.testing.assert_array_equal(plain, values)
 
 
+@pytest.mark.parametrize("cache", [1, 1 << 21])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(
+    "axes",
+    [
+        [sliding(6, 3, 2, 2, 0)],
+        [sliding(4, 2, 2, 2, 0), sliding(6, 3, 2, 2, 0)],
+        [sliding(6, 2, 3, 3, 0), sliding(6, 3, 2, 2, 0)],
+        [sliding(6, 2, 3, 3, 1), sliding(6, 3, 2, 2, 0)],  # windows as large as their stride, but the first begins in the padding
+        [sliding(5, 2, 2, 2, 0), sliding(7, 3, 2, 2, 0)],  # something is left over
+        [sliding(4, 2, 2, 2, 0), sliding(2, 1, 2, 2, 0), sliding(4, 2, 2, 2, 0)],
+        [sliding(10, 2, 5, 5, 0), sliding(4, 2, 2, 2, 0)],
+        [sliding(4, 2, 2, 2, 0), sliding(6, 2, 3, 3, 0)],
+    ],
+)
+def test_windows_that_do_not_meet_get_their_gradients_by_shifts(axes, dtype, cache, monkeypatch):
+    """The same cells as by indices, for each cell of a window, whatever the numbers, in one tile and several."""
+    monkeypatch.setattr(kernels, "CACHE", cache)
+    sizes = [axis.size for axis in axes]
+    x = np.random.default_rng(0).normal(size=(5, 3, *sizes)).astype(dtype)
+    y, which = kernels.max_pool(x, axes)
+    y.reshape(-1)[:3] = nan, inf, -inf
+    for g in (y, np.broadcast_to(y[:1], y.shape)):
+        found = kernels.put_maxima(g, which, sizes, axes)
+        assert found.dtype == x.dtype and found.flags.c_contiguous
+        np.testing.assert_array_equal(found, kernels.put_cells(g, kernels.flat_index(which, axes), sizes))
+
+
 def test_empty_batch():
     x = mg.zeros(0, 3, 8, 8, requires_grad=True)
     for function in (lambda x: mg.max_pool2d(x, 2), lambda x: pool.avg_pool2d(x, 2), lambda x: pool.adaptive_avg_pool2d(x, 4)):
