@@ -35,7 +35,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad.kernels import native
-from minigrad.kernels.layouts import Window, transposed
+from minigrad.kernels.layouts import LANES, Window, transposed
 from minigrad.kernels.native import winograd as fast
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
@@ -213,19 +213,26 @@ def convolve(
 
     ``flipped``: with :func:`flip` of the weights.
     """
-    m = matrices(x.dtype, w.shape[2])
-    weights = _weights(w, m, flipped)
-    o = weights.shape[2]
+    m, o = matrices(x.dtype, w.shape[2]), w.shape[1 if flipped else 0]
     tw, parts = _tiling(x.shape, o, sizes, m.pixels, x.itemsize)
     x, y = np.ascontiguousarray(x), np.empty((len(x), o, *sizes), x.dtype)
     odd = []
 
-    def work(part: _Part) -> None:
-        products = _input_tiles(x, m, part, tw, padding) @ weights
-        if not _output(products, m, bias, y, part, tw):
+    def finish(tiles: np.ndarray, weights: np.ndarray, part: _Part, outputs: slice) -> None:
+        if not _output(tiles @ weights, m, bias if bias is None else bias[outputs], y[:, outputs], part, tw):
             odd.append(part)
 
-    parallel(work, parts)
+    if len(parts) == 1:  # threads take outputs, from the weights on
+        tiles = _input_tiles(x, m, parts[0], tw, padding)
+
+        def work_on(outputs: slice) -> None:
+            some = w[:, outputs] if flipped else w[outputs]
+            finish(tiles, _weights(some, m, flipped), parts[0], outputs)
+
+        parallel(work_on, cut(o, 1, -(-o // (2 * LANES)) * LANES))
+    else:
+        weights = _weights(w, m, flipped)
+        parallel(lambda part: finish(_input_tiles(x, m, part, tw, padding), weights, part, slice(None)), parts)
     return None if odd else y
 
 

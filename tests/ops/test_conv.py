@@ -499,6 +499,33 @@ def test_rounding_of_winograd(taps):
     assert errors["winograd"] < 2e-6
 
 
+@pytest.mark.parametrize("outputs", [16, 40, 64])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_share_the_outputs_of_one_image(outputs, threads):
+    """Winograd's convolution of one part, and its transpose: as by columns, to the last bit for any number of threads."""
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(1, 8, 9, 9)), rng.normal(size=(outputs, 8, 3, 3)), rng.normal(size=outputs)
+    window = layouts.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
+    found, before = {}, mg.get_num_threads()
+    try:
+        for name in ("images", "winograd"):
+            for count in {1, threads}:
+                mg.set_num_threads(count)
+                with kernels.force(name):
+                    found[name, count] = kernels.convolve(x, w, b, (9, 9), window), kernels.input_gradient(x, w[:8], x.shape, window)
+                    turned = np.ascontiguousarray(w.swapaxes(0, 1))
+                    found[name, count] += (kernels.input_gradient(x, turned, (1, outputs, 9, 9), window),)
+    finally:
+        mg.set_num_threads(before)
+    for mine, other, alone in zip(found["winograd", threads], found["images", threads], found["winograd", 1], strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-9)
+        np.testing.assert_array_equal(mine, alone)
+    x[0, 0, 0, 0] = np.inf
+    with kernels.force("winograd"):
+        y = kernels.convolve(x, w, b, (9, 9), window)
+    assert not np.isfinite(y[0, :, 0, 0]).any() and np.isfinite(y[0, :, 2:, 2:]).all()
+
+
 def test_unknown_algorithm():
     with pytest.raises(ValueError, match="'fft' is none of images, merged, rows, interleaved, winograd"), kernels.force("fft"):
         pass
