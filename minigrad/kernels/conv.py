@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels import native, patches, winograd
-from minigrad.kernels.layouts import LAYOUTS, Images, Interleaved, Merged, Rows, Tile, Window, groups_of, layout
+from minigrad.kernels.layouts import CACHE, LAYOUTS, SMALL, Images, Interleaved, Merged, Rows, Tile, Window, groups_of, layout
 from minigrad.kernels.native import conv as fast
 from minigrad.kernels.sums import add_pixels
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel, short_buffer
@@ -40,6 +40,7 @@ from minigrad.kernels.windows import fold, sliding
 TURNED = 512  # up to so many pixels, a weight gradient is faster with a transposed copy of y: BLAS has a path for small matrices
 DEEP = 1 << 16  # from so many weights in a kernel row, transposing the sums at the end takes longer than that copy saves
 HEAVY = 1 << 15  # above so many weights in a kernel row, and with fewer pixels than cells in it, weights are read as they lie
+ROWS = 32  # outputs in a product of some of a deep layer's weights
 MANY = 16  # images from which a pixel of all of them is a piece worth copying
 SHORT = 12  # pixels of rows up to which that is faster than copying rows
 BUFFER = 256  # elements of numpy's buffer where spread rows are added: they are longer, and so are not copied to it
@@ -168,7 +169,10 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
     def multiply(tile: Tile, images: slice, outputs: slice) -> None:
         part = y[images, outputs, tile.rows]
         total = whole.room(tile, part)
-        np.matmul(weights[0][..., outputs, :], tile.slices[0], out=total)
+        if chosen == Merged.name and whole.groups == 1:
+            _in_pieces(weights[0, 0, outputs], tile.slices[0][0, 0], total[0, 0])
+        else:
+            np.matmul(weights[0][..., outputs, :], tile.slices[0], out=total)
         product = np.empty_like(total) if len(weights) > 1 else total
         for weight, columns in zip(weights[1:], tile.slices[1:], strict=True):
             total += np.matmul(weight[..., outputs, :], columns, out=product)
@@ -188,6 +192,23 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
     else:
         _parallel(work, whole.shares())
     return y
+
+
+def _in_pieces(weights: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
+    """``weights @ columns`` of more weights than pixels, by products so small that BLAS reads both as they lie: packing weights that are read once
+    takes as long as multiplying a few pixels."""
+    (outputs, cells), pixels = weights.shape, columns.shape[1]
+    least = -(-ROWS * cells * pixels // SMALL)
+    pieces = next((some for some in range(least, min(2 * least, cells) + 1) if some and cells % some == 0), 0)
+    if not pieces or outputs % ROWS or pieces * out.nbytes > CACHE:
+        np.matmul(weights, columns, out=out)
+        return
+    factors = weights.reshape(-1, ROWS, pieces, cells // pieces).transpose(2, 0, 1, 3), columns.reshape(pieces, 1, -1, pixels)
+    total = out.reshape(-1, ROWS, pixels)
+    if pieces == 1:
+        np.matmul(factors[0][0], factors[1][0], out=total)
+    else:  # two calls of numpy, since threads wait for the GIL between calls
+        np.add.reduce(np.matmul(*factors), axis=0, out=total)
 
 
 def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:

@@ -526,6 +526,20 @@ def test_threads_share_the_outputs_of_one_image(outputs, threads):
     assert not np.isfinite(y[0, :, 0, 0]).any() and np.isfinite(y[0, :, 2:, 2:]).all()
 
 
+@pytest.mark.parametrize("small", [10, 100, 1000, 1 << 20])
+@pytest.mark.parametrize(("channels", "outputs"), [(16, 8), (7, 8), (16, 7), (1, 2)])
+def test_deep_layers_multiply_in_pieces(channels, outputs, small, monkeypatch):
+    """Pieces of the weights and of their sums, of any size, or none where outputs or cells cannot be divided so."""
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(1, channels, 4, 3)), rng.normal(size=(outputs, channels, 3, 3)), rng.normal(size=outputs)
+    monkeypatch.setattr(kernels, "ROWS", 2)
+    monkeypatch.setattr(kernels, "SMALL", small)
+    with kernels.force("merged"):
+        y = conv.conv2d(x, w, b, padding=1)
+    with kernels.force("images"):
+        np.testing.assert_allclose(y, conv.conv2d(x, w, b, padding=1), rtol=1e-10, atol=1e-10)
+
+
 def test_unknown_algorithm():
     with pytest.raises(ValueError, match="'fft' is none of images, merged, rows, interleaved, winograd"), kernels.force("fft"):
         pass
