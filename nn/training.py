@@ -66,6 +66,8 @@ def call_on_pair(model: Any, batch: Any) -> tuple[Any, Any]:
         what = f"{what} of {len(batch)}"
         if len(batch) > 2:
             example = f"model({', '.join(f'batch[{i}]' for i in range(len(batch) - 1))}), batch[{len(batch) - 1}]"
+        elif batch:
+            example = "model(batch[0]), batch[0]"
     elif hasattr(batch, "shape"):
         what = f"{what} of shape {tuple(batch.shape)}"
     raise TypeError(
@@ -272,7 +274,8 @@ def fit(
         for callback in callbacks:
             callback.after_step(run)
         if scheduler is not None and scheduler_per == "step":
-            _step_scheduler(scheduler, run.loss)
+            plateau = isinstance(scheduler, ReduceLROnPlateau)
+            _step_scheduler(scheduler, ranks.mean(run.loss, f"the loss of step {run.step}, for the scheduler") if plateau else run.loss)
         if checkpoint_every and run.step % checkpoint_every == 0:
             write(within=True)
 
@@ -417,7 +420,8 @@ def predict(model: Any, loader: Iterable[Any], forward: Forward | None = None) -
 
     Args:
         model: a module, whose mode is restored afterwards.
-        loader: batches: arrays, or pairs (inputs, targets) as for :func:`fit`, of which only the inputs are used.
+        loader: batches: arrays, lists of one array as a ``TensorDataset(x)`` gives, or pairs (inputs, targets) as for :func:`fit`, of which only the
+            inputs are used.
         forward: for other batches, as in :func:`fit`: ``(model, batch) -> (outputs, targets)``; the targets are not used and may be None.
 
     Returns a Tensor, or the tuple, list or dict of Tensors that the model returns.
@@ -441,7 +445,8 @@ def predict(model: Any, loader: Iterable[Any], forward: Forward | None = None) -
             if forward is not None:
                 outputs, _ = _pair(forward(model, batch))
             else:
-                outputs = model(batch) if hasattr(batch, "shape") else call_on_pair(model, batch)[0]
+                single = batch[0] if isinstance(batch, (tuple, list)) and len(batch) == 1 else batch  # TensorDataset(x) gives [x]
+                outputs = model(single) if hasattr(single, "shape") else call_on_pair(model, single)[0]
             if not all(isinstance(part, Tensor) and part.ndim for part in leaves(outputs)):
                 raise TypeError(f"predict: the model returned {_is(outputs)}; it returns Tensors with a dimension for the samples")
             found.append(outputs)
@@ -498,6 +503,8 @@ def find_learning_rate(
         smoothing: of the losses, a moving average without the bias of its begin; 0 for none.
         stop_at: end when the smoothed loss is this many times its smallest value so far, or not finite.
 
+    Several ranks that train a ``DistributedDataParallel`` go by the mean of their losses, and get the same result.
+
     Returns a :class:`LearningRates`. Use its ``suggestion``, or a rate a little below the smallest loss, as ``lr`` of a new optimizer.
 
     Raises:
@@ -516,6 +523,7 @@ def find_learning_rate(
     check(name, locals(), start="above 0", end="above 0", steps=5, smoothing="from 0 to 1", stop_at="above 0")
     if not (start < end and smoothing < 1):
         raise ValueError(f"{name}: start must be below end, and smoothing below 1, but they are {start}, {end} and {smoothing}")
+    ranks = Together(model)
     before = copy.deepcopy((model.state_dict(), optimizer.state_dict())), get_rng_state()
     position = loader.state_dict() if hasattr(loader, "state_dict") else None
     rates: list[float] = []
@@ -533,7 +541,7 @@ def find_learning_rate(
                     batch = next(batches)
                 outputs, targets = _pair(forward(model, batch))
                 value = _check_loss(name, loss(outputs, targets))
-                average = smoothing * average + (1.0 - smoothing) * value.item()
+                average = smoothing * average + (1.0 - smoothing) * ranks.mean(value.item(), f"the loss of step {number} of {name}")
                 smooth = average / (1.0 - smoothing**number)
                 if not math.isfinite(smooth) or (losses and smooth > stop_at * min(losses)):
                     break

@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime
+import multiprocessing
 import os
 import pickle
 import stat
@@ -217,7 +218,7 @@ def init_process_group(
     Raises:
         ValueError: another backend, ``init_method``, ``world_size`` or ``rank``; a store.
         ImportError: mpi4py is not installed.
-        RuntimeError: a second call.
+        RuntimeError: a second call; a process that ``multiprocessing`` started.
 
     >>> from minigrad import distributed
     >>> distributed.init_process_group("gloo")
@@ -233,6 +234,11 @@ def init_process_group(
         raise ValueError("init_process_group: MPI knows the addresses of the ranks; leave out init_method and store")
     if _current is not None:
         raise RuntimeError("init_process_group: there is a group already; destroy_process_group() ends it")
+    if multiprocessing.parent_process() is not None:  # it has the rank's environment, with which MPI would start as that rank
+        raise RuntimeError(
+            "init_process_group: this process was started by multiprocessing, not by mpiexec, so it is no rank. If it is a worker of a DataLoader, "
+            'put the main part of the script under `if __name__ == "__main__":`'
+        )
     try:
         from mpi4py import MPI  # starts MPI
     except ImportError as error:
@@ -276,6 +282,9 @@ def _leave() -> None:
 def _end_all(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """The ``sys.excepthook`` of several ranks: end them all."""
     group = current("excepthook")
+    atexit.unregister(
+        _leave
+    )  # Abort may return before mpiexec ends this rank, which has not come to the end of the program that others wait for
     # of ranks with the same error, the first speaks for all, and ends the others meanwhile; ranks that wait for each other hear of it at once
     time.sleep(5.0 if kind is DistError and group.rank else min(0.2 * group.rank, 2.0))
     with contextlib.suppress(OSError):  # a closed stderr

@@ -93,7 +93,10 @@ def _run(arguments: argparse.Namespace) -> str:
         if not equals or name not in model.input_names:
             raise CommandError(f"--input {text}: write NAME=FILE.npy or NAME=SHAPE; the inputs are {', '.join(model.input_names)}")
         if value.endswith(".npy"):
-            given[name] = as_tensor(np.load(value, allow_pickle=False))
+            try:
+                given[name] = as_tensor(np.load(value, allow_pickle=False))
+            except (EOFError, MemoryError, TypeError, ValueError):  # (numpy's words would advise to run what is in the file)
+                raise CommandError(f"--input {text}: {value} is no file of an array of numbers, as numpy.save writes it") from None
         else:
             try:
                 given[name] = inputs([shape(value)])[0].to(np.dtype(model.input_types[name][0] or "float32"))

@@ -40,6 +40,10 @@ class Together:
         """The values of all ranks; ``name`` says what they are, in messages."""
         return [value] if self._group is None else gathered(value, self._group, name, self._group.control)
 
+    def mean(self, value: float, name: str) -> float:
+        """The mean over the ranks of a number: what each of them decides by."""
+        return sum(self.gather(value, name)) / self.size
+
     def first(self, value: Any, name: str) -> Any:
         """The value of rank 0."""
         return value if self._group is None else broadcast_object(value, self._group, name)

@@ -456,6 +456,37 @@ def check_a_run_is_resumed_on_another_number_of_ranks():
             )  # fmt: skip
 
 
+def check_what_is_decided_in_each_step_is_decided_by_all_ranks():
+    """The ranks' losses differ: a scheduler that goes by them, and the search for a rate, go by their mean."""
+
+    def run(ranks):
+        loader, _ = problem(ranks)
+        model = DistributedDataParallel(net()) if ranks > 1 else net()
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.02)
+        found = nn.training.find_learning_rate(model, loader, nn.CrossEntropyLoss(), optimizer, start=1e-3, steps=30, smoothing=0.5)
+        rates = []
+        plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0)
+        note = type("Note", (nn.training.Callback,), {"after_step": lambda self, run: rates.append(run.optimizer.param_groups[0]["lr"])})()
+        nn.fit(
+            model,
+            loader,
+            nn.CrossEntropyLoss(),
+            optimizer,
+            epochs=2,
+            scheduler=plateau,
+            scheduler_per="step",
+            callbacks=[note],
+            progress=False,
+        )
+        return found.losses, found.suggestion, rates
+
+    together, alone = run(RANKS), run(1)
+    close(together[0], alone[0], 1e-9)
+    close(together[2], alone[2])
+    assert together[1] == alone[1] and len(set(together[2])) > 2
+    assert of_all(together) == [together] * RANKS
+
+
 def check_loaders_of_different_lengths_are_refused():
     model = DistributedDataParallel(net())
     told = ", ".join(f"{5 + r} on rank {r}" for r in range(RANKS))

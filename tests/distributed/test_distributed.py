@@ -45,7 +45,10 @@ def test_on_ranks(ranks, tmp_path):
 @WITH_MPI
 def test_a_rank_that_fails_ends_all(tmp_path):
     """Whatever it does; the others say where they wait, and a checkpoint is whole."""
-    runs = {how: start(2, HERE / "that_fail.py", how, tmp_path) for how in ("stream", "dies", "killed", "loop", "exit", "late")}
+    runs = {
+        how: start(2, HERE / "that_fail.py", how, tmp_path)
+        for how in ("stream", "dies", "killed", "loop", "exit", "before the end", "late")
+    }
     ended = {how: finish(process) for how, process in runs.items()}
     assert all(status != 0 for status, _, _ in ended.values())
     told = {how: [line for line in err.splitlines() if line.startswith("minigrad.distributed: ")] for how, (_, _, err) in ended.items()}
@@ -62,6 +65,8 @@ def test_a_rank_that_fails_ends_all(tmp_path):
     assert told["late"] == [
         "minigrad.distributed: rank 0 of 2 ended with DistError: barrier: rank 0 of 2 has waited for 2 s, the timeout of init_process_group"
     ]
+    assert told["before the end"] == ["minigrad.distributed: rank 0 of 2 ended with OSError: the disk of rank 0 is gone"]
+    assert ended["before the end"][1] == ""  # rank 1 was not told that rank 0 had come to the end too
     for how in ("dies", "killed"):
         state = nn.load(tmp_path / f"{how}.ckpt")
         # rank 1 ends soon after it gave its part of checkpoint 7: rank 0 has written it, or was ended while it wrote and 6 is there
@@ -95,6 +100,17 @@ def test_lenet_on_two_ranks(tmp_path):
 def test_nothing_starts_mpi_unasked():
     code = "import sys, minigrad.torch.distributed as dist, minigrad.nn; dist.is_available(); dist.is_initialized(); print('mpi4py' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_process_of_multiprocessing_is_no_rank():
+    """A worker of a DataLoader that runs the script again has the environment of its rank: MPI would take it for that."""
+    code = (
+        "import multiprocessing as m, sys\nfrom minigrad.distributed import init_process_group\ndef work(q):\n    try:\n        init_process_group()\n"
+        "    except RuntimeError as error:\n        q.put(str(error))\nq = m.get_context('fork').Queue()\np = m.get_context('fork').Process(target=work, args=(q,))\n"
+        "p.start()\nprint(q.get(timeout=60), 'mpi4py' in sys.modules)\np.join()"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120).stdout
+    assert "started by multiprocessing, not by mpiexec, so it is no rank" in said and said.endswith("False\n")
 
 
 @pytest.mark.parametrize("backend", ["gloo", "nccl", "MPI "])

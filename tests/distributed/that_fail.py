@@ -1,19 +1,32 @@
 """Runs that end badly on one of two ranks: ``mpiexec -n 2 python that_fail.py HOW FOLDER``."""
 
+import atexit
 import datetime
 import os
 import signal
 import sys
 import time
+import types
 
 import minigrad as mg
 import minigrad.distributed as dist
 from minigrad import nn
+from minigrad.distributed.processes import current
 from minigrad.nn.data import DataLoader, IterableDataset
 
 HOW, FOLDER = sys.argv[1:]
+
+
+def end():
+    time.sleep(0.4)
+    mpi.COMM_WORLD.Abort(1)
+
+
+if HOW == "before the end":  # Abort returns, and mpiexec ends the ranks later: here after all that this one does at the end of its program
+    atexit.register(end)
 dist.init_process_group(timeout=datetime.timedelta(seconds=2 if HOW == "late" else 60))
-RANK = dist.get_rank()
+group = current("that_fail")
+RANK, mpi = group.rank, group.mpi
 model = nn.Linear(300, 300)  # a checkpoint takes a while to write
 shared = nn.parallel.DistributedDataParallel(model)
 optimizer = nn.optim.Adam(model.parameters())
@@ -39,6 +52,12 @@ elif HOW == "exit":
     if RANK == 1:
         sys.exit("rank 1 has had enough")
     dist.all_reduce(mg.ones(2))
+elif HOW == "before the end":
+    if RANK == 0:
+        group.mpi = types.SimpleNamespace(COMM_WORLD=types.SimpleNamespace(Abort=lambda status: None))
+        raise OSError("the disk of rank 0 is gone")
+    dist.destroy_process_group()
+    print("all ranks came to the end", flush=True)
 elif HOW == "late":
     if RANK == 1:
         time.sleep(30)

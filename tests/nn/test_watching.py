@@ -266,6 +266,11 @@ def test_predict():
     found = nn.predict(model, loader)
     assert np.array_equal(found.numpy(), expected.numpy()) and not found.requires_grad and model.training
     assert np.array_equal(nn.predict(model, [x[:7], x[7:]]).numpy(), expected.numpy())
+    assert np.array_equal(nn.predict(model, DataLoader(TensorDataset(x), 7)).numpy(), expected.numpy())  # batches [x]
+    with pytest.raises(
+        TypeError, match=r"a list of 1; say what is what, e.g. forward=lambda model, batch: \(model\(batch\[0\]\), batch\[0\]\)"
+    ):
+        nn.evaluate(model, DataLoader(TensorDataset(x), 7), nn.MSELoss())
     named = nn.predict(lambda x: {"scores": model.eval()(x), "twice": (2 * x,)}, loader)
     assert np.array_equal(named["scores"].numpy(), expected.numpy()) and named["twice"][0].shape == (20, 3)
     dicts = [{"points": x[:9], "label": y[:9]}, {"points": x[9:], "label": y[9:]}]

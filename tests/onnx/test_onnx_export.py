@@ -393,7 +393,10 @@ def test_command_line(tmp_path, capsys):
     code, said = run("run", path, "--input", f"input={tmp_path / 'x.npy'}", "-o", str(tmp_path / "y.npz"))
     assert code == 0 and "output: float32 (5, 3), from " in said.out
     assert np.load(tmp_path / "y.npz")["output"].shape == (5, 3)
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    np.save(tmp_path / "objects.npy", np.array([{}]))
     for arguments, text in [
+        *[(["run", path, "--input", f"input={tmp_path / name}.npy"], "is no file of an array of numbers") for name in ("bad", "objects")],
         (["info", str(tmp_path / "absent.onnx")], "No such file"),
         (["info", str(source)], "not an ONNX model, or damaged"),
         (["run", path, "--input", "z=1,4"], "the inputs are input"),
