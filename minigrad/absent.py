@@ -328,11 +328,11 @@ TABLE: dict[str, dict[str, str]] = {
         "*Store rendezvous register_rendezvous_handler is_torchelastic_launched elastic launch": "mpiexec starts the ranks, and MPI knows their addresses",
         "fsdp tensor pipelining optim algorithms checkpoint rpc autograd remote_device Reducer GradBucket BuiltinCommHookType": "each rank has the whole model and "
         "optimiser; nn.parallel.DistributedDataParallel averages the gradients",
-        "all_to_all* all_gather_single all_gather_coalesced all_reduce_coalesced reduce_scatter_single batch_isend_irecv P2POp send_object_list recv_object_list "
-        "scatter_object_list monitored_barrier record_comm": "not here; broadcast_object_list, all_gather, scatter, isend and irecv make it",
+        "all_gather_single all_gather_coalesced all_reduce_coalesced reduce_scatter_single": "all_gather_into_tensor, reduce_scatter_tensor, and all_reduce of "
+        "each tensor with async_op=True",
         "*Options Backend* RankType DebugLevel DistBackendError DistNetworkError DistStoreError QueueEmptyError Logger reduce_op "
         "*_debug_level* get_backend_config get_default_backend_for_device is_backend_available is_ucc_available is_xccl_available supports_complex breakpoint "
-        "log logging* c10d_logger config constants distributed_c10d utils": _SELF,
+        "log logging* record_comm c10d_logger config constants distributed_c10d utils": _SELF,
     },
     "torch.distributed.nn": {
         "all_gather all_to_all all_to_all_single broadcast gather reduce reduce_scatter scatter": "the sum is what gradients flow through: all_reduce, of "

@@ -18,8 +18,9 @@ mpi4py from wheels. MPI starts in :func:`init_process_group`, and mpi4py is not 
 # ruff: noqa: I001 (sorted, but several on a line)
 
 from minigrad.distributed.collectives import (
-    all_gather, all_gather_into_tensor, all_gather_object, all_reduce, barrier, broadcast, broadcast_object_list, gather, gather_object,
-    group, irecv, isend, recv, reduce, reduce_scatter, reduce_scatter_tensor, ReduceOp, scatter, send,
+    all_gather, all_gather_into_tensor, all_gather_object, all_reduce, all_to_all, all_to_all_single, barrier, batch_isend_irecv, broadcast,
+    broadcast_object_list, gather, gather_object, group, irecv, isend, monitored_barrier, P2POp, recv, recv_object_list, reduce, reduce_scatter,
+    reduce_scatter_tensor, ReduceOp, scatter, scatter_object_list, send, send_object_list,
 )  # fmt: skip
 from minigrad.distributed.processes import (
     destroy_process_group, DistError, get_backend, get_node_local_rank, get_rank, get_world_size, init_process_group, is_available,

@@ -10,15 +10,18 @@ the buffers that MPI still reads or writes.)
 
 from __future__ import annotations
 
+import datetime
 import enum
 import itertools
+import math
 import pickle
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from minigrad.distributed.processes import Group, Work, current
+from minigrad.distributed.processes import DistError, Group, Work, current, ranks_text
 from minigrad.engine import ShapeError, TensorBase, no_grad
 from minigrad.ops.arguments import check
 from minigrad.tensor import Tensor
@@ -69,7 +72,7 @@ def _write(tensor: Tensor, array: np.ndarray) -> None:
         tensor.copy_(array.view(bool) if tensor._data.dtype == bool and array.dtype == np.uint8 else array)
 
 
-def _write_each(tensors: Sequence[Tensor], arrays: np.ndarray) -> None:
+def _write_each(tensors: Sequence[Tensor], arrays: Sequence[np.ndarray] | np.ndarray) -> None:
     for pair in zip(tensors, arrays, strict=True):
         _write(*pair)
 
@@ -253,6 +256,117 @@ def _reduce_scatter(name: str, output: Tensor, given: np.ndarray, op: ReduceOp, 
     return _run(here, _text(name, found, op.name), request, lambda: _write(output, finish(found)), async_op)
 
 
+def all_to_all(
+    output_tensor_list: Sequence[Tensor], input_tensor_list: Sequence[Tensor], group: Any = None, async_op: bool = False
+) -> Work | None:
+    """Give ``output_tensor_list[r]`` what rank ``r`` has in the place of this rank in its ``input_tensor_list``: ``torch.distributed.all_to_all``.
+
+    What goes from one rank to another is of any shape. Raises ``TypeError`` unless all are of one dtype, ``ValueError`` unless there is one for each rank.
+    """
+    here = _here("all_to_all", group)
+    for what, tensors in (("output_tensor_list", output_tensor_list), ("input_tensor_list", input_tensor_list)):
+        if not isinstance(tensors, (list, tuple)) or not all(isinstance(t, TensorBase) for t in tensors):
+            raise TypeError(f"all_to_all: {what} is a list of Tensors, one for each rank")
+        if len(tensors) != here.size:
+            raise ValueError(f"all_to_all: {what} has {len(tensors)} tensors, and there are {here.size} ranks")
+    kinds = {t._data.dtype.name for t in (*output_tensor_list, *input_tensor_list)}
+    if len(kinds) > 1:
+        raise TypeError(f"all_to_all: all tensors are of one dtype, not of {', '.join(sorted(kinds))}")
+    places = [t._data.shape for t in output_tensor_list]
+    return _exchange(
+        "all_to_all",
+        [_array("all_to_all", t) for t in input_tensor_list],
+        places,
+        here,
+        lambda found: _write_each(output_tensor_list, found),
+        async_op,
+    )
+
+
+def all_to_all_single(
+    output: Tensor,
+    input: Tensor,
+    output_split_sizes: Sequence[int] | None = None,
+    input_split_sizes: Sequence[int] | None = None,
+    group: Any = None,
+    async_op: bool = False,
+) -> Work | None:
+    """:func:`all_to_all` of the parts of one tensor along its first dimension: ``torch.distributed.all_to_all_single``.
+
+    The sizes of the parts are the split sizes, equal ones by default. Raises ``ShapeError`` for sizes that do not add up to the dimension,
+    ``TypeError`` for two dtypes.
+    """
+    here = _here("all_to_all_single", group)
+    given = _array("all_to_all_single", input)
+    if output._data.dtype != input._data.dtype:
+        raise TypeError(f"all_to_all_single: output is of {output._data.dtype}, and input of {input._data.dtype}")
+    ends = []
+    for what, shape, sizes in (("output", output._data.shape, output_split_sizes), ("input", given.shape, input_split_sizes)):
+        length = shape[0] if shape else 0
+        if not sizes:
+            sizes = [length // here.size] * here.size
+        if len(sizes) != here.size or sum(sizes) != length or min(sizes) < 0:
+            raise ShapeError(
+                f"all_to_all_single: {what} of shape {tuple(shape)} in {here.size} parts of sizes {list(sizes)}, one for each rank"
+            )
+        ends.append([int(n) for n in np.cumsum(sizes)])
+    parts = np.split(given, ends[1][:-1])
+    places = [(b - a, *output._data.shape[1:]) for a, b in itertools.pairwise([0, *ends[0]])]
+    return _exchange("all_to_all_single", parts, places, here, lambda found: _write(output, np.concatenate(found)), async_op)
+
+
+def _exchange(
+    name: str,
+    parts: Sequence[np.ndarray],
+    places: Sequence[tuple[int, ...]],
+    here: Group,
+    finish: Callable[[list[np.ndarray]], Any],
+    async_op: bool,
+) -> Work | None:
+    """Send ``parts[r]`` to rank ``r``, and ``finish`` with what came from each, which has the shapes ``places``."""
+    dtype, byte = parts[0].dtype, here.mpi.BYTE
+    given = np.concatenate([part.reshape(-1) for part in parts])
+    sizes = [math.prod(shape) for shape in places]
+    found = np.empty(sum(sizes), dtype)
+
+    def message(array: np.ndarray, counts: Sequence[int]) -> list[Any]:
+        sizes = [n * dtype.itemsize for n in counts]
+        return [array, (sizes, [0, *itertools.accumulate(sizes)][:-1]), byte]
+
+    request = here.world.Ialltoallv(message(given, [part.size for part in parts]), message(found, sizes))
+    ends = list(itertools.accumulate(sizes))
+    done = lambda: finish([a.reshape(shape) for a, shape in zip(np.split(found, ends[:-1]), places, strict=True)])
+    return _run(here, f"{name} of {dtype}", request, done, async_op)
+
+
+def monitored_barrier(group: Any = None, timeout: datetime.timedelta | None = None, wait_all_ranks: bool = False) -> None:
+    """:func:`barrier` that says who did not come: ``torch.distributed.monitored_barrier``.
+
+    Args:
+        group: None.
+        timeout: how long to wait; default: that of the group.
+        wait_all_ranks: accepted; all that are missing are named.
+
+    Raises :class:`DistError` on rank 0, with the ranks that did not come in time.
+    """
+    here = _here("monitored_barrier", group)
+    name, byte = "monitored_barrier", here.mpi.BYTE
+    limit = here.timeout if timeout is None else timeout.total_seconds()
+    number, begun = here.started(name), time.perf_counter()
+    if here.rank == 0:
+        coming = {rank: here.control.Irecv([bytearray(1), byte], rank, tag=2) for rank in range(1, here.size)}
+        try:
+            here.wait(lambda: all(request.Test() for request in coming.values()), number, name, limit)
+        except DistError as error:
+            missing = [rank for rank, request in coming.items() if not request.Test()]
+            if time.perf_counter() - begun < limit:  # they wait elsewhere, and the error says where
+                raise
+            raise DistError(f"{name}: {ranks_text(missing)} of {here.size} did not come within {limit:g} s") from error
+    else:
+        here.wait(here.control.Isend([bytearray(1), byte], 0, tag=2).Test, number, name)
+    here.wait(here.control.Ibarrier().Test, number, name)
+
+
 # ------------------------------------------------------------------------------------------------- from one rank to another
 
 
@@ -293,7 +407,99 @@ def recv(tensor: Tensor, src: int | None = None, group: Any = None, tag: int = 0
     return src
 
 
+class P2POp:
+    """One of the operations that :func:`batch_isend_irecv` begins: ``torch.distributed.P2POp``.
+
+    Args:
+        op: :func:`isend` or :func:`irecv`.
+        tensor: what is sent, or where to write what comes.
+        peer: the other rank.
+        group: None.
+        tag: of the message.
+
+    Raises ``ValueError`` for another ``op``.
+    """
+
+    def __init__(self, op: Callable[..., Work], tensor: Tensor, peer: int, group: Any = None, tag: int = 0):
+        if op not in (isend, irecv):
+            raise ValueError(f"P2POp: op is isend or irecv, not {getattr(op, '__name__', op)!r}")
+        self.op, self.tensor, self.peer, self.group, self.tag = op, tensor, peer, group, tag
+
+
+def batch_isend_irecv(p2p_op_list: list[P2POp]) -> list[Work]:
+    """Begin all operations, and return the :class:`Work` of each: ``torch.distributed.batch_isend_irecv``.
+
+    A ring of ranks, each of which sends to the next, does not wait for itself this way:
+
+        sent = dist.P2POp(dist.isend, x, (rank + 1) % ranks)
+        come = dist.P2POp(dist.irecv, y, (rank - 1) % ranks)
+        for work in dist.batch_isend_irecv([sent, come]):
+            work.wait()
+
+    Raises ``TypeError`` for what is no list of :class:`P2POp`.
+    """
+    if not isinstance(p2p_op_list, (list, tuple)) or not all(isinstance(p, P2POp) for p in p2p_op_list):
+        raise TypeError("batch_isend_irecv: it takes a list of P2POp(isend or irecv, tensor, peer)")
+    return [p.op(p.tensor, p.peer, p.group, p.tag) for p in p2p_op_list]
+
+
 # ------------------------------------------------------------------------------------------------------------ any objects
+
+_OBJECTS = 2**14 - 1  # the tag of lists of objects, so that no tensor's message is taken for one
+
+
+def send_object_list(object_list: list[Any], dst: int, group: Any = None, device: Any = None) -> None:
+    """Send a list of objects, pickled, to rank ``dst``, which calls :func:`recv_object_list`: ``torch.distributed.send_object_list``."""
+    here = _here("send_object_list", group)
+    data = pickle.dumps(list(object_list))
+    request = here.world.Isend([data, here.mpi.BYTE], _rank("send_object_list", "dst", dst, here), _OBJECTS)
+    here.wait(request.Test, None, f"send_object_list to rank {dst}")
+
+
+def recv_object_list(object_list: list[Any], src: int | None = None, group: Any = None, device: Any = None) -> int:
+    """Give ``object_list`` the objects that rank ``src`` (None: any) sends, and return the sender: ``torch.distributed.recv_object_list``.
+
+    Raises ``ValueError`` if the lists' lengths differ.
+    """
+    here = _here("recv_object_list", group)
+    source = here.mpi.ANY_SOURCE if src is None else _rank("recv_object_list", "src", src, here)
+    status, name = here.mpi.Status(), f"recv_object_list from {'any rank' if src is None else f'rank {src}'}"
+    here.wait(lambda: here.world.Iprobe(source, _OBJECTS, status), None, name)
+    data, sender = bytearray(status.Get_count(here.mpi.BYTE)), int(status.Get_source())
+    here.wait(here.world.Irecv([data, here.mpi.BYTE], sender, _OBJECTS).Test, None, name)
+    found = pickle.loads(data)
+    if len(found) != len(object_list):
+        raise ValueError(
+            f"recv_object_list: rank {sender} sent {len(found)} objects, and rank {here.rank} has a list of {len(object_list)}"
+        )
+    object_list[:] = found
+    return sender
+
+
+def scatter_object_list(
+    scatter_object_output_list: list[Any], scatter_object_input_list: list[Any] | None = None, src: int = 0, group: Any = None
+) -> None:
+    """Set ``scatter_object_output_list[0]`` to the object for this rank in the list of rank ``src``: ``torch.distributed.scatter_object_list``.
+
+    Raises ``ValueError`` for an empty output list, or on rank ``src`` unless its list has one object for each rank.
+    """
+    here = _here("scatter_object_list", group)
+    mine = here.rank == _rank("scatter_object_list", "src", src, here)
+    if not isinstance(scatter_object_output_list, list) or not scatter_object_output_list:
+        raise ValueError("scatter_object_list: scatter_object_output_list is a list with a place for the object of this rank")
+    if mine and (not isinstance(scatter_object_input_list, list) or len(scatter_object_input_list) != here.size):
+        raise ValueError(
+            f"scatter_object_list: scatter_object_input_list of rank {src} is a list of objects for each of the {here.size} ranks"
+        )
+    parts = [pickle.dumps(obj) for obj in scatter_object_input_list or ()] if mine else []
+    sizes, size = [len(part) for part in parts], np.empty(1, np.int64)
+    name = f"scatter_object_list from rank {src}"
+    number = here.started(name)
+    here.wait(here.world.Iscatter(np.array(sizes, np.int64) if mine else None, size, src).Test, number, name)
+    data, byte = bytearray(int(size[0])), here.mpi.BYTE
+    sent = [b"".join(parts), (sizes, [0, *itertools.accumulate(sizes)][:-1]), byte] if mine else None
+    here.wait(here.world.Iscatterv(sent, [data, byte], src).Test, number, name)
+    scatter_object_output_list[0] = pickle.loads(data)
 
 
 def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:

@@ -136,6 +136,69 @@ def check_gather_and_scatter():
         dist.barrier(group=[0])
 
 
+def check_all_to_all():
+    for dtype in (mg.float32, mg.float16, mg.int64, mg.bool):
+        given = [mg.full((r + 1, 2), float(10 * RANK + r)).to(dtype) for r in range(RANKS)]  # of another shape for each rank
+        places = [mg.zeros(2, RANK + 1, dtype=dtype).t() for _ in range(RANKS)]
+        work = dist.all_to_all(places, given, async_op=True)
+        assert work.wait()
+        assert [p.tolist() for p in places] == [mg.full((RANK + 1, 2), float(10 * r + RANK)).to(dtype).tolist() for r in range(RANKS)]
+    x, y = (mg.arange(2 * RANKS) + 100 * RANK).reshape(RANKS, 2), mg.zeros(RANKS, 2, dtype=mg.int64)
+    dist.all_to_all_single(y, x)
+    assert y.tolist() == [[100 * r + 2 * RANK, 100 * r + 2 * RANK + 1] for r in range(RANKS)]
+    sizes = list(range(RANKS))  # rank r gets r numbers of each rank, and the first one nothing
+    y = mg.zeros(RANK * RANKS)
+    dist.all_to_all_single(y, mg.full((sum(sizes),), float(RANK)), [RANK] * RANKS, sizes)
+    assert y.tolist() == [float(r) for r in range(RANKS) for _ in range(RANK)]
+    with pytest.raises(mg.ShapeError, match=rf"all_to_all_single: input of shape \(3,\) in {RANKS} parts of sizes"):
+        dist.all_to_all_single(mg.zeros(RANKS), mg.zeros(3), None, [1] * RANKS if RANKS == 2 else [3])
+    with pytest.raises(TypeError, match="output is of float64, and input of float32"):
+        dist.all_to_all_single(mg.zeros(RANKS), mg.zeros(RANKS, dtype=mg.float32))
+    with pytest.raises(ValueError, match="output_tensor_list has 0 tensors"):
+        dist.all_to_all([], [mg.zeros(1)] * RANKS)
+    with pytest.raises(TypeError, match="of one dtype, not of float64, int64"):
+        dist.all_to_all([mg.zeros(1)] * RANKS, [mg.zeros(1, dtype=mg.int64)] * RANKS)
+
+
+def check_a_ring_and_a_barrier_that_watches():
+    x, y = mg.full((3,), float(RANK)), mg.zeros(3)
+    ops = [dist.P2POp(dist.isend, x, (RANK + 1) % RANKS, tag=5), dist.P2POp(dist.irecv, y, (RANK - 1) % RANKS, tag=5)]
+    assert all(work.wait() for work in dist.batch_isend_irecv(ops))
+    assert y.tolist() == [float((RANK - 1) % RANKS)] * 3
+    with pytest.raises(ValueError, match="op is isend or irecv, not 'send'"):
+        dist.P2POp(dist.send, x, 0)
+    with pytest.raises(TypeError, match="a list of P2POp"):
+        dist.batch_isend_irecv([x])
+    for _ in range(3):
+        dist.monitored_barrier()
+
+
+def check_lists_of_objects_from_one_rank_to_others():
+    mine = [None, "kept"]
+    dist.scatter_object_list(mine, [{"for": r, "text": "x" * 1000 * r} for r in range(RANKS)] if RANK == 1 else None, src=1)
+    assert mine == [{"for": RANK, "text": "x" * 1000 * RANK}, "kept"]
+    if RANK == 0:
+        for r in range(1, RANKS):
+            dist.send_object_list([r, mg.ones(2)], r)
+            dist.send(mg.full((2,), float(r)), r)
+        found = [[None] for _ in range(RANKS - 1)]
+        assert {dist.recv_object_list(place) for place in found} == set(range(1, RANKS))
+        assert sorted(place[0] for place in found) == list(range(1, RANKS))
+    else:
+        place, number = [None, None], mg.zeros(2)
+        dist.recv(number, 0)  # a tensor's message is not that of objects, which was sent before it
+        assert number.tolist() == [RANK, RANK] and dist.recv_object_list(place, 0) == 0
+        assert place[0] == RANK and place[1].tolist() == [1.0, 1.0]
+        dist.send_object_list([RANK], 0)
+    dist.barrier()
+    if RANK < 2:
+        dist.send_object_list([1, 2], 1 - RANK)
+        with pytest.raises(ValueError, match=rf"rank {1 - RANK} sent 2 objects, and rank {RANK} has a list of 1"):
+            dist.recv_object_list([None], 1 - RANK)
+    with pytest.raises(ValueError, match="a place for the object of this rank"):
+        dist.scatter_object_list([], [])
+
+
 def check_from_one_rank_to_another():
     right, left = (RANK + 1) % RANKS, (RANK - 1) % RANKS
     sent, got = mg.tensor([float(RANK)] * 3), mg.zeros(3)

@@ -47,7 +47,7 @@ def test_a_rank_that_fails_ends_all(tmp_path):
     """Whatever it does; the others say where they wait, and a checkpoint is whole."""
     runs = {
         how: start(2, HERE / "that_fail.py", how, tmp_path)
-        for how in ("stream", "dies", "killed", "loop", "exit", "before the end", "late")
+        for how in ("stream", "dies", "killed", "loop", "exit", "before the end", "watched", "late")
     }
     ended = {how: finish(process) for how, process in runs.items()}
     assert all(status != 0 for status, _, _ in ended.values())
@@ -64,6 +64,9 @@ def test_a_rank_that_fails_ends_all(tmp_path):
         assert line.endswith("nn.data.DistributedSampler makes them equal") and "Traceback" not in ended[how][2]
     assert told["late"] == [
         "minigrad.distributed: rank 0 of 2 ended with DistError: barrier: rank 0 of 2 has waited for 2 s, the timeout of init_process_group"
+    ]
+    assert told["watched"] == [
+        "minigrad.distributed: rank 0 of 2 ended with DistError: monitored_barrier: rank 1 of 2 did not come within 0.5 s"
     ]
     assert told["before the end"] == ["minigrad.distributed: rank 0 of 2 ended with OSError: the disk of rank 0 is gone"]
     assert ended["before the end"][1] == ""  # rank 1 was not told that rank 0 had come to the end too

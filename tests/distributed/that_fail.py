@@ -58,6 +58,10 @@ elif HOW == "before the end":
         raise OSError("the disk of rank 0 is gone")
     dist.destroy_process_group()
     print("all ranks came to the end", flush=True)
+elif HOW == "watched":
+    if RANK == 1:
+        time.sleep(30)
+    dist.monitored_barrier(timeout=datetime.timedelta(seconds=0.5))
 elif HOW == "late":
     if RANK == 1:
         time.sleep(30)
