@@ -114,7 +114,7 @@ NOTHING_TO_REFUSE = {  # and why
     **dict.fromkeys(["Call", "Edge", "GoogLeNetOutputs", "Graph", "LearningRates", "PackedSequence", "Run", "Scope", "Vertex", "WorkerInfo"], "plain data"),
     **dict.fromkeys(["Parameter", "Tensor", "array_of", "inside", "is_tensor", "is_lazy", "default_convert", "default_collate", "unwrapped", "write_idx"], "of anything"),
     **dict.fromkeys(["backward", "grad", "is_complex", "is_nonzero", "is_same_size", "is_signed", "result_type", "is_floating_point", "numel", "invert_permutation", "summary", "entitled"], "of tensors, refused by the ops"),
-    **dict.fromkeys(["batched", "drawn", "elementwise", "enable_grad", "no_grad", "joint", "skip_init", "call_on_pair"], "of the user's functions"),
+    **dict.fromkeys(["batched", "drawn", "elementwise", "enable_grad", "no_grad", "joint", "jointly", "skip_init", "call_on_pair"], "of the user's functions"),
     **dict.fromkeys(["can_cast", "promote_types"], "of dtypes: tests/ops/test_result_dtypes.py"),
     **dict.fromkeys(["device", "check_device"], "of devices: tests/house/test_torch_face.py"),
     **dict.fromkeys(["ToPILImage"], "refused by PIL"),
