@@ -109,6 +109,8 @@ class Heard:
 
         def runner(op: Op, compute: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
             inputs, statics = op.split(args, kwargs)
+            if statics.get("overwrite") and isinstance(args[0], np.ndarray) and args[0].base is None:
+                args = args[0].copy(), *args[1:]  # written in place, the result would be the array that it was made of
             result = compute(*args, **kwargs)
             out, rest = result if op.has_residual else (result, None)
             if isinstance(out, tuple):

@@ -120,7 +120,7 @@ class Writer:
         return name
 
     def _varying(self, a: np.ndarray) -> str:
-        """A constant that differs at another size of an input: one number everywhere, or 0, 1, 2, ..."""
+        """A constant that differs at another size of an input: one number everywhere, 0, 1, 2, ..., or two numbers on the sides of a diagonal."""
         assert self.call is not None
         shape, others = self.changing[id(a)]
         first = a.reshape(-1)[:1]
@@ -136,6 +136,25 @@ class Writer:
                     self.node("Add", self.node("Mul", many, self.value(step, np.int64)), self.value(int(a[0]), np.int64)),
                     to=NUMBERS[a.dtype.name],
                 )
+        if a.ndim >= 2 and a.size:
+            most = max((a, *others), key=lambda v: v.size)
+            most = most.reshape(-1, *most.shape[-2:])[0]
+            low, high = most[-1, 0], most[0, -1]
+            last = int(np.count_nonzero(most[0] == low)) - 1  # the last column of the first row that is low
+
+            def triangle(rows: int, columns: int) -> np.ndarray:
+                return np.where(np.arange(columns) - np.arange(rows)[:, None] <= last, low, high)
+
+            if all(np.array_equal(v, np.broadcast_to(triangle(*v.shape[-2:]), v.shape)) for v in (a, *others)):
+                zero, one = self.value(0, np.int64), self.value(1, np.int64)
+                places = [self.node("Range", zero, self.node("Squeeze", self.ints([n]), self.ints([0])), one) for n in shape[-2:]]
+                distance = self.node("Sub", places[1], self.node("Reshape", places[0], self.ints([-1, 1])))
+                inside = self.node("LessOrEqual", distance, self.value(last, np.int64))
+                if a.dtype == bool:
+                    found = inside if low else self.node("Not", inside)
+                else:
+                    found = self.node("Where", inside, self.constant(np.asarray(low)), self.constant(np.asarray(high)))
+                return found if a.ndim == 2 else self.node("Expand", found, self.ints(shape))
         raise OnnxError(
             f"export: {where(self.call)}: a constant of shape {a.shape} depends on the size of a dynamic axis; compute it with ops from the input"
         )

@@ -222,6 +222,47 @@ def test_sizes_of_nested_inputs_vary():
     ]
 
 
+MASK = mg.ones(9, 9).tril() == 0
+
+
+@pytest.mark.parametrize("masked", [
+    lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
+    lambda x: x @ x.mT + nn.Transformer.generate_square_subsequent_mask(x.shape[1]),
+    lambda x: (x @ x.mT).masked_fill(MASK[: x.shape[1], : x.shape[1]], -1e9).softmax(-1),
+    lambda x: (x @ x.mT).masked_fill(mg.ones(1, x.shape[1], x.shape[1], dtype=mg.bool).triu(-1), 3.0),
+])  # fmt: skip
+@pytest.mark.parametrize("steps", [1, 4])
+def test_causal_masks_of_sizes_that_vary(masked, steps):
+    proto = export(masked, mg.randn(2, steps, 3), dynamic_axes={"x": {1: "t"}})
+    x = mg.randn(2, 7, 3)
+    found, wanted = load(proto)(x), masked(x)
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_constant_of_another_pattern_is_refused():
+    table = mg.randn(9, 3)
+    with pytest.raises(OnnxError, match=r"add in the model: a constant of shape \(4, 3\) depends on the size of a dynamic axis"):
+        export(lambda x: x + table[: x.shape[0]], mg.randn(4, 3), dynamic_axes={"x": [0]})
+
+
+def test_results_that_are_written_into_tensors():
+    def function(x):
+        y = mg.zeros(3, 4)
+        y[0] = x.sum()
+        y[1, :2] = x[0, :2]
+        return y * 2
+
+    layer = nn.GRU(3, 4)
+
+    def packed(x):
+        return nn.utils.rnn.pad_packed_sequence(layer(nn.utils.rnn.pack_padded_sequence(x, [5, 3]))[0])[0]
+
+    for f, x in ((function, mg.randn(3, 4)), (packed, mg.randn(5, 2, 3))):
+        proto, x = export(f, x), mg.randn(*x.shape)
+        with mg.no_grad():
+            np.testing.assert_allclose(load(proto)(x).numpy(), f(x).numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_indexing():
     index = mg.tensor([2, 0])
     x = mg.randn(3, 4, 5)
