@@ -132,6 +132,8 @@ def train(args: argparse.Namespace) -> int:
         dist.init_process_group()
         rank, ranks = dist.get_rank(), dist.get_world_size()
     if args.batch_size % ranks:
+        if rank > 0:  # the first one says it
+            return 1
         raise DataError(f"--batch-size {args.batch_size} does not divide by {ranks} processes")
     mg.manual_seed(args.seed + rank)  # augmentation differs; the weights will be those of rank 0
     mg.set_default_dtype(mg.float64 if args.float64 else mg.float32)
