@@ -154,9 +154,14 @@ class Reader:
         except ValueError:
             raise OnnxError(f"{what}: offset and length of its external data must be whole numbers") from None
         path = self.folder / location.replace("\\", "/")
-        if not location or "\0" in location or Path(location).is_absolute() or not path.resolve().is_relative_to(self.folder):
+        try:
+            inside = bool(location) and not Path(location).is_absolute() and path.resolve().is_relative_to(self.folder)
+            there = inside and path.is_file()
+        except (OSError, RuntimeError, ValueError):  # a name that is too long, links in a circle, a zero byte
+            inside = there = False
+        if not inside:
             raise OnnxError(f"{what}: external data must be in the model's folder, not in {location[:80]!r}")
-        if not path.is_file():
+        if not there:
             raise OnnxError(f"{what}: there is no file {location[:80]!r} in the model's folder")
         if length != expected or offset < 0 or offset + length > path.stat().st_size:
             raise OnnxError(

@@ -214,6 +214,8 @@ def test_external_data(tmp_path):
         ({"location": "/etc/passwd"}, "must be in the model's folder"),
         ({"location": "absent.bin"}, "there is no file 'absent.bin'"),
         ({"location": "."}, "there is no file"),
+        ({"location": "weights\0.bin"}, "must be in the model's folder"),
+        ({"location": "w" * 5000}, "must be in the model's folder, not in 'w*'"),
         ({"length": 2**40}, "needs 8 bytes, and is said to have"),
         ({"offset": 4}, "needs 8 bytes"),
         ({"offset": -4}, "needs 8 bytes"),
