@@ -429,7 +429,7 @@ class P2POp:
 def batch_isend_irecv(p2p_op_list: list[P2POp]) -> list[Work]:
     """Begin all operations, and return the :class:`Work` of each: ``torch.distributed.batch_isend_irecv``.
 
-    A ring of ranks, each of which sends to the next, does not wait for itself this way:
+    A ring of ranks, each of which sends to the next, does not wait for itself this way::
 
         sent = dist.P2POp(dist.isend, x, (rank + 1) % ranks)
         come = dist.P2POp(dist.irecv, y, (rank - 1) % ranks)
