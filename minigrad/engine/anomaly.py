@@ -201,16 +201,24 @@ def caller() -> types.CodeType | None:
     return None
 
 
-class _Where(dict[str, str]):
-    """Of a file ``ops``, or another room of the package whose functions a call of an op passes; "" for any other."""
+class ByFile(dict[str, Any]):
+    """What a function says of the files of code, each asked once: those who look through frames ask it for every call of an op."""
 
-    def __missing__(self, file: str) -> str:
-        inside = file.startswith((PACKAGE, GENERATED)) and file not in _WALKS
-        self[file] = where = "ops" if file.startswith(_OPS) else "elsewhere" if inside else ""
-        return where
+    def __init__(self, of: Callable[[str], Any]):
+        self.of = of
+
+    def __missing__(self, file: str) -> Any:
+        self[file] = found = self.of(file)
+        return found
 
 
-_where = _Where()
+def _room(file: str) -> str:
+    """``ops``, or another room of the package whose functions a call of an op passes; "" for any other file."""
+    inside = file.startswith((PACKAGE, GENERATED)) and file not in _WALKS
+    return "ops" if file.startswith(_OPS) else "elsewhere" if inside else ""
+
+
+_where = ByFile(_room)
 
 
 def remember(node: Node) -> None:

@@ -58,7 +58,7 @@ class Plan:
 
     __slots__ = ("keep", "kept", "op", "pushes", "rows")
 
-    def __init__(self, op: Op, wanted: Iterable[int]):
+    def __init__(self, op: Op, wanted: Sequence[int]):
         self.op = op
         self.pushes: Any = None
         rows: list[tuple[int | None, Callable, list, tuple[int, ...] | None]] = []
@@ -75,7 +75,7 @@ class Plan:
             if together and any(formula is known for _, known, _, _ in rows):  # one call returns all gradients
                 continue
             rows.append((None if together else position, formula, needs, places))
-        self.kept = kept = _once(needs for _, _, needs, _ in rows)
+        self.kept = kept = op.kept(wanted)
         self.rows = tuple((row, formula, tuple(s for s, _ in needs), _picker(kept, needs), places) for row, formula, needs, places in rows)
         names = [*op.inputs, *([op.variadic] if op.variadic else []), *op.statics, "out", "res"]
         self.keep = eval(f"lambda {', '.join(names)}: {_tuple([expression for _, expression in kept])}", {"_shape_of": shape_of})
@@ -84,11 +84,6 @@ class Plan:
 def _picker(kept: list, needs: list) -> Callable[[tuple], tuple] | None:
     """The function that selects ``needs`` from the tuple of kept values; None if they are the same."""
     return None if needs == kept else eval(f"lambda kept: {_tuple([f'kept[{kept.index(need)}]' for need in needs])}")
-
-
-def _once(several: Iterable[list[tuple[Any, str]]]) -> list[tuple[Any, str]]:
-    """All needs, each once."""
-    return list(dict.fromkeys(need for needs in several for need in needs))
 
 
 def _tuple(expressions: Iterable[str]) -> str:
@@ -247,6 +242,10 @@ class Op:
             if found.keys() >= set(way[2]):
                 found |= dict.fromkeys(way[2], way)
         return found
+
+    def kept(self, wanted: Iterable[int]) -> list[tuple[Any, str]]:
+        """The values that these formulas name, each once, as pairs like those of ``needs``."""
+        return list(dict.fromkeys(need for _, needs, _ in self.ways(wanted).values() for need in needs))
 
     def argument(self, position: int) -> str:
         """The name of the input at ``position`` of a call."""
@@ -739,10 +738,7 @@ def specialize(op: Op) -> None:
     if not op.variadic and len(op.inputs) <= 2:  # few masks: a list of plans, and the kept tuple written out instead of a call
         if all(x in op.formulas for x in op.inputs):  # else making a plan may raise, which must wait until it is needed
             scope["_plans"] = [op.plans[mask] for mask in range(1 << len(op.inputs))]
-        tuples: dict[int, str] = {}
-        for mask in range(1, 1 << len(op.inputs)):
-            ways = op.ways(i for i in range(len(op.inputs)) if mask >> i & 1)
-            tuples[mask] = _tuple([expression for _, expression in _once(needs for _, needs, _ in ways.values())])
+        tuples = {m: _tuple([e for _, e in op.kept(i for i in range(len(op.inputs)) if m >> i & 1)]) for m in range(1, 1 << len(op.inputs))}
         kept = tuples.pop(max(tuples))
         if any(text != kept for text in tuples.values()):
             for mask, text in reversed(tuples.items()):  # a constant second input is the most frequent

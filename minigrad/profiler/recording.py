@@ -34,7 +34,7 @@ from minigrad.engine import (
     run_batched,
     take_away,
 )
-from minigrad.engine.anomaly import GENERATED, PACKAGE
+from minigrad.engine.anomaly import GENERATED, PACKAGE, ByFile
 from minigrad.engine.graph import listen, listen_no_more
 from minigrad.nn.module import Module, put_before_calls
 from minigrad.ops.shape_inference import MULTIPLY_ADDS
@@ -263,7 +263,10 @@ class Recording:
                 if count is not None and out is not None:
                     result = out[0] if has_residual else out
                     products = count(result, args[0], args[1], args[first:])
-                    products *= _samples(result[0] if type(result) is tuple else result)
+                    if type(result) is tuple:
+                        result = result[0]
+                    if type(result) is Batched:
+                        products *= _samples(result)
                 log = self.log
                 log += "op", op, start, end, None if self.known else caller(), products, None
                 if with_shapes:
@@ -353,15 +356,9 @@ def _line(code: types.CodeType, place: int) -> Line:
 _ZOO = os.path.join(PACKAGE, "nn", "models") + os.sep
 
 
-class _Ours(dict[str, bool]):
-    """Whether a file is one of minigrad's."""
-
-    def __missing__(self, file: str) -> bool:
-        self[file] = ours = file.startswith((PACKAGE, GENERATED, contextlib.__file__)) and not file.startswith(_ZOO)
-        return ours
-
-
-_is_ours = _Ours()
+_is_ours = ByFile(
+    lambda file: file.startswith((PACKAGE, GENERATED, contextlib.__file__)) and not file.startswith(_ZOO)
+)  # whether it is minigrad's
 
 
 def _places(plan: Plan) -> list[tuple[int, int | None]]:

@@ -321,10 +321,9 @@ def share(name: str, arrays: Sequence[np.ndarray], scratch: int, *rest: int, sha
     """
     calls = 1 + helpers(min(shares, calls))
     own = -(-scratch // 16) * 16  # numbers from one room to the next
-    memory: Any = np.empty(own * calls + 48, np.float32)  # Shares, and two lines of the cache behind them the rooms
-    start = address(memory)
-    common = start - start % -64
-    _SHARES.pack_into(memory, common - start, 0, 0, 0, shares)
+    memory: Any = room(own * calls + 32)  # Shares, and two lines of the cache behind them the rooms
+    common = address(memory)
+    _SHARES.pack_into(memory, 0, 0, 0, 0, shares)
     given = [*[address(a) for a in arrays], common + 128, *rest, common]
     if calls == 1:
         getattr(library(), name)(*given)

@@ -369,8 +369,10 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
         share("depthwise_weights", (*ours, *theirs, dw), scratch, plan.address, shares=plan.shares)
         return dw
     if len(x) == 1 and x.shape[1] > shape[1]:
-        add_pixels(y, db)
-        return _of_groups(x, y, shape, window)
+        dw = _of_groups(x, y, shape, window)
+        if dw is not NotImplemented:
+            add_pixels(y, db)
+        return dw
     if _of_points(shape[2:], x.shape[2:], y.shape[2:], window):
         dw = weight_gradient(_one_axis(x), _one_axis(y), (*shape[:2], 1), POINT, chosen, db)
         return dw if dw is NotImplemented else dw.reshape(shape)

@@ -71,14 +71,16 @@ def _plan(
     return _Plan(table, address(table), sum(rooms) + 36 * step * once)
 
 
-def _shared(rows: int, tw: int, o: int, products: int, by_outputs: bool) -> list[tuple[slice, slice]]:
-    """Rows of tiles and outputs of each share: all outputs of some rows, or the contrary, where each share transforms all tiles again."""
-    count = min(SHARES, max(1, products // SHARE))
-    if by_outputs:
-        parts = cut(-(-o // VECTOR), 1, -(-o // (VECTOR * min(count, 4 if rows * tw < o else 2))))
-        return [(slice(0, rows), slice(part.start * VECTOR, min(o, part.stop * VECTOR))) for part in parts]
-    count = max(1, min(count, rows * tw // TILES))
-    return [(part, slice(0, o)) for part in cut(rows, 1, -(-rows // (1 << (count.bit_length() - 1))))]  # a power of two, as in conv
+def _rows(rows: int, tw: int, products: int) -> list[slice]:
+    """The rows of tiles of each share, which has all outputs of them."""
+    count = max(1, min(SHARES, products // SHARE, rows * tw // TILES))
+    return cut(rows, 1, -(-rows // (1 << (count.bit_length() - 1))))  # a power of two, as in conv
+
+
+def _outputs(tiles: int, o: int, products: int) -> list[slice]:
+    """The outputs of each share, which transforms all tiles again."""
+    count = min(SHARES, max(1, products // SHARE), 4 if tiles < o else 2)
+    return [slice(part.start * VECTOR, min(o, part.stop * VECTOR)) for part in cut(-(-o // VECTOR), 1, -(-o // (VECTOR * count)))]
 
 
 def _weights(w: np.ndarray, g: np.ndarray, flipped: bool, lanes: int) -> tuple[np.ndarray, int]:
@@ -129,13 +131,11 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
         arrays = x, w, add, y, m.a, m.b, m.g, totals
         share("winograd_outputs", arrays, plan.scratch, *rest, shares=len(totals), calls=max(1, products // SHARE))
     else:
-        shares = _shared(n * th, tw, o, products, False)
+        shares = _rows(n * th, tw, products)
         totals = np.empty(len(shares))
         u, step = _weights(w, m.g, flipped, lanes)
         plan = _plan(n, image, o, o, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE, step)
-        share(
-            "winograd", (x, u, add, y, m.a, m.b, totals), plan.scratch, plan.address, shares[0][0].stop, n * th, pixels, shares=len(shares)
-        )
+        share("winograd", (x, u, add, y, m.a, m.b, totals), plan.scratch, plan.address, shares[0].stop, n * th, pixels, shares=len(shares))
     return y if np.isfinite(totals).all() else None
 
 
@@ -149,8 +149,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
     m, wide = matrices(F32, taps), _whole(c, lanes)
     th, tw = [-(-size // pixels) for size in sizes]
     tiles = n * th * tw
-    by_outputs = tiles < 8 * o
-    shares = _shared(n * th, tw, o, 36 * tiles * c * o, by_outputs)
+    products = 36 * tiles * c * o
     corner = padding[0][0], padding[1][0]
     dw = np.empty(shape, np.float32)
 
@@ -160,14 +159,14 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
         share("winograd_back", (x, y[:, outputs], m.a, m.b, sums), plan.scratch, plan.address, rows, n * th, pixels, shares=count)
         return sums
 
-    def work(part: tuple[slice, slice]) -> None:
-        outputs = part[1]
+    def work(outputs: slice) -> None:
         places = [(add(outputs, n * th, 1), 0), (m.g, 0), (dw[outputs], 0)]
         run("winograd_taps", places, outputs.stop - outputs.start, c, 0, 1, taps, part=o)
 
-    if by_outputs:
-        parallel(work, shares)
+    if tiles < 8 * o:
+        parallel(work, _outputs(tiles, o, products))
     else:
-        sums = add(slice(0, o), shares[0][0].stop, len(shares))
+        shares = _rows(n * th, tw, products)
+        sums = add(slice(0, o), shares[0].stop, len(shares))
         run("winograd_taps", [(sums, 0), (m.g, 0), (dw, 0)], o, c, sums.size // len(shares), len(shares), taps, part=o)
     return dw if np.isfinite(dw.sum()) else None
