@@ -78,7 +78,7 @@ def _outlined(op: Op, computing: Callable[..., Any]) -> Callable[..., Any]:
             out = infer(op, arrays, static)
         finally:
             LISTENER.reset(token)
-        listener(op, 0 if count is None else count(_first(op, out), arrays[0], arrays[1], (*static.values(),)))
+        listener(op, 0 if count is None else count(out, (*arrays, *static.values())))
         return out
 
     return kernel
@@ -229,18 +229,23 @@ def _rule(op: Op) -> Callable[[Op, tuple, dict[str, Any]], Any]:
 
 # --------------------------------------------------------------------------------------------------- multiply-adds
 
+def _each(w: Any) -> int:
+    """The weights of one output of a convolution."""
+    return w.size // (w.shape[0] or 1)
+
+
 # Multiply-adds, as in the literature: bias, activation, pooling and normalisation are not counted.
-MULTIPLY_ADDS: dict[Op, Callable[[Any, Any, Any, tuple], int]] = {  # (result, two inputs, statics) -> number
-    _op(conv.conv): lambda out, x, w, statics: out.size * math.prod(w.shape[1:]),
-    _op(conv.conv_input): lambda out, g, w, statics: g.size * math.prod(w.shape[1:]),
-    _op(conv.conv_weight): lambda out, x, g, statics: g.size * math.prod(out.shape[1:]),
-    _op(conv.conv_weight_bias): lambda outs, x, g, statics: g.size * math.prod(outs[0].shape[1:]),
-    _op(products.linear): lambda out, x, w, statics: out.size * w.shape[1],
-    _op(products.linear_weight): lambda out, g, x, statics: g.size * x.shape[-1],
-    _op(products.linear_weight_bias): lambda outs, g, x, statics: g.size * x.shape[-1],
-    _op(products.matmul): lambda out, a, b, statics: out.size * a.shape[-1],
-    **{_op(f): lambda out, x, w, statics: x.size * w.shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
-    _op(contractions.contract): lambda out, a, b, statics: math.prod(
-        dict(zip((*statics[0][0], *statics[0][1]), (*a.shape, *b.shape), strict=True)).values()  # sizes of labels
+MULTIPLY_ADDS: dict[Op, Callable[[Any, tuple], int]] = {  # (what the kernel returned, its arguments) -> number
+    _op(conv.conv): lambda out, args: out.size * _each(args[1]),
+    _op(conv.conv_input): lambda out, args: args[0].size * _each(args[1]),
+    _op(conv.conv_weight): lambda out, args: args[1].size * _each(out),
+    _op(conv.conv_weight_bias): lambda out, args: args[1].size * _each(out[0]),
+    _op(products.linear): lambda out, args: out.size * args[1].shape[1],
+    _op(products.linear_weight): lambda out, args: args[0].size * args[1].shape[-1],
+    _op(products.linear_weight_bias): lambda out, args: args[0].size * args[1].shape[-1],
+    _op(products.matmul): lambda out, args: out.size * args[0].shape[-1],
+    **{_op(f): lambda out, args: args[0].size * args[1].shape[1] for f in (recurrent.rnn, recurrent.lstm, recurrent.gru)},
+    _op(contractions.contract): lambda out, args: math.prod(
+        dict(zip((*args[2][0], *args[2][1]), (*args[0].shape, *args[1].shape), strict=True)).values()  # sizes of labels
     ),
 }

@@ -136,10 +136,9 @@ class Recording:
         self.logs = [self.log]  # the last is the one that is written
         self.turns: list[Any] = []  # in turn the time, the plan (None for a leaf) and the number of a node
         self.shapes: list[list[tuple[int, ...]]] = []  # of each op in turn, those of its arrays, if asked for
-        self.open: list[
-            tuple[Any, ...]
-        ] = []  # of modules, parts and walks that have not ended: kind, name, start, frames, and known outside
-        self.kept: list[Any] = []  # in turn the number of a node, an array that it keeps (a weak reference), and its bytes
+        self.open: list[tuple[Any, ...]] = []  # what has not ended: kind, name, start, frames, and known outside
+        self.bytes_kept: list[int] = []  # in turn the number of a node, and the bytes of an array that it is the first to keep
+        self.kept: dict[int, ref[ndarray]] = {}  # id -> weak references to these arrays, of which each has one, while they are there
         self.arrays: dict[Plan, list[tuple[int, int | None]]] = {}  # what _places says of plans
         self.paths: dict[int, tuple[Module, str, bool]] = {}  # id of a module -> what _path says of it
         self.roots: dict[str, int] = {}  # class -> how many modules of it were called from outside of all modules
@@ -180,6 +179,8 @@ class Recording:
         while len(self.open) > depth:
             kind, name, start, frames, self.known = self.open.pop()
             self.log += kind, name, start, now, frames, 0, None
+            if kind == "walk":
+                self.kept = {key: array for key, array in self.kept.items() if array() is not None}
         if len(self.log) > LOG:
             self.log = []
             self.logs.append(self.log)
@@ -208,11 +209,8 @@ class Recording:
                     child.flops = 0
             roots.append(event)
             found.append(event)
-        seen: set[int] = set()
-        for number, array, size in zip(self.kept[::3], self.kept[1::3], self.kept[2::3], strict=True):
-            if id(array) not in seen:
-                seen.add(id(array))
-                ops[number].bytes_kept += size
+        for number, size in zip(self.bytes_kept[::2], self.bytes_kept[1::2], strict=True):
+            ops[number].bytes_kept += size
         found = [found[place] for place in sorted(range(len(found)), key=lambda place: (found[place].start, -place))]
         for event in found:
             around = event.parent
@@ -246,7 +244,7 @@ class Recording:
     def timed(self, op: Op, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """What stands before a kernel while this recording runs."""
         thread, now, caller, with_shapes = self.thread, perf_counter_ns, self.caller, self.with_shapes
-        count, first, has_residual = MULTIPLY_ADDS.get(op), len(op.inputs), op.has_residual
+        count = MULTIPLY_ADDS.get(op)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if get_ident() != thread:
@@ -261,12 +259,9 @@ class Recording:
             finally:  # an op that fails is noted too
                 end = now()
                 if count is not None and out is not None:
-                    result = out[0] if has_residual else out
-                    products = count(result, args[0], args[1], args[first:])
-                    if type(result) is tuple:
-                        result = result[0]
-                    if type(result) is Batched:
-                        products *= _samples(result)
+                    products = count(out, args)
+                    if levels:
+                        products *= _samples(out)
                 log = self.log
                 log += "op", op, start, end, None if self.known else caller(), products, None
                 if with_shapes:
@@ -289,7 +284,11 @@ class Recording:
             value = values[place]
             if type(value) is ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
                 owner = value.base
-                kept += number, ref(owner if type(owner) is ndarray else value), value.nbytes  # one array has one of these
+                array = ref(owner if type(owner) is ndarray else value)
+                key = id(array)
+                if key not in kept:
+                    kept[key] = array
+                    self.bytes_kept += number, value.nbytes
 
     # ------------------------------------------------------------------------------------------------ modules and lines
 
@@ -373,5 +372,7 @@ def _shapes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[int, ..
 
 
 def _samples(value: Any) -> int:
-    """How many samples of ``vmap`` the shape of a value stands for."""
+    """How many samples of ``vmap`` the shape of a value, or of the first of several, stands for."""
+    if type(value) is tuple:
+        value = value[0]
     return value.level.size * _samples(value.array) if type(value) is Batched else 1
